@@ -1,0 +1,292 @@
+//! The signature: string to sign, signing key, HMAC-SHA256, `Authorization`.
+//!
+//! `key = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`. The key changes once a day, so it
+//! is kept as an HMAC that has already absorbed it: a signature then costs one HMAC, not five. Stamps that go back and forth
+//! over midnight derive it again each time and stay right.
+//!
+//! It does not check the time it is given: a clock that is wrong by more than five minutes makes AWS refuse.
+
+use crate::canonical::{Canonical, Request, SignedHeaders};
+use crate::credentials::{Credentials, Scope};
+use crate::date::AmzDate;
+use crate::uri::PathRules;
+use hmac::digest::FixedOutput;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The name of the algorithm, as `Authorization` and the string to sign begin.
+const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
+/// What each credential scope ends with.
+const TERMINATOR: &[u8] = b"aws4_request";
+
+/// What the signature says of the payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Payload {
+    /// The SHA-256 of the body, in lower-case hexadecimal.
+    Sha256([u8; 64]),
+    /// `UNSIGNED-PAYLOAD`: the body is not covered. S3 takes it over TLS; SageMaker and Bedrock refuse it.
+    Unsigned,
+}
+
+impl Payload {
+    /// The hash of a whole body.
+    #[must_use]
+    pub fn of(body: &[u8]) -> Self {
+        Self::Sha256(hex(Sha256::digest(body).into()))
+    }
+
+    /// The line it makes in the canonical request and the value of `x-amz-content-sha256`.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Self::Sha256(hex) => hex,
+            Self::Unsigned => b"UNSIGNED-PAYLOAD",
+        }
+    }
+}
+
+/// When the session token is added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TokenSigning {
+    /// Before signing: it is one of the signed headers. Nearly every service wants this.
+    #[default]
+    Signed,
+    /// After signing: sent, but not covered.
+    AddedAfter,
+}
+
+/// Whether the payload's hash is also sent as `x-amz-content-sha256`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PayloadHeader {
+    /// No such header, unless the payload is unsigned (then a service can learn of it in no other way).
+    #[default]
+    Omit,
+    /// Sent and signed: S3 asks for it.
+    Send,
+}
+
+/// How to sign.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// The path's canonical form.
+    pub path: PathRules,
+    /// Which headers are covered.
+    pub headers: SignedHeaders,
+    /// Whether the session token is covered.
+    pub token: TokenSigning,
+    /// Whether the payload's hash is sent.
+    pub payload_header: PayloadHeader,
+}
+
+/// All that comes before the key: what the service will rebuild from the request that it gets.
+pub struct Prepared {
+    /// The canonical request.
+    pub canonical: Canonical,
+    /// The string to sign.
+    pub string_to_sign: Vec<u8>,
+    date: AmzDate,
+    payload: Option<Payload>,
+}
+
+/// The headers that make a request a signed one. Each must replace whatever the request carries under its name.
+pub struct Signed {
+    /// `authorization`
+    pub authorization: Vec<u8>,
+    /// `x-amz-date`
+    pub date: AmzDate,
+    /// `x-amz-content-sha256`, where it is sent.
+    pub content_sha256: Option<Payload>,
+}
+
+/// Signs requests with one set of credentials for one region and service.
+pub struct Signer {
+    credentials: Credentials,
+    scope: Scope,
+    options: Options,
+    key: RefCell<Option<DayKey>>,
+}
+
+/// The signing key of one day, as an HMAC that has absorbed it. Wiped when dropped (by the `zeroize` feature of `hmac`).
+struct DayKey {
+    day: [u8; 8],
+    keyed: Hmac<Sha256>,
+}
+
+impl Signer {
+    /// A signer; it derives its key with the first signature.
+    #[must_use]
+    pub fn new(credentials: Credentials, scope: Scope, options: Options) -> Self {
+        Self {
+            credentials,
+            scope,
+            options,
+            key: RefCell::new(None),
+        }
+    }
+
+    /// The session token that must go out as `x-amz-security-token`, if the credentials have one.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&str> {
+        self.credentials.session_token()
+    }
+
+    /// Signs `request` as of `date`.
+    #[must_use]
+    pub fn sign(&self, request: &Request<'_>, payload: &Payload, date: AmzDate) -> Signed {
+        self.finish(self.prepare(request, payload, date))
+    }
+
+    /// The canonical request and the string to sign.
+    #[must_use]
+    pub fn prepare(&self, request: &Request<'_>, payload: &Payload, date: AmzDate) -> Prepared {
+        let send_hash =
+            self.options.payload_header == PayloadHeader::Send || *payload == Payload::Unsigned;
+        let token = self
+            .session_token()
+            .filter(|_| self.options.token == TokenSigning::Signed);
+        let stamp = date.bytes();
+        let mut added: Vec<(&[u8], &[u8])> = vec![(b"x-amz-date", &stamp)];
+        if send_hash {
+            added.push((b"x-amz-content-sha256", payload.text()));
+        }
+        if let Some(token) = token {
+            added.push((b"x-amz-security-token", token.as_bytes()));
+        }
+        let canonical = Canonical::new(
+            request,
+            &added,
+            payload.text(),
+            &self.options.headers,
+            self.options.path,
+        );
+        let string_to_sign = self.string_to_sign(&canonical.text, date);
+        Prepared {
+            canonical,
+            string_to_sign,
+            date,
+            payload: send_hash.then_some(*payload),
+        }
+    }
+
+    /// Signs what was prepared.
+    #[must_use]
+    pub fn finish(&self, prepared: Prepared) -> Signed {
+        let signature = self.signature(&prepared.string_to_sign, prepared.date);
+        let mut authorization = Vec::with_capacity(256);
+        authorization.extend_from_slice(ALGORITHM);
+        authorization.extend_from_slice(b" Credential=");
+        authorization.extend_from_slice(self.credentials.access_key_id().as_bytes());
+        authorization.push(b'/');
+        self.write_scope(&mut authorization, prepared.date);
+        authorization.extend_from_slice(b", SignedHeaders=");
+        authorization.extend_from_slice(&prepared.canonical.signed_headers);
+        authorization.extend_from_slice(b", Signature=");
+        authorization.extend_from_slice(&signature);
+        Signed {
+            authorization,
+            date: prepared.date,
+            content_sha256: prepared.payload,
+        }
+    }
+
+    /// The text that the key signs: algorithm, stamp, scope, hash of the canonical request.
+    #[must_use]
+    pub fn string_to_sign(&self, canonical_request: &[u8], date: AmzDate) -> Vec<u8> {
+        let mut text = Vec::with_capacity(160);
+        text.extend_from_slice(ALGORITHM);
+        text.push(b'\n');
+        text.extend_from_slice(&date.bytes());
+        text.push(b'\n');
+        self.write_scope(&mut text, date);
+        text.push(b'\n');
+        text.extend_from_slice(&hex(Sha256::digest(canonical_request).into()));
+        text
+    }
+
+    /// The signature of `string_to_sign` under the key of `date`'s day, in lower-case hexadecimal.
+    #[must_use]
+    pub fn signature(&self, string_to_sign: &[u8], date: AmzDate) -> [u8; 64] {
+        let mut cached = self.key.borrow_mut();
+        if cached.as_ref().is_none_or(|key| key.day != *date.day()) {
+            *cached = None;
+        }
+        let key = cached.get_or_insert_with(|| self.derive(*date.day()));
+        let mut mac = key.keyed.clone();
+        mac.update(string_to_sign);
+        hex(mac.finalize_fixed().into())
+    }
+
+    fn write_scope(&self, out: &mut Vec<u8>, date: AmzDate) {
+        for part in [
+            date.day(),
+            self.scope.region().as_bytes(),
+            self.scope.service().as_bytes(),
+        ] {
+            out.extend_from_slice(part);
+            out.push(b'/');
+        }
+        out.extend_from_slice(TERMINATOR);
+    }
+
+    fn derive(&self, day: [u8; 8]) -> DayKey {
+        let secret = self.credentials.secret_access_key().as_bytes();
+        let mut seed = Zeroizing::new(Vec::with_capacity(secret.len() + 4));
+        seed.extend_from_slice(b"AWS4");
+        seed.extend_from_slice(secret);
+        let mut keyed = keyed(&seed);
+        for part in [
+            &day,
+            self.scope.region().as_bytes(),
+            self.scope.service().as_bytes(),
+            TERMINATOR,
+        ] {
+            keyed.update(part);
+            let next: Zeroizing<[u8; 32]> = Zeroizing::new(keyed.finalize_fixed().into());
+            keyed = self::keyed(next.as_slice());
+        }
+        DayKey { day, keyed }
+    }
+}
+
+/// An HMAC-SHA256 that has absorbed `key` (RFC 2104: a key longer than the block is hashed first).
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+    let hashed: [u8; 32];
+    let key = if key.len() > block.len() {
+        hashed = Sha256::digest(key).into();
+        hashed.as_slice()
+    } else {
+        key
+    };
+    for (to, from) in block.iter_mut().zip(key) {
+        *to = *from;
+    }
+    let keyed = Hmac::new(&block);
+    block.as_mut_slice().zeroize();
+    keyed
+}
+
+/// Lower-case hexadecimal.
+fn hex(bytes: [u8; 32]) -> [u8; 64] {
+    let digit = |nibble: u8| {
+        if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' - 10 + nibble
+        }
+    };
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        if let [high, low] = pair {
+            *high = digit(byte >> 4);
+            *low = digit(byte & 15);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "sign/tests.rs"]
+mod tests;
