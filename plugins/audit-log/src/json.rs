@@ -1,0 +1,33 @@
+//! Writes JSON values at the end of a byte buffer (RFC 8259). Text is escaped by `serde_json`; nothing is parsed here.
+
+/// Appends `text` as a JSON string.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    // Cannot fail: a vector takes every byte, and a `str` is always a JSON string.
+    let _ = serde_json::to_writer(out, text);
+}
+
+/// Appends `number` in decimal.
+pub fn number(out: &mut Vec<u8>, number: u64) {
+    let _ = serde_json::to_writer(out, &number);
+}
+
+/// Appends `number` in decimal between quotation marks, as Protobuf's JSON mapping writes 64-bit integers.
+pub fn quoted_number(out: &mut Vec<u8>, value: u64) {
+    out.push(b'"');
+    number(out, value);
+    out.push(b'"');
+}
+
+/// Appends what `write` writes for each item, with commas between.
+pub fn separated<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    for (position, item) in items.into_iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+}

@@ -1,0 +1,392 @@
+//! Audit events as OpenTelemetry log records, sent as `ExportLogsServiceRequest` in JSON over HTTP (OTLP 1.x,
+//! `opentelemetry/proto/logs/v1/logs.proto` in Protobuf's JSON mapping with OTLP's exception: trace and span ids are
+//! hexadecimal, not base64; 64-bit integers are decimal strings).
+//!
+//! A record is encoded once, when the event ends; a batch is an envelope around encoded records, so a retry costs no
+//! encoding and the queue knows the size of what it holds. The answer's `partialSuccess` says how many records the
+//! collector refused; they count as dropped.
+
+use crate::event::{Event, Outcome, Value};
+use crate::json;
+use crate::queue::Answer;
+
+/// The media type of a batch.
+pub const CONTENT_TYPE: &str = "application/json";
+
+/// The path that collectors listen on unless configured otherwise.
+pub const DEFAULT_PATH: &str = "/v1/logs";
+
+/// The event name of each record.
+const EVENT_NAME: &str = "modelgate.request";
+
+/// Encodes events and batches for one source.
+pub struct Otlp {
+    /// Everything before the count of dropped events.
+    head: Vec<u8>,
+}
+
+impl Otlp {
+    /// For the source that `resource` describes: attribute names and values, such as `service.name`.
+    pub fn new<'a>(resource: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut head = b"{\"resourceLogs\":[{\"resource\":{\"attributes\":[".to_vec();
+        json::separated(&mut head, resource, |out, (name, value)| {
+            attribute(out, name, &Value::Text(value))
+        });
+        head.extend_from_slice(
+            b"]},\"scopeLogs\":[{\"scope\":{\"name\":\"modelgate.audit_log\",\"version\":",
+        );
+        json::string(&mut head, env!("CARGO_PKG_VERSION"));
+        head.extend_from_slice(b",\"attributes\":[");
+        Self { head }
+    }
+
+    /// One `LogRecord`.
+    pub fn record(&self, event: &Event) -> Vec<u8> {
+        let (number, severity) = severity(event.outcome);
+        let mut out = Vec::with_capacity(2_048);
+        out.extend_from_slice(b"{\"timeUnixNano\":");
+        json::quoted_number(&mut out, event.time_unix_ns);
+        out.extend_from_slice(b",\"observedTimeUnixNano\":");
+        json::quoted_number(&mut out, event.time_unix_ns);
+        out.extend_from_slice(b",\"severityNumber\":");
+        json::number(&mut out, number);
+        out.extend_from_slice(b",\"severityText\":");
+        json::string(&mut out, severity);
+        out.extend_from_slice(b",\"eventName\":");
+        json::string(&mut out, EVENT_NAME);
+        out.extend_from_slice(b",\"body\":{\"stringValue\":");
+        json::string(&mut out, &summary(event));
+        out.push(b'}');
+        if let Some(trace) = &event.trace {
+            out.extend_from_slice(b",\"traceId\":");
+            json::string(&mut out, &trace.trace_id_hex());
+            out.extend_from_slice(b",\"spanId\":");
+            json::string(&mut out, &trace.span_id_hex());
+            out.extend_from_slice(b",\"flags\":");
+            json::number(&mut out, u64::from(trace.flags));
+        }
+        out.extend_from_slice(b",\"attributes\":[");
+        let mut first = true;
+        let mut add = |name: &str, value: &Value<'_>| {
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            attribute(&mut out, name, value);
+        };
+        event.fields(|field, value| match value {
+            // Flat names: log stores index these, and not the members of a map.
+            Value::Counts(counts) => {
+                for (kind, count) in counts {
+                    add(
+                        &format!("{}.{kind}", field.attribute),
+                        &Value::Number(count),
+                    );
+                }
+            }
+            value => add(field.attribute, &value),
+        });
+        if let Some(error) = error_type(event) {
+            add("error.type", &Value::Text(&error));
+        }
+        out.extend_from_slice(b"]}");
+        out
+    }
+
+    /// One request body around `records`. `dropped_total` is how many events this worker has lost so far: it travels
+    /// with every batch, so that the receiver learns of a loss from the stream itself.
+    pub fn batch<'a>(
+        &self,
+        records: impl IntoIterator<Item = &'a [u8]>,
+        dropped_total: u64,
+    ) -> Vec<u8> {
+        let mut out = self.head.clone();
+        attribute(
+            &mut out,
+            "modelgate.dropped_total",
+            &Value::Number(dropped_total),
+        );
+        out.extend_from_slice(b"]},\"logRecords\":[");
+        json::separated(&mut out, records, |out, record| {
+            out.extend_from_slice(record)
+        });
+        out.extend_from_slice(b"]}]}]}");
+        out
+    }
+}
+
+/// One `KeyValue`.
+fn attribute(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
+    out.extend_from_slice(b"{\"key\":");
+    json::string(out, name);
+    out.extend_from_slice(b",\"value\":");
+    any_value(out, value);
+    out.push(b'}');
+}
+
+/// One `AnyValue`.
+fn any_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Text(text) => {
+            out.extend_from_slice(b"{\"stringValue\":");
+            json::string(out, text);
+            out.push(b'}');
+        }
+        Value::Number(number) => {
+            // A signed 64-bit integer.
+            let number = (*number).min(i64::MAX.unsigned_abs());
+            out.extend_from_slice(b"{\"intValue\":");
+            json::quoted_number(out, number);
+            out.push(b'}');
+        }
+        Value::List(items) => {
+            out.extend_from_slice(b"{\"arrayValue\":{\"values\":[");
+            json::separated(out, items, |out, item| any_value(out, &Value::Text(item)));
+            out.extend_from_slice(b"]}}");
+        }
+        Value::Counts(counts) => {
+            out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
+            json::separated(out, counts, |out, (kind, count)| {
+                attribute(out, kind, &Value::Number(*count))
+            });
+            out.extend_from_slice(b"]}}");
+        }
+    }
+}
+
+/// `SeverityNumber` and its name.
+fn severity(outcome: Outcome) -> (u64, &'static str) {
+    match outcome {
+        Outcome::Allowed | Outcome::ClientGone => (9, "INFO"),
+        Outcome::Denied => (13, "WARN"),
+        Outcome::UpstreamFailed | Outcome::LocalError => (17, "ERROR"),
+    }
+}
+
+/// The record's body: the event in a few words, of fields that it has anyway.
+fn summary(event: &Event) -> String {
+    let mut words = vec![event.outcome.as_str()];
+    words.extend(event.what.method.as_ref().map(|method| method.as_str()));
+    words.extend(event.what.path.as_ref().map(|path| path.as_str()));
+    words.extend(event.decided.reason.as_ref().map(|reason| reason.as_str()));
+    words.join(" ")
+}
+
+/// `error.type` of the conventions for HTTP: the reason code, else the status, only where something went wrong.
+fn error_type(event: &Event) -> Option<String> {
+    if event.outcome == Outcome::Allowed {
+        return None;
+    }
+    let reason = event
+        .decided
+        .reason
+        .as_ref()
+        .map(|reason| reason.as_str().to_owned());
+    let status = event
+        .answered
+        .status
+        .filter(|status| *status >= 400)
+        .map(|status| status.to_string());
+    Some(
+        reason
+            .or(status)
+            .unwrap_or_else(|| event.outcome.as_str().to_owned()),
+    )
+}
+
+/// What a collector's answer means for the batch that it answers.
+///
+/// 2xx took it, all but `partialSuccess.rejectedLogRecords`. 408, 429 and 5xx may pass (OTLP would not retry all of the
+/// 5xx; an audit record is worth a duplicate, which its worker and sequence number give away). 413 asks for less at a
+/// time. Everything else will be the same the next time. No status means that no answer came at all.
+pub fn parse_answer(status: Option<u16>, retry_after: Option<&[u8]>, body: &[u8]) -> Answer {
+    let Some(status) = status else {
+        return Answer::Retry { after_ms: None };
+    };
+    match status {
+        200..=299 => Answer::Delivered {
+            rejected: rejected(body),
+        },
+        413 => Answer::TooLarge,
+        408 | 429 | 500 | 502..=504 | 506..=599 => Answer::Retry {
+            after_ms: retry_after.and_then(parse_seconds),
+        },
+        _ => Answer::Refused,
+    }
+}
+
+/// `partialSuccess.rejectedLogRecords` (a 64-bit integer: a number or a decimal string); 0 for everything else.
+fn rejected(body: &[u8]) -> u64 {
+    let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else {
+        return 0;
+    };
+    let member = answer
+        .get("partialSuccess")
+        .or_else(|| answer.get("partial_success"));
+    let count = member.and_then(|partial| {
+        partial
+            .get("rejectedLogRecords")
+            .or_else(|| partial.get("rejected_log_records"))
+    });
+    match count {
+        Some(serde_json::Value::Number(number)) => number.as_u64().unwrap_or(0),
+        Some(serde_json::Value::String(text)) => text.parse().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The seconds form of `Retry-After` (RFC 9110, section 10.2.3) in milliseconds. The form with a date is not read: the
+/// queue's own back-off then decides.
+fn parse_seconds(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| {
+        text.parse::<u64>()
+            .unwrap_or(u64::MAX)
+            .saturating_mul(1_000)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::samples;
+    use serde_json::{Value as Json, json};
+
+    fn attribute_of<'a>(record: &'a Json, name: &str) -> Option<&'a Json> {
+        let attributes = record.get("attributes")?.as_array()?;
+        attributes
+            .iter()
+            .find(|attribute| attribute["key"] == name)
+            .map(|attribute| &attribute["value"])
+    }
+
+    fn record(event: &Event) -> Json {
+        serde_json::from_slice(&Otlp::new([]).record(event)).unwrap()
+    }
+
+    #[test]
+    fn a_record_has_time_severity_trace_and_attributes() {
+        let record = record(&samples::full());
+        assert_eq!(record["timeUnixNano"], "1763712000123456789");
+        assert_eq!(record["severityNumber"], 13);
+        assert_eq!(record["severityText"], "WARN");
+        assert_eq!(record["traceId"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(record["spanId"], "b7ad6b7169203331");
+        assert_eq!(record["flags"], 1);
+        assert_eq!(
+            record["body"],
+            json!({"stringValue": "denied POST /v2/models/iris/infer group_refused"})
+        );
+        for (name, value) in [
+            ("http.response.status_code", json!({"intValue": "403"})),
+            ("url.path", json!({"stringValue": "/v2/models/iris/infer"})),
+            ("modelgate.rule", json!({"stringValue": "only-ml"})),
+            ("modelgate.masked.email", json!({"intValue": "2"})),
+            ("error.type", json!({"stringValue": "group_refused"})),
+            (
+                "user.hash",
+                json!({"stringValue": "00112233445566778899aabbccddeeff"}),
+            ),
+            (
+                "modelgate.groups",
+                json!({"arrayValue": {"values": [{"stringValue": "ml"}, {"stringValue": "ops"}]}}),
+            ),
+        ] {
+            assert_eq!(attribute_of(&record, name), Some(&value), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_request_has_no_error_type() {
+        let mut event = samples::full();
+        event.outcome = Outcome::Allowed;
+        assert_eq!(attribute_of(&record(&event), "error.type"), None);
+        event.outcome = Outcome::LocalError;
+        event.decided.reason = None;
+        assert_eq!(
+            attribute_of(&record(&event), "error.type"),
+            Some(&json!({"stringValue": "403"}))
+        );
+    }
+
+    #[test]
+    fn a_record_of_the_largest_event_is_bounded_and_valid() {
+        let encoded = Otlp::new([]).record(&samples::largest());
+        assert!(encoded.len() < 16 * 1024, "{} bytes", encoded.len());
+        let record: Json = serde_json::from_slice(&encoded).unwrap();
+        assert_eq!(
+            attribute_of(&record, "modelgate.sequence"),
+            Some(&json!({"intValue": i64::MAX.to_string()}))
+        );
+    }
+
+    #[test]
+    fn a_batch_wraps_records_and_names_the_source_and_the_loss() {
+        let otlp = Otlp::new([("service.name", "gate\"way")]);
+        let records = [otlp.record(&samples::full()), otlp.record(&samples::bare())];
+        let batch: Json =
+            serde_json::from_slice(&otlp.batch(records.iter().map(Vec::as_slice), 7)).unwrap();
+        let source = &batch["resourceLogs"][0];
+        assert_eq!(
+            source["resource"]["attributes"][0]["value"]["stringValue"],
+            "gate\"way"
+        );
+        let scope = &source["scopeLogs"][0];
+        assert_eq!(scope["scope"]["attributes"][0]["value"]["intValue"], "7");
+        assert_eq!(scope["logRecords"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn answers_are_read_as_the_protocol_says() {
+        let delivered = |rejected| Answer::Delivered { rejected };
+        let retry = |after_ms| Answer::Retry { after_ms };
+        for (status, retry_after, body, answer) in [
+            (200, None, "", delivered(0)),
+            (200, None, "{}", delivered(0)),
+            (202, None, "ok", delivered(0)),
+            (
+                200,
+                None,
+                r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"x"}}"#,
+                delivered(3),
+            ),
+            (
+                200,
+                None,
+                r#"{"partialSuccess":{"rejectedLogRecords":3}}"#,
+                delivered(3),
+            ),
+            (
+                200,
+                None,
+                r#"{"partialSuccess":{"rejectedLogRecords":-3}}"#,
+                delivered(0),
+            ),
+            (200, None, r#"{"partialSuccess":{}}"#, delivered(0)),
+            (503, None, "", retry(None)),
+            (429, Some("17"), "", retry(Some(17_000))),
+            (
+                429,
+                Some("99999999999999999999999"),
+                "",
+                retry(Some(u64::MAX)),
+            ),
+            (503, Some("Fri, 31 Dec 1999 23:59:59 GMT"), "", retry(None)),
+            (408, Some("-1"), "", retry(None)),
+            (500, None, "", retry(None)),
+            (413, None, "", Answer::TooLarge),
+            (400, None, "", Answer::Refused),
+            (404, None, "", Answer::Refused),
+            (301, None, "", Answer::Refused),
+            (501, None, "", Answer::Refused),
+        ] {
+            let read = parse_answer(
+                Some(status),
+                retry_after.map(str::as_bytes),
+                body.as_bytes(),
+            );
+            assert_eq!(read, answer, "{status} {body}");
+        }
+        assert_eq!(parse_answer(None, None, b""), retry(None));
+    }
+}
