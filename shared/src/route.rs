@@ -1,1 +1,276 @@
-//! Placeholder.
+//! Which model a request asks for, and in whose language: (dialect, operation, model, version, streaming).
+//!
+//! A request is read in three steps. [`Path::parse`] refuses every path that two servers could read in two ways; after it
+//! there is one spelling of each path, so words are compared as they stand. [`Route::parse`] matches method and path with
+//! the model servers' grammars (`grammar.rs`). [`Route::with_headers`] adds what SageMaker and Azure ML say in headers.
+//! Where the model is named in the body, [`Model::InBody`] says under which member.
+//!
+//! A path that no grammar knows is no route: that is not an error, but whoever decides on models must not let it pass as one.
+//! It cannot tell servers apart that use the same paths: `/v1/models/M:predict` is TensorFlow Serving, KServe V1 and
+//! TorchServe alike and is reported as [`Dialect::TfServing`]; `/ping` is reported as [`Dialect::TorchServe`].
+//! Bedrock model ids that are ARNs with a slash (`%2F`) are refused with all other encoded slashes.
+
+mod grammar;
+mod path;
+mod template;
+
+pub use path::{Path, PathError, Segment};
+pub use template::{Template, TemplateError};
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The language that client and model server speak: it decides how an error must look.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// Open Inference Protocol V2: KServe, Triton, MLServer.
+    OpenInference,
+    /// KServe V1, where TensorFlow Serving has no such path.
+    KserveV1,
+    /// TensorFlow Serving's REST API, and what KServe V1 shares with it.
+    TfServing,
+    /// TorchServe's own API.
+    #[serde(rename = "torchserve")]
+    TorchServe,
+    /// The SageMaker runtime, and `/invocations` of a SageMaker container.
+    #[serde(rename = "sagemaker")]
+    SageMaker,
+    /// The Bedrock runtime.
+    Bedrock,
+    /// Vertex AI.
+    Vertex,
+    /// An Azure ML online endpoint.
+    AzureMl,
+    /// OpenAI's API, by whomever it is served (Azure OpenAI, vLLM, KServe …).
+    #[serde(rename = "openai")]
+    OpenAi,
+}
+
+impl Dialect {
+    /// The name that configuration, metrics and audit events use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenInference => "open_inference",
+            Self::KserveV1 => "kserve_v1",
+            Self::TfServing => "tf_serving",
+            Self::TorchServe => "torchserve",
+            Self::SageMaker => "sagemaker",
+            Self::Bedrock => "bedrock",
+            Self::Vertex => "vertex",
+            Self::AzureMl => "azure_ml",
+            Self::OpenAi => "openai",
+        }
+    }
+}
+
+/// What is asked of the model or of its server.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// A prediction.
+    Infer,
+    /// A prediction whose result is stored, not answered.
+    InferAsync,
+    /// TensorFlow Serving's classify.
+    Classify,
+    /// TensorFlow Serving's regress.
+    Regress,
+    /// An explanation of a prediction.
+    Explain,
+    /// Text from a prompt, in a model server's own shape (Triton generate, Vertex generateContent).
+    Generate,
+    /// A turn of a conversation.
+    Chat,
+    /// A legacy text completion.
+    Complete,
+    /// Embedding vectors.
+    Embed,
+    /// OpenAI's responses API.
+    Respond,
+    /// How many tokens an input has.
+    CountTokens,
+    /// Bedrock's guardrail, applied alone.
+    ApplyGuardrail,
+    /// The list of models.
+    ListModels,
+    /// A model's metadata or status.
+    DescribeModel,
+    /// Whether one model is ready.
+    ModelReady,
+    /// The server's metadata.
+    DescribeServer,
+    /// Whether the server lives.
+    ServerLive,
+    /// Whether the server is ready.
+    ServerReady,
+}
+
+impl Operation {
+    /// The name that configuration, metrics and audit events use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Infer => "infer",
+            Self::InferAsync => "infer_async",
+            Self::Classify => "classify",
+            Self::Regress => "regress",
+            Self::Explain => "explain",
+            Self::Generate => "generate",
+            Self::Chat => "chat",
+            Self::Complete => "complete",
+            Self::Embed => "embed",
+            Self::Respond => "respond",
+            Self::CountTokens => "count_tokens",
+            Self::ApplyGuardrail => "apply_guardrail",
+            Self::ListModels => "list_models",
+            Self::DescribeModel => "describe_model",
+            Self::ModelReady => "model_ready",
+            Self::DescribeServer => "describe_server",
+            Self::ServerLive => "server_live",
+            Self::ServerReady => "server_ready",
+        }
+    }
+}
+
+/// Where the model's name is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Model<'a> {
+    /// Here: a model, an endpoint, a deployment. Decoded.
+    Named(Cow<'a, str>),
+    /// In the JSON body, under this top-level member.
+    InBody(&'static str),
+    /// Nowhere: the host serves one model, or the operation is not about a model.
+    Unnamed,
+}
+
+impl Model<'_> {
+    /// The name, where method, path and headers say it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::InBody(_) | Self::Unnamed => None,
+        }
+    }
+}
+
+/// Which of a model's incarnations answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Selector<'a> {
+    /// A version, often a number.
+    Version(Cow<'a, str>),
+    /// TensorFlow Serving's label of a version.
+    Label(Cow<'a, str>),
+    /// SageMaker's production variant.
+    Variant(Cow<'a, str>),
+    /// Azure ML's deployment behind an endpoint.
+    Deployment(Cow<'a, str>),
+}
+
+impl Selector<'_> {
+    /// The version, label, variant or deployment.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Version(name)
+            | Self::Label(name)
+            | Self::Variant(name)
+            | Self::Deployment(name) => name,
+        }
+    }
+}
+
+/// Whether the answer is a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Streaming {
+    /// One whole answer.
+    No,
+    /// A stream of events.
+    Yes,
+    /// The body's `stream` member says it.
+    InBody,
+}
+
+/// A request to a model server, as far as method, path and headers tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route<'a> {
+    /// In whose language.
+    pub dialect: Dialect,
+    /// What is asked.
+    pub operation: Operation,
+    /// Of which model.
+    pub model: Model<'a>,
+    /// Of which version of it.
+    pub selector: Option<Selector<'a>>,
+    /// The model inside an endpoint of many: SageMaker's target model or inference component.
+    pub inner_model: Option<Cow<'a, str>>,
+    /// How the answer comes.
+    pub streaming: Streaming,
+}
+
+/// A header that names a model or a version is sent twice, contradicts another, or is not visible ASCII.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AmbiguousHeader {
+    /// The header's name.
+    pub name: &'static str,
+}
+
+const TARGET_VARIANT: &str = "x-amzn-sagemaker-target-variant";
+const TARGET_MODEL: &str = "x-amzn-sagemaker-target-model";
+const INFERENCE_COMPONENT: &str = "x-amzn-sagemaker-inference-component";
+const AZURE_DEPLOYMENT: &str = "azureml-model-deployment";
+
+impl<'a> Route<'a> {
+    /// Reads method and path; nothing if no model server's grammar has them.
+    #[must_use]
+    pub fn parse(method: &[u8], path: &Path<'a>) -> Option<Self> {
+        grammar::parse(method, path)
+    }
+
+    /// Adds the version or inner model that headers name, in the dialects where they do.
+    ///
+    /// # Errors
+    /// If such a header is repeated, empty or not visible ASCII, or if an inner model is named in two ways: what the
+    /// server would choose then cannot be known.
+    pub fn with_headers(
+        mut self,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Self, AmbiguousHeader> {
+        let known: &[&'static str] = match self.dialect {
+            Dialect::SageMaker => &[TARGET_VARIANT, TARGET_MODEL, INFERENCE_COMPONENT],
+            Dialect::AzureMl => &[AZURE_DEPLOYMENT],
+            _ => return Ok(self),
+        };
+        for (name, value) in headers {
+            let Some(name) = known
+                .iter()
+                .find(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+            else {
+                continue;
+            };
+            let ambiguous = AmbiguousHeader { name };
+            let value = std::str::from_utf8(value).map_err(|_| ambiguous)?;
+            if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(ambiguous);
+            }
+            let value = Cow::Borrowed(value);
+            let taken = match *name {
+                TARGET_VARIANT => self.selector.replace(Selector::Variant(value)).is_some(),
+                AZURE_DEPLOYMENT => self.selector.replace(Selector::Deployment(value)).is_some(),
+                _ => self.inner_model.replace(value).is_some(),
+            };
+            if taken {
+                return Err(ambiguous);
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+#[path = "route/tests.rs"]
+mod tests;

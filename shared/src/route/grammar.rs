@@ -1,0 +1,328 @@
+//! The model servers' grammars, one function each, tried in turn.
+//!
+//! Sources: Open Inference Protocol V2; TensorFlow Serving's, KServe's and TorchServe's REST pages; the botocore models of
+//! `sagemaker-runtime` and `bedrock-runtime`; Vertex AI's, Azure's and OpenAI's references. Management interfaces
+//! (TorchServe's `/models`, KServe's and Triton's `/v2/repository`) are left out on purpose: they are no route.
+
+use super::path::decoded;
+use super::{Dialect, Model, Operation, Path, Route, Selector, Streaming};
+
+/// The longest path of any grammar has nine segments.
+const MOST_SEGMENTS: usize = 10;
+
+pub(super) fn parse<'a>(method: &[u8], path: &Path<'a>) -> Option<Route<'a>> {
+    let method = match method {
+        b"GET" | b"HEAD" => Method::Read,
+        b"POST" => Method::Post,
+        b"PUT" => Method::Put,
+        _ => return None,
+    };
+    let mut words = [""; MOST_SEGMENTS];
+    let mut count = 0_usize;
+    for segment in path.segments() {
+        *words.get_mut(count)? = segment.as_sent();
+        count += 1;
+    }
+    let words = words.get(..count)?;
+    if words.last() == Some(&"") {
+        return None;
+    }
+    open_inference(method, words)
+        .or_else(|| openai(method, words))
+        .or_else(|| tf_serving(method, words))
+        .or_else(|| sagemaker(method, words))
+        .or_else(|| bedrock(method, words))
+        .or_else(|| vertex(method, words))
+        .or_else(|| torchserve(method, words))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// GET or HEAD.
+    Read,
+    Post,
+    Put,
+}
+
+fn route(dialect: Dialect, operation: Operation, model: Model<'_>) -> Route<'_> {
+    Route {
+        dialect,
+        operation,
+        model,
+        selector: None,
+        inner_model: None,
+        streaming: Streaming::No,
+    }
+}
+
+/// The name that a whole segment is.
+fn named(word: &str) -> Model<'_> {
+    Model::Named(decoded(word))
+}
+
+impl<'a> Route<'a> {
+    fn select(mut self, selector: Option<Selector<'a>>) -> Self {
+        self.selector = selector;
+        self
+    }
+
+    fn stream(mut self, streaming: Streaming) -> Self {
+        self.streaming = streaming;
+        self
+    }
+}
+
+/// `name:verb`. Nothing if a colon of the name is escaped: servers that decode first would split elsewhere.
+fn verb(word: &str) -> Option<(&str, &str)> {
+    word.rsplit_once(':')
+        .filter(|(name, _)| !name.is_empty() && !escaped(word, b"%3a"))
+}
+
+fn escaped(word: &str, escape: &[u8; 3]) -> bool {
+    word.as_bytes()
+        .windows(3)
+        .any(|three| three.eq_ignore_ascii_case(escape))
+}
+
+fn open_inference<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let server = |operation| Some(route(Dialect::OpenInference, operation, Model::Unnamed));
+    let (&first, rest) = words.split_first()?;
+    if first != "v2" {
+        return None;
+    }
+    let (model, selector, action) = match *rest {
+        [] if method == Method::Read => return server(Operation::DescribeServer),
+        ["health", "live"] if method == Method::Read => return server(Operation::ServerLive),
+        ["health", "ready"] if method == Method::Read => return server(Operation::ServerReady),
+        ["models", model] => (model, None, ""),
+        ["models", model, "versions", version] => (model, Some(version), ""),
+        ["models", model, action] => (model, None, action),
+        ["models", model, "versions", version, action] => (model, Some(version), action),
+        _ => return None,
+    };
+    let (operation, streaming) = match (method, action) {
+        (Method::Read, "") => (Operation::DescribeModel, Streaming::No),
+        (Method::Read, "ready") => (Operation::ModelReady, Streaming::No),
+        (Method::Post, "infer") => (Operation::Infer, Streaming::No),
+        (Method::Post, "generate") => (Operation::Generate, Streaming::No),
+        (Method::Post, "generate_stream") => (Operation::Generate, Streaming::Yes),
+        _ => return None,
+    };
+    let selector = selector.map(|version| Selector::Version(decoded(version)));
+    Some(
+        route(Dialect::OpenInference, operation, named(model))
+            .select(selector)
+            .stream(streaming),
+    )
+}
+
+/// What follows `/v1` in OpenAI's API, where the body names the model.
+fn openai_operation(words: &[&str]) -> Option<(Operation, Streaming)> {
+    Some(match *words {
+        ["chat", "completions"] => (Operation::Chat, Streaming::InBody),
+        ["completions"] => (Operation::Complete, Streaming::InBody),
+        ["responses"] => (Operation::Respond, Streaming::InBody),
+        ["embeddings"] => (Operation::Embed, Streaming::No),
+        _ => return None,
+    })
+}
+
+fn openai<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let (rest, model) = match *words {
+        ["openai", "deployments", deployment, ref rest @ ..] => (rest, named(deployment)),
+        ["openai", "v1", ref rest @ ..] | ["v1", ref rest @ ..] => (rest, Model::InBody("model")),
+        _ => return None,
+    };
+    if method == Method::Read && matches!(model, Model::InBody(_)) {
+        return matches!(*rest, ["models"])
+            .then(|| route(Dialect::OpenAi, Operation::ListModels, Model::Unnamed));
+    }
+    if method != Method::Post {
+        return None;
+    }
+    // `/v1/projects/P/locations/L/endpoints/E` of Vertex AI speaks OpenAI too.
+    let rest = match *rest {
+        ["projects", _, "locations", _, "endpoints", _, ref rest @ ..] => rest,
+        ref rest => rest,
+    };
+    let (operation, streaming) = openai_operation(rest)?;
+    Some(route(Dialect::OpenAi, operation, model).stream(streaming))
+}
+
+fn tf_serving<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let ["v1", "models", ref rest @ ..] = *words else {
+        return None;
+    };
+    if method == Method::Read {
+        let rest = match *rest {
+            [ref rest @ .., "metadata"] => rest,
+            ref rest => rest,
+        };
+        let (model, selector) = tf_model(rest)?;
+        return Some(
+            route(Dialect::TfServing, Operation::DescribeModel, named(model)).select(selector),
+        );
+    }
+    let (last, before) = rest.split_last()?;
+    let (name, verb) = verb(last)?;
+    let (dialect, operation) = match (method, verb) {
+        (Method::Post, "predict") => (Dialect::TfServing, Operation::Infer),
+        (Method::Post, "classify") => (Dialect::TfServing, Operation::Classify),
+        (Method::Post, "regress") => (Dialect::TfServing, Operation::Regress),
+        (Method::Post, "explain") => (Dialect::KserveV1, Operation::Explain),
+        _ => return None,
+    };
+    let (model, selector) = match *before {
+        [] => (name, None),
+        [model, kind] => tf_model(&[model, kind, name])?,
+        _ => return None,
+    };
+    Some(route(dialect, operation, named(model)).select(selector))
+}
+
+/// `M`, `M/versions/V` or `M/labels/L`.
+fn tf_model<'a>(words: &[&'a str]) -> Option<(&'a str, Option<Selector<'a>>)> {
+    Some(match *words {
+        [model] => (model, None),
+        [model, "versions", version] => (model, Some(Selector::Version(decoded(version)))),
+        [model, "labels", label] => (model, Some(Selector::Label(decoded(label)))),
+        _ => return None,
+    })
+}
+
+fn sagemaker<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    if method != Method::Post {
+        return None;
+    }
+    let (endpoint, action) = match *words {
+        ["invocations"] => {
+            return Some(route(Dialect::SageMaker, Operation::Infer, Model::Unnamed));
+        }
+        // Azure ML has one path, and it is nobody else's.
+        ["score"] => return Some(route(Dialect::AzureMl, Operation::Infer, Model::Unnamed)),
+        ["endpoints", endpoint, ref action @ ..] => (endpoint, action),
+        _ => return None,
+    };
+    let (operation, streaming) = match *action {
+        ["invocations"] => (Operation::Infer, Streaming::No),
+        ["async-invocations"] => (Operation::InferAsync, Streaming::No),
+        ["invocations-response-stream"] => (Operation::Infer, Streaming::Yes),
+        ["openai", "v1", ref rest @ ..] => openai_operation(rest)?,
+        _ => return None,
+    };
+    endpoint_name(endpoint)
+        .then(|| route(Dialect::SageMaker, operation, named(endpoint)).stream(streaming))
+}
+
+/// `^[a-zA-Z0-9](-*[a-zA-Z0-9])*$`, at most 63.
+fn endpoint_name(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    bytes.len() <= 63
+        && ends(bytes.first())
+        && ends(bytes.last())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+}
+
+fn bedrock<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    if method != Method::Post {
+        return None;
+    }
+    let (model, action) = match *words {
+        ["model", model, action] => (model, action),
+        ["async-invoke"] => {
+            return Some(route(
+                Dialect::Bedrock,
+                Operation::InferAsync,
+                Model::InBody("modelId"),
+            ));
+        }
+        ["guardrail", _, "version", _, "apply"] | ["guardrail-checks", "invoke"] => {
+            return Some(route(
+                Dialect::Bedrock,
+                Operation::ApplyGuardrail,
+                Model::Unnamed,
+            ));
+        }
+        _ => return None,
+    };
+    let (operation, streaming) = match action {
+        "invoke" => (Operation::Infer, Streaming::No),
+        "invoke-with-response-stream" | "invoke-with-bidirectional-stream" => {
+            (Operation::Infer, Streaming::Yes)
+        }
+        "converse" => (Operation::Chat, Streaming::No),
+        "converse-stream" => (Operation::Chat, Streaming::Yes),
+        "count-tokens" => (Operation::CountTokens, Streaming::No),
+        _ => return None,
+    };
+    Some(route(Dialect::Bedrock, operation, named(model)).stream(streaming))
+}
+
+fn vertex<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let [
+        "v1" | "v1beta1",
+        "projects",
+        _,
+        "locations",
+        _,
+        ref rest @ ..,
+    ] = *words
+    else {
+        return None;
+    };
+    let (["endpoints", last] | ["publishers", _, "models", last]) = *rest else {
+        return None;
+    };
+    let (name, verb) = verb(last)?;
+    let (operation, streaming) = match verb {
+        "predict" | "rawPredict" | "directPredict" | "directRawPredict" => {
+            (Operation::Infer, Streaming::No)
+        }
+        "streamRawPredict" | "serverStreamingPredict" => (Operation::Infer, Streaming::Yes),
+        "predictLongRunning" => (Operation::InferAsync, Streaming::No),
+        "explain" => (Operation::Explain, Streaming::No),
+        "generateContent" => (Operation::Generate, Streaming::No),
+        "streamGenerateContent" => (Operation::Generate, Streaming::Yes),
+        "countTokens" => (Operation::CountTokens, Streaming::No),
+        _ => return None,
+    };
+    if method != Method::Post {
+        return None;
+    }
+    // Publishers' models are versioned with an at sign: `claude-3-haiku@20240307`.
+    if escaped(name, b"%40") {
+        return None;
+    }
+    let (name, version) = match name.split_once('@') {
+        Some((name, version)) => (name, Some(Selector::Version(decoded(version)))),
+        None => (name, None),
+    };
+    Some(
+        route(Dialect::Vertex, operation, named(name))
+            .select(version)
+            .stream(streaming),
+    )
+}
+
+fn torchserve<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let (operation, model, version) = match *words {
+        ["ping"] if method == Method::Read => {
+            return Some(route(
+                Dialect::TorchServe,
+                Operation::ServerLive,
+                Model::Unnamed,
+            ));
+        }
+        ["predictions", model] => (Operation::Infer, model, None),
+        ["predictions", model, version] => (Operation::Infer, model, Some(version)),
+        ["explanations", model] => (Operation::Explain, model, None),
+        ["explanations", model, version] => (Operation::Explain, model, Some(version)),
+        _ => return None,
+    };
+    let selector = version.map(|version| Selector::Version(decoded(version)));
+    (method != Method::Read)
+        .then(|| route(Dialect::TorchServe, operation, named(model)).select(selector))
+}
