@@ -3,17 +3,19 @@
 //! A request is read in three steps. [`Path::parse`] refuses every path that two servers could read in two ways; after it
 //! there is one spelling of each path, so words are compared as they stand. [`Route::parse`] matches method and path with
 //! the model servers' grammars (`grammar.rs`). [`Route::with_headers`] adds what SageMaker and Azure ML say in headers.
-//! Where the model is named in the body, [`Model::InBody`] says under which member.
+//! Where the model is named in the body, [`Model::InBody`] says under which member and [`Stated::parse`] reads it.
 //!
 //! A path that no grammar knows is no route: that is not an error, but whoever decides on models must not let it pass as one.
 //! It cannot tell servers apart that use the same paths: `/v1/models/M:predict` is TensorFlow Serving, KServe V1 and
 //! TorchServe alike and is reported as [`Dialect::TfServing`]; `/ping` is reported as [`Dialect::TorchServe`].
 //! Bedrock model ids that are ARNs with a slash (`%2F`) are refused with all other encoded slashes.
 
+mod body;
 mod grammar;
 mod path;
 mod template;
 
+pub use body::{BodyError, Stated};
 pub use path::{Path, PathError, Segment};
 pub use template::{Template, TemplateError};
 
