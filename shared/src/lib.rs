@@ -1,8 +1,28 @@
 //! The kit every modelgate filter is written with; it depends on no host.
+//!
+//! A filter is one asynchronous function over an [`exchange::Exchange`] (see [`filter::Filter`]); [`vm::Vm`] runs it, behind the
+//! small trait [`host::Host`] that the wasm guest and the native engine implement.
 
+pub mod body;
+pub mod bucket;
+pub mod call;
+pub mod config;
+pub mod exchange;
+pub mod facts;
+pub mod filter;
+#[cfg(target_arch = "wasm32")]
+pub mod guest;
+pub mod headers;
+pub mod host;
 #[cfg(feature = "jose")]
 pub mod jose;
 pub mod json;
-pub mod bucket;
+pub mod metrics;
+pub mod problem;
+pub mod profile;
+pub mod root;
 pub mod route;
+pub mod seal;
 pub mod sse;
+pub mod verdict;
+pub mod vm;

@@ -1,0 +1,140 @@
+//! The body of one side: what the host holds, what the filter has taken of it, and what it wrote instead.
+//!
+//! A body ends with its last chunk, with the headers, or with trailers (then no chunk is ever marked as the last one).
+//! Several writes of one step are joined, because a host keeps only the last write of a callback. Bytes that were handled and
+//! are still held by the host (because the filter paused afterwards) come again with the next chunk: they are skipped.
+
+use std::cell::{Cell, RefCell};
+use std::task::Poll;
+
+use crate::host::{Buffer, Host, Side, Status};
+
+/// Why a body could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// More bytes than the limit.
+    TooLarge,
+    /// The host did not hand over what it announced (e.g. spooled to a file).
+    Unreadable,
+}
+
+/// State of one side's body.
+#[derive(Default)]
+pub(crate) struct BodyState {
+    /// Bytes that the host announced in the last callback, held ones included.
+    size: Cell<usize>,
+    /// The last callback's bytes have not been taken yet.
+    fresh: Cell<bool>,
+    complete: Cell<bool>,
+    /// What replaces the bytes of this step.
+    out: RefCell<Option<Vec<u8>>>,
+    /// Handled bytes that the host still holds.
+    held: RefCell<Vec<u8>>,
+}
+
+const fn buffer(side: Side) -> Buffer {
+    match side {
+        Side::Request => Buffer::RequestBody,
+        Side::Response => Buffer::ResponseBody,
+    }
+}
+
+impl BodyState {
+    /// A body callback: `size` bytes are at hand, and whether they are the last.
+    pub fn arrived(&self, size: usize, last: bool) {
+        self.size.set(size);
+        self.fresh.set(size > self.held.borrow().len());
+        if last {
+            self.complete.set(true);
+        }
+    }
+
+    /// Headers that end the message, or trailers.
+    pub fn ended(&self) {
+        self.complete.set(true);
+    }
+
+    pub fn complete(&self) -> bool {
+        self.complete.get()
+    }
+
+    fn read(&self, host: &dyn Host, side: Side) -> Result<Vec<u8>, BodyError> {
+        let size = self.size.get();
+        if size == 0 {
+            return Ok(Vec::new());
+        }
+        match host.body(buffer(side), 0, size) {
+            Ok(bytes) if bytes.len() == size => Ok(bytes),
+            _ => Err(BodyError::Unreadable),
+        }
+    }
+
+    pub fn poll_whole(
+        &self,
+        host: &dyn Host,
+        side: Side,
+        limit: usize,
+    ) -> Poll<Result<Vec<u8>, BodyError>> {
+        if self.size.get() > limit {
+            return Poll::Ready(Err(BodyError::TooLarge));
+        }
+        if !self.complete.get() {
+            return Poll::Pending;
+        }
+        self.fresh.set(false);
+        Poll::Ready(self.read(host, side))
+    }
+
+    pub fn poll_chunk(
+        &self,
+        host: &dyn Host,
+        side: Side,
+        over: bool,
+    ) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
+        if self.fresh.replace(false) {
+            let taken = self.read(host, side).map(|mut bytes| {
+                let handled = self.held.borrow().len().min(bytes.len());
+                self.out.borrow_mut().get_or_insert_default();
+                Some(bytes.split_off(handled))
+            });
+            return Poll::Ready(taken);
+        }
+        if self.complete.get() || over {
+            Poll::Ready(Ok(None))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    pub fn write(&self, bytes: &[u8]) {
+        self.out
+            .borrow_mut()
+            .get_or_insert_default()
+            .extend_from_slice(bytes);
+    }
+
+    pub fn replace(&self, bytes: Vec<u8>) {
+        self.held.borrow_mut().clear();
+        *self.out.borrow_mut() = Some(bytes);
+    }
+
+    /// Hands this step's writes to the host. `held` says whether the host keeps the bytes (the filter pauses).
+    pub fn flush(&self, host: &dyn Host, side: Side, held: bool) -> Result<(), Status> {
+        let Some(out) = self.out.borrow_mut().take() else {
+            return Ok(());
+        };
+        let mut whole = self.held.take();
+        whole.extend_from_slice(&out);
+        host.set_body(buffer(side), 0, self.size.get(), &whole)?;
+        self.size.set(whole.len());
+        if held {
+            self.held.replace(whole);
+        }
+        Ok(())
+    }
+
+    /// The host has let go of what it held.
+    pub fn released(&self) {
+        self.held.borrow_mut().clear();
+    }
+}

@@ -1,0 +1,179 @@
+//! Configuration: what the operator wrote becomes what runs, and everything that is wrong with it is said at once.
+//!
+//! Written form: one JSON object (Envoy: `google.protobuf.StringValue`). Unknown members, wrong types and values out of range
+//! are problems, each with its path and a hint; so is what a filter's `compile` finds. Nothing that can fail is left for later.
+
+pub mod bounded;
+#[cfg(feature = "schema")]
+pub mod schema;
+pub mod secret;
+pub mod strict;
+
+use std::fmt;
+
+use crate::host::Host;
+
+pub use bounded::Bounded;
+pub use secret::{Secret, SecretBytes};
+
+/// One thing that is wrong with a configuration. Values are never quoted: they may be secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: members joined by dots, elements in brackets, e.g. `issuers[0].jwks.url`; empty for the whole.
+    pub path: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub hint: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() {
+            "(configuration)"
+        } else {
+            &self.path
+        };
+        write!(f, "{path}: {}", self.problem)?;
+        if self.hint.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", self.hint)
+        }
+    }
+}
+
+/// Collects problems.
+#[derive(Debug, Default)]
+pub struct Problems {
+    found: Vec<Problem>,
+    prefix: String,
+    pruned: Vec<String>,
+}
+
+impl Problems {
+    /// Adds a problem at a path; an empty hint means that the problem says it all.
+    pub fn add(
+        &mut self,
+        path: impl AsRef<str>,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let path = join(&self.prefix, path.as_ref());
+        // What follows from a member that was itself refused is not a problem of its own.
+        if self.pruned.iter().any(|gone| {
+            path == *gone
+                || gone.starts_with(&format!("{path}."))
+                || gone.starts_with(&format!("{path}["))
+        }) {
+            return;
+        }
+        let problem = Problem {
+            path,
+            problem: problem.into(),
+            hint: hint.into(),
+        };
+        if !self.found.contains(&problem) {
+            self.found.push(problem);
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// What has been found so far.
+    pub fn found(&self) -> &[Problem] {
+        &self.found
+    }
+
+    /// All problems in the order found.
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.found
+    }
+
+    /// Runs `work` with every path put under `member`.
+    pub fn within<T>(&mut self, member: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+        let whole = join(&self.prefix, member);
+        let before = std::mem::replace(&mut self.prefix, whole);
+        let result = work(self);
+        self.prefix = before;
+        result
+    }
+
+    /// From now on silent about paths that were refused before (see [`strict`]).
+    pub(crate) fn beneath(&mut self, pruned: &[String]) -> &mut Self {
+        self.pruned = pruned.iter().map(|path| join(&self.prefix, path)).collect();
+        self
+    }
+}
+
+fn join(prefix: &str, path: &str) -> String {
+    match (prefix.is_empty(), path.is_empty()) {
+        (true, _) => path.to_owned(),
+        (_, true) => prefix.to_owned(),
+        _ if path.starts_with('[') => format!("{prefix}{path}"),
+        _ => format!("{prefix}.{path}"),
+    }
+}
+
+/// What a plan may be compiled with, besides the configuration.
+pub struct Setup<'a> {
+    /// The proxy: for environment variables, metric definitions and shared data.
+    pub host: &'a dyn Host,
+    /// Name of the filter.
+    pub filter: &'static str,
+    /// Name of the profile that is compiled; empty for the base configuration.
+    pub profile: &'a str,
+    /// Prefix for keys in shared data: filter, and a hash of what was written, so that two filters in one VM never meet.
+    pub shared_prefix: String,
+}
+
+/// Reads the bytes of a plugin configuration as a JSON object; absent means `{}`.
+pub fn read(bytes: &[u8], problems: &mut Problems) -> Option<serde_json::Value> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Some(serde_json::Value::Object(serde_json::Map::new()));
+    }
+    match serde_json::from_slice::<strict::Unique>(bytes) {
+        Ok(strict::Unique(value @ serde_json::Value::Object(_))) => Some(value),
+        Ok(_) => {
+            problems.add(
+                "",
+                "the configuration is not a JSON object",
+                "write an object: {…}",
+            );
+            None
+        }
+        Err(error) if looks_like_protobuf(bytes) => {
+            let _ = error;
+            problems.add(
+                "",
+                "the configuration arrived as protobuf bytes, not as JSON",
+                "in Envoy write `configuration: {\"@type\": type.googleapis.com/google.protobuf.StringValue, value: '{…}'}`; google.protobuf.Struct is not JSON to a filter",
+            );
+            None
+        }
+        Err(error) => {
+            // serde_json's message names line and column, and at most a member's name.
+            problems.add(
+                "",
+                format!("the configuration is not valid JSON: {error}"),
+                "check commas, quotes and brackets",
+            );
+            None
+        }
+    }
+}
+
+/// A serialized Struct starts with field 1, length-delimited.
+fn looks_like_protobuf(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x0a) && bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{')
+}
+
+/// 64-bit FNV-1a: names what was written in shared keys. Not for secrets.
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,370 @@
+//! Strict reading that finds every problem in one pass over the operator's file.
+//!
+//! serde stops at the first error. So: deserialize, note the error with its path, take the offending member out, and deserialize
+//! again, until it succeeds. Array indices are reported as written, whatever has been taken out before.
+
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_path_to_error::Segment;
+
+use super::Problems;
+
+/// A value that was read, and the paths that were taken out of it.
+pub struct Parsed<T> {
+    /// The value without the refused members.
+    pub value: T,
+    /// Paths of refused members.
+    pub pruned: Vec<String>,
+}
+
+/// More problems than this in one configuration are not looked for.
+const MOST: usize = 100;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Member(String),
+    Element(usize),
+}
+
+/// Reads `written`; every problem is added. `None` when nothing usable is left.
+pub fn parse<T: DeserializeOwned>(written: &Value, problems: &mut Problems) -> Option<Parsed<T>> {
+    let mut rest = written.clone();
+    // Arrays that lost elements: their path as written, and the indices gone.
+    let mut gone: Vec<(Vec<Step>, usize)> = Vec::new();
+    let mut pruned = Vec::new();
+    for _ in 0..MOST {
+        let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
+            Ok(value) => return Some(Parsed { value, pruned }),
+            Err(error) => error,
+        };
+        let message = error.inner().to_string();
+        let mut steps: Vec<Step> = error
+            .path()
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Map { key } => Some(Step::Member(key.clone())),
+                Segment::Seq { index } => Some(Step::Element(*index)),
+                Segment::Enum { .. } | Segment::Unknown => None,
+            })
+            .collect();
+        let kind = Kind::of(&message);
+        if let Kind::Unknown(member) = &kind
+            && steps.last() != Some(&Step::Member(member.clone()))
+        {
+            steps.push(Step::Member(member.clone()));
+        }
+        let written_steps = as_written(&steps, &gone);
+        let (problem, hint) = kind.explain(&message);
+        let mut path = show(&written_steps);
+        if let Kind::Missing(member) = &kind {
+            path = if path.is_empty() {
+                member.clone()
+            } else {
+                format!("{path}.{member}")
+            };
+        }
+        // A member that was refused and taken out is now missing: said once is enough.
+        if !pruned.contains(&path) {
+            problems.add(&path, problem, hint);
+        }
+        if steps.is_empty() || !remove(&mut rest, &steps) {
+            return None;
+        }
+        pruned.push(show(&written_steps));
+        if let Some((Step::Element(index), array)) = written_steps.split_last() {
+            gone.push((array.to_vec(), *index));
+        }
+    }
+    None
+}
+
+enum Kind {
+    Unknown(String),
+    Missing(String),
+    Other,
+}
+
+impl Kind {
+    fn of(message: &str) -> Self {
+        let quoted = || message.split('`').nth(1).unwrap_or_default().to_owned();
+        if message.starts_with("unknown field") {
+            Self::Unknown(quoted())
+        } else if message.starts_with("missing field") {
+            Self::Missing(quoted())
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Problem and hint. serde quotes the offending value in type errors: it is left out, since it may be a secret.
+    fn explain(&self, message: &str) -> (String, String) {
+        match self {
+            Self::Unknown(member) => {
+                let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+                let near = known
+                    .iter()
+                    .map(|k| (distance(member, k), *k))
+                    .min()
+                    .filter(|(d, _)| {
+                        *d <= if member.len() < 4 {
+                            1
+                        } else {
+                            2.max(member.len() / 3)
+                        }
+                    });
+                let hint = match near {
+                    Some((_, name)) => format!("did you mean `{name}`?"),
+                    None if known.is_empty() => "no member is expected here".to_owned(),
+                    None => format!("known here: {}", known.join(", ")),
+                };
+                ("is not known here".to_owned(), hint)
+            }
+            Self::Missing(_) => ("is required".to_owned(), String::new()),
+            Self::Other => {
+                if let Some(rest) = message
+                    .strip_prefix("invalid type: ")
+                    .or_else(|| message.strip_prefix("invalid value: "))
+                {
+                    let expected = rest
+                        .rsplit_once(", expected ")
+                        .map_or("another type", |(_, e)| e);
+                    (
+                        format!("has the wrong type: expected {expected}"),
+                        String::new(),
+                    )
+                } else if let Some(known) = message
+                    .strip_prefix("unknown variant ")
+                    .and_then(|r| r.split_once(", expected "))
+                {
+                    (
+                        "is not one of the known values".to_owned(),
+                        format!("expected {}", known.1),
+                    )
+                } else {
+                    (message.to_owned(), String::new())
+                }
+            }
+        }
+    }
+}
+
+fn as_written(steps: &[Step], gone: &[(Vec<Step>, usize)]) -> Vec<Step> {
+    let mut out: Vec<Step> = Vec::with_capacity(steps.len());
+    for step in steps {
+        out.push(match step {
+            Step::Member(_) => step.clone(),
+            Step::Element(index) => {
+                let mut lost: Vec<usize> = gone
+                    .iter()
+                    .filter(|(array, _)| *array == out)
+                    .map(|(_, i)| *i)
+                    .collect();
+                lost.sort_unstable();
+                Step::Element(lost.iter().fold(*index, |at, lost| {
+                    if *lost <= at {
+                        at.saturating_add(1)
+                    } else {
+                        at
+                    }
+                }))
+            }
+        });
+    }
+    out
+}
+
+fn show(steps: &[Step]) -> String {
+    steps.iter().fold(String::new(), |mut path, step| {
+        match step {
+            Step::Member(name) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(name);
+            }
+            Step::Element(index) => path.push_str(&format!("[{index}]")),
+        }
+        path
+    })
+}
+
+fn remove(value: &mut Value, steps: &[Step]) -> bool {
+    let Some((last, before)) = steps.split_last() else {
+        return false;
+    };
+    let parent = before.iter().try_fold(value, |at, step| match step {
+        Step::Member(name) => at.get_mut(name),
+        Step::Element(index) => at.get_mut(*index),
+    });
+    match (parent, last) {
+        (Some(Value::Object(map)), Step::Member(name)) => map.remove(name).is_some(),
+        (Some(Value::Array(list)), Step::Element(index)) if *index < list.len() => {
+            list.remove(*index);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Levenshtein distance, for "did you mean".
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (y, above) in b.chars().zip(row.iter().skip(1)) {
+            let cost = (diagonal + usize::from(x != y))
+                .min(left + 1)
+                .min(above + 1);
+            diagonal = *above;
+            left = cost;
+            next.push(cost);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// A JSON value in which no object has a member twice.
+pub struct Unique(pub Value);
+
+impl<'de> serde::Deserialize<'de> for Unique {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Value;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+                Ok(v.into())
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+                Ok(v.into())
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+                Ok(v.into())
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+                Ok(v.into())
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+                Ok(v.into())
+            }
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(Unique(value)) = seq.next_element()? {
+                    list.push(value);
+                }
+                Ok(Value::Array(list))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+                let mut map = serde_json::Map::new();
+                while let Some((name, Unique(value))) = access.next_entry::<String, Unique>()? {
+                    if map.insert(name.clone(), value).is_some() {
+                        return Err(serde::de::Error::custom(format_args!(
+                            "member `{name}` is written twice"
+                        )));
+                    }
+                }
+                Ok(Value::Object(map))
+            }
+        }
+        deserializer.deserialize_any(Reader).map(Unique)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Outer {
+        name: String,
+        timeout_ms: super::super::Bounded<1, 100>,
+        items: Vec<Inner>,
+        mode: Mode,
+    }
+    impl Default for super::super::Bounded<1, 100> {
+        fn default() -> Self {
+            Self::new(50)
+        }
+    }
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        id: u32,
+        #[serde(default)]
+        tags: Vec<String>,
+    }
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(rename_all = "snake_case")]
+    enum Mode {
+        #[default]
+        Enforce,
+        Shadow,
+    }
+
+    fn problems(value: Value) -> Vec<String> {
+        let mut problems = Problems::default();
+        let _ = parse::<Outer>(&value, &mut problems);
+        problems
+            .into_vec()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn every_problem_is_found_at_once_and_named_as_written() {
+        let mut found = problems(json!({
+            "nmae": "x", "timeout_ms": 1000, "mode": "off",
+            "items": [ {"id": "7"}, {"id": 1, "tags": [1, "a", 2]}, {"tags": []}, {"id": 4, "x": 1} ]
+        }));
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "items[0].id: has the wrong type: expected u32",
+                "items[1].tags[0]: has the wrong type: expected a string",
+                "items[1].tags[2]: has the wrong type: expected a string",
+                "items[2].id: is required",
+                "items[3].x: is not known here (known here: id, tags)",
+                "mode: is not one of the known values (expected `enforce` or `shadow`)",
+                "nmae: is not known here (did you mean `name`?)",
+                "timeout_ms: must be a whole number from 1 to 100",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_object_is_the_default() {
+        let mut problems = Problems::default();
+        let parsed = parse::<Outer>(&json!({}), &mut problems).unwrap();
+        assert_eq!(parsed.value, Outer::default());
+        assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn a_refused_value_is_not_quoted() {
+        assert!(
+            !problems(json!({ "name": 12345 }))
+                .concat()
+                .contains("12345")
+        );
+    }
+
+    #[test]
+    fn a_member_written_twice_is_refused() {
+        let mut problems = Problems::default();
+        assert!(super::super::read(br#"{"a": {"b": 1, "b": 2}}"#, &mut problems).is_none());
+        assert!(problems.into_vec()[0].problem.contains("written twice"));
+    }
+}

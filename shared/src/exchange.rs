@@ -1,0 +1,322 @@
+//! One HTTP exchange as one filter sees it: what it can read, change, await and leave for the next filter.
+//!
+//! Reads are lazy (a header map is fetched once, in one host call, and parsed in place); writes go to the host at once, but for
+//! body chunks, which are joined per step because a host keeps only the last write of a callback. Awaiting suspends `handle`;
+//! what the proxy is told meanwhile is decided in [`crate::verdict`].
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use crate::body::{BodyError, BodyState};
+use crate::call::{Answer, Call, CallError};
+use crate::headers::HeaderBlock;
+use crate::host::{Host, Map, Side, Status};
+use crate::verdict::{Replied, Wait};
+use crate::vm::hub::{Hub, Signal};
+
+/// What became of a forwarded request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// Response headers are here: the upstream's, or a local reply's of the proxy or of a later filter.
+    Answered,
+    /// The exchange ended without any response, e.g. because the client left.
+    Gone,
+}
+
+pub(crate) struct Inner {
+    pub host: Rc<dyn Host>,
+    pub hub: Rc<Hub>,
+    pub context: u32,
+    pub root: u32,
+    pub wait: Cell<Wait>,
+    pub replied: Cell<Replied>,
+    pub ended: Cell<bool>,
+    pub response_seen: Cell<bool>,
+    pub bodies: [BodyState; 2],
+    pub answer: RefCell<Option<(u32, Result<Answer, CallError>)>>,
+    maps: [RefCell<Option<Rc<HeaderBlock>>>; 2],
+}
+
+/// One exchange. Cloning is cheap and gives another handle on the same exchange.
+#[derive(Clone)]
+pub struct Exchange(pub(crate) Rc<Inner>);
+
+impl Exchange {
+    pub(crate) fn new(host: Rc<dyn Host>, hub: Rc<Hub>, context: u32, root: u32) -> Self {
+        Self(Rc::new(Inner {
+            host,
+            hub,
+            context,
+            root,
+            wait: Cell::new(Wait::Nothing),
+            replied: Cell::new(Replied::No),
+            ended: Cell::new(false),
+            response_seen: Cell::new(false),
+            bodies: Default::default(),
+            answer: RefCell::new(None),
+            maps: Default::default(),
+        }))
+    }
+
+    /// The proxy under this exchange, for what has no method here.
+    pub fn host(&self) -> &dyn Host {
+        &*self.0.host
+    }
+
+    /// Wall clock, nanoseconds since the Unix epoch.
+    pub fn now_ns(&self) -> u64 {
+        self.0.host.now_ns()
+    }
+
+    /// The request's headers. Read once and kept; written headers are seen after the next read.
+    ///
+    /// # Errors
+    /// The host's status when the map cannot be read, which on a live request means: deny.
+    pub fn request(&self) -> Result<Rc<HeaderBlock>, Status> {
+        self.headers(Side::Request, Map::RequestHeaders)
+    }
+
+    /// The response's headers; after [`Exchange::forward`].
+    ///
+    /// # Errors
+    /// The host's status when the map cannot be read.
+    pub fn response(&self) -> Result<Rc<HeaderBlock>, Status> {
+        self.headers(Side::Response, Map::ResponseHeaders)
+    }
+
+    fn headers(&self, side: Side, map: Map) -> Result<Rc<HeaderBlock>, Status> {
+        let slot = match side {
+            Side::Request => &self.0.maps[0],
+            Side::Response => &self.0.maps[1],
+        };
+        if let Some(block) = slot.borrow().as_ref() {
+            return Ok(Rc::clone(block));
+        }
+        let block = Rc::new(HeaderBlock::new(self.0.host.pairs(map)?));
+        *slot.borrow_mut() = Some(Rc::clone(&block));
+        Ok(block)
+    }
+
+    fn stale(&self, map: Map) {
+        match map {
+            Map::RequestHeaders => *self.0.maps[0].borrow_mut() = None,
+            Map::ResponseHeaders => *self.0.maps[1].borrow_mut() = None,
+            _ => {}
+        }
+    }
+
+    /// Status of the response, once its headers are here.
+    pub fn response_status(&self) -> Option<u16> {
+        self.response().ok()?.text(":status")?.parse().ok()
+    }
+
+    /// Sets a request header to exactly one value.
+    ///
+    /// # Errors
+    /// The host's status; a security header that cannot be set means: deny.
+    pub fn set_request_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
+        self.set(Map::RequestHeaders, name, value.as_ref())
+    }
+
+    /// Sets a response header to exactly one value.
+    ///
+    /// # Errors
+    /// The host's status.
+    pub fn set_response_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
+        self.set(Map::ResponseHeaders, name, value.as_ref())
+    }
+
+    fn set(&self, map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
+        self.stale(map);
+        self.0.host.set_header(map, name, value)
+    }
+
+    /// Removes every value of a request header. Some hosts (nginx) only send an emptied header instead, so the value is emptied
+    /// first; see the host notes in the documentation.
+    ///
+    /// # Errors
+    /// The host's status.
+    pub fn remove_request_header(&self, name: &str) -> Result<(), Status> {
+        self.stale(Map::RequestHeaders);
+        self.0.host.remove_header(Map::RequestHeaders, name)
+    }
+
+    /// Removes every value of a response header.
+    ///
+    /// # Errors
+    /// The host's status.
+    pub fn remove_response_header(&self, name: &str) -> Result<(), Status> {
+        self.stale(Map::ResponseHeaders);
+        self.0.host.remove_header(Map::ResponseHeaders, name)
+    }
+
+    /// A property as raw bytes; `None` when the host does not have it.
+    pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.0.host.property(path).ok()
+    }
+
+    /// A numeric property: eight little-endian bytes (Envoy) or decimal text (nginx).
+    pub fn property_u64(&self, path: &[&str]) -> Option<u64> {
+        let bytes = self.property(path)?;
+        if let Ok(eight) = <[u8; 8]>::try_from(bytes.as_slice())
+            && !bytes.iter().all(u8::is_ascii_digit)
+        {
+            return Some(u64::from_le_bytes(eight));
+        }
+        std::str::from_utf8(&bytes).ok()?.parse().ok()
+    }
+
+    /// A text property.
+    pub fn property_text(&self, path: &[&str]) -> Option<String> {
+        String::from_utf8(self.property(path)?).ok()
+    }
+
+    /// Suspends until the whole body of a side is here and gives it; empty when there is none.
+    ///
+    /// The message is held meanwhile. On Envoy that needs `allow_on_headers_stop_iteration: true`
+    /// (see `Needs::buffers_request`).
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] as soon as more than `limit` bytes are announced; [`BodyError::Unreadable`] when the host does not
+    /// hand over what it announced.
+    pub async fn body(&self, side: Side, limit: usize) -> Result<Vec<u8>, BodyError> {
+        poll_fn(|_| {
+            let polled = self.state(side).poll_whole(&*self.0.host, side, limit);
+            self.suspended(polled, Wait::Body(side))
+        })
+        .await
+    }
+
+    /// Takes the next chunk of a side; `None` after the last. What is taken is replaced by what is written with
+    /// [`Exchange::write`] before the next chunk is awaited.
+    ///
+    /// # Errors
+    /// [`BodyError::Unreadable`] when the host does not hand over what it announced.
+    pub async fn chunk(&self, side: Side) -> Result<Option<Vec<u8>>, BodyError> {
+        poll_fn(|_| {
+            let polled = self
+                .state(side)
+                .poll_chunk(&*self.0.host, side, self.0.ended.get());
+            self.suspended(polled, Wait::Chunk(side))
+        })
+        .await
+    }
+
+    /// Writes in place of the chunk that was taken last; several writes of one step are joined.
+    pub fn write(&self, side: Side, bytes: &[u8]) {
+        self.state(side).write(bytes);
+    }
+
+    /// Replaces the whole body that [`Exchange::body`] has given.
+    pub fn replace_body(&self, side: Side, bytes: Vec<u8>) {
+        self.state(side).replace(bytes);
+    }
+
+    /// Whether this side is known to be complete: its last byte, or its trailers, have arrived.
+    pub fn complete(&self, side: Side) -> bool {
+        self.state(side).complete()
+    }
+
+    /// Lets the request go and suspends until there is a response, or the exchange is over.
+    pub async fn forward(&self) -> Forwarded {
+        poll_fn(|_| {
+            let polled = match (self.0.response_seen.get(), self.0.ended.get()) {
+                (true, _) => Poll::Ready(Forwarded::Answered),
+                (false, true) => Poll::Ready(Forwarded::Gone),
+                _ => Poll::Pending,
+            };
+            self.suspended(polled, Wait::Response)
+        })
+        .await
+    }
+
+    /// Suspends until the exchange is over, however it ends. Needs the `end` callback (see `Needs`).
+    pub async fn end(&self) {
+        poll_fn(|_| {
+            self.suspended(
+                if self.0.ended.get() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                },
+                Wait::End,
+            )
+        })
+        .await;
+    }
+
+    /// Makes an HTTP callout and suspends until it answers or its time-out passes; the message is held meanwhile.
+    ///
+    /// # Errors
+    /// Everything but an answer; see [`CallError`]. An answer with an error status is an answer.
+    pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
+        let number = call.dispatch(&*self.0.host)?;
+        self.0
+            .hub
+            .expect_answer(number, self.0.context, call.max_answer_bytes);
+        let side = self.side();
+        poll_fn(|_| {
+            let mut answer = self.0.answer.borrow_mut();
+            let polled = match answer.take() {
+                Some((at, outcome)) if at == number => Poll::Ready(outcome),
+                other => {
+                    *answer = other;
+                    Poll::Pending
+                }
+            };
+            self.suspended(polled, Wait::Answer(side))
+        })
+        .await
+    }
+
+    /// Suspends until the background task gives the signal, at most until `deadline_ns` (wall clock, looked at on each tick).
+    /// `true` when it was given. The message is held meanwhile.
+    pub async fn signalled(&self, signal: &Signal, deadline_ns: u64) -> bool {
+        let seen = signal.generation();
+        let side = self.side();
+        self.0.hub.watch(deadline_ns, self.0.context);
+        poll_fn(|_| {
+            let polled = if signal.generation() != seen {
+                Poll::Ready(true)
+            } else if self.now_ns() >= deadline_ns {
+                Poll::Ready(false)
+            } else {
+                signal.add(self.0.context);
+                Poll::Pending
+            };
+            self.suspended(polled, Wait::Answer(side))
+        })
+        .await
+    }
+
+    /// Wakes the filter's background task before its sleep is over.
+    pub fn nudge_background(&self) {
+        self.0.hub.nudge(self.0.root);
+    }
+
+    fn side(&self) -> Side {
+        if self.0.response_seen.get() {
+            Side::Response
+        } else {
+            Side::Request
+        }
+    }
+
+    fn state(&self, side: Side) -> &BodyState {
+        match side {
+            Side::Request => &self.0.bodies[0],
+            Side::Response => &self.0.bodies[1],
+        }
+    }
+
+    fn suspended<T>(&self, polled: Poll<T>, wait: Wait) -> Poll<T> {
+        self.0.wait.set(if polled.is_pending() {
+            wait
+        } else {
+            Wait::Nothing
+        });
+        polled
+    }
+}

@@ -1,0 +1,196 @@
+//! A filter: one asynchronous function over an exchange, a configuration, and what it needs of the proxy.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use crate::config::{Problems, Setup};
+use crate::exchange::Exchange;
+use crate::problem::Reply;
+use crate::root::Root;
+
+/// What a filter needs the proxy to switch on or to call. Tools derive from it what a proxy configuration must say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Holds the request's headers until its body is here: Envoy's `allow_on_headers_stop_iteration: true`.
+    pub buffers_request: bool,
+    /// Reads or changes response headers.
+    pub response_headers: bool,
+    /// Reads or changes the request's body.
+    pub request_body: bool,
+    /// Reads or changes the response's body.
+    pub response_body: bool,
+    /// May hold a request, for a callout or a signal: then it must also see the body and the trailers, or these would release it.
+    pub holds: bool,
+    /// Makes HTTP callouts, from exchanges or in the background.
+    pub callouts: bool,
+    /// Wants to know how the exchange ended.
+    pub end: bool,
+    /// Period of its background task in milliseconds; 0 for none.
+    pub tick_ms: u32,
+    /// Position in the chain; lower comes first on the request's way. `modelgate check` compares.
+    pub order: u8,
+}
+
+/// Whether the callbacks that a module exports are those that its filter needs; for [`export!`](crate::export).
+pub const fn callbacks_fit(named: &[&str], needs: &Needs) -> bool {
+    let wanted = [
+        (
+            "request_body",
+            needs.request_body || needs.buffers_request || needs.holds,
+        ),
+        (
+            "response_headers",
+            needs.response_headers || needs.response_body,
+        ),
+        ("response_body", needs.response_body),
+        ("answers", needs.callouts),
+        ("tick", needs.tick_ms > 0),
+        ("end", needs.end),
+    ];
+    let mut count = 0;
+    let mut at = 0;
+    while at < wanted.len() {
+        #[allow(clippy::indexing_slicing)] // evaluated by the compiler only
+        let (name, needed) = wanted[at];
+        if contains(named, name) != needed {
+            return false;
+        }
+        if needed {
+            count += 1;
+        }
+        at += 1;
+    }
+    count == named.len()
+}
+
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler only
+const fn contains(named: &[&str], name: &str) -> bool {
+    let mut at = 0;
+    while at < named.len() {
+        if equal(named[at].as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler only
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// A configuration type: strict serde, and a JSON Schema where the tools are built.
+#[cfg(feature = "schema")]
+pub trait Written: serde::de::DeserializeOwned + Default + schemars::JsonSchema {}
+#[cfg(feature = "schema")]
+impl<T: serde::de::DeserializeOwned + Default + schemars::JsonSchema> Written for T {}
+
+/// A configuration type: strict serde, and a JSON Schema where the tools are built.
+#[cfg(not(feature = "schema"))]
+pub trait Written: serde::de::DeserializeOwned + Default {}
+#[cfg(not(feature = "schema"))]
+impl<T: serde::de::DeserializeOwned + Default> Written for T {}
+
+/// One concern, written once, run by every host.
+pub trait Filter: 'static {
+    /// Name in configurations, metrics and response-code details: snake_case.
+    const NAME: &'static str;
+    /// What it needs of the proxy.
+    const NEEDS: Needs;
+    /// What the operator writes. `{}` and an absent configuration both mean `Config::default()`.
+    type Config: Written;
+    /// What runs.
+    type Plan: 'static;
+
+    /// Turns what was written into what runs. Adds every problem it finds; `None` only together with a problem.
+    fn compile(
+        config: Self::Config,
+        setup: &Setup<'_>,
+        problems: &mut Problems,
+    ) -> Option<Self::Plan>;
+
+    /// Handles one exchange. `Err` ends it with a reply.
+    fn handle(
+        plan: Rc<Self::Plan>,
+        exchange: Exchange,
+    ) -> impl Future<Output = Result<(), Reply>> + 'static;
+
+    /// Background work of one plan, polled on every tick, callout answer and nudge. The default has none.
+    fn background(_plan: Rc<Self::Plan>, _root: Root) -> impl Future<Output = ()> + 'static {
+        std::future::ready(())
+    }
+}
+
+/// The future of one exchange.
+pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<(), Reply>>>>;
+/// The future of a background task.
+pub(crate) type Background = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A compiled plan of some filter.
+pub(crate) trait Launch {
+    fn handle(&self, exchange: Exchange) -> Handling;
+    fn background(&self, root: Root) -> Background;
+}
+
+/// The plan of filter `F`.
+pub(crate) struct PlanOf<F: Filter>(pub Rc<F::Plan>);
+
+impl<F: Filter> Launch for PlanOf<F> {
+    fn handle(&self, exchange: Exchange) -> Handling {
+        Box::pin(F::handle(Rc::clone(&self.0), exchange))
+    }
+
+    fn background(&self, root: Root) -> Background {
+        Box::pin(F::background(Rc::clone(&self.0), root))
+    }
+}
+
+type CompileOne = fn(serde_json::Value, &Setup<'_>, &mut Problems) -> Option<Rc<dyn Launch>>;
+
+/// A filter without its type: what a VM, the tools and the native engine hold.
+#[derive(Clone, Copy)]
+pub struct Registration {
+    /// See [`Filter::NAME`].
+    pub name: &'static str,
+    /// See [`Filter::NEEDS`].
+    pub needs: Needs,
+    pub(crate) compile: CompileOne,
+    /// JSON Schema of the configuration.
+    #[cfg(feature = "schema")]
+    pub schema: fn() -> serde_json::Value,
+}
+
+impl Registration {
+    /// The registration of a filter.
+    pub const fn of<F: Filter>() -> Self {
+        Self {
+            name: F::NAME,
+            needs: F::NEEDS,
+            compile: compile::<F>,
+            #[cfg(feature = "schema")]
+            schema: crate::config::schema::of::<F>,
+        }
+    }
+}
+
+fn compile<F: Filter>(
+    written: serde_json::Value,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<Rc<dyn Launch>> {
+    let config = crate::config::strict::parse::<F::Config>(&written, problems)?;
+    let plan = F::compile(config.value, setup, problems.beneath(&config.pruned))?;
+    Some(Rc::new(PlanOf::<F>(Rc::new(plan))))
+}

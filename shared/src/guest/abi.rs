@@ -1,0 +1,439 @@
+//! Raw proxy-wasm host calls (ABI 0.2.1), every status handed on, no panic; and the memory that a host writes results into.
+//!
+//! The only unsafe code of the suite. Each call passes pointers to live slices or locals; results are buffers that the host has
+//! obtained from [`proxy_on_memory_allocate`], taken over exactly once.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc};
+
+use crate::host::Status;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
+    #[rustfmt::skip]
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc: i32,
+    ) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    #[rustfmt::skip]
+    fn proxy_http_call(
+        upstream: *const u8,
+        upstream_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        number: *mut u32,
+    ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, number: *mut u32) -> u32;
+    fn proxy_increment_metric(number: u32, by: i64) -> u32;
+    fn proxy_record_metric(number: u32, value: u64) -> u32;
+    fn proxy_log(level: u32, line: *const u8, size: usize) -> u32;
+    #[rustfmt::skip]
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+}
+
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Runs the C library's constructors; called once, by `_initialize`.
+pub fn initialize() {
+    // SAFETY: wasm-ld provides it; the host calls `_initialize` exactly once, before anything else.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// Memory for a result that the host is about to write.
+pub fn allocate(size: usize) -> *mut u8 {
+    match Layout::array::<u8>(size.max(1)) {
+        // SAFETY: the layout's size is not zero.
+        Ok(layout) => unsafe { alloc(layout) },
+        Err(_) => std::ptr::null_mut(),
+    }
+}
+
+/// Takes over a result of the host.
+fn take(data: *mut u8, size: usize) -> Vec<u8> {
+    if data.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the host obtained `data` from `allocate(size)` in this very call and hands it over; `allocate` gives at least one
+    // byte, which is the capacity where `size` is 0.
+    unsafe { Vec::from_raw_parts(data, size, size.max(1)) }
+}
+
+/// A call that gives bytes.
+fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Status> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    let status = call(&mut data, &mut size);
+    let result = take(data, size);
+    Status::check(status).map(|()| result)
+}
+
+/// Wall clock in nanoseconds; 0 should the host refuse.
+pub fn now_ns() -> u64 {
+    let mut time = 0;
+    // SAFETY: `time` is a live local.
+    let _ = unsafe { proxy_get_current_time_nanoseconds(&mut time) };
+    time
+}
+
+/// A whole header map.
+pub fn pairs(map: u32) -> Result<Vec<u8>, Status> {
+    // SAFETY: both pointers are live locals of `bytes`.
+    bytes(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })
+}
+
+/// Sets a header.
+pub fn replace_header(map: u32, name: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: both slices live through the call.
+    Status::check(unsafe {
+        proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// Adds a header.
+pub fn add_header(map: u32, name: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: both slices live through the call.
+    Status::check(unsafe {
+        proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// Removes a header.
+pub fn remove_header(map: u32, name: &[u8]) -> Result<(), Status> {
+    // SAFETY: the slice lives through the call.
+    Status::check(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+}
+
+/// Bytes of a buffer.
+pub fn buffer(buffer: u32, start: usize, max: usize) -> Result<Vec<u8>, Status> {
+    // SAFETY: both pointers are live locals of `bytes`.
+    bytes(|data, size| unsafe { proxy_get_buffer_bytes(buffer, start, max, data, size) })
+}
+
+/// Replaces bytes of a buffer.
+pub fn set_buffer(buffer: u32, start: usize, size: usize, with: &[u8]) -> Result<(), Status> {
+    // SAFETY: the slice lives through the call.
+    Status::check(unsafe { proxy_set_buffer_bytes(buffer, start, size, with.as_ptr(), with.len()) })
+}
+
+/// Replies in place of the upstream. `headers` is in wire form.
+pub fn reply(status: u16, details: &[u8], body: &[u8], headers: &[u8]) -> Result<(), Status> {
+    // SAFETY: the slices live through the call. -1: no gRPC status of our own.
+    Status::check(unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            -1,
+        )
+    })
+}
+
+/// Lets a held side go on: 0 request, 1 response.
+pub fn resume(side: u32) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    Status::check(unsafe { proxy_continue_stream(side) })
+}
+
+/// Starts a callout. `headers` is in wire form.
+pub fn http_call(
+    upstream: &[u8],
+    headers: &[u8],
+    body: &[u8],
+    timeout_ms: u32,
+) -> Result<u32, Status> {
+    let mut number = 0;
+    let no_trailers = [0u8; 4];
+    // SAFETY: the slices and `number` live through the call.
+    Status::check(unsafe {
+        proxy_http_call(
+            upstream.as_ptr(),
+            upstream.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            no_trailers.as_ptr(),
+            no_trailers.len(),
+            timeout_ms,
+            &mut number,
+        )
+    })
+    .map(|()| number)
+}
+
+/// A property; `path` is joined by NUL.
+pub fn property(path: &[u8]) -> Result<Vec<u8>, Status> {
+    // SAFETY: `path` lives through the call; the other pointers are live locals of `bytes`.
+    bytes(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
+/// Sets a property.
+pub fn set_property(path: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: both slices live through the call.
+    Status::check(unsafe {
+        proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// A shared value and its number.
+pub fn shared(key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
+    let mut cas = 0;
+    // SAFETY: `key` and `cas` live through the call; the other pointers are live locals of `bytes`.
+    let value = bytes(|data, size| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut cas)
+    })?;
+    Ok((value, cas))
+}
+
+/// Writes a shared value.
+pub fn set_shared(key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
+    // SAFETY: both slices live through the call.
+    Status::check(unsafe {
+        proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
+    })
+}
+
+/// Defines a metric.
+pub fn define_metric(kind: u32, name: &[u8]) -> Result<u32, Status> {
+    let mut number = 0;
+    // SAFETY: `name` and `number` live through the call.
+    Status::check(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut number) })
+        .map(|()| number)
+}
+
+/// Adds to a metric.
+pub fn increment_metric(number: u32, by: i64) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    Status::check(unsafe { proxy_increment_metric(number, by) })
+}
+
+/// Records a value.
+pub fn record_metric(number: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    Status::check(unsafe { proxy_record_metric(number, value) })
+}
+
+/// Writes a log line; a host that does not take it loses it.
+pub fn log(level: u32, line: &[u8]) {
+    // SAFETY: the slice lives through the call.
+    let _ = unsafe { proxy_log(level, line.as_ptr(), line.len()) };
+}
+
+/// Calls a foreign function.
+pub fn foreign(name: &[u8], argument: &[u8]) -> Result<Vec<u8>, Status> {
+    // SAFETY: both slices live through the call; the other pointers are live locals of `bytes`.
+    bytes(|data, size| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            data,
+            size,
+        )
+    })
+}
+
+/// Asks for ticks.
+pub fn set_tick(period_ms: u32) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    Status::check(unsafe { proxy_set_tick_period_milliseconds(period_ms) })
+}
+
+/// Makes another context the current one.
+pub fn focus(context: u32) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    Status::check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Exports a filter as a proxy-wasm module: the callbacks that every module has, and those that are named. What is named must be
+/// what the filter's `NEEDS` says, which is checked when the module is compiled: each callback costs the proxy about half a
+/// microsecond per request whether it does anything or not.
+///
+/// ```ignore
+/// modelgate_kit::export!(JwtAuth: request_body, request_trailers, tick);
+/// ```
+#[macro_export]
+macro_rules! export {
+    ($filter:ty $(: $($callback:ident),+)?) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            const NAMED: &[&str] = &[$($(stringify!($callback)),+)?];
+            assert!($crate::filter::callbacks_fit(NAMED, &<$filter as $crate::filter::Filter>::NEEDS), "the callbacks named in export! are not those of NEEDS");
+            #[unsafe(no_mangle)]
+            pub extern "C" fn _initialize() {
+                $crate::guest::abi::initialize();
+                $crate::guest::adapter::install(&[$crate::filter::Registration::of::<$filter>()]);
+            }
+            $crate::export_callback!(always);
+            $($($crate::export_callback!($callback);)+)?
+        };
+    };
+}
+
+/// One exported callback; see [`export!`](crate::export).
+#[macro_export]
+#[doc(hidden)]
+macro_rules! export_callback {
+    (always) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_abi_version_0_2_1() {}
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+            $crate::guest::abi::allocate(size)
+        }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
+            1
+        }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
+            $crate::guest::adapter::configure(context, size)
+        }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_context_create(context: u32, root: u32) {
+            $crate::guest::adapter::create(context, root)
+        }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_delete(context: u32) {
+            $crate::guest::adapter::delete(context)
+        }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_request_headers(context: u32, _: u32, last: u32) -> u32 {
+            $crate::guest::adapter::headers(context, $crate::host::Side::Request, last)
+        }
+    };
+    (request_body) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_request_body(context: u32, size: usize, last: u32) -> u32 {
+            $crate::guest::adapter::body(context, $crate::host::Side::Request, size, last)
+        }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_request_trailers(context: u32, _: u32) -> u32 {
+            $crate::guest::adapter::trailers(context, $crate::host::Side::Request)
+        }
+    };
+    (response_headers) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_response_headers(context: u32, _: u32, last: u32) -> u32 {
+            $crate::guest::adapter::headers(context, $crate::host::Side::Response, last)
+        }
+    };
+    (response_body) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_response_body(context: u32, size: usize, last: u32) -> u32 {
+            $crate::guest::adapter::body(context, $crate::host::Side::Response, size, last)
+        }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_response_trailers(context: u32, _: u32) -> u32 {
+            $crate::guest::adapter::trailers(context, $crate::host::Side::Response)
+        }
+    };
+    (answers) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_http_call_response(
+            context: u32,
+            number: u32,
+            headers: u32,
+            body_size: usize,
+            _: u32,
+        ) {
+            $crate::guest::adapter::answer(context, number, headers, body_size)
+        }
+    };
+    (tick) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_tick(context: u32) {
+            $crate::guest::adapter::tick(context)
+        }
+    };
+    (end) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_log(context: u32) {
+            $crate::guest::adapter::end(context)
+        }
+    };
+}

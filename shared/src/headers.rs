@@ -1,0 +1,200 @@
+//! A header map as the host hands it over: one block of bytes, read in place, nothing copied.
+//!
+//! Wire form (proxy-wasm ABI): `u32` count, then per pair `u32` name length and `u32` value length, then per pair
+//! name, NUL, value, NUL; all numbers little-endian. Names compare without case: Envoy lowers them, nginx does not.
+
+use crate::host::HeaderRef;
+
+/// A header map in the host's wire form.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HeaderBlock {
+    bytes: Vec<u8>,
+}
+
+/// How often a header occurs, with its value when there is exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occurrence<'a> {
+    /// Not there.
+    Absent,
+    /// Exactly once.
+    Once(&'a [u8]),
+    /// Twice or more: for a credential a reason to refuse.
+    Repeated,
+}
+
+impl HeaderBlock {
+    /// Takes a block as the host gave it. A malformed block reads as if it ended where it stops making sense.
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
+    /// Builds the wire form; the inverse of [`HeaderBlock::iter`].
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Self {
+        Self {
+            bytes: encode(pairs),
+        }
+    }
+
+    /// The wire form.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All pairs in their order.
+    pub fn iter(&self) -> Pairs<'_> {
+        let count = read_u32(&self.bytes, 0).unwrap_or(0);
+        let body = count.saturating_mul(8).saturating_add(4);
+        Pairs {
+            bytes: &self.bytes,
+            left: count,
+            length_at: 4,
+            at: body,
+        }
+    }
+
+    /// Number of pairs that the block announces.
+    pub fn len(&self) -> usize {
+        read_u32(&self.bytes, 0).unwrap_or(0)
+    }
+
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first value of a header. For credentials use [`HeaderBlock::once`].
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, v)| v)
+    }
+
+    /// Every value of a header.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, v)| v)
+    }
+
+    /// The value of a header that may occur only once.
+    pub fn once<'a>(&'a self, name: &'a str) -> Occurrence<'a> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (None, _) => Occurrence::Absent,
+            (Some(value), None) => Occurrence::Once(value),
+            _ => Occurrence::Repeated,
+        }
+    }
+
+    /// The first value as text, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.first(name)?).ok()
+    }
+}
+
+/// Header values may carry credentials: only the number of pairs is shown.
+impl std::fmt::Debug for HeaderBlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HeaderBlock({} pairs)", self.len())
+    }
+}
+
+/// Iterator over the pairs of a [`HeaderBlock`].
+#[derive(Clone, Debug)]
+pub struct Pairs<'a> {
+    bytes: &'a [u8],
+    left: usize,
+    length_at: usize,
+    at: usize,
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let name_len = read_u32(self.bytes, self.length_at)?;
+        let value_len = read_u32(self.bytes, self.length_at.checked_add(4)?)?;
+        self.length_at = self.length_at.checked_add(8)?;
+        let name_end = self.at.checked_add(name_len)?;
+        let name = self.bytes.get(self.at..name_end)?;
+        let value_at = name_end.checked_add(1)?;
+        let value_end = value_at.checked_add(value_len)?;
+        let value = self.bytes.get(value_at..value_end)?;
+        self.at = value_end.checked_add(1)?;
+        Some((name, value))
+    }
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = at.checked_add(4)?;
+    let four: [u8; 4] = bytes.get(at..end)?.try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(four)).ok()
+}
+
+/// Writes pairs in the wire form.
+pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
+    let (count, size) =
+        pairs
+            .clone()
+            .into_iter()
+            .fold((0usize, 4usize), |(n, size), (name, value)| {
+                (
+                    n.saturating_add(1),
+                    size.saturating_add(10 + name.len() + value.len()),
+                )
+            });
+    let mut out = Vec::with_capacity(size);
+    let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+    out.extend_from_slice(&word(count));
+    for (name, value) in pairs.clone() {
+        out.extend_from_slice(&word(name.len()));
+        out.extend_from_slice(&word(value.len()));
+    }
+    for (name, value) in pairs {
+        out.extend_from_slice(name);
+        out.push(0);
+        out.extend_from_slice(value);
+        out.push(0);
+    }
+    out
+}
+
+/// Writes pairs with text names in the wire form.
+pub fn encode_refs(pairs: &[HeaderRef<'_>]) -> Vec<u8> {
+    encode(pairs.iter().map(|(name, value)| (name.as_bytes(), *value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn repeated_headers_are_seen() {
+        let block = HeaderBlock::new(encode_refs(&[
+            ("a", b"1"),
+            ("Authorization", b"x"),
+            ("authorization", b"y"),
+        ]));
+        assert_eq!(block.once("authorization"), Occurrence::Repeated);
+        assert_eq!(block.once("A"), Occurrence::Once(b"1"));
+        assert_eq!(block.once("b"), Occurrence::Absent);
+        assert_eq!(block.all("authorization").collect::<Vec<_>>(), [b"x", b"y"]);
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_survive_the_wire_form(pairs in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..20), proptest::collection::vec(any::<u8>(), 0..40)), 0..20)) {
+            let block = HeaderBlock::from_pairs(pairs.iter().map(|(n, v)| (n.as_slice(), v.as_slice())));
+            let back: Vec<_> = block.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
+            prop_assert_eq!(back, pairs);
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let block = HeaderBlock::new(bytes);
+            prop_assert!(block.iter().count() <= 200);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How an exchange is refused: one catalogue of reasons, one reply type, rendered in the client's dialect.
+//!
+//! The reason code is in the body, in the header `x-modelgate-reason`, in the metric, in the fact `denied` and in the
+//! response-code details (`modelgate.FILTER.CODE`), so that client, operator and auditor speak of the same thing.
+
+pub mod catalogue;
+pub mod dialect;
+
+use crate::exchange::Exchange;
+use crate::facts::Denied;
+use crate::host::{Level, LocalReply};
+use dialect::Dialect;
+
+/// A reason for a refusal: part of the product's interface, so never renamed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Filter that gives it, or `kit` for those that every filter can give.
+    pub filter: &'static str,
+    /// Stable code, snake_case.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// One line for the client, without anything of the request or the configuration.
+    pub title: &'static str,
+    /// For the documentation: when it is given and what to do.
+    pub help: &'static str,
+}
+
+/// Header that carries the reason code in every dialect.
+pub const REASON_HEADER: &str = "x-modelgate-reason";
+
+/// A refusal.
+pub struct Reply {
+    /// Why.
+    pub reason: &'static Reason,
+    status: u16,
+    detail: Option<String>,
+    problem_type: Option<&'static str>,
+    headers: Vec<(&'static str, String)>,
+    extensions: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Reply {
+    /// A refusal for this reason.
+    pub fn new(reason: &'static Reason) -> Self {
+        Self {
+            reason,
+            status: reason.status,
+            detail: None,
+            problem_type: None,
+            headers: Vec::new(),
+            extensions: serde_json::Map::new(),
+        }
+    }
+
+    /// Another status than the reason's own, e.g. one that the operator chose.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// A sentence for the client. Never put anything of the request into it.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// A registered problem type (RFC 9457 section 4.2) in place of our own.
+    #[must_use]
+    pub fn with_type(mut self, uri: &'static str) -> Self {
+        self.problem_type = Some(uri);
+        self
+    }
+
+    /// A header of the reply.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// An extension member of the problem document (RFC 9457 section 3.2).
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.extensions.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// HTTP status of the reply.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Response-code details.
+    pub fn details(&self, filter: &str) -> String {
+        format!("modelgate.{filter}.{}", self.reason.code)
+    }
+
+    /// Sends it, in the dialect of the route. Leaves the fact `denied`.
+    pub(crate) fn send(&self, filter: &'static str, exchange: &Exchange) {
+        let host = exchange.host();
+        let denied = Denied {
+            filter: filter.to_owned(),
+            reason: self.reason.code.to_owned(),
+            status: self.status,
+        };
+        let _ = exchange.publish(&denied);
+        let dialect = Dialect::of(exchange);
+        let (content_type, body) = dialect.render(self);
+        let mut headers: Vec<(&str, &[u8])> = vec![
+            ("content-type", content_type.as_bytes()),
+            (REASON_HEADER, self.reason.code.as_bytes()),
+        ];
+        if let Some((name, value)) = dialect.header(self) {
+            headers.push((name, value.as_bytes()));
+        }
+        headers.extend(
+            self.headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes())),
+        );
+        let details = self.details(filter);
+        let reply = LocalReply {
+            status: self.status,
+            details: &details,
+            headers: &headers,
+            body: &body,
+        };
+        if host.reply(&reply).is_err() {
+            // The message stays held: refused, if without a word.
+            host.log(
+                Level::Error,
+                "the proxy did not take a reply; the exchange stays held",
+            );
+        }
+    }
+}
+
+/// Details may be written by filters; only the code is shown.
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reply({}, {})", self.status, self.reason.code)
+    }
+}
+
+impl From<&'static Reason> for Reply {
+    fn from(reason: &'static Reason) -> Self {
+        Self::new(reason)
+    }
+}
+
+/// The host refused something that the filter depends on.
+impl From<crate::host::Status> for Reply {
+    fn from(_: crate::host::Status) -> Self {
+        Self::new(&catalogue::kit::HOST_REFUSED)
+    }
+}

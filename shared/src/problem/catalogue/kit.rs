@@ -1,0 +1,14 @@
+//! Reasons that every filter can give.
+
+reasons! { "kit";
+    HOST_REFUSED = 500 "host_refused", "The gateway could not process this request.",
+        "The proxy refused a call that the filter depends on, e.g. because of `capability_restriction_config`. Allow the calls that the filter's README lists.";
+    FILTER_STALLED = 500 "filter_stalled", "The gateway could not process this request.",
+        "The filter waits for nothing that can come: a defect of the filter. Please report it.";
+    PLAN_MISSING = 500 "plan_missing", "The gateway could not process this request.",
+        "An exchange reached a filter that has no configuration, which a proxy should never let happen. Look for errors of the filter at start-up.";
+    PROFILE_UNKNOWN = 500 "profile_unknown", "The gateway is not configured for this route.",
+        "The route's metadata names a profile that the filter's configuration does not have. Add it under `profiles`, or correct the route.";
+    PATH_AMBIGUOUS = 400 "path_ambiguous", "The request's path can be read in more than one way.",
+        "The filter chooses its profile, or decides, by path, and this path has an encoded slash, dot segments, empty segments or a broken escape, which upstreams read differently. Send the plain path.";
+}

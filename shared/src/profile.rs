@@ -1,0 +1,208 @@
+//! Policy per route: which of a filter's plans runs for an exchange.
+//!
+//! A configuration is a base and named profiles (the base with members replaced, RFC 7396). Chosen, in this order, by
+//! 1. route metadata, then virtual-host metadata: `modelgate: {FILTER: {profile: NAME}}` or `modelgate: {profile: NAME}`;
+//! 2. the first of the `rules` without header conditions that fits (host, path template, method);
+//! 3. else the base.
+//!
+//! A rule with header conditions looks at what a client may write, so it can only raise: it takes effect when its profile's `rank`
+//! is above that of the plan chosen so far. A name that does not exist, or a path that upstreams may read in another way than we
+//! do while rules look at paths, ends the exchange: nothing falls back to a weaker plan.
+
+pub mod written;
+
+use std::rc::Rc;
+
+use crate::config::{Problem, Problems, Setup, fingerprint};
+use crate::exchange::Exchange;
+use crate::filter::{Launch, Registration};
+use crate::headers::HeaderBlock;
+use crate::host::Host;
+use crate::problem::Reply;
+use crate::problem::catalogue::kit::{PATH_AMBIGUOUS, PROFILE_UNKNOWN};
+use written::Rule;
+
+/// Namespace in Envoy's metadata.
+const NAMESPACE: &str = "modelgate";
+
+/// One compiled plan.
+struct Plan {
+    name: String,
+    rank: u32,
+    launch: Rc<dyn Launch>,
+}
+
+/// All plans of one filter instance and how to choose among them.
+pub struct Policy {
+    filter: &'static str,
+    base: Plan,
+    profiles: Vec<Plan>,
+    rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// Compiles a plugin configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn compile(
+        registration: &Registration,
+        bytes: &[u8],
+        host: &dyn Host,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let policy = Self::compile_into(registration, bytes, host, &mut problems);
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(policy),
+            _ => Err(problems.into_vec()),
+        }
+    }
+
+    fn compile_into(
+        registration: &Registration,
+        bytes: &[u8],
+        host: &dyn Host,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let whole = crate::config::read(bytes, problems)?;
+        let written = written::split(whole, problems);
+        let print = fingerprint(bytes);
+        let compile = |value, profile: &str, problems: &mut Problems| {
+            let setup = Setup {
+                host,
+                filter: registration.name,
+                profile,
+                shared_prefix: format!("modelgate.{}.{print:016x}.{profile}", registration.name),
+            };
+            (registration.compile)(value, &setup, problems)
+        };
+        let base = compile(written.base.clone(), "", problems);
+        let of_base = problems.found().to_vec();
+        let mut profiles = Vec::new();
+        for (name, profile) in written.profiles {
+            let mut merged = written.base.clone();
+            written::merge(&mut merged, profile.overrides);
+            let mut found = Problems::default();
+            let launch = compile(merged, &name, &mut found);
+            // What is wrong with the base is said once; a profile adds only what it brings itself.
+            for problem in found
+                .into_vec()
+                .into_iter()
+                .filter(|problem| !of_base.contains(problem))
+            {
+                problems.within(&format!("profiles.{name}"), |p| {
+                    p.add(problem.path, problem.problem, problem.hint)
+                });
+            }
+            if let Some(launch) = launch {
+                profiles.push(Plan {
+                    name,
+                    rank: profile.rank,
+                    launch,
+                });
+            }
+        }
+        let known: Vec<(String, u32)> = profiles.iter().map(|p| (p.name.clone(), p.rank)).collect();
+        let rules = written
+            .rules
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, rule)| rule.compile(at, &known, problems))
+            .collect();
+        Some(Self {
+            filter: registration.name,
+            base: Plan {
+                name: String::new(),
+                rank: 0,
+                launch: base?,
+            },
+            profiles,
+            rules,
+        })
+    }
+
+    /// Every plan, for their background tasks.
+    pub(crate) fn launches(&self) -> impl Iterator<Item = &Rc<dyn Launch>> {
+        std::iter::once(&self.base)
+            .chain(&self.profiles)
+            .map(|plan| &plan.launch)
+    }
+
+    /// The plan for an exchange.
+    pub(crate) fn choose(&self, exchange: &Exchange) -> Result<&Rc<dyn Launch>, Reply> {
+        if self.profiles.is_empty() {
+            return Ok(&self.base.launch);
+        }
+        let mut chosen = self.by_metadata(exchange.host())?;
+        if !self.rules.is_empty() {
+            let headers = exchange.request()?;
+            if chosen.is_none() {
+                chosen = self.by_rule(&headers, false, None)?;
+            }
+            let rank = chosen.map_or(self.base.rank, |plan| plan.rank);
+            chosen = self.by_rule(&headers, true, Some(rank))?.or(chosen);
+        }
+        Ok(&chosen.unwrap_or(&self.base).launch)
+    }
+
+    fn by_metadata(&self, host: &dyn Host) -> Result<Option<&Plan>, Reply> {
+        let named = route_metadata(host, &[self.filter, "profile"])
+            .or_else(|| route_metadata(host, &["profile"]));
+        let Some(name) = named else { return Ok(None) };
+        match self.named(&name) {
+            Some(plan) => Ok(Some(plan)),
+            None => Err(Reply::new(&PROFILE_UNKNOWN)),
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<&Plan> {
+        self.profiles.iter().find(|plan| plan.name == name)
+    }
+
+    /// The first rule that fits, among those with (or without) header conditions; with a `floor`, the highest above it.
+    fn by_rule(
+        &self,
+        headers: &HeaderBlock,
+        with_headers: bool,
+        floor: Option<u32>,
+    ) -> Result<Option<&Plan>, Reply> {
+        let mut best: Option<&Plan> = None;
+        for rule in self
+            .rules
+            .iter()
+            .filter(|rule| rule.looks_at_headers() == with_headers)
+        {
+            if !rule
+                .fits(headers)
+                .map_err(|_| Reply::new(&PATH_AMBIGUOUS))?
+            {
+                continue;
+            }
+            let plan = self
+                .named(&rule.profile)
+                .ok_or_else(|| Reply::new(&PROFILE_UNKNOWN))?;
+            match floor {
+                None => return Ok(Some(plan)),
+                Some(floor) if plan.rank > floor && best.is_none_or(|b| plan.rank > b.rank) => {
+                    best = Some(plan)
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// A text value under `modelgate` in the route's metadata, or else in the virtual host's.
+pub(crate) fn route_metadata(host: &dyn Host, path: &[&str]) -> Option<String> {
+    ["route_metadata", "virtual_host_metadata"]
+        .into_iter()
+        .find_map(|level| {
+            let mut whole = vec!["xds", level, "filter_metadata", NAMESPACE];
+            whole.extend_from_slice(path);
+            let value = host.property(&whole).ok()?;
+            String::from_utf8(value)
+                .ok()
+                .filter(|text| !text.is_empty())
+        })
+}

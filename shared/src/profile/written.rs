@@ -1,0 +1,303 @@
+//! The members that every filter's configuration has besides its own: `profiles` and `rules`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::config::{Problems, strict};
+use crate::headers::HeaderBlock;
+
+/// What a configuration says, taken apart.
+pub(crate) struct Split {
+    pub base: Value,
+    pub profiles: BTreeMap<String, WrittenProfile>,
+    pub rules: Vec<WrittenRule>,
+}
+
+/// A named profile.
+pub(crate) struct WrittenProfile {
+    pub rank: u32,
+    pub overrides: Value,
+}
+
+/// When a profile applies.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRule {
+    /// What the request must look like; every condition given must hold.
+    #[serde(rename = "match")]
+    conditions: WrittenMatch,
+    /// Profile that then applies.
+    profile: String,
+}
+
+/// Conditions of a rule.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct WrittenMatch {
+    /// Host without port: exact, or `*.example.com` for every name below.
+    host: Option<String>,
+    /// Methods, e.g. `["POST"]`.
+    methods: Vec<String>,
+    /// Headers. A rule with headers only raises: its profile's `rank` must be above 0, and above that of the profile chosen without it.
+    headers: Vec<WrittenHeader>,
+}
+
+/// A condition on one header.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WrittenHeader {
+    /// Name, in any case.
+    name: String,
+    /// Exact value; without it the header must only be there.
+    value: Option<String>,
+}
+
+/// A compiled rule.
+pub(crate) struct Rule {
+    pub profile: String,
+    host: Option<HostPattern>,
+    methods: Vec<String>,
+    headers: Vec<WrittenHeader>,
+}
+
+enum HostPattern {
+    Exact(String),
+    Below(String),
+}
+
+/// The path can be read in more than one way.
+pub(crate) struct Ambiguous;
+
+/// Takes `profiles` and `rules` out of a configuration.
+pub(crate) fn split(whole: Value, problems: &mut Problems) -> Split {
+    let mut members = match whole {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    let mut profiles = BTreeMap::new();
+    match members.remove("profiles") {
+        None => {}
+        Some(Value::Object(named)) => {
+            for (name, value) in named {
+                if let Some(profile) = profile(&name, value, problems) {
+                    profiles.insert(name, profile);
+                }
+            }
+        }
+        Some(_) => problems.add(
+            "profiles",
+            "has the wrong type: expected an object",
+            "write {\"NAME\": {members that differ from the base}}",
+        ),
+    }
+    let rules = members
+        .remove("rules")
+        .and_then(|value| {
+            problems.within("rules", |p| strict::parse::<Vec<WrittenRule>>(&value, p))
+        })
+        .map(|p| p.value)
+        .unwrap_or_default();
+    Split {
+        base: Value::Object(members),
+        profiles,
+        rules,
+    }
+}
+
+fn profile(name: &str, value: Value, problems: &mut Problems) -> Option<WrittenProfile> {
+    let path = format!("profiles.{name}");
+    if name.is_empty()
+        || !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    {
+        problems.add(
+            &path,
+            "is not a profile name",
+            "use letters, digits, - and _",
+        );
+        return None;
+    }
+    let Value::Object(mut members) = value else {
+        problems.add(
+            &path,
+            "has the wrong type: expected an object",
+            "write the members that differ from the base",
+        );
+        return None;
+    };
+    let rank = match members.remove("rank") {
+        None => 0,
+        Some(rank) => match rank.as_u64().and_then(|r| u32::try_from(r).ok()) {
+            Some(rank) => rank,
+            None => {
+                problems.add(
+                    format!("{path}.rank"),
+                    "must be a whole number from 0 to 4294967295",
+                    "",
+                );
+                return None;
+            }
+        },
+    };
+    for nested in ["profiles", "rules"] {
+        if members.remove(nested).is_some() {
+            problems.add(
+                format!("{path}.{nested}"),
+                "cannot stand inside a profile",
+                "write it beside `profiles`",
+            );
+        }
+    }
+    Some(WrittenProfile {
+        rank,
+        overrides: Value::Object(members),
+    })
+}
+
+/// JSON merge patch (RFC 7396).
+pub(crate) fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(members) = target.as_object_mut() else {
+        return;
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            members.remove(&name);
+        } else {
+            merge(members.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+impl WrittenRule {
+    /// Checks the rule against the profiles that exist (name, rank).
+    pub(crate) fn compile(
+        self,
+        at: usize,
+        known: &[(String, u32)],
+        problems: &mut Problems,
+    ) -> Option<Rule> {
+        let path = format!("rules[{at}]");
+        match known.iter().find(|(name, _)| *name == self.profile) {
+            None => problems.add(format!("{path}.profile"), "names no profile", "add it under `profiles`"),
+            Some((_, 0)) if !self.conditions.headers.is_empty() => problems.add(
+                format!("{path}.match.headers"),
+                "a client chooses its headers, so a rule with headers may only choose a stricter profile",
+                format!("give profiles.{} a `rank` above 0 if it is stricter than the base", self.profile),
+            ),
+            Some(_) => {}
+        }
+        let conditions = self.conditions;
+        if conditions.host.is_none()
+            && conditions.methods.is_empty()
+            && conditions.headers.is_empty()
+        {
+            problems.add(
+                format!("{path}.match"),
+                "has no condition",
+                "name a host, path, methods or headers; for every request change the base instead",
+            );
+        }
+        let host = match conditions.host {
+            None => None,
+            Some(host) => Some(match host.strip_prefix("*.") {
+                Some(below) if !below.is_empty() && !below.contains('*') => {
+                    HostPattern::Below(format!(".{}", below.to_ascii_lowercase()))
+                }
+                None if !host.is_empty() && !host.contains(['*', ':', '/']) => {
+                    HostPattern::Exact(host.to_ascii_lowercase())
+                }
+                _ => {
+                    problems.add(
+                        format!("{path}.match.host"),
+                        "is not a host pattern",
+                        "write api.example.com or *.example.com, without port",
+                    );
+                    return None;
+                }
+            }),
+        };
+        Some(Rule {
+            profile: self.profile,
+            host,
+            methods: conditions.methods,
+            headers: conditions.headers,
+        })
+    }
+}
+
+impl Rule {
+    /// Whether a client's headers decide whether it fits.
+    pub(crate) fn looks_at_headers(&self) -> bool {
+        !self.headers.is_empty()
+    }
+
+    /// Whether every condition holds.
+    pub(crate) fn fits(&self, request: &HeaderBlock) -> Result<bool, Ambiguous> {
+        let host = self.host.as_ref().is_none_or(|pattern| {
+            request
+                .text("host")
+                .or_else(|| request.text(":authority"))
+                .is_some_and(|value| pattern.fits(value))
+        });
+        let method = self.methods.is_empty()
+            || request
+                .text(":method")
+                .is_some_and(|m| self.methods.iter().any(|known| known == m));
+        let headers = self.headers.iter().all(|wanted| match &wanted.value {
+            None => request.first(&wanted.name).is_some(),
+            Some(value) => request.all(&wanted.name).any(|v| v == value.as_bytes()),
+        });
+        Ok(host && method && headers)
+    }
+}
+
+impl HostPattern {
+    fn fits(&self, value: &str) -> bool {
+        let name = match value.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => value,
+        };
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        match self {
+            Self::Exact(host) => name == *host,
+            Self::Below(suffix) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+/// Schema of `profiles` and `rules`, given the properties of the base.
+#[cfg(feature = "schema")]
+pub(crate) fn schema_members(overrides: Value) -> Map<String, Value> {
+    let mut members = match overrides {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    members.insert(
+        "rank".into(),
+        serde_json::json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX, "default": 0, "description": "How strict the profile is. A rule that looks at headers takes effect only if it raises the rank." }),
+    );
+    let profile = serde_json::json!({ "type": "object", "properties": members, "additionalProperties": false });
+    let mut out = Map::new();
+    out.insert("profiles".into(), crate::config::schema::named(profile, "Named variants of this configuration: the members that differ from it (RFC 7396 merge), and `rank`."));
+    let mut rules = schemars::schema_for!(Vec<WrittenRule>).to_value();
+    if let Some(rules) = rules.as_object_mut() {
+        rules.insert("description".into(), "When which profile applies, unless route metadata names one. The first rule that fits wins.".into());
+        rules.remove("$schema");
+        rules.remove("title");
+    }
+    out.insert("rules".into(), rules);
+    out
+}

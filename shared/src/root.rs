@@ -1,0 +1,103 @@
+//! The background side of a filter: one task per plan in the root context, for timers and callouts that belong to no exchange.
+//!
+//! Each VM runs its own copy (one per worker, and the main thread's): what may happen only once per proxy goes through a lease
+//! in shared data.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use crate::call::{Answer, Call, CallError};
+use crate::host::Host;
+use crate::vm::hub::{Hub, Signal};
+
+pub(crate) struct RootInner {
+    pub host: Rc<dyn Host>,
+    pub hub: Rc<Hub>,
+    pub context: u32,
+    pub nudged: Cell<bool>,
+    /// Numbers of the callouts that this task awaits.
+    pub awaited: RefCell<Vec<u32>>,
+    pub answers: RefCell<Vec<(u32, Result<Answer, CallError>)>>,
+}
+
+/// Handle of a background task.
+#[derive(Clone)]
+pub struct Root(pub(crate) Rc<RootInner>);
+
+impl Root {
+    pub(crate) fn new(host: Rc<dyn Host>, hub: Rc<Hub>, context: u32) -> Self {
+        Self(Rc::new(RootInner {
+            host,
+            hub,
+            context,
+            nudged: Cell::new(false),
+            awaited: RefCell::default(),
+            answers: RefCell::default(),
+        }))
+    }
+
+    pub(crate) fn awaits(&self, number: u32) -> bool {
+        self.0.awaited.borrow().contains(&number)
+    }
+
+    pub(crate) fn answered(&self, number: u32, answer: Result<Answer, CallError>) {
+        self.0.awaited.borrow_mut().retain(|n| *n != number);
+        self.0.answers.borrow_mut().push((number, answer));
+    }
+
+    pub(crate) fn nudge(&self) {
+        self.0.nudged.set(true);
+    }
+
+    /// The proxy.
+    pub fn host(&self) -> &dyn Host {
+        &*self.0.host
+    }
+
+    /// Wall clock, nanoseconds since the Unix epoch.
+    pub fn now_ns(&self) -> u64 {
+        self.0.host.now_ns()
+    }
+
+    /// Sleeps until `until_ns` (wall clock), to the precision of the filter's tick, or until an exchange nudges the task.
+    /// `true` when nudged.
+    pub async fn sleep_until(&self, until_ns: u64) -> bool {
+        poll_fn(|_| {
+            if self.0.nudged.replace(false) {
+                Poll::Ready(true)
+            } else if self.now_ns() >= until_ns {
+                Poll::Ready(false)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Makes an HTTP callout and suspends the task until it answers.
+    ///
+    /// # Errors
+    /// Everything but an answer; see [`CallError`].
+    pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
+        let number = call.dispatch(&*self.0.host)?;
+        self.0
+            .hub
+            .expect_answer(number, self.0.context, call.max_answer_bytes);
+        self.0.awaited.borrow_mut().push(number);
+        poll_fn(|_| {
+            let mut answers = self.0.answers.borrow_mut();
+            match answers.iter().position(|(n, _)| *n == number) {
+                Some(at) => Poll::Ready(answers.swap_remove(at).1),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Wakes every exchange of this VM that waits for the signal.
+    pub fn notify(&self, signal: &Signal) {
+        signal.give(&self.0.hub);
+    }
+}

@@ -1,0 +1,107 @@
+//! Pause or Continue: the one place where it is decided.
+//!
+//! A filter pauses exactly while it awaits something that must come before the message may go on. Every callback of the proxy
+//! asks [`verdict`], so that a body or trailers that arrive while a callout is open cannot release the request
+//! (with `allow_on_headers_stop_iteration` Continue from the body callback would).
+
+use crate::host::Side;
+
+/// What a filter's `handle` is suspended on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Nothing: it has ended.
+    Nothing,
+    /// A callout's answer, or a signal from the background task.
+    Answer(Side),
+    /// The whole body of this side.
+    Body(Side),
+    /// The next chunk of this side, which goes on as it is handled.
+    Chunk(Side),
+    /// The response's headers.
+    Response,
+    /// The end of the exchange.
+    End,
+}
+
+/// What the proxy is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Hand the message on.
+    Continue = 0,
+    /// Keep it.
+    Pause = 1,
+}
+
+/// Whether a reply was given by this filter, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replied {
+    /// It was not.
+    No,
+    /// In the callback that is running.
+    Now,
+    /// In an earlier callback: what arrives on the response side now is that very reply.
+    Before,
+}
+
+/// The action for a callback on `side`.
+pub fn verdict(side: Side, wait: Wait, replied: Replied) -> Action {
+    match (replied, side) {
+        // The message that was answered goes nowhere, whatever else of it arrives.
+        (Replied::Now, _) | (Replied::Before, Side::Request) => Action::Pause,
+        // Our own reply on its way to the client: holding it would hang the client.
+        (Replied::Before, Side::Response) => Action::Continue,
+        (Replied::No, _) => match wait {
+            Wait::Answer(held) | Wait::Body(held) if held == side => Action::Pause,
+            _ => Action::Continue,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_callout_holds_every_part_of_the_request() {
+        assert_eq!(
+            verdict(Side::Request, Wait::Answer(Side::Request), Replied::No),
+            Action::Pause
+        );
+        assert_eq!(
+            verdict(Side::Response, Wait::Answer(Side::Request), Replied::No),
+            Action::Continue
+        );
+    }
+
+    #[test]
+    fn a_reply_of_our_own_is_never_held() {
+        for wait in [
+            Wait::Nothing,
+            Wait::Answer(Side::Response),
+            Wait::Body(Side::Response),
+            Wait::End,
+        ] {
+            assert_eq!(
+                verdict(Side::Response, wait, Replied::Before),
+                Action::Continue
+            );
+            assert_eq!(verdict(Side::Request, wait, Replied::Before), Action::Pause);
+            assert_eq!(verdict(Side::Request, wait, Replied::Now), Action::Pause);
+        }
+    }
+
+    #[test]
+    fn streaming_and_waiting_for_the_answer_let_everything_pass() {
+        for side in [Side::Request, Side::Response] {
+            for wait in [
+                Wait::Nothing,
+                Wait::Chunk(Side::Request),
+                Wait::Chunk(Side::Response),
+                Wait::Response,
+                Wait::End,
+            ] {
+                assert_eq!(verdict(side, wait, Replied::No), Action::Continue);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What the contexts of one VM share: which context awaits which answer, who is to be woken, who waits until when.
+
+use std::cell::{Cell, RefCell};
+
+/// Wakes exchanges that wait for the background task, e.g. for fresh keys.
+#[derive(Default)]
+pub struct Signal {
+    generation: Cell<u64>,
+    waiting: RefCell<Vec<u32>>,
+}
+
+impl Signal {
+    /// Counts how often the signal was given.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.get()
+    }
+
+    pub(crate) fn add(&self, context: u32) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.contains(&context) {
+            waiting.push(context);
+        }
+    }
+
+    pub(crate) fn give(&self, hub: &Hub) {
+        self.generation.set(self.generation.get().wrapping_add(1));
+        hub.wakes
+            .borrow_mut()
+            .append(&mut self.waiting.borrow_mut());
+    }
+}
+
+/// An answer that a context awaits.
+#[derive(Clone, Copy)]
+pub(crate) struct Awaited {
+    pub number: u32,
+    pub context: u32,
+    /// Longest body that is taken, in bytes.
+    pub limit: usize,
+}
+
+/// Shared by the contexts of one VM.
+#[derive(Default)]
+pub struct Hub {
+    awaited: RefCell<Vec<Awaited>>,
+    wakes: RefCell<Vec<u32>>,
+    nudges: RefCell<Vec<u32>>,
+    deadlines: RefCell<Vec<(u64, u32)>>,
+}
+
+impl Hub {
+    /// Notes that the answer with this number belongs to this context.
+    pub(crate) fn expect_answer(&self, number: u32, context: u32, limit: usize) {
+        self.awaited.borrow_mut().push(Awaited {
+            number,
+            context,
+            limit,
+        });
+    }
+
+    /// Whoever awaits this number; from now on nobody does.
+    pub(crate) fn claim(&self, number: u32) -> Option<Awaited> {
+        let mut awaited = self.awaited.borrow_mut();
+        let at = awaited.iter().position(|a| a.number == number)?;
+        Some(awaited.swap_remove(at))
+    }
+
+    /// Forgets a context that is gone.
+    pub(crate) fn forget(&self, context: u32) {
+        self.awaited.borrow_mut().retain(|a| a.context != context);
+        self.deadlines.borrow_mut().retain(|(_, c)| *c != context);
+    }
+
+    pub(crate) fn nudge(&self, root: u32) {
+        let mut nudges = self.nudges.borrow_mut();
+        if !nudges.contains(&root) {
+            nudges.push(root);
+        }
+    }
+
+    /// Asks to be polled once `at_ns` has passed.
+    pub(crate) fn watch(&self, at_ns: u64, context: u32) {
+        self.deadlines.borrow_mut().push((at_ns, context));
+    }
+
+    /// The roots to be woken now.
+    pub(crate) fn take_nudges(&self) -> Vec<u32> {
+        self.nudges.take()
+    }
+
+    /// The contexts to be woken now.
+    pub(crate) fn take_wakes(&self) -> Vec<u32> {
+        self.wakes.take()
+    }
+
+    /// The contexts whose time has come.
+    pub(crate) fn take_due(&self, now_ns: u64) -> Vec<u32> {
+        let mut deadlines = self.deadlines.borrow_mut();
+        let due = deadlines
+            .iter()
+            .filter(|(at, _)| *at <= now_ns)
+            .map(|(_, c)| *c)
+            .collect();
+        deadlines.retain(|(at, _)| *at > now_ns);
+        due
+    }
+}

@@ -1,0 +1,234 @@
+//! One exchange in one filter: feeds `handle` with what arrives, and tells the proxy to pause or to continue.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use super::Part;
+use super::hub::Hub;
+use crate::call::{Answer, CallError};
+use crate::exchange::Exchange;
+use crate::filter::Handling;
+use crate::host::{Host, Level, Side};
+use crate::metrics::Metric;
+use crate::problem::catalogue::{
+    self,
+    kit::{FILTER_STALLED, PLAN_MISSING},
+};
+use crate::problem::{Reason, Reply};
+use crate::profile::Policy;
+use crate::verdict::{Action, Replied, Wait, verdict};
+
+/// What is counted for every filter: `allowed`, and `denied` by reason.
+pub(super) struct Counters {
+    filter: &'static str,
+    allowed: Metric,
+    denied: RefCell<BTreeMap<&'static str, Metric>>,
+}
+
+impl Counters {
+    pub fn new(filter: &'static str) -> Self {
+        Self {
+            filter,
+            allowed: Metric::counter(filter, &[], "allowed"),
+            denied: RefCell::default(),
+        }
+    }
+
+    /// Defines every counter, so that each shows as 0 before it happens.
+    pub fn define(&self, host: &dyn Host) {
+        self.allowed.define(host);
+        for reason in catalogue::of(self.filter) {
+            self.with_denied(reason, |metric| metric.define(host));
+        }
+    }
+
+    fn with_denied(&self, reason: &'static Reason, work: impl FnOnce(&Metric)) {
+        work(
+            self.denied
+                .borrow_mut()
+                .entry(reason.code)
+                .or_insert_with(|| {
+                    Metric::counter(self.filter, &[("reason", reason.code)], "denied")
+                }),
+        );
+    }
+}
+
+pub(super) struct Stream {
+    exchange: Exchange,
+    filter: &'static str,
+    policy: Option<Rc<Policy>>,
+    counters: Rc<Counters>,
+    handling: Option<Handling>,
+    started: bool,
+    counted: Cell<bool>,
+    /// The last action per side was Pause.
+    held: [bool; 2],
+}
+
+impl Stream {
+    pub fn new(
+        host: &Rc<dyn Host>,
+        hub: &Rc<Hub>,
+        context: u32,
+        root: u32,
+        filter: &'static str,
+        policy: Option<Rc<Policy>>,
+        counters: Rc<Counters>,
+    ) -> Self {
+        Self {
+            exchange: Exchange::new(Rc::clone(host), Rc::clone(hub), context, root),
+            filter,
+            policy,
+            counters,
+            handling: None,
+            started: false,
+            counted: Cell::new(false),
+            held: [false; 2],
+        }
+    }
+
+    /// A part of a message arrives on one side.
+    pub fn message(&mut self, side: Side, part: Part) -> Action {
+        let inner = &self.exchange.0;
+        if inner.replied.get() == Replied::Now {
+            inner.replied.set(Replied::Before);
+        }
+        let body = match side {
+            Side::Request => &inner.bodies[0],
+            Side::Response => &inner.bodies[1],
+        };
+        match part {
+            Part::Headers(false) => {}
+            Part::Headers(true) | Part::Trailers => body.ended(),
+            Part::Body(size, last) => body.arrived(size, last),
+        }
+        if side == Side::Response {
+            inner.response_seen.set(true);
+        }
+        if !self.started && side == Side::Request {
+            self.started = true;
+            self.begin();
+        } else {
+            self.poll();
+        }
+        self.settle(side)
+    }
+
+    /// A callout of this exchange has answered.
+    pub fn answered(&mut self, number: u32, answer: Result<Answer, CallError>) {
+        *self.exchange.0.answer.borrow_mut() = Some((number, answer));
+        self.woken();
+    }
+
+    /// Polls outside a callback of a message, and lets go what need no longer be held.
+    pub fn woken(&mut self) {
+        self.poll();
+        for side in [Side::Request, Side::Response] {
+            if self.is_held(side)
+                && self.settle(side) == Action::Continue
+                && self.exchange.host().resume(side).is_err()
+            {
+                self.exchange
+                    .host()
+                    .log(Level::Error, "the proxy did not resume an exchange");
+            }
+        }
+    }
+
+    /// The exchange is over.
+    pub fn end(&mut self) {
+        self.exchange.0.ended.set(true);
+        if !matches!(self.exchange.0.wait.get(), Wait::Nothing) {
+            self.poll();
+        }
+        self.handling = None;
+    }
+
+    fn is_held(&self, side: Side) -> bool {
+        match side {
+            Side::Request => self.held[0],
+            Side::Response => self.held[1],
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some(policy) = &self.policy else {
+            self.refuse(&Reply::new(&PLAN_MISSING));
+            return;
+        };
+        match policy.choose(&self.exchange) {
+            Ok(launch) => {
+                self.handling = Some(launch.handle(self.exchange.clone()));
+                self.poll();
+            }
+            Err(reply) => self.refuse(&reply),
+        }
+    }
+
+    fn poll(&mut self) {
+        let Some(handling) = self.handling.as_mut() else {
+            return;
+        };
+        match handling
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(done) => {
+                self.handling = None;
+                self.exchange.0.wait.set(Wait::Nothing);
+                if let Err(reply) = done {
+                    self.refuse(&reply);
+                }
+            }
+            Poll::Pending if self.exchange.0.wait.get() == Wait::Nothing => {
+                self.handling = None;
+                self.refuse(&Reply::new(&FILTER_STALLED));
+            }
+            Poll::Pending => {}
+        }
+    }
+
+    fn refuse(&self, reply: &Reply) {
+        let inner = &self.exchange.0;
+        if inner.ended.get() || inner.replied.get() != Replied::No {
+            return;
+        }
+        inner.replied.set(Replied::Now);
+        self.counted.set(true);
+        self.counters
+            .with_denied(reply.reason, |metric| metric.add(self.exchange.host(), 1));
+        reply.send(self.filter, &self.exchange);
+    }
+
+    /// The action for a side after a step, with the step's writes handed over.
+    fn settle(&mut self, side: Side) -> Action {
+        let inner = &self.exchange.0;
+        let action = verdict(side, inner.wait.get(), inner.replied.get());
+        let pauses = action == Action::Pause;
+        let body = match side {
+            Side::Request => &inner.bodies[0],
+            Side::Response => &inner.bodies[1],
+        };
+        if body.flush(self.exchange.host(), side, pauses).is_err() {
+            // What was to be replaced must not pass as it is.
+            self.exchange.0.wait.set(Wait::Nothing);
+            self.handling = None;
+            self.refuse(&Reply::new(&catalogue::kit::HOST_REFUSED));
+            return Action::Pause;
+        }
+        if !pauses {
+            body.released();
+        }
+        match side {
+            Side::Request => self.held[0] = pauses,
+            Side::Response => self.held[1] = pauses,
+        }
+        if !pauses && side == Side::Request && !self.counted.replace(true) {
+            self.counters.allowed.add(self.exchange.host(), 1);
+        }
+        action
+    }
+}
