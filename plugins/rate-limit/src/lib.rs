@@ -1,1 +1,3 @@
-//! Placeholder.
+//! How much a caller may ask for: several windows at once, counted without races in memory that all workers share.
+
+pub mod headers;
