@@ -24,7 +24,9 @@ pub struct Standing<'a> {
 ///
 /// # Errors
 /// [`Inexpressible`] if a policy's name is not printable ASCII.
-pub fn ratelimit_policy<'a>(windows: impl IntoIterator<Item = (&'a str, Rate)>) -> Result<String, Inexpressible> {
+pub fn ratelimit_policy<'a>(
+    windows: impl IntoIterator<Item = (&'a str, Rate)>,
+) -> Result<String, Inexpressible> {
     let mut field = String::new();
     for (policy, rate) in windows {
         let whole = [
@@ -33,7 +35,13 @@ pub fn ratelimit_policy<'a>(windows: impl IntoIterator<Item = (&'a str, Rate)>) 
             ("burst", integer(rate.burst())),
         ];
         let (told, _) = whole.split_at(if rate.burst() == rate.quota() { 2 } else { 3 });
-        push_member(&mut field, &Item { value: Bare::String(policy), parameters: told })?;
+        push_member(
+            &mut field,
+            &Item {
+                value: Bare::String(policy),
+                parameters: told,
+            },
+        )?;
     }
     Ok(field)
 }
@@ -45,8 +53,17 @@ pub fn ratelimit_policy<'a>(windows: impl IntoIterator<Item = (&'a str, Rate)>) 
 pub fn ratelimit(standings: &[Standing<'_>]) -> Result<String, Inexpressible> {
     let mut field = String::new();
     for standing in standings {
-        let parameters = [("r", integer(standing.judged.remaining)), ("t", integer(seconds(standing.judged.reset_ns)))];
-        push_member(&mut field, &Item { value: Bare::String(standing.policy), parameters: &parameters })?;
+        let parameters = [
+            ("r", integer(standing.judged.remaining)),
+            ("t", integer(seconds(standing.judged.reset_ns))),
+        ];
+        push_member(
+            &mut field,
+            &Item {
+                value: Bare::String(standing.policy),
+                parameters: &parameters,
+            },
+        )?;
     }
     Ok(field)
 }
@@ -55,8 +72,14 @@ pub fn ratelimit(standings: &[Standing<'_>]) -> Result<String, Inexpressible> {
 pub fn legacy(tightest: &Standing<'_>) -> [(&'static str, String); 3] {
     [
         ("x-ratelimit-limit", tightest.rate.quota().to_string()),
-        ("x-ratelimit-remaining", tightest.judged.remaining.to_string()),
-        ("x-ratelimit-reset", seconds(tightest.judged.reset_ns).to_string()),
+        (
+            "x-ratelimit-remaining",
+            tightest.judged.remaining.to_string(),
+        ),
+        (
+            "x-ratelimit-reset",
+            seconds(tightest.judged.reset_ns).to_string(),
+        ),
     ]
 }
 
@@ -64,14 +87,24 @@ pub fn legacy(tightest: &Standing<'_>) -> [(&'static str, String); 3] {
 /// longest to be whole again.
 pub fn tightest<'s, 'a>(standings: &'s [Standing<'a>]) -> Option<&'s Standing<'a>> {
     standings.iter().max_by_key(|standing| {
-        let Judged { retry_after_ns, remaining, reset_ns, .. } = standing.judged;
+        let Judged {
+            retry_after_ns,
+            remaining,
+            reset_ns,
+            ..
+        } = standing.judged;
         (retry_after_ns, core::cmp::Reverse(remaining), reset_ns)
     })
 }
 
 /// Seconds after which the refused request would pass every window, at least 1.
 pub fn retry_after_s(standings: &[Standing<'_>]) -> u64 {
-    standings.iter().map(|standing| seconds(standing.judged.retry_after_ns)).max().unwrap_or(1).max(1)
+    standings
+        .iter()
+        .map(|standing| seconds(standing.judged.retry_after_ns))
+        .max()
+        .unwrap_or(1)
+        .max(1)
 }
 
 fn seconds(nanoseconds: u64) -> u64 {
@@ -80,7 +113,11 @@ fn seconds(nanoseconds: u64) -> u64 {
 
 /// Structured fields end at fifteen digits; a limit beyond is as good as none, and is told as the largest that can be.
 fn integer(number: u64) -> Bare<'static> {
-    Bare::Integer(i64::try_from(number).unwrap_or(MAX_INTEGER).min(MAX_INTEGER))
+    Bare::Integer(
+        i64::try_from(number)
+            .unwrap_or(MAX_INTEGER)
+            .min(MAX_INTEGER),
+    )
 }
 
 #[cfg(test)]
@@ -89,15 +126,28 @@ mod tests {
 
     fn standing(policy: &str, quota: u64, window_s: u64, burst: u64, taken: u64) -> Standing<'_> {
         let rate = Rate::new(quota, window_s * NS_PER_S, burst).unwrap();
-        Standing { policy, rate, judged: rate.judge(0, 1_000, taken) }
+        Standing {
+            policy,
+            rate,
+            judged: rate.judge(0, 1_000, taken),
+        }
     }
 
     #[test]
     fn every_window_is_told_with_its_quota_and_what_is_left() {
-        let standings = [standing("per-minute", 60, 60, 60, 10), standing("per-day", 1_000, 86_400, 100, 10)];
+        let standings = [
+            standing("per-minute", 60, 60, 60, 10),
+            standing("per-day", 1_000, 86_400, 100, 10),
+        ];
         let policies = ratelimit_policy(standings.iter().map(|s| (s.policy, s.rate)));
-        assert_eq!(policies.as_deref(), Ok(r#""per-minute";q=60;w=60, "per-day";q=1000;w=86400;burst=100"#));
-        assert_eq!(ratelimit(&standings).as_deref(), Ok(r#""per-minute";r=50;t=10, "per-day";r=90;t=864"#));
+        assert_eq!(
+            policies.as_deref(),
+            Ok(r#""per-minute";q=60;w=60, "per-day";q=1000;w=86400;burst=100"#)
+        );
+        assert_eq!(
+            ratelimit(&standings).as_deref(),
+            Ok(r#""per-minute";r=50;t=10, "per-day";r=90;t=864"#)
+        );
     }
 
     #[test]
@@ -106,7 +156,10 @@ mod tests {
         let near = standing("near", 5, 60, 5, 4);
         let refusing = standing("refusing", 50, 60, 50, 51);
         assert_eq!(tightest(&[roomy, near]).map(|s| s.policy), Some("near"));
-        assert_eq!(tightest(&[roomy, near, refusing]).map(|s| s.policy), Some("refusing"));
+        assert_eq!(
+            tightest(&[roomy, near, refusing]).map(|s| s.policy),
+            Some("refusing")
+        );
         assert!(tightest(&[]).is_none());
         assert_eq!(legacy(&near).map(|(_, value)| value), ["5", "1", "48"]);
     }
