@@ -1,0 +1,140 @@
+//! What the claims of a verified token must say for us to accept it (RFC 7519 section 4.1, RFC 8725 sections 3.8 to 3.11).
+//!
+//! Checked in this order: type, issuer, required claims, audience, times, lifetime, claim rules, scopes. The first that fails is the
+//! reason. The clock is an argument.
+
+use super::claims::Claims;
+use super::header::Header;
+use super::refusal::Refusal;
+use super::rule::{ClaimRule, scopes};
+use super::token::Verified;
+
+/// The types of token that are taken unless told otherwise; a token without `typ` counts as `jwt`. RFC 9068 calls access tokens `at+jwt`.
+/// Not here, on purpose: `dpop+jwt`, `logout+jwt`, `secevent+jwt` and other tokens that grant nothing.
+pub const DEFAULT_TYPES: [&str; 2] = ["jwt", "at+jwt"];
+
+/// What we expect of one issuer's tokens.
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// `iss`, compared byte by byte.
+    pub issuer: String,
+    /// `aud` must name one of these. Empty: the audience is not looked at.
+    pub audiences: Vec<String>,
+    /// Top-level claims that must be there and not null.
+    pub required: Vec<String>,
+    /// How far our clock and theirs may differ, in seconds.
+    pub clock_skew_s: u64,
+    /// The longest time from `iat` to `exp`, in seconds; a token without either has no known lifetime and is refused.
+    pub max_lifetime_s: Option<u64>,
+    /// Accepted `typ`, in lower case without `application/`.
+    pub types: Vec<String>,
+    /// Rules that must all hold.
+    pub rules: Vec<ClaimRule>,
+    /// Scopes that must all be granted.
+    pub scopes: Vec<String>,
+}
+
+impl Expectations {
+    /// The strict default for an issuer: `iss`, `aud` and `exp` required, 60 s of skew.
+    pub fn of(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audiences: Vec::new(),
+            required: ["iss", "aud", "exp"].map(str::to_owned).into(),
+            clock_skew_s: 60,
+            max_lifetime_s: None,
+            types: DEFAULT_TYPES.map(str::to_owned).into(),
+            rules: Vec::new(),
+            scopes: Vec::new(),
+        }
+    }
+
+    /// Judges a verified token at a time given in seconds since 1970, and hands out its claims.
+    ///
+    /// # Errors
+    /// The first thing that is not as expected.
+    pub fn check(&self, verified: &Verified, now_s: u64) -> Result<Claims, Refusal> {
+        self.check_type(verified.header())?;
+        let claims = verified.claims()?;
+        if claims.issuer().is_some_and(|issuer| issuer != self.issuer) {
+            return Err(Refusal::IssuerUnknown);
+        }
+        let is_missing = |name: &String| {
+            claims
+                .members()
+                .get(name)
+                .is_none_or(serde_json::Value::is_null)
+        };
+        if self.required.iter().any(is_missing) {
+            return Err(Refusal::ClaimMissing);
+        }
+        if !self.audiences.is_empty()
+            && claims.members().contains_key("aud")
+            && !claims
+                .audiences()
+                .any(|audience| self.audiences.iter().any(|ours| ours == audience))
+        {
+            return Err(Refusal::AudienceRefused);
+        }
+        self.check_time(&claims, now_s)?;
+        self.check_lifetime(&claims)?;
+        if !self.rules.iter().all(|rule| rule.holds(&claims)) {
+            return Err(Refusal::ClaimRefused);
+        }
+        let granted = scopes(claims.members());
+        if !self
+            .scopes
+            .iter()
+            .all(|scope| granted.contains(&scope.as_str()))
+        {
+            return Err(Refusal::ScopeInsufficient);
+        }
+        Ok(claims)
+    }
+
+    /// Judges the times alone: what may have changed since a token was accepted.
+    ///
+    /// # Errors
+    /// [`Refusal::Expired`] or [`Refusal::NotYetValid`].
+    pub fn check_time(&self, claims: &Claims, now_s: u64) -> Result<(), Refusal> {
+        if claims
+            .expires_s()
+            .is_some_and(|expires| now_s >= expires.saturating_add(self.clock_skew_s))
+        {
+            return Err(Refusal::Expired);
+        }
+        let horizon = now_s.saturating_add(self.clock_skew_s);
+        // RFC 7519 does not ask for it, but a token from the future is a broken clock or a forged lifetime.
+        if [claims.not_before_s(), claims.issued_s()]
+            .into_iter()
+            .flatten()
+            .any(|from| from > horizon)
+        {
+            return Err(Refusal::NotYetValid);
+        }
+        Ok(())
+    }
+
+    fn check_lifetime(&self, claims: &Claims) -> Result<(), Refusal> {
+        match (self.max_lifetime_s, claims.issued_s(), claims.expires_s()) {
+            (None, _, _) => Ok(()),
+            (Some(most), Some(issued), Some(expires)) if expires.saturating_sub(issued) <= most => {
+                Ok(())
+            }
+            _ => Err(Refusal::LifetimeRefused),
+        }
+    }
+
+    fn check_type(&self, header: &Header) -> Result<(), Refusal> {
+        let typ = header.typ.as_deref().unwrap_or("jwt");
+        // RFC 7519 section 5.2: `cty` says JWT when the payload is another token. That one has not been verified.
+        let is_nested = header
+            .cty
+            .as_deref()
+            .is_some_and(|cty| cty == "jwt" || cty.ends_with("+jwt"));
+        if is_nested || !self.types.iter().any(|accepted| accepted == typ) {
+            return Err(Refusal::TypeRefused);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,588 @@
+//! The whole way of a token, with keys made here. The independent vectors are in the conformance tests.
+
+use base64::Engine as _;
+use hmac::{Hmac, KeyInit, Mac};
+use p256::ecdsa::signature::Signer as _;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::*;
+
+const NOW_S: u64 = 1_800_000_000;
+const SECRET: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn signed(header: &str, payload: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    let text = format!("{}.{}", encode(header), encode(payload));
+    let signature = sign(text.as_bytes());
+    format!("{text}.{}", encode(signature))
+}
+
+fn hs256(text: &[u8]) -> Vec<u8> {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(SECRET).unwrap();
+    mac.update(text);
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn es256_key(seed: u8) -> p256::ecdsa::SigningKey {
+    p256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+fn es256(seed: u8) -> impl Fn(&[u8]) -> Vec<u8> {
+    move |text| {
+        let signature: p256::ecdsa::Signature = es256_key(seed).sign(text);
+        signature.to_bytes().to_vec()
+    }
+}
+
+fn eddsa(text: &[u8]) -> Vec<u8> {
+    ed25519_dalek::SigningKey::from_bytes(&[9; 32])
+        .sign(text)
+        .to_bytes()
+        .to_vec()
+}
+
+fn es256_jwk(seed: u8, kid: Option<&str>) -> Value {
+    let point = es256_key(seed).verifying_key().to_sec1_point(false);
+    let bytes = point.as_bytes();
+    let mut jwk =
+        json!({"kty": "EC", "crv": "P-256", "x": encode(&bytes[1..33]), "y": encode(&bytes[33..])});
+    if let Some(kid) = kid {
+        jwk["kid"] = json!(kid);
+    }
+    jwk
+}
+
+fn eddsa_jwk() -> Value {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]).verifying_key();
+    json!({"kty": "OKP", "crv": "Ed25519", "x": encode(key.as_bytes()), "kid": "ed"})
+}
+
+fn oct_jwk() -> Value {
+    json!({"kty": "oct", "k": encode(SECRET), "kid": "hs", "alg": "HS256"})
+}
+
+fn set(keys: &[Value]) -> KeySet {
+    KeySet::parse(
+        json!({ "keys": keys }).to_string().as_bytes(),
+        Secrets::Refused,
+    )
+    .unwrap()
+}
+
+fn claims() -> Value {
+    json!({"iss": "https://idp", "aud": "models", "exp": NOW_S + 300, "iat": NOW_S, "sub": "ann", "scope": "infer"})
+}
+
+fn expectations() -> Expectations {
+    Expectations {
+        audiences: vec!["models".into()],
+        ..Expectations::of("https://idp")
+    }
+}
+
+fn verify(token: &str, keys: &KeySet, allowed: Algorithms) -> Result<Verified, Refusal> {
+    Token::parse(token.as_bytes(), 8192)?.verify(keys, allowed, None)
+}
+
+fn judge(payload: &Value, change: impl FnOnce(&mut Expectations)) -> Result<Claims, Refusal> {
+    judge_typed(r#"{"alg":"ES256"}"#, payload, change)
+}
+
+fn judge_typed(
+    header: &str,
+    payload: &Value,
+    change: impl FnOnce(&mut Expectations),
+) -> Result<Claims, Refusal> {
+    let token = signed(header, &payload.to_string(), es256(1));
+    let mut expectations = expectations();
+    change(&mut expectations);
+    let verified = verify(&token, &set(&[es256_jwk(1, None)]), Algorithms::ASYMMETRIC)?;
+    expectations.check(&verified, NOW_S)
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+fn without(name: &str) -> Value {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove(name);
+    claims
+}
+
+#[test]
+fn a_token_by_each_kind_of_key_is_accepted() {
+    let payload = claims().to_string();
+    let keys = set(&[es256_jwk(1, Some("ec")), eddsa_jwk()]);
+    for token in [
+        signed(r#"{"alg":"ES256","kid":"ec"}"#, &payload, es256(1)),
+        signed(r#"{"alg":"ES256"}"#, &payload, es256(1)),
+        signed(r#"{"alg":"EdDSA","kid":"ed"}"#, &payload, eddsa),
+        signed(r#"{"alg":"Ed25519"}"#, &payload, eddsa),
+    ] {
+        let verified = verify(&token, &keys, Algorithms::ASYMMETRIC).unwrap();
+        assert_eq!(
+            expectations().check(&verified, NOW_S).unwrap().subject(),
+            Some("ann")
+        );
+    }
+    let secret =
+        KeySet::from_keys(vec![Key::secret(SECRET.to_vec(), None, None).unwrap()]).unwrap();
+    let token = signed(r#"{"alg":"HS256"}"#, &payload, hs256);
+    assert!(verify(&token, &secret, Algorithms::SYMMETRIC).is_ok());
+    assert_eq!(
+        verify(&token, &secret, Algorithms::ASYMMETRIC).err(),
+        Some(Refusal::AlgorithmRefused)
+    );
+}
+
+#[test]
+fn keys_are_chosen_by_name_then_by_what_fits() {
+    let payload = claims().to_string();
+    let named = set(&[
+        es256_jwk(1, Some("a")),
+        es256_jwk(2, Some("b")),
+        eddsa_jwk(),
+    ]);
+    let unnamed = set(&[es256_jwk(1, None), es256_jwk(2, Some("b"))]);
+    let token = |header: &str, seed| signed(header, &payload, es256(seed));
+    for (keys, token, refusal) in [
+        (&named, token(r#"{"alg":"ES256","kid":"a"}"#, 1), None),
+        (
+            &named,
+            token(r#"{"alg":"ES256","kid":"a"}"#, 2),
+            Some(Refusal::SignatureRefused),
+        ),
+        (
+            &named,
+            token(r#"{"alg":"ES256","kid":"c"}"#, 1),
+            Some(Refusal::KeyUnknown),
+        ),
+        (&named, token(r#"{"alg":"ES256"}"#, 2), None),
+        (
+            &named,
+            token(r#"{"alg":"ES256"}"#, 3),
+            Some(Refusal::SignatureRefused),
+        ),
+        (
+            &named,
+            token(r#"{"alg":"ES384"}"#, 1),
+            Some(Refusal::KeyUnknown),
+        ),
+        (
+            &named,
+            token(r#"{"alg":"ES384","kid":"a"}"#, 1),
+            Some(Refusal::AlgorithmRefused),
+        ),
+        (
+            &named,
+            token(r#"{"alg":"RS256","kid":"a"}"#, 1),
+            Some(Refusal::AlgorithmRefused),
+        ),
+        (&unnamed, token(r#"{"alg":"ES256","kid":"z"}"#, 1), None),
+        (
+            &unnamed,
+            token(r#"{"alg":"ES256","kid":"z"}"#, 2),
+            Some(Refusal::SignatureRefused),
+        ),
+        (
+            &KeySet::default(),
+            token(r#"{"alg":"ES256"}"#, 1),
+            Some(Refusal::KeyUnknown),
+        ),
+    ] {
+        assert_eq!(
+            verify(&token, keys, Algorithms::ASYMMETRIC).err(),
+            refusal,
+            "{token}"
+        );
+    }
+}
+
+#[test]
+fn a_public_key_is_never_taken_for_a_secret() {
+    let jwk = es256_jwk(1, Some("a"));
+    let keys = set(std::slice::from_ref(&jwk));
+    let info = keys
+        .iter()
+        .next()
+        .unwrap()
+        .public_key_info()
+        .unwrap()
+        .to_vec();
+    let forged = signed(
+        r#"{"alg":"HS256","kid":"a"}"#,
+        &claims().to_string(),
+        |text| {
+            let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&info).unwrap();
+            mac.update(text);
+            mac.finalize().into_bytes().to_vec()
+        },
+    );
+    let both = Algorithms::ASYMMETRIC.with(Algorithm::Hs256);
+    assert_eq!(
+        verify(&forged, &keys, both).err(),
+        Some(Refusal::AlgorithmRefused)
+    );
+}
+
+#[test]
+fn only_so_many_keys_are_tried() {
+    let keys: Vec<Value> = (1..=u8::try_from(MAX_TRIED).unwrap() + 1)
+        .map(|seed| es256_jwk(seed, None))
+        .collect();
+    let token = |seed| signed(r#"{"alg":"ES256"}"#, &claims().to_string(), es256(seed));
+    let last_tried = u8::try_from(MAX_TRIED).unwrap();
+    assert!(verify(&token(last_tried), &set(&keys), Algorithms::ASYMMETRIC).is_ok());
+    let refusal = verify(&token(last_tried + 1), &set(&keys), Algorithms::ASYMMETRIC).err();
+    assert_eq!(refusal, Some(Refusal::SignatureRefused));
+}
+
+#[test]
+fn a_bad_key_in_a_set_is_left_out_and_counted() {
+    let mut off_curve = es256_jwk(1, None);
+    off_curve["y"] = off_curve["x"].clone();
+    let mut short = es256_jwk(1, None);
+    short["x"] = json!(encode([1; 31]));
+    let with = |name: &str, value: Value| {
+        let mut jwk = es256_jwk(1, None);
+        jwk[name] = value;
+        jwk
+    };
+    let keys = [
+        es256_jwk(2, Some("good")),
+        off_curve,
+        short,
+        with("use", json!("enc")),
+        with("use", json!(1)),
+        with("key_ops", json!(["sign"])),
+        with("key_ops", json!("verify")),
+        with("alg", json!("ES384")),
+        with("alg", json!("ECDH-ES")),
+        with("kid", json!(7)),
+        with("crv", json!("secp256k1")),
+        with("kty", json!("RSA")),
+        oct_jwk(),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": encode([0; 32])}),
+        json!({"kty": "OKP", "crv": "X25519", "x": encode([9; 32])}),
+        json!(7),
+        json!({}),
+    ];
+    let read = set(&keys);
+    assert_eq!((read.len(), read.skipped()), (1, keys.len() - 1));
+    assert_eq!(read.iter().next().unwrap().kid(), Some("good"));
+    let fine = [
+        with("use", json!("sig")),
+        with("key_ops", json!(["verify"])),
+        with("alg", json!("ES256")),
+        with("d", json!("x")),
+    ];
+    for jwk in fine {
+        assert_eq!(set(std::slice::from_ref(&jwk)).len(), 1, "{jwk}");
+    }
+}
+
+#[test]
+fn what_is_no_key_set_or_an_ambiguous_one_is_refused() {
+    for text in [
+        "",
+        "[]",
+        "{}",
+        r#"{"keys":{}}"#,
+        r#"{"keys":[],"keys":[]}"#,
+        r#"{"keys":[{"kty":"EC","kty":"RSA"}]}"#,
+    ] {
+        assert_eq!(
+            KeySet::parse(text.as_bytes(), Secrets::Refused).err(),
+            Some(KeySetFault::NotAKeySet),
+            "{text}"
+        );
+    }
+    let many = json!({"keys": vec![json!({}); MAX_KEYS + 1]}).to_string();
+    assert_eq!(
+        KeySet::parse(many.as_bytes(), Secrets::Refused).err(),
+        Some(KeySetFault::TooManyKeys)
+    );
+    let mixed = json!({"keys": [es256_jwk(1, None), oct_jwk()]}).to_string();
+    assert_eq!(
+        KeySet::parse(mixed.as_bytes(), Secrets::Allowed).err(),
+        Some(KeySetFault::MixedSecrets)
+    );
+    // Two different keys of one name: neither counts. The same key twice, or one name for two key types: fine.
+    let read = set(&[
+        es256_jwk(1, Some("a")),
+        es256_jwk(2, Some("a")),
+        es256_jwk(3, Some("b")),
+        es256_jwk(3, Some("b")),
+    ]);
+    assert_eq!((read.len(), read.skipped()), (2, 2));
+    let mut ed = eddsa_jwk();
+    ed["kid"] = json!("a");
+    assert_eq!(set(&[es256_jwk(1, Some("a")), ed]).len(), 2);
+}
+
+#[test]
+fn secrets_shorter_than_their_hash_are_refused_and_none_is_printed() {
+    let secret = |length, algorithm| Key::secret(vec![1; length], None, algorithm).err();
+    assert_eq!(secret(31, None), Some(KeyFault::SecretShort));
+    assert_eq!(secret(32, None), None);
+    assert_eq!(
+        secret(47, Some(Algorithm::Hs384)),
+        Some(KeyFault::SecretShort)
+    );
+    assert_eq!(
+        secret(63, Some(Algorithm::Hs512)),
+        Some(KeyFault::SecretShort)
+    );
+    assert_eq!(secret(64, Some(Algorithm::Hs512)), None);
+    assert_eq!(
+        secret(64, Some(Algorithm::Rs256)),
+        Some(KeyFault::NotForSignatures)
+    );
+    let key = Key::parse_jwk(oct_jwk().to_string().as_bytes(), Secrets::Allowed).unwrap();
+    assert!(!key.fits(Algorithm::Hs512));
+    let shown = format!("{key:?}");
+    assert!(
+        !shown.contains("48, 49") && !shown.contains("0123"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_pem_public_key_is_the_same_key_as_its_jwk() {
+    use base64::engine::general_purpose::STANDARD;
+    for jwk in [es256_jwk(1, None), eddsa_jwk()] {
+        let key = Key::parse_jwk(jwk.to_string().as_bytes(), Secrets::Refused).unwrap();
+        let info = key.public_key_info().unwrap();
+        let armour = |label: &str| {
+            format!(
+                "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+                STANDARD.encode(info)
+            )
+        };
+        let read = Key::parse_pem(&armour("PUBLIC KEY"), None, None).unwrap();
+        assert_eq!(read.public_key_info(), Some(info));
+        assert_eq!(
+            Key::parse_pem(&armour("CERTIFICATE"), None, None).err(),
+            Some(KeyFault::NotPublicKeyPem)
+        );
+        let twice = armour("PUBLIC KEY").repeat(2);
+        assert_eq!(
+            Key::parse_pem(&twice, None, None).err(),
+            Some(KeyFault::BadEncoding)
+        );
+        let longer = format!(
+            "-----BEGIN PUBLIC KEY-----{}-----END PUBLIC KEY-----",
+            STANDARD.encode([info, &[0]].concat())
+        );
+        assert_eq!(
+            Key::parse_pem(&longer, None, None).err(),
+            Some(KeyFault::BadEncoding)
+        );
+        assert_eq!(
+            Key::parse_pem(&armour("PUBLIC KEY"), None, Some(Algorithm::Rs256)).err(),
+            Some(KeyFault::NotForSignatures)
+        );
+    }
+}
+
+#[test]
+fn what_is_no_compact_jws_is_malformed() {
+    let good = signed(r#"{"alg":"ES256"}"#, &claims().to_string(), es256(1));
+    assert!(Token::parse(good.as_bytes(), good.len()).is_ok());
+    assert_eq!(
+        Token::parse(good.as_bytes(), good.len() - 1).err(),
+        Some(Refusal::Oversize)
+    );
+    let (signing_input, _) = good.rsplit_once('.').unwrap();
+    for bad in [
+        String::new(),
+        ".".into(),
+        "..".into(),
+        "...".into(),
+        format!("{signing_input}."),
+        signing_input.to_owned(),
+        format!("{good}."),
+        format!("{good}="),
+        format!("{good} "),
+        format!(" {good}"),
+        good.replacen('.', ".\n", 1),
+        format!("{}+", &good[..good.len() - 1]),
+    ] {
+        assert_eq!(
+            Token::parse(bad.as_bytes(), 8192).err(),
+            Some(Refusal::Malformed),
+            "{bad:?}"
+        );
+    }
+}
+
+#[test]
+fn each_expectation_has_its_refusal() {
+    assert!(judge(&claims(), |_| {}).is_ok());
+    type Change = fn(&mut Expectations);
+    let same: Change = |_| {};
+    for (payload, change, refusal) in [
+        (
+            with("iss", json!("https://idp/")),
+            same,
+            Refusal::IssuerUnknown,
+        ),
+        (without("iss"), same, Refusal::ClaimMissing),
+        (without("aud"), same, Refusal::ClaimMissing),
+        (without("exp"), same, Refusal::ClaimMissing),
+        (
+            without("sub"),
+            |e| e.required.push("sub".into()),
+            Refusal::ClaimMissing,
+        ),
+        (
+            with("x", json!(null)),
+            |e| e.required.push("x".into()),
+            Refusal::ClaimMissing,
+        ),
+        (with("aud", json!("other")), same, Refusal::AudienceRefused),
+        (with("aud", json!([])), same, Refusal::AudienceRefused),
+        (
+            with("aud", json!(["a", "b"])),
+            same,
+            Refusal::AudienceRefused,
+        ),
+        (with("exp", json!(NOW_S - 60)), same, Refusal::Expired),
+        (
+            with("exp", json!(NOW_S - 1)),
+            |e| e.clock_skew_s = 0,
+            Refusal::Expired,
+        ),
+        (
+            with("exp", json!(NOW_S)),
+            |e| e.clock_skew_s = 0,
+            Refusal::Expired,
+        ),
+        (with("nbf", json!(NOW_S + 61)), same, Refusal::NotYetValid),
+        (with("iat", json!(NOW_S + 61)), same, Refusal::NotYetValid),
+        (
+            with("exp", json!(NOW_S + 3601)),
+            |e| e.max_lifetime_s = Some(3600),
+            Refusal::LifetimeRefused,
+        ),
+        (
+            without("iat"),
+            |e| e.max_lifetime_s = Some(3600),
+            Refusal::LifetimeRefused,
+        ),
+        (
+            claims(),
+            |e| e.scopes.push("train".into()),
+            Refusal::ScopeInsufficient,
+        ),
+        (with("exp", json!("soon")), same, Refusal::Malformed),
+    ] {
+        assert_eq!(judge(&payload, change).err(), Some(refusal), "{payload}");
+    }
+    for (payload, change) in [
+        (with("exp", json!(NOW_S - 59)), same),
+        (with("nbf", json!(NOW_S + 60)), same),
+        (with("aud", json!(["other", "models"])), same),
+        (with("exp", json!(NOW_S + 3600)), |e| {
+            e.max_lifetime_s = Some(3600)
+        }),
+        (without("aud"), |e: &mut Expectations| {
+            e.required.retain(|name| name != "aud")
+        }),
+        (with("aud", json!("other")), |e| e.audiences.clear()),
+        (claims(), |e| e.scopes.push("infer".into())),
+    ] as [(Value, Change); 7]
+    {
+        assert!(judge(&payload, change).is_ok(), "{payload}");
+    }
+}
+
+#[test]
+fn a_failing_claim_rule_refuses() {
+    let rule = |wanted: &str| ClaimRule {
+        path: ClaimPath::parse("sub").unwrap(),
+        split: Split::Whole,
+        test: Test::AnyOf(vec![json!(wanted)]),
+    };
+    assert!(judge(&claims(), |e| e.rules.push(rule("ann"))).is_ok());
+    assert_eq!(
+        judge(&claims(), |e| e.rules.push(rule("bob"))).err(),
+        Some(Refusal::ClaimRefused)
+    );
+}
+
+#[test]
+fn other_kinds_of_token_are_refused_by_their_type() {
+    for (header, accepted) in [
+        (r#"{"alg":"ES256"}"#, true),
+        (r#"{"alg":"ES256","typ":"JWT"}"#, true),
+        (r#"{"alg":"ES256","typ":"application/at+jwt"}"#, true),
+        (r#"{"alg":"ES256","typ":"dpop+jwt"}"#, false),
+        (r#"{"alg":"ES256","typ":"logout+jwt"}"#, false),
+        (r#"{"alg":"ES256","typ":"JOSE"}"#, false),
+        (r#"{"alg":"ES256","typ":""}"#, false),
+        (r#"{"alg":"ES256","cty":"JWT"}"#, false),
+        (r#"{"alg":"ES256","cty":"application/at+jwt"}"#, false),
+        (r#"{"alg":"ES256","cty":"json"}"#, true),
+    ] {
+        let refusal = judge_typed(header, &claims(), |_| {}).err();
+        assert_eq!(
+            refusal,
+            (!accepted).then_some(Refusal::TypeRefused),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn reason_codes_are_unique() {
+    let codes: std::collections::HashSet<_> =
+        Refusal::ALL.into_iter().map(Refusal::reason).collect();
+    assert_eq!(codes.len(), Refusal::ALL.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_changed_byte_makes_a_token_refused(at in any::<prop::sample::Index>(), change in 1_u8.., ed in any::<bool>()) {
+        let keys = set(&[es256_jwk(1, None), eddsa_jwk()]);
+        let payload = claims().to_string();
+        let token = if ed { signed(r#"{"alg":"EdDSA"}"#, &payload, eddsa) } else { signed(r#"{"alg":"ES256"}"#, &payload, es256(1)) };
+        prop_assert!(verify(&token, &keys, Algorithms::ASYMMETRIC).is_ok());
+        let mut bytes = token.into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] ^= change;
+        let outcome = Token::parse(&bytes, 8192).and_then(|token| token.verify(&keys, Algorithms::ASYMMETRIC, None));
+        prop_assert!(outcome.is_err());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), header in ".{0,40}", payload in ".{0,60}") {
+        let keys = set(&[es256_jwk(1, None)]);
+        let _ = KeySet::parse(&bytes, Secrets::Allowed);
+        let _ = Claims::parse(&bytes);
+        prop_assert!(Token::parse(&bytes, 8192).and_then(|token| token.verify(&keys, Algorithms::ASYMMETRIC, None)).is_err());
+        let shaped = format!("{}.{}.{}", encode(header), encode(payload), encode(&bytes));
+        prop_assert!(Token::parse(shaped.as_bytes(), 8192).and_then(|token| token.verify(&keys, Algorithms::ASYMMETRIC, None)).is_err());
+    }
+
+    #[test]
+    fn arbitrary_key_members_never_panic(
+        kty in "(RSA|EC|OKP|oct)", crv in "(P-256|P-384|P-521|Ed25519)",
+        n in prop::collection::vec(any::<u8>(), 0..300), e in prop::collection::vec(any::<u8>(), 0..9),
+    ) {
+        let jwk = json!({"kty": kty, "crv": crv, "n": encode(&n), "e": encode(&e), "x": encode(&n), "y": encode(&e), "k": encode(&n)});
+        let _ = Key::parse_jwk(jwk.to_string().as_bytes(), Secrets::Allowed);
+        let pem = format!("-----BEGIN PUBLIC KEY-----{}-----END PUBLIC KEY-----", base64::engine::general_purpose::STANDARD.encode(&n));
+        prop_assert!(Key::parse_pem(&pem, None, None).is_err());
+    }
+}
