@@ -4,14 +4,14 @@
 //! token without `kid` is tried against every key that fits its algorithm, up to [`MAX_TRIED`].
 //! A key that cannot be used is left out and counted, so that one novelty in an issuer's set does not lock everybody out. Two
 //! things make a set ambiguous and are refused: secrets beside public keys (whole set), different keys of one name and
-//! algorithm (those keys).
+//! algorithm (those keys, also when one of them is malformed: it may be the one that was meant).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::accelerator::Accelerator;
 use super::algorithm::{Algorithm, Algorithms};
 use super::header::Header;
-use super::jwk::{Key, Secrets};
+use super::jwk::{Key, KeyFault, Secrets};
 use super::refusal::Refusal;
 use super::strict::parse_object;
 
@@ -65,11 +65,20 @@ impl KeySet {
         if list.len() > MAX_KEYS {
             return Err(KeySetFault::TooManyKeys);
         }
-        let usable = list
-            .iter()
-            .filter_map(|key| Key::from_members(key.as_object()?, secrets).ok())
-            .collect();
-        let mut set = Self::from_keys(usable)?;
+        let mut usable = Vec::new();
+        let mut malformed = Vec::new();
+        for members in list.iter().filter_map(Value::as_object) {
+            match Key::from_members(members, secrets) {
+                Ok(key) => usable.push((kind_and_name(members), key)),
+                // For something else, or of a type that we do not know: no claim on the name.
+                Err(
+                    KeyFault::NotForSignatures | KeyFault::UnknownType | KeyFault::SecretRefused,
+                ) => {}
+                Err(_) => malformed.push(kind_and_name(members)),
+            }
+        }
+        usable.retain(|((kind, name), _)| name.is_none() || !malformed.contains(&(*kind, *name)));
+        let mut set = Self::from_keys(usable.into_iter().map(|(_, key)| key).collect())?;
         set.skipped = list.len().saturating_sub(set.keys.len());
         Ok(set)
     }
@@ -163,6 +172,10 @@ impl KeySet {
             (false, false) => Refusal::KeyUnknown,
         })
     }
+}
+
+fn kind_and_name(members: &Map<String, Value>) -> (Option<&Value>, Option<&Value>) {
+    (members.get("kty"), members.get("kid"))
 }
 
 /// Whether one name stands for two different keys that one algorithm could use (RFC 7517 section 4.5 leaves the choice open).

@@ -323,6 +323,9 @@ fn what_is_no_key_set_or_an_ambiguous_one_is_refused() {
         es256_jwk(3, Some("b")),
     ]);
     assert_eq!((read.len(), read.skipped()), (2, 2));
+    let mut malformed = es256_jwk(2, Some("a"));
+    malformed["x"] = json!("?");
+    assert_eq!(set(&[es256_jwk(1, Some("a")), malformed]).len(), 0);
     let mut ed = eddsa_jwk();
     ed["kid"] = json!("a");
     assert_eq!(set(&[es256_jwk(1, Some("a")), ed]).len(), 2);
