@@ -27,6 +27,8 @@ pub mod route;
 pub mod seal;
 pub mod sse;
 pub mod structured_field;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod timestamp;
 pub mod verdict;
 pub mod vm;

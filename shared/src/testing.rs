@@ -1,0 +1,130 @@
+//! A proxy in memory, for native tests of filters: an event a line, and everything that the filter did can be looked at.
+//!
+//! [`Gate`] runs one filter the way a worker does; [`Proxy`] is the host under it, with Envoy's rules for shared data and filter state.
+//! Workers that share data are several gates over [`Proxy::beside`]. What it does not do: order filters in a chain, buffer what a filter
+//! holds, or let time pass by itself.
+
+mod proxy;
+
+use std::rc::Rc;
+
+use crate::facts::Fact;
+use crate::filter::{Filter, Registration};
+use crate::host::Side;
+use crate::verdict::Action;
+use crate::vm::{Part, Vm};
+
+pub use proxy::{Proxy, Record, Sent};
+
+/// The root context's number.
+const ROOT: u32 = 1;
+
+/// One filter on one worker.
+pub struct Gate {
+    proxy: Rc<Proxy>,
+    vm: Vm,
+    last: u32,
+}
+
+impl Gate {
+    /// Configures a filter with a JSON text.
+    ///
+    /// # Errors
+    /// The lines that it logged when it refused the configuration.
+    pub fn open<F: Filter>(proxy: Rc<Proxy>, config: &str) -> Result<Self, Vec<String>> {
+        let mut vm = Vm::new(Rc::clone(&proxy) as Rc<_>, &[Registration::of::<F>()]);
+        proxy.configure(config);
+        proxy.enter(ROOT);
+        vm.create(ROOT, 0);
+        if vm.configure(ROOT, config.len()) {
+            Ok(Self {
+                proxy,
+                vm,
+                last: ROOT,
+            })
+        } else {
+            Err(proxy.logs())
+        }
+    }
+
+    /// The proxy under the filter.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    /// A whole request without a body: the number of its exchange, and what the filter says.
+    pub fn request(&mut self, headers: &[(&str, &str)]) -> (u32, Action) {
+        self.begin(headers, true)
+    }
+
+    /// A request's headers; `last` where no body and no trailers follow.
+    pub fn begin(&mut self, headers: &[(&str, &str)], last: bool) -> (u32, Action) {
+        self.last = self.last.saturating_add(1);
+        let context = self.last;
+        self.proxy.begin(context, headers);
+        self.vm.create(context, ROOT);
+        (
+            context,
+            self.pass(context, Side::Request, Part::Headers(last)),
+        )
+    }
+
+    /// The response's headers.
+    pub fn respond(&mut self, context: u32, headers: &[(&str, &str)], last: bool) -> Action {
+        self.proxy.respond(context, headers);
+        self.pass(context, Side::Response, Part::Headers(last))
+    }
+
+    /// A piece of a body. What is held is joined with what comes, as hosts do.
+    pub fn body(&mut self, context: u32, side: Side, bytes: &[u8], last: bool) -> Action {
+        let size = self.proxy.arrive(context, side, bytes);
+        let action = self.pass(context, side, Part::Body(size, last));
+        self.proxy.leave(context, side, action == Action::Continue);
+        action
+    }
+
+    /// Trailers.
+    pub fn trailers(&mut self, context: u32, side: Side) -> Action {
+        self.pass(context, side, Part::Trailers)
+    }
+
+    /// The answer of a callout; no headers for one that failed.
+    pub fn answer(&mut self, number: u32, headers: &[(&str, &str)], body: &[u8]) {
+        let context = self.proxy.answer(number, headers, body);
+        self.proxy.enter(context);
+        self.vm.answer(context, number, headers.len(), body.len());
+    }
+
+    /// A tick of the root context.
+    pub fn tick(&mut self) {
+        self.proxy.enter(ROOT);
+        self.vm.tick(ROOT);
+    }
+
+    /// The exchange is over.
+    pub fn end(&mut self, context: u32) {
+        self.proxy.enter(context);
+        self.vm.end(context);
+        self.vm.delete(context);
+    }
+
+    /// What has become of an exchange.
+    pub fn record(&self, context: u32) -> Record {
+        self.proxy.record(context)
+    }
+
+    /// The fact that a filter left in an exchange.
+    pub fn fact<F: Fact>(&self, context: u32) -> Option<F> {
+        serde_json::from_slice(
+            self.record(context)
+                .properties
+                .get(&format!("modelgate.{}", F::NAME))?,
+        )
+        .ok()
+    }
+
+    fn pass(&mut self, context: u32, side: Side, part: Part) -> Action {
+        self.proxy.enter(context);
+        self.vm.message(context, side, part)
+    }
+}
