@@ -16,14 +16,13 @@ mod expect;
 mod header;
 mod jwk;
 mod keyset;
-mod path;
 mod pem;
 mod refusal;
 mod rsa;
-mod rule;
 mod strict;
 mod token;
 
+pub use crate::claim::{ClaimPath, ClaimRule, PathFault, Split, Test, scopes};
 pub use accelerator::{Accelerator, FOREIGN_FUNCTION, SignatureQuery, decode_answer};
 pub use algorithm::{Algorithm, Algorithms, Hash};
 pub use claims::Claims;
@@ -31,9 +30,7 @@ pub use expect::{DEFAULT_TYPES, Expectations};
 pub use header::Header;
 pub use jwk::{Key, KeyFault, MIN_RSA_BITS, Secrets};
 pub use keyset::{KeySet, KeySetFault, MAX_KEYS, MAX_TRIED};
-pub use path::{ClaimPath, PathFault};
 pub use refusal::Refusal;
-pub use rule::{ClaimRule, Split, Test, scopes};
 pub use strict::parse_strict;
 pub use token::{Token, Verified};
 

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod bucket;
 pub mod call;
+pub mod claim;
 pub mod config;
 pub mod exchange;
 pub mod facts;

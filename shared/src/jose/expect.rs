@@ -6,8 +6,8 @@
 use super::claims::Claims;
 use super::header::Header;
 use super::refusal::Refusal;
-use super::rule::{ClaimRule, scopes};
 use super::token::Verified;
+use crate::claim::{ClaimRule, scopes};
 
 /// The types of token that are taken unless told otherwise; a token without `typ` counts as `jwt`. RFC 9068 calls access tokens `at+jwt`.
 /// Not here, on purpose: `dpop+jwt`, `logout+jwt`, `secevent+jwt` and other tokens that grant nothing.
@@ -78,7 +78,7 @@ impl Expectations {
         }
         self.check_time(&claims, now_s)?;
         self.check_lifetime(&claims)?;
-        if !self.rules.iter().all(|rule| rule.holds(&claims)) {
+        if !self.rules.iter().all(|rule| rule.holds(claims.members())) {
             return Err(Refusal::ClaimRefused);
         }
         let granted = scopes(claims.members());
