@@ -32,6 +32,21 @@ pub struct Needs {
     pub order: u8,
 }
 
+impl Needs {
+    /// Request headers only.
+    pub const NONE: Self = Self {
+        buffers_request: false,
+        response_headers: false,
+        request_body: false,
+        response_body: false,
+        holds: false,
+        callouts: false,
+        end: false,
+        tick_ms: 0,
+        order: 0,
+    };
+}
+
 /// Whether the callbacks that a module exports are those that its filter needs; for [`export!`](crate::export).
 pub const fn callbacks_fit(named: &[&str], needs: &Needs) -> bool {
     let wanted = [

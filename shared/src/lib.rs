@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod call;
 pub mod claim;
 pub mod config;
+pub mod credential;
 pub mod exchange;
 pub mod facts;
 pub mod filter;
