@@ -9,7 +9,7 @@ pub mod dialect;
 use crate::exchange::Exchange;
 use crate::facts::Denied;
 use crate::host::{Level, LocalReply};
-use dialect::Dialect;
+use dialect::Shape;
 
 /// A reason for a refusal: part of the product's interface, so never renamed.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,13 +107,13 @@ impl Reply {
             status: self.status,
         };
         let _ = exchange.publish(&denied);
-        let dialect = Dialect::of(exchange);
-        let (content_type, body) = dialect.render(self);
+        let shape = Shape::of(exchange);
+        let (content_type, body) = shape.render(self);
         let mut headers: Vec<(&str, &[u8])> = vec![
             ("content-type", content_type.as_bytes()),
             (REASON_HEADER, self.reason.code.as_bytes()),
         ];
-        if let Some((name, value)) = dialect.header(self) {
+        if let Some((name, value)) = shape.header(self) {
             headers.push((name, value.as_bytes()));
         }
         headers.extend(

@@ -6,20 +6,19 @@ use serde_json::{Value, json};
 
 use super::Reply;
 use crate::exchange::Exchange;
+use crate::route::{Dialect, Path, Route};
 
 /// A family of error replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum Shape {
     /// `application/problem+json`, RFC 9457.
     Problem,
-    /// OpenAI's `{"error": {message, type, param, code}}`.
+    /// OpenAI: `{"error": {message, type, param, code}}`.
     OpenAi,
-    /// Open Inference Protocol V2 and KServe: `{"error": "…"}`.
-    KserveV2,
-    /// TensorFlow Serving: `{"error": "…"}`.
-    TfServing,
+    /// Open Inference Protocol V2, KServe V1 and TensorFlow Serving: `{"error": "…"}`.
+    Plain,
     /// AWS JSON: `{"message": "…"}` with the header `x-amzn-errortype`.
-    AwsJson,
+    Aws,
     /// TorchServe: `{code, type, message}`.
     TorchServe,
     /// Google APIs: `{"error": {code, message, status, details}}`.
@@ -28,39 +27,48 @@ pub enum Dialect {
     Azure,
 }
 
-impl Dialect {
-    /// The name in route metadata, in its canonical form.
-    pub const NAMES: [(&'static str, Self); 8] = [
-        ("problem", Self::Problem),
-        ("openai", Self::OpenAi),
-        ("kserve_v2", Self::KserveV2),
-        ("tf_serving", Self::TfServing),
-        ("aws_json", Self::AwsJson),
-        ("torchserve", Self::TorchServe),
-        ("google", Self::Google),
-        ("azure", Self::Azure),
-    ];
+impl From<Dialect> for Shape {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenAi => Self::OpenAi,
+            Dialect::OpenInference | Dialect::KserveV1 | Dialect::TfServing => Self::Plain,
+            Dialect::SageMaker | Dialect::Bedrock => Self::Aws,
+            Dialect::TorchServe => Self::TorchServe,
+            Dialect::Vertex => Self::Google,
+            Dialect::AzureMl => Self::Azure,
+        }
+    }
+}
 
-    /// The dialect of an exchange.
+impl Shape {
+    /// The shape that route metadata names: a dialect, or `problem`.
+    pub fn named(name: &str) -> Option<Self> {
+        if name == "problem" {
+            return Some(Self::Problem);
+        }
+        let dialect: Dialect = serde_json::from_value(Value::String(name.to_owned())).ok()?;
+        Some(dialect.into())
+    }
+
+    /// The shape for an exchange.
     pub fn of(exchange: &Exchange) -> Self {
         let named = crate::profile::route_metadata(exchange.host(), &["dialect"]);
-        if let Some(known) =
-            named.and_then(|name| Self::NAMES.into_iter().find(|(n, _)| *n == name))
-        {
-            return known.1;
+        if let Some(shape) = named.and_then(|name| Self::named(&name)) {
+            return shape;
         }
         exchange
             .request()
             .ok()
-            .and_then(|headers| Self::of_path(headers.text(":path")?))
+            .and_then(|headers| {
+                Self::of_request(headers.first(":method")?, headers.first(":path")?)
+            })
             .unwrap_or(Self::Problem)
     }
 
-    /// The dialect that a path speaks.
-    pub fn of_path(path: &str) -> Option<Self> {
-        let path = path.split('?').next().unwrap_or_default();
-        let _ = path;
-        None
+    /// The shape of the protocol that method and path belong to.
+    pub fn of_request(method: &[u8], target: &[u8]) -> Option<Self> {
+        let route = Route::parse(method, &Path::parse(target).ok()?)?;
+        Some(route.dialect.into())
     }
 
     /// Content type and body of a reply.
@@ -78,8 +86,8 @@ impl Dialect {
             Self::OpenAi => {
                 json!({ "error": { "message": message, "type": openai_type(reply.status), "param": null, "code": reason.code } })
             }
-            Self::KserveV2 | Self::TfServing => json!({ "error": coded() }),
-            Self::AwsJson => json!({ "message": coded() }),
+            Self::Plain => json!({ "error": coded() }),
+            Self::Aws => json!({ "message": coded() }),
             Self::TorchServe => {
                 json!({ "code": reply.status, "type": aws_type(reply.status), "message": coded() })
             }
@@ -95,7 +103,7 @@ impl Dialect {
     /// A header that the dialect adds.
     pub const fn header(self, reply: &Reply) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::AwsJson => Some(("x-amzn-errortype", aws_type(reply.status))),
+            Self::Aws => Some(("x-amzn-errortype", aws_type(reply.status))),
             _ => None,
         }
     }
@@ -161,22 +169,54 @@ mod tests {
     use super::*;
     use crate::problem::catalogue::kit::PATH_AMBIGUOUS;
 
+    const SHAPES: [Shape; 7] = [
+        Shape::Problem,
+        Shape::OpenAi,
+        Shape::Plain,
+        Shape::Aws,
+        Shape::TorchServe,
+        Shape::Google,
+        Shape::Azure,
+    ];
+
     #[test]
-    fn every_dialect_carries_the_code_and_parses() {
-        for (name, dialect) in Dialect::NAMES {
-            let (kind, body) =
-                dialect.render(&Reply::new(&PATH_AMBIGUOUS).with_detail("a \"quoted\" detail"));
+    fn every_shape_carries_the_code_and_parses() {
+        for shape in SHAPES {
+            let reply = Reply::new(&PATH_AMBIGUOUS).with_detail("a \"quoted\" detail");
+            let (kind, body) = shape.render(&reply);
             let value: Value =
-                serde_json::from_slice(&body).unwrap_or_else(|e| panic!("{name}: {e}"));
+                serde_json::from_slice(&body).unwrap_or_else(|e| panic!("{shape:?}: {e}"));
             assert!(kind.ends_with("json"));
             assert!(
                 value
                     .to_string()
                     .to_ascii_lowercase()
                     .contains("path_ambiguous"),
-                "{name}: {value}"
+                "{shape:?}: {value}"
             );
         }
+    }
+
+    #[test]
+    fn the_route_chooses_the_shape() {
+        for (target, shape) in [
+            ("/v1/chat/completions", Shape::OpenAi),
+            ("/v2/models/m/infer", Shape::Plain),
+            ("/v1/models/m:predict?x=1", Shape::Plain),
+            ("/predictions/m", Shape::TorchServe),
+            ("/endpoints/e/invocations", Shape::Aws),
+            ("/score", Shape::Azure),
+        ] {
+            assert_eq!(
+                Shape::of_request(b"POST", target.as_bytes()),
+                Some(shape),
+                "{target}"
+            );
+        }
+        assert_eq!(Shape::of_request(b"POST", b"/other"), None);
+        assert_eq!(Shape::named("sagemaker"), Some(Shape::Aws));
+        assert_eq!(Shape::named("problem"), Some(Shape::Problem));
+        assert_eq!(Shape::named("x"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Problems, strict};
 use crate::headers::HeaderBlock;
+use crate::route::{Path, Template};
 
 /// What a configuration says, taken apart.
 pub(crate) struct Split {
@@ -40,6 +41,8 @@ pub struct WrittenRule {
 pub struct WrittenMatch {
     /// Host without port: exact, or `*.example.com` for every name below.
     host: Option<String>,
+    /// Path template, e.g. `/v1/models/{model}/**`: `*` or `{name}` for one segment, `**` at the end for any number.
+    path: Option<String>,
     /// Methods, e.g. `["POST"]`.
     methods: Vec<String>,
     /// Headers. A rule with headers only raises: its profile's `rank` must be above 0, and above that of the profile chosen without it.
@@ -61,6 +64,7 @@ pub struct WrittenHeader {
 pub(crate) struct Rule {
     pub profile: String,
     host: Option<HostPattern>,
+    path: Option<Template>,
     methods: Vec<String>,
     headers: Vec<WrittenHeader>,
 }
@@ -201,6 +205,7 @@ impl WrittenRule {
         }
         let conditions = self.conditions;
         if conditions.host.is_none()
+            && conditions.path.is_none()
             && conditions.methods.is_empty()
             && conditions.headers.is_empty()
         {
@@ -229,9 +234,22 @@ impl WrittenRule {
                 }
             }),
         };
+        let template = match conditions.path.as_deref().map(Template::parse) {
+            None => None,
+            Some(Ok(template)) => Some(template),
+            Some(Err(error)) => {
+                problems.add(
+                    format!("{path}.match.path"),
+                    "is not a path template",
+                    error.to_string(),
+                );
+                return None;
+            }
+        };
         Some(Rule {
             profile: self.profile,
             host,
+            path: template,
             methods: conditions.methods,
             headers: conditions.headers,
         })
@@ -260,7 +278,15 @@ impl Rule {
             None => request.first(&wanted.name).is_some(),
             Some(value) => request.all(&wanted.name).any(|v| v == value.as_bytes()),
         });
-        Ok(host && method && headers)
+        // A path that upstreams may read in another way must not slip past a rule.
+        let path = match &self.path {
+            None => true,
+            Some(template) => {
+                let path = request.first(":path").ok_or(Ambiguous)?;
+                template.matches(&Path::parse(path).map_err(|_| Ambiguous)?)
+            }
+        };
+        Ok(host && method && headers && path)
     }
 }
 

@@ -394,6 +394,30 @@ fn a_header_raises_a_profile_but_never_lowers_it() {
 }
 
 #[test]
+fn a_path_rule_cannot_be_evaded_by_writing_the_path_otherwise() {
+    let config = r#"{"profiles": {"strict": {"steps": ["deny"]}}, "rules": [{"match": {"path": "/v1/models/{model}/**"}, "profile": "strict"}]}"#;
+    for (path, reason) in [
+        ("/v1/models/m/x?y=1", "host_refused"),
+        ("/v1/%6dodels/m", "host_refused"),
+        ("/v1/./models/m", "path_ambiguous"),
+        ("/v1//models/m", "path_ambiguous"),
+        ("/v1%2fmodels/m", "path_ambiguous"),
+    ] {
+        let (host, mut vm) = vm(config);
+        host.request.borrow_mut()[0].1 = path.into();
+        assert_eq!(request(&mut vm, Part::Headers(true)), Pause, "{path}");
+        let told = host.take();
+        assert!(
+            told.iter().any(|line| line.ends_with(reason)),
+            "{path}: {told:?}"
+        );
+    }
+    let (host, mut vm) = vm(config);
+    host.request.borrow_mut()[0].1 = "/v1/other".into();
+    assert_eq!(request(&mut vm, Part::Headers(true)), Continue);
+}
+
+#[test]
 fn a_configuration_is_refused_with_all_that_is_wrong() {
     let host = Rc::new(Recorder::default());
     let config = r#"{"stesp": [], "steps": ["", "a", ""], "profiles": {"p": {"steps": 5}}, "rules": [{"match": {"headers": [{"name": "x"}]}, "profile": "p"}, {"match": {}, "profile": "q"}]}"#;
