@@ -1,3 +1,9 @@
 //! The modelgate CLI's library: scenarios, the engines that run them, and a proxy-wasm host.
 
 pub mod artifacts;
+pub mod engine;
+pub mod envoy_config;
+pub mod envoy_release;
+pub mod filters;
+pub mod scenario;
+pub mod yaml;

@@ -1,2 +1,9 @@
-//! Placeholder.
-fn main() {}
+//! The command line `modelgate`.
+
+use std::process::ExitCode;
+
+mod cli;
+
+fn main() -> ExitCode {
+    cli::main()
+}

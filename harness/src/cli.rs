@@ -1,0 +1,41 @@
+//! The subcommands of `modelgate`, one module each: arguments as a clap struct, `run` gives the exit code.
+//!
+//! Exit codes: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out.
+
+mod progress;
+mod scenario;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Governed access to models: proxy-wasm filters for Envoy, and the tools around them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "modelgate",
+    version,
+    about,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Scenario(scenario::Arguments),
+}
+
+/// Reads the command line and runs what it asks for.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Scenario(arguments) => scenario::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}

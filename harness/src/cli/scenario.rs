@@ -1,0 +1,189 @@
+//! `modelgate scenario`: runs scenario files on an engine and says where something else was seen than expected.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use modelgate_harness::engine::envoy_binary::EnvoyBinary;
+use modelgate_harness::engine::{Engine, Observations, Verdict, WasmFolder, judge};
+use modelgate_harness::envoy_release::Envoy;
+use modelgate_harness::scenario::expect::EngineKind;
+use modelgate_harness::scenario::{EngineName, ScenarioFile};
+
+use super::progress::Progress;
+
+/// Run scenario files: requests through a chain of filters, and what must be seen.
+///
+/// A scenario says what a client sends, what every server behind the gateway answers, and what client and servers must see. The format is
+/// described in docs/scenarios.md. Exit code 0: all as expected; 1: something else was seen; 2: a scenario could not be run.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Scenario files, or folders: every .yaml file below them.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What runs the filters.
+    #[arg(long, default_value = "envoy", value_name = "ENGINE", value_parser = read_engine,
+          long_help = "What runs the filters: `envoy` (a real Envoy process) or `container` (a real Envoy in a container).")]
+    engine: EngineName,
+    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
+    #[arg(long, value_name = "VERSION")]
+    envoy: Option<String>,
+    /// Folder with the built filters.
+    #[arg(long, default_value = "target/modelgate", value_name = "FOLDER")]
+    wasm: PathBuf,
+    /// Check the files only, without running them.
+    #[arg(long)]
+    parse_only: bool,
+    /// Show all that was seen, also where it is as expected.
+    #[arg(long)]
+    show: bool,
+}
+
+fn read_engine(text: &str) -> Result<EngineName, String> {
+    EngineName::parse(text).ok_or_else(|| "one of: native, wasmtime, envoy, container".into())
+}
+
+/// Runs the files; see [`Arguments`].
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut paths = Vec::new();
+    for path in &arguments.files {
+        collect(path, &mut paths)?;
+    }
+    anyhow::ensure!(!paths.is_empty(), "no .yaml file there");
+    let mut files = Vec::new();
+    let mut refused = false;
+    for path in &paths {
+        match ScenarioFile::read(path) {
+            Ok(file) => files.push(file),
+            Err(error) => {
+                eprintln!("{error}");
+                refused = true;
+            }
+        }
+    }
+    if refused {
+        return Ok(ExitCode::from(2));
+    }
+    if arguments.parse_only {
+        println!("{} scenarios are well-formed", files.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let engine = engine(arguments)?;
+    let mut progress = Progress::new(files.len());
+    let (mut passed, mut failed, mut excluded) = (0_usize, 0_usize, 0_usize);
+    for file in &files {
+        progress.step(&format!("{} on {}", file.path().display(), engine.name()));
+        let began = Instant::now();
+        let verdict = judge(engine.as_ref(), file)
+            .with_context(|| format!("{} on {}", file.path().display(), engine.name()))?;
+        progress.clear();
+        let line = format!(
+            "{} on {} ({:.1} s)",
+            file.path().display(),
+            engine.name(),
+            began.elapsed().as_secs_f64()
+        );
+        match verdict {
+            Verdict::Passed => {
+                passed = passed.saturating_add(1);
+                println!("ok      {line}");
+            }
+            Verdict::Excluded(because) => {
+                excluded = excluded.saturating_add(1);
+                println!("skip    {line}: {because}");
+            }
+            Verdict::Failed(mismatches, seen) => {
+                failed = failed.saturating_add(1);
+                println!("FAILED  {line}: {}", file.about());
+                for mismatch in mismatches {
+                    println!("        {mismatch}");
+                }
+                if arguments.show {
+                    show(&seen);
+                }
+            }
+        }
+    }
+    println!("{passed} as expected, {failed} not, {excluded} not meant for this engine");
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+fn engine(arguments: &Arguments) -> Result<Box<dyn Engine>> {
+    let version = arguments
+        .envoy
+        .as_deref()
+        .or(arguments.engine.version.as_deref());
+    match arguments.engine.kind {
+        EngineKind::Envoy => {
+            let envoy = Envoy::find(version, &|message| eprintln!("{message}"))?;
+            Ok(Box::new(EnvoyBinary::new(
+                &envoy,
+                Box::new(WasmFolder(arguments.wasm.clone())),
+            )?))
+        }
+        other => bail!(
+            "{} is not built in",
+            EngineName {
+                kind: other,
+                version: None
+            }
+        ),
+    }
+}
+
+fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        into.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+        .with_context(|| path.display().to_string())?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir()
+            || entry
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
+        {
+            collect(&entry, into)?;
+        }
+    }
+    Ok(())
+}
+
+fn show(seen: &Observations) {
+    for exchange in &seen.exchanges {
+        println!(
+            "        client: {:?}, ended by {}; details {:?}, flags {:?}",
+            exchange.status, exchange.end, exchange.details, exchange.flags
+        );
+        for (name, value) in &exchange.headers {
+            println!("          {name}: {}", String::from_utf8_lossy(value));
+        }
+        println!("          {}", String::from_utf8_lossy(&exchange.body));
+    }
+    for (cluster, received) in &seen.received {
+        for request in received {
+            println!(
+                "        {cluster}: {} {} ({} bytes)",
+                request.method,
+                request.path,
+                request.body.len()
+            );
+        }
+    }
+    for (name, value) in &seen.metrics {
+        println!("        metric {name} = {value}");
+    }
+    for line in seen.logs.lines() {
+        println!("        {line}");
+    }
+}

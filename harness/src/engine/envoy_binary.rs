@@ -1,0 +1,132 @@
+//! The engine `envoy`: a real Envoy process on this machine, one per scenario.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use super::envoy::{self, ARGUMENTS, Launch, Launcher, Running};
+use super::{Engine, Observations, WasmFiles};
+use crate::envoy_release::Envoy;
+use crate::scenario::expect::EngineKind;
+use crate::scenario::{EngineName, Scenario};
+
+/// Runs scenarios on an Envoy binary.
+pub struct EnvoyBinary {
+    name: EngineName,
+    binary: PathBuf,
+    wasm: Box<dyn WasmFiles>,
+}
+
+impl EnvoyBinary {
+    /// An engine of a found Envoy. One without a Wasm runtime is refused here, with what to do.
+    pub fn new(envoy: &Envoy, wasm: Box<dyn WasmFiles>) -> Result<Self> {
+        envoy.require_wasm()?;
+        let name = EngineName {
+            kind: EngineKind::Envoy,
+            version: Some(envoy.version().to_owned()),
+        };
+        Ok(Self {
+            name,
+            binary: envoy.path().to_owned(),
+            wasm,
+        })
+    }
+}
+
+impl Engine for EnvoyBinary {
+    fn name(&self) -> &EngineName {
+        &self.name
+    }
+
+    fn run(&self, scenario: &Scenario) -> Result<Observations> {
+        envoy::run(
+            &self.name,
+            self.wasm.as_ref(),
+            &Processes {
+                binary: &self.binary,
+            },
+            scenario,
+        )
+    }
+}
+
+struct Processes<'a> {
+    binary: &'a Path,
+}
+
+impl Launcher for Processes<'_> {
+    type Running = Process;
+
+    fn path(&self, _: &str, file: &Path) -> Result<String> {
+        Ok(file
+            .to_str()
+            .context("a path that is not UTF-8")?
+            .to_owned())
+    }
+
+    fn ports(&self) -> Result<(u16, u16)> {
+        Ok((0, 0))
+    }
+
+    fn launch(&self, launch: &Launch) -> Result<Process> {
+        let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("envoy.json"), launch.config.to_string())?;
+        let child = Command::new(self.binary)
+            .arg("-c")
+            .arg(at("envoy.json"))
+            .arg("--admin-address-path")
+            .arg(at("admin"))
+            .args(ARGUMENTS)
+            .args(["--concurrency", &launch.workers.to_string()])
+            .stdin(Stdio::null())
+            .stdout(File::create(at("out"))?)
+            .stderr(File::create(at("err"))?)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+        Ok(Process { child, folder })
+    }
+}
+
+/// An Envoy process; killed when dropped.
+struct Process {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Process {
+    fn read(&self, name: &str) -> Result<String> {
+        let bytes = std::fs::read(self.folder.path().join(name))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+impl Running for Process {
+    fn admin_port(&mut self) -> Option<u16> {
+        let address = std::fs::read_to_string(self.folder.path().join("admin")).ok()?;
+        address.trim().rsplit_once(':')?.1.parse().ok()
+    }
+
+    fn log(&mut self) -> Result<String> {
+        self.read("err")
+    }
+
+    fn access_log(&mut self) -> Result<String> {
+        self.read("out")
+    }
+
+    fn ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; nothing is lost then.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

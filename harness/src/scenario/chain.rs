@@ -1,0 +1,405 @@
+//! The chain of filters and the routes of a scenario.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+
+use super::upstream::Cluster;
+use super::{UPSTREAM, traffic};
+use crate::artifacts::FILTERS;
+use crate::yaml::read::{At, Fields};
+
+/// One filter of the chain.
+#[derive(Clone, Debug)]
+pub struct ChainEntry {
+    /// Name of the filter in the proxy; unique in the chain.
+    pub name: String,
+    /// Where its code comes from.
+    pub wasm: Wasm,
+    /// Its configuration.
+    pub config: Config,
+    /// Which of the filters inside the module (`root_id`).
+    pub root_id: String,
+    /// Filters with the same id and code share a VM (`vm_id`).
+    pub vm_id: String,
+    /// Whether headers can be held back while the body arrives; `None` = as the filter needs it.
+    pub stop_iteration: Option<bool>,
+    /// What happens to requests after a panic.
+    pub failure_policy: FailurePolicy,
+    /// Off unless a route turns it on.
+    pub disabled: bool,
+}
+
+/// The code of a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wasm {
+    /// A filter of the suite, by name (`jwt-auth`).
+    Suite(String),
+    /// A file, relative to the scenario's folder.
+    File(PathBuf),
+}
+
+/// The configuration that a filter is given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Config {
+    /// None at all.
+    Absent,
+    /// This text as it is.
+    Text(String),
+    /// JSON, handed over as text.
+    Json(Json),
+    /// JSON, handed over as a protobuf `Struct`: what filters must refuse or understand.
+    Struct(Json),
+}
+
+impl Config {
+    /// The text that the filter reads; a `Struct` is not text.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Absent | Self::Struct(_) => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Json(json) => json.to_string(),
+        }
+    }
+}
+
+/// What the proxy does with requests after a filter's VM has trapped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailurePolicy {
+    /// A new VM for the next request.
+    #[default]
+    Reload,
+    /// 503 until restart.
+    Closed,
+    /// Unfiltered until restart.
+    Open,
+}
+
+impl FailurePolicy {
+    /// As Envoy writes it.
+    pub fn envoy(self) -> &'static str {
+        match self {
+            Self::Reload => "FAIL_RELOAD",
+            Self::Closed => "FAIL_CLOSED",
+            Self::Open => "FAIL_OPEN",
+        }
+    }
+}
+
+/// Settings of the proxy itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateway {
+    /// Worker threads; 0 = one.
+    pub workers: u32,
+    /// Bytes of a body that may be held back; `None` = the proxy's default.
+    pub buffer_limit_bytes: Option<u32>,
+}
+
+/// A virtual host.
+#[derive(Clone, Debug)]
+pub struct VirtualHost {
+    /// Its name.
+    pub name: String,
+    /// Hosts it answers for; `*` for any.
+    pub domains: Vec<String>,
+    /// Metadata by namespace.
+    pub metadata: Option<Json>,
+    /// Filters switched for it.
+    pub switches: Switches,
+    /// Its routes, first match first.
+    pub routes: Vec<Route>,
+}
+
+/// A route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name, if any.
+    pub name: Option<String>,
+    /// The paths it takes.
+    pub path: PathMatch,
+    /// Where it leads.
+    pub cluster: String,
+    /// Metadata by namespace.
+    pub metadata: Option<Json>,
+    /// Filters switched for it.
+    pub switches: Switches,
+    /// Time for the whole answer; `None` = the proxy's default.
+    pub timeout_ms: Option<u64>,
+}
+
+/// The paths a route takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathMatch {
+    /// All that begin so.
+    Prefix(String),
+    /// This one.
+    Exact(String),
+}
+
+/// Filters switched off or on for a route or a virtual host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Switches {
+    /// Off here.
+    pub disable: Vec<String>,
+    /// On here, though off in the chain.
+    pub enable: Vec<String>,
+}
+
+pub(super) fn read_chain(at: &At<'_>) -> Vec<ChainEntry> {
+    let mut entries: Vec<ChainEntry> = Vec::new();
+    for item in at.list() {
+        let Some(entry) = ChainEntry::read(&item) else {
+            continue;
+        };
+        if entries.iter().any(|other| other.name == entry.name) {
+            item.refuse::<()>(format!(
+                "two filters are called {:?}; name one with `as`",
+                entry.name
+            ));
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+pub(super) fn read_env(at: &At<'_>) -> BTreeMap<String, String> {
+    at.entries()
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.text.clone(), value.text()?)))
+        .collect()
+}
+
+impl ChainEntry {
+    fn read(at: &At<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let wasm = fields
+            .take("wasm")
+            .and_then(|at| at.text())
+            .map(PathBuf::from);
+        let alias = fields.take("as").and_then(|at| at.text());
+        let envoy = fields.take("envoy");
+        let as_struct = fields
+            .take("config_as")
+            .and_then(|at| at.word(&[("text", false), ("struct", true)]))
+            .unwrap_or(false);
+        let rest = fields.rest();
+        let [(key, config)] = rest.as_slice() else {
+            return at.refuse("name one filter, such as `jwt-auth: {…}`, beside `as`, `wasm`, `config_as` and `envoy`");
+        };
+        let filter = key.text.clone();
+        let code = match wasm {
+            Some(path) => Wasm::File(path),
+            None if FILTERS.contains(&filter.as_str()) => Wasm::Suite(filter.clone()),
+            None => {
+                return config.refuse(format!(
+                    "no filter of the suite ({}); for another give `wasm: path/to/file.wasm`",
+                    FILTERS.join(", ")
+                ));
+            }
+        };
+        // The filters' own name is in snake case, as module names must be on some hosts.
+        let id = match &code {
+            Wasm::Suite(name) => name.replace('-', "_"),
+            Wasm::File(_) => filter.clone(),
+        };
+        let mut entry = Self {
+            name: alias.unwrap_or_else(|| filter.clone()),
+            wasm: code,
+            config: read_config(config, as_struct),
+            root_id: id.clone(),
+            vm_id: id,
+            stop_iteration: None,
+            failure_policy: FailurePolicy::default(),
+            disabled: false,
+        };
+        if let Some(envoy) = envoy.and_then(|at| at.fields()) {
+            entry.read_knobs(envoy);
+        }
+        Some(entry)
+    }
+
+    fn read_knobs(&mut self, mut fields: Fields<'_>) {
+        const POLICIES: [(&str, FailurePolicy); 3] = [
+            ("FAIL_RELOAD", FailurePolicy::Reload),
+            ("FAIL_CLOSED", FailurePolicy::Closed),
+            ("FAIL_OPEN", FailurePolicy::Open),
+        ];
+        self.stop_iteration = fields
+            .take("allow_on_headers_stop_iteration")
+            .and_then(|at| at.boolean());
+        self.failure_policy = fields
+            .take("failure_policy")
+            .and_then(|at| at.word(&POLICIES))
+            .unwrap_or_default();
+        self.disabled = fields
+            .take("disabled")
+            .and_then(|at| at.boolean())
+            .unwrap_or_default();
+        if let Some(root_id) = fields.take("root_id").and_then(|at| at.text()) {
+            self.root_id = root_id;
+        }
+        if let Some(vm_id) = fields.take("vm_id").and_then(|at| at.text()) {
+            self.vm_id = vm_id;
+        }
+        fields.close();
+    }
+}
+
+fn read_config(at: &At<'_>, as_struct: bool) -> Config {
+    match at.json() {
+        json if as_struct => Config::Struct(json),
+        Json::Null => Config::Absent,
+        Json::String(text) => Config::Text(text),
+        json => Config::Json(json),
+    }
+}
+
+impl Gateway {
+    pub(super) fn read(at: &At<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let workers = fields
+            .take("workers")
+            .and_then(|at| at.within(1, 16))
+            .unwrap_or(1);
+        let buffer_limit_bytes = fields
+            .take("buffer_limit_bytes")
+            .and_then(|at| at.within(1, 1 << 30));
+        fields.close();
+        Some(Self {
+            workers,
+            buffer_limit_bytes,
+        })
+    }
+}
+
+pub(super) fn read_virtual_hosts(
+    hosts: Option<&At<'_>>,
+    routes: Option<&At<'_>>,
+    chain: &[ChainEntry],
+    clusters: &BTreeMap<String, Cluster>,
+) -> Vec<VirtualHost> {
+    let reader = RouteReader { chain, clusters };
+    let mut all: Vec<VirtualHost> = Vec::new();
+    for (key, at) in hosts.map(At::entries).unwrap_or_default() {
+        all.extend(reader.virtual_host(&key.text, &at));
+    }
+    if all
+        .iter()
+        .any(|host| host.domains.iter().any(|domain| domain == "*"))
+    {
+        if let Some(routes) = routes {
+            routes.refuse::<()>("a virtual host for \"*\" has routes of its own already");
+        }
+        return all;
+    }
+    all.push(VirtualHost {
+        name: "default".into(),
+        domains: vec!["*".into()],
+        metadata: None,
+        switches: Switches::default(),
+        routes: reader.routes(routes),
+    });
+    all
+}
+
+struct RouteReader<'a> {
+    chain: &'a [ChainEntry],
+    clusters: &'a BTreeMap<String, Cluster>,
+}
+
+impl RouteReader<'_> {
+    fn virtual_host(&self, name: &str, at: &At<'_>) -> Option<VirtualHost> {
+        let mut fields = at.fields()?;
+        let domains = fields
+            .need("domains")
+            .map(|at| at.one_or_many())
+            .unwrap_or_default();
+        let host = VirtualHost {
+            name: name.to_owned(),
+            domains: domains.iter().filter_map(At::text).collect(),
+            metadata: fields.take("metadata").and_then(|at| read_metadata(&at)),
+            switches: self.switches(&mut fields),
+            routes: self.routes(fields.take("routes").as_ref()),
+        };
+        fields.close();
+        Some(host)
+    }
+
+    fn routes(&self, at: Option<&At<'_>>) -> Vec<Route> {
+        let Some(at) = at else {
+            return vec![Route {
+                name: None,
+                path: PathMatch::Prefix("/".into()),
+                cluster: UPSTREAM.into(),
+                metadata: None,
+                switches: Switches::default(),
+                timeout_ms: None,
+            }];
+        };
+        at.list().iter().filter_map(|at| self.route(at)).collect()
+    }
+
+    fn route(&self, at: &At<'_>) -> Option<Route> {
+        let mut fields = at.fields()?;
+        let prefix = fields.take("prefix").and_then(|at| at.text());
+        let exact = fields.take("path").and_then(|at| at.text());
+        let path = match (prefix, exact) {
+            (Some(_), Some(_)) => return at.refuse("give `prefix` or `path`, not both"),
+            (_, Some(path)) => PathMatch::Exact(path),
+            (prefix, None) => PathMatch::Prefix(prefix.unwrap_or_else(|| "/".into())),
+        };
+        let cluster = match fields.take("cluster") {
+            None => UPSTREAM.to_owned(),
+            Some(at) => match at.text()? {
+                name if self.clusters.contains_key(&name) => name,
+                name => at.refuse(format!("no cluster is called {name:?}"))?,
+            },
+        };
+        let route = Route {
+            name: fields.take("name").and_then(|at| at.text()),
+            path,
+            cluster,
+            metadata: fields.take("metadata").and_then(|at| read_metadata(&at)),
+            switches: self.switches(&mut fields),
+            timeout_ms: fields
+                .take("timeout_ms")
+                .and_then(|at| at.within(1, traffic::MAX_WAIT_MS)),
+        };
+        fields.close();
+        Some(route)
+    }
+
+    fn switches(&self, fields: &mut Fields<'_>) -> Switches {
+        let disable = fields
+            .take("disable")
+            .map(|at| self.filters(&at))
+            .unwrap_or_default();
+        let enable = fields
+            .take("enable")
+            .map(|at| self.filters(&at))
+            .unwrap_or_default();
+        Switches { disable, enable }
+    }
+
+    fn filters(&self, at: &At<'_>) -> Vec<String> {
+        let known = |at: &At<'_>| {
+            let name = at.text()?;
+            match self.chain.iter().any(|entry| entry.name == name) {
+                true => Some(name),
+                false => at.refuse("no filter of the chain has this name"),
+            }
+        };
+        at.one_or_many().iter().filter_map(known).collect()
+    }
+}
+
+fn read_metadata(at: &At<'_>) -> Option<Json> {
+    for (_, namespace) in at.entries() {
+        if !namespace.is_map() {
+            return namespace
+                .refuse("metadata is a mapping of namespaces, each with keys of its own");
+        }
+    }
+    Some(at.json())
+}
