@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Masks personal data and credentials in what goes to a model and in what comes back.
+
+pub mod detect;

@@ -1,0 +1,253 @@
+//! Finds personal data and credentials in text.
+//!
+//! Algorithm: one pass looks for anchors, the few bytes without which nothing can begin or be recognised (digits, `@`,
+//! `:`, `-`, `_`, `I`, `J`; [`anchor`]); each anchor is verified by hand by the module of its kind, which reads a bounded
+//! stretch around it: lengths, separators, check digits, word boundaries, context words. Where two findings overlap the
+//! one that began earlier keeps its start, unless the later one holds it whole. The same text gives the same findings.
+//!
+//! What it cannot do: names, addresses, dates and whatever else needs a language model; digits of other scripts; data
+//! that is spelled out, encoded (base64, percent) or broken by invisible characters.
+
+mod anchor;
+mod boundary;
+mod card;
+mod email;
+mod iban;
+mod ip;
+mod number;
+mod phone;
+pub mod secret;
+mod ssn;
+
+pub use boundary::LOOK_BEHIND;
+use core::ops::Range;
+
+/// What a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entity {
+    /// An e-mail address (RFC 5322 dot-atom form, internationalised ones too).
+    Email,
+    /// A telephone number: international (E.164), North American, or national with separators or context.
+    Phone,
+    /// A payment card number: issuer prefix, length, Luhn check digit (ISO/IEC 7812).
+    Card,
+    /// A social security number of the United States.
+    Ssn,
+    /// An international bank account number (ISO 13616): country length and check digits.
+    Iban,
+    /// An IPv4 or IPv6 address, with prefix length or zone if it has one.
+    Ip,
+    /// The id of an AWS access key (`AKIA…`, `ASIA…`).
+    AwsAccessKey,
+    /// An AWS secret access key, recognised by its context.
+    AwsSecretKey,
+    /// A GitHub token (`ghp_…`, `github_pat_…` and their kin).
+    GithubToken,
+    /// A key of an API in a well-known form (`sk-…`, `sk_live_…`, `AIza…`, `glpat-…`, `hf_…`, `npm_…`).
+    ApiKey,
+    /// A Slack token (`xoxb-…` and its kin).
+    SlackToken,
+    /// A signed or encrypted JSON web token.
+    Jwt,
+    /// A private key in PEM form.
+    PrivateKey,
+}
+
+impl Entity {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Entity; 13] = [
+        Entity::Email,
+        Entity::Phone,
+        Entity::Card,
+        Entity::Ssn,
+        Entity::Iban,
+        Entity::Ip,
+        Entity::AwsAccessKey,
+        Entity::AwsSecretKey,
+        Entity::GithubToken,
+        Entity::ApiKey,
+        Entity::SlackToken,
+        Entity::Jwt,
+        Entity::PrivateKey,
+    ];
+
+    /// The name in configuration, facts and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Entity::Email => "email",
+            Entity::Phone => "phone",
+            Entity::Card => "card",
+            Entity::Ssn => "ssn",
+            Entity::Iban => "iban",
+            Entity::Ip => "ip",
+            Entity::AwsAccessKey => "aws_access_key",
+            Entity::AwsSecretKey => "aws_secret_key",
+            Entity::GithubToken => "github_token",
+            Entity::ApiKey => "api_key",
+            Entity::SlackToken => "slack_token",
+            Entity::Jwt => "jwt",
+            Entity::PrivateKey => "private_key",
+        }
+    }
+
+    /// What stands in the text in place of a redacted finding.
+    #[must_use]
+    pub const fn placeholder(self) -> &'static str {
+        match self {
+            Entity::Email => "[EMAIL]",
+            Entity::Phone => "[PHONE]",
+            Entity::Card => "[CARD]",
+            Entity::Ssn => "[SSN]",
+            Entity::Iban => "[IBAN]",
+            Entity::Ip => "[IP]",
+            Entity::AwsAccessKey => "[AWS_ACCESS_KEY]",
+            Entity::AwsSecretKey => "[AWS_SECRET_KEY]",
+            Entity::GithubToken => "[GITHUB_TOKEN]",
+            Entity::ApiKey => "[API_KEY]",
+            Entity::SlackToken => "[SLACK_TOKEN]",
+            Entity::Jwt => "[JWT]",
+            Entity::PrivateKey => "[PRIVATE_KEY]",
+        }
+    }
+}
+
+/// A set of entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EntitySet(u16);
+
+impl EntitySet {
+    /// Every entity.
+    #[must_use]
+    pub fn all() -> Self {
+        Entity::ALL.into_iter().collect()
+    }
+
+    /// Whether the entity is in the set.
+    #[must_use]
+    pub const fn has(self, entity: Entity) -> bool {
+        self.0 & (1 << entity as u16) != 0
+    }
+
+    /// Whether the set has no entity.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<Entity> for EntitySet {
+    fn from_iter<I: IntoIterator<Item = Entity>>(entities: I) -> Self {
+        Self(
+            entities
+                .into_iter()
+                .fold(0, |set, entity| set | 1 << entity as u16),
+        )
+    }
+}
+
+/// What a finding rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// Its shape alone would be weak: a word beside it tells.
+    Context,
+    /// Its shape.
+    Shape,
+    /// Check digits, or a prefix that nothing else has.
+    Check,
+}
+
+/// One finding: bytes of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where it stands; both ends are character boundaries.
+    pub span: Range<usize>,
+    /// What it is.
+    pub entity: Entity,
+    /// What that rests on.
+    pub certainty: Certainty,
+}
+
+/// The text under scan, with what is known about its left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    /// All bytes, the look-behind first.
+    pub bytes: &'a [u8],
+    /// Where findings may begin: what stands before has been judged.
+    pub floor: usize,
+    /// What the text is called: the name of the JSON member or form field that holds it.
+    pub label: &'a str,
+    /// What is looked for.
+    pub wanted: EntitySet,
+}
+
+/// Finds everything of the `wanted` kinds in `text[floor..]`; what stands before `floor` is only read for context.
+/// `label` is the name under which the text is known (a JSON member), or empty.
+///
+/// The findings ascend and do not overlap.
+#[must_use]
+pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let scene = Scene {
+        bytes: text.as_bytes(),
+        floor,
+        label,
+        wanted,
+    };
+    let mut at = floor;
+    // Stretches that a verifier has read in vain once are not read again from the next anchor: this keeps the scan linear.
+    let mut colon_done = 0;
+    let mut word_done = 0;
+    while let Some(anchor) = anchor::next(scene.bytes, at) {
+        let found = match scene.bytes.get(anchor) {
+            Some(b'@') => email::find(scene, anchor),
+            Some(b':') if anchor >= colon_done => {
+                let (found, done) = ip::find_v6(scene, anchor);
+                colon_done = done;
+                found
+            }
+            Some(b'0'..=b'9') => {
+                let mut found = iban::find(scene, anchor).or_else(|| number::find(scene, anchor));
+                if found.is_none() && anchor >= word_done && wanted.has(Entity::AwsSecretKey) {
+                    (found, word_done) = secret::find_aws_secret(scene, anchor);
+                }
+                found
+            }
+            Some(b'-' | b'_' | b'I' | b'J') => secret::find(scene, anchor),
+            _ => None,
+        };
+        at = anchor.saturating_add(1);
+        match found {
+            Some(finding) if wanted.has(finding.entity) => {
+                at = at.max(finding.span.end);
+                keep(&mut findings, finding);
+            }
+            Some(_) => {}
+            None => {
+                if scene.bytes.get(anchor).is_some_and(u8::is_ascii_digit) {
+                    at = number::group_end(scene.bytes, anchor);
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Adds a finding; those that it holds go, one that it only touches keeps its bytes.
+fn keep(findings: &mut Vec<Finding>, mut finding: Finding) {
+    while findings
+        .last()
+        .is_some_and(|last| last.span.start >= finding.span.start)
+    {
+        findings.pop();
+    }
+    if let Some(last) = findings.last() {
+        finding.span.start = finding.span.start.max(last.span.end);
+    }
+    if !finding.span.is_empty() {
+        findings.push(finding);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Where words begin and end, and which words stand to the left.
+//!
+//! Text often is itself the source of a string (a tool call's arguments are JSON inside JSON): after a backslash an
+//! escape's letter is no letter of the word that follows it, as in `\nann@example.com`.
+
+use super::Scene;
+
+/// How far, in bytes, anything is read to the left of where a finding may begin.
+pub const LOOK_BEHIND: usize = 96;
+
+/// How far a context word may be from what it tells about, in bytes.
+const CONTEXT_REACH: usize = 48;
+
+/// Whether the byte can be part of a word: letters, digits, the underscore, and everything that is not ASCII.
+pub fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// Whether a word can begin at `at`.
+pub fn begins(bytes: &[u8], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1) else {
+        return true;
+    };
+    !bytes.get(before).copied().is_some_and(is_word_strict) || ends_escape(bytes, at)
+}
+
+/// Whether a word can end before `at`.
+pub fn ends(bytes: &[u8], at: usize) -> bool {
+    !bytes.get(at).copied().is_some_and(is_word_strict)
+}
+
+/// As [`is_word`], but characters beyond ASCII divide: numbers and keys stand directly beside CJK text.
+fn is_word_strict(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether an escape (`\n`, `\u00e9`) of a string's source ends right before `at`.
+pub fn ends_escape(bytes: &[u8], at: usize) -> bool {
+    let escape = |length: usize, letters: &[u8]| {
+        let Some(backslash) = at.checked_sub(length) else {
+            return false;
+        };
+        let Some([b'\\', letter, digits @ ..]) = bytes.get(backslash..at) else {
+            return false;
+        };
+        letters.contains(letter)
+            && digits.iter().all(u8::is_ascii_hexdigit)
+            && !is_escaped(bytes, backslash)
+    };
+    escape(2, b"nrtbf") || escape(6, b"u")
+}
+
+/// Whether the backslash at `at` is itself escaped. A long run of them is not counted out: it counts as not escaped.
+fn is_escaped(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(at.saturating_sub(8)..at).unwrap_or_default();
+    let run = before
+        .iter()
+        .rev()
+        .take_while(|byte| **byte == b'\\')
+        .count();
+    run < 8 && run % 2 == 1
+}
+
+/// Whether one of these words (lower case) stands within reach to the left of `at`, or in the text's label.
+pub fn context_has(scene: Scene<'_>, at: usize, words: &[&str]) -> bool {
+    left_words(scene, at).any(|word| {
+        words
+            .iter()
+            .any(|wanted| word.eq_ignore_ascii_case(wanted.as_bytes()))
+    })
+}
+
+/// Whether this (lower case) is part of the text to the left of `at`, or of the label.
+pub fn context_contains(scene: Scene<'_>, at: usize, part: &str) -> bool {
+    let contains = |text: &[u8]| {
+        text.windows(part.len())
+            .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    contains(reach(scene, at)) || contains(scene.label.as_bytes())
+}
+
+fn reach(scene: Scene<'_>, at: usize) -> &[u8] {
+    scene
+        .bytes
+        .get(at.saturating_sub(CONTEXT_REACH)..at)
+        .unwrap_or_default()
+}
+
+/// The words to the left, divided at everything that is no ASCII letter and at `camelCase` humps: `phoneNumber` is two.
+fn left_words<'a>(scene: Scene<'a>, at: usize) -> impl Iterator<Item = &'a [u8]> {
+    let cut_off = at > CONTEXT_REACH;
+    let left = reach(scene, at)
+        .split(|byte| !byte.is_ascii_alphabetic())
+        .skip(usize::from(cut_off));
+    let label = scene
+        .label
+        .as_bytes()
+        .split(|byte| !byte.is_ascii_alphabetic());
+    left.chain(label)
+        .flat_map(|word| word.chunk_by(|a, b| !(a.is_ascii_lowercase() && b.is_ascii_uppercase())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_of_a_nested_string_is_no_part_of_the_word() {
+        for (text, expected) in [
+            (r"\n", true),
+            (r"\\n", false),
+            (r"\\\n", true),
+            (r"\u00e9", true),
+            (r"\u00g9", false),
+            ("n", false),
+            (r"\q", false),
+        ] {
+            assert_eq!(ends_escape(text.as_bytes(), text.len()), expected, "{text}");
+        }
+        assert!(begins(br"x\n4", 3));
+        assert!(!begins(b"xn4", 2));
+    }
+
+    #[test]
+    fn context_is_whole_words_within_reach() {
+        let has = |left: &str, label: &str| {
+            let scene = Scene {
+                bytes: left.as_bytes(),
+                floor: 0,
+                label,
+                wanted: Default::default(),
+            };
+            context_has(scene, left.len(), &["phone"])
+        };
+        assert!(has("Phone: ", ""));
+        assert!(has("", "phoneNumber"));
+        assert!(has("", "home_phone"));
+        assert!(has("myPhone=", ""));
+        assert!(!has("telephones ", ""));
+        assert!(!has(&format!("phone {}", "x ".repeat(30)), ""));
+    }
+}

@@ -1,0 +1,168 @@
+//! International bank account numbers (ISO 13616): a country of the registry, its length, check digits (ISO 7064,
+//! modulus 97). Written in one piece or in groups divided by single spaces or hyphens.
+
+use super::boundary::{begins, ends};
+use super::{Certainty, Entity, Finding, Scene};
+
+/// Country and length, from the SWIFT IBAN registry.
+const COUNTRIES: &[(&[u8; 2], u8)] = &[
+    (b"AD", 24),
+    (b"AE", 23),
+    (b"AL", 28),
+    (b"AT", 20),
+    (b"AZ", 28),
+    (b"BA", 20),
+    (b"BE", 16),
+    (b"BG", 22),
+    (b"BH", 22),
+    (b"BI", 27),
+    (b"BR", 29),
+    (b"BY", 28),
+    (b"CH", 21),
+    (b"CR", 22),
+    (b"CY", 28),
+    (b"CZ", 24),
+    (b"DE", 22),
+    (b"DJ", 27),
+    (b"DK", 18),
+    (b"DO", 28),
+    (b"EE", 20),
+    (b"EG", 29),
+    (b"ES", 24),
+    (b"FI", 18),
+    (b"FK", 18),
+    (b"FO", 18),
+    (b"FR", 27),
+    (b"GB", 22),
+    (b"GE", 22),
+    (b"GI", 23),
+    (b"GL", 18),
+    (b"GR", 27),
+    (b"GT", 28),
+    (b"HN", 28),
+    (b"HR", 21),
+    (b"HU", 28),
+    (b"IE", 22),
+    (b"IL", 23),
+    (b"IQ", 23),
+    (b"IS", 26),
+    (b"IT", 27),
+    (b"JO", 30),
+    (b"KW", 30),
+    (b"KZ", 20),
+    (b"LB", 28),
+    (b"LC", 32),
+    (b"LI", 21),
+    (b"LT", 20),
+    (b"LU", 20),
+    (b"LV", 21),
+    (b"LY", 25),
+    (b"MC", 27),
+    (b"MD", 24),
+    (b"ME", 22),
+    (b"MK", 19),
+    (b"MN", 20),
+    (b"MR", 27),
+    (b"MT", 31),
+    (b"MU", 30),
+    (b"NI", 28),
+    (b"NL", 18),
+    (b"NO", 15),
+    (b"OM", 23),
+    (b"PK", 24),
+    (b"PL", 28),
+    (b"PS", 29),
+    (b"PT", 25),
+    (b"QA", 29),
+    (b"RO", 24),
+    (b"RS", 22),
+    (b"RU", 33),
+    (b"SA", 24),
+    (b"SC", 31),
+    (b"SD", 18),
+    (b"SE", 24),
+    (b"SI", 19),
+    (b"SK", 24),
+    (b"SM", 27),
+    (b"SO", 23),
+    (b"ST", 25),
+    (b"SV", 28),
+    (b"TL", 23),
+    (b"TN", 24),
+    (b"TR", 26),
+    (b"UA", 29),
+    (b"VA", 22),
+    (b"VG", 24),
+    (b"XK", 20),
+    (b"YE", 30),
+];
+
+/// The number whose first check digit stands at `at`.
+pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    if !scene.wanted.has(Entity::Iban) {
+        return None;
+    }
+    let start = at.checked_sub(2).filter(|start| *start >= scene.floor)?;
+    let [
+        a @ (b'A'..=b'Z' | b'a'..=b'z'),
+        b @ (b'A'..=b'Z' | b'a'..=b'z'),
+        _,
+        b'0'..=b'9',
+        ..,
+    ] = scene.bytes.get(start..)?
+    else {
+        return None;
+    };
+    if a.is_ascii_lowercase() != b.is_ascii_lowercase() || !begins(scene.bytes, start) {
+        return None;
+    }
+    let country = [a.to_ascii_uppercase(), b.to_ascii_uppercase()];
+    let index = COUNTRIES
+        .binary_search_by_key(&country, |(country, _)| **country)
+        .ok()?;
+    let length = usize::from(COUNTRIES.get(index)?.1);
+    let mut number = [0_u8; 34];
+    let number = number.get_mut(..length)?;
+    let mut end = start;
+    for character in number.iter_mut() {
+        if matches!(scene.bytes.get(end), Some(b' ' | b'-')) && end > start {
+            end = end.saturating_add(1);
+        }
+        *character = scene
+            .bytes
+            .get(end)
+            .copied()
+            .filter(u8::is_ascii_alphanumeric)?;
+        end = end.saturating_add(1);
+    }
+    let found = ends(scene.bytes, end) && checks(number);
+    found.then_some(Finding {
+        span: start..end,
+        entity: Entity::Iban,
+        certainty: Certainty::Check,
+    })
+}
+
+/// The first four characters moved to the end, letters as 10 to 35: the number modulo 97 is 1.
+fn checks(number: &[u8]) -> bool {
+    let (head, rest) = number.split_at_checked(4).unwrap_or_default();
+    let remainder = rest
+        .iter()
+        .chain(head)
+        .fold(0_u32, |remainder, character| match character {
+            b'0'..=b'9' => (remainder * 10 + u32::from(character - b'0')) % 97,
+            letter => {
+                (remainder * 100 + u32::from(letter.to_ascii_uppercase().wrapping_sub(b'A')) + 10)
+                    % 97
+            }
+        });
+    remainder == 1
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_countries_are_sorted_for_the_search() {
+        assert!(super::COUNTRIES.is_sorted_by_key(|(country, _)| **country));
+    }
+}

@@ -1,0 +1,128 @@
+//! IP addresses: four octets (no leading zeros), or what the standard library reads as IPv6 (RFC 4291 section 2.2), with
+//! a zone (RFC 4007) or a prefix length. An IPv6 address without any digit is not reported, nor is `::`: in source code
+//! they are something else.
+
+use super::boundary::{begins, ends};
+use super::number::{Chain, group_end};
+use super::{Certainty, Entity, Finding, Scene};
+use core::net::Ipv6Addr;
+
+/// The longest written IPv6 address: eight groups, the last two in dotted form.
+const MAX_V6: usize = 45;
+
+/// Where an IPv4 address that is the chain's first four groups ends.
+pub fn match_v4(chain: &Chain<'_>) -> Option<usize> {
+    let octet = |group: &[u8]| {
+        let value = group.iter().take(4).fold(0_u32, |value, digit| {
+            value * 10 + u32::from(digit.wrapping_sub(b'0'))
+        });
+        value <= 255 && group.len() <= 3 && (group.len() == 1 || group.first() != Some(&b'0'))
+    };
+    let shaped = chain.len() >= 4
+        && chain.single_separator(4) == Some(b".")
+        && (0..4).all(|index| octet(chain.group(index)));
+    if !shaped {
+        return None;
+    }
+    let end = chain.end(4);
+    let with_prefix = prefix_end(chain.bytes(), end, 32);
+    // A fifth group makes it a version or the like; a slash is something else's beginning.
+    let apart = chain.can_end(4) || (chain.separator(3) == b"/" && ends(chain.bytes(), end));
+    apart.then_some(with_prefix)
+}
+
+/// The IPv6 address that holds the colon at `at`, and up to where colons have been read.
+pub fn find_v6(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
+    let is_part = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b':';
+    let left = scene.bytes.get(scene.floor..at).unwrap_or_default();
+    let start = at.saturating_sub(
+        left.iter()
+            .rev()
+            .take(MAX_V6)
+            .take_while(|byte| is_part(byte))
+            .count(),
+    );
+    let rest = scene.bytes.get(at..).unwrap_or_default();
+    let end = at.saturating_add(
+        rest.iter()
+            .take_while(|byte| is_part(byte) || **byte == b'.')
+            .count(),
+    );
+    if !scene.wanted.has(Entity::Ip) || end.saturating_sub(start) > MAX_V6.saturating_mul(2) {
+        return (None, end);
+    }
+    (address(scene, start, end), end)
+}
+
+fn address(scene: Scene<'_>, mut start: usize, mut end: usize) -> Option<Finding> {
+    let is = |at: usize, byte: u8| scene.bytes.get(at) == Some(&byte);
+    // A colon in front or behind is the sentence's, unless it is one of two.
+    if is(start, b':') && !is(start.saturating_add(1), b':') {
+        start = start.saturating_add(1);
+    }
+    // `src:2001:db8::1`: the letters that happen to be hex digits are the end of a word.
+    let first = scene
+        .bytes
+        .get(start..end)?
+        .split(|byte| *byte == b':')
+        .next()?;
+    if !begins(scene.bytes, start) && !first.is_empty() && first.iter().all(u8::is_ascii_alphabetic)
+    {
+        start = start.saturating_add(first.len()).saturating_add(1);
+    }
+    while end > start
+        && (is(end.saturating_sub(1), b'.')
+            || (is(end.saturating_sub(1), b':') && !is(end.saturating_sub(2), b':')))
+    {
+        end = end.saturating_sub(1);
+    }
+    let written = scene.bytes.get(start..end)?;
+    if !begins(scene.bytes, start)
+        || !ends(scene.bytes, end)
+        || !written.iter().any(u8::is_ascii_digit)
+    {
+        return None;
+    }
+    core::str::from_utf8(written)
+        .ok()?
+        .parse::<Ipv6Addr>()
+        .ok()?;
+    let end = zone_end(scene.bytes, end);
+    let end = prefix_end(scene.bytes, end, 128);
+    Some(Finding {
+        span: start..end,
+        entity: Entity::Ip,
+        certainty: Certainty::Shape,
+    })
+}
+
+fn zone_end(bytes: &[u8], at: usize) -> usize {
+    let Some(rest) = bytes.get(at..).and_then(|rest| rest.strip_prefix(b"%")) else {
+        return at;
+    };
+    let zone = rest
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric())
+        .count();
+    if (1..=16).contains(&zone) {
+        at.saturating_add(1).saturating_add(zone)
+    } else {
+        at
+    }
+}
+
+/// Behind a prefix length of at most `bits`.
+fn prefix_end(bytes: &[u8], at: usize, bits: u32) -> usize {
+    let first = at.saturating_add(1);
+    let end = group_end(bytes, first);
+    let value = bytes
+        .get(first..end)
+        .unwrap_or_default()
+        .iter()
+        .take(4)
+        .fold(0_u32, |value, digit| {
+            value * 10 + u32::from(digit.wrapping_sub(b'0'))
+        });
+    let fits = bytes.get(at) == Some(&b'/') && end > first && value <= bits && ends(bytes, end);
+    if fits { end } else { at }
+}

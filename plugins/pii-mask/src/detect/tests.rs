@@ -1,0 +1,250 @@
+use super::*;
+use proptest::prelude::*;
+
+fn found(text: &str) -> Vec<(&'static str, &str)> {
+    labelled("", text)
+}
+
+fn labelled<'a>(label: &str, text: &'a str) -> Vec<(&'static str, &'a str)> {
+    let findings = scan(text, 0, label, EntitySet::all());
+    findings
+        .into_iter()
+        .map(|finding| (finding.entity.name(), &text[finding.span]))
+        .collect()
+}
+
+/// Each text holds one finding, marked by guillemets, or none.
+fn marked(entity: &str, table: &[&str]) {
+    for row in table {
+        let text = row.replace(['«', '»'], "");
+        let expected: Vec<_> = row
+            .split('«')
+            .skip(1)
+            .map(|rest| (entity, rest.split('»').next().unwrap()))
+            .collect();
+        let found = found(&text);
+        assert_eq!(found, expected, "{row}");
+    }
+}
+
+#[test]
+fn emails() {
+    marked(
+        "email",
+        &[
+            "write to «ann.b+x@mail.example.co.uk».",
+            "<«ann@example.com»>, «bob_1@example.org»;",
+            "mailto:«ann@example.com»?subject=x",
+            "'«o'brien@example.ie»'",
+            "«jörg@bücher.example»",
+            "«a@xn--d1acufc.xn--p1ai»",
+            "{\\\"to\\\":\\\"x\\n«ann@example.com»\\\"}",
+            "\\u0020«ann@example.com»",
+            "«ann@example.com».123",
+            "user=«ann@example.com»&x",
+            "ann@localhost react@18.2.0 @ann @ann@x foo@ b@c. ann@-x.com",
+        ],
+    );
+}
+
+#[test]
+fn phones() {
+    marked(
+        "phone",
+        &[
+            "«+14155550132» «+44 (20) 7123 4567»",
+            "call «5550132», please",
+            "«001-755-329-4431» or «0044 20 7123 4567»",
+            "«(415) 555-0132» «415.555.0132» «1-415-555-0132x99»",
+            "«02.27.96.63.08» «0348 2102744»",
+            "fax: «96 228011»",
+            "«96 228011» office",
+            "9885 1152 9885 1152",
+            "order number 12345678",
+            "number «12345678»",
+            "2024-11-21 and 21.11.2024, call 21/11/2024",
+            "v1.2.3.4.5 1234567890 build 415-5-0132",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "1700000000000 1700000000",
+            "«+1\u{a0}415\u{2011}555\u{2011}0132»",
+            "\\n«+14155550132»\\n",
+        ],
+    );
+    assert_eq!(
+        labelled("phoneNumber", "2813882583"),
+        [("phone", "2813882583")]
+    );
+    assert_eq!(labelled("id", "2813882583"), []);
+}
+
+#[test]
+fn cards() {
+    marked(
+        "card",
+        &[
+            "«4111111111111111» «4012-8888-8888-1881»  «4012 8888 8888 1881»",
+            "«3782 822463 10005»,«371449635398431»",
+            "4111111111111112 0000000000000000 1234567890123456",
+            "x4111111111111111 4111111111111111x 4111111111111111-1",
+            "«4111 1111 1111 1111» 12/27",
+            "«4111\u{a0}1111\u{a0}1111\u{a0}1111»",
+            "卡号«4111111111111111»，",
+        ],
+    );
+}
+
+#[test]
+fn social_security_numbers() {
+    marked(
+        "ssn",
+        &[
+            "«308-63-0237» «308 63 0237» «308.63.0237»",
+            "000-12-3456 666-12-3456 900-12-3456 123-00-4567 123-45-0000 078-05-1120 308-63.0237",
+            "308-63-0237-1 1-308-63-0237 308630237",
+            "my SSN is «308630237»",
+        ],
+    );
+    assert_eq!(
+        labelled("social_security", "308630237"),
+        [("ssn", "308630237")]
+    );
+}
+
+#[test]
+fn bank_accounts() {
+    marked(
+        "iban",
+        &[
+            "«DE89370400440532013000» «DE89 3704 0044 0532 0130 00»,«de89370400440532013000»",
+            "«AL47-2121-1009-0000-0002-3569-8741»",
+            "DE89370400440532013001 XX89370400440532013000 DE8937040044053201300 xDE89370400440532013000",
+        ],
+    );
+}
+
+#[test]
+fn addresses_of_the_network() {
+    marked(
+        "ip",
+        &[
+            "«192.168.0.1», «10.0.0.0/8» («::1») [«2001:db8::1»]:8080",
+            "«fe80::1%eth0» «::ffff:10.0.0.1». src:«2001:db8::»",
+            "256.1.1.1 1.2.3 1.2.3.4.5 01.2.3.4 std::cout a::b :: 12:34:56 aa:bb:cc:dd:ee:ff",
+            "http://«127.0.0.1»:80/",
+        ],
+    );
+}
+
+const AWS: &str = "AKIAIOSFODNN7EXAMPLE";
+
+#[test]
+fn credentials() {
+    marked("aws_access_key", &[&format!("id=«{AWS}» x{AWS} {AWS}A")]);
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    marked(
+        "aws_secret_key",
+        &[&format!("aws_secret_access_key = «{secret}»"), secret],
+    );
+    assert_eq!(
+        labelled("SecretAccessKey", secret),
+        [("aws_secret_key", secret)]
+    );
+    let forty = "a1B2".repeat(10);
+    marked(
+        "github_token",
+        &[
+            &format!("«ghp_{forty}» ghp_short xghp_{forty}"),
+            &format!("«github_pat_{forty}_{forty}»"),
+        ],
+    );
+    marked(
+        "api_key",
+        &[
+            &format!("Bearer «sk-proj-{forty}» «sk-ant-api03-{forty}-AA»"),
+            "sk-learn-is-a-very-long-name-of-a-package-2 task-1234567890123456789a",
+            &format!("«sk_live_{forty}»"),
+        ],
+    );
+    marked("slack_token", &[&format!("«xoxb-123456789012-{forty}»")]);
+    marked(
+        "jwt",
+        &[
+            "Bearer «eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl».",
+            "«eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn» eyJhbGciOiJkaXIifQ eyJ.eyJ.eyJ",
+        ],
+    );
+    marked(
+        "private_key",
+        &[
+            "x «-----BEGIN RSA PRIVATE KEY-----\nMIIE+/=\n-----END RSA PRIVATE KEY-----» y",
+            "«-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----»\"",
+            "«-----BEGIN PRIVATE KEY-----\nMIIE\n»…",
+            "-----BEGIN PUBLIC KEY-----\nMIIE\n-----END PUBLIC KEY-----",
+        ],
+    );
+}
+
+#[test]
+fn an_address_holds_the_number_in_it() {
+    assert_eq!(
+        found("415-555-0132@example.com"),
+        [("email", "415-555-0132@example.com")]
+    );
+    assert_eq!(
+        found("x.415-555-0132@example.com"),
+        [("email", "x.415-555-0132@example.com")]
+    );
+}
+
+#[test]
+fn only_what_is_wanted_is_found() {
+    let text = "ann@example.com 4111111111111111 10.0.0.1";
+    for (wanted, expected) in [
+        (Entity::Email, 0..15),
+        (Entity::Card, 16..32),
+        (Entity::Ip, 33..41),
+    ] {
+        let findings = scan(text, 0, "", [wanted].into_iter().collect());
+        assert_eq!(
+            findings
+                .iter()
+                .map(|finding| finding.span.clone())
+                .collect::<Vec<_>>(),
+            [expected]
+        );
+    }
+}
+
+/// Text dense in what the verifiers look at.
+pub(crate) fn dense_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => prop::sample::select(vec![
+            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=",
+            "::", "secret ", "phone ", "call ", "ssn ", " office", "-Fax",
+        ]).prop_map(str::to_owned),
+        3 => prop::sample::select(vec![
+            "ann", "example", "com", "ann@example.com", "4111 1111 1111 1111", "4111111111111111", "308-63-0237", "308630237",
+            "DE89 3704 0044 0532 0130 00", "DE89", "GB82WEST12345698765432", "(415) 555-0132", "+44 20 7123 4567", "415", "555", "0132", "10.0.0.1",
+            "2001:db8::1", AWS, "AKIA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
+            "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
+            "MIIE", "-----END PRIVATE KEY-----", "xoxb-", "the quick brown",
+        ]).prop_map(str::to_owned),
+        2 => "[0-9]{1,6}",
+        1 => "[A-Za-z0-9]{1,8}",
+        1 => any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn findings_ascend_apart_and_on_character_boundaries(text in dense_text(), floor in any::<prop::sample::Index>()) {
+        let floor = (0..=floor.index(text.len() + 1)).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+        let mut at = floor;
+        for finding in scan(&text, floor, "phone", EntitySet::all()) {
+            prop_assert!(finding.span.start >= at && finding.span.start < finding.span.end);
+            prop_assert!(text.get(finding.span.clone()).is_some());
+            at = finding.span.end;
+        }
+    }
+}
