@@ -1,11 +1,130 @@
-//! Signs the request that goes to the model with AWS Signature Version 4.
+//! Signs the request that goes to the model with AWS Signature Version 4, as the last filter of the chain.
 //!
-//! The signing itself is pure and host-free: [`uri`] canonicalises path and query, [`canonical`] builds the canonical
-//! request, [`sign`] derives the key, signs and formats `Authorization`, [`date`] turns the host's clock into
-//! `x-amz-date`, [`credentials`] holds the secrets. None of them can fail or panic on what a client sent.
+//! The body is held until it is whole (bounded), so that the signature covers what the filters before have made of it; then
+//! the client's own credentials are taken out, host, path and query are brought to what will be sent, and the signature is
+//! added. Everything that a client could use to act under the gateway's credentials is refused or removed: see [`outgoing`].
+//!
+//! It signs each request once: retries of the proxy send the same signature, which AWS takes for five minutes. It cannot know
+//! what the proxy's router changes afterwards (prefix or host rewrites, header changes of the route): `rewritten_by: route`
+//! says that path and host will be rewritten there as configured here, anything else breaks the signature.
 
 pub mod canonical;
+pub mod config;
 pub mod credentials;
 pub mod date;
+pub mod outgoing;
 pub mod sign;
 pub mod uri;
+
+use std::rc::Rc;
+
+use modelgate_kit::body::BodyError;
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::host::{Map, Side};
+use modelgate_kit::problem::Reply;
+use modelgate_kit::problem::catalogue::aws_sigv4::{PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE};
+use modelgate_kit::problem::catalogue::kit::HOST_REFUSED;
+
+use config::{Config, PayloadPolicy, Plan};
+use date::AmzDate;
+use sign::Payload;
+
+/// The filter.
+pub struct AwsSigv4;
+
+impl Filter for AwsSigv4 {
+    const NAME: &'static str = "aws_sigv4";
+    const NEEDS: Needs = Needs {
+        buffers_request: true,
+        response_headers: false,
+        request_body: true,
+        response_body: false,
+        holds: false,
+        callouts: false,
+        end: false,
+        tick_ms: 0,
+        // After everything that changes a request.
+        order: 90,
+    };
+    type Config = Config;
+    type Plan = Plan;
+
+    fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+        config.compile(setup, problems)
+    }
+
+    async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
+        let mut headers = exchange.request()?;
+        let whole_at_once = exchange.complete(Side::Request);
+        let mut length = None;
+        let payload = match plan.payload {
+            PayloadPolicy::Unsigned => Payload::Unsigned,
+            PayloadPolicy::Absent | PayloadPolicy::Signed if whole_at_once => Payload::of(b""),
+            PayloadPolicy::Absent => return Err(Reply::new(&PAYLOAD_REFUSED)),
+            PayloadPolicy::Signed => {
+                // What will be refused is refused before its body is held.
+                plan.outgoing.prepare(&headers)?;
+                if announced(&headers).is_some_and(|length| length > plan.max_body_bytes) {
+                    return Err(Reply::new(&PAYLOAD_TOO_LARGE));
+                }
+                let body = exchange.body(Side::Request, plan.max_body_bytes).await;
+                let body = body.map_err(|error| match error {
+                    BodyError::TooLarge => Reply::new(&PAYLOAD_TOO_LARGE),
+                    BodyError::Unreadable => Reply::new(&HOST_REFUSED),
+                })?;
+                // An earlier filter may have changed headers together with the body.
+                headers = Rc::new(HeaderBlock::new(
+                    exchange.host().pairs(Map::RequestHeaders)?,
+                ));
+                length = Some(body.len());
+                Payload::of(&body)
+            }
+        };
+        let outgoing = plan.outgoing.prepare(&headers)?;
+        let signed = plan.signer.sign(
+            &outgoing.request(),
+            &payload,
+            AmzDate::from_unix_nanos(exchange.now_ns()),
+        );
+
+        for name in &outgoing.removed {
+            exchange.remove_request_header(name)?;
+        }
+        for (name, value) in &plan.outgoing.set_headers {
+            exchange.set_request_header(name, value)?;
+        }
+        if let Some(authority) = outgoing.authority {
+            exchange.set_request_header(":authority", authority)?;
+        }
+        if let Some(target) = &outgoing.target {
+            exchange.set_request_header(":path", target)?;
+        }
+        // Services refuse a body of unknown length, and the length is known here.
+        if let Some(length) = length.filter(|length| announced(&headers) != Some(*length)) {
+            exchange.set_request_header("content-length", length.to_string())?;
+        }
+        if let Some(token) = plan.signer.session_token() {
+            exchange.set_request_header("x-amz-security-token", token)?;
+        }
+        if let Some(payload) = &signed.content_sha256 {
+            exchange.set_request_header("x-amz-content-sha256", payload.text())?;
+        }
+        exchange.set_request_header("x-amz-date", signed.date.bytes())?;
+        exchange.set_request_header("authorization", &signed.authorization)?;
+        Ok(())
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+modelgate_kit::export!(AwsSigv4: request_body);
+
+/// The length that the request announces.
+fn announced(headers: &HeaderBlock) -> Option<usize> {
+    headers.text("content-length")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -58,17 +58,24 @@ pub fn write_path(out: &mut Vec<u8>, path: &[u8], rules: PathRules) {
 ///
 /// Empty pieces (`a=1&&b=2`) are left out; a name without `=` gets one.
 pub fn write_query(out: &mut Vec<u8>, query: &[u8]) {
+    write_query_without(out, query, |_| false);
+}
+
+/// [`write_query`] without the pairs whose decoded name `unwanted` picks.
+pub fn write_query_without(out: &mut Vec<u8>, query: &[u8], unwanted: impl Fn(&[u8]) -> bool) {
     let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = query
         .split(|&byte| byte == b'&')
         .filter(|piece| !piece.is_empty())
-        .map(|piece| {
+        .filter_map(|piece| {
             let mut halves = piece.splitn(2, |&byte| byte == b'=');
-            let name = halves.next().unwrap_or_default();
-            let value = halves.next().unwrap_or_default();
-            (
-                encoded(Decoded { rest: name }),
-                encoded(Decoded { rest: value }),
-            )
+            let name: Vec<u8> = Decoded {
+                rest: halves.next().unwrap_or_default(),
+            }
+            .collect();
+            let value = Decoded {
+                rest: halves.next().unwrap_or_default(),
+            };
+            (!unwanted(&name)).then(|| (encoded(name.into_iter()), encoded(value)))
         })
         .collect();
     pairs.sort_unstable();

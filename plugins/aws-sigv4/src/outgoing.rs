@@ -1,0 +1,206 @@
+//! What will be sent: which host, path, query and headers a signed request has.
+//!
+//! A gateway that signs lends its credentials to whoever comes through. So a request may reach only the paths that are configured, in
+//! a spelling that has one reading; the client's own credentials (`authorization`, `x-amz-*`, presigned query parameters) are taken
+//! out; and `x-amzn-*` headers, which choose variants, inner models and guardrails, come from the configuration or are ones that it
+//! lists. The query goes out in the canonical form that is signed, so that no two readings of a `+` or of a repeated name can differ.
+//!
+//! Pure: it reads a header block and says what must change. It cannot tell whether an earlier filter or the client set a header.
+
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::problem::Reply;
+use modelgate_kit::problem::catalogue::aws_sigv4::{
+    HEADER_REFUSED, HEADER_REPEATED, HOST_MISSING, PATH_REFUSED,
+};
+use modelgate_kit::problem::catalogue::kit::PATH_AMBIGUOUS;
+use modelgate_kit::route::{Path, Template};
+
+use crate::canonical::Request;
+use crate::config::{AmbiguousPaths, OtherClientHeaders, QueryPolicy, RewrittenBy};
+use crate::uri;
+
+/// The configured rules, compiled.
+pub struct Rules {
+    pub(crate) host: Option<String>,
+    pub(crate) strip_path_prefix: Option<String>,
+    pub(crate) rewritten_by: RewrittenBy,
+    pub(crate) paths: Vec<Template>,
+    pub(crate) ambiguous_paths: AmbiguousPaths,
+    pub(crate) query: QueryPolicy,
+    pub(crate) client_headers: Vec<String>,
+    pub(crate) other_client_headers: OtherClientHeaders,
+    /// Headers that are set to these values.
+    pub(crate) set_headers: Vec<(String, String)>,
+}
+
+/// A request as it will be sent, and what must change for that.
+pub struct Outgoing<'a> {
+    method: &'a [u8],
+    path: &'a [u8],
+    query: Vec<u8>,
+    headers: Vec<(&'a [u8], &'a [u8])>,
+    /// Names of headers that must go.
+    pub removed: Vec<&'a str>,
+    /// The new `:authority`, where it changes.
+    pub authority: Option<&'a str>,
+    /// The new `:path`, where it changes.
+    pub target: Option<Vec<u8>>,
+}
+
+impl Outgoing<'_> {
+    /// What is signed.
+    #[must_use]
+    pub fn request(&self) -> Request<'_> {
+        Request {
+            method: self.method,
+            path: self.path,
+            query: &self.query,
+            headers: &self.headers,
+        }
+    }
+}
+
+impl Rules {
+    /// Applies the rules to a request's headers.
+    ///
+    /// # Errors
+    /// The reply for a request that may not be sent.
+    pub fn prepare<'a>(&'a self, block: &'a HeaderBlock) -> Result<Outgoing<'a>, Reply> {
+        let (mut method, mut target, mut authority): (&[u8], &[u8], &[u8]) = (b"", b"", b"");
+        let mut headers: Vec<(&[u8], &[u8])> = Vec::with_capacity(block.len().min(128));
+        let mut removed: Vec<&str> = Vec::new();
+        for (name, value) in block.iter() {
+            match name {
+                b":method" => method = value,
+                b":path" => target = value,
+                b":authority" => authority = value,
+                [b':', ..] => {}
+                _ if name.eq_ignore_ascii_case(b"host") => {
+                    if authority.is_empty() {
+                        authority = value;
+                    }
+                }
+                _ => match self.fate(name, &headers)? {
+                    Fate::Sent => headers.push((name, value)),
+                    Fate::Replaced => {}
+                    Fate::Removed => {
+                        let name =
+                            std::str::from_utf8(name).map_err(|_| Reply::new(&HEADER_REFUSED))?;
+                        if !removed.contains(&name) {
+                            removed.push(name);
+                        }
+                    }
+                },
+            }
+        }
+        let host = self.host.as_deref().map_or(authority, str::as_bytes);
+        if host.is_empty() {
+            return Err(Reply::new(&HOST_MISSING));
+        }
+        headers.push((b"host", host));
+        headers.extend(
+            self.set_headers
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+        );
+
+        let by_filter = self.rewritten_by == RewrittenBy::Filter;
+        let (sent_path, path) = self.path(target)?;
+        let query = self.canonical_query(target);
+        let mut new_target = if by_filter {
+            path.to_vec()
+        } else {
+            sent_path.to_vec()
+        };
+        if !query.is_empty() {
+            new_target.push(b'?');
+            new_target.extend_from_slice(&query);
+        }
+        Ok(Outgoing {
+            method,
+            path,
+            query,
+            headers,
+            removed,
+            authority: self
+                .host
+                .as_deref()
+                .filter(|host| by_filter && host.as_bytes() != authority),
+            target: (new_target != target).then_some(new_target),
+        })
+    }
+
+    /// The path as it came, and as it is signed.
+    fn path<'a>(&self, target: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Reply> {
+        let came = target
+            .split(|&byte| byte == b'?')
+            .next()
+            .unwrap_or_default();
+        let signed = match &self.strip_path_prefix {
+            None => came,
+            Some(prefix) => came
+                .strip_prefix(prefix.as_bytes())
+                .filter(|rest| rest.first() == Some(&b'/'))
+                .ok_or_else(|| Reply::new(&PATH_REFUSED))?,
+        };
+        match Path::parse(signed) {
+            Ok(path)
+                if self.paths.is_empty()
+                    || self.paths.iter().any(|template| template.matches(&path)) => {}
+            Ok(_) => return Err(Reply::new(&PATH_REFUSED)),
+            // A path with two readings fits no template.
+            Err(_) if self.ambiguous_paths == AmbiguousPaths::Allow && self.paths.is_empty() => {}
+            Err(_) => return Err(Reply::new(&PATH_AMBIGUOUS)),
+        }
+        Ok((came, signed))
+    }
+
+    fn canonical_query(&self, target: &[u8]) -> Vec<u8> {
+        let mut canonical = Vec::new();
+        if self.query == QueryPolicy::Canonical
+            && let Some(query) = target.splitn(2, |&byte| byte == b'?').nth(1)
+        {
+            uri::write_query_without(&mut canonical, query, |name| has_prefix(name, b"x-amz-"));
+        }
+        canonical
+    }
+
+    fn fate(&self, name: &[u8], sent: &[(&[u8], &[u8])]) -> Result<Fate, Reply> {
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        if is("authorization") || self.set_headers.iter().any(|(own, _)| is(own)) {
+            return Ok(Fate::Replaced);
+        }
+        if has_prefix(name, b"x-amz-") {
+            return Ok(Fate::Removed);
+        }
+        if !has_prefix(name, b"x-amzn-") || is("x-amzn-trace-id") {
+            return Ok(Fate::Sent);
+        }
+        if !self.client_headers.iter().any(|listed| is(listed)) {
+            return match self.other_client_headers {
+                OtherClientHeaders::Refuse => Err(Reply::new(&HEADER_REFUSED)),
+                OtherClientHeaders::Strip => Ok(Fate::Removed),
+            };
+        }
+        if sent
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+        {
+            return Err(Reply::new(&HEADER_REPEATED));
+        }
+        Ok(Fate::Sent)
+    }
+}
+
+/// What becomes of a header that came with the request.
+enum Fate {
+    Sent,
+    /// The filter sets it.
+    Replaced,
+    Removed,
+}
+
+fn has_prefix(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
