@@ -1,0 +1,142 @@
+//! Files that are made from the code: schemas, option tables, the page of reason codes, the tags of metrics.
+//!
+//! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A table inside a written page stands
+//! between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what is outside is never touched.
+
+mod options;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use modelgate_kit::problem::Reason;
+use modelgate_kit::problem::catalogue;
+
+use crate::suite::{self, Member};
+
+/// A file as it should be.
+pub struct Generated {
+    /// Path below the repository's root.
+    pub path: PathBuf,
+    /// Content.
+    pub content: String,
+}
+
+/// Every generated file.
+///
+/// # Errors
+/// If a page that holds a table cannot be read or lacks its marks.
+pub fn all(root: &Path) -> Result<Vec<Generated>> {
+    let mut files = Vec::new();
+    for member in suite::members() {
+        let schema = (member.filter.schema)();
+        let mut text = serde_json::to_string_pretty(&schema)?;
+        text.push('\n');
+        files.push(Generated { path: format!("docs/schemas/{}.schema.json", member.filter.name).into(), content: text });
+        files.push(readme(root, &member, &schema)?);
+    }
+    files.push(Generated { path: "docs/reasons.md".into(), content: reasons_page() });
+    files.push(Generated { path: "envoy/stats_tags.yaml".into(), content: stats_tags() });
+    Ok(files)
+}
+
+/// Rewrites what differs; returns the paths.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn write(root: &Path) -> Result<Vec<PathBuf>> {
+    let stale = stale(root)?;
+    for file in &stale {
+        let path = root.join(&file.path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, &file.content).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(stale.into_iter().map(|file| file.path).collect())
+}
+
+/// The files that differ from what they should be.
+///
+/// # Errors
+/// If a page that holds a table cannot be read or lacks its marks.
+pub fn stale(root: &Path) -> Result<Vec<Generated>> {
+    let differs = |file: &Generated| std::fs::read_to_string(root.join(&file.path)).ok().as_ref() != Some(&file.content);
+    Ok(all(root)?.into_iter().filter(differs).collect())
+}
+
+fn readme(root: &Path, member: &Member, schema: &serde_json::Value) -> Result<Generated> {
+    let path = PathBuf::from(format!("plugins/{}/README.md", member.krate));
+    let mut page = std::fs::read_to_string(root.join(&path)).with_context(|| format!("reading {}", path.display()))?;
+    page = between(&page, "options", &options::table(schema)).with_context(|| path.display().to_string())?;
+    page = between(&page, "reasons", &reasons_table(catalogue::of(member.filter.name))).with_context(|| path.display().to_string())?;
+    Ok(Generated { path, content: page })
+}
+
+/// `page` with `content` between its marks.
+fn between(page: &str, name: &str, content: &str) -> Result<String> {
+    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
+    let Some((before, rest)) = page.split_once(&begin) else { bail!("the mark {} is missing", begin.trim()) };
+    let Some((_, after)) = rest.split_once(&end) else { bail!("the mark {end} is missing") };
+    Ok(format!("{before}{begin}{content}{end}{after}"))
+}
+
+fn reasons_table<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
+    let mut table = String::from("| code | status | when, and what to do |\n|---|---|---|\n");
+    for reason in reasons {
+        table.push_str(&format!("| `{}` | {} | {} |\n", reason.code, reason.status, options::cell(reason.help)));
+    }
+    table
+}
+
+fn reasons_page() -> String {
+    let mut page = String::from(
+        "# Reason codes\n\n<!-- Made by `cargo modelgate generate`. -->\n\n\
+         Every refusal has one of these codes: in the header `x-modelgate-reason`, in the body, in the metric\n\
+         `modelgate.FILTER.reason_CODE.denied`, in the response-code details (`modelgate.FILTER.CODE`) and in the audit event. Codes are part of\n\
+         the interface and are never renamed.\n",
+    );
+    let mut filters: Vec<&str> = Vec::new();
+    for reason in catalogue::all() {
+        if !filters.contains(&reason.filter) {
+            filters.push(reason.filter);
+        }
+    }
+    for filter in filters {
+        let title = if filter == "kit" { "every filter".to_owned() } else { format!("`{}`", filter.replace('_', "-")) };
+        page.push_str(&format!("\n## {title}\n\n{}", reasons_table(catalogue::all().filter(|reason| reason.filter == filter))));
+    }
+    page
+}
+
+/// Envoy's `stats_config` that turns the parts of our metric names into labels.
+fn stats_tags() -> String {
+    let mut text = String::from(
+        "# Made by `cargo modelgate generate`. Paste under the top level of a bootstrap: proxy-wasm metrics have no labels, so their names\n\
+         # carry them (`modelgate.FILTER.TAG_VALUE.METRIC`), and these rules turn them back.\n\
+         stats_config:\n  stats_tags:\n",
+    );
+    for tag in ["reason", "entity", "cause", "policy", "rule", "side", "issuer", "sink"] {
+        text.push_str(&format!("  - {{ tag_name: modelgate.{tag}, regex: '^wasmcustom\\.modelgate\\.[a-z0-9_]+(?:\\.[a-z0-9_]+)*?(\\.{tag}_([a-z0-9_]+))\\.' }}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_changes() {
+        let page = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n";
+        assert_eq!(between(page, "x", "new\n").unwrap(), "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n");
+        assert!(between("a", "x", "").is_err());
+    }
+
+    #[test]
+    fn every_reason_is_on_the_page() {
+        let page = reasons_page();
+        for reason in catalogue::all() {
+            assert!(page.contains(&format!("`{}`", reason.code)));
+        }
+    }
+}
