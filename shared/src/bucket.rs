@@ -22,7 +22,7 @@ mod tests;
 pub use claim::{Claim, Decision, Outcome, Receipt, give_back, take_all};
 pub use siphash::{Seed, siphash24};
 pub use slots::{MAX_WAYS, MAX_WINDOWS, Shape, ShapeError, Table};
-pub use store::{Prepared, Store, StoreFailed, Swap};
+pub use store::{Prepared, SharedData, Store, StoreFailed, Swap, create};
 
 /// The shortest emission interval that a [`Rate`] may have: it bounds the error of rounding to one part in 1,000.
 const MIN_EMISSION_NS: u64 = 1_000;

@@ -93,6 +93,14 @@ impl Reply {
         self.status
     }
 
+    /// A header of the reply, as far as the filter has set it.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     /// Response-code details.
     pub fn details(&self, filter: &str) -> String {
         format!("modelgate.{filter}.{}", self.reason.code)

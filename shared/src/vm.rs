@@ -175,8 +175,17 @@ impl Vm {
             return Action::Pause;
         };
         let action = stream.message(side, part);
+        if !self.hub.has_nudges() {
+            return action;
+        }
+        // The background task may wake this very exchange: then it is this callback's action that lets it go, not a resume.
+        stream.enter(Some(side));
         self.after_stream(context);
-        action
+        let Some(stream) = self.streams.get_mut(&context) else {
+            return Action::Pause;
+        };
+        stream.enter(None);
+        stream.action(side)
     }
 
     /// A callout has answered (or failed: no headers).

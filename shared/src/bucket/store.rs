@@ -3,6 +3,8 @@
 //! Hosts differ in what a compare-and-swap number means for a key that does not exist yet (measured: Envoy accepts any number and takes
 //! 0 for "write in any case"; nginx takes only 0, and there 0 never overwrites). [`create`] is the one place that copes with both.
 
+use crate::host::{Host, Status};
+
 /// The host refused to read or write shared data for another reason than a lost race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreFailed;
@@ -33,8 +35,29 @@ pub struct Prepared {
     pub found: u32,
 }
 
+/// The shared data of a host.
+pub struct SharedData<'a>(pub &'a dyn Host);
+
+impl Store for SharedData<'_> {
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailed> {
+        match self.0.shared(key) {
+            Ok(found) => Ok(Some(found)),
+            Err(Status::NotFound) => Ok(None),
+            Err(_) => Err(StoreFailed),
+        }
+    }
+
+    fn swap(&self, key: &str, value: &[u8], cas: u32) -> Result<Swap, StoreFailed> {
+        match self.0.set_shared(key, value, cas) {
+            Ok(()) => Ok(Swap::Done),
+            Err(Status::CasMismatch) => Ok(Swap::Mismatch),
+            Err(_) => Err(StoreFailed),
+        }
+    }
+}
+
 /// Creates a key that does not exist, on any host. `Mismatch` means that it exists (by now).
-pub(super) fn create(store: &dyn Store, key: &str, value: &[u8]) -> Result<Swap, StoreFailed> {
+pub fn create(store: &dyn Store, key: &str, value: &[u8]) -> Result<Swap, StoreFailed> {
     // No key ever has this number, so a key that appeared meanwhile is not overwritten; 0 would overwrite it on Envoy.
     if store.swap(key, value, u32::MAX)? == Swap::Done {
         return Ok(Swap::Done);

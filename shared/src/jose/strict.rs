@@ -1,20 +1,16 @@
 //! JSON for headers, claims and key sets: a member named twice is an error at any depth.
 //!
-//! Two readers that differ on which of two `alg` or `sub` members counts are an attack (RFC 7515 section 4, RFC 8725 section 2.4
-//! on the parsing of claims), and serde_json on its own lets the last one win. The depth is bounded by serde_json (128 levels).
-//! Numbers beyond the range of a double are errors.
+//! Two readers that differ on which of two `alg` or `sub` members counts are an attack (RFC 7515 section 4, RFC 7519 section 4), and
+//! serde_json on its own lets the last one win. The depth is bounded by serde_json (128 levels). Numbers beyond the range of a
+//! double are errors.
 
-use std::fmt;
+use serde_json::{Map, Value};
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use crate::config::strict::Unique;
 
 /// Parses one JSON text with nothing after it; `None` when it is not JSON or names a member of one object twice.
 pub fn parse_strict(text: &[u8]) -> Option<Value> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Strict.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    Some(value)
+    serde_json::from_slice(text).ok().map(|Unique(value)| value)
 }
 
 /// Like [`parse_strict`], for a text that must be an object.
@@ -22,73 +18,6 @@ pub(super) fn parse_object(text: &[u8]) -> Option<Map<String, Value>> {
     match parse_strict(text)? {
         Value::Object(members) => Some(members),
         _ => None,
-    }
-}
-
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not finite"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Strict)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Strict)?;
-            if object.insert(name, value).is_some() {
-                return Err(de::Error::custom("member named twice"));
-            }
-        }
-        Ok(Value::Object(object))
     }
 }
 

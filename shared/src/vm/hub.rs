@@ -83,6 +83,11 @@ impl Hub {
         self.deadlines.borrow_mut().push((at_ns, context));
     }
 
+    /// Whether a root is to be woken.
+    pub(crate) fn has_nudges(&self) -> bool {
+        !self.nudges.borrow().is_empty()
+    }
+
     /// The roots to be woken now.
     pub(crate) fn take_nudges(&self) -> Vec<u32> {
         self.nudges.take()

@@ -66,6 +66,8 @@ pub(super) struct Stream {
     counted: Cell<bool>,
     /// The last action per side was Pause.
     held: [bool; 2],
+    /// Side whose callback has not returned yet: its action is still to be told.
+    inside: Option<Side>,
 }
 
 impl Stream {
@@ -87,6 +89,7 @@ impl Stream {
             started: false,
             counted: Cell::new(false),
             held: [false; 2],
+            inside: None,
         }
     }
 
@@ -129,6 +132,7 @@ impl Stream {
         for side in [Side::Request, Side::Response] {
             if self.is_held(side)
                 && self.settle(side) == Action::Continue
+                && self.inside != Some(side)
                 && self.exchange.host().resume(side).is_err()
             {
                 self.exchange
@@ -145,6 +149,20 @@ impl Stream {
             self.poll();
         }
         self.handling = None;
+    }
+
+    /// A callback of this side is still running, or none is.
+    pub fn enter(&mut self, side: Option<Side>) {
+        self.inside = side;
+    }
+
+    /// The action that holds for a side now.
+    pub fn action(&self, side: Side) -> Action {
+        if self.is_held(side) {
+            Action::Pause
+        } else {
+            Action::Continue
+        }
     }
 
     fn is_held(&self, side: Side) -> bool {

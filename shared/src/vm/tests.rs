@@ -457,3 +457,64 @@ fn an_exchange_without_a_plan_is_refused() {
             .contains(&"reply 500 modelgate.unconfigured.plan_missing".to_owned())
     );
 }
+
+/// A filter whose exchanges ask the background task, which answers at once.
+struct Asker;
+
+impl Filter for Asker {
+    const NAME: &'static str = "asker";
+    const NEEDS: Needs = Needs {
+        buffers_request: false,
+        response_headers: false,
+        request_body: false,
+        response_body: false,
+        holds: true,
+        callouts: false,
+        end: false,
+        tick_ms: 100,
+        order: 0,
+    };
+    type Config = Steps;
+    type Plan = crate::vm::hub::Signal;
+
+    fn compile(_: Steps, _: &Setup<'_>, _: &mut Problems) -> Option<Self::Plan> {
+        Some(Self::Plan::default())
+    }
+
+    async fn handle(plan: Rc<Self::Plan>, exchange: Exchange) -> Result<(), Reply> {
+        exchange.nudge_background();
+        if exchange.signalled(&plan, 1000).await {
+            Ok(())
+        } else {
+            Err(Reply::new(&HOST_REFUSED))
+        }
+    }
+
+    async fn background(plan: Rc<Self::Plan>, root: crate::root::Root) {
+        loop {
+            root.sleep_until(u64::MAX).await;
+            root.notify(&plan);
+        }
+    }
+}
+
+#[test]
+fn an_exchange_woken_inside_its_own_callback_goes_on_by_that_callback() {
+    let host = Rc::new(Recorder::default());
+    let mut vm = Vm::new(
+        Rc::clone(&host) as Rc<dyn Host>,
+        &[Registration::of::<Asker>()],
+    );
+    vm.create(1, 0);
+    assert!(vm.configure(1, 0));
+    vm.tick(1);
+    vm.create(2, 1);
+    host.take();
+    assert_eq!(request(&mut vm, Part::Headers(false)), Continue);
+    assert_eq!(
+        host.take(),
+        ["modelgate.asker.allowed += 1"],
+        "and is not resumed on top of it"
+    );
+    assert_eq!(request(&mut vm, Part::Body(3, true)), Continue);
+}
