@@ -42,9 +42,9 @@ fn event() -> Event {
         },
         decided: Decided {
             filter: Text::some("consumer_acl"),
-            profile: Text::some("strict"),
             rule: Text::some("only-ml"),
             reason: Text::some("group_refused"),
+            would_deny: Few::default(),
         },
         answered: Answered {
             status: Some(403),

@@ -84,12 +84,12 @@ pub struct What {
 pub struct Decided {
     /// The filter that decided last.
     pub filter: Option<Text<32>>,
-    /// The profile (named policy) that it ran under.
-    pub profile: Option<Text<64>>,
     /// The rule that matched.
     pub rule: Option<Text<64>>,
     /// The reason code, such as `token_expired`.
     pub reason: Option<Text<64>>,
+    /// Filters with their rules that would have refused, were they not told to watch only.
+    pub would_deny: Few<Text<64>, 8>,
 }
 
 /// What the client got, how long it took, how large it was.

@@ -89,7 +89,7 @@ mod tests {
             serde_json::json!({
                 "time_unix_ms": 1_763_712_000_123_u64, "trace_id": "0af7651916cd43dd8448eb211c80319c",
                 "span_id": "b7ad6b7169203331", "worker": "w-1", "sequence": 42, "outcome": "denied", "status": 403,
-                "filter": "consumer_acl", "reason": "group_refused", "rule": "only-ml", "profile": "strict",
+                "filter": "consumer_acl", "reason": "group_refused", "rule": "only-ml", "would_deny": ["rate_limit:burst"],
                 "request_id": "9f2c", "consumer": "team-a", "method": "POST", "path": "/v2/models/iris/infer",
                 "model": "iris", "model_version": "3", "operation": "infer", "dialect": "open_inference",
                 "subject_hash": "00112233445566778899aabbccddeeff", "issuer": "https://idp.example",

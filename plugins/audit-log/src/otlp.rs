@@ -16,6 +16,9 @@ pub const CONTENT_TYPE: &str = "application/json";
 /// The path that collectors listen on unless configured otherwise.
 pub const DEFAULT_PATH: &str = "/v1/logs";
 
+/// No record of an event is longer, in bytes.
+pub const LONGEST_RECORD: usize = 16_384;
+
 /// The event name of each record.
 const EVENT_NAME: &str = "modelgate.request";
 
@@ -312,7 +315,7 @@ mod tests {
     #[test]
     fn a_record_of_the_largest_event_is_bounded_and_valid() {
         let encoded = Otlp::new([]).record(&samples::largest());
-        assert!(encoded.len() < 16 * 1024, "{} bytes", encoded.len());
+        assert!(encoded.len() <= LONGEST_RECORD, "{} bytes", encoded.len());
         let record: Json = serde_json::from_slice(&encoded).unwrap();
         assert_eq!(
             attribute_of(&record, "modelgate.sequence"),

@@ -174,6 +174,13 @@ impl Queue {
         self.in_flight
     }
 
+    /// Whether `events` more of at most `longest` bytes each would all find room.
+    pub fn has_room(&self, events: usize, longest: usize) -> bool {
+        let bytes = events.saturating_mul(cost(longest));
+        self.held.len().saturating_add(events) <= self.limits.queue_events
+            && self.held_bytes.saturating_add(bytes) <= self.limits.queue_bytes
+    }
+
     /// Takes one encoded event in, or drops it or older ones, by the rule for a full queue.
     pub fn push(&mut self, now_ms: u64, record: Vec<u8>) {
         self.counts.enqueued = self.counts.enqueued.saturating_add(1);

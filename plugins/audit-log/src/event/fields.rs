@@ -55,7 +55,6 @@ impl Event {
         to.text("filter", "modelgate.filter", &self.decided.filter);
         to.text("reason", "modelgate.reason", &self.decided.reason);
         to.text("rule", "modelgate.rule", &self.decided.rule);
-        to.text("profile", "modelgate.profile", &self.decided.profile);
         to.text("request_id", "modelgate.request_id", &self.request_id);
         to.text("consumer", "modelgate.consumer", &self.who.consumer);
         to.text("method", "http.request.method", &self.what.method);
@@ -77,6 +76,16 @@ impl Event {
             }
             None => {}
         }
+        to.list(
+            "would_deny",
+            "modelgate.would_deny",
+            self.decided
+                .would_deny
+                .kept()
+                .iter()
+                .map(Text::as_str)
+                .collect(),
+        );
         to.text("issuer", "modelgate.issuer", &self.who.issuer);
         to.text("auth_method", "modelgate.auth_method", &self.who.method);
         to.text("credential", "modelgate.credential", &self.who.credential);

@@ -20,6 +20,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [
+        Self::Allowed,
+        Self::Denied,
+        Self::UpstreamFailed,
+        Self::ClientGone,
+        Self::LocalError,
+    ];
+
     /// The word that stands in records and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

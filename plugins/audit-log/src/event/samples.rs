@@ -31,9 +31,9 @@ pub(crate) fn full() -> Event {
         },
         decided: Decided {
             filter: Text::some("consumer_acl"),
-            profile: Text::some("strict"),
             rule: Text::some("only-ml"),
             reason: Text::some("group_refused"),
+            would_deny: [Text::of("rate_limit:burst")].into_iter().collect(),
         },
         answered: Answered {
             status: Some(403),
@@ -99,9 +99,9 @@ pub(crate) fn largest() -> Event {
         },
         decided: Decided {
             filter: Some(long()),
-            profile: Some(long()),
             rule: Some(long()),
             reason: Some(long()),
+            would_deny: std::iter::repeat_with(long).take(9).collect(),
         },
         answered: Answered {
             status: Some(u16::MAX),

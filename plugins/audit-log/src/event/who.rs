@@ -6,6 +6,7 @@
 //! subjects is large.
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
 use sha2::Sha256;
 
 use super::{Few, Text};
@@ -37,7 +38,9 @@ pub enum Subject {
 }
 
 /// How the subject of a credential is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum SubjectMode {
     /// Not at all.
     Omit,

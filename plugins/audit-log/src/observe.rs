@@ -1,0 +1,173 @@
+//! Reads what the proxy knows of an exchange, and the facts that the filters left, into one event.
+//!
+//! What the client asked for is taken from its headers as they first came: later filters rewrite them. Everything else is
+//! read when the exchange is over. A property that the host does not have is a field that the event does not have.
+
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::{Decision, Denied, Identity, Limited, Masked, ModelCall};
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::route::{Path, Route};
+
+use crate::event::{
+    Answered, Decided, Ending, Event, Few, Flags, Text, TraceParent, What, Who, path_of,
+};
+use crate::plan::Plan;
+
+/// Reads the event of an exchange that is over. `head` are the request's headers as the client sent them, `began_ns` is when.
+pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64) -> Event {
+    let denied = exchange.fact::<Denied>();
+    let details = exchange
+        .property(&["response", "code_details"])
+        .unwrap_or_default();
+    let from_upstream = match details.as_slice() {
+        [] => exchange
+            .property(&["upstream", "address"])
+            .is_some_and(|address| !address.is_empty()),
+        details => details == b"via_upstream",
+    };
+    let status = exchange
+        .property_u64(&["response", "code"])
+        .and_then(|code| u16::try_from(code).ok());
+    let status = status.filter(|status| *status > 0);
+    let flags = Flags(exchange.property_u64(&["response", "flags"]).unwrap_or(0));
+    let ending = Ending {
+        denied: denied.is_some(),
+        status,
+        flags,
+        from_upstream,
+    };
+    let nanoseconds = exchange.now_ns().saturating_sub(began_ns);
+    Event {
+        time_unix_ns: began_ns,
+        worker: plan.worker.clone(),
+        sequence: plan.next_sequence(),
+        outcome: ending.outcome(),
+        who: exchange
+            .fact::<Identity>()
+            .map(|identity| who(plan, &identity))
+            .unwrap_or_default(),
+        what: what(exchange, head),
+        decided: decided(exchange, denied),
+        answered: Answered {
+            status,
+            details: Text::some(details),
+            flags,
+            total_ms: Some(nanoseconds / 1_000_000),
+            upstream_ms: exchange
+                .property_u64(&["response", "backend_latency"])
+                .map(|ns| ns / 1_000_000),
+            request_bytes: exchange.property_u64(&["request", "size"]),
+            response_bytes: exchange.property_u64(&["response", "size"]),
+        },
+        masked: exchange.fact::<Masked>().map(masked).unwrap_or_default(),
+        trace: head.first("traceparent").and_then(TraceParent::parse),
+        request_id: head.first("x-request-id").and_then(Text::some),
+    }
+}
+
+fn who(plan: &Plan, identity: &Identity) -> Who {
+    Who {
+        consumer: Text::some(&identity.consumer),
+        issuer: Text::some(&identity.issuer),
+        subject: plan.subjects.subject(&identity.issuer, &identity.subject),
+        groups: identity.groups.iter().map(Text::of).collect(),
+        credential: Text::some(&identity.credential),
+        method: Text::some(&identity.method),
+    }
+}
+
+fn what(exchange: &Exchange, head: &HeaderBlock) -> What {
+    let target = head.first(":path").unwrap_or_default();
+    let method = head.first(":method").unwrap_or_default();
+    let call = exchange
+        .fact::<ModelCall>()
+        .or_else(|| model_call(head, method, target))
+        .unwrap_or_default();
+    What {
+        method: Text::some(method),
+        path: path_of(target),
+        route: exchange
+            .property(&["xds", "route_name"])
+            .and_then(Text::some),
+        host: head
+            .first(":authority")
+            .or_else(|| head.first("host"))
+            .and_then(Text::some),
+        dialect: Text::some(&call.dialect),
+        operation: Text::some(&call.operation),
+        model: Text::some(&call.model),
+        version: Text::some(&call.version),
+    }
+}
+
+/// What method, path and headers say of the model, where no filter has left it as a fact.
+fn model_call(head: &HeaderBlock, method: &[u8], target: &[u8]) -> Option<ModelCall> {
+    let path = target.split(|byte| *byte == b'?').next()?;
+    let path = Path::parse(path).ok()?;
+    let route = Route::parse(method, &path)?
+        .with_headers(head.iter())
+        .ok()?;
+    let owned = |name: Option<&str>| name.unwrap_or_default().to_owned();
+    Some(ModelCall {
+        dialect: route.dialect.as_str().to_owned(),
+        operation: route.operation.as_str().to_owned(),
+        model: owned(route.inner_model.as_deref().or(route.model.name())),
+        version: owned(route.selector.as_ref().map(|selector| selector.name())),
+    })
+}
+
+fn decided(exchange: &Exchange, denied: Option<Denied>) -> Decided {
+    let decision = exchange.fact::<Decision>();
+    let limited = exchange.fact::<Limited>();
+    let refused_in_shadow = |decision: &Decision| decision.shadow && decision.effect == "deny";
+    let would_deny: Few<Text<64>, 8> = decision
+        .iter()
+        .filter(|decision| refused_in_shadow(decision))
+        .map(|decision| format!("{}:{}", decision.filter, decision.rule))
+        .chain(
+            limited
+                .iter()
+                .filter(|limited| limited.shadow)
+                .map(|limited| format!("rate_limit:{}", limited.policy)),
+        )
+        .map(Text::of)
+        .collect();
+    match denied {
+        Some(denied) => {
+            let rule = match denied.filter.as_str() {
+                "rate_limit" => limited.map(|limited| limited.policy),
+                filter => decision
+                    .filter(|decision| decision.filter == filter)
+                    .map(|decision| decision.rule),
+            };
+            Decided {
+                filter: Text::some(&denied.filter),
+                rule: rule.and_then(Text::some),
+                reason: Text::some(&denied.reason),
+                would_deny,
+            }
+        }
+        None => {
+            let decision = decision
+                .filter(|decision| !decision.shadow)
+                .unwrap_or_default();
+            Decided {
+                filter: Text::some(&decision.filter),
+                rule: Text::some(&decision.rule),
+                reason: None,
+                would_deny,
+            }
+        }
+    }
+}
+
+fn masked(masked: Masked) -> Few<(Text<32>, u64), 32> {
+    let side = |side: &'static str, counts: std::collections::BTreeMap<String, u64>| {
+        counts
+            .into_iter()
+            .map(move |(kind, count)| (Text::of(format!("{side}.{kind}")), count))
+    };
+    side("request", masked.request)
+        .chain(side("response", masked.response))
+        .collect()
+}

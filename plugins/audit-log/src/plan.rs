@@ -1,0 +1,246 @@
+//! From what was written to what runs: everything that can be wrong is said here, with its path.
+
+use std::cell::{Cell, RefCell};
+
+use modelgate_kit::config::{Problems, Setup};
+
+use crate::config::{Config, FullPolicy, Scheme, Sink, Switch};
+use crate::event::{Pseudonymizer, Text};
+use crate::otlp::Otlp;
+use crate::queue::{Limits, Queue};
+use crate::tally::{Outcomes, Tally};
+
+/// The longest value of a header or attribute that is taken from the configuration, in bytes.
+const LONGEST_VALUE: usize = 8_192;
+
+/// Headers of a call that are not the operator's to set.
+const OWN_HEADERS: [&str; 5] = [
+    "host",
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+];
+
+/// One compiled configuration, with this worker's state.
+pub struct Plan {
+    /// How subjects are recorded.
+    pub subjects: Pseudonymizer,
+    /// Whether each event is left in filter state.
+    pub access_log: bool,
+    /// This worker's name in its events: random, so that no two workers share one.
+    pub worker: Text<64>,
+    /// Number of the last event.
+    pub sequence: Cell<u64>,
+    /// Counts how exchanges ended.
+    pub outcomes: Outcomes,
+    /// The way to the sink.
+    pub shipping: Option<Shipping>,
+}
+
+/// Everything that it takes to bring events to the sink.
+pub struct Shipping {
+    /// Writes records and batches.
+    pub otlp: Otlp,
+    /// What waits.
+    pub queue: RefCell<Queue>,
+    /// Counts what became of it.
+    pub tally: Tally,
+    /// Requests that are under way: their events will need room.
+    pub expected: Cell<usize>,
+    /// Requests are refused when there would be no room for their events.
+    pub deny_when_full: bool,
+    /// Where batches go.
+    pub target: Target,
+}
+
+/// Where batches go.
+pub struct Target {
+    /// The proxy's cluster.
+    pub cluster: String,
+    /// The `host` header.
+    pub authority: String,
+    /// The path.
+    pub path: String,
+    /// The scheme.
+    pub scheme: &'static str,
+    /// Further headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// How long a call may take, in milliseconds.
+    pub timeout_ms: u32,
+}
+
+impl Plan {
+    /// Compiles what was written; adds every problem.
+    pub fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Self> {
+        let key = match &config.subject_key {
+            Some(key) => key.resolve("subject_key", setup, problems),
+            None => None,
+        };
+        let key = key.as_ref().map_or(&[][..], |key| key.expose());
+        let shipping = match config.sink {
+            Some(sink) => {
+                Some(problems.within("sink", |problems| Shipping::compile(sink, setup, problems))?)
+            }
+            None => None,
+        };
+        let outcomes = Outcomes::new(setup.filter);
+        outcomes.define(setup.host);
+        Some(Self {
+            subjects: Pseudonymizer::new(config.subject, key),
+            access_log: config.access_log == Switch::On,
+            worker: Text::of(format!("{:016x}", setup.host.random())),
+            sequence: Cell::new(0),
+            outcomes,
+            shipping,
+        })
+    }
+
+    /// The next event's number.
+    pub fn next_sequence(&self) -> u64 {
+        let next = self.sequence.get().saturating_add(1);
+        self.sequence.set(next);
+        next
+    }
+}
+
+impl Shipping {
+    fn compile(sink: Sink, setup: &Setup<'_>, problems: &mut Problems) -> Option<Self> {
+        let before = problems.found().len();
+        let limits = Limits {
+            queue_events: sink.queue.max_events.size(),
+            queue_bytes: sink.queue.max_bytes.size(),
+            batch_events: sink.batch.max_events.size(),
+            batch_bytes: sink.batch.max_bytes.size(),
+            batch_age_ms: sink.batch.max_age_ms.value(),
+            retry_first_ms: sink.retry.first_ms.value(),
+            retry_longest_ms: sink.retry.longest_ms.value(),
+            give_up_ms: sink.retry.give_up_ms.value(),
+            when_full: sink.queue.when_full.when_full(),
+        };
+        if limits.batch_events > limits.queue_events {
+            problems.add(
+                "batch.max_events",
+                "is more than the queue holds",
+                "at most queue.max_events",
+            );
+        }
+        if limits.batch_bytes > limits.queue_bytes {
+            problems.add(
+                "batch.max_bytes",
+                "is more than the queue holds",
+                "at most queue.max_bytes",
+            );
+        }
+        if limits.retry_first_ms > limits.retry_longest_ms {
+            problems.add(
+                "retry.first_ms",
+                "is more than the longest wait",
+                "at most retry.longest_ms",
+            );
+        }
+        let deny_when_full = sink.queue.when_full == FullPolicy::Deny;
+        let otlp = Otlp::new(
+            resource(&sink, problems)
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
+        let target = Target::compile(sink, setup, problems);
+        let tally = Tally::new(setup.filter);
+        tally.define(setup.host);
+        (problems.found().len() == before).then(|| Self {
+            otlp,
+            queue: RefCell::new(Queue::new(limits)),
+            tally,
+            expected: Cell::new(0),
+            deny_when_full,
+            target,
+        })
+    }
+}
+
+/// The attributes of the source, with a name for the service in any case.
+fn resource(sink: &Sink, problems: &mut Problems) -> Vec<(String, String)> {
+    let mut attributes = sink.resource.clone();
+    attributes
+        .entry("service.name".to_owned())
+        .or_insert_with(|| "modelgate".to_owned());
+    for (name, value) in &attributes {
+        if name.is_empty() || value.len() > LONGEST_VALUE {
+            problems.add(
+                format!("resource.{name}"),
+                "has no name, or is too long",
+                "at most 8,192 bytes",
+            );
+        }
+    }
+    attributes.into_iter().collect()
+}
+
+impl Target {
+    fn compile(sink: Sink, setup: &Setup<'_>, problems: &mut Problems) -> Self {
+        if sink.cluster.is_empty() {
+            problems.add(
+                "cluster",
+                "is empty",
+                "write the name of the proxy's cluster for the receiver",
+            );
+        }
+        if !sink.path.starts_with('/') || !sink.path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            problems.add("path", "is not a path", "write it as in /v1/logs");
+        }
+        let authority = sink.authority.unwrap_or_else(|| sink.cluster.clone());
+        if !authority.bytes().all(|byte| byte.is_ascii_graphic()) {
+            problems.add(
+                "authority",
+                "is not a host name",
+                "write it as in logs.example:4318",
+            );
+        }
+        let mut headers = Vec::new();
+        for (name, value) in &sink.headers {
+            let path = format!("headers.{name}");
+            if !is_header_name(name) || OWN_HEADERS.contains(&name.as_str()) {
+                problems.add(
+                    &path,
+                    "is not a header that can be set here",
+                    "a name in lower case, as in x-api-key",
+                );
+                continue;
+            }
+            let Some(value) = value.resolve(&path, setup, problems) else {
+                continue;
+            };
+            let bytes = value.expose();
+            if bytes.len() > LONGEST_VALUE || bytes.iter().any(|byte| byte.is_ascii_control()) {
+                problems.add(
+                    &path,
+                    "is too long, or holds a control character",
+                    "at most 8,192 bytes on one line",
+                );
+                continue;
+            }
+            headers.push((name.clone(), bytes.to_vec()));
+        }
+        headers.push(("content-type".to_owned(), crate::otlp::CONTENT_TYPE.into()));
+        Self {
+            cluster: sink.cluster,
+            authority,
+            path: sink.path,
+            scheme: match sink.scheme {
+                Scheme::Https => "https",
+                Scheme::Http => "http",
+            },
+            headers,
+            timeout_ms: sink.timeout_ms.short(),
+        }
+    }
+}
+
+/// A field name of RFC 9110, section 5.1, in lower case.
+fn is_header_name(name: &str) -> bool {
+    let allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.!#$%&'*+^`|~".contains(&byte)
+    };
+    !name.is_empty() && name.bytes().all(allowed)
+}
