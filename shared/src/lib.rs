@@ -10,6 +10,7 @@ pub mod claim;
 pub mod config;
 pub mod credential;
 pub mod exchange;
+mod export;
 pub mod facts;
 pub mod filter;
 pub mod glob;
