@@ -71,12 +71,22 @@ impl Filter for AuditLog {
             event.answered.status = Some(AUDIT_UNAVAILABLE.status);
             event.decided.filter = Text::some(Self::NAME);
             event.decided.reason = Text::some(AUDIT_UNAVAILABLE.code);
-            record(&plan, &exchange, &event);
+            note(&plan, &exchange, &event);
+            if let Some(shipping) = &plan.shipping {
+                shipping.queue.borrow_mut().lose();
+                shipping.report(exchange.host());
+            }
             return Err(Reply::new(&AUDIT_UNAVAILABLE));
         };
         exchange.end().await;
         let event = observe::event(&plan, &exchange, &head, began_ns);
-        record(&plan, &exchange, &event);
+        note(&plan, &exchange, &event);
+        if let Some(shipping) = &plan.shipping {
+            let now_ms = ship::now_ms(exchange.now_ns());
+            let record = shipping.otlp.record(&event);
+            shipping.queue.borrow_mut().push(now_ms, record);
+            shipping.report(exchange.host());
+        }
         Ok(())
     }
 
@@ -85,21 +95,13 @@ impl Filter for AuditLog {
     }
 }
 
-/// Writes the event wherever it belongs.
-fn record(plan: &Plan, exchange: &Exchange, event: &Event) {
+/// Counts the event, and leaves it for the access log.
+fn note(plan: &Plan, exchange: &Exchange, event: &Event) {
     let host = exchange.host();
     plan.outcomes.count(host, event.outcome);
     if plan.access_log {
         // A host without filter state has no access log that could show it.
         let _ = host.set_property(LINE_PROPERTY, &line::write(event));
-    }
-    if let Some(shipping) = &plan.shipping {
-        let record = shipping.otlp.record(event);
-        shipping
-            .queue
-            .borrow_mut()
-            .push(ship::now_ms(exchange.now_ns()), record);
-        shipping.report(host);
     }
 }
 

@@ -181,9 +181,15 @@ impl Queue {
             && self.held_bytes.saturating_add(bytes) <= self.limits.queue_bytes
     }
 
+    /// Counts an event that is lost for want of room without being offered: the room is promised to others.
+    pub fn lose(&mut self) {
+        add(&mut self.counts.enqueued, 1);
+        add(&mut self.counts.dropped_full, 1);
+    }
+
     /// Takes one encoded event in, or drops it or older ones, by the rule for a full queue.
     pub fn push(&mut self, now_ms: u64, record: Vec<u8>) {
-        self.counts.enqueued = self.counts.enqueued.saturating_add(1);
+        add(&mut self.counts.enqueued, 1);
         let need = cost(record.len());
         if record.len() > self.limits.batch_bytes || need > self.limits.queue_bytes {
             add(&mut self.counts.dropped_oversize, 1);
