@@ -9,17 +9,16 @@
 //! that is spelled out, encoded (base64, percent) or broken by invisible characters.
 
 mod anchor;
-mod boundary;
+pub(crate) mod boundary;
 mod card;
 mod email;
 mod iban;
 mod ip;
 mod number;
-mod phone;
-pub mod secret;
+pub(crate) mod phone;
+pub(crate) mod secret;
 mod ssn;
 
-pub use boundary::LOOK_BEHIND;
 use core::ops::Range;
 
 /// What a finding is.
@@ -70,6 +69,21 @@ impl Entity {
         Entity::Jwt,
         Entity::PrivateKey,
     ];
+
+    /// Whether it is a credential, which has no shape worth keeping, rather than personal data.
+    #[must_use]
+    pub const fn is_credential(self) -> bool {
+        matches!(
+            self,
+            Entity::AwsAccessKey
+                | Entity::AwsSecretKey
+                | Entity::GithubToken
+                | Entity::ApiKey
+                | Entity::SlackToken
+                | Entity::Jwt
+                | Entity::PrivateKey
+        )
+    }
 
     /// The name in configuration, facts and metrics.
     #[must_use]
@@ -171,7 +185,9 @@ pub struct Finding {
 /// The text under scan, with what is known about its left.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene<'a> {
-    /// All bytes, the look-behind first.
+    /// All of it, the look-behind first.
+    pub text: &'a str,
+    /// Its bytes.
     pub bytes: &'a [u8],
     /// Where findings may begin: what stands before has been judged.
     pub floor: usize,
@@ -189,6 +205,7 @@ pub(crate) struct Scene<'a> {
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
     let mut findings = Vec::new();
     let scene = Scene {
+        text,
         bytes: text.as_bytes(),
         floor,
         label,
@@ -250,4 +267,4 @@ fn keep(findings: &mut Vec<Finding>, mut finding: Finding) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,9 +11,33 @@ pub const LOOK_BEHIND: usize = 96;
 /// How far a context word may be from what it tells about, in bytes.
 const CONTEXT_REACH: usize = 48;
 
-/// Whether the byte can be part of a word: letters, digits, the underscore, and everything that is not ASCII.
-pub fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+/// How a character bears on where words and findings can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Can be inside a finding.
+    Word,
+    /// Stands between the groups of a number, and between words.
+    Space,
+    /// Is never part of a finding (but for a PEM block) and ends any.
+    Break,
+}
+
+/// The kind of a character. Letters of the scripts that put spaces between words make words; those of the others break,
+/// so that text in them is not held back in a stream.
+pub fn kind(character: char) -> Kind {
+    match character {
+        ' ' | '\t' | '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}' => Kind::Space,
+        'A'..='Z' | 'a'..='z' | '0'..='9' => Kind::Word,
+        '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' => Kind::Word,
+        '\u{2010}'..='\u{2013}' => Kind::Word,
+        _ if is_letter(character) => Kind::Word,
+        _ => Kind::Break,
+    }
+}
+
+/// Letters beyond ASCII that can be part of an address: Latin, Greek, Cyrillic and their neighbours up to Lao.
+pub fn is_letter(character: char) -> bool {
+    matches!(character, '\u{c0}'..'\u{e00}' | '\u{1e00}'..'\u{2000}')
 }
 
 /// Whether a word can begin at `at`.
@@ -21,16 +45,16 @@ pub fn begins(bytes: &[u8], at: usize) -> bool {
     let Some(before) = at.checked_sub(1) else {
         return true;
     };
-    !bytes.get(before).copied().is_some_and(is_word_strict) || ends_escape(bytes, at)
+    !bytes.get(before).copied().is_some_and(is_word) || ends_escape(bytes, at)
 }
 
 /// Whether a word can end before `at`.
 pub fn ends(bytes: &[u8], at: usize) -> bool {
-    !bytes.get(at).copied().is_some_and(is_word_strict)
+    !bytes.get(at).copied().is_some_and(is_word)
 }
 
-/// As [`is_word`], but characters beyond ASCII divide: numbers and keys stand directly beside CJK text.
-fn is_word_strict(byte: u8) -> bool {
+/// Whether the byte belongs to a word. Characters beyond ASCII divide: numbers and keys stand directly beside CJK text.
+fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
@@ -125,6 +149,7 @@ mod tests {
     fn context_is_whole_words_within_reach() {
         let has = |left: &str, label: &str| {
             let scene = Scene {
+                text: left,
                 bytes: left.as_bytes(),
                 floor: 0,
                 label,

@@ -2,15 +2,21 @@
 //! around addresses), to the right over the labels of a domain name whose last one can be a top-level domain.
 //! Quoted local parts and address literals are not recognised.
 
-use super::boundary::{ends_escape, is_word};
+use super::boundary::{ends_escape, is_letter};
 use super::{Certainty, Entity, Finding, Scene};
 
 /// Longest stretch that is read to each side, in bytes; RFC 5321 allows 64 and 255.
 const MAX_SIDE: usize = 255;
 
+/// Signs that may stand in a local part, but not at its front.
+const SIGNS: [char; 5] = ['.', '%', '+', '\'', '-'];
+
 pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    if !scene.wanted.has(Entity::Email) {
+        return None;
+    }
     let start = local_start(scene, at)?;
-    let end = domain_end(scene.bytes, at.saturating_add(1))?;
+    let end = domain_end(scene, at.saturating_add(1))?;
     Some(Finding {
         span: start..end,
         entity: Entity::Email,
@@ -19,86 +25,76 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
 }
 
 fn local_start(scene: Scene<'_>, at: usize) -> Option<usize> {
-    let from = at.saturating_sub(MAX_SIDE).max(scene.floor);
-    let left = scene.bytes.get(from..at)?;
-    let is_local = |byte: &u8| is_word(*byte) || b".%+'-".contains(byte);
-    let run = left.iter().rev().take_while(|byte| is_local(byte)).count();
-    let mut start = at.saturating_sub(run);
+    let mut start = at;
+    for character in scene.text.get(scene.floor..at)?.chars().rev() {
+        let local = character.is_ascii_alphanumeric()
+            || character == '_'
+            || SIGNS.contains(&character)
+            || is_letter(character);
+        let before = start.saturating_sub(character.len_utf8());
+        if !local || at.saturating_sub(before) > MAX_SIDE {
+            break;
+        }
+        start = before;
+    }
     // An escape's letters in front belong to the escape; hex digits of \uXXXX too.
     for length in [1, 5] {
         let after = start.saturating_add(length);
-        if after < at
-            && start > 0
-            && ends_escape(scene.bytes, after)
-            && scene.bytes.get(start.saturating_sub(1)) == Some(&b'\\')
-        {
+        let backslash = start
+            .checked_sub(1)
+            .and_then(|before| scene.bytes.get(before))
+            == Some(&b'\\');
+        if after < at && backslash && ends_escape(scene.bytes, after) {
             start = after;
             break;
         }
     }
-    // What text puts in front of an address; and a character of which the bound has left only a part.
-    while start < at
-        && scene
-            .bytes
-            .get(start)
-            .is_some_and(|byte| b".%+'-".contains(byte) || is_continuation(*byte))
-    {
-        start = start.saturating_add(1);
-    }
+    // What text puts in front of an address is not its beginning.
+    let local = scene.text.get(start..at)?;
+    let start = at.saturating_sub(local.trim_start_matches(SIGNS).len());
     (start < at).then_some(start)
 }
 
-fn is_continuation(byte: u8) -> bool {
-    byte & 0xC0 == 0x80
-}
-
 /// The furthest end of a domain of two labels or more whose last label can be a top-level domain.
-fn domain_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let limit = from.saturating_add(MAX_SIDE).min(bytes.len());
+fn domain_end(scene: Scene<'_>, from: usize) -> Option<usize> {
     let mut at = from;
     let mut end = None;
     let mut labels = 0_usize;
-    loop {
-        let rest = bytes.get(at..limit)?;
-        let length = rest.iter().take_while(|byte| is_label(**byte)).count();
+    while at.saturating_sub(from) <= MAX_SIDE {
+        let rest = scene.text.get(at..)?;
+        let is_label = |character: char| {
+            character.is_ascii_alphanumeric() || character == '-' || is_letter(character)
+        };
+        let length = rest
+            .find(|character| !is_label(character))
+            .unwrap_or(rest.len());
         let label = rest.get(..length)?;
-        let trimmed = without_end_hyphens(label);
-        if trimmed.is_empty() || label.first() == Some(&b'-') {
+        let trimmed = label.trim_end_matches('-');
+        let behind = at.saturating_add(trimmed.len());
+        if trimmed.is_empty() || label.starts_with('-') || behind.saturating_sub(from) > MAX_SIDE {
             break;
         }
         labels = labels.saturating_add(1);
         if labels > 1 && is_top_level(trimmed) {
-            end = Some(at.saturating_add(trimmed.len()));
+            end = Some(behind);
         }
         at = at.saturating_add(length);
-        if bytes.get(at) != Some(&b'.') || trimmed.len() != length {
+        if scene.bytes.get(at) != Some(&b'.') || trimmed.len() != length {
             break;
         }
         at = at.saturating_add(1);
     }
-    // The bound may have cut a character.
-    end.filter(|end| !bytes.get(*end).copied().is_some_and(is_continuation))
-}
-
-fn without_end_hyphens(mut label: &[u8]) -> &[u8] {
-    while let Some(rest) = label.strip_suffix(b"-") {
-        label = rest;
-    }
-    label
-}
-
-fn is_label(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte >= 0x80
+    end
 }
 
 /// Letters only (of any script), or the ASCII form of an internationalised label.
-fn is_top_level(label: &[u8]) -> bool {
+fn is_top_level(label: &str) -> bool {
     let ascii_form = label
         .get(..4)
-        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"xn--"));
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"));
     label.len() >= 2
         && (ascii_form
-            || label
-                .iter()
-                .all(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80))
+            || !label
+                .bytes()
+                .any(|byte| byte.is_ascii_digit() || byte == b'-'))
 }

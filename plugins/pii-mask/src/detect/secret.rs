@@ -153,14 +153,20 @@ fn form_at(scene: Scene<'_>, start: usize) -> Option<(Range<usize>, Entity)> {
 pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
     const LENGTH: usize = 40;
     let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let left = scene.bytes.get(scene.floor..at).unwrap_or_default();
-    let start = at.saturating_sub(left.iter().rev().take_while(is_part).count());
+    let left = scene.bytes.get(..at).unwrap_or_default();
+    let start = at.saturating_sub(
+        left.iter()
+            .rev()
+            .take(LENGTH.saturating_add(1))
+            .take_while(is_part)
+            .count(),
+    );
     let right = scene.bytes.get(at..).unwrap_or_default();
     let end = at.saturating_add(right.iter().take_while(is_part).count());
     let word = scene.bytes.get(start..end).unwrap_or_default();
     let mixed = word.iter().any(u8::is_ascii_uppercase) && word.iter().any(u8::is_ascii_lowercase);
     let named = || context_contains(scene, start, "secret");
-    let found = word.len() == LENGTH && mixed && named();
+    let found = word.len() == LENGTH && start >= scene.floor && mixed && named();
     let finding = Finding {
         span: start..end,
         entity: Entity::AwsSecretKey,

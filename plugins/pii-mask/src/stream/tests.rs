@@ -1,0 +1,167 @@
+use super::*;
+use crate::detect::Certainty;
+use crate::detect::tests::dense_text;
+use crate::mask::Action;
+use proptest::prelude::*;
+
+fn masker() -> Masker {
+    let actions = Entity::ALL
+        .into_iter()
+        .map(|entity| (entity, Action::Redact))
+        .collect();
+    Masker::new(actions, Certainty::Context, None, Vec::new())
+}
+
+fn stream<'a>(pieces: impl IntoIterator<Item = &'a str>) -> (String, Tally) {
+    let (masker, mut stream) = (masker(), TextStream::default());
+    let (mut out, mut tally) = (String::new(), Tally::default());
+    for piece in pieces {
+        stream.push(piece, &masker, &mut tally, &mut out);
+    }
+    stream.finish(&masker, &mut tally, &mut out);
+    (out, tally)
+}
+
+fn whole(text: &str) -> (String, Tally) {
+    let mut tally = Tally::default();
+    let masked = masker().mask(text, "", &mut tally);
+    (masked.unwrap_or_else(|| text.to_owned()), tally)
+}
+
+/// One character a piece.
+fn characters(text: &str) -> Vec<&str> {
+    text.char_indices()
+        .map(|(at, character)| &text[at..at + character.len_utf8()])
+        .collect()
+}
+
+#[test]
+fn findings_over_pieces_are_masked_and_the_rest_flows() {
+    let (masker, mut stream) = (masker(), TextStream::default());
+    let mut tally = Tally::default();
+    let mut flow = Vec::new();
+    for piece in [
+        "Write to an",
+        "n@exam",
+        "ple.com or ",
+        "call +44 20",
+        " 7123 4567",
+        " tomor",
+        "row. 北京",
+        "4111111111111111",
+        "。",
+    ] {
+        let mut out = String::new();
+        stream.push(piece, &masker, &mut tally, &mut out);
+        flow.push(out);
+    }
+    assert_eq!(
+        flow,
+        [
+            "Write to ",
+            "",
+            "[EMAIL] or ",
+            "call ",
+            "",
+            "[PHONE] ",
+            "tomorrow. 北京",
+            "",
+            "[CARD]。"
+        ]
+    );
+}
+
+#[test]
+fn little_is_held() {
+    let (masker, mut stream) = (masker(), TextStream::default());
+    let (mut out, mut tally) = (String::new(), Tally::default());
+    for (text, held) in [
+        ("The quick ", 0),
+        ("brown", 5),
+        (" fox ", 0),
+        ("has 2 ", 2),
+        ("eyes", 4),
+        ("、日本語の文", 0),
+        (" 4111 1111 ", 10),
+        ("\n", 0),
+    ] {
+        stream.push(text, &masker, &mut tally, &mut out);
+        assert_eq!(stream.held_bytes(), held, "{text:?}");
+    }
+}
+
+#[test]
+fn endless_words_are_cut_and_credentials_in_them_swallowed() {
+    let blob = "QUJD".repeat(5_000);
+    let token = format!("eyJhbGciOiJSUzI1NiJ9.eyJ{blob}.{blob}");
+    let key = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
+        "MIIE\n".repeat(4_000)
+    );
+    let broken = format!("-----BEGIN PRIVATE KEY-----\n{}", "MIIE\n".repeat(4_000));
+    for (text, expected) in [
+        (format!("{blob}{blob}"), format!("{blob}{blob}")),
+        (
+            format!("{blob}+ann@example.com {blob}"),
+            // An address that would be longer than any can be begins where the longest would.
+            format!("{}[EMAIL] {blob}", &blob[..blob.len() + 4 - 255]),
+        ),
+        (
+            format!("{blob} ann@example.com {blob}"),
+            format!("{blob} [EMAIL] {blob}"),
+        ),
+        (format!("x {token} y"), "x [JWT] y".to_owned()),
+        (
+            format!("{} {token}", "a b".repeat(3_000)),
+            format!("{} [JWT]", "a b".repeat(3_000)),
+        ),
+        (format!("x {key} y"), "x [PRIVATE_KEY] y".to_owned()),
+        (format!("x {broken}. y"), "x [PRIVATE_KEY]. y".to_owned()),
+        (
+            format!("{} 4111111111111111 z", "12 34 ".repeat(2_000)),
+            format!("{} [CARD] z", "12 34 ".repeat(2_000)),
+        ),
+    ] {
+        assert_eq!(whole(&text).0, expected);
+        for size in [1, 7, 1000, text.len()] {
+            let pieces: Vec<&str> = text
+                .as_bytes()
+                .chunks(size)
+                .map(|piece| core::str::from_utf8(piece).unwrap())
+                .collect();
+            let (out, _) = stream(pieces);
+            assert_eq!(out, expected, "pieces of {size}");
+        }
+    }
+}
+
+fn split<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
+    let mut at: Vec<_> = cuts
+        .iter()
+        .map(|cut| floor_char_boundary(text, cut.index(text.len() + 1)))
+        .collect();
+    at.sort_unstable();
+    let (mut from, mut pieces) = (0, Vec::new());
+    for to in at {
+        pieces.push(&text[from..to]);
+        from = to;
+    }
+    pieces.push(&text[from..]);
+    pieces
+}
+
+proptest! {
+    #[test]
+    fn any_split_masks_like_the_whole(text in dense_text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let expected = whole(&text);
+        prop_assert_eq!(&stream(split(&text, &cuts)), &expected);
+        prop_assert_eq!(&stream(characters(&text)), &expected);
+    }
+
+    #[test]
+    fn long_texts_too(texts in prop::collection::vec(dense_text(), 0..6), long in 0_usize..6_000, cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let text = texts.join(&"a1".repeat(long / 2));
+        let expected = stream([text.as_str()]);
+        prop_assert_eq!(&stream(split(&text, &cuts)), &expected);
+    }
+}
