@@ -27,6 +27,7 @@ pub mod profile;
 pub mod query;
 pub mod root;
 pub mod route;
+pub mod rule;
 pub mod seal;
 pub mod sse;
 pub mod structured_field;

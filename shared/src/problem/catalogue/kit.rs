@@ -11,4 +11,10 @@ reasons! { "kit";
         "The route's metadata names a profile that the filter's configuration does not have. Add it under `profiles`, or correct the route.";
     PATH_AMBIGUOUS = 400 "path_ambiguous", "The request's path can be read in more than one way.",
         "The filter chooses its profile, or decides, by path, and this path has an encoded slash, dot segments, empty segments or a broken escape, which upstreams read differently. Send the plain path.";
+    BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too long to be looked at.",
+        "A rule needs the body (e.g. for the model's name), and it is longer than the filter's `max_body_bytes`.";
+    BODY_UNREADABLE = 500 "body_unreadable", "The gateway could not process this request.",
+        "The proxy did not hand over the body that it had announced, e.g. because it was spooled to a file. Raise the proxy's buffer.";
+    MODEL_UNREADABLE = 400 "model_unreadable", "The request does not name its model in a way that can be checked.",
+        "A rule looks at the model, and the body or the headers do not name exactly one in exactly one way: no JSON (or compressed), no model, the member or the header twice.";
 }

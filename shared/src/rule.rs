@@ -1,0 +1,13 @@
+//! Conditions that rules of several filters have in common: who asks ([`Who`]) and what is asked ([`What`]).
+//!
+//! Both are written as members of a rule, compiled once, and say of a request whether they fit. Every condition that is written must
+//! hold; one that is not written always does. What cannot be known (a model whose name we could not read) is neither a fit nor a
+//! misfit: the caller says how it counts, because an allowing rule must not fit on a guess, and a denying one must.
+
+mod asked;
+mod what;
+mod who;
+
+pub use asked::{Asked, ModelBody, Models};
+pub use what::{Doubt, What, WrittenWhat};
+pub use who::{Caller, Presence, Who, WrittenClaim, WrittenGroups, WrittenWho};

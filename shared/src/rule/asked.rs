@@ -1,0 +1,297 @@
+//! What a request asks for, read once for all rules: method, one-reading path, route, and the names of its models.
+//!
+//! Where the body names the model, [`Asked::read_model`] holds the request until its body is here; a filter before us may have read it
+//! already, then its fact is taken. A body that could be read in two ways, or not at all, ends the exchange: a rule over models must not
+//! be passed by hiding the model.
+
+use serde::Deserialize;
+
+use crate::body::BodyError;
+use crate::config::Bounded;
+use crate::exchange::Exchange;
+use crate::facts::ModelCall;
+use crate::headers::{HeaderBlock, Occurrence};
+use crate::host::Side;
+use crate::json::Limits;
+use crate::problem::Reply;
+use crate::problem::catalogue::kit::{
+    BODY_TOO_LARGE, BODY_UNREADABLE, MODEL_UNREADABLE, PATH_AMBIGUOUS,
+};
+use crate::route::{Model, Path, Route, Stated};
+
+/// How to learn the model that a body names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelBody {
+    /// `read`: hold the request until its body is here (Envoy: `allow_on_headers_stop_iteration: true`). `ignore`: the model stays
+    /// unknown, for proxies that cannot be set so; then no rule over models allows such a request, and each that denies does.
+    pub mode: ModelBodyMode,
+    /// Longest body that is read, in bytes; a longer one is refused with 413. Keep it below the proxy's own buffer limit.
+    pub max_body_bytes: Bounded<1_024, 67_108_864>,
+}
+
+impl Default for ModelBody {
+    fn default() -> Self {
+        Self {
+            mode: ModelBodyMode::Read,
+            max_body_bytes: Bounded::new(1_000_000),
+        }
+    }
+}
+
+/// Whether bodies are read for the model's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ModelBodyMode {
+    /// They are.
+    #[default]
+    Read,
+    /// They are not.
+    Ignore,
+}
+
+/// The models that a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Models {
+    /// None: the server has one only, or the operation is about no model.
+    None,
+    /// It may be about any: the body says it and has not been read, or the path is of no protocol that we know.
+    Unknown,
+    /// These: a model, or an endpoint and the model inside it.
+    Named(Vec<String>),
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    method: &'a str,
+    path: Path<'a>,
+    route: Option<Route<'a>>,
+    models: Models,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads method, path and headers.
+    ///
+    /// # Errors
+    /// A reply where they can be read in two ways.
+    pub fn read(headers: &'a HeaderBlock) -> Result<Self, Reply> {
+        let ambiguous = || Reply::new(&PATH_AMBIGUOUS);
+        let (Occurrence::Once(method), Occurrence::Once(target)) =
+            (headers.once(":method"), headers.once(":path"))
+        else {
+            return Err(ambiguous());
+        };
+        let method = std::str::from_utf8(method).map_err(|_| ambiguous())?;
+        let path = Path::parse(target).map_err(|_| ambiguous())?;
+        let route = match Route::parse(method.as_bytes(), &path) {
+            Some(route) => Some(
+                route
+                    .with_headers(headers.iter())
+                    .map_err(|_| Reply::new(&MODEL_UNREADABLE))?,
+            ),
+            None => None,
+        };
+        let models = match &route {
+            None => Models::Unknown,
+            Some(route) => {
+                let inner = route.inner_model.iter().map(|inner| inner.to_string());
+                match &route.model {
+                    Model::InBody(_) => Models::Unknown,
+                    Model::Named(name) => {
+                        Models::Named(std::iter::once(name.to_string()).chain(inner).collect())
+                    }
+                    Model::Unnamed if route.inner_model.is_some() => Models::Named(inner.collect()),
+                    Model::Unnamed => Models::None,
+                }
+            }
+        };
+        Ok(Self {
+            method,
+            path,
+            route,
+            models,
+        })
+    }
+
+    /// Learns the model from the body, if that is where it is named.
+    ///
+    /// # Errors
+    /// A reply where the body is too long, cannot be had, or does not name one model in one way.
+    pub async fn read_model(&mut self, exchange: &Exchange, how: &ModelBody) -> Result<(), Reply> {
+        let Some(Route {
+            model: Model::InBody(member),
+            ..
+        }) = self.route
+        else {
+            return Ok(());
+        };
+        if how.mode == ModelBodyMode::Ignore {
+            return Ok(());
+        }
+        if let Some(fact) = exchange.fact::<ModelCall>()
+            && !fact.model.is_empty()
+        {
+            self.models = Models::Named(vec![fact.model]);
+            return Ok(());
+        }
+        let limit = how.max_body_bytes.size();
+        let body = exchange
+            .body(Side::Request, limit)
+            .await
+            .map_err(|error| match error {
+                BodyError::TooLarge => Reply::new(&BODY_TOO_LARGE),
+                BodyError::Unreadable => Reply::new(&BODY_UNREADABLE),
+            })?;
+        let stated = Stated::parse(
+            &body,
+            member,
+            Limits {
+                max_bytes: limit,
+                ..Limits::default()
+            },
+        );
+        let name = stated
+            .ok()
+            .and_then(|stated| stated.model)
+            .ok_or_else(|| Reply::new(&MODEL_UNREADABLE))?;
+        self.models = Models::Named(vec![name.into_owned()]);
+        Ok(())
+    }
+
+    /// Method as sent.
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// Path without query.
+    pub const fn path(&self) -> &Path<'a> {
+        &self.path
+    }
+
+    /// Protocol and operation, where a grammar has the path.
+    pub const fn route(&self) -> Option<&Route<'a>> {
+        self.route.as_ref()
+    }
+
+    /// What is known of the models.
+    pub const fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// The fact to leave for the filters that follow; nothing for a path of no protocol.
+    pub fn model_call(&self) -> Option<ModelCall> {
+        let route = self.route.as_ref()?;
+        Some(ModelCall {
+            dialect: route.dialect.as_str().to_owned(),
+            operation: route.operation.as_str().to_owned(),
+            model: match &self.models {
+                Models::Named(names) => names.join("/"),
+                Models::None | Models::Unknown => String::new(),
+            },
+            version: route
+                .selector
+                .as_ref()
+                .map(|selector| selector.name().to_owned())
+                .unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(pairs: &[(&str, &str)]) -> HeaderBlock {
+        HeaderBlock::from_pairs(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+        )
+    }
+
+    fn reason(pairs: &[(&str, &str)]) -> &'static str {
+        Asked::read(&block(pairs))
+            .err()
+            .map_or("", |reply| reply.reason.code)
+    }
+
+    #[test]
+    fn the_models_are_those_that_path_and_headers_name() {
+        for (method, path, inner, models) in [
+            (
+                "POST",
+                "/v2/models/m/infer",
+                None,
+                Models::Named(vec!["m".to_owned()]),
+            ),
+            ("POST", "/v1/chat/completions", None, Models::Unknown),
+            ("GET", "/v2/health/live", None, Models::None),
+            ("GET", "/anything", None, Models::Unknown),
+            (
+                "POST",
+                "/endpoints/e/invocations",
+                Some("i"),
+                Models::Named(vec!["e".to_owned(), "i".to_owned()]),
+            ),
+        ] {
+            let mut pairs = vec![(":method", method), (":path", path)];
+            pairs.extend(inner.map(|inner| ("x-amzn-sagemaker-target-model", inner)));
+            assert_eq!(
+                Asked::read(&block(&pairs)).unwrap().models(),
+                &models,
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        assert_eq!(
+            reason(&[(":method", "GET"), (":path", "/a/../b")]),
+            "path_ambiguous"
+        );
+        assert_eq!(
+            reason(&[(":method", "GET"), (":path", "/a%2Fb")]),
+            "path_ambiguous"
+        );
+        assert_eq!(
+            reason(&[(":method", "GET"), (":path", "/a"), (":path", "/b")]),
+            "path_ambiguous"
+        );
+        assert_eq!(reason(&[(":path", "/a")]), "path_ambiguous");
+        let twice = [
+            (":method", "POST"),
+            (":path", "/endpoints/e/invocations"),
+            ("x-amzn-sagemaker-target-model", "a"),
+            ("x-amzn-sagemaker-target-model", "b"),
+        ];
+        assert_eq!(reason(&twice), "model_unreadable");
+    }
+
+    #[test]
+    fn the_fact_says_what_was_read() {
+        let headers = block(&[
+            (":method", "POST"),
+            (":path", "/v2/models/m/versions/3/infer"),
+        ]);
+        let call = Asked::read(&headers).unwrap().model_call().unwrap();
+        assert_eq!(
+            (
+                call.dialect.as_str(),
+                call.operation.as_str(),
+                call.model.as_str(),
+                call.version.as_str()
+            ),
+            ("open_inference", "infer", "m", "3")
+        );
+        assert_eq!(
+            Asked::read(&block(&[(":method", "GET"), (":path", "/x")]))
+                .unwrap()
+                .model_call(),
+            None
+        );
+    }
+}

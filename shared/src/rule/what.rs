@@ -1,0 +1,273 @@
+//! What is asked: conditions on method, path, dialect, operation and model.
+//!
+//! A request may name several models at once (a SageMaker endpoint and the model inside it). An allowing rule fits when each of them
+//! fits one of its patterns, a denying one when any of them does: see [`Doubt`].
+
+use serde::Deserialize;
+
+use super::asked::{Asked, Models};
+use crate::config::Problems;
+use crate::glob::Glob;
+use crate::route::{Dialect, Operation, Template};
+
+/// Conditions on the request.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct WrittenWhat {
+    /// Methods, in capitals: `["POST"]`.
+    pub methods: Vec<String>,
+    /// Path templates: `/v1/models/{model}/**`. One must fit the whole path.
+    pub paths: Vec<String>,
+    /// Names of models, endpoints or deployments; `*` stands for any run of characters.
+    pub models: Vec<String>,
+    /// What is asked of the model: `infer`, `chat`, `embed`, `list_models`, …
+    pub operations: Vec<Operation>,
+    /// Protocols: `openai`, `open_inference`, `sagemaker`, …
+    pub dialects: Vec<Dialect>,
+}
+
+/// How a condition counts that cannot be decided, because the request is of no protocol that we know or hides its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// As a misfit, and every model must fit: for rules that allow.
+    Misfits,
+    /// As a fit, and one model that fits is enough: for rules that deny or limit.
+    Fits,
+}
+
+/// Compiled conditions on the request.
+#[derive(Clone, Debug)]
+pub struct What {
+    methods: Vec<String>,
+    paths: Vec<Template>,
+    models: Vec<Glob>,
+    operations: Vec<Operation>,
+    dialects: Vec<Dialect>,
+}
+
+impl WrittenWhat {
+    /// Compiles the conditions; what is wrong with them is added to `problems`.
+    pub fn compile(self, problems: &mut Problems) -> What {
+        for (at, method) in self.methods.iter().enumerate() {
+            if method.is_empty()
+                || !method
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_')
+            {
+                problems.add(
+                    format!("methods[{at}]"),
+                    "is not a method",
+                    "write methods in capitals, such as POST",
+                );
+            }
+        }
+        let mut paths = Vec::new();
+        for (at, path) in self.paths.iter().enumerate() {
+            match Template::parse(path) {
+                Ok(template) => paths.push(template),
+                Err(fault) => problems.add(
+                    format!("paths[{at}]"),
+                    "is not a path template",
+                    fault.to_string(),
+                ),
+            }
+        }
+        What {
+            methods: self.methods,
+            paths,
+            models: self
+                .models
+                .iter()
+                .map(|pattern| Glob::new(pattern))
+                .collect(),
+            operations: self.operations,
+            dialects: self.dialects,
+        }
+    }
+}
+
+impl What {
+    /// Whether a condition looks at the model, whose name may have to be read from the body.
+    pub fn looks_at_model(&self) -> bool {
+        !self.models.is_empty()
+    }
+
+    /// Whether all conditions but those on the model hold.
+    pub fn fits_but_for_model(&self, asked: &Asked<'_>, doubt: Doubt) -> bool {
+        let of_route = |decide: &dyn Fn(&crate::route::Route<'_>) -> bool| {
+            asked.route().map_or(doubt == Doubt::Fits, decide)
+        };
+        (self.methods.is_empty() || self.methods.iter().any(|method| method == asked.method()))
+            && (self.paths.is_empty()
+                || self
+                    .paths
+                    .iter()
+                    .any(|template| template.matches(asked.path())))
+            && (self.operations.is_empty()
+                || of_route(&|route| self.operations.contains(&route.operation)))
+            && (self.dialects.is_empty()
+                || of_route(&|route| self.dialects.contains(&route.dialect)))
+    }
+
+    /// Whether every condition holds of the request.
+    pub fn fits(&self, asked: &Asked<'_>, doubt: Doubt) -> bool {
+        let of_model = || match (asked.models(), doubt) {
+            (Models::None, _) => false,
+            (Models::Unknown, doubt) => doubt == Doubt::Fits,
+            (Models::Named(names), Doubt::Misfits) => {
+                names.iter().all(|name| self.fits_model(name))
+            }
+            (Models::Named(names), Doubt::Fits) => names.iter().any(|name| self.fits_model(name)),
+        };
+        self.fits_but_for_model(asked, doubt) && (self.models.is_empty() || of_model())
+    }
+
+    fn fits_model(&self, name: &str) -> bool {
+        self.models.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::headers::HeaderBlock;
+    use serde_json::json;
+
+    fn headers(method: &str, path: &str, inner: Option<&str>) -> HeaderBlock {
+        let mut pairs = vec![
+            (&b":method"[..], method.as_bytes()),
+            (b":path", path.as_bytes()),
+        ];
+        pairs.extend(inner.map(|inner| (&b"x-amzn-sagemaker-target-model"[..], inner.as_bytes())));
+        HeaderBlock::from_pairs(pairs)
+    }
+
+    fn fits(
+        written: &serde_json::Value,
+        method: &str,
+        path: &str,
+        inner: Option<&str>,
+        doubt: Doubt,
+    ) -> bool {
+        let mut problems = Problems::default();
+        let what = serde_json::from_value::<WrittenWhat>(written.clone())
+            .unwrap()
+            .compile(&mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        what.fits(&Asked::read(&headers(method, path, inner)).unwrap(), doubt)
+    }
+
+    #[test]
+    fn every_condition_must_hold() {
+        let infer = "/v2/models/fraud/infer";
+        for (written, expected) in [
+            (json!({}), true),
+            (json!({"methods": ["POST"]}), true),
+            (json!({"methods": ["GET"]}), false),
+            (
+                json!({"paths": ["/v1/**", "/v2/models/{model}/infer"]}),
+                true,
+            ),
+            (json!({"paths": ["/v2/models/*"]}), false),
+            (json!({"models": ["fr*"]}), true),
+            (json!({"models": ["other"]}), false),
+            (json!({"operations": ["infer", "chat"]}), true),
+            (json!({"operations": ["explain"]}), false),
+            (json!({"dialects": ["open_inference"]}), true),
+            (json!({"dialects": ["openai"]}), false),
+            (
+                json!({"methods": ["POST"], "models": ["fraud"], "operations": ["explain"]}),
+                false,
+            ),
+        ] {
+            for doubt in [Doubt::Fits, Doubt::Misfits] {
+                assert_eq!(
+                    fits(&written, "POST", infer, None, doubt),
+                    expected,
+                    "{written}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_known_counts_as_the_caller_says() {
+        for (written, path) in [
+            (json!({"models": ["m"]}), "/v1/chat/completions"),
+            (json!({"models": ["m"]}), "/private/api"),
+            (json!({"operations": ["infer"]}), "/private/api"),
+            (json!({"dialects": ["openai"]}), "/private/api"),
+        ] {
+            assert!(
+                fits(&written, "POST", path, None, Doubt::Fits),
+                "{written} {path}"
+            );
+            assert!(
+                !fits(&written, "POST", path, None, Doubt::Misfits),
+                "{written} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_about_no_model_fits_no_pattern() {
+        for doubt in [Doubt::Fits, Doubt::Misfits] {
+            assert!(!fits(
+                &json!({"models": ["*"]}),
+                "GET",
+                "/v2/health/live",
+                None,
+                doubt
+            ));
+        }
+    }
+
+    #[test]
+    fn of_two_models_all_must_be_allowed_and_one_is_enough_to_deny() {
+        let path = "/endpoints/shared/invocations";
+        let only_endpoint = json!({"models": ["shared"]});
+        assert!(!fits(
+            &only_endpoint,
+            "POST",
+            path,
+            Some("secret.tar.gz"),
+            Doubt::Misfits
+        ));
+        assert!(fits(
+            &only_endpoint,
+            "POST",
+            path,
+            Some("secret.tar.gz"),
+            Doubt::Fits
+        ));
+        assert!(fits(
+            &json!({"models": ["shared", "secret.*"]}),
+            "POST",
+            path,
+            Some("secret.tar.gz"),
+            Doubt::Misfits
+        ));
+        assert!(fits(
+            &json!({"models": ["secret.*"]}),
+            "POST",
+            path,
+            Some("secret.tar.gz"),
+            Doubt::Fits
+        ));
+    }
+
+    #[test]
+    fn bad_methods_and_templates_are_problems() {
+        let mut problems = Problems::default();
+        serde_json::from_value::<WrittenWhat>(json!({"methods": ["post", ""], "paths": ["v1"]}))
+            .unwrap()
+            .compile(&mut problems);
+        let paths: Vec<&str> = problems
+            .found()
+            .iter()
+            .map(|problem| problem.path.as_str())
+            .collect();
+        assert_eq!(paths, ["methods[0]", "methods[1]", "paths[0]"]);
+    }
+}

@@ -1,0 +1,317 @@
+//! Who asks: conditions on the identity that an earlier filter verified. A client's headers are never looked at.
+
+use serde::Deserialize;
+
+use crate::claim::{ClaimPath, ClaimRule, Split, Test};
+use crate::config::Problems;
+use crate::facts::Identity;
+use crate::glob::Glob;
+
+/// Conditions on the caller.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct WrittenWho {
+    /// Whether there must be a verified identity: `required`, `absent` (nobody has authenticated) or `any`.
+    pub identity: Presence,
+    /// Names of consumers; `*` stands for any run of characters. One must fit.
+    pub consumers: Vec<String>,
+    /// Groups of the caller.
+    pub groups: WrittenGroups,
+    /// OAuth scopes, all of which the caller must have.
+    pub scopes: Vec<String>,
+    /// Claims, each of which must hold.
+    pub claims: Vec<WrittenClaim>,
+}
+
+/// Whether a rule is for callers who are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Only for callers with a verified identity.
+    #[default]
+    Required,
+    /// Only for callers without one.
+    Absent,
+    /// For everybody.
+    Any,
+}
+
+/// Conditions on the caller's groups, compared exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct WrittenGroups {
+    /// The caller must be in at least one of them.
+    pub any_of: Vec<String>,
+    /// The caller must be in all of them.
+    pub all_of: Vec<String>,
+    /// The caller must be in none of them.
+    pub none_of: Vec<String>,
+}
+
+/// A condition on one claim (of a token) or label (of a key). Exactly one of the tests is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct WrittenClaim {
+    /// Name of the claim, verbatim; or, beginning with `/`, a JSON Pointer: `/realm_access/roles`.
+    pub path: String,
+    /// How text is read: `whole` is one word, `spaces` is several.
+    pub split: WrittenSplit,
+    /// At least one of these words is among the claim's.
+    pub any_of: Option<Vec<serde_json::Value>>,
+    /// All of these words are among the claim's.
+    pub all_of: Option<Vec<serde_json::Value>>,
+    /// None of these words is among the claim's; an absent claim passes.
+    pub none_of: Option<Vec<serde_json::Value>>,
+}
+
+/// How a claim's text is read.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenSplit {
+    /// One text is one word.
+    #[default]
+    Whole,
+    /// Words between spaces.
+    Spaces,
+}
+
+/// The caller, as far as a rule needs to know.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller<'a> {
+    /// Nobody has authenticated.
+    Unknown,
+    /// A filter has verified this identity.
+    Known(&'a Identity),
+}
+
+impl<'a> From<Option<&'a Identity>> for Caller<'a> {
+    fn from(identity: Option<&'a Identity>) -> Self {
+        identity.map_or(Self::Unknown, Self::Known)
+    }
+}
+
+/// Compiled conditions on the caller.
+#[derive(Clone, Debug)]
+pub struct Who {
+    presence: Presence,
+    consumers: Vec<Glob>,
+    groups: WrittenGroups,
+    scopes: Vec<String>,
+    claims: Vec<ClaimRule>,
+}
+
+impl WrittenWho {
+    /// Compiles the conditions; what is wrong with them is added to `problems`.
+    pub fn compile(self, problems: &mut Problems) -> Who {
+        if self.identity == Presence::Absent && self.looks_at_identity() {
+            problems.add(
+                "identity",
+                "a caller without identity has no consumer, groups, scopes or claims",
+                "leave the other conditions out, or write `identity: required`",
+            );
+        }
+        let claims = self
+            .claims
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, claim)| {
+                problems.within(&format!("claims[{at}]"), |p| claim.compile(p))
+            })
+            .collect();
+        Who {
+            presence: self.identity,
+            consumers: self
+                .consumers
+                .iter()
+                .map(|pattern| Glob::new(pattern))
+                .collect(),
+            groups: self.groups,
+            scopes: self.scopes,
+            claims,
+        }
+    }
+
+    fn looks_at_identity(&self) -> bool {
+        !(self.consumers.is_empty()
+            && self.groups == WrittenGroups::default()
+            && self.scopes.is_empty()
+            && self.claims.is_empty())
+    }
+}
+
+impl WrittenClaim {
+    fn compile(self, problems: &mut Problems) -> Option<ClaimRule> {
+        let path = match ClaimPath::parse(&self.path) {
+            Ok(path) => path,
+            Err(fault) => {
+                problems.add("path", "is not a claim", fault.to_string());
+                return None;
+            }
+        };
+        let test = match (self.any_of, self.all_of, self.none_of) {
+            (Some(words), None, None) => Test::AnyOf(words),
+            (None, Some(words), None) => Test::AllOf(words),
+            (None, None, Some(words)) => Test::NoneOf(words),
+            (None, None, None) => Test::Present,
+            _ => {
+                problems.add(
+                    "",
+                    "has more than one test",
+                    "write any_of, all_of or none_of; more of them as further claims",
+                );
+                return None;
+            }
+        };
+        if let Test::AnyOf(words) | Test::AllOf(words) | Test::NoneOf(words) = &test
+            && (words.is_empty()
+                || words
+                    .iter()
+                    .any(|word| word.is_array() || word.is_object() || word.is_null()))
+        {
+            problems.add(
+                "",
+                "tests for no words, or for something that is not a word",
+                "write texts, numbers or booleans",
+            );
+            return None;
+        }
+        let split = match self.split {
+            WrittenSplit::Whole => Split::Whole,
+            WrittenSplit::Spaces => Split::Spaces,
+        };
+        Some(ClaimRule { path, split, test })
+    }
+}
+
+impl Who {
+    /// Whether every condition holds of the caller.
+    pub fn fits(&self, caller: Caller<'_>) -> bool {
+        match (caller, self.presence) {
+            (Caller::Unknown, Presence::Required) | (Caller::Known(_), Presence::Absent) => false,
+            (Caller::Known(identity), _) => self.fits_identity(identity),
+            (Caller::Unknown, _) => self.fits_identity(&Identity::default()),
+        }
+    }
+
+    fn fits_identity(&self, identity: &Identity) -> bool {
+        let is_in = |group: &String| identity.groups.contains(group);
+        (self.consumers.is_empty()
+            || self.consumers.iter().any(|pattern| {
+                !identity.consumer.is_empty() && pattern.matches(&identity.consumer)
+            }))
+            && (self.groups.any_of.is_empty() || self.groups.any_of.iter().any(is_in))
+            && self.groups.all_of.iter().all(is_in)
+            && !self.groups.none_of.iter().any(is_in)
+            && self
+                .scopes
+                .iter()
+                .all(|scope| identity.scopes.contains(scope))
+            && self
+                .claims
+                .iter()
+                .all(|claim| claim.holds(&identity.claims))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn who(written: serde_json::Value) -> Who {
+        let mut problems = Problems::default();
+        let who = serde_json::from_value::<WrittenWho>(written)
+            .unwrap()
+            .compile(&mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        who
+    }
+
+    fn ann() -> Identity {
+        serde_json::from_value(json!({"consumer": "ann", "groups": ["ml", "dev"], "scopes": ["infer"], "claims": {"tier": "gold", "realm": {"roles": ["a", "b"]}}})).unwrap()
+    }
+
+    #[test]
+    fn every_condition_must_hold() {
+        for (written, fits) in [
+            (json!({}), true),
+            (json!({"consumers": ["ann"]}), true),
+            (json!({"consumers": ["bob", "a*"]}), true),
+            (json!({"consumers": ["Ann"]}), false),
+            (json!({"groups": {"any_of": ["x", "ml"]}}), true),
+            (json!({"groups": {"any_of": ["m*"]}}), false),
+            (json!({"groups": {"all_of": ["ml", "dev"]}}), true),
+            (json!({"groups": {"all_of": ["ml", "x"]}}), false),
+            (json!({"groups": {"none_of": ["x"]}}), true),
+            (
+                json!({"groups": {"any_of": ["ml"], "none_of": ["dev"]}}),
+                false,
+            ),
+            (json!({"scopes": ["infer"]}), true),
+            (json!({"scopes": ["infer", "train"]}), false),
+            (
+                json!({"claims": [{"path": "tier", "any_of": ["gold"]}]}),
+                true,
+            ),
+            (
+                json!({"claims": [{"path": "/realm/roles", "all_of": ["a", "b"]}, {"path": "tier", "none_of": ["gold"]}]}),
+                false,
+            ),
+            (
+                json!({"consumers": ["ann"], "groups": {"any_of": ["x"]}}),
+                false,
+            ),
+            (json!({"identity": "any"}), true),
+            (json!({"identity": "absent"}), false),
+        ] {
+            assert_eq!(
+                who(written.clone()).fits(Caller::Known(&ann())),
+                fits,
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_identity_only_rules_for_it_fit() {
+        for (written, fits) in [
+            (json!({}), false),
+            (json!({"groups": {"none_of": ["x"]}}), false),
+            (json!({"identity": "absent"}), true),
+            (json!({"identity": "any"}), true),
+            (json!({"identity": "any", "consumers": ["*"]}), false),
+            (
+                json!({"identity": "any", "groups": {"none_of": ["x"]}}),
+                true,
+            ),
+        ] {
+            assert_eq!(
+                who(written.clone()).fits(Caller::Unknown),
+                fits,
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn contradictions_are_problems() {
+        for written in [
+            json!({"identity": "absent", "consumers": ["ann"]}),
+            json!({"claims": [{"path": ""}]}),
+            json!({"claims": [{"path": "a", "any_of": ["x"], "none_of": ["y"]}]}),
+            json!({"claims": [{"path": "a", "any_of": []}]}),
+            json!({"claims": [{"path": "a", "all_of": [["x"]]}]}),
+        ] {
+            let mut problems = Problems::default();
+            serde_json::from_value::<WrittenWho>(written.clone())
+                .unwrap()
+                .compile(&mut problems);
+            assert_eq!(problems.found().len(), 1, "{written}");
+        }
+    }
+}
