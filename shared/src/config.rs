@@ -59,7 +59,7 @@ impl Problems {
         problem: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let path = join(&self.prefix, path.as_ref());
+        let path = as_written(join(&self.prefix, path.as_ref()), &self.pruned);
         // What follows from a member that was itself refused is not a problem of its own.
         if self.pruned.iter().any(|gone| {
             path == *gone
@@ -107,6 +107,26 @@ impl Problems {
         self.pruned = pruned.iter().map(|path| join(&self.prefix, path)).collect();
         self
     }
+}
+
+/// The path with the indices that the operator wrote: elements that were taken out count again.
+fn as_written(mut path: String, gone: &[String]) -> String {
+    let element = |path: &'_ str| -> Option<(String, usize)> {
+        let (array, index) = path.strip_suffix(']')?.rsplit_once('[')?;
+        Some((array.to_owned(), index.parse().ok()?))
+    };
+    let mut elements: Vec<(String, usize)> = gone.iter().filter_map(|path| element(path)).collect();
+    // Outer arrays first, and in each the first element first: every step then sees the indices as written so far.
+    elements.sort_by_key(|(array, index)| (array.len(), *index));
+    for (array, index) in elements {
+        let shifted = path.strip_prefix(&array).and_then(|rest| {
+            let (at, rest) = rest.strip_prefix('[')?.split_once(']')?;
+            let at: usize = at.parse().ok()?;
+            (at >= index).then(|| format!("{array}[{}]{rest}", at.saturating_add(1)))
+        });
+        path = shifted.unwrap_or(path);
+    }
+    path
 }
 
 fn join(prefix: &str, path: &str) -> String {
@@ -176,4 +196,39 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_count_the_elements_that_were_taken_out() {
+        let mut problems = Problems::default();
+        let gone =
+            ["rules[1]", "rules[3]", "rules[4].who.claims[0]", "other[0]"].map(str::to_owned);
+        for path in [
+            "rules[0].id",
+            "rules[1].id",
+            "rules[2].who.claims[0].path",
+            "rules",
+            "rules_of[1]",
+        ] {
+            problems.beneath(&gone).add(path, "is wrong", "");
+        }
+        let paths: Vec<&str> = problems
+            .found()
+            .iter()
+            .map(|problem| problem.path.as_str())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "rules[0].id",
+                "rules[2].id",
+                "rules[4].who.claims[1].path",
+                "rules_of[1]"
+            ]
+        );
+    }
 }

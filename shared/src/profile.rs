@@ -2,7 +2,7 @@
 //!
 //! A configuration is a base and named profiles (the base with members replaced, RFC 7396). Chosen, in this order, by
 //! 1. route metadata, then virtual-host metadata: `modelgate: {FILTER: {profile: NAME}}` or `modelgate: {profile: NAME}`;
-//! 2. the first of the `rules` without header conditions that fits (host, path template, method);
+//! 2. the first of the `profile_rules` without header conditions that fits (host, path template, method);
 //! 3. else the base.
 //!
 //! A rule with header conditions looks at what a client may write, so it can only raise: it takes effect when its profile's `rank`

@@ -19,12 +19,15 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
-        self.allowed = hostcalls::define_metric(MetricType::Counter, "modelgate.bench_sdk.allowed").unwrap_or(0);
+        self.allowed = hostcalls::define_metric(MetricType::Counter, "modelgate.bench_sdk.allowed")
+            .unwrap_or(0);
         true
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { allowed: self.allowed }))
+        Some(Box::new(Stream {
+            allowed: self.allowed,
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {

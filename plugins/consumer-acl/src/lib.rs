@@ -1,1 +1,171 @@
-//! Placeholder.
+//! `consumer-acl`: who may ask what of which model.
+//!
+//! Decides by rules over the verified caller (consumer, groups, scopes, claims) and the request (method, path, protocol, operation,
+//! model). What no rule allows is denied. It believes no header of the client about who the client is, and refuses paths and bodies
+//! that could be read in two ways instead of guessing what the model server will read.
+
+pub mod config;
+pub mod engine;
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::{Decision, Identity};
+use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::metrics::Metric;
+use modelgate_kit::problem::Reply;
+use modelgate_kit::problem::catalogue::consumer_acl::{ACCESS_DENIED, IDENTITY_MISSING};
+use modelgate_kit::rule::{Asked, Caller, ModelBody};
+
+use config::{Config, Mode};
+use engine::{Decided, Effect, Engine};
+
+/// The filter.
+#[derive(Debug)]
+pub struct ConsumerAcl;
+
+/// The compiled configuration.
+#[derive(Debug)]
+pub struct Plan {
+    mode: Mode,
+    engine: Engine,
+    model_from_body: ModelBody,
+    shadow_denied: Metric,
+    /// Per rule: how often it decided, or would have.
+    decided: Vec<Metric>,
+    by_default: Metric,
+}
+
+impl Filter for ConsumerAcl {
+    const NAME: &'static str = "consumer_acl";
+    const NEEDS: Needs = Needs {
+        buffers_request: true,
+        response_headers: false,
+        request_body: true,
+        response_body: false,
+        holds: false,
+        callouts: false,
+        end: false,
+        tick_ms: 0,
+        order: 40,
+    };
+    type Config = Config;
+    type Plan = Plan;
+
+    fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+        let engine = Config::compile_rules(config.rules, config.combine, problems);
+        let counter = |tags: &[(&str, &str)], name| Metric::counter(Self::NAME, tags, name);
+        let decided = engine
+            .rules()
+            .iter()
+            .map(|rule| {
+                counter(
+                    &[("rule", &rule.id)],
+                    if rule.shadow {
+                        "shadow_matched"
+                    } else {
+                        "decided"
+                    },
+                )
+            })
+            .collect();
+        let plan = Plan {
+            mode: config.mode,
+            decided,
+            engine,
+            model_from_body: config.model_from_body,
+            shadow_denied: counter(&[], "shadow_denied"),
+            by_default: counter(&[], "decided_by_default"),
+        };
+        plan.shadow_denied.define(setup.host);
+        plan.by_default.define(setup.host);
+        Some(plan)
+    }
+
+    async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
+        let identity = exchange.fact::<Identity>();
+        let caller = Caller::from(identity.as_ref());
+        let verdict = plan.judge(caller, &exchange).await;
+        if plan.mode == Mode::Shadow {
+            if verdict.is_err() {
+                plan.shadow_denied.add(exchange.host(), 1);
+            }
+            return Ok(());
+        }
+        verdict
+    }
+}
+
+impl Plan {
+    async fn judge(&self, caller: Caller<'_>, exchange: &Exchange) -> Result<(), Reply> {
+        let headers = exchange.request()?;
+        let mut asked = Asked::read(&headers).inspect_err(|_| self.publish_default(exchange))?;
+        if self.engine.needs_model(caller, &asked) {
+            asked
+                .read_model(exchange, &self.model_from_body)
+                .await
+                .inspect_err(|_| self.publish_default(exchange))?;
+        }
+        let decided = self.engine.decide(caller, &asked);
+        self.record(decided, caller, &asked, exchange)?;
+        match decided.effect {
+            Effect::Allow => Ok(()),
+            Effect::Deny if matches!(caller, Caller::Unknown) && decided.rule.is_none() => {
+                Err(Reply::new(&IDENTITY_MISSING))
+            }
+            Effect::Deny => Err(Reply::new(&ACCESS_DENIED)),
+        }
+    }
+
+    /// Counts the decision and leaves it, with what was asked, for the filters that follow and for the audit.
+    fn record(
+        &self,
+        decided: Decided,
+        caller: Caller<'_>,
+        asked: &Asked<'_>,
+        exchange: &Exchange,
+    ) -> Result<(), Reply> {
+        let host = exchange.host();
+        for at in self.engine.shadows(caller, asked) {
+            if let Some(metric) = self.decided.get(at) {
+                metric.add(host, 1);
+            }
+        }
+        decided
+            .rule
+            .and_then(|at| self.decided.get(at))
+            .unwrap_or(&self.by_default)
+            .add(host, 1);
+        let rule = decided
+            .rule
+            .and_then(|at| self.engine.rules().get(at))
+            .map(|rule| rule.id.clone());
+        exchange.publish(&self.decision(decided.effect, rule.unwrap_or_default()))?;
+        if let Some(call) = asked.model_call() {
+            exchange.publish(&call)?;
+        }
+        Ok(())
+    }
+
+    /// A request that cannot be judged is denied by the default.
+    fn publish_default(&self, exchange: &Exchange) {
+        self.by_default.add(exchange.host(), 1);
+        // The refusal that follows carries the reason; a fact that cannot be left changes nothing about it.
+        let _ = exchange.publish(&self.decision(Effect::Deny, String::new()));
+    }
+
+    fn decision(&self, effect: Effect, rule: String) -> Decision {
+        Decision {
+            filter: ConsumerAcl::NAME.to_owned(),
+            effect: effect.as_str().to_owned(),
+            rule,
+            shadow: self.mode == Mode::Shadow,
+        }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+modelgate_kit::export!(ConsumerAcl: request_body);

@@ -1,4 +1,4 @@
-//! The members that every filter's configuration has besides its own: `profiles` and `rules`.
+//! The members that every filter's configuration has besides its own: `profiles` and `profile_rules`.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ enum HostPattern {
 /// The path can be read in more than one way.
 pub(crate) struct Ambiguous;
 
-/// Takes `profiles` and `rules` out of a configuration.
+/// Takes `profiles` and `profile_rules` out of a configuration.
 pub(crate) fn split(whole: Value, problems: &mut Problems) -> Split {
     let mut members = match whole {
         Value::Object(members) => members,
@@ -100,9 +100,11 @@ pub(crate) fn split(whole: Value, problems: &mut Problems) -> Split {
         ),
     }
     let rules = members
-        .remove("rules")
+        .remove("profile_rules")
         .and_then(|value| {
-            problems.within("rules", |p| strict::parse::<Vec<WrittenRule>>(&value, p))
+            problems.within("profile_rules", |p| {
+                strict::parse::<Vec<WrittenRule>>(&value, p)
+            })
         })
         .map(|p| p.value)
         .unwrap_or_default();
@@ -149,7 +151,7 @@ fn profile(name: &str, value: Value, problems: &mut Problems) -> Option<WrittenP
             }
         },
     };
-    for nested in ["profiles", "rules"] {
+    for nested in ["profiles", "profile_rules"] {
         if members.remove(nested).is_some() {
             problems.add(
                 format!("{path}.{nested}"),
@@ -193,7 +195,7 @@ impl WrittenRule {
         known: &[(String, u32)],
         problems: &mut Problems,
     ) -> Option<Rule> {
-        let path = format!("rules[{at}]");
+        let path = format!("profile_rules[{at}]");
         match known.iter().find(|(name, _)| *name == self.profile) {
             None => problems.add(format!("{path}.profile"), "names no profile", "add it under `profiles`"),
             Some((_, 0)) if !self.conditions.headers.is_empty() => problems.add(
@@ -304,7 +306,7 @@ impl HostPattern {
     }
 }
 
-/// Schema of `profiles` and `rules`, given the properties of the base.
+/// Schema of `profiles` and `profile_rules`, given the properties of the base.
 #[cfg(feature = "schema")]
 pub(crate) fn schema_members(overrides: Value) -> Map<String, Value> {
     let mut members = match overrides {
@@ -324,6 +326,6 @@ pub(crate) fn schema_members(overrides: Value) -> Map<String, Value> {
         rules.remove("$schema");
         rules.remove("title");
     }
-    out.insert("rules".into(), rules);
+    out.insert("profile_rules".into(), rules);
     out
 }

@@ -374,7 +374,7 @@ fn the_route_chooses_the_profile_and_an_unknown_one_is_refused() {
 #[test]
 fn a_header_raises_a_profile_but_never_lowers_it() {
     let config = r#"{"steps": ["deny"], "profiles": {"open": {"steps": []}, "strict": {"rank": 2, "steps": ["deny"]}, "raised": {"rank": 1, "steps": []}},
-        "rules": [{"match": {"methods": ["POST"]}, "profile": "strict"}, {"match": {"headers": [{"name": "x-want"}]}, "profile": "raised"}]}"#;
+        "profile_rules": [{"match": {"methods": ["POST"]}, "profile": "strict"}, {"match": {"headers": [{"name": "x-want"}]}, "profile": "raised"}]}"#;
     let (host, mut vm) = vm(config);
     host.request
         .borrow_mut()
@@ -395,7 +395,7 @@ fn a_header_raises_a_profile_but_never_lowers_it() {
 
 #[test]
 fn a_path_rule_cannot_be_evaded_by_writing_the_path_otherwise() {
-    let config = r#"{"profiles": {"strict": {"steps": ["deny"]}}, "rules": [{"match": {"path": "/v1/models/{model}/**"}, "profile": "strict"}]}"#;
+    let config = r#"{"profiles": {"strict": {"steps": ["deny"]}}, "profile_rules": [{"match": {"path": "/v1/models/{model}/**"}, "profile": "strict"}]}"#;
     for (path, reason) in [
         ("/v1/models/m/x?y=1", "host_refused"),
         ("/v1/%6dodels/m", "path_ambiguous"),
@@ -420,7 +420,7 @@ fn a_path_rule_cannot_be_evaded_by_writing_the_path_otherwise() {
 #[test]
 fn a_configuration_is_refused_with_all_that_is_wrong() {
     let host = Rc::new(Recorder::default());
-    let config = r#"{"stesp": [], "steps": ["", "a", ""], "profiles": {"p": {"steps": 5}}, "rules": [{"match": {"headers": [{"name": "x"}]}, "profile": "p"}, {"match": {}, "profile": "q"}]}"#;
+    let config = r#"{"stesp": [], "steps": ["", "a", ""], "profiles": {"p": {"steps": 5}}, "profile_rules": [{"match": {"headers": [{"name": "x"}]}, "profile": "p"}, {"match": {}, "profile": "q"}]}"#;
     *host.config.borrow_mut() = config.as_bytes().to_vec();
     let mut vm = Vm::new(
         Rc::clone(&host) as Rc<dyn Host>,
@@ -434,9 +434,9 @@ fn a_configuration_is_refused_with_all_that_is_wrong() {
         "steps[0]: is empty",
         "steps[2]: is empty",
         "profiles.p.steps: has the wrong type",
-        "rules[0].match.headers",
-        "rules[1].profile",
-        "rules[1].match: has no condition",
+        "profile_rules[0].match.headers",
+        "profile_rules[1].profile",
+        "profile_rules[1].match: has no condition",
     ] {
         assert!(told.contains(expected), "{expected} is missing in\n{told}");
     }

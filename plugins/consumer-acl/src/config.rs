@@ -1,0 +1,97 @@
+//! What the operator writes, and how it becomes the rules that run.
+
+use modelgate_kit::config::Problems;
+use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
+use serde::Deserialize;
+
+use crate::engine::{Combining, Effect, Engine, Rule};
+
+/// Configuration of `consumer-acl`. Without rules, everything is denied.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `enforce`, or `shadow`: decide, record the decision, and let every request pass.
+    pub mode: Mode,
+    /// How rules combine: `deny_overrides` (any rule that denies wins, wherever it stands) or `first_match`.
+    pub combine: Combining,
+    /// The rules. What no rule allows is denied.
+    pub rules: Vec<WrittenRule>,
+    /// How to learn the model where a request's body names it. Bodies are read only for requests that a rule over models may fit.
+    pub model_from_body: ModelBody,
+}
+
+/// Whether decisions are enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They are.
+    #[default]
+    Enforce,
+    /// They are only recorded.
+    Shadow,
+}
+
+/// One rule.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRule {
+    /// Name of the rule: in the fact `decision`, in metrics and in audit events. Letters, digits, `_`, `-` and `.`; unique.
+    pub id: String,
+    /// What follows when the rule fits: `allow` or `deny`.
+    pub effect: Effect,
+    /// `enforce`, or `shadow`: the rule is tried and counted, but decides nothing.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Who asks. Without it: any caller with a verified identity.
+    #[serde(default)]
+    pub who: WrittenWho,
+    /// What is asked. Without it: anything.
+    #[serde(default)]
+    pub what: WrittenWhat,
+}
+
+/// Longest id of a rule, in bytes.
+const LONGEST_ID: usize = 64;
+
+impl Config {
+    /// Compiles the rules; what is wrong with them is added to `problems`.
+    pub fn compile_rules(
+        rules: Vec<WrittenRule>,
+        combining: Combining,
+        problems: &mut Problems,
+    ) -> Engine {
+        let mut compiled: Vec<Rule> = Vec::with_capacity(rules.len());
+        for (at, rule) in rules.into_iter().enumerate() {
+            problems.within(&format!("rules[{at}]"), |problems| {
+                let plain =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+                if !(1..=LONGEST_ID).contains(&rule.id.len()) || !rule.id.bytes().all(plain) {
+                    problems.add(
+                        "id",
+                        "is not an id",
+                        "write 1 to 64 letters, digits, `_`, `-` or `.`",
+                    );
+                } else if compiled.iter().any(|other| other.id == rule.id) {
+                    problems.add(
+                        "id",
+                        "is the id of another rule too",
+                        "give each rule its own: the id says which rule decided",
+                    );
+                }
+                let who = problems.within("who", |p| rule.who.compile(p));
+                let what = problems.within("what", |p| rule.what.compile(p));
+                compiled.push(Rule {
+                    id: rule.id,
+                    effect: rule.effect,
+                    shadow: rule.mode == Mode::Shadow,
+                    who,
+                    what,
+                });
+            });
+        }
+        Engine::new(combining, compiled)
+    }
+}

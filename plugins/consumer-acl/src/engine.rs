@@ -1,0 +1,152 @@
+//! Decides: which rules fit a request, and what follows.
+//!
+//! Every rule is tried in its order. With `deny_overrides` the first denying rule that fits decides, else the first allowing one; with
+//! `first_match` the first that fits. If none fits, the request is denied. An allowing rule fits only on what is known; a denying one
+//! also on what is in doubt (see [`modelgate_kit::rule`]).
+//!
+//! Shadow rules are tried too, so that their effect can be seen before it counts; they decide nothing.
+//!
+//! The order of trying is linear in the number of rules. Nothing outside this file depends on it, so that indexes can come.
+
+use modelgate_kit::rule::{Asked, Caller, Doubt, What, Who};
+use serde::Deserialize;
+
+/// What follows when a rule fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The request may pass.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+impl Effect {
+    /// The word in the fact `decision`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+
+    const fn doubt(self) -> Doubt {
+        match self {
+            Self::Allow => Doubt::Misfits,
+            Self::Deny => Doubt::Fits,
+        }
+    }
+}
+
+/// Which of the rules that fit decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Combining {
+    /// A denying one if there is any, wherever it stands: the order of the rules cannot open a hole.
+    #[default]
+    DenyOverrides,
+    /// The first.
+    FirstMatch,
+}
+
+/// A compiled rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Name of the rule.
+    pub id: String,
+    /// What follows when it fits.
+    pub effect: Effect,
+    /// It decides nothing.
+    pub shadow: bool,
+    /// Who asks.
+    pub who: Who,
+    /// What is asked.
+    pub what: What,
+}
+
+impl Rule {
+    fn fits(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
+        self.who.fits(caller) && self.what.fits(asked, self.effect.doubt())
+    }
+}
+
+/// All rules.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    combining: Combining,
+    rules: Vec<Rule>,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// Allowed or denied.
+    pub effect: Effect,
+    /// Place of the rule that decided; none for the default.
+    pub rule: Option<usize>,
+}
+
+impl Engine {
+    /// An engine over these rules.
+    pub const fn new(combining: Combining, rules: Vec<Rule>) -> Self {
+        Self { combining, rules }
+    }
+
+    /// The rules, in their order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether the decision may hang on the model's name: some rule over models fits in everything else.
+    pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.what.looks_at_model()
+                && rule.who.fits(caller)
+                && rule.what.fits_but_for_model(asked, rule.effect.doubt())
+        })
+    }
+
+    /// Decides.
+    pub fn decide(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Decided {
+        let mut allowed = None;
+        for (at, rule) in self
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| !rule.shadow)
+        {
+            let superfluous = rule.effect == Effect::Allow && allowed.is_some();
+            if superfluous || !rule.fits(caller, asked) {
+                continue;
+            }
+            if rule.effect == Effect::Deny || self.combining == Combining::FirstMatch {
+                return Decided {
+                    effect: rule.effect,
+                    rule: Some(at),
+                };
+            }
+            allowed = Some(at);
+        }
+        match allowed {
+            Some(at) => Decided {
+                effect: Effect::Allow,
+                rule: Some(at),
+            },
+            None => Decided {
+                effect: Effect::Deny,
+                rule: None,
+            },
+        }
+    }
+
+    /// Places of the shadow rules that fit.
+    pub fn shadows(&self, caller: Caller<'_>, asked: &Asked<'_>) -> impl Iterator<Item = usize> {
+        self.rules
+            .iter()
+            .enumerate()
+            .filter(move |(_, rule)| rule.shadow && rule.fits(caller, asked))
+            .map(|(at, _)| at)
+    }
+}
