@@ -167,5 +167,4 @@ impl Plan {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
 modelgate_kit::export!(ConsumerAcl: request_body);
