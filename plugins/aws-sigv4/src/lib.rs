@@ -118,7 +118,6 @@ impl Filter for AwsSigv4 {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
 modelgate_kit::export!(AwsSigv4: request_body);
 
 /// The length that the request announces.
