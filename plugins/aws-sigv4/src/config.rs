@@ -100,7 +100,7 @@ pub struct WrittenCredentials {
 
 /// Who rewrites host and path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum RewrittenBy {
     /// This filter.
@@ -112,7 +112,7 @@ pub enum RewrittenBy {
 
 /// What happens with a path that has two readings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum AmbiguousPaths {
     /// The request is refused.
@@ -124,7 +124,7 @@ pub enum AmbiguousPaths {
 
 /// What happens with the query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum QueryPolicy {
     /// Its canonical form is signed and sent.
@@ -136,7 +136,7 @@ pub enum QueryPolicy {
 
 /// What is signed of the body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum PayloadPolicy {
     /// Its hash.
@@ -150,7 +150,7 @@ pub enum PayloadPolicy {
 
 /// What happens with `x-amzn-*` headers that are not listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum OtherClientHeaders {
     /// The request is refused.
@@ -162,7 +162,7 @@ pub enum OtherClientHeaders {
 
 /// Something that depends on the service unless it is said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
     /// As the service wants it.
@@ -186,7 +186,7 @@ impl Switch {
 
 /// How often the path is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenPathEncoding {
     /// As the service wants it.
@@ -200,7 +200,7 @@ pub enum WrittenPathEncoding {
 
 /// When a session token is added.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenTokenSigning {
     /// Before signing.

@@ -39,15 +39,10 @@ impl Filter for AwsSigv4 {
     const NAME: &'static str = "aws_sigv4";
     const NEEDS: Needs = Needs {
         buffers_request: true,
-        response_headers: false,
         request_body: true,
-        response_body: false,
-        holds: false,
-        callouts: false,
-        end: false,
-        tick_ms: 0,
         // After everything that changes a request.
-        order: 90,
+        order: 60,
+        ..Needs::NONE
     };
     type Config = Config;
     type Plan = Plan;
