@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out.
 
+mod build;
 mod progress;
 mod scenario;
 
@@ -26,12 +27,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Build(build::Arguments),
     Scenario(scenario::Arguments),
 }
 
 /// Reads the command line and runs what it asks for.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Build(arguments) => build::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments),
     };
     result.unwrap_or_else(|error| {
