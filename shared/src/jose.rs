@@ -27,7 +27,7 @@ pub use accelerator::{Accelerator, FOREIGN_FUNCTION, SignatureQuery, decode_answ
 pub use algorithm::{Algorithm, Algorithms, Hash};
 pub use claims::Claims;
 pub use expect::{DEFAULT_TYPES, Expectations};
-pub use header::Header;
+pub use header::{Header, media_type};
 pub use jwk::{Key, KeyFault, MIN_RSA_BITS, Secrets};
 pub use keyset::{KeySet, KeySetFault, MAX_KEYS, MAX_TRIED};
 pub use refusal::Refusal;

@@ -1,1 +1,115 @@
-//! Placeholder.
+//! Lets a request pass only with a token that a trusted issuer has signed for us, and tells everybody after it who calls.
+//!
+//! The token is taken from exactly one place, verified ([`accept`]), removed; the caller becomes the identity fact and, where asked for,
+//! headers that no client can set. Keys are given, or fetched in the background and shared between workers ([`keys`]).
+//!
+//! It cannot revoke: a signed token is good until it expires, or until its key is gone. It does not look at opaque tokens
+//! (introspection), nor at proof of possession (DPoP, mTLS).
+
+pub mod accept;
+pub mod cache;
+pub mod caller;
+pub mod challenge;
+pub mod config;
+pub mod keys;
+pub mod place;
+pub mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::host::Status;
+use modelgate_kit::jose::Refusal;
+use modelgate_kit::problem::Reply;
+use modelgate_kit::root::Root;
+
+use config::{Config, OnMissing, TokenToUpstream};
+use keys::refresh::keep_fresh;
+use plan::Plan;
+
+/// The filter.
+pub struct JwtAuth;
+
+impl Filter for JwtAuth {
+    const NAME: &'static str = "jwt_auth";
+    const NEEDS: Needs = Needs {
+        buffers_request: false,
+        response_headers: false,
+        request_body: false,
+        response_body: false,
+        // For keys that are being fetched.
+        holds: true,
+        callouts: true,
+        end: false,
+        tick_ms: 500,
+        // Before everything that depends on who calls.
+        order: 20,
+    };
+    type Config = Config;
+    type Plan = Plan;
+
+    fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+        Plan::compile(config, setup, problems)
+    }
+
+    async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
+        let request = exchange.request()?;
+        let refused = |refusal: Refusal| plan.challenge.reply(refusal.into(), &[]);
+        let Some(found) = plan.places.find(&request).map_err(refused)? else {
+            return match plan.on_missing {
+                OnMissing::Deny => Err(refused(Refusal::Missing)),
+                OnMissing::Allow => Ok(plan.write_headers(&exchange, &request, &[])?),
+            };
+        };
+        let accepted = plan.accept(&exchange, &found.token).await?;
+        if plan.token_to_upstream == TokenToUpstream::Strip {
+            found.strip(&exchange)?;
+        }
+        plan.write_headers(&exchange, &request, &accepted.headers)?;
+        exchange.publish(&accepted.identity)?;
+        Ok(())
+    }
+
+    async fn background(plan: Rc<Plan>, root: Root) {
+        let mut tasks: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
+        for fetched in plan.fetched() {
+            tasks.push(Box::pin(keep_fresh(Rc::clone(fetched), root.clone())));
+        }
+        poll_fn(|context| {
+            tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
+            if tasks.is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+impl Plan {
+    /// Sets the headers of verified claims, and removes what a client has put under their names.
+    fn write_headers(
+        &self,
+        exchange: &Exchange,
+        request: &HeaderBlock,
+        values: &[Option<String>],
+    ) -> Result<(), Status> {
+        for (at, name) in self.headers.names().enumerate() {
+            match values.get(at).and_then(Option::as_ref) {
+                Some(value) => exchange.set_request_header(name, value)?,
+                None if request.first(name).is_some() => exchange.remove_request_header(name)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}

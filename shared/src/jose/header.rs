@@ -67,8 +67,8 @@ fn text_member<'a>(
     }
 }
 
-/// RFC 7515 section 4.1.9: media types compare without case, and `application/` is left out when nothing else has a slash.
-pub(super) fn media_type(text: &str) -> String {
+/// The form in which media types compare (RFC 7515 section 4.1.9): without case, and without `application/` when no other slash follows.
+pub fn media_type(text: &str) -> String {
     let mut lower = text.to_ascii_lowercase();
     if let Some(short) = lower.strip_prefix("application/")
         && !short.contains('/')

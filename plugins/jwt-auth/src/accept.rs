@@ -1,0 +1,184 @@
+//! From a token's bytes to an accepted caller.
+//!
+//! Remembered tokens are looked at first, with their times and the generation of the keys. Otherwise the token is taken
+//! apart, its issuer found by what it claims, its signature checked with that issuer's keys, and only then its claims.
+//! When no key fits, the issuer's keys are asked for anew, once per request.
+
+use std::rc::Rc;
+
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::Identity;
+use modelgate_kit::host::Host;
+use modelgate_kit::jose::{
+    Accelerator, Claims, FOREIGN_FUNCTION, Refusal, SignatureQuery, Token, Verified, decode_answer,
+};
+use modelgate_kit::problem::Reply;
+
+use crate::challenge::Denial;
+use crate::keys::{Keys, Renewal};
+use crate::plan::{Issuer, Plan};
+
+/// A caller whose token was found good.
+pub struct Accepted {
+    /// Which issuer, by its place in the plan.
+    issuer: usize,
+    /// Generation of the keys that the token was verified with.
+    generation: u64,
+    claims: Claims,
+    /// For policies, limits and the audit log.
+    pub identity: Identity,
+    /// One value per header of the plan.
+    pub headers: Vec<Option<String>>,
+}
+
+impl Plan {
+    /// Finds out whether a token is good, and whose it is.
+    ///
+    /// # Errors
+    /// The reply to the client.
+    pub async fn accept(&self, exchange: &Exchange, token: &[u8]) -> Result<Rc<Accepted>, Reply> {
+        if let Some(accepted) = self.recall(token, exchange.now_ns() / 1_000_000)? {
+            return Ok(accepted);
+        }
+        let refuse = |denial: Denial| self.challenge.reply(denial, &[]);
+        let parsed =
+            Token::parse(token, self.max_token_bytes).map_err(|refusal| refuse(refusal.into()))?;
+        let (at, issuer) = self
+            .issuer_of(&parsed)
+            .map_err(|refusal| refuse(refusal.into()))?;
+        let accepted = self.judge(exchange, token, parsed, at, issuer).await;
+        let accepted = Rc::new(
+            accepted.map_err(|denial| self.challenge.reply(denial, &issuer.expectations.scopes))?,
+        );
+        self.cache
+            .borrow_mut()
+            .remember(token, Rc::clone(&accepted));
+        Ok(accepted)
+    }
+
+    /// A remembered token that is still good; one whose keys have changed is forgotten and verified anew.
+    fn recall(&self, token: &[u8], now_ms: u64) -> Result<Option<Rc<Accepted>>, Reply> {
+        let Some(accepted) = self.cache.borrow_mut().recall(token) else {
+            return Ok(None);
+        };
+        let Some(issuer) = self.issuers.get(accepted.issuer) else {
+            return Ok(None);
+        };
+        match issuer.keys.current(now_ms) {
+            Some(keys) if keys.generation == accepted.generation => {}
+            _ => {
+                self.cache.borrow_mut().forget(token);
+                return Ok(None);
+            }
+        }
+        match issuer
+            .expectations
+            .check_time(&accepted.claims, now_ms / 1000)
+        {
+            Ok(()) => Ok(Some(accepted)),
+            Err(refusal) => {
+                self.cache.borrow_mut().forget(token);
+                Err(self.challenge.reply(refusal.into(), &[]))
+            }
+        }
+    }
+
+    /// The issuer that the token names; when it names none, the only one, if that one does not insist on `iss`.
+    fn issuer_of(&self, token: &Token<'_>) -> Result<(usize, &Issuer), Refusal> {
+        let claims = token.unverified_claims()?;
+        match (claims.issuer(), self.issuers.as_slice()) {
+            (Some(name), issuers) => issuers
+                .iter()
+                .enumerate()
+                .find(|(_, issuer)| issuer.expectations.issuer == name)
+                .ok_or(Refusal::IssuerUnknown),
+            (None, [only])
+                if !only
+                    .expectations
+                    .required
+                    .iter()
+                    .any(|claim| claim == "iss") =>
+            {
+                Ok((0, only))
+            }
+            (None, _) => Err(Refusal::ClaimMissing),
+        }
+    }
+
+    async fn judge(
+        &self,
+        exchange: &Exchange,
+        bytes: &[u8],
+        token: Token<'_>,
+        at: usize,
+        issuer: &Issuer,
+    ) -> Result<Accepted, Denial> {
+        let kid = token.header().kid.clone();
+        let (verified, keys) = match self.verify(exchange, token, issuer) {
+            Err(denial) if is_about_keys(denial, kid.as_deref()) => {
+                let renewal = issuer.keys.renew(exchange, kid.as_deref()).await;
+                match renewal {
+                    Renewal::Unavailable => return Err(Denial::KeysUnavailable),
+                    Renewal::UpToDate => return Err(denial),
+                    Renewal::Renewed => {
+                        let again = Token::parse(bytes, self.max_token_bytes)?;
+                        let outcome = self.verify(exchange, again, issuer);
+                        if matches!(outcome, Err(Denial::Token(Refusal::KeyUnknown))) {
+                            issuer
+                                .keys
+                                .note_unknown(kid.as_deref(), exchange.now_ns() / 1_000_000);
+                        }
+                        outcome?
+                    }
+                }
+            }
+            outcome => outcome?,
+        };
+        let claims = issuer
+            .expectations
+            .check(&verified, exchange.now_ns() / 1_000_000_000)?;
+        Ok(Accepted {
+            issuer: at,
+            generation: keys.generation,
+            identity: issuer.portrait.draw(&claims)?,
+            headers: self.headers.values(&claims)?,
+            claims,
+        })
+    }
+
+    fn verify(
+        &self,
+        exchange: &Exchange,
+        token: Token<'_>,
+        issuer: &Issuer,
+    ) -> Result<(Verified, Rc<Keys>), Denial> {
+        let keys = issuer
+            .keys
+            .current(exchange.now_ns() / 1_000_000)
+            .ok_or(Denial::KeysUnavailable)?;
+        let verified = token.verify(
+            &keys.set,
+            issuer.algorithms,
+            Some(&HostVerifier(exchange.host())),
+        )?;
+        Ok((verified, keys))
+    }
+}
+
+/// Whether newer keys might change the outcome. A token without a name for its key may be signed with one that we do not have yet.
+fn is_about_keys(denial: Denial, kid: Option<&str>) -> bool {
+    match denial {
+        Denial::KeysUnavailable | Denial::Token(Refusal::KeyUnknown) => true,
+        Denial::Token(Refusal::SignatureRefused) => kid.is_none(),
+        Denial::Token(_) => false,
+    }
+}
+
+/// The host's own verifier, where it has one.
+struct HostVerifier<'a>(&'a dyn Host);
+
+impl Accelerator for HostVerifier<'_> {
+    fn verify(&self, query: &SignatureQuery<'_>) -> Option<bool> {
+        decode_answer(&self.0.foreign(FOREIGN_FUNCTION, &query.encode()).ok()?)
+    }
+}

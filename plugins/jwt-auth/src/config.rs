@@ -1,0 +1,328 @@
+//! What an operator writes.
+//!
+//! Two sets of defaults cannot arise: these types are the only place that has them, and `plan.rs` reads nothing else.
+
+use modelgate_kit::config::{Bounded, Secret};
+use serde::Deserialize;
+
+/// Configuration of `jwt_auth`.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The issuers whose tokens are accepted; at least one. A token belongs to the one that its `iss` names.
+    pub issuers: Vec<IssuerConfig>,
+    /// Where a token may stand. More than one token in a request is refused, wherever they stand.
+    pub token_from: TokenFrom,
+    /// Whether the upstream sees the token: `strip` removes it from header, cookie or query; `keep` leaves it.
+    pub token_to_upstream: TokenToUpstream,
+    /// Longest token that is looked at, in bytes.
+    pub max_token_bytes: Bounded<128, 65_536>,
+    /// What becomes of a request without any token: `deny`, or `allow` without an identity. A token that is there is always verified.
+    pub on_missing: OnMissing,
+    /// Request headers that carry verified claims to the upstream. Whatever a client sends under these names is removed.
+    pub claims_to_headers: Vec<ClaimToHeader>,
+    /// Verified tokens that are remembered per worker, so that each is verified once; 0 for none.
+    pub token_cache_entries: Bounded<0, 100_000>,
+    /// `realm` of the challenge (RFC 6750 section 3).
+    pub realm: String,
+    /// URL of the protected resource's metadata, told to clients in the challenge (RFC 9728 section 5.1).
+    pub resource_metadata: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            issuers: Vec::new(),
+            token_from: TokenFrom::default(),
+            token_to_upstream: TokenToUpstream::default(),
+            max_token_bytes: Bounded::new(8192),
+            on_missing: OnMissing::default(),
+            claims_to_headers: Vec::new(),
+            token_cache_entries: Bounded::new(1000),
+            realm: "modelgate".to_owned(),
+            resource_metadata: None,
+        }
+    }
+}
+
+/// Whether the upstream sees the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TokenToUpstream {
+    /// The token is removed from where it stood.
+    #[default]
+    Strip,
+    /// The request goes on with its token.
+    Keep,
+}
+
+/// What becomes of a request without any token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnMissing {
+    /// 401.
+    #[default]
+    Deny,
+    /// It goes on without an identity; a later filter decides.
+    Allow,
+}
+
+/// Where a token may stand.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenFrom {
+    /// Request headers.
+    pub headers: Vec<HeaderPlace>,
+    /// Names of cookies.
+    pub cookies: Vec<String>,
+    /// Names of query parameters. RFC 6750 section 2.3 advises against them: URLs are logged.
+    pub query: Vec<String>,
+}
+
+impl Default for TokenFrom {
+    fn default() -> Self {
+        Self {
+            headers: vec![HeaderPlace {
+                name: "authorization".to_owned(),
+                scheme: Some("Bearer".to_owned()),
+            }],
+            cookies: Vec::new(),
+            query: Vec::new(),
+        }
+    }
+}
+
+/// A header that may carry a token.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HeaderPlace {
+    /// Name, in any case.
+    pub name: String,
+    /// Authentication scheme before the token, as in `Bearer`; without it the whole value is the token.
+    pub scheme: Option<String>,
+}
+
+/// A claim that goes to the upstream as a header.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClaimToHeader {
+    /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`. Arrays of scalars are joined by commas.
+    pub claim: String,
+    /// Name of the header.
+    pub header: String,
+}
+
+/// One issuer.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// `iss` of its tokens, byte for byte; required.
+    pub issuer: String,
+    /// Our own names: `aud` of a token must have one of them. Required, unless `required_claims` leaves `aud` out.
+    pub audiences: Vec<String>,
+    /// Where its keys come from; exactly one source.
+    pub keys: KeysConfig,
+    /// Algorithms that are accepted. Empty: every one that the keys allow, which for public keys excludes HS256, HS384 and HS512.
+    pub algorithms: Vec<String>,
+    /// Claims that must be there.
+    pub required_claims: Vec<String>,
+    /// How far our clock and the issuer's may differ, in seconds.
+    pub clock_skew_s: Bounded<0, 600>,
+    /// Longest accepted time from `iat` to `exp`, in seconds; tokens without `iat` are then refused.
+    pub max_lifetime_s: Option<Bounded<1, 31_536_000>>,
+    /// Accepted `typ` of the token's header, in any case and with or without `application/`; a token without one counts as `JWT`.
+    pub types: Vec<String>,
+    /// Scopes that must all be granted, in `scope` or `scp`; otherwise 403 `insufficient_scope`.
+    pub scopes: Vec<String>,
+    /// Further conditions on claims; all must hold, otherwise 403.
+    pub claims: Vec<ClaimCondition>,
+    /// Claim that names the caller to policies and limits: a top-level name or a JSON Pointer. A token without it is refused.
+    pub consumer_claim: String,
+    /// Text put before the caller's name, so that two issuers cannot name the same caller.
+    pub consumer_prefix: String,
+    /// Claim with the caller's groups: text, or an array of text.
+    pub groups_claim: String,
+    /// Claims that later filters and the audit log see in the identity fact.
+    pub claims_to_fact: Vec<String>,
+}
+
+impl Default for IssuerConfig {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            audiences: Vec::new(),
+            keys: KeysConfig::default(),
+            algorithms: Vec::new(),
+            required_claims: ["iss", "aud", "exp"].map(str::to_owned).into(),
+            clock_skew_s: Bounded::new(60),
+            max_lifetime_s: None,
+            types: modelgate_kit::jose::DEFAULT_TYPES.map(str::to_owned).into(),
+            scopes: Vec::new(),
+            claims: Vec::new(),
+            consumer_claim: "sub".to_owned(),
+            consumer_prefix: String::new(),
+            groups_claim: "groups".to_owned(),
+            claims_to_fact: Vec::new(),
+        }
+    }
+}
+
+/// A condition on one claim: exactly one of `any_of`, `all_of`, `none_of`, or none of them: the claim must be there.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClaimCondition {
+    /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`.
+    pub claim: String,
+    /// `whole` takes a text as one word, `spaces` as several.
+    #[serde(default)]
+    pub split: SplitConfig,
+    /// At least one of these (text, numbers, true, false).
+    pub any_of: Option<Vec<serde_json::Value>>,
+    /// All of these.
+    pub all_of: Option<Vec<serde_json::Value>>,
+    /// None of these; also holds when the claim is absent.
+    pub none_of: Option<Vec<serde_json::Value>>,
+}
+
+/// How a claim's text is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SplitConfig {
+    /// One text is one word.
+    #[default]
+    Whole,
+    /// Words between spaces.
+    Spaces,
+}
+
+/// Where an issuer's keys come from: exactly one of these.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct KeysConfig {
+    /// A JWK Set, inline: `{"keys": […]}`.
+    pub jwks: Option<serde_json::Value>,
+    /// Public keys in PEM, inline.
+    pub pem: Option<Vec<PemKey>>,
+    /// A shared secret, for HS256, HS384 and HS512.
+    pub secret: Option<SharedSecret>,
+    /// A JWK Set that is fetched and kept fresh.
+    pub fetch: Option<Fetch>,
+    /// OpenID Connect discovery, which says where the JWK Set is.
+    pub discovery: Option<Discovery>,
+}
+
+/// A public key in PEM.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PemKey {
+    /// One block labelled `PUBLIC KEY`.
+    pub pem: String,
+    /// Its `kid`; without one the key is tried for tokens of any name.
+    pub kid: Option<String>,
+    /// The only algorithm it is for; an RSA key without one is good for RS and PS alike.
+    pub algorithm: Option<String>,
+}
+
+/// A shared secret.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SharedSecret {
+    /// The secret, at least as long as the hash (32, 48 or 64 bytes).
+    pub value: Secret,
+    /// How the text stands for the bytes.
+    #[serde(default)]
+    pub encoding: SecretEncoding,
+    /// Its `kid`; without one it is tried for tokens of any name.
+    pub kid: Option<String>,
+    /// The only algorithm it is for.
+    pub algorithm: Option<String>,
+}
+
+/// How a secret's text stands for its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SecretEncoding {
+    /// The text's own bytes.
+    #[default]
+    Text,
+    /// Base64url without padding, as the `k` of a JWK.
+    Base64url,
+}
+
+/// A JWK Set that is fetched.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Fetch {
+    /// URL of the JWK Set; host and path of the call are taken from it.
+    pub url: String,
+    /// Cluster that is called (on nginx: host:port).
+    pub cluster: String,
+    /// How the keys are kept fresh.
+    #[serde(default)]
+    pub refresh: Refresh,
+}
+
+/// OpenID Connect discovery.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Discovery {
+    /// Cluster that is called for the issuer's metadata (on nginx: host:port).
+    pub cluster: String,
+    /// Cluster that is called for the keys, if it is another one.
+    pub keys_cluster: Option<String>,
+    /// URL of the metadata. Default: the issuer followed by `/.well-known/openid-configuration`.
+    pub url: Option<String>,
+    /// How the keys are kept fresh.
+    #[serde(default)]
+    pub refresh: Refresh,
+}
+
+/// How fetched keys are kept fresh.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Refresh {
+    /// Keys are fetched anew when they are this old, in seconds; up to a fifth earlier, so that not all gateways call at once.
+    pub every_s: Bounded<5, 86_400>,
+    /// Keys that could not be refreshed serve for so much longer, in seconds; then requests get 503 `keys_unavailable`.
+    pub max_stale_s: Bounded<0, 2_592_000>,
+    /// Least time between two fetches, in seconds, however many unknown keys are asked for.
+    pub min_interval_s: Bounded<1, 3600>,
+    /// A key that a fresh set does not have is not asked for again within this time, in seconds.
+    pub unknown_key_ttl_s: Bounded<0, 86_400>,
+    /// Time-out of one call, in milliseconds.
+    pub timeout_ms: Bounded<50, 60_000>,
+    /// Longest that a request waits for keys, in milliseconds; 0 for not at all.
+    pub wait_ms: Bounded<0, 60_000>,
+    /// Longest document that is taken, in bytes.
+    pub max_bytes: Bounded<256, 4_194_304>,
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self {
+            every_s: Bounded::new(300),
+            max_stale_s: Bounded::new(86_400),
+            min_interval_s: Bounded::new(30),
+            unknown_key_ttl_s: Bounded::new(300),
+            timeout_ms: Bounded::new(5000),
+            wait_ms: Bounded::new(3000),
+            max_bytes: Bounded::new(262_144),
+        }
+    }
+}
