@@ -95,6 +95,8 @@ impl Filter for JwtAuth {
     }
 }
 
+modelgate_kit::export!(JwtAuth: request_body, answers, tick);
+
 impl Plan {
     /// Sets the headers of verified claims, and removes what a client has put under their names.
     fn write_headers(

@@ -102,7 +102,7 @@ impl Places {
             Some(_) => Err(Refusal::Repeated),
         };
         for (name, scheme) in &self.headers {
-                        let mut count = 0_usize;
+            let mut count = 0_usize;
             let mut token = None;
             for value in request.all(name) {
                 count = count.saturating_add(1);
