@@ -4,6 +4,7 @@
 
 mod build;
 mod progress;
+mod rebuilt;
 mod scenario;
 
 use std::process::ExitCode;

@@ -6,6 +6,9 @@
 pub mod compare;
 mod envoy;
 pub mod envoy_binary;
+#[cfg(feature = "container")]
+pub mod envoy_container;
+mod open;
 mod peer;
 
 use std::collections::BTreeMap;
@@ -17,6 +20,7 @@ use bytes::Bytes;
 use crate::scenario::{EngineName, Headers, Scenario, ScenarioFile, Wasm};
 
 pub use compare::Mismatch;
+pub use open::{Missing, open};
 
 /// All that was seen while a scenario ran.
 #[derive(Clone, Debug, Default)]

@@ -62,6 +62,7 @@ pub struct ScenarioFile {
     node: Node,
     about: String,
     tokens: bool,
+    filters: Vec<String>,
 }
 
 impl ScenarioFile {
@@ -81,10 +82,17 @@ impl ScenarioFile {
             node,
             about: String::new(),
             tokens: false,
+            filters: Vec::new(),
         };
         // A fixed instant, and stand-ins for keys and tokens: what is wrong with a file does not depend on the time.
         let scenario = file.fill(1_700_000_000, template::Minting::Pretend)?;
         file.tokens = file.node.member("keys").is_some() || file.node.member("tokens").is_some();
+        file.filters = scenario
+            .chain
+            .iter()
+            .filter_map(ChainEntry::suite)
+            .map(str::to_owned)
+            .collect();
         file.about = scenario.about;
         Ok(file)
     }
@@ -102,6 +110,11 @@ impl ScenarioFile {
     /// Whether tokens must be minted for it, which needs the feature `mint`.
     pub fn needs_tokens(&self) -> bool {
         self.tokens
+    }
+
+    /// Whether a filter of the suite is in its chain.
+    pub fn uses(&self, filter: &str) -> bool {
+        self.filters.iter().any(|name| name == filter)
     }
 
     /// The scenario at an instant (unix time in seconds): keys generated, tokens minted, templates filled in.

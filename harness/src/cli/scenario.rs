@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use modelgate_harness::engine::envoy_binary::EnvoyBinary;
-use modelgate_harness::engine::{Engine, Observations, Verdict, WasmFolder, judge};
-use modelgate_harness::envoy_release::Envoy;
+use modelgate_harness::artifacts::{self, FILTERS, Profile, Workspace};
+use modelgate_harness::engine::{Missing, Observations, Verdict, WasmFolder, judge, open};
 use modelgate_harness::scenario::expect::EngineKind;
 use modelgate_harness::scenario::{EngineName, ScenarioFile};
 
 use super::progress::Progress;
+use super::rebuilt;
 
 /// Run scenario files: requests through a chain of filters, and what must be seen.
 ///
@@ -30,9 +31,9 @@ pub struct Arguments {
     /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
     #[arg(long, value_name = "VERSION")]
     envoy: Option<String>,
-    /// Folder with the built filters.
-    #[arg(long, default_value = "target/modelgate", value_name = "FOLDER")]
-    wasm: PathBuf,
+    /// Folder with built filters, to be used as they are; without it, the filters that occur are built first.
+    #[arg(long, value_name = "FOLDER")]
+    wasm: Option<PathBuf>,
     /// Check the files only, without running them.
     #[arg(long)]
     parse_only: bool,
@@ -70,7 +71,26 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{} scenarios are well-formed", files.len());
         return Ok(ExitCode::SUCCESS);
     }
-    let engine = engine(arguments)?;
+    let features = missing_features(&arguments.engine, &files);
+    if !features.is_empty() {
+        return rebuilt::run(&features);
+    }
+    let folder = match &arguments.wasm {
+        Some(folder) => folder.clone(),
+        None => build(&files)?,
+    };
+    let version = arguments.envoy.clone().or(arguments.engine.version.clone());
+    let name = EngineName {
+        kind: arguments.engine.kind,
+        version,
+    };
+    let engine = match open(&name, Arc::new(WasmFolder(folder)), &|message| {
+        eprintln!("{message}")
+    }) {
+        Ok(engine) => engine,
+        Err(Missing::Feature(feature)) => return rebuilt::run(&[feature]),
+        Err(Missing::Machine(error)) => return Err(error),
+    };
     let mut progress = Progress::new(files.len());
     let (mut passed, mut failed, mut excluded) = (0_usize, 0_usize, 0_usize);
     for file in &files {
@@ -114,27 +134,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-fn engine(arguments: &Arguments) -> Result<Box<dyn Engine>> {
-    let version = arguments
-        .envoy
-        .as_deref()
-        .or(arguments.engine.version.as_deref());
-    match arguments.engine.kind {
-        EngineKind::Envoy => {
-            let envoy = Envoy::find(version, &|message| eprintln!("{message}"))?;
-            Ok(Box::new(EnvoyBinary::new(
-                &envoy,
-                Box::new(WasmFolder(arguments.wasm.clone())),
-            )?))
-        }
-        other => bail!(
-            "{} is not built in",
-            EngineName {
-                kind: other,
-                version: None
-            }
-        ),
+/// What this build lacks for these files.
+fn missing_features(engine: &EngineName, files: &[ScenarioFile]) -> Vec<&'static str> {
+    let mut features = Vec::new();
+    if !cfg!(feature = "mint") && files.iter().any(ScenarioFile::needs_tokens) {
+        features.push("mint");
     }
+    match engine.kind {
+        EngineKind::Container if !cfg!(feature = "container") => features.push("container"),
+        EngineKind::Wasmtime if !cfg!(feature = "wasmtime") => features.push("wasmtime"),
+        _ => {}
+    }
+    features
+}
+
+/// Builds the filters that occur, and says where they are.
+fn build(files: &[ScenarioFile]) -> Result<PathBuf> {
+    let workspace = Workspace::locate()?;
+    let used: Vec<&str> = FILTERS
+        .into_iter()
+        .filter(|name| files.iter().any(|file| file.uses(name)))
+        .collect();
+    artifacts::build(&workspace, &used, Profile::Release)?;
+    Ok(workspace.target.join("modelgate"))
 }
 
 fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {

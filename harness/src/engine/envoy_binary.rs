@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -17,12 +18,12 @@ use crate::scenario::{EngineName, Scenario};
 pub struct EnvoyBinary {
     name: EngineName,
     binary: PathBuf,
-    wasm: Box<dyn WasmFiles>,
+    wasm: Arc<dyn WasmFiles>,
 }
 
 impl EnvoyBinary {
     /// An engine of a found Envoy. One without a Wasm runtime is refused here, with what to do.
-    pub fn new(envoy: &Envoy, wasm: Box<dyn WasmFiles>) -> Result<Self> {
+    pub fn new(envoy: &Envoy, wasm: Arc<dyn WasmFiles>) -> Result<Self> {
         envoy.require_wasm()?;
         let name = EngineName {
             kind: EngineKind::Envoy,

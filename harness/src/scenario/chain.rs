@@ -171,6 +171,14 @@ pub(super) fn read_env(at: &At<'_>) -> BTreeMap<String, String> {
 }
 
 impl ChainEntry {
+    /// The filter of the suite that it is, if it is one.
+    pub fn suite(&self) -> Option<&str> {
+        match &self.wasm {
+            Wasm::Suite(name) => Some(name),
+            Wasm::File(_) => None,
+        }
+    }
+
     fn read(at: &At<'_>) -> Option<Self> {
         let mut fields = at.fields()?;
         let wasm = fields

@@ -228,3 +228,89 @@ impl IntoPem for Result<String, jwt_simple::Error> {
         self.map_err(explain)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::token::ALGORITHMS;
+
+    fn spec(algorithm: &str) -> TokenSpec {
+        let secret = algorithm.starts_with("HS").then(|| "s".repeat(64));
+        let key = KeySpec {
+            name: "test".into(),
+            algorithm: algorithm.into(),
+            kid: Some("k1".into()),
+            secret,
+        };
+        let claims = json!({"sub": "ann", "exp": "not a number"})
+            .as_object()
+            .cloned()
+            .unwrap();
+        TokenSpec {
+            key: Some(key),
+            claims,
+            typ: Some("at+jwt".into()),
+            cty: None,
+            tamper: None,
+        }
+    }
+
+    fn part(token: &str, index: usize) -> Json {
+        serde_json::from_slice(
+            &URL_SAFE_NO_PAD
+                .decode(token.split('.').nth(index).unwrap())
+                .unwrap(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn every_algorithm_is_minted_with_its_key_and_the_claims_as_they_are() {
+        for algorithm in ALGORITHMS {
+            let spec = spec(algorithm);
+            let token = token(&spec).unwrap();
+            assert_eq!(
+                part(&token, 0),
+                json!({"alg": algorithm, "typ": "at+jwt", "kid": "k1"})
+            );
+            assert_eq!(
+                part(&token, 1),
+                json!({"sub": "ann", "exp": "not a number"})
+            );
+            let (jwk, pem) = public_key(spec.key.as_ref().unwrap()).unwrap();
+            assert_eq!(jwk["kid"], "k1");
+            assert_eq!(
+                jwk.get("d"),
+                None,
+                "{algorithm}: a private key in a public JWK"
+            );
+            assert_eq!(pem.is_some(), !algorithm.starts_with("HS"));
+        }
+    }
+
+    #[test]
+    fn tampering_changes_one_part_only() {
+        let mut spec = spec("EdDSA");
+        let whole = token(&spec).unwrap();
+        for (index, which) in [Part::Header, Part::Claims, Part::Signature]
+            .into_iter()
+            .enumerate()
+        {
+            spec.tamper = Some(which);
+            let changed = token(&spec).unwrap();
+            let differs: Vec<bool> = whole
+                .split('.')
+                .zip(changed.split('.'))
+                .map(|(a, b)| a != b)
+                .collect();
+            assert_eq!(differs, [index == 0, index == 1, index == 2]);
+        }
+    }
+
+    #[test]
+    fn a_key_name_is_the_same_key_wherever_it_stands() {
+        let key = |algorithm: &str| public_key(spec(algorithm).key.as_ref().unwrap()).unwrap().0;
+        assert_eq!(key("RS256")["n"], key("PS512")["n"]);
+        assert_eq!(key("ES256"), key("ES256"));
+    }
+}

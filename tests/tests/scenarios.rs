@@ -1,0 +1,151 @@
+//! Every scenario file on every engine, one test each: `FILE::ENGINE`.
+//!
+//! An engine that cannot be had here is a printed, counted skip (an ignored test), and a failure where `CI=true`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use modelgate_harness::artifacts::{self, FILTERS, Profile, Workspace};
+use modelgate_harness::engine::{Engine, Verdict, WasmFolder, judge, open};
+use modelgate_harness::envoy_release;
+use modelgate_harness::scenario::{EngineName, ScenarioFile};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match trials(&arguments) {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
+    let workspace = Workspace::locate()?;
+    let mut files = Vec::new();
+    let mut trials = Vec::new();
+    for path in scenario_files(&workspace.root) {
+        let name = path
+            .strip_prefix(&workspace.root)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
+        match ScenarioFile::read(&path) {
+            Ok(file) => files.push((name, Arc::new(file))),
+            Err(error) => trials.push(Trial::test(name, move || {
+                Err(Failed::from(error.to_string()))
+            })),
+        }
+    }
+    let engines = if arguments.list {
+        BTreeMap::new()
+    } else {
+        engines(&workspace, &files)?
+    };
+    for name in names() {
+        let engine = engines.get(&name.to_string());
+        for (path, file) in &files {
+            let test = format!("{path}::{name}");
+            trials.push(match engine {
+                Some(Ok(engine)) => {
+                    let (engine, file) = (Arc::clone(engine), Arc::clone(file));
+                    Trial::test(test, move || run(engine.as_ref(), &file))
+                }
+                Some(Err(missing)) if std::env::var("CI").as_deref() == Ok("true") => {
+                    let missing = format!("CI=true, and there is no engine {name}: {missing}");
+                    Trial::test(test, move || Err(Failed::from(missing)))
+                }
+                _ => Trial::test(test, || Ok(())).with_ignored_flag(true),
+            });
+        }
+    }
+    Ok(trials)
+}
+
+/// The engines that scenarios run on: the oldest and the newest Envoy among them.
+fn names() -> Vec<EngineName> {
+    let envoy = |kind: &str, version: &str| format!("{kind} {version}");
+    let names = [
+        "native".to_owned(),
+        "wasmtime".to_owned(),
+        envoy("envoy", envoy_release::DEFAULT),
+        envoy("envoy", envoy_release::OLDEST),
+        envoy("container", envoy_release::DEFAULT),
+    ];
+    names
+        .iter()
+        .filter_map(|name| EngineName::parse(name))
+        .collect()
+}
+
+type Opened = BTreeMap<String, Result<Arc<dyn Engine>, String>>;
+
+fn engines(workspace: &Workspace, files: &[(String, Arc<ScenarioFile>)]) -> anyhow::Result<Opened> {
+    let used: Vec<&str> = FILTERS
+        .into_iter()
+        .filter(|name| files.iter().any(|(_, file)| file.uses(name)))
+        .collect();
+    artifacts::build(workspace, &used, Profile::Release)?;
+    let wasm = Arc::new(WasmFolder(workspace.target.join("modelgate")));
+    let mut engines = BTreeMap::new();
+    for name in names() {
+        let engine = open(&name, wasm.clone(), &|message| eprintln!("{message}"));
+        if let Err(missing) = &engine {
+            println!("SKIPPED: {} scenarios on {name}: {missing}", files.len());
+        }
+        engines.insert(
+            name.to_string(),
+            engine.map(Arc::from).map_err(|missing| missing.to_string()),
+        );
+    }
+    Ok(engines)
+}
+
+/// `plugins/*/scenarios/*.yaml` and `tests/scenarios/*.yaml`.
+fn scenario_files(root: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| {
+        std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+    };
+    let mut folders: Vec<PathBuf> = entries(&root.join("plugins"))
+        .map(|plugin| plugin.join("scenarios"))
+        .collect();
+    folders.push(root.join("tests/scenarios"));
+    let files = folders.iter().flat_map(|folder| entries(folder));
+    let mut files: Vec<PathBuf> = files
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn run(engine: &dyn Engine, file: &ScenarioFile) -> Result<(), Failed> {
+    match judge(engine, file) {
+        Ok(Verdict::Passed) => Ok(()),
+        Ok(Verdict::Excluded(because)) => {
+            println!("not meant for {}: {because}", engine.name());
+            Ok(())
+        }
+        Ok(Verdict::Failed(mismatches, seen)) => {
+            let mismatches: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
+            let log = seen.logs.lines().rev().take(20).collect::<Vec<_>>();
+            let log = log.into_iter().rev().collect::<Vec<_>>().join("\n");
+            Err(Failed::from(format!(
+                "{}\n{}\n{log}",
+                file.about(),
+                mismatches.join("\n")
+            )))
+        }
+        Err(error) => Err(Failed::from(format!("{error:#}"))),
+    }
+}
