@@ -61,17 +61,28 @@ pub struct Node {
 /// What a node holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A scalar as written; `plain` = without quotes, so it may be a number, a boolean or null.
+    /// A scalar.
     Scalar {
         /// The text.
         text: String,
-        /// Whether it was written without quotes.
-        plain: bool,
+        /// How it was written.
+        style: Style,
     },
     /// A sequence.
     List(Vec<Node>),
     /// A mapping in its written order.
     Map(Vec<(Key, Node)>),
+}
+
+/// How a scalar was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes: it may be a number, a boolean or null.
+    Plain,
+    /// In quotes.
+    Quoted,
+    /// As a literal block (`|`): its lines are the lines of the file after the one it begins on.
+    Block,
 }
 
 /// A key of a mapping.
@@ -104,7 +115,7 @@ impl Node {
 
     /// Whether it is null (`null`, `~` or nothing at all).
     pub fn is_null(&self) -> bool {
-        matches!(&self.value, Value::Scalar { text, plain: true } if is_null(text))
+        matches!(&self.value, Value::Scalar { text, style: Style::Plain } if is_null(text))
     }
 
     /// The value of a member.
@@ -137,8 +148,14 @@ impl Node {
     /// As JSON, typed by the YAML 1.2 core schema. Infinities and NaN, which JSON does not have, stay text.
     pub fn to_json(&self) -> Json {
         match &self.value {
-            Value::Scalar { text, plain: false } => Json::String(text.clone()),
-            Value::Scalar { text, plain: true } => scalar(text),
+            Value::Scalar {
+                text,
+                style: Style::Quoted | Style::Block,
+            } => Json::String(text.clone()),
+            Value::Scalar {
+                text,
+                style: Style::Plain,
+            } => scalar(text),
             Value::List(items) => Json::Array(items.iter().map(Node::to_json).collect()),
             Value::Map(members) => Json::Object(
                 members
@@ -151,14 +168,17 @@ impl Node {
 
     /// JSON as nodes that all stand at `place`.
     pub fn from_json(json: &Json, place: Place) -> Self {
-        let plain = |text: String| Value::Scalar { text, plain: true };
+        let plain = |text: String| Value::Scalar {
+            text,
+            style: Style::Plain,
+        };
         let value = match json {
             Json::Null => plain("null".into()),
             Json::Bool(value) => plain(value.to_string()),
             Json::Number(number) => plain(number.to_string()),
             Json::String(text) => Value::Scalar {
                 text: text.clone(),
-                plain: false,
+                style: Style::Quoted,
             },
             Json::Array(items) => Value::List(
                 items
@@ -267,7 +287,7 @@ impl<'a> Loader<'a> {
         }
         let nothing = Value::Scalar {
             text: String::new(),
-            plain: true,
+            style: Style::Plain,
         };
         Ok(root.unwrap_or(Node {
             place: Place { line: 1, column: 1 },
@@ -291,11 +311,16 @@ impl<'a> Loader<'a> {
                 return Ok(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let mut plain = style == ScalarStyle::Plain;
+                let mut style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::Literal => Style::Block,
+                    _ => Style::Quoted,
+                };
                 if let Some(tag) = tag {
                     match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
-                        (true, "str") => plain = false,
-                        (true, "int" | "float" | "bool" | "null") => plain = true,
+                        (true, "str") if style == Style::Plain => style = Style::Quoted,
+                        (true, "str") => {}
+                        (true, "int" | "float" | "bool" | "null") => style = Style::Plain,
                         _ => return Err(refuse(place, "an unknown tag")),
                     }
                 }
@@ -303,7 +328,7 @@ impl<'a> Loader<'a> {
                     anchor,
                     Value::Scalar {
                         text: text.into_owned(),
-                        plain,
+                        style,
                     },
                 )
             }

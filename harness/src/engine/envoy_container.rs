@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use testcontainers::core::{BuildImageOptions, CopyTargetOptions};
+use testcontainers::core::BuildImageOptions;
 use testcontainers::runners::{SyncBuilder, SyncRunner};
-use testcontainers::{Container, GenericBuildableImage, GenericImage, ImageExt};
+use testcontainers::{Container, CopyTargetOptions, GenericBuildableImage, GenericImage, ImageExt};
 
 use super::envoy::{self, ARGUMENTS, Launch, Launcher, Running};
 use super::{Engine, Observations, WasmFiles};
@@ -107,8 +107,12 @@ fn build(envoy: &Envoy) -> Result<(String, String)> {
         "COPY loader {loader_path}\nENV LD_LIBRARY_PATH=/lib\nENTRYPOINT [\"{BINARY}\"]\n"
     ));
     let image = image.with_dockerfile_string(dockerfile);
-    apart(|| Ok(image.build_image_with(BuildImageOptions::new().with_skip_if_exists(true))?))
-        .context("cannot build an image: is there a container engine?")?;
+    apart(|| {
+        Ok(drop(image.build_image_with(
+            BuildImageOptions::new().with_skip_if_exists(true),
+        )?))
+    })
+    .context("cannot build an image: is there a container engine?")?;
     Ok((NAME.to_owned(), envoy.version().to_owned()))
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::token::Purse;
 use crate::yaml::read::{Problem, Report};
-use crate::yaml::{Node, Place, Value};
+use crate::yaml::{Node, Place, Style, Value};
 
 /// Whether tokens are minted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Filler<'_> {
             place,
             value: Value::Scalar {
                 text: filled,
-                plain: false,
+                style: Style::Quoted,
             },
         }
     }
@@ -149,7 +149,7 @@ impl Filler<'_> {
             place,
             value: Value::Scalar {
                 text: text.to_owned(),
-                plain: false,
+                style: Style::Quoted,
             },
         }
     }
