@@ -229,6 +229,16 @@ struct LineEnd {
 }
 
 impl<'a> Block<'a> {
+    /// A block that has been taken out of a stream before.
+    #[must_use]
+    pub fn from_raw(raw: &'a [u8]) -> Self {
+        Self {
+            raw,
+            first: true,
+            complete: true,
+        }
+    }
+
     /// The bytes of the block, with its blank line.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {

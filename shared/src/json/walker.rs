@@ -123,6 +123,12 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Where the walker stands: behind the token that it gave last; behind the colon for a member's name.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
     /// The next token; none after the document's end.
     ///
     /// # Errors

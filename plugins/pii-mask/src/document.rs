@@ -1,0 +1,315 @@
+//! Masks whole bodies: JSON documents, forms and plain text. What is not changed keeps its bytes.
+//!
+//! In JSON every string value is scanned decoded, with the name of its member as context; so are member names, and numbers
+//! long enough to be a card, an account or a telephone (a number in which something is found becomes a string). In answers
+//! a value of a member `logprobs`, which repeats the text token by token, becomes `null`.
+
+use crate::detect::Finding;
+use crate::mask::{Action, Masker, Tally};
+use core::ops::Range;
+use modelgate_kit::json::{
+    DuplicateMembers, Edits, JsonError, Limits, NonFinite, Path, Text, Token, Walker, escape_into,
+};
+use std::borrow::Cow;
+
+/// What of a JSON document is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Member names too.
+    pub names: bool,
+    /// Numbers too.
+    pub numbers: bool,
+    /// `logprobs` become null.
+    pub drop_logprobs: bool,
+    /// Paths whose values are left alone, with everything beneath: member names and indices, `*` for any step.
+    pub skip: Vec<Vec<String>>,
+}
+
+/// The limits of a document besides its length, which the filter bounds before.
+pub const LIMITS: Limits = Limits {
+    max_bytes: usize::MAX,
+    max_depth: 128,
+    duplicate_members: DuplicateMembers::Accept,
+    non_finite: NonFinite::Accept,
+};
+
+impl Scope {
+    /// Whether the value at this path is left alone.
+    pub fn skips(&self, path: &Path<'_, '_>) -> bool {
+        self.skip.iter().any(|pattern| {
+            pattern.len() <= path.depth()
+                && path.segments().zip(pattern).all(|(segment, want)| {
+                    want == "*"
+                        || match segment {
+                            modelgate_kit::json::Segment::Member(name) => name.equals(want),
+                            modelgate_kit::json::Segment::Index(index) => {
+                                *want == index.to_string()
+                            }
+                        }
+                })
+        })
+    }
+}
+
+/// Masks a JSON document; none if nothing changes.
+///
+/// # Errors
+/// The body is not JSON.
+pub fn json(
+    body: &[u8],
+    scope: &Scope,
+    masker: &Masker,
+    tally: &mut Tally,
+) -> Result<Option<Vec<u8>>, JsonError> {
+    let mut walker = Walker::new(body, LIMITS)?;
+    let mut edits = Edits::new();
+    let mut logprobs = Logprobs::default();
+    while let Some(token) = walker.next_token()? {
+        if scope.drop_logprobs && logprobs.hold(&walker, &token) {
+            if let Some(span) = logprobs.take() {
+                edits.replace_raw(span, "null".to_owned());
+            }
+            continue;
+        }
+        let path = walker.path();
+        match token {
+            Token::String(text) if !scope.skips(&path) => {
+                let label = path
+                    .last_member()
+                    .map(|name| name.decode())
+                    .unwrap_or_default();
+                string(&text, &label, masker, tally, |span, raw| {
+                    edits.replace_raw(span, raw)
+                });
+            }
+            Token::Key(name) if scope.names && !scope.skips(&path) => {
+                string(&name, "", masker, tally, |span, raw| {
+                    edits.replace_raw(span, raw)
+                });
+            }
+            Token::Number(found) if scope.numbers && !scope.skips(&path) => {
+                let label = path
+                    .last_member()
+                    .map(|name| name.decode())
+                    .unwrap_or_default();
+                if let Some(raw) = number(found.raw(), &label, masker, tally) {
+                    edits.replace_raw(found.span(), raw);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((!edits.is_empty()).then(|| edits.apply(body)))
+}
+
+/// The findings in a string, as replacements of bytes of the document.
+pub fn string(
+    text: &Text<'_>,
+    label: &str,
+    masker: &Masker,
+    tally: &mut Tally,
+    mut replace: impl FnMut(Range<usize>, String),
+) {
+    let decoded = text.decode();
+    let found: Vec<(Finding, Action)> = masker.find(&decoded, 0, label);
+    let mut offsets = text.offsets();
+    for (finding, action) in found {
+        let value = decoded.get(finding.span.clone()).unwrap_or_default();
+        let mut masked = String::new();
+        masker.replace(finding.entity, action, value, tally, &mut masked);
+        let mut raw = String::with_capacity(masked.len());
+        escape_into(&masked, &mut raw);
+        let from = offsets.locate(finding.span.start);
+        replace(from..offsets.locate(finding.span.end), raw);
+    }
+}
+
+/// The string that takes a number's place if something is found in it.
+pub fn number(raw: &str, label: &str, masker: &Masker, tally: &mut Tally) -> Option<String> {
+    let digits = raw.trim_start_matches('-');
+    let digits = digits.split_once('.').map_or(digits, |(whole, fraction)| {
+        if fraction.bytes().all(|digit| digit == b'0') {
+            whole
+        } else {
+            ""
+        }
+    });
+    if digits.len() < 7 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let masked = masker.mask(digits, label, tally)?;
+    let mut quoted = String::from("\"");
+    escape_into(&masked, &mut quoted);
+    quoted.push('"');
+    Some(quoted)
+}
+
+/// Masks plain text; none if nothing changes.
+///
+/// # Errors
+/// The body is not UTF-8.
+pub fn text(
+    body: &[u8],
+    masker: &Masker,
+    tally: &mut Tally,
+) -> Result<Option<Vec<u8>>, core::str::Utf8Error> {
+    Ok(masker
+        .mask(core::str::from_utf8(body)?, "", tally)
+        .map(String::into_bytes))
+}
+
+/// A form that cannot be read in one way only: a broken percent escape, or bytes that are not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MalformedForm;
+
+/// Masks a form (WHATWG URL, section 5.1 "application/x-www-form-urlencoded"); none if nothing changes.
+///
+/// # Errors
+/// [`MalformedForm`].
+pub fn form(
+    body: &[u8],
+    scope: &Scope,
+    masker: &Masker,
+    tally: &mut Tally,
+) -> Result<Option<Vec<u8>>, MalformedForm> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut changed = false;
+    for (count, pair) in body.split(|byte| *byte == b'&').enumerate() {
+        if count > 0 {
+            out.push(b'&');
+        }
+        let equals = memchr::memchr(b'=', pair);
+        let (name, value) = pair
+            .split_at_checked(equals.unwrap_or(pair.len()))
+            .ok_or(MalformedForm)?;
+        let plain = form_decode(name)?;
+        let masked = if scope.names {
+            masker.mask(&plain, "", tally)
+        } else {
+            None
+        };
+        changed |= masked.is_some();
+        form_write(name, masked.as_deref(), &mut out);
+        let Some(value) = value.strip_prefix(b"=") else {
+            continue;
+        };
+        out.push(b'=');
+        let skipped = scope
+            .skip
+            .iter()
+            .any(|path| matches!(path.as_slice(), [only] if *only == plain));
+        let masked = if skipped {
+            None
+        } else {
+            masker.mask(&form_decode(value)?, &plain, tally)
+        };
+        changed |= masked.is_some();
+        form_write(value, masked.as_deref(), &mut out);
+    }
+    Ok(changed.then_some(out))
+}
+
+fn form_decode(encoded: &[u8]) -> Result<Cow<'_, str>, MalformedForm> {
+    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return core::str::from_utf8(encoded)
+            .map(Cow::Borrowed)
+            .map_err(|_| MalformedForm);
+    }
+    let mut plain = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    loop {
+        rest = match rest {
+            [] => break,
+            [b'+', after @ ..] => {
+                plain.push(b' ');
+                after
+            }
+            [b'%', high, low, after @ ..] => {
+                let digit = |byte: &u8| {
+                    char::from(*byte)
+                        .to_digit(16)
+                        .and_then(|digit| u8::try_from(digit).ok())
+                };
+                let (Some(high), Some(low)) = (digit(high), digit(low)) else {
+                    return Err(MalformedForm);
+                };
+                plain.push(high << 4 | low);
+                after
+            }
+            [b'%', ..] => return Err(MalformedForm),
+            [byte, after @ ..] => {
+                plain.push(*byte);
+                after
+            }
+        };
+    }
+    String::from_utf8(plain)
+        .map(Cow::Owned)
+        .map_err(|_| MalformedForm)
+}
+
+fn form_write(original: &[u8], masked: Option<&str>, out: &mut Vec<u8>) {
+    let Some(masked) = masked else {
+        out.extend_from_slice(original);
+        return;
+    };
+    for byte in masked.bytes() {
+        match byte {
+            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(byte),
+            b' ' => out.push(b'+'),
+            _ => {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                out.push(b'%');
+                out.extend(
+                    [byte >> 4, byte & 15]
+                        .iter()
+                        .filter_map(|digit| HEX.get(usize::from(*digit))),
+                );
+            }
+        }
+    }
+}
+
+/// Notices values of members named `logprobs` that are objects or arrays.
+#[derive(Debug, Default)]
+pub struct Logprobs {
+    /// Depth inside the value, and where it begins.
+    open: Option<(usize, usize)>,
+    done: Option<Range<usize>>,
+}
+
+impl Logprobs {
+    /// Whether the token that the walker has just given belongs to such a value.
+    pub fn hold(&mut self, walker: &Walker<'_>, token: &Token<'_>) -> bool {
+        let depth = walker.path().depth();
+        match (self.open, token) {
+            (None, Token::ObjectStart | Token::ArrayStart) => {
+                let named = walker
+                    .path()
+                    .segments()
+                    .rev()
+                    .nth(1)
+                    .is_some_and(|step| step.is_member("logprobs"));
+                if named {
+                    self.open = Some((depth, walker.offset().saturating_sub(1)));
+                }
+                named
+            }
+            (None, _) => false,
+            (Some((inside, start)), Token::ObjectEnd | Token::ArrayEnd) if depth < inside => {
+                self.open = None;
+                self.done = Some(start..walker.offset());
+                true
+            }
+            (Some(_), _) => true,
+        }
+    }
+
+    /// The span of a value that has just ended.
+    pub fn take(&mut self) -> Option<Range<usize>> {
+        self.done.take()
+    }
+}
+
+#[cfg(test)]
+mod tests;

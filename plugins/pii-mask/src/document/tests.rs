@@ -1,0 +1,169 @@
+use super::*;
+use crate::detect::{Certainty, Entity};
+use crate::mask::Action;
+use proptest::prelude::*;
+
+fn masker() -> Masker {
+    let actions = Entity::ALL
+        .into_iter()
+        .map(|entity| (entity, Action::Redact))
+        .collect();
+    Masker::new(actions, Certainty::Context, None, Vec::new())
+}
+
+fn scope() -> Scope {
+    Scope {
+        names: true,
+        numbers: true,
+        drop_logprobs: true,
+        skip: vec![
+            vec!["user".to_owned()],
+            vec!["m".to_owned(), "*".to_owned(), "id".to_owned()],
+        ],
+    }
+}
+
+fn masked(document: &str) -> Option<String> {
+    json(
+        document.as_bytes(),
+        &scope(),
+        &masker(),
+        &mut Tally::default(),
+    )
+    .unwrap()
+    .map(|body| String::from_utf8(body).unwrap())
+}
+
+#[test]
+fn values_wherever_they_stand_are_masked_and_the_rest_keeps_its_bytes() {
+    let document = r#"{ "messages" : [ {"role":"user","content":[{"type":"text","text":"I am \u0061nn@example.com\n\"x\""}]} ],
+        "n": 1.50, "meta": {"deep": [[["4111 1111 1111 1111"]]], "ann@example.com": true} }"#;
+    let expected = r#"{ "messages" : [ {"role":"user","content":[{"type":"text","text":"I am [EMAIL]\n\"x\""}]} ],
+        "n": 1.50, "meta": {"deep": [[["[CARD]"]]], "[EMAIL]": true} }"#;
+    assert_eq!(masked(document).unwrap(), expected);
+    assert_eq!(masked(r#"{"a":"nothing"}"#), None);
+}
+
+#[test]
+fn a_members_name_is_context_for_its_value() {
+    assert_eq!(
+        masked(r#"{"ssn":"308630237","home_phone":"5550132","id":"5550132"}"#).unwrap(),
+        r#"{"ssn":"[SSN]","home_phone":"[PHONE]","id":"5550132"}"#
+    );
+}
+
+#[test]
+fn numbers_that_are_cards_become_strings() {
+    assert_eq!(
+        masked(
+            r#"{"card":4111111111111111,"n":[4111111111111112,0.123456789012,-4111111111111111.0]}"#
+        )
+        .unwrap(),
+        r#"{"card":"[CARD]","n":[4111111111111112,0.123456789012,"[CARD]"]}"#
+    );
+    assert_eq!(
+        masked(r#"{"ssn":308630237}"#).unwrap(),
+        r#"{"ssn":"[SSN]"}"#
+    );
+}
+
+#[test]
+fn nested_documents_stay_documents() {
+    let arguments = r#"{"to":"ann@example.com","n":"a\nann@example.com"}"#;
+    let document = serde_json::json!({ "arguments": arguments }).to_string();
+    let outer: serde_json::Value = serde_json::from_str(&masked(&document).unwrap()).unwrap();
+    let inner: serde_json::Value =
+        serde_json::from_str(outer["arguments"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        inner,
+        serde_json::json!({ "to": "[EMAIL]", "n": "a\n[EMAIL]" })
+    );
+}
+
+#[test]
+fn paths_can_be_left_alone() {
+    let document =
+        r#"{"user":"ann@example.com","m":[{"id":"ann@example.com","x":"ann@example.com"}]}"#;
+    assert_eq!(
+        masked(document).unwrap(),
+        r#"{"user":"ann@example.com","m":[{"id":"ann@example.com","x":"[EMAIL]"}]}"#
+    );
+}
+
+#[test]
+fn log_probabilities_go_because_they_repeat_the_text() {
+    let document = r#"{"logprobs":{"content":[{"token":"ann@"},{"token":"example.com"}]},"c":[{"logprobs":[1]}],"d":{"logprobs":true}}"#;
+    assert_eq!(
+        masked(document).unwrap(),
+        r#"{"logprobs":null,"c":[{"logprobs":null}],"d":{"logprobs":true}}"#
+    );
+}
+
+#[test]
+fn forms_are_masked_decoded_and_written_encoded() {
+    let masked = |body: &str| {
+        let masked = form(body.as_bytes(), &scope(), &masker(), &mut Tally::default())?;
+        Ok(masked.map(|body| String::from_utf8(body).unwrap()))
+    };
+    assert_eq!(
+        masked("a=%61nn%40example.com&phone=5550132&b=x+y&c"),
+        Ok(Some("a=%5BEMAIL%5D&phone=%5BPHONE%5D&b=x+y&c".to_owned()))
+    );
+    assert_eq!(masked("a=b&user=ann%40example.com"), Ok(None));
+    assert_eq!(masked("a=%4"), Err(MalformedForm));
+    assert_eq!(masked("a=%ff"), Err(MalformedForm));
+}
+
+#[test]
+fn text_must_be_utf8() {
+    assert_eq!(
+        text(b"mail ann@example.com", &masker(), &mut Tally::default()),
+        Ok(Some(b"mail [EMAIL]".to_vec()))
+    );
+    assert!(text(b"\xff", &masker(), &mut Tally::default()).is_err());
+}
+
+fn any_document() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        crate::detect::tests::dense_text().prop_map(serde_json::Value::from),
+        any::<u64>().prop_map(Into::into),
+        any::<bool>().prop_map(Into::into),
+    ];
+    let value = leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+            prop::collection::btree_map("[a-z]{1,6}|phone|logprobs", inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    });
+    value.prop_map(|value| value.to_string())
+}
+
+proptest! {
+    #[test]
+    fn what_comes_out_is_json_of_the_same_shape(document in any_document()) {
+        let Some(once) = masked(&document) else { return Ok(()) };
+        let shape = |text: &str| shape(&serde_json::from_str(text).unwrap());
+        prop_assert_eq!(shape(&once), shape(&document));
+    }
+}
+
+/// Containers and their sizes; not names and scalars.
+fn shape(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(shape).collect::<String>())
+        }
+        serde_json::Value::Object(members) => {
+            let of = |(name, value): (&String, &serde_json::Value)| {
+                if name == "logprobs" {
+                    ".".to_owned()
+                } else {
+                    shape(value)
+                }
+            };
+            format!("{{{}}}", members.iter().map(of).collect::<String>())
+        }
+        _ => ".".to_owned(),
+    }
+}
