@@ -1,1 +1,197 @@
-//! Placeholder.
+//! `key-auth`: who calls, by an API key.
+//!
+//! Finds the key in the places that the configuration names, looks its digest up, takes the key out of the request, and leaves the
+//! identity as a fact for the filters that follow. Known, unknown and expired keys take the same work. It cannot tell a stolen key from
+//! its owner's, and counts nothing: that is for `rate-limit`.
+
+pub mod config;
+pub mod keyring;
+pub mod source;
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::Identity;
+use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::problem::catalogue::key_auth::{
+    IDENTITY_CONFLICTING, KEY_DUPLICATED, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING,
+    KEY_NOT_YET_VALID, KEY_UNKNOWN,
+};
+use modelgate_kit::problem::{Reason, Reply};
+
+use config::{Config, Forwarding, IdentityHeaders, OnMissing, OnOtherIdentity, compile_keys};
+use keyring::{Keyring, Unaccepted};
+use source::{Removal, Source, Unusable};
+
+/// The filter.
+#[derive(Debug)]
+pub struct KeyAuth;
+
+/// The compiled configuration.
+#[derive(Debug)]
+pub struct Plan {
+    keyring: Keyring,
+    sources: Vec<Source>,
+    on_missing_key: OnMissing,
+    on_other_identity: OnOtherIdentity,
+    forwarding: Forwarding,
+    identity_headers: IdentityHeaders,
+    challenge: String,
+    max_key_bytes: usize,
+}
+
+modelgate_kit::export!(KeyAuth);
+
+impl Filter for KeyAuth {
+    const NAME: &'static str = "key_auth";
+    const NEEDS: Needs = Needs {
+        buffers_request: false,
+        response_headers: false,
+        request_body: false,
+        response_body: false,
+        holds: false,
+        callouts: false,
+        end: false,
+        tick_ms: 0,
+        order: 30,
+    };
+    type Config = Config;
+    type Plan = Plan;
+
+    fn compile(config: Config, _: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+        let keyring = compile_keys(config.keys, problems);
+        if config.keys_from.is_empty() {
+            problems.add(
+                "keys_from",
+                "names no place for a key",
+                "leave it out for the header x-api-key",
+            );
+        }
+        let sources: Vec<Source> = config
+            .keys_from
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, source)| {
+                problems.within(&format!("keys_from[{at}]"), |p| source.compile(p))
+            })
+            .collect();
+        config.identity_headers.check(&sources, problems);
+        if !config
+            .realm
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+        {
+            problems.add(
+                "realm",
+                "has characters that a realm cannot have",
+                "write printable ASCII without quotes and backslashes",
+            );
+        }
+        Some(Plan {
+            keyring,
+            challenge: challenge(&sources, &config.realm),
+            sources,
+            on_missing_key: config.on_missing_key,
+            on_other_identity: config.on_other_identity,
+            forwarding: config.forwarding,
+            identity_headers: config.identity_headers,
+            max_key_bytes: config.max_key_bytes.size(),
+        })
+    }
+
+    async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
+        let headers = exchange.request()?;
+        let presented =
+            source::find(&plan.sources, &headers, plan.max_key_bytes).map_err(|unusable| {
+                match unusable {
+                    Unusable::Several => Reply::new(&KEY_DUPLICATED),
+                    Unusable::Malformed => plan.unauthorized(&KEY_MALFORMED),
+                }
+            })?;
+        plan.remove_identity_headers(&headers, &exchange)?;
+        let Some(presented) = presented else {
+            return match plan.on_missing_key {
+                OnMissing::Deny => Err(plan.unauthorized(&KEY_MISSING)),
+                OnMissing::Allow => Ok(()),
+            };
+        };
+        let identity = plan
+            .keyring
+            .identify(&presented.key, exchange.now_ns())
+            .map_err(|unaccepted| {
+                plan.unauthorized(match unaccepted {
+                    Unaccepted::Unknown => &KEY_UNKNOWN,
+                    Unaccepted::NotYetValid => &KEY_NOT_YET_VALID,
+                    Unaccepted::Expired => &KEY_EXPIRED,
+                })
+            })?;
+        plan.strip(&presented.removal, &exchange)?;
+        plan.introduce(identity, &exchange)
+    }
+}
+
+impl Plan {
+    fn unauthorized(&self, reason: &'static Reason) -> Reply {
+        Reply::new(reason).with_header("www-authenticate", self.challenge.as_str())
+    }
+
+    /// A client must not speak to the upstream in our name, whatever becomes of its key.
+    fn remove_identity_headers(
+        &self,
+        headers: &HeaderBlock,
+        exchange: &Exchange,
+    ) -> Result<(), Reply> {
+        for (_, name) in self.identity_headers.named() {
+            if headers.first(name).is_some() {
+                exchange.remove_request_header(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn strip(&self, removal: &Removal, exchange: &Exchange) -> Result<(), Reply> {
+        match (self.forwarding, removal) {
+            (Forwarding::Forward, _) => {}
+            (Forwarding::Strip, Removal::Header(name)) => exchange.remove_request_header(name)?,
+            (Forwarding::Strip, Removal::Path(rest)) => {
+                exchange.set_request_header(":path", rest)?
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the identity for the filters that follow and, where wanted, for the upstream.
+    fn introduce(&self, identity: &Identity, exchange: &Exchange) -> Result<(), Reply> {
+        let other = match self.on_other_identity {
+            OnOtherIdentity::Replace => None,
+            OnOtherIdentity::Deny | OnOtherIdentity::Keep => exchange.fact::<Identity>(),
+        };
+        match (other, self.on_other_identity) {
+            (Some(_), OnOtherIdentity::Keep) => return Ok(()),
+            (Some(_), _) => return Err(Reply::new(&IDENTITY_CONFLICTING)),
+            (None, _) => exchange.publish(identity)?,
+        }
+        for (member, name) in self.identity_headers.named() {
+            match member {
+                "consumer" => exchange.set_request_header(name, &identity.consumer)?,
+                "credential" => exchange.set_request_header(name, &identity.credential)?,
+                _ => exchange.set_request_header(name, identity.groups.join(","))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The challenge of a 401 (RFC 9110, section 11.6.1): the scheme of the first place that has one. Keys in headers of their own have no
+/// registered scheme; `ApiKey` is what clients of other gateways know.
+fn challenge(sources: &[Source], realm: &str) -> String {
+    let scheme = sources.iter().find_map(|source| match source {
+        Source::Scheme { scheme, .. } => Some(scheme.as_str()),
+        Source::Header(_) | Source::Query(_) => None,
+    });
+    format!("{} realm=\"{realm}\"", scheme.unwrap_or("ApiKey"))
+}

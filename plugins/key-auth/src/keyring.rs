@@ -1,0 +1,176 @@
+//! The keys that are known, and the question whether a presented one is among them.
+//!
+//! Keys are stored as SHA-256 digests: they are long and random, so a fast hash is enough, and whoever reads the configuration cannot
+//! use them. The digests are sorted. Looking one up takes a number of steps that depends on the number of keys only, and known, unknown,
+//! expired and future keys go through the same steps; the last comparison takes the same time wherever the first difference is. (The
+//! digest of what was presented cannot be steered, so the order of the search tells nothing about any key.)
+
+use modelgate_kit::facts::Identity;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+
+/// A SHA-256 digest.
+pub type Digest = [u8; 32];
+
+/// What belongs to a digest.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Digest of the key.
+    pub digest: Digest,
+    /// First instant at which it is good, in nanoseconds since the Unix epoch.
+    pub not_before_ns: u64,
+    /// First instant at which it is no longer good.
+    pub expires_at_ns: u64,
+    /// Who presents it.
+    pub identity: Identity,
+}
+
+/// Why a key is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unaccepted {
+    /// Nobody has it.
+    Unknown,
+    /// Its time has not come.
+    NotYetValid,
+    /// Its time is over.
+    Expired,
+}
+
+/// All keys.
+#[derive(Debug, Default)]
+pub struct Keyring {
+    entries: Vec<Entry>,
+}
+
+impl Keyring {
+    /// A ring of these keys, in any order. Digests must differ.
+    pub fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by_key(|entry| entry.digest);
+        Self { entries }
+    }
+
+    /// Whose key this is.
+    ///
+    /// # Errors
+    /// Why it is not accepted at this time.
+    pub fn identify(&self, key: &[u8], now_ns: u64) -> Result<&Identity, Unaccepted> {
+        let digest: Digest = Sha256::digest(key).into();
+        let mut from = 0_usize;
+        let mut left = self.entries.len();
+        while left > 1 {
+            let half = left / 2;
+            let middle = from.saturating_add(half);
+            if self
+                .entries
+                .get(middle)
+                .is_some_and(|entry| entry.digest <= digest)
+            {
+                from = middle;
+            }
+            left = left.saturating_sub(half);
+        }
+        // The nearest key, the right one or not: what follows is done in either case.
+        let nearest = self.entries.get(from).ok_or(Unaccepted::Unknown)?;
+        let known = bool::from(nearest.digest.ct_eq(&digest));
+        let begun = nearest.not_before_ns <= now_ns;
+        let over = nearest.expires_at_ns <= now_ns;
+        match (known, begun, over) {
+            (false, _, _) => Err(Unaccepted::Unknown),
+            (true, _, true) => Err(Unaccepted::Expired),
+            (true, false, false) => Err(Unaccepted::NotYetValid),
+            (true, true, false) => Ok(&nearest.identity),
+        }
+    }
+}
+
+/// Reads a digest as it is written in a configuration: `sha256:` and 64 hexadecimal digits.
+pub fn parse_digest(text: &str) -> Option<Digest> {
+    let (pairs, rest) = text.strip_prefix("sha256:")?.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() != 32 {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
+        let digit = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|value| u8::try_from(value).ok())
+        };
+        *byte = (digit(*high)? << 4) | digit(*low)?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entry(key: &[u8], not_before_ns: u64, expires_at_ns: u64) -> Entry {
+        let consumer = String::from_utf8_lossy(key).into_owned();
+        Entry {
+            digest: Sha256::digest(key).into(),
+            not_before_ns,
+            expires_at_ns,
+            identity: Identity {
+                consumer,
+                ..Identity::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_key_is_good_from_its_first_to_its_last_instant() {
+        let ring = Keyring::new(vec![entry(b"k", 10, 20)]);
+        for (now, outcome) in [
+            (9, Err(Unaccepted::NotYetValid)),
+            (10, Ok("k")),
+            (19, Ok("k")),
+            (20, Err(Unaccepted::Expired)),
+        ] {
+            assert_eq!(
+                ring.identify(b"k", now)
+                    .map(|identity| identity.consumer.as_str()),
+                outcome,
+                "{now}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_ring_knows_nobody() {
+        assert_eq!(
+            Keyring::default().identify(b"", 0),
+            Err(Unaccepted::Unknown)
+        );
+    }
+
+    #[test]
+    fn digests_are_read_as_sha256sum_prints_them() {
+        let text = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+        assert_eq!(parse_digest(text), Some(Sha256::digest(b"foo").into()));
+        assert_eq!(
+            parse_digest(&text.to_uppercase().replace("SHA256", "sha256")),
+            parse_digest(text)
+        );
+        for bad in [
+            "",
+            "sha256:",
+            "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+            "sha512:00",
+            &text[..70],
+            &format!("{text}00"),
+            &text.replace('2', "g"),
+        ] {
+            assert_eq!(parse_digest(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_is_found_and_no_other(count in 0_u16..200, probe in 0_u16..400) {
+            let ring = Keyring::new((0..count).map(|number| entry(&number.to_le_bytes(), 0, u64::MAX)).collect());
+            prop_assert_eq!(ring.identify(&probe.to_le_bytes(), 1).is_ok(), probe < count);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+use modelgate_kit::facts::Identity;
+use modelgate_kit::testing::{Gate, Proxy};
+use modelgate_kit::verdict::Action;
+use serde_json::{Value, json};
+
+use super::KeyAuth;
+use super::keyring::Digest;
+
+/// 2026-11-21T08:00:00Z.
+const NOW: u64 = 1_795_248_000_000_000_000;
+
+fn digest(key: &str) -> String {
+    use sha2::Digest as _;
+    let digest: Digest = sha2::Sha256::digest(key).into();
+    digest.iter().fold("sha256:".to_owned(), |text, byte| {
+        format!("{text}{byte:02x}")
+    })
+}
+
+fn config(more: &Value) -> Value {
+    let mut config = json!({
+        "keys": [
+            {"id": "ann-1", "digest": digest("ann-key"), "consumer": "ann", "groups": ["ml", "dev"], "labels": {"tier": "gold"}},
+            {"id": "ann-2", "digest": digest("ann-next"), "consumer": "ann", "not_before": "2026-12-01T00:00:00Z"},
+            {"id": "bob-1", "digest": digest("bob-key"), "consumer": "bob", "expires_at": "2026-11-21T09:00:00+01:00"},
+        ],
+        "keys_from": [{"header": "X-Api-Key"}, {"header": "authorization", "scheme": "Bearer"}, {"query": "api_key"}],
+    });
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    config
+}
+
+fn gate(more: &Value) -> Gate {
+    Gate::open::<KeyAuth>(Proxy::new(NOW), &config(more).to_string())
+        .unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn request<'a>(headers: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [(":method", "GET"), (":path", "/v1/models?x=1")]
+        .into_iter()
+        .chain(headers.iter().copied())
+        .collect()
+}
+
+fn refused(gate: &mut Gate, headers: &[(&str, &str)]) -> (u16, String, Option<String>) {
+    let (exchange, action) = gate.request(headers);
+    let record = gate.record(exchange);
+    let reply = record.reply.expect("it was not refused");
+    assert_eq!(action, Action::Pause);
+    assert!(!record.properties.contains_key("modelgate.identity"));
+    (
+        reply.status,
+        reply.header("x-modelgate-reason").unwrap().to_owned(),
+        reply.header("www-authenticate").map(str::to_owned),
+    )
+}
+
+#[test]
+fn a_known_key_introduces_its_consumer_and_goes_no_further() {
+    let mut gate = gate(&json!({}));
+    for header in [
+        ("x-api-key", "ann-key"),
+        ("authorization", "bearer ann-key"),
+    ] {
+        let (exchange, action) = gate.request(&request(&[header]));
+        assert_eq!(action, Action::Continue);
+        let identity: Identity = gate.fact(exchange).unwrap();
+        assert_eq!(
+            (
+                identity.consumer.as_str(),
+                identity.credential.as_str(),
+                identity.method.as_str()
+            ),
+            ("ann", "ann-1", "key")
+        );
+        assert_eq!(
+            (identity.groups, identity.claims["tier"].clone()),
+            (vec!["ml".to_owned(), "dev".to_owned()], json!("gold"))
+        );
+        assert_eq!(gate.record(exchange).request_header(header.0), None);
+    }
+}
+
+#[test]
+fn a_key_in_the_query_is_cut_out_of_the_path() {
+    let mut gate = gate(&json!({}));
+    let (exchange, action) = gate.request(&[
+        (":method", "GET"),
+        (":path", "/v1/models?x=%41&api%5Fkey=ann-key&y=2"),
+    ]);
+    assert_eq!(action, Action::Continue);
+    assert_eq!(
+        gate.record(exchange).request_header(":path"),
+        Some("/v1/models?x=%41&y=2")
+    );
+}
+
+#[test]
+fn what_is_no_good_key_is_refused_with_its_reason_and_a_challenge() {
+    let mut gate = gate(&json!({"realm": "models"}));
+    let challenge = Some("Bearer realm=\"models\"".to_owned());
+    for (headers, reason) in [
+        (&[][..], "key_missing"),
+        (&[("authorization", "Basic YTpi")], "key_missing"),
+        (&[("x-api-key", "ann-keY")], "key_unknown"),
+        (&[("x-api-key", "ann-next")], "key_not_yet_valid"),
+        (&[("x-api-key", "bob-key")], "key_expired"),
+        (&[("x-api-key", "")], "key_malformed"),
+    ] {
+        assert_eq!(
+            refused(&mut gate, &request(headers)),
+            (401, reason.to_owned(), challenge.clone()),
+            "{headers:?}"
+        );
+    }
+    let long = "k".repeat(257);
+    assert_eq!(
+        refused(&mut gate, &request(&[("x-api-key", &long)])).1,
+        "key_malformed"
+    );
+}
+
+#[test]
+fn time_decides_when_keys_are_good() {
+    let mut gate = gate(&json!({}));
+    gate.proxy().pass_ns(10 * 24 * 3_600 * 1_000_000_000);
+    assert_eq!(
+        gate.request(&request(&[("x-api-key", "ann-next")])).1,
+        Action::Continue
+    );
+    assert_eq!(
+        gate.request(&request(&[("x-api-key", "ann-key")])).1,
+        Action::Continue,
+        "two keys at once, for rotation"
+    );
+}
+
+#[test]
+fn two_keys_are_refused_even_if_both_are_good() {
+    let mut gate = gate(&json!({}));
+    for headers in [
+        &[("x-api-key", "ann-key"), ("x-api-key", "ann-key")][..],
+        &[
+            ("x-api-key", "ann-key"),
+            ("authorization", "Bearer ann-key"),
+        ],
+        &[("x-api-key", "ann-key"), (":path", "/")],
+    ] {
+        let (status, reason, _) = refused(&mut gate, &request(headers));
+        let expected = if headers[1].0 == ":path" {
+            (401, "key_malformed")
+        } else {
+            (400, "key_duplicated")
+        };
+        assert_eq!((status, reason.as_str()), expected);
+    }
+    let (_, reason, _) = refused(
+        &mut gate,
+        &[
+            (":method", "GET"),
+            (":path", "/?api_key=ann-key"),
+            ("x-api-key", "ann-key"),
+        ],
+    );
+    assert_eq!(reason, "key_duplicated");
+}
+
+#[test]
+fn the_upstream_learns_the_consumer_from_us_alone() {
+    let more = json!({"identity_headers": {"consumer": "x-consumer", "credential": "x-key-id", "groups": "x-groups"}, "on_missing_key": "allow"});
+    let mut gate = gate(&more);
+    let forged = [
+        ("x-consumer", "root"),
+        ("X-Consumer", "admin"),
+        ("x-groups", "all"),
+        ("x-api-key", "ann-key"),
+    ];
+    let (exchange, _) = gate.request(&request(&forged));
+    let record = gate.record(exchange);
+    assert_eq!(
+        (
+            record.request_header("x-consumer"),
+            record.request_header("x-key-id"),
+            record.request_header("x-groups")
+        ),
+        (Some("ann"), Some("ann-1"), Some("ml,dev"))
+    );
+    assert_eq!(
+        record
+            .request
+            .iter()
+            .filter(|(name, _)| name == "x-consumer")
+            .count(),
+        1
+    );
+    let (exchange, action) = gate.request(&request(&forged[..3]));
+    let record = gate.record(exchange);
+    assert_eq!(
+        (
+            action,
+            record.request_header("x-consumer"),
+            record.request_header("x-groups")
+        ),
+        (Action::Continue, None, None)
+    );
+    assert_eq!(gate.fact::<Identity>(exchange), None);
+}
+
+#[test]
+fn a_second_identity_is_refused_replaced_or_kept_as_configured() {
+    for (choice, outcome) in [
+        ("deny", Err("identity_conflicting")),
+        ("replace", Ok("ann")),
+        ("keep", Ok("jo")),
+    ] {
+        let mut gate = gate(&json!({"on_other_identity": choice}));
+        gate.proxy()
+            .preset("modelgate.identity", r#"{"consumer":"jo","method":"jwt"}"#);
+        let (exchange, _) = gate.request(&request(&[("x-api-key", "ann-key")]));
+        let reply = gate.record(exchange).reply;
+        let consumer = gate.fact::<Identity>(exchange).unwrap().consumer;
+        match outcome {
+            Err(reason) => assert_eq!(reply.unwrap().header("x-modelgate-reason"), Some(reason)),
+            Ok(expected) => assert_eq!((consumer.as_str(), reply), (expected, None)),
+        }
+        let (exchange, _) = gate.request(&request(&[("x-api-key", "wrong")]));
+        assert_eq!(
+            gate.record(exchange).reply.unwrap().status,
+            401,
+            "the key must be good in any case"
+        );
+    }
+}
+
+#[test]
+fn a_key_is_forwarded_only_where_the_operator_wants_it() {
+    let mut gate = gate(&json!({"forwarding": "forward"}));
+    let (exchange, _) = gate.request(&request(&[("x-api-key", "ann-key")]));
+    assert_eq!(
+        gate.record(exchange).request_header("x-api-key"),
+        Some("ann-key")
+    );
+}
+
+#[test]
+fn every_problem_of_a_configuration_is_said_at_once_and_no_key_is_quoted() {
+    let config = json!({
+        "keys": [
+            {"id": "a", "digest": "plain-s3cret", "consumer": "a b"},
+            {"id": "a", "digest": digest("x"), "consumer": "a", "expires_at": "tomorrow"},
+            {"id": "c", "digest": digest("x"), "consumer": "", "not_before": "2026-01-02T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"},
+        ],
+        "keys_from": [{}, {"header": "a b"}, {"header": "h", "query": "q"}],
+        "identity_headers": {"consumer": ":path"},
+        "realm": "a\"b",
+        "max_key_bytes": 5,
+    });
+    let logs = Gate::open::<KeyAuth>(Proxy::new(NOW), &config.to_string())
+        .err()
+        .unwrap()
+        .join("\n");
+    for path in [
+        "keys[0].digest",
+        "keys[0].consumer",
+        "keys[1].id",
+        "keys[1].expires_at",
+        "keys[2].digest",
+        "keys[2].consumer",
+        "keys[2].expires_at",
+        "keys_from[0]",
+        "keys_from[1]",
+        "keys_from[2]",
+        "identity_headers.consumer",
+        "realm",
+        "max_key_bytes",
+    ] {
+        assert!(
+            logs.contains(&format!(": {path}: ")),
+            "{path} is missing in\n{logs}"
+        );
+    }
+    assert!(!logs.contains("s3cret"));
+}
+
+#[test]
+fn nothing_that_a_client_presents_is_logged() {
+    let mut gate = gate(&json!({}));
+    refused(&mut gate, &request(&[("x-api-key", "almost-a-key")]));
+    assert!(!gate.proxy().logs().concat().contains("almost"));
+}
