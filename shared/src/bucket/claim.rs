@@ -54,6 +54,20 @@ pub struct Outcome {
     pub stranded: u32,
 }
 
+impl Outcome {
+    /// The outcome of a take that could not even begin.
+    pub const fn failed() -> Self {
+        Self {
+            decision: Decision::Failed,
+            judged: Vec::new(),
+            evicted: 0,
+            foreign: 0,
+            mismatched: 0,
+            stranded: 0,
+        }
+    }
+}
+
 /// Proof of a take, with which it can be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -148,22 +162,15 @@ impl Open {
 
 /// Takes from every claim's bucket, or from none. `tries` (at least 1) bounds the writes of each claim, and of each giving back.
 pub fn take_all(store: &dyn Store, claims: &[Claim<'_>], now_ns: u64, tries: u32) -> Outcome {
-    let mut outcome = Outcome {
-        decision: Decision::Admitted,
-        judged: Vec::new(),
-        evicted: 0,
-        foreign: 0,
-        mismatched: 0,
-        stranded: 0,
-    };
+    let mut outcome = Outcome::failed();
     let opened: Result<Vec<Open>, StoreFailed> = claims
         .iter()
         .map(|claim| Open::read(claim, store, now_ns, &mut outcome.foreign))
         .collect();
     let Ok(mut opened) = opened else {
-        outcome.decision = Decision::Failed;
         return outcome;
     };
+    outcome.decision = Decision::Admitted;
     if opened.iter().any(|open| !open.admitted) {
         outcome.decision = Decision::Refused;
     } else {

@@ -85,6 +85,16 @@ impl Table {
     /// host never has to grow its table while requests wait for its lock.
     pub fn prepare(&self, store: &dyn Store) -> Result<Prepared, StoreFailed> {
         let mut prepared = Prepared::default();
+        // Slots are made in order: where the last one exists, another worker has made them all.
+        if store
+            .load(&self.key(self.shape.sets.saturating_sub(1)))?
+            .is_some()
+        {
+            return Ok(Prepared {
+                created: 0,
+                found: self.shape.sets,
+            });
+        }
         for number in 0..self.shape.sets {
             let set = Set::empty(self.shape, number);
             match create(store, &self.key(number), &set.seal(self.sealing))? {

@@ -88,6 +88,15 @@ impl WrittenWhat {
 }
 
 impl What {
+    /// Whether there is any condition.
+    pub fn looks_at_request(&self) -> bool {
+        !(self.methods.is_empty()
+            && self.paths.is_empty()
+            && self.models.is_empty()
+            && self.operations.is_empty()
+            && self.dialects.is_empty())
+    }
+
     /// Whether a condition looks at the model, whose name may have to be read from the body.
     pub fn looks_at_model(&self) -> bool {
         !self.models.is_empty()

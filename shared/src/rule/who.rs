@@ -136,7 +136,8 @@ impl WrittenWho {
         }
     }
 
-    fn looks_at_identity(&self) -> bool {
+    /// Whether a condition looks at the identity itself, not only at whether there is one.
+    pub fn looks_at_identity(&self) -> bool {
         !(self.consumers.is_empty()
             && self.groups == WrittenGroups::default()
             && self.scopes.is_empty()

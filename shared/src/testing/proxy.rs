@@ -117,6 +117,7 @@ struct Common {
     shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     metrics: RefCell<Vec<(String, i64)>>,
     broken: Cell<Option<Status>>,
+    contended: Cell<bool>,
 }
 
 /// A proxy that exists in memory only.
@@ -174,6 +175,16 @@ impl Proxy {
     /// From now on, shared data answers with this status; `None` mends it.
     pub fn break_shared_data(&self, status: Option<Status>) {
         self.common.broken.set(status);
+    }
+
+    /// From now on, every write to shared data loses its race (or none does).
+    pub fn contend(&self, lost: bool) {
+        self.common.contended.set(lost);
+    }
+
+    /// The keys of shared data.
+    pub fn shared_keys(&self) -> Vec<String> {
+        self.common.shared.borrow().keys().cloned().collect()
     }
 
     /// The value of a counter or gauge, or the last sample; 0 where there is none.
@@ -429,6 +440,9 @@ impl Host for Proxy {
     fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
         if let Some(status) = self.common.broken.get() {
             return Err(status);
+        }
+        if self.common.contended.get() {
+            return Err(Status::CasMismatch);
         }
         let mut shared = self.common.shared.borrow_mut();
         let held = shared.get(key).map_or(0, |(_, held)| *held);

@@ -1,0 +1,165 @@
+//! Whose bucket a request takes from.
+//!
+//! A key is made of parts (consumer, address, model, …). Each part is written with its kind and length, so that no two keys of different
+//! parts are the same bytes. The bytes are hashed under a secret before they name anything, and are stored nowhere.
+
+use modelgate_kit::claim::{ClaimPath, Split, Word, words};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::Identity;
+use modelgate_kit::headers::{HeaderBlock, Occurrence};
+use modelgate_kit::rule::{Asked, Models};
+
+use crate::client_ip::{Prefix, forwarded, parse};
+
+/// Longest value of a header or claim that can be a key, in bytes: a longer one counts as missing.
+const LONGEST_VALUE: usize = 1_024;
+
+/// One part of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The verified consumer.
+    Consumer,
+    /// The id of the credential.
+    Credential,
+    /// The first of the caller's groups.
+    Group,
+    /// The first of these groups that the caller is in.
+    GroupOf(Vec<String>),
+    /// A verified claim.
+    Claim(ClaimPath),
+    /// A header, which the client writes as it likes.
+    Header(String),
+    /// The client's address.
+    Ip,
+    /// The name of the proxy's route.
+    Route,
+    /// The method.
+    Method,
+    /// What is asked of the model.
+    Operation,
+    /// The model, and the one inside it.
+    Model,
+}
+
+/// Where the client's address is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientIp {
+    /// Proxies before us whose `x-forwarded-for` is believed; 0 for the connection's own address.
+    pub trusted_hops: usize,
+    /// What of an address tells clients apart.
+    pub prefix: Prefix,
+}
+
+/// What keys are made from.
+pub struct Material<'a> {
+    /// The exchange, for properties.
+    pub exchange: &'a Exchange,
+    /// The request's headers.
+    pub headers: &'a HeaderBlock,
+    /// The verified caller.
+    pub identity: Option<&'a Identity>,
+    /// What is asked, where a policy looks at it.
+    pub asked: Option<&'a Asked<'a>>,
+    /// How to find the client's address.
+    pub client_ip: ClientIp,
+}
+
+impl Part {
+    /// Whether the part is taken from the verified identity.
+    pub const fn looks_at_identity(&self) -> bool {
+        matches!(
+            self,
+            Self::Consumer | Self::Credential | Self::Group | Self::GroupOf(_) | Self::Claim(_)
+        )
+    }
+
+    /// Whether the part is taken from the route of the request.
+    pub const fn looks_at_request(&self) -> bool {
+        matches!(self, Self::Method | Self::Operation | Self::Model)
+    }
+
+    /// The value of the part, or `None` where the request has none that can be believed.
+    fn value(&self, material: &Material<'_>) -> Option<Vec<u8>> {
+        let text = |text: &str| Some(text.as_bytes().to_vec());
+        let value = match self {
+            Self::Consumer => text(&material.identity?.consumer),
+            Self::Credential => text(&material.identity?.credential),
+            Self::Group => text(material.identity?.groups.first()?),
+            Self::GroupOf(groups) => text(groups.iter().find(|group| {
+                material
+                    .identity
+                    .is_some_and(|identity| identity.groups.contains(group))
+            })?),
+            Self::Claim(path) => claim(path, material.identity?),
+            Self::Header(name) => match material.headers.once(name) {
+                Occurrence::Once(value) => Some(value.to_vec()),
+                Occurrence::Absent | Occurrence::Repeated => None,
+            },
+            Self::Ip => Some(
+                material
+                    .client_ip
+                    .prefix
+                    .cut(address(material)?)
+                    .to_string()
+                    .into_bytes(),
+            ),
+            Self::Route => text(&material.exchange.property_text(&["xds", "route_name"])?),
+            Self::Method => text(material.asked?.method()),
+            Self::Operation => text(material.asked?.route()?.operation.as_str()),
+            Self::Model => match material.asked?.models() {
+                Models::Named(names) => Some(names.join("\0").into_bytes()),
+                Models::None | Models::Unknown => None,
+            },
+        };
+        value.filter(|value| (1..=LONGEST_VALUE).contains(&value.len()))
+    }
+}
+
+fn claim(path: &ClaimPath, identity: &Identity) -> Option<Vec<u8>> {
+    match words(path.find(&identity.claims)?, Split::Whole)?.as_slice() {
+        [Word::Text(text)] => Some(text.as_bytes().to_vec()),
+        [Word::Number(number)] => Some(number.to_string().into_bytes()),
+        [Word::Bool(flag)] => Some(flag.to_string().into_bytes()),
+        _ => None,
+    }
+}
+
+fn address(material: &Material<'_>) -> Option<std::net::IpAddr> {
+    match material.client_ip.trusted_hops {
+        0 => parse(&material.exchange.property_text(&["source", "address"])?),
+        hops => forwarded(material.headers, hops),
+    }
+}
+
+/// A key and whether a part of it was missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The key; missing parts are told apart from every value.
+    pub bytes: Vec<u8>,
+    /// A part was missing.
+    pub incomplete: bool,
+}
+
+/// Makes the key of these parts.
+pub fn make(parts: &[Part], material: &Material<'_>) -> Key {
+    let mut key = Key {
+        bytes: Vec::with_capacity(64),
+        incomplete: false,
+    };
+    for part in parts {
+        match part.value(material) {
+            Some(value) => {
+                // The order of parts is the same for every key of a policy: position, length and value suffice.
+                key.bytes.extend_from_slice(
+                    &u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes(),
+                );
+                key.bytes.extend_from_slice(&value);
+            }
+            None => {
+                key.bytes.extend_from_slice(&u32::MAX.to_le_bytes());
+                key.incomplete = true;
+            }
+        }
+    }
+    key
+}

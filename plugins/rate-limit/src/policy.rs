@@ -1,0 +1,318 @@
+//! Compiled limits: to whom and to what they apply, whose bucket is taken from, and how much it holds.
+
+use std::cell::OnceCell;
+
+use modelgate_kit::bucket::{
+    MAX_WINDOWS, Rate, RateError, Seed, Shape, Store, StoreFailed, Swap, Table, create,
+};
+use modelgate_kit::claim::ClaimPath;
+use modelgate_kit::config::{Bounded, Problems};
+use modelgate_kit::metrics::Metric;
+use modelgate_kit::rule::{Asked, Caller, Doubt, Presence, What, Who};
+
+use crate::config::{
+    OnMissingKey, TierEffect, WrittenPart, WrittenPolicy, WrittenTier, WrittenWindow,
+};
+use crate::key::Part;
+
+/// Keys that fit in one slot of the table.
+const WAYS: u8 = 4;
+/// Longest name of a policy, in bytes.
+const LONGEST_NAME: usize = 40;
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// The windows that apply to one caller.
+#[derive(Debug)]
+pub struct Windows {
+    /// The windows.
+    pub rates: Vec<Rate>,
+    /// What clients are told as their names, in the same order.
+    pub names: Vec<String>,
+}
+
+/// A compiled limit.
+#[derive(Debug)]
+pub struct Policy {
+    /// Name of the limit.
+    pub name: String,
+    /// Parts of the key.
+    pub parts: Vec<Part>,
+    /// What becomes of a request without key.
+    pub on_missing_key: OnMissingKey,
+    /// Units that a request takes.
+    pub cost: u64,
+    /// How often it refused, or would have.
+    pub limited: Metric,
+    who: Who,
+    what: What,
+    windows: Windows,
+    tiers: Vec<(Who, Option<Windows>)>,
+    looks_at_identity: bool,
+    shape: Shape,
+    prefix: String,
+    table: OnceCell<Table>,
+}
+
+impl Policy {
+    /// Whether the verified identity matters.
+    pub fn looks_at_identity(&self) -> bool {
+        self.looks_at_identity || self.parts.iter().any(Part::looks_at_identity)
+    }
+
+    /// Whether method, path, operation or model matter.
+    pub fn looks_at_request(&self) -> bool {
+        self.what.looks_at_request() || self.parts.iter().any(Part::looks_at_request)
+    }
+
+    /// Whether the model matters for this request.
+    pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
+        (self.what.looks_at_model() || self.parts.contains(&Part::Model))
+            && self.who.fits(caller)
+            && self.what.fits_but_for_model(asked, Doubt::Fits)
+    }
+
+    /// The windows that apply to the caller for this request; none if the limit does not apply. In doubt about the model, it does.
+    pub fn applying(&self, caller: Caller<'_>, asked: Option<&Asked<'_>>) -> Option<&Windows> {
+        let fits =
+            self.who.fits(caller) && asked.is_none_or(|asked| self.what.fits(asked, Doubt::Fits));
+        if !fits {
+            return None;
+        }
+        match self.tiers.iter().find(|(who, _)| who.fits(caller)) {
+            Some((_, windows)) => windows.as_ref(),
+            None => Some(&self.windows),
+        }
+    }
+
+    /// The table of the buckets, made on first use.
+    ///
+    /// # Errors
+    /// If shared data cannot be read or written.
+    pub fn table(
+        &self,
+        store: &dyn Store,
+        random: &dyn Fn() -> u64,
+    ) -> Result<&Table, StoreFailed> {
+        if let Some(table) = self.table.get() {
+            return Ok(table);
+        }
+        let seed = shared_seed(store, &format!("{}seed", self.prefix), random)?;
+        let table = Table::new(&self.prefix, self.shape, seed).map_err(|_| StoreFailed)?;
+        table.prepare(store)?;
+        Ok(self.table.get_or_init(|| table))
+    }
+}
+
+/// The secret that all workers hash keys with: made by the first, found by the others.
+fn shared_seed(
+    store: &dyn Store,
+    key: &str,
+    random: &dyn Fn() -> u64,
+) -> Result<Seed, StoreFailed> {
+    let mut made = [0; 16];
+    for (into, byte) in made
+        .iter_mut()
+        .zip([random(), random()].into_iter().flat_map(u64::to_le_bytes))
+    {
+        *into = byte;
+    }
+    if store.load(key)?.is_none() && create(store, key, &made)? == Swap::Done {
+        return Ok(Seed::from_bytes(made));
+    }
+    let (bytes, _) = store.load(key)?.ok_or(StoreFailed)?;
+    <[u8; 16]>::try_from(bytes.as_slice())
+        .map(Seed::from_bytes)
+        .map_err(|_| StoreFailed)
+}
+
+impl WrittenPolicy {
+    /// Compiles a limit; what is wrong with it is added to `problems`.
+    pub fn compile(self, buckets: u64, prefix: &str, problems: &mut Problems) -> Policy {
+        let plain = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+        };
+        if !(1..=LONGEST_NAME).contains(&self.name.len()) || !self.name.bytes().all(plain) {
+            problems.add(
+                "name",
+                "is not a name",
+                "write 1 to 40 lower-case letters, digits, `_` or `-`",
+            );
+        }
+        let parts = self
+            .by
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, part)| problems.within(&format!("by[{at}]"), |p| part.compile(p)))
+            .collect::<Vec<_>>();
+        let cost = self.cost.value();
+        let windows = compile_windows(&self.windows, &self.name, cost, problems);
+        let looks_at_identity = !self.tiers.is_empty()
+            || self.who.looks_at_identity()
+            || self.who.identity != Presence::Any;
+        let who = problems.within("who", |p| self.who.compile(p));
+        let what = problems.within("what", |p| self.what.compile(p));
+        let tiers: Vec<(Who, Option<Windows>)> = self
+            .tiers
+            .into_iter()
+            .enumerate()
+            .map(|(at, tier)| {
+                problems.within(&format!("tiers[{at}]"), |p| {
+                    tier.compile(&self.name, cost, p)
+                })
+            })
+            .collect();
+        let most = tiers
+            .iter()
+            .filter_map(|(_, windows)| windows.as_ref())
+            .chain([&windows])
+            .map(|windows| windows.rates.len())
+            .max()
+            .unwrap_or(1);
+        let most = u8::try_from(most.max(1)).unwrap_or(u8::MAX);
+        // Without a key there is one bucket only.
+        let sets = if parts.is_empty() {
+            1
+        } else {
+            buckets.div_ceil(u64::from(WAYS))
+        };
+        let shape = Shape {
+            sets: u32::try_from(sets).unwrap_or(u32::MAX),
+            ways: WAYS,
+            windows: most,
+        };
+        Policy {
+            limited: Metric::counter("rate_limit", &[("policy", &self.name)], "limited"),
+            // The layout is part of the name: configurations that share buckets can only share those of one layout.
+            prefix: format!("{prefix}.{}.{sets}x{WAYS}x{most}.", self.name),
+            name: self.name,
+            parts,
+            on_missing_key: self.on_missing_key,
+            cost,
+            who,
+            what,
+            windows,
+            tiers,
+            looks_at_identity,
+            shape,
+            table: OnceCell::new(),
+        }
+    }
+}
+
+impl WrittenTier {
+    fn compile(self, policy: &str, cost: u64, problems: &mut Problems) -> (Who, Option<Windows>) {
+        let who = problems.within("who", |p| self.who.compile(p));
+        let windows = match self.effect {
+            TierEffect::Limit => Some(compile_windows(&self.windows, policy, cost, problems)),
+            TierEffect::Exempt => {
+                if !self.windows.is_empty() {
+                    problems.add(
+                        "windows",
+                        "limit nobody, because the tier is exempt",
+                        "leave them out, or write `effect: limit`",
+                    );
+                }
+                None
+            }
+        };
+        (who, windows)
+    }
+}
+
+impl WrittenPart {
+    fn compile(self, problems: &mut Problems) -> Option<Part> {
+        Some(match self {
+            Self::Consumer => Part::Consumer,
+            Self::Credential => Part::Credential,
+            Self::Group => Part::Group,
+            Self::GroupOf(groups) => {
+                if groups.is_empty() {
+                    problems.add("group_of", "names no group", "");
+                }
+                Part::GroupOf(groups)
+            }
+            Self::Claim(path) => match ClaimPath::parse(&path) {
+                Ok(path) => Part::Claim(path),
+                Err(fault) => {
+                    problems.add("claim", "is not a claim", fault.to_string());
+                    return None;
+                }
+            },
+            Self::Header(name) => {
+                if name.is_empty() || name.starts_with(':') {
+                    problems.add("header", "is not the name of a header", "");
+                }
+                Part::Header(name.to_ascii_lowercase())
+            }
+            Self::Ip => Part::Ip,
+            Self::Route => Part::Route,
+            Self::Method => Part::Method,
+            Self::Operation => Part::Operation,
+            Self::Model => Part::Model,
+        })
+    }
+}
+
+fn compile_windows(
+    written: &[WrittenWindow],
+    policy: &str,
+    cost: u64,
+    problems: &mut Problems,
+) -> Windows {
+    let most = usize::from(MAX_WINDOWS);
+    if written.is_empty() || written.len() > most {
+        problems.add(
+            "windows",
+            format!("are {}", written.len()),
+            format!("write 1 to {most} windows"),
+        );
+    }
+    let mut windows = Windows {
+        rates: Vec::new(),
+        names: Vec::new(),
+    };
+    for (at, window) in written.iter().enumerate() {
+        problems.within(&format!("windows[{at}]"), |problems| {
+            let seconds = window.window_s.value();
+            let burst = window.burst.map_or(window.quota.value(), Bounded::value);
+            match Rate::new(
+                window.quota.value(),
+                seconds.saturating_mul(NS_PER_S),
+                burst,
+            ) {
+                Err(error @ RateError::TooFast) => problems.add(
+                    "quota",
+                    error.to_string(),
+                    "count bigger units, or write a longer window",
+                ),
+                Err(error) => problems.add(
+                    "burst",
+                    error.to_string(),
+                    "write a smaller burst or a shorter window",
+                ),
+                Ok(rate) if !rate.can_ever_admit(cost) => problems.add(
+                    "burst",
+                    "is less than one request costs",
+                    "no request would ever pass",
+                ),
+                Ok(rate) => {
+                    let name = if written.len() == 1 {
+                        policy.to_owned()
+                    } else {
+                        format!("{policy}-{seconds}s")
+                    };
+                    if windows.names.contains(&name) {
+                        problems.add(
+                            "window_s",
+                            "is the length of another window too",
+                            "keep the tighter one",
+                        );
+                    }
+                    windows.rates.push(rate);
+                    windows.names.push(name);
+                }
+            }
+        });
+    }
+    windows
+}
