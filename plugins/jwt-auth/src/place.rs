@@ -104,7 +104,11 @@ impl Places {
         for (name, scheme) in &self.headers {
             let mut count = 0_usize;
             let mut token = None;
-            for value in request.all(name) {
+            // A proxy may have joined repeated headers with commas (RFC 9110 section 5.2), which no token contains.
+            let values = request
+                .all(name)
+                .flat_map(|value| value.split(|byte| *byte == b','));
+            for value in values {
                 count = count.saturating_add(1);
                 if let Some(bytes) = after_scheme(value, scheme.as_deref()) {
                     token = Some(bytes);
@@ -313,6 +317,9 @@ mod tests {
             &[("authorization", "Bearer a"), ("authorization", "Bearer b")][..],
             &[("authorization", "Basic a"), ("authorization", "Bearer b")],
             &[("authorization", "Bearer a"), ("Authorization", "Bearer a")],
+            &[("authorization", "Bearer a,Bearer b")],
+            &[("authorization", "Basic a, Bearer b")],
+            &[("x-token", "a,")],
             &[("authorization", "Bearer a"), ("x-token", "a")],
             &[("authorization", "Bearer a"), ("cookie", "session=b")],
             &[("authorization", "Bearer a"), (":path", "/?access_token=b")],
