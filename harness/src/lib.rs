@@ -1,6 +1,8 @@
 //! The modelgate CLI's library: scenarios, the engines that run them, and a proxy-wasm host.
 
 pub mod artifacts;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod engine;
 pub mod envoy_config;
 pub mod envoy_release;
