@@ -229,8 +229,12 @@ impl Exchange {
         for place in places {
             let headers = self.request()?;
             match place {
-                Place::Header { name, .. } => {
-                    if headers.first(name).is_some() {
+                Place::Header { name, scheme } => {
+                    // Credentials of another scheme are not ours to take out.
+                    if headers
+                        .all(name)
+                        .any(|value| after_scheme(value, scheme.as_deref()).is_some())
+                    {
                         self.remove_request_header(name)?;
                     }
                 }

@@ -302,7 +302,7 @@ fn every_problem_of_a_configuration_is_said_at_once() {
         {"id": "a b", "effect": "allow", "what": {"paths": ["x"]}},
         {"id": "same", "effect": "allow"},
         {"id": "same", "effect": "forbid"},
-        {"id": "same", "effect": "deny", "who": {"claims": [{"path": ""}]}},
+        {"id": "same", "effect": "deny", "who": {"claims": [{"claim": ""}]}},
         {"effect": "deny", "unknown": 1},
     ]});
     let logs = Gate::open::<ConsumerAcl>(Proxy::new(1), &config.to_string())
@@ -315,7 +315,7 @@ fn every_problem_of_a_configuration_is_said_at_once() {
         "rules[0].what.paths[0]",
         "rules[2].effect",
         "rules[3].id",
-        "rules[3].who.claims[0].path",
+        "rules[3].who.claims[0].claim",
         "rules[4]",
     ] {
         assert!(

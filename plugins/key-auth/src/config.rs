@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use modelgate_kit::config::{Bounded, Problems};
+use modelgate_kit::credential::{Place, WrittenPlace};
 use modelgate_kit::facts::Identity;
 use modelgate_kit::timestamp::parse_rfc3339;
 use serde::Deserialize;
 
 use crate::keyring::{Digest, Entry, Keyring, parse_digest};
-use crate::source::Source;
 
 /// Configuration of `key-auth`. Without keys, every request is refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,8 +17,9 @@ use crate::source::Source;
 pub struct Config {
     /// The keys, as digests.
     pub keys: Vec<WrittenKey>,
-    /// Where a key may stand; all places are looked at, and a request with two keys is refused.
-    pub keys_from: Vec<WrittenSource>,
+    /// Where a key may stand; all places are looked at, and a request with two keys is refused. Keys in the query end up in logs and
+    /// histories: only for clients that cannot send headers.
+    pub key_from: Vec<WrittenPlace>,
     /// A request without a key: `deny`, or `allow` (it passes without identity; put `consumer-acl` behind).
     pub on_missing_key: OnMissing,
     /// A request whose caller an earlier filter has verified already, and which carries a key too: `deny`, `replace` that identity by the
@@ -38,10 +39,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
-            keys_from: vec![WrittenSource {
-                header: Some("x-api-key".to_owned()),
-                ..WrittenSource::default()
-            }],
+            key_from: vec![WrittenPlace::header("x-api-key", None)],
             on_missing_key: OnMissing::Deny,
             on_other_identity: OnOtherIdentity::Deny,
             forwarding: Forwarding::Strip,
@@ -75,19 +73,6 @@ pub struct WrittenKey {
     /// What else is known of the key: claims of the identity, for access rules, limits and audit events.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-}
-
-/// A place for a key: a header (with or without a scheme), or a query parameter.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct WrittenSource {
-    /// Name of a header.
-    pub header: Option<String>,
-    /// Scheme before the key in that header: `Bearer`, `ApiKey`.
-    pub scheme: Option<String>,
-    /// Name of a query parameter. Keys in URLs end up in logs and histories: only for clients that cannot send headers.
-    pub query: Option<String>,
 }
 
 /// What becomes of a request without a key.
@@ -157,9 +142,11 @@ impl IdentityHeaders {
     }
 
     /// Checks the names; what is wrong with them is added to `problems`.
-    pub fn check(&self, sources: &[Source], problems: &mut Problems) {
+    pub fn check(&self, places: &[Place], problems: &mut Problems) {
         for (member, name) in self.named() {
-            let carries_keys = sources.iter().any(|source| matches!(source, Source::Header(header) | Source::Scheme { header, .. } if header == name));
+            let carries_keys = places
+                .iter()
+                .any(|place| matches!(place, Place::Header { name: header, .. } if header == name));
             if !is_header_name(name) {
                 problems.add(
                     format!("identity_headers.{member}"),
@@ -174,41 +161,6 @@ impl IdentityHeaders {
                 );
             }
         }
-    }
-}
-
-impl WrittenSource {
-    /// Compiles a place; what is wrong with it is added to `problems`.
-    pub fn compile(self, problems: &mut Problems) -> Option<Source> {
-        let source = match (self.header, self.scheme, self.query) {
-            (Some(header), None, None) => Source::Header(header.to_ascii_lowercase()),
-            (Some(header), Some(scheme), None) => Source::Scheme {
-                header: header.to_ascii_lowercase(),
-                scheme,
-            },
-            (None, None, Some(query)) => Source::Query(query),
-            _ => {
-                problems.add(
-                    "",
-                    "is not one place for a key",
-                    "write {header: NAME}, {header: NAME, scheme: SCHEME} or {query: NAME}",
-                );
-                return None;
-            }
-        };
-        let sound = match &source {
-            Source::Header(header) => is_header_name(header),
-            Source::Scheme { header, scheme } => is_header_name(header) && is_token(scheme),
-            Source::Query(name) => !name.is_empty(),
-        };
-        if !sound {
-            problems.add(
-                "",
-                "names what cannot be a header, a scheme or a parameter",
-                "header names are letters, digits and `-`",
-            );
-        }
-        sound.then_some(source)
     }
 }
 

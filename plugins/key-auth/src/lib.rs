@@ -6,26 +6,25 @@
 
 pub mod config;
 pub mod keyring;
-pub mod source;
 #[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::catalogue::key_auth::{
-    IDENTITY_CONFLICTING, KEY_DUPLICATED, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING,
-    KEY_NOT_YET_VALID, KEY_UNKNOWN,
+    IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE, KEY_REPEATED,
+    KEY_UNKNOWN,
 };
 use modelgate_kit::problem::{Reason, Reply};
 
 use config::{Config, Forwarding, IdentityHeaders, OnMissing, OnOtherIdentity, compile_keys};
 use keyring::{Keyring, Unaccepted};
-use source::{Removal, Source, Unusable};
 
 /// The filter.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub struct KeyAuth;
 #[derive(Debug)]
 pub struct Plan {
     keyring: Keyring,
-    sources: Vec<Source>,
+    places: Vec<Place>,
     on_missing_key: OnMissing,
     on_other_identity: OnOtherIdentity,
     forwarding: Forwarding,
@@ -64,22 +63,20 @@ impl Filter for KeyAuth {
 
     fn compile(config: Config, _: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
         let keyring = compile_keys(config.keys, problems);
-        if config.keys_from.is_empty() {
+        if config.key_from.is_empty() {
             problems.add(
-                "keys_from",
+                "key_from",
                 "names no place for a key",
                 "leave it out for the header x-api-key",
             );
         }
-        let sources: Vec<Source> = config
-            .keys_from
-            .into_iter()
+        let places: Vec<Place> = config
+            .key_from
+            .iter()
             .enumerate()
-            .filter_map(|(at, source)| {
-                problems.within(&format!("keys_from[{at}]"), |p| source.compile(p))
-            })
+            .filter_map(|(at, place)| place.compile(&format!("key_from[{at}]"), problems))
             .collect();
-        config.identity_headers.check(&sources, problems);
+        config.identity_headers.check(&places, problems);
         if !config
             .realm
             .bytes()
@@ -93,8 +90,8 @@ impl Filter for KeyAuth {
         }
         Some(Plan {
             keyring,
-            challenge: challenge(&sources, &config.realm),
-            sources,
+            challenge: challenge(&places, &config.realm),
+            places,
             on_missing_key: config.on_missing_key,
             on_other_identity: config.on_other_identity,
             forwarding: config.forwarding,
@@ -105,23 +102,19 @@ impl Filter for KeyAuth {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let headers = exchange.request()?;
-        let presented =
-            source::find(&plan.sources, &headers, plan.max_key_bytes).map_err(|unusable| {
-                match unusable {
-                    Unusable::Several => Reply::new(&KEY_DUPLICATED),
-                    Unusable::Malformed => plan.unauthorized(&KEY_MALFORMED),
-                }
-            })?;
         plan.remove_identity_headers(&headers, &exchange)?;
-        let Some(presented) = presented else {
-            return match plan.on_missing_key {
-                OnMissing::Deny => Err(plan.unauthorized(&KEY_MISSING)),
-                OnMissing::Allow => Ok(()),
-            };
+        let key = match find(&headers, &plan.places) {
+            Found::One(key) => key,
+            Found::Several => return Err(Reply::new(&KEY_REPEATED)),
+            Found::None if plan.on_missing_key == OnMissing::Allow => return Ok(()),
+            Found::None => return Err(plan.unauthorized(&KEY_MISSING)),
         };
+        if key.len() > plan.max_key_bytes {
+            return Err(plan.unauthorized(&KEY_OVERSIZE));
+        }
         let identity = plan
             .keyring
-            .identify(&presented.key, exchange.now_ns())
+            .identify(&key, exchange.now_ns())
             .map_err(|unaccepted| {
                 plan.unauthorized(match unaccepted {
                     Unaccepted::Unknown => &KEY_UNKNOWN,
@@ -129,7 +122,9 @@ impl Filter for KeyAuth {
                     Unaccepted::Expired => &KEY_EXPIRED,
                 })
             })?;
-        plan.strip(&presented.removal, &exchange)?;
+        if plan.forwarding == Forwarding::Strip {
+            exchange.strip_credentials(&plan.places)?;
+        }
         plan.introduce(identity, &exchange)
     }
 }
@@ -148,17 +143,6 @@ impl Plan {
         for (_, name) in self.identity_headers.named() {
             if headers.first(name).is_some() {
                 exchange.remove_request_header(name)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn strip(&self, removal: &Removal, exchange: &Exchange) -> Result<(), Reply> {
-        match (self.forwarding, removal) {
-            (Forwarding::Forward, _) => {}
-            (Forwarding::Strip, Removal::Header(name)) => exchange.remove_request_header(name)?,
-            (Forwarding::Strip, Removal::Path(rest)) => {
-                exchange.set_request_header(":path", rest)?
             }
         }
         Ok(())
@@ -188,10 +172,10 @@ impl Plan {
 
 /// The challenge of a 401 (RFC 9110, section 11.6.1): the scheme of the first place that has one. Keys in headers of their own have no
 /// registered scheme; `ApiKey` is what clients of other gateways know.
-fn challenge(sources: &[Source], realm: &str) -> String {
-    let scheme = sources.iter().find_map(|source| match source {
-        Source::Scheme { scheme, .. } => Some(scheme.as_str()),
-        Source::Header(_) | Source::Query(_) => None,
+fn challenge(places: &[Place], realm: &str) -> String {
+    let scheme = places.iter().find_map(|place| match place {
+        Place::Header { scheme, .. } => scheme.as_deref(),
+        Place::Query(_) | Place::Cookie(_) => None,
     });
     format!("{} realm=\"{realm}\"", scheme.unwrap_or("ApiKey"))
 }

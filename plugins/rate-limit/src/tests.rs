@@ -345,7 +345,7 @@ fn a_header_sent_twice_is_no_key() {
 fn tiers_give_other_windows_or_exempt() {
     let policy = json!({"name": "p", "by": ["consumer"], "windows": [{"quota": 1, "window_s": 60}], "tiers": [
         {"who": {"groups": {"any_of": ["ops"]}}, "effect": "exempt"},
-        {"who": {"claims": [{"path": "tier", "any_of": ["gold"]}]}, "windows": [{"quota": 3, "window_s": 60}, {"quota": 4, "window_s": 3600}]},
+        {"who": {"claims": [{"claim": "tier", "any_of": ["gold"]}]}, "windows": [{"quota": 3, "window_s": 60}, {"quota": 4, "window_s": 3600}]},
     ]});
     let mut gate = gate(&one(&policy));
     let admitted = |gate: &mut Gate, identity: &str| {

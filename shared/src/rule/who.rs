@@ -57,7 +57,7 @@ pub struct WrittenGroups {
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenClaim {
     /// Name of the claim, verbatim; or, beginning with `/`, a JSON Pointer: `/realm_access/roles`.
-    pub path: String,
+    pub claim: String,
     /// How text is read: `whole` is one word, `spaces` is several.
     pub split: WrittenSplit,
     /// At least one of these words is among the claim's.
@@ -147,10 +147,10 @@ impl WrittenWho {
 
 impl WrittenClaim {
     fn compile(self, problems: &mut Problems) -> Option<ClaimRule> {
-        let path = match ClaimPath::parse(&self.path) {
+        let path = match ClaimPath::parse(&self.claim) {
             Ok(path) => path,
             Err(fault) => {
-                problems.add("path", "is not a claim", fault.to_string());
+                problems.add("claim", "is not a claim", fault.to_string());
                 return None;
             }
         };
@@ -256,11 +256,11 @@ mod tests {
             (json!({"scopes": ["infer"]}), true),
             (json!({"scopes": ["infer", "train"]}), false),
             (
-                json!({"claims": [{"path": "tier", "any_of": ["gold"]}]}),
+                json!({"claims": [{"claim": "tier", "any_of": ["gold"]}]}),
                 true,
             ),
             (
-                json!({"claims": [{"path": "/realm/roles", "all_of": ["a", "b"]}, {"path": "tier", "none_of": ["gold"]}]}),
+                json!({"claims": [{"claim": "/realm/roles", "all_of": ["a", "b"]}, {"claim": "tier", "none_of": ["gold"]}]}),
                 false,
             ),
             (
@@ -303,10 +303,10 @@ mod tests {
     fn contradictions_are_problems() {
         for written in [
             json!({"identity": "absent", "consumers": ["ann"]}),
-            json!({"claims": [{"path": ""}]}),
-            json!({"claims": [{"path": "a", "any_of": ["x"], "none_of": ["y"]}]}),
-            json!({"claims": [{"path": "a", "any_of": []}]}),
-            json!({"claims": [{"path": "a", "all_of": [["x"]]}]}),
+            json!({"claims": [{"claim": ""}]}),
+            json!({"claims": [{"claim": "a", "any_of": ["x"], "none_of": ["y"]}]}),
+            json!({"claims": [{"claim": "a", "any_of": []}]}),
+            json!({"claims": [{"claim": "a", "all_of": [["x"]]}]}),
         ] {
             let mut problems = Problems::default();
             serde_json::from_value::<WrittenWho>(written.clone())
