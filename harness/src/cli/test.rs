@@ -1,0 +1,145 @@
+//! `modelgate test`: everything that CI checks, one step after another, and one verdict.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use modelgate_harness::artifacts::{self, Profile, Workspace};
+use modelgate_harness::generate;
+
+/// Check everything: format, lints, generated files, and all tests on all engines.
+///
+/// The tests are units, conformance with third-party data, scenarios on every engine, chains with real services, attacks, fuzzing and
+/// budgets. What cannot run here (no Envoy, no Docker, no data) is skipped, printed and counted; with CI=true it fails instead.
+/// Exit code 0: all is well; 1: something is not.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Only these steps.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Step>,
+    /// Passed on to `cargo test`, e.g. the name of a test.
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// rustfmt.
+    Format,
+    /// clippy, without warnings.
+    Lint,
+    /// The filters build.
+    Build,
+    /// Generated files are up to date.
+    Generated,
+    /// cargo test.
+    Tests,
+}
+
+const STEPS: [Step; 5] = [Step::Format, Step::Lint, Step::Build, Step::Generated, Step::Tests];
+
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+/// Runs the steps; see [`Arguments`].
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    let mut tally = Tally::default();
+    for step in STEPS.into_iter().filter(|step| arguments.only.is_empty() || arguments.only.contains(step)) {
+        let began = Instant::now();
+        let name = format!("{step:?}").to_lowercase();
+        println!("── {name}");
+        let well = match step {
+            Step::Format => cargo(&workspace, &["fmt", "--all", "--check"])?,
+            Step::Lint => cargo(&workspace, &["clippy", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?,
+            Step::Build => artifacts::build_filters(&workspace, Profile::Release).map_err(|error| println!("{error:#}")).is_ok(),
+            Step::Generated => {
+                let stale = generate::stale(&workspace.root)?;
+                for file in &stale {
+                    println!("out of date: {} (cargo modelgate generate)", file.path.display());
+                }
+                stale.is_empty()
+            }
+            Step::Tests => tests(&workspace, &arguments.rest, &mut tally)?,
+        };
+        if step != Step::Tests {
+            *(if well { &mut tally.passed } else { &mut tally.failed }) += 1;
+        }
+        println!("── {name}: {} in {} s", if well { "well" } else { "NOT WELL" }, began.elapsed().as_secs());
+    }
+    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    Ok(ExitCode::from(u8::from(tally.failed > 0)))
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<bool> {
+    let status = command(workspace).args(arguments).status().context("cargo does not start")?;
+    Ok(status.success())
+}
+
+fn command(workspace: &Workspace) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(&workspace.root);
+    command
+}
+
+/// Runs all tests, shows what they print, and adds up what each runner says at its end.
+fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bool> {
+    let mut child = command(workspace)
+        .args(["test", "--workspace", "--all-features", "--no-fail-fast", "--", "--show-output"])
+        .args(rest)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo does not start")?;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            println!("{line}");
+            count(&line, tally);
+        }
+    }
+    let well = child.wait()?.success();
+    // A test binary that does not build, or dies, closes with no line of its own.
+    if !well && tally.failed == 0 {
+        tally.failed += 1;
+    }
+    Ok(well)
+}
+
+/// Adds a closing line: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+fn count(line: &str, tally: &mut Tally) {
+    let Some(rest) = line.trim_start().strip_prefix("test result: ") else {
+        // What a test could not run it says in a line of its own.
+        tally.skipped += u64::from(line.starts_with("SKIPPED"));
+        return;
+    };
+    for part in rest.split(['.', ';']) {
+        let mut words = part.split_whitespace();
+        let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) else { continue };
+        match what {
+            "passed" => tally.passed += number,
+            "failed" => tally.failed += number,
+            "ignored" => tally.skipped += number,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        let mut tally = Tally::default();
+        count("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s", &mut tally);
+        count("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s", &mut tally);
+        count("test a_test ... ok", &mut tally);
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (13, 2, 1));
+    }
+}
