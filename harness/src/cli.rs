@@ -3,9 +3,12 @@
 //! Exit codes: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out.
 
 mod build;
+mod generate;
 mod progress;
 mod rebuilt;
 mod scenario;
+mod schema;
+mod test;
 
 use std::process::ExitCode;
 
@@ -29,14 +32,20 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(build::Arguments),
+    Generate(generate::Arguments),
     Scenario(scenario::Arguments),
+    Schema(schema::Arguments),
+    Test(test::Arguments),
 }
 
 /// Reads the command line and runs what it asks for.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build(arguments) => build::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

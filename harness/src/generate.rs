@@ -31,11 +31,20 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         let schema = (member.filter.schema)();
         let mut text = serde_json::to_string_pretty(&schema)?;
         text.push('\n');
-        files.push(Generated { path: format!("docs/schemas/{}.schema.json", member.filter.name).into(), content: text });
+        files.push(Generated {
+            path: format!("docs/schemas/{}.schema.json", member.filter.name).into(),
+            content: text,
+        });
         files.push(readme(root, &member, &schema)?);
     }
-    files.push(Generated { path: "docs/reasons.md".into(), content: reasons_page() });
-    files.push(Generated { path: "envoy/stats_tags.yaml".into(), content: stats_tags() });
+    files.push(Generated {
+        path: "docs/reasons.md".into(),
+        content: reasons_page(),
+    });
+    files.push(Generated {
+        path: "envoy/stats_tags.yaml".into(),
+        content: stats_tags(),
+    });
     Ok(files)
 }
 
@@ -50,7 +59,8 @@ pub fn write(root: &Path) -> Result<Vec<PathBuf>> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(&path, &file.content).with_context(|| format!("writing {}", path.display()))?;
+        std::fs::write(&path, &file.content)
+            .with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(stale.into_iter().map(|file| file.path).collect())
 }
@@ -60,30 +70,54 @@ pub fn write(root: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// If a page that holds a table cannot be read or lacks its marks.
 pub fn stale(root: &Path) -> Result<Vec<Generated>> {
-    let differs = |file: &Generated| std::fs::read_to_string(root.join(&file.path)).ok().as_ref() != Some(&file.content);
+    let differs = |file: &Generated| {
+        std::fs::read_to_string(root.join(&file.path)).ok().as_ref() != Some(&file.content)
+    };
     Ok(all(root)?.into_iter().filter(differs).collect())
 }
 
 fn readme(root: &Path, member: &Member, schema: &serde_json::Value) -> Result<Generated> {
     let path = PathBuf::from(format!("plugins/{}/README.md", member.krate));
-    let mut page = std::fs::read_to_string(root.join(&path)).with_context(|| format!("reading {}", path.display()))?;
-    page = between(&page, "options", &options::table(schema)).with_context(|| path.display().to_string())?;
-    page = between(&page, "reasons", &reasons_table(catalogue::of(member.filter.name))).with_context(|| path.display().to_string())?;
-    Ok(Generated { path, content: page })
+    let mut page = std::fs::read_to_string(root.join(&path))
+        .with_context(|| format!("reading {}", path.display()))?;
+    page = between(&page, "options", &options::table(schema))
+        .with_context(|| path.display().to_string())?;
+    page = between(
+        &page,
+        "reasons",
+        &reasons_table(catalogue::of(member.filter.name)),
+    )
+    .with_context(|| path.display().to_string())?;
+    Ok(Generated {
+        path,
+        content: page,
+    })
 }
 
 /// `page` with `content` between its marks.
 fn between(page: &str, name: &str, content: &str) -> Result<String> {
-    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
-    let Some((before, rest)) = page.split_once(&begin) else { bail!("the mark {} is missing", begin.trim()) };
-    let Some((_, after)) = rest.split_once(&end) else { bail!("the mark {end} is missing") };
+    let (begin, end) = (
+        format!("<!-- {name}:begin -->\n"),
+        format!("<!-- {name}:end -->"),
+    );
+    let Some((before, rest)) = page.split_once(&begin) else {
+        bail!("the mark {} is missing", begin.trim())
+    };
+    let Some((_, after)) = rest.split_once(&end) else {
+        bail!("the mark {end} is missing")
+    };
     Ok(format!("{before}{begin}{content}{end}{after}"))
 }
 
 fn reasons_table<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
     let mut table = String::from("| code | status | when, and what to do |\n|---|---|---|\n");
     for reason in reasons {
-        table.push_str(&format!("| `{}` | {} | {} |\n", reason.code, reason.status, options::cell(reason.help)));
+        table.push_str(&format!(
+            "| `{}` | {} | {} |\n",
+            reason.code,
+            reason.status,
+            options::cell(reason.help)
+        ));
     }
     table
 }
@@ -102,8 +136,15 @@ fn reasons_page() -> String {
         }
     }
     for filter in filters {
-        let title = if filter == "kit" { "every filter".to_owned() } else { format!("`{}`", filter.replace('_', "-")) };
-        page.push_str(&format!("\n## {title}\n\n{}", reasons_table(catalogue::all().filter(|reason| reason.filter == filter))));
+        let title = if filter == "kit" {
+            "every filter".to_owned()
+        } else {
+            format!("`{}`", filter.replace('_', "-"))
+        };
+        page.push_str(&format!(
+            "\n## {title}\n\n{}",
+            reasons_table(catalogue::all().filter(|reason| reason.filter == filter))
+        ));
     }
     page
 }
@@ -115,7 +156,9 @@ fn stats_tags() -> String {
          # carry them (`modelgate.FILTER.TAG_VALUE.METRIC`), and these rules turn them back.\n\
          stats_config:\n  stats_tags:\n",
     );
-    for tag in ["reason", "entity", "cause", "policy", "rule", "side", "issuer", "sink"] {
+    for tag in [
+        "reason", "entity", "cause", "policy", "rule", "side", "issuer", "sink",
+    ] {
         text.push_str(&format!("  - {{ tag_name: modelgate.{tag}, regex: '^wasmcustom\\.modelgate\\.[a-z0-9_]+(?:\\.[a-z0-9_]+)*?(\\.{tag}_([a-z0-9_]+))\\.' }}\n"));
     }
     text
@@ -128,7 +171,10 @@ mod tests {
     #[test]
     fn only_what_is_between_the_marks_changes() {
         let page = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n";
-        assert_eq!(between(page, "x", "new\n").unwrap(), "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n");
+        assert_eq!(
+            between(page, "x", "new\n").unwrap(),
+            "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n"
+        );
         assert!(between("a", "x", "").is_err());
     }
 

@@ -7,5 +7,7 @@ pub mod engine;
 pub mod envoy_config;
 pub mod envoy_release;
 pub mod filters;
+pub mod generate;
 pub mod scenario;
+pub mod suite;
 pub mod yaml;

@@ -14,13 +14,22 @@ pub struct Member {
 /// Every filter, in the order of the chain.
 pub fn members() -> Vec<Member> {
     let mut members = vec![
-        Member { krate: "audit-log", filter: Registration::of::<audit_log::AuditLog>() },
-        Member { krate: "jwt-auth", filter: Registration::of::<jwt_auth::JwtAuth>() },
-        Member { krate: "key-auth", filter: Registration::of::<key_auth::KeyAuth>() },
-        Member { krate: "consumer-acl", filter: Registration::of::<consumer_acl::ConsumerAcl>() },
-        Member { krate: "rate-limit", filter: Registration::of::<rate_limit::RateLimit>() },
-        Member { krate: "pii-mask", filter: Registration::of::<pii_mask::PiiMask>() },
-        Member { krate: "aws-sigv4", filter: Registration::of::<aws_sigv4::AwsSigv4>() },
+        Member {
+            krate: "audit-log",
+            filter: Registration::of::<audit_log::AuditLog>(),
+        },
+        Member {
+            krate: "jwt-auth",
+            filter: Registration::of::<jwt_auth::JwtAuth>(),
+        },
+        Member {
+            krate: "consumer-acl",
+            filter: Registration::of::<consumer_acl::ConsumerAcl>(),
+        },
+        Member {
+            krate: "aws-sigv4",
+            filter: Registration::of::<aws_sigv4::AwsSigv4>(),
+        },
     ];
     members.sort_by_key(|member| member.filter.needs.order);
     members
@@ -29,5 +38,7 @@ pub fn members() -> Vec<Member> {
 /// The member with this crate, filter or module name (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`).
 pub fn member(name: &str) -> Option<Member> {
     let name = name.strip_suffix(".wasm").unwrap_or(name).replace('-', "_");
-    members().into_iter().find(|member| member.filter.name == name)
+    members()
+        .into_iter()
+        .find(|member| member.filter.name == name)
 }

@@ -34,6 +34,12 @@ pub struct Reply {
     /// Why.
     pub reason: &'static Reason,
     status: u16,
+    more: Option<Box<More>>,
+}
+
+/// What few replies have; apart, so that a `Result` with a reply in it stays small.
+#[derive(Default)]
+struct More {
     detail: Option<String>,
     problem_type: Option<&'static str>,
     headers: Vec<(&'static str, String)>,
@@ -42,20 +48,21 @@ pub struct Reply {
 
 impl Reply {
     /// A refusal for this reason.
-    pub fn new(reason: &'static Reason) -> Self {
+    pub const fn new(reason: &'static Reason) -> Self {
         Self {
             reason,
             status: reason.status,
-            detail: None,
-            problem_type: None,
-            headers: Vec::new(),
-            extensions: serde_json::Map::new(),
+            more: None,
         }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// Another status than the reason's own, e.g. one that the operator chose.
     #[must_use]
-    pub fn with_status(mut self, status: u16) -> Self {
+    pub const fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
@@ -63,29 +70,41 @@ impl Reply {
     /// A sentence for the client. Never put anything of the request into it.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.more().detail = Some(detail.into());
         self
     }
 
     /// A registered problem type (RFC 9457 section 4.2) in place of our own.
     #[must_use]
     pub fn with_type(mut self, uri: &'static str) -> Self {
-        self.problem_type = Some(uri);
+        self.more().problem_type = Some(uri);
         self
     }
 
     /// A header of the reply.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+        self.more().headers.push((name, value.into()));
         self
     }
 
     /// An extension member of the problem document (RFC 9457 section 3.2).
     #[must_use]
     pub fn with_member(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.extensions.insert(name.to_owned(), value.into());
+        self.more().extensions.insert(name.to_owned(), value.into());
         self
+    }
+
+    fn detail(&self) -> Option<&str> {
+        self.more.as_ref()?.detail.as_deref()
+    }
+
+    fn problem_type(&self) -> Option<&'static str> {
+        self.more.as_ref()?.problem_type
+    }
+
+    fn headers(&self) -> &[(&'static str, String)] {
+        self.more.as_ref().map_or(&[], |more| &more.headers)
     }
 
     /// HTTP status of the reply.
@@ -95,7 +114,7 @@ impl Reply {
 
     /// A header of the reply, as far as the filter has set it.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
+        self.headers()
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| value.as_str())
@@ -125,7 +144,7 @@ impl Reply {
             headers.push((name, value.as_bytes()));
         }
         headers.extend(
-            self.headers
+            self.headers()
                 .iter()
                 .map(|(name, value)| (*name, value.as_bytes())),
         );

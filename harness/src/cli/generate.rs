@@ -21,13 +21,22 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let root = Workspace::locate()?.root;
     let stale = if arguments.check {
-        generate::stale(&root)?.into_iter().map(|file| file.path).collect()
+        generate::stale(&root)?
+            .into_iter()
+            .map(|file| file.path)
+            .collect()
     } else {
         generate::write(&root)?
     };
     for path in &stale {
-        let done = if arguments.check { "out of date" } else { "rewritten" };
+        let done = if arguments.check {
+            "out of date"
+        } else {
+            "rewritten"
+        };
         println!("{done}: {}", path.display());
     }
-    Ok(ExitCode::from(u8::from(arguments.check && !stale.is_empty())))
+    Ok(ExitCode::from(u8::from(
+        arguments.check && !stale.is_empty(),
+    )))
 }

@@ -38,7 +38,13 @@ enum Step {
     Tests,
 }
 
-const STEPS: [Step; 5] = [Step::Format, Step::Lint, Step::Build, Step::Generated, Step::Tests];
+const STEPS: [Step; 5] = [
+    Step::Format,
+    Step::Lint,
+    Step::Build,
+    Step::Generated,
+    Step::Tests,
+];
 
 #[derive(Default)]
 struct Tally {
@@ -51,34 +57,68 @@ struct Tally {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     let mut tally = Tally::default();
-    for step in STEPS.into_iter().filter(|step| arguments.only.is_empty() || arguments.only.contains(step)) {
+    for step in STEPS
+        .into_iter()
+        .filter(|step| arguments.only.is_empty() || arguments.only.contains(step))
+    {
         let began = Instant::now();
         let name = format!("{step:?}").to_lowercase();
         println!("── {name}");
         let well = match step {
             Step::Format => cargo(&workspace, &["fmt", "--all", "--check"])?,
-            Step::Lint => cargo(&workspace, &["clippy", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?,
-            Step::Build => artifacts::build_filters(&workspace, Profile::Release).map_err(|error| println!("{error:#}")).is_ok(),
+            Step::Lint => cargo(
+                &workspace,
+                &[
+                    "clippy",
+                    "--quiet",
+                    "--workspace",
+                    "--all-targets",
+                    "--all-features",
+                    "--",
+                    "-D",
+                    "warnings",
+                ],
+            )?,
+            Step::Build => artifacts::build_filters(&workspace, Profile::Release)
+                .map_err(|error| println!("{error:#}"))
+                .is_ok(),
             Step::Generated => {
                 let stale = generate::stale(&workspace.root)?;
                 for file in &stale {
-                    println!("out of date: {} (cargo modelgate generate)", file.path.display());
+                    println!(
+                        "out of date: {} (cargo modelgate generate)",
+                        file.path.display()
+                    );
                 }
                 stale.is_empty()
             }
             Step::Tests => tests(&workspace, &arguments.rest, &mut tally)?,
         };
         if step != Step::Tests {
-            *(if well { &mut tally.passed } else { &mut tally.failed }) += 1;
+            *(if well {
+                &mut tally.passed
+            } else {
+                &mut tally.failed
+            }) += 1;
         }
-        println!("── {name}: {} in {} s", if well { "well" } else { "NOT WELL" }, began.elapsed().as_secs());
+        println!(
+            "── {name}: {} in {} s",
+            if well { "well" } else { "NOT WELL" },
+            began.elapsed().as_secs()
+        );
     }
-    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    println!(
+        "{} passed, {} failed, {} skipped",
+        tally.passed, tally.failed, tally.skipped
+    );
     Ok(ExitCode::from(u8::from(tally.failed > 0)))
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<bool> {
-    let status = command(workspace).args(arguments).status().context("cargo does not start")?;
+    let status = command(workspace)
+        .args(arguments)
+        .status()
+        .context("cargo does not start")?;
     Ok(status.success())
 }
 
@@ -91,7 +131,14 @@ fn command(workspace: &Workspace) -> Command {
 /// Runs all tests, shows what they print, and adds up what each runner says at its end.
 fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bool> {
     let mut child = command(workspace)
-        .args(["test", "--workspace", "--all-features", "--no-fail-fast", "--", "--show-output"])
+        .args([
+            "test",
+            "--workspace",
+            "--all-features",
+            "--no-fail-fast",
+            "--",
+            "--show-output",
+        ])
         .args(rest)
         .stdout(Stdio::piped())
         .spawn()
@@ -120,7 +167,10 @@ fn count(line: &str, tally: &mut Tally) {
     };
     for part in rest.split(['.', ';']) {
         let mut words = part.split_whitespace();
-        let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) else { continue };
+        let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<u64>), words.next())
+        else {
+            continue;
+        };
         match what {
             "passed" => tally.passed += number,
             "failed" => tally.failed += number,
@@ -137,8 +187,14 @@ mod tests {
     #[test]
     fn closing_lines_are_added_up() {
         let mut tally = Tally::default();
-        count("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s", &mut tally);
-        count("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s", &mut tally);
+        count(
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s",
+            &mut tally,
+        );
+        count(
+            "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s",
+            &mut tally,
+        );
         count("test a_test ... ok", &mut tally);
         assert_eq!((tally.passed, tally.failed, tally.skipped), (13, 2, 1));
     }

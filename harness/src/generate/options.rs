@@ -17,7 +17,13 @@ pub fn table(schema: &Value) -> String {
     let mut rows = Vec::new();
     members(schema, schema, "", &mut rows, 0);
     let mut table = String::from("| option | type | default | |\n|---|---|---|---|\n");
-    for Row { path, kind, default, about } in rows {
+    for Row {
+        path,
+        kind,
+        default,
+        about,
+    } in rows
+    {
         table.push_str(&format!("| `{path}` | {kind} | {default} | {about} |\n"));
     }
     table
@@ -25,23 +31,47 @@ pub fn table(schema: &Value) -> String {
 
 /// Text that fits into a cell.
 pub fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 fn members(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth: usize) {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (name, property) in properties {
         // The profiles' members are the filter's own again.
-        let whole = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let whole = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
         let (resolved, kind) = describe(root, property);
-        let about = property.get("description").or_else(|| resolved.get("description")).and_then(Value::as_str).unwrap_or_default();
+        let about = property
+            .get("description")
+            .or_else(|| resolved.get("description"))
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let default = match property.get("default") {
             Some(Value::Null) | None if required.contains(&name.as_str()) => "required".to_owned(),
             Some(Value::Null) | None => String::new(),
             Some(value) => format!("`{}`", cell(&value.to_string())),
         };
-        rows.push(Row { path: whole.clone(), kind: cell(&kind), default, about: cell(about) });
+        rows.push(Row {
+            path: whole.clone(),
+            kind: cell(&kind),
+            default,
+            about: cell(about),
+        });
         if depth < DEEPEST && name != "profiles" {
             nested(root, resolved, &whole, rows, depth);
         }
@@ -52,12 +82,31 @@ fn members(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth:
 fn nested(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth: usize) {
     members(root, schema, path, rows, depth.saturating_add(1));
     if let Some(items) = schema.get("items") {
-        nested(root, describe(root, items).0, &format!("{path}[]"), rows, depth.saturating_add(1));
+        nested(
+            root,
+            describe(root, items).0,
+            &format!("{path}[]"),
+            rows,
+            depth.saturating_add(1),
+        );
     }
-    if let Some(values) = schema.get("additionalProperties").filter(|values| values.is_object()) {
-        nested(root, describe(root, values).0, &format!("{path}.NAME"), rows, depth.saturating_add(1));
+    if let Some(values) = schema
+        .get("additionalProperties")
+        .filter(|values| values.is_object())
+    {
+        nested(
+            root,
+            describe(root, values).0,
+            &format!("{path}.NAME"),
+            rows,
+            depth.saturating_add(1),
+        );
     }
-    for alternative in ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten() {
+    for alternative in ["oneOf", "anyOf"]
+        .into_iter()
+        .filter_map(|key| schema.get(key)?.as_array())
+        .flatten()
+    {
         let inner = describe(root, alternative).0;
         if inner.get("properties").is_some() && !is_secret(schema) {
             members(root, inner, path, rows, depth.saturating_add(1));
@@ -66,28 +115,65 @@ fn nested(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth: 
 }
 
 fn is_secret(schema: &Value) -> bool {
-    schema.get("description").and_then(Value::as_str).is_some_and(|text| text.starts_with("A secret"))
+    schema
+        .get("description")
+        .and_then(Value::as_str)
+        .is_some_and(|text| text.starts_with("A secret"))
 }
 
 /// The schema that counts, behind references and options, and its type in words.
 fn describe<'a>(root: &'a Value, schema: &'a Value) -> (&'a Value, String) {
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-        let pointed = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)).unwrap_or(schema);
-        return if std::ptr::eq(pointed, schema) { (schema, "any".to_owned()) } else { describe(root, pointed) };
+        let pointed = target
+            .strip_prefix('#')
+            .and_then(|pointer| root.pointer(pointer))
+            .unwrap_or(schema);
+        return if std::ptr::eq(pointed, schema) {
+            (schema, "any".to_owned())
+        } else {
+            describe(root, pointed)
+        };
     }
     if is_secret(schema) {
         return (schema, "secret".to_owned());
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        return (schema, values.iter().map(|value| format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect::<Vec<_>>().join(", "));
+        return (
+            schema,
+            values
+                .iter()
+                .map(|value| {
+                    format!(
+                        "`{}`",
+                        value
+                            .as_str()
+                            .map_or_else(|| value.to_string(), str::to_owned)
+                    )
+                })
+                .collect::<Vec<_>>()
+                .join(", "),
+        );
     }
-    if let Some(alternatives) = ["oneOf", "anyOf", "allOf"].into_iter().find_map(|key| schema.get(key)?.as_array()) {
-        let real: Vec<&Value> = alternatives.iter().filter(|a| a.get("type").and_then(Value::as_str) != Some("null")).collect();
+    if let Some(alternatives) = ["oneOf", "anyOf", "allOf"]
+        .into_iter()
+        .find_map(|key| schema.get(key)?.as_array())
+    {
+        let real: Vec<&Value> = alternatives
+            .iter()
+            .filter(|a| a.get("type").and_then(Value::as_str) != Some("null"))
+            .collect();
         if let [only] = real.as_slice() {
             return describe(root, only);
         }
         if real.iter().all(|a| a.get("const").is_some()) {
-            return (schema, real.iter().filter_map(|a| a.get("const")?.as_str()).map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", "));
+            return (
+                schema,
+                real.iter()
+                    .filter_map(|a| a.get("const")?.as_str())
+                    .map(|c| format!("`{c}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            );
         }
         let mut kinds: Vec<String> = real.iter().map(|a| describe(root, a).1).collect();
         kinds.dedup();
@@ -95,11 +181,20 @@ fn describe<'a>(root: &'a Value, schema: &'a Value) -> (&'a Value, String) {
     }
     let kind = match schema.get("type") {
         Some(Value::String(kind)) => word(root, schema, kind),
-        Some(Value::Array(kinds)) => {
-            kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").map(|kind| word(root, schema, kind)).collect::<Vec<_>>().join(" or ")
-        }
+        Some(Value::Array(kinds)) => kinds
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|kind| *kind != "null")
+            .map(|kind| word(root, schema, kind))
+            .collect::<Vec<_>>()
+            .join(" or "),
         _ => match schema.get("const") {
-            Some(value) => format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+            Some(value) => format!(
+                "`{}`",
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            ),
             None => "any".to_owned(),
         },
     };
@@ -108,7 +203,10 @@ fn describe<'a>(root: &'a Value, schema: &'a Value) -> (&'a Value, String) {
 
 fn word(root: &Value, schema: &Value, kind: &str) -> String {
     match kind {
-        "integer" => match (schema.get("minimum").and_then(Value::as_u64), schema.get("maximum").and_then(Value::as_u64)) {
+        "integer" => match (
+            schema.get("minimum").and_then(Value::as_u64),
+            schema.get("maximum").and_then(Value::as_u64),
+        ) {
             (Some(least), Some(most)) => format!("whole number, {least} to {most}"),
             (Some(least), None) => format!("whole number from {least}"),
             _ => "whole number".to_owned(),
@@ -117,8 +215,18 @@ fn word(root: &Value, schema: &Value, kind: &str) -> String {
             Some(items) => format!("list of {}", describe(root, items).1),
             None => "list".to_owned(),
         },
-        "object" if schema.get("additionalProperties").is_some_and(Value::is_object) => {
-            format!("map to {}", schema.get("additionalProperties").map(|values| describe(root, values).1).unwrap_or_default())
+        "object"
+            if schema
+                .get("additionalProperties")
+                .is_some_and(Value::is_object) =>
+        {
+            format!(
+                "map to {}",
+                schema
+                    .get("additionalProperties")
+                    .map(|values| describe(root, values).1)
+                    .unwrap_or_default()
+            )
         }
         other => other.to_owned(),
     }

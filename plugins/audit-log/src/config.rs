@@ -10,7 +10,7 @@ use crate::queue::WhenFull;
 
 /// Configuration of `audit-log`.
 #[derive(Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where events are sent, in batches. Without it they go to the access log only.
@@ -26,7 +26,7 @@ pub struct Config {
 
 /// `on` or `off`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
     /// It happens.
@@ -38,7 +38,7 @@ pub enum Switch {
 
 /// How events are written for the sink.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// OpenTelemetry log records: OTLP over HTTP, in JSON.
@@ -48,7 +48,7 @@ pub enum Format {
 
 /// `https` or `http`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
     /// TLS.
@@ -60,7 +60,7 @@ pub enum Scheme {
 
 /// A receiver of events over HTTP.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct Sink {
     /// The proxy's cluster for the receiver (with Envoy), or its `host:port` (with nginx).
@@ -107,7 +107,7 @@ const fn default_timeout() -> Bounded<1, 60_000> {
 
 /// The queue between requests and the sink; every worker of the proxy has its own.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
     /// Events kept at most.
@@ -131,7 +131,7 @@ impl Default for QueueConfig {
 
 /// What happens when the queue is full.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum FullPolicy {
     /// The oldest events are lost, and counted.
@@ -155,7 +155,7 @@ impl FullPolicy {
 
 /// When a batch is due, and how large it may be.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchConfig {
     /// Events in one batch at most; as many are sent without waiting.
@@ -178,7 +178,7 @@ impl Default for BatchConfig {
 
 /// When a batch that did not arrive is sent again.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryConfig {
     /// The first wait after a failure, in milliseconds. Each further one is twice as long; the second half of each is random.

@@ -16,7 +16,7 @@ use crate::uri::{PathEncoding, PathRules};
 
 /// Signs requests with AWS Signature Version 4.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Region to sign for, such as `eu-central-1`. Without it, the VM's environment variable `AWS_REGION`.
@@ -87,7 +87,7 @@ impl Default for Config {
 
 /// An access key.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenCredentials {
     /// Its public id.

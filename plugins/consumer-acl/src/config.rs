@@ -8,7 +8,7 @@ use crate::engine::{Combining, Effect, Engine, Rule};
 
 /// Configuration of `consumer-acl`. Without rules, everything is denied.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `enforce`, or `shadow`: decide, record the decision, and let every request pass.
@@ -23,7 +23,7 @@ pub struct Config {
 
 /// Whether decisions are enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// They are.
@@ -35,7 +35,7 @@ pub enum Mode {
 
 /// One rule.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenRule {
     /// Name of the rule: in the fact `decision`, in metrics and in audit events. Letters, digits, `_`, `-` and `.`; unique.

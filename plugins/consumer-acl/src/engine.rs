@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 /// What follows when a rule fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// The request may pass.
@@ -41,7 +41,7 @@ impl Effect {
 
 /// Which of the rules that fit decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Combining {
     /// A denying one if there is any, wherever it stands: the order of the rules cannot open a hole.

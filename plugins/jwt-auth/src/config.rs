@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// Configuration of `jwt_auth`.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The issuers whose tokens are accepted; at least one. A token belongs to the one that its `iss` names.
@@ -48,7 +48,7 @@ impl Default for Config {
 
 /// Whether the upstream sees the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum TokenToUpstream {
     /// The token is removed from where it stood.
@@ -60,7 +60,7 @@ pub enum TokenToUpstream {
 
 /// What becomes of a request without any token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum OnMissing {
     /// 401.
@@ -72,7 +72,7 @@ pub enum OnMissing {
 
 /// Where a token may stand.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenFrom {
     /// Request headers.
@@ -98,7 +98,7 @@ impl Default for TokenFrom {
 
 /// A header that may carry a token.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct HeaderPlace {
     /// Name, in any case.
@@ -109,7 +109,7 @@ pub struct HeaderPlace {
 
 /// A claim that goes to the upstream as a header.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimToHeader {
     /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`. Arrays of scalars are joined by commas.
@@ -120,7 +120,7 @@ pub struct ClaimToHeader {
 
 /// One issuer.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct IssuerConfig {
     /// `iss` of its tokens, byte for byte; required.
@@ -176,7 +176,7 @@ impl Default for IssuerConfig {
 
 /// A condition on one claim: exactly one of `any_of`, `all_of`, `none_of`, or none of them: the claim must be there.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimCondition {
     /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`.
@@ -194,7 +194,7 @@ pub struct ClaimCondition {
 
 /// How a claim's text is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SplitConfig {
     /// One text is one word.
@@ -206,7 +206,7 @@ pub enum SplitConfig {
 
 /// Where an issuer's keys come from: exactly one of these.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct KeysConfig {
     /// A JWK Set, inline: `{"keys": […]}`.
@@ -223,7 +223,7 @@ pub struct KeysConfig {
 
 /// A public key in PEM.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct PemKey {
     /// One block labelled `PUBLIC KEY`.
@@ -236,7 +236,7 @@ pub struct PemKey {
 
 /// A shared secret.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct SharedSecret {
     /// The secret, at least as long as the hash (32, 48 or 64 bytes).
@@ -252,7 +252,7 @@ pub struct SharedSecret {
 
 /// How a secret's text stands for its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SecretEncoding {
     /// The text's own bytes.
@@ -264,7 +264,7 @@ pub enum SecretEncoding {
 
 /// A JWK Set that is fetched.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct Fetch {
     /// URL of the JWK Set; host and path of the call are taken from it.
@@ -278,7 +278,7 @@ pub struct Fetch {
 
 /// OpenID Connect discovery.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
     /// Cluster that is called for the issuer's metadata (on nginx: host:port).
@@ -294,7 +294,7 @@ pub struct Discovery {
 
 /// How fetched keys are kept fresh.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Refresh {
     /// Keys are fetched anew when they are this old, in seconds; up to a fifth earlier, so that not all gateways call at once.

@@ -114,3 +114,11 @@ impl schemars::JsonSchema for Secret {
         })
     }
 }
+
+/// Tools show the defaults of a configuration, which need serializing; a secret is never among them.
+#[cfg(feature = "schema")]
+impl serde::Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}

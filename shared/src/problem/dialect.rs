@@ -74,7 +74,7 @@ impl Shape {
     /// Content type and body of a reply.
     pub fn render(self, reply: &Reply) -> (&'static str, Vec<u8>) {
         let reason = reply.reason;
-        let message = reply.detail.as_deref().unwrap_or(reason.title);
+        let message = reply.detail().unwrap_or(reason.title);
         let coded = || format!("{message} (reason: {})", reason.code);
         let value = match self {
             Self::Problem => {
@@ -114,16 +114,18 @@ fn problem(reply: &Reply) -> Value {
     let reason = reply.reason;
     let own = || format!("urn:modelgate:problem:{}:{}", reason.filter, reason.code);
     let mut document = json!({
-        "type": reply.problem_type.map_or_else(own, str::to_owned),
+        "type": reply.problem_type().map_or_else(own, str::to_owned),
         "title": reason.title,
         "status": reply.status,
         "reason": reason.code,
     });
     if let Some(members) = document.as_object_mut() {
-        if let Some(detail) = &reply.detail {
-            members.insert("detail".into(), detail.as_str().into());
+        if let Some(detail) = reply.detail() {
+            members.insert("detail".into(), detail.into());
         }
-        members.extend(reply.extensions.clone());
+        if let Some(more) = &reply.more {
+            members.extend(more.extensions.clone());
+        }
     }
     document
 }

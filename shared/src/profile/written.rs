@@ -24,7 +24,7 @@ pub(crate) struct WrittenProfile {
 
 /// When a profile applies.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenRule {
     /// What the request must look like; every condition given must hold.
@@ -36,7 +36,7 @@ pub struct WrittenRule {
 
 /// Conditions of a rule.
 #[derive(Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenMatch {
     /// Host without port: exact, or `*.example.com` for every name below.
@@ -51,7 +51,7 @@ pub struct WrittenMatch {
 
 /// A condition on one header.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenHeader {
     /// Name, in any case.

@@ -21,7 +21,7 @@ use crate::route::{Model, Path, Route, Stated};
 
 /// How to learn the model that a body names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelBody {
     /// `read`: hold the request until its body is here (Envoy: `allow_on_headers_stop_iteration: true`). `ignore`: the model stays
@@ -42,7 +42,7 @@ impl Default for ModelBody {
 
 /// Whether bodies are read for the model's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ModelBodyMode {
     /// They are.

@@ -12,7 +12,7 @@ use crate::route::{Dialect, Operation, Template};
 
 /// Conditions on the request.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenWhat {
     /// Methods, in capitals: `["POST"]`.

@@ -9,7 +9,7 @@ use crate::glob::Glob;
 
 /// Conditions on the caller.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenWho {
     /// Whether there must be a verified identity: `required`, `absent` (nobody has authenticated) or `any`.
@@ -26,7 +26,7 @@ pub struct WrittenWho {
 
 /// Whether a rule is for callers who are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// Only for callers with a verified identity.
@@ -40,7 +40,7 @@ pub enum Presence {
 
 /// Conditions on the caller's groups, compared exactly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenGroups {
     /// The caller must be in at least one of them.
@@ -53,7 +53,7 @@ pub struct WrittenGroups {
 
 /// A condition on one claim (of a token) or label (of a key). Exactly one of the tests is written.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenClaim {
     /// Name of the claim, verbatim; or, beginning with `/`, a JSON Pointer: `/realm_access/roles`.
@@ -70,7 +70,7 @@ pub struct WrittenClaim {
 
 /// How a claim's text is read.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenSplit {
     /// One text is one word.

@@ -151,7 +151,7 @@ impl Host for Recorder {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 struct Steps {
     /// What `handle` does, in order.
