@@ -27,6 +27,10 @@ pub fn members() -> Vec<Member> {
             filter: Registration::of::<consumer_acl::ConsumerAcl>(),
         },
         Member {
+            krate: "rate-limit",
+            filter: Registration::of::<rate_limit::RateLimit>(),
+        },
+        Member {
             krate: "aws-sigv4",
             filter: Registration::of::<aws_sigv4::AwsSigv4>(),
         },

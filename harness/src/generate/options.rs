@@ -63,7 +63,8 @@ fn members(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth:
             .unwrap_or_default();
         let default = match property.get("default") {
             Some(Value::Null) | None if required.contains(&name.as_str()) => "required".to_owned(),
-            Some(Value::Null) | None => String::new(),
+            // What an object holds by default stands in the rows of its members.
+            Some(Value::Null | Value::Object(_)) | None => String::new(),
             Some(value) => format!("`{}`", cell(&value.to_string())),
         };
         rows.push(Row {

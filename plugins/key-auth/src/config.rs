@@ -12,7 +12,7 @@ use crate::keyring::{Digest, Entry, Keyring, parse_digest};
 
 /// Configuration of `key-auth`. Without keys, every request is refused.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The keys, as digests.
@@ -52,7 +52,7 @@ impl Default for Config {
 
 /// One key. A consumer may have several, so that keys can be rotated.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenKey {
     /// Public name of the key, for logs and audit events; unique. Never the key or a part of it.
@@ -77,7 +77,7 @@ pub struct WrittenKey {
 
 /// What becomes of a request without a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum OnMissing {
     /// It is refused.
@@ -89,7 +89,7 @@ pub enum OnMissing {
 
 /// What becomes of a second identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum OnOtherIdentity {
     /// The request is refused.
@@ -103,7 +103,7 @@ pub enum OnOtherIdentity {
 
 /// What becomes of the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Forwarding {
     /// It is taken out of the request.
@@ -115,7 +115,7 @@ pub enum Forwarding {
 
 /// Names of headers for the upstream.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct IdentityHeaders {
     /// Header with the consumer.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// Configuration of `rate-limit`. Without policies, nothing is limited.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `enforce`, or `shadow`: count and record, and let every request pass.
@@ -47,7 +47,7 @@ impl Default for Config {
 
 /// Whether limits are enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// They are.
@@ -59,7 +59,7 @@ pub enum Mode {
 
 /// Which headers are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Headers {
     /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11).
@@ -75,7 +75,7 @@ pub enum Headers {
 
 /// What becomes of a request that cannot be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum OnTrouble {
     /// It is refused.
@@ -87,7 +87,7 @@ pub enum OnTrouble {
 
 /// One limit.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenPolicy {
     /// Name of the limit: clients see it, and so do metrics and audit events. Lower-case letters, digits, `_` and `-`; unique.
@@ -128,7 +128,7 @@ const fn one() -> Bounded<1, 1_000_000> {
 
 /// One part of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenPart {
     /// The verified consumer.
@@ -157,7 +157,7 @@ pub enum WrittenPart {
 
 /// What becomes of a request without key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum OnMissingKey {
     /// It is refused.
@@ -171,7 +171,7 @@ pub enum OnMissingKey {
 
 /// One window.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenWindow {
     /// Units that grow back in one window, evenly over its time.
@@ -185,7 +185,7 @@ pub struct WrittenWindow {
 
 /// Other windows for some callers.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenTier {
     /// Who is in this tier.
@@ -200,7 +200,7 @@ pub struct WrittenTier {
 
 /// What a tier does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum TierEffect {
     /// It limits by its own windows.
@@ -212,7 +212,7 @@ pub enum TierEffect {
 
 /// How to find the client's address.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenClientIp {
     /// Proxies before this one whose entry in `x-forwarded-for` is believed: with n, the n-th entry from the right is the client. 0: the
@@ -236,7 +236,7 @@ impl Default for WrittenClientIp {
 
 /// The memory for buckets: reserved when the proxy starts, never grown. About 40 bytes a bucket and window, and per policy.
 #[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenBuckets {
     /// Buckets of each policy that has keys. Twice the number of callers in one window is ample; when it is too small, the buckets of
