@@ -52,7 +52,7 @@ struct Inner {
     calls: RefCell<Vec<(u32, String)>>,
     verifications: Cell<usize>,
     written: RefCell<Vec<String>>,
-    replies: RefCell<Vec<(u16, String, String)>>,
+    replies: RefCell<BTreeMap<u32, (u16, String)>>,
     resumed: RefCell<Vec<u32>>,
     logs: RefCell<Vec<String>>,
 }
@@ -102,16 +102,10 @@ impl Host for Inner {
         Err(Status::Unimplemented)
     }
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Status> {
-        let header = reply
-            .headers
-            .iter()
-            .find(|(name, _)| *name == "www-authenticate");
-        let challenge = header.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
-        self.replies.borrow_mut().push((
-            reply.status,
-            reply.details.to_owned(),
-            challenge.unwrap_or_default(),
-        ));
+        let reason = reply.details.rsplit('.').next().unwrap_or_default();
+        let answer = (reply.status, reason.to_owned());
+        let before = self.replies.borrow_mut().insert(self.context.get(), answer);
+        assert_eq!(before, None, "answered twice");
         Ok(())
     }
     fn resume(&self, _: Side) -> Result<(), Status> {
@@ -220,6 +214,7 @@ pub struct Proxy {
     host: Rc<Inner>,
     vm: Vm,
     next: u32,
+    answered: u32,
 }
 
 impl Proxy {
@@ -241,6 +236,7 @@ impl Proxy {
             ),
             host,
             next: 1,
+            answered: 0,
         };
         proxy.vm.create(1, 0);
         let text = config.to_string();
@@ -289,7 +285,7 @@ impl Proxy {
         let action = self
             .vm
             .message(context, Side::Request, Part::Headers(false));
-        (context, self.outcome(action == Action::Continue))
+        (context, self.outcome(context, action == Action::Continue))
     }
 
     /// Sends a request with this bearer token.
@@ -298,11 +294,10 @@ impl Proxy {
             .1
     }
 
-    fn outcome(&self, goes_on: bool) -> Outcome {
-        if let Some((status, details, _)) = self.host.replies.borrow_mut().pop() {
+    fn outcome(&self, context: u32, goes_on: bool) -> Outcome {
+        if let Some((status, reason)) = self.host.replies.borrow().get(&context) {
             assert!(!goes_on, "answered and let go");
-            let reason = details.rsplit('.').next().unwrap_or_default().to_owned();
-            return Outcome::Refused(status, reason);
+            return Outcome::Refused(*status, reason.clone());
         }
         if goes_on {
             Outcome::Passed(self.host.written.take())
@@ -314,11 +309,12 @@ impl Proxy {
     /// What came of a held request by now.
     pub fn later(&mut self, context: u32) -> Outcome {
         let goes_on = self.host.resumed.borrow().contains(&context);
-        self.outcome(goes_on)
+        self.outcome(context, goes_on)
     }
 
     /// A chunk of a held request's body: whether it may go on.
     pub fn body(&mut self, context: u32) -> bool {
+        self.host.context.set(context);
         self.vm.message(context, Side::Request, Part::Body(3, true)) == Action::Continue
     }
 
@@ -339,13 +335,18 @@ impl Proxy {
             .collect()
     }
 
-    /// Answers the last call.
-    pub fn answer(&mut self, status: u16, body: &str) {
+    /// Answers the last call; whether it was still open.
+    pub fn answer(&mut self, status: u16, body: &str) -> bool {
         let number = u32::try_from(self.host.calls.borrow().len()).unwrap();
+        if number <= self.answered {
+            return false;
+        }
+        self.answered = number;
         let headers = encode_refs(&[(":status", status.to_string().as_bytes())]);
         *self.host.answer.borrow_mut() = (headers, body.as_bytes().to_vec());
         self.host.context.set(1);
         self.vm.answer(1, number, 1, body.len());
+        true
     }
 
     /// The identity that was left for later filters.
