@@ -189,6 +189,19 @@ impl Exchange {
         .await
     }
 
+    /// As [`Exchange::body`], but only the body is held; the headers go on at once. That works on every host, but what depends on
+    /// the body can no longer change the headers, and a refusal comes when the other side has seen them.
+    ///
+    /// # Errors
+    /// As [`Exchange::body`].
+    pub async fn body_alone(&self, side: Side, limit: usize) -> Result<Vec<u8>, BodyError> {
+        poll_fn(|_| {
+            let polled = self.state(side).poll_whole(&*self.0.host, side, limit);
+            self.suspended(polled, Wait::BodyAlone(side))
+        })
+        .await
+    }
+
     /// Takes the next chunk of a side; `None` after the last. What is taken is replaced by what is written with
     /// [`Exchange::write`] before the next chunk is awaited.
     ///

@@ -118,6 +118,15 @@ impl Framer {
         })
     }
 
+    /// Gives up on the stream: the bytes that belong to no block yet.
+    #[must_use]
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        let rest = self.buffer.split_off(self.start.min(self.buffer.len()));
+        self.buffer.clear();
+        (self.start, self.at, self.line) = (0, 0, 0);
+        rest
+    }
+
     /// Bytes held of a block that is not complete yet.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

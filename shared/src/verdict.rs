@@ -15,6 +15,8 @@ pub enum Wait {
     Answer(Side),
     /// The whole body of this side.
     Body(Side),
+    /// The whole body of this side, whose headers go on.
+    BodyAlone(Side),
     /// The next chunk of this side, which goes on as it is handled.
     Chunk(Side),
     /// The response's headers.
@@ -43,8 +45,8 @@ pub enum Replied {
     Before,
 }
 
-/// The action for a callback on `side`.
-pub fn verdict(side: Side, wait: Wait, replied: Replied) -> Action {
+/// The action for a callback on `side`; `headers` says that it is the one for headers.
+pub fn verdict(side: Side, headers: bool, wait: Wait, replied: Replied) -> Action {
     match (replied, side) {
         // The message that was answered goes nowhere, whatever else of it arrives.
         (Replied::Now, _) | (Replied::Before, Side::Request) => Action::Pause,
@@ -52,6 +54,7 @@ pub fn verdict(side: Side, wait: Wait, replied: Replied) -> Action {
         (Replied::Before, Side::Response) => Action::Continue,
         (Replied::No, _) => match wait {
             Wait::Answer(held) | Wait::Body(held) if held == side => Action::Pause,
+            Wait::BodyAlone(held) if held == side && !headers => Action::Pause,
             _ => Action::Continue,
         },
     }
@@ -64,11 +67,21 @@ mod tests {
     #[test]
     fn an_open_callout_holds_every_part_of_the_request() {
         assert_eq!(
-            verdict(Side::Request, Wait::Answer(Side::Request), Replied::No),
+            verdict(
+                Side::Request,
+                false,
+                Wait::Answer(Side::Request),
+                Replied::No
+            ),
             Action::Pause
         );
         assert_eq!(
-            verdict(Side::Response, Wait::Answer(Side::Request), Replied::No),
+            verdict(
+                Side::Response,
+                false,
+                Wait::Answer(Side::Request),
+                Replied::No
+            ),
             Action::Continue
         );
     }
@@ -82,11 +95,17 @@ mod tests {
             Wait::End,
         ] {
             assert_eq!(
-                verdict(Side::Response, wait, Replied::Before),
+                verdict(Side::Response, false, wait, Replied::Before),
                 Action::Continue
             );
-            assert_eq!(verdict(Side::Request, wait, Replied::Before), Action::Pause);
-            assert_eq!(verdict(Side::Request, wait, Replied::Now), Action::Pause);
+            assert_eq!(
+                verdict(Side::Request, false, wait, Replied::Before),
+                Action::Pause
+            );
+            assert_eq!(
+                verdict(Side::Request, false, wait, Replied::Now),
+                Action::Pause
+            );
         }
     }
 
@@ -100,8 +119,23 @@ mod tests {
                 Wait::Response,
                 Wait::End,
             ] {
-                assert_eq!(verdict(side, wait, Replied::No), Action::Continue);
+                assert_eq!(verdict(side, false, wait, Replied::No), Action::Continue);
             }
+        }
+    }
+
+    #[test]
+    fn a_body_alone_is_held_and_its_headers_are_not() {
+        for (part_is_headers, action) in [(true, Action::Continue), (false, Action::Pause)] {
+            let wait = Wait::BodyAlone(Side::Response);
+            assert_eq!(
+                verdict(Side::Response, part_is_headers, wait, Replied::No),
+                action
+            );
+            assert_eq!(
+                verdict(Side::Request, part_is_headers, wait, Replied::No),
+                Action::Continue
+            );
         }
     }
 }

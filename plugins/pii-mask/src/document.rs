@@ -158,6 +158,30 @@ pub fn text(
         .map(String::into_bytes))
 }
 
+/// Masks JSON documents, a line each; none if nothing changes.
+///
+/// # Errors
+/// A line is not JSON.
+pub fn json_lines(
+    body: &[u8],
+    scope: &Scope,
+    masker: &Masker,
+    tally: &mut Tally,
+) -> Result<Option<Vec<u8>>, JsonError> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut changed = false;
+    for line in body.split_inclusive(|byte| *byte == b'\n') {
+        let masked = if line.trim_ascii().is_empty() {
+            None
+        } else {
+            json(line, scope, masker, tally)?
+        };
+        changed |= masked.is_some();
+        out.extend_from_slice(masked.as_deref().unwrap_or(line));
+    }
+    Ok(changed.then_some(out))
+}
+
 /// A form that cannot be read in one way only: a broken percent escape, or bytes that are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MalformedForm;

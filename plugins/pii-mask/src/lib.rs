@@ -1,7 +1,371 @@
 //! Masks personal data and credentials in what goes to a model and in what comes back.
+//!
+//! A request is held until its body is whole (bounded), every text in it is scanned, and what was found is masked, redacted,
+//! hashed, or the reason to refuse it. An answer that is one document is treated the same way; one that streams (server-sent
+//! events, JSON lines, text) is masked as it passes, with no more held than what may still become a finding. What cannot be
+//! read (compressed, broken, too long, of another type) is refused unless the configuration says otherwise. How many were
+//! found of what is in the fact `masked` and in counters; what was found is nowhere.
+//!
+//! It finds what has a form of its own (see [`detect`]): no names, no addresses, nothing in images or audio.
 
+pub mod answer;
+pub mod config;
 pub mod detect;
 pub mod document;
 pub mod events;
 pub mod mask;
+pub mod media;
 pub mod stream;
+
+use std::rc::Rc;
+
+use modelgate_kit::body::BodyError;
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::exchange::{Exchange, Forwarded};
+use modelgate_kit::facts::{Denied, Masked};
+use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::host::{Side, Status};
+use modelgate_kit::problem::catalogue::kit::HOST_REFUSED;
+use modelgate_kit::problem::catalogue::pii_mask as reasons;
+use modelgate_kit::problem::{Reason, Reply};
+
+use answer::Answer;
+use config::{Config, Hold, Plan, Policy, Way};
+use mask::Tally;
+use media::Media;
+
+/// The filter.
+pub struct PiiMask;
+
+impl Filter for PiiMask {
+    const NAME: &'static str = "pii_mask";
+    const NEEDS: Needs = Needs {
+        buffers_request: true,
+        response_headers: true,
+        request_body: true,
+        response_body: true,
+        holds: false,
+        callouts: false,
+        end: false,
+        tick_ms: 0,
+        // After the decisions on caller and limits, before the body is signed.
+        order: 55,
+    };
+    type Config = Config;
+    type Plan = Plan;
+
+    fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+        config.compile(setup, problems)
+    }
+
+    async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
+        let mut counts = Masked::default();
+        if plan.response.masks {
+            // The answer must be readable.
+            exchange.set_request_header("accept-encoding", "identity")?;
+        }
+        if plan.request.masks {
+            mask_whole(&plan, &exchange, &REQUEST, &mut counts).await?;
+        }
+        if !plan.response.masks || exchange.forward().await == Forwarded::Gone {
+            return Ok(());
+        }
+        let answer = Answer::new(&plan, Media::of(&*exchange.response()?));
+        match answer {
+            Some(answer) => mask_stream(&plan, &exchange, answer, &mut counts).await,
+            None => mask_whole(&plan, &exchange, &RESPONSE, &mut counts).await,
+        }
+    }
+}
+
+modelgate_kit::export!(PiiMask: request_body, response_headers, response_body);
+
+/// What a direction is called, and the reasons that it refuses for.
+struct Terms {
+    side: Side,
+    blocked: &'static Reason,
+    too_large: &'static Reason,
+    compressed: &'static Reason,
+    unparsed: &'static Reason,
+    other_type: &'static Reason,
+}
+
+static REQUEST: Terms = Terms {
+    side: Side::Request,
+    blocked: &reasons::PII_BLOCKED,
+    too_large: &reasons::BODY_TOO_LARGE,
+    compressed: &reasons::BODY_COMPRESSED,
+    unparsed: &reasons::BODY_UNPARSED,
+    other_type: &reasons::TYPE_REFUSED,
+};
+
+static RESPONSE: Terms = Terms {
+    side: Side::Response,
+    blocked: &reasons::ANSWER_BLOCKED,
+    too_large: &reasons::ANSWER_TOO_LARGE,
+    compressed: &reasons::ANSWER_COMPRESSED,
+    unparsed: &reasons::ANSWER_UNPARSED,
+    other_type: &reasons::ANSWER_TYPE_REFUSED,
+};
+
+/// Why a whole body does not pass.
+enum Refusal {
+    Reason(&'static Reason),
+    Host(Status),
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Refusal::Host(status)
+    }
+}
+
+/// Holds a body until it is whole, and masks it.
+async fn mask_whole(
+    plan: &Plan,
+    exchange: &Exchange,
+    terms: &Terms,
+    counts: &mut Masked,
+) -> Result<(), Reply> {
+    if exchange.complete(terms.side) {
+        return Ok(());
+    }
+    let result = whole(plan, exchange, terms, counts).await;
+    match result {
+        Ok(()) => Ok(()),
+        Err(Refusal::Host(status)) => Err(Reply::from(status)),
+        Err(Refusal::Reason(reason)) if terms.side == Side::Response && plan.hold == Hold::Body => {
+            // The client has the headers: what can still be kept from it is the body.
+            refuse_late(exchange, reason);
+            let error = serde_json::json!({ "error": { "type": "gateway_error", "code": reason.code, "message": reason.title } });
+            exchange.replace_body(terms.side, error.to_string().into_bytes());
+            drain(exchange, terms.side).await
+        }
+        Err(Refusal::Reason(reason)) => Err(Reply::new(reason)),
+    }
+}
+
+/// Lets nothing more of a body pass.
+async fn drain(exchange: &Exchange, side: Side) -> Result<(), Reply> {
+    while exchange
+        .chunk(side)
+        .await
+        .map_err(|_| Reply::new(&HOST_REFUSED))?
+        .is_some()
+    {}
+    Ok(())
+}
+
+async fn whole(
+    plan: &Plan,
+    exchange: &Exchange,
+    terms: &Terms,
+    counts: &mut Masked,
+) -> Result<(), Refusal> {
+    let side = terms.side;
+    let way = match side {
+        Side::Request => &plan.request,
+        Side::Response => &plan.response,
+    };
+    let headers = match side {
+        Side::Request => exchange.request()?,
+        Side::Response => exchange.response()?,
+    };
+    let refuse = |policy: Policy, reason| match policy {
+        Policy::Block => Err(Refusal::Reason(reason)),
+        Policy::Allow => Ok(()),
+    };
+    let media = Media::of(&headers);
+    match media {
+        Media::Encoded => return refuse(way.on_compressed, terms.compressed),
+        Media::Other => return refuse(way.on_other_type, terms.other_type),
+        _ => {}
+    }
+    let announced = length(&headers);
+    if announced.is_some_and(|length| length > way.max_body_bytes) {
+        return refuse(way.on_oversize, terms.too_large);
+    }
+    let body = match plan.hold {
+        Hold::Headers => exchange.body(side, way.max_body_bytes).await,
+        Hold::Body => {
+            forget_length(exchange, side)?;
+            exchange.body_alone(side, way.max_body_bytes).await
+        }
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => return refuse(way.on_oversize, terms.too_large),
+        Err(BodyError::Unreadable) => return Err(Refusal::Reason(&HOST_REFUSED)),
+    };
+    if body.is_empty() {
+        return Ok(());
+    }
+    let mut tally = Tally::default();
+    let masked = mask_body(media, &body, way, plan, &mut tally);
+    count(exchange, way, side, &tally, &Tally::default(), counts)?;
+    if tally.is_blocked() {
+        return Err(Refusal::Reason(terms.blocked));
+    }
+    match masked {
+        Ok(None) => Ok(()),
+        Ok(Some(masked)) => {
+            if plan.hold == Hold::Headers {
+                forget_digests(exchange, side)?;
+                if announced.is_some() {
+                    set_header(exchange, side, "content-length", &masked.len().to_string())?;
+                }
+            }
+            exchange.replace_body(side, masked);
+            Ok(())
+        }
+        Err(Unparsed) => refuse(way.on_unparsable, terms.unparsed),
+    }
+}
+
+/// The body is not what its type says.
+struct Unparsed;
+
+fn mask_body(
+    media: Media,
+    body: &[u8],
+    way: &Way,
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Option<Vec<u8>>, Unparsed> {
+    let (scope, masker) = (&way.scope, &plan.masker);
+    match media {
+        Media::Json => document::json(body, scope, masker, tally).map_err(|_| Unparsed),
+        Media::Form => document::form(body, scope, masker, tally).map_err(|_| Unparsed),
+        Media::JsonLines => document::json_lines(body, scope, masker, tally).map_err(|_| Unparsed),
+        Media::Events | Media::Text | Media::Other | Media::Encoded => {
+            document::text(body, masker, tally).map_err(|_| Unparsed)
+        }
+    }
+}
+
+/// Masks an answer as it passes.
+async fn mask_stream(
+    plan: &Plan,
+    exchange: &Exchange,
+    mut answer: Answer<'_>,
+    counts: &mut Masked,
+) -> Result<(), Reply> {
+    if exchange.complete(Side::Response) {
+        return Ok(());
+    }
+    forget_length(exchange, Side::Response)?;
+    loop {
+        let chunk = exchange
+            .chunk(Side::Response)
+            .await
+            .map_err(|_| Reply::new(&HOST_REFUSED))?;
+        let (before, cut) = (answer.tally().clone(), answer.cut());
+        let last = chunk.is_none();
+        let out = match &chunk {
+            Some(chunk) => answer.push(chunk),
+            None => answer.finish(),
+        };
+        if !out.is_empty() {
+            exchange.write(Side::Response, &out);
+        }
+        count(
+            exchange,
+            &plan.response,
+            Side::Response,
+            answer.tally(),
+            &before,
+            counts,
+        )?;
+        if let (Some(reason), None) = (answer.cut(), cut) {
+            refuse_late(exchange, reason);
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// Leaves the fact of a refusal that no reply can tell any more.
+fn refuse_late(exchange: &Exchange, reason: &Reason) {
+    let status = exchange.response_status().unwrap_or_default();
+    let denied = Denied {
+        filter: PiiMask::NAME.to_owned(),
+        reason: reason.code.to_owned(),
+        status,
+    };
+    // The answer is cut whether or not anybody can be told.
+    let _ = exchange.publish(&denied);
+}
+
+/// Counts what was found beyond `before`, in the metrics and in the fact.
+fn count(
+    exchange: &Exchange,
+    way: &Way,
+    side: Side,
+    tally: &Tally,
+    before: &Tally,
+    counts: &mut Masked,
+) -> Result<(), Status> {
+    if tally == before {
+        return Ok(());
+    }
+    let of_side = match side {
+        Side::Request => &mut counts.request,
+        Side::Response => &mut counts.response,
+    };
+    for (entity, count) in tally.counts() {
+        let more = count.saturating_sub(before.count(entity));
+        if let Some(counter) = way.counters.get(&entity).filter(|_| more > 0) {
+            counter.add(exchange.host(), more);
+        }
+        of_side.insert(entity.name().to_owned(), count);
+    }
+    exchange.publish(counts)
+}
+
+fn length(headers: &HeaderBlock) -> Option<usize> {
+    headers.text("content-length")?.parse().ok()
+}
+
+fn set_header(exchange: &Exchange, side: Side, name: &str, value: &str) -> Result<(), Status> {
+    match side {
+        Side::Request => exchange.set_request_header(name, value),
+        Side::Response => exchange.set_response_header(name, value),
+    }
+}
+
+fn remove_header(exchange: &Exchange, side: Side, name: &str) -> Result<(), Status> {
+    match side {
+        Side::Request => exchange.remove_request_header(name),
+        Side::Response => exchange.remove_response_header(name),
+    }
+}
+
+/// The body may change: its announced length and whatever else depends on its bytes go.
+fn forget_length(exchange: &Exchange, side: Side) -> Result<(), Status> {
+    remove_header(exchange, side, "content-length")?;
+    forget_digests(exchange, side)
+}
+
+fn forget_digests(exchange: &Exchange, side: Side) -> Result<(), Status> {
+    let headers = match side {
+        Side::Request => exchange.request()?,
+        Side::Response => exchange.response()?,
+    };
+    for name in [
+        "content-md5",
+        "digest",
+        "content-digest",
+        "repr-digest",
+        "etag",
+    ] {
+        if headers.first(name).is_some() {
+            remove_header(exchange, side, name)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

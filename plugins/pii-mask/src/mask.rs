@@ -49,6 +49,12 @@ impl Tally {
         self.counts.iter().map(|(entity, count)| (*entity, *count))
     }
 
+    /// How many of one entity.
+    #[must_use]
+    pub fn count(&self, entity: Entity) -> u64 {
+        self.counts.get(&entity).copied().unwrap_or_default()
+    }
+
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -92,6 +98,11 @@ impl Masker {
     #[must_use]
     pub const fn is_idle(&self) -> bool {
         self.wanted.is_empty()
+    }
+
+    /// What it looks for.
+    pub fn entities(&self) -> impl Iterator<Item = Entity> + '_ {
+        self.actions.keys().copied()
     }
 
     /// The findings in `text[floor..]` that something becomes of.

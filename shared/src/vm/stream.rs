@@ -117,7 +117,7 @@ impl Stream {
         } else {
             self.poll();
         }
-        self.settle(side)
+        self.settle(side, matches!(part, Part::Headers(_)))
     }
 
     /// A callout of this exchange has answered.
@@ -131,7 +131,7 @@ impl Stream {
         self.poll();
         for side in [Side::Request, Side::Response] {
             if self.is_held(side)
-                && self.settle(side) == Action::Continue
+                && self.settle(side, false) == Action::Continue
                 && self.inside != Some(side)
                 && self.exchange.host().resume(side).is_err()
             {
@@ -222,9 +222,9 @@ impl Stream {
     }
 
     /// The action for a side after a step, with the step's writes handed over.
-    fn settle(&mut self, side: Side) -> Action {
+    fn settle(&mut self, side: Side, headers: bool) -> Action {
         let inner = &self.exchange.0;
-        let action = verdict(side, inner.wait.get(), inner.replied.get());
+        let action = verdict(side, headers, inner.wait.get(), inner.replied.get());
         let pauses = action == Action::Pause;
         let body = match side {
             Side::Request => &inner.bodies[0],
@@ -244,7 +244,8 @@ impl Stream {
             Side::Request => self.held[0] = pauses,
             Side::Response => self.held[1] = pauses,
         }
-        if !pauses && side == Side::Request && !self.counted.replace(true) {
+        let decided = !pauses && inner.wait.get() != Wait::BodyAlone(Side::Request);
+        if decided && side == Side::Request && !self.counted.replace(true) {
             self.counters.allowed.add(self.exchange.host(), 1);
         }
         action

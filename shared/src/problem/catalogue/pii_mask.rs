@@ -1,5 +1,14 @@
 //! Reasons of `pii-mask`.
 
 reasons! { "pii_mask";
-    PII_BLOCKED = 400 "pii_blocked", "The request contains personal data that may not pass.", "A value of an entity whose action is `block` was found.";
+    PII_BLOCKED = 400 "pii_blocked", "The request contains personal data or credentials that may not pass.", "A value of an entity whose action is `block` was found. The fact `masked` counts them by entity.";
+    BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too large to be checked.", "The body is longer than `request.max_body_bytes`, and `request.on_oversize` is `block`.";
+    BODY_COMPRESSED = 415 "body_compressed", "The request's body is compressed.", "The body has a content encoding and cannot be read; `request.on_compressed` is `block`. Send it without.";
+    BODY_UNPARSED = 400 "body_unparsed", "The request's body is not what its content type says.", "The body is no JSON, no form or no text in UTF-8 and cannot be checked; `request.on_unparsable` is `block`.";
+    TYPE_REFUSED = 415 "type_refused", "Requests of this content type cannot be checked.", "The body is neither JSON nor a form nor text in UTF-8; `request.on_other_type` is `block`.";
+    ANSWER_BLOCKED = 502 "answer_blocked", "The answer contains personal data or credentials that may not pass.", "A value of an entity whose action is `block` was found in the upstream's answer. An answer that has already begun is cut instead.";
+    ANSWER_TOO_LARGE = 502 "answer_too_large", "The answer is too large to be checked.", "The answer is longer than `response.max_body_bytes`, or an event than `response.max_event_bytes`, and `response.on_oversize` is `block`.";
+    ANSWER_COMPRESSED = 502 "answer_compressed", "The answer is compressed.", "The upstream compressed its answer although it was asked not to; `response.on_compressed` is `block`.";
+    ANSWER_UNPARSED = 502 "answer_unparsed", "The answer is not what its content type says.", "The answer is no JSON or no text in UTF-8 and cannot be checked; `response.on_unparsable` is `block`.";
+    ANSWER_TYPE_REFUSED = 502 "answer_type_refused", "Answers of this content type cannot be checked.", "The answer is neither JSON nor text in UTF-8 nor a stream of events; `response.on_other_type` is `block`.";
 }

@@ -1,0 +1,154 @@
+use super::*;
+use crate::PiiMask;
+use crate::config::Config;
+use crate::detect::tests::dense_text;
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::filter::Filter;
+use modelgate_kit::testing::Proxy;
+use proptest::prelude::*;
+
+fn plan(config: &str) -> Plan {
+    let proxy = Proxy::new(0);
+    let setup = Setup {
+        host: &*proxy,
+        filter: PiiMask::NAME,
+        profile: "",
+        shared_prefix: String::new(),
+    };
+    let config: Config = serde_json::from_str(config).unwrap();
+    PiiMask::compile(config, &setup, &mut Problems::default()).unwrap()
+}
+
+fn run<'a>(plan: &Plan, media: Media, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut answer = Answer::new(plan, media).unwrap();
+    let mut out = Vec::new();
+    for piece in pieces {
+        out.extend(answer.push(piece));
+    }
+    out.extend(answer.finish());
+    out
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn json_lines_are_followed_as_events_are() {
+    let stream = concat!(
+        r#"{"message":{"content":"ann@exam"},"done":false}"#,
+        "\n",
+        r#"{"message":{"content":"ple.com"},"done":false}"#,
+        "\r\n",
+        r#"{"message":{"content":""},"done":true}"#,
+    );
+    let expected = concat!(
+        r#"{"message":{"content":""},"done":false}"#,
+        "\n",
+        r#"{"message":{"content":""},"done":false}"#,
+        "\r\n",
+        r#"{"message":{"content":"[EMAIL]"},"done":false}"#,
+        "\n",
+        r#"{"message":{"content":""},"done":true}"#,
+    );
+    assert_eq!(
+        text(&run(&plan("{}"), Media::JsonLines, [stream.as_bytes()])),
+        expected
+    );
+}
+
+#[test]
+fn what_a_stream_is_cut_for_is_said_where_that_can_be_read() {
+    let plan = plan(r#"{"response":{"max_event_bytes":1024}}"#);
+    let long = "x".repeat(2000);
+    for (media, stream, code) in [
+        (
+            Media::Events,
+            "data: {\"a\":\n\ndata: after\n\n".to_owned(),
+            "answer_unparsed",
+        ),
+        (
+            Media::Events,
+            format!("data: {long}\n\ndata: after\n\n"),
+            "answer_too_large",
+        ),
+        (
+            Media::JsonLines,
+            "{\"a\":\n\"after\"\n".to_owned(),
+            "answer_unparsed",
+        ),
+        (
+            Media::JsonLines,
+            format!("\"{long}\"\n\"after\"\n"),
+            "answer_too_large",
+        ),
+    ] {
+        let out = text(&run(&plan, media, [stream.as_bytes()]));
+        assert!(out.contains(code) && !out.contains("after"), "{out}");
+    }
+    assert_eq!(
+        run(&plan, Media::Text, [b"fine \xff after".as_slice()]),
+        b"fine "
+    );
+}
+
+#[test]
+fn what_is_allowed_passes_as_it_is() {
+    let plan = plan(
+        r#"{"response":{"max_event_bytes":1024,"on_oversize":"allow","on_unparsable":"allow"}}"#,
+    );
+    let long = "x".repeat(2000);
+    for (media, stream) in [
+        (
+            Media::Events,
+            format!("data: 1,\n\ndata: {{\"a\":\n\ndata: {long}\n\ndata: after\n\n").into_bytes(),
+        ),
+        (
+            Media::JsonLines,
+            format!("\"{long}\"\n{{\"a\":\n\"after\"\n").into_bytes(),
+        ),
+        (Media::Text, b"fine \xff after".to_vec()),
+    ] {
+        assert_eq!(text(&run(&plan, media, [stream.as_slice()])), text(&stream));
+        assert_eq!(text(&run(&plan, media, stream.chunks(7))), text(&stream));
+    }
+}
+
+#[test]
+fn comments_and_other_fields_keep_their_bytes() {
+    let stream = "\u{feff}: hello\r\nid: 7\r\nevent: x\r\ndata: {\"a\":\"ann@example.com\"}\r\n\r\n: ping\r\n\r\nretry: 5\n\n";
+    let expected = stream.replace("ann@example.com", "[EMAIL]");
+    assert_eq!(
+        text(&run(&plan("{}"), Media::Events, [stream.as_bytes()])),
+        expected
+    );
+}
+
+proptest! {
+    #[test]
+    fn text_in_any_pieces_of_bytes_is_masked_like_the_whole(stream in dense_text(), size in 1_usize..9) {
+        let plan = plan("{}");
+        let whole = crate::document::text(stream.as_bytes(), &plan.masker, &mut Tally::default()).unwrap();
+        let whole = whole.unwrap_or_else(|| stream.clone().into_bytes());
+        prop_assert_eq!(text(&run(&plan, Media::Text, stream.as_bytes().chunks(size))), text(&whole));
+    }
+
+    #[test]
+    fn events_in_any_pieces_of_bytes_give_the_same_bytes(texts in prop::collection::vec(dense_text(), 0..6), size in 1_usize..40) {
+        let plan = plan("{}");
+        let event = |text: &String| format!("data: {}\n\n", serde_json::json!({ "choices": [{ "index": 0, "delta": { "content": text } }] }));
+        let stream: String = texts.iter().map(event).collect();
+        let whole = run(&plan, Media::Events, [stream.as_bytes()]);
+        prop_assert_eq!(text(&run(&plan, Media::Events, stream.as_bytes().chunks(size))), text(&whole));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1_usize..40) {
+        for config in ["{}", r#"{"response":{"on_unparsable":"allow","on_oversize":"allow"}}"#] {
+            let plan = plan(config);
+            for media in [Media::Events, Media::JsonLines, Media::Text] {
+                let _ = run(&plan, media, bytes.chunks(size));
+            }
+        }
+    }
+}
