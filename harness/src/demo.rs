@@ -3,4 +3,5 @@
 pub mod client;
 pub mod issuer;
 pub mod loopback;
+pub mod sagemaker;
 pub mod sink;
