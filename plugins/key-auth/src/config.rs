@@ -20,7 +20,8 @@ pub struct Config {
     /// Where a key may stand; all places are looked at, and a request with two keys is refused. Keys in the query end up in logs and
     /// histories: only for clients that cannot send headers.
     pub key_from: Vec<WrittenPlace>,
-    /// A request without a key: `deny`, or `allow` (it passes without identity; put `consumer-acl` behind).
+    /// A request without a key: `deny`, `deny_unidentified` (it passes if an earlier filter has verified its caller), or `allow` (it
+    /// passes in any case; put `consumer-acl` behind).
     pub on_missing_key: OnMissing,
     /// A request whose caller an earlier filter has verified already, and which carries a key too: `deny`, `replace` that identity by the
     /// key's, or `keep` it (the key must be good nevertheless).
@@ -83,7 +84,9 @@ pub enum OnMissing {
     /// It is refused.
     #[default]
     Deny,
-    /// It passes without identity.
+    /// It is refused, unless an earlier filter has verified the caller.
+    DenyUnidentified,
+    /// It passes, whether there is an identity or not.
     Allow,
 }
 

@@ -106,7 +106,7 @@ impl Filter for KeyAuth {
         let key = match find(&headers, &plan.places) {
             Found::One(key) => key,
             Found::Several => return Err(Reply::new(&KEY_REPEATED)),
-            Found::None if plan.on_missing_key == OnMissing::Allow => return Ok(()),
+            Found::None if plan.passes_without_key(&exchange) => return Ok(()),
             Found::None => return Err(plan.unauthorized(&KEY_MISSING)),
         };
         if key.len() > plan.max_key_bytes {
@@ -130,6 +130,14 @@ impl Filter for KeyAuth {
 }
 
 impl Plan {
+    fn passes_without_key(&self, exchange: &Exchange) -> bool {
+        match self.on_missing_key {
+            OnMissing::Deny => false,
+            OnMissing::DenyUnidentified => exchange.fact::<Identity>().is_some(),
+            OnMissing::Allow => true,
+        }
+    }
+
     fn unauthorized(&self, reason: &'static Reason) -> Reply {
         Reply::new(reason).with_header("www-authenticate", self.challenge.as_str())
     }

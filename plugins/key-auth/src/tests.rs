@@ -195,6 +195,31 @@ fn the_upstream_learns_the_consumer_from_us_alone() {
 }
 
 #[test]
+fn a_request_without_a_key_passes_as_configured() {
+    for (choice, identified, passes) in [
+        ("deny", false, false),
+        ("deny", true, false),
+        ("deny_unidentified", false, false),
+        ("deny_unidentified", true, true),
+        ("allow", false, true),
+        ("allow", true, true),
+    ] {
+        let mut gate = gate(&json!({"on_missing_key": choice}));
+        if identified {
+            gate.proxy()
+                .preset("modelgate.identity", r#"{"consumer":"jo","method":"jwt"}"#);
+        }
+        let (exchange, _) = gate.request(&request(&[]));
+        let reply = gate.record(exchange).reply;
+        assert_eq!(
+            reply.is_none(),
+            passes,
+            "{choice}, identified: {identified}"
+        );
+    }
+}
+
+#[test]
 fn a_second_identity_is_refused_replaced_or_kept_as_configured() {
     for (choice, outcome) in [
         ("deny", Err("identity_conflicting")),
