@@ -31,6 +31,10 @@ pub fn members() -> Vec<Member> {
             filter: Registration::of::<rate_limit::RateLimit>(),
         },
         Member {
+            krate: "key-auth",
+            filter: Registration::of::<key_auth::KeyAuth>(),
+        },
+        Member {
             krate: "aws-sigv4",
             filter: Registration::of::<aws_sigv4::AwsSigv4>(),
         },

@@ -320,7 +320,11 @@ pub(crate) fn schema_members(overrides: Value) -> Map<String, Value> {
     let profile = serde_json::json!({ "type": "object", "properties": members, "additionalProperties": false });
     let mut out = Map::new();
     out.insert("profiles".into(), crate::config::schema::named(profile, "Named variants of this configuration: the members that differ from it (RFC 7396 merge), and `rank`."));
-    let mut rules = schemars::schema_for!(Vec<WrittenRule>).to_value();
+    let mut rules = schemars::generate::SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<Vec<WrittenRule>>()
+        .to_value();
     if let Some(rules) = rules.as_object_mut() {
         rules.insert("description".into(), "When which profile applies, unless route metadata names one. The first rule that fits wins.".into());
         rules.remove("$schema");
