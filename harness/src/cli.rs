@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out.
 
 mod build;
+mod check;
 mod generate;
 mod progress;
 mod rebuilt;
@@ -32,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(build::Arguments),
+    Check(check::Arguments),
     Generate(generate::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
@@ -42,6 +44,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build(arguments) => build::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::filters;
 use crate::scenario::chain::{PathMatch, Switches};
 use crate::scenario::{ChainEntry, Cluster, Config, Route, Scenario, VirtualHost};
+use crate::suite;
 
 /// The name of the listener.
 pub const LISTENER: &str = "gateway";
@@ -101,7 +101,7 @@ fn access_log(scenario: &Scenario) -> Json {
 fn http_filter(entry: &ChainEntry, scenario: &Scenario, places: &Places) -> Json {
     let stop_iteration = entry
         .stop_iteration
-        .unwrap_or_else(|| filters::needs_stop_iteration(&entry.wasm));
+        .unwrap_or_else(|| suite::needs_stop_iteration(&entry.wasm));
     let mut config = json!({
         "name": entry.name,
         "root_id": entry.root_id,

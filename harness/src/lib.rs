@@ -1,12 +1,12 @@
 //! The modelgate CLI's library: scenarios, the engines that run them, and a proxy-wasm host.
 
 pub mod artifacts;
+pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod engine;
 pub mod envoy_config;
 pub mod envoy_release;
-pub mod filters;
 pub mod generate;
 pub mod scenario;
 pub mod suite;

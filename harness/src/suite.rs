@@ -2,6 +2,8 @@
 
 use modelgate_kit::filter::Registration;
 
+use crate::scenario::Wasm;
+
 /// One filter: its crate and its registration.
 #[derive(Clone, Copy)]
 pub struct Member {
@@ -23,6 +25,10 @@ pub fn members() -> Vec<Member> {
             filter: Registration::of::<jwt_auth::JwtAuth>(),
         },
         Member {
+            krate: "key-auth",
+            filter: Registration::of::<key_auth::KeyAuth>(),
+        },
+        Member {
             krate: "consumer-acl",
             filter: Registration::of::<consumer_acl::ConsumerAcl>(),
         },
@@ -31,8 +37,8 @@ pub fn members() -> Vec<Member> {
             filter: Registration::of::<rate_limit::RateLimit>(),
         },
         Member {
-            krate: "key-auth",
-            filter: Registration::of::<key_auth::KeyAuth>(),
+            krate: "pii-mask",
+            filter: Registration::of::<pii_mask::PiiMask>(),
         },
         Member {
             krate: "aws-sigv4",
@@ -49,4 +55,13 @@ pub fn member(name: &str) -> Option<Member> {
     members()
         .into_iter()
         .find(|member| member.filter.name == name)
+}
+
+/// Whether Envoy must let a filter hold back headers while the body arrives (`allow_on_headers_stop_iteration`). Where the code is
+/// not the suite's own it stays off, as in Envoy.
+pub fn needs_stop_iteration(wasm: &Wasm) -> bool {
+    match wasm {
+        Wasm::Suite(name) => member(name).is_some_and(|member| member.filter.needs.buffers_request),
+        Wasm::File(_) => false,
+    }
 }

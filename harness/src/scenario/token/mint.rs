@@ -290,7 +290,8 @@ mod tests {
 
     #[test]
     fn tampering_changes_one_part_only() {
-        let mut spec = spec("EdDSA");
+        // Signatures of the other algorithms differ from one to the next.
+        let mut spec = spec("HS256");
         let whole = token(&spec).unwrap();
         for (index, which) in [Part::Header, Part::Claims, Part::Signature]
             .into_iter()
