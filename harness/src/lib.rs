@@ -8,6 +8,7 @@ pub mod engine;
 pub mod envoy_config;
 pub mod envoy_release;
 pub mod generate;
+pub mod proxy;
 pub mod scenario;
 pub mod suite;
 pub mod yaml;

@@ -47,9 +47,10 @@ impl Needs {
     };
 }
 
-/// Whether the callbacks that a module exports are those that its filter needs; for [`export!`](crate::export).
-pub const fn callbacks_fit(named: &[&str], needs: &Needs) -> bool {
-    let wanted = [
+/// The groups of callbacks that a module may export besides those of every module, and whether a filter with these needs has them.
+/// The names are those that [`export!`](crate::export) takes.
+pub const fn callbacks(needs: &Needs) -> [(&'static str, bool); 6] {
+    [
         (
             "request_body",
             needs.request_body || needs.buffers_request || needs.holds,
@@ -62,7 +63,12 @@ pub const fn callbacks_fit(named: &[&str], needs: &Needs) -> bool {
         ("answers", needs.callouts),
         ("tick", needs.tick_ms > 0),
         ("end", needs.end),
-    ];
+    ]
+}
+
+/// Whether the callbacks that a module exports are those that its filter needs; for [`export!`](crate::export).
+pub const fn callbacks_fit(named: &[&str], needs: &Needs) -> bool {
+    let wanted = callbacks(needs);
     let mut count = 0;
     let mut at = 0;
     while at < wanted.len() {

@@ -1,0 +1,202 @@
+//! What a gateway is built from: a profile, the world behind it, routes and filters.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+use super::abi::LogLevel;
+use super::core::Core;
+use super::gateway::Gateway;
+use super::network::{Answer, Network, Reply, Script};
+use super::plugin::{FilterSpec, Plugin};
+use super::profile::{self, Profile};
+use super::route::{Route, Routes, VirtualHost};
+use super::timeline::Timeline;
+use super::vm::{Thread, Vm};
+
+/// Why a gateway does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    /// The filter that does not start.
+    pub filter: String,
+    /// Why.
+    pub problem: String,
+    /// What it wrote to the log.
+    pub log: Vec<String>,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "filter {} does not start: {}", self.filter, self.problem)?;
+        self.log.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// What a gateway is built from.
+pub struct Builder {
+    profile: Profile,
+    network: Box<dyn Network>,
+    hosts: Vec<VirtualHost>,
+    filters: Vec<FilterSpec>,
+    workers: usize,
+    trace: bool,
+    log_level: LogLevel,
+    seed: Option<u64>,
+}
+
+impl Builder {
+    /// Plays this host.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The world behind the proxy.
+    #[must_use]
+    pub fn network(mut self, network: impl Network + 'static) -> Self {
+        self.network = Box::new(network);
+        self
+    }
+
+    /// Adds a virtual host. Without any, all requests go to the cluster `upstream`.
+    #[must_use]
+    pub fn virtual_host(mut self, host: VirtualHost) -> Self {
+        self.hosts.push(host);
+        self
+    }
+
+    /// Adds a filter at the end of the chain.
+    #[must_use]
+    pub fn filter(mut self, filter: FilterSpec) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// So many workers; one unless told otherwise.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// Records every callback and host call too.
+    #[must_use]
+    pub fn trace(mut self, trace: bool) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// The lowest level of log lines that are recorded.
+    #[must_use]
+    pub fn log_level(mut self, level: LogLevel) -> Self {
+        self.log_level = level;
+        self
+    }
+
+    /// Begins the sequence of random numbers elsewhere.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Starts every VM and configures every filter.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a filter cannot be loaded, traps, or refuses its configuration.
+    pub fn build(self) -> Result<Gateway, BuildError> {
+        let hosts = if self.hosts.is_empty() {
+            vec![default_host()]
+        } else {
+            self.hosts
+        };
+        let alone = self.profile.headers_stop_alone;
+        let plugins: Vec<Plugin> = self
+            .filters
+            .iter()
+            .map(|spec| Plugin::new(spec, alone))
+            .collect();
+        let mut threads: Vec<Thread> = (0..self.workers).map(Thread::Worker).collect();
+        if self.profile.main_thread {
+            threads.splice(..0, [Thread::Template, Thread::Main]);
+        }
+        let mut core = Core::new(self.profile, self.network, Routes(hosts), plugins);
+        core.timeline = Timeline::new(self.trace);
+        core.log_level = self.log_level;
+        if let Some(seed) = self.seed {
+            core.seed(seed);
+        }
+        for thread in threads {
+            add_vms(&mut core, thread, &self.filters);
+        }
+        let codes = self
+            .filters
+            .iter()
+            .map(|spec| Rc::clone(&spec.code))
+            .collect();
+        let mut gateway = Gateway::new(core, codes, self.workers);
+        gateway.start()?;
+        Ok(gateway)
+    }
+}
+
+impl Default for Builder {
+    /// A gateway that plays Envoy, with one cluster `upstream` that answers 200 to everything.
+    fn default() -> Self {
+        let mut script = Script::default();
+        script.cluster("upstream", vec![Answer::Reply(Reply::status(200))]);
+        Self {
+            profile: profile::ENVOY,
+            network: Box::new(script),
+            hosts: Vec::new(),
+            filters: Vec::new(),
+            workers: 1,
+            trace: false,
+            log_level: LogLevel::Trace,
+            seed: None,
+        }
+    }
+}
+
+fn default_host() -> VirtualHost {
+    VirtualHost {
+        name: "default".to_owned(),
+        domains: vec!["*".to_owned()],
+        routes: vec![Route::to("upstream")],
+        ..VirtualHost::default()
+    }
+}
+
+/// Filters with the same code, `vm_id`, configuration and environment of the VM share one on each thread.
+fn add_vms(core: &mut Core, thread: Thread, filters: &[FilterSpec]) {
+    let keys: Vec<_> = filters.iter().map(FilterSpec::vm_key).collect();
+    for (index, (spec, key)) in filters.iter().zip(&keys).enumerate() {
+        let first = keys.iter().position(|other| other == key).unwrap_or(index);
+        if first != index {
+            if let Some(vm) = core
+                .vms
+                .iter_mut()
+                .find(|vm| vm.thread == thread && vm.plugins.first() == Some(&first))
+            {
+                vm.plugins.push(index);
+            }
+            continue;
+        }
+        core.vms.push(Vm {
+            thread,
+            plugins: vec![index],
+            vm_id: spec.vm_id.clone(),
+            environment: spec.environment.clone(),
+            configuration: spec.vm_configuration.clone(),
+            contexts: BTreeMap::new(),
+            last_context: 0,
+            last_call: 0,
+            generation: 0,
+            lost: false,
+            reloaded_ns: None,
+        });
+    }
+}

@@ -1,0 +1,349 @@
+//! The gateway: requests, time, and what has been seen.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::agenda::Due;
+use super::builder::{BuildError, Builder};
+use super::chain::Begin;
+use super::core::{Core, Deferred, Flight};
+use super::guest::{Guest, GuestCode};
+use super::headers::Headers;
+use super::metric::Metric;
+use super::network::Outbound;
+use super::plugin::Plugin;
+use super::request::{Answer, Outcome, Request};
+use super::stream::{Message, Side, Slot, Stream};
+use super::threads::Standing;
+use super::timeline::{Event, StreamId, Timeline};
+use super::vm::VmSlot;
+
+/// How long [`Gateway::exchange`] waits for a client that is not answered.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A simulated proxy with its filters.
+pub struct Gateway {
+    pub(super) core: Rc<RefCell<Core>>,
+    pub(super) guests: Vec<Option<Box<dyn Guest>>>,
+    pub(super) codes: Vec<Rc<dyn GuestCode>>,
+    workers: usize,
+    next_worker: usize,
+    /// What guests have asked for and is still to be done.
+    pub(super) queue: VecDeque<Deferred>,
+    /// Exchanges whose filters are still to be told of the end.
+    pub(super) ending: VecDeque<StreamId>,
+    /// What upstreams have received in exchanges that are done with them.
+    pub(super) sent: BTreeMap<StreamId, Outbound>,
+    pub(super) callouts: Vec<Outbound>,
+}
+
+impl Gateway {
+    /// A gateway that plays Envoy, with one cluster `upstream` that answers 200 to everything.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A gateway whose VMs are still to be started.
+    pub(super) fn new(core: Core, codes: Vec<Rc<dyn GuestCode>>, workers: usize) -> Self {
+        let vms = core.vms.len();
+        Self {
+            core: Rc::new(RefCell::new(core)),
+            guests: std::iter::repeat_with(|| None).take(vms).collect(),
+            codes,
+            workers,
+            next_worker: 0,
+            queue: VecDeque::new(),
+            ending: VecDeque::new(),
+            sent: BTreeMap::new(),
+            callouts: Vec::new(),
+        }
+    }
+
+    /// Starts every VM.
+    pub(super) fn start(&mut self) -> Result<(), BuildError> {
+        for slot in 0..self.guests.len() {
+            self.start_vm(VmSlot(slot)).map_err(|(plugin, problem)| {
+                let core = self.core.borrow();
+                let filter = core
+                    .plugins
+                    .get(plugin)
+                    .map(|plugin| plugin.name.clone())
+                    .unwrap_or_default();
+                BuildError {
+                    filter,
+                    problem,
+                    log: core.timeline.logs().map(|line| line.text.clone()).collect(),
+                }
+            })?;
+            self.settle();
+        }
+        Ok(())
+    }
+
+    /// Sends a request and lets time pass until it is over, or until the client has waited a minute.
+    pub fn exchange(&mut self, request: Request) -> Outcome {
+        let id = self.submit(request);
+        self.wait_for(id, PATIENCE);
+        self.outcome(id)
+    }
+
+    /// Begins a request; its pieces follow as time passes.
+    pub fn submit(&mut self, request: Request) -> StreamId {
+        let worker = request.worker.unwrap_or(self.next_worker) % self.workers;
+        self.next_worker = worker.wrapping_add(1);
+        let end = request.body.is_empty() && request.trailers.is_none();
+        let id = self.open(&request, worker, end);
+        {
+            let mut core = self.core.borrow_mut();
+            let mut at = Duration::ZERO;
+            let mut pieces = request.body.into_iter().peekable();
+            while let Some((wait, bytes)) = pieces.next() {
+                at = at.saturating_add(wait);
+                let last = pieces.peek().is_none() && request.trailers.is_none();
+                core.after(at, Due::ClientBody(id, bytes, last));
+            }
+            if let Some(trailers) = request.trailers {
+                core.after(at, Due::ClientTrailers(id, trailers));
+            }
+            if let Some(gone) = request.disconnect_after {
+                core.after(gone, Due::ClientGone(id));
+            }
+        }
+        if self.refused_outright(id) {
+            self.settle();
+            return id;
+        }
+        self.run_headers(id, Side::Request, Begin::First, end);
+        self.settle();
+        id
+    }
+
+    /// Lets time pass until an exchange is over, at most so long.
+    pub fn wait_for(&mut self, id: StreamId, at_most: Duration) -> bool {
+        let until = self.later(at_most);
+        while !self.is_over(id) && self.step(until) {}
+        self.is_over(id)
+    }
+
+    /// Lets this much time pass.
+    pub fn advance(&mut self, time: Duration) {
+        let until = self.later(time);
+        while self.step(until) {}
+        self.core.borrow_mut().now_ns = until;
+    }
+
+    /// Lets time pass until nothing but timers is left to happen.
+    pub fn run_until_idle(&mut self) {
+        while !self.core.borrow().agenda.only_ticks() && self.step(u64::MAX) {}
+    }
+
+    /// Whether an exchange is over.
+    pub fn is_over(&self, id: StreamId) -> bool {
+        self.stream(id, |stream| stream.over).unwrap_or(true)
+    }
+
+    /// What has become of a request so far.
+    pub fn outcome(&self, id: StreamId) -> Outcome {
+        let core = self.core.borrow();
+        let Some(stream) = core.streams.get(&id) else {
+            return Outcome::default();
+        };
+        let open = stream
+            .upstream
+            .as_ref()
+            .and_then(|upstream| core.flights.get(&upstream.flight));
+        let upstream = open
+            .map(|Flight { request, .. }| request)
+            .or_else(|| self.sent.get(&id));
+        let state = stream.filter_state.iter();
+        Outcome {
+            client: stream.answer.clone(),
+            upstream: upstream.cloned(),
+            details: stream.details.clone(),
+            flags: stream.flags,
+            filter_state: state
+                .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.clone()))
+                .collect(),
+            over: stream.over,
+        }
+    }
+
+    /// Every callout that is over, in the order of their ends, and those still open.
+    pub fn callouts(&self) -> Vec<Outbound> {
+        let core = self.core.borrow();
+        let open = core
+            .flights
+            .values()
+            .filter(|flight| matches!(flight.purpose, super::core::Purpose::Callout { .. }));
+        self.callouts
+            .iter()
+            .chain(open.map(|flight| &flight.request))
+            .cloned()
+            .collect()
+    }
+
+    /// All metrics by name.
+    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+        let core = self.core.borrow();
+        core.metrics
+            .all()
+            .map(|(name, metric)| (name.to_owned(), metric.clone()))
+            .collect()
+    }
+
+    /// The value of a counter or gauge.
+    pub fn metric(&self, name: &str) -> Option<u64> {
+        match self.metrics().get(name)? {
+            Metric::Counter(value) | Metric::Gauge(value) => Some(*value),
+            Metric::Histogram(_) => None,
+        }
+    }
+
+    /// Everything observed so far.
+    pub fn timeline(&self) -> Timeline {
+        self.core.borrow().timeline.clone()
+    }
+
+    /// Takes everything observed so far.
+    pub fn take_timeline(&mut self) -> Timeline {
+        let mut core = self.core.borrow_mut();
+        let fresh = Timeline::new(core.timeline.wants_host_calls());
+        std::mem::replace(&mut core.timeline, fresh)
+    }
+
+    /// Nanoseconds since the Unix epoch, virtual.
+    pub fn now_ns(&self) -> u64 {
+        self.core.borrow().now_ns
+    }
+
+    /// Sets the clock before anything happens; it never goes back.
+    pub fn set_now_ns(&mut self, now_ns: u64) {
+        let mut core = self.core.borrow_mut();
+        core.now_ns = core.now_ns.max(now_ns);
+    }
+
+    fn later(&self, time: Duration) -> u64 {
+        self.now_ns()
+            .saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn stream<T>(&self, id: StreamId, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        self.core.borrow_mut().streams.get_mut(&id).map(act)
+    }
+
+    /// Makes an exchange and decides which filters are part of it.
+    fn open(&mut self, request: &Request, worker: usize, end: bool) -> StreamId {
+        let mut headers = request.headers.clone();
+        let (id, plugins) = {
+            let mut core = self.core.borrow_mut();
+            core.last_stream = core.last_stream.saturating_add(1);
+            receive(&mut core, &mut headers);
+            let switched = |plugin: &Plugin| {
+                core.routes
+                    .switch(&headers, &plugin.name)
+                    .unwrap_or(!plugin.disabled)
+            };
+            (
+                core.last_stream,
+                core.plugins.iter().map(switched).collect::<Vec<bool>>(),
+            )
+        };
+        let slots = plugins.into_iter().enumerate().map(|(plugin, on)| {
+            let standing = if on {
+                self.standing(worker, plugin)
+            } else {
+                Standing::Open
+            };
+            Slot {
+                plugin,
+                absent: standing == Standing::Open,
+                lost: standing == Standing::Closed,
+                ..Slot::default()
+            }
+        });
+        let slots = slots.collect();
+        let mut core = self.core.borrow_mut();
+        let stream = Stream {
+            id,
+            worker,
+            connection: request.connection.clone(),
+            slots,
+            request: Message {
+                headers: Some(headers),
+                ended: end,
+                ..Message::default()
+            },
+            response: Message::default(),
+            filter_state: BTreeMap::new(),
+            started_ns: core.now_ns,
+            details: None,
+            flags: 0,
+            upstream: None,
+            answered: false,
+            answer: Answer::default(),
+            over: false,
+        };
+        core.streams.insert(id, stream);
+        id
+    }
+
+    /// A request that the proxy's codec refuses before any filter sees it.
+    fn refused_outright(&mut self, id: StreamId) -> bool {
+        let max = self.core.borrow().profile.max_request_headers;
+        let refused = self.stream(id, |stream| {
+            let many = stream
+                .request
+                .headers
+                .as_ref()
+                .is_some_and(|headers| headers.len() > max);
+            if many {
+                stream.details = Some("http1.too_many_headers".to_owned());
+                stream.answer.headers = Some([(":status", &b"431"[..])].into_iter().collect());
+                stream.answer.complete = true;
+                stream.over = true;
+            }
+            many
+        });
+        let refused = refused.unwrap_or_default();
+        if refused {
+            self.core.borrow_mut().observe(Event::Over {
+                stream: id,
+                details: Some("http1.too_many_headers".to_owned()),
+                complete: true,
+            });
+        }
+        refused
+    }
+}
+
+/// What the proxy does to a request's headers before the chain.
+fn receive(core: &mut Core, headers: &mut Headers) {
+    if let Some(host) = headers.first("host").map(<[u8]>::to_vec) {
+        headers.remove("host");
+        if headers.first(":authority").is_none() {
+            headers.add(":authority", host);
+        }
+    }
+    for name in core.profile.joined_headers {
+        headers.join(name, ",");
+    }
+    if core.profile.adds_headers {
+        if headers.first("x-forwarded-proto").is_none() {
+            headers.add("x-forwarded-proto", "http");
+        }
+        if headers.first("x-request-id").is_none() {
+            let (a, b) = (core.random(), core.random());
+            let id = format!(
+                "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+                a >> 32,
+                (a >> 16) & 0xffff,
+                a & 0xfff,
+                0x8000 | ((b >> 48) & 0x3fff),
+                b & 0xffff_ffff_ffff
+            );
+            headers.add("x-request-id", id);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Metrics: one value for each name and kind in the whole gateway, whichever VM defined it.
+//!
+//! Numbers are as Envoy gives them: the two low bits tell the kind, so that a call on the wrong kind can be told from an unknown metric.
+//! Defining a name again gives another number for the same value. Values outlive the VM that made them.
+
+use std::collections::BTreeMap;
+
+use super::abi::{Answered, MetricKind, Status};
+
+/// A metric's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Only grows.
+    Counter(u64),
+    /// Goes up and down.
+    Gauge(u64),
+    /// Its samples in order.
+    Histogram(Vec<u64>),
+}
+
+/// All metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    values: BTreeMap<(MetricKind, String), Metric>,
+    defined: Vec<(MetricKind, String)>,
+}
+
+const KIND_BITS: u32 = 2;
+
+impl Metrics {
+    pub fn define(&mut self, kind: MetricKind, name: &[u8]) -> Answered<u32> {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let key = (kind, name);
+        let fresh = match kind {
+            MetricKind::Counter => Metric::Counter(0),
+            MetricKind::Gauge => Metric::Gauge(0),
+            MetricKind::Histogram => Metric::Histogram(Vec::new()),
+        };
+        self.values.entry(key.clone()).or_insert(fresh);
+        self.defined.push(key);
+        let index = u32::try_from(self.defined.len()).map_err(|_| Status::InternalFailure)?;
+        Ok((index << KIND_BITS) | kind as u32)
+    }
+
+    pub fn increment(&mut self, number: u32, by: i64) -> Answered<()> {
+        if kind_of(number)? == MetricKind::Histogram {
+            return Err(Status::BadArgument);
+        }
+        match self.metric(number)? {
+            Metric::Counter(_) if by <= 0 => Err(Status::BadArgument),
+            Metric::Counter(value) | Metric::Gauge(value) => {
+                *value = value.saturating_add_signed(by);
+                Ok(())
+            }
+            Metric::Histogram(_) => Err(Status::BadArgument),
+        }
+    }
+
+    pub fn record(&mut self, number: u32, sample: u64) -> Answered<()> {
+        match self.metric(number)? {
+            Metric::Counter(value) => *value = value.saturating_add(sample),
+            Metric::Gauge(value) => *value = sample,
+            Metric::Histogram(samples) => samples.push(sample),
+        }
+        Ok(())
+    }
+
+    pub fn read(&mut self, number: u32) -> Answered<u64> {
+        if kind_of(number)? == MetricKind::Histogram {
+            return Err(Status::BadArgument);
+        }
+        match self.metric(number)? {
+            Metric::Counter(value) | Metric::Gauge(value) => Ok(*value),
+            Metric::Histogram(_) => Err(Status::BadArgument),
+        }
+    }
+
+    /// All values by name; a name used for several kinds appears once for each.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Metric)> {
+        self.values
+            .iter()
+            .map(|((_, name), metric)| (name.as_str(), metric))
+    }
+
+    fn metric(&mut self, number: u32) -> Answered<&mut Metric> {
+        let kind = kind_of(number)?;
+        let index = usize::try_from(number >> KIND_BITS)
+            .ok()
+            .and_then(|index| index.checked_sub(1));
+        let key = index
+            .and_then(|index| self.defined.get(index))
+            .filter(|(defined, _)| *defined == kind);
+        key.and_then(|key| self.values.get_mut(key))
+            .ok_or(Status::NotFound)
+    }
+}
+
+fn kind_of(number: u32) -> Answered<MetricKind> {
+    MetricKind::parse(number & ((1 << KIND_BITS) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_definitions_of_one_name_share_a_value() {
+        let mut metrics = Metrics::default();
+        let one = metrics.define(MetricKind::Counter, b"a").unwrap();
+        let two = metrics.define(MetricKind::Counter, b"a").unwrap();
+        assert_ne!(one, two);
+        metrics.increment(one, 2).unwrap();
+        metrics.increment(two, 3).unwrap();
+        assert_eq!(metrics.read(one), Ok(5));
+    }
+
+    #[test]
+    fn each_kind_takes_only_what_envoy_takes() {
+        let mut metrics = Metrics::default();
+        let counter = metrics.define(MetricKind::Counter, b"c").unwrap();
+        let gauge = metrics.define(MetricKind::Gauge, b"g").unwrap();
+        let histogram = metrics.define(MetricKind::Histogram, b"h").unwrap();
+        assert_eq!(metrics.increment(counter, -1), Err(Status::BadArgument));
+        assert_eq!(metrics.increment(gauge, 5), Ok(()));
+        assert_eq!(metrics.increment(gauge, -3), Ok(()));
+        assert_eq!(metrics.read(gauge), Ok(2));
+        assert_eq!(metrics.increment(histogram, 1), Err(Status::BadArgument));
+        assert_eq!(metrics.record(histogram, 9), Ok(()));
+        assert_eq!(metrics.read(histogram), Err(Status::BadArgument));
+        assert_eq!(metrics.record(99 << 2, 1), Err(Status::NotFound));
+        assert_eq!(
+            metrics.increment(3, 1),
+            Err(Status::BadArgument),
+            "no metric has this kind"
+        );
+        assert_eq!(metrics.all().count(), 3);
+    }
+}

@@ -1,0 +1,390 @@
+//! Replies of the proxy's own making, and how an exchange ends.
+
+use super::chain::Begin;
+use super::core::LocalReply;
+use super::gateway::Gateway;
+use super::guest::Callback;
+use super::headers::Headers;
+use super::stream::{Side, Source, Stream};
+use super::timeline::{Event, StreamId};
+
+impl Gateway {
+    /// Answers the client. Before the response has begun the reply passes the response callbacks of every filter that has seen the
+    /// request, the one that replies included; after that it replaces the response without being shown; after the head has left, the
+    /// exchange is broken off.
+    pub(super) fn local_reply(&mut self, id: StreamId, reply: LocalReply) {
+        let prepared = self.stream(id, |stream| {
+            if stream.over {
+                return None;
+            }
+            stream.details = Some(reply.details.clone());
+            stream.flags |= reply.flags;
+            let begun = stream.response.headers.is_some();
+            Some((
+                begun,
+                stream.response.forwarded,
+                head_only(stream),
+                is_grpc(stream),
+            ))
+        });
+        let Some(Some((begun, forwarded, head_only, grpc))) = prepared else {
+            return;
+        };
+        if forwarded {
+            return self.broken_off(id);
+        }
+        let (headers, body) = write(reply, grpc);
+        let body = if head_only { Vec::new() } else { body };
+        let end = body.is_empty();
+        self.stream(id, |stream| {
+            stream.answered = true;
+            stream.response.headers = Some(headers);
+            stream.response.trailers = None;
+            stream.response.buffered = None;
+            stream.response.waiting.clear();
+            stream.response.ended = true;
+        });
+        if begun {
+            self.headers_to_client(id, end);
+            if !end {
+                self.data_to_client(id, body, true);
+            }
+            return;
+        }
+        self.run_headers(id, Side::Response, Begin::First, end);
+        if !end && self.goes_on(id, Side::Response) {
+            self.stream(id, |stream| stream.response.inline = body);
+            self.run_data(id, Side::Response, Begin::First, Source::Inline, true);
+        }
+    }
+
+    /// More of a message had to be kept than is allowed.
+    pub(super) fn too_large(&mut self, id: StreamId, side: Side) {
+        let (status, text, details) = match side {
+            Side::Request => (413, "Payload Too Large", "request_payload_too_large"),
+            Side::Response => (500, "Internal Server Error", "response_payload_too_large"),
+        };
+        let body = text.as_bytes().to_vec();
+        self.local_reply(
+            id,
+            LocalReply {
+                status,
+                body,
+                details: details.to_owned(),
+                ..LocalReply::default()
+            },
+        );
+    }
+
+    /// The head of an answer reaches the client.
+    pub(super) fn headers_to_client(&mut self, id: StreamId, end: bool) {
+        let now = self.core.borrow().now_ns;
+        let headers = self.stream(id, |stream| {
+            stream.response.forwarded = true;
+            stream.answer.head_after = since(stream, now);
+            stream.answer.headers.clone_from(&stream.response.headers);
+            stream.response.headers.clone().unwrap_or_default()
+        });
+        let Some(headers) = headers else { return };
+        self.core.borrow_mut().observe(Event::AnswerHead {
+            stream: id,
+            headers,
+        });
+        if end {
+            self.complete(id);
+        }
+    }
+
+    /// A piece of a body reaches the client.
+    pub(super) fn data_to_client(&mut self, id: StreamId, data: Vec<u8>, end: bool) {
+        let now = self.core.borrow().now_ns;
+        let shown = self.stream(id, |stream| {
+            let shown = !data.is_empty() && !head_only(stream);
+            if shown {
+                let after = since(stream, now);
+                stream.answer.chunks.push((after, data.clone()));
+            }
+            shown
+        });
+        if shown == Some(true) {
+            self.core.borrow_mut().observe(Event::AnswerBody {
+                stream: id,
+                bytes: data,
+            });
+        }
+        if end {
+            self.complete(id);
+        }
+    }
+
+    /// Trailers reach the client.
+    pub(super) fn trailers_to_client(&mut self, id: StreamId) {
+        let trailers = self.stream(id, |stream| {
+            stream.answer.trailers.clone_from(&stream.response.trailers);
+            stream.response.trailers.clone().unwrap_or_default()
+        });
+        if let Some(trailers) = trailers {
+            self.core.borrow_mut().observe(Event::AnswerTrailers {
+                stream: id,
+                trailers,
+            });
+        }
+        self.complete(id);
+    }
+
+    fn complete(&mut self, id: StreamId) {
+        self.stream(id, |stream| stream.answer.complete = true);
+        self.end(id);
+    }
+
+    /// Breaks the exchange off, for a reason.
+    pub(super) fn reset(&mut self, id: StreamId, details: &str) {
+        self.stream(id, |stream| {
+            stream.details.get_or_insert_with(|| details.to_owned());
+        });
+        self.broken_off(id);
+    }
+
+    fn broken_off(&mut self, id: StreamId) {
+        self.stream(id, |stream| stream.answer.reset = true);
+        self.end(id);
+    }
+
+    /// The client has gone away.
+    pub(super) fn client_gone(&mut self, id: StreamId) {
+        const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 0x4000;
+        self.stream(id, |stream| {
+            if !stream.over {
+                stream.details = Some("downstream_remote_disconnect".to_owned());
+                stream.flags |= DOWNSTREAM_CONNECTION_TERMINATION;
+            }
+        });
+        self.end(id);
+    }
+
+    /// Nothing more happens in an exchange; its filters are told when the running step is done.
+    fn end(&mut self, id: StreamId) {
+        let now = self.core.borrow().now_ns;
+        let ended = self.stream(id, |stream| {
+            if std::mem::replace(&mut stream.over, true) {
+                return None;
+            }
+            stream.answer.over_after = since(stream, now);
+            let open = stream
+                .upstream
+                .as_ref()
+                .filter(|upstream| !upstream.over)
+                .map(|upstream| upstream.flight);
+            Some((stream.details.clone(), stream.answer.complete, open))
+        });
+        let Some(Some((details, complete, open))) = ended else {
+            return;
+        };
+        if let Some(flight) = open {
+            self.close_upstream(id, flight, true);
+        }
+        self.core.borrow_mut().observe(Event::Over {
+            stream: id,
+            details,
+            complete,
+        });
+        self.ending.push_back(id);
+    }
+
+    /// Tells the filters of an exchange that it is over.
+    pub(super) fn say_goodbye(&mut self, id: StreamId) {
+        let log_first = self.core.borrow().profile.log_before_done;
+        let slots = self
+            .stream(id, |stream| stream.slots.len())
+            .unwrap_or_default();
+        if log_first {
+            for slot in 0..slots {
+                self.tell_log(id, slot);
+            }
+        }
+        for slot in 0..slots {
+            self.tell(id, slot, Callback::Done);
+            if !log_first {
+                self.tell_log(id, slot);
+            }
+            self.tell(id, slot, Callback::Delete);
+            let context = self.stream(id, |stream| {
+                stream
+                    .slots
+                    .get_mut(slot)
+                    .and_then(|slot| slot.context.take())
+            });
+            if let Some(Some(context)) = context
+                && let Some(vm) = self.core.borrow_mut().vm_mut(context.vm)
+                && vm.generation == context.generation
+            {
+                vm.contexts.remove(&context.context);
+            }
+        }
+        // An exchange that is over takes no more answers.
+        self.core.borrow_mut().deferred.clear();
+    }
+
+    /// A filter that has not seen the request is told of its end too, as an access log is.
+    fn tell_log(&mut self, id: StreamId, slot: usize) {
+        let missing = self.stream(id, |stream| {
+            let worker = stream.worker;
+            let slot = stream.slots.get_mut(slot)?;
+            slot.logging = true;
+            (slot.context.is_none() && !slot.absent && !slot.lost).then_some((slot.plugin, worker))
+        });
+        if let Some(Some((plugin, worker))) = missing {
+            self.create_context(id, slot, plugin, worker);
+        }
+        self.tell(id, slot, Callback::Log);
+        self.stream(id, |stream| {
+            if let Some(slot) = stream.slots.get_mut(slot) {
+                slot.logging = false;
+            }
+        });
+    }
+
+    fn tell(&mut self, id: StreamId, slot: usize, callback: Callback) {
+        let context = self
+            .stream(id, |stream| {
+                stream.slots.get(slot).and_then(|slot| slot.context)
+            })
+            .flatten();
+        if let Some(context) = context {
+            self.enter(context, callback);
+        }
+    }
+}
+
+fn since(stream: &Stream, now: u64) -> std::time::Duration {
+    std::time::Duration::from_nanos(now.saturating_sub(stream.started_ns))
+}
+
+fn request_header(stream: &Stream, name: &str) -> Option<String> {
+    stream.request.headers.as_ref()?.text(name)
+}
+
+fn head_only(stream: &Stream) -> bool {
+    request_header(stream, ":method").as_deref() == Some("HEAD")
+}
+
+fn is_grpc(stream: &Stream) -> bool {
+    request_header(stream, "content-type")
+        .is_some_and(|kind| kind == "application/grpc" || kind.starts_with("application/grpc+"))
+}
+
+/// Writes a reply: headers and body, in the form that gRPC clients understand where the client is one.
+fn write(reply: LocalReply, grpc: bool) -> (Headers, Vec<u8>) {
+    let mut headers = Headers::new();
+    if grpc {
+        headers.add(":status", "200");
+        headers.add("content-type", "application/grpc");
+        let status = reply
+            .grpc_status
+            .unwrap_or_else(|| grpc_status_of(reply.status));
+        headers.add("grpc-status", status.to_string());
+        if !reply.body.is_empty() {
+            headers.add("grpc-message", percent_encoded(&reply.body));
+        }
+        return (headers, Vec::new());
+    }
+    headers.add(":status", reply.status.to_string());
+    for (name, value) in reply.headers.iter() {
+        headers.add(name, value);
+    }
+    if reply.body.is_empty() {
+        headers.remove("content-length");
+        headers.remove("content-type");
+    } else {
+        headers.set("content-length", reply.body.len().to_string());
+        if headers.first("content-type").is_none() {
+            headers.add("content-type", "text/plain");
+        }
+    }
+    (headers, reply.body)
+}
+
+/// gRPC's own mapping of HTTP statuses (grpc/doc/http-grpc-status-mapping.md), as Envoy applies it.
+fn grpc_status_of(status: u16) -> u32 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    }
+}
+
+/// The coding of `grpc-message`: printable ASCII but `%` as it is, the rest in hexadecimal.
+fn percent_encoded(text: &[u8]) -> String {
+    text.iter().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'%' | 0..=31 | 127..=255 => out.push_str(&format!("%{byte:02X}")),
+            _ => out.push(char::from(*byte)),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_with_a_body_has_its_length_and_a_type() {
+        let reply = |body: &[u8]| LocalReply {
+            status: 403,
+            body: body.to_vec(),
+            ..LocalReply::default()
+        };
+        let (headers, body) = write(reply(b"no"), false);
+        assert_eq!(
+            (
+                headers.text("content-length").as_deref(),
+                headers.text("content-type").as_deref()
+            ),
+            (Some("2"), Some("text/plain"))
+        );
+        assert_eq!(body, b"no");
+        let typed = LocalReply {
+            headers: [("content-type", &b"application/json"[..])]
+                .into_iter()
+                .collect(),
+            ..reply(b"{}")
+        };
+        assert_eq!(
+            write(typed.clone(), false)
+                .0
+                .all("content-type")
+                .collect::<Vec<_>>(),
+            [b"application/json"]
+        );
+        assert_eq!(
+            write(
+                LocalReply {
+                    body: Vec::new(),
+                    ..typed
+                },
+                false
+            )
+            .0
+            .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_grpc_client_gets_its_status_in_a_header() {
+        let reply = LocalReply {
+            status: 403,
+            body: b"50% no\n".to_vec(),
+            ..LocalReply::default()
+        };
+        let (headers, body) = write(reply, true);
+        assert!(body.is_empty());
+        assert_eq!(headers.text(":status").as_deref(), Some("200"));
+        assert_eq!(headers.text("grpc-status").as_deref(), Some("7"));
+        assert_eq!(headers.text("grpc-message").as_deref(), Some("50%25 no%0A"));
+    }
+}

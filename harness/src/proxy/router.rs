@@ -1,0 +1,415 @@
+//! Behind the chain: requests that reach the router, what their upstreams answer, and what callouts' targets answer.
+//!
+//! An answer of an upstream goes back through the chain. What goes wrong on the way becomes an answer of the proxy with Envoy's own texts,
+//! for clients and for callouts alike.
+
+use super::agenda::Due;
+use super::chain::Begin;
+use super::core::{LocalReply, Purpose};
+use super::gateway::Gateway;
+use super::guest::Callback;
+use super::headers::Headers;
+use super::network::{Inbound, Outbound};
+use super::stream::{Frame, Side, Source, ToUpstream};
+use super::timeline::{FlightId, StreamId};
+use super::vm::{CallAnswer, ContextRef};
+
+const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
+const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+const TIMED_OUT: &str = "upstream request timeout";
+const BROKEN_HEADERS: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
+
+mod flag {
+    pub const UPSTREAM_REQUEST_TIMEOUT: u64 = 0x4;
+    pub const UPSTREAM_CONNECTION_FAILURE: u64 = 0x20;
+    pub const UPSTREAM_CONNECTION_TERMINATION: u64 = 0x40;
+    pub const NO_ROUTE_FOUND: u64 = 0x100;
+    pub const NO_CLUSTER_FOUND: u64 = 0x0200_0000;
+    pub const PROTOCOL_ERROR: u64 = 0x0100_0000;
+}
+
+fn problem(status: u16, text: &str, details: &str, flags: u64) -> LocalReply {
+    LocalReply {
+        status,
+        body: text.as_bytes().to_vec(),
+        details: details.to_owned(),
+        flags,
+        ..LocalReply::default()
+    }
+}
+
+impl Gateway {
+    /// A request's headers have passed the chain.
+    pub(super) fn headers_to_upstream(&mut self, id: StreamId, end: bool) {
+        let headers = self.stream(id, |stream| {
+            stream.request.forwarded = true;
+            stream.request.headers.clone().unwrap_or_default()
+        });
+        let Some(headers) = headers else { return };
+        let cluster = self
+            .core
+            .borrow()
+            .routes
+            .find(&headers)
+            .map(|(_, route)| route.cluster.clone());
+        let Some(cluster) = cluster else {
+            return self.local_reply(
+                id,
+                problem(404, "", "route_not_found", flag::NO_ROUTE_FOUND),
+            );
+        };
+        if !self.core.borrow().network.knows(&cluster) {
+            return self.local_reply(
+                id,
+                problem(503, "", "cluster_not_found", flag::NO_CLUSTER_FOUND),
+            );
+        }
+        if headers
+            .iter()
+            .any(|(name, value)| breaks_a_line(name) || breaks_a_line(value))
+        {
+            let details = "upstream_reset_before_response_started{protocol_error}";
+            return self.local_reply(
+                id,
+                problem(503, BROKEN_HEADERS, details, flag::PROTOCOL_ERROR),
+            );
+        }
+        let request = Outbound {
+            cluster: cluster.clone(),
+            headers,
+            ..Outbound::default()
+        };
+        let flight = self
+            .core
+            .borrow_mut()
+            .open_flight(request, Purpose::Upstream(id));
+        self.stream(id, |stream| {
+            stream.upstream = Some(ToUpstream {
+                flight,
+                cluster,
+                over: false,
+            })
+        });
+        if end {
+            self.request_complete(id, flight);
+        }
+    }
+
+    /// A piece of a request's body has passed the chain.
+    pub(super) fn data_to_upstream(&mut self, id: StreamId, data: Vec<u8>, end: bool) {
+        let Some(flight) = self.flight_of(id) else {
+            return;
+        };
+        if let Some(sent) = self.core.borrow_mut().flights.get_mut(&flight) {
+            sent.request.body.extend(data);
+        }
+        if end {
+            self.request_complete(id, flight);
+        }
+    }
+
+    /// A request's trailers have passed the chain.
+    pub(super) fn trailers_to_upstream(&mut self, id: StreamId) {
+        let Some(flight) = self.flight_of(id) else {
+            return;
+        };
+        let trailers = self
+            .stream(id, |stream| stream.request.trailers.clone())
+            .flatten();
+        if let Some(sent) = self.core.borrow_mut().flights.get_mut(&flight) {
+            sent.request.trailers = trailers;
+        }
+        self.request_complete(id, flight);
+    }
+
+    fn request_complete(&mut self, id: StreamId, flight: FlightId) {
+        let mut core = self.core.borrow_mut();
+        let headers = core
+            .streams
+            .get(&id)
+            .and_then(|stream| stream.request.headers.as_ref());
+        let route = headers.and_then(|headers| core.routes.find(headers));
+        let timeout = route
+            .and_then(|(_, route)| route.timeout)
+            .unwrap_or(core.profile.route_timeout);
+        if !timeout.is_zero() {
+            core.after(timeout, Due::RouteTimeout(id));
+        }
+        core.complete_flight(flight);
+    }
+
+    fn flight_of(&self, id: StreamId) -> Option<FlightId> {
+        self.stream(id, |stream| {
+            stream
+                .upstream
+                .as_ref()
+                .filter(|upstream| !upstream.over)
+                .map(|upstream| upstream.flight)
+        })
+        .flatten()
+    }
+
+    /// A request to an upstream is over or given up; what was sent is kept for the outcome.
+    pub(super) fn close_upstream(&mut self, id: StreamId, flight: FlightId, abandoned: bool) {
+        let closed = self.core.borrow_mut().close_flight(flight, abandoned);
+        self.stream(id, |stream| {
+            if let Some(upstream) = &mut stream.upstream {
+                upstream.over = true;
+            }
+        });
+        if let Some(flight) = closed {
+            self.sent.insert(id, flight.request);
+        }
+    }
+
+    /// An upstream takes too long.
+    pub(super) fn route_timeout(&mut self, id: StreamId) {
+        let waiting = self.stream(id, |stream| {
+            !stream.over
+                && stream
+                    .upstream
+                    .as_ref()
+                    .is_some_and(|upstream| !upstream.over)
+        });
+        if waiting == Some(true) {
+            self.local_reply(
+                id,
+                problem(
+                    504,
+                    TIMED_OUT,
+                    "response_timeout",
+                    flag::UPSTREAM_REQUEST_TIMEOUT,
+                ),
+            );
+        }
+    }
+
+    /// Something arrives in answer to a request of the proxy.
+    pub(super) fn arrived(&mut self, flight: FlightId, mut arrival: Inbound) {
+        let stream = {
+            let core = self.core.borrow();
+            let Some(sent) = core.flights.get(&flight) else {
+                return;
+            };
+            if let Inbound::Head { headers, .. } = &mut arrival
+                && core.profile.adds_headers
+            {
+                let took_ms = core.now_ns.saturating_sub(sent.opened_ns) / 1_000_000;
+                headers.set("x-envoy-upstream-service-time", took_ms.to_string());
+            }
+            match &sent.purpose {
+                Purpose::Upstream(stream) => Some(*stream),
+                Purpose::Callout { .. } => None,
+            }
+        };
+        match stream {
+            Some(id) => self.upstream_arrived(id, flight, arrival),
+            None => self.call_arrived(flight, arrival),
+        }
+    }
+
+    fn upstream_arrived(&mut self, id: StreamId, flight: FlightId, arrival: Inbound) {
+        if self.stream(id, |stream| stream.response.blocked) == Some(true) {
+            self.stream(id, |stream| {
+                stream.response.waiting.push_back(Frame::Arrival(arrival))
+            });
+            return;
+        }
+        let over = matches!(
+            arrival,
+            Inbound::Head { end: true, .. }
+                | Inbound::Body { end: true, .. }
+                | Inbound::Trailers(_)
+                | Inbound::Refused
+                | Inbound::Reset
+        );
+        if over {
+            self.close_upstream(id, flight, false);
+        }
+        if !self.goes_on(id, Side::Response)
+            || self.stream(id, |stream| stream.answered) == Some(true)
+        {
+            return;
+        }
+        match arrival {
+            Inbound::Head { headers, end } => {
+                self.stream(id, |stream| {
+                    stream.response.headers = Some(headers);
+                    stream.response.ended = end;
+                    stream.details = Some("via_upstream".to_owned());
+                });
+                self.run_headers(id, Side::Response, Begin::First, end);
+            }
+            Inbound::Body { bytes, end } => self.piece(id, Side::Response, bytes, end),
+            Inbound::Trailers(trailers) => self.trailers(id, Side::Response, trailers),
+            Inbound::Refused => {
+                let details = "upstream_reset_before_response_started{remote_connection_failure}";
+                self.local_reply(
+                    id,
+                    problem(503, REFUSED, details, flag::UPSTREAM_CONNECTION_FAILURE),
+                );
+            }
+            Inbound::Reset => {
+                let details = "upstream_reset_before_response_started{connection_termination}";
+                self.local_reply(
+                    id,
+                    problem(503, RESET, details, flag::UPSTREAM_CONNECTION_TERMINATION),
+                );
+            }
+        }
+    }
+
+    /// A piece of a message's body enters the chain. The last piece of a message with a known length comes with its end in the same
+    /// frame on HTTP/2; on HTTP/1.1 the end comes as an empty frame of its own.
+    pub(super) fn piece(&mut self, id: StreamId, side: Side, bytes: Vec<u8>, end: bool) {
+        let apart = end && !bytes.is_empty() && self.end_comes_apart(id);
+        self.frame(id, side, bytes, end && !apart);
+        if apart && self.goes_on(id, side) {
+            self.frame(id, side, Vec::new(), true);
+        }
+    }
+
+    fn frame(&mut self, id: StreamId, side: Side, bytes: Vec<u8>, end: bool) {
+        self.stream(id, |stream| {
+            let message = stream.message_mut(side);
+            message.size = message
+                .size
+                .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            message.ended = end;
+            message.inline = bytes;
+        });
+        self.run_data(id, side, Begin::First, Source::Inline, end);
+    }
+
+    fn end_comes_apart(&self, id: StreamId) -> bool {
+        let http1 = self
+            .stream(id, |stream| stream.connection.protocol == "HTTP/1.1")
+            .unwrap_or_default();
+        http1 && self.core.borrow().profile.end_comes_apart
+    }
+
+    /// Trailers of a message enter the chain.
+    pub(super) fn trailers(&mut self, id: StreamId, side: Side, trailers: Headers) {
+        self.stream(id, |stream| {
+            let message = stream.message_mut(side);
+            message.ended = true;
+            message.trailers = Some(trailers);
+        });
+        self.run_trailers(id, side, Begin::First);
+    }
+
+    fn call_arrived(&mut self, flight: FlightId, arrival: Inbound) {
+        let done = {
+            let mut core = self.core.borrow_mut();
+            let Some(Purpose::Callout { answer, .. }) = core
+                .flights
+                .get_mut(&flight)
+                .map(|flight| &mut flight.purpose)
+            else {
+                return;
+            };
+            match arrival {
+                Inbound::Head { headers, end } => {
+                    answer.headers = Some(headers);
+                    end
+                }
+                Inbound::Body { bytes, end } => {
+                    answer.body.extend(bytes);
+                    end
+                }
+                Inbound::Trailers(trailers) => {
+                    answer.trailers = Some(trailers);
+                    true
+                }
+                Inbound::Refused => {
+                    *answer = made_up(503, REFUSED);
+                    true
+                }
+                // Before its head, a broken answer is an answer of the proxy; after it, none at all.
+                Inbound::Reset if answer.headers.is_none() => {
+                    *answer = made_up(503, RESET);
+                    true
+                }
+                Inbound::Reset => {
+                    *answer = CallAnswer::default();
+                    true
+                }
+            }
+        };
+        if done {
+            self.answer_call(flight, false);
+        }
+    }
+
+    /// A callout takes too long.
+    pub(super) fn call_timeout(&mut self, flight: FlightId) {
+        if let Some(Purpose::Callout { answer, .. }) = self
+            .core
+            .borrow_mut()
+            .flights
+            .get_mut(&flight)
+            .map(|flight| &mut flight.purpose)
+        {
+            *answer = made_up(504, TIMED_OUT);
+        }
+        self.answer_call(flight, true);
+    }
+
+    /// Hands a callout's answer to its root context.
+    fn answer_call(&mut self, flight: FlightId, abandoned: bool) {
+        let Some(closed) = self.core.borrow_mut().close_flight(flight, abandoned) else {
+            return;
+        };
+        self.callouts.push(closed.request);
+        let Purpose::Callout {
+            root,
+            token,
+            answer,
+        } = closed.purpose
+        else {
+            return;
+        };
+        let count = |map: &Option<Headers>| map.as_ref().map_or(0, Headers::count);
+        let callback = Callback::HttpCallResponse {
+            token,
+            headers: count(&answer.headers),
+            body: u32::try_from(answer.body.len()).unwrap_or(u32::MAX),
+            trailers: count(&answer.trailers),
+        };
+        let failed = answer.headers.is_none();
+        self.hold_answer(root, Some(answer).filter(|_| !failed), failed);
+        self.enter(root, callback);
+        self.hold_answer(root, None, false);
+    }
+
+    fn hold_answer(&self, root: ContextRef, answer: Option<CallAnswer>, failed: bool) {
+        let mut core = self.core.borrow_mut();
+        if core.alive(root)
+            && let Some(root) = core
+                .vm_mut(root.vm)
+                .and_then(|vm| vm.root_mut(root.context))
+        {
+            root.answer = answer;
+            root.call_failed = failed;
+        }
+    }
+}
+
+/// An answer of the proxy in place of a callout's target.
+fn made_up(status: u16, text: &str) -> CallAnswer {
+    let mut headers = Headers::new();
+    headers.add(":status", status.to_string());
+    headers.add("content-length", text.len().to_string());
+    headers.add("content-type", "text/plain");
+    CallAnswer {
+        headers: Some(headers),
+        body: text.as_bytes().to_vec(),
+        trailers: None,
+    }
+}
+
+/// Bytes that no HTTP codec sends in a name or value.
+fn breaks_a_line(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}

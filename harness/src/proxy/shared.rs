@@ -1,0 +1,152 @@
+//! Shared data and shared queues, by `vm_id`: seen by every VM with that id on every thread.
+//!
+//! Compare-and-swap as Envoy does it (proxy-wasm-cpp-host, shared_data.cc): every write takes the next number of one counter; a write with
+//! number 0, and a first write with any number, always succeeds. Nothing is ever evicted.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::abi::{Answered, Status};
+use super::vm::VmSlot;
+
+/// Values and queues.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    values: BTreeMap<(String, Vec<u8>), (Vec<u8>, u32)>,
+    last_cas: u32,
+    queues: Vec<Queue>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    vm_id: String,
+    name: Vec<u8>,
+    /// Who is told of new entries: the VM that registered last, and its root context.
+    reader: Reader,
+    entries: VecDeque<Vec<u8>>,
+}
+
+/// A root context that waits for entries of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reader {
+    pub slot: VmSlot,
+    pub context: u32,
+}
+
+impl Shared {
+    pub fn value(&self, vm_id: &str, key: &[u8]) -> Answered<(Vec<u8>, u32)> {
+        self.values
+            .get(&(vm_id.to_owned(), key.to_owned()))
+            .cloned()
+            .ok_or(Status::NotFound)
+    }
+
+    pub fn set(&mut self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> Answered<()> {
+        let key = (vm_id.to_owned(), key.to_owned());
+        if let Some((_, current)) = self.values.get(&key)
+            && cas != 0
+            && cas != *current
+        {
+            return Err(Status::CasMismatch);
+        }
+        self.last_cas = self.last_cas.wrapping_add(1).max(1);
+        self.values.insert(key, (value.to_owned(), self.last_cas));
+        Ok(())
+    }
+
+    /// Registers a queue, or takes it over; its entries stay.
+    pub fn register(&mut self, vm_id: &str, name: &[u8], reader: Reader) -> u32 {
+        if let Ok(number) = self.resolve(vm_id, name) {
+            if let Ok(queue) = self.queue(number) {
+                queue.reader = reader;
+            }
+            return number;
+        }
+        self.queues.push(Queue {
+            vm_id: vm_id.to_owned(),
+            name: name.to_owned(),
+            reader,
+            entries: VecDeque::new(),
+        });
+        u32::try_from(self.queues.len()).unwrap_or(u32::MAX)
+    }
+
+    pub fn resolve(&self, vm_id: &str, name: &[u8]) -> Answered<u32> {
+        let index = self
+            .queues
+            .iter()
+            .position(|queue| queue.vm_id == vm_id && queue.name == name);
+        index
+            .and_then(|index| u32::try_from(index.saturating_add(1)).ok())
+            .ok_or(Status::NotFound)
+    }
+
+    /// Adds an entry; gives who is to be told.
+    pub fn enqueue(&mut self, number: u32, entry: &[u8]) -> Answered<Reader> {
+        let queue = self.queue(number)?;
+        queue.entries.push_back(entry.to_owned());
+        Ok(queue.reader)
+    }
+
+    pub fn dequeue(&mut self, number: u32) -> Answered<Vec<u8>> {
+        self.queue(number)?.entries.pop_front().ok_or(Status::Empty)
+    }
+
+    fn queue(&mut self, number: u32) -> Answered<&mut Queue> {
+        let index = usize::try_from(number)
+            .ok()
+            .and_then(|number| number.checked_sub(1))
+            .ok_or(Status::NotFound)?;
+        self.queues.get_mut(index).ok_or(Status::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READER: Reader = Reader {
+        slot: VmSlot(0),
+        context: 1,
+    };
+
+    #[test]
+    fn a_stale_number_is_refused_and_zero_always_writes() {
+        let mut shared = Shared::default();
+        assert_eq!(shared.value("v", b"k"), Err(Status::NotFound));
+        assert_eq!(
+            shared.set("v", b"k", b"1", 77),
+            Ok(()),
+            "a first write takes any number"
+        );
+        let (_, cas) = shared.value("v", b"k").unwrap();
+        assert_eq!(
+            shared.set("v", b"k", b"2", cas + 1),
+            Err(Status::CasMismatch)
+        );
+        assert_eq!(shared.set("v", b"k", b"2", cas), Ok(()));
+        assert_eq!(shared.set("v", b"k", b"3", cas), Err(Status::CasMismatch));
+        assert_eq!(shared.set("v", b"k", b"", 0), Ok(()));
+        assert_eq!(shared.value("v", b"k").unwrap().0, b"");
+        assert_eq!(
+            shared.value("w", b"k"),
+            Err(Status::NotFound),
+            "another vm_id has its own data"
+        );
+    }
+
+    #[test]
+    fn queues_keep_order_and_say_when_they_are_empty() {
+        let mut shared = Shared::default();
+        let number = shared.register("v", b"q", READER);
+        assert_eq!(shared.register("v", b"q", READER), number);
+        assert_eq!(shared.resolve("v", b"q"), Ok(number));
+        assert_eq!(shared.resolve("w", b"q"), Err(Status::NotFound));
+        assert_eq!(shared.enqueue(number, b"1"), Ok(READER));
+        assert_eq!(shared.enqueue(number, b"2"), Ok(READER));
+        assert_eq!(shared.dequeue(number), Ok(b"1".to_vec()));
+        assert_eq!(shared.dequeue(number), Ok(b"2".to_vec()));
+        assert_eq!(shared.dequeue(number), Err(Status::Empty));
+        assert_eq!(shared.dequeue(0), Err(Status::NotFound));
+        assert_eq!(shared.enqueue(9, b""), Err(Status::NotFound));
+    }
+}
