@@ -285,7 +285,7 @@ impl Gateway {
     /// Whether a message of an exchange can still go anywhere.
     pub(super) fn goes_on(&self, id: StreamId, side: Side) -> bool {
         self.stream(id, |stream| {
-            !stream.over && !(side == Side::Request && stream.answered)
+            !(stream.over || side == Side::Request && stream.answered)
         })
         .unwrap_or_default()
     }
