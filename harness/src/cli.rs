@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out.
 
+mod bench;
 mod build;
 mod check;
 mod generate;
@@ -32,6 +33,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
     Generate(generate::Arguments),
@@ -43,6 +45,7 @@ enum Command {
 /// Reads the command line and runs what it asks for.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod check;
 #[cfg(feature = "demo")]
+pub mod bench;
 pub mod demo;
 pub mod engine;
 pub mod envoy_config;
