@@ -1,9 +1,9 @@
 //! The modelgate CLI's library: scenarios, the engines that run them, and a proxy-wasm host.
 
 pub mod artifacts;
+pub mod bench;
 pub mod check;
 #[cfg(feature = "demo")]
-pub mod bench;
 pub mod demo;
 pub mod engine;
 pub mod envoy_config;

@@ -6,13 +6,16 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::server::bind_process;
 use crate::scenario::Request;
 
 /// The longest head of an answer that is taken, in bytes.
 const LONGEST_HEAD: usize = 65_536;
+
+/// How long an answer may stay away.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Binds this process to a processor, if it was given one.
 pub fn bind(processor: Option<usize>) {
@@ -101,7 +104,9 @@ enum BodyLength {
 }
 
 async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
-    ensure!(stream.read_buf(buffer).await? > 0, "the connection was closed");
+    let read = timeout(LONGEST_WAIT, stream.read_buf(buffer)).await;
+    let read = read.with_context(|| format!("no answer within {} s", LONGEST_WAIT.as_secs()))??;
+    ensure!(read > 0, "the connection was closed");
     Ok(())
 }
 
