@@ -39,7 +39,13 @@ pub struct Plan {
 ///
 /// # Errors
 /// If an Envoy does not start, or answers a request otherwise than the case says.
-pub fn measure(envoy: &Envoy, wasm: &Path, variants: &[&Variant], plan: Plan, progress: &dyn Fn(&str)) -> Result<Vec<Rounds>> {
+pub fn measure(
+    envoy: &Envoy,
+    wasm: &Path,
+    variants: &[&Variant],
+    plan: Plan,
+    progress: &dyn Fn(&str),
+) -> Result<Vec<Rounds>> {
     let places = Place::assign();
     let upstream = Server::start(envoy, &case::upstream(), places.load, "upstream")?;
     let mut running = Vec::new();
@@ -47,10 +53,16 @@ pub fn measure(envoy: &Envoy, wasm: &Path, variants: &[&Variant], plan: Plan, pr
         progress(&format!("starting Envoy: {}", variant.name));
         let config = variant.bootstrap(wasm, upstream.port)?;
         let server = Server::start(envoy, &config, places.measured, &variant.name)?;
-        running.push((Rounds::new(&variant.name), server, Load::new(&variant.request, variant.status)));
+        running.push((
+            Rounds::new(&variant.name),
+            server,
+            Load::new(&variant.request, variant.status),
+        ));
     }
     load::bind(places.load);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     for (rounds, server, load) in &running {
         // Connections to the upstream, caches, and the certainty that the case does what it says.
         progress(&format!("warming up: {}", rounds.name));

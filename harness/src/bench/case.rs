@@ -41,14 +41,39 @@ impl Case {
     /// If the file is not a scenario with one request and an expected status.
     pub fn read(path: &Path, now_s: u64) -> Result<Self> {
         let scenario = ScenarioFile::read(path)?.resolve(now_s)?;
-        let name = path.file_stem().and_then(|name| name.to_str()).context("a case without a name")?.to_owned();
-        let traffic = scenario.steps.iter().find_map(Step::traffic).context("a case without a request")?;
-        let expected = traffic.expect.client.as_ref().or(scenario.expect.one.client.as_ref());
-        let status = expected.and_then(|client| client.status).context("a case without an expected status")?;
+        let name = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .context("a case without a name")?
+            .to_owned();
+        let traffic = scenario
+            .steps
+            .iter()
+            .find_map(Step::traffic)
+            .context("a case without a request")?;
+        let expected = traffic
+            .expect
+            .client
+            .as_ref()
+            .or(scenario.expect.one.client.as_ref());
+        let status = expected
+            .and_then(|client| client.status)
+            .context("a case without an expected status")?;
         let request = traffic.request.clone();
         let native = native_twin(&name, &scenario)?;
-        let main = Variant { name, request, status, scenario, instead: None, direct: false };
-        let native = native.map(|(name, filter)| Variant { name: name.to_owned(), instead: Some(filter), ..main.clone() });
+        let main = Variant {
+            name,
+            request,
+            status,
+            scenario,
+            instead: None,
+            direct: false,
+        };
+        let native = native.map(|(name, filter)| Variant {
+            name: name.to_owned(),
+            instead: Some(filter),
+            ..main.clone()
+        });
         Ok(Self { main, native })
     }
 
@@ -63,8 +88,17 @@ impl Variant {
     #[must_use]
     pub fn directly(&self) -> Self {
         // Without a body: Envoy closes a connection whose request it has answered before its end.
-        let request = Request { method: "GET".to_owned(), body: Body::default(), ..self.request.clone() };
-        Self { name: format!("{}, direct", self.name), direct: true, request, ..self.clone() }
+        let request = Request {
+            method: "GET".to_owned(),
+            body: Body::default(),
+            ..self.request.clone()
+        };
+        Self {
+            name: format!("{}, direct", self.name),
+            direct: true,
+            request,
+            ..self.clone()
+        }
     }
 
     /// The same with one module in the chain, which lies in the folder `wasm` and has no configuration.
@@ -79,7 +113,11 @@ impl Variant {
                 "vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": file}},
             }},
         }});
-        Ok(Self { name: name.to_owned(), instead: Some(filter), ..self.clone() })
+        Ok(Self {
+            name: name.to_owned(),
+            instead: Some(filter),
+            ..self.clone()
+        })
     }
 
     /// The bootstrap, with `@PORT@` for the listener's port. Modules lie in the folder `wasm`; every cluster is the upstream.
@@ -102,19 +140,31 @@ impl Variant {
         if let Some(admin) = bootstrap.as_object_mut() {
             admin.remove("admin");
         }
-        let listener = bootstrap.pointer_mut("/static_resources/listeners/0").context("a bootstrap without a listener")?;
+        let listener = bootstrap
+            .pointer_mut("/static_resources/listeners/0")
+            .context("a bootstrap without a listener")?;
         if let Some(port) = listener.pointer_mut("/address/socket_address/port_value") {
             *port = "@PORT@".into();
         }
-        let manager = listener.pointer_mut("/filter_chains/0/filters/0/typed_config").and_then(Json::as_object_mut);
+        let manager = listener
+            .pointer_mut("/filter_chains/0/filters/0/typed_config")
+            .and_then(Json::as_object_mut);
         let manager = manager.context("a bootstrap without a connection manager")?;
-        if self.scenario.chain.iter().any(|entry| entry.name == "audit-log") {
+        if self
+            .scenario
+            .chain
+            .iter()
+            .any(|entry| entry.name == "audit-log")
+        {
             manager.insert("access_log".into(), json!([audit_lines()]));
         } else {
             // A line costs as much as many a filter.
             manager.remove("access_log");
         }
-        if let (Some(instead), Some(filters)) = (&self.instead, manager.get_mut("http_filters").and_then(Json::as_array_mut)) {
+        if let (Some(instead), Some(filters)) = (
+            &self.instead,
+            manager.get_mut("http_filters").and_then(Json::as_array_mut),
+        ) {
             let router = filters.pop();
             *filters = vec![instead.clone()];
             filters.extend(router);
@@ -142,7 +192,11 @@ fn audit_lines() -> Json {
 
 /// The path of a module as Envoy needs it.
 fn module(file: &Path) -> Result<String> {
-    ensure!(file.is_file(), "{}: no such file; build the filters first", file.display());
+    ensure!(
+        file.is_file(),
+        "{}: no such file; build the filters first",
+        file.display()
+    );
     Ok(file.canonicalize()?.display().to_string())
 }
 
@@ -171,43 +225,61 @@ pub fn upstream() -> Json {
 fn native_twin(case: &str, scenario: &Scenario) -> Result<Option<(&'static str, Json)>> {
     let filter = |name: &str, config: Json| json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config});
     Ok(Some(match case {
-        "jwt-auth" => ("jwt_authn, cached", filter("jwt_authn", jwt_authn(scenario, true)?)),
-        "jwt-auth-uncached" => ("jwt_authn", filter("jwt_authn", jwt_authn(scenario, false)?)),
+        "jwt-auth" => (
+            "jwt_authn, cached",
+            filter("jwt_authn", jwt_authn(scenario, true)?),
+        ),
+        "jwt-auth-uncached" => (
+            "jwt_authn",
+            filter("jwt_authn", jwt_authn(scenario, false)?),
+        ),
         "key-auth" => (
             "api_key_auth",
-            filter("api_key_auth", json!({
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
-                "credentials": [{"key": header(scenario, "x-api-key")?, "client": "team-a"}],
-                "key_sources": [{"header": "x-api-key"}],
-            })),
+            filter(
+                "api_key_auth",
+                json!({
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
+                    "credentials": [{"key": header(scenario, "x-api-key")?, "client": "team-a"}],
+                    "key_sources": [{"header": "x-api-key"}],
+                }),
+            ),
         ),
         "consumer-acl" => (
             "rbac",
-            filter("rbac", json!({
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-                "rules": {"action": "ALLOW", "policies": {"infer": {
-                    "permissions": [{"url_path": {"path": {"prefix": "/v2/models/"}}}],
-                    "principals": [{"any": true}],
-                }}},
-            })),
+            filter(
+                "rbac",
+                json!({
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+                    "rules": {"action": "ALLOW", "policies": {"infer": {
+                        "permissions": [{"url_path": {"path": {"prefix": "/v2/models/"}}}],
+                        "principals": [{"any": true}],
+                    }}},
+                }),
+            ),
         ),
         "rate-limit" => (
             "local_ratelimit",
-            filter("local_ratelimit", json!({
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-                "stat_prefix": "limit",
-                "token_bucket": {"max_tokens": 1_000_000, "tokens_per_fill": 1_000_000, "fill_interval": "1s"},
-                "filter_enabled": {"default_value": {"numerator": 100}},
-                "filter_enforced": {"default_value": {"numerator": 100}},
-            })),
+            filter(
+                "local_ratelimit",
+                json!({
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+                    "stat_prefix": "limit",
+                    "token_bucket": {"max_tokens": 1_000_000, "tokens_per_fill": 1_000_000, "fill_interval": "1s"},
+                    "filter_enabled": {"default_value": {"numerator": 100}},
+                    "filter_enforced": {"default_value": {"numerator": 100}},
+                }),
+            ),
         ),
         "aws-sigv4" => (
             "aws_request_signing",
-            filter("aws_request_signing", json!({
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning",
-                "service_name": "sagemaker",
-                "region": "eu-central-1",
-            })),
+            filter(
+                "aws_request_signing",
+                json!({
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning",
+                    "service_name": "sagemaker",
+                    "region": "eu-central-1",
+                }),
+            ),
         ),
         _ => return Ok(None),
     }))
@@ -215,9 +287,14 @@ fn native_twin(case: &str, scenario: &Scenario) -> Result<Option<(&'static str, 
 
 fn jwt_authn(scenario: &Scenario, cached: bool) -> Result<Json> {
     let entry = scenario.chain.first().context("a case without a filter")?;
-    let config: Json = serde_json::from_str(&entry.config.text()).context("the configuration of jwt-auth")?;
-    let issuer = config.pointer("/issuers/0").context("a case without an issuer")?;
-    let keys = issuer.pointer("/keys/jwks").context("a case without inline keys")?;
+    let config: Json =
+        serde_json::from_str(&entry.config.text()).context("the configuration of jwt-auth")?;
+    let issuer = config
+        .pointer("/issuers/0")
+        .context("a case without an issuer")?;
+    let keys = issuer
+        .pointer("/keys/jwks")
+        .context("a case without inline keys")?;
     let mut provider = json!({
         "issuer": issuer.get("issuer"),
         "audiences": issuer.get("audiences"),
@@ -234,8 +311,16 @@ fn jwt_authn(scenario: &Scenario, cached: bool) -> Result<Json> {
 }
 
 fn header(scenario: &Scenario, name: &str) -> Result<String> {
-    let traffic = scenario.steps.iter().find_map(Step::traffic).context("a case without a request")?;
-    let found = traffic.request.headers.iter().find(|(known, _)| known == name);
+    let traffic = scenario
+        .steps
+        .iter()
+        .find_map(Step::traffic)
+        .context("a case without a request")?;
+    let found = traffic
+        .request
+        .headers
+        .iter()
+        .find(|(known, _)| known == name);
     let (_, value) = found.with_context(|| format!("a case without the header {name}"))?;
     Ok(String::from_utf8(value.to_vec())?)
 }

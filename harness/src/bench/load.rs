@@ -34,8 +34,17 @@ pub struct Load {
 impl Load {
     /// For a request of a scenario. Its body is sent at once.
     pub fn new(request: &Request, status: u16) -> Self {
-        let body: Vec<u8> = request.body.chunks.iter().flat_map(|chunk| chunk.bytes.iter().copied()).collect();
-        let mut bytes = format!("{} {} HTTP/1.1\r\nhost: {}\r\n", request.method, request.path, request.authority).into_bytes();
+        let body: Vec<u8> = request
+            .body
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.bytes.iter().copied())
+            .collect();
+        let mut bytes = format!(
+            "{} {} HTTP/1.1\r\nhost: {}\r\n",
+            request.method, request.path, request.authority
+        )
+        .into_bytes();
         for (name, value) in &request.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
@@ -47,7 +56,10 @@ impl Load {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(&body);
-        Self { request: bytes, status }
+        Self {
+            request: bytes,
+            status,
+        }
     }
 
     /// Sends it on `connections` connections for `duration`; gives the number of answers.
@@ -79,7 +91,11 @@ impl Load {
             let head = read_head(&mut stream, &mut buffer).await?;
             if head.status != self.status {
                 let shown = String::from_utf8_lossy(&buffer).into_owned();
-                bail!("answered with {} instead of {}: {shown}", head.status, self.status);
+                bail!(
+                    "answered with {} instead of {}: {shown}",
+                    head.status,
+                    self.status
+                );
             }
             skip_body(&mut stream, &mut buffer, &head).await?;
             answered = answered.saturating_add(1);
@@ -122,10 +138,16 @@ async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head>
 
 /// The head, once it is whole.
 fn parse_head(bytes: &[u8]) -> Result<Option<Head>> {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-    let text = std::str::from_utf8(bytes.get(..end).unwrap_or_default()).context("an answer's head that is not text")?;
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(bytes.get(..end).unwrap_or_default())
+        .context("an answer's head that is not text")?;
     let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("an answer without a status")?;
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .context("an answer without a status")?;
     let mut body = BodyLength::Bytes(0);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
@@ -134,7 +156,11 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>> {
             body = BodyLength::Chunked;
         }
     }
-    Ok(Some(Head { status: status.parse()?, len: end.saturating_add(4), body }))
+    Ok(Some(Head {
+        status: status.parse()?,
+        len: end.saturating_add(4),
+        body,
+    }))
 }
 
 /// Reads the answer to its end and empties the buffer: nothing follows before the next request.
@@ -165,10 +191,15 @@ mod tests {
         assert_eq!(head("HTTP/1.1 200 OK\r\n"), None);
         assert_eq!(
             head("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n"),
-            Some(Head { status: 200, len: 39, body: BodyLength::Bytes(12) })
+            Some(Head {
+                status: 200,
+                len: 39,
+                body: BodyLength::Bytes(12)
+            })
         );
         assert_eq!(
-            head("HTTP/1.1 429 Too Many\r\ntransfer-encoding: chunked\r\n\r\nrest").map(|head| (head.status, head.body)),
+            head("HTTP/1.1 429 Too Many\r\ntransfer-encoding: chunked\r\n\r\nrest")
+                .map(|head| (head.status, head.body)),
             Some((429, BodyLength::Chunked))
         );
     }

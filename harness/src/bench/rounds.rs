@@ -30,7 +30,10 @@ pub struct Rounds {
 impl Rounds {
     /// No turns yet.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), samples: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            samples: Vec::new(),
+        }
     }
 
     /// Median CPU time of a request, in microseconds.
@@ -72,8 +75,14 @@ mod tests {
     use super::*;
 
     fn rounds(micros: &[u64]) -> Rounds {
-        let samples = micros.iter().map(|micros| Sample { cpu_ns: micros * 1_000_000, requests: 1_000 });
-        Rounds { name: String::new(), samples: samples.collect() }
+        let samples = micros.iter().map(|micros| Sample {
+            cpu_ns: micros * 1_000_000,
+            requests: 1_000,
+        });
+        Rounds {
+            name: String::new(),
+            samples: samples.collect(),
+        }
     }
 
     #[test]
@@ -87,6 +96,9 @@ mod tests {
     fn variants_are_compared_round_by_round() {
         // The second round was slow for both: the difference is the same.
         let (base, filter) = (rounds(&[10, 30, 10]), rounds(&[15, 35, 15]));
-        assert_eq!((filter.median(), filter.added(&base), filter.ratio(&base)), (15.0, 5.0, 1.5));
+        assert_eq!(
+            (filter.median(), filter.added(&base), filter.ratio(&base)),
+            (15.0, 5.0, 1.5)
+        );
     }
 }

@@ -27,8 +27,14 @@ impl Place {
     /// The last processor for what is measured, the first for the rest; none where there is only one.
     pub fn assign() -> Self {
         match std::thread::available_parallelism().map(usize::from) {
-            Ok(count) if count > 1 => Self { measured: count.checked_sub(1), load: Some(0) },
-            _ => Self { measured: None, load: None },
+            Ok(count) if count > 1 => Self {
+                measured: count.checked_sub(1),
+                load: Some(0),
+            },
+            _ => Self {
+                measured: None,
+                load: None,
+            },
         }
     }
 }
@@ -36,7 +42,13 @@ impl Place {
 /// Binds a process with all its threads to a processor. Where that is not possible it stays free: the figures are noisier then.
 pub fn bind_process(process: u32, processor: usize) {
     let bound = Command::new("taskset")
-        .args(["-a", "-c", "-p", &processor.to_string(), &process.to_string()])
+        .args([
+            "-a",
+            "-c",
+            "-p",
+            &processor.to_string(),
+            &process.to_string(),
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -57,16 +69,34 @@ impl Server {
     ///
     /// # Errors
     /// If it ends at once or does not listen in time; the message holds the end of its log.
-    pub fn start(envoy: &Envoy, bootstrap: &Json, processor: Option<usize>, name: &str) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("modelgate-bench-").tempdir()?;
+    pub fn start(
+        envoy: &Envoy,
+        bootstrap: &Json,
+        processor: Option<usize>,
+        name: &str,
+    ) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("modelgate-bench-")
+            .tempdir()?;
         let port = free_port()?;
         let config = folder.path().join("envoy.json");
-        std::fs::write(&config, bootstrap.to_string().replace("\"@PORT@\"", &port.to_string()))?;
+        std::fs::write(
+            &config,
+            bootstrap
+                .to_string()
+                .replace("\"@PORT@\"", &port.to_string()),
+        )?;
         let log = folder.path().join("log");
         let child = Command::new(envoy.path())
             .arg("-c")
             .arg(&config)
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"])
+            .args([
+                "--concurrency",
+                "1",
+                "--disable-hot-restart",
+                "--log-level",
+                "error",
+            ])
             // What Envoy's own signing filter looks for.
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
             .env("AWS_SECRET_ACCESS_KEY", "bench-secret")
@@ -75,7 +105,11 @@ impl Server {
             .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("starting {}", envoy.path().display()))?;
-        let mut server = Self { child, port, _folder: folder };
+        let mut server = Self {
+            child,
+            port,
+            _folder: folder,
+        };
         if let Some(processor) = processor {
             bind_process(server.child.id(), processor);
         }
@@ -85,7 +119,11 @@ impl Server {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the Envoy of {name} has ended ({status}):\n{}", said());
             }
-            ensure!(Instant::now() < deadline, "the Envoy of {name} does not listen:\n{}", said());
+            ensure!(
+                Instant::now() < deadline,
+                "the Envoy of {name} does not listen:\n{}",
+                said()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         if let Some(processor) = processor {
@@ -102,10 +140,15 @@ impl Server {
     pub fn cpu_ns(&self) -> Result<u64> {
         let tasks = format!("/proc/{}/task", self.child.id());
         let mut sum = 0u64;
-        for task in std::fs::read_dir(&tasks).with_context(|| format!("reading {tasks}: measuring CPU time needs Linux"))? {
+        for task in std::fs::read_dir(&tasks)
+            .with_context(|| format!("reading {tasks}: measuring CPU time needs Linux"))?
+        {
             // A thread may end between being listed and being read.
-            let Ok(stat) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            sum = sum.saturating_add(parse_schedstat(&stat).context("schedstat in an unknown form")?);
+            let Ok(stat) = std::fs::read_to_string(task?.path().join("schedstat")) else {
+                continue;
+            };
+            sum =
+                sum.saturating_add(parse_schedstat(&stat).context("schedstat in an unknown form")?);
         }
         Ok(sum)
     }

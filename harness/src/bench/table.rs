@@ -15,29 +15,52 @@ pub fn beside_native(base: &Rounds, rows: &[Row<'_>]) -> String {
     let mut table = String::from(
         "| | CPU µs per request | added µs | × bare | Envoy's own | added µs | × bare |\n|---|---|---|---|---|---|---|\n",
     );
-    table.push_str(&format!("| {} | {:.1} | | 1.00 | | | |\n", base.name, base.median()));
+    table.push_str(&format!(
+        "| {} | {:.1} | | 1.00 | | | |\n",
+        base.name,
+        base.median()
+    ));
     for Row { main, native } in rows {
-        let costs = |rounds: &Rounds| format!("{:.1} | {:.2}", rounds.added(base), rounds.ratio(base));
-        let native = native.map_or("| |".to_owned(), |native| format!("{} | {}", native.name, costs(native)));
-        table.push_str(&format!("| {} | {:.1} | {} | {native} |\n", main.name, main.median(), costs(main)));
+        let costs =
+            |rounds: &Rounds| format!("{:.1} | {:.2}", rounds.added(base), rounds.ratio(base));
+        let native = native.map_or("| |".to_owned(), |native| {
+            format!("{} | {}", native.name, costs(native))
+        });
+        table.push_str(&format!(
+            "| {} | {:.1} | {} | {native} |\n",
+            main.name,
+            main.median(),
+            costs(main)
+        ));
     }
     table
 }
 
 /// What each variant adds, and how that relates to what `reference` adds.
 pub fn beside_reference(base: &Rounds, reference: &Rounds, variants: &[&Rounds]) -> String {
-    let mut table = format!("| | CPU µs per request | added µs | × {} |\n|---|---|---|---|\n", reference.name);
+    let mut table = format!(
+        "| | CPU µs per request | added µs | × {} |\n|---|---|---|---|\n",
+        reference.name
+    );
     table.push_str(&format!("| {} | {:.1} | | |\n", base.name, base.median()));
     for variant in variants {
         let added = variant.added(base);
-        table.push_str(&format!("| {} | {:.1} | {added:.1} | {:.2} |\n", variant.name, variant.median(), added / reference.added(base)));
+        table.push_str(&format!(
+            "| {} | {:.1} | {added:.1} | {:.2} |\n",
+            variant.name,
+            variant.median(),
+            added / reference.added(base)
+        ));
     }
     table
 }
 
 /// `page` with `table` between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; nothing where the marks are missing.
 pub fn replace_between(page: &str, name: &str, table: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
+    let (begin, end) = (
+        format!("<!-- {name}:begin -->\n"),
+        format!("<!-- {name}:end -->"),
+    );
     let (before, rest) = page.split_once(&begin)?;
     let (_, after) = rest.split_once(&end)?;
     Some(format!("{before}{begin}{table}{end}{after}"))
@@ -49,13 +72,35 @@ mod tests {
     use super::*;
 
     fn rounds(name: &str, micros: u64) -> Rounds {
-        Rounds { name: name.to_owned(), samples: vec![Sample { cpu_ns: micros * 1_000, requests: 1 }] }
+        Rounds {
+            name: name.to_owned(),
+            samples: vec![Sample {
+                cpu_ns: micros * 1_000,
+                requests: 1,
+            }],
+        }
     }
 
     #[test]
     fn a_row_shows_cost_addition_and_ratio() {
-        let (base, main, native) = (rounds("bare", 50), rounds("jwt-auth", 60), rounds("jwt_authn", 55));
-        let table = beside_native(&base, &[Row { main: &main, native: Some(&native) }, Row { main: &native, native: None }]);
+        let (base, main, native) = (
+            rounds("bare", 50),
+            rounds("jwt-auth", 60),
+            rounds("jwt_authn", 55),
+        );
+        let table = beside_native(
+            &base,
+            &[
+                Row {
+                    main: &main,
+                    native: Some(&native),
+                },
+                Row {
+                    main: &native,
+                    native: None,
+                },
+            ],
+        );
         assert!(table.contains("| jwt-auth | 60.0 | 10.0 | 1.20 | jwt_authn | 5.0 | 1.10 |\n"));
         assert!(table.contains("| jwt_authn | 55.0 | 5.0 | 1.10 | | | |\n"));
     }
@@ -63,13 +108,19 @@ mod tests {
     #[test]
     fn a_table_is_put_between_its_marks() {
         let page = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n";
-        assert_eq!(replace_between(page, "x", "new\n").as_deref(), Some("a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n"));
+        assert_eq!(
+            replace_between(page, "x", "new\n").as_deref(),
+            Some("a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n")
+        );
         assert_eq!(replace_between(page, "y", "new"), None);
     }
 
     #[test]
     fn additions_are_related_to_the_reference() {
         let (base, kit, bare) = (rounds("none", 30), rounds("kit", 42), rounds("bare", 40));
-        assert!(beside_reference(&base, &bare, &[&bare, &kit]).contains("| kit | 42.0 | 12.0 | 1.20 |\n"));
+        assert!(
+            beside_reference(&base, &bare, &[&bare, &kit])
+                .contains("| kit | 42.0 | 12.0 | 1.20 |\n")
+        );
     }
 }

@@ -73,7 +73,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let bare = read(&folder, BARE)?;
 
     let direct = bare.main.directly();
-    let twins = TWINS.iter().map(|name| direct.with_module(&wasm, name)).collect::<Result<Vec<Variant>>>()?;
+    let twins = TWINS
+        .iter()
+        .map(|name| direct.with_module(&wasm, name))
+        .collect::<Result<Vec<Variant>>>()?;
     let variants: Vec<&Variant> = std::iter::once(&direct).chain(&twins).collect();
     let kit = kit_table(&measure(&envoy, &wasm, &variants, plan, &progress)?)?;
     println!("\n{kit}");
@@ -89,14 +92,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.write {
         let page = workspace.root.join("docs/performance.md");
         let text = std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
-        let text = replace_between(&text, "kit", &kit).and_then(|text| replace_between(&text, "filters", &filters));
-        std::fs::write(&page, text.with_context(|| format!("{} lacks the marks of a table", page.display()))?)?;
+        let text = replace_between(&text, "kit", &kit)
+            .and_then(|text| replace_between(&text, "filters", &filters));
+        std::fs::write(
+            &page,
+            text.with_context(|| format!("{} lacks the marks of a table", page.display()))?,
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn read(folder: &Path, name: &str) -> Result<Case> {
-    let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let now_s = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_secs();
     let path = folder.join(format!("{name}.yaml"));
     Case::read(&path, now_s).with_context(|| path.display().to_string())
 }
@@ -109,8 +118,15 @@ fn names(arguments: &Arguments, folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "yaml") && name != BARE {
+        let name = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+            && name != BARE
+        {
             names.push(name.to_owned());
         }
     }
@@ -119,19 +135,33 @@ fn names(arguments: &Arguments, folder: &Path) -> Result<Vec<String>> {
 }
 
 fn find<'a>(measured: &'a [Rounds], name: &str) -> Result<&'a Rounds> {
-    measured.iter().find(|rounds| rounds.name == name).context("a variant without figures")
+    measured
+        .iter()
+        .find(|rounds| rounds.name == name)
+        .context("a variant without figures")
 }
 
 fn kit_table(measured: &[Rounds]) -> Result<String> {
     let (base, twins) = measured.split_first().context("nothing measured")?;
-    Ok(beside_reference(base, find(measured, "bench-bare")?, &twins.iter().collect::<Vec<_>>()))
+    Ok(beside_reference(
+        base,
+        find(measured, "bench-bare")?,
+        &twins.iter().collect::<Vec<_>>(),
+    ))
 }
 
 fn filters_table(cases: &[Case], measured: &[Rounds]) -> Result<String> {
     let mut rows = Vec::new();
     for case in cases.iter().skip(1) {
-        let native = case.native.as_ref().map(|native| find(measured, &native.name)).transpose()?;
-        rows.push(Row { main: find(measured, &case.main.name)?, native });
+        let native = case
+            .native
+            .as_ref()
+            .map(|native| find(measured, &native.name))
+            .transpose()?;
+        rows.push(Row {
+            main: find(measured, &case.main.name)?,
+            native,
+        });
     }
     Ok(beside_native(find(measured, BARE)?, &rows))
 }
