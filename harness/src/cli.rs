@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "modelgate",
     version,
-    about,
+
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
