@@ -21,7 +21,6 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "modelgate",
     version,
-
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true

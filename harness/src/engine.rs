@@ -10,17 +10,22 @@ pub mod envoy_binary;
 pub mod envoy_container;
 mod open;
 mod peer;
+mod script;
+pub mod simulated;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::scenario::{EngineName, Headers, Scenario, ScenarioFile, Wasm};
+use crate::scenario::expect::EndExpect;
+use crate::scenario::{EngineName, Headers, Scenario, ScenarioFile, Traffic, Wasm};
 
 pub use compare::Mismatch;
 pub use open::{Missing, open};
+use script::Script;
 
 /// All that was seen while a scenario ran.
 #[derive(Clone, Debug, Default)]
@@ -111,6 +116,11 @@ pub trait Engine: Send + Sync {
     /// Its name, as scenario files use it.
     fn name(&self) -> &EngineName;
 
+    /// Why it cannot run a scenario of this kind at all; `None` if it can.
+    fn refuses(&self, _scenario: &Scenario) -> Option<String> {
+        None
+    }
+
     /// Runs a scenario. An error says why it could not be run at all, which is never what a scenario expects.
     fn run(&self, scenario: &Scenario) -> anyhow::Result<Observations>;
 }
@@ -160,10 +170,29 @@ pub fn judge(engine: &dyn Engine, file: &ScenarioFile) -> anyhow::Result<Verdict
     if let Some(because) = scenario.excluded(engine.name()) {
         return Ok(Verdict::Excluded(because.to_owned()));
     }
+    if let Some(because) = engine.refuses(&scenario) {
+        return Ok(Verdict::Excluded(because));
+    }
     let observations = engine.run(&scenario)?;
     let mismatches = compare::judged(&scenario, engine.name(), &observations);
     match mismatches.is_empty() {
         true => Ok(Verdict::Passed),
         false => Ok(Verdict::Failed(mismatches, Box::new(observations))),
     }
+}
+
+/// How long a client waits for the whole answer when it should come.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long the client of a step waits.
+fn patience(scenario: &Scenario, traffic: &Traffic) -> Duration {
+    let expects = [&traffic.expect, &scenario.expect.one];
+    let hangs = expects
+        .iter()
+        .filter_map(|expect| expect.client.as_ref())
+        .find_map(|client| match client.end {
+            EndExpect::Hangs(ms) => Some(Duration::from_millis(ms)),
+            EndExpect::Complete | EndExpect::Reset => None,
+        });
+    hangs.unwrap_or(PATIENCE)
 }

@@ -125,7 +125,7 @@ impl ScenarioFile {
     fn fill(&self, now_s: u64, minting: template::Minting) -> Result<Scenario, ScenarioError> {
         let report = Report::default();
         let node = template::fill(&self.node, now_s, minting, &report);
-        let scenario = Scenario::read(&report.root(&node), &self.path);
+        let scenario = Scenario::read(&report.root(&node), &self.path, now_s);
         match (scenario, report.into_problems()) {
             (Some(scenario), problems) if problems.is_empty() => Ok(scenario),
             (_, problems) => Err(ScenarioError::Refused(self.path.clone(), problems)),
@@ -138,6 +138,8 @@ impl ScenarioFile {
 pub struct Scenario {
     /// What it shows, as a sentence.
     pub about: String,
+    /// The instant that it was resolved for (unix time in seconds).
+    pub now_s: u64,
     /// Folder of its file: relative paths start there.
     pub folder: PathBuf,
     /// The filters, in the order of requests.
@@ -170,7 +172,7 @@ pub struct Restriction {
 }
 
 impl Scenario {
-    fn read(root: &At<'_>, path: &Path) -> Option<Self> {
+    fn read(root: &At<'_>, path: &Path, now_s: u64) -> Option<Self> {
         let mut fields = root.fields()?;
         let about = fields.need("about").and_then(|at| at.text());
         // Both have been evaluated when the templates were filled in.
@@ -208,6 +210,7 @@ impl Scenario {
         fields.close();
         Some(Self {
             about: about?,
+            now_s,
             folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
             chain,
             env,

@@ -26,7 +26,7 @@ pub struct Arguments {
     files: Vec<PathBuf>,
     /// What runs the filters.
     #[arg(long, default_value = "envoy", value_name = "ENGINE", value_parser = read_engine,
-          long_help = "What runs the filters: `envoy` (a real Envoy process) or `container` (a real Envoy in a container).")]
+          long_help = "What runs the filters: `native` (their own code in the simulated proxy), `wasmtime` (their modules in the simulated proxy), `envoy` (a real Envoy process) or `container` (a real Envoy in a container).")]
     engine: EngineName,
     /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
     #[arg(long, value_name = "VERSION")]
@@ -77,6 +77,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let folder = match &arguments.wasm {
         Some(folder) => folder.clone(),
+        // It runs the code that this program was built with.
+        None if arguments.engine.kind == EngineKind::Native => PathBuf::new(),
         None => build(&files)?,
     };
     let version = arguments.envoy.clone().or(arguments.engine.version.clone());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::envoy_binary::EnvoyBinary;
+use super::simulated::Simulated;
 use super::{Engine, WasmFiles};
 use crate::envoy_release::Envoy;
 use crate::scenario::EngineName;
@@ -43,8 +44,19 @@ pub fn open(
             ))
         }
         EngineKind::Container => container(name, wasm, progress),
-        EngineKind::Wasmtime | EngineKind::Native => Err(Missing::Feature("wasmtime")),
+        EngineKind::Native => Ok(Box::new(Simulated::native(wasm))),
+        EngineKind::Wasmtime => wasmtime(wasm),
     }
+}
+
+#[cfg(feature = "wasmtime")]
+fn wasmtime(wasm: Arc<dyn WasmFiles>) -> Result<Box<dyn Engine>, Missing> {
+    Ok(Box::new(Simulated::wasmtime(wasm)))
+}
+
+#[cfg(not(feature = "wasmtime"))]
+fn wasmtime(_: Arc<dyn WasmFiles>) -> Result<Box<dyn Engine>, Missing> {
+    Err(Missing::Feature("wasmtime"))
 }
 
 #[cfg(feature = "container")]

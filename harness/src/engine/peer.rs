@@ -11,15 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Exchange, Received};
-use crate::scenario::expect::EndExpect;
+use super::{Exchange, Received, patience};
 use crate::scenario::{Scenario, Step, Traffic};
 
 pub(super) use client::fetch;
 use server::Server;
 
-/// How long a client waits for the whole answer when it should come.
-const PATIENCE: Duration = Duration::from_secs(8);
 /// How long a step waits for requests that it is to follow.
 const AWAITED: Duration = Duration::from_secs(10);
 
@@ -185,17 +182,4 @@ async fn join_all(running: &mut [Running]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// How long the client of a step waits.
-fn patience(scenario: &Scenario, traffic: &Traffic) -> Duration {
-    let expects = [&traffic.expect, &scenario.expect.one];
-    let hangs = expects
-        .iter()
-        .filter_map(|expect| expect.client.as_ref())
-        .find_map(|client| match client.end {
-            EndExpect::Hangs(ms) => Some(Duration::from_millis(ms)),
-            EndExpect::Complete | EndExpect::Reset => None,
-        });
-    hangs.unwrap_or(PATIENCE)
 }

@@ -44,6 +44,7 @@ pub struct Builder {
     trace: bool,
     log_level: LogLevel,
     seed: Option<u64>,
+    now_ns: Option<u64>,
 }
 
 impl Builder {
@@ -96,6 +97,13 @@ impl Builder {
         self
     }
 
+    /// Begins at this time (nanoseconds since the Unix epoch).
+    #[must_use]
+    pub fn now_ns(mut self, now_ns: u64) -> Self {
+        self.now_ns = Some(now_ns);
+        self
+    }
+
     /// Begins the sequence of random numbers elsewhere.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -126,6 +134,7 @@ impl Builder {
         let mut core = Core::new(self.profile, self.network, Routes(hosts), plugins);
         core.timeline = Timeline::new(self.trace);
         core.log_level = self.log_level;
+        core.now_ns = self.now_ns.unwrap_or(core.now_ns);
         if let Some(seed) = self.seed {
             core.seed(seed);
         }
@@ -157,6 +166,7 @@ impl Default for Builder {
             trace: false,
             log_level: LogLevel::Trace,
             seed: None,
+            now_ns: None,
         }
     }
 }

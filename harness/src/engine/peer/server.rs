@@ -1,6 +1,5 @@
 //! A server on loopback that notes down what it receives and answers as its script says.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use tokio::time::sleep;
 
 use super::Shared;
 use super::body::{BrokenOff, Scripted, header_map, headers};
-use crate::engine::Received;
+use crate::engine::{Received, Script};
 use crate::scenario::{Answer, Cluster, Reply};
 
 /// A server; it stops when dropped.
@@ -30,32 +29,11 @@ pub struct Server {
     _deaf: Option<TcpSocket>,
 }
 
-/// A script and how far it has been played.
-#[derive(Debug)]
-struct Script {
-    cluster: Cluster,
-    played: HashMap<Option<String>, usize>,
-}
-
-impl Script {
-    fn next(&mut self, path: &str) -> Answer {
-        let (key, answers) = self.cluster.script(path);
-        let key = key.map(str::to_owned);
-        let number = self.played.entry(key).or_default();
-        let answer = Cluster::answer(answers, *number).cloned();
-        *number = number.saturating_add(1);
-        answer.unwrap_or(Answer::Hang)
-    }
-}
-
 impl Server {
     /// Starts listening on a free loopback port.
     pub async fn start(name: &str, cluster: Cluster, ledger: Shared) -> Result<Self> {
         let (refuses, http2) = (cluster.refuses(), cluster.http2);
-        let script = Arc::new(Mutex::new(Script {
-            cluster,
-            played: HashMap::new(),
-        }));
+        let script = Arc::new(Mutex::new(Script::new(cluster)));
         if refuses {
             let socket = TcpSocket::new_v4()?;
             socket.bind(([127, 0, 0, 1], 0).into())?;
@@ -90,10 +68,7 @@ impl Server {
 
     /// Answers by another script from now on.
     pub fn rescript(&self, cluster: Cluster) {
-        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Script {
-            cluster,
-            played: HashMap::new(),
-        };
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Script::new(cluster);
     }
 }
 
