@@ -10,7 +10,7 @@
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::catalogue::aws_sigv4::{
-    HEADER_REFUSED, HEADER_REPEATED, HOST_MISSING, PATH_REFUSED,
+    HEADER_REFUSED, HEADER_REPEATED, HOST_AMBIGUOUS, HOST_MISSING, PATH_REFUSED,
 };
 use modelgate_kit::problem::catalogue::kit::PATH_AMBIGUOUS;
 use modelgate_kit::route::{Path, Template};
@@ -66,20 +66,22 @@ impl Rules {
     /// # Errors
     /// The reply for a request that may not be sent.
     pub fn prepare<'a>(&'a self, block: &'a HeaderBlock) -> Result<Outgoing<'a>, Reply> {
-        let (mut method, mut target, mut authority): (&[u8], &[u8], &[u8]) = (b"", b"", b"");
+        let (mut method, mut target): (&[u8], &[u8]) = (b"", b"");
+        let mut authority: Option<&[u8]> = None;
         let mut headers: Vec<(&[u8], &[u8])> = Vec::with_capacity(block.len().min(128));
         let mut removed: Vec<&str> = Vec::new();
         for (name, value) in block.iter() {
             match name {
                 b":method" => method = value,
-                b":path" => target = value,
-                b":authority" => authority = value,
-                [b':', ..] => {}
-                _ if name.eq_ignore_ascii_case(b"host") => {
-                    if authority.is_empty() {
-                        authority = value;
+                b":path" if target.is_empty() => target = value,
+                b":path" => return Err(Reply::new(&PATH_AMBIGUOUS)),
+                _ if name == b":authority" || name.eq_ignore_ascii_case(b"host") => {
+                    // Both may be there, saying the same; otherwise nobody knows which one the next hop takes.
+                    if authority.replace(value).is_some_and(|other| other != value) {
+                        return Err(Reply::new(&HOST_AMBIGUOUS));
                     }
                 }
+                [b':', ..] => {}
                 _ => match self.fate(name, &headers)? {
                     Fate::Sent => headers.push((name, value)),
                     Fate::Replaced => {}
@@ -93,6 +95,7 @@ impl Rules {
                 },
             }
         }
+        let authority = authority.unwrap_or_default();
         let host = self.host.as_deref().map_or(authority, str::as_bytes);
         if host.is_empty() {
             return Err(Reply::new(&HOST_MISSING));

@@ -423,6 +423,14 @@ fn a_request_without_a_host_is_refused() {
 }
 
 #[test]
+fn a_request_with_two_hosts_is_refused() {
+    let (record, _) = one(json!({}), &with(&[("host", "other.example.com")]));
+    assert_eq!(refused(&record), (400, "host_ambiguous"));
+    let (_, action) = one(json!({}), &with(&[("host", "gateway.example.com")]));
+    assert_eq!(action, Continue);
+}
+
+#[test]
 fn everything_wrong_with_a_configuration_is_said_at_once_and_no_secret_with_it() {
     let config = json!({
         "service": "Sage Maker", "host": "https://x/", "strip_path_prefix": "aws/", "paths": ["/a", "b", "/**/c"],
@@ -477,4 +485,40 @@ fn credentials_that_are_nowhere_are_asked_for() {
             && logs.contains("AWS_SECRET_ACCESS_KEY is not set"),
         "{logs}"
     );
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    /// Whatever comes, in whatever pieces: what goes on is signed, and what is not signed does not go on.
+    #[test]
+    fn every_request_is_signed_or_refused(
+        target in "(/[a-z]{0,3}){0,3}[ -~]{0,12}",
+        names in proptest::collection::vec("(x-amz-|x-amzn-|X-AMZ-|authorization|content-length|host|:path|:x|[a-z]{1,4})[a-z-]{0,3}", 0..6),
+        value in "[ -~]{0,12}",
+        pieces in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), 0..4),
+        trailers: bool,
+        payload in proptest::sample::select(vec!["signed", "unsigned", "absent"]),
+        strip: bool,
+    ) {
+        let others = if strip { "strip" } else { "refuse" };
+        let mut gate = open(json!({ "payload": payload, "max_body_bytes": 1000, "other_client_headers": others, "paths": ["/**"] }));
+        let mut headers = vec![(":method", "POST"), (":path", target.as_str()), (":authority", "h")];
+        headers.extend(names.iter().map(|name| (name.as_str(), value.as_str())));
+        let (context, mut action) = gate.begin(&headers, pieces.is_empty() && !trailers);
+        for (at, piece) in pieces.iter().enumerate() {
+            action = gate.body(context, Side::Request, piece, !trailers && at + 1 == pieces.len());
+        }
+        if trailers {
+            action = gate.trailers(context, Side::Request);
+        }
+        let record = gate.record(context);
+        let signed = record.request_header("authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
+        proptest::prop_assert_eq!(action == Continue, signed && record.reply.is_none());
+        proptest::prop_assert_eq!(action == Pause, record.reply.is_some());
+        if signed && payload == "signed" {
+            let whole = pieces.concat();
+            proptest::prop_assert_eq!(record.request_header("authorization").unwrap(), authorization_for(&record, &whole, None));
+        }
+    }
 }

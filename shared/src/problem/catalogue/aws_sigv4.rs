@@ -7,4 +7,5 @@ reasons! { "aws_sigv4";
     HEADER_REFUSED = 403 "header_refused", "The request sets a header that only the gateway may set.", "The client sent an `x-amzn-*` header that `client_headers` does not list. The header would choose a variant, a model or a guardrail under the gateway's credentials.";
     HEADER_REPEATED = 400 "header_repeated", "The request repeats a header that may occur only once.", "An `x-amzn-*` header that `client_headers` lists came more than once: which of them the service would take is not known.";
     HOST_MISSING = 400 "host_missing", "The request names no host.", "The configuration has no `host`, and the request has no authority to sign.";
+    HOST_AMBIGUOUS = 400 "host_ambiguous", "The request names two hosts.", "The request has an authority and a `host` header, or several of one, that differ: which one the next hop would take is not known.";
 }
