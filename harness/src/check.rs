@@ -4,6 +4,7 @@
 //! it stands. A filter is recognised by its module's file name, its `root_id` or its name. Its configuration is compiled by the very
 //! code that runs in the proxy. What it cannot see: filters that arrive by discovery, and other people's filters.
 
+mod address;
 mod environment;
 mod locate;
 
@@ -79,7 +80,7 @@ pub fn check(text: &str) -> Result<Outcome, YamlError> {
     find_chains(&root, &mut chains);
     let mut outcome = Outcome::default();
     let clusters = Clusters::of(&root);
-    for chain in chains {
+    for (manager, chain) in chains {
         let filters: Vec<WasmFilter<'_>> =
             chain.items().iter().filter_map(WasmFilter::read).collect();
         if filters.is_empty() {
@@ -88,7 +89,7 @@ pub fn check(text: &str) -> Result<Outcome, YamlError> {
         outcome.chains = outcome.chains.saturating_add(1);
         outcome.filters = outcome.filters.saturating_add(filters.len());
         for filter in &filters {
-            filter.check(&clusters, &mut outcome.findings);
+            filter.check(manager, &clusters, &mut outcome.findings);
         }
         check_order(&filters, &mut outcome.findings);
     }
@@ -98,11 +99,11 @@ pub fn check(text: &str) -> Result<Outcome, YamlError> {
     Ok(outcome)
 }
 
-/// Every list of HTTP filters below a node.
-fn find_chains<'a>(node: &'a Node, chains: &mut Vec<&'a Node>) {
+/// Every list of HTTP filters below a node, with the node that holds it.
+fn find_chains<'a>(node: &'a Node, chains: &mut Vec<(&'a Node, &'a Node)>) {
     for (key, value) in node.members() {
         if key.text == "http_filters" {
-            chains.push(value);
+            chains.push((node, value));
         }
         find_chains(value, chains);
     }
@@ -181,10 +182,10 @@ impl<'a> WasmFilter<'a> {
         })
     }
 
-    fn check(&self, clusters: &Clusters, findings: &mut Vec<Finding>) {
+    fn check(&self, manager: &Node, clusters: &Clusters, findings: &mut Vec<Finding>) {
         self.check_failure_policy(findings);
         self.check_stop_iteration(findings);
-        self.check_configuration(clusters, findings);
+        self.check_configuration(manager, clusters, findings);
     }
 
     fn finding(&self, place: Place, severity: Severity, problem: &str, hint: &str) -> Finding {
@@ -244,7 +245,7 @@ impl<'a> WasmFilter<'a> {
         }
     }
 
-    fn check_configuration(&self, clusters: &Clusters, findings: &mut Vec<Finding>) {
+    fn check_configuration(&self, manager: &Node, clusters: &Clusters, findings: &mut Vec<Finding>) {
         let configuration = self.config.member("configuration");
         let value = match configuration {
             None => None,
@@ -287,6 +288,16 @@ impl<'a> WasmFilter<'a> {
                     hint: problem.hint,
                 });
             }
+        }
+        if let Some(path) = address::believed(self.member.filter.name, map.json(), manager) {
+            let mut finding = self.finding(
+                map.place(&path).unwrap_or(fallback.place),
+                Severity::Error,
+                "a client chooses the address it is counted by: Envoy takes it from `x-forwarded-for`",
+                "write `use_remote_address: true` in the HTTP connection manager, with `xff_num_trusted_hops` behind other proxies",
+            );
+            finding.path = path;
+            findings.push(finding);
         }
         if !clusters.open {
             for (path, cluster) in named_clusters(&map.json()) {

@@ -54,6 +54,7 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
                 "codec_type": "AUTO",
                 "access_log": [access_log(scenario)],
                 "route_config": {"name": "routes", "virtual_hosts": virtual_hosts},
+                "use_remote_address": scenario.gateway.use_remote_address,
                 "http_filters": filters,
             },
         }]}],

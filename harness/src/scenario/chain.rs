@@ -94,6 +94,8 @@ pub struct Gateway {
     pub workers: u32,
     /// Bytes of a body that may be held back; `None` = the proxy's default.
     pub buffer_limit_bytes: Option<u32>,
+    /// The client's address is the connection's own, whatever `x-forwarded-for` says.
+    pub use_remote_address: bool,
 }
 
 /// A virtual host.
@@ -273,10 +275,15 @@ impl Gateway {
         let buffer_limit_bytes = fields
             .take("buffer_limit_bytes")
             .and_then(|at| at.within(1, 1 << 30));
+        let use_remote_address = fields
+            .take("use_remote_address")
+            .and_then(|at| at.boolean())
+            .unwrap_or(false);
         fields.close();
         Some(Self {
             workers,
             buffer_limit_bytes,
+            use_remote_address,
         })
     }
 }
