@@ -2,6 +2,16 @@
 
 /// Appends `text` as a JSON string.
 pub fn string(out: &mut Vec<u8>, text: &str) {
+    if text
+        .bytes()
+        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+    {
+        // Nearly every text: nothing to escape.
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     // Cannot fail: a vector takes every byte, and a `str` is always a JSON string.
     let _ = serde_json::to_writer(out, text);
 }
@@ -29,5 +39,29 @@ pub fn separated<T>(
             out.push(b',');
         }
         write(out, item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_text_is_read_back(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}") {
+            let mut out = Vec::new();
+            string(&mut out, &text);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).ok(), Some(text));
+        }
+    }
+
+    #[test]
+    fn items_are_separated_by_commas() {
+        let mut out = Vec::new();
+        separated(&mut out, [1, 2, 3], |out, number_| number(out, number_));
+        assert_eq!(out, b"1,2,3");
+        quoted_number(&mut out, 4);
+        assert_eq!(out, b"1,2,3\"4\"");
     }
 }

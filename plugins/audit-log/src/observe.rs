@@ -15,7 +15,6 @@ use crate::plan::Plan;
 
 /// Reads the event of an exchange that is over. `head` are the request's headers as the client sent them, `began_ns` is when.
 pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64) -> Event {
-    let denied = exchange.fact::<Denied>();
     let details = exchange
         .property(&["response", "code_details"])
         .unwrap_or_default();
@@ -24,6 +23,11 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             .property(&["upstream", "address"])
             .is_some_and(|address| !address.is_empty()),
         details => details == b"via_upstream",
+    };
+    // A reply by a filter has details of its own: what came whole from the upstream was not denied, and costs no look-up.
+    let denied = match details.as_slice() {
+        b"via_upstream" => None,
+        _ => exchange.fact::<Denied>(),
     };
     let status = exchange
         .property_u64(&["response", "code"])
@@ -56,13 +60,18 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             upstream_ms: exchange
                 .property_u64(&["response", "backend_latency"])
                 .map(|ns| ns / 1_000_000),
-            request_bytes: exchange.property_u64(&["request", "size"]),
+            request_bytes: announced(head).or_else(|| exchange.property_u64(&["request", "size"])),
             response_bytes: exchange.property_u64(&["response", "size"]),
         },
         masked: exchange.fact::<Masked>().map(masked).unwrap_or_default(),
         trace: head.first("traceparent").and_then(TraceParent::parse),
         request_id: head.first("x-request-id").and_then(Text::some),
     }
+}
+
+/// The length of the body, where the client announced it; asking the host costs more.
+fn announced(head: &HeaderBlock) -> Option<u64> {
+    head.text("content-length")?.parse().ok()
 }
 
 fn who(plan: &Plan, identity: &Identity) -> Who {
