@@ -16,6 +16,8 @@ mod expect;
 mod header;
 mod jwk;
 mod keyset;
+mod modulus;
+mod padding;
 mod pem;
 mod refusal;
 mod rsa;

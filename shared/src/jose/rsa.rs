@@ -3,23 +3,22 @@
 //! Decides which moduli and exponents are worth trusting: 2048 to 8192 bits, an odd exponent above 1, and not made by
 //! the key generator whose primes can be recovered from the modulus (ROCA, CVE-2017-15361). PSS salts are as long as the hash.
 
-use ::rsa::pkcs1v15::Pkcs1v15Sign;
-use ::rsa::pss::Pss;
-use ::rsa::{BoxedUint, RsaPublicKey};
-use sha2::{Digest, Sha256, Sha384, Sha512};
-
 use super::accelerator::{Accelerator, SignatureQuery};
-use super::algorithm::{Algorithm, Hash};
+use super::algorithm::Algorithm;
 use super::der;
 use super::jwk::{KeyFault, MIN_RSA_BITS};
+use super::modulus::Modulus;
+use super::padding::{is_pkcs1, is_pss};
 
 const MAX_RSA_BITS: usize = 8192;
+/// Exponents are small primes in practice, 65537 mostly; a large one only makes verifying dear.
+const MAX_EXPONENT: u64 = (1 << 33) - 1;
 
 /// A public key that passed the checks above.
 #[derive(Clone)]
 pub(super) struct RsaKey {
-    public: RsaPublicKey,
-    modulus_bytes: usize,
+    modulus: Modulus,
+    exponent: u64,
     info: Vec<u8>,
 }
 
@@ -28,24 +27,26 @@ impl RsaKey {
     pub(super) fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyFault> {
         let modulus = der::without_leading_zeros(modulus);
         let exponent = der::without_leading_zeros(exponent);
+        // Looked at before any arithmetic, whose cost grows with the length.
         if modulus.len() > MAX_RSA_BITS / 8 {
             return Err(KeyFault::RsaSize);
         }
-        if exponent.len() > 5 || matches!(exponent, [] | [0..=2]) {
+        let number = match exponent {
+            [] | [0..=2] => return Err(KeyFault::RsaExponent),
+            digits if digits.len() <= 5 => digits
+                .iter()
+                .fold(0, |number, digit| (number << 8) | u64::from(*digit)),
+            _ => return Err(KeyFault::RsaExponent),
+        };
+        if number & 1 == 0 || number > MAX_EXPONENT {
             return Err(KeyFault::RsaExponent);
         }
-        let public = RsaPublicKey::new_with_size_limits(
-            BoxedUint::from_be_slice_vartime(modulus),
-            BoxedUint::from_be_slice_vartime(exponent),
-            MIN_RSA_BITS..=MAX_RSA_BITS,
-        )
-        .map_err(|fault| match fault {
-            ::rsa::Error::ModulusTooSmall | ::rsa::Error::ModulusTooLarge => KeyFault::RsaSize,
-            ::rsa::Error::InvalidExponent
-            | ::rsa::Error::PublicExponentTooSmall
-            | ::rsa::Error::PublicExponentTooLarge => KeyFault::RsaExponent,
-            _ => KeyFault::BadMember,
-        })?;
+        let ready = match Modulus::new(modulus) {
+            Some(ready) if ready.bits() >= MIN_RSA_BITS => ready,
+            Some(_) => return Err(KeyFault::RsaSize),
+            None if modulus.len() * 8 < MIN_RSA_BITS => return Err(KeyFault::RsaSize),
+            None => return Err(KeyFault::BadMember),
+        };
         if has_roca_fingerprint(modulus) {
             return Err(KeyFault::RsaWeak);
         }
@@ -55,8 +56,8 @@ impl RsaKey {
         );
         let info = der::public_key_info(der::RSA_ENCRYPTION, &der::element(der::NULL, &[]), &key);
         Ok(Self {
-            public,
-            modulus_bytes: modulus.len(),
+            modulus: ready,
+            exponent: number,
             info,
         })
     }
@@ -90,7 +91,8 @@ impl RsaKey {
         accelerator: Option<&dyn Accelerator>,
     ) -> bool {
         // RFC 8017 sections 8.1.2 and 8.2.2, step 1: as long as the modulus, or invalid.
-        if signature.len() != self.modulus_bytes {
+        let bits = self.modulus.bits();
+        if signature.len() != bits.div_ceil(8) {
             return false;
         }
         let pkcs1 = matches!(
@@ -108,39 +110,14 @@ impl RsaKey {
         {
             return good;
         }
-        let checked = match (pkcs1, algorithm.hash()) {
-            (true, Hash::Sha256) => self.public.verify(
-                Pkcs1v15Sign::new::<Sha256>(),
-                &Sha256::digest(text),
-                signature,
-            ),
-            (true, Hash::Sha384) => self.public.verify(
-                Pkcs1v15Sign::new::<Sha384>(),
-                &Sha384::digest(text),
-                signature,
-            ),
-            (true, Hash::Sha512) => self.public.verify(
-                Pkcs1v15Sign::new::<Sha512>(),
-                &Sha512::digest(text),
-                signature,
-            ),
-            (false, Hash::Sha256) => self.public.verify(
-                Pss::<Sha256>::new_with_salt(32),
-                &Sha256::digest(text),
-                signature,
-            ),
-            (false, Hash::Sha384) => self.public.verify(
-                Pss::<Sha384>::new_with_salt(48),
-                &Sha384::digest(text),
-                signature,
-            ),
-            (false, Hash::Sha512) => self.public.verify(
-                Pss::<Sha512>::new_with_salt(64),
-                &Sha512::digest(text),
-                signature,
-            ),
+        let Some(encoded) = self.modulus.power(signature, self.exponent) else {
+            return false;
         };
-        checked.is_ok()
+        if pkcs1 {
+            is_pkcs1(&encoded, algorithm.hash(), text)
+        } else {
+            is_pss(&encoded, bits, algorithm.hash(), text)
+        }
     }
 }
 
