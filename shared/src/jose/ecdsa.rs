@@ -4,6 +4,7 @@
 //! it; nothing here takes a signature as an identifier.
 
 use ::p256::ecdsa::signature::Verifier as _;
+use ::p256::elliptic_curve::point::AffineCoordinates;
 
 use super::accelerator::{Accelerator, SignatureQuery};
 use super::algorithm::Algorithm;
@@ -81,14 +82,28 @@ pub(super) struct EcKey {
 impl EcKey {
     /// Builds a key from its uncompressed point, `04 || x || y` (SEC 1 section 2.3.3).
     pub(super) fn new(curve: Curve, point: &[u8]) -> Result<Self, KeyFault> {
-        let expected = curve.coordinate_bytes().saturating_mul(2).saturating_add(1);
-        if point.len() != expected || point.first() != Some(&4) {
+        let Some((4, coordinates)) = point.split_first() else {
+            return Err(KeyFault::BadMember);
+        };
+        let length = curve.coordinate_bytes();
+        let (x, y) = coordinates
+            .split_at_checked(length)
+            .ok_or(KeyFault::BadMember)?;
+        if y.len() != length {
             return Err(KeyFault::BadMember);
         }
+        // From both coordinates, and not through the library's reader of points: that one also takes compressed points, and the
+        // square roots for them are some 40 KB of a module.
         let parsed = match curve {
-            Curve::P256 => ::p256::ecdsa::VerifyingKey::from_sec1_bytes(point).map(Point::P256),
-            Curve::P384 => ::p384::ecdsa::VerifyingKey::from_sec1_bytes(point).map(Point::P384),
-            Curve::P521 => ::p521::ecdsa::VerifyingKey::from_sec1_bytes(point).map(Point::P521),
+            Curve::P256 => affine::<::p256::AffinePoint>(x, y)
+                .and_then(|point| ::p256::ecdsa::VerifyingKey::from_affine(point).ok())
+                .map(Point::P256),
+            Curve::P384 => affine::<::p384::AffinePoint>(x, y)
+                .and_then(|point| ::p384::ecdsa::VerifyingKey::from_affine(point).ok())
+                .map(Point::P384),
+            Curve::P521 => affine::<::p521::AffinePoint>(x, y)
+                .and_then(|point| ::p521::ecdsa::VerifyingKey::from_affine(point).ok())
+                .map(Point::P521),
         };
         let info = der::public_key_info(
             der::EC_PUBLIC_KEY,
@@ -97,7 +112,7 @@ impl EcKey {
         );
         Ok(Self {
             curve,
-            point: parsed.map_err(|_| KeyFault::NotOnCurve)?,
+            point: parsed.ok_or(KeyFault::NotOnCurve)?,
             info,
         })
     }
@@ -155,6 +170,15 @@ impl EcKey {
             text,
         })
     }
+}
+
+/// The point with these coordinates, if it is on its curve.
+fn affine<P>(x: &[u8], y: &[u8]) -> Option<P>
+where
+    P: AffineCoordinates,
+    P::FieldRepr: for<'a> TryFrom<&'a [u8]>,
+{
+    P::from_coordinates(&x.try_into().ok()?, &y.try_into().ok()?).into_option()
 }
 
 /// JOSE's `r || s` as ECDSA-Sig-Value (RFC 3279 section 2.2.3).
