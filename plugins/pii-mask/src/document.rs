@@ -126,15 +126,15 @@ pub fn string(
 
 /// The string that takes a number's place if something is found in it.
 pub fn number(raw: &str, label: &str, masker: &Masker, tally: &mut Tally) -> Option<String> {
-    let digits = raw.trim_start_matches('-');
-    let digits = digits.split_once('.').map_or(digits, |(whole, fraction)| {
-        if fraction.bytes().all(|digit| digit == b'0') {
-            whole
-        } else {
-            ""
-        }
-    });
-    if digits.len() < 7 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    const SHORTEST: usize = 7;
+    let whole = raw.strip_prefix('-').unwrap_or(raw);
+    let length = whole.bytes().take_while(u8::is_ascii_digit).count();
+    if length < SHORTEST {
+        return None;
+    }
+    // 4111111111111111.0 is the same number.
+    let (digits, rest) = whole.split_at_checked(length)?;
+    if !rest.is_empty() && !rest.strip_prefix('.')?.bytes().all(|digit| digit == b'0') {
         return None;
     }
     let masked = masker.mask(digits, label, tally)?;

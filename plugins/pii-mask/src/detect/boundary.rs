@@ -87,11 +87,11 @@ fn is_escaped(bytes: &[u8], at: usize) -> bool {
 
 /// Whether one of these words (lower case) stands within reach to the left of `at`, or in the text's label.
 pub fn context_has(scene: Scene<'_>, at: usize, words: &[&str]) -> bool {
-    left_words(scene, at).any(|word| {
-        words
-            .iter()
-            .any(|wanted| word.eq_ignore_ascii_case(wanted.as_bytes()))
-    })
+    let mut found = false;
+    left_words(scene, at, |word| {
+        found |= words.iter().any(|wanted| word == wanted.as_bytes())
+    });
+    found
 }
 
 /// Whether this (lower case) is part of the text to the left of `at`, or of the label.
@@ -110,8 +110,10 @@ fn reach(scene: Scene<'_>, at: usize) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// The words to the left, divided at everything that is no ASCII letter and at `camelCase` humps: `phoneNumber` is two.
-fn left_words<'a>(scene: Scene<'a>, at: usize) -> impl Iterator<Item = &'a [u8]> {
+/// Gives each word to the left and in the label in lower case; divided at everything that is no ASCII letter and at
+/// `camelCase` humps: `phoneNumber` is two. Words longer than any that is looked for are left out.
+pub fn left_words(scene: Scene<'_>, at: usize, mut each: impl FnMut(&[u8])) {
+    const LONGEST: usize = 12;
     let cut_off = at > CONTEXT_REACH;
     let left = reach(scene, at)
         .split(|byte| !byte.is_ascii_alphabetic())
@@ -120,8 +122,19 @@ fn left_words<'a>(scene: Scene<'a>, at: usize) -> impl Iterator<Item = &'a [u8]>
         .label
         .as_bytes()
         .split(|byte| !byte.is_ascii_alphabetic());
-    left.chain(label)
-        .flat_map(|word| word.chunk_by(|a, b| !(a.is_ascii_lowercase() && b.is_ascii_uppercase())))
+    for word in left.chain(label) {
+        for part in word.chunk_by(|a, b| !(a.is_ascii_lowercase() && b.is_ascii_uppercase())) {
+            let mut lower = [0_u8; LONGEST];
+            if let Some(lower) = lower
+                .get_mut(..part.len())
+                .filter(|lower| !lower.is_empty())
+            {
+                lower.copy_from_slice(part);
+                lower.make_ascii_lowercase();
+                each(lower);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,29 +4,36 @@ use super::number::Chain;
 
 /// How many of the chain's first groups are a card number: the most that fit.
 pub fn match_groups(chain: &Chain<'_>) -> Option<usize> {
-    // Every grouping begins with four digits or more: most numbers end here.
-    if chain.group(0).len() < 4 {
-        return None;
-    }
-    (1..=chain.len().min(6)).rev().find(|count| {
-        let shape = match chain.single_separator(*count) {
-            Some(separator) => matches!(separator, b"" | b" " | b"-" | b"."),
-            None => false,
-        };
+    let mut total = 0_usize;
+    let mut matching = None;
+    for (index, length) in chain.lengths().enumerate() {
+        let count = index.saturating_add(1);
+        total = total.saturating_add(length);
         // Printed groups have four to six digits; the last may be shorter.
-        let grouped = *count == 1
+        let grouped = count == 1
             || chain
                 .lengths()
-                .take(count.saturating_sub(1))
+                .take(index)
                 .all(|length| (4..=6).contains(&length));
+        if total > 19 || !grouped {
+            break;
+        }
+        let separated = matches!(
+            chain.single_separator(count),
+            Some(b"" | b" " | b"-" | b".")
+        );
         let mut digits = [0_u8; 19];
-        shape
-            && grouped
-            && chain.can_end(*count)
+        if total >= 13
+            && separated
+            && chain.can_end(count)
             && chain
-                .copy_digits(*count, &mut digits)
+                .copy_digits(count, &mut digits)
                 .is_some_and(|digits| is_issued(digits) && is_luhn(digits))
-    })
+        {
+            matching = Some(count);
+        }
+    }
+    matching
 }
 
 /// Whether an issuer gives out numbers of this prefix and length.
@@ -41,9 +48,6 @@ fn is_issued(digits: &[u8]) -> bool {
             })
     };
     let length = digits.len();
-    if length < 13 {
-        return false;
-    }
     match prefix(1) {
         // UATP
         1 => length == 15,

@@ -2,70 +2,37 @@
 //! shape (3-3-4, written with brackets, hyphens or dots), national with a trunk `0`, and anything of a plausible length
 //! beside a word such as "phone" or "call". Dates are not numbers. No numbering plan is consulted below the country code.
 
-use super::boundary::{context_has, ends};
+use super::boundary::{ends, left_words};
 use super::number::Chain;
 use super::{Certainty, Scene};
 use core::ops::{Range, RangeInclusive};
 
-/// Words that announce a telephone number.
-const NAMES: [&str; 22] = [
-    "phone",
-    "phones",
-    "telephone",
-    "tel",
-    "mobile",
-    "cell",
-    "cellphone",
-    "fax",
-    "call",
-    "calling",
-    "called",
-    "dial",
-    "reach",
-    "contact",
-    "whatsapp",
-    "signal",
-    "sms",
-    "ring",
-    "answering",
-    "handy",
-    "telefon",
-    "msisdn",
-];
+/// What a word to the left says about a number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    /// A telephone.
+    Phone,
+    /// Some number: a telephone's, unless it is one of something else.
+    Number,
+    /// A number of something else.
+    Other,
+}
 
-/// "Number" alone announces one too, unless it is a number of something else.
-const OTHER_NUMBERS: [&str; 30] = [
-    "order",
-    "account",
-    "invoice",
-    "ticket",
-    "tracking",
-    "serial",
-    "id",
-    "passport",
-    "license",
-    "licence",
-    "routing",
-    "policy",
-    "case",
-    "reference",
-    "ref",
-    "ssn",
-    "social",
-    "card",
-    "isbn",
-    "zip",
-    "postal",
-    "part",
-    "model",
-    "version",
-    "build",
-    "port",
-    "row",
-    "bank",
-    "member",
-    "credit",
-];
+fn hint(word: &[u8]) -> Option<Hint> {
+    Some(match word {
+        b"phone" | b"phones" | b"telephone" | b"tel" | b"mobile" | b"cell" | b"cellphone"
+        | b"fax" | b"call" | b"calling" | b"called" | b"dial" | b"reach" | b"contact"
+        | b"whatsapp" | b"signal" | b"sms" | b"ring" | b"answering" | b"handy" | b"telefon"
+        | b"msisdn" => Hint::Phone,
+        b"number" | b"numbers" => Hint::Number,
+        b"order" | b"account" | b"invoice" | b"ticket" | b"tracking" | b"serial" | b"id"
+        | b"passport" | b"license" | b"licence" | b"routing" | b"policy" | b"case"
+        | b"reference" | b"ref" | b"ssn" | b"social" | b"card" | b"isbn" | b"zip" | b"postal"
+        | b"part" | b"model" | b"version" | b"build" | b"port" | b"row" | b"bank" | b"member"
+        | b"credit" => Hint::Other,
+        _ => return None,
+    })
+}
 
 /// Words that tell what a number was, behind it.
 pub const LABELS: [&str; 9] = [
@@ -223,25 +190,32 @@ fn trunk(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
 
 /// Any groups of a plausible length, if a word to the left or directly behind tells what they are.
 fn in_context(scene: Scene<'_>, chain: &Chain<'_>, start: usize) -> Option<(usize, Certainty)> {
-    let count = (1..=chain.len()).rev().find(|count| {
-        let total: usize = chain.lengths().take(*count).sum();
-        let shortest = if *count == 1 { 7 } else { 6 };
-        let lengths_fit = chain
-            .lengths()
-            .take(*count)
-            .all(|length| (2..=8).contains(&length))
-            || *count == 1;
-        (shortest..=13).contains(&total)
-            && lengths_fit
-            && has_plain_separators(chain, *count)
-            && !is_date(chain, *count)
-            && can_end(chain, *count)
-    })?;
-    let named = context_has(scene, start, &NAMES)
-        || (context_has(scene, start, &["number", "numbers"])
-            && !context_has(scene, start, &OTHER_NUMBERS))
-        || label_follows(scene.bytes, chain.end(count));
-    named.then_some((count, Certainty::Context))
+    let mut total = 0_usize;
+    let mut fitting = None;
+    for (index, length) in chain.lengths().enumerate() {
+        let count = index.saturating_add(1);
+        total = total.saturating_add(length);
+        if total > 13 || (count > 1 && !(2..=8).contains(&length)) {
+            break;
+        }
+        let shortest = if count == 1 { 7 } else { 6 };
+        // The first group alone may be longer than groups are.
+        let first_fits = count == 1 || (2..=8).contains(&chain.group(0).len());
+        if total >= shortest && first_fits && can_end(chain, count) {
+            fitting = Some(count);
+        }
+    }
+    let count =
+        fitting.filter(|count| has_plain_separators(chain, *count) && !is_date(chain, *count))?;
+    let (mut phone, mut number, mut other) =
+        (label_follows(scene.bytes, chain.end(count)), false, false);
+    left_words(scene, start, |word| match hint(word) {
+        Some(Hint::Phone) => phone = true,
+        Some(Hint::Number) => number = true,
+        Some(Hint::Other) => other = true,
+        None => {}
+    });
+    (phone || (number && !other)).then_some((count, Certainty::Context))
 }
 
 /// Whether one of [`LABELS`] stands behind, after a space, a hyphen or an opening bracket.

@@ -11,31 +11,42 @@ use core::ops::Range;
 struct Form {
     entity: Entity,
     prefix: &'static [u8],
-    tail: fn(u8) -> bool,
+    tail: Alphabet,
     least: usize,
     /// Longest tail; 0 if open.
     most: usize,
-    /// Whether the tail must hold a digit: so no hyphenated words are taken for keys.
-    digit: bool,
+    /// Whether the tail must mix letters and digits: so no hyphenated words are taken for keys.
+    mixed: bool,
 }
 
-const fn form(entity: Entity, prefix: &'static [u8], tail: fn(u8) -> bool, least: usize) -> Form {
+const fn form(entity: Entity, prefix: &'static [u8], tail: Alphabet, least: usize) -> Form {
     Form {
         entity,
         prefix,
         tail,
         least,
         most: 0,
-        digit: true,
+        mixed: true,
     }
 }
 
-fn alphanumeric(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
+/// What the tail of a credential is written in.
+#[derive(Clone, Copy)]
+enum Alphabet {
+    Alphanumeric,
+    /// Upper case, and the digits of base32.
+    Base32,
+    Base64Url,
 }
 
-fn base32_upper(byte: u8) -> bool {
-    matches!(byte, b'A'..=b'Z' | b'2'..=b'7')
+impl Alphabet {
+    fn has(self, byte: u8) -> bool {
+        match self {
+            Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
+            Alphabet::Base32 => matches!(byte, b'A'..=b'Z' | b'2'..=b'7'),
+            Alphabet::Base64Url => base64_url(byte),
+        }
+    }
 }
 
 fn base64_url(byte: u8) -> bool {
@@ -46,36 +57,36 @@ fn base64_url(byte: u8) -> bool {
 const FORMS: &[Form] = &[
     Form {
         most: 16,
-        digit: false,
-        ..form(Entity::AwsAccessKey, b"AKIA", base32_upper, 16)
+        mixed: false,
+        ..form(Entity::AwsAccessKey, b"AKIA", Alphabet::Base32, 16)
     },
     Form {
         most: 16,
-        digit: false,
-        ..form(Entity::AwsAccessKey, b"ASIA", base32_upper, 16)
+        mixed: false,
+        ..form(Entity::AwsAccessKey, b"ASIA", Alphabet::Base32, 16)
     },
-    form(Entity::ApiKey, b"AIza", base64_url, 35),
-    form(Entity::GithubToken, b"ghp_", alphanumeric, 36),
-    form(Entity::GithubToken, b"gho_", alphanumeric, 36),
-    form(Entity::GithubToken, b"ghu_", alphanumeric, 36),
-    form(Entity::GithubToken, b"ghs_", alphanumeric, 36),
-    form(Entity::GithubToken, b"ghr_", alphanumeric, 36),
-    form(Entity::GithubToken, b"github_pat_", base64_url, 50),
-    form(Entity::ApiKey, b"sk_live_", alphanumeric, 16),
-    form(Entity::ApiKey, b"sk_test_", alphanumeric, 16),
-    form(Entity::ApiKey, b"rk_live_", alphanumeric, 16),
-    form(Entity::ApiKey, b"hf_", alphanumeric, 30),
-    form(Entity::ApiKey, b"npm_", alphanumeric, 36),
-    form(Entity::ApiKey, b"sk-", base64_url, 20),
-    form(Entity::ApiKey, b"glpat-", base64_url, 20),
-    form(Entity::SlackToken, b"xoxa-", base64_url, 10),
-    form(Entity::SlackToken, b"xoxb-", base64_url, 10),
-    form(Entity::SlackToken, b"xoxe-", base64_url, 10),
-    form(Entity::SlackToken, b"xoxo-", base64_url, 10),
-    form(Entity::SlackToken, b"xoxp-", base64_url, 10),
-    form(Entity::SlackToken, b"xoxr-", base64_url, 10),
-    form(Entity::SlackToken, b"xoxs-", base64_url, 10),
-    form(Entity::SlackToken, b"xapp-", base64_url, 10),
+    form(Entity::ApiKey, b"AIza", Alphabet::Base64Url, 35),
+    form(Entity::GithubToken, b"ghp_", Alphabet::Alphanumeric, 36),
+    form(Entity::GithubToken, b"gho_", Alphabet::Alphanumeric, 36),
+    form(Entity::GithubToken, b"ghu_", Alphabet::Alphanumeric, 36),
+    form(Entity::GithubToken, b"ghs_", Alphabet::Alphanumeric, 36),
+    form(Entity::GithubToken, b"ghr_", Alphabet::Alphanumeric, 36),
+    form(Entity::GithubToken, b"github_pat_", Alphabet::Base64Url, 50),
+    form(Entity::ApiKey, b"sk_live_", Alphabet::Alphanumeric, 16),
+    form(Entity::ApiKey, b"sk_test_", Alphabet::Alphanumeric, 16),
+    form(Entity::ApiKey, b"rk_live_", Alphabet::Alphanumeric, 16),
+    form(Entity::ApiKey, b"hf_", Alphabet::Alphanumeric, 30),
+    form(Entity::ApiKey, b"npm_", Alphabet::Alphanumeric, 36),
+    form(Entity::ApiKey, b"sk-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glpat-", Alphabet::Base64Url, 20),
+    form(Entity::SlackToken, b"xoxa-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxb-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxe-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxo-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxp-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxr-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxs-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xapp-", Alphabet::Base64Url, 10),
 ];
 
 /// The credential that the anchor at `at` belongs to.
@@ -98,6 +109,9 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             private_key(scene, at).map(|span| found((span, Entity::PrivateKey)))
         }
         anchor => {
+            if !scene.bytes.get(at.checked_sub(1)?)?.is_ascii_alphanumeric() {
+                return None;
+            }
             let before = scene
                 .bytes
                 .get(at.saturating_sub(12).max(scene.floor)..=at)?;
@@ -113,7 +127,7 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
 }
 
 /// How much of a tail is judged, in bytes.
-const FRONT: usize = 128;
+const FRONT: usize = 64;
 
 /// The credential that begins at `start`.
 fn form_at(scene: Scene<'_>, start: usize) -> Option<(Range<usize>, Entity)> {
@@ -125,28 +139,42 @@ fn form_at(scene: Scene<'_>, start: usize) -> Option<(Range<usize>, Entity)> {
     if !scene.wanted.has(form.entity) {
         return None;
     }
-    let rest = word.get(form.prefix.len()..)?;
-    let run = |bytes: &[u8]| bytes.iter().take_while(|byte| (form.tail)(**byte)).count();
-    // Whether it is a key shows at its front: so a chain of false beginnings costs no more than its length.
-    let front = rest.get(..FRONT).unwrap_or(rest);
-    let front = front.get(..run(front))?;
-    let looks_random = !form.digit
-        || (front.iter().any(u8::is_ascii_digit) && front.iter().any(u8::is_ascii_alphabetic));
-    // `sk-` and `xox?-` are followed by hyphens too: one stretch must be longer than words are.
-    let stretch = front
-        .split(|byte| matches!(byte, b'-' | b'_'))
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or(0);
-    if front.len() < form.least || !looks_random || stretch < form.least.min(16) {
+    let tail = word.get(form.prefix.len()..)?;
+    if !looks_like_a_key(form, tail) {
         return None;
     }
-    let length = run(rest);
+    let length = tail.iter().take_while(|byte| form.tail.has(**byte)).count();
     let end = start
         .saturating_add(form.prefix.len())
         .saturating_add(length);
     let fits = form.most == 0 || length <= form.most;
     (fits && ends(scene.bytes, end)).then_some((start..end, form.entity))
+}
+
+/// Whether a tail is long enough, mixes letters and digits, and has one stretch longer than words are (`sk-` and its like
+/// are followed by hyphens too). Only its front is looked at: a chain of false beginnings costs no more than its length.
+fn looks_like_a_key(form: &Form, tail: &[u8]) -> bool {
+    let (mut length, mut stretch, mut longest) = (0_usize, 0_usize, 0_usize);
+    let (mut digit, mut letter) = (!form.mixed, !form.mixed);
+    for byte in tail
+        .iter()
+        .take(FRONT)
+        .take_while(|byte| form.tail.has(**byte))
+    {
+        length += 1;
+        stretch = if byte.is_ascii_alphanumeric() {
+            stretch + 1
+        } else {
+            0
+        };
+        longest = longest.max(stretch);
+        digit |= byte.is_ascii_digit();
+        letter |= byte.is_ascii_alphabetic();
+        if length >= form.least && digit && letter && longest >= form.least.min(16) {
+            return true;
+        }
+    }
+    false
 }
 
 /// An AWS secret key in the word around the digit at `at`; and where that word ends.
