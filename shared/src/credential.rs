@@ -143,13 +143,20 @@ fn in_header<'a>(headers: &'a HeaderBlock, name: &str, scheme: Option<&str>) -> 
         .iter()
         .filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, v)| v);
-    match (values.next(), values.next()) {
-        (None, _) => Found::None,
-        (Some(value), None) => {
-            after_scheme(value, scheme).map_or(Found::None, |v| Found::One(Cow::Borrowed(v)))
-        }
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Found::None,
+        (Some(value), None) => value,
         // Two headers of the name: even where only one has the scheme, the backend may read the other.
-        _ => Found::Several,
+        _ => return Found::Several,
+    };
+    // Proxies join repeated headers with commas (RFC 9110 section 5.2; Envoy does so with `authorization`), and no credential that we
+    // look for has one.
+    let mut pieces = value.split(|byte| *byte == b',');
+    let joined = pieces.clone().nth(1).is_some();
+    match pieces.find_map(|piece| after_scheme(piece, scheme)) {
+        None => Found::None,
+        Some(_) if joined => Found::Several,
+        Some(credential) => Found::One(Cow::Borrowed(credential)),
     }
 }
 
@@ -300,6 +307,7 @@ mod tests {
     fn one_credential_is_found_wherever_it_stands() {
         assert_eq!(look(&[]), None);
         assert_eq!(look(&[("authorization", b"Basic eA==")]), None);
+        assert_eq!(look(&[("authorization", b"Digest a=\"b\", c=d")]), None);
         assert_eq!(look(&[("authorization", b"Bearerx")]), None);
         assert_eq!(
             look(&[("authorization", b"bEARER  abc ")]),
@@ -329,6 +337,8 @@ mod tests {
             &[(":path", b"/?access_token=a&access_token=a")],
             &[(":path", b"/?access_token=a&%61ccess_token=b")],
             &[("cookie", b"token=a; token=b")],
+            &[("authorization", b"Bearer a,Bearer b")],
+            &[("authorization", b"Basic a, bearer b")],
             &[("cookie", b"token=a"), ("cookie", b"token=b")],
         ] {
             assert_eq!(look(pairs), Some(Err(())), "{pairs:?}");

@@ -324,3 +324,77 @@ fn every_problem_of_a_configuration_is_said_at_once() {
         );
     }
 }
+
+mod whatever_comes {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces of bodies that name models, in one way or in several.
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "\"model\":",
+        "\"Model\":",
+        "\"small-1\"",
+        "\"large-1\"",
+        ",",
+        "\"x\":{\"model\":\"small-1\"}",
+        " ",
+        "\u{e9}",
+        "null",
+        "[",
+        "\"stream\":true",
+        "\\",
+    ];
+
+    fn whole() -> impl Strategy<Value = String> {
+        prop_oneof![
+            proptest::collection::vec(proptest::sample::select(PIECES), 0..8)
+                .prop_map(|pieces| pieces.concat()),
+            Just(r#"{"model":"small-1"}"#.to_owned()),
+            Just(r#"{"x":[1,2],"model":"small-2"}"#.to_owned()),
+            Just(r#"{"model":"small-1","model":"small-2"}"#.to_owned()),
+        ]
+    }
+
+    proptest! {
+        /// A chat passes only if its whole body names exactly one model, and one that is allowed; however it is cut, however it ends.
+        #[test]
+        fn nothing_passes_but_what_a_rule_allows(body in whole(), cuts in proptest::collection::vec(0_usize..40, 0..4), trailers: bool) {
+            let mut gate = gate(&by_model(), Some(ANN));
+            let (exchange, mut action) = gate.begin(CHAT, false);
+            prop_assert_eq!(action, Action::Pause);
+            let mut rest = body.as_bytes();
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                prop_assert_eq!(gate.body(exchange, Side::Request, piece, false), Action::Pause, "held until the end");
+                rest = after;
+            }
+            action = gate.body(exchange, Side::Request, rest, !trailers);
+            if trailers {
+                prop_assert_eq!(action, Action::Pause);
+                action = gate.trailers(exchange, Side::Request);
+            }
+            let plain: Option<Value> = serde_json::from_str(&body).ok();
+            let once = body.to_lowercase().matches("\"model\":").count() == 1;
+            let small = plain.as_ref().and_then(|plain| plain["model"].as_str()).is_some_and(|model| model.starts_with("small-"));
+            if action == Action::Continue {
+                prop_assert!(small, "{}", body);
+                prop_assert_eq!(gate.record(exchange).reply, None);
+            } else {
+                prop_assert!(gate.record(exchange).reply.is_some(), "what is held is answered");
+                prop_assert!(!(small && once), "{}", body);
+            }
+        }
+
+        /// Arbitrary methods, paths and headers: no panic, and no way past an empty list of rules.
+        #[test]
+        fn no_request_passes_without_rules(method in "\\PC{0,8}", path in "\\PC{0,40}", name in "[a-z-]{0,12}", value in "\\PC{0,20}") {
+            let mut gate = gate(&json!({}), Some(ANN));
+            let (exchange, action) = gate.request(&[(":method", &method), (":path", &path), (&name, &value)]);
+            prop_assert_eq!(action, Action::Pause);
+            prop_assert!(gate.record(exchange).reply.is_some());
+        }
+    }
+}

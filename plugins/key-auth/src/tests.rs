@@ -301,3 +301,65 @@ fn nothing_that_a_client_presents_is_logged() {
     refused(&mut gate, &request(&[("x-api-key", "almost-a-key")]));
     assert!(!gate.proxy().logs().concat().contains("almost"));
 }
+
+mod whatever_comes {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const VALUES: &[&str] = &[
+        "ann-key",
+        "bob-key",
+        "Bearer ann-key",
+        "bearer  ann-key",
+        "Basic YTpi",
+        "Basic YTpi, Bearer ann-key",
+        "",
+        "ann-key,ann-key",
+        "Bearer",
+        "\u{e9}",
+    ];
+
+    fn header() -> impl Strategy<Value = (&'static str, &'static str)> {
+        (
+            proptest::sample::select(
+                &[
+                    "x-api-key",
+                    "X-Api-Key",
+                    "authorization",
+                    "cookie",
+                    "x-other",
+                ][..],
+            ),
+            proptest::sample::select(VALUES),
+        )
+    }
+
+    proptest! {
+        /// Whatever is sent, a request passes only with exactly one candidate, and that one good; and then without it.
+        #[test]
+        fn nothing_passes_without_one_good_key(
+            headers in proptest::collection::vec(header(), 0..4),
+            path in proptest::sample::select(&["/", "/?api_key=ann-key", "/?api_key=ann-key&api%5Fkey=x", "/?x=api_key", "/?api_key"][..]),
+        ) {
+            let mut gate = gate(&json!({}));
+            let sent: Vec<(&str, &str)> = [(":method", "GET"), (":path", path)].into_iter().chain(headers.iter().copied()).collect();
+            let (exchange, action) = gate.request(&sent);
+            let named = |name: &str| headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value).collect::<Vec<_>>();
+            let (keys, credentials) = (named("x-api-key"), named("authorization"));
+            let bearer = credentials.len() == 1 && credentials[0].to_lowercase().starts_with("bearer ");
+            let in_query = path.matches("api").count() - path.matches("=api").count();
+            let candidates = keys.len() + usize::from(bearer) + in_query;
+            let good = (keys == ["ann-key"] || bearer || path == "/?api_key=ann-key") && candidates == 1 && credentials.len() < 2 && credentials != ["Basic YTpi, Bearer ann-key"];
+            prop_assert_eq!(action == Action::Continue, good, "{:?}", sent);
+            let record = gate.record(exchange);
+            prop_assert_eq!(record.reply.is_none(), good);
+            prop_assert_eq!(record.properties.contains_key("modelgate.identity"), good);
+            if good {
+                prop_assert_eq!(record.request_header("x-api-key"), None);
+                prop_assert!(!record.request_header(":path").unwrap().contains("ann-key"));
+                prop_assert!(!record.request_header("authorization").unwrap_or_default().contains("earer ann-key"));
+            }
+        }
+    }
+}
