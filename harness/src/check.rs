@@ -245,7 +245,12 @@ impl<'a> WasmFilter<'a> {
         }
     }
 
-    fn check_configuration(&self, manager: &Node, clusters: &Clusters, findings: &mut Vec<Finding>) {
+    fn check_configuration(
+        &self,
+        manager: &Node,
+        clusters: &Clusters,
+        findings: &mut Vec<Finding>,
+    ) {
         let configuration = self.config.member("configuration");
         let value = match configuration {
             None => None,

@@ -12,9 +12,9 @@ use modelgate_kit::host::{
 
 use crate::yaml::Node;
 
-/// What stands for a secret whose value is known on the proxy's machine only: long enough for any use.
-const UNKNOWN: &str =
-    "an-environment-variable-whose-value-is-known-on-the-machine-of-the-proxy-only";
+/// What stands for a secret whose value is known on the proxy's machine only: long enough, and letters and
+/// digits only, for any use.
+const UNKNOWN: &str = "KNOWN0ON0THE0MACHINE0OF0THE0PROXY0ONLY0KNOWN0ON0THE0MACHINE0OF0THE0PROXY";
 
 /// A proxy without traffic.
 pub(super) struct Environment {

@@ -166,6 +166,8 @@ struct Play<'a> {
 struct Sent {
     step: usize,
     id: StreamId,
+    /// Speaks HTTP/2: only such clients are sent trailers.
+    http2: bool,
     /// The client's own end, if it has one.
     disconnects: bool,
 }
@@ -234,12 +236,17 @@ impl Play<'_> {
             .disconnect_after_ms
             .map(Duration::from_millis)
             .filter(|leaves| *leaves < patience);
-        let mut request = request(&traffic.request, number);
+        let mut request = request(
+            &traffic.request,
+            number,
+            self.scenario.gateway.use_remote_address,
+        );
         request.disconnect_after = Some(leaves.unwrap_or(patience));
         let id = self.gateway.submit(request);
         self.running.push(Sent {
             step,
             id,
+            http2: traffic.request.http2,
             disconnects: leaves.is_some(),
         });
         if self.gateway.is_over(id) {
@@ -320,6 +327,7 @@ fn exchange(sent: &Sent, outcome: &Outcome) -> Exchange {
         trailers: client
             .trailers
             .as_ref()
+            .filter(|_| sent.http2)
             .map(servers::headers)
             .unwrap_or_default(),
         end,
@@ -408,11 +416,23 @@ fn switches(switches: &Switches) -> BTreeMap<String, bool> {
         .collect()
 }
 
-fn request(request: &Request, number: usize) -> proxy::Request {
+fn request(request: &Request, number: usize, edge: bool) -> proxy::Request {
     let mut sent =
         proxy::Request::new(&request.method, &request.path).authority(&request.authority);
     for (name, value) in &request.headers {
         sent = sent.header(name, value.to_vec());
+    }
+    let claimed = request
+        .headers
+        .iter()
+        .rev()
+        .find(|(name, _)| name == "x-forwarded-for");
+    if edge {
+        // Envoy adds the client's address to what the client claims; the two are one header for it.
+        sent = sent.header("x-forwarded-for", "127.0.0.1");
+    } else if let Some(address) = claimed.and_then(|(_, value)| last_address(value)) {
+        // Elsewhere it believes the last entry, which has no port.
+        sent.connection.source = (address, 0).into();
     }
     let has = |name: &str| request.headers.iter().any(|(header, _)| header == name);
     match framing(&request.body) {
@@ -427,12 +447,25 @@ fn request(request: &Request, number: usize) -> proxy::Request {
     sent.trailers = servers::trailers(&request.body);
     let number = u64::try_from(number).unwrap_or(u64::MAX).saturating_add(1);
     sent.connection.id = number;
-    let port = number.saturating_add(40_000) % 60_000;
-    sent.connection
-        .source
-        .set_port(u16::try_from(port).unwrap_or(40_000));
+    if sent.connection.source.port() != 0 {
+        let port = number.saturating_add(40_000) % 60_000;
+        sent.connection
+            .source
+            .set_port(u16::try_from(port).unwrap_or(40_000));
+    }
     sent.connection.protocol = if request.http2 { "HTTP/2" } else { "HTTP/1.1" };
     sent
+}
+
+/// The last address of an `x-forwarded-for`.
+fn last_address(value: &[u8]) -> Option<std::net::IpAddr> {
+    std::str::from_utf8(value)
+        .ok()?
+        .rsplit(',')
+        .next()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// How a message says where its body ends.

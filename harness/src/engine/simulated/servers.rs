@@ -133,6 +133,10 @@ impl Network for Wire {
 
     fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
         let mut desk = self.0.0.borrow_mut();
+        let http2 = desk
+            .scripts
+            .get(&request.cluster)
+            .is_some_and(|script| script.cluster().http2);
         let Some(Flight {
             cluster,
             index,
@@ -147,17 +151,14 @@ impl Network for Wire {
             .and_then(|list| list.get_mut(index))
         {
             received.body.clone_from(&request.body);
-            received.trailers = request.trailers.as_ref().map(headers).unwrap_or_default();
+            // Envoy sends trailers to servers that speak HTTP/2 only.
+            let trailers = request.trailers.as_ref().filter(|_| http2);
+            received.trailers = trailers.map(headers).unwrap_or_default();
             received.complete = true;
         }
         match answer {
             Answer::Reply(reply) if reply.early => Arrivals::new(),
-            Answer::Reply(reply) => arrivals(
-                &reply,
-                desk.scripts
-                    .get(&cluster)
-                    .is_some_and(|script| script.cluster().http2),
-            ),
+            Answer::Reply(reply) => arrivals(&reply, http2),
             Answer::Reset(after_ms) => vec![(Duration::from_millis(after_ms), Inbound::Reset)],
             Answer::Hang | Answer::Refuse => Arrivals::new(),
         }
