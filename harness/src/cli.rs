@@ -5,6 +5,8 @@
 mod bench;
 mod build;
 mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod generate;
 mod progress;
 mod rebuilt;
@@ -35,6 +37,8 @@ enum Command {
     Bench(bench::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
+    #[cfg(feature = "demo")]
+    Demo(demo::Arguments),
     Generate(generate::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
@@ -47,6 +51,8 @@ pub fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

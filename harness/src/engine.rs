@@ -4,7 +4,7 @@
 //! expects, for every engine. A declared divergence must diverge.
 
 pub mod compare;
-mod envoy;
+pub(crate) mod envoy;
 pub mod envoy_binary;
 #[cfg(feature = "container")]
 pub mod envoy_container;

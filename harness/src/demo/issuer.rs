@@ -19,6 +19,7 @@ use modelgate_kit::query;
 use serde_json::{Map, Value as Json, json};
 
 use super::loopback::{self, Body, Loopback, Service};
+use super::random;
 
 /// Bits of the RSA key.
 const RSA_BITS: usize = 2048;
@@ -31,7 +32,7 @@ pub struct Client {
     /// Client id; also the subject of its tokens.
     pub id: &'static str,
     /// Client secret.
-    pub secret: &'static str,
+    pub secret: String,
     /// Claims of its tokens, beside those that every token has.
     pub claims: Map<String, Json>,
 }
@@ -92,6 +93,13 @@ impl Issuer {
         self.desk.lock().fetched
     }
 
+    /// A client's secret; `None` if there is no such client.
+    pub fn secret(&self, client: &str) -> Option<&str> {
+        let mut clients = self.desk.settings.clients.iter();
+        let client = clients.find(|known| known.id == client)?;
+        Some(&client.secret)
+    }
+
     /// A token for a client, as the token endpoint gives it.
     ///
     /// # Errors
@@ -130,7 +138,7 @@ impl Desk {
                 .with_issuer(&self.settings.url)
                 .with_audience(&self.settings.audience)
                 .with_subject(client.id)
-                .with_jwt_id(format!("{:016x}", jwt_id()));
+                .with_jwt_id(random::hex(8)?);
         let state = self.lock();
         state.keys.last().context("no key")?.sign(claims)
     }
@@ -227,12 +235,6 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((plain(id)?, plain(secret)?))
 }
 
-/// A number that has not been used: ids need be unique, not secret.
-fn jwt_id() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::time::SystemTime::now())
-}
-
 struct Key {
     id: String,
     /// The public half, as published.
@@ -295,7 +297,7 @@ mod tests {
         let claims = json!({"groups": ["data-science"]});
         let client = Client {
             id: "ann",
-            secret: "s & s",
+            secret: "s & s".into(),
             claims: claims.as_object().unwrap().clone(),
         };
         let settings = Settings {

@@ -19,6 +19,8 @@ use crate::scenario::{EngineName, Scenario};
 const LATE: Duration = Duration::from_secs(4);
 /// How long Envoy may take to start: it compiles the filters.
 const START: Duration = Duration::from_secs(60);
+/// Where the admin interface has the filters' metrics.
+pub(crate) const METRICS: &str = "/stats?format=json&filter=%5Ewasmcustom%5C.";
 const POLL: Duration = Duration::from_millis(20);
 
 /// Arguments of every Envoy that is started here.
@@ -45,7 +47,7 @@ pub(super) struct Launch {
 }
 
 /// An Envoy that was started.
-pub(super) trait Running {
+pub(crate) trait Running {
     /// Port of the admin interface, as soon as it is known.
     fn admin_port(&mut self) -> Option<u16>;
     /// What it wrote to stderr so far: its log.
@@ -144,12 +146,14 @@ pub(super) fn run(
     seen
 }
 
-enum Ready {
+/// What came of starting an Envoy.
+pub(crate) enum Ready {
     Serving { listener: u16, admin: u16 },
     Refused(String),
 }
 
-async fn ready(running: &mut impl Running) -> Result<Ready> {
+/// Waits until an Envoy serves or has refused to.
+pub(crate) async fn ready(running: &mut impl Running) -> Result<Ready> {
     let deadline = Instant::now() + START;
     loop {
         if running.ended()? {
@@ -207,7 +211,7 @@ async fn observe(
         exchanges.push(exchange);
     }
     let logs = filter_lines(&running.log()?);
-    let (_, stats) = fetch(admin, "/stats?format=json&filter=%5Ewasmcustom%5C.")
+    let (_, stats) = fetch(admin, METRICS)
         .await
         .context("no metrics: Envoy has ended?")?;
     Ok(Observations {
@@ -246,7 +250,8 @@ fn facts(line: &Json) -> BTreeMap<String, Bytes> {
     facts.collect()
 }
 
-fn metrics(json: &[u8]) -> BTreeMap<String, u64> {
+/// The filters' metrics in what the admin interface gives for [`METRICS`].
+pub(crate) fn metrics(json: &[u8]) -> BTreeMap<String, u64> {
     let json: Json = serde_json::from_slice(json).unwrap_or_default();
     let stats = json
         .get("stats")
@@ -278,7 +283,7 @@ fn filter_lines(log: &str) -> String {
 }
 
 /// The end of a log, for messages.
-pub(super) fn tail(log: &str) -> String {
+pub(crate) fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines
         .iter()

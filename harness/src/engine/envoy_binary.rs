@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use super::envoy::{self, ARGUMENTS, Launch, Launcher, Running};
@@ -73,32 +74,43 @@ impl Launcher for Processes<'_> {
     }
 
     fn launch(&self, launch: &Launch) -> Result<Process> {
-        let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("envoy.json"), launch.config.to_string())?;
-        let child = Command::new(self.binary)
-            .arg("-c")
-            .arg(at("envoy.json"))
-            .arg("--admin-address-path")
-            .arg(at("admin"))
-            .args(ARGUMENTS)
-            .args(["--concurrency", &launch.workers.to_string()])
-            .stdin(Stdio::null())
-            .stdout(File::create(at("out"))?)
-            .stderr(File::create(at("err"))?)
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.binary.display()))?;
-        Ok(Process { child, folder })
+        Process::start(self.binary, &launch.config, launch.workers, &[])
     }
 }
 
 /// An Envoy process; killed when dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     folder: TempDir,
 }
 
 impl Process {
+    /// Starts it with a bootstrap and further environment variables.
+    pub(crate) fn start(
+        binary: &Path,
+        bootstrap: &Json,
+        workers: u32,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("envoy.json"), bootstrap.to_string())?;
+        let child = Command::new(binary)
+            .arg("-c")
+            .arg(at("envoy.json"))
+            .arg("--admin-address-path")
+            .arg(at("admin"))
+            .args(ARGUMENTS)
+            .args(["--concurrency", &workers.to_string()])
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(File::create(at("out"))?)
+            .stderr(File::create(at("err"))?)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        Ok(Self { child, folder })
+    }
+
     fn read(&self, name: &str) -> Result<String> {
         let bytes = std::fs::read(self.folder.path().join(name))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -1,0 +1,87 @@
+//! `modelgate demo`: builds the filters, finds Envoy, and takes the tour.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use modelgate_harness::artifacts::{Profile, Workspace, build_filters};
+use modelgate_harness::demo::{self, Settings};
+use modelgate_harness::envoy_release::Envoy;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Start a gateway with everything around it on this machine, and take a guided tour of real requests.
+///
+/// Needs rustup and Python 3 only: the compiler's wasm target is installed and Envoy is downloaded where they are missing. Around the
+/// gateway run an OIDC issuer, a backend like SageMaker that verifies every signature with AWS's own signer, and a store for audit
+/// events, all on loopback. After the tour everything stays up, with requests to try, until Ctrl-C.
+///
+/// Exit code 0: every request of the tour did what it should; 1: one did not; 2: the tour could not be taken.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// End after the tour.
+    #[arg(long)]
+    once: bool,
+    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
+    #[arg(long, value_name = "VERSION")]
+    envoy: Option<String>,
+    /// Port of the gateway; 0 = any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Worker threads of the gateway.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+}
+
+/// Takes the tour; see [`Arguments`].
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    let (envoy, built) = std::thread::scope(|scope| {
+        // The download needs the network, the build the processor.
+        let envoy = scope.spawn(|| {
+            Envoy::find(arguments.envoy.as_deref(), &|message| {
+                eprintln!("{message}")
+            })
+        });
+        let built = build_filters(&workspace, Profile::Release);
+        (envoy.join(), built)
+    });
+    let first = built?.into_iter().next().context("no filter was built")?;
+    let config = workspace.root.join("envoy/sagemaker.yaml");
+    let settings = Settings {
+        envoy: envoy.map_err(|_| anyhow!("looking for Envoy was broken off"))??,
+        wasm: first
+            .path
+            .parent()
+            .context("a file without a folder")?
+            .to_owned(),
+        config: std::fs::read_to_string(&config).with_context(|| config.display().to_string())?,
+        port: arguments.port,
+        workers: arguments.workers,
+        once: arguments.once,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let right = runtime.block_on(async {
+        let (mut interrupted, mut terminated) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
+        let stop = async {
+            tokio::select! {
+                _ = interrupted.recv() => {}
+                _ = terminated.recv() => {}
+            }
+            println!("\nstopping");
+        };
+        demo::run(&settings, stop).await
+    });
+    // Connections that are still open must not keep it up.
+    runtime.shutdown_background();
+    Ok(if right? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
