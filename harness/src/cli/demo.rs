@@ -1,5 +1,6 @@
 //! `modelgate demo`: builds the filters, finds Envoy, and takes the tour.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
@@ -24,6 +25,9 @@ pub struct Arguments {
     /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
     #[arg(long, value_name = "VERSION")]
     envoy: Option<String>,
+    /// Folder with built filters; without it they are built.
+    #[arg(long, value_name = "FOLDER")]
+    wasm: Option<PathBuf>,
     /// Port of the gateway; 0 = any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -35,25 +39,20 @@ pub struct Arguments {
 /// Takes the tour; see [`Arguments`].
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
-    let (envoy, built) = std::thread::scope(|scope| {
+    let (envoy, wasm) = std::thread::scope(|scope| {
         // The download needs the network, the build the processor.
         let envoy = scope.spawn(|| {
             Envoy::find(arguments.envoy.as_deref(), &|message| {
                 eprintln!("{message}")
             })
         });
-        let built = build_filters(&workspace, Profile::Release);
-        (envoy.join(), built)
+        let wasm = wasm(arguments, &workspace);
+        (envoy.join(), wasm)
     });
-    let first = built?.into_iter().next().context("no filter was built")?;
     let config = workspace.root.join("envoy/sagemaker.yaml");
     let settings = Settings {
         envoy: envoy.map_err(|_| anyhow!("looking for Envoy was broken off"))??,
-        wasm: first
-            .path
-            .parent()
-            .context("a file without a folder")?
-            .to_owned(),
+        wasm: wasm?,
         config: std::fs::read_to_string(&config).with_context(|| config.display().to_string())?,
         port: arguments.port,
         workers: arguments.workers,
@@ -84,4 +83,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The folder with the filters.
+fn wasm(arguments: &Arguments, workspace: &Workspace) -> Result<PathBuf> {
+    if let Some(folder) = &arguments.wasm {
+        return folder
+            .canonicalize()
+            .with_context(|| folder.display().to_string());
+    }
+    let built = build_filters(workspace, Profile::Release)?;
+    let folder = built.first().and_then(|artifact| artifact.path.parent());
+    Ok(folder.context("no filter was built")?.to_owned())
 }

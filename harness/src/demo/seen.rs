@@ -60,9 +60,6 @@ impl Seen {
     /// Each part of the chain, what it did, and whether it should have.
     pub fn lines(&self, expected: &Expected) -> Vec<Line> {
         let mut lines = vec![self.client(expected)];
-        if !expected.audit_later {
-            lines.push(self.audit(expected));
-        }
         lines.extend(self.identity(expected));
         lines.extend(self.decision(expected));
         lines.extend(self.limit());
@@ -70,6 +67,9 @@ impl Seen {
         lines.extend(self.refusal(expected));
         lines.extend(self.signature());
         lines.push(self.backend(expected));
+        if !expected.audit_later {
+            lines.push(self.audit(expected));
+        }
         lines
     }
 
