@@ -1,4 +1,5 @@
 //! What the test binaries share.
 
+pub mod envoys;
 pub mod oracles;
 pub mod services;

@@ -17,29 +17,13 @@ use modelgate_harness::engine::{WasmFiles, WasmFolder};
 use modelgate_harness::envoy_config::{Places, bootstrap};
 use modelgate_harness::envoy_release::Envoy;
 use modelgate_harness::scenario::ScenarioFile;
+use modelgate_tests::envoys::envoy;
 use modelgate_tests::services::{Server, free_port, python_package};
 
 const MOTO: &str = "moto[s3,server]==5.2.5";
 const HOST: &str = "runtime.sagemaker.eu-central-1.amazonaws.com";
 const CHURN: &str = "/endpoints/churn/invocations";
 const TOKEN_SECRET: &str = "a secret of this test, at least 32 bytes long";
-
-/// An Envoy, or nothing if there is none and need not be one.
-fn envoy() -> Option<Envoy> {
-    let found = Envoy::find(None, &|message| println!("{message}"))
-        .and_then(|envoy| envoy.require_wasm().map(|()| envoy));
-    match found {
-        Ok(envoy) => Some(envoy),
-        Err(missing) => {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "CI=true, but there is no Envoy: {missing:#}"
-            );
-            println!("SKIPPED: no Envoy: {missing:#}");
-            None
-        }
-    }
-}
 
 fn account(access_key_id: &str, secret_access_key: &str) -> Account {
     Account {
@@ -193,7 +177,7 @@ const MISMATCH: &str = "does not match the signature you provided";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_becomes_a_signature_that_the_official_signer_confirms() {
-    let Some(envoy) = envoy() else { return };
+    let Some(envoy) = envoy(None) else { return };
     let account = account(
         "AKIAIOSFODNN7EXAMPLE",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -311,7 +295,7 @@ async fn a_token_becomes_a_signature_that_the_official_signer_confirms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_with_a_wrong_secret_is_refused() {
-    let Some(envoy) = envoy() else { return };
+    let Some(envoy) = envoy(None) else { return };
     let sagemaker = Arc::new(SageMaker::new(account(
         "AKIAIOSFODNN7EXAMPLE",
         "the-right-one",
@@ -386,7 +370,7 @@ impl Moto {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_confirms_the_signature_and_refuses_a_changed_one() {
-    let Some(envoy) = envoy() else { return };
+    let Some(envoy) = envoy(None) else { return };
     let Some(package) = python_package(MOTO) else {
         return;
     };

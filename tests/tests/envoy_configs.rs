@@ -1,0 +1,79 @@
+//! The Envoy configurations that users copy: `modelgate check` has nothing to say about them, and a real Envoy starts their filters.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use modelgate_harness::artifacts::{self, Profile, Workspace};
+use modelgate_harness::check;
+use modelgate_tests::envoys::envoy;
+
+/// Every bootstrap in `envoy/`.
+fn bootstraps(workspace: &Workspace) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(workspace.root.join("envoy"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .filter(|path| path.file_stem().is_some_and(|name| name != "stats_tags"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 6, "{files:?}");
+    files
+}
+
+#[test]
+fn the_configurations_have_no_findings() {
+    for path in bootstraps(&Workspace::locate().unwrap()) {
+        let outcome = check::check(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let findings: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
+        assert!(findings.is_empty(), "{}: {findings:#?}", path.display());
+        assert!(outcome.filters >= 5, "{}: {} filters", path.display(), outcome.filters);
+    }
+}
+
+#[test]
+fn every_configuration_says_what_to_do_after_a_crash() {
+    for path in bootstraps(&Workspace::locate().unwrap()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            text.matches("failure_policy: FAIL_RELOAD").count(),
+            text.matches("extensions.filters.http.wasm.v3.Wasm\n").count(),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_real_envoy_accepts_them_and_refuses_a_bent_one() {
+    for version in ["1.40.0", "1.36.4"] {
+        let Some(envoy) = envoy(Some(version)) else {
+            return;
+        };
+        let workspace = Workspace::locate().unwrap();
+        artifacts::build_filters(&workspace, Profile::Release).unwrap();
+        let modules = workspace.target.join("modelgate");
+        let folder = tempfile::tempdir().unwrap();
+        for path in bootstraps(&workspace) {
+            let text = std::fs::read_to_string(&path)
+                .unwrap()
+                .replace("/etc/envoy/modelgate", modules.to_str().unwrap());
+            let file = folder.path().join(path.file_name().unwrap());
+            for (text, good) in [
+                (text.clone(), true),
+                // A filter's own word on its configuration reaches Envoy: the check can fail.
+                (text.replace("\"issuers\"", "\"isuers\""), false),
+            ] {
+                std::fs::write(&file, text).unwrap();
+                let output = Command::new(envoy.path())
+                    .args(["--mode", "validate", "--log-level", "error", "-c"])
+                    .arg(&file)
+                    .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")])
+                    .output()
+                    .unwrap();
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert_eq!(output.status.success(), good, "{version} {}:\n{said}", path.display());
+                assert!(good || said.contains("did you mean `issuers`?"), "{said}");
+            }
+        }
+    }
+}
