@@ -135,6 +135,18 @@ fn endless_words_are_cut_and_credentials_in_them_swallowed() {
     }
 }
 
+/// Texts at which cutting and scanning have once disagreed about where a word ends.
+#[test]
+fn cuts_and_findings_agree_where_it_is_tight() {
+    for text in [
+        "-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----'ann@example.com",
+        "::4111 1111 1111 1111 office\u{c0}",
+        "sk-proj-0123456789abcdefghij-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----ann@example.com ",
+    ] {
+        assert_eq!(stream(characters(text)), whole(text), "{text}");
+    }
+}
+
 fn split<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
     let mut at: Vec<_> = cuts
         .iter()
