@@ -232,7 +232,20 @@ impl<'a> WasmFilter<'a> {
 
     fn check_stop_iteration(&self, findings: &mut Vec<Finding>) {
         let allowed = self.config.member("allow_on_headers_stop_iteration");
-        if self.member.filter.needs.buffers_request && allowed.and_then(Node::text) != Some("true")
+        let configuration = self
+            .config
+            .member("configuration")
+            .and_then(|node| node.member("value"));
+        // The documented mode of filters that only hold a request to learn its model.
+        let holds_nothing = locate::Map::of(configuration)
+            .json()
+            .member("model_from_body")
+            .and_then(|node| node.member("mode"))
+            .and_then(Node::text)
+            == Some("ignore");
+        if self.member.filter.needs.buffers_request
+            && !holds_nothing
+            && allowed.and_then(Node::text) != Some("true")
         {
             let place = allowed.map_or(self.config.place, |node| node.place);
             let problem = "it holds the request's headers until the body is there, which Envoy does not let it do: requests with a body hang";

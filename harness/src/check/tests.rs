@@ -137,6 +137,12 @@ fn a_filter_that_holds_headers_needs_the_flag() {
     assert!(missing(""));
     assert!(missing("allow_on_headers_stop_iteration: false"));
     assert!(!missing("allow_on_headers_stop_iteration: true"));
+    let without_bodies = envoy(&[(
+        "consumer_acl",
+        RELOAD,
+        "{ \"model_from_body\": { \"mode\": \"ignore\" } }",
+    )]);
+    assert_eq!(findings(&without_bodies), Vec::<String>::new());
 }
 
 #[test]
