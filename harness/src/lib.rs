@@ -9,6 +9,8 @@ pub mod engine;
 pub mod envoy_config;
 pub mod envoy_release;
 pub mod generate;
+#[cfg(feature = "wasmtime")]
+pub mod host;
 pub mod proxy;
 pub mod scenario;
 pub mod suite;

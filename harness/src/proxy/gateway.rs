@@ -36,6 +36,8 @@ pub struct Gateway {
     pub(super) ending: VecDeque<StreamId>,
     /// What upstreams have received in exchanges that are done with them.
     pub(super) sent: BTreeMap<StreamId, Outbound>,
+    /// What has become of exchanges that are over.
+    pub(super) done: BTreeMap<StreamId, Outcome>,
     pub(super) callouts: Vec<Outbound>,
 }
 
@@ -57,6 +59,7 @@ impl Gateway {
             queue: VecDeque::new(),
             ending: VecDeque::new(),
             sent: BTreeMap::new(),
+            done: BTreeMap::new(),
             callouts: Vec::new(),
         }
     }
@@ -86,7 +89,10 @@ impl Gateway {
     pub fn exchange(&mut self, request: Request) -> Outcome {
         let id = self.submit(request);
         self.wait_for(id, PATIENCE);
-        self.outcome(id)
+        match self.done.remove(&id) {
+            Some(outcome) => outcome,
+            None => self.outcome(id),
+        }
     }
 
     /// Begins a request; its pieces follow as time passes.
@@ -112,7 +118,7 @@ impl Gateway {
             }
         }
         if self.refused_outright(id) {
-            self.settle();
+            self.file(id);
             return id;
         }
         self.run_headers(id, Side::Request, Begin::First, end);
@@ -146,6 +152,9 @@ impl Gateway {
 
     /// What has become of a request so far.
     pub fn outcome(&self, id: StreamId) -> Outcome {
+        if let Some(outcome) = self.done.get(&id) {
+            return outcome.clone();
+        }
         let core = self.core.borrow();
         let Some(stream) = core.streams.get(&id) else {
             return Outcome::default();
@@ -216,12 +225,6 @@ impl Gateway {
     /// Nanoseconds since the Unix epoch, virtual.
     pub fn now_ns(&self) -> u64 {
         self.core.borrow().now_ns
-    }
-
-    /// Sets the clock before anything happens; it never goes back.
-    pub fn set_now_ns(&mut self, now_ns: u64) {
-        let mut core = self.core.borrow_mut();
-        core.now_ns = core.now_ns.max(now_ns);
     }
 
     fn later(&self, time: Duration) -> u64 {

@@ -221,8 +221,15 @@ impl Gateway {
                 vm.contexts.remove(&context.context);
             }
         }
-        // An exchange that is over takes no more answers.
-        self.core.borrow_mut().deferred.clear();
+        self.file(id);
+    }
+
+    /// Keeps what has become of an exchange, and no more of it.
+    pub(super) fn file(&mut self, id: StreamId) {
+        let outcome = self.outcome(id);
+        self.core.borrow_mut().streams.remove(&id);
+        self.sent.remove(&id);
+        self.done.insert(id, outcome);
     }
 
     /// A filter that has not seen the request is told of its end too, as an access log is.

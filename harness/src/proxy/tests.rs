@@ -887,6 +887,24 @@ fn repeated_headers_that_the_proxy_keeps_by_number_arrive_joined() {
 }
 
 #[test]
+fn too_many_request_headers_are_refused_before_any_filter() {
+    let notes = Notes::default();
+    let mut gateway = Gateway::builder()
+        .filter(watcher("w", &notes))
+        .build()
+        .unwrap();
+    let request = (0..101).fold(Request::get("/"), |request, number| {
+        request.header(&format!("x-{number}"), "1")
+    });
+    let outcome = gateway.exchange(request);
+    assert_eq!(
+        (outcome.status(), outcome.over, outcome.upstream),
+        (Some(431), true, None)
+    );
+    assert!(notes.take().is_empty());
+}
+
+#[test]
 fn several_exchanges_are_under_way_at_once() {
     let builder = Gateway::builder().network(network(&[(
         "upstream",

@@ -1,6 +1,5 @@
 //! The VM's surroundings: log, clocks, randomness, timers, environment, which context calls act on.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::abi::{Answered, LogLevel, Status};
@@ -53,16 +52,6 @@ impl HostHandle {
         self.core
             .try_borrow_mut()
             .map(|mut core| core.random())
-            .unwrap_or_default()
-    }
-
-    /// Environment variables of the VM.
-    pub fn environment(&self) -> BTreeMap<String, String> {
-        let Ok(core) = self.core.try_borrow() else {
-            return BTreeMap::new();
-        };
-        core.vm(self.vm)
-            .map(|vm| vm.environment.clone())
             .unwrap_or_default()
     }
 

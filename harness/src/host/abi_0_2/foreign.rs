@@ -1,0 +1,33 @@
+//! `proxy_call_foreign_function`.
+
+use wasmtime::{Caller, Linker};
+
+use super::memory::serve;
+use super::{ENV, State};
+
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        ENV,
+        "proxy_call_foreign_function",
+        |caller: Caller<'_, State>,
+         name: u32,
+         name_size: u32,
+         argument: u32,
+         argument_size: u32,
+         pointer_at: u32,
+         size_at: u32| {
+            serve(caller, |guest| {
+                let name = guest.bytes(name, name_size)?;
+                let argument = guest.bytes(argument, argument_size)?;
+                let result = guest.host().foreign(&name, &argument)?;
+                // A guest that does not want the result passes null.
+                if pointer_at == 0 {
+                    Ok(())
+                } else {
+                    guest.give(&result, pointer_at, size_at)
+                }
+            })
+        },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! `proxy_set_tick_period_milliseconds`, `proxy_get_current_time_nanoseconds`.
+
+use wasmtime::{Caller, Linker};
+
+use super::memory::serve;
+use super::{ENV, State, raw};
+
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        ENV,
+        "proxy_set_tick_period_milliseconds",
+        |caller: Caller<'_, State>, period_ms: u32| {
+            raw(caller.data().host.set_tick_period(period_ms))
+        },
+    )?;
+    linker.func_wrap(
+        ENV,
+        "proxy_get_current_time_nanoseconds",
+        |caller: Caller<'_, State>, time_at: u32| {
+            serve(caller, |guest| {
+                let now = guest.host().now_ns();
+                Ok(guest.write_u64(time_at, now)?)
+            })
+        },
+    )?;
+    Ok(())
+}
