@@ -11,6 +11,7 @@ pub mod envoy_release;
 pub mod generate;
 #[cfg(feature = "wasmtime")]
 pub mod host;
+pub mod live;
 pub mod proxy;
 pub mod scenario;
 pub mod suite;

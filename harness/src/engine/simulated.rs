@@ -81,7 +81,9 @@ impl Simulated {
 
 #[cfg(feature = "wasmtime")]
 fn module(path: &std::path::Path) -> Result<Rc<dyn GuestCode>> {
-    crate::host::code(path)
+    let wasm = std::fs::read(path).with_context(|| path.display().to_string())?;
+    crate::host::WasmCode::load(&wasm)
+        .map_err(|problem| anyhow::anyhow!("{}: {problem}", path.display()))
 }
 
 #[cfg(not(feature = "wasmtime"))]

@@ -43,17 +43,23 @@ pub struct State {
     environment: BTreeMap<String, String>,
     memory: Option<Memory>,
     allocator: Option<TypedFunc<u32, u32>>,
-    limits: Limits,
+    fuel: u64,
+    ceiling: Ceiling,
 }
 
-impl ResourceLimiter for State {
+/// How far an instance may grow.
+struct Ceiling {
+    memory_bytes: usize,
+}
+
+impl ResourceLimiter for Ceiling {
     fn memory_growing(
         &mut self,
         _: usize,
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= self.limits.memory_bytes)
+        Ok(desired <= self.memory_bytes)
     }
 
     fn table_growing(
@@ -139,10 +145,13 @@ impl Instance {
             environment,
             memory: None,
             allocator: None,
-            limits,
+            fuel: limits.fuel,
+            ceiling: Ceiling {
+                memory_bytes: limits.memory_bytes,
+            },
         };
         let mut store = Store::new(module.module().engine(), state);
-        store.limiter(|state| state);
+        store.limiter(|state| &mut state.ceiling);
         store
             .set_fuel(limits.fuel)
             .map_err(|error| format!("{error:#}"))?;
@@ -195,7 +204,7 @@ impl Guest for Instance {
             .collect();
         let results = function.ty(&self.store).results().len();
         let mut returned = vec![Val::I32(0); results];
-        let limit = self.store.data().limits.fuel;
+        let limit = self.store.data().fuel;
         let outcome = self
             .store
             .set_fuel(limit)

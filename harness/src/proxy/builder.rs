@@ -111,13 +111,6 @@ impl Builder {
         self
     }
 
-    /// Begins at this time, nanoseconds since the Unix epoch.
-    #[must_use]
-    pub fn now_ns(mut self, now_ns: u64) -> Self {
-        self.now_ns = Some(now_ns);
-        self
-    }
-
     /// Starts every VM and configures every filter.
     ///
     /// # Errors
@@ -145,7 +138,6 @@ impl Builder {
         if let Some(seed) = self.seed {
             core.seed(seed);
         }
-        core.now_ns = self.now_ns.unwrap_or(core.now_ns);
         for thread in threads {
             add_vms(&mut core, thread, &self.filters);
         }

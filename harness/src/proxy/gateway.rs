@@ -14,8 +14,8 @@ use super::headers::Headers;
 use super::metric::Metric;
 use super::network::Outbound;
 use super::plugin::Plugin;
-use super::request::{Answer, Outcome, Request};
-use super::stream::{Message, Side, Slot, Stream};
+use super::request::{Answer, Connection, Outcome, Request};
+use super::stream::{Frame, Message, Side, Slot, Stream};
 use super::threads::Standing;
 use super::timeline::{Event, StreamId, Timeline};
 use super::vm::VmSlot;
@@ -97,26 +97,67 @@ impl Gateway {
 
     /// Begins a request; its pieces follow as time passes.
     pub fn submit(&mut self, request: Request) -> StreamId {
-        let worker = request.worker.unwrap_or(self.next_worker) % self.workers;
-        self.next_worker = worker.wrapping_add(1);
         let end = request.body.is_empty() && request.trailers.is_none();
-        let id = self.open(&request, worker, end);
-        {
-            let mut core = self.core.borrow_mut();
+        let Request {
+            headers,
+            body,
+            trailers,
+            disconnect_after,
+            worker,
+            connection,
+        } = request;
+        self.start_request(headers, connection, worker, end, |core, id| {
             let mut at = Duration::ZERO;
-            let mut pieces = request.body.into_iter().peekable();
+            let mut pieces = body.into_iter().peekable();
             while let Some((wait, bytes)) = pieces.next() {
                 at = at.saturating_add(wait);
-                let last = pieces.peek().is_none() && request.trailers.is_none();
+                let last = pieces.peek().is_none() && trailers.is_none();
                 core.after(at, Due::ClientBody(id, bytes, last));
             }
-            if let Some(trailers) = request.trailers {
+            if let Some(trailers) = trailers {
                 core.after(at, Due::ClientTrailers(id, trailers));
             }
-            if let Some(gone) = request.disconnect_after {
+            if let Some(gone) = disconnect_after {
                 core.after(gone, Due::ClientGone(id));
             }
-        }
+        })
+    }
+
+    /// Begins a request whose pieces the caller sends, with [`Gateway::send`], as they arrive; `end` when nothing follows.
+    pub fn begin(&mut self, headers: Headers, connection: Connection, end: bool) -> StreamId {
+        self.start_request(headers, connection, None, end, |_, _| {})
+    }
+
+    /// A piece of a request's body arrives.
+    pub fn send(&mut self, id: StreamId, bytes: Vec<u8>, end: bool) {
+        self.client_frame(id, Frame::Body(bytes, end));
+        self.settle();
+    }
+
+    /// A request's trailers arrive, and with them its end.
+    pub fn send_trailers(&mut self, id: StreamId, trailers: Headers) {
+        self.client_frame(id, Frame::Trailers(trailers));
+        self.settle();
+    }
+
+    /// The client of a request goes away.
+    pub fn disconnect(&mut self, id: StreamId) {
+        self.client_gone(id);
+        self.settle();
+    }
+
+    fn start_request(
+        &mut self,
+        headers: Headers,
+        connection: Connection,
+        worker: Option<usize>,
+        end: bool,
+        schedule: impl FnOnce(&mut Core, StreamId),
+    ) -> StreamId {
+        let worker = worker.unwrap_or(self.next_worker) % self.workers;
+        self.next_worker = worker.wrapping_add(1);
+        let id = self.open(headers, connection, worker, end);
+        schedule(&mut self.core.borrow_mut(), id);
         if self.refused_outright(id) {
             self.file(id);
             return id;
@@ -135,9 +176,19 @@ impl Gateway {
 
     /// Lets this much time pass.
     pub fn advance(&mut self, time: Duration) {
-        let until = self.later(time);
-        while self.step(until) {}
-        self.core.borrow_mut().now_ns = until;
+        self.advance_to(self.later(time));
+    }
+
+    /// Lets the time come that it is; it never goes back.
+    pub fn advance_to(&mut self, now_ns: u64) {
+        while self.step(now_ns) {}
+        let mut core = self.core.borrow_mut();
+        core.now_ns = core.now_ns.max(now_ns);
+    }
+
+    /// When the next thing happens that has nothing to do with what arrives.
+    pub fn next_due_ns(&self) -> Option<u64> {
+        self.core.borrow().agenda.next_ns()
     }
 
     /// Lets time pass until nothing but timers is left to happen.
@@ -237,8 +288,13 @@ impl Gateway {
     }
 
     /// Makes an exchange and decides which filters are part of it.
-    fn open(&mut self, request: &Request, worker: usize, end: bool) -> StreamId {
-        let mut headers = request.headers.clone();
+    fn open(
+        &mut self,
+        mut headers: Headers,
+        connection: Connection,
+        worker: usize,
+        end: bool,
+    ) -> StreamId {
         let (id, plugins) = {
             let mut core = self.core.borrow_mut();
             core.last_stream = core.last_stream.saturating_add(1);
@@ -271,7 +327,7 @@ impl Gateway {
         let stream = Stream {
             id,
             worker,
-            connection: request.connection.clone(),
+            connection,
             slots,
             request: Message {
                 headers: Some(headers),

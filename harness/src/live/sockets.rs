@@ -1,0 +1,160 @@
+//! Clusters behind real sockets: requests of the gateway go out as tasks, their answers come back as events.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use anyhow::Result;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::Server;
+use super::client::passes;
+use crate::proxy::{Arrivals, FlightId, Headers, Inbound, Network, Outbound};
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub(super) enum Order {
+    Send(FlightId, Outbound),
+    Abandon(FlightId),
+}
+
+/// The clusters, as the gateway sees them.
+pub(super) struct Sockets {
+    clusters: BTreeSet<String>,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Sockets {
+    pub fn new(clusters: BTreeSet<String>, orders: mpsc::UnboundedSender<Order>) -> Self {
+        Self { clusters, orders }
+    }
+
+    fn order(&self, order: Order) {
+        // The other end lives as long as the server.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Network for Sockets {
+    fn knows(&self, cluster: &str) -> bool {
+        self.clusters.contains(cluster)
+    }
+
+    fn opened(&mut self, _: FlightId, _: &Outbound) -> Arrivals {
+        Arrivals::new()
+    }
+
+    fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
+        self.order(Order::Send(flight, request.clone()));
+        Arrivals::new()
+    }
+
+    fn abandoned(&mut self, flight: FlightId) {
+        self.order(Order::Abandon(flight));
+    }
+}
+
+/// Carries requests out and answers back for as long as the server lives.
+pub(super) async fn carry(
+    server: Rc<Server>,
+    clusters: BTreeMap<String, SocketAddr>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) {
+    let mut under_way: HashMap<FlightId, AbortHandle> = HashMap::new();
+    while let Some(order) = orders.recv().await {
+        under_way.retain(|_, task| !task.is_finished());
+        match order {
+            Order::Send(flight, request) => {
+                let Some(address) = clusters.get(&request.cluster).copied() else {
+                    continue;
+                };
+                let task =
+                    tokio::task::spawn_local(fly(Rc::clone(&server), flight, address, request));
+                under_way.insert(flight, task.abort_handle());
+            }
+            Order::Abandon(flight) => {
+                if let Some(task) = under_way.remove(&flight) {
+                    task.abort();
+                }
+            }
+        }
+    }
+}
+
+async fn fly(server: Rc<Server>, flight: FlightId, address: SocketAddr, request: Outbound) {
+    let deliver = |arrival| server.act(|gateway| gateway.deliver(flight, arrival));
+    let Ok(socket) = TcpStream::connect(address).await else {
+        return deliver(Inbound::Refused);
+    };
+    if exchange(socket, request, &deliver).await.is_err() {
+        deliver(Inbound::Reset);
+    }
+}
+
+async fn exchange(socket: TcpStream, request: Outbound, deliver: &impl Fn(Inbound)) -> Result<()> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+    let connection = tokio::task::spawn_local(connection);
+    let mut response = sender.send_request(written(request)?).await?;
+    let mut headers = Headers::new();
+    headers.add(":status", response.status().as_str());
+    for (name, value) in response
+        .headers()
+        .iter()
+        .filter(|(name, _)| passes(name.as_str()))
+    {
+        headers.add(name.as_str(), value.as_bytes());
+    }
+    deliver(Inbound::Head {
+        headers,
+        end: false,
+    });
+    while let Some(frame) = response.frame().await {
+        match frame?.into_data() {
+            Ok(data) => deliver(Inbound::Body {
+                bytes: data.to_vec(),
+                end: false,
+            }),
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                let trailers = trailers
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                    .collect();
+                deliver(Inbound::Trailers(trailers));
+                return Ok(());
+            }
+        }
+    }
+    connection.abort();
+    deliver(Inbound::Body {
+        bytes: Vec::new(),
+        end: true,
+    });
+    Ok(())
+}
+
+fn written(request: Outbound) -> Result<hyper::Request<Full<Bytes>>> {
+    let text = |name: &str| request.headers.text(name).unwrap_or_default();
+    let mut out = hyper::Request::builder()
+        .method(text(":method").as_str())
+        .uri(text(":path"))
+        .header("host", text(":authority"));
+    // The length is that of the body as it leaves, whatever the client announced.
+    for (name, value) in request
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != b"content-length")
+    {
+        if let Some(name) = std::str::from_utf8(name).ok().filter(|name| passes(name)) {
+            out = out.header(HeaderName::try_from(name)?, HeaderValue::from_bytes(value)?);
+        }
+    }
+    Ok(out.body(Full::new(request.body.into()))?)
+}

@@ -1,0 +1,176 @@
+//! A gateway behind real sockets.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Live, Settings};
+use crate::proxy::{Callback, FilterSpec, Guest, GuestCode, HostHandle, Trap, abi};
+
+/// Sets a header on requests, and holds those to `/held` until a callout has answered.
+struct Marking;
+
+struct Instance(HostHandle, u32);
+
+impl GuestCode for Marking {
+    fn identity(&self) -> String {
+        "marking".into()
+    }
+
+    fn start(
+        &self,
+        host: HostHandle,
+        _: &BTreeMap<String, String>,
+    ) -> Result<Box<dyn Guest>, String> {
+        Ok(Box::new(Instance(host, 0)))
+    }
+}
+
+impl Guest for Instance {
+    fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+        let host = &self.0;
+        match callback {
+            Callback::RequestHeaders { .. } => {
+                host.set_header(abi::MapKind::RequestHeaders, b"x-marked", b"yes")
+                    .unwrap();
+                if host
+                    .header_value(abi::MapKind::RequestHeaders, b":path")
+                    .unwrap()
+                    == b"/held"
+                {
+                    let headers = [
+                        (":method", "GET"),
+                        (":path", "/call"),
+                        (":authority", "idp"),
+                    ];
+                    let headers = headers
+                        .into_iter()
+                        .map(|(name, value)| (name, value.as_bytes()))
+                        .collect();
+                    host.http_call(
+                        b"upstream",
+                        headers,
+                        b"",
+                        crate::proxy::Headers::new(),
+                        5000,
+                    )
+                    .unwrap();
+                    self.1 = context;
+                    return Ok(Some(1));
+                }
+                Ok(Some(0))
+            }
+            Callback::HttpCallResponse { .. } => {
+                host.set_effective_context(self.1).unwrap();
+                host.resume(abi::StreamKind::Request).unwrap();
+                Ok(Some(0))
+            }
+            Callback::VmStart { .. } | Callback::Configure { .. } => Ok(Some(1)),
+            _ => Ok(Some(0)),
+        }
+    }
+}
+
+/// A server that answers every connection with what it received, in two pieces.
+fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut request = vec![0; 4096];
+            let read = socket.read(&mut request).unwrap();
+            let text = String::from_utf8_lossy(&request[..read]).to_lowercase();
+            let _ = socket.write_all(
+                b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+            );
+            for piece in [text.as_str(), "end"] {
+                let _ = socket.write_all(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = socket.write_all(b"0\r\n\r\n");
+        }
+    });
+    address
+}
+
+fn live(upstream: SocketAddr) -> Live {
+    let settings = Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        clusters: [("upstream".to_owned(), upstream)].into(),
+        log: Box::new(|_| ()),
+    };
+    Live::start(settings, |builder| {
+        Ok(builder.filter(FilterSpec::new("marking", Rc::new(Marking))))
+    })
+    .unwrap()
+}
+
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_request_passes_the_chain_to_the_upstream_and_its_answer_comes_back() {
+    let live = live(echo());
+    let request = "POST /v1/x?q=1 HTTP/1.1\r\nhost: g\r\nx-own: 1\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbody";
+    let answer = ask(live.address(), request);
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    for seen in [
+        "post /v1/x?q=1 http/1.1",
+        "host: g",
+        "x-own: 1",
+        "x-marked: yes",
+        "\r\n\r\nbody",
+        "end",
+    ] {
+        assert!(answer.contains(seen), "{seen} in {answer}");
+    }
+}
+
+#[test]
+fn a_request_is_held_until_a_real_callout_answers() {
+    let live = live(echo());
+    let answer = ask(
+        live.address(),
+        "GET /held HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n",
+    );
+    assert!(answer.contains("get /held http/1.1"), "{answer}");
+}
+
+#[test]
+fn an_upstream_that_is_not_there_is_answered_for() {
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let live = live(nobody);
+    let answer = ask(
+        live.address(),
+        "GET / HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n",
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("upstream connect error"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_filter_that_does_not_start_is_an_error_of_the_start() {
+    let settings = Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        clusters: BTreeMap::new(),
+        log: Box::new(|_| ()),
+    };
+    let refused = Live::start(settings, |_| anyhow::bail!("no such filter"));
+    assert!(refused.is_err_and(|error| error.to_string().contains("no such filter")));
+}
