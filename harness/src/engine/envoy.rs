@@ -157,7 +157,7 @@ pub(crate) async fn ready(running: &mut impl Running) -> Result<Ready> {
     let deadline = Instant::now() + START;
     loop {
         if running.ended()? {
-            return Ok(Ready::Refused(running.log()?));
+            return Ok(Ready::Refused(complaints(&running.log()?)));
         }
         if let Some(admin) = running.admin_port()
             && let Ok((200, _)) = fetch(admin, "/ready").await
@@ -267,12 +267,27 @@ pub(crate) fn metrics(json: &[u8]) -> BTreeMap<String, u64> {
 
 /// The lines that filters logged, without Envoy's own.
 fn filter_lines(log: &str) -> String {
+    lines_of(log, |line| line.contains("] wasm log"))
+}
+
+/// Why Envoy ended: what filters logged, and its own errors.
+fn complaints(log: &str) -> String {
+    let found = lines_of(log, |line| {
+        ["] wasm log", "][error]", "][critical]"]
+            .iter()
+            .any(|part| line.contains(part))
+    });
+    if found.is_empty() { tail(log) } else { found }
+}
+
+/// Lines of a log that are wanted, with those that belong to them.
+fn lines_of(log: &str, wanted: impl Fn(&str) -> bool) -> String {
     let mut kept = String::new();
     let mut keeping = false;
     for line in log.lines() {
         // A line that does not begin as Envoy's do belongs to the one before.
         if line.starts_with('[') {
-            keeping = line.contains("] wasm log");
+            keeping = wanted(line);
         }
         if keeping {
             kept.push_str(line);
