@@ -318,7 +318,7 @@ impl<'a> WasmFilter<'a> {
             findings.push(finding);
         }
         if !clusters.open {
-            for (path, cluster) in named_clusters(&map.json()) {
+            for (path, cluster) in named_clusters(map.json()) {
                 if !clusters.names.contains(&cluster) {
                     let mut finding = self.finding(
                         map.place(&path).unwrap_or(fallback.place),
@@ -361,10 +361,9 @@ fn named_clusters(node: &Node) -> Vec<(String, String)> {
 /// A filter that must see what a later one leaves, or must not see what an earlier one lets pass, is in the wrong place.
 fn check_order(filters: &[WasmFilter<'_>], findings: &mut Vec<Finding>) {
     for (at, later) in filters.iter().enumerate() {
-        let before = filters.iter().take(at);
+        let mut before = filters.iter().take(at);
         if let Some(earlier) = before
-            .filter(|earlier| earlier.member.filter.needs.order > later.member.filter.needs.order)
-            .last()
+            .rfind(|earlier| earlier.member.filter.needs.order > later.member.filter.needs.order)
         {
             let problem = format!("it must stand before {}", earlier.name);
             let order: Vec<&str> = suite::members()

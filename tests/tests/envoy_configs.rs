@@ -26,7 +26,12 @@ fn the_configurations_have_no_findings() {
         let outcome = check::check(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let findings: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
         assert!(findings.is_empty(), "{}: {findings:#?}", path.display());
-        assert!(outcome.filters >= 5, "{}: {} filters", path.display(), outcome.filters);
+        assert!(
+            outcome.filters >= 5,
+            "{}: {} filters",
+            path.display(),
+            outcome.filters
+        );
     }
 }
 
@@ -36,7 +41,8 @@ fn every_configuration_says_what_to_do_after_a_crash() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(
             text.matches("failure_policy: FAIL_RELOAD").count(),
-            text.matches("extensions.filters.http.wasm.v3.Wasm\n").count(),
+            text.matches("extensions.filters.http.wasm.v3.Wasm\n")
+                .count(),
             "{}",
             path.display()
         );
@@ -67,11 +73,19 @@ fn a_real_envoy_accepts_them_and_refuses_a_bent_one() {
                 let output = Command::new(envoy.path())
                     .args(["--mode", "validate", "--log-level", "error", "-c"])
                     .arg(&file)
-                    .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")])
+                    .envs([
+                        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+                        ("AWS_SECRET_ACCESS_KEY", "example"),
+                    ])
                     .output()
                     .unwrap();
                 let said = String::from_utf8_lossy(&output.stderr);
-                assert_eq!(output.status.success(), good, "{version} {}:\n{said}", path.display());
+                assert_eq!(
+                    output.status.success(),
+                    good,
+                    "{version} {}:\n{said}",
+                    path.display()
+                );
                 assert!(good || said.contains("did you mean `issuers`?"), "{said}");
             }
         }

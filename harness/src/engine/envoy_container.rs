@@ -108,9 +108,10 @@ fn build(envoy: &Envoy) -> Result<(String, String)> {
     ));
     let image = image.with_dockerfile_string(dockerfile);
     apart(|| {
-        Ok(drop(image.build_image_with(
-            BuildImageOptions::new().with_skip_if_exists(true),
-        )?))
+        image
+            .build_image_with(BuildImageOptions::new().with_skip_if_exists(true))
+            .map(drop)
+            .map_err(anyhow::Error::from)
     })
     .context("cannot build an image: is there a container engine?")?;
     Ok((NAME.to_owned(), envoy.version().to_owned()))

@@ -178,9 +178,12 @@ fn tampered(token: &str, part: Part) -> Option<String> {
     Some(parts.join("."))
 }
 
+/// Private keys in DER, by family and name.
+type KeysByName = HashMap<(String, String), Vec<u8>>;
+
 /// The private key of a name, as DER (PKCS#8 or PKCS#1).
 fn material(spec: &KeySpec) -> Result<Vec<u8>, String> {
-    static KEYS: Mutex<Option<HashMap<(String, String), Vec<u8>>>> = Mutex::new(None);
+    static KEYS: Mutex<Option<KeysByName>> = Mutex::new(None);
     let family = match spec.algorithm.as_str() {
         rsa if rsa.starts_with("RS") || rsa.starts_with("PS") => "RSA",
         other => other,
