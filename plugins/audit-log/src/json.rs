@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn items_are_separated_by_commas() {
         let mut out = Vec::new();
-        separated(&mut out, [1, 2, 3], |out, number_| number(out, number_));
+        separated(&mut out, [1, 2, 3], number);
         assert_eq!(out, b"1,2,3");
         quoted_number(&mut out, 4);
         assert_eq!(out, b"1,2,3\"4\"");
