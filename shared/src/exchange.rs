@@ -133,8 +133,7 @@ impl Exchange {
         self.0.host.set_header(map, name, value)
     }
 
-    /// Removes every value of a request header. Some hosts (nginx) only send an emptied header instead, so the value is emptied
-    /// first; see the host notes in the documentation.
+    /// Removes every value of a request header. nginx sends a removed header upstream all the same: see `docs/hosts.md`.
     ///
     /// # Errors
     /// The host's status.

@@ -11,8 +11,8 @@ use modelgate_harness::generate;
 
 /// Check everything: format, lints, generated files, and all tests on all engines.
 ///
-/// The tests are units, conformance with third-party data, scenarios on every engine, chains with real services, attacks, fuzzing and
-/// budgets. What cannot run here (no Envoy, no Docker, no data) is skipped, printed and counted; with CI=true it fails instead.
+/// The tests are units, conformance with third-party data, scenarios on every engine and chains with real
+/// services. What cannot run here (no Envoy, no Docker, no data) is skipped, printed and counted; with CI=true it fails instead.
 /// Exit code 0: all is well; 1: something is not.
 #[derive(Debug, Args)]
 pub struct Arguments {
