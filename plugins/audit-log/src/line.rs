@@ -16,20 +16,19 @@ const CUT: &[u8] = b",\"cut\":true";
 
 /// Writes `event` as one line, without a line break.
 pub fn write(event: &Event) -> Vec<u8> {
-    let mut line = b"{\"time_unix_ms\":".to_vec();
+    let mut line = Vec::with_capacity(1_024);
+    line.extend_from_slice(b"{\"time_unix_ms\":");
     json::number(&mut line, event.time_unix_ns / 1_000_000);
     let mut cut = false;
-    let mut member = Vec::new();
-    let mut add = |name: &str, write: &mut dyn FnMut(&mut Vec<u8>)| {
-        member.clear();
-        member.push(b',');
-        json::string(&mut member, name);
-        member.push(b':');
-        write(&mut member);
+    let mut add = |name: &'static str, write: &mut dyn FnMut(&mut Vec<u8>)| {
+        let before = line.len();
+        line.push(b',');
+        json::name(&mut line, name);
+        line.push(b':');
+        write(&mut line);
         // Room for the mark of a cut and the closing brace.
-        if line.len() + member.len() + CUT.len() < LARGEST {
-            line.append(&mut member);
-        } else {
+        if line.len() + CUT.len() >= LARGEST {
+            line.truncate(before);
             cut = true;
         }
     };

@@ -54,9 +54,9 @@ impl Otlp {
         out.extend_from_slice(b",\"severityNumber\":");
         json::number(&mut out, number);
         out.extend_from_slice(b",\"severityText\":");
-        json::string(&mut out, severity);
+        json::name(&mut out, severity);
         out.extend_from_slice(b",\"eventName\":");
-        json::string(&mut out, EVENT_NAME);
+        json::name(&mut out, EVENT_NAME);
         out.extend_from_slice(b",\"body\":{\"stringValue\":");
         json::string(&mut out, &summary(event));
         out.push(b'}');
@@ -70,26 +70,28 @@ impl Otlp {
         }
         out.extend_from_slice(b",\"attributes\":[");
         let mut first = true;
-        let mut add = |name: &str, value: &Value<'_>| {
+        let mut comma = |out: &mut Vec<u8>| {
             if !std::mem::take(&mut first) {
                 out.push(b',');
             }
-            attribute(&mut out, name, value);
         };
         event.fields(|field, value| match value {
             // Flat names: log stores index these, and not the members of a map.
             Value::Counts(counts) => {
                 for (kind, count) in counts {
-                    add(
-                        &format!("{}.{kind}", field.attribute),
-                        &Value::Number(count),
-                    );
+                    comma(&mut out);
+                    let name = format!("{}.{kind}", field.attribute);
+                    attribute(&mut out, &name, &Value::Number(count));
                 }
             }
-            value => add(field.attribute, &value),
+            value => {
+                comma(&mut out);
+                known_attribute(&mut out, field.attribute, &value);
+            }
         });
         if let Some(error) = error_type(event) {
-            add("error.type", &Value::Text(&error));
+            comma(&mut out);
+            known_attribute(&mut out, "error.type", &Value::Text(&error));
         }
         out.extend_from_slice(b"]}");
         out
@@ -103,7 +105,7 @@ impl Otlp {
         dropped_total: u64,
     ) -> Vec<u8> {
         let mut out = self.head.clone();
-        attribute(
+        known_attribute(
             &mut out,
             "modelgate.dropped_total",
             &Value::Number(dropped_total),
@@ -121,6 +123,17 @@ impl Otlp {
 fn attribute(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
     out.extend_from_slice(b"{\"key\":");
     json::string(out, name);
+    value_of(out, value);
+}
+
+/// One `KeyValue` under a name of this crate's own.
+fn known_attribute(out: &mut Vec<u8>, name: &'static str, value: &Value<'_>) {
+    out.extend_from_slice(b"{\"key\":");
+    json::name(out, name);
+    value_of(out, value);
+}
+
+fn value_of(out: &mut Vec<u8>, value: &Value<'_>) {
     out.extend_from_slice(b",\"value\":");
     any_value(out, value);
     out.push(b'}');

@@ -5,6 +5,8 @@
 //! only the operator has, it cannot be turned back by guessing; without one it is only as secret as the set of possible
 //! subjects is large.
 
+use std::cell::RefCell;
+
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -51,10 +53,22 @@ pub enum SubjectMode {
     Plain,
 }
 
+/// Pseudonyms that are remembered.
+const REMEMBERED: usize = 256;
+
 /// Turns the subjects of credentials into what may be recorded of them.
 pub struct Pseudonymizer {
     mode: SubjectMode,
     keyed: Option<Hmac<Sha256>>,
+    /// The last pseudonyms, each at a place that its subject chooses: the same callers come again and again.
+    known: RefCell<Vec<Option<Known>>>,
+}
+
+/// A pseudonym and whose it is.
+struct Known {
+    issuer: String,
+    subject: String,
+    pseudonym: Text<32>,
 }
 
 impl Pseudonymizer {
@@ -64,6 +78,7 @@ impl Pseudonymizer {
         Self {
             mode,
             keyed: Hmac::new_from_slice(key).ok(),
+            known: RefCell::default(),
         }
     }
 
@@ -75,26 +90,59 @@ impl Pseudonymizer {
         match self.mode {
             SubjectMode::Omit => None,
             SubjectMode::Plain => Some(Subject::Plain(Text::of(subject))),
-            SubjectMode::Hash => {
-                let mut mac = self.keyed.clone()?;
-                // The length keeps ("ab", "c") and ("a", "bc") apart.
-                mac.update(
-                    &u64::try_from(issuer.len())
-                        .unwrap_or(u64::MAX)
-                        .to_be_bytes(),
-                );
-                mac.update(issuer.as_bytes());
-                mac.update(subject.as_bytes());
-                let digest = mac.finalize().into_bytes();
-                let digits: String = digest
-                    .iter()
-                    .take(16)
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                Some(Subject::Hashed(Text::of(digits)))
-            }
+            SubjectMode::Hash => self.pseudonym(issuer, subject).map(Subject::Hashed),
         }
     }
+
+    fn pseudonym(&self, issuer: &str, subject: &str) -> Option<Text<32>> {
+        let place = place(issuer, subject);
+        let mut known = self.known.borrow_mut();
+        if let Some(Some(known)) = known.get(place)
+            && known.subject == subject
+            && known.issuer == issuer
+        {
+            return Some(known.pseudonym.clone());
+        }
+        let mut mac = self.keyed.clone()?;
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        mac.update(
+            &u64::try_from(issuer.len())
+                .unwrap_or(u64::MAX)
+                .to_be_bytes(),
+        );
+        mac.update(issuer.as_bytes());
+        mac.update(subject.as_bytes());
+        let digest = mac.finalize().into_bytes();
+        let digits = digest
+            .iter()
+            .take(16)
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(u32::from(digit), 16));
+        let pseudonym = Text::of(digits.collect::<String>());
+        // What is long would take much memory and comes seldom.
+        if issuer.len() + subject.len() <= 512 {
+            if known.is_empty() {
+                known.resize_with(REMEMBERED, || None);
+            }
+            if let Some(entry) = known.get_mut(place) {
+                *entry = Some(Known {
+                    issuer: issuer.to_owned(),
+                    subject: subject.to_owned(),
+                    pseudonym: pseudonym.clone(),
+                });
+            }
+        }
+        Some(pseudonym)
+    }
+}
+
+/// Where the pseudonym of a subject is remembered (FNV-1a). Subjects that share a place only take it from each other.
+fn place(issuer: &str, subject: &str) -> usize {
+    let bytes = issuer.bytes().chain(subject.bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    usize::try_from(hash).unwrap_or_default() % REMEMBERED
 }
 
 #[cfg(test)]
@@ -117,6 +165,22 @@ mod tests {
         assert_ne!(one, hashed("k", "https://other", "ann"));
         assert_ne!(one, hashed("k", "https://idp", "bob"));
         assert_ne!(hashed("k", "ab", "c"), hashed("k", "a", "bc"));
+    }
+
+    #[test]
+    fn a_remembered_pseudonym_is_that_of_its_own_subject() {
+        let pseudonymizer = Pseudonymizer::new(SubjectMode::Hash, b"k");
+        // More subjects than places: each place is taken from one by another, again and again.
+        for _ in 0..2 {
+            for number in 0..REMEMBERED * 4 {
+                let subject = format!("user-{number}");
+                let Some(Subject::Hashed(hash)) = pseudonymizer.subject("https://idp", &subject)
+                else {
+                    panic!("no pseudonym");
+                };
+                assert_eq!(hash.as_str(), hashed("k", "https://idp", &subject));
+            }
+        }
     }
 
     #[test]
