@@ -133,12 +133,19 @@ impl Exchange {
         self.0.host.set_header(map, name, value)
     }
 
-    /// Removes every value of a request header. nginx sends a removed header upstream all the same: see `docs/hosts.md`.
+    /// Removes every value of a request header. It is emptied first, because nginx hides a removed header from the filters and sends it
+    /// upstream with the value that it had (`docs/hosts.md`). What is known not to be there is only removed, and so is the length of the
+    /// body, which nginx writes itself.
     ///
     /// # Errors
-    /// The host's status.
+    /// The host's status; a security header that cannot be removed means: deny.
     pub fn remove_request_header(&self, name: &str) -> Result<(), Status> {
+        let absent = |block: &Rc<HeaderBlock>| block.first(name).is_none();
+        let known = self.0.maps[0].borrow().as_ref().is_some_and(absent);
         self.stale(Map::RequestHeaders);
+        if !known && !name.eq_ignore_ascii_case("content-length") {
+            self.0.host.set_header(Map::RequestHeaders, name, b"")?;
+        }
         self.0.host.remove_header(Map::RequestHeaders, name)
     }
 
