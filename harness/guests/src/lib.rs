@@ -1,11 +1,13 @@
 //! Filters on the `proxy-wasm` SDK that do what its published examples do, in one module: the `root_id` chooses.
 //!
-//! They use the SDK as its users do, panicking wrappers included, and see the host only through it.
+//! They use the SDK as its users do, panicking wrappers included, and see the host only through it. One more has a fault, to show what
+//! becomes of requests then.
 
 mod body;
 mod call;
 mod grpc;
 mod headers;
+mod panics;
 mod root;
 
 use proxy_wasm::traits::{HttpContext, RootContext};
@@ -33,6 +35,7 @@ fn filter(name: &str, context: u32) -> Option<Box<dyn HttpContext>> {
         "http_body" => Box::new(body::Body),
         "http_auth_random" => Box::new(call::AuthRandom),
         "http_parallel_call" => Box::new(call::Parallel::default()),
+        "panics" => Box::new(panics::Panics),
         "grpc_auth_random" => Box::new(grpc::AuthRandom),
         _ => return None,
     })
