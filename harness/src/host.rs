@@ -5,8 +5,10 @@
 //! and this host does not have makes them fail to load, never to run half.
 
 pub mod abi_0_2;
+mod chaos;
 mod engine;
 
+pub use chaos::{Chaos, Rates, Tally};
 pub use engine::{Limits, WasmCode};
 
 #[cfg(test)]

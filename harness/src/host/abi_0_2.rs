@@ -26,7 +26,7 @@ use wasmtime::{
     ExternType, Func, InstancePre, Linker, Memory, Module, ResourceLimiter, Store, TypedFunc, Val,
 };
 
-use super::Limits;
+use super::{Chaos, Limits};
 use crate::proxy::abi::{Answered, Status};
 use crate::proxy::{Callback, Guest, HostHandle, Trap};
 
@@ -45,6 +45,7 @@ pub struct State {
     allocator: Option<TypedFunc<u32, u32>>,
     fuel: u64,
     ceiling: Ceiling,
+    chaos: Option<Chaos>,
 }
 
 /// How far an instance may grow.
@@ -117,14 +118,6 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 /// The module of the host calls.
 const ENV: &str = "env";
 
-/// The raw number of what a host call answered.
-fn raw(answered: Answered<()>) -> u32 {
-    match answered {
-        Ok(()) => 0,
-        Err(status) => status.raw(),
-    }
-}
-
 /// One instance.
 pub struct Instance {
     store: Store<State>,
@@ -139,6 +132,7 @@ impl Instance {
         host: HostHandle,
         environment: BTreeMap<String, String>,
         limits: Limits,
+        chaos: Option<Chaos>,
     ) -> Result<Self, String> {
         let state = State {
             host,
@@ -149,6 +143,7 @@ impl Instance {
             ceiling: Ceiling {
                 memory_bytes: limits.memory_bytes,
             },
+            chaos,
         };
         let mut store = Store::new(module.module().engine(), state);
         store.limiter(|state| &mut state.ceiling);

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{CacheStore, Config, Engine, InstancePre, Linker, Module};
 
 use super::abi_0_2::{self, Instance, State};
+use super::chaos::Chaos;
 use crate::proxy::{Guest, GuestCode, HostHandle};
 
 /// What one instance may use.
@@ -36,6 +37,7 @@ pub struct WasmCode {
     identity: String,
     module: InstancePre<State>,
     limits: Limits,
+    chaos: Option<Chaos>,
 }
 
 impl WasmCode {
@@ -52,12 +54,33 @@ impl WasmCode {
     /// # Errors
     /// As [`WasmCode::load`].
     pub fn load_with(wasm: &[u8], limits: Limits) -> Result<Rc<dyn GuestCode>, String> {
+        Self::load_into(wasm, limits, None)
+    }
+
+    /// The same on a host that misbehaves, as far as [`Chaos`] is told to.
+    ///
+    /// # Errors
+    /// As [`WasmCode::load`].
+    pub fn load_into_chaos(
+        wasm: &[u8],
+        limits: Limits,
+        chaos: Chaos,
+    ) -> Result<Rc<dyn GuestCode>, String> {
+        Self::load_into(wasm, limits, Some(chaos))
+    }
+
+    fn load_into(
+        wasm: &[u8],
+        limits: Limits,
+        chaos: Option<Chaos>,
+    ) -> Result<Rc<dyn GuestCode>, String> {
         let identity = hex(&Sha256::digest(wasm));
         let module = linked(&identity, wasm)?;
         Ok(Rc::new(Self {
             identity,
             module,
             limits,
+            chaos,
         }))
     }
 }
@@ -72,7 +95,13 @@ impl GuestCode for WasmCode {
         host: HostHandle,
         environment: &BTreeMap<String, String>,
     ) -> Result<Box<dyn Guest>, String> {
-        let instance = Instance::start(&self.module, host, environment.clone(), self.limits);
+        let instance = Instance::start(
+            &self.module,
+            host,
+            environment.clone(),
+            self.limits,
+            self.chaos.clone(),
+        );
         instance.map(|instance| Box::new(instance) as Box<dyn Guest>)
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |caller: Caller<'_, State>, kind: u32, size_at: u32, flags_at: u32| {
             serve(caller, |guest| {
                 let size = guest.host().buffer_size(BufferKind::parse(kind)?)?;
-                guest.write_u32(size_at, size)?;
+                guest.tell_u32(size_at, size)?;
                 Ok(guest.write_u32(flags_at, 0)?)
             })
         },

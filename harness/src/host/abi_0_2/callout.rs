@@ -31,7 +31,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let token = guest
                     .host()
                     .http_call(&cluster, headers, &body, trailers, timeout_ms)?;
-                Ok(guest.write_u32(token_at, token)?)
+                Ok(guest.tell_u32(token_at, token)?)
             })
         },
     )?;

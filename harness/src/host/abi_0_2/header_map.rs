@@ -41,7 +41,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |caller: Caller<'_, State>, map: u32, size_at: u32| {
             serve(caller, |guest| {
                 let size = guest.host().header_map_size(MapKind::parse(map)?)?;
-                Ok(guest.write_u32(size_at, size)?)
+                Ok(guest.tell_u32(size_at, size)?)
             })
         },
     )?;

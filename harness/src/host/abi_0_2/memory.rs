@@ -3,8 +3,9 @@
 use wasmtime::Caller;
 
 use super::State;
+use crate::host::Chaos;
 use crate::proxy::HostHandle;
-use crate::proxy::abi::{Answered, Status};
+use crate::proxy::abi::{Answered, Status, StreamKind};
 
 /// Why a host call did not succeed.
 pub(super) enum Fault {
@@ -31,8 +32,14 @@ pub(super) fn serve(
     caller: Caller<'_, State>,
     act: impl FnOnce(&mut Guest<'_>) -> Served,
 ) -> wasmtime::Result<u32> {
+    let chaos = caller.data().chaos.clone();
+    let refusal = || chaos.as_ref().and_then(Chaos::refusal);
+    if let Some(status) = refusal() {
+        return Ok(status);
+    }
     match act(&mut Guest(caller)) {
-        Ok(()) => Ok(0),
+        // Made, and yet said to have failed.
+        Ok(()) => Ok(refusal().unwrap_or(0)),
         Err(Fault::Refused(status)) => Ok(status.raw()),
         Err(Fault::Trap(trap)) => Err(trap),
     }
@@ -84,8 +91,35 @@ impl<'a> Guest<'a> {
         self.write(at, &value.to_le_bytes())
     }
 
+    /// Tells the guest a number.
+    pub fn tell_u32(&mut self, at: u32, value: u32) -> Answered<()> {
+        let told = self.chaos().map(|chaos| chaos.number(value.into()));
+        let [a, b, c, d, ..] = told.unwrap_or(value.into()).to_le_bytes();
+        self.write(at, &[a, b, c, d])
+    }
+
+    /// Tells the guest a number.
+    pub fn tell_u64(&mut self, at: u32, value: u64) -> Answered<()> {
+        let told = self.chaos().map(|chaos| chaos.number(value));
+        self.write_u64(at, told.unwrap_or(value))
+    }
+
+    /// Lets a stream go on.
+    pub fn resume(&self, kind: StreamKind) -> Answered<()> {
+        if let Some(chaos) = self.chaos() {
+            chaos.resumes(kind);
+        }
+        self.host().resume(kind)
+    }
+
+    fn chaos(&self) -> Option<&Chaos> {
+        self.0.data().chaos.as_ref()
+    }
+
     /// Hands bytes over in memory of the guest's allocator. No bytes are a null pointer.
     pub fn give(&mut self, bytes: &[u8], pointer_at: u32, size_at: u32) -> Served {
+        let spoiled = self.chaos().and_then(|chaos| chaos.bytes(bytes));
+        let bytes = spoiled.as_deref().unwrap_or(bytes);
         let size = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
         let mut pointer = 0;
         if size > 0 {

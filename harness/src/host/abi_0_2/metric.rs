@@ -15,7 +15,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let kind = MetricKind::parse(kind)?;
                 let name = guest.bytes(name, name_size)?;
                 let number = guest.host().define_metric(kind, &name)?;
-                Ok(guest.write_u32(number_at, number)?)
+                Ok(guest.tell_u32(number_at, number)?)
             })
         },
     )?;
@@ -43,7 +43,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |caller: Caller<'_, State>, metric: u32, value_at: u32| {
             serve(caller, |guest| {
                 let value = guest.host().metric(metric)?;
-                Ok(guest.write_u64(value_at, value)?)
+                Ok(guest.tell_u64(value_at, value)?)
             })
         },
     )?;

@@ -19,7 +19,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let key = guest.bytes(key, key_size)?;
                 let (value, cas) = guest.host().shared(&key)?;
                 guest.give(&value, pointer_at, size_at)?;
-                Ok(guest.write_u32(cas_at, cas)?)
+                Ok(guest.tell_u32(cas_at, cas)?)
             })
         },
     )?;

@@ -2,7 +2,8 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::{ENV, State, raw};
+use super::memory::serve;
+use super::{ENV, State};
 use crate::proxy::abi::{Status, StreamKind};
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -10,14 +11,16 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         ENV,
         "proxy_continue_stream",
         |caller: Caller<'_, State>, kind: u32| {
-            raw(StreamKind::parse(kind).and_then(|kind| caller.data().host.resume(kind)))
+            serve(caller, |guest| Ok(guest.resume(StreamKind::parse(kind)?)?))
         },
     )?;
     linker.func_wrap(
         ENV,
         "proxy_close_stream",
         |caller: Caller<'_, State>, kind: u32| {
-            raw(StreamKind::parse(kind).and_then(|kind| caller.data().host.close(kind)))
+            serve(caller, |guest| {
+                Ok(guest.host().close(StreamKind::parse(kind)?)?)
+            })
         },
     )?;
     for (name, kind) in [
@@ -25,25 +28,26 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         ("proxy_continue_response", StreamKind::Response),
     ] {
         linker.func_wrap(ENV, name, move |caller: Caller<'_, State>| {
-            raw(caller.data().host.resume(kind))
+            serve(caller, |guest| Ok(guest.resume(kind)?))
         })?;
     }
     linker.func_wrap(
         ENV,
         "proxy_clear_route_cache",
         |caller: Caller<'_, State>| {
-            raw(caller
-                .data()
-                .host
-                .foreign(b"clear_route_cache", b"")
-                .map(|_| ()))
+            serve(caller, |guest| {
+                guest.host().foreign(b"clear_route_cache", b"")?;
+                Ok(())
+            })
         },
     )?;
     linker.func_wrap(
         ENV,
         "proxy_set_effective_context",
         |caller: Caller<'_, State>, context: u32| {
-            raw(caller.data().host.set_effective_context(context))
+            serve(caller, |guest| {
+                Ok(guest.host().set_effective_context(context)?)
+            })
         },
     )?;
     // Contexts are never kept alive by their guest, so none waits to be done.

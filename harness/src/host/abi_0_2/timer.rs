@@ -3,14 +3,16 @@
 use wasmtime::{Caller, Linker};
 
 use super::memory::serve;
-use super::{ENV, State, raw};
+use super::{ENV, State};
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(
         ENV,
         "proxy_set_tick_period_milliseconds",
         |caller: Caller<'_, State>, period_ms: u32| {
-            raw(caller.data().host.set_tick_period(period_ms))
+            serve(caller, |guest| {
+                Ok(guest.host().set_tick_period(period_ms)?)
+            })
         },
     )?;
     linker.func_wrap(
@@ -19,7 +21,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |caller: Caller<'_, State>, time_at: u32| {
             serve(caller, |guest| {
                 let now = guest.host().now_ns();
-                Ok(guest.write_u64(time_at, now)?)
+                Ok(guest.tell_u64(time_at, now)?)
             })
         },
     )?;
