@@ -5,6 +5,7 @@
 //! whose expectation could not be checked are refused, with path and place, all at once. The format is described in docs/scenarios.md.
 
 pub mod chain;
+pub mod engines;
 pub mod expect;
 mod template;
 pub mod token;
@@ -19,7 +20,8 @@ use crate::yaml::read::{At, Problem, Report};
 use crate::yaml::{Node, YamlError};
 
 pub use chain::{ChainEntry, Config, Gateway, Route, VirtualHost, Wasm};
-pub use expect::{Divergence, EngineName, Expect, StepExpect};
+pub use engines::{Divergence, EngineKind, EngineName};
+pub use expect::{Expect, StepExpect};
 pub use traffic::{Body, Chunk, Headers, Request, Start, Step, Traffic};
 pub use upstream::{Answer, Cluster, End, Reply};
 
@@ -63,6 +65,7 @@ pub struct ScenarioFile {
     about: String,
     tokens: bool,
     filters: Vec<String>,
+    guests: bool,
 }
 
 impl ScenarioFile {
@@ -83,6 +86,7 @@ impl ScenarioFile {
             about: String::new(),
             tokens: false,
             filters: Vec::new(),
+            guests: false,
         };
         // A fixed instant, and stand-ins for keys and tokens: what is wrong with a file does not depend on the time.
         let scenario = file.fill(1_700_000_000, template::Minting::Pretend)?;
@@ -93,6 +97,10 @@ impl ScenarioFile {
             .filter_map(ChainEntry::suite)
             .map(str::to_owned)
             .collect();
+        file.guests = scenario
+            .chain
+            .iter()
+            .any(|entry| matches!(entry.wasm, Wasm::Guests));
         file.about = scenario.about;
         Ok(file)
     }
@@ -115,6 +123,11 @@ impl ScenarioFile {
     /// Whether a filter of the suite is in its chain.
     pub fn uses(&self, filter: &str) -> bool {
         self.filters.iter().any(|name| name == filter)
+    }
+
+    /// Whether one of the harness's guests is in its chain.
+    pub fn uses_guests(&self) -> bool {
+        self.guests
     }
 
     /// The scenario at an instant (unix time in seconds): keys generated, tokens minted, templates filled in.
@@ -265,7 +278,7 @@ impl Restriction {
         let engines: Vec<EngineName> = engines.iter().filter_map(EngineName::read).collect();
         let because = fields
             .need("because")
-            .and_then(|at| expect::read_reason(&at));
+            .and_then(|at| engines::read_reason(&at));
         fields.close();
         if engines.is_empty() {
             return at.refuse("name at least one engine");

@@ -62,6 +62,6 @@ pub fn member(name: &str) -> Option<Member> {
 pub fn needs_stop_iteration(wasm: &Wasm) -> bool {
     match wasm {
         Wasm::Suite(name) => member(name).is_some_and(|member| member.filter.needs.buffers_request),
-        Wasm::File(_) => false,
+        Wasm::Guests | Wasm::File(_) => false,
     }
 }

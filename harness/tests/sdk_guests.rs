@@ -1,15 +1,13 @@
 //! Filters on the `proxy-wasm` Rust SDK run on the host as its users expect: `harness/guests` does what the SDK's own examples do.
 //!
-//! The guests are built here, once, for wasm32-wasip1.
 #![cfg(feature = "wasmtime")]
 #![allow(clippy::expect_used)] // helpers of tests, like tests, fail by panicking
 
-use std::path::Path;
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use modelgate_harness::artifacts::{Workspace, build_guests};
 use modelgate_harness::host::WasmCode;
 use modelgate_harness::proxy::{
     Answer, FilterSpec, Gateway, GuestCode, PathMatch, Reply, Request, Route, Script, VirtualHost,
@@ -19,25 +17,9 @@ use modelgate_harness::proxy::{
 fn guests() -> Rc<dyn GuestCode> {
     static WASM: OnceLock<Vec<u8>> = OnceLock::new();
     let wasm = WASM.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--locked",
-                "--release",
-                "--target",
-                "wasm32-wasip1",
-                "--target-dir",
-            ])
-            .arg(&target)
-            .current_dir(folder)
-            .status()
-            .expect("cargo runs");
-        assert!(built.success(), "the guests do not build");
-        std::fs::read(target.join("wasm32-wasip1/release/guests.wasm"))
-            .expect("the guests are there")
+        let workspace = Workspace::locate().expect("the workspace is here");
+        let built = build_guests(&workspace).expect("the guests build");
+        std::fs::read(built.path).expect("the guests are there")
     });
     WasmCode::load(wasm).expect("the guests load")
 }

@@ -1,4 +1,4 @@
-//! Every scenario file on every engine, one test each: `FILE::ENGINE`.
+//! Every scenario file on every engine, one test each: `FILE::ENGINE`. The page about scenarios is one of the files: its examples run too.
 //!
 //! An engine that cannot be had here is a printed, counted skip (an ignored test), and a failure where `CI=true`.
 
@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use modelgate_harness::artifacts::{self, FILTERS, Profile, Workspace};
+use modelgate_harness::artifacts::{self, Workspace};
 use modelgate_harness::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_harness::envoy_release;
-use modelgate_harness::scenario::{EngineName, ScenarioFile};
+use modelgate_harness::scenario::{EngineName, ScenarioError, ScenarioFile};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -28,13 +28,16 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     let workspace = Workspace::locate()?;
     let mut files = Vec::new();
     let mut trials = Vec::new();
-    for path in scenario_files(&workspace.root) {
+    let read = scenario_files(&workspace.root).into_iter().map(|path| {
         let name = path
             .strip_prefix(&workspace.root)
             .unwrap_or(&path)
             .display()
             .to_string();
-        match ScenarioFile::read(&path) {
+        (name, ScenarioFile::read(&path))
+    });
+    for (name, file) in read.chain(examples(&workspace.root)?) {
+        match file {
             Ok(file) => files.push((name, Arc::new(file))),
             Err(error) => trials.push(Trial::test(name, move || {
                 Err(Failed::from(error.to_string()))
@@ -85,12 +88,8 @@ fn names() -> Vec<EngineName> {
 type Opened = BTreeMap<String, Result<Arc<dyn Engine>, String>>;
 
 fn engines(workspace: &Workspace, files: &[(String, Arc<ScenarioFile>)]) -> anyhow::Result<Opened> {
-    let used: Vec<&str> = FILTERS
-        .into_iter()
-        .filter(|name| files.iter().any(|(_, file)| file.uses(name)))
-        .collect();
-    artifacts::build(workspace, &used, Profile::Release)?;
-    let wasm = Arc::new(WasmFolder(workspace.target.join("modelgate")));
+    let used: Vec<&ScenarioFile> = files.iter().map(|(_, file)| file.as_ref()).collect();
+    let wasm = Arc::new(WasmFolder(artifacts::build_for(workspace, &used)?));
     let mut engines = BTreeMap::new();
     for name in names() {
         let engine = open(&name, wasm.clone(), &|message| eprintln!("{message}"));
@@ -127,6 +126,21 @@ fn scenario_files(root: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// The whole scenarios among the examples of docs/scenarios.md.
+fn examples(root: &Path) -> anyhow::Result<Vec<(String, Result<ScenarioFile, ScenarioError>)>> {
+    const PAGE: &str = "docs/scenarios.md";
+    let path = root.join(PAGE);
+    let page = std::fs::read_to_string(&path)?;
+    let blocks = page.split("```yaml\n").skip(1);
+    let examples: Vec<_> = blocks
+        .filter_map(|block| block.split("```").next())
+        .filter(|block| block.starts_with("about:"))
+        .map(|block| (PAGE.to_owned(), ScenarioFile::parse(&path, block)))
+        .collect();
+    anyhow::ensure!(!examples.is_empty(), "{PAGE} has no example that runs");
+    Ok(examples)
 }
 
 fn run(engine: &dyn Engine, file: &ScenarioFile) -> Result<(), Failed> {

@@ -1,13 +1,13 @@
 //! The chain of filters and the routes of a scenario.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
 use super::upstream::Cluster;
 use super::{UPSTREAM, traffic};
-use crate::artifacts::FILTERS;
+use crate::artifacts::{FILTERS, GUESTS, file_name};
 use crate::yaml::read::{At, Fields};
 
 /// One filter of the chain.
@@ -36,8 +36,21 @@ pub struct ChainEntry {
 pub enum Wasm {
     /// A filter of the suite, by name (`jwt-auth`).
     Suite(String),
+    /// The harness's guests (`harness/guests`), of which `root_id` chooses one.
+    Guests,
     /// A file, relative to the scenario's folder.
     File(PathBuf),
+}
+
+impl Wasm {
+    /// Its file: `modules` is the folder with what is built, `folder` the scenario's.
+    pub fn file(&self, modules: &Path, folder: &Path) -> PathBuf {
+        match self {
+            Self::Suite(name) => modules.join(file_name(name)),
+            Self::Guests => modules.join(file_name(GUESTS)),
+            Self::File(path) => folder.join(path),
+        }
+    }
 }
 
 /// The configuration that a filter is given.
@@ -177,16 +190,13 @@ impl ChainEntry {
     pub fn suite(&self) -> Option<&str> {
         match &self.wasm {
             Wasm::Suite(name) => Some(name),
-            Wasm::File(_) => None,
+            Wasm::Guests | Wasm::File(_) => None,
         }
     }
 
     fn read(at: &At<'_>) -> Option<Self> {
         let mut fields = at.fields()?;
-        let wasm = fields
-            .take("wasm")
-            .and_then(|at| at.text())
-            .map(PathBuf::from);
+        let wasm = fields.take("wasm").and_then(|at| at.text());
         let alias = fields.take("as").and_then(|at| at.text());
         let envoy = fields.take("envoy");
         let as_struct = fields
@@ -199,11 +209,12 @@ impl ChainEntry {
         };
         let filter = key.text.clone();
         let code = match wasm {
-            Some(path) => Wasm::File(path),
+            Some(path) if path == GUESTS => Wasm::Guests,
+            Some(path) => Wasm::File(path.into()),
             None if FILTERS.contains(&filter.as_str()) => Wasm::Suite(filter.clone()),
             None => {
                 return config.refuse(format!(
-                    "no filter of the suite ({}); for another give `wasm: path/to/file.wasm`",
+                    "no filter of the suite ({}); for another give `wasm: path/to/file.wasm`, or `wasm: guests` for one of harness/guests",
                     FILTERS.join(", ")
                 ));
             }
@@ -211,7 +222,7 @@ impl ChainEntry {
         // The filters' own name is in snake case, as module names must be on some hosts.
         let id = match &code {
             Wasm::Suite(name) => name.replace('-', "_"),
-            Wasm::File(_) => filter.clone(),
+            Wasm::Guests | Wasm::File(_) => filter.clone(),
         };
         let mut entry = Self {
             name: alias.unwrap_or_else(|| filter.clone()),
