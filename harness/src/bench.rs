@@ -5,24 +5,57 @@
 //! (all its threads, from the kernel's accounting) divided by the requests that it answered. Where the machine has two
 //! processors, the Envoys are bound to one and load and upstream to the other.
 //!
+//! Beside it, what filters execute for a request, counted by the embedded host: `instructions` (feature `wasmtime`).
+//!
 //! Read the ratios of one run. Absolute figures move with the machine, and by a third between runs on a shared one.
 
 pub mod case;
+#[cfg(feature = "wasmtime")]
+pub mod instructions;
 pub mod load;
 pub mod rounds;
 pub mod server;
 pub mod table;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
 use crate::envoy_release::Envoy;
-use case::Variant;
+use case::{Case, Variant};
 use load::Load;
 use rounds::{Rounds, Sample};
 use server::{Place, Server};
+
+/// The case without a filter.
+pub const BARE: &str = "bare";
+
+/// Reads the case `name` in `folder`, with tokens that are good now.
+///
+/// # Errors
+/// If there is none, or it is not a case.
+pub fn read(folder: &Path, name: &str) -> Result<Case> {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let path = folder.join(format!("{name}.yaml"));
+    Case::read(&path, now_s).with_context(|| path.display().to_string())
+}
+
+/// All cases in `folder` but the bare one, in the order of their names.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let yaml = path.extension().is_some_and(|ending| ending == "yaml");
+        names.extend(name.filter(|name| yaml && *name != BARE).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
 
 /// How a run is made.
 #[derive(Clone, Copy, Debug)]

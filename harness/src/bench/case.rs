@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
 use crate::envoy_config::{self, Places};
-use crate::scenario::{Body, Request, Scenario, ScenarioFile, Step, UPSTREAM, Wasm};
+use crate::scenario::{Body, Request, Scenario, ScenarioFile, Step, UPSTREAM};
 
 /// Something that is measured, with what it is compared to.
 #[derive(Clone, Debug)]
@@ -84,6 +84,12 @@ impl Case {
 }
 
 impl Variant {
+    /// What the case is written as.
+    #[must_use]
+    pub const fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
     /// The request without a filter, answered by the route itself: what filters of a few lines are compared on.
     #[must_use]
     pub fn directly(&self) -> Self {
@@ -130,10 +136,7 @@ impl Variant {
             places.clusters.insert(name.clone(), upstream_port);
         }
         for entry in &self.scenario.chain {
-            let file = match &entry.wasm {
-                Wasm::Suite(name) => wasm.join(format!("{}.wasm", name.replace('-', "_"))),
-                Wasm::File(file) => self.scenario.folder.join(file),
-            };
+            let file = entry.wasm.file(wasm, &self.scenario.folder);
             places.wasm.insert(entry.name.clone(), module(&file)?);
         }
         let mut bootstrap = envoy_config::bootstrap(&self.scenario, &places);
@@ -215,7 +218,11 @@ pub fn upstream() -> Json {
                     "direct_response": {"status": 200, "body": {"inline_string": r#"{"outputs":[{"name":"y","shape":[1],"data":[0.5]}]}"#}},
                     "response_headers_to_add": [{"header": {"key": "content-type", "value": "application/json"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
                 }]}]},
-                "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
+                "http_filters": [{
+                    // Waits for the end of the request: Envoy closes a connection whose request it has answered before its end.
+                    "name": "envoy.filters.http.buffer",
+                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": 1_048_576},
+                }, {"name": "envoy.filters.http.router", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
             },
         }]}],
     }]}})

@@ -1,5 +1,10 @@
 //! The figures as Markdown.
 
+#[cfg(feature = "wasmtime")]
+use std::collections::BTreeMap;
+
+#[cfg(feature = "wasmtime")]
+use super::instructions::{Budgets, Cost};
 use super::rounds::Rounds;
 
 /// One line of the table: a case, and Envoy's own filter where there is one.
@@ -50,6 +55,26 @@ pub fn beside_reference(base: &Rounds, reference: &Rounds, variants: &[&Rounds])
             variant.name,
             variant.median(),
             added / reference.added(base)
+        ));
+    }
+    table
+}
+
+/// What each case executes for a request.
+#[cfg(feature = "wasmtime")]
+pub fn work(costs: &BTreeMap<String, Cost>, budgets: &Budgets) -> String {
+    let mut table = String::from(
+        "| | instructions | budget | of these in the background | entries | host calls |\n|---|---|---|---|---|---|\n",
+    );
+    let hundredths = |count: u64| format!("{}.{:02}", count / 100, count % 100);
+    for (name, cost) in costs {
+        let budget = budgets.instructions.get(name).copied().unwrap_or_default();
+        table.push_str(&format!(
+            "| {name} | {} | {budget} | {} | {} | {} |\n",
+            cost.instructions,
+            cost.background,
+            hundredths(cost.entries),
+            hundredths(cost.host_calls)
         ));
     }
     table

@@ -1,5 +1,7 @@
 //! `modelgate bench`: what the filters cost, as tables on the terminal and in docs/performance.md.
 
+#[cfg(feature = "wasmtime")]
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,17 +12,17 @@ use modelgate_harness::artifacts::{FILTERS, Profile, Workspace, build};
 use modelgate_harness::bench::case::{Case, Variant};
 use modelgate_harness::bench::rounds::Rounds;
 use modelgate_harness::bench::table::{Row, beside_native, beside_reference, replace_between};
-use modelgate_harness::bench::{Plan, measure};
+use modelgate_harness::bench::{self, BARE, Plan, measure};
+#[cfg(feature = "wasmtime")]
+use modelgate_harness::bench::{instructions, table};
 use modelgate_harness::envoy_release::Envoy;
 
 /// The filters that show what the kit itself costs.
 const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];
 
-/// The case without a filter.
-const BARE: &str = "bare";
-
-/// Measure what the filters cost on a real Envoy, beside Envoy's own filters.
+/// Measure what the filters cost: instructions, and CPU time on a real Envoy beside Envoy's own filters.
 ///
+/// Instructions (wasmtime's fuel), entries and host calls of a request are counted on the embedded host, and are the same on every machine.
 /// CPU time of the Envoy process per request, with one worker, in interleaved rounds. Takes several minutes; leave the machine alone meanwhile.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -42,20 +44,20 @@ pub struct Arguments {
     /// Use the filters in this folder as they are, instead of building them.
     #[arg(long, value_name = "FOLDER")]
     wasm: Option<PathBuf>,
-    /// Write the tables to docs/performance.md too.
+    /// Only count what filters execute (on the embedded host, without an Envoy).
+    #[arg(long)]
+    instructions: bool,
+    /// Write the tables to docs/performance.md too, and, when no case is named, the budgets to tests/budgets.json.
     #[arg(long)]
     write: bool,
 }
 
 /// Measures; see [`Arguments`].
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    if !cfg!(feature = "mint") {
-        return super::rebuilt::run(&["mint"]);
+    if !cfg!(all(feature = "mint", feature = "wasmtime")) {
+        return super::rebuilt::run(&["mint", "wasmtime"]);
     }
-    let progress = |text: &str| eprintln!("{text}");
     let workspace = Workspace::locate()?;
-    let envoy = Envoy::find(arguments.envoy.as_deref(), &progress)?;
-    envoy.require_wasm()?;
     let wasm = match &arguments.wasm {
         Some(folder) => folder.clone(),
         None => {
@@ -64,74 +66,103 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             workspace.target.join("modelgate")
         }
     };
+    let folder = workspace.root.join("tests/bench");
+    let mut tables = vec![("work", work_table(arguments, &workspace, &folder, &wasm)?)];
+    if !arguments.instructions {
+        tables.extend(cpu_tables(arguments, &folder, &wasm)?);
+    }
+    if arguments.write {
+        let page = workspace.root.join("docs/performance.md");
+        let mut text =
+            std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
+        for (name, table) in tables {
+            text = replace_between(&text, name, &table).with_context(|| {
+                format!("{} lacks the marks of the table {name}", page.display())
+            })?;
+        }
+        std::fs::write(&page, text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What filters execute, from the embedded host; with `--write` the budgets are written anew.
+#[cfg(feature = "wasmtime")]
+fn work_table(
+    arguments: &Arguments,
+    workspace: &Workspace,
+    folder: &Path,
+    wasm: &Path,
+) -> Result<String> {
+    let mut costs = BTreeMap::new();
+    let mut filters = String::new();
+    for name in names(arguments, folder)? {
+        eprintln!("counting: {name}");
+        let (cost, by_filter) = instructions::count(&bench::read(folder, &name)?, wasm)?;
+        if by_filter.len() > 1 {
+            filters = table::work(&by_filter, &instructions::Budgets::default());
+        }
+        costs.insert(name, cost);
+    }
+    let file = workspace.root.join(instructions::BUDGETS);
+    let budgets = if arguments.write && arguments.cases.is_empty() {
+        let budgets = instructions::Budgets::above(&costs, &instructions::module_bytes(wasm)?);
+        std::fs::write(&file, serde_json::to_string_pretty(&budgets)? + "\n")?;
+        budgets
+    } else {
+        instructions::Budgets::read(&file)?
+    };
+    let table = table::work(&costs, &budgets);
+    println!("\n{table}\n{filters}");
+    Ok(table)
+}
+
+#[cfg(not(feature = "wasmtime"))]
+fn work_table(_: &Arguments, _: &Workspace, _: &Path, _: &Path) -> Result<String> {
+    anyhow::bail!("counting instructions needs a build with the feature `wasmtime`")
+}
+
+/// CPU time of a real Envoy: of the kit beside filters without it, and of the filters beside Envoy's own.
+fn cpu_tables(
+    arguments: &Arguments,
+    folder: &Path,
+    wasm: &Path,
+) -> Result<[(&'static str, String); 2]> {
+    let progress = |text: &str| eprintln!("{text}");
+    let envoy = Envoy::find(arguments.envoy.as_deref(), &progress)?;
+    envoy.require_wasm()?;
     let plan = Plan {
         rounds: arguments.rounds.max(1),
         turn: Duration::from_millis(arguments.turn_ms.max(10)),
         connections: arguments.connections.max(1),
     };
-    let folder = workspace.root.join("tests/bench");
-    let bare = read(&folder, BARE)?;
+    let bare = bench::read(folder, BARE)?;
 
     let direct = bare.main.directly();
     let twins = TWINS
         .iter()
-        .map(|name| direct.with_module(&wasm, name))
+        .map(|name| direct.with_module(wasm, name))
         .collect::<Result<Vec<Variant>>>()?;
     let variants: Vec<&Variant> = std::iter::once(&direct).chain(&twins).collect();
-    let kit = kit_table(&measure(&envoy, &wasm, &variants, plan, &progress)?)?;
+    let kit = kit_table(&measure(&envoy, wasm, &variants, plan, &progress)?)?;
     println!("\n{kit}");
 
     let mut cases = vec![bare];
-    for name in names(arguments, &folder)? {
-        cases.push(read(&folder, &name)?);
+    for name in names(arguments, folder)? {
+        cases.push(bench::read(folder, &name)?);
     }
     let variants: Vec<&Variant> = cases.iter().flat_map(Case::variants).collect();
-    let filters = filters_table(&cases, &measure(&envoy, &wasm, &variants, plan, &progress)?)?;
+    let filters = filters_table(&cases, &measure(&envoy, wasm, &variants, plan, &progress)?)?;
     println!("\n{filters}");
-
-    if arguments.write {
-        let page = workspace.root.join("docs/performance.md");
-        let text = std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
-        let text = replace_between(&text, "kit", &kit)
-            .and_then(|text| replace_between(&text, "filters", &filters));
-        std::fs::write(
-            &page,
-            text.with_context(|| format!("{} lacks the marks of a table", page.display()))?,
-        )?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn read(folder: &Path, name: &str) -> Result<Case> {
-    let now_s = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_secs();
-    let path = folder.join(format!("{name}.yaml"));
-    Case::read(&path, now_s).with_context(|| path.display().to_string())
+    Ok([("kit", kit), ("filters", filters)])
 }
 
 /// The cases that were asked for, or all that there are, in the order of their names.
 fn names(arguments: &Arguments, folder: &Path) -> Result<Vec<String>> {
-    if !arguments.cases.is_empty() {
-        return Ok(arguments.cases.clone());
+    if arguments.cases.is_empty() {
+        bench::names(folder)
+    } else {
+        Ok(arguments.cases.clone())
     }
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        let name = path
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-            && name != BARE
-        {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
 }
 
 fn find<'a>(measured: &'a [Rounds], name: &str) -> Result<&'a Rounds> {

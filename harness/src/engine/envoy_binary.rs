@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::envoy::{self, ARGUMENTS, Launch, Launcher, Running};
 use super::{Engine, Observations, WasmFiles};
 use crate::envoy_release::Envoy;
-use crate::scenario::expect::EngineKind;
+use crate::scenario::EngineKind;
 use crate::scenario::{EngineName, Scenario};
 
 /// Runs scenarios on an Envoy binary.

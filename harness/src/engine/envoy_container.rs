@@ -17,7 +17,7 @@ use testcontainers::{Container, CopyTargetOptions, GenericBuildableImage, Generi
 use super::envoy::{self, ARGUMENTS, Launch, Launcher, Running};
 use super::{Engine, Observations, WasmFiles};
 use crate::envoy_release::Envoy;
-use crate::scenario::expect::EngineKind;
+use crate::scenario::EngineKind;
 use crate::scenario::{EngineName, Scenario};
 
 /// Names a public image to be used instead of the one that is built here.

@@ -7,8 +7,8 @@ use super::envoy_binary::EnvoyBinary;
 use super::simulated::Simulated;
 use super::{Engine, WasmFiles};
 use crate::envoy_release::Envoy;
+use crate::scenario::EngineKind;
 use crate::scenario::EngineName;
-use crate::scenario::expect::EngineKind;
 
 /// Why an engine cannot be had here.
 #[derive(Debug)]

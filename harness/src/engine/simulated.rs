@@ -3,7 +3,8 @@
 //! The same steps as against a real Envoy, with the same servers' scripts; nothing waits, and a run repeats exactly. What the HTTP stacks of
 //! a real client and a real server add (`content-length`, `transfer-encoding`) is added here too, because filters see it.
 
-mod servers;
+pub(crate) mod servers;
+mod work;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,15 +18,18 @@ use serde_json::{Map, Value as Json};
 use super::{Ended, Engine, Exchange, Observations, WasmFiles, compare, patience};
 
 use crate::proxy::{
-    self, FilterSpec, Gateway, GuestCode, Metric, NativeCode, Outcome, StreamId, profile, protobuf,
+    self, Builder, FilterSpec, Gateway, GuestCode, Metric, NativeCode, Outcome, StreamId,
+    access_log, profile, protobuf,
 };
+use crate::scenario::EngineKind;
 use crate::scenario::chain::{FailurePolicy, PathMatch, Switches};
-use crate::scenario::expect::EngineKind;
 use crate::scenario::{
     Body, ChainEntry, Config, EngineName, Request, Scenario, Step, Traffic, VirtualHost, Wasm,
 };
 use crate::suite;
 use servers::Servers;
+
+pub use work::Work;
 
 /// Between the start of the proxy and the first request.
 const WARM_UP: Duration = Duration::from_millis(100);
@@ -77,17 +81,38 @@ impl Simulated {
             _ => module(&self.wasm.file(scenario, wasm)?),
         }
     }
+
+    /// A scenario's gateway with the world around it, before the first step. `trace` records every callback and host call.
+    fn play<'a>(
+        &self,
+        scenario: &'a Scenario,
+        trace: bool,
+    ) -> Result<Result<Play<'a>, proxy::BuildError>> {
+        let servers = Servers::new(&scenario.clusters);
+        let builder = builder(scenario, &servers, &|entry| {
+            self.code(scenario, &entry.wasm)
+        })?;
+        let builder = builder.trace(trace);
+        Ok(builder.build().map(|gateway| Play {
+            gateway,
+            servers,
+            scenario,
+            running: Vec::new(),
+        }))
+    }
 }
 
+/// The code in a module's file.
 #[cfg(feature = "wasmtime")]
-fn module(path: &std::path::Path) -> Result<Rc<dyn GuestCode>> {
+pub(crate) fn module(path: &std::path::Path) -> Result<Rc<dyn GuestCode>> {
     let wasm = std::fs::read(path).with_context(|| path.display().to_string())?;
     crate::host::WasmCode::load(&wasm)
         .map_err(|problem| anyhow::anyhow!("{}: {problem}", path.display()))
 }
 
+/// The code in a module's file, which this build cannot run.
 #[cfg(not(feature = "wasmtime"))]
-fn module(path: &std::path::Path) -> Result<Rc<dyn GuestCode>> {
+pub(crate) fn module(path: &std::path::Path) -> Result<Rc<dyn GuestCode>> {
     anyhow::bail!(
         "{}: modules need a build with the feature `wasmtime`",
         path.display()
@@ -106,37 +131,14 @@ impl Engine for Simulated {
     }
 
     fn run(&self, scenario: &Scenario) -> Result<Observations> {
-        let servers = Servers::new(&scenario.clusters);
-        let mut rules = profile::ENVOY;
-        if let Some(bytes) = scenario.gateway.buffer_limit_bytes {
-            rules.buffer_limit_bytes = usize::try_from(bytes)?;
-        }
-        let mut builder = Gateway::builder()
-            .profile(rules)
-            .network(servers.network())
-            .workers(usize::try_from(scenario.gateway.workers)?.max(1))
-            .now_ns(scenario.now_s.saturating_mul(1_000_000_000))
-            .log_level(proxy::abi::LogLevel::Debug);
-        for host in &scenario.virtual_hosts {
-            builder = builder.virtual_host(virtual_host(host));
-        }
-        for entry in &scenario.chain {
-            builder = builder.filter(filter(entry, scenario, self.code(scenario, &entry.wasm)?));
-        }
-        let gateway = match builder.build() {
-            Ok(gateway) => gateway,
+        let mut play = match self.play(scenario, false)? {
+            Ok(play) => play,
             Err(refused) => {
                 return Ok(Observations {
                     refused: Some(refused.to_string()),
                     ..Observations::default()
                 });
             }
-        };
-        let mut play = Play {
-            gateway,
-            servers,
-            scenario,
-            running: Vec::new(),
         };
         if scenario.expect.start_refused.is_some() {
             return Ok(play.observe());
@@ -154,6 +156,32 @@ impl Engine for Simulated {
             waited = waited.saturating_add(POLL);
         }
     }
+}
+
+/// The proxy of a scenario, still to be started.
+pub(crate) fn builder(
+    scenario: &Scenario,
+    servers: &Servers,
+    code: &dyn Fn(&ChainEntry) -> Result<Rc<dyn GuestCode>>,
+) -> Result<Builder> {
+    let mut rules = profile::ENVOY;
+    if let Some(bytes) = scenario.gateway.buffer_limit_bytes {
+        rules.buffer_limit_bytes = usize::try_from(bytes)?;
+    }
+    let mut builder = Gateway::builder()
+        .profile(rules)
+        .network(servers.network())
+        .workers(usize::try_from(scenario.gateway.workers)?.max(1))
+        .use_remote_address(scenario.gateway.use_remote_address)
+        .now_ns(scenario.now_s.saturating_mul(1_000_000_000))
+        .log_level(proxy::abi::LogLevel::Debug);
+    for host in &scenario.virtual_hosts {
+        builder = builder.virtual_host(virtual_host(host));
+    }
+    for entry in &scenario.chain {
+        builder = builder.filter(filter(entry, scenario, code(entry)?));
+    }
+    Ok(builder)
 }
 
 /// A scenario under way.
@@ -238,11 +266,7 @@ impl Play<'_> {
             .disconnect_after_ms
             .map(Duration::from_millis)
             .filter(|leaves| *leaves < patience);
-        let mut request = request(
-            &traffic.request,
-            number,
-            self.scenario.gateway.use_remote_address,
-        );
+        let mut request = request(&traffic.request, number);
         request.disconnect_after = Some(leaves.unwrap_or(patience));
         let id = self.gateway.submit(request);
         self.running.push(Sent {
@@ -333,34 +357,9 @@ fn exchange(sent: &Sent, outcome: &Outcome) -> Exchange {
             .map(servers::headers)
             .unwrap_or_default(),
         end,
-        details: outcome
-            .details
-            .as_ref()
-            .map(|details| details.replace(' ', "_")),
-        flags: Some(flags(outcome.flags)),
+        details: access_log::details(outcome),
+        flags: Some(access_log::flags(outcome.flags)),
         facts: facts.collect(),
-    }
-}
-
-/// Response flags as an access log writes them.
-fn flags(mask: u64) -> String {
-    // In the order of Envoy's bits (source/common/stream_info/utility.h).
-    const NAMES: [&str; 29] = [
-        "LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "UAEX", "RLSE",
-        "DC", "URX", "SI", "IH", "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM", "DF",
-        "DO", "DR",
-    ];
-    let set = NAMES.iter().enumerate().filter(|(bit, _)| {
-        mask.checked_shr(u32::try_from(*bit).unwrap_or(u32::MAX))
-            .unwrap_or_default()
-            & 1
-            == 1
-    });
-    let names: Vec<&str> = set.map(|(_, name)| *name).collect();
-    if names.is_empty() {
-        "-".into()
-    } else {
-        names.join(",")
     }
 }
 
@@ -418,23 +417,11 @@ fn switches(switches: &Switches) -> BTreeMap<String, bool> {
         .collect()
 }
 
-fn request(request: &Request, number: usize, edge: bool) -> proxy::Request {
+pub(crate) fn request(request: &Request, number: usize) -> proxy::Request {
     let mut sent =
         proxy::Request::new(&request.method, &request.path).authority(&request.authority);
     for (name, value) in &request.headers {
         sent = sent.header(name, value.to_vec());
-    }
-    let claimed = request
-        .headers
-        .iter()
-        .rev()
-        .find(|(name, _)| name == "x-forwarded-for");
-    if edge {
-        // Envoy adds the client's address to what the client claims; the two are one header for it.
-        sent = sent.header("x-forwarded-for", "127.0.0.1");
-    } else if let Some(address) = claimed.and_then(|(_, value)| last_address(value)) {
-        // Elsewhere it believes the last entry, which has no port.
-        sent.connection.source = (address, 0).into();
     }
     let has = |name: &str| request.headers.iter().any(|(header, _)| header == name);
     match framing(&request.body) {
@@ -449,25 +436,12 @@ fn request(request: &Request, number: usize, edge: bool) -> proxy::Request {
     sent.trailers = servers::trailers(&request.body);
     let number = u64::try_from(number).unwrap_or(u64::MAX).saturating_add(1);
     sent.connection.id = number;
-    if sent.connection.source.port() != 0 {
-        let port = number.saturating_add(40_000) % 60_000;
-        sent.connection
-            .source
-            .set_port(u16::try_from(port).unwrap_or(40_000));
-    }
+    let port = number.saturating_add(40_000) % 60_000;
+    sent.connection
+        .source
+        .set_port(u16::try_from(port).unwrap_or(40_000));
     sent.connection.protocol = if request.http2 { "HTTP/2" } else { "HTTP/1.1" };
     sent
-}
-
-/// The last address of an `x-forwarded-for`.
-fn last_address(value: &[u8]) -> Option<std::net::IpAddr> {
-    std::str::from_utf8(value)
-        .ok()?
-        .rsplit(',')
-        .next()?
-        .trim()
-        .parse()
-        .ok()
 }
 
 /// How a message says where its body ends.

@@ -14,7 +14,7 @@ use crate::scenario::{Answer, Body, Cluster, End, Headers, Reply};
 
 /// All servers; the proxy has one end, the scenario the other.
 #[derive(Clone, Default)]
-pub(super) struct Servers(Rc<RefCell<Desk>>);
+pub(crate) struct Servers(Rc<RefCell<Desk>>);
 
 #[derive(Default)]
 struct Desk {
