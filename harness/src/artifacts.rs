@@ -8,7 +8,7 @@
 //! What it cannot do: give the same bytes with another compiler than `rust-toolchain.toml` names, or with other
 //! versions than `Cargo.lock` does.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::env;
@@ -16,6 +16,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+use crate::scenario::ScenarioFile;
 
 pub mod reproduce;
 
@@ -32,6 +34,9 @@ pub const FILTERS: [&str; 7] = [
     "pii-mask",
     "aws-sigv4",
 ];
+
+/// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them all.
+pub const GUESTS: &str = "guests";
 
 /// The repository that filters are built from, and the place for what is built.
 #[derive(Debug, Clone)]
@@ -124,43 +129,95 @@ pub fn build_filters(workspace: &Workspace, profile: Profile) -> Result<Vec<Arti
 pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<Vec<Artifact>> {
     ensure_target(workspace)?;
     let flags = path_flags(workspace)?;
-    let mut artifacts = Vec::new();
-    for (position, name) in names.iter().enumerate() {
-        let started = Instant::now();
-        eprintln!(
-            "[{}/{}] {}",
-            position.saturating_add(1),
-            names.len(),
-            file_name(name)
-        );
-        let built = compile(workspace, name, profile, &flags)?;
-        let artifact = install(workspace, name, &built)?;
-        let took = started.elapsed().as_secs_f32();
-        if took > 2.0 {
-            let kilobytes = artifact.bytes.div_ceil(1024);
-            eprintln!(
-                "[{}/{}] {kilobytes} KiB in {took:.0} s",
-                position.saturating_add(1),
-                names.len()
-            );
-        }
-        artifacts.push(artifact);
+    // Link-time optimization keeps one processor busy: two filters at a time, each lane with a target directory of its own.
+    let lane = |lane: usize| -> Result<Vec<(usize, Artifact)>> {
+        let mine = names.iter().enumerate();
+        mine.filter(|(_, name)| lane_of(name) == lane)
+            .map(|(position, name)| {
+                let progress = format!(
+                    "[{}/{}] {}",
+                    position.saturating_add(1),
+                    names.len(),
+                    file_name(name)
+                );
+                eprintln!("{progress}");
+                let started = Instant::now();
+                let built = compile(workspace, name, profile, &flags)?;
+                let artifact = install(workspace, name, &built)?;
+                let took = started.elapsed().as_secs_f32();
+                if took > 2.0 {
+                    let kilobytes = artifact.bytes.div_ceil(1024);
+                    eprintln!("{progress}: {kilobytes} KiB in {took:.0} s");
+                }
+                Ok((position, artifact))
+            })
+            .collect()
+    };
+    let (first, second) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| lane(1));
+        (lane(0), second.join())
+    });
+    let mut artifacts = first?;
+    artifacts.extend(second.map_err(|_| anyhow!("building was broken off"))??);
+    artifacts.sort_by_key(|(position, _)| *position);
+    Ok(artifacts
+        .into_iter()
+        .map(|(_, artifact)| artifact)
+        .collect())
+}
+
+/// In which lane a filter is built; always the same one, so that cargo finds there what it has built before. The first has the signature
+/// algorithms.
+fn lane_of(name: &str) -> usize {
+    usize::from(!matches!(name, "jwt-auth" | "key-auth" | "consumer-acl"))
+}
+
+/// Builds the modules that these scenarios need, and gives the folder where they are.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_for(workspace: &Workspace, scenarios: &[&ScenarioFile]) -> Result<PathBuf> {
+    let used: Vec<&str> = FILTERS
+        .into_iter()
+        .filter(|name| scenarios.iter().any(|file| file.uses(name)))
+        .collect();
+    build(workspace, &used, Profile::Release)?;
+    if scenarios.iter().any(|file| file.uses_guests()) {
+        build_guests(workspace)?;
     }
-    Ok(artifacts)
+    Ok(workspace.target.join("modelgate"))
+}
+
+/// Builds the guests that hosts are tested with, and puts their module beside the filters. They are a workspace of their own, with the
+/// `proxy-wasm` SDK in it.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_guests(workspace: &Workspace) -> Result<Artifact> {
+    ensure_target(workspace)?;
+    let target = workspace.target.join(GUESTS);
+    let mut command = cargo_alone();
+    command
+        .current_dir(workspace.root.join("harness/guests"))
+        .args(["build", "--quiet", "--locked", "--release"])
+        .args(["--target", TARGET])
+        .arg("--target-dir")
+        .arg(&target);
+    let status = command.status().context("starting cargo")?;
+    ensure!(status.success(), "the guests do not compile ({status})");
+    let built = target.join(TARGET).join("release").join(file_name(GUESTS));
+    install(workspace, GUESTS, &built)
 }
 
 /// Runs cargo for one filter and gives the file that it made.
 fn compile(workspace: &Workspace, name: &str, profile: Profile, flags: &str) -> Result<PathBuf> {
-    let mut command = Command::new(cargo());
-    command.current_dir(&workspace.root).stdin(Stdio::null());
-    // Settings from outside would end up in the bytes.
-    for (variable, _) in env::vars_os() {
-        let variable = variable.to_string_lossy();
-        if variable.ends_with("RUSTFLAGS") || variable.starts_with("CARGO_PROFILE_") {
-            command.env_remove(variable.as_ref());
-        }
-    }
+    let mut command = cargo_alone();
+    let target = match lane_of(name) {
+        0 => workspace.target.clone(),
+        _ => workspace.target.join("modelgate/lane"),
+    };
     command
+        .current_dir(&workspace.root)
         .args([
             "rustc",
             "--locked",
@@ -172,7 +229,7 @@ fn compile(workspace: &Workspace, name: &str, profile: Profile, flags: &str) -> 
         ])
         .args(["--target", TARGET])
         .arg("--target-dir")
-        .arg(&workspace.target)
+        .arg(&target)
         // Arrays of several sources are joined: the flags of .cargo/config.toml stay.
         .args(["--config", flags]);
     let folder = match profile {
@@ -184,11 +241,20 @@ fn compile(workspace: &Workspace, name: &str, profile: Profile, flags: &str) -> 
     };
     let status = command.status().context("starting cargo")?;
     ensure!(status.success(), "{name} does not compile ({status})");
-    Ok(workspace
-        .target
-        .join(TARGET)
-        .join(folder)
-        .join(file_name(name)))
+    Ok(target.join(TARGET).join(folder).join(file_name(name)))
+}
+
+/// Cargo without settings from outside, which would end up in the bytes.
+fn cargo_alone() -> Command {
+    let mut command = Command::new(cargo());
+    command.stdin(Stdio::null());
+    for (variable, _) in env::vars_os() {
+        let variable = variable.to_string_lossy();
+        if variable.ends_with("RUSTFLAGS") || variable.starts_with("CARGO_PROFILE_") {
+            command.env_remove(variable.as_ref());
+        }
+    }
+    command
 }
 
 /// Copies `built` to its place, unless the same bytes are there.
@@ -237,7 +303,8 @@ fn module_name(name: &str) -> String {
     name.replace('-', "_")
 }
 
-fn file_name(name: &str) -> String {
+/// What the module of the crate `name` is called: `jwt_auth.wasm` for `jwt-auth`.
+pub fn file_name(name: &str) -> String {
     format!("{}.wasm", module_name(name))
 }
 

@@ -1,7 +1,7 @@
 //! `modelgate demo`: a gateway with everything around it on this machine, a guided tour, and time to play.
 //!
-//! The gateway runs `envoy/sagemaker.yaml`, the file that users copy, with loopback addresses and short times. Everything else is made
-//! of implementations that are not the suite's own: tokens by `jwt-simple`, signatures verified by AWS's own signer. Nothing listens
+//! The gateway runs `envoy/sagemaker.yaml`, the file that users copy, with loopback addresses and short times: on an Envoy, or on the
+//! embedded host. Everything else is made of implementations that are not the suite's own: tokens by `jwt-simple`, signatures verified by AWS's own signer. Nothing listens
 //! on anything but loopback, and nothing is left behind.
 
 mod bootstrap;
@@ -18,14 +18,14 @@ mod tour;
 mod world;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::pin;
 
 use anyhow::{Context, Result};
 
-use crate::envoy_release::Envoy;
+pub use gateway::Engine;
 use gateway::Gateway;
-use report::{Report, brief};
+pub use report::Report;
+use report::brief;
 use tour::Tour;
 use world::{ANN, World};
 
@@ -35,10 +35,8 @@ const LIFETIME_S: u64 = 3600;
 /// What a demo is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The Envoy that runs the filters.
-    pub envoy: Envoy,
-    /// Folder with the filters' `.wasm` files.
-    pub wasm: PathBuf,
+    /// What runs the filters.
+    pub engine: Engine,
     /// The configuration for Envoy, in YAML.
     pub config: String,
     /// Port of the gateway; 0 = any free one.
@@ -50,33 +48,30 @@ pub struct Settings {
 }
 
 /// Starts everything, takes the tour, and goes on until `stop` is done, unless it is to end. Gives whether every request did what it
-/// should; a tour that was stopped did not.
+/// should; a tour that was stopped did not. What there is to tell goes to `report`.
 ///
 /// # Errors
 /// If something does not start, or goes away meanwhile.
-pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<bool> {
+pub async fn run(
+    settings: &Settings,
+    report: &Report,
+    stop: impl Future<Output = ()>,
+) -> Result<bool> {
     let mut stop = pin!(stop);
-    settings.envoy.require_wasm()?;
-    let report = Report::new();
     let world = World::start()?;
     let bootstrap = bootstrap::adapted(
         &settings.config,
-        &world.places(settings.port, &settings.wasm),
+        &world.places(settings.port, settings.engine.wasm()),
         &world.changes(),
     )
     .context("envoy/sagemaker.yaml")?;
     let environment = world.environment();
-    let start = Gateway::start(
-        settings.envoy.path(),
-        &bootstrap,
-        settings.workers,
-        &environment,
-    );
+    let start = Gateway::start(&settings.engine, &bootstrap, settings.workers, &environment);
     let mut gateway = tokio::select! {
         gateway = start => gateway?,
         () = &mut stop => return Ok(false),
     };
-    println!("{}", welcome(settings, &world, &gateway, report));
+    report.line(&welcome(settings, &world, &gateway, report));
     let (taken, failed) = tokio::select! {
         counts = Tour::new(&world, &mut gateway, report)?.take() => counts?,
         () = &mut stop => return Ok(false),
@@ -88,9 +83,10 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
             "{failed} of {taken} steps went otherwise than they should: see the marks above."
         ),
     };
-    println!("\n{} {}", report.mark(right), report.strong(&verdict));
+    let mark = report.mark(right);
+    report.line(&format!("\n{mark} {}", report.strong(&verdict)));
     if !settings.once {
-        println!("{}", invitation(&world, &gateway, report)?);
+        report.line(&invitation(&world, &gateway, report)?);
         tokio::select! {
             ended = watch(&world, report) => ended?,
             ended = gateway.ended() => ended?,
@@ -100,24 +96,23 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
     Ok(right)
 }
 
-fn welcome(settings: &Settings, world: &World, gateway: &Gateway, report: Report) -> String {
+fn welcome(settings: &Settings, world: &World, gateway: &Gateway, report: &Report) -> String {
     let [login, logs, model] = [
         world.issuer.server().port(),
         world.sink.server().port(),
         world.backend.port(),
     ];
     format!(
-        "\n{}\n\n  client ─▶ gateway :{} (Envoy {}, {} workers) ─▶ SageMaker-like backend :{model}\n              ├─ keys from the issuer :{login}\n              └─ audit events to the log store :{logs}\n\n  {}",
-        report.strong("modelgate: seven filters on a stock Envoy"),
+        "\n{}\n\n  client ─▶ gateway :{} ({} workers) ─▶ SageMaker-like backend :{model}\n              ├─ keys from the issuer :{login}\n              └─ audit events to the log store :{logs}\n\n  {}",
+        report.strong(&format!("modelgate: seven filters on {}", settings.engine.name())),
         gateway.port(),
-        settings.envoy.version(),
         settings.workers,
         report.faint("The gateway runs envoy/sagemaker.yaml, with these addresses and shorter times. Every request carries a traceparent, by which\n  its audit event is found.")
     )
 }
 
 /// What to try while it stays up.
-fn invitation(world: &World, gateway: &Gateway, report: Report) -> Result<String> {
+fn invitation(world: &World, gateway: &Gateway, report: &Report) -> Result<String> {
     let base = format!("http://127.0.0.1:{}", gateway.port());
     let token = world.issuer.mint(ANN, LIFETIME_S)?;
     let bearer = |call: client::Call| call.with("authorization", "Bearer $ANN").curl(&base);
@@ -145,13 +140,13 @@ fn invitation(world: &World, gateway: &Gateway, report: Report) -> Result<String
 }
 
 /// Shows audit events as they come, for ever.
-async fn watch(world: &World, report: Report) -> Result<()> {
+async fn watch(world: &World, report: &Report) -> Result<()> {
     let mut changes = world.sink.changes();
-    let mut shown = world.sink.records().len();
+    let (_, mut shown) = world.sink.since(0);
     loop {
         changes.changed().await.context("the log store has ended")?;
-        let records = world.sink.records();
-        for record in records.iter().skip(shown) {
+        let (records, came) = world.sink.since(shown);
+        for record in &records {
             let said = [
                 "modelgate.consumer",
                 "http.response.status_code",
@@ -160,12 +155,12 @@ async fn watch(world: &World, report: Report) -> Result<()> {
             ]
             .map(|name| brief(&record.text(name), 40));
             let [consumer, status, model, ms] = said;
-            println!(
+            report.line(&format!(
                 "{} {status} {} consumer={consumer} model={model} {ms} ms",
                 report.faint("event"),
                 brief(&record.body, 100)
-            );
+            ));
         }
-        shown = records.len();
+        shown = came;
     }
 }

@@ -131,16 +131,13 @@ pub trait WasmFiles: Send + Sync {
     fn file(&self, scenario: &Scenario, wasm: &Wasm) -> anyhow::Result<PathBuf>;
 }
 
-/// The modules of the suite as they are built into a folder, `NAME.wasm` in snake case; other files relative to the scenario.
+/// Modules as they are built into a folder, `NAME.wasm` in snake case; other files relative to the scenario.
 #[derive(Clone, Debug)]
 pub struct WasmFolder(pub PathBuf);
 
 impl WasmFiles for WasmFolder {
     fn file(&self, scenario: &Scenario, wasm: &Wasm) -> anyhow::Result<PathBuf> {
-        let path = match wasm {
-            Wasm::Suite(name) => self.0.join(format!("{}.wasm", name.replace('-', "_"))),
-            Wasm::File(path) => scenario.folder.join(path),
-        };
+        let path = wasm.file(&self.0, &scenario.folder);
         anyhow::ensure!(
             path.is_file(),
             "{}: no such file; build the filters first",

@@ -8,11 +8,14 @@ pub mod demo;
 pub mod engine;
 pub mod envoy_config;
 pub mod envoy_release;
+#[cfg(feature = "wasmtime")]
+pub mod fuzz;
 pub mod generate;
 #[cfg(feature = "wasmtime")]
 pub mod host;
 pub mod live;
 pub mod proxy;
+pub mod random;
 pub mod scenario;
 pub mod suite;
 pub mod yaml;

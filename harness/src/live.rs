@@ -1,14 +1,18 @@
 //! The simulated proxy as a server: real clients, real upstreams, real time.
 //!
 //! Everything lives on one thread: a gateway cannot leave the thread that built it. Connections, calls to clusters and the clock are tasks
-//! there; each hands its event to the gateway, and what the gateway made of it goes out at once. HTTP/1.1 on both sides, no TLS; a request
-//! leaves when it is complete, an answer passes as it comes.
+//! there; each hands its event to the gateway, and what the gateway made of it goes out at once. Clients speak HTTP/1.1 or HTTP/2,
+//! upstreams HTTP/1.1, all without TLS; a request leaves when it is complete, an answer passes as it comes, and no faster than the client
+//! takes it. Nothing is kept of an exchange that is over.
 
+pub mod bootstrap;
 mod client;
 mod sockets;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher as _;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::thread::JoinHandle;
@@ -17,9 +21,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::proxy::{Builder, Event, Gateway, LogLine, StreamId, Timeline};
+use crate::proxy::{
+    Builder, Event, FlightId, Gateway, LogLine, Metric, Outcome, StreamId, Timeline,
+};
 use client::ToClient;
 use sockets::Sockets;
+
+/// Bytes of an answer that wait for their client before the upstream has to wait too.
+const CLIENT_BACKLOG: usize = 1 << 20;
 
 /// What a server is started from.
 pub struct Settings {
@@ -29,11 +38,17 @@ pub struct Settings {
     pub clusters: BTreeMap<String, SocketAddr>,
     /// What to do with filters' log lines.
     pub log: Box<dyn Fn(&LogLine) + Send>,
+    /// What to do with what has become of an exchange, when it is over. Its answer is not kept.
+    pub over: Box<dyn Fn(&Outcome) + Send>,
 }
+
+/// Somebody wants to know all metrics.
+type Question = oneshot::Sender<BTreeMap<String, Metric>>;
 
 /// A running server. It stops when this is dropped.
 pub struct Live {
     address: SocketAddr,
+    questions: mpsc::UnboundedSender<Question>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,45 +67,22 @@ impl Live {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
+        let (questions, asked) = mpsc::unbounded_channel();
         let (started, starting) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("gateway".into())
             .spawn(move || {
-                let run = || -> Result<()> {
-                    let runtime = tokio::runtime::Builder::new_current_thread()
-                        .enable_all()
-                        .build()?;
-                    let local = tokio::task::LocalSet::new();
-                    local.block_on(&runtime, async {
-                        let (orders, courier) = mpsc::unbounded_channel();
-                        let network =
-                            Sockets::new(settings.clusters.keys().cloned().collect(), orders);
-                        let builder =
-                            configure(Gateway::builder().now_ns(now_ns()).network(network))?;
-                        let server = Rc::new(Server::new(builder.build()?, settings.log));
-                        // Whoever waits for the start may be gone; then the sender is dropped and this ends too.
-                        let _ = started.send(Ok(()));
-                        tokio::task::spawn_local(Rc::clone(&server).keep_time());
-                        tokio::task::spawn_local(sockets::carry(
-                            Rc::clone(&server),
-                            settings.clusters,
-                            courier,
-                        ));
-                        tokio::task::spawn_local(client::accept(
-                            server,
-                            tokio::net::TcpListener::from_std(listener)?,
-                        ));
-                        let _ = stopped.await;
-                        Ok(())
-                    })
-                };
-                if let Err(error) = run() {
+                // Whoever waits for the start may be gone; then the sender is dropped and this ends too.
+                let ready = || drop(started.send(Ok(())));
+                let served = serve(settings, configure, listener, asked, stopped, ready);
+                if let Err(error) = served {
                     let _ = started.send(Err(error));
                 }
             })?;
         starting.recv().context("the server has ended")??;
         Ok(Self {
             address,
+            questions,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -100,6 +92,65 @@ impl Live {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// All metrics by name.
+    ///
+    /// # Errors
+    /// The server has ended.
+    pub async fn metrics(&self) -> Result<BTreeMap<String, Metric>> {
+        let (question, answer) = oneshot::channel();
+        // A server that has ended drops the question, and with it the answer.
+        let _ = self.questions.send(question);
+        answer.await.context("the server has ended")
+    }
+
+    /// Whether it has ended, which it should not.
+    pub fn ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+/// Serves until told to stop.
+fn serve(
+    settings: Settings,
+    configure: impl FnOnce(Builder) -> Result<Builder>,
+    listener: TcpListener,
+    asked: mpsc::UnboundedReceiver<Question>,
+    stopped: oneshot::Receiver<()>,
+    ready: impl FnOnce(),
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let Settings {
+            clusters,
+            log,
+            over,
+            listen: _,
+        } = settings;
+        let (orders, courier) = mpsc::unbounded_channel();
+        let network = Sockets::new(clusters.keys().cloned().collect(), orders);
+        let builder = Gateway::builder()
+            .now_ns(now_ns())
+            // Not two servers have the same sequence of random numbers.
+            .seed(RandomState::new().hash_one(now_ns()))
+            .network(network)
+            .remember(false);
+        let gateway = configure(builder)?.build()?;
+        let server = Rc::new(Server::new(gateway, log, over));
+        ready();
+        tokio::task::spawn_local(Rc::clone(&server).keep_time());
+        tokio::task::spawn_local(Rc::clone(&server).answer_questions(asked));
+        tokio::task::spawn_local(sockets::carry(Rc::clone(&server), clusters, courier));
+        tokio::task::spawn_local(client::accept(
+            server,
+            tokio::net::TcpListener::from_std(listener)?,
+        ));
+        let _ = stopped.await;
+        Ok(())
+    })
 }
 
 impl Drop for Live {
@@ -120,21 +171,61 @@ fn now_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// How much of an answer waits for its client.
+#[derive(Default)]
+struct Flow {
+    waiting: Cell<usize>,
+    taken: Notify,
+}
+
+impl Flow {
+    fn add(&self, bytes: usize) {
+        self.waiting.set(self.waiting.get().saturating_add(bytes));
+    }
+
+    fn take(&self, bytes: usize) {
+        self.waiting.set(self.waiting.get().saturating_sub(bytes));
+        self.taken.notify_one();
+    }
+
+    /// Waits until the client has taken enough of what there is.
+    async fn room(&self) {
+        while self.waiting.get() > CLIENT_BACKLOG {
+            self.taken.notified().await;
+        }
+    }
+}
+
+/// Who waits for an answer.
+struct Client {
+    pieces: mpsc::UnboundedSender<ToClient>,
+    flow: Rc<Flow>,
+}
+
 /// The gateway and whoever waits for it.
 struct Server {
     gateway: RefCell<Gateway>,
-    clients: RefCell<HashMap<StreamId, mpsc::UnboundedSender<ToClient>>>,
+    clients: RefCell<HashMap<StreamId, Client>>,
+    /// For whom a request went out, until it is answered or given up.
+    flows: RefCell<HashMap<FlightId, Rc<Flow>>>,
     log: Box<dyn Fn(&LogLine)>,
+    over: Box<dyn Fn(&Outcome)>,
     /// Something has happened that may have changed what is due next.
     changed: Notify,
 }
 
 impl Server {
-    fn new(gateway: Gateway, log: Box<dyn Fn(&LogLine) + Send>) -> Self {
+    fn new(
+        gateway: Gateway,
+        log: Box<dyn Fn(&LogLine) + Send>,
+        over: Box<dyn Fn(&Outcome) + Send>,
+    ) -> Self {
         let server = Self {
             gateway: RefCell::new(gateway),
             clients: RefCell::default(),
+            flows: RefCell::default(),
             log,
+            over,
             changed: Notify::new(),
         };
         server.act(|_| ());
@@ -170,16 +261,51 @@ impl Server {
                     (self.log)(line);
                     continue;
                 }
+                Event::Sent {
+                    flight,
+                    stream: Some(stream),
+                    ..
+                } => {
+                    if let Some(client) = clients.get(stream) {
+                        let flow = Rc::clone(&client.flow);
+                        self.flows.borrow_mut().insert(*flight, flow);
+                    }
+                    continue;
+                }
+                Event::Abandoned { flight } => {
+                    self.flows.borrow_mut().remove(flight);
+                    continue;
+                }
                 _ => continue,
             };
-            let over = matches!(piece, ToClient::Over(_));
             if let Some(client) = clients.get(&stream) {
+                if let ToClient::Body(bytes) = &piece {
+                    client.flow.add(bytes.len());
+                }
+                let over = matches!(piece, ToClient::Over(_));
                 // A client that is gone needs no answer; its leaving is told elsewhere.
-                let _ = client.send(piece);
+                let _ = client.pieces.send(piece);
+                if over {
+                    clients.remove(&stream);
+                }
             }
-            if over {
-                clients.remove(&stream);
+            if matches!(event, Event::Over { .. })
+                && let Some(outcome) = self.gateway.borrow_mut().take_outcome(stream)
+            {
+                (self.over)(&outcome);
             }
+        }
+    }
+
+    /// How much of the answer to a request waits for the client; `None` for a callout's.
+    fn flow(&self, flight: FlightId) -> Option<Rc<Flow>> {
+        self.flows.borrow_mut().remove(&flight)
+    }
+
+    async fn answer_questions(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Question>) {
+        while let Some(question) = asked.recv().await {
+            // Whoever asked may be gone.
+            let _ = question.send(self.gateway.borrow().metrics());
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`Network`]. All that can be observed lands on one [`Timeline`]. Nothing here sleeps or reads a clock; a run repeats exactly.
 
 pub mod abi;
+pub mod access_log;
 mod agenda;
 mod attribute;
 mod builder;
@@ -17,6 +18,7 @@ mod headers;
 mod metric;
 mod native;
 mod network;
+pub mod path;
 mod plugin;
 pub mod profile;
 pub mod protobuf;

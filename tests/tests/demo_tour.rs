@@ -1,62 +1,121 @@
-//! The guided tour of `modelgate demo`, on a real Envoy: it succeeds through the gateway that users copy, and fails through one that is
+//! The guided tour of `modelgate demo`, on every engine: it succeeds through the gateway that users copy, and fails through one that is
 //! weaker.
 
 use std::future::pending;
 
 use modelgate_harness::artifacts::{Profile, Workspace, build_filters};
-use modelgate_harness::demo::{Settings, run};
+use modelgate_harness::demo::{Engine, Report, Settings, run};
 use modelgate_harness::envoy_release::Envoy;
+use tokio::sync::Notify;
 
-/// What the tour is taken with, or nothing if there is no Envoy and need not be.
-fn settings() -> Option<Settings> {
+fn settings(engine: Engine) -> Settings {
+    let workspace = Workspace::locate().unwrap();
+    Settings {
+        engine,
+        config: std::fs::read_to_string(workspace.root.join("envoy/sagemaker.yaml")).unwrap(),
+        port: 0,
+        workers: 2,
+        once: true,
+    }
+}
+
+fn wasm() -> std::path::PathBuf {
+    let workspace = Workspace::locate().unwrap();
+    let built = build_filters(&workspace, Profile::Release).unwrap();
+    built[0].path.parent().unwrap().to_owned()
+}
+
+/// An Envoy, or nothing if there is none and need not be.
+fn envoy() -> Option<Engine> {
     let envoy = Envoy::find(None, &|message| println!("{message}"));
-    let envoy = match envoy.and_then(|envoy| envoy.require_wasm().map(|()| envoy)) {
-        Ok(envoy) => envoy,
+    match envoy.and_then(|envoy| envoy.require_wasm().map(|()| envoy)) {
+        Ok(envoy) => Some(Engine::Envoy(envoy, wasm())),
         Err(missing) => {
             assert!(
                 std::env::var("CI").as_deref() != Ok("true"),
                 "CI=true, but there is no Envoy: {missing:#}"
             );
             println!("SKIPPED: no Envoy: {missing:#}");
-            return None;
+            None
         }
-    };
-    let workspace = Workspace::locate().unwrap();
-    let built = build_filters(&workspace, Profile::Release).unwrap();
-    Some(Settings {
-        envoy,
-        wasm: built[0].path.parent().unwrap().to_owned(),
-        config: std::fs::read_to_string(workspace.root.join("envoy/sagemaker.yaml")).unwrap(),
-        port: 0,
-        workers: 2,
-        once: true,
-    })
+    }
+}
+
+/// The tour through a gateway whose configuration `change` has changed.
+async fn tour(engine: Engine, change: impl Fn(&str) -> String) -> bool {
+    let mut settings = settings(engine);
+    settings.config = change(&settings.config);
+    run(&settings, &Report::new(), pending()).await.unwrap()
+}
+
+/// As it is.
+fn shipped(config: &str) -> String {
+    config.to_owned()
+}
+
+/// With Bob's group among those that may.
+fn weaker(config: &str) -> String {
+    let weaker = config.replace(
+        r#""any_of": [ "data-science", "trial" ]"#,
+        r#""any_of": [ "data-science", "trial", "marketing" ]"#,
+    );
+    assert_ne!(weaker, config);
+    weaker
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_step_of_the_tour_goes_as_it_should() {
-    if let Some(settings) = settings() {
-        assert!(run(&settings, pending()).await.unwrap());
+async fn every_step_of_the_tour_goes_as_it_should_on_envoy() {
+    if let Some(envoy) = envoy() {
+        assert!(tour(envoy, shipped).await);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_tour_fails_where_the_wrong_group_gets_in() {
-    if let Some(mut settings) = settings() {
-        let weaker = settings.config.replace(
-            r#""data-science", "trial""#,
-            r#""data-science", "trial", "marketing""#,
-        );
-        assert_ne!(weaker, settings.config);
-        settings.config = weaker;
-        assert!(!run(&settings, pending()).await.unwrap());
+async fn every_step_of_the_tour_goes_as_it_should_on_native_code() {
+    assert!(tour(Engine::Native, shipped).await);
+}
+
+#[cfg(feature = "wasmtime")]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_tour_goes_as_it_should_on_wasmtime() {
+    assert!(tour(Engine::Wasmtime(wasm()), shipped).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_fails_where_the_wrong_group_gets_in_on_envoy() {
+    if let Some(envoy) = envoy() {
+        assert!(!tour(envoy, weaker).await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_fails_where_the_wrong_group_gets_in_on_native_code() {
+    assert!(!tour(Engine::Native, weaker).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tour_that_is_stopped_does_not_count_as_taken() {
-    if let Some(settings) = settings() {
-        let stop = tokio::time::sleep(std::time::Duration::from_secs(4));
-        assert!(!run(&settings, stop).await.unwrap());
-    }
+    let begun = std::sync::Arc::new(Notify::new());
+    let seen = std::sync::Arc::clone(&begun);
+    let report = Report::to(move |text| {
+        if text.contains("1. No credentials") {
+            seen.notify_one();
+        }
+    });
+    let right = run(&settings(Engine::Native), &report, begun.notified()).await;
+    assert!(!right.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_the_embedded_host_does_not_serve_is_refused() {
+    let mut settings = settings(Engine::Native);
+    settings.config = settings.config.replace(
+        "use_remote_address: true",
+        "use_remote_address: true\n          xff_num_trusted_hops: 1",
+    );
+    let refused = run(&settings, &Report::new(), pending()).await.unwrap_err();
+    assert!(
+        format!("{refused:#}").contains("xff_num_trusted_hops"),
+        "{refused:#}"
+    );
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use modelgate_harness::artifacts::{self, FILTERS, Profile, Workspace};
+use modelgate_harness::artifacts::{self, Workspace};
 use modelgate_harness::engine::{Missing, Observations, Verdict, WasmFolder, judge, open};
-use modelgate_harness::scenario::expect::EngineKind;
+use modelgate_harness::scenario::EngineKind;
 use modelgate_harness::scenario::{EngineName, ScenarioFile};
 
 use super::progress::Progress;
@@ -79,7 +79,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(folder) => folder.clone(),
         // It runs the code that this program was built with.
         None if arguments.engine.kind == EngineKind::Native => PathBuf::new(),
-        None => build(&files)?,
+        None => {
+            let files: Vec<&ScenarioFile> = files.iter().collect();
+            artifacts::build_for(&Workspace::locate()?, &files)?
+        }
     };
     let version = arguments.envoy.clone().or(arguments.engine.version.clone());
     let name = EngineName {
@@ -148,17 +151,6 @@ fn missing_features(engine: &EngineName, files: &[ScenarioFile]) -> Vec<&'static
         _ => {}
     }
     features
-}
-
-/// Builds the filters that occur, and says where they are.
-fn build(files: &[ScenarioFile]) -> Result<PathBuf> {
-    let workspace = Workspace::locate()?;
-    let used: Vec<&str> = FILTERS
-        .into_iter()
-        .filter(|name| files.iter().any(|file| file.uses(name)))
-        .collect();
-    artifacts::build(&workspace, &used, Profile::Release)?;
-    Ok(workspace.target.join("modelgate"))
 }
 
 fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {

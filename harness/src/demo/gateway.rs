@@ -1,58 +1,99 @@
-//! The gateway that the tour goes through: an Envoy process, started, watched and ended.
+//! The gateway that the tour goes through, started, watched and ended: an Envoy process, or the embedded host in this one. Both run the
+//! same configuration.
+
+mod embedded;
+mod envoy;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
-use super::client::{Call, send};
-use crate::engine::envoy::{METRICS, Ready, Running, metrics, ready, tail};
-use crate::engine::envoy_binary::Process;
+use crate::envoy_release;
+use embedded::Embedded;
+use envoy::Envoy;
 
 /// How long a line of the access log may take.
 const LATE: Duration = Duration::from_secs(3);
-/// How often the process is looked at.
+/// How often the gateway is looked at.
 const WATCHED: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(10);
 
 /// What the gateway wrote about one request: members of its access log's line.
 pub type AccessLine = serde_json::Map<String, Json>;
 
+/// What runs the filters.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// An Envoy, with the filters' `.wasm` files in this folder.
+    Envoy(envoy_release::Envoy, PathBuf),
+    /// The embedded host on wasmtime, with the filters' `.wasm` files in this folder.
+    Wasmtime(PathBuf),
+    /// The embedded host with the filters' own code, as it is built into this program.
+    Native,
+}
+
+impl Engine {
+    /// Folder with the filters' `.wasm` files; native code needs none.
+    pub fn wasm(&self) -> &Path {
+        match self {
+            Self::Envoy(_, wasm) | Self::Wasmtime(wasm) => wasm,
+            Self::Native => Path::new(""),
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Envoy(envoy, _) => format!("Envoy {}", envoy.version()),
+            Self::Wasmtime(_) => "the embedded host on wasmtime".into(),
+            Self::Native => "the embedded host with native code".into(),
+        }
+    }
+}
+
 /// A gateway that serves; it ends when dropped.
-pub struct Gateway {
-    process: Process,
-    port: u16,
-    admin: u16,
+pub enum Gateway {
+    /// A process.
+    Envoy(Envoy),
+    /// A thread.
+    Embedded(Embedded),
 }
 
 impl Gateway {
-    /// Starts an Envoy with a bootstrap, and waits until it serves.
+    /// Starts a gateway with a bootstrap, and waits until it serves.
     ///
     /// # Errors
     /// If it does not start, with the end of its log.
     pub async fn start(
-        binary: &Path,
+        engine: &Engine,
         bootstrap: &Json,
         workers: u32,
         environment: &[(&str, &str)],
     ) -> Result<Self> {
-        let mut process = Process::start(binary, bootstrap, workers, environment)?;
-        match ready(&mut process).await? {
-            Ready::Serving { listener, admin } => Ok(Self {
-                process,
-                port: listener,
-                admin,
-            }),
-            Ready::Refused(log) => bail!("Envoy does not start:\n{}", tail(&log)),
-        }
+        Ok(match engine {
+            Engine::Envoy(envoy, _) => {
+                envoy.require_wasm()?;
+                Self::Envoy(Envoy::start(envoy.path(), bootstrap, workers, environment).await?)
+            }
+            Engine::Wasmtime(_) => {
+                Self::Embedded(Embedded::start(bootstrap, workers, environment, false).await?)
+            }
+            Engine::Native => {
+                Self::Embedded(Embedded::start(bootstrap, workers, environment, true).await?)
+            }
+        })
     }
 
     /// Where it listens for requests.
-    pub const fn port(&self) -> u16 {
-        self.port
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Envoy(envoy) => envoy.port(),
+            Self::Embedded(embedded) => embedded.port(),
+        }
     }
 
     /// Waits until it ends, which it should not.
@@ -60,10 +101,16 @@ impl Gateway {
     /// # Errors
     /// Always: with the end of its log.
     pub async fn ended(&mut self) -> Result<()> {
-        while !self.process.ended()? {
+        loop {
+            let ended = match self {
+                Self::Envoy(envoy) => envoy.ended()?,
+                Self::Embedded(embedded) => embedded.ended(),
+            };
+            if ended {
+                bail!("the gateway has ended:\n{}", self.last_words()?);
+            }
             sleep(WATCHED).await;
         }
-        bail!("Envoy has ended:\n{}", tail(&self.process.log()?))
     }
 
     /// What it wrote about the request with this trace id; `None` if it does not in time.
@@ -73,9 +120,10 @@ impl Gateway {
     pub async fn access_line(&mut self, trace_id: &str) -> Result<Option<AccessLine>> {
         let deadline = Instant::now() + LATE;
         loop {
-            let log = self.process.access_log()?;
-            let mut lines = log.lines().filter(|line| line.contains(trace_id));
-            let line = lines.find_map(|line| serde_json::from_str(line).ok());
+            let line = match self {
+                Self::Envoy(envoy) => envoy.access_line(trace_id)?,
+                Self::Embedded(embedded) => embedded.access_line(trace_id),
+            };
             if line.is_some() || Instant::now() > deadline {
                 return Ok(line);
             }
@@ -88,12 +136,23 @@ impl Gateway {
     /// # Errors
     /// If it does not answer: it has ended, and why.
     pub async fn metrics(&mut self) -> Result<BTreeMap<String, u64>> {
-        match send(self.admin, &Call::get(METRICS)).await {
-            Ok(answer) => Ok(metrics(&answer.body)),
+        let metrics = match self {
+            Self::Envoy(envoy) => envoy.metrics().await,
+            Self::Embedded(embedded) => embedded.metrics().await,
+        };
+        match metrics {
+            Ok(metrics) => Ok(metrics),
             Err(error) => {
-                let log = self.process.log().unwrap_or_default();
-                Err(error).with_context(|| format!("Envoy has ended:\n{}", tail(&log)))
+                let words = self.last_words().unwrap_or_default();
+                Err(error).with_context(|| format!("the gateway has ended:\n{words}"))
             }
+        }
+    }
+
+    fn last_words(&mut self) -> Result<String> {
+        match self {
+            Self::Envoy(envoy) => envoy.last_words(),
+            Self::Embedded(embedded) => Ok(embedded.last_words()),
         }
     }
 }

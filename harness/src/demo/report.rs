@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
+use std::sync::Arc;
 
 /// Width of the column with the names.
 const NAMES: usize = 13;
@@ -33,10 +34,11 @@ impl Line {
     }
 }
 
-/// Writes in colour or without.
-#[derive(Clone, Copy, Debug)]
+/// Writes in colour or without, to wherever it is to go.
+#[derive(Clone)]
 pub struct Report {
     colour: bool,
+    print: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Report {
@@ -45,10 +47,29 @@ impl Report {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             colour: stdout().is_terminal() && !forbidden,
+            print: Arc::new(|text| print!("{text}")),
         }
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
+    /// Without colour, to whoever wants to read along.
+    pub fn to(print: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            colour: false,
+            print: Arc::new(print),
+        }
+    }
+
+    /// Writes a text as it is.
+    pub fn print(&self, text: &str) {
+        (self.print)(text);
+    }
+
+    /// Writes a text as a line of its own.
+    pub fn line(&self, text: &str) {
+        self.print(&format!("{text}\n"));
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
         match self.colour {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
             false => text.to_owned(),
@@ -56,17 +77,17 @@ impl Report {
     }
 
     /// Text that stands out.
-    pub fn strong(self, text: &str) -> String {
+    pub fn strong(&self, text: &str) -> String {
         self.paint("1", text)
     }
 
     /// Text that stands back.
-    pub fn faint(self, text: &str) -> String {
+    pub fn faint(&self, text: &str) -> String {
         self.paint("2", text)
     }
 
     /// The mark of success or failure.
-    pub fn mark(self, right: bool) -> String {
+    pub fn mark(&self, right: bool) -> String {
         match right {
             true => self.paint("32", "✓"),
             false => self.paint("1;31", "✗"),
@@ -74,7 +95,7 @@ impl Report {
     }
 
     /// The head of a step, with the request that follows.
-    pub fn head(self, number: usize, title: &str, about: &str, requests: &[String]) -> String {
+    pub fn head(&self, number: usize, title: &str, about: &str, requests: &[String]) -> String {
         let mut text = format!("\n{}\n", self.strong(&format!("{number:>2}. {title}")));
         let _ = writeln!(text, "    {about}");
         for request in requests {
@@ -87,7 +108,7 @@ impl Report {
     }
 
     /// What was seen.
-    pub fn lines(self, lines: &[Line]) -> String {
+    pub fn lines(&self, lines: &[Line]) -> String {
         let mut text = String::new();
         for line in lines {
             let right = line.instead_of.is_none();
@@ -137,11 +158,10 @@ pub fn brief(text: &str, limit: usize) -> String {
 mod tests {
     use super::*;
 
-    const PLAIN: Report = Report { colour: false };
-
     #[test]
     fn a_step_without_colour_has_no_escape_in_it() {
-        let head = PLAIN.head(3, "Title", "About.", &["curl a \\\n  -H b".into()]);
+        let plain = Report::to(|_| ());
+        let head = plain.head(3, "Title", "About.", &["curl a \\\n  -H b".into()]);
         assert_eq!(
             head,
             "\n 3. Title\n    About.\n    $ curl a \\\n        -H b\n"
@@ -150,15 +170,18 @@ mod tests {
             Line::new("client", "200", true, "403"),
             Line::new("backend", "not reached", false, "accepted"),
         ];
-        let text = PLAIN.lines(&lines);
+        let text = plain.lines(&lines);
         assert_eq!(
             text,
             "  ✓ client        200\n  ✗ backend       not reached  (expected: accepted)\n"
         );
         assert!(
-            Report { colour: true }
-                .lines(&lines)
-                .contains("\x1b[32m✓\x1b[0m")
+            Report {
+                colour: true,
+                ..plain
+            }
+            .lines(&lines)
+            .contains("\x1b[32m✓\x1b[0m")
         );
     }
 

@@ -252,7 +252,7 @@ impl Seen {
             });
         Some(Line::new(
             filter,
-            format!("refused: {reason} (in Envoy's log: {details})"),
+            format!("refused: {reason} (in the access log: {details})"),
             details == wanted,
             wanted,
         ))

@@ -3,7 +3,7 @@
 //! It refuses what a collector would refuse: another method, path or media type, and a body that is not an
 //! `ExportLogsServiceRequest`. It goes away and comes back on command, and says how many records the sender reports as lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ use super::loopback::{self, Body, Loopback, Service};
 
 /// The resource attribute in which a sender says how many records it has lost so far.
 const DROPPED: &str = "modelgate.dropped_total";
+
+/// How many records are kept.
+const KEPT: usize = 1024;
 
 /// One log record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,9 +79,12 @@ impl Sink {
         &self.server
     }
 
-    /// All records so far, in the order in which they came.
-    pub fn records(&self) -> Vec<Record> {
-        self.desk.lock().records.clone()
+    /// The records that came after the first `seen`, as far as they are kept, in the order in which they came; and how many came in all.
+    pub fn since(&self, seen: usize) -> (Vec<Record>, usize) {
+        let store = self.desk.lock();
+        let gone = store.came.saturating_sub(store.records.len());
+        let fresh = store.records.iter().skip(seen.saturating_sub(gone));
+        (fresh.cloned().collect(), store.came)
     }
 
     /// The records of a trace so far.
@@ -124,8 +130,21 @@ struct Desk {
 
 #[derive(Debug, Default)]
 struct Store {
-    records: Vec<Record>,
+    /// The last ones.
+    records: VecDeque<Record>,
+    /// How many there have been.
+    came: usize,
     dropped: u64,
+}
+
+impl Store {
+    fn add(&mut self, record: Record) {
+        if self.records.len() >= KEPT {
+            self.records.pop_front();
+        }
+        self.records.push_back(record);
+        self.came = self.came.saturating_add(1);
+    }
 }
 
 impl Desk {
@@ -148,14 +167,16 @@ impl Desk {
                 .scope_logs
                 .into_iter()
                 .flat_map(|scope| scope.log_records);
-            store.records.extend(records.map(|record| Record {
-                trace_id: record.trace_id,
-                body: match record.body {
-                    Json::String(text) => text,
-                    other => other.to_string(),
-                },
-                attributes: record.attributes,
-            }));
+            for record in records {
+                store.add(Record {
+                    trace_id: record.trace_id,
+                    body: match record.body {
+                        Json::String(text) => text,
+                        other => other.to_string(),
+                    },
+                    attributes: record.attributes,
+                });
+            }
         }
         drop(store);
         self.changed.send_replace(());
@@ -345,7 +366,31 @@ mod tests {
         assert_eq!(record.text("http.response.status_code"), "200");
         assert_eq!(record.text("modelgate.groups"), "a, b");
         assert_eq!(record.text("absent"), "");
-        assert_eq!((sink.dropped(), sink.records().len()), (3, 1));
+        assert_eq!((sink.dropped(), sink.since(0).1), (3, 1));
+    }
+
+    #[tokio::test]
+    async fn the_last_records_are_kept_and_told_once() {
+        let sink = Sink::start(0).unwrap();
+        let add = |from: usize, to: usize| {
+            for number in from..to {
+                sink.desk.lock().add(Record {
+                    body: number.to_string(),
+                    ..Record::default()
+                });
+            }
+        };
+        add(0, KEPT + 3);
+        let (records, seen) = sink.since(0);
+        assert_eq!(
+            (records.len(), records[0].body.as_str(), seen),
+            (KEPT, "3", KEPT + 3)
+        );
+        add(KEPT + 3, KEPT + 5);
+        let (records, seen) = sink.since(seen);
+        let bodies: Vec<_> = records.iter().map(|record| record.body.clone()).collect();
+        assert_eq!(bodies, [(KEPT + 3).to_string(), (KEPT + 4).to_string()]);
+        assert_eq!(sink.since(seen), (Vec::new(), KEPT + 5));
     }
 
     #[tokio::test]
@@ -365,6 +410,6 @@ mod tests {
             let answer = send(sink.server().port(), &call).await.unwrap();
             assert_eq!(answer.status, status, "{}", call.body);
         }
-        assert_eq!(sink.records(), []);
+        assert_eq!(sink.since(0), (Vec::new(), 0));
     }
 }

@@ -37,7 +37,7 @@ const CUSTOMER_SSN: &str = "536-90-4399";
 pub struct Tour<'a> {
     world: &'a World,
     gateway: &'a mut Gateway,
-    report: Report,
+    report: &'a Report,
     /// What `$NAME` stands for in headers.
     variables: BTreeMap<&'static str, String>,
     taken: usize,
@@ -66,7 +66,7 @@ impl<'a> Tour<'a> {
     ///
     /// # Errors
     /// If no tokens can be had.
-    pub fn new(world: &'a World, gateway: &'a mut Gateway, report: Report) -> Result<Self> {
+    pub fn new(world: &'a World, gateway: &'a mut Gateway, report: &'a Report) -> Result<Self> {
         let mut tour = Self {
             world,
             gateway,
@@ -399,12 +399,13 @@ impl<'a> Tour<'a> {
     fn head(&mut self, title: &str, about: &str, call: &Call) {
         self.taken = self.taken.saturating_add(1);
         let request = call.curl(&format!("http://127.0.0.1:{}", self.gateway.port()));
-        print!("{}", self.report.head(self.taken, title, about, &[request]));
+        let head = self.report.head(self.taken, title, about, &[request]);
+        self.report.print(&head);
     }
 
     /// The lines that a step ends with.
     fn tell(&mut self, lines: &[Line]) {
-        print!("{}", self.report.lines(lines));
+        self.report.print(&self.report.lines(lines));
         if lines.iter().any(|line| line.instead_of.is_some()) {
             self.failed = self.failed.saturating_add(1);
         }

@@ -1,9 +1,11 @@
 //! Clients: their requests go to the gateway piece by piece, and what it answers comes back the same way.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -12,11 +14,14 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::Server;
+use super::{Client, Flow, Server};
 use crate::proxy::{Connection, Headers, StreamId};
+
+/// Bytes that the body of a request may have.
+const MAX_BODY: usize = 64 << 20;
 
 /// What a client is sent.
 #[derive(Debug)]
@@ -58,15 +63,58 @@ pub(super) async fn accept(server: Rc<Server>, listener: TcpListener) {
             id: connections,
             protocol: "HTTP/1.1",
         };
-        let server = Rc::clone(&server);
-        tokio::task::spawn_local(async move {
-            let service =
-                service_fn(|request| exchange(Rc::clone(&server), connection.clone(), request));
-            let served = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(socket), service);
-            // A connection that breaks has told its exchange by dropping it.
-            let _ = served.await;
-        });
+        tokio::task::spawn_local(converse(Rc::clone(&server), connection, socket));
+    }
+}
+
+/// Serves one connection until it ends. One that breaks has told its exchanges by dropping them.
+async fn converse(server: Rc<Server>, mut connection: Connection, socket: TcpStream) {
+    let Ok(http2) = begins_http2(&socket).await else {
+        return;
+    };
+    if http2 {
+        connection.protocol = "HTTP/2";
+    }
+    let service = service_fn(|request| exchange(Rc::clone(&server), connection.clone(), request));
+    let io = TokioIo::new(socket);
+    let _ = if http2 {
+        hyper::server::conn::http2::Builder::new(OnThisThread)
+            .serve_connection(io, service)
+            .await
+    } else {
+        hyper::server::conn::http1::Builder::new()
+            .serve_connection(io, service)
+            .await
+    };
+}
+
+/// Whether a client speaks HTTP/2 by prior knowledge: such a connection begins with a preface that no request of HTTP/1.1 begins with
+/// (RFC 9113, section 3.4).
+async fn begins_http2(socket: &TcpStream) -> std::io::Result<bool> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+    const POLL: Duration = Duration::from_millis(1);
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let count = socket.peek(&mut seen).await?;
+        let seen = seen.get(..count).unwrap_or_default();
+        if count == 0 || !PREFACE.starts_with(seen) {
+            return Ok(false);
+        }
+        if seen == PREFACE {
+            return Ok(true);
+        }
+        // What is there stays readable, so that nothing wakes this when more comes.
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Runs the tasks of HTTP/2 connections beside everything else: a gateway cannot leave its thread.
+#[derive(Clone, Copy)]
+struct OnThisThread;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThread {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
     }
 }
 
@@ -100,10 +148,15 @@ async fn exchange(
         headers.add(name.as_str(), value.as_bytes());
     }
     let end = body.is_end_stream();
-    let (to_client, mut from_gateway) = mpsc::unbounded_channel();
+    let (pieces, mut from_gateway) = mpsc::unbounded_channel();
+    let flow = Rc::new(Flow::default());
+    let client = Client {
+        pieces,
+        flow: Rc::clone(&flow),
+    };
     let id = server.act(|gateway| {
         let id = gateway.begin(headers, connection, end);
-        server.clients.borrow_mut().insert(id, to_client);
+        server.clients.borrow_mut().insert(id, client);
         id
     });
     let presence = Presence {
@@ -125,6 +178,7 @@ async fn exchange(
     };
     let mut response = Response::new(Answer {
         from_gateway,
+        flow,
         _presence: presence,
     });
     let status = head
@@ -137,12 +191,20 @@ async fn exchange(
     Ok(response)
 }
 
-/// Hands the rest of a request over as it comes.
+/// Hands the rest of a request over as it comes. A body that does not end is broken off: the upstream gets a request only when it is
+/// complete, so all of it is kept until then.
 async fn upload(server: Rc<Server>, id: StreamId, mut body: Incoming) {
+    let mut size = 0_usize;
     loop {
         match body.frame().await {
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => server.act(|gateway| gateway.send(id, data.to_vec(), false)),
+                Ok(data) => {
+                    size = size.saturating_add(data.len());
+                    if size > MAX_BODY {
+                        return server.act(|gateway| gateway.disconnect(id));
+                    }
+                    server.act(|gateway| gateway.send(id, data.to_vec(), false));
+                }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
                     let trailers = trailers
@@ -190,6 +252,7 @@ impl Drop for Presence {
 /// The body of an answer, as it comes.
 struct Answer {
     from_gateway: mpsc::UnboundedReceiver<ToClient>,
+    flow: Rc<Flow>,
     _presence: Presence,
 }
 
@@ -204,7 +267,10 @@ impl Body for Answer {
         loop {
             return Poll::Ready(
                 match std::task::ready!(self.from_gateway.poll_recv(context)) {
-                    Some(ToClient::Body(bytes)) => Some(Ok(Frame::data(bytes.into()))),
+                    Some(ToClient::Body(bytes)) => {
+                        self.flow.take(bytes.len());
+                        Some(Ok(Frame::data(bytes.into())))
+                    }
                     Some(ToClient::Trailers(trailers)) => {
                         Some(Ok(Frame::trailers(header_map(&trailers))))
                     }

@@ -7,14 +7,15 @@ use std::rc::Rc;
 use anyhow::Result;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body as _;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::Server;
 use super::client::passes;
+use super::{Flow, Server};
 use crate::proxy::{Arrivals, FlightId, Headers, Inbound, Network, Outbound};
 
 /// What is to be done with a request.
@@ -88,16 +89,25 @@ pub(super) async fn carry(
 }
 
 async fn fly(server: Rc<Server>, flight: FlightId, address: SocketAddr, request: Outbound) {
+    let flow = server.flow(flight);
     let deliver = |arrival| server.act(|gateway| gateway.deliver(flight, arrival));
     let Ok(socket) = TcpStream::connect(address).await else {
         return deliver(Inbound::Refused);
     };
-    if exchange(socket, request, &deliver).await.is_err() {
+    if exchange(socket, request, flow.as_deref(), &deliver)
+        .await
+        .is_err()
+    {
         deliver(Inbound::Reset);
     }
 }
 
-async fn exchange(socket: TcpStream, request: Outbound, deliver: &impl Fn(Inbound)) -> Result<()> {
+async fn exchange(
+    socket: TcpStream,
+    request: Outbound,
+    flow: Option<&Flow>,
+    deliver: &impl Fn(Inbound),
+) -> Result<()> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
     let connection = tokio::task::spawn_local(connection);
@@ -111,11 +121,20 @@ async fn exchange(socket: TcpStream, request: Outbound, deliver: &impl Fn(Inboun
     {
         headers.add(name.as_str(), value.as_bytes());
     }
-    deliver(Inbound::Head {
-        headers,
-        end: false,
-    });
-    while let Some(frame) = response.frame().await {
+    // A length of 0 is known with the head, as Envoy's codec knows it.
+    let end = response.body().is_end_stream();
+    deliver(Inbound::Head { headers, end });
+    if end {
+        connection.abort();
+        return Ok(());
+    }
+    loop {
+        if let Some(flow) = flow {
+            flow.room().await;
+        }
+        let Some(frame) = response.frame().await else {
+            break;
+        };
         match frame?.into_data() {
             Ok(data) => deliver(Inbound::Body {
                 bytes: data.to_vec(),

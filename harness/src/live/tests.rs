@@ -6,8 +6,17 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Live, Settings};
-use crate::proxy::{Callback, FilterSpec, Guest, GuestCode, HostHandle, Trap, abi};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use super::{CLIENT_BACKLOG, Flow, Live, Server, Settings, now_ns};
+use crate::proxy::{
+    Answer, Callback, Connection, FilterSpec, Gateway, Guest, GuestCode, HostHandle, Reply,
+    Request, Script, Trap, abi,
+};
 
 /// Sets a header on requests, and holds those to `/held` until a callout has answered.
 struct Marking;
@@ -101,6 +110,7 @@ fn live(upstream: SocketAddr) -> Live {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         clusters: [("upstream".to_owned(), upstream)].into(),
         log: Box::new(|_| ()),
+        over: Box::new(|_| ()),
     };
     Live::start(settings, |builder| {
         Ok(builder.filter(FilterSpec::new("marking", Rc::new(Marking))))
@@ -170,7 +180,87 @@ fn a_filter_that_does_not_start_is_an_error_of_the_start() {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         clusters: BTreeMap::new(),
         log: Box::new(|_| ()),
+        over: Box::new(|_| ()),
     };
     let refused = Live::start(settings, |_| anyhow::bail!("no such filter"));
     assert!(refused.is_err_and(|error| error.to_string().contains("no such filter")));
+}
+
+#[test]
+fn a_client_may_speak_http2() {
+    let live = live(echo());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let answer = runtime.block_on(async {
+        let socket = tokio::net::TcpStream::connect(live.address())
+            .await
+            .unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let request = hyper::Request::post(format!("http://{}/v2", live.address()))
+            .body(Full::new(bytes::Bytes::from_static(b"body")))
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.version(), hyper::Version::HTTP_2);
+        answer.into_body().collect().await.unwrap().to_bytes()
+    });
+    let answer = String::from_utf8_lossy(&answer);
+    for seen in ["post /v2 http/1.1", "x-marked: yes", "\r\n\r\nbody"] {
+        assert!(answer.contains(seen), "{seen} in {answer}");
+    }
+}
+
+#[test]
+fn nothing_is_kept_of_exchanges_that_are_over() {
+    let mut script = Script::default();
+    script.cluster(
+        "upstream",
+        vec![Answer::Reply(Reply::status(200).body("answer"))],
+    );
+    let gateway = Gateway::builder()
+        .network(script)
+        .remember(false)
+        .now_ns(now_ns())
+        .filter(FilterSpec::new("marking", Rc::new(Marking)))
+        .build()
+        .unwrap();
+    let outcomes = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&outcomes);
+    let over = move |outcome: &crate::proxy::Outcome| noted.lock().unwrap().push(outcome.clone());
+    let server = Server::new(gateway, Box::new(|_| ()), Box::new(over));
+    for path in ["/", "/held", "/"].repeat(20) {
+        let headers = Request::get(path).headers;
+        let id = server.act(|gateway| gateway.begin(headers, Connection::default(), true));
+        server.act(|gateway| gateway.wait_for(id, Duration::from_secs(1)));
+    }
+    // What was to happen had an exchange taken longer comes to nothing.
+    server.act(|gateway| gateway.advance(Duration::from_secs(60)));
+    assert_eq!(server.gateway.borrow().kept(), 0);
+    assert!(server.clients.borrow().is_empty() && server.flows.borrow().is_empty());
+    let outcomes = outcomes.lock().unwrap();
+    assert_eq!(outcomes.len(), 60);
+    for outcome in outcomes.iter() {
+        assert_eq!(
+            (outcome.status(), outcome.client.chunks.len()),
+            (Some(200), 0)
+        );
+        assert!(outcome.over && outcome.request.text("x-marked").is_some());
+    }
+}
+
+#[test]
+fn an_upstream_waits_for_a_client_that_takes_nothing() {
+    let flow = Flow::default();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut is_room = || std::pin::pin!(flow.room()).poll(&mut context).is_ready();
+    assert!(is_room());
+    flow.add(CLIENT_BACKLOG + 1);
+    assert!(!is_room());
+    flow.take(1);
+    assert!(is_room());
 }

@@ -8,6 +8,7 @@ use super::abi::LogLevel;
 use super::core::Core;
 use super::gateway::Gateway;
 use super::network::{Answer, Network, Reply, Script};
+use super::path::PathRules;
 use super::plugin::{FilterSpec, Plugin};
 use super::profile::{self, Profile};
 use super::route::{Route, Routes, VirtualHost};
@@ -45,6 +46,9 @@ pub struct Builder {
     log_level: LogLevel,
     seed: Option<u64>,
     now_ns: Option<u64>,
+    use_remote_address: bool,
+    paths: PathRules,
+    remembers: bool,
 }
 
 impl Builder {
@@ -104,6 +108,29 @@ impl Builder {
         self
     }
 
+    /// The client's address is the connection's own, whatever `x-forwarded-for` says; it is added there. Otherwise the last address in
+    /// it is believed. As `use_remote_address` in Envoy, off unless told otherwise.
+    #[must_use]
+    pub fn use_remote_address(mut self, own: bool) -> Self {
+        self.use_remote_address = own;
+        self
+    }
+
+    /// What happens to paths before any filter sees them; nothing unless told otherwise.
+    #[must_use]
+    pub fn paths(mut self, rules: PathRules) -> Self {
+        self.paths = rules;
+        self
+    }
+
+    /// Keeps what clients were answered and callouts that are over, for whoever asks later; unless told otherwise it does. A server
+    /// that lives long does not: it takes the timeline, and each outcome when its exchange is over.
+    #[must_use]
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.remembers = remember;
+        self
+    }
+
     /// Begins the sequence of random numbers elsewhere.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -134,6 +161,9 @@ impl Builder {
         let mut core = Core::new(self.profile, self.network, Routes(hosts), plugins);
         core.timeline = Timeline::new(self.trace);
         core.log_level = self.log_level;
+        core.use_remote_address = self.use_remote_address;
+        core.paths = self.paths;
+        core.remembers = self.remembers;
         core.now_ns = self.now_ns.unwrap_or(core.now_ns);
         if let Some(seed) = self.seed {
             core.seed(seed);
@@ -167,6 +197,9 @@ impl Default for Builder {
             log_level: LogLevel::Trace,
             seed: None,
             now_ns: None,
+            use_remote_address: false,
+            paths: PathRules::default(),
+            remembers: true,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::agenda::{Agenda, Due};
 use super::headers::Headers;
 use super::metric::Metrics;
 use super::network::{Inbound, Network, Outbound};
+use super::path::PathRules;
 use super::plugin::Plugin;
 use super::profile::Profile;
 use super::route::Routes;
@@ -15,6 +16,7 @@ use super::shared::Shared;
 use super::stream::{Side, Stream};
 use super::timeline::{Event, FlightId, StreamId, Timeline};
 use super::vm::{CallAnswer, Context, ContextRef, Thread, Vm, VmSlot};
+use crate::random::Random;
 
 /// The callback that is running.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +95,13 @@ pub(crate) struct Core {
     pub last_stream: StreamId,
     pub last_flight: FlightId,
     pub last_timer: u64,
-    random: u64,
+    /// The client's address is the connection's own.
+    pub use_remote_address: bool,
+    /// What happens to paths before the chain.
+    pub paths: PathRules,
+    /// Keeps what clients were answered, and callouts.
+    pub remembers: bool,
+    random: Random,
 }
 
 impl Core {
@@ -124,7 +132,10 @@ impl Core {
             last_stream: 0,
             last_flight: 0,
             last_timer: 0,
-            random: 0x9e37_79b9_7f4a_7c15,
+            use_remote_address: false,
+            paths: PathRules::default(),
+            remembers: true,
+            random: Random::new(0x9e37_79b9_7f4a_7c15),
         }
     }
 
@@ -133,16 +144,12 @@ impl Core {
     }
 
     pub fn seed(&mut self, seed: u64) {
-        self.random = seed;
+        self.random = Random::new(seed);
     }
 
-    /// The next number of a repeatable sequence (SplitMix64); nothing here needs secrecy.
+    /// The next number of a repeatable sequence.
     pub fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.random.number()
     }
 
     /// Adds to the agenda, some time from now.

@@ -2,17 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::agenda::Due;
 use super::builder::{BuildError, Builder};
 use super::chain::Begin;
-use super::core::{Core, Deferred, Flight};
+use super::core::{Core, Deferred, Flight, LocalReply};
 use super::guest::{Guest, GuestCode};
 use super::headers::Headers;
 use super::metric::Metric;
 use super::network::Outbound;
+use super::path::PathRules;
 use super::plugin::Plugin;
 use super::request::{Answer, Connection, Outcome, Request};
 use super::stream::{Frame, Message, Side, Slot, Stream};
@@ -89,10 +91,12 @@ impl Gateway {
     pub fn exchange(&mut self, request: Request) -> Outcome {
         let id = self.submit(request);
         self.wait_for(id, PATIENCE);
-        match self.done.remove(&id) {
-            Some(outcome) => outcome,
-            None => self.outcome(id),
-        }
+        self.take_outcome(id).unwrap_or_else(|| self.outcome(id))
+    }
+
+    /// Takes what has become of an exchange that is over; afterwards nothing is known of it.
+    pub fn take_outcome(&mut self, id: StreamId) -> Option<Outcome> {
+        self.done.remove(&id)
     }
 
     /// Begins a request; its pieces follow as time passes.
@@ -156,10 +160,20 @@ impl Gateway {
     ) -> StreamId {
         let worker = worker.unwrap_or(self.next_worker) % self.workers;
         self.next_worker = worker.wrapping_add(1);
-        let id = self.open(headers, connection, worker, end);
+        let (id, accepted) = self.open(headers, connection, worker, end);
         schedule(&mut self.core.borrow_mut(), id);
         if self.refused_outright(id) {
             self.file(id);
+            return id;
+        }
+        if !accepted {
+            let refused = LocalReply {
+                status: 400,
+                details: "path_normalization_failed".to_owned(),
+                ..LocalReply::default()
+            };
+            self.local_reply(id, refused);
+            self.settle();
             return id;
         }
         self.run_headers(id, Side::Request, Begin::First, end);
@@ -219,6 +233,8 @@ impl Gateway {
             .or_else(|| self.sent.get(&id));
         let state = stream.filter_state.iter();
         Outcome {
+            started_ns: stream.started_ns,
+            request: stream.request.headers.clone().unwrap_or_default(),
             client: stream.answer.clone(),
             upstream: upstream.cloned(),
             details: stream.details.clone(),
@@ -278,6 +294,27 @@ impl Gateway {
         self.core.borrow().now_ns
     }
 
+    /// How many things are kept of exchanges, callouts and observations.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        let core = self.core.borrow();
+        let agenda = usize::from(!core.agenda.only_ticks());
+        [
+            core.streams.len(),
+            core.flights.len(),
+            core.timeline.records().len(),
+            core.deferred.len(),
+            self.queue.len(),
+            self.ending.len(),
+            self.sent.len(),
+            self.done.len(),
+            self.callouts.len(),
+            agenda,
+        ]
+        .iter()
+        .sum()
+    }
+
     fn later(&self, time: Duration) -> u64 {
         self.now_ns()
             .saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
@@ -287,18 +324,19 @@ impl Gateway {
         self.core.borrow_mut().streams.get_mut(&id).map(act)
     }
 
-    /// Makes an exchange and decides which filters are part of it.
+    /// Makes an exchange and decides which filters are part of it. Also gives whether the rules for paths accept it.
     fn open(
         &mut self,
         mut headers: Headers,
-        connection: Connection,
+        mut connection: Connection,
         worker: usize,
         end: bool,
-    ) -> StreamId {
-        let (id, plugins) = {
+    ) -> (StreamId, bool) {
+        let (id, accepted, plugins) = {
             let mut core = self.core.borrow_mut();
             core.last_stream = core.last_stream.saturating_add(1);
-            receive(&mut core, &mut headers);
+            receive(&mut core, &mut headers, &mut connection);
+            let accepted = normalize_path(core.paths, &mut headers);
             let switched = |plugin: &Plugin| {
                 core.routes
                     .switch(&headers, &plugin.name)
@@ -306,6 +344,7 @@ impl Gateway {
             };
             (
                 core.last_stream,
+                accepted,
                 core.plugins.iter().map(switched).collect::<Vec<bool>>(),
             )
         };
@@ -345,7 +384,7 @@ impl Gateway {
             over: false,
         };
         core.streams.insert(id, stream);
-        id
+        (id, accepted)
     }
 
     /// A request that the proxy's codec refuses before any filter sees it.
@@ -377,13 +416,41 @@ impl Gateway {
     }
 }
 
+/// Gives the path the form that the rules want; `false` when they refuse it.
+fn normalize_path(rules: PathRules, headers: &mut Headers) -> bool {
+    let Some(path) = headers.first(":path") else {
+        return true;
+    };
+    match rules.apply(path) {
+        Some(normal) => {
+            headers.set(":path", normal);
+            true
+        }
+        None => false,
+    }
+}
+
+/// The last address of an `x-forwarded-for`.
+fn last_address(value: &[u8]) -> Option<IpAddr> {
+    let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?;
+    last.trim().parse().ok()
+}
+
 /// What the proxy does to a request's headers before the chain.
-fn receive(core: &mut Core, headers: &mut Headers) {
+fn receive(core: &mut Core, headers: &mut Headers, connection: &mut Connection) {
     if let Some(host) = headers.first("host").map(<[u8]>::to_vec) {
         headers.remove("host");
         if headers.first(":authority").is_none() {
             headers.add(":authority", host);
         }
+    }
+    let claimed = headers.all("x-forwarded-for").last().and_then(last_address);
+    if core.use_remote_address {
+        // Envoy adds the client's address to what the client claims.
+        headers.add("x-forwarded-for", connection.source.ip().to_string());
+    } else if let Some(address) = claimed {
+        // Elsewhere it believes the last entry, which has no port.
+        connection.source = (address, 0).into();
     }
     for name in core.profile.joined_headers {
         headers.join(name, ",");

@@ -14,7 +14,7 @@ pub enum Metric {
     Counter(u64),
     /// Goes up and down.
     Gauge(u64),
-    /// Its samples in order.
+    /// Its samples in order; when there are very many, the older half is dropped.
     Histogram(Vec<u64>),
 }
 
@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
 }
 
 const KIND_BITS: u32 = 2;
+/// How many samples of a histogram are kept at most.
+const MAX_SAMPLES: usize = 1 << 16;
 
 impl Metrics {
     pub fn define(&mut self, kind: MetricKind, name: &[u8]) -> Answered<u32> {
@@ -60,7 +62,12 @@ impl Metrics {
         match self.metric(number)? {
             Metric::Counter(value) => *value = value.saturating_add(sample),
             Metric::Gauge(value) => *value = sample,
-            Metric::Histogram(samples) => samples.push(sample),
+            Metric::Histogram(samples) => {
+                if samples.len() >= MAX_SAMPLES {
+                    samples.drain(..MAX_SAMPLES / 2);
+                }
+                samples.push(sample);
+            }
         }
         Ok(())
     }
@@ -112,6 +119,23 @@ mod tests {
         metrics.increment(one, 2).unwrap();
         metrics.increment(two, 3).unwrap();
         assert_eq!(metrics.read(one), Ok(5));
+    }
+
+    #[test]
+    fn a_histogram_does_not_grow_for_ever() {
+        let mut metrics = Metrics::default();
+        let histogram = metrics.define(MetricKind::Histogram, b"h").unwrap();
+        let most = u64::try_from(MAX_SAMPLES).unwrap();
+        for sample in 0..=most {
+            metrics.record(histogram, sample).unwrap();
+        }
+        let (_, Metric::Histogram(samples)) = metrics.all().next().unwrap() else {
+            panic!("a histogram");
+        };
+        assert_eq!(
+            (samples.first(), samples.last()),
+            (Some(&(most / 2)), Some(&most))
+        );
     }
 
     #[test]

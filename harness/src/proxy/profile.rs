@@ -22,6 +22,9 @@ pub struct Profile {
     pub joined_headers: &'static [&'static str],
     /// A request without `x-request-id` is given one, and `x-forwarded-proto`; an answer, `x-envoy-upstream-service-time`.
     pub adds_headers: bool,
+    /// A request header that a filter removes is hidden from the filters and sent upstream all the same, with the value that it had then
+    /// (nginx with ngx_wasm_module, so Kong 3.9, does that).
+    pub sends_removed_headers: bool,
     /// More request headers than this are answered 431 before any filter runs.
     pub max_request_headers: usize,
     /// Bytes of one body that may be held back.
@@ -70,6 +73,7 @@ pub const ENVOY: Profile = Profile {
     end_comes_apart: true,
     joined_headers: ENVOY_JOINED,
     adds_headers: true,
+    sends_removed_headers: false,
     max_request_headers: 100,
     buffer_limit_bytes: 1 << 20,
     route_timeout: Duration::from_secs(15),

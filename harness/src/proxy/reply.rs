@@ -97,10 +97,13 @@ impl Gateway {
 
     /// A piece of a body reaches the client.
     pub(super) fn data_to_client(&mut self, id: StreamId, data: Vec<u8>, end: bool) {
-        let now = self.core.borrow().now_ns;
+        let (now, remembers) = {
+            let core = self.core.borrow();
+            (core.now_ns, core.remembers)
+        };
         let shown = self.stream(id, |stream| {
             let shown = !data.is_empty() && !head_only(stream);
-            if shown {
+            if shown && remembers {
                 let after = since(stream, now);
                 stream.answer.chunks.push((after, data.clone()));
             }

@@ -176,6 +176,10 @@ impl Answer {
 /// What became of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
+    /// When the request began, in nanoseconds since the Unix epoch.
+    pub started_ns: u64,
+    /// The request's headers as filters left them.
+    pub request: Headers,
     /// What the client saw.
     pub client: Answer,
     /// What the upstream received; `None` when it was not touched.

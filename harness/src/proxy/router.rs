@@ -44,7 +44,11 @@ impl Gateway {
     pub(super) fn headers_to_upstream(&mut self, id: StreamId, end: bool) {
         let headers = self.stream(id, |stream| {
             stream.request.forwarded = true;
-            stream.request.headers.clone().unwrap_or_default()
+            let mut headers = stream.request.headers.clone().unwrap_or_default();
+            for (name, value) in stream.request.removed.iter() {
+                headers.add(name, value);
+            }
+            headers
         });
         let Some(headers) = headers else { return };
         let cluster = self
@@ -361,7 +365,9 @@ impl Gateway {
         let Some(closed) = self.core.borrow_mut().close_flight(flight, abandoned) else {
             return;
         };
-        self.callouts.push(closed.request);
+        if self.core.borrow().remembers {
+            self.callouts.push(closed.request);
+        }
         let Purpose::Callout {
             root,
             token,

@@ -104,6 +104,8 @@ pub(crate) enum Frame {
 #[derive(Debug, Default)]
 pub(crate) struct Message {
     pub headers: Option<Headers>,
+    /// Headers that filters have removed, where the proxy sends them all the same.
+    pub removed: Headers,
     pub trailers: Option<Headers>,
     /// Data that just arrived and is on its way.
     pub inline: Vec<u8>,

@@ -83,7 +83,16 @@ impl HostHandle {
     /// `BadArgument` while the map cannot be changed.
     pub fn remove_header(&self, map: MapKind, name: &[u8]) -> Answered<()> {
         self.focused("remove_header_map_value", |core, focus| {
-            core.map_mut(focus, map)?.remove(name);
+            let keeps = core.profile.sends_removed_headers && map == MapKind::RequestHeaders;
+            let headers = core.map_mut(focus, map)?;
+            let values: Vec<Vec<u8>> = headers.all(name).map(<[u8]>::to_vec).collect();
+            headers.remove(name);
+            if keeps {
+                let (stream, _) = core.exchange(focus)?;
+                for value in values {
+                    stream.request.removed.add(name, value);
+                }
+            }
             Ok(())
         })
     }

@@ -1,0 +1,176 @@
+use super::*;
+use crate::proxy::{NativeCode, Request};
+use crate::suite;
+
+const CONFIG: &str = r#"
+admin: { address: { socket_address: { address: 127.0.0.1, port_value: 0 } } }
+static_resources:
+  listeners:
+  - address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+    per_connection_buffer_limit_bytes: 4096
+    filter_chains:
+    - filters:
+      - name: hcm
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          normalize_path: true
+          path_with_escaped_slashes_action: REJECT_REQUEST
+          route_config:
+            virtual_hosts:
+            - name: models
+              domains: [ "*" ]
+              metadata: { filter_metadata: { modelgate: { profile: strict } } }
+              routes:
+              - match: { prefix: /open/ }
+                route: { cluster: models, timeout: 1.5s }
+                typed_per_filter_config:
+                  keys: { "@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true }
+              - match: { path: /exact }
+                route: { cluster: models }
+          http_filters:
+          - name: keys
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+              config:
+                failure_policy: FAIL_RELOAD
+                allow_on_headers_stop_iteration: true
+                configuration:
+                  "@type": type.googleapis.com/google.protobuf.StringValue
+                  value: '{"keys": []}'
+                vm_config:
+                  vm_id: keys
+                  code: { local: { filename: /etc/key_auth.wasm } }
+                  environment_variables: { host_env_keys: [ INHERITED, UNSET ], key_values: { GIVEN: "1" } }
+          - name: router
+            typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
+  clusters:
+  - name: models
+    type: STATIC
+    load_assignment: { endpoints: [ { lb_endpoints: [ { endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 8 } } } } ] } ] }
+"#;
+
+fn read(text: &str) -> Result<Bootstrap, String> {
+    Bootstrap::read(&Node::parse(text).unwrap()).map_err(|refused| refused.to_string())
+}
+
+#[test]
+fn a_configuration_is_read_whole() {
+    let bootstrap = read(CONFIG).unwrap();
+    assert_eq!(bootstrap.clusters["models"].to_string(), "127.0.0.1:8");
+    assert_eq!(bootstrap.buffer_limit_bytes, Some(4096));
+    assert!(bootstrap.paths.normalize && bootstrap.paths.reject_escaped_slashes);
+    assert!(!bootstrap.paths.merge_slashes && !bootstrap.use_remote_address);
+    let host = &bootstrap.hosts[0];
+    assert_eq!(host.metadata["modelgate"]["profile"], "strict");
+    assert_eq!(host.routes[0].timeout, Some(Duration::from_millis(1500)));
+    assert_eq!(host.routes[0].switches, [("keys".to_owned(), false)].into());
+    assert_eq!(host.routes[1].path, PathMatch::Exact("/exact".into()));
+    let filter = &bootstrap.filters[0];
+    assert_eq!(filter.file.to_str(), Some("/etc/key_auth.wasm"));
+    let code = NativeCode::filter(suite::member("key_auth").unwrap().filter);
+    let spec = filter.spec(code, |name| (name == "INHERITED").then(|| "2".to_owned()));
+    assert_eq!(spec.configuration, br#"{"keys": []}"#);
+    assert_eq!(spec.failure_policy, FailurePolicy::Reload);
+    assert_eq!(spec.headers_stop_alone, Some(true));
+    let environment = [("GIVEN", "1"), ("INHERITED", "2")];
+    assert_eq!(
+        spec.environment,
+        environment
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    );
+}
+
+#[test]
+fn what_is_not_served_is_refused_with_its_path() {
+    for (from, to, complaint) in [
+        (
+            "normalize_path:",
+            "normalise_path:",
+            "did you mean \"normalize_path\"?",
+        ),
+        (
+            "normalize_path: true",
+            "xff_num_trusted_hops: 1",
+            "xff_num_trusted_hops: unknown key",
+        ),
+        (
+            "type: STATIC",
+            "type: LOGICAL_DNS",
+            "clusters[0].type: expected one of: STATIC",
+        ),
+        (
+            "type: STATIC",
+            "transport_socket: {}",
+            "clusters[0].transport_socket: unknown key",
+        ),
+        (
+            "{ prefix: /open/ }",
+            "{ prefix: /open/, headers: [] }",
+            "match.headers: unknown key",
+        ),
+        (
+            "cluster: models, timeout",
+            "cluster: other, timeout",
+            "no cluster is called \"other\"",
+        ),
+        (
+            "timeout: 1.5s",
+            "timeout: soon",
+            "timeout: expected a duration",
+        ),
+        (
+            "disabled: true",
+            "config: { a: 1 }",
+            "settings of a filter per route",
+        ),
+        ("v3.Wasm", "v3.Lua", "v3.Lua is not served here"),
+        (
+            "protobuf.StringValue",
+            "protobuf.BytesValue",
+            "a StringValue or a Struct",
+        ),
+        (
+            "v3.Router }",
+            "v3.Router, start_child_span: true }",
+            "the last filter has to be the router",
+        ),
+        (
+            "FAIL_RELOAD",
+            "FAIL_SOMEHOW",
+            "failure_policy: expected one of",
+        ),
+        (
+            "address: 127.0.0.1, port_value: 8 ",
+            "address: models.example, port_value: 8 ",
+            "an IP address is needed",
+        ),
+    ] {
+        let text = CONFIG.replacen(from, to, 1);
+        assert_ne!(text, CONFIG, "{from}");
+        let refused = read(&text).unwrap_err();
+        assert!(refused.contains(complaint), "{to}: {refused}");
+    }
+}
+
+#[test]
+fn a_gateway_plays_what_was_read() {
+    let bootstrap = read(CONFIG).unwrap();
+    let mut gateway = bootstrap
+        .configure(crate::proxy::Gateway::builder())
+        .build()
+        .unwrap();
+    let mut details = |path: &str| gateway.exchange(Request::get(path)).details;
+    assert_eq!(
+        details("/a%2fb").as_deref(),
+        Some("path_normalization_failed")
+    );
+    assert_eq!(
+        details("/open/../exact2").as_deref(),
+        Some("route_not_found")
+    );
+    assert_eq!(
+        details("/open/../exact").as_deref(),
+        Some("cluster_not_found")
+    );
+}
