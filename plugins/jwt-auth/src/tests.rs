@@ -3,11 +3,9 @@
 mod proxy;
 mod whatever_comes;
 
-use std::rc::Rc;
-
 use serde_json::{Value, json};
 
-use proxy::{Outcome, Proxy, START_S, SharedMemory, claims, jwks, mint};
+use proxy::{Outcome, Proxy, START_S, Workers, claims, jwks, mint};
 
 fn given() -> Value {
     json!({"issuers": [{"issuer": "https://idp.test", "audiences": ["models"], "keys": {"jwks": jwks(&[(1, "a")])}}]})
@@ -380,7 +378,7 @@ fn stale_keys_serve_while_the_issuer_is_down_but_not_for_ever() {
 
 #[test]
 fn one_worker_fetches_for_all() {
-    let shared: Rc<SharedMemory> = Rc::default();
+    let shared = Workers::new();
     let mut first = Proxy::sharing(&fetching(), &shared);
     let mut second = Proxy::sharing(&fetching(), &shared);
     first.pass_ms(500);
@@ -404,7 +402,7 @@ fn one_worker_fetches_for_all() {
 
 #[test]
 fn a_leader_that_dies_is_replaced() {
-    let shared: Rc<SharedMemory> = Rc::default();
+    let shared = Workers::new();
     let mut first = Proxy::sharing(&fetching(), &shared);
     let mut second = Proxy::sharing(&fetching(), &shared);
     first.pass_ms(500);
@@ -418,7 +416,7 @@ fn a_leader_that_dies_is_replaced() {
 
 #[test]
 fn without_shared_data_every_worker_fetches_for_itself_in_measure() {
-    let shared: Rc<SharedMemory> = Rc::default();
+    let shared = Workers::new();
     shared.refuse();
     let mut proxy = Proxy::sharing(&fetching(), &shared);
     proxy.pass_ms(500);

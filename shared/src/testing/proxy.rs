@@ -50,6 +50,8 @@ pub struct Record {
     pub properties: BTreeMap<String, Vec<u8>>,
     /// The local reply.
     pub reply: Option<Sent>,
+    /// How often it was answered; more than once is a fault of the filter.
+    pub replies: usize,
     /// Sides that were resumed.
     pub resumed: Vec<Side>,
 }
@@ -133,6 +135,9 @@ pub struct Proxy {
     answer: RefCell<(Vec<Header>, Vec<u8>)>,
     logs: RefCell<Vec<String>>,
     drawn: Cell<u64>,
+    always: Cell<Option<u64>>,
+    unreachable: RefCell<Vec<String>>,
+    foreign: Cell<usize>,
 }
 
 impl Proxy {
@@ -180,6 +185,21 @@ impl Proxy {
     /// From now on, every write to shared data loses its race (or none does).
     pub fn contend(&self, lost: bool) {
         self.common.contended.set(lost);
+    }
+
+    /// From now on, callouts to this upstream are refused, as to a cluster that does not exist.
+    pub fn refuse_upstream(&self, name: &str) {
+        self.unreachable.borrow_mut().push(name.to_owned());
+    }
+
+    /// From now on, this is every random number.
+    pub fn always_draw(&self, number: u64) {
+        self.always.set(Some(number));
+    }
+
+    /// How many of the host's own functions were called; it has none.
+    pub fn foreign_calls(&self) -> usize {
+        self.foreign.get()
     }
 
     /// The keys of shared data.
@@ -305,6 +325,9 @@ impl Host for Proxy {
 
     fn random(&self) -> u64 {
         // A counter spread by an odd constant: different each time, the same in each run.
+        if let Some(always) = self.always.get() {
+            return always;
+        }
         self.drawn.set(self.drawn.get().wrapping_add(1));
         self.drawn.get().wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
@@ -386,7 +409,10 @@ impl Host for Proxy {
             headers: keep(reply.headers),
             body: reply.body.to_vec(),
         };
-        self.change(self.current.get(), |record| record.reply = Some(sent));
+        self.change(self.current.get(), |record| {
+            record.reply = Some(sent);
+            record.replies = record.replies.saturating_add(1);
+        });
         Ok(())
     }
 
@@ -398,6 +424,10 @@ impl Host for Proxy {
     }
 
     fn dispatch(&self, call: &Dispatch<'_>) -> Result<u32, Status> {
+        let unreachable = self.unreachable.borrow();
+        if unreachable.iter().any(|known| known == call.upstream) {
+            return Err(Status::BadArgument);
+        }
         let sent = Sent {
             status: 0,
             details: call.upstream.to_owned(),
@@ -490,6 +520,7 @@ impl Host for Proxy {
     }
 
     fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
+        self.foreign.set(self.foreign.get().saturating_add(1));
         Err(Status::NotFound)
     }
 

@@ -41,7 +41,7 @@ proptest! {
         events in proptest::collection::vec(event(), 1..60),
         stop_sharing in any::<bool>(),
     ) {
-        let shared: Rc<SharedMemory> = Rc::default();
+        let shared = Workers::new();
         if stop_sharing {
             shared.refuse();
         }

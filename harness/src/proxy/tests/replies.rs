@@ -1,0 +1,206 @@
+//! Answers of the proxy and of filters, and what filters may reach when.
+
+use super::*;
+
+fn denying(name: &str, status: u32) -> FilterSpec {
+    spec(name, move |host, _, callback| {
+        if let Callback::RequestHeaders { .. } = callback {
+            let headers = [("x-reason", &b"no"[..])].into_iter().collect();
+            host.reply(status, b"denied by test", b"denied", headers, u32::MAX)
+                .unwrap();
+        }
+        passing(callback)
+    })
+}
+
+#[test]
+fn a_reply_passes_back_through_the_filters_that_saw_the_request_and_only_those() {
+    let (before, after) = (Notes::default(), Notes::default());
+    let builder = Gateway::builder().filter(watcher("before", &before));
+    let mut gateway = builder
+        .filter(denying("denying", 403))
+        .filter(watcher("after", &after))
+        .build()
+        .unwrap();
+    let outcome = gateway.exchange(post());
+    assert_eq!(
+        (outcome.status(), outcome.client.text().as_str()),
+        (Some(403), "denied")
+    );
+    assert_eq!(outcome.client.header("x-reason").as_deref(), Some("no"));
+    assert_eq!(outcome.details.as_deref(), Some("denied_by_test"));
+    assert_eq!(outcome.upstream, None);
+    let seen = [
+        "headers false",
+        "answer headers false",
+        "answer body 6 true",
+        "log",
+        "done",
+        "delete",
+    ];
+    assert_eq!(before.take(), seen);
+    assert_eq!(
+        after.take(),
+        ["log", "done", "delete"],
+        "it is only told of the end"
+    );
+}
+
+#[test]
+fn a_reply_during_the_response_replaces_it_unseen_and_after_its_head_breaks_it_off() {
+    let replying = |in_headers: bool| {
+        spec("replying", move |host, _, callback| {
+            let now = match callback {
+                Callback::ResponseHeaders { .. } => in_headers,
+                Callback::ResponseBody { .. } => !in_headers,
+                _ => false,
+            };
+            if now {
+                host.reply(502, b"", b"broken", Headers::new(), u32::MAX)
+                    .unwrap();
+            }
+            passing(callback)
+        })
+    };
+    let notes = Notes::default();
+    let builder = || {
+        Gateway::builder()
+            .network(network(&[]))
+            .filter(watcher("w", &notes))
+    };
+    let outcome = builder()
+        .filter(replying(true))
+        .build()
+        .unwrap()
+        .exchange(Request::get("/"));
+    assert_eq!(
+        (outcome.status(), outcome.client.text().as_str()),
+        (Some(502), "broken")
+    );
+    assert_eq!(notes.take(), ["headers true", "log", "done", "delete"]);
+    let outcome = builder()
+        .filter(replying(false))
+        .build()
+        .unwrap()
+        .exchange(Request::get("/"));
+    assert_eq!(
+        (
+            outcome.status(),
+            outcome.client.complete,
+            outcome.client.reset
+        ),
+        (Some(200), false, true)
+    );
+}
+
+#[test]
+fn callouts_fail_as_answers_of_the_proxy() {
+    let seen = Notes::default();
+    let asking = |timeout_ms: u32| {
+        let seen = seen.clone();
+        spec("asking", move |host, _, callback| {
+            match callback {
+                Callback::RequestHeaders { .. } => {
+                    let unknown = host.http_call(b"nobody", call_headers(), b"", Headers::new(), 5);
+                    assert_eq!(unknown, Err(Status::BadArgument));
+                    assert_eq!(
+                        host.http_call(b"idp", Headers::new(), b"", Headers::new(), 5),
+                        Err(Status::BadArgument)
+                    );
+                    dispatch(host, timeout_ms);
+                }
+                Callback::HttpCallResponse { headers, body, .. } => {
+                    let status = host.header_value(MapKind::CallHeaders, b":status");
+                    let text = host
+                        .buffer(BufferKind::CallBody, 0, body)
+                        .unwrap_or_default();
+                    let status = status.map(|status| String::from_utf8(status).unwrap());
+                    seen.add(format!(
+                        "{headers} {status:?} {}",
+                        String::from_utf8(text).unwrap()
+                    ));
+                }
+                _ => {}
+            }
+            passing(callback)
+        })
+    };
+    let run = |timeout_ms, answer| {
+        let mut gateway = Gateway::builder()
+            .network(network(&[("idp", answer)]))
+            .filter(asking(timeout_ms))
+            .build()
+            .unwrap();
+        gateway.exchange(Request::get("/"));
+        gateway.advance(Duration::from_secs(2));
+        seen.take()
+    };
+    assert_eq!(
+        run(250, Answer::Hang),
+        ["3 Ok(\"504\") upstream request timeout"]
+    );
+    assert!(run(0, Answer::Hang).is_empty(), "no time-out, no answer");
+    assert!(run(250, Answer::Refuse)[0].starts_with("3 Ok(\"503\") upstream connect error"));
+    assert!(
+        run(250, Answer::Reset(Duration::ZERO))[0]
+            .starts_with("3 Ok(\"503\") upstream connect error")
+    );
+    let torn = Reply {
+        ending: Ending::Reset,
+        ..Reply::status(200).body("x")
+    };
+    assert_eq!(run(250, Answer::Reply(torn)), ["0 Err(BadArgument) "]);
+    assert_eq!(
+        run(250, Answer::Reply(Reply::status(401).body("no"))),
+        ["2 Ok(\"401\") no"]
+    );
+}
+
+#[test]
+fn request_headers_are_out_of_reach_once_they_have_gone_and_back_when_all_is_over() {
+    let reading = spec("reading", |host, _, callback| {
+        let value = host.header_value(MapKind::RequestHeaders, b":path");
+        match callback {
+            Callback::RequestHeaders { .. } => {
+                assert_eq!(value, Ok(b"/v1/x".to_vec()));
+                assert_eq!(
+                    host.set_header(MapKind::ResponseHeaders, b"a", b"b"),
+                    Err(Status::BadArgument)
+                );
+                assert_eq!(
+                    host.header_value(MapKind::RequestHeaders, b"none"),
+                    Err(Status::NotFound)
+                );
+                assert_eq!(host.property(b"request\0path"), Ok(b"/v1/x".to_vec()));
+            }
+            Callback::RequestBody { .. } | Callback::ResponseHeaders { .. } => {
+                assert_eq!(value, Err(Status::BadArgument));
+                assert_eq!(
+                    host.set_header(MapKind::RequestHeaders, b"a", b"b"),
+                    Err(Status::BadArgument)
+                );
+                assert_eq!(
+                    host.header_pairs(MapKind::RequestHeaders),
+                    Ok(Headers::new())
+                );
+                assert_eq!(host.property(b"request\0path"), Err(Status::NotFound));
+            }
+            Callback::Log => {
+                assert_eq!(value, Ok(b"/v1/x".to_vec()));
+                assert_eq!(
+                    host.property(b"response\0code"),
+                    Ok(200i64.to_le_bytes().to_vec())
+                );
+                assert_eq!(
+                    host.header_value(MapKind::RequestHeaders, b"none"),
+                    Err(Status::NotFound)
+                );
+            }
+            _ => {}
+        }
+        passing(callback)
+    });
+    let mut gateway = Gateway::builder().filter(reading).build().unwrap();
+    gateway.exchange(post());
+    assert_eq!(gateway.timeline().traps().collect::<Vec<_>>(), []);
+}
