@@ -20,13 +20,17 @@ use modelgate_harness::envoy_release::Envoy;
 /// The filters that show what the kit itself costs.
 const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];
 
+/// The case that is no file: the kit itself.
+const KIT: &str = "kit";
+
 /// Measure what the filters cost: instructions, and CPU time on a real Envoy beside Envoy's own filters.
 ///
 /// Instructions (wasmtime's fuel), entries and host calls of a request are counted on the embedded host, and are the same on every machine.
 /// CPU time of the Envoy process per request, with one worker, in interleaved rounds. Takes several minutes; leave the machine alone meanwhile.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Cases to measure, by name (see tests/bench); all of them if none is named. `bare`, without a filter, is always measured.
+    /// Cases to measure, by name (see tests/bench, and `kit`: what the kit itself costs); all of them if none is named. `bare`, without a
+    /// filter, is always measured.
     #[arg(value_name = "CASE")]
     cases: Vec<String>,
     /// How often each variant has its turn.
@@ -47,8 +51,8 @@ pub struct Arguments {
     /// Only count what filters execute (on the embedded host, without an Envoy).
     #[arg(long)]
     instructions: bool,
-    /// Write the tables to docs/performance.md too, and, when no case is named, the budgets to tests/budgets.json.
-    #[arg(long)]
+    /// Write the tables to docs/performance.md too, and the budgets to tests/budgets.json; of all cases.
+    #[arg(long, conflicts_with = "cases")]
     write: bool,
 }
 
@@ -61,7 +65,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let wasm = match &arguments.wasm {
         Some(folder) => folder.clone(),
         None => {
-            let names: Vec<&str> = FILTERS.into_iter().chain(TWINS).collect();
+            let twins = TWINS.into_iter().filter(|_| measures_kit(arguments));
+            let names: Vec<&str> = FILTERS.into_iter().chain(twins).collect();
             build(&workspace, &names, Profile::Release)?;
             workspace.target.join("modelgate")
         }
@@ -104,7 +109,7 @@ fn work_table(
         costs.insert(name, cost);
     }
     let file = workspace.root.join(instructions::BUDGETS);
-    let budgets = if arguments.write && arguments.cases.is_empty() {
+    let budgets = if arguments.write {
         let budgets = instructions::Budgets::above(&costs, &instructions::module_bytes(wasm)?);
         std::fs::write(&file, serde_json::to_string_pretty(&budgets)? + "\n")?;
         budgets
@@ -126,7 +131,7 @@ fn cpu_tables(
     arguments: &Arguments,
     folder: &Path,
     wasm: &Path,
-) -> Result<[(&'static str, String); 2]> {
+) -> Result<Vec<(&'static str, String)>> {
     let progress = |text: &str| eprintln!("{text}");
     let envoy = Envoy::find(arguments.envoy.as_deref(), &progress)?;
     envoy.require_wasm()?;
@@ -137,14 +142,18 @@ fn cpu_tables(
     };
     let bare = bench::read(folder, BARE)?;
 
-    let direct = bare.main.directly();
-    let twins = TWINS
-        .iter()
-        .map(|name| direct.with_module(wasm, name))
-        .collect::<Result<Vec<Variant>>>()?;
-    let variants: Vec<&Variant> = std::iter::once(&direct).chain(&twins).collect();
-    let kit = kit_table(&measure(&envoy, wasm, &variants, plan, &progress)?)?;
-    println!("\n{kit}");
+    let mut tables = Vec::new();
+    if measures_kit(arguments) {
+        let direct = bare.main.directly();
+        let twins = TWINS
+            .iter()
+            .map(|name| direct.with_module(wasm, name))
+            .collect::<Result<Vec<Variant>>>()?;
+        let variants: Vec<&Variant> = std::iter::once(&direct).chain(&twins).collect();
+        let kit = kit_table(&measure(&envoy, wasm, &variants, plan, &progress)?)?;
+        println!("\n{kit}");
+        tables.push(("kit", kit));
+    }
 
     let mut cases = vec![bare];
     for name in names(arguments, folder)? {
@@ -153,7 +162,13 @@ fn cpu_tables(
     let variants: Vec<&Variant> = cases.iter().flat_map(Case::variants).collect();
     let filters = filters_table(&cases, &measure(&envoy, wasm, &variants, plan, &progress)?)?;
     println!("\n{filters}");
-    Ok([("kit", kit), ("filters", filters)])
+    tables.push(("filters", filters));
+    Ok(tables)
+}
+
+/// Whether what the kit itself costs is measured.
+fn measures_kit(arguments: &Arguments) -> bool {
+    arguments.cases.is_empty() || arguments.cases.iter().any(|case| case == KIT)
 }
 
 /// The cases that were asked for, or all that there are, in the order of their names.
@@ -161,7 +176,8 @@ fn names(arguments: &Arguments, folder: &Path) -> Result<Vec<String>> {
     if arguments.cases.is_empty() {
         bench::names(folder)
     } else {
-        Ok(arguments.cases.clone())
+        let named = arguments.cases.iter().filter(|case| *case != KIT);
+        Ok(named.cloned().collect())
     }
 }
 
