@@ -1,8 +1,10 @@
-//! Files that are made from the code: schemas, option tables, the page of reason codes, the tags of metrics.
+//! Files that are made from the code: schemas, option tables, the page of reason codes, the tags of metrics, and the filters' entries in
+//! the Envoy configurations.
 //!
 //! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A table inside a written page stands
 //! between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what is outside is never touched.
 
+mod examples;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,26 @@ pub struct Generated {
     pub path: PathBuf,
     /// Content.
     pub content: String,
+}
+
+/// What turns the parts of metric names into labels.
+const STATS_TAGS: &str = "envoy/stats_tags.yaml";
+
+/// The Envoy configurations, by their paths below the root, in the order of their names.
+///
+/// # Errors
+/// If their folder cannot be read.
+pub fn bootstraps(root: &Path) -> Result<Vec<PathBuf>> {
+    let folder = Path::new("envoy");
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(root.join(folder)).context("reading envoy/")? {
+        let path = folder.join(entry?.file_name());
+        if path.extension().is_some_and(|kind| kind == "yaml") && path != Path::new(STATS_TAGS) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 /// Every generated file.
@@ -41,8 +63,14 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         path: "docs/reasons.md".into(),
         content: reasons_page(),
     });
+    for path in bootstraps(root)? {
+        let text = std::fs::read_to_string(root.join(&path))
+            .with_context(|| format!("reading {}", path.display()))?;
+        let content = examples::entries(&text).with_context(|| path.display().to_string())?;
+        files.push(Generated { path, content });
+    }
     files.push(Generated {
-        path: "envoy/stats_tags.yaml".into(),
+        path: STATS_TAGS.into(),
         content: stats_tags(),
     });
     Ok(files)

@@ -1,0 +1,116 @@
+//! The filters' entries in the Envoy configurations that users copy (`envoy/*.yaml`).
+//!
+//! An entry begins with `- name: CRATE` and ends with `value: |`, below which the filter's own configuration is written by hand. What is between
+//! follows from the filter's needs; only the names of environment variables (`environment_variables: …`, one line) are kept as they stand.
+
+use anyhow::{Result, bail};
+
+use crate::suite;
+
+/// `text` with every entry of a filter of the suite as it should be.
+///
+/// # Errors
+/// If an entry has no `value: |` before the next one.
+pub fn entries(text: &str) -> Result<String> {
+    let mut made = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        push(&mut made, 0, line);
+        let Some(name) = line.trim_start().strip_prefix("- name: ") else {
+            continue;
+        };
+        let Some(member) = suite::members()
+            .into_iter()
+            .find(|member| member.krate == name)
+        else {
+            continue;
+        };
+        let mut environment = None;
+        loop {
+            match lines.next() {
+                Some(line) if line.trim() == "value: |" => break,
+                Some(line) if line.trim_start().starts_with("environment_variables:") => {
+                    environment = Some(line.trim());
+                }
+                Some(line) if !line.trim_start().starts_with("- name: ") => {}
+                _ => bail!("the entry of {name} has no `value: |`"),
+            }
+        }
+        let indent = line.len().saturating_sub(line.trim_start().len());
+        let module = member.filter.name;
+        let mut write = |depth: usize, text: &str| {
+            push(&mut made, indent.saturating_add(depth), text);
+        };
+        write(2, "typed_config:");
+        write(
+            4,
+            "\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        );
+        write(4, "config:");
+        write(6, &format!("name: {module}"));
+        write(6, "failure_policy: FAIL_RELOAD");
+        if member.filter.needs.buffers_request {
+            write(6, "allow_on_headers_stop_iteration: true");
+        }
+        write(6, "vm_config:");
+        write(8, &format!("vm_id: {module}"));
+        write(8, "runtime: envoy.wasm.runtime.v8");
+        write(
+            8,
+            &format!("code: {{ local: {{ filename: /etc/envoy/modelgate/{module}.wasm }} }}"),
+        );
+        if let Some(environment) = environment {
+            write(8, environment);
+        }
+        write(6, "configuration:");
+        write(
+            8,
+            "\"@type\": type.googleapis.com/google.protobuf.StringValue",
+        );
+        write(8, "value: |");
+    }
+    Ok(made)
+}
+
+fn push(text: &mut String, indent: usize, line: &str) {
+    text.extend(std::iter::repeat_n(' ', indent));
+    text.push_str(line);
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_needs_is_written_and_the_rest_kept() {
+        let bent = "\
+a: 1
+  - name: aws-sigv4
+    typed_config:
+      config:
+        failure_policy: FAIL_OPEN
+        vm_config:
+          environment_variables: { host_env_keys: [ A ] }
+        configuration:
+          value: |
+            { \"region\": \"x\" }
+  - name: envoy.filters.http.router
+";
+        let made = entries(bent).unwrap();
+        assert!(
+            made.starts_with("a: 1\n  - name: aws-sigv4\n    typed_config:\n      \"@type\": ")
+        );
+        assert!(made.ends_with("          value: |\n            { \"region\": \"x\" }\n  - name: envoy.filters.http.router\n"));
+        assert!(made.contains(
+            "        failure_policy: FAIL_RELOAD\n        allow_on_headers_stop_iteration: true\n"
+        ));
+        assert!(made.contains(
+            "aws_sigv4.wasm } }\n          environment_variables: { host_env_keys: [ A ] }\n"
+        ));
+        assert!(!made.contains("FAIL_OPEN"));
+        assert_eq!(entries(&made).unwrap(), made);
+        let endless = bent.replace("value: |", "value: {}");
+        assert!(entries(&endless).is_err());
+    }
+}
