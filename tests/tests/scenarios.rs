@@ -77,11 +77,11 @@ fn names() -> Vec<EngineName> {
         "wasmtime".to_owned(),
         envoy("envoy", envoy_release::DEFAULT),
         envoy("envoy", envoy_release::OLDEST),
-        envoy("container", envoy_release::DEFAULT),
+        envoy("envoy-container", envoy_release::DEFAULT),
     ];
     names
         .iter()
-        .filter_map(|name| EngineName::parse(name))
+        .map(|name| EngineName::parse(name).expect("the name of an engine"))
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! The engine `container`: Envoy in a container, started by testcontainers.
+//! The engine `envoy-container`: Envoy in a container, started by testcontainers.
 //!
 //! The image is built here, FROM scratch: the binary and the libraries that it is linked with, nothing else and nothing pulled. A
 //! public image can be named instead (`MODELGATE_ENVOY_IMAGE=envoyproxy/envoy:v1.40.0`). Containers share the host's network, so that

@@ -15,7 +15,7 @@ pub struct Divergence {
     pub because: String,
 }
 
-/// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`, `container`.
+/// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`, `envoy-container`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineName {
     /// What runs the filters.
@@ -37,18 +37,35 @@ pub enum EngineKind {
     Container,
 }
 
+impl EngineKind {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Wasmtime => "wasmtime",
+            Self::Envoy => "envoy",
+            Self::Container => "envoy-container",
+        }
+    }
+}
+
 impl EngineName {
-    /// Reads a name such as `envoy 1.36.4`.
+    /// Reads a name such as `envoy 1.36.4`; the release may also follow `-`, `@` or `:`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (kind, version) = match text.trim().split_once([' ', '@', '-']) {
-            Some((kind, version)) => (kind, Some(version.trim().to_owned())),
-            None => (text.trim(), None),
-        };
-        let kind = match kind {
-            "native" => EngineKind::Native,
-            "wasmtime" => EngineKind::Wasmtime,
-            "envoy" => EngineKind::Envoy,
-            "container" => EngineKind::Container,
+        // The longer name first.
+        let (kind, rest) = [
+            EngineKind::Container,
+            EngineKind::Envoy,
+            EngineKind::Native,
+            EngineKind::Wasmtime,
+        ]
+        .into_iter()
+        .find_map(|kind| Some((kind, text.trim().strip_prefix(kind.as_str())?)))?;
+        let version = match rest.strip_prefix([' ', '@', '-', ':']).map(str::trim) {
+            Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) => {
+                Some(version.to_owned())
+            }
+            None if rest.is_empty() => None,
             _ => return None,
         };
         let simulated = matches!(kind, EngineKind::Native | EngineKind::Wasmtime);
@@ -58,7 +75,7 @@ impl EngineName {
     pub(super) fn read(at: &At<'_>) -> Option<Self> {
         match Self::parse(&at.text()?) {
             Some(name) => Some(name),
-            None => at.refuse("expected native, wasmtime, envoy or container, the latter two also with a release: `envoy 1.36.4`"),
+            None => at.refuse("expected native, wasmtime, envoy or envoy-container, the latter two also with a release: `envoy 1.36.4`"),
         }
     }
 
@@ -72,12 +89,7 @@ impl EngineName {
 
 impl fmt::Display for EngineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            EngineKind::Native => "native",
-            EngineKind::Wasmtime => "wasmtime",
-            EngineKind::Envoy => "envoy",
-            EngineKind::Container => "container",
-        })?;
+        f.write_str(self.kind.as_str())?;
         match &self.version {
             Some(version) => write!(f, " {version}"),
             None => Ok(()),

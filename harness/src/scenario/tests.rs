@@ -177,12 +177,26 @@ fn engine_names_are_read_and_shown() {
         "wasmtime",
         "envoy",
         "envoy 1.36.4",
-        "container",
-        "container 1.40.0",
+        "envoy-container",
+        "envoy-container 1.40.0",
     ] {
         assert_eq!(EngineName::parse(name).unwrap().to_string(), name);
     }
-    for wrong in ["nginx", "", "native 1", "Envoy"] {
+    for (other, name) in [
+        ("envoy-1.36.4", "envoy 1.36.4"),
+        ("envoy-container@1.36.4", "envoy-container 1.36.4"),
+    ] {
+        assert_eq!(EngineName::parse(other).unwrap().to_string(), name);
+    }
+    for wrong in [
+        "nginx",
+        "",
+        "native 1",
+        "Envoy",
+        "envoys",
+        "envoy-box",
+        "envoy-containers",
+    ] {
         assert_eq!(EngineName::parse(wrong), None, "{wrong}");
     }
 }
