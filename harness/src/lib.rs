@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod bench;
 pub mod check;
+pub mod child;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod engine;

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use crate::child::Adopted;
 use crate::envoy_release::Envoy;
 
 /// How long an Envoy may take to compile its filters.
@@ -58,7 +59,7 @@ pub fn bind_process(process: u32, processor: usize) {
 
 /// A running Envoy.
 pub struct Server {
-    child: Child,
+    child: Adopted,
     /// Where it listens.
     pub port: u16,
     _folder: TempDir,
@@ -105,8 +106,8 @@ impl Server {
             .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("starting {}", envoy.path().display()))?;
-        let mut server = Self {
-            child,
+        let server = Self {
+            child: Adopted::new(child),
             port,
             _folder: folder,
         };
@@ -151,13 +152,6 @@ impl Server {
                 sum.saturating_add(parse_schedstat(&stat).context("schedstat in an unknown form")?);
         }
         Ok(sum)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -15,6 +15,7 @@ use modelgate_harness::bench::table::{Row, beside_native, beside_reference, repl
 use modelgate_harness::bench::{self, BARE, Plan, measure};
 #[cfg(feature = "wasmtime")]
 use modelgate_harness::bench::{instructions, table};
+use modelgate_harness::child;
 use modelgate_harness::envoy_release::Envoy;
 
 /// The filters that show what the kit itself costs.
@@ -61,6 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !cfg!(all(feature = "mint", feature = "wasmtime")) {
         return super::rebuilt::run(&["mint", "wasmtime"]);
     }
+    child::end_with_this_process()?;
     let workspace = Workspace::locate()?;
     let wasm = match &arguments.wasm {
         Some(folder) => folder.clone(),

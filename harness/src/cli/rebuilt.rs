@@ -2,6 +2,7 @@
 //!
 //! The default build is small, so that a first run starts soon; what needs more is built when it is first asked for.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,8 @@ use modelgate_harness::artifacts::Workspace;
 /// Set for the second program, so that it never starts a third one.
 const GUARD: &str = "MODELGATE_REBUILT";
 
-/// Has cargo build this program with `features` besides those that it has, and run it with the same arguments.
+/// Has cargo build this program with `features` besides those that it has, and run it with the same arguments, in place of this process: so
+/// that signals reach it. Returns only if cargo does not start.
 pub fn run(features: &[&str]) -> Result<ExitCode> {
     if std::env::var_os(GUARD).is_some() {
         bail!(
@@ -26,14 +28,13 @@ pub fn run(features: &[&str]) -> Result<ExitCode> {
             ("wasmtime", cfg!(feature = "wasmtime")),
         ]
         .into_iter()
-        .filter_map(|(feature, here)| here.then_some(feature)),
+        .filter_map(|(feature, here)| (here && !features.contains(&feature)).then_some(feature)),
     );
     let manifest = Workspace::locate()?.root.join("Cargo.toml");
     eprintln!("building modelgate with {} …", all.join(", "));
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let error = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
             "run",
-            "--quiet",
             "--package",
             "modelgate-harness",
             "--bin",
@@ -46,12 +47,6 @@ pub fn run(features: &[&str]) -> Result<ExitCode> {
         .arg("--")
         .args(std::env::args_os().skip(1))
         .env(GUARD, "1")
-        .status()
-        .context("cargo does not start")?;
-    // A signal has no code; the message is cargo's.
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(2);
-    Ok(ExitCode::from(code))
+        .exec();
+    Err(error).context("cargo does not start")
 }

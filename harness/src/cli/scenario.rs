@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 use modelgate_harness::artifacts::{self, Workspace};
+use modelgate_harness::child;
 use modelgate_harness::engine::{Missing, Observations, Verdict, WasmFolder, judge, open};
 use modelgate_harness::scenario::EngineKind;
 use modelgate_harness::scenario::{EngineName, ScenarioFile};
@@ -26,7 +27,7 @@ pub struct Arguments {
     files: Vec<PathBuf>,
     /// What runs the filters.
     #[arg(long, default_value = "envoy", value_name = "ENGINE", value_parser = read_engine,
-          long_help = "What runs the filters: `native` (their own code in the simulated proxy), `wasmtime` (their modules in the simulated proxy), `envoy` (a real Envoy process) or `container` (a real Envoy in a container).")]
+          long_help = "What runs the filters: `native` (their own code in the simulated proxy), `wasmtime` (their modules in the simulated proxy), `envoy` (a real Envoy process) or `envoy-container` (a real Envoy in a container).")]
     engine: EngineName,
     /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
     #[arg(long, value_name = "VERSION")]
@@ -43,7 +44,7 @@ pub struct Arguments {
 }
 
 fn read_engine(text: &str) -> Result<EngineName, String> {
-    EngineName::parse(text).ok_or_else(|| "one of: native, wasmtime, envoy, container".into())
+    EngineName::parse(text).ok_or_else(|| "one of: native, wasmtime, envoy, envoy-container; the latter two also with a release: `envoy 1.36.4`".into())
 }
 
 /// Runs the files; see [`Arguments`].
@@ -75,6 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !features.is_empty() {
         return rebuilt::run(&features);
     }
+    child::end_with_this_process()?;
     let folder = match &arguments.wasm {
         Some(folder) => folder.clone(),
         // It runs the code that this program was built with.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::envoy::{self, ARGUMENTS, Launch, Launcher, Running};
 use super::{Engine, Observations, WasmFiles};
+use crate::child::Adopted;
 use crate::envoy_release::Envoy;
 use crate::scenario::EngineKind;
 use crate::scenario::{EngineName, Scenario};
@@ -80,7 +81,7 @@ impl Launcher for Processes<'_> {
 
 /// An Envoy process; killed when dropped.
 pub(crate) struct Process {
-    child: Child,
+    child: Adopted,
     folder: TempDir,
 }
 
@@ -108,7 +109,10 @@ impl Process {
             .stderr(File::create(at("err"))?)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        Ok(Self { child, folder })
+        Ok(Self {
+            child: Adopted::new(child),
+            folder,
+        })
     }
 
     fn read(&self, name: &str) -> Result<String> {
@@ -133,13 +137,5 @@ impl Running for Process {
 
     fn ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself; nothing is lost then.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
