@@ -199,7 +199,7 @@ pub fn build_guests(workspace: &Workspace) -> Result<Artifact> {
     let mut command = cargo_alone();
     command
         .current_dir(workspace.root.join("harness/guests"))
-        .args(["build", "--quiet", "--locked", "--release"])
+        .args(["build", "--locked", "--release"])
         .args(["--target", TARGET])
         .arg("--target-dir")
         .arg(&target);
@@ -250,7 +250,10 @@ fn cargo_alone() -> Command {
     command.stdin(Stdio::null());
     for (variable, _) in env::vars_os() {
         let variable = variable.to_string_lossy();
-        if variable.ends_with("RUSTFLAGS") || variable.starts_with("CARGO_PROFILE_") {
+        if variable.ends_with("RUSTFLAGS")
+            || variable.starts_with("CARGO_PROFILE_")
+            || variable == "RUSTC_WORKSPACE_WRAPPER"
+        {
             command.env_remove(variable.as_ref());
         }
     }
@@ -360,6 +363,20 @@ fn compiler(workspace: &Workspace) -> Result<(PathBuf, String)> {
         PathBuf::from(sysroot.trim()),
         commit.context("rustc names no commit")?.to_owned(),
     ))
+}
+
+/// Clippy's driver for the compiler that builds the workspace: it compiles as the compiler does, and lints.
+///
+/// # Errors
+/// If it is not installed.
+pub fn clippy_driver(workspace: &Workspace) -> Result<PathBuf> {
+    let driver = compiler(workspace)?.0.join("bin/clippy-driver");
+    ensure!(
+        driver.is_file(),
+        "{}: no such file; install it with `rustup component add clippy`",
+        driver.display()
+    );
+    Ok(driver)
 }
 
 /// Makes sure that the compiler can build for [`TARGET`]; installs what is missing with rustup.

@@ -2,7 +2,7 @@
 //! names and depths, each copy is built from nothing, and the SHA-256 sums are compared.
 
 use super::{Artifact, Profile, Workspace, build, output_of};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +43,12 @@ pub fn build_twice(workspace: &Workspace, names: &[&str], profile: Profile) -> R
         };
         build(&copy, names, profile)
     };
-    let [first, second] = PLACES.map(build_copy);
+    let [here, there] = PLACES;
+    let (first, second) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| build_copy(there));
+        (build_copy(here), second.join())
+    });
+    let second = second.map_err(|_| anyhow!("building was broken off"))?;
     let pairs = first?.into_iter().zip(second?);
     Ok(pairs
         .map(|(first, second)| Pair {

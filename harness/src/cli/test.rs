@@ -11,8 +11,8 @@ use modelgate_harness::generate;
 
 /// Check everything: format, lints, generated files, and all tests on all engines.
 ///
-/// The tests are units, conformance with third-party data, scenarios on every engine and chains with real
-/// services. What cannot run here (no Envoy, no Docker, no data) is skipped, printed and counted; with CI=true it fails instead.
+/// The tests are units, conformance with third-party data, scenarios on every engine, chains with real services, fuzzed callbacks and
+/// budgets of what filters execute. What cannot run here (no Envoy, no Docker, no data) is skipped, printed and counted; with CI=true it fails instead.
 /// Exit code 0: all is well; 1: something is not.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -28,7 +28,7 @@ pub struct Arguments {
 enum Step {
     /// rustfmt.
     Format,
-    /// clippy, without warnings.
+    /// Everything compiles, without a warning of clippy's.
     Lint,
     /// The filters build.
     Build,
@@ -66,19 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("── {name}");
         let well = match step {
             Step::Format => cargo(&workspace, &["fmt", "--all", "--check"])?,
-            Step::Lint => cargo(
-                &workspace,
-                &[
-                    "clippy",
-                    "--quiet",
-                    "--workspace",
-                    "--all-targets",
-                    "--all-features",
-                    "--",
-                    "-D",
-                    "warnings",
-                ],
-            )?,
+            Step::Lint => lint(&workspace)?,
             Step::Build => artifacts::build_filters(&workspace, Profile::Release)
                 .map_err(|error| println!("{error:#}"))
                 .is_ok(),
@@ -128,19 +116,56 @@ fn command(workspace: &Workspace) -> Command {
     command
 }
 
+/// `cargo test` of everything, compiled by clippy's driver as `cargo clippy` does: what is linted is what is tested, and is compiled once.
+fn cargo_test(workspace: &Workspace) -> Result<Command> {
+    let mut command = command(workspace);
+    command
+        .args(["test", "--workspace", "--all-features"])
+        .env(
+            "RUSTC_WORKSPACE_WRAPPER",
+            artifacts::clippy_driver(workspace)?,
+        )
+        .stdout(Stdio::piped());
+    Ok(command)
+}
+
+/// Compiles everything with clippy's lints; a warning is enough to fail.
+fn lint(workspace: &Workspace) -> Result<bool> {
+    let mut child = cargo_test(workspace)?
+        .args(["--no-run", "--message-format", "json"])
+        .spawn()
+        .context("cargo does not start")?;
+    let mut findings = 0_usize;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            if let Some(rendered) = finding(&line?) {
+                findings = findings.saturating_add(1);
+                print!("{rendered}");
+            }
+        }
+    }
+    let compiled = child.wait()?.success();
+    println!("{findings} findings");
+    Ok(compiled && findings == 0)
+}
+
+/// A warning or an error, as it is to be shown, from a line of cargo's messages (The Cargo Book, "External tools", compiler messages).
+fn finding(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    if line.get("reason")? != "compiler-message" {
+        return None;
+    }
+    let message = line.get("message")?;
+    let grave = matches!(message.get("level")?.as_str()?, "warning" | "error");
+    let rendered = message.get("rendered")?.as_str()?;
+    grave.then(|| rendered.to_owned())
+}
+
 /// Runs all tests, shows what they print, and adds up what each runner says at its end.
 fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bool> {
-    let mut child = command(workspace)
-        .args([
-            "test",
-            "--workspace",
-            "--all-features",
-            "--no-fail-fast",
-            "--",
-            "--show-output",
-        ])
+    let mut child = cargo_test(workspace)?
+        .args(["--no-fail-fast", "--", "--show-output"])
         .args(rest)
-        .stdout(Stdio::piped())
         .spawn()
         .context("cargo does not start")?;
     if let Some(stdout) = child.stdout.take() {
@@ -183,6 +208,24 @@ fn count(line: &str, tally: &mut Tally) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn warnings_and_errors_are_findings() {
+        let line = |reason: &str, level: &str| {
+            format!(
+                r#"{{"reason":"{reason}","message":{{"level":"{level}","rendered":"unused\n"}}}}"#
+            )
+        };
+        for level in ["warning", "error"] {
+            assert_eq!(
+                finding(&line("compiler-message", level)).as_deref(),
+                Some("unused\n")
+            );
+        }
+        assert_eq!(finding(&line("compiler-message", "note")), None);
+        assert_eq!(finding(&line("compiler-artifact", "warning")), None);
+        assert_eq!(finding("Compiling"), None);
+    }
 
     #[test]
     fn closing_lines_are_added_up() {
