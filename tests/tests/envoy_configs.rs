@@ -49,12 +49,12 @@ fn every_configuration_says_what_to_do_after_a_crash() {
 }
 
 #[test]
-fn the_newest_envoy_accepts_them_and_refuses_bent_ones() {
+fn the_newest_envoy_accepts_them_and_refuses_a_bent_one() {
     accepts_and_refuses("1.40.0");
 }
 
 #[test]
-fn the_oldest_envoy_accepts_them_and_refuses_bent_ones() {
+fn the_oldest_envoy_accepts_them_and_refuses_a_bent_one() {
     accepts_and_refuses("1.36.4");
 }
 
@@ -66,16 +66,17 @@ fn accepts_and_refuses(version: &str) {
     artifacts::build_filters(&workspace, Profile::Release).unwrap();
     let modules = workspace.target.join("modelgate");
     let folder = tempfile::tempdir().unwrap();
-    for path in bootstraps(&workspace) {
+    for (at, path) in bootstraps(&workspace).into_iter().enumerate() {
         let text = std::fs::read_to_string(&path)
             .unwrap()
             .replace("/etc/envoy/modelgate", modules.to_str().unwrap());
         let file = folder.path().join(path.file_name().unwrap());
-        for (text, good) in [
-            (text.clone(), true),
+        let mut tries = vec![(text.clone(), true)];
+        if at == 0 {
             // A filter's own word on its configuration reaches Envoy: the check can fail.
-            (text.replace("\"issuers\"", "\"isuers\""), false),
-        ] {
+            tries.push((text.replace("\"issuers\"", "\"isuers\""), false));
+        }
+        for (text, good) in tries {
             std::fs::write(&file, text).unwrap();
             let output = Command::new(envoy.path())
                 .args(["--mode", "validate", "--log-level", "error", "-c"])

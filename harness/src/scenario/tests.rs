@@ -89,7 +89,7 @@ fn a_whole_file_is_read() {
         scenario.expect.one.client.as_ref().unwrap().headers[1].1,
         HeaderExpect::Absent
     );
-    let older = EngineName::parse("container 1.36.4").unwrap();
+    let older = EngineName::parse("envoy-container 1.36.4").unwrap();
     assert!(scenario.diverges[0].engine.covers(&older));
     assert_eq!(
         scenario.excluded(&EngineName::parse("native").unwrap()),
