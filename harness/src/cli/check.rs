@@ -25,6 +25,12 @@ pub struct Arguments {
     envoy: Option<String>,
 }
 
+/// `1 filter`, `2 filters`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// Checks the files.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut bad = false;
@@ -39,9 +45,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let filters = match outcome.filters {
             0 => "no filter of the suite is in it".to_owned(),
             filters => format!(
-                "{filters} filters in {} chains, {} findings",
-                outcome.chains,
-                outcome.findings.len()
+                "{} in {}, {}",
+                counted(filters, "filter"),
+                counted(outcome.chains, "chain"),
+                counted(outcome.findings.len(), "finding")
             ),
         };
         println!("{}: {filters}", path.display());
