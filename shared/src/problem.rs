@@ -8,7 +8,7 @@ pub mod dialect;
 
 use crate::exchange::Exchange;
 use crate::facts::Denied;
-use crate::host::{Level, LocalReply};
+use crate::host::{LocalReply, Status};
 use dialect::Shape;
 
 /// A reason for a refusal: part of the product's interface, so never renamed.
@@ -126,7 +126,10 @@ impl Reply {
     }
 
     /// Sends it, in the dialect of the route. Leaves the fact `denied`.
-    pub(crate) fn send(&self, filter: &'static str, exchange: &Exchange) {
+    ///
+    /// # Errors
+    /// The host's status if it does not take the reply: then the message must stay held.
+    pub(crate) fn send(&self, filter: &'static str, exchange: &Exchange) -> Result<(), Status> {
         let host = exchange.host();
         let denied = Denied {
             filter: filter.to_owned(),
@@ -155,13 +158,7 @@ impl Reply {
             headers: &headers,
             body: &body,
         };
-        if host.reply(&reply).is_err() {
-            // The message stays held: refused, if without a word.
-            host.log(
-                Level::Error,
-                "the proxy did not take a reply; the exchange stays held",
-            );
-        }
+        host.reply(&reply)
     }
 }
 
@@ -179,8 +176,8 @@ impl From<&'static Reason> for Reply {
 }
 
 /// The host refused something that the filter depends on.
-impl From<crate::host::Status> for Reply {
-    fn from(_: crate::host::Status) -> Self {
+impl From<Status> for Reply {
+    fn from(_: Status) -> Self {
         Self::new(&catalogue::kit::HOST_REFUSED)
     }
 }

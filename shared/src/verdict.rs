@@ -43,13 +43,15 @@ pub enum Replied {
     Now,
     /// In an earlier callback: what arrives on the response side now is that very reply.
     Before,
+    /// It was, but the proxy did not take it: what arrives is still what was to be kept back.
+    Untaken,
 }
 
 /// The action for a callback on `side`; `headers` says that it is the one for headers.
 pub fn verdict(side: Side, headers: bool, wait: Wait, replied: Replied) -> Action {
     match (replied, side) {
         // The message that was answered goes nowhere, whatever else of it arrives.
-        (Replied::Now, _) | (Replied::Before, Side::Request) => Action::Pause,
+        (Replied::Now | Replied::Untaken, _) | (Replied::Before, Side::Request) => Action::Pause,
         // Our own reply on its way to the client: holding it would hang the client.
         (Replied::Before, Side::Response) => Action::Continue,
         (Replied::No, _) => match wait {
@@ -106,6 +108,18 @@ mod tests {
                 verdict(Side::Request, false, wait, Replied::Now),
                 Action::Pause
             );
+        }
+    }
+
+    #[test]
+    fn what_a_reply_was_to_keep_back_stays_held_where_the_proxy_did_not_take_it() {
+        for side in [Side::Request, Side::Response] {
+            for headers in [true, false] {
+                assert_eq!(
+                    verdict(side, headers, Wait::Nothing, Replied::Untaken),
+                    Action::Pause
+                );
+            }
         }
     }
 

@@ -218,7 +218,14 @@ impl Stream {
         self.counted.set(true);
         self.counters
             .with_denied(reply.reason, |metric| metric.add(self.exchange.host(), 1));
-        reply.send(self.filter, &self.exchange);
+        if reply.send(self.filter, &self.exchange).is_err() {
+            // Refused, if without a word.
+            inner.replied.set(Replied::Untaken);
+            self.exchange.host().log(
+                Level::Error,
+                "the proxy did not take a reply; the exchange stays held",
+            );
+        }
     }
 
     /// The action for a side after a step, with the step's writes handed over.

@@ -1,6 +1,6 @@
 //! The state machine of a VM against a host that records, callback by callback: the traps that only real hosts show.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -26,6 +26,7 @@ struct Recorder {
     calls: RefCell<u32>,
     metrics: RefCell<Vec<String>>,
     now: RefCell<u64>,
+    takes_no_reply: Cell<bool>,
 }
 
 impl Recorder {
@@ -87,6 +88,9 @@ impl Host for Recorder {
         Ok(())
     }
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Status> {
+        if self.takes_no_reply.get() {
+            return Err(Status::InternalFailure);
+        }
         self.tell(format!("reply {} {}", reply.status, reply.details));
         Ok(())
     }
@@ -323,6 +327,21 @@ fn a_body_over_its_limit_is_refused_before_it_is_complete() {
             .contains(&"reply 500 modelgate.script.profile_unknown".to_owned())
     );
     assert_eq!(request(&mut vm, Part::Body(12, true)), Pause);
+}
+
+#[test]
+fn an_answer_stays_held_when_the_proxy_does_not_take_the_reply_in_its_place() {
+    let (host, mut vm) = vm(r#"{"steps": ["forward", "deny"]}"#);
+    assert_eq!(request(&mut vm, Part::Headers(true)), Continue);
+    host.takes_no_reply.set(true);
+    for part in [
+        Part::Headers(false),
+        Part::Body(8, false),
+        Part::Body(8, true),
+        Part::Trailers,
+    ] {
+        assert_eq!(vm.message(2, Side::Response, part), Pause);
+    }
 }
 
 #[test]
