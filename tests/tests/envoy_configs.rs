@@ -16,10 +16,18 @@ fn bootstraps(workspace: &Workspace) -> Vec<PathBuf> {
     files.iter().map(|file| root.join(file)).collect()
 }
 
+/// With a misspelt member in the configuration of jwt-auth.
+fn bent(text: &str) -> String {
+    let bent = text.replace("\"issuers\"", "\"isuers\"");
+    assert_ne!(bent, text);
+    bent
+}
+
 #[test]
-fn the_configurations_have_no_findings() {
+fn the_configurations_have_no_findings_and_with_a_mistake_they_have() {
     for path in bootstraps(&Workspace::locate().unwrap()) {
-        let outcome = check::check(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let outcome = check::check(&text).unwrap();
         let findings: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
         assert!(findings.is_empty(), "{}: {findings:#?}", path.display());
         assert!(
@@ -27,6 +35,16 @@ fn the_configurations_have_no_findings() {
             "{}: {} filters",
             path.display(),
             outcome.filters
+        );
+        // In each of them a mistake is found: the check can fail.
+        let bent = check::check(&bent(&text)).unwrap();
+        let findings: Vec<String> = bent.findings.iter().map(ToString::to_string).collect();
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.contains("did you mean `issuers`?")),
+            "{}: {findings:#?}",
+            path.display()
         );
     }
 }
@@ -74,7 +92,7 @@ fn accepts_and_refuses(version: &str) {
         let mut tries = vec![(text.clone(), true)];
         if at == 0 {
             // A filter's own word on its configuration reaches Envoy: the check can fail.
-            tries.push((text.replace("\"issuers\"", "\"isuers\""), false));
+            tries.push((bent(&text), false));
         }
         for (text, good) in tries {
             std::fs::write(&file, text).unwrap();
