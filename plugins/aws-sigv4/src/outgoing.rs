@@ -66,15 +66,18 @@ impl Rules {
     /// # Errors
     /// The reply for a request that may not be sent.
     pub fn prepare<'a>(&'a self, block: &'a HeaderBlock) -> Result<Outgoing<'a>, Reply> {
-        let (mut method, mut target): (&[u8], &[u8]) = (b"", b"");
-        let mut authority: Option<&[u8]> = None;
+        let mut method: &[u8] = b"";
+        let (mut target, mut authority): (Option<&[u8]>, Option<&[u8]>) = (None, None);
         let mut headers: Vec<(&[u8], &[u8])> = Vec::with_capacity(block.len().min(128));
         let mut removed: Vec<&str> = Vec::new();
         for (name, value) in block.iter() {
             match name {
                 b":method" => method = value,
-                b":path" if target.is_empty() => target = value,
-                b":path" => return Err(Reply::new(&PATH_AMBIGUOUS)),
+                b":path" => {
+                    if target.replace(value).is_some() {
+                        return Err(Reply::new(&PATH_AMBIGUOUS));
+                    }
+                }
                 _ if name == b":authority" || name.eq_ignore_ascii_case(b"host") => {
                     // Both may be there, saying the same; otherwise nobody knows which one the next hop takes.
                     if authority.replace(value).is_some_and(|other| other != value) {
@@ -107,6 +110,7 @@ impl Rules {
                 .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
         );
 
+        let target = target.unwrap_or_default();
         let by_filter = self.rewritten_by == RewrittenBy::Filter;
         let (sent_path, path) = self.path(target)?;
         let query = self.canonical_query(target);

@@ -431,6 +431,20 @@ fn a_request_with_two_hosts_is_refused() {
 }
 
 #[test]
+fn a_request_with_two_paths_is_refused_though_one_of_them_is_empty() {
+    for paths in [["/a", "/b"], ["", "/a"], ["/a", ""]] {
+        let headers = [
+            (":method", "POST"),
+            (":path", paths[0]),
+            (":authority", "h"),
+            (":path", paths[1]),
+        ];
+        let (record, _) = one(json!({}), &headers);
+        assert_eq!(refused(&record), (400, "path_ambiguous"), "{paths:?}");
+    }
+}
+
+#[test]
 fn everything_wrong_with_a_configuration_is_said_at_once_and_no_secret_with_it() {
     let config = json!({
         "service": "Sage Maker", "host": "https://x/", "strip_path_prefix": "aws/", "paths": ["/a", "b", "/**/c"],
