@@ -2,7 +2,8 @@
 //!
 //! `key = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`. The key changes once a day, so it
 //! is kept as an HMAC that has already absorbed it: a signature then costs one HMAC, not five. Stamps that go back and forth
-//! over midnight derive it again each time and stay right.
+//! over midnight derive it again each time and stay right. In the same way, hashes that have absorbed how the last request began are
+//! kept: the next one, which mostly begins alike, is hashed from there.
 //!
 //! It does not check the time it is given: a clock that is wrong by more than five minutes makes AWS refuse.
 
@@ -10,8 +11,9 @@ use crate::canonical::{Canonical, Request, SignedHeaders};
 use crate::credentials::{Credentials, Scope};
 use crate::date::AmzDate;
 use crate::uri::PathRules;
-use hmac::digest::FixedOutput;
+use hmac::digest::{FixedOutput, Update};
 use hmac::{Hmac, KeyInit, Mac};
+use modelgate_kit::headers::same_bytes;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use zeroize::{Zeroize, Zeroizing};
@@ -106,12 +108,45 @@ pub struct Signer {
     scope: Scope,
     options: Options,
     key: RefCell<Option<DayKey>>,
+    canonical: RefCell<Option<Begun<Sha256>>>,
 }
 
 /// The signing key of one day, as an HMAC that has absorbed it. Wiped when dropped (by the `zeroize` feature of `hmac`).
 struct DayKey {
     day: [u8; 8],
     keyed: Hmac<Sha256>,
+    /// Algorithm, stamp and the beginning of the scope: the same for every request of a second.
+    begun: Option<Begun<Hmac<Sha256>>>,
+}
+
+/// Bytes that SHA-256 absorbs in one step.
+const BLOCK: usize = 64;
+/// Blocks at the beginning of a canonical request that are remembered: method, path and the first headers, the same for one request after
+/// another. The stamp, which is not, seldom comes earlier.
+const REMEMBERED: usize = 2;
+
+/// A hash that has absorbed how the last text began: a text that begins alike is hashed from there.
+struct Begun<H> {
+    beginning: Vec<u8>,
+    state: H,
+}
+
+impl<H: Clone + Update> Begun<H> {
+    /// The hash after `text`, whose first `blocks` blocks are remembered; `fresh` is the hash before it.
+    fn hash(kept: &mut Option<Self>, text: &[u8], blocks: usize, fresh: impl FnOnce() -> H) -> H {
+        let whole = (text.len() / BLOCK).min(blocks) * BLOCK;
+        let (beginning, rest) = text.split_at_checked(whole).unwrap_or((b"", text));
+        let begun = match kept.take() {
+            Some(begun) if same_bytes(&begun.beginning, beginning) => begun,
+            _ => Self {
+                beginning: beginning.to_vec(),
+                state: fresh().chain(beginning),
+            },
+        };
+        let hash = begun.state.clone().chain(rest);
+        *kept = Some(begun);
+        hash
+    }
 }
 
 impl Signer {
@@ -123,6 +158,7 @@ impl Signer {
             scope,
             options,
             key: RefCell::new(None),
+            canonical: RefCell::new(None),
         }
     }
 
@@ -201,7 +237,9 @@ impl Signer {
         text.push(b'\n');
         self.write_scope(&mut text, date);
         text.push(b'\n');
-        text.extend_from_slice(&hex(Sha256::digest(canonical_request).into()));
+        let mut kept = self.canonical.borrow_mut();
+        let hash = Begun::hash(&mut kept, canonical_request, REMEMBERED, Sha256::new);
+        text.extend_from_slice(&hex(hash.finalize_fixed().into()));
         text
     }
 
@@ -213,8 +251,8 @@ impl Signer {
             *cached = None;
         }
         let key = cached.get_or_insert_with(|| self.derive(*date.day()));
-        let mut mac = key.keyed.clone();
-        mac.update(string_to_sign);
+        let keyed = || key.keyed.clone();
+        let mac = Begun::hash(&mut key.begun, string_to_sign, 1, keyed);
         hex(mac.finalize_fixed().into())
     }
 
@@ -242,11 +280,15 @@ impl Signer {
             self.scope.service().as_bytes(),
             TERMINATOR,
         ] {
-            keyed.update(part);
+            Mac::update(&mut keyed, part);
             let next: Zeroizing<[u8; 32]> = Zeroizing::new(keyed.finalize_fixed().into());
             keyed = self::keyed(next.as_slice());
         }
-        DayKey { day, keyed }
+        DayKey {
+            day,
+            keyed,
+            begun: None,
+        }
     }
 }
 
