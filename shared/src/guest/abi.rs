@@ -1,6 +1,6 @@
 //! Raw proxy-wasm host calls (ABI 0.2.1), every status handed on, no panic; and the memory that a host writes results into.
 //!
-//! The only unsafe code of the suite. Each call passes pointers to live slices or locals; results are buffers that the host has
+//! With the module's memory (`pool`) the only unsafe code of the suite. Each call passes pointers to live slices or locals; results are buffers that the host has
 //! obtained from [`proxy_on_memory_allocate`], taken over exactly once.
 #![allow(unsafe_code)]
 

@@ -18,11 +18,20 @@ thread_local! {
     static VM: RefCell<Option<Vm>> = const { RefCell::new(None) };
 }
 
-/// Installs the filters of this module.
+/// Installs the filter of this module.
 pub fn install(filters: &[Registration]) {
+    put(Vm::new(Rc::new(Proxy), filters));
+}
+
+/// Installs the filters of a bundle, and chains of them.
+pub fn install_bundle(filters: &[Registration]) {
+    put(Vm::with_chains(Rc::new(Proxy), filters));
+}
+
+fn put(new: Vm) {
     VM.with(|vm| {
         if let Ok(mut vm) = vm.try_borrow_mut() {
-            *vm = Some(Vm::new(Rc::new(Proxy), filters));
+            *vm = Some(new);
         }
     });
 }
