@@ -4,6 +4,7 @@
 //! are problems, each with its path and a hint; so is what a filter's `compile` finds. Nothing that can fail is left for later.
 
 pub mod bounded;
+pub mod chain;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;

@@ -11,10 +11,11 @@ use std::task::Poll;
 
 use crate::body::{BodyError, BodyState};
 use crate::call::{Answer, Call, CallError};
+use crate::facts::Remembered;
 use crate::headers::HeaderBlock;
 use crate::host::{Host, Map, Side, Status};
 use crate::verdict::{Replied, Wait};
-use crate::vm::hub::{Hub, Signal};
+use crate::vm::hub::{Hub, Place, Signal};
 
 /// What became of a forwarded request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,10 @@ pub enum Forwarded {
 pub(crate) struct Inner {
     pub host: Rc<dyn Host>,
     pub hub: Rc<Hub>,
-    pub context: u32,
-    pub root: u32,
+    pub place: Place,
+    pub root: Place,
+    /// What the filters of a fused chain hand on to each other.
+    pub facts: Option<Rc<Remembered>>,
     pub wait: Cell<Wait>,
     pub replied: Cell<Replied>,
     pub ended: Cell<bool>,
@@ -44,12 +47,19 @@ pub(crate) struct Inner {
 pub struct Exchange(pub(crate) Rc<Inner>);
 
 impl Exchange {
-    pub(crate) fn new(host: Rc<dyn Host>, hub: Rc<Hub>, context: u32, root: u32) -> Self {
+    pub(crate) fn new(
+        host: Rc<dyn Host>,
+        hub: Rc<Hub>,
+        place: Place,
+        root: Place,
+        facts: Option<Rc<Remembered>>,
+    ) -> Self {
         Self(Rc::new(Inner {
             host,
             hub,
-            context,
+            place,
             root,
+            facts,
             wait: Cell::new(Wait::Nothing),
             replied: Cell::new(Replied::No),
             ended: Cell::new(false),
@@ -94,7 +104,7 @@ impl Exchange {
         if let Some(block) = slot.borrow().as_ref() {
             return Ok(Rc::clone(block));
         }
-        let block = Rc::new(HeaderBlock::new(self.0.host.pairs(map)?));
+        let block = self.0.host.headers(map)?;
         *slot.borrow_mut() = Some(Rc::clone(&block));
         Ok(block)
     }
@@ -274,7 +284,7 @@ impl Exchange {
         let number = call.dispatch(&*self.0.host)?;
         self.0
             .hub
-            .expect_answer(number, self.0.context, call.max_answer_bytes);
+            .expect_answer(number, self.0.place, call.max_answer_bytes);
         let side = self.side();
         poll_fn(|_| {
             let mut answer = self.0.answer.borrow_mut();
@@ -295,14 +305,14 @@ impl Exchange {
     pub async fn signalled(&self, signal: &Signal, deadline_ns: u64) -> bool {
         let seen = signal.generation();
         let side = self.side();
-        self.0.hub.watch(deadline_ns, self.0.context);
+        self.0.hub.watch(deadline_ns, self.0.place);
         poll_fn(|_| {
             let polled = if signal.generation() != seen {
                 Poll::Ready(true)
             } else if self.now_ns() >= deadline_ns {
                 Poll::Ready(false)
             } else {
-                signal.add(self.0.context);
+                signal.add(self.0.place);
                 Poll::Pending
             };
             self.suspended(polled, Wait::Answer(side))

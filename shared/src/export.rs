@@ -4,10 +4,12 @@
 
 /// Exports a filter as a proxy-wasm module: the callbacks that every module has, and those that are named. What is named must be
 /// what the filter's `NEEDS` says, which is checked when the module is compiled: each callback costs the proxy about half a
-/// microsecond per request whether it does anything or not.
+/// microsecond per request whether it does anything or not. A crate whose filter also stands in a bundle calls it behind its feature
+/// `module`, because one module can have each callback only once.
 ///
 /// ```ignore
-/// modelgate_kit::export!(JwtAuth: request_body, request_trailers, tick);
+/// #[cfg(feature = "module")]
+/// modelgate_kit::export!(JwtAuth: request_body, answers, tick);
 /// ```
 #[macro_export]
 macro_rules! export {
@@ -16,14 +18,35 @@ macro_rules! export {
         const _: () = {
             const NAMED: &[&str] = &[$($(stringify!($callback)),+)?];
             assert!($crate::filter::callbacks_fit(NAMED, &<$filter as $crate::filter::Filter>::NEEDS), "the callbacks named in export! are not those of NEEDS");
-            #[unsafe(no_mangle)]
-            pub extern "C" fn _initialize() {
-                $crate::guest::abi::initialize();
-                $crate::guest::adapter::install(&[$crate::filter::Registration::of::<$filter>()]);
-            }
-            $crate::export_callback!(always);
-            $($($crate::export_callback!($callback);)+)?
+            $crate::export_module!(install [$filter] $($($callback)+)?);
         };
+    };
+}
+
+/// Exports several filters as one module: each for itself by its name as `root_id`, and any of them as a chain (see
+/// [`crate::vm::CHAIN`]). It has every callback.
+#[macro_export]
+macro_rules! export_bundle {
+    ($($filter:ty),+ $(,)?) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            $crate::export_module!(install_bundle [$($filter),+] request_body response_headers response_body answers tick end);
+        };
+    };
+}
+
+/// The start and the callbacks of a module; see [`export!`](crate::export).
+#[macro_export]
+#[doc(hidden)]
+macro_rules! export_module {
+    ($install:ident [$($filter:ty),+] $($callback:ident)*) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn _initialize() {
+            $crate::guest::abi::initialize();
+            $crate::guest::adapter::$install(&[$($crate::filter::Registration::of::<$filter>()),+]);
+        }
+        $crate::export_callback!(always);
+        $($crate::export_callback!($callback);)*
     };
 }
 

@@ -4,7 +4,10 @@
 //! `%FILTER_STATE(wasm.modelgate.NAME:PLAIN)%`. Clients cannot write filter state. Where a host has none (nginx), facts travel in
 //! one header that carries a keyed seal: see [`crate::seal`].
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -12,9 +15,11 @@ use crate::exchange::Exchange;
 use crate::host::Status;
 
 /// Something that one filter tells the following ones.
-pub trait Fact: Serialize + DeserializeOwned {
+pub trait Fact: Serialize + DeserializeOwned + 'static {
     /// Name in the filter state, after `modelgate.`.
     const NAME: &'static str;
+    /// The one filter that leaves it, if no other does.
+    const ONLY_BY: Option<&'static str> = None;
 }
 
 /// Who calls: left by the filter that verified it.
@@ -66,6 +71,7 @@ pub struct Decision {
 
 impl Fact for Decision {
     const NAME: &'static str = "decision";
+    const ONLY_BY: Option<&'static str> = Some("consumer_acl");
 }
 
 /// Why the exchange was ended by a filter; left by the kit with every reply.
@@ -99,6 +105,7 @@ pub struct Limited {
 
 impl Fact for Limited {
     const NAME: &'static str = "limit";
+    const ONLY_BY: Option<&'static str> = Some("rate_limit");
 }
 
 /// How many values of each kind were masked.
@@ -115,6 +122,7 @@ pub struct Masked {
 
 impl Fact for Masked {
     const NAME: &'static str = "masked";
+    const ONLY_BY: Option<&'static str> = Some("pii_mask");
 }
 
 /// Which model is asked for.
@@ -142,25 +150,127 @@ fn key(name: &str) -> String {
     format!("modelgate.{name}")
 }
 
+/// The facts of one exchange as the filters of a fused chain hand them on: as they are, by name.
+pub(crate) struct Remembered {
+    /// The filters of the chain.
+    filters: Rc<[&'static str]>,
+    /// They are written to the filter state too.
+    shown: bool,
+    known: RefCell<Vec<(&'static str, Rc<dyn Any>)>>,
+}
+
+impl Remembered {
+    pub fn new(filters: Rc<[&'static str]>, shown: bool) -> Self {
+        Self {
+            filters,
+            shown,
+            known: RefCell::default(),
+        }
+    }
+
+    fn get<F: Fact>(&self) -> Option<Rc<F>> {
+        let known = self.known.borrow();
+        let (_, fact) = known.iter().find(|(name, _)| *name == F::NAME)?;
+        Rc::clone(fact).downcast().ok()
+    }
+
+    /// Whether nobody outside the chain can have left it.
+    fn would_know<F: Fact>(&self) -> bool {
+        F::ONLY_BY.is_some_and(|filter| self.filters.contains(&filter))
+    }
+
+    fn keep<F: Fact>(&self, fact: Rc<F>) {
+        let mut known = self.known.borrow_mut();
+        known.retain(|(name, _)| *name != F::NAME);
+        known.push((F::NAME, fact));
+    }
+}
+
+/// A fact, written out once for many exchanges: who a cached token or a stored key belongs to does not change.
+#[derive(Clone)]
+pub struct Serialized<F> {
+    fact: Rc<F>,
+    /// Empty if the fact cannot be written, which no fact of the kit is.
+    json: Rc<[u8]>,
+}
+
+impl<F: Fact> From<F> for Serialized<F> {
+    fn from(fact: F) -> Self {
+        Self {
+            json: serde_json::to_vec(&fact).unwrap_or_default().into(),
+            fact: Rc::new(fact),
+        }
+    }
+}
+
+impl<F> std::ops::Deref for Serialized<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.fact
+    }
+}
+
+/// Facts may name a caller: nothing is shown.
+impl<F: Fact> std::fmt::Debug for Serialized<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Serialized({})", F::NAME)
+    }
+}
+
 impl Exchange {
     /// Leaves a fact for the filters that follow.
     ///
     /// # Errors
     /// The host's status. Whoever depends on the fact being there must deny.
-    pub fn publish<F: Fact>(&self, fact: &F) -> Result<(), Status> {
-        let value = serde_json::to_vec(fact).map_err(|_| Status::SerializationFailure)?;
-        match self.host().set_property(&key(F::NAME), &value) {
-            Err(Status::NotFound | Status::Unimplemented) => self.publish_sealed(F::NAME, &value),
+    pub fn publish<F: Fact>(&self, fact: F) -> Result<(), Status> {
+        match &self.0.facts {
+            Some(facts) if !facts.shown => {
+                facts.keep(Rc::new(fact));
+                Ok(())
+            }
+            _ => self.publish_serialized(&fact.into()),
+        }
+    }
+
+    /// As [`Exchange::publish`], for a fact that is at hand in its written form.
+    ///
+    /// # Errors
+    /// As [`Exchange::publish`].
+    pub fn publish_serialized<F: Fact>(&self, written: &Serialized<F>) -> Result<(), Status> {
+        if let Some(facts) = &self.0.facts {
+            facts.keep(Rc::clone(&written.fact));
+            if !facts.shown {
+                return Ok(());
+            }
+        }
+        if written.json.is_empty() {
+            return Err(Status::SerializationFailure);
+        }
+        match self.host().set_property(&key(F::NAME), &written.json) {
+            Err(Status::NotFound | Status::Unimplemented) => {
+                self.publish_sealed(F::NAME, &written.json)
+            }
             result => result,
         }
     }
 
     /// The fact that an earlier filter left, if any.
-    pub fn fact<F: Fact>(&self) -> Option<F> {
+    pub fn fact<F: Fact>(&self) -> Option<Rc<F>> {
+        if let Some(facts) = &self.0.facts {
+            match facts.get() {
+                None if !facts.would_know::<F>() => {}
+                known => return known,
+            }
+        }
         let value = match self.host().property(&[&key(F::NAME)]) {
             Ok(value) => value,
             Err(_) => self.sealed(F::NAME)?,
         };
-        serde_json::from_slice(&value).ok()
+        let fact = Rc::new(serde_json::from_slice(&value).ok()?);
+        if let Some(facts) = &self.0.facts {
+            facts.keep(Rc::clone(&fact));
+        }
+        Some(fact)
     }
 }

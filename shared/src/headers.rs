@@ -6,7 +6,7 @@
 use crate::host::HeaderRef;
 
 /// A header map in the host's wire form.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct HeaderBlock {
     bytes: Vec<u8>,
 }
@@ -64,16 +64,13 @@ impl HeaderBlock {
 
     /// The first value of a header. For credentials use [`HeaderBlock::once`].
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v)| v)
+        self.iter().next_named(name.as_bytes())
     }
 
     /// Every value of a header.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v)| v)
+        let mut pairs = self.iter();
+        std::iter::from_fn(move || pairs.next_named(name.as_bytes()))
     }
 
     /// The value of a header that may occur only once.
@@ -92,6 +89,24 @@ impl HeaderBlock {
     }
 }
 
+/// Looks at every byte, several in one step, where a comparison that stops at the first difference would go byte by byte in WebAssembly.
+impl PartialEq for HeaderBlock {
+    fn eq(&self, other: &Self) -> bool {
+        same_bytes(&self.bytes, &other.bytes)
+    }
+}
+
+impl Eq for HeaderBlock {}
+
+/// Whether these bytes are the same; as long as they are as many, every one is looked at.
+pub fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .fold(0, |different, (a, b)| different | (a ^ b))
+            == 0
+}
+
 /// Header values may carry credentials: only the number of pairs is shown.
 impl std::fmt::Debug for HeaderBlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,20 +123,44 @@ pub struct Pairs<'a> {
     at: usize,
 }
 
+impl<'a> Pairs<'a> {
+    /// Where the next pair is: begin and length of its name, begin and length of its value. The pair need not be there.
+    fn next_place(&mut self) -> Option<(usize, usize, usize, usize)> {
+        self.left = self.left.checked_sub(1)?;
+        let end = self.length_at.checked_add(8)?;
+        let eight: &[u8; 8] = self.bytes.get(self.length_at..end)?.try_into().ok()?;
+        let both = u64::from_le_bytes(*eight);
+        let name_len = usize::try_from(both & u64::from(u32::MAX)).ok()?;
+        let value_len = usize::try_from(both >> 32).ok()?;
+        self.length_at = end;
+        let name_at = self.at;
+        let value_at = name_at.checked_add(name_len)?.checked_add(1)?;
+        self.at = value_at.checked_add(value_len)?.checked_add(1)?;
+        Some((name_at, name_len, value_at, value_len))
+    }
+
+    /// The value of the next pair with this name: only names of its length are looked at.
+    fn next_named(&mut self, wanted: &[u8]) -> Option<&'a [u8]> {
+        loop {
+            let (name_at, name_len, value_at, value_len) = self.next_place()?;
+            if name_len != wanted.len() {
+                continue;
+            }
+            let name = self.bytes.get(name_at..name_at.checked_add(name_len)?)?;
+            if name.eq_ignore_ascii_case(wanted) {
+                return self.bytes.get(value_at..value_at.checked_add(value_len)?);
+            }
+        }
+    }
+}
+
 impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let name_len = read_u32(self.bytes, self.length_at)?;
-        let value_len = read_u32(self.bytes, self.length_at.checked_add(4)?)?;
-        self.length_at = self.length_at.checked_add(8)?;
-        let name_end = self.at.checked_add(name_len)?;
-        let name = self.bytes.get(self.at..name_end)?;
-        let value_at = name_end.checked_add(1)?;
-        let value_end = value_at.checked_add(value_len)?;
-        let value = self.bytes.get(value_at..value_end)?;
-        self.at = value_end.checked_add(1)?;
+        let (name_at, name_len, value_at, value_len) = self.next_place()?;
+        let name = self.bytes.get(name_at..name_at.checked_add(name_len)?)?;
+        let value = self.bytes.get(value_at..value_at.checked_add(value_len)?)?;
         Some((name, value))
     }
 }

@@ -4,6 +4,9 @@
 //! list of effects. Every method may be refused by the host, and no refusal is fatal here: the caller decides.
 
 use std::fmt;
+use std::rc::Rc;
+
+use crate::headers::HeaderBlock;
 
 /// Why the host refused a call: the proxy-wasm status other than `Ok` (proxy-wasm ABI 0.2.1, `proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +170,10 @@ pub trait Host {
     fn environment(&self, name: &str) -> Option<String>;
     /// A whole header map, in the wire form that [`crate::headers::HeaderBlock`] reads.
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status>;
+    /// As [`Host::pairs`], to be read in place.
+    fn headers(&self, map: Map) -> Result<Rc<HeaderBlock>, Status> {
+        Ok(Rc::new(HeaderBlock::new(self.pairs(map)?)))
+    }
     /// Sets a header to exactly one value.
     fn set_header(&self, map: Map, name: &str, value: &[u8]) -> Result<(), Status>;
     /// Adds one more value of a header.

@@ -14,7 +14,7 @@ mod export;
 pub mod facts;
 pub mod filter;
 pub mod glob;
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", test))]
 pub mod guest;
 pub mod headers;
 pub mod host;
@@ -31,7 +31,7 @@ pub mod rule;
 pub mod seal;
 pub mod sse;
 pub mod structured_field;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timestamp;
 pub mod verdict;

@@ -136,7 +136,7 @@ impl Reply {
             reason: self.reason.code.to_owned(),
             status: self.status,
         };
-        let _ = exchange.publish(&denied);
+        let _ = exchange.publish(denied);
         let shape = Shape::of(exchange);
         let (content_type, body) = shape.render(self);
         let mut headers: Vec<(&str, &[u8])> = vec![

@@ -10,12 +10,12 @@ use std::task::Poll;
 
 use crate::call::{Answer, Call, CallError};
 use crate::host::Host;
-use crate::vm::hub::{Hub, Signal};
+use crate::vm::hub::{Hub, Place, Signal};
 
 pub(crate) struct RootInner {
     pub host: Rc<dyn Host>,
     pub hub: Rc<Hub>,
-    pub context: u32,
+    pub place: Place,
     pub nudged: Cell<bool>,
     /// Numbers of the callouts that this task awaits.
     pub awaited: RefCell<Vec<u32>>,
@@ -27,11 +27,11 @@ pub(crate) struct RootInner {
 pub struct Root(pub(crate) Rc<RootInner>);
 
 impl Root {
-    pub(crate) fn new(host: Rc<dyn Host>, hub: Rc<Hub>, context: u32) -> Self {
+    pub(crate) fn new(host: Rc<dyn Host>, hub: Rc<Hub>, place: Place) -> Self {
         Self(Rc::new(RootInner {
             host,
             hub,
-            context,
+            place,
             nudged: Cell::new(false),
             awaited: RefCell::default(),
             answers: RefCell::default(),
@@ -84,7 +84,7 @@ impl Root {
         let number = call.dispatch(&*self.0.host)?;
         self.0
             .hub
-            .expect_answer(number, self.0.context, call.max_answer_bytes);
+            .expect_answer(number, self.0.place, call.max_answer_bytes);
         self.0.awaited.borrow_mut().push(number);
         poll_fn(|_| {
             let mut answers = self.0.answers.borrow_mut();

@@ -1,6 +1,6 @@
 //! A proxy in memory, for native tests of filters: an event a line, and everything that the filter did can be looked at.
 //!
-//! [`Gate`] runs one filter the way a worker does; [`Proxy`] is the host under it, with Envoy's rules for shared data and filter state.
+//! [`Gate`] runs one filter, or a chain in one entry, the way a worker does; [`Proxy`] is the host under it, with Envoy's rules for shared data and filter state.
 //! Workers that share data are several gates over [`Proxy::beside`]. What it does not do: order filters in a chain, buffer what a filter
 //! holds, or let time pass by itself.
 
@@ -12,7 +12,7 @@ use crate::facts::Fact;
 use crate::filter::{Filter, Registration};
 use crate::host::Side;
 use crate::verdict::Action;
-use crate::vm::{Part, Vm};
+use crate::vm::{CHAIN, Part, Vm};
 
 pub use proxy::{Proxy, Record, Sent};
 
@@ -32,7 +32,26 @@ impl Gate {
     /// # Errors
     /// The lines that it logged when it refused the configuration.
     pub fn open<F: Filter>(proxy: Rc<Proxy>, config: &str) -> Result<Self, Vec<String>> {
-        let mut vm = Vm::new(Rc::clone(&proxy) as Rc<_>, &[Registration::of::<F>()]);
+        let vm = Vm::new(Rc::clone(&proxy) as Rc<_>, &[Registration::of::<F>()]);
+        Self::of(proxy, vm, config)
+    }
+
+    /// Configures a chain of these filters in one entry with a JSON text.
+    ///
+    /// # Errors
+    /// As [`Gate::open`].
+    pub fn chain(
+        proxy: Rc<Proxy>,
+        filters: &[Registration],
+        config: &str,
+    ) -> Result<Self, Vec<String>> {
+        proxy.preset("plugin_root_id", CHAIN);
+        proxy.begin(ROOT, &[]);
+        let vm = Vm::with_chains(Rc::clone(&proxy) as Rc<_>, filters);
+        Self::of(proxy, vm, config)
+    }
+
+    fn of(proxy: Rc<Proxy>, mut vm: Vm, config: &str) -> Result<Self, Vec<String>> {
         proxy.configure(config);
         proxy.enter(ROOT);
         vm.create(ROOT, 0);

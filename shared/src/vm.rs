@@ -3,24 +3,26 @@
 //! Used by the wasm guest and by the native engine alike, so both run the very same state machine. An exchange whose `handle` is
 //! done after the first poll costs no more than its allocation; it stays listed only to answer further callbacks.
 
+mod chain;
 pub mod hub;
+mod layer;
+mod root_entry;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::task::{Context, Waker};
 
-use crate::call::Call;
-use crate::config::Problem;
-use crate::filter::{Background, Registration};
+use crate::call::{Answer, Call, CallError};
+use crate::filter::Registration;
 use crate::host::{Buffer, Host, Level, Side};
-use crate::profile::Policy;
-use crate::root::Root;
 use crate::verdict::Action;
-use hub::Hub;
-use stream::{Counters, Stream};
+use hub::{Hub, Place};
+use root_entry::{CHAINS, Chains, RootEntry, Which};
+use stream::Stream;
+
+pub use root_entry::CHAIN;
 
 /// A message that passes a filter: which part, and whether it is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +35,64 @@ pub enum Part {
     Trailers,
 }
 
-struct RootEntry {
-    registration: Registration,
-    policy: Option<Rc<Policy>>,
-    counters: Rc<Counters>,
-    tasks: Vec<(Root, Background)>,
+/// One exchange: in one filter, or in a chain of them.
+enum Running {
+    One(Stream),
+    Chain(Box<dyn Exchanges>),
+}
+
+/// What a VM asks of an exchange; a module with one filter never makes another than [`Running::One`].
+trait Exchanges {
+    fn message(&mut self, side: Side, part: Part) -> Action;
+    fn answered(&mut self, link: usize, number: u32, answer: Result<Answer, CallError>);
+    fn woken(&mut self, link: usize);
+    fn end(&mut self);
+    fn enter(&mut self, side: Option<Side>);
+    fn action(&self, side: Side) -> Action;
+}
+
+impl Running {
+    fn message(&mut self, side: Side, part: Part) -> Action {
+        match self {
+            Self::One(stream) => stream.message(side, part),
+            Self::Chain(chain) => chain.message(side, part),
+        }
+    }
+
+    fn answered(&mut self, link: usize, number: u32, answer: Result<Answer, CallError>) {
+        match self {
+            Self::One(stream) => stream.answered(number, answer),
+            Self::Chain(chain) => chain.answered(link, number, answer),
+        }
+    }
+
+    fn woken(&mut self, link: usize) {
+        match self {
+            Self::One(stream) => stream.woken(),
+            Self::Chain(chain) => chain.woken(link),
+        }
+    }
+
+    fn end(&mut self) {
+        match self {
+            Self::One(stream) => stream.end(),
+            Self::Chain(chain) => chain.end(),
+        }
+    }
+
+    fn enter(&mut self, side: Option<Side>) {
+        match self {
+            Self::One(stream) => stream.enter(side),
+            Self::Chain(chain) => chain.enter(side),
+        }
+    }
+
+    fn action(&self, side: Side) -> Action {
+        match self {
+            Self::One(stream) => stream.action(side),
+            Self::Chain(chain) => chain.action(side),
+        }
+    }
 }
 
 /// The contexts of one VM.
@@ -45,8 +100,9 @@ pub struct Vm {
     host: Rc<dyn Host>,
     hub: Rc<Hub>,
     filters: Vec<Registration>,
+    chains: Option<&'static Chains>,
     roots: BTreeMap<u32, RootEntry>,
-    streams: BTreeMap<u32, Stream>,
+    streams: BTreeMap<u32, Running>,
 }
 
 impl Vm {
@@ -56,64 +112,47 @@ impl Vm {
             host,
             hub: Rc::default(),
             filters: filters.to_vec(),
+            chains: None,
             roots: BTreeMap::new(),
             streams: BTreeMap::new(),
+        }
+    }
+
+    /// As [`Vm::new`], and where `plugin_root_id` is [`CHAIN`], a root context is given all the filters that its configuration lists.
+    pub fn with_chains(host: Rc<dyn Host>, filters: &[Registration]) -> Self {
+        Self {
+            chains: Some(&CHAINS),
+            ..Self::new(host, filters)
         }
     }
 
     /// A context begins: a root context when `root` is 0, else an exchange of that root.
     pub fn create(&mut self, context: u32, root: u32) {
         if root == 0 {
-            if let Some(registration) = self.registration() {
-                let counters = Rc::new(Counters::new(registration.name));
-                self.roots.insert(
-                    context,
-                    RootEntry {
-                        registration,
-                        policy: None,
-                        counters,
-                        tasks: Vec::new(),
-                    },
-                );
+            if let Some(which) = self.which() {
+                self.roots.insert(context, RootEntry::new(which));
             }
             return;
         }
-        let stream = match self
-            .roots
-            .get(&root)
-            .and_then(|entry| Some((entry, entry.policy.clone()?)))
-        {
-            Some((entry, policy)) => Stream::new(
-                &self.host,
-                &self.hub,
-                context,
-                root,
-                entry.registration.name,
-                Some(policy),
-                Rc::clone(&entry.counters),
-            ),
-            None => Stream::new(
-                &self.host,
-                &self.hub,
-                context,
-                root,
-                "unconfigured",
-                None,
-                Rc::new(Counters::new("unconfigured")),
-            ),
+        let running = match self.roots.get(&root) {
+            Some(entry) => entry.begin(&self.host, &self.hub, context, root),
+            None => RootEntry::unconfigured(&self.host, &self.hub, context, root),
         };
-        self.streams.insert(context, stream);
+        self.streams.insert(context, running);
     }
 
-    fn registration(&self) -> Option<Registration> {
-        if let [only] = self.filters.as_slice() {
-            return Some(*only);
+    fn which(&self) -> Option<Which> {
+        if let ([only], None) = (self.filters.as_slice(), self.chains) {
+            return Some(Which::One(*only));
         }
         let name = self.host.property(&["plugin_root_id"]).ok()?;
+        if let Some(chains) = self.chains.filter(|_| name == CHAIN.as_bytes()) {
+            return Some(Which::Chain(chains));
+        }
         self.filters
             .iter()
             .find(|f| f.name.as_bytes() == name)
-            .copied()
+            .map(|found| Which::One(*found))
     }
 
     /// The proxy hands over the configuration of a root context. `false` refuses it; every problem is logged.
@@ -139,22 +178,15 @@ impl Vm {
             );
             return false;
         };
-        match Policy::compile(&entry.registration, &bytes, &*self.host) {
-            Ok(policy) => {
-                entry.counters.define(&*self.host);
-                entry.tasks = policy
-                    .launches()
-                    .map(|launch| {
-                        let root = Root::new(Rc::clone(&self.host), Rc::clone(&self.hub), context);
-                        (root.clone(), launch.background(root))
-                    })
-                    .collect();
-                entry.policy = Some(Rc::new(policy));
-                let tick = entry.registration.needs.tick_ms;
-                tick == 0 || self.host.set_tick(tick).is_ok()
-            }
+        match entry.configure(&bytes, &self.filters, &self.host, &self.hub, context) {
+            Ok(tick) => tick == 0 || self.host.set_tick(tick).is_ok(),
             Err(problems) => {
-                log_problems(&*self.host, entry.registration.name, &problems);
+                for problem in problems {
+                    self.host.log(
+                        Level::Error,
+                        &format!("{}: configuration refused: {problem}", entry.name()),
+                    );
+                }
                 false
             }
         }
@@ -162,6 +194,9 @@ impl Vm {
 
     /// Time passes: background tasks go on, and exchanges whose waiting time is over.
     pub fn tick(&mut self, context: u32) {
+        if let Some(entry) = self.roots.get(&context) {
+            entry.tell(&*self.host);
+        }
         self.poll_background(context);
         for due in self.hub.take_due(self.host.now_ns()) {
             self.wake(due);
@@ -196,14 +231,13 @@ impl Vm {
             return;
         };
         let answer = Call::collect(&*self.host, headers, body_size, awaited.limit);
-        if let Some(entry) = self.roots.get_mut(&awaited.context) {
-            if let Some((root, _)) = entry.tasks.iter().find(|(root, _)| root.awaits(number)) {
-                root.answered(number, answer);
-            }
-            self.poll_background(awaited.context);
-        } else if let Some(stream) = self.streams.get_mut(&awaited.context) {
-            stream.answered(number, answer);
-            self.after_stream(awaited.context);
+        let Place { context, link } = awaited.place;
+        if let Some(entry) = self.roots.get_mut(&context) {
+            entry.answered(number, answer);
+            self.poll_background(context);
+        } else if let Some(stream) = self.streams.get_mut(&context) {
+            stream.answered(link, number, answer);
+            self.after_stream(context);
         }
     }
 
@@ -219,7 +253,9 @@ impl Vm {
     pub fn delete(&mut self, context: u32) {
         self.hub.forget(context);
         self.streams.remove(&context);
-        self.roots.remove(&context);
+        if let Some(entry) = self.roots.remove(&context) {
+            entry.tell(&*self.host);
+        }
     }
 
     /// Background tasks that the exchange has nudged go on at once.
@@ -229,11 +265,11 @@ impl Vm {
             return;
         }
         for root in nudges {
-            if let Some(entry) = self.roots.get(&root) {
-                entry.tasks.iter().for_each(|(root, _)| root.nudge());
+            if let Some(entry) = self.roots.get(&root.context) {
+                entry.nudge(root.link);
             }
-            if self.host.focus(root).is_ok() {
-                self.poll_background(root);
+            if self.host.focus(root.context).is_ok() {
+                self.poll_background(root.context);
             }
         }
         let _ = self.host.focus(context);
@@ -243,14 +279,11 @@ impl Vm {
         let Some(entry) = self.roots.get_mut(&context) else {
             return;
         };
-        let mut cx = Context::from_waker(Waker::noop());
-        entry
-            .tasks
-            .retain_mut(|(_, task)| task.as_mut().poll(&mut cx).is_pending());
+        entry.poll();
         let wakes = self.hub.take_wakes();
         let woken = !wakes.is_empty();
-        for stream in wakes {
-            self.wake(stream);
+        for place in wakes {
+            self.wake(place);
         }
         if woken {
             let _ = self.host.focus(context);
@@ -258,21 +291,11 @@ impl Vm {
     }
 
     /// Polls an exchange outside a callback of its own.
-    fn wake(&mut self, context: u32) {
-        if let Some(stream) = self.streams.get_mut(&context)
-            && self.host.focus(context).is_ok()
+    fn wake(&mut self, place: Place) {
+        if let Some(stream) = self.streams.get_mut(&place.context)
+            && self.host.focus(place.context).is_ok()
         {
-            stream.woken();
+            stream.woken(place.link);
         }
-    }
-}
-
-/// Says everything that is wrong with a configuration.
-fn log_problems(host: &dyn Host, filter: &str, problems: &[Problem]) {
-    for problem in problems {
-        host.log(
-            Level::Error,
-            &format!("{filter}: configuration refused: {problem}"),
-        );
     }
 }

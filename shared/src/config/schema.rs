@@ -27,6 +27,11 @@ pub fn of<F: Filter>() -> Value {
     schema
 }
 
+/// The schema of a chain in one entry, as it is written: what stands in `config` is any value here.
+pub fn chain() -> Value {
+    schemars::schema_for!(super::chain::Chain).to_value()
+}
+
 /// A schema for a set of named values.
 pub(crate) fn named(values: Value, description: &str) -> Value {
     json!({ "type": "object", "additionalProperties": values, "description": description })

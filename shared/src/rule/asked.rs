@@ -134,7 +134,7 @@ impl<'a> Asked<'a> {
         if let Some(fact) = exchange.fact::<ModelCall>()
             && !fact.model.is_empty()
         {
-            self.models = Models::Named(vec![fact.model]);
+            self.models = Models::Named(vec![fact.model.clone()]);
             return Ok(());
         }
         let limit = how.max_body_bytes.size();

@@ -235,11 +235,11 @@ impl Proxy {
         *self.config.borrow_mut() = config.as_bytes().to_vec();
     }
 
-    pub(super) fn enter(&self, context: u32) {
+    pub(crate) fn enter(&self, context: u32) {
         self.current.set(context);
     }
 
-    pub(super) fn begin(&self, context: u32, headers: &[(&str, &str)]) {
+    pub(crate) fn begin(&self, context: u32, headers: &[(&str, &str)]) {
         let record = Record {
             request: keep_text(headers),
             properties: self.preset.borrow().clone(),

@@ -2,11 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 
+/// Where a filter runs: a context of the proxy, and the filter's number in the chain that the context is (0 where it is one filter).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub context: u32,
+    pub link: usize,
+}
+
 /// Wakes exchanges that wait for the background task, e.g. for fresh keys.
 #[derive(Default)]
 pub struct Signal {
     generation: Cell<u64>,
-    waiting: RefCell<Vec<u32>>,
+    waiting: RefCell<Vec<Place>>,
 }
 
 impl Signal {
@@ -15,10 +22,10 @@ impl Signal {
         self.generation.get()
     }
 
-    pub(crate) fn add(&self, context: u32) {
+    pub(crate) fn add(&self, place: Place) {
         let mut waiting = self.waiting.borrow_mut();
-        if !waiting.contains(&context) {
-            waiting.push(context);
+        if !waiting.contains(&place) {
+            waiting.push(place);
         }
     }
 
@@ -30,11 +37,11 @@ impl Signal {
     }
 }
 
-/// An answer that a context awaits.
+/// An answer that somebody awaits.
 #[derive(Clone, Copy)]
 pub(crate) struct Awaited {
     pub number: u32,
-    pub context: u32,
+    pub place: Place,
     /// Longest body that is taken, in bytes.
     pub limit: usize,
 }
@@ -43,17 +50,17 @@ pub(crate) struct Awaited {
 #[derive(Default)]
 pub struct Hub {
     awaited: RefCell<Vec<Awaited>>,
-    wakes: RefCell<Vec<u32>>,
-    nudges: RefCell<Vec<u32>>,
-    deadlines: RefCell<Vec<(u64, u32)>>,
+    wakes: RefCell<Vec<Place>>,
+    nudges: RefCell<Vec<Place>>,
+    deadlines: RefCell<Vec<(u64, Place)>>,
 }
 
 impl Hub {
-    /// Notes that the answer with this number belongs to this context.
-    pub(crate) fn expect_answer(&self, number: u32, context: u32, limit: usize) {
+    /// Notes that the answer with this number belongs to this place.
+    pub(crate) fn expect_answer(&self, number: u32, place: Place, limit: usize) {
         self.awaited.borrow_mut().push(Awaited {
             number,
-            context,
+            place,
             limit,
         });
     }
@@ -67,11 +74,15 @@ impl Hub {
 
     /// Forgets a context that is gone.
     pub(crate) fn forget(&self, context: u32) {
-        self.awaited.borrow_mut().retain(|a| a.context != context);
-        self.deadlines.borrow_mut().retain(|(_, c)| *c != context);
+        self.awaited
+            .borrow_mut()
+            .retain(|a| a.place.context != context);
+        self.deadlines
+            .borrow_mut()
+            .retain(|(_, place)| place.context != context);
     }
 
-    pub(crate) fn nudge(&self, root: u32) {
+    pub(crate) fn nudge(&self, root: Place) {
         let mut nudges = self.nudges.borrow_mut();
         if !nudges.contains(&root) {
             nudges.push(root);
@@ -79,8 +90,8 @@ impl Hub {
     }
 
     /// Asks to be polled once `at_ns` has passed.
-    pub(crate) fn watch(&self, at_ns: u64, context: u32) {
-        self.deadlines.borrow_mut().push((at_ns, context));
+    pub(crate) fn watch(&self, at_ns: u64, place: Place) {
+        self.deadlines.borrow_mut().push((at_ns, place));
     }
 
     /// Whether a root is to be woken.
@@ -89,22 +100,22 @@ impl Hub {
     }
 
     /// The roots to be woken now.
-    pub(crate) fn take_nudges(&self) -> Vec<u32> {
+    pub(crate) fn take_nudges(&self) -> Vec<Place> {
         self.nudges.take()
     }
 
-    /// The contexts to be woken now.
-    pub(crate) fn take_wakes(&self) -> Vec<u32> {
+    /// The exchanges to be woken now.
+    pub(crate) fn take_wakes(&self) -> Vec<Place> {
         self.wakes.take()
     }
 
-    /// The contexts whose time has come.
-    pub(crate) fn take_due(&self, now_ns: u64) -> Vec<u32> {
+    /// The exchanges whose time has come.
+    pub(crate) fn take_due(&self, now_ns: u64) -> Vec<Place> {
         let mut deadlines = self.deadlines.borrow_mut();
         let due = deadlines
             .iter()
             .filter(|(at, _)| *at <= now_ns)
-            .map(|(_, c)| *c)
+            .map(|(_, place)| *place)
             .collect();
         deadlines.retain(|(at, _)| *at > now_ns);
         due

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::Part;
-use super::hub::Hub;
+use super::hub::{Hub, Place};
 use crate::call::{Answer, CallError};
 use crate::exchange::Exchange;
+use crate::facts::Remembered;
 use crate::filter::Handling;
 use crate::host::{Host, Level, Side};
 use crate::metrics::Metric;
@@ -71,17 +72,19 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    #[allow(clippy::too_many_arguments)] // each is one thing that a stream has
     pub fn new(
         host: &Rc<dyn Host>,
         hub: &Rc<Hub>,
-        context: u32,
-        root: u32,
+        place: Place,
+        root: Place,
+        facts: Option<Rc<Remembered>>,
         filter: &'static str,
         policy: Option<Rc<Policy>>,
         counters: Rc<Counters>,
     ) -> Self {
         Self {
-            exchange: Exchange::new(Rc::clone(host), Rc::clone(hub), context, root),
+            exchange: Exchange::new(Rc::clone(host), Rc::clone(hub), place, root, facts),
             filter,
             policy,
             counters,
@@ -118,6 +121,20 @@ impl Stream {
             self.poll();
         }
         self.settle(side, matches!(part, Part::Headers(_)))
+    }
+
+    /// Whether it has refused, and the proxy did not take the reply.
+    pub fn is_stuck(&self) -> bool {
+        self.exchange.0.replied.get() == Replied::Untaken
+    }
+
+    /// Whether the filter has let the exchange go for good: whatever else comes of it makes no difference.
+    pub fn is_done(&self) -> bool {
+        self.started
+            && self.handling.is_none()
+            && self.counted.get()
+            && self.held == [false; 2]
+            && self.exchange.0.replied.get() == Replied::No
     }
 
     /// A callout of this exchange has answered.
@@ -211,7 +228,12 @@ impl Stream {
 
     fn refuse(&self, reply: &Reply) {
         let inner = &self.exchange.0;
-        if inner.ended.get() || inner.replied.get() != Replied::No {
+        if inner.replied.get() != Replied::No {
+            return;
+        }
+        if inner.ended.get() {
+            // Nobody is left to be told; should the proxy bring something nevertheless, it is kept.
+            inner.replied.set(Replied::Untaken);
             return;
         }
         inner.replied.set(Replied::Now);
@@ -228,6 +250,13 @@ impl Stream {
         }
     }
 
+    /// Ends the exchange because the proxy did not do what the filter's verdict rests on.
+    pub fn break_off(&mut self) {
+        self.exchange.0.wait.set(Wait::Nothing);
+        self.handling = None;
+        self.refuse(&Reply::new(&catalogue::kit::HOST_REFUSED));
+    }
+
     /// The action for a side after a step, with the step's writes handed over.
     fn settle(&mut self, side: Side, headers: bool) -> Action {
         let inner = &self.exchange.0;
@@ -239,9 +268,7 @@ impl Stream {
         };
         if body.flush(self.exchange.host(), side, pauses).is_err() {
             // What was to be replaced must not pass as it is.
-            self.exchange.0.wait.set(Wait::Nothing);
-            self.handling = None;
-            self.refuse(&Reply::new(&catalogue::kit::HOST_REFUSED));
+            self.break_off();
             return Action::Pause;
         }
         if !pauses {

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+mod chain;
+
 use super::{Part, Vm};
 use crate::call::Call;
 use crate::config::{Problems, Setup};
@@ -27,6 +29,7 @@ struct Recorder {
     metrics: RefCell<Vec<String>>,
     now: RefCell<u64>,
     takes_no_reply: Cell<bool>,
+    takes_no_body: Cell<bool>,
 }
 
 impl Recorder {
@@ -72,14 +75,17 @@ impl Host for Recorder {
         self.tell(format!("remove {name}"));
         Ok(())
     }
-    fn body(&self, buffer: Buffer, _: usize, max: usize) -> Result<Vec<u8>, Status> {
+    fn body(&self, buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>, Status> {
         let bytes = match buffer {
             Buffer::PluginConfig => self.config.borrow().clone(),
             _ => self.body.borrow().clone(),
         };
-        Ok(bytes.into_iter().take(max).collect())
+        Ok(bytes.into_iter().skip(start).take(max).collect())
     }
     fn set_body(&self, _: Buffer, start: usize, size: usize, data: &[u8]) -> Result<(), Status> {
+        if self.takes_no_body.get() {
+            return Err(Status::BadArgument);
+        }
         self.tell(format!(
             "body {start}+{size} := {}",
             String::from_utf8_lossy(data)

@@ -1,0 +1,124 @@
+//! The written form of a fused chain: the filters with their configurations, in the order of the request's way.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Problems, read, strict};
+use crate::filter::Registration;
+use crate::host::Host;
+use crate::profile::Policy;
+
+/// Most filters that a chain may list.
+pub const LONGEST: usize = 32;
+
+/// What the operator writes.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Chain {
+    /// The filters, in the order in which a request passes them.
+    pub filters: Vec<Entry>,
+    /// Whether the facts that filters leave for each other are written to the exchange's filter state too, for an access log
+    /// (`%FILTER_STATE(wasm.modelgate.identity:PLAIN)%`) and for modelgate's filters outside of the chain. It costs the chain CPU time.
+    pub facts_to_filter_state: bool,
+}
+
+/// One filter of the chain.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Entry {
+    /// Name of the filter.
+    pub filter: String,
+    /// Its configuration, as it would stand in an entry of its own; absent for the defaults.
+    pub config: Option<Value>,
+}
+
+/// A filter that a chain lists, compiled.
+pub struct Listed {
+    /// Which.
+    pub registration: Registration,
+    /// Its plans.
+    pub policy: Policy,
+}
+
+/// A chain, compiled.
+#[derive(Default)]
+pub struct Compiled {
+    /// Its filters, in the order of the request's way.
+    pub filters: Vec<Listed>,
+    /// See [`Chain::facts_to_filter_state`].
+    pub facts_to_filter_state: bool,
+}
+
+/// Compiles a chain of these filters; all that is wrong is in `problems`.
+pub fn compile(
+    bytes: &[u8],
+    filters: &[Registration],
+    host: &dyn Host,
+    problems: &mut Problems,
+) -> Compiled {
+    let Some(written) = read(bytes, problems) else {
+        return Compiled::default();
+    };
+    let Some(chain) = strict::parse::<Chain>(&written, problems) else {
+        return Compiled::default();
+    };
+    let facts_to_filter_state = chain.value.facts_to_filter_state;
+    let problems = problems.beneath(&chain.pruned);
+    let entries = chain.value.filters;
+    if entries.is_empty() {
+        problems.add(
+            "filters",
+            "lists no filter",
+            "list at least one, as {\"filter\": NAME, \"config\": {…}}",
+        );
+    }
+    if entries.len() > LONGEST {
+        problems.add(
+            "filters",
+            format!("lists more than {LONGEST} filters"),
+            "split the chain into two entries",
+        );
+        return Compiled::default();
+    }
+    let mut listed: Vec<Listed> = Vec::new();
+    let mut before: Option<Registration> = None;
+    for (at, entry) in entries.into_iter().enumerate() {
+        let path = format!("filters[{at}]");
+        let Some(registration) = filters.iter().find(|known| known.name == entry.filter) else {
+            let names: Vec<&str> = filters.iter().map(|known| known.name).collect();
+            problems.add(
+                format!("{path}.filter"),
+                "is not a filter of this module",
+                format!("one of {}", names.join(", ")),
+            );
+            continue;
+        };
+        if let Some(before) = before.filter(|before| before.needs.order > registration.needs.order)
+        {
+            problems.add(
+                &path,
+                format!("{} stands behind {}", registration.name, before.name),
+                format!("put {} before {}", registration.name, before.name),
+            );
+        }
+        before = Some(*registration);
+        let config = entry.config.map(|config| config.to_string());
+        match Policy::compile(registration, config.unwrap_or_default().as_bytes(), host) {
+            Ok(policy) => listed.push(Listed {
+                registration: *registration,
+                policy,
+            }),
+            Err(found) => problems.within(&format!("{path}.config"), |problems| {
+                for problem in found {
+                    problems.add(problem.path, problem.problem, problem.hint);
+                }
+            }),
+        }
+    }
+    Compiled {
+        filters: listed,
+        facts_to_filter_state,
+    }
+}

@@ -1,0 +1,262 @@
+//! A root context: the filter, or the chain of filters, that the exchanges of one entry in the proxy's configuration run.
+
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use super::Running;
+use super::chain::{Chain, Hears};
+use super::hub::{Hub, Place};
+use super::layer::{Counted, Layer};
+use super::stream::{Counters, Stream};
+use crate::call::{Answer, CallError};
+use crate::config::chain;
+use crate::config::{Problem, Problems};
+use crate::facts::Remembered;
+use crate::filter::{Background, Registration};
+use crate::host::Host;
+use crate::profile::Policy;
+use crate::root::Root;
+
+/// The `root_id` of a chain: its configuration lists the filters.
+pub const CHAIN: &str = "chain";
+
+/// A chain tells the proxy at least this often what its filters have counted, in milliseconds.
+const TELL_MS: u32 = 1_000;
+
+/// What a root context is to be.
+pub(super) enum Which {
+    One(Registration),
+    Chain(&'static Chains),
+}
+
+/// What chains need, apart from everything else: a module that holds one filter does not name it, and does not contain it.
+pub(super) struct Chains {
+    compile: Compile,
+    begin: Begin,
+}
+
+/// Turns a configuration into the filters that it lists, and says whether their facts are shown.
+type Compile = fn(&[u8], &[Registration], &dyn Host, &mut Problems) -> (Vec<Link>, bool);
+
+/// Begins an exchange of this context in a root context.
+type Begin = fn(&RootEntry, &Rc<dyn Host>, &Rc<Hub>, u32, u32) -> Running;
+
+/// See [`Chains`].
+pub(super) const CHAINS: Chains = Chains {
+    compile: |bytes, filters, host, problems| {
+        let compiled = chain::compile(bytes, filters, host, problems);
+        let links = compiled.filters.into_iter();
+        let links = links.map(|listed| Link {
+            policy: Some(Rc::new(listed.policy)),
+            hears: Some(Hears::of(&listed.registration.needs)),
+            ..Link::new(listed.registration)
+        });
+        (links.collect(), compiled.facts_to_filter_state)
+    },
+    begin: |entry, host, hub, context, root| {
+        let layer = Rc::new(Layer::new(Rc::clone(host), Rc::clone(&entry.counted)));
+        let seen: Rc<dyn Host> = Rc::clone(&layer) as Rc<dyn Host>;
+        let facts = Rc::new(Remembered::new(Rc::clone(&entry.names), entry.facts_shown));
+        let streams = entry.links.iter().enumerate().filter_map(|(at, link)| {
+            let stream = link.stream(at, &seen, hub, context, root, Some(Rc::clone(&facts)));
+            Some((stream, link.hears?))
+        });
+        Running::Chain(Box::new(Chain::new(layer, streams)))
+    },
+};
+
+/// A filter with its policy.
+pub(super) struct Link {
+    registration: Registration,
+    policy: Option<Rc<Policy>>,
+    counters: Rc<Counters>,
+    /// What it is told of, in a chain.
+    hears: Option<Hears>,
+}
+
+impl Link {
+    fn new(registration: Registration) -> Self {
+        Self {
+            registration,
+            policy: None,
+            counters: Rc::new(Counters::new(registration.name)),
+            hears: None,
+        }
+    }
+
+    fn stream(
+        &self,
+        at: usize,
+        host: &Rc<dyn Host>,
+        hub: &Rc<Hub>,
+        context: u32,
+        root: u32,
+        facts: Option<Rc<Remembered>>,
+    ) -> Stream {
+        Stream::new(
+            host,
+            hub,
+            Place { context, link: at },
+            Place {
+                context: root,
+                link: at,
+            },
+            facts,
+            self.registration.name,
+            self.policy.clone(),
+            Rc::clone(&self.counters),
+        )
+    }
+}
+
+struct Task {
+    root: Root,
+    link: usize,
+    background: Background,
+}
+
+/// One root context.
+pub(super) struct RootEntry {
+    /// In the order of the request's way; a chain has none before it is configured.
+    links: Vec<Link>,
+    chains: Option<&'static Chains>,
+    /// What a chain has counted.
+    counted: Rc<Counted>,
+    /// Their names.
+    names: Rc<[&'static str]>,
+    /// The facts of a chain are written to the filter state.
+    facts_shown: bool,
+    tasks: Vec<Task>,
+}
+
+impl RootEntry {
+    pub fn new(which: Which) -> Self {
+        let (links, chains) = match which {
+            Which::One(registration) => (vec![Link::new(registration)], None),
+            Which::Chain(chains) => (Vec::new(), Some(chains)),
+        };
+        Self {
+            links,
+            chains,
+            counted: Rc::default(),
+            names: Rc::default(),
+            facts_shown: false,
+            tasks: Vec::new(),
+        }
+    }
+
+    /// What is said of it in log lines.
+    pub fn name(&self) -> &'static str {
+        match self.links.as_slice() {
+            [only] if self.chains.is_none() => only.registration.name,
+            _ => CHAIN,
+        }
+    }
+
+    /// Compiles the configuration, and starts the background tasks. Gives the period of the tick in milliseconds, 0 for none.
+    pub fn configure(
+        &mut self,
+        bytes: &[u8],
+        filters: &[Registration],
+        host: &Rc<dyn Host>,
+        hub: &Rc<Hub>,
+        context: u32,
+    ) -> Result<u32, Vec<Problem>> {
+        let mut links = Vec::new();
+        if let Some(chains) = self.chains {
+            let mut problems = Problems::default();
+            (links, self.facts_shown) = (chains.compile)(bytes, filters, &**host, &mut problems);
+            if !problems.is_empty() {
+                return Err(problems.into_vec());
+            }
+        } else {
+            for link in &self.links {
+                let policy = Policy::compile(&link.registration, bytes, &**host)?;
+                links.push(Link {
+                    policy: Some(Rc::new(policy)),
+                    ..Link::new(link.registration)
+                });
+            }
+        }
+        self.links = links;
+        self.names = self
+            .links
+            .iter()
+            .map(|link| link.registration.name)
+            .collect();
+        self.tasks.clear();
+        for (at, link) in self.links.iter().enumerate() {
+            link.counters.define(&**host);
+            let place = Place { context, link: at };
+            for launch in link.policy.iter().flat_map(|policy| policy.launches()) {
+                let root = Root::new(Rc::clone(host), Rc::clone(hub), place);
+                self.tasks.push(Task {
+                    background: launch.background(root.clone()),
+                    root,
+                    link: at,
+                });
+            }
+        }
+        let ticks = self
+            .links
+            .iter()
+            .map(|link| link.registration.needs.tick_ms);
+        let ticks = ticks.filter(|tick| *tick > 0);
+        Ok(ticks.chain(self.chains.map(|_| TELL_MS)).min().unwrap_or(0))
+    }
+
+    /// An exchange begins.
+    pub fn begin(&self, host: &Rc<dyn Host>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
+        match (self.links.as_slice(), self.chains) {
+            ([only], None) if only.policy.is_some() => {
+                Running::One(only.stream(0, host, hub, context, root, None))
+            }
+            ([_, ..], Some(chains)) => (chains.begin)(self, host, hub, context, root),
+            _ => Self::unconfigured(host, hub, context, root),
+        }
+    }
+
+    /// An exchange of a root context that has no policy: it is refused.
+    pub fn unconfigured(host: &Rc<dyn Host>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
+        let name = "unconfigured";
+        Running::One(Stream::new(
+            host,
+            hub,
+            Place { context, link: 0 },
+            Place {
+                context: root,
+                link: 0,
+            },
+            None,
+            name,
+            None,
+            Rc::new(Counters::new(name)),
+        ))
+    }
+
+    /// A callout of a background task has answered.
+    pub fn answered(&self, number: u32, answer: Result<Answer, CallError>) {
+        if let Some(task) = self.tasks.iter().find(|task| task.root.awaits(number)) {
+            task.root.answered(number, answer);
+        }
+    }
+
+    /// An exchange wants the background of this filter to go on.
+    pub fn nudge(&self, link: usize) {
+        for task in self.tasks.iter().filter(|task| task.link == link) {
+            task.root.nudge();
+        }
+    }
+
+    /// Tells the proxy what the exchanges have counted.
+    pub fn tell(&self, host: &dyn Host) {
+        self.counted.tell(host);
+    }
+
+    /// Background tasks go on.
+    pub fn poll(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.tasks
+            .retain_mut(|task| task.background.as_mut().poll(&mut cx).is_pending());
+    }
+}
