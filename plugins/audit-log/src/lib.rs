@@ -40,6 +40,7 @@ const LINE_PROPERTY: &str = "modelgate.audit";
 /// The filter.
 pub struct AuditLog;
 
+#[cfg(feature = "module")]
 modelgate_kit::export!(AuditLog: answers, tick, end);
 
 impl Filter for AuditLog {

@@ -20,11 +20,9 @@ pub fn write(event: &Event) -> Vec<u8> {
     line.extend_from_slice(b"{\"time_unix_ms\":");
     json::number(&mut line, event.time_unix_ns / 1_000_000);
     let mut cut = false;
-    let mut add = |name: &'static str, write: &mut dyn FnMut(&mut Vec<u8>)| {
+    let mut add = |member: &'static str, write: &mut dyn FnMut(&mut Vec<u8>)| {
         let before = line.len();
-        line.push(b',');
-        json::name(&mut line, name);
-        line.push(b':');
+        line.extend_from_slice(member.as_bytes());
         write(&mut line);
         // Room for the mark of a cut and the closing brace.
         if line.len() + CUT.len() >= LARGEST {
@@ -33,14 +31,14 @@ pub fn write(event: &Event) -> Vec<u8> {
         }
     };
     if let Some(trace) = &event.trace {
-        add("trace_id", &mut |out| {
+        add(",\"trace_id\":", &mut |out| {
             json::string(out, &trace.trace_id_hex())
         });
-        add("span_id", &mut |out| {
+        add(",\"span_id\":", &mut |out| {
             json::string(out, &trace.span_id_hex())
         });
     }
-    event.fields(|field, value| add(field.short, &mut |out| write_value(out, &value)));
+    event.fields(|field, value| add(field.member, &mut |out| write_value(out, &value)));
     if cut {
         line.extend_from_slice(CUT);
     }

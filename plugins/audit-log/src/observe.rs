@@ -3,6 +3,8 @@
 //! What the client asked for is taken from its headers as they first came: later filters rewrite them. Everything else is
 //! read when the exchange is over. A property that the host does not have is a field that the event does not have.
 
+use std::rc::Rc;
+
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Decision, Denied, Identity, Limited, Masked, ModelCall};
 use modelgate_kit::headers::HeaderBlock;
@@ -51,7 +53,7 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             .map(|identity| who(plan, &identity))
             .unwrap_or_default(),
         what: what(exchange, head),
-        decided: decided(exchange, denied),
+        decided: decided(exchange, denied.as_deref()),
         answered: Answered {
             status,
             details: Text::some(details),
@@ -63,7 +65,10 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             request_bytes: announced(head).or_else(|| exchange.property_u64(&["request", "size"])),
             response_bytes: exchange.property_u64(&["response", "size"]),
         },
-        masked: exchange.fact::<Masked>().map(masked).unwrap_or_default(),
+        masked: exchange
+            .fact::<Masked>()
+            .map(|counts| masked(&counts))
+            .unwrap_or_default(),
         trace: head.first("traceparent").and_then(TraceParent::parse),
         request_id: head.first("x-request-id").and_then(Text::some),
     }
@@ -90,7 +95,7 @@ fn what(exchange: &Exchange, head: &HeaderBlock) -> What {
     let method = head.first(":method").unwrap_or_default();
     let call = exchange
         .fact::<ModelCall>()
-        .or_else(|| model_call(head, method, target))
+        .or_else(|| model_call(head, method, target).map(Rc::new))
         .unwrap_or_default();
     What {
         method: Text::some(method),
@@ -125,7 +130,7 @@ fn model_call(head: &HeaderBlock, method: &[u8], target: &[u8]) -> Option<ModelC
     })
 }
 
-fn decided(exchange: &Exchange, denied: Option<Denied>) -> Decided {
+fn decided(exchange: &Exchange, denied: Option<&Denied>) -> Decided {
     let decision = exchange.fact::<Decision>();
     let limited = exchange.fact::<Limited>();
     let refused_in_shadow = |decision: &Decision| decision.shadow && decision.effect == "deny";
@@ -144,10 +149,11 @@ fn decided(exchange: &Exchange, denied: Option<Denied>) -> Decided {
     match denied {
         Some(denied) => {
             let rule = match denied.filter.as_str() {
-                "rate_limit" => limited.map(|limited| limited.policy),
+                "rate_limit" => limited.as_ref().map(|limited| &limited.policy),
                 filter => decision
+                    .as_ref()
                     .filter(|decision| decision.filter == filter)
-                    .map(|decision| decision.rule),
+                    .map(|decision| &decision.rule),
             };
             Decided {
                 filter: Text::some(&denied.filter),
@@ -157,12 +163,10 @@ fn decided(exchange: &Exchange, denied: Option<Denied>) -> Decided {
             }
         }
         None => {
-            let decision = decision
-                .filter(|decision| !decision.shadow)
-                .unwrap_or_default();
+            let decision = decision.as_ref().filter(|decision| !decision.shadow);
             Decided {
-                filter: Text::some(&decision.filter),
-                rule: Text::some(&decision.rule),
+                filter: decision.and_then(|decision| Text::some(&decision.filter)),
+                rule: decision.and_then(|decision| Text::some(&decision.rule)),
                 reason: None,
                 would_deny,
             }
@@ -170,13 +174,10 @@ fn decided(exchange: &Exchange, denied: Option<Denied>) -> Decided {
     }
 }
 
-fn masked(masked: Masked) -> Few<(Text<32>, u64), 32> {
-    let side = |side: &'static str, counts: std::collections::BTreeMap<String, u64>| {
-        counts
-            .into_iter()
-            .map(move |(kind, count)| (Text::of(format!("{side}.{kind}")), count))
-    };
-    side("request", masked.request)
-        .chain(side("response", masked.response))
+fn masked(masked: &Masked) -> Few<(Text<32>, u64), 32> {
+    [("request", &masked.request), ("response", &masked.response)]
+        .into_iter()
+        .flat_map(|(side, counts)| counts.iter().map(move |count| (side, count)))
+        .map(|(side, (kind, count))| (Text::of(format!("{side}.{kind}")), *count))
         .collect()
 }

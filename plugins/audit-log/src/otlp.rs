@@ -6,6 +6,8 @@
 //! encoding and the queue knows the size of what it holds. The answer's `partialSuccess` says how many records the
 //! collector refused; they count as dropped.
 
+use std::cell::Cell;
+
 use crate::event::{Event, Outcome, Value};
 use crate::json;
 use crate::queue::Answer;
@@ -26,6 +28,8 @@ const EVENT_NAME: &str = "modelgate.request";
 pub struct Otlp {
     /// Everything before the count of dropped events.
     head: Vec<u8>,
+    /// Where records are written before each gets memory of its own size.
+    scratch: Cell<Vec<u8>>,
 }
 
 impl Otlp {
@@ -40,33 +44,38 @@ impl Otlp {
         );
         json::string(&mut head, env!("CARGO_PKG_VERSION"));
         head.extend_from_slice(b",\"attributes\":[");
-        Self { head }
+        Self {
+            head,
+            scratch: Cell::default(),
+        }
     }
 
     /// One `LogRecord`.
     pub fn record(&self, event: &Event) -> Vec<u8> {
         let (number, severity) = severity(event.outcome);
-        let mut out = Vec::with_capacity(2_048);
+        let mut scratch = self.scratch.take();
+        scratch.clear();
+        let out = &mut scratch;
         out.extend_from_slice(b"{\"timeUnixNano\":");
-        json::quoted_number(&mut out, event.time_unix_ns);
+        json::quoted_number(out, event.time_unix_ns);
         out.extend_from_slice(b",\"observedTimeUnixNano\":");
-        json::quoted_number(&mut out, event.time_unix_ns);
+        json::quoted_number(out, event.time_unix_ns);
         out.extend_from_slice(b",\"severityNumber\":");
-        json::number(&mut out, number);
+        json::number(out, number);
         out.extend_from_slice(b",\"severityText\":");
-        json::name(&mut out, severity);
+        json::name(out, severity);
         out.extend_from_slice(b",\"eventName\":");
-        json::name(&mut out, EVENT_NAME);
+        json::name(out, EVENT_NAME);
         out.extend_from_slice(b",\"body\":{\"stringValue\":");
-        json::string(&mut out, &summary(event));
+        json::string(out, &summary(event));
         out.push(b'}');
         if let Some(trace) = &event.trace {
             out.extend_from_slice(b",\"traceId\":");
-            json::string(&mut out, &trace.trace_id_hex());
+            json::string(out, &trace.trace_id_hex());
             out.extend_from_slice(b",\"spanId\":");
-            json::string(&mut out, &trace.span_id_hex());
+            json::string(out, &trace.span_id_hex());
             out.extend_from_slice(b",\"flags\":");
-            json::number(&mut out, u64::from(trace.flags));
+            json::number(out, u64::from(trace.flags));
         }
         out.extend_from_slice(b",\"attributes\":[");
         let mut first = true;
@@ -79,22 +88,26 @@ impl Otlp {
             // Flat names: log stores index these, and not the members of a map.
             Value::Counts(counts) => {
                 for (kind, count) in counts {
-                    comma(&mut out);
+                    comma(out);
                     let name = format!("{}.{kind}", field.attribute);
-                    attribute(&mut out, &name, &Value::Number(count));
+                    attribute(out, &name, &Value::Number(count));
                 }
             }
             value => {
-                comma(&mut out);
-                known_attribute(&mut out, field.attribute, &value);
+                comma(out);
+                out.extend_from_slice(field.key_value.as_bytes());
+                any_value(out, &value);
+                out.push(b'}');
             }
         });
         if let Some(error) = error_type(event) {
-            comma(&mut out);
-            known_attribute(&mut out, "error.type", &Value::Text(&error));
+            comma(out);
+            known_attribute(out, "error.type", &Value::Text(&error));
         }
         out.extend_from_slice(b"]}");
-        out
+        let record = out.clone();
+        self.scratch.set(scratch);
+        record
     }
 
     /// One request body around `records`. `dropped_total` is how many events this worker has lost so far: it travels

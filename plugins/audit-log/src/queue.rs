@@ -195,7 +195,10 @@ impl Queue {
             add(&mut self.counts.dropped_oversize, 1);
             return;
         }
-        if self.limits.when_full == WhenFull::DropOldest && self.fits_beside_flight(need) {
+        if self.limits.when_full == WhenFull::DropOldest
+            && !self.fits(need)
+            && self.fits_beside_flight(need)
+        {
             while !self.fits(need) {
                 let Some(oldest) = self.held.remove(self.in_flight) else {
                     break;

@@ -52,7 +52,8 @@ impl Filter for AwsSigv4 {
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
-        let mut headers = exchange.request()?;
+        let headers = exchange.request()?;
+        let (mut changed, mut prepared) = (None, None);
         let whole_at_once = exchange.complete(Side::Request);
         let mut length = None;
         let payload = match plan.payload {
@@ -61,7 +62,7 @@ impl Filter for AwsSigv4 {
             PayloadPolicy::Absent => return Err(Reply::new(&PAYLOAD_REFUSED)),
             PayloadPolicy::Signed => {
                 // What will be refused is refused before its body is held.
-                plan.outgoing.prepare(&headers)?;
+                prepared = Some(plan.outgoing.prepare(&headers)?);
                 if announced(&headers).is_some_and(|length| length > plan.max_body_bytes) {
                     return Err(Reply::new(&PAYLOAD_TOO_LARGE));
                 }
@@ -71,14 +72,20 @@ impl Filter for AwsSigv4 {
                     BodyError::Unreadable => Reply::new(&HOST_REFUSED),
                 })?;
                 // An earlier filter may have changed headers together with the body.
-                headers = Rc::new(HeaderBlock::new(
-                    exchange.host().pairs(Map::RequestHeaders)?,
-                ));
+                let now = exchange.host().headers(Map::RequestHeaders)?;
+                if now != headers {
+                    changed = Some(now);
+                    prepared = None;
+                }
                 length = Some(body.len());
                 Payload::of(&body)
             }
         };
-        let outgoing = plan.outgoing.prepare(&headers)?;
+        let headers = changed.as_ref().unwrap_or(&headers);
+        let outgoing = match prepared {
+            Some(prepared) => prepared,
+            None => plan.outgoing.prepare(headers)?,
+        };
         let signed = plan.signer.sign(
             &outgoing.request(),
             &payload,
@@ -98,7 +105,7 @@ impl Filter for AwsSigv4 {
             exchange.set_request_header(":path", target)?;
         }
         // Services refuse a body of unknown length, and the length is known here.
-        if let Some(length) = length.filter(|length| announced(&headers) != Some(*length)) {
+        if let Some(length) = length.filter(|length| announced(headers) != Some(*length)) {
             exchange.set_request_header("content-length", length.to_string())?;
         }
         if let Some(token) = plan.signer.session_token() {
@@ -113,6 +120,7 @@ impl Filter for AwsSigv4 {
     }
 }
 
+#[cfg(feature = "module")]
 modelgate_kit::export!(AwsSigv4: request_body);
 
 /// The length that the request announces.

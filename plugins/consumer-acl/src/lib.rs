@@ -87,7 +87,7 @@ impl Filter for ConsumerAcl {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let identity = exchange.fact::<Identity>();
-        let caller = Caller::from(identity.as_ref());
+        let caller = Caller::from(identity.as_deref());
         let verdict = plan.judge(caller, &exchange).await;
         if plan.mode == Mode::Shadow {
             if verdict.is_err() {
@@ -143,9 +143,9 @@ impl Plan {
             .rule
             .and_then(|at| self.engine.rules().get(at))
             .map(|rule| rule.id.clone());
-        exchange.publish(&self.decision(decided.effect, rule.unwrap_or_default()))?;
+        exchange.publish(self.decision(decided.effect, rule.unwrap_or_default()))?;
         if let Some(call) = asked.model_call() {
-            exchange.publish(&call)?;
+            exchange.publish(call)?;
         }
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Plan {
     fn publish_default(&self, exchange: &Exchange) {
         self.by_default.add(exchange.host(), 1);
         // The refusal that follows carries the reason; a fact that cannot be left changes nothing about it.
-        let _ = exchange.publish(&self.decision(Effect::Deny, String::new()));
+        let _ = exchange.publish(self.decision(Effect::Deny, String::new()));
     }
 
     fn decision(&self, effect: Effect, rule: String) -> Decision {
@@ -167,4 +167,5 @@ impl Plan {
     }
 }
 
+#[cfg(feature = "module")]
 modelgate_kit::export!(ConsumerAcl: request_body);

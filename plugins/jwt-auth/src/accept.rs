@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::Identity;
+use modelgate_kit::facts::{Identity, Serialized};
 use modelgate_kit::host::Host;
 use modelgate_kit::jose::{
     Accelerator, Claims, FOREIGN_FUNCTION, Refusal, SignatureQuery, Token, Verified, decode_answer,
@@ -26,7 +26,7 @@ pub struct Accepted {
     generation: u64,
     claims: Claims,
     /// For policies, limits and the audit log.
-    pub identity: Identity,
+    pub identity: Serialized<Identity>,
     /// One value per header of the plan.
     pub headers: Vec<Option<String>>,
 }
@@ -140,7 +140,7 @@ impl Plan {
         Ok(Accepted {
             issuer: at,
             generation: keys.generation,
-            identity: issuer.portrait.draw(&claims)?,
+            identity: issuer.portrait.draw(&claims)?.into(),
             headers: self.headers.values(&claims)?,
             claims,
         })

@@ -1,17 +1,33 @@
 //! Tokens that were verified, so that each is verified once per worker.
 //!
-//! The key is the token's bytes under a seeded hash, which an attacker cannot aim at. Two generations bound it: when the young one
-//! is full it becomes the old one, and the old one is forgotten; what is used again moves to the young one. Whether a
-//! remembered token is still good (expiry, rotated keys) is for the caller to check on every hit.
+//! Tokens are found by a seeded hash, which an attacker cannot aim at, and compared byte for byte; of two with the same hash the younger one is
+//! remembered. Two generations bound it: when the young one is full it becomes the old one, and the old one is forgotten; what is used
+//! again moves to the young one. Whether a remembered token is still good (expiry, rotated keys) is for the caller to check on every hit.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
+use modelgate_kit::headers::same_bytes;
+
+/// A token with what is known about it.
+struct Entry<V> {
+    token: Box<[u8]>,
+    value: V,
+}
+
+impl<V> Entry<V> {
+    /// Whether it is this token's.
+    fn is_of(&self, token: &[u8]) -> bool {
+        same_bytes(&self.token, token)
+    }
+}
 
 /// A bounded memory from tokens to what was found out about them.
 pub struct Cache<V> {
-    young: HashMap<Box<[u8]>, V, FixedState>,
-    old: HashMap<Box<[u8]>, V, FixedState>,
+    young: HashMap<u64, Entry<V>, FixedState>,
+    old: HashMap<u64, Entry<V>, FixedState>,
+    hasher: FixedState,
     half: usize,
 }
 
@@ -21,34 +37,48 @@ impl<V: Clone> Cache<V> {
         let hasher = FixedState::with_seed(seed);
         Self {
             young: HashMap::with_hasher(hasher.clone()),
-            old: HashMap::with_hasher(hasher),
+            old: HashMap::with_hasher(hasher.clone()),
+            hasher,
             half: entries.div_ceil(2),
         }
     }
 
     /// What is known about a token.
     pub fn recall(&mut self, token: &[u8]) -> Option<V> {
-        if let Some(value) = self.young.get(token) {
-            return Some(value.clone());
+        let hash = self.hasher.hash_one(token);
+        if let Some(entry) = self.young.get(&hash) {
+            return entry.is_of(token).then(|| entry.value.clone());
         }
-        let (key, value) = self.old.remove_entry(token)?;
-        let answer = value.clone();
-        self.insert(key, value);
+        if !self.old.get(&hash)?.is_of(token) {
+            return None;
+        }
+        let entry = self.old.remove(&hash)?;
+        let answer = entry.value.clone();
+        self.insert(hash, entry);
         Some(answer)
     }
 
     /// Remembers a token.
     pub fn remember(&mut self, token: &[u8], value: V) {
-        self.insert(token.into(), value);
+        let hash = self.hasher.hash_one(token);
+        let token = token.into();
+        self.insert(hash, Entry { token, value });
     }
 
     /// Forgets a token.
     pub fn forget(&mut self, token: &[u8]) {
-        self.young.remove(token);
-        self.old.remove(token);
+        let hash = self.hasher.hash_one(token);
+        for generation in [&mut self.young, &mut self.old] {
+            if generation
+                .get(&hash)
+                .is_some_and(|entry| entry.is_of(token))
+            {
+                generation.remove(&hash);
+            }
+        }
     }
 
-    fn insert(&mut self, key: Box<[u8]>, value: V) {
+    fn insert(&mut self, hash: u64, entry: Entry<V>) {
         if self.half == 0 {
             return;
         }
@@ -56,7 +86,7 @@ impl<V: Clone> Cache<V> {
             let fresh = HashMap::with_hasher(self.young.hasher().clone());
             self.old = std::mem::replace(&mut self.young, fresh);
         }
-        self.young.insert(key, value);
+        self.young.insert(hash, entry);
     }
 }
 

@@ -74,7 +74,7 @@ impl Filter for JwtAuth {
             found.strip(&exchange)?;
         }
         plan.write_headers(&exchange, &request, &accepted.headers)?;
-        exchange.publish(&accepted.identity)?;
+        exchange.publish_serialized(&accepted.identity)?;
         Ok(())
     }
 
@@ -95,6 +95,7 @@ impl Filter for JwtAuth {
     }
 }
 
+#[cfg(feature = "module")]
 modelgate_kit::export!(JwtAuth: request_body, answers, tick);
 
 impl Plan {

@@ -4,6 +4,7 @@
 //! more than one method). A header with another scheme, such as `Basic`, is no token; a repeated header is refused when
 //! one of its values is, because upstreams differ in which value counts.
 
+use memchr::memchr_iter;
 use modelgate_kit::config::Problems;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::headers::HeaderBlock;
@@ -105,13 +106,13 @@ impl Places {
             let mut count = 0_usize;
             let mut token = None;
             // A proxy may have joined repeated headers with commas (RFC 9110 section 5.2), which no token contains.
-            let values = request
-                .all(name)
-                .flat_map(|value| value.split(|byte| *byte == b','));
-            for value in values {
-                count = count.saturating_add(1);
-                if let Some(bytes) = after_scheme(value, scheme.as_deref()) {
-                    token = Some(bytes);
+            for value in request.all(name) {
+                let mut from = 0;
+                for to in memchr_iter(b',', value).chain([value.len()]) {
+                    count = count.saturating_add(1);
+                    let part = value.get(from..to).unwrap_or_default();
+                    token = after_scheme(part, scheme.as_deref()).or(token);
+                    from = to.saturating_add(1);
                 }
             }
             if let Some(bytes) = token {

@@ -255,7 +255,7 @@ impl WrittenKey {
             digest,
             not_before_ns,
             expires_at_ns,
-            identity,
+            identity: identity.into(),
         })
     }
 }

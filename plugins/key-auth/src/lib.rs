@@ -14,7 +14,7 @@ use std::rc::Rc;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::Identity;
+use modelgate_kit::facts::{Identity, Serialized};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::catalogue::key_auth::{
@@ -43,6 +43,7 @@ pub struct Plan {
     max_key_bytes: usize,
 }
 
+#[cfg(feature = "module")]
 modelgate_kit::export!(KeyAuth);
 
 impl Filter for KeyAuth {
@@ -157,7 +158,7 @@ impl Plan {
     }
 
     /// Leaves the identity for the filters that follow and, where wanted, for the upstream.
-    fn introduce(&self, identity: &Identity, exchange: &Exchange) -> Result<(), Reply> {
+    fn introduce(&self, identity: &Serialized<Identity>, exchange: &Exchange) -> Result<(), Reply> {
         let other = match self.on_other_identity {
             OnOtherIdentity::Replace => None,
             OnOtherIdentity::Deny | OnOtherIdentity::Keep => exchange.fact::<Identity>(),
@@ -165,7 +166,7 @@ impl Plan {
         match (other, self.on_other_identity) {
             (Some(_), OnOtherIdentity::Keep) => return Ok(()),
             (Some(_), _) => return Err(Reply::new(&IDENTITY_CONFLICTING)),
-            (None, _) => exchange.publish(identity)?,
+            (None, _) => exchange.publish_serialized(identity)?,
         }
         for (member, name) in self.identity_headers.named() {
             match member {

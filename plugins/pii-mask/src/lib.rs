@@ -79,6 +79,7 @@ impl Filter for PiiMask {
     }
 }
 
+#[cfg(feature = "module")]
 modelgate_kit::export!(PiiMask: request_body, response_headers, response_body);
 
 /// What a direction is called, and the reasons that it refuses for.
@@ -295,7 +296,7 @@ fn refuse_late(exchange: &Exchange, reason: &Reason) {
         status,
     };
     // The answer is cut whether or not anybody can be told.
-    let _ = exchange.publish(&denied);
+    let _ = exchange.publish(denied);
 }
 
 /// Counts what was found beyond `before`, in the metrics and in the fact.
@@ -321,7 +322,7 @@ fn count(
         }
         of_side.insert(entity.name().to_owned(), count);
     }
-    exchange.publish(counts)
+    exchange.publish(counts.clone())
 }
 
 fn length(headers: &HeaderBlock) -> Option<usize> {

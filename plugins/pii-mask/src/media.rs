@@ -41,6 +41,10 @@ impl Media {
     }
 
     fn of_type(value: &str) -> Self {
+        // Nearly every body that a model is sent or sends.
+        if value == "application/json" {
+            return Media::Json;
+        }
         let mut parts = value.split(';');
         let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
         let other_charset = parts.any(|parameter| {

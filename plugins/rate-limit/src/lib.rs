@@ -63,6 +63,7 @@ struct Counters {
     shadow_denied: Metric,
 }
 
+#[cfg(feature = "module")]
 modelgate_kit::export!(RateLimit: request_body, response_headers);
 
 impl Filter for RateLimit {
@@ -185,7 +186,7 @@ impl Plan {
         } else {
             None
         };
-        let caller = Caller::from(identity.as_ref());
+        let caller = Caller::from(identity.as_deref());
         let mut asked = if self.policies.iter().any(Policy::looks_at_request) {
             Some(Asked::read(&headers)?)
         } else {
@@ -202,7 +203,7 @@ impl Plan {
         let material = Material {
             exchange,
             headers: &headers,
-            identity: identity.as_ref(),
+            identity: identity.as_deref(),
             asked: asked.as_ref(),
             client_ip: self.client_ip,
         };
@@ -321,7 +322,7 @@ impl Plan {
                 shadow: self.mode == Mode::Shadow,
             };
             // For the audit only: no decision hangs on it.
-            let _ = exchange.publish(&fact);
+            let _ = exchange.publish(fact);
         }
     }
 

@@ -5,13 +5,26 @@
 
 use super::{Event, Subject, Text};
 
-/// What a field is called.
+/// What a field is called. The names are this crate's own and have nothing to escape, so that what stands around them is written by the
+/// compiler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// In the compact line.
-    pub short: &'static str,
+    /// As a member of the compact line: comma, name and colon.
+    pub member: &'static str,
     /// As an OpenTelemetry attribute.
     pub attribute: &'static str,
+    /// The beginning of a `KeyValue` of this attribute, up to its value.
+    pub key_value: &'static str,
+}
+
+macro_rules! field {
+    ($short:literal, $attribute:literal) => {
+        Field {
+            member: concat!(",\"", $short, "\":"),
+            attribute: $attribute,
+            key_value: concat!("{\"key\":\"", $attribute, "\",\"value\":"),
+        }
+    };
 }
 
 /// What a field holds.
@@ -33,52 +46,53 @@ impl Event {
     pub fn fields<'a>(&'a self, visit: impl FnMut(Field, Value<'a>)) {
         let mut to = Visitor(visit);
         to.show(
-            "worker",
-            "modelgate.worker",
+            field!("worker", "modelgate.worker"),
             Value::Text(self.worker.as_str()),
         );
         to.show(
-            "sequence",
-            "modelgate.sequence",
+            field!("sequence", "modelgate.sequence"),
             Value::Number(self.sequence),
         );
         to.show(
-            "outcome",
-            "modelgate.outcome",
+            field!("outcome", "modelgate.outcome"),
             Value::Text(self.outcome.as_str()),
         );
         to.number(
-            "status",
-            "http.response.status_code",
+            field!("status", "http.response.status_code"),
             self.answered.status.map(u64::from),
         );
-        to.text("filter", "modelgate.filter", &self.decided.filter);
-        to.text("reason", "modelgate.reason", &self.decided.reason);
-        to.text("rule", "modelgate.rule", &self.decided.rule);
-        to.text("request_id", "modelgate.request_id", &self.request_id);
-        to.text("consumer", "modelgate.consumer", &self.who.consumer);
-        to.text("method", "http.request.method", &self.what.method);
-        to.text("path", "url.path", &self.what.path);
-        to.text("model", "modelgate.model", &self.what.model);
+        to.text(field!("filter", "modelgate.filter"), &self.decided.filter);
+        to.text(field!("reason", "modelgate.reason"), &self.decided.reason);
+        to.text(field!("rule", "modelgate.rule"), &self.decided.rule);
         to.text(
-            "model_version",
-            "modelgate.model_version",
+            field!("request_id", "modelgate.request_id"),
+            &self.request_id,
+        );
+        to.text(field!("consumer", "modelgate.consumer"), &self.who.consumer);
+        to.text(field!("method", "http.request.method"), &self.what.method);
+        to.text(field!("path", "url.path"), &self.what.path);
+        to.text(field!("model", "modelgate.model"), &self.what.model);
+        to.text(
+            field!("model_version", "modelgate.model_version"),
             &self.what.version,
         );
-        to.text("operation", "modelgate.operation", &self.what.operation);
-        to.text("dialect", "modelgate.dialect", &self.what.dialect);
+        to.text(
+            field!("operation", "modelgate.operation"),
+            &self.what.operation,
+        );
+        to.text(field!("dialect", "modelgate.dialect"), &self.what.dialect);
         match &self.who.subject {
             Some(Subject::Plain(subject)) => {
-                to.show("subject", "user.id", Value::Text(subject.as_str()))
+                to.show(field!("subject", "user.id"), Value::Text(subject.as_str()))
             }
-            Some(Subject::Hashed(hash)) => {
-                to.show("subject_hash", "user.hash", Value::Text(hash.as_str()))
-            }
+            Some(Subject::Hashed(hash)) => to.show(
+                field!("subject_hash", "user.hash"),
+                Value::Text(hash.as_str()),
+            ),
             None => {}
         }
         to.list(
-            "would_deny",
-            "modelgate.would_deny",
+            field!("would_deny", "modelgate.would_deny"),
             self.decided
                 .would_deny
                 .kept()
@@ -86,58 +100,58 @@ impl Event {
                 .map(Text::as_str)
                 .collect(),
         );
-        to.text("issuer", "modelgate.issuer", &self.who.issuer);
-        to.text("auth_method", "modelgate.auth_method", &self.who.method);
-        to.text("credential", "modelgate.credential", &self.who.credential);
-        to.text("host", "server.address", &self.what.host);
-        to.text("route", "http.route", &self.what.route);
+        to.text(field!("issuer", "modelgate.issuer"), &self.who.issuer);
+        to.text(
+            field!("auth_method", "modelgate.auth_method"),
+            &self.who.method,
+        );
+        to.text(
+            field!("credential", "modelgate.credential"),
+            &self.who.credential,
+        );
+        to.text(field!("host", "server.address"), &self.what.host);
+        to.text(field!("route", "http.route"), &self.what.route);
         to.list(
-            "groups",
-            "modelgate.groups",
+            field!("groups", "modelgate.groups"),
             self.who.groups.kept().iter().map(Text::as_str).collect(),
         );
         to.left_out(
-            "groups_left_out",
-            "modelgate.groups_left_out",
+            field!("groups_left_out", "modelgate.groups_left_out"),
             self.who.groups.left_out(),
         );
         let masked = self.masked.kept().iter();
         to.counts(
-            "masked",
-            "modelgate.masked",
+            field!("masked", "modelgate.masked"),
             masked
                 .map(|(kind, count)| (kind.as_str(), *count))
                 .collect(),
         );
         to.left_out(
-            "masked_left_out",
-            "modelgate.masked_left_out",
+            field!("masked_left_out", "modelgate.masked_left_out"),
             self.masked.left_out(),
         );
-        to.number("total_ms", "modelgate.total_ms", self.answered.total_ms);
         to.number(
-            "upstream_ms",
-            "modelgate.upstream_ms",
+            field!("total_ms", "modelgate.total_ms"),
+            self.answered.total_ms,
+        );
+        to.number(
+            field!("upstream_ms", "modelgate.upstream_ms"),
             self.answered.upstream_ms,
         );
         to.number(
-            "request_bytes",
-            "http.request.body.size",
+            field!("request_bytes", "http.request.body.size"),
             self.answered.request_bytes,
         );
         to.number(
-            "response_bytes",
-            "http.response.body.size",
+            field!("response_bytes", "http.response.body.size"),
             self.answered.response_bytes,
         );
         to.list(
-            "flags",
-            "modelgate.response_flags",
+            field!("flags", "modelgate.response_flags"),
             self.answered.flags.names(),
         );
         to.text(
-            "details",
-            "modelgate.response_code_details",
+            field!("details", "modelgate.response_code_details"),
             &self.answered.details,
         );
     }
@@ -147,45 +161,35 @@ impl Event {
 struct Visitor<F>(F);
 
 impl<'a, F: FnMut(Field, Value<'a>)> Visitor<F> {
-    fn show(&mut self, short: &'static str, attribute: &'static str, value: Value<'a>) {
-        (self.0)(Field { short, attribute }, value);
+    fn show(&mut self, field: Field, value: Value<'a>) {
+        (self.0)(field, value);
     }
 
-    fn text<const MAX: usize>(
-        &mut self,
-        short: &'static str,
-        attribute: &'static str,
-        text: &'a Option<Text<MAX>>,
-    ) {
+    fn text<const MAX: usize>(&mut self, field: Field, text: &'a Option<Text<MAX>>) {
         if let Some(text) = text {
-            self.show(short, attribute, Value::Text(text.as_str()));
+            self.show(field, Value::Text(text.as_str()));
         }
     }
 
-    fn number(&mut self, short: &'static str, attribute: &'static str, number: Option<u64>) {
+    fn number(&mut self, field: Field, number: Option<u64>) {
         if let Some(number) = number {
-            self.show(short, attribute, Value::Number(number));
+            self.show(field, Value::Number(number));
         }
     }
 
-    fn left_out(&mut self, short: &'static str, attribute: &'static str, number: u64) {
-        self.number(short, attribute, (number > 0).then_some(number));
+    fn left_out(&mut self, field: Field, number: u64) {
+        self.number(field, (number > 0).then_some(number));
     }
 
-    fn list(&mut self, short: &'static str, attribute: &'static str, items: Vec<&'a str>) {
+    fn list(&mut self, field: Field, items: Vec<&'a str>) {
         if !items.is_empty() {
-            self.show(short, attribute, Value::List(items));
+            self.show(field, Value::List(items));
         }
     }
 
-    fn counts(
-        &mut self,
-        short: &'static str,
-        attribute: &'static str,
-        counts: Vec<(&'a str, u64)>,
-    ) {
+    fn counts(&mut self, field: Field, counts: Vec<(&'a str, u64)>) {
         if !counts.is_empty() {
-            self.show(short, attribute, Value::Counts(counts));
+            self.show(field, Value::Counts(counts));
         }
     }
 }
@@ -200,7 +204,7 @@ mod tests {
         for event in [samples::full(), samples::bare(), samples::largest()] {
             let (mut short, mut attributes, mut count) = (BTreeSet::new(), BTreeSet::new(), 0);
             event.fields(|field, _| {
-                short.insert(field.short);
+                short.insert(field.member);
                 attributes.insert(field.attribute);
                 count += 1;
             });
@@ -211,7 +215,7 @@ mod tests {
     #[test]
     fn a_bare_event_shows_only_what_is_known() {
         let mut names = Vec::new();
-        samples::bare().fields(|field, _| names.push(field.short));
-        assert_eq!(names, ["worker", "sequence", "outcome"]);
+        samples::bare().fields(|field, _| names.push(field.member));
+        assert_eq!(names, [",\"worker\":", ",\"sequence\":", ",\"outcome\":"]);
     }
 }
