@@ -5,6 +5,7 @@
 //! sessions, and its clients are made up: never a place for a secret that matters.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;
@@ -68,6 +69,7 @@ impl Issuer {
             state: Mutex::new(State {
                 keys: vec![Key::rsa("rsa-1")?],
                 fetched: 0,
+                fetched_at: None,
             }),
         });
         let server = Loopback::start(Arc::clone(&desk), port)?;
@@ -91,6 +93,11 @@ impl Issuer {
     /// How often the keys have been fetched.
     pub fn fetched(&self) -> u64 {
         self.desk.lock().fetched
+    }
+
+    /// How long ago the keys were fetched last; `None` if they never were.
+    pub fn since_fetch(&self) -> Option<std::time::Duration> {
+        self.desk.lock().fetched_at.map(|at| at.elapsed())
     }
 
     /// A client's secret; `None` if there is no such client.
@@ -123,6 +130,7 @@ struct State {
     /// The last one signs.
     keys: Vec<Key>,
     fetched: u64,
+    fetched_at: Option<Instant>,
 }
 
 impl Desk {
@@ -163,6 +171,7 @@ impl Desk {
     fn keys(&self) -> Response<Body> {
         let mut state = self.lock();
         state.fetched = state.fetched.saturating_add(1);
+        state.fetched_at = Some(Instant::now());
         let keys: Vec<&Json> = state.keys.iter().map(|key| &key.jwk).collect();
         let mut answer = loopback::json(StatusCode::OK, &json!({"keys": keys}));
         let max_age = format!("max-age={}", self.settings.keys_max_age_s);
@@ -335,6 +344,7 @@ mod tests {
         assert_eq!(document["jwks_uri"], "https://login.example.com/keys");
         assert_eq!(keys(&issuer).await["keys"][0]["kid"], "rsa-1");
         assert_eq!(issuer.fetched(), 1);
+        assert!(issuer.since_fetch().is_some());
     }
 
     #[tokio::test]

@@ -279,9 +279,22 @@ impl<'a> Tour<'a> {
         Ok(())
     }
 
+    /// Waits until the gateway has fetched the keys so long ago that it may do so again, and so recently that it is not about to.
+    async fn between_fetches(&self) {
+        let wanted =
+            Duration::from_secs(KEYS_INTERVAL_S) + POLL * 2..Duration::from_secs(KEYS_EVERY_S) / 2;
+        let end = Instant::now() + BACKGROUND;
+        while Instant::now() < end {
+            let since = self.world.issuer.since_fetch();
+            if since.is_some_and(|since| wanted.contains(&since)) {
+                return;
+            }
+            sleep(POLL).await;
+        }
+    }
+
     async fn rotation(&mut self) -> Result<()> {
-        // So that no other fetch is so recent that this one must wait.
-        sleep(Duration::from_secs(KEYS_INTERVAL_S) + POLL).await;
+        self.between_fetches().await;
         let fetched = self.world.issuer.fetched();
         let key = self.world.issuer.rotate();
         let token = self.world.issuer.mint(ANN, LIFETIME_S)?;
