@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use modelgate_harness::artifacts::{self, Profile, Workspace};
+use modelgate_harness::envoy_release::{self, Envoy};
 use modelgate_harness::generate;
 
 /// Check everything: format, lints, generated files, and all tests on all engines.
@@ -46,6 +47,14 @@ const STEPS: [Step; 5] = [
     Step::Tests,
 ];
 
+/// Tests of one binary that run at a time, unless `RUST_TEST_THREADS` says otherwise: more than there are processors on a small machine,
+/// because those with servers wait more than they compute.
+const TESTS_AT_A_TIME: &str = "4";
+
+/// Where random tests take their seeds from. Under `CI=true` these are fixed, so that a change fails for faults of its own; elsewhere each run
+/// draws new ones, and prints them with what it finds.
+const SEEDS: [&str; 2] = ["PROPTEST_RNG_SEED", "MODELGATE_FUZZ_SEED"];
+
 #[derive(Default)]
 struct Tally {
     passed: u64,
@@ -57,6 +66,9 @@ struct Tally {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     let mut tally = Tally::default();
+    if arguments.only.is_empty() {
+        fetch_ahead();
+    }
     for step in STEPS
         .into_iter()
         .filter(|step| arguments.only.is_empty() || arguments.only.contains(step))
@@ -67,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let well = match step {
             Step::Format => cargo(&workspace, &["fmt", "--all", "--check"])?,
             Step::Lint => lint(&workspace)?,
-            Step::Build => artifacts::build_filters(&workspace, Profile::Release)
+            Step::Build => artifacts::build_all(&workspace, Profile::Release)
                 .map_err(|error| println!("{error:#}"))
                 .is_ok(),
             Step::Generated => {
@@ -100,6 +112,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         tally.passed, tally.failed, tally.skipped
     );
     Ok(ExitCode::from(u8::from(tally.failed > 0)))
+}
+
+/// Fetches the Envoys that the tests run while the compiler works. Should one not be had, the tests that need it say so.
+fn fetch_ahead() {
+    std::thread::spawn(|| {
+        for release in [None, Some(envoy_release::OLDEST)] {
+            drop(Envoy::find(release, &|message| eprintln!("{message}")));
+        }
+    });
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<bool> {
@@ -163,7 +184,19 @@ fn finding(line: &str) -> Option<String> {
 
 /// Runs all tests, shows what they print, and adds up what each runner says at its end.
 fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bool> {
-    let mut child = cargo_test(workspace)?
+    let mut command = cargo_test(workspace)?;
+    let unless_set = |command: &mut Command, name: &str, value: &str| {
+        if std::env::var_os(name).is_none() {
+            command.env(name, value);
+        }
+    };
+    unless_set(&mut command, "RUST_TEST_THREADS", TESTS_AT_A_TIME);
+    if std::env::var("CI").as_deref() == Ok("true") {
+        for name in SEEDS {
+            unless_set(&mut command, name, "1");
+        }
+    }
+    let mut child = command
         .args(["--no-fail-fast", "--", "--show-output"])
         .args(rest)
         .spawn()
