@@ -1,9 +1,10 @@
 //! Builds the filters' `.wasm` files, the same bytes wherever the repository lies.
 //!
-//! Each filter is built by its own `cargo rustc --crate-type cdylib` (a crate that is a library for the tests too would
-//! otherwise be linked without link-time optimization), with every path of this machine replaced by a fixed one, and
-//! copied to `target/modelgate/NAME.wasm`. Cargo decides what is out of date; a file whose bytes did not change is not
-//! touched. [`reproduce`] proves the claim by building in two directories.
+//! Each filter is built by its own `cargo rustc --crate-type cdylib`, with every path of this machine replaced by a fixed one,
+//! and copied to `target/modelgate/NAME.wasm`. The crates themselves are plain libraries: one that is a module and a library
+//! would be linked without link-time optimization, and as a dependency of the bundle would write over the filter's own file.
+//! Cargo decides what is out of date; a file whose bytes did not change is not touched. [`reproduce`] proves the claim by
+//! building in two directories.
 //!
 //! What it cannot do: give the same bytes with another compiler than `rust-toolchain.toml` names, or with other
 //! versions than `Cargo.lock` does.
@@ -34,6 +35,14 @@ pub const FILTERS: [&str; 7] = [
     "pii-mask",
     "aws-sigv4",
 ];
+
+/// The crate of the module that holds every filter, each by its name as `root_id`, and chains of them.
+pub const BUNDLE: &str = "modelgate";
+
+/// The crates of all modules that the suite ships.
+pub fn modules() -> Vec<&'static str> {
+    FILTERS.into_iter().chain([BUNDLE]).collect()
+}
 
 /// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them all.
 pub const GUESTS: &str = "guests";
@@ -121,6 +130,14 @@ pub fn build_filters(workspace: &Workspace, profile: Profile) -> Result<Vec<Arti
     build(workspace, &FILTERS, profile)
 }
 
+/// Builds every module of the suite, the one that holds all filters included; see [`build`].
+///
+/// # Errors
+/// As [`build`].
+pub fn build_all(workspace: &Workspace, profile: Profile) -> Result<Vec<Artifact>> {
+    build(workspace, &modules(), profile)
+}
+
 /// Builds the filters with the crate names `names` and puts them in `target/modelgate/`. Progress goes to standard
 /// error.
 ///
@@ -166,10 +183,10 @@ pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<
         .collect())
 }
 
-/// In which lane a filter is built; always the same one, so that cargo finds there what it has built before. The first has the signature
-/// algorithms.
+/// In which lane a module is built; always the same one, so that cargo finds there what it has built before. The first has those with the
+/// signature algorithms, and one more so that the filters alone, which the demo builds, keep both lanes busy.
 fn lane_of(name: &str) -> usize {
-    usize::from(!matches!(name, "jwt-auth" | "key-auth" | "consumer-acl"))
+    usize::from(!matches!(name, "jwt-auth" | "consumer-acl" | BUNDLE))
 }
 
 /// Builds the modules that these scenarios need, and gives the folder where they are.
@@ -177,7 +194,7 @@ fn lane_of(name: &str) -> usize {
 /// # Errors
 /// As [`build`].
 pub fn build_for(workspace: &Workspace, scenarios: &[&ScenarioFile]) -> Result<PathBuf> {
-    let used: Vec<&str> = FILTERS
+    let used: Vec<&str> = modules()
         .into_iter()
         .filter(|name| scenarios.iter().any(|file| file.uses(name)))
         .collect();
@@ -435,11 +452,11 @@ mod tests {
     #[test]
     fn the_workspace_is_found_and_holds_every_filter() {
         let workspace = Workspace::locate().unwrap();
-        for name in FILTERS {
+        for name in modules() {
             assert!(workspace.root.join("plugins").join(name).is_dir(), "{name}");
         }
         let plugins = fs::read_dir(workspace.root.join("plugins")).unwrap();
-        assert_eq!(plugins.count(), FILTERS.len());
+        assert_eq!(plugins.count(), modules().len());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::envoy_release::Envoy;
+use crate::scenario::ScenarioFile;
 use case::{Case, Variant};
 use load::Load;
 use rounds::{Rounds, Sample};
@@ -31,17 +32,30 @@ use server::{Place, Server};
 /// The case without a filter.
 pub const BARE: &str = "bare";
 
+/// What is behind the name of a case whose chain stands in one entry of the proxy's.
+const ONE_ENTRY: &str = "-one-entry";
+
 /// Reads the case `name` in `folder`, with tokens that are good now.
 ///
 /// # Errors
 /// If there is none, or it is not a case.
 pub fn read(folder: &Path, name: &str) -> Result<Case> {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let path = folder.join(format!("{name}.yaml"));
-    Case::read(&path, now_s).with_context(|| path.display().to_string())
+    let (file, one_entry) = match name.strip_suffix(ONE_ENTRY) {
+        Some(file) => (file, true),
+        None => (name, false),
+    };
+    let path = folder.join(format!("{file}.yaml"));
+    let case = Case::read(&path, now_s).with_context(|| path.display().to_string())?;
+    if one_entry {
+        case.in_one_entry(name)
+    } else {
+        Ok(case)
+    }
 }
 
-/// All cases in `folder` but the bare one, in the order of their names.
+/// All cases in `folder` but the bare one, in the order of their names. Those with several filters are there twice: in as many entries, and
+/// in one.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -51,7 +65,13 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
         let path = entry?.path();
         let name = path.file_stem().and_then(|name| name.to_str());
         let yaml = path.extension().is_some_and(|ending| ending == "yaml");
-        names.extend(name.filter(|name| yaml && *name != BARE).map(str::to_owned));
+        let Some(name) = name.filter(|name| yaml && *name != BARE) else {
+            continue;
+        };
+        names.push(name.to_owned());
+        if ScenarioFile::read(&path)?.filters().len() > 1 {
+            names.push(format!("{name}{ONE_ENTRY}"));
+        }
     }
     names.sort();
     Ok(names)

@@ -2,18 +2,25 @@
 //!
 //! It reads static configuration (bootstrap files, or parts of one) without Envoy. Every list `http_filters` in it is a chain, wherever
 //! it stands. A filter is recognised by its module's file name, its `root_id` or its name. Its configuration is compiled by the very
-//! code that runs in the proxy. What it cannot see: filters that arrive by discovery, and other people's filters.
+//! code that runs in the proxy. A chain in one entry (`modelgate.wasm` with `root_id: chain`) is checked as if its filters stood there one
+//! after another. What it cannot see: filters that arrive by discovery, and other people's filters.
 
 mod address;
+mod entry;
 mod environment;
 mod locate;
 
 use std::fmt;
 
+use modelgate_kit::config::{Problem, Problems, chain};
+use modelgate_kit::filter::Registration;
 use modelgate_kit::profile::Policy;
+use modelgate_kit::vm::CHAIN;
 
-use crate::suite::{self, Member};
+use crate::artifacts::BUNDLE;
+use crate::suite;
 use crate::yaml::{Key, Node, Place, Value, YamlError};
+use entry::{Entry, Runs};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +71,7 @@ impl fmt::Display for Finding {
 pub struct Outcome {
     /// How many chains have a filter of the suite in them.
     pub chains: usize,
-    /// How many filters of the suite there are.
+    /// How many filters of the suite there are, those that stand in one entry counted one by one.
     pub filters: usize,
     /// What is wrong, in the order of the file.
     pub findings: Vec<Finding>,
@@ -81,17 +88,18 @@ pub fn check(text: &str) -> Result<Outcome, YamlError> {
     let mut outcome = Outcome::default();
     let clusters = Clusters::of(&root);
     for (manager, chain) in chains {
-        let filters: Vec<WasmFilter<'_>> =
-            chain.items().iter().filter_map(WasmFilter::read).collect();
-        if filters.is_empty() {
+        let entries: Vec<Entry<'_>> = chain.items().iter().filter_map(Entry::read).collect();
+        if entries.is_empty() {
             continue;
         }
         outcome.chains = outcome.chains.saturating_add(1);
-        outcome.filters = outcome.filters.saturating_add(filters.len());
-        for filter in &filters {
-            filter.check(manager, &clusters, &mut outcome.findings);
+        for entry in &entries {
+            // An entry that runs none of them was meant to.
+            outcome.filters = outcome.filters.saturating_add(entry.parts().len().max(1));
+            entry.check(manager, &clusters, &mut outcome.findings);
         }
-        check_order(&filters, &mut outcome.findings);
+        check_order(&entries, &mut outcome.findings);
+        check_facts(&entries, &mut outcome.findings);
     }
     outcome
         .findings
@@ -137,53 +145,10 @@ impl Clusters {
     }
 }
 
-/// A filter of the suite in a chain.
-struct WasmFilter<'a> {
-    /// Name in the chain.
-    name: String,
-    member: Member,
-    /// The entry in the list.
-    entry: &'a Node,
-    /// `PluginConfig`.
-    config: &'a Node,
-}
-
-impl<'a> WasmFilter<'a> {
-    fn read(entry: &'a Node) -> Option<Self> {
-        const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
-        let typed = entry.member("typed_config")?;
-        let of_type = |node: &Node, key: &str| {
-            node.member(key)
-                .and_then(Node::text)
-                .is_some_and(|text| text.ends_with(WASM))
-        };
-        let wasm = match () {
-            () if of_type(typed, "@type") => typed,
-            // A TypedStruct, as some control planes write it.
-            () if of_type(typed, "type_url") => typed.member("value")?,
-            () => return None,
-        };
-        let config = wasm.member("config")?;
-        let text = |path: &[&str]| {
-            path.iter()
-                .try_fold(config, |node, key| node.member(key))
-                .and_then(Node::text)
-        };
-        let file = text(&["vm_config", "code", "local", "filename"])
-            .and_then(|path| path.rsplit('/').next());
-        let name = entry.member("name").and_then(Node::text);
-        let candidates = [file, text(&["root_id"]), text(&["name"]), name];
-        let member = candidates.into_iter().flatten().find_map(suite::member)?;
-        Some(Self {
-            name: name.unwrap_or(member.filter.name).to_owned(),
-            member,
-            entry,
-            config,
-        })
-    }
-
+impl Entry<'_> {
     fn check(&self, manager: &Node, clusters: &Clusters, findings: &mut Vec<Finding>) {
         self.check_failure_policy(findings);
+        self.check_root_id(findings);
         self.check_stop_iteration(findings);
         self.check_configuration(manager, clusters, findings);
     }
@@ -230,29 +195,48 @@ impl<'a> WasmFilter<'a> {
         }
     }
 
+    fn check_root_id(&self, findings: &mut Vec<Finding>) {
+        if !matches!(self.runs, Runs::Nothing) {
+            return;
+        }
+        let written = self.config.member("root_id");
+        let problem = match written {
+            Some(_) => "the module has no filter of this `root_id`",
+            None => "`root_id` is missing, and the module holds several filters",
+        };
+        let names: Vec<&str> = names().collect();
+        let hint = format!("`{CHAIN}`, or one of {}", names.join(", "));
+        let place = written.unwrap_or(self.config).place;
+        findings.push(self.finding(place, Severity::Error, problem, &hint));
+    }
+
     fn check_stop_iteration(&self, findings: &mut Vec<Finding>) {
         let allowed = self.config.member("allow_on_headers_stop_iteration");
-        let configuration = self
-            .config
-            .member("configuration")
-            .and_then(|node| node.member("value"));
+        if allowed.and_then(Node::text) == Some("true") {
+            return;
+        }
         // The documented mode of filters that only hold a request to learn its model.
-        let holds_nothing = locate::Map::of(configuration)
-            .json()
-            .member("model_from_body")
-            .and_then(|node| node.member("mode"))
-            .and_then(Node::text)
-            == Some("ignore");
-        if self.member.filter.needs.buffers_request
-            && !holds_nothing
-            && allowed.and_then(Node::text) != Some("true")
-        {
+        let holds_nothing = |config: &Node| {
+            let mode = config
+                .member("model_from_body")
+                .and_then(|node| node.member("mode"));
+            mode.and_then(Node::text) == Some("ignore")
+        };
+        let parts = self.parts();
+        let holds = parts.iter().find(|part| {
+            part.member.filter.needs.buffers_request
+                && !self.config_of(part).is_some_and(holds_nothing)
+        });
+        if let Some(part) = holds {
             let place = allowed.map_or(self.config.place, |node| node.place);
-            let problem = "it holds the request's headers until the body is there, which Envoy does not let it do: requests with a body hang";
+            let problem = format!(
+                "{} holds the request's headers until the body is there, which Envoy does not let it do: requests with a body hang",
+                part.subject()
+            );
             findings.push(self.finding(
                 place,
                 Severity::Error,
-                problem,
+                &problem,
                 "write `allow_on_headers_stop_iteration: true`",
             ));
         }
@@ -292,36 +276,37 @@ impl<'a> WasmFilter<'a> {
             },
         };
         let text = value.and_then(Node::text).unwrap_or_default();
-        let fallback = value.or(configuration).unwrap_or(self.entry);
-        let map = locate::Map::of(value);
-        let host = environment::Environment::of(self.config.member("vm_config"));
-        if let Err(problems) = Policy::compile(&self.member.filter, text.as_bytes(), &host) {
-            for problem in problems {
-                findings.push(Finding {
-                    place: map.place(&problem.path).unwrap_or(fallback.place),
-                    severity: Severity::Error,
-                    filter: self.name.clone(),
-                    path: problem.path,
-                    problem: problem.problem,
-                    hint: problem.hint,
-                });
+        for problem in self.problems(text.as_bytes()) {
+            findings.push(Finding {
+                place: self.place(&problem.path),
+                severity: Severity::Error,
+                filter: self.name.clone(),
+                path: problem.path,
+                problem: problem.problem,
+                hint: problem.hint,
+            });
+        }
+        for part in self.parts() {
+            let believed = self
+                .config_of(&part)
+                .and_then(|config| address::believed(part.member.filter.name, config, manager));
+            if let Some(path) = believed {
+                let path = part.path(&path);
+                let mut finding = self.finding(
+                    self.place(&path),
+                    Severity::Error,
+                    "a client chooses the address it is counted by: Envoy takes it from `x-forwarded-for`",
+                    "write `use_remote_address: true` in the HTTP connection manager, with `xff_num_trusted_hops` behind other proxies",
+                );
+                finding.path = path;
+                findings.push(finding);
             }
         }
-        if let Some(path) = address::believed(self.member.filter.name, map.json(), manager) {
-            let mut finding = self.finding(
-                map.place(&path).unwrap_or(fallback.place),
-                Severity::Error,
-                "a client chooses the address it is counted by: Envoy takes it from `x-forwarded-for`",
-                "write `use_remote_address: true` in the HTTP connection manager, with `xff_num_trusted_hops` behind other proxies",
-            );
-            finding.path = path;
-            findings.push(finding);
-        }
         if !clusters.open {
-            for (path, cluster) in named_clusters(map.json()) {
+            for (path, cluster) in named_clusters(self.map.json()) {
                 if !clusters.names.contains(&cluster) {
                     let mut finding = self.finding(
-                        map.place(&path).unwrap_or(fallback.place),
+                        self.place(&path),
                         Severity::Error,
                         "",
                         "add it to static_resources.clusters",
@@ -333,6 +318,30 @@ impl<'a> WasmFilter<'a> {
             }
         }
     }
+
+    /// What the code that runs in the proxy says of the configuration.
+    fn problems(&self, text: &[u8]) -> Vec<Problem> {
+        let host = environment::Environment::of(self.config.member("vm_config"));
+        match self.runs {
+            Runs::One(member) => Policy::compile(&member.filter, text, &host)
+                .err()
+                .unwrap_or_default(),
+            Runs::Chain => {
+                let known: Vec<Registration> = suite::filters_in(BUNDLE);
+                let mut problems = Problems::default();
+                chain::compile(text, &known, &host, &mut problems);
+                problems.into_vec()
+            }
+            Runs::Nothing => Vec::new(),
+        }
+    }
+}
+
+/// The names of all filters, in the order of a chain.
+fn names() -> impl Iterator<Item = &'static str> {
+    suite::members()
+        .into_iter()
+        .map(|member| member.filter.name)
 }
 
 /// Every member `cluster` in a configuration, with its path.
@@ -358,21 +367,52 @@ fn named_clusters(node: &Node) -> Vec<(String, String)> {
     found
 }
 
-/// A filter that must see what a later one leaves, or must not see what an earlier one lets pass, is in the wrong place.
-fn check_order(filters: &[WasmFilter<'_>], findings: &mut Vec<Finding>) {
-    for (at, later) in filters.iter().enumerate() {
-        let mut before = filters.iter().take(at);
-        if let Some(earlier) = before
-            .rfind(|earlier| earlier.member.filter.needs.order > later.member.filter.needs.order)
-        {
-            let problem = format!("it must stand before {}", earlier.name);
-            let order: Vec<&str> = suite::members()
-                .iter()
-                .map(|member| member.filter.name)
-                .collect();
+/// A filter that must see what a later one leaves, or must not see what an earlier one lets pass, is in the wrong place. The order inside an
+/// entry is a matter of its configuration.
+fn check_order(entries: &[Entry<'_>], findings: &mut Vec<Finding>) {
+    for (at, later) in entries.iter().enumerate() {
+        for part in later.parts() {
+            let mut before = entries.iter().take(at).rev();
+            let earlier = before.find_map(|entry| {
+                let mut parts = entry.parts().into_iter().rev();
+                let wrong = parts.find(|earlier| {
+                    earlier.member.filter.needs.order > part.member.filter.needs.order
+                })?;
+                Some(entry.called(&wrong))
+            });
+            let Some(earlier) = earlier else { continue };
+            let problem = format!("{} must stand before {earlier}", part.subject());
+            let order: Vec<&str> = names().collect();
             let hint = format!("the order of a chain is {}", order.join(", "));
-            findings.push(later.finding(later.entry.place, Severity::Error, &problem, &hint));
+            let path = part.own_path();
+            let place = match path.as_str() {
+                "" => later.node.place,
+                path => later.place(path),
+            };
+            let mut finding = later.finding(place, Severity::Error, &problem, &hint);
+            finding.path = path;
+            findings.push(finding);
         }
+    }
+}
+
+/// What the filters of a chain leave for each other stays in it, unless it says otherwise: other entries would know neither caller nor
+/// model.
+fn check_facts(entries: &[Entry<'_>], findings: &mut Vec<Finding>) {
+    const SHOWN: &str = "facts_to_filter_state";
+    for entry in entries.iter().filter(|_| entries.len() > 1) {
+        let shown = entry.map.json().member(SHOWN).and_then(Node::text);
+        if !matches!(entry.runs, Runs::Chain) || shown == Some("true") {
+            continue;
+        }
+        let mut finding = entry.finding(
+            entry.place(SHOWN),
+            Severity::Error,
+            "filters in other entries do not see what those of this chain leave for them: who calls, which model, what was denied",
+            "write `\"facts_to_filter_state\": true`, or list all filters in one chain",
+        );
+        finding.path = SHOWN.to_owned();
+        findings.push(finding);
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod envoy;
 pub mod envoy_binary;
 #[cfg(feature = "container")]
 pub mod envoy_container;
+pub mod fused;
 mod open;
 mod peer;
 mod script;

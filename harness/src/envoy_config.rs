@@ -102,7 +102,7 @@ fn access_log(scenario: &Scenario) -> Json {
 fn http_filter(entry: &ChainEntry, scenario: &Scenario, places: &Places) -> Json {
     let stop_iteration = entry
         .stop_iteration
-        .unwrap_or_else(|| suite::needs_stop_iteration(&entry.wasm));
+        .unwrap_or_else(|| suite::needs_stop_iteration(entry));
     let mut config = json!({
         "name": entry.name,
         "root_id": entry.root_id,

@@ -18,7 +18,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::engine::simulated::servers::Servers;
 use crate::engine::simulated::{builder, request};
@@ -190,7 +190,7 @@ pub fn fuzz(
                     world: world.name.clone(),
                     round: report.rounds,
                     seed: options.seed,
-                    callbacks: round.diary.borrow().last(),
+                    callbacks: round.callbacks(),
                 })));
             }
             report.rounds = report.rounds.saturating_add(1);
@@ -304,13 +304,22 @@ impl<'a> Round<'a> {
             return Ok(Some(format!("trap: {trap} ({:?})", self.weather)));
         }
         if let Promise::NothingPasses = self.world.promise {
-            if let Some(passed) = &diary.passed {
+            if let Some(passed) = diary.passed.as_ref().and_then(|lines| lines.last()) {
                 wrong = Some(format!("a request passes without proof: {passed}"));
             } else if tally.resumed > 0 {
                 wrong = Some("a request without proof is let go on".to_owned());
             }
         }
         Ok(wrong.map(|wrong| format!("{wrong} ({:?})", self.weather)))
+    }
+
+    /// The callbacks that led to what went wrong: the last ones, or those before a request passed.
+    fn callbacks(&self) -> Vec<String> {
+        let diary = self.diary.borrow();
+        match (&diary.trap, self.world.promise, &diary.passed) {
+            (None, Promise::NothingPasses, Some(before)) => before.clone(),
+            _ => diary.last(),
+        }
     }
 
     /// Lets the weather begin.
@@ -322,9 +331,9 @@ impl<'a> Round<'a> {
     fn code_of(&self, entry: &ChainEntry) -> Result<Rc<dyn GuestCode>> {
         match entry.suite() {
             Some(name) if name != self.filter && entry.name != self.filter => {
-                let member =
-                    suite::member(name).with_context(|| format!("no filter is called {name}"))?;
-                Ok(NativeCode::filter(member.filter))
+                let filters = suite::filters_in(name);
+                anyhow::ensure!(!filters.is_empty(), "no filter is called {name}");
+                Ok(NativeCode::bundle(filters))
             }
             _ => Ok(Rc::clone(&self.code)),
         }

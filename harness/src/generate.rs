@@ -13,6 +13,9 @@ use anyhow::{Context, Result, bail};
 use modelgate_kit::problem::Reason;
 use modelgate_kit::problem::catalogue;
 
+use modelgate_kit::vm::CHAIN;
+
+use crate::artifacts::BUNDLE;
 use crate::suite::{self, Member};
 
 /// A file as it should be.
@@ -51,14 +54,12 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
     let mut files = Vec::new();
     for member in suite::members() {
         let schema = (member.filter.schema)();
-        let mut text = serde_json::to_string_pretty(&schema)?;
-        text.push('\n');
-        files.push(Generated {
-            path: format!("docs/schemas/{}.schema.json", member.filter.name).into(),
-            content: text,
-        });
+        files.push(schema_file(member.filter.name, &schema)?);
         files.push(readme(root, &member, &schema)?);
     }
+    files.push(schema_file(CHAIN, &suite::schema::chain())?);
+    let options = options::table(&suite::schema::chain_options());
+    files.push(page(root, BUNDLE, &[("options", &options)])?);
     files.push(Generated {
         path: "docs/reasons.md".into(),
         content: reasons_page(),
@@ -104,22 +105,34 @@ pub fn stale(root: &Path) -> Result<Vec<Generated>> {
     Ok(all(root)?.into_iter().filter(differs).collect())
 }
 
-fn readme(root: &Path, member: &Member, schema: &serde_json::Value) -> Result<Generated> {
-    let path = PathBuf::from(format!("plugins/{}/README.md", member.krate));
-    let mut page = std::fs::read_to_string(root.join(&path))
-        .with_context(|| format!("reading {}", path.display()))?;
-    page = between(&page, "options", &options::table(schema))
-        .with_context(|| path.display().to_string())?;
-    page = between(
-        &page,
-        "reasons",
-        &reasons_table(catalogue::of(member.filter.name)),
-    )
-    .with_context(|| path.display().to_string())?;
+fn schema_file(name: &str, schema: &serde_json::Value) -> Result<Generated> {
+    let mut content = serde_json::to_string_pretty(schema)?;
+    content.push('\n');
     Ok(Generated {
-        path,
-        content: page,
+        path: format!("docs/schemas/{name}.schema.json").into(),
+        content,
     })
+}
+
+fn readme(root: &Path, member: &Member, schema: &serde_json::Value) -> Result<Generated> {
+    let reasons = reasons_table(catalogue::of(member.filter.name));
+    let options = options::table(schema);
+    page(
+        root,
+        member.krate,
+        &[("options", &options), ("reasons", &reasons)],
+    )
+}
+
+/// The page of a crate under `plugins/` with these tables in it.
+fn page(root: &Path, krate: &str, tables: &[(&str, &str)]) -> Result<Generated> {
+    let path = PathBuf::from(format!("plugins/{krate}/README.md"));
+    let mut content = std::fs::read_to_string(root.join(&path))
+        .with_context(|| format!("reading {}", path.display()))?;
+    for (name, table) in tables {
+        content = between(&content, name, table).with_context(|| path.display().to_string())?;
+    }
+    Ok(Generated { path, content })
 }
 
 /// `page` with `content` between its marks.

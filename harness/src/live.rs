@@ -133,12 +133,12 @@ fn serve(
         let (orders, courier) = mpsc::unbounded_channel();
         let network = Sockets::new(clusters.keys().cloned().collect(), orders);
         let builder = Gateway::builder()
-            .now_ns(now_ns())
             // Not two servers have the same sequence of random numbers.
             .seed(RandomState::new().hash_one(now_ns()))
             .network(network)
             .remember(false);
-        let gateway = configure(builder)?.build()?;
+        // Compiling modules may have taken longer than the first callouts, which start with the filters, may last.
+        let gateway = configure(builder)?.now_ns(now_ns()).build()?;
         let server = Rc::new(Server::new(gateway, log, over));
         ready();
         tokio::task::spawn_local(Rc::clone(&server).keep_time());

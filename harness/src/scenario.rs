@@ -88,8 +88,8 @@ impl ScenarioFile {
             filters: Vec::new(),
             guests: false,
         };
-        // A fixed instant, and stand-ins for keys and tokens: what is wrong with a file does not depend on the time.
-        let scenario = file.fill(1_700_000_000, template::Minting::Pretend)?;
+        // What is wrong with a file does not depend on the time.
+        let scenario = file.resolve_without_keys()?;
         file.tokens = file.node.member("keys").is_some() || file.node.member("tokens").is_some();
         file.filters = scenario
             .chain
@@ -120,6 +120,11 @@ impl ScenarioFile {
         self.tokens
     }
 
+    /// The modules of the suite in its chain.
+    pub fn filters(&self) -> &[String] {
+        &self.filters
+    }
+
     /// Whether a filter of the suite is in its chain.
     pub fn uses(&self, filter: &str) -> bool {
         self.filters.iter().any(|name| name == filter)
@@ -133,6 +138,11 @@ impl ScenarioFile {
     /// The scenario at an instant (unix time in seconds): keys generated, tokens minted, templates filled in.
     pub fn resolve(&self, now_s: u64) -> Result<Scenario, ScenarioError> {
         self.fill(now_s, template::Minting::Real)
+    }
+
+    /// The scenario at a fixed instant, with stand-ins for keys and tokens: what it is made of, not what can be run.
+    pub fn resolve_without_keys(&self) -> Result<Scenario, ScenarioError> {
+        self.fill(1_700_000_000, template::Minting::Pretend)
     }
 
     fn fill(&self, now_s: u64, minting: template::Minting) -> Result<Scenario, ScenarioError> {

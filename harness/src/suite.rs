@@ -1,8 +1,13 @@
 //! The filters of the suite, as the tools know them.
 
-use modelgate_kit::filter::Registration;
+pub mod schema;
 
-use crate::scenario::Wasm;
+use modelgate_kit::filter::Registration;
+use modelgate_kit::vm::CHAIN;
+use serde_json::Value as Json;
+
+use crate::artifacts::BUNDLE;
+use crate::scenario::ChainEntry;
 
 /// One filter: its crate and its registration.
 #[derive(Clone, Copy)]
@@ -57,11 +62,38 @@ pub fn member(name: &str) -> Option<Member> {
         .find(|member| member.filter.name == name)
 }
 
-/// Whether Envoy must let a filter hold back headers while the body arrives (`allow_on_headers_stop_iteration`). Where the code is
-/// not the suite's own it stays off, as in Envoy.
-pub fn needs_stop_iteration(wasm: &Wasm) -> bool {
-    match wasm {
-        Wasm::Suite(name) => member(name).is_some_and(|member| member.filter.needs.buffers_request),
-        Wasm::Guests | Wasm::File(_) => false,
+/// The filters in the module of a crate: one, or all of them in the bundle.
+pub fn filters_in(krate: &str) -> Vec<Registration> {
+    let bundled = krate == BUNDLE;
+    members()
+        .into_iter()
+        .filter(|member| bundled || member.krate == krate)
+        .map(|member| member.filter)
+        .collect()
+}
+
+/// Whether Envoy must let a filter hold back headers while the body arrives (`allow_on_headers_stop_iteration`): for a chain, if one of
+/// its filters needs it. Where the code is not the suite's own it stays off, as in Envoy.
+pub fn needs_stop_iteration(entry: &ChainEntry) -> bool {
+    match entry.suite() {
+        Some(BUNDLE) if entry.root_id == CHAIN => chain_needs_stop_iteration(&entry.config.text()),
+        Some(BUNDLE) => buffers_request(&entry.root_id),
+        Some(name) => buffers_request(name),
+        None => false,
     }
+}
+
+/// The same of a chain in one entry with this configuration.
+pub fn chain_needs_stop_iteration(config: &str) -> bool {
+    let config: Json = serde_json::from_str(config).unwrap_or_default();
+    let filters = config.get("filters").and_then(Json::as_array);
+    filters
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.get("filter")?.as_str())
+        .any(buffers_request)
+}
+
+fn buffers_request(name: &str) -> bool {
+    member(name).is_some_and(|member| member.filter.needs.buffers_request)
 }

@@ -12,7 +12,7 @@ use modelgate_harness::bench::{names, read};
 #[test]
 fn filters_keep_to_their_budgets() {
     let workspace = Workspace::locate().unwrap();
-    artifacts::build_filters(&workspace, Profile::Release).unwrap();
+    artifacts::build_all(&workspace, Profile::Release).unwrap();
     let wasm = workspace.target.join("modelgate");
     let folder = workspace.root.join("tests/bench");
     let costs: BTreeMap<_, _> = names(&folder)

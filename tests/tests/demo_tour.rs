@@ -1,9 +1,9 @@
-//! The guided tour of `modelgate demo`, on every engine: it succeeds through the gateway that users copy, and fails through one that is
-//! weaker.
+//! The guided tour of `modelgate demo`, on every engine: it succeeds through the gateway that users copy, and through the same with its chain
+//! in one entry, and fails through one that is weaker.
 
 use std::future::pending;
 
-use modelgate_harness::artifacts::{Profile, Workspace, build_filters};
+use modelgate_harness::artifacts::{Profile, Workspace, build_all};
 use modelgate_harness::demo::{Engine, Report, Settings, run};
 use modelgate_harness::envoy_release::Envoy;
 use tokio::sync::Notify;
@@ -21,7 +21,7 @@ fn settings(engine: Engine) -> Settings {
 
 fn wasm() -> std::path::PathBuf {
     let workspace = Workspace::locate().unwrap();
-    let built = build_filters(&workspace, Profile::Release).unwrap();
+    let built = build_all(&workspace, Profile::Release).unwrap();
     built[0].path.parent().unwrap().to_owned()
 }
 
@@ -53,6 +53,14 @@ fn shipped(config: &str) -> String {
     config.to_owned()
 }
 
+/// With the whole chain in one entry of the proxy's.
+fn one_entry(config: &str) -> String {
+    let root = Workspace::locate().unwrap().root;
+    let one = std::fs::read_to_string(root.join("envoy/sagemaker-one-entry.yaml")).unwrap();
+    assert_ne!(one, config);
+    one
+}
+
 /// With Bob's group among those that may.
 fn weaker(config: &str) -> String {
     let weaker = config.replace(
@@ -79,6 +87,29 @@ async fn every_step_of_the_tour_goes_as_it_should_on_native_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_the_tour_goes_as_it_should_on_wasmtime() {
     assert!(tour(Engine::Wasmtime(wasm()), shipped).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_envoy() {
+    if let Some(envoy) = envoy() {
+        assert!(tour(envoy, one_entry).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_native_code() {
+    assert!(tour(Engine::Native, one_entry).await);
+}
+
+#[cfg(feature = "wasmtime")]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_wasmtime() {
+    assert!(tour(Engine::Wasmtime(wasm()), one_entry).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_fails_where_the_wrong_group_gets_in_through_one_entry_on_native_code() {
+    assert!(!tour(Engine::Native, |config| weaker(&one_entry(config))).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,9 @@
 //! or that whatever passes is masked or signed. On a healthy proxy each of those does what it says, which is checked first; then
 //! [`modelgate_harness::fuzz`] plays them all, 10,000 callbacks for each filter.
 //!
+//! The module that holds all filters plays them as chains in one entry: all scenarios that have this form, and, apart from them, the worlds that
+//! promise something, among them whole chains.
+//!
 //! `MODELGATE_FUZZ_SEED` repeats a run (the seed is printed), `MODELGATE_FUZZ_CALLBACKS` makes it longer. Scenarios whose tokens are minted
 //! afresh are left out: a run with them could not be repeated.
 
@@ -13,9 +16,10 @@ mod modules {
     use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex, OnceLock};
 
-    use modelgate_harness::artifacts::{self, FILTERS, Profile, Workspace};
+    use modelgate_harness::artifacts::{self, BUNDLE, Profile, Workspace};
+    use modelgate_harness::engine::fused::{Fused, fused};
     use modelgate_harness::engine::simulated::Simulated;
-    use modelgate_harness::engine::{Verdict, WasmFolder, judge};
+    use modelgate_harness::engine::{Engine, Verdict, WasmFolder, judge};
     use modelgate_harness::fuzz::{Options, Promise, Report, World, fuzz};
     use modelgate_harness::proxy::Outcome;
     use modelgate_harness::scenario::ScenarioFile;
@@ -25,8 +29,8 @@ mod modules {
     /// Any instant would do; tokens are valid, and a run repeats.
     const NOW_S: u64 = 1_800_000_000;
 
-    /// The worlds of this folder, by filter, with what they promise.
-    const PROMISES: [(&str, &str, Promise); 7] = [
+    /// The worlds of this folder, by module, with what they promise.
+    const PROMISES: [(&str, &str, Promise); 9] = [
         ("jwt-auth", "jwt-tokens.yaml", Promise::Nothing),
         (
             "jwt-auth",
@@ -49,6 +53,12 @@ mod modules {
             "aws-sigv4",
             "sigv4-signed.yaml",
             Promise::Outcome(goes_unsigned),
+        ),
+        (BUNDLE, "chain-unproven.yaml", Promise::NothingPasses),
+        (
+            BUNDLE,
+            "chain-kept.yaml",
+            Promise::Outcome(shows_the_address_or_goes_unsigned),
         ),
     ];
 
@@ -73,6 +83,10 @@ mod modules {
             _ => false,
         };
         (!signed).then(|| "the upstream receives a request without a signature of ours".to_owned())
+    }
+
+    fn shows_the_address_or_goes_unsigned(outcome: &Outcome) -> Option<String> {
+        shows_the_address(outcome).or_else(|| goes_unsigned(outcome))
     }
 
     fn seed() -> u64 {
@@ -100,7 +114,7 @@ mod modules {
         let _guard = BUILT.lock();
         WORKSPACE.get_or_init(|| {
             let workspace = Workspace::locate().expect("the workspace");
-            artifacts::build(&workspace, &FILTERS, Profile::Release).expect("the modules");
+            artifacts::build_all(&workspace, Profile::Release).expect("the modules");
             workspace
         })
     }
@@ -126,50 +140,93 @@ mod modules {
         }
     }
 
-    /// What a filter is fuzzed with: its scenarios as far as they can be repeated, and the worlds of this folder.
-    fn worlds(filter: &str) -> Vec<World> {
-        let folder = workspace()
-            .root
-            .join("plugins")
-            .join(filter)
-            .join("scenarios");
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-            .expect("scenarios")
+    /// The scenarios in a folder that can be repeated, with their paths.
+    fn repeatable(folder: &str) -> Vec<(PathBuf, ScenarioFile)> {
+        let Ok(entries) = std::fs::read_dir(workspace().root.join(folder)) else {
+            return Vec::new();
+        };
+        let mut paths: Vec<PathBuf> = entries
             .map(|entry| entry.expect("a file").path())
             .filter(|path| {
                 path.extension()
                     .is_some_and(|extension| extension == "yaml")
             })
             .collect();
-        files.sort();
-        let repeatable = files.iter().filter(|path| {
-            let file = ScenarioFile::read(path).unwrap_or_else(|error| panic!("{error}"));
-            !file.needs_tokens() && file.uses(filter)
-        });
+        paths.sort();
+        paths
+            .into_iter()
+            .map(|path| {
+                let file = ScenarioFile::read(&path).unwrap_or_else(|error| panic!("{error}"));
+                (path, file)
+            })
+            .filter(|(_, file)| !file.needs_tokens())
+            .collect()
+    }
+
+    /// What a filter is fuzzed with: its scenarios as far as they can be repeated, and the worlds of this folder.
+    fn worlds(filter: &str) -> Vec<World> {
+        let scenarios = repeatable(&format!("plugins/{filter}/scenarios"));
         let promised = PROMISES.iter().filter(|(of, ..)| *of == filter);
-        repeatable
-            .map(|path| world(path, Promise::Nothing))
+        scenarios
+            .into_iter()
+            .filter(|(_, file)| file.uses(filter))
+            .map(|(path, _)| world(&path, Promise::Nothing))
             .chain(promised.map(|(_, name, promise)| world(&own(name), *promise)))
             .collect()
     }
 
-    fn fuzzed(filter: &str, callbacks: u64) -> Report {
-        let path = workspace().artifact_path(&filter.replace('-', "_"));
+    /// The world with its chain in one entry, if it has that form.
+    fn in_one_entry(world: World) -> Option<World> {
+        Some(World {
+            name: format!("{} in one entry", world.name),
+            scenario: fused(&world.scenario).ok()?,
+            promise: world.promise,
+        })
+    }
+
+    /// All scenarios that can be repeated and have the form of one entry.
+    fn scenarios_in_one_entry() -> Vec<World> {
+        let members = suite::members();
+        let plugins = members
+            .iter()
+            .map(|member| format!("plugins/{}/scenarios", member.krate));
+        plugins
+            .chain([
+                format!("plugins/{BUNDLE}/scenarios"),
+                "tests/scenarios".to_owned(),
+            ])
+            .flat_map(|folder| repeatable(&folder))
+            .filter_map(|(path, _)| in_one_entry(world(&path, Promise::Nothing)))
+            .collect()
+    }
+
+    /// The worlds that promise something, all of them, in one entry.
+    fn promises_in_one_entry() -> Vec<World> {
+        let worlds: Vec<World> = PROMISES
+            .iter()
+            .filter_map(|(_, name, promise)| in_one_entry(world(&own(name), *promise)))
+            .collect();
+        assert_eq!(worlds.len(), PROMISES.len(), "each has this form");
+        worlds
+    }
+
+    fn fuzzed(module: &str, worlds: &[World], callbacks: u64) -> Report {
+        let path = workspace().artifact_path(module);
         let wasm =
             std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let seed = seed();
         println!("MODELGATE_FUZZ_SEED={seed}");
-        match fuzz(&wasm, filter, &worlds(filter), Options { seed, callbacks }) {
+        match fuzz(&wasm, module, worlds, Options { seed, callbacks }) {
             Ok(Ok(report)) => report,
-            Ok(Err(finding)) => panic!("{filter}: {finding}"),
-            Err(error) => panic!("{filter}: {error:#}"),
+            Ok(Err(finding)) => panic!("{module}: {finding}"),
+            Err(error) => panic!("{module}: {error:#}"),
         }
     }
 
-    /// The run of one filter.
-    fn holds(filter: &str) {
-        let report = fuzzed(filter, callbacks());
-        println!("{filter}: {report}\n{:#?}", report.by_export);
+    /// The run of one module, which exports these groups of callbacks.
+    fn holds(module: &str, worlds: &[World], groups: &[&str]) {
+        let report = fuzzed(module, worlds, callbacks());
+        println!("{module}: {report}\n{:#?}", report.by_export);
         assert!(report.callbacks >= callbacks());
         // A run that never came deep, or met only one kind of weather, has shown nothing.
         assert!(
@@ -180,12 +237,10 @@ mod modules {
             report.strays > 0 && report.refused_calls > 0 && report.spoiled_calls > 0,
             "{report}"
         );
-        let member = suite::member(filter).expect("a member");
-        let groups = modelgate_kit::filter::callbacks(&member.filter.needs);
         let mut expected: BTreeSet<&str> =
             BTreeSet::from(["proxy_on_request_headers", "proxy_on_delete"]);
-        for (group, _) in groups.into_iter().filter(|(_, exported)| *exported) {
-            expected.extend(match group {
+        for group in groups {
+            expected.extend(match *group {
                 "request_body" => &["proxy_on_request_body", "proxy_on_request_trailers"][..],
                 "response_headers" => &["proxy_on_response_headers"],
                 "response_body" => &["proxy_on_response_body", "proxy_on_response_trailers"],
@@ -203,11 +258,41 @@ mod modules {
         }
     }
 
+    /// The run of one filter.
+    fn filter_holds(filter: &str) {
+        let member = suite::member(filter).expect("a member");
+        let groups = modelgate_kit::filter::callbacks(&member.filter.needs);
+        let exported: Vec<&str> = groups
+            .into_iter()
+            .filter_map(|(group, exported)| exported.then_some(group))
+            .collect();
+        holds(filter, &worlds(filter), &exported);
+    }
+
+    /// The groups of callbacks that the module of all filters exports: every one that there is.
+    fn every_group() -> Vec<&'static str> {
+        let audit_log = suite::member("audit_log").expect("a member");
+        let groups = modelgate_kit::filter::callbacks(&audit_log.filter.needs);
+        groups.into_iter().map(|(group, _)| group).collect()
+    }
+
+    #[test]
+    fn chains_in_one_entry_hold() {
+        let worlds = scenarios_in_one_entry();
+        assert!(worlds.len() > 30, "{} scenarios", worlds.len());
+        holds(BUNDLE, &worlds, &every_group());
+    }
+
+    #[test]
+    fn chains_in_one_entry_keep_their_promises() {
+        holds(BUNDLE, &promises_in_one_entry(), &every_group());
+    }
+
     macro_rules! filters {
         ($($test:ident $filter:literal,)+) => {
             $(#[test]
             fn $test() {
-                holds($filter);
+                filter_holds($filter);
             })+
 
             #[test]
@@ -232,13 +317,16 @@ mod modules {
     #[test]
     fn on_a_healthy_proxy_the_worlds_do_what_they_say() {
         let folder = Arc::new(WasmFolder(workspace().target.join("modelgate")));
-        let engine = Simulated::wasmtime(folder);
+        let engine: Arc<dyn Engine> = Arc::new(Simulated::wasmtime(folder));
+        let in_one_entry = Fused(Arc::clone(&engine));
         for (_, name, _) in PROMISES {
             let file = ScenarioFile::read(&own(name)).unwrap_or_else(|error| panic!("{error}"));
-            match judge(&engine, &file) {
-                Ok(Verdict::Passed) => {}
-                Ok(other) => panic!("{name}: {other:?}"),
-                Err(error) => panic!("{name}: {error:#}"),
+            for engine in [engine.as_ref(), &in_one_entry] {
+                match judge(engine, &file) {
+                    Ok(Verdict::Passed) => {}
+                    Ok(other) => panic!("{name}: {other:?}"),
+                    Err(error) => panic!("{name}: {error:#}"),
+                }
             }
         }
     }
@@ -246,7 +334,7 @@ mod modules {
     #[test]
     fn a_run_can_be_repeated() {
         let run = || {
-            let report = fuzzed("jwt-auth", 1_000);
+            let report = fuzzed("jwt-auth", &worlds("jwt-auth"), 1_000);
             (
                 report.by_export,
                 report.requests,

@@ -1,5 +1,8 @@
 //! Every scenario file on every engine, one test each: `FILE::ENGINE`. The page about scenarios is one of the files: its examples run too.
 //!
+//! Where it can be, a scenario is run once more with its chain in one entry of the proxy's: `FILE::one entry on ENGINE`, and must see the
+//! same. On Envoy that is done for chains of several filters.
+//!
 //! An engine that cannot be had here is a printed, counted skip (an ignored test), and a failure where `CI=true`.
 
 use std::collections::BTreeMap;
@@ -8,10 +11,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use modelgate_harness::artifacts::{self, Workspace};
+use modelgate_harness::artifacts::{self, BUNDLE, Profile, Workspace};
+use modelgate_harness::engine::fused::{self, Fused};
 use modelgate_harness::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_harness::envoy_release;
-use modelgate_harness::scenario::{EngineName, ScenarioError, ScenarioFile};
+use modelgate_harness::scenario::{EngineKind, EngineName, ScenarioError, ScenarioFile};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -49,24 +53,57 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     } else {
         engines(&workspace, &files)?
     };
+    let fusible: Vec<(String, Arc<ScenarioFile>, usize)> = files
+        .iter()
+        .filter_map(|(path, file)| {
+            let scenario = file.resolve_without_keys().ok()?;
+            fused::fused(&scenario).ok()?;
+            Some((path.clone(), Arc::clone(file), scenario.chain.len()))
+        })
+        .collect();
+    anyhow::ensure!(
+        fusible.len() > 50,
+        "hardly a scenario can be run in one entry"
+    );
     for name in names() {
         let engine = engines.get(&name.to_string());
         for (path, file) in &files {
-            let test = format!("{path}::{name}");
-            trials.push(match engine {
-                Some(Ok(engine)) => {
-                    let (engine, file) = (Arc::clone(engine), Arc::clone(file));
-                    Trial::test(test, move || run(engine.as_ref(), &file))
-                }
-                Some(Err(missing)) if std::env::var("CI").as_deref() == Ok("true") => {
-                    let missing = format!("CI=true, and there is no engine {name}: {missing}");
-                    Trial::test(test, move || Err(Failed::from(missing)))
-                }
-                _ => Trial::test(test, || Ok(())).with_ignored_flag(true),
-            });
+            trials.push(trial(format!("{path}::{name}"), &name, engine, file));
+        }
+        let several = match name.kind {
+            EngineKind::Native | EngineKind::Wasmtime => 1,
+            EngineKind::Envoy if name.version.as_deref() == Some(envoy_release::DEFAULT) => 2,
+            EngineKind::Envoy | EngineKind::Container => continue,
+        };
+        let fused = engine.map(|engine| match engine {
+            Ok(engine) => Ok(Arc::new(Fused(Arc::clone(engine))) as Arc<dyn Engine>),
+            Err(missing) => Err(missing.clone()),
+        });
+        for (path, file, _) in fusible.iter().filter(|(.., filters)| *filters >= several) {
+            let test = format!("{path}::one entry on {name}");
+            trials.push(trial(test, &name, fused.as_ref(), file));
         }
     }
     Ok(trials)
+}
+
+fn trial(
+    test: String,
+    name: &EngineName,
+    engine: Option<&Result<Arc<dyn Engine>, String>>,
+    file: &Arc<ScenarioFile>,
+) -> Trial {
+    match engine {
+        Some(Ok(engine)) => {
+            let (engine, file) = (Arc::clone(engine), Arc::clone(file));
+            Trial::test(test, move || run(engine.as_ref(), &file))
+        }
+        Some(Err(missing)) if std::env::var("CI").as_deref() == Ok("true") => {
+            let missing = format!("CI=true, and there is no engine {name}: {missing}");
+            Trial::test(test, move || Err(Failed::from(missing)))
+        }
+        _ => Trial::test(test, || Ok(())).with_ignored_flag(true),
+    }
 }
 
 /// The engines that scenarios run on: the oldest and the newest Envoy among them.
@@ -90,6 +127,7 @@ type Opened = BTreeMap<String, Result<Arc<dyn Engine>, String>>;
 fn engines(workspace: &Workspace, files: &[(String, Arc<ScenarioFile>)]) -> anyhow::Result<Opened> {
     let used: Vec<&ScenarioFile> = files.iter().map(|(_, file)| file.as_ref()).collect();
     let wasm = Arc::new(WasmFolder(artifacts::build_for(workspace, &used)?));
+    artifacts::build(workspace, &[BUNDLE], Profile::Release)?;
     let mut engines = BTreeMap::new();
     for name in names() {
         let engine = open(&name, wasm.clone(), &|message| eprintln!("{message}"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
+use crate::engine::fused::fused;
 use crate::envoy_config::{self, Places};
 use crate::scenario::{Body, Request, Scenario, ScenarioFile, Step, UPSTREAM};
 
@@ -75,6 +76,17 @@ impl Case {
             ..main.clone()
         });
         Ok(Self { main, native })
+    }
+
+    /// The same with its chain in one entry of the proxy's, under another name.
+    ///
+    /// # Errors
+    /// If its chain has no such form.
+    pub fn in_one_entry(mut self, name: &str) -> Result<Self> {
+        self.main.scenario = fused(&self.main.scenario).map_err(anyhow::Error::msg)?;
+        self.main.name = name.to_owned();
+        self.native = None;
+        Ok(self)
     }
 
     /// The case itself, then what it is compared to.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::case::Case;
-use crate::artifacts::{FILTERS, file_name};
+use crate::artifacts::{file_name, modules};
 use crate::engine::WasmFolder;
 use crate::engine::simulated::{Simulated, Work};
 
@@ -158,14 +158,14 @@ fn per_request(work: &Work) -> Cost {
 /// # Errors
 /// If one is not there.
 pub fn module_bytes(wasm: &Path) -> Result<BTreeMap<String, u64>> {
-    FILTERS
-        .iter()
+    modules()
+        .into_iter()
         .map(|name| {
             let file = wasm.join(file_name(name));
             let bytes = std::fs::metadata(&file)
                 .with_context(|| file.display().to_string())?
                 .len();
-            Ok(((*name).to_owned(), bytes))
+            Ok((name.to_owned(), bytes))
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use modelgate_harness::artifacts::{FILTERS, Profile, Workspace, build};
+use modelgate_harness::artifacts::{Profile, Workspace, build, modules};
 use modelgate_harness::bench::case::{Case, Variant};
 use modelgate_harness::bench::rounds::Rounds;
 use modelgate_harness::bench::table::{Row, beside_native, beside_reference, replace_between};
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(folder) => folder.clone(),
         None => {
             let twins = TWINS.into_iter().filter(|_| measures_kit(arguments));
-            let names: Vec<&str> = FILTERS.into_iter().chain(twins).collect();
+            let names: Vec<&str> = modules().into_iter().chain(twins).collect();
             build(&workspace, &names, Profile::Release)?;
             workspace.target.join("modelgate")
         }

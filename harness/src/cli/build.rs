@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use modelgate_harness::artifacts::reproduce::build_twice;
-use modelgate_harness::artifacts::{FILTERS, Profile, Workspace, build};
+use modelgate_harness::artifacts::{Profile, Workspace, build, modules};
 
 /// Build the filters into target/modelgate, the same bytes in every directory.
 #[derive(Debug, Args)]
@@ -25,23 +25,17 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     let known = |name: &String| {
-        let known = FILTERS
-            .iter()
-            .find(|known| **known == name.replace('_', "-"));
-        known
-            .copied()
-            .with_context(|| format!("{name} is none of: {}", FILTERS.join(", ")))
+        modules()
+            .into_iter()
+            .find(|known| *known == name.replace('_', "-"))
+            .with_context(|| format!("{name} is none of: {}", modules().join(", ")))
     };
     let named = arguments
         .filters
         .iter()
         .map(known)
         .collect::<Result<Vec<&str>>>()?;
-    let names = if named.is_empty() {
-        FILTERS.to_vec()
-    } else {
-        named
-    };
+    let names = if named.is_empty() { modules() } else { named };
     let profile = if arguments.dev {
         Profile::Dev
     } else {

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use modelgate_harness::artifacts::{self, Workspace};
+use modelgate_harness::artifacts::{self, BUNDLE, Profile, Workspace};
 use modelgate_harness::child;
+use modelgate_harness::engine::fused::Fused;
 use modelgate_harness::engine::{Missing, Observations, Verdict, WasmFolder, judge, open};
 use modelgate_harness::scenario::EngineKind;
 use modelgate_harness::scenario::{EngineName, ScenarioFile};
@@ -35,6 +36,13 @@ pub struct Arguments {
     /// Folder with built filters, to be used as they are; without it, the filters that occur are built first.
     #[arg(long, value_name = "FOLDER")]
     wasm: Option<PathBuf>,
+    /// Run each file with its whole chain in one entry of the proxy's, from the module that holds all filters.
+    #[arg(
+        long,
+        conflicts_with = "parse_only",
+        long_help = "Run each file with its whole chain in one entry of the proxy's (`modelgate.wasm` with `root_id: chain`). What must be seen is the same. Files without this form (other modules in the chain, filters switched per route) are skipped, with the reason."
+    )]
+    one_entry: bool,
     /// Check the files only, without running them.
     #[arg(long)]
     parse_only: bool,
@@ -81,10 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(folder) => folder.clone(),
         // It runs the code that this program was built with.
         None if arguments.engine.kind == EngineKind::Native => PathBuf::new(),
-        None => {
-            let files: Vec<&ScenarioFile> = files.iter().collect();
-            artifacts::build_for(&Workspace::locate()?, &files)?
-        }
+        None => build(&files, arguments.one_entry)?,
     };
     let version = arguments.envoy.clone().or(arguments.engine.version.clone());
     let name = EngineName {
@@ -94,6 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let engine = match open(&name, Arc::new(WasmFolder(folder)), &|message| {
         eprintln!("{message}")
     }) {
+        Ok(engine) if arguments.one_entry => Box::new(Fused(Arc::from(engine))),
         Ok(engine) => engine,
         Err(Missing::Feature(feature)) => return rebuilt::run(&[feature]),
         Err(Missing::Machine(error)) => return Err(error),
@@ -101,17 +107,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut progress = Progress::new(files.len());
     let (mut passed, mut failed, mut excluded) = (0_usize, 0_usize, 0_usize);
     for file in &files {
-        progress.step(&format!("{} on {}", file.path().display(), engine.name()));
+        let form = if arguments.one_entry {
+            ", in one entry,"
+        } else {
+            ""
+        };
+        let what = format!("{}{form} on {}", file.path().display(), engine.name());
+        progress.step(&what);
         let began = Instant::now();
-        let verdict = judge(engine.as_ref(), file)
-            .with_context(|| format!("{} on {}", file.path().display(), engine.name()))?;
+        let verdict = judge(engine.as_ref(), file).with_context(|| what.clone())?;
         progress.clear();
-        let line = format!(
-            "{} on {} ({:.1} s)",
-            file.path().display(),
-            engine.name(),
-            began.elapsed().as_secs_f64()
-        );
+        let line = format!("{what} ({:.1} s)", began.elapsed().as_secs_f64());
         match verdict {
             Verdict::Passed => {
                 passed = passed.saturating_add(1);
@@ -133,12 +139,27 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
         }
     }
-    println!("{passed} as expected, {failed} not, {excluded} not meant for this engine");
+    let skipped = match arguments.one_entry {
+        true => "not meant for this engine or form",
+        false => "not meant for this engine",
+    };
+    println!("{passed} as expected, {failed} not, {excluded} {skipped}");
     Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
     })
+}
+
+/// Builds what these files run, and gives the folder where it is.
+fn build(files: &[ScenarioFile], one_entry: bool) -> Result<PathBuf> {
+    let workspace = Workspace::locate()?;
+    if one_entry {
+        artifacts::build(&workspace, &[BUNDLE], Profile::Release)?;
+        return Ok(workspace.target.join("modelgate"));
+    }
+    let files: Vec<&ScenarioFile> = files.iter().collect();
+    artifacts::build_for(&workspace, &files)
 }
 
 /// What this build lacks for these files.

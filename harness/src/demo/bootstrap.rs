@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value as Json, json};
 
+use crate::artifacts::BUNDLE;
 use crate::yaml::Node;
 
 /// Where things are on this machine.
@@ -23,7 +24,7 @@ pub struct Places {
 /// One setting of a filter's configuration.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The filter, by its name in the configuration of its module, such as `jwt_auth`.
+    /// The filter, by its name in the configuration of its module, such as `jwt_auth`, or in the chain of one entry.
     pub filter: &'static str,
     /// JSON Pointer of the setting; objects on the way are made where they are missing.
     pub pointer: &'static str,
@@ -89,14 +90,31 @@ fn fit_filter(
     let mut settings: Json = serde_json::from_str(text.as_str().unwrap_or_default())
         .with_context(|| format!("the configuration of {name}"))?;
     for (change, made) in changes.iter().zip(made) {
-        if change.filter == name {
-            set(&mut settings, change.pointer, change.value.clone())
+        for settings in settings_of(change.filter, &name, &mut settings) {
+            set(settings, change.pointer, change.value.clone())
                 .with_context(|| format!("the configuration of {name}"))?;
             *made = true;
         }
     }
     *text = settings.to_string().into();
     Ok(())
+}
+
+/// Where the settings of a filter stand in those of the entry `name`: they are these, or a chain lists them.
+fn settings_of<'a>(filter: &str, name: &str, settings: &'a mut Json) -> Vec<&'a mut Json> {
+    if name == filter {
+        return vec![settings];
+    }
+    let listed = match name {
+        BUNDLE => settings.get_mut("filters").and_then(Json::as_array_mut),
+        _ => None,
+    };
+    listed
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.get("filter").and_then(Json::as_str) == Some(filter))
+        .filter_map(|entry| Some(entry.as_object_mut()?.entry("config").or_insert(Json::Null)))
+        .collect()
 }
 
 fn fit_cluster(cluster: &mut Json, places: &Places) -> Result<()> {
@@ -236,6 +254,30 @@ static_resources:
     }
 
     #[test]
+    fn settings_change_inside_a_chain_in_one_entry_too() {
+        let config = CONFIG.replace("name: a\n", "name: modelgate\n").replace(
+            r#"'{"x": [ {"y": 1} ], "kept": true}'"#,
+            r#"'{"filters": [ {"filter": "a", "config": {"x": 1}}, {"filter": "b"}, {"filter": "c", "config": {"x": 1}} ]}'"#,
+        );
+        let changes = [change("a", "/x"), change("b", "/x")];
+        let json = adapted(&config, &places(), &changes).unwrap();
+        let filters =
+            "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+        let settings = json
+            .pointer(&format!(
+                "{filters}/0/typed_config/config/configuration/value"
+            ))
+            .unwrap();
+        let settings: Json = serde_json::from_str(settings.as_str().unwrap()).unwrap();
+        assert_eq!(
+            settings,
+            json!({"filters": [ {"filter": "a", "config": {"x": 5}}, {"filter": "b", "config": {"x": 5}}, {"filter": "c", "config": {"x": 1}} ]})
+        );
+        let missing = adapted(&config, &places(), &[change("d", "/x")]).unwrap_err();
+        assert!(missing.to_string().contains("no filter d"));
+    }
+
+    #[test]
     fn what_cannot_be_made_fit_is_an_error() {
         let refused = |changes: &[Change], places: &Places| {
             adapted(CONFIG, places, changes).unwrap_err().to_string()
@@ -246,18 +288,18 @@ static_resources:
     }
 
     #[test]
-    fn the_configuration_for_sagemaker_fits() {
-        let text = include_str!("../../../envoy/sagemaker.yaml");
-        let clusters = [("sagemaker", 1), ("login", 2), ("logs", 3)].into();
-        let json = adapted(
-            text,
-            &Places {
+    fn the_configurations_for_sagemaker_fit() {
+        for text in [
+            include_str!("../../../envoy/sagemaker.yaml"),
+            include_str!("../../../envoy/sagemaker-one-entry.yaml"),
+        ] {
+            let clusters = [("sagemaker", 1), ("login", 2), ("logs", 3)].into();
+            let places = Places {
                 clusters,
                 ..places()
-            },
-            &[],
-        )
-        .unwrap();
-        assert!(!json.to_string().contains(".example.com\",\"port_value"));
+            };
+            let json = adapted(text, &places, &[]).unwrap();
+            assert!(!json.to_string().contains(".example.com\",\"port_value"));
+        }
     }
 }

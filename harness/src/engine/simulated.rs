@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
@@ -74,9 +74,9 @@ impl Simulated {
     fn code(&self, scenario: &Scenario, wasm: &Wasm) -> Result<Rc<dyn GuestCode>> {
         match (self.name.kind, wasm) {
             (EngineKind::Native, Wasm::Suite(name)) => {
-                let member =
-                    suite::member(name).with_context(|| format!("no filter is called {name}"))?;
-                Ok(NativeCode::filter(member.filter))
+                let filters = suite::filters_in(name);
+                anyhow::ensure!(!filters.is_empty(), "no filter is called {name}");
+                Ok(NativeCode::bundle(filters))
             }
             _ => module(&self.wasm.file(scenario, wasm)?),
         }
@@ -105,6 +105,8 @@ impl Simulated {
 /// The code in a module's file.
 #[cfg(feature = "wasmtime")]
 pub(crate) fn module(path: &std::path::Path) -> Result<Rc<dyn GuestCode>> {
+    use anyhow::Context as _;
+
     let wasm = std::fs::read(path).with_context(|| path.display().to_string())?;
     crate::host::WasmCode::load(&wasm)
         .map_err(|problem| anyhow::anyhow!("{}: {problem}", path.display()))
@@ -380,7 +382,7 @@ fn filter(entry: &ChainEntry, scenario: &Scenario, code: Rc<dyn GuestCode>) -> F
     spec.headers_stop_alone = Some(
         entry
             .stop_iteration
-            .unwrap_or_else(|| suite::needs_stop_iteration(&entry.wasm)),
+            .unwrap_or_else(|| suite::needs_stop_iteration(entry)),
     );
     spec.disabled = entry.disabled;
     spec

@@ -23,8 +23,8 @@ pub(super) struct Diary {
     pub strays: u64,
     /// The first trap.
     pub trap: Option<String>,
-    /// The first callback of a request that did not pause.
-    pub passed: Option<String>,
+    /// The callbacks up to the first one of a request that did not pause, that one at the end.
+    pub passed: Option<Vec<String>>,
     last: VecDeque<String>,
 }
 
@@ -82,12 +82,8 @@ impl Diary {
         let count = self.by_export.entry(callback.export()).or_default();
         *count = count.saturating_add(1);
         self.strays = self.strays.saturating_add(u64::from(stray));
-        match entered {
-            Err(_) if self.trap.is_none() => self.trap = Some(line.clone()),
-            Ok(Some(value)) if *value != PAUSE && self.passed.is_none() && of_request(callback) => {
-                self.passed = Some(line.clone());
-            }
-            _ => {}
+        if let (Err(_), None) = (entered, &self.trap) {
+            self.trap = Some(line.clone());
         }
         // What comes after the first finding does not explain it.
         if self
@@ -99,6 +95,13 @@ impl Diary {
         }
         if self.last.len() > SHOWN {
             self.last.pop_front();
+        }
+        if let Ok(Some(value)) = entered
+            && *value != PAUSE
+            && self.passed.is_none()
+            && of_request(callback)
+        {
+            self.passed = Some(self.last());
         }
     }
 }

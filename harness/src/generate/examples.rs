@@ -2,9 +2,14 @@
 //!
 //! An entry begins with `- name: CRATE` and ends with `value: |`, below which the filter's own configuration is written by hand. What is between
 //! follows from the filter's needs; only the names of environment variables (`environment_variables: …`, one line) are kept as they stand.
+//! The entry of a whole chain is called after the module that holds all filters, and needs what one of those that it lists does.
+
+use std::str::Lines;
 
 use anyhow::{Result, bail};
+use modelgate_kit::vm::CHAIN;
 
+use crate::artifacts::BUNDLE;
 use crate::suite;
 
 /// `text` with every entry of a filter of the suite as it should be.
@@ -19,12 +24,12 @@ pub fn entries(text: &str) -> Result<String> {
         let Some(name) = line.trim_start().strip_prefix("- name: ") else {
             continue;
         };
-        let Some(member) = suite::members()
+        let member = suite::members()
             .into_iter()
-            .find(|member| member.krate == name)
-        else {
+            .find(|member| member.krate == name);
+        if member.is_none() && name != BUNDLE {
             continue;
-        };
+        }
         let mut environment = None;
         loop {
             match lines.next() {
@@ -37,7 +42,11 @@ pub fn entries(text: &str) -> Result<String> {
             }
         }
         let indent = line.len().saturating_sub(line.trim_start().len());
-        let module = member.filter.name;
+        let module = member.map_or(BUNDLE, |member| member.filter.name);
+        let holds_headers = match member {
+            Some(member) => member.filter.needs.buffers_request,
+            None => suite::chain_needs_stop_iteration(&below(lines.clone(), indent)),
+        };
         let mut write = |depth: usize, text: &str| {
             push(&mut made, indent.saturating_add(depth), text);
         };
@@ -48,8 +57,11 @@ pub fn entries(text: &str) -> Result<String> {
         );
         write(4, "config:");
         write(6, &format!("name: {module}"));
+        if member.is_none() {
+            write(6, &format!("root_id: {CHAIN}"));
+        }
         write(6, "failure_policy: FAIL_RELOAD");
-        if member.filter.needs.buffers_request {
+        if holds_headers {
             write(6, "allow_on_headers_stop_iteration: true");
         }
         write(6, "vm_config:");
@@ -70,6 +82,15 @@ pub fn entries(text: &str) -> Result<String> {
         write(8, "value: |");
     }
     Ok(made)
+}
+
+/// The lines that stand further in than an entry.
+fn below(lines: Lines<'_>, indent: usize) -> String {
+    let within = |line: &&str| {
+        let text = line.trim_start();
+        text.is_empty() || line.len().saturating_sub(text.len()) > indent
+    };
+    lines.take_while(within).collect::<Vec<_>>().join("\n")
 }
 
 fn push(text: &mut String, indent: usize, line: &str) {
@@ -112,5 +133,25 @@ a: 1
         assert_eq!(entries(&made).unwrap(), made);
         let endless = bent.replace("value: |", "value: {}");
         assert!(entries(&endless).is_err());
+    }
+
+    #[test]
+    fn a_chain_in_one_entry_needs_what_its_filters_need() {
+        let entry = |filters: &str| {
+            format!(
+                "- name: modelgate\n  value: |\n    {{ \"filters\": [\n\n    {filters} ] }}\n# Next.\n- name: other\n"
+            )
+        };
+        let holds = "allow_on_headers_stop_iteration: true";
+        let made = entries(&entry("{ \"filter\": \"aws_sigv4\" }")).unwrap();
+        assert!(
+            made.contains(&format!("      name: modelgate\n      root_id: chain\n      failure_policy: FAIL_RELOAD\n      {holds}\n")),
+            "{made}"
+        );
+        assert!(made.contains("/modelgate.wasm } }\n"), "{made}");
+        assert!(made.ends_with("\"aws_sigv4\" } ] }\n# Next.\n- name: other\n"));
+        assert_eq!(entries(&made).unwrap(), made);
+        let made = entries(&entry("{ \"filter\": \"key_auth\" }")).unwrap();
+        assert!(!made.contains(holds), "{made}");
     }
 }

@@ -62,7 +62,10 @@ impl GuestCode for NativeCode {
             .map(|(group, _)| group)
             .collect();
         Ok(Box::new(NativeGuest {
-            vm: Vm::new(adapter, &self.0),
+            vm: match self.0.as_slice() {
+                [_] => Vm::new(adapter, &self.0),
+                several => Vm::with_chains(adapter, several),
+            },
             exports,
         }))
     }

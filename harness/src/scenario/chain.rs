@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
+use modelgate_kit::vm::CHAIN;
+
 use super::upstream::Cluster;
 use super::{UPSTREAM, traffic};
-use crate::artifacts::{FILTERS, GUESTS, file_name};
+use crate::artifacts::{BUNDLE, GUESTS, file_name, modules};
 use crate::yaml::read::{At, Fields};
 
 /// One filter of the chain.
@@ -34,7 +36,7 @@ pub struct ChainEntry {
 /// The code of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wasm {
-    /// A filter of the suite, by name (`jwt-auth`).
+    /// A module of the suite: a filter's (`jwt-auth`), or the one that holds all of them (`modelgate`).
     Suite(String),
     /// The harness's guests (`harness/guests`), of which `root_id` chooses one.
     Guests,
@@ -186,11 +188,25 @@ pub(super) fn read_env(at: &At<'_>) -> BTreeMap<String, String> {
 }
 
 impl ChainEntry {
-    /// The filter of the suite that it is, if it is one.
+    /// The module of the suite that it runs, if it is one.
     pub fn suite(&self) -> Option<&str> {
         match &self.wasm {
             Wasm::Suite(name) => Some(name),
             Wasm::Guests | Wasm::File(_) => None,
+        }
+    }
+
+    /// A chain of filters in one entry, from the module that holds them all.
+    pub(crate) fn bundled(krate: &str, config: Config, failure_policy: FailurePolicy) -> Self {
+        Self {
+            name: krate.to_owned(),
+            wasm: Wasm::Suite(krate.to_owned()),
+            config,
+            root_id: CHAIN.to_owned(),
+            vm_id: krate.to_owned(),
+            stop_iteration: None,
+            failure_policy,
+            disabled: false,
         }
     }
 
@@ -211,11 +227,11 @@ impl ChainEntry {
         let code = match wasm {
             Some(path) if path == GUESTS => Wasm::Guests,
             Some(path) => Wasm::File(path.into()),
-            None if FILTERS.contains(&filter.as_str()) => Wasm::Suite(filter.clone()),
+            None if modules().contains(&filter.as_str()) => Wasm::Suite(filter.clone()),
             None => {
                 return config.refuse(format!(
                     "no filter of the suite ({}); for another give `wasm: path/to/file.wasm`, or `wasm: guests` for one of harness/guests",
-                    FILTERS.join(", ")
+                    modules().join(", ")
                 ));
             }
         };
@@ -224,11 +240,16 @@ impl ChainEntry {
             Wasm::Suite(name) => name.replace('-', "_"),
             Wasm::Guests | Wasm::File(_) => filter.clone(),
         };
+        let code_is_bundle = code == Wasm::Suite(BUNDLE.to_owned());
         let mut entry = Self {
             name: alias.unwrap_or_else(|| filter.clone()),
             wasm: code,
             config: read_config(config, as_struct),
-            root_id: id.clone(),
+            root_id: if code_is_bundle {
+                CHAIN.to_owned()
+            } else {
+                id.clone()
+            },
             vm_id: id,
             stop_iteration: None,
             failure_policy: FailurePolicy::default(),

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value as Json;
 
 use super::AccessLine;
+use crate::artifacts::{file_name, modules};
 use crate::engine::simulated::module;
 use crate::live::bootstrap::{Bootstrap, Filter};
 use crate::live::{Live, Settings};
@@ -121,16 +122,17 @@ impl Embedded {
     }
 }
 
-/// The code of a filter: that of the suite's filter with the module's name, or the module.
+/// The code of an entry: that of the suite's filters in the module of this name, or the module.
 fn code(filter: &Filter, native: bool) -> Result<Rc<dyn GuestCode>> {
     if !native {
         return module(&filter.file);
     }
     let name = filter.file.file_name().and_then(|name| name.to_str());
-    let member = name
-        .and_then(suite::member)
-        .with_context(|| format!("{}: no filter of the suite", filter.file.display()))?;
-    Ok(NativeCode::filter(member.filter))
+    let krate = modules()
+        .into_iter()
+        .find(|krate| Some(file_name(krate).as_str()) == name)
+        .with_context(|| format!("{}: no module of the suite", filter.file.display()))?;
+    Ok(NativeCode::bundle(suite::filters_in(krate)))
 }
 
 impl<T> Log<T> {

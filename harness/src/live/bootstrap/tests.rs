@@ -82,6 +82,33 @@ fn a_configuration_is_read_whole() {
 }
 
 #[test]
+fn the_module_of_all_filters_is_served_by_its_root_id() {
+    let entry = |root_id: &str, configuration: &str| {
+        CONFIG
+            .replace("key_auth.wasm", "modelgate.wasm")
+            .replace(
+                "failure_policy: FAIL_RELOAD",
+                &format!("failure_policy: FAIL_RELOAD\n                root_id: {root_id}"),
+            )
+            .replace("{\"keys\": []}", configuration)
+    };
+    let code = || NativeCode::bundle(suite::filters_in("modelgate"));
+    let starts = |text: &str| {
+        let bootstrap = read(text).unwrap();
+        let spec = bootstrap.filters[0].spec(code(), |_| None);
+        let builder = bootstrap.configure(crate::proxy::Gateway::builder());
+        builder.filter(spec).build().is_ok()
+    };
+    let keys = r#"{"keys": [ {"id": "a", "digest": "sha256:0000000000000000000000000000000000000000000000000000000000000000", "consumer": "a"} ]}"#;
+    let chain = format!(r#"{{"filters": [ {{"filter": "key_auth", "config": {keys}}} ]}}"#);
+    assert!(starts(&entry("key_auth", keys)));
+    assert!(starts(&entry("chain", &chain)));
+    assert!(!starts(&entry("chain", keys)));
+    assert!(!starts(&entry("key_auth", &chain)));
+    assert!(!starts(&entry("other", keys)));
+}
+
+#[test]
 fn what_is_not_served_is_refused_with_its_path() {
     for (from, to, complaint) in [
         (
