@@ -65,8 +65,6 @@ pub(super) trait Launcher {
 
     /// The path that Envoy is to open for a file of this machine.
     fn path(&self, name: &str, file: &std::path::Path) -> Result<String>;
-    /// Port numbers to write into the bootstrap; 0 = any.
-    fn ports(&self) -> Result<(u16, u16)>;
     /// Starts it.
     fn launch(&self, launch: &Launch) -> Result<Self::Running>;
 }
@@ -83,10 +81,8 @@ pub(super) fn run(
         .build()?;
     let seen = runtime.block_on(async {
         let servers = Servers::start(scenario).await?;
-        let (listener_port, admin_port) = launcher.ports()?;
+        // Its own ports, 0, are any free ones: it says which.
         let mut places = Places {
-            listener_port,
-            admin_port,
             clusters: servers.ports(),
             ..Places::default()
         };

@@ -70,10 +70,6 @@ impl Launcher for Processes<'_> {
             .to_owned())
     }
 
-    fn ports(&self) -> Result<(u16, u16)> {
-        Ok((0, 0))
-    }
-
     fn launch(&self, launch: &Launch) -> Result<Process> {
         Process::start(self.binary, &launch.config, launch.workers, &[])
     }

@@ -4,7 +4,6 @@
 //! public image can be named instead (`MODELGATE_ENVOY_IMAGE=envoyproxy/envoy:v1.40.0`). Containers share the host's network, so that
 //! Envoy reaches the servers of this process on loopback; a Docker engine on another machine cannot be used.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -159,21 +158,7 @@ impl Launcher for Containers<'_> {
         Ok(format!("/etc/envoy/{name}.wasm"))
     }
 
-    fn ports(&self) -> Result<(u16, u16)> {
-        // Both at once, so that they differ; free until Envoy takes them, a moment later.
-        let (listener, admin) = (
-            TcpListener::bind("127.0.0.1:0")?,
-            TcpListener::bind("127.0.0.1:0")?,
-        );
-        Ok((listener.local_addr()?.port(), admin.local_addr()?.port()))
-    }
-
     fn launch(&self, launch: &Launch) -> Result<Started> {
-        let admin = launch
-            .config
-            .pointer("/admin/address/socket_address/port_value")
-            .and_then(serde_json::Value::as_u64);
-        let admin = u16::try_from(admin.context("a bootstrap without an admin port")?)?;
         let (name, tag) = self.image;
         let image = GenericImage::new(name.clone(), tag.clone()).with_entrypoint(BINARY);
         let workers = launch.workers.to_string();
@@ -197,7 +182,7 @@ impl Launcher for Containers<'_> {
         let container = apart(|| Ok(request.start()?)).context("cannot start a container")?;
         Ok(Started {
             container: Some(container),
-            admin,
+            admin: None,
         })
     }
 }
@@ -205,7 +190,8 @@ impl Launcher for Containers<'_> {
 /// A started container; removed when dropped.
 struct Started {
     container: Option<Container<GenericImage>>,
-    admin: u16,
+    /// Where its admin interface listens, once it has said so.
+    admin: Option<u16>,
 }
 
 impl Started {
@@ -218,9 +204,21 @@ impl Started {
     }
 }
 
+/// The port of the admin interface, from Envoy's log (`source/server/admin/admin.cc`: "admin address: 127.0.0.1:PORT").
+fn announced_admin(log: &str) -> Option<u16> {
+    let address = log
+        .lines()
+        .find_map(|line| line.split_once("] admin address: "))?
+        .1;
+    address.trim().rsplit_once(':')?.1.parse().ok()
+}
+
 impl Running for Started {
     fn admin_port(&mut self) -> Option<u16> {
-        Some(self.admin)
+        if self.admin.is_none() {
+            self.admin = self.log().ok().and_then(|log| announced_admin(&log));
+        }
+        self.admin
     }
 
     fn log(&mut self) -> Result<String> {
@@ -242,5 +240,18 @@ impl Drop for Started {
             // An error here leaves a container behind, which is not the scenario's matter.
             drop(apart(|| Ok(container.rm()?)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_admin_interface_is_where_the_log_says() {
+        let log = "[2026-11-22 00:14:07.1][1][info][main] [source/server/server.cc:1] initializing\n\
+                   [2026-11-22 00:14:07.3][1][info][admin] [source/server/admin/admin.cc:66] admin address: 127.0.0.1:37683\n";
+        assert_eq!(announced_admin(log), Some(37_683));
+        assert_eq!(announced_admin("[1][info][main] initializing\n"), None);
     }
 }
