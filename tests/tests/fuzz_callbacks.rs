@@ -142,10 +142,8 @@ mod modules {
 
     /// The scenarios in a folder that can be repeated, with their paths.
     fn repeatable(folder: &str) -> Vec<(PathBuf, ScenarioFile)> {
-        let Ok(entries) = std::fs::read_dir(workspace().root.join(folder)) else {
-            return Vec::new();
-        };
-        let mut paths: Vec<PathBuf> = entries
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(workspace().root.join(folder))
+            .expect("scenarios")
             .map(|entry| entry.expect("a file").path())
             .filter(|path| {
                 path.extension()
@@ -191,10 +189,7 @@ mod modules {
             .iter()
             .map(|member| format!("plugins/{}/scenarios", member.krate));
         plugins
-            .chain([
-                format!("plugins/{BUNDLE}/scenarios"),
-                "tests/scenarios".to_owned(),
-            ])
+            .chain(["tests/scenarios".to_owned()])
             .flat_map(|folder| repeatable(&folder))
             .filter_map(|(path, _)| in_one_entry(world(&path, Promise::Nothing)))
             .collect()
