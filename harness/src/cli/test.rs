@@ -52,7 +52,7 @@ const STEPS: [Step; 5] = [
 const TESTS_AT_A_TIME: &str = "4";
 
 /// Where random tests take their seeds from. Under `CI=true` these are fixed, so that a change fails for faults of its own; elsewhere each run
-/// draws new ones, and prints them with what it finds.
+/// draws new ones, and a finding says how to repeat it.
 const SEEDS: [&str; 2] = ["PROPTEST_RNG_SEED", "MODELGATE_FUZZ_SEED"];
 
 #[derive(Default)]
