@@ -261,6 +261,17 @@ impl Scenario {
             .fold(0, |sum, step| sum.saturating_add(step.copies()))
     }
 
+    /// When the last requests before a step start: a step that changes the servers waits for these to be over, or, where they have a time
+    /// of their own, for that time.
+    pub fn sent_before(&self, step: usize) -> Option<&Start> {
+        let before = self.steps.get(..step).unwrap_or_default();
+        before
+            .iter()
+            .rev()
+            .find_map(Step::traffic)
+            .map(|traffic| &traffic.start)
+    }
+
     /// The names of all facts that somebody expects to read.
     pub fn facts(&self) -> Vec<&str> {
         let everywhere = self

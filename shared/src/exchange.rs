@@ -301,7 +301,8 @@ impl Exchange {
     }
 
     /// Suspends until the background task gives the signal, at most until `deadline_ns` (wall clock, looked at on each tick).
-    /// `true` when it was given. The message is held meanwhile.
+    /// `true` when it was given. The message is held meanwhile. Where another exchange's callback gave the signal, this exchange goes on
+    /// in a tick of its own right after it; so a filter that waits here needs ticks (`Needs::tick_ms`).
     pub async fn signalled(&self, signal: &Signal, deadline_ns: u64) -> bool {
         let seen = signal.generation();
         let side = self.side();

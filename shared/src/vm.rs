@@ -194,10 +194,11 @@ impl Vm {
 
     /// Time passes: background tasks go on, and exchanges whose waiting time is over.
     pub fn tick(&mut self, context: u32) {
-        if let Some(entry) = self.roots.get(&context) {
+        if let Some(entry) = self.roots.get_mut(&context) {
             entry.tell(&*self.host);
+            entry.slow_down(&*self.host);
         }
-        self.poll_background(context);
+        self.poll_background(context, None);
         for due in self.hub.take_due(self.host.now_ns()) {
             self.wake(due);
         }
@@ -215,7 +216,7 @@ impl Vm {
         }
         // The background task may wake this very exchange: then it is this callback's action that lets it go, not a resume.
         stream.enter(Some(side));
-        self.after_stream(context);
+        self.after_stream(context, Some(context));
         let Some(stream) = self.streams.get_mut(&context) else {
             return Action::Pause;
         };
@@ -234,10 +235,10 @@ impl Vm {
         let Place { context, link } = awaited.place;
         if let Some(entry) = self.roots.get_mut(&context) {
             entry.answered(number, answer);
-            self.poll_background(context);
+            self.poll_background(context, None);
         } else if let Some(stream) = self.streams.get_mut(&context) {
             stream.answered(link, number, answer);
-            self.after_stream(context);
+            self.after_stream(context, None);
         }
     }
 
@@ -246,7 +247,7 @@ impl Vm {
         if let Some(stream) = self.streams.get_mut(&context) {
             stream.end();
         }
-        self.after_stream(context);
+        self.after_stream(context, Some(context));
     }
 
     /// A context is gone.
@@ -258,8 +259,8 @@ impl Vm {
         }
     }
 
-    /// Background tasks that the exchange has nudged go on at once.
-    fn after_stream(&mut self, context: u32) {
+    /// Background tasks that the exchange has nudged go on at once; what they wake, only as far as [`Vm::wake_all`] may.
+    fn after_stream(&mut self, context: u32, inside: Option<u32>) {
         let nudges = self.hub.take_nudges();
         if nudges.is_empty() {
             return;
@@ -269,25 +270,46 @@ impl Vm {
                 entry.nudge(root.link);
             }
             if self.host.focus(root.context).is_ok() {
-                self.poll_background(root.context);
+                self.poll_background(root.context, inside);
             }
         }
         let _ = self.host.focus(context);
     }
 
-    fn poll_background(&mut self, context: u32) {
+    fn poll_background(&mut self, context: u32, inside: Option<u32>) {
         let Some(entry) = self.roots.get_mut(&context) else {
             return;
         };
         entry.poll();
-        let wakes = self.hub.take_wakes();
-        let woken = !wakes.is_empty();
-        for place in wakes {
+        let left = self.wake_all(context, inside);
+        if left && let Some(entry) = self.roots.get_mut(&context) {
+            entry.hurry(&*self.host);
+        }
+    }
+
+    /// Wakes the exchanges that are to be woken. `inside` is the exchange whose callback is running: then no other one is touched.
+    ///
+    /// A reply that is sent for one exchange inside the callback of another stops both: Envoy's host notes it in a flag of the whole
+    /// VM and takes it for the running callback's (proxy-wasm-cpp-host, exports.cc, `send_local_response` calls
+    /// `stopNextIteration`; context.cc, `convertVmCallResultToFilter…Status`). Nobody would let the other one go again. In a
+    /// chain an exchange that goes on may be refused by a later filter as well, so others are not resumed either. They are left for
+    /// a tick, for the answer to a callout, or for their own next callback. Whether any is left.
+    fn wake_all(&mut self, root: u32, inside: Option<u32>) -> bool {
+        let (now, later): (Vec<Place>, Vec<Place>) = self
+            .hub
+            .take_wakes()
+            .into_iter()
+            .partition(|place| inside.is_none_or(|context| context == place.context));
+        let woken = !now.is_empty();
+        for place in now {
             self.wake(place);
         }
         if woken {
-            let _ = self.host.focus(context);
+            let _ = self.host.focus(root);
         }
+        let left = !later.is_empty();
+        self.hub.wake_later(later);
+        left
     }
 
     /// Polls an exchange outside a callback of its own.

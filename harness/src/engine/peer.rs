@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Exchange, Received, patience};
-use crate::scenario::{Scenario, Step, Traffic};
+use crate::scenario::{Scenario, Start, Step, Traffic};
 
 pub(super) use client::fetch;
 use server::Server;
@@ -82,6 +82,13 @@ impl Servers {
         for (index, step) in scenario.steps.iter().enumerate() {
             let traffic = match step {
                 Step::Rescript(clusters) => {
+                    match scenario.sent_before(index) {
+                        Some(Start { at_ms: None, .. }) => join_all(&mut running).await?,
+                        Some(Start {
+                            at_ms: Some(ms), ..
+                        }) => sleep_until(began + Duration::from_millis(*ms)).await,
+                        None => {}
+                    }
                     for (name, cluster) in clusters {
                         if let Some(server) = self.servers.get(name) {
                             server.rescript(cluster.clone());

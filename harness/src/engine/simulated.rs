@@ -24,7 +24,8 @@ use crate::proxy::{
 use crate::scenario::EngineKind;
 use crate::scenario::chain::{FailurePolicy, PathMatch, Switches};
 use crate::scenario::{
-    Body, ChainEntry, Config, EngineName, Request, Scenario, Step, Traffic, VirtualHost, Wasm,
+    Body, ChainEntry, Config, EngineName, Request, Scenario, Start, Step, Traffic, VirtualHost,
+    Wasm,
 };
 use crate::suite;
 use servers::Servers;
@@ -211,6 +212,9 @@ impl Play<'_> {
         for (index, step) in self.scenario.steps.iter().enumerate() {
             let traffic = match step {
                 Step::Rescript(clusters) => {
+                    if let Some(Start { at_ms: None, .. }) = self.scenario.sent_before(index) {
+                        self.finish();
+                    }
                     self.servers.rescript(clusters);
                     continue;
                 }

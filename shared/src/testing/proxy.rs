@@ -138,6 +138,7 @@ pub struct Proxy {
     always: Cell<Option<u64>>,
     unreachable: RefCell<Vec<String>>,
     foreign: Cell<usize>,
+    tick_ms: Cell<u32>,
 }
 
 impl Proxy {
@@ -195,6 +196,11 @@ impl Proxy {
     /// From now on, this is every random number.
     pub fn always_draw(&self, number: u64) {
         self.always.set(Some(number));
+    }
+
+    /// Period of the tick in milliseconds, as it was set last.
+    pub fn tick_ms(&self) -> u32 {
+        self.tick_ms.get()
     }
 
     /// How many of the host's own functions were called; it has none.
@@ -524,7 +530,8 @@ impl Host for Proxy {
         Err(Status::NotFound)
     }
 
-    fn set_tick(&self, _: u32) -> Result<(), Status> {
+    fn set_tick(&self, period_ms: u32) -> Result<(), Status> {
+        self.tick_ms.set(period_ms);
         Ok(())
     }
 

@@ -80,6 +80,9 @@ impl Hub {
         self.deadlines
             .borrow_mut()
             .retain(|(_, place)| place.context != context);
+        self.wakes
+            .borrow_mut()
+            .retain(|place| place.context != context);
     }
 
     pub(crate) fn nudge(&self, root: Place) {
@@ -107,6 +110,11 @@ impl Hub {
     /// The exchanges to be woken now.
     pub(crate) fn take_wakes(&self) -> Vec<Place> {
         self.wakes.take()
+    }
+
+    /// Exchanges that cannot be woken in the callback that is running.
+    pub(crate) fn wake_later(&self, mut places: Vec<Place>) {
+        self.wakes.borrow_mut().append(&mut places);
     }
 
     /// The exchanges whose time has come.

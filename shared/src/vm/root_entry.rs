@@ -23,6 +23,9 @@ pub const CHAIN: &str = "chain";
 /// A chain tells the proxy at least this often what its filters have counted, in milliseconds.
 const TELL_MS: u32 = 1_000;
 
+/// How soon a tick comes that was asked for inside the callback of an exchange, in milliseconds: as soon as the proxy can.
+const HURRY_MS: u32 = 1;
+
 /// What a root context is to be.
 pub(super) enum Which {
     One(Registration),
@@ -127,6 +130,10 @@ pub(super) struct RootEntry {
     /// The facts of a chain are written to the filter state.
     facts_shown: bool,
     tasks: Vec<Task>,
+    /// Period of the tick in milliseconds; 0 for none.
+    tick_ms: u32,
+    /// The next tick comes sooner.
+    hurried: bool,
 }
 
 impl RootEntry {
@@ -142,6 +149,8 @@ impl RootEntry {
             names: Rc::default(),
             facts_shown: false,
             tasks: Vec::new(),
+            tick_ms: 0,
+            hurried: false,
         }
     }
 
@@ -202,7 +211,26 @@ impl RootEntry {
             .iter()
             .map(|link| link.registration.needs.tick_ms);
         let ticks = ticks.filter(|tick| *tick > 0);
-        Ok(ticks.chain(self.chains.map(|_| TELL_MS)).min().unwrap_or(0))
+        self.tick_ms = ticks.chain(self.chains.map(|_| TELL_MS)).min().unwrap_or(0);
+        self.hurried = false;
+        Ok(self.tick_ms)
+    }
+
+    /// Exchanges are to be woken that must not be touched in the callback that is running: asks for a tick at once. Without one they
+    /// wait for the regular tick, which is as long as they would have waited without that callback. A filter without ticks has
+    /// none to wait for its background (see [`crate::exchange::Exchange::signalled`]).
+    pub fn hurry(&mut self, host: &dyn Host) {
+        if self.tick_ms > 0 && !self.hurried {
+            self.hurried = host.set_tick(HURRY_MS).is_ok();
+        }
+    }
+
+    /// The tick has come: the period is the configured one again.
+    pub fn slow_down(&mut self, host: &dyn Host) {
+        if self.hurried {
+            // Where it is not taken, ticks go on coming too often, and the next one tries again.
+            self.hurried = host.set_tick(self.tick_ms).is_err();
+        }
     }
 
     /// An exchange begins.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 mod chain;
+mod waking;
 
 use super::{Part, Vm};
 use crate::call::Call;

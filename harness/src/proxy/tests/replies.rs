@@ -204,3 +204,151 @@ fn request_headers_are_out_of_reach_once_they_have_gone_and_back_when_all_is_ove
     gateway.exchange(post());
     assert_eq!(gateway.timeline().traps().collect::<Vec<_>>(), []);
 }
+
+/// proxy-wasm-cpp-host, exports.cc: `send_local_response` calls `wasm()->stopNextIteration(true)`, whatever context it is for;
+/// context.cc: `convertVmCallResultToFilter…Status` looks at it for the callback that is running, and `~DeferAfterCallActions` resets it.
+#[test]
+fn a_reply_for_another_exchange_stops_the_one_whose_callback_is_running() {
+    // Holds the first request. The callback of the second that `when` names answers the first, and lets the second go on.
+    let answering = |when: fn(Callback) -> bool| {
+        let first = RefCell::new(None);
+        spec("answering", move |host, context, callback| {
+            if let Callback::RequestHeaders { .. } = callback
+                && first.borrow().is_none()
+            {
+                *first.borrow_mut() = Some(context);
+                return Some(PAUSE);
+            }
+            let waiting = *first.borrow();
+            if let Some(waiting) = waiting
+                && waiting != 0
+                && waiting != context
+                && when(callback)
+            {
+                host.set_effective_context(waiting).unwrap();
+                host.reply(401, b"", b"", Headers::new(), u32::MAX).unwrap();
+                // Answered once.
+                *first.borrow_mut() = Some(0);
+            }
+            passing(callback)
+        })
+    };
+    type When = fn(Callback) -> bool;
+    // What becomes of the second exchange: its status, the body that its upstream got, and whether it comes to an end.
+    type Case = (&'static str, When, Option<u16>, Option<&'static str>, bool);
+    let cases: [Case; 7] = [
+        (
+            "request headers",
+            |c| matches!(c, Callback::RequestHeaders { .. }),
+            None,
+            None,
+            false,
+        ),
+        // What was shown is dropped; the next piece goes on.
+        (
+            "request body",
+            |c| matches!(c, Callback::RequestBody { .. }),
+            Some(200),
+            Some("de"),
+            true,
+        ),
+        (
+            "request trailers",
+            |c| matches!(c, Callback::RequestTrailers { .. }),
+            None,
+            Some("abcde"),
+            false,
+        ),
+        (
+            "response headers",
+            |c| matches!(c, Callback::ResponseHeaders { .. }),
+            None,
+            Some("abcde"),
+            false,
+        ),
+        // As with the request: the end comes as a piece of its own.
+        (
+            "response body",
+            |c| matches!(c, Callback::ResponseBody { .. }),
+            Some(200),
+            Some("abcde"),
+            true,
+        ),
+        // Nothing is made of what these return.
+        (
+            "log",
+            |c| matches!(c, Callback::Log),
+            Some(200),
+            Some("abcde"),
+            true,
+        ),
+        (
+            "delete",
+            |c| matches!(c, Callback::Delete),
+            Some(200),
+            Some("abcde"),
+            true,
+        ),
+    ];
+    for (name, when, status, body, over) in cases {
+        let mut gateway = Gateway::builder()
+            .network(network(&[]))
+            .filter(answering(when))
+            .build()
+            .unwrap();
+        let first = gateway.submit(Request::get("/"));
+        let second = gateway.submit(post().trailer("x-sum", "1"));
+        gateway.advance(Duration::from_secs(1));
+        assert_eq!(gateway.outcome(first).status(), Some(401), "{name}");
+        let outcome = gateway.outcome(second);
+        if name == "response body" {
+            assert_eq!(outcome.client.text(), "", "what was shown is dropped");
+        }
+        let sent = outcome.upstream.as_ref();
+        let sent = sent.map(|sent| String::from_utf8_lossy(&sent.body).into_owned());
+        assert_eq!(
+            (outcome.status(), sent.as_deref(), outcome.over),
+            (status, body, over),
+            "{name}: it returned Continue"
+        );
+        // The flag does not outlive the callback.
+        let third = gateway.submit(Request::get("/"));
+        gateway.advance(Duration::from_secs(1));
+        assert_eq!(gateway.outcome(third).status(), Some(200), "{name}");
+    }
+}
+
+#[test]
+fn a_reply_in_a_tick_stops_nobody() {
+    let first = RefCell::new(None);
+    let answering = spec("answering", move |host, context, callback| {
+        match callback {
+            Callback::Configure { .. } => host.set_tick_period(100).unwrap(),
+            Callback::RequestHeaders { .. } if first.borrow().is_none() => {
+                *first.borrow_mut() = Some(context);
+                return Some(PAUSE);
+            }
+            Callback::Tick => {
+                let waiting = *first.borrow();
+                // The main thread ticks too, and knows nothing of it.
+                if let Some(waiting) = waiting
+                    && host.set_effective_context(waiting).is_ok()
+                {
+                    host.reply(401, b"", b"", Headers::new(), u32::MAX).unwrap();
+                    *first.borrow_mut() = Some(0);
+                }
+            }
+            _ => {}
+        }
+        passing(callback)
+    });
+    let mut gateway = Gateway::builder()
+        .network(network(&[]))
+        .filter(answering)
+        .build()
+        .unwrap();
+    let first = gateway.submit(Request::get("/"));
+    gateway.advance(Duration::from_secs(1));
+    assert_eq!(gateway.outcome(first).status(), Some(401));
+    assert_eq!(gateway.exchange(Request::get("/")).status(), Some(200));
+}
