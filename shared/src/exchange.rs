@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     /// What the filters of a fused chain hand on to each other.
     pub facts: Option<Rc<Remembered>>,
     pub wait: Cell<Wait>,
+    /// What the other half of the work waits for, see [`Exchange::side_by_side`].
+    pub beside: Cell<Wait>,
     pub replied: Cell<Replied>,
     pub ended: Cell<bool>,
     pub response_seen: Cell<bool>,
@@ -61,6 +64,7 @@ impl Exchange {
             root,
             facts,
             wait: Cell::new(Wait::Nothing),
+            beside: Cell::new(Wait::Nothing),
             replied: Cell::new(Replied::No),
             ended: Cell::new(false),
             response_seen: Cell::new(false),
@@ -324,6 +328,49 @@ impl Exchange {
     /// Wakes the filter's background task before its sleep is over.
     pub fn nudge_background(&self) {
         self.0.hub.nudge(self.0.root);
+    }
+
+    /// Does two things side by side, such as what is to be done with the request and with the answer: an answer may begin, and even
+    /// end, before the request is whole (RFC 9112 section 9.5). What either of them holds is held. Ends with both, or with the first refusal.
+    ///
+    /// # Errors
+    /// The first error of either.
+    pub async fn side_by_side<E>(
+        &self,
+        first: impl Future<Output = Result<(), E>>,
+        second: impl Future<Output = Result<(), E>>,
+    ) -> Result<(), E> {
+        let (mut first, mut second) = (pin!(first), pin!(second));
+        let (mut first_done, mut second_done) = (false, false);
+        poll_fn(|context| {
+            self.0.beside.set(Wait::Nothing);
+            self.0.wait.set(Wait::Nothing);
+            if !first_done {
+                first_done = first.as_mut().poll(context)?.is_ready();
+            }
+            let first_wait = self.0.wait.replace(Wait::Nothing);
+            if !second_done {
+                second_done = second.as_mut().poll(context)?.is_ready();
+            }
+            self.0.beside.set(first_wait);
+            if first_done && second_done {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Whether anything is awaited.
+    pub(crate) fn waits(&self) -> bool {
+        self.0.wait.get() != Wait::Nothing || self.0.beside.get() != Wait::Nothing
+    }
+
+    /// Nothing is awaited any more.
+    pub(crate) fn stop_waiting(&self) {
+        self.0.wait.set(Wait::Nothing);
+        self.0.beside.set(Wait::Nothing);
     }
 
     fn side(&self) -> Side {

@@ -25,6 +25,16 @@ pub enum Wait {
     End,
 }
 
+impl Wait {
+    fn holds(self, side: Side, headers: bool) -> bool {
+        match self {
+            Wait::Answer(held) | Wait::Body(held) => held == side,
+            Wait::BodyAlone(held) => held == side && !headers,
+            Wait::Nothing | Wait::Chunk(_) | Wait::Response | Wait::End => false,
+        }
+    }
+}
+
 /// What the proxy is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -47,18 +57,15 @@ pub enum Replied {
     Untaken,
 }
 
-/// The action for a callback on `side`; `headers` says that it is the one for headers.
-pub fn verdict(side: Side, headers: bool, wait: Wait, replied: Replied) -> Action {
+/// The action for a callback on `side`; `headers` says that it is the one for headers. What any of the `waits` holds is held.
+pub fn verdict(side: Side, headers: bool, waits: [Wait; 2], replied: Replied) -> Action {
     match (replied, side) {
         // The message that was answered goes nowhere, whatever else of it arrives.
         (Replied::Now | Replied::Untaken, _) | (Replied::Before, Side::Request) => Action::Pause,
         // Our own reply on its way to the client: holding it would hang the client.
         (Replied::Before, Side::Response) => Action::Continue,
-        (Replied::No, _) => match wait {
-            Wait::Answer(held) | Wait::Body(held) if held == side => Action::Pause,
-            Wait::BodyAlone(held) if held == side && !headers => Action::Pause,
-            _ => Action::Continue,
-        },
+        (Replied::No, _) if waits.iter().any(|wait| wait.holds(side, headers)) => Action::Pause,
+        (Replied::No, _) => Action::Continue,
     }
 }
 
@@ -72,7 +79,7 @@ mod tests {
             verdict(
                 Side::Request,
                 false,
-                Wait::Answer(Side::Request),
+                [Wait::Answer(Side::Request), Wait::Nothing],
                 Replied::No
             ),
             Action::Pause
@@ -81,7 +88,7 @@ mod tests {
             verdict(
                 Side::Response,
                 false,
-                Wait::Answer(Side::Request),
+                [Wait::Answer(Side::Request), Wait::Nothing],
                 Replied::No
             ),
             Action::Continue
@@ -97,15 +104,20 @@ mod tests {
             Wait::End,
         ] {
             assert_eq!(
-                verdict(Side::Response, false, wait, Replied::Before),
+                verdict(
+                    Side::Response,
+                    false,
+                    [wait, Wait::Nothing],
+                    Replied::Before
+                ),
                 Action::Continue
             );
             assert_eq!(
-                verdict(Side::Request, false, wait, Replied::Before),
+                verdict(Side::Request, false, [wait, Wait::Nothing], Replied::Before),
                 Action::Pause
             );
             assert_eq!(
-                verdict(Side::Request, false, wait, Replied::Now),
+                verdict(Side::Request, false, [wait, Wait::Nothing], Replied::Now),
                 Action::Pause
             );
         }
@@ -116,7 +128,7 @@ mod tests {
         for side in [Side::Request, Side::Response] {
             for headers in [true, false] {
                 assert_eq!(
-                    verdict(side, headers, Wait::Nothing, Replied::Untaken),
+                    verdict(side, headers, [Wait::Nothing; 2], Replied::Untaken),
                     Action::Pause
                 );
             }
@@ -133,7 +145,10 @@ mod tests {
                 Wait::Response,
                 Wait::End,
             ] {
-                assert_eq!(verdict(side, false, wait, Replied::No), Action::Continue);
+                assert_eq!(
+                    verdict(side, false, [wait; 2], Replied::No),
+                    Action::Continue
+                );
             }
         }
     }
@@ -141,7 +156,7 @@ mod tests {
     #[test]
     fn a_body_alone_is_held_and_its_headers_are_not() {
         for (part_is_headers, action) in [(true, Action::Continue), (false, Action::Pause)] {
-            let wait = Wait::BodyAlone(Side::Response);
+            let wait = [Wait::BodyAlone(Side::Response), Wait::Nothing];
             assert_eq!(
                 verdict(Side::Response, part_is_headers, wait, Replied::No),
                 action
@@ -151,5 +166,26 @@ mod tests {
                 Action::Continue
             );
         }
+    }
+
+    #[test]
+    fn each_half_of_the_work_holds_its_own_side() {
+        let waits = [
+            Wait::BodyAlone(Side::Response),
+            Wait::BodyAlone(Side::Request),
+        ];
+        for side in [Side::Request, Side::Response] {
+            assert_eq!(verdict(side, false, waits, Replied::No), Action::Pause);
+            assert_eq!(verdict(side, true, waits, Replied::No), Action::Continue);
+        }
+        let waits = [Wait::Response, Wait::Body(Side::Request)];
+        assert_eq!(
+            verdict(Side::Request, false, waits, Replied::No),
+            Action::Pause
+        );
+        assert_eq!(
+            verdict(Side::Response, true, waits, Replied::No),
+            Action::Continue
+        );
     }
 }

@@ -17,6 +17,7 @@ pub mod mask;
 pub mod media;
 pub mod stream;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use modelgate_kit::body::BodyError;
@@ -60,22 +61,43 @@ impl Filter for PiiMask {
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
-        let mut counts = Masked::default();
+        let counts = RefCell::new(Masked::default());
         if plan.response.masks {
             // The answer must be readable.
             exchange.set_request_header("accept-encoding", "identity")?;
         }
-        if plan.request.masks {
-            mask_whole(&plan, &exchange, &REQUEST, &mut counts).await?;
-        }
-        if !plan.response.masks || exchange.forward().await == Forwarded::Gone {
-            return Ok(());
-        }
-        let answer = Answer::new(&plan, Media::of(&*exchange.response()?));
-        match answer {
-            Some(answer) => mask_stream(&plan, &exchange, answer, &mut counts).await,
-            None => mask_whole(&plan, &exchange, &RESPONSE, &mut counts).await,
-        }
+        // An answer may come before the request is whole: a client that lets its body wait must not get it unmasked.
+        exchange
+            .side_by_side(
+                mask_request(&plan, &exchange, &counts),
+                mask_answer(&plan, &exchange, &counts),
+            )
+            .await
+    }
+}
+
+async fn mask_request(
+    plan: &Plan,
+    exchange: &Exchange,
+    counts: &RefCell<Masked>,
+) -> Result<(), Reply> {
+    if plan.request.masks {
+        mask_whole(plan, exchange, &REQUEST, counts).await?;
+    }
+    Ok(())
+}
+
+async fn mask_answer(
+    plan: &Plan,
+    exchange: &Exchange,
+    counts: &RefCell<Masked>,
+) -> Result<(), Reply> {
+    if !plan.response.masks || exchange.forward().await == Forwarded::Gone {
+        return Ok(());
+    }
+    match Answer::new(plan, Media::of(&*exchange.response()?)) {
+        Some(answer) => mask_stream(plan, exchange, answer, counts).await,
+        None => mask_whole(plan, exchange, &RESPONSE, counts).await,
     }
 }
 
@@ -113,6 +135,8 @@ static RESPONSE: Terms = Terms {
 /// Why a whole body does not pass.
 enum Refusal {
     Reason(&'static Reason),
+    /// It shows in the body, whose headers have gone on.
+    Late(&'static Reason),
     Host(Status),
 }
 
@@ -127,7 +151,7 @@ async fn mask_whole(
     plan: &Plan,
     exchange: &Exchange,
     terms: &Terms,
-    counts: &mut Masked,
+    counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if exchange.complete(terms.side) {
         return Ok(());
@@ -136,14 +160,14 @@ async fn mask_whole(
     match result {
         Ok(()) => Ok(()),
         Err(Refusal::Host(status)) => Err(Reply::from(status)),
-        Err(Refusal::Reason(reason)) if terms.side == Side::Response && plan.hold == Hold::Body => {
+        Err(Refusal::Late(reason)) if terms.side == Side::Response => {
             // The client has the headers: what can still be kept from it is the body.
             refuse_late(exchange, reason);
             let error = serde_json::json!({ "error": { "type": "gateway_error", "code": reason.code, "message": reason.title } });
             exchange.replace_body(terms.side, error.to_string().into_bytes());
             drain(exchange, terms.side).await
         }
-        Err(Refusal::Reason(reason)) => Err(Reply::new(reason)),
+        Err(Refusal::Reason(reason) | Refusal::Late(reason)) => Err(Reply::new(reason)),
     }
 }
 
@@ -162,7 +186,7 @@ async fn whole(
     plan: &Plan,
     exchange: &Exchange,
     terms: &Terms,
-    counts: &mut Masked,
+    counts: &RefCell<Masked>,
 ) -> Result<(), Refusal> {
     let side = terms.side;
     let way = match side {
@@ -194,10 +218,18 @@ async fn whole(
             exchange.body_alone(side, way.max_body_bytes).await
         }
     };
+    let refusal = match plan.hold {
+        Hold::Headers => Refusal::Reason,
+        Hold::Body => Refusal::Late,
+    };
+    let refuse = |policy: Policy, reason| match policy {
+        Policy::Block => Err(refusal(reason)),
+        Policy::Allow => Ok(()),
+    };
     let body = match body {
         Ok(body) => body,
         Err(BodyError::TooLarge) => return refuse(way.on_oversize, terms.too_large),
-        Err(BodyError::Unreadable) => return Err(Refusal::Reason(&HOST_REFUSED)),
+        Err(BodyError::Unreadable) => return Err(refusal(&HOST_REFUSED)),
     };
     if body.is_empty() {
         return Ok(());
@@ -206,7 +238,7 @@ async fn whole(
     let masked = mask_body(media, &body, way, plan, &mut tally);
     count(exchange, way, side, &tally, &Tally::default(), counts)?;
     if tally.is_blocked() {
-        return Err(Refusal::Reason(terms.blocked));
+        return Err(refusal(terms.blocked));
     }
     match masked {
         Ok(None) => Ok(()),
@@ -250,7 +282,7 @@ async fn mask_stream(
     plan: &Plan,
     exchange: &Exchange,
     mut answer: Answer<'_>,
-    counts: &mut Masked,
+    counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if exchange.complete(Side::Response) {
         return Ok(());
@@ -306,11 +338,12 @@ fn count(
     side: Side,
     tally: &Tally,
     before: &Tally,
-    counts: &mut Masked,
+    counts: &RefCell<Masked>,
 ) -> Result<(), Status> {
     if tally == before {
         return Ok(());
     }
+    let mut counts = counts.borrow_mut();
     let of_side = match side {
         Side::Request => &mut counts.request,
         Side::Response => &mut counts.response,

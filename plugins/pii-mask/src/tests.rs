@@ -416,3 +416,28 @@ fn everything_that_is_wrong_with_a_configuration_is_said() {
     }
     assert!(!problems.contains("short\""), "{problems}");
 }
+
+#[test]
+fn an_answer_that_comes_before_the_request_is_whole_is_masked() {
+    let mut gate = open(r#"{"hold":"body"}"#);
+    let (context, action) = gate.begin(&post(&[]), false);
+    assert_eq!(action, Continue);
+    assert_eq!(gate.body(context, Side::Request, br#"{"a":"#, false), Pause);
+    let json = [(":status", "200"), ("content-type", "application/json")];
+    assert_eq!(gate.respond(context, &json, false), Continue);
+    assert_eq!(
+        gate.body(context, Side::Response, br#"["ann@exam"#, false),
+        Pause
+    );
+    // Each side goes on by itself.
+    assert_eq!(
+        gate.body(context, Side::Request, br#""bob@example.com"}"#, true),
+        Continue
+    );
+    assert_eq!(passed(&gate, context, Side::Request), r#"{"a":"[EMAIL]"}"#);
+    assert_eq!(
+        gate.body(context, Side::Response, br#"ple.com"]"#, true),
+        Continue
+    );
+    assert_eq!(passed(&gate, context, Side::Response), r#"["[EMAIL]"]"#);
+}

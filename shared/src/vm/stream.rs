@@ -162,7 +162,7 @@ impl Stream {
     /// The exchange is over.
     pub fn end(&mut self) {
         self.exchange.0.ended.set(true);
-        if !matches!(self.exchange.0.wait.get(), Wait::Nothing) {
+        if self.exchange.waits() {
             self.poll();
         }
         self.handling = None;
@@ -213,12 +213,12 @@ impl Stream {
         {
             Poll::Ready(done) => {
                 self.handling = None;
-                self.exchange.0.wait.set(Wait::Nothing);
+                self.exchange.stop_waiting();
                 if let Err(reply) = done {
                     self.refuse(&reply);
                 }
             }
-            Poll::Pending if self.exchange.0.wait.get() == Wait::Nothing => {
+            Poll::Pending if !self.exchange.waits() => {
                 self.handling = None;
                 self.refuse(&Reply::new(&FILTER_STALLED));
             }
@@ -252,7 +252,7 @@ impl Stream {
 
     /// Ends the exchange because the proxy did not do what the filter's verdict rests on.
     pub fn break_off(&mut self) {
-        self.exchange.0.wait.set(Wait::Nothing);
+        self.exchange.stop_waiting();
         self.handling = None;
         self.refuse(&Reply::new(&catalogue::kit::HOST_REFUSED));
     }
@@ -260,7 +260,8 @@ impl Stream {
     /// The action for a side after a step, with the step's writes handed over.
     fn settle(&mut self, side: Side, headers: bool) -> Action {
         let inner = &self.exchange.0;
-        let action = verdict(side, headers, inner.wait.get(), inner.replied.get());
+        let waits = [inner.wait.get(), inner.beside.get()];
+        let action = verdict(side, headers, waits, inner.replied.get());
         let pauses = action == Action::Pause;
         let body = match side {
             Side::Request => &inner.bodies[0],
@@ -278,7 +279,7 @@ impl Stream {
             Side::Request => self.held[0] = pauses,
             Side::Response => self.held[1] = pauses,
         }
-        let decided = !pauses && inner.wait.get() != Wait::BodyAlone(Side::Request);
+        let decided = !pauses && !waits.contains(&Wait::BodyAlone(Side::Request));
         if decided && side == Side::Request && !self.counted.replace(true) {
             self.counters.allowed.add(self.exchange.host(), 1);
         }
