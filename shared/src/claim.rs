@@ -3,8 +3,10 @@
 //! Used where claims are verified (`jose`) and where they are decided on (access rules, limits). It trusts its input: whether a
 //! claim may be believed is decided before.
 
+mod elsewhere;
 mod path;
 mod rule;
 
-pub use path::{ClaimPath, PathFault};
-pub use rule::{ClaimRule, Split, Test, Word, scopes, words};
+pub use elsewhere::{ANY, Elsewhere};
+pub use path::{ClaimPath, Finding, PathFault};
+pub use rule::{ClaimRule, Scopes, Split, Test, Wanted, Word, words};

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::claim::{ANY, ClaimPath, Finding};
 use crate::exchange::Exchange;
 use crate::host::Status;
 
@@ -42,12 +43,35 @@ pub struct Identity {
     /// Groups and roles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// The caller may be in further groups, which the token does not say or not readably: no rule may count on an absent one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub groups_unknown: bool,
     /// OAuth scopes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
+    /// There may be further scopes, as with groups.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scopes_unknown: bool,
     /// Verified claims, or labels of a key, that the filter was told to pass on.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub claims: serde_json::Map<String, serde_json::Value>,
+    /// Names of claims that the caller has but whose values are unknown; `*` stands for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims_unknown: Vec<String>,
+}
+
+impl Identity {
+    /// What is known of a claim: one that was handed on under the text of its path, or inside another.
+    pub fn look(&self, path: &ClaimPath) -> Finding<'_> {
+        let is_unknown = |name: &String| name == path.text() || name == path.first() || name == ANY;
+        if self.claims_unknown.iter().any(is_unknown) {
+            return Finding::Unknown;
+        }
+        match self.claims.get(path.text()) {
+            Some(value) => Finding::Value(value),
+            None => path.look(&self.claims),
+        }
+    }
 }
 
 impl Fact for Identity {

@@ -24,7 +24,7 @@ mod rsa;
 mod strict;
 mod token;
 
-pub use crate::claim::{ClaimPath, ClaimRule, PathFault, Split, Test, scopes};
+pub use crate::claim::{ClaimPath, ClaimRule, Finding, PathFault, Scopes, Split, Test, Wanted};
 pub use accelerator::{Accelerator, FOREIGN_FUNCTION, SignatureQuery, decode_answer};
 pub use algorithm::{Algorithm, Algorithms, Hash};
 pub use claims::Claims;

@@ -68,7 +68,8 @@ pub struct Rule {
 
 impl Rule {
     fn fits(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
-        self.who.fits(caller) && self.what.fits(asked, self.effect.doubt())
+        let doubt = self.effect.doubt();
+        self.who.fits(caller, doubt) && self.what.fits(asked, doubt)
     }
 }
 
@@ -103,7 +104,7 @@ impl Engine {
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
         self.rules.iter().any(|rule| {
             rule.what.looks_at_model()
-                && rule.who.fits(caller)
+                && rule.who.fits(caller, rule.effect.doubt())
                 && rule.what.fits_but_for_model(asked, rule.effect.doubt())
         })
     }

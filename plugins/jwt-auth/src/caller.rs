@@ -5,7 +5,7 @@
 
 use modelgate_kit::config::Problems;
 use modelgate_kit::facts::Identity;
-use modelgate_kit::jose::{ClaimPath, Claims, Refusal, scopes};
+use modelgate_kit::jose::{ClaimPath, Claims, Finding, Refusal};
 use serde_json::{Map, Value};
 
 use crate::config::ClaimToHeader;
@@ -15,16 +15,22 @@ use crate::place::is_header_name;
 const MAX_HEADER_BYTES: usize = 4096;
 
 /// Which claims make up an identity.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Portrait {
-    /// Claim that names the caller.
-    pub consumer: ClaimPath,
-    /// Put before the name.
+    /// Claims that name the caller: the first that a token has.
+    pub consumer: Vec<ClaimPath>,
+    /// Put before that name.
     pub prefix: String,
-    /// Claim with the groups.
-    pub groups: ClaimPath,
+    /// Name of callers whose tokens have none of these.
+    pub unnamed: Option<String>,
+    /// Claims with the groups, joined.
+    pub groups: Vec<ClaimPath>,
+    /// The names of an object's members are groups.
+    pub object_names: bool,
+    /// Groups of callers whose tokens have none of these.
+    pub ungrouped: Vec<String>,
     /// Claims handed on as they are, under the text of their path.
-    pub claims: Vec<(String, ClaimPath)>,
+    pub claims: Vec<ClaimPath>,
 }
 
 impl Portrait {
@@ -33,42 +39,85 @@ impl Portrait {
     /// # Errors
     /// [`Refusal::ClaimMissing`] without a name for the caller, [`Refusal::ClaimRefused`] when name or groups are not text.
     pub fn draw(&self, claims: &Claims) -> Result<Identity, Refusal> {
-        let name = match self.consumer.find(claims.members()) {
-            None | Some(Value::Null) => return Err(Refusal::ClaimMissing),
-            Some(Value::String(text)) if !text.is_empty() => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            Some(_) => return Err(Refusal::ClaimRefused),
-        };
-        let groups = match self.groups.find(claims.members()) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::String(group)) => vec![group.clone()],
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|group| group.as_str().map(str::to_owned))
-                .collect::<Option<_>>()
-                .ok_or(Refusal::ClaimRefused)?,
-            Some(_) => return Err(Refusal::ClaimRefused),
-        };
-        let handed_on: Map<String, Value> = self
-            .claims
-            .iter()
-            .filter_map(|(name, path)| Some((name.clone(), path.find(claims.members())?.clone())))
-            .collect();
+        let groups = self.groups(claims)?;
+        let mut handed_on = Map::new();
+        let mut unknown = claims.elsewhere().to_names();
+        for path in &self.claims {
+            match claims.look(path) {
+                Finding::Absent => {}
+                Finding::Unknown => unknown.push(path.text().to_owned()),
+                Finding::Value(value) => {
+                    handed_on.insert(path.text().to_owned(), value.clone());
+                }
+            }
+        }
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let scopes = claims.scopes();
         Ok(Identity {
-            consumer: format!("{}{name}", self.prefix),
+            consumer: self.name(claims)?,
             method: "jwt".to_owned(),
             issuer: text(claims.issuer()),
             subject: text(claims.subject()),
             credential: text(claims.id()),
-            groups,
-            scopes: scopes(claims.members())
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            groups: groups.known,
+            groups_unknown: groups.unknown,
+            scopes: scopes.granted.into_iter().map(str::to_owned).collect(),
+            scopes_unknown: scopes.unknown,
             claims: handed_on,
+            claims_unknown: unknown,
         })
     }
+
+    fn name(&self, claims: &Claims) -> Result<String, Refusal> {
+        for path in &self.consumer {
+            let name = match claims.look(path) {
+                Finding::Absent | Finding::Value(Value::Null) => continue,
+                Finding::Value(Value::String(text)) if !text.is_empty() => text.clone(),
+                Finding::Value(Value::Number(number)) => number.to_string(),
+                Finding::Value(_) | Finding::Unknown => return Err(Refusal::ClaimRefused),
+            };
+            return Ok(format!("{}{name}", self.prefix));
+        }
+        self.unnamed.clone().ok_or(Refusal::ClaimMissing)
+    }
+
+    fn groups(&self, claims: &Claims) -> Result<Groups, Refusal> {
+        let mut groups = Groups::default();
+        let mut has_none = true;
+        for path in &self.groups {
+            if claims.elsewhere().has(path) {
+                groups.unknown = true;
+            }
+            match path.look(claims.members()) {
+                Finding::Absent => continue,
+                Finding::Unknown | Finding::Value(Value::Null) => groups.unknown = true,
+                Finding::Value(Value::String(group)) => groups.known.push(group.clone()),
+                Finding::Value(Value::Array(list)) => {
+                    for group in list {
+                        let group = group.as_str().ok_or(Refusal::ClaimRefused)?;
+                        groups.known.push(group.to_owned());
+                    }
+                }
+                Finding::Value(Value::Object(members)) if self.object_names => {
+                    groups.known.extend(members.keys().cloned());
+                }
+                Finding::Value(_) => return Err(Refusal::ClaimRefused),
+            }
+            has_none = false;
+        }
+        if has_none && !groups.unknown {
+            groups.known.clone_from(&self.ungrouped);
+        }
+        Ok(groups)
+    }
+}
+
+/// The caller's groups.
+#[derive(Default)]
+struct Groups {
+    known: Vec<String>,
+    /// There may be more.
+    unknown: bool,
 }
 
 /// Headers that carry claims to the upstream.
@@ -125,9 +174,11 @@ impl ClaimHeaders {
     pub fn values(&self, claims: &Claims) -> Result<Vec<Option<String>>, Refusal> {
         self.0
             .iter()
-            .map(|(_, path)| match path.find(claims.members()) {
-                None | Some(Value::Null) => Ok(None),
-                Some(value) => header_value(value).map(Some).ok_or(Refusal::ClaimRefused),
+            .map(|(_, path)| match claims.look(path) {
+                Finding::Absent | Finding::Value(Value::Null) => Ok(None),
+                Finding::Value(value) => header_value(value).map(Some).ok_or(Refusal::ClaimRefused),
+                // The upstream would take it for absent.
+                Finding::Unknown => Err(Refusal::ClaimRefused),
             })
             .collect()
     }
@@ -166,16 +217,25 @@ mod tests {
 
     use super::*;
 
+    fn paths(texts: &[&str]) -> Vec<ClaimPath> {
+        texts
+            .iter()
+            .map(|text| ClaimPath::parse(text).unwrap())
+            .collect()
+    }
+
     fn portrait(consumer: &str) -> Portrait {
         Portrait {
-            consumer: ClaimPath::parse(consumer).unwrap(),
+            consumer: paths(&[consumer]),
             prefix: "corp/".into(),
-            groups: ClaimPath::parse("/realm/roles").unwrap(),
-            claims: vec![
-                ("tier".into(), ClaimPath::parse("tier").unwrap()),
-                ("no".into(), ClaimPath::parse("no").unwrap()),
-            ],
+            groups: paths(&["/realm/roles"]),
+            claims: paths(&["tier", "no"]),
+            ..Portrait::default()
         }
+    }
+
+    fn read(claims: Value) -> Claims {
+        Claims::parse(claims.to_string().as_bytes()).unwrap()
     }
 
     fn draw(consumer: &str, claims: Value) -> Result<Identity, Refusal> {
@@ -216,6 +276,112 @@ mod tests {
         ] {
             assert_eq!(draw("name", claims.clone()), Err(refusal), "{claims}");
         }
+    }
+
+    #[test]
+    fn groups_that_are_not_in_the_token_are_unknown() {
+        for (claims, groups, unknown) in [
+            (json!({"sub": "a"}), &[][..], false),
+            (json!({"sub": "a", "realm": {"roles": []}}), &[], false),
+            (json!({"sub": "a", "realm": {}}), &[], false),
+            (json!({"sub": "a", "realm": {"roles": null}}), &[], true),
+            (json!({"sub": "a", "realm": "ml"}), &[], true),
+            (json!({"sub": "a", "realm": null}), &[], true),
+            (
+                json!({"sub": "a", "_claim_names": {"realm": "src1"}}),
+                &[],
+                true,
+            ),
+            (
+                json!({"sub": "a", "realm": {"roles": ["ml"]}, "_claim_names": {"realm": "src1"}}),
+                &["ml"],
+                true,
+            ),
+            (
+                json!({"sub": "a", "_claim_names": {"other": "src1"}}),
+                &[],
+                false,
+            ),
+        ] {
+            let mut portrait = portrait("sub");
+            let identity = portrait.draw(&read(claims.clone())).unwrap();
+            assert_eq!(
+                (identity.groups, identity.groups_unknown),
+                (
+                    groups.iter().map(|group| (*group).to_owned()).collect(),
+                    unknown
+                ),
+                "{claims}"
+            );
+            portrait.ungrouped = vec!["all".into()];
+            let identity = portrait.draw(&read(claims.clone())).unwrap();
+            let has_none = claims.get("realm").is_none_or(|realm| realm == &json!({}));
+            assert_eq!(identity.groups == ["all"], has_none && !unknown, "{claims}");
+        }
+        let claims = read(json!({"sub": "a", "_claim_names": {"dept": "src1"}, "tier": {"x": 1}}));
+        let mut portrait = portrait("sub");
+        portrait.claims = paths(&["tier", "/tier/x/y"]);
+        let identity = portrait.draw(&claims).unwrap();
+        assert_eq!(identity.claims_unknown, ["dept", "/tier/x/y"]);
+        assert_eq!(Value::Object(identity.claims), json!({"tier": {"x": 1}}));
+    }
+
+    #[test]
+    fn names_and_groups_have_several_sources() {
+        let portrait = Portrait {
+            consumer: paths(&["preferred_username", "client_id"]),
+            prefix: "corp/".into(),
+            unnamed: Some("partner".into()),
+            groups: paths(&["/realm_access/roles", "urn:roles"]),
+            object_names: true,
+            ..Portrait::default()
+        };
+        let draw = |claims: Value| portrait.draw(&read(claims));
+        let identity = draw(json!({
+            "preferred_username": "ann", "client_id": "app", "realm_access": {"roles": ["a"]},
+            "urn:roles": {"admin": {"1": "x.test"}, "viewer": {}},
+        }));
+        let identity = identity.unwrap();
+        assert_eq!(identity.consumer, "corp/ann");
+        assert_eq!(identity.groups, ["a", "admin", "viewer"]);
+        assert_eq!(
+            draw(json!({"client_id": "app"})).unwrap().consumer,
+            "corp/app"
+        );
+        assert_eq!(
+            draw(json!({"preferred_username": null, "client_id": "app"}))
+                .unwrap()
+                .consumer,
+            "corp/app"
+        );
+        assert_eq!(
+            draw(json!({"preferred_username": ""})),
+            Err(Refusal::ClaimRefused)
+        );
+        assert_eq!(
+            draw(json!({"_claim_names": {"client_id": "s"}})),
+            Err(Refusal::ClaimRefused)
+        );
+        assert_eq!(
+            draw(json!({})).unwrap().consumer,
+            "partner",
+            "as the operator wrote it"
+        );
+    }
+
+    #[test]
+    fn a_header_for_a_claim_that_is_elsewhere_is_refused_and_not_left_out() {
+        let mut problems = Problems::default();
+        let written = [ClaimToHeader {
+            claim: "groups".into(),
+            header: "x-groups".into(),
+        }];
+        let headers = ClaimHeaders::compile(&written, &mut problems);
+        assert_eq!(headers.values(&read(json!({}))), Ok(vec![None]));
+        assert_eq!(
+            headers.values(&read(json!({"hasgroups": true}))),
+            Err(Refusal::ClaimRefused)
+        );
     }
 
     #[test]

@@ -125,13 +125,17 @@ pub struct ClaimToHeader {
 pub struct IssuerConfig {
     /// `iss` of its tokens, byte for byte; required.
     pub issuer: String,
-    /// Our own names: `aud` of a token must have one of them. Required, unless `required_claims` leaves `aud` out.
+    /// Our own names: `aud` of a token must have one of them. Required, unless `required_claims` leaves `aud` out: then tokens may lack
+    /// `aud`, but one that is there and is not ours is refused all the same (RFC 7519 section 4.1.3).
     pub audiences: Vec<String>,
+    /// Claims that say whom a token is for, e.g. `[aud, client_id]` for access tokens of Amazon Cognito, which have no `aud`. The first
+    /// that a token has must name one of `audiences`, and so must `aud` wherever it is there.
+    pub audience_claims: Vec<String>,
     /// Where its keys come from; exactly one source.
     pub keys: KeysConfig,
     /// Algorithms that are accepted. Empty: every one that the keys allow, which for public keys excludes HS256, HS384 and HS512.
     pub algorithms: Vec<String>,
-    /// Claims that must be there.
+    /// Claims that must be there. Of `aud`, any of `audience_claims` takes the place.
     pub required_claims: Vec<String>,
     /// How far our clock and the issuer's may differ, in seconds.
     pub clock_skew_s: Bounded<0, 600>,
@@ -143,12 +147,19 @@ pub struct IssuerConfig {
     pub scopes: Vec<String>,
     /// Further conditions on claims; all must hold, otherwise 403.
     pub claims: Vec<ClaimCondition>,
-    /// Claim that names the caller to policies and limits: a top-level name or a JSON Pointer. A token without it is refused.
-    pub consumer_claim: String,
+    /// Claim that names the caller to policies and limits: a top-level name or a JSON Pointer. Of several, the first that the token has
+    /// counts. A token without any is refused, unless `consumer` names its caller.
+    pub consumer_claim: OneOrMore,
     /// Text put before the caller's name, so that two issuers cannot name the same caller.
     pub consumer_prefix: String,
-    /// Claim with the caller's groups: text, or an array of text.
-    pub groups_claim: String,
+    /// Name of the caller for tokens that have no `consumer_claim`; `consumer_prefix` is not put before it.
+    pub consumer: Option<String>,
+    /// Claim with the caller's groups: text, or an array of text. Those of several claims are joined.
+    pub groups_claim: OneOrMore,
+    /// How an object in `groups_claim` is read: `refuse`, or `member_names`, as in the roles of Zitadel.
+    pub groups_object: GroupsObject,
+    /// Groups of the caller for tokens that have no `groups_claim`.
+    pub groups: Vec<String>,
     /// Claims that later filters and the audit log see in the identity fact.
     pub claims_to_fact: Vec<String>,
 }
@@ -158,6 +169,7 @@ impl Default for IssuerConfig {
         Self {
             issuer: String::new(),
             audiences: Vec::new(),
+            audience_claims: vec!["aud".to_owned()],
             keys: KeysConfig::default(),
             algorithms: Vec::new(),
             required_claims: ["iss", "aud", "exp"].map(str::to_owned).into(),
@@ -166,12 +178,48 @@ impl Default for IssuerConfig {
             types: modelgate_kit::jose::DEFAULT_TYPES.map(str::to_owned).into(),
             scopes: Vec::new(),
             claims: Vec::new(),
-            consumer_claim: "sub".to_owned(),
+            consumer_claim: OneOrMore::One("sub".to_owned()),
             consumer_prefix: String::new(),
-            groups_claim: "groups".to_owned(),
+            consumer: None,
+            groups_claim: OneOrMore::One("groups".to_owned()),
+            groups_object: GroupsObject::default(),
+            groups: Vec::new(),
             claims_to_fact: Vec::new(),
         }
     }
+}
+
+/// One text, or a list of them.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(untagged, expecting = "write a text or a list of texts")]
+pub enum OneOrMore {
+    /// One.
+    One(String),
+    /// Several, in their order.
+    Several(Vec<String>),
+}
+
+impl OneOrMore {
+    /// All of them.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Several(texts) => texts,
+        }
+    }
+}
+
+/// How an object is read where groups are expected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum GroupsObject {
+    /// Not at all: the token is refused.
+    #[default]
+    Refuse,
+    /// The names of its members are the groups.
+    MemberNames,
 }
 
 /// A condition on one claim: exactly one of `any_of`, `all_of`, `none_of`, or none of them: the claim must be there.
@@ -184,11 +232,11 @@ pub struct ClaimCondition {
     /// `whole` takes a text as one word, `spaces` as several.
     #[serde(default)]
     pub split: SplitConfig,
-    /// At least one of these (text, numbers, true, false).
+    /// At least one of these (text, numbers, true, false). In a text, `*` stands for any run of characters: `refs/tags/*`.
     pub any_of: Option<Vec<serde_json::Value>>,
     /// All of these.
     pub all_of: Option<Vec<serde_json::Value>>,
-    /// None of these; also holds when the claim is absent.
+    /// None of these; also holds when the claim is absent, but not when its value is elsewhere or cannot be read.
     pub none_of: Option<Vec<serde_json::Value>>,
 }
 

@@ -3,7 +3,7 @@
 //! A key is made of parts (consumer, address, model, …). Each part is written with its kind and length, so that no two keys of different
 //! parts are the same bytes. The bytes are hashed under a secret before they name anything, and are stored nowhere.
 
-use modelgate_kit::claim::{ClaimPath, Split, Word, words};
+use modelgate_kit::claim::{ClaimPath, Finding, Split, Word, words};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
@@ -84,12 +84,11 @@ impl Part {
         let value = match self {
             Self::Consumer => text(&material.identity?.consumer),
             Self::Credential => text(&material.identity?.credential),
-            Self::Group => text(material.identity?.groups.first()?),
-            Self::GroupOf(groups) => text(groups.iter().find(|group| {
-                material
-                    .identity
-                    .is_some_and(|identity| identity.groups.contains(group))
-            })?),
+            Self::Group => text(whole_groups(material.identity?)?.first()?),
+            Self::GroupOf(groups) => {
+                let known = whole_groups(material.identity?)?;
+                text(groups.iter().find(|group| known.contains(group))?)
+            }
             Self::Claim(path) => claim(path, material.identity?),
             Self::Header(name) => match material.headers.once(name) {
                 Occurrence::Once(value) => Some(value.to_vec()),
@@ -115,8 +114,16 @@ impl Part {
     }
 }
 
+/// The caller's groups, unless there may be further ones: which comes first is not known then.
+fn whole_groups(identity: &Identity) -> Option<&[String]> {
+    (!identity.groups_unknown).then_some(identity.groups.as_slice())
+}
+
 fn claim(path: &ClaimPath, identity: &Identity) -> Option<Vec<u8>> {
-    match words(path.find(&identity.claims)?, Split::Whole)?.as_slice() {
+    let Finding::Value(value) = identity.look(path) else {
+        return None;
+    };
+    match words(value, Split::Whole)?.as_slice() {
         [Word::Text(text)] => Some(text.as_bytes().to_vec()),
         [Word::Number(number)] => Some(number.to_string().into_bytes()),
         [Word::Bool(flag)] => Some(flag.to_string().into_bytes()),

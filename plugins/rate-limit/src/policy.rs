@@ -1,6 +1,7 @@
 //! Compiled limits: to whom and to what they apply, whose bucket is taken from, and how much it holds.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 
 use modelgate_kit::bucket::{
     MAX_WINDOWS, Rate, RateError, Seed, Shape, Store, StoreFailed, Swap, Table, create,
@@ -28,6 +29,25 @@ pub struct Windows {
     pub rates: Vec<Rate>,
     /// What clients are told as their names, in the same order.
     pub names: Vec<String>,
+}
+
+impl Windows {
+    /// How little they let through: the longest time between two units, then the smallest burst.
+    fn tightness(&self) -> (u64, Reverse<u64>) {
+        let between = |rate: &Rate| rate.window_ns() / rate.quota().max(1);
+        (
+            self.rates.iter().map(between).max().unwrap_or(0),
+            Reverse(self.rates.iter().map(Rate::burst).min().unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+/// The tighter of two; none limits least.
+fn tighter<'a>(one: Option<&'a Windows>, other: Option<&'a Windows>) -> Option<&'a Windows> {
+    match (one, other) {
+        (Some(a), Some(b)) if b.tightness() <= a.tightness() => Some(a),
+        (one, other) => other.or(one),
+    }
 }
 
 /// A compiled limit.
@@ -67,21 +87,35 @@ impl Policy {
     /// Whether the model matters for this request.
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
         (self.what.looks_at_model() || self.parts.contains(&Part::Model))
-            && self.who.fits(caller)
+            && self.who.fits(caller, Doubt::Fits)
             && self.what.fits_but_for_model(asked, Doubt::Fits)
     }
 
-    /// The windows that apply to the caller for this request; none if the limit does not apply. In doubt about the model, it does.
+    /// The windows that apply to the caller for this request; none if the limit does not apply. In doubt about the model or the caller,
+    /// it does.
     pub fn applying(&self, caller: Caller<'_>, asked: Option<&Asked<'_>>) -> Option<&Windows> {
-        let fits =
-            self.who.fits(caller) && asked.is_none_or(|asked| self.what.fits(asked, Doubt::Fits));
+        let fits = self.who.fits(caller, Doubt::Fits)
+            && asked.is_none_or(|asked| self.what.fits(asked, Doubt::Fits));
         if !fits {
             return None;
         }
-        match self.tiers.iter().find(|(who, _)| who.fits(caller)) {
-            Some((_, windows)) => windows.as_ref(),
-            None => Some(&self.windows),
+        self.tier(caller)
+    }
+
+    /// The windows of the first tier that the caller is in. Where it cannot be known whether he is in an earlier one (his groups are
+    /// elsewhere, say), the tightest of all that it may be: what is unknown must not raise a limit.
+    fn tier(&self, caller: Caller<'_>) -> Option<&Windows> {
+        let mut tightest: Option<&Windows> = None;
+        for (who, windows) in &self.tiers {
+            let is_certain = who.fits(caller, Doubt::Misfits);
+            if is_certain || who.fits(caller, Doubt::Fits) {
+                tightest = tighter(tightest, windows.as_ref());
+            }
+            if is_certain {
+                return tightest;
+            }
         }
+        tighter(tightest, Some(&self.windows))
     }
 
     /// The table of the buckets, made on first use.

@@ -37,8 +37,20 @@ impl std::error::Error for PathFault {}
 /// A parsed claim path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimPath {
+    text: String,
     first: String,
     rest: Vec<String>,
+}
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Finding<'a> {
+    /// Nothing.
+    Absent,
+    /// Something that cannot be known: the value is elsewhere, or the way to it leads through what is no object.
+    Unknown,
+    /// This.
+    Value(&'a Value),
 }
 
 impl ClaimPath {
@@ -52,6 +64,7 @@ impl ClaimPath {
                 Err(PathFault::Empty)
             } else {
                 Ok(Self {
+                    text: text.to_owned(),
                     first: text.to_owned(),
                     rest: Vec::new(),
                 })
@@ -63,21 +76,59 @@ impl ClaimPath {
         if rest.len() >= MAX_SEGMENTS {
             return Err(PathFault::TooDeep);
         }
-        Ok(Self { first, rest })
+        Ok(Self {
+            text: text.to_owned(),
+            first,
+            rest,
+        })
     }
 
-    /// The value at the path; a segment into an array is an index without leading zeros (RFC 6901 section 4).
-    pub fn find<'a>(&self, members: &'a Map<String, Value>) -> Option<&'a Value> {
-        self.rest
-            .iter()
-            .try_fold(members.get(&self.first)?, |value, segment| match value {
-                Value::Object(members) => members.get(segment),
-                Value::Array(items) if segment == "0" || !segment.starts_with(['0', '+']) => {
-                    items.get(segment.parse::<usize>().ok()?)
-                }
-                _ => None,
-            })
+    /// The path as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
     }
+
+    /// The top-level claim that it begins with.
+    pub fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// The value at the path, if it can be found; a segment into an array is an index without leading zeros (RFC 6901 section 4).
+    pub fn find<'a>(&self, members: &'a Map<String, Value>) -> Option<&'a Value> {
+        match self.look(members) {
+            Finding::Value(value) => Some(value),
+            Finding::Absent | Finding::Unknown => None,
+        }
+    }
+
+    /// As [`ClaimPath::find`], and tells a value that is not there from one that is hidden behind something unreadable.
+    pub fn look<'a>(&self, members: &'a Map<String, Value>) -> Finding<'a> {
+        let Some(mut value) = members.get(&self.first) else {
+            return Finding::Absent;
+        };
+        for segment in &self.rest {
+            let next = match value {
+                Value::Object(members) => members.get(segment),
+                Value::Array(items) => match index(segment) {
+                    Some(at) => items.get(at),
+                    None => return Finding::Unknown,
+                },
+                _ => return Finding::Unknown,
+            };
+            let Some(next) = next else {
+                return Finding::Absent;
+            };
+            value = next;
+        }
+        Finding::Value(value)
+    }
+}
+
+/// Digits without leading zeros; a number that no array reaches is one all the same.
+fn index(segment: &str) -> Option<usize> {
+    let is_index = segment == "0"
+        || (!segment.starts_with('0') && segment.bytes().all(|byte| byte.is_ascii_digit()));
+    is_index.then(|| segment.parse().unwrap_or(usize::MAX))
 }
 
 fn unescape(segment: &str) -> Result<String, PathFault> {
@@ -137,6 +188,29 @@ mod tests {
             assert_eq!(
                 ClaimPath::parse(text).unwrap().find(members),
                 found.as_ref(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_way_that_is_blocked_is_not_an_absent_value() {
+        let claims = json!({"a": {"b": null}, "text": "x", "none": null, "list": [1]});
+        let members = claims.as_object().unwrap();
+        for (text, found) in [
+            ("gone", Finding::Absent),
+            ("/gone/b", Finding::Absent),
+            ("/a/c", Finding::Absent),
+            ("/list/7", Finding::Absent),
+            ("/a/b", Finding::Value(&Value::Null)),
+            ("/a/b/c", Finding::Unknown),
+            ("/text/b", Finding::Unknown),
+            ("/none/b", Finding::Unknown),
+            ("/list/b", Finding::Unknown),
+        ] {
+            assert_eq!(
+                ClaimPath::parse(text).unwrap().look(members),
+                found,
                 "{text}"
             );
         }

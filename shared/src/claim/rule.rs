@@ -1,12 +1,14 @@
 //! Rules over claims, and the scopes that a token grants.
 //!
 //! A claim is read as a list of words: one scalar is one word, an array of scalars is several, and text is split where the rule says so.
-//! A claim of any other shape (an object, an array with one in it) satisfies no rule, not even a `none_of`: what we cannot read is
-//! refused.
+//! Of a claim of any other shape (null, an object, an array with one in it), and of one whose value is elsewhere, no rule can be decided:
+//! neither that a word is among them nor that it is not. How that counts is for the caller to say, and it counts against the request.
 
 use serde_json::{Map, Number, Value};
 
-use super::path::ClaimPath;
+use super::elsewhere::Elsewhere;
+use super::path::{ClaimPath, Finding};
+use crate::glob::Glob;
 
 /// Whether text is several words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,17 +20,42 @@ pub enum Split {
     Spaces,
 }
 
+/// A word that a rule looks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// Text, in which `*` stands for any run of characters.
+    Text(Glob),
+    /// A number or a truth value.
+    Other(Value),
+}
+
+impl From<Value> for Wanted {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(Glob::new(&text)),
+            other => Self::Other(other),
+        }
+    }
+}
+
 /// What must hold of the words.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// The claim is there.
     Present,
     /// At least one of these words is among the claim's.
-    AnyOf(Vec<Value>),
+    AnyOf(Vec<Wanted>),
     /// All of these words are among the claim's.
-    AllOf(Vec<Value>),
+    AllOf(Vec<Wanted>),
     /// None of these words is among the claim's; an absent claim passes.
-    NoneOf(Vec<Value>),
+    NoneOf(Vec<Wanted>),
+}
+
+impl Test {
+    /// The words that are looked for.
+    pub fn words(values: Vec<Value>) -> Vec<Wanted> {
+        values.into_iter().map(Wanted::from).collect()
+    }
 }
 
 /// One rule over one claim.
@@ -43,39 +70,55 @@ pub struct ClaimRule {
 }
 
 impl ClaimRule {
-    /// Whether the claims satisfy the rule.
-    pub fn holds(&self, members: &Map<String, Value>) -> bool {
-        let found = self.path.find(members);
-        let words = match found {
-            Some(value) => words(value, self.split),
-            None => Some(Vec::new()),
+    /// Whether what was found at the path satisfies the rule; `None` where that cannot be known.
+    pub fn holds(&self, found: Finding<'_>) -> Option<bool> {
+        let (is_there, words) = match found {
+            Finding::Unknown | Finding::Value(Value::Null) => return None,
+            Finding::Absent => (false, Vec::new()),
+            Finding::Value(_) if self.test == Test::Present => return Some(true),
+            Finding::Value(value) => (true, words(value, self.split)?),
         };
-        match (&self.test, words) {
-            (Test::Present, _) => found.is_some_and(|value| !value.is_null()),
-            (_, None) => false,
-            (Test::AnyOf(wanted), Some(words)) => wanted.iter().any(|wanted| has(&words, wanted)),
-            (Test::AllOf(wanted), Some(words)) => {
-                found.is_some() && wanted.iter().all(|wanted| has(&words, wanted))
-            }
-            (Test::NoneOf(unwanted), Some(words)) => {
-                !unwanted.iter().any(|unwanted| has(&words, unwanted))
-            }
-        }
+        Some(match &self.test {
+            Test::Present => is_there,
+            Test::AnyOf(wanted) => wanted.iter().any(|wanted| has(&words, wanted)),
+            Test::AllOf(wanted) => is_there && wanted.iter().all(|wanted| has(&words, wanted)),
+            Test::NoneOf(unwanted) => !unwanted.iter().any(|unwanted| has(&words, unwanted)),
+        })
     }
 }
 
-/// The scopes that the token grants: `scope` (RFC 8693 section 4.2) and `scp` (Entra ID as text, Okta as an array).
-pub fn scopes(members: &Map<String, Value>) -> Vec<&str> {
-    ["scope", "scp"]
-        .into_iter()
-        .filter_map(|name| members.get(name))
-        .filter_map(|value| words(value, Split::Spaces))
-        .flatten()
-        .filter_map(|word| match word {
-            Word::Text(text) => Some(text),
-            _ => None,
-        })
-        .collect()
+/// The scopes that a token grants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes<'a> {
+    /// Those that are known.
+    pub granted: Vec<&'a str>,
+    /// There may be more: a claim with scopes is no list of text, or is elsewhere.
+    pub unknown: bool,
+}
+
+impl<'a> Scopes<'a> {
+    /// From `scope` (RFC 8693 section 4.2) and `scp` (Entra ID as text, Okta as an array).
+    pub fn of(members: &'a Map<String, Value>, elsewhere: &Elsewhere) -> Self {
+        let mut scopes = Self::default();
+        for name in ["scope", "scp"] {
+            scopes.unknown |= elsewhere.names(name);
+            let Some(value) = members.get(name) else {
+                continue;
+            };
+            match words(value, Split::Spaces) {
+                None => scopes.unknown = true,
+                Some(words) => {
+                    for word in words {
+                        match word {
+                            Word::Text(text) => scopes.granted.push(text),
+                            Word::Number(_) | Word::Bool(_) => scopes.unknown = true,
+                        }
+                    }
+                }
+            }
+        }
+        scopes
+    }
 }
 
 /// One word of a claim.
@@ -112,12 +155,12 @@ fn word(value: &Value) -> Option<Word<'_>> {
     })
 }
 
-fn has(words: &[Word<'_>], wanted: &Value) -> bool {
+fn has(words: &[Word<'_>], wanted: &Wanted) -> bool {
     words.iter().any(|word| match (word, wanted) {
-        (Word::Text(text), Value::String(wanted)) => text == wanted,
-        (Word::Bool(flag), Value::Bool(wanted)) => flag == wanted,
+        (Word::Text(text), Wanted::Text(wanted)) => wanted.matches(text),
+        (Word::Bool(flag), Wanted::Other(Value::Bool(wanted))) => flag == wanted,
         // 1 and 1.0 are one number (RFC 8259 section 6 leaves that to us); whole numbers compare exactly.
-        (Word::Number(number), Value::Number(wanted)) => {
+        (Word::Number(number), Wanted::Other(Value::Number(wanted))) => {
             *number == wanted
                 || ((number.is_f64() || wanted.is_f64()) && number.as_f64() == wanted.as_f64())
         }
@@ -133,24 +176,28 @@ mod tests {
 
     const CLAIMS: &str = r#"{
         "groups": ["ml", "ops"], "role": "reader writer", "level": 3, "ratio": 2.0, "admin": false, "big": 9007199254740993,
-        "realm": {"roles": ["a"]}, "odd": [{"x": 1}], "nothing": null, "scope": "infer  train", "scp": ["audit", 7]
+        "realm": {"roles": ["a"]}, "odd": [{"x": 1}], "nothing": null, "ref": "refs/tags/v1.0"
     }"#;
 
     fn claims() -> Map<String, Value> {
         serde_json::from_str(CLAIMS).unwrap()
     }
 
-    fn holds(path: &str, split: Split, test: Test) -> bool {
-        ClaimRule {
+    fn judge(path: &str, split: Split, test: Test) -> Option<bool> {
+        let rule = ClaimRule {
             path: ClaimPath::parse(path).unwrap(),
             split,
             test,
-        }
-        .holds(&claims())
+        };
+        rule.holds(rule.path.look(&claims()))
     }
 
-    fn list(values: serde_json::Value) -> Vec<Value> {
-        values.as_array().unwrap().clone()
+    fn holds(path: &str, split: Split, test: Test) -> bool {
+        judge(path, split, test).unwrap()
+    }
+
+    fn list(values: serde_json::Value) -> Vec<Wanted> {
+        Test::words(values.as_array().unwrap().clone())
     }
 
     #[test]
@@ -243,6 +290,37 @@ mod tests {
                 true,
             ),
             ("groups", Split::Whole, Test::Present, true),
+            ("realm", Split::Whole, Test::Present, true),
+            (
+                "ref",
+                Split::Whole,
+                Test::AnyOf(list(json!(["refs/tags/*"]))),
+                true,
+            ),
+            (
+                "ref",
+                Split::Whole,
+                Test::AnyOf(list(json!(["refs/heads/*"]))),
+                false,
+            ),
+            (
+                "ref",
+                Split::Whole,
+                Test::NoneOf(list(json!(["refs/*/v1*"]))),
+                false,
+            ),
+            (
+                "ref",
+                Split::Whole,
+                Test::AllOf(list(json!(["*", "refs/tags/v1.0"]))),
+                true,
+            ),
+            (
+                "level",
+                Split::Whole,
+                Test::AnyOf(list(json!(["*"]))),
+                false,
+            ),
         ] {
             assert_eq!(
                 holds(path, split, test.clone()),
@@ -266,25 +344,58 @@ mod tests {
             Split::Whole,
             Test::NoneOf(list(json!(["x"])))
         ));
-        assert!(!holds("nothing", Split::Whole, Test::Present));
     }
 
     #[test]
-    fn a_claim_that_is_no_list_of_words_satisfies_no_rule() {
-        for path in ["realm", "odd", "nothing"] {
+    fn of_a_claim_that_is_no_list_of_words_nothing_is_known() {
+        for path in ["realm", "odd", "nothing", "/role/x", "/nothing/x"] {
             for test in [
                 Test::AnyOf(list(json!(["x"]))),
                 Test::AllOf(Vec::new()),
                 Test::NoneOf(list(json!(["x"]))),
             ] {
-                assert!(!holds(path, Split::Whole, test.clone()), "{path} {test:?}");
+                assert_eq!(
+                    judge(path, Split::Whole, test.clone()),
+                    None,
+                    "{path} {test:?}"
+                );
             }
         }
+        assert_eq!(judge("nothing", Split::Whole, Test::Present), None);
+        let rule = ClaimRule {
+            path: ClaimPath::parse("groups").unwrap(),
+            split: Split::Whole,
+            test: Test::Present,
+        };
+        assert_eq!(rule.holds(Finding::Unknown), None);
     }
 
     #[test]
     fn scopes_come_from_both_claims() {
-        let claims = claims();
-        assert_eq!(scopes(&claims), ["infer", "train", "audit"]);
+        for (claims, granted, unknown) in [
+            (
+                json!({"scope": "infer  train", "scp": ["audit"]}),
+                &["infer", "train", "audit"][..],
+                false,
+            ),
+            (json!({}), &[], false),
+            (json!({"scp": ["audit", 7]}), &["audit"], true),
+            (json!({"scope": 7}), &[], true),
+            (json!({"scope": null}), &[], true),
+            (json!({"scope": {"a": 1}}), &[], true),
+            (
+                json!({"scope": "a", "_claim_names": {"scp": "src1"}}),
+                &["a"],
+                true,
+            ),
+        ] {
+            let members = claims.as_object().unwrap();
+            let scopes = Scopes::of(members, &Elsewhere::of(members));
+            assert_eq!(
+                (scopes.granted.as_slice(), scopes.unknown),
+                (granted, unknown),
+                "{claims}"
+            );
+        }
     }
 }

@@ -1,15 +1,15 @@
 //! The claims set of a token (RFC 7519 section 4), with the registered claims checked for their type.
 //!
 //! A registered claim of the wrong type makes the token malformed: an `exp` that is text must not be taken for none. The values are
-//! whole seconds since 1970: `exp` and `iat` rounded down, `nbf` rounded up, so that a fraction never makes a token live longer.
+//! whole seconds since 1970: `exp` and `iat` rounded down, `nbf` rounded up, so that a fraction never makes a token live longer. RFC 7519
+//! sets no bounds: a time before 1970 counts as 1970, one that no clock reaches as the last there is. A claim whose value is elsewhere
+//! ([`Elsewhere`]) is unknown, not absent.
 
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use super::strict::parse_object;
-
-/// 9999-12-31T23:59:59Z: later dates are mistakes (milliseconds, mostly).
-const LAST_SECOND: u64 = 253_402_300_799;
+use crate::claim::{ClaimPath, Elsewhere, Finding, Scopes};
 
 /// A claims set.
 #[derive(Clone, PartialEq)]
@@ -18,6 +18,7 @@ pub struct Claims {
     expires_s: Option<u64>,
     not_before_s: Option<u64>,
     issued_s: Option<u64>,
+    elsewhere: Elsewhere,
 }
 
 impl std::fmt::Debug for Claims {
@@ -56,6 +57,7 @@ impl Claims {
         let not_before_s = numeric_date(members.get("nbf"), f64::ceil)?;
         let issued_s = numeric_date(members.get("iat"), f64::floor)?;
         Some(Self {
+            elsewhere: Elsewhere::of(&members),
             members,
             expires_s,
             not_before_s,
@@ -66,6 +68,24 @@ impl Claims {
     /// All members.
     pub const fn members(&self) -> &Map<String, Value> {
         &self.members
+    }
+
+    /// The claims that the token names without giving their values.
+    pub const fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
+    }
+
+    /// What is known of the claim at a path.
+    pub fn look(&self, path: &ClaimPath) -> Finding<'_> {
+        if self.elsewhere.has(path) {
+            return Finding::Unknown;
+        }
+        path.look(&self.members)
+    }
+
+    /// The scopes that the token grants.
+    pub fn scopes(&self) -> Scopes<'_> {
+        Scopes::of(&self.members, &self.elsewhere)
     }
 
     /// A top-level claim that is text.
@@ -127,17 +147,11 @@ fn numeric_date(value: Option<&Value>, round: fn(f64) -> f64) -> Option<Option<u
     let Value::Number(number) = value else {
         return None;
     };
-    let seconds = match number.as_u64() {
+    Some(Some(match number.as_u64() {
         Some(whole) => whole,
-        None => {
-            let seconds = round(number.as_f64()?);
-            if !(0.0..=LAST_SECOND as f64).contains(&seconds) || number.as_f64()? < 0.0 {
-                return None;
-            }
-            seconds as u64
-        }
-    };
-    (seconds <= LAST_SECOND).then_some(Some(seconds))
+        // A cast from float to integer ends at the integer's own bounds.
+        None => round(number.as_f64()?) as u64,
+    }))
 }
 
 #[cfg(test)]
@@ -154,8 +168,30 @@ mod tests {
         let claims = Claims::parse(br#"{"exp":253402300799,"iat":0}"#).unwrap();
         assert_eq!(
             (claims.expires_s(), claims.not_before_s(), claims.issued_s()),
-            (Some(LAST_SECOND), None, Some(0))
+            (Some(253_402_300_799), None, Some(0))
         );
+    }
+
+    #[test]
+    fn dates_of_any_size_are_dates() {
+        for (text, seconds) in [
+            ("-1", 0),
+            ("-0.5", 0),
+            ("-1e300", 0),
+            ("253402300800", 253_402_300_800),
+            ("1800000000000", 1_800_000_000_000),
+            ("18446744073709551616", u64::MAX),
+            ("1e300", u64::MAX),
+        ] {
+            let claims =
+                Claims::parse(format!(r#"{{"exp":{text},"nbf":{text},"iat":{text}}}"#).as_bytes());
+            let claims = claims.unwrap();
+            assert_eq!(
+                (claims.expires_s(), claims.not_before_s(), claims.issued_s()),
+                (Some(seconds), Some(seconds), Some(seconds)),
+                "{text}"
+            );
+        }
     }
 
     #[test]
@@ -163,11 +199,6 @@ mod tests {
         for text in [
             r#"{"exp":"10"}"#,
             r#"{"exp":null}"#,
-            r#"{"exp":-1}"#,
-            r#"{"exp":-0.5}"#,
-            r#"{"exp":253402300800}"#,
-            r#"{"exp":1e300}"#,
-            r#"{"exp":18446744073709551616}"#,
             r#"{"exp":true}"#,
             r#"{"nbf":[1]}"#,
             r#"{"iat":{}}"#,

@@ -1,26 +1,34 @@
 //! What the claims of a verified token must say for us to accept it (RFC 7519 section 4.1, RFC 8725 sections 3.8 to 3.11).
 //!
 //! Checked in this order: type, issuer, required claims, audience, times, lifetime, claim rules, scopes. The first that fails is the
-//! reason. The clock is an argument.
+//! reason. The clock is an argument. What cannot be known, because a claim is elsewhere or cannot be read, is not as expected.
+
+use serde_json::Value;
 
 use super::claims::Claims;
 use super::header::Header;
 use super::refusal::Refusal;
 use super::token::Verified;
-use crate::claim::{ClaimRule, scopes};
+use crate::claim::{ClaimPath, ClaimRule, Finding};
 
 /// The types of token that are taken unless told otherwise; a token without `typ` counts as `jwt`. RFC 9068 calls access tokens `at+jwt`.
 /// Not here, on purpose: `dpop+jwt`, `logout+jwt`, `secevent+jwt` and other tokens that grant nothing.
 pub const DEFAULT_TYPES: [&str; 2] = ["jwt", "at+jwt"];
+
+/// 9999-12-31T23:59:59Z: a token that lives for longer is a mistake (milliseconds, mostly) and would never expire.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// What we expect of one issuer's tokens.
 #[derive(Clone, Debug)]
 pub struct Expectations {
     /// `iss`, compared byte by byte.
     pub issuer: String,
-    /// `aud` must name one of these. Empty: the audience is not looked at.
+    /// Our own names. A token with an `aud` that has none of them is refused, also where this is empty (RFC 7519 section 4.1.3).
     pub audiences: Vec<String>,
-    /// Top-level claims that must be there and not null.
+    /// Claims that say whom a token is for: the first of them that a token has must have one of our names, and so must `aud` wherever it
+    /// is there.
+    pub audience_claims: Vec<ClaimPath>,
+    /// Top-level claims that must be there and not null; of `aud`, one of `audience_claims` takes the place.
     pub required: Vec<String>,
     /// How far our clock and theirs may differ, in seconds.
     pub clock_skew_s: u64,
@@ -40,6 +48,7 @@ impl Expectations {
         Self {
             issuer: issuer.into(),
             audiences: Vec::new(),
+            audience_claims: ClaimPath::parse("aud").into_iter().collect(),
             required: ["iss", "aud", "exp"].map(str::to_owned).into(),
             clock_skew_s: 60,
             max_lifetime_s: None,
@@ -60,28 +69,24 @@ impl Expectations {
             return Err(Refusal::IssuerUnknown);
         }
         let is_missing = |name: &String| {
-            claims
-                .members()
-                .get(name)
-                .is_none_or(serde_json::Value::is_null)
+            let value = claims.members().get(name);
+            value.is_none_or(Value::is_null) && !(name == "aud" && self.has_audience(&claims))
         };
-        if self.required.iter().any(is_missing) {
+        // A time or an issuer that is written elsewhere cannot be judged, required or not.
+        let is_elsewhere = ["iss", "exp", "nbf", "iat"]
+            .iter()
+            .any(|name| claims.elsewhere().names(name));
+        if is_elsewhere || self.required.iter().any(is_missing) {
             return Err(Refusal::ClaimMissing);
         }
-        if !self.audiences.is_empty()
-            && claims.members().contains_key("aud")
-            && !claims
-                .audiences()
-                .any(|audience| self.audiences.iter().any(|ours| ours == audience))
-        {
-            return Err(Refusal::AudienceRefused);
-        }
+        self.check_audience(&claims)?;
         self.check_time(&claims, now_s)?;
         self.check_lifetime(&claims)?;
-        if !self.rules.iter().all(|rule| rule.holds(claims.members())) {
+        let holds = |rule: &ClaimRule| rule.holds(claims.look(&rule.path)) == Some(true);
+        if !self.rules.iter().all(holds) {
             return Err(Refusal::ClaimRefused);
         }
-        let granted = scopes(claims.members());
+        let granted = claims.scopes().granted;
         if !self
             .scopes
             .iter()
@@ -115,8 +120,45 @@ impl Expectations {
         Ok(())
     }
 
+    fn has_audience(&self, claims: &Claims) -> bool {
+        self.audience_claims
+            .iter()
+            .any(|path| path.look(claims.members()) != Finding::Absent)
+    }
+
+    fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
+        let is_ours = |name: &Value| {
+            let name = name.as_str();
+            name.is_some_and(|name| self.audiences.iter().any(|ours| ours == name))
+        };
+        let names_us = |value: &Value| match value {
+            Value::Array(names) => names.iter().any(is_ours),
+            one => is_ours(one),
+        };
+        // RFC 7519 section 4.1.3: who does not find himself in an `aud` that is there must reject the token.
+        if claims.elsewhere().names("aud")
+            || claims
+                .members()
+                .get("aud")
+                .is_some_and(|aud| !names_us(aud))
+        {
+            return Err(Refusal::AudienceRefused);
+        }
+        let decides = self
+            .audience_claims
+            .iter()
+            .map(|path| path.look(claims.members()))
+            .find(|found| *found != Finding::Absent);
+        match decides {
+            None => Ok(()),
+            Some(Finding::Value(value)) if names_us(value) => Ok(()),
+            Some(_) => Err(Refusal::AudienceRefused),
+        }
+    }
+
     fn check_lifetime(&self, claims: &Claims) -> Result<(), Refusal> {
         match (self.max_lifetime_s, claims.issued_s(), claims.expires_s()) {
+            (_, _, Some(expires)) if expires > LAST_SECOND => Err(Refusal::LifetimeRefused),
             (None, _, _) => Ok(()),
             (Some(most), Some(issued), Some(expires)) if expires.saturating_sub(issued) <= most => {
                 Ok(())

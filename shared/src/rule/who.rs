@@ -1,7 +1,11 @@
 //! Who asks: conditions on the identity that an earlier filter verified. A client's headers are never looked at.
+//!
+//! What the identity leaves open (groups that did not fit into the token, a claim that cannot be read) is neither a fit nor a misfit: an
+//! allowing rule must not fit on it, a denying one must ([`Doubt`]).
 
 use serde::Deserialize;
 
+use super::Doubt;
 use crate::claim::{ClaimPath, ClaimRule, Split, Test};
 use crate::config::Problems;
 use crate::facts::Identity;
@@ -47,7 +51,7 @@ pub struct WrittenGroups {
     pub any_of: Vec<String>,
     /// The caller must be in all of them.
     pub all_of: Vec<String>,
-    /// The caller must be in none of them.
+    /// The caller must be known to be in none of them.
     pub none_of: Vec<String>,
 }
 
@@ -60,11 +64,11 @@ pub struct WrittenClaim {
     pub claim: String,
     /// How text is read: `whole` is one word, `spaces` is several.
     pub split: WrittenSplit,
-    /// At least one of these words is among the claim's.
+    /// At least one of these words is among the claim's. In a text, `*` stands for any run of characters.
     pub any_of: Option<Vec<serde_json::Value>>,
     /// All of these words are among the claim's.
     pub all_of: Option<Vec<serde_json::Value>>,
-    /// None of these words is among the claim's; an absent claim passes.
+    /// None of these words is among the claim's; an absent claim passes, one that cannot be read does not.
     pub none_of: Option<Vec<serde_json::Value>>,
 }
 
@@ -155,10 +159,10 @@ impl WrittenClaim {
             }
         };
         let test = match (self.any_of, self.all_of, self.none_of) {
-            (Some(words), None, None) => Test::AnyOf(words),
-            (None, Some(words), None) => Test::AllOf(words),
-            (None, None, Some(words)) => Test::NoneOf(words),
-            (None, None, None) => Test::Present,
+            (Some(words), None, None) => Some((Test::AnyOf as fn(_) -> _, words)),
+            (None, Some(words), None) => Some((Test::AllOf as fn(_) -> _, words)),
+            (None, None, Some(words)) => Some((Test::NoneOf as fn(_) -> _, words)),
+            (None, None, None) => None,
             _ => {
                 problems.add(
                     "",
@@ -168,7 +172,7 @@ impl WrittenClaim {
                 return None;
             }
         };
-        if let Test::AnyOf(words) | Test::AllOf(words) | Test::NoneOf(words) = &test
+        if let Some((_, words)) = &test
             && (words.is_empty()
                 || words
                     .iter()
@@ -185,37 +189,47 @@ impl WrittenClaim {
             WrittenSplit::Whole => Split::Whole,
             WrittenSplit::Spaces => Split::Spaces,
         };
-        Some(ClaimRule { path, split, test })
+        Some(ClaimRule {
+            path,
+            split,
+            test: test.map_or(Test::Present, |(test, words)| test(Test::words(words))),
+        })
     }
 }
 
 impl Who {
-    /// Whether every condition holds of the caller.
-    pub fn fits(&self, caller: Caller<'_>) -> bool {
+    /// Whether every condition holds of the caller; `doubt` says how one counts that cannot be decided.
+    pub fn fits(&self, caller: Caller<'_>, doubt: Doubt) -> bool {
         match (caller, self.presence) {
             (Caller::Unknown, Presence::Required) | (Caller::Known(_), Presence::Absent) => false,
-            (Caller::Known(identity), _) => self.fits_identity(identity),
-            (Caller::Unknown, _) => self.fits_identity(&Identity::default()),
+            (Caller::Known(identity), _) => self.fits_identity(identity, doubt),
+            (Caller::Unknown, _) => self.fits_identity(&Identity::default(), doubt),
         }
     }
 
-    fn fits_identity(&self, identity: &Identity) -> bool {
-        let is_in = |group: &String| identity.groups.contains(group);
+    fn fits_identity(&self, identity: &Identity, doubt: Doubt) -> bool {
+        let in_doubt = doubt == Doubt::Fits;
+        let is_in = |group: &String| {
+            identity.groups.contains(group) || (identity.groups_unknown && in_doubt)
+        };
+        let is_out = |group: &String| {
+            !identity.groups.contains(group) && (!identity.groups_unknown || in_doubt)
+        };
+        let is_granted = |scope: &String| {
+            identity.scopes.contains(scope) || (identity.scopes_unknown && in_doubt)
+        };
         (self.consumers.is_empty()
             || self.consumers.iter().any(|pattern| {
                 !identity.consumer.is_empty() && pattern.matches(&identity.consumer)
             }))
             && (self.groups.any_of.is_empty() || self.groups.any_of.iter().any(is_in))
             && self.groups.all_of.iter().all(is_in)
-            && !self.groups.none_of.iter().any(is_in)
-            && self
-                .scopes
-                .iter()
-                .all(|scope| identity.scopes.contains(scope))
+            && self.groups.none_of.iter().all(is_out)
+            && self.scopes.iter().all(is_granted)
             && self
                 .claims
                 .iter()
-                .all(|claim| claim.holds(&identity.claims))
+                .all(|claim| claim.holds(identity.look(&claim.path)).unwrap_or(in_doubt))
     }
 }
 
@@ -271,7 +285,7 @@ mod tests {
             (json!({"identity": "absent"}), false),
         ] {
             assert_eq!(
-                who(written.clone()).fits(Caller::Known(&ann())),
+                who(written.clone()).fits(Caller::Known(&ann()), Doubt::Misfits),
                 fits,
                 "{written}"
             );
@@ -292,11 +306,78 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                who(written.clone()).fits(Caller::Unknown),
+                who(written.clone()).fits(Caller::Unknown, Doubt::Misfits),
                 fits,
                 "{written}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_unknown_fits_only_in_doubt() {
+        let over = json!({
+            "consumer": "ann", "groups": ["ml"], "groups_unknown": true, "scopes_unknown": true,
+            "claims": {"odd": {"a": 1}, "tier": "gold", "/realm/roles": ["a"]}, "claims_unknown": ["dept"],
+        });
+        let identity: Identity = serde_json::from_value(over).unwrap();
+        let both = Some(true);
+        let neither = Some(false);
+        let open = None;
+        for (written, fits) in [
+            (json!({}), both),
+            (json!({"groups": {"any_of": ["ml"]}}), both),
+            (json!({"groups": {"any_of": ["x"]}}), open),
+            (json!({"groups": {"all_of": ["ml", "x"]}}), open),
+            (json!({"groups": {"none_of": ["x"]}}), open),
+            (json!({"groups": {"none_of": ["ml"]}}), neither),
+            (json!({"scopes": ["infer"]}), open),
+            (
+                json!({"claims": [{"claim": "dept", "none_of": ["x"]}]}),
+                open,
+            ),
+            (
+                json!({"claims": [{"claim": "/dept/name", "any_of": ["x"]}]}),
+                open,
+            ),
+            (
+                json!({"claims": [{"claim": "odd", "none_of": ["x"]}]}),
+                open,
+            ),
+            (
+                json!({"claims": [{"claim": "/tier/x", "none_of": ["x"]}]}),
+                open,
+            ),
+            (
+                json!({"claims": [{"claim": "gone", "none_of": ["x"]}]}),
+                both,
+            ),
+            (
+                json!({"claims": [{"claim": "/realm/roles", "any_of": ["a*"]}]}),
+                both,
+            ),
+            (
+                json!({"claims": [{"claim": "tier", "any_of": ["tin"]}, {"claim": "dept"}]}),
+                neither,
+            ),
+            (
+                json!({"consumers": ["bob"], "groups": {"any_of": ["x"]}}),
+                neither,
+            ),
+        ] {
+            let who = who(written.clone());
+            let by = |doubt| who.fits(Caller::Known(&identity), doubt);
+            assert_eq!(
+                (by(Doubt::Misfits), by(Doubt::Fits)),
+                (fits.unwrap_or(false), fits.unwrap_or(true)),
+                "{written}"
+            );
+        }
+        let all = Identity {
+            claims_unknown: vec!["*".to_owned()],
+            ..Identity::default()
+        };
+        let none_of = who(json!({"claims": [{"claim": "any", "none_of": ["x"]}]}));
+        assert!(!none_of.fits(Caller::Known(&all), Doubt::Misfits));
     }
 
     #[test]

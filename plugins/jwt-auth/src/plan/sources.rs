@@ -1,0 +1,263 @@
+//! Where an issuer's keys come from: checked, and read where they are given.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::jose::{Key, KeySet, Secrets};
+use std::rc::Rc;
+
+use super::parse_algorithm;
+use crate::config::{Discovery, Fetch, KeysConfig, PemKey, SecretEncoding, SharedSecret};
+use crate::keys::{Fetched, Location, Origin, Source, well_known};
+
+pub fn compile_keys(
+    written: KeysConfig,
+    issuer: &str,
+    path: &str,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<Source> {
+    let name = |kind: &str| format!("{}: {path}.{kind}", setup.filter);
+    match written {
+        KeysConfig {
+            jwks: Some(set),
+            pem: None,
+            secret: None,
+            fetch: None,
+            discovery: None,
+        } => given_set(&set, problems).map(Source::given),
+        KeysConfig {
+            jwks: None,
+            pem: Some(pem),
+            secret: None,
+            fetch: None,
+            discovery: None,
+        } => given_pem(pem, problems).map(Source::given),
+        KeysConfig {
+            jwks: None,
+            pem: None,
+            secret: Some(secret),
+            fetch: None,
+            discovery: None,
+        } => problems
+            .within("secret", |problems| given_secret(secret, setup, problems))
+            .map(Source::given),
+        KeysConfig {
+            jwks: None,
+            pem: None,
+            secret: None,
+            fetch: Some(fetch),
+            discovery: None,
+        } => problems.within("fetch", |problems| {
+            fetched(fetch, name("fetch"), setup, problems)
+        }),
+        KeysConfig {
+            jwks: None,
+            pem: None,
+            secret: None,
+            fetch: None,
+            discovery: Some(discovery),
+        } => problems.within("discovery", |problems| {
+            discovered(discovery, issuer, name("discovery"), setup, problems)
+        }),
+        _ => {
+            problems.add(
+                "",
+                "must have exactly one source of keys",
+                "write one of jwks, pem, secret, fetch, discovery",
+            );
+            None
+        }
+    }
+}
+
+fn given_set(written: &serde_json::Value, problems: &mut Problems) -> Option<KeySet> {
+    match KeySet::parse(written.to_string().as_bytes(), Secrets::Refused) {
+        Ok(set) if set.is_empty() || set.skipped() > 0 => {
+            // What is given by hand is expected to be right, key by key.
+            for (at, key) in written
+                .get("keys")
+                .and_then(|keys| keys.as_array())
+                .into_iter()
+                .flatten()
+                .enumerate()
+            {
+                if let Err(fault) = Key::parse_jwk(key.to_string().as_bytes(), Secrets::Refused) {
+                    problems.add(
+                        format!("jwks.keys[{at}]"),
+                        format!("cannot be used: {fault}"),
+                        "",
+                    );
+                }
+            }
+            problems.add(
+                "jwks",
+                "has keys that cannot be used, or none at all",
+                "give each key its own kid, and leave out what is not for signatures",
+            );
+            None
+        }
+        Ok(set) => Some(set),
+        Err(fault) => {
+            problems.add(
+                "jwks",
+                format!("is not a usable JWK Set: {fault}"),
+                "write {\"keys\": [ … ]}",
+            );
+            None
+        }
+    }
+}
+
+fn given_pem(written: Vec<PemKey>, problems: &mut Problems) -> Option<KeySet> {
+    let count = written.len();
+    let mut keys = Vec::with_capacity(count);
+    for (at, one) in written.into_iter().enumerate() {
+        let algorithm = match &one.algorithm {
+            None => Some(None),
+            Some(name) => {
+                parse_algorithm(name, &format!("pem[{at}].algorithm"), problems).map(Some)
+            }
+        };
+        let Some(algorithm) = algorithm else { continue };
+        match Key::parse_pem(&one.pem, one.kid, algorithm) {
+            Ok(key) => keys.push(key),
+            Err(fault) => {
+                problems.add(format!("pem[{at}]"), format!("cannot be used: {fault}"), "")
+            }
+        }
+    }
+    if count == 0 {
+        problems.add("pem", "is empty", "write at least one key");
+    }
+    key_set("pem", keys, count, problems)
+}
+
+fn given_secret(
+    written: SharedSecret,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<KeySet> {
+    let algorithm = match &written.algorithm {
+        None => None,
+        Some(name) => Some(parse_algorithm(name, "algorithm", problems)?),
+    };
+    let secret = written.value.resolve("value", setup, problems)?;
+    let bytes = match written.encoding {
+        SecretEncoding::Text => secret.expose().to_vec(),
+        SecretEncoding::Base64url => match URL_SAFE_NO_PAD.decode(secret.expose()) {
+            Ok(bytes) => bytes,
+            Err(_) => {
+                problems.add("value", "is not base64url without padding", "");
+                return None;
+            }
+        },
+    };
+    match Key::secret(bytes, written.kid, algorithm) {
+        Ok(key) => key_set("", vec![key], 1, problems),
+        Err(fault) => {
+            problems.add("value", format!("cannot be used: {fault}"), "");
+            None
+        }
+    }
+}
+
+fn key_set(member: &str, keys: Vec<Key>, count: usize, problems: &mut Problems) -> Option<KeySet> {
+    let is_whole = keys.len() == count;
+    match KeySet::from_keys(keys) {
+        Ok(set) if set.skipped() > 0 => {
+            problems.add(member, "has several keys of one kid", "give each its own");
+            None
+        }
+        Ok(set) => (is_whole && count > 0).then_some(set),
+        Err(fault) => {
+            problems.add(member, fault.to_string(), "");
+            None
+        }
+    }
+}
+
+fn fetched(
+    written: Fetch,
+    name: String,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<Source> {
+    let location = parse_location("url", &written.url, problems);
+    let cluster = named_cluster("cluster", written.cluster, problems);
+    let origin = Origin::Keys {
+        location: location?,
+        cluster: cluster?,
+    };
+    Some(kept_fresh(name, origin, written.refresh, setup))
+}
+
+fn discovered(
+    written: Discovery,
+    issuer: &str,
+    name: String,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<Source> {
+    let location = match &written.url {
+        Some(url) => parse_location("url", url, problems),
+        None => match Location::parse(&well_known(issuer)) {
+            Some(location) => Some(location),
+            None => {
+                problems.add(
+                    "",
+                    "needs an issuer that is a URL",
+                    "write `url` with the place of the issuer's metadata",
+                );
+                None
+            }
+        },
+    };
+    let keys_cluster = match written.keys_cluster {
+        Some(other) => named_cluster("keys_cluster", other, problems),
+        None => Some(written.cluster.clone()),
+    };
+    let cluster = named_cluster("cluster", written.cluster, problems);
+    let origin = Origin::Discovery {
+        issuer: issuer.to_owned(),
+        location: location?,
+        cluster: cluster?,
+        keys_cluster: keys_cluster?,
+    };
+    Some(kept_fresh(name, origin, written.refresh, setup))
+}
+
+fn kept_fresh(
+    name: String,
+    origin: Origin,
+    refresh: crate::config::Refresh,
+    setup: &Setup<'_>,
+) -> Source {
+    let fetched = Fetched::new(name, origin, refresh, setup.filter);
+    fetched.define_metrics(setup.host);
+    Source::Fetched(Rc::new(fetched))
+}
+
+fn parse_location(member: &str, url: &str, problems: &mut Problems) -> Option<Location> {
+    let location = Location::parse(url);
+    if location.is_none() {
+        problems.add(
+            member,
+            "is not an http or https URL",
+            "write https://HOST/PATH",
+        );
+    }
+    location
+}
+
+fn named_cluster(member: &str, cluster: String, problems: &mut Problems) -> Option<String> {
+    if cluster.is_empty() {
+        problems.add(
+            member,
+            "is empty",
+            "name the Envoy cluster that leads to the issuer",
+        );
+        return None;
+    }
+    Some(cluster)
+}
