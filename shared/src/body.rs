@@ -16,6 +16,8 @@ pub enum BodyError {
     TooLarge,
     /// The host did not hand over what it announced (e.g. spooled to a file).
     Unreadable,
+    /// There is no body that ends: the request asks to leave HTTP, or has left it (see [`crate::upgrade`]).
+    Endless,
 }
 
 /// State of one side's body.

@@ -15,6 +15,7 @@ use crate::call::{Answer, Call, CallError};
 use crate::facts::Remembered;
 use crate::headers::HeaderBlock;
 use crate::host::{Host, Map, Side, Status};
+use crate::upgrade::Upgrade;
 use crate::verdict::{Replied, Wait};
 use crate::vm::hub::{Hub, Place, Signal};
 
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     pub response_seen: Cell<bool>,
     pub bodies: [BodyState; 2],
     pub answer: RefCell<Option<(u32, Result<Answer, CallError>)>>,
+    /// Whether the request asks to leave HTTP, once somebody has looked.
+    upgrade: Cell<Option<Option<Upgrade>>>,
     maps: [RefCell<Option<Rc<HeaderBlock>>>; 2],
 }
 
@@ -70,6 +73,7 @@ impl Exchange {
             response_seen: Cell::new(false),
             bodies: Default::default(),
             answer: RefCell::new(None),
+            upgrade: Cell::new(None),
             maps: Default::default(),
         }))
     }
@@ -193,6 +197,38 @@ impl Exchange {
         String::from_utf8(self.property(path)?).ok()
     }
 
+    /// Whether the request asks to leave HTTP. To be asked while the request's headers are at hand; from then on it is known.
+    ///
+    /// # Errors
+    /// The host's status when the headers cannot be read.
+    pub fn upgrade(&self) -> Result<Option<Upgrade>, Status> {
+        if let Some(known) = self.0.upgrade.get() {
+            return Ok(known);
+        }
+        // What ends with its headers stays HTTP: nothing of another protocol can follow.
+        let upgrade = if self.complete(Side::Request) {
+            None
+        } else {
+            Upgrade::of(&*self.request()?)
+        };
+        self.0.upgrade.set(Some(upgrade));
+        Ok(upgrade)
+    }
+
+    /// Whether the response grants the upgrade that the request asked for, as [`Exchange::upgrade`] has found: what follows is no body.
+    pub fn upgraded(&self) -> bool {
+        let asked = self.0.upgrade.get().flatten();
+        asked.is_some_and(|asked| asked.is_granted(self.response_status().unwrap_or_default()))
+    }
+
+    fn is_endless(&self, side: Side) -> Result<bool, BodyError> {
+        match side {
+            _ if self.complete(side) => Ok(false),
+            Side::Request => Ok(self.upgrade().map_err(|_| BodyError::Unreadable)?.is_some()),
+            Side::Response => Ok(self.upgraded()),
+        }
+    }
+
     /// Suspends until the whole body of a side is here and gives it; empty when there is none.
     ///
     /// The message is held meanwhile. On Envoy that needs `allow_on_headers_stop_iteration: true`
@@ -200,8 +236,11 @@ impl Exchange {
     ///
     /// # Errors
     /// [`BodyError::TooLarge`] as soon as more than `limit` bytes are announced; [`BodyError::Unreadable`] when the host does not
-    /// hand over what it announced.
+    /// hand over what it announced; [`BodyError::Endless`], at once, for a request that asks to leave HTTP and for an answer that does.
     pub async fn body(&self, side: Side, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if self.is_endless(side)? {
+            return Err(BodyError::Endless);
+        }
         poll_fn(|_| {
             let polled = self.state(side).poll_whole(&*self.0.host, side, limit);
             self.suspended(polled, Wait::Body(side))
@@ -215,6 +254,9 @@ impl Exchange {
     /// # Errors
     /// As [`Exchange::body`].
     pub async fn body_alone(&self, side: Side, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if self.is_endless(side)? {
+            return Err(BodyError::Endless);
+        }
         poll_fn(|_| {
             let polled = self.state(side).poll_whole(&*self.0.host, side, limit);
             self.suspended(polled, Wait::BodyAlone(side))

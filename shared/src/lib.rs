@@ -34,5 +34,6 @@ pub mod structured_field;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timestamp;
+pub mod upgrade;
 pub mod verdict;
 pub mod vm;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use modelgate_kit::config::secret::FromEnvironment;
 use modelgate_kit::config::{Bounded, Problems, Secret, Setup};
 use modelgate_kit::route::{Path, Template};
+use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub payload: PayloadPolicy,
     /// Longest body that is signed, in bytes. Stay below the proxy's own buffer limit (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.
     pub max_body_bytes: Bounded<1, 67_108_864>,
+    /// What happens with a request for an upgrade, for example to a model's WebSocket endpoint. `allow` signs it as a request without a body; what is sent after it is not signed. Left out: `allow` where `payload` is `unsigned`, else `deny`. A CONNECT is always refused.
+    pub on_upgrade: Option<OnUpgrade>,
     /// `x-amzn-*` headers that a client may send, such as `x-amzn-sagemaker-inference-id`; each at most once.
     pub client_headers: Vec<String>,
     /// What happens with a client's other `x-amzn-*` headers (but `x-amzn-trace-id`, which passes unsigned).
@@ -73,6 +76,7 @@ impl Default for Config {
             query: QueryPolicy::default(),
             payload: PayloadPolicy::default(),
             max_body_bytes: Bounded::new(1_000_000),
+            on_upgrade: None,
             client_headers: Vec::new(),
             other_client_headers: OtherClientHeaders::default(),
             set_headers: BTreeMap::new(),
@@ -216,6 +220,7 @@ pub struct Plan {
     pub(crate) outgoing: Rules,
     pub(crate) payload: PayloadPolicy,
     pub(crate) max_body_bytes: usize,
+    pub(crate) on_upgrade: OnUpgrade,
 }
 
 impl Config {
@@ -247,12 +252,17 @@ impl Config {
             },
         };
         let (payload, max_body_bytes) = (self.payload, self.max_body_bytes.size());
+        let on_upgrade = self.on_upgrade.unwrap_or(match payload {
+            PayloadPolicy::Unsigned => OnUpgrade::Allow,
+            PayloadPolicy::Signed | PayloadPolicy::Absent => OnUpgrade::Deny,
+        });
         let outgoing = self.rules(problems);
         Some(Plan {
             signer: Signer::new(credentials?, scope?, options),
             outgoing,
             payload,
             max_body_bytes,
+            on_upgrade,
         })
     }
 

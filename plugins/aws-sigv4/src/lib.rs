@@ -25,8 +25,11 @@ use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::host::{Map, Side};
 use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::aws_sigv4::{PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE};
+use modelgate_kit::problem::catalogue::aws_sigv4::{
+    PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE, UPGRADE_REFUSED,
+};
 use modelgate_kit::problem::catalogue::kit::HOST_REFUSED;
+use modelgate_kit::upgrade::{OnUpgrade, Upgrade};
 
 use config::{Config, PayloadPolicy, Plan};
 use date::AmzDate;
@@ -56,9 +59,16 @@ impl Filter for AwsSigv4 {
         let (mut changed, mut prepared) = (None, None);
         let whole_at_once = exchange.complete(Side::Request);
         let mut length = None;
+        let upgrade = exchange.upgrade()?;
+        if upgrade.is_some_and(|upgrade| !plan.signs(upgrade, &headers)) {
+            return Err(Reply::new(&UPGRADE_REFUSED));
+        }
         let payload = match plan.payload {
             PayloadPolicy::Unsigned => Payload::Unsigned,
-            PayloadPolicy::Absent | PayloadPolicy::Signed if whole_at_once => Payload::of(b""),
+            // What follows the headers of an upgrade is not the request's body (RFC 9110 section 7.8).
+            PayloadPolicy::Absent | PayloadPolicy::Signed if whole_at_once || upgrade.is_some() => {
+                Payload::of(b"")
+            }
             PayloadPolicy::Absent => return Err(Reply::new(&PAYLOAD_REFUSED)),
             PayloadPolicy::Signed => {
                 // What will be refused is refused before its body is held.
@@ -69,7 +79,7 @@ impl Filter for AwsSigv4 {
                 let body = exchange.body(Side::Request, plan.max_body_bytes).await;
                 let body = body.map_err(|error| match error {
                     BodyError::TooLarge => Reply::new(&PAYLOAD_TOO_LARGE),
-                    BodyError::Unreadable => Reply::new(&HOST_REFUSED),
+                    BodyError::Unreadable | BodyError::Endless => Reply::new(&HOST_REFUSED),
                 })?;
                 // An earlier filter may have changed headers together with the body.
                 let now = exchange.host().headers(Map::RequestHeaders)?;
@@ -122,6 +132,15 @@ impl Filter for AwsSigv4 {
 
 #[cfg(feature = "module")]
 modelgate_kit::export!(AwsSigv4: request_body);
+
+impl Plan {
+    /// Whether a request for an upgrade may be signed. No service takes a CONNECT, and with a body the signature would not be right.
+    fn signs(&self, upgrade: Upgrade, headers: &HeaderBlock) -> bool {
+        self.on_upgrade == OnUpgrade::Allow
+            && upgrade == Upgrade::Switch
+            && announced(headers).unwrap_or(0) == 0
+    }
+}
 
 /// The length that the request announces.
 fn announced(headers: &HeaderBlock) -> Option<usize> {

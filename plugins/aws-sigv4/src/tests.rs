@@ -1,5 +1,7 @@
 //! The filter, natively: what becomes of a request, event by event.
 
+mod upgrades;
+
 use modelgate_kit::host::Side;
 use modelgate_kit::testing::{Gate, Proxy, Record};
 use modelgate_kit::verdict::Action::{self, Continue, Pause};

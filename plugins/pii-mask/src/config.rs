@@ -6,6 +6,7 @@ use crate::mask::{Action, Masker};
 use modelgate_kit::config::{Bounded, Problems, Secret, Setup};
 use modelgate_kit::glob::Glob;
 use modelgate_kit::metrics::Metric;
+use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub response: Direction,
     /// What is held until a body has been read: `headers` (and the body; needs `allow_on_headers_stop_iteration`) or only the `body` (works on every proxy, but the other side sees the headers before anything is decided, and lengths become unknown).
     pub hold: Hold,
+    /// What happens with a request for WebSocket or another upgrade, and with a CONNECT: what is sent after it cannot be masked. With `allow` it passes unmasked in both directions; an answer that does not grant the upgrade is masked as any other.
+    pub on_upgrade: OnUpgrade,
 }
 
 /// What becomes of the findings of each entity; those that are not named follow `default_action`.
@@ -226,6 +229,8 @@ pub struct Plan {
     pub response: Way,
     /// What is held.
     pub hold: Hold,
+    /// What happens with upgrades.
+    pub on_upgrade: OnUpgrade,
 }
 
 /// One direction, compiled.
@@ -329,6 +334,7 @@ impl Config {
             request,
             response,
             hold: self.hold,
+            on_upgrade: self.on_upgrade,
         })
     }
 }

@@ -30,6 +30,7 @@ use modelgate_kit::host::{Side, Status};
 use modelgate_kit::problem::catalogue::kit::HOST_REFUSED;
 use modelgate_kit::problem::catalogue::pii_mask as reasons;
 use modelgate_kit::problem::{Reason, Reply};
+use modelgate_kit::upgrade::OnUpgrade;
 
 use answer::Answer;
 use config::{Config, Hold, Plan, Policy, Way};
@@ -66,6 +67,18 @@ impl Filter for PiiMask {
             // The answer must be readable.
             exchange.set_request_header("accept-encoding", "identity")?;
         }
+        let upgrade = if plan.request.masks || plan.response.masks {
+            exchange.upgrade()?
+        } else {
+            None
+        };
+        if upgrade.is_some() {
+            // A request that announces a body beside the upgrade could carry past what was to be masked.
+            if plan.on_upgrade == OnUpgrade::Deny || announces_body(&*exchange.request()?) {
+                return Err(Reply::new(&reasons::UPGRADE_REFUSED));
+            }
+            return mask_answer(&plan, &exchange, &counts).await;
+        }
         // An answer may come before the request is whole: a client that lets its body wait must not get it unmasked.
         exchange
             .side_by_side(
@@ -92,7 +105,7 @@ async fn mask_answer(
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
-    if !plan.response.masks || exchange.forward().await == Forwarded::Gone {
+    if !plan.response.masks || exchange.forward().await == Forwarded::Gone || exchange.upgraded() {
         return Ok(());
     }
     match Answer::new(plan, Media::of(&*exchange.response()?)) {
@@ -229,7 +242,7 @@ async fn whole(
     let body = match body {
         Ok(body) => body,
         Err(BodyError::TooLarge) => return refuse(way.on_oversize, terms.too_large),
-        Err(BodyError::Unreadable) => return Err(refusal(&HOST_REFUSED)),
+        Err(BodyError::Unreadable | BodyError::Endless) => return Err(refusal(&HOST_REFUSED)),
     };
     if body.is_empty() {
         return Ok(());
@@ -356,6 +369,11 @@ fn count(
         of_side.insert(entity.name().to_owned(), count);
     }
     exchange.publish(counts.clone())
+}
+
+fn announces_body(headers: &HeaderBlock) -> bool {
+    headers.first("transfer-encoding").is_some()
+        || headers.all("content-length").any(|length| length != b"0")
 }
 
 fn length(headers: &HeaderBlock) -> Option<usize> {

@@ -144,6 +144,8 @@ impl<'a> Asked<'a> {
             .map_err(|error| match error {
                 BodyError::TooLarge => Reply::new(&BODY_TOO_LARGE),
                 BodyError::Unreadable => Reply::new(&BODY_UNREADABLE),
+                // What comes after the headers of an upgrade is no body: the model is named nowhere.
+                BodyError::Endless => Reply::new(&MODEL_UNREADABLE),
             })?;
         let stated = Stated::parse(
             &body,

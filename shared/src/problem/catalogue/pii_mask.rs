@@ -6,6 +6,7 @@ reasons! { "pii_mask";
     BODY_COMPRESSED = 415 "body_compressed", "The request's body is compressed.", "The body has a content encoding and cannot be read; `request.on_compressed` is `block`. Send it without.";
     BODY_UNPARSED = 400 "body_unparsed", "The request's body is not what its content type says.", "The body is no JSON, no form or no text in UTF-8 and cannot be checked; `request.on_unparsable` is `block`.";
     TYPE_REFUSED = 415 "type_refused", "Requests of this content type cannot be checked.", "The body is neither JSON nor a form nor text in UTF-8; `request.on_other_type` is `block`.";
+    UPGRADE_REFUSED = 403 "upgrade_refused", "The connection may not be upgraded here.", "The request asks for WebSocket or another upgrade, or is a CONNECT. What is sent after it cannot be masked; `on_upgrade` is `deny`, or it announces a body.";
     ANSWER_BLOCKED = 502 "answer_blocked", "The answer contains personal data or credentials that may not pass.", "A value of an entity whose action is `block` was found in the upstream's answer. An answer that has already begun is cut instead.";
     ANSWER_TOO_LARGE = 502 "answer_too_large", "The answer is too large to be checked.", "The answer is longer than `response.max_body_bytes`, or an event than `response.max_event_bytes`, and `response.on_oversize` is `block`.";
     ANSWER_COMPRESSED = 502 "answer_compressed", "The answer is compressed.", "The upstream compressed its answer although it was asked not to; `response.on_compressed` is `block`.";
