@@ -1,11 +1,12 @@
 //! Where a credential stands in a request, and how it is taken out: headers, query parameters, cookies.
 //!
 //! A request that carries more than one candidate is ambiguous: which one counts would depend on who reads it. So every place is
-//! looked at, and two finds are an outcome of their own. Stripping removes the credential from every place, so that a backend
-//! never sees it.
+//! looked at, and two finds are an outcome of their own, as is a header that begins as one of ours and goes on as none. Stripping
+//! removes the credential from every place, so that a backend never sees it.
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
 use serde::Deserialize;
 
 use crate::config::Problems;
@@ -58,6 +59,10 @@ pub enum Found<'a> {
     One(Cow<'a, [u8]>),
     /// More than one, or one place filled twice.
     Several,
+    /// One, in a header that carries credentials of another scheme beside it.
+    Mixed,
+    /// The scheme, but after it not spaces and a credential (RFC 9110 section 11.4): what others would read there is anybody's guess.
+    Malformed,
 }
 
 impl WrittenPlace {
@@ -94,13 +99,12 @@ impl WrittenPlace {
         let name = match &named {
             Place::Header { name, .. } | Place::Query(name) | Place::Cookie(name) => name,
         };
-        let token = |text: &str| {
-            !text.is_empty()
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-        };
-        if !token(name) || self.scheme.as_deref().is_some_and(|scheme| !token(scheme)) {
+        if !is_token(name)
+            || self
+                .scheme
+                .as_deref()
+                .is_some_and(|scheme| !is_token(scheme))
+        {
             problems.add(path, "is not a name", "use letters, digits and -_.");
             return None;
         }
@@ -108,8 +112,34 @@ impl WrittenPlace {
     }
 }
 
+/// RFC 9110 section 5.6.2: what names of fields, cookies and schemes are made of.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
 /// Looks at every place.
-pub fn find<'a>(headers: &'a HeaderBlock, places: &[Place]) -> Found<'a> {
+pub fn find<'a>(headers: &'a HeaderBlock, places: &'a [Place]) -> Found<'a> {
     let mut found = Found::None;
     for place in places {
         let here = match place {
@@ -120,43 +150,72 @@ pub fn find<'a>(headers: &'a HeaderBlock, places: &[Place]) -> Found<'a> {
         found = match (found, here) {
             (found, Found::None) => found,
             (Found::None, here) => here,
+            // Two of ours, whatever their form.
             _ => return Found::Several,
         };
     }
     found
 }
 
-/// The value after the scheme; `None` when the header has another scheme.
-fn after_scheme<'a>(value: &'a [u8], scheme: Option<&str>) -> Option<&'a [u8]> {
-    let value = value.trim_ascii();
-    let Some(scheme) = scheme else {
-        return Some(value);
-    };
-    let (head, rest) = value.split_at_checked(scheme.len())?;
-    (head.eq_ignore_ascii_case(scheme.as_bytes())
-        && rest.first().is_some_and(|b| *b == b' ' || *b == b'\t'))
-    .then(|| rest.trim_ascii())
+/// One member of a header's value, as a place with this scheme reads it.
+enum Piece<'a> {
+    /// Something else, or nothing.
+    Other,
+    /// The scheme alone.
+    Bare,
+    /// The scheme and something that is not spaces and a credential.
+    Malformed,
+    /// A credential.
+    Ours(&'a [u8]),
 }
 
-fn in_header<'a>(headers: &'a HeaderBlock, name: &str, scheme: Option<&str>) -> Found<'a> {
-    let mut values = headers
-        .iter()
-        .filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|(_, v)| v);
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Found::None,
-        (Some(value), None) => value,
-        // Two headers of the name: even where only one has the scheme, the backend may read the other.
-        _ => return Found::Several,
+fn read<'a>(piece: &'a [u8], scheme: Option<&str>) -> Piece<'a> {
+    let piece = piece.trim_ascii();
+    let Some(scheme) = scheme else {
+        return Piece::Ours(piece);
     };
+    let Some((head, rest)) = piece.split_at_checked(scheme.len()) else {
+        return Piece::Other;
+    };
+    if !head.eq_ignore_ascii_case(scheme.as_bytes()) {
+        return Piece::Other;
+    }
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    match rest.get(spaces..) {
+        None | Some([]) => Piece::Bare,
+        Some([first, ..]) if spaces == 0 && is_token_byte(*first) => Piece::Other,
+        Some([first, ..]) if spaces == 0 || first.is_ascii_whitespace() => Piece::Malformed,
+        Some(credential) => Piece::Ours(credential),
+    }
+}
+
+fn in_header<'a>(headers: &'a HeaderBlock, name: &'a str, scheme: Option<&str>) -> Found<'a> {
+    let (mut pieces, mut bare, mut malformed) = (0_usize, false, false);
+    let mut ours = None;
+    let mut several = false;
     // Proxies join repeated headers with commas (RFC 9110 section 5.2; Envoy does so with `authorization`), and no credential that we
     // look for has one.
-    let mut pieces = value.split(|byte| *byte == b',');
-    let joined = pieces.clone().nth(1).is_some();
-    match pieces.find_map(|piece| after_scheme(piece, scheme)) {
+    for value in headers.all(name) {
+        let mut from = 0;
+        for to in memchr_iter(b',', value).chain([value.len()]) {
+            pieces = pieces.saturating_add(1);
+            match read(value.get(from..to).unwrap_or_default(), scheme) {
+                Piece::Other => {}
+                Piece::Bare => bare = true,
+                Piece::Malformed => malformed = true,
+                Piece::Ours(credential) => several |= ours.replace(credential).is_some(),
+            }
+            from = to.saturating_add(1);
+        }
+    }
+    match ours {
+        _ if several => Found::Several,
+        Some(credential) if pieces == 1 => Found::One(Cow::Borrowed(credential)),
+        // Even where only one has the scheme, the backend may read the other.
+        Some(_) if scheme.is_some() => Found::Mixed,
+        Some(_) => Found::Several,
+        None if malformed || (bare && pieces > 1) => Found::Malformed,
         None => Found::None,
-        Some(_) if joined => Found::Several,
-        Some(credential) => Found::One(Cow::Borrowed(credential)),
     }
 }
 
@@ -188,7 +247,7 @@ fn in_query(headers: &HeaderBlock, name: &str) -> Found<'static> {
 }
 
 fn in_cookies<'a>(headers: &'a HeaderBlock, name: &str) -> Found<'a> {
-    let mut found = Found::None;
+    let mut found = None;
     let lines = headers
         .iter()
         .filter(|(n, _)| n.eq_ignore_ascii_case(b"cookie"))
@@ -198,7 +257,7 @@ fn in_cookies<'a>(headers: &'a HeaderBlock, name: &str) -> Found<'a> {
         .map(parameter)
     {
         if key.trim_ascii() == name.as_bytes() {
-            if found != Found::None {
+            if found.is_some() {
                 return Found::Several;
             }
             let value = value.trim_ascii();
@@ -206,10 +265,10 @@ fn in_cookies<'a>(headers: &'a HeaderBlock, name: &str) -> Found<'a> {
                 .strip_prefix(b"\"")
                 .and_then(|v| v.strip_suffix(b"\""))
                 .unwrap_or(value);
-            found = Found::One(Cow::Borrowed(bare));
+            found = Some(bare);
         }
     }
-    found
+    found.map_or(Found::None, |value| Found::One(Cow::Borrowed(value)))
 }
 
 /// `line` without the cookies of this name; `None` when there is none.
@@ -238,10 +297,8 @@ impl Exchange {
             match place {
                 Place::Header { name, scheme } => {
                     // Credentials of another scheme are not ours to take out.
-                    if headers
-                        .all(name)
-                        .any(|value| after_scheme(value, scheme.as_deref()).is_some())
-                    {
+                    let is_ours = |value| matches!(read(value, scheme.as_deref()), Piece::Ours(_));
+                    if headers.all(name).any(is_ours) {
                         self.remove_request_header(name)?;
                     }
                 }
@@ -275,6 +332,8 @@ impl std::fmt::Debug for Found<'_> {
             Self::None => "None",
             Self::One(_) => "One(hidden)",
             Self::Several => "Several",
+            Self::Mixed => "Mixed",
+            Self::Malformed => "Malformed",
         })
     }
 }
@@ -295,11 +354,11 @@ mod tests {
         ]
     }
 
-    fn look(pairs: &[(&str, &[u8])]) -> Option<Result<String, ()>> {
+    fn look(pairs: &[(&str, &[u8])]) -> Option<Result<String, String>> {
         match find(&HeaderBlock::new(encode_refs(pairs)), &places()) {
             Found::None => None,
             Found::One(value) => Some(Ok(String::from_utf8(value.into_owned()).unwrap())),
-            Found::Several => Some(Err(())),
+            other => Some(Err(format!("{other:?}"))),
         }
     }
 
@@ -309,6 +368,12 @@ mod tests {
         assert_eq!(look(&[("authorization", b"Basic eA==")]), None);
         assert_eq!(look(&[("authorization", b"Digest a=\"b\", c=d")]), None);
         assert_eq!(look(&[("authorization", b"Bearerx")]), None);
+        assert_eq!(look(&[("authorization", b"Bearer")]), None);
+        assert_eq!(look(&[("authorization", b"Bearer ")]), None);
+        assert_eq!(
+            look(&[("authorization", b"Basic a"), ("authorization", b"Basic b")]),
+            None
+        );
         assert_eq!(
             look(&[("authorization", b"bEARER  abc ")]),
             Some(Ok("abc".into()))
@@ -328,20 +393,59 @@ mod tests {
         for pairs in [
             &[
                 ("authorization", b"Bearer a".as_slice()),
-                ("Authorization", b"Basic b"),
+                ("Authorization", b"Bearer a"),
             ][..],
             &[
                 ("authorization", b"Bearer a"),
                 (":path", b"/?access_token=a"),
             ],
+            &[
+                ("authorization", b"Bearer\ta"),
+                (":path", b"/?access_token=a"),
+            ],
             &[(":path", b"/?access_token=a&access_token=a")],
             &[(":path", b"/?access_token=a&%61ccess_token=b")],
+            &[(":path", b"/?access_token=&access_token=b")],
             &[("cookie", b"token=a; token=b")],
             &[("authorization", b"Bearer a,Bearer b")],
-            &[("authorization", b"Basic a, bearer b")],
             &[("cookie", b"token=a"), ("cookie", b"token=b")],
+            &[("cookie", b"token="), ("cookie", b"token=b")],
         ] {
-            assert_eq!(look(pairs), Some(Err(())), "{pairs:?}");
+            assert_eq!(look(pairs), Some(Err("Several".to_owned())), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn one_beside_another_scheme_is_told_from_two_of_ours() {
+        for pairs in [
+            &[
+                ("authorization", b"Bearer a".as_slice()),
+                ("Authorization", b"Basic b"),
+            ][..],
+            &[("authorization", b"Basic a, bearer b")],
+            &[("authorization", b"Bearer a,")],
+            &[("authorization", b"Bearer a, b")],
+        ] {
+            assert_eq!(look(pairs), Some(Err("Mixed".to_owned())), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn what_begins_as_ours_and_goes_on_as_none_is_malformed() {
+        for value in [
+            b"Bearer\ta".as_slice(),
+            b"bearer,a",
+            b"Bearer , a",
+            b"Bearer  \ta",
+            b"Bearer=a",
+            b"Bearer:a",
+            b"Bearer\"a\"",
+            b"Basic a, Bearer\tb",
+            b"Basic a, Bearer, b",
+        ] {
+            let found = look(&[("authorization", value)]);
+            let shown = String::from_utf8_lossy(value);
+            assert_eq!(found, Some(Err("Malformed".to_owned())), "{shown}");
         }
     }
 

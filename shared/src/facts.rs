@@ -108,10 +108,44 @@ pub struct Denied {
     pub reason: String,
     /// HTTP status of the reply.
     pub status: u16,
+    /// The token that was refused although its signature is good: whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<RefusedToken>,
+}
+
+/// What a refused token says of itself: only of one whose signature was verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RefusedToken {
+    /// Who has signed it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub issuer: String,
+    /// A pseudonym of whom it is about ([`crate::pseudonym`]); never the subject itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Whom it is for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<String>,
+    /// `kid` of the key that has signed it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kid: String,
 }
 
 impl Fact for Denied {
     const NAME: &'static str = "denied";
+}
+
+/// How a caller could have authenticated: left by filters that have let a request pass without a credential. Every 401 of a later filter
+/// lists them (RFC 9110 section 11.6.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Challenges {
+    /// Values of `www-authenticate`.
+    pub offered: Vec<String>,
+}
+
+impl Fact for Challenges {
+    const NAME: &'static str = "challenges";
 }
 
 /// Which limit counted, and what it left.

@@ -24,6 +24,7 @@ pub mod json;
 pub mod metrics;
 pub mod problem;
 pub mod profile;
+pub mod pseudonym;
 pub mod query;
 pub mod root;
 pub mod route;

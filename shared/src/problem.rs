@@ -7,7 +7,7 @@ pub mod catalogue;
 pub mod dialect;
 
 use crate::exchange::Exchange;
-use crate::facts::Denied;
+use crate::facts::{Challenges, Denied, RefusedToken};
 use crate::host::{LocalReply, Status};
 use dialect::Shape;
 
@@ -29,6 +29,9 @@ pub struct Reason {
 /// Header that carries the reason code in every dialect.
 pub const REASON_HEADER: &str = "x-modelgate-reason";
 
+/// Header of a 401 that says how to authenticate.
+const CHALLENGE: &str = "www-authenticate";
+
 /// A refusal.
 pub struct Reply {
     /// Why.
@@ -44,6 +47,7 @@ struct More {
     problem_type: Option<&'static str>,
     headers: Vec<(&'static str, String)>,
     extensions: serde_json::Map<String, serde_json::Value>,
+    token: Option<RefusedToken>,
 }
 
 impl Reply {
@@ -95,6 +99,17 @@ impl Reply {
         self
     }
 
+    /// What the refused token says of itself, for the fact `denied`. Its signature must have been verified.
+    #[must_use]
+    pub fn with_token(mut self, token: RefusedToken) -> Self {
+        self.more().token = Some(token);
+        self
+    }
+
+    fn token(&self) -> Option<RefusedToken> {
+        self.more.as_ref()?.token.clone()
+    }
+
     fn detail(&self) -> Option<&str> {
         self.more.as_ref()?.detail.as_deref()
     }
@@ -135,6 +150,7 @@ impl Reply {
             filter: filter.to_owned(),
             reason: self.reason.code.to_owned(),
             status: self.status,
+            token: self.token(),
         };
         let _ = exchange.publish(denied);
         let shape = Shape::of(exchange);
@@ -151,6 +167,19 @@ impl Reply {
                 .iter()
                 .map(|(name, value)| (*name, value.as_bytes())),
         );
+        // RFC 9110 section 11.6.1: a 401 lists what would be accepted, also by filters before this one.
+        let offered = match self.status {
+            401 => exchange.fact::<Challenges>(),
+            _ => None,
+        };
+        if let Some(challenges) = &offered {
+            let others = challenges.offered.iter();
+            headers.extend(
+                others
+                    .filter(|offered| self.header(CHALLENGE) != Some(offered.as_str()))
+                    .map(|offered| (CHALLENGE, offered.as_bytes())),
+            );
+        }
         let details = self.details(filter);
         let reply = LocalReply {
             status: self.status,

@@ -4,12 +4,12 @@
 //! list's element. A claim that cannot is a refusal, not a guess.
 
 use modelgate_kit::config::Problems;
+use modelgate_kit::credential::is_token;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::jose::{ClaimPath, Claims, Finding, Refusal};
 use serde_json::{Map, Value};
 
 use crate::config::ClaimToHeader;
-use crate::place::is_header_name;
 
 /// Longest header value that a claim may become, in bytes.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -141,7 +141,7 @@ impl ClaimHeaders {
                 "upgrade",
                 "cookie",
             ];
-            if !is_header_name(&name) || reserved.contains(&name.as_str()) {
+            if !is_token(&name) || reserved.contains(&name.as_str()) {
                 problems.add(
                     format!("[{at}].header"),
                     "is not a header that a claim may be written to",

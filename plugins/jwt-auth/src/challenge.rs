@@ -4,6 +4,7 @@
 //! that may too little 403 `insufficient_scope`. Missing keys are our trouble, not the client's: 503.
 
 use modelgate_kit::config::Problems;
+use modelgate_kit::facts::Challenges;
 use modelgate_kit::jose::Refusal;
 use modelgate_kit::problem::catalogue::jwt_auth as reasons;
 use modelgate_kit::problem::{Reason, Reply};
@@ -63,6 +64,13 @@ impl Challenge {
         }
     }
 
+    /// How a caller can authenticate, for a 401 of a later filter.
+    pub fn offer(&self) -> Challenges {
+        Challenges {
+            offered: vec![format!("{}{}", self.opening, self.metadata)],
+        }
+    }
+
     /// The reply to a refused request; `scopes` are those that its issuer asks for.
     pub fn reply(&self, denial: Denial, scopes: &[String]) -> Reply {
         let Denial::Token(refusal) = denial else {
@@ -107,6 +115,7 @@ const fn reason_of(refusal: Refusal) -> &'static Reason {
     match refusal {
         Refusal::Missing => &reasons::TOKEN_MISSING,
         Refusal::Repeated => &reasons::TOKEN_REPEATED,
+        Refusal::Mixed => &reasons::CREDENTIALS_MIXED,
         Refusal::Oversize => &reasons::TOKEN_OVERSIZE,
         Refusal::Malformed => &reasons::TOKEN_MALFORMED,
         Refusal::ExtensionRefused => &reasons::EXTENSION_REFUSED,

@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::credential::{Found, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::HeaderBlock;
@@ -63,15 +64,24 @@ impl Filter for JwtAuth {
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let request = exchange.request()?;
         let refused = |refusal: Refusal| plan.challenge.reply(refusal.into(), &[]);
-        let Some(found) = plan.places.find(&request).map_err(refused)? else {
-            return match plan.on_missing {
-                OnMissing::Deny => Err(refused(Refusal::Missing)),
-                OnMissing::Allow => Ok(plan.write_headers(&exchange, &request, &[])?),
-            };
+        let token = match find(&request, &plan.places) {
+            Found::One(token) if !token.is_empty() => token,
+            Found::Several => return Err(refused(Refusal::Repeated)),
+            Found::Mixed => return Err(refused(Refusal::Mixed)),
+            Found::Malformed => return Err(refused(Refusal::Malformed)),
+            // An empty place is no token: applications leave empty cookies behind.
+            Found::None | Found::One(_) if plan.on_missing == OnMissing::Deny => {
+                return Err(refused(Refusal::Missing));
+            }
+            Found::None | Found::One(_) => {
+                // A host without facts loses a hint, nothing else.
+                let _ = exchange.publish_serialized(&plan.offer);
+                return Ok(plan.write_headers(&exchange, &request, &[])?);
+            }
         };
-        let accepted = plan.accept(&exchange, &found.token).await?;
+        let accepted = plan.accept(&exchange, &token).await?;
         if plan.token_to_upstream == TokenToUpstream::Strip {
-            found.strip(&exchange)?;
+            exchange.strip_credentials(&plan.places)?;
         }
         plan.write_headers(&exchange, &request, &accepted.headers)?;
         exchange.publish_serialized(&accepted.identity)?;

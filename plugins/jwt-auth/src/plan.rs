@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::credential::Place;
+use modelgate_kit::facts::{Challenges, Serialized};
 use modelgate_kit::jose::{
     Algorithm, Algorithms, ClaimPath, ClaimRule, Expectations, Split, Test, Wanted,
 };
@@ -19,13 +21,13 @@ use crate::config::{
     TokenToUpstream,
 };
 use crate::keys::{Fetched, Source};
-use crate::place::Places;
+use crate::place;
 use sources::compile_keys;
 
 /// A compiled configuration.
 pub struct Plan {
     /// Where tokens stand.
-    pub places: Places,
+    pub places: Vec<Place>,
     /// The accepted issuers.
     pub issuers: Vec<Issuer>,
     /// Claims for the upstream.
@@ -34,6 +36,8 @@ pub struct Plan {
     pub challenge: Challenge,
     /// Whether the upstream sees the token.
     pub token_to_upstream: TokenToUpstream,
+    /// For the filters that follow, where a request without a token passes.
+    pub offer: Serialized<Challenges>,
     /// What becomes of requests without a token.
     pub on_missing: OnMissing,
     /// Longest token, in bytes.
@@ -65,7 +69,7 @@ impl Plan {
             );
         }
         let places = problems.within("token_from", |problems| {
-            Places::compile(written.token_from, problems)
+            place::compile(written.token_from, problems)
         });
         let headers = problems.within("claims_to_headers", |problems| {
             ClaimHeaders::compile(&written.claims_to_headers, problems)
@@ -99,6 +103,7 @@ impl Plan {
             places,
             issuers,
             headers,
+            offer: challenge.offer().into(),
             challenge,
             token_to_upstream: written.token_to_upstream,
             on_missing: written.on_missing,

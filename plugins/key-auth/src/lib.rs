@@ -14,12 +14,12 @@ use std::rc::Rc;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Identity, Serialized};
+use modelgate_kit::facts::{Challenges, Identity, Serialized};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::catalogue::key_auth::{
-    IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE, KEY_REPEATED,
-    KEY_UNKNOWN,
+    IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE,
+    KEY_REPEATED, KEY_UNKNOWN,
 };
 use modelgate_kit::problem::{Reason, Reply};
 
@@ -106,8 +106,12 @@ impl Filter for KeyAuth {
         plan.remove_identity_headers(&headers, &exchange)?;
         let key = match find(&headers, &plan.places) {
             Found::One(key) => key,
-            Found::Several => return Err(Reply::new(&KEY_REPEATED)),
-            Found::None if plan.passes_without_key(&exchange) => return Ok(()),
+            Found::Several | Found::Mixed => return Err(Reply::new(&KEY_REPEATED)),
+            Found::Malformed => return Err(plan.unauthorized(&KEY_MALFORMED)),
+            Found::None if plan.passes_without_key(&exchange) => {
+                plan.offer(&exchange);
+                return Ok(());
+            }
             Found::None => return Err(plan.unauthorized(&KEY_MISSING)),
         };
         if key.len() > plan.max_key_bytes {
@@ -137,6 +141,19 @@ impl Plan {
             OnMissing::DenyUnidentified => exchange.fact::<Identity>().is_some(),
             OnMissing::Allow => true,
         }
+    }
+
+    /// Tells the filters that follow how the caller could have authenticated, unless he has.
+    fn offer(&self, exchange: &Exchange) {
+        if self.on_missing_key != OnMissing::Allow || exchange.fact::<Identity>().is_some() {
+            return;
+        }
+        let mut offered = exchange
+            .fact::<Challenges>()
+            .map_or_else(Vec::new, |earlier| earlier.offered.clone());
+        offered.push(self.challenge.clone());
+        // A host without facts loses a hint, nothing else.
+        let _ = exchange.publish(Challenges { offered });
     }
 
     fn unauthorized(&self, reason: &'static Reason) -> Reply {

@@ -339,6 +339,7 @@ fn refuse_late(exchange: &Exchange, reason: &Reason) {
         filter: PiiMask::NAME.to_owned(),
         reason: reason.code.to_owned(),
         status,
+        token: None,
     };
     // The answer is cut whether or not anybody can be told.
     let _ = exchange.publish(denied);

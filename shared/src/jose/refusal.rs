@@ -11,6 +11,8 @@ pub enum Refusal {
     Missing,
     /// More than one token, or one token in more than one place.
     Repeated,
+    /// One token, in a header that carries credentials of another scheme beside it.
+    Mixed,
     /// Longer than the limit.
     Oversize,
     /// Not a compact JWS with a strict JSON header and strict JSON claims.
@@ -45,9 +47,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every variant, for catalogues and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Missing,
         Self::Repeated,
+        Self::Mixed,
         Self::Oversize,
         Self::Malformed,
         Self::ExtensionRefused,
@@ -70,6 +73,7 @@ impl Refusal {
         match self {
             Self::Missing => "token_missing",
             Self::Repeated => "token_repeated",
+            Self::Mixed => "credentials_mixed",
             Self::Oversize => "token_oversize",
             Self::Malformed => "token_malformed",
             Self::ExtensionRefused => "extension_refused",

@@ -5,10 +5,12 @@ reasons! { "jwt_auth";
         "The request carries no token in any of the places that `token_from` lists.";
     TOKEN_REPEATED = 400 "token_repeated", "More than one token was sent.",
         "The request carries tokens in several places, or one header with a token more than once. Send exactly one.";
+    CREDENTIALS_MIXED = 400 "credentials_mixed", "The header with the token carries other credentials too.",
+        "One header, sent twice or with a comma in it, has the token and something of another scheme, such as Basic: which one counts would depend on who reads it. Send one, or put the token into a header of its own (`token_from`).";
     TOKEN_OVERSIZE = 401 "token_oversize", "The token is too long.",
         "The token is longer than `max_token_bytes`. Ask the issuer for fewer claims, or raise the limit.";
     TOKEN_MALFORMED = 401 "token_malformed", "The token is malformed.",
-        "Not three parts of canonical base64url with a strict JSON header and strict JSON claims (each member once, registered claims of the right type).";
+        "The scheme is not followed by spaces and one token, or the token is not three parts of canonical base64url with a strict JSON header and strict JSON claims (each member once, registered claims of the right type).";
     EXTENSION_REFUSED = 401 "extension_refused", "The token uses an extension that is not supported.",
         "The header has `crit`, or `b64` other than true (RFC 7515 section 4.1.11, RFC 7797).";
     TOKEN_TYPE_REFUSED = 401 "token_type_refused", "This type of token is not accepted.",
@@ -22,7 +24,7 @@ reasons! { "jwt_auth";
     ISSUER_UNKNOWN = 401 "issuer_unknown", "The issuer of the token is not accepted.",
         "`iss` is none of the configured issuers, compared byte by byte (mind a slash at the end).";
     AUDIENCE_REFUSED = 401 "audience_refused", "The token is not meant for this service.",
-        "`aud` names none of the issuer's `audiences`.";
+        "`aud`, or what `audience_claims` names in its place, has none of the issuer's `audiences`. An `aud` that is there must be ours also where `audiences` is left out.";
     CLAIM_MISSING = 401 "claim_missing", "The token lacks a required claim.",
         "One of `required_claims`, or the `consumer_claim`, is not in the token.";
     TOKEN_EXPIRED = 401 "token_expired", "The token has expired.",
@@ -30,9 +32,9 @@ reasons! { "jwt_auth";
     TOKEN_NOT_YET_VALID = 401 "token_not_yet_valid", "The token is not valid yet.",
         "`nbf` or `iat` is in the future, `clock_skew_s` included: look at the clocks.";
     LIFETIME_REFUSED = 401 "lifetime_refused", "The token lives for too long.",
-        "`exp` minus `iat` is above `max_lifetime_s`, or one of the two is missing.";
+        "`exp` minus `iat` is above `max_lifetime_s`, or one of the two is missing; or `exp` lies beyond the year 9999 (milliseconds instead of seconds, mostly).";
     CLAIM_REFUSED = 403 "claim_refused", "The claims of the token do not allow this request.",
-        "A condition under `claims` does not hold, or a claim that names the caller, its groups or a header cannot be used as such.";
+        "A condition under `claims` does not hold, or is about a claim whose value is elsewhere (`_claim_names`, `hasgroups`) or cannot be read; or a claim that names the caller, its groups or a header cannot be used as such.";
     SCOPE_INSUFFICIENT = 403 "scope_insufficient", "The token does not grant the required scope.",
         "The token lacks one of the issuer's `scopes`.";
     KEYS_UNAVAILABLE = 503 "keys_unavailable", "The keys of the issuer are not available.",
