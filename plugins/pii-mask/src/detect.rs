@@ -182,6 +182,9 @@ pub struct Finding {
     pub certainty: Certainty,
 }
 
+/// Bytes of a label that are read: its end, as much as is read of the text before a finding.
+pub const LABEL: usize = boundary::LOOK_BEHIND;
+
 /// The text under scan, with what is known about its left.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene<'a> {
@@ -204,6 +207,9 @@ pub(crate) struct Scene<'a> {
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let label = label
+        .get(label.floor_char_boundary(label.len().saturating_sub(LABEL))..)
+        .unwrap_or_default();
     let scene = Scene {
         text,
         bytes: text.as_bytes(),

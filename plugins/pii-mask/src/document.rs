@@ -4,7 +4,7 @@
 //! long enough to be a card, an account or a telephone (a number in which something is found becomes a string). In answers
 //! a value of a member `logprobs`, which repeats the text token by token, becomes `null`.
 
-use crate::detect::Finding;
+use crate::detect::{Finding, LABEL};
 use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::json::{
@@ -74,10 +74,7 @@ pub fn json(
         let path = walker.path();
         match token {
             Token::String(text) if !scope.skips(&path) => {
-                let label = path
-                    .last_member()
-                    .map(|name| name.decode())
-                    .unwrap_or_default();
+                let label = label(&path);
                 string(&text, &label, masker, tally, |span, raw| {
                     edits.replace_raw(span, raw)
                 });
@@ -88,10 +85,7 @@ pub fn json(
                 });
             }
             Token::Number(found) if scope.numbers && !scope.skips(&path) => {
-                let label = path
-                    .last_member()
-                    .map(|name| name.decode())
-                    .unwrap_or_default();
+                let label = label(&path);
                 if let Some(raw) = number(found.raw(), &label, masker, tally) {
                     edits.replace_raw(found.span(), raw);
                 }
@@ -100,6 +94,13 @@ pub fn json(
         }
     }
     Ok((!edits.is_empty()).then(|| edits.apply(body)))
+}
+
+/// The name of the innermost member on the path, as context for what it holds: its end, so that a value costs the same under any name.
+pub fn label<'a>(path: &Path<'_, 'a>) -> Cow<'a, str> {
+    path.last_member()
+        .map(|name| name.decode_end(LABEL))
+        .unwrap_or_default()
 }
 
 /// The findings in a string, as replacements of bytes of the document.

@@ -50,6 +50,28 @@ impl<'a> Text<'a> {
         Cow::Owned(text)
     }
 
+    /// The decoded text without its beginning: what the last `bytes` bytes as written mean, or a few more. It costs no more however long the
+    /// string is. Where these begin inside an escape, what is left of the escape is taken as it stands.
+    #[must_use]
+    pub fn decode_end(&self, bytes: usize) -> Cow<'a, str> {
+        let mut from = self.raw.len().saturating_sub(bytes);
+        while !self.raw.is_char_boundary(from) {
+            from = from.saturating_sub(1);
+        }
+        // Not behind a backslash that may be the first half of an escape.
+        let backslashes = |from: usize| {
+            let before = self.raw.as_bytes().get(..from).unwrap_or_default();
+            let run = before.iter().rev().take(bytes);
+            run.take_while(|byte| **byte == b'\\').count()
+        };
+        from = from.saturating_sub(backslashes(from) % 2);
+        Text {
+            raw: self.raw.get(from..).unwrap_or_default(),
+            ..*self
+        }
+        .decode()
+    }
+
     /// Whether the decoded text is `other`; allocates only for a string with escapes.
     #[must_use]
     pub fn equals(&self, other: &str) -> bool {

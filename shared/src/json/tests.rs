@@ -285,3 +285,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_end_of_a_string_is_decoded_alone() {
+    let end = |document: &str, bytes| {
+        let mut walker = Walker::new(document.as_bytes(), Limits::default()).unwrap();
+        match walker.next_token().unwrap() {
+            Some(Token::String(text)) => text.decode_end(bytes).into_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(end(r#""abc""#, 10), "abc");
+    assert_eq!(end(r#""abcdef""#, 3), "def");
+    // Never inside a character, nor behind a backslash that belongs to what follows.
+    assert_eq!(end("\"aä\"", 1), "ä");
+    assert_eq!(end(r#""x\ny""#, 2), "\ny");
+    assert_eq!(end(r#""x\\ny""#, 2), "ny");
+    assert_eq!(end(r#""x\u00e9y""#, 7), "éy");
+    assert_eq!(end(r#""x\u00e9y""#, 3), "e9y");
+    assert_eq!(end(r#""\\\\\\""#, 1), "\\");
+}

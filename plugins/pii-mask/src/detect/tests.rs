@@ -248,3 +248,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn of_a_long_label_the_end_is_read() {
+    let long = "x ".repeat(10_000);
+    assert_eq!(
+        labelled(&format!("{long}phone number"), "2813882583"),
+        [("phone", "2813882583")]
+    );
+    assert_eq!(labelled(&format!("phone number{long}"), "2813882583"), []);
+}
