@@ -11,6 +11,7 @@ pub mod envoy_container;
 pub mod fused;
 mod open;
 mod peer;
+mod reloads;
 mod script;
 pub mod simulated;
 

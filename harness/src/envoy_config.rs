@@ -29,6 +29,8 @@ pub struct Places {
     pub clusters: BTreeMap<String, u16>,
     /// Path of each filter's wasm, by name in the chain.
     pub wasm: BTreeMap<String, String>,
+    /// Paths of the files that filters get their configuration from (ECDS), by name in the chain; the others have theirs in the bootstrap.
+    pub discovered: BTreeMap<String, String>,
 }
 
 /// The bootstrap, as JSON (which Envoy reads from a file that ends in `.json`).
@@ -36,7 +38,10 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
     let mut filters: Vec<Json> = scenario
         .chain
         .iter()
-        .map(|entry| http_filter(entry, scenario, places))
+        .map(|entry| match places.discovered.get(&entry.name) {
+            Some(path) => discovered(entry, path),
+            None => http_filter(entry, scenario, places),
+        })
         .collect();
     filters.push(json!({
         "name": "envoy.filters.http.router",
@@ -70,6 +75,8 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
         .filter_map(|(name, cluster)| Some(upstream(name, cluster, *places.clusters.get(name)?)))
         .collect();
     json!({
+        // Envoy reads no configuration from elsewhere without a name of its own.
+        "node": {"id": LISTENER, "cluster": LISTENER},
         "admin": {"address": address(places.admin_port)},
         "static_resources": {"listeners": [listener], "clusters": clusters},
     })
@@ -99,6 +106,39 @@ fn access_log(scenario: &Scenario) -> Json {
     })
 }
 
+/// A filter whose configuration stands in a file of its own, which Envoy reads again when another file takes its place.
+fn discovered(entry: &ChainEntry, path: &str) -> Json {
+    json!({
+        "name": entry.name,
+        "disabled": entry.disabled,
+        "config_discovery": {
+            "config_source": {"path_config_source": {"path": path}, "resource_api_version": "V3"},
+            "type_urls": [WASM_FILTER],
+        },
+    })
+}
+
+/// What stands in the file of [`Places::discovered`]: the filter with this configuration.
+pub fn discovery(
+    entry: &ChainEntry,
+    config: &Config,
+    scenario: &Scenario,
+    places: &Places,
+) -> Json {
+    let entry = ChainEntry {
+        config: config.clone(),
+        ..entry.clone()
+    };
+    let filter = http_filter(&entry, scenario, places);
+    json!({"resources": [{
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": entry.name,
+        "typed_config": filter.get("typed_config"),
+    }]})
+}
+
+const WASM_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
 fn http_filter(entry: &ChainEntry, scenario: &Scenario, places: &Places) -> Json {
     let stop_iteration = entry
         .stop_iteration
@@ -123,7 +163,7 @@ fn http_filter(entry: &ChainEntry, scenario: &Scenario, places: &Places) -> Json
     json!({
         "name": entry.name,
         "disabled": entry.disabled,
-        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": config},
+        "typed_config": {"@type": WASM_FILTER, "config": config},
     })
 }
 

@@ -22,6 +22,7 @@ pub mod path;
 mod plugin;
 pub mod profile;
 pub mod protobuf;
+mod reconfigure;
 mod reply;
 mod request;
 mod route;

@@ -22,7 +22,7 @@ use crate::yaml::{Node, YamlError};
 pub use chain::{ChainEntry, Config, Gateway, Route, VirtualHost, Wasm};
 pub use engines::{Divergence, EngineKind, EngineName};
 pub use expect::{Expect, StepExpect};
-pub use traffic::{Body, Chunk, Headers, Request, Start, Step, Traffic};
+pub use traffic::{Body, Chunk, Headers, Reload, Request, Start, Step, Traffic};
 pub use upstream::{Answer, Cluster, End, Reply};
 
 /// The cluster that routes lead to unless they say otherwise.
@@ -221,7 +221,7 @@ impl Scenario {
         let routes = fields.take("routes");
         let virtual_hosts =
             chain::read_virtual_hosts(hosts.as_ref(), routes.as_ref(), &chain, &clusters);
-        let steps = traffic::read_steps(&mut fields, &clusters);
+        let steps = traffic::read_steps(&mut fields, &clusters, &chain);
         let expect = fields
             .need("expect")
             .and_then(|at| Expect::read(&at, &clusters, &steps));
@@ -252,6 +252,15 @@ impl Scenario {
         let only = self.only.as_ref()?;
         let listed = only.engines.iter().any(|name| name.covers(engine));
         (!listed).then_some(only.because.as_str())
+    }
+
+    /// The filters that are given another configuration on the way, by their names in the chain.
+    pub fn reloaded(&self) -> std::collections::BTreeSet<&str> {
+        let reloads = self.steps.iter().filter_map(|step| match step {
+            Step::Reload(reload) => Some(&reload.configs),
+            Step::Send(_) | Step::Rescript(_) => None,
+        });
+        reloads.flatten().map(|(name, _)| name.as_str()).collect()
     }
 
     /// The requests of all steps, each copy counted.

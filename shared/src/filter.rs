@@ -152,6 +152,10 @@ pub trait Filter: 'static {
     fn background(_plan: Rc<Self::Plan>, _root: Root) -> impl Future<Output = ()> + 'static {
         std::future::ready(())
     }
+
+    /// The configuration of this plan is gone: replaced, or its listener closed. What must outlive it is handed on here; the proxy
+    /// takes no callouts any more. The default has nothing to hand on.
+    fn ended(_plan: &Self::Plan, _root: &Root) {}
 }
 
 /// The future of one exchange.
@@ -163,6 +167,7 @@ pub(crate) type Background = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) trait Launch {
     fn handle(&self, exchange: Exchange) -> Handling;
     fn background(&self, root: Root) -> Background;
+    fn ended(&self, root: &Root);
 }
 
 /// The plan of filter `F`.
@@ -175,6 +180,10 @@ impl<F: Filter> Launch for PlanOf<F> {
 
     fn background(&self, root: Root) -> Background {
         Box::pin(F::background(Rc::clone(&self.0), root))
+    }
+
+    fn ended(&self, root: &Root) {
+        F::ended(&self.0, root);
     }
 }
 

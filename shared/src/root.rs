@@ -56,6 +56,12 @@ impl Root {
         &*self.0.host
     }
 
+    /// What all configurations of this VM have in common under this name: what must not begin anew with each of them. Made by the
+    /// first that asks, gone with the last that holds it.
+    pub fn common<T: std::any::Any>(&self, name: &str, make: impl FnOnce() -> T) -> Rc<T> {
+        self.0.hub.common(name, make)
+    }
+
     /// Wall clock, nanoseconds since the Unix epoch.
     pub fn now_ns(&self) -> u64 {
         self.0.host.now_ns()

@@ -23,6 +23,7 @@ const ROOT: u32 = 1;
 pub struct Gate {
     proxy: Rc<Proxy>,
     vm: Vm,
+    root: u32,
     last: u32,
 }
 
@@ -59,11 +60,43 @@ impl Gate {
             Ok(Self {
                 proxy,
                 vm,
+                root: ROOT,
                 last: ROOT,
             })
         } else {
             Err(proxy.logs())
         }
+    }
+
+    /// Another configuration in the same VM, as when the proxy is given one while it runs. Exchanges begin under it from now on; the
+    /// number of the root context that it replaces, for [`Gate::delete`].
+    ///
+    /// # Errors
+    /// The lines that the filter logged when it refused it; then everything is as before.
+    pub fn reconfigure(&mut self, config: &str) -> Result<u32, Vec<String>> {
+        self.last = self.last.saturating_add(1);
+        let root = self.last;
+        self.proxy.configure(config);
+        self.proxy.begin(root, &[]);
+        self.proxy.enter(root);
+        self.vm.create(root, 0);
+        if self.vm.configure(root, config.len()) {
+            Ok(std::mem::replace(&mut self.root, root))
+        } else {
+            self.vm.delete(root);
+            Err(self.proxy.logs())
+        }
+    }
+
+    /// A root context goes: what it still awaited is not answered any more.
+    pub fn delete(&mut self, root: u32) {
+        self.proxy.enter(root);
+        self.vm.delete(root);
+    }
+
+    /// The whole VM goes.
+    pub fn close(mut self) {
+        self.delete(self.root);
     }
 
     /// The proxy under the filter.
@@ -81,7 +114,7 @@ impl Gate {
         self.last = self.last.saturating_add(1);
         let context = self.last;
         self.proxy.begin(context, headers);
-        self.vm.create(context, ROOT);
+        self.vm.create(context, self.root);
         (
             context,
             self.pass(context, Side::Request, Part::Headers(last)),
@@ -116,8 +149,8 @@ impl Gate {
 
     /// A tick of the root context.
     pub fn tick(&mut self) {
-        self.proxy.enter(ROOT);
-        self.vm.tick(ROOT);
+        self.proxy.enter(self.root);
+        self.vm.tick(self.root);
     }
 
     /// The exchange is over.

@@ -256,6 +256,7 @@ impl Vm {
         self.streams.remove(&context);
         if let Some(entry) = self.roots.remove(&context) {
             entry.tell(&*self.host);
+            entry.ended(&self.host, &self.hub, context);
         }
     }
 

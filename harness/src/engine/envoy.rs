@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::compare;
 use super::peer::{Servers, fetch};
+use super::reloads::Reloads;
 use super::{Exchange, Observations, WasmFiles};
 use crate::envoy_config::{self, Places};
 use crate::scenario::{EngineName, Scenario};
@@ -93,6 +94,7 @@ pub(super) fn run(
             files.insert(path.clone(), file);
             places.wasm.insert(entry.name.clone(), path);
         }
+        let folder = Reloads::prepare(scenario, &mut places)?;
         let config = envoy_config::bootstrap(scenario, &places);
         let mut running = launcher.launch(&Launch {
             config,
@@ -114,7 +116,8 @@ pub(super) fn run(
                 ..Observations::default()
             });
         }
-        let played = servers.play(scenario, port).await;
+        let reloads = Reloads::new(scenario, &places, admin, folder);
+        let played = servers.play(scenario, port, &reloads).await;
         let played = match (played, running.ended()?) {
             (Err(error), true) => {
                 return Err(error.context(format!("Envoy has ended:\n{}", tail(&running.log()?))));

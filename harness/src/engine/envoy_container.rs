@@ -69,6 +69,11 @@ impl Engine for EnvoyContainer {
         &self.name
     }
 
+    fn refuses(&self, scenario: &Scenario) -> Option<String> {
+        (!scenario.reloaded().is_empty())
+            .then(|| "files of this machine cannot be replaced in a container".to_owned())
+    }
+
     fn run(&self, scenario: &Scenario) -> Result<Observations> {
         envoy::run(
             &self.name,

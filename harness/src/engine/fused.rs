@@ -50,6 +50,9 @@ pub fn fused(scenario: &Scenario) -> Result<Scenario, &'static str> {
     if switched {
         return Err("it switches filters of the proxy, of which a chain in one entry is one");
     }
+    if !scenario.reloaded().is_empty() {
+        return Err("it gives single filters another configuration");
+    }
     let mut filters = Vec::new();
     for entry in &scenario.chain {
         filters.push(json!({"filter": filter_of(entry)?, "config": config_of(entry)?}));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::reloads::Reloads;
 use super::{Exchange, Received, patience};
 use crate::scenario::{Scenario, Start, Step, Traffic};
 
@@ -75,7 +76,12 @@ impl Servers {
     }
 
     /// Plays the steps against a proxy on a loopback port. The ports that the exchanges came from stand beside them.
-    pub async fn play(&self, scenario: &Scenario, port: u16) -> Result<Vec<(Exchange, u16)>> {
+    pub async fn play(
+        &self,
+        scenario: &Scenario,
+        port: u16,
+        reloads: &Reloads<'_>,
+    ) -> Result<Vec<(Exchange, u16)>> {
         let began = Instant::now();
         let mut running = Vec::new();
         let mut number = 0_usize;
@@ -94,6 +100,10 @@ impl Servers {
                             server.rescript(cluster.clone());
                         }
                     }
+                    continue;
+                }
+                Step::Reload(reload) => {
+                    reloads.apply(reload).await?;
                     continue;
                 }
                 Step::Send(traffic) => traffic,

@@ -146,7 +146,7 @@ impl Engine for Simulated {
         if scenario.expect.start_refused.is_some() {
             return Ok(play.observe());
         }
-        play.steps();
+        play.steps()?;
         play.gateway
             .advance(Duration::from_millis(scenario.expect.settle_ms));
         let mut waited = Duration::ZERO;
@@ -206,7 +206,7 @@ struct Sent {
 }
 
 impl Play<'_> {
-    fn steps(&mut self) {
+    fn steps(&mut self) -> Result<()> {
         let began = self.gateway.now_ns();
         self.gateway.advance(WARM_UP);
         for (index, step) in self.scenario.steps.iter().enumerate() {
@@ -216,6 +216,13 @@ impl Play<'_> {
                         self.finish();
                     }
                     self.servers.rescript(clusters);
+                    continue;
+                }
+                Step::Reload(reload) => {
+                    for (name, config) in &reload.configs {
+                        let taken = self.gateway.reconfigure(name, bytes_of(config));
+                        reload.judge(name, taken)?;
+                    }
                     continue;
                 }
                 Step::Send(traffic) => traffic,
@@ -240,6 +247,7 @@ impl Play<'_> {
             }
         }
         self.finish();
+        Ok(())
     }
 
     /// Waits until the servers have received what a step is to follow; gives up after a while, as its expectation will show.
@@ -373,10 +381,7 @@ fn filter(entry: &ChainEntry, scenario: &Scenario, code: Rc<dyn GuestCode>) -> F
     let mut spec = FilterSpec::new(&entry.name, code);
     spec.root_id = entry.root_id.clone();
     spec.vm_id = entry.vm_id.clone();
-    spec.configuration = match &entry.config {
-        Config::Struct(json) => protobuf::struct_bytes(json),
-        config => config.text().into_bytes(),
-    };
+    spec.configuration = bytes_of(&entry.config);
     spec.environment = scenario.env.clone();
     spec.failure_policy = match entry.failure_policy {
         FailurePolicy::Reload => proxy::FailurePolicy::Reload,
@@ -390,6 +395,13 @@ fn filter(entry: &ChainEntry, scenario: &Scenario, code: Rc<dyn GuestCode>) -> F
     );
     spec.disabled = entry.disabled;
     spec
+}
+
+fn bytes_of(config: &Config) -> Vec<u8> {
+    match config {
+        Config::Struct(json) => protobuf::struct_bytes(json),
+        config => config.text().into_bytes(),
+    }
 }
 
 fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {

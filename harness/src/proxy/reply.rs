@@ -7,6 +7,7 @@ use super::guest::Callback;
 use super::headers::Headers;
 use super::stream::{Side, Source, Stream};
 use super::timeline::{Event, StreamId};
+use super::vm::ContextRef;
 
 impl Gateway {
     /// Answers the client. Before the response has begun the reply passes the response callbacks of every filter that has seen the
@@ -217,14 +218,29 @@ impl Gateway {
                     .get_mut(slot)
                     .and_then(|slot| slot.context.take())
             });
-            if let Some(Some(context)) = context
-                && let Some(vm) = self.core.borrow_mut().vm_mut(context.vm)
-                && vm.generation == context.generation
-            {
-                vm.contexts.remove(&context.context);
+            if let Some(Some(context)) = context {
+                self.forget(context);
             }
         }
         self.file(id);
+    }
+
+    /// Forgets the context of an exchange, and ends its root where that was replaced meanwhile.
+    fn forget(&mut self, context: ContextRef) {
+        let root = match self.core.borrow_mut().vm_mut(context.vm) {
+            Some(vm) if vm.generation == context.generation => {
+                let root = vm.root_number(context.context);
+                vm.contexts.remove(&context.context);
+                root
+            }
+            _ => None,
+        };
+        if let Some(root) = root {
+            self.end_if_idle(ContextRef {
+                context: root,
+                ..context
+            });
+        }
     }
 
     /// Keeps what has become of an exchange, and no more of it.

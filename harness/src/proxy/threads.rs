@@ -144,7 +144,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn configure(&mut self, context: ContextRef, plugin: usize) -> Result<(), String> {
+    pub(super) fn configure(&mut self, context: ContextRef, plugin: usize) -> Result<(), String> {
         let size = {
             let mut core = self.core.borrow_mut();
             if let Some(root) = core

@@ -48,6 +48,8 @@ pub(crate) struct Root {
     pub tick_ms: u32,
     /// Which of the timers set so far is valid.
     pub timer: u64,
+    /// Another one has its plugin's exchanges from now on.
+    pub retired: bool,
 }
 
 /// A context of a VM.
@@ -93,7 +95,7 @@ impl Vm {
         self.contexts
             .iter()
             .find_map(|(number, context)| match context {
-                Context::Root(root) if root.plugin == plugin => Some(*number),
+                Context::Root(root) if root.plugin == plugin && !root.retired => Some(*number),
                 _ => None,
             })
     }

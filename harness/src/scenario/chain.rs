@@ -288,7 +288,7 @@ impl ChainEntry {
     }
 }
 
-fn read_config(at: &At<'_>, as_struct: bool) -> Config {
+pub(super) fn read_config(at: &At<'_>, as_struct: bool) -> Config {
     match at.json() {
         json if as_struct => Config::Struct(json),
         Json::Null => Config::Absent,

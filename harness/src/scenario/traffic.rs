@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use super::chain::{self, ChainEntry, Config};
 use super::expect::StepExpect;
 use super::upstream::{self, Cluster};
 use crate::yaml::read::{At, Fields};
@@ -64,6 +65,17 @@ pub enum Step {
     Send(Box<Traffic>),
     /// Servers answer differently from now on.
     Rescript(BTreeMap<String, Cluster>),
+    /// Filters are given another configuration while the proxy runs.
+    Reload(Reload),
+}
+
+/// Other configurations for filters of the chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reload {
+    /// By the filter's name in the chain.
+    pub configs: Vec<(String, Config)>,
+    /// They are refused, and everything stays as it is.
+    pub refused: bool,
 }
 
 /// When the requests of a step start.
@@ -92,6 +104,24 @@ pub struct Traffic {
     pub expect: StepExpect,
 }
 
+impl Reload {
+    /// Compares what became of one of the configurations with what is expected.
+    ///
+    /// # Errors
+    /// The difference.
+    pub fn judge(&self, name: &str, taken: Result<(), String>) -> anyhow::Result<()> {
+        match (taken, self.refused) {
+            (Ok(()), false) | (Err(_), true) => Ok(()),
+            (Err(refused), false) => {
+                anyhow::bail!("the new configuration of {name} was refused: {refused}")
+            }
+            (Ok(()), true) => {
+                anyhow::bail!("the new configuration of {name} was taken, and is to be refused")
+            }
+        }
+    }
+}
+
 impl Step {
     /// How many requests it sends.
     pub fn copies(&self) -> usize {
@@ -102,7 +132,7 @@ impl Step {
     pub fn traffic(&self) -> Option<&Traffic> {
         match self {
             Self::Send(traffic) => Some(traffic),
-            Self::Rescript(_) => None,
+            Self::Rescript(_) | Self::Reload(_) => None,
         }
     }
 }
@@ -117,8 +147,9 @@ impl Traffic {
 pub(super) fn read_steps(
     fields: &mut Fields<'_>,
     clusters: &BTreeMap<String, Cluster>,
+    chain: &[ChainEntry],
 ) -> Vec<Step> {
-    let reader = StepReader { clusters };
+    let reader = StepReader { clusters, chain };
     let steps: Vec<Step> = match (fields.take("request"), fields.take("requests")) {
         (Some(one), None) => reader.alone(&one).into_iter().collect(),
         (None, Some(many)) => many
@@ -136,6 +167,7 @@ pub(super) fn read_steps(
 
 struct StepReader<'a> {
     clusters: &'a BTreeMap<String, Cluster>,
+    chain: &'a [ChainEntry],
 }
 
 impl StepReader<'_> {
@@ -159,6 +191,14 @@ impl StepReader<'_> {
         if let Some(rescript) = fields.take("clusters") {
             fields.close();
             return Some(Step::Rescript(self.rescript(&rescript)));
+        }
+        if let Some(reload) = fields.take("reload") {
+            let refused = fields.take("refused").and_then(|at| at.boolean());
+            fields.close();
+            return Some(Step::Reload(Reload {
+                configs: self.configs(&reload),
+                refused: refused.unwrap_or_default(),
+            }));
         }
         let start = self.start(&mut fields);
         let repeat = fields
@@ -184,6 +224,17 @@ impl StepReader<'_> {
         }
         fields.close();
         Some(Step::Send(Box::new(traffic)))
+    }
+
+    fn configs(&self, at: &At<'_>) -> Vec<(String, Config)> {
+        let mut configs = Vec::new();
+        for (key, at) in at.entries() {
+            if !self.chain.iter().any(|entry| entry.name == key.text) {
+                at.refuse::<()>("no filter of the chain is called so");
+            }
+            configs.push((key.text.clone(), chain::read_config(&at, false)));
+        }
+        configs
     }
 
     fn rescript(&self, at: &At<'_>) -> BTreeMap<String, Cluster> {

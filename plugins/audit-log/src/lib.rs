@@ -8,6 +8,7 @@
 //! refuses before its filters.
 
 pub mod config;
+pub mod estate;
 pub mod event;
 pub mod line;
 pub mod otlp;
@@ -75,7 +76,7 @@ impl Filter for AuditLog {
             note(&plan, &exchange, &event);
             if let Some(shipping) = &plan.shipping {
                 shipping.queue.borrow_mut().lose();
-                shipping.report(exchange.host());
+                ship::report(&plan, shipping, exchange.host());
             }
             return Err(Reply::new(&AUDIT_UNAVAILABLE));
         };
@@ -86,13 +87,19 @@ impl Filter for AuditLog {
             let now_ms = ship::now_ms(exchange.now_ns());
             let record = shipping.otlp.record(&event);
             shipping.queue.borrow_mut().push(now_ms, record);
-            shipping.report(exchange.host());
+            ship::report(&plan, shipping, exchange.host());
         }
         Ok(())
     }
 
-    async fn background(plan: Rc<Plan>, root: Root) {
-        ship::run(plan, root).await;
+    fn background(plan: Rc<Plan>, root: Root) -> impl Future<Output = ()> + 'static {
+        // At once, and not when the task is first polled: requests may come before.
+        plan.number_on(&root);
+        ship::run(plan, root)
+    }
+
+    fn ended(plan: &Plan, root: &Root) {
+        ship::hand_on(plan, root);
     }
 }
 

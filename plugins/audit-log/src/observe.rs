@@ -43,10 +43,11 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
         from_upstream,
     };
     let nanoseconds = exchange.now_ns().saturating_sub(began_ns);
+    let numbers = plan.numbers(exchange.host());
     Event {
         time_unix_ns: began_ns,
-        worker: plan.worker.clone(),
-        sequence: plan.next_sequence(),
+        worker: numbers.worker.clone(),
+        sequence: numbers.next(),
         outcome: ending.outcome(),
         who: exchange
             .fact::<Identity>()

@@ -1,8 +1,13 @@
 //! From what was written to what runs: everything that can be wrong is said here, with its path.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
+use modelgate_kit::bucket::{Seed, siphash24};
 use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::host::Host;
+use modelgate_kit::metrics::Metric;
+use modelgate_kit::root::Root;
 
 use crate::config::{Config, FullPolicy, Scheme, Sink, Switch};
 use crate::event::{Pseudonymizer, Text};
@@ -28,14 +33,42 @@ pub struct Plan {
     pub subjects: Pseudonymizer,
     /// Whether each event is left in filter state.
     pub access_log: bool,
-    /// This worker's name in its events: random, so that no two workers share one.
-    pub worker: Text<64>,
-    /// Number of the last event.
-    pub sequence: Cell<u64>,
+    /// It is the configuration itself, not a profile of it.
+    pub base: bool,
+    numbers: OnceCell<Rc<Numbers>>,
     /// Counts how exchanges ended.
     pub outcomes: Outcomes,
+    /// Counts events of an earlier configuration that this one, without a sink, can do nothing with.
+    pub lost_without_sink: Metric,
     /// The way to the sink.
     pub shipping: Option<Shipping>,
+}
+
+/// How this worker's events are numbered. All configurations of a worker with the same receiver number on one from another.
+pub struct Numbers {
+    /// The worker's name in its events: random, so that no two share one.
+    pub worker: Text<64>,
+    /// Number of the last event.
+    sequence: Cell<u64>,
+    /// Events that are lost.
+    pub lost: Cell<u64>,
+}
+
+impl Numbers {
+    fn new(host: &dyn Host) -> Self {
+        Self {
+            worker: Text::of(format!("{:016x}", host.random())),
+            sequence: Cell::new(0),
+            lost: Cell::new(0),
+        }
+    }
+
+    /// The next event's number.
+    pub fn next(&self) -> u64 {
+        let next = self.sequence.get().saturating_add(1);
+        self.sequence.set(next);
+        next
+    }
 }
 
 /// Everything that it takes to bring events to the sink.
@@ -52,6 +85,8 @@ pub struct Shipping {
     pub deny_when_full: bool,
     /// Where batches go.
     pub target: Target,
+    /// Names receiver and sender: what was queued for one is sent on by whoever has the same.
+    pub identity: u64,
 }
 
 /// Where batches go.
@@ -89,18 +124,27 @@ impl Plan {
         Some(Self {
             subjects: Pseudonymizer::new(config.subject, key),
             access_log: config.access_log == Switch::On,
-            worker: Text::of(format!("{:016x}", setup.host.random())),
-            sequence: Cell::new(0),
+            base: setup.profile.is_empty(),
+            numbers: OnceCell::new(),
             outcomes,
+            lost_without_sink: Metric::counter(setup.filter, &[("cause", "reload")], "dropped"),
             shipping,
         })
     }
 
-    /// The next event's number.
-    pub fn next_sequence(&self) -> u64 {
-        let next = self.sequence.get().saturating_add(1);
-        self.sequence.set(next);
-        next
+    /// How events are numbered.
+    pub fn numbers(&self, host: &dyn Host) -> &Rc<Numbers> {
+        self.numbers.get_or_init(|| Rc::new(Numbers::new(host)))
+    }
+
+    /// Numbers on from an earlier configuration in the same VM.
+    pub fn number_on(&self, root: &Root) {
+        let identity = self.shipping.as_ref().map_or(0, |sink| sink.identity);
+        self.numbers.get_or_init(|| {
+            root.common(&format!("audit_log.{identity:016x}"), || {
+                Numbers::new(root.host())
+            })
+        });
     }
 }
 
@@ -140,12 +184,14 @@ impl Shipping {
             );
         }
         let deny_when_full = sink.queue.when_full == FullPolicy::Deny;
+        let resource = resource(&sink, problems);
         let otlp = Otlp::new(
-            resource(&sink, problems)
+            resource
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
         let target = Target::compile(sink, setup, problems);
+        let identity = target.identity(&resource);
         let tally = Tally::new(setup.filter);
         tally.define(setup.host);
         (problems.found().len() == before).then(|| Self {
@@ -155,6 +201,7 @@ impl Shipping {
             expected: Cell::new(0),
             deny_when_full,
             target,
+            identity,
         })
     }
 }
@@ -234,6 +281,29 @@ impl Target {
             headers,
             timeout_ms: sink.timeout_ms.short(),
         }
+    }
+
+    /// Names this receiver, as it is reached, with the source that is told to it. Never shown: it depends on secrets.
+    fn identity(&self, resource: &[(String, String)]) -> u64 {
+        let mut bytes = Vec::new();
+        let mut add = |text: &[u8]| {
+            // The length keeps ("ab", "c") and ("a", "bc") apart.
+            bytes.extend_from_slice(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+            bytes.extend_from_slice(text);
+        };
+        for text in [&self.cluster, &self.authority, &self.path] {
+            add(text.as_bytes());
+        }
+        add(self.scheme.as_bytes());
+        for (name, value) in &self.headers {
+            add(name.as_bytes());
+            add(value);
+        }
+        for (name, value) in resource {
+            add(name.as_bytes());
+            add(value.as_bytes());
+        }
+        siphash24(Seed { k0: 0, k1: 0 }, &bytes)
     }
 }
 

@@ -7,6 +7,7 @@
 //! `enqueued = delivered + dropped + held` holds after every step, and the memory of everything held is within
 //! [`Limits`]. Delivery is at least once: a batch whose answer was lost is sent again.
 //!
+//! What it holds when its configuration is replaced is handed on to the next one's queue ([`Queue::hand_on`], [`Queue::adopt`]).
 //! What it cannot do: outlive its process. What it holds when the worker ends is lost, and shows as a gap in the
 //! events' sequence numbers.
 
@@ -84,6 +85,12 @@ pub struct Counts {
     pub dropped_refused: u64,
     /// Dropped because the sink took the batch without them.
     pub dropped_rejected: u64,
+    /// Dropped because their configuration was replaced, and there was no place to keep them for the next.
+    pub dropped_reload: u64,
+    /// Taken over from the queue of an earlier configuration, which has counted them as enqueued.
+    pub adopted: u64,
+    /// Handed on to the queue of a later configuration.
+    pub handed_on: u64,
 }
 
 impl Counts {
@@ -95,6 +102,7 @@ impl Counts {
             self.dropped_expired,
             self.dropped_refused,
             self.dropped_rejected,
+            self.dropped_reload,
         ]
         .into_iter()
         .fold(0, u64::saturating_add)
@@ -214,6 +222,59 @@ impl Queue {
                 record,
             });
         } else {
+            add(&mut self.counts.dropped_full, 1);
+        }
+    }
+
+    /// Empties the queue for the next configuration's: each event with the time at which it was queued, the oldest first. What is in
+    /// flight is among them, because its answer will not be heard any more.
+    pub fn hand_on(&mut self) -> Vec<(u64, Vec<u8>)> {
+        self.in_flight = 0;
+        self.held_bytes = 0;
+        let events: Vec<_> = self
+            .held
+            .drain(..)
+            .map(|held| (held.at_ms, held.record))
+            .collect();
+        add(&mut self.counts.handed_on, count(events.len()));
+        events
+    }
+
+    /// Events that [`Queue::hand_on`] gave have found no queue: they are lost.
+    pub fn lose_handed_on(&mut self, events: usize) {
+        self.counts.handed_on = self.counts.handed_on.saturating_sub(count(events));
+        add(&mut self.counts.dropped_reload, count(events));
+    }
+
+    /// Takes over what an earlier configuration's queue held; it goes out before what came here. Where that is more than the queue may
+    /// hold, events are dropped by the rule for a full queue, unless `keep_all`: then the queue is over its bounds until the sink has
+    /// taken them.
+    pub fn adopt(&mut self, events: Vec<(u64, Vec<u8>)>, keep_all: bool) {
+        add(&mut self.counts.adopted, count(events.len()));
+        let newer = self.held.split_off(self.in_flight);
+        for (at_ms, record) in events {
+            if record.len() > self.limits.batch_bytes {
+                add(&mut self.counts.dropped_oversize, 1);
+                continue;
+            }
+            let held = Held { at_ms, record };
+            self.held_bytes = self.held_bytes.saturating_add(held.cost());
+            self.held.push_back(held);
+        }
+        self.held.extend(newer);
+        while !keep_all
+            && (self.held.len() > self.limits.queue_events
+                || self.held_bytes > self.limits.queue_bytes)
+        {
+            let gone = match self.limits.when_full {
+                WhenFull::DropOldest => self.held.remove(self.in_flight),
+                WhenFull::DropNewest if self.held.len() > self.in_flight => self.held.pop_back(),
+                WhenFull::DropNewest => None,
+            };
+            let Some(gone) = gone else {
+                break;
+            };
+            self.held_bytes = self.held_bytes.saturating_sub(gone.cost());
             add(&mut self.counts.dropped_full, 1);
         }
     }
@@ -348,6 +409,10 @@ impl Queue {
             self.held_bytes = self.held_bytes.saturating_sub(held.cost());
         }
     }
+}
+
+fn count(events: usize) -> u64 {
+    u64::try_from(events).unwrap_or(u64::MAX)
 }
 
 fn add(count: &mut u64, events: u64) {

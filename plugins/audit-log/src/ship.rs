@@ -9,6 +9,7 @@ use modelgate_kit::call::Call;
 use modelgate_kit::host::{Host, Level};
 use modelgate_kit::root::Root;
 
+use crate::estate::{ABANDONED_MS, Claim, Estate, Heir, RESERVED_MS, leave};
 use crate::otlp::parse_answer;
 use crate::plan::{Plan, Shipping};
 use crate::queue::Answer;
@@ -19,21 +20,30 @@ const LONGEST_ANSWER: usize = 65_536;
 /// How often the queue is looked at, in milliseconds.
 pub const TICK_MS: u32 = 500;
 
+/// How long a configuration without a sink sleeps between two looks, in nanoseconds.
+const IDLE_NS: u64 = 2_000_000_000;
+
 /// Ships events until the VM ends.
 pub async fn run(plan: Rc<Plan>, root: Root) {
+    let mut heir = Heir::default();
     let Some(shipping) = &plan.shipping else {
+        if plan.base {
+            refuse_all_left(&plan, &root, &mut heir).await;
+        }
         return;
     };
     let mut healthy = true;
     loop {
-        match shipping.next_batch(now_ms(root.now_ns())) {
+        adopt(&plan, shipping, &root, &mut heir);
+        match shipping.next_batch(&plan, &root) {
             Some(batch) => {
                 let answer = shipping.post(&root, batch).await;
                 shipping.answered(&root, answer, &mut healthy);
+                report(&plan, shipping, root.host());
             }
             None => {
                 // Events may have been dropped for their age.
-                shipping.report(root.host());
+                report(&plan, shipping, root.host());
                 let next_look = root
                     .now_ns()
                     .saturating_add(u64::from(TICK_MS) * 1_000_000 / 2);
@@ -43,17 +53,116 @@ pub async fn run(plan: Rc<Plan>, root: Root) {
     }
 }
 
+/// Tells the proxy's counters what has changed in the queue.
+pub fn report(plan: &Plan, shipping: &Shipping, host: &dyn Host) {
+    let counts = shipping.queue.borrow().counts();
+    let lost = shipping.tally.tell(host, counts);
+    if lost > 0 {
+        let total = &plan.numbers(host).lost;
+        total.set(total.get().saturating_add(lost));
+    }
+}
+
+/// The configuration is gone: what it has queued is left for the next one, or counted as lost.
+pub fn hand_on(plan: &Plan, root: &Root) {
+    let Some(shipping) = &plan.shipping else {
+        return;
+    };
+    let host = root.host();
+    let events = shipping.queue.borrow_mut().hand_on();
+    if events.is_empty() {
+        report(plan, shipping, host);
+        return;
+    }
+    let estate = Estate {
+        target: shipping.identity,
+        entry: entry(host),
+        left_ms: now_ms(root.now_ns()),
+        events,
+    };
+    if !leave(host, &estate) {
+        let lost = estate.events.len();
+        shipping.queue.borrow_mut().lose_handed_on(lost);
+        host.log(
+            Level::Warn,
+            &format!("audit_log: {lost} queued events are lost with their configuration"),
+        );
+    }
+    report(plan, shipping, host);
+}
+
+/// The proxy's name for the entry that this filter stands in.
+fn entry(host: &dyn Host) -> Vec<u8> {
+    host.property(&["plugin_name"]).unwrap_or_default()
+}
+
+/// Takes over what an earlier configuration has left, if it is for the same receiver, or for nobody else.
+fn adopt(plan: &Plan, shipping: &Shipping, root: &Root, heir: &mut Heir) {
+    let host = root.host();
+    let now_ms = now_ms(root.now_ns());
+    let left = heir.look(host, now_ms, |estate| {
+        if estate.target == shipping.identity {
+            return Claim::Take;
+        }
+        claim(plan, host, estate, now_ms)
+    });
+    if let Some(estate) = left {
+        let mut queue = shipping.queue.borrow_mut();
+        queue.adopt(estate.events, shipping.deny_when_full);
+    }
+}
+
+/// All that a configuration without a sink does.
+async fn refuse_all_left(plan: &Plan, root: &Root, heir: &mut Heir) {
+    loop {
+        refuse_left(plan, root, heir);
+        let next_look = root.now_ns().saturating_add(IDLE_NS);
+        root.sleep_until(next_look).await;
+    }
+}
+
+/// Counts what an earlier configuration has left as lost, where the new one has no sink.
+fn refuse_left(plan: &Plan, root: &Root, heir: &mut Heir) {
+    let host = root.host();
+    let now_ms = now_ms(root.now_ns());
+    let left = heir.look(host, now_ms, |estate| claim(plan, host, estate, now_ms));
+    if let Some(estate) = left {
+        let lost = estate.events.len();
+        plan.lost_without_sink
+            .add(host, u64::try_from(lost).unwrap_or(u64::MAX));
+        host.log(
+            Level::Warn,
+            &format!(
+                "audit_log: {lost} queued events are lost: the configuration has no sink any more"
+            ),
+        );
+    }
+}
+
+/// Whether events for a receiver that this configuration does not have are its own nevertheless.
+fn claim(plan: &Plan, host: &dyn Host, estate: &Estate, now_ms: u64) -> Claim {
+    let own = plan.base && estate.entry == entry(host);
+    let wait_ms = if own { RESERVED_MS } else { ABANDONED_MS };
+    match estate.left_ms.saturating_add(wait_ms) {
+        due if now_ms >= due && plan.base => Claim::Take,
+        due if plan.base => Claim::Later(due),
+        _ => Claim::Leave,
+    }
+}
+
 /// The queue's clock.
 pub fn now_ms(now_ns: u64) -> u64 {
     now_ns / 1_000_000
 }
 
 impl Shipping {
-    fn next_batch(&self, now_ms: u64) -> Option<Vec<u8>> {
+    fn next_batch(&self, plan: &Plan, root: &Root) -> Option<Vec<u8>> {
+        let host = root.host();
+        report(plan, self, host);
+        let lost = plan.numbers(host).lost.get();
         let mut queue = self.queue.borrow_mut();
-        let dropped = queue.counts().dropped();
-        let records = queue.poll(now_ms)?;
-        Some(self.otlp.batch(records, dropped))
+        let records = queue.poll(now_ms(root.now_ns()))?;
+        Some(self.otlp.batch(records, lost))
     }
 
     async fn post(&self, root: &Root, body: Vec<u8>) -> (Answer, Option<u16>) {
@@ -88,7 +197,6 @@ impl Shipping {
         self.queue
             .borrow_mut()
             .answered(now_ms(root.now_ns()), answer, jitter);
-        self.report(host);
         if matches!(answer, Answer::Retry { .. }) {
             self.tally.retried(host);
         }
@@ -103,11 +211,5 @@ impl Shipping {
                 ),
             }
         }
-    }
-
-    /// Tells the proxy's counters what has changed in the queue.
-    pub fn report(&self, host: &dyn Host) {
-        let counts = self.queue.borrow().counts();
-        self.tally.tell(host, counts);
     }
 }

@@ -43,7 +43,7 @@ type Total = (fn(&Counts) -> u64, Metric);
 /// Counts what became of events on their way to the sink: `modelgate.audit_log.delivered`,
 /// `modelgate.audit_log.cause_full.dropped`, …
 pub struct Tally {
-    totals: [Total; 7],
+    totals: [Total; 8],
     retried: Metric,
     told: Cell<Counts>,
 }
@@ -67,6 +67,7 @@ impl Tally {
                 (|counts| counts.dropped_expired, dropped("expired")),
                 (|counts| counts.dropped_refused, dropped("refused")),
                 (|counts| counts.dropped_rejected, dropped("rejected")),
+                (|counts| counts.dropped_reload, dropped("reload")),
             ],
             retried: Metric::counter(filter, &[], "retried"),
             told: Cell::default(),
@@ -81,8 +82,8 @@ impl Tally {
         self.retried.define(host);
     }
 
-    /// Tells the proxy what has changed.
-    pub fn tell(&self, host: &dyn Host, counts: Counts) {
+    /// Tells the proxy what has changed; gives how many more events are lost.
+    pub fn tell(&self, host: &dyn Host, counts: Counts) -> u64 {
         let told = self.told.replace(counts);
         for (total, metric) in &self.totals {
             let more = total(&counts).saturating_sub(total(&told));
@@ -90,6 +91,7 @@ impl Tally {
                 metric.add(host, more);
             }
         }
+        counts.dropped().saturating_sub(told.dropped())
     }
 
     /// Counts one batch that will be sent again.

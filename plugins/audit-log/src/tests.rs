@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::AuditLog;
 
+mod reload;
+
 const REQUEST: &[(&str, &str)] = &[
     (":method", "POST"),
     (

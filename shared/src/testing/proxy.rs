@@ -245,7 +245,8 @@ impl Proxy {
         self.current.set(context);
     }
 
-    pub(crate) fn begin(&self, context: u32, headers: &[(&str, &str)]) {
+    /// A context begins, with these request headers.
+    pub fn begin(&self, context: u32, headers: &[(&str, &str)]) {
         let record = Record {
             request: keep_text(headers),
             properties: self.preset.borrow().clone(),

@@ -1,6 +1,9 @@
 //! What the contexts of one VM share: which context awaits which answer, who is to be woken, who waits until when.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
 
 /// Where a filter runs: a context of the proxy, and the filter's number in the chain that the context is (0 where it is one filter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +56,25 @@ pub struct Hub {
     wakes: RefCell<Vec<Place>>,
     nudges: RefCell<Vec<Place>>,
     deadlines: RefCell<Vec<(u64, Place)>>,
+    commons: RefCell<BTreeMap<String, Weak<dyn Any>>>,
 }
 
 impl Hub {
+    /// The value under this name that all configurations in this VM have in common: made by the first that asks, gone with the last
+    /// that holds it.
+    pub(crate) fn common<T: Any>(&self, name: &str, make: impl FnOnce() -> T) -> Rc<T> {
+        let mut commons = self.commons.borrow_mut();
+        let held = commons.get(name).and_then(Weak::upgrade);
+        if let Some(Ok(held)) = held.map(|held| held.downcast::<T>()) {
+            return held;
+        }
+        let made = Rc::new(make());
+        commons.retain(|_, held| held.strong_count() > 0);
+        let weak: Weak<T> = Rc::downgrade(&made);
+        commons.insert(name.to_owned(), weak);
+        made
+    }
+
     /// Notes that the answer with this number belongs to this place.
     pub(crate) fn expect_answer(&self, number: u32, place: Place, limit: usize) {
         self.awaited.borrow_mut().push(Awaited {

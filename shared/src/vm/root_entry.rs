@@ -276,6 +276,16 @@ impl RootEntry {
         }
     }
 
+    /// The root context is gone: filters hand on what must outlive it.
+    pub fn ended(&self, host: &Rc<dyn Host>, hub: &Rc<Hub>, context: u32) {
+        for (at, link) in self.links.iter().enumerate() {
+            let root = Root::new(Rc::clone(host), Rc::clone(hub), Place { context, link: at });
+            for launch in link.policy.iter().flat_map(|policy| policy.launches()) {
+                launch.ended(&root);
+            }
+        }
+    }
+
     /// Tells the proxy what the exchanges have counted.
     pub fn tell(&self, host: &dyn Host) {
         self.counted.tell(host);

@@ -257,12 +257,63 @@ fn a_clock_that_steps_back_loses_nothing() {
     sends(&mut queue, 1_001_000, &["a"]);
 }
 
+#[test]
+fn what_is_taken_over_goes_out_first_and_what_was_in_flight_again() {
+    let mut old = queue(LIMITS, &["a", "b", "c", "d"]);
+    sends(&mut old, 0, &["a", "b", "c"]);
+    let left = old.hand_on();
+    let mut new = queue(LIMITS, &["e"]);
+    new.adopt(left, false);
+    sends(&mut new, 0, &["a", "b", "c"]);
+    new.answered(0, DELIVERED, 0);
+    sends(&mut new, 1_000, &["d", "e"]);
+    assert_eq!((new.counts().adopted, new.counts().enqueued), (4, 1));
+    assert_eq!((old.counts().handed_on, old.held()), (4, 0));
+}
+
+#[test]
+fn what_was_taken_over_expires_by_its_own_age() {
+    let mut new = Queue::new(LIMITS);
+    new.adopt(
+        vec![(0, b"old".to_vec()), (50_000, b"young".to_vec())],
+        false,
+    );
+    sends(&mut new, 60_001, &["young"]);
+    assert_eq!(new.counts().dropped_expired, 1);
+}
+
+#[test]
+fn more_than_fits_is_dropped_by_the_rule_or_kept_where_nothing_may_be_lost() {
+    let left = || (0..5).map(|n| (0, n.to_string().into_bytes())).collect();
+    let limits = |when_full| Limits {
+        queue_events: 4,
+        batch_events: 9,
+        when_full,
+        ..LIMITS
+    };
+    for (when_full, keep_all, kept) in [
+        (WhenFull::DropOldest, false, &["3", "4", "x", "y"][..]),
+        (WhenFull::DropNewest, false, &["0", "1", "2", "3"]),
+        (
+            WhenFull::DropNewest,
+            true,
+            &["0", "1", "2", "3", "4", "x", "y"],
+        ),
+    ] {
+        let mut new = queue(limits(when_full), &["x", "y"]);
+        new.adopt(left(), keep_all);
+        assert_eq!(new.counts().dropped_full, 7 - kept.len() as u64);
+        sends(&mut new, 1_000, kept);
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Push(usize),
     Poll,
     Answer(Answer, u32),
     Wait(u64),
+    Reload(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -277,6 +328,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Poll),
         2 => (answer, any::<u32>()).prop_map(|(answer, jitter)| Step::Answer(answer, jitter)),
         1 => (0u64..40_000).prop_map(Step::Wait),
+        1 => (0usize..4).prop_map(Step::Reload),
     ]
 }
 
@@ -298,9 +350,23 @@ proptest! {
     #[test]
     fn nothing_is_lost_uncounted_and_memory_is_bounded(limits in limits(), steps in proptest::collection::vec(step(), 0..120)) {
         let mut queue = Queue::new(limits);
+        // What earlier configurations have counted.
+        let mut before = Counts::default();
         let mut now = 0;
         for step in steps {
             match step {
+                Step::Reload(early) => {
+                    // The new configuration sees requests before the old one goes.
+                    let mut next = Queue::new(limits);
+                    (0..early).for_each(|_| next.push(now, vec![b'y'; 7]));
+                    let left = queue.hand_on();
+                    prop_assert_eq!((queue.held(), queue.held_bytes(), queue.in_flight()), (0, 0, 0));
+                    add(&mut before.enqueued, queue.counts().enqueued);
+                    add(&mut before.delivered, queue.counts().delivered);
+                    add(&mut before.dropped_full, queue.counts().dropped());
+                    next.adopt(left, false);
+                    queue = next;
+                }
                 Step::Push(len) => queue.push(now, vec![b'x'; len]),
                 Step::Poll => {
                     if let Some(batch) = queue.poll(now) {
@@ -314,7 +380,10 @@ proptest! {
                 Step::Wait(ms) => now += ms,
             }
             let counts = queue.counts();
-            prop_assert_eq!(counts.enqueued, counts.delivered + counts.dropped() + queue.held() as u64);
+            prop_assert_eq!(
+                before.enqueued + counts.enqueued,
+                before.delivered + counts.delivered + before.dropped() + counts.dropped() + queue.held() as u64
+            );
             prop_assert!(queue.in_flight() <= queue.held());
             prop_assert!(queue.held() <= limits.queue_events.max(1));
             prop_assert!(queue.held_bytes() <= limits.queue_bytes);
