@@ -294,9 +294,7 @@ impl<'a> Block<'a> {
         let mut written = false;
         for line in self.lines() {
             if line.field(b"data").is_none() {
-                block.extend_from_slice(line.lead);
-                block.extend_from_slice(line.content);
-                block.extend_from_slice(line.end);
+                line.write(line.content, &mut block);
                 continue;
             }
             block.extend_from_slice(line.lead);
@@ -322,6 +320,44 @@ impl<'a> Block<'a> {
             }
         }
         block
+    }
+
+    /// The block with changes in what is no data: comments, names, ids, lines without a field. None if there are none.
+    #[must_use]
+    pub fn with_others(&self, mut change: impl FnMut(&str) -> Option<String>) -> Option<Vec<u8>> {
+        let mut changed = false;
+        let mut block = Vec::new();
+        for (at, line) in self.lines().enumerate() {
+            let other = if line.content.is_empty() || line.field(b"data").is_some() {
+                None
+            } else {
+                change(&String::from_utf8_lossy(line.content))
+            };
+            if other.is_some() && !changed {
+                changed = true;
+                for before in self.lines().take(at) {
+                    before.write(before.content, &mut block);
+                }
+            }
+            if changed {
+                let content = other.as_deref().map_or(line.content, str::as_bytes);
+                line.write(content, &mut block);
+            }
+        }
+        changed.then_some(block)
+    }
+
+    /// Other bytes in this block's place.
+    #[must_use]
+    pub fn of_same_place<'b>(&self, raw: &'b [u8]) -> Block<'b> {
+        Block { raw, ..*self }
+    }
+
+    /// Whether it is nothing but comments and blank lines.
+    #[must_use]
+    pub fn is_comment(&self) -> bool {
+        self.lines()
+            .all(|line| line.content.is_empty() || line.content.starts_with(b":"))
     }
 
     fn lines(&self) -> Lines<'a> {
@@ -352,6 +388,12 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    fn write(&self, content: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(self.lead);
+        out.extend_from_slice(content);
+        out.extend_from_slice(self.end);
+    }
+
     /// The value, if the line is this field: what follows the colon and one optional space.
     fn field(&self, name: &[u8]) -> Option<&'a [u8]> {
         let rest = self.content.strip_prefix(name)?;

@@ -1,10 +1,13 @@
 //! Masks an answer that streams: server-sent events, JSON lines, text.
 //!
 //! Each piece that arrives gives the bytes that can go by now. Where a stream cannot be read on, or holds what may not
-//! pass, it is cut: an event that says so, then nothing more.
+//! pass, it is cut: an event that says so, then nothing more. Text that looks like one of the other kinds is read as that:
+//! servers label streams of events as text.
+
+mod sniff;
 
 use crate::config::{Plan, Policy, Way};
-use crate::events::EventMasker;
+use crate::events::{EventMasker, Form, Ready};
 use crate::mask::Tally;
 use crate::media::Media;
 use crate::stream::TextStream;
@@ -13,6 +16,7 @@ use modelgate_kit::problem::catalogue::pii_mask::{
     ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNPARSED,
 };
 use modelgate_kit::sse::{Block, Framer};
+use sniff::{Looks, code, sniff};
 
 /// An answer that arrives in pieces.
 pub struct Answer<'a> {
@@ -22,6 +26,10 @@ pub struct Answer<'a> {
     text: TextStream,
     tally: Tally,
     state: State,
+    /// It is labelled as text: what is not as it looks is text.
+    is_text: bool,
+    /// Something has gone out.
+    begun: bool,
 }
 
 enum Frames {
@@ -29,6 +37,8 @@ enum Frames {
     Lines(Vec<u8>),
     /// The first bytes of a character whose rest has not arrived.
     Text(Vec<u8>),
+    /// The first bytes of a text, which may be one of the others by another name.
+    Unseen(Vec<u8>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +54,7 @@ impl<'a> Answer<'a> {
         let frames = match media {
             Media::Events => Frames::Events(Framer::new(plan.response.max_event_bytes)),
             Media::JsonLines => Frames::Lines(Vec::new()),
-            Media::Text => Frames::Text(Vec::new()),
+            Media::Text => Frames::Unseen(Vec::new()),
             _ => return None,
         };
         let (events, text, tally) = Default::default();
@@ -55,7 +65,14 @@ impl<'a> Answer<'a> {
             text,
             tally,
             state: State::Masking,
+            is_text: media == Media::Text,
+            begun: false,
         })
+    }
+
+    /// Whether the cut shows in the answer itself. Text has no form for it.
+    pub fn says_so(&self) -> bool {
+        !self.is_text
     }
 
     /// What was found so far.
@@ -74,21 +91,10 @@ impl<'a> Answer<'a> {
     /// Takes the next bytes and gives those that go in their place.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
-        match (self.state, &mut self.frames) {
-            (State::Cut(_), _) => {}
-            (State::Passing, _) => out.extend_from_slice(bytes),
-            (State::Masking, Frames::Events(framer)) => {
-                framer.push(bytes);
-                self.blocks(false, &mut out);
-            }
-            (State::Masking, Frames::Lines(held)) => {
-                held.extend_from_slice(bytes);
-                self.lines(false, &mut out);
-            }
-            (State::Masking, Frames::Text(held)) => {
-                held.extend_from_slice(bytes);
-                self.text(false, &mut out);
-            }
+        match self.state {
+            State::Cut(_) => {}
+            State::Passing => out.extend_from_slice(bytes),
+            State::Masking => self.take(bytes, false, &mut out),
         }
         self.guard(out)
     }
@@ -97,20 +103,74 @@ impl<'a> Answer<'a> {
     pub fn finish(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         if let State::Masking = self.state {
-            match self.frames {
-                Frames::Events(_) => self.blocks(true, &mut out),
-                Frames::Lines(_) => self.lines(true, &mut out),
-                Frames::Text(_) => self.text(true, &mut out),
-            }
+            self.take(b"", true, &mut out);
             self.release(&mut out);
         }
         self.guard(out)
     }
 
+    fn take(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+        match &mut self.frames {
+            Frames::Events(framer) => {
+                framer.push(bytes);
+                self.blocks(last, out);
+            }
+            Frames::Lines(held) => {
+                held.extend_from_slice(bytes);
+                // A line that goes on is not read again and again.
+                let goes_on = !last
+                    && held.len() <= self.plan.response.max_event_bytes
+                    && memchr::memchr(b'\n', bytes).is_none();
+                if !goes_on {
+                    self.lines(last, out);
+                }
+            }
+            Frames::Text(held) => {
+                held.extend_from_slice(bytes);
+                self.text(last, out);
+            }
+            Frames::Unseen(held) => {
+                held.extend_from_slice(bytes);
+                let held = core::mem::take(held);
+                self.frames = match sniff(&held, last) {
+                    None => {
+                        self.frames = Frames::Unseen(held);
+                        return;
+                    }
+                    Some(Looks::Events) => {
+                        Frames::Events(Framer::new(self.plan.response.max_event_bytes))
+                    }
+                    Some(Looks::Lines) => Frames::Lines(Vec::new()),
+                    Some(Looks::Text) => Frames::Text(Vec::new()),
+                };
+                self.take(&held, last, out);
+            }
+        }
+    }
+
     /// Lets go what is held of running texts.
     fn release(&mut self, out: &mut Vec<u8>) {
-        for (frame, data) in self.events.finish(&self.plan.masker, &mut self.tally) {
-            self.write_event(&frame, &data, out);
+        self.events.end(&self.plan.masker, &mut self.tally);
+        self.flow(out);
+    }
+
+    /// Writes the events that can go.
+    fn flow(&mut self, out: &mut Vec<u8>) {
+        while let Some(Ready { raw, data }) = self.events.next_ready() {
+            self.begun = true;
+            let Some(data) = data else {
+                out.extend_from_slice(&raw);
+                continue;
+            };
+            if let Frames::Lines(_) = self.frames {
+                let content = raw.trim_ascii_end().len();
+                let code = code(&raw).map_or(0, |(code, _)| code.len());
+                out.extend_from_slice(raw.get(..code).unwrap_or_default());
+                out.extend_from_slice(data.as_bytes());
+                out.extend_from_slice(raw.get(content..).unwrap_or_default());
+            } else {
+                out.extend_from_slice(&Block::from_raw(&raw).with_data(data.as_bytes()));
+            }
         }
     }
 
@@ -135,7 +195,7 @@ impl<'a> Answer<'a> {
                 out.extend_from_slice(format!("event: error\ndata: {error}\n\n").as_bytes())
             }
             Frames::Lines(_) => out.extend_from_slice(format!("{error}\n").as_bytes()),
-            Frames::Text(_) => {}
+            Frames::Text(_) | Frames::Unseen(_) => {}
         }
     }
 
@@ -162,41 +222,44 @@ impl<'a> Answer<'a> {
                     return;
                 }
             };
+            let plan = self.plan;
+            let masker = &plan.masker;
+            let whole = block.with_others(|line| masker.mask(line, "", &mut self.tally));
+            let block = whole.as_ref().map_or(block, |raw| block.of_same_place(raw));
+            let raw = block.raw();
             let Some(data) = block.data() else {
-                out.extend_from_slice(block.raw());
+                if block.is_comment() && self.begun {
+                    // It keeps the connection alive, and is nothing to the reader. (A byte order mark stays first.)
+                    out.extend_from_slice(raw);
+                } else {
+                    self.events.pass(raw);
+                    self.flow(out);
+                }
                 continue;
             };
-            // A byte order mark opens the stream, and no event that is made from this one.
-            let raw = block.raw();
-            let frame = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
-            let masked = core::str::from_utf8(&data).ok().and_then(|data| {
+            let name = String::from_utf8_lossy(block.event().unwrap_or_default());
+            let way = &plan.response;
+            let taken = core::str::from_utf8(&data).ok().and_then(|data| {
                 self.events
                     .event(
-                        frame,
+                        raw,
                         data,
-                        &self.plan.response.scope,
-                        &self.plan.masker,
+                        &name,
+                        Form::Event,
+                        &way.scope,
+                        masker,
                         &mut self.tally,
                     )
                     .ok()
             });
-            match masked {
-                Some(masked) => {
-                    let changed = masked.data.map(|data| block.with_data(data.as_bytes()));
-                    let event = changed.unwrap_or_else(|| raw.to_vec());
-                    for (frame, data) in masked.before {
-                        self.write_event(&frame, &data, out);
-                    }
-                    out.extend_from_slice(&event);
-                }
-                None if self.plan.response.on_unparsable == Policy::Allow => {
-                    out.extend_from_slice(raw)
-                }
-                None => {
+            if taken.is_none() {
+                if way.on_unparsable == Policy::Block {
                     self.stop(&ANSWER_UNPARSED, out);
                     return;
                 }
+                self.events.pass(raw);
             }
+            self.flow(out);
         }
     }
 
@@ -212,43 +275,70 @@ impl<'a> Answer<'a> {
         } else {
             bytes.split_off(end)
         };
+        let mut done = 0_usize;
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             if line.len() > way.max_event_bytes {
                 self.too_large(line, out);
                 if self.cut().is_some() {
                     return;
                 }
-                continue;
+            } else if !self.line(line, out) {
+                // Labelled as text, and text it is from here on.
+                self.release(out);
+                let mut unread = bytes.split_off(done);
+                unread.extend_from_slice(&rest);
+                self.frames = Frames::Text(Vec::new());
+                self.take(&unread, last, out);
+                return;
+            } else if self.cut().is_some() {
+                return;
             }
-            let content = line.trim_ascii_end();
-            let end = line.get(content.len()..).unwrap_or_default();
-            let masked = core::str::from_utf8(content).ok().and_then(|line| {
-                self.events
-                    .event(b"", line, &way.scope, &self.plan.masker, &mut self.tally)
-                    .ok()
-            });
-            match masked {
-                Some(masked) => {
-                    for (frame, data) in masked.before {
-                        self.write_event(&frame, &data, out);
-                    }
-                    out.extend_from_slice(
-                        masked.data.as_ref().map_or(content, |data| data.as_bytes()),
-                    );
-                    out.extend_from_slice(end);
-                }
-                None if way.on_unparsable == Policy::Allow => out.extend_from_slice(line),
-                None => {
-                    self.stop(&ANSWER_UNPARSED, out);
-                    return;
-                }
-            }
+            done = done.saturating_add(line.len());
         }
         if rest.len() > way.max_event_bytes {
             self.too_large(&rest, out);
         } else if let Frames::Lines(held) = &mut self.frames {
             *held = rest;
         }
+    }
+
+    /// Reads a line; false if it is text.
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> bool {
+        let way = self.way();
+        let content = line.trim_ascii_end();
+        if content.is_empty() {
+            self.events.pass(line);
+            self.flow(out);
+            return true;
+        }
+        // Only what is labelled as text has lines that begin with a code.
+        let (name, content) = match code(content).filter(|_| self.is_text) {
+            Some((code, data)) => (core::str::from_utf8(code).unwrap_or_default(), data),
+            None => ("", content),
+        };
+        let taken = core::str::from_utf8(content).ok().and_then(|data| {
+            let (masker, tally) = (&self.plan.masker, &mut self.tally);
+            let form = if name.is_empty() {
+                Form::Line
+            } else {
+                Form::Coded
+            };
+            self.events
+                .event(line, data, name, form, &way.scope, masker, tally)
+                .ok()
+        });
+        if taken.is_none() {
+            if self.is_text {
+                return false;
+            }
+            if way.on_unparsable == Policy::Block {
+                self.stop(&ANSWER_UNPARSED, out);
+                return true;
+            }
+            self.events.pass(line);
+        }
+        self.flow(out);
+        true
     }
 
     fn text(&mut self, last: bool, out: &mut Vec<u8>) {
@@ -290,20 +380,11 @@ impl<'a> Answer<'a> {
                     // Where the next event begins cannot be told any more.
                     self.state = State::Passing;
                     self.release(out);
+                    out.extend_from_slice(held);
+                } else {
+                    self.events.pass(held);
+                    self.flow(out);
                 }
-                out.extend_from_slice(held);
-            }
-        }
-    }
-
-    fn write_event(&self, frame: &[u8], data: &str, out: &mut Vec<u8>) {
-        match self.frames {
-            Frames::Events(_) => {
-                out.extend_from_slice(&Block::from_raw(frame).with_data(data.as_bytes()))
-            }
-            Frames::Lines(_) | Frames::Text(_) => {
-                out.extend_from_slice(data.as_bytes());
-                out.push(b'\n');
             }
         }
     }

@@ -1,51 +1,101 @@
 //! Masks the events of a stream, in which one text is spread over many events.
 //!
-//! Algorithm: each running text (see [`place`]) has a [`TextStream`]; an event's piece is replaced by what can go by now,
-//! which may be nothing. What is held goes with the next piece, or, where the text ends (a finish reason, a closing event,
-//! `[DONE]`, the end of the stream), with an event of its own, made from the last one that had a piece of that text. Every
-//! other string is masked by itself. Nothing else of an event changes, but for `logprobs`, which repeat the text token by
-//! token and become `null`.
+//! Algorithm: the pieces of each running text (see [`place`]) are read as one text by a [`crate::stream::TextStream`]. An event
+//! waits until each of its pieces has been decided on, and those behind it wait with it; then it goes with its findings replaced.
+//! A value that spans several events is replaced in the first; the others lose their part of it. Nothing else of an event changes
+//! and no event is added or moved: a stream in which nothing is found keeps its bytes. (But for `logprobs`, which repeat the text
+//! token by token and become `null`.)
 //!
-//! What it cannot do: find what is spread over several texts, or over events of a protocol that it does not know.
+//! A string is known to be a piece by its name ([`role`]). Where a stream has no such string, whatever could be one is read both
+//! ways: by itself, and together with its predecessor. Of strings that are no text by their names, or once a text is known, each
+//! is masked by itself.
+//!
+//! What it cannot do: find what is spread over several texts.
 
 mod place;
+mod role;
+mod track;
 
 use crate::document::{LIMITS, Scope, number, string};
 use crate::mask::{Masker, Tally};
-use crate::stream::TextStream;
-use modelgate_kit::json::{Edits, Token, Walker};
+use core::ops::Range;
+use modelgate_kit::json::{Edits, Token, Walker, escape_into};
 use place::{Place, TextId, read};
-use std::collections::BTreeMap;
+use role::Role;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use track::{Piece, Track, Verdict};
 
 /// Most running texts at a time.
 const MAX_TEXTS: usize = 256;
+/// Most bytes of events that wait. A credential that goes on is replaced at 4 KiB; in events of one character each that is a megabyte.
+const MAX_WAITING: usize = 4 << 20;
+/// How many events a string that may be no text is waited for: an address in pieces of one character.
+const MAX_DOUBT: u64 = 64;
+/// Most strings of one event that may be texts without being known to be: an event that has more is a record.
+const MAX_OPEN: usize = 4;
 
-/// The running texts of one stream of events.
+/// What events are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Data of server-sent events: JSON, or text.
+    Event,
+    /// Lines of JSON, which may be the events of a stream or documents of their own.
+    Line,
+    /// Lines of JSON behind a code.
+    Coded,
+}
+
+/// Whether a string is a piece of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It is.
+    None,
+    /// It may be.
+    Text,
+    /// It may be, but more likely it is a value of a record.
+    Record,
+}
+
+/// The running texts of one stream of events, and the events that wait.
 #[derive(Debug, Default)]
 pub struct EventMasker {
-    texts: BTreeMap<TextId, Running>,
-    plain: Running,
+    tracks: BTreeMap<TextId, Track>,
+    queue: VecDeque<Waiting>,
+    /// Number of the first event that waits.
+    first: u64,
+    waiting_bytes: usize,
+    /// A text is known in this stream.
+    known: bool,
+    counter: Counter,
 }
 
-#[derive(Debug, Default)]
-struct Running {
-    stream: TextStream,
-    /// An event that can carry what is held: its frame, its data with every piece empty, and which string it is.
-    carrier: Option<Carrier>,
+/// Whether an event's own `index` counts events or names a choice.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Counter {
+    /// None has been seen.
+    #[default]
+    Unseen,
+    /// Each was one more than the one before; the last one.
+    Counts(u64),
+    /// It is that of a choice or a prompt.
+    Names,
 }
 
-#[derive(Debug, Clone)]
-struct Carrier {
-    frame: Vec<u8>,
+#[derive(Debug)]
+struct Waiting {
+    raw: Vec<u8>,
     data: String,
-    ordinal: usize,
+    edits: Vec<(Range<usize>, String)>,
+    /// Pieces that have not been decided on.
+    open: usize,
+    is_json: bool,
 }
 
-/// What becomes of one event.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Masked {
-    /// Events that go before it: the frame of an earlier one, and other data for it.
-    pub before: Vec<(Vec<u8>, String)>,
+/// An event that goes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// It as it came.
+    pub raw: Vec<u8>,
     /// Its new data, if they change.
     pub data: Option<String>,
 }
@@ -55,161 +105,450 @@ pub struct Masked {
 pub struct Unreadable;
 
 impl EventMasker {
-    /// Masks one event's data. `frame` is whatever the caller needs to write an event like this one.
+    /// Takes an event: its bytes, its data, and its name.
     ///
     /// # Errors
-    /// [`Unreadable`]; the event must not pass as it is.
+    /// [`Unreadable`]; the event was not taken.
+    #[allow(clippy::too_many_arguments)] // what an event is, and what masks it
     pub fn event(
         &mut self,
-        frame: &[u8],
+        raw: &[u8],
         data: &str,
+        name: &str,
+        form: Form,
         scope: &Scope,
         masker: &Masker,
         tally: &mut Tally,
-    ) -> Result<Masked, Unreadable> {
+    ) -> Result<(), Unreadable> {
         let trimmed = data.trim();
-        if trimmed == "[DONE]" {
-            return Ok(Masked {
-                before: self.finish(masker, tally),
-                data: None,
-            });
-        }
-        if !trimmed.starts_with(['{', '[', '"']) {
-            return Ok(self.plain(frame, data, masker, tally));
-        }
-        let event = read(data, scope).map_err(|_| Unreadable)?;
-        let mut edits = Edits::new();
-        // The same event without any piece of a running text: what can carry held text later.
-        let mut blank = Edits::new();
-        let mut held = Vec::new();
-        for place in &event.places {
-            let mut both = |span: core::ops::Range<usize>, raw: String| {
-                blank.replace_raw(span.clone(), raw.clone());
-                edits.replace_raw(span, raw);
-            };
-            match place {
-                Place::Single(text, label) => string(text, label, masker, tally, both),
-                Place::Number(raw, span, label) => {
-                    if let Some(masked) = number(raw, label, masker, tally) {
-                        both(span.clone(), masked);
-                    }
+        let is_json = form != Form::Event || trimmed.starts_with(['{', '[', '"']);
+        let result = match is_json.then(|| read(data, scope)) {
+            Some(Ok(mut event)) => {
+                if form == Form::Coded {
+                    event.behind_code(name);
                 }
-                Place::Logprobs(span) => both(span.clone(), "null".to_owned()),
-                Place::Piece(text, id, ordinal) => {
-                    let running = self.running(id)?;
-                    let piece = text.decode();
-                    let mut out = String::new();
-                    running.stream.push(&piece, masker, tally, &mut out);
-                    if event.ends(id) {
-                        running.stream.finish(masker, tally, &mut out);
-                    }
-                    if running.stream.held_bytes() > 0 {
-                        held.push((id, *ordinal));
-                    }
-                    if out != piece {
-                        edits.replace_text(text.span(), &out);
-                    }
-                    blank.replace_text(text.span(), "");
-                }
+                self.json(raw, data, event, form, masker, tally)
             }
+            Some(Err(_)) if form != Form::Event => return Err(Unreadable),
+            // A token of plain text may begin like JSON, but what an escape hides is not seen in it.
+            Some(Err(_)) if hides(trimmed) => return Err(Unreadable),
+            _ => self.plain(raw, data, name, masker, tally),
+        };
+        if self.waiting_bytes > MAX_WAITING {
+            self.end(masker, tally);
         }
-        if !held.is_empty() {
-            let blank = applied(&blank, data);
-            for (id, ordinal) in held {
-                let carrier = Carrier {
-                    frame: frame.to_vec(),
-                    data: blank.clone(),
-                    ordinal,
-                };
-                self.running(id)?.carrier = Some(carrier);
-            }
-        }
-        let before = self.flush(|id| event.ends(id), masker, tally);
-        let data = (!edits.is_empty()).then(|| applied(&edits, data));
-        Ok(Masked { before, data })
+        result
     }
 
-    fn running(&mut self, id: &TextId) -> Result<&mut Running, Unreadable> {
-        if !self.texts.contains_key(id) && self.texts.len() >= MAX_TEXTS {
-            return Err(Unreadable);
-        }
-        Ok(self.texts.entry(id.clone()).or_default())
+    /// An event without data, or whose data are not looked at.
+    pub fn pass(&mut self, raw: &[u8]) {
+        self.enqueue(raw, "", false);
     }
 
-    /// The stream has ended: events for everything that is still held.
-    pub fn finish(&mut self, masker: &Masker, tally: &mut Tally) -> Vec<(Vec<u8>, String)> {
-        let mut events = self.flush(|_| true, masker, tally);
-        let mut rest = String::new();
-        self.plain.stream.finish(masker, tally, &mut rest);
-        if let Some(carrier) = self.plain.carrier.take().filter(|_| !rest.is_empty()) {
-            events.push((carrier.frame, rest));
-        }
-        events
+    /// Every text ends here.
+    pub fn end(&mut self, masker: &Masker, tally: &mut Tally) {
+        self.finish(|_| true, masker, tally);
     }
 
-    /// Data that are plain text: one running text.
-    fn plain(&mut self, frame: &[u8], data: &str, masker: &Masker, tally: &mut Tally) -> Masked {
-        let mut out = String::new();
-        self.plain.stream.push(data, masker, tally, &mut out);
-        self.plain.carrier = Some(Carrier {
-            frame: frame.to_vec(),
-            data: String::new(),
-            ordinal: 0,
+    /// The next event that can go.
+    pub fn next_ready(&mut self) -> Option<Ready> {
+        let waiting = self.queue.pop_front_if(|waiting| waiting.open == 0)?;
+        self.first = self.first.saturating_add(1);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.raw.len());
+        let Waiting {
+            raw,
+            data,
+            mut edits,
+            ..
+        } = waiting;
+        if edits.is_empty() {
+            return Some(Ready { raw, data: None });
+        }
+        edits.sort_by_key(|(span, _)| span.start);
+        let mut applied = Edits::new();
+        for (span, text) in edits {
+            applied.replace_raw(span, text);
+        }
+        // Edits go from character to character: text stays text.
+        let data = String::from_utf8(applied.apply(data.as_bytes())).unwrap_or_default();
+        Some(Ready {
+            raw,
+            data: Some(data),
+        })
+    }
+
+    /// Puts an event at the end of the queue; its number.
+    fn enqueue(&mut self, raw: &[u8], data: &str, is_json: bool) -> u64 {
+        let number = self
+            .first
+            .saturating_add(u64::try_from(self.queue.len()).unwrap_or(u64::MAX));
+        self.waiting_bytes = self.waiting_bytes.saturating_add(raw.len());
+        self.queue.push_back(Waiting {
+            raw: raw.to_vec(),
+            data: data.to_owned(),
+            edits: Vec::new(),
+            open: 0,
+            is_json,
         });
-        Masked {
-            before: Vec::new(),
-            data: (out != data).then_some(out),
-        }
+        number
     }
 
-    /// Ends the texts that `ended` names; events for what they held.
-    fn flush(
+    fn json(
         &mut self,
-        ended: impl Fn(&TextId) -> bool,
+        raw: &[u8],
+        data: &str,
+        event: place::Event<'_>,
+        form: Form,
         masker: &Masker,
         tally: &mut Tally,
-    ) -> Vec<(Vec<u8>, String)> {
-        let mut events = Vec::new();
-        self.texts.retain(|id, running| {
+    ) -> Result<(), Unreadable> {
+        if event.error {
+            self.end(masker, tally);
+        }
+        let certain = form != Form::Line || event.of_stream;
+        let open = event
+            .places
+            .iter()
+            .filter(|place| matches!(place, Place::Piece(_, _, Role::Open)))
+            .count();
+        let has_text = event
+            .places
+            .iter()
+            .any(|place| matches!(place, Place::Piece(_, _, Role::Text)));
+        if has_text && certain && !self.known {
+            self.known = true;
+            // What was read in doubt is none.
+            self.end(masker, tally);
+        }
+        let index = self.index(event.index);
+        let mut places = event.places;
+        let mut new = BTreeSet::new();
+        for place in &mut places {
+            let Place::Piece(_, id, role) = place else {
+                continue;
+            };
+            if let Some(index) = index {
+                id.ids.push(("index".to_owned(), index.to_string()));
+            }
+            if event.ending.any() {
+                self.same_text(id);
+            }
+            if *role == Role::Text && !self.tracks.contains_key(id) {
+                new.insert(&*id);
+            }
+        }
+        if !new.is_empty() && new.len().saturating_add(self.tracks.len()) > MAX_TEXTS {
+            return Err(Unreadable);
+        }
+        let number_of = self.enqueue(raw, data, true);
+        let mut edits = Vec::new();
+        for place in places {
+            let mut replace = |span: Range<usize>, raw: String| edits.push((span, raw));
+            match place {
+                Place::Single(text, label) => string(&text, &label, masker, tally, replace),
+                Place::Number(raw, span, label) => {
+                    if let Some(masked) = number(raw, &label, masker, tally) {
+                        replace(span, masked);
+                    }
+                }
+                Place::Logprobs(span) => replace(span, "null".to_owned()),
+                Place::Piece(text, id, role) => {
+                    let doubt = match role {
+                        Role::Text if certain => Doubt::None,
+                        Role::Text if !id.names.is_empty() => Doubt::Text,
+                        _ if certain => Doubt::Text,
+                        _ => Doubt::Record,
+                    };
+                    let whole = role == Role::Open && (self.known || open > MAX_OPEN || has_text);
+                    if whole
+                        || !self.piece(
+                            &id,
+                            number_of,
+                            text.span(),
+                            &text.decode(),
+                            doubt,
+                            masker,
+                            tally,
+                        )
+                    {
+                        string(&text, last_of(&id.names), masker, tally, replace);
+                    }
+                }
+            }
+        }
+        if let Some(waiting) = self.queue.back_mut() {
+            waiting.edits.append(&mut edits);
+        }
+        if event.ending.any() {
+            self.finish(|id| event.ending.ends(id), masker, tally);
+        }
+        self.settle(masker, tally);
+        Ok(())
+    }
+
+    /// Data that are text.
+    fn plain(
+        &mut self,
+        raw: &[u8],
+        data: &str,
+        name: &str,
+        masker: &Masker,
+        tally: &mut Tally,
+    ) -> Result<(), Unreadable> {
+        let trimmed = data.trim();
+        let control = is_control(trimmed);
+        if control || name == "error" {
+            self.end(masker, tally);
+        }
+        let number = self.enqueue(raw, data, false);
+        let id = TextId {
+            kind: name.to_owned(),
+            ..TextId::default()
+        };
+        if control
+            || is_signal(name)
+            || !self.piece(&id, number, 0..data.len(), data, Doubt::Text, masker, tally)
+        {
+            let masked = masker.mask(data, "", tally);
+            if let (Some(masked), Some(waiting)) = (masked, self.queue.back_mut()) {
+                waiting.edits.push((0..data.len(), masked));
+            }
+        }
+        self.settle(masker, tally);
+        Ok(())
+    }
+
+    /// Gives a text its next piece; false if there are too many texts, or if it is something whole.
+    #[allow(clippy::too_many_arguments)] // a piece, its text, and what masks it
+    fn piece(
+        &mut self,
+        id: &TextId,
+        event: u64,
+        span: Range<usize>,
+        text: &str,
+        doubt: Doubt,
+        masker: &Masker,
+        tally: &mut Tally,
+    ) -> bool {
+        if text.is_empty() {
+            return true;
+        }
+        if !self.tracks.contains_key(id) && self.tracks.len() >= MAX_TEXTS {
+            return false;
+        }
+        let track = self.tracks.entry(id.clone()).or_default();
+        let mut alone = Vec::new();
+        if doubt != Doubt::None {
+            alone = masker.find(text, 0, last_of(&id.names));
+            let verdict = track.judge(text, &alone, doubt == Doubt::Record);
+            let old = track
+                .oldest()
+                .is_some_and(|oldest| oldest.saturating_add(MAX_DOUBT) < event);
+            if verdict != Verdict::GoesOn || old {
+                track.finish(masker, tally);
+            }
+            if verdict == Verdict::Value {
+                return false;
+            }
+        }
+        track.push(event, span, text, alone, masker, tally);
+        let at = event.saturating_sub(self.first);
+        if let Some(waiting) = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.queue.get_mut(at))
+        {
+            waiting.open = waiting.open.saturating_add(1);
+        }
+        true
+    }
+
+    /// The text that a piece belongs to: in an event that ends texts it may be of another type than the ones before.
+    fn same_text(&self, id: &mut TextId) {
+        if self.tracks.contains_key(id) {
+            return;
+        }
+        let known = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.is_waiting())
+            .map(|(known, _)| known)
+            .find(|known| known.continues(id));
+        if let Some(known) = known {
+            *id = known.clone();
+        }
+    }
+
+    /// What an event's own index says of its texts.
+    fn index(&mut self, index: Option<u64>) -> Option<u64> {
+        let index = index?;
+        match self.counter {
+            Counter::Unseen => self.counter = Counter::Counts(index),
+            Counter::Counts(last) if last.checked_add(1) == Some(index) => {
+                self.counter = Counter::Counts(index);
+            }
+            Counter::Counts(last) => {
+                self.counter = Counter::Names;
+                // The texts so far are those of the index that was last.
+                let tracks = core::mem::take(&mut self.tracks);
+                self.tracks = tracks
+                    .into_iter()
+                    .map(|(mut id, track)| {
+                        id.ids.push(("index".to_owned(), last.to_string()));
+                        (id, track)
+                    })
+                    .collect();
+            }
+            Counter::Names => {}
+        }
+        (self.counter == Counter::Names).then_some(index)
+    }
+
+    /// Ends the texts that `ended` names.
+    fn finish(&mut self, ended: impl Fn(&TextId) -> bool, masker: &Masker, tally: &mut Tally) {
+        let mut decided = Vec::new();
+        self.tracks.retain(|id, track| {
             if !ended(id) {
                 return true;
             }
-            let mut rest = String::new();
-            running.stream.finish(masker, tally, &mut rest);
-            if let Some(carrier) = running.carrier.take().filter(|_| !rest.is_empty()) {
-                events.push((carrier.frame.clone(), carrier.fill(&rest)));
-            }
+            track.finish(masker, tally);
+            decided.extend(track.decided());
             false
         });
-        events
+        for piece in decided {
+            self.decide(piece, masker, tally);
+        }
+    }
+
+    /// Hands the events what has been decided on.
+    fn settle(&mut self, masker: &Masker, tally: &mut Tally) {
+        let mut decided = Vec::new();
+        for track in self.tracks.values_mut() {
+            decided.extend(track.decided());
+        }
+        for piece in decided {
+            self.decide(piece, masker, tally);
+        }
+    }
+
+    fn decide(&mut self, piece: Piece, masker: &Masker, tally: &mut Tally) {
+        let at = usize::try_from(piece.event.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let Some(waiting) = self.queue.get_mut(at) else {
+            return;
+        };
+        waiting.open = waiting.open.saturating_sub(1);
+        if piece.changes.is_empty() && piece.alone.is_empty() {
+            return;
+        }
+        waiting.change(piece, masker, tally);
     }
 }
 
-impl Carrier {
-    /// The data with `text` as the string that was empty.
-    fn fill(&self, text: &str) -> String {
-        let mut edits = Edits::new();
-        let mut ordinal = 0_usize;
-        // These data have been read before: no error is to come.
-        if let Ok(mut walker) = Walker::new(self.data.as_bytes(), LIMITS) {
-            while let Ok(Some(token)) = walker.next_token() {
-                let Token::String(string) = token else {
-                    continue;
-                };
-                if ordinal == self.ordinal {
-                    edits.replace_text(string.span(), text);
-                    break;
-                }
-                ordinal = ordinal.saturating_add(1);
+impl Waiting {
+    /// Makes changes of a piece edits of the data.
+    fn change(&mut self, piece: Piece, masker: &Masker, tally: &mut Tally) {
+        let Piece {
+            span,
+            mut changes,
+            alone,
+            ..
+        } = piece;
+        let quoted = if self.is_json {
+            span.start.saturating_sub(1)..span.end.saturating_add(1)
+        } else {
+            span.clone()
+        };
+        let source = self.data.get(quoted).unwrap_or_default();
+        let token = self.is_json.then(|| {
+            // These data have been read before: no error is to come.
+            Walker::new(source.as_bytes(), LIMITS).and_then(|mut walker| walker.next_token())
+        });
+        let string = match token {
+            Some(Ok(Some(Token::String(string)))) => Some(string),
+            _ => None,
+        };
+        let decoded = string.map_or(source.into(), |string| string.decode());
+        // Both lists ascend, and no two of one list overlap.
+        let together: Vec<Range<usize>> = changes.iter().map(|(span, _)| span.clone()).collect();
+        let mut together = together.into_iter().peekable();
+        for (finding, action) in alone {
+            while together
+                .next_if(|span| span.end <= finding.span.start)
+                .is_some()
+            {}
+            if together
+                .peek()
+                .is_none_or(|span| finding.span.end <= span.start)
+            {
+                let value = decoded.get(finding.span.clone()).unwrap_or_default();
+                let mut with = String::new();
+                masker.replace(finding.entity, action, value, tally, &mut with);
+                changes.push((finding.span, with));
             }
         }
-        applied(&edits, &self.data)
+        changes.sort_by_key(|(span, _)| span.start);
+        let mut offsets = string.map(|string| string.offsets());
+        // Offsets of the token are those behind its quote.
+        let base = span.start.saturating_sub(usize::from(self.is_json));
+        for (change, with) in changes {
+            let mut locate = |at: usize| match &mut offsets {
+                Some(offsets) => base.saturating_add(offsets.locate(at)),
+                None => base.saturating_add(at),
+            };
+            let (from, to) = (locate(change.start), locate(change.end));
+            let mut raw = String::with_capacity(with.len());
+            if self.is_json {
+                escape_into(&with, &mut raw);
+            } else {
+                raw.push_str(&with);
+            }
+            self.edits.push((from..to, raw));
+        }
     }
 }
 
-/// Edits go from character to character: text stays text.
-fn applied(edits: &Edits, data: &str) -> String {
-    String::from_utf8(edits.apply(data.as_bytes())).unwrap_or_default()
+fn last_of(names: &str) -> &str {
+    names.rsplit_once('.').map_or("", |(_, last)| last)
+}
+
+/// Whether data hold an escape of JSON that could hide a character.
+fn hides(data: &str) -> bool {
+    data.contains("\\u")
+}
+
+/// `[DONE]`, `[PING]`: words of a protocol, and no text.
+fn is_control(data: &str) -> bool {
+    data.strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|word| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b' ' | b'-'))
+        })
+}
+
+/// Names of events whose data are a value: a reader waits for some of them.
+fn is_signal(name: &str) -> bool {
+    matches!(
+        name,
+        "endpoint"
+            | "ping"
+            | "heartbeat"
+            | "keepalive"
+            | "keep-alive"
+            | "open"
+            | "ready"
+            | "connected"
+            | "start"
+            | "id"
+            | "session"
+            | "metadata"
+            | "status"
+            | "error"
+            | "done"
+            | "end"
+            | "close"
+    )
 }
 
 #[cfg(test)]

@@ -324,6 +324,10 @@ async fn mask_stream(
             counts,
         )?;
         if let (Some(reason), None) = (answer.cut(), cut) {
+            if !answer.says_so() {
+                // Half of a text would look like the whole: the proxy breaks an answer off that it has begun.
+                return Err(Reply::new(reason));
+            }
             refuse_late(exchange, reason);
         }
         if last {

@@ -63,7 +63,10 @@ impl Media {
             | "application/jsonl"
             | "application/jsonlines"
             | "application/x-jsonlines"
-            | "application/json-lines" => Media::JsonLines,
+            | "application/json-lines"
+            // Cohere's chat, version 1.
+            | "application/stream+json"
+            | "application/x-json-stream" => Media::JsonLines,
             "text/event-stream" => Media::Events,
             "application/x-www-form-urlencoded" => Media::Form,
             "application/json" | "text/json" => Media::Json,
@@ -103,6 +106,7 @@ mod tests {
             ("application/json; charset=utf-16", Media::Other),
             ("text/event-stream; charset=utf-8", Media::Events),
             ("application/x-ndjson", Media::JsonLines),
+            ("application/stream+json", Media::JsonLines),
             ("text/csv", Media::Text),
             ("application/soap+xml", Media::Text),
             ("application/x-www-form-urlencoded", Media::Form),

@@ -10,16 +10,34 @@
 
 mod segment;
 
-use crate::detect::Entity;
 use crate::detect::boundary::LOOK_BEHIND;
 use crate::detect::secret::is_pem;
-use crate::mask::{Masker, Tally};
+use crate::detect::{Entity, Finding};
+use crate::mask::{Action, Masker, Tally};
 use segment::Segmenter;
 
 /// Longest segment that is held, in bytes.
 const MAX_HELD: usize = 4096;
 /// What stays behind a forced cut; no finding with a bound is longer.
 const OVERLAP: usize = 768;
+
+/// Where masked text goes: every byte that was pushed is kept or replaced, in its order.
+pub trait Sink {
+    /// This text stays.
+    fn keep(&mut self, text: &str);
+    /// So many bytes of the text are replaced by `with`.
+    fn replace(&mut self, length: usize, with: &str);
+}
+
+impl Sink for String {
+    fn keep(&mut self, text: &str) {
+        self.push_str(text);
+    }
+
+    fn replace(&mut self, _length: usize, with: &str) {
+        self.push_str(with);
+    }
+}
 
 /// One text that arrives in pieces.
 #[derive(Debug, Default)]
@@ -47,17 +65,17 @@ enum Swallow {
 }
 
 impl TextStream {
-    /// Takes the next piece and appends to `out` what can go.
-    pub fn push(&mut self, piece: &str, masker: &Masker, tally: &mut Tally, out: &mut String) {
+    /// Takes the next piece and gives `out` what can go.
+    pub fn push(&mut self, piece: &str, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) {
         let mut piece = piece;
         while !piece.is_empty() {
-            piece = self.swallow(piece);
+            piece = self.swallow(piece, out);
             piece = self.read(piece, masker, tally, out);
         }
     }
 
-    /// The text has ended: appends what is held.
-    pub fn finish(&mut self, masker: &Masker, tally: &mut Tally, out: &mut String) {
+    /// The text has ended: gives what is held.
+    pub fn finish(&mut self, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) {
         self.release(self.buffer.len(), masker, tally, out);
         *self = Self::default();
     }
@@ -74,7 +92,7 @@ impl TextStream {
         piece: &'a str,
         masker: &Masker,
         tally: &mut Tally,
-        out: &mut String,
+        out: &mut impl Sink,
     ) -> &'a str {
         self.buffer.push_str(piece);
         let mut cut = None;
@@ -109,10 +127,10 @@ impl TextStream {
     }
 
     /// Lets out the text up to `cut`, which no finding spans.
-    fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut String) {
+    fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) {
         let text = self.buffer.get(..cut).unwrap_or_default();
         let found = masker.find(text, self.floor, "");
-        masker.write(text, self.floor, &found, tally, out);
+        write(text, self.floor, &found, masker, tally, out);
         self.forget(cut);
     }
 
@@ -126,7 +144,7 @@ impl TextStream {
     }
 
     /// Cuts a segment that has grown too long. True if its end is a credential that is swallowed from here on.
-    fn force(&mut self, masker: &Masker, tally: &mut Tally, out: &mut String) -> bool {
+    fn force(&mut self, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) -> bool {
         let text = self.buffer.get(..self.read).unwrap_or_default();
         let end = text.len();
         let mut found = masker.find(text, self.floor, "");
@@ -135,12 +153,12 @@ impl TextStream {
             .filter(|(finding, _)| finding.span.end == end && finding.entity.is_credential());
         if let Some((finding, _)) = goes_on {
             self.swallow = Some(if finding.entity == Entity::PrivateKey {
-                Swallow::pem(text)
+                Swallow::pem(text.get(finding.span.start..).unwrap_or_default())
             } else {
                 Swallow::Token
             });
             self.segmenter = Segmenter::default();
-            masker.write(text, self.floor, &found, tally, out);
+            write(text, self.floor, &found, masker, tally, out);
             self.forget(end);
             return true;
         }
@@ -168,30 +186,55 @@ impl TextStream {
         }
         found.retain(|(finding, _)| finding.span.end <= cut);
         let text = text.get(..cut).unwrap_or_default();
-        masker.write(text, self.floor, &found, tally, out);
+        write(text, self.floor, &found, masker, tally, out);
         self.forget(cut);
         false
     }
 
     /// Drops what goes on of a replaced credential; gives the rest of the piece.
-    fn swallow<'a>(&mut self, piece: &'a str) -> &'a str {
+    fn swallow<'a>(&mut self, piece: &'a str, out: &mut impl Sink) -> &'a str {
         let Some(swallow) = &mut self.swallow else {
             return piece;
         };
         let end = piece
             .char_indices()
-            .find(|(_, character)| !swallow.takes(*character));
-        match end {
-            Some((at, _)) => {
-                self.swallow = None;
-                piece.get(at..).unwrap_or_default()
-            }
-            None => "",
+            .find(|(_, character)| !swallow.takes(*character))
+            .map(|(at, _)| at);
+        if end.is_some() {
+            self.swallow = None;
         }
+        let (dropped, rest) = piece
+            .split_at_checked(end.unwrap_or(piece.len()))
+            .unwrap_or_default();
+        out.replace(dropped.len(), "");
+        rest
     }
 }
 
+/// Gives `text[from..]` with the findings replaced and counted.
+fn write(
+    text: &str,
+    from: usize,
+    found: &[(Finding, Action)],
+    masker: &Masker,
+    tally: &mut Tally,
+    out: &mut impl Sink,
+) {
+    let mut at = from;
+    let mut with = String::new();
+    for (finding, action) in found {
+        out.keep(text.get(at..finding.span.start).unwrap_or_default());
+        let value = text.get(finding.span.clone()).unwrap_or_default();
+        with.clear();
+        masker.replace(finding.entity, *action, value, tally, &mut with);
+        out.replace(value.len(), &with);
+        at = finding.span.end;
+    }
+    out.keep(text.get(at..).unwrap_or_default());
+}
+
 impl Swallow {
+    /// `text` is the block as far as it has come.
     fn pem(text: &str) -> Self {
         let last_line = text
             .rfind(PEM_END_TEXT)

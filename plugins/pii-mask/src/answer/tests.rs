@@ -19,6 +19,62 @@ fn plan(config: &str) -> Plan {
     PiiMask::compile(config, &setup, &mut Problems::default()).unwrap()
 }
 
+#[test]
+fn text_that_is_a_stream_by_another_name_is_read_as_one() {
+    let event = |text: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    let coded = |text: &str| format!("0:\"{text}\"\n");
+    let line = |text: &str| format!("{{\"message\":{{\"content\":\"{text}\"}},\"done\":false}}\n");
+    type Shape<'a> = &'a dyn Fn(&str) -> String;
+    let shapes: [(&str, Shape<'_>); 3] = [("events", &event), ("code", &coded), ("lines", &line)];
+    for (name, shape) in shapes {
+        let stream = [shape("hi ann@exa"), shape("mple.com"), shape(" bye")].concat();
+        let expected = [shape("hi [EMAIL]"), shape(""), shape(" bye")].concat();
+        for size in [1, 5, 1000] {
+            let out = run(&plan("{}"), Media::Text, stream.as_bytes().chunks(size));
+            assert_eq!(text(&out), expected, "{name}");
+        }
+    }
+    // What begins like one and is none is text.
+    let source = "{\"a\": 1,\n \"b\": \"ann@example.com\"}\n-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n";
+    let expected = "{\"a\": 1,\n \"b\": \"[EMAIL]\"}\n[PRIVATE_KEY]\n";
+    assert_eq!(
+        text(&run(&plan("{}"), Media::Text, source.as_bytes().chunks(7))),
+        expected
+    );
+}
+
+#[test]
+fn comments_and_names_are_masked_and_comments_do_not_wait() {
+    let stream = "data: first. \n\ndata: {\"delta\":{\"text\":\"hi the\"}}\n\n: for ann@example.com\n\nid: ann@example.com\nevent: x\ndata: {\"delta\":{\"text\":\"re. \"}}\n\n";
+    let expected = "data: first. \n\n: for [EMAIL]\n\ndata: {\"delta\":{\"text\":\"hi the\"}}\n\nid: [EMAIL]\nevent: x\ndata: {\"delta\":{\"text\":\"re. \"}}\n\n";
+    assert_eq!(
+        text(&run(&plan("{}"), Media::Events, [stream.as_bytes()])),
+        expected
+    );
+}
+
+#[test]
+fn the_last_event_may_lack_its_end() {
+    for (media, stream) in [
+        (
+            Media::Events,
+            "data: {\"delta\":{\"text\":\"ann@exa\"}}\n\ndata: {\"delta\":{\"text\":\"mple.com\"}}",
+        ),
+        (
+            Media::JsonLines,
+            "{\"delta\":{\"text\":\"ann@exa\"}}\n{\"delta\":{\"text\":\"mple.com\"}}",
+        ),
+    ] {
+        let expected = stream.replace("ann@exa", "[EMAIL]").replace("mple.com", "");
+        assert_eq!(
+            text(&run(&plan("{}"), media, [stream.as_bytes()])),
+            expected
+        );
+    }
+}
+
 fn run<'a>(plan: &Plan, media: Media, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut answer = Answer::new(plan, media).unwrap();
     let mut out = Vec::new();
@@ -43,12 +99,10 @@ fn json_lines_are_followed_as_events_are() {
         r#"{"message":{"content":""},"done":true}"#,
     );
     let expected = concat!(
-        r#"{"message":{"content":""},"done":false}"#,
+        r#"{"message":{"content":"[EMAIL]"},"done":false}"#,
         "\n",
         r#"{"message":{"content":""},"done":false}"#,
         "\r\n",
-        r#"{"message":{"content":"[EMAIL]"},"done":false}"#,
-        "\n",
         r#"{"message":{"content":""},"done":true}"#,
     );
     assert_eq!(
@@ -64,7 +118,7 @@ fn what_a_stream_is_cut_for_is_said_where_that_can_be_read() {
     for (media, stream, code) in [
         (
             Media::Events,
-            "data: {\"a\":\n\ndata: after\n\n".to_owned(),
+            "data: {\"a\":\"\\u0040\n\ndata: after\n\n".to_owned(),
             "answer_unparsed",
         ),
         (
@@ -140,6 +194,25 @@ proptest! {
         let stream: String = texts.iter().map(event).collect();
         let whole = run(&plan, Media::Events, [stream.as_bytes()]);
         prop_assert_eq!(text(&run(&plan, Media::Events, stream.as_bytes().chunks(size))), text(&whole));
+    }
+
+    #[test]
+    fn a_stream_in_which_nothing_is_found_keeps_its_bytes(
+        texts in prop::collection::vec("[a-e \\\\\"{}\\[\\]:é☃]{0,12}", 0..12),
+        choices in prop::collection::vec(0_u8..3, 12),
+        kind in 0_u8..4,
+        size in 1_usize..60,
+    ) {
+        let plan = plan("{}");
+        let event = |(text, choice): (&String, &u8)| match kind {
+            0 => format!("data: {}\r\n\r\n", serde_json::json!({ "choices": [{ "index": choice, "delta": { "content": text, "x": text } }] })),
+            1 => format!("data: {}\n\n", serde_json::json!({ "w": text, "v": choice })),
+            2 => format!("event: e{choice}\ndata:{text}\n\n"),
+            _ => format!("{}\n", serde_json::json!({ "a": text, "b": [text, choice] })),
+        };
+        let stream: String = texts.iter().zip(&choices).map(event).collect();
+        let media = if kind == 3 { Media::JsonLines } else { Media::Events };
+        prop_assert_eq!(text(&run(&plan, media, stream.as_bytes().chunks(size))), stream);
     }
 
     #[test]

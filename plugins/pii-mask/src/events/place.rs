@@ -1,70 +1,60 @@
-//! Which strings of an event are pieces of a running text, and of which one.
+//! Reads an event: which strings of it are pieces of which running text, and which texts end with it.
 //!
-//! Known: OpenAI chat, completions and responses, Anthropic messages, Gemini, Ollama, Cohere, TGI, Triton. In general every
-//! string beneath a member `delta` is a piece; the table adds what other protocols call theirs. A text is told apart from
-//! others by its path (an array element by its own `index` member, not by its position, which is 0 in every event) and by
-//! the event's type and ids.
+//! A text is told apart from others by the event's type, by the names on its path, by the choice, block or call that it belongs
+//! to (an array's element by its own `index` if it says one, else by its position, which is the same in every event), and by
+//! ids that the event itself names. The work is linear in the event's length.
 
+use super::role::{self, Role, role};
 use crate::document::{LIMITS, Logprobs, Scope};
 use core::ops::Range;
 use modelgate_kit::json::{JsonError, Literal, Path, Segment, Text, Token, Walker};
-
-/// Members of a delta that are no text.
-const NO_TEXT: [&str; 11] = [
-    "role",
-    "id",
-    "type",
-    "name",
-    "signature",
-    "stop_reason",
-    "stop_sequence",
-    "finish_reason",
-    "index",
-    "status",
-    "object",
-];
-
-/// Running texts that no `delta` leads to; `*` is any element.
-const TEXTS: [&[&str]; 8] = [
-    &["choices", "*", "text"],
-    &["candidates", "*", "content", "parts", "*", "text"],
-    &["message", "content"],
-    &["message", "thinking"],
-    &["response"],
-    &["text"],
-    &["text_output"],
-    &["token", "text"],
-];
+use std::collections::BTreeSet;
 
 /// Members of an event that tell its text from others of the same type.
-const IDS: [&str; 5] = [
-    "index",
+const IDS: [&str; 9] = [
     "item_id",
     "output_index",
     "content_index",
     "summary_index",
+    "message_id",
+    "messageId",
+    "tool_call_id",
+    "toolCallId",
+    "part_id",
 ];
+
+/// Longest value of a type or an id that is kept.
+const LONGEST_ID: usize = 256;
 
 /// Ids by name.
 pub type Ids = Vec<(String, String)>;
 
 /// Names a running text within a stream.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TextId {
-    /// Event type and path.
-    path: String,
-    /// Choice, block, item…
-    ids: Ids,
+    /// Names on the path, from the event down.
+    pub names: String,
+    /// Containers on the path with the element of each: choice, call…
+    pub elements: Ids,
+    /// Ids of the event.
+    pub ids: Ids,
+    /// Type of the event.
+    pub kind: String,
 }
 
 impl TextId {
-    /// Whether every id that both know is the same; a list without ids fits every text.
-    pub fn fits(&self, ids: &Ids) -> bool {
+    /// Whether every id that both know is the same.
+    fn agrees(&self, ids: &Ids) -> bool {
         ids.iter().all(|(name, value)| {
             self.ids
                 .iter()
                 .all(|(known, own)| known != name || own == value)
         })
+    }
+
+    /// Whether it is the same text but for the event's type.
+    pub fn continues(&self, other: &Self) -> bool {
+        self.names == other.names && self.elements == other.elements && self.agrees(&other.ids)
     }
 }
 
@@ -73,8 +63,8 @@ impl TextId {
 pub enum Place<'a> {
     /// A string that stands for itself, with the name of its member.
     Single(Text<'a>, String),
-    /// A piece of a running text; how many string values come before it.
-    Piece(Text<'a>, TextId, usize),
+    /// A piece of a text, and whether it is known to be one.
+    Piece(Text<'a>, TextId, Role),
     /// A number as written, where it stands, the name of its member.
     Number(&'a str, Range<usize>, String),
     /// The value of a member `logprobs`.
@@ -86,30 +76,65 @@ pub enum Place<'a> {
 pub struct Event<'a> {
     /// What is looked at.
     pub places: Vec<Place<'a>>,
-    /// Texts that end with this event: those that fit one of these.
-    pub ended: Vec<Ids>,
+    /// The event's own number, which may be that of a choice or a mere counter.
+    pub index: Option<u64>,
+    /// Whether it is an event of a stream for certain, and not a document of its own.
+    pub of_stream: bool,
+    /// It tells of an error: nothing goes on behind it.
+    pub error: bool,
+    /// Which texts end with it.
+    pub ending: Ending,
 }
 
 impl Event<'_> {
-    /// Whether the text ends with this event.
-    pub fn ends(&self, id: &TextId) -> bool {
-        self.ended.iter().any(|ids| id.fits(ids))
+    /// The event's data stood behind a code, which tells texts apart as a type does.
+    pub fn behind_code(&mut self, code: &str) {
+        for place in &mut self.places {
+            if let Place::Piece(_, id, _) = place {
+                code.clone_into(&mut id.kind);
+            }
+        }
     }
 }
 
-/// One step of a remembered path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Member(String),
-    Index(usize),
+/// Which texts end with an event.
+#[derive(Debug, Default)]
+pub struct Ending {
+    finished: BTreeSet<Ids>,
+    /// Ids of texts that end because the event is of a closing type.
+    closed: Option<Ids>,
 }
 
-fn steps(path: &Path<'_, '_>) -> Vec<Step> {
-    let step = |segment| match segment {
-        Segment::Member(name) => Step::Member(name.decode().into_owned()),
-        Segment::Index(index) => Step::Index(index),
-    };
-    path.segments().map(step).collect()
+impl Ending {
+    /// Whether any does.
+    pub fn any(&self) -> bool {
+        self.closed.is_some() || !self.finished.is_empty()
+    }
+
+    /// Whether this one does.
+    pub fn ends(&self, id: &TextId) -> bool {
+        self.closed.as_ref().is_some_and(|ids| id.agrees(ids))
+            || (!self.finished.is_empty()
+                && (0..=id.elements.len()).any(|count| {
+                    id.elements
+                        .get(..count)
+                        .is_some_and(|outer| self.finished.contains(outer))
+                }))
+    }
+}
+
+/// An element of an array on the way.
+struct Element {
+    parent: Option<usize>,
+    container: String,
+    position: usize,
+    index: Option<String>,
+}
+
+/// What a string is, until the event has been read to its end.
+struct Found<'a> {
+    place: Place<'a>,
+    element: Option<usize>,
 }
 
 /// Reads an event's data.
@@ -118,93 +143,246 @@ fn steps(path: &Path<'_, '_>) -> Vec<Step> {
 /// The data are not JSON.
 pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
     let mut walker = Walker::new(data.as_bytes(), LIMITS)?;
-    let mut found: Vec<(Place<'a>, Option<Vec<Step>>)> = Vec::new();
-    let mut indices: Vec<(Vec<Step>, String)> = Vec::new();
-    let mut finished: Vec<Vec<Step>> = Vec::new();
+    let mut found: Vec<Found<'a>> = Vec::new();
+    let mut elements = Elements::default();
+    let mut finished: Vec<Option<usize>> = Vec::new();
     let mut top = Top::default();
+    let mut event = Event::default();
     let mut logprobs = Logprobs::default();
-    let mut ordinal = 0_usize;
     while let Some(token) = walker.next_token()? {
+        let path = walker.path();
+        elements.follow(&path, &token);
         if scope.drop_logprobs && logprobs.hold(&walker, &token) {
-            ordinal = ordinal.saturating_add(usize::from(matches!(token, Token::String(_))));
-            found.extend(logprobs.take().map(|span| (Place::Logprobs(span), None)));
+            found.extend(logprobs.take().map(|span| Found {
+                place: Place::Logprobs(span),
+                element: None,
+            }));
             continue;
         }
-        let path = walker.path();
-        let label = path
-            .last_member()
-            .map(|name| name.decode().into_owned())
-            .unwrap_or_default();
         let at_top = path.depth() == 1;
+        let label = || {
+            path.last_member()
+                .map(|name| name.decode().into_owned())
+                .unwrap_or_default()
+        };
         match token {
-            Token::Key(name) if scope.names && !scope.skips(&path) => {
-                found.push((Place::Single(name, String::new()), None));
+            Token::Key(name) => {
+                let written = name.decode();
+                event.of_stream |= role::is_of_stream(&written);
+                if scope.names && !scope.skips(&path) {
+                    let place = Place::Single(name, String::new());
+                    found.push(Found {
+                        place,
+                        element: None,
+                    });
+                }
             }
             Token::String(string) => {
+                let label = label();
                 if at_top {
                     top.note(&label, &string.decode());
-                } else if matches!(label.as_str(), "finish_reason" | "finishReason") {
-                    finished.push(parent(steps(&path)));
+                    event.error |= label == "error";
                 }
-                if !scope.skips(&path) {
-                    // Which text it belongs to shows at the event's end; until then the place holds its number.
-                    let id = TextId {
-                        path: String::new(),
-                        ids: Ids::new(),
-                    };
-                    found.push((Place::Piece(string, id, ordinal), Some(steps(&path))));
+                if role::is_finish_reason(&label) && !role::goes_on(&string.decode()) {
+                    finished.push(elements.at(&path));
                 }
-                ordinal = ordinal.saturating_add(1);
+                if scope.skips(&path) {
+                    continue;
+                }
+                let place = match role(&path) {
+                    Role::Whole => Place::Single(string, label),
+                    // Which text it belongs to shows at the event's end.
+                    role => Place::Piece(
+                        string,
+                        TextId {
+                            names: names(&path),
+                            ..TextId::default()
+                        },
+                        role,
+                    ),
+                };
+                let element = elements.at(&path);
+                found.push(Found { place, element });
             }
             Token::Number(number) => {
+                let label = label();
                 if at_top {
                     top.note(&label, number.raw());
                 } else if label == "index" {
-                    indices.push((parent(steps(&path)), number.raw().to_owned()));
+                    elements.number(&path, number.raw());
                 }
                 if scope.numbers && !scope.skips(&path) {
-                    found.push((Place::Number(number.raw(), number.span(), label), None));
+                    let place = Place::Number(number.raw(), number.span(), label);
+                    found.push(Found {
+                        place,
+                        element: None,
+                    });
                 }
             }
-            Token::Literal(Literal::True)
-                if at_top && matches!(label.as_str(), "done" | "is_finished") =>
-            {
-                top.done = true
+            Token::ObjectStart if path.depth() == 2 => {
+                event.error |= path
+                    .segments()
+                    .next()
+                    .is_some_and(|step| step.is_member("error"));
+            }
+            Token::Literal(Literal::True) if role::is_finished(&label()) => {
+                finished.push(elements.at(&path));
             }
             _ => {}
         }
     }
-    let resolve = |(place, path): (Place<'a>, Option<Vec<Step>>)| match (place, path) {
-        (Place::Piece(string, _, ordinal), Some(path)) if top.has_pieces() && is_piece(&path) => {
-            Place::Piece(string, text_id(&path, &indices, &top), ordinal)
-        }
-        (Place::Piece(string, ..), path) => {
-            Place::Single(string, label_of(path.as_deref().unwrap_or_default()))
-        }
-        (other, _) => other,
-    };
-    let places = found.into_iter().map(resolve).collect();
-    let mut ended: Vec<Ids> = finished
-        .iter()
-        .map(|path| element_ids(path, &indices))
-        .collect();
-    if top.ends() {
-        ended.push(top.ids);
+    event.error |= top.kind == "error";
+    event.index = top.index.as_deref().and_then(|index| index.parse().ok());
+    if top.index_is_id() {
+        top.ids
+            .extend(top.index.take().map(|index| ("index".to_owned(), index)));
+        event.index = None;
     }
-    Ok(Event { places, ended })
+    let repeats = top.repeats();
+    event.places = found
+        .into_iter()
+        .map(|Found { place, element }| match place {
+            Place::Piece(string, id, _) if repeats => Place::Single(string, last_name(&id.names)),
+            Place::Piece(string, mut id, role) => {
+                id.elements = elements.chain(element);
+                id.ids.clone_from(&top.ids);
+                id.kind.clone_from(&top.kind);
+                Place::Piece(string, id, role)
+            }
+            other => other,
+        })
+        .collect();
+    event.ending.finished = finished
+        .into_iter()
+        .map(|element| elements.chain(element))
+        .collect();
+    if top.closes() {
+        event.ending.closed = Some(top.ids);
+    }
+    Ok(event)
 }
 
-fn parent(mut path: Vec<Step>) -> Vec<Step> {
-    path.pop();
-    path
+/// The names on a path, each behind a dot.
+fn names(path: &Path<'_, '_>) -> String {
+    let mut names = String::new();
+    for segment in path.segments() {
+        if let Segment::Member(name) = segment {
+            names.push('.');
+            names.push_str(&name.decode());
+        }
+    }
+    names
 }
 
-fn label_of(path: &[Step]) -> String {
-    let member = path.iter().rev().find_map(|step| match step {
-        Step::Member(name) => Some(name.clone()),
-        Step::Index(_) => None,
-    });
-    member.unwrap_or_default()
+fn last_name(names: &str) -> String {
+    names
+        .rsplit_once('.')
+        .map_or_else(String::new, |(_, last)| last.to_owned())
+}
+
+/// The elements of arrays in an event, numbered as they come.
+#[derive(Default)]
+struct Elements {
+    all: Vec<Element>,
+    /// Elements that are open: how deep each stands, and its number.
+    open: Vec<(usize, usize)>,
+}
+
+impl Elements {
+    /// Takes notice of a token.
+    fn follow(&mut self, path: &Path<'_, '_>, token: &Token<'_>) {
+        // What a value's start says of depth and path differs between scalars and containers: only the path's steps count.
+        if !matches!(
+            token,
+            Token::String(_)
+                | Token::Number(_)
+                | Token::Literal(_)
+                | Token::Key(_)
+                | Token::ArrayStart
+                | Token::ObjectStart
+        ) {
+            return;
+        }
+        let mut open = 0_usize;
+        let mut container: Option<String> = None;
+        for (depth, segment) in path.segments().enumerate() {
+            let Segment::Index(position) = segment else {
+                continue;
+            };
+            let known = self.open.get(open).is_some_and(|(at, number)| {
+                *at == depth
+                    && self
+                        .all
+                        .get(*number)
+                        .is_some_and(|element| element.position == position)
+            });
+            if !known {
+                self.open.truncate(open);
+                let parent = self.open.last().map(|(_, number)| *number);
+                let container = container.get_or_insert_with(|| {
+                    let mut written = String::new();
+                    for step in path.segments().take(depth) {
+                        if let Segment::Member(name) = step {
+                            written.push('.');
+                            written.push_str(&name.decode());
+                        }
+                    }
+                    written
+                });
+                self.open.push((depth, self.all.len()));
+                self.all.push(Element {
+                    parent,
+                    container: container.clone(),
+                    position,
+                    index: None,
+                });
+            }
+            container = None;
+            open = open.saturating_add(1);
+        }
+        self.open.truncate(open);
+    }
+
+    /// The innermost element that a value at this path stands in.
+    fn at(&self, path: &Path<'_, '_>) -> Option<usize> {
+        let inside = path
+            .segments()
+            .filter(|step| matches!(step, Segment::Index(_)))
+            .count();
+        let (_, number) = self.open.get(inside.checked_sub(1)?)?;
+        Some(*number)
+    }
+
+    /// An element says its own number: the member stands directly in it.
+    fn number(&mut self, path: &Path<'_, '_>, raw: &str) {
+        let directly = path
+            .segments()
+            .rev()
+            .nth(1)
+            .is_some_and(|step| matches!(step, Segment::Index(_)));
+        if let Some(number) = self.at(path).filter(|_| directly)
+            && let Some(element) = self.all.get_mut(number)
+        {
+            element.index = Some(raw.to_owned());
+        }
+    }
+
+    /// The elements around one, from the outermost to itself.
+    fn chain(&self, innermost: Option<usize>) -> Ids {
+        let mut chain = Ids::new();
+        let mut at = innermost;
+        while let Some(element) = at.and_then(|number| self.all.get(number)) {
+            at = element.parent;
+            let sequence = role::is_sequence(&last_name(&element.container));
+            match &element.index {
+                Some(index) => chain.push((element.container.clone(), index.clone())),
+                None if sequence => {}
+                None => chain.push((element.container.clone(), element.position.to_string())),
+            }
+        }
+        chain.reverse();
+        chain
+    }
 }
 
 /// What the members of the event itself say.
@@ -212,92 +390,60 @@ fn label_of(path: &[Step]) -> String {
 struct Top {
     kind: String,
     ids: Ids,
-    done: bool,
+    index: Option<String>,
 }
 
 impl Top {
     fn note(&mut self, name: &str, value: &str) {
-        if matches!(name, "type" | "event_type") {
+        if value.len() > LONGEST_ID {
+            return;
+        }
+        if matches!(name, "type" | "event_type" | "event" | "method" | "kind") {
             value.clone_into(&mut self.kind);
+        } else if name == "index" {
+            self.index = Some(value.to_owned());
         } else if IDS.contains(&name) {
             self.ids.push((name.to_owned(), value.to_owned()));
         }
     }
 
-    /// Whether running texts can go on in it: an event that closes something repeats texts as a whole.
-    fn has_pieces(&self) -> bool {
-        !self.done
-            && ![".done", ".completed", "-end"]
-                .iter()
-                .any(|end| self.kind.ends_with(end))
+    /// Whether the event's own `index` names a block: Anthropic, Cohere, OpenAI responses. Elsewhere it may be a counter of events.
+    fn index_is_id(&self) -> bool {
+        self.kind.starts_with("content_block")
+            || self.kind.starts_with("response.")
+            || self.kind.starts_with("content-")
+            || self.kind.starts_with("tool-")
+    }
+
+    /// Whether the event repeats texts as a whole.
+    fn repeats(&self) -> bool {
+        [".done", ".completed"]
+            .iter()
+            .any(|end| self.kind.ends_with(end))
     }
 
     /// Whether it closes the texts of its ids.
-    fn ends(&self) -> bool {
-        const ENDS: [&str; 7] = [
+    fn closes(&self) -> bool {
+        const ENDS: [&str; 8] = [
             "_stop",
             "_end",
             "-end",
+            "_END",
             ".done",
             ".completed",
             ".failed",
             ".incomplete",
         ];
-        self.done || self.kind == "message_delta" || ENDS.iter().any(|end| self.kind.ends_with(end))
+        matches!(
+            self.kind.as_str(),
+            "message_delta"
+                | "end"
+                | "done"
+                | "final"
+                | "finish"
+                | "complete"
+                | "completed"
+                | "stop"
+        ) || ENDS.iter().any(|end| self.kind.ends_with(end))
     }
-}
-
-fn is_piece(path: &[Step]) -> bool {
-    if path
-        .iter()
-        .any(|step| matches!(step, Step::Member(name) if name == "delta"))
-    {
-        return !NO_TEXT.contains(&label_of(path).as_str());
-    }
-    TEXTS.iter().any(|pattern| {
-        pattern.len() == path.len()
-            && pattern.iter().zip(path).all(|(want, step)| match step {
-                Step::Member(name) => name == want,
-                Step::Index(_) => *want == "*",
-            })
-    })
-}
-
-fn text_id(path: &[Step], indices: &[(Vec<Step>, String)], top: &Top) -> TextId {
-    let mut written = top.kind.clone();
-    for step in path {
-        match step {
-            Step::Member(name) => {
-                written.push('.');
-                written.push_str(name);
-            }
-            Step::Index(_) => written.push_str(".*"),
-        }
-    }
-    let mut ids = element_ids(path, indices);
-    ids.extend(top.ids.iter().cloned());
-    TextId { path: written, ids }
-}
-
-/// For every array on the way: the element's own index if it says one, else its position.
-fn element_ids(path: &[Step], indices: &[(Vec<Step>, String)]) -> Ids {
-    let mut ids = Ids::new();
-    let mut name = String::new();
-    for (depth, step) in path.iter().enumerate() {
-        match step {
-            Step::Member(member) => {
-                name.push('.');
-                name.push_str(member);
-            }
-            Step::Index(position) => {
-                let here = path.get(..=depth).unwrap_or_default();
-                let own = indices
-                    .iter()
-                    .find(|(container, _)| container == here)
-                    .map(|(_, index)| index.clone());
-                ids.push((name.clone(), own.unwrap_or_else(|| position.to_string())));
-            }
-        }
-    }
-    ids
 }

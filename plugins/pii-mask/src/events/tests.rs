@@ -13,35 +13,54 @@ fn masker() -> Masker {
     Masker::new(actions, Certainty::Context, None, Vec::new())
 }
 
-/// All events that come out for these, in their order.
-fn run(events: &[Value]) -> Vec<Value> {
-    let (masker, mut tally, mut events_masker) =
-        (masker(), Tally::default(), EventMasker::default());
-    let scope = Scope {
+fn scope() -> Scope {
+    Scope {
         names: true,
         numbers: true,
         drop_logprobs: true,
         skip: Vec::new(),
-    };
-    let mut out: Vec<String> = Vec::new();
-    for event in events {
-        let data = match event {
-            Value::String(plain) => plain.clone(),
-            document => document.to_string(),
-        };
-        let masked = events_masker
-            .event(b"", &data, &scope, &masker, &mut tally)
-            .unwrap();
-        out.extend(masked.before.into_iter().map(|(_, data)| data));
-        out.push(masked.data.unwrap_or(data));
     }
-    out.extend(
+}
+
+/// The data of all events that come out for these, in their order.
+fn run_as(form: Form, events: &[String]) -> Vec<String> {
+    let (masker, scope) = (masker(), scope());
+    let (mut tally, mut events_masker) = (Tally::default(), EventMasker::default());
+    let mut out: Vec<String> = Vec::new();
+    for data in events {
         events_masker
-            .finish(&masker, &mut tally)
-            .into_iter()
-            .map(|(_, data)| data),
-    );
-    out.into_iter()
+            .event(data.as_bytes(), data, "", form, &scope, &masker, &mut tally)
+            .unwrap();
+        let ready = core::iter::from_fn(|| events_masker.next_ready());
+        out.extend(ready.map(text_of));
+    }
+    events_masker.end(&masker, &mut tally);
+    out.extend(core::iter::from_fn(|| events_masker.next_ready()).map(text_of));
+    assert_eq!(out.len(), events.len());
+    out
+}
+
+fn text_of(ready: Ready) -> String {
+    ready
+        .data
+        .unwrap_or_else(|| String::from_utf8(ready.raw).unwrap())
+}
+
+/// All events that come out for these, in their order.
+fn run(events: &[Value]) -> Vec<Value> {
+    run_form(Form::Event, events)
+}
+
+fn run_form(form: Form, events: &[Value]) -> Vec<Value> {
+    let written: Vec<String> = events
+        .iter()
+        .map(|event| match event {
+            Value::String(plain) if form == Form::Event => plain.clone(),
+            document => document.to_string(),
+        })
+        .collect();
+    run_as(form, &written)
+        .into_iter()
         .map(|data| serde_json::from_str(&data).unwrap_or(Value::String(data)))
         .collect()
 }
@@ -80,11 +99,10 @@ fn a_value_spread_over_events_of_a_choice_is_masked() {
     assert_eq!(
         events,
         [
-            chat(0, "Mail "),
+            chat(0, "Mail [EMAIL]"),
             chat(0, ""),
             chat(0, ""),
-            chat(0, "[EMAIL] "),
-            chat(0, "now"),
+            chat(0, " now"),
             stop(0),
             json!("[DONE]")
         ]
@@ -106,38 +124,65 @@ fn choices_are_texts_of_their_own() {
 }
 
 #[test]
-fn what_is_held_comes_before_the_event_that_ends_its_text() {
-    let events = run(&[chat(0, "ann@example.com"), chat(1, "bob"), stop(0), stop(1)]);
-    assert_eq!(
-        events,
-        [
-            chat(0, ""),
-            chat(1, ""),
-            chat(0, "[EMAIL]"),
-            stop(0),
-            chat(1, "bob"),
-            stop(1)
-        ]
-    );
-    let last = json!({ "choices": [{ "index": 0, "text": ".com", "finish_reason": "stop" }] });
-    let first =
-        json!({ "choices": [{ "index": 0, "text": "ann@example", "finish_reason": null }] });
-    let texts: Vec<_> = run(&[first, last])
-        .into_iter()
-        .map(|event| event["choices"][0]["text"].clone())
-        .collect();
-    assert_eq!(texts, ["", "[EMAIL]"]);
+fn an_event_goes_when_its_pieces_are_decided_on_and_not_before() {
+    let (masker, scope) = (masker(), scope());
+    let (mut tally, mut events) = (Tally::default(), EventMasker::default());
+    let mut step = |event: &Value| {
+        let data = event.to_string();
+        events
+            .event(
+                data.as_bytes(),
+                &data,
+                "",
+                Form::Event,
+                &scope,
+                &masker,
+                &mut tally,
+            )
+            .unwrap();
+        core::iter::from_fn(|| events.next_ready()).count()
+    };
+    assert_eq!(step(&chat(0, "Hello ")), 1);
+    assert_eq!(step(&chat(0, "wor")), 0);
+    assert_eq!(step(&chat(1, "other. ")), 0);
+    assert_eq!(step(&chat(0, "ld, ")), 3);
+    assert_eq!(step(&chat(0, "ann@example.com")), 0);
+    assert_eq!(step(&stop(0)), 2);
 }
 
 #[test]
-fn a_stream_that_just_ends_loses_nothing() {
+fn a_text_that_ends_in_the_event_with_its_last_piece_is_read_with_it() {
+    let ollama = |text: &str, done: bool| json!({ "response": text, "done": done });
     assert_eq!(
-        content(&run(&[chat(0, "Mail "), chat(0, "ann@example.com")]), 0),
-        "Mail [EMAIL]"
+        run_form(
+            Form::Line,
+            &[ollama("SSN 308-63", false), ollama("-0237", true)]
+        ),
+        [ollama("SSN [SSN]", false), ollama("", true)]
     );
+    let last =
+        |text: &str| json!({ "is_finished": true, "event_type": "stream-end", "text": text });
+    let cohere =
+        |text: &str| json!({ "is_finished": false, "event_type": "text-generation", "text": text });
     assert_eq!(
-        run(&[json!("Mail ann@exam"), json!("ple.com, bye")]),
-        [json!("Mail "), json!("[EMAIL], "), json!("bye")]
+        run_form(Form::Line, &[cohere("ann@exa"), last("mple.com")]),
+        [cohere("[EMAIL]"), last("")]
+    );
+    let reason = |text: &str, reason: Value| json!({ "choices": [{ "index": 0, "text": text, "finish_reason": reason }] });
+    assert_eq!(
+        run(&[
+            reason("ann@example", Value::Null),
+            reason(".com", json!("stop"))
+        ]),
+        [reason("[EMAIL]", Value::Null), reason("", json!("stop"))]
+    );
+    // DashScope says that nothing has finished.
+    assert_eq!(
+        run(&[
+            reason("ann@example", json!("null")),
+            reason(".com", json!("stop"))
+        ]),
+        [reason("[EMAIL]", json!("null")), reason("", json!("stop"))]
     );
 }
 
@@ -180,13 +225,11 @@ fn tool_calls_anthropic_and_responses_are_followed() {
     assert_eq!(
         events,
         [
-            block(0, ""),
-            block(1, ""),
-            block(0, ""),
             block(0, "[EMAIL]"),
+            block(1, "[IP]"),
+            block(0, ""),
             end(0),
             block(1, ""),
-            block(1, "[IP]"),
             end(1),
             json!({ "type": "message_stop" })
         ]
@@ -196,7 +239,7 @@ fn tool_calls_anthropic_and_responses_are_followed() {
     let done = |text: &str| json!({ "type": "response.output_text.done", "item_id": "m", "output_index": 0, "content_index": 0, "text": text });
     assert_eq!(
         run(&[delta("ann@exa"), delta("mple.com"), done("ann@example.com")]),
-        [delta(""), delta(""), delta("[EMAIL]"), done("[EMAIL]")]
+        [delta("[EMAIL]"), delta(""), done("[EMAIL]")]
     );
 }
 
@@ -208,18 +251,326 @@ fn everything_else_in_an_event_is_masked_by_itself() {
 }
 
 #[test]
-fn broken_events_are_refused() {
+fn what_cannot_be_read_is_refused() {
+    let (masker, scope) = (masker(), scope());
     let mut events = EventMasker::default();
-    let scope = Scope::default();
-    assert_eq!(
-        events.event(b"", "{\"a\":", &scope, &masker(), &mut Tally::default()),
-        Err(Unreadable)
-    );
-    for text in 0..=MAX_TEXTS {
+    let mut read = |data: &str, form| {
+        events
+            .event(
+                data.as_bytes(),
+                data,
+                "",
+                form,
+                &scope,
+                &masker,
+                &mut Tally::default(),
+            )
+            .is_ok()
+    };
+    assert!(!read("{\"a\":", Form::Line));
+    // Text may begin like JSON; an escape in what is none could hide anything.
+    assert!(read("{\"a\":", Form::Event));
+    assert!(!read("{\"a\":\"ann\\u0040example.com", Form::Event));
+    for text in 0..MAX_TEXTS + 2 {
         let event = chat(text as u64, "x").to_string();
-        let read = events.event(b"", &event, &scope, &masker(), &mut Tally::default());
-        assert_eq!(read.is_ok(), text < MAX_TEXTS, "{text}");
+        // One text is the plain one.
+        assert_eq!(read(&event, Form::Event), text < MAX_TEXTS, "{text}");
     }
+}
+
+#[test]
+fn what_is_no_text_keeps_its_place() {
+    let cite = |text: &str, title: &str| json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "citations_delta", "citation": { "cited_text": text, "document_title": title } } });
+    let card = json!({ "delta": { "cite": "4111111111111111" } });
+    let masked = json!({ "delta": { "cite": "[CARD]" } });
+    let audio = |data: &str, text: &str| json!({ "choices": [{ "index": 0, "delta": { "audio": { "id": "a", "data": data, "transcript": text } } }] });
+    let detail = |text: &str| json!({ "choices": [{ "index": 0, "delta": { "reasoning_details": [{ "type": "reasoning.encrypted", "data": text }] } }] });
+    let chunk = "QUJD".repeat(1000);
+    for events in [
+        vec![
+            cite("The grass is green.", "My Document"),
+            cite("The sky is blue.", "Other"),
+        ],
+        vec![
+            audio(&chunk, "Hel"),
+            audio(&chunk, "lo"),
+            audio(&chunk, "!"),
+        ],
+        vec![detail(&chunk), detail(&chunk)],
+    ] {
+        assert_eq!(run(&events), events);
+    }
+    assert_eq!(run(&[card.clone(), card]), [masked.clone(), masked]);
+    assert_eq!(
+        run(&[audio("QQ==", "ann@exa"), audio("QQ==", "mple.com")]),
+        [audio("QQ==", "[EMAIL]"), audio("QQ==", "")]
+    );
+}
+
+#[test]
+fn lines_that_are_values_stay_values() {
+    let lines = [
+        json!(0.5),
+        json!(0.25),
+        json!(1),
+        json!(null),
+        json!(true),
+        json!("cat"),
+        json!("dog"),
+        json!([1, 2]),
+    ];
+    assert_eq!(run_form(Form::Line, &lines), lines);
+    assert_eq!(
+        run_form(
+            Form::Line,
+            &[
+                json!("ann@example.com"),
+                json!("bob@example.com"),
+                json!("x")
+            ]
+        ),
+        [json!("[EMAIL]"), json!("[EMAIL]"), json!("x")]
+    );
+}
+
+#[test]
+fn plain_data_are_read_event_by_event_and_together() {
+    let plain = |data: &[&str]| {
+        run_as(
+            Form::Event,
+            &data
+                .iter()
+                .map(|data| (*data).to_owned())
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(
+        plain(&["Card", "4111111111111111", "thanks"]),
+        ["Card", "[CARD]", "thanks"]
+    );
+    assert_eq!(
+        plain(&[
+            "Mail ann@exa",
+            "mple.com, \"",
+            "[",
+            "{",
+            "[PING]",
+            "x",
+            "[DONE]"
+        ]),
+        ["Mail [EMAIL]", ", \"", "[", "{", "[PING]", "x", "[DONE]"]
+    );
+}
+
+#[test]
+fn columns_of_records_are_no_text() {
+    // Two halves of a card, by chance.
+    let line = |account: &str| json!({ "account": account });
+    let lines = [line("41111111"), line("11111111"), line("22222222")];
+    assert_eq!(run_form(Form::Line, &lines), lines);
+}
+
+#[test]
+fn a_surrogate_pair_in_two_pieces_stays() {
+    let half =
+        |escape: &str| format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{escape}"}}}}]}}"#);
+    let events = [half("a \\ud83d"), half("\\ude00 b")];
+    assert_eq!(run_as(Form::Event, &events), events);
+}
+
+#[test]
+fn an_error_comes_behind_what_came_before_it() {
+    let events = [
+        chat(0, "ann@exa"),
+        json!({ "error": { "message": "overloaded" } }),
+    ];
+    assert_eq!(run(&events), events);
+}
+
+/// Every string of these events, in their order, and whether it was found spread over them.
+fn together(events: &[Value], form: Form) -> String {
+    fn strings(value: &Value, out: &mut String) {
+        match value {
+            Value::String(text) => out.push_str(text),
+            Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
+            Value::Object(members) => members.values().for_each(|item| strings(item, out)),
+            _ => {}
+        }
+    }
+    let mut out = String::new();
+    run_form(form, events)
+        .iter()
+        .for_each(|event| strings(event, &mut out));
+    out
+}
+
+#[test]
+fn shapes_of_many_protocols_are_followed() {
+    type Shape = fn(&str) -> Value;
+    let shapes: [(&str, Form, Shape); 24] = [
+        (
+            "llama.cpp",
+            Form::Event,
+            |text| json!({ "index": 0, "content": text, "stop": false }),
+        ),
+        (
+            "watsonx",
+            Form::Event,
+            |text| json!({ "model_id": "m", "results": [{ "generated_text": text, "stop_reason": "not_finished" }] }),
+        ),
+        (
+            "ERNIE",
+            Form::Event,
+            |text| json!({ "id": "as-1", "object": "chat.completion", "result": text, "is_end": false }),
+        ),
+        (
+            "DashScope",
+            Form::Event,
+            |text| json!({ "output": { "choices": [{ "message": { "content": text }, "finish_reason": "null" }] }, "request_id": "r" }),
+        ),
+        (
+            "Dify",
+            Form::Event,
+            |text| json!({ "event": "message", "message_id": "m", "answer": text }),
+        ),
+        (
+            "LangServe",
+            Form::Event,
+            |text| json!({ "content": text, "type": "AIMessageChunk", "id": "run-1" }),
+        ),
+        ("LangServe text", Form::Event, |text| {
+            json!(json!(text).to_string())
+        }),
+        ("Vercel text", Form::Coded, |text| json!(text)),
+        (
+            "Bedrock Llama",
+            Form::Line,
+            |text| json!({ "generation": text, "stop_reason": null }),
+        ),
+        (
+            "Bedrock Titan",
+            Form::Line,
+            |text| json!({ "outputText": text, "index": 0, "completionReason": null }),
+        ),
+        ("DJL", Form::Line, |text| json!({ "outputs": [text] })),
+        (
+            "MCP",
+            Form::Event,
+            |text| json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "level": "info", "data": text } }),
+        ),
+        (
+            "A2A",
+            Form::Event,
+            |text| json!({ "jsonrpc": "2.0", "id": 1, "result": { "kind": "artifact-update", "artifact": { "artifactId": "a", "parts": [{ "kind": "text", "text": text }] }, "append": true, "lastChunk": false } }),
+        ),
+        (
+            "Cohere v1",
+            Form::Line,
+            |text| json!({ "is_finished": false, "event_type": "text-generation", "text": text }),
+        ),
+        (
+            "TGI",
+            Form::Event,
+            |text| json!({ "token": { "id": 7, "text": text, "logprob": -0.1, "special": false }, "generated_text": null, "details": null }),
+        ),
+        (
+            "Gemini",
+            Form::Event,
+            |text| json!({ "candidates": [{ "content": { "parts": [{ "text": text }], "role": "model" } }] }),
+        ),
+        (
+            "Ollama",
+            Form::Line,
+            |text| json!({ "model": "m", "created_at": "2026-01-01T00:00:00Z", "message": { "role": "assistant", "content": text }, "done": false }),
+        ),
+        (
+            "Assistants",
+            Form::Event,
+            |text| json!({ "object": "thread.message.delta", "delta": { "content": [{ "index": 0, "type": "text", "text": { "value": text, "annotations": [] } }] } }),
+        ),
+        (
+            "OpenRouter",
+            Form::Event,
+            |text| json!({ "choices": [{ "index": 0, "delta": { "reasoning_details": [{ "type": "reasoning.text", "text": text, "index": 0 }] } }] }),
+        ),
+        (
+            "Triton",
+            Form::Event,
+            |text| json!({ "model_name": "m", "model_version": "1", "text_output": text }),
+        ),
+        (
+            "AG-UI",
+            Form::Event,
+            |text| json!({ "type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": text }),
+        ),
+        (
+            "Vercel UI",
+            Form::Event,
+            |text| json!({ "type": "text-delta", "id": "0", "delta": text }),
+        ),
+        (
+            "unknown",
+            Form::Event,
+            |text| json!({ "seq": 1, "w": text }),
+        ),
+        (
+            "unknown, nested",
+            Form::Event,
+            |text| json!({ "d": { "say": [{ "t": text }] } }),
+        ),
+    ];
+    let pieces = |text: &str, size: usize| -> Vec<String> {
+        let characters: Vec<char> = text.chars().collect();
+        characters
+            .chunks(size)
+            .map(|piece| piece.iter().collect())
+            .collect()
+    };
+    let text = "Write to ann.lee@example.org, pay with 4111 1111 1111 1111 or DE89 3704 0044 0532 0130 00. ";
+    for (name, form, shape) in shapes {
+        for size in [1, 3, 7, 11] {
+            let events: Vec<Value> = pieces(text, size)
+                .iter()
+                .map(|piece| shape(piece))
+                .collect();
+            let out = together(&events, form);
+            let leaks = ["lee", "example", "4111", "1111", "3704"]
+                .iter()
+                .any(|part| out.contains(part));
+            assert!(!leaks, "{name} in pieces of {size}: {out}");
+            let all = ["[EMAIL]", "[CARD]", "[IBAN]"]
+                .iter()
+                .all(|part| out.contains(part));
+            assert!(all, "{name} in pieces of {size}: {out}");
+        }
+    }
+}
+
+#[test]
+fn an_index_that_counts_events_is_no_choice() {
+    let token = |index: u64, text: &str| json!({ "index": index, "token": { "text": text } });
+    assert_eq!(
+        run(&[token(1, "ann@"), token(2, "exam"), token(3, "ple.com")]),
+        [token(1, "[EMAIL]"), token(2, ""), token(3, "")]
+    );
+    let choice = |index: u64, text: &str| json!({ "index": index, "content": text });
+    let events = run(&[
+        choice(0, "x ann@"),
+        choice(0, "exam"),
+        choice(1, "bob@"),
+        choice(0, "ple.com "),
+        choice(1, "example.com "),
+    ]);
+    assert_eq!(
+        events,
+        [
+            choice(0, "x [EMAIL]"),
+            choice(0, ""),
+            choice(1, "[EMAIL]"),
+            choice(0, " "),
+            choice(1, " ")
+        ]
+    );
 }
 
 proptest! {

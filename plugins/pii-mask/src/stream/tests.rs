@@ -1,7 +1,7 @@
 use super::*;
 use crate::detect::Certainty;
 use crate::detect::tests::dense_text;
-use crate::mask::Action;
+
 use proptest::prelude::*;
 
 fn masker() -> Masker {
@@ -175,5 +175,30 @@ proptest! {
         let text = texts.join(&"a1".repeat(long / 2));
         let expected = stream([text.as_str()]);
         prop_assert_eq!(&stream(split(&text, &cuts)), &expected);
+    }
+}
+
+#[test]
+fn the_second_of_two_keys_is_swallowed_to_its_own_end() {
+    let key = |lines: usize| {
+        let line = format!(
+            "{}\n",
+            "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2"
+        );
+        format!(
+            "-----BEGIN RSA PRIVATE KEY-----\n{}-----END RSA PRIVATE KEY-----\n",
+            line.repeat(lines)
+        )
+    };
+    for (first, second) in [(20, 100), (100, 100), (100, 20)] {
+        let text = format!("{}{}and more", key(first), key(second));
+        for size in [1, 7, 100, 5000] {
+            let pieces = text.as_bytes().chunks(size);
+            let (out, _) = stream(pieces.map(|piece| core::str::from_utf8(piece).unwrap()));
+            assert_eq!(
+                out, "[PRIVATE_KEY]\n[PRIVATE_KEY]\nand more",
+                "{first} {second} {size}"
+            );
+        }
     }
 }
