@@ -75,13 +75,18 @@ pub fn end_with_this_process() -> Result<()> {
                 _ = terminated.recv() => 143,
             }
         });
-        let all = ADOPTED.lock().unwrap_or_else(PoisonError::into_inner);
-        for child in all.iter().filter_map(Weak::upgrade) {
-            end(&mut child.lock().unwrap_or_else(PoisonError::into_inner));
-        }
+        end_all();
         std::process::exit(code);
     });
     Ok(())
+}
+
+/// Kills every child that was adopted and is not dropped yet.
+pub fn end_all() {
+    let all = ADOPTED.lock().unwrap_or_else(PoisonError::into_inner);
+    for child in all.iter().filter_map(Weak::upgrade) {
+        end(&mut child.lock().unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 #[cfg(test)]

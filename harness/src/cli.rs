@@ -5,9 +5,12 @@
 mod bench;
 mod build;
 mod check;
+mod completions;
 #[cfg(feature = "demo")]
 mod demo;
 mod generate;
+mod man;
+mod pipe;
 mod progress;
 mod rebuilt;
 mod scenario;
@@ -16,14 +19,13 @@ mod test;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Governed access to models: proxy-wasm filters for Envoy, and the tools around them.
 #[derive(Debug, Parser)]
 #[command(
     name = "modelgate",
     version,
-    disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -37,9 +39,11 @@ enum Command {
     Bench(bench::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
+    Completions(completions::Arguments),
     #[cfg(feature = "demo")]
     Demo(demo::Arguments),
     Generate(generate::Arguments),
+    Man(man::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
     Test(test::Arguments),
@@ -47,13 +51,16 @@ enum Command {
 
 /// Reads the command line and runs what it asks for.
 pub fn main() -> ExitCode {
+    pipe::end_quietly_when_nobody_reads();
     let result = match Cli::parse().command {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments, Cli::command()),
         Command::Scenario(arguments) => scenario::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

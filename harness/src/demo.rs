@@ -18,6 +18,8 @@ mod tour;
 mod world;
 
 use std::future::Future;
+use std::io::Write as _;
+use std::path::Path;
 use std::pin::pin;
 
 use anyhow::{Context, Result};
@@ -28,9 +30,6 @@ pub use report::Report;
 use report::brief;
 use tour::Tour;
 use world::{ANN, World};
-
-/// Seconds that the tokens to play with are good.
-const LIFETIME_S: u64 = 3600;
 
 /// What a demo is made of.
 #[derive(Clone, Debug)]
@@ -72,10 +71,12 @@ pub async fn run(
         () = &mut stop => return Ok(false),
     };
     report.line(&welcome(settings, &world, &gateway, report));
+    let mut tour = Tour::new(&world, &mut gateway, report)?;
     let (taken, failed) = tokio::select! {
-        counts = Tour::new(&world, &mut gateway, report)?.take() => counts?,
+        counts = tour.take() => counts?,
         () = &mut stop => return Ok(false),
     };
+    let variables = tour.variables_for_a_shell();
     let right = failed == 0;
     let verdict = match right {
         true => format!("All {taken} steps went as they should."),
@@ -86,7 +87,12 @@ pub async fn run(
     let mark = report.mark(right);
     report.line(&format!("\n{mark} {}", report.strong(&verdict)));
     if !settings.once {
-        report.line(&invitation(&world, &gateway, report)?);
+        let mut file = tempfile::Builder::new()
+            .prefix("modelgate-")
+            .suffix(".env")
+            .tempfile()?;
+        file.write_all(variables.as_bytes())?;
+        report.line(&invitation(&world, &gateway, file.path(), report));
         tokio::select! {
             ended = watch(&world, report) => ended?,
             ended = gateway.ended() => ended?,
@@ -107,14 +113,13 @@ fn welcome(settings: &Settings, world: &World, gateway: &Gateway, report: &Repor
         report.strong(&format!("modelgate: seven filters on {}", settings.engine.name())),
         gateway.port(),
         settings.workers,
-        report.faint("The gateway runs envoy/sagemaker.yaml, with these addresses and shorter times. Every request carries a traceparent, by which\n  its audit event is found.")
+        report.faint("The gateway runs envoy/sagemaker.yaml, with these addresses and shorter\n  times. Every request carries a traceparent, by which its audit event is\n  found.")
     )
 }
 
-/// What to try while it stays up.
-fn invitation(world: &World, gateway: &Gateway, report: &Report) -> Result<String> {
+/// What to try while it stays up. The variables of all the lines shown so far are in the file `variables`.
+fn invitation(world: &World, gateway: &Gateway, variables: &Path, report: &Report) -> String {
     let base = format!("http://127.0.0.1:{}", gateway.port());
-    let token = world.issuer.mint(ANN, LIFETIME_S)?;
     let bearer = |call: client::Call| call.with("authorization", "Bearer $ANN").curl(&base);
     let calls = [
         bearer(tour::score()),
@@ -123,20 +128,26 @@ fn invitation(world: &World, gateway: &Gateway, report: &Report) -> Result<Strin
         tour::score().with("x-api-key", "$API_KEY").curl(&base),
     ];
     let fresh = format!(
-        "curl -sS http://127.0.0.1:{}/token -d grant_type=client_credentials -d client_id={ANN} -d client_secret={}",
+        "curl -sS http://127.0.0.1:{}/token \\\n  -d grant_type=client_credentials \\\n  -d client_id={ANN} -d client_secret={}",
         world.issuer.server().port(),
         world.issuer.secret(ANN).unwrap_or_default()
     );
-    Ok(format!(
-        "\n{}\n\nexport ANN={token}\nexport API_KEY={}\n\n{}\n\n{}\n{fresh}\n\n{}\n",
+    let places: String = gateway
+        .places()
+        .into_iter()
+        .map(|(what, place)| format!("\n  {what:<14}{place}"))
+        .collect();
+    format!(
+        "\n{}\n{places}\n\n{}\n. {}\n\n{}\n\n{}\n{fresh}\n\n{}\n",
         report.strong("It stays up. Try it:"),
-        world.api_key,
+        report.faint("# the tokens and keys of every line above and below, for your shell:"),
+        variables.display(),
         calls.join("\n\n"),
         report.faint("# a fresh token, from the issuer:"),
         report.faint(
             "Audit events appear below as the log store gets them. Ctrl-C stops everything."
         )
-    ))
+    )
 }
 
 /// Shows audit events as they come, for ever.
@@ -155,11 +166,11 @@ async fn watch(world: &World, report: &Report) -> Result<()> {
             ]
             .map(|name| brief(&record.text(name), 40));
             let [consumer, status, model, ms] = said;
-            report.line(&format!(
-                "{} {status} {} consumer={consumer} model={model} {ms} ms",
-                report.faint("event"),
+            let text = format!(
+                "{status} {} consumer={consumer} model={model} {ms} ms",
                 brief(&record.body, 100)
-            ));
+            );
+            report.line(&report.wrapped(&report.faint("event "), &text));
         }
         shown = came;
     }

@@ -79,8 +79,22 @@ async fn every_step_of_the_tour_goes_as_it_should_on_envoy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_step_of_the_tour_goes_as_it_should_on_native_code() {
-    assert!(tour(Engine::Native, shipped).await);
+async fn every_step_of_the_tour_goes_as_it_should_on_native_code_and_fits_80_columns() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let seen = std::sync::Arc::clone(&told);
+    let report = Report::to(move |text| seen.lock().unwrap().push_str(text));
+    assert!(
+        run(&settings(Engine::Native), &report, pending())
+            .await
+            .unwrap()
+    );
+    let told = told.lock().unwrap();
+    assert!(told.contains("14. All is well"), "{told}");
+    let wide: Vec<&str> = told
+        .lines()
+        .filter(|line| line.chars().count() > 80)
+        .collect();
+    assert!(wide.is_empty(), "{wide:#?}");
 }
 
 #[cfg(feature = "wasmtime")]

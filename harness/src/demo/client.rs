@@ -14,6 +14,9 @@ use tokio::time::timeout;
 /// How long an answer may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Bytes of a line of a command, besides what stands before and behind it.
+const LINE: usize = 72;
+
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -54,13 +57,17 @@ impl Call {
         self
     }
 
-    /// The same request for the shell, in at most three lines. Values of headers that start with `$` are left for the shell to fill in.
+    /// The same request for the shell, in lines that fit a terminal of 80 columns where words allow it. Values of headers that start with `$` are left for the shell to fill in.
     pub fn curl(&self, base: &str) -> String {
         let mut line = String::from("curl -sS -i");
         if self.method != "GET" && self.body.is_empty() {
             let _ = write!(line, " -X {}", self.method);
         }
-        let _ = write!(line, " {}", quoted(&format!("{base}{}", self.path)));
+        let url = quoted(&format!("{base}{}", self.path));
+        let _ = match line.len().saturating_add(url.len()) < LINE {
+            true => write!(line, " {url}"),
+            false => write!(line, " \\\n  {url}"),
+        };
         for (name, value) in &self.headers {
             let _ = match value.contains('$') {
                 true => write!(line, " \\\n  -H \"{name}: {value}\""),

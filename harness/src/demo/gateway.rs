@@ -96,6 +96,14 @@ impl Gateway {
         }
     }
 
+    /// What else there is to look at: what it is, and where.
+    pub fn places(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Envoy(envoy) => envoy.places(),
+            Self::Embedded(_) => Vec::new(),
+        }
+    }
+
     /// Waits until it ends, which it should not.
     ///
     /// # Errors

@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 
+use textwrap::{Options, termwidth, wrap};
+
 /// Width of the column with the names.
 const NAMES: usize = 13;
+/// Columns of a line where the terminal does not say: what every terminal and every mail has.
+const COLUMNS: usize = 80;
 
 /// What somebody did or got, and whether that is as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ impl Line {
 #[derive(Clone)]
 pub struct Report {
     colour: bool,
+    /// Columns of a line.
+    width: usize,
     print: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -47,6 +53,7 @@ impl Report {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             colour: stdout().is_terminal() && !forbidden,
+            width: termwidth().max(COLUMNS),
             print: Arc::new(|text| print!("{text}")),
         }
     }
@@ -55,6 +62,7 @@ impl Report {
     pub fn to(print: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
             colour: false,
+            width: COLUMNS,
             print: Arc::new(print),
         }
     }
@@ -67,6 +75,15 @@ impl Report {
     /// Writes a text as a line of its own.
     pub fn line(&self, text: &str) {
         self.print(&format!("{text}\n"));
+    }
+
+    /// Text as lines that fit: the first begins with `first`, the others with as many spaces as that is wide.
+    pub fn wrapped(&self, first: &str, text: &str) -> String {
+        let indent = " ".repeat(textwrap::core::display_width(first));
+        let options = Options::new(self.width)
+            .initial_indent(first)
+            .subsequent_indent(&indent);
+        wrap(text, options).join("\n")
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
@@ -97,10 +114,10 @@ impl Report {
     /// The head of a step, with the request that follows.
     pub fn head(&self, number: usize, title: &str, about: &str, requests: &[String]) -> String {
         let mut text = format!("\n{}\n", self.strong(&format!("{number:>2}. {title}")));
-        let _ = writeln!(text, "    {about}");
+        let _ = writeln!(text, "{}", self.wrapped("    ", about));
         for request in requests {
             for (at, line) in request.lines().enumerate() {
-                let prompt = if at == 0 { "$ " } else { "  " };
+                let prompt = if at == 0 { "$ " } else { "" };
                 let _ = writeln!(text, "    {}", self.faint(&format!("{prompt}{line}")));
             }
         }
@@ -112,21 +129,16 @@ impl Report {
         let mut text = String::new();
         for line in lines {
             let right = line.instead_of.is_none();
-            let _ = write!(
-                text,
-                "  {} {:<NAMES$} {}",
-                self.mark(right),
-                line.who,
-                line.said
-            );
-            if let Some(expected) = &line.instead_of {
-                let _ = write!(
-                    text,
-                    "  {}",
+            let first = format!("  {} {:<NAMES$} ", self.mark(right), line.who);
+            let said = match &line.instead_of {
+                Some(expected) => format!(
+                    "{}  {}",
+                    line.said,
                     self.paint("31", &format!("(expected: {expected})"))
-                );
-            }
-            text.push('\n');
+                ),
+                None => line.said.clone(),
+            };
+            let _ = writeln!(text, "{}", self.wrapped(&first, &said));
         }
         text
     }
@@ -164,7 +176,7 @@ mod tests {
         let head = plain.head(3, "Title", "About.", &["curl a \\\n  -H b".into()]);
         assert_eq!(
             head,
-            "\n 3. Title\n    About.\n    $ curl a \\\n        -H b\n"
+            "\n 3. Title\n    About.\n    $ curl a \\\n      -H b\n"
         );
         let lines = [
             Line::new("client", "200", true, "403"),
@@ -183,6 +195,26 @@ mod tests {
             .lines(&lines)
             .contains("\x1b[32m✓\x1b[0m")
         );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let report = Report::to(|_| ());
+        let long = "word ".repeat(40) + &"x".repeat(200);
+        let lines = [
+            Line::new("client", long.as_str(), true, ""),
+            Line::new("backend", "ä", false, long.as_str()),
+        ];
+        let text = report.lines(&lines) + &report.head(1, "Title", &long, &[]);
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS));
+        assert_eq!(text.matches("word").count(), 3 * 40);
+        // Colour takes no room.
+        let coloured = Report {
+            colour: true,
+            ..report
+        };
+        let line = [Line::new("client", "word ".repeat(12).trim(), true, "")];
+        assert_eq!(coloured.lines(&line).lines().count(), 1);
     }
 
     #[test]

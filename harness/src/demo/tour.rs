@@ -57,8 +57,10 @@ pub fn ask(question: &str) -> Call {
 
 /// A call that has the assistant answer in a stream.
 pub fn chat(question: &str) -> Call {
-    let body = json!({"model": "assistant", "stream": true, "messages": [{"role": "user", "content": question}]});
-    Call::post(CHAT, &body.to_string()).with("content-type", "application/json")
+    // In two lines, so that it fits a terminal.
+    let messages = json!([{"role": "user", "content": question}]);
+    let body = format!("{{\"model\":\"assistant\",\"stream\":true,\n\"messages\":{messages}}}");
+    Call::post(CHAT, &body).with("content-type", "application/json")
 }
 
 impl<'a> Tour<'a> {
@@ -87,7 +89,7 @@ impl<'a> Tour<'a> {
     ///
     /// # Errors
     /// If a step could not be carried out.
-    pub async fn take(mut self) -> Result<(usize, usize)> {
+    pub async fn take(&mut self) -> Result<(usize, usize)> {
         self.nobody().await?;
         self.tampered().await?;
         self.wrong_group().await?;
@@ -103,6 +105,14 @@ impl<'a> Tour<'a> {
         self.wrong_secret().await?;
         self.all_is_well().await?;
         Ok((self.taken, self.failed))
+    }
+
+    /// What `$NAME` stands for in the lines shown, as exports for a POSIX shell.
+    pub fn variables_for_a_shell(&self) -> String {
+        let export = |(name, value): (&&str, &String)| {
+            format!("export {}={value}\n", name.trim_start_matches('$'))
+        };
+        self.variables.iter().map(export).collect()
     }
 
     async fn nobody(&mut self) -> Result<()> {

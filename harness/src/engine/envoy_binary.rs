@@ -75,6 +75,13 @@ impl Launcher for Processes<'_> {
     }
 }
 
+/// The bootstrap, in the process's folder.
+pub(crate) const CONFIG: &str = "envoy.json";
+/// What it writes to standard output, in the process's folder.
+pub(crate) const ACCESS_LOG: &str = "access.log";
+/// What it writes to standard error, in the process's folder.
+pub(crate) const LOG: &str = "envoy.log";
+
 /// An Envoy process; killed when dropped.
 pub(crate) struct Process {
     child: Adopted,
@@ -91,24 +98,29 @@ impl Process {
     ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("envoy.json"), bootstrap.to_string())?;
+        std::fs::write(at(CONFIG), bootstrap.to_string())?;
         let child = Command::new(binary)
             .arg("-c")
-            .arg(at("envoy.json"))
+            .arg(at(CONFIG))
             .arg("--admin-address-path")
             .arg(at("admin"))
             .args(ARGUMENTS)
             .args(["--concurrency", &workers.to_string()])
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
-            .stdout(File::create(at("out"))?)
-            .stderr(File::create(at("err"))?)
+            .stdout(File::create(at(ACCESS_LOG))?)
+            .stderr(File::create(at(LOG))?)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
         Ok(Self {
             child: Adopted::new(child),
             folder,
         })
+    }
+
+    /// Where its files are, as long as it lives.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn read(&self, name: &str) -> Result<String> {
@@ -124,11 +136,11 @@ impl Running for Process {
     }
 
     fn log(&mut self) -> Result<String> {
-        self.read("err")
+        self.read(LOG)
     }
 
     fn access_log(&mut self) -> Result<String> {
-        self.read("out")
+        self.read(ACCESS_LOG)
     }
 
     fn ended(&mut self) -> Result<bool> {

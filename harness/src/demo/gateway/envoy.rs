@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::AccessLine;
 use crate::demo::client::{Call, send};
 use crate::engine::envoy::{METRICS, Ready, Running, metrics, ready, tail};
-use crate::engine::envoy_binary::Process;
+use crate::engine::envoy_binary::{ACCESS_LOG, CONFIG, LOG, Process};
 
 /// An Envoy that serves; it ends when dropped.
 pub struct Envoy {
@@ -43,6 +43,17 @@ impl Envoy {
     /// Where it listens for requests.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its admin interface, and its files.
+    pub fn places(&self) -> Vec<(&'static str, String)> {
+        let file = |name: &str| self.process.folder().join(name).display().to_string();
+        vec![
+            ("admin", format!("http://127.0.0.1:{}", self.admin)),
+            ("configuration", file(CONFIG)),
+            ("access log", file(ACCESS_LOG)),
+            ("log", file(LOG)),
+        ]
     }
 
     /// Whether it has ended.
