@@ -180,6 +180,9 @@ pub fn judge(engine: &dyn Engine, file: &ScenarioFile) -> anyhow::Result<Verdict
     }
 }
 
+/// How long a server goes on listening on an upgraded connection when it has said all that its script says.
+const QUIET: Duration = Duration::from_millis(150);
+
 /// How long a client waits for the whole answer when it should come.
 const PATIENCE: Duration = Duration::from_secs(8);
 

@@ -64,6 +64,17 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
             },
         }]}],
     });
+    let manager = "/filter_chains/0/filters/0/typed_config";
+    if let (false, Some(members)) = (
+        scenario.gateway.upgrades.is_empty(),
+        listener.pointer_mut(manager).and_then(Json::as_object_mut),
+    ) {
+        let upgrades = scenario.gateway.upgrades.iter();
+        let upgrades: Vec<Json> = upgrades
+            .map(|protocol| json!({"upgrade_type": protocol}))
+            .collect();
+        members.insert("upgrade_configs".into(), upgrades.into());
+    }
     if let (Some(limit), Some(members)) = (
         scenario.gateway.buffer_limit_bytes,
         listener.as_object_mut(),

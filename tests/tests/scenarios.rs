@@ -175,7 +175,11 @@ fn examples(root: &Path) -> anyhow::Result<Vec<(String, Result<ScenarioFile, Sce
     let examples: Vec<_> = blocks
         .filter_map(|block| block.split("```").next())
         .filter(|block| block.starts_with("about:"))
-        .map(|block| (PAGE.to_owned(), ScenarioFile::parse(&path, block)))
+        .enumerate()
+        .map(|(number, block)| {
+            let name = format!("{PAGE}[{number}]");
+            (name, ScenarioFile::parse(&path, block))
+        })
         .collect();
     anyhow::ensure!(!examples.is_empty(), "{PAGE} has no example that runs");
     Ok(examples)

@@ -176,6 +176,7 @@ pub(crate) fn builder(
         .network(servers.network())
         .workers(usize::try_from(scenario.gateway.workers)?.max(1))
         .use_remote_address(scenario.gateway.use_remote_address)
+        .upgrades(scenario.gateway.upgrades.clone())
         .now_ns(scenario.now_s.saturating_mul(1_000_000_000))
         .log_level(proxy::abi::LogLevel::Debug);
     for host in &scenario.virtual_hosts {
@@ -443,6 +444,7 @@ pub(crate) fn request(request: &Request, number: usize) -> proxy::Request {
     }
     let has = |name: &str| request.headers.iter().any(|(header, _)| header == name);
     match framing(&request.body) {
+        _ if request.upgrade.is_some() => sent.endless = true,
         _ if has("content-length") || has("transfer-encoding") => {}
         // A request without a body says nothing about it.
         Framing::Length(0) => {}

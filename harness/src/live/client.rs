@@ -147,6 +147,10 @@ async fn exchange(
     {
         headers.add(name.as_str(), value.as_bytes());
     }
+    if wants_upgrade(&parts.headers) {
+        // The gateway answers it: it takes no upgrades here.
+        headers.add("connection", "upgrade");
+    }
     let end = body.is_end_stream();
     let (pieces, mut from_gateway) = mpsc::unbounded_channel();
     let flow = Rc::new(Flow::default());
@@ -189,6 +193,17 @@ async fn exchange(
         .unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = header_map(&head);
     Ok(response)
+}
+
+/// Whether a client asks to leave HTTP/1.1.
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    let mut named = headers.get_all("connection").iter();
+    let named = named.any(|value| {
+        value
+            .to_str()
+            .is_ok_and(|text| text.to_ascii_lowercase().contains("upgrade"))
+    });
+    named && headers.contains_key("upgrade")
 }
 
 /// Hands the rest of a request over as it comes. A body that does not end is broken off: the upstream gets a request only when it is

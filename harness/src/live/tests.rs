@@ -158,6 +158,15 @@ fn a_request_is_held_until_a_real_callout_answers() {
 }
 
 #[test]
+fn an_upgrade_is_refused_as_by_a_proxy_that_is_not_configured_for_it() {
+    let live = live(echo());
+    let request =
+        "GET /ws HTTP/1.1\r\nhost: g\r\nconnection: close, Upgrade\r\nupgrade: websocket\r\n\r\n";
+    let answer = ask(live.address(), request);
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[test]
 fn an_upstream_that_is_not_there_is_answered_for() {
     let nobody = TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -48,6 +48,7 @@ pub struct Builder {
     now_ns: Option<u64>,
     use_remote_address: bool,
     paths: PathRules,
+    upgrades: Vec<String>,
     remembers: bool,
 }
 
@@ -116,6 +117,13 @@ impl Builder {
         self
     }
 
+    /// Protocols that a connection may be upgraded to (`upgrade_configs` in Envoy); none unless told otherwise.
+    #[must_use]
+    pub fn upgrades(mut self, protocols: Vec<String>) -> Self {
+        self.upgrades = protocols;
+        self
+    }
+
     /// What happens to paths before any filter sees them; nothing unless told otherwise.
     #[must_use]
     pub fn paths(mut self, rules: PathRules) -> Self {
@@ -163,6 +171,7 @@ impl Builder {
         core.log_level = self.log_level;
         core.use_remote_address = self.use_remote_address;
         core.paths = self.paths;
+        core.upgrades = self.upgrades;
         core.remembers = self.remembers;
         core.now_ns = self.now_ns.unwrap_or(core.now_ns);
         if let Some(seed) = self.seed {
@@ -199,6 +208,7 @@ impl Default for Builder {
             now_ns: None,
             use_remote_address: false,
             paths: PathRules::default(),
+            upgrades: Vec::new(),
             remembers: true,
         }
     }

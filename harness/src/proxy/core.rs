@@ -99,6 +99,8 @@ pub(crate) struct Core {
     pub use_remote_address: bool,
     /// What happens to paths before the chain.
     pub paths: PathRules,
+    /// Protocols that a connection may be upgraded to.
+    pub upgrades: Vec<String>,
     /// Keeps what clients were answered, and callouts.
     pub remembers: bool,
     random: Random,
@@ -134,6 +136,7 @@ impl Core {
             last_timer: 0,
             use_remote_address: false,
             paths: PathRules::default(),
+            upgrades: Vec::new(),
             remembers: true,
             random: Random::new(0x9e37_79b9_7f4a_7c15),
         }

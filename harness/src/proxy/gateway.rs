@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use modelgate_kit::upgrade::Upgrade;
+
 use super::agenda::Due;
 use super::builder::{BuildError, Builder};
 use super::chain::Begin;
@@ -41,6 +43,8 @@ pub struct Gateway {
     /// What has become of exchanges that are over.
     pub(super) done: BTreeMap<StreamId, Outcome>,
     pub(super) callouts: Vec<Outbound>,
+    /// What clients say once their upgrade is granted.
+    pub(super) upgrading: BTreeMap<StreamId, Vec<(Duration, Vec<u8>)>>,
 }
 
 impl Gateway {
@@ -63,6 +67,7 @@ impl Gateway {
             sent: BTreeMap::new(),
             done: BTreeMap::new(),
             callouts: Vec::new(),
+            upgrading: BTreeMap::new(),
         }
     }
 
@@ -101,15 +106,25 @@ impl Gateway {
 
     /// Begins a request; its pieces follow as time passes.
     pub fn submit(&mut self, request: Request) -> StreamId {
-        let end = request.body.is_empty() && request.trailers.is_none();
+        let end = request.body.is_empty() && request.trailers.is_none() && !request.endless;
         let Request {
             headers,
             body,
             trailers,
+            endless,
             disconnect_after,
             worker,
             connection,
         } = request;
+        if endless {
+            let next = self.core.borrow().last_stream.saturating_add(1);
+            self.upgrading.insert(next, body);
+            return self.start_request(headers, connection, worker, end, |core, id| {
+                if let Some(gone) = disconnect_after {
+                    core.after(gone, Due::ClientGone(id));
+                }
+            });
+        }
         self.start_request(headers, connection, worker, end, |core, id| {
             let mut at = Duration::ZERO;
             let mut pieces = body.into_iter().peekable();
@@ -160,16 +175,22 @@ impl Gateway {
     ) -> StreamId {
         let worker = worker.unwrap_or(self.next_worker) % self.workers;
         self.next_worker = worker.wrapping_add(1);
+        let upgrades = self.takes_upgrade(&headers);
         let (id, accepted) = self.open(headers, connection, worker, end);
         schedule(&mut self.core.borrow_mut(), id);
         if self.refused_outright(id) {
             self.file(id);
             return id;
         }
-        if !accepted {
+        let refused = match (accepted, upgrades) {
+            (false, _) => Some((400, "path_normalization_failed")),
+            (true, false) => Some((403, "upgrade_failed")),
+            (true, true) => None,
+        };
+        if let Some((status, details)) = refused {
             let refused = LocalReply {
-                status: 400,
-                details: "path_normalization_failed".to_owned(),
+                status,
+                details: details.to_owned(),
                 ..LocalReply::default()
             };
             self.local_reply(id, refused);
@@ -179,6 +200,19 @@ impl Gateway {
         self.run_headers(id, Side::Request, Begin::First, end);
         self.settle();
         id
+    }
+
+    /// Whether an upgrade that a request asks for is one that is configured; a request that asks for none is taken in any case.
+    fn takes_upgrade(&self, headers: &Headers) -> bool {
+        let asked = match headers.upgrade() {
+            None => return true,
+            Some(Upgrade::Connect) => "CONNECT".to_owned(),
+            Some(Upgrade::Switch) => headers.text("upgrade").unwrap_or_default(),
+        };
+        let core = self.core.borrow();
+        core.upgrades
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&asked))
     }
 
     /// Lets time pass until an exchange is over, at most so long.
@@ -309,6 +343,7 @@ impl Gateway {
             self.sent.len(),
             self.done.len(),
             self.callouts.len(),
+            self.upgrading.len(),
             agenda,
         ]
         .iter()

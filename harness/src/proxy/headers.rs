@@ -4,6 +4,9 @@
 //! ABI 0.2.1, "header map pairs") is: count, then the sizes of every name and value as little-endian `u32`, then names and values, each
 //! ended by one zero byte.
 
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::upgrade::Upgrade;
+
 use super::abi::{Answered, Status};
 
 /// More pairs than any proxy takes: a map beyond it is refused instead of allocated.
@@ -32,6 +35,12 @@ impl Headers {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How these request headers ask to leave HTTP, if they do.
+    pub fn upgrade(&self) -> Option<Upgrade> {
+        let pairs: Vec<_> = self.iter().collect();
+        Upgrade::of(&HeaderBlock::from_pairs(pairs.iter().copied()))
     }
 
     /// Names and values in order.

@@ -1,5 +1,6 @@
 //! Replies of the proxy's own making, and how an exchange ends.
 
+use super::agenda::Due;
 use super::chain::Begin;
 use super::core::LocalReply;
 use super::gateway::Gateway;
@@ -87,6 +88,15 @@ impl Gateway {
             stream.response.headers.clone().unwrap_or_default()
         });
         let Some(headers) = headers else { return };
+        let says = self.upgrading.remove(&id).unwrap_or_default();
+        if headers.text(":status").as_deref() == Some("101") {
+            let mut core = self.core.borrow_mut();
+            let mut at = std::time::Duration::ZERO;
+            for (wait, bytes) in says {
+                at = at.saturating_add(wait);
+                core.after(at, Due::ClientBody(id, bytes, false));
+            }
+        }
         self.core.borrow_mut().observe(Event::AnswerHead {
             stream: id,
             headers,
@@ -248,6 +258,7 @@ impl Gateway {
         let outcome = self.outcome(id);
         self.core.borrow_mut().streams.remove(&id);
         self.sent.remove(&id);
+        self.upgrading.remove(&id);
         self.done.insert(id, outcome);
     }
 

@@ -40,6 +40,8 @@ pub struct Request {
     pub body: Vec<(Duration, Vec<u8>)>,
     /// Trailers; they follow the body at once.
     pub trailers: Option<Headers>,
+    /// The body is what the client says when the upgrade that it asks for is granted; it does not end.
+    pub endless: bool,
     /// When the client goes away, after it began.
     pub disconnect_after: Option<Duration>,
     /// The worker that gets the connection; `None` = they take turns.
@@ -64,6 +66,7 @@ impl Request {
                 .collect(),
             body: Vec::new(),
             trailers: None,
+            endless: false,
             disconnect_after: None,
             worker: None,
             connection: Connection::default(),

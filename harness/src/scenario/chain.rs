@@ -111,6 +111,8 @@ pub struct Gateway {
     pub buffer_limit_bytes: Option<u32>,
     /// The client's address is the connection's own, whatever `x-forwarded-for` says.
     pub use_remote_address: bool,
+    /// Protocols that a connection may be upgraded to, such as `websocket`.
+    pub upgrades: Vec<String>,
 }
 
 /// A virtual host.
@@ -311,11 +313,14 @@ impl Gateway {
             .take("use_remote_address")
             .and_then(|at| at.boolean())
             .unwrap_or(false);
+        let upgrades = fields.take("upgrades").map(|at| at.one_or_many());
+        let upgrades = upgrades.iter().flatten().filter_map(At::text).collect();
         fields.close();
         Some(Self {
             workers,
             buffer_limit_bytes,
             use_remote_address,
+            upgrades,
         })
     }
 }

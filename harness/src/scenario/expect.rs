@@ -343,7 +343,7 @@ impl ClientExpect {
         });
         let reset = fields.take("reset").and_then(|at| at.only_true());
         let expect = Self {
-            status: fields.take("status").and_then(|at| at.within(200, 599)),
+            status: fields.take("status").and_then(|at| at.within(101, 599)),
             reason: fields.take("reason").and_then(|at| at.text()),
             headers: fields
                 .take("headers")

@@ -56,6 +56,8 @@ pub struct Request {
     pub disconnect_after_ms: Option<u64>,
     /// HTTP/2 instead of HTTP/1.1.
     pub http2: bool,
+    /// The protocol that the client asks to speak instead of HTTP; the body is what it then sends.
+    pub upgrade: Option<String>,
 }
 
 /// One step of a scenario.
@@ -301,10 +303,16 @@ impl Request {
             .take("authority")
             .and_then(|at| at.text())
             .unwrap_or_else(|| "gateway.test".into());
-        let headers = fields
+        let mut headers = fields
             .take("headers")
             .map(|at| read_headers(&at))
             .unwrap_or_default();
+        let upgrade = fields.take("upgrade").and_then(|at| at.text());
+        headers.extend(
+            upgrade
+                .iter()
+                .flat_map(|protocol| upgrade_headers(protocol)),
+        );
         let body = Body::read(fields);
         let disconnect_after_ms = fields
             .take("disconnect_after_ms")
@@ -316,6 +324,9 @@ impl Request {
             return at.refuse("trailers need `http: 2`");
         }
         let http2 = http.unwrap_or(!body.trailers.is_empty());
+        if http2 && upgrade.is_some() {
+            return at.refuse("an upgrade needs HTTP/1.1");
+        }
         Some(Self {
             method,
             path,
@@ -324,8 +335,17 @@ impl Request {
             body,
             disconnect_after_ms,
             http2,
+            upgrade,
         })
     }
+}
+
+/// The headers that ask for an upgrade, and those that grant it (RFC 9110 section 7.8).
+pub(super) fn upgrade_headers(protocol: &str) -> [(String, Bytes); 2] {
+    [
+        ("connection".into(), Bytes::from_static(b"Upgrade")),
+        ("upgrade".into(), Bytes::from(protocol.to_owned())),
+    ]
 }
 
 impl Body {

@@ -56,6 +56,26 @@ pub struct Reply {
     pub early: bool,
 }
 
+/// The status that grants an upgrade.
+const SWITCHING: u64 = 101;
+
+impl Reply {
+    /// Whether it grants an upgrade: the body is what the server says then, and nothing of HTTP.
+    pub fn switches(&self) -> bool {
+        u64::from(self.status) == SWITCHING
+    }
+
+    /// Its headers in answer to a request with these ones.
+    pub fn headers_for(&self, request: &Headers) -> Headers {
+        let asked = request.iter().find(|(name, _)| name == "upgrade");
+        let granted = asked.filter(|_| self.switches()).map(|(_, protocol)| {
+            super::traffic::upgrade_headers(&String::from_utf8_lossy(protocol))
+        });
+        let own = self.headers.iter().cloned();
+        own.chain(granted.into_iter().flatten()).collect()
+    }
+}
+
 impl Default for Reply {
     fn default() -> Self {
         Self {
@@ -201,8 +221,11 @@ impl Answer {
         }
         let status = fields
             .take("status")
-            .and_then(|at| at.within(200, 599))
-            .unwrap_or(200);
+            .and_then(|at| match at.unsigned()? {
+                SWITCHING => Some(SWITCHING),
+                _ => at.within(200, 599),
+            })
+            .map_or(200, |status| u16::try_from(status).unwrap_or(200));
         let json = fields.take("json").is_some();
         let mut headers = fields
             .take("headers")
@@ -226,6 +249,9 @@ impl Answer {
             .and_then(|at| at.only_true())
             .unwrap_or_default();
         fields.close();
+        if u64::from(status) == SWITCHING && end == End::Reset {
+            return at.refuse("what was upgraded can end with `complete` or `hang` only");
+        }
         Some(Self::Reply(Box::new(Reply {
             after_ms,
             status,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Sleep;
 
 use crate::scenario::{Body, End, Headers};
@@ -56,11 +57,7 @@ impl Scripted {
     pub fn new(body: &Body, end: End) -> Self {
         let mut pieces = VecDeque::new();
         for (index, chunk) in body.chunks.iter().enumerate() {
-            let wait = match chunk.after_ms {
-                0 if index == 0 => Duration::ZERO,
-                0 => GAP,
-                ms => Duration::from_millis(ms),
-            };
+            let wait = pause(index, chunk.after_ms);
             if !wait.is_zero() {
                 pieces.push_back(Piece::Wait(wait));
             }
@@ -124,6 +121,25 @@ impl HttpBody for Scripted {
             }
             _ => SizeHint::default(),
         }
+    }
+}
+
+/// Says what a script has to say on an upgraded connection. A listener that is gone is no fault: that shows elsewhere.
+pub async fn say(script: &Body, to: &mut (impl AsyncWrite + Unpin)) {
+    for (index, chunk) in script.chunks.iter().enumerate() {
+        tokio::time::sleep(pause(index, chunk.after_ms)).await;
+        if to.write_all(&chunk.bytes).await.is_err() || to.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The time before a chunk.
+fn pause(index: usize, after_ms: u64) -> Duration {
+    match after_ms {
+        0 if index == 0 => Duration::ZERO,
+        0 => GAP,
+        ms => Duration::from_millis(ms),
     }
 }
 

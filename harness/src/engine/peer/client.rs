@@ -6,15 +6,16 @@ use anyhow::{Context, Result};
 use bytes::BytesMut;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::{Request as HttpRequest, Response, Version};
+use hyper::{Request as HttpRequest, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::body::{Scripted, header_map, headers};
+use super::body::{Scripted, header_map, headers, say};
 use crate::engine::{Ended, Exchange};
-use crate::scenario::{End, Request};
+use crate::scenario::{Body, End, Request};
 
 /// Sends a request to a loopback port; also tells the port that it came from.
 pub async fn exchange(port: u16, request: &Request, patience: Duration) -> Result<(Exchange, u16)> {
@@ -24,7 +25,7 @@ pub async fn exchange(port: u16, request: &Request, patience: Duration) -> Resul
     let message = message(request)?;
     let mut seen = Exchange::default();
     let mut connection = None;
-    let talk = converse(stream, message, request.http2, &mut seen, &mut connection);
+    let talk = converse(stream, message, request, &mut seen, &mut connection);
     let (limit, ended) = match request.disconnect_after_ms {
         Some(ms) if Duration::from_millis(ms) < patience => {
             (Duration::from_millis(ms), Ended::Left)
@@ -52,7 +53,10 @@ fn message(request: &Request) -> Result<HttpRequest<Scripted>> {
     let mut message = HttpRequest::builder()
         .method(request.method.as_str())
         .uri(uri)
-        .body(Scripted::new(&request.body, End::Complete))?;
+        .body(match &request.upgrade {
+            Some(_) => Scripted::new(&Body::default(), End::Complete),
+            None => Scripted::new(&request.body, End::Complete),
+        })?;
     *message.version_mut() = if request.http2 {
         Version::HTTP_2
     } else {
@@ -76,10 +80,11 @@ fn message(request: &Request) -> Result<HttpRequest<Scripted>> {
 async fn converse(
     stream: TcpStream,
     message: HttpRequest<Scripted>,
-    http2: bool,
+    request: &Request,
     seen: &mut Exchange,
     connection: &mut Option<JoinHandle<()>>,
 ) -> Result<Ended> {
+    let (http2, says) = (request.http2, &request.body);
     let io = TokioIo::new(stream);
     let answer = if http2 {
         let (mut sender, conn) =
@@ -92,11 +97,18 @@ async fn converse(
             .preserve_header_case(false)
             .handshake(io)
             .await?;
-        *connection = Some(tokio::spawn(async move { drop(conn.await) }));
+        *connection = Some(tokio::spawn(
+            async move { drop(conn.with_upgrades().await) },
+        ));
         let answer = sender.send_request(message).await;
         answer.map(|answer| (answer, Sender::One(sender)))
     };
     match answer {
+        Ok((answer, sender)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let ended = converse_upgraded(answer, says, seen).await;
+            drop(sender);
+            ended
+        }
         // The sender must live as long as the answer is read.
         Ok((answer, sender)) => {
             let ended = read(answer, seen).await;
@@ -111,6 +123,30 @@ async fn converse(
 enum Sender {
     One(hyper::client::conn::http1::SendRequest<Scripted>),
     Two(hyper::client::conn::http2::SendRequest<Scripted>),
+}
+
+/// Says on an upgraded connection what it has to say, and keeps what it hears until the other side ends it.
+async fn converse_upgraded(
+    answer: Response<Incoming>,
+    says: &Body,
+    seen: &mut Exchange,
+) -> Result<Ended> {
+    seen.status = Some(answer.status().as_u16());
+    seen.headers = headers(answer.headers());
+    let upgraded = hyper::upgrade::on(answer).await?;
+    let (mut hears, mut speaks) = tokio::io::split(TokioIo::new(upgraded));
+    let mut bytes = BytesMut::new();
+    let listen = async {
+        loop {
+            match hears.read_buf(&mut bytes).await {
+                Ok(0) => return Ended::Complete,
+                Ok(_) => seen.body = bytes.clone().freeze(),
+                Err(_) => return Ended::Reset,
+            }
+        }
+    };
+    let (ended, ()) = tokio::join!(listen, say(says, &mut speaks));
+    Ok(ended)
 }
 
 async fn read(answer: Response<Incoming>, seen: &mut Exchange) -> Ended {

@@ -4,19 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use bytes::BytesMut;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::Shared;
-use super::body::{BrokenOff, Scripted, header_map, headers};
-use crate::engine::{Received, Script};
-use crate::scenario::{Answer, Cluster, Reply};
+use super::body::{BrokenOff, Scripted, header_map, headers, say};
+use crate::engine::{QUIET, Received, Script};
+use crate::scenario::{Answer, Body, Cluster, End, Headers, Reply};
 
 /// A server; it stops when dropped.
 #[derive(Debug)]
@@ -105,6 +107,7 @@ impl Desk {
                 hyper::server::conn::http1::Builder::new()
                     .half_close(false)
                     .serve_connection(io, service)
+                    .with_upgrades()
                     .await,
             );
         }
@@ -112,17 +115,25 @@ impl Desk {
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Scripted>, BrokenOff> {
         let (index, answer) = self.note(&request);
+        let asked = headers(request.headers());
+        if let Answer::Reply(reply) = &answer
+            && reply.switches()
+        {
+            sleep(Duration::from_millis(reply.after_ms)).await;
+            tokio::spawn(self.converse(index, reply.clone(), hyper::upgrade::on(request)));
+            return Ok(response(reply, &asked));
+        }
         let body = request.into_body();
         match answer {
             Answer::Reply(reply) if reply.early => {
                 tokio::spawn(async move { self.receive(index, body).await });
                 sleep(Duration::from_millis(reply.after_ms)).await;
-                Ok(response(&reply))
+                Ok(response(&reply, &asked))
             }
             Answer::Reply(reply) => {
                 self.receive(index, body).await?;
                 sleep(Duration::from_millis(reply.after_ms)).await;
-                Ok(response(&reply))
+                Ok(response(&reply, &asked))
             }
             Answer::Reset(after_ms) => {
                 self.receive(index, body).await?;
@@ -133,6 +144,33 @@ impl Desk {
                 self.receive(index, body).await?;
                 std::future::pending().await
             }
+        }
+    }
+
+    /// Says on an upgraded connection what the script has to say, and notes what it hears; ends it a while after.
+    async fn converse(self, index: usize, reply: Box<Reply>, upgrade: hyper::upgrade::OnUpgrade) {
+        let Ok(upgraded) = upgrade.await else {
+            return;
+        };
+        let (mut hears, mut speaks) = tokio::io::split(TokioIo::new(upgraded));
+        let listen = async {
+            let mut heard = BytesMut::new();
+            while let Ok(1..) = hears.read_buf(&mut heard).await {
+                self.with(index, |received| received.body = heard.to_vec());
+            }
+            // Ended by the other side, or not at all.
+            std::future::pending::<()>().await;
+        };
+        let speak = async {
+            say(&reply.body, &mut speaks).await;
+            match reply.end {
+                End::Complete | End::Reset => sleep(QUIET).await,
+                End::Hang => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = listen => {}
+            () = speak => {}
         }
     }
 
@@ -206,9 +244,13 @@ impl Desk {
     }
 }
 
-fn response(reply: &Reply) -> Response<Scripted> {
-    let mut response = Response::new(Scripted::new(&reply.body, reply.end));
+fn response(reply: &Reply, asked: &Headers) -> Response<Scripted> {
+    let mut response = Response::new(match reply.switches() {
+        // What it says then is no body.
+        true => Scripted::new(&Body::default(), End::Complete),
+        false => Scripted::new(&reply.body, reply.end),
+    });
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
-    *response.headers_mut() = header_map(&reply.headers);
+    *response.headers_mut() = header_map(&reply.headers_for(asked));
     response
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Framing, framing, pieces};
-use crate::engine::{Received, Script};
+use crate::engine::{QUIET, Received, Script};
 use crate::proxy::{self, Arrivals, FlightId, Inbound, Network, Outbound, Outcome};
 use crate::scenario::{Answer, Body, Cluster, End, Headers, Reply};
 
@@ -113,8 +113,16 @@ impl Network for Wire {
         if answer == Answer::Refuse {
             return vec![(Duration::ZERO, Inbound::Refused)];
         }
+        let http2 = script.cluster().http2;
+        // A request for an upgrade is complete with its head: what follows is not its body.
+        let upgrade = request.headers.upgrade().is_some();
         let early = match &answer {
-            Answer::Reply(reply) if reply.early => arrivals(reply, script.cluster().http2),
+            Answer::Reply(reply) if reply.early || upgrade => {
+                arrivals(reply, &received.headers, http2)
+            }
+            Answer::Reset(after_ms) if upgrade => {
+                vec![(Duration::from_millis(*after_ms), Inbound::Reset)]
+            }
             _ => Arrivals::new(),
         };
         let list = desk.received.entry(request.cluster.clone()).or_default();
@@ -158,7 +166,7 @@ impl Network for Wire {
         }
         match answer {
             Answer::Reply(reply) if reply.early => Arrivals::new(),
-            Answer::Reply(reply) => arrivals(&reply, http2),
+            Answer::Reply(reply) => arrivals(&reply, &Headers::new(), http2),
             Answer::Reset(after_ms) => vec![(Duration::from_millis(after_ms), Inbound::Reset)],
             Answer::Hang | Answer::Refuse => Arrivals::new(),
         }
@@ -205,14 +213,14 @@ pub(super) fn trailers(body: &Body) -> Option<proxy::Headers> {
 }
 
 /// An answer on its way, with what a real server's HTTP stack says about its body.
-fn arrivals(reply: &Reply, http2: bool) -> Arrivals {
+fn arrivals(reply: &Reply, request: &Headers, http2: bool) -> Arrivals {
     let mut all = proxy::Headers::new();
     all.add(":status", reply.status.to_string());
-    for (name, value) in &reply.headers {
-        all.add(name, value.to_vec());
+    for (name, value) in reply.headers_for(request) {
+        all.add(&name, value.to_vec());
     }
     let has = |name: &str| reply.headers.iter().any(|(header, _)| header == name);
-    let bodiless = matches!(reply.status, 204 | 304);
+    let bodiless = reply.switches() || matches!(reply.status, 204 | 304);
     match framing(&reply.body) {
         _ if bodiless || has("content-length") || has("transfer-encoding") => {}
         Framing::Length(length) if reply.end == End::Complete => {
@@ -221,7 +229,7 @@ fn arrivals(reply: &Reply, http2: bool) -> Arrivals {
         _ if http2 => {}
         _ => all.add("transfer-encoding", "chunked"),
     }
-    let complete = reply.end == End::Complete;
+    let complete = reply.end == End::Complete && !reply.switches();
     let trailers = trailers(&reply.body);
     let last = |more: bool| complete && !more && trailers.is_none();
     let mut at = Duration::from_millis(reply.after_ms);
@@ -245,6 +253,13 @@ fn arrivals(reply: &Reply, http2: bool) -> Arrivals {
         ));
     }
     match (reply.end, trailers) {
+        (End::Complete, _) if reply.switches() => arrivals.push((
+            at.saturating_add(QUIET),
+            Inbound::Body {
+                bytes: Vec::new(),
+                end: true,
+            },
+        )),
         (End::Complete, Some(trailers)) => arrivals.push((at, Inbound::Trailers(trailers))),
         (End::Reset, _) => arrivals.push((at.saturating_add(super::GAP), Inbound::Reset)),
         _ => {}
