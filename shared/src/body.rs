@@ -61,7 +61,12 @@ impl BodyState {
     }
 
     fn read(&self, host: &dyn Host, side: Side) -> Result<Vec<u8>, BodyError> {
-        let size = self.size.get();
+        self.first(host, side, usize::MAX)
+    }
+
+    /// The first bytes of what is at hand.
+    pub fn first(&self, host: &dyn Host, side: Side, max: usize) -> Result<Vec<u8>, BodyError> {
+        let size = self.size.get().min(max);
         if size == 0 {
             return Ok(Vec::new());
         }

@@ -264,6 +264,14 @@ impl Exchange {
         .await
     }
 
+    /// The first bytes of a body that the host holds at the moment.
+    ///
+    /// # Errors
+    /// [`BodyError::Unreadable`] when the host does not hand them over.
+    pub fn held(&self, side: Side, max: usize) -> Result<Vec<u8>, BodyError> {
+        self.state(side).first(&*self.0.host, side, max)
+    }
+
     /// Takes the next chunk of a side; `None` after the last. What is taken is replaced by what is written with
     /// [`Exchange::write`] before the next chunk is awaited.
     ///

@@ -4,6 +4,10 @@
 //! long enough to be a card, an account or a telephone (a number in which something is found becomes a string). In answers
 //! a value of a member `logprobs`, which repeats the text token by token, becomes `null`.
 
+mod form;
+
+pub use form::{MalformedForm, form};
+
 use crate::detect::{Finding, LABEL};
 use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
@@ -145,6 +149,14 @@ pub fn number(raw: &str, label: &str, masker: &Masker, tally: &mut Tally) -> Opt
     Some(quoted)
 }
 
+/// Whether a body begins as JSON does that somebody sends: an object, an array, a string.
+pub fn may_be_json(body: &[u8]) -> bool {
+    matches!(
+        body.trim_ascii_start().first(),
+        None | Some(b'{' | b'[' | b'"')
+    )
+}
+
 /// Masks plain text; none if nothing changes.
 ///
 /// # Errors
@@ -181,118 +193,6 @@ pub fn json_lines(
         out.extend_from_slice(masked.as_deref().unwrap_or(line));
     }
     Ok(changed.then_some(out))
-}
-
-/// A form that cannot be read in one way only: a broken percent escape, or bytes that are not UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MalformedForm;
-
-/// Masks a form (WHATWG URL, section 5.1 "application/x-www-form-urlencoded"); none if nothing changes.
-///
-/// # Errors
-/// [`MalformedForm`].
-pub fn form(
-    body: &[u8],
-    scope: &Scope,
-    masker: &Masker,
-    tally: &mut Tally,
-) -> Result<Option<Vec<u8>>, MalformedForm> {
-    let mut out = Vec::with_capacity(body.len());
-    let mut changed = false;
-    for (count, pair) in body.split(|byte| *byte == b'&').enumerate() {
-        if count > 0 {
-            out.push(b'&');
-        }
-        let equals = memchr::memchr(b'=', pair);
-        let (name, value) = pair
-            .split_at_checked(equals.unwrap_or(pair.len()))
-            .ok_or(MalformedForm)?;
-        let plain = form_decode(name)?;
-        let masked = if scope.names {
-            masker.mask(&plain, "", tally)
-        } else {
-            None
-        };
-        changed |= masked.is_some();
-        form_write(name, masked.as_deref(), &mut out);
-        let Some(value) = value.strip_prefix(b"=") else {
-            continue;
-        };
-        out.push(b'=');
-        let skipped = scope
-            .skip
-            .iter()
-            .any(|path| matches!(path.as_slice(), [only] if *only == plain));
-        let masked = if skipped {
-            None
-        } else {
-            masker.mask(&form_decode(value)?, &plain, tally)
-        };
-        changed |= masked.is_some();
-        form_write(value, masked.as_deref(), &mut out);
-    }
-    Ok(changed.then_some(out))
-}
-
-fn form_decode(encoded: &[u8]) -> Result<Cow<'_, str>, MalformedForm> {
-    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
-        return core::str::from_utf8(encoded)
-            .map(Cow::Borrowed)
-            .map_err(|_| MalformedForm);
-    }
-    let mut plain = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    loop {
-        rest = match rest {
-            [] => break,
-            [b'+', after @ ..] => {
-                plain.push(b' ');
-                after
-            }
-            [b'%', high, low, after @ ..] => {
-                let digit = |byte: &u8| {
-                    char::from(*byte)
-                        .to_digit(16)
-                        .and_then(|digit| u8::try_from(digit).ok())
-                };
-                let (Some(high), Some(low)) = (digit(high), digit(low)) else {
-                    return Err(MalformedForm);
-                };
-                plain.push(high << 4 | low);
-                after
-            }
-            [b'%', ..] => return Err(MalformedForm),
-            [byte, after @ ..] => {
-                plain.push(*byte);
-                after
-            }
-        };
-    }
-    String::from_utf8(plain)
-        .map(Cow::Owned)
-        .map_err(|_| MalformedForm)
-}
-
-fn form_write(original: &[u8], masked: Option<&str>, out: &mut Vec<u8>) {
-    let Some(masked) = masked else {
-        out.extend_from_slice(original);
-        return;
-    };
-    for byte in masked.bytes() {
-        match byte {
-            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(byte),
-            b' ' => out.push(b'+'),
-            _ => {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                out.push(b'%');
-                out.extend(
-                    [byte >> 4, byte & 15]
-                        .iter()
-                        .filter_map(|digit| HEX.get(usize::from(*digit))),
-                );
-            }
-        }
-    }
 }
 
 /// Notices values of members named `logprobs` that are objects or arrays.

@@ -16,6 +16,7 @@ pub mod events;
 pub mod mask;
 pub mod media;
 pub mod stream;
+pub mod tensors;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,6 +37,7 @@ use answer::Answer;
 use config::{Config, Hold, Plan, Policy, Way};
 use mask::Tally;
 use media::Media;
+use tensors::{HEAD_LENGTH, tensors};
 
 /// The filter.
 pub struct PiiMask;
@@ -64,8 +66,14 @@ impl Filter for PiiMask {
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let counts = RefCell::new(Masked::default());
         if plan.response.masks {
-            // The answer must be readable.
+            // The answer must be readable, and whole.
             exchange.set_request_header("accept-encoding", "identity")?;
+            let request = exchange.request()?;
+            for name in ["range", "if-range"] {
+                if request.first(name).is_some() {
+                    exchange.remove_request_header(name)?;
+                }
+            }
         }
         let upgrade = if plan.request.masks || plan.response.masks {
             exchange.upgrade()?
@@ -125,6 +133,8 @@ struct Terms {
     compressed: &'static Reason,
     unparsed: &'static Reason,
     other_type: &'static Reason,
+    partial: &'static Reason,
+    tensors: &'static Reason,
 }
 
 static REQUEST: Terms = Terms {
@@ -134,6 +144,8 @@ static REQUEST: Terms = Terms {
     compressed: &reasons::BODY_COMPRESSED,
     unparsed: &reasons::BODY_UNPARSED,
     other_type: &reasons::TYPE_REFUSED,
+    partial: &reasons::TYPE_REFUSED,
+    tensors: &reasons::TENSOR_BINARY_REFUSED,
 };
 
 static RESPONSE: Terms = Terms {
@@ -143,6 +155,8 @@ static RESPONSE: Terms = Terms {
     compressed: &reasons::ANSWER_COMPRESSED,
     unparsed: &reasons::ANSWER_UNPARSED,
     other_type: &reasons::ANSWER_TYPE_REFUSED,
+    partial: &reasons::ANSWER_PARTIAL,
+    tensors: &reasons::ANSWER_TENSOR_REFUSED,
 };
 
 /// Why a whole body does not pass.
@@ -150,6 +164,8 @@ enum Refusal {
     Reason(&'static Reason),
     /// It shows in the body, whose headers have gone on.
     Late(&'static Reason),
+    /// It has no content type, and is not what it was taken for.
+    Untyped(&'static Reason),
     Host(Status),
 }
 
@@ -158,6 +174,9 @@ impl From<Status> for Refusal {
         Refusal::Host(status)
     }
 }
+
+const UNTYPED: &str =
+    "The body has no content type and is not JSON. Send a content type that says what it is.";
 
 /// Holds a body until it is whole, and masks it.
 async fn mask_whole(
@@ -181,6 +200,7 @@ async fn mask_whole(
             drain(exchange, terms.side).await
         }
         Err(Refusal::Reason(reason) | Refusal::Late(reason)) => Err(Reply::new(reason)),
+        Err(Refusal::Untyped(reason)) => Err(Reply::new(reason).with_detail(UNTYPED)),
     }
 }
 
@@ -217,11 +237,14 @@ async fn whole(
     let media = Media::of(&headers);
     match media {
         Media::Encoded => return refuse(way.on_compressed, terms.compressed),
-        Media::Other => return refuse(way.on_other_type, terms.other_type),
+        Media::Other | Media::Octets => return refuse(way.on_other_type, terms.other_type),
+        Media::Partial => return refuse(way.on_other_type, terms.partial),
         _ => {}
     }
     let announced = length(&headers);
-    if announced.is_some_and(|length| length > way.max_body_bytes) {
+    // What has no type may be an image of any length, which its first bytes tell.
+    let first_tells = media == Media::Untyped && way.on_other_type == Policy::Allow;
+    if announced.is_some_and(|length| length > way.max_body_bytes) && !first_tells {
         return refuse(way.on_oversize, terms.too_large);
     }
     let body = match plan.hold {
@@ -241,7 +264,13 @@ async fn whole(
     };
     let body = match body {
         Ok(body) => body,
-        Err(BodyError::TooLarge) => return refuse(way.on_oversize, terms.too_large),
+        Err(BodyError::TooLarge) => {
+            let first = exchange.held(side, FIRST_BYTES).unwrap_or_default();
+            if first_tells && !document::may_be_json(&first) {
+                return Ok(());
+            }
+            return refuse(way.on_oversize, terms.too_large);
+        }
         Err(BodyError::Unreadable | BodyError::Endless) => return Err(refusal(&HOST_REFUSED)),
     };
     if body.is_empty() {
@@ -255,22 +284,48 @@ async fn whole(
     }
     match masked {
         Ok(None) => Ok(()),
-        Ok(Some(masked)) => {
+        Ok(Some(Changed { bytes, head })) => {
             if plan.hold == Hold::Headers {
                 forget_digests(exchange, side)?;
                 if announced.is_some() {
-                    set_header(exchange, side, "content-length", &masked.len().to_string())?;
+                    set_header(exchange, side, "content-length", &bytes.len().to_string())?;
+                }
+                if let Some(head) = head {
+                    set_header(exchange, side, HEAD_LENGTH, &head.to_string())?;
                 }
             }
-            exchange.replace_body(side, masked);
+            exchange.replace_body(side, bytes);
             Ok(())
         }
-        Err(Unparsed) => refuse(way.on_unparsable, terms.unparsed),
+        Err(Unread::Unparsed) => refuse(way.on_unparsable, terms.unparsed),
+        Err(Unread::Untyped) if way.on_other_type == Policy::Allow => Ok(()),
+        Err(Unread::Untyped) if plan.hold == Hold::Body && side == Side::Response => {
+            Err(refusal(terms.other_type))
+        }
+        Err(Unread::Untyped) => Err(Refusal::Untyped(terms.other_type)),
+        Err(Unread::Tensors(tensors::Unread::Layout)) => refuse(way.on_unparsable, terms.tensors),
+        Err(Unread::Tensors(tensors::Unread::NoText)) => refuse(way.on_other_type, terms.tensors),
     }
 }
 
-/// The body is not what its type says.
-struct Unparsed;
+/// How much of a body is looked at to tell what it is.
+const FIRST_BYTES: usize = 64;
+
+/// Why a body cannot be masked.
+enum Unread {
+    /// It is not what its type says.
+    Unparsed,
+    /// It has no type, and is not JSON.
+    Untyped,
+    Tensors(tensors::Unread),
+}
+
+/// A body in which something was replaced.
+struct Changed {
+    bytes: Vec<u8>,
+    /// Length of its head, where tensors stand behind one.
+    head: Option<usize>,
+}
 
 fn mask_body(
     media: Media,
@@ -278,16 +333,61 @@ fn mask_body(
     way: &Way,
     plan: &Plan,
     tally: &mut Tally,
-) -> Result<Option<Vec<u8>>, Unparsed> {
+) -> Result<Option<Changed>, Unread> {
     let (scope, masker) = (&way.scope, &plan.masker);
-    match media {
-        Media::Json => document::json(body, scope, masker, tally).map_err(|_| Unparsed),
-        Media::Form => document::form(body, scope, masker, tally).map_err(|_| Unparsed),
-        Media::JsonLines => document::json_lines(body, scope, masker, tally).map_err(|_| Unparsed),
-        Media::Events | Media::Text | Media::Other | Media::Encoded => {
-            document::text(body, masker, tally).map_err(|_| Unparsed)
+    let masked = match media {
+        Media::Json => document::json(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
+        Media::Untyped => document::json(body, scope, masker, tally).map_err(|_| {
+            // What begins as JSON is not of another type because it is broken.
+            if document::may_be_json(body) {
+                Unread::Unparsed
+            } else {
+                Unread::Untyped
+            }
+        }),
+        Media::Form => document::form(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
+        Media::JsonLines => {
+            document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
         }
+        Media::Tensors(head) => return mask_tensors(head, body, way, plan, tally),
+        Media::Events
+        | Media::Text
+        | Media::Other
+        | Media::Octets
+        | Media::Partial
+        | Media::Encoded => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
+    };
+    Ok(masked?.map(|bytes| Changed { bytes, head: None }))
+}
+
+fn mask_tensors(
+    head: usize,
+    body: &[u8],
+    way: &Way,
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Option<Changed>, Unread> {
+    let no_text = way.on_other_type == Policy::Allow;
+    let masked =
+        tensors(body, head, no_text, &way.scope, &plan.masker, tally).map_err(Unread::Tensors)?;
+    let Some(tensors::Masked {
+        mut body,
+        head: new,
+    }) = masked
+    else {
+        return Ok(None);
+    };
+    if plan.hold == Hold::Body {
+        // The header has gone on: the head must keep its length, and can as long as it did not grow.
+        let missing = head
+            .checked_sub(new)
+            .ok_or(Unread::Tensors(tensors::Unread::Layout))?;
+        body.splice(new..new, core::iter::repeat_n(b' ', missing));
     }
+    Ok(Some(Changed {
+        bytes: body,
+        head: Some(new),
+    }))
 }
 
 /// Masks an answer as it passes.

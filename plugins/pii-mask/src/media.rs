@@ -1,5 +1,6 @@
 //! What a body is, by its headers.
 
+use crate::tensors::HEAD_LENGTH;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
 
 /// How a body is read.
@@ -7,6 +8,10 @@ use modelgate_kit::headers::{HeaderBlock, Occurrence};
 pub enum Media {
     /// One JSON document.
     Json,
+    /// One JSON document, if it is one: its type is not said.
+    Untyped,
+    /// A JSON head of this length with tensors behind it.
+    Tensors(usize),
     /// JSON documents, a line each.
     JsonLines,
     /// Server-sent events.
@@ -17,12 +22,16 @@ pub enum Media {
     Text,
     /// Nothing that could be read: another type, a type given twice, another character set.
     Other,
+    /// Bytes, which a head may tell about.
+    Octets,
+    /// A part of something: values may be cut in two, and what is said of its place would no longer hold.
+    Partial,
     /// Compressed or otherwise encoded.
     Encoded,
 }
 
 impl Media {
-    /// What the headers announce. A body without a type is taken for JSON: what is none cannot be parsed.
+    /// What the headers announce. A body without a type is taken for JSON: most that is sent to models is.
     pub fn of(headers: &HeaderBlock) -> Self {
         let encoded = headers.all("content-encoding").any(|value| {
             let value = value.trim_ascii();
@@ -31,12 +40,47 @@ impl Media {
         if encoded {
             return Media::Encoded;
         }
-        match headers.once("content-type") {
-            Occurrence::Absent => Media::Json,
+        // RFC 9110 section 14.4; `bytes */100` tells of a range that could not be had.
+        if headers
+            .all("content-range")
+            .any(|range| !range.trim_ascii().starts_with(b"bytes */"))
+        {
+            return Media::Partial;
+        }
+        let media = match headers.once("content-type") {
+            Occurrence::Absent => Media::Untyped,
             Occurrence::Repeated => Media::Other,
             Occurrence::Once(value) => {
                 core::str::from_utf8(value).map_or(Media::Other, Self::of_type)
             }
+        };
+        Self::with_tensors(media, headers)
+    }
+
+    fn with_tensors(media: Self, headers: &HeaderBlock) -> Self {
+        let length = match headers.once(HEAD_LENGTH) {
+            Occurrence::Absent => return media.unless_tensors(),
+            Occurrence::Repeated => return Media::Other,
+            Occurrence::Once(length) => length,
+        };
+        let length = core::str::from_utf8(length).ok().and_then(|length| {
+            length
+                .bytes()
+                .all(|digit| digit.is_ascii_digit())
+                .then(|| length.parse().ok())
+                .flatten()
+        });
+        match (media, length) {
+            (Media::Json | Media::Untyped | Media::Octets, Some(length)) => Media::Tensors(length),
+            _ => Media::Other,
+        }
+    }
+
+    /// Bytes without a head are of another type.
+    const fn unless_tensors(self) -> Self {
+        match self {
+            Media::Octets => Media::Other,
+            other => other,
         }
     }
 
@@ -57,7 +101,8 @@ impl Media {
             return Media::Other;
         }
         match essence.as_str() {
-            "" => Media::Json,
+            "" => Media::Untyped,
+            "application/octet-stream" => Media::Octets,
             "application/x-ndjson"
             | "application/ndjson"
             | "application/jsonl"
@@ -117,7 +162,8 @@ mod tests {
         ] {
             assert_eq!(of(&[("content-type", value)]), media, "{value}");
         }
-        assert_eq!(of(&[]), Media::Json);
+        assert_eq!(of(&[]), Media::Untyped);
+        assert_eq!(of(&[("content-type", "")]), Media::Untyped);
         assert_eq!(
             of(&[
                 ("content-type", "text/plain"),
@@ -125,6 +171,49 @@ mod tests {
             ]),
             Media::Other
         );
+    }
+
+    #[test]
+    fn a_head_tells_of_tensors() {
+        const OCTETS: &str = "application/octet-stream";
+        for (headers, media) in [
+            (vec![(HEAD_LENGTH, "12")], Media::Tensors(12)),
+            (
+                vec![(HEAD_LENGTH, "12"), ("content-type", OCTETS)],
+                Media::Tensors(12),
+            ),
+            (
+                vec![(HEAD_LENGTH, "12"), ("content-type", "application/json")],
+                Media::Tensors(12),
+            ),
+            (
+                vec![(HEAD_LENGTH, "12"), ("content-type", "text/plain")],
+                Media::Other,
+            ),
+            (vec![(HEAD_LENGTH, "12"), (HEAD_LENGTH, "12")], Media::Other),
+            (vec![(HEAD_LENGTH, "+12")], Media::Other),
+            (vec![(HEAD_LENGTH, "")], Media::Other),
+            (
+                vec![(HEAD_LENGTH, "12"), ("content-encoding", "gzip")],
+                Media::Encoded,
+            ),
+            (
+                vec![
+                    ("content-range", "bytes 0-1/9"),
+                    ("content-type", "text/plain"),
+                ],
+                Media::Partial,
+            ),
+            (
+                vec![
+                    ("content-range", "bytes */9"),
+                    ("content-type", "text/plain"),
+                ],
+                Media::Text,
+            ),
+        ] {
+            assert_eq!(of(&headers), media, "{headers:?}");
+        }
     }
 
     #[test]

@@ -110,6 +110,22 @@ fn forms_are_masked_decoded_and_written_encoded() {
         Ok(Some("a=%5BEMAIL%5D&phone=%5BPHONE%5D&b=x+y&c".to_owned()))
     );
     assert_eq!(masked("a=b&user=ann%40example.com"), Ok(None));
+    // Only what is found changes.
+    assert_eq!(
+        masked("q=(~x~)+%2f+ann@example.com,%20%C3%A9&c"),
+        Ok(Some("q=(~x~)+%2f+%5BEMAIL%5D,%20%C3%A9&c".to_owned()))
+    );
+    // JSON that calls itself a form.
+    assert_eq!(
+        masked(r#"{"t":"100% of ann\u0040example.com & bob%40example.com"}"#),
+        Ok(Some(
+            r#"{"t":"100% of [EMAIL] & bob%40example.com"}"#.to_owned()
+        ))
+    );
+    assert_eq!(
+        masked(r#"{"t":"ann@example.com & bob%40example.com"}"#),
+        Ok(Some(r#"{"t":"[EMAIL] & %5BEMAIL%5D"}"#.to_owned()))
+    );
     assert_eq!(masked("a=%4"), Err(MalformedForm));
     assert_eq!(masked("a=%ff"), Err(MalformedForm));
 }

@@ -5,7 +5,8 @@
 //! ids that the event itself names. The work is linear in the event's length.
 
 use super::role::{self, Role, role};
-use crate::document::{LIMITS, Logprobs, Scope};
+use crate::detect::LABEL;
+use crate::document::{LIMITS, Logprobs, Scope, label};
 use core::ops::Range;
 use modelgate_kit::json::{JsonError, Literal, Path, Segment, Text, Token, Walker};
 use std::collections::BTreeSet;
@@ -160,14 +161,10 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
             continue;
         }
         let at_top = path.depth() == 1;
-        let label = || {
-            path.last_member()
-                .map(|name| name.decode().into_owned())
-                .unwrap_or_default()
-        };
+        let label = || label(&path).into_owned();
         match token {
             Token::Key(name) => {
-                let written = name.decode();
+                let written = name.decode_end(LABEL);
                 event.of_stream |= role::is_of_stream(&written);
                 if scope.names && !scope.skips(&path) {
                     let place = Place::Single(name, String::new());
@@ -262,13 +259,13 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
     Ok(event)
 }
 
-/// The names on a path, each behind a dot.
+/// The names on a path, each behind a dot: their ends, so that a value costs the same under names of any length.
 fn names(path: &Path<'_, '_>) -> String {
     let mut names = String::new();
     for segment in path.segments() {
         if let Segment::Member(name) = segment {
             names.push('.');
-            names.push_str(&name.decode());
+            names.push_str(&name.decode_end(LABEL));
         }
     }
     names
@@ -324,7 +321,7 @@ impl Elements {
                     for step in path.segments().take(depth) {
                         if let Segment::Member(name) = step {
                             written.push('.');
-                            written.push_str(&name.decode());
+                            written.push_str(&name.decode_end(LABEL));
                         }
                     }
                     written

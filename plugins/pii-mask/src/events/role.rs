@@ -3,6 +3,7 @@
 //! The names are those of the protocols in the README's table. They are compared without case, `_` and `-`, so that one entry
 //! stands for `outputText`, `output_text` and `OutputText`.
 
+use crate::detect::LABEL;
 use modelgate_kit::json::{Path, Segment};
 
 /// What a string is.
@@ -54,7 +55,7 @@ pub fn role(path: &Path<'_, '_>) -> Role {
     let Some(leaf) = path.last_member() else {
         return Role::Text;
     };
-    let leaf = leaf.decode();
+    let leaf = leaf.decode_end(LABEL);
     let (mut aside, mut delta) = (false, false);
     let mut parent = Name::new("");
     let depth = path.depth();
@@ -65,7 +66,7 @@ pub fn role(path: &Path<'_, '_>) -> Role {
         if at.saturating_add(1) == depth {
             continue;
         }
-        let name = Name::new(&member.decode());
+        let name = Name::new(&member.decode_end(LABEL));
         aside |= is_aside(name.text());
         delta |= name.text() == "delta";
         parent = name;
