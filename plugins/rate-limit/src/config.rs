@@ -234,13 +234,13 @@ impl Default for WrittenClientIp {
     }
 }
 
-/// The memory for buckets: reserved when the proxy starts, never grown. About 40 bytes a bucket and window, and per policy.
+/// The memory for buckets: reserved when the proxy starts, never grown. About 20 bytes a bucket and 8 more for each window, per policy.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenBuckets {
-    /// Buckets of each policy that has keys. Twice the number of callers in one window is ample; when it is too small, the buckets of
-    /// others are forgotten, which the metric `evicted` counts.
+    /// Buckets of each policy that has keys. Twice the number of callers in one window is ample. When it is too small, callers whose
+    /// bucket finds no room are refused before they have used anything, which the metric `crowded` counts; nobody gets more than the limit.
     pub count: Bounded<16, 16_777_216>,
     /// Filters in one proxy with the same name here share the buckets of policies with the same name. Without it, each configuration
     /// has its own, and a changed configuration starts with full buckets.

@@ -56,6 +56,7 @@ pub struct Plan {
 #[derive(Debug)]
 struct Counters {
     evicted: Metric,
+    crowded: Metric,
     foreign: Metric,
     mismatched: Metric,
     stranded: Metric,
@@ -136,6 +137,7 @@ impl Filter for RateLimit {
             model_from_body: config.model_from_body,
             counters: Counters {
                 evicted: counter("evicted"),
+                crowded: counter("crowded"),
                 foreign: counter("foreign"),
                 mismatched: counter("mismatched"),
                 stranded: counter("stranded"),
@@ -330,6 +332,7 @@ impl Plan {
         let counters = &self.counters;
         for (metric, count) in [
             (&counters.evicted, outcome.evicted),
+            (&counters.crowded, outcome.crowded),
             (&counters.foreign, outcome.foreign),
             (&counters.mismatched, outcome.mismatched),
             (&counters.stranded, outcome.stranded),
@@ -345,6 +348,7 @@ impl Counters {
     fn define(&self, setup: &Setup<'_>) {
         for metric in [
             &self.evicted,
+            &self.crowded,
             &self.foreign,
             &self.mismatched,
             &self.stranded,

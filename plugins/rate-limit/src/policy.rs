@@ -16,8 +16,9 @@ use crate::config::{
 };
 use crate::key::Part;
 
-/// Keys that fit in one slot of the table.
-const WAYS: u8 = 4;
+/// Keys that fit in one slot of the table. With as many, keys that are spread at random over a table twice as large as their number find
+/// room in their slots: one in 100,000 does not. A slot is one value of shared data, so that a request costs the same whatever it holds.
+const WAYS: u8 = 32;
 /// Longest name of a policy, in bytes.
 const LONGEST_NAME: usize = 40;
 const NS_PER_S: u64 = 1_000_000_000;
@@ -204,20 +205,19 @@ impl WrittenPolicy {
             .unwrap_or(1);
         let most = u8::try_from(most.max(1)).unwrap_or(u8::MAX);
         // Without a key there is one bucket only.
-        let sets = if parts.is_empty() {
-            1
-        } else {
-            buckets.div_ceil(u64::from(WAYS))
+        let (sets, ways) = match parts.is_empty() {
+            true => (1, 1),
+            false => (buckets.div_ceil(u64::from(WAYS)), WAYS),
         };
         let shape = Shape {
             sets: u32::try_from(sets).unwrap_or(u32::MAX),
-            ways: WAYS,
+            ways,
             windows: most,
         };
         Policy {
             limited: Metric::counter("rate_limit", &[("policy", &self.name)], "limited"),
             // The layout is part of the name: configurations that share buckets can only share those of one layout.
-            prefix: format!("{prefix}.{}.{sets}x{WAYS}x{most}.", self.name),
+            prefix: format!("{prefix}.{}.{sets}x{ways}x{most}.", self.name),
             name: self.name,
             parts,
             on_missing_key: self.on_missing_key,

@@ -554,12 +554,14 @@ fn slots_are_made_before_the_first_request_and_never_after() {
         &json!({"name": "p", "by": [{"header": "x"}], "windows": [{"quota": 1, "window_s": 60}]}),
     ));
     let before = gate.proxy().shared_keys();
-    assert_eq!(before.len(), 64 / 4 + 1, "the slots and the seed");
+    assert_eq!(before.len(), 64 / 32 + 1, "the slots and the seed");
     for caller in 0..500 {
         send(&mut gate, None, &get(&[("x", &caller.to_string())]));
     }
     assert_eq!(gate.proxy().shared_keys(), before);
-    assert!(gate.proxy().metric("modelgate.rate_limit.evicted") > 300);
+    let metric = |name: &str| gate.proxy().metric(&format!("modelgate.rate_limit.{name}"));
+    assert_eq!(metric("allowed") + metric("crowded"), 500);
+    assert!(metric("crowded") > 300 && metric("evicted") > 0);
 }
 
 #[test]

@@ -5,9 +5,9 @@
 //! written), gives the earlier ones back. Within one key all windows are one value and so are swapped together.
 //!
 //! Between a take and its giving back, another request may be refused that would have passed: the error is on the strict side.
-//! More than the limits allow is never admitted, whatever the interleaving, as long as no bucket is evicted.
+//! More than the limits allow is never admitted, whatever the interleaving.
 
-use super::slots::{MAX_WINDOWS, Place, Set, Table};
+use super::slots::{MAX_WINDOWS, Place, Set, Standing, Table};
 use super::store::{Store, StoreFailed, Swap, create};
 use super::{Judged, Rate, judge};
 
@@ -46,6 +46,8 @@ pub struct Outcome {
     pub judged: Vec<Vec<Judged>>,
     /// Buckets of others that were not full and had to be forgotten.
     pub evicted: u32,
+    /// Claims whose bucket was not held, and that were judged by what had been forgotten in its place.
+    pub crowded: u32,
     /// Values that were not ours (torn, foreign, another layout) and were taken as empty.
     pub foreign: u32,
     /// Races lost.
@@ -61,6 +63,7 @@ impl Outcome {
             decision: Decision::Failed,
             judged: Vec::new(),
             evicted: 0,
+            crowded: 0,
             foreign: 0,
             mismatched: 0,
             stranded: 0,
@@ -94,6 +97,7 @@ struct Open {
     place: Place,
     key: String,
     set: Set,
+    standing: Standing,
     cas: Option<u32>,
     admitted: bool,
     judged: Vec<Judged>,
@@ -114,23 +118,20 @@ impl Open {
         let (set, cas) = match store.load(&key)? {
             None => (claim.table.empty(place.set), None),
             Some((bytes, cas)) => {
-                let set = claim.table.open(place.set, &bytes).unwrap_or_else(|| {
+                let set = claim.table.open(place.set, bytes).unwrap_or_else(|| {
                     *foreign = foreign.saturating_add(1);
                     claim.table.empty(place.set)
                 });
                 (set, Some(cas))
             }
         };
-        let (admitted, judged) = judge(
-            claim.rates,
-            &set.tats(place.fingerprint),
-            now_ns,
-            claim.cost,
-        );
+        let standing = set.standing(place.fingerprint);
+        let (admitted, judged) = judge(claim.rates, &standing.tats_ns, now_ns, claim.cost);
         Ok(Self {
             place,
             key,
             set,
+            standing,
             cas,
             admitted,
             judged,
@@ -155,6 +156,11 @@ impl Open {
         Ok((swap, evicted))
     }
 
+    /// Judged by what others had used, because its own bucket is not held.
+    fn crowded(&self, now_ns: u64) -> bool {
+        !self.standing.held && self.standing.tats_ns.iter().any(|tat| *tat > now_ns)
+    }
+
     fn new_tats(&self) -> Vec<u64> {
         self.judged.iter().map(|window| window.tat_ns).collect()
     }
@@ -170,6 +176,8 @@ pub fn take_all(store: &dyn Store, claims: &[Claim<'_>], now_ns: u64, tries: u32
     let Ok(mut opened) = opened else {
         return outcome;
     };
+    let crowded = opened.iter().filter(|open| open.crowded(now_ns)).count();
+    outcome.crowded = u32::try_from(crowded).unwrap_or(u32::MAX);
     outcome.decision = Decision::Admitted;
     if opened.iter().any(|open| !open.admitted) {
         outcome.decision = Decision::Refused;
@@ -205,13 +213,7 @@ impl Open {
         if decision == Decision::Admitted || !self.admitted {
             return self.judged;
         }
-        judge(
-            claim.rates,
-            &self.set.tats(self.place.fingerprint),
-            now_ns,
-            0,
-        )
-        .1
+        judge(claim.rates, &self.standing.tats_ns, now_ns, 0).1
     }
 }
 
@@ -258,11 +260,11 @@ pub fn give_back(
         let Ok(open) = Open::read(claim, store, now_ns, &mut foreign) else {
             return false;
         };
-        let tats = open.set.tats(open.place.fingerprint);
-        if tats.iter().all(|tat| *tat == 0) {
-            // Forgotten meanwhile: an untouched bucket has nothing to get back.
+        if !open.standing.held {
+            // Forgotten meanwhile: what is kept of it, others have too, and is not lowered.
             return true;
         }
+        let tats = open.standing.tats_ns;
         let given: Vec<u64> = claim
             .rates
             .iter()

@@ -1,13 +1,17 @@
 //! Where TATs live: a fixed number of slots in shared data, so that keys which a client chooses can neither fill the memory nor make
 //! the host's table grow under its lock.
 //!
-//! A key's 64-bit keyed hash picks one *set*; a set is one value of shared data and holds a few *ways*, each with the fingerprint and
+//! A key's 64-bit keyed hash picks one *set*; a set is one value of shared data and holds its *ways*, each with the fingerprint and
 //! the TATs of one key. Because a whole set is swapped at once, two workers cannot place the same key twice. A key that is not in its
 //! set takes an empty way, else one whose buckets are full (forgetting it loses nothing), else the one that will be full soonest: that
 //! last case forgets what somebody had used, and is counted.
 //!
-//! A value: version, ways, windows, 0, set number (4 bytes), per way the fingerprint and the TATs (8 bytes each), checksum (8 bytes), all
-//! little-endian. Anything else under the key (another layout, another table, torn or foreign bytes) is a miss, and is counted.
+//! What is forgotten is never given back: the *floor* of a set is the highest TAT of each window that was forgotten in it, and whoever is
+//! not held begins there. Whoever was forgotten had used no more than that, so nobody ever gets more than the limit; somebody who is new
+//! gets less, until the floor has passed (the idea is that of space-saving counters: Metwally, Agrawal and El Abbadi, 2005).
+//!
+//! A value: version, ways, windows, 0, set number (4 bytes), the floor (8 bytes a window), per way the fingerprint and the TATs (8 bytes
+//! each), checksum (8 bytes), all little-endian. Anything else under the key (another layout, another table, torn or foreign bytes) is a miss, and is counted.
 //!
 //! nginx compares shared keys by their CRC-32 alone. The set number is the last four characters of a key and nothing else differs, and
 //! CRC-32 tells any two messages apart that differ only within 32 adjacent bits: no two sets of a table are ever mixed up. Sets of
@@ -17,24 +21,46 @@ use super::siphash::{Seed, siphash24};
 use super::store::{Prepared, Store, StoreFailed, Swap, create};
 
 /// Most ways of a set.
-pub const MAX_WAYS: u8 = 8;
+pub const MAX_WAYS: u8 = 64;
 /// Most windows of a key.
 pub const MAX_WINDOWS: u8 = 8;
 /// Most sets of a table: what four characters of 6 bits can name.
 const MAX_SETS: u32 = 1 << 24;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const HEADER: usize = 8;
+const CHECKSUM: usize = 8;
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The size of a table. Memory in the host is about `sets × (100 + ways × (8 + 8 × windows))` bytes.
+/// The size of a table. Memory in the host is about `sets × (100 + 8 × windows + ways × (8 + 8 × windows))` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Number of sets, 1 to 16,777,216.
     pub sets: u32,
-    /// Keys that fit in a set, 1 to 8.
+    /// Keys that fit in a set, 1 to 64.
     pub ways: u8,
     /// TATs that a key has, 1 to 8.
     pub windows: u8,
+}
+
+impl Shape {
+    /// Bytes of the TATs of one key.
+    fn tat_bytes(self) -> usize {
+        usize::from(self.windows).saturating_mul(8)
+    }
+
+    /// Bytes of one way.
+    fn way_bytes(self) -> usize {
+        self.tat_bytes().saturating_add(8)
+    }
+
+    /// Bytes of a set without its checksum.
+    fn set_bytes(self) -> usize {
+        self.way_bytes()
+            .saturating_mul(usize::from(self.ways))
+            .saturating_add(self.tat_bytes())
+            .saturating_add(HEADER)
+    }
 }
 
 /// A number of a [`Shape`] lies outside its range.
@@ -56,7 +82,7 @@ pub struct Table {
     prefix: String,
     shape: Shape,
     placing: Seed,
-    sealing: Seed,
+    sealing: u64,
 }
 
 impl Table {
@@ -72,7 +98,7 @@ impl Table {
             prefix: prefix.to_owned(),
             shape,
             placing: seed.derive(b"place"),
-            sealing: seed.derive(prefix.as_bytes()),
+            sealing: siphash24(seed, prefix.as_bytes()),
         })
     }
 
@@ -127,7 +153,7 @@ impl Table {
     }
 
     /// The set that these bytes are, or `None` where they are not this set of this table.
-    pub(super) fn open(&self, number: u32, bytes: &[u8]) -> Option<Set> {
+    pub(super) fn open(&self, number: u32, bytes: Vec<u8>) -> Option<Set> {
         Set::open(self.shape, number, self.sealing, bytes)
     }
 
@@ -147,121 +173,146 @@ pub(super) struct Place {
     pub fingerprint: u64,
 }
 
-/// One value of shared data, read.
+/// One value of shared data, read; worked on in place, because every request reads one and most write one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Set {
     shape: Shape,
-    number: u32,
-    ways: Vec<Way>,
+    /// Header, floor and ways; the checksum is added when it is sealed.
+    bytes: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Way {
-    fingerprint: u64,
-    tats_ns: [u64; MAX_WINDOWS as usize],
-}
-
-impl Way {
-    fn full_again_at(&self) -> u64 {
-        self.tats_ns.iter().copied().max().unwrap_or(0)
-    }
+/// What a set says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The TATs to judge by.
+    pub tats_ns: [u64; MAX_WINDOWS as usize],
+    /// The set holds this key. Else the TATs are what keys were forgotten with: this may have been one of them.
+    pub held: bool,
 }
 
 impl Set {
     fn empty(shape: Shape, number: u32) -> Self {
-        Self {
-            shape,
-            number,
-            ways: vec![Way::default(); usize::from(shape.ways)],
-        }
+        let mut bytes = Self::header(shape, number).to_vec();
+        bytes.resize(shape.set_bytes(), 0);
+        Self { shape, bytes }
     }
 
-    fn header(shape: Shape, number: u32) -> [u8; 8] {
+    fn header(shape: Shape, number: u32) -> [u8; HEADER] {
         let [a, b, c, d] = number.to_le_bytes();
         [VERSION, shape.ways, shape.windows, 0, a, b, c, d]
     }
 
-    fn seal(&self, seed: Seed) -> Vec<u8> {
-        let mut bytes =
-            Vec::with_capacity(16 + usize::from(MAX_WAYS) * 8 * (1 + usize::from(MAX_WINDOWS)));
-        bytes.extend_from_slice(&Self::header(self.shape, self.number));
-        for way in &self.ways {
-            bytes.extend_from_slice(&way.fingerprint.to_le_bytes());
-            for tat in way.tats_ns.iter().take(usize::from(self.shape.windows)) {
-                bytes.extend_from_slice(&tat.to_le_bytes());
-            }
-        }
-        let checksum = siphash24(seed, &bytes);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
+    fn seal(&self, seed: u64) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.bytes.len().saturating_add(CHECKSUM));
+        bytes.extend_from_slice(&self.bytes);
+        bytes.extend_from_slice(&checksum(seed, &self.bytes).to_le_bytes());
         bytes
     }
 
-    fn open(shape: Shape, number: u32, seed: Seed, bytes: &[u8]) -> Option<Self> {
-        let (sealed, checksum) = bytes.split_last_chunk::<8>()?;
-        let body = sealed.strip_prefix(&Self::header(shape, number))?;
-        let (words, rest) = body.as_chunks::<8>();
-        let words_per_way = usize::from(shape.windows).checked_add(1)?;
+    fn open(shape: Shape, number: u32, seed: u64, mut bytes: Vec<u8>) -> Option<Self> {
+        let (body, sum) = bytes.split_last_chunk::<CHECKSUM>()?;
         let whole =
-            rest.is_empty() && words.len() == words_per_way.checked_mul(usize::from(shape.ways))?;
-        if !whole || siphash24(seed, sealed) != u64::from_le_bytes(*checksum) {
+            body.len() == shape.set_bytes() && body.starts_with(&Self::header(shape, number));
+        if !whole || checksum(seed, body) != u64::from_le_bytes(*sum) {
             return None;
         }
-        let ways = words.chunks_exact(words_per_way).map(|words| {
-            let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
-            let mut way = Way {
-                fingerprint: words.next().unwrap_or_default(),
-                ..Way::default()
-            };
-            for (tat, word) in way.tats_ns.iter_mut().zip(words) {
-                *tat = word;
-            }
-            way
-        });
-        Some(Self {
-            shape,
-            number,
-            ways: ways.collect(),
-        })
+        bytes.truncate(shape.set_bytes());
+        Some(Self { shape, bytes })
     }
 
-    /// The TATs of a key; all 0 where the set does not hold it.
-    pub(super) fn tats(&self, fingerprint: u64) -> [u64; MAX_WINDOWS as usize] {
-        self.ways
-            .iter()
-            .find(|way| way.fingerprint == fingerprint)
-            .map_or([0; MAX_WINDOWS as usize], |way| way.tats_ns)
+    /// The floor's words, and the ways'.
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let rest = self.bytes.get(HEADER..).unwrap_or_default();
+        rest.split_at_checked(self.shape.tat_bytes())
+            .unwrap_or_default()
+    }
+
+    fn ways(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts().1.chunks_exact(self.shape.way_bytes())
+    }
+
+    /// The TATs of a key; where the set does not hold it, those that no forgotten key exceeds.
+    pub(super) fn standing(&self, fingerprint: u64) -> Standing {
+        let wanted = fingerprint.to_le_bytes();
+        let found = self.ways().find_map(|way| way.strip_prefix(&wanted));
+        let mut standing = Standing {
+            tats_ns: [0; MAX_WINDOWS as usize],
+            held: found.is_some(),
+        };
+        let held = found.unwrap_or(self.parts().0);
+        for (tat, word) in standing.tats_ns.iter_mut().zip(words(held)) {
+            *tat = word;
+        }
+        standing
     }
 
     /// Stores the TATs of a key. True if a bucket that was not full had to be forgotten for it.
     pub(super) fn put(&mut self, fingerprint: u64, tats_ns: &[u64], now_ns: u64) -> bool {
-        let held = self
-            .ways
-            .iter_mut()
-            .find(|way| way.fingerprint == fingerprint);
+        let wanted = fingerprint.to_le_bytes();
+        let held = self.ways().position(|way| way.starts_with(&wanted));
+        let full_again_at = |way: &[u8]| words(way).skip(1).max().unwrap_or(0);
         let mut evicted = false;
-        let way = match held {
-            Some(way) => way,
+        let at = match held {
+            Some(at) => at,
             None => {
                 // An empty way has TAT 0 and so comes before every other.
-                let Some(way) = self.ways.iter_mut().min_by_key(|way| way.full_again_at()) else {
+                let soonest = self
+                    .ways()
+                    .map(full_again_at)
+                    .enumerate()
+                    .min_by_key(|(_, full)| *full);
+                let Some((at, full)) = soonest else {
                     return false;
                 };
-                evicted = way.full_again_at() > now_ns;
-                way.fingerprint = fingerprint;
-                way
+                evicted = full > now_ns;
+                at
             }
         };
-        way.tats_ns = [0; MAX_WINDOWS as usize];
-        for (tat, new) in way
-            .tats_ns
-            .iter_mut()
-            .take(usize::from(self.shape.windows))
-            .zip(tats_ns)
-        {
-            *tat = *new;
+        let (tat_bytes, way_bytes) = (self.shape.tat_bytes(), self.shape.way_bytes());
+        let rest = self.bytes.get_mut(HEADER..).unwrap_or_default();
+        let Some((floor, ways)) = rest.split_at_mut_checked(tat_bytes) else {
+            return false;
+        };
+        let Some(way) = ways.chunks_exact_mut(way_bytes).nth(at) else {
+            return false;
+        };
+        let (floor, _) = floor.as_chunks_mut::<8>();
+        let (way, _) = way.as_chunks_mut::<8>();
+        let Some((name, tats)) = way.split_first_mut() else {
+            return false;
+        };
+        if evicted {
+            for (floor, gone) in floor.iter_mut().zip(tats.iter()) {
+                let higher = u64::from_le_bytes(*floor).max(u64::from_le_bytes(*gone));
+                *floor = higher.to_le_bytes();
+            }
+        }
+        *name = wanted;
+        let new = tats_ns.iter().copied().chain(std::iter::repeat(0));
+        for (tat, new) in tats.iter_mut().zip(new) {
+            *tat = new.to_le_bytes();
         }
         evicted
     }
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|word| u64::from_le_bytes(*word))
+}
+
+/// Tells a whole value of this table from a torn or foreign one. Each step is a bijection of the sum and of the word, so that a value in
+/// which one word differs has another sum. Against values that somebody has made up it would not help; nobody else writes here.
+fn checksum(seed: u64, bytes: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let sum = words(bytes).fold(seed, |sum, word| {
+        (sum ^ word).wrapping_mul(ODD).rotate_left(29)
+    });
+    let sum = (sum ^ (sum >> 32)).wrapping_mul(ODD);
+    sum ^ (sum >> 29)
 }
 
 #[cfg(test)]
@@ -297,7 +348,7 @@ mod tests {
                 ..SHAPE
             },
             Shape { ways: 0, ..SHAPE },
-            Shape { ways: 9, ..SHAPE },
+            Shape { ways: 65, ..SHAPE },
             Shape {
                 windows: 0,
                 ..SHAPE
@@ -353,13 +404,33 @@ mod tests {
         for (fingerprint, tat) in [(1, 50), (2, 20), (3, 40), (4, 30)] {
             assert!(!set.put(fingerprint, &[tat, tat], 10));
         }
+        let tats = |set: &Set, fingerprint| {
+            let standing = set.standing(fingerprint);
+            (standing.held, standing.tats_ns[0], standing.tats_ns[1])
+        };
+        assert_eq!(tats(&set, 9), (false, 0, 0));
         assert!(set.put(5, &[90, 90], 10), "2 had 10 ns to go");
-        assert_eq!(set.tats(2)[..2], [0, 0]);
-        assert_eq!(set.tats(1)[..2], [50, 50]);
+        assert_eq!(tats(&set, 2), (false, 20, 20));
+        assert_eq!(tats(&set, 1), (true, 50, 50));
         assert!(!set.put(6, &[90, 90], 30), "4 was full again at 30");
-        assert_eq!(set.tats(4)[..2], [0, 0]);
+        assert_eq!(tats(&set, 4), (false, 20, 20));
         assert!(!set.put(6, &[95, 95], 30), "a held key moves in place");
-        assert_eq!(set.tats(6)[..2], [95, 95]);
+        assert_eq!(tats(&set, 6), (true, 95, 95));
+    }
+
+    #[test]
+    fn the_floor_is_the_highest_that_was_forgotten_in_each_window() {
+        let mut set = table().empty(0);
+        for (fingerprint, tats) in [(1, [20, 60]), (2, [50, 30]), (3, [99, 99]), (4, [99, 99])] {
+            set.put(fingerprint, &tats, 10);
+        }
+        assert!(set.put(5, &[200, 200], 10), "2 is full again at 50");
+        assert!(set.put(6, &[200, 200], 10), "1 is full again at 60");
+        let standing = set.standing(1);
+        assert_eq!(
+            (standing.held, &standing.tats_ns[..2]),
+            (false, &[50, 60][..])
+        );
     }
 
     #[test]
@@ -368,8 +439,8 @@ mod tests {
         let mut set = table.empty(3);
         set.put(77, &[1, 2], 0);
         let bytes = table.seal(&set);
-        assert_eq!(table.open(3, &bytes), Some(set));
-        assert_eq!(table.open(2, &bytes), None);
+        assert_eq!(table.open(3, bytes.clone()), Some(set));
+        assert_eq!(table.open(2, bytes.clone()), None);
         for other in [
             Table::new("rl/other/", SHAPE, SEED),
             Table::new("rl/test/", SHAPE, Seed { k0: 8, k1: 9 }),
@@ -383,27 +454,27 @@ mod tests {
                 SEED,
             ),
         ] {
-            assert_eq!(other.unwrap().open(3, &bytes), None);
+            assert_eq!(other.unwrap().open(3, bytes.clone()), None);
         }
     }
 
     proptest! {
         #[test]
-        fn any_changed_byte_or_length_is_a_miss(at in 0_usize..112, flip in 1_u8..=255, cut in 0_usize..112) {
+        fn any_changed_byte_or_length_is_a_miss(at in 0_usize..128, flip in 1_u8..=255, cut in 0_usize..128) {
             let table = table();
             let mut set = table.empty(3);
             set.put(77, &[1, 2], 0);
             let bytes = table.seal(&set);
-            prop_assert_eq!(bytes.len(), 112);
+            prop_assert_eq!(bytes.len(), 128);
             let mut torn = bytes.clone();
             torn[at] ^= flip;
-            prop_assert_eq!(table.open(3, &torn), None);
-            prop_assert_eq!(table.open(3, &bytes[..cut]), None);
+            prop_assert_eq!(table.open(3, torn), None);
+            prop_assert_eq!(table.open(3, bytes[..cut].to_vec()), None);
         }
 
         #[test]
         fn foreign_bytes_are_a_miss(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert_eq!(table().open(0, &bytes), None);
+            prop_assert_eq!(table().open(0, bytes), None);
         }
     }
 }
