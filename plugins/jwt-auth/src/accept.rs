@@ -15,7 +15,7 @@ use modelgate_kit::jose::{
 use modelgate_kit::problem::Reply;
 
 use crate::challenge::Denial;
-use crate::keys::{Keys, Renewal};
+use crate::keys::{Asking, Doubt, Keys, Renewal};
 use crate::plan::{Issuer, Plan};
 
 /// A caller whose token was found good.
@@ -113,26 +113,29 @@ impl Plan {
         at: usize,
         issuer: &Issuer,
     ) -> Result<Accepted, Denial> {
-        let kid = token.header().kid.clone();
-        let (verified, keys) = match self.verify(exchange, token, issuer) {
-            Err(denial) if is_about_keys(denial, kid.as_deref()) => {
-                let renewal = issuer.keys.renew(exchange, kid.as_deref()).await;
-                match renewal {
-                    Renewal::Unavailable => return Err(Denial::KeysUnavailable),
-                    Renewal::UpToDate => return Err(denial),
-                    Renewal::Renewed => {
-                        let again = Token::parse(bytes, self.max_token_bytes)?;
-                        let outcome = self.verify(exchange, again, issuer);
-                        if matches!(outcome, Err(Denial::Token(Refusal::KeyUnknown))) {
-                            issuer
-                                .keys
-                                .note_unknown(kid.as_deref(), exchange.now_ns() / 1_000_000);
-                        }
-                        outcome?
-                    }
-                }
+        let (kid, algorithm) = (token.header().kid.clone(), token.header().algorithm);
+        let since_ms = exchange.now_ns() / 1_000_000;
+        let mut outcome = self.verify(exchange, token, issuer);
+        let (verified, keys) = loop {
+            let denial = match outcome {
+                Ok(verified) => break verified,
+                Err(denial) => denial,
+            };
+            let is_allowed = issuer.algorithms.contains(algorithm);
+            let doubt = doubt_about_keys(denial, kid.as_deref(), is_allowed).ok_or(denial)?;
+            match issuer
+                .keys
+                .renew(exchange, Asking { doubt, since_ms })
+                .await
+            {
+                Renewal::Renewed => {}
+                // Of a key that we have, its name says enough.
+                Renewal::Unavailable(_) if doubt == Doubt::Signature => return Err(denial),
+                Renewal::Unavailable(after_s) => return Err(Denial::KeysUnavailable(after_s)),
+                Renewal::UpToDate => return Err(denial),
             }
-            outcome => outcome?,
+            let again = Token::parse(bytes, self.max_token_bytes)?;
+            outcome = self.verify(exchange, again, issuer);
         };
         let claims = issuer
             .expectations
@@ -155,7 +158,7 @@ impl Plan {
         let keys = issuer
             .keys
             .current(exchange.now_ns() / 1_000_000)
-            .ok_or(Denial::KeysUnavailable)?;
+            .ok_or(Denial::KeysUnavailable(1))?;
         let verified = token.verify(
             &keys.set,
             issuer.algorithms,
@@ -165,12 +168,16 @@ impl Plan {
     }
 }
 
-/// Whether newer keys might change the outcome. A token without a name for its key may be signed with one that we do not have yet.
-fn is_about_keys(denial: Denial, kid: Option<&str>) -> bool {
+/// In which way newer keys might change the outcome. A token without a name for its key may be signed with one that we do not have yet,
+/// and under a name that we know the issuer may have put another key, of the same type or another.
+fn doubt_about_keys(denial: Denial, kid: Option<&str>, is_allowed: bool) -> Option<Doubt<'_>> {
     match denial {
-        Denial::KeysUnavailable | Denial::Token(Refusal::KeyUnknown) => true,
-        Denial::Token(Refusal::SignatureRefused) => kid.is_none(),
-        Denial::Token(_) => false,
+        Denial::KeysUnavailable(_) | Denial::Token(Refusal::KeyUnknown) => {
+            Some(Doubt::Unknown(kid))
+        }
+        Denial::Token(Refusal::SignatureRefused) => Some(Doubt::Signature),
+        Denial::Token(Refusal::AlgorithmRefused) if is_allowed => Some(Doubt::Signature),
+        Denial::Token(_) => None,
     }
 }
 

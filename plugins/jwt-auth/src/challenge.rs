@@ -9,16 +9,13 @@ use modelgate_kit::jose::Refusal;
 use modelgate_kit::problem::catalogue::jwt_auth as reasons;
 use modelgate_kit::problem::{Reason, Reply};
 
-/// Seconds after which a client may try again when there are no keys.
-const RETRY_AFTER_S: &str = "5";
-
 /// Why a request does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
     /// The token is refused.
     Token(Refusal),
-    /// There are no keys, or none fresh enough, to judge it by.
-    KeysUnavailable,
+    /// There are no keys, or none fresh enough, to judge it by; after so many seconds there may be.
+    KeysUnavailable(u64),
 }
 
 impl From<Refusal> for Denial {
@@ -73,9 +70,12 @@ impl Challenge {
 
     /// The reply to a refused request; `scopes` are those that its issuer asks for.
     pub fn reply(&self, denial: Denial, scopes: &[String]) -> Reply {
-        let Denial::Token(refusal) = denial else {
-            return Reply::new(&reasons::KEYS_UNAVAILABLE)
-                .with_header("retry-after", RETRY_AFTER_S);
+        let refusal = match denial {
+            Denial::Token(refusal) => refusal,
+            Denial::KeysUnavailable(after_s) => {
+                return Reply::new(&reasons::KEYS_UNAVAILABLE)
+                    .with_header("retry-after", after_s.to_string());
+            }
         };
         let reason = reason_of(refusal);
         let mut value = self.opening.clone();
@@ -210,10 +210,10 @@ mod tests {
 
     #[test]
     fn missing_keys_are_no_fault_of_the_client() {
-        let reply = challenge().reply(Denial::KeysUnavailable, &[]);
+        let reply = challenge().reply(Denial::KeysUnavailable(7), &[]);
         assert_eq!(
             (reply.status(), reply.header("retry-after")),
-            (503, Some("5"))
+            (503, Some("7"))
         );
         assert_eq!(reply.header("www-authenticate"), None);
     }

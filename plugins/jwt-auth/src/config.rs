@@ -16,7 +16,7 @@ pub struct Config {
     pub token_from: TokenFrom,
     /// Whether the upstream sees the token: `strip` removes it from header, cookie or query; `keep` leaves it.
     pub token_to_upstream: TokenToUpstream,
-    /// Longest token that is looked at, in bytes.
+    /// Longest token that is looked at, in bytes. Entra ID puts up to 200 groups into a token, which makes 12,000 bytes.
     pub max_token_bytes: Bounded<128, 65_536>,
     /// What becomes of a request without any token: `deny`, or `allow` without an identity. A token that is there is always verified.
     pub on_missing: OnMissing,
@@ -36,7 +36,7 @@ impl Default for Config {
             issuers: Vec::new(),
             token_from: TokenFrom::default(),
             token_to_upstream: TokenToUpstream::default(),
-            max_token_bytes: Bounded::new(8192),
+            max_token_bytes: Bounded::new(16_384),
             on_missing: OnMissing::default(),
             claims_to_headers: Vec::new(),
             token_cache_entries: Bounded::new(1000),
@@ -349,9 +349,11 @@ pub struct Refresh {
     pub every_s: Bounded<5, 86_400>,
     /// Keys that could not be refreshed serve for so much longer, in seconds; then requests get 503 `keys_unavailable`.
     pub max_stale_s: Bounded<0, 2_592_000>,
-    /// Least time between two fetches, in seconds, however many unknown keys are asked for.
+    /// Least time between two fetches, in seconds, however many unknown keys are asked for and signatures fail. A token by an unknown
+    /// key waits until it is over, if that is within `wait_ms`; otherwise it gets 503 `keys_unavailable` with `retry-after`.
     pub min_interval_s: Bounded<1, 3600>,
-    /// A key that a fresh set does not have is not asked for again within this time, in seconds.
+    /// A key that a fresh set does not have is not asked for again within this time, in seconds, nor before `min_interval_s` is over.
+    /// More spares the issuer calls, but refuses a key for so long that was used before it was published.
     pub unknown_key_ttl_s: Bounded<0, 86_400>,
     /// Time-out of one call, in milliseconds.
     pub timeout_ms: Bounded<50, 60_000>,
@@ -367,7 +369,7 @@ impl Default for Refresh {
             every_s: Bounded::new(300),
             max_stale_s: Bounded::new(86_400),
             min_interval_s: Bounded::new(30),
-            unknown_key_ttl_s: Bounded::new(300),
+            unknown_key_ttl_s: Bounded::new(0),
             timeout_ms: Bounded::new(5000),
             wait_ms: Bounded::new(3000),
             max_bytes: Bounded::new(262_144),

@@ -2,7 +2,8 @@
 //!
 //! Requests only ever read what is there. When a token names a key that we do not have, or there are no keys at all, the request may wait
 //! for the background task ([`refresh`]), which is the only one that calls the issuer: once per proxy, however many requests ask, and
-//! never more often than the least interval.
+//! never more often than the least interval. Only a set that was asked for after the request had come says that a key does not exist:
+//! until then the request waits, or is told to come again.
 
 mod fetch;
 mod lease;
@@ -18,10 +19,11 @@ use std::rc::Rc;
 use modelgate_kit::config::fingerprint;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::host::Host;
-use modelgate_kit::jose::KeySet;
+use modelgate_kit::jose::{Key, KeySet};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::vm::hub::Signal;
 
+use fetch::FetchFault;
 pub use fetch::Origin;
 use lease::{Hold, Lease};
 pub use location::{Location, well_known};
@@ -31,6 +33,12 @@ use crate::config::Refresh;
 
 /// Most names of unknown keys that are remembered per issuer.
 const MAX_UNKNOWN: usize = 256;
+/// Most requests that wait until the issuer may be asked again; the next are told to come again.
+const MAX_WAITING: usize = 256;
+/// What must be left of a request's time to wait when the issuer may be asked again, in milliseconds: a tick, and the call.
+const LEAST_LEFT_MS: u64 = 500;
+/// Seconds after which a client may try again where nothing better is known.
+const RETRY_AFTER_S: u64 = 5;
 
 /// Keys as they are at one moment.
 pub struct Keys {
@@ -59,6 +67,8 @@ pub struct Fetched {
     /// Somebody wants fresh keys.
     wanted: Cell<bool>,
     signal: Signal,
+    /// Requests that wait until the issuer may be asked again.
+    waiting: Cell<usize>,
     fetches: Metric,
     failures: Metric,
 }
@@ -67,14 +77,36 @@ pub struct Fetched {
 struct State {
     keys: Option<Rc<Keys>>,
     jwks: String,
+    /// When the issuer was asked for them.
     fetched_ms: u64,
     /// Number of the shared entry that was read last.
     seen: Option<u32>,
     /// When this worker thinks that the keys should be fetched again.
     due_ms: u64,
-    /// Why nobody fetched when somebody last tried, and when that was.
+    /// Why nobody fetches, and until when.
     hold: Option<(Hold, u64)>,
+    /// Names of keys that the issuer does not have, and until when that is taken for certain.
     unknown: Vec<(u64, u64)>,
+    /// The fault that was logged last, and when.
+    told: Option<(FetchFault, u64)>,
+}
+
+/// Why a request asks for newer keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt<'a> {
+    /// No key fits its token; the `kid`, if there is one.
+    Unknown(Option<&'a str>),
+    /// A key fits, and the signature is not that key's: forged, most likely, or the issuer has put another key under the name.
+    Signature,
+}
+
+/// A request that asks for newer keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Why.
+    pub doubt: Doubt<'a>,
+    /// When it came.
+    pub since_ms: u64,
 }
 
 /// What a request learns when it asks for newer keys.
@@ -84,8 +116,8 @@ pub enum Renewal {
     Renewed,
     /// There are none: the keys are as fresh as they may be.
     UpToDate,
-    /// The issuer cannot be asked.
-    Unavailable,
+    /// The issuer cannot be asked before so many seconds have passed.
+    Unavailable(u64),
 }
 
 impl Source {
@@ -102,18 +134,11 @@ impl Source {
         }
     }
 
-    /// Asks for newer keys because of a token of this `kid` that no key fits, and waits, bounded. Keys that were given never change.
-    pub async fn renew(&self, exchange: &Exchange, kid: Option<&str>) -> Renewal {
+    /// Asks for newer keys, and waits, bounded. Keys that were given never change.
+    pub async fn renew(&self, exchange: &Exchange, asking: Asking<'_>) -> Renewal {
         match self {
             Self::Given(_) => Renewal::UpToDate,
-            Self::Fetched(fetched) => fetched.renew(exchange, kid).await,
-        }
-    }
-
-    /// A key was looked for in fresh keys, and is not there.
-    pub fn note_unknown(&self, kid: Option<&str>, now_ms: u64) {
-        if let (Self::Fetched(fetched), Some(kid)) = (self, kid) {
-            fetched.note_unknown(kid, now_ms);
+            Self::Fetched(fetched) => fetched.renew(exchange, asking).await,
         }
     }
 }
@@ -136,6 +161,7 @@ impl Fetched {
             state: RefCell::default(),
             wanted: Cell::new(false),
             signal: Signal::default(),
+            waiting: Cell::new(0),
             fetches: Metric::counter(filter, &[], "key_fetches"),
             failures: Metric::counter(filter, &[], "key_fetch_failures"),
         }
@@ -158,28 +184,75 @@ impl Fetched {
         state.keys.as_ref().filter(|_| is_usable).map(Rc::clone)
     }
 
-    async fn renew(&self, exchange: &Exchange, kid: Option<&str>) -> Renewal {
-        let now_ms = exchange.now_ns() / 1_000_000;
-        let has_keys = self.current(now_ms).is_some();
-        if has_keys && kid.is_some_and(|kid| self.is_known_unknown(kid, now_ms)) {
-            return Renewal::UpToDate;
-        }
-        // Another worker may have fetched meanwhile, or may be at it: the background task finds out.
+    async fn renew(&self, exchange: &Exchange, asking: Asking<'_>) -> Renewal {
+        let deadline_ms = asking.since_ms.saturating_add(self.refresh.wait_ms.value());
         let before_ms = self.fetched_ms();
-        self.wanted.set(true);
-        exchange.nudge_background();
-        let wait_ms = self.refresh.wait_ms.value();
-        if wait_ms > 0 {
-            let deadline_ns = now_ms.saturating_add(wait_ms).saturating_mul(1_000_000);
-            exchange.signalled(&self.signal, deadline_ns).await;
+        let mut has_looked = false;
+        loop {
+            let now_ms = exchange.now_ns() / 1_000_000;
+            let has_keys = self.current(now_ms).is_some();
+            if self.fetched_ms() != before_ms {
+                return Renewal::Renewed;
+            }
+            if has_keys && self.is_certain(asking, now_ms) {
+                return Renewal::UpToDate;
+            }
+            let until_ms = match self.hold(now_ms) {
+                Some((Hold::Failed, until_ms)) => {
+                    return Renewal::Unavailable(seconds(until_ms.saturating_sub(now_ms)));
+                }
+                // Without keys, the background task looks once whether others have left some.
+                Some((Hold::Fresh, until_ms)) if has_keys || has_looked => {
+                    if asking.doubt == Doubt::Signature {
+                        return Renewal::UpToDate;
+                    }
+                    // What was fetched just before we came may lack what was published since.
+                    let is_late = until_ms.saturating_add(LEAST_LEFT_MS) > deadline_ms;
+                    if is_late || self.waiting.get() >= MAX_WAITING {
+                        return Renewal::Unavailable(seconds(until_ms.saturating_sub(now_ms)));
+                    }
+                    until_ms
+                }
+                _ if now_ms >= deadline_ms && self.refresh.wait_ms.value() > 0 => {
+                    return Renewal::Unavailable(RETRY_AFTER_S);
+                }
+                // Another worker may have fetched meanwhile, or may be at it: the background task finds out.
+                _ => {
+                    has_looked = true;
+                    self.wanted.set(true);
+                    exchange.nudge_background();
+                    deadline_ms
+                }
+            };
+            if self.refresh.wait_ms.value() == 0 {
+                return Renewal::Unavailable(RETRY_AFTER_S);
+            }
+            let _place = Waiting::new(&self.waiting);
+            exchange
+                .signalled(&self.signal, until_ms.saturating_mul(1_000_000))
+                .await;
         }
+    }
+
+    /// Whether what we have is all there is: it was asked for after the request had come, or does certainly not have the key.
+    fn is_certain(&self, asking: Asking<'_>, now_ms: u64) -> bool {
+        let is_later = self.fetched_ms() >= asking.since_ms;
+        match asking.doubt {
+            Doubt::Unknown(Some(kid)) => {
+                if is_later {
+                    let mut state = self.state.borrow_mut();
+                    self.note_unknown(&mut state, kid, now_ms);
+                }
+                is_later || self.is_known_unknown(kid, now_ms)
+            }
+            Doubt::Unknown(None) | Doubt::Signature => is_later,
+        }
+    }
+
+    /// Why nobody fetches at this moment, and until when.
+    fn hold(&self, now_ms: u64) -> Option<(Hold, u64)> {
         let hold = self.state.borrow().hold;
-        match hold {
-            _ if self.fetched_ms() != before_ms => Renewal::Renewed,
-            // Fetched just before we asked: what is not in there does not exist.
-            Some((Hold::Fresh, _)) if has_keys => Renewal::UpToDate,
-            _ => Renewal::Unavailable,
-        }
+        hold.filter(|(_, until_ms)| now_ms < *until_ms)
     }
 
     fn fetched_ms(&self) -> u64 {
@@ -195,20 +268,25 @@ impl Fetched {
             .any(|(known, until_ms)| *known == print && now_ms < *until_ms)
     }
 
-    fn note_unknown(&self, kid: &str, now_ms: u64) {
-        let until_ms =
-            now_ms.saturating_add(self.refresh.unknown_key_ttl_s.value().saturating_mul(1000));
+    /// A key is not there: certain until the issuer may be asked again, and for as long as the configuration says.
+    fn note_unknown(&self, state: &mut State, kid: &str, now_ms: u64) {
+        let refresh = &self.refresh;
+        let certain_s = refresh
+            .unknown_key_ttl_s
+            .value()
+            .max(refresh.min_interval_s.value());
         let print = fingerprint(kid.as_bytes());
-        let unknown = &mut self.state.borrow_mut().unknown;
+        let unknown = &mut state.unknown;
         unknown.retain(|(known, until_ms)| *known != print && now_ms < *until_ms);
         if unknown.len() >= MAX_UNKNOWN {
             unknown.remove(0);
         }
-        unknown.push((print, until_ms));
+        unknown.push((print, now_ms.saturating_add(certain_s.saturating_mul(1000))));
     }
 
-    /// Takes over a key set that was checked. `random` spreads the workers' next refresh over the last fifth of the period.
-    fn adopt(&self, entry: &Entry, set: KeySet, random: u64) {
+    /// Takes over a key set that was checked; whether it is another one. `random` spreads the workers' next refresh over the last fifth
+    /// of the period.
+    fn adopt(&self, entry: &Entry, set: KeySet, random: u64, now_ms: u64) -> bool {
         let mut state = self.state.borrow_mut();
         let period_ms = self.refresh.every_s.value().saturating_mul(1000);
         state.due_ms = entry
@@ -216,16 +294,49 @@ impl Fetched {
             .saturating_add(period_ms)
             .saturating_sub(random % (period_ms / 5).max(1));
         state.fetched_ms = entry.fetched_ms;
-        if state.keys.is_none() || state.jwks != entry.jwks {
-            let generation = state
-                .keys
-                .as_ref()
-                .map_or(0, |keys| keys.generation)
-                .wrapping_add(1);
-            state.keys = Some(Rc::new(Keys { set, generation }));
-            state.jwks.clone_from(&entry.jwks);
-            // New keys may be the unknown ones.
-            state.unknown.clear();
+        if state.keys.is_some() && state.jwks == entry.jwks {
+            return false;
         }
+        let before = state.keys.take();
+        let generation = before
+            .as_ref()
+            .map_or(0, |keys| keys.generation)
+            .wrapping_add(1);
+        // New keys may be the unknown ones; those that the issuer has taken out are known to be gone.
+        state.unknown.clear();
+        for kid in before
+            .iter()
+            .flat_map(|keys| keys.set.iter())
+            .filter_map(Key::kid)
+        {
+            if !set.has(kid) {
+                self.note_unknown(&mut state, kid, now_ms);
+            }
+        }
+        state.keys = Some(Rc::new(Keys { set, generation }));
+        state.jwks.clone_from(&entry.jwks);
+        true
+    }
+}
+
+/// Whole seconds, at least one.
+const fn seconds(ms: u64) -> u64 {
+    let seconds = ms.div_ceil(1000);
+    if seconds == 0 { 1 } else { seconds }
+}
+
+/// One of the requests that wait; gives its place back when it goes on, or away.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a Cell<usize>) -> Self {
+        count.set(count.get().saturating_add(1));
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
     }
 }

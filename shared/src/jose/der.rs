@@ -13,6 +13,9 @@ pub(super) const OID: u8 = 0x06;
 /// SEQUENCE.
 pub(super) const SEQUENCE: u8 = 0x30;
 
+/// `[0]`, constructed: the version of a certificate.
+pub(super) const CONTEXT_0: u8 = 0xa0;
+
 /// 1.2.840.113549.1.1.1, rsaEncryption (RFC 3279 section 2.3.1).
 pub(super) const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 /// 1.2.840.10045.2.1, id-ecPublicKey (RFC 5480 section 2.1.1).
@@ -97,6 +100,13 @@ impl<'a> Reader<'a> {
         let (content, rest) = rest.split_at_checked(length)?;
         self.0 = rest;
         Some(content)
+    }
+
+    /// The next element whole, tag and length included, if it has this tag; nothing is consumed otherwise.
+    pub(super) fn whole(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let before = self.0;
+        self.element(tag)?;
+        before.get(..before.len().saturating_sub(self.0.len()))
     }
 
     /// The magnitude of the next element if it is a canonical INTEGER that is not negative.

@@ -41,6 +41,10 @@ impl Header {
             None | Some(Value::Bool(true)) => {}
             Some(_) => return Err(Refusal::ExtensionRefused),
         }
+        // No parameter of a JOSE header has null among its values, and readers differ on whether it is there.
+        if members.values().any(Value::is_null) {
+            return Err(Refusal::Malformed);
+        }
         let name = text_member(&members, "alg")?.ok_or(Refusal::Malformed)?;
         let algorithm = Algorithm::parse(name).ok_or(Refusal::AlgorithmRefused)?;
         let kid = text_member(&members, "kid")?;
@@ -112,6 +116,17 @@ mod tests {
                 Refusal::AlgorithmRefused,
             ),
             (r#"{"alg":"RS256","crit":[]}"#, Refusal::ExtensionRefused),
+            (r#"{"alg":"RS256","crit":null}"#, Refusal::ExtensionRefused),
+            (r#"{"alg":"RS256","crit":"exp"}"#, Refusal::ExtensionRefused),
+            (r#"{"alg":"RS256","b64":null}"#, Refusal::ExtensionRefused),
+            (r#"{"alg":"RS256","kid":null}"#, Refusal::Malformed),
+            (r#"{"alg":"RS256","typ":null}"#, Refusal::Malformed),
+            (r#"{"alg":"RS256","cty":null}"#, Refusal::Malformed),
+            (r#"{"alg":"RS256","jwk":null}"#, Refusal::Malformed),
+            (r#"{"alg":"RS256","jku":null}"#, Refusal::Malformed),
+            (r#"{"alg":"RS256","x5c":null}"#, Refusal::Malformed),
+            (r#"{"alg":"RS256","zip":null}"#, Refusal::Malformed),
+            (r#"{"alg":"RS256","enc":null}"#, Refusal::Malformed),
             (
                 r#"{"alg":"RS256","crit":["exp"]}"#,
                 Refusal::ExtensionRefused,

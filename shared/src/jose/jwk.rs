@@ -42,6 +42,16 @@ pub enum KeyFault {
     BadMember,
     /// `use`, `key_ops` or `alg` says that it is for something else.
     NotForSignatures,
+    /// `alg` is no signature algorithm that we know.
+    UnknownAlgorithm,
+    /// A number in standard base64, or padded (RFC 7518 section 2 wants base64url).
+    StandardBase64,
+    /// The key is in `x5c` only, and its first certificate cannot be read or has another type of key.
+    BadCertificate,
+    /// The private part of the key is published with it.
+    PrivatePublished,
+    /// It comes after as many keys as a set may have.
+    TooMany,
     /// An RSA modulus outside 2048 to 8192 bits.
     RsaSize,
     /// An RSA exponent that is even, 1, or above 33 bits.
@@ -71,6 +81,17 @@ impl fmt::Display for KeyFault {
             Self::NotForSignatures => {
                 "`use`, `key_ops` or `alg` does not allow verifying signatures with this key"
             }
+            Self::UnknownAlgorithm => "its `alg` is no signature algorithm that is known here",
+            Self::StandardBase64 => {
+                "a number is written in standard or padded base64, not in base64url (RFC 7518 section 2)"
+            }
+            Self::BadCertificate => {
+                "no key but in `x5c`, whose first certificate cannot be read or is for another type of key"
+            }
+            Self::PrivatePublished => {
+                "its private part is published with it, so that anybody can sign"
+            }
+            Self::TooMany => "there are too many keys",
             Self::RsaSize => "RSA modulus outside 2048 to 8192 bits",
             Self::RsaExponent => "RSA exponent even, 1 or too large",
             Self::RsaWeak => "RSA modulus made by the flawed generator of CVE-2017-15361",
@@ -180,31 +201,47 @@ impl Key {
     ) -> Result<Self, KeyFault> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let bytes = |name: &str| {
-            text(name)
-                .and_then(|text| base64url(text.as_bytes()))
-                .ok_or(KeyFault::BadMember)
+            let text = text(name).ok_or(KeyFault::BadMember)?;
+            base64url(text.as_bytes()).ok_or(if text.contains(['+', '/', '=']) {
+                KeyFault::StandardBase64
+            } else {
+                KeyFault::BadMember
+            })
         };
-        let algorithm = match members.get("alg") {
-            None => None,
-            Some(name) => Some(
-                name.as_str()
-                    .and_then(Algorithm::parse)
-                    .ok_or(KeyFault::NotForSignatures)?,
-            ),
-        };
-        if !is_for_verifying(members) {
-            return Err(KeyFault::NotForSignatures);
-        }
         let kid = match members.get("kid") {
             None => None,
             Some(Value::String(kid)) => Some(kid.clone()),
             Some(_) => return Err(KeyFault::BadMember),
         };
-        let material = match text("kty").ok_or(KeyFault::BadMember)? {
+        let kind = text("kty").ok_or(KeyFault::BadMember)?;
+        let curve = match kind {
+            "RSA" | "oct" => None,
+            "EC" => match text("crv") {
+                Some(curve) => Some(Curve::parse(curve).ok_or(KeyFault::UnknownType)?),
+                None => None,
+            },
+            "OKP" if text("crv") == Some("Ed25519") => None,
+            _ => return Err(KeyFault::UnknownType),
+        };
+        if !is_for_verifying(members) {
+            return Err(KeyFault::NotForSignatures);
+        }
+        let algorithm = match members.get("alg") {
+            None => None,
+            Some(name) => Some(
+                name.as_str()
+                    .and_then(Algorithm::parse)
+                    .ok_or(KeyFault::UnknownAlgorithm)?,
+            ),
+        };
+        let material = match kind {
+            "RSA" | "EC" if !members.contains_key("n") && !members.contains_key("x") => {
+                let certificate = members.get("x5c").and_then(|chain| chain.get(0)?.as_str());
+                pem::parse_certificate(certificate.ok_or(KeyFault::BadMember)?, kind, curve)?
+            }
             "RSA" => Material::Rsa(RsaKey::new(&bytes("n")?, &bytes("e")?)?),
             "EC" => {
-                let curve = Curve::parse(text("crv").ok_or(KeyFault::BadMember)?)
-                    .ok_or(KeyFault::UnknownType)?;
+                let curve = curve.ok_or(KeyFault::BadMember)?;
                 let (x, y) = (bytes("x")?, bytes("y")?);
                 // RFC 7518 section 6.2.1.2: each coordinate has the full length.
                 if x.len() != curve.coordinate_bytes() || y.len() != curve.coordinate_bytes() {
@@ -212,12 +249,19 @@ impl Key {
                 }
                 Material::Ec(EcKey::new(curve, &[&[4], &x[..], &y[..]].concat())?)
             }
-            "OKP" if text("crv") == Some("Ed25519") => ed25519(&bytes("x")?)?,
-            "oct" if secrets == Secrets::Refused => return Err(KeyFault::SecretRefused),
-            "oct" => Material::Secret(Zeroizing::new(bytes("k")?)),
-            _ => return Err(KeyFault::UnknownType),
+            "OKP" => ed25519(&bytes("x")?)?,
+            _ if secrets == Secrets::Refused => return Err(KeyFault::SecretRefused),
+            _ => Material::Secret(Zeroizing::new(bytes("k")?)),
         };
         Self::new(kid, algorithm, material)
+    }
+
+    /// Whether the members of a public-key type have its private part too (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+    pub(super) fn is_private(members: &Map<String, Value>) -> bool {
+        members.get("kty").is_some_and(|kind| kind != "oct")
+            && ["d", "p", "q", "dp", "dq", "qi", "oth"]
+                .iter()
+                .any(|name| members.contains_key(*name))
     }
 
     /// The key's name, if it has one.
@@ -263,6 +307,11 @@ impl Key {
         }
     }
 
+    /// Whether both are the same secret.
+    pub(super) fn same_secret(&self, other: &Self) -> bool {
+        matches!((&self.material, &other.material), (Material::Secret(a), Material::Secret(b)) if a == b)
+    }
+
     /// Whether the signature over the text is this key's; false for an algorithm that does not fit.
     pub(super) fn verify(
         &self,
@@ -285,14 +334,6 @@ impl Key {
                 Hash::Sha384 => mac_is::<Hmac<Sha384>>(bytes, text, signature),
                 Hash::Sha512 => mac_is::<Hmac<Sha512>>(bytes, text, signature),
             },
-        }
-    }
-
-    /// Whether both are made of the same key, whatever they are called.
-    pub(super) fn same_material(&self, other: &Self) -> bool {
-        match (&self.material, &other.material) {
-            (Material::Secret(a), Material::Secret(b)) => a == b,
-            _ => self.public_key_info() == other.public_key_info(),
         }
     }
 }

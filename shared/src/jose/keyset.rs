@@ -1,54 +1,67 @@
 //! A set of keys, and which of them a token is tried against.
 //!
 //! A token with a `kid` is tried against the keys of that name; only where no key has the name, against keys without any name. A
-//! token without `kid` is tried against every key that fits its algorithm, up to [`MAX_TRIED`].
-//! A key that cannot be used is left out and counted, so that one novelty in an issuer's set does not lock everybody out. Two
-//! things make a set ambiguous and are refused: secrets beside public keys (whole set), different keys of one name and
-//! algorithm (those keys, also when one of them is malformed: it may be the one that was meant).
+//! token without `kid` is tried against every key that fits its algorithm. At most [`MAX_TRIED`] are tried. Several keys may have one
+//! name (RFC 7517 section 4.5 asks only that they should not): each is the issuer's. Different secrets of one name are left out: of two
+//! that are both typed by hand, one is a mistake.
+//!
+//! A key that cannot be used is left out with the reason, so that one novelty in an issuer's set does not lock everybody out, and so
+//! is what comes after the first [`MAX_KEYS`]. Only secrets beside public keys make a whole set unusable.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
 
 use super::accelerator::Accelerator;
-use super::algorithm::{Algorithm, Algorithms};
+use super::algorithm::Algorithms;
 use super::header::Header;
 use super::jwk::{Key, KeyFault, Secrets};
 use super::refusal::Refusal;
 use super::strict::parse_object;
 
 /// The most keys in one set.
-pub const MAX_KEYS: usize = 128;
+pub const MAX_KEYS: usize = 1024;
 /// The most keys that one token is tried against.
 pub const MAX_TRIED: usize = 8;
+/// The most keys that are named where some were left out.
+const MAX_NAMED: usize = 8;
+/// The longest `kid` that is shown, in bytes.
+const MAX_SHOWN_BYTES: usize = 64;
 
 /// Why a whole set of keys is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeySetFault {
     /// Not a JSON object with an array `keys` (RFC 7517 section 5), or one with a member named twice.
     NotAKeySet,
-    /// More than [`MAX_KEYS`].
-    TooManyKeys,
     /// Secrets and public keys in one set.
     MixedSecrets,
 }
 
-impl std::fmt::Display for KeySetFault {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotAKeySet => {
-                out.write_str("not a JSON object with an array `keys`, each name once")
-            }
-            Self::TooManyKeys => write!(out, "more than {MAX_KEYS} keys"),
-            Self::MixedSecrets => out.write_str("shared secrets and public keys in one set"),
-        }
+impl fmt::Display for KeySetFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::NotAKeySet => "not a JSON object with an array `keys`, each name once",
+            Self::MixedSecrets => "shared secrets and public keys in one set",
+        })
     }
 }
 
 impl std::error::Error for KeySetFault {}
 
+/// A key that was left out of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LeftOut {
+    /// Its `kid` as far as it can be shown, or its place.
+    name: String,
+    fault: KeyFault,
+}
+
 /// The keys of one issuer.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<Key>,
+    left_out: Vec<LeftOut>,
     skipped: usize,
 }
 
@@ -56,58 +69,80 @@ impl KeySet {
     /// Reads a JWK Set.
     ///
     /// # Errors
-    /// When it is not one, or is ambiguous as a whole. A set without one usable key is no error: see [`KeySet::is_empty`].
+    /// When it is not one, or mixes secrets and public keys. A set without one usable key is no error: see [`KeySet::is_empty`].
     pub fn parse(text: &[u8], secrets: Secrets) -> Result<Self, KeySetFault> {
         let members = parse_object(text).ok_or(KeySetFault::NotAKeySet)?;
         let Some(Value::Array(list)) = members.get("keys") else {
             return Err(KeySetFault::NotAKeySet);
         };
-        if list.len() > MAX_KEYS {
-            return Err(KeySetFault::TooManyKeys);
-        }
-        let mut usable = Vec::new();
+        let mut keys = Vec::new();
+        let mut left_out = Vec::new();
         let mut malformed = Vec::new();
-        for members in list.iter().filter_map(Value::as_object) {
-            match Key::from_members(members, secrets) {
-                Ok(key) => usable.push((kind_and_name(members), key)),
-                // For something else, or of a type that we do not know: no claim on the name.
-                Err(
-                    KeyFault::NotForSignatures | KeyFault::UnknownType | KeyFault::SecretRefused,
-                ) => {}
-                Err(_) => malformed.push(kind_and_name(members)),
+        let mut skipped = list.len().saturating_sub(MAX_KEYS);
+        for (at, written) in list.iter().enumerate().take(MAX_KEYS) {
+            let key = match written.as_object() {
+                None => Err(KeyFault::NotAnObject),
+                // Where everybody reads the set, everybody can sign with a private key in it.
+                Some(members) if secrets == Secrets::Refused && Key::is_private(members) => {
+                    Err(KeyFault::PrivatePublished)
+                }
+                Some(members) => Key::from_members(members, secrets),
+            };
+            match key {
+                Ok(key) => keys.push(key),
+                Err(fault) => {
+                    if let (KeyFault::BadMember, Some(Value::String(kid))) =
+                        (fault, written.get("kid"))
+                    {
+                        malformed.push(kid.as_str());
+                    }
+                    skipped = skipped.saturating_add(1);
+                    if left_out.len() < MAX_NAMED {
+                        let name = name_of(written, at);
+                        left_out.push(LeftOut { name, fault });
+                    }
+                }
             }
         }
-        usable.retain(|((kind, name), _)| name.is_none() || !malformed.contains(&(*kind, *name)));
-        let mut set = Self::from_keys(usable.into_iter().map(|(_, key)| key).collect())?;
-        set.skipped = list.len().saturating_sub(set.keys.len());
+        if list.len() > MAX_KEYS && left_out.len() < MAX_NAMED {
+            let name = format!("all after the first {MAX_KEYS}");
+            let fault = KeyFault::TooMany;
+            left_out.push(LeftOut { name, fault });
+        }
+        // A malformed secret may be the one that its name was meant for.
+        malformed.sort_unstable();
+        let is_meant = |key: &Key| {
+            let kid = key.kid().filter(|_| key.is_secret());
+            kid.is_none_or(|kid| malformed.binary_search(&kid).is_err())
+        };
+        let read = keys.len();
+        keys.retain(is_meant);
+        skipped = skipped.saturating_add(read.saturating_sub(keys.len()));
+        let mut set = Self::from_keys(keys)?;
+        set.left_out = left_out;
+        set.skipped = set.skipped.saturating_add(skipped);
         Ok(set)
     }
 
     /// Makes a set of keys that were read one by one.
     ///
     /// # Errors
-    /// When there are too many, or secrets and public keys.
+    /// When there are secrets and public keys among them.
     pub fn from_keys(keys: Vec<Key>) -> Result<Self, KeySetFault> {
-        if keys.len() > MAX_KEYS {
-            return Err(KeySetFault::TooManyKeys);
-        }
         let secrets = keys.iter().filter(|key| key.is_secret()).count();
         if secrets != 0 && secrets != keys.len() {
             return Err(KeySetFault::MixedSecrets);
         }
         let before = keys.len();
-        let clear: Vec<bool> = keys
-            .iter()
-            .map(|key| !keys.iter().any(|other| is_ambiguous(key, other)))
-            .collect();
-        let keys: Vec<Key> = keys
-            .into_iter()
-            .zip(clear)
-            .filter_map(|(key, clear)| clear.then_some(key))
-            .collect();
+        let keys = if secrets == 0 {
+            keys
+        } else {
+            unambiguous(keys)
+        };
         Ok(Self {
             skipped: before.saturating_sub(keys.len()),
             keys,
+            ..Self::default()
         })
     }
 
@@ -126,9 +161,27 @@ impl KeySet {
         self.skipped
     }
 
+    /// The keys that were left out, each with its reason, for operators; none if there are none.
+    pub fn describe_skipped(&self) -> Option<String> {
+        let first = self.left_out.first()?;
+        let mut text = format!("`{}` ({})", first.name, first.fault);
+        for other in self.left_out.iter().skip(1) {
+            text.push_str(&format!(", `{}` ({})", other.name, other.fault));
+        }
+        if self.skipped > self.left_out.len() {
+            text.push_str(&format!("; {} in all", self.skipped));
+        }
+        Some(text)
+    }
+
     /// The keys that can be used.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()
+    }
+
+    /// Whether one of the keys has this name.
+    pub fn has(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid() == Some(kid))
     }
 
     /// Finds the key whose signature this is.
@@ -147,7 +200,7 @@ impl KeySet {
             return Err(Refusal::AlgorithmRefused);
         }
         let named = header.kid.as_deref();
-        let has_name = named.is_some() && self.keys.iter().any(|key| key.kid() == named);
+        let has_name = named.is_some_and(|kid| self.has(kid));
         let is_candidate = |key: &&Key| match (named, has_name) {
             (None, _) => true,
             (Some(_), true) => key.kid() == named,
@@ -174,16 +227,40 @@ impl KeySet {
     }
 }
 
-fn kind_and_name(members: &Map<String, Value>) -> (Option<&Value>, Option<&Value>) {
-    (members.get("kty"), members.get("kid"))
+/// The secrets without those that have one name and are not the same.
+fn unambiguous(keys: Vec<Key>) -> Vec<Key> {
+    let mut by_name: BTreeMap<&str, (&Key, bool)> = BTreeMap::new();
+    for key in &keys {
+        let Some(kid) = key.kid() else { continue };
+        by_name
+            .entry(kid)
+            .and_modify(|(first, clear)| *clear &= first.same_secret(key))
+            .or_insert((key, true));
+    }
+    let clear: Vec<bool> = keys
+        .iter()
+        .map(|key| {
+            let named = key.kid().and_then(|kid| by_name.get(kid));
+            named.is_none_or(|(_, clear)| *clear)
+        })
+        .collect();
+    let kept = keys.into_iter().zip(clear);
+    kept.filter_map(|(key, clear)| clear.then_some(key))
+        .collect()
 }
 
-/// Whether one name stands for two different keys that one algorithm could use (RFC 7517 section 4.5 leaves the choice open).
-fn is_ambiguous(key: &Key, other: &Key) -> bool {
-    key.kid().is_some()
-        && key.kid() == other.kid()
-        && !key.same_material(other)
-        && Algorithm::ALL
-            .into_iter()
-            .any(|algorithm| key.fits(algorithm) && other.fits(algorithm))
+/// How a key is called in a log: its `kid`, or its place in the set. Only what cannot disturb a line is shown of it.
+fn name_of(written: &Value, at: usize) -> String {
+    let kid = written
+        .get("kid")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'`';
+    if kid.is_empty() || !kid.bytes().all(is_plain) {
+        return format!("keys[{at}]");
+    }
+    match kid.get(..MAX_SHOWN_BYTES) {
+        Some(beginning) if kid.len() > MAX_SHOWN_BYTES => format!("{beginning}…"),
+        _ => kid.to_owned(),
+    }
 }

@@ -10,6 +10,7 @@ use sha2::Sha256;
 use super::*;
 
 mod expectations;
+mod sets;
 
 const NOW_S: u64 = 1_800_000_000;
 const SECRET: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
@@ -229,92 +230,6 @@ fn only_so_many_keys_are_tried() {
     assert!(verify(&token(last_tried), &set(&keys), Algorithms::ASYMMETRIC).is_ok());
     let refusal = verify(&token(last_tried + 1), &set(&keys), Algorithms::ASYMMETRIC).err();
     assert_eq!(refusal, Some(Refusal::SignatureRefused));
-}
-
-#[test]
-fn a_bad_key_in_a_set_is_left_out_and_counted() {
-    let mut off_curve = es256_jwk(1, None);
-    off_curve["y"] = off_curve["x"].clone();
-    let mut short = es256_jwk(1, None);
-    short["x"] = json!(encode([1; 31]));
-    let with = |name: &str, value: Value| {
-        let mut jwk = es256_jwk(1, None);
-        jwk[name] = value;
-        jwk
-    };
-    let keys = [
-        es256_jwk(2, Some("good")),
-        off_curve,
-        short,
-        with("use", json!("enc")),
-        with("use", json!(1)),
-        with("key_ops", json!(["sign"])),
-        with("key_ops", json!("verify")),
-        with("alg", json!("ES384")),
-        with("alg", json!("ECDH-ES")),
-        with("kid", json!(7)),
-        with("crv", json!("secp256k1")),
-        with("kty", json!("RSA")),
-        oct_jwk(),
-        json!({"kty": "OKP", "crv": "Ed25519", "x": encode([0; 32])}),
-        json!({"kty": "OKP", "crv": "X25519", "x": encode([9; 32])}),
-        json!(7),
-        json!({}),
-    ];
-    let read = set(&keys);
-    assert_eq!((read.len(), read.skipped()), (1, keys.len() - 1));
-    assert_eq!(read.iter().next().unwrap().kid(), Some("good"));
-    let fine = [
-        with("use", json!("sig")),
-        with("key_ops", json!(["verify"])),
-        with("alg", json!("ES256")),
-        with("d", json!("x")),
-    ];
-    for jwk in fine {
-        assert_eq!(set(std::slice::from_ref(&jwk)).len(), 1, "{jwk}");
-    }
-}
-
-#[test]
-fn what_is_no_key_set_or_an_ambiguous_one_is_refused() {
-    for text in [
-        "",
-        "[]",
-        "{}",
-        r#"{"keys":{}}"#,
-        r#"{"keys":[],"keys":[]}"#,
-        r#"{"keys":[{"kty":"EC","kty":"RSA"}]}"#,
-    ] {
-        assert_eq!(
-            KeySet::parse(text.as_bytes(), Secrets::Refused).err(),
-            Some(KeySetFault::NotAKeySet),
-            "{text}"
-        );
-    }
-    let many = json!({"keys": vec![json!({}); MAX_KEYS + 1]}).to_string();
-    assert_eq!(
-        KeySet::parse(many.as_bytes(), Secrets::Refused).err(),
-        Some(KeySetFault::TooManyKeys)
-    );
-    let mixed = json!({"keys": [es256_jwk(1, None), oct_jwk()]}).to_string();
-    assert_eq!(
-        KeySet::parse(mixed.as_bytes(), Secrets::Allowed).err(),
-        Some(KeySetFault::MixedSecrets)
-    );
-    // Two different keys of one name: neither counts. The same key twice, or one name for two key types: fine.
-    let read = set(&[
-        es256_jwk(1, Some("a")),
-        es256_jwk(2, Some("a")),
-        es256_jwk(3, Some("b")),
-        es256_jwk(3, Some("b")),
-    ]);
-    assert_eq!((read.len(), read.skipped()), (2, 2));
-    let mut malformed = es256_jwk(2, Some("a"));
-    malformed["x"] = json!("?");
-    assert_eq!(set(&[es256_jwk(1, Some("a")), malformed]).len(), 0);
-    let mut ed = eddsa_jwk();
-    ed["kid"] = json!("a");
-    assert_eq!(set(&[es256_jwk(1, Some("a")), ed]).len(), 2);
 }
 
 #[test]

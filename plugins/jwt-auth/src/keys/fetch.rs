@@ -54,19 +54,25 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why a fetch failed; shown to operators, so nothing of what came is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a fetch failed; shown to operators. Of what came it says only what names a place, an issuer or a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchFault {
     /// No answer: cluster unknown, connection refused, or the answer too long.
     NoAnswer,
     /// An answer with this status.
     Status(u16),
-    /// Metadata that is no JSON object, names another issuer, or has no usable `jwks_uri`.
+    /// A redirect with this status, and where to: redirects are not followed, because the cluster decides whom we connect to.
+    Redirect(u16, String),
+    /// Metadata that is no JSON object with unique names.
     Metadata,
+    /// Metadata of this issuer, which is not the one that was asked for.
+    OtherIssuer(String),
+    /// Metadata without a `jwks_uri` that is an http or https URL.
+    NoKeysLocation,
     /// Not a JWK Set.
     KeySet(KeySetFault),
-    /// A JWK Set without a key that we can use.
-    NoKeys,
+    /// A JWK Set without a key that we can use; why.
+    NoKeys(String),
 }
 
 impl fmt::Display for FetchFault {
@@ -76,11 +82,21 @@ impl fmt::Display for FetchFault {
                 "no answer (cluster unknown or unreachable, or the document above max_bytes)",
             ),
             Self::Status(status) => write!(out, "status {status}"),
-            Self::Metadata => {
-                out.write_str("the metadata names another issuer, or no usable jwks_uri")
-            }
+            Self::Redirect(status, target) => write!(
+                out,
+                "status {status} to {target} (redirects are not followed: write that URL, and the cluster that leads there)"
+            ),
+            Self::Metadata => out.write_str("the metadata is no JSON object with unique names"),
+            Self::OtherIssuer(issuer) => write!(
+                out,
+                "the metadata names another issuer: {issuer} (OpenID Connect Discovery 1.0 section 4.3)"
+            ),
+            Self::NoKeysLocation => out.write_str("the metadata has no usable jwks_uri"),
             Self::KeySet(fault) => write!(out, "not a usable JWK Set: {fault}"),
-            Self::NoKeys => out.write_str("the JWK Set has no key that can be used"),
+            Self::NoKeys(keys) if keys.is_empty() => out.write_str("the JWK Set has no key"),
+            Self::NoKeys(keys) => {
+                write!(out, "the JWK Set has no key that can be used: {keys}")
+            }
         }
     }
 }
@@ -105,10 +121,7 @@ impl Origin {
                 keys_cluster,
             } => {
                 let metadata = ask(root, location, cluster, timeout_ms, max_bytes).await?;
-                (
-                    keys_location(&metadata, issuer).ok_or(FetchFault::Metadata)?,
-                    keys_cluster,
-                )
+                (keys_location(&metadata, issuer)?, keys_cluster)
             }
         };
         let text = ask(root, &location, cluster, timeout_ms, max_bytes).await?;
@@ -135,7 +148,9 @@ impl Origin {
 pub fn parse_keys(text: &[u8]) -> Result<KeySet, FetchFault> {
     let set = KeySet::parse(text, Secrets::Refused).map_err(FetchFault::KeySet)?;
     if set.is_empty() {
-        Err(FetchFault::NoKeys)
+        Err(FetchFault::NoKeys(
+            set.describe_skipped().unwrap_or_default(),
+        ))
     } else {
         Ok(set)
     }
@@ -162,16 +177,55 @@ async fn ask(
     let answer = root.call(&call).await.map_err(|_| FetchFault::NoAnswer)?;
     match answer.status {
         200 => Ok(answer.body),
-        status => Err(FetchFault::Status(status)),
+        status => match answer.headers.text("location") {
+            Some(target) if (300..400).contains(&status) => {
+                Err(FetchFault::Redirect(status, shown_target(target, location)))
+            }
+            _ => Err(FetchFault::Status(status)),
+        },
     }
 }
 
-fn keys_location(metadata: &[u8], issuer: &str) -> Option<Location> {
-    let metadata = parse_strict(metadata)?;
-    if metadata.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return None;
+/// Where a redirect leads: host and path. A query may carry a secret, and is left out.
+fn shown_target(target: &str, from: &Location) -> String {
+    let absolute = match target.strip_prefix('/') {
+        Some(_) if !target.starts_with("//") => {
+            format!("{}://{}{target}", from.scheme, from.authority)
+        }
+        _ => target.to_owned(),
+    };
+    let whole = absolute.split(['#', '?']).next().unwrap_or_default();
+    match Location::parse(whole) {
+        Some(location) => shown(&location.to_string()),
+        None => "a place that is no http or https URL".to_owned(),
     }
-    Location::parse(metadata.get("jwks_uri")?.as_str()?)
+}
+
+/// Text of another party in a log line: printable ASCII, and not much of it.
+fn shown(text: &str) -> String {
+    const MOST: usize = 200;
+    text.chars()
+        .map(|character| match character {
+            ' '..='~' => character,
+            _ => '?',
+        })
+        .take(MOST)
+        .collect()
+}
+
+fn keys_location(metadata: &[u8], issuer: &str) -> Result<Location, FetchFault> {
+    let metadata = parse_strict(metadata)
+        .filter(Value::is_object)
+        .ok_or(FetchFault::Metadata)?;
+    let text = |name: &str| metadata.get(name).and_then(Value::as_str);
+    match text("issuer") {
+        Some(named) if named == issuer => {}
+        Some(named) => return Err(FetchFault::OtherIssuer(shown(named))),
+        None => return Err(FetchFault::OtherIssuer("none".to_owned())),
+    }
+    text("jwks_uri")
+        .and_then(Location::parse)
+        .ok_or(FetchFault::NoKeysLocation)
 }
 
 #[cfg(test)]
@@ -180,38 +234,69 @@ mod tests {
 
     #[test]
     fn metadata_counts_only_for_the_issuer_it_names() {
-        let read = |text: &str| {
-            keys_location(text.as_bytes(), "https://idp.test").map(|location| location.to_string())
-        };
-        assert_eq!(
-            read(r#"{"issuer":"https://idp.test","jwks_uri":"https://keys.test/k"}"#).as_deref(),
-            Some("https://keys.test/k")
-        );
-        for text in [
-            r#"{"issuer":"https://idp.test/","jwks_uri":"https://keys.test/k"}"#,
-            r#"{"jwks_uri":"https://keys.test/k"}"#,
-            r#"{"issuer":"https://evil.test","issuer":"https://idp.test","jwks_uri":"https://keys.test/k"}"#,
-            r#"{"issuer":"https://idp.test"}"#,
-            r#"{"issuer":"https://idp.test","jwks_uri":"file:///etc/passwd"}"#,
-            "[]",
-            "",
+        let read = |text: &str| keys_location(text.as_bytes(), "https://idp.test");
+        let found = read(r#"{"issuer":"https://idp.test","jwks_uri":"https://keys.test/k"}"#);
+        assert_eq!(found.unwrap().to_string(), "https://keys.test/k");
+        let other = |issuer: &str| FetchFault::OtherIssuer(issuer.to_owned());
+        for (text, fault) in [
+            (
+                r#"{"issuer":"https://idp.test/","jwks_uri":"https://keys.test/k"}"#,
+                other("https://idp.test/"),
+            ),
+            (
+                r#"{"issuer":"https://idp\u000a.test","jwks_uri":"https://keys.test/k"}"#,
+                other("https://idp?.test"),
+            ),
+            (r#"{"jwks_uri":"https://keys.test/k"}"#, other("none")),
+            (
+                r#"{"issuer":"https://evil.test","issuer":"https://idp.test","jwks_uri":"https://keys.test/k"}"#,
+                FetchFault::Metadata,
+            ),
+            (
+                r#"{"issuer":"https://idp.test"}"#,
+                FetchFault::NoKeysLocation,
+            ),
+            (
+                r#"{"issuer":"https://idp.test","jwks_uri":"file:///etc/passwd"}"#,
+                FetchFault::NoKeysLocation,
+            ),
+            ("[]", FetchFault::Metadata),
+            ("", FetchFault::Metadata),
         ] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(read(text), Err(fault), "{text}");
         }
     }
 
     #[test]
     fn a_set_from_outside_needs_a_usable_public_key() {
-        assert_eq!(
-            parse_keys(br#"{"keys":[]}"#).err(),
-            Some(FetchFault::NoKeys)
-        );
-        let secret =
-            br#"{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
-        assert_eq!(parse_keys(secret).err(), Some(FetchFault::NoKeys));
+        let fault = parse_keys(br#"{"keys":[]}"#).err().unwrap();
+        assert_eq!(fault.to_string(), "the JWK Set has no key");
+        let secret = br#"{"keys":[{"kty":"oct","kid":"s","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+        let fault = parse_keys(secret).err().unwrap().to_string();
+        assert!(fault.contains("`s` (a shared secret"), "{fault}");
         assert_eq!(
             parse_keys(b"<html>").err(),
             Some(FetchFault::KeySet(KeySetFault::NotAKeySet))
         );
+    }
+
+    #[test]
+    fn of_a_redirect_host_and_path_are_shown() {
+        let from = Location::parse("https://idp.test/keys").unwrap();
+        for (target, shown) in [
+            (
+                "https://new.test/jwks?token=s3cret",
+                "https://new.test/jwks",
+            ),
+            ("/new?token=s3cret#x", "https://idp.test/new"),
+            (
+                "https://user:s3cret@new.test/",
+                "a place that is no http or https URL",
+            ),
+            ("//new.test/", "a place that is no http or https URL"),
+            ("new", "a place that is no http or https URL"),
+        ] {
+            assert_eq!(shown_target(target, &from), shown);
+        }
     }
 }

@@ -72,8 +72,8 @@ pub enum Attempt {
         /// Failures in a row.
         failures: u32,
     },
-    /// Not now.
-    Held(Hold),
+    /// Not before this time, in milliseconds since 1970.
+    Held(Hold, u64),
 }
 
 /// The lease of one source of keys.
@@ -114,7 +114,7 @@ impl Lease {
                 if let Some(record) = before
                     && now_ms < record.until_ms
                 {
-                    return Ok(Attempt::Held(record.hold));
+                    return Ok(Attempt::Held(record.hold, record.until_ms));
                 }
                 let failures = before.map_or(0, |record| record.failures);
                 (store.swap(&self.key, &taken(failures), cas)?, failures)
@@ -122,7 +122,7 @@ impl Lease {
         };
         Ok(match swap {
             Swap::Done => Attempt::Taken { failures },
-            Swap::Mismatch => Attempt::Held(Hold::Fetching),
+            Swap::Mismatch => Attempt::Held(Hold::Fetching, now_ms.saturating_add(hold_ms)),
         })
     }
 
@@ -146,7 +146,8 @@ impl Lease {
         )
     }
 
-    /// The leader has failed after `failures` others: nobody fetches again before the back-off is over. `random` spreads it.
+    /// The leader has failed after `failures` others: nobody fetches again before the back-off is over, at the time that is returned.
+    /// `random` spreads it.
     ///
     /// # Errors
     /// When the host has no shared data for us.
@@ -156,7 +157,7 @@ impl Lease {
         now_ms: u64,
         failures: u32,
         random: u64,
-    ) -> Result<(), StoreFailed> {
+    ) -> Result<u64, StoreFailed> {
         let until_ms = now_ms.saturating_add(back_off_ms(failures, random));
         self.write(
             store,
@@ -165,7 +166,8 @@ impl Lease {
                 until_ms,
                 failures: failures.saturating_add(1),
             },
-        )
+        )?;
+        Ok(until_ms)
     }
 
     fn write(&self, store: &dyn Store, record: Record) -> Result<(), StoreFailed> {

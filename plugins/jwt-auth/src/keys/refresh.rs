@@ -13,11 +13,14 @@ use modelgate_kit::host::{Host, Level};
 use modelgate_kit::root::Root;
 
 use super::Fetched;
-use super::fetch::parse_keys;
+use super::fetch::{FetchFault, parse_keys};
 use super::lease::{Attempt, Hold};
 
 /// How often shared data is looked at, in milliseconds; a tick is the finest there is.
 pub const LOOK_EVERY_MS: u64 = 400;
+
+/// How long a fault that goes on is not logged again, in milliseconds.
+const TELL_AGAIN_MS: u64 = 60_000;
 
 /// Keeps the keys of one source fresh for as long as the plan lives.
 pub async fn keep_fresh(fetched: Rc<Fetched>, root: Root) {
@@ -72,7 +75,7 @@ impl Fetched {
         }
         match parse_keys(entry.jwks.as_bytes()) {
             Ok(set) => {
-                self.adopt(&entry, set, host.random());
+                self.adopt(&entry, set, host.random(), host.now_ns() / 1_000_000);
                 true
             }
             Err(_) => false,
@@ -84,24 +87,29 @@ impl Fetched {
         let host = root.host();
         let timeout_ms = self.refresh.timeout_ms.short();
         let hold_ms = self.origin.longest_ms(timeout_ms);
-        let known = self.state.borrow().hold;
-        let hold = match self.lease.take(&SharedData(host), now_ms, hold_ms) {
+        let (hold, until_ms) = match self.lease.take(&SharedData(host), now_ms, hold_ms) {
             Ok(Attempt::Taken { failures }) => {
                 self.fetch_as_leader(root, timeout_ms, failures).await
             }
-            Ok(Attempt::Held(hold)) => hold,
+            Ok(Attempt::Held(hold, until_ms)) => {
+                // Whoever has fetched has shared the keys before he said so.
+                self.look(host);
+                (hold, until_ms)
+            }
             // Without shared data every worker is its own leader and remembers its own pauses.
-            Err(_) => match known {
-                Some((hold, until_ms)) if now_ms < until_ms => hold,
-                _ => self.fetch_as_leader(root, timeout_ms, 0).await,
+            Err(_) => match self.hold(now_ms) {
+                Some(held) => held,
+                None => self.fetch_as_leader(root, timeout_ms, 0).await,
             },
         };
-        let pause_ms = self.refresh.min_interval_s.value().saturating_mul(1000);
-        self.state.borrow_mut().hold = Some((hold, now_ms.saturating_add(pause_ms)));
+        // Who fetches at this moment may be done the next.
+        let known = (hold != Hold::Fetching).then_some((hold, until_ms));
+        self.state.borrow_mut().hold = known;
         hold
     }
 
-    async fn fetch_as_leader(&self, root: &Root, timeout_ms: u32, failures: u32) -> Hold {
+    async fn fetch_as_leader(&self, root: &Root, timeout_ms: u32, failures: u32) -> (Hold, u64) {
+        let begun_ms = root.now_ns() / 1_000_000;
         let outcome = self
             .origin
             .fetch(root, timeout_ms, self.refresh.max_bytes.size())
@@ -109,34 +117,48 @@ impl Fetched {
         let host = root.host();
         let now_ms = root.now_ns() / 1_000_000;
         let store = SharedData(host);
+        let interval_ms = self.refresh.min_interval_s.value().saturating_mul(1000);
         self.fetches.add(host, 1);
         match outcome {
             Ok((jwks, set)) => {
-                if set.skipped() > 0 {
+                let left_out = set.describe_skipped();
+                let entry = self.shelf.put(host, &jwks, begun_ms);
+                let is_new = self.adopt(&entry, set, host.random(), now_ms);
+                self.state.borrow_mut().told = None;
+                if let Some(keys) = left_out.filter(|_| is_new) {
                     host.log(
                         Level::Info,
                         &format!(
-                            "{}: {} keys of the fetched set cannot be used",
-                            self.name,
-                            set.skipped()
+                            "{}: keys that cannot be used are left out: {keys}",
+                            self.name
                         ),
                     );
                 }
-                let entry = self.shelf.put(host, &jwks, now_ms);
-                self.adopt(&entry, set, host.random());
-                let interval_ms = self.refresh.min_interval_s.value().saturating_mul(1000);
                 let _ = self.lease.succeed(&store, now_ms, interval_ms);
-                Hold::Fresh
+                (Hold::Fresh, now_ms.saturating_add(interval_ms))
             }
             Err(fault) => {
                 self.failures.add(host, 1);
-                host.log(
-                    Level::Warn,
-                    &format!("{}: keys could not be fetched: {fault}", self.name),
-                );
-                let _ = self.lease.fail(&store, now_ms, failures, host.random());
-                Hold::Failed
+                self.tell(host, fault, now_ms);
+                let until_ms = self.lease.fail(&store, now_ms, failures, host.random());
+                let pause_ms = now_ms.saturating_add(interval_ms);
+                (Hold::Failed, until_ms.unwrap_or(pause_ms))
             }
+        }
+    }
+
+    /// Logs a fault; the same one again only once a minute.
+    fn tell(&self, host: &dyn Host, fault: FetchFault, now_ms: u64) {
+        let mut state = self.state.borrow_mut();
+        let is_known = state.told.as_ref().is_some_and(|(told, at_ms)| {
+            *told == fault && now_ms < at_ms.saturating_add(TELL_AGAIN_MS)
+        });
+        if !is_known {
+            host.log(
+                Level::Warn,
+                &format!("{}: keys could not be fetched: {fault}", self.name),
+            );
+            state.told = Some((fault, now_ms));
         }
     }
 }

@@ -40,7 +40,7 @@ fn only_one_takes_a_lease_until_its_time_is_over() {
     assert_eq!(lease().take(&store, NOW_MS, 5000), Ok(TAKEN));
     assert_eq!(
         lease().take(&store, NOW_MS + 4999, 5000),
-        Ok(Attempt::Held(Hold::Fetching))
+        Ok(Attempt::Held(Hold::Fetching, NOW_MS + 5000))
     );
     assert_eq!(lease().take(&store, NOW_MS + 5000, 5000), Ok(TAKEN));
 }
@@ -52,7 +52,7 @@ fn after_a_success_nobody_fetches_for_the_interval() {
     lease().succeed(&store, NOW_MS + 100, 30_000).unwrap();
     assert_eq!(
         lease().take(&store, NOW_MS + 30_099, 5000),
-        Ok(Attempt::Held(Hold::Fresh))
+        Ok(Attempt::Held(Hold::Fresh, NOW_MS + 30_100))
     );
     assert_eq!(lease().take(&store, NOW_MS + 30_100, 5000), Ok(TAKEN));
 }
@@ -66,10 +66,10 @@ fn failures_are_counted_and_a_success_ends_the_count() {
             lease().take(&store, now_ms, 5000),
             Ok(Attempt::Taken { failures })
         );
-        lease().fail(&store, now_ms, failures, 0).unwrap();
+        let until_ms = lease().fail(&store, now_ms, failures, 0).unwrap();
         assert_eq!(
             lease().take(&store, now_ms + 999, 5000),
-            Ok(Attempt::Held(Hold::Failed))
+            Ok(Attempt::Held(Hold::Failed, until_ms))
         );
         now_ms += 60_000;
     }
@@ -99,8 +99,8 @@ proptest! {
     fn a_back_off_is_never_longer_than_a_minute(failures in any::<u32>(), random in any::<u64>()) {
         let store = Cell::default();
         lease().take(&store, NOW_MS, 5000).unwrap();
-        lease().fail(&store, NOW_MS, failures, random).unwrap();
-        prop_assert_eq!(lease().take(&store, NOW_MS + 749, 5000), Ok(Attempt::Held(Hold::Failed)));
+        let until_ms = lease().fail(&store, NOW_MS, failures, random).unwrap();
+        prop_assert_eq!(lease().take(&store, NOW_MS + 749, 5000), Ok(Attempt::Held(Hold::Failed, until_ms)));
         let taken = matches!(lease().take(&store, NOW_MS + 60_000, 5000), Ok(Attempt::Taken { .. }));
         prop_assert!(taken);
     }

@@ -1,10 +1,12 @@
 //! Where an issuer's keys come from: checked, and read where they are given.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::host::Level;
 use modelgate_kit::jose::{Key, KeySet, Secrets};
-use std::rc::Rc;
 
 use super::parse_algorithm;
 use crate::config::{Discovery, Fetch, KeysConfig, PemKey, SecretEncoding, SharedSecret};
@@ -25,7 +27,7 @@ pub fn compile_keys(
             secret: None,
             fetch: None,
             discovery: None,
-        } => given_set(&set, problems).map(Source::given),
+        } => given_set(&set, &name("jwks"), setup, problems).map(Source::given),
         KeysConfig {
             jwks: None,
             pem: Some(pem),
@@ -71,33 +73,35 @@ pub fn compile_keys(
     }
 }
 
-fn given_set(written: &serde_json::Value, problems: &mut Problems) -> Option<KeySet> {
+fn given_set(
+    written: &serde_json::Value,
+    name: &str,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<KeySet> {
     match KeySet::parse(written.to_string().as_bytes(), Secrets::Refused) {
-        Ok(set) if set.is_empty() || set.skipped() > 0 => {
-            // What is given by hand is expected to be right, key by key.
-            for (at, key) in written
-                .get("keys")
-                .and_then(|keys| keys.as_array())
-                .into_iter()
-                .flatten()
-                .enumerate()
-            {
-                if let Err(fault) = Key::parse_jwk(key.to_string().as_bytes(), Secrets::Refused) {
-                    problems.add(
-                        format!("jwks.keys[{at}]"),
-                        format!("cannot be used: {fault}"),
-                        "",
-                    );
-                }
-            }
+        Ok(set) if set.is_empty() => {
+            let reason = set.describe_skipped();
             problems.add(
                 "jwks",
-                "has keys that cannot be used, or none at all",
-                "give each key its own kid, and leave out what is not for signatures",
+                reason.map_or_else(
+                    || "has no keys".to_owned(),
+                    |keys| format!("has no key that can be used: {keys}"),
+                ),
+                "write at least one public key for signatures",
             );
             None
         }
-        Ok(set) => Some(set),
+        Ok(set) => {
+            // RFC 7517 section 5: what cannot be used is ignored. Sets are pasted as issuers publish them.
+            if let Some(keys) = set.describe_skipped() {
+                setup.host.log(
+                    Level::Warn,
+                    &format!("{name}: keys that cannot be used are left out: {keys}"),
+                );
+            }
+            Some(set)
+        }
         Err(fault) => {
             problems.add(
                 "jwks",
@@ -165,10 +169,6 @@ fn given_secret(
 fn key_set(member: &str, keys: Vec<Key>, count: usize, problems: &mut Problems) -> Option<KeySet> {
     let is_whole = keys.len() == count;
     match KeySet::from_keys(keys) {
-        Ok(set) if set.skipped() > 0 => {
-            problems.add(member, "has several keys of one kid", "give each its own");
-            None
-        }
         Ok(set) => (is_whole && count > 0).then_some(set),
         Err(fault) => {
             problems.add(member, fault.to_string(), "");

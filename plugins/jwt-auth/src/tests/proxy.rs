@@ -176,6 +176,14 @@ impl Proxy {
         serde_json::from_slice(properties.get("modelgate.identity")?).ok()
     }
 
+    /// `retry-after` of the last request's reply.
+    pub fn retry_after(&self) -> Option<String> {
+        let last = self.first + u32::try_from(self.sent.len()).unwrap() - 1;
+        let reply = self.gate.record(last).reply.clone()?;
+        let found = reply.headers.iter().find(|(name, _)| name == "retry-after");
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+
     /// How many signatures were looked at.
     pub fn verifications(&self) -> usize {
         self.gate.proxy().foreign_calls()
