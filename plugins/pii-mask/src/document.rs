@@ -2,13 +2,15 @@
 //!
 //! In JSON every string value is scanned decoded, with the name of its member as context; so are member names, and numbers
 //! long enough to be a card, an account or a telephone (a number in which something is found becomes a string). In answers
-//! a value of a member `logprobs`, which repeats the text token by token, becomes `null`.
+//! a value of a member `logprobs`, which repeats the text token by token, becomes `null`, and a text that runs on over the elements
+//! of an array is read as one.
 
 mod form;
 
 pub use form::{MalformedForm, form};
 
 use crate::detect::{Finding, LABEL};
+use crate::events;
 use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::json::{
@@ -68,6 +70,8 @@ pub fn json(
     let mut walker = Walker::new(body, LIMITS)?;
     let mut edits = Edits::new();
     let mut logprobs = Logprobs::default();
+    let before = tally.clone();
+    let mut runs_on = false;
     while let Some(token) = walker.next_token()? {
         if scope.drop_logprobs && logprobs.hold(&walker, &token) {
             if let Some(span) = logprobs.take() {
@@ -78,6 +82,7 @@ pub fn json(
         let path = walker.path();
         match token {
             Token::String(text) if !scope.skips(&path) => {
+                runs_on |= scope.drop_logprobs && !runs_on && events::runs_on(&path);
                 let label = label(&path);
                 string(&text, &label, masker, tally, |span, raw| {
                     edits.replace_raw(span, raw)
@@ -95,6 +100,13 @@ pub fn json(
                 }
             }
             _ => {}
+        }
+    }
+    if runs_on && let Ok(data) = core::str::from_utf8(body) {
+        let mut together = before;
+        if let Ok(masked) = events::document(data, scope, masker, &mut together) {
+            *tally = together;
+            return Ok(masked.map(String::into_bytes));
         }
     }
     Ok((!edits.is_empty()).then(|| edits.apply(body)))

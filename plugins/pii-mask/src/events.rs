@@ -15,15 +15,20 @@
 mod place;
 mod role;
 mod track;
+mod waiting;
 
-use crate::document::{LIMITS, Scope, number, string};
+pub use waiting::Ready;
+
+use crate::detect::LABEL;
+use crate::document::{Scope, number, string};
 use crate::mask::{Masker, Tally};
 use core::ops::Range;
-use modelgate_kit::json::{Edits, Token, Walker, escape_into};
+use modelgate_kit::json::{Path, Segment, Text};
 use place::{Place, TextId, read};
 use role::Role;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use track::{Piece, Track, Verdict};
+use waiting::Waiting;
 
 /// Most running texts at a time.
 const MAX_TEXTS: usize = 256;
@@ -43,6 +48,8 @@ pub enum Form {
     Line,
     /// Lines of JSON behind a code.
     Coded,
+    /// A whole document, in whose arrays a text may run on.
+    Document,
 }
 
 /// Whether a string is a piece of a text.
@@ -57,7 +64,7 @@ enum Doubt {
 }
 
 /// The running texts of one stream of events, and the events that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct EventMasker {
     tracks: BTreeMap<TextId, Track>,
     queue: VecDeque<Waiting>,
@@ -66,6 +73,7 @@ pub struct EventMasker {
     waiting_bytes: usize,
     /// A text is known in this stream.
     known: bool,
+    most_texts: usize,
     counter: Counter,
 }
 
@@ -81,28 +89,60 @@ enum Counter {
     Names,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    raw: Vec<u8>,
-    data: String,
-    edits: Vec<(Range<usize>, String)>,
-    /// Pieces that have not been decided on.
-    open: usize,
-    is_json: bool,
-}
-
-/// An event that goes.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ready {
-    /// It as it came.
-    pub raw: Vec<u8>,
-    /// Its new data, if they change.
-    pub data: Option<String>,
-}
-
 /// The event cannot be read: its data begin as JSON and are none, or there are too many texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
+
+/// Whether a string of a document may be a piece of a text that runs on in an array: Gemini's stream without `alt=sse` is an array
+/// of answers, TGI lists its tokens.
+pub fn runs_on(path: &Path<'_, '_>) -> bool {
+    let mut container: Option<Text<'_>> = None;
+    let mut in_sequence = false;
+    for (at, step) in path.segments().enumerate() {
+        match step {
+            Segment::Member(name) => container = Some(name),
+            Segment::Index(index) => {
+                let sequence = match &container {
+                    None => at == 0 && path.depth() > 1,
+                    Some(name) => role::is_sequence(&name.decode_end(LABEL)),
+                };
+                in_sequence |= sequence && index > 0;
+            }
+        }
+    }
+    in_sequence && role::role(path) == Role::Text
+}
+
+/// Masks a JSON document in whose arrays texts run on (see [`runs_on`]); none if nothing changes.
+pub fn document(
+    data: &str,
+    scope: &Scope,
+    masker: &Masker,
+    tally: &mut Tally,
+) -> Result<Option<String>, Unreadable> {
+    let mut events = EventMasker {
+        known: true,
+        most_texts: usize::MAX,
+        ..EventMasker::default()
+    };
+    events.event(b"", data, "", Form::Document, scope, masker, tally)?;
+    events.end(masker, tally);
+    Ok(events.next_ready().and_then(|ready| ready.data))
+}
+
+impl Default for EventMasker {
+    fn default() -> Self {
+        Self {
+            tracks: BTreeMap::new(),
+            queue: VecDeque::new(),
+            first: 0,
+            waiting_bytes: 0,
+            known: false,
+            most_texts: MAX_TEXTS,
+            counter: Counter::default(),
+        }
+    }
+}
 
 impl EventMasker {
     /// Takes an event: its bytes, its data, and its name.
@@ -155,26 +195,7 @@ impl EventMasker {
         let waiting = self.queue.pop_front_if(|waiting| waiting.open == 0)?;
         self.first = self.first.saturating_add(1);
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.raw.len());
-        let Waiting {
-            raw,
-            data,
-            mut edits,
-            ..
-        } = waiting;
-        if edits.is_empty() {
-            return Some(Ready { raw, data: None });
-        }
-        edits.sort_by_key(|(span, _)| span.start);
-        let mut applied = Edits::new();
-        for (span, text) in edits {
-            applied.replace_raw(span, text);
-        }
-        // Edits go from character to character: text stays text.
-        let data = String::from_utf8(applied.apply(data.as_bytes())).unwrap_or_default();
-        Some(Ready {
-            raw,
-            data: Some(data),
-        })
+        Some(waiting.ready())
     }
 
     /// Puts an event at the end of the queue; its number.
@@ -205,7 +226,11 @@ impl EventMasker {
         if event.error {
             self.end(masker, tally);
         }
-        let certain = form != Form::Line || event.of_stream;
+        let certain = match form {
+            Form::Event | Form::Coded => true,
+            Form::Line => event.of_stream,
+            Form::Document => false,
+        };
         let open = event
             .places
             .iter()
@@ -237,7 +262,7 @@ impl EventMasker {
                 new.insert(&*id);
             }
         }
-        if !new.is_empty() && new.len().saturating_add(self.tracks.len()) > MAX_TEXTS {
+        if !new.is_empty() && new.len().saturating_add(self.tracks.len()) > self.most_texts {
             return Err(Unreadable);
         }
         let number_of = self.enqueue(raw, data, true);
@@ -255,7 +280,7 @@ impl EventMasker {
                 Place::Piece(text, id, role) => {
                     let doubt = match role {
                         Role::Text if certain => Doubt::None,
-                        Role::Text if !id.names.is_empty() => Doubt::Text,
+                        Role::Text if form == Form::Line && !id.names.is_empty() => Doubt::Text,
                         _ if certain => Doubt::Text,
                         _ => Doubt::Record,
                     };
@@ -333,7 +358,7 @@ impl EventMasker {
         if text.is_empty() {
             return true;
         }
-        if !self.tracks.contains_key(id) && self.tracks.len() >= MAX_TEXTS {
+        if !self.tracks.contains_key(id) && self.tracks.len() >= self.most_texts {
             return false;
         }
         let track = self.tracks.entry(id.clone()).or_default();
@@ -440,69 +465,6 @@ impl EventMasker {
             return;
         }
         waiting.change(piece, masker, tally);
-    }
-}
-
-impl Waiting {
-    /// Makes changes of a piece edits of the data.
-    fn change(&mut self, piece: Piece, masker: &Masker, tally: &mut Tally) {
-        let Piece {
-            span,
-            mut changes,
-            alone,
-            ..
-        } = piece;
-        let quoted = if self.is_json {
-            span.start.saturating_sub(1)..span.end.saturating_add(1)
-        } else {
-            span.clone()
-        };
-        let source = self.data.get(quoted).unwrap_or_default();
-        let token = self.is_json.then(|| {
-            // These data have been read before: no error is to come.
-            Walker::new(source.as_bytes(), LIMITS).and_then(|mut walker| walker.next_token())
-        });
-        let string = match token {
-            Some(Ok(Some(Token::String(string)))) => Some(string),
-            _ => None,
-        };
-        let decoded = string.map_or(source.into(), |string| string.decode());
-        // Both lists ascend, and no two of one list overlap.
-        let together: Vec<Range<usize>> = changes.iter().map(|(span, _)| span.clone()).collect();
-        let mut together = together.into_iter().peekable();
-        for (finding, action) in alone {
-            while together
-                .next_if(|span| span.end <= finding.span.start)
-                .is_some()
-            {}
-            if together
-                .peek()
-                .is_none_or(|span| finding.span.end <= span.start)
-            {
-                let value = decoded.get(finding.span.clone()).unwrap_or_default();
-                let mut with = String::new();
-                masker.replace(finding.entity, action, value, tally, &mut with);
-                changes.push((finding.span, with));
-            }
-        }
-        changes.sort_by_key(|(span, _)| span.start);
-        let mut offsets = string.map(|string| string.offsets());
-        // Offsets of the token are those behind its quote.
-        let base = span.start.saturating_sub(usize::from(self.is_json));
-        for (change, with) in changes {
-            let mut locate = |at: usize| match &mut offsets {
-                Some(offsets) => base.saturating_add(offsets.locate(at)),
-                None => base.saturating_add(at),
-            };
-            let (from, to) = (locate(change.start), locate(change.end));
-            let mut raw = String::with_capacity(with.len());
-            if self.is_json {
-                escape_into(&with, &mut raw);
-            } else {
-                raw.push_str(&with);
-            }
-            self.edits.push((from..to, raw));
-        }
     }
 }
 

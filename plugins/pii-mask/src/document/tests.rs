@@ -100,6 +100,53 @@ fn log_probabilities_go_because_they_repeat_the_text() {
 }
 
 #[test]
+fn a_text_that_runs_on_in_an_array_of_an_answer_is_read_as_one() {
+    let answer = Scope {
+        drop_logprobs: true,
+        ..scope()
+    };
+    let masked = |document: &str| {
+        let masked = json(
+            document.as_bytes(),
+            &answer,
+            &masker(),
+            &mut Tally::default(),
+        )
+        .unwrap();
+        masked.map(|document| String::from_utf8(document).unwrap())
+    };
+    for (document, expected) in [
+        // Gemini without `alt=sse`.
+        (
+            r#"[{"candidates":[{"content":{"parts":[{"text":"mail ann.lee@exam"}]}}]},{"candidates":[{"content":{"parts":[{"text":"ple.org now"}]}}]}]"#,
+            r#"[{"candidates":[{"content":{"parts":[{"text":"mail [EMAIL]"}]}}]},{"candidates":[{"content":{"parts":[{"text":" now"}]}}]}]"#,
+        ),
+        (
+            r#"{"generated_text":"4111 1111 1111 1111","details":{"tokens":[{"id":1,"text":"4111 1111"},{"id":2,"text":" 1111 1111"}]}}"#,
+            r#"{"generated_text":"[CARD]","details":{"tokens":[{"id":1,"text":"[CARD]"},{"id":2,"text":""}]}}"#,
+        ),
+        (
+            r#"{"output":[{"content":[{"text":"ann@exam"},{"text":"ple.org"}]}]}"#,
+            r#"{"output":[{"content":[{"text":"[EMAIL]"},{"text":""}]}]}"#,
+        ),
+        // Answers beside each other are no text.
+        (
+            r#"[{"generated_text":"ann@example.com"},{"generated_text":"Hello"},{"generated_text":"bob@example.com"}]"#,
+            r#"[{"generated_text":"[EMAIL]"},{"generated_text":"Hello"},{"generated_text":"[EMAIL]"}]"#,
+        ),
+    ] {
+        assert_eq!(masked(document).as_deref(), Some(expected));
+    }
+    for document in [
+        r#"[{"text":"12345678"},{"text":"87654321"}]"#,
+        r#"{"choices":[{"text":"ann@exam"},{"text":"ple.org"}]}"#,
+        r#"["ann@exam","ple.org"]"#,
+    ] {
+        assert_eq!(masked(document), None);
+    }
+}
+
+#[test]
 fn forms_are_masked_decoded_and_written_encoded() {
     let masked = |body: &str| {
         let masked = form(body.as_bytes(), &scope(), &masker(), &mut Tally::default())?;

@@ -370,7 +370,9 @@ impl Elements {
         let mut at = innermost;
         while let Some(element) = at.and_then(|number| self.all.get(number)) {
             at = element.parent;
-            let sequence = role::is_sequence(&last_name(&element.container));
+            // An array of answers is a stream by another name.
+            let sequence =
+                element.container.is_empty() || role::is_sequence(&last_name(&element.container));
             match &element.index {
                 Some(index) => chain.push((element.container.clone(), index.clone())),
                 None if sequence => {}
