@@ -1,5 +1,5 @@
-//! Files that are made from the code: schemas, option tables, the page of reason codes, the tags of metrics, and the filters' entries in
-//! the Envoy configurations.
+//! Files that are made from the code: schemas, option tables, the pages of reason codes and of findings, the tags of metrics, and the filters'
+//! entries in the Envoy configurations.
 //!
 //! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A table inside a written page stands
 //! between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what is outside is never touched.
@@ -64,10 +64,15 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         path: "docs/reasons.md".into(),
         content: reasons_page(),
     });
+    files.push(Generated {
+        path: "docs/findings.md".into(),
+        content: crate::check::findings_page(),
+    });
     for path in bootstraps(root)? {
         let text = std::fs::read_to_string(root.join(&path))
             .with_context(|| format!("reading {}", path.display()))?;
         let content = examples::entries(&text).with_context(|| path.display().to_string())?;
+        let content = examples::top_level(&content, "stats_config", &stats_config());
         files.push(Generated { path, content });
     }
     files.push(Generated {
@@ -190,16 +195,24 @@ fn reasons_page() -> String {
     page
 }
 
-/// Envoy's `stats_config` that turns the parts of our metric names into labels.
+/// The parts of metric names that are labels.
+const TAGS: [&str; 7] = [
+    "reason", "entity", "cause", "policy", "rule", "side", "outcome",
+];
+
+/// The file to paste into other bootstraps.
 fn stats_tags() -> String {
-    let mut text = String::from(
+    format!(
         "# Made by `cargo modelgate generate`. Paste under the top level of a bootstrap: proxy-wasm metrics have no labels, so their names\n\
-         # carry them (`modelgate.FILTER.TAG_VALUE.METRIC`), and these rules turn them back.\n\
-         stats_config:\n  stats_tags:\n",
-    );
-    for tag in [
-        "reason", "entity", "cause", "policy", "rule", "side", "issuer", "sink",
-    ] {
+         # carry them (`modelgate.FILTER.TAG_VALUE.METRIC`), and these rules turn them back.\n{}",
+        stats_config()
+    )
+}
+
+/// Envoy's `stats_config` that turns the parts of our metric names into labels.
+fn stats_config() -> String {
+    let mut text = String::from("stats_config:\n  stats_tags:\n");
+    for tag in TAGS {
         text.push_str(&format!("  - {{ tag_name: modelgate.{tag}, regex: '^wasmcustom\\.modelgate\\.[a-z0-9_]+(?:\\.[a-z0-9_]+)*?(\\.{tag}_([a-z0-9_]+))\\.' }}\n"));
     }
     text

@@ -2,7 +2,8 @@
 //!
 //! Scenario files and Envoy configurations are read into [`Node`]s, so that every complaint names a line and a column. Scalars keep
 //! their text and are typed (YAML 1.2 core schema) only when somebody asks. Duplicate keys are refused; anchors and aliases work;
-//! tags other than the core ones and several documents in one file are refused. Depth and size are bounded.
+//! a key tagged `!ignore` is left out, as Envoy does; tags other than that and the core ones are refused, and several documents
+//! where one is expected. Depth and size are bounded.
 
 pub mod read;
 
@@ -97,12 +98,12 @@ pub struct Key {
 impl Node {
     /// Reads one document; an empty text is null.
     pub fn parse(text: &str) -> Result<Self, YamlError> {
-        Loader {
-            parser: Parser::new_from_str(text),
-            anchors: HashMap::new(),
-            nodes: 0,
-        }
-        .document()
+        Loader::new(text).document()
+    }
+
+    /// Reads every document of a text; an empty one is null.
+    pub fn documents(text: &str) -> Result<Vec<Self>, YamlError> {
+        Loader::new(text).documents()
     }
 
     /// The text of a quoted scalar or of a plain one.
@@ -255,6 +256,14 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            parser: Parser::new_from_str(text),
+            anchors: HashMap::new(),
+            nodes: 0,
+        }
+    }
+
     fn event(&mut self) -> Result<(Event<'a>, Place), YamlError> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, place(span))),
@@ -269,30 +278,39 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn document(mut self) -> Result<Node, YamlError> {
-        let mut root = None;
+    fn document(self) -> Result<Node, YamlError> {
+        let mut documents = self.documents()?;
+        match documents.get(1) {
+            Some(second) => Err(refuse(
+                second.place,
+                "a second document: one file holds one document",
+            )),
+            None => Ok(documents.swap_remove(0)),
+        }
+    }
+
+    /// All documents, at least one.
+    fn documents(mut self) -> Result<Vec<Node>, YamlError> {
+        let mut roots = Vec::new();
         loop {
             let (event, at) = self.event()?;
             match event {
                 Event::StreamEnd => break,
-                Event::DocumentStart(_) if root.is_some() => {
-                    return Err(refuse(at, "a second document: one file holds one document"));
-                }
-                Event::StreamStart
-                | Event::DocumentStart(_)
-                | Event::DocumentEnd
-                | Event::Nothing => {}
-                event => root = Some(self.node(event, at, 0)?),
+                // An anchor is known in its own document only.
+                Event::DocumentStart(_) => self.anchors.clear(),
+                Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+                event => roots.push(self.node(event, at, 0)?),
             }
         }
-        let nothing = Value::Scalar {
-            text: String::new(),
-            style: Style::Plain,
-        };
-        Ok(root.unwrap_or(Node {
-            place: Place { line: 1, column: 1 },
-            value: nothing,
-        }))
+        if roots.is_empty() {
+            let value = Value::Scalar {
+                text: String::new(),
+                style: Style::Plain,
+            };
+            let place = Place { line: 1, column: 1 };
+            roots.push(Node { place, value });
+        }
+        Ok(roots)
     }
 
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Node, YamlError> {
@@ -358,9 +376,11 @@ impl<'a> Loader<'a> {
         let mut seen = HashMap::new();
         loop {
             let (event, at) = self.event()?;
-            let text = match event {
+            let (text, ignored) = match event {
                 Event::MappingEnd => return Ok(members),
-                Event::Scalar(text, ..) => text.into_owned(),
+                Event::Scalar(text, _, _, tag) => {
+                    (text.into_owned(), tag.is_some_and(|tag| is_ignored(&tag)))
+                }
                 _ => return Err(refuse(at, "a key must be a plain or quoted text")),
             };
             if let Some(before) = seen.insert(text.clone(), at) {
@@ -371,7 +391,9 @@ impl<'a> Loader<'a> {
             }
             let (event, value_at) = self.event()?;
             let value = self.node(event, value_at, depth.saturating_add(1))?;
-            members.push((Key { place: at, text }, value));
+            if !ignored {
+                members.push((Key { place: at, text }, value));
+            }
         }
     }
 
@@ -383,6 +405,11 @@ impl<'a> Loader<'a> {
             Ok(())
         }
     }
+}
+
+/// Whether a key is there for its anchors only, as in Envoy (`!ignore templates: { a: &a … }`).
+fn is_ignored(tag: &saphyr_parser::Tag) -> bool {
+    tag.handle == "!" && tag.suffix == "ignore"
 }
 
 fn size(node: &Node) -> usize {
@@ -472,6 +499,24 @@ mod tests {
                 .contains("second document")
         );
         assert!(Node::parse("").unwrap().is_null());
+    }
+
+    #[test]
+    fn documents_are_read_one_by_one_and_share_no_anchors() {
+        let documents = Node::documents("---\na: &x 1\n---\nb: 2\n...\n").unwrap();
+        assert_eq!(
+            documents.iter().map(Node::to_json).collect::<Vec<_>>(),
+            [json!({"a": 1}), json!({"b": 2})]
+        );
+        assert_eq!(documents[1].place.line, 4);
+        assert!(Node::documents("a: &x 1\n---\nb: *x\n").is_err());
+        assert_eq!(Node::documents("").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_ignored_key_is_there_for_its_anchors() {
+        let node = Node::parse("!ignore t: { a: &a [1] }\nb: *a\n").unwrap();
+        assert_eq!(node.to_json(), json!({"b": [1]}));
     }
 
     #[test]

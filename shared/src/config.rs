@@ -175,6 +175,14 @@ pub fn read(bytes: &[u8], problems: &mut Problems) -> Option<serde_json::Value> 
             );
             None
         }
+        Err(_) if looks_like_yaml(bytes) => {
+            problems.add(
+                "",
+                "the configuration is YAML; the filter takes JSON",
+                "write it as a JSON object, {…}, with names and texts in double quotes: in Envoy below `value: |` of a google.protobuf.StringValue",
+            );
+            None
+        }
         Err(error) => {
             // serde_json's message names line and column, and at most a member's name.
             problems.add(
@@ -192,6 +200,23 @@ fn looks_like_protobuf(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0x0a) && bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{')
 }
 
+/// A first line that begins with `name:` or `- `, as a mapping or a list of YAML does and no JSON.
+fn looks_like_yaml(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let is_text = |line: &&[u8]| !line.is_empty() && !line.starts_with(b"#");
+    let Some(line) = lines.find(is_text) else {
+        return false;
+    };
+    let name = line
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
+        .count();
+    let rest = line.get(name..).unwrap_or_default();
+    line.starts_with(b"- ")
+        || line.starts_with(b"---")
+        || (name > 0 && (rest == b":" || rest.starts_with(b": ")))
+}
+
 /// 64-bit FNV-1a: names what was written in shared keys. Not for secrets.
 pub fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -202,6 +227,31 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn yaml_is_told_from_broken_json() {
+        let said = |text: &str| {
+            let mut problems = Problems::default();
+            assert!(read(text.as_bytes(), &mut problems).is_none(), "{text}");
+            problems.found()[0].problem.clone()
+        };
+        for yaml in [
+            "issuers:\n- issuer: x\n",
+            "# Comment.\n\nmode: shadow\n",
+            "- a\n",
+            "---\na: 1\n",
+        ] {
+            assert!(said(yaml).contains("is YAML"), "{yaml}");
+        }
+        for json in ["{ \"a\": 1, }", "{ a: 1 }", "\"a: b", "true:"] {
+            let problem = said(json);
+            assert_eq!(
+                problem.contains("is YAML"),
+                json == "true:",
+                "{json}: {problem}"
+            );
+        }
+    }
 
     #[test]
     fn indices_count_the_elements_that_were_taken_out() {

@@ -3,28 +3,34 @@
 //! Without `use_remote_address`, Envoy takes the last entry of `x-forwarded-for` for the client's address and shows it to filters as
 //! `source.address` (tried on 1.40): whoever sends the header has a bucket of his own for every request.
 
+use serde_json::Value as Json;
+
+use super::entry::flag;
 use crate::yaml::Node;
 
 /// Path of the part of a `rate-limit` configuration that counts by such an address.
-pub(super) fn believed(filter: &str, config: &Node, manager: &Node) -> Option<String> {
-    let text = |node: Option<&Node>| node.and_then(Node::text).map(str::to_owned);
+pub(super) fn believed(filter: &str, config: &Json, manager: &Node) -> Option<String> {
     let hops = config
-        .member("client_ip")
-        .and_then(|client| text(client.member("trusted_hops")));
-    let detected = text(manager.member("use_remote_address")).as_deref() == Some("true")
+        .pointer("/client_ip/trusted_hops")
+        .and_then(Json::as_u64);
+    let detected = flag(manager, &["use_remote_address"])
         || manager.member("original_ip_detection_extensions").is_some();
-    if filter != "rate_limit" || detected || hops.is_some_and(|hops| hops != "0") {
+    if filter != "rate_limit" || detected || hops.is_some_and(|hops| hops != 0) {
         return None;
     }
-    let policies = config
-        .member("policies")
-        .map(Node::items)
-        .unwrap_or_default();
-    policies.iter().enumerate().find_map(|(policy, node)| {
-        let parts = node.member("by").map(Node::items).unwrap_or_default();
-        let part = parts.iter().position(|part| part.text() == Some("ip"))?;
-        Some(format!("policies[{policy}].by[{part}]"))
-    })
+    let policies = config.get("policies").and_then(Json::as_array);
+    policies
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .find_map(|(policy, written)| {
+            let parts = written.get("by").and_then(Json::as_array);
+            let part = parts
+                .into_iter()
+                .flatten()
+                .position(|part| part.as_str() == Some("ip"))?;
+            Some(format!("policies[{policy}].by[{part}]"))
+        })
 }
 
 #[cfg(test)]
@@ -34,7 +40,7 @@ mod tests {
     fn path(filter: &str, config: &str, manager: &str) -> Option<String> {
         believed(
             filter,
-            &Node::parse(config).unwrap(),
+            &Node::parse(config).unwrap().to_json(),
             &Node::parse(manager).unwrap(),
         )
     }
@@ -42,42 +48,32 @@ mod tests {
     #[test]
     fn only_an_address_that_clients_choose_is_reported() {
         let by_ip = "{policies: [{name: a, by: [consumer]}, {name: b, by: [route, ip]}]}";
-        assert_eq!(
-            path("rate_limit", by_ip, "{http_filters: []}").as_deref(),
-            Some("policies[1].by[1]")
-        );
-        assert_eq!(
-            path("rate_limit", by_ip, "{use_remote_address: false}").as_deref(),
-            Some("policies[1].by[1]")
-        );
-        assert_eq!(
-            path("rate_limit", by_ip, "{use_remote_address: true}"),
-            None
-        );
-        assert_eq!(
-            path(
+        let found = Some("policies[1].by[1]".to_owned());
+        let hops = "{client_ip: {trusted_hops: 1}, policies: [{by: [ip]}]}";
+        for (filter, config, manager, want) in [
+            ("rate_limit", by_ip, "{http_filters: []}", found.clone()),
+            ("rate_limit", by_ip, "{use_remote_address: false}", found),
+            ("rate_limit", by_ip, "{use_remote_address: true}", None),
+            (
                 "rate_limit",
                 by_ip,
-                "{original_ip_detection_extensions: []}"
+                "{original_ip_detection_extensions: []}",
+                None,
             ),
-            None
-        );
-        assert_eq!(
-            path(
-                "rate_limit",
-                "{client_ip: {trusted_hops: 1}, policies: [{by: [ip]}]}",
-                "{http_filters: []}"
-            ),
-            None
-        );
-        assert_eq!(
-            path(
+            ("rate_limit", hops, "{http_filters: []}", None),
+            (
                 "rate_limit",
                 "{policies: [{by: [{header: ip}]}]}",
-                "{http_filters: []}"
+                "{http_filters: []}",
+                None,
             ),
-            None
-        );
-        assert_eq!(path("consumer_acl", by_ip, "{http_filters: []}"), None);
+            ("consumer_acl", by_ip, "{http_filters: []}", None),
+        ] {
+            assert_eq!(
+                path(filter, config, manager),
+                want,
+                "{filter} {config} {manager}"
+            );
+        }
     }
 }

@@ -1,11 +1,38 @@
-//! An entry of a chain that runs code of the suite: one filter, or several of them from the module that holds all.
+//! An entry of a chain: code of the suite (one filter, or several of them from the module that holds all), or somebody else's filter.
 
 use modelgate_kit::vm::CHAIN;
 
 use super::locate::Map;
+use super::shape::type_name;
 use crate::artifacts::BUNDLE;
 use crate::suite::{self, Member};
 use crate::yaml::{Node, Place};
+
+const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// An entry of `http_filters`, or what stands in for one.
+pub(super) struct Slot<'a> {
+    /// Name in the chain.
+    pub name: String,
+    /// The entry in the list.
+    pub node: &'a Node,
+    /// `disabled: true`: off unless a route says otherwise.
+    pub disabled: bool,
+    /// What it runs.
+    pub what: What<'a>,
+}
+
+/// What an entry runs.
+pub(super) enum What<'a> {
+    /// Code of the suite.
+    Ours(Box<Entry<'a>>),
+    /// It looks like code of the suite, and cannot be read: why, and what to do.
+    Unreadable(String, String, Place),
+    /// It arrives by discovery, and is not at hand.
+    Elsewhere,
+    /// Somebody else's filter, with the type of its configuration.
+    Other(String),
+}
 
 /// A Wasm filter of the proxy with code of the suite.
 pub(super) struct Entry<'a> {
@@ -19,9 +46,12 @@ pub(super) struct Entry<'a> {
     pub runs: Runs,
     /// The configuration's text with the places in it.
     pub map: Map,
+    /// Number of the file it stands in.
+    pub file: usize,
 }
 
 /// What an entry runs.
+#[derive(Clone, Copy)]
 pub(super) enum Runs {
     /// One filter.
     One(Member),
@@ -32,6 +62,7 @@ pub(super) enum Runs {
 }
 
 /// A filter that an entry runs.
+#[derive(Clone, Copy)]
 pub(super) struct Part {
     /// Which.
     pub member: Member,
@@ -62,17 +93,43 @@ impl Part {
             None => "it",
         }
     }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.member.filter.name
+    }
+}
+
+/// The node at a path of members.
+pub(super) fn node<'a>(node: &'a Node, path: &[&str]) -> Option<&'a Node> {
+    path.iter().try_fold(node, |node, key| node.member(key))
 }
 
 /// The text at a path of members.
-fn text<'a>(node: &'a Node, path: &[&str]) -> Option<&'a str> {
-    path.iter()
-        .try_fold(node, |node, key| node.member(key))
-        .and_then(Node::text)
+pub(super) fn text<'a>(at: &'a Node, path: &[&str]) -> Option<&'a str> {
+    node(at, path).and_then(Node::text)
 }
 
-fn runs(candidate: &str, root_id: Option<&str>) -> Option<Runs> {
-    if candidate.strip_suffix(".wasm").unwrap_or(candidate) != BUNDLE {
+/// Whether a flag at a path of members is set.
+pub(super) fn flag(at: &Node, path: &[&str]) -> bool {
+    text(at, path) == Some("true")
+}
+
+/// The filter that a name in a configuration means: `jwt-auth`, `jwt_auth`, `modelgate.jwt_auth`, `jwt_auth.wasm`.
+pub(super) fn ours(name: &str) -> bool {
+    let name = plain(name);
+    suite::member(name).is_some() || name == BUNDLE
+}
+
+/// A name without what is put around it: `modelgate.jwt_auth`, `jwt_auth.wasm`.
+fn plain(name: &str) -> &str {
+    let name = name.strip_suffix(".wasm").unwrap_or(name);
+    name.strip_prefix("modelgate.").unwrap_or(name)
+}
+
+pub(super) fn runs(candidate: &str, root_id: Option<&str>) -> Option<Runs> {
+    let candidate = plain(candidate);
+    if candidate != BUNDLE {
         return suite::member(candidate).map(Runs::One);
     }
     // A `root_id` is compared as it stands.
@@ -86,41 +143,122 @@ fn runs(candidate: &str, root_id: Option<&str>) -> Option<Runs> {
     })
 }
 
-impl<'a> Entry<'a> {
-    /// Reads an item of `http_filters`; `None` for other people's.
-    pub fn read(node: &'a Node) -> Option<Self> {
-        const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
-        let typed = node.member("typed_config")?;
-        let of_type =
-            |node: &Node, key: &str| text(node, &[key]).is_some_and(|text| text.ends_with(WASM));
-        let wasm = match () {
-            () if of_type(typed, "@type") => typed,
-            // A TypedStruct, as some control planes write it.
-            () if of_type(typed, "type_url") => typed.member("value")?,
-            () => return None,
+/// The last part of the path of a module's file, or of the URL that it is fetched from.
+pub(super) fn module(config: &Node) -> Option<&str> {
+    let code = node(config, &["vm_config", "code"])?;
+    text(code, &["local", "filename"])
+        .or_else(|| text(code, &["remote", "http_uri", "uri"]))
+        .and_then(|path| path.rsplit('/').next())
+}
+
+impl<'a> Slot<'a> {
+    /// Reads an item of `http_filters`, or a resource that stands in for one. `source` is the text of its file.
+    pub fn read(entry: &'a Node, source: &str, file: usize) -> Self {
+        let name = text(entry, &["name"]).unwrap_or_default();
+        let what = Self::what(entry, name, source, file);
+        Self {
+            name: match (&what, name) {
+                (What::Ours(entry), "") => entry.name.clone(),
+                _ => name.to_owned(),
+            },
+            node: entry,
+            disabled: flag(entry, &["disabled"]),
+            what,
+        }
+    }
+
+    fn what(entry: &'a Node, name: &str, source: &str, file: usize) -> What<'a> {
+        let Some(typed) = entry.member("typed_config") else {
+            if entry.member("config_discovery").is_some() {
+                return What::Elsewhere;
+            }
+            return match ours(name) {
+                true => What::Unreadable(
+                    "it has no `typed_config`".to_owned(),
+                    format!("write `typed_config` with `\"@type\": type.googleapis.com/{WASM}`"),
+                    entry.place,
+                ),
+                false => What::Other(String::new()),
+            };
         };
-        let config = wasm.member("config")?;
-        let file = text(config, &["vm_config", "code", "local", "filename"])
-            .and_then(|path| path.rsplit('/').next());
-        let name = text(node, &["name"]);
+        let written = text(typed, &["@type"]).map(type_name).unwrap_or_default();
+        // A TypedStruct, as some control planes write it.
+        let (kind, wasm) = match text(typed, &["type_url"]) {
+            Some(url) if written.ends_with("TypedStruct") || written.is_empty() => {
+                (type_name(url), typed.member("value"))
+            }
+            _ => (written, Some(typed)),
+        };
+        let config = wasm.and_then(|wasm| wasm.member("config"));
+        if kind != WASM {
+            let looks = ours(name)
+                || config.is_some_and(|config| module(config).is_some_and(ours))
+                || config
+                    .and_then(|config| text(config, &["root_id"]))
+                    .is_some_and(ours);
+            let known = super::api::message(kind).is_some() && !kind.contains(".wasm.");
+            return match looks && !known {
+                true => What::Unreadable(
+                    match kind {
+                        "" => "its `typed_config` has no `@type`".to_owned(),
+                        kind => format!("its `@type` is {kind}, not that of a Wasm filter"),
+                    },
+                    format!("write `\"@type\": type.googleapis.com/{WASM}`"),
+                    typed.member("@type").unwrap_or(typed).place,
+                ),
+                false => What::Other(kind.to_owned()),
+            };
+        }
+        let Some(config) = config else {
+            return match ours(name) {
+                true => What::Unreadable(
+                    "it has no `config`".to_owned(),
+                    "write `config:` with `vm_config` and `configuration`".to_owned(),
+                    typed.place,
+                ),
+                false => What::Other(kind.to_owned()),
+            };
+        };
         let root_id = text(config, &["root_id"]);
-        let candidates = [file, root_id, text(config, &["name"]), name];
+        let candidates = [module(config), root_id, text(config, &["name"]), Some(name)];
         let runs = candidates
             .into_iter()
             .flatten()
-            .find_map(|candidate| runs(candidate, root_id))?;
+            .find_map(|candidate| runs(candidate, root_id));
+        match runs {
+            Some(runs) => What::Ours(Box::new(Entry::new(
+                entry, name, config, runs, source, file,
+            ))),
+            None => What::Other(kind.to_owned()),
+        }
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn new(
+        node: &'a Node,
+        name: &str,
+        config: &'a Node,
+        runs: Runs,
+        source: &str,
+        file: usize,
+    ) -> Self {
         let fallback = match &runs {
             Runs::One(member) => member.filter.name,
             Runs::Chain | Runs::Nothing => BUNDLE,
         };
         let configuration = config.member("configuration");
-        Some(Self {
-            name: name.unwrap_or(fallback).to_owned(),
+        Self {
+            name: match name {
+                "" => fallback.to_owned(),
+                name => name.to_owned(),
+            },
             node,
             config,
             runs,
-            map: Map::of(configuration.and_then(|node| node.member("value"))),
-        })
+            map: Map::of(source, configuration.and_then(|node| node.member("value"))),
+            file,
+        }
     }
 
     /// The filters that it runs, as far as they are known, in the order of requests.

@@ -1,79 +1,219 @@
 //! `modelgate check`: is an Envoy configuration what the filters in it need?
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
-use clap::Args;
-use modelgate_harness::check::{self, Severity};
+use clap::{Args, ValueEnum};
+use modelgate_harness::check::{self, Checked, Format, Outcome, Severity};
 use modelgate_harness::envoy_release::Envoy;
+use modelgate_harness::yaml::Place;
 
-/// Check Envoy configurations: every filter's settings, the order of the chain, clusters, crash policy.
+/// Check Envoy configurations: every filter's settings, the order of the chain, clusters, crash policy, who may pass on each route.
 ///
-/// Finds every filter of the suite in static Envoy configuration (YAML or JSON), compiles its configuration with the code that runs in the
-/// proxy, and says all that is wrong, with line and hint. Exit code 0: nothing is; 1: something is; 2: a file could not be read.
+/// Reads bootstraps, resources of discovery (files too, where a configuration names them) and pieces of them, YAML or JSON; and of Kubernetes
+/// WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy and ConfigMaps that hold one of these. Compiles each filter's configuration with the code that
+/// runs in the proxy, and says all that is wrong, with line and hint. docs/findings.md has a section for every finding, and how to allow one.
+///
+/// Exit code 0: nothing is wrong, or only warnings; 1: something is; 2: a file could not be read.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Envoy configuration files.
+    /// Files, folders (every .yaml, .yml and .json in and below them), or - for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Take warnings for errors.
     #[arg(long)]
     strict: bool,
-    /// Also check that an Envoy has a Wasm runtime: a binary, or a release such as 1.40.0.
-    #[arg(long, value_name = "PATH|VERSION")]
+    /// How to write the findings.
+    #[arg(long, value_enum, default_value_t = Written::Text)]
+    format: Written,
+    /// Also let an Envoy validate each bootstrap: a binary, or a release such as 1.40.0; without a value, the newest supported release.
+    #[arg(long, value_name = "PATH|VERSION", num_args = 0..=1, default_missing_value = "")]
     envoy: Option<String>,
 }
 
-/// `1 filter`, `2 filters`.
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Written {
+    Text,
+    Json,
+    Sarif,
+    Github,
+}
+
+impl From<Written> for Format {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Text => Self::Text,
+            Written::Json => Self::Json,
+            Written::Sarif => Self::Sarif,
+            Written::Github => Self::Github,
+        }
+    }
 }
 
 /// Checks the files.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let mut bad = false;
+    let envoy = arguments.envoy.as_deref().map(find).transpose()?;
+    let mut checked = Vec::new();
     for path in &arguments.files {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let outcome =
-            check::check(&text).with_context(|| format!("{} is not YAML", path.display()))?;
-        for finding in &outcome.findings {
-            println!("{}:{finding}", path.display());
-            bad |= arguments.strict || finding.severity == Severity::Error;
+        for (path, named) in expanded(path) {
+            checked.extend(one(&path, named, envoy.as_ref()));
         }
-        let filters = match outcome.filters {
-            0 => "no filter of the suite is in it".to_owned(),
-            filters => format!(
-                "{} in {}, {}",
-                counted(filters, "filter"),
-                counted(outcome.chains, "chain"),
-                counted(outcome.findings.len(), "finding")
-            ),
-        };
-        println!("{}: {filters}", path.display());
-        bad |= outcome.filters == 0;
     }
-    if let Some(envoy) = &arguments.envoy {
-        let envoy = match Path::new(envoy) {
-            path if path.is_file() => Envoy::at(path)?,
-            _ => Envoy::find(Some(envoy), &|message| eprintln!("{message}"))?,
+    let text = check::render(&checked, arguments.format.into());
+    // A closed pipe is the reader's wish.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut findings = checked.iter().flat_map(|file| &file.outcome.findings);
+    Ok(
+        if checked.iter().any(|file| file.outcome.unreadable()) || checked.is_empty() {
+            ExitCode::from(2)
+        } else if findings.any(|finding| arguments.strict || finding.severity == Severity::Error) {
+            ExitCode::from(1)
+        } else {
+            ExitCode::SUCCESS
+        },
+    )
+}
+
+/// The files below a folder, sorted; a file itself. Also whether it was named.
+fn expanded(path: &Path) -> Vec<(PathBuf, bool)> {
+    if !path.is_dir() {
+        return vec![(path.to_owned(), true)];
+    }
+    let mut found = Vec::new();
+    let mut pending = vec![path.to_owned()];
+    while let Some(folder) = pending.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            // Said when it is read as a file.
+            found.push((folder, true));
+            continue;
         };
-        match envoy.require_wasm() {
-            Ok(()) => println!(
-                "{} (Envoy {}) has a Wasm runtime",
-                envoy.path().display(),
-                envoy.version()
-            ),
-            Err(error) => {
-                println!("error: {error}");
-                bad = true;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let kind = path.extension().and_then(|kind| kind.to_str());
+            let hidden = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if path.is_dir() && !hidden && !path.is_symlink() {
+                pending.push(path);
+            } else if matches!(kind, Some("yaml" | "yml" | "json")) {
+                found.push((path, false));
             }
         }
     }
-    Ok(if bad {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
+    found.sort();
+    found
+}
+
+/// Checks a file; one that was not named itself is left out when nothing of ours is in it.
+fn one(path: &Path, named: bool, envoy: Option<&Envoy>) -> Option<Checked> {
+    let (name, text) = match path.to_str() {
+        Some("-") => ("(stdin)".to_owned(), stdin()),
+        _ => (path.display().to_string(), std::fs::read(path)),
+    };
+    let start = Place { line: 1, column: 1 };
+    let text = text
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
+    let outcome = match &text {
+        Ok(text) => {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let mut outcome = check::check_in(text, folder);
+            if !named && outcome.filters == 0 && outcome.unread == 0 {
+                return None;
+            }
+            if let Some(envoy) = envoy {
+                validate(text, path, envoy, &mut outcome);
+            }
+            outcome
+        }
+        Err(problem) => check::failed(start, problem),
+    };
+    Some(Checked {
+        path: name,
+        outcome,
     })
+}
+
+fn stdin() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn find(wanted: &str) -> Result<Envoy> {
+    let say = |message: &str| eprintln!("{message}");
+    let envoy = match (wanted, Path::new(wanted)) {
+        ("", _) => Envoy::find(None, &say)?,
+        (_, path) if path.is_file() => Envoy::at(path)?,
+        (version, _) => Envoy::find(Some(version), &say)?,
+    };
+    envoy.require_wasm()?;
+    Ok(envoy)
+}
+
+/// Adds what Envoy says of a bootstrap. Fragments are none, and Envoy cannot read them.
+fn validate(text: &str, path: &Path, envoy: &Envoy, outcome: &mut Outcome) {
+    let is_bootstrap = |text: &str| {
+        [
+            "static_resources",
+            "staticResources",
+            "dynamic_resources",
+            "dynamicResources",
+        ]
+        .iter()
+        .any(|name| text.contains(name))
+    };
+    if !is_bootstrap(text) {
+        return;
+    }
+    match refusal(text, path, envoy) {
+        Ok(None) => {}
+        Ok(Some(said)) => outcome.findings.push(check::refused_by_envoy(said)),
+        Err(error) => outcome.findings.push(check::refused_by_envoy(format!(
+            "could not be asked: {error:#}"
+        ))),
+    }
+}
+
+/// The last words of `envoy --mode validate`, if it refuses the file.
+fn refusal(text: &str, path: &Path, envoy: &Envoy) -> Result<Option<String>> {
+    let kept;
+    let file = if path.is_file() {
+        path
+    } else {
+        kept = tempfile::Builder::new()
+            .prefix("modelgate-check-")
+            .suffix(".yaml")
+            .tempfile()?;
+        std::fs::write(kept.path(), text)?;
+        kept.path()
+    };
+    let output = Command::new(envoy.path())
+        .args(["--mode", "validate", "--log-level", "error", "-c"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| envoy.path().display().to_string())?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    let log = String::from_utf8_lossy(&output.stderr);
+    // Lines look like `[time][thread][level][component] [file:line] words`; a filter's own words may go over several.
+    let words: Vec<String> = log
+        .lines()
+        .map(|line| {
+            let words = line.rsplit_once("] ").map_or(line, |(_, words)| words);
+            words.split_whitespace().collect::<Vec<_>>().join(" ")
+        })
+        .filter(|line| !line.is_empty())
+        .collect();
+    let first = words.len().saturating_sub(4);
+    let last = words.get(first..).unwrap_or_default().join("; ");
+    Ok(Some(format!(
+        "Envoy {} refuses it: {last}",
+        envoy.version()
+    )))
 }

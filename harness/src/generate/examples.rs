@@ -61,6 +61,7 @@ pub fn entries(text: &str) -> Result<String> {
             write(6, &format!("root_id: {CHAIN}"));
         }
         write(6, "failure_policy: FAIL_RELOAD");
+        write(6, "reload_config: { backoff: { base_interval: 0.2s } }");
         if holds_headers {
             write(6, "allow_on_headers_stop_iteration: true");
         }
@@ -82,6 +83,22 @@ pub fn entries(text: &str) -> Result<String> {
         write(8, "value: |");
     }
     Ok(made)
+}
+
+/// `text` with the block of this key at its top level replaced; unchanged without one.
+pub fn top_level(text: &str, key: &str, block: &str) -> String {
+    let begin = format!("{key}:\n");
+    let Some((before, rest)) = text.split_once(&format!("\n{begin}")) else {
+        return text.to_owned();
+    };
+    let within = |line: &&str| line.starts_with(' ');
+    let old: usize = rest
+        .split_inclusive('\n')
+        .take_while(within)
+        .map(str::len)
+        .sum();
+    let after = rest.get(old..).unwrap_or_default();
+    format!("{before}\n{block}{after}")
 }
 
 /// The lines that stand further in than an entry.
@@ -124,7 +141,7 @@ a: 1
         );
         assert!(made.ends_with("          value: |\n            { \"region\": \"x\" }\n  - name: envoy.filters.http.router\n"));
         assert!(made.contains(
-            "        failure_policy: FAIL_RELOAD\n        allow_on_headers_stop_iteration: true\n"
+            "        failure_policy: FAIL_RELOAD\n        reload_config: { backoff: { base_interval: 0.2s } }\n        allow_on_headers_stop_iteration: true\n"
         ));
         assert!(made.contains(
             "aws_sigv4.wasm } }\n          environment_variables: { host_env_keys: [ A ] }\n"
@@ -133,6 +150,15 @@ a: 1
         assert_eq!(entries(&made).unwrap(), made);
         let endless = bent.replace("value: |", "value: {}");
         assert!(entries(&endless).is_err());
+    }
+
+    #[test]
+    fn a_block_of_the_top_level_is_replaced_and_nothing_else() {
+        let text = "a: 1\nx:\n  old: 1\n  older: 2\n# Next.\nb: 2\n";
+        let made = top_level(text, "x", "x:\n  new: 1\n");
+        assert_eq!(made, "a: 1\nx:\n  new: 1\n# Next.\nb: 2\n");
+        assert_eq!(top_level(&made, "x", "x:\n  new: 1\n"), made);
+        assert_eq!(top_level(text, "y", "y:\n"), text);
     }
 
     #[test]
@@ -145,7 +171,7 @@ a: 1
         let holds = "allow_on_headers_stop_iteration: true";
         let made = entries(&entry("{ \"filter\": \"aws_sigv4\" }")).unwrap();
         assert!(
-            made.contains(&format!("      name: modelgate\n      root_id: chain\n      failure_policy: FAIL_RELOAD\n      {holds}\n")),
+            made.contains(&format!("      name: modelgate\n      root_id: chain\n      failure_policy: FAIL_RELOAD\n      reload_config: {{ backoff: {{ base_interval: 0.2s }} }}\n      {holds}\n")),
             "{made}"
         );
         assert!(made.contains("/modelgate.wasm } }\n"), "{made}");

@@ -133,6 +133,8 @@ impl Filter {
 fn read(at: &At<'_>) -> Option<Bootstrap> {
     let mut fields = at.fields()?;
     fields.take("admin");
+    // Statistics have no tags here.
+    fields.take("stats_config");
     let resources = fields.need("static_resources").and_then(|at| at.fields());
     fields.close();
     let mut resources = resources?;
@@ -165,6 +167,8 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
     manager
         .take("codec_type")
         .and_then(|at| at.word(&[("AUTO", ()), ("HTTP1", ())]));
+    // For access logs and clients; no filter sees it.
+    flag(&mut manager, "always_set_request_id_in_response");
     let bootstrap = Bootstrap {
         listen: listen?,
         paths: PathRules {
@@ -173,6 +177,10 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
             reject_escaped_slashes: manager
                 .take("path_with_escaped_slashes_action")
                 .and_then(|at| at.word(&[("KEEP_UNCHANGED", false), ("REJECT_REQUEST", true)]))
+                .unwrap_or_default(),
+            reject_underscores: manager
+                .take("common_http_protocol_options")
+                .and_then(|at| underscores(&at))
                 .unwrap_or_default(),
         },
         use_remote_address: flag(&mut manager, "use_remote_address"),
@@ -193,6 +201,16 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
     };
     manager.close();
     Some(bootstrap)
+}
+
+/// Whether a request with an underscore in a header's name is refused.
+fn underscores(at: &At<'_>) -> Option<bool> {
+    let mut fields = at.fields()?;
+    let action = fields
+        .take("headers_with_underscores_action")
+        .and_then(|at| at.word(&[("ALLOW", false), ("REJECT_REQUEST", true)]));
+    fields.close();
+    action
 }
 
 /// The one item of a list.
@@ -344,6 +362,8 @@ fn filter(at: &At<'_>) -> Option<Filter> {
         .take("failure_policy")
         .and_then(|at| at.word(&POLICIES))
         .unwrap_or(FailurePolicy::Closed);
+    // A filter that has failed is started anew by the next request, without a back-off.
+    config.take("reload_config");
     let headers_stop_alone = flag(&mut config, "allow_on_headers_stop_iteration");
     let configuration = config.take("configuration").map(|at| any(&at));
     let vm = config.need("vm_config").and_then(|at| at.fields());

@@ -371,7 +371,9 @@ impl Gateway {
             let mut core = self.core.borrow_mut();
             core.last_stream = core.last_stream.saturating_add(1);
             receive(&mut core, &mut headers, &mut connection);
-            let accepted = normalize_path(core.paths, &mut headers);
+            // Envoy's codec refuses such names before anything else (source/common/http/header_utility.cc, `checkHeaderNameForUnderscores`).
+            let accepted = !(core.paths.reject_underscores && has_underscore(&headers))
+                && normalize_path(core.paths, &mut headers);
             let switched = |plugin: &Plugin| {
                 core.routes
                     .switch(&headers, &plugin.name)
@@ -449,6 +451,11 @@ impl Gateway {
         }
         refused
     }
+}
+
+/// Whether the name of a header has an underscore in it.
+fn has_underscore(headers: &Headers) -> bool {
+    headers.iter().any(|(name, _)| name.contains(&b'_'))
 }
 
 /// Gives the path the form that the rules want; `false` when they refuse it.

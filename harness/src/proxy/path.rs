@@ -13,6 +13,8 @@ pub struct PathRules {
     pub merge_slashes: bool,
     /// `path_with_escaped_slashes_action: REJECT_REQUEST`.
     pub reject_escaped_slashes: bool,
+    /// `headers_with_underscores_action: REJECT_REQUEST`; of the headers' names, not of the path.
+    pub reject_underscores: bool,
 }
 
 impl PathRules {
@@ -150,6 +152,7 @@ mod tests {
         normalize: true,
         merge_slashes: true,
         reject_escaped_slashes: true,
+        reject_underscores: true,
     };
 
     fn applied(path: &str) -> Option<String> {

@@ -101,19 +101,8 @@ impl Kind {
         match self {
             Self::Unknown(member) => {
                 let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
-                let near = known
-                    .iter()
-                    .map(|k| (distance(member, k), *k))
-                    .min()
-                    .filter(|(d, _)| {
-                        *d <= if member.len() < 4 {
-                            1
-                        } else {
-                            2.max(member.len() / 3)
-                        }
-                    });
-                let hint = match near {
-                    Some((_, name)) => format!("did you mean `{name}`?"),
+                let hint = match nearest(member, &known) {
+                    Some(name) => format!("did you mean `{name}`?"),
                     None if known.is_empty() => "no member is expected here".to_owned(),
                     None => format!("known here: {}", known.join(", ")),
                 };
@@ -128,10 +117,13 @@ impl Kind {
                     let expected = rest
                         .rsplit_once(", expected ")
                         .map_or("another type", |(_, e)| e);
-                    (
-                        format!("has the wrong type: expected {expected}"),
-                        String::new(),
-                    )
+                    let problem = match found(message) {
+                        Some(found) => {
+                            format!("has the wrong type: expected {expected}, found {found}")
+                        }
+                        None => format!("has the wrong type: expected {expected}"),
+                    };
+                    (problem, String::new())
                 } else if let Some(known) = message
                     .strip_prefix("unknown variant ")
                     .and_then(|r| r.split_once(", expected "))
@@ -146,6 +138,39 @@ impl Kind {
             }
         }
     }
+}
+
+/// What kind of value a message of serde's complains about; never the value.
+fn found(message: &str) -> Option<&'static str> {
+    let rest = message.strip_prefix("invalid type: ")?;
+    let kinds = [
+        ("string", "a text"),
+        ("integer", "a whole number"),
+        ("floating point", "a number with a fraction"),
+        ("boolean", "true or false"),
+        ("null", "null"),
+        ("unit", "null"),
+        ("sequence", "a list"),
+        ("map", "an object"),
+    ];
+    kinds
+        .into_iter()
+        .find_map(|(kind, name)| rest.starts_with(kind).then_some(name))
+}
+
+/// The known name that a misspelt one was meant to be.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let far = if name.len() < 4 {
+        1
+    } else {
+        2.max(name.len() / 3)
+    };
+    known
+        .iter()
+        .map(|known| (distance(name, known), *known))
+        .min()
+        .filter(|(distance, _)| *distance <= far)
+        .map(|(_, known)| known)
 }
 
 fn as_written(steps: &[Step], gone: &[(Vec<Step>, usize)]) -> Vec<Step> {
@@ -332,9 +357,9 @@ mod tests {
         assert_eq!(
             found,
             [
-                "items[0].id: has the wrong type: expected u32",
-                "items[1].tags[0]: has the wrong type: expected a string",
-                "items[1].tags[2]: has the wrong type: expected a string",
+                "items[0].id: has the wrong type: expected u32, found a text",
+                "items[1].tags[0]: has the wrong type: expected a string, found a whole number",
+                "items[1].tags[2]: has the wrong type: expected a string, found a whole number",
                 "items[2].id: is required",
                 "items[3].x: is not known here (known here: id, tags)",
                 "mode: is not one of the known values (expected `enforce` or `shadow`)",

@@ -167,7 +167,7 @@ fn profile(name: &str, value: Value, problems: &mut Problems) -> Option<WrittenP
 }
 
 /// JSON merge patch (RFC 7396).
-pub(crate) fn merge(target: &mut Value, patch: Value) {
+pub fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;

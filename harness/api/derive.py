@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Derives `envoy.txt`, the messages of Envoy's configuration, from an Envoy binary, which carries the descriptors of its own API.
+
+    pip install protobuf; ./derive.py PATH_TO_ENVOY > envoy.txt
+
+Format: `m NAME FIELD:TYPE …` and `e NAME VALUE …`, sorted. A type is `s` (text), `y` (bytes), `b` (bool), `i` (whole number), `f` (number),
+`@NAME` (message) or `#NAME` (enum); before it `*` for a list, `%` for a map to it. A value of an enum carries its number where that is not its
+place. `~` stands for `envoy.config.`, `^` for `envoy.extensions.`.
+"""
+import re
+import sys
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.message import DecodeError
+
+DATA = open(sys.argv[1], "rb").read()
+
+
+def varint(at):
+    value = shift = 0
+    while True:
+        byte = DATA[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, at
+
+
+def descriptor(start):
+    """The FileDescriptorProto that begins at `start`: as many of its fields as follow each other."""
+    at, end = start, start
+    while at < len(DATA):
+        tag, after = varint(at)
+        field, wire = tag >> 3, tag & 7
+        if field not in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14) or (field == 1 and at != start):
+            break
+        if wire == 2:
+            length, after = varint(after)
+            after += length
+        elif wire == 0:
+            _, after = varint(after)
+        else:
+            break
+        if after > len(DATA):
+            break
+        at = end = after
+        if field == 12:
+            break
+    file = descriptor_pb2.FileDescriptorProto()
+    file.ParseFromString(DATA[start:end])
+    return file
+
+
+files = {}
+for match in re.finditer(rb"\n[\x01-\xff][\w/\-]+\.proto", DATA):
+    try:
+        file = descriptor(match.start())
+    except (DecodeError, IndexError):
+        continue
+    if file.package and (file.message_type or file.enum_type):
+        known = files.get(file.name)
+        if known is None or file.ByteSize() > known.ByteSize():
+            files[file.name] = file
+
+messages, enums = {}, {}
+
+
+def walk(scope, message):
+    name = f"{scope}.{message.name}"
+    messages[name] = message
+    for enum in message.enum_type:
+        enums[f"{name}.{enum.name}"] = enum
+    for nested in message.nested_type:
+        walk(name, nested)
+
+
+for file in files.values():
+    for message in file.message_type:
+        walk("." + file.package, message)
+    for enum in file.enum_type:
+        enums[f".{file.package}.{enum.name}"] = enum
+
+# What a configuration can name: the bootstrap, resources, and every extension; and whatever these refer to.
+WELL_KNOWN = ".google.protobuf."
+pending = [
+    name
+    for name in messages
+    if re.match(r"\.(envoy\.extensions|udpa|xds)\.", name)
+    or re.match(r"\.envoy\.config\.(?!v2)", name)
+    or name == ".envoy.service.discovery.v3.DiscoveryResponse"
+]
+reached, named = set(), set()
+while pending:
+    name = pending.pop()
+    if name in reached or name.startswith(WELL_KNOWN):
+        continue
+    reached.add(name)
+    for field in messages[name].field:
+        if field.type == 11:
+            pending.append(field.type_name)
+        elif field.type == 14:
+            named.add(field.type_name)
+
+SCALARS = {9: "s", 12: "y", 8: "b", 1: "f", 2: "f"}
+
+
+def short(name):
+    name = name.removeprefix(".")
+    return re.sub(r"^envoy\.extensions\.", "^", re.sub(r"^envoy\.config\.", "~", name))
+
+
+def kind(field):
+    if field.type == 11:
+        return "@" + short(field.type_name)
+    if field.type == 14:
+        return "#" + short(field.type_name)
+    return SCALARS.get(field.type, "i")
+
+
+for name in sorted(reached):
+    message = messages[name]
+    if message.options.map_entry:
+        continue
+    fields = []
+    for field in message.field:
+        mark = ""
+        inner = field
+        if field.label == 3:
+            mark = "*"
+            if field.type == 11 and messages.get(field.type_name) is not None:
+                entry = messages[field.type_name]
+                if entry.options.map_entry:
+                    mark, inner = "%", entry.field[1]
+        fields.append(f"{field.name}:{mark}{kind(inner)}")
+    print(" ".join(["m", short(name), *fields]))
+for name in sorted(named):
+    values = [v.name if v.number == at else f"{v.name}={v.number}" for at, v in enumerate(enums[name].value)]
+    print(" ".join(["e", short(name), *values]))

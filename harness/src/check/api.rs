@@ -1,0 +1,197 @@
+//! The messages of Envoy's configuration, as the newest supported release has them.
+//!
+//! `harness/api/envoy.txt` was derived from the descriptors in the binary itself (`harness/api/derive.py`, which also explains the format).
+//! Release 1.36 has no message, field or value that 1.40 lacks, but for three that configurations do not name.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+const TEXT: &str = include_str!("../../api/envoy.txt");
+
+/// A message.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// Full name.
+    pub name: String,
+    /// Its fields, in the order of their definition.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a message.
+#[derive(Debug)]
+pub(super) struct Field {
+    /// Name as in the definition, `like_this`.
+    pub name: &'static str,
+    /// How many values it has.
+    pub shape: Shape,
+    /// What each of them is.
+    pub kind: Kind,
+}
+
+/// How many values a field has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    One,
+    List,
+    Map,
+}
+
+/// What a value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Bytes,
+    Bool,
+    Whole,
+    Number,
+    Message(String),
+    Enum(String),
+}
+
+/// The values of an enum, with their numbers.
+pub(super) type Values = Vec<(&'static str, i64)>;
+
+struct Api {
+    messages: HashMap<String, Message>,
+    enums: HashMap<String, Values>,
+}
+
+/// The message of this name.
+pub(super) fn message(name: &str) -> Option<&'static Message> {
+    api().messages.get(name)
+}
+
+/// The enum of this name.
+pub(super) fn values(name: &str) -> Option<&'static Values> {
+    api().enums.get(name)
+}
+
+/// The names of all messages.
+pub(super) fn messages() -> impl Iterator<Item = &'static str> {
+    api().messages.keys().map(String::as_str)
+}
+
+impl Message {
+    /// The field that a member's name stands for, in either spelling that protobuf's JSON takes.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields
+            .iter()
+            .find(|field| field.name == name || camel(field.name) == name)
+    }
+
+    /// The name without its package.
+    pub fn short(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+}
+
+/// `like_this` as `likeThis`.
+pub(super) fn camel(name: &str) -> String {
+    let mut parts = name.split('_');
+    let mut camel = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut letters = part.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
+}
+
+fn api() -> &'static Api {
+    static API: OnceLock<Api> = OnceLock::new();
+    API.get_or_init(|| {
+        let mut api = Api {
+            messages: HashMap::new(),
+            enums: HashMap::new(),
+        };
+        for line in TEXT.lines() {
+            let mut words = line.split(' ');
+            let (what, name) = (words.next(), words.next().unwrap_or_default());
+            let name = long(name);
+            if what == Some("e") {
+                api.enums.insert(name, words.zip(0..).map(value).collect());
+            } else {
+                let fields = words.filter_map(field).collect();
+                api.messages.insert(name.clone(), Message { name, fields });
+            }
+        }
+        api
+    })
+}
+
+fn long(name: &str) -> String {
+    match name.split_at_checked(1) {
+        Some(("~", rest)) => format!("envoy.config.{rest}"),
+        Some(("^", rest)) => format!("envoy.extensions.{rest}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn value((word, place): (&'static str, i64)) -> (&'static str, i64) {
+    match word.split_once('=') {
+        Some((name, number)) => (name, number.parse().unwrap_or(place)),
+        None => (word, place),
+    }
+}
+
+fn field(word: &'static str) -> Option<Field> {
+    let (name, kind) = word.split_once(':')?;
+    let (shape, kind) = match kind.split_at_checked(1)? {
+        ("*", rest) => (Shape::List, rest),
+        ("%", rest) => (Shape::Map, rest),
+        _ => (Shape::One, kind),
+    };
+    let kind = match kind.split_at_checked(1)? {
+        ("@", name) => Kind::Message(long(name)),
+        ("#", name) => Kind::Enum(long(name)),
+        ("s", _) => Kind::Text,
+        ("y", _) => Kind::Bytes,
+        ("b", _) => Kind::Bool,
+        ("i", _) => Kind::Whole,
+        _ => Kind::Number,
+    };
+    Some(Field { name, shape, kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_that_a_field_names_is_there() {
+        assert!(api().messages.len() > 1000 && api().enums.len() > 100);
+        for message in api().messages.values() {
+            for field in &message.fields {
+                let known = match &field.kind {
+                    Kind::Message(name) => {
+                        name.starts_with("google.protobuf.") || super::message(name).is_some()
+                    }
+                    Kind::Enum(name) => {
+                        name.starts_with("google.protobuf.") || values(name).is_some()
+                    }
+                    _ => true,
+                };
+                assert!(known, "{}.{}: {:?}", message.name, field.name, field.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn both_spellings_name_a_field() {
+        let plugin = message("envoy.extensions.wasm.v3.PluginConfig").unwrap();
+        for name in [
+            "allow_on_headers_stop_iteration",
+            "allowOnHeadersStopIteration",
+        ] {
+            assert_eq!(
+                plugin.field(name).map(|field| field.name),
+                Some("allow_on_headers_stop_iteration")
+            );
+        }
+        assert!(plugin.field("AllowOnHeadersStopIteration").is_none());
+        assert_eq!(
+            values("envoy.extensions.wasm.v3.FailurePolicy").unwrap()[3],
+            ("FAIL_OPEN", 3)
+        );
+    }
+}

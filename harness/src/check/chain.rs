@@ -1,0 +1,288 @@
+//! The chains of a configuration: their filters, and the routes that requests take through them.
+
+use modelgate_kit::profile::written::merge;
+use serde_json::Value as Json;
+
+use super::entry::{Entry, Part, Slot, What, flag, node, text};
+use super::files::Files;
+use crate::yaml::{Node, Place};
+
+/// A chain of filters.
+pub(super) struct Chain<'a> {
+    /// Number of the file it stands in.
+    pub file: usize,
+    /// The HTTP connection manager, or what holds the list.
+    pub manager: &'a Node,
+    /// The listener around it.
+    pub listener: Option<&'a Node>,
+    /// Whether it belongs to a cluster: its filters run after those of the listener's chain.
+    pub upstream: bool,
+    /// Its filters.
+    pub slots: Vec<Slot<'a>>,
+    /// The routes that requests may take; none if they are not at hand.
+    pub views: Vec<View<'a>>,
+}
+
+/// A way of a request: a route, and one of its clusters if it has several.
+pub(super) struct View<'a> {
+    /// Number of the file it stands in.
+    pub file: usize,
+    /// Where the route stands.
+    pub place: Place,
+    /// What to call it.
+    pub name: String,
+    /// Weighted cluster, route, virtual host and route configuration, as far as they are there: what is nearer to the request first.
+    pub levels: Vec<&'a Node>,
+    /// The route.
+    pub route: &'a Node,
+}
+
+/// A filter of the suite in a chain.
+#[derive(Clone, Copy)]
+pub(super) struct Ours<'c, 'a> {
+    pub slot: &'c Slot<'a>,
+    pub entry: &'c Entry<'a>,
+    pub part: Part,
+}
+
+impl<'a> Chain<'a> {
+    /// Every chain of the files.
+    pub fn all(files: &'a Files) -> Vec<Self> {
+        let mut chains = Vec::new();
+        for (file, root) in files.roots() {
+            find(root, file, files, None, &mut chains);
+        }
+        // Filters in files of their own that no chain asks for.
+        let wanted = |chains: &[Chain<'_>], name: &str| {
+            chains
+                .iter()
+                .any(|chain| chain.slots.iter().any(|slot| slot.name == name))
+        };
+        for (file, root) in files.roots() {
+            let resources = root
+                .member("resources")
+                .map(Node::items)
+                .unwrap_or_default();
+            for resource in resources.iter().chain([root]) {
+                let source = files.get(file).map_or("", |file| &file.text);
+                let is_filter = text(resource, &["@type"])
+                    .is_some_and(|kind| kind.ends_with("TypedExtensionConfig"));
+                let name = text(resource, &["name"]).unwrap_or_default();
+                if is_filter && !wanted(&chains, name) {
+                    chains.push(Chain {
+                        file,
+                        manager: resource,
+                        listener: None,
+                        upstream: false,
+                        slots: vec![Slot::read(resource, source, file)],
+                        views: Vec::new(),
+                    });
+                }
+            }
+        }
+        chains
+    }
+
+    /// The filters of the suite, in the order of requests.
+    pub fn ours(&self) -> Vec<Ours<'_, 'a>> {
+        let entries = self.slots.iter().filter_map(|slot| match &slot.what {
+            What::Ours(entry) => Some((slot, entry.as_ref())),
+            _ => None,
+        });
+        entries
+            .flat_map(|(slot, entry)| {
+                entry
+                    .parts()
+                    .into_iter()
+                    .map(move |part| Ours { slot, entry, part })
+            })
+            .collect()
+    }
+
+    /// The entries with code of the suite.
+    pub fn entries(&self) -> Vec<&Entry<'a>> {
+        self.slots
+            .iter()
+            .filter_map(|slot| match &slot.what {
+                What::Ours(entry) => Some(entry.as_ref()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Where a filter stands in the chain.
+    pub fn position(&self, slot: &Slot<'_>) -> usize {
+        self.slots
+            .iter()
+            .position(|other| std::ptr::eq(other.node, slot.node))
+            .unwrap_or_default()
+    }
+}
+
+fn find<'a>(
+    at: &'a Node,
+    file: usize,
+    files: &'a Files,
+    listener: Option<&'a Node>,
+    chains: &mut Vec<Chain<'a>>,
+) {
+    let listener = match at
+        .member("filter_chains")
+        .or(at.member("default_filter_chain"))
+    {
+        Some(_) => Some(at),
+        None => listener,
+    };
+    if let Some(filters) = at.member("http_filters") {
+        let read = |entry: &'a Node| {
+            let name = text(entry, &["name"]).unwrap_or_default();
+            let found = entry
+                .member("config_discovery")
+                .and_then(|_| files.resource("TypedExtensionConfig", name));
+            let source = |number: usize| files.get(number).map_or("", |file| &file.text);
+            match found {
+                Some((number, resource)) => Slot {
+                    disabled: flag(entry, &["disabled"]),
+                    ..Slot::read(resource, source(number), number)
+                },
+                None => Slot::read(entry, source(file), file),
+            }
+        };
+        let upstream =
+            text(at, &["@type"]).is_some_and(|kind| kind.ends_with("HttpProtocolOptions"));
+        chains.push(Chain {
+            file,
+            manager: at,
+            listener,
+            upstream,
+            slots: filters.items().iter().map(read).collect(),
+            views: views(at, file, files),
+        });
+    }
+    for (_, value) in at.members() {
+        find(value, file, files, listener, chains);
+    }
+    for item in at.items() {
+        find(item, file, files, listener, chains);
+    }
+}
+
+fn views<'a>(manager: &'a Node, file: usize, files: &'a Files) -> Vec<View<'a>> {
+    let inline = manager.member("route_config").map(|routes| (file, routes));
+    let named = text(manager, &["rds", "route_config_name"]);
+    let Some((file, routes)) =
+        inline.or_else(|| files.resource("RouteConfiguration", named.unwrap_or_default()))
+    else {
+        return Vec::new();
+    };
+    let mut views = Vec::new();
+    let hosts = routes.member("virtual_hosts").map(Node::items);
+    for host in hosts.unwrap_or_default() {
+        let listed = host.member("routes").map(Node::items).unwrap_or_default();
+        for route in listed {
+            let weighted = node(route, &["route", "weighted_clusters", "clusters"]);
+            let weighted = weighted.map(Node::items).unwrap_or_default();
+            let view = |nearest: Option<&'a Node>| View {
+                file,
+                place: route.place,
+                name: called(route),
+                levels: nearest.into_iter().chain([route, host, routes]).collect(),
+                route,
+            };
+            match weighted {
+                [] => views.push(view(None)),
+                clusters => views.extend(clusters.iter().map(|cluster| view(Some(cluster)))),
+            }
+        }
+    }
+    views
+}
+
+/// A route in words.
+fn called(route: &Node) -> String {
+    if let Some(name) = text(route, &["name"]) {
+        return format!("route {name}");
+    }
+    let Some(found) = route.member("match") else {
+        return "a route".to_owned();
+    };
+    let path = ["path", "prefix", "path_separated_prefix"]
+        .into_iter()
+        .find_map(|kind| text(found, &[kind]))
+        .or_else(|| text(found, &["safe_regex", "regex"]));
+    match path {
+        Some(path) => format!("route {path}"),
+        None => "a route".to_owned(),
+    }
+}
+
+impl View<'_> {
+    /// Whether a filter runs on this route.
+    pub fn runs(&self, slot: &Slot<'_>) -> bool {
+        self.levels
+            .iter()
+            .find_map(|level| node(level, &["typed_per_filter_config", &slot.name]))
+            .map_or(!slot.disabled, |config| !flag(config, &["disabled"]))
+    }
+
+    /// The profile that metadata names for a filter, with the place of its name.
+    pub fn profile(&self, filter: &str) -> Option<(&str, Place)> {
+        let route = self.levels.len().checked_sub(3)?;
+        let levels = self.levels.iter().skip(route).take(2);
+        let named = |path: &[&str]| {
+            levels.clone().find_map(|level| {
+                let namespace = node(level, &["metadata", "filter_metadata", "modelgate"])?;
+                let found = node(namespace, path)?;
+                Some((found.text()?, found.place))
+            })
+        };
+        named(&[filter, "profile"]).or_else(|| named(&["profile"]))
+    }
+
+    /// Whether requests go on to a cluster from here.
+    pub fn forwards(&self) -> bool {
+        self.route.member("route").is_some()
+    }
+}
+
+/// The configurations that a filter may run with on a route: what metadata chooses, or the base and whatever rules choose.
+pub(super) fn plans(ours: &Ours<'_, '_>, view: Option<&View<'_>>) -> Vec<Json> {
+    let written = match ours.entry.config_of(&ours.part) {
+        Some(config) => config.to_json(),
+        None => Json::Null,
+    };
+    let profile_named = |name: &str| {
+        let overrides = written.get("profiles")?.get(name)?;
+        let mut merged = written.clone();
+        merge(&mut merged, overrides.clone());
+        Some(merged)
+    };
+    let has_profiles = written
+        .get("profiles")
+        .and_then(Json::as_object)
+        .is_some_and(|profiles| !profiles.is_empty());
+    let rules = written
+        .get("profile_rules")
+        .and_then(Json::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let chosen = view
+        .filter(|_| has_profiles)
+        .and_then(|view| view.profile(ours.part.name()));
+    let mut plans = match chosen {
+        Some((name, _)) => profile_named(name).into_iter().collect(),
+        None => vec![written.clone()],
+    };
+    for rule in rules {
+        let by_headers = rule
+            .pointer("/match/headers")
+            .and_then(Json::as_array)
+            .is_some_and(|headers| !headers.is_empty());
+        // Metadata goes before rules, but for those that look at headers, which may raise.
+        if chosen.is_none() || by_headers {
+            let name = rule.get("profile").and_then(Json::as_str);
+            plans.extend(name.and_then(profile_named));
+        }
+    }
+    plans
+}

@@ -1,0 +1,203 @@
+//! The kinds of findings: codes are part of the interface and are never renamed or used again for something else.
+
+use super::finding::Severity::{self, Error, Warning};
+
+/// A kind of finding.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `MG101`.
+    pub id: &'static str,
+    /// `filter-order`: what a comment that allows it names.
+    pub name: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one sentence.
+    pub title: &'static str,
+    /// Why that matters and what to do, in Markdown.
+    pub help: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident = $id:literal $name:literal $severity:ident, $title:literal, $help:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub(super) const $constant: Code = Code { id: $id, name: $name, severity: $severity, title: $title, help: $help };
+        )*
+        /// Every kind, in the order of the codes.
+        pub const ALL: &[&Code] = &[$(&$constant),*];
+    };
+}
+
+codes! {
+    SYNTAX = "MG001" "syntax" Error, "The file cannot be read.",
+        "It is missing, not UTF-8, or not YAML (JSON is YAML). Tabs cannot indent, and a key must not stand twice in a mapping: Envoy takes one of them in silence.";
+    UNKNOWN_FIELD = "MG002" "unknown-field" Error, "Envoy's message has no such field.",
+        "Names are compared with the whole API of Envoy 1.40, in both spellings that it takes (`typed_config` and `typedConfig`). Envoy refuses the file.";
+    TWO_SPELLINGS = "MG003" "two-spellings" Error, "A field stands twice, in two spellings.",
+        "`failure_policy` and `failurePolicy` are one field. Envoy takes the last one, without a word. Remove one.";
+    WRONG_VALUE = "MG004" "wrong-value" Error, "A value is not of the field's type.",
+        "Unknown names of an enum, a text where a mapping is wanted, a number without quotes where a text is wanted (`stat_prefix: 5`), a duration without its `s`. Envoy refuses the file.";
+    MERGE_KEY = "MG005" "merge-key" Error, "A YAML merge key (`<<`).",
+        "Envoy does not merge: it takes `<<` for a field and refuses the file. A plain alias (`vm_config: *shared`) works; write out what differs.";
+    UNKNOWN_TYPE = "MG006" "unknown-type" Warning, "`@type` names no message of Envoy 1.40.",
+        "It may be an extension of your own build of Envoy. Nothing below it was checked. A name that is nearly that of a known message is an error.";
+    UNREADABLE_ENTRY = "MG007" "unreadable-entry" Error, "An entry that looks like a filter of the suite cannot be read.",
+        "Its name, `root_id` or module is ours, but what follows is not what a Wasm filter needs. It is not counted, and nothing in it was checked.";
+    NOTHING_HERE = "MG008" "nothing-here" Error, "No filter of the suite is in the file.",
+        "A filter is recognised by its module's file name, its `root_id` or its name.";
+    KUBERNETES = "MG009" "kubernetes" Error, "A resource of a kind that is not read.",
+        "Read are Envoy's bootstraps and resources, and of Kubernetes: Istio's WasmPlugin and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy, and ConfigMaps that hold one of these. For others, check what they are rendered to.";
+    CONFIGURATION_TYPE = "MG010" "configuration-type" Error, "The filter's configuration is not a text.",
+        "Write `\"@type\": type.googleapis.com/google.protobuf.StringValue` and `value: |` with a JSON object below. A Struct reaches a filter as protobuf bytes.";
+    CONFIGURATION = "MG011" "configuration" Error, "The filter refuses its configuration.",
+        "The message is that of the code that runs in the proxy. Envoy would refuse the file at start, and keep the old configuration at a reload.";
+    NOT_READ = "MG012" "not-read" Warning, "A part of the configuration is elsewhere and was not read.",
+        "Listeners, routes or filters that come from a control plane, or from a file that is not here. What they hold is not in the count. Files that `path_config_source` names are read when they are there.";
+    ENVOY = "MG013" "envoy" Error, "Envoy itself refuses the file.",
+        "The last words of `envoy --mode validate`, which `--envoy` runs.";
+    UNKNOWN_ALLOWANCE = "MG014" "unknown-allowance" Warning, "A comment allows a finding that does not exist.",
+        "Write `# modelgate: allow(NAME)` with a name or a code of this page, on the line of the finding, or on a line of comments directly above it or above its filter.";
+    KUBERNETES_LIMITS = "MG015" "kubernetes-limits" Warning, "The resource cannot say what the filter needs.",
+        "Istio's WasmPlugin and Envoy Gateway's EnvoyExtensionPolicy cannot set `allow_on_headers_stop_iteration`. Use an EnvoyFilter or EnvoyPatchPolicy, or the filter's mode that works without (each filter's README says which).";
+
+    ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
+        "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";
+    FACTS_HIDDEN = "MG102" "facts-hidden" Error, "A chain in one entry hides its facts from filters in other entries.",
+        "Write `\"facts_to_filter_state\": true`, or list all filters in one chain.";
+    FAILS_OPEN = "MG103" "fails-open" Error, "After a crash requests pass unfiltered.",
+        "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`.";
+    STAYS_CLOSED = "MG104" "stays-closed" Warning, "After a crash every request on that worker gets 503 until Envoy is restarted.",
+        "That is what `FAIL_CLOSED` means, which is also the default. With `FAIL_RELOAD` the next request gets a new VM.";
+    STOP_ITERATION = "MG105" "stop-iteration" Error, "The filter cannot hold a request's headers.",
+        "It decides on the body before the headers go on, which Envoy allows with `allow_on_headers_stop_iteration: true` only. Without it requests with a body hang.";
+    ROOT_ID = "MG106" "root-id" Error, "`root_id` names nothing in the module.",
+        "In `modelgate.wasm` write `chain` or a filter's name; in a filter's own module leave it out or write the filter's name.";
+    RUNTIME = "MG107" "runtime" Error, "A runtime that a stock Envoy does not have.",
+        "Release builds of Envoy have `envoy.wasm.runtime.v8` only.";
+    MODULE = "MG108" "module" Error, "The module's file is not there.",
+        "The folder is on this machine and the file is not in it, or the file's name is nearly that of a module. Envoy says `Invalid path`.";
+    TWICE = "MG109" "filter-twice" Error, "A filter stands twice in a chain.",
+        "Two entries of one name cannot be told apart by `typed_per_filter_config`; the same filter twice asks, counts or signs twice.";
+    ROUTER = "MG110" "router-last" Error, "The router is not the last filter of the chain.",
+        "Envoy needs exactly one, and at the end: what stands behind it never runs.";
+    DISABLED = "MG111" "disabled-everywhere" Error, "A filter runs on no route.",
+        "It has `disabled: true` and no route enables it, or every route disables it. Remove the filter, or enable it with `typed_per_filter_config`.";
+    ROUTE_KEY = "MG112" "route-key" Error, "`typed_per_filter_config` names no filter of the chain.",
+        "The key is the filter's `name` in `http_filters`. Envoy ignores any other without a word: what should be on stays off, what should be off stays on.";
+    ROUTE_CONFIG = "MG113" "route-config" Error, "A Wasm filter has no configuration per route.",
+        "Only `envoy.config.route.v3.FilterConfig` (on or off) works. What differs by route is a [profile](profiles.md).";
+    BUFFER = "MG114" "buffer-limit" Error, "Envoy holds less of a body than the filter may need.",
+        "Envoy answers 413 before the filter's own `max_body_bytes` does. Raise `per_connection_buffer_limit_bytes` (1 MiB unless it is written), or lower `max_body_bytes`.";
+    UPGRADE = "MG115" "upgrade" Warning, "Upgraded connections pass a filter that reads bodies.",
+        "A WebSocket has no body that ends: what flows through it can be neither masked nor signed, and the filter refuses the request unless it is told otherwise. Remove `upgrade_configs`, or give such routes a chain of their own.";
+    UNDERSCORES = "MG116" "underscores" Warning, "Headers with underscores reach the upstream.",
+        "Servers with CGI, WSGI or PHP read `x_user` as `x-user`. Write `common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }` in the HTTP connection manager.";
+    PATHS = "MG117" "path-normalization" Warning, "Paths are not normalized before filters see them.",
+        "`/v1/models/a/../b` is one model to a rule and another to the server. Write `normalize_path: true`, `merge_slashes: true` and `path_with_escaped_slashes_action: REJECT_REQUEST`.";
+    CLIENT_ADDRESS = "MG118" "client-address" Error, "A client chooses the address it is counted by.",
+        "Without `use_remote_address: true` Envoy believes `x-forwarded-for`. Behind other proxies say how many: `xff_num_trusted_hops`.";
+    ADMIN = "MG119" "admin-open" Warning, "The admin interface listens on every address.",
+        "Whoever reaches it can read the configuration and stop Envoy. Bind it to 127.0.0.1.";
+
+    OPEN_SIGNER = "MG201" "unauthenticated-signer" Error, "Requests of strangers go out with the gateway's own credentials.",
+        "`aws-sigv4`, a `credential_injector`, or a route that adds an `authorization` of its own stands behind nothing that refuses a stranger. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open.";
+    NO_IDENTITY = "MG202" "no-identity" Error, "A rule needs to know the caller, and nothing in front finds out.",
+        "`consumer-acl` denies everything, and a limit by consumer refuses everything, when neither `jwt-auth` nor `key-auth` runs before it on the route.";
+    OPEN_CHAIN = "MG203" "open-chain" Warning, "No filter refuses a stranger.",
+        "Authentication is missing or optional, and nothing later asks for an identity.";
+    UNKNOWN_PROFILE = "MG204" "unknown-profile" Error, "A route names a profile that a filter does not have.",
+        "Every request of the route gets 500 `profile_unknown`.";
+    DENY_ONLY = "MG205" "deny-only" Error, "No rule allows anything.",
+        "What no rule allows is denied: with rules that only deny, or none, every request is.";
+    UNREACHABLE = "MG206" "unreachable-rule" Warning, "A rule that never decides.",
+        "With `first_match` an earlier rule fits every request; with `deny_overrides` a rule denies every request.";
+    ODD_PATTERN = "MG207" "odd-pattern" Warning, "A pattern that fits nothing or is a slip.",
+        "An empty name fits nothing, and `[`, `?` or a space in a model's name stand for themselves: only `*` is special.";
+
+    CHANGED = "MG301" "changed-after-signing" Error, "A signed request is changed.",
+        "Routes run after all filters: a rewritten host or path, or a changed signed header, breaks the signature. `aws-sigv4` sets `host` and takes off `strip_path_prefix` itself; with `\"rewritten_by\": \"route\"` the route must do exactly the same.";
+    RETRIED = "MG302" "retried-after-signing" Warning, "A signed request is retried.",
+        "A retry sends the same signature, which AWS takes for five minutes; it also repeats an inference that may have been paid for.";
+
+    NO_CLUSTER = "MG401" "no-cluster" Error, "No cluster has this name.",
+        "Add it to `static_resources.clusters`.";
+    CLUSTER_TWICE = "MG402" "cluster-twice" Error, "Two clusters have one name.",
+        "Envoy refuses the file.";
+    SENT_UNSET = "MG403" "sent-unset" Error, "A credential that is not set is sent as `-`.",
+        "`%ENVIRONMENT(NAME)%` in a header becomes `-` when the variable is missing. With a `credential_injector` and a secret from the environment Envoy does not start: see envoy/openai.yaml.";
+    PLACEHOLDER = "MG404" "placeholder" Warning, "A value that is there to be replaced.",
+        "A name under example.com, a digest of zeros, `REGION`, `${…}` or the like. The files in envoy/ have some: replace them.";
+    INLINE_SECRET = "MG405" "inline-secret" Warning, "A secret stands in the file.",
+        "Name an environment variable instead (`{ \"env\": \"NAME\" }`, with `host_env_keys` in `vm_config`), or use SDS.";
+    PLAINTEXT = "MG406" "plaintext" Warning, "Keys or tokens travel without TLS.",
+        "The URL is `http://`, or the cluster connects to port 443 without a `transport_socket`.";
+    LOG_KEY = "MG407" "access-log-key" Warning, "The access log names a fact that no filter leaves.",
+        "The facts are `modelgate.audit`, `.identity`, `.decision`, `.limit`, `.model`, `.masked` and `.denied`, each as `wasm.modelgate.NAME`.";
+}
+
+/// The code with this name or number.
+pub(super) fn named(name: &str) -> Option<&'static Code> {
+    ALL.iter()
+        .find(|code| code.id.eq_ignore_ascii_case(name) || code.name == name)
+        .copied()
+}
+
+/// The page of all codes.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Findings of `modelgate check`\n\n<!-- Made by `cargo modelgate generate`. -->\n\n\
+         Each finding has a code. Codes and names are never changed. To allow a finding, say so in a comment on its line, or on a line of\n\
+         comments directly above it or above its filter:\n\n\
+         ```yaml fragment\n\
+         # modelgate: allow(unauthenticated-signer)\n\
+         - match: { prefix: /public/ }\n\
+         ```\n\n\
+         The exit code is 0 when there is nothing worse than warnings, 1 with an error (with `--strict`, a warning), 2 when a file could not be read.\n\n\
+         | code | name | |\n|---|---|---|\n",
+    );
+    for code in ALL {
+        page.push_str(&format!(
+            "| [{id}](#{anchor}) | `{}` | {} |\n",
+            code.name,
+            code.title,
+            id = code.id,
+            anchor = anchor(code)
+        ));
+    }
+    for code in ALL {
+        page.push_str(&format!(
+            "\n## {} {}\n\n**{}.** {} {}\n",
+            code.id,
+            code.name,
+            match code.severity {
+                Error => "Error",
+                Warning => "Warning",
+            },
+            code.title,
+            code.help
+        ));
+    }
+    page
+}
+
+/// The anchor of a code's section.
+pub(super) fn anchor(code: &Code) -> String {
+    format!("{}-{}", code.id.to_lowercase(), code.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_are_unique_and_in_order() {
+        for pair in ALL.windows(2) {
+            assert!(pair[0].id < pair[1].id, "{} {}", pair[0].id, pair[1].id);
+        }
+        for code in ALL {
+            assert_eq!(named(code.name).map(|found| found.id), Some(code.id));
+            assert_eq!(named(code.id).map(|found| found.name), Some(code.name));
+            assert!(page().contains(&format!("\n## {} {}\n", code.id, code.name)));
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Findings as text, JSON, SARIF 2.1.0 and GitHub's workflow commands.
+
+use serde_json::{Value as Json, json};
+
+use super::codes::{self, anchor};
+use super::{Finding, Outcome, Severity};
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people: `FILE:LINE:COLUMN: error[CODE NAME]: …`.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Workflow commands of GitHub Actions.
+    Github,
+}
+
+/// A file that was checked.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// As it was named.
+    pub path: String,
+    /// What was found.
+    pub outcome: Outcome,
+}
+
+/// What was found in all files.
+pub fn render(files: &[Checked], format: Format) -> String {
+    match format {
+        Format::Text => text(files),
+        Format::Json => pretty(&json!({
+            "files": files.iter().map(file_json).collect::<Vec<_>>(),
+        })),
+        Format::Sarif => pretty(&sarif(files)),
+        Format::Github => github(files),
+    }
+}
+
+fn pretty(json: &Json) -> String {
+    format!("{json:#}\n")
+}
+
+/// Where a finding is: the file that was checked, or one that it names.
+fn path(checked: &Checked, finding: &Finding) -> String {
+    match &finding.file {
+        Some(file) => file.display().to_string(),
+        None => checked.path.clone(),
+    }
+}
+
+fn text(files: &[Checked]) -> String {
+    let mut text = String::new();
+    for checked in files {
+        for finding in &checked.outcome.findings {
+            text.push_str(&format!("{}:{finding}\n", path(checked, finding)));
+        }
+        text.push_str(&format!(
+            "{}: {}\n",
+            checked.path,
+            summary(&checked.outcome)
+        ));
+        for name in &checked.outcome.environment {
+            let state = match std::env::var_os(name) {
+                Some(value) if value.is_empty() => " (empty here)",
+                Some(_) => "",
+                None => " (not set here)",
+            };
+            text.push_str(&format!(
+                "{}: needs {name} in Envoy's environment{state}\n",
+                checked.path
+            ));
+        }
+    }
+    text
+}
+
+/// `1 filter`, `2 filters`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+fn summary(outcome: &Outcome) -> String {
+    if outcome.unreadable() {
+        return "not read".to_owned();
+    }
+    let of = |severity| {
+        outcome
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
+    let mut parts = vec![format!(
+        "{} in {}",
+        counted(outcome.filters, "filter"),
+        counted(outcome.chains, "chain")
+    )];
+    if outcome.unread > 0 {
+        parts.push(format!("{} not read", outcome.unread));
+    }
+    parts.push(counted(outcome.findings.len(), "finding"));
+    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
+    if !outcome.findings.is_empty() {
+        parts.push(counted(errors, "error"));
+        parts.push(counted(warnings, "warning"));
+    }
+    if outcome.allowed > 0 {
+        parts.push(format!("{} allowed by comments", outcome.allowed));
+    }
+    parts.join(", ")
+}
+
+fn file_json(checked: &Checked) -> Json {
+    let finding = |finding: &Finding| {
+        json!({
+            "file": path(checked, finding),
+            "line": finding.place.line,
+            "column": finding.place.column,
+            "severity": finding.severity.as_str(),
+            "code": finding.code.id,
+            "name": finding.code.name,
+            "filter": finding.filter,
+            "path": finding.path,
+            "problem": finding.problem,
+            "hint": finding.hint,
+        })
+    };
+    let outcome = &checked.outcome;
+    json!({
+        "file": checked.path,
+        "chains": outcome.chains,
+        "filters": outcome.filters,
+        "not_read": outcome.unread,
+        "allowed": outcome.allowed,
+        "environment": outcome.environment,
+        "findings": outcome.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn sarif(files: &[Checked]) -> Json {
+    let level = |severity| match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let rules: Vec<Json> = codes::ALL
+        .iter()
+        .map(|code| {
+            json!({
+                "id": code.id,
+                "name": code.name,
+                "shortDescription": { "text": code.title },
+                "fullDescription": { "text": code.help },
+                "defaultConfiguration": { "level": level(code.severity) },
+                "help": { "text": code.help, "markdown": format!("docs/findings.md#{}", anchor(code)) },
+            })
+        })
+        .collect();
+    let results: Vec<Json> = files
+        .iter()
+        .flat_map(|checked| {
+            checked.outcome.findings.iter().map(|finding| {
+                let mut message = finding.message();
+                if !finding.hint.is_empty() {
+                    message.push_str(": ");
+                    message.push_str(&finding.hint);
+                }
+                json!({
+                    "ruleId": finding.code.id,
+                    "level": level(finding.severity),
+                    "message": { "text": message },
+                    "locations": [ { "physicalLocation": {
+                        "artifactLocation": { "uri": path(checked, finding) },
+                        "region": {
+                            "startLine": finding.place.line.max(1),
+                            "startColumn": finding.place.column.max(1),
+                        },
+                    } } ],
+                })
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [ {
+            "tool": { "driver": {
+                "name": "modelgate check",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            } },
+            "results": results,
+        } ],
+    })
+}
+
+/// `::error file=…,line=…,col=…,title=…::message`, escaped as GitHub's toolkit does.
+fn github(files: &[Checked]) -> String {
+    let data = |text: &str| {
+        text.replace('%', "%25")
+            .replace('\r', "%0D")
+            .replace('\n', "%0A")
+    };
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let mut text = String::new();
+    for checked in files {
+        for finding in &checked.outcome.findings {
+            let mut message = finding.message();
+            if !finding.hint.is_empty() {
+                message.push('\n');
+                message.push_str(&finding.hint);
+            }
+            text.push_str(&format!(
+                "::{} file={},line={},col={},title={}::{}\n",
+                finding.severity.as_str(),
+                property(&path(checked, finding)),
+                finding.place.line,
+                finding.place.column,
+                property(&format!("{} {}", finding.code.id, finding.code.name)),
+                data(&message)
+            ));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked() -> Vec<Checked> {
+        vec![Checked {
+            path: "a,b.yaml".to_owned(),
+            outcome: super::super::check("a: 1\n"),
+        }]
+    }
+
+    #[test]
+    fn every_format_names_file_line_and_code() {
+        let text = render(&checked(), Format::Text);
+        assert!(
+            text.starts_with("a,b.yaml:1:1: error[MG008 nothing-here]: file: no filter"),
+            "{text}"
+        );
+        let json: Json = serde_json::from_str(&render(&checked(), Format::Json)).unwrap();
+        assert_eq!(json["files"][0]["findings"][0]["code"], "MG008");
+        let sarif: Json = serde_json::from_str(&render(&checked(), Format::Sarif)).unwrap();
+        assert_eq!(sarif["version"], "2.1.0");
+        let result = &sarif["runs"][0]["results"][0];
+        assert_eq!(result["ruleId"], "MG008");
+        let github = render(&checked(), Format::Github);
+        assert!(
+            github.starts_with(
+                "::error file=a%2Cb.yaml,line=1,col=1,title=MG008 nothing-here::file: no filter"
+            ),
+            "{github}"
+        );
+    }
+}

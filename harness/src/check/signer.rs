@@ -1,0 +1,533 @@
+//! Who may send what with the gateway's own credentials, on each route: what signs or adds a key, what refuses strangers before it, and what
+//! changes a request after it was signed.
+
+use super::chain::{Chain, Ours, View, plans};
+use super::codes;
+use super::entry::{What, node, text};
+use super::files::{Files, Sink};
+use super::finding::Finding;
+use super::references::environment_in;
+use super::values::{needs_identity, refuses_strangers};
+use crate::yaml::{Node, Place};
+
+/// Filters of Envoy's own that refuse strangers. What they are configured to is not judged here.
+const GATES: [&str; 9] = [
+    "jwt_authn.v3.JwtAuthentication",
+    "ext_authz.v3.ExtAuthz",
+    "oauth2.v3.OAuth2",
+    "basic_auth.v3.BasicAuth",
+    "api_key_auth.v3.ApiKeyAuth",
+    "rbac.v3.RBAC",
+    "aws_lambda_auth.v3.Config",
+    "ext_proc.v3.ExternalProcessor",
+    "spnego.v3.Config",
+];
+
+/// Filters of Envoy's own that add credentials.
+const SIGNERS: [&str; 3] = [
+    "credential_injector.v3.CredentialInjector",
+    "aws_request_signing.v3.AwsRequestSigning",
+    "gcp_authn.v3.GcpAuthnFilterConfig",
+];
+
+/// Headers that carry credentials.
+const CREDENTIALS: [&str; 8] = [
+    "authorization",
+    "proxy-authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+    "x-amz-security-token",
+    "anthropic-api-key",
+];
+
+/// What sends credentials on a route.
+struct Signer<'a> {
+    /// What to call it.
+    name: String,
+    /// Where it stands.
+    place: Place,
+    file: usize,
+    /// How many filters of the chain stand before it.
+    before: usize,
+    /// The level of routes at which a header is added.
+    at_route: Option<&'a Node>,
+}
+
+/// Everything of this kind in a chain.
+pub(super) fn check(chain: &Chain<'_>, files: &Files, sink: &mut Sink<'_>) {
+    sent_unset(chain, sink);
+    if chain.upstream || chain.entries().is_empty() && chain.views.is_empty() {
+        return;
+    }
+    let views: Vec<&View<'_>> = chain.views.iter().filter(|view| view.forwards()).collect();
+    open(chain, &views, files, sink);
+    if chain.entries().is_empty() {
+        return;
+    }
+    without_identity(chain, &views, sink);
+    for view in &views {
+        changed(chain, view, sink);
+    }
+}
+
+/// Signers in front of which nothing refuses a stranger.
+fn open(chain: &Chain<'_>, views: &[&View<'_>], files: &Files, sink: &mut Sink<'_>) {
+    // Without routes at hand a filter counts as its entry says.
+    if views.is_empty() && chain.views.is_empty() {
+        for signer in signers(chain, None, files) {
+            if !guarded(chain, None, signer.before) {
+                sink.add(signer.file, open_finding(&signer, None, &signer.place));
+            }
+        }
+        return;
+    }
+    let mut signs = false;
+    let mut open_routes = Vec::new();
+    for view in views {
+        for signer in signers(chain, Some(view), files) {
+            signs = true;
+            if !guarded(chain, Some(view), signer.before) {
+                open_routes.push((signer, *view));
+            }
+        }
+    }
+    for (signer, view) in &open_routes {
+        let everywhere = views.iter().all(|other| {
+            signers(chain, Some(other), files)
+                .iter()
+                .all(|same| same.place != signer.place || !guarded(chain, Some(other), same.before))
+        });
+        let finding = match everywhere || signer.at_route.is_some() {
+            true => open_finding(signer, Some(view), &signer.place),
+            false => open_finding(signer, Some(view), &view.place),
+        };
+        let file = match everywhere {
+            true => signer.file,
+            false => view.file,
+        };
+        let same = |other: &Finding| other.code == finding.code && other.place == finding.place;
+        if !sink.list.iter().any(same) {
+            sink.add(file, finding);
+        }
+    }
+    let unguarded = views
+        .iter()
+        .find(|view| !guarded(chain, Some(view), chain.slots.len()));
+    if let Some(view) = unguarded.filter(|_| !signs && open_routes.is_empty()) {
+        let all = views
+            .iter()
+            .all(|view| !guarded(chain, Some(view), chain.slots.len()));
+        let authenticates = chain
+            .ours()
+            .iter()
+            .any(|ours| matches!(ours.part.name(), "jwt_auth" | "key_auth"));
+        // A route that switches authentication off by name says so itself.
+        if all {
+            let problem = match authenticates {
+                true => "authentication is optional, and no later filter refuses a stranger",
+                false => "no filter of this chain refuses a stranger",
+            };
+            let finding = Finding::new(
+                &codes::OPEN_CHAIN,
+                chain
+                    .manager
+                    .member("http_filters")
+                    .unwrap_or(chain.manager)
+                    .place,
+                &view.name,
+                problem,
+                "add jwt-auth or key-auth, or say `# modelgate: allow(open-chain)` above",
+            );
+            sink.add(chain.file, finding);
+        }
+    }
+}
+
+fn open_finding(signer: &Signer<'_>, view: Option<&View<'_>>, place: &Place) -> Finding {
+    let on = view
+        .map(|view| format!(" on {}", view.name))
+        .unwrap_or_default();
+    Finding::new(
+        &codes::OPEN_SIGNER,
+        *place,
+        &signer.name,
+        format!(
+            "it sends the gateway's own credentials{on}, and nothing before it refuses a stranger"
+        ),
+        "put jwt-auth or key-auth in front, enforcing, or consumer-acl with rules that need an identity; or say `# modelgate: allow(unauthenticated-signer)` above",
+    )
+}
+
+/// What sends credentials on a route.
+fn signers<'a>(chain: &'a Chain<'_>, view: Option<&View<'a>>, files: &Files) -> Vec<Signer<'a>> {
+    let on = |slot| view.is_none_or(|view| view.runs(slot));
+    let mut found: Vec<Signer<'a>> = Vec::new();
+    for ours in chain.ours() {
+        if ours.part.name() == "aws_sigv4" && on(ours.slot) {
+            let path = ours.part.own_path();
+            found.push(Signer {
+                name: ours.entry.called(&ours.part),
+                place: match path.as_str() {
+                    "" => ours.entry.node.place,
+                    path => ours.entry.place(path),
+                },
+                file: ours.entry.file,
+                before: position(chain, &ours),
+                at_route: None,
+            });
+        }
+    }
+    for (at, slot) in chain.slots.iter().enumerate() {
+        let What::Other(kind) = &slot.what else {
+            continue;
+        };
+        let adds = SIGNERS.iter().any(|signer| kind.ends_with(signer))
+            || (kind.ends_with("header_mutation.v3.HeaderMutation")
+                && node(
+                    slot.node,
+                    &["typed_config", "mutations", "request_mutations"],
+                )
+                .map(Node::items)
+                .unwrap_or_default()
+                .iter()
+                .any(|mutation| mutation.member("append").is_some_and(adds_credential)));
+        if adds && on(slot) {
+            found.push(Signer {
+                name: slot.name.clone(),
+                place: slot.node.place,
+                file: chain.file,
+                before: filters_before(chain, at),
+                at_route: None,
+            });
+        }
+    }
+    let Some(view) = view else {
+        return found;
+    };
+    let all = chain.slots.len();
+    for level in &view.levels {
+        for added in added_headers(level) {
+            if adds_credential(added) {
+                found.push(Signer {
+                    name: view.name.clone(),
+                    place: node(added, &["header", "value"]).unwrap_or(added).place,
+                    file: view.file,
+                    before: filters_before(chain, all),
+                    at_route: Some(level),
+                });
+            }
+        }
+    }
+    for (place, file, name) in upstream_signers(view, files) {
+        found.push(Signer {
+            name,
+            place,
+            file,
+            before: filters_before(chain, all),
+            at_route: None,
+        });
+    }
+    found
+}
+
+/// Filters of the clusters of a route that add credentials.
+fn upstream_signers(view: &View<'_>, files: &Files) -> Vec<(Place, usize, String)> {
+    let nearest = view
+        .levels
+        .first()
+        .filter(|level| level.member("weight").is_some());
+    let wanted = nearest
+        .and_then(|cluster| text(cluster, &["name"]))
+        .or_else(|| text(view.route, &["route", "cluster"]));
+    let mut found = Vec::new();
+    for (file, root) in files.roots() {
+        let clusters = node(root, &["static_resources", "clusters"])
+            .or_else(|| root.member("resources"))
+            .map(Node::items)
+            .unwrap_or_default();
+        for cluster in clusters
+            .iter()
+            .filter(|cluster| text(cluster, &["name"]) == wanted)
+        {
+            let options = cluster.member("typed_extension_protocol_options");
+            for (_, options) in options.map(Node::members).unwrap_or_default() {
+                let filters = options.member("http_filters").map(Node::items);
+                for filter in filters.unwrap_or_default() {
+                    let kind = text(filter, &["typed_config", "@type"]).unwrap_or_default();
+                    if SIGNERS.iter().any(|signer| kind.ends_with(signer)) {
+                        let name = text(filter, &["name"]).unwrap_or_default();
+                        found.push((filter.place, file, name.to_owned()));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn added_headers(level: &Node) -> &[Node] {
+    level
+        .member("request_headers_to_add")
+        .map(Node::items)
+        .unwrap_or_default()
+}
+
+/// Whether a header that is added is a credential of the gateway's own: not empty, and not made of what the client sent.
+fn adds_credential(added: &Node) -> bool {
+    let header = |member: &str| text(added, &["header", member]).unwrap_or_default();
+    let value = header("value");
+    CREDENTIALS.contains(&header("key").to_ascii_lowercase().as_str())
+        && (environment_in(value).next().is_some()
+            || value.contains("%FILE_CONTENT(")
+            || value.contains("%SECRET(")
+            // A literal.
+            || (!value.is_empty() && !value.contains('%')))
+}
+
+/// The place of a filter of the suite in the order of all filters, those in one entry counted one by one.
+fn position(chain: &Chain<'_>, wanted: &Ours<'_, '_>) -> usize {
+    let slot = chain.position(wanted.slot);
+    let within = wanted
+        .entry
+        .parts()
+        .iter()
+        .position(|part| part.own_path() == wanted.part.own_path())
+        .unwrap_or_default();
+    filters_before(chain, slot).saturating_add(within)
+}
+
+/// How many filters stand before an entry.
+fn filters_before(chain: &Chain<'_>, slot: usize) -> usize {
+    chain.slots.iter().take(slot).fold(0, |sum, slot| {
+        sum.saturating_add(match &slot.what {
+            What::Ours(entry) => entry.parts().len(),
+            _ => 1,
+        })
+    })
+}
+
+/// Whether something refuses strangers on a route before the filter at this position.
+fn guarded(chain: &Chain<'_>, view: Option<&View<'_>>, before: usize) -> bool {
+    let on = |slot| view.is_none_or(|view| view.runs(slot));
+    let by_ours = chain.ours().iter().any(|ours| {
+        on(ours.slot)
+            && position(chain, ours) < before
+            && (view.is_some() || !ours.slot.disabled)
+            && plans(ours, view)
+                .iter()
+                .all(|plan| refuses_strangers(ours.part.name(), plan))
+    });
+    let by_others = chain.slots.iter().enumerate().any(|(at, slot)| {
+        matches!(&slot.what, What::Other(kind) if GATES.iter().any(|gate| kind.ends_with(gate)))
+            && filters_before(chain, at) < before
+            && on(slot)
+    });
+    // What arrives by discovery may be such a filter.
+    let unknown = chain.slots.iter().enumerate().any(|(at, slot)| {
+        matches!(slot.what, What::Elsewhere) && filters_before(chain, at) < before && on(slot)
+    });
+    by_ours || by_others || unknown || with_certificate(chain)
+}
+
+/// Whether clients must show a certificate.
+fn with_certificate(chain: &Chain<'_>) -> bool {
+    let Some(listener) = chain.listener else {
+        return false;
+    };
+    let chains = listener
+        .member("filter_chains")
+        .map(Node::items)
+        .unwrap_or_default();
+    !chains.is_empty()
+        && chains.iter().all(|chain| {
+            let tls = node(chain, &["transport_socket", "typed_config"]);
+            tls.and_then(|tls| text(tls, &["require_client_certificate"])) == Some("true")
+        })
+}
+
+/// Filters that need to know the caller where nothing finds out.
+fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>) {
+    let known = |view: Option<&View<'_>>, before: usize| {
+        chain.ours().iter().any(|ours| {
+            matches!(ours.part.name(), "jwt_auth" | "key_auth")
+                && position(chain, ours) < before
+                && view.is_none_or(|view| view.runs(ours.slot))
+        }) || chain
+            .slots
+            .iter()
+            .any(|slot| matches!(slot.what, What::Elsewhere | What::Unreadable(..)))
+    };
+    // A list of one filter is a piece of a chain, not one.
+    if chain.views.is_empty() && chain.manager.member("stat_prefix").is_none() {
+        return;
+    }
+    for ours in chain.ours() {
+        let at = position(chain, &ours);
+        let ways: Vec<Option<&View<'_>>> = match views {
+            [] => vec![None],
+            views => views
+                .iter()
+                .filter(|view| view.runs(ours.slot))
+                .map(|view| Some(*view))
+                .collect(),
+        };
+        for view in ways {
+            let need = plans(&ours, view)
+                .iter()
+                .find_map(|plan| needs_identity(ours.part.name(), plan));
+            let Some(path) = need.filter(|_| !known(view, at)) else {
+                continue;
+            };
+            let path = ours.part.path(&path);
+            let on = view
+                .map(|view| format!(" on {}", view.name))
+                .unwrap_or_default();
+            let problem =
+                format!("it needs to know the caller{on}, and no authenticator stands before it");
+            let hint =
+                "put jwt-auth or key-auth in front, or write `\"who\": { \"identity\": \"any\" }`";
+            let finding = Finding::new(
+                &codes::NO_IDENTITY,
+                ours.entry.place(&path),
+                &ours.entry.name,
+                problem,
+                hint,
+            );
+            sink.add(ours.entry.file, finding.at(path));
+            break;
+        }
+    }
+}
+
+/// Changes to a request after it was signed.
+fn changed(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
+    let signer = chain
+        .ours()
+        .into_iter()
+        .find(|ours| ours.part.name() == "aws_sigv4" && view.runs(ours.slot));
+    let Some(signer) = signer else { return };
+    let plans = plans(&signer, Some(view));
+    let by_route = plans
+        .iter()
+        .all(|plan| plan.get("rewritten_by").and_then(|value| value.as_str()) == Some("route"));
+    let action = view.route.member("route").unwrap_or(view.route);
+    const REWRITES: [&str; 9] = [
+        "host_rewrite_literal",
+        "auto_host_rewrite",
+        "host_rewrite_header",
+        "host_rewrite_path_regex",
+        "host_rewrite",
+        "prefix_rewrite",
+        "regex_rewrite",
+        "path_rewrite",
+        "path_rewrite_policy",
+    ];
+    let mut add = |code, place, problem: String, hint: &str| {
+        sink.add(
+            view.file,
+            Finding::new(code, place, &view.name, problem, hint),
+        );
+    };
+    let nearest = view.levels.first().copied().unwrap_or(action);
+    for (key, value) in action.members().iter().chain(
+        nearest
+            .members()
+            .iter()
+            .filter(|_| nearest.member("weight").is_some()),
+    ) {
+        if !REWRITES.contains(&key.text.as_str()) || value.text() == Some("false") {
+            continue;
+        }
+        // Literal rewrites that the filter was told of are what it signs.
+        if by_route && matches!(key.text.as_str(), "host_rewrite_literal" | "prefix_rewrite") {
+            let told = plans.iter().all(|plan| {
+                let host = plan.get("host").and_then(|host| host.as_str());
+                key.text != "host_rewrite_literal" || host == value.text()
+            });
+            if told {
+                continue;
+            }
+        }
+        add(
+            &codes::CHANGED,
+            key.place,
+            format!(
+                "`{}` changes the request after aws-sigv4 has signed it",
+                key.text
+            ),
+            "remove it: write `host` and `strip_path_prefix` in aws-sigv4; or `\"rewritten_by\": \"route\"` with the same values there",
+        );
+    }
+    for level in &view.levels {
+        if level.member("retry_policy").is_some()
+            || node(level, &["route", "retry_policy"]).is_some()
+        {
+            let policy = level
+                .member("retry_policy")
+                .or_else(|| node(level, &["route", "retry_policy"]));
+            add(
+                &codes::RETRIED,
+                policy.unwrap_or(level).place,
+                "a retry repeats the signature, and an inference that may have been paid for"
+                    .to_owned(),
+                "remove it, or allow it where every call may be repeated within five minutes",
+            );
+        }
+        let removed = level.member("request_headers_to_remove").map(Node::items);
+        let names = added_headers(level)
+            .iter()
+            .filter_map(|added| node(added, &["header", "key"]))
+            .chain(removed.unwrap_or_default());
+        for name in names {
+            let header = name.text().unwrap_or_default().to_ascii_lowercase();
+            let signed = matches!(
+                header.as_str(),
+                "host" | ":authority" | "authorization" | "content-type" | "content-md5" | "accept"
+            ) || header.starts_with("x-amz-")
+                || (header.starts_with("x-amzn-") && header != "x-amzn-trace-id");
+            if signed {
+                add(
+                    &codes::CHANGED,
+                    name.place,
+                    format!("the header {header} is changed after aws-sigv4 has signed it"),
+                    "let aws-sigv4 set it (`set_headers`), or change it in a filter before",
+                );
+            }
+        }
+    }
+}
+
+/// Credentials from the environment that are sent as `-` when they are not there.
+fn sent_unset(chain: &Chain<'_>, sink: &mut Sink<'_>) {
+    for view in &chain.views {
+        for level in &view.levels {
+            for added in added_headers(level) {
+                let value = node(added, &["header", "value"]);
+                let written = value.and_then(Node::text).unwrap_or_default();
+                let key = text(added, &["header", "key"]).unwrap_or_default();
+                let place = value.unwrap_or(added).place;
+                let credential = CREDENTIALS.contains(&key.to_ascii_lowercase().as_str());
+                if let Some(name) = environment_in(written).next().filter(|_| credential) {
+                    let finding = Finding::new(
+                        &codes::SENT_UNSET,
+                        place,
+                        &view.name,
+                        format!(
+                            "when {name} is not set, the header {key} is sent with `-` in its place"
+                        ),
+                        "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai.yaml)",
+                    );
+                    sink.add(view.file, finding);
+                } else if credential && !written.is_empty() && !written.contains('%') {
+                    let problem = format!("the value of {key} stands in the file");
+                    let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai.yaml)";
+                    let finding =
+                        Finding::new(&codes::INLINE_SECRET, place, &view.name, problem, hint);
+                    sink.add(view.file, finding);
+                }
+            }
+        }
+    }
+}
