@@ -27,6 +27,17 @@ pub struct Call {
     pub timeout_ms: u32,
     /// Longest answer body that is taken, in bytes.
     pub max_answer_bytes: usize,
+    /// Of an answer that is longer, status and headers are enough: it comes without its body instead of as an error.
+    pub body_optional: bool,
+}
+
+/// How much of an answer is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// Longest body, in bytes.
+    pub bytes: usize,
+    /// See [`Call::body_optional`].
+    pub body_optional: bool,
 }
 
 /// A callout's answer.
@@ -54,6 +65,14 @@ pub enum CallError {
 }
 
 impl Call {
+    /// How much of the answer is taken.
+    pub(crate) const fn limit(&self) -> Limit {
+        Limit {
+            bytes: self.max_answer_bytes,
+            body_optional: self.body_optional,
+        }
+    }
+
     /// Hands the call to the host; the answer will carry the returned number.
     pub(crate) fn dispatch(&self, host: &dyn Host) -> Result<u32, CallError> {
         let mut headers: Vec<HeaderRef<'_>> =
@@ -89,7 +108,7 @@ impl Call {
         host: &dyn Host,
         headers: usize,
         body_size: usize,
-        limit: usize,
+        limit: Limit,
     ) -> Result<Answer, CallError> {
         if headers == 0 {
             return Err(CallError::Failed);
@@ -102,9 +121,11 @@ impl Call {
             .text(":status")
             .and_then(|s| s.parse().ok())
             .ok_or(CallError::Failed)?;
-        if body_size > limit {
-            return Err(CallError::TooLarge);
-        }
+        let body_size = match body_size > limit.bytes {
+            false => body_size,
+            true if limit.body_optional => 0,
+            true => return Err(CallError::TooLarge),
+        };
         let body = if body_size == 0 {
             Vec::new()
         } else {

@@ -336,9 +336,7 @@ impl Exchange {
     /// Everything but an answer; see [`CallError`]. An answer with an error status is an answer.
     pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
         let number = call.dispatch(&*self.0.host)?;
-        self.0
-            .hub
-            .expect_answer(number, self.0.place, call.max_answer_bytes);
+        self.0.hub.expect_answer(number, self.0.place, call.limit());
         let side = self.side();
         poll_fn(|_| {
             let mut answer = self.0.answer.borrow_mut();

@@ -88,9 +88,7 @@ impl Root {
     /// Everything but an answer; see [`CallError`].
     pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
         let number = call.dispatch(&*self.0.host)?;
-        self.0
-            .hub
-            .expect_answer(number, self.0.place, call.max_answer_bytes);
+        self.0.hub.expect_answer(number, self.0.place, call.limit());
         self.0.awaited.borrow_mut().push(number);
         poll_fn(|_| {
             let mut answers = self.0.answers.borrow_mut();

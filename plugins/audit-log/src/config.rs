@@ -110,12 +110,13 @@ const fn default_timeout() -> Bounded<1, 60_000> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
-    /// Events kept at most.
+    /// Events kept at most; with `deny`, requests under way count too.
     pub max_events: Bounded<1, 1_000_000>,
     /// Bytes kept at most: they are taken from the memory of each worker's VM.
     pub max_bytes: Bounded<65_536, 268_435_456>,
     /// What happens when the queue is full: `drop_oldest` or `drop_newest` lose events and count them, `deny` refuses requests that
-    /// could not be recorded (reason `audit_unavailable`).
+    /// could not be recorded (reason `audit_unavailable`). Then each request under way reserves one event and what the last events took on
+    /// average, and a quarter more; 1.6 KB before there was one.
     pub when_full: FullPolicy,
 }
 
@@ -123,7 +124,7 @@ impl Default for QueueConfig {
     fn default() -> Self {
         Self {
             max_events: Bounded::new(8_192),
-            max_bytes: Bounded::new(8_388_608),
+            max_bytes: Bounded::new(16_777_216),
             when_full: FullPolicy::default(),
         }
     }
@@ -148,7 +149,8 @@ impl FullPolicy {
     pub const fn when_full(self) -> WhenFull {
         match self {
             Self::DropOldest => WhenFull::DropOldest,
-            Self::DropNewest | Self::Deny => WhenFull::DropNewest,
+            Self::DropNewest => WhenFull::DropNewest,
+            Self::Deny => WhenFull::KeepAll,
         }
     }
 }
@@ -187,6 +189,8 @@ pub struct RetryConfig {
     pub longest_ms: Bounded<1, 600_000>,
     /// An event that could not be sent for so long is dropped and counted, in milliseconds.
     pub give_up_ms: Bounded<1_000, 86_400_000>,
+    /// Statuses that are tried again besides 429, 502, 503 and 504, for collectors that answer e.g. 500 or 408 when they are busy.
+    pub also: Vec<Bounded<400, 599>>,
 }
 
 impl Default for RetryConfig {
@@ -195,6 +199,7 @@ impl Default for RetryConfig {
             first_ms: Bounded::new(1_000),
             longest_ms: Bounded::new(30_000),
             give_up_ms: Bounded::new(300_000),
+            also: Vec::new(),
         }
     }
 }

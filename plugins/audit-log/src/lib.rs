@@ -7,6 +7,7 @@
 //! It cannot see what never becomes a request of the proxy's filter chain: broken connections, and requests that the proxy
 //! refuses before its filters.
 
+pub mod answer;
 pub mod config;
 pub mod estate;
 pub mod event;
@@ -123,12 +124,7 @@ impl<'a> Room<'a> {
             return Some(Self(None));
         };
         let expected = shipping.expected.get().saturating_add(1);
-        if shipping.deny_when_full
-            && !shipping
-                .queue
-                .borrow()
-                .has_room(expected, otlp::LONGEST_RECORD)
-        {
+        if shipping.deny_when_full && !shipping.queue.borrow().has_room(expected) {
             return None;
         }
         shipping.expected.set(expected);

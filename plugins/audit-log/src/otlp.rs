@@ -3,14 +3,12 @@
 //! hexadecimal, not base64; 64-bit integers are decimal strings).
 //!
 //! A record is encoded once, when the event ends; a batch is an envelope around encoded records, so a retry costs no
-//! encoding and the queue knows the size of what it holds. The answer's `partialSuccess` says how many records the
-//! collector refused; they count as dropped.
+//! encoding and the queue knows the size of what it holds. What a collector answers is read in [`crate::answer`].
 
 use std::cell::Cell;
 
 use crate::event::{Event, Outcome, Value};
 use crate::json;
-use crate::queue::Answer;
 
 /// The media type of a batch.
 pub const CONTENT_TYPE: &str = "application/json";
@@ -222,59 +220,6 @@ fn error_type(event: &Event) -> Option<String> {
     )
 }
 
-/// What a collector's answer means for the batch that it answers.
-///
-/// 2xx took it, all but `partialSuccess.rejectedLogRecords`. 408, 429 and 5xx may pass (OTLP would not retry all of the
-/// 5xx; an audit record is worth a duplicate, which its worker and sequence number give away). 413 asks for less at a
-/// time. Everything else will be the same the next time. No status means that no answer came at all.
-pub fn parse_answer(status: Option<u16>, retry_after: Option<&[u8]>, body: &[u8]) -> Answer {
-    let Some(status) = status else {
-        return Answer::Retry { after_ms: None };
-    };
-    match status {
-        200..=299 => Answer::Delivered {
-            rejected: rejected(body),
-        },
-        413 => Answer::TooLarge,
-        408 | 429 | 500 | 502..=504 | 506..=599 => Answer::Retry {
-            after_ms: retry_after.and_then(parse_seconds),
-        },
-        _ => Answer::Refused,
-    }
-}
-
-/// `partialSuccess.rejectedLogRecords` (a 64-bit integer: a number or a decimal string); 0 for everything else.
-fn rejected(body: &[u8]) -> u64 {
-    let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else {
-        return 0;
-    };
-    let member = answer
-        .get("partialSuccess")
-        .or_else(|| answer.get("partial_success"));
-    let count = member.and_then(|partial| {
-        partial
-            .get("rejectedLogRecords")
-            .or_else(|| partial.get("rejected_log_records"))
-    });
-    match count {
-        Some(serde_json::Value::Number(number)) => number.as_u64().unwrap_or(0),
-        Some(serde_json::Value::String(text)) => text.parse().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-/// The seconds form of `Retry-After` (RFC 9110, section 10.2.3) in milliseconds. The form with a date is not read: the
-/// queue's own back-off then decides.
-fn parse_seconds(value: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(value).ok()?.trim();
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| {
-        text.parse::<u64>()
-            .unwrap_or(u64::MAX)
-            .saturating_mul(1_000)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,59 +308,5 @@ mod tests {
         let scope = &source["scopeLogs"][0];
         assert_eq!(scope["scope"]["attributes"][0]["value"]["intValue"], "7");
         assert_eq!(scope["logRecords"].as_array().map(Vec::len), Some(2));
-    }
-
-    #[test]
-    fn answers_are_read_as_the_protocol_says() {
-        let delivered = |rejected| Answer::Delivered { rejected };
-        let retry = |after_ms| Answer::Retry { after_ms };
-        for (status, retry_after, body, answer) in [
-            (200, None, "", delivered(0)),
-            (200, None, "{}", delivered(0)),
-            (202, None, "ok", delivered(0)),
-            (
-                200,
-                None,
-                r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"x"}}"#,
-                delivered(3),
-            ),
-            (
-                200,
-                None,
-                r#"{"partialSuccess":{"rejectedLogRecords":3}}"#,
-                delivered(3),
-            ),
-            (
-                200,
-                None,
-                r#"{"partialSuccess":{"rejectedLogRecords":-3}}"#,
-                delivered(0),
-            ),
-            (200, None, r#"{"partialSuccess":{}}"#, delivered(0)),
-            (503, None, "", retry(None)),
-            (429, Some("17"), "", retry(Some(17_000))),
-            (
-                429,
-                Some("99999999999999999999999"),
-                "",
-                retry(Some(u64::MAX)),
-            ),
-            (503, Some("Fri, 31 Dec 1999 23:59:59 GMT"), "", retry(None)),
-            (408, Some("-1"), "", retry(None)),
-            (500, None, "", retry(None)),
-            (413, None, "", Answer::TooLarge),
-            (400, None, "", Answer::Refused),
-            (404, None, "", Answer::Refused),
-            (301, None, "", Answer::Refused),
-            (501, None, "", Answer::Refused),
-        ] {
-            let read = parse_answer(
-                Some(status),
-                retry_after.map(str::as_bytes),
-                body.as_bytes(),
-            );
-            assert_eq!(read, answer, "{status} {body}");
-        }
-        assert_eq!(parse_answer(None, None, b""), retry(None));
     }
 }

@@ -103,6 +103,8 @@ pub struct Target {
     pub headers: Vec<(String, Vec<u8>)>,
     /// How long a call may take, in milliseconds.
     pub timeout_ms: u32,
+    /// Statuses that are tried again besides those of the protocol.
+    pub retry_also: Vec<u16>,
 }
 
 impl Plan {
@@ -181,6 +183,13 @@ impl Shipping {
                 "retry.first_ms",
                 "is more than the longest wait",
                 "at most retry.longest_ms",
+            );
+        }
+        if sink.retry.also.iter().any(|status| status.value() == 413) {
+            problems.add(
+                "retry.also",
+                "names 413, which asks for smaller batches",
+                "leave 413 out; batches are halved then",
             );
         }
         let deny_when_full = sink.queue.when_full == FullPolicy::Deny;
@@ -280,6 +289,12 @@ impl Target {
             },
             headers,
             timeout_ms: sink.timeout_ms.short(),
+            retry_also: sink
+                .retry
+                .also
+                .iter()
+                .filter_map(|status| u16::try_from(status.value()).ok())
+                .collect(),
         }
     }
 

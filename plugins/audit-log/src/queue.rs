@@ -16,6 +16,12 @@ use std::collections::VecDeque;
 /// Memory that a held record costs beyond its own bytes.
 const OVERHEAD_BYTES: usize = 64;
 
+/// What an event is thought to cost before there was one: somewhat more than most do.
+const FIRST_COST: usize = 1_280;
+
+/// How much of the mean one event makes.
+const SHARE: usize = 16;
+
 /// Which events are lost when the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
@@ -24,6 +30,9 @@ pub enum WhenFull {
     DropOldest,
     /// The new ones: the log of what came first stays whole.
     DropNewest,
+    /// None. Whoever offers an event has asked for room before; where more was needed than was thought, the queue is over its bounds
+    /// until the sink has taken it.
+    KeepAll,
 }
 
 /// The bounds of a queue. Zero for any of the maxima counts as one.
@@ -137,6 +146,8 @@ pub struct Queue {
     not_before_ms: u64,
     /// Events in a batch at most, while the sink finds larger ones too large.
     batch_events: usize,
+    /// What an event costs: a mean in which the last ones count most.
+    mean_cost: usize,
     counts: Counts,
 }
 
@@ -158,6 +169,7 @@ impl Queue {
             failures: 0,
             not_before_ms: 0,
             batch_events: limits.batch_events,
+            mean_cost: FIRST_COST,
             counts: Counts::default(),
         }
     }
@@ -182,9 +194,10 @@ impl Queue {
         self.in_flight
     }
 
-    /// Whether `events` more of at most `longest` bytes each would all find room.
-    pub fn has_room(&self, events: usize, longest: usize) -> bool {
-        let bytes = events.saturating_mul(cost(longest));
+    /// Whether `events` more would find room, if they are like the last ones: each counts for their mean and a quarter more.
+    pub fn has_room(&self, events: usize) -> bool {
+        let each = self.mean_cost.saturating_add(self.mean_cost / 4);
+        let bytes = events.saturating_mul(each);
         self.held.len().saturating_add(events) <= self.limits.queue_events
             && self.held_bytes.saturating_add(bytes) <= self.limits.queue_bytes
     }
@@ -199,6 +212,10 @@ impl Queue {
     pub fn push(&mut self, now_ms: u64, record: Vec<u8>) {
         add(&mut self.counts.enqueued, 1);
         let need = cost(record.len());
+        self.mean_cost = self
+            .mean_cost
+            .saturating_sub(self.mean_cost / SHARE)
+            .saturating_add(need / SHARE);
         if record.len() > self.limits.batch_bytes || need > self.limits.queue_bytes {
             add(&mut self.counts.dropped_oversize, 1);
             return;
@@ -215,7 +232,7 @@ impl Queue {
                 add(&mut self.counts.dropped_full, 1);
             }
         }
-        if self.fits(need) {
+        if self.fits(need) || self.limits.when_full == WhenFull::KeepAll {
             self.held_bytes = self.held_bytes.saturating_add(need);
             self.held.push_back(Held {
                 at_ms: now_ms,
@@ -247,9 +264,8 @@ impl Queue {
     }
 
     /// Takes over what an earlier configuration's queue held; it goes out before what came here. Where that is more than the queue may
-    /// hold, events are dropped by the rule for a full queue, unless `keep_all`: then the queue is over its bounds until the sink has
-    /// taken them.
-    pub fn adopt(&mut self, events: Vec<(u64, Vec<u8>)>, keep_all: bool) {
+    /// hold, events are dropped by the rule for a full queue.
+    pub fn adopt(&mut self, events: Vec<(u64, Vec<u8>)>) {
         add(&mut self.counts.adopted, count(events.len()));
         let newer = self.held.split_off(self.in_flight);
         for (at_ms, record) in events {
@@ -262,14 +278,13 @@ impl Queue {
             self.held.push_back(held);
         }
         self.held.extend(newer);
-        while !keep_all
-            && (self.held.len() > self.limits.queue_events
-                || self.held_bytes > self.limits.queue_bytes)
+        while self.held.len() > self.limits.queue_events
+            || self.held_bytes > self.limits.queue_bytes
         {
             let gone = match self.limits.when_full {
                 WhenFull::DropOldest => self.held.remove(self.in_flight),
                 WhenFull::DropNewest if self.held.len() > self.in_flight => self.held.pop_back(),
-                WhenFull::DropNewest => None,
+                WhenFull::DropNewest | WhenFull::KeepAll => None,
             };
             let Some(gone) = gone else {
                 break;

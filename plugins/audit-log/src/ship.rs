@@ -9,12 +9,12 @@ use modelgate_kit::call::Call;
 use modelgate_kit::host::{Host, Level};
 use modelgate_kit::root::Root;
 
+use crate::answer::Response;
 use crate::estate::{ABANDONED_MS, Claim, Estate, Heir, RESERVED_MS, leave};
-use crate::otlp::parse_answer;
 use crate::plan::{Plan, Shipping};
 use crate::queue::Answer;
 
-/// Longest answer that is read, in bytes: a collector answers with a count and a sentence.
+/// Longest answer that is read, in bytes: a collector answers with a count and a sentence. Of a longer one the status counts.
 const LONGEST_ANSWER: usize = 65_536;
 
 /// How often the queue is looked at, in milliseconds.
@@ -107,8 +107,7 @@ fn adopt(plan: &Plan, shipping: &Shipping, root: &Root, heir: &mut Heir) {
         claim(plan, host, estate, now_ms)
     });
     if let Some(estate) = left {
-        let mut queue = shipping.queue.borrow_mut();
-        queue.adopt(estate.events, shipping.deny_when_full);
+        shipping.queue.borrow_mut().adopt(estate.events);
     }
 }
 
@@ -177,17 +176,17 @@ impl Shipping {
             body,
             timeout_ms: target.timeout_ms,
             max_answer_bytes: LONGEST_ANSWER,
+            body_optional: true,
         };
-        match root.call(&call).await {
-            Ok(answer) => {
-                let retry_after = answer.headers.first("retry-after");
-                (
-                    parse_answer(Some(answer.status), retry_after, &answer.body),
-                    Some(answer.status),
-                )
-            }
-            Err(_) => (parse_answer(None, None, &[]), None),
-        }
+        let answer = root.call(&call).await.ok();
+        let response = answer.as_ref().map(|answer| Response {
+            status: Some(answer.status),
+            retry_after: answer.headers.first("retry-after"),
+            body: &answer.body,
+        });
+        let response = response.unwrap_or_default();
+        let now_ms = now_ms(root.now_ns());
+        (response.answer(&target.retry_also, now_ms), response.status)
     }
 
     fn answered(&self, root: &Root, (answer, status): (Answer, Option<u16>), healthy: &mut bool) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::AuditLog;
 
+mod deny;
 mod reload;
 
 const REQUEST: &[(&str, &str)] = &[
@@ -509,40 +510,24 @@ fn a_full_queue_loses_events_and_counts_them() {
 }
 
 #[test]
-fn requests_that_could_not_be_recorded_are_refused_when_told_so() {
-    let config = r#"{"sink":{"cluster":"logs","queue":{"max_events":2,"when_full":"deny"},"batch":{"max_events":2}}}"#;
-    let mut gate = gate(proxy(&[]), config);
-    let (first, _) = gate.request(REQUEST);
-    let (second, _) = gate.request(REQUEST);
-    let (third, action) = gate.request(REQUEST);
-    assert_eq!(action, Action::Pause);
-    let record = gate.record(third);
-    assert_eq!(record.reply.as_ref().map(|reply| reply.status), Some(503));
-    let line: Value =
-        serde_json::from_slice(record.properties.get("modelgate.audit").unwrap()).unwrap();
+fn a_long_answer_is_an_answer() {
+    let mut gate = gate(proxy(&[]), SINK);
+    let long = vec![b' '; 300_000];
+    for (number, status) in [(1, "200"), (2, "503"), (3, "200")] {
+        one_request(&mut gate);
+        pass_ms(&mut gate, 1_500);
+        gate.answer(number, &[(":status", status)], &long);
+    }
     assert_eq!(
-        (&line["outcome"], &line["reason"]),
-        (&json!("denied"), &json!("audit_unavailable"))
+        (metric(&gate, "delivered"), metric(&gate, "retried")),
+        (3, 1)
     );
-    gate.end(first);
-    gate.end(second);
-    gate.end(third);
-    assert_eq!(metric(&gate, "outcome_denied.events"), 1);
-    assert_eq!(
-        metric(&gate, "cause_full.dropped"),
-        1,
-        "the refused one: the room was promised to the others"
-    );
-    gate.tick();
-    gate.answer(1, &[(":status", "200")], b"");
-    assert_eq!(metric(&gate, "delivered"), 2);
-    assert_eq!(gate.request(REQUEST).1, Action::Continue);
 }
 
 #[test]
 fn everything_wrong_with_a_configuration_is_said_at_once() {
     let config = r#"{"subject":"clear","access_log":true,"sink":{"cluster":"","path":"logs","headers":{"Host":"x","x-a":"a\nb"},
-        "queue":{"max_events":10},"batch":{"max_events":20},"retry":{"first_ms":2,"longest_ms":1}}}"#;
+        "queue":{"max_events":10},"batch":{"max_events":20},"retry":{"first_ms":2,"longest_ms":1,"also":[413]}}}"#;
     let problems = Gate::open::<AuditLog>(proxy(&[]), config)
         .err()
         .unwrap()
@@ -556,6 +541,7 @@ fn everything_wrong_with_a_configuration_is_said_at_once() {
         "sink.headers.x-a:",
         "sink.batch.max_events:",
         "sink.retry.first_ms:",
+        "sink.retry.also:",
     ] {
         assert!(
             problems.contains(&format!(" {path}")),

@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
+use crate::call::Limit;
+
 /// Where a filter runs: a context of the proxy, and the filter's number in the chain that the context is (0 where it is one filter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -45,8 +47,8 @@ impl Signal {
 pub(crate) struct Awaited {
     pub number: u32,
     pub place: Place,
-    /// Longest body that is taken, in bytes.
-    pub limit: usize,
+    /// How much of it is taken.
+    pub limit: Limit,
 }
 
 /// Shared by the contexts of one VM.
@@ -76,7 +78,7 @@ impl Hub {
     }
 
     /// Notes that the answer with this number belongs to this place.
-    pub(crate) fn expect_answer(&self, number: u32, place: Place, limit: usize) {
+    pub(crate) fn expect_answer(&self, number: u32, place: Place, limit: Limit) {
         self.awaited.borrow_mut().push(Awaited {
             number,
             place,

@@ -263,7 +263,7 @@ fn what_is_taken_over_goes_out_first_and_what_was_in_flight_again() {
     sends(&mut old, 0, &["a", "b", "c"]);
     let left = old.hand_on();
     let mut new = queue(LIMITS, &["e"]);
-    new.adopt(left, false);
+    new.adopt(left);
     sends(&mut new, 0, &["a", "b", "c"]);
     new.answered(0, DELIVERED, 0);
     sends(&mut new, 1_000, &["d", "e"]);
@@ -272,12 +272,32 @@ fn what_is_taken_over_goes_out_first_and_what_was_in_flight_again() {
 }
 
 #[test]
+fn room_is_reserved_for_what_events_take_and_what_was_let_in_is_kept() {
+    let limits = Limits {
+        queue_events: 1_000,
+        queue_bytes: 100_000,
+        batch_bytes: 100_000,
+        when_full: WhenFull::KeepAll,
+        ..LIMITS
+    };
+    let mut queue = Queue::new(limits);
+    assert!(
+        queue.has_room(62) && !queue.has_room(63),
+        "1,600 bytes each"
+    );
+    (0..100).for_each(|_| queue.push(0, vec![b'x'; 200]));
+    assert!(queue.has_room(200) && !queue.has_room(250));
+    let left = limits.queue_bytes - queue.held_bytes();
+    queue.push(0, vec![b'x'; left]);
+    queue.push(0, vec![b'x'; left]);
+    assert_eq!((queue.held(), queue.counts().dropped()), (102, 0));
+    assert!(!queue.has_room(1));
+}
+
+#[test]
 fn what_was_taken_over_expires_by_its_own_age() {
     let mut new = Queue::new(LIMITS);
-    new.adopt(
-        vec![(0, b"old".to_vec()), (50_000, b"young".to_vec())],
-        false,
-    );
+    new.adopt(vec![(0, b"old".to_vec()), (50_000, b"young".to_vec())]);
     sends(&mut new, 60_001, &["young"]);
     assert_eq!(new.counts().dropped_expired, 1);
 }
@@ -291,17 +311,13 @@ fn more_than_fits_is_dropped_by_the_rule_or_kept_where_nothing_may_be_lost() {
         when_full,
         ..LIMITS
     };
-    for (when_full, keep_all, kept) in [
-        (WhenFull::DropOldest, false, &["3", "4", "x", "y"][..]),
-        (WhenFull::DropNewest, false, &["0", "1", "2", "3"]),
-        (
-            WhenFull::DropNewest,
-            true,
-            &["0", "1", "2", "3", "4", "x", "y"],
-        ),
+    for (when_full, kept) in [
+        (WhenFull::DropOldest, &["3", "4", "x", "y"][..]),
+        (WhenFull::DropNewest, &["0", "1", "2", "3"]),
+        (WhenFull::KeepAll, &["0", "1", "2", "3", "4", "x", "y"]),
     ] {
         let mut new = queue(limits(when_full), &["x", "y"]);
-        new.adopt(left(), keep_all);
+        new.adopt(left());
         assert_eq!(new.counts().dropped_full, 7 - kept.len() as u64);
         sends(&mut new, 1_000, kept);
     }
@@ -364,7 +380,7 @@ proptest! {
                     add(&mut before.enqueued, queue.counts().enqueued);
                     add(&mut before.delivered, queue.counts().delivered);
                     add(&mut before.dropped_full, queue.counts().dropped());
-                    next.adopt(left, false);
+                    next.adopt(left);
                     queue = next;
                 }
                 Step::Push(len) => queue.push(now, vec![b'x'; len]),

@@ -173,6 +173,7 @@ async fn ask(
         body: Vec::new(),
         timeout_ms,
         max_answer_bytes: max_bytes,
+        body_optional: false,
     };
     let answer = root.call(&call).await.map_err(|_| FetchFault::NoAnswer)?;
     match answer.status {
