@@ -15,9 +15,14 @@ use crate::call::{Answer, Call, CallError};
 use crate::facts::Remembered;
 use crate::headers::HeaderBlock;
 use crate::host::{Host, Map, Side, Status};
+use crate::problem::Reply;
+use crate::problem::catalogue::kit::HEADER_AMBIGUOUS;
 use crate::upgrade::Upgrade;
 use crate::verdict::{Replied, Wait};
 use crate::vm::hub::{Hub, Place, Signal};
+
+/// How many names a request may have that read as ours.
+const MOST_LOOKALIKES: usize = 32;
 
 /// What became of a forwarded request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +170,28 @@ impl Exchange {
             self.0.host.set_header(Map::RequestHeaders, name, b"")?;
         }
         self.0.host.remove_header(Map::RequestHeaders, name)
+    }
+
+    /// Takes out of the request what a client sent under `ours`, or under a name that an upstream may take for one of them
+    /// ([`crate::headers::reads_as`]). A filter that tells the upstream something in headers does this first, whatever it has to tell.
+    ///
+    /// # Errors
+    /// A refusal where there are more such names than an honest request can have, or the host does not remove one.
+    pub fn remove_lookalikes<'a>(
+        &self,
+        request: &'a HeaderBlock,
+        ours: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<(), Reply> {
+        let names = request.lookalikes(ours);
+        // Each removal is a host call that looks through the headers.
+        if names.len() > MOST_LOOKALIKES {
+            return Err(Reply::new(&HEADER_AMBIGUOUS));
+        }
+        for name in names {
+            let name = std::str::from_utf8(name).map_err(|_| Reply::new(&HEADER_AMBIGUOUS))?;
+            self.remove_request_header(name)?;
+        }
+        Ok(())
     }
 
     /// Removes every value of a response header.

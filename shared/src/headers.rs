@@ -83,6 +83,18 @@ impl HeaderBlock {
         }
     }
 
+    /// The names, as they were sent, that an upstream may take for one of `ours` (see [`reads_as`]), each once.
+    pub fn lookalikes<'a>(&'a self, ours: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a [u8]> {
+        let mut names: Vec<&[u8]> = self
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| ours.clone().any(|ours| reads_as(name, ours.as_bytes())))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The first value as text, if it is UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.first(name)?).ok()
@@ -105,6 +117,28 @@ pub fn same_bytes(a: &[u8], b: &[u8]) -> bool {
             .zip(b)
             .fold(0, |different, (a, b)| different | (a ^ b))
             == 0
+}
+
+/// Whether an upstream may take a header that is named `sent` for one that is named `ours`.
+///
+/// CGI's variables (RFC 3875 section 4.1.18), and with them WSGI, Rack and PHP, know neither case nor hyphens: `x_user` and `X-User` are
+/// both `HTTP_X_USER`. Some servers (lighttpd, older Apaches) write an underscore for every byte that is neither letter nor digit.
+pub fn reads_as(sent: &[u8], ours: &[u8]) -> bool {
+    sent.len() == ours.len() && sent.iter().zip(ours).all(|(a, b)| folded(*a) == folded(*b))
+}
+
+/// [`reads_as`] for how a name begins.
+pub fn begins_as(sent: &[u8], ours: &[u8]) -> bool {
+    sent.get(..ours.len())
+        .is_some_and(|beginning| reads_as(beginning, ours))
+}
+
+const fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() {
+        byte.to_ascii_lowercase()
+    } else {
+        b'_'
+    }
 }
 
 /// Header values may carry credentials: only the number of pairs is shown.
@@ -220,6 +254,37 @@ mod tests {
         assert_eq!(block.once("A"), Occurrence::Once(b"1"));
         assert_eq!(block.once("b"), Occurrence::Absent);
         assert_eq!(block.all("authorization").collect::<Vec<_>>(), [b"x", b"y"]);
+    }
+
+    #[test]
+    fn a_name_is_ours_however_its_words_are_joined() {
+        for sent in ["x-user", "X-User", "x_user", "X_USER", "x.user", "x~user"] {
+            assert!(reads_as(sent.as_bytes(), b"x-user"), "{sent}");
+            assert!(reads_as(b"x-user", sent.as_bytes()), "{sent}");
+        }
+        for sent in [
+            "", "xuser", "x-users", "x--user", "x-us-r", "-x-user", "x user ",
+        ] {
+            assert!(!reads_as(sent.as_bytes(), b"x-user"), "{sent}");
+        }
+        assert!(begins_as(b"X_Amz_Date", b"x-amz-"));
+        assert!(!begins_as(b"x_amzn_a", b"x-amz-"));
+        assert!(!begins_as(b"x_am", b"x-amz-"));
+    }
+
+    #[test]
+    fn lookalikes_are_named_once_and_as_they_were_sent() {
+        let block = HeaderBlock::new(encode_refs(&[
+            ("x_user", b"1"),
+            ("accept", b"2"),
+            ("x_user", b"3"),
+            ("x-user", b"4"),
+            ("x.groups", b"5"),
+        ]));
+        let ours = ["x-user", "x-groups"];
+        let names: Vec<&[u8]> = vec![b"x-user", b"x.groups", b"x_user"];
+        assert_eq!(block.lookalikes(ours.into_iter()), names);
+        assert!(block.lookalikes(["accep"].into_iter()).is_empty());
     }
 
     proptest! {

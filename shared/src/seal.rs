@@ -32,6 +32,14 @@ impl Exchange {
             name.to_owned(),
             serde_json::from_slice(value).map_err(|_| Status::SerializationFailure)?,
         );
+        let request = self.request()?;
+        for name in request.lookalikes(std::iter::once(FACTS_HEADER)) {
+            if let Ok(name) = std::str::from_utf8(name)
+                && name != FACTS_HEADER
+            {
+                self.remove_request_header(name)?;
+            }
+        }
         self.set_request_header(FACTS_HEADER, seal(&key, self.now_ns() / 1_000_000, &facts))
     }
 

@@ -7,7 +7,7 @@
 //!
 //! Pure: it reads a header block and says what must change. It cannot tell whether an earlier filter or the client set a header.
 
-use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::headers::{HeaderBlock, begins_as};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::catalogue::aws_sigv4::{
     HEADER_REFUSED, HEADER_REPEATED, HOST_AMBIGUOUS, HOST_MISSING, PATH_REFUSED,
@@ -91,13 +91,13 @@ impl Rules {
                     Fate::Removed => {
                         let name =
                             std::str::from_utf8(name).map_err(|_| Reply::new(&HEADER_REFUSED))?;
-                        if !removed.contains(&name) {
-                            removed.push(name);
-                        }
+                        removed.push(name);
                     }
                 },
             }
         }
+        removed.sort_unstable();
+        removed.dedup();
         let authority = authority.unwrap_or_default();
         let host = self.host.as_deref().map_or(authority, str::as_bytes);
         if host.is_empty() {
@@ -177,10 +177,11 @@ impl Rules {
         if is("authorization") || self.set_headers.iter().any(|(own, _)| is(own)) {
             return Ok(Fate::Replaced);
         }
-        if has_prefix(name, b"x-amz-") {
+        // Whatever a server behind could take for `x-amz-*` goes as well.
+        if begins_as(name, b"x-amz-") {
             return Ok(Fate::Removed);
         }
-        if !has_prefix(name, b"x-amzn-") || is("x-amzn-trace-id") {
+        if !begins_as(name, b"x-amzn-") || is("x-amzn-trace-id") {
             return Ok(Fate::Sent);
         }
         if !self.client_headers.iter().any(|listed| is(listed)) {

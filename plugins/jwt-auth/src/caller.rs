@@ -163,7 +163,7 @@ impl ClaimHeaders {
     }
 
     /// Names of all headers, which a client must not set.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 

@@ -27,7 +27,6 @@ use modelgate_kit::credential::{Found, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::HeaderBlock;
-use modelgate_kit::host::Status;
 use modelgate_kit::jose::Refusal;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::root::Root;
@@ -76,7 +75,7 @@ impl Filter for JwtAuth {
             Found::None | Found::One(_) => {
                 // A host without facts loses a hint, nothing else.
                 let _ = exchange.publish_serialized(&plan.offer);
-                return Ok(plan.write_headers(&exchange, &request, &[])?);
+                return plan.write_headers(&exchange, &request, &[]);
             }
         };
         let accepted = plan.accept(&exchange, &token).await?;
@@ -109,18 +108,17 @@ impl Filter for JwtAuth {
 modelgate_kit::export!(JwtAuth: request_body, answers, tick);
 
 impl Plan {
-    /// Sets the headers of verified claims, and removes what a client has put under their names.
+    /// Sets the headers of verified claims, and removes what a client has put under names that read as theirs.
     fn write_headers(
         &self,
         exchange: &Exchange,
         request: &HeaderBlock,
         values: &[Option<String>],
-    ) -> Result<(), Status> {
+    ) -> Result<(), Reply> {
+        exchange.remove_lookalikes(request, self.headers.names())?;
         for (at, name) in self.headers.names().enumerate() {
-            match values.get(at).and_then(Option::as_ref) {
-                Some(value) => exchange.set_request_header(name, value)?,
-                None if request.first(name).is_some() => exchange.remove_request_header(name)?,
-                None => {}
+            if let Some(value) = values.get(at).and_then(Option::as_ref) {
+                exchange.set_request_header(name, value)?;
             }
         }
         Ok(())

@@ -28,7 +28,8 @@ pub struct Config {
     pub on_other_identity: OnOtherIdentity,
     /// What becomes of the key on the way to the upstream: `strip` or `forward`.
     pub forwarding: Forwarding,
-    /// Request headers that tell the upstream who calls. What a client sends under these names is always removed.
+    /// Request headers that tell the upstream who calls. What a client sends under these names, or under names that differ in `-`, `_`
+    /// and the like only, is always removed.
     pub identity_headers: IdentityHeaders,
     /// Realm in `WWW-Authenticate`. Printable ASCII without quotes.
     pub realm: String,
@@ -134,7 +135,7 @@ const LONGEST_NAME: usize = 256;
 
 impl IdentityHeaders {
     /// Every name that is written, with the member that names it.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> + Clone {
         [
             ("consumer", &self.consumer),
             ("credential", &self.credential),

@@ -16,7 +16,6 @@ use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Challenges, Identity, Serialized};
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::catalogue::key_auth::{
     IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE,
     KEY_REPEATED, KEY_UNKNOWN,
@@ -103,7 +102,9 @@ impl Filter for KeyAuth {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let headers = exchange.request()?;
-        plan.remove_identity_headers(&headers, &exchange)?;
+        // A client must not speak to the upstream in our name, whatever becomes of its key.
+        let ours = plan.identity_headers.named().map(|(_, name)| name);
+        exchange.remove_lookalikes(&headers, ours)?;
         let key = match find(&headers, &plan.places) {
             Found::One(key) => key,
             Found::Several | Found::Mixed => return Err(Reply::new(&KEY_REPEATED)),
@@ -158,20 +159,6 @@ impl Plan {
 
     fn unauthorized(&self, reason: &'static Reason) -> Reply {
         Reply::new(reason).with_header("www-authenticate", self.challenge.as_str())
-    }
-
-    /// A client must not speak to the upstream in our name, whatever becomes of its key.
-    fn remove_identity_headers(
-        &self,
-        headers: &HeaderBlock,
-        exchange: &Exchange,
-    ) -> Result<(), Reply> {
-        for (_, name) in self.identity_headers.named() {
-            if headers.first(name).is_some() {
-                exchange.remove_request_header(name)?;
-            }
-        }
-        Ok(())
     }
 
     /// Leaves the identity for the filters that follow and, where wanted, for the upstream.

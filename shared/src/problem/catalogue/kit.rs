@@ -11,6 +11,8 @@ reasons! { "kit";
         "The route's metadata names a profile that the filter's configuration does not have. Add it under `profiles`, or correct the route.";
     PATH_AMBIGUOUS = 400 "path_ambiguous", "The request's path can be read in more than one way.",
         "The filter chooses its profile, or decides, by path, and this path has an encoded slash, dot segments, empty segments or a broken escape, which upstreams read differently. Send the plain path.";
+    HEADER_AMBIGUOUS = 400 "header_ambiguous", "The request has headers that the upstream could confuse with the gateway's.",
+        "More than 32 header names of the request, or one that is not text, differ from names that the filter writes only in `-`, `_` and the like. A few are removed; so many are an attack.";
     BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too long to be looked at.",
         "A rule needs the body (e.g. for the model's name), and it is longer than the filter's `max_body_bytes`.";
     BODY_UNREADABLE = 500 "body_unreadable", "The gateway could not process this request.",
