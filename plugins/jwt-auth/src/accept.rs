@@ -1,18 +1,19 @@
 //! From a token's bytes to an accepted caller.
 //!
 //! Remembered tokens are looked at first, with their times and the generation of the keys. Otherwise the token is taken
-//! apart, its issuer found by what it claims, its signature checked with that issuer's keys, and only then its claims.
-//! When no key fits, the issuer's keys are asked for anew, once per request.
+//! apart, its issuer found by what it claims, its signature checked with that issuer's keys, and only then its claims, by each entry of
+//! that issuer until one takes it. When no key fits, the issuer's keys are asked for anew.
 
 use std::rc::Rc;
 
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Identity, Serialized};
+use modelgate_kit::facts::{Identity, RefusedToken, Serialized};
 use modelgate_kit::host::Host;
 use modelgate_kit::jose::{
     Accelerator, Claims, FOREIGN_FUNCTION, Refusal, SignatureQuery, Token, Verified, decode_answer,
 };
 use modelgate_kit::problem::Reply;
+use modelgate_kit::pseudonym::pseudonym;
 
 use crate::challenge::Denial;
 use crate::keys::{Asking, Doubt, Keys, Renewal};
@@ -25,10 +26,35 @@ pub struct Accepted {
     /// Generation of the keys that the token was verified with.
     generation: u64,
     claims: Claims,
+    kid: Option<String>,
     /// For policies, limits and the audit log.
     pub identity: Serialized<Identity>,
     /// One value per header of the plan.
     pub headers: Vec<Option<String>>,
+}
+
+/// A token whose signature is good, with the keys that say so.
+type Proof = (Verified, Rc<Keys>);
+
+/// Why a token is refused by one issuer's entry; whose it is, if its signature is good.
+struct Refused<'a> {
+    denial: Denial,
+    issuer: &'a Issuer,
+    token: Option<RefusedToken>,
+}
+
+impl Refused<'_> {
+    /// How far the token has come: of several entries, the one that it fits best says what is wrong with it. While one of them cannot be
+    /// judged, nothing else counts.
+    fn progress(&self) -> usize {
+        match self.denial {
+            Denial::KeysUnavailable(_) => usize::MAX,
+            Denial::Token(refusal) => Refusal::ALL
+                .iter()
+                .position(|known| *known == refusal)
+                .unwrap_or_default(),
+        }
+    }
 }
 
 impl Plan {
@@ -40,20 +66,60 @@ impl Plan {
         if let Some(accepted) = self.recall(token, exchange.now_ns() / 1_000_000)? {
             return Ok(accepted);
         }
-        let refuse = |denial: Denial| self.challenge.reply(denial, &[]);
-        let parsed =
-            Token::parse(token, self.max_token_bytes).map_err(|refusal| refuse(refusal.into()))?;
-        let (at, issuer) = self
-            .issuer_of(&parsed)
-            .map_err(|refusal| refuse(refusal.into()))?;
-        let accepted = self.judge(exchange, token, parsed, at, issuer).await;
-        let accepted = Rc::new(
-            accepted.map_err(|denial| self.challenge.reply(denial, &issuer.expectations.scopes))?,
-        );
-        self.cache
-            .borrow_mut()
-            .remember(token, Rc::clone(&accepted));
-        Ok(accepted)
+        let refuse = |refusal: Refusal| self.challenge.reply(refusal.into(), &[]);
+        let parsed = Token::parse(token, self.max_token_bytes).map_err(refuse)?;
+        let entries = self.entries_of(&parsed).map_err(refuse)?;
+        let mut parsed = Some(parsed);
+        let mut proven: Option<(usize, Result<Proof, Denial>)> = None;
+        let mut refused: Option<Refused<'_>> = None;
+        for (at, issuer) in entries {
+            // What was found out with the same keys need not be found out again.
+            let known = proven.as_ref().is_some_and(|(other, _)| {
+                let other = self.issuers.get(*other);
+                other.is_some_and(|other| {
+                    other.keys.is(&issuer.keys) && other.algorithms == issuer.algorithms
+                })
+            });
+            if !known {
+                let proof = self.prove(exchange, token, parsed.take(), issuer).await;
+                proven = Some((at, proof));
+            }
+            let outcome = match &proven {
+                Some((_, Ok(proof))) => self.judge(exchange, proof, at, issuer),
+                Some((_, Err(denial))) => Err(Refused {
+                    denial: *denial,
+                    issuer,
+                    token: None,
+                }),
+                None => continue,
+            };
+            match outcome {
+                Ok(accepted) => {
+                    let accepted = Rc::new(accepted);
+                    self.cache
+                        .borrow_mut()
+                        .remember(token, Rc::clone(&accepted));
+                    return Ok(accepted);
+                }
+                Err(other) => {
+                    if refused
+                        .as_ref()
+                        .is_none_or(|best| other.progress() > best.progress())
+                    {
+                        refused = Some(other);
+                    }
+                }
+            }
+        }
+        let Some(refused) = refused else {
+            return Err(refuse(Refusal::IssuerUnknown));
+        };
+        let scopes = &refused.issuer.expectations.scopes;
+        let reply = self.challenge.reply(refused.denial, scopes);
+        Err(match refused.token {
+            Some(token) => reply.with_token(token),
+            None => reply,
+        })
     }
 
     /// A remembered token that is still good; one whose keys have changed is forgotten and verified anew.
@@ -78,47 +144,57 @@ impl Plan {
             Ok(()) => Ok(Some(accepted)),
             Err(refusal) => {
                 self.cache.borrow_mut().forget(token);
-                Err(self.challenge.reply(refusal.into(), &[]))
+                let token = describe(&accepted.claims, accepted.kid.as_deref());
+                Err(self.challenge.reply(refusal.into(), &[]).with_token(token))
             }
         }
     }
 
-    /// The issuer that the token names; when it names none, the only one, if that one does not insist on `iss`.
-    fn issuer_of(&self, token: &Token<'_>) -> Result<(usize, &Issuer), Refusal> {
+    /// The entries of the issuer that the token names; when it names none, the only one, if that one does not insist on `iss`.
+    fn entries_of(&self, token: &Token<'_>) -> Result<Vec<(usize, &Issuer)>, Refusal> {
         let claims = token.unverified_claims()?;
-        match (claims.issuer(), self.issuers.as_slice()) {
-            (Some(name), issuers) => issuers
-                .iter()
-                .enumerate()
-                .find(|(_, issuer)| issuer.expectations.issuer == name)
-                .ok_or(Refusal::IssuerUnknown),
-            (None, [only])
-                if !only
-                    .expectations
-                    .required
-                    .iter()
-                    .any(|claim| claim == "iss") =>
-            {
-                Ok((0, only))
-            }
-            (None, _) => Err(Refusal::ClaimMissing),
+        if claims.issuer().is_none() {
+            return match self.issuers.as_slice() {
+                [only]
+                    if !only
+                        .expectations
+                        .required
+                        .iter()
+                        .any(|claim| claim == "iss") =>
+                {
+                    Ok(vec![(0, only)])
+                }
+                _ => Err(Refusal::ClaimMissing),
+            };
         }
+        let entries = self.issuers.iter().enumerate();
+        let fitting: Vec<(usize, &Issuer)> = entries
+            .filter(|(_, issuer)| issuer.expectations.issuer.fits(&claims))
+            .collect();
+        if fitting.is_empty() {
+            return Err(Refusal::IssuerUnknown);
+        }
+        Ok(fitting)
     }
 
-    async fn judge(
+    /// Checks the signature, with newer keys if that may help.
+    async fn prove(
         &self,
         exchange: &Exchange,
         bytes: &[u8],
-        token: Token<'_>,
-        at: usize,
+        parsed: Option<Token<'_>>,
         issuer: &Issuer,
-    ) -> Result<Accepted, Denial> {
+    ) -> Result<Proof, Denial> {
+        let token = match parsed {
+            Some(token) => token,
+            None => Token::parse(bytes, self.max_token_bytes)?,
+        };
         let (kid, algorithm) = (token.header().kid.clone(), token.header().algorithm);
         let since_ms = exchange.now_ns() / 1_000_000;
         let mut outcome = self.verify(exchange, token, issuer);
-        let (verified, keys) = loop {
+        loop {
             let denial = match outcome {
-                Ok(verified) => break verified,
+                Ok(proof) => return Ok(proof),
                 Err(denial) => denial,
             };
             let is_allowed = issuer.algorithms.contains(algorithm);
@@ -136,16 +212,34 @@ impl Plan {
             }
             let again = Token::parse(bytes, self.max_token_bytes)?;
             outcome = self.verify(exchange, again, issuer);
-        };
-        let claims = issuer
+        }
+    }
+
+    fn judge<'a>(
+        &self,
+        exchange: &Exchange,
+        (verified, keys): &Proof,
+        at: usize,
+        issuer: &'a Issuer,
+    ) -> Result<Accepted, Refused<'a>> {
+        let kid = verified.header().kid.as_deref();
+        let judged = issuer
             .expectations
-            .check(&verified, exchange.now_ns() / 1_000_000_000)?;
-        Ok(Accepted {
-            issuer: at,
-            generation: keys.generation,
-            identity: issuer.portrait.draw(&claims)?.into(),
-            headers: self.headers.values(&claims)?,
-            claims,
+            .check(verified, exchange.now_ns() / 1_000_000_000)
+            .and_then(|claims| {
+                Ok(Accepted {
+                    issuer: at,
+                    generation: keys.generation,
+                    identity: issuer.portrait.draw(&claims)?.into(),
+                    headers: self.headers.values(&claims)?,
+                    kid: kid.map(str::to_owned),
+                    claims,
+                })
+            });
+        judged.map_err(|refusal| Refused {
+            denial: refusal.into(),
+            issuer,
+            token: verified.claims().ok().map(|claims| describe(&claims, kid)),
         })
     }
 
@@ -165,6 +259,22 @@ impl Plan {
             Some(&HostVerifier(exchange.host())),
         )?;
         Ok((verified, keys))
+    }
+}
+
+/// What an audit event may say of a token whose signature is good: a pseudonym stands for whom it is about.
+fn describe(claims: &Claims, kid: Option<&str>) -> RefusedToken {
+    const MOST_AUDIENCES: usize = 8;
+    let issuer = claims.issuer().unwrap_or_default();
+    RefusedToken {
+        subject: pseudonym(b"", issuer, claims.subject().unwrap_or_default()),
+        issuer: issuer.to_owned(),
+        audience: claims
+            .audiences()
+            .take(MOST_AUDIENCES)
+            .map(str::to_owned)
+            .collect(),
+        kid: kid.unwrap_or_default().to_owned(),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Two sets of defaults cannot arise: these types are the only place that has them, and `plan.rs` reads nothing else.
 
+use std::collections::BTreeMap;
+
 use modelgate_kit::config::{Bounded, Secret};
 use serde::Deserialize;
 
@@ -10,7 +12,8 @@ use serde::Deserialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The issuers whose tokens are accepted; at least one. A token belongs to the one that its `iss` names.
+    /// The issuers whose tokens are accepted; at least one. A token belongs to the one that its `iss` names. Where its tokens have
+    /// several shapes, an issuer is listed several times: a token must be as one of these entries says, tried in their order.
     pub issuers: Vec<IssuerConfig>,
     /// Where a token may stand. More than one token in a request is refused, wherever they stand.
     pub token_from: TokenFrom,
@@ -123,15 +126,19 @@ pub struct ClaimToHeader {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct IssuerConfig {
-    /// `iss` of its tokens, byte for byte; required.
+    /// `iss` of its tokens, byte for byte; required. `{tenantid}` in it stands for the token's tenant (`tid`), see `tenants`.
     pub issuer: String,
+    /// Tenants that are let in where `issuer` has `{tenantid}`, as in `https://login.microsoftonline.com/{tenantid}/v2.0`; `["*"]` lets
+    /// in every tenant that there is.
+    pub tenants: Vec<String>,
     /// Our own names: `aud` of a token must have one of them. Required, unless `required_claims` leaves `aud` out: then tokens may lack
     /// `aud`, but one that is there and is not ours is refused all the same (RFC 7519 section 4.1.3).
     pub audiences: Vec<String>,
     /// Claims that say whom a token is for, e.g. `[aud, client_id]` for access tokens of Amazon Cognito, which have no `aud`. The first
     /// that a token has must name one of `audiences`, and so must `aud` wherever it is there.
     pub audience_claims: Vec<String>,
-    /// Where its keys come from; exactly one source.
+    /// Where its keys come from; exactly one source. May be left out where an earlier entry is for the same issuer: then they are its
+    /// keys.
     pub keys: KeysConfig,
     /// Algorithms that are accepted. Empty: every one that the keys allow, which for public keys excludes HS256, HS384 and HS512.
     pub algorithms: Vec<String>,
@@ -168,6 +175,7 @@ impl Default for IssuerConfig {
     fn default() -> Self {
         Self {
             issuer: String::new(),
+            tenants: Vec::new(),
             audiences: Vec::new(),
             audience_claims: vec!["aud".to_owned()],
             keys: KeysConfig::default(),
@@ -269,6 +277,17 @@ pub struct KeysConfig {
     pub discovery: Option<Discovery>,
 }
 
+impl KeysConfig {
+    /// Whether no source is written.
+    pub const fn is_left_out(&self) -> bool {
+        self.jwks.is_none()
+            && self.pem.is_none()
+            && self.secret.is_none()
+            && self.fetch.is_none()
+            && self.discovery.is_none()
+    }
+}
+
 /// A public key in PEM.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -319,6 +338,9 @@ pub struct Fetch {
     pub url: String,
     /// Cluster that is called (on nginx: host:port).
     pub cluster: String,
+    /// Headers of the call, e.g. `authorization` where the issuer wants a token. Each value is a secret: text, or `{"env": "NAME"}`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
     /// How the keys are kept fresh.
     #[serde(default)]
     pub refresh: Refresh,
@@ -335,6 +357,9 @@ pub struct Discovery {
     pub keys_cluster: Option<String>,
     /// URL of the metadata. Default: the issuer followed by `/.well-known/openid-configuration`.
     pub url: Option<String>,
+    /// Headers of both calls, e.g. `authorization` where the issuer wants a token. Each value is a secret: text, or `{"env": "NAME"}`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
     /// How the keys are kept fresh.
     #[serde(default)]
     pub refresh: Refresh,

@@ -24,7 +24,7 @@ use modelgate_kit::metrics::Metric;
 use modelgate_kit::vm::hub::Signal;
 
 use fetch::FetchFault;
-pub use fetch::Origin;
+pub use fetch::{CallHeaders, Origin};
 use lease::{Hold, Lease};
 pub use location::{Location, well_known};
 use shelf::{Entry, Shelf};
@@ -49,6 +49,7 @@ pub struct Keys {
 }
 
 /// Where an issuer's keys come from.
+#[derive(Clone)]
 pub enum Source {
     /// The configuration.
     Given(Rc<Keys>),
@@ -56,10 +57,22 @@ pub enum Source {
     Fetched(Rc<Fetched>),
 }
 
+impl Source {
+    /// Whether both are the same keys, now and later.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Given(a), Self::Given(b)) => Rc::ptr_eq(a, b),
+            (Self::Fetched(a), Self::Fetched(b)) => Rc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
 /// Keys that are fetched.
 pub struct Fetched {
     name: String,
     origin: Origin,
+    headers: CallHeaders,
     refresh: Refresh,
     lease: Lease,
     shelf: Shelf,
@@ -145,7 +158,13 @@ impl Source {
 
 impl Fetched {
     /// Keys from an origin. `name` is how logs call it: the path in the configuration.
-    pub fn new(name: String, origin: Origin, refresh: Refresh, filter: &str) -> Self {
+    pub fn new(
+        name: String,
+        origin: Origin,
+        headers: CallHeaders,
+        refresh: Refresh,
+        filter: &str,
+    ) -> Self {
         // By origin and not by profile: two profiles with one issuer share its keys.
         let source = origin.to_string();
         let key = format!(
@@ -155,6 +174,7 @@ impl Fetched {
         Self {
             name,
             origin,
+            headers,
             refresh,
             lease: Lease::new(format!("{key}.lease")),
             shelf: Shelf::new(key, source),

@@ -9,7 +9,8 @@ use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::credential::Place;
 use modelgate_kit::facts::{Challenges, Serialized};
 use modelgate_kit::jose::{
-    Algorithm, Algorithms, ClaimPath, ClaimRule, Expectations, Split, Test, Wanted,
+    Algorithm, Algorithms, ClaimPath, ClaimRule, Expectations, IssuerName, Split, TENANT, Test,
+    Wanted,
 };
 
 use crate::accept::Accepted;
@@ -80,23 +81,21 @@ impl Plan {
             problems,
         );
         let count = written.issuers.len();
-        let names: Vec<String> = written
-            .issuers
-            .iter()
-            .map(|issuer| issuer.issuer.clone())
-            .collect();
+        let mut named: Vec<(String, Source)> = Vec::with_capacity(count);
         let mut issuers = Vec::with_capacity(count);
         for (at, issuer) in written.issuers.into_iter().enumerate() {
             let path = format!("issuers[{at}]");
             problems.within(&path, |problems| {
-                if names.iter().take(at).any(|name| *name == issuer.issuer) {
-                    problems.add(
-                        "issuer",
-                        "is listed twice",
-                        "put everything about one issuer into one entry",
-                    );
-                }
-                issuers.extend(compile_issuer(issuer, &path, setup, problems));
+                let name = issuer.issuer.clone();
+                let earlier = named.iter().find(|(known, _)| *known == name);
+                let earlier = earlier.map(|(_, keys)| keys.clone());
+                let compiled = compile_issuer(issuer, earlier, &path, setup, problems);
+                named.extend(
+                    compiled
+                        .iter()
+                        .map(|issuer| (name.clone(), issuer.keys.clone())),
+                );
+                issuers.extend(compiled);
             });
         }
         (issuers.len() == count).then(|| Self {
@@ -115,17 +114,23 @@ impl Plan {
         })
     }
 
-    /// The sources of keys that have to be kept fresh.
-    pub fn fetched(&self) -> impl Iterator<Item = &Rc<Fetched>> {
-        self.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            Source::Fetched(fetched) => Some(fetched),
-            Source::Given(_) => None,
-        })
+    /// The sources of keys that have to be kept fresh, each once.
+    pub fn fetched(&self) -> Vec<&Rc<Fetched>> {
+        let mut sources: Vec<&Rc<Fetched>> = Vec::new();
+        for issuer in &self.issuers {
+            if let Source::Fetched(fetched) = &issuer.keys
+                && !sources.iter().any(|known| Rc::ptr_eq(known, fetched))
+            {
+                sources.push(fetched);
+            }
+        }
+        sources
     }
 }
 
 fn compile_issuer(
     written: IssuerConfig,
+    earlier: Option<Source>,
     path: &str,
     setup: &Setup<'_>,
     problems: &mut Problems,
@@ -137,6 +142,7 @@ fn compile_issuer(
             "write the `iss` of its tokens, e.g. https://idp.example",
         );
     }
+    let name = compile_name(&written, problems);
     let wants_audience = written.required_claims.iter().any(|claim| claim == "aud");
     if written.audiences.is_empty() && wants_audience {
         problems.add(
@@ -170,18 +176,19 @@ fn compile_issuer(
         .collect();
     let audience_claims = claim_paths("audience_claims", &written.audience_claims, problems);
     let algorithms = compile_algorithms(&written.algorithms, &written.keys, problems);
-    let keys = problems.within("keys", |problems| {
-        compile_keys(
+    let keys = problems.within("keys", |problems| match earlier {
+        Some(earlier) if written.keys.is_left_out() => Some(earlier),
+        _ => compile_keys(
             written.keys,
             &written.issuer,
             &format!("{path}.keys"),
             setup,
             problems,
-        )
+        ),
     });
     Some(Issuer {
         expectations: Expectations {
-            issuer: written.issuer,
+            issuer: name?,
             audiences: written.audiences,
             audience_claims: audience_claims?,
             required: written.required_claims,
@@ -199,6 +206,45 @@ fn compile_issuer(
         algorithms: algorithms?,
         portrait: portrait?,
     })
+}
+
+fn compile_name(written: &IssuerConfig, problems: &mut Problems) -> Option<IssuerName> {
+    let parts: Vec<&str> = written.issuer.split(TENANT).collect();
+    if parts.iter().any(|part| part.contains(['{', '}'])) || parts.len() > 2 {
+        problems.add(
+            "issuer",
+            "has braces that stand for nothing",
+            "write the `iss` of its tokens, with `{tenantid}` once at most",
+        );
+        return None;
+    }
+    let tenants = &written.tenants;
+    match *parts.as_slice() {
+        [before, after] if !tenants.is_empty() && tenants.iter().all(|one| !one.is_empty()) => {
+            Some(IssuerName::PerTenant {
+                before: before.to_owned(),
+                after: after.to_owned(),
+                tenants: (tenants != &["*"]).then(|| tenants.clone()),
+            })
+        }
+        [_, _] => {
+            problems.add(
+                "tenants",
+                "is required",
+                "list the tenants that are let in (`tid`), or write one entry per tenant; `[\"*\"]` lets in every tenant that there is",
+            );
+            None
+        }
+        _ if !tenants.is_empty() => {
+            problems.add(
+                "tenants",
+                "goes with `{tenantid}` in `issuer` only",
+                "write `{tenantid}` where the tenant stands, or leave `tenants` out",
+            );
+            None
+        }
+        _ => Some(IssuerName::Exact(written.issuer.clone())),
+    }
 }
 
 fn compile_portrait(written: &IssuerConfig, problems: &mut Problems) -> Option<Portrait> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::claims::Claims;
 use super::header::Header;
+use super::issuer::IssuerName;
 use super::refusal::Refusal;
 use super::token::Verified;
 use crate::claim::{ClaimPath, ClaimRule, Finding};
@@ -21,8 +22,8 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// What we expect of one issuer's tokens.
 #[derive(Clone, Debug)]
 pub struct Expectations {
-    /// `iss`, compared byte by byte.
-    pub issuer: String,
+    /// `iss`.
+    pub issuer: IssuerName,
     /// Our own names. A token with an `aud` that has none of them is refused, also where this is empty (RFC 7519 section 4.1.3).
     pub audiences: Vec<String>,
     /// Claims that say whom a token is for: the first of them that a token has must have one of our names, and so must `aud` wherever it
@@ -46,7 +47,7 @@ impl Expectations {
     /// The strict default for an issuer: `iss`, `aud` and `exp` required, 60 s of skew.
     pub fn of(issuer: impl Into<String>) -> Self {
         Self {
-            issuer: issuer.into(),
+            issuer: IssuerName::Exact(issuer.into()),
             audiences: Vec::new(),
             audience_claims: ClaimPath::parse("aud").into_iter().collect(),
             required: ["iss", "aud", "exp"].map(str::to_owned).into(),
@@ -65,8 +66,11 @@ impl Expectations {
     pub fn check(&self, verified: &Verified, now_s: u64) -> Result<Claims, Refusal> {
         self.check_type(verified.header())?;
         let claims = verified.claims()?;
-        if claims.issuer().is_some_and(|issuer| issuer != self.issuer) {
+        if !self.issuer.fits(&claims) {
             return Err(Refusal::IssuerUnknown);
+        }
+        if !self.issuer.takes_key_of(verified.key_issuer(), &claims) {
+            return Err(Refusal::SignatureRefused);
         }
         let is_missing = |name: &String| {
             let value = claims.members().get(name);

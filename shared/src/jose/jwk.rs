@@ -121,6 +121,7 @@ pub(super) enum Material {
 #[derive(Clone)]
 pub struct Key {
     kid: Option<String>,
+    issuer: Option<String>,
     algorithm: Option<Algorithm>,
     material: Material,
 }
@@ -186,6 +187,7 @@ impl Key {
         }
         let key = Self {
             kid,
+            issuer: None,
             algorithm,
             material,
         };
@@ -253,7 +255,11 @@ impl Key {
             _ if secrets == Secrets::Refused => return Err(KeyFault::SecretRefused),
             _ => Material::Secret(Zeroizing::new(bytes("k")?)),
         };
-        Self::new(kid, algorithm, material)
+        let key = Self::new(kid, algorithm, material)?;
+        Ok(Self {
+            issuer: text("issuer").map(str::to_owned),
+            ..key
+        })
     }
 
     /// Whether the members of a public-key type have its private part too (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
@@ -267,6 +273,11 @@ impl Key {
     /// The key's name, if it has one.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// Whose it is, where it says so (`issuer`, a member of Entra ID's keys).
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Whether it is a shared secret.

@@ -79,7 +79,7 @@ impl<'a> Token<'a> {
         allowed: Algorithms,
         accelerator: Option<&dyn Accelerator>,
     ) -> Result<Verified, Refusal> {
-        keys.verify(
+        let key = keys.verify(
             &self.header,
             self.text,
             &self.signature,
@@ -87,6 +87,7 @@ impl<'a> Token<'a> {
             accelerator,
         )?;
         Ok(Verified {
+            key_issuer: key.issuer().map(str::to_owned),
             header: self.header,
             payload: self.payload,
         })
@@ -97,9 +98,15 @@ impl<'a> Token<'a> {
 pub struct Verified {
     header: Header,
     payload: Vec<u8>,
+    key_issuer: Option<String>,
 }
 
 impl Verified {
+    /// Whose key it is, where the key says so: a member `issuer`, which Entra ID writes.
+    pub fn key_issuer(&self) -> Option<&str> {
+        self.key_issuer.as_deref()
+    }
+
     /// The header, signed.
     pub const fn header(&self) -> &Header {
         &self.header

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use modelgate_kit::call::Call;
+use modelgate_kit::config::SecretBytes;
 use modelgate_kit::jose::{KeySet, KeySetFault, Secrets, parse_strict};
 use modelgate_kit::root::Root;
 use serde_json::Value;
@@ -51,6 +52,23 @@ impl fmt::Display for Origin {
                 )
             }
         }
+    }
+}
+
+/// Headers of the calls, which may carry a credential of ours.
+#[derive(Clone, Default)]
+pub struct CallHeaders(pub Vec<(String, SecretBytes)>);
+
+impl CallHeaders {
+    fn to_send(&self) -> Vec<(String, Vec<u8>)> {
+        let ours = self.0.iter();
+        let mut headers: Vec<(String, Vec<u8>)> = ours
+            .map(|(name, value)| (name.clone(), value.expose().to_vec()))
+            .collect();
+        if !headers.iter().any(|(name, _)| name == "accept") {
+            headers.push(("accept".to_owned(), b"application/json".to_vec()));
+        }
+        headers
     }
 }
 
@@ -109,9 +127,11 @@ impl Origin {
     pub async fn fetch(
         &self,
         root: &Root,
+        headers: &CallHeaders,
         timeout_ms: u32,
         max_bytes: usize,
     ) -> Result<(String, KeySet), FetchFault> {
+        let ask = |location, cluster| ask(root, location, cluster, headers, timeout_ms, max_bytes);
         let (location, cluster) = match self {
             Self::Keys { location, cluster } => (location.clone(), cluster),
             Self::Discovery {
@@ -120,11 +140,11 @@ impl Origin {
                 cluster,
                 keys_cluster,
             } => {
-                let metadata = ask(root, location, cluster, timeout_ms, max_bytes).await?;
+                let metadata = ask(location.clone(), cluster).await?;
                 (keys_location(&metadata, issuer)?, keys_cluster)
             }
         };
-        let text = ask(root, &location, cluster, timeout_ms, max_bytes).await?;
+        let text = ask(location, cluster).await?;
         let set = parse_keys(&text)?;
         // A JSON text is UTF-8, or it would not have been read.
         Ok((
@@ -158,8 +178,9 @@ pub fn parse_keys(text: &[u8]) -> Result<KeySet, FetchFault> {
 
 async fn ask(
     root: &Root,
-    location: &Location,
+    location: Location,
     cluster: &str,
+    headers: &CallHeaders,
     timeout_ms: u32,
     max_bytes: usize,
 ) -> Result<Vec<u8>, FetchFault> {
@@ -169,7 +190,7 @@ async fn ask(
         scheme: location.scheme,
         authority: location.authority.clone(),
         path: location.path.clone(),
-        headers: vec![("accept".to_owned(), b"application/json".to_vec())],
+        headers: headers.to_send(),
         body: Vec::new(),
         timeout_ms,
         max_answer_bytes: max_bytes,
@@ -179,9 +200,10 @@ async fn ask(
     match answer.status {
         200 => Ok(answer.body),
         status => match answer.headers.text("location") {
-            Some(target) if (300..400).contains(&status) => {
-                Err(FetchFault::Redirect(status, shown_target(target, location)))
-            }
+            Some(target) if (300..400).contains(&status) => Err(FetchFault::Redirect(
+                status,
+                shown_target(target, &location),
+            )),
             _ => Err(FetchFault::Status(status)),
         },
     }

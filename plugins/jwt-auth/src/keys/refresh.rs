@@ -112,7 +112,12 @@ impl Fetched {
         let begun_ms = root.now_ns() / 1_000_000;
         let outcome = self
             .origin
-            .fetch(root, timeout_ms, self.refresh.max_bytes.size())
+            .fetch(
+                root,
+                &self.headers,
+                timeout_ms,
+                self.refresh.max_bytes.size(),
+            )
             .await;
         let host = root.host();
         let now_ms = root.now_ns() / 1_000_000;

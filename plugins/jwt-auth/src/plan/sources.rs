@@ -1,16 +1,18 @@
 //! Where an issuer's keys come from: checked, and read where they are given.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{Problems, Secret, Setup};
+use modelgate_kit::credential::is_token;
 use modelgate_kit::host::Level;
-use modelgate_kit::jose::{Key, KeySet, Secrets};
+use modelgate_kit::jose::{Key, KeySet, Secrets, TENANT};
 
 use super::parse_algorithm;
 use crate::config::{Discovery, Fetch, KeysConfig, PemKey, SecretEncoding, SharedSecret};
-use crate::keys::{Fetched, Location, Origin, Source, well_known};
+use crate::keys::{CallHeaders, Fetched, Location, Origin, Source, well_known};
 
 pub fn compile_keys(
     written: KeysConfig,
@@ -185,11 +187,12 @@ fn fetched(
 ) -> Option<Source> {
     let location = parse_location("url", &written.url, problems);
     let cluster = named_cluster("cluster", written.cluster, problems);
+    let headers = call_headers(&written.headers, setup, problems);
     let origin = Origin::Keys {
         location: location?,
         cluster: cluster?,
     };
-    Some(kept_fresh(name, origin, written.refresh, setup))
+    Some(kept_fresh(name, origin, headers?, written.refresh, setup))
 }
 
 fn discovered(
@@ -201,6 +204,14 @@ fn discovered(
 ) -> Option<Source> {
     let location = match &written.url {
         Some(url) => parse_location("url", url, problems),
+        None if issuer.contains(TENANT) => {
+            problems.add(
+                "url",
+                "is required where the issuer has `{tenantid}`",
+                "write e.g. https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
+            );
+            None
+        }
         None => match Location::parse(&well_known(issuer)) {
             Some(location) => Some(location),
             None => {
@@ -218,24 +229,64 @@ fn discovered(
         None => Some(written.cluster.clone()),
     };
     let cluster = named_cluster("cluster", written.cluster, problems);
+    let headers = call_headers(&written.headers, setup, problems);
     let origin = Origin::Discovery {
         issuer: issuer.to_owned(),
         location: location?,
         cluster: cluster?,
         keys_cluster: keys_cluster?,
     };
-    Some(kept_fresh(name, origin, written.refresh, setup))
+    Some(kept_fresh(name, origin, headers?, written.refresh, setup))
 }
 
 fn kept_fresh(
     name: String,
     origin: Origin,
+    headers: CallHeaders,
     refresh: crate::config::Refresh,
     setup: &Setup<'_>,
 ) -> Source {
-    let fetched = Fetched::new(name, origin, refresh, setup.filter);
+    let fetched = Fetched::new(name, origin, headers, refresh, setup.filter);
     fetched.define_metrics(setup.host);
     Source::Fetched(Rc::new(fetched))
+}
+
+/// Headers for the calls; what frames the call, or says where it goes, is not theirs to change.
+fn call_headers(
+    written: &BTreeMap<String, Secret>,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<CallHeaders> {
+    let mut headers = Vec::with_capacity(written.len());
+    for (name, value) in written {
+        let path = format!("headers.{name}");
+        let lower = name.to_ascii_lowercase();
+        let reserved = [
+            "host",
+            "connection",
+            "content-length",
+            "transfer-encoding",
+            "te",
+            "upgrade",
+        ];
+        if !is_token(name) || reserved.contains(&lower.as_str()) {
+            problems.add(&path, "is not a header that can be set", "");
+            continue;
+        }
+        let Some(value) = value.resolve(&path, setup, problems) else {
+            continue;
+        };
+        if !value
+            .expose()
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~'))
+        {
+            problems.add(&path, "has characters that a header cannot have", "");
+            continue;
+        }
+        headers.push((lower, value));
+    }
+    (headers.len() == written.len()).then_some(CallHeaders(headers))
 }
 
 fn parse_location(member: &str, url: &str, problems: &mut Problems) -> Option<Location> {
