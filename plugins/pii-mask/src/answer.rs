@@ -4,13 +4,16 @@
 //! pass, it is cut: an event that says so, then nothing more. Text that looks like one of the other kinds is read as that:
 //! servers label streams of events as text.
 
+mod amazon;
 mod sniff;
 
+use crate::amazon::error as error_message;
 use crate::config::{Plan, Policy, Way};
 use crate::events::{EventMasker, Form, Ready};
 use crate::mask::Tally;
 use crate::media::Media;
 use crate::stream::TextStream;
+use amazon::Messages;
 use modelgate_kit::problem::Reason;
 use modelgate_kit::problem::catalogue::pii_mask::{
     ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNPARSED,
@@ -21,7 +24,7 @@ use sniff::{Looks, code, sniff};
 /// An answer that arrives in pieces.
 pub struct Answer<'a> {
     plan: &'a Plan,
-    frames: Frames,
+    frames: Frames<'a>,
     events: EventMasker,
     text: TextStream,
     tally: Tally,
@@ -32,13 +35,14 @@ pub struct Answer<'a> {
     begun: bool,
 }
 
-enum Frames {
+enum Frames<'a> {
     Events(Framer),
     Lines(Vec<u8>),
     /// The first bytes of a character whose rest has not arrived.
     Text(Vec<u8>),
     /// The first bytes of a text, which may be one of the others by another name.
     Unseen(Vec<u8>),
+    Messages(Messages<'a>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +59,7 @@ impl<'a> Answer<'a> {
             Media::Events => Frames::Events(Framer::new(plan.response.max_event_bytes)),
             Media::JsonLines => Frames::Lines(Vec::new()),
             Media::Text => Frames::Unseen(Vec::new()),
+            Media::Messages => Frames::Messages(Messages::default()),
             _ => return None,
         };
         let (events, text, tally) = Default::default();
@@ -129,6 +134,10 @@ impl<'a> Answer<'a> {
                 held.extend_from_slice(bytes);
                 self.text(last, out);
             }
+            Frames::Messages(messages) => {
+                messages.held.extend_from_slice(bytes);
+                self.messages(last, out);
+            }
             Frames::Unseen(held) => {
                 held.extend_from_slice(bytes);
                 let held = core::mem::take(held);
@@ -162,7 +171,9 @@ impl<'a> Answer<'a> {
                 out.extend_from_slice(&raw);
                 continue;
             };
-            if let Frames::Lines(_) = self.frames {
+            if let Frames::Messages(_) = self.frames {
+                out.extend_from_slice(&amazon::with_data(&raw, &data));
+            } else if let Frames::Lines(_) = self.frames {
                 let content = raw.trim_ascii_end().len();
                 let code = code(&raw).map_or(0, |(code, _)| code.len());
                 out.extend_from_slice(raw.get(..code).unwrap_or_default());
@@ -195,6 +206,9 @@ impl<'a> Answer<'a> {
                 out.extend_from_slice(format!("event: error\ndata: {error}\n\n").as_bytes())
             }
             Frames::Lines(_) => out.extend_from_slice(format!("{error}\n").as_bytes()),
+            Frames::Messages(_) => {
+                out.extend_from_slice(&error_message(reason.code, reason.title));
+            }
             Frames::Text(_) | Frames::Unseen(_) => {}
         }
     }
@@ -376,7 +390,7 @@ impl<'a> Answer<'a> {
         match self.way().on_oversize {
             Policy::Block => self.stop(&ANSWER_TOO_LARGE, out),
             Policy::Allow => {
-                if let Frames::Events(_) = self.frames {
+                if let Frames::Events(_) | Frames::Messages(_) = self.frames {
                     // Where the next event begins cannot be told any more.
                     self.state = State::Passing;
                     self.release(out);

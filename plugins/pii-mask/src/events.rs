@@ -48,6 +48,8 @@ pub enum Form {
     Line,
     /// Lines of JSON behind a code.
     Coded,
+    /// Events in JSON of the type that their name says.
+    Named,
     /// A whole document, in whose arrays a text may run on.
     Document,
 }
@@ -164,7 +166,7 @@ impl EventMasker {
         let is_json = form != Form::Event || trimmed.starts_with(['{', '[', '"']);
         let result = match is_json.then(|| read(data, scope)) {
             Some(Ok(mut event)) => {
-                if form == Form::Coded {
+                if matches!(form, Form::Coded | Form::Named) && !name.is_empty() {
                     event.behind_code(name);
                 }
                 self.json(raw, data, event, form, masker, tally)
@@ -227,7 +229,7 @@ impl EventMasker {
             self.end(masker, tally);
         }
         let certain = match form {
-            Form::Event | Form::Coded => true,
+            Form::Event | Form::Coded | Form::Named => true,
             Form::Line => event.of_stream,
             Form::Document => false,
         };

@@ -8,6 +8,7 @@
 //!
 //! It finds what has a form of its own (see [`detect`]): no names, no addresses, nothing in images or audio.
 
+pub mod amazon;
 pub mod answer;
 pub mod config;
 pub mod detect;
@@ -237,7 +238,9 @@ async fn whole(
     let media = Media::of(&headers);
     match media {
         Media::Encoded => return refuse(way.on_compressed, terms.compressed),
-        Media::Other | Media::Octets => return refuse(way.on_other_type, terms.other_type),
+        Media::Other | Media::Octets | Media::Messages => {
+            return refuse(way.on_other_type, terms.other_type);
+        }
         Media::Partial => return refuse(way.on_other_type, terms.partial),
         _ => {}
     }
@@ -354,6 +357,7 @@ fn mask_body(
         | Media::Text
         | Media::Other
         | Media::Octets
+        | Media::Messages
         | Media::Partial
         | Media::Encoded => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
     };

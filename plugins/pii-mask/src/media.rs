@@ -16,6 +16,8 @@ pub enum Media {
     JsonLines,
     /// Server-sent events.
     Events,
+    /// Amazon's binary event stream.
+    Messages,
     /// A form.
     Form,
     /// Text in UTF-8.
@@ -113,6 +115,7 @@ impl Media {
             | "application/stream+json"
             | "application/x-json-stream" => Media::JsonLines,
             "text/event-stream" => Media::Events,
+            "application/vnd.amazon.eventstream" => Media::Messages,
             "application/x-www-form-urlencoded" => Media::Form,
             "application/json" | "text/json" => Media::Json,
             "application/xml" | "application/yaml" | "application/javascript" => Media::Text,
@@ -157,7 +160,7 @@ mod tests {
             ("application/x-www-form-urlencoded", Media::Form),
             ("multipart/form-data; boundary=x", Media::Other),
             ("application/octet-stream", Media::Other),
-            ("application/vnd.amazon.eventstream", Media::Other),
+            ("application/vnd.amazon.eventstream", Media::Messages),
             ("image/png", Media::Other),
         ] {
             assert_eq!(of(&[("content-type", value)]), media, "{value}");

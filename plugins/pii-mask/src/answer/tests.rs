@@ -2,6 +2,8 @@ use super::*;
 use crate::PiiMask;
 use crate::config::Config;
 use crate::detect::tests::dense_text;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::filter::Filter;
 use modelgate_kit::testing::Proxy;
@@ -178,6 +180,82 @@ fn comments_and_other_fields_keep_their_bytes() {
     );
 }
 
+#[test]
+fn amazons_messages_are_read_and_written_anew() {
+    let plan = plan("{}");
+    let run = |messages: &[&str]| {
+        let stream: Vec<u8> = messages
+            .iter()
+            .flat_map(|message| STANDARD.decode(message).unwrap())
+            .collect();
+        let whole = run(&plan, Media::Messages, [stream.as_slice()]);
+        for size in [1, 7, 100] {
+            assert_eq!(run(&plan, Media::Messages, stream.chunks(size)), whole);
+        }
+        STANDARD.encode(whole)
+    };
+    // Bedrock, InvokeModelWithResponseStream
+    assert_eq!(
+        run(&[
+            "AAAA7gAAAEsTyD7PCzpldmVudC10eXBlBwAFY2h1bmsNOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJieXRlcyI6ImV5SjBlWEJsSWpvaVkyOXVkR1Z1ZEY5aWJHOWphMTlrWld4MFlTSXNJbWx1WkdWNElqb3dMQ0prWld4MFlTSTZleUowZVhCbElqb2lkR1Y0ZEY5a1pXeDBZU0lzSW5SbGVIUWlPaUpOWVdsc0lHRnVia0JsZUdFaWZYMD0iLCJwIjoiYWJjZCJ95SIycw==",
+            "AAAA8gAAAEu22ERMCzpldmVudC10eXBlBwAFY2h1bmsNOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJieXRlcyI6ImV5SjBlWEJsSWpvaVkyOXVkR1Z1ZEY5aWJHOWphMTlrWld4MFlTSXNJbWx1WkdWNElqb3dMQ0prWld4MFlTSTZleUowZVhCbElqb2lkR1Y0ZEY5a1pXeDBZU0lzSW5SbGVIUWlPaUp0Y0d4bExtTnZiU3dnWW5sbElDSjlmUT09IiwicCI6ImFiY2QifT8cbiY="
+        ]),
+        "AAAA7gAAAEsTyD7PCzpldmVudC10eXBlBwAFY2h1bmsNOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJieXRlcyI6ImV5SjBlWEJsSWpvaVkyOXVkR1Z1ZEY5aWJHOWphMTlrWld4MFlTSXNJbWx1WkdWNElqb3dMQ0prWld4MFlTSTZleUowZVhCbElqb2lkR1Y0ZEY5a1pXeDBZU0lzSW5SbGVIUWlPaUpOWVdsc0lGdEZUVUZKVEYwaWZYMD0iLCJwIjoiYWJjZCJ99koiLwAAAOYAAABLI7h1Dgs6ZXZlbnQtdHlwZQcABWNodW5rDTpjb250ZW50LXR5cGUHABBhcHBsaWNhdGlvbi9qc29uDTptZXNzYWdlLXR5cGUHAAVldmVudHsiYnl0ZXMiOiJleUowZVhCbElqb2lZMjl1ZEdWdWRGOWliRzlqYTE5a1pXeDBZU0lzSW1sdVpHVjRJam93TENKa1pXeDBZU0k2ZXlKMGVYQmxJam9pZEdWNGRGOWtaV3gwWVNJc0luUmxlSFFpT2lJc0lHSjVaU0FpZlgwPSIsInAiOiJhYmNkIn1eydI0"
+    );
+    // Bedrock, ConverseStream
+    assert_eq!(
+        run(&[
+            "AAAApwAAAFdSKli4CzpldmVudC10eXBlBwARY29udGVudEJsb2NrRGVsdGENOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJjb250ZW50QmxvY2tJbmRleCI6MCwiZGVsdGEiOnsidGV4dCI6Ik1haWwgYW5uQGV4YSJ9LCJwIjoiYWIifbN9yuc=",
+            "AAAApAAAAFcViiJoCzpldmVudC10eXBlBwARY29udGVudEJsb2NrRGVsdGENOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJjb250ZW50QmxvY2tJbmRleCI6MCwiZGVsdGEiOnsidGV4dCI6Im1wbGUuY29tIn0sInAiOiJhYmMifc2HCSs=",
+            "AAAAfQAAAFbmaA/WCzpldmVudC10eXBlBwAQY29udGVudEJsb2NrU3RvcA06Y29udGVudC10eXBlBwAQYXBwbGljYXRpb24vanNvbg06bWVzc2FnZS10eXBlBwAFZXZlbnR7ImNvbnRlbnRCbG9ja0luZGV4IjowfbMuTTQ="
+        ]),
+        "AAAApwAAAFdSKli4CzpldmVudC10eXBlBwARY29udGVudEJsb2NrRGVsdGENOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJjb250ZW50QmxvY2tJbmRleCI6MCwiZGVsdGEiOnsidGV4dCI6Ik1haWwgW0VNQUlMXSJ9LCJwIjoiYWIifWrnpz0AAACcAAAAV4Tb0S8LOmV2ZW50LXR5cGUHABFjb250ZW50QmxvY2tEZWx0YQ06Y29udGVudC10eXBlBwAQYXBwbGljYXRpb24vanNvbg06bWVzc2FnZS10eXBlBwAFZXZlbnR7ImNvbnRlbnRCbG9ja0luZGV4IjowLCJkZWx0YSI6eyJ0ZXh0IjoiIn0sInAiOiJhYmMifQKyBqUAAAB9AAAAVuZoD9YLOmV2ZW50LXR5cGUHABBjb250ZW50QmxvY2tTdG9wDTpjb250ZW50LXR5cGUHABBhcHBsaWNhdGlvbi9qc29uDTptZXNzYWdlLXR5cGUHAAVldmVudHsiY29udGVudEJsb2NrSW5kZXgiOjB9sy5NNA=="
+    );
+    // an exception behind what is held
+    assert_eq!(
+        run(&[
+            "AAAAlQAAAFeJy7NeCzpldmVudC10eXBlBwARY29udGVudEJsb2NrRGVsdGENOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJjb250ZW50QmxvY2tJbmRleCI6MCwiZGVsdGEiOnsidGV4dCI6InRoZSJ9fZIz65s=",
+            "AAAAjgAAAGFRQYBUDzpleGNlcHRpb24tdHlwZQcAE3Rocm90dGxpbmdFeGNlcHRpb24NOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcACWV4Y2VwdGlvbnsibWVzc2FnZSI6ImFubkBleGFtcGxlLmNvbSJ976v+CA=="
+        ]),
+        "AAAAlQAAAFeJy7NeCzpldmVudC10eXBlBwARY29udGVudEJsb2NrRGVsdGENOmNvbnRlbnQtdHlwZQcAEGFwcGxpY2F0aW9uL2pzb24NOm1lc3NhZ2UtdHlwZQcABWV2ZW50eyJjb250ZW50QmxvY2tJbmRleCI6MCwiZGVsdGEiOnsidGV4dCI6InRoZSJ9fZIz65sAAACGAAAAYWExy5UPOmV4Y2VwdGlvbi10eXBlBwATdGhyb3R0bGluZ0V4Y2VwdGlvbg06Y29udGVudC10eXBlBwAQYXBwbGljYXRpb24vanNvbg06bWVzc2FnZS10eXBlBwAJZXhjZXB0aW9ueyJtZXNzYWdlIjoiW0VNQUlMXSJ9fN6m1g=="
+    );
+    // SageMaker: the container's own stream in pieces
+    assert_eq!(
+        run(&[
+            "AAAAlAAAAFlTE7fpCzpldmVudC10eXBlBwALUGF5bG9hZFBhcnQNOmNvbnRlbnQtdHlwZQcAGGFwcGxpY2F0aW9uL29jdGV0LXN0cmVhbQ06bWVzc2FnZS10eXBlBwAFZXZlbnRkYXRhOiB7ImRlbHRhIjp7InRleHQiOiJNYWlsIGFubkBleGEifX0KCmRhIbXDtQ==",
+            "AAAAkgAAAFncU0JJCzpldmVudC10eXBlBwALUGF5bG9hZFBhcnQNOmNvbnRlbnQtdHlwZQcAGGFwcGxpY2F0aW9uL29jdGV0LXN0cmVhbQ06bWVzc2FnZS10eXBlBwAFZXZlbnR0YTogeyJkZWx0YSI6eyJ0ZXh0IjoibXBsZS5jb20sIGJ5ZSAifX0KCkqqcKI="
+        ]),
+        "AAAAtQAAAFmvsrFdCzpldmVudC10eXBlBwALUGF5bG9hZFBhcnQNOmNvbnRlbnQtdHlwZQcAGGFwcGxpY2F0aW9uL29jdGV0LXN0cmVhbQ06bWVzc2FnZS10eXBlBwAFZXZlbnRkYXRhOiB7ImRlbHRhIjp7InRleHQiOiJNYWlsIFtFTUFJTF0ifX0KCmRhdGE6IHsiZGVsdGEiOnsidGV4dCI6IiwgYnllICJ9fQoKsV+f8Q=="
+    );
+    // SageMaker: text
+    assert_eq!(
+        run(&[
+            "AAAAdQAAAFlGp1mGCzpldmVudC10eXBlBwALUGF5bG9hZFBhcnQNOmNvbnRlbnQtdHlwZQcAGGFwcGxpY2F0aW9uL29jdGV0LXN0cmVhbQ06bWVzc2FnZS10eXBlBwAFZXZlbnRtYWlsIGFubkBleGGhn4eh",
+            "AAAAcQAAAFmzJ/9GCzpldmVudC10eXBlBwALUGF5bG9hZFBhcnQNOmNvbnRlbnQtdHlwZQcAGGFwcGxpY2F0aW9uL29jdGV0LXN0cmVhbQ06bWVzc2FnZS10eXBlBwAFZXZlbnRtcGxlLmNvbWokf7o="
+        ]),
+        "AAAAbgAAAFlRl/8VCzpldmVudC10eXBlBwALUGF5bG9hZFBhcnQNOmNvbnRlbnQtdHlwZQcAGGFwcGxpY2F0aW9uL29jdGV0LXN0cmVhbQ06bWVzc2FnZS10eXBlBwAFZXZlbnRtYWlsII5ZDHkAAABwAAAAWY5H1vYLOmV2ZW50LXR5cGUHAAtQYXlsb2FkUGFydA06Y29udGVudC10eXBlBwAYYXBwbGljYXRpb24vb2N0ZXQtc3RyZWFtDTptZXNzYWdlLXR5cGUHAAVldmVudFtFTUFJTF0HlCnv"
+    );
+    for broken in [r#"{"bytes":"e30=","x":"ann@example.com"}"#, "{\"a\":"] {
+        let message =
+            crate::amazon::write(b"\x0d:message-type\x07\x00\x05event", broken.as_bytes());
+        let out = text(
+            &super::Answer::new(&plan, Media::Messages)
+                .unwrap()
+                .push(&message),
+        );
+        assert!(
+            out.contains("answer_unparsed") && !out.contains("ann"),
+            "{out}"
+        );
+    }
+    let out = text(
+        &super::Answer::new(&plan, Media::Messages)
+            .unwrap()
+            .push(b"no message at all"),
+    );
+    assert!(out.contains("answer_unparsed"), "{out}");
+}
+
 proptest! {
     #[test]
     fn text_in_any_pieces_of_bytes_is_masked_like_the_whole(stream in dense_text(), size in 1_usize..9) {
@@ -219,7 +297,7 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1_usize..40) {
         for config in ["{}", r#"{"response":{"on_unparsable":"allow","on_oversize":"allow"}}"#] {
             let plan = plan(config);
-            for media in [Media::Events, Media::JsonLines, Media::Text] {
+            for media in [Media::Events, Media::JsonLines, Media::Text, Media::Messages] {
                 let _ = run(&plan, media, bytes.chunks(size));
             }
         }

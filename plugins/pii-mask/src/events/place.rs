@@ -12,7 +12,7 @@ use modelgate_kit::json::{JsonError, Literal, Path, Segment, Text, Token, Walker
 use std::collections::BTreeSet;
 
 /// Members of an event that tell its text from others of the same type.
-const IDS: [&str; 9] = [
+const IDS: [&str; 10] = [
     "item_id",
     "output_index",
     "content_index",
@@ -22,6 +22,7 @@ const IDS: [&str; 9] = [
     "tool_call_id",
     "toolCallId",
     "part_id",
+    "contentBlockIndex",
 ];
 
 /// Longest value of a type or an id that is kept.
@@ -92,7 +93,7 @@ impl Event<'_> {
     pub fn behind_code(&mut self, code: &str) {
         for place in &mut self.places {
             if let Place::Piece(_, id, _) = place {
-                code.clone_into(&mut id.kind);
+                id.kind.insert_str(0, code);
             }
         }
     }
