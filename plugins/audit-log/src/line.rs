@@ -89,7 +89,7 @@ mod tests {
                 "filter": "consumer_acl", "reason": "group_refused", "rule": "only-ml", "would_deny": ["rate_limit:burst"],
                 "request_id": "9f2c", "consumer": "team-a", "method": "POST", "path": "/v2/models/iris/infer",
                 "model": "iris", "model_version": "3", "operation": "infer", "dialect": "open_inference",
-                "subject_hash": "00112233445566778899aabbccddeeff", "issuer": "https://idp.example",
+                "subject_hash": "00112233445566778899aabbccddeeff", "issuer": "https://idp.example", "audience": ["models"], "kid": "k1",
                 "auth_method": "jwt", "credential": "key-7", "host": "gateway.example", "route": "models",
                 "groups": ["ml", "ops"], "masked": {"email": 2, "iban": 1}, "total_ms": 12, "upstream_ms": 7,
                 "request_bytes": 512, "response_bytes": 128, "flags": ["UF"],

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Decision, Denied, Identity, Limited, Masked, ModelCall};
+use modelgate_kit::facts::{Decision, Denied, Identity, Limited, Masked, ModelCall, RefusedToken};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::route::{Path, Route};
 
@@ -49,10 +49,11 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
         worker: numbers.worker.clone(),
         sequence: numbers.next(),
         outcome: ending.outcome(),
-        who: exchange
-            .fact::<Identity>()
-            .map(|identity| who(plan, &identity))
-            .unwrap_or_default(),
+        who: who(
+            plan,
+            exchange.fact::<Identity>().as_deref(),
+            denied.as_deref().and_then(|denied| denied.token.as_ref()),
+        ),
         what: what(exchange, head),
         decided: decided(exchange, denied.as_deref()),
         answered: Answered {
@@ -80,7 +81,19 @@ fn announced(head: &HeaderBlock) -> Option<u64> {
     head.text("content-length")?.parse().ok()
 }
 
-fn who(plan: &Plan, identity: &Identity) -> Who {
+/// Whoever was authenticated; else, of a token that was refused although its signature is good, what it says.
+fn who(plan: &Plan, identity: Option<&Identity>, refused: Option<&RefusedToken>) -> Who {
+    let token = refused.map(|token| Who {
+        issuer: Text::some(&token.issuer),
+        subject: plan.subjects.known_as(&token.issuer, &token.subject),
+        audience: token.audience.iter().map(Text::of).collect(),
+        kid: Text::some(&token.kid),
+        ..Who::default()
+    });
+    let token = token.unwrap_or_default();
+    let Some(identity) = identity else {
+        return token;
+    };
     Who {
         consumer: Text::some(&identity.consumer),
         issuer: Text::some(&identity.issuer),
@@ -88,6 +101,7 @@ fn who(plan: &Plan, identity: &Identity) -> Who {
         groups: identity.groups.iter().map(Text::of).collect(),
         credential: Text::some(&identity.credential),
         method: Text::some(&identity.method),
+        ..token
     }
 }
 

@@ -305,6 +305,36 @@ fn masked_counts_tell_request_and_response_apart() {
 }
 
 #[test]
+fn a_refused_token_whose_signature_is_good_says_whose_it_is() {
+    let denied = r#"{"filter":"jwt_auth","reason":"audience_refused","status":401,"token":
+        {"issuer":"https://idp.example","subject":"00112233445566778899aabbccddeeff","audience":["other"],"kid":"k1"}}"#;
+    let line = line(
+        "{}",
+        &[
+            ("modelgate.denied", denied),
+            ("response.code", "401"),
+            (
+                "response.code_details",
+                "modelgate_jwt_auth_audience_refused",
+            ),
+        ],
+    );
+    for (member, value) in [
+        ("outcome", json!("denied")),
+        ("reason", json!("audience_refused")),
+        ("request_id", json!("9f2c")),
+        ("issuer", json!("https://idp.example")),
+        ("subject_hash", json!("00112233445566778899aabbccddeeff")),
+        ("audience", json!(["other"])),
+        ("kid", json!("k1")),
+        ("consumer", Value::Null),
+        ("auth_method", Value::Null),
+    ] {
+        assert_eq!(line[member], value, "{member}");
+    }
+}
+
+#[test]
 fn a_fact_of_a_filter_goes_before_what_the_path_says() {
     let model = r#"{"dialect":"openai","operation":"chat","model":"gpt-x"}"#;
     let line = line(

@@ -549,6 +549,30 @@ fn the_tightest_window_is_left_as_a_fact() {
 }
 
 #[test]
+fn each_decision_is_a_line_where_the_environment_says_so() {
+    let config = one(&json!({"name": "p", "windows": [{"quota": 1, "window_s": 60}]}));
+    for (value, lines) in [
+        ("", &[][..]),
+        (
+            "decisions",
+            &[
+                "rate_limit: request 9f2c-1 allowed",
+                "rate_limit: request 9f2c-2 denied: limit_exceeded (429)",
+                "rate_limit: request - denied: limit_exceeded (429)",
+            ],
+        ),
+    ] {
+        let proxy = Proxy::new(NOW);
+        proxy.set_environment("MODELGATE_LOG", value);
+        let mut gate = Gate::open::<RateLimit>(proxy, &config.to_string()).unwrap();
+        for id in ["9f2c-1", "9f2c-2", "forged by a client"] {
+            send(&mut gate, None, &get(&[("x-request-id", id)]));
+        }
+        assert_eq!(gate.proxy().logs(), lines);
+    }
+}
+
+#[test]
 fn slots_are_made_before_the_first_request_and_never_after() {
     let mut gate = gate(&one(
         &json!({"name": "p", "by": [{"header": "x"}], "windows": [{"quota": 1, "window_s": 60}]}),

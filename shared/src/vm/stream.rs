@@ -26,7 +26,13 @@ pub(super) struct Counters {
     filter: &'static str,
     allowed: Metric,
     denied: RefCell<BTreeMap<&'static str, Metric>>,
+    /// Each decision is a line in the log too.
+    told: Cell<bool>,
 }
+
+/// The environment variable of a VM that switches lines about single decisions on, and its value. The proxy's own level would be another
+/// host call for each request, and one host cannot load a module that asks for it.
+const DECISIONS: (&str, &str) = ("MODELGATE_LOG", "decisions");
 
 impl Counters {
     pub fn new(filter: &'static str) -> Self {
@@ -34,12 +40,31 @@ impl Counters {
             filter,
             allowed: Metric::counter(filter, &[], "allowed"),
             denied: RefCell::default(),
+            told: Cell::new(false),
         }
+    }
+
+    /// One line about a decision, where they are wanted: filter, the proxy's name of the request, and what was decided.
+    fn tell(&self, exchange: &Exchange, decided: std::fmt::Arguments<'_>) {
+        if !self.told.get() {
+            return;
+        }
+        let headers = exchange.request().ok();
+        let id = headers.as_ref().and_then(|head| head.text("x-request-id"));
+        // Only what looks like one that a proxy has made: a client may have sent another.
+        let made =
+            |id: &&str| id.len() <= 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        let id = id.filter(made).unwrap_or("-");
+        let line = format!("{}: request {id} {decided}", self.filter);
+        exchange.host().log(Level::Info, &line);
     }
 
     /// Defines every counter, so that each shows as 0 before it happens.
     pub fn define(&self, host: &dyn Host) {
         self.allowed.define(host);
+        let (name, wanted) = DECISIONS;
+        let asked = host.environment(name);
+        self.told.set(asked.is_some_and(|value| value == wanted));
         for reason in catalogue::of(self.filter) {
             self.with_denied(reason, |metric| metric.define(host));
         }
@@ -240,6 +265,9 @@ impl Stream {
         self.counted.set(true);
         self.counters
             .with_denied(reply.reason, |metric| metric.add(self.exchange.host(), 1));
+        let Reason { code, status, .. } = *reply.reason;
+        self.counters
+            .tell(&self.exchange, format_args!("denied: {code} ({status})"));
         if reply.send(self.filter, &self.exchange).is_err() {
             // Refused, if without a word.
             inner.replied.set(Replied::Untaken);
@@ -282,6 +310,7 @@ impl Stream {
         let decided = !pauses && !waits.contains(&Wait::BodyAlone(Side::Request));
         if decided && side == Side::Request && !self.counted.replace(true) {
             self.counters.allowed.add(self.exchange.host(), 1);
+            self.counters.tell(&self.exchange, format_args!("allowed"));
         }
         action
     }

@@ -101,6 +101,11 @@ impl Event {
                 .collect(),
         );
         to.text(field!("issuer", "modelgate.issuer"), &self.who.issuer);
+        to.list(
+            field!("audience", "modelgate.audience"),
+            self.who.audience.kept().iter().map(Text::as_str).collect(),
+        );
+        to.text(field!("kid", "modelgate.kid"), &self.who.kid);
         to.text(
             field!("auth_method", "modelgate.auth_method"),
             &self.who.method,

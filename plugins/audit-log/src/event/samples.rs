@@ -18,6 +18,8 @@ pub(crate) fn full() -> Event {
             groups: ["ml", "ops"].into_iter().map(Text::of).collect(),
             credential: Text::some("key-7"),
             method: Text::some("jwt"),
+            audience: [Text::of("models")].into_iter().collect(),
+            kid: Text::some("k1"),
         },
         what: What {
             method: Text::some("POST"),
@@ -86,6 +88,8 @@ pub(crate) fn largest() -> Event {
             groups: std::iter::repeat_with(long).take(40).collect(),
             credential: Some(long()),
             method: Some(long()),
+            audience: std::iter::repeat_with(long).take(5).collect(),
+            kid: Some(long()),
         },
         what: What {
             method: Some(long()),

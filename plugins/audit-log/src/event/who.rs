@@ -28,6 +28,10 @@ pub struct Who {
     pub credential: Option<Text<128>>,
     /// How the caller was authenticated, such as `jwt` or `api_key`.
     pub method: Option<Text<32>>,
+    /// Whom a refused token is for. Issuer and subject are the token's then: its signature is good, and nobody was authenticated.
+    pub audience: Few<Text<96>, 3>,
+    /// The key that a refused token is signed with.
+    pub kid: Option<Text<64>>,
 }
 
 /// The subject as it stands in the record.
@@ -60,6 +64,7 @@ const REMEMBERED: usize = 256;
 pub struct Pseudonymizer {
     mode: SubjectMode,
     keyed: Option<Hmac<Sha256>>,
+    has_key: bool,
     /// The last pseudonyms, each at a place that its subject chooses: the same callers come again and again.
     known: RefCell<Vec<Option<Known>>>,
 }
@@ -78,6 +83,7 @@ impl Pseudonymizer {
         Self {
             mode,
             keyed: Hmac::new_from_slice(key).ok(),
+            has_key: !key.is_empty(),
             known: RefCell::default(),
         }
     }
@@ -91,6 +97,17 @@ impl Pseudonymizer {
             SubjectMode::Omit => None,
             SubjectMode::Plain => Some(Subject::Plain(Text::of(subject))),
             SubjectMode::Hash => self.pseudonym(issuer, subject).map(Subject::Hashed),
+        }
+    }
+
+    /// What is recorded of a subject that is known by an unkeyed pseudonym only. Under a key it becomes another one, so that it cannot be
+    /// turned back either.
+    pub fn known_as(&self, issuer: &str, pseudonym: &str) -> Option<Subject> {
+        match self.mode {
+            _ if pseudonym.is_empty() => None,
+            SubjectMode::Omit => None,
+            _ if self.has_key => self.pseudonym(issuer, pseudonym).map(Subject::Hashed),
+            SubjectMode::Hash | SubjectMode::Plain => Some(Subject::Hashed(Text::of(pseudonym))),
         }
     }
 
@@ -189,6 +206,23 @@ mod tests {
         assert_eq!(
             hashed("k", "https://idp", "ann"),
             "1047e71c74baf255536c206b3996f563"
+        );
+    }
+
+    #[test]
+    fn a_pseudonym_that_is_known_stays_as_it_is_unless_there_is_a_key() {
+        let known = hashed("", "https://idp", "ann");
+        let recorded =
+            |mode, key: &[u8]| Pseudonymizer::new(mode, key).known_as("https://idp", &known);
+        let as_it_is = Some(Subject::Hashed(Text::of(&known)));
+        assert_eq!(recorded(SubjectMode::Hash, b""), as_it_is);
+        assert_eq!(recorded(SubjectMode::Plain, b""), as_it_is);
+        assert_eq!(recorded(SubjectMode::Omit, b""), None);
+        let keyed = recorded(SubjectMode::Hash, b"k");
+        assert!(keyed.is_some() && keyed != as_it_is);
+        assert_eq!(
+            Pseudonymizer::new(SubjectMode::Hash, b"k").known_as("i", ""),
+            None
         );
     }
 
