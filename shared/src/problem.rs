@@ -6,6 +6,8 @@
 pub mod catalogue;
 pub mod dialect;
 
+use std::collections::BTreeMap;
+
 use crate::exchange::Exchange;
 use crate::facts::{Challenges, Denied, RefusedToken};
 use crate::host::{LocalReply, Status};
@@ -46,7 +48,7 @@ struct More {
     detail: Option<String>,
     problem_type: Option<&'static str>,
     headers: Vec<(&'static str, String)>,
-    extensions: serde_json::Map<String, serde_json::Value>,
+    extensions: BTreeMap<String, serde_json::Value>,
     token: Option<RefusedToken>,
 }
 

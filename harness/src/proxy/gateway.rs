@@ -494,6 +494,15 @@ fn receive(core: &mut Core, headers: &mut Headers, connection: &mut Connection) 
         // Elsewhere it believes the last entry, which has no port.
         connection.source = (address, 0).into();
     }
+    if core.profile.frames_anew {
+        for name in ["transfer-encoding", "keep-alive", "proxy-connection"] {
+            headers.remove(name);
+        }
+        if headers.upgrade().is_none() {
+            headers.remove("connection");
+            headers.remove("upgrade");
+        }
+    }
     for name in core.profile.joined_headers {
         headers.join(name, ",");
     }

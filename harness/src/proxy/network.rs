@@ -22,6 +22,8 @@ pub struct Outbound {
     pub trailers: Option<Headers>,
     /// Whether all of it has been sent.
     pub complete: bool,
+    /// It ends with its headers.
+    pub bodiless: bool,
 }
 
 /// Something that arrives in answer to a request.

@@ -22,6 +22,9 @@ pub struct Profile {
     pub joined_headers: &'static [&'static str],
     /// A request without `x-request-id` is given one, and `x-forwarded-proto`; an answer, `x-envoy-upstream-service-time`.
     pub adds_headers: bool,
+    /// Headers that say how a message is framed and what becomes of its connection belong to one connection: filters see none of them in
+    /// a request that asks for no upgrade, and the proxy writes its own (Envoy, `ConnectionManagerUtility::mutateRequestHeaders`).
+    pub frames_anew: bool,
     /// A request header that a filter removes is hidden from the filters and sent upstream all the same, with the value that it had then
     /// (nginx with ngx_wasm_module, so Kong 3.9, does that).
     pub sends_removed_headers: bool,
@@ -73,6 +76,7 @@ pub const ENVOY: Profile = Profile {
     end_comes_apart: true,
     joined_headers: ENVOY_JOINED,
     adds_headers: true,
+    frames_anew: true,
     sends_removed_headers: false,
     max_request_headers: 100,
     buffer_limit_bytes: 1 << 20,

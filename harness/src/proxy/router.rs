@@ -82,6 +82,7 @@ impl Gateway {
         let request = Outbound {
             cluster: cluster.clone(),
             headers,
+            bodiless: end,
             ..Outbound::default()
         };
         let flight = self

@@ -18,6 +18,7 @@ use modelgate_kit::problem::Reason;
 use modelgate_kit::problem::catalogue::pii_mask::{
     ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNPARSED,
 };
+use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::sse::{Block, Framer};
 use sniff::{Looks, code, sniff};
 
@@ -197,10 +198,7 @@ impl<'a> Answer<'a> {
 
     fn stop(&mut self, reason: &'static Reason, out: &mut Vec<u8>) {
         self.state = State::Cut(reason);
-        let error = serde_json::json!({
-            "type": "error",
-            "error": { "type": "gateway_error", "code": reason.code, "message": reason.title },
-        });
+        let error = CutShort::event(reason);
         match self.frames {
             Frames::Events(_) => {
                 out.extend_from_slice(format!("event: error\ndata: {error}\n\n").as_bytes())

@@ -31,6 +31,7 @@ use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::host::{Side, Status};
 use modelgate_kit::problem::catalogue::kit::HOST_REFUSED;
 use modelgate_kit::problem::catalogue::pii_mask as reasons;
+use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::upgrade::OnUpgrade;
 
@@ -196,8 +197,8 @@ async fn mask_whole(
         Err(Refusal::Late(reason)) if terms.side == Side::Response => {
             // The client has the headers: what can still be kept from it is the body.
             refuse_late(exchange, reason);
-            let error = serde_json::json!({ "error": { "type": "gateway_error", "code": reason.code, "message": reason.title } });
-            exchange.replace_body(terms.side, error.to_string().into_bytes());
+            let error = CutShort::document(reason);
+            exchange.replace_body(terms.side, error.into_bytes());
             drain(exchange, terms.side).await
         }
         Err(Refusal::Reason(reason) | Refusal::Late(reason)) => Err(Reply::new(reason)),

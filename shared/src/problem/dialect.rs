@@ -2,9 +2,10 @@
 //!
 //! Chosen by the route: its metadata (`modelgate: {dialect: openai}`), else the path's protocol, else problem+json (RFC 9457).
 
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 
-use super::Reply;
+use super::{Reason, Reply};
 use crate::exchange::Exchange;
 use crate::route::{Dialect, Path, Route};
 
@@ -71,33 +72,46 @@ impl Shape {
         Some(route.dialect.into())
     }
 
-    /// Content type and body of a reply.
+    /// Content type and body of a reply. Members stand in the order of the types below, whatever map serde_json is built with.
     pub fn render(self, reply: &Reply) -> (&'static str, Vec<u8>) {
         let reason = reply.reason;
         let message = reply.detail().unwrap_or(reason.title);
         let coded = || format!("{message} (reason: {})", reason.code);
-        let value = match self {
-            Self::Problem => {
-                return (
-                    "application/problem+json",
-                    problem(reply).to_string().into_bytes(),
-                );
-            }
-            Self::OpenAi => {
-                json!({ "error": { "message": message, "type": openai_type(reply.status), "param": null, "code": reason.code } })
-            }
-            Self::Plain => json!({ "error": coded() }),
-            Self::Aws => json!({ "message": coded() }),
-            Self::TorchServe => {
-                json!({ "code": reply.status, "type": aws_type(reply.status), "message": coded() })
-            }
-            Self::Google => {
-                json!({ "error": { "code": reply.status, "message": message, "status": google_status(reply.status),
-                "details": [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason.code.to_ascii_uppercase(), "domain": "modelgate" }] } })
-            }
-            Self::Azure => json!({ "error": { "code": reason.code, "message": message } }),
+        let (status, code) = (reply.status, reason.code);
+        let body = match self {
+            Self::Problem => return ("application/problem+json", written(&Problem(reply))),
+            Self::OpenAi => written(&Outer {
+                error: OpenAi {
+                    message,
+                    kind: openai_type(status),
+                    param: (),
+                    code,
+                },
+            }),
+            Self::Plain => written(&Outer { error: coded() }),
+            Self::Aws => written(&Aws { message: coded() }),
+            Self::TorchServe => written(&TorchServe {
+                code: status,
+                kind: aws_type(status),
+                message: coded(),
+            }),
+            Self::Google => written(&Outer {
+                error: Google {
+                    code: status,
+                    message,
+                    status: google_status(status),
+                    details: [GoogleDetail {
+                        at_type: "type.googleapis.com/google.rpc.ErrorInfo",
+                        reason: code.to_ascii_uppercase(),
+                        domain: "modelgate",
+                    }],
+                },
+            }),
+            Self::Azure => written(&Outer {
+                error: Azure { code, message },
+            }),
         };
-        ("application/json", value.to_string().into_bytes())
+        ("application/json", body)
     }
 
     /// A header that the dialect adds.
@@ -109,25 +123,128 @@ impl Shape {
     }
 }
 
-/// The problem document of a reply.
-fn problem(reply: &Reply) -> Value {
-    let reason = reply.reason;
-    let own = || format!("urn:modelgate:problem:{}:{}", reason.filter, reason.code);
-    let mut document = json!({
-        "type": reply.problem_type().map_or_else(own, str::to_owned),
-        "title": reason.title,
-        "status": reply.status,
-        "reason": reason.code,
-    });
-    if let Some(members) = document.as_object_mut() {
-        if let Some(detail) = reply.detail() {
-            members.insert("detail".into(), detail.into());
-        }
-        if let Some(more) = &reply.more {
-            members.extend(more.extensions.clone());
+/// The JSON of a document that consists of texts and numbers only.
+fn text(document: &impl Serialize) -> String {
+    serde_json::to_string(document).unwrap_or_default()
+}
+
+fn written(document: &impl Serialize) -> Vec<u8> {
+    text(document).into_bytes()
+}
+
+#[derive(serde::Serialize)]
+struct Outer<T> {
+    error: T,
+}
+
+#[derive(serde::Serialize)]
+struct OpenAi<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: (),
+    code: &'static str,
+}
+
+#[derive(serde::Serialize)]
+struct Aws {
+    message: String,
+}
+
+#[derive(serde::Serialize)]
+struct TorchServe {
+    code: u16,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: String,
+}
+
+#[derive(serde::Serialize)]
+struct Google<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
+    details: [GoogleDetail; 1],
+}
+
+#[derive(serde::Serialize)]
+struct GoogleDetail {
+    #[serde(rename = "@type")]
+    at_type: &'static str,
+    reason: String,
+    domain: &'static str,
+}
+
+#[derive(serde::Serialize)]
+struct Azure<'a> {
+    code: &'static str,
+    message: &'a str,
+}
+
+#[derive(serde::Serialize)]
+struct LastEvent {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: CutShort,
+}
+
+/// The error in an answer that has begun and may not go on.
+#[derive(serde::Serialize)]
+pub struct CutShort {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'static str,
+    message: &'static str,
+}
+
+impl CutShort {
+    const fn of(reason: &Reason) -> Self {
+        Self {
+            kind: "gateway_error",
+            code: reason.code,
+            message: reason.title,
         }
     }
-    document
+
+    /// As the rest of an answer.
+    pub fn document(reason: &Reason) -> String {
+        text(&Outer {
+            error: Self::of(reason),
+        })
+    }
+
+    /// As the last event of a stream.
+    pub fn event(reason: &Reason) -> String {
+        text(&LastEvent {
+            kind: "error",
+            error: Self::of(reason),
+        })
+    }
+}
+
+/// The problem document of a reply (RFC 9457).
+struct Problem<'a>(&'a Reply);
+
+impl Serialize for Problem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (reply, reason) = (self.0, self.0.reason);
+        let own = || format!("urn:modelgate:problem:{}:{}", reason.filter, reason.code);
+        let mut members = serializer.serialize_map(None)?;
+        let kind = reply.problem_type().map_or_else(own, str::to_owned);
+        members.serialize_entry("type", &kind)?;
+        members.serialize_entry("title", reason.title)?;
+        members.serialize_entry("status", &reply.status)?;
+        members.serialize_entry("reason", reason.code)?;
+        if let Some(detail) = reply.detail() {
+            members.serialize_entry("detail", detail)?;
+        }
+        if let Some(more) = &reply.more {
+            for (name, value) in &more.extensions {
+                members.serialize_entry(name, value)?;
+            }
+        }
+        members.end()
+    }
 }
 
 /// Error type of OpenAI's API.
@@ -200,6 +317,39 @@ mod tests {
     }
 
     #[test]
+    fn members_stand_in_the_order_of_each_dialects_own_documentation() {
+        let reply = Reply::new(&PATH_AMBIGUOUS)
+            .with_detail("d")
+            .with_member("x", 1);
+        let bodies = SHAPES.map(|shape| String::from_utf8(shape.render(&reply).1).unwrap());
+        let [problem, openai, plain, aws, torchserve, google, azure] =
+            bodies.each_ref().map(String::as_str);
+        assert_eq!(
+            problem,
+            r#"{"type":"urn:modelgate:problem:kit:path_ambiguous","title":"TITLE","status":400,"reason":"path_ambiguous","detail":"d","x":1}"#
+                .replace("TITLE", PATH_AMBIGUOUS.title)
+        );
+        assert_eq!(
+            openai,
+            r#"{"error":{"message":"d","type":"invalid_request_error","param":null,"code":"path_ambiguous"}}"#
+        );
+        assert_eq!(plain, r#"{"error":"d (reason: path_ambiguous)"}"#);
+        assert_eq!(aws, r#"{"message":"d (reason: path_ambiguous)"}"#);
+        assert_eq!(
+            torchserve,
+            r#"{"code":400,"type":"ValidationError","message":"d (reason: path_ambiguous)"}"#
+        );
+        assert_eq!(
+            google,
+            r#"{"error":{"code":400,"message":"d","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"PATH_AMBIGUOUS","domain":"modelgate"}]}}"#
+        );
+        assert_eq!(
+            azure,
+            r#"{"error":{"code":"path_ambiguous","message":"d"}}"#
+        );
+    }
+
+    #[test]
     fn the_route_chooses_the_shape() {
         for (target, shape) in [
             ("/v1/chat/completions", Shape::OpenAi),
@@ -223,8 +373,9 @@ mod tests {
 
     #[test]
     fn a_problem_document_has_the_members_of_rfc_9457() {
-        let reply = Reply::new(&PATH_AMBIGUOUS).with_member("violated-policies", json!(["burst"]));
-        let value = problem(&reply);
+        let reply = Reply::new(&PATH_AMBIGUOUS).with_member("violated-policies", vec!["burst"]);
+        let (_, body) = Shape::Problem.render(&reply);
+        let value: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(value["status"], 400);
         assert_eq!(value["type"], "urn:modelgate:problem:kit:path_ambiguous");
         assert_eq!(value["violated-policies"][0], "burst");

@@ -105,10 +105,13 @@ impl Network for Wire {
 
     fn opened(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
         let mut desk = self.0.0.borrow_mut();
-        let received = head(request, desk.open.as_slice());
+        let mut received = head(request, desk.open.as_slice());
         let Some(script) = desk.scripts.get_mut(&request.cluster) else {
             return Arrivals::new();
         };
+        if !script.cluster().http2 {
+            received.headers.extend(framing_of(request));
+        }
         let answer = script.next(&received.path);
         if answer == Answer::Refuse {
             return vec![(Duration::ZERO, Inbound::Refused)];
@@ -170,6 +173,20 @@ impl Network for Wire {
             Answer::Reset(after_ms) => vec![(Duration::from_millis(after_ms), Inbound::Reset)],
             Answer::Hang | Answer::Refuse => Arrivals::new(),
         }
+    }
+}
+
+/// What a proxy writes at the head of a request over HTTP/1.1 to say where its body ends: a length that is there, or else chunks, and never
+/// both (RFC 9112 section 6.2; Envoy: source/common/http/http1/codec_impl.cc, `encodeHeadersBase`).
+fn framing_of(request: &Outbound) -> Option<(String, Bytes)> {
+    let method = request.headers.text(":method").unwrap_or_default();
+    let never_has_a_body = ["GET", "HEAD", "DELETE", "TRACE", "CONNECT"].contains(&method.as_str());
+    match request.bodiless {
+        _ if request.headers.first("content-length").is_some() => None,
+        _ if request.headers.upgrade().is_some() => None,
+        true if never_has_a_body => None,
+        true => Some(("content-length".into(), "0".into())),
+        false => Some(("transfer-encoding".into(), "chunked".into())),
     }
 }
 

@@ -50,12 +50,14 @@ impl HostHandle {
                 context,
             };
             let token = vm.next_call();
+            let has_trailers = !trailers.is_empty();
             let request = Outbound {
                 cluster: cluster.to_owned(),
                 headers,
                 body: body.to_owned(),
                 trailers: Some(trailers).filter(|trailers| !trailers.is_empty()),
                 complete: false,
+                bodiless: body.is_empty() && !has_trailers,
             };
             let flight = core.open_flight(
                 request,
