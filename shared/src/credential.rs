@@ -50,6 +50,17 @@ pub enum Place {
     Cookie(String),
 }
 
+impl Place {
+    /// Name of the header that it stands in; none for what is part of the path.
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::Header { name, .. } => Some(name),
+            Self::Cookie(_) => Some("cookie"),
+            Self::Query(_) => None,
+        }
+    }
+}
+
 /// What was found.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Found<'a> {

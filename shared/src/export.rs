@@ -92,6 +92,12 @@ macro_rules! export_callback {
             $crate::guest::adapter::trailers(context, $crate::host::Side::Request)
         }
     };
+    (request_trailers) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_request_trailers(context: u32, _: u32) -> u32 {
+            $crate::guest::adapter::trailers(context, $crate::host::Side::Request)
+        }
+    };
     (response_headers) => {
         #[unsafe(no_mangle)]
         pub extern "C" fn proxy_on_response_headers(context: u32, _: u32, last: u32) -> u32 {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::config::{Problems, Setup};
 use crate::exchange::Exchange;
+use crate::headers::Reserved;
 use crate::problem::Reply;
 use crate::root::Root;
 
@@ -24,6 +25,8 @@ pub struct Needs {
     pub holds: bool,
     /// Makes HTTP callouts, from exchanges or in the background.
     pub callouts: bool,
+    /// Keeps names of request headers for itself ([`Filter::reserved`]): what a client sends under them as trailers is taken out.
+    pub reserves: bool,
     /// Wants to know how the exchange ended.
     pub end: bool,
     /// Period of its background task in milliseconds; 0 for none.
@@ -41,6 +44,7 @@ impl Needs {
         response_body: false,
         holds: false,
         callouts: false,
+        reserves: false,
         end: false,
         tick_ms: 0,
         order: 0,
@@ -49,12 +53,12 @@ impl Needs {
 
 /// The groups of callbacks that a module may export besides those of every module, and whether a filter with these needs has them.
 /// The names are those that [`export!`](crate::export) takes.
-pub const fn callbacks(needs: &Needs) -> [(&'static str, bool); 6] {
+pub const fn callbacks(needs: &Needs) -> [(&'static str, bool); 7] {
+    let request_body = needs.request_body || needs.buffers_request || needs.holds;
     [
-        (
-            "request_body",
-            needs.request_body || needs.buffers_request || needs.holds,
-        ),
+        // With the trailers: without them, a body would not have its end.
+        ("request_body", request_body),
+        ("request_trailers", needs.reserves && !request_body),
         (
             "response_headers",
             needs.response_headers || needs.response_body,
@@ -148,6 +152,13 @@ pub trait Filter: 'static {
         exchange: Exchange,
     ) -> impl Future<Output = Result<(), Reply>> + 'static;
 
+    /// Names of request headers that the filter writes, or takes credentials from, under this plan. With [`Needs::reserves`], what a client
+    /// sends under them as trailers is taken out: a receiver may merge trailers into headers (RFC 9110 section 6.5.1 forbids it,
+    /// and some do). Asked only where there are trailers. The default has none.
+    fn reserved(_plan: &Self::Plan) -> Reserved {
+        Reserved::default()
+    }
+
     /// Background work of one plan, polled on every tick, callout answer and nudge. The default has none.
     fn background(_plan: Rc<Self::Plan>, _root: Root) -> impl Future<Output = ()> + 'static {
         std::future::ready(())
@@ -166,6 +177,7 @@ pub(crate) type Background = Pin<Box<dyn Future<Output = ()>>>;
 /// A compiled plan of some filter.
 pub(crate) trait Launch {
     fn handle(&self, exchange: Exchange) -> Handling;
+    fn reserved(&self) -> Reserved;
     fn background(&self, root: Root) -> Background;
     fn ended(&self, root: &Root);
 }
@@ -176,6 +188,10 @@ pub(crate) struct PlanOf<F: Filter>(pub Rc<F::Plan>);
 impl<F: Filter> Launch for PlanOf<F> {
     fn handle(&self, exchange: Exchange) -> Handling {
         Box::pin(F::handle(Rc::clone(&self.0), exchange))
+    }
+
+    fn reserved(&self) -> Reserved {
+        F::reserved(&self.0)
     }
 
     fn background(&self, root: Root) -> Background {

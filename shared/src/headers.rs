@@ -148,6 +148,43 @@ impl std::fmt::Debug for HeaderBlock {
     }
 }
 
+/// Names that a filter keeps for itself.
+#[derive(Default)]
+pub struct Reserved {
+    names: Vec<String>,
+    beginnings: Vec<String>,
+}
+
+impl Reserved {
+    /// These names.
+    pub fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            names: names.into_iter().map(str::to_owned).collect(),
+            beginnings: Vec::new(),
+        }
+    }
+
+    /// All that begin so, too.
+    #[must_use]
+    pub fn and_beginning_with(mut self, beginning: &str) -> Self {
+        self.beginnings.push(beginning.to_owned());
+        self
+    }
+
+    /// Whether an upstream may take this name for one of them (see [`reads_as`]).
+    pub fn has(&self, sent: &[u8]) -> bool {
+        let named = self
+            .names
+            .iter()
+            .any(|name| reads_as(sent, name.as_bytes()));
+        named
+            || self
+                .beginnings
+                .iter()
+                .any(|beginning| begins_as(sent, beginning.as_bytes()))
+    }
+}
+
 /// Iterator over the pairs of a [`HeaderBlock`].
 #[derive(Clone, Debug)]
 pub struct Pairs<'a> {
@@ -285,6 +322,25 @@ mod tests {
         let names: Vec<&[u8]> = vec![b"x-user", b"x.groups", b"x_user"];
         assert_eq!(block.lookalikes(ours.into_iter()), names);
         assert!(block.lookalikes(["accep"].into_iter()).is_empty());
+    }
+
+    #[test]
+    fn reserved_names_are_known_in_every_spelling_that_an_upstream_reads_alike() {
+        let reserved = Reserved::names(["x-user", "authorization"]).and_beginning_with("x-amz-");
+        for name in [
+            "x-user",
+            "X-User",
+            "x_user",
+            "X_USER",
+            "Authorization",
+            "x-amz-date",
+            "X_Amz_Date",
+        ] {
+            assert!(reserved.has(name.as_bytes()), "{name}");
+        }
+        for name in ["x-users", "xuser", "x-use", "", "x-amzn", "x-am"] {
+            assert!(!reserved.has(name.as_bytes()), "{name}");
+        }
     }
 
     proptest! {

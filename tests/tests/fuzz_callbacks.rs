@@ -237,6 +237,7 @@ mod modules {
         for group in groups {
             expected.extend(match *group {
                 "request_body" => &["proxy_on_request_body", "proxy_on_request_trailers"][..],
+                "request_trailers" => &["proxy_on_request_trailers"],
                 "response_headers" => &["proxy_on_response_headers"],
                 "response_body" => &["proxy_on_response_body", "proxy_on_response_trailers"],
                 "answers" => &["proxy_on_http_call_response"],

@@ -85,7 +85,8 @@ fn group(callback: Callback) -> Result<Option<&'static str>, Missing> {
         | Callback::Configure { .. }
         | Callback::Delete
         | Callback::RequestHeaders { .. } => None,
-        Callback::RequestBody { .. } | Callback::RequestTrailers { .. } => Some("request_body"),
+        Callback::RequestBody { .. } => Some("request_body"),
+        Callback::RequestTrailers { .. } => Some("request_trailers"),
         Callback::ResponseHeaders { .. } => Some("response_headers"),
         Callback::ResponseBody { .. } | Callback::ResponseTrailers { .. } => Some("response_body"),
         Callback::HttpCallResponse { .. } => Some("answers"),
@@ -102,6 +103,15 @@ impl Guest for NativeGuest {
     fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
         match group(callback) {
             Err(Missing) => return Ok(None),
+            // Trailers come with the body, or alone.
+            Ok(Some("request_trailers"))
+                if !["request_body", "request_trailers"]
+                    .iter()
+                    .any(|group| self.exports.contains(group)) =>
+            {
+                return Ok(None);
+            }
+            Ok(Some("request_trailers")) => {}
             Ok(Some(group)) if !self.exports.contains(group) => return Ok(None),
             Ok(_) => {}
         }

@@ -54,6 +54,7 @@ impl Filter for AuditLog {
         response_body: false,
         holds: false,
         callouts: true,
+        reserves: false,
         end: true,
         tick_ms: ship::TICK_MS,
         order: 10,

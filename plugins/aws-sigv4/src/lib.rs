@@ -22,7 +22,7 @@ use modelgate_kit::body::BodyError;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::headers::{HeaderBlock, Reserved};
 use modelgate_kit::host::{Map, Side};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::catalogue::aws_sigv4::{
@@ -43,6 +43,7 @@ impl Filter for AwsSigv4 {
     const NEEDS: Needs = Needs {
         buffers_request: true,
         request_body: true,
+        reserves: true,
         // After everything that changes a request.
         order: 60,
         ..Needs::NONE
@@ -52,6 +53,13 @@ impl Filter for AwsSigv4 {
 
     fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
         config.compile(setup, problems)
+    }
+
+    fn reserved(plan: &Plan) -> Reserved {
+        let set = plan.outgoing.set_headers.iter();
+        Reserved::names(set.map(|(name, _)| name.as_str()).chain(["authorization"]))
+            .and_beginning_with("x-amz-")
+            .and_beginning_with("x-amzn-")
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {

@@ -48,6 +48,7 @@ impl Filter for ConsumerAcl {
         response_body: false,
         holds: false,
         callouts: false,
+        reserves: false,
         end: false,
         tick_ms: 0,
         order: 40,

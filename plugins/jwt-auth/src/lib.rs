@@ -23,10 +23,10 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use modelgate_kit::config::{Problems, Setup};
-use modelgate_kit::credential::{Found, find};
+use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::headers::{HeaderBlock, Reserved};
 use modelgate_kit::jose::Refusal;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::root::Root;
@@ -48,6 +48,7 @@ impl Filter for JwtAuth {
         // For keys that are being fetched.
         holds: true,
         callouts: true,
+        reserves: true,
         end: false,
         tick_ms: 500,
         // Before everything that depends on who calls.
@@ -58,6 +59,11 @@ impl Filter for JwtAuth {
 
     fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
         Plan::compile(config, setup, problems)
+    }
+
+    fn reserved(plan: &Plan) -> Reserved {
+        let places = plan.places.iter().filter_map(Place::header);
+        Reserved::names(plan.headers.names().chain(places))
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {

@@ -16,6 +16,7 @@ use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Challenges, Identity, Serialized};
 use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::headers::Reserved;
 use modelgate_kit::problem::catalogue::key_auth::{
     IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE,
     KEY_REPEATED, KEY_UNKNOWN,
@@ -43,7 +44,7 @@ pub struct Plan {
 }
 
 #[cfg(feature = "module")]
-modelgate_kit::export!(KeyAuth);
+modelgate_kit::export!(KeyAuth: request_trailers);
 
 impl Filter for KeyAuth {
     const NAME: &'static str = "key_auth";
@@ -54,6 +55,7 @@ impl Filter for KeyAuth {
         response_body: false,
         holds: false,
         callouts: false,
+        reserves: true,
         end: false,
         tick_ms: 0,
         order: 30,
@@ -98,6 +100,11 @@ impl Filter for KeyAuth {
             identity_headers: config.identity_headers,
             max_key_bytes: config.max_key_bytes.size(),
         })
+    }
+
+    fn reserved(plan: &Plan) -> Reserved {
+        let identity = plan.identity_headers.named().map(|(_, name)| name);
+        Reserved::names(identity.chain(plan.places.iter().filter_map(Place::header)))
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {

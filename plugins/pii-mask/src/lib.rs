@@ -53,6 +53,7 @@ impl Filter for PiiMask {
         response_body: true,
         holds: false,
         callouts: false,
+        reserves: false,
         end: false,
         tick_ms: 0,
         // After the decisions on caller and limits, before the body is signed.

@@ -76,6 +76,7 @@ impl Filter for RateLimit {
         response_body: false,
         holds: false,
         callouts: false,
+        reserves: false,
         end: false,
         tick_ms: 0,
         order: 50,

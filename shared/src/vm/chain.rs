@@ -135,6 +135,10 @@ impl Chain {
         let Some(at) = self.at(side, step) else {
             return self.leave(side, piece);
         };
+        if matches!((side, &piece), (Side::Request, Piece::Trailers)) {
+            // Also where the filter has let the exchange go.
+            self.run(at, Stream::clean_trailers).transpose()?;
+        }
         let Some(link) = self.links.get(at) else {
             return Err(Status::InternalFailure);
         };

@@ -109,6 +109,7 @@ impl Link {
             self.policy.clone(),
             Rc::clone(&self.counters),
         )
+        .reserving(self.registration.needs.reserves)
     }
 }
 

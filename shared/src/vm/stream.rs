@@ -10,8 +10,8 @@ use super::hub::{Hub, Place};
 use crate::call::{Answer, CallError};
 use crate::exchange::Exchange;
 use crate::facts::Remembered;
-use crate::filter::Handling;
-use crate::host::{Host, Level, Side};
+use crate::filter::{Handling, Launch};
+use crate::host::{Host, Level, Map, Side, Status};
 use crate::metrics::Metric;
 use crate::problem::catalogue::{
     self,
@@ -87,7 +87,11 @@ pub(super) struct Stream {
     filter: &'static str,
     policy: Option<Rc<Policy>>,
     counters: Rc<Counters>,
+    /// The filter keeps names for itself.
+    reserving: bool,
     handling: Option<Handling>,
+    /// What runs, where it reserves names.
+    reserves: Option<Rc<dyn Launch>>,
     started: bool,
     counted: Cell<bool>,
     /// The last action per side was Pause.
@@ -113,12 +117,20 @@ impl Stream {
             filter,
             policy,
             counters,
+            reserving: false,
             handling: None,
+            reserves: None,
             started: false,
             counted: Cell::new(false),
             held: [false; 2],
             inside: None,
         }
+    }
+
+    /// With names that the filter keeps for itself, or none.
+    pub const fn reserving(mut self, reserves: bool) -> Self {
+        self.reserving = reserves;
+        self
     }
 
     /// A part of a message arrives on one side.
@@ -138,6 +150,9 @@ impl Stream {
         }
         if side == Side::Response {
             inner.response_seen.set(true);
+        }
+        if side == Side::Request && part == Part::Trailers && self.clean_trailers().is_err() {
+            self.break_off();
         }
         if !self.started && side == Side::Request {
             self.started = true;
@@ -160,6 +175,27 @@ impl Stream {
             && self.counted.get()
             && self.held == [false; 2]
             && self.exchange.0.replied.get() == Replied::No
+    }
+
+    /// Takes out of the request's trailers what stands under a name that the filter keeps for itself.
+    ///
+    /// # Errors
+    /// The proxy's status: then they must not go on.
+    pub fn clean_trailers(&mut self) -> Result<(), Status> {
+        let Some(plan) = self.reserves.take() else {
+            return Ok(());
+        };
+        let (reserved, host) = (plan.reserved(), self.exchange.host());
+        let trailers = host.headers(Map::RequestTrailers)?;
+        let mut removed: Vec<&[u8]> = Vec::new();
+        for (name, _) in trailers.iter().filter(|(name, _)| reserved.has(name)) {
+            if !removed.contains(&name) {
+                removed.push(name);
+                let name = std::str::from_utf8(name).map_err(|_| Status::BadArgument)?;
+                host.remove_header(Map::RequestTrailers, name)?;
+            }
+        }
+        Ok(())
     }
 
     /// A callout of this exchange has answered.
@@ -221,6 +257,7 @@ impl Stream {
         };
         match policy.choose(&self.exchange) {
             Ok(launch) => {
+                self.reserves = self.reserving.then(|| Rc::clone(launch));
                 self.handling = Some(launch.handle(self.exchange.clone()));
                 self.poll();
             }
