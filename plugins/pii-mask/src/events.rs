@@ -360,12 +360,17 @@ impl EventMasker {
         if text.is_empty() {
             return true;
         }
-        if !self.tracks.contains_key(id) && self.tracks.len() >= self.most_texts {
-            return false;
+        if !self.tracks.contains_key(id) {
+            if self.tracks.len() >= self.most_texts {
+                return false;
+            }
+            self.tracks.insert(id.clone(), Track::default());
         }
-        let track = self.tracks.entry(id.clone()).or_default();
+        let Some(track) = self.tracks.get_mut(id) else {
+            return false;
+        };
         let mut alone = Vec::new();
-        if doubt != Doubt::None {
+        if doubt != Doubt::None && !track.comes_again(text) {
             alone = masker.find(text, 0, last_of(&id.names));
             let verdict = track.judge(text, &alone, doubt == Doubt::Record);
             let old = track

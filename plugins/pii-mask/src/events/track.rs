@@ -31,6 +31,10 @@ struct Pieces {
     at: usize,
     /// Length of the text so far.
     end: usize,
+    /// Each piece is the text from its beginning.
+    again: bool,
+    /// What has been replaced of such a text: it comes again in each piece.
+    replaced: Vec<(Range<usize>, String)>,
 }
 
 impl Pieces {
@@ -47,9 +51,18 @@ impl Sink for Pieces {
         self.advance(text.len());
     }
 
-    /// The replacement stands in the piece where the value began; the others lose their part of it.
+    /// The replacement stands in the piece where the value began; the others lose their part of it. Of pieces that each are the text
+    /// from its beginning, all have it.
     fn replace(&mut self, length: usize, with: &str) {
         let end = self.at.saturating_add(length);
+        if self.again {
+            self.replaced.push((self.at..end, with.to_owned()));
+            for piece in &mut self.waiting {
+                let to = end.min(piece.to);
+                piece.changes.push((self.at..to, with.to_owned()));
+            }
+            return self.advance(length);
+        }
         let mut with = with;
         for piece in self.waiting.iter_mut().take_while(|piece| piece.from < end) {
             let from = self.at.max(piece.from).saturating_sub(piece.from);
@@ -75,7 +88,21 @@ pub struct Track {
     has_long: bool,
     /// Something was found at the very end of the last piece.
     complete: bool,
+    growth: Growth,
 }
+
+/// Whether each piece is the text from its beginning, longer than the one before (DashScope, unless asked for increments).
+#[derive(Debug, Default)]
+enum Growth {
+    #[default]
+    Unseen,
+    /// So far; the last piece.
+    So(String),
+    No,
+}
+
+/// Shortest piece that is taken for the beginning of the next.
+const SHORTEST_BEGINNING: usize = 3;
 
 /// How a piece of a text that may be none stands to the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,18 +135,63 @@ impl Track {
         masker: &Masker,
         tally: &mut Tally,
     ) {
-        let from = self.pieces.end;
+        let new = match core::mem::take(&mut self.growth) {
+            Growth::So(last) if grows(&last, text, self.pieces.again) => {
+                if !self.pieces.again && last.len() >= SHORTEST_BEGINNING {
+                    self.begin_again(last.len());
+                }
+                text
+            }
+            Growth::Unseen => text,
+            Growth::So(_) | Growth::No => {
+                self.pieces.again = false;
+                ""
+            }
+        };
+        self.growth = if new.is_empty() {
+            Growth::No
+        } else {
+            Growth::So(new.to_owned())
+        };
+        let (from, more, changes) = if self.pieces.again {
+            let more = text.get(self.pieces.end..).unwrap_or_default();
+            (0, more, self.pieces.replaced.clone())
+        } else {
+            (self.pieces.end, text, Vec::new())
+        };
         let to = from.saturating_add(text.len());
         self.pieces.end = to;
         self.pieces.waiting.push_back(Piece {
             event,
             span,
-            changes: Vec::new(),
-            alone,
+            changes,
+            alone: if self.pieces.again { Vec::new() } else { alone },
             from,
             to,
         });
-        self.stream.push(text, masker, tally, &mut self.pieces);
+        self.stream.push(more, masker, tally, &mut self.pieces);
+        self.pieces.advance(0);
+    }
+
+    /// Whether the piece is the last one again and more.
+    pub fn comes_again(&self, text: &str) -> bool {
+        self.pieces.again && matches!(&self.growth, Growth::So(last) if grows(last, text, true))
+    }
+
+    /// The text begins anew with a piece whose beginning is the last one, of this length.
+    fn begin_again(&mut self, length: usize) {
+        let pieces = &mut self.pieces;
+        let last = pieces.waiting.pop_back_if(|piece| {
+            piece.to == pieces.end && piece.to.saturating_sub(piece.from) == length
+        });
+        pieces.decided.extend(pieces.waiting.drain(..));
+        (pieces.at, pieces.end, pieces.again) = (0, 0, true);
+        if let Some(mut last) = last {
+            (last.from, last.to) = (0, length);
+            last.changes.clear();
+            pieces.waiting.push_back(last);
+        }
+        self.stream = TextStream::default();
     }
 
     /// The text has ended.
@@ -173,6 +245,11 @@ impl Track {
     pub fn decided(&mut self) -> impl Iterator<Item = Piece> + '_ {
         self.pieces.decided.drain(..)
     }
+}
+
+/// Whether a piece is the last one and more, or, where that is known to be so, the last one.
+fn grows(last: &str, text: &str, again: bool) -> bool {
+    text.starts_with(last) && (again || text.len() > last.len())
 }
 
 /// Whether two values have one form, as those of a column have and tokens of a text do not: the same length and the same kinds
