@@ -67,7 +67,7 @@ impl Plan {
             return Ok(accepted);
         }
         let refuse = |refusal: Refusal| self.challenge.reply(refusal.into(), &[]);
-        let parsed = Token::parse(token, self.max_token_bytes).map_err(refuse)?;
+        let parsed = self.parse(token).map_err(refuse)?;
         let entries = self.entries_of(&parsed).map_err(refuse)?;
         let mut parsed = Some(parsed);
         let mut proven: Option<(usize, Result<Proof, Denial>)> = None;
@@ -122,6 +122,18 @@ impl Plan {
         })
     }
 
+    /// Takes a token apart. A padded one is none, unless an issuer's are.
+    fn parse<'t>(&self, token: &'t [u8]) -> Result<Token<'t>, Refusal> {
+        match Token::parse(token, self.max_token_bytes) {
+            Err(Refusal::Malformed)
+                if self.issuers.iter().any(|one| one.keys.signers().is_some()) =>
+            {
+                Token::parse_padded(token, self.max_token_bytes)
+            }
+            parsed => parsed,
+        }
+    }
+
     /// A remembered token that is still good; one whose keys have changed is forgotten and verified anew.
     fn recall(&self, token: &[u8], now_ms: u64) -> Result<Option<Rc<Accepted>>, Reply> {
         let Some(accepted) = self.cache.borrow_mut().recall(token) else {
@@ -174,6 +186,13 @@ impl Plan {
         if fitting.is_empty() {
             return Err(Refusal::IssuerUnknown);
         }
+        if token.is_padded()
+            && fitting
+                .iter()
+                .any(|(_, issuer)| issuer.keys.signers().is_none())
+        {
+            return Err(Refusal::Malformed);
+        }
         Ok(fitting)
     }
 
@@ -187,7 +206,7 @@ impl Plan {
     ) -> Result<Proof, Denial> {
         let token = match parsed {
             Some(token) => token,
-            None => Token::parse(bytes, self.max_token_bytes)?,
+            None => self.parse(bytes)?,
         };
         let (kid, algorithm) = (token.header().kid.clone(), token.header().algorithm);
         let since_ms = exchange.now_ns() / 1_000_000;
@@ -210,7 +229,7 @@ impl Plan {
                 Renewal::Unavailable(after_s) => return Err(Denial::KeysUnavailable(after_s)),
                 Renewal::UpToDate => return Err(denial),
             }
-            let again = Token::parse(bytes, self.max_token_bytes)?;
+            let again = self.parse(bytes)?;
             outcome = self.verify(exchange, again, issuer);
         }
     }
@@ -223,19 +242,28 @@ impl Plan {
         issuer: &'a Issuer,
     ) -> Result<Accepted, Refused<'a>> {
         let kid = verified.header().kid.as_deref();
-        let judged = issuer
-            .expectations
-            .check(verified, exchange.now_ns() / 1_000_000_000)
-            .and_then(|claims| {
-                Ok(Accepted {
-                    issuer: at,
-                    generation: keys.generation,
-                    identity: issuer.portrait.draw(&claims)?.into(),
-                    headers: self.headers.values(&claims)?,
-                    kid: kid.map(str::to_owned),
-                    claims,
-                })
-            });
+        // Whoever rents the same thing signs with the same keys.
+        let is_by_another = issuer.keys.signers().is_some_and(|signers| {
+            let signer = verified.header().signer.as_ref();
+            !signer.is_some_and(|signer| signers.contains(signer))
+        });
+        let checked = if is_by_another {
+            Err(Refusal::IssuerUnknown)
+        } else {
+            issuer
+                .expectations
+                .check(verified, exchange.now_ns() / 1_000_000_000)
+        };
+        let judged = checked.and_then(|claims| {
+            Ok(Accepted {
+                issuer: at,
+                generation: keys.generation,
+                identity: issuer.portrait.draw(&claims)?.into(),
+                headers: self.headers.values(&claims)?,
+                kid: kid.map(str::to_owned),
+                claims,
+            })
+        });
         judged.map_err(|refusal| Refused {
             denial: refusal.into(),
             issuer,

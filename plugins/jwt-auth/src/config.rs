@@ -275,6 +275,8 @@ pub struct KeysConfig {
     pub fetch: Option<Fetch>,
     /// OpenID Connect discovery, which says where the JWK Set is.
     pub discovery: Option<Discovery>,
+    /// Keys that are published one by one, in PEM, each under its `kid`: those of AWS load balancers.
+    pub pem_per_kid: Option<PemPerKid>,
 }
 
 impl KeysConfig {
@@ -285,6 +287,7 @@ impl KeysConfig {
             && self.secret.is_none()
             && self.fetch.is_none()
             && self.discovery.is_none()
+            && self.pem_per_kid.is_none()
     }
 }
 
@@ -363,6 +366,30 @@ pub struct Discovery {
     /// How the keys are kept fresh.
     #[serde(default)]
     pub refresh: Refresh,
+}
+
+/// Keys that are published one by one. Tokens of such issuers may be padded base64url, as those of AWS load balancers are.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub struct PemPerKid {
+    /// URL of a key, with `{kid}` in its path: `https://public-keys.auth.elb.REGION.amazonaws.com/{kid}`.
+    pub url: String,
+    /// Cluster that is called (on nginx: host:port).
+    pub cluster: String,
+    /// `signer` of a token's header must be one of these: ARNs of your load balancers. Those of everybody in the region sign with keys of
+    /// the same place.
+    pub signers: Vec<String>,
+    /// How the keys are kept fresh. `min_interval_s` is 2 by default, because each key is fetched by itself.
+    #[serde(default = "per_kid_refresh")]
+    pub refresh: Refresh,
+}
+
+fn per_kid_refresh() -> Refresh {
+    Refresh {
+        min_interval_s: Bounded::new(2),
+        ..Refresh::default()
+    }
 }
 
 /// How fetched keys are kept fresh.

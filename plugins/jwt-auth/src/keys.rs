@@ -8,6 +8,7 @@
 mod fetch;
 mod lease;
 mod location;
+mod per_kid;
 pub mod refresh;
 mod shelf;
 #[cfg(test)]
@@ -27,6 +28,8 @@ use fetch::FetchFault;
 pub use fetch::{CallHeaders, Origin};
 use lease::{Hold, Lease};
 pub use location::{Location, well_known};
+pub use per_kid::Template;
+use per_kid::{Wanted, is_plain};
 use shelf::{Entry, Shelf};
 
 use crate::config::Refresh;
@@ -80,6 +83,8 @@ pub struct Fetched {
     /// Somebody wants fresh keys.
     wanted: Cell<bool>,
     signal: Signal,
+    /// A set without keys.
+    none: Rc<Keys>,
     /// Requests that wait until the issuer may be asked again.
     waiting: Cell<usize>,
     fetches: Metric,
@@ -100,6 +105,8 @@ struct State {
     hold: Option<(Hold, u64)>,
     /// Names of keys that the issuer does not have, and until when that is taken for certain.
     unknown: Vec<(u64, u64)>,
+    /// Single keys that tokens have named.
+    wanted: Wanted,
     /// The fault that was logged last, and when.
     told: Option<(FetchFault, u64)>,
 }
@@ -134,6 +141,17 @@ pub enum Renewal {
 }
 
 impl Source {
+    /// Who may have signed a token, by its header, where others sign with the same keys.
+    pub fn signers(&self) -> Option<&[String]> {
+        match self {
+            Self::Fetched(fetched) => match &fetched.origin {
+                Origin::PerKid { signers, .. } => Some(signers),
+                Origin::Keys { .. } | Origin::Discovery { .. } => None,
+            },
+            Self::Given(_) => None,
+        }
+    }
+
     /// Keys from the configuration.
     pub fn given(set: KeySet) -> Self {
         Self::Given(Rc::new(Keys { set, generation: 0 }))
@@ -181,6 +199,10 @@ impl Fetched {
             state: RefCell::default(),
             wanted: Cell::new(false),
             signal: Signal::default(),
+            none: Rc::new(Keys {
+                set: KeySet::default(),
+                generation: 0,
+            }),
             waiting: Cell::new(0),
             fetches: Metric::counter(filter, &[], "key_fetches"),
             failures: Metric::counter(filter, &[], "key_fetch_failures"),
@@ -201,11 +223,22 @@ impl Fetched {
             .value()
             .saturating_add(self.refresh.max_stale_s.value());
         let is_usable = now_ms.saturating_sub(state.fetched_ms) <= oldest_s.saturating_mul(1000);
+        if state.keys.is_none() && self.origin.is_per_kid() {
+            // No key has been named yet.
+            return Some(Rc::clone(&self.none));
+        }
         state.keys.as_ref().filter(|_| is_usable).map(Rc::clone)
     }
 
     async fn renew(&self, exchange: &Exchange, asking: Asking<'_>) -> Renewal {
         let deadline_ms = asking.since_ms.saturating_add(self.refresh.wait_ms.value());
+        let single = match (self.origin.is_per_kid(), asking.doubt) {
+            (true, Doubt::Unknown(kid)) => match kid.filter(|kid| is_plain(kid)) {
+                Some(kid) => Some(kid),
+                None => return Renewal::UpToDate,
+            },
+            _ => None,
+        };
         let before_ms = self.fetched_ms();
         let mut has_looked = false;
         loop {
@@ -216,6 +249,9 @@ impl Fetched {
             }
             if has_keys && self.is_certain(asking, now_ms) {
                 return Renewal::UpToDate;
+            }
+            if let Some(kid) = single {
+                self.state.borrow_mut().wanted.add(kid);
             }
             let until_ms = match self.hold(now_ms) {
                 Some((Hold::Failed, until_ms)) => {
@@ -256,7 +292,8 @@ impl Fetched {
 
     /// Whether what we have is all there is: it was asked for after the request had come, or does certainly not have the key.
     fn is_certain(&self, asking: Asking<'_>, now_ms: u64) -> bool {
-        let is_later = self.fetched_ms() >= asking.since_ms;
+        // Of single keys, those of other names were asked for.
+        let is_later = self.fetched_ms() >= asking.since_ms && !self.origin.is_per_kid();
         match asking.doubt {
             Doubt::Unknown(Some(kid)) => {
                 if is_later {
@@ -265,7 +302,8 @@ impl Fetched {
                 }
                 is_later || self.is_known_unknown(kid, now_ms)
             }
-            Doubt::Unknown(None) | Doubt::Signature => is_later,
+            Doubt::Unknown(None) => is_later,
+            Doubt::Signature => self.fetched_ms() >= asking.since_ms,
         }
     }
 

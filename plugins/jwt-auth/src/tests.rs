@@ -1,6 +1,7 @@
 //! The filter as a proxy runs it, request by request.
 
 mod fetched;
+mod load_balancer;
 mod proxy;
 mod whatever_comes;
 

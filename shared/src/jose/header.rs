@@ -23,6 +23,8 @@ pub struct Header {
     pub typ: Option<String>,
     /// `cty` in lower case without a leading `application/` (section 4.1.10).
     pub cty: Option<String>,
+    /// `signer`, which AWS load balancers write: the one that has signed.
+    pub signer: Option<String>,
 }
 
 impl Header {
@@ -56,6 +58,10 @@ impl Header {
             kid: kid.map(str::to_owned),
             typ: text_member(&members, "typ")?.map(media_type),
             cty: text_member(&members, "cty")?.map(media_type),
+            signer: members
+                .get("signer")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
         })
     }
 }

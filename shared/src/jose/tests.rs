@@ -298,6 +298,49 @@ fn a_pem_public_key_is_the_same_key_as_its_jwk() {
 }
 
 #[test]
+fn padding_is_taken_only_where_it_is_asked_for() {
+    let encode = |text: &str| base64::engine::general_purpose::URL_SAFE.encode(text);
+    let padded = |payload: &str| {
+        let text = format!("{}.{}", encode(r#"{"alg":"ES256"}"#), encode(payload));
+        let signature = es256(1)(text.as_bytes());
+        format!(
+            "{text}.{}",
+            base64::engine::general_purpose::URL_SAFE.encode(signature)
+        )
+    };
+    let keys = set(&[es256_jwk(1, None)]);
+    for payload in [
+        claims().to_string(),
+        claims().to_string() + " ",
+        claims().to_string() + "  ",
+    ] {
+        let token = padded(&payload);
+        assert_eq!(
+            Token::parse(token.as_bytes(), 8192).err(),
+            Some(Refusal::Malformed)
+        );
+        let parsed = Token::parse_padded(token.as_bytes(), 8192).unwrap();
+        assert!(parsed.is_padded());
+        assert!(parsed.verify(&keys, Algorithms::ASYMMETRIC, None).is_ok());
+        for bad in [
+            format!("{token}="),
+            format!("{token}===="),
+            token.replacen("==", "=", 1),
+            format!("={token}"),
+        ] {
+            assert_eq!(
+                Token::parse_padded(bad.as_bytes(), 8192).err(),
+                Some(Refusal::Malformed),
+                "{bad}"
+            );
+        }
+    }
+    let plain = signed(r#"{"alg":"ES256"}"#, &claims().to_string(), es256(1));
+    let parsed = Token::parse_padded(plain.as_bytes(), 8192).unwrap();
+    assert!(!parsed.is_padded() && parsed.verify(&keys, Algorithms::ASYMMETRIC, None).is_ok());
+}
+
+#[test]
 fn what_is_no_compact_jws_is_malformed() {
     let good = signed(r#"{"alg":"ES256"}"#, &claims().to_string(), es256(1));
     assert!(Token::parse(good.as_bytes(), good.len()).is_ok());

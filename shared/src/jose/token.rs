@@ -17,6 +17,7 @@ pub struct Token<'a> {
     payload: Vec<u8>,
     text: &'a [u8],
     signature: Vec<u8>,
+    is_padded: bool,
 }
 
 impl<'a> Token<'a> {
@@ -26,6 +27,28 @@ impl<'a> Token<'a> {
     /// [`Refusal::Oversize`] above `max_bytes`, [`Refusal::Malformed`] when it is not three parts of canonical base64url or has no
     /// signature, and what [`Header::parse`] refuses.
     pub fn parse(bytes: &'a [u8], max_bytes: usize) -> Result<Self, Refusal> {
+        Self::read(bytes, max_bytes, base64url)
+    }
+
+    /// As [`Token::parse`], for a token whose parts are padded. No JWS is, but those of AWS load balancers are, and are signed so.
+    ///
+    /// # Errors
+    /// As [`Token::parse`].
+    pub fn parse_padded(bytes: &'a [u8], max_bytes: usize) -> Result<Self, Refusal> {
+        Self::read(bytes, max_bytes, |part| {
+            let padding = part.iter().rev().take_while(|byte| **byte == b'=').count();
+            let bare = part.get(..part.len().checked_sub(padding)?)?;
+            // RFC 4648 section 4: up to a multiple of four, and no further.
+            let is_whole = padding == 0 || (padding < 3 && part.len() % 4 == 0);
+            is_whole.then(|| base64url(bare))?
+        })
+    }
+
+    fn read(
+        bytes: &'a [u8],
+        max_bytes: usize,
+        decode: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<Self, Refusal> {
         if bytes.len() > max_bytes {
             return Err(Refusal::Oversize);
         }
@@ -35,8 +58,11 @@ impl<'a> Token<'a> {
         else {
             return Err(Refusal::Malformed);
         };
-        let header = Header::parse(&base64url(header).ok_or(Refusal::Malformed)?)?;
-        let decoded = base64url(payload).ok_or(Refusal::Malformed)?;
+        let is_padded = [header, payload, signature]
+            .iter()
+            .any(|part| part.last() == Some(&b'='));
+        let header = Header::parse(&decode(header).ok_or(Refusal::Malformed)?)?;
+        let decoded = decode(payload).ok_or(Refusal::Malformed)?;
         let text = bytes
             .get(
                 ..bytes
@@ -45,7 +71,7 @@ impl<'a> Token<'a> {
                     .saturating_sub(1),
             )
             .ok_or(Refusal::Malformed)?;
-        let signature = base64url(signature)
+        let signature = decode(signature)
             .filter(|signature| !signature.is_empty())
             .ok_or(Refusal::Malformed)?;
         Ok(Self {
@@ -53,7 +79,13 @@ impl<'a> Token<'a> {
             payload: decoded,
             text,
             signature,
+            is_padded,
         })
+    }
+
+    /// Whether a part of it is padded.
+    pub const fn is_padded(&self) -> bool {
+        self.is_padded
     }
 
     /// The header: what the sender says.

@@ -12,6 +12,7 @@ use modelgate_kit::root::Root;
 use serde_json::Value;
 
 use super::location::Location;
+use super::per_kid::{self, Template};
 
 /// Where keys are fetched from.
 #[derive(Clone, Debug)]
@@ -34,6 +35,15 @@ pub enum Origin {
         /// Cluster that is called for the keys.
         keys_cluster: String,
     },
+    /// Keys that are fetched one by one, by their names.
+    PerKid {
+        /// Where each is.
+        template: Template,
+        /// Cluster that is called.
+        cluster: String,
+        /// Who may have signed, by the token's header: all of them sign with keys of this place.
+        signers: Vec<String>,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -51,6 +61,9 @@ impl fmt::Display for Origin {
                     "{location} by {cluster}, keys by {keys_cluster}, of {issuer}"
                 )
             }
+            Self::PerKid {
+                template, cluster, ..
+            } => write!(out, "{} by {cluster}", template.text()),
         }
     }
 }
@@ -120,7 +133,7 @@ impl fmt::Display for FetchFault {
 }
 
 impl Origin {
-    /// Fetches the JWK Set: its text, and what it says.
+    /// Fetches the keys, of a place for single keys those of these names: their text, and what it says.
     ///
     /// # Errors
     /// What went wrong.
@@ -128,6 +141,7 @@ impl Origin {
         &self,
         root: &Root,
         headers: &CallHeaders,
+        names: &[String],
         timeout_ms: u32,
         max_bytes: usize,
     ) -> Result<(String, KeySet), FetchFault> {
@@ -143,9 +157,32 @@ impl Origin {
                 let metadata = ask(location.clone(), cluster).await?;
                 (keys_location(&metadata, issuer)?, keys_cluster)
             }
+            Self::PerKid {
+                template, cluster, ..
+            } => {
+                let mut found: Vec<(String, String)> = Vec::new();
+                for kid in names {
+                    let Some(location) = template.of(kid) else {
+                        continue;
+                    };
+                    match ask(location, cluster).await {
+                        Ok(body) => {
+                            let pem = String::from_utf8_lossy(&body).into_owned();
+                            per_kid::read_one(kid, &pem)?;
+                            found.push((kid.clone(), pem));
+                        }
+                        // There is no key of that name.
+                        Err(FetchFault::Status(400 | 403 | 404 | 410)) => {}
+                        Err(fault) => return Err(fault),
+                    }
+                }
+                let text = per_kid::write(&found);
+                let set = per_kid::read(text.as_bytes())?;
+                return Ok((text, set));
+            }
         };
         let text = ask(location, cluster).await?;
-        let set = parse_keys(&text)?;
+        let set = self.read(&text)?;
         // A JSON text is UTF-8, or it would not have been read.
         Ok((
             String::from_utf8(text).map_err(|_| FetchFault::KeySet(KeySetFault::NotAKeySet))?,
@@ -153,11 +190,28 @@ impl Origin {
         ))
     }
 
+    /// Reads what was fetched, here or by another worker.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(&self, text: &[u8]) -> Result<KeySet, FetchFault> {
+        match self {
+            Self::Keys { .. } | Self::Discovery { .. } => parse_keys(text),
+            Self::PerKid { .. } => per_kid::read(text),
+        }
+    }
+
+    /// Whether keys are fetched one by one.
+    pub const fn is_per_kid(&self) -> bool {
+        matches!(self, Self::PerKid { .. })
+    }
+
     /// Longest time of a whole fetch, in milliseconds.
     pub const fn longest_ms(&self, timeout_ms: u32) -> u64 {
         let calls = match self {
             Self::Keys { .. } => 1,
             Self::Discovery { .. } => 2,
+            Self::PerKid { .. } => 8,
         };
         // A second more for the host to report the time-out.
         calls * (timeout_ms as u64 + 1000)
@@ -165,7 +219,7 @@ impl Origin {
 }
 
 /// Reads a key set from the outside: never a secret, at least one usable key.
-pub fn parse_keys(text: &[u8]) -> Result<KeySet, FetchFault> {
+fn parse_keys(text: &[u8]) -> Result<KeySet, FetchFault> {
     let set = KeySet::parse(text, Secrets::Refused).map_err(FetchFault::KeySet)?;
     if set.is_empty() {
         Err(FetchFault::NoKeys(

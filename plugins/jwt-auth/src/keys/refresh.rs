@@ -12,9 +12,9 @@ use modelgate_kit::bucket::SharedData;
 use modelgate_kit::host::{Host, Level};
 use modelgate_kit::root::Root;
 
-use super::Fetched;
-use super::fetch::{FetchFault, parse_keys};
+use super::fetch::FetchFault;
 use super::lease::{Attempt, Hold};
+use super::{Fetched, State};
 
 /// How often shared data is looked at, in milliseconds; a tick is the finest there is.
 pub const LOOK_EVERY_MS: u64 = 400;
@@ -32,7 +32,7 @@ pub async fn keep_fresh(fetched: Rc<Fetched>, root: Root) {
             root.notify(&fetched.signal);
         }
         let now_ms = root.now_ns() / 1_000_000;
-        if asked || now_ms >= fetched.due_ms() {
+        if (asked || now_ms >= fetched.due_ms()) && fetched.has_something_to_fetch() {
             match fetched.try_fetch(&root, now_ms).await {
                 // Somebody is at it: its keys will be in shared data soon, and whoever waits goes on waiting.
                 Hold::Fetching => {}
@@ -56,6 +56,12 @@ pub async fn keep_fresh(fetched: Rc<Fetched>, root: Root) {
 }
 
 impl Fetched {
+    /// Single keys are fetched once somebody has named one.
+    fn has_something_to_fetch(&self) -> bool {
+        let state = self.state.borrow();
+        !self.origin.is_per_kid() || !state.wanted.is_empty() || !state.jwks.is_empty()
+    }
+
     fn due_ms(&self) -> u64 {
         self.state.borrow().due_ms
     }
@@ -73,7 +79,7 @@ impl Fetched {
         if entry.fetched_ms <= have_ms {
             return false;
         }
-        match parse_keys(entry.jwks.as_bytes()) {
+        match self.origin.read(entry.jwks.as_bytes()) {
             Ok(set) => {
                 self.adopt(&entry, set, host.random(), host.now_ns() / 1_000_000);
                 true
@@ -110,11 +116,21 @@ impl Fetched {
 
     async fn fetch_as_leader(&self, root: &Root, timeout_ms: u32, failures: u32) -> (Hold, u64) {
         let begun_ms = root.now_ns() / 1_000_000;
+        let names = {
+            let mut state = self.state.borrow_mut();
+            let State { wanted, jwks, .. } = &mut *state;
+            if self.origin.is_per_kid() {
+                wanted.take_with(jwks)
+            } else {
+                Vec::new()
+            }
+        };
         let outcome = self
             .origin
             .fetch(
                 root,
                 &self.headers,
+                &names,
                 timeout_ms,
                 self.refresh.max_bytes.size(),
             )
@@ -129,7 +145,15 @@ impl Fetched {
                 let left_out = set.describe_skipped();
                 let entry = self.shelf.put(host, &jwks, begun_ms);
                 let is_new = self.adopt(&entry, set, host.random(), now_ms);
-                self.state.borrow_mut().told = None;
+                {
+                    let mut state = self.state.borrow_mut();
+                    state.told = None;
+                    let keys = state.keys.clone();
+                    let is_there = |kid: &str| keys.iter().any(|keys| keys.set.has(kid));
+                    for kid in names.iter().filter(|kid| !is_there(kid)) {
+                        self.note_unknown(&mut state, kid, now_ms);
+                    }
+                }
                 if let Some(keys) = left_out.filter(|_| is_new) {
                     host.log(
                         Level::Info,

@@ -11,8 +11,10 @@ use modelgate_kit::host::Level;
 use modelgate_kit::jose::{Key, KeySet, Secrets, TENANT};
 
 use super::parse_algorithm;
-use crate::config::{Discovery, Fetch, KeysConfig, PemKey, SecretEncoding, SharedSecret};
-use crate::keys::{CallHeaders, Fetched, Location, Origin, Source, well_known};
+use crate::config::{
+    Discovery, Fetch, KeysConfig, PemKey, PemPerKid, SecretEncoding, SharedSecret,
+};
+use crate::keys::{CallHeaders, Fetched, Location, Origin, Source, Template, well_known};
 
 pub fn compile_keys(
     written: KeysConfig,
@@ -22,57 +24,73 @@ pub fn compile_keys(
     problems: &mut Problems,
 ) -> Option<Source> {
     let name = |kind: &str| format!("{}: {path}.{kind}", setup.filter);
-    match written {
-        KeysConfig {
-            jwks: Some(set),
-            pem: None,
-            secret: None,
-            fetch: None,
-            discovery: None,
-        } => given_set(&set, &name("jwks"), setup, problems).map(Source::given),
-        KeysConfig {
-            jwks: None,
-            pem: Some(pem),
-            secret: None,
-            fetch: None,
-            discovery: None,
-        } => given_pem(pem, problems).map(Source::given),
-        KeysConfig {
-            jwks: None,
-            pem: None,
-            secret: Some(secret),
-            fetch: None,
-            discovery: None,
-        } => problems
+    let KeysConfig {
+        jwks,
+        pem,
+        secret,
+        fetch,
+        discovery,
+        pem_per_kid,
+    } = written;
+    match (jwks, pem, secret, fetch, discovery, pem_per_kid) {
+        (Some(set), None, None, None, None, None) => {
+            given_set(&set, &name("jwks"), setup, problems).map(Source::given)
+        }
+        (None, Some(pem), None, None, None, None) => given_pem(pem, problems).map(Source::given),
+        (None, None, Some(secret), None, None, None) => problems
             .within("secret", |problems| given_secret(secret, setup, problems))
             .map(Source::given),
-        KeysConfig {
-            jwks: None,
-            pem: None,
-            secret: None,
-            fetch: Some(fetch),
-            discovery: None,
-        } => problems.within("fetch", |problems| {
+        (None, None, None, Some(fetch), None, None) => problems.within("fetch", |problems| {
             fetched(fetch, name("fetch"), setup, problems)
         }),
-        KeysConfig {
-            jwks: None,
-            pem: None,
-            secret: None,
-            fetch: None,
-            discovery: Some(discovery),
-        } => problems.within("discovery", |problems| {
-            discovered(discovery, issuer, name("discovery"), setup, problems)
-        }),
+        (None, None, None, None, Some(discovery), None) => problems
+            .within("discovery", |problems| {
+                discovered(discovery, issuer, name("discovery"), setup, problems)
+            }),
+        (None, None, None, None, None, Some(single)) => problems
+            .within("pem_per_kid", |problems| {
+                one_by_one(single, name("pem_per_kid"), setup, problems)
+            }),
         _ => {
             problems.add(
                 "",
                 "must have exactly one source of keys",
-                "write one of jwks, pem, secret, fetch, discovery",
+                "write one of jwks, pem, secret, fetch, discovery, pem_per_kid",
             );
             None
         }
     }
+}
+
+fn one_by_one(
+    written: PemPerKid,
+    name: String,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<Source> {
+    let template = Template::parse(&written.url);
+    if template.is_none() {
+        problems.add(
+            "url",
+            "is not an http or https URL with `{kid}` once in its path",
+            "write e.g. https://public-keys.auth.elb.eu-central-1.amazonaws.com/{kid}",
+        );
+    }
+    if written.signers.is_empty() || written.signers.iter().any(String::is_empty) {
+        problems.add(
+            "signers",
+            "is required",
+            "list the ARNs of your load balancers: those of others sign with keys of the same place",
+        );
+    }
+    let cluster = named_cluster("cluster", written.cluster, problems);
+    let origin = Origin::PerKid {
+        template: template?,
+        cluster: cluster?,
+        signers: written.signers,
+    };
+    let headers = CallHeaders::default();
+    Some(kept_fresh(name, origin, headers, written.refresh, setup))
 }
 
 fn given_set(

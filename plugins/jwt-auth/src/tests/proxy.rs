@@ -238,6 +238,34 @@ pub fn mint(seed: u8, kid: Option<&str>, claims: &Value) -> String {
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
 }
 
+/// A token as a load balancer of this ARN makes it: padded, and with the signer in its header.
+pub fn mint_padded(seed: u8, kid: &str, signer: &str, claims: &Value) -> String {
+    use base64::engine::general_purpose::URL_SAFE;
+    let header = json!({"alg": "ES256", "typ": "JWT", "kid": kid, "signer": signer});
+    let text = format!(
+        "{}.{}",
+        URL_SAFE.encode(header.to_string()),
+        URL_SAFE.encode(claims.to_string())
+    );
+    let signature: p256::ecdsa::Signature = key(seed).sign(text.as_bytes());
+    format!("{text}.{}", URL_SAFE.encode(signature.to_bytes()))
+}
+
+/// The public key of this seed, in PEM.
+pub fn pem(seed: u8) -> String {
+    use base64::engine::general_purpose::STANDARD;
+    // RFC 5480: id-ecPublicKey on secp256r1, and the point.
+    let mut der = vec![
+        0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
+        0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    ];
+    der.extend_from_slice(key(seed).verifying_key().to_sec1_point(false).as_bytes());
+    format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        STANDARD.encode(der)
+    )
+}
+
 /// Claims that are good at the start.
 pub fn claims() -> Value {
     json!({"iss": "https://idp.test", "aud": "models", "sub": "ann", "iat": START_S, "exp": START_S + 600})

@@ -22,7 +22,7 @@ reasons! { "jwt_auth";
     SIGNATURE_REFUSED = 401 "signature_refused", "The signature of the token is not valid.",
         "The signature is not that of the issuer's key: the token was changed, or made by somebody else.";
     ISSUER_UNKNOWN = 401 "issuer_unknown", "The issuer of the token is not accepted.",
-        "`iss` is none of the configured issuers, compared byte by byte (mind a slash at the end).";
+        "`iss` is none of the configured issuers, compared byte by byte (mind a slash at the end); or the tenant in it is not let in or not that of `tid`; or `signer` is none of `signers`.";
     AUDIENCE_REFUSED = 401 "audience_refused", "The token is not meant for this service.",
         "`aud`, or what `audience_claims` names in its place, has none of the issuer's `audiences`. An `aud` that is there must be ours also where `audiences` is left out.";
     CLAIM_MISSING = 401 "claim_missing", "The token lacks a required claim.",
