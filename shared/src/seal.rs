@@ -26,6 +26,10 @@ const LIFETIME_MS: u64 = 30_000;
 
 impl Exchange {
     pub(crate) fn publish_sealed(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        if self.0.response_seen.get() {
+            // Request headers have gone, and writing one traps on nginx, which then delivers the answer as it came.
+            return Ok(());
+        }
         let key = self.facts_key().ok_or(Status::NotFound)?;
         let mut facts = self.open_seal(&key).unwrap_or_default();
         facts.insert(
