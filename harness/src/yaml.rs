@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 96;
 const MAX_NODES: usize = 1_000_000;
 
 /// A place in a file; both numbers count from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Line.
     pub line: usize,

@@ -83,6 +83,12 @@ impl<'a> Chain<'a> {
         chains
     }
 
+    /// Whether it is a chain of its own and not a few filters for one.
+    pub fn is_whole(&self) -> bool {
+        let is_router = |slot: &Slot<'_>| matches!(&slot.what, What::Other(kind) if kind.ends_with("router.v3.Router"));
+        self.manager.member("stat_prefix").is_some() || self.slots.iter().any(is_router)
+    }
+
     /// The filters of the suite, in the order of requests.
     pub fn ours(&self) -> Vec<Ours<'_, 'a>> {
         let entries = self.slots.iter().filter_map(|slot| match &slot.what {
@@ -243,6 +249,24 @@ impl View<'_> {
     pub fn forwards(&self) -> bool {
         self.route.member("route").is_some()
     }
+}
+
+/// Every configuration that a filter may run with: the base and all profiles.
+pub(super) fn all_plans(ours: &Ours<'_, '_>) -> Vec<Json> {
+    let written = ours.entry.config_of(&ours.part).map(Node::to_json);
+    let written = written.unwrap_or_default();
+    let profiles = written.get("profiles").and_then(Json::as_object);
+    let mut plans: Vec<Json> = profiles
+        .into_iter()
+        .flatten()
+        .map(|(_, profile)| {
+            let mut plan = written.clone();
+            merge(&mut plan, profile.clone());
+            plan
+        })
+        .collect();
+    plans.insert(0, written);
+    plans
 }
 
 /// The configurations that a filter may run with on a route: what metadata chooses, or the base and whatever rules choose.

@@ -148,7 +148,7 @@ pub fn page() -> String {
         "# Findings of `modelgate check`\n\n<!-- Made by `cargo modelgate generate`. -->\n\n\
          Each finding has a code. Codes and names are never changed. To allow a finding, say so in a comment on its line, or on a line of\n\
          comments directly above it or above its filter:\n\n\
-         ```yaml fragment\n\
+         ```yaml piece\n\
          # modelgate: allow(unauthenticated-signer)\n\
          - match: { prefix: /public/ }\n\
          ```\n\n\

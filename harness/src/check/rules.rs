@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use modelgate_kit::config::strict::nearest;
+use serde_json::Value as Json;
 
 use super::address;
-use super::chain::{Chain, Ours, plans};
+use super::chain::{Chain, Ours, all_plans};
 use super::codes;
 use super::entry::{Entry, Runs, Slot, What, flag, node, ours, text};
 use super::files::Sink;
@@ -30,9 +31,9 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     route_keys(chain, sink);
     disabled(chain, sink);
     profiles(chain, sink);
-    addresses(chain, sink);
     buffers(chain, sink);
     if chain.manager.member("stat_prefix").is_some() || chain.manager.member("@type").is_some() {
+        addresses(chain, sink);
         router(chain, sink);
         manager(chain, sink);
     }
@@ -278,7 +279,7 @@ fn profiles(chain: &Chain<'_>, sink: &mut Sink<'_>) {
 /// Limits by addresses that clients choose.
 fn addresses(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     for filter in chain.ours() {
-        let believed = plans(&filter, None)
+        let believed = all_plans(&filter)
             .iter()
             .find_map(|plan| address::believed(filter.part.name(), plan, chain.manager));
         if let Some(path) = believed {
@@ -303,7 +304,7 @@ fn buffers(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     let written = text(listener, &["per_connection_buffer_limit_bytes"]);
     let limit = written.and_then(|text| text.parse().ok()).unwrap_or(BUFFER);
     for filter in chain.ours() {
-        let most = plans(&filter, None)
+        let most = all_plans(&filter)
             .iter()
             .filter_map(|plan| holds_bytes(filter.part.name(), plan))
             .max();
@@ -402,7 +403,11 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             "write `normalize_path: true`, `merge_slashes: true` and `path_with_escaped_slashes_action: REJECT_REQUEST`",
         );
     }
-    if any(&["pii_mask", "aws_sigv4"]) {
+    let refuses_upgrades = chain.ours().iter().any(|ours| {
+        matches!(ours.part.name(), "pii_mask" | "aws_sigv4")
+            && all_plans(ours).iter().any(refuses_upgrades)
+    });
+    if refuses_upgrades {
         let upgrades = |at: &Node| {
             let listed = at
                 .member("upgrade_configs")
@@ -421,12 +426,22 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             add(
                 &codes::UPGRADE,
                 place,
-                "upgraded connections have no body that ends: pii-mask cannot mask them and aws-sigv4 cannot sign them; they refuse the upgrade unless told otherwise",
-                "remove it, or give such routes a chain without these filters",
+                "an upgraded connection has no body that ends: pii-mask cannot mask it and aws-sigv4 cannot sign it, so they refuse it",
+                "remove it, give such routes a chain without these filters, or let them pass it unread with `\"on_upgrade\": \"allow\"`",
             );
         }
     }
     log_keys(manager, &mut add);
+}
+
+/// Whether a filter that reads bodies refuses what has none that ends.
+fn refuses_upgrades(plan: &Json) -> bool {
+    let word = |name: &str| plan.get(name).and_then(Json::as_str);
+    match word("on_upgrade") {
+        Some(word) => word != "allow",
+        // aws-sigv4 lets them pass where it signs no body anyhow.
+        None => word("payload") != Some("unsigned"),
+    }
 }
 
 /// Facts that an access log asks for, and no filter leaves.

@@ -344,6 +344,10 @@ impl Reader<'_> {
             return node.clone();
         };
         let Some(kind_node) = node.member("@type") else {
+            // An empty one is an absent one.
+            if node.members().is_empty() {
+                return node.clone();
+            }
             let problem = "`@type` is missing: Envoy cannot tell what this is".to_owned();
             self.wrong(node, "Any", problem, "");
             return node.clone();

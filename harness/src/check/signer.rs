@@ -1,6 +1,8 @@
 //! Who may send what with the gateway's own credentials, on each route: what signs or adds a key, what refuses strangers before it, and what
 //! changes a request after it was signed.
 
+use std::collections::{HashMap, HashSet};
+
 use super::chain::{Chain, Ours, View, plans};
 use super::codes;
 use super::entry::{What, node, text};
@@ -43,7 +45,8 @@ const CREDENTIALS: [&str; 8] = [
 ];
 
 /// What sends credentials on a route.
-struct Signer<'a> {
+#[derive(Clone)]
+struct Signer {
     /// What to call it.
     name: String,
     /// Where it stands.
@@ -51,8 +54,6 @@ struct Signer<'a> {
     file: usize,
     /// How many filters of the chain stand before it.
     before: usize,
-    /// The level of routes at which a header is added.
-    at_route: Option<&'a Node>,
 }
 
 /// Everything of this kind in a chain.
@@ -74,78 +75,69 @@ pub(super) fn check(chain: &Chain<'_>, files: &Files, sink: &mut Sink<'_>) {
 
 /// Signers in front of which nothing refuses a stranger.
 fn open(chain: &Chain<'_>, views: &[&View<'_>], files: &Files, sink: &mut Sink<'_>) {
+    let of_clusters = upstream_signers(files);
     // Without routes at hand a filter counts as its entry says.
-    if views.is_empty() && chain.views.is_empty() {
-        for signer in signers(chain, None, files) {
+    if chain.views.is_empty() {
+        if !chain.is_whole() {
+            return;
+        }
+        for signer in signers(chain, None, &of_clusters) {
             if !guarded(chain, None, signer.before) {
                 sink.add(signer.file, open_finding(&signer, None, &signer.place));
             }
         }
         return;
     }
-    let mut signs = false;
-    let mut open_routes = Vec::new();
-    for view in views {
-        for signer in signers(chain, Some(view), files) {
-            signs = true;
-            if !guarded(chain, Some(view), signer.before) {
-                open_routes.push((signer, *view));
-            }
-        }
-    }
-    for (signer, view) in &open_routes {
-        let everywhere = views.iter().all(|other| {
-            signers(chain, Some(other), files)
-                .iter()
-                .all(|same| same.place != signer.place || !guarded(chain, Some(other), same.before))
-        });
-        let finding = match everywhere || signer.at_route.is_some() {
-            true => open_finding(signer, Some(view), &signer.place),
-            false => open_finding(signer, Some(view), &view.place),
-        };
-        let file = match everywhere {
-            true => signer.file,
-            false => view.file,
-        };
-        let same = |other: &Finding| other.code == finding.code && other.place == finding.place;
-        if !sink.list.iter().any(same) {
-            sink.add(file, finding);
-        }
-    }
-    let unguarded = views
+    let ways: Vec<(Signer, &View<'_>, bool)> = views
         .iter()
-        .find(|view| !guarded(chain, Some(view), chain.slots.len()));
-    if let Some(view) = unguarded.filter(|_| !signs && open_routes.is_empty()) {
-        let all = views
-            .iter()
-            .all(|view| !guarded(chain, Some(view), chain.slots.len()));
+        .flat_map(|view| {
+            let signers = signers(chain, Some(view), &of_clusters).into_iter();
+            signers.map(|signer| {
+                let guarded = guarded(chain, Some(view), signer.before);
+                (signer, *view, guarded)
+            })
+        })
+        .collect();
+    let guarded_somewhere: HashSet<(usize, Place)> = ways
+        .iter()
+        .filter(|(_, _, guarded)| *guarded)
+        .map(|(signer, _, _)| (signer.file, signer.place))
+        .collect();
+    let mut said = HashSet::new();
+    for (signer, view, _) in ways.iter().filter(|(_, _, guarded)| !guarded) {
+        // Where it is open on some routes only, these routes are what is wrong.
+        let at = (signer.file, signer.place);
+        let at = match guarded_somewhere.contains(&at) {
+            true => (view.file, view.place),
+            false => at,
+        };
+        if said.insert(at) {
+            sink.add(at.0, open_finding(signer, Some(view), &at.1));
+        }
+    }
+    let all = filters_before(chain, chain.slots.len());
+    let open = ways.is_empty() && views.iter().all(|view| !guarded(chain, Some(view), all));
+    if let Some(view) = views.first().filter(|_| open) {
         let authenticates = chain
             .ours()
             .iter()
             .any(|ours| matches!(ours.part.name(), "jwt_auth" | "key_auth"));
-        // A route that switches authentication off by name says so itself.
-        if all {
-            let problem = match authenticates {
-                true => "authentication is optional, and no later filter refuses a stranger",
-                false => "no filter of this chain refuses a stranger",
-            };
-            let finding = Finding::new(
-                &codes::OPEN_CHAIN,
-                chain
-                    .manager
-                    .member("http_filters")
-                    .unwrap_or(chain.manager)
-                    .place,
-                &view.name,
-                problem,
-                "add jwt-auth or key-auth, or say `# modelgate: allow(open-chain)` above",
-            );
-            sink.add(chain.file, finding);
-        }
+        let problem = match authenticates {
+            true => "authentication is optional, and no later filter refuses a stranger",
+            false => "no filter of this chain refuses a stranger",
+        };
+        let place = chain
+            .manager
+            .member("http_filters")
+            .unwrap_or(chain.manager)
+            .place;
+        let hint = "add jwt-auth or key-auth, or say `# modelgate: allow(open-chain)` above";
+        let finding = Finding::new(&codes::OPEN_CHAIN, place, &view.name, problem, hint);
+        sink.add(chain.file, finding);
     }
 }
 
-fn open_finding(signer: &Signer<'_>, view: Option<&View<'_>>, place: &Place) -> Finding {
+fn open_finding(signer: &Signer, view: Option<&View<'_>>, place: &Place) -> Finding {
     let on = view
         .map(|view| format!(" on {}", view.name))
         .unwrap_or_default();
@@ -161,9 +153,13 @@ fn open_finding(signer: &Signer<'_>, view: Option<&View<'_>>, place: &Place) -> 
 }
 
 /// What sends credentials on a route.
-fn signers<'a>(chain: &'a Chain<'_>, view: Option<&View<'a>>, files: &Files) -> Vec<Signer<'a>> {
+fn signers(
+    chain: &Chain<'_>,
+    view: Option<&View<'_>>,
+    of_clusters: &HashMap<String, Signer>,
+) -> Vec<Signer> {
     let on = |slot| view.is_none_or(|view| view.runs(slot));
-    let mut found: Vec<Signer<'a>> = Vec::new();
+    let mut found: Vec<Signer> = Vec::new();
     for ours in chain.ours() {
         if ours.part.name() == "aws_sigv4" && on(ours.slot) {
             let path = ours.part.own_path();
@@ -175,7 +171,6 @@ fn signers<'a>(chain: &'a Chain<'_>, view: Option<&View<'a>>, files: &Files) -> 
                 },
                 file: ours.entry.file,
                 before: position(chain, &ours),
-                at_route: None,
             });
         }
     }
@@ -183,23 +178,12 @@ fn signers<'a>(chain: &'a Chain<'_>, view: Option<&View<'a>>, files: &Files) -> 
         let What::Other(kind) = &slot.what else {
             continue;
         };
-        let adds = SIGNERS.iter().any(|signer| kind.ends_with(signer))
-            || (kind.ends_with("header_mutation.v3.HeaderMutation")
-                && node(
-                    slot.node,
-                    &["typed_config", "mutations", "request_mutations"],
-                )
-                .map(Node::items)
-                .unwrap_or_default()
-                .iter()
-                .any(|mutation| mutation.member("append").is_some_and(adds_credential)));
-        if adds && on(slot) {
+        if adds_credentials(slot.node, kind) && on(slot) {
             found.push(Signer {
                 name: slot.name.clone(),
                 place: slot.node.place,
                 file: chain.file,
                 before: filters_before(chain, at),
-                at_route: None,
             });
         }
     }
@@ -215,56 +199,68 @@ fn signers<'a>(chain: &'a Chain<'_>, view: Option<&View<'a>>, files: &Files) -> 
                     place: node(added, &["header", "value"]).unwrap_or(added).place,
                     file: view.file,
                     before: filters_before(chain, all),
-                    at_route: Some(level),
                 });
             }
         }
     }
-    for (place, file, name) in upstream_signers(view, files) {
+    let nearest = view
+        .levels
+        .first()
+        .filter(|level| level.member("weight").is_some());
+    let cluster = nearest
+        .and_then(|cluster| text(cluster, &["name"]))
+        .or_else(|| text(view.route, &["route", "cluster"]));
+    if let Some(signer) = cluster.and_then(|name| of_clusters.get(name)) {
         found.push(Signer {
-            name,
-            place,
-            file,
             before: filters_before(chain, all),
-            at_route: None,
+            ..signer.clone()
         });
     }
     found
 }
 
-/// Filters of the clusters of a route that add credentials.
-fn upstream_signers(view: &View<'_>, files: &Files) -> Vec<(Place, usize, String)> {
-    let nearest = view
-        .levels
-        .first()
-        .filter(|level| level.member("weight").is_some());
-    let wanted = nearest
-        .and_then(|cluster| text(cluster, &["name"]))
-        .or_else(|| text(view.route, &["route", "cluster"]));
-    let mut found = Vec::new();
+/// Filters of clusters that add credentials, by the cluster's name.
+fn upstream_signers(files: &Files) -> HashMap<String, Signer> {
+    let mut found = HashMap::new();
     for (file, root) in files.roots() {
         let clusters = node(root, &["static_resources", "clusters"])
             .or_else(|| root.member("resources"))
             .map(Node::items)
             .unwrap_or_default();
-        for cluster in clusters
-            .iter()
-            .filter(|cluster| text(cluster, &["name"]) == wanted)
-        {
+        for cluster in clusters {
             let options = cluster.member("typed_extension_protocol_options");
             for (_, options) in options.map(Node::members).unwrap_or_default() {
                 let filters = options.member("http_filters").map(Node::items);
                 for filter in filters.unwrap_or_default() {
                     let kind = text(filter, &["typed_config", "@type"]).unwrap_or_default();
-                    if SIGNERS.iter().any(|signer| kind.ends_with(signer)) {
-                        let name = text(filter, &["name"]).unwrap_or_default();
-                        found.push((filter.place, file, name.to_owned()));
+                    let named = text(cluster, &["name"]);
+                    if let Some(named) = named.filter(|_| adds_credentials(filter, kind)) {
+                        let signer = Signer {
+                            name: text(filter, &["name"]).unwrap_or_default().to_owned(),
+                            place: filter.place,
+                            file,
+                            before: 0,
+                        };
+                        found.insert(named.to_owned(), signer);
                     }
                 }
             }
         }
     }
     found
+}
+
+/// Whether a filter of Envoy's own adds credentials.
+fn adds_credentials(filter: &Node, kind: &str) -> bool {
+    let mutations = || {
+        let path = ["typed_config", "mutations", "request_mutations"];
+        let listed = node(filter, &path).map(Node::items).unwrap_or_default();
+        listed
+            .iter()
+            .any(|mutation| mutation.member("append").is_some_and(adds_credential))
+    };
+    SIGNERS.iter().any(|signer| kind.ends_with(signer))
+        || (kind.ends_with("header_mutation.v3.HeaderMutation") && mutations())
 }
 
 fn added_headers(level: &Node) -> &[Node] {
@@ -360,7 +356,7 @@ fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>)
             .any(|slot| matches!(slot.what, What::Elsewhere | What::Unreadable(..)))
     };
     // A list of one filter is a piece of a chain, not one.
-    if chain.views.is_empty() && chain.manager.member("stat_prefix").is_none() {
+    if chain.views.is_empty() && !chain.is_whole() {
         return;
     }
     for ours in chain.ours() {

@@ -143,7 +143,7 @@ fn a_filter_that_holds_headers_needs_the_flag() {
     let without_bodies = envoy(&[(
         "consumer_acl",
         RELOAD,
-        "{ \"rules\": [ { \"id\": \"a\", \"effect\": \"allow\" } ], \"model_from_body\": { \"mode\": \"ignore\" } }",
+        "{ \"rules\": [ { \"id\": \"a\", \"effect\": \"allow\", \"who\": { \"identity\": \"any\" } } ], \"model_from_body\": { \"mode\": \"ignore\" } }",
     )]);
     assert_eq!(findings(&without_bodies), Vec::<String>::new());
 }

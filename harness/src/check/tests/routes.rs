@@ -235,6 +235,32 @@ fn rules_and_limits_by_callers_need_somebody_who_finds_out() {
 }
 
 #[test]
+fn upgrades_are_a_matter_of_who_reads_bodies() {
+    let with = |text: &str| {
+        text.replacen(
+            "          use_remote_address: true\n",
+            "          use_remote_address: true\n          upgrade_configs: [ { upgrade_type: websocket } ]\n",
+            1,
+        )
+    };
+    let good = good();
+    assert!(has(&with(&good), "MG115"));
+    assert!(!has(
+        &with(&without(&good, &["pii-mask", "aws-sigv4"])),
+        "MG115"
+    ));
+    let told = good
+        .replacen(
+            "\"entities\": {",
+            "\"on_upgrade\": \"allow\", \"entities\": {",
+            1,
+        )
+        .replacen("\"service\":", "\"on_upgrade\": \"allow\", \"service\":", 1);
+    assert_eq!(found(&told), Vec::<String>::new());
+    assert!(!has(&with(&told), "MG115"));
+}
+
+#[test]
 fn names_per_route_are_those_of_the_chain() {
     let with_key = |key: &str, config: &str| {
         with_route(

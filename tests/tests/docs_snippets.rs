@@ -1,0 +1,176 @@
+//! Every snippet of the documentation is what it says it is. The words after the fence tell what that is:
+//!
+//! - `yaml`: a piece of an Envoy configuration with filters of the suite in it, or, where it begins with `about:`, a scenario;
+//! - `yaml piece`: YAML without a filter of the suite: a part of a scenario or of Envoy's configuration;
+//! - `json FILTER`: the configuration of that filter;
+//! - `json`: JSON.
+
+use std::path::{Path, PathBuf};
+
+use modelgate_harness::artifacts::Workspace;
+use modelgate_harness::check::{self, Outcome, Severity};
+use modelgate_harness::scenario::ScenarioFile;
+use serde_json::Value as Json;
+
+struct Snippet {
+    place: String,
+    kind: String,
+    text: String,
+}
+
+/// The fenced blocks of a page, also those inside of lists.
+fn snippets(root: &Path, page: &Path) -> Vec<Snippet> {
+    let text = std::fs::read_to_string(root.join(page)).unwrap();
+    let mut found = Vec::new();
+    let mut open: Option<(usize, Snippet)> = None;
+    for (number, line) in text.lines().enumerate() {
+        let fence = line.trim_start().strip_prefix("```");
+        match (&mut open, fence) {
+            (None, Some(kind)) => {
+                let indent = line.len() - line.trim_start().len();
+                let place = format!("{}:{}", page.display(), number + 1);
+                let kind = kind.trim().to_owned();
+                let text = String::new();
+                open = Some((indent, Snippet { place, kind, text }));
+            }
+            (Some(_), Some("")) => found.extend(open.take().map(|(_, snippet)| snippet)),
+            (Some((indent, snippet)), _) => {
+                snippet
+                    .text
+                    .push_str(line.get(*indent..).unwrap_or_default());
+                snippet.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(
+        open.is_none(),
+        "{}: a fence without its end",
+        page.display()
+    );
+    found
+}
+
+fn pages(root: &Path) -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+        .map(PathBuf::from)
+        .to_vec();
+    let mut folders = vec![PathBuf::from("docs"), PathBuf::from("plugins")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(root.join(&folder)).unwrap() {
+            let path = folder.join(entry.unwrap().file_name());
+            if root.join(&path).is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// What is wrong; values that are there to be replaced are right in a page.
+fn faults(outcome: &Outcome) -> Vec<String> {
+    let fault = |finding: &&check::Finding| {
+        finding.severity == Severity::Error || finding.code.name == "unknown-type"
+    };
+    outcome
+        .findings
+        .iter()
+        .filter(fault)
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// An entry of a chain with this configuration.
+fn entry(filter: &str, json: &str) -> String {
+    let module = filter.replace('-', "_");
+    let variables: Vec<&str> = json
+        .split("\"env\": \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .chain(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+        .collect();
+    let lines: String = json
+        .lines()
+        .map(|line| format!("          {line}\n"))
+        .collect();
+    format!(
+        "- name: {filter}\n  typed_config:\n    \"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\n    config:\n      failure_policy: FAIL_RELOAD\n      allow_on_headers_stop_iteration: true\n      vm_config:\n        code: {{ local: {{ filename: {module}.wasm }} }}\n        environment_variables: {{ host_env_keys: [ {} ] }}\n      configuration:\n        \"@type\": type.googleapis.com/google.protobuf.StringValue\n        value: |\n{lines}",
+        variables.join(", ")
+    )
+}
+
+fn judge(snippet: &Snippet) -> Vec<String> {
+    let text = &snippet.text;
+    let mut words = snippet.kind.split(' ');
+    match (words.next(), words.next()) {
+        (Some("yaml"), None) if text.starts_with("about:") => {
+            match ScenarioFile::parse(Path::new("page.yaml"), text) {
+                Ok(_) => Vec::new(),
+                Err(error) => vec![format!("{error:#}")],
+            }
+        }
+        (Some("yaml"), None) => faults(&check::check(text)),
+        (Some("yaml"), Some("piece")) => {
+            let mut faults = faults(&check::check(text));
+            faults.retain(|fault| !fault.contains("nothing-here"));
+            faults
+        }
+        (Some("json"), Some(filter)) => faults(&check::check(&entry(filter, text))),
+        (Some("json"), None) => serde_json::from_str::<Json>(text)
+            .err()
+            .map(|error| error.to_string())
+            .into_iter()
+            .collect(),
+        (Some("yaml"), Some(other)) => vec![format!("what is {other}?")],
+        // Commands, Rust, drawings.
+        (Some("" | "sh" | "rust" | "text" | "console"), None) | (None, _) => Vec::new(),
+        (Some(other), _) => vec![format!("what is {other}?")],
+    }
+}
+
+#[test]
+fn every_snippet_is_what_it_says() {
+    let root = Workspace::locate().unwrap().root;
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for page in pages(&root) {
+        for snippet in snippets(&root, &page) {
+            seen +=
+                usize::from(snippet.kind.starts_with("yaml") || snippet.kind.starts_with("json"));
+            for fault in judge(&snippet) {
+                wrong.push(format!("{} ({}): {fault}", snippet.place, snippet.kind));
+            }
+        }
+    }
+    assert!(seen > 20, "{seen} snippets");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_wrong_snippet_is_found() {
+    let root = Workspace::locate().unwrap().root;
+    let of = |page: &str| snippets(&root, Path::new(page));
+    let bent = |page: &str, from: &str, to: &str| {
+        of(page)
+            .into_iter()
+            .map(|snippet| Snippet {
+                text: snippet.text.replace(from, to),
+                ..snippet
+            })
+            .flat_map(|snippet| judge(&snippet))
+            .count()
+    };
+    assert!(
+        bent(
+            "docs/profiles.md",
+            "    pii-mask:  ",
+            "    modelgate.pii_mask:  "
+        ) > 0
+    );
+    assert!(bent("docs/profiles.md", "\"rank\"", "\"rang\"") > 0);
+    assert!(bent("plugins/jwt-auth/README.md", "\"issuers\"", "\"isuers\"") > 0);
+    assert!(bent("README.md", "typed_config", "typed_confg") > 0);
+}
