@@ -36,6 +36,10 @@ const MAX_TEXTS: usize = 256;
 const MAX_WAITING: usize = 4 << 20;
 /// How many events a string that may be no text is waited for: an address in pieces of one character.
 const MAX_DOUBT: u64 = 64;
+/// How many events with pieces of other texts a text is waited for, and how many more for each of these: then it is over, as a
+/// model's reasoning is when the answer begins.
+const MAX_SILENCE: u64 = 8;
+const MORE_SILENCE: u64 = 2;
 /// Most strings of one event that may be texts without being known to be: an event that has more is a record.
 const MAX_OPEN: usize = 4;
 
@@ -76,6 +80,8 @@ pub struct EventMasker {
     /// A text is known in this stream.
     known: bool,
     most_texts: usize,
+    /// How many events have had pieces.
+    heard: u64,
     counter: Counter,
 }
 
@@ -141,6 +147,7 @@ impl Default for EventMasker {
             waiting_bytes: 0,
             known: false,
             most_texts: MAX_TEXTS,
+            heard: 0,
             counter: Counter::default(),
         }
     }
@@ -267,6 +274,12 @@ impl EventMasker {
         if !new.is_empty() && new.len().saturating_add(self.tracks.len()) > self.most_texts {
             return Err(Unreadable);
         }
+        if places
+            .iter()
+            .any(|place| matches!(place, Place::Piece(text, ..) if !text.raw().is_empty()))
+        {
+            self.heard = self.heard.saturating_add(1);
+        }
         let number_of = self.enqueue(raw, data, true);
         let mut edits = Vec::new();
         for place in places {
@@ -327,6 +340,7 @@ impl EventMasker {
         if control || name == "error" {
             self.end(masker, tally);
         }
+        self.heard = self.heard.saturating_add(1);
         let number = self.enqueue(raw, data, false);
         let id = TextId {
             kind: name.to_owned(),
@@ -383,6 +397,7 @@ impl EventMasker {
                 return false;
             }
         }
+        track.heard = self.heard;
         track.push(event, span, text, alone, masker, tally);
         let at = event.saturating_sub(self.first);
         if let Some(waiting) = usize::try_from(at)
@@ -454,7 +469,14 @@ impl EventMasker {
     /// Hands the events what has been decided on.
     fn settle(&mut self, masker: &Masker, tally: &mut Tally) {
         let mut decided = Vec::new();
+        let texts = u64::try_from(self.tracks.len()).unwrap_or(u64::MAX);
+        let most = MORE_SILENCE
+            .saturating_mul(texts)
+            .saturating_add(MAX_SILENCE);
         for track in self.tracks.values_mut() {
+            if track.is_waiting() && self.heard.saturating_sub(track.heard) > most {
+                track.finish(masker, tally);
+            }
             decided.extend(track.decided());
         }
         for piece in decided {

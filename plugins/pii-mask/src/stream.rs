@@ -66,7 +66,7 @@ enum Swallow {
 
 impl TextStream {
     /// Takes the next piece and gives `out` what can go.
-    pub fn push(&mut self, piece: &str, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) {
+    pub fn push(&mut self, piece: &str, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
         let mut piece = piece;
         while !piece.is_empty() {
             piece = self.swallow(piece, out);
@@ -75,7 +75,7 @@ impl TextStream {
     }
 
     /// The text has ended: gives what is held.
-    pub fn finish(&mut self, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) {
+    pub fn finish(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
         self.release(self.buffer.len(), masker, tally, out);
         *self = Self::default();
     }
@@ -92,7 +92,7 @@ impl TextStream {
         piece: &'a str,
         masker: &Masker,
         tally: &mut Tally,
-        out: &mut impl Sink,
+        out: &mut dyn Sink,
     ) -> &'a str {
         self.buffer.push_str(piece);
         let mut cut = None;
@@ -127,7 +127,7 @@ impl TextStream {
     }
 
     /// Lets out the text up to `cut`, which no finding spans.
-    fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) {
+    fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
         let text = self.buffer.get(..cut).unwrap_or_default();
         let found = masker.find(text, self.floor, "");
         write(text, self.floor, &found, masker, tally, out);
@@ -144,7 +144,7 @@ impl TextStream {
     }
 
     /// Cuts a segment that has grown too long. True if its end is a credential that is swallowed from here on.
-    fn force(&mut self, masker: &Masker, tally: &mut Tally, out: &mut impl Sink) -> bool {
+    fn force(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) -> bool {
         let text = self.buffer.get(..self.read).unwrap_or_default();
         let end = text.len();
         let mut found = masker.find(text, self.floor, "");
@@ -192,7 +192,7 @@ impl TextStream {
     }
 
     /// Drops what goes on of a replaced credential; gives the rest of the piece.
-    fn swallow<'a>(&mut self, piece: &'a str, out: &mut impl Sink) -> &'a str {
+    fn swallow<'a>(&mut self, piece: &'a str, out: &mut dyn Sink) -> &'a str {
         let Some(swallow) = &mut self.swallow else {
             return piece;
         };
@@ -218,7 +218,7 @@ fn write(
     found: &[(Finding, Action)],
     masker: &Masker,
     tally: &mut Tally,
-    out: &mut impl Sink,
+    out: &mut dyn Sink,
 ) {
     let mut at = from;
     let mut with = String::new();

@@ -153,6 +153,35 @@ fn an_event_goes_when_its_pieces_are_decided_on_and_not_before() {
 }
 
 #[test]
+fn a_text_that_falls_silent_does_not_hold_up_the_others() {
+    let (masker, scope) = (masker(), scope());
+    let (mut tally, mut events) = (Tally::default(), EventMasker::default());
+    let mut step = |event: &Value| {
+        let data = event.to_string();
+        events
+            .event(
+                data.as_bytes(),
+                &data,
+                "",
+                Form::Event,
+                &scope,
+                &masker,
+                &mut tally,
+            )
+            .unwrap();
+        core::iter::from_fn(|| events.next_ready()).count()
+    };
+    let part = |name: &str, text: &str| json!({ "choices": [{ "index": 0, "delta": { name: text }, "finish_reason": null }] });
+    assert_eq!(step(&part("reasoning_content", "so it is ann@exa")), 0);
+    assert_eq!(step(&json!({ "type": "ping" })), 0);
+    let mut out = 0;
+    for token in 0..20 {
+        out += step(&part("content", " word, "));
+        assert!(token < 13 || out == token + 3, "{token}: {out}");
+    }
+}
+
+#[test]
 fn a_text_that_ends_in_the_event_with_its_last_piece_is_read_with_it() {
     let ollama = |text: &str, done: bool| json!({ "response": text, "done": done });
     assert_eq!(

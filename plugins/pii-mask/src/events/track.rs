@@ -89,6 +89,8 @@ pub struct Track {
     /// Something was found at the very end of the last piece.
     complete: bool,
     growth: Growth,
+    /// When it had its last piece, in events with pieces.
+    pub heard: u64,
 }
 
 /// Whether each piece is the text from its beginning, longer than the one before (DashScope, unless asked for increments).
