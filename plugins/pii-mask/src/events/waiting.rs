@@ -42,7 +42,7 @@ impl Waiting {
         if edits.is_empty() {
             return Ready { raw, data: None };
         }
-        edits.sort_by_key(|(span, _)| span.start);
+        in_order(&mut edits);
         let mut applied = Edits::new();
         for (span, text) in edits {
             applied.replace_raw(span, text);
@@ -96,7 +96,7 @@ impl Waiting {
                 changes.push((finding.span, with));
             }
         }
-        changes.sort_by_key(|(span, _)| span.start);
+        in_order(&mut changes);
         let mut offsets = string.map(|string| string.offsets());
         // Offsets of the token are those behind its quote.
         let base = span.start.saturating_sub(usize::from(self.is_json));
@@ -115,4 +115,10 @@ impl Waiting {
             self.edits.push((from..to, raw));
         }
     }
+}
+
+/// One place for it keeps the module small.
+#[inline(never)]
+fn in_order(changes: &mut [(Range<usize>, String)]) {
+    changes.sort_by_key(|(span, _)| span.start);
 }
