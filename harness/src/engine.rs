@@ -153,7 +153,7 @@ impl WasmFiles for WasmFolder {
 #[derive(Debug)]
 pub enum Verdict {
     /// All as expected, declared divergences included.
-    Passed,
+    Passed(Box<Observations>),
     /// Not meant for this engine; the file says why.
     Excluded(String),
     /// Something else was seen than the scenario expects.
@@ -175,7 +175,7 @@ pub fn judge(engine: &dyn Engine, file: &ScenarioFile) -> anyhow::Result<Verdict
     let observations = engine.run(&scenario)?;
     let mismatches = compare::judged(&scenario, engine.name(), &observations);
     match mismatches.is_empty() {
-        true => Ok(Verdict::Passed),
+        true => Ok(Verdict::Passed(Box::new(observations))),
         false => Ok(Verdict::Failed(mismatches, Box::new(observations))),
     }
 }

@@ -222,9 +222,15 @@ impl Scenario {
         let virtual_hosts =
             chain::read_virtual_hosts(hosts.as_ref(), routes.as_ref(), &chain, &clusters);
         let steps = traffic::read_steps(&mut fields, &clusters, &chain);
-        let expect = fields
-            .need("expect")
-            .and_then(|at| Expect::read(&at, &clusters, &steps));
+        let stated = |step: &Step| {
+            let traffic = step.traffic();
+            traffic.is_some_and(|traffic| !traffic.expect.is_empty())
+        };
+        let expect = match fields.take("expect") {
+            Some(at) => Expect::read(&at, &clusters, &steps),
+            None if steps.iter().any(stated) => Some(Expect::default()),
+            None => root.refuse("nothing is expected: give `expect`, here or in a step"),
+        };
         let diverges = fields
             .take("diverges")
             .map(|at| at.list().iter().filter_map(Divergence::read).collect())

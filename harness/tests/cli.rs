@@ -1,5 +1,7 @@
 //! The command line as a shell uses it: help, completions, manual pages, and pipes that are closed early.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests stand outside of them.
+
 use std::process::{Command, Output, Stdio};
 
 fn modelgate(arguments: &[&str]) -> Output {

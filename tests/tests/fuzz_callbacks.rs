@@ -319,7 +319,7 @@ mod modules {
             let file = ScenarioFile::read(&own(name)).unwrap_or_else(|error| panic!("{error}"));
             for engine in [engine.as_ref(), &in_one_entry] {
                 match judge(engine, &file) {
-                    Ok(Verdict::Passed) => {}
+                    Ok(Verdict::Passed(_)) => {}
                     Ok(other) => panic!("{name}: {other:?}"),
                     Err(error) => panic!("{name}: {error:#}"),
                 }

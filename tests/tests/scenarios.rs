@@ -187,7 +187,7 @@ fn examples(root: &Path) -> anyhow::Result<Vec<(String, Result<ScenarioFile, Sce
 
 fn run(engine: &dyn Engine, file: &ScenarioFile) -> Result<(), Failed> {
     match judge(engine, file) {
-        Ok(Verdict::Passed) => Ok(()),
+        Ok(Verdict::Passed(_)) => Ok(()),
         Ok(Verdict::Excluded(because)) => {
             println!("not meant for {}: {because}", engine.name());
             Ok(())

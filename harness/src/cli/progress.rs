@@ -1,13 +1,13 @@
-//! Telling what goes on while it takes long.
+//! Telling what goes on while it takes long. Only on a terminal: where output goes into a file or a pipe, results alone stand there.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-/// A line on stderr that is rewritten while work goes on, if there is a terminal; else a line now and then.
+/// A line on stderr that is rewritten while work goes on, if there is a terminal.
 #[derive(Debug)]
 pub struct Progress {
     terminal: bool,
-    shown: Option<Instant>,
+    shown: bool,
     began: Instant,
     total: usize,
     done: usize,
@@ -15,15 +15,13 @@ pub struct Progress {
 
 /// Nothing is shown before this.
 const QUIET: Duration = Duration::from_secs(2);
-/// How often a line is written where there is no terminal.
-const SPARSE: Duration = Duration::from_secs(10);
 
 impl Progress {
     /// Work in `total` pieces.
     pub fn new(total: usize) -> Self {
         Self {
             terminal: stderr().is_terminal(),
-            shown: None,
+            shown: false,
             began: Instant::now(),
             total,
             done: 0,
@@ -33,26 +31,16 @@ impl Progress {
     /// A piece begins.
     pub fn step(&mut self, what: &str) {
         self.done = self.done.saturating_add(1);
-        let due = match (self.terminal, self.shown) {
-            _ if self.began.elapsed() < QUIET => false,
-            (false, Some(shown)) => shown.elapsed() >= SPARSE,
-            (true, _) | (false, None) => true,
-        };
-        if due {
-            self.shown = Some(Instant::now());
-            let line = format!("[{}/{}] {what}", self.done, self.total);
-            if self.terminal {
-                eprint!("\r\x1b[2K{line}");
-                drop(stderr().flush());
-            } else {
-                eprintln!("{line}");
-            }
+        if self.terminal && self.began.elapsed() >= QUIET {
+            self.shown = true;
+            eprint!("\r\x1b[2K[{}/{}] {what}", self.done, self.total);
+            drop(stderr().flush());
         }
     }
 
     /// Takes the line away, so that something else can be written.
     pub fn clear(&self) {
-        if self.terminal && self.shown.is_some() {
+        if self.shown {
             eprint!("\r\x1b[2K");
         }
     }

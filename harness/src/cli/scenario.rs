@@ -12,7 +12,7 @@ use modelgate_harness::child;
 use modelgate_harness::engine::fused::Fused;
 use modelgate_harness::engine::{Missing, Observations, Verdict, WasmFolder, judge, open};
 use modelgate_harness::scenario::EngineKind;
-use modelgate_harness::scenario::{EngineName, ScenarioFile};
+use modelgate_harness::scenario::{EngineName, Headers, ScenarioFile};
 
 use super::progress::Progress;
 use super::rebuilt;
@@ -46,7 +46,7 @@ pub struct Arguments {
     /// Check the files only, without running them.
     #[arg(long)]
     parse_only: bool,
-    /// Show all that was seen, also where it is as expected.
+    /// Show all that was seen: answers, what servers received, metrics that are not 0, log lines.
     #[arg(long)]
     show: bool,
 }
@@ -63,22 +63,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     anyhow::ensure!(!paths.is_empty(), "no .yaml file there");
     let mut files = Vec::new();
-    let mut refused = false;
+    let mut broken = 0_usize;
     for path in &paths {
         match ScenarioFile::read(path) {
             Ok(file) => files.push(file),
             Err(error) => {
                 eprintln!("{error}");
-                refused = true;
+                broken = broken.saturating_add(1);
             }
         }
     }
-    if refused {
-        return Ok(ExitCode::from(2));
-    }
     if arguments.parse_only {
-        println!("{} scenarios are well-formed", files.len());
-        return Ok(ExitCode::SUCCESS);
+        println!(
+            "{} scenarios are well-formed, {broken} are not",
+            files.len()
+        );
+    }
+    if arguments.parse_only || files.is_empty() {
+        return Ok(exit_code(broken, 0));
     }
     let features = missing_features(&arguments.engine, &files);
     if !features.is_empty() {
@@ -115,13 +117,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let what = format!("{}{form} on {}", file.path().display(), engine.name());
         progress.step(&what);
         let began = Instant::now();
-        let verdict = judge(engine.as_ref(), file).with_context(|| what.clone())?;
+        let verdict = judge(engine.as_ref(), file);
         progress.clear();
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                broken = broken.saturating_add(1);
+                println!("BROKEN  {what}: {error:#}");
+                continue;
+            }
+        };
         let line = format!("{what} ({:.1} s)", began.elapsed().as_secs_f64());
         match verdict {
-            Verdict::Passed => {
+            Verdict::Passed(seen) => {
                 passed = passed.saturating_add(1);
                 println!("ok      {line}");
+                if arguments.show {
+                    show(&seen);
+                }
             }
             Verdict::Excluded(because) => {
                 excluded = excluded.saturating_add(1);
@@ -143,12 +156,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         true => "not meant for this engine or form",
         false => "not meant for this engine",
     };
-    println!("{passed} as expected, {failed} not, {excluded} {skipped}");
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    let not_run = match broken {
+        0 => String::new(),
+        broken => format!(", {broken} could not be run"),
+    };
+    println!("{passed} as expected, {failed} not, {excluded} {skipped}{not_run}");
+    Ok(exit_code(broken, failed))
+}
+
+fn exit_code(broken: usize, failed: usize) -> ExitCode {
+    match (broken, failed) {
+        (1.., _) => ExitCode::from(2),
+        (0, 1..) => ExitCode::from(1),
+        (0, 0) => ExitCode::SUCCESS,
+    }
 }
 
 /// Builds what these files run, and gives the folder where it is.
@@ -198,28 +219,58 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+fn show_headers(prefix: &str, headers: &Headers) {
+    for (name, value) in headers {
+        println!(
+            "          {prefix}{name}: {}",
+            String::from_utf8_lossy(value)
+        );
+    }
+}
+
+fn show_body(body: &[u8]) {
+    if !body.is_empty() {
+        println!("          {}", String::from_utf8_lossy(body));
+    }
+}
+
 fn show(seen: &Observations) {
     for exchange in &seen.exchanges {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+        let status = exchange.status.map(|status| status.to_string());
         println!(
-            "        client: {:?}, ended by {}; details {:?}, flags {:?}",
-            exchange.status, exchange.end, exchange.details, exchange.flags
+            "        client: {}, ended by {}; details {}, flags {}",
+            or_none(&status),
+            exchange.end,
+            or_none(&exchange.details),
+            or_none(&exchange.flags)
         );
-        for (name, value) in &exchange.headers {
-            println!("          {name}: {}", String::from_utf8_lossy(value));
+        show_headers("", &exchange.headers);
+        show_body(&exchange.body);
+        show_headers("trailer ", &exchange.trailers);
+        for (name, value) in &exchange.facts {
+            println!("          fact {name} = {}", String::from_utf8_lossy(value));
         }
-        println!("          {}", String::from_utf8_lossy(&exchange.body));
     }
     for (cluster, received) in &seen.received {
         for request in received {
             println!(
-                "        {cluster}: {} {} ({} bytes)",
+                "        {cluster}: {} {} at {}{}",
                 request.method,
                 request.path,
-                request.body.len()
+                request.authority,
+                if request.complete {
+                    ""
+                } else {
+                    ", not complete"
+                }
             );
+            show_headers("", &request.headers);
+            show_body(&request.body);
+            show_headers("trailer ", &request.trailers);
         }
     }
-    for (name, value) in &seen.metrics {
+    for (name, value) in seen.metrics.iter().filter(|(_, value)| **value > 0) {
         println!("        metric {name} = {value}");
     }
     for line in seen.logs.lines() {

@@ -200,3 +200,71 @@ fn engine_names_are_read_and_shown() {
         assert_eq!(EngineName::parse(wrong), None, "{wrong}");
     }
 }
+
+#[test]
+fn what_steps_expect_is_enough() {
+    let file = |step: &str, rest: &str| {
+        read(&format!(
+            "about: x\nchain: [ key-auth: ]\nrequests: [ {step} ]\n{rest}"
+        ))
+    };
+    let scenario = file("{ expect: { client: { status: 200 } } }", "").unwrap();
+    assert!(scenario.expect.start_refused.is_none());
+    let refused = file("{}", "").unwrap_err();
+    assert!(refused.contains("nothing is expected"), "{refused}");
+    assert!(file("{}", "expect: {}").is_err());
+}
+
+#[test]
+fn the_upstream_answers_200_whatever_else_is_said_of_it_and_others_need_an_answer() {
+    let file = |clusters: &str| {
+        read(&format!(
+            "about: x\nchain: [ key-auth: ]\nclusters: {clusters}\nrequest: {{}}\nexpect: {{ client: {{ status: 200 }} }}\n"
+        ))
+    };
+    let scenario = file("{ upstream: { http: 2 } }").unwrap();
+    let upstream = &scenario.clusters[UPSTREAM];
+    assert!(upstream.http2);
+    assert_eq!(upstream.answers, Cluster::default().answers);
+    assert!(file("{ idp: { http: 2 } }").is_err());
+}
+
+#[test]
+fn an_upgrade_is_a_request_with_its_headers_and_a_granting_answer_has_a_status_of_its_own() {
+    let file = |request: &str| {
+        read(&format!(
+            "about: x\nchain: [ key-auth: ]\ngateway: {{ upgrades: websocket }}\nclusters: {{ upstream: {{ answer: {{ status: 101, body: hi }} }} }}\nrequest: {request}\nexpect: {{ client: {{ status: 101 }} }}\n"
+        ))
+    };
+    let scenario = file("{ upgrade: websocket, body: ping }").unwrap();
+    let request = &scenario.steps[0].traffic().unwrap().request;
+    assert_eq!(
+        request.headers,
+        super::traffic::upgrade_headers("websocket")
+    );
+    assert_eq!(scenario.gateway.upgrades, ["websocket"]);
+    let Answer::Reply(reply) = &scenario.clusters[UPSTREAM].answers[0] else {
+        panic!("an answer");
+    };
+    assert!(reply.switches());
+    assert_eq!(
+        reply.headers_for(&request.headers),
+        super::traffic::upgrade_headers("websocket")
+    );
+    assert!(file("{ upgrade: websocket, http: 2 }").is_err());
+}
+
+#[test]
+fn a_text_in_place_of_the_claims_stands_alone() {
+    let file = |token: &str| {
+        read(&format!(
+            "about: x\nkeys: {{ k: {{}} }}\ntokens: {{ t: {token} }}\nchain: [ key-auth: ]\nrequest: {{}}\nexpect: {{ client: {{ status: 200 }} }}\n"
+        ))
+    };
+    assert!(file("{ key: k, claims_text: '{\"exp\":1e10}' }").is_ok());
+    let refused = file("{ key: k, claims_text: '{}', expires_in_s: 5 }").unwrap_err();
+    assert!(
+        refused.contains("stands in place of all claims"),
+        "{refused}"
+    );
+}

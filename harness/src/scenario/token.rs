@@ -32,6 +32,8 @@ pub(super) struct KeySpec {
     pub kid: Option<String>,
     /// For HS algorithms: the shared secret.
     pub secret: Option<String>,
+    /// Members of the published JWK that are set, or left out where they are null.
+    pub jwk: Map<String, Json>,
 }
 
 /// A token as the file describes it.
@@ -42,6 +44,8 @@ pub(super) struct TokenSpec {
     pub key: Option<KeySpec>,
     /// All claims.
     pub claims: Map<String, Json>,
+    /// The text in place of the claims, whatever it is.
+    pub claims_text: Option<String>,
     /// `typ`.
     pub typ: Option<String>,
     /// `cty`.
@@ -109,7 +113,15 @@ impl Purse {
         if let Some(secret) = &spec.secret {
             self.secrets.insert(name.to_owned(), secret.clone());
         }
-        let (jwk, pem) = public_key(spec, minting)?;
+        let (mut jwk, pem) = public_key(spec, minting)?;
+        if let Some(members) = jwk.as_object_mut() {
+            for (name, value) in &spec.jwk {
+                match value {
+                    Json::Null => drop(members.remove(name)),
+                    value => drop(members.insert(name.clone(), value.clone())),
+                }
+            }
+        }
         self.jwks.insert(name.to_owned(), jwk);
         self.pems.extend(pem.map(|pem| (name.to_owned(), pem)));
         Ok(())
@@ -176,12 +188,20 @@ impl KeySpec {
                 .and_then(|at| at.text())
                 .unwrap_or_else(|| format!("{name:.<64}"))
         });
+        let jwk = match fields.take("jwk") {
+            None => Map::new(),
+            Some(at) => match at.json() {
+                Json::Object(members) => members,
+                _ => at.refuse("expected a mapping of members of the JWK")?,
+            },
+        };
         fields.close();
         Some(Self {
             name: name.to_owned(),
             algorithm,
             kid,
             secret,
+            jwk,
         })
     }
 }
@@ -216,6 +236,21 @@ impl TokenSpec {
             kid: read_kid(kid, key.kid.clone()),
             ..key
         });
+        let claims_text = fields.take("claims_text");
+        if let Some(text) = &claims_text
+            && [
+                "claims",
+                "expires_in_s",
+                "issued_ago_s",
+                "not_before_in_s",
+                "omit",
+            ]
+            .into_iter()
+            .any(|name| at.node.member(name).is_some())
+        {
+            text.refuse::<()>("stands in place of all claims");
+        }
+        let claims_text = claims_text.and_then(|at| at.text());
         let mut claims = Map::new();
         let mut time = |name: &str, offset: Option<i64>| {
             if let Some(offset) = offset {
@@ -267,6 +302,7 @@ impl TokenSpec {
         Some(Self {
             key,
             claims,
+            claims_text,
             typ,
             cty,
             tamper,

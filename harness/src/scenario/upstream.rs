@@ -121,10 +121,15 @@ impl Cluster {
         }
     }
 
-    fn read(at: &At<'_>) -> Option<Self> {
+    fn read(name: &str, at: &At<'_>) -> Option<Self> {
         let mut fields = at.fields()?;
         let paths = fields.take("paths");
-        let answers = read_answers(&mut fields, paths.is_some());
+        let otherwise = match (paths.is_some(), name == super::UPSTREAM) {
+            (true, _) => Some(404),
+            (false, true) => Some(200),
+            (false, false) => None,
+        };
+        let answers = read_answers(&mut fields, otherwise);
         let mut cluster = Self {
             answers,
             paths: BTreeMap::new(),
@@ -136,7 +141,7 @@ impl Cluster {
             };
             cluster
                 .paths
-                .insert(key.text.clone(), read_answers(&mut fields, false));
+                .insert(key.text.clone(), read_answers(&mut fields, None));
             fields.close();
         }
         let http = fields
@@ -166,12 +171,12 @@ impl Cluster {
 pub(super) fn read_clusters(at: &At<'_>) -> BTreeMap<String, Cluster> {
     at.entries()
         .into_iter()
-        .filter_map(|(key, at)| Some((key.text.clone(), Cluster::read(&at)?)))
+        .filter_map(|(key, at)| Some((key.text.clone(), Cluster::read(&key.text, &at)?)))
         .collect()
 }
 
-/// Reads `answer` or `answers`. Where there are paths, the general script may be absent: 404 then.
-fn read_answers(fields: &mut Fields<'_>, optional: bool) -> Vec<Answer> {
+/// Reads `answer` or `answers`. `otherwise` is the status of the answers where neither is there; `None` = one must be.
+fn read_answers(fields: &mut Fields<'_>, otherwise: Option<u16>) -> Vec<Answer> {
     let at = fields.at().clone();
     match (fields.take("answer"), fields.take("answers")) {
         (Some(one), None) => Answer::read(&one).into_iter().collect(),
@@ -182,11 +187,13 @@ fn read_answers(fields: &mut Fields<'_>, optional: bool) -> Vec<Answer> {
             }
             answers
         }
-        (None, None) if optional => vec![Answer::Reply(Box::new(Reply {
-            status: 404,
-            ..Reply::default()
-        }))],
-        (None, None) => at.refuse("give `answer` or `answers`").unwrap_or_default(),
+        (None, None) => match otherwise {
+            Some(status) => vec![Answer::Reply(Box::new(Reply {
+                status,
+                ..Reply::default()
+            }))],
+            None => at.refuse("give `answer` or `answers`").unwrap_or_default(),
+        },
         (Some(_), Some(_)) => at
             .refuse("give `answer` or `answers`, not both")
             .unwrap_or_default(),

@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::common::HeaderOptions;
 use jwt_simple::prelude::*;
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::signature::{SignatureEncoding as _, Signer as _};
 use serde_json::{Map, Value as Json, json};
 
 use super::{KeySpec, Part, TokenSpec};
@@ -118,15 +120,16 @@ pub(super) fn token(spec: &TokenSpec) -> Result<String, String> {
         content_type: spec.cty.clone(),
         signature_type: spec.typ.clone(),
     };
-    let token = match &spec.key {
-        Some(key) => sign(key, spec.claims.clone(), &options)?,
-        None => {
+    let token = match (&spec.key, &spec.claims_text) {
+        (Some(key), None) => sign(key, spec.claims.clone(), &options)?,
+        (Some(key), Some(text)) => sign_text(key, spec, text)?,
+        (None, text) => {
             let header = json!({"alg": "none", "typ": spec.typ.as_deref().unwrap_or("JWT")});
-            let claims = Json::Object(spec.claims.clone());
+            let claims = || Json::Object(spec.claims.clone()).to_string();
             format!(
                 "{}.{}.",
                 URL_SAFE_NO_PAD.encode(header.to_string()),
-                URL_SAFE_NO_PAD.encode(claims.to_string())
+                URL_SAFE_NO_PAD.encode(text.clone().unwrap_or_else(claims))
             )
         }
     };
@@ -151,6 +154,44 @@ fn sign(
         |pair| pair.sign_with_options(all, options).map_err(explain),
         |mac| mac.authenticate_with_options(all, options).map_err(explain)
     )
+}
+
+/// A token with this text in place of the claims: jwt-simple signs only claims that it has written itself.
+fn sign_text(key: &KeySpec, spec: &TokenSpec, text: &str) -> Result<String, String> {
+    let mut header = json!({"alg": key.algorithm, "typ": spec.typ.as_deref().unwrap_or("JWT")});
+    if let Some(members) = header.as_object_mut() {
+        let more = [("cty", &spec.cty), ("kid", &key.kid)];
+        let more = more.into_iter();
+        members.extend(
+            more.filter_map(|(name, value)| Some((name.to_owned(), Json::from(value.as_deref()?)))),
+        );
+    }
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(text)
+    );
+    let der = || material(key);
+    let signature = match key.algorithm.as_str() {
+        "ES256" => {
+            let pair = p256::ecdsa::SigningKey::from_pkcs8_der(&der()?);
+            let pair = pair.map_err(|error| error.to_string())?;
+            let signature: p256::ecdsa::Signature = pair.sign(signed.as_bytes());
+            signature.to_vec()
+        }
+        "RS256" => {
+            let pair = rsa::RsaPrivateKey::from_pkcs8_der(&der()?);
+            let pair = pair.map_err(|error| error.to_string())?;
+            let pair = rsa::pkcs1v15::SigningKey::<sha2::Sha256>::new(pair);
+            pair.sign(signed.as_bytes()).to_vec()
+        }
+        other => {
+            return Err(format!(
+                "`claims_text` with ES256 and RS256 only, not {other}"
+            ));
+        }
+    };
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 /// The token with another, equally well-formed header, claims or signature.
@@ -244,6 +285,7 @@ mod tests {
             algorithm: algorithm.into(),
             kid: Some("k1".into()),
             secret,
+            jwk: Map::new(),
         };
         let claims = json!({"sub": "ann", "exp": "not a number"})
             .as_object()
@@ -252,6 +294,7 @@ mod tests {
         TokenSpec {
             key: Some(key),
             claims,
+            claims_text: None,
             typ: Some("at+jwt".into()),
             cty: None,
             tamper: None,
@@ -289,6 +332,29 @@ mod tests {
             );
             assert_eq!(pem.is_some(), !algorithm.starts_with("HS"));
         }
+    }
+
+    #[test]
+    fn a_text_in_place_of_the_claims_is_signed_as_it_is() {
+        for algorithm in ["ES256", "RS256"] {
+            let text = r#"{ "exp": 1e10, "sub":"a", "sub":"b" }"#;
+            let spec = TokenSpec {
+                claims_text: Some(text.into()),
+                ..spec(algorithm)
+            };
+            let token = token(&spec).unwrap();
+            let payload = token.split('.').nth(1).unwrap();
+            assert_eq!(URL_SAFE_NO_PAD.decode(payload).unwrap(), text.as_bytes());
+            assert_eq!(
+                part(&token, 0),
+                json!({"alg": algorithm, "typ": "at+jwt", "kid": "k1"})
+            );
+        }
+        let refused = TokenSpec {
+            claims_text: Some("{}".into()),
+            ..spec("PS256")
+        };
+        assert!(token(&refused).is_err());
     }
 
     #[test]
