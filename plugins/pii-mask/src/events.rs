@@ -173,6 +173,9 @@ impl EventMasker {
         let is_json = form != Form::Event || trimmed.starts_with(['{', '[', '"']);
         let result = match is_json.then(|| read(data, scope)) {
             Some(Ok(mut event)) => {
+                if form == Form::Event && is_last(name) {
+                    event.ending.close();
+                }
                 if matches!(form, Form::Coded | Form::Named) && !name.is_empty() {
                     event.behind_code(name);
                 }
@@ -516,6 +519,22 @@ fn is_control(data: &str) -> bool {
                     .bytes()
                     .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b' ' | b'-'))
         })
+}
+
+/// Names of events behind which a reader does not wait for more.
+fn is_last(name: &str) -> bool {
+    matches!(
+        name,
+        "complete"
+            | "completed"
+            | "done"
+            | "end"
+            | "final"
+            | "finish"
+            | "close"
+            | "error"
+            | "message_end"
+    )
 }
 
 /// Names of events whose data are a value: a reader waits for some of them.

@@ -108,6 +108,11 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// Every text ends.
+    pub fn close(&mut self) {
+        self.closed = Some(Ids::new());
+    }
+
     /// Whether any does.
     pub fn any(&self) -> bool {
         self.closed.is_some() || !self.finished.is_empty()
@@ -151,6 +156,7 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
     let mut top = Top::default();
     let mut event = Event::default();
     let mut logprobs = Logprobs::default();
+    let mut rpc = Rpc::default();
     while let Some(token) = walker.next_token()? {
         let path = walker.path();
         elements.follow(&path, &token);
@@ -167,6 +173,7 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
             Token::Key(name) => {
                 let written = name.decode_end(LABEL);
                 event.of_stream |= role::is_of_stream(&written);
+                rpc.note(&path, &written);
                 if scope.names && !scope.skips(&path) {
                     let place = Place::Single(name, String::new());
                     found.push(Found {
@@ -254,7 +261,9 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
         .into_iter()
         .map(|element| elements.chain(element))
         .collect();
-    if top.closes() {
+    if rpc.is_awaited() {
+        event.ending.close();
+    } else if top.closes() {
         event.ending.closed = Some(top.ids);
     }
     Ok(event)
@@ -382,6 +391,47 @@ impl Elements {
         }
         chain.reverse();
         chain
+    }
+}
+
+/// Whether the event is a message of JSON-RPC that somebody waits for: MCP answers and asks in events, and nothing more comes until
+/// the other side has read them.
+#[derive(Default)]
+struct Rpc {
+    jsonrpc: bool,
+    id: bool,
+    method: bool,
+    outcome: bool,
+    /// A result that goes on, of A2A.
+    goes_on: bool,
+}
+
+impl Rpc {
+    fn note(&mut self, path: &Path<'_, '_>, name: &str) {
+        match path.depth() {
+            1 => match name {
+                "jsonrpc" => self.jsonrpc = true,
+                "id" => self.id = true,
+                "method" => self.method = true,
+                "result" | "error" => self.outcome = true,
+                _ => {}
+            },
+            2 if path
+                .segments()
+                .next()
+                .is_some_and(|step| step.is_member("result")) =>
+            {
+                self.goes_on |= matches!(
+                    name,
+                    "kind" | "artifact" | "status" | "final" | "append" | "lastChunk"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    const fn is_awaited(&self) -> bool {
+        self.jsonrpc && ((self.outcome && !self.goes_on) || (self.method && self.id))
     }
 }
 

@@ -182,6 +182,42 @@ fn a_text_that_falls_silent_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn messages_that_somebody_waits_for_do_not_wait() {
+    let (masker, scope) = (masker(), scope());
+    let (mut tally, mut events) = (Tally::default(), EventMasker::default());
+    let mut step = |name: &str, event: &Value| {
+        let data = event.to_string();
+        events
+            .event(
+                data.as_bytes(),
+                &data,
+                name,
+                Form::Event,
+                &scope,
+                &masker,
+                &mut tally,
+            )
+            .unwrap();
+        core::iter::from_fn(|| events.next_ready()).count()
+    };
+    let text = json!([{ "type": "text", "text": "ann@example.com" }]);
+    let result = json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": text } });
+    assert_eq!(step("message", &result), 1);
+    let asks = json!({ "jsonrpc": "2.0", "id": 2, "method": "sampling/createMessage", "params": { "messages": [{ "content": { "text": "hello" } }] } });
+    assert_eq!(step("message", &asks), 1);
+    let notes = json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": { "message": "half" } });
+    assert_eq!(step("message", &notes), 0);
+    assert_eq!(step("message", &result), 2);
+    let failed = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -1, "message": "no" } });
+    assert_eq!(step("message", &failed), 1);
+    // A2A goes on.
+    let update = json!({ "jsonrpc": "2.0", "id": 1, "result": { "kind": "artifact-update", "artifact": { "parts": [{ "text": "hel" }] } } });
+    assert_eq!(step("message", &update), 0);
+    // Gradio.
+    assert_eq!(step("complete", &json!(["hello"])), 2);
+}
+
+#[test]
 fn a_text_that_ends_in_the_event_with_its_last_piece_is_read_with_it() {
     let ollama = |text: &str, done: bool| json!({ "response": text, "done": done });
     assert_eq!(
