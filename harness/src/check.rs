@@ -76,6 +76,17 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
         .into_iter()
         .filter(|document| !document.is_null())
         .partition(kubernetes::is_resource);
+    if let Some(second) = messages.get(1)
+        && messages.iter().any(is_bootstrap)
+    {
+        found.push(Finding::new(
+            &codes::DOCUMENTS,
+            second.place,
+            "file",
+            "Envoy reads a bootstrap from a file of one document",
+            "put this document into a file of its own",
+        ));
+    }
     let mut roots = messages;
     roots.extend(
         resources
@@ -143,6 +154,17 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
     });
     outcome.findings = found;
     outcome
+}
+
+fn is_bootstrap(document: &Node) -> bool {
+    [
+        "static_resources",
+        "staticResources",
+        "dynamic_resources",
+        "dynamicResources",
+    ]
+    .iter()
+    .any(|name| document.member(name).is_some())
 }
 
 /// Findings that say by themselves why there is no filter.

@@ -59,6 +59,8 @@ codes! {
         "Write `# modelgate: allow(NAME)` with a name or a code of this page, on the line of the finding, or on a line of comments directly above it or above its filter.";
     KUBERNETES_LIMITS = "MG015" "kubernetes-limits" Warning, "The resource cannot say what the filter needs.",
         "Istio's WasmPlugin and Envoy Gateway's EnvoyExtensionPolicy cannot set `allow_on_headers_stop_iteration`. Use an EnvoyFilter or EnvoyPatchPolicy, or the filter's mode that works without (each filter's README says which).";
+    DOCUMENTS = "MG016" "several-documents" Warning, "A bootstrap is not the only document of its file.",
+        "Envoy refuses a bootstrap with several documents. All of them were checked; put each into a file of its own.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";

@@ -1,10 +1,11 @@
 //! An entry of a chain: code of the suite (one filter, or several of them from the module that holds all), or somebody else's filter.
 
+use modelgate_kit::config::strict::nearest;
 use modelgate_kit::vm::CHAIN;
 
 use super::locate::Map;
 use super::shape::type_name;
-use crate::artifacts::BUNDLE;
+use crate::artifacts::{self, BUNDLE};
 use crate::suite::{self, Member};
 use crate::yaml::{Node, Place};
 
@@ -229,9 +230,30 @@ impl<'a> Slot<'a> {
             Some(runs) => What::Ours(Box::new(Entry::new(
                 entry, name, config, runs, source, file,
             ))),
-            None => What::Other(kind.to_owned()),
+            None => match misspelt(config) {
+                Some((place, hint)) => What::Unreadable(
+                    "no module of the suite has this name".to_owned(),
+                    hint,
+                    place,
+                ),
+                None => What::Other(kind.to_owned()),
+            },
         }
     }
+}
+
+/// A module in a folder of the suite's whose name is nearly that of one of ours. Elsewhere it may be somebody else's: `jwt_authn.wasm` is.
+fn misspelt(config: &Node) -> Option<(Place, String)> {
+    let written = node(config, &["vm_config", "code", "local", "filename"])?;
+    let path = written.text()?;
+    let (folder, name) = path.rsplit_once('/')?;
+    let known: Vec<String> = artifacts::modules()
+        .into_iter()
+        .map(artifacts::file_name)
+        .collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let near = nearest(name, &known).filter(|_| folder.ends_with("modelgate"))?;
+    Some((written.place, format!("did you mean `{near}`?")))
 }
 
 impl<'a> Entry<'a> {

@@ -1,5 +1,6 @@
 //! The files of a configuration: the one that is checked, and those that it names (`path_config_source`), each read as the messages it holds.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use modelgate_kit::config::strict::nearest;
@@ -9,7 +10,7 @@ use super::codes;
 use super::entry::{node, text};
 use super::finding::Finding;
 use super::shape;
-use crate::yaml::{Node, Value, YamlError};
+use crate::yaml::{Node, Place, Value, YamlError};
 
 /// More files than this are not followed.
 const MOST: usize = 64;
@@ -30,6 +31,7 @@ pub(super) struct Files(Vec<File>);
 /// Findings, each with the file that it is in.
 pub(super) struct Sink<'a> {
     files: &'a Files,
+    seen: HashSet<(usize, Place, &'static str, String, String)>,
     /// The findings.
     pub list: Vec<Finding>,
 }
@@ -38,29 +40,17 @@ impl<'a> Sink<'a> {
     pub fn new(files: &'a Files) -> Self {
         Self {
             files,
+            seen: HashSet::new(),
             list: Vec::new(),
         }
     }
 
-    /// Adds a finding in a file.
+    /// Adds a finding in a file; what was said before is not said again.
     pub fn add(&mut self, file: usize, mut finding: Finding) {
-        finding.file = self.files.get(file).and_then(|file| file.path.clone());
-        let same = |other: &Finding| {
-            (
-                other.place,
-                other.code,
-                &other.problem,
-                &other.file,
-                &other.path,
-            ) == (
-                finding.place,
-                finding.code,
-                &finding.problem,
-                &finding.file,
-                &finding.path,
-            )
-        };
-        if !self.list.iter().any(same) {
+        let (place, id) = (finding.place, finding.code.id);
+        let words = (finding.problem.clone(), finding.path.clone());
+        if self.seen.insert((file, place, id, words.0, words.1)) {
+            finding.file = self.files.get(file).and_then(|file| file.path.clone());
             self.list.push(finding);
         }
     }
@@ -269,7 +259,7 @@ fn kind_of(document: &Node) -> Option<&'static str> {
 
 /// Where a part of the configuration comes from.
 struct Source {
-    place: crate::yaml::Place,
+    place: Place,
     what: &'static str,
     path: Option<String>,
 }

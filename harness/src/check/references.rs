@@ -1,6 +1,6 @@
 //! What a configuration refers to: clusters, and variables of the environment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 
 use modelgate_kit::config::strict::nearest;
 
@@ -13,7 +13,7 @@ use crate::yaml::{Key, Node, Value};
 
 /// The clusters that the files define.
 pub(super) struct Clusters {
-    names: Vec<String>,
+    names: HashSet<String>,
     /// Others may arrive by discovery, or stand in another file.
     open: bool,
 }
@@ -21,8 +21,7 @@ pub(super) struct Clusters {
 impl Clusters {
     /// Of all files; a name that stands twice is a finding.
     pub fn of(files: &Files, sink: &mut Sink<'_>) -> Self {
-        let mut seen: HashMap<&str, bool> = HashMap::new();
-        let mut names = Vec::new();
+        let mut names = HashSet::new();
         let mut written = false;
         let mut discovered = false;
         for (file, root) in files.roots() {
@@ -45,7 +44,7 @@ impl Clusters {
                     continue;
                 };
                 let text = name.text().unwrap_or_default();
-                if seen.insert(text, true).is_some() {
+                if !names.insert(text.to_owned()) {
                     let problem = format!("a second cluster is called {text:?}");
                     let finding = Finding::new(
                         &codes::CLUSTER_TWICE,
@@ -56,7 +55,6 @@ impl Clusters {
                     );
                     sink.add(file, finding);
                 }
-                names.push(text.to_owned());
             }
         }
         Self {
@@ -68,14 +66,14 @@ impl Clusters {
     /// Of which none is known.
     pub fn unknown() -> Self {
         Self {
-            names: Vec::new(),
+            names: HashSet::new(),
             open: true,
         }
     }
 
     /// Whether a name may be that of a cluster.
     pub fn has(&self, name: &str) -> bool {
-        self.open || self.names.iter().any(|known| known == name)
+        self.open || self.names.contains(name)
     }
 
     /// What to do about a name that is not.

@@ -197,6 +197,12 @@ fn a_filter_that_cannot_be_read_is_not_a_smaller_count() {
                 .any(|finding| finding.contains("MG007"))
         );
     }
+    // A name that nothing but its folder tells.
+    let outcome = check(
+        "http_filters:\n- name: auth\n  typed_config:\n    \"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\n    config: { vm_config: { code: { local: { filename: /etc/envoy/modelgate/jwt_auht.wasm } } } }\n",
+    );
+    assert_eq!((outcome.filters, outcome.unread), (0, 1));
+    assert!(said(&outcome)[0].contains("did you mean `jwt_auth.wasm`?"));
     let outcome = check(&good.replacen("typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm", "typed_confg:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm", 1));
     assert_eq!((outcome.filters, outcome.unread), (7, 0));
 }
@@ -287,6 +293,11 @@ fn every_document_is_checked() {
     );
     let outcome = check(&text);
     assert_eq!(outcome.filters, 14);
+    assert!(
+        said(&outcome)
+            .iter()
+            .any(|finding| finding.contains("MG016"))
+    );
     assert!(
         said(&outcome)
             .iter()

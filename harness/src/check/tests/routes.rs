@@ -303,3 +303,26 @@ fn names_per_route_are_those_of_the_chain() {
     );
     assert!(!has(&on, "MG111"));
 }
+
+#[test]
+fn the_work_grows_with_the_file() {
+    let with_routes = |count: usize| {
+        let routes: String = (0..count)
+            .map(|number| format!("              - match: {{ prefix: /r{number}/ }}\n                route: {{ cluster: sagemaker, prefix_rewrite: / }}\n"))
+            .collect();
+        good().replacen(ROUTE, &format!("{routes}{ROUTE}"), 1)
+    };
+    let time = |count: usize| {
+        let text = with_routes(count);
+        (0..3)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                assert_eq!(check(&text).findings.len(), count);
+                start.elapsed()
+            })
+            .min()
+            .unwrap()
+    };
+    let (small, large) = (time(250), time(1000));
+    assert!(large < small * 8, "{small:?} {large:?}");
+}
