@@ -27,7 +27,7 @@ use modelgate_kit::json::{Path, Segment, Text};
 use place::{Place, TextId, read};
 use role::Role;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use track::{Piece, Track, Verdict};
+use track::{LONG_PIECE, Piece, Track, Verdict};
 use waiting::Waiting;
 
 /// Most running texts at a time.
@@ -387,7 +387,9 @@ impl EventMasker {
             return false;
         };
         let mut alone = Vec::new();
-        if doubt != Doubt::None && !track.comes_again(text) {
+        if doubt == Doubt::None && text.len() > LONG_PIECE {
+            alone = masker.find(text, 0, "");
+        } else if doubt != Doubt::None && !track.comes_again(text) {
             alone = masker.find(text, 0, last_of(&id.names));
             let verdict = track.judge(text, &alone, doubt == Doubt::Record);
             let old = track

@@ -137,7 +137,7 @@ fn is_text(name: &str, parent: &str, delta: bool) -> bool {
         | "partialjson" | "toolplan" | "transcript" | "translation" | "utterance" | "reply"
         | "chunks" | "fragment" | "piece" | "texts" | "parts" => true,
         // Members of a delta, and OpenRouter's `reasoning_details`.
-        "code" | "input" | "summary" | "output_str" => delta || parent == "reasoningdetails",
+        "code" | "input" | "summary" => delta || parent == "reasoningdetails",
         // OpenAI Assistants: `delta.content[].text.value`.
         "value" => parent == "text",
         _ => false,
@@ -270,9 +270,11 @@ pub fn is_finished(name: &str) -> bool {
 
 /// Whether a member shows that lines of JSON are the events of a stream and not documents of their own.
 pub fn is_of_stream(name: &str) -> bool {
-    is_finished(name)
-        || is_finish_reason(name)
-        || matches!(Name::new(name).text(), "delta" | "eventtype" | "event")
+    is_finish_reason(name)
+        || matches!(
+            Name::new(name).text(),
+            "done" | "isfinished" | "finished" | "isend" | "isfinal" | "delta" | "eventtype"
+        )
 }
 
 #[cfg(test)]

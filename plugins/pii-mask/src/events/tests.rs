@@ -430,6 +430,32 @@ fn plain_data_are_read_event_by_event_and_together() {
 }
 
 #[test]
+fn whole_texts_are_read_by_themselves_too() {
+    // Records with offsets are no stream.
+    let entity = |text: &str| json!({ "entities": [{ "text": text, "start": 0, "end": 16 }] });
+    assert_eq!(
+        run_form(
+            Form::Line,
+            &[
+                entity("4111111111111111"),
+                entity("5500000000000004"),
+                entity("next")
+            ]
+        ),
+        [entity("[CARD]"), entity("[CARD]"), entity("next")]
+    );
+    let found = |text: &str| json!({ "results": [{ "text": text }] });
+    let long = "a document that ends with a number of a card, 4111111111111111";
+    assert_eq!(
+        run(&[found(long), found("Next one")]),
+        [
+            found(&long.replace("4111111111111111", "[CARD]")),
+            found("Next one")
+        ]
+    );
+}
+
+#[test]
 fn columns_of_records_are_no_text() {
     // Two halves of a card, by chance.
     let line = |account: &str| json!({ "account": account });

@@ -121,8 +121,8 @@ pub enum Verdict {
 const MOST_EQUAL: usize = 6;
 /// Shortest values of one form that are taken for a column of records: tokens of digits are shorter.
 const SHORTEST_COLUMN: usize = 5;
-/// Longer than the tokens of a model.
-const LONG_PIECE: usize = 48;
+/// Longer than the tokens of a model: it may be a text of its own.
+pub const LONG_PIECE: usize = 48;
 /// Values this long are texts by themselves.
 const LONGEST_PIECE: usize = 256;
 
