@@ -4,6 +4,8 @@
 //! looked at, and two finds are an outcome of their own, as is a header that begins as one of ours and goes on as none. Stripping
 //! removes the credential from every place, so that a backend never sees it.
 
+mod copies;
+
 use std::borrow::Cow;
 
 use memchr::memchr_iter;

@@ -3,6 +3,7 @@
 //! A filter is one asynchronous function over an [`exchange::Exchange`] (see [`filter::Filter`]); [`vm::Vm`] runs it, behind the
 //! small trait [`host::Host`] that the wasm guest and the native engine implement.
 
+pub mod authority;
 pub mod body;
 pub mod bucket;
 pub mod call;

@@ -19,8 +19,8 @@ use crate::filter::{Launch, Registration};
 use crate::headers::HeaderBlock;
 use crate::host::Host;
 use crate::problem::Reply;
-use crate::problem::catalogue::kit::{PATH_AMBIGUOUS, PROFILE_UNKNOWN};
-use written::Rule;
+use crate::problem::catalogue::kit::{HOST_UNREADABLE, PATH_AMBIGUOUS, PROFILE_UNKNOWN};
+use written::{Ambiguous, Rule};
 
 /// Namespace in Envoy's metadata.
 const NAMESPACE: &str = "modelgate";
@@ -172,10 +172,13 @@ impl Policy {
             .iter()
             .filter(|rule| rule.looks_at_headers() == with_headers)
         {
-            if !rule
-                .fits(headers)
-                .map_err(|_| Reply::new(&PATH_AMBIGUOUS))?
-            {
+            let fits = rule.fits(headers).map_err(|ambiguous| {
+                Reply::new(match ambiguous {
+                    Ambiguous::Path => &PATH_AMBIGUOUS,
+                    Ambiguous::Host => &HOST_UNREADABLE,
+                })
+            })?;
+            if !fits {
                 continue;
             }
             let plan = self

@@ -33,13 +33,46 @@ pub fn take_parameter(target: &str, name: &str) -> Option<Taken> {
     (!values.is_empty()).then_some(Taken { values, rest })
 }
 
+/// The path and the query of a request target, as they were sent; nothing without a query.
+pub fn parameters_raw(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(b'?', target)?;
+    Some((target.get(..at)?, target.get(at.checked_add(1)?..)?))
+}
+
+/// Every parameter of a request target, name and value decoded.
+pub fn parameters(target: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
+    let query = parameters_raw(target).map_or(&b""[..], |(_, query)| query);
+    query
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let mut half = || decode_bytes(halves.next().unwrap_or_default()).collect();
+            (half(), half())
+        })
+}
+
+/// Whether a parameter occurs in a request target.
+pub fn has_parameter(target: &[u8], name: &str) -> bool {
+    let query = parameters_raw(target).map_or(&b""[..], |(_, query)| query);
+    query.split(|byte| *byte == b'&').any(|pair| {
+        let pair_name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        decode_bytes(pair_name).eq(name.bytes())
+    })
+}
+
 fn decodes_to(encoded: &str, plain: &[u8]) -> bool {
     decode(encoded).eq(plain.iter().copied())
 }
 
 /// The bytes that `application/x-www-form-urlencoded` text stands for; an escape that is none stands for itself.
 pub fn decode(encoded: &str) -> impl Iterator<Item = u8> + '_ {
-    let mut rest = encoded.as_bytes();
+    decode_bytes(encoded.as_bytes())
+}
+
+/// [`decode`] for bytes that need not be text.
+pub fn decode_bytes(encoded: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let mut rest = encoded;
     core::iter::from_fn(move || {
         if let [b'%', high, low, after @ ..] = rest
             && let (Some(high), Some(low)) = (hex(*high), hex(*low))
@@ -83,6 +116,39 @@ mod tests {
             assert_eq!(
                 (taken.values, taken.rest.as_str()),
                 (expected, rest),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded() {
+        let read = |target: &str| {
+            parameters(target.as_bytes())
+                .map(|(name, value)| {
+                    (
+                        String::from_utf8_lossy(&name).into_owned(),
+                        String::from_utf8_lossy(&value).into_owned(),
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            read("/a?x=%41&&b%3Dc=d+e=f&y"),
+            [pair("x", "A"), pair("b=c", "d e=f"), pair("y", "")]
+        );
+        assert!(read("/a").is_empty());
+        for (target, there) in [
+            ("/?_method=PUT", true),
+            ("/?a&%5Fmethod", true),
+            ("/_method?a=_method", false),
+            ("/_method", false),
+            ("/?_Method=PUT", false),
+        ] {
+            assert_eq!(
+                has_parameter(target.as_bytes(), "_method"),
+                there,
                 "{target}"
             );
         }

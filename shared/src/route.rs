@@ -2,8 +2,9 @@
 //!
 //! A request is read in three steps. [`Path::parse`] refuses every path that two servers could read in two ways; after it
 //! there is one spelling of each path, so words are compared as they stand. [`Route::parse`] matches method and path with
-//! the model servers' grammars (`grammar.rs`). [`Route::with_headers`] adds what SageMaker and Azure ML say in headers.
-//! Where the model is named in the body, [`Model::InBody`] says under which member and [`Stated::parse`] reads it.
+//! the model servers' grammars (`grammar.rs`). [`Route::with_headers`] and [`Route::with_query`] add what is said there.
+//! Where the model is named in the body, [`Model::InBody`] says under which member and [`Stated::parse`] reads it; in forms
+//! ([`Model::InForm`]) [`field`] does, and in batches [`models_of_batch`].
 //!
 //! A path that no grammar knows is no route: that is not an error, but whoever decides on models must not let it pass as one.
 //! It cannot tell servers apart that use the same paths: `/v1/models/M:predict` is TensorFlow Serving, KServe V1 and
@@ -11,11 +12,14 @@
 //! Bedrock model ids that are ARNs with a slash (`%2F`) are refused with all other encoded slashes.
 
 mod body;
+mod chosen;
+mod form;
 mod grammar;
 mod path;
 mod template;
 
-pub use body::{BodyError, Stated};
+pub use body::{BodyError, Stated, folded, is_ignorable, models_of_batch};
+pub use form::{boundary, field};
 pub use path::{Path, PathError, Segment};
 pub use template::{Template, TemplateError};
 
@@ -48,6 +52,12 @@ pub enum Dialect {
     /// OpenAI's API, by whomever it is served (Azure OpenAI, vLLM, KServe …).
     #[serde(rename = "openai")]
     OpenAi,
+    /// Anthropic's Messages API.
+    Anthropic,
+    /// Ollama's own API.
+    Ollama,
+    /// Cohere's API.
+    Cohere,
 }
 
 impl Dialect {
@@ -64,6 +74,9 @@ impl Dialect {
             Self::Vertex => "vertex",
             Self::AzureMl => "azure_ml",
             Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
         }
     }
 }
@@ -93,6 +106,22 @@ pub enum Operation {
     Embed,
     /// OpenAI's responses API.
     Respond,
+    /// Requests for many answers at once, which are fetched later.
+    Batch,
+    /// Documents in the order of their relevance.
+    Rerank,
+    /// Whether an input is harmful.
+    Moderate,
+    /// Images from a prompt.
+    GenerateImage,
+    /// Images from images.
+    EditImage,
+    /// Speech from text.
+    Speak,
+    /// Text from speech.
+    Transcribe,
+    /// English text from speech.
+    Translate,
     /// How many tokens an input has.
     CountTokens,
     /// Bedrock's guardrail, applied alone.
@@ -126,6 +155,14 @@ impl Operation {
             Self::Complete => "complete",
             Self::Embed => "embed",
             Self::Respond => "respond",
+            Self::Batch => "batch",
+            Self::Rerank => "rerank",
+            Self::Moderate => "moderate",
+            Self::GenerateImage => "generate_image",
+            Self::EditImage => "edit_image",
+            Self::Speak => "speak",
+            Self::Transcribe => "transcribe",
+            Self::Translate => "translate",
             Self::CountTokens => "count_tokens",
             Self::ApplyGuardrail => "apply_guardrail",
             Self::ListModels => "list_models",
@@ -145,6 +182,10 @@ pub enum Model<'a> {
     Named(Cow<'a, str>),
     /// In the JSON body, under this top-level member.
     InBody(&'static str),
+    /// In the body, which is JSON, or a form (`multipart/form-data`) with a field of this name.
+    InForm(&'static str),
+    /// In the JSON body, one for each request of a batch.
+    InBatch,
     /// Nowhere: the host serves one model, or the operation is not about a model.
     Unnamed,
 }
@@ -155,7 +196,7 @@ impl Model<'_> {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Named(name) => Some(name),
-            Self::InBody(_) | Self::Unnamed => None,
+            Self::InBody(_) | Self::InForm(_) | Self::InBatch | Self::Unnamed => None,
         }
     }
 }
@@ -208,8 +249,10 @@ pub struct Route<'a> {
     pub model: Model<'a>,
     /// Of which version of it.
     pub selector: Option<Selector<'a>>,
-    /// The model inside an endpoint of many: SageMaker's target model or inference component.
+    /// The model inside an endpoint of many: SageMaker's target model, inference component or container, Azure ML's deployment.
     pub inner_model: Option<Cow<'a, str>>,
+    /// Further names of models that some server may go by: see `chosen.rs`.
+    pub hints: Vec<Cow<'a, str>>,
     /// How the answer comes.
     pub streaming: Streaming,
 }
@@ -221,55 +264,11 @@ pub struct AmbiguousHeader {
     pub name: &'static str,
 }
 
-const TARGET_VARIANT: &str = "x-amzn-sagemaker-target-variant";
-const TARGET_MODEL: &str = "x-amzn-sagemaker-target-model";
-const INFERENCE_COMPONENT: &str = "x-amzn-sagemaker-inference-component";
-const AZURE_DEPLOYMENT: &str = "azureml-model-deployment";
-
 impl<'a> Route<'a> {
     /// Reads method and path; nothing if no model server's grammar has them.
     #[must_use]
     pub fn parse(method: &[u8], path: &Path<'a>) -> Option<Self> {
         grammar::parse(method, path)
-    }
-
-    /// Adds the version or inner model that headers name, in the dialects where they do.
-    ///
-    /// # Errors
-    /// If such a header is repeated, empty or not visible ASCII, or if an inner model is named in two ways: what the
-    /// server would choose then cannot be known.
-    pub fn with_headers(
-        mut self,
-        headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    ) -> Result<Self, AmbiguousHeader> {
-        let known: &[&'static str] = match self.dialect {
-            Dialect::SageMaker => &[TARGET_VARIANT, TARGET_MODEL, INFERENCE_COMPONENT],
-            Dialect::AzureMl => &[AZURE_DEPLOYMENT],
-            _ => return Ok(self),
-        };
-        for (name, value) in headers {
-            let Some(name) = known
-                .iter()
-                .find(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-            else {
-                continue;
-            };
-            let ambiguous = AmbiguousHeader { name };
-            let value = std::str::from_utf8(value).map_err(|_| ambiguous)?;
-            if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(ambiguous);
-            }
-            let value = Cow::Borrowed(value);
-            let taken = match *name {
-                TARGET_VARIANT => self.selector.replace(Selector::Variant(value)).is_some(),
-                AZURE_DEPLOYMENT => self.selector.replace(Selector::Deployment(value)).is_some(),
-                _ => self.inner_model.replace(value).is_some(),
-            };
-            if taken {
-                return Err(ambiguous);
-            }
-        }
-        Ok(self)
     }
 }
 

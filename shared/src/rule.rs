@@ -5,9 +5,11 @@
 //! misfit: the caller says how it counts, because an allowing rule must not fit on a guess, and a denying one must.
 
 mod asked;
+mod kind;
+mod spelling;
 mod what;
 mod who;
 
-pub use asked::{Asked, ModelBody, Models};
+pub use asked::{Asked, ModelBody, ModelBodyMode, Models};
 pub use what::{Doubt, What, WrittenWhat};
 pub use who::{Caller, Presence, Who, WrittenClaim, WrittenGroups, WrittenWho};

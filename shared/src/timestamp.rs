@@ -1,11 +1,12 @@
 //! Reading points in time as operators write them: RFC 3339, such as `2026-11-21T08:00:00Z` or `2026-11-21 09:00:00.5+01:00`.
 //!
-//! The proleptic Gregorian calendar, days counted from the Unix epoch. Refused: dates before 1970 and after 2553 (nanoseconds since the
-//! epoch are kept in 64 bits), leap seconds, times without an offset, `-00:00` ("offset unknown", RFC 3339 section 4.3).
+//! The proleptic Gregorian calendar, days counted from the Unix epoch. The last year is 9999, the last that RFC 3339
+//! can write. Nanoseconds since the epoch are kept in 64 bits, so that every instant from 21 July 2554 on counts as the end of time: a key that
+//! expires then never does. Refused: dates before 1970, leap seconds, times without an offset, `-00:00` ("offset unknown", RFC 3339 section 4.3).
 
 const NS_PER_S: u64 = 1_000_000_000;
 
-/// Nanoseconds since the Unix epoch that this text names, or `None` where it is not a date and time of RFC 3339.
+/// Nanoseconds since the Unix epoch that this text names, at most [`u64::MAX`], or `None` where it is not a date and time of RFC 3339.
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
     let mut reader = Reader(text.as_bytes());
     let year = reader.digits(4)?;
@@ -26,7 +27,7 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
         0
     };
     let offset_s = reader.offset()?;
-    let in_range = (1970..=2553).contains(&year)
+    let in_range = (1970..=9999).contains(&year)
         && (1..=12).contains(&month)
         && day >= 1
         && day <= days_in_month(year, month);
@@ -36,10 +37,8 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
     let local = days_since_epoch(year, month, day)
         .checked_mul(86_400)?
         .checked_add(hour * 3_600 + minute * 60 + second)?;
-    u64::try_from(local.checked_sub(offset_s)?)
-        .ok()?
-        .checked_mul(NS_PER_S)?
-        .checked_add(nanoseconds)
+    let seconds = u64::try_from(local.checked_sub(offset_s)?).ok()?;
+    Some(seconds.saturating_mul(NS_PER_S).saturating_add(nanoseconds))
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -115,6 +114,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn the_end_of_time_is_where_the_counter_ends() {
+        for text in [
+            "2554-07-21T23:34:34Z",
+            "2554-07-22T01:34:35+01:00",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "9999-12-31T23:59:59-23:59",
+            "9999-12-31 00:00:00+23:59",
+        ] {
+            assert_eq!(parse_rfc3339(text), Some(u64::MAX), "{text}");
+        }
+        assert!(parse_rfc3339("2554-07-21T23:34:33Z").is_some_and(|ns| ns < u64::MAX));
+    }
+
+    #[test]
     fn dates_and_times_are_read() {
         for (text, seconds, nanoseconds) in [
             ("1970-01-01T00:00:00Z", 0, 0),
@@ -155,7 +169,7 @@ mod tests {
             "2016-12-31T23:59:60Z",
             "1969-12-31T23:59:59Z",
             "1970-01-01T00:00:00+00:01",
-            "2554-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
             "2026-01-01T00:00:00.Z",
             "2026-01-01T00:00:00-00:00",
             "2026-01-01T00:00:00+24:00",

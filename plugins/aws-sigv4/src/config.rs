@@ -52,7 +52,8 @@ pub struct Config {
     pub set_headers: BTreeMap<String, String>,
     /// Further headers to sign, besides `host`, `content-type`, `content-md5`, `accept`, `x-amz-*` and `x-amzn-*`. A signed header that the proxy changes afterwards breaks the signature.
     pub signed_headers: Vec<String>,
-    /// How often the path is percent-encoded in the signature; `auto`: once for S3, twice for all others.
+    /// How often the path is percent-encoded in the signature; `auto`: once for S3, twice for all others. A path that is encoded once is also
+    /// sent as it was signed.
     pub path_encoding: WrittenPathEncoding,
     /// Whether the signature covers the path with dots and double slashes resolved; `auto`: not for S3.
     pub path_normalization: Switch,
@@ -256,7 +257,7 @@ impl Config {
             PayloadPolicy::Unsigned => OnUpgrade::Allow,
             PayloadPolicy::Signed | PayloadPolicy::Absent => OnUpgrade::Deny,
         });
-        let outgoing = self.rules(problems);
+        let outgoing = self.rules(options.path, problems);
         Some(Plan {
             signer: Signer::new(credentials?, scope?, options),
             outgoing,
@@ -351,7 +352,7 @@ impl Config {
         names
     }
 
-    fn rules(self, problems: &mut Problems) -> Rules {
+    fn rules(self, path_rules: PathRules, problems: &mut Problems) -> Rules {
         if let Some(host) = &self.host
             && !is_host(host)
         {
@@ -423,6 +424,7 @@ impl Config {
             client_headers,
             other_client_headers: self.other_client_headers,
             set_headers,
+            path_rules,
         }
     }
 }

@@ -7,17 +7,19 @@
 //!
 //! Pure: it reads a header block and says what must change. It cannot tell whether an earlier filter or the client set a header.
 
+use std::borrow::Cow;
+
 use modelgate_kit::headers::{HeaderBlock, begins_as};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::catalogue::aws_sigv4::{
     HEADER_REFUSED, HEADER_REPEATED, HOST_AMBIGUOUS, HOST_MISSING, PATH_REFUSED,
 };
-use modelgate_kit::problem::catalogue::kit::PATH_AMBIGUOUS;
+use modelgate_kit::problem::catalogue::kit::{HOST_UNREADABLE, PATH_AMBIGUOUS};
 use modelgate_kit::route::{Path, Template};
 
 use crate::canonical::Request;
 use crate::config::{AmbiguousPaths, OtherClientHeaders, QueryPolicy, RewrittenBy};
-use crate::uri;
+use crate::uri::{self, PathEncoding, PathRules};
 
 /// The configured rules, compiled.
 pub struct Rules {
@@ -31,12 +33,15 @@ pub struct Rules {
     pub(crate) other_client_headers: OtherClientHeaders,
     /// Headers that are set to these values.
     pub(crate) set_headers: Vec<(String, String)>,
+    /// How the path is signed. One that is encoded once is also sent so: the service signs the key that it reads, and `@`, `%40` and `%4a`
+    /// may be one to it and two to what stands between.
+    pub(crate) path_rules: PathRules,
 }
 
 /// A request as it will be sent, and what must change for that.
 pub struct Outgoing<'a> {
     method: &'a [u8],
-    path: &'a [u8],
+    path: Cow<'a, [u8]>,
     query: Vec<u8>,
     headers: Vec<(&'a [u8], &'a [u8])>,
     /// Names of headers that must go.
@@ -53,7 +58,7 @@ impl Outgoing<'_> {
     pub fn request(&self) -> Request<'_> {
         Request {
             method: self.method,
-            path: self.path,
+            path: &self.path,
             query: &self.query,
             headers: &self.headers,
         }
@@ -103,6 +108,10 @@ impl Rules {
         if host.is_empty() {
             return Err(Reply::new(&HOST_MISSING));
         }
+        // What would be signed, or chosen by, is a host and a port, or the service and we could read two.
+        if !authority.is_empty() && modelgate_kit::authority::host(authority).is_none() {
+            return Err(Reply::new(&HOST_UNREADABLE));
+        }
         headers.push((b"host", host));
         headers.extend(
             self.set_headers
@@ -112,12 +121,20 @@ impl Rules {
 
         let target = target.unwrap_or_default();
         let by_filter = self.rewritten_by == RewrittenBy::Filter;
-        let (sent_path, path) = self.path(target)?;
+        let (prefix, path) = self.path(target)?;
+        let path = match self.path_rules.encoding {
+            PathEncoding::Twice => Cow::Borrowed(path),
+            PathEncoding::Once => {
+                let mut canonical = Vec::with_capacity(path.len());
+                uri::write_path(&mut canonical, path, self.path_rules);
+                Cow::Owned(canonical)
+            }
+        };
         let query = self.canonical_query(target);
         let mut new_target = if by_filter {
             path.to_vec()
         } else {
-            sent_path.to_vec()
+            [prefix, &path].concat()
         };
         if !query.is_empty() {
             new_target.push(b'?');
@@ -137,7 +154,7 @@ impl Rules {
         })
     }
 
-    /// The path as it came, and as it is signed.
+    /// The part of the path that is taken off, and the one that is signed.
     fn path<'a>(&self, target: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Reply> {
         let came = target
             .split(|&byte| byte == b'?')
@@ -159,7 +176,8 @@ impl Rules {
             Err(_) if self.ambiguous_paths == AmbiguousPaths::Allow && self.paths.is_empty() => {}
             Err(_) => return Err(Reply::new(&PATH_AMBIGUOUS)),
         }
-        Ok((came, signed))
+        let prefix = came.len().saturating_sub(signed.len());
+        Ok((came.get(..prefix).unwrap_or_default(), signed))
     }
 
     fn canonical_query(&self, target: &[u8]) -> Vec<u8> {

@@ -8,7 +8,7 @@
 //!
 //! The order of trying is linear in the number of rules. Nothing outside this file depends on it, so that indexes can come.
 
-use modelgate_kit::rule::{Asked, Caller, Doubt, What, Who};
+use modelgate_kit::rule::{Asked, Caller, Doubt, Models, What, Who};
 use serde::Deserialize;
 
 /// What follows when a rule fits.
@@ -140,6 +140,44 @@ impl Engine {
                 rule: None,
             },
         }
+    }
+
+    /// Whether some caller with an identity could make the request: what a caller without one is told depends on it.
+    pub fn could_allow_somebody(&self, asked: &Asked<'_>, bodies_are_read: bool) -> bool {
+        let enforced = |effect| {
+            self.rules
+                .iter()
+                .filter(move |rule| !rule.shadow && rule.effect == effect)
+        };
+        let unread = bodies_are_read && asked.model_is_unread();
+        let allowed = enforced(Effect::Allow).any(|rule| {
+            rule.who.fits_somebody()
+                && (rule.what.fits(asked, Doubt::Misfits)
+                    || unread && rule.what.fits_but_for_model(asked, Doubt::Misfits))
+        });
+        allowed
+            && !enforced(Effect::Deny).any(|rule| {
+                rule.who.fits_everybody()
+                    && !(unread && rule.what.looks_at_model())
+                    && rule.what.fits(asked, Doubt::Fits)
+            })
+    }
+
+    /// Whether nothing but the model, which is not known, keeps a rule from allowing the request.
+    pub fn lacks_only_the_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
+        *asked.models() == Models::Unknown
+            && self.rules.iter().any(|rule| {
+                !rule.shadow
+                    && rule.effect == Effect::Allow
+                    && rule.what.looks_at_model()
+                    && rule.who.fits(caller, Doubt::Misfits)
+                    && rule.what.fits_but_for_model(asked, Doubt::Misfits)
+            })
+    }
+
+    /// Whether a rule looks at what is asked, not only at who asks.
+    pub fn looks_at_request(&self) -> bool {
+        self.rules.iter().any(|rule| rule.what.looks_at_request())
     }
 
     /// Places of the shadow rules that fit.

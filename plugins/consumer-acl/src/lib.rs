@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod engine;
+pub mod overrides;
 #[cfg(test)]
 mod tests;
 
@@ -13,15 +14,20 @@ use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Decision, Identity};
+use modelgate_kit::facts::{Challenges, Decision, Identity};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::consumer_acl::{ACCESS_DENIED, IDENTITY_MISSING};
-use modelgate_kit::rule::{Asked, Caller, ModelBody};
+use modelgate_kit::problem::catalogue::consumer_acl::{
+    ACCESS_DENIED, IDENTITY_MISSING, MODEL_UNKNOWN,
+};
+use modelgate_kit::rule::{Asked, Caller, ModelBody, ModelBodyMode};
 
-use config::{Config, Mode};
+use config::{Config, Mode, Overrides};
 use engine::{Decided, Effect, Engine};
+
+/// The challenge of a 401 where no filter before has left one.
+const CHALLENGE: &str = "Bearer realm=\"modelgate\"";
 
 /// The filter.
 #[derive(Debug)]
@@ -33,6 +39,7 @@ pub struct Plan {
     mode: Mode,
     engine: Engine,
     model_from_body: ModelBody,
+    overrides: Overrides,
     shadow_denied: Metric,
     /// Per rule: how often it decided, or would have.
     decided: Vec<Metric>,
@@ -75,6 +82,11 @@ impl Filter for ConsumerAcl {
             .collect();
         let plan = Plan {
             mode: config.mode,
+            overrides: if engine.looks_at_request() {
+                config.overrides
+            } else {
+                Overrides::Allow
+            },
             decided,
             engine,
             model_from_body: config.model_from_body,
@@ -113,12 +125,38 @@ impl Plan {
         let decided = self.engine.decide(caller, &asked);
         self.record(decided, caller, &asked, exchange)?;
         match decided.effect {
-            Effect::Allow => Ok(()),
-            Effect::Deny if matches!(caller, Caller::Unknown) && decided.rule.is_none() => {
-                Err(Reply::new(&IDENTITY_MISSING))
-            }
-            Effect::Deny => Err(Reply::new(&ACCESS_DENIED)),
+            Effect::Allow if self.mode == Mode::Shadow => Ok(()),
+            Effect::Allow => self.overrides.apply(&headers, exchange),
+            Effect::Deny => Err(self.refusal(decided, caller, &asked, exchange)),
         }
+    }
+
+    /// What a caller is told who may not. One without identity is asked to authenticate only where that could help.
+    fn refusal(
+        &self,
+        decided: Decided,
+        caller: Caller<'_>,
+        asked: &Asked<'_>,
+        exchange: &Exchange,
+    ) -> Reply {
+        if decided.rule.is_some() {
+            return Reply::new(&ACCESS_DENIED);
+        }
+        let bodies_are_read = self.model_from_body.mode == ModelBodyMode::Read;
+        if matches!(caller, Caller::Unknown)
+            && self.engine.could_allow_somebody(asked, bodies_are_read)
+        {
+            let reply = Reply::new(&IDENTITY_MISSING);
+            // With the reply go the challenges that the filters before us have left (RFC 9110 section 11.6.1: one at least).
+            return match exchange.fact::<Challenges>() {
+                Some(challenges) if !challenges.offered.is_empty() => reply,
+                _ => reply.with_header("www-authenticate", CHALLENGE),
+            };
+        }
+        if self.engine.lacks_only_the_model(caller, asked) {
+            return Reply::new(&MODEL_UNKNOWN);
+        }
+        Reply::new(&ACCESS_DENIED)
     }
 
     /// Counts the decision and leaves it, with what was asked, for the filters that follow and for the audit.

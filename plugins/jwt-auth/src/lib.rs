@@ -86,7 +86,7 @@ impl Filter for JwtAuth {
         };
         let accepted = plan.accept(&exchange, &token).await?;
         if plan.token_to_upstream == TokenToUpstream::Strip {
-            exchange.strip_credentials(&plan.places)?;
+            exchange.take_out_credential(&request, &plan.places, &token)?;
         }
         plan.write_headers(&exchange, &request, &accepted.headers)?;
         exchange.publish_serialized(&accepted.identity)?;

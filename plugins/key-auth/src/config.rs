@@ -8,7 +8,7 @@ use modelgate_kit::facts::Identity;
 use modelgate_kit::timestamp::parse_rfc3339;
 use serde::Deserialize;
 
-use crate::keyring::{Digest, Entry, Keyring, parse_digest};
+use crate::keyring::{Digest, Entry, Keyring, is_of_no_key, parse_digest};
 
 /// Configuration of `key-auth`. Without keys, every request is refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,7 +26,8 @@ pub struct Config {
     /// A request whose caller an earlier filter has verified already, and which carries a key too: `deny`, `replace` that identity by the
     /// key's, or `keep` it (the key must be good nevertheless).
     pub on_other_identity: OnOtherIdentity,
-    /// What becomes of the key on the way to the upstream: `strip` or `forward`.
+    /// What becomes of the key on the way to the upstream: `strip` takes it out of every header, cookie and query parameter, also of those that
+    /// `key_from` does not list; `forward` leaves it, with every copy that the client has sent.
     pub forwarding: Forwarding,
     /// Request headers that tell the upstream who calls. What a client sends under these names, or under names that differ in `-`, `_`
     /// and the like only, is always removed.
@@ -69,7 +70,7 @@ pub struct WrittenKey {
     /// First instant at which the key is good (RFC 3339).
     #[serde(default)]
     pub not_before: Option<String>,
-    /// First instant at which it is no longer good (RFC 3339).
+    /// First instant at which it is no longer good (RFC 3339). From 21 July 2554 on, and up to the year 9999, it means: never.
     #[serde(default)]
     pub expires_at: Option<String>,
     /// What else is known of the key: claims of the identity, for access rules, limits and audit events.
@@ -240,6 +241,13 @@ impl WrittenKey {
             problems.add("digest", "is not a digest", "write `sha256:` and the 64 digits that `printf %s \"$KEY\" | sha256sum` prints; never the key itself");
             return None;
         };
+        if is_of_no_key(&digest) {
+            problems.add(
+                "digest",
+                "is the digest of an empty text, or of another that is no key",
+                "was the variable empty when the digest was made? Make a key first: KEY=\"mg_$(openssl rand -hex 24)\"",
+            );
+        }
         let identity = Identity {
             consumer: self.consumer,
             method: "key".to_owned(),

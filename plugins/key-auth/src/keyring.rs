@@ -49,12 +49,8 @@ impl Keyring {
         Self { entries }
     }
 
-    /// Whose key this is.
-    ///
-    /// # Errors
-    /// Why it is not accepted at this time.
-    pub fn identify(&self, key: &[u8], now_ns: u64) -> Result<&Serialized<Identity>, Unaccepted> {
-        let digest: Digest = Sha256::digest(key).into();
+    /// The entry next to a digest, and whether it is the one: the same work for every digest.
+    fn nearest(&self, digest: &Digest) -> Option<(&Entry, bool)> {
         let mut from = 0_usize;
         let mut left = self.entries.len();
         while left > 1 {
@@ -63,15 +59,31 @@ impl Keyring {
             if self
                 .entries
                 .get(middle)
-                .is_some_and(|entry| entry.digest <= digest)
+                .is_some_and(|entry| entry.digest <= *digest)
             {
                 from = middle;
             }
             left = left.saturating_sub(half);
         }
-        // The nearest key, the right one or not: what follows is done in either case.
-        let nearest = self.entries.get(from).ok_or(Unaccepted::Unknown)?;
-        let known = bool::from(nearest.digest.ct_eq(&digest));
+        let nearest = self.entries.get(from)?;
+        Some((nearest, bool::from(nearest.digest.ct_eq(digest))))
+    }
+
+    /// Whether this is a key, good or not.
+    pub fn knows(&self, key: &[u8]) -> bool {
+        self.nearest(&Sha256::digest(key).into())
+            .is_some_and(|(_, known)| known)
+    }
+
+    /// Whose key this is.
+    ///
+    /// # Errors
+    /// Why it is not accepted at this time.
+    pub fn identify(&self, key: &[u8], now_ns: u64) -> Result<&Serialized<Identity>, Unaccepted> {
+        let digest: Digest = Sha256::digest(key).into();
+        let (nearest, known) = self.nearest(&digest).ok_or(Unaccepted::Unknown)?;
+        // Nothing is no key, whoever has its digest.
+        let known = known && !key.trim_ascii().is_empty();
         let begun = nearest.not_before_ns <= now_ns;
         let over = nearest.expires_at_ns <= now_ns;
         match (known, begun, over) {
@@ -81,6 +93,33 @@ impl Keyring {
             (true, true, false) => Ok(&nearest.identity),
         }
     }
+}
+
+/// Texts that a shell or a template makes where a key should be: nothing, a line's end, a prefix alone, a variable that was not filled in.
+const NO_KEYS: [&[u8]; 16] = [
+    b"",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b" \n",
+    b"\t",
+    b"\0",
+    b"\"\"",
+    b"''",
+    b"-",
+    b"-\n",
+    b"mg_",
+    b"mg_\n",
+    b"$KEY",
+    b"null",
+    b"undefined",
+];
+
+/// Whether this is the digest of something that is no key.
+pub fn is_of_no_key(digest: &Digest) -> bool {
+    NO_KEYS
+        .iter()
+        .any(|text| Digest::from(Sha256::digest(text)) == *digest)
 }
 
 /// Reads a digest as it is written in a configuration: `sha256:` and 64 hexadecimal digits.
@@ -144,6 +183,24 @@ mod tests {
             Keyring::default().identify(b"", 0).err(),
             Some(Unaccepted::Unknown)
         );
+    }
+
+    #[test]
+    fn nothing_is_no_key() {
+        for nothing in ["", " ", "\n", "\t\r\n"] {
+            let ring = Keyring::new(vec![entry(nothing.as_bytes(), 0, u64::MAX)]);
+            assert_eq!(
+                ring.identify(nothing.as_bytes(), 1).err(),
+                Some(Unaccepted::Unknown),
+                "{nothing:?}"
+            );
+        }
+        assert_eq!(
+            parse_digest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+                .map(|digest| is_of_no_key(&digest)),
+            Some(true)
+        );
+        assert!(!is_of_no_key(&Sha256::digest(b"mg_1").into()));
     }
 
     #[test]

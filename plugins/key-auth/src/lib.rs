@@ -16,7 +16,7 @@ use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Challenges, Identity, Serialized};
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::Reserved;
+use modelgate_kit::headers::{HeaderBlock, Reserved};
 use modelgate_kit::problem::catalogue::key_auth::{
     IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE,
     KEY_REPEATED, KEY_UNKNOWN,
@@ -25,6 +25,16 @@ use modelgate_kit::problem::{Reason, Reply};
 
 use config::{Config, Forwarding, IdentityHeaders, OnMissing, OnOtherIdentity, compile_keys};
 use keyring::{Keyring, Unaccepted};
+
+/// Headers in which clients usually send keys, to whichever gateway.
+const USUAL: [&str; 6] = [
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+];
 
 /// The filter.
 #[derive(Debug)]
@@ -118,7 +128,7 @@ impl Filter for KeyAuth {
             Found::Malformed => return Err(plan.unauthorized(&KEY_MALFORMED)),
             Found::None if plan.passes_without_key(&exchange) => {
                 plan.offer(&exchange);
-                return Ok(());
+                return plan.take_out_strays(&headers, &exchange);
             }
             Found::None => return Err(plan.unauthorized(&KEY_MISSING)),
         };
@@ -136,7 +146,7 @@ impl Filter for KeyAuth {
                 })
             })?;
         if plan.forwarding == Forwarding::Strip {
-            exchange.strip_credentials(&plan.places)?;
+            exchange.take_out_credential(&headers, &plan.places, &key)?;
         }
         plan.introduce(identity, &exchange)
     }
@@ -149,6 +159,29 @@ impl Plan {
             OnMissing::DenyUnidentified => exchange.fact::<Identity>().is_some(),
             OnMissing::Allow => true,
         }
+    }
+
+    /// Takes out keys of ours that stand where they count for nothing: the upstream must not learn them.
+    fn take_out_strays(&self, headers: &HeaderBlock, exchange: &Exchange) -> Result<(), Reply> {
+        if self.forwarding == Forwarding::Forward {
+            return Ok(());
+        }
+        for name in USUAL {
+            for value in headers.all(name) {
+                let value = value.trim_ascii();
+                let behind_scheme = value
+                    .iter()
+                    .position(|byte| *byte == b' ')
+                    .and_then(|at| value.get(at..))
+                    .map(<[u8]>::trim_ascii);
+                for candidate in [Some(value), behind_scheme].into_iter().flatten() {
+                    if candidate.len() <= self.max_key_bytes && self.keyring.knows(candidate) {
+                        exchange.take_out_copies(headers, candidate)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tells the filters that follow how the caller could have authenticated, unless he has.

@@ -7,7 +7,7 @@ use modelgate_kit::claim::{ClaimPath, Finding, Split, Word, words};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
-use modelgate_kit::rule::{Asked, Models};
+use modelgate_kit::rule::Asked;
 
 use crate::client_ip::{Prefix, forwarded, parse};
 
@@ -105,10 +105,8 @@ impl Part {
             Self::Route => text(&material.exchange.property_text(&["xds", "route_name"])?),
             Self::Method => text(material.asked?.method()),
             Self::Operation => text(material.asked?.route()?.operation.as_str()),
-            Self::Model => match material.asked?.models() {
-                Models::Named(names) => Some(names.join("\0").into_bytes()),
-                Models::None | Models::Unknown => None,
-            },
+            // One bucket for every spelling of a name.
+            Self::Model => material.asked?.model_key(),
         };
         value.filter(|value| (1..=LONGEST_VALUE).contains(&value.len()))
     }

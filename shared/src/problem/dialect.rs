@@ -16,7 +16,7 @@ pub enum Shape {
     Problem,
     /// OpenAI: `{"error": {message, type, param, code}}`.
     OpenAi,
-    /// Open Inference Protocol V2, KServe V1 and TensorFlow Serving: `{"error": "…"}`.
+    /// Open Inference Protocol V2, KServe V1, TensorFlow Serving and Ollama: `{"error": "…"}`.
     Plain,
     /// AWS JSON: `{"message": "…"}` with the header `x-amzn-errortype`.
     Aws,
@@ -26,13 +26,21 @@ pub enum Shape {
     Google,
     /// Azure: `{"error": {code, message}}`.
     Azure,
+    /// Anthropic: `{"type": "error", "error": {type, message}}`.
+    Anthropic,
+    /// Cohere: `{"message": "…"}`.
+    Cohere,
 }
 
 impl From<Dialect> for Shape {
     fn from(dialect: Dialect) -> Self {
         match dialect {
             Dialect::OpenAi => Self::OpenAi,
-            Dialect::OpenInference | Dialect::KserveV1 | Dialect::TfServing => Self::Plain,
+            Dialect::OpenInference | Dialect::KserveV1 | Dialect::TfServing | Dialect::Ollama => {
+                Self::Plain
+            }
+            Dialect::Anthropic => Self::Anthropic,
+            Dialect::Cohere => Self::Cohere,
             Dialect::SageMaker | Dialect::Bedrock => Self::Aws,
             Dialect::TorchServe => Self::TorchServe,
             Dialect::Vertex => Self::Google,
@@ -89,7 +97,14 @@ impl Shape {
                 },
             }),
             Self::Plain => written(&Outer { error: coded() }),
-            Self::Aws => written(&Aws { message: coded() }),
+            Self::Aws | Self::Cohere => written(&Aws { message: coded() }),
+            Self::Anthropic => written(&Anthropic {
+                kind: "error",
+                error: AnthropicError {
+                    kind: anthropic_type(status),
+                    message: coded(),
+                },
+            }),
             Self::TorchServe => written(&TorchServe {
                 code: status,
                 kind: aws_type(status),
@@ -148,6 +163,20 @@ struct OpenAi<'a> {
 
 #[derive(serde::Serialize)]
 struct Aws {
+    message: String,
+}
+
+#[derive(serde::Serialize)]
+struct Anthropic {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: AnthropicError,
+}
+
+#[derive(serde::Serialize)]
+struct AnthropicError {
+    #[serde(rename = "type")]
+    kind: &'static str,
     message: String,
 }
 
@@ -258,6 +287,20 @@ const fn openai_type(status: u16) -> &'static str {
     }
 }
 
+/// Error type of Anthropic's API (docs.anthropic.com/en/api/errors).
+const fn anthropic_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        529 => "overloaded_error",
+        _ => "api_error",
+    }
+}
+
 /// Exception name of AWS JSON services.
 const fn aws_type(status: u16) -> &'static str {
     match status {
@@ -288,7 +331,7 @@ mod tests {
     use super::*;
     use crate::problem::catalogue::kit::PATH_AMBIGUOUS;
 
-    const SHAPES: [Shape; 7] = [
+    const SHAPES: [Shape; 9] = [
         Shape::Problem,
         Shape::OpenAi,
         Shape::Plain,
@@ -296,6 +339,8 @@ mod tests {
         Shape::TorchServe,
         Shape::Google,
         Shape::Azure,
+        Shape::Anthropic,
+        Shape::Cohere,
     ];
 
     #[test]
@@ -322,8 +367,17 @@ mod tests {
             .with_detail("d")
             .with_member("x", 1);
         let bodies = SHAPES.map(|shape| String::from_utf8(shape.render(&reply).1).unwrap());
-        let [problem, openai, plain, aws, torchserve, google, azure] =
-            bodies.each_ref().map(String::as_str);
+        let [
+            problem,
+            openai,
+            plain,
+            aws,
+            torchserve,
+            google,
+            azure,
+            anthropic,
+            cohere,
+        ] = bodies.each_ref().map(String::as_str);
         assert_eq!(
             problem,
             r#"{"type":"urn:modelgate:problem:kit:path_ambiguous","title":"TITLE","status":400,"reason":"path_ambiguous","detail":"d","x":1}"#
@@ -347,6 +401,11 @@ mod tests {
             azure,
             r#"{"error":{"code":"path_ambiguous","message":"d"}}"#
         );
+        assert_eq!(
+            anthropic,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"d (reason: path_ambiguous)"}}"#
+        );
+        assert_eq!(cohere, aws);
     }
 
     #[test]
@@ -358,6 +417,9 @@ mod tests {
             ("/predictions/m", Shape::TorchServe),
             ("/endpoints/e/invocations", Shape::Aws),
             ("/score", Shape::Azure),
+            ("/v1/messages", Shape::Anthropic),
+            ("/v2/chat", Shape::Cohere),
+            ("/api/chat", Shape::Plain),
         ] {
             assert_eq!(
                 Shape::of_request(b"POST", target.as_bytes()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::authority;
 use crate::config::{Problems, strict};
 use crate::headers::HeaderBlock;
 use crate::route::{Path, Template};
@@ -74,8 +75,14 @@ enum HostPattern {
     Below(String),
 }
 
-/// The path can be read in more than one way.
-pub(crate) struct Ambiguous;
+/// What of a request can be read in more than one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ambiguous {
+    /// The path.
+    Path,
+    /// The host.
+    Host,
+}
 
 /// Takes `profiles` and `profile_rules` out of a configuration.
 pub(crate) fn split(whole: Value, problems: &mut Problems) -> Split {
@@ -266,12 +273,10 @@ impl Rule {
 
     /// Whether every condition holds.
     pub(crate) fn fits(&self, request: &HeaderBlock) -> Result<bool, Ambiguous> {
-        let host = self.host.as_ref().is_none_or(|pattern| {
-            request
-                .text("host")
-                .or_else(|| request.text(":authority"))
-                .is_some_and(|value| pattern.fits(value))
-        });
+        let host = match &self.host {
+            None => true,
+            Some(pattern) => host_of(request)?.is_some_and(|host| pattern.fits(host)),
+        };
         let method = self.methods.is_empty()
             || request
                 .text(":method")
@@ -284,21 +289,30 @@ impl Rule {
         let path = match &self.path {
             None => true,
             Some(template) => {
-                let path = request.first(":path").ok_or(Ambiguous)?;
-                template.matches(&Path::parse(path).map_err(|_| Ambiguous)?)
+                let path = request.first(":path").ok_or(Ambiguous::Path)?;
+                template.matches(&Path::parse(path).map_err(|_| Ambiguous::Path)?)
             }
         };
         Ok(host && method && headers && path)
     }
 }
 
+/// The host that the request is for, if it names one; every header that does must name the same.
+fn host_of(request: &HeaderBlock) -> Result<Option<&str>, Ambiguous> {
+    let mut found: Option<&str> = None;
+    for value in request.all("host").chain(request.all(":authority")) {
+        let host = authority::host(value).ok_or(Ambiguous::Host)?;
+        if found.is_some_and(|other| !other.eq_ignore_ascii_case(host)) {
+            return Err(Ambiguous::Host);
+        }
+        found = Some(host);
+    }
+    Ok(found)
+}
+
 impl HostPattern {
     fn fits(&self, value: &str) -> bool {
-        let name = match value.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => value,
-        };
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let name = value.to_ascii_lowercase();
         match self {
             Self::Exact(host) => name == *host,
             Self::Below(suffix) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),

@@ -1,9 +1,9 @@
 //! What a request's JSON body says of the route: the model's name and whether the answer is to be a stream.
 //!
 //! Only the members of the outermost object count, but the whole document is judged: one that is not JSON, or that names
-//! the model or `stream` twice, could be read otherwise by the server and is refused. So is a second spelling in another case
-//! (`Model`): servers whose JSON decoder ignores case (Go's does) take the last. The name is borrowed from the body unless it
-//! has escapes. It does not read multipart bodies (uploads of audio and images).
+//! the model or `stream` twice, could be read otherwise by the server and is refused. So is a second spelling, in another case
+//! (`Model`: servers whose JSON decoder ignores case, as Go's does, take the last) or with a NUL, white space or characters without width in
+//! it. The name is borrowed from the body unless it has escapes. A batch names a model for each of its requests: [`models_of_batch`].
 
 use crate::json::{JsonError, Limits, Literal, Token, Walker};
 use std::borrow::Cow;
@@ -34,12 +34,139 @@ pub enum BodyError {
     ModelNotAName,
     /// `stream` is neither a boolean nor null.
     StreamNotABoolean,
+    /// It is a form that two servers could read in two ways.
+    FormUnclear,
+    /// It is a batch, but not of requests that each name a model, or names more models than are looked at.
+    NotABatch,
 }
 
 impl From<JsonError> for BodyError {
     fn from(error: JsonError) -> Self {
         Self::NotJson(error)
     }
+}
+
+/// Whether some server could take `name` for `member`: the same but for case, characters without width, white space, or what follows a NUL.
+pub(super) fn alike(name: &str, member: &str) -> bool {
+    let read = name.split('\0').next().unwrap_or_default();
+    read.chars()
+        .filter(|c| !c.is_whitespace() && !c.is_control() && !is_ignorable(*c))
+        .flat_map(folded)
+        .eq(member.chars().flat_map(folded))
+}
+
+/// A character in the form that texts have in common which differ in case only: upper, then lower case, so that the long s and the Kelvin
+/// sign, which only become letters of ASCII in the one or the other, do.
+pub fn folded(c: char) -> impl Iterator<Item = char> {
+    c.to_uppercase().flat_map(char::to_lowercase)
+}
+
+/// Characters that show nothing: zero-width spaces and joiners, marks of direction, variation selectors, tags.
+pub const fn is_ignorable(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The name, if it is one.
+pub(super) fn name_of_model(name: Cow<'_, str>) -> Result<Cow<'_, str>, BodyError> {
+    let fits = (1..=LONGEST_NAME).contains(&name.len());
+    let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    if !fits || name.chars().any(odd) {
+        return Err(BodyError::ModelNotAName);
+    }
+    Ok(name)
+}
+
+/// Most different models that a batch may name.
+const MOST_MODELS: usize = 64;
+
+/// The models that a batch of Anthropic's API names: `requests[].params.model`, each once.
+///
+/// # Errors
+/// Whatever would let a server read the batch otherwise, or that one of its requests names no model.
+pub fn models_of_batch(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>, BodyError> {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Next {
+        Requests,
+        Params,
+        Model,
+        Other,
+    }
+    let mut walker = Walker::new(body, limits)?;
+    if walker.next_token()? != Some(Token::ObjectStart) {
+        return Err(BodyError::NotAnObject);
+    }
+    let mut models: Vec<Cow<'_, str>> = Vec::new();
+    let (mut requests_seen, mut params_seen, mut model_seen) = (false, false, false);
+    let (mut in_requests, mut in_params) = (false, false);
+    let mut depth = 1_usize;
+    let mut next = Next::Other;
+    while let Some(token) = walker.next_token()? {
+        if let Token::Key(name) = token {
+            let (member, seen, place) = match depth {
+                1 => ("requests", &mut requests_seen, Next::Requests),
+                3 if in_requests => ("params", &mut params_seen, Next::Params),
+                4 if in_params => ("model", &mut model_seen, Next::Model),
+                _ => {
+                    next = Next::Other;
+                    continue;
+                }
+            };
+            let name = name.decode();
+            next = if alike(&name, member) {
+                if *seen || name != member {
+                    return Err(BodyError::MemberTwice);
+                }
+                *seen = true;
+                place
+            } else {
+                Next::Other
+            };
+            continue;
+        }
+        match token {
+            Token::ObjectEnd | Token::ArrayEnd => {
+                depth = depth.saturating_sub(1);
+                match depth {
+                    3 => in_params = false,
+                    2 if in_requests => {
+                        if !model_seen {
+                            return Err(BodyError::NotABatch);
+                        }
+                        (params_seen, model_seen) = (false, false);
+                    }
+                    1 => in_requests = false,
+                    _ => {}
+                }
+                next = Next::Other;
+                continue;
+            }
+            Token::ArrayStart if next == Next::Requests => in_requests = true,
+            Token::ObjectStart if next == Next::Params => in_params = true,
+            Token::ObjectStart if in_requests && depth == 2 => {}
+            Token::String(text) if next == Next::Model => {
+                let name = name_of_model(text.decode())?;
+                if !models.contains(&name) {
+                    models.push(name);
+                }
+                if models.len() > MOST_MODELS {
+                    return Err(BodyError::NotABatch);
+                }
+            }
+            _ if next != Next::Other || (in_requests && depth == 2) => {
+                return Err(BodyError::NotABatch);
+            }
+            _ => {}
+        }
+        next = Next::Other;
+        if matches!(token, Token::ObjectStart | Token::ArrayStart) {
+            depth = depth.saturating_add(1);
+        }
+    }
+    if models.is_empty() {
+        return Err(BodyError::NotABatch);
+    }
+    Ok(models)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,9 +198,9 @@ impl<'a> Stated<'a> {
                 }
                 Token::Key(name) if depth == 1 => {
                     let name = name.decode();
-                    current = if name.eq_ignore_ascii_case(member) {
+                    current = if alike(&name, member) {
                         Member::Model
-                    } else if name.eq_ignore_ascii_case("stream") {
+                    } else if alike(&name, "stream") {
                         Member::Stream
                     } else {
                         Member::Other
@@ -94,16 +221,7 @@ impl<'a> Stated<'a> {
             }
             match (depth, current, token) {
                 (1, Member::Model, Token::String(text)) => {
-                    let name = text.decode();
-                    let fits = (1..=LONGEST_NAME).contains(&name.len());
-                    if !fits
-                        || name
-                            .chars()
-                            .any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER)
-                    {
-                        return Err(BodyError::ModelNotAName);
-                    }
-                    stated.model = Some(name);
+                    stated.model = Some(name_of_model(text.decode())?);
                 }
                 (1, Member::Model, _) => return Err(BodyError::ModelNotAName),
                 (1, Member::Stream, Token::Literal(Literal::True)) => stated.stream = Some(true),
@@ -171,6 +289,14 @@ mod tests {
             (r#"{"model":"a","mod\u0065l":"b"}"#, BodyError::MemberTwice),
             (r#"{"model":"a","Model":"b"}"#, BodyError::MemberTwice),
             (r#"{"MODEL":"b"}"#, BodyError::MemberTwice),
+            (r#"{"model":"a","model\u0000":"b"}"#, BodyError::MemberTwice),
+            (
+                r#"{"model":"a","model\u0000x":"b"}"#,
+                BodyError::MemberTwice,
+            ),
+            (r#"{"model":"a","mo\u200bdel":"b"}"#, BodyError::MemberTwice),
+            (r#"{"model":"a"," model\n":"b"}"#, BodyError::MemberTwice),
+            (r#"{"\u017ftream":true}"#, BodyError::MemberTwice),
             (
                 r#"{"model":"a","stream":true,"Stream":false}"#,
                 BodyError::MemberTwice,
@@ -200,6 +326,47 @@ mod tests {
         }
         let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(513));
         assert_eq!(read(&long), Err(BodyError::ModelNotAName));
+    }
+
+    #[test]
+    fn a_batch_names_a_model_for_each_request() {
+        let read = |body: &str| {
+            models_of_batch(body.as_bytes(), Limits::default())
+                .map(|models| models.into_iter().map(Cow::into_owned).collect::<Vec<_>>())
+        };
+        let request = |params: &str| format!(r#"{{"custom_id":"1","params":{params}}}"#);
+        let batch = |requests: &[&str]| {
+            let requests: Vec<String> = requests.iter().map(|params| request(params)).collect();
+            format!(
+                r#"{{"x":{{"params":{{"model":"no"}}}},"requests":[{}]}}"#,
+                requests.join(",")
+            )
+        };
+        let (a, b) = (
+            r#"{"model":"a","messages":[{"model":"no"}]}"#,
+            r#"{"metadata":{"model":"no"},"model":"b"}"#,
+        );
+        assert_eq!(read(&batch(&[a])), Ok(vec!["a".to_owned()]));
+        assert_eq!(
+            read(&batch(&[a, b, a])),
+            Ok(vec!["a".to_owned(), "b".to_owned()])
+        );
+        for body in [
+            "{}".to_owned(),
+            r#"{"requests":[]}"#.to_owned(),
+            r#"{"requests":{"params":{"model":"a"}}}"#.to_owned(),
+            r#"{"requests":["a"]}"#.to_owned(),
+            r#"{"requests":[[{"params":{"model":"a"}}]]}"#.to_owned(),
+            format!(r#"{{"requests":[{}],"Requests":[]}}"#, request(a)),
+            format!(r#"{{"requests":[{{"params":{a},"params":{b}}}]}}"#),
+            format!(r#"{{"requests":[{},{{"custom_id":"2"}}]}}"#, request(a)),
+            batch(&[a, "{}"]),
+            batch(&["[]"]),
+            batch(&[r#"{"model":"a","Model":"b"}"#]),
+            batch(&[r#"{"model":["a"]}"#]),
+        ] {
+            assert!(read(&body).is_err(), "{body}");
+        }
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The model servers' grammars, one function each, tried in turn.
 //!
 //! Sources: Open Inference Protocol V2; TensorFlow Serving's, KServe's and TorchServe's REST pages; the botocore models of
-//! `sagemaker-runtime` and `bedrock-runtime`; Vertex AI's, Azure's and OpenAI's references. Management interfaces
-//! (TorchServe's `/models`, KServe's and Triton's `/v2/repository`) are left out on purpose: they are no route.
+//! `sagemaker-runtime` and `bedrock-runtime`; Vertex AI's, Azure's, OpenAI's, Anthropic's, Cohere's and Ollama's references. Management interfaces
+//! (TorchServe's `/models`, KServe's and Triton's `/v2/repository`, Ollama's pull, create, show and delete) are left out on purpose: they are no route.
 
 use super::path::decoded;
 use super::{Dialect, Model, Operation, Path, Route, Selector, Streaming};
@@ -29,6 +29,9 @@ pub(super) fn parse<'a>(method: &[u8], path: &Path<'a>) -> Option<Route<'a>> {
     }
     open_inference(method, words)
         .or_else(|| openai(method, words))
+        .or_else(|| anthropic(method, words))
+        .or_else(|| cohere(method, words))
+        .or_else(|| ollama(method, words))
         .or_else(|| tf_serving(method, words))
         .or_else(|| sagemaker(method, words))
         .or_else(|| bedrock(method, words))
@@ -51,6 +54,7 @@ fn route(dialect: Dialect, operation: Operation, model: Model<'_>) -> Route<'_> 
         model,
         selector: None,
         inner_model: None,
+        hints: Vec::new(),
         streaming: Streaming::No,
     }
 }
@@ -122,15 +126,88 @@ fn openai_operation(words: &[&str]) -> Option<(Operation, Streaming)> {
         ["chat", "completions"] => (Operation::Chat, Streaming::InBody),
         ["completions"] => (Operation::Complete, Streaming::InBody),
         ["responses"] => (Operation::Respond, Streaming::InBody),
+        ["responses", "input_tokens"] => (Operation::CountTokens, Streaming::No),
         ["embeddings"] => (Operation::Embed, Streaming::No),
+        ["moderations"] => (Operation::Moderate, Streaming::No),
+        ["rerank"] => (Operation::Rerank, Streaming::No),
+        ["images", "generations"] => (Operation::GenerateImage, Streaming::InBody),
+        ["images", "edits" | "variations"] => (Operation::EditImage, Streaming::InBody),
+        ["audio", "speech"] => (Operation::Speak, Streaming::InBody),
+        ["audio", "transcriptions"] => (Operation::Transcribe, Streaming::InBody),
+        ["audio", "translations"] => (Operation::Translate, Streaming::No),
         _ => return None,
     })
+}
+
+/// Whether the operation takes uploads.
+const fn takes_forms(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::EditImage | Operation::Transcribe | Operation::Translate
+    )
+}
+
+fn anthropic<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let ["v1", ref rest @ ..] = *words else {
+        return None;
+    };
+    if method != Method::Post {
+        return None;
+    }
+    let in_body = Model::InBody("model");
+    let (operation, model, streaming) = match *rest {
+        ["messages"] => (Operation::Chat, in_body, Streaming::InBody),
+        ["complete"] => (Operation::Complete, in_body, Streaming::InBody),
+        ["messages", "count_tokens"] => (Operation::CountTokens, in_body, Streaming::No),
+        ["messages", "batches"] => (Operation::Batch, Model::InBatch, Streaming::No),
+        _ => return None,
+    };
+    Some(route(Dialect::Anthropic, operation, model).stream(streaming))
+}
+
+fn cohere<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let ["v1" | "v2", ref rest @ ..] = *words else {
+        return None;
+    };
+    let (operation, streaming) = match *rest {
+        ["chat"] => (Operation::Chat, Streaming::InBody),
+        ["generate"] => (Operation::Generate, Streaming::InBody),
+        ["embed"] => (Operation::Embed, Streaming::No),
+        ["rerank"] => (Operation::Rerank, Streaming::No),
+        ["classify"] => (Operation::Classify, Streaming::No),
+        _ => return None,
+    };
+    (method == Method::Post)
+        .then(|| route(Dialect::Cohere, operation, Model::InBody("model")).stream(streaming))
+}
+
+fn ollama<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let ["api", action] = *words else {
+        return None;
+    };
+    let (operation, model, streaming) = match (method, action) {
+        (Method::Read, "tags" | "ps") => (Operation::ListModels, Model::Unnamed, Streaming::No),
+        (Method::Read, "version") => (Operation::DescribeServer, Model::Unnamed, Streaming::No),
+        (Method::Post, "chat") => (Operation::Chat, Model::InBody("model"), Streaming::InBody),
+        (Method::Post, "generate") => (
+            Operation::Generate,
+            Model::InBody("model"),
+            Streaming::InBody,
+        ),
+        (Method::Post, "embed" | "embeddings") => {
+            (Operation::Embed, Model::InBody("model"), Streaming::No)
+        }
+        _ => return None,
+    };
+    Some(route(Dialect::Ollama, operation, model).stream(streaming))
 }
 
 fn openai<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
     let (rest, model) = match *words {
         ["openai", "deployments", deployment, ref rest @ ..] => (rest, named(deployment)),
         ["openai", "v1", ref rest @ ..] | ["v1", ref rest @ ..] => (rest, Model::InBody("model")),
+        // Azure AI's inference endpoint.
+        ["models", ref rest @ ..] if method == Method::Post => (rest, Model::InBody("model")),
         _ => return None,
     };
     if method == Method::Read && matches!(model, Model::InBody(_)) {
@@ -146,6 +223,10 @@ fn openai<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         ref rest => rest,
     };
     let (operation, streaming) = openai_operation(rest)?;
+    let model = match model {
+        Model::InBody(member) if takes_forms(operation) => Model::InForm(member),
+        model => model,
+    };
     Some(route(Dialect::OpenAi, operation, model).stream(streaming))
 }
 

@@ -57,6 +57,30 @@ POST /openai/v1/chat/completions                            openai chat @model -
 GET  /openai/v1/models                                      openai list_models - - no
 POST /openai/deployments/d/chat/completions?api-version=1   openai chat d - body
 POST /openai/deployments/d/embeddings                       openai embed d - no
+POST /openai/deployments/d/audio/transcriptions             openai transcribe d - body
+POST /v1/images/generations                                 openai generate_image @model - body
+POST /v1/images/edits                                       openai edit_image @@model - body
+POST /v1/audio/speech                                       openai speak @model - body
+POST /v1/audio/transcriptions                               openai transcribe @@model - body
+POST /v1/audio/translations                                 openai translate @@model - no
+POST /v1/moderations                                        openai moderate @model - no
+POST /v1/responses/input_tokens                             openai count_tokens @model - no
+POST /v1/rerank                                             openai rerank @model - no
+POST /models/chat/completions?api-version=1                 openai chat @model - body
+POST /v1/messages                                           anthropic chat @model - body
+POST /v1/messages/count_tokens                              anthropic count_tokens @model - no
+POST /v1/messages/batches                                   anthropic batch @batch - no
+POST /v1/complete                                           anthropic complete @model - body
+POST /v1/chat                                               cohere chat @model - body
+POST /v2/chat                                               cohere chat @model - body
+POST /v2/embed                                              cohere embed @model - no
+POST /v2/rerank                                             cohere rerank @model - no
+POST /api/chat                                              ollama chat @model - body
+POST /api/generate                                          ollama generate @model - body
+POST /api/embed                                             ollama embed @model - no
+POST /api/embeddings                                        ollama embed @model - no
+GET  /api/tags                                              ollama list_models - - no
+GET  /api/version                                           ollama describe_server - - no
 ";
 
 /// Each of these is a path, but no route to a model.
@@ -95,7 +119,15 @@ POST /v1/projects/p/locations/l/publishers/a/models/c%402024:rawPredict
 GET /v1/projects/p/locations/l/endpoints/e:predict
 GET /score
 GET /v1/chat/completions
-POST /v1/chat
+POST /v1/messages/batches/b/cancel
+GET /v1/messages/batches
+GET /v1/messages
+POST /v1/messages/
+POST /api/pull
+POST /api/show
+DELETE /api/delete
+GET /models/chat/completions
+GET /v2/chat
 POST /openai/deployments/d
 GET /openai/deployments/models
 POST /a/b/c/d/e/f/g/h/i/j/k/l
@@ -105,6 +137,8 @@ fn describe(route: &Route<'_>) -> String {
     let model = match &route.model {
         Model::Named(name) => name.replace(' ', "_"),
         Model::InBody(member) => format!("@{member}"),
+        Model::InForm(member) => format!("@@{member}"),
+        Model::InBatch => "@batch".to_owned(),
         Model::Unnamed => "-".to_owned(),
     };
     let selector = route.selector.as_ref().map_or("-".to_owned(), |selector| {
@@ -162,6 +196,9 @@ fn names_in_configuration_are_the_names_in_metrics() {
         Vertex,
         AzureMl,
         OpenAi,
+        Anthropic,
+        Ollama,
+        Cohere,
     ] {
         assert_eq!(serde_json::to_value(dialect).unwrap(), dialect.as_str());
     }
@@ -177,6 +214,14 @@ fn names_in_configuration_are_the_names_in_metrics() {
         Complete,
         Embed,
         Respond,
+        Batch,
+        Rerank,
+        Moderate,
+        GenerateImage,
+        EditImage,
+        Speak,
+        Transcribe,
+        Translate,
         CountTokens,
         ApplyGuardrail,
         ListModels,
@@ -189,6 +234,11 @@ fn names_in_configuration_are_the_names_in_metrics() {
         assert_eq!(serde_json::to_value(operation).unwrap(), operation.as_str());
     }
 }
+
+const TARGET_VARIANT: &str = "x-amzn-sagemaker-target-variant";
+const TARGET_MODEL: &str = "x-amzn-sagemaker-target-model";
+const INFERENCE_COMPONENT: &str = "x-amzn-sagemaker-inference-component";
+const CONTAINER: &str = "x-amzn-sagemaker-target-container-hostname";
 
 fn with_headers<'a>(
     target: &'a str,
@@ -232,7 +282,15 @@ fn headers_name_variant_inner_model_and_deployment() {
 fn a_header_that_could_be_read_in_two_ways_is_refused() {
     for headers in [
         &[(TARGET_VARIANT, "a"), (TARGET_VARIANT, "a")][..],
+        &[
+            (TARGET_VARIANT, "a"),
+            ("x_amzn_sagemaker_target_variant", "b"),
+        ],
         &[(TARGET_MODEL, "a"), (INFERENCE_COMPONENT, "b")],
+        &[(TARGET_MODEL, "a"), (CONTAINER, "b")],
+        &[(CONTAINER, "a"), (CONTAINER, "b")],
+        &[(CONTAINER, "a,b")],
+        &[(TARGET_MODEL, "a,b")],
         &[(TARGET_MODEL, "")],
         &[(TARGET_MODEL, "a b")],
         &[(TARGET_MODEL, "\u{e9}")],
@@ -242,6 +300,66 @@ fn a_header_that_could_be_read_in_two_ways_is_refused() {
             "{headers:?}"
         );
     }
+    for value in ["", "a,b", "a b"] {
+        assert!(
+            with_headers("/score", &[("azureml-model-deployment", value)]).is_err(),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn a_container_is_an_inner_model_and_so_is_a_deployment() {
+    let route = with_headers("/endpoints/e/invocations", &[(CONTAINER, "second")]).unwrap();
+    assert_eq!(route.inner_model.as_deref(), Some("second"));
+    let route = with_headers("/score", &[("AzureML_Model_Deployment", "green")]).unwrap();
+    assert_eq!(route.inner_model.as_deref(), Some("green"));
+}
+
+#[test]
+fn names_that_somebody_may_go_by_are_hints() {
+    let attributes = "x-amzn-sagemaker-custom-attributes";
+    for (target, header, value, hints) in [
+        (
+            "/v2/models/m/infer",
+            "Seldon-Model",
+            "other",
+            &["other"][..],
+        ),
+        ("/v2/models/m/infer", "mm-model-id", "a, b", &["a", "b"]),
+        ("/v1/chat/completions", "x_model", "other", &["other"]),
+        ("/v1/chat/completions", "x-models", "other", &[]),
+        ("/v1/chat/completions", "model", "", &[]),
+        ("/v1/chat/completions", attributes, "tfs-model-name=x", &[]),
+        (
+            "/endpoints/e/invocations",
+            attributes,
+            "a=b, tfs-model-name=x",
+            &["x"],
+        ),
+    ] {
+        let route = with_headers(target, &[(header, value)]).unwrap();
+        assert_eq!(route.hints, hints, "{header}: {value}");
+    }
+    for (target, hints) in [
+        ("/v1/chat/completions?model=a&x=1&model=b", &["a", "b"][..]),
+        ("/v1/chat/completions?Model%5fId=a%20b", &["a b"]),
+        ("/v1/chat/completions?models=a&x=model=b", &[]),
+        ("/v1/chat/completions", &[]),
+    ] {
+        let path = Path::parse(target.as_bytes()).unwrap();
+        let route = Route::parse(b"POST", &path).unwrap();
+        assert_eq!(
+            route.with_query(target.as_bytes()).unwrap().hints,
+            hints,
+            "{target}"
+        );
+    }
+    let many: Vec<String> = (0..17).map(|number| format!("model={number}")).collect();
+    let target = format!("/v1/chat/completions?{}", many.join("&"));
+    let path = Path::parse(target.as_bytes()).unwrap();
+    let route = Route::parse(b"POST", &path).unwrap();
+    assert!(route.with_query(target.as_bytes()).is_err());
 }
 
 proptest! {

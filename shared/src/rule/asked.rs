@@ -4,6 +4,8 @@
 //! already, then its fact is taken. A body that could be read in two ways, or not at all, ends the exchange: a rule over models must not
 //! be passed by hiding the model.
 
+use std::cell::OnceCell;
+
 use serde::Deserialize;
 
 use crate::body::BodyError;
@@ -17,7 +19,9 @@ use crate::problem::Reply;
 use crate::problem::catalogue::kit::{
     BODY_TOO_LARGE, BODY_UNREADABLE, MODEL_UNREADABLE, PATH_AMBIGUOUS,
 };
-use crate::route::{Model, Path, Route, Stated};
+use crate::route::{Model, Path, Route, Stated, field, models_of_batch};
+use crate::rule::kind::Kind;
+use crate::rule::spelling::{Spellings, canonical};
 
 /// How to learn the model that a body names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -59,7 +63,7 @@ pub enum Models {
     None,
     /// It may be about any: the body says it and has not been read, or the path is of no protocol that we know.
     Unknown,
-    /// These: a model, or an endpoint and the model inside it.
+    /// These: a model, an endpoint and the model inside it, or those of a batch.
     Named(Vec<String>),
 }
 
@@ -69,7 +73,10 @@ pub struct Asked<'a> {
     method: &'a str,
     path: Path<'a>,
     route: Option<Route<'a>>,
+    headers: &'a HeaderBlock,
     models: Models,
+    /// Of the models and hints, once a rule has looked at them.
+    spellings: OnceCell<Vec<Spellings>>,
 }
 
 impl<'a> Asked<'a> {
@@ -90,6 +97,7 @@ impl<'a> Asked<'a> {
             Some(route) => Some(
                 route
                     .with_headers(headers.iter())
+                    .and_then(|route| route.with_query(target))
                     .map_err(|_| Reply::new(&MODEL_UNREADABLE))?,
             ),
             None => None,
@@ -99,7 +107,7 @@ impl<'a> Asked<'a> {
             Some(route) => {
                 let inner = route.inner_model.iter().map(|inner| inner.to_string());
                 match &route.model {
-                    Model::InBody(_) => Models::Unknown,
+                    Model::InBody(_) | Model::InForm(_) | Model::InBatch => Models::Unknown,
                     Model::Named(name) => {
                         Models::Named(std::iter::once(name.to_string()).chain(inner).collect())
                     }
@@ -112,7 +120,9 @@ impl<'a> Asked<'a> {
             method,
             path,
             route,
+            headers,
             models,
+            spellings: OnceCell::new(),
         })
     }
 
@@ -121,21 +131,23 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// A reply where the body is too long, cannot be had, or does not name one model in one way.
     pub async fn read_model(&mut self, exchange: &Exchange, how: &ModelBody) -> Result<(), Reply> {
-        let Some(Route {
-            model: Model::InBody(member),
-            ..
-        }) = self.route
-        else {
+        let Some(model) = self.route.as_ref().map(|route| &route.model) else {
             return Ok(());
         };
-        if how.mode == ModelBodyMode::Ignore {
+        if matches!(model, Model::Named(_) | Model::Unnamed) || how.mode == ModelBodyMode::Ignore {
             return Ok(());
         }
-        if let Some(fact) = exchange.fact::<ModelCall>()
+        if *model != Model::InBatch
+            && let Some(fact) = exchange.fact::<ModelCall>()
             && !fact.model.is_empty()
         {
-            self.models = Models::Named(vec![fact.model.clone()]);
+            self.name(vec![fact.model.clone()]);
             return Ok(());
+        }
+        let unreadable = || Reply::new(&MODEL_UNREADABLE);
+        let kind = Kind::of(self.headers).ok_or_else(unreadable)?;
+        if matches!(kind, Kind::Form(_)) && !matches!(model, Model::InForm(_)) {
+            return Err(unreadable());
         }
         let limit = how.max_body_bytes.size();
         let body = exchange
@@ -147,20 +159,32 @@ impl<'a> Asked<'a> {
                 // What comes after the headers of an upgrade is no body: the model is named nowhere.
                 BodyError::Endless => Reply::new(&MODEL_UNREADABLE),
             })?;
-        let stated = Stated::parse(
-            &body,
-            member,
-            Limits {
-                max_bytes: limit,
-                ..Limits::default()
-            },
-        );
-        let name = stated
-            .ok()
-            .and_then(|stated| stated.model)
-            .ok_or_else(|| Reply::new(&MODEL_UNREADABLE))?;
-        self.models = Models::Named(vec![name.into_owned()]);
+        let limits = Limits {
+            max_bytes: limit,
+            ..Limits::default()
+        };
+        let names = match (model, &kind) {
+            (Model::InForm(member), Kind::Form(boundary)) => field(&body, boundary, member)
+                .ok()
+                .flatten()
+                .map(|name| vec![name.into_owned()]),
+            (Model::InBody(member) | Model::InForm(member), _) => {
+                Stated::parse(&body, member, limits)
+                    .ok()
+                    .and_then(|stated| stated.model)
+                    .map(|name| vec![name.into_owned()])
+            }
+            _ => models_of_batch(&body, limits)
+                .ok()
+                .map(|names| names.into_iter().map(|name| name.into_owned()).collect()),
+        };
+        self.name(names.ok_or_else(unreadable)?);
         Ok(())
+    }
+
+    fn name(&mut self, names: Vec<String>) {
+        self.models = Models::Named(names);
+        self.spellings = OnceCell::new();
     }
 
     /// Method as sent.
@@ -181,6 +205,49 @@ impl<'a> Asked<'a> {
     /// What is known of the models.
     pub const fn models(&self) -> &Models {
         &self.models
+    }
+
+    /// Whether the body names models and has not been read.
+    pub fn model_is_unread(&self) -> bool {
+        let in_body = self.route.as_ref().is_some_and(|route| {
+            matches!(
+                route.model,
+                Model::InBody(_) | Model::InForm(_) | Model::InBatch
+            )
+        });
+        in_body && self.models == Models::Unknown
+    }
+
+    /// Further names that some server may go by: see [`Route::hints`].
+    pub fn hints(&self) -> impl Iterator<Item = &str> {
+        self.route
+            .iter()
+            .flat_map(|route| route.hints.iter().map(|hint| &**hint))
+    }
+
+    /// Every model and hint, in the forms that denying rules compare.
+    pub(super) fn spellings(&self) -> &[Spellings] {
+        self.spellings.get_or_init(|| {
+            let names: &[String] = match &self.models {
+                Models::Named(names) => names,
+                Models::None | Models::Unknown => &[],
+            };
+            names
+                .iter()
+                .map(String::as_str)
+                .chain(self.hints())
+                .map(Spellings::of)
+                .collect()
+        })
+    }
+
+    /// What stands for the models where they are counted: the same for every spelling of a name.
+    pub fn model_key(&self) -> Option<Vec<u8>> {
+        let Models::Named(names) = &self.models else {
+            return None;
+        };
+        let names: Vec<String> = names.iter().map(|name| canonical(name)).collect();
+        Some(names.join("\0").into_bytes())
     }
 
     /// The fact to leave for the filters that follow; nothing for a path of no protocol.

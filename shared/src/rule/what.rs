@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::asked::{Asked, Models};
+use super::spelling::AnySpelling;
 use crate::config::Problems;
 use crate::glob::Glob;
 use crate::route::{Dialect, Operation, Template};
@@ -19,7 +20,8 @@ pub struct WrittenWhat {
     pub methods: Vec<String>,
     /// Path templates: `/v1/models/{model}/**`. One must fit the whole path.
     pub paths: Vec<String>,
-    /// Names of models, endpoints or deployments; `*` stands for any run of characters.
+    /// Names of models, endpoints or deployments; `*` stands for any run of characters. A rule that allows compares the name as it was
+    /// sent; one that denies or limits takes other spellings (case, white space, escapes, `models/NAME`, `NAME:latest`) for the name too.
     pub models: Vec<String>,
     /// What is asked of the model: `infer`, `chat`, `embed`, `list_models`, …
     pub operations: Vec<Operation>,
@@ -42,6 +44,7 @@ pub struct What {
     methods: Vec<String>,
     paths: Vec<Template>,
     models: Vec<Glob>,
+    spelled: Vec<AnySpelling>,
     operations: Vec<Operation>,
     dialects: Vec<Dialect>,
 }
@@ -80,6 +83,11 @@ impl WrittenWhat {
                 .models
                 .iter()
                 .map(|pattern| Glob::new(pattern))
+                .collect(),
+            spelled: self
+                .models
+                .iter()
+                .map(|pattern| AnySpelling::new(pattern))
                 .collect(),
             operations: self.operations,
             dialects: self.dialects,
@@ -122,18 +130,18 @@ impl What {
     /// Whether every condition holds of the request.
     pub fn fits(&self, asked: &Asked<'_>, doubt: Doubt) -> bool {
         let of_model = || match (asked.models(), doubt) {
-            (Models::None, _) => false,
+            (Models::None, Doubt::Misfits) => false,
             (Models::Unknown, doubt) => doubt == Doubt::Fits,
             (Models::Named(names), Doubt::Misfits) => {
-                names.iter().all(|name| self.fits_model(name))
+                let mut all = names.iter().map(String::as_str).chain(asked.hints());
+                all.all(|name| self.models.iter().any(|pattern| pattern.matches(name)))
             }
-            (Models::Named(names), Doubt::Fits) => names.iter().any(|name| self.fits_model(name)),
+            (Models::None | Models::Named(_), Doubt::Fits) => asked
+                .spellings()
+                .iter()
+                .any(|name| self.spelled.iter().any(|pattern| pattern.matches(name))),
         };
         self.fits_but_for_model(asked, doubt) && (self.models.is_empty() || of_model())
-    }
-
-    fn fits_model(&self, name: &str) -> bool {
-        self.models.iter().any(|pattern| pattern.matches(name))
     }
 }
 

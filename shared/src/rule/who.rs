@@ -198,6 +198,20 @@ impl WrittenClaim {
 }
 
 impl Who {
+    /// Whether the conditions can hold of a caller with an identity.
+    pub fn fits_somebody(&self) -> bool {
+        self.presence != Presence::Absent
+    }
+
+    /// Whether the conditions hold of every caller with an identity.
+    pub fn fits_everybody(&self) -> bool {
+        self.fits_somebody()
+            && self.consumers.is_empty()
+            && self.groups == WrittenGroups::default()
+            && self.scopes.is_empty()
+            && self.claims.is_empty()
+    }
+
     /// Whether every condition holds of the caller; `doubt` says how one counts that cannot be decided.
     pub fn fits(&self, caller: Caller<'_>, doubt: Doubt) -> bool {
         match (caller, self.presence) {

@@ -11,6 +11,8 @@ reasons! { "kit";
         "The route's metadata names a profile that the filter's configuration does not have. Add it under `profiles`, or correct the route.";
     PATH_AMBIGUOUS = 400 "path_ambiguous", "The request's path can be read in more than one way.",
         "The filter chooses its profile, or decides, by path, and this path has an encoded slash, dot segments, empty segments or a broken escape, which upstreams read differently. Send the plain path.";
+    HOST_UNREADABLE = 400 "host_unreadable", "The request's host is not a host.",
+        "The filter chooses its profile by host, or signs it, and `Host` or `:authority` is not a name or address with an optional port: it has userinfo (`user@host`), a list, an escape or the like, or names another host than its counterpart.";
     HEADER_AMBIGUOUS = 400 "header_ambiguous", "The request has headers that the upstream could confuse with the gateway's.",
         "More than 32 header names of the request, or one that is not text, differ from names that the filter writes only in `-`, `_` and the like. A few are removed; so many are an attack.";
     BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too long to be looked at.",
@@ -18,5 +20,5 @@ reasons! { "kit";
     BODY_UNREADABLE = 500 "body_unreadable", "The gateway could not process this request.",
         "The proxy did not hand over the body that it had announced, e.g. because it was spooled to a file. Raise the proxy's buffer.";
     MODEL_UNREADABLE = 400 "model_unreadable", "The request does not name its model in a way that can be checked.",
-        "A rule looks at the model, and the body or the headers do not name exactly one in exactly one way: no JSON (or compressed), no model, the member or the header twice.";
+        "A rule looks at the model, and the body or the headers do not name exactly one in exactly one way: no JSON, a content coding (gzip), a content type that is neither JSON nor (for uploads) a form, no model, the member, field or header twice.";
 }

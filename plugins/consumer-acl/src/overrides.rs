@@ -1,0 +1,54 @@
+//! Headers and a parameter by which a framework behind us would replace the path or method that the rules have looked at.
+//!
+//! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters; method overrides: Rails, Laravel, Symfony,
+//! Express' method-override, ASP.NET, Spring's HiddenHttpMethodFilter (`_method`).
+
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::problem::Reply;
+use modelgate_kit::problem::catalogue::consumer_acl::OVERRIDE_REFUSED;
+use modelgate_kit::query::{has_parameter, take_parameter};
+
+use crate::config::Overrides;
+
+const HEADERS: [&str; 6] = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-override-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+const PARAMETER: &str = "_method";
+
+impl Overrides {
+    /// Does to an allowed request what is configured.
+    ///
+    /// # Errors
+    /// The refusal, or that the host does not do it.
+    pub fn apply(self, headers: &HeaderBlock, exchange: &Exchange) -> Result<(), Reply> {
+        if self == Self::Allow {
+            return Ok(());
+        }
+        let target = headers.first(":path").unwrap_or_default();
+        let in_query = has_parameter(target, PARAMETER);
+        if self == Self::Deny {
+            let in_headers = !headers.lookalikes(HEADERS.into_iter()).is_empty();
+            return if in_headers || in_query {
+                Err(Reply::new(&OVERRIDE_REFUSED))
+            } else {
+                Ok(())
+            };
+        }
+        exchange.remove_lookalikes(headers, HEADERS.into_iter())?;
+        if in_query {
+            let rest = std::str::from_utf8(target)
+                .ok()
+                .and_then(|target| take_parameter(target, PARAMETER))
+                .ok_or_else(|| Reply::new(&OVERRIDE_REFUSED))?
+                .rest;
+            exchange.set_request_header(":path", rest)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! What headers and the query say of the model: SageMaker's and Azure ML's own headers, and names that some server or gateway between us and
+//! the model may go by.
+//!
+//! The first kind is part of the protocol: it fills [`Route::selector`] and [`Route::inner_model`], and must have one reading. The second
+//! ([`Route::hints`]) is only there in some installations, so nothing is taken from it but doubt: whoever allows models looks at these names
+//! as well.
+
+use std::borrow::Cow;
+
+use super::{AmbiguousHeader, Dialect, Route, Selector};
+use crate::headers::reads_as;
+use crate::query::parameters;
+
+/// What a header says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// SageMaker's production variant: a version of the endpoint's model.
+    Variant,
+    /// The model, component or container inside a SageMaker endpoint; there is one at most.
+    Inner,
+    /// `tfs-model-name=NAME` among others: SageMaker's TensorFlow Serving container goes by it.
+    Attributes,
+    /// Azure ML's deployment, which is the model and its version at once.
+    Deployment,
+    /// A name that somebody may go by.
+    Hint,
+}
+
+/// `docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html`; the adapter's is what LMI containers read.
+const SAGEMAKER: [(&str, Says); 6] = [
+    ("x-amzn-sagemaker-target-variant", Says::Variant),
+    ("x-amzn-sagemaker-target-model", Says::Inner),
+    ("x-amzn-sagemaker-inference-component", Says::Inner),
+    ("x-amzn-sagemaker-target-container-hostname", Says::Inner),
+    ("x-amzn-sagemaker-custom-attributes", Says::Attributes),
+    ("x-amzn-sagemaker-adapter-identifier", Says::Hint),
+];
+const AZURE_ML: [(&str, Says); 1] = [("azureml-model-deployment", Says::Deployment)];
+/// Seldon Core 2; ModelMesh; Ray Serve; the Gateway API's inference extension; Envoy AI Gateway; vLLM's semantic router; Azure AI; and what
+/// home-made routers call it.
+const ANYWHERE: [(&str, Says); 15] = [
+    ("seldon-model", Says::Hint),
+    ("seldon-internal-model", Says::Hint),
+    ("mm-model-id", Says::Hint),
+    ("mm-vmodel-id", Says::Hint),
+    ("serve_multiplexed_model_id", Says::Hint),
+    ("x-gateway-model-name", Says::Hint),
+    ("x-gateway-model-name-rewrite", Says::Hint),
+    ("x-ai-eg-model", Says::Hint),
+    ("x-selected-model", Says::Hint),
+    ("x-ms-model-mesh-model-name", Says::Hint),
+    ("azureml-model-deployment", Says::Hint),
+    ("model", Says::Hint),
+    ("x-model", Says::Hint),
+    ("x-model-id", Says::Hint),
+    ("x-model-name", Says::Hint),
+];
+/// Query parameters, however their words are joined.
+const PARAMETERS: [&str; 5] = ["model", "model-id", "modelid", "model-name", "modelname"];
+
+/// The lengths that the names above have, one bit each: most headers are told apart by it.
+const LENGTHS: u64 = lengths(&SAGEMAKER) | lengths(&AZURE_ML) | lengths(&ANYWHERE);
+/// Most names that may be hinted at.
+const MOST_HINTS: usize = 16;
+
+const fn lengths(names: &[(&str, Says)]) -> u64 {
+    let mut all = 0;
+    let mut rest = names;
+    while let [(name, _), others @ ..] = rest {
+        all |= 1 << name.len();
+        rest = others;
+    }
+    all
+}
+
+impl<'a> Route<'a> {
+    /// Adds the version, inner model and hints that headers name. Names that a server may read as one of these count as it.
+    ///
+    /// # Errors
+    /// If a header of the protocol is repeated, a list, empty or not visible ASCII, or if an inner model is named in two ways: what the
+    /// server would choose then cannot be known.
+    pub fn with_headers(
+        mut self,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Self, AmbiguousHeader> {
+        let own: &[(&'static str, Says)] = match self.dialect {
+            Dialect::SageMaker => &SAGEMAKER,
+            Dialect::AzureMl => &AZURE_ML,
+            _ => &[],
+        };
+        for (name, value) in headers {
+            let known = u32::try_from(name.len())
+                .ok()
+                .and_then(|length| LENGTHS.checked_shr(length))
+                .is_some_and(|lengths| lengths & 1 == 1);
+            if !known {
+                continue;
+            }
+            let found = own
+                .iter()
+                .chain(&ANYWHERE)
+                .find(|(known, _)| reads_as(name, known.as_bytes()));
+            if let Some((name, says)) = found {
+                self.add(name, *says, value)?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn add(
+        &mut self,
+        name: &'static str,
+        says: Says,
+        value: &'a [u8],
+    ) -> Result<(), AmbiguousHeader> {
+        let ambiguous = AmbiguousHeader { name };
+        let value = std::str::from_utf8(value).map_err(|_| ambiguous)?;
+        match says {
+            Says::Hint => {
+                for piece in value.split(',').map(str::trim) {
+                    self.hint(name, Cow::Borrowed(piece))?;
+                }
+                return Ok(());
+            }
+            Says::Attributes => {
+                for piece in value.split(',') {
+                    if let Some((key, model)) = piece.split_once('=')
+                        && reads_as(key.trim().as_bytes(), b"tfs-model-name")
+                    {
+                        self.hint(name, Cow::Borrowed(model.trim()))?;
+                    }
+                }
+                return Ok(());
+            }
+            Says::Variant | Says::Inner | Says::Deployment => {}
+        }
+        let plain = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+        if value.is_empty() || !value.bytes().all(plain) {
+            return Err(ambiguous);
+        }
+        let value = Cow::Borrowed(value);
+        let taken = match says {
+            Says::Variant => self.selector.replace(Selector::Variant(value)).is_some(),
+            Says::Deployment => {
+                self.inner_model = Some(value.clone());
+                self.selector.replace(Selector::Deployment(value)).is_some()
+            }
+            _ => self.inner_model.replace(value).is_some(),
+        };
+        if taken { Err(ambiguous) } else { Ok(()) }
+    }
+
+    /// Adds the hints in the query of a request target.
+    ///
+    /// # Errors
+    /// If one is not text, or there are more than are looked at.
+    pub fn with_query(mut self, target: &[u8]) -> Result<Self, AmbiguousHeader> {
+        for (name, value) in parameters(target) {
+            if let Some(name) = PARAMETERS
+                .iter()
+                .find(|known| reads_as(&name, known.as_bytes()))
+            {
+                let value = String::from_utf8(value).map_err(|_| AmbiguousHeader { name })?;
+                self.hint(name, Cow::Owned(value))?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn hint(&mut self, name: &'static str, model: Cow<'a, str>) -> Result<(), AmbiguousHeader> {
+        if !model.is_empty() && !self.hints.contains(&model) {
+            if self.hints.len() >= MOST_HINTS {
+                return Err(AmbiguousHeader { name });
+            }
+            self.hints.push(model);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Spellings of one model's name: what a rule that denies or limits must not be passed by.
+//!
+//! Servers fold case (Ollama), trim, decode escapes, take `models/NAME` for NAME (Gemini) and NAME for `NAME:latest` (Ollama, with
+//! `registry.ollama.ai/library/` before it). Which of it the server behind does is not known, so a denying rule compares all of these
+//! forms; an allowing rule compares the name as it was sent.
+
+use crate::glob::Glob;
+use crate::query::decode;
+use crate::route::{folded, is_ignorable};
+
+/// What stands before a name without changing it, and behind.
+const BEFORE: [&str; 7] = [
+    "/",
+    "https://",
+    "http://",
+    "registry.ollama.ai/",
+    "library/",
+    "models/",
+    "model/",
+];
+const BEHIND: [&str; 2] = ["/", ":latest"];
+
+/// The name without case, white space around it, escapes and characters that show nothing.
+fn fold(name: &str) -> String {
+    let decoded: Vec<u8>;
+    let decoded = if name.contains('%') {
+        // A plus sign is one in a name.
+        decoded = decode(&name.replace('+', "%2B")).collect();
+        String::from_utf8_lossy(&decoded)
+    } else {
+        name.into()
+    };
+    decoded
+        .trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_ignorable(c))
+        .chars()
+        .filter(|c| !is_ignorable(*c))
+        .flat_map(folded)
+        .collect()
+}
+
+/// What is left of a folded name without what stands before and behind it.
+fn bare(folded: &str) -> &str {
+    let mut rest = folded;
+    loop {
+        let shorter = BEFORE
+            .iter()
+            .find_map(|before| rest.strip_prefix(before))
+            .or_else(|| BEHIND.iter().find_map(|behind| rest.strip_suffix(behind)));
+        match shorter {
+            Some(shorter) if !shorter.is_empty() => rest = shorter,
+            _ => return rest,
+        }
+    }
+}
+
+/// The one form that stands for all spellings of a name: what buckets are counted under.
+pub fn canonical(name: &str) -> String {
+    bare(&fold(name)).to_owned()
+}
+
+/// The forms of a name that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spellings([String; 3]);
+
+impl Spellings {
+    /// Every form.
+    pub fn of(name: &str) -> Self {
+        let whole = fold(name);
+        let bare = bare(&whole).to_owned();
+        let tagged = format!("{bare}:latest");
+        Self([whole, bare, tagged])
+    }
+}
+
+/// A pattern of names in every spelling.
+#[derive(Clone, Debug)]
+pub struct AnySpelling(Vec<Glob>);
+
+impl AnySpelling {
+    /// Compiles a pattern.
+    pub fn new(pattern: &str) -> Self {
+        let whole = fold(pattern);
+        let bare = bare(&whole);
+        let mut globs = vec![Glob::new(&whole)];
+        // `models/*` does not mean every model.
+        if bare != whole && !bare.trim_matches('*').is_empty() {
+            globs.push(Glob::new(bare));
+        }
+        Self(globs)
+    }
+
+    /// Whether one of the forms fits.
+    pub fn matches(&self, name: &Spellings) -> bool {
+        self.0
+            .iter()
+            .any(|glob| name.0.iter().any(|form| glob.matches(form)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_spelling_is_the_same_name() {
+        for (pattern, names) in [
+            (
+                "llama3:70b",
+                &[
+                    "llama3:70b",
+                    "LLAMA3:70B",
+                    " llama3:70b",
+                    "llama3:70b\t",
+                    "\u{a0}llama3:70b\u{2003}",
+                    "llama3%3A70b",
+                    "ll\u{200b}ama3:70b",
+                    "models/llama3:70b",
+                    "/llama3:70b/",
+                    "library/llama3:70b",
+                    "registry.ollama.ai/library/Llama3:70b",
+                ][..],
+            ),
+            (
+                "llama3",
+                &["llama3:latest", "Llama3", "library/llama3:LATEST"],
+            ),
+            ("llama3:latest", &["llama3", "LLAMA3:latest"]),
+            ("llama3:*", &["llama3", "llama3:8b"]),
+            ("mask-*", &["ma\u{17f}k-1", "MAS\u{212a}-1"]),
+            ("GPT-4*", &["gpt-4o"]),
+            ("models/gemini-*", &["gemini-pro", "models/Gemini-pro"]),
+            ("stra\u{df}e", &["STRASSE"]),
+            ("a+b", &["a+b", "a%2Bb"]),
+        ] {
+            for name in names {
+                let name_forms = Spellings::of(name);
+                assert!(
+                    AnySpelling::new(pattern).matches(&name_forms),
+                    "{pattern} {name:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn another_name_is_another_name() {
+        for (pattern, name) in [
+            ("llama3:70b", "llama3"),
+            ("llama3:70b", "llama3:7b"),
+            ("llama3", "llama3:70b"),
+            ("models/*", "gpt-4"),
+            ("gpt-4", "gpt-4o"),
+            ("library/*", "gpt-4"),
+        ] {
+            assert!(
+                !AnySpelling::new(pattern).matches(&Spellings::of(name)),
+                "{pattern} {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_form_stands_for_all() {
+        for name in ["gpt", "GPT ", "models/gpt", "gpt:latest", "%67pt", "/GPT/"] {
+            assert_eq!(canonical(name), "gpt", "{name}");
+        }
+        assert_eq!(canonical("models/"), "models/");
+        assert_eq!(canonical("/"), "/");
+    }
+}
