@@ -25,6 +25,7 @@ mod report;
 mod rules;
 mod settings;
 mod shape;
+mod signed;
 mod signer;
 mod values;
 
@@ -52,6 +53,8 @@ pub struct Outcome {
     pub unread: usize,
     /// Variables that must be in the environment.
     pub environment: BTreeSet<String>,
+    /// Files of modules that are not on this machine, and must be on Envoy's.
+    pub modules: BTreeSet<String>,
     /// How many findings are allowed by comments.
     pub allowed: usize,
     /// What is wrong, in the order of the file.
@@ -114,6 +117,7 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
             outcome.filters = outcome.filters.saturating_add(entry.parts().len().max(1));
             entry.check(&clusters, &mut sink);
         }
+        outcome.modules.extend(references::missing_modules(&chain));
         rules::check(&chain, &mut sink);
         references::check(&chain, &clusters, &mut sink);
         signer::check(&chain, &files, &mut sink);
@@ -219,6 +223,7 @@ fn nested(source: &str, node: &Node, outcome: &mut Outcome, found: &mut Vec<Find
     outcome.unread = outcome.unread.saturating_add(inner.unread);
     outcome.allowed = outcome.allowed.saturating_add(inner.allowed);
     outcome.environment.extend(inner.environment);
+    outcome.modules.extend(inner.modules);
     for mut finding in inner.findings {
         if finding.file.is_none() {
             let place = places.as_ref().and_then(|places| places.get(finding.place));

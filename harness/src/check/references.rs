@@ -1,6 +1,7 @@
 //! What a configuration refers to: clusters, and variables of the environment.
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
 use modelgate_kit::config::strict::nearest;
 
@@ -152,6 +153,15 @@ pub(super) fn check(chain: &Chain<'_>, clusters: &Clusters, sink: &mut Sink<'_>)
         );
         missing(entry.file, &entry.name, cluster);
     }
+}
+
+/// The files of modules that are not on this machine. They may be on Envoy's.
+pub(super) fn missing_modules(chain: &Chain<'_>) -> Vec<String> {
+    let files = chain.entries().into_iter().filter_map(|entry| {
+        let file = text(entry.config, &["vm_config", "code", "local", "filename"])?;
+        (!Path::new(file).is_file()).then(|| file.to_owned())
+    });
+    files.collect()
 }
 
 /// The variables of the environment that a configuration reads: given to modules, in headers, and as sources of data.

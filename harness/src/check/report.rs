@@ -74,6 +74,9 @@ fn text(files: &[Checked]) -> String {
                 checked.path
             ));
         }
+        for file in &checked.outcome.modules {
+            text.push_str(&format!("{}: needs {file} (not here)\n", checked.path));
+        }
     }
     text
 }
@@ -138,6 +141,7 @@ fn file_json(checked: &Checked) -> Json {
         "not_read": outcome.unread,
         "allowed": outcome.allowed,
         "environment": outcome.environment,
+        "modules_not_here": outcome.modules,
         "findings": outcome.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }

@@ -113,13 +113,7 @@ impl Reader<'_> {
     fn unknown<'m>(&mut self, key: &Key, message: &'m Message) -> Option<&'m Field> {
         let mut meant = None;
         let finding = if key.text == "<<" {
-            Finding::new(
-                &codes::MERGE_KEY,
-                key.place,
-                message.short(),
-                "Envoy does not merge mappings: it takes `<<` for a field and refuses the file",
-                "write the members out; a plain alias of the whole (`key: *name`) works",
-            )
+            merge_key(key, message)
         } else {
             let names: Vec<String> = message
                 .fields
@@ -217,7 +211,10 @@ impl Reader<'_> {
                     | "FloatValue",
                 ) => self.number(node, field, message),
                 Some("Duration") => self.duration(node, field, message),
-                Some(_) => node.clone(),
+                Some(_) => {
+                    self.merges(node, message);
+                    node.clone()
+                }
                 None => match api::message(name) {
                     Some(inner) if name.ends_with(".TypedStruct") => {
                         self.members(node, inner, None)
@@ -226,6 +223,19 @@ impl Reader<'_> {
                     None => node.clone(),
                 },
             },
+        }
+    }
+
+    /// A merge key in a free mapping is a key like any other to Envoy, which its author did not mean.
+    fn merges(&mut self, node: &Node, message: &Message) {
+        for (key, value) in node.members() {
+            if key.text == "<<" {
+                self.findings.push(merge_key(key, message));
+            }
+            self.merges(value, message);
+        }
+        for item in node.items() {
+            self.merges(item, message);
         }
     }
 
@@ -418,6 +428,16 @@ impl Reader<'_> {
     }
 }
 
+fn merge_key(key: &Key, message: &Message) -> Finding {
+    Finding::new(
+        &codes::MERGE_KEY,
+        key.place,
+        message.short(),
+        "Envoy does not merge mappings: it takes `<<` for a name like any other",
+        "write the members out; a plain alias of the whole (`key: *name`) works",
+    )
+}
+
 /// `true` and `false` as yaml-cpp and protobuf read them.
 fn truth(text: &str) -> Option<bool> {
     let text = text.to_ascii_lowercase();
@@ -508,6 +528,10 @@ mod tests {
             ("allow_on_headers_stop_iteration: 1", "is true or false"),
             ("vm_config: x", "a VmConfig is a mapping; this is a text"),
             ("vm_config: { <<: { runtime: x } }", "merge"),
+            (
+                "configuration: { '@type': type.googleapis.com/envoy.config.core.v3.Metadata, filter_metadata: { a: { <<: { b: 1 } } } }",
+                "merge",
+            ),
             (
                 "reload_config: { backoff: { base_interval: 5 } }",
                 "such as `5s`",

@@ -9,6 +9,7 @@ use super::entry::{What, node, text};
 use super::files::{Files, Sink};
 use super::finding::Finding;
 use super::references::environment_in;
+use super::signed;
 use super::values::{needs_identity, refuses_strangers};
 use crate::yaml::{Node, Place};
 
@@ -69,7 +70,7 @@ pub(super) fn check(chain: &Chain<'_>, files: &Files, sink: &mut Sink<'_>) {
     }
     without_identity(chain, &views, sink);
     for view in &views {
-        changed(chain, view, sink);
+        signed::check(chain, view, sink);
     }
 }
 
@@ -263,7 +264,7 @@ fn adds_credentials(filter: &Node, kind: &str) -> bool {
         || (kind.ends_with("header_mutation.v3.HeaderMutation") && mutations())
 }
 
-fn added_headers(level: &Node) -> &[Node] {
+pub(super) fn added_headers(level: &Node) -> &[Node] {
     level
         .member("request_headers_to_add")
         .map(Node::items)
@@ -393,104 +394,6 @@ fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>)
             );
             sink.add(ours.entry.file, finding.at(path));
             break;
-        }
-    }
-}
-
-/// Changes to a request after it was signed.
-fn changed(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
-    let signer = chain
-        .ours()
-        .into_iter()
-        .find(|ours| ours.part.name() == "aws_sigv4" && view.runs(ours.slot));
-    let Some(signer) = signer else { return };
-    let plans = plans(&signer, Some(view));
-    let by_route = plans
-        .iter()
-        .all(|plan| plan.get("rewritten_by").and_then(|value| value.as_str()) == Some("route"));
-    let action = view.route.member("route").unwrap_or(view.route);
-    const REWRITES: [&str; 9] = [
-        "host_rewrite_literal",
-        "auto_host_rewrite",
-        "host_rewrite_header",
-        "host_rewrite_path_regex",
-        "host_rewrite",
-        "prefix_rewrite",
-        "regex_rewrite",
-        "path_rewrite",
-        "path_rewrite_policy",
-    ];
-    let mut add = |code, place, problem: String, hint: &str| {
-        sink.add(
-            view.file,
-            Finding::new(code, place, &view.name, problem, hint),
-        );
-    };
-    let nearest = view.levels.first().copied().unwrap_or(action);
-    for (key, value) in action.members().iter().chain(
-        nearest
-            .members()
-            .iter()
-            .filter(|_| nearest.member("weight").is_some()),
-    ) {
-        if !REWRITES.contains(&key.text.as_str()) || value.text() == Some("false") {
-            continue;
-        }
-        // Literal rewrites that the filter was told of are what it signs.
-        if by_route && matches!(key.text.as_str(), "host_rewrite_literal" | "prefix_rewrite") {
-            let told = plans.iter().all(|plan| {
-                let host = plan.get("host").and_then(|host| host.as_str());
-                key.text != "host_rewrite_literal" || host == value.text()
-            });
-            if told {
-                continue;
-            }
-        }
-        add(
-            &codes::CHANGED,
-            key.place,
-            format!(
-                "`{}` changes the request after aws-sigv4 has signed it",
-                key.text
-            ),
-            "remove it: write `host` and `strip_path_prefix` in aws-sigv4; or `\"rewritten_by\": \"route\"` with the same values there",
-        );
-    }
-    for level in &view.levels {
-        if level.member("retry_policy").is_some()
-            || node(level, &["route", "retry_policy"]).is_some()
-        {
-            let policy = level
-                .member("retry_policy")
-                .or_else(|| node(level, &["route", "retry_policy"]));
-            add(
-                &codes::RETRIED,
-                policy.unwrap_or(level).place,
-                "a retry repeats the signature, and an inference that may have been paid for"
-                    .to_owned(),
-                "remove it, or allow it where every call may be repeated within five minutes",
-            );
-        }
-        let removed = level.member("request_headers_to_remove").map(Node::items);
-        let names = added_headers(level)
-            .iter()
-            .filter_map(|added| node(added, &["header", "key"]))
-            .chain(removed.unwrap_or_default());
-        for name in names {
-            let header = name.text().unwrap_or_default().to_ascii_lowercase();
-            let signed = matches!(
-                header.as_str(),
-                "host" | ":authority" | "authorization" | "content-type" | "content-md5" | "accept"
-            ) || header.starts_with("x-amz-")
-                || (header.starts_with("x-amzn-") && header != "x-amzn-trace-id");
-            if signed {
-                add(
-                    &codes::CHANGED,
-                    name.place,
-                    format!("the header {header} is changed after aws-sigv4 has signed it"),
-                    "let aws-sigv4 set it (`set_headers`), or change it in a filter before",
-                );
-            }
         }
     }
 }

@@ -305,6 +305,47 @@ fn names_per_route_are_those_of_the_chain() {
 }
 
 #[test]
+fn what_is_signed_stays_as_it_is() {
+    let header = |key: &str| {
+        good().replacen(
+            ROUTE,
+            &format!("              - request_headers_to_add: [ {{ header: {{ key: {key}, value: a }} }} ]\n                match: {{ prefix: /endpoints/ }}\n"),
+            1,
+        )
+    };
+    assert!(has(&header("X-Amzn-SageMaker-Target-Model"), "MG301"));
+    assert!(!has(&header("x-amzn-trace-id"), "MG301") && !has(&header("x-team"), "MG301"));
+    let behind = |key: &str| {
+        good().replacen(
+            "          - name: envoy.filters.http.router\n",
+            &format!("          - name: later\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation\n              mutations: {{ request_mutations: [ {{ remove: {key} }} ] }}\n          - name: envoy.filters.http.router\n"),
+            1,
+        )
+    };
+    assert!(has(&behind("content-type"), "MG301"));
+    assert!(!has(&behind("x-team"), "MG301"));
+    // The route does what the filter was told that it does.
+    let told = |host: &str| {
+        good()
+            .replacen(
+                "\"service\":",
+                "\"rewritten_by\": \"route\", \"service\":",
+                1,
+            )
+            .replacen(
+                "timeout: 65s }",
+                &format!("timeout: 65s, host_rewrite_literal: {host} }}"),
+                1,
+            )
+    };
+    assert!(!has(
+        &told("runtime.sagemaker.eu-central-1.amazonaws.com"),
+        "MG301"
+    ));
+    assert!(has(&told("other.amazonaws.com"), "MG301"));
+}
+
+#[test]
 fn the_work_grows_with_the_file() {
     let with_routes = |count: usize| {
         let routes: String = (0..count)
