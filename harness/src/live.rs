@@ -3,11 +3,12 @@
 //! Everything lives on one thread: a gateway cannot leave the thread that built it. Connections, calls to clusters and the clock are tasks
 //! there; each hands its event to the gateway, and what the gateway made of it goes out at once. Clients speak HTTP/1.1 or HTTP/2,
 //! upstreams HTTP/1.1, all without TLS; a request leaves when it is complete, an answer passes as it comes, and no faster than the client
-//! takes it. Nothing is kept of an exchange that is over.
+//! takes it. What follows an upgrade passes both ways as it comes. Nothing is kept of an exchange that is over.
 
 pub mod bootstrap;
 mod client;
 mod sockets;
+mod upgrade;
 
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;

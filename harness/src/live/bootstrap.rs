@@ -39,6 +39,7 @@ pub struct Bootstrap {
     hosts: Vec<VirtualHost>,
     paths: PathRules,
     use_remote_address: bool,
+    upgrades: Vec<String>,
     buffer_limit_bytes: Option<usize>,
 }
 
@@ -97,6 +98,7 @@ impl Bootstrap {
         let builder = builder
             .profile(rules)
             .paths(self.paths)
+            .upgrades(self.upgrades.clone())
             .use_remote_address(self.use_remote_address);
         self.hosts
             .iter()
@@ -184,6 +186,10 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
                 .unwrap_or_default(),
         },
         use_remote_address: flag(&mut manager, "use_remote_address"),
+        upgrades: manager
+            .take("upgrade_configs")
+            .map(|at| at.list().iter().filter_map(upgrade).collect())
+            .unwrap_or_default(),
         access_log: manager
             .take("access_log")
             .and_then(|at| access_log(&at))
@@ -211,6 +217,14 @@ fn underscores(at: &At<'_>) -> Option<bool> {
         .and_then(|at| at.word(&[("ALLOW", false), ("REJECT_REQUEST", true)]));
     fields.close();
     action
+}
+
+/// A protocol that a connection may be upgraded to.
+fn upgrade(at: &At<'_>) -> Option<String> {
+    let mut fields = at.fields()?;
+    let protocol = fields.need("upgrade_type").and_then(|at| at.text());
+    fields.close();
+    protocol
 }
 
 /// The one item of a list.

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{Client, Flow, Server};
+use super::{Client, Flow, Server, upgrade};
 use crate::proxy::{Connection, Headers, StreamId};
 
 /// Bytes that the body of a request may have.
@@ -84,6 +84,7 @@ async fn converse(server: Rc<Server>, mut connection: Connection, socket: TcpStr
     } else {
         hyper::server::conn::http1::Builder::new()
             .serve_connection(io, service)
+            .with_upgrades()
             .await
     };
 }
@@ -121,8 +122,10 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThre
 async fn exchange(
     server: Rc<Server>,
     connection: Connection,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
+    let upgrade =
+        upgrade::is_asked_for(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let mut headers = Headers::new();
     let host = parts
@@ -147,11 +150,10 @@ async fn exchange(
     {
         headers.add(name.as_str(), value.as_bytes());
     }
-    if wants_upgrade(&parts.headers) {
-        // The gateway answers it: it takes no upgrades here.
+    if upgrade.is_some() {
         headers.add("connection", "upgrade");
     }
-    let end = body.is_end_stream();
+    let end = upgrade.is_none() && body.is_end_stream();
     let (pieces, mut from_gateway) = mpsc::unbounded_channel();
     let flow = Rc::new(Flow::default());
     let client = Client {
@@ -167,8 +169,8 @@ async fn exchange(
         server: Rc::clone(&server),
         id,
     };
-    if !end {
-        tokio::task::spawn_local(upload(server, id, body));
+    if !end && upgrade.is_none() {
+        tokio::task::spawn_local(upload(Rc::clone(&server), id, body));
     }
     let head = loop {
         match from_gateway.recv().await {
@@ -180,30 +182,31 @@ async fn exchange(
             Some(_) => {}
         }
     };
-    let mut response = Response::new(Answer {
-        from_gateway,
-        flow,
-        _presence: presence,
-    });
     let status = head
         .text(":status")
         .and_then(|status| status.parse::<u16>().ok());
-    *response.status_mut() = status
+    let status = status
         .and_then(|status| StatusCode::from_u16(status).ok())
         .unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = match upgrade.filter(|_| status == StatusCode::SWITCHING_PROTOCOLS) {
+        Some(upgrade) => {
+            let talk = upgrade::with_client(upgrade, server, id, from_gateway, flow, presence);
+            tokio::task::spawn_local(talk);
+            Response::new(Answer::nothing())
+        }
+        None => Response::new(Answer {
+            from_gateway,
+            flow,
+            _presence: Some(presence),
+        }),
+    };
+    *response.status_mut() = status;
     *response.headers_mut() = header_map(&head);
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        let connection = HeaderValue::from_static("upgrade");
+        response.headers_mut().insert("connection", connection);
+    }
     Ok(response)
-}
-
-/// Whether a client asks to leave HTTP/1.1.
-fn wants_upgrade(headers: &HeaderMap) -> bool {
-    let mut named = headers.get_all("connection").iter();
-    let named = named.any(|value| {
-        value
-            .to_str()
-            .is_ok_and(|text| text.to_ascii_lowercase().contains("upgrade"))
-    });
-    named && headers.contains_key("upgrade")
 }
 
 /// Hands the rest of a request over as it comes. A body that does not end is broken off: the upstream gets a request only when it is
@@ -251,7 +254,7 @@ fn header_map(headers: &Headers) -> HeaderMap {
 }
 
 /// A client's presence: when it is dropped before the exchange is over, the client has left.
-struct Presence {
+pub(super) struct Presence {
     server: Rc<Server>,
     id: StreamId,
 }
@@ -268,12 +271,28 @@ impl Drop for Presence {
 struct Answer {
     from_gateway: mpsc::UnboundedReceiver<ToClient>,
     flow: Rc<Flow>,
-    _presence: Presence,
+    _presence: Option<Presence>,
+}
+
+impl Answer {
+    /// None at all.
+    fn nothing() -> Self {
+        let (_, from_gateway) = mpsc::unbounded_channel();
+        Self {
+            from_gateway,
+            flow: Rc::default(),
+            _presence: None,
+        }
+    }
 }
 
 impl Body for Answer {
     type Data = Bytes;
     type Error = std::io::Error;
+
+    fn is_end_stream(&self) -> bool {
+        self.from_gateway.is_closed() && self.from_gateway.is_empty()
+    }
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

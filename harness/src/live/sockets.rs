@@ -7,6 +7,7 @@ use std::rc::Rc;
 use anyhow::Result;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use hyper::StatusCode;
 use hyper::body::Body as _;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
@@ -15,13 +16,15 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::client::passes;
-use super::{Flow, Server};
+use super::{Flow, Server, upgrade};
 use crate::proxy::{Arrivals, FlightId, Headers, Inbound, Network, Outbound};
 
 /// What is to be done with a request.
 #[derive(Debug)]
 pub(super) enum Order {
     Send(FlightId, Outbound),
+    /// What follows a request that asked for an upgrade.
+    Say(FlightId, Vec<u8>),
     Abandon(FlightId),
 }
 
@@ -47,12 +50,22 @@ impl Network for Sockets {
         self.clusters.contains(cluster)
     }
 
-    fn opened(&mut self, _: FlightId, _: &Outbound) -> Arrivals {
+    fn opened(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
+        if request.upgrade {
+            self.order(Order::Send(flight, request.clone()));
+        }
+        Arrivals::new()
+    }
+
+    fn said(&mut self, flight: FlightId, bytes: &[u8]) -> Arrivals {
+        self.order(Order::Say(flight, bytes.to_vec()));
         Arrivals::new()
     }
 
     fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
-        self.order(Order::Send(flight, request.clone()));
+        if !request.upgrade {
+            self.order(Order::Send(flight, request.clone()));
+        }
         Arrivals::new()
     }
 
@@ -67,34 +80,54 @@ pub(super) async fn carry(
     clusters: BTreeMap<String, SocketAddr>,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) {
-    let mut under_way: HashMap<FlightId, AbortHandle> = HashMap::new();
+    let mut under_way: HashMap<FlightId, UnderWay> = HashMap::new();
     while let Some(order) = orders.recv().await {
-        under_way.retain(|_, task| !task.is_finished());
+        under_way.retain(|_, flight| !flight.task.is_finished());
         match order {
             Order::Send(flight, request) => {
                 let Some(address) = clusters.get(&request.cluster).copied() else {
                     continue;
                 };
-                let task =
-                    tokio::task::spawn_local(fly(Rc::clone(&server), flight, address, request));
-                under_way.insert(flight, task.abort_handle());
+                let (says, said) = mpsc::unbounded_channel();
+                let task = fly(Rc::clone(&server), flight, address, request, said);
+                let task = tokio::task::spawn_local(task).abort_handle();
+                under_way.insert(flight, UnderWay { task, says });
+            }
+            Order::Say(flight, bytes) => {
+                if let Some(flight) = under_way.get(&flight) {
+                    // It may have ended meanwhile.
+                    let _ = flight.says.send(bytes);
+                }
             }
             Order::Abandon(flight) => {
-                if let Some(task) = under_way.remove(&flight) {
-                    task.abort();
+                if let Some(flight) = under_way.remove(&flight) {
+                    flight.task.abort();
                 }
             }
         }
     }
 }
 
-async fn fly(server: Rc<Server>, flight: FlightId, address: SocketAddr, request: Outbound) {
+/// A request that has gone out.
+struct UnderWay {
+    task: AbortHandle,
+    /// What follows an upgrade.
+    says: mpsc::UnboundedSender<Vec<u8>>,
+}
+
+async fn fly(
+    server: Rc<Server>,
+    flight: FlightId,
+    address: SocketAddr,
+    request: Outbound,
+    said: mpsc::UnboundedReceiver<Vec<u8>>,
+) {
     let flow = server.flow(flight);
     let deliver = |arrival| server.act(|gateway| gateway.deliver(flight, arrival));
     let Ok(socket) = TcpStream::connect(address).await else {
         return deliver(Inbound::Refused);
     };
-    if exchange(socket, request, flow.as_deref(), &deliver)
+    if exchange(socket, request, said, flow.as_deref(), &deliver)
         .await
         .is_err()
     {
@@ -105,12 +138,13 @@ async fn fly(server: Rc<Server>, flight: FlightId, address: SocketAddr, request:
 async fn exchange(
     socket: TcpStream,
     request: Outbound,
+    said: mpsc::UnboundedReceiver<Vec<u8>>,
     flow: Option<&Flow>,
     deliver: &impl Fn(Inbound),
 ) -> Result<()> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-    let connection = tokio::task::spawn_local(connection);
+    let connection = tokio::task::spawn_local(connection.with_upgrades());
     let mut response = sender.send_request(written(request)?).await?;
     let mut headers = Headers::new();
     headers.add(":status", response.status().as_str());
@@ -120,6 +154,14 @@ async fn exchange(
         .filter(|(name, _)| passes(name.as_str()))
     {
         headers.add(name.as_str(), value.as_bytes());
+    }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        headers.add("connection", "upgrade");
+        deliver(Inbound::Head {
+            headers,
+            end: false,
+        });
+        return upgrade::with_upstream(response, said, flow, deliver).await;
     }
     // A length of 0 is known with the head, as Envoy's codec knows it.
     let end = response.body().is_end_stream();
@@ -174,6 +216,9 @@ fn written(request: Outbound) -> Result<hyper::Request<Full<Bytes>>> {
         if let Some(name) = std::str::from_utf8(name).ok().filter(|name| passes(name)) {
             out = out.header(HeaderName::try_from(name)?, HeaderValue::from_bytes(value)?);
         }
+    }
+    if request.upgrade {
+        out = out.header("connection", "upgrade");
     }
     Ok(out.body(Full::new(request.body.into()))?)
 }

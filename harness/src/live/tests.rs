@@ -157,6 +157,85 @@ fn a_request_is_held_until_a_real_callout_answers() {
     assert!(answer.contains("get /held http/1.1"), "{answer}");
 }
 
+/// A server that grants every upgrade, says hello, repeats what it hears, and ends the connection when that is "bye".
+fn parrot() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        let mut byte = [0];
+        while !heard.ends_with(b"\r\n\r\n") {
+            socket.read_exact(&mut byte).unwrap();
+            heard.extend(byte);
+        }
+        let head = String::from_utf8_lossy(&heard).to_ascii_lowercase();
+        assert!(
+            head.contains("upgrade: websocket") && head.contains("connection: upgrade"),
+            "{head}"
+        );
+        assert!(
+            !head.contains("content-length") && !head.contains("transfer-encoding"),
+            "{head}"
+        );
+        let granted = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello ";
+        socket.write_all(granted.as_bytes()).unwrap();
+        let mut said = [0; 64];
+        while let Ok(count @ 1..) = socket.read(&mut said) {
+            socket.write_all(&said[..count]).unwrap();
+            if said[..count].ends_with(b"bye") {
+                break;
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn an_upgrade_that_is_configured_carries_bytes_both_ways_until_one_side_ends_it() {
+    let settings = Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        clusters: [("upstream".to_owned(), parrot())].into(),
+        log: Box::new(|_| ()),
+        over: Box::new(|_| ()),
+    };
+    let live = Live::start(settings, |builder| {
+        let marking = FilterSpec::new("marking", Rc::new(Marking));
+        Ok(builder
+            .upgrades(vec!["websocket".to_owned()])
+            .filter(marking))
+    })
+    .unwrap();
+    let mut socket = TcpStream::connect(live.address()).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    socket
+        .write_all(
+            b"GET /ws HTTP/1.1\r\nhost: g\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
+        )
+        .unwrap();
+    let mut seen = Vec::new();
+    let mut piece = [0; 256];
+    let mut until = |what: &str, socket: &mut TcpStream| {
+        while !String::from_utf8_lossy(&seen).contains(what) {
+            let count = socket.read(&mut piece).unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&piece[..count]);
+        }
+        String::from_utf8_lossy(&seen).into_owned()
+    };
+    let head = until("hello ", &mut socket).to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101"), "{head}");
+    assert!(head.contains("upgrade: websocket"), "{head}");
+    socket.write_all(b"one ").unwrap();
+    until("one ", &mut socket);
+    socket.write_all(b"bye").unwrap();
+    let mut rest = String::new();
+    socket.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("bye"), "{rest}");
+}
+
 #[test]
 fn an_upgrade_is_refused_as_by_a_proxy_that_is_not_configured_for_it() {
     let live = live(echo());

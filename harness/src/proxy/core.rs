@@ -246,6 +246,12 @@ impl Core {
         self.expect(flight, arrivals);
     }
 
+    /// Something follows a request that asked to leave HTTP.
+    pub fn say(&mut self, flight: FlightId, bytes: &[u8]) {
+        let arrivals = self.network.said(flight, bytes);
+        self.expect(flight, arrivals);
+    }
+
     fn expect(&mut self, flight: FlightId, arrivals: Vec<(Duration, Inbound)>) {
         for (wait, arrival) in arrivals {
             self.after(wait, Due::Arrival(flight, arrival));

@@ -24,6 +24,8 @@ pub struct Outbound {
     pub complete: bool,
     /// It ends with its headers.
     pub bodiless: bool,
+    /// It asks to leave HTTP: it is complete for its receiver with its headers, and what follows is no body.
+    pub upgrade: bool,
 }
 
 /// Something that arrives in answer to a request.
@@ -64,6 +66,11 @@ pub trait Network {
 
     /// A request is complete. What arrives now.
     fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals;
+
+    /// Something follows a request that asked to leave HTTP. What arrives now.
+    fn said(&mut self, _flight: FlightId, _bytes: &[u8]) -> Arrivals {
+        Arrivals::new()
+    }
 
     /// The proxy has lost interest.
     fn abandoned(&mut self, _flight: FlightId) {}

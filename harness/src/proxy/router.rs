@@ -81,6 +81,7 @@ impl Gateway {
         }
         let request = Outbound {
             cluster: cluster.clone(),
+            upgrade: headers.upgrade().is_some(),
             headers,
             bodiless: end,
             ..Outbound::default()
@@ -106,8 +107,22 @@ impl Gateway {
         let Some(flight) = self.flight_of(id) else {
             return;
         };
-        if let Some(sent) = self.core.borrow_mut().flights.get_mut(&flight) {
-            sent.request.body.extend(data);
+        {
+            let mut core = self.core.borrow_mut();
+            let remembers = core.remembers;
+            let upgraded = match core.flights.get_mut(&flight) {
+                Some(sent) => {
+                    // What is said on an upgraded connection may have no end.
+                    if remembers || !sent.request.upgrade {
+                        sent.request.body.extend_from_slice(&data);
+                    }
+                    sent.request.upgrade
+                }
+                None => false,
+            };
+            if upgraded {
+                core.say(flight, &data);
+            }
         }
         if end {
             self.request_complete(id, flight);

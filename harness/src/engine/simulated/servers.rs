@@ -118,7 +118,7 @@ impl Network for Wire {
         }
         let http2 = script.cluster().http2;
         // A request for an upgrade is complete with its head: what follows is not its body.
-        let upgrade = request.headers.upgrade().is_some();
+        let upgrade = request.upgrade;
         let early = match &answer {
             Answer::Reply(reply) if reply.early || upgrade => {
                 arrivals(reply, &received.headers, http2)
@@ -183,7 +183,7 @@ fn framing_of(request: &Outbound) -> Option<(String, Bytes)> {
     let never_has_a_body = ["GET", "HEAD", "DELETE", "TRACE", "CONNECT"].contains(&method.as_str());
     match request.bodiless {
         _ if request.headers.first("content-length").is_some() => None,
-        _ if request.headers.upgrade().is_some() => None,
+        _ if request.upgrade => None,
         true if never_has_a_body => None,
         true => Some(("content-length".into(), "0".into())),
         false => Some(("transfer-encoding".into(), "chunked".into())),

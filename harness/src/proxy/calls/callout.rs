@@ -58,6 +58,7 @@ impl HostHandle {
                 trailers: Some(trailers).filter(|trailers| !trailers.is_empty()),
                 complete: false,
                 bodiless: body.is_empty() && !has_trailers,
+                upgrade: false,
             };
             let flight = core.open_flight(
                 request,
