@@ -1,5 +1,7 @@
 //! What the operator writes, and how it becomes the rules that run.
 
+use std::collections::BTreeSet;
+
 use modelgate_kit::config::Problems;
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use serde::Deserialize;
@@ -82,6 +84,7 @@ impl Config {
         problems: &mut Problems,
     ) -> Engine {
         let mut compiled: Vec<Rule> = Vec::with_capacity(rules.len());
+        let mut ids = BTreeSet::new();
         for (at, rule) in rules.into_iter().enumerate() {
             problems.within(&format!("rules[{at}]"), |problems| {
                 let plain =
@@ -92,7 +95,7 @@ impl Config {
                         "is not an id",
                         "write 1 to 64 letters, digits, `_`, `-` or `.`",
                     );
-                } else if compiled.iter().any(|other| other.id == rule.id) {
+                } else if !ids.insert(rule.id.clone()) {
                     problems.add(
                         "id",
                         "is the id of another rule too",

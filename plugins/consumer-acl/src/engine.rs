@@ -6,8 +6,11 @@
 //!
 //! Shadow rules are tried too, so that their effect can be seen before it counts; they decide nothing.
 //!
-//! The order of trying is linear in the number of rules. Nothing outside this file depends on it, so that indexes can come.
+//! Of many rules only those are tried that can fit: see [`index`].
 
+mod index;
+
+use index::Index;
 use modelgate_kit::rule::{Asked, Caller, Doubt, Models, What, Who};
 use serde::Deserialize;
 
@@ -78,6 +81,8 @@ impl Rule {
 pub struct Engine {
     combining: Combining,
     rules: Vec<Rule>,
+    index: Option<Index>,
+    has_shadows: bool,
 }
 
 /// What was decided.
@@ -91,8 +96,31 @@ pub struct Decided {
 
 impl Engine {
     /// An engine over these rules.
-    pub const fn new(combining: Combining, rules: Vec<Rule>) -> Self {
-        Self { combining, rules }
+    pub fn new(combining: Combining, rules: Vec<Rule>) -> Self {
+        Self {
+            combining,
+            index: Index::of(&rules),
+            has_shadows: rules.iter().any(|rule| rule.shadow),
+            rules,
+        }
+    }
+
+    /// The rules that can fit, with their places, in their order.
+    fn candidates<'a>(
+        &'a self,
+        caller: Caller<'_>,
+        asked: &Asked<'_>,
+    ) -> impl Iterator<Item = (usize, &'a Rule)> + use<'a> {
+        let found = self
+            .index
+            .as_ref()
+            .map(|index| index.candidates(caller, asked));
+        let all = if found.is_none() { self.rules.len() } else { 0 };
+        let found = found.into_iter().flatten();
+        found
+            .filter_map(|at| usize::try_from(at).ok())
+            .chain(0..all)
+            .filter_map(|at| Some((at, self.rules.get(at)?)))
     }
 
     /// The rules, in their order.
@@ -102,20 +130,25 @@ impl Engine {
 
     /// Whether the decision may hang on the model's name: some rule over models fits in everything else.
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
-        self.rules.iter().any(|rule| {
+        let fits = |rule: &Rule| {
             rule.what.looks_at_model()
                 && rule.who.fits(caller, rule.effect.doubt())
                 && rule.what.fits_but_for_model(asked, rule.effect.doubt())
-        })
+        };
+        match &self.index {
+            None => self.rules.iter().any(fits),
+            Some(index) => index
+                .over_models(caller)
+                .filter_map(|at| self.rules.get(usize::try_from(at).ok()?))
+                .any(fits),
+        }
     }
 
     /// Decides.
     pub fn decide(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Decided {
         let mut allowed = None;
         for (at, rule) in self
-            .rules
-            .iter()
-            .enumerate()
+            .candidates(caller, asked)
             .filter(|(_, rule)| !rule.shadow)
         {
             let superfluous = rule.effect == Effect::Allow && allowed.is_some();
@@ -181,11 +214,13 @@ impl Engine {
     }
 
     /// Places of the shadow rules that fit.
-    pub fn shadows(&self, caller: Caller<'_>, asked: &Asked<'_>) -> impl Iterator<Item = usize> {
-        self.rules
-            .iter()
-            .enumerate()
-            .filter(move |(_, rule)| rule.shadow && rule.fits(caller, asked))
+    pub fn shadows(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Vec<usize> {
+        if !self.has_shadows {
+            return Vec::new();
+        }
+        self.candidates(caller, asked)
+            .filter(|(_, rule)| rule.shadow && rule.fits(caller, asked))
             .map(|(at, _)| at)
+            .collect()
     }
 }

@@ -241,6 +241,11 @@ impl<'a> Asked<'a> {
         })
     }
 
+    /// The forms of every model and hint that denying rules compare.
+    pub fn forms(&self) -> impl Iterator<Item = &str> {
+        self.spellings().iter().flat_map(Spellings::forms)
+    }
+
     /// What stands for the models where they are counted: the same for every spelling of a name.
     pub fn model_key(&self) -> Option<Vec<u8>> {
         let Models::Named(names) = &self.models else {

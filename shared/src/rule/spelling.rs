@@ -63,6 +63,11 @@ pub fn canonical(name: &str) -> String {
 pub struct Spellings([String; 3]);
 
 impl Spellings {
+    /// The forms.
+    pub fn forms(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Every form.
     pub fn of(name: &str) -> Self {
         let whole = fold(name);
@@ -87,6 +92,11 @@ impl AnySpelling {
             globs.push(Glob::new(bare));
         }
         Self(globs)
+    }
+
+    /// The patterns of forms that it stands for.
+    pub fn globs(&self) -> impl Iterator<Item = &Glob> {
+        self.0.iter()
     }
 
     /// Whether one of the forms fits.

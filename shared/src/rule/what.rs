@@ -110,6 +110,31 @@ impl What {
         !self.models.is_empty()
     }
 
+    /// The only models that an allowing rule fits, where they are named without `*`.
+    pub fn named_models(&self) -> Option<Vec<&str>> {
+        let names: Option<Vec<&str>> = self.models.iter().map(Glob::literal).collect();
+        names.filter(|names| !names.is_empty())
+    }
+
+    /// The only forms of models (see [`Asked::forms`]) that a denying rule fits, where they are named without `*`.
+    pub fn spelled_models(&self) -> Option<Vec<&str>> {
+        let globs = self.spelled.iter().flat_map(AnySpelling::globs);
+        let names: Option<Vec<&str>> = globs.map(Glob::literal).collect();
+        names.filter(|names| !names.is_empty())
+    }
+
+    /// All conditions but those on the model, as a text that is the same for the same conditions.
+    pub fn but_for_model(&self) -> String {
+        let Self {
+            methods,
+            paths,
+            operations,
+            dialects,
+            ..
+        } = self;
+        format!("{methods:?}{paths:?}{operations:?}{dialects:?}")
+    }
+
     /// Whether all conditions but those on the model hold.
     pub fn fits_but_for_model(&self, asked: &Asked<'_>, doubt: Doubt) -> bool {
         let of_route = |decide: &dyn Fn(&crate::route::Route<'_>) -> bool| {

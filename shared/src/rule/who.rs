@@ -212,6 +212,21 @@ impl Who {
             && self.claims.is_empty()
     }
 
+    /// The only consumers of whom the conditions can hold, where they are named without `*`.
+    pub fn named_consumers(&self) -> Option<Vec<&str>> {
+        let names: Option<Vec<&str>> = self.consumers.iter().map(Glob::literal).collect();
+        names.filter(|names| !names.is_empty())
+    }
+
+    /// Groups in one of which a caller must be, if it is known in which he is.
+    pub fn named_groups(&self) -> Option<&[String]> {
+        if self.groups.any_of.is_empty() {
+            self.groups.all_of.get(..1)
+        } else {
+            Some(&self.groups.any_of)
+        }
+    }
+
     /// Whether every condition holds of the caller; `doubt` says how one counts that cannot be decided.
     pub fn fits(&self, caller: Caller<'_>, doubt: Doubt) -> bool {
         match (caller, self.presence) {

@@ -1,0 +1,284 @@
+//! Which rules can fit a request at all: looked up by the caller's name, his groups and the model, so that what a decision costs does not grow
+//! with the number of rules for other callers and models.
+//!
+//! A rule that names its consumers (or else groups) without `*` stands on their shelves, any other on everybody's; and there by the models that
+//! it names, or in front. What is looked up is a superset of the rules that fit; each is then tried as if there were no index.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use modelgate_kit::rule::{Asked, Caller, Models};
+
+use super::{Effect, Rule};
+
+/// Fewest rules that are worth an index.
+const FEWEST: usize = 24;
+
+/// Rules for the same callers, by their places.
+#[derive(Clone, Debug, Default)]
+struct Shelf {
+    /// Those that do not name their models.
+    front: Vec<u32>,
+    /// Allowing ones, by each model that they name.
+    exact: BTreeMap<String, Vec<u32>>,
+    /// Denying ones, by each form of a model's name.
+    spelled: BTreeMap<String, Vec<u32>>,
+    /// All of `spelled`, for requests whose model is in doubt.
+    denying: Vec<u32>,
+    /// One of each kind in `exact` and `spelled` that is alike in everything but the model.
+    kinds: Vec<u32>,
+}
+
+/// Rules by what they name.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    everybody: Shelf,
+    consumers: BTreeMap<String, Shelf>,
+    groups: BTreeMap<String, Shelf>,
+    /// All rules on the shelves of groups, for callers whose groups are not known.
+    in_groups: Vec<u32>,
+}
+
+impl Shelf {
+    fn put(&mut self, at: u32, rule: &Rule) {
+        let (names, by_name) = match rule.effect {
+            Effect::Allow => (rule.what.named_models(), &mut self.exact),
+            Effect::Deny => (rule.what.spelled_models(), &mut self.spelled),
+        };
+        let Some(names) = names else {
+            self.front.push(at);
+            return;
+        };
+        for name in names {
+            by_name.entry(name.to_owned()).or_default().push(at);
+        }
+        if rule.effect == Effect::Deny {
+            self.denying.push(at);
+        }
+    }
+
+    fn take(&self, asked: &Asked<'_>, found: &mut Vec<u32>) {
+        found.extend_from_slice(&self.front);
+        match asked.models() {
+            Models::Unknown => {
+                found.extend_from_slice(&self.denying);
+                return;
+            }
+            // Each must fit, so the first one must.
+            Models::Named(names) => {
+                let named = names.first().and_then(|name| self.exact.get(name));
+                found.extend(named.into_iter().flatten());
+            }
+            Models::None => {}
+        }
+        if !self.spelled.is_empty() {
+            for form in asked.forms() {
+                found.extend(self.spelled.get(form).into_iter().flatten());
+            }
+        }
+    }
+}
+
+impl Index {
+    /// An index of these rules; none if they are few.
+    pub fn of(rules: &[Rule]) -> Option<Self> {
+        (rules.len() >= FEWEST).then(|| Self::new(rules))
+    }
+
+    fn new(rules: &[Rule]) -> Self {
+        let mut index = Self::default();
+        // Shelf and kind of each rule that `kinds` has one of already.
+        let mut known: BTreeSet<(String, String)> = BTreeSet::new();
+        for (at, rule) in (0_u32..).zip(rules) {
+            let kind = || {
+                format!(
+                    "{:?}{:?}{}",
+                    rule.effect,
+                    rule.who,
+                    rule.what.but_for_model()
+                )
+            };
+            let mut put = |shelf: &mut Shelf, name: String| {
+                let in_front = shelf.front.len();
+                shelf.put(at, rule);
+                if shelf.front.len() == in_front && known.insert((name, kind())) {
+                    shelf.kinds.push(at);
+                }
+            };
+            if let Some(names) = rule.who.named_consumers() {
+                for name in names {
+                    let shelf = index.consumers.entry(name.to_owned()).or_default();
+                    put(shelf, format!("consumer {name}"));
+                }
+            } else if let Some(names) = rule.who.named_groups() {
+                index.in_groups.push(at);
+                for name in names {
+                    let shelf = index.groups.entry(name.clone()).or_default();
+                    put(shelf, format!("group {name}"));
+                }
+            } else {
+                put(&mut index.everybody, String::new());
+            }
+        }
+        index
+    }
+
+    fn shelves<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = &'a Shelf> {
+        let identity = match caller {
+            Caller::Unknown => None,
+            Caller::Known(identity) => Some(identity),
+        };
+        let of_consumer = identity.and_then(|identity| self.consumers.get(&identity.consumer));
+        let of_groups = identity
+            .into_iter()
+            .filter(|_| !self.groups.is_empty())
+            .flat_map(|identity| &identity.groups)
+            .filter_map(|group| self.groups.get(group));
+        std::iter::once(&self.everybody)
+            .chain(of_consumer)
+            .chain(of_groups)
+    }
+
+    fn in_doubt(&self, caller: Caller<'_>) -> &[u32] {
+        match caller {
+            Caller::Known(identity) if identity.groups_unknown => &self.in_groups,
+            Caller::Known(_) | Caller::Unknown => &[],
+        }
+    }
+
+    /// Places of all rules that can fit, in their order.
+    pub fn candidates(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Vec<u32> {
+        let mut found = self.in_doubt(caller).to_vec();
+        for shelf in self.shelves(caller) {
+            shelf.take(asked, &mut found);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Places of rules, among them one that fits in everything but the model if any rule over models does.
+    pub fn over_models<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = u32> + 'a {
+        let on_shelves = self
+            .shelves(caller)
+            .flat_map(|shelf| shelf.front.iter().chain(&shelf.kinds));
+        on_shelves.chain(self.in_doubt(caller)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use modelgate_kit::config::Problems;
+    use modelgate_kit::facts::Identity;
+    use modelgate_kit::headers::HeaderBlock;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::super::{Combining, Engine};
+    use super::*;
+    use crate::config::Config;
+
+    fn engine(rules: &Value, combining: Combining) -> Engine {
+        let mut problems = Problems::default();
+        let rules = serde_json::from_value(rules.clone()).unwrap();
+        let engine = Config::compile_rules(rules, combining, &mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        engine
+    }
+
+    fn request(model: &str) -> HeaderBlock {
+        let path = format!("/v2/models/{model}/infer");
+        HeaderBlock::from_pairs([(&b":method"[..], &b"POST"[..]), (b":path", path.as_bytes())])
+    }
+
+    #[test]
+    fn ten_thousand_rules_for_others_are_not_looked_at() {
+        for who in [
+            |n: usize| json!({"consumers": [format!("c{n}")]}),
+            |n: usize| json!({"groups": {"any_of": [format!("g{n}")]}}),
+            |n: usize| json!({"groups": {"any_of": [format!("g{}", n % 2)]}}),
+            |_: usize| json!({"identity": "any"}),
+        ] {
+            for effect in ["allow", "deny"] {
+                let rules: Vec<Value> = (0..10_000)
+                    .map(|n| {
+                        json!({"id": format!("r{n}"), "effect": effect, "who": who(n),
+                               "what": {"operations": ["infer"], "models": [format!("m{n}")]}})
+                    })
+                    .collect();
+                let engine = engine(&json!(rules), Combining::DenyOverrides);
+                let identity: Identity =
+                    serde_json::from_value(json!({"consumer": "c77", "groups": ["g77", "g1"]}))
+                        .unwrap();
+                let caller = Caller::Known(&identity);
+                let headers = request("m77");
+                let asked = Asked::read(&headers).unwrap();
+                let index = engine.index.as_ref().unwrap();
+                assert!(index.candidates(caller, &asked).len() <= 2);
+                assert!(index.over_models(caller).count() <= 4);
+                assert_eq!(engine.decide(caller, &asked).rule, Some(77));
+            }
+        }
+    }
+
+    fn name() -> impl Strategy<Value = &'static str> {
+        prop_oneof![
+            Just("a"),
+            Just("b"),
+            Just("A"),
+            Just("*"),
+            Just("a*"),
+            Just("b:latest")
+        ]
+    }
+
+    fn rule() -> impl Strategy<Value = Value> {
+        let names = || proptest::collection::vec(name(), 0..3);
+        (any::<bool>(), any::<bool>(), 0_u8..3, names(), names(), names(), any::<bool>()).prop_map(
+            |(allow, shadow, presence, consumers, groups, models, all)| {
+                let groups = if all { json!({"all_of": groups}) } else { json!({"any_of": groups}) };
+                json!({
+                    "effect": if allow { "allow" } else { "deny" },
+                    "mode": if shadow { "shadow" } else { "enforce" },
+                    "who": match presence {
+                        0 => json!({"identity": "absent"}),
+                        1 => json!({"identity": "any", "consumers": consumers, "groups": groups}),
+                        _ => json!({"consumers": consumers, "groups": groups}),
+                    },
+                    "what": {"models": models},
+                })
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_changes_no_decision(
+            rules in proptest::collection::vec(rule(), 0..8), first_match: bool, known: bool, unknown_groups: bool,
+            consumer in name(), groups in proptest::collection::vec(name(), 0..3), target in prop_oneof![
+                Just("/v2/models/a/infer"), Just("/v2/models/A/infer"), Just("/v2/models/b/infer"), Just("/v2/health/live?model=a"),
+                Just("/v2/models/a/infer?model=B"), Just("/other"), Just("/v1/chat/completions"), Just("/endpoints/a/invocations"),
+            ],
+        ) {
+            let rules: Vec<Value> = rules.into_iter().enumerate().map(|(at, mut rule)| {
+                rule["id"] = json!(format!("r{at}"));
+                rule
+            }).collect();
+            let combining = if first_match { Combining::FirstMatch } else { Combining::DenyOverrides };
+            let plain = engine(&json!(rules), combining);
+            prop_assert!(plain.index.is_none());
+            let mut indexed = plain.clone();
+            indexed.index = Some(Index::new(plain.rules()));
+            let identity: Identity = serde_json::from_value(json!({"consumer": consumer, "groups": groups, "groups_unknown": unknown_groups})).unwrap();
+            let caller = if known { Caller::Known(&identity) } else { Caller::Unknown };
+            let headers = HeaderBlock::from_pairs([
+                (&b":method"[..], if target.contains("health") { &b"GET"[..] } else { b"POST" }),
+                (b":path", target.as_bytes()),
+                (b"x-amzn-sagemaker-target-model", b"b"),
+            ]);
+            let asked = Asked::read(&headers).unwrap();
+            prop_assert_eq!(plain.decide(caller, &asked), indexed.decide(caller, &asked));
+            prop_assert_eq!(plain.needs_model(caller, &asked), indexed.needs_model(caller, &asked));
+            prop_assert_eq!(plain.shadows(caller, &asked), indexed.shadows(caller, &asked));
+        }
+    }
+}
