@@ -11,8 +11,12 @@ pub enum Looks {
     Text,
 }
 
+/// The most that is waited for: what begins with more white space than this is text.
+const MOST: usize = 256;
+
 /// What the first bytes look like; none if more are needed.
 pub fn sniff(bytes: &[u8], last: bool) -> Option<Looks> {
+    let last = last || bytes.len() > MOST;
     let start = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let start = start.trim_ascii_start();
     for field in [b"data:".as_slice(), b"event:", b"id:", b"retry:", b":"] {
@@ -71,5 +75,6 @@ mod tests {
             assert_eq!(sniff(bytes, false), looks, "{}", bytes.escape_ascii());
         }
         assert_eq!(sniff(b"dat", true), Some(Looks::Text));
+        assert_eq!(sniff(&[b' '; 300], false), Some(Looks::Text));
     }
 }
