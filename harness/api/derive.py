@@ -86,7 +86,7 @@ WELL_KNOWN = ".google.protobuf."
 pending = [
     name
     for name in messages
-    if re.match(r"\.(envoy\.extensions|udpa|xds)\.", name)
+    if re.match(r"\.(envoy\.(extensions|type|watchdog)|udpa|xds)\.", name)
     or re.match(r"\.envoy\.config\.(?!v2)", name)
     or name == ".envoy.service.discovery.v3.DiscoveryResponse"
 ]

@@ -190,3 +190,21 @@ fn accepts_and_refuses(version: &str) {
         );
     }
 }
+
+#[test]
+fn what_check_takes_for_legal_envoy_takes() {
+    let Some(envoy) = envoy(Some("1.40.0")) else {
+        return;
+    };
+    let file = Workspace::locate()
+        .unwrap()
+        .root
+        .join("harness/src/check/tests/legal.yaml");
+    let output = Command::new(envoy.path())
+        .args(["--mode", "validate", "--log-level", "error", "-c"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}

@@ -17,6 +17,8 @@ pub(super) struct Chain<'a> {
     pub listener: Option<&'a Node>,
     /// Whether it belongs to a cluster: its filters run after those of the listener's chain.
     pub upstream: bool,
+    /// Whether it is a single filter inside of another one, which decides when it runs.
+    pub nested: bool,
     /// Its filters.
     pub slots: Vec<Slot<'a>>,
     /// The routes that requests may take; none if they are not at hand.
@@ -50,7 +52,7 @@ impl<'a> Chain<'a> {
     pub fn all(files: &'a Files) -> Vec<Self> {
         let mut chains = Vec::new();
         for (file, root) in files.roots() {
-            find(root, file, files, None, &mut chains);
+            find(root, file, files, None, Standing::Apart, &mut chains);
         }
         // Filters in files of their own that no chain asks for.
         let wanted = |chains: &[Chain<'_>], name: &str| {
@@ -74,6 +76,7 @@ impl<'a> Chain<'a> {
                         manager: resource,
                         listener: None,
                         upstream: false,
+                        nested: false,
                         slots: vec![Slot::read(resource, source, file)],
                         views: Vec::new(),
                     });
@@ -130,6 +133,7 @@ fn find<'a>(
     file: usize,
     files: &'a Files,
     listener: Option<&'a Node>,
+    standing: Standing,
     chains: &mut Vec<Chain<'a>>,
 ) {
     let listener = match at
@@ -161,16 +165,50 @@ fn find<'a>(
             manager: at,
             listener,
             upstream,
+            nested: false,
             slots: filters.items().iter().map(read).collect(),
             views: views(at, file, files),
         });
     }
-    for (_, value) in at.members() {
-        find(value, file, files, listener, chains);
+    let is_resource =
+        text(at, &["@type"]).is_some_and(|kind| kind.ends_with("TypedExtensionConfig"));
+    if standing == Standing::Apart && !is_resource && at.member("typed_config").is_some() {
+        let source = files.get(file).map_or("", |file| &file.text);
+        let slot = Slot::read(at, source, file);
+        if matches!(slot.what, What::Ours(_)) {
+            chains.push(Chain {
+                file,
+                manager: at,
+                listener: None,
+                upstream: false,
+                nested: true,
+                slots: vec![slot],
+                views: Vec::new(),
+            });
+        }
+    }
+    for (key, value) in at.members() {
+        let standing = match key.text.as_str() {
+            "http_filters" => Standing::List,
+            _ => Standing::Apart,
+        };
+        find(value, file, files, listener, standing, chains);
     }
     for item in at.items() {
-        find(item, file, files, listener, chains);
+        let standing = match standing {
+            Standing::List => Standing::Item,
+            _ => Standing::Apart,
+        };
+        find(item, file, files, listener, standing, chains);
     }
+}
+
+/// Where a node stands: in a chain, or anywhere else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    List,
+    Item,
+    Apart,
 }
 
 fn views<'a>(manager: &'a Node, file: usize, files: &'a Files) -> Vec<View<'a>> {
@@ -185,7 +223,11 @@ fn views<'a>(manager: &'a Node, file: usize, files: &'a Files) -> Vec<View<'a>> 
     let hosts = routes.member("virtual_hosts").map(Node::items);
     for host in hosts.unwrap_or_default() {
         let listed = host.member("routes").map(Node::items).unwrap_or_default();
-        for route in listed {
+        let mut found: Vec<&Node> = listed.iter().collect();
+        if let Some(matcher) = host.member("matcher") {
+            matched_routes(matcher, &mut found);
+        }
+        for route in found {
             let weighted = node(route, &["route", "weighted_clusters", "clusters"]);
             let weighted = weighted.map(Node::items).unwrap_or_default();
             let view = |nearest: Option<&'a Node>| View {
@@ -202,6 +244,24 @@ fn views<'a>(manager: &'a Node, file: usize, files: &'a Files) -> Vec<View<'a>> 
         }
     }
     views
+}
+
+/// The routes that a tree of matchers chooses from.
+fn matched_routes<'a>(at: &'a Node, found: &mut Vec<&'a Node>) {
+    match text(at, &["@type"]) {
+        Some(kind) if kind.ends_with("config.route.v3.Route") => found.push(at),
+        Some(kind) if kind.ends_with("config.route.v3.RouteList") => {
+            found.extend(at.member("routes").map(Node::items).unwrap_or_default());
+        }
+        _ => {
+            at.members()
+                .iter()
+                .for_each(|(_, value)| matched_routes(value, found));
+            at.items()
+                .iter()
+                .for_each(|item| matched_routes(item, found));
+        }
+    }
 }
 
 /// A route in words.

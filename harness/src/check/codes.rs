@@ -61,6 +61,8 @@ codes! {
         "Istio's WasmPlugin and Envoy Gateway's EnvoyExtensionPolicy cannot set `allow_on_headers_stop_iteration`. Use an EnvoyFilter or EnvoyPatchPolicy, or the filter's mode that works without (each filter's README says which).";
     DOCUMENTS = "MG016" "several-documents" Warning, "A bootstrap is not the only document of its file.",
         "Envoy refuses a bootstrap with several documents. All of them were checked; put each into a file of its own.";
+    NESTED = "MG017" "nested-filter" Warning, "A filter of the suite stands inside of another filter.",
+        "In an ExtensionWithMatcher or a composite filter it runs for some requests only. Its settings were checked; its place in the chain, and whether it protects a route, were not.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";

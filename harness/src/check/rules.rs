@@ -25,6 +25,17 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     if entries.is_empty() {
         return;
     }
+    if chain.nested {
+        for entry in &entries {
+            let problem =
+                "it stands inside of another filter, which decides for which requests it runs";
+            let hint = "put it into `http_filters` itself; what differs by route is a profile";
+            let finding =
+                Finding::new(&codes::NESTED, entry.node.place, &entry.name, problem, hint);
+            sink.add(entry.file, finding);
+        }
+        return;
+    }
     order(&entries, sink);
     facts(&entries, sink);
     twice(chain, sink);

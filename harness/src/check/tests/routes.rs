@@ -346,6 +346,36 @@ fn what_is_signed_stays_as_it_is() {
 }
 
 #[test]
+fn routes_of_a_matcher_are_routes() {
+    let open = good().replacen(
+        "              routes:\n",
+        &format!("              matcher:\n                on_no_match:\n                  action:\n                    name: route\n                    typed_config:\n                      \"@type\": type.googleapis.com/envoy.config.route.v3.Route\n                      match: {{ prefix: /x }}\n                      route: {{ cluster: elsewhere }}\n                      typed_per_filter_config: {{ jwt-auth: {DISABLED}, key-auth: {DISABLED}, consumer-acl: {DISABLED} }}\n              routes:\n"),
+        1,
+    );
+    assert!(has(&open, "MG201") && has(&open, "MG401"));
+}
+
+#[test]
+fn a_filter_inside_of_another_is_seen() {
+    let good = good();
+    let begin = good.find("          - name: pii-mask\n").unwrap();
+    let end = good.find("          # The gateway's own AWS key").unwrap();
+    let inner: String = good[begin..end]
+        .replacen("- name:", "  name:", 1)
+        .replace("FAIL_RELOAD", "FAIL_OPEN")
+        .lines()
+        .map(|line| format!("    {line}\n"))
+        .collect();
+    let wrapped = format!(
+        "{}          - name: sometimes\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher\n              extension_config:\n{inner}{}",
+        &good[..begin],
+        &good[end..]
+    );
+    assert_eq!(check(&wrapped).filters, 7);
+    assert!(has(&wrapped, "MG017") && has(&wrapped, "MG103"));
+}
+
+#[test]
 fn the_work_grows_with_the_file() {
     let with_routes = |count: usize| {
         let routes: String = (0..count)
