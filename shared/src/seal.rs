@@ -122,4 +122,28 @@ mod tests {
             assert_eq!(open(&key, 1_000_500, &bent), None, "byte {at}");
         }
     }
+
+    #[test]
+    fn what_is_unknown_of_a_caller_travels_with_what_is_known() {
+        use crate::facts::Identity;
+        let identity = Identity {
+            consumer: "ann".to_owned(),
+            groups_unknown: true,
+            scopes_unknown: true,
+            claims_unknown: vec!["dept".to_owned()],
+            ..Identity::default()
+        };
+        let facts: Map<String, Value> = [(
+            "identity".to_owned(),
+            serde_json::to_value(&identity).unwrap(),
+        )]
+        .into_iter()
+        .collect();
+        let key = [7u8; 32];
+        let opened = open(&key, 1_000, seal(&key, 1_000, &facts).as_bytes()).unwrap();
+        assert_eq!(
+            serde_json::from_value::<Identity>(opened["identity"].clone()).unwrap(),
+            identity
+        );
+    }
 }
