@@ -10,7 +10,7 @@ use super::codes;
 use super::entry::{node, text};
 use super::finding::Finding;
 use super::shape;
-use crate::yaml::{Node, Place, Value, YamlError};
+use crate::yaml::{Key, Node, Place, Value, YamlError};
 
 /// More files than this are not followed.
 const MOST: usize = 64;
@@ -183,7 +183,7 @@ impl Files {
 }
 
 /// What a document is taken for when it does not say its type: the message whose fields it has.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 10] = [
     "envoy.config.bootstrap.v3.Bootstrap",
     "envoy.service.discovery.v3.DiscoveryResponse",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -191,7 +191,9 @@ const KINDS: [&str; 8] = [
     "envoy.config.listener.v3.Listener",
     "envoy.config.cluster.v3.Cluster",
     "envoy.config.route.v3.RouteConfiguration",
+    "envoy.config.route.v3.VirtualHost",
     "envoy.config.route.v3.Route",
+    "envoy.extensions.wasm.v3.PluginConfig",
 ];
 
 /// A document as the messages that it holds.
@@ -220,7 +222,7 @@ fn chain_of(document: &Node, items: Vec<Node>) -> Vec<Node> {
     };
     let (filters, mut others): (Vec<Node>, Vec<Node>) = items.into_iter().partition(is_filter);
     if !filters.is_empty() {
-        let key = crate::yaml::Key {
+        let key = Key {
             place: document.place,
             text: "http_filters".to_owned(),
         };
@@ -248,13 +250,19 @@ fn kind_of(document: &Node) -> Option<&'static str> {
             .iter()
             .map(|(key, _)| match message.field(&key.text) {
                 Some(_) => 2,
-                None if nearest(&key.text, &names).is_some_and(|near| near.len() > 5) => 1,
+                None if nearest(&key.text, &names).is_some_and(|near| begins_alike(near, key)) => 1,
                 None => -1,
             })
             .sum()
     };
     let best = KINDS.into_iter().rev().max_by_key(|kind| score(kind))?;
     (score(best) > 0).then_some(best)
+}
+
+/// Whether a misspelt name begins as the right one does: it is then a slip, and not another word.
+fn begins_alike(name: &str, key: &Key) -> bool {
+    name.get(..5)
+        .is_some_and(|begin| key.text.starts_with(begin))
 }
 
 /// Where a part of the configuration comes from.
