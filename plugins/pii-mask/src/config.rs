@@ -112,7 +112,7 @@ pub struct Direction {
     pub on_other_type: Policy,
     /// Whether names of JSON members and form fields are masked too.
     pub json_names: Bodies,
-    /// Whether JSON numbers are masked too; one in which something is found becomes a string.
+    /// Whether JSON numbers are masked too, below a name that says what they are (`card_number`, `phone`, `ssn`); such a number becomes a string.
     pub json_numbers: Bodies,
     /// JSON paths (and form fields) whose values are left alone with everything beneath them: names and positions joined by dots, `*` for any one: `metadata`, `messages.*.name`.
     pub skip_paths: Vec<String>,

@@ -14,12 +14,18 @@ mod card;
 mod email;
 mod iban;
 mod ip;
+mod names;
 mod number;
 pub(crate) mod phone;
 pub(crate) mod secret;
 mod ssn;
+mod token;
 
 use core::ops::Range;
+
+pub use names::judge as judge_number;
+pub use number::SHORTEST as SHORTEST_NUMBER;
+pub use token::Quotes;
 
 /// What a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,6 +186,8 @@ pub struct Finding {
     pub entity: Entity,
     /// What that rests on.
     pub certainty: Certainty,
+    /// If it is a number of JSON inside the text: the quotes that a string in its place needs.
+    pub quotes: Option<Quotes>,
 }
 
 /// Bytes of a label that are read: its end, as much as is read of the text before a finding.
@@ -194,6 +202,8 @@ pub(crate) struct Scene<'a> {
     pub bytes: &'a [u8],
     /// Where findings may begin: what stands before has been judged.
     pub floor: usize,
+    /// Where the last finding ends.
+    pub found_until: Option<usize>,
     /// What the text is called: the name of the JSON member or form field that holds it.
     pub label: &'a str,
     /// What is looked for.
@@ -210,10 +220,11 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
     let label = label
         .get(label.floor_char_boundary(label.len().saturating_sub(LABEL))..)
         .unwrap_or_default();
-    let scene = Scene {
+    let mut scene = Scene {
         text,
         bytes: text.as_bytes(),
         floor,
+        found_until: None,
         label,
         wanted,
     };
@@ -243,6 +254,7 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
         match found {
             Some(finding) if wanted.has(finding.entity) => {
                 at = at.max(finding.span.end);
+                scene.found_until = Some(finding.span.end);
                 keep(&mut findings, finding);
             }
             Some(_) => {}
@@ -274,3 +286,6 @@ fn keep(findings: &mut Vec<Finding>, mut finding: Finding) {
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+#[cfg(test)]
+mod rates;

@@ -1,7 +1,7 @@
 //! Masks whole bodies: JSON documents, forms and plain text. What is not changed keeps its bytes.
 //!
-//! In JSON every string value is scanned decoded, with the name of its member as context; so are member names, and numbers
-//! long enough to be a card, an account or a telephone (a number in which something is found becomes a string). In answers
+//! In JSON every string value is scanned decoded, with the name of its member as context; so are member names. Numbers whose
+//! member's name says that they are a card, a social security number or a telephone become strings. In answers
 //! a value of a member `logprobs`, which repeats the text token by token, becomes `null`, and a text that runs on over the elements
 //! of an array is read as one.
 
@@ -9,7 +9,7 @@ mod form;
 
 pub use form::{MalformedForm, form};
 
-use crate::detect::{Finding, LABEL};
+use crate::detect::{Finding, LABEL, SHORTEST_NUMBER};
 use crate::events;
 use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
@@ -133,7 +133,7 @@ pub fn string(
     for (finding, action) in found {
         let value = decoded.get(finding.span.clone()).unwrap_or_default();
         let mut masked = String::new();
-        masker.replace(finding.entity, action, value, tally, &mut masked);
+        masker.replace(&finding, action, value, tally, &mut masked);
         let mut raw = String::with_capacity(masked.len());
         escape_into(&masked, &mut raw);
         let from = offsets.locate(finding.span.start);
@@ -143,10 +143,9 @@ pub fn string(
 
 /// The string that takes a number's place if something is found in it.
 pub fn number(raw: &str, label: &str, masker: &Masker, tally: &mut Tally) -> Option<String> {
-    const SHORTEST: usize = 7;
     let whole = raw.strip_prefix('-').unwrap_or(raw);
     let length = whole.bytes().take_while(u8::is_ascii_digit).count();
-    if length < SHORTEST {
+    if length < SHORTEST_NUMBER {
         return None;
     }
     // 4111111111111111.0 is the same number.
@@ -154,7 +153,7 @@ pub fn number(raw: &str, label: &str, masker: &Masker, tally: &mut Tally) -> Opt
     if !rest.is_empty() && !rest.strip_prefix('.')?.bytes().all(|digit| digit == b'0') {
         return None;
     }
-    let masked = masker.mask(digits, label, tally)?;
+    let masked = masker.mask_number(digits, label, tally)?;
     let mut quoted = String::from("\"");
     escape_into(&masked, &mut quoted);
     quoted.push('"');

@@ -1,9 +1,10 @@
 //! What becomes of a finding: masked, redacted, hashed, or the reason to block; and how many there were.
 //!
 //! Replacements hold only letters, digits and `*[]:_-.@+()/ %'`, so that text that is itself JSON (a tool call's arguments)
-//! stays JSON. They are not found again when they pass through once more.
+//! stays JSON; what replaces a number of JSON is quoted as the names around it are. They are not found again when they pass
+//! through once more.
 
-use crate::detect::{Certainty, Entity, EntitySet, Finding, scan};
+use crate::detect::{Certainty, Entity, EntitySet, Finding, judge_number, scan};
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::glob::Glob;
@@ -146,14 +147,43 @@ impl Masker {
         for (finding, action) in found {
             out.push_str(text.get(at..finding.span.start).unwrap_or_default());
             let value = text.get(finding.span.clone()).unwrap_or_default();
-            self.replace(finding.entity, *action, value, tally, out);
+            self.replace(finding, *action, value, tally, out);
             at = finding.span.end;
         }
         out.push_str(text.get(at..).unwrap_or_default());
     }
 
-    /// Appends what stands in place of a value, and counts it.
+    /// Appends what stands in place of a finding, and counts it.
     pub fn replace(
+        &self,
+        finding: &Finding,
+        action: Action,
+        value: &str,
+        tally: &mut Tally,
+        out: &mut String,
+    ) {
+        if let Some(quotes) = finding.quotes {
+            quotes.write(out);
+        }
+        self.put(finding.entity, action, value, tally, out);
+        if let Some(quotes) = finding.quotes {
+            quotes.write(out);
+        }
+    }
+
+    /// What stands in place of a number of JSON with these digits under this name; none if it is nothing.
+    pub fn mask_number(&self, digits: &str, name: &str, tally: &mut Tally) -> Option<String> {
+        let (entity, certainty) = judge_number(digits.as_bytes(), name.as_bytes(), self.wanted)?;
+        let action = self.actions.get(&entity).copied()?;
+        if certainty < self.least || self.is_allowed(digits) {
+            return None;
+        }
+        let mut masked = String::new();
+        self.put(entity, action, digits, tally, &mut masked);
+        Some(masked)
+    }
+
+    fn put(
         &self,
         entity: Entity,
         action: Action,

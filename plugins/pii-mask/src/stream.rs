@@ -226,7 +226,7 @@ fn write(
         out.keep(text.get(at..finding.span.start).unwrap_or_default());
         let value = text.get(finding.span.clone()).unwrap_or_default();
         with.clear();
-        masker.replace(finding.entity, *action, value, tally, &mut with);
+        masker.replace(finding, *action, value, tally, &mut with);
         out.replace(value.len(), &with);
         at = finding.span.end;
     }

@@ -29,7 +29,7 @@ pub fn kind(character: char) -> Kind {
         ' ' | '\t' | '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}' => Kind::Space,
         'A'..='Z' | 'a'..='z' | '0'..='9' => Kind::Word,
         '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' => Kind::Word,
-        '\u{2010}'..='\u{2013}' => Kind::Word,
+        '\u{2010}'..='\u{2015}' => Kind::Word,
         _ if is_letter(character) => Kind::Word,
         _ => Kind::Break,
     }
@@ -85,6 +85,31 @@ fn is_escaped(bytes: &[u8], at: usize) -> bool {
     run < 8 && run % 2 == 1
 }
 
+/// The word that stands directly before `at`, with no more than signs between; empty if none does. Its front may be cut off.
+pub fn word_before(bytes: &[u8], at: usize) -> &[u8] {
+    const SIGNS: usize = 4;
+    const LONGEST: usize = 18;
+    let left = bytes
+        .get(at.saturating_sub(SIGNS + LONGEST)..at)
+        .unwrap_or_default();
+    let signs = left
+        .iter()
+        .rev()
+        .take(SIGNS)
+        .take_while(|byte| !byte.is_ascii_alphanumeric())
+        .count();
+    let left = left
+        .get(..left.len().saturating_sub(signs))
+        .unwrap_or_default();
+    let letters = left
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'_')
+        .count();
+    left.get(left.len().saturating_sub(letters)..)
+        .unwrap_or_default()
+}
+
 /// Whether one of these words (lower case) stands within reach to the left of `at`, or in the text's label.
 pub fn context_has(scene: Scene<'_>, at: usize, words: &[&str]) -> bool {
     let mut found = false;
@@ -100,10 +125,15 @@ pub fn context_contains(scene: Scene<'_>, at: usize, part: &str) -> bool {
         text.windows(part.len())
             .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
     };
-    contains(reach(scene, at)) || contains(scene.label.as_bytes())
+    let left = scene
+        .bytes
+        .get(at.saturating_sub(LOOK_BEHIND)..at)
+        .unwrap_or_default();
+    contains(left) || contains(scene.label.as_bytes())
 }
 
-fn reach(scene: Scene<'_>, at: usize) -> &[u8] {
+/// What stands to the left of `at` within reach of context.
+pub fn reach(scene: Scene<'_>, at: usize) -> &[u8] {
     scene
         .bytes
         .get(at.saturating_sub(CONTEXT_REACH)..at)
@@ -113,16 +143,21 @@ fn reach(scene: Scene<'_>, at: usize) -> &[u8] {
 /// Gives each word to the left and in the label in lower case; divided at everything that is no ASCII letter and at
 /// `camelCase` humps: `phoneNumber` is two. Words longer than any that is looked for are left out.
 pub fn left_words(scene: Scene<'_>, at: usize, mut each: impl FnMut(&[u8])) {
-    const LONGEST: usize = 12;
-    let cut_off = at > CONTEXT_REACH;
-    let left = reach(scene, at)
+    text_words(scene, at, &mut each);
+    words(scene.label.as_bytes(), false, &mut each);
+}
+
+/// The same for the text alone.
+pub fn text_words(scene: Scene<'_>, at: usize, mut each: impl FnMut(&[u8])) {
+    words(reach(scene, at), at > CONTEXT_REACH, &mut each);
+}
+
+fn words(text: &[u8], cut_off: bool, each: &mut impl FnMut(&[u8])) {
+    const LONGEST: usize = 18;
+    let whole = text
         .split(|byte| !byte.is_ascii_alphabetic())
         .skip(usize::from(cut_off));
-    let label = scene
-        .label
-        .as_bytes()
-        .split(|byte| !byte.is_ascii_alphabetic());
-    for word in left.chain(label) {
+    for word in whole {
         for part in word.chunk_by(|a, b| !(a.is_ascii_lowercase() && b.is_ascii_uppercase())) {
             let mut lower = [0_u8; LONGEST];
             if let Some(lower) = lower
@@ -165,6 +200,7 @@ mod tests {
                 text: left,
                 bytes: left.as_bytes(),
                 floor: 0,
+                found_until: None,
                 label,
                 wanted: Default::default(),
             };

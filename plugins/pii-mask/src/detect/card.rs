@@ -1,9 +1,14 @@
-//! Payment card numbers: 13 to 19 digits, an issuer's prefix with its lengths, the Luhn check digit (ISO/IEC 7812-1).
+//! Payment card numbers: 12 to 19 digits, an issuer's prefix with its lengths, the Luhn check digit (ISO/IEC 7812-1). One
+//! random number in ten has a right check digit, so what is called an id is no card, nor is a number of JSON without a name
+//! that says so ([`names`]).
 
+use super::boundary::{ends, word_before};
+use super::names::{self, Words};
 use super::number::Chain;
+use super::{Scene, boundary};
 
 /// How many of the chain's first groups are a card number: the most that fit.
-pub fn match_groups(chain: &Chain<'_>) -> Option<usize> {
+pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     let mut total = 0_usize;
     let mut matching = None;
     for (index, length) in chain.lengths().enumerate() {
@@ -20,15 +25,16 @@ pub fn match_groups(chain: &Chain<'_>) -> Option<usize> {
         }
         let separated = matches!(
             chain.single_separator(count),
-            Some(b"" | b" " | b"-" | b".")
+            Some(b"" | b" " | b"-" | b"." | b"/" | b"  " | b" - ")
         );
         let mut digits = [0_u8; 19];
-        if total >= 13
+        if total >= 12
             && separated
-            && chain.can_end(count)
-            && chain
-                .copy_digits(count, &mut digits)
-                .is_some_and(|digits| is_issued(digits) && is_luhn(digits))
+            && can_end(chain, count)
+            && chain.copy_digits(count, &mut digits).is_some_and(|digits| {
+                is_luhn(digits) && is_issued(digits, || is_told(scene, chain, count))
+            })
+            && (count > 1 || !is_id(scene, chain.start()))
         {
             matching = Some(count);
         }
@@ -36,8 +42,44 @@ pub fn match_groups(chain: &Chain<'_>) -> Option<usize> {
     matching
 }
 
-/// Whether an issuer gives out numbers of this prefix and length.
-fn is_issued(digits: &[u8]) -> bool {
+/// Whether these ASCII digits, which are a number of JSON, can be a card's.
+pub fn is_card(digits: &[u8]) -> bool {
+    let mut values = [0_u8; 19];
+    let Some(values) = values.get_mut(..digits.len()) else {
+        return false;
+    };
+    for (value, digit) in values.iter_mut().zip(digits) {
+        *value = digit.wrapping_sub(b'0');
+    }
+    values.len() >= 12 && is_luhn(values) && is_issued(values, || true)
+}
+
+/// Behind a card its security code, its date or a second card may be glued on. A fraction is no card's end.
+fn can_end(chain: &Chain<'_>, count: usize) -> bool {
+    ends(chain.bytes(), chain.end(count))
+        && (chain.glue(count) != Some(b'.') || (count > 1 && chain.separator(0) != b"."))
+}
+
+/// Whether something beside the number says that it is a card: a word, or that it is written in groups.
+fn is_told(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
+    count > 1
+        || boundary::context_has(scene, chain.start(), &names::CARDS)
+        || boundary::context_has(scene, chain.start(), &["credit", "debit"])
+}
+
+/// Whether the word before, or the name of the text if the number is all of it, calls the number an id.
+fn is_id(scene: Scene<'_>, at: usize) -> bool {
+    let before = word_before(scene.bytes, at);
+    if !before.is_empty() {
+        return names::is_id(&Words::read(before))
+            && !boundary::context_has(scene, at, &names::CARDS);
+    }
+    names::is_id(&Words::read(scene.label.as_bytes()))
+}
+
+/// Whether an issuer gives out numbers of this prefix and length. Lengths that most numbers of this front are not, and that
+/// article numbers (EAN-13) and ids share, count only if something beside the number tells (`told`).
+fn is_issued(digits: &[u8], told: impl FnOnce() -> bool) -> bool {
     let prefix = |count: usize| {
         digits
             .get(..count)
@@ -51,33 +93,57 @@ fn is_issued(digits: &[u8]) -> bool {
     match prefix(1) {
         // UATP
         1 => length == 15,
-        // Mastercard, Mir
-        2 => {
-            (length == 16 && (2221..=2720).contains(&prefix(4)))
-                || (length >= 16 && (2200..=2204).contains(&prefix(4)))
-        }
+        // Mastercard, Mir, BORICA, Carnet
+        2 => match prefix(4) {
+            2221..=2720 => length == 16,
+            2200..=2204 => length == 16 || ((17..=19).contains(&length) && told()),
+            2205 | 2869 => length == 16 && told(),
+            _ => false,
+        },
         // American Express, Diners Club, JCB
         3 => match prefix(2) {
             34 | 37 => length == 15,
-            36 | 38 | 39 => (14..=19).contains(&length),
-            30 => (14..=19).contains(&length) && (300..=309).contains(&prefix(3)),
-            35 => length >= 16 && (3528..=3589).contains(&prefix(4)),
+            36 | 38 | 39 => length == 14 || ((15..=19).contains(&length) && told()),
+            30 => {
+                matches!(prefix(3), 300..=305 | 309)
+                    && (length == 14 || ((15..=19).contains(&length) && told()))
+            }
+            35 => {
+                (3528..=3589).contains(&prefix(4))
+                    && (length == 16 || ((17..=19).contains(&length) && told()))
+            }
             _ => false,
         },
-        // Visa
-        4 => matches!(length, 13 | 16 | 19),
-        // Mastercard; Maestro, Dankort
+        // Visa; of 13 digits they are no longer given out, of 19 seldom
+        4 => length == 16 || (matches!(length, 13 | 19) && told()),
+        // Mastercard; Maestro, Dankort, Elo, Verve
         5 => match prefix(2) {
             51..=55 => length == 16,
-            50 | 56..=58 => true,
+            50 if (5060..=5079).contains(&prefix(4)) => matches!(length, 16 | 18 | 19) || told(),
+            50 | 56..=58 => length == 16 || told(),
             _ => false,
         },
-        // Discover, UnionPay, Maestro, RuPay
-        6 => (prefix(2) >= 62 && length >= 16) || matches!(prefix(2), 60 | 63 | 67..=69),
-        // RuPay
-        8 => matches!(prefix(2), 81 | 82) && length >= 16,
-        // Troy
-        9 => prefix(4) == 9792 && length == 16,
+        // Discover, UnionPay, Maestro, RuPay, Elo, Verve
+        6 => match prefix(2) {
+            62 => length == 16 || length == 19 || ((17..=18).contains(&length) && told()),
+            65 | 67 => length == 16 || told(),
+            60 | 61 | 63 | 64 | 66 | 68 | 69 => {
+                let usual = matches!(
+                    prefix(4),
+                    6011 | 6062 | 6069..=6085 | 6304 | 6362 | 6363 | 6368 | 6370..=6399 | 6440..=6499
+                );
+                (length == 16 && usual) || told()
+            }
+            _ => false,
+        },
+        // RuPay; Uzcard
+        8 => match prefix(2) {
+            81 | 82 => length == 16,
+            86 => length == 16 && prefix(4) == 8600 && told(),
+            _ => false,
+        },
+        // Troy; Humo
+        9 => length == 16 && (prefix(4) == 9792 || (prefix(4) == 9860 && told())),
         _ => false,
     }
 }

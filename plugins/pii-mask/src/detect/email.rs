@@ -17,11 +17,41 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     }
     let start = local_start(scene, at)?;
     let end = domain_end(scene, at.saturating_add(1))?;
+    if is_something_else(scene, start, at, end) {
+        return None;
+    }
     Some(Finding {
         span: start..end,
         entity: Entity::Email,
         certainty: Certainty::Shape,
+        quotes: None,
     })
+}
+
+/// Forms of source code: a picture for fine screens (`icon@2x.png`), a repository (`git@github.com:`), a call on a product of
+/// matrices (`p@q.sum()`).
+fn is_something_else(scene: Scene<'_>, start: usize, at: usize, end: usize) -> bool {
+    const PICTURES: [&[u8]; 8] = [
+        b"png", b"jpg", b"jpeg", b"webp", b"gif", b"svg", b"avif", b"pdf",
+    ];
+    let local = scene.bytes.get(start..at).unwrap_or_default();
+    let domain = scene
+        .bytes
+        .get(at.saturating_add(1)..end)
+        .unwrap_or_default();
+    let mut labels = domain.split(|byte| *byte == b'.');
+    let first = labels.next().unwrap_or_default();
+    let scaled = matches!(first, [b'1'..=b'9', b'x']);
+    let picture = scaled
+        && labels
+            .next_back()
+            .is_some_and(|last| PICTURES.contains(&last));
+    let repository = local == b"git" && matches!(scene.bytes.get(end), Some(b':' | b'/'));
+    let called = scene
+        .bytes
+        .get(end..)
+        .is_some_and(|rest| rest.starts_with(b"()"));
+    picture || repository || called
 }
 
 fn local_start(scene: Scene<'_>, at: usize) -> Option<usize> {

@@ -140,6 +140,7 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         span: start..end,
         entity: Entity::Iban,
         certainty: Certainty::Check,
+        quotes: None,
     })
 }
 

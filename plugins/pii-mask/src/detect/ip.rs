@@ -1,8 +1,9 @@
 //! IP addresses: four octets (no leading zeros), or what the standard library reads as IPv6 (RFC 4291 section 2.2), with
-//! a zone (RFC 4007) or a prefix length. An IPv6 address without any digit is not reported, nor is `::`: in source code
-//! they are something else.
+//! a zone (RFC 4007) or a prefix length. What is nobody's address or something else's form is not reported: `0.0.0.0`,
+//! `::`, `1::`, slices (`x[::2]`), versions and sections beside their word, an IPv6 address without any digit, an EUI-64.
 
-use super::boundary::{begins, ends};
+use super::boundary::{begins, ends, word_before};
+use super::names::Words;
 use super::number::{Chain, group_end};
 use super::{Certainty, Entity, Finding, Scene};
 use core::net::Ipv6Addr;
@@ -10,25 +11,77 @@ use core::net::Ipv6Addr;
 /// The longest written IPv6 address: eight groups, the last two in dotted form.
 const MAX_V6: usize = 45;
 
+/// Words that call four numbers with dots something else: a version, a section, the version of a browser.
+const NOT_ADDRESSES: [&str; 25] = [
+    "version",
+    "versions",
+    "ver",
+    "v",
+    "release",
+    "releases",
+    "rev",
+    "revision",
+    "build",
+    "section",
+    "sections",
+    "sec",
+    "clause",
+    "chapter",
+    "article",
+    "appendix",
+    "paragraph",
+    "para",
+    "ec",
+    "oid",
+    "chrome",
+    "chromium",
+    "edg",
+    "opr",
+    "safari",
+];
+
 /// Where an IPv4 address that is the chain's first four groups ends.
-pub fn match_v4(chain: &Chain<'_>) -> Option<usize> {
-    let octet = |group: &[u8]| {
+pub fn match_v4(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
+    let octet = |index: usize| {
+        let group = chain.group(index);
+        let fits =
+            (1..=3).contains(&group.len()) && (group.len() == 1 || group.first() != Some(&b'0'));
         let value = group.iter().take(4).fold(0_u32, |value, digit| {
             value * 10 + u32::from(digit.wrapping_sub(b'0'))
         });
-        value <= 255 && group.len() <= 3 && (group.len() == 1 || group.first() != Some(&b'0'))
+        (fits && value <= 255).then_some(value)
     };
-    let shaped = chain.len() >= 4
-        && chain.single_separator(4) == Some(b".")
-        && (0..4).all(|index| octet(chain.group(index)));
-    if !shaped {
+    let dotted = |from: usize| {
+        let between = from..from.saturating_add(3);
+        between.clone().all(|index| chain.separator(index) == b".")
+            && (from..from.saturating_add(4)).all(|index| octet(index).is_some())
+    };
+    // Addresses of "this network" (RFC 6890) are nobody's.
+    if !dotted(0) || octet(0) == Some(0) {
         return None;
     }
     let end = chain.end(4);
     let with_prefix = prefix_end(chain.bytes(), end, 32);
-    // A fifth group makes it a version or the like; a slash is something else's beginning.
-    let apart = chain.can_end(4) || (chain.separator(3) == b"/" && ends(chain.bytes(), end));
-    apart.then_some(with_prefix)
+    // A fifth group makes it a version or the like; a slash is something else's beginning, a hyphen a range's middle.
+    let apart = match chain.glue(4) {
+        None => true,
+        Some(b'/') => true,
+        Some(b'-') => dotted(4) || (chain.glue(5).is_none() && octet(4) >= octet(3)),
+        Some(_) => false,
+    };
+    (apart && ends(chain.bytes(), end) && !is_named_otherwise(scene, chain.start()))
+        .then_some(with_prefix)
+}
+
+/// Whether the word before, or the name of the text if the address begins it, says that it is none.
+fn is_named_otherwise(scene: Scene<'_>, at: usize) -> bool {
+    let before = word_before(scene.bytes, at);
+    let told = if at == 0 {
+        Words::read(scene.label.as_bytes())
+    } else {
+        Words::read(before)
+    };
+    told.ends_with(&NOT_ADDRESSES)
 }
 
 /// The IPv6 address that holds the colon at `at`, and up to where colons have been read.
@@ -87,13 +140,42 @@ fn address(scene: Scene<'_>, mut start: usize, mut end: usize) -> Option<Finding
         .ok()?
         .parse::<Ipv6Addr>()
         .ok()?;
+    if !is_somebodys(scene.bytes, written, start) {
+        return None;
+    }
     let end = zone_end(scene.bytes, end);
     let end = prefix_end(scene.bytes, end, 128);
     Some(Finding {
         span: start..end,
         entity: Entity::Ip,
         certainty: Certainty::Shape,
+        quotes: None,
     })
+}
+
+/// Whether it is written as addresses in use are, whose first group is long or left out: not `1::`, a slice of a list
+/// (`x[::2]`), or eight groups of two digits (the EUI-64 of a device).
+fn is_somebodys(bytes: &[u8], written: &[u8], start: usize) -> bool {
+    if written.contains(&b'.') {
+        return true;
+    }
+    let mut groups = written.split(|byte| *byte == b':');
+    let first = groups.next().unwrap_or_default();
+    if !first.is_empty() {
+        return first.len() > 2
+            || written.starts_with(b"64:ff9b:")
+            || groups.any(|group| group.len() > 2);
+    }
+    if written.len() > b"::12".len() {
+        return true;
+    }
+    let before = start
+        .checked_sub(2)
+        .and_then(|from| bytes.get(from..start))
+        .unwrap_or_default();
+    let sliced =
+        matches!(before, [name, b'['] if name.is_ascii_alphanumeric() || b"_])\"'".contains(name));
+    written == b"::1" && !sliced
 }
 
 fn zone_end(bytes: &[u8], at: usize) -> usize {

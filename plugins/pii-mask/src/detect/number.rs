@@ -2,7 +2,7 @@
 //! recognisers of IP addresses, cards, social security numbers and telephone numbers judge its first groups.
 
 use super::boundary::{begins, ends};
-use super::{Certainty, Entity, Finding, Scene, card, ip, phone, ssn};
+use super::{Certainty, Entity, Finding, Scene, card, ip, names, phone, ssn, token};
 use core::ops::Range;
 
 const MAX_GROUPS: usize = 12;
@@ -133,14 +133,26 @@ impl<'a> Chain<'a> {
 
     /// Whether a number can end behind the first `count` groups: nothing is glued to it that makes it longer.
     pub fn can_end(&self, count: usize) -> bool {
-        let end = self.end(count);
-        if !ends(self.bytes, end) {
-            return false;
+        ends(self.bytes, self.end(count)) && self.glue(count).is_none()
+    }
+
+    /// The hyphen, dot or slash that alone stands between the first `count` groups and a further one.
+    pub fn glue(&self, count: usize) -> Option<u8> {
+        let separator = self.last_of(count)?.separator();
+        match separator {
+            [glue @ (b'-' | b'.' | b'/')] if count < self.count => Some(*glue),
+            _ => None,
         }
-        let glued = self
-            .last_of(count)
-            .is_some_and(|group| !group.separator().contains(&b' ') && group.separator_length > 0);
-        !(glued && count < self.count)
+    }
+
+    /// Whether the chain is a decimal fraction: two groups with a point between them, the first a zero.
+    pub fn is_fraction(&self) -> bool {
+        self.group(0) == b"0" && self.separator(0) == b"." && self.glue(2) != Some(b'.')
+    }
+
+    /// All digits of the chain.
+    fn total(&self) -> usize {
+        self.lengths().fold(0, usize::saturating_add)
     }
 
     fn last_of(&self, count: usize) -> Option<&Group> {
@@ -161,7 +173,7 @@ fn separator(bytes: &[u8]) -> Option<(u8, usize)> {
         [0xC2, 0xA0, ..] => Some((b' ', 2)),
         // Thin, figure and narrow no-break spaces; hyphens and dashes
         [0xE2, 0x80, 0x87 | 0x89 | 0xAF, ..] => Some((b' ', 3)),
-        [0xE2, 0x80, 0x90..=0x93, ..] => Some((b'-', 3)),
+        [0xE2, 0x80, 0x90..=0x95, ..] => Some((b'-', 3)),
         _ => None,
     }
 }
@@ -177,21 +189,39 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     if !can_begin(scene, at) {
         return None;
     }
+    let end = group_end(scene.bytes, at);
+    let length = end.saturating_sub(at);
+    // Most numbers are short and stand alone.
+    if length < SHORTEST && separator(scene.bytes.get(end..).unwrap_or_default()).is_none() {
+        return None;
+    }
+    if length >= SHORTEST {
+        if is_fraction_without_zero(scene.bytes, at) {
+            return None;
+        }
+        if let Some(token) = token::around(scene.bytes, at) {
+            return in_json(scene, token);
+        }
+    }
     let chain = Chain::read(scene.bytes, at);
+    if (chain.len() < 4 && chain.total() < SHORTEST.saturating_sub(1)) || chain.is_fraction() {
+        return None;
+    }
     let finding = |span: Range<usize>, entity, certainty| {
         Some(Finding {
             span,
             entity,
             certainty,
+            quotes: None,
         })
     };
     if scene.wanted.has(Entity::Ip)
-        && let Some(end) = ip::match_v4(&chain)
+        && let Some(end) = ip::match_v4(scene, &chain)
     {
         return finding(at..end, Entity::Ip, Certainty::Shape);
     }
     if scene.wanted.has(Entity::Card)
-        && let Some(count) = card::match_groups(&chain)
+        && let Some(count) = card::match_groups(scene, &chain)
     {
         return finding(at..chain.end(count), Entity::Card, Certainty::Check);
     }
@@ -208,10 +238,45 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     None
 }
 
+/// Fewest digits of a number without separators that can be something.
+pub const SHORTEST: usize = 7;
+
+/// What a number of JSON inside the text is.
+fn in_json(scene: Scene<'_>, token: token::Token<'_>) -> Option<Finding> {
+    let digits = scene.bytes.get(token.digits.clone())?;
+    let name = token.name.unwrap_or(scene.label.as_bytes());
+    let (entity, certainty) = names::judge(digits, name, scene.wanted)?;
+    Some(Finding {
+        span: token.span,
+        entity,
+        certainty,
+        quotes: Some(token.quotes),
+    })
+}
+
+/// `.9957417845` behind a space, a comma, a bracket or a sign: a fraction whose zero is not written.
+fn is_fraction_without_zero(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(at.saturating_sub(3)..at).unwrap_or_default();
+    let Some((b'.', before)) = before.split_last() else {
+        return false;
+    };
+    let apart =
+        |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'[' | b'(' | b'=' | b':');
+    match before {
+        [.., byte, b'-' | b'+'] => apart(byte),
+        [b'-' | b'+'] => true,
+        [.., byte] => apart(byte),
+        [] => true,
+    }
+}
+
+/// Words to which a number is glued: `SSN308-63-0237`, `cc4111…`, `card_4111…`.
+const GLUED: [&str; 8] = ["ssn", "itin", "cc", "card", "pan", "tel", "phone", "fax"];
+
 /// Whether a number can begin at the digit at `at`: it is no later part of a word or of a longer number.
 fn can_begin(scene: Scene<'_>, at: usize) -> bool {
     if !begins(scene.bytes, at) {
-        return false;
+        return is_glued_to_its_name(scene.bytes, at);
     }
     let before = scene
         .bytes
@@ -220,10 +285,36 @@ fn can_begin(scene: Scene<'_>, at: usize) -> bool {
     let Some((b'-' | b'.' | b'/', before)) = before.split_last() else {
         return true;
     };
-    // Behind glue: a word that holds a digit makes this a part of something longer (a version, a date, a UUID).
-    !before
+    // Behind glue: a word that holds a digit makes this a part of something longer (a version, a date, a UUID), unless
+    // that is a finding of its own: two cards, a range of addresses.
+    scene.found_until == Some(at.saturating_sub(1))
+        || !before
+            .iter()
+            .rev()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .any(u8::is_ascii_digit)
+}
+
+/// Whether the letters directly before `at` are one of [`GLUED`], or the `%B` of a magnetic stripe (ISO/IEC 7813).
+fn is_glued_to_its_name(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(at.saturating_sub(8)..at).unwrap_or_default();
+    if before.ends_with(b"%B") {
+        return true;
+    }
+    let letters = before.strip_suffix(b"_").unwrap_or(before);
+    let length = letters
         .iter()
         .rev()
-        .take_while(|byte| byte.is_ascii_alphanumeric())
-        .any(u8::is_ascii_digit)
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count();
+    let (front, word) = letters
+        .split_at_checked(letters.len().saturating_sub(length))
+        .unwrap_or_default();
+    let apart = front
+        .last()
+        .map_or(at <= 8, |byte| !byte.is_ascii_alphanumeric());
+    apart
+        && GLUED
+            .iter()
+            .any(|glued| word.eq_ignore_ascii_case(glued.as_bytes()))
 }

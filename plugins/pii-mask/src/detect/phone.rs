@@ -2,37 +2,81 @@
 //! shape (3-3-4, written with brackets, hyphens or dots), national with a trunk `0`, and anything of a plausible length
 //! beside a word such as "phone" or "call". Dates are not numbers. No numbering plan is consulted below the country code.
 
-use super::boundary::{ends, left_words};
-use super::number::Chain;
+use super::boundary::{ends, reach as reach_of, text_words, word_before};
+use super::names::{self, Words};
+use super::number::{Chain, SHORTEST};
 use super::{Certainty, Scene};
 use core::ops::{Range, RangeInclusive};
 
 /// What a word to the left says about a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hint {
-    /// A telephone.
+    /// A telephone, wherever it stands.
     Phone,
-    /// Some number: a telephone's, unless it is one of something else.
+    /// A telephone, if only words of [`Hint::Between`] follow.
+    Call,
+    /// The same, if at least one of them follows.
+    Reach,
+    /// What stands between such words and a number.
+    Between,
+    /// "number": as [`Hint::Call`] behind a word that says whose it is.
     Number,
-    /// A number of something else.
+    /// Whose it is.
+    Whose,
+    /// What else has numbers.
+    Thing,
     Other,
 }
 
-fn hint(word: &[u8]) -> Option<Hint> {
-    Some(match word {
-        b"phone" | b"phones" | b"telephone" | b"tel" | b"mobile" | b"cell" | b"cellphone"
-        | b"fax" | b"call" | b"calling" | b"called" | b"dial" | b"reach" | b"contact"
-        | b"whatsapp" | b"signal" | b"sms" | b"ring" | b"answering" | b"handy" | b"telefon"
-        | b"msisdn" => Hint::Phone,
-        b"number" | b"numbers" => Hint::Number,
+fn hint(word: &[u8]) -> Hint {
+    match word {
+        b"phone" | b"phones" | b"telephone" | b"telephones" | b"tel" | b"mobile" | b"cellphone"
+        | b"fax" | b"telefax" | b"whatsapp" | b"telefon" | b"telefono" | b"telefone"
+        | b"telefoon" | b"telefonnummer" | b"telefoonnummer" | b"telefonnr" | b"handy"
+        | b"handynummer" | b"mobil" | b"mobilnummer" | b"rufnummer" | b"celular" | b"movil"
+        | b"cellulare" | b"puhelin" | b"telepon" | b"msisdn" | b"gsm" | b"sdt" | b"landline"
+        | b"hotline" => Hint::Phone,
+        b"call" | b"calling" | b"called" | b"dial" | b"sms" | b"text" | b"cell" | b"callback" => {
+            Hint::Call
+        }
+        b"reach" | b"reached" | b"contact" | b"answering" | b"ring" | b"signal" => Hint::Reach,
+        b"number" | b"numbers" | b"nummer" => Hint::Number,
+        b"my" | b"our" | b"his" | b"her" | b"their" | b"your" | b"me" | b"us" | b"him"
+        | b"them" | b"s" => Hint::Whose,
+        b"you" | b"it" | b"at" | b"on" | b"via" | b"by" | b"to" | b"the" | b"is" | b"was"
+        | b"are" | b"please" | b"back" | b"now" | b"directly" | b"with" | b"under" | b"new"
+        | b"no" | b"nr" | b"anytime" | b"or" | b"and" | b"today" | b"home" | b"work"
+        | b"office" => Hint::Between,
         b"order" | b"account" | b"invoice" | b"ticket" | b"tracking" | b"serial" | b"id"
         | b"passport" | b"license" | b"licence" | b"routing" | b"policy" | b"case"
         | b"reference" | b"ref" | b"ssn" | b"social" | b"card" | b"isbn" | b"zip" | b"postal"
         | b"part" | b"model" | b"version" | b"build" | b"port" | b"row" | b"bank" | b"member"
-        | b"credit" => Hint::Other,
-        _ => return None,
-    })
+        | b"credit" | b"claim" | b"chart" | b"lot" | b"batch" | b"lucky" | b"favorite"
+        | b"favourite" | b"employee" | b"tax" | b"security" | b"patient" => Hint::Thing,
+        _ => Hint::Other,
+    }
 }
+
+/// The word in other scripts; that of no other word is a part of these.
+const OTHER_SCRIPTS: [&str; 17] = [
+    "手机",
+    "手機",
+    "电话",
+    "電話",
+    "携帯",
+    "전화",
+    "휴대폰",
+    "핸드폰",
+    "연락처",
+    "телефон",
+    "Телефон",
+    "тел.",
+    "Тел.",
+    "тел:",
+    "Тел:",
+    "هاتف",
+    "फ़ोन",
+];
 
 /// Words that tell what a number was, behind it.
 pub const LABELS: [&str; 9] = [
@@ -42,19 +86,58 @@ pub const LABELS: [&str; 9] = [
 pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>, Certainty)> {
     let (start, plus) = lead(scene, chain);
     let (count, certainty) = if plus {
-        international(chain, 0)?
+        international(chain, 0, true)?
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(chain))
-        .or_else(|| trunk(chain))
+        .or_else(|| trunk(scene, chain))
+        .filter(|_| !is_part_number(scene, start))
     {
         found
     } else {
         in_context(scene, chain, start)?
     };
+    // A bracket that opens before a number of one group closes behind it: it is the sentence's.
+    let bracket = scene.bytes.get(start) == Some(&b'(');
+    let start = start.saturating_add(usize::from(bracket && count == 1));
     Some((
         start..extension_end(scene.bytes, chain.end(count)),
         certainty,
     ))
+}
+
+/// Whether the word before says that the groups are something else's: "model 539-645-6421", "size 640 480 1024".
+fn is_part_number(scene: Scene<'_>, at: usize) -> bool {
+    Words::read(word_before(scene.bytes, at)).ends_with(&[
+        "model",
+        "part",
+        "serial",
+        "art",
+        "sku",
+        "item",
+        "size",
+        "sizes",
+        "shape",
+        "resolution",
+        "dimension",
+        "dimensions",
+        "isbn",
+        "version",
+        "ean",
+        "upc",
+        "lot",
+        "batch",
+        "order",
+        "invoice",
+        "ticket",
+        "tracking",
+        "claim",
+        "chart",
+        "ref",
+        "reference",
+        "columns",
+        "pixels",
+        "rgb",
+    ])
 }
 
 /// Where the number begins with its `+` and bracket, and whether it has the `+`.
@@ -75,20 +158,22 @@ fn lead(scene: Scene<'_>, chain: &Chain<'_>) -> (usize, bool) {
 }
 
 /// The groups that make a country code and a number of its length, after `skip` digits of an exit code.
-fn international(chain: &Chain<'_>, skip: usize) -> Option<(usize, Certainty)> {
+fn international(chain: &Chain<'_>, skip: usize, plus: bool) -> Option<(usize, Certainty)> {
     (1..=chain.len()).rev().find_map(|count| {
         let mut digits = [0_u8; 20];
         let digits = chain.copy_digits(count, &mut digits)?.get(skip..)?;
         let (code, national) = country(digits)?;
         let fits = national.contains(&digits.len().checked_sub(code)?);
-        (fits && has_plain_separators(chain, count) && can_end(chain, count))
-            .then_some((count, Certainty::Shape))
+        // Behind a number with its plus a suffix may be glued on.
+        let ended = can_end(chain, count)
+            || (plus && chain.glue(count) == Some(b'-') && ends(chain.bytes(), chain.end(count)));
+        (fits && has_plain_separators(chain, count) && ended).then_some((count, Certainty::Shape))
     })
 }
 
 fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     if chain.group(0).starts_with(b"00") {
-        international(chain, 2).filter(|(count, _)| *count > 1)
+        international(chain, 2, false).filter(|(count, _)| *count > 1)
     } else {
         None
     }
@@ -120,24 +205,12 @@ fn country(digits: &[u8]) -> Option<(usize, RangeInclusive<usize>)> {
         | 84
         | 86
         | 92..=95 => (2, 7..=11),
-        39 | 43 | 44 | 49 | 62 => (2, 6..=12),
-        21..=26
-        | 28
-        | 29
-        | 35
-        | 37
-        | 38
-        | 42
-        | 50
-        | 59
-        | 67..=69
-        | 80
-        | 85
-        | 87
-        | 88
-        | 96
-        | 97
-        | 99 => (3, 6..=11),
+        39 | 43 | 44 | 49 | 62 => (2, 6..=13),
+        // Ascension, Saint Helena, and islands of the Pacific have numbers of four and five digits.
+        24 | 29 | 67..=69 => (3, 4..=11),
+        21..=23 | 25 | 26 | 28 | 35 | 37 | 38 | 42 | 50 | 59 | 80 | 85 | 87 | 88 | 96 | 97 | 99 => {
+            (3, 6..=11)
+        }
         _ => return None,
     })
 }
@@ -167,7 +240,7 @@ fn north_american(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
 }
 
 /// National numbers with a trunk 0 and at least one separator: 10 or 11 digits in all.
-fn trunk(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
+fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     if !chain.group(0).starts_with(b"0") {
         return None;
     }
@@ -178,14 +251,50 @@ fn trunk(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
             .is_some_and(|separator| matches!(separator, b" " | b"-" | b"." | b"/"))
             || chain.separator(0).starts_with(b")")
             || (count > 2 && chain.separator(0) == b" (");
-        let grouped = chain.lengths().take(count).skip(1).all(|length| length > 1);
+        let grouped = chain
+            .lengths()
+            .take(count)
+            .skip(1)
+            .all(|length| (2..=8).contains(&length));
         let fits = (10..=11).contains(&total)
             && uniform
             && grouped
+            && !is_decimal(chain, count)
             && !is_date(chain, count)
+            && !is_row(scene, chain, count)
             && can_end(chain, count);
         fits.then_some((count, Certainty::Shape))
     })
+}
+
+/// Two groups with a point between them are a decimal number, but for 3 and 4 digits, or a prefix that begins with 0.
+fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
+    count == 2
+        && chain.separator(0) == b"."
+        && !(chain.group(0).len() == 3 && chain.group(1).len() == 4)
+        && !(chain.group(0).starts_with(b"0") && chain.group(0).len() > 2)
+}
+
+/// Whether groups of two digits are a part of a longer row of such (bytes in hex, drawn numbers) or no French number, which
+/// begins with 01 to 09.
+fn is_row(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
+    if !chain.lengths().take(count).all(|length| length == 2) {
+        return false;
+    }
+    let pair =
+        |pair: Option<&[u8]>| pair.is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+    let (start, end) = (chain.start(), chain.end(count));
+    let is_space = |at: Option<usize>| at.and_then(|at| scene.bytes.get(at)) == Some(&b' ');
+    let before = is_space(start.checked_sub(1))
+        && pair(
+            start
+                .checked_sub(3)
+                .and_then(|from| scene.bytes.get(from..start.saturating_sub(1))),
+        )
+        && super::boundary::begins(scene.bytes, start.saturating_sub(3));
+    chain.group(0) == b"00"
+        || before
+        || (count < chain.len() && chain.lengths().nth(count) == Some(2) && is_space(Some(end)))
 }
 
 /// Any groups of a plausible length, if a word to the left or directly behind tells what they are.
@@ -198,24 +307,64 @@ fn in_context(scene: Scene<'_>, chain: &Chain<'_>, start: usize) -> Option<(usiz
         if total > 13 || (count > 1 && !(2..=8).contains(&length)) {
             break;
         }
-        let shortest = if count == 1 { 7 } else { 6 };
+        let shortest = if count == 1 { SHORTEST } else { 6 };
         // The first group alone may be longer than groups are.
-        let first_fits = count == 1 || (2..=8).contains(&chain.group(0).len());
+        let first = chain.group(0);
+        let first_fits = count == 1
+            || (2..=8).contains(&first.len())
+            || matches!(first, b"0" | b"1" | b"7" | b"8");
         if total >= shortest && first_fits && can_end(chain, count) {
             fitting = Some(count);
         }
     }
-    let count =
-        fitting.filter(|count| has_plain_separators(chain, *count) && !is_date(chain, *count))?;
-    let (mut phone, mut number, mut other) =
-        (label_follows(scene.bytes, chain.end(count)), false, false);
-    left_words(scene, start, |word| match hint(word) {
-        Some(Hint::Phone) => phone = true,
-        Some(Hint::Number) => number = true,
-        Some(Hint::Other) => other = true,
-        None => {}
+    let count = fitting.filter(|count| {
+        has_plain_separators(chain, *count) && !is_date(chain, *count) && !is_decimal(chain, *count)
+    })?;
+    let told = label_follows(scene.bytes, chain.end(count)) || is_told(scene, start);
+    // A round number beside such a word is rather an amount: "we reach 1500000 users".
+    let round = count == 1 && chain.group(0).ends_with(b"0000");
+    (told && !round).then_some((count, Certainty::Context))
+}
+
+/// Whether words to the left, or the name of the text, say that a number is a telephone's.
+fn is_told(scene: Scene<'_>, at: usize) -> bool {
+    let label = Words::read(scene.label.as_bytes());
+    if names::is_phone(&label) || label.ends_with(&["contact", "contacts"]) {
+        return true;
+    }
+    let (mut phone, mut near, mut reach) = (false, false, false);
+    // "My number", "my Israeli number": at most one word between.
+    let mut whose = 0_u8;
+    let mut whats = false;
+    text_words(scene, at, |word| {
+        // Its hump divides it: "WhatsApp".
+        phone |= whats && word == b"app";
+        whats = word == b"whats";
+        match hint(word) {
+            Hint::Phone => phone = true,
+            Hint::Call => near = true,
+            Hint::Reach => reach = true,
+            Hint::Between => near |= reach,
+            Hint::Number => near |= reach || whose > 0,
+            Hint::Whose => {
+                whose = 2;
+                near |= reach;
+            }
+            Hint::Thing => (near, reach, whose) = (false, false, 0),
+            Hint::Other => {
+                (near, reach) = (false, false);
+                whose = whose.saturating_sub(1);
+            }
+        }
     });
-    (phone || (number && !other)).then_some((count, Certainty::Context))
+    phone || near || names_in_other_scripts(reach_of(scene, at))
+}
+
+fn names_in_other_scripts(left: &[u8]) -> bool {
+    !left.is_ascii()
+        && OTHER_SCRIPTS
+            .iter()
+            .any(|name| memchr::memmem::find(left, name.as_bytes()).is_some())
 }
 
 /// Whether one of [`LABELS`] stands behind, after a space, a hyphen or an opening bracket.
@@ -241,7 +390,17 @@ fn has_plain_separators(chain: &Chain<'_>, count: usize) -> bool {
     (0..count.saturating_sub(1)).all(|index| {
         matches!(
             chain.separator(index),
-            b" " | b"-" | b"." | b"/" | b")" | b"(" | b") " | b" (" | b")-" | b"-(" | b" - "
+            b" " | b"-"
+                | b"."
+                | b"/"
+                | b")"
+                | b"("
+                | b") "
+                | b" ("
+                | b")-"
+                | b"-("
+                | b" - "
+                | b"  "
         )
     })
 }

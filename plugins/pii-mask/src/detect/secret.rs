@@ -95,6 +95,7 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         span,
         entity,
         certainty: Certainty::Check,
+        quotes: None,
     };
     match scene.bytes.get(at)? {
         b'I' => form_at(scene, at.checked_sub(2)?)
@@ -199,6 +200,7 @@ pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, 
         span: start..end,
         entity: Entity::AwsSecretKey,
         certainty: Certainty::Context,
+        quotes: None,
     };
     (found.then_some(finding), end)
 }

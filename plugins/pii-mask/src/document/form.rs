@@ -90,7 +90,7 @@ fn mask(
         out.extend_from_slice(before);
         let value = plain.get(finding.span.clone()).unwrap_or_default();
         let mut with = String::new();
-        masker.replace(finding.entity, *action, value, tally, &mut with);
+        masker.replace(finding, *action, value, tally, &mut with);
         encode(&with, out);
         (rest, at) = (behind, finding.span.end);
     }

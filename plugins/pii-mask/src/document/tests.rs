@@ -53,18 +53,57 @@ fn a_members_name_is_context_for_its_value() {
 }
 
 #[test]
-fn numbers_that_are_cards_become_strings() {
+fn numbers_become_strings_only_below_a_name_that_says_what_they_are() {
     assert_eq!(
         masked(
-            r#"{"card":4111111111111111,"n":[4111111111111112,0.123456789012,-4111111111111111.0]}"#
+            r#"{"card":4111111111111111,"cards":[4111111111111112,0.123456789012,-4111111111111111.0]}"#
         )
         .unwrap(),
-        r#"{"card":"[CARD]","n":[4111111111111112,0.123456789012,"[CARD]"]}"#
+        r#"{"card":"[CARD]","cards":[4111111111111112,0.123456789012,"[CARD]"]}"#
     );
     assert_eq!(
-        masked(r#"{"ssn":308630237}"#).unwrap(),
-        r#"{"ssn":"[SSN]"}"#
+        masked(r#"{"ssn":308630237,"tax_id":78630237,"phone":4155550132}"#).unwrap(),
+        r#"{"ssn":"[SSN]","tax_id":"[SSN]","phone":"[PHONE]"}"#
     );
+    for document in [
+        r#"{"instances":[4012888888881881]}"#,
+        r#"{"instances":[{"user_id":4000000000000002}]}"#,
+        r#"{"signal":[1234567,2345678]}"#,
+        r#"{"number":20240115,"call_id":1700000000,"cell_count":1234567,"ring":2345678}"#,
+        r#"{"inputs":[{"name":"x","data":[4111111111111111,5500000000000004]}]}"#,
+    ] {
+        assert_eq!(masked(document), None, "{document}");
+    }
+}
+
+#[test]
+fn numbers_of_json_in_a_string_are_replaced_with_quotes() {
+    let arguments = [
+        r#"{"card_number":4111111111111111}"#,
+        r#"{ "card" : -4111111111111111.0 , "n": 1 }"#,
+        "{\n  \"cards\": [4111111111111111, 5500000000000004],\n \"id\": 4012888888881881\n}",
+        r#"[{"phone":4155550132},{"ssn":308630237}]"#,
+        r#"{"call":"{\"cc\":4111111111111111}"}"#,
+        r#"{"call":"{\"call\":\"{\\\"cc\\\":[4111111111111111]}\"}"}"#,
+    ];
+    for arguments in arguments {
+        let before: serde_json::Value = serde_json::from_str(arguments).unwrap();
+        let document = serde_json::json!({ "arguments": arguments }).to_string();
+        let outer: serde_json::Value = serde_json::from_str(&masked(&document).unwrap()).unwrap();
+        let inside = outer["arguments"].as_str().unwrap();
+        let after: serde_json::Value = serde_json::from_str(inside).expect(inside);
+        assert_eq!(shape(&after), shape(&before), "{inside}");
+        assert!(
+            !inside.contains("4111111111111111") && !inside.contains("308630237"),
+            "{inside}"
+        );
+        if let Some(deeper) = after["call"].as_str() {
+            let deep: serde_json::Value = serde_json::from_str(deeper).expect(deeper);
+            if let Some(deepest) = deep["call"].as_str() {
+                serde_json::from_str::<serde_json::Value>(deepest).expect(deepest);
+            }
+        }
+    }
 }
 
 #[test]

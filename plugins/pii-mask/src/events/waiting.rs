@@ -92,7 +92,7 @@ impl Waiting {
             {
                 let value = decoded.get(finding.span.clone()).unwrap_or_default();
                 let mut with = String::new();
-                masker.replace(finding.entity, action, value, tally, &mut with);
+                masker.replace(&finding, action, value, tally, &mut with);
                 changes.push((finding.span, with));
             }
         }

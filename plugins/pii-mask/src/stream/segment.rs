@@ -115,7 +115,7 @@ impl Segmenter {
     fn after_gap(&mut self, buffer: &str, at: usize, character: char) -> Option<usize> {
         let number = character.is_ascii_digit()
             || "(+-./)".contains(character)
-            || ('\u{2010}'..='\u{2013}').contains(&character);
+            || ('\u{2010}'..='\u{2015}').contains(&character);
         let account = at < self.iban_until && character.is_ascii_alphanumeric();
         if number || account {
             self.place = Place::Word;

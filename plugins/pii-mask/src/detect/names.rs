@@ -1,0 +1,409 @@
+//! What the name of a member says about a number in it. A name is read as words (`mobileNumber`, `mobile_number` and
+//! `mobile-number` are two each); a word that is only part of another says nothing.
+//!
+//! A number in JSON has no shape of its own, and most numbers in requests to models are features, ids and counts. So only a
+//! name that cannot mean anything else makes one a telephone, a card or a social security number.
+
+use super::{Certainty, Entity, EntitySet, LABEL};
+
+const MOST_WORDS: usize = 12;
+const LONGEST: usize = 18;
+
+/// The words of a name, in lower case.
+#[derive(Debug, Default)]
+pub struct Words {
+    words: [[u8; LONGEST]; MOST_WORDS],
+    lengths: [usize; MOST_WORDS],
+    count: usize,
+}
+
+impl Words {
+    /// Reads the end of a name.
+    pub fn read(name: &[u8]) -> Self {
+        let mut words = Self::default();
+        let tail = name
+            .get(name.len().saturating_sub(LABEL)..)
+            .unwrap_or_default();
+        for part in tail.split(|byte| !byte.is_ascii_alphabetic()) {
+            for word in part.chunk_by(|a, b| !(a.is_ascii_lowercase() && b.is_ascii_uppercase())) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    /// Of more words than fit the last ones stay.
+    fn push(&mut self, word: &[u8]) {
+        if word.is_empty() {
+            return;
+        }
+        if self.count == MOST_WORDS {
+            self.words.rotate_left(1);
+            self.lengths.rotate_left(1);
+            self.count = MOST_WORDS.saturating_sub(1);
+        }
+        // A longer word is none that is known.
+        let known = word.len() <= LONGEST;
+        if let (Some(slot), Some(length)) = (
+            self.words.get_mut(self.count),
+            self.lengths.get_mut(self.count),
+        ) {
+            *length = if known { word.len() } else { 0 };
+            for (to, from) in slot.iter_mut().zip(word) {
+                *to = from.to_ascii_lowercase();
+            }
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.words
+            .iter()
+            .zip(self.lengths)
+            .take(self.count)
+            .map(|(word, length)| word.get(..length).unwrap_or_default())
+    }
+
+    fn last(&self) -> &[u8] {
+        self.iter().next_back().unwrap_or_default()
+    }
+
+    /// Whether the last word is one of these.
+    pub fn ends_with(&self, wanted: &[&str]) -> bool {
+        is_one(self.last(), wanted)
+    }
+
+    /// Whether one of these is among the words.
+    pub fn has(&self, wanted: &[&str]) -> bool {
+        self.iter().any(|word| is_one(word, wanted))
+    }
+
+    /// Whether a word of `first` is directly followed by one of `second`.
+    pub fn has_pair(&self, first: &[&str], second: &[&str]) -> bool {
+        self.iter()
+            .zip(self.iter().skip(1))
+            .any(|(a, b)| is_one(a, first) && is_one(b, second))
+    }
+}
+
+fn is_one(word: &[u8], wanted: &[&str]) -> bool {
+    wanted.iter().any(|wanted| word == wanted.as_bytes())
+}
+
+const PHONES: [&str; 33] = [
+    "phone",
+    "phones",
+    "telephone",
+    "telephones",
+    "cellphone",
+    "tel",
+    "msisdn",
+    "fax",
+    "telefax",
+    "whatsapp",
+    "phoneno",
+    "phonenumber",
+    "phonenumbers",
+    "telefon",
+    "telefono",
+    "telefone",
+    "telephonenumber",
+    "telefonnummer",
+    "telefoonnummer",
+    "handynummer",
+    "rufnummer",
+    "mobilnummer",
+    "mobilephone",
+    "mobileno",
+    "mobilenumber",
+    "cellnumber",
+    "faxnumber",
+    "celular",
+    "movil",
+    "portable",
+    "cellulare",
+    "telno",
+    "phonenum",
+];
+const HALF_PHONES: [&str; 12] = [
+    "mobile", "cell", "contact", "callback", "caller", "handy", "whats", "dial", "sms", "home",
+    "work", "office",
+];
+const NUMBERS: [&str; 8] = [
+    "number", "numbers", "num", "no", "nr", "nummer", "app", "phone",
+];
+
+/// Words that call a number a card's.
+pub const CARDS: [&str; 24] = [
+    "card",
+    "cards",
+    "cc",
+    "ccn",
+    "ccnum",
+    "ccno",
+    "ccnumber",
+    "pan",
+    "pans",
+    "cardnumber",
+    "cardnumbers",
+    "cardnum",
+    "cardno",
+    "creditcard",
+    "debitcard",
+    "visa",
+    "mastercard",
+    "amex",
+    "maestro",
+    "kreditkarte",
+    "kartennummer",
+    "tarjeta",
+    "carte",
+    "creditcardnumber",
+];
+
+const SSNS: [&str; 7] = [
+    "ssn",
+    "ssns",
+    "itin",
+    "tin",
+    "taxid",
+    "socialsecurity",
+    "taxpayer",
+];
+
+/// Words that make of a telephone, a card or an account something that is told about it.
+const ABOUT: [&str; 42] = [
+    "id",
+    "ids",
+    "uid",
+    "uuid",
+    "guid",
+    "hash",
+    "count",
+    "counts",
+    "type",
+    "kind",
+    "model",
+    "price",
+    "version",
+    "index",
+    "idx",
+    "time",
+    "timestamp",
+    "ts",
+    "at",
+    "date",
+    "ms",
+    "size",
+    "length",
+    "len",
+    "width",
+    "height",
+    "minutes",
+    "seconds",
+    "duration",
+    "usage",
+    "total",
+    "sum",
+    "balance",
+    "limit",
+    "amount",
+    "score",
+    "rank",
+    "users",
+    "calls",
+    "views",
+    "token",
+    "offset",
+];
+
+/// Words that call a number the id of something.
+const IDS: [&str; 26] = [
+    "id",
+    "ids",
+    "uid",
+    "uuid",
+    "guid",
+    "hash",
+    "ean",
+    "gtin",
+    "upc",
+    "sku",
+    "asin",
+    "isbn",
+    "barcode",
+    "imei",
+    "imsi",
+    "iccid",
+    "serial",
+    "tracking",
+    "timestamp",
+    "nonce",
+    "seed",
+    "snowflake",
+    "token",
+    "checksum",
+    "order",
+    "orderid",
+];
+
+/// Whether the name can only be a telephone's.
+pub fn is_phone(words: &Words) -> bool {
+    if words.has(&ABOUT) {
+        return false;
+    }
+    words.has(&PHONES) || words.has_pair(&HALF_PHONES, &NUMBERS) || words.ends_with(&["mobile"])
+}
+
+/// Whether the name is a card's.
+pub fn is_card(words: &Words) -> bool {
+    !words.has(&ABOUT) && words.has(&CARDS)
+}
+
+/// Whether the name is a social security (or other taxpayer's) number's.
+pub fn is_ssn(words: &Words) -> bool {
+    words.has(&SSNS)
+        || words.has_pair(&["social", "soc"], &["security", "sec", "number", "no"])
+        || words.has_pair(&["tax"], &["id", "number", "no"])
+}
+
+/// Whether the name calls the value an id of something that is no card.
+pub fn is_id(words: &Words) -> bool {
+    words.has(&IDS) && !words.has(&CARDS)
+}
+
+/// What a number in JSON is, by its digits and the name above it, and what that rests on.
+pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
+    let length = digits.len();
+    // The digits are judged first: they cost less than the name.
+    let card = wanted.has(Entity::Card) && super::card::is_card(digits);
+    let phone = wanted.has(Entity::Phone)
+        && (7..=15).contains(&length)
+        && !digits.ends_with(b"00000")
+        && digits.first() != Some(&b'0');
+    // A number has lost its leading zeros.
+    let ssn = wanted.has(Entity::Ssn) && super::ssn::is_given_number(digits);
+    if !(card || phone || ssn) {
+        return None;
+    }
+    let words = Words::read(name);
+    if card && is_card(&words) {
+        Some((Entity::Card, Certainty::Check))
+    } else if ssn && is_ssn(&words) {
+        Some((Entity::Ssn, Certainty::Context))
+    } else if phone && is_phone(&words) {
+        Some((Entity::Phone, Certainty::Context))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_words_and_only_unmistakable_ones_count() {
+        let phone = |name: &str| is_phone(&Words::read(name.as_bytes()));
+        for name in [
+            "phone",
+            "home_phone",
+            "phoneNumber",
+            "phone-numbers",
+            "mobile",
+            "user_mobile",
+            "mobile_number",
+            "mobileNo",
+            "tel",
+            "TEL",
+            "telephone",
+            "fax",
+            "faxNumber",
+            "whatsapp",
+            "WhatsApp",
+            "whatsAppNumber",
+            "msisdn",
+            "cell_phone",
+            "cellNumber",
+            "contact_number",
+            "customer.phone",
+            "telefonnummer",
+        ] {
+            assert!(phone(name), "{name}");
+        }
+        for name in [
+            "",
+            "number",
+            "call_id",
+            "calls",
+            "contact",
+            "contacts",
+            "contact_id",
+            "cell",
+            "cell_count",
+            "signal",
+            "reach",
+            "ring",
+            "handy",
+            "sms",
+            "telemetry",
+            "telescope",
+            "hotel",
+            "intel",
+            "mobile_users",
+            "phone_id",
+            "phone_count",
+            "phone_model",
+            "instances",
+            "data",
+            "inputs",
+            "faxes_total",
+            "microphone",
+            "headphones",
+            "xylophone",
+            "numbers",
+            "recall",
+            "callback",
+            "string",
+            "excellent",
+        ] {
+            assert!(!phone(name), "{name}");
+        }
+        let card = |name: &str| is_card(&Words::read(name.as_bytes()));
+        for name in [
+            "card",
+            "card_number",
+            "cardNumber",
+            "creditCard",
+            "cc",
+            "pan",
+            "CCNumber",
+        ] {
+            assert!(card(name), "{name}");
+        }
+        for name in [
+            "",
+            "user_id",
+            "card_id",
+            "cardinality",
+            "discard",
+            "scorecard_total",
+            "number",
+            "pancake",
+            "span",
+        ] {
+            assert!(!card(name), "{name}");
+        }
+        let ssn = |name: &str| is_ssn(&Words::read(name.as_bytes()));
+        assert!(ssn("ssn") && ssn("socialSecurityNumber") && ssn("tax_id") && ssn("itin"));
+        assert!(!ssn("social") && !ssn("security_id") && !ssn("classname") && !ssn("tax"));
+    }
+
+    #[test]
+    fn of_a_long_name_the_end_counts() {
+        let name = format!("{}_phone", "ab_".repeat(1000));
+        assert!(is_phone(&Words::read(name.as_bytes())));
+        let name = format!("phone_{}", "ab_".repeat(1000));
+        assert!(!is_phone(&Words::read(name.as_bytes())));
+    }
+}
