@@ -252,6 +252,21 @@ pub struct Serialized<F> {
     json: Rc<[u8]>,
 }
 
+impl<F: Fact> Serialized<F> {
+    /// The fact in its written form.
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// A fact from its written form; nothing if it is none.
+    pub fn from_json(json: &[u8]) -> Option<Self> {
+        Some(Self {
+            fact: Rc::new(serde_json::from_slice(json).ok()?),
+            json: json.into(),
+        })
+    }
+}
+
 impl<F: Fact> From<F> for Serialized<F> {
     fn from(fact: F) -> Self {
         Self {

@@ -205,6 +205,9 @@ impl<F: Filter> Launch for PlanOf<F> {
 
 type CompileOne = fn(serde_json::Value, &Setup<'_>, &mut Problems) -> Option<Rc<dyn Launch>>;
 
+/// As [`CompileOne`], straight from the text; nothing where that cannot be read in one go.
+type CompileSound = fn(&[u8], &Setup<'_>, &mut Problems) -> Option<Option<Rc<dyn Launch>>>;
+
 /// A filter without its type: what a VM, the tools and the native engine hold.
 #[derive(Clone, Copy)]
 pub struct Registration {
@@ -213,6 +216,7 @@ pub struct Registration {
     /// See [`Filter::NEEDS`].
     pub needs: Needs,
     pub(crate) compile: CompileOne,
+    pub(crate) compile_sound: CompileSound,
     /// JSON Schema of the configuration.
     #[cfg(feature = "schema")]
     pub schema: fn() -> serde_json::Value,
@@ -225,6 +229,7 @@ impl Registration {
             name: F::NAME,
             needs: F::NEEDS,
             compile: compile::<F>,
+            compile_sound: compile_sound::<F>,
             #[cfg(feature = "schema")]
             schema: crate::config::schema::of::<F>,
         }
@@ -237,6 +242,18 @@ fn compile<F: Filter>(
     problems: &mut Problems,
 ) -> Option<Rc<dyn Launch>> {
     let config = crate::config::strict::parse::<F::Config>(&written, problems)?;
+    // No longer needed, and its memory is while the plan is made.
+    drop(written);
     let plan = F::compile(config.value, setup, problems.beneath(&config.pruned))?;
     Some(Rc::new(PlanOf::<F>(Rc::new(plan))))
+}
+
+fn compile_sound<F: Filter>(
+    bytes: &[u8],
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<Option<Rc<dyn Launch>>> {
+    let config = crate::config::strict::parse_sound::<F::Config>(bytes)?;
+    let plan = F::compile(config, setup, problems);
+    Some(plan.map(|plan| Rc::new(PlanOf::<F>(Rc::new(plan))) as Rc<dyn Launch>))
 }

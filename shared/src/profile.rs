@@ -64,19 +64,47 @@ impl Policy {
         host: &dyn Host,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let whole = crate::config::read(bytes, problems)?;
-        let written = written::split(whole, problems);
         let print = fingerprint(bytes);
-        let compile = |value, profile: &str, problems: &mut Problems| {
-            let setup = Setup {
+        let filter = registration.name;
+        fn setup<'a>(
+            host: &'a dyn Host,
+            filter: &'static str,
+            print: u64,
+            profile: &'a str,
+        ) -> Setup<'a> {
+            Setup {
                 host,
-                filter: registration.name,
+                filter,
                 profile,
-                shared_prefix: format!("modelgate.{}.{print:016x}.{profile}", registration.name),
-            };
-            (registration.compile)(value, &setup, problems)
+                shared_prefix: format!("modelgate.{filter}.{print:016x}.{profile}"),
+            }
+        }
+        if let Some(launch) =
+            (registration.compile_sound)(bytes, &setup(host, filter, print, ""), problems)
+        {
+            return Some(Self {
+                filter: registration.name,
+                base: Plan {
+                    name: String::new(),
+                    rank: 0,
+                    launch: launch?,
+                },
+                profiles: Vec::new(),
+                rules: Vec::new(),
+            });
+        }
+        let whole = crate::config::read(bytes, problems)?;
+        let mut written = written::split(whole, problems);
+        let compile = |value, profile: &str, problems: &mut Problems| {
+            (registration.compile)(value, &setup(host, filter, print, profile), problems)
         };
-        let base = compile(written.base.clone(), "", problems);
+        // A configuration may be long, and memory that a module has had once it keeps: nothing is copied without need.
+        let base = if written.profiles.is_empty() {
+            std::mem::take(&mut written.base)
+        } else {
+            written.base.clone()
+        };
+        let base = compile(base, "", problems);
         let of_base = problems.found().to_vec();
         let mut profiles = Vec::new();
         for (name, profile) in written.profiles {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use modelgate_kit::config::{Bounded, Problems};
 use modelgate_kit::credential::{Place, WrittenPlace};
-use modelgate_kit::facts::Identity;
+use modelgate_kit::facts::{Identity, Serialized};
 use modelgate_kit::timestamp::parse_rfc3339;
 use serde::Deserialize;
 
@@ -264,7 +264,7 @@ impl WrittenKey {
             digest,
             not_before_ns,
             expires_at_ns,
-            identity: identity.into(),
+            identity: Serialized::from(identity).json().into(),
         })
     }
 }

@@ -5,6 +5,8 @@
 //! expired and future keys go through the same steps; the last comparison takes the same time wherever the first difference is. (The
 //! digest of what was presented cannot be steered, so the order of the search tells nothing about any key.)
 
+use std::cell::RefCell;
+
 use modelgate_kit::facts::{Identity, Serialized};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -21,8 +23,8 @@ pub struct Entry {
     pub not_before_ns: u64,
     /// First instant at which it is no longer good.
     pub expires_at_ns: u64,
-    /// Who presents it.
-    pub identity: Serialized<Identity>,
+    /// Who presents it, as the fact is written: a tenth of the memory that it takes when read.
+    pub identity: Box<[u8]>,
 }
 
 /// Why a key is not accepted.
@@ -36,21 +38,33 @@ pub enum Unaccepted {
     Expired,
 }
 
+/// Identities that are kept as they were read.
+const REMEMBERED: usize = 256;
+
+/// An identity that was read, and the place of its entry.
+type Read = Option<(usize, Serialized<Identity>)>;
+
 /// All keys.
 #[derive(Debug, Default)]
 pub struct Keyring {
     entries: Vec<Entry>,
+    /// By the last bits of the place: keys that are used take a look-up, not a reading.
+    read: RefCell<Vec<Read>>,
 }
 
 impl Keyring {
     /// A ring of these keys, in any order. Digests must differ.
     pub fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by_key(|entry| entry.digest);
-        Self { entries }
+        entries.sort_unstable_by_key(|entry| entry.digest);
+        entries.shrink_to_fit();
+        Self {
+            entries,
+            read: RefCell::default(),
+        }
     }
 
-    /// The entry next to a digest, and whether it is the one: the same work for every digest.
-    fn nearest(&self, digest: &Digest) -> Option<(&Entry, bool)> {
+    /// The entry next to a digest, its place, and whether it is the one: the same work for every digest.
+    fn nearest(&self, digest: &Digest) -> Option<(usize, &Entry, bool)> {
         let mut from = 0_usize;
         let mut left = self.entries.len();
         while left > 1 {
@@ -66,22 +80,22 @@ impl Keyring {
             left = left.saturating_sub(half);
         }
         let nearest = self.entries.get(from)?;
-        Some((nearest, bool::from(nearest.digest.ct_eq(digest))))
+        Some((from, nearest, bool::from(nearest.digest.ct_eq(digest))))
     }
 
     /// Whether this is a key, good or not.
     pub fn knows(&self, key: &[u8]) -> bool {
         self.nearest(&Sha256::digest(key).into())
-            .is_some_and(|(_, known)| known)
+            .is_some_and(|(_, _, known)| known)
     }
 
     /// Whose key this is.
     ///
     /// # Errors
     /// Why it is not accepted at this time.
-    pub fn identify(&self, key: &[u8], now_ns: u64) -> Result<&Serialized<Identity>, Unaccepted> {
+    pub fn identify(&self, key: &[u8], now_ns: u64) -> Result<Serialized<Identity>, Unaccepted> {
         let digest: Digest = Sha256::digest(key).into();
-        let (nearest, known) = self.nearest(&digest).ok_or(Unaccepted::Unknown)?;
+        let (place, nearest, known) = self.nearest(&digest).ok_or(Unaccepted::Unknown)?;
         // Nothing is no key, whoever has its digest.
         let known = known && !key.trim_ascii().is_empty();
         let begun = nearest.not_before_ns <= now_ns;
@@ -90,8 +104,26 @@ impl Keyring {
             (false, _, _) => Err(Unaccepted::Unknown),
             (true, _, true) => Err(Unaccepted::Expired),
             (true, false, false) => Err(Unaccepted::NotYetValid),
-            (true, true, false) => Ok(&nearest.identity),
+            // The fact was written by us: it can be read.
+            (true, true, false) => self.read(place, nearest).ok_or(Unaccepted::Unknown),
         }
+    }
+
+    fn read(&self, place: usize, entry: &Entry) -> Option<Serialized<Identity>> {
+        let mut read = self.read.borrow_mut();
+        if read.is_empty() {
+            read.resize(REMEMBERED.min(self.entries.len()), None);
+        }
+        let slot = place.checked_rem(read.len())?;
+        let slot = read.get_mut(slot)?;
+        if let Some((known, identity)) = slot
+            && *known == place
+        {
+            return Some(identity.clone());
+        }
+        let identity: Serialized<Identity> = Serialized::from_json(&entry.identity)?;
+        *slot = Some((place, identity.clone()));
+        Some(identity)
     }
 }
 
@@ -151,10 +183,11 @@ mod tests {
             digest: Sha256::digest(key).into(),
             not_before_ns,
             expires_at_ns,
-            identity: Identity {
+            identity: Serialized::from(Identity {
                 consumer,
                 ..Identity::default()
-            }
+            })
+            .json()
             .into(),
         }
     }
@@ -170,7 +203,9 @@ mod tests {
         ] {
             assert_eq!(
                 ring.identify(b"k", now)
-                    .map(|identity| identity.consumer.as_str()),
+                    .map(|identity| identity.consumer.clone())
+                    .as_deref()
+                    .map_err(|unaccepted| *unaccepted),
                 outcome,
                 "{now}"
             );
@@ -226,9 +261,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_key_is_found_and_no_other(count in 0_u16..200, probe in 0_u16..400) {
+        fn every_key_is_found_and_no_other(count in 0_u16..600, probe in 0_u16..800) {
             let ring = Keyring::new((0..count).map(|number| entry(&number.to_le_bytes(), 0, u64::MAX)).collect());
-            prop_assert_eq!(ring.identify(&probe.to_le_bytes(), 1).is_ok(), probe < count);
+            // Twice: read, and remembered.
+            for _ in 0..2 {
+                let found = ring.identify(&probe.to_le_bytes(), 1);
+                prop_assert_eq!(found.is_ok(), probe < count);
+                if let Ok(identity) = found {
+                    let name = String::from_utf8_lossy(&probe.to_le_bytes()).into_owned();
+                    prop_assert_eq!(&identity.consumer, &name);
+                }
+            }
         }
     }
 }

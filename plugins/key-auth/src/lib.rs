@@ -148,7 +148,7 @@ impl Filter for KeyAuth {
         if plan.forwarding == Forwarding::Strip {
             exchange.take_out_credential(&headers, &plan.places, &key)?;
         }
-        plan.introduce(identity, &exchange)
+        plan.introduce(&identity, &exchange)
     }
 }
 
