@@ -74,8 +74,13 @@ fn text(files: &[Checked]) -> String {
                 checked.path
             ));
         }
-        for file in &checked.outcome.modules {
-            text.push_str(&format!("{}: needs {file} (not here)\n", checked.path));
+        let modules: Vec<&str> = checked.outcome.modules.iter().map(String::as_str).collect();
+        if !modules.is_empty() {
+            let modules = modules.join(", ");
+            text.push_str(&format!(
+                "{}: not on this machine: {modules}\n",
+                checked.path
+            ));
         }
     }
     text
