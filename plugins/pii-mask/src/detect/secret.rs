@@ -15,7 +15,7 @@ struct Form {
     least: usize,
     /// Longest tail; 0 if open.
     most: usize,
-    /// Whether the tail must mix letters and digits: so no hyphenated words are taken for keys.
+    /// Whether the tail must mix kinds of characters in a long stretch: the prefix is also the front of hyphenated words.
     mixed: bool,
 }
 
@@ -26,7 +26,7 @@ const fn form(entity: Entity, prefix: &'static [u8], tail: Alphabet, least: usiz
         tail,
         least,
         most: 0,
-        mixed: true,
+        mixed: false,
     }
 }
 
@@ -37,6 +37,8 @@ enum Alphabet {
     /// Upper case, and the digits of base32.
     Base32,
     Base64Url,
+    /// Base64, its signs as they are or as percent escapes.
+    UrlEncoded,
 }
 
 impl Alphabet {
@@ -45,6 +47,7 @@ impl Alphabet {
             Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
             Alphabet::Base32 => matches!(byte, b'A'..=b'Z' | b'2'..=b'7'),
             Alphabet::Base64Url => base64_url(byte),
+            Alphabet::UrlEncoded => base64_url(byte) || matches!(byte, b'%' | b'+' | b'/' | b'='),
         }
     }
 }
@@ -57,12 +60,10 @@ fn base64_url(byte: u8) -> bool {
 const FORMS: &[Form] = &[
     Form {
         most: 16,
-        mixed: false,
         ..form(Entity::AwsAccessKey, b"AKIA", Alphabet::Base32, 16)
     },
     Form {
         most: 16,
-        mixed: false,
         ..form(Entity::AwsAccessKey, b"ASIA", Alphabet::Base32, 16)
     },
     form(Entity::ApiKey, b"AIza", Alphabet::Base64Url, 35),
@@ -72,15 +73,38 @@ const FORMS: &[Form] = &[
     form(Entity::GithubToken, b"ghs_", Alphabet::Alphanumeric, 36),
     form(Entity::GithubToken, b"ghr_", Alphabet::Alphanumeric, 36),
     form(Entity::GithubToken, b"github_pat_", Alphabet::Base64Url, 50),
-    form(Entity::ApiKey, b"sk_live_", Alphabet::Alphanumeric, 16),
-    form(Entity::ApiKey, b"sk_test_", Alphabet::Alphanumeric, 16),
-    form(Entity::ApiKey, b"rk_live_", Alphabet::Alphanumeric, 16),
+    form(Entity::ApiKey, b"sk_live_", Alphabet::Alphanumeric, 10),
+    form(Entity::ApiKey, b"sk_test_", Alphabet::Alphanumeric, 10),
+    form(Entity::ApiKey, b"rk_live_", Alphabet::Alphanumeric, 10),
+    form(Entity::ApiKey, b"rk_test_", Alphabet::Alphanumeric, 10),
     form(Entity::ApiKey, b"hf_", Alphabet::Alphanumeric, 30),
     form(Entity::ApiKey, b"npm_", Alphabet::Alphanumeric, 36),
-    form(Entity::ApiKey, b"sk-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"sk-proj-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"sk-svcacct-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"sk-admin-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"sk-ant-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"sk-or-v1-", Alphabet::Base64Url, 20),
+    Form {
+        mixed: true,
+        ..form(Entity::ApiKey, b"sk-", Alphabet::Base64Url, 20)
+    },
     form(Entity::ApiKey, b"glpat-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"gldt-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glrt-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glrtr-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glcbt-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glptt-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glft-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glimt-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glagent-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glsoat-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"gloas-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"glffct-", Alphabet::Base64Url, 20),
+    form(Entity::ApiKey, b"gsk_", Alphabet::Alphanumeric, 40),
     form(Entity::SlackToken, b"xoxa-", Alphabet::Base64Url, 10),
     form(Entity::SlackToken, b"xoxb-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxc-", Alphabet::Base64Url, 10),
+    form(Entity::SlackToken, b"xoxd-", Alphabet::UrlEncoded, 10),
     form(Entity::SlackToken, b"xoxe-", Alphabet::Base64Url, 10),
     form(Entity::SlackToken, b"xoxo-", Alphabet::Base64Url, 10),
     form(Entity::SlackToken, b"xoxp-", Alphabet::Base64Url, 10),
@@ -98,8 +122,17 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         quotes: None,
     };
     match scene.bytes.get(at)? {
-        b'I' => form_at(scene, at.checked_sub(2)?)
-            .or_else(|| form_at(scene, at.checked_sub(1)?))
+        // AKIA, ASIA; AIza, which may be the first of the text.
+        b'I' => [2, 1]
+            .into_iter()
+            .filter_map(|before| at.checked_sub(before))
+            .find_map(|start| {
+                let word = scene.bytes.get(start..)?;
+                let mut forms = FORMS.iter().take(AROUND_I);
+                forms
+                    .find(|form| word.starts_with(form.prefix))
+                    .and_then(|form| form_at(scene, start, form))
+            })
             .map(found),
         b'J' => json_web_token(scene, at.checked_sub(2)?).map(|span| found((span, Entity::Jwt))),
         b'-' if scene
@@ -120,7 +153,8 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
                 .iter()
                 .filter(|form| form.prefix.last() == Some(anchor) && before.ends_with(form.prefix))
                 .find_map(|form| {
-                    form_at(scene, at.saturating_add(1).checked_sub(form.prefix.len())?)
+                    let start = at.saturating_add(1).checked_sub(form.prefix.len())?;
+                    form_at(scene, start, form)
                 })
                 .map(found)
         }
@@ -131,12 +165,11 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
 const FRONT: usize = 64;
 
 /// The credential that begins at `start`.
-fn form_at(scene: Scene<'_>, start: usize) -> Option<(Range<usize>, Entity)> {
+fn form_at(scene: Scene<'_>, start: usize, form: &Form) -> Option<(Range<usize>, Entity)> {
     if start < scene.floor || !begins(scene.bytes, start) {
         return None;
     }
     let word = scene.bytes.get(start..)?;
-    let form = FORMS.iter().find(|form| word.starts_with(form.prefix))?;
     if !scene.wanted.has(form.entity) {
         return None;
     }
@@ -149,14 +182,56 @@ fn form_at(scene: Scene<'_>, start: usize) -> Option<(Range<usize>, Entity)> {
         .saturating_add(form.prefix.len())
         .saturating_add(length);
     let fits = form.most == 0 || length <= form.most;
-    (fits && ends(scene.bytes, end)).then_some((start..end, form.entity))
+    if !fits || !ends(scene.bytes, end) {
+        return None;
+    }
+    // A token of Slack that is renewed has two prefixes: `xoxe.xoxp-1-…`.
+    let renewed = start
+        .checked_sub(RENEWED.len())
+        .filter(|from| *from >= scene.floor && scene.bytes.get(*from..start) == Some(RENEWED))
+        .filter(|from| form.entity == Entity::SlackToken && begins(scene.bytes, *from));
+    Some((
+        renewed.unwrap_or(start)..routable_end(scene.bytes, form, end),
+        form.entity,
+    ))
 }
 
-/// Whether a tail is long enough, mixes letters and digits, and has one stretch longer than words are (`sk-` and its like
-/// are followed by hyphens too). Only its front is looked at: a chain of false beginnings costs no more than its length.
+/// How many of the first [`FORMS`] are those around an `I`.
+const AROUND_I: usize = 3;
+const RENEWED: &[u8] = b"xoxe.";
+
+/// Behind the parts `.01.1a2b3c4d5` of a routable token of GitLab, if it has them.
+fn routable_end(bytes: &[u8], form: &Form, end: usize) -> usize {
+    if !form.prefix.starts_with(b"gl") {
+        return end;
+    }
+    let part = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        let Some(rest) = rest.strip_prefix(b".") else {
+            return (from, 0);
+        };
+        let length = rest
+            .iter()
+            .take(16)
+            .take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            .count();
+        (from.saturating_add(1).saturating_add(length), length)
+    };
+    match part(end) {
+        (first, 2) => match part(first) {
+            (second, 7..=9) if ends(bytes, second) => second,
+            _ => end,
+        },
+        (first, 9) if ends(bytes, first) => first,
+        _ => end,
+    }
+}
+
+/// Whether a tail is long enough and, where the prefix alone says little, mixes letters with digits or both cases in one
+/// stretch longer than words are. Only its front is looked at: a chain of false beginnings costs no more than its length.
 fn looks_like_a_key(form: &Form, tail: &[u8]) -> bool {
     let (mut length, mut stretch, mut longest) = (0_usize, 0_usize, 0_usize);
-    let (mut digit, mut letter) = (!form.mixed, !form.mixed);
+    let (mut digit, mut lower, mut upper) = (false, false, 0_usize);
     for byte in tail
         .iter()
         .take(FRONT)
@@ -170,8 +245,10 @@ fn looks_like_a_key(form: &Form, tail: &[u8]) -> bool {
         };
         longest = longest.max(stretch);
         digit |= byte.is_ascii_digit();
-        letter |= byte.is_ascii_alphabetic();
-        if length >= form.least && digit && letter && longest >= form.least.min(16) {
+        lower |= byte.is_ascii_lowercase();
+        upper += usize::from(byte.is_ascii_uppercase());
+        let mixed = (digit && (lower || upper > 0)) || (lower && upper > 2);
+        if length >= form.least && (!form.mixed || (mixed && longest >= 16)) {
             return true;
         }
     }
@@ -194,7 +271,12 @@ pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, 
     let end = at.saturating_add(right.iter().take_while(is_part).count());
     let word = scene.bytes.get(start..end).unwrap_or_default();
     let mixed = word.iter().any(u8::is_ascii_uppercase) && word.iter().any(u8::is_ascii_lowercase);
-    let named = || context_contains(scene, start, "secret");
+    // The id of the key tells as well as the word.
+    let named = || {
+        ["secret", "AKIA", "ASIA"]
+            .iter()
+            .any(|name| context_contains(scene, start, name))
+    };
     let found = word.len() == LENGTH && start >= scene.floor && mixed && named();
     let finding = Finding {
         span: start..end,
@@ -254,6 +336,11 @@ fn json_web_token(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     while let Some(rest) = token.strip_suffix(b".") {
         token = rest;
     }
+    // An unsigned token ends in a dot (RFC 7519 section 6.1).
+    let unsigned = usize::from(
+        token.len() < length && token.iter().filter(|byte| **byte == b'.').count() == 1,
+    );
+    let token = word.get(..token.len().saturating_add(unsigned))?;
     Some(start..start.saturating_add(token.len()))
 }
 

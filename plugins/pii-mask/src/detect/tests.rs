@@ -259,3 +259,54 @@ fn of_a_long_label_the_end_is_read() {
     );
     assert_eq!(labelled(&format!("phone number{long}"), "2813882583"), []);
 }
+
+/// Prefixes that nothing else has are enough; keys stand at the very start of a text, at its end and inside quotes.
+#[test]
+fn credentials_need_no_digit_behind_an_unmistakable_prefix() {
+    let letters = "AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMnOpQr";
+    for (entity, key) in [
+        ("api_key", format!("AIza{}", &letters[..35])),
+        (
+            "api_key",
+            "AIzaoq3YztCnzPjaRa-GyuUbwCE7w0Cw_nDePXZ".to_owned(),
+        ),
+        ("api_key", format!("sk_live_{}", &letters[..24])),
+        ("api_key", format!("sk_test_{}", &letters[..12])),
+        ("api_key", format!("rk_test_{}", &letters[..24])),
+        ("api_key", format!("hf_{}", &letters[..34])),
+        ("api_key", format!("npm_{}", &letters[..36])),
+        ("api_key", format!("glpat-{}", &letters[..20])),
+        ("api_key", "glpat-CU4rKVnIC_qM769EyKfl".to_owned()),
+        ("api_key", format!("glpat-{}.01.1a2b3c4d5", &letters[..27])),
+        ("api_key", format!("gldt-{}", &letters[..20])),
+        ("api_key", format!("sk-proj-{}", &letters[..24])),
+        ("api_key", format!("sk-{}", &letters[..40])),
+        ("github_token", format!("ghp_{}", &letters[..36])),
+        ("slack_token", format!("xoxb-{}", &letters[..24])),
+        ("slack_token", format!("xoxc-{}", &letters[..24])),
+        (
+            "slack_token",
+            format!("xoxd-{}%2B{}", &letters[..12], &letters[..12]),
+        ),
+        ("slack_token", format!("xoxe.xoxp-1-{}", &letters[..24])),
+        ("jwt", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.".to_owned()),
+    ] {
+        for around in ["", " ", "\"", "x="] {
+            let text = if around == "x=" {
+                format!("x={key}")
+            } else {
+                format!("{around}{key}{around}")
+            };
+            assert_eq!(found(&text), [(entity, key.as_str())], "{text}");
+        }
+    }
+    assert_eq!(
+        found("sk-learn-is-a-name-of-a-package sk-some-very-long-kebab-case-name"),
+        []
+    );
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    assert_eq!(
+        found(&format!("{AWS},{secret}")),
+        [("aws_access_key", AWS), ("aws_secret_key", secret)]
+    );
+}
