@@ -13,6 +13,7 @@ mod man;
 mod pipe;
 mod progress;
 mod rebuilt;
+mod run;
 mod scenario;
 mod schema;
 mod test;
@@ -44,6 +45,7 @@ enum Command {
     Demo(demo::Arguments),
     Generate(generate::Arguments),
     Man(man::Arguments),
+    Run(run::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
     Test(test::Arguments),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
         Command::Scenario(arguments) => scenario::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -1,5 +1,6 @@
 //! The modelgate CLI's library: scenarios, the engines that run them, and a proxy-wasm host.
 
+pub mod adapt;
 pub mod artifacts;
 pub mod bench;
 pub mod check;

@@ -7,6 +7,7 @@
 
 pub mod bootstrap;
 mod client;
+pub mod gateway;
 mod sockets;
 mod upgrade;
 

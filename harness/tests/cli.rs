@@ -1,8 +1,14 @@
-//! The command line as a shell uses it: help, completions, manual pages, and pipes that are closed early.
+//! The command line as a shell uses it: help, completions, manual pages, pipes that are closed early, and a gateway that runs until it is told
+//! to stop.
 
-#![allow(clippy::unwrap_used)] // Helpers of tests stand outside of them.
+// Helpers of tests stand outside of them.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+use modelgate_harness::envoy_release::Envoy;
 
 fn modelgate(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_modelgate"))
@@ -60,4 +66,108 @@ fn there_is_a_manual_page_for_every_subcommand() {
         let page = std::fs::read_to_string(folder.path().join(page)).unwrap();
         assert!(page.contains(".TH"), "{page}");
     }
+}
+
+/// `modelgate run envoy/torchserve.yaml` with everything on loopback, and these arguments more.
+fn start(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_modelgate"))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["run", "envoy/torchserve.yaml"])
+        .args([
+            "--cluster",
+            "torchserve=127.0.0.1:1",
+            "--cluster",
+            "login=127.0.0.1:1",
+        ])
+        .args(["--cluster", "logs=127.0.0.1:1"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// A free port, which another could take meanwhile: for those that cannot be asked afterwards.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Waits for a line on standard error that says where the gateway serves, asks it something, stops it, and gives its access log.
+fn asked_and_stopped(mut child: Child, marker: &str) -> String {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    let address = loop {
+        let Some(Ok(line)) = lines.next() else {
+            panic!("it has ended: {said}");
+        };
+        if let Some((_, address)) = line.split_once("http://")
+            && line.contains(marker)
+        {
+            break address.trim().to_owned();
+        }
+        said.push_str(&line);
+        said.push('\n');
+    };
+    let rest = std::thread::spawn(move || lines.map_while(Result::ok).count());
+    let mut connection = TcpStream::connect(&address).unwrap();
+    connection
+        .write_all(b"GET /predictions/m HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    // The access log is written a moment later.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let told = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(told.unwrap().success());
+    let mut access = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut access)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    rest.join().unwrap();
+    access
+}
+
+#[test]
+fn a_gateway_runs_on_native_code_until_it_is_told_to_stop() {
+    let access = asked_and_stopped(start(&["--engine", "native", "--port", "0"]), "ready");
+    assert!(access.contains("token_missing"), "{access}");
+    // The audit event is JSON, and not JSON in a string.
+    assert!(access.contains(r#""audit":{"#), "{access}");
+}
+
+#[test]
+fn a_gateway_runs_on_envoy_until_it_is_told_to_stop() {
+    if let Err(missing) = Envoy::find(None, &|_| ()) {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing:#}");
+        println!("SKIPPED: no Envoy: {missing:#}");
+        return;
+    }
+    let (port, admin) = (free_port().to_string(), free_port().to_string());
+    let child = start(&["--port", &port, "--admin-port", &admin]);
+    let access = asked_and_stopped(child, "gateway ");
+    assert!(access.contains("token_missing"), "{access}");
+}
+
+#[test]
+fn what_cannot_run_is_said_with_what_to_do() {
+    let refused = modelgate(&["run", "/nowhere.yaml"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("/nowhere.yaml"));
+    let mut child = start(&["--engine", "native", "--cluster", "nothing=127.0.0.1:1"]);
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert!(said.contains("no cluster nothing"), "{said}");
 }

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use serde_json::{Map, Value as Json, json};
+use anyhow::{Context, Result};
+use serde_json::Value as Json;
 
+use crate::adapt::{address, list, loopback, point_cluster, set};
 use crate::artifacts::BUNDLE;
 use crate::yaml::Node;
 
@@ -38,11 +39,11 @@ pub struct Change {
 /// If it is no YAML, has a cluster without a place, or lacks what is to be changed.
 pub fn adapted(text: &str, places: &Places, changes: &[Change]) -> Result<Json> {
     let mut bootstrap = Node::parse(text)?.to_json();
-    set(&mut bootstrap, "/admin/address", address(0))?;
+    set(&mut bootstrap, "/admin/address", address(loopback(0)))?;
     let listeners = list(&mut bootstrap, "/static_resources/listeners")?;
     let mut filters = Vec::new();
     for listener in listeners {
-        set(listener, "/address", address(places.port))?;
+        set(listener, "/address", address(loopback(places.port)))?;
         for chain in list(listener, "/filter_chains")? {
             for network_filter in list(chain, "/filters")? {
                 filters.extend(list(network_filter, "/typed_config/http_filters")?);
@@ -126,54 +127,17 @@ fn fit_cluster(cluster: &mut Json, places: &Places) -> Result<()> {
         .clusters
         .get(name)
         .with_context(|| format!("nothing is behind the cluster {name}"))?;
-    let endpoints = json!([{"lb_endpoints": [{"endpoint": {"address": address(*port)}}]}]);
-    set(cluster, "/load_assignment/endpoints", endpoints)?;
-    set(cluster, "/type", "STATIC".into())?;
-    if let Some(members) = cluster.as_object_mut() {
-        // Plain text is what the servers on this machine speak.
-        members.remove("transport_socket");
-    }
-    Ok(())
-}
-
-fn address(port: u16) -> Json {
-    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
+    point_cluster(cluster, loopback(*port))
 }
 
 fn path_text(path: &Path) -> Result<&str> {
     path.to_str().context("a path that is not UTF-8")
 }
 
-fn list<'a>(within: &'a mut Json, pointer: &str) -> Result<&'a mut Vec<Json>> {
-    within
-        .pointer_mut(pointer)
-        .and_then(Json::as_array_mut)
-        .with_context(|| format!("the configuration has no list {pointer}"))
-}
-
-/// Sets what `pointer` points to. Objects on the way are made where there is nothing.
-fn set(within: &mut Json, pointer: &str, value: Json) -> Result<()> {
-    let mut place = within;
-    for step in pointer.split('/').skip(1) {
-        if place.is_null() {
-            *place = Json::Object(Map::new());
-        }
-        place = match place {
-            Json::Object(members) => members.entry(step).or_insert(Json::Null),
-            Json::Array(items) => {
-                let item = step.parse::<usize>().ok().and_then(|at| items.get_mut(at));
-                item.with_context(|| format!("nothing at {pointer}"))?
-            }
-            _ => bail!("nothing at {pointer}"),
-        };
-    }
-    *place = value;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     const CONFIG: &str = r#"
 admin: { address: { socket_address: { address: 0.0.0.0, port_value: 9901 } } }

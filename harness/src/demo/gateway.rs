@@ -22,8 +22,7 @@ const LATE: Duration = Duration::from_secs(3);
 const WATCHED: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(10);
 
-/// What the gateway wrote about one request: members of its access log's line.
-pub type AccessLine = serde_json::Map<String, Json>;
+pub use crate::live::gateway::AccessLine;
 
 /// What runs the filters.
 #[derive(Clone, Debug)]

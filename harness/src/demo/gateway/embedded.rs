@@ -1,19 +1,16 @@
 //! The embedded host as a gateway: the simulated proxy on real sockets, on a thread of this process, run by the configuration for Envoy.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value as Json;
 
 use super::AccessLine;
-use crate::artifacts::{file_name, modules};
-use crate::engine::simulated::module;
-use crate::live::bootstrap::{Bootstrap, Filter};
-use crate::live::{Live, Settings};
-use crate::proxy::{GuestCode, Metric, NativeCode, Outcome};
-use crate::suite;
+use crate::live::Live;
+use crate::live::bootstrap::Bootstrap;
+use crate::live::gateway::{Code, start};
+use crate::proxy::Metric;
 use crate::yaml::{Node, Place};
 
 /// How many lines of the access log are kept.
@@ -54,31 +51,20 @@ impl Embedded {
         let access = Arc::new(Log::of(ACCESS_LINES));
         let log = Arc::new(Log::of(LOG_LINES));
         let (written, said) = (Arc::clone(&access), Arc::clone(&log));
-        // Compiling modules takes a while, and this thread has other servers to serve.
-        let live = tokio::task::spawn_blocking(move || {
-            let clusters = bootstrap.clusters.clone();
-            let format = bootstrap.access_log.clone();
-            let settings = Settings {
-                listen: bootstrap.listen,
-                clusters: bootstrap.clusters.clone(),
-                log: Box::new(move |line| said.add(line.to_string())),
-                over: Box::new(move |outcome: &Outcome| {
-                    let address = |cluster: &str| Some(clusters.get(cluster)?.to_string());
-                    written.add(format.line(outcome, address));
-                }),
-            };
-            Live::start(settings, move |builder| {
-                let mut builder = bootstrap.configure(builder).workers(workers);
-                for filter in &bootstrap.filters {
-                    let code = code(filter, native)?;
-                    builder =
-                        builder.filter(filter.spec(code, |name| environment.get(name).cloned()));
-                }
-                Ok(builder)
-            })
-        });
+        let code = match native {
+            true => Code::Native,
+            false => Code::Modules,
+        };
+        let live = start(
+            bootstrap,
+            workers,
+            move |name| environment.get(name).cloned(),
+            code,
+            Box::new(move |line| said.add(line.to_string())),
+            Box::new(move |line| written.add(line)),
+        );
         Ok(Self {
-            live: live.await??,
+            live: live.await?,
             access,
             log,
         })
@@ -120,19 +106,6 @@ impl Embedded {
         });
         Ok(numbers.collect())
     }
-}
-
-/// The code of an entry: that of the suite's filters in the module of this name, or the module.
-fn code(filter: &Filter, native: bool) -> Result<Rc<dyn GuestCode>> {
-    if !native {
-        return module(&filter.file);
-    }
-    let name = filter.file.file_name().and_then(|name| name.to_str());
-    let krate = modules()
-        .into_iter()
-        .find(|krate| Some(file_name(krate).as_str()) == name)
-        .with_context(|| format!("{}: no module of the suite", filter.file.display()))?;
-    Ok(NativeCode::bundle(suite::filters_in(krate)))
 }
 
 impl<T> Log<T> {

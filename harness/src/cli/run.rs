@@ -1,0 +1,329 @@
+//! `modelgate run`: starts a gateway from an Envoy configuration, and follows what it records.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, ValueEnum};
+use modelgate_harness::adapt::{Local, Needs, adapt};
+use modelgate_harness::artifacts::{Profile, Workspace, build};
+use modelgate_harness::envoy_release::Envoy;
+use modelgate_harness::live::bootstrap::Bootstrap;
+use modelgate_harness::live::gateway::{self, Code};
+use modelgate_harness::yaml::{Node, Place};
+use serde_json::Value as Json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long a gateway that was told to end may go on.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How often a gateway that starts is asked whether it is ready.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Start a gateway from an Envoy configuration, and follow its access log.
+///
+/// Finds Envoy or downloads it, builds the modules that the configuration names and points its paths at them; everything else is as in the
+/// file. Prints where it listens and which environment variables are missing, then a line for every request, until Ctrl-C.
+/// `--cluster` puts a server on this machine in place of one of the configuration's: `--cluster openai=127.0.0.1:11434`. The embedded
+/// host (`--engine native` or `wasmtime`) starts at once and needs no Envoy; it speaks no TLS, so clusters with TLS have to be replaced.
+///
+/// Exit code 0: it was stopped; 1: it ended by itself; 2: it did not start.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The configuration, in YAML or JSON.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What runs the filters.
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
+    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one. For the engine envoy.
+    #[arg(long, value_name = "VERSION")]
+    envoy: Option<String>,
+    /// Folder with built modules; without it they are built. For the engines envoy and wasmtime.
+    #[arg(long, value_name = "FOLDER")]
+    wasm: Option<PathBuf>,
+    /// Another port for the listener; 0 = any free one, on the embedded host.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Another port for the admin interface, on loopback.
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
+    /// A server in place of a cluster's, in plain text. May be given several times.
+    #[arg(long, value_name = "NAME=ADDRESS:PORT", value_parser = read_cluster)]
+    cluster: Vec<(String, SocketAddr)>,
+    /// Worker threads.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// A real Envoy, with the filters' modules.
+    #[default]
+    Envoy,
+    /// The embedded host, with the filters' modules.
+    Wasmtime,
+    /// The embedded host, with the filters' code as it is built into this program.
+    Native,
+}
+
+fn read_cluster(text: &str) -> Result<(String, SocketAddr), String> {
+    let (name, address) = text.split_once('=').ok_or("write NAME=ADDRESS:PORT")?;
+    let address = address
+        .parse()
+        .map_err(|_| format!("{address} is no IP address with a port, such as 127.0.0.1:8000"))?;
+    Ok((name.to_owned(), address))
+}
+
+/// Runs it; see [`Arguments`].
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.envoy.is_some() && arguments.engine != Engine::Envoy {
+        bail!("--envoy names a release for --engine envoy; the other engines run without Envoy");
+    }
+    if arguments.wasm.is_some() && arguments.engine == Engine::Native {
+        bail!("--wasm names modules; --engine native runs the filters' own code");
+    }
+    if arguments.engine == Engine::Wasmtime && !cfg!(feature = "wasmtime") {
+        return super::rebuilt::run(&["wasmtime"]);
+    }
+    let shown = arguments.file.display();
+    let text = std::fs::read_to_string(&arguments.file).with_context(|| shown.to_string())?;
+    let mut bootstrap = Node::parse(&text)
+        .with_context(|| format!("{shown} is not YAML"))?
+        .to_json();
+    let needs = Needs::of(&bootstrap);
+    let local = Local {
+        wasm: modules(arguments, &needs)?,
+        port: arguments.port,
+        admin_port: arguments.admin_port,
+        clusters: arguments
+            .cluster
+            .iter()
+            .cloned()
+            .collect::<BTreeMap<_, _>>(),
+    };
+    adapt(&mut bootstrap, &local).with_context(|| shown.to_string())?;
+    for variable in &needs.variables {
+        if std::env::var_os(variable).is_none() {
+            eprintln!("not set in the environment: {variable}");
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(async {
+        match arguments.engine {
+            Engine::Envoy => envoy(arguments, &bootstrap).await,
+            Engine::Wasmtime => embedded(arguments, &bootstrap, Code::Modules).await,
+            Engine::Native => embedded(arguments, &bootstrap, Code::Native).await,
+        }
+    });
+    runtime.shutdown_background();
+    code
+}
+
+/// The folder with the modules that the configuration names; none where the engine has the code in itself.
+fn modules(arguments: &Arguments, needs: &Needs) -> Result<Option<PathBuf>> {
+    if arguments.engine == Engine::Native {
+        return Ok(None);
+    }
+    if let Some(folder) = &arguments.wasm {
+        let folder = folder
+            .canonicalize()
+            .with_context(|| folder.display().to_string())?;
+        return Ok(Some(folder));
+    }
+    let names: Vec<&str> = needs.modules.iter().copied().collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let built = build(&Workspace::locate()?, &names, Profile::Release)?;
+    let folder = built.first().and_then(|artifact| artifact.path.parent());
+    Ok(Some(folder.context("no module was built")?.to_owned()))
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn told_to_stop() -> Result<()> {
+    let (mut interrupted, mut terminated) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    Ok(())
+}
+
+async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
+    let envoy = Envoy::find(arguments.envoy.as_deref(), &|message| {
+        eprintln!("{message}")
+    })?;
+    envoy.require_wasm()?;
+    let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
+    let config = folder.path().join("envoy.json");
+    std::fs::write(&config, bootstrap.to_string())?;
+    let mut child = Command::new(envoy.path())
+        .arg("-c")
+        .arg(&config)
+        .args(["--disable-hot-restart", "--log-level", "warning"])
+        .args(["--component-log-level", "wasm:info"])
+        .args(["--concurrency", &arguments.workers.to_string()])
+        .args(["--file-flush-interval-msec", "100"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot start {}", envoy.path().display()))?;
+    let lines = child.stdout.take().context("no standard output")?;
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(lines).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            println!("{}", told(&line));
+        }
+    });
+    let needs = Needs::of(bootstrap);
+    eprintln!("Envoy {} with {}", envoy.version(), config.display());
+    let stop = told_to_stop();
+    tokio::pin!(stop);
+    let began = Instant::now();
+    tokio::select! {
+        status = child.wait() => return Ok(ended(&format!("Envoy has ended: {}", status?))),
+        stopped = &mut stop => {
+            stopped?;
+            return farewell(&mut child).await;
+        }
+        () = ready(needs.admin.as_deref()) => {}
+    }
+    eprintln!("ready in {:.1} s", began.elapsed().as_secs_f32());
+    for (name, address) in &needs.listeners {
+        eprintln!("  {name:<10} http://{address}");
+    }
+    if let Some(admin) = &needs.admin {
+        eprintln!("  {:<10} http://{admin}", "admin");
+    }
+    tokio::select! {
+        status = child.wait() => Ok(ended(&format!("Envoy has ended: {}", status?))),
+        stopped = &mut stop => {
+            stopped?;
+            farewell(&mut child).await
+        }
+    }
+}
+
+fn ended(how: &str) -> ExitCode {
+    eprintln!("{how}");
+    ExitCode::FAILURE
+}
+
+/// Waits until the admin interface says that everything serves. Without one there is nobody to ask.
+async fn ready(admin: Option<&str>) {
+    let Some(admin) = admin else {
+        return;
+    };
+    while !is_ready(admin).await {
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn is_ready(admin: &str) -> bool {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let Ok(mut connection) = tokio::net::TcpStream::connect(admin).await else {
+        return false;
+    };
+    let request = format!("GET /ready HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    connection.write_all(request.as_bytes()).await.is_ok()
+        && connection.read_to_end(&mut answer).await.is_ok()
+        && answer.starts_with(b"HTTP/1.1 200")
+}
+
+/// Has Envoy end in order: it is told to, and ended where it does not.
+async fn farewell(child: &mut Child) -> Result<ExitCode> {
+    eprintln!("\nstopping");
+    if let Some(id) = child.id() {
+        Command::new("kill").arg(id.to_string()).status().await?;
+    }
+    if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
+        child.kill().await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn embedded(arguments: &Arguments, bootstrap: &Json, code: Code) -> Result<ExitCode> {
+    let read = Bootstrap::read(&Node::from_json(bootstrap, Place::default())).map_err(|refused| {
+        anyhow!("{refused}\nA cluster with TLS or a name is replaced with --cluster NAME=ADDRESS:PORT; the rest runs on --engine envoy.")
+    })?;
+    let live = gateway::start(
+        read,
+        usize::try_from(arguments.workers)?,
+        |name| std::env::var(name).ok(),
+        code,
+        Box::new(|line| eprintln!("{line}")),
+        Box::new(|line| println!("{}", told(&Json::Object(line).to_string()))),
+    )
+    .await?;
+    let mut address = live.address();
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    eprintln!("ready: http://{address}");
+    let gone = async {
+        while !live.ended() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::select! {
+        () = gone => Ok(ended("the gateway has ended")),
+        stopped = told_to_stop() => {
+            stopped?;
+            eprintln!("\nstopping");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A line of the access log, with the audit event, which is JSON in a string there, as JSON.
+fn told(line: &str) -> String {
+    let Ok(Json::Object(mut members)) = serde_json::from_str(line) else {
+        return line.to_owned();
+    };
+    if let Some(Json::String(text)) = members.get("audit")
+        && let Ok(event) = serde_json::from_str::<Json>(text)
+    {
+        members.insert("audit".into(), event);
+    }
+    Json::Object(members).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audit_events_are_shown_as_what_they_are() {
+        assert_eq!(
+            told(r#"{"status":200,"audit":"{\"consumer\":\"ann\"}"}"#),
+            r#"{"status":200,"audit":{"consumer":"ann"}}"#
+        );
+        for line in ["no JSON", r#"{"audit":"-"}"#, "[1]"] {
+            assert_eq!(told(line), line);
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_replaced_by_an_address() {
+        assert_eq!(
+            read_cluster("openai=127.0.0.1:80"),
+            Ok(("openai".to_owned(), ([127, 0, 0, 1], 80).into()))
+        );
+        for wrong in ["openai", "openai=", "openai=host:80", "openai=127.0.0.1"] {
+            assert!(read_cluster(wrong).is_err(), "{wrong}");
+        }
+    }
+}
