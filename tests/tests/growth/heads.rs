@@ -29,7 +29,7 @@ fn signed(claims: Value) -> String {
         unreachable!("claims are an object");
     };
     // The simulated clock begins long before that of this machine.
-    let claims = Claims::with_custom_claims(claims, Duration::from_days(40_000));
+    let claims = Claims::with_custom_claims(claims, Duration::from_days(20_000));
     HS256Key::from_bytes(SECRET.as_bytes())
         .authenticate(claims)
         .unwrap()
@@ -97,17 +97,17 @@ const HEADS: [Head; 21] = [
     ("a long value", 8_000, |n| {
         Request::get("/a").header("x-tenant", "t".repeat(n))
     }),
-    ("many headers", 400, |n| {
+    ("many headers", 40, |n| {
         (0..n).fold(Request::get("/a"), |request, at| {
             request.header(&format!("x-{at}"), "v")
         })
     }),
-    ("one header many times", 400, |n| {
+    ("one header many times", 40, |n| {
         (0..n).fold(Request::get("/a"), |request, _| {
             request.header("x-tenant", "v")
         })
     }),
-    ("many names with underscores", 400, |n| {
+    ("many names with underscores", 40, |n| {
         (0..n).fold(Request::get("/a"), |request, _| {
             request.header("x_consumer", "v")
         })
@@ -118,7 +118,7 @@ const HEADS: [Head; 21] = [
     ("the same cookie many times", 8_000, |n| {
         Request::get("/a").header("cookie", "key=b; ".repeat(n / 7))
     }),
-    ("many lines of cookies", 400, |n| {
+    ("many lines of cookies", 40, |n| {
         (0..n).fold(Request::get("/a"), |request, _| {
             request.header("cookie", "key=b")
         })

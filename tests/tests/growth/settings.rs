@@ -68,7 +68,7 @@ const SETTINGS: [Settings; 9] = [
     (
         "pii-mask",
         "values that stay",
-        |n| json!({"allow": (0..n).map(|at| format!("*@a{at}.example")).collect::<Vec<_>>()}),
+        |n| json!({"allowed_values": (0..n).map(|at| format!("*@a{at}.example")).collect::<Vec<_>>()}),
         || {
             Request::post("/a")
                 .header("content-type", "application/json")
