@@ -22,9 +22,6 @@ use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::sse::{Block, Framer};
 use sniff::{Looks, code, sniff};
 
-/// Bytes of a text that are looked at before it is taken for text; white space may stand first.
-const SNIFFED: usize = 1024;
-
 /// An answer that arrives in pieces.
 pub struct Answer<'a> {
     plan: &'a Plan,
@@ -145,7 +142,7 @@ impl<'a> Answer<'a> {
             Frames::Unseen(held) => {
                 held.extend_from_slice(bytes);
                 let held = core::mem::take(held);
-                self.frames = match sniff(&held, last || held.len() > SNIFFED) {
+                self.frames = match sniff(&held, last) {
                     None => {
                         self.frames = Frames::Unseen(held);
                         return;

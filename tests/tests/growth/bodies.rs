@@ -363,7 +363,9 @@ pub fn answers() -> Vec<Case> {
             MASK,
             SIZE,
             move |size| {
-                let text = repeated(fragment, size / 4);
+                // A key is held up to 4 KB: the text has to be long beside that.
+                let share = if fragment.contains("BEGIN RSA") { 1 } else { 4 };
+                let text = repeated(fragment, size / share);
                 let pieces: Vec<char> = text.chars().collect();
                 let events: String = pieces
                     .chunks(17)
