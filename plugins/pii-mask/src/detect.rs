@@ -23,6 +23,7 @@ mod token;
 
 use core::ops::Range;
 
+pub use iban::LONGEST as LONGEST_IBAN;
 pub use names::judge as judge_number;
 pub use number::SHORTEST as SHORTEST_NUMBER;
 pub use token::Quotes;

@@ -1,7 +1,8 @@
 //! International bank account numbers (ISO 13616): a country of the registry, its length, check digits (ISO 7064,
-//! modulus 97). Written in one piece or in groups divided by single spaces or hyphens.
+//! modulus 97). Written in one piece or in groups.
 
 use super::boundary::{begins, ends};
+use super::number::separator;
 use super::{Certainty, Entity, Finding, Scene};
 
 /// Country and length, from the SWIFT IBAN registry.
@@ -97,6 +98,9 @@ const COUNTRIES: &[(&[u8; 2], u8)] = &[
     (b"YE", 30),
 ];
 
+/// Longest written form, in bytes: nine groups with two separators of three bytes between. A stream holds as much.
+pub const LONGEST: usize = 92;
+
 /// The number whose first check digit stands at `at`.
 pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     if !scene.wanted.has(Entity::Iban) {
@@ -113,7 +117,9 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     else {
         return None;
     };
-    if a.is_ascii_lowercase() != b.is_ascii_lowercase() || !begins(scene.bytes, start) {
+    if a.is_ascii_lowercase() != b.is_ascii_lowercase()
+        || !(begins(scene.bytes, start) || is_glued_to_its_name(scene.bytes, start))
+    {
         return None;
     }
     let country = [a.to_ascii_uppercase(), b.to_ascii_uppercase()];
@@ -125,8 +131,8 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     let number = number.get_mut(..length)?;
     let mut end = start;
     for character in number.iter_mut() {
-        if matches!(scene.bytes.get(end), Some(b' ' | b'-')) && end > start {
-            end = end.saturating_add(1);
+        if end > start {
+            end = separators_end(scene.bytes, end);
         }
         *character = scene
             .bytes
@@ -135,13 +141,36 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             .filter(u8::is_ascii_alphanumeric)?;
         end = end.saturating_add(1);
     }
-    let found = ends(scene.bytes, end) && checks(number);
+    let found = end.saturating_sub(start) <= LONGEST && ends(scene.bytes, end) && checks(number);
     found.then_some(Finding {
         span: start..end,
         entity: Entity::Iban,
         certainty: Certainty::Check,
         quotes: None,
     })
+}
+
+/// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones), hyphens, dots.
+fn separators_end(bytes: &[u8], mut at: usize) -> usize {
+    for _ in 0..2 {
+        let Some((b' ' | b'-' | b'.', length)) = separator(bytes.get(at..).unwrap_or_default())
+        else {
+            break;
+        };
+        at = at.saturating_add(length);
+    }
+    at
+}
+
+/// `IBANDE89…`
+fn is_glued_to_its_name(bytes: &[u8], start: usize) -> bool {
+    let Some(name) = start.checked_sub(4) else {
+        return false;
+    };
+    begins(bytes, name)
+        && bytes
+            .get(name..start)
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"iban"))
 }
 
 /// The first four characters moved to the end, letters as 10 to 35: the number modulo 97 is 1.

@@ -165,7 +165,7 @@ impl<'a> Chain<'a> {
 }
 
 /// One character that may stand between groups, as ASCII, and its length.
-fn separator(bytes: &[u8]) -> Option<(u8, usize)> {
+pub fn separator(bytes: &[u8]) -> Option<(u8, usize)> {
     match bytes {
         [b'\t', ..] => Some((b' ', 1)),
         [plain @ (b' ' | b'-' | b'.' | b'/' | b'(' | b')'), ..] => Some((*plain, 1)),

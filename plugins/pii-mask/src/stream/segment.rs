@@ -10,7 +10,7 @@ use crate::detect::phone::LABELS;
 use crate::detect::secret::{PEM_BEGIN, PEM_END, is_pem};
 
 /// How far an account number written in groups can reach from its country code, in bytes.
-const IBAN_REACH: usize = 72;
+const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
 
 /// Reads text character by character; offsets are into the caller's buffer.
 #[derive(Debug, Default)]
