@@ -350,11 +350,15 @@ pub const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 pub const PEM_END: &[u8] = b"-----END ";
 const PEM_DASHES: &[u8] = b"-----";
 
-/// Whether the byte can stand between a PEM block's first and last line; backslashes for line ends written `\n`.
+/// Whether the byte can stand between a PEM block's first and last line; backslashes for line ends written `\n`, and what quoted,
+/// commented and source text puts around lines.
 pub fn is_pem(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || byte.is_ascii_whitespace()
-        || matches!(byte, b'+' | b'/' | b'=' | b'\\' | b':' | b',' | b'-')
+        || matches!(
+            byte,
+            b'+' | b'/' | b'=' | b'\\' | b':' | b',' | b'-' | b'>' | b'<' | b'#' | b'"'
+        )
 }
 
 /// A private key from its first line to its last, or to where no such line can come any more.
@@ -370,7 +374,8 @@ fn private_key(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
         .take_while(|byte| matches!(byte, b'A'..=b'Z' | b' '))
         .count();
     let (label, rest) = label.split_at_checked(label_length)?;
-    if !label.ends_with(b"PRIVATE KEY") || !rest.starts_with(PEM_DASHES) {
+    let private = label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK");
+    if !private || !rest.starts_with(PEM_DASHES) {
         return None;
     }
     let body = rest.get(PEM_DASHES.len()..)?;

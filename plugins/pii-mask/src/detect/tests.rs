@@ -201,6 +201,11 @@ fn credentials() {
             "x «-----BEGIN RSA PRIVATE KEY-----\nMIIE+/=\n-----END RSA PRIVATE KEY-----» y",
             "«-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----»\"",
             "«-----BEGIN PRIVATE KEY-----\nMIIE\n»…",
+            "> «-----BEGIN RSA PRIVATE KEY-----\n> MIIE\n> -----END RSA PRIVATE KEY-----» x",
+            "# «-----BEGIN PRIVATE KEY-----\n# MIIE\n# -----END PRIVATE KEY-----» x",
+            "k = \"«-----BEGIN PRIVATE KEY-----\\n\" +\n  \"MIIE\\n\" +\n  \"-----END PRIVATE KEY-----»\\n\";",
+            "«-----BEGIN PRIVATE KEY-----<br>MIIE<br>-----END PRIVATE KEY-----»<br>",
+            "«-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQ\n=ab\n-----END PGP PRIVATE KEY BLOCK-----» x",
             "-----BEGIN PUBLIC KEY-----\nMIIE\n-----END PUBLIC KEY-----",
         ],
     );
