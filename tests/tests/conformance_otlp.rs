@@ -29,6 +29,8 @@ fn event() -> Event {
             groups: ["ml", "ops"].into_iter().map(Text::of).collect(),
             credential: Text::some("key-7"),
             method: Text::some("jwt"),
+            audience: std::iter::once(Text::of("models")).collect(),
+            kid: Text::some("key-1"),
         },
         what: What {
             method: Text::some("POST"),
