@@ -232,6 +232,58 @@ mod tests {
         assert!(between("a", "x", "").is_err());
     }
 
+    /// Names of all metrics that the filters define when the suite's scenarios are played.
+    fn metric_names() -> std::collections::BTreeSet<String> {
+        use crate::engine::{Engine, WasmFolder, simulated::Simulated};
+        use crate::scenario::ScenarioFile;
+        let root = crate::artifacts::Workspace::locate().unwrap().root;
+        let engine = Simulated::native(std::sync::Arc::new(WasmFolder(root.clone())));
+        let mut names = std::collections::BTreeSet::new();
+        for plugin in std::fs::read_dir(root.join("plugins")).unwrap() {
+            let Ok(scenarios) = std::fs::read_dir(plugin.unwrap().path().join("scenarios")) else {
+                continue;
+            };
+            for file in scenarios {
+                let path = file.unwrap().path();
+                let file = ScenarioFile::read(&path).unwrap();
+                if file.needs_tokens() && !cfg!(feature = "mint") {
+                    continue;
+                }
+                let scenario = file.resolve(1_700_000_000).unwrap();
+                if engine.refuses(&scenario).is_none()
+                    && scenario.excluded(engine.name()).is_none()
+                    && let Ok(seen) = engine.run(&scenario)
+                {
+                    names.extend(seen.metrics.into_keys());
+                }
+            }
+        }
+        names
+    }
+
+    #[test]
+    fn every_part_of_a_metrics_name_has_a_rule_and_every_rule_a_metric() {
+        let mut used = std::collections::BTreeSet::new();
+        let names = metric_names();
+        assert!(names.len() > 100, "{names:?}");
+        for name in names {
+            let parts: Vec<&str> = name.split('.').collect();
+            let ["modelgate", _, tags @ .., metric] = parts.as_slice() else {
+                panic!("{name}: not as the grammar of names says");
+            };
+            for part in tags {
+                let tag = TAGS.iter().find(|tag| part.starts_with(&format!("{tag}_")));
+                used.insert(*tag.unwrap_or_else(|| panic!("{name}: no rule for {part}")));
+            }
+            let like_a_tag = TAGS
+                .iter()
+                .any(|tag| metric.starts_with(&format!("{tag}_")));
+            assert!(!like_a_tag, "{name}: ends in what a rule takes for a label");
+        }
+        let all: std::collections::BTreeSet<&str> = TAGS.into_iter().collect();
+        assert_eq!(used, all, "rules that no metric needs");
+    }
+
     #[test]
     fn every_reason_is_on_the_page() {
         let page = reasons_page();
