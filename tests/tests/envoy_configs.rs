@@ -177,9 +177,14 @@ fn accepts_and_refuses(version: &str) {
         ("openai.yaml", "OPENAI_API_KEY"),
         ("azure-ml.yaml", "AZUREML_ENDPOINT_KEY"),
     ] {
+        let text = std::fs::read_to_string(workspace.root.join("envoy").join(file))
+            .unwrap()
+            .replace("/etc/envoy/modelgate", modules.to_str().unwrap());
+        let file = folder.path().join(file);
+        std::fs::write(&file, text).unwrap();
         let output = Command::new(envoy.path())
             .args(["--mode", "validate", "--log-level", "error", "-c"])
-            .arg(folder.path().join(file))
+            .arg(&file)
             .env_remove(variable)
             .output()
             .unwrap();
