@@ -40,6 +40,9 @@ const MAX_UNKNOWN: usize = 256;
 const MAX_WAITING: usize = 256;
 /// What must be left of a request's time to wait when the issuer may be asked again, in milliseconds: a tick, and the call.
 const LEAST_LEFT_MS: u64 = 500;
+/// How often a request that waits looks for newer keys at most. It looks when something has changed, which is a few times.
+const MOST_LOOKS: usize = 64;
+
 /// Seconds after which a client may try again where nothing better is known.
 const RETRY_AFTER_S: u64 = 5;
 
@@ -241,7 +244,8 @@ impl Fetched {
         };
         let before_ms = self.fetched_ms();
         let mut has_looked = false;
-        loop {
+        // Bounded also where the clock says at once that the time to wait is over, and over again.
+        for _ in 0..MOST_LOOKS {
             let now_ms = exchange.now_ns() / 1_000_000;
             let has_keys = self.current(now_ms).is_some();
             if self.fetched_ms() != before_ms {
@@ -288,6 +292,7 @@ impl Fetched {
                 .signalled(&self.signal, until_ms.saturating_mul(1_000_000))
                 .await;
         }
+        Renewal::Unavailable(RETRY_AFTER_S)
     }
 
     /// Whether what we have is all there is: it was asked for after the request had come, or does certainly not have the key.
