@@ -92,6 +92,14 @@ impl<'a> Chain<'a> {
         self.manager.member("stat_prefix").is_some() || self.slots.iter().any(is_router)
     }
 
+    /// Whether what holds the filters has settings of its own: an HTTP connection manager, or the protocol options of a cluster. A list of
+    /// filters and a filter in a file of its own have none.
+    pub fn has_manager(&self) -> bool {
+        let is_resource = |kind: &str| kind.ends_with("TypedExtensionConfig");
+        self.manager.member("stat_prefix").is_some()
+            || text(self.manager, &["@type"]).is_some_and(|kind| !is_resource(kind))
+    }
+
     /// The filters of the suite, in the order of requests.
     pub fn ours(&self) -> Vec<Ours<'_, 'a>> {
         let entries = self.slots.iter().filter_map(|slot| match &slot.what {

@@ -43,7 +43,7 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     disabled(chain, sink);
     profiles(chain, sink);
     buffers(chain, sink);
-    if chain.manager.member("stat_prefix").is_some() || chain.manager.member("@type").is_some() {
+    if chain.has_manager() {
         addresses(chain, sink);
         router(chain, sink);
         manager(chain, sink);
