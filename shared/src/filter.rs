@@ -134,6 +134,9 @@ pub trait Filter: 'static {
     const NAME: &'static str;
     /// What it needs of the proxy.
     const NEEDS: Needs;
+    /// The configuration may list so much that its JSON must not be built up as well: where nothing is wrong with it, it is read straight from the
+    /// text. That is one more reader of the whole configuration in the module.
+    const LONG_CONFIG: bool = false;
     /// What the operator writes. `{}` and an absent configuration both mean `Config::default()`.
     type Config: Written;
     /// What runs.
@@ -253,6 +256,9 @@ fn compile_sound<F: Filter>(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<Option<Rc<dyn Launch>>> {
+    if !F::LONG_CONFIG {
+        return None;
+    }
     let config = crate::config::strict::parse_sound::<F::Config>(bytes)?;
     let plan = F::compile(config, setup, problems);
     Some(plan.map(|plan| Rc::new(PlanOf::<F>(Rc::new(plan))) as Rc<dyn Launch>))

@@ -70,6 +70,7 @@ impl Filter for KeyAuth {
         tick_ms: 0,
         order: 30,
     };
+    const LONG_CONFIG: bool = true;
     type Config = Config;
     type Plan = Plan;
 

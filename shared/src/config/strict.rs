@@ -3,6 +3,8 @@
 //! serde stops at the first error. So: deserialize, note the error with its path, take the offending member out, and deserialize
 //! again, until it succeeds. Array indices are reported as written, whatever has been taken out before.
 
+use std::borrow::Cow;
+
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -28,19 +30,13 @@ enum Step {
 
 /// Reads `written`; every problem is added. `None` when nothing usable is left.
 pub fn parse<T: DeserializeOwned>(written: &Value, problems: &mut Problems) -> Option<Parsed<T>> {
-    // Nothing wrong, which is the rule: nothing is copied. Configurations can be long.
-    if let Ok(value) = T::deserialize(written) {
-        return Some(Parsed {
-            value,
-            pruned: Vec::new(),
-        });
-    }
-    let mut rest = written.clone();
+    // Where nothing is wrong, which is the rule, nothing is copied.
+    let mut rest = Cow::Borrowed(written);
     // Arrays that lost elements: their path as written, and the indices gone.
     let mut gone: Vec<(Vec<Step>, usize)> = Vec::new();
     let mut pruned = Vec::new();
     for _ in 0..MOST {
-        let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
+        let error = match serde_path_to_error::deserialize::<_, T>(&*rest) {
             Ok(value) => return Some(Parsed { value, pruned }),
             Err(error) => error,
         };
@@ -74,7 +70,7 @@ pub fn parse<T: DeserializeOwned>(written: &Value, problems: &mut Problems) -> O
         if !pruned.contains(&path) {
             problems.add(&path, problem, hint);
         }
-        if steps.is_empty() || !remove(&mut rest, &steps) {
+        if steps.is_empty() || !remove(rest.to_mut(), &steps) {
             return None;
         }
         pruned.push(show(&written_steps));
