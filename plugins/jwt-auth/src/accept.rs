@@ -13,7 +13,7 @@ use modelgate_kit::jose::{
     Accelerator, Claims, FOREIGN_FUNCTION, Refusal, SignatureQuery, Token, Verified, decode_answer,
 };
 use modelgate_kit::problem::Reply;
-use modelgate_kit::pseudonym::pseudonym;
+use modelgate_kit::pseudonym::PseudonymKey;
 
 use crate::challenge::Denial;
 use crate::keys::{Asking, Doubt, Keys, Renewal};
@@ -295,7 +295,9 @@ fn describe(claims: &Claims, kid: Option<&str>) -> RefusedToken {
     const MOST_AUDIENCES: usize = 8;
     let issuer = claims.issuer().unwrap_or_default();
     RefusedToken {
-        subject: pseudonym(b"", issuer, claims.subject().unwrap_or_default()),
+        subject: PseudonymKey::new(b"")
+            .pseudonym(issuer, claims.subject().unwrap_or_default())
+            .unwrap_or_default(),
         issuer: issuer.to_owned(),
         audience: claims
             .audiences()
