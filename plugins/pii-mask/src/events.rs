@@ -118,7 +118,8 @@ pub fn runs_on(path: &Path<'_, '_>) -> bool {
             }
         }
     }
-    in_sequence && role::role(path) == Role::Text
+    // Strings without a name are a table's.
+    in_sequence && path.last_member().is_some() && role::role(path) == Role::Text
 }
 
 /// Masks a JSON document in whose arrays texts run on (see [`runs_on`]); none if nothing changes.
@@ -298,11 +299,15 @@ impl EventMasker {
                 Place::Piece(text, id, role) => {
                     let doubt = match role {
                         Role::Text if certain => Doubt::None,
-                        Role::Text if form == Form::Line && !id.names.is_empty() => Doubt::Text,
+                        Role::Text if form == Form::Line => Doubt::Text,
                         _ if certain => Doubt::Text,
                         _ => Doubt::Record,
                     };
-                    let whole = role == Role::Open && (self.known || open > MAX_OPEN || has_text);
+                    let whole = match role {
+                        Role::Open => self.known || open > MAX_OPEN || has_text,
+                        // A string without a name is a value of its line, or a cell of its table.
+                        _ => matches!(form, Form::Line | Form::Document) && id.names.is_empty(),
+                    };
                     if whole
                         || !self.piece(
                             &id,

@@ -14,7 +14,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     for (index, length) in chain.lengths().enumerate() {
         let count = index.saturating_add(1);
         total = total.saturating_add(length);
-        // Printed groups have four to six digits; the last may be shorter.
+        // Groups have four to six digits; the last may have fewer, or more.
         let grouped = count == 1
             || chain
                 .lengths()
@@ -34,6 +34,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
             && chain.copy_digits(count, &mut digits).is_some_and(|digits| {
                 is_luhn(digits) && is_issued(digits, || is_told(scene, chain, count))
             })
+            && (count == 1 || is_printed(chain, count) || is_called_card(scene, chain))
             && (count > 1 || !is_id(scene, chain.start()))
         {
             matching = Some(count);
@@ -62,9 +63,33 @@ fn can_end(chain: &Chain<'_>, count: usize) -> bool {
 
 /// Whether something beside the number says that it is a card: a word, or that it is written in groups.
 fn is_told(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
-    count > 1
-        || boundary::context_has(scene, chain.start(), &names::CARDS)
+    count > 1 || is_called_card(scene, chain)
+}
+
+/// Whether a word beside the number says that it is a card.
+fn is_called_card(scene: Scene<'_>, chain: &Chain<'_>) -> bool {
+    boundary::context_has(scene, chain.start(), &names::CARDS)
         || boundary::context_has(scene, chain.start(), &["credit", "debit"])
+}
+
+/// Whether the groups are those that cards are printed in and forms ask for: fours, the last one with what is left, or
+/// 4-6-5 and the like (American Express, Diners Club, UATP). Others are columns of numbers, unless a word tells.
+fn is_printed(chain: &Chain<'_>, count: usize) -> bool {
+    let length = |index: usize| chain.lengths().nth(index).unwrap_or_default();
+    let last = length(count.saturating_sub(1));
+    let fours = || {
+        chain
+            .lengths()
+            .take(count.saturating_sub(1))
+            .all(|length| length == 4)
+    };
+    match count {
+        3 if length(1) == 6 => length(0) == 4 && (4..=9).contains(&last),
+        3 => fours() && (4..=5).contains(&last),
+        4 => fours() && last <= 7,
+        5 => fours() && last <= 3,
+        _ => false,
+    }
 }
 
 /// Whether the word before, or the name of the text if the number is all of it, calls the number an id.

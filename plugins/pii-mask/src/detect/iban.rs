@@ -1,7 +1,7 @@
 //! International bank account numbers (ISO 13616): a country of the registry, its length, check digits (ISO 7064,
-//! modulus 97). Written in one piece or in groups.
+//! modulus 97). Written in one piece or in groups of four; one id in thousands (a UUID, say) has right check digits too.
 
-use super::boundary::{begins, ends};
+use super::boundary::{begins, context_has, ends};
 use super::number::separator;
 use super::{Certainty, Entity, Finding, Scene};
 
@@ -98,6 +98,12 @@ const COUNTRIES: &[(&[u8; 2], u8)] = &[
     (b"YE", 30),
 ];
 
+/// Countries whose numbers have no letters behind the country's own: most that a hexadecimal id can begin with.
+const DIGITS_ONLY: [&[u8; 2]; 24] = [
+    b"AE", b"AT", b"BA", b"BE", b"CZ", b"DE", b"DK", b"EE", b"ES", b"FI", b"HR", b"HU", b"IL",
+    b"IS", b"LT", b"ME", b"NO", b"PL", b"PT", b"RS", b"SE", b"SI", b"SK", b"XK",
+];
+
 /// Longest written form, in bytes: nine groups with two separators of three bytes between. A stream holds as much.
 pub const LONGEST: usize = 92;
 
@@ -130,10 +136,20 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     let mut number = [0_u8; 34];
     let number = number.get_mut(..length)?;
     let mut end = start;
+    // Its groups may have other lengths where a word says what it is.
+    let (mut in_group, mut printed) = (0_usize, true);
+    let mut is_grouped = false;
     for character in number.iter_mut() {
         if end > start {
-            end = separators_end(scene.bytes, end);
+            let next = separators_end(scene.bytes, end);
+            if next > end {
+                printed &= in_group == 4;
+                is_grouped = true;
+                in_group = 0;
+            }
+            end = next;
         }
+        in_group = in_group.saturating_add(1);
         *character = scene
             .bytes
             .get(end)
@@ -141,7 +157,14 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             .filter(u8::is_ascii_alphanumeric)?;
         end = end.saturating_add(1);
     }
-    let found = end.saturating_sub(start) <= LONGEST && ends(scene.bytes, end) && checks(number);
+    printed &= !is_grouped || in_group <= 4;
+    if DIGITS_ONLY.contains(&&country) && !number.iter().skip(2).all(u8::is_ascii_digit) {
+        return None;
+    }
+    let found = end.saturating_sub(start) <= LONGEST
+        && ends(scene.bytes, end)
+        && checks(number)
+        && (printed || context_has(scene, start, &["iban", "account", "konto", "acct"]));
     found.then_some(Finding {
         span: start..end,
         entity: Entity::Iban,

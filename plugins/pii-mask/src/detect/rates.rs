@@ -71,6 +71,29 @@ fn fractions_pass() {
     assert_eq!(shortest, 0);
 }
 
+#[test]
+fn rows_of_numbers_and_ids_pass() {
+    let row = findings("", |random| {
+        format!(
+            "{},{}.{};-{}.{}\n",
+            random.digits(6),
+            random.digits(4),
+            random.digits(9),
+            random.digits(6),
+            random.digits(10)
+        )
+    });
+    assert_eq!(row, 0, "of {OF_EACH} rows of decimal numbers");
+    let uuid = findings("", |random| {
+        let hex = format!("{:016x}{:016x}", random.next(), random.next());
+        let (a, b) = hex.split_at(8);
+        let ((b, c), d) = (b.split_at(4), &hex[16..]);
+        let ((c, _), (d, e)) = (c.split_at(4), d.split_at(4));
+        format!("{a}-{b}-{c}-{d}-{e} {hex}")
+    });
+    assert_eq!(uuid, 0, "of {OF_EACH} UUIDs, each with hyphens and without");
+}
+
 /// Of random numbers in plain text, with no word beside them, so many are taken for cards: their check digit is right and an
 /// issuer has their prefix and length.
 #[test]

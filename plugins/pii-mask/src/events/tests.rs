@@ -398,6 +398,20 @@ fn lines_that_are_values_stay_values() {
         ),
         [json!("[EMAIL]"), json!("[EMAIL]"), json!("x")]
     );
+    let digits = [json!("4111111111"), json!("111111")];
+    assert_eq!(run_form(Form::Line, &digits), digits);
+}
+
+#[test]
+fn cells_of_a_table_are_no_pieces_of_a_text() {
+    let table = json!([
+        ["a", "x+4"],
+        ["270608", "2026-12"],
+        ["4111111111", "111111"]
+    ]);
+    let mut tally = Tally::default();
+    let masked = document(&table.to_string(), &scope(), &masker(), &mut tally);
+    assert_eq!(masked, Ok(None));
 }
 
 #[test]
