@@ -9,6 +9,7 @@
 //! that is spelled out, encoded (base64, percent) or broken by invisible characters.
 
 mod anchor;
+pub(crate) mod armor;
 pub(crate) mod boundary;
 mod card;
 mod email;
@@ -55,7 +56,7 @@ pub enum Entity {
     SlackToken,
     /// A signed or encrypted JSON web token.
     Jwt,
-    /// A private key in PEM form.
+    /// A private key: PEM, OpenPGP, SSH2, PuTTY.
     PrivateKey,
 }
 

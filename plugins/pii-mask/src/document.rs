@@ -6,15 +6,17 @@
 //! of an array is read as one.
 
 mod form;
+mod strings;
 
 pub use form::{MalformedForm, form};
+pub use strings::Strings;
 
-use crate::detect::{Finding, LABEL, SHORTEST_NUMBER};
+use crate::detect::{LABEL, SHORTEST_NUMBER};
 use crate::events;
-use crate::mask::{Action, Masker, Tally};
+use crate::mask::{Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::json::{
-    DuplicateMembers, Edits, JsonError, Limits, NonFinite, Path, Text, Token, Walker, escape_into,
+    DuplicateMembers, Edits, JsonError, Limits, NonFinite, Path, Token, Walker, escape_into,
 };
 use std::borrow::Cow;
 
@@ -69,6 +71,7 @@ pub fn json(
 ) -> Result<Option<Vec<u8>>, JsonError> {
     let mut walker = Walker::new(body, LIMITS)?;
     let mut edits = Edits::new();
+    let mut strings = Strings::of(body);
     let mut logprobs = Logprobs::default();
     let before = tally.clone();
     let mut runs_on = false;
@@ -84,12 +87,12 @@ pub fn json(
             Token::String(text) if !scope.skips(&path) => {
                 runs_on |= scope.drop_logprobs && !runs_on && events::runs_on(&path);
                 let label = label(&path);
-                string(&text, &label, masker, tally, |span, raw| {
+                strings.value(&text, &label, masker, tally, |span, raw| {
                     edits.replace_raw(span, raw)
                 });
             }
             Token::Key(name) if scope.names && !scope.skips(&path) => {
-                string(&name, "", masker, tally, |span, raw| {
+                Strings::name(&name, masker, tally, |span, raw| {
                     edits.replace_raw(span, raw)
                 });
             }
@@ -117,28 +120,6 @@ pub fn label<'a>(path: &Path<'_, 'a>) -> Cow<'a, str> {
     path.last_member()
         .map(|name| name.decode_end(LABEL))
         .unwrap_or_default()
-}
-
-/// The findings in a string, as replacements of bytes of the document.
-pub fn string(
-    text: &Text<'_>,
-    label: &str,
-    masker: &Masker,
-    tally: &mut Tally,
-    mut replace: impl FnMut(Range<usize>, String),
-) {
-    let decoded = text.decode();
-    let found: Vec<(Finding, Action)> = masker.find(&decoded, 0, label);
-    let mut offsets = text.offsets();
-    for (finding, action) in found {
-        let value = decoded.get(finding.span.clone()).unwrap_or_default();
-        let mut masked = String::new();
-        masker.replace(&finding, action, value, tally, &mut masked);
-        let mut raw = String::with_capacity(masked.len());
-        escape_into(&masked, &mut raw);
-        let from = offsets.locate(finding.span.start);
-        replace(from..offsets.locate(finding.span.end), raw);
-    }
 }
 
 /// The string that takes a number's place if something is found in it.

@@ -20,7 +20,7 @@ mod waiting;
 pub use waiting::Ready;
 
 use crate::detect::LABEL;
-use crate::document::{Scope, number, string};
+use crate::document::{Scope, Strings, number};
 use crate::mask::{Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::json::{Path, Segment, Text};
@@ -286,10 +286,14 @@ impl EventMasker {
         }
         let number_of = self.enqueue(raw, data, true);
         let mut edits = Vec::new();
+        let mut strings = Strings::of(data.as_bytes());
         for place in places {
             let mut replace = |span: Range<usize>, raw: String| edits.push((span, raw));
             match place {
-                Place::Single(text, label) => string(&text, &label, masker, tally, replace),
+                Place::Name(text) => Strings::name(&text, masker, tally, replace),
+                Place::Single(text, label) => {
+                    strings.value(&text, &label, masker, tally, replace);
+                }
                 Place::Number(raw, span, label) => {
                     if let Some(masked) = number(raw, &label, masker, tally) {
                         replace(span, masked);
@@ -319,7 +323,7 @@ impl EventMasker {
                             tally,
                         )
                     {
-                        string(&text, last_of(&id.names), masker, tally, replace);
+                        strings.value(&text, last_of(&id.names), masker, tally, replace);
                     }
                 }
             }

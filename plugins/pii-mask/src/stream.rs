@@ -10,8 +10,8 @@
 
 mod segment;
 
+use crate::detect::armor::{Armor, Step};
 use crate::detect::boundary::LOOK_BEHIND;
-use crate::detect::secret::is_pem;
 use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use segment::Segmenter;
@@ -52,16 +52,13 @@ pub struct TextStream {
     swallow: Option<Swallow>,
 }
 
-/// How the last line of a PEM block begins.
-const PEM_END_TEXT: &str = "-----END ";
-
 /// What goes on of a credential that has been replaced already.
 #[derive(Debug)]
 enum Swallow {
     /// Letters, digits and what tokens have between them.
     Token,
-    /// A PEM block's characters, up to its last line; the end of what was swallowed.
-    Pem(String),
+    /// A private key, up to its end; what of it is undecided.
+    Key(Armor, String),
 }
 
 impl TextStream {
@@ -76,6 +73,12 @@ impl TextStream {
 
     /// The text has ended: gives what is held.
     pub fn finish(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
+        if let Some(Swallow::Key(armor, undecided)) = self.swallow.take() {
+            let own = undecided.len().saturating_sub(armor.end());
+            out.replace(own, "");
+            self.buffer
+                .push_str(undecided.get(own..).unwrap_or_default());
+        }
         self.release(self.buffer.len(), masker, tally, out);
         *self = Self::default();
     }
@@ -83,7 +86,14 @@ impl TextStream {
     /// Bytes held.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.buffer.len().saturating_sub(self.floor)
+        let undecided = match &self.swallow {
+            Some(Swallow::Key(_, undecided)) => undecided.len(),
+            _ => 0,
+        };
+        self.buffer
+            .len()
+            .saturating_sub(self.floor)
+            .saturating_add(undecided)
     }
 
     /// Reads a piece until its end, or until something is swallowed: then gives the rest.
@@ -148,19 +158,28 @@ impl TextStream {
         let text = self.buffer.get(..self.read).unwrap_or_default();
         let end = text.len();
         let mut found = masker.find(text, self.floor, "");
+        let key = self.segmenter.take_key();
+        if let (Some(armor), Some((finding, _))) = (key, found.last_mut())
+            && finding.entity == Entity::PrivateKey
+        {
+            // Of what is undecided the verdict comes later.
+            let sure = end.saturating_sub(armor.undecided());
+            finding.span.end = sure.max(finding.span.start);
+            let undecided = text.get(finding.span.end..).unwrap_or_default().to_owned();
+            return self.swallow_from(
+                sure,
+                Swallow::Key(armor, undecided),
+                &found,
+                masker,
+                tally,
+                out,
+            );
+        }
         let goes_on = found
             .last()
-            .filter(|(finding, _)| finding.span.end == end && finding.entity.is_credential());
-        if let Some((finding, _)) = goes_on {
-            self.swallow = Some(if finding.entity == Entity::PrivateKey {
-                Swallow::pem(text.get(finding.span.start..).unwrap_or_default())
-            } else {
-                Swallow::Token
-            });
-            self.segmenter = Segmenter::default();
-            write(text, self.floor, &found, masker, tally, out);
-            self.forget(end);
-            return true;
+            .is_some_and(|(finding, _)| finding.span.end == end && finding.entity.is_credential());
+        if goes_on {
+            return self.swallow_from(end, Swallow::Token, &found, masker, tally, out);
         }
         let mut cut = floor_char_boundary(text, end.saturating_sub(OVERLAP));
         if let Some((finding, _)) = found
@@ -191,23 +210,76 @@ impl TextStream {
         false
     }
 
+    /// Lets out the text up to `end`, where a credential has been replaced that goes on. True.
+    fn swallow_from(
+        &mut self,
+        end: usize,
+        swallow: Swallow,
+        found: &[(Finding, Action)],
+        masker: &Masker,
+        tally: &mut Tally,
+        out: &mut dyn Sink,
+    ) -> bool {
+        self.swallow = Some(swallow);
+        self.segmenter = Segmenter::default();
+        let text = self.buffer.get(..end).unwrap_or_default();
+        write(text, self.floor, found, masker, tally, out);
+        let unread = self.buffer.len().saturating_sub(self.read);
+        self.buffer.drain(end..self.read);
+        self.read = self.buffer.len().saturating_sub(unread);
+        self.forget(end);
+        true
+    }
+
     /// Drops what goes on of a replaced credential; gives the rest of the piece.
     fn swallow<'a>(&mut self, piece: &'a str, out: &mut dyn Sink) -> &'a str {
         let Some(swallow) = &mut self.swallow else {
             return piece;
         };
-        let end = piece
-            .char_indices()
-            .find(|(_, character)| !swallow.takes(*character))
-            .map(|(at, _)| at);
-        if end.is_some() {
-            self.swallow = None;
+        let mut dropped = 0_usize;
+        let mut end = None;
+        for (at, character) in piece.char_indices() {
+            let next = at.saturating_add(character.len_utf8());
+            match swallow {
+                Swallow::Token
+                    if character.is_ascii_alphanumeric() || "-_.".contains(character) =>
+                {
+                    dropped = dropped.saturating_add(character.len_utf8());
+                }
+                Swallow::Token => end = Some(at),
+                Swallow::Key(armor, undecided) => {
+                    undecided.push(character);
+                    let mut bytes = [0; 4];
+                    let step = character
+                        .encode_utf8(&mut bytes)
+                        .bytes()
+                        .map(|byte| armor.step(byte))
+                        .find(|step| *step != Step::Inside);
+                    match step {
+                        None | Some(Step::Inside) => {}
+                        Some(Step::Last) => end = Some(next),
+                        Some(Step::Over) => {
+                            undecided.pop();
+                            end = Some(at);
+                        }
+                    }
+                    let sure = undecided.len().saturating_sub(armor.undecided());
+                    undecided.drain(..sure);
+                    dropped = dropped.saturating_add(sure);
+                }
+            }
+            if end.is_some() {
+                break;
+            }
         }
-        let (dropped, rest) = piece
-            .split_at_checked(end.unwrap_or(piece.len()))
-            .unwrap_or_default();
-        out.replace(dropped.len(), "");
-        rest
+        out.replace(dropped, "");
+        let Some(end) = end else {
+            return "";
+        };
+        if let Some(Swallow::Key(_, undecided)) = self.swallow.take() {
+            self.buffer.push_str(&undecided);
+        }
+        piece.get(end..).unwrap_or_default()
     }
 }
 
@@ -231,42 +303,6 @@ fn write(
         at = finding.span.end;
     }
     out.keep(text.get(at..).unwrap_or_default());
-}
-
-impl Swallow {
-    /// `text` is the block as far as it has come.
-    fn pem(text: &str) -> Self {
-        let last_line = text
-            .rfind(PEM_END_TEXT)
-            .unwrap_or(text.len().saturating_sub(LOOK_BEHIND));
-        Swallow::Pem(
-            text.get(floor_char_boundary(text, last_line)..)
-                .unwrap_or_default()
-                .to_owned(),
-        )
-    }
-
-    /// Whether the character still belongs to it.
-    fn takes(&mut self, character: char) -> bool {
-        match self {
-            Swallow::Token => character.is_ascii_alphanumeric() || "-_.".contains(character),
-            Swallow::Pem(tail) => {
-                let ended = tail.find(PEM_END_TEXT).is_some_and(|at| {
-                    tail.get(at.saturating_add(PEM_END_TEXT.len())..)
-                        .is_some_and(|label| label.contains("-----"))
-                });
-                if ended || !character.is_ascii() || !is_pem(character as u8) {
-                    return false;
-                }
-                // Of what stands before a last line only as much is kept as can begin one.
-                if !tail.contains(PEM_END_TEXT) && tail.len() > LOOK_BEHIND {
-                    tail.drain(..tail.len().saturating_sub(PEM_END_TEXT.len()));
-                }
-                tail.push(character);
-                true
-            }
-        }
-    }
 }
 
 fn floor_char_boundary(text: &str, mut at: usize) -> usize {

@@ -12,7 +12,7 @@ const PIECE: usize = 700;
 const MASK: &str = "{}";
 
 /// What parsers and detectors stumble over, each to be repeated.
-const FRAGMENTS: [&str; 64] = [
+const FRAGMENTS: [&str; 69] = [
     "a",
     " ",
     "1",
@@ -65,6 +65,11 @@ const FRAGMENTS: [&str; 64] = [
     "-----BEGIN ",
     "-----BEGIN RSA PRIVATE KEY-----\n",
     "-----END ",
+    "-----BEGIN PRIVATE KEY-----\n\"+\"",
+    "---- ",
+    "---- BEGIN SSH2 PRIVATE KEY ----",
+    "PuTTY-User-Key-File-3: ",
+    "PuTTY-User-Key-File-3: a\nb: <",
     "secret ",
     "phone ",
     "phone number ",

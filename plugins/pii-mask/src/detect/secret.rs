@@ -4,7 +4,7 @@
 //! base64: they count only beside the word "secret" (or the label of their field).
 
 use super::boundary::{begins, context_contains, ends};
-use super::{Certainty, Entity, Finding, Scene};
+use super::{Certainty, Entity, Finding, Scene, armor};
 use core::ops::Range;
 
 /// One form: what it is, its prefix, which bytes may follow, how many at least.
@@ -135,10 +135,10 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             })
             .map(found),
         b'J' => json_web_token(scene, at.checked_sub(2)?).map(|span| found((span, Entity::Jwt))),
-        b'-' if scene
-            .bytes
-            .get(at..)
-            .is_some_and(|rest| rest.starts_with(PEM_BEGIN)) =>
+        b'-' if matches!(
+            scene.bytes.get(at.saturating_add(1)..),
+            Some([b'-', b'-', b'-', b'-' | b' ', ..] | [b'U', b's', b'e', b'r', b'-', ..])
+        ) =>
         {
             private_key(scene, at).map(|span| found((span, Entity::PrivateKey)))
         }
@@ -344,52 +344,17 @@ fn json_web_token(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     Some(start..start.saturating_add(token.len()))
 }
 
-/// How every PEM block begins (RFC 7468).
-pub const PEM_BEGIN: &[u8] = b"-----BEGIN ";
-/// How its last line begins.
-pub const PEM_END: &[u8] = b"-----END ";
-const PEM_DASHES: &[u8] = b"-----";
-
-/// Whether the byte can stand between a PEM block's first and last line; backslashes for line ends written `\n`, and what quoted,
-/// commented and source text puts around lines.
-pub fn is_pem(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || byte.is_ascii_whitespace()
-        || matches!(
-            byte,
-            b'+' | b'/' | b'=' | b'\\' | b':' | b',' | b'-' | b'>' | b'<' | b'#' | b'"'
-        )
-}
-
-/// A private key from its first line to its last, or to where no such line can come any more.
-fn private_key(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
+/// A private key whose first line begins, or has its first dash, at `at`.
+fn private_key(scene: Scene<'_>, at: usize) -> Option<Range<usize>> {
+    // PuTTY's files begin with a name, a dash within.
+    let start = if scene.bytes.get(at..)?.starts_with(b"-User-Key") {
+        at.checked_sub(b"PuTTY".len())?
+    } else {
+        at
+    };
     if !scene.wanted.has(Entity::PrivateKey) || start < scene.floor {
         return None;
     }
-    let block = scene.bytes.get(start..)?;
-    let label = block.get(PEM_BEGIN.len()..)?;
-    let label_length = label
-        .iter()
-        .take(40)
-        .take_while(|byte| matches!(byte, b'A'..=b'Z' | b' '))
-        .count();
-    let (label, rest) = label.split_at_checked(label_length)?;
-    let private = label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK");
-    if !private || !rest.starts_with(PEM_DASHES) {
-        return None;
-    }
-    let body = rest.get(PEM_DASHES.len()..)?;
-    let run = body.iter().take_while(|byte| is_pem(**byte)).count();
-    let body_run = body.get(..run)?;
-    let length = match memchr::memmem::find(body_run, PEM_END) {
-        Some(end) => {
-            let last = body_run.get(end.saturating_add(PEM_END.len())..)?;
-            let dashes = memchr::memmem::find(last, PEM_DASHES)
-                .map_or(last.len(), |at| at.saturating_add(PEM_DASHES.len()));
-            end.saturating_add(PEM_END.len()).saturating_add(dashes)
-        }
-        None => run,
-    };
-    let before_body = block.len().saturating_sub(body.len());
-    Some(start..start.saturating_add(before_body).saturating_add(length))
+    let (length, _) = armor::read(scene.bytes.get(start..)?)?;
+    Some(start..start.saturating_add(length))
 }

@@ -215,7 +215,7 @@ fn credentials() {
         &[
             "x «-----BEGIN RSA PRIVATE KEY-----\nMIIE+/=\n-----END RSA PRIVATE KEY-----» y",
             "«-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----»\"",
-            "«-----BEGIN PRIVATE KEY-----\nMIIE\n»…",
+            "«-----BEGIN PRIVATE KEY-----\nMIIE»\n…",
             "> «-----BEGIN RSA PRIVATE KEY-----\n> MIIE\n> -----END RSA PRIVATE KEY-----» x",
             "# «-----BEGIN PRIVATE KEY-----\n# MIIE\n# -----END PRIVATE KEY-----» x",
             "k = \"«-----BEGIN PRIVATE KEY-----\\n\" +\n  \"MIIE\\n\" +\n  \"-----END PRIVATE KEY-----»\\n\";",
@@ -262,14 +262,16 @@ pub(crate) fn dense_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
             " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=",
-            "::", "secret ", "phone ", "call ", "ssn ", " office", "-Fax",
+            "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax",
         ]).prop_map(str::to_owned),
         3 => prop::sample::select(vec![
             "ann", "example", "com", "ann@example.com", "4111 1111 1111 1111", "4111111111111111", "308-63-0237", "308630237",
             "DE89 3704 0044 0532 0130 00", "DE89", "GB82WEST12345698765432", "(415) 555-0132", "+44 20 7123 4567", "415", "555", "0132", "10.0.0.1",
             "2001:db8::1", AWS, "AKIA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
             "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
-            "MIIE", "-----END PRIVATE KEY-----", "xoxb-", "the quick brown",
+            "MIIE", "-----END PRIVATE KEY-----", "---- BEGIN SSH2 PRIVATE KEY ----", "---- END SSH2 PRIVATE KEY ----", "-----BEGIN ", "---- ",
+            "PuTTY-User-Key-File-3: ", "Private-MAC: 01ab\n", "Version: x\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n",
+            "xoxb-", "the quick brown",
         ]).prop_map(str::to_owned),
         2 => "[0-9]{1,6}",
         1 => "[A-Za-z0-9]{1,8}",

@@ -63,6 +63,8 @@ impl TextId {
 /// Something in an event's data that is looked at.
 #[derive(Debug)]
 pub enum Place<'a> {
+    /// A member's name.
+    Name(Text<'a>),
     /// A string that stands for itself, with the name of its member.
     Single(Text<'a>, String),
     /// A piece of a text, and whether it is known to be one.
@@ -175,9 +177,8 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                 event.of_stream |= role::is_of_stream(&written);
                 rpc.note(&path, &written);
                 if scope.names && !scope.skips(&path) {
-                    let place = Place::Single(name, String::new());
                     found.push(Found {
-                        place,
+                        place: Place::Name(name),
                         element: None,
                     });
                 }

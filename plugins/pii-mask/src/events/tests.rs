@@ -5,6 +5,7 @@ use crate::mask::Action;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod keys;
 mod shapes;
 
 fn masker() -> Masker {

@@ -1,13 +1,13 @@
 //! Where streamed text may be cut: places that no finding spans, told as early as possible.
 //!
 //! A finding has no character of the kind [`Kind::Break`] in it, and goes over a space only inside a number written in
-//! groups, inside an account number, to a word that tells what a number was ("office"), or inside a PEM block. So a cut is
+//! groups, inside an account number, to a word that tells what a number was ("office"), or inside a private key. So a cut is
 //! possible behind every break, and behind every space after which none of these can go on. Which cuts there are depends
 //! on the text alone, not on the pieces it comes in.
 
+use crate::detect::armor::{self, Armor, Step};
 use crate::detect::boundary::{Kind, kind};
 use crate::detect::phone::LABELS;
-use crate::detect::secret::{PEM_BEGIN, PEM_END, is_pem};
 
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
@@ -20,7 +20,7 @@ pub struct Segmenter {
     digit: bool,
     /// Up to where groups of an account number may follow.
     iban_until: usize,
-    pem: Option<Pem>,
+    key: Option<Key>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +34,12 @@ enum Place {
     Label(usize),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pem {
-    Open,
-    LastLine,
+/// A private key, or what may become one.
+#[derive(Debug, Clone, Copy)]
+enum Key {
+    /// Its first line, which begins here.
+    FirstLine(usize),
+    Open(Armor),
 }
 
 impl Segmenter {
@@ -51,21 +53,26 @@ impl Segmenter {
         character: char,
     ) -> Option<usize> {
         let next = at.saturating_add(character.len_utf8());
-        if let Some(pem) = self.pem {
-            if character.is_ascii() && is_pem(character as u8) {
-                self.in_pem(pem, buffer, floor, next);
-                return None;
+        if let Some(key) = self.key.take() {
+            self.key = in_key(key, buffer, next, character);
+            if self.key.is_none() {
+                // What was read as a key may be other things too: the segment ends as one does that holds all of them.
+                (self.digit, self.place) = (true, Place::Word);
+                self.iban_until = next.saturating_add(IBAN_REACH);
+                return (kind(character) == Kind::Break)
+                    .then(|| self.cut(next))
+                    .flatten();
             }
-            // The block is broken off here. What it was is found in the segment, which ends as any other.
-            self.pem = None;
+            return None;
         }
         match (kind(character), self.place) {
             (Kind::Break, _) => self.cut(next),
             (Kind::Space, Place::Label(start)) if !is_label(buffer.get(start..at)) => {
                 self.cut(next)
             }
-            (Kind::Space, _) if ends_with(buffer, floor, next, PEM_BEGIN) => {
-                self.pem = Some(Pem::Open);
+            (Kind::Space, _) if let Some(front) = key_front(buffer, floor, next) => {
+                let start = next.saturating_sub(front);
+                self.key = in_key(Key::FirstLine(start), buffer, next, character);
                 None
             }
             (Kind::Space, _) if self.digit || at < self.iban_until => {
@@ -85,6 +92,9 @@ impl Segmenter {
     /// Offsets shift: `bytes` at the buffer's front are gone.
     pub fn shift(&mut self, bytes: usize) {
         self.iban_until = self.iban_until.saturating_sub(bytes);
+        if let Some(Key::FirstLine(start)) = &mut self.key {
+            *start = start.saturating_sub(bytes);
+        }
         if let Place::Label(start) = &mut self.place {
             *start = start.saturating_sub(bytes);
         }
@@ -151,24 +161,56 @@ impl Segmenter {
         cut
     }
 
-    fn in_pem(&mut self, pem: Pem, buffer: &str, floor: usize, next: usize) {
-        let done = |suffix| ends_with(buffer, floor, next, suffix);
-        match pem {
-            Pem::Open if done(PEM_END) => self.pem = Some(Pem::LastLine),
-            // A word may go on behind it: the next break or space is where the segment ends.
-            Pem::LastLine if done(b"-----") && !done(b"-----END -----") => {
-                *self = Self::default();
+    /// The private key that the text is in.
+    pub fn take_key(&mut self) -> Option<Armor> {
+        match self.key.take() {
+            Some(Key::Open(armor)) => Some(armor),
+            other => {
+                self.key = other;
+                None
             }
-            _ => {}
         }
     }
 }
 
-fn ends_with(buffer: &str, floor: usize, next: usize, suffix: &[u8]) -> bool {
-    buffer
-        .as_bytes()
-        .get(floor..next)
-        .is_some_and(|text| text.ends_with(suffix))
+/// How long the front of a private key's first line is that ends before `next`.
+fn key_front(buffer: &str, floor: usize, next: usize) -> Option<usize> {
+    armor::front(buffer.as_bytes().get(floor..next)?)
+}
+
+/// The key with its next character; none if it has ended.
+fn in_key(key: Key, buffer: &str, next: usize, character: char) -> Option<Key> {
+    match key {
+        Key::FirstLine(start) => {
+            let line = buffer.as_bytes().get(start..next)?;
+            // Within what began as a first line another may begin.
+            let front = match character {
+                ' ' => armor::front(line).unwrap_or(line.len()),
+                _ => line.len(),
+            };
+            let start = next.saturating_sub(front);
+            let line = buffer.as_bytes().get(start..next)?;
+            let begun = match character {
+                ' ' | '-' => armor::begin(line),
+                _ => None,
+            };
+            match begun {
+                Some((armor, length)) if length == line.len() => Some(Key::Open(armor)),
+                _ => (line.len() <= armor::LONGEST_FIRST_LINE
+                    && character.is_ascii()
+                    && armor::is_in_first_line(character as u8))
+                .then_some(Key::FirstLine(start)),
+            }
+        }
+        Key::Open(mut armor) => {
+            let mut bytes = [0; 4];
+            let inside = character
+                .encode_utf8(&mut bytes)
+                .bytes()
+                .all(|byte| armor.step(byte) == Step::Inside);
+            inside.then_some(Key::Open(armor))
+        }
+    }
 }
 
 fn is_label(word: Option<&str>) -> bool {

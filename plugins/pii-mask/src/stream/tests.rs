@@ -116,7 +116,7 @@ fn endless_words_are_cut_and_credentials_in_them_swallowed() {
             format!("{} [JWT]", "a b".repeat(3_000)),
         ),
         (format!("x {key} y"), "x [PRIVATE_KEY] y".to_owned()),
-        (format!("x {broken}. y"), "x [PRIVATE_KEY]. y".to_owned()),
+        (format!("x {broken}. y"), "x [PRIVATE_KEY]\n. y".to_owned()),
         (
             format!("{} 4111111111111111 z", "12 34 ".repeat(2_000)),
             format!("{} [CARD] z", "12 34 ".repeat(2_000)),

@@ -1,0 +1,105 @@
+//! The strings of a JSON document, in their order: each is scanned by itself, but for a private key whose lines are the elements of
+//! an array.
+
+use crate::detect::armor::{self, Armor};
+use crate::detect::{Entity, Finding};
+use crate::mask::{Action, Masker, Tally};
+use core::ops::Range;
+use modelgate_kit::json::{Text, escape_into};
+
+/// Masks the strings of one document.
+#[derive(Debug)]
+pub struct Strings<'a> {
+    document: &'a [u8],
+    /// A private key that may go on in the next element, and where the last one ended.
+    key: Option<(Armor, usize)>,
+}
+
+impl<'a> Strings<'a> {
+    /// Of this document.
+    pub const fn of(document: &'a [u8]) -> Self {
+        Self {
+            document,
+            key: None,
+        }
+    }
+
+    /// The findings in a value, as replacements of bytes of the document.
+    pub fn value(
+        &mut self,
+        text: &Text<'_>,
+        label: &str,
+        masker: &Masker,
+        tally: &mut Tally,
+        mut replace: impl FnMut(Range<usize>, String),
+    ) {
+        let decoded = text.decode();
+        let from = match self.key.take() {
+            Some((armor, end)) => self.go_on(armor, end, text.span(), &decoded),
+            None => 0,
+        };
+        let found = masker.find(&decoded, from, label);
+        if let Some((finding, _)) = found.last()
+            && finding.entity == Entity::PrivateKey
+            && let Some(key) = decoded.as_bytes().get(finding.span.start..)
+            && let Some((_, Some(armor))) = armor::read(key)
+        {
+            self.key = Some((armor, text.span().end));
+        }
+        let rest = (from > 0).then(|| (0..from, String::new()));
+        put(text, &decoded, rest, found, masker, tally, &mut replace);
+    }
+
+    /// The findings in a member's name.
+    pub fn name(
+        text: &Text<'_>,
+        masker: &Masker,
+        tally: &mut Tally,
+        mut replace: impl FnMut(Range<usize>, String),
+    ) {
+        let decoded = text.decode();
+        let found = masker.find(&decoded, 0, "");
+        put(text, &decoded, None, found, masker, tally, &mut replace);
+    }
+
+    /// How much of a text is the rest of a key, whose lines before ended at `end` of the document.
+    fn go_on(&mut self, mut armor: Armor, end: usize, span: Range<usize>, text: &str) -> usize {
+        // Of two values with no name between, both are elements of one array.
+        let between = self.document.get(end..span.start).unwrap_or_default();
+        let neighbours =
+            matches!(between, [b'"', between @ .., b'"'] if between.trim_ascii() == b",");
+        if !neighbours {
+            return 0;
+        }
+        armor.next_text();
+        let (length, ended) = armor.take(text.as_bytes());
+        if !ended {
+            self.key = Some((armor, span.end));
+        }
+        length
+    }
+}
+
+fn put(
+    text: &Text<'_>,
+    decoded: &str,
+    rest: Option<(Range<usize>, String)>,
+    found: Vec<(Finding, Action)>,
+    masker: &Masker,
+    tally: &mut Tally,
+    replace: &mut dyn FnMut(Range<usize>, String),
+) {
+    let mut offsets = text.offsets();
+    let found = found.into_iter().map(|(finding, action)| {
+        let value = decoded.get(finding.span.clone()).unwrap_or_default();
+        let mut masked = String::new();
+        masker.replace(&finding, action, value, tally, &mut masked);
+        (finding.span, masked)
+    });
+    for (span, with) in rest.into_iter().chain(found) {
+        let mut raw = String::with_capacity(with.len());
+        escape_into(&with, &mut raw);
+        let from = offsets.locate(span.start);
+        replace(from..offsets.locate(span.end), raw);
+    }
+}
