@@ -196,8 +196,8 @@ fn reasons_page() -> String {
 }
 
 /// The parts of metric names that are labels.
-const TAGS: [&str; 7] = [
-    "reason", "entity", "cause", "policy", "rule", "side", "outcome",
+const TAGS: [&str; 8] = [
+    "reason", "entity", "cause", "policy", "rule", "side", "outcome", "version",
 ];
 
 /// The file to paste into other bootstraps.
@@ -212,6 +212,8 @@ fn stats_tags() -> String {
 /// Envoy's `stats_config` that turns the parts of our metric names into labels.
 fn stats_config() -> String {
     let mut text = String::from("stats_config:\n  stats_tags:\n");
+    // One family for all filters: `modelgate_build_info{modelgate_filter="jwt_auth",modelgate_version="0_1_0"} 1`.
+    text.push_str("  - { tag_name: modelgate.filter, regex: '^wasmcustom\\.modelgate(\\.([a-z0-9_]+))\\.version_[a-z0-9_]+\\.build_info$' }\n");
     for tag in TAGS {
         text.push_str(&format!("  - {{ tag_name: modelgate.{tag}, regex: '^wasmcustom\\.modelgate\\.[a-z0-9_]+(?:\\.[a-z0-9_]+)*?(\\.{tag}_([a-z0-9_]+))\\.' }}\n"));
     }

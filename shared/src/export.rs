@@ -40,13 +40,36 @@ macro_rules! export_bundle {
 #[doc(hidden)]
 macro_rules! export_module {
     ($install:ident [$($filter:ty),+] $($callback:ident)*) => {
+        const FILTERS: &[$crate::filter::Registration] = &[$($crate::filter::Registration::of::<$filter>()),+];
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
             $crate::guest::abi::initialize();
-            $crate::guest::adapter::$install(&[$($crate::filter::Registration::of::<$filter>()),+]);
+            $crate::guest::adapter::$install(FILTERS);
         }
+        $crate::export_section!("version", env!("CARGO_PKG_VERSION"));
+        $crate::export_section!("licenses", env!("CARGO_PKG_LICENSE"));
+        $crate::export_section!("modelgate.version", $crate::manifest::VERSION);
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = "modelgate.filters")]
+            static SECTION: [u8; $crate::manifest::length(FILTERS)] = $crate::manifest::filters(FILTERS);
+        };
         $crate::export_callback!(always);
         $($crate::export_callback!($callback);)*
+    };
+}
+
+/// A custom section with a text; see [`crate::manifest`].
+#[macro_export]
+#[doc(hidden)]
+macro_rules! export_section {
+    ($name:literal, $text:expr) => {
+        const _: () = {
+            const TEXT: &str = $text;
+            #[used]
+            #[unsafe(link_section = $name)]
+            static SECTION: [u8; TEXT.len()] = $crate::manifest::bytes(TEXT);
+        };
     };
 }
 

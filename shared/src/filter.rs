@@ -132,8 +132,13 @@ impl<T: serde::de::DeserializeOwned + Default> Written for T {}
 pub trait Filter: 'static {
     /// Name in configurations, metrics and response-code details: snake_case.
     const NAME: &'static str;
+    /// Its release, by semantic versioning. The suite's filters have the kit's; a filter of somebody else says
+    /// `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str = crate::manifest::VERSION;
     /// What it needs of the proxy.
     const NEEDS: Needs;
+    /// Variables of the VM's environment that it reads where its configuration names none.
+    const ENVIRONMENT: &'static [&'static str] = &[];
     /// The configuration may list so much that its JSON must not be built up as well: where nothing is wrong with it, it is read straight from the
     /// text. That is one more reader of the whole configuration in the module.
     const LONG_CONFIG: bool = false;
@@ -216,8 +221,12 @@ type CompileSound = fn(&[u8], &Setup<'_>, &mut Problems) -> Option<Option<Rc<dyn
 pub struct Registration {
     /// See [`Filter::NAME`].
     pub name: &'static str,
+    /// See [`Filter::VERSION`].
+    pub version: &'static str,
     /// See [`Filter::NEEDS`].
     pub needs: Needs,
+    /// See [`Filter::ENVIRONMENT`].
+    pub environment: &'static [&'static str],
     pub(crate) compile: CompileOne,
     pub(crate) compile_sound: CompileSound,
     /// JSON Schema of the configuration.
@@ -230,7 +239,9 @@ impl Registration {
     pub const fn of<F: Filter>() -> Self {
         Self {
             name: F::NAME,
+            version: F::VERSION,
             needs: F::NEEDS,
+            environment: F::ENVIRONMENT,
             compile: compile::<F>,
             compile_sound: compile_sound::<F>,
             #[cfg(feature = "schema")]

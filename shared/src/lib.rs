@@ -22,6 +22,7 @@ pub mod host;
 #[cfg(feature = "jose")]
 pub mod jose;
 pub mod json;
+pub mod manifest;
 pub mod metrics;
 pub mod problem;
 pub mod profile;

@@ -149,6 +149,11 @@ impl Policy {
         })
     }
 
+    /// How many profiles there are besides the base.
+    pub(crate) fn profiles(&self) -> usize {
+        self.profiles.len()
+    }
+
     /// Every plan, for their background tasks.
     pub(crate) fn launches(&self) -> impl Iterator<Item = &Rc<dyn Launch>> {
         std::iter::once(&self.base)

@@ -3,6 +3,7 @@
 //! Used by the wasm guest and by the native engine alike, so both run the very same state machine. An exchange whose `handle` is
 //! done after the first poll costs no more than its allocation; it stays listed only to answer further callbacks.
 
+pub(crate) mod announce;
 mod chain;
 pub mod hub;
 mod layer;
@@ -179,7 +180,10 @@ impl Vm {
             return false;
         };
         match entry.configure(&bytes, &self.filters, &self.host, &self.hub, context) {
-            Ok(tick) => tick == 0 || self.host.set_tick(tick).is_ok(),
+            Ok(tick) => {
+                announce::announce(entry, &bytes, &*self.host);
+                tick == 0 || self.host.set_tick(tick).is_ok()
+            }
             Err(problems) => {
                 for problem in problems {
                     self.host.log(

@@ -15,6 +15,14 @@ use crate::outgoing::Rules;
 use crate::sign::{Options, PayloadHeader, Signer, TokenSigning};
 use crate::uri::{PathEncoding, PathRules};
 
+const REGION: &str = "AWS_REGION";
+const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+
+/// The variables of the VM's environment that are read where the configuration says nothing else.
+pub const ENVIRONMENT: [&str; 4] = [REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN];
+
 /// Signs requests with AWS Signature Version 4.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -295,12 +303,12 @@ impl Config {
                 };
                 let has_token = setup
                     .host
-                    .environment("AWS_SESSION_TOKEN")
+                    .environment(SESSION_TOKEN)
                     .is_some_and(|token| !token.is_empty());
                 (
-                    resolve(&variable("AWS_ACCESS_KEY_ID"), "credentials"),
-                    resolve(&variable("AWS_SECRET_ACCESS_KEY"), "credentials"),
-                    has_token.then(|| resolve(&variable("AWS_SESSION_TOKEN"), "credentials")),
+                    resolve(&variable(ACCESS_KEY_ID), "credentials"),
+                    resolve(&variable(SECRET_ACCESS_KEY), "credentials"),
+                    has_token.then(|| resolve(&variable(SESSION_TOKEN), "credentials")),
                 )
             }
         };
@@ -317,7 +325,7 @@ impl Config {
         let environment = || {
             setup
                 .host
-                .environment("AWS_REGION")
+                .environment(REGION)
                 .filter(|region| !region.is_empty())
         };
         let Some(region) = self.region.clone().or_else(environment) else {

@@ -48,6 +48,7 @@ impl Filter for AwsSigv4 {
         order: 60,
         ..Needs::NONE
     };
+    const ENVIRONMENT: &'static [&'static str] = &config::ENVIRONMENT;
     type Config = Config;
     type Plan = Plan;
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::headers::encode;
 use crate::host::{Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status};
+use crate::vm::announce::{RUNNING, TAKEN};
 
 /// A header as kept: name in lower case, value.
 pub type Header = (String, Vec<u8>);
@@ -171,7 +172,7 @@ impl Proxy {
             .insert(name.to_owned(), value.to_owned());
     }
 
-    /// Sets a property that every later exchange has; its path joined with dots.
+    /// Sets a property that every later exchange has, and every root context; its path joined with dots.
     pub fn preset(&self, path: &str, value: impl AsRef<[u8]>) {
         self.preset
             .borrow_mut()
@@ -208,9 +209,11 @@ impl Proxy {
         self.foreign.get()
     }
 
-    /// The keys of shared data.
+    /// The keys of shared data that a filter has written: without the kit's own note of what runs.
     pub fn shared_keys(&self) -> Vec<String> {
-        self.common.shared.borrow().keys().cloned().collect()
+        let shared = self.common.shared.borrow();
+        let of_filters = shared.keys().filter(|key| !key.starts_with(RUNNING));
+        of_filters.cloned().collect()
     }
 
     /// The value of a counter or gauge, or the last sample; 0 where there is none.
@@ -225,7 +228,16 @@ impl Proxy {
 
     /// What was logged.
     pub fn logs(&self) -> Vec<String> {
-        self.logs.borrow().clone()
+        let logs = self.logs.borrow();
+        let of_filters = logs.iter().filter(|line| !line.contains(TAKEN));
+        of_filters.cloned().collect()
+    }
+
+    /// The lines that say which release runs, and under which entry.
+    pub fn announced(&self) -> Vec<String> {
+        let logs = self.logs.borrow();
+        let announced = logs.iter().filter(|line| line.contains(TAKEN));
+        announced.cloned().collect()
     }
 
     /// The callouts, in order: the first has number 1.
@@ -237,7 +249,7 @@ impl Proxy {
             .collect()
     }
 
-    pub(super) fn configure(&self, config: &str) {
+    pub(crate) fn configure(&self, config: &str) {
         *self.config.borrow_mut() = config.as_bytes().to_vec();
     }
 
@@ -452,10 +464,11 @@ impl Host for Proxy {
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
         let path = path.join(".");
-        self.change(self.current.get(), |record| {
-            record.properties.get(&path).cloned()
-        })
-        .ok_or(Status::NotFound)
+        let records = self.records.borrow();
+        let record = records.get(&self.current.get());
+        let preset = self.preset.borrow();
+        let properties = record.map_or(&*preset, |record| &record.properties);
+        properties.get(&path).cloned().ok_or(Status::NotFound)
     }
 
     fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {

@@ -14,6 +14,7 @@ use crate::config::{Problem, Problems};
 use crate::facts::Remembered;
 use crate::filter::{Background, Registration};
 use crate::host::Host;
+use crate::manifest;
 use crate::profile::Policy;
 use crate::root::Root;
 
@@ -161,6 +162,29 @@ impl RootEntry {
             [only] if self.chains.is_none() => only.registration.name,
             _ => CHAIN,
         }
+    }
+
+    /// Its filters, in the order of the request's way.
+    pub fn filters(&self) -> impl Iterator<Item = &Registration> {
+        self.links.iter().map(|link| &link.registration)
+    }
+
+    /// Its release: the filter's, or of a chain the kit's.
+    pub fn version(&self) -> &'static str {
+        match self.links.as_slice() {
+            [only] if self.chains.is_none() => only.registration.version,
+            _ => manifest::VERSION,
+        }
+    }
+
+    /// How many profiles its configuration has; of a chain, for each of its filters.
+    pub fn profiles(&self) -> String {
+        let count = |link: &Link| link.policy.as_ref().map_or(0, |policy| policy.profiles());
+        let counts = self.links.iter().map(|link| match self.chains {
+            None => count(link).to_string(),
+            Some(_) => format!("{} {}", link.registration.name, count(link)),
+        });
+        counts.collect::<Vec<_>>().join(", ")
     }
 
     /// Compiles the configuration, and starts the background tasks. Gives the period of the tick in milliseconds, 0 for none.
