@@ -6,19 +6,20 @@
 //! of an array is read as one.
 
 mod form;
+mod labels;
 mod strings;
 
 pub use form::{MalformedForm, form};
+pub use labels::{Labels, tail};
 pub use strings::Strings;
 
-use crate::detect::{LABEL, SHORTEST_NUMBER};
+use crate::detect::SHORTEST_NUMBER;
 use crate::events;
 use crate::mask::{Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::json::{
     DuplicateMembers, Edits, JsonError, Limits, NonFinite, Path, Token, Walker, escape_into,
 };
-use std::borrow::Cow;
 
 /// What of a JSON document is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +73,7 @@ pub fn json(
     let mut walker = Walker::new(body, LIMITS)?;
     let mut edits = Edits::new();
     let mut strings = Strings::of(body);
+    let mut labels = Labels::of(body);
     let mut logprobs = Logprobs::default();
     let before = tally.clone();
     let mut runs_on = false;
@@ -86,7 +88,8 @@ pub fn json(
         match token {
             Token::String(text) if !scope.skips(&path) => {
                 runs_on |= scope.drop_logprobs && !runs_on && events::runs_on(&path);
-                let label = label(&path);
+                let label = labels.label(&path, text.span().start);
+                labels.note(&path, text);
                 strings.value(&text, &label, masker, tally, |span, raw| {
                     edits.replace_raw(span, raw)
                 });
@@ -97,7 +100,7 @@ pub fn json(
                 });
             }
             Token::Number(found) if scope.numbers && !scope.skips(&path) => {
-                let label = label(&path);
+                let label = labels.label(&path, found.span().start);
                 if let Some(raw) = number(found.raw(), &label, masker, tally) {
                     edits.replace_raw(found.span(), raw);
                 }
@@ -113,13 +116,6 @@ pub fn json(
         }
     }
     Ok((!edits.is_empty()).then(|| edits.apply(body)))
-}
-
-/// The name of the innermost member on the path, as context for what it holds: its end, so that a value costs the same under any name.
-pub fn label<'a>(path: &Path<'_, 'a>) -> Cow<'a, str> {
-    path.last_member()
-        .map(|name| name.decode_end(LABEL))
-        .unwrap_or_default()
 }
 
 /// The string that takes a number's place if something is found in it.

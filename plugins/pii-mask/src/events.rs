@@ -20,7 +20,7 @@ mod waiting;
 pub use waiting::Ready;
 
 use crate::detect::LABEL;
-use crate::document::{Scope, Strings, number};
+use crate::document::{Scope, Strings, number, tail};
 use crate::mask::{Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::json::{Path, Segment, Text};
@@ -323,7 +323,7 @@ impl EventMasker {
                             tally,
                         )
                     {
-                        strings.value(&text, last_of(&id.names), masker, tally, replace);
+                        strings.value(&text, tail(&id.names), masker, tally, replace);
                     }
                 }
             }
@@ -399,7 +399,7 @@ impl EventMasker {
         if doubt == Doubt::None && text.len() > LONG_PIECE {
             alone = masker.find(text, 0, "");
         } else if doubt != Doubt::None && !track.comes_again(text) {
-            alone = masker.find(text, 0, last_of(&id.names));
+            alone = masker.find(text, 0, tail(&id.names));
             let verdict = track.judge(text, &alone, doubt == Doubt::Record);
             let old = track
                 .oldest()
@@ -509,10 +509,6 @@ impl EventMasker {
         }
         waiting.change(piece, masker, tally);
     }
-}
-
-fn last_of(names: &str) -> &str {
-    names.rsplit_once('.').map_or("", |(_, last)| last)
 }
 
 /// Whether data hold an escape of JSON that could hide a character.

@@ -6,18 +6,21 @@
 //! without a bound that is still going on there is replaced once and the rest of it swallowed. The same text gives the same
 //! output in whatever pieces it comes.
 //!
-//! What it cannot do: recognise a token whose header alone is longer than the bound.
+//! What it cannot do: recognise a token whose header alone is longer than twice the bound.
 
 mod segment;
 
 use crate::detect::armor::{Armor, Step};
 use crate::detect::boundary::LOOK_BEHIND;
+use crate::detect::secret::is_object;
 use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use segment::Segmenter;
 
 /// Longest segment that is held, in bytes.
 const MAX_HELD: usize = 4096;
+/// The same where a token's header may have begun.
+const MAX_HELD_HEADER: usize = 8192;
 /// What stays behind a forced cut; no finding with a bound is longer.
 const OVERLAP: usize = 768;
 
@@ -50,13 +53,15 @@ pub struct TextStream {
     read: usize,
     segmenter: Segmenter,
     swallow: Option<Swallow>,
+    /// What is held may be the header of a token.
+    patient: bool,
 }
 
 /// What goes on of a credential that has been replaced already.
 #[derive(Debug)]
 enum Swallow {
-    /// Letters, digits and what tokens have between them.
-    Token,
+    /// Letters, digits and what tokens of its kind have between them.
+    Token(Entity),
     /// A private key, up to its end; what of it is undecided.
     Key(Armor, String),
 }
@@ -116,7 +121,7 @@ impl TextStream {
             let floor = cut.unwrap_or(self.floor);
             if let Some(place) = self.segmenter.step(&self.buffer, floor, at, character) {
                 cut = Some(place);
-            } else if self.read.saturating_sub(floor) > MAX_HELD {
+            } else if self.read.saturating_sub(floor) > self.most_held() {
                 if let Some(place) = cut.take() {
                     self.release(place, masker, tally, out);
                 }
@@ -136,6 +141,14 @@ impl TextStream {
         ""
     }
 
+    const fn most_held(&self) -> usize {
+        if self.patient {
+            MAX_HELD_HEADER
+        } else {
+            MAX_HELD
+        }
+    }
+
     /// Lets out the text up to `cut`, which no finding spans.
     fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
         let text = self.buffer.get(..cut).unwrap_or_default();
@@ -151,6 +164,7 @@ impl TextStream {
         self.floor = cut.saturating_sub(keep);
         self.read = self.read.saturating_sub(keep);
         self.segmenter.shift(keep);
+        self.patient = false;
     }
 
     /// Cuts a segment that has grown too long. True if its end is a credential that is swallowed from here on.
@@ -177,9 +191,11 @@ impl TextStream {
         }
         let goes_on = found
             .last()
-            .is_some_and(|(finding, _)| finding.span.end == end && finding.entity.is_credential());
-        if goes_on {
-            return self.swallow_from(end, Swallow::Token, &found, masker, tally, out);
+            .filter(|(finding, _)| finding.span.end == end && finding.entity.is_credential())
+            .map(|(finding, _)| finding.entity);
+        if let Some(goes_on) = goes_on {
+            let swallow = Swallow::Token(goes_on);
+            return self.swallow_from(end, swallow, &found, masker, tally, out);
         }
         let mut cut = floor_char_boundary(text, end.saturating_sub(OVERLAP));
         if let Some((finding, _)) = found
@@ -196,12 +212,13 @@ impl TextStream {
         let is_token =
             |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         let token = text.trim_end_matches(is_token).len();
-        if token > self.floor
-            && text
-                .get(token..)
-                .is_some_and(|token| token.starts_with("eyJ"))
-        {
-            cut = cut.min(token);
+        if is_object(text.as_bytes().get(token..).unwrap_or_default()) {
+            if token > self.floor {
+                cut = cut.min(token);
+            } else if !self.patient {
+                self.patient = true;
+                return false;
+            }
         }
         found.retain(|(finding, _)| finding.span.end <= cut);
         let text = text.get(..cut).unwrap_or_default();
@@ -241,12 +258,10 @@ impl TextStream {
         for (at, character) in piece.char_indices() {
             let next = at.saturating_add(character.len_utf8());
             match swallow {
-                Swallow::Token
-                    if character.is_ascii_alphanumeric() || "-_.".contains(character) =>
-                {
+                Swallow::Token(entity) if goes_on(*entity, character) => {
                     dropped = dropped.saturating_add(character.len_utf8());
                 }
-                Swallow::Token => end = Some(at),
+                Swallow::Token(_) => end = Some(at),
                 Swallow::Key(armor, undecided) => {
                     undecided.push(character);
                     let mut bytes = [0; 4];
@@ -281,6 +296,15 @@ impl TextStream {
         }
         piece.get(end..).unwrap_or_default()
     }
+}
+
+/// Whether a credential that has been replaced goes on with this character.
+fn goes_on(entity: Entity, character: char) -> bool {
+    let between = match entity {
+        Entity::AwsSecretKey => "-_+/%",
+        _ => "-_.",
+    };
+    character.is_ascii_alphanumeric() || between.contains(character)
 }
 
 /// Gives `text[from..]` with the findings replaced and counted.

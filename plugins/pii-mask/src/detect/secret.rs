@@ -39,6 +39,8 @@ enum Alphabet {
     Base64Url,
     /// Base64, its signs as they are or as percent escapes.
     UrlEncoded,
+    /// The same without the signs that fill its end.
+    Base64,
 }
 
 impl Alphabet {
@@ -47,7 +49,8 @@ impl Alphabet {
             Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
             Alphabet::Base32 => matches!(byte, b'A'..=b'Z' | b'2'..=b'7'),
             Alphabet::Base64Url => base64_url(byte),
-            Alphabet::UrlEncoded => base64_url(byte) || matches!(byte, b'%' | b'+' | b'/' | b'='),
+            Alphabet::UrlEncoded => Alphabet::Base64.has(byte) || byte == b'=',
+            Alphabet::Base64 => base64_url(byte) || matches!(byte, b'%' | b'+' | b'/'),
         }
     }
 }
@@ -67,6 +70,10 @@ const FORMS: &[Form] = &[
         ..form(Entity::AwsAccessKey, b"ASIA", Alphabet::Base32, 16)
     },
     form(Entity::ApiKey, b"AIza", Alphabet::Base64Url, 35),
+    // Session tokens of AWS: base64 that begins as all of them do.
+    form(Entity::AwsSecretKey, b"IQoJb3JpZ2lu", Alphabet::Base64, 40),
+    form(Entity::AwsSecretKey, b"FwoGZXIvYXdz", Alphabet::Base64, 40),
+    form(Entity::AwsSecretKey, b"FQoGZXIvYXdz", Alphabet::Base64, 40),
     form(Entity::GithubToken, b"ghp_", Alphabet::Alphanumeric, 36),
     form(Entity::GithubToken, b"gho_", Alphabet::Alphanumeric, 36),
     form(Entity::GithubToken, b"ghu_", Alphabet::Alphanumeric, 36),
@@ -122,19 +129,20 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         quotes: None,
     };
     match scene.bytes.get(at)? {
-        // AKIA, ASIA; AIza, which may be the first of the text.
-        b'I' => [2, 1]
-            .into_iter()
-            .filter_map(|before| at.checked_sub(before))
-            .find_map(|start| {
-                let word = scene.bytes.get(start..)?;
-                let mut forms = FORMS.iter().take(AROUND_I);
-                forms
-                    .find(|form| word.starts_with(form.prefix))
-                    .and_then(|form| form_at(scene, start, form))
+        b'I' => FORMS
+            .iter()
+            .zip(BEFORE_I)
+            .find_map(|(form, before)| {
+                let start = at.checked_sub(before)?;
+                scene
+                    .bytes
+                    .get(start..)?
+                    .starts_with(form.prefix)
+                    .then(|| form_at(scene, start, form))?
             })
-            .map(found),
-        b'J' => json_web_token(scene, at.checked_sub(2)?).map(|span| found((span, Entity::Jwt))),
+            .map(found)
+            .or_else(|| json_web_token(scene, at).map(found)),
+        b'J' => json_web_token(scene, at).map(found),
         b'-' if matches!(
             scene.bytes.get(at.saturating_add(1)..),
             Some([b'-', b'-', b'-', b'-' | b' ', ..] | [b'U', b's', b'e', b'r', b'-', ..])
@@ -196,8 +204,8 @@ fn form_at(scene: Scene<'_>, start: usize, form: &Form) -> Option<(Range<usize>,
     ))
 }
 
-/// How many of the first [`FORMS`] are those around an `I`.
-const AROUND_I: usize = 3;
+/// The first [`FORMS`] are those around an `I`: how many bytes stand before it.
+const BEFORE_I: [usize; 6] = [2, 2, 1, 0, 6, 6];
 const RENEWED: &[u8] = b"xoxe.";
 
 /// Behind the parts `.01.1a2b3c4d5` of a routable token of GitLab, if it has them.
@@ -287,22 +295,39 @@ pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, 
     (found.then_some(finding), end)
 }
 
-/// A token in compact form (RFC 7515 section 7.1): a header that begins as `{"` does, and at least one more part that
+/// Whether base64 begins as that of a JSON object does: `{"`, or white space behind the brace.
+pub fn is_object(base64: &[u8]) -> bool {
+    matches!(
+        base64,
+        [b'e', b'y', b'J' | b'A', ..] | [b'e', b'w', b'o' | b'0' | b'k', ..]
+    )
+}
+
+/// The token whose header holds the `I` or `J` at `at` near its front.
+fn json_web_token(scene: Scene<'_>, at: usize) -> Option<(Range<usize>, Entity)> {
+    if !scene.wanted.has(Entity::Jwt) {
+        return None;
+    }
+    // `eyJ`; `eyAi…Ijog` and the like.
+    (2..=8)
+        .filter_map(|before| at.checked_sub(before))
+        .filter(|start| scene.bytes.get(*start) == Some(&b'e'))
+        .find_map(|start| token_at(scene, start))
+        .map(|span| (span, Entity::Jwt))
+}
+
+/// A token in compact form (RFC 7515 section 7.1): a header that begins as an object does, and at least one more part that
 /// does so too, or four more (RFC 7516).
-fn json_web_token(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
-    const OBJECT: &[u8] = b"eyJ";
+fn token_at(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     let before = start
         .checked_sub(1)
         .and_then(|before| scene.bytes.get(before));
-    if !scene.wanted.has(Entity::Jwt)
+    let word = scene.bytes.get(start..)?;
+    if !is_object(word)
         || start < scene.floor
         || !begins(scene.bytes, start)
         || before == Some(&b'-')
     {
-        return None;
-    }
-    let word = scene.bytes.get(start..)?;
-    if !word.starts_with(OBJECT) {
         return None;
     }
     // At most five parts are read before the verdict: a chain of false beginnings stays linear.
@@ -318,11 +343,8 @@ fn json_web_token(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     while parts < 5 && !signed && divided(end) {
         let from = end.saturating_add(1);
         end = part(from);
-        signed = parts == 1
-            && end.saturating_sub(from) >= 8
-            && word
-                .get(from..)
-                .is_some_and(|rest| rest.starts_with(OBJECT));
+        signed =
+            parts == 1 && end.saturating_sub(from) >= 8 && word.get(from..).is_some_and(is_object);
         parts += 1;
     }
     if header < 10 || !(signed || parts == 5) {

@@ -186,6 +186,23 @@ fn credentials() {
         labelled("SecretAccessKey", secret),
         [("aws_secret_key", secret)]
     );
+    let session = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQDx+/abcdefghijklmnop";
+    for (text, length) in [
+        (format!("x-amz-security-token: {session}=="), session.len()),
+        (session.replace('/', "%2F"), session.len() + 22),
+        (
+            session.replace("IQoJb3JpZ2lu", "FwoGZXIvYXdz"),
+            session.len(),
+        ),
+        (
+            session.replace("IQoJb3JpZ2lu", "FQoGZXIvYXdz"),
+            session.len(),
+        ),
+    ] {
+        let found = found(&text);
+        assert_eq!(found.len(), 1, "{text}");
+        assert_eq!((found[0].0, found[0].1.len()), ("aws_secret_key", length));
+    }
     let forty = "a1B2".repeat(10);
     marked(
         "github_token",
@@ -207,6 +224,13 @@ fn credentials() {
         "jwt",
         &[
             "Bearer «eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl».",
+            // `{ "alg":…`, `{\n  "alg":…`, `{\t"alg":…`, `{\r\n"alg":…`; an unsigned one
+            "«eyAiYWxnIjogIkhTMjU2IiB9.eyAic3ViIjogImFubiIgfQ.c2lnbmF0dXJl» x",
+            "x=«ewogICJhbGciOiAiSFMyNTYiCn0.ewogICJzdWIiOiAiYW5uIgp9.c2lnbmF0dXJl»",
+            "«ewkiYWxnIjogIkhTMjU2In0.ewkic3ViIjoiYW5uIn0.c2lnbmF0dXJl»",
+            "«ew0KImFsZyI6ICJIUzI1NiJ9.ew0KInN1YiI6ImFubiJ9.c2lnbmF0dXJl»",
+            "«eyAiYWxnIjogIm5vbmUiIH0.eyAic3ViIjogImFubiIgfQ.»",
+            "eyAiYWxnIjogIkhTMjU2IiB9 ewogICJhbGciOiAiSFMyNTYiCn0 eyAi.eyAi.eyAi",
             "«eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn» eyJhbGciOiJkaXIifQ eyJ.eyJ.eyJ",
         ],
     );

@@ -13,7 +13,12 @@ pub struct Strings<'a> {
     document: &'a [u8],
     /// A private key that may go on in the next element, and where the last one ended.
     key: Option<(Armor, usize)>,
+    /// Where the id of an access key stands: the key itself may be near, under any name.
+    access_key: Option<usize>,
 }
+
+/// How far behind its id an access key is looked for, in bytes.
+const NEAR: usize = 200;
 
 impl<'a> Strings<'a> {
     /// Of this document.
@@ -21,6 +26,7 @@ impl<'a> Strings<'a> {
         Self {
             document,
             key: None,
+            access_key: None,
         }
     }
 
@@ -38,7 +44,20 @@ impl<'a> Strings<'a> {
             Some((armor, end)) => self.go_on(armor, end, text.span(), &decoded),
             None => 0,
         };
-        let found = masker.find(&decoded, from, label);
+        let near_its_id = self
+            .access_key
+            .is_some_and(|end| text.span().start.saturating_sub(end) <= NEAR);
+        let found = if near_its_id {
+            masker.find(&decoded, from, &format!("{label} AKIA"))
+        } else {
+            masker.find(&decoded, from, label)
+        };
+        if found
+            .iter()
+            .any(|(finding, _)| finding.entity == Entity::AwsAccessKey)
+        {
+            self.access_key = Some(text.span().end);
+        }
         if let Some((finding, _)) = found.last()
             && finding.entity == Entity::PrivateKey
             && let Some(key) = decoded.as_bytes().get(finding.span.start..)

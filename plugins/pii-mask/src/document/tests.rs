@@ -52,6 +52,53 @@ fn a_members_name_is_context_for_its_value() {
     );
 }
 
+/// A name that says nothing counts together with what it stands in or behind.
+#[test]
+fn what_a_value_is_called_may_stand_above_or_beside_it() {
+    for (document, expected) in [
+        (
+            r#"{"card":{"number":4111111111111111}}"#,
+            r#"{"card":{"number":"[CARD]"}}"#,
+        ),
+        (
+            r#"{"card":{"number":"4000000000006"}}"#,
+            r#"{"card":{"number":"[CARD]"}}"#,
+        ),
+        (
+            r#"{"ssn":{"value":"308630237"},"phone":[{"S":"2813882583"}]}"#,
+            r#"{"ssn":{"value":"[SSN]"},"phone":[{"S":"[PHONE]"}]}"#,
+        ),
+        (
+            r#"[{"type":"SSN","value":"308630237"},{"name":"phone","valid":true,"value":2813882583}]"#,
+            r#"[{"type":"SSN","value":"[SSN]"},{"name":"phone","valid":true,"value":"[PHONE]"}]"#,
+        ),
+        (
+            r#"{"columns":["name","ssn"],"data":[["ann","308630237"],["bob",308630238]]}"#,
+            r#"{"columns":["name","ssn"],"data":[["ann","[SSN]"],["bob","[SSN]"]]}"#,
+        ),
+        (
+            r#"{"secret":{"value":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}}"#,
+            r#"{"secret":{"value":"[AWS_SECRET_KEY]"}}"#,
+        ),
+        (
+            r#"{"id":"AKIAIOSFODNN7EXAMPLE","region":"eu-west-1","k":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#,
+            r#"{"id":"[AWS_ACCESS_KEY]","region":"eu-west-1","k":"[AWS_SECRET_KEY]"}"#,
+        ),
+    ] {
+        assert_eq!(masked(document).as_deref(), Some(expected));
+    }
+    for document in [
+        r#"{"order":{"number":4111111111111111},"value":308630237,"number":2813882583}"#,
+        r#"{"card":{"count":4111111111111111,"id":4111111111111111}}"#,
+        r#"{"card_count":{"value":4111111111111111},"phones":{"total":{"value":2813882583}}}"#,
+        r#"[{"type":"SSN"},{"value":"308630237"},{"type":"order","value":"308630237"}]"#,
+        r#"{"columns":["ssn","id"],"data":[["x","308630237","308630237"]],"rows":[308630237]}"#,
+        r#"{"k":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#,
+    ] {
+        assert_eq!(masked(document), None, "{document}");
+    }
+}
+
 #[test]
 fn numbers_become_strings_only_below_a_name_that_says_what_they_are() {
     assert_eq!(

@@ -6,7 +6,7 @@
 
 use super::role::{self, Role, role};
 use crate::detect::LABEL;
-use crate::document::{LIMITS, Logprobs, Scope, label};
+use crate::document::{LIMITS, Labels, Logprobs, Scope, tail};
 use core::ops::Range;
 use modelgate_kit::json::{JsonError, Literal, Path, Segment, Text, Token, Walker};
 use std::collections::BTreeSet;
@@ -159,6 +159,7 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
     let mut event = Event::default();
     let mut logprobs = Logprobs::default();
     let mut rpc = Rpc::default();
+    let mut labels = Labels::of(data.as_bytes());
     while let Some(token) = walker.next_token()? {
         let path = walker.path();
         elements.follow(&path, &token);
@@ -170,7 +171,11 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
             continue;
         }
         let at_top = path.depth() == 1;
-        let label = || label(&path).into_owned();
+        let name = || {
+            path.last_member()
+                .map(|name| name.decode_end(LABEL))
+                .unwrap_or_default()
+        };
         match token {
             Token::Key(name) => {
                 let written = name.decode_end(LABEL);
@@ -184,17 +189,19 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                 }
             }
             Token::String(string) => {
-                let label = label();
+                let name = name();
                 if at_top {
-                    top.note(&label, &string.decode());
-                    event.error |= label == "error";
+                    top.note(&name, &string.decode());
+                    event.error |= name == "error";
                 }
-                if role::is_finish_reason(&label) && !role::goes_on(&string.decode()) {
+                if role::is_finish_reason(&name) && !role::goes_on(&string.decode()) {
                     finished.push(elements.at(&path));
                 }
                 if scope.skips(&path) {
                     continue;
                 }
+                let label = labels.label(&path, string.span().start).into_owned();
+                labels.note(&path, string);
                 let place = match role(&path) {
                     Role::Whole => Place::Single(string, label),
                     // Which text it belongs to shows at the event's end.
@@ -211,13 +218,14 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                 found.push(Found { place, element });
             }
             Token::Number(number) => {
-                let label = label();
+                let name = name();
                 if at_top {
-                    top.note(&label, number.raw());
-                } else if label == "index" {
+                    top.note(&name, number.raw());
+                } else if name == "index" {
                     elements.number(&path, number.raw());
                 }
                 if scope.numbers && !scope.skips(&path) {
+                    let label = labels.label(&path, number.span().start).into_owned();
                     let place = Place::Number(number.raw(), number.span(), label);
                     found.push(Found {
                         place,
@@ -231,7 +239,7 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                     .next()
                     .is_some_and(|step| step.is_member("error"));
             }
-            Token::Literal(Literal::True) if role::is_finished(&label()) => {
+            Token::Literal(Literal::True) if role::is_finished(&name()) => {
                 finished.push(elements.at(&path));
             }
             _ => {}
@@ -248,7 +256,9 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
     event.places = found
         .into_iter()
         .map(|Found { place, element }| match place {
-            Place::Piece(string, id, _) if repeats => Place::Single(string, last_name(&id.names)),
+            Place::Piece(string, id, _) if repeats => {
+                Place::Single(string, tail(&id.names).to_owned())
+            }
             Place::Piece(string, mut id, role) => {
                 id.elements = elements.chain(element);
                 id.ids.clone_from(&top.ids);
@@ -282,10 +292,8 @@ fn names(path: &Path<'_, '_>) -> String {
     names
 }
 
-fn last_name(names: &str) -> String {
-    names
-        .rsplit_once('.')
-        .map_or_else(String::new, |(_, last)| last.to_owned())
+fn last_name(names: &str) -> &str {
+    names.rsplit_once('.').map_or("", |(_, last)| last)
 }
 
 /// The elements of arrays in an event, numbered as they come.
@@ -383,7 +391,7 @@ impl Elements {
             at = element.parent;
             // An array of answers is a stream by another name.
             let sequence =
-                element.container.is_empty() || role::is_sequence(&last_name(&element.container));
+                element.container.is_empty() || role::is_sequence(last_name(&element.container));
             match &element.index {
                 Some(index) => chain.push((element.container.clone(), index.clone())),
                 None if sequence => {}

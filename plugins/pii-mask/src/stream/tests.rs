@@ -115,6 +115,14 @@ fn endless_words_are_cut_and_credentials_in_them_swallowed() {
             format!("{} {token}", "a b".repeat(3_000)),
             format!("{} [JWT]", "a b".repeat(3_000)),
         ),
+        (
+            format!("x eyJ{}.eyJ{blob}.{blob} y", &blob[..6_000]),
+            "x [JWT] y".to_owned(),
+        ),
+        (
+            format!("x IQoJb3JpZ2lu{}/+{blob}= y", &blob[..6_000]),
+            "x [AWS_SECRET_KEY]= y".to_owned(),
+        ),
         (format!("x {key} y"), "x [PRIVATE_KEY] y".to_owned()),
         (format!("x {broken}. y"), "x [PRIVATE_KEY]\n. y".to_owned()),
         (

@@ -1,0 +1,189 @@
+//! What a value of a JSON document is called: by its member, or, where that name says nothing, by what stands around it.
+//!
+//! `{"card":{"number":4111111111111111}}` is called `card.number`, `{"type":"SSN","value":"308630237"}` `SSN.value`, and a cell of
+//! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column. All of it is read in one pass, and names are bounded.
+
+use crate::detect::LABEL;
+use modelgate_kit::json::{Path, Segment, Text};
+use std::borrow::Cow;
+
+/// Longest part of a label besides the last.
+const PART: usize = 40;
+/// Most parts.
+const MOST_PARTS: usize = 3;
+/// Most bytes between the end of a value that names and the beginning of the value that it names.
+const REACH: usize = 64;
+/// Most columns that are known by name.
+const MOST_COLUMNS: usize = 128;
+
+/// Names that say nothing of what their values are.
+fn says_nothing(name: &str) -> bool {
+    matches!(
+        name,
+        "number"
+            | "numbers"
+            | "Number"
+            | "num"
+            | "no"
+            | "nr"
+            | "value"
+            | "values"
+            | "Value"
+            | "val"
+            | "raw"
+            | "digits"
+            | "string"
+            | "S"
+            | "N"
+            | "v"
+            | "_"
+            | "$t"
+            | "#text"
+            | "_text"
+            | "stringValue"
+            | "string_value"
+            | "plaintext"
+    )
+}
+
+/// The end of a path's names, each behind a dot, that says what a value is.
+pub fn tail(names: &str) -> &str {
+    let mut from = names.len();
+    for _ in 0..MOST_PARTS {
+        let Some((before, name)) = names.get(..from).and_then(|names| names.rsplit_once('.'))
+        else {
+            break;
+        };
+        from = before.len();
+        if !says_nothing(name) {
+            break;
+        }
+    }
+    names.get(from..).unwrap_or_default()
+}
+
+/// Names of members that tell what the value beside them is.
+fn names_another(name: &str) -> bool {
+    matches!(
+        name,
+        "type"
+            | "Type"
+            | "name"
+            | "Name"
+            | "key"
+            | "Key"
+            | "label"
+            | "Label"
+            | "kind"
+            | "field"
+            | "title"
+            | "attribute"
+            | "property"
+    )
+}
+
+/// Names of the columns of a table, and of its rows.
+fn holds_columns(name: &str) -> bool {
+    matches!(
+        name,
+        "columns" | "column_names" | "header" | "headers" | "fields" | "feature_names"
+    )
+}
+
+fn holds_rows(name: &str) -> bool {
+    matches!(name, "data" | "rows" | "records" | "values" | "instances")
+}
+
+/// Reads the names of one document as they come.
+#[derive(Debug)]
+pub struct Labels<'a> {
+    document: &'a [u8],
+    /// A value that names the one behind it, and where it ends.
+    beside: Option<(Text<'a>, usize)>,
+    /// The depth of a table's columns, and their names.
+    columns: (usize, Vec<Text<'a>>),
+}
+
+impl<'a> Labels<'a> {
+    /// Of this document.
+    pub const fn of(document: &'a [u8]) -> Self {
+        Self {
+            document,
+            beside: None,
+            columns: (0, Vec::new()),
+        }
+    }
+
+    /// What the value at this path is called that begins at `start`.
+    pub fn label(&self, path: &Path<'_, 'a>, start: usize) -> Cow<'a, str> {
+        let Some(name) = path.last_member() else {
+            return Cow::default();
+        };
+        if let Some(column) = self.column(path) {
+            return column.decode_end(LABEL);
+        }
+        if !says_nothing(name.raw()) {
+            return name.decode_end(LABEL);
+        }
+        let mut parts = Vec::with_capacity(MOST_PARTS);
+        let members = path.segments().rev().filter_map(|step| match step {
+            Segment::Member(name) => Some(name),
+            Segment::Index(_) => None,
+        });
+        for name in members.take(MOST_PARTS) {
+            parts.push(name.decode_end(PART));
+            if !says_nothing(name.raw()) {
+                break;
+            }
+        }
+        parts.extend(self.beside(start).map(|name| name.decode_end(PART)));
+        parts.reverse();
+        Cow::Owned(parts.join("."))
+    }
+
+    /// Takes notice of a string at this path.
+    pub fn note(&mut self, path: &Path<'_, 'a>, text: Text<'a>) {
+        let short = text.raw().len() <= PART;
+        match path.segments().next_back() {
+            Some(Segment::Member(name)) if short && names_another(name.raw()) => {
+                self.beside = Some((text, text.span().end));
+            }
+            Some(Segment::Index(index)) if self.is_in(path, 1, holds_columns) => {
+                if index == 0 {
+                    self.columns = (path.depth(), Vec::new());
+                }
+                let (depth, columns) = &mut self.columns;
+                if *depth == path.depth() && columns.len() == index && index < MOST_COLUMNS {
+                    columns.push(text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the member so many steps above the innermost one has such a name.
+    fn is_in(&self, path: &Path<'_, 'a>, above: usize, such: fn(&str) -> bool) -> bool {
+        matches!(path.segments().rev().nth(above), Some(Segment::Member(name)) if such(name.raw()))
+    }
+
+    fn column(&self, path: &Path<'_, 'a>) -> Option<Text<'a>> {
+        let (depth, columns) = &self.columns;
+        if columns.is_empty() || path.depth() != depth.saturating_add(1) {
+            return None;
+        }
+        match path.segments().next_back() {
+            Some(Segment::Index(index)) if self.is_in(path, 2, holds_rows) => {
+                columns.get(index).copied()
+            }
+            _ => None,
+        }
+    }
+
+    /// The value that names the one which begins at `start`: no object begins or ends between.
+    fn beside(&self, start: usize) -> Option<Text<'a>> {
+        let (name, end) = self.beside?;
+        let between = self.document.get(end..start)?;
+        let apart = |byte: &u8| matches!(byte, b'{' | b'}' | b'[' | b']');
+        (between.len() <= REACH && !between.iter().any(apart)).then_some(name)
+    }
+}
