@@ -9,6 +9,7 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,64 +23,102 @@ const START: Duration = Duration::from_secs(30);
 /// If it cannot be had and `CI=true`.
 #[must_use]
 pub fn python_package(requirement: &str) -> Option<PathBuf> {
-    let missing = match install(requirement) {
+    or_skip(requirement, install(requirement, &[]))
+}
+
+/// What there is, or nothing, said aloud.
+///
+/// # Panics
+/// If there is nothing and `CI=true`.
+pub(crate) fn or_skip(what: &str, had: Result<PathBuf, String>) -> Option<PathBuf> {
+    let missing = match had {
         Ok(folder) => return Some(folder),
         Err(missing) => missing,
     };
     assert!(
         env::var("CI").as_deref() != Ok("true"),
-        "CI=true, but {requirement} cannot be installed: {missing}"
+        "CI=true, but {what} cannot be had: {missing}"
     );
-    println!("SKIPPED: {requirement} cannot be installed: {missing}");
+    println!("SKIPPED: {what} cannot be had: {missing}");
     None
 }
 
-fn install(requirement: &str) -> Result<PathBuf, String> {
+/// Installs `requirement`, by itself if its `dependencies` are listed: it works with these, whatever else it asks for.
+///
+/// # Errors
+/// What pip says.
+pub(crate) fn install(requirement: &str, dependencies: &[&str]) -> Result<PathBuf, String> {
     let services = target_dir().join("services");
-    let folder = services.join(requirement.replace("==", "-"));
-    if folder.is_dir() {
-        return Ok(folder);
-    }
-    // Installed beside and then renamed: a test that was stopped half-way leaves nothing that looks complete.
-    let partial = services.join(format!(
-        "{}.{}",
-        requirement.replace("==", "-"),
-        std::process::id()
-    ));
-    let text = |error: std::io::Error| error.to_string();
-    fs::create_dir_all(&services).map_err(text)?;
-    println!("installing {requirement} …");
-    let pip = Command::new("python3")
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--target",
-        ])
-        .arg(&partial)
-        .arg(requirement)
+    let name = requirement.replace("==", "-");
+    complete(&services.join(name), |partial| {
+        println!("installing {requirement} …");
+        if dependencies.is_empty() {
+            return pip(partial, &[requirement]);
+        }
+        pip(partial, dependencies)?;
+        pip(partial, &["--no-deps", requirement])
+    })
+}
+
+fn pip(folder: &Path, what: &[&str]) -> Result<(), String> {
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--target",
+    ])
+    .arg(folder)
+    .args(what);
+    run(&mut pip)
+}
+
+/// Runs a command to its end; what it says on standard error if that is no good one.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| format!("python3: {error}"))?;
-    if !pip.status.success() {
-        let _ = fs::remove_dir_all(&partial);
-        return Err(String::from_utf8_lossy(&pip.stderr).into_owned());
+        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
-    if fs::rename(&partial, &folder).is_err() {
+}
+
+/// The folder, once it is complete: it is filled beside its place and then renamed, so that a test that was stopped half-way leaves
+/// nothing that looks complete.
+pub(crate) fn complete(
+    folder: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
+    if folder.is_dir() {
+        return Ok(folder.to_path_buf());
+    }
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let partial = folder.with_added_extension(format!("{}-{number}", std::process::id()));
+    let text = |error: std::io::Error| error.to_string();
+    fs::create_dir_all(&partial).map_err(text)?;
+    if let Err(missing) = fill(&partial) {
+        let _ = fs::remove_dir_all(&partial);
+        return Err(missing);
+    }
+    if fs::rename(&partial, folder).is_err() {
         // Another test was quicker.
         fs::remove_dir_all(&partial).map_err(text)?;
     }
     if folder.is_dir() {
-        Ok(folder)
+        Ok(folder.to_path_buf())
     } else {
         Err(format!("no {}", folder.display()))
     }
 }
 
 /// Where this build puts its results: beside the test's own executable (`target/debug/deps/...`).
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     let executable = env::current_exe().unwrap_or_default();
     executable
         .ancestors()

