@@ -9,6 +9,7 @@ mod completions;
 #[cfg(feature = "demo")]
 mod demo;
 mod generate;
+mod inspect;
 mod man;
 mod pipe;
 mod progress;
@@ -44,6 +45,7 @@ enum Command {
     #[cfg(feature = "demo")]
     Demo(demo::Arguments),
     Generate(generate::Arguments),
+    Inspect(inspect::Arguments),
     Man(man::Arguments),
     Run(run::Arguments),
     Scenario(scenario::Arguments),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
         Command::Scenario(arguments) => scenario::run(&arguments),

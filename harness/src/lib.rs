@@ -15,6 +15,7 @@ pub mod fuzz;
 pub mod generate;
 #[cfg(feature = "wasmtime")]
 pub mod host;
+pub mod inspect;
 pub mod live;
 pub mod proxy;
 pub mod random;

@@ -51,7 +51,7 @@ fn shells_complete_every_subcommand() {
         let script = modelgate(&["completions", shell]);
         assert!(script.status.success());
         let script = text(&script.stdout);
-        for command in ["check", "scenario", "demo"] {
+        for command in ["check", "inspect", "scenario", "demo"] {
             assert!(script.contains(command), "{shell}: {command}");
         }
     }
@@ -62,7 +62,7 @@ fn there_is_a_manual_page_for_every_subcommand() {
     let folder = tempfile::tempdir().unwrap();
     let written = modelgate(&["man", folder.path().to_str().unwrap()]);
     assert!(written.status.success(), "{}", text(&written.stderr));
-    for page in ["modelgate.1", "modelgate-check.1", "modelgate-scenario.1"] {
+    for page in ["modelgate.1", "modelgate-check.1", "modelgate-inspect.1"] {
         let page = std::fs::read_to_string(folder.path().join(page)).unwrap();
         assert!(page.contains(".TH"), "{page}");
     }
