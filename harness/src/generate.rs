@@ -29,6 +29,9 @@ pub struct Generated {
 /// What turns the parts of metric names into labels.
 const STATS_TAGS: &str = "envoy/stats_tags.yaml";
 
+/// The Envoy configuration whose filters stand in files of their own.
+const DISCOVERING: &str = "envoy/ecds/envoy.yaml";
+
 /// The Envoy configurations, by their paths below the root, in the order of their names.
 ///
 /// # Errors
@@ -75,6 +78,11 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         let content = examples::top_level(&content, "stats_config", &stats_config());
         files.push(Generated { path, content });
     }
+    let discovering = std::fs::read_to_string(root.join(DISCOVERING)).context(DISCOVERING)?;
+    files.push(Generated {
+        path: DISCOVERING.into(),
+        content: examples::top_level(&discovering, "stats_config", &stats_config()),
+    });
     files.push(Generated {
         path: STATS_TAGS.into(),
         content: stats_tags(),

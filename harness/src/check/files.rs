@@ -1,7 +1,7 @@
 //! The files of a configuration: the one that is checked, and those that it names (`path_config_source`), each read as the messages it holds.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use modelgate_kit::config::strict::nearest;
 
@@ -110,11 +110,7 @@ impl Files {
             missing("arrives from a control plane, and was not read".to_owned());
             return;
         };
-        let candidates = [
-            folder.map(|folder| folder.join(path)),
-            Some(PathBuf::from(path)),
-        ];
-        let Some(found) = candidates.into_iter().flatten().find(|path| path.is_file()) else {
+        let Some(found) = candidates(Path::new(path), folder).find(|path| path.is_file()) else {
             missing(format!("the file {path} is not here, and was not read"));
             return;
         };
@@ -180,6 +176,21 @@ impl Files {
                 .map(|node| (file, node))
         })
     }
+}
+
+/// Where a file may be that a configuration names: seen from the folder of the configuration, or from here. One that will lie elsewhere on the proxy's
+/// machine (`/etc/envoy/filters/acl.yaml`) is also looked for below that folder, by as much of its path as is there (`filters/acl.yaml`).
+fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = PathBuf> {
+    let exact = folder.map(|folder| folder.join(path)).into_iter();
+    let exact = exact.chain([path.to_owned()]);
+    let steps: Vec<Component<'_>> = path.components().skip(1).collect();
+    let below = folder.filter(|_| path.is_absolute()).map(|folder| {
+        let endings = (1..steps.len()).filter_map(|at| steps.get(at..));
+        endings
+            .map(|ending| folder.join(ending.iter().collect::<PathBuf>()))
+            .collect::<Vec<_>>()
+    });
+    exact.chain(below.unwrap_or_default())
 }
 
 /// What a document is taken for when it does not say its type: the message whose fields it has.
