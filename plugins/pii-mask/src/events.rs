@@ -122,6 +122,16 @@ pub fn runs_on(path: &Path<'_, '_>) -> bool {
     in_sequence && path.last_member().is_some() && role::role(path) == Role::Text
 }
 
+/// Whether the shape alone tells pieces of an answer from records: Gemini's stream without `alt=sse` is an array of answers, each
+/// with the next piece; TGI and DJL send lines with a token each.
+fn is_answer_in_pieces(form: Form, data: &str, id: &TextId) -> bool {
+    match (form, id.names.as_str()) {
+        (Form::Document, ".candidates.content.parts.text") => data.trim_start().starts_with('['),
+        (Form::Line, names) => names == ".token.text",
+        _ => false,
+    }
+}
+
 /// Masks a JSON document in whose arrays texts run on (see [`runs_on`]); none if nothing changes.
 pub fn document(
     data: &str,
@@ -302,7 +312,9 @@ impl EventMasker {
                 Place::Logprobs(span) => replace(span, "null".to_owned()),
                 Place::Piece(text, id, role) => {
                     let doubt = match role {
-                        Role::Text if certain => Doubt::None,
+                        Role::Text if certain || is_answer_in_pieces(form, data, &id) => {
+                            Doubt::None
+                        }
                         Role::Text if form == Form::Line => Doubt::Text,
                         _ if certain => Doubt::Text,
                         _ => Doubt::Record,

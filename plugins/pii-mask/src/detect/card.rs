@@ -14,13 +14,13 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     for (index, length) in chain.lengths().enumerate() {
         let count = index.saturating_add(1);
         total = total.saturating_add(length);
-        // Groups have four to six digits; the last may have fewer, or more.
+        // Groups have four to six digits; the last may have fewer, or more, but not behind a point: 2335.846261804809 is a fraction.
         let grouped = count == 1
             || chain
                 .lengths()
                 .take(index)
                 .all(|length| (4..=6).contains(&length));
-        if total > 19 || !grouped {
+        if total > 19 || !grouped || (count > 1 && length > 6 && chain.separator(0) == b".") {
             break;
         }
         let separated = matches!(

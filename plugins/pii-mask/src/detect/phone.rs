@@ -8,6 +8,9 @@ use super::number::{Chain, SHORTEST};
 use super::{Certainty, Scene};
 use core::ops::{Range, RangeInclusive};
 
+/// Digits of a group between points.
+const LONGEST_GROUP: usize = 4;
+
 /// What a word to the left says about a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hint {
@@ -86,7 +89,8 @@ pub const LABELS: [&str; 9] = [
 pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>, Certainty)> {
     let (start, plus) = lead(scene, chain);
     let (count, certainty) = if plus {
-        international(chain, 0, true)?
+        international(chain, 0, true)
+            .filter(|(count, _)| !is_signed_decimal(chain, *count) || is_told(scene, start))?
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(chain))
         .or_else(|| trunk(scene, chain))
@@ -173,7 +177,8 @@ fn international(chain: &Chain<'_>, skip: usize, plus: bool) -> Option<(usize, C
 
 fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     if chain.group(0).starts_with(b"00") {
-        international(chain, 2, false).filter(|(count, _)| *count > 1)
+        international(chain, 2, false)
+            .filter(|(count, _)| *count > 1 && !is_beside_a_fraction(chain, *count))
     } else {
         None
     }
@@ -241,7 +246,9 @@ fn north_american(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
 
 /// National numbers with a trunk 0 and at least one separator: 10 or 11 digits in all.
 fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
-    if !chain.group(0).starts_with(b"0") {
+    // Behind the trunk 0 comes no second one.
+    let second = chain.group(0).get(1).or_else(|| chain.group(1).first());
+    if !chain.group(0).starts_with(b"0") || second == Some(&b'0') {
         return None;
     }
     (2..=chain.len()).rev().find_map(|count| {
@@ -273,6 +280,21 @@ fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
         && chain.separator(0) == b"."
         && !(chain.group(0).len() == 3 && chain.group(1).len() == 4)
         && !(chain.group(0).starts_with(b"0") && chain.group(0).len() > 2)
+}
+
+/// Whether what has a plus is a decimal number with its sign: after the first point come more digits than a group has, or groups
+/// with other separators. Registries write telephones so too (`+1.7035555555`, RFC 5733), beside their word.
+fn is_signed_decimal(chain: &Chain<'_>, count: usize) -> bool {
+    count > 1
+        && chain.separator(0) == b"."
+        && (is_beside_a_fraction(chain, 2) || chain.single_separator(count).is_none())
+}
+
+/// Whether more digits come after a point than a group has.
+fn is_beside_a_fraction(chain: &Chain<'_>, count: usize) -> bool {
+    (1..count).any(|index| {
+        chain.separator(index.saturating_sub(1)) == b"." && chain.group(index).len() > LONGEST_GROUP
+    })
 }
 
 /// Whether groups of two digits are a part of a longer row of such (bytes in hex, drawn numbers) or no French number, which

@@ -471,6 +471,48 @@ fn whole_texts_are_read_by_themselves_too() {
 }
 
 #[test]
+fn words_of_a_text_nobody_knows_are_no_column() {
+    let piece = |text: &str| json!({ "part_of_it": text });
+    let words: Vec<_> = [
+        "to", " DE89", " 3704", " 0044", " 0532", " 0130", " 00", " end",
+    ]
+    .map(piece)
+    .into();
+    let out = run(&words);
+    assert_eq!(out.first(), words.first());
+    assert_eq!(out.get(1), Some(&piece(" [IBAN]")));
+    assert_eq!(out.get(6), Some(&piece("")));
+    let digits: Vec<_> = "a 4111111111111111 b"
+        .chars()
+        .map(|digit| piece(&digit.to_string()))
+        .collect();
+    assert_eq!(run(&digits).get(2), Some(&piece("[CARD]")));
+}
+
+#[test]
+fn measured_values_are_no_text() {
+    let plain = |data: &[&str]| {
+        let data: Vec<_> = data.iter().map(|data| (*data).to_owned()).collect();
+        assert_eq!(run_as(Form::Event, &data), data);
+    };
+    plain(&["+1.86", "-0.8429116", "+4.86220042", "0,0000084"]);
+    plain(&["0.", "91.9287011%", "0.01"]);
+}
+
+#[test]
+fn answers_in_an_array_are_pieces_of_one() {
+    let answer =
+        |text: &str| json!({ "candidates": [{ "content": { "parts": [{ "text": text }] } }] });
+    let long = "what a reader is told before the number that follows: 4111 1111 1111";
+    let data = json!([answer(long), answer(" 1111, and then")]);
+    let masked = json!([
+        answer(&long.replace("4111 1111 1111", "[CARD]")),
+        answer(", and then")
+    ]);
+    assert_eq!(run_form(Form::Document, &[data]), [masked]);
+}
+
+#[test]
 fn columns_of_records_are_no_text() {
     // Two halves of a card, by chance.
     let line = |account: &str| json!({ "account": account });

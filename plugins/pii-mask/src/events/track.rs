@@ -86,6 +86,8 @@ pub struct Track {
     same: usize,
     /// One of the pieces was longer than a model's token.
     has_long: bool,
+    /// One of the pieces began or ended with a space, as words of a text do and values do not.
+    spaced: bool,
     /// Something was found at the very end of the last piece.
     complete: bool,
     growth: Growth,
@@ -117,10 +119,13 @@ pub enum Verdict {
     Value,
 }
 
-/// Equal values in a row that are no text: a card of one digit has four pieces at most of it.
+/// Equal values in a row that are no text: of a card's number four groups are the same at most, or all but one of its digits.
 const MOST_EQUAL: usize = 6;
+const MOST_EQUAL_BYTES: usize = 19;
 /// Shortest values of one form that are taken for a column of records: tokens of digits are shorter.
 const SHORTEST_COLUMN: usize = 5;
+/// Places of the longest fraction that may be a group of digits behind a point.
+const LONGEST_FRACTION: usize = 4;
 /// Longer than the tokens of a model: it may be a text of its own.
 pub const LONG_PIECE: usize = 48;
 /// Values this long are texts by themselves.
@@ -210,6 +215,7 @@ impl Track {
             0
         };
         self.has_long |= text.len() > LONG_PIECE;
+        self.spaced |= text.starts_with(' ') || text.ends_with(' ');
         let begins = alone
             .first()
             .is_some_and(|(found, _)| found.span.start == 0);
@@ -217,11 +223,12 @@ impl Track {
         self.complete = alone
             .last()
             .is_some_and(|(found, _)| found.span.end == text.len());
-        let verdict = if self.same >= MOST_EQUAL {
+        let verdict = if is_measure(text)
+            || (self.same >= MOST_EQUAL && self.same.saturating_mul(text.len()) >= MOST_EQUAL_BYTES)
+        {
             Verdict::Value
-        } else if between
-            || self.last.len().min(text.len()) > LONGEST_PIECE
-            || is_column(&self.last, text)
+        } else if self.last.len().min(text.len()) > LONGEST_PIECE
+            || (!self.spaced && (between || is_column(&self.last, text)))
         {
             Verdict::Begins
         } else {
@@ -252,6 +259,16 @@ impl Track {
 /// Whether a piece is the last one and more, or, where that is known to be so, the last one.
 fn grows(last: &str, text: &str, again: bool) -> bool {
     text.starts_with(last) && (again || text.len() > last.len())
+}
+
+/// Whether a value is a decimal number by itself, with more places than the tokens and groups have that numbers are written in.
+fn is_measure(text: &str) -> bool {
+    let number = text.trim().trim_end_matches('%');
+    number.len() > LONGEST_FRACTION
+        && number
+            .rsplit_once('.')
+            .is_some_and(|(_, fraction)| fraction.len() > LONGEST_FRACTION)
+        && number.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// Whether two values have one form, as those of a column have and tokens of a text do not: the same length and the same kinds
