@@ -13,6 +13,7 @@
 //! cannot do: align windows with a calendar, or count what other hosts admit.
 
 mod claim;
+mod layout;
 mod siphash;
 mod slots;
 mod store;
@@ -20,6 +21,7 @@ mod store;
 mod tests;
 
 pub use claim::{Claim, Decision, Outcome, Receipt, give_back, take_all};
+pub use layout::{Layout, succeed};
 pub use siphash::{Seed, siphash24};
 pub use slots::{MAX_WAYS, MAX_WINDOWS, Shape, ShapeError, Table};
 pub use store::{Prepared, SharedData, Store, StoreFailed, Swap, create};

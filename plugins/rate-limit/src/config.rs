@@ -242,8 +242,9 @@ pub struct WrittenBuckets {
     /// Buckets of each policy that has keys. Twice the number of callers in one window is ample. When it is too small, callers whose
     /// bucket finds no room are refused before they have used anything, which the metric `crowded` counts; nobody gets more than the limit.
     pub count: Bounded<16, 16_777_216>,
-    /// Filters in one proxy with the same name here share the buckets of policies with the same name. Without it, each configuration
-    /// has its own, and a changed configuration starts with full buckets.
+    /// Filters in one proxy with the same name here share the buckets of policies with the same name; one with other windows, tiers or
+    /// `count` goes on with what has been taken. Without it, each configuration has its own, and a changed configuration starts with
+    /// full buckets.
     pub shared_as: Option<String>,
 }
 

@@ -118,7 +118,9 @@ impl Filter for RateLimit {
                         "buckets, metrics and clients know policies by name",
                     );
                 }
-                policies.push(written.compile(config.buckets.count.value(), &prefix, problems));
+                let is_shared = config.buckets.shared_as.is_some();
+                let count = config.buckets.count.value();
+                policies.push(written.compile(count, &prefix, is_shared, problems));
             });
         }
         let counter = |name| Metric::counter(Self::NAME, &[], name);
@@ -152,7 +154,8 @@ impl Filter for RateLimit {
             for policy in &plan.policies {
                 policy.limited.define(setup.host);
                 // Now, while no request waits for the host's lock. If it fails, it is tried again with each request.
-                let _ = policy.table(&SharedData(setup.host), &|| setup.host.random());
+                let random = || setup.host.random();
+                let _ = policy.table(&SharedData(setup.host), &random, setup.host.now_ns());
             }
         }
         Some(plan)
@@ -367,11 +370,12 @@ type Charge<'a> = (&'a Policy, &'a Windows, Vec<u8>);
 fn take(charges: &[Charge<'_>], exchange: &Exchange) -> Outcome {
     let store = SharedData(exchange.host());
     let random = || exchange.host().random();
+    let now_ns = exchange.now_ns();
     let claims: Result<Vec<Claim<'_>>, _> = charges
         .iter()
         .map(|(policy, windows, key)| {
             Ok(Claim {
-                table: policy.table(&store, &random)?,
+                table: policy.table(&store, &random, now_ns)?,
                 bucket: key,
                 rates: &windows.rates,
                 cost: policy.cost,
@@ -379,7 +383,7 @@ fn take(charges: &[Charge<'_>], exchange: &Exchange) -> Outcome {
         })
         .collect();
     match claims {
-        Ok(claims) => take_all(&store, &claims, exchange.now_ns(), TRIES),
+        Ok(claims) => take_all(&store, &claims, now_ns, TRIES),
         Err(modelgate_kit::bucket::StoreFailed) => Outcome::failed(),
     }
 }

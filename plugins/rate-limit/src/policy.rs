@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 use std::cmp::Reverse;
 
 use modelgate_kit::bucket::{
-    MAX_WINDOWS, Rate, RateError, Seed, Shape, Store, StoreFailed, Swap, Table, create,
+    Layout, MAX_WINDOWS, Rate, RateError, Seed, Shape, Store, StoreFailed, Swap, Table, create,
+    succeed,
 };
 use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::config::{Bounded, Problems};
@@ -69,8 +70,9 @@ pub struct Policy {
     windows: Windows,
     tiers: Vec<(Who, Option<Windows>)>,
     looks_at_identity: bool,
-    shape: Shape,
+    layout: Layout,
     prefix: String,
+    is_shared: bool,
     table: OnceCell<Table>,
 }
 
@@ -119,7 +121,8 @@ impl Policy {
         tighter(tightest, Some(&self.windows))
     }
 
-    /// The table of the buckets, made on first use.
+    /// The table of the buckets, made on first use. One that configurations share goes on with what it held under an earlier one, whose
+    /// windows or size were others.
     ///
     /// # Errors
     /// If shared data cannot be read or written.
@@ -127,13 +130,19 @@ impl Policy {
         &self,
         store: &dyn Store,
         random: &dyn Fn() -> u64,
+        now_ns: u64,
     ) -> Result<&Table, StoreFailed> {
         if let Some(table) = self.table.get() {
             return Ok(table);
         }
         let seed = shared_seed(store, &format!("{}seed", self.prefix), random)?;
-        let table = Table::new(&self.prefix, self.shape, seed).map_err(|_| StoreFailed)?;
-        table.prepare(store)?;
+        let table = if self.is_shared {
+            succeed(store, &self.prefix, &self.layout, seed, now_ns)?
+        } else {
+            let table = self.layout.table(&self.prefix, seed)?;
+            table.prepare(store)?;
+            table
+        };
         Ok(self.table.get_or_init(|| table))
     }
 }
@@ -162,7 +171,13 @@ fn shared_seed(
 
 impl WrittenPolicy {
     /// Compiles a limit; what is wrong with it is added to `problems`.
-    pub fn compile(self, buckets: u64, prefix: &str, problems: &mut Problems) -> Policy {
+    pub fn compile(
+        self,
+        buckets: u64,
+        prefix: &str,
+        is_shared: bool,
+        problems: &mut Problems,
+    ) -> Policy {
         let plain = |byte: u8| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
         };
@@ -196,13 +211,13 @@ impl WrittenPolicy {
                 })
             })
             .collect();
-        let most = tiers
+        let lists: Vec<Vec<u64>> = tiers
             .iter()
             .filter_map(|(_, windows)| windows.as_ref())
             .chain([&windows])
-            .map(|windows| windows.rates.len())
-            .max()
-            .unwrap_or(1);
+            .map(|windows| windows.rates.iter().map(Rate::window_ns).collect())
+            .collect();
+        let most = lists.iter().map(Vec::len).max().unwrap_or(1);
         let most = u8::try_from(most.max(1)).unwrap_or(u8::MAX);
         // Without a key there is one bucket only.
         let (sets, ways) = match parts.is_empty() {
@@ -216,8 +231,8 @@ impl WrittenPolicy {
         };
         Policy {
             limited: Metric::counter("rate_limit", &[("policy", &self.name)], "limited"),
-            // The layout is part of the name: configurations that share buckets can only share those of one layout.
-            prefix: format!("{prefix}.{}.{sets}x{ways}x{most}.", self.name),
+            prefix: format!("{prefix}.{}.", self.name),
+            is_shared,
             name: self.name,
             parts,
             on_missing_key: self.on_missing_key,
@@ -227,7 +242,7 @@ impl WrittenPolicy {
             windows,
             tiers,
             looks_at_identity,
-            shape,
+            layout: Layout::new(shape, &lists),
             table: OnceCell::new(),
         }
     }

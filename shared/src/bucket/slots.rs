@@ -17,6 +17,8 @@
 //! CRC-32 tells any two messages apart that differ only within 32 adjacent bits: no two sets of a table are ever mixed up. Sets of
 //! different tables are told apart by the checksum, whose key is derived from the prefix.
 
+use core::ops::RangeInclusive;
+
 use super::siphash::{Seed, siphash24};
 use super::store::{Prepared, Store, StoreFailed, Swap, create};
 
@@ -133,13 +135,28 @@ impl Table {
 
     /// Which set and which fingerprint belong to the key of a bucket.
     pub(super) fn place(&self, bucket: &[u8]) -> Place {
-        let hash = siphash24(self.placing, bucket);
-        let scaled = (u128::from(hash) * u128::from(self.shape.sets)) >> 64;
         // 0 marks an empty way.
+        let fingerprint = siphash24(self.placing, bucket).max(1);
         Place {
-            set: u32::try_from(scaled).unwrap_or_default(),
-            fingerprint: hash.max(1),
+            set: self.set_of(fingerprint),
+            fingerprint,
         }
+    }
+
+    /// The set that a fingerprint belongs to: sets part the range of hashes evenly, in order.
+    pub(super) fn set_of(&self, fingerprint: u64) -> u32 {
+        let scaled = (u128::from(fingerprint) * u128::from(self.shape.sets)) >> 64;
+        u32::try_from(scaled).unwrap_or_default()
+    }
+
+    /// The sets of this table that hold keys of a set of another.
+    pub(super) fn overlapping(&self, other: &Self, set: u32) -> RangeInclusive<u32> {
+        let lowest =
+            |set: u32| (u128::from(set) << 64).div_ceil(u128::from(other.shape.sets.max(1)));
+        let hash = |wide: u128| u64::try_from(wide).unwrap_or(u64::MAX);
+        let first = hash(lowest(set));
+        let last = hash(lowest(set.saturating_add(1)).saturating_sub(1));
+        self.set_of(first)..=self.set_of(last)
     }
 
     pub(super) fn key(&self, set: u32) -> String {
@@ -246,6 +263,46 @@ impl Set {
         standing
     }
 
+    /// Whether everything in it is full again.
+    pub(super) fn is_over(&self, now_ns: u64) -> bool {
+        let latest = |way: &[u8]| words(way).skip(1).max().unwrap_or(0);
+        let (floor, _) = self.parts();
+        words(floor).all(|tat| tat <= now_ns) && self.ways().all(|way| latest(way) <= now_ns)
+    }
+
+    /// Takes over the keys of another set that are `own` ones. `from` says for each TAT which of the other's it goes on from.
+    pub(super) fn take_over(
+        &mut self,
+        other: &Self,
+        from: &[Vec<usize>],
+        own: impl Fn(u64) -> bool,
+        now_ns: u64,
+    ) {
+        for way in other.ways() {
+            let mut held = words(way);
+            let Some(fingerprint) = held.next().filter(|name| *name != 0 && own(*name)) else {
+                continue;
+            };
+            let mut tats = moved(held, from);
+            if tats.iter().any(|tat| *tat > now_ns) {
+                for (tat, known) in tats.iter_mut().zip(self.standing(fingerprint).tats_ns) {
+                    *tat = known.max(*tat);
+                }
+                self.put(fingerprint, &tats, now_ns);
+            }
+        }
+    }
+
+    /// Raises the floor to that of another set, whose keys may have been forgotten there.
+    pub(super) fn raise_floor(&mut self, other: &Self, from: &[Vec<usize>]) {
+        let higher = moved(words(other.parts().0), from);
+        let rest = self.bytes.get_mut(HEADER..).unwrap_or_default();
+        let (floor, _) = rest.as_chunks_mut::<8>();
+        for (floor, higher) in floor.iter_mut().zip(higher) {
+            *floor = u64::from_le_bytes(*floor).max(higher).to_le_bytes();
+        }
+    }
+
     /// Stores the TATs of a key. True if a bucket that was not full had to be forgotten for it.
     pub(super) fn put(&mut self, fingerprint: u64, tats_ns: &[u64], now_ns: u64) -> bool {
         let wanted = fingerprint.to_le_bytes();
@@ -294,6 +351,13 @@ impl Set {
         }
         evicted
     }
+}
+
+/// TATs in the places of another layout; of those that meet in one the highest stays.
+fn moved(tats: impl Iterator<Item = u64>, from: &[Vec<usize>]) -> Vec<u64> {
+    let tats: Vec<u64> = tats.collect();
+    let highest = |at: &Vec<usize>| at.iter().filter_map(|at| tats.get(*at)).max().copied();
+    from.iter().map(|at| highest(at).unwrap_or(0)).collect()
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
