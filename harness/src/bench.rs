@@ -11,10 +11,15 @@
 
 pub mod case;
 #[cfg(feature = "wasmtime")]
+pub mod configurations;
+#[cfg(feature = "wasmtime")]
 pub mod instructions;
 pub mod load;
 pub mod rounds;
 pub mod server;
+#[cfg(feature = "wasmtime")]
+pub mod sizes;
+pub mod starts;
 pub mod table;
 
 use std::path::Path;
@@ -100,12 +105,12 @@ pub fn measure(
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Rounds>> {
     let places = Place::assign();
-    let upstream = Server::start(envoy, &case::upstream(), places.load, "upstream")?;
+    let upstream = Server::start(envoy, &case::upstream(), places.load, "upstream", 1)?;
     let mut running = Vec::new();
     for variant in variants {
         progress(&format!("starting Envoy: {}", variant.name));
         let config = variant.bootstrap(wasm, upstream.port)?;
-        let server = Server::start(envoy, &config, places.measured, &variant.name)?;
+        let server = Server::start(envoy, &config, places.measured, &variant.name, 1)?;
         running.push((
             Rounds::new(&variant.name),
             server,

@@ -5,12 +5,15 @@
 
 pub mod bounded;
 pub mod chain;
+pub mod long;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;
 pub mod strict;
 
+use std::any::Any;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::host::Host;
 
@@ -149,6 +152,16 @@ pub struct Setup<'a> {
     pub profile: &'a str,
     /// Prefix for keys in shared data: filter, and a hash of what was written, so that two filters in one VM never meet.
     pub shared_prefix: String,
+    /// See [`Setup::list`].
+    pub list: Option<Rc<dyn Any>>,
+}
+
+impl Setup<'_> {
+    /// The filter's long list, where it was read on its own ([`long::Gather::finish`]); the member of the configuration is empty then. Nothing
+    /// where the list stands in the configuration like everything else.
+    pub fn list<T: 'static>(&self) -> Option<Rc<T>> {
+        Rc::clone(self.list.as_ref()?).downcast().ok()
+    }
 }
 
 /// Reads the bytes of a plugin configuration as a JSON object; absent means `{}`.
@@ -219,7 +232,15 @@ fn looks_like_yaml(bytes: &[u8]) -> bool {
 
 /// 64-bit FNV-1a: names what was written in shared keys. Not for secrets.
 pub fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    fingerprint_on(BEGINNING, bytes)
+}
+
+/// The fingerprint of nothing.
+const BEGINNING: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The fingerprint of what `print` is that of, and these bytes behind it.
+fn fingerprint_on(print: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(print, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }

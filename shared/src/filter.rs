@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use crate::config::long::LongList;
 use crate::config::{Problems, Setup};
 use crate::exchange::Exchange;
 use crate::headers::Reserved;
@@ -139,9 +140,8 @@ pub trait Filter: 'static {
     const NEEDS: Needs;
     /// Variables of the VM's environment that it reads where its configuration names none.
     const ENVIRONMENT: &'static [&'static str] = &[];
-    /// The configuration may list so much that its JSON must not be built up as well: where nothing is wrong with it, it is read straight from the
-    /// text. That is one more reader of the whole configuration in the module.
-    const LONG_CONFIG: bool = false;
+    /// A member of the configuration that may list so much that its JSON must not be built up as well: see [`crate::config::long`].
+    const LONG_LIST: Option<LongList> = None;
     /// What the operator writes. `{}` and an absent configuration both mean `Config::default()`.
     type Config: Written;
     /// What runs.
@@ -213,9 +213,6 @@ impl<F: Filter> Launch for PlanOf<F> {
 
 type CompileOne = fn(serde_json::Value, &Setup<'_>, &mut Problems) -> Option<Rc<dyn Launch>>;
 
-/// As [`CompileOne`], straight from the text; nothing where that cannot be read in one go.
-type CompileSound = fn(&[u8], &Setup<'_>, &mut Problems) -> Option<Option<Rc<dyn Launch>>>;
-
 /// A filter without its type: what a VM, the tools and the native engine hold.
 #[derive(Clone, Copy)]
 pub struct Registration {
@@ -228,7 +225,8 @@ pub struct Registration {
     /// See [`Filter::ENVIRONMENT`].
     pub environment: &'static [&'static str],
     pub(crate) compile: CompileOne,
-    pub(crate) compile_sound: CompileSound,
+    /// See [`Filter::LONG_LIST`].
+    pub(crate) long_list: Option<LongList>,
     /// JSON Schema of the configuration.
     #[cfg(feature = "schema")]
     pub schema: fn() -> serde_json::Value,
@@ -243,7 +241,7 @@ impl Registration {
             needs: F::NEEDS,
             environment: F::ENVIRONMENT,
             compile: compile::<F>,
-            compile_sound: compile_sound::<F>,
+            long_list: F::LONG_LIST,
             #[cfg(feature = "schema")]
             schema: crate::config::schema::of::<F>,
         }
@@ -260,17 +258,4 @@ fn compile<F: Filter>(
     drop(written);
     let plan = F::compile(config.value, setup, problems.beneath(&config.pruned))?;
     Some(Rc::new(PlanOf::<F>(Rc::new(plan))))
-}
-
-fn compile_sound<F: Filter>(
-    bytes: &[u8],
-    setup: &Setup<'_>,
-    problems: &mut Problems,
-) -> Option<Option<Rc<dyn Launch>>> {
-    if !F::LONG_CONFIG {
-        return None;
-    }
-    let config = crate::config::strict::parse_sound::<F::Config>(bytes)?;
-    let plan = F::compile(config, setup, problems);
-    Some(plan.map(|plan| Rc::new(PlanOf::<F>(Rc::new(plan))) as Rc<dyn Launch>))
 }

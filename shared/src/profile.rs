@@ -13,7 +13,8 @@ pub mod written;
 
 use std::rc::Rc;
 
-use crate::config::{Problem, Problems, Setup, fingerprint};
+use crate::config::long::{Cut, Gathered, Shape, Text, cut_out};
+use crate::config::{Problem, Problems, Setup};
 use crate::exchange::Exchange;
 use crate::filter::{Launch, Registration};
 use crate::headers::HeaderBlock;
@@ -47,12 +48,33 @@ impl Policy {
     /// Everything that is wrong with it.
     pub fn compile(
         registration: &Registration,
-        bytes: &[u8],
+        text: &Text<'_>,
+        host: &dyn Host,
+    ) -> Result<Self, Vec<Problem>> {
+        if let Some(list) = registration.long_list
+            && let Some(cut) = cut_out(text, Shape::Filter, &[(registration.name, list)])
+            && let Ok(policy) = Self::compile_cut(registration, &cut, host)
+        {
+            return Ok(policy);
+        }
+        let mut problems = Problems::default();
+        let Some(whole) = text.whole(&mut problems) else {
+            return Err(problems.into_vec());
+        };
+        Self::compile_cut(registration, &Cut::whole(&whole, text.fingerprint()), host)
+    }
+
+    /// Compiles a plugin configuration whose long list, if it has one, was cut out.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn compile_cut(
+        registration: &Registration,
+        cut: &Cut<'_>,
         host: &dyn Host,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
-        let policy = Self::compile_into(registration, bytes, host, &mut problems);
-        match policy {
+        match Self::compile_into(registration, cut, host, &mut problems) {
             Some(policy) if problems.is_empty() => Ok(policy),
             _ => Err(problems.into_vec()),
         }
@@ -60,58 +82,48 @@ impl Policy {
 
     fn compile_into(
         registration: &Registration,
-        bytes: &[u8],
+        cut: &Cut<'_>,
         host: &dyn Host,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let print = fingerprint(bytes);
         let filter = registration.name;
-        fn setup<'a>(
-            host: &'a dyn Host,
-            filter: &'static str,
-            print: u64,
-            profile: &'a str,
-        ) -> Setup<'a> {
-            Setup {
+        let whole = crate::config::read(&cut.rest, problems)?;
+        let mut written = written::split(whole, problems);
+        let compile = |value, profile: &str, list, problems: &mut Problems| {
+            let setup = Setup {
                 host,
                 filter,
                 profile,
-                shared_prefix: format!("modelgate.{filter}.{print:016x}.{profile}"),
-            }
-        }
-        if let Some(launch) =
-            (registration.compile_sound)(bytes, &setup(host, filter, print, ""), problems)
-        {
-            return Some(Self {
-                filter: registration.name,
-                base: Plan {
-                    name: String::new(),
-                    rank: 0,
-                    launch: launch?,
-                },
-                profiles: Vec::new(),
-                rules: Vec::new(),
-            });
-        }
-        let whole = crate::config::read(bytes, problems)?;
-        let mut written = written::split(whole, problems);
-        let compile = |value, profile: &str, problems: &mut Problems| {
-            (registration.compile)(value, &setup(host, filter, print, profile), problems)
+                shared_prefix: format!("modelgate.{filter}.{:016x}.{profile}", cut.print),
+                list,
+            };
+            (registration.compile)(value, &setup, problems)
         };
+        let list_of = |profile: Option<&str>| {
+            let mut lists = cut.lists.iter();
+            let found = lists.find(|found| found.profile.as_deref() == profile);
+            found.map(|Gathered { list, .. }| Rc::clone(list))
+        };
+        let member = registration.long_list.map(|list| list.member);
         // A configuration may be long, and memory that a module has had once it keeps: nothing is copied without need.
         let base = if written.profiles.is_empty() {
             std::mem::take(&mut written.base)
         } else {
             written.base.clone()
         };
-        let base = compile(base, "", problems);
+        let base = compile(base, "", list_of(None), problems);
         let of_base = problems.found().to_vec();
         let mut profiles = Vec::new();
         for (name, profile) in written.profiles {
+            // The profile's own list, or else the base's, unless the profile says otherwise.
+            let list = list_of(Some(&name)).or_else(|| {
+                let replaced = member.is_some_and(|name| profile.overrides.get(name).is_some());
+                list_of(None).filter(|_| !replaced)
+            });
             let mut merged = written.base.clone();
             written::merge(&mut merged, profile.overrides);
             let mut found = Problems::default();
-            let launch = compile(merged, &name, &mut found);
+            let launch = compile(merged, &name, list, &mut found);
             // What is wrong with the base is said once; a profile adds only what it brings itself.
             for problem in found
                 .into_vec()

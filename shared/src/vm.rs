@@ -16,8 +16,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::call::{Answer, Call, CallError};
+use crate::config::long::Text;
 use crate::filter::Registration;
-use crate::host::{Buffer, Host, Level, Side};
+use crate::host::{Host, Level, Side};
 use crate::verdict::Action;
 use hub::{Hub, Place};
 use root_entry::{CHAINS, Chains, RootEntry, Which};
@@ -158,20 +159,6 @@ impl Vm {
 
     /// The proxy hands over the configuration of a root context. `false` refuses it; every problem is logged.
     pub fn configure(&mut self, context: u32, size: usize) -> bool {
-        let bytes = if size == 0 {
-            Vec::new()
-        } else {
-            self.host
-                .body(Buffer::PluginConfig, 0, size)
-                .unwrap_or_default()
-        };
-        if bytes.len() != size {
-            self.host.log(
-                Level::Error,
-                "the proxy did not hand over the configuration",
-            );
-            return false;
-        }
         let Some(entry) = self.roots.get_mut(&context) else {
             self.host.log(
                 Level::Error,
@@ -179,9 +166,10 @@ impl Vm {
             );
             return false;
         };
-        match entry.configure(&bytes, &self.filters, &self.host, &self.hub, context) {
+        let text = Text::in_proxy(&*self.host, size);
+        match entry.configure(&text, &self.filters, &self.host, &self.hub, context) {
             Ok(tick) => {
-                announce::announce(entry, &bytes, &*self.host);
+                announce::announce(entry, text.fingerprint(), &*self.host);
                 tick == 0 || self.host.set_tick(tick).is_ok()
             }
             Err(problems) => {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::bench::instructions::{BUDGETS, Budgets, count, module_bytes};
-use modelgate_harness::bench::{names, read};
+use modelgate_harness::bench::instructions::{BUDGETS, Budgets, HELD, count, module_bytes};
+use modelgate_harness::bench::{names, read, sizes};
 
 #[test]
 fn filters_keep_to_their_budgets() {
@@ -28,7 +28,8 @@ fn filters_keep_to_their_budgets() {
         })
         .collect();
     let budgets = Budgets::read(&workspace.root.join(BUDGETS)).unwrap();
-    let broken = budgets.broken_by(&costs, &module_bytes(&wasm).unwrap());
+    let sizes = sizes::measure(&wasm, HELD, &|_| {}).unwrap();
+    let broken = budgets.broken_by(&costs, &module_bytes(&wasm).unwrap(), &sizes);
     assert!(
         broken.is_empty(),
         "{broken:#?}\nif this is meant: cargo modelgate bench --instructions --write"

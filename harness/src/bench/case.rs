@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
+use crate::artifacts::file_name;
 use crate::engine::fused::fused;
 use crate::envoy_config::{self, Places};
 use crate::scenario::{Body, Request, Scenario, ScenarioFile, Step, UPSTREAM};
@@ -119,20 +120,31 @@ impl Variant {
         }
     }
 
-    /// The same with one module in the chain, which lies in the folder `wasm` and has no configuration.
+    /// The same with one module in the chain, which lies in the folder `wasm`, and under another name if it has a configuration.
     ///
     /// # Errors
     /// If it is not there.
-    pub fn with_module(&self, wasm: &Path, name: &str) -> Result<Self> {
-        let file = module(&wasm.join(format!("{}.wasm", name.replace('-', "_"))))?;
-        let filter = json!({"name": name, "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {"name": name, "root_id": name.replace('-', "_"), "vm_config": {
-                "vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": file}},
-            }},
+    pub fn with_module(
+        &self,
+        wasm: &Path,
+        module_name: &str,
+        configuration: Option<(&str, &Json)>,
+    ) -> Result<Self> {
+        let file = module(&wasm.join(file_name(module_name)))?;
+        let mut config = json!({"name": module_name, "root_id": module_name.replace('-', "_"), "vm_config": {
+            "vm_id": module_name, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": file}},
+        }});
+        if let (Some((_, written)), Some(config)) = (configuration, config.as_object_mut()) {
+            let text = json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": written.to_string()});
+            config.insert("configuration".to_owned(), text);
+        }
+        let filter = json!({"name": module_name, "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": config,
         }});
         Ok(Self {
-            name: name.to_owned(),
+            name: configuration
+                .map_or(module_name, |(name, _)| name)
+                .to_owned(),
             instead: Some(filter),
             ..self.clone()
         })

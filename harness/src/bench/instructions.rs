@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::case::Case;
+use super::sizes::{Size, Sizes};
 use crate::artifacts::{file_name, modules};
 use crate::engine::WasmFolder;
 use crate::engine::simulated::{Simulated, Work};
@@ -47,6 +48,23 @@ pub struct Budgets {
     pub host_calls: BTreeMap<String, u64>,
     /// Size of a filter's module in bytes.
     pub module_bytes: BTreeMap<String, u64>,
+    /// What long configurations cost, by case and number of entries, for numbers up to [`HELD`].
+    pub entries: BTreeMap<String, PerEntry>,
+}
+
+/// Numbers of entries whose figures are held to a budget.
+pub const HELD: usize = 10_000;
+
+/// What an entry of a long configuration may cost, and a request under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerEntry {
+    /// Bytes of the VM's memory.
+    pub memory: u64,
+    /// Instructions at the start.
+    pub start: u64,
+    /// Instructions of a request.
+    pub request: u64,
 }
 
 /// How far a figure may grow before it is over the budget that is written for it: five in a hundred.
@@ -65,18 +83,32 @@ impl Budgets {
     }
 
     /// Budgets with a little room above what was measured.
-    pub fn above(costs: &BTreeMap<String, Cost>, module_bytes: &BTreeMap<String, u64>) -> Self {
+    pub fn above(
+        costs: &BTreeMap<String, Cost>,
+        module_bytes: &BTreeMap<String, u64>,
+        sizes: &Sizes,
+    ) -> Self {
         let of = |figure: fn(&Cost) -> u64| {
             let rows = costs.iter();
             rows.map(|(name, cost)| (name.clone(), with_room(figure(cost))))
                 .collect()
         };
-        let sizes = module_bytes.iter();
         Self {
             instructions: of(|cost| cost.instructions),
             host_calls: of(|cost| cost.host_calls),
-            module_bytes: sizes
+            module_bytes: module_bytes
+                .iter()
                 .map(|(name, bytes)| (name.clone(), with_room(*bytes)))
+                .collect(),
+            entries: held(sizes)
+                .map(|(name, size)| {
+                    let budget = PerEntry {
+                        memory: with_room(size.memory),
+                        start: with_room(size.start),
+                        request: with_room(size.request),
+                    };
+                    (name, budget)
+                })
                 .collect(),
         }
     }
@@ -86,6 +118,7 @@ impl Budgets {
         &self,
         costs: &BTreeMap<String, Cost>,
         module_bytes: &BTreeMap<String, u64>,
+        sizes: &Sizes,
     ) -> Vec<String> {
         let mut broken = Vec::new();
         let mut hold = |what: &str, name: &str, figure: u64, budgets: &BTreeMap<String, u64>| {
@@ -113,8 +146,38 @@ impl Budgets {
         for (name, bytes) in module_bytes {
             hold("bytes", name, *bytes, &self.module_bytes);
         }
+        type Figure = (&'static str, fn(&PerEntry) -> u64, fn(&Size) -> u64);
+        let figures: [Figure; 3] = [
+            (
+                "bytes of memory an entry",
+                |may| may.memory,
+                |size| size.memory,
+            ),
+            ("instructions an entry", |may| may.start, |size| size.start),
+            (
+                "instructions of a request",
+                |may| may.request,
+                |size| size.request,
+            ),
+        ];
+        for (what, budget, figure) in figures {
+            let budgets = self.entries.iter();
+            let budgets = budgets.map(|(name, may)| (name.clone(), budget(may)));
+            let budgets = budgets.collect();
+            for (name, size) in held(sizes) {
+                hold(what, &name, figure(size), &budgets);
+            }
+        }
         broken
     }
+}
+
+/// The sizes that are held, by the names of their budgets.
+fn held(sizes: &Sizes) -> impl Iterator<Item = (String, &Size)> {
+    sizes.iter().flat_map(|(name, sizes)| {
+        let held = sizes.iter().filter(|size| size.entries <= HELD);
+        held.map(move |size| (format!("{name}: {}", size.entries), size))
+    })
 }
 
 /// Counts what a case costs with the modules in the folder `wasm`: in all, and by filter.
@@ -187,22 +250,44 @@ mod tests {
     #[test]
     fn a_budget_holds_within_its_room_and_says_what_breaks_it() {
         let sizes: BTreeMap<String, u64> = [("a".to_owned(), 1000)].into();
-        let budgets = Budgets::above(&costs(1000), &sizes);
-        assert_eq!(budgets.instructions.get("a"), Some(&1050));
-        assert!(budgets.broken_by(&costs(1050), &sizes).is_empty());
+        let long = |start| {
+            let size = |entries| Size {
+                entries,
+                text: 1,
+                memory: 100,
+                start,
+                request: 300,
+            };
+            Sizes::from([("long", vec![size(10), size(HELD), size(HELD + 1)])])
+        };
+        let budgets = Budgets::above(&costs(1000), &sizes, &long(200));
+        assert_eq!(budgets.entries.len(), 2);
         assert_eq!(
-            budgets.broken_by(&costs(1051), &sizes),
+            budgets.broken_by(&costs(1000), &sizes, &long(211)),
+            [
+                "long: 10: 211 instructions an entry, budget 210",
+                "long: 10000: 211 instructions an entry, budget 210"
+            ]
+        );
+        assert_eq!(budgets.instructions.get("a"), Some(&1050));
+        assert!(
+            budgets
+                .broken_by(&costs(1050), &sizes, &long(200))
+                .is_empty()
+        );
+        assert_eq!(
+            budgets.broken_by(&costs(1051), &sizes, &long(200)),
             ["a: 1051 instructions, budget 1050"]
         );
         assert!(
             budgets
-                .broken_by(&costs(800), &sizes)
+                .broken_by(&costs(800), &sizes, &long(200))
                 .iter()
                 .any(|said| said.contains("without a purpose"))
         );
         let unknown: BTreeMap<String, u64> = [("b".to_owned(), 1)].into();
         assert_eq!(
-            budgets.broken_by(&costs(1000), &unknown),
+            budgets.broken_by(&costs(1000), &unknown, &long(200)),
             ["b: no budget for bytes"]
         );
     }

@@ -66,7 +66,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts an Envoy from a bootstrap in which `@PORT@` stands for the listener's port.
+    /// Starts an Envoy with so many workers from a bootstrap in which `@PORT@` stands for the listener's port.
     ///
     /// # Errors
     /// If it ends at once or does not listen in time; the message holds the end of its log.
@@ -75,6 +75,7 @@ impl Server {
         bootstrap: &Json,
         processor: Option<usize>,
         name: &str,
+        workers: u32,
     ) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("modelgate-bench-")
@@ -93,7 +94,7 @@ impl Server {
             .arg(&config)
             .args([
                 "--concurrency",
-                "1",
+                &workers.to_string(),
                 "--disable-hot-restart",
                 "--log-level",
                 "error",
@@ -134,6 +135,16 @@ impl Server {
         Ok(server)
     }
 
+    /// The memory that it has in use, in bytes (`VmRSS`).
+    ///
+    /// # Errors
+    /// If the kernel does not tell: this needs Linux.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let file = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&file).with_context(|| file.clone())?;
+        parse_resident(&status).with_context(|| format!("{file} in an unknown form"))
+    }
+
     /// CPU time of all its threads so far, in nanoseconds.
     ///
     /// # Errors
@@ -160,6 +171,15 @@ fn parse_schedstat(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
+/// `VmRSS` of a process's `status`, in bytes.
+fn parse_resident(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1_024)
+}
+
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
@@ -172,5 +192,12 @@ mod tests {
     fn the_first_number_of_schedstat_is_the_time_on_a_processor() {
         assert_eq!(parse_schedstat("123456 789 10\n"), Some(123_456));
         assert_eq!(parse_schedstat(""), None);
+    }
+
+    #[test]
+    fn resident_memory_is_counted_in_kilobytes() {
+        let status = "Name:\tenvoy\nVmHWM:\t  9 kB\nVmRSS:\t   2048 kB\n";
+        assert_eq!(parse_resident(status), Some(2 << 20));
+        assert_eq!(parse_resident("Name:\tenvoy\n"), None);
     }
 }

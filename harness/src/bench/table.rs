@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 #[cfg(feature = "wasmtime")]
 use super::instructions::{Budgets, Cost};
 use super::rounds::Rounds;
+#[cfg(feature = "wasmtime")]
+use super::sizes::Sizes;
+use super::starts::Start;
 
 /// One line of the table: a case, and Envoy's own filter where there is one.
 pub struct Row<'a> {
@@ -80,6 +83,58 @@ pub fn work(costs: &BTreeMap<String, Cost>, budgets: &Budgets) -> String {
     table
 }
 
+/// What configurations of several lengths cost.
+#[cfg(feature = "wasmtime")]
+pub fn sizes(cases: &Sizes) -> String {
+    let mut table = String::from(
+        "| | entries | text, bytes an entry | memory of a VM, bytes an entry | start, instructions an entry | request, instructions |\n|---|---|---|---|---|---|\n",
+    );
+    for (name, sizes) in cases {
+        for size in sizes {
+            let memory = if size.entries == 1 {
+                String::new()
+            } else {
+                size.memory.to_string()
+            };
+            table.push_str(&format!(
+                "| {name} | {} | {} | {memory} | {} | {} |\n",
+                size.entries, size.text, size.start, size.request
+            ));
+        }
+    }
+    table
+}
+
+/// What starts of Envoy cost, beside the first of the same number of workers.
+pub fn starts(starts: &[Start]) -> String {
+    let mut table = String::from(
+        "| | workers | CPU seconds | memory, MB | added by a worker, MB |\n|---|---|---|---|---|\n",
+    );
+    for start in starts {
+        let fewer = starts
+            .iter()
+            .find(|other| other.name == start.name && other.workers < start.workers);
+        let each = fewer.map_or(String::new(), |fewer| {
+            let more = f64::from(start.workers.saturating_sub(fewer.workers));
+            format!("{:.1}", (megabytes(start) - megabytes(fewer)) / more)
+        });
+        table.push_str(&format!(
+            "| {} | {} | {}.{:02} | {:.0} | {each} |\n",
+            start.name,
+            start.workers,
+            start.cpu_ms / 1_000,
+            start.cpu_ms % 1_000 / 10,
+            megabytes(start)
+        ));
+    }
+    table
+}
+
+#[allow(clippy::cast_precision_loss)] // far below 2^52
+fn megabytes(start: &Start) -> f64 {
+    start.resident_bytes as f64 / 1e6
+}
+
 /// `page` with `table` between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; nothing where the marks are missing.
 pub fn replace_between(page: &str, name: &str, table: &str) -> Option<String> {
     let (begin, end) = (
@@ -128,6 +183,20 @@ mod tests {
         );
         assert!(table.contains("| jwt-auth | 60.0 | 10.0 | 1.20 | jwt_authn | 5.0 | 1.10 |\n"));
         assert!(table.contains("| jwt_authn | 55.0 | 5.0 | 1.10 | | | |\n"));
+    }
+
+    #[test]
+    fn a_start_shows_what_each_worker_adds() {
+        let start = |workers, megabytes: u64| Start {
+            name: "chain".to_owned(),
+            workers,
+            cpu_ms: 1_234,
+            resident_bytes: megabytes * 1_000_000,
+        };
+        let table = starts(&[start(1, 100), start(4, 145)]);
+        assert!(
+            table.ends_with("| chain | 1 | 1.23 | 100 |  |\n| chain | 4 | 1.23 | 145 | 15.0 |\n")
+        );
     }
 
     #[test]

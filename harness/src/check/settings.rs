@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use modelgate_kit::config::long::Text;
 use modelgate_kit::config::strict::nearest;
 use modelgate_kit::config::{Problem, Problems, chain};
 use modelgate_kit::filter::Registration;
@@ -238,14 +239,15 @@ impl Entry<'_> {
     /// What the code that runs in the proxy says of the configuration.
     fn problems(&self, text: &[u8]) -> Vec<Problem> {
         let host = Environment::of(self.config.member("vm_config"));
+        let text = Text::here(text);
         match self.runs {
-            Runs::One(member) => Policy::compile(&member.filter, text, &host)
+            Runs::One(member) => Policy::compile(&member.filter, &text, &host)
                 .err()
                 .unwrap_or_default(),
             Runs::Chain => {
                 let known: Vec<Registration> = suite::filters_in(BUNDLE);
                 let mut problems = Problems::default();
-                chain::compile(text, &known, &host, &mut problems);
+                chain::compile(&text, &known, &host, &mut problems);
                 problems.into_vec()
             }
             Runs::Nothing => Vec::new(),

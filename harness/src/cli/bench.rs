@@ -14,15 +14,20 @@ use modelgate_harness::bench::rounds::Rounds;
 use modelgate_harness::bench::table::{Row, beside_native, beside_reference, replace_between};
 use modelgate_harness::bench::{self, BARE, Plan, measure};
 #[cfg(feature = "wasmtime")]
-use modelgate_harness::bench::{instructions, table};
+use modelgate_harness::bench::{configurations, instructions, sizes, starts, table};
 use modelgate_harness::child;
 use modelgate_harness::envoy_release::Envoy;
 
 /// The filters that show what the kit itself costs.
 const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];
 
-/// The case that is no file: the kit itself.
+/// The cases that are no files: the kit itself, long configurations, and starts.
 const KIT: &str = "kit";
+const SIZES: &str = "sizes";
+const STARTS: &str = "starts";
+
+/// Envoy's workers, where starts are compared.
+const WORKERS: [u32; 2] = [1, 4];
 
 /// Measure what the filters cost: instructions, and CPU time on a real Envoy beside Envoy's own filters.
 ///
@@ -67,14 +72,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let wasm = match &arguments.wasm {
         Some(folder) => folder.clone(),
         None => {
-            let twins = TWINS.into_iter().filter(|_| measures_kit(arguments));
+            let twins = TWINS.into_iter().filter(|_| measures(arguments, KIT));
             let names: Vec<&str> = modules().into_iter().chain(twins).collect();
             build(&workspace, &names, Profile::Release)?;
             workspace.target.join("modelgate")
         }
     };
     let folder = workspace.root.join("tests/bench");
-    let mut tables = vec![("work", work_table(arguments, &workspace, &folder, &wasm)?)];
+    let mut tables = work_tables(arguments, &workspace, &folder, &wasm)?;
     if !arguments.instructions {
         tables.extend(cpu_tables(arguments, &folder, &wasm)?);
     }
@@ -94,12 +99,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// What filters execute, from the embedded host; with `--write` the budgets are written anew.
 #[cfg(feature = "wasmtime")]
-fn work_table(
+fn work_tables(
     arguments: &Arguments,
     workspace: &Workspace,
     folder: &Path,
     wasm: &Path,
-) -> Result<String> {
+) -> Result<Vec<(&'static str, String)>> {
     let mut costs = BTreeMap::new();
     let mut filters = String::new();
     for name in names(arguments, folder)? {
@@ -110,21 +115,37 @@ fn work_table(
         }
         costs.insert(name, cost);
     }
+    let mut long = sizes::Sizes::new();
+    if measures(arguments, SIZES) {
+        long = sizes::measure(wasm, usize::MAX, &|text| eprintln!("{text}"))?;
+    }
     let file = workspace.root.join(instructions::BUDGETS);
     let budgets = if arguments.write {
-        let budgets = instructions::Budgets::above(&costs, &instructions::module_bytes(wasm)?);
+        let modules = instructions::module_bytes(wasm)?;
+        let budgets = instructions::Budgets::above(&costs, &modules, &long);
         std::fs::write(&file, serde_json::to_string_pretty(&budgets)? + "\n")?;
         budgets
     } else {
         instructions::Budgets::read(&file)?
     };
-    let table = table::work(&costs, &budgets);
-    println!("\n{table}\n{filters}");
-    Ok(table)
+    let tables = vec![
+        ("work", table::work(&costs, &budgets)),
+        ("sizes", table::sizes(&long)),
+    ];
+    for (_, table) in &tables {
+        println!("\n{table}");
+    }
+    println!("{filters}");
+    Ok(tables)
 }
 
 #[cfg(not(feature = "wasmtime"))]
-fn work_table(_: &Arguments, _: &Workspace, _: &Path, _: &Path) -> Result<String> {
+fn work_tables(
+    _: &Arguments,
+    _: &Workspace,
+    _: &Path,
+    _: &Path,
+) -> Result<Vec<(&'static str, String)>> {
     anyhow::bail!("counting instructions needs a build with the feature `wasmtime`")
 }
 
@@ -145,16 +166,22 @@ fn cpu_tables(
     let bare = bench::read(folder, BARE)?;
 
     let mut tables = Vec::new();
-    if measures_kit(arguments) {
+    if measures(arguments, KIT) {
         let direct = bare.main.directly();
         let twins = TWINS
             .iter()
-            .map(|name| direct.with_module(wasm, name))
+            .map(|name| direct.with_module(wasm, name, None))
             .collect::<Result<Vec<Variant>>>()?;
         let variants: Vec<&Variant> = std::iter::once(&direct).chain(&twins).collect();
         let kit = kit_table(&measure(&envoy, wasm, &variants, plan, &progress)?)?;
         println!("\n{kit}");
         tables.push(("kit", kit));
+    }
+
+    if measures(arguments, STARTS) {
+        let starts = starts_table(&bare, folder, wasm, &envoy)?;
+        println!("\n{starts}");
+        tables.push(("starts", starts));
     }
 
     let mut cases = vec![bare];
@@ -168,9 +195,35 @@ fn cpu_tables(
     Ok(tables)
 }
 
-/// Whether what the kit itself costs is measured.
-fn measures_kit(arguments: &Arguments) -> bool {
-    arguments.cases.is_empty() || arguments.cases.iter().any(|case| case == KIT)
+/// What Envoy needs to start: without a filter, with all of them in as many entries and in one, and with few and many keys.
+#[cfg(feature = "wasmtime")]
+fn starts_table(bare: &Case, folder: &Path, wasm: &Path, envoy: &Envoy) -> Result<String> {
+    let mut variants = vec![bare.main.clone()];
+    for name in ["chain", "chain-one-entry"] {
+        variants.push(bench::read(folder, name)?.main);
+    }
+    for (name, count) in [("key-auth, 1 key", 1), ("key-auth, 100,000 keys", 100_000)] {
+        let keys = configurations::keys(count);
+        variants.push(
+            bare.main
+                .with_module(wasm, "key-auth", Some((name, &keys)))?,
+        );
+    }
+    let variants: Vec<&Variant> = variants.iter().collect();
+    let starts = starts::measure(envoy, wasm, &variants, &WORKERS, &|text| {
+        eprintln!("{text}")
+    })?;
+    Ok(table::starts(&starts))
+}
+
+#[cfg(not(feature = "wasmtime"))]
+fn starts_table(_: &Case, _: &Path, _: &Path, _: &Envoy) -> Result<String> {
+    anyhow::bail!("measuring starts needs a build with the feature `wasmtime`")
+}
+
+/// Whether a case that is no file is measured.
+fn measures(arguments: &Arguments, name: &str) -> bool {
+    arguments.cases.is_empty() || arguments.cases.iter().any(|case| case == name)
 }
 
 /// The cases that were asked for, or all that there are, in the order of their names.
@@ -178,7 +231,10 @@ fn names(arguments: &Arguments, folder: &Path) -> Result<Vec<String>> {
     if arguments.cases.is_empty() {
         bench::names(folder)
     } else {
-        let named = arguments.cases.iter().filter(|case| *case != KIT);
+        let named = arguments
+            .cases
+            .iter()
+            .filter(|case| ![KIT, SIZES, STARTS].contains(&case.as_str()));
         Ok(named.cloned().collect())
     }
 }

@@ -265,4 +265,8 @@ impl Guest for Entered {
     fn fuel(&self) -> Option<u64> {
         self.guest.fuel()
     }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.guest.memory_bytes()
+    }
 }

@@ -223,6 +223,11 @@ impl Guest for Instance {
     fn fuel(&self) -> Option<u64> {
         Some(self.used)
     }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        let memory = self.store.data().memory?;
+        u64::try_from(memory.data_size(&self.store)).ok()
+    }
 }
 
 /// Callbacks that refuse by returning 0.

@@ -323,6 +323,12 @@ impl Gateway {
         std::mem::replace(&mut core.timeline, fresh)
     }
 
+    /// Bytes of memory of each VM that has its own, in the order in which filters were added.
+    pub fn memory_bytes(&self) -> Vec<u64> {
+        let guests = self.guests.iter().flatten();
+        guests.filter_map(|guest| guest.memory_bytes()).collect()
+    }
+
     /// Nanoseconds since the Unix epoch, virtual.
     pub fn now_ns(&self) -> u64 {
         self.core.borrow().now_ns

@@ -182,6 +182,11 @@ pub trait Guest {
     fn fuel(&self) -> Option<u64> {
         None
     }
+
+    /// Bytes of the guest's own memory, where it has one. It never shrinks: this is also the most that it has needed.
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Code of which guests are started, one for each thread.

@@ -1,14 +1,17 @@
 //! What the operator writes, and how it becomes the keyring that runs.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use modelgate_kit::config::{Bounded, Problems};
+use modelgate_kit::config::long::Gather;
+use modelgate_kit::config::{Bounded, Problems, strict};
 use modelgate_kit::credential::{Place, WrittenPlace};
 use modelgate_kit::facts::{Identity, Serialized};
 use modelgate_kit::timestamp::parse_rfc3339;
 use serde::Deserialize;
 
-use crate::keyring::{Digest, Entry, Keyring, is_of_no_key, parse_digest};
+use crate::keyring::{Builder, Digest, Entry, Keyring, is_of_no_key, parse_digest};
 
 /// Configuration of `key-auth`. Without keys, every request is refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -74,7 +77,7 @@ pub struct WrittenKey {
     #[serde(default)]
     pub expires_at: Option<String>,
     /// What else is known of the key: claims of the identity, for access rules, limits and audit events.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::distinct")]
     pub labels: BTreeMap<String, String>,
 }
 
@@ -173,7 +176,7 @@ impl IdentityHeaders {
 pub fn compile_keys(keys: Vec<WrittenKey>, problems: &mut Problems) -> Keyring {
     let mut ids = BTreeMap::new();
     let mut digests: BTreeMap<Digest, usize> = BTreeMap::new();
-    let mut entries = Vec::with_capacity(keys.len());
+    let mut ring = Builder::default();
     for (at, key) in keys.into_iter().enumerate() {
         problems.within(&format!("keys[{at}]"), |problems| {
             if let Some(other) = ids.insert(key.id.clone(), at) {
@@ -193,10 +196,38 @@ pub fn compile_keys(keys: Vec<WrittenKey>, problems: &mut Problems) -> Keyring {
                     "one key belongs to one consumer",
                 );
             }
-            entries.extend(entry);
+            if let Some(entry) = entry {
+                ring.add(&entry);
+            }
         });
     }
-    Keyring::new(entries)
+    ring.finish()
+}
+
+/// Reads the keys one by one, where nothing is wrong with any of them: without a list of what was written.
+#[derive(Default)]
+pub struct Keys(Builder);
+
+impl Keys {
+    /// Begins with none.
+    pub fn begin() -> Box<dyn Gather> {
+        Box::new(Self::default())
+    }
+}
+
+impl Gather for Keys {
+    fn add(&mut self, element: &[u8]) -> Option<()> {
+        let mut problems = Problems::default();
+        let key: WrittenKey = serde_json::from_slice(element).ok()?;
+        let entry = key.compile(&mut problems)?;
+        self.0.add(&entry);
+        problems.is_empty().then_some(())
+    }
+
+    fn finish(self: Box<Self>) -> Option<Rc<dyn Any>> {
+        let ring = self.0.finish();
+        ring.is_distinct().then(|| Rc::new(ring) as Rc<dyn Any>)
+    }
 }
 
 impl WrittenKey {
@@ -251,7 +282,6 @@ impl WrittenKey {
         let identity = Identity {
             consumer: self.consumer,
             method: "key".to_owned(),
-            credential: self.id,
             groups: self.groups,
             claims: self
                 .labels
@@ -264,7 +294,8 @@ impl WrittenKey {
             digest,
             not_before_ns,
             expires_at_ns,
-            identity: Serialized::from(identity).json().into(),
+            id: self.id,
+            holder: Serialized::from(identity).json().into(),
         })
     }
 }

@@ -1,15 +1,23 @@
 //! The keys that are known, and the question whether a presented one is among them.
 //!
 //! Keys are stored as SHA-256 digests: they are long and random, so a fast hash is enough, and whoever reads the configuration cannot
-//! use them. The digests are sorted. Looking one up takes a number of steps that depends on the number of keys only, and known, unknown,
+//! use them. The digests are in order. Looking one up takes a number of steps that depends on the number of keys only, and known, unknown,
 //! expired and future keys go through the same steps; the last comparison takes the same time wherever the first difference is. (The
 //! digest of what was presented cannot be steered, so the order of the search tells nothing about any key.)
+//!
+//! There may be a hundred thousand keys, and there is a keyring for each worker of the proxy. So a key is a [`Record`] of 56 bytes and its id;
+//! what is said of its holder is kept once for all keys of which the same is said.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use modelgate_kit::config::fingerprint;
 use modelgate_kit::facts::{Identity, Serialized};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::store::{Blocks, Place, Texts};
 
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
@@ -23,8 +31,20 @@ pub struct Entry {
     pub not_before_ns: u64,
     /// First instant at which it is no longer good.
     pub expires_at_ns: u64,
-    /// Who presents it, as the fact is written: a tenth of the memory that it takes when read.
-    pub identity: Box<[u8]>,
+    /// Public name of the key.
+    pub id: String,
+    /// Who presents it: the identity without the key's id, as the fact is written.
+    pub holder: Vec<u8>,
+}
+
+/// An entry as it is kept.
+#[derive(Debug)]
+struct Record {
+    digest: Digest,
+    not_before_ns: u64,
+    expires_at_ns: u64,
+    id: Place,
+    holder: Place,
 }
 
 /// Why a key is not accepted.
@@ -44,42 +64,111 @@ const REMEMBERED: usize = 256;
 /// An identity that was read, and the place of its entry.
 type Read = Option<(usize, Serialized<Identity>)>;
 
+/// Keys that are being read.
+#[derive(Debug, Default)]
+pub struct Builder {
+    records: Blocks<Record>,
+    texts: Texts,
+    /// Where holders stand, by their fingerprints.
+    holders: BTreeMap<u64, Place>,
+}
+
+impl Builder {
+    /// One more key.
+    pub fn add(&mut self, entry: &Entry) {
+        let print = fingerprint(&entry.holder);
+        let known = self.holders.get(&print).copied();
+        let holder = known.filter(|place| self.texts.get(*place) == entry.holder);
+        let holder = holder.unwrap_or_else(|| {
+            let place = self.texts.add(&entry.holder);
+            self.holders.insert(print, place);
+            place
+        });
+        self.records.push(Record {
+            digest: entry.digest,
+            not_before_ns: entry.not_before_ns,
+            expires_at_ns: entry.expires_at_ns,
+            id: self.texts.add(entry.id.as_bytes()),
+            holder,
+        });
+    }
+
+    /// The ring.
+    pub fn finish(mut self) -> Keyring {
+        self.records.shrink();
+        let digest_of = |at: &u32| {
+            let digest = &self.records.get(index(*at))?.digest;
+            // The first bytes as a number: digests hardly ever agree in them.
+            Some((
+                digest.first_chunk().map(|begin| u64::from_be_bytes(*begin)),
+                digest,
+            ))
+        };
+        let count = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
+        let mut order: Vec<u32> = (0..count).collect();
+        order.sort_unstable_by(|one, other| digest_of(one).cmp(&digest_of(other)));
+        Keyring {
+            records: self.records,
+            texts: self.texts,
+            order,
+            read: RefCell::default(),
+        }
+    }
+}
+
 /// All keys.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    entries: Vec<Entry>,
+    records: Blocks<Record>,
+    texts: Texts,
+    /// The records in the order of their digests.
+    order: Vec<u32>,
     /// By the last bits of the place: keys that are used take a look-up, not a reading.
     read: RefCell<Vec<Read>>,
 }
 
+const fn index(at: u32) -> usize {
+    at as usize
+}
+
 impl Keyring {
-    /// A ring of these keys, in any order. Digests must differ.
-    pub fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_unstable_by_key(|entry| entry.digest);
-        entries.shrink_to_fit();
-        Self {
-            entries,
-            read: RefCell::default(),
-        }
+    fn record(&self, at: usize) -> Option<&Record> {
+        self.records.get(index(*self.order.get(at)?))
+    }
+
+    /// Whether no digest is there twice, and as far as fingerprints tell, no id.
+    pub fn is_distinct(&self) -> bool {
+        let ids = self.order.iter().filter_map(|at| {
+            let record = self.records.get(index(*at))?;
+            Some(fingerprint(self.texts.get(record.id)))
+        });
+        let mut prints = Vec::with_capacity(self.order.len());
+        prints.extend(ids);
+        prints.sort_unstable();
+        let mut digests = (0..self.order.len()).filter_map(|at| Some(self.record(at)?.digest));
+        let mut before = digests.next();
+        prints
+            .windows(2)
+            .all(|two| !matches!(two, [one, other] if one == other))
+            && digests.all(|digest| before.replace(digest) != Some(digest))
     }
 
     /// The entry next to a digest, its place, and whether it is the one: the same work for every digest.
-    fn nearest(&self, digest: &Digest) -> Option<(usize, &Entry, bool)> {
+    fn nearest(&self, digest: &Digest) -> Option<(usize, &Record, bool)> {
         let mut from = 0_usize;
-        let mut left = self.entries.len();
+        let mut left = self.order.len();
         while left > 1 {
             let half = left / 2;
             let middle = from.saturating_add(half);
             if self
-                .entries
-                .get(middle)
-                .is_some_and(|entry| entry.digest <= *digest)
+                .record(middle)
+                .is_some_and(|record| record.digest <= *digest)
             {
                 from = middle;
             }
             left = left.saturating_sub(half);
         }
-        let nearest = self.entries.get(from)?;
+        let nearest = self.record(from)?;
         Some((from, nearest, bool::from(nearest.digest.ct_eq(digest))))
     }
 
@@ -109,10 +198,10 @@ impl Keyring {
         }
     }
 
-    fn read(&self, place: usize, entry: &Entry) -> Option<Serialized<Identity>> {
+    fn read(&self, place: usize, record: &Record) -> Option<Serialized<Identity>> {
         let mut read = self.read.borrow_mut();
         if read.is_empty() {
-            read.resize(REMEMBERED.min(self.entries.len()), None);
+            read.resize(REMEMBERED.min(self.order.len()), None);
         }
         let slot = place.checked_rem(read.len())?;
         let slot = read.get_mut(slot)?;
@@ -121,7 +210,9 @@ impl Keyring {
         {
             return Some(identity.clone());
         }
-        let identity: Serialized<Identity> = Serialized::from_json(&entry.identity)?;
+        let mut identity: Identity = serde_json::from_slice(self.texts.get(record.holder)).ok()?;
+        identity.credential = String::from_utf8(self.texts.get(record.id).to_vec()).ok()?;
+        let identity = Serialized::from(identity);
         *slot = Some((place, identity.clone()));
         Some(identity)
     }
@@ -147,11 +238,13 @@ const NO_KEYS: [&[u8]; 16] = [
     b"undefined",
 ];
 
+/// Their digests.
+static OF_NO_KEYS: LazyLock<[Digest; NO_KEYS.len()]> =
+    LazyLock::new(|| NO_KEYS.map(|text| Sha256::digest(text).into()));
+
 /// Whether this is the digest of something that is no key.
 pub fn is_of_no_key(digest: &Digest) -> bool {
-    NO_KEYS
-        .iter()
-        .any(|text| Digest::from(Sha256::digest(text)) == *digest)
+    OF_NO_KEYS.contains(digest)
 }
 
 /// Reads a digest as it is written in a configuration: `sha256:` and 64 hexadecimal digits.
@@ -183,7 +276,8 @@ mod tests {
             digest: Sha256::digest(key).into(),
             not_before_ns,
             expires_at_ns,
-            identity: Serialized::from(Identity {
+            id: format!("{consumer}-1"),
+            holder: Serialized::from(Identity {
                 consumer,
                 ..Identity::default()
             })
@@ -192,9 +286,17 @@ mod tests {
         }
     }
 
+    fn ring(entries: impl IntoIterator<Item = Entry>) -> Keyring {
+        let mut builder = Builder::default();
+        for entry in entries {
+            builder.add(&entry);
+        }
+        builder.finish()
+    }
+
     #[test]
     fn a_key_is_good_from_its_first_to_its_last_instant() {
-        let ring = Keyring::new(vec![entry(b"k", 10, 20)]);
+        let ring = ring([entry(b"k", 10, 20)]);
         for (now, outcome) in [
             (9, Err(Unaccepted::NotYetValid)),
             (10, Ok("k")),
@@ -223,7 +325,7 @@ mod tests {
     #[test]
     fn nothing_is_no_key() {
         for nothing in ["", " ", "\n", "\t\r\n"] {
-            let ring = Keyring::new(vec![entry(nothing.as_bytes(), 0, u64::MAX)]);
+            let ring = ring([entry(nothing.as_bytes(), 0, u64::MAX)]);
             assert_eq!(
                 ring.identify(nothing.as_bytes(), 1).err(),
                 Some(Unaccepted::Unknown),
@@ -236,6 +338,24 @@ mod tests {
             Some(true)
         );
         assert!(!is_of_no_key(&Sha256::digest(b"mg_1").into()));
+    }
+
+    #[test]
+    fn what_is_there_twice_is_found() {
+        let distinct = |change: fn(&mut Entry)| {
+            let named = |number: u16| Entry {
+                id: format!("key-{number}"),
+                ..entry(&number.to_le_bytes(), 0, u64::MAX)
+            };
+            let mut entries: Vec<Entry> = (0..700).map(named).collect();
+            change(&mut entries[600]);
+            ring(entries).is_distinct()
+        };
+        assert!(distinct(|_| {}));
+        assert!(!distinct(|entry| {
+            entry.digest = Sha256::digest(7_u16.to_le_bytes()).into();
+        }));
+        assert!(!distinct(|entry| entry.id = "key-7".to_owned()));
     }
 
     #[test]
@@ -262,7 +382,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_key_is_found_and_no_other(count in 0_u16..600, probe in 0_u16..800) {
-            let ring = Keyring::new((0..count).map(|number| entry(&number.to_le_bytes(), 0, u64::MAX)).collect());
+            let ring = ring((0..count).map(|number| entry(&number.to_le_bytes(), 0, u64::MAX)));
             // Twice: read, and remembered.
             for _ in 0..2 {
                 let found = ring.identify(&probe.to_le_bytes(), 1);
@@ -270,6 +390,7 @@ mod tests {
                 if let Ok(identity) = found {
                     let name = String::from_utf8_lossy(&probe.to_le_bytes()).into_owned();
                     prop_assert_eq!(&identity.consumer, &name);
+                    prop_assert_eq!(&identity.credential, &format!("{name}-1"));
                 }
             }
         }

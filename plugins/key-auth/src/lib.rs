@@ -6,11 +6,13 @@
 
 pub mod config;
 pub mod keyring;
+mod store;
 #[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
 
+use modelgate_kit::config::long::LongList;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
@@ -23,7 +25,7 @@ use modelgate_kit::problem::catalogue::key_auth::{
 };
 use modelgate_kit::problem::{Reason, Reply};
 
-use config::{Config, Forwarding, IdentityHeaders, OnMissing, OnOtherIdentity, compile_keys};
+use config::{Config, Forwarding, IdentityHeaders, Keys, OnMissing, OnOtherIdentity, compile_keys};
 use keyring::{Keyring, Unaccepted};
 
 /// Headers in which clients usually send keys, to whichever gateway.
@@ -43,7 +45,7 @@ pub struct KeyAuth;
 /// The compiled configuration.
 #[derive(Debug)]
 pub struct Plan {
-    keyring: Keyring,
+    keyring: Rc<Keyring>,
     places: Vec<Place>,
     on_missing_key: OnMissing,
     on_other_identity: OnOtherIdentity,
@@ -70,12 +72,14 @@ impl Filter for KeyAuth {
         tick_ms: 0,
         order: 30,
     };
-    const LONG_CONFIG: bool = true;
+    const LONG_LIST: Option<LongList> = Some(LongList::new("keys", Keys::begin));
     type Config = Config;
     type Plan = Plan;
 
-    fn compile(config: Config, _: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
-        let keyring = compile_keys(config.keys, problems);
+    fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+        let keyring = setup
+            .list()
+            .unwrap_or_else(|| Rc::new(compile_keys(config.keys, problems)));
         if config.key_from.is_empty() {
             problems.add(
                 "key_from",

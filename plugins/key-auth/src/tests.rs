@@ -365,3 +365,160 @@ mod whatever_comes {
         }
     }
 }
+
+/// A thousand keys, of which one is changed.
+fn thousand(change: impl FnOnce(&mut Value)) -> Value {
+    let mut keys: Vec<Value> = (0..1_000)
+        .map(|at| {
+            json!({"id": format!("k{at}"), "digest": digest(&format!("key-{at}")), "consumer": format!("c{}", at % 10), "labels": {"tier": "gold"}})
+        })
+        .collect();
+    change(&mut keys[500]);
+    keys.into()
+}
+
+fn refusal(config: &str) -> Vec<String> {
+    Gate::open::<KeyAuth>(Proxy::new(NOW), config)
+        .err()
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_broken_key_among_a_thousand_is_named() {
+    let said = |change: fn(&mut Value)| {
+        let lines = refusal(&json!({"keys": thousand(change), "realm": "ok"}).to_string());
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines
+            .concat()
+            .replace("key_auth: configuration refused: ", "")
+    };
+    assert_eq!(
+        said(|key| key["id"] = "k7".into()),
+        "keys[500].id: is the id of keys[7] too (ids tell keys apart in audit events)"
+    );
+    assert_eq!(
+        said(|key| key["digest"] = digest("key-7").into()),
+        "keys[500].digest: is the digest of keys[7] too (one key belongs to one consumer)"
+    );
+    assert_eq!(
+        said(|key| key["digest"] = "sha256:00".into()),
+        "keys[500].digest: is not a digest (write `sha256:` and the 64 digits that `printf %s \"$KEY\" | sha256sum` prints; never the key itself)"
+    );
+    assert_eq!(
+        said(|key| key["id"] = 7.into()),
+        "keys[500].id: has the wrong type: expected a string, found a whole number"
+    );
+    assert_eq!(
+        said(|key| key["consumer"] = "a b".into()),
+        "keys[500].consumer: is not a name (write 1 to 256 visible ASCII characters without commas and spaces)"
+    );
+    assert_eq!(
+        said(|key| key["owner"] = "x".into()),
+        "keys[500].owner: is not known here (known here: id, digest, consumer, groups, not_before, expires_at, labels)"
+    );
+    assert_eq!(
+        said(|key| key["expires_at"] = "tomorrow".into()),
+        "keys[500].expires_at: is not a date and time (write it as 2026-11-21T08:00:00Z (RFC 3339))"
+    );
+    assert_eq!(
+        said(|key| *key = "k500".into()),
+        "keys[500]: has the wrong type: expected struct WrittenKey, found a text"
+    );
+    let text = json!({"keys": thousand(|_| {})}).to_string();
+    let at = text.find(r#""id":"k500""#).unwrap();
+    let twice = refusal(&format!("{}\"id\":\"again\",{}", &text[..at], &text[at..]));
+    assert!(
+        twice
+            .concat()
+            .contains("member `id` is written twice at line 1 column"),
+        "{twice:?}"
+    );
+    let label = text.replacen(r#""tier":"gold""#, r#""tier":"gold","tier":"gold""#, 501);
+    assert!(
+        refusal(&label)
+            .concat()
+            .contains("member `tier` is written twice"),
+        "{label}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_keys_and_with_the_rest_is_said_at_once() {
+    let keys = thousand(|key| key["id"] = "".into());
+    let mut lines = refusal(&json!({"realm": "\"", "keys": keys, "more": 1}).to_string());
+    lines.sort();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].contains("keys[500].id: is not a name"));
+    assert!(lines[1].contains("more: is not known here"));
+    assert!(lines[2].contains("realm: has characters that a realm cannot have"));
+}
+
+#[test]
+fn every_one_of_a_thousand_keys_names_its_holder() {
+    let mut gate = gate(&json!({"keys": thousand(|key| key["groups"] = json!(["g"]))}));
+    for (at, groups) in [(0, 0), (499, 0), (500, 1), (999, 0)] {
+        let (exchange, action) = gate.request(&request(&[("x-api-key", &format!("key-{at}"))]));
+        assert_eq!(action, Action::Continue);
+        let identity: Identity = gate.fact(exchange).unwrap();
+        assert_eq!(identity.credential, format!("k{at}"));
+        assert_eq!(identity.consumer, format!("c{}", at % 10));
+        assert_eq!(identity.groups.len(), groups);
+        assert_eq!(identity.claims["tier"], "gold");
+    }
+    assert_eq!(
+        refused(&mut gate, &request(&[("x-api-key", "key-1000")])).1,
+        "key_unknown"
+    );
+}
+
+#[test]
+fn profiles_have_the_keys_of_the_base_or_their_own() {
+    let own = json!([{"id": "own", "digest": digest("own-key"), "consumer": "own"}]);
+    let rules = ["SAME", "OWN", "NONE", "DEFAULT"]
+        .map(|name| json!({"match": {"methods": [name]}, "profile": name}));
+    let mut gate = gate(&json!({
+        "profiles": {
+            "SAME": {"realm": "same"}, "OWN": {"keys": own}, "NONE": {"keys": []}, "DEFAULT": {"keys": null},
+        },
+        "profile_rules": rules,
+    }));
+    for (method, key, passes) in [
+        ("GET", "ann-key", true),
+        ("SAME", "ann-key", true),
+        ("SAME", "own-key", false),
+        ("OWN", "own-key", true),
+        ("OWN", "ann-key", false),
+        ("NONE", "ann-key", false),
+        ("DEFAULT", "ann-key", false),
+    ] {
+        let (_, action) = gate.request(&[(":method", method), (":path", "/a"), ("x-api-key", key)]);
+        assert_eq!(action == Action::Continue, passes, "{method} {key}");
+    }
+}
+
+#[test]
+fn a_chain_in_one_entry_has_the_same_keys() {
+    use modelgate_kit::filter::Registration;
+
+    let filters = [Registration::of::<KeyAuth>()];
+    let open = |config: &Value| {
+        let text = json!({"filters": [{"config": config, "filter": "key_auth"}]}).to_string();
+        Gate::chain(Proxy::new(NOW), &filters, &text)
+    };
+    let mut gate =
+        open(&config(&json!({"keys": thousand(|_| {})}))).unwrap_or_else(|p| panic!("{p:?}"));
+    let (_, action) = gate.request(&request(&[("x-api-key", "key-7")]));
+    assert_eq!(action, Action::Continue);
+    assert_eq!(
+        refused(&mut gate, &request(&[("x-api-key", "ann-key")])).1,
+        "key_unknown"
+    );
+    let broken = thousand(|key| key["id"] = "k7".into());
+    let lines = open(&config(&json!({"keys": broken}))).err().unwrap();
+    assert_eq!(
+        lines,
+        [
+            "chain: configuration refused: filters[0].config.keys[500].id: is the id of keys[7] too (ids tell keys apart in audit events)"
+        ]
+    );
+}

@@ -40,4 +40,4 @@ fn a_key_takes_few_bytes() {
 }
 
 /// At most, while the configuration is read; on 64 bits, where a module has 32.
-const LIMIT: usize = 2_000;
+const LIMIT: usize = 600;

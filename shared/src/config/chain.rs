@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Problems, read, strict};
+use super::long::{Cut, Known, Shape, Text, cut_out};
+use super::{Problems, fingerprint, fingerprint_on, read, strict};
 use crate::filter::Registration;
 use crate::host::Host;
 use crate::profile::Policy;
@@ -53,12 +54,38 @@ pub struct Compiled {
 
 /// Compiles a chain of these filters; all that is wrong is in `problems`.
 pub fn compile(
-    bytes: &[u8],
+    text: &Text<'_>,
     filters: &[Registration],
     host: &dyn Host,
     problems: &mut Problems,
 ) -> Compiled {
-    let Some(written) = read(bytes, problems) else {
+    let with_list = |filter: &Registration| Some((filter.name, filter.long_list?));
+    let known: Vec<Known> = filters.iter().filter_map(with_list).collect();
+    if let Some(cut) = cut_out(text, Shape::Chain, &known) {
+        let mut found = Problems::default();
+        let compiled = compile_cut(cut, filters, host, &mut found);
+        if found.is_empty() {
+            return compiled;
+        }
+    }
+    match text.whole(problems) {
+        Some(whole) => compile_cut(
+            Cut::whole(&whole, text.fingerprint()),
+            filters,
+            host,
+            problems,
+        ),
+        None => Compiled::default(),
+    }
+}
+
+fn compile_cut(
+    cut: Cut<'_>,
+    filters: &[Registration],
+    host: &dyn Host,
+    problems: &mut Problems,
+) -> Compiled {
+    let Some(written) = read(&cut.rest, problems) else {
         return Compiled::default();
     };
     let Some(chain) = strict::parse::<Chain>(&written, problems) else {
@@ -105,7 +132,22 @@ pub fn compile(
         }
         before = Some(*registration);
         let config = entry.config.map(|config| config.to_string());
-        match Policy::compile(registration, config.unwrap_or_default().as_bytes(), host) {
+        let config = config.as_deref().unwrap_or_default().as_bytes();
+        let mut own = Cut::whole(config, fingerprint(config));
+        let lists = cut.lists.iter().filter(|list| list.link == Some(at));
+        own.lists = lists.cloned().collect();
+        if own
+            .lists
+            .iter()
+            .any(|list| list.filter != registration.name)
+        {
+            // Read for another filter, whose list has the same name: the text says what it is.
+            problems.add(&path, "must be read as a whole", "");
+        }
+        if !own.lists.is_empty() {
+            own.print = fingerprint_on(own.print, &cut.print.to_le_bytes());
+        }
+        match Policy::compile_cut(registration, &own, host) {
             Ok(policy) => listed.push(Listed {
                 registration: *registration,
                 policy,

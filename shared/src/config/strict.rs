@@ -4,7 +4,9 @@
 //! again, until it succeeds. Array indices are reported as written, whatever has been taken out before.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use serde::Deserializer;
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -306,61 +308,31 @@ impl<'de> serde::Deserialize<'de> for Unique {
     }
 }
 
-/// A JSON value that was read and not kept: no object in it has a member twice.
-struct Sound;
-
-impl<'de> serde::Deserialize<'de> for Sound {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Sound;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON value")
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-            fn visit_unit<E>(self) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sound, A::Error> {
-                while seq.next_element::<Sound>()?.is_some() {}
-                Ok(Sound)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Sound, A::Error> {
-                let mut names = std::collections::BTreeSet::new();
-                while let Some((name, Sound)) = access.next_entry::<String, Sound>()? {
-                    if !names.insert(name) {
-                        return Err(serde::de::Error::custom("a member is written twice"));
-                    }
-                }
-                Ok(Sound)
-            }
+/// Reads texts by name, and refuses a name that is written twice, of which serde would take the last. For elements of long lists
+/// ([`super::long`]): everything else is read as [`Unique`] first.
+///
+/// # Errors
+/// The deserializer's.
+pub fn distinct<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Reader;
+    impl<'de> Visitor<'de> for Reader {
+        type Value = BTreeMap<String, String>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a map")
         }
-        deserializer.deserialize_any(Reader)
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = access.next_entry()? {
+                if map.insert(name, value).is_some() {
+                    return Err(serde::de::Error::custom("a name is written twice"));
+                }
+            }
+            Ok(map)
+        }
     }
-}
-
-/// Reads a configuration in which nothing is wrong, without building it up as JSON first: a long one then takes a fraction of the memory.
-/// Nothing where something is wrong with it, or where it has more members than `T`; [`parse`] says what.
-pub fn parse_sound<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return None;
-    }
-    serde_json::from_slice::<Sound>(bytes).ok()?;
-    serde_json::from_slice(bytes).ok()
+    deserializer.deserialize_map(Reader)
 }
 
 #[cfg(test)]
@@ -447,23 +419,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_right_is_read_at_once() {
-        for (text, right) in [
-            (r#"{"name":"a","items":[]}"#, true),
-            (" \n{} ", true),
-            (r#"{"name":"a","name":"a"}"#, false),
-            (r#"{"name":"a","x":1}"#, false),
-            (r#"["a"]"#, false),
-            (r#"{"name":1}"#, false),
-            (r#"{"name":"a"}x"#, false),
-            ("", false),
-        ] {
-            assert_eq!(
-                parse_sound::<Outer>(text.as_bytes()).is_some(),
-                right,
-                "{text}"
-            );
-        }
+    fn a_name_written_twice_is_no_map() {
+        let read = |text: &str| distinct(&mut serde_json::Deserializer::from_str(text)).ok();
+        let map = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
+        assert_eq!(read(r#"{"a":"1"}"#), Some(map));
+        assert_eq!(read(r#"{"a":"1","\u0061":"1"}"#), None);
+        assert_eq!(read(r#"{"a":1}"#), None);
     }
 
     #[test]

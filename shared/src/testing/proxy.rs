@@ -388,7 +388,13 @@ impl Host for Proxy {
 
     fn body(&self, buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>, Status> {
         let whole = match buffer {
-            Buffer::PluginConfig => self.config.borrow().clone(),
+            // Possibly very long, and read in pieces.
+            Buffer::PluginConfig => {
+                let config = self.config.borrow();
+                let from = start.min(config.len());
+                let to = start.saturating_add(max).min(config.len());
+                return Ok(config.get(from..to).unwrap_or_default().to_vec());
+            }
             Buffer::CallBody => self.answer.borrow().1.clone(),
             Buffer::RequestBody => {
                 self.body_of(self.current.get(), Side::Request, |body| body.clone())

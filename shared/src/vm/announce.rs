@@ -1,7 +1,6 @@
 //! Which release runs: one line in the log for a configuration that is taken, and the gauge `build_info` of each filter.
 
 use super::root_entry::RootEntry;
-use crate::config::fingerprint;
 use crate::host::{Host, Level, Status};
 use crate::metrics::Metric;
 
@@ -11,18 +10,18 @@ pub(crate) const TAKEN: &str = ": configuration taken: ";
 /// Where the shared key begins under which is noted what was said last.
 pub(crate) const RUNNING: &str = "modelgate.running.";
 
-/// Says that `entry` runs under the configuration `bytes`, unless another VM of the proxy (a worker's) has said so already.
+/// Says that `entry` runs under the configuration with the fingerprint `print`, unless another VM of the proxy (a worker's) has said so already.
 ///
 /// What was said last is in shared data, so that it is said again when the configuration changes, and when it changes back. A host without
 /// shared data hears it from every VM.
-pub(super) fn announce(entry: &RootEntry, bytes: &[u8], host: &dyn Host) {
+pub(super) fn announce(entry: &RootEntry, print: u64, host: &dyn Host) {
     let [root_id, plugin] = ["plugin_root_id", "plugin_name"].map(|name| {
         let value = host.property(&[name]).unwrap_or_default();
         String::from_utf8_lossy(&value).into_owned()
     });
     let version = entry.version();
     let key = format!("{RUNNING}{root_id}.{plugin}");
-    let said = format!("{version} {:016x}", fingerprint(bytes));
+    let said = format!("{version} {print:016x}");
     let (before, number) = host.shared(&key).unwrap_or_default();
     if before != said.as_bytes() {
         if host.set_shared(&key, said.as_bytes(), number) == Err(Status::CasMismatch) {

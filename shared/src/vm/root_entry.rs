@@ -10,6 +10,7 @@ use super::layer::{Counted, Layer};
 use super::stream::{Counters, Stream};
 use crate::call::{Answer, CallError};
 use crate::config::chain;
+use crate::config::long::Text;
 use crate::config::{Problem, Problems};
 use crate::facts::Remembered;
 use crate::filter::{Background, Registration};
@@ -40,15 +41,15 @@ pub(super) struct Chains {
 }
 
 /// Turns a configuration into the filters that it lists, and says whether their facts are shown.
-type Compile = fn(&[u8], &[Registration], &dyn Host, &mut Problems) -> (Vec<Link>, bool);
+type Compile = fn(&Text<'_>, &[Registration], &dyn Host, &mut Problems) -> (Vec<Link>, bool);
 
 /// Begins an exchange of this context in a root context.
 type Begin = fn(&RootEntry, &Rc<dyn Host>, &Rc<Hub>, u32, u32) -> Running;
 
 /// See [`Chains`].
 pub(super) const CHAINS: Chains = Chains {
-    compile: |bytes, filters, host, problems| {
-        let compiled = chain::compile(bytes, filters, host, problems);
+    compile: |text, filters, host, problems| {
+        let compiled = chain::compile(text, filters, host, problems);
         let links = compiled.filters.into_iter();
         let links = links.map(|listed| Link {
             policy: Some(Rc::new(listed.policy)),
@@ -190,7 +191,7 @@ impl RootEntry {
     /// Compiles the configuration, and starts the background tasks. Gives the period of the tick in milliseconds, 0 for none.
     pub fn configure(
         &mut self,
-        bytes: &[u8],
+        text: &Text<'_>,
         filters: &[Registration],
         host: &Rc<dyn Host>,
         hub: &Rc<Hub>,
@@ -199,13 +200,13 @@ impl RootEntry {
         let mut links = Vec::new();
         if let Some(chains) = self.chains {
             let mut problems = Problems::default();
-            (links, self.facts_shown) = (chains.compile)(bytes, filters, &**host, &mut problems);
+            (links, self.facts_shown) = (chains.compile)(text, filters, &**host, &mut problems);
             if !problems.is_empty() {
                 return Err(problems.into_vec());
             }
         } else {
             for link in &self.links {
-                let policy = Policy::compile(&link.registration, bytes, &**host)?;
+                let policy = Policy::compile(&link.registration, text, &**host)?;
                 links.push(Link {
                     policy: Some(Rc::new(policy)),
                     ..Link::new(link.registration)

@@ -16,6 +16,7 @@ fn plan(config: &str) -> Plan {
         filter: PiiMask::NAME,
         profile: "",
         shared_prefix: String::new(),
+        list: None,
     };
     let config: Config = serde_json::from_str(config).unwrap();
     PiiMask::compile(config, &setup, &mut Problems::default()).unwrap()
