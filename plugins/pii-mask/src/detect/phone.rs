@@ -90,7 +90,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
     let (start, plus) = lead(scene, chain);
     let (count, certainty) = if plus {
         international(chain, 0, true)
-            .filter(|(count, _)| !is_signed_decimal(chain, *count) || is_told(scene, start))?
+            .filter(|(count, _)| !is_signed_number(chain, *count) || is_told(scene, start))?
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(chain))
         .or_else(|| trunk(scene, chain))
@@ -282,12 +282,11 @@ fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
         && !(chain.group(0).starts_with(b"0") && chain.group(0).len() > 2)
 }
 
-/// Whether what has a plus is a decimal number with its sign: after the first point come more digits than a group has, or groups
-/// with other separators. Registries write telephones so too (`+1.7035555555`, RFC 5733), beside their word.
-fn is_signed_decimal(chain: &Chain<'_>, count: usize) -> bool {
-    count > 1
-        && chain.separator(0) == b"."
-        && (is_beside_a_fraction(chain, 2) || chain.single_separator(count).is_none())
+/// Whether what has a plus is a number with its sign: somewhere more digits come after a point than a group has, or groups with other
+/// separators after the first one. Registries write telephones so too (`+1.7035555555`, RFC 5733), beside their word.
+fn is_signed_number(chain: &Chain<'_>, count: usize) -> bool {
+    is_beside_a_fraction(chain, count)
+        || (chain.separator(0) == b"." && chain.single_separator(count).is_none())
 }
 
 /// Whether more digits come after a point than a group has.
