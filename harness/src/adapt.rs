@@ -1,6 +1,8 @@
 //! An Envoy configuration made fit for this machine: modules where they were built, other ports, servers on loopback in place of clusters.
 //! Everything else stays as it is written.
 
+pub mod discovered;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -70,16 +70,20 @@ fn there_is_a_manual_page_for_every_subcommand() {
 
 /// `modelgate run envoy/torchserve.yaml` with everything on loopback, and these arguments more.
 fn start(arguments: &[&str]) -> Child {
+    start_of(
+        "envoy/torchserve.yaml",
+        &["torchserve", "login", "logs"],
+        arguments,
+    )
+}
+
+/// `modelgate run` of a shipped configuration with these clusters on loopback, where nothing serves, and these arguments more.
+fn start_of(file: &str, clusters: &[&str], arguments: &[&str]) -> Child {
+    let clusters = clusters.iter().map(|name| format!("{name}=127.0.0.1:1"));
     Command::new(env!("CARGO_BIN_EXE_modelgate"))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .args(["run", "envoy/torchserve.yaml"])
-        .args([
-            "--cluster",
-            "torchserve=127.0.0.1:1",
-            "--cluster",
-            "login=127.0.0.1:1",
-        ])
-        .args(["--cluster", "logs=127.0.0.1:1"])
+        .args(["run", file])
+        .args(clusters.flat_map(|cluster| ["--cluster".to_owned(), cluster]))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -142,11 +146,31 @@ fn a_gateway_runs_on_native_code_until_it_is_told_to_stop() {
     assert!(access.contains(r#""audit":{"#), "{access}");
 }
 
-#[test]
-fn a_gateway_runs_on_envoy_until_it_is_told_to_stop() {
-    if let Err(missing) = Envoy::find(None, &|_| ()) {
+/// Whether there is an Envoy; where there must be one, there is.
+fn has_envoy() -> bool {
+    let found = Envoy::find(None, &|_| ());
+    if let Err(missing) = &found {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing:#}");
         println!("SKIPPED: no Envoy: {missing:#}");
+    }
+    found.is_ok()
+}
+
+#[test]
+fn filters_in_files_of_their_own_are_run_too() {
+    if !has_envoy() {
+        return;
+    }
+    let (port, admin) = (free_port().to_string(), free_port().to_string());
+    let arguments = ["--port", &port, "--admin-port", &admin];
+    let child = start_of("envoy/ecds/envoy.yaml", &["model", "logs"], &arguments);
+    let access = asked_and_stopped(child, "gateway ");
+    assert!(access.contains("key_missing"), "{access}");
+}
+
+#[test]
+fn a_gateway_runs_on_envoy_until_it_is_told_to_stop() {
+    if !has_envoy() {
         return;
     }
     let (port, admin) = (free_port().to_string(), free_port().to_string());

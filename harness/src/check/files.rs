@@ -180,7 +180,7 @@ impl Files {
 
 /// Where a file may be that a configuration names: seen from the folder of the configuration, or from here. One that will lie elsewhere on the proxy's
 /// machine (`/etc/envoy/filters/acl.yaml`) is also looked for below that folder, by as much of its path as is there (`filters/acl.yaml`).
-fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = PathBuf> {
+pub fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = PathBuf> {
     let exact = folder.map(|folder| folder.join(path)).into_iter();
     let exact = exact.chain([path.to_owned()]);
     let steps: Vec<Component<'_>> = path.components().skip(1).collect();

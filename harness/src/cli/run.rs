@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use modelgate_harness::adapt::{Local, Needs, adapt};
+use modelgate_harness::adapt::{Local, Needs, adapt, discovered};
 use modelgate_harness::artifacts::{Profile, Workspace, build};
 use modelgate_harness::envoy_release::Envoy;
 use modelgate_harness::live::bootstrap::Bootstrap;
@@ -95,6 +95,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut bootstrap = Node::parse(&text)
         .with_context(|| format!("{shown} is not YAML"))?
         .to_json();
+    let folder = arguments.file.parent();
+    for file in discovered::put_in(&mut bootstrap, folder).with_context(|| shown.to_string())? {
+        eprintln!("read once: {}", file.display());
+    }
     let needs = Needs::of(&bootstrap);
     let local = Local {
         wasm: modules(arguments, &needs)?,
