@@ -61,12 +61,17 @@ pub fn measure(
                 figures.get(TIMES / 2).copied().unwrap_or_default()
             };
             let (cpu, resident) = taken.into_iter().unzip();
-            starts.push(Start {
+            let start = Start {
                 name: variant.name.clone(),
                 workers: *count,
                 cpu_ms: median(cpu) / 1_000_000,
                 resident_bytes: median(resident),
-            });
+            };
+            progress(&format!(
+                "{} ms of CPU, {} bytes of memory",
+                start.cpu_ms, start.resident_bytes
+            ));
+            starts.push(start);
         }
     }
     Ok(starts)
