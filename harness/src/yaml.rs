@@ -2,7 +2,7 @@
 //!
 //! Scenario files and Envoy configurations are read into [`Node`]s, so that every complaint names a line and a column. Scalars keep
 //! their text and are typed (YAML 1.2 core schema) only when somebody asks. Duplicate keys are refused; anchors and aliases work;
-//! a key tagged `!ignore` is left out, as Envoy does; tags other than that and the core ones are refused, and several documents
+//! a key tagged `!ignore` is left out, as Envoy does; other tags are read past, as there, and several documents
 //! where one is expected. Depth and size are bounded.
 
 pub mod read;
@@ -339,7 +339,10 @@ impl<'a> Loader<'a> {
                         (true, "str") if style == Style::Plain => style = Style::Quoted,
                         (true, "str") => {}
                         (true, "int" | "float" | "bool" | "null") => style = Style::Plain,
-                        _ => return Err(refuse(place, "an unknown tag")),
+                        (true, _) => return Err(refuse(place, "an unknown tag")),
+                        // A lone `!` says that it is a text. Envoy reads past the tags of others.
+                        (false, _) if is_text(&tag) => style = Style::Quoted,
+                        (false, _) => {}
                     }
                 }
                 (
@@ -405,6 +408,14 @@ impl<'a> Loader<'a> {
             Ok(())
         }
     }
+}
+
+/// Whether a tag is a lone `!`.
+fn is_text(tag: &saphyr_parser::Tag) -> bool {
+    matches!(
+        (tag.handle.as_str(), tag.suffix.as_str()),
+        ("", "!") | ("!", "")
+    )
 }
 
 /// Whether a key is there for its anchors only, as in Envoy (`!ignore templates: { a: &a … }`).

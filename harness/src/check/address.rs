@@ -5,7 +5,7 @@
 
 use serde_json::Value as Json;
 
-use super::entry::flag;
+use super::entry::{flag, text};
 use crate::yaml::Node;
 
 /// Path of the part of a `rate-limit` configuration that counts by such an address.
@@ -13,8 +13,19 @@ pub(super) fn believed(filter: &str, config: &Json, manager: &Node) -> Option<St
     let hops = config
         .pointer("/client_ip/trusted_hops")
         .and_then(Json::as_u64);
+    // Without hops this one takes the last entry too.
+    let any_hop = |extension: &Node| {
+        let config = extension.member("typed_config");
+        config.is_some_and(|config| {
+            text(config, &["@type"]).is_some_and(|kind| kind.ends_with("xff.v3.XffConfig"))
+                && matches!(text(config, &["xff_num_trusted_hops"]), None | Some("0"))
+                && config.member("xff_trusted_cidrs").is_none()
+        })
+    };
+    let extensions = manager.member("original_ip_detection_extensions");
     let detected = flag(manager, &["use_remote_address"])
-        || manager.member("original_ip_detection_extensions").is_some();
+        || extensions
+            .is_some_and(|found| found.items().is_empty() || !found.items().iter().all(any_hop));
     if filter != "rate_limit" || detected || hops.is_some_and(|hops| hops != 0) {
         return None;
     }

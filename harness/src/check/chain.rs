@@ -15,8 +15,12 @@ pub(super) struct Chain<'a> {
     pub manager: &'a Node,
     /// The listener around it.
     pub listener: Option<&'a Node>,
+    /// The listener's chain of network filters around it.
+    pub filter_chain: Option<&'a Node>,
     /// Whether it belongs to a cluster: its filters run after those of the listener's chain.
     pub upstream: bool,
+    /// Whether it is for upgraded connections only, in place of the chain of its connection manager.
+    pub upgrade: bool,
     /// Whether it is a single filter inside of another one, which decides when it runs.
     pub nested: bool,
     /// Its filters.
@@ -52,7 +56,14 @@ impl<'a> Chain<'a> {
     pub fn all(files: &'a Files) -> Vec<Self> {
         let mut chains = Vec::new();
         for (file, root) in files.roots() {
-            find(root, file, files, None, Standing::Apart, &mut chains);
+            find(
+                root,
+                file,
+                files,
+                Around::default(),
+                Standing::Apart,
+                &mut chains,
+            );
         }
         // Filters in files of their own that no chain asks for.
         let wanted = |chains: &[Chain<'_>], name: &str| {
@@ -75,7 +86,9 @@ impl<'a> Chain<'a> {
                         file,
                         manager: resource,
                         listener: None,
+                        filter_chain: None,
                         upstream: false,
+                        upgrade: false,
                         nested: false,
                         slots: vec![Slot::read(resource, source, file)],
                         views: Vec::new(),
@@ -140,17 +153,19 @@ fn find<'a>(
     at: &'a Node,
     file: usize,
     files: &'a Files,
-    listener: Option<&'a Node>,
+    mut around: Around<'a>,
     standing: Standing,
     chains: &mut Vec<Chain<'a>>,
 ) {
-    let listener = match at
-        .member("filter_chains")
-        .or(at.member("default_filter_chain"))
-    {
-        Some(_) => Some(at),
-        None => listener,
-    };
+    let chained = ["filter_chains", "default_filter_chain"];
+    if chained.iter().any(|name| at.member(name).is_some()) {
+        around = Around {
+            listener: Some(at),
+            filter_chain: None,
+        };
+    } else if around.filter_chain.is_none() && at.member("filters").is_some() {
+        around.filter_chain = Some(at);
+    }
     if let Some(filters) = at.member("http_filters") {
         let read = |entry: &'a Node| {
             let name = text(entry, &["name"]).unwrap_or_default();
@@ -168,15 +183,24 @@ fn find<'a>(
         };
         let upstream =
             text(at, &["@type"]).is_some_and(|kind| kind.ends_with("HttpProtocolOptions"));
-        chains.push(Chain {
-            file,
-            manager: at,
-            listener,
-            upstream,
-            nested: false,
-            slots: filters.items().iter().map(read).collect(),
-            views: views(at, file, files),
-        });
+        let mut chain = |filters: &'a Node, upgrade| {
+            chains.push(Chain {
+                file,
+                manager: at,
+                listener: around.listener,
+                filter_chain: around.filter_chain,
+                upstream,
+                upgrade,
+                nested: false,
+                slots: filters.items().iter().map(read).collect(),
+                views: views(at, file, files),
+            });
+        };
+        chain(filters, false);
+        let upgrades = at.member("upgrade_configs").map(Node::items);
+        let own = upgrades.unwrap_or_default().iter();
+        own.filter_map(|upgrade| upgrade.member("filters"))
+            .for_each(|filters| chain(filters, true));
     }
     let is_resource =
         text(at, &["@type"]).is_some_and(|kind| kind.ends_with("TypedExtensionConfig"));
@@ -188,7 +212,9 @@ fn find<'a>(
                 file,
                 manager: at,
                 listener: None,
+                filter_chain: None,
                 upstream: false,
+                upgrade: false,
                 nested: true,
                 slots: vec![slot],
                 views: Vec::new(),
@@ -196,19 +222,28 @@ fn find<'a>(
         }
     }
     for (key, value) in at.members() {
-        let standing = match key.text.as_str() {
-            "http_filters" => Standing::List,
+        let standing = match (standing, key.text.as_str()) {
+            (_, "http_filters") | (Standing::Upgrade, "filters") => Standing::List,
+            (_, "upgrade_configs") => Standing::Upgrade,
             _ => Standing::Apart,
         };
-        find(value, file, files, listener, standing, chains);
+        find(value, file, files, around, standing, chains);
     }
     for item in at.items() {
         let standing = match standing {
             Standing::List => Standing::Item,
+            Standing::Upgrade => Standing::Upgrade,
             _ => Standing::Apart,
         };
-        find(item, file, files, listener, standing, chains);
+        find(item, file, files, around, standing, chains);
     }
+}
+
+/// What is around a chain.
+#[derive(Clone, Copy, Default)]
+struct Around<'a> {
+    listener: Option<&'a Node>,
+    filter_chain: Option<&'a Node>,
 }
 
 /// Where a node stands: in a chain, or anywhere else.
@@ -216,17 +251,34 @@ fn find<'a>(
 enum Standing {
     List,
     Item,
+    Upgrade,
     Apart,
 }
 
 fn views<'a>(manager: &'a Node, file: usize, files: &'a Files) -> Vec<View<'a>> {
-    let inline = manager.member("route_config").map(|routes| (file, routes));
-    let named = text(manager, &["rds", "route_config_name"]);
-    let Some((file, routes)) =
-        inline.or_else(|| files.resource("RouteConfiguration", named.unwrap_or_default()))
-    else {
-        return Vec::new();
+    let named = |name: &str| files.resource("RouteConfiguration", name);
+    let one = match manager.member("route_config") {
+        Some(routes) => Some((file, routes)),
+        None => text(manager, &["rds", "route_config_name"]).and_then(named),
     };
+    let scopes = [
+        "scoped_routes",
+        "scoped_route_configurations_list",
+        "scoped_route_configurations",
+    ];
+    let scopes = node(manager, &scopes).map(Node::items).unwrap_or_default();
+    let scoped = scopes.iter().filter_map(|scope| {
+        let inline = scope.member("route_configuration");
+        let by_name = || text(scope, &["route_configuration_name"]).and_then(named);
+        inline.map(|routes| (file, routes)).or_else(by_name)
+    });
+    let configurations = one.into_iter().chain(scoped);
+    configurations
+        .flat_map(|(file, routes)| views_of(file, routes))
+        .collect()
+}
+
+fn views_of<'a>(file: usize, routes: &'a Node) -> Vec<View<'a>> {
     let mut views = Vec::new();
     let hosts = routes.member("virtual_hosts").map(Node::items);
     for host in hosts.unwrap_or_default() {
@@ -293,10 +345,34 @@ fn called(route: &Node) -> String {
 impl View<'_> {
     /// Whether a filter runs on this route.
     pub fn runs(&self, slot: &Slot<'_>) -> bool {
+        self.overrides(&slot.name)
+            .next()
+            .map_or(!slot.disabled, |config| !flag(config, &["disabled"]))
+    }
+
+    /// The configuration that the route has for a filter; of several the nearest.
+    pub fn config_of(&self, filter: &str) -> Option<&Node> {
+        self.configs_of(filter).next()
+    }
+
+    /// What weighted cluster, route, virtual host and route configuration have for a filter.
+    pub fn configs_of(&self, filter: &str) -> impl Iterator<Item = &Node> {
+        self.overrides(filter).filter_map(|config| {
+            let switch = text(config, &["@type"])
+                .is_some_and(|kind| kind.ends_with("route.v3.FilterConfig"));
+            match switch {
+                true => config
+                    .member("config")
+                    .filter(|config| !config.members().is_empty()),
+                false => Some(config),
+            }
+        })
+    }
+
+    fn overrides(&self, filter: &str) -> impl Iterator<Item = &Node> {
         self.levels
             .iter()
-            .find_map(|level| node(level, &["typed_per_filter_config", &slot.name]))
-            .map_or(!slot.disabled, |config| !flag(config, &["disabled"]))
+            .filter_map(move |level| node(level, &["typed_per_filter_config", filter]))
     }
 
     /// The profile that metadata names for a filter, with the place of its name.

@@ -104,7 +104,7 @@ codes! {
         "Whoever reaches it can read the configuration and stop Envoy. Bind it to 127.0.0.1.";
 
     OPEN_SIGNER = "MG201" "unauthenticated-signer" Error, "Requests of strangers go out with the gateway's own credentials.",
-        "`aws-sigv4`, a `credential_injector`, or a route that adds an `authorization` of its own stands behind nothing that refuses a stranger. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open.";
+        "`aws-sigv4`, a filter of Envoy's that adds credentials (`credential_injector`, `aws_request_signing`, `aws_lambda`, `gcp_authn`, `header_mutation`), or a route that adds an `authorization` of its own stands behind nothing that refuses a stranger. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open. Envoy's own `rbac`, `ext_authz`, `ext_proc`, `jwt_authn`, `oauth2`, `basic_auth` and `api_key_auth` count unless their configuration lets strangers pass, and so does a client certificate that must be shown and is verified.";
     NO_IDENTITY = "MG202" "no-identity" Error, "A rule needs to know the caller, and nothing in front finds out.",
         "`consumer-acl` denies everything, and a limit by consumer refuses everything, when neither `jwt-auth` nor `key-auth` runs before it on the route.";
     OPEN_CHAIN = "MG203" "open-chain" Warning, "No filter refuses a stranger.",

@@ -1,5 +1,7 @@
 //! What is checked of a bootstrap besides its chains: the admin interface, secrets, and where clusters connect to.
 
+use std::net::IpAddr;
+
 use super::codes;
 use super::entry::{node, text};
 use super::files::{Files, Sink};
@@ -33,7 +35,8 @@ pub(super) fn check(files: &Files, sink: &mut Sink<'_>) {
 fn admin(file: usize, root: &Node, sink: &mut Sink<'_>) {
     let address = node(root, &["admin", "address", "socket_address", "address"]);
     let Some(address) = address else { return };
-    if matches!(address.text(), Some("0.0.0.0" | "::")) {
+    let written = address.text().and_then(|text| text.parse::<IpAddr>().ok());
+    if written.is_some_and(|address| address.to_canonical().is_unspecified()) {
         let finding = Finding::new(
             &codes::ADMIN,
             address.place,

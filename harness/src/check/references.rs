@@ -141,9 +141,12 @@ pub(super) fn check(chain: &Chain<'_>, clusters: &Clusters, sink: &mut Sink<'_>)
                 missing(view.file, &view.name, nearest.member("name"));
             }
         }
-        let mirrors = node(view.route, &["route", "request_mirror_policies"]);
-        for mirror in mirrors.map(Node::items).unwrap_or_default() {
-            missing(view.file, &view.name, mirror.member("cluster"));
+        let action = view.route.member("route");
+        for level in action.into_iter().chain(view.levels.iter().copied()) {
+            let mirrors = level.member("request_mirror_policies").map(Node::items);
+            for mirror in mirrors.unwrap_or_default() {
+                missing(view.file, &view.name, mirror.member("cluster"));
+            }
         }
     }
     for entry in chain.entries() {

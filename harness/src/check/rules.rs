@@ -39,8 +39,11 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     order(&entries, sink);
     facts(&entries, sink);
     twice(chain, sink);
-    route_keys(chain, sink);
-    disabled(chain, sink);
+    // Routes are written for the connection manager's own chain.
+    if !chain.upgrade {
+        route_keys(chain, sink);
+        disabled(chain, sink);
+    }
     profiles(chain, sink);
     buffers(chain, sink);
     if chain.has_manager() {
@@ -426,7 +429,10 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
                 .unwrap_or_default();
             listed
                 .iter()
-                .find(|upgrade| text(upgrade, &["enabled"]) != Some("false"))
+                .find(|upgrade| {
+                    let own = upgrade.member("filters").is_some();
+                    own == chain.upgrade && text(upgrade, &["enabled"]) != Some("false")
+                })
                 .map(|upgrade| upgrade.place)
         };
         let of_routes = chain

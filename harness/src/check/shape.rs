@@ -2,13 +2,17 @@
 //!
 //! The result is the same tree in one spelling: names of fields as in their definition, values of enums in capitals, booleans as `true` and
 //! `false`, lists where lists are meant. What Envoy would refuse is a finding. Tried on Envoy 1.40: it takes both spellings of a name, an
-//! enum's value in any case or as a number, one mapping in place of a list of one, and (through yaml-cpp) `yes` and `on` for `true`.
+//! enum's value in any case or as a number, one mapping in place of a list of one, `{ value: 5 }` for a wrapped `5`, and (through yaml-cpp)
+//! `yes` and `on` for `true`.
 
 use modelgate_kit::config::strict::nearest;
 
 use super::api::{self, Field, Kind, Message, Shape, camel};
 use super::codes;
 use super::finding::{Finding, Severity};
+use super::scalars::{
+    hexadecimal, is_parts, is_plain, is_seconds, is_wrapped, range, truth, yaml_truth,
+};
 use crate::yaml::{Key, Node, Style, Value};
 
 /// Reads `node` as a message.
@@ -204,13 +208,34 @@ impl Reader<'_> {
             Kind::Enum(name) => self.one_of(node, name, field, message),
             Kind::Message(name) => match name.strip_prefix("google.protobuf.") {
                 Some("Any") => self.any(node),
+                Some(wrapper) if wrapper.ends_with("Value") && is_wrapped(node, wrapper) => {
+                    let absent = match wrapper {
+                        "BoolValue" => "false",
+                        "StringValue" | "BytesValue" => "",
+                        _ => "0",
+                    };
+                    match node.member("value") {
+                        Some(value) => self.value(value, kind, field, message),
+                        None => plain(node, absent),
+                    }
+                }
                 Some("BoolValue") => self.boolean(node, field, message),
                 Some("StringValue" | "BytesValue") => self.text(node, field, message),
                 Some(
                     "UInt32Value" | "UInt64Value" | "Int32Value" | "Int64Value" | "DoubleValue"
                     | "FloatValue",
                 ) => self.number(node, field, message),
+                Some("Duration") if is_parts(node, &["seconds", "nanos"]) => node.clone(),
                 Some("Duration") => self.duration(node, field, message),
+                Some("Struct") if !matches!(node.value, Value::Map(_)) && !node.is_null() => {
+                    let problem = format!(
+                        "`{}` is a mapping; this is {}",
+                        field.name,
+                        self::kind(node)
+                    );
+                    self.wrong(node, message.short(), problem, "");
+                    node.clone()
+                }
                 Some(_) => {
                     self.merges(node, message);
                     node.clone()
@@ -252,14 +277,11 @@ impl Reader<'_> {
         let Some(text) = self.scalar(node, field, message) else {
             return node.clone();
         };
-        let plain = matches!(
-            &node.value,
-            Value::Scalar {
-                style: Style::Plain,
-                ..
-            }
-        );
-        if plain && (truth(text).is_some() || text.parse::<i64>().is_ok()) {
+        if is_plain(node)
+            && (yaml_truth(text).is_some()
+                || text.parse::<i64>().is_ok()
+                || hexadecimal(text).is_some())
+        {
             let problem = format!("`{}` is a text; this is {}", field.name, kind(node));
             self.wrong(node, message.short(), problem, "write it in quotes");
         }
@@ -270,7 +292,7 @@ impl Reader<'_> {
         let Some(text) = self.scalar(node, field, message) else {
             return node.clone();
         };
-        match truth(text) {
+        match truth(node, text) {
             Some(value) => plain(node, &value.to_string()),
             None => {
                 let problem = format!("`{}` is true or false", field.name);
@@ -282,9 +304,7 @@ impl Reader<'_> {
 
     fn number(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
         if let Some(text) = self.scalar(node, field, message) {
-            let hexadecimal = text
-                .strip_prefix("0x")
-                .is_some_and(|digits| i64::from_str_radix(digits, 16).is_ok());
+            let hexadecimal = hexadecimal(text).is_some();
             let whole = match field.kind {
                 Kind::Number => true,
                 _ => text
@@ -295,6 +315,13 @@ impl Reader<'_> {
             if !hexadecimal && !special && (text.parse::<f64>().is_err() || !whole) {
                 let problem = format!("`{}` is a number", field.name);
                 self.wrong(node, message.short(), problem, "");
+            } else if let Some((least, most)) = range(&field.kind)
+                && text
+                    .parse::<f64>()
+                    .is_ok_and(|number| number < least || number > most)
+            {
+                let problem = format!("`{}` is a whole number from {least} to {most}", field.name);
+                self.wrong(node, message.short(), problem, "");
             }
         }
         node.clone()
@@ -302,13 +329,7 @@ impl Reader<'_> {
 
     fn duration(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
         if let Some(text) = self.scalar(node, field, message) {
-            let good = text.strip_suffix('s').is_some_and(|number| {
-                number
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
-                    && number.parse::<f64>().is_ok()
-            });
-            if !good {
+            if !text.strip_suffix('s').is_some_and(is_seconds) {
                 let problem = format!("`{}` is a duration in seconds", field.name);
                 let hint = "write it with an `s`, such as `5s` or `0.25s`";
                 self.wrong(node, message.short(), problem, hint);
@@ -328,7 +349,7 @@ impl Reader<'_> {
         let wanted = text.to_ascii_uppercase().replace('-', "_");
         let known = values
             .iter()
-            .find(|(value, at)| number == Some(*at) || value.eq_ignore_ascii_case(&wanted));
+            .find(|(value, at)| number == Some(*at) || value.eq_ignore_ascii_case(text));
         if let Some((value, _)) = known {
             return plain(node, value);
         }
@@ -362,7 +383,13 @@ impl Reader<'_> {
             self.wrong(node, "Any", problem, "");
             return node.clone();
         };
-        let name = type_name(kind_node.text().unwrap_or_default());
+        let written = kind_node.text().unwrap_or_default();
+        let name = type_name(written);
+        if !written.find('/').is_some_and(|at| at > 0) {
+            let problem = format!("{written:?} is no URL of a type");
+            let hint = format!("write `type.googleapis.com/{name}`");
+            self.wrong(kind_node, "@type", problem, &hint);
+        }
         if name.starts_with("google.protobuf.") {
             return node.clone();
         }
@@ -438,16 +465,6 @@ fn merge_key(key: &Key, message: &Message) -> Finding {
     )
 }
 
-/// `true` and `false` as yaml-cpp and protobuf read them.
-fn truth(text: &str) -> Option<bool> {
-    let text = text.to_ascii_lowercase();
-    match text.as_str() {
-        "true" | "yes" | "y" | "on" => Some(true),
-        "false" | "no" | "n" | "off" => Some(false),
-        _ => None,
-    }
-}
-
 fn plain(node: &Node, text: &str) -> Node {
     Node {
         place: node.place,
@@ -464,7 +481,7 @@ pub(super) fn kind(node: &Node) -> &'static str {
         Value::List(_) => "a list",
         Value::Map(_) => "a mapping",
         Value::Scalar { text, style } if *style == Style::Plain => match text {
-            text if truth(text).is_some() => "true or false",
+            text if yaml_truth(text).is_some() => "true or false",
             text if text.parse::<f64>().is_ok() => "a number",
             _ => "a text",
         },
@@ -491,7 +508,10 @@ mod tests {
             "{failurePolicy: fail_open, allowOnHeadersStopIteration: yes}",
             "{failure_policy: 3, allow_on_headers_stop_iteration: on}",
             "{failurePolicy: '3', allow_on_headers_stop_iteration: 'true'}",
-            "{failure_policy: fail-open, allow_on_headers_stop_iteration: True, vm_config: ~}",
+            "{failure_policy: Fail_Open, allow_on_headers_stop_iteration: True, vm_config: ~}",
+            "{failure_policy: FAIL_OPEN, allow_on_headers_stop_iteration: { value: true }}",
+            "{failure_policy: !x FAIL_OPEN, allow_on_headers_stop_iteration: '1'}",
+            "{failure_policy: ! FAIL_OPEN, allow_on_headers_stop_iteration: t}",
         ] {
             let (node, findings) = plugin(text);
             assert_eq!(findings, Vec::<String>::new(), "{text}");
@@ -523,6 +543,30 @@ mod tests {
             ),
             ("failure_policy: FAIL_RELAOD", "did you mean `FAIL_RELOAD`?"),
             ("failure_policy: 9", "is no value of"),
+            ("failure_policy: fail-open", "did you mean `FAIL_OPEN`?"),
+            ("allow_on_headers_stop_iteration: 'on'", "is true or false"),
+            ("allow_on_headers_stop_iteration: oN", "is true or false"),
+            ("name: 0x1f", "write it in quotes"),
+            (
+                "vm_config: { code: { remote: { retry_policy: { num_retries: -1 } } } }",
+                "from 0 to",
+            ),
+            (
+                "reload_config: { backoff: { base_interval: .5s } }",
+                "such as `5s`",
+            ),
+            (
+                "reload_config: { backoff: { base_interval: 0.0000000001s } }",
+                "such as `5s`",
+            ),
+            (
+                "configuration: { '@type': envoy.config.core.v3.Metadata }",
+                "write `type.googleapis.com/envoy.config.core.v3.Metadata`",
+            ),
+            (
+                "configuration: { '@type': type.googleapis.com/envoy.config.core.v3.Metadata, filter_metadata: { a: 5 } }",
+                "is a mapping; this is a number",
+            ),
             ("name: 5", "write it in quotes"),
             ("name: [a]", "a single value; this is a list"),
             ("allow_on_headers_stop_iteration: 1", "is true or false"),

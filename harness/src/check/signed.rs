@@ -1,8 +1,10 @@
 //! What changes a request after aws-sigv4 has signed it.
 
+use serde_json::Value as Json;
+
 use super::chain::{Chain, View, plans};
 use super::codes;
-use super::entry::node;
+use super::entry::{node, text};
 use super::files::Sink;
 use super::finding::Finding;
 use super::signer::added_headers;
@@ -49,14 +51,16 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
             continue;
         }
         // Literal rewrites that the filter was told of are what it signs.
-        if by_route && matches!(key.text.as_str(), "host_rewrite_literal" | "prefix_rewrite") {
-            let told = plans.iter().all(|plan| {
-                let host = plan.get("host").and_then(|host| host.as_str());
-                key.text != "host_rewrite_literal" || host == value.text()
-            });
-            if told {
-                continue;
+        let told = plans.iter().all(|plan| match key.text.as_str() {
+            "host_rewrite_literal" => told(plan, "host") == value.text(),
+            "prefix_rewrite" => {
+                let stripped = told(plan, "strip_path_prefix").unwrap_or_default();
+                strips(view, stripped, value.text().unwrap_or_default())
             }
+            _ => false,
+        });
+        if by_route && told {
+            continue;
         }
         add(
             &codes::CHANGED,
@@ -67,6 +71,24 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
             ),
             "remove it: write `host` and `strip_path_prefix` in aws-sigv4; or `\"rewritten_by\": \"route\"` with the same values there",
         );
+    }
+    // What the filter was told of, and the route does not do.
+    for (option, rewrites) in [
+        ("host", REWRITES.get(..5)),
+        ("strip_path_prefix", REWRITES.get(5..)),
+    ] {
+        let wanted = plans.iter().any(|plan| told(plan, option).is_some());
+        let done = rewrites
+            .unwrap_or_default()
+            .iter()
+            .any(|rewrite| action.member(rewrite).is_some() || nearest.member(rewrite).is_some());
+        if by_route && wanted && !done {
+            let problem = format!(
+                "aws-sigv4 signs a request that this route does not make: it has `{option}` and `\"rewritten_by\": \"route\"`, and nothing here rewrites"
+            );
+            let hint = "write `host_rewrite_literal` (`prefix_rewrite`) with the same value in the route, or leave `rewritten_by` out";
+            add(&codes::CHANGED, view.place, problem, hint);
+        }
     }
     for level in &view.levels {
         if level.member("retry_policy").is_some()
@@ -88,20 +110,28 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
             .iter()
             .filter_map(|added| node(added, &["header", "key"]))
             .chain(removed.unwrap_or_default());
-        for name in names.filter(|name| is_signed(name)) {
+        for name in names.filter(|name| is_signed(name, &plans)) {
             changed.push((view.file, view.name.as_str(), name));
         }
     }
     // Filters of Envoy's own behind it.
     let behind = chain.slots.iter().skip(chain.position(signer.slot));
     for slot in behind.filter(|slot| view.runs(slot)) {
-        let path = ["typed_config", "mutations", "request_mutations"];
-        let mutations = node(slot.node, &path).map(Node::items).unwrap_or_default();
-        let names = mutations.iter().filter_map(|mutation| {
-            node(mutation, &["append", "header", "key"]).or_else(|| mutation.member("remove"))
-        });
-        for name in names.filter(|name| is_signed(name)) {
-            changed.push((chain.file, slot.name.as_str(), name));
+        let own = slot
+            .node
+            .member("typed_config")
+            .map(|own| (chain.file, own));
+        let of_routes = view
+            .configs_of(&slot.name)
+            .map(|config| (view.file, config));
+        for (file, config) in own.into_iter().chain(of_routes) {
+            let mutations = node(config, &["mutations", "request_mutations"]).map(Node::items);
+            let names = mutations.unwrap_or_default().iter().filter_map(|mutation| {
+                node(mutation, &["append", "header", "key"]).or_else(|| mutation.member("remove"))
+            });
+            for name in names.filter(|name| is_signed(name, &plans)) {
+                changed.push((file, slot.name.as_str(), name));
+            }
         }
     }
     for (file, by, name) in changed {
@@ -115,9 +145,32 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     }
 }
 
+/// A text of aws-sigv4's configuration.
+fn told<'p>(plan: &'p Json, option: &str) -> Option<&'p str> {
+    plan.get(option).and_then(Json::as_str)
+}
+
+/// Whether a route's `prefix_rewrite` takes this prefix off and does nothing else. Where it is not a prefix that is rewritten it may.
+fn strips(view: &View<'_>, stripped: &str, rewrite: &str) -> bool {
+    let matched = view
+        .route
+        .member("match")
+        .and_then(|found| text(found, &["prefix"]));
+    let left = matched.map(|prefix| prefix.strip_prefix(stripped));
+    left.is_none_or(|left| left == Some(rewrite) || (left == Some("") && rewrite == "/"))
+}
+
 /// Whether aws-sigv4 signs a header of this name.
-fn is_signed(name: &Node) -> bool {
+fn is_signed(name: &Node, plans: &[Json]) -> bool {
     let header = name.text().unwrap_or_default().to_ascii_lowercase();
+    let further = plans.iter().any(|plan| {
+        let listed = plan.get("signed_headers").and_then(Json::as_array);
+        let mut listed = listed.into_iter().flatten().filter_map(Json::as_str);
+        listed.any(|signed| signed.eq_ignore_ascii_case(&header))
+    });
+    if further {
+        return true;
+    }
     matches!(
         header.as_str(),
         "host"

@@ -5,29 +5,18 @@ use std::collections::{HashMap, HashSet};
 
 use super::chain::{Chain, Ours, View, plans};
 use super::codes;
-use super::entry::{What, node, text};
+use super::entry::{Slot, What, node, text};
 use super::files::{Files, Sink};
 use super::finding::Finding;
+use super::gates::{Gate, gate, with_certificate};
 use super::references::environment_in;
 use super::signed;
 use super::values::{needs_identity, refuses_strangers};
 use crate::yaml::{Node, Place};
 
-/// Filters of Envoy's own that refuse strangers. What they are configured to is not judged here.
-const GATES: [&str; 9] = [
-    "jwt_authn.v3.JwtAuthentication",
-    "ext_authz.v3.ExtAuthz",
-    "oauth2.v3.OAuth2",
-    "basic_auth.v3.BasicAuth",
-    "api_key_auth.v3.ApiKeyAuth",
-    "rbac.v3.RBAC",
-    "aws_lambda_auth.v3.Config",
-    "ext_proc.v3.ExternalProcessor",
-    "spnego.v3.Config",
-];
-
 /// Filters of Envoy's own that add credentials.
-const SIGNERS: [&str; 3] = [
+const SIGNERS: [&str; 4] = [
+    "aws_lambda.v3.Config",
     "credential_injector.v3.CredentialInjector",
     "aws_request_signing.v3.AwsRequestSigning",
     "gcp_authn.v3.GcpAuthnFilterConfig",
@@ -84,7 +73,8 @@ fn open(chain: &Chain<'_>, views: &[&View<'_>], files: &Files, sink: &mut Sink<'
         }
         for signer in signers(chain, None, &of_clusters) {
             if !guarded(chain, None, signer.before) {
-                sink.add(signer.file, open_finding(&signer, None, &signer.place));
+                let finding = open_finding(chain, &signer, None, &signer.place);
+                sink.add(signer.file, finding);
             }
         }
         return;
@@ -113,7 +103,7 @@ fn open(chain: &Chain<'_>, views: &[&View<'_>], files: &Files, sink: &mut Sink<'
             false => at,
         };
         if said.insert(at) {
-            sink.add(at.0, open_finding(signer, Some(view), &at.1));
+            sink.add(at.0, open_finding(chain, signer, Some(view), &at.1));
         }
     }
     let all = filters_before(chain, chain.slots.len());
@@ -138,16 +128,29 @@ fn open(chain: &Chain<'_>, views: &[&View<'_>], files: &Files, sink: &mut Sink<'
     }
 }
 
-fn open_finding(signer: &Signer, view: Option<&View<'_>>, place: &Place) -> Finding {
+fn open_finding(
+    chain: &Chain<'_>,
+    signer: &Signer,
+    view: Option<&View<'_>>,
+    place: &Place,
+) -> Finding {
     let on = view
         .map(|view| format!(" on {}", view.name))
         .unwrap_or_default();
+    let passing = chain.slots.iter().enumerate().find_map(|(at, slot)| {
+        let before = filters_before(chain, at) < signer.before && runs(slot, view);
+        match gate(slot, view).filter(|_| before)? {
+            Gate::Passes(why) => Some(format!(": {} {why}", slot.name)),
+            Gate::Refuses => None,
+        }
+    });
+    let passing = passing.unwrap_or_default();
     Finding::new(
         &codes::OPEN_SIGNER,
         *place,
         &signer.name,
         format!(
-            "it sends the gateway's own credentials{on}, and nothing before it refuses a stranger"
+            "it sends the gateway's own credentials{on}, and nothing before it refuses a stranger{passing}"
         ),
         "put jwt-auth or key-auth in front, enforcing, or consumer-acl with rules that need an identity; or say `# modelgate: allow(unauthenticated-signer)` above",
     )
@@ -179,12 +182,48 @@ fn signers(
         let What::Other(kind) = &slot.what else {
             continue;
         };
-        if adds_credentials(slot.node, kind) && on(slot) {
+        if !on(slot) {
+            continue;
+        }
+        let before = filters_before(chain, at);
+        if adds_credentials(slot.node, kind) {
             found.push(Signer {
                 name: slot.name.clone(),
                 place: slot.node.place,
                 file: chain.file,
-                before: filters_before(chain, at),
+                before,
+            });
+        }
+        // The router's own filters: they run last.
+        let inner = node(slot.node, &["typed_config", "upstream_http_filters"]).map(Node::items);
+        for filter in inner.unwrap_or_default() {
+            found.extend(signs(filter, chain.file).map(|signer| Signer { before, ..signer }));
+        }
+        let by_route = view.into_iter().flat_map(|view| {
+            let configs = view.configs_of(&slot.name);
+            configs
+                .filter(|config| mutates_credentials(config))
+                .map(|config| (view.file, config))
+        });
+        for (file, config) in by_route {
+            found.push(Signer {
+                name: slot.name.clone(),
+                place: config.place,
+                file,
+                before,
+            });
+        }
+    }
+    // These change a request before the first filter sees it; it is sent behind the last.
+    let early = chain.manager.member("early_header_mutation_extensions");
+    for extension in early.map(Node::items).unwrap_or_default() {
+        let added = node(extension, &["typed_config", "mutations"]).map(Node::items);
+        if added.unwrap_or_default().iter().any(appends_credential) {
+            found.push(Signer {
+                name: text(extension, &["name"]).unwrap_or_default().to_owned(),
+                place: extension.place,
+                file: chain.file,
+                before: filters_before(chain, chain.slots.len()),
             });
         }
     }
@@ -197,7 +236,7 @@ fn signers(
             if adds_credential(added) {
                 found.push(Signer {
                     name: view.name.clone(),
-                    place: node(added, &["header", "value"]).unwrap_or(added).place,
+                    place: value_of(added).unwrap_or(added).place,
                     file: view.file,
                     before: filters_before(chain, all),
                 });
@@ -211,13 +250,34 @@ fn signers(
     let cluster = nearest
         .and_then(|cluster| text(cluster, &["name"]))
         .or_else(|| text(view.route, &["route", "cluster"]));
-    if let Some(signer) = cluster.and_then(|name| of_clusters.get(name)) {
-        found.push(Signer {
-            before: filters_before(chain, all),
-            ..signer.clone()
-        });
-    }
+    // A client, or a plugin, may choose any cluster.
+    let chosen = [
+        "cluster_header",
+        "cluster_specifier_plugin",
+        "inline_cluster_specifier_plugin",
+    ];
+    let anyone = chosen
+        .iter()
+        .any(|name| node(view.route, &["route", name]).is_some());
+    let targets = of_clusters
+        .iter()
+        .filter(|(name, _)| anyone || Some(name.as_str()) == cluster);
+    found.extend(targets.map(|(_, signer)| Signer {
+        before: filters_before(chain, all),
+        ..signer.clone()
+    }));
     found
+}
+
+/// A filter of a cluster or of the router that adds credentials.
+fn signs(filter: &Node, file: usize) -> Option<Signer> {
+    let kind = text(filter, &["typed_config", "@type"]).unwrap_or_default();
+    adds_credentials(filter, kind).then(|| Signer {
+        name: text(filter, &["name"]).unwrap_or_default().to_owned(),
+        place: filter.place,
+        file,
+        before: 0,
+    })
 }
 
 /// Filters of clusters that add credentials, by the cluster's name.
@@ -232,18 +292,10 @@ fn upstream_signers(files: &Files) -> HashMap<String, Signer> {
             let options = cluster.member("typed_extension_protocol_options");
             for (_, options) in options.map(Node::members).unwrap_or_default() {
                 let filters = options.member("http_filters").map(Node::items);
-                for filter in filters.unwrap_or_default() {
-                    let kind = text(filter, &["typed_config", "@type"]).unwrap_or_default();
-                    let named = text(cluster, &["name"]);
-                    if let Some(named) = named.filter(|_| adds_credentials(filter, kind)) {
-                        let signer = Signer {
-                            name: text(filter, &["name"]).unwrap_or_default().to_owned(),
-                            place: filter.place,
-                            file,
-                            before: 0,
-                        };
-                        found.insert(named.to_owned(), signer);
-                    }
+                let mut signers = filters.unwrap_or_default().iter();
+                let signer = signers.find_map(|filter| signs(filter, file));
+                if let (Some(name), Some(signer)) = (text(cluster, &["name"]), signer) {
+                    found.insert(name.to_owned(), signer);
                 }
             }
         }
@@ -253,15 +305,25 @@ fn upstream_signers(files: &Files) -> HashMap<String, Signer> {
 
 /// Whether a filter of Envoy's own adds credentials.
 fn adds_credentials(filter: &Node, kind: &str) -> bool {
-    let mutations = || {
-        let path = ["typed_config", "mutations", "request_mutations"];
-        let listed = node(filter, &path).map(Node::items).unwrap_or_default();
-        listed
-            .iter()
-            .any(|mutation| mutation.member("append").is_some_and(adds_credential))
-    };
     SIGNERS.iter().any(|signer| kind.ends_with(signer))
-        || (kind.ends_with("header_mutation.v3.HeaderMutation") && mutations())
+        || filter
+            .member("typed_config")
+            .is_some_and(mutates_credentials)
+}
+
+/// Whether a configuration of `header_mutation`, a filter's or a route's, adds credentials to requests.
+fn mutates_credentials(config: &Node) -> bool {
+    let listed = node(config, &["mutations", "request_mutations"]).map(Node::items);
+    listed.unwrap_or_default().iter().any(appends_credential)
+}
+
+fn appends_credential(mutation: &Node) -> bool {
+    mutation.member("append").is_some_and(adds_credential)
+}
+
+/// The value of a header that is added.
+fn value_of(added: &Node) -> Option<&Node> {
+    node(added, &["header", "value"]).or_else(|| node(added, &["header", "raw_value"]))
 }
 
 pub(super) fn added_headers(level: &Node) -> &[Node] {
@@ -273,14 +335,16 @@ pub(super) fn added_headers(level: &Node) -> &[Node] {
 
 /// Whether a header that is added is a credential of the gateway's own: not empty, and not made of what the client sent.
 fn adds_credential(added: &Node) -> bool {
-    let header = |member: &str| text(added, &["header", member]).unwrap_or_default();
-    let value = header("value");
-    CREDENTIALS.contains(&header("key").to_ascii_lowercase().as_str())
-        && (environment_in(value).next().is_some()
-            || value.contains("%FILE_CONTENT(")
-            || value.contains("%SECRET(")
-            // A literal.
-            || (!value.is_empty() && !value.contains('%')))
+    let value = value_of(added).and_then(Node::text).unwrap_or_default();
+    let kept = ["%FILE_CONTENT(", "%SECRET("];
+    let secret = environment_in(value).next().is_some() || kept.iter().any(|it| value.contains(it));
+    let literal = !value.is_empty() && !value.contains('%');
+    is_credential(text(added, &["header", "key"]).unwrap_or_default()) && (secret || literal)
+}
+
+/// Whether a header of this name carries credentials.
+fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// The place of a filter of the suite in the order of all filters, those in one entry counted one by one.
@@ -305,43 +369,29 @@ fn filters_before(chain: &Chain<'_>, slot: usize) -> usize {
     })
 }
 
+/// Whether a filter runs on a route, or where no route is at hand by itself.
+fn runs(slot: &Slot<'_>, view: Option<&View<'_>>) -> bool {
+    view.map_or(!slot.disabled, |view| view.runs(slot))
+}
+
 /// Whether something refuses strangers on a route before the filter at this position.
 fn guarded(chain: &Chain<'_>, view: Option<&View<'_>>, before: usize) -> bool {
-    let on = |slot| view.is_none_or(|view| view.runs(slot));
+    let on = |slot: &Slot<'_>| runs(slot, view);
     let by_ours = chain.ours().iter().any(|ours| {
         on(ours.slot)
             && position(chain, ours) < before
-            && (view.is_some() || !ours.slot.disabled)
             && plans(ours, view)
                 .iter()
                 .all(|plan| refuses_strangers(ours.part.name(), plan))
     });
     let by_others = chain.slots.iter().enumerate().any(|(at, slot)| {
-        matches!(&slot.what, What::Other(kind) if GATES.iter().any(|gate| kind.ends_with(gate)))
-            && filters_before(chain, at) < before
-            && on(slot)
+        filters_before(chain, at) < before && on(slot) && gate(slot, view) == Some(Gate::Refuses)
     });
     // What arrives by discovery may be such a filter.
     let unknown = chain.slots.iter().enumerate().any(|(at, slot)| {
         matches!(slot.what, What::Elsewhere) && filters_before(chain, at) < before && on(slot)
     });
     by_ours || by_others || unknown || with_certificate(chain)
-}
-
-/// Whether clients must show a certificate.
-fn with_certificate(chain: &Chain<'_>) -> bool {
-    let Some(listener) = chain.listener else {
-        return false;
-    };
-    let chains = listener
-        .member("filter_chains")
-        .map(Node::items)
-        .unwrap_or_default();
-    !chains.is_empty()
-        && chains.iter().all(|chain| {
-            let tls = node(chain, &["transport_socket", "typed_config"]);
-            tls.and_then(|tls| text(tls, &["require_client_certificate"])) == Some("true")
-        })
 }
 
 /// Filters that need to know the caller where nothing finds out.
@@ -398,35 +448,49 @@ fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>)
     }
 }
 
-/// Credentials from the environment that are sent as `-` when they are not there.
+/// Credentials from the environment that are sent as `-` when they are not there, and such that stand in the file.
 fn sent_unset(chain: &Chain<'_>, sink: &mut Sink<'_>) {
+    let mut added: Vec<(usize, &str, &Node)> = Vec::new();
+    fn mutations(config: &Node) -> impl Iterator<Item = &Node> {
+        let listed = node(config, &["mutations", "request_mutations"]).map(Node::items);
+        let listed = listed.unwrap_or_default().iter();
+        listed.filter_map(|mutation| mutation.member("append"))
+    }
+    for slot in &chain.slots {
+        let own = slot.node.member("typed_config").into_iter();
+        let own = own.flat_map(mutations);
+        added.extend(own.map(|header| (chain.file, slot.name.as_str(), header)));
+        for view in &chain.views {
+            let of_routes = view.configs_of(&slot.name).flat_map(mutations);
+            added.extend(of_routes.map(|header| (view.file, view.name.as_str(), header)));
+        }
+    }
     for view in &chain.views {
-        for level in &view.levels {
-            for added in added_headers(level) {
-                let value = node(added, &["header", "value"]);
-                let written = value.and_then(Node::text).unwrap_or_default();
-                let key = text(added, &["header", "key"]).unwrap_or_default();
-                let place = value.unwrap_or(added).place;
-                let credential = CREDENTIALS.contains(&key.to_ascii_lowercase().as_str());
-                if let Some(name) = environment_in(written).next().filter(|_| credential) {
-                    let finding = Finding::new(
-                        &codes::SENT_UNSET,
-                        place,
-                        &view.name,
-                        format!(
-                            "when {name} is not set, the header {key} is sent with `-` in its place"
-                        ),
-                        "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai.yaml)",
-                    );
-                    sink.add(view.file, finding);
-                } else if credential && !written.is_empty() && !written.contains('%') {
-                    let problem = format!("the value of {key} stands in the file");
-                    let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai.yaml)";
-                    let finding =
-                        Finding::new(&codes::INLINE_SECRET, place, &view.name, problem, hint);
-                    sink.add(view.file, finding);
-                }
-            }
+        let of_routes = view.levels.iter().flat_map(|level| added_headers(level));
+        added.extend(of_routes.map(|header| (view.file, view.name.as_str(), header)));
+    }
+    for (file, by, added) in added {
+        let value = value_of(added);
+        let written = value.and_then(Node::text).unwrap_or_default();
+        let key = text(added, &["header", "key"]).unwrap_or_default();
+        let place = value.unwrap_or(added).place;
+        if !is_credential(key) {
+            continue;
+        }
+        if let Some(name) = environment_in(written).next() {
+            let finding = Finding::new(
+                &codes::SENT_UNSET,
+                place,
+                by,
+                format!("when {name} is not set, the header {key} is sent with `-` in its place"),
+                "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai.yaml)",
+            );
+            sink.add(file, finding);
+        } else if !written.is_empty() && !written.contains('%') {
+            let problem = format!("the value of {key} stands in the file");
+            let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai.yaml)";
+            let finding = Finding::new(&codes::INLINE_SECRET, place, by, problem, hint);
+            sink.add(file, finding);
         }
     }
 }

@@ -1,4 +1,5 @@
 mod broken;
+mod gates;
 mod routes;
 
 use super::*;

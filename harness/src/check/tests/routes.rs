@@ -343,6 +343,22 @@ fn what_is_signed_stays_as_it_is() {
         "MG301"
     ));
     assert!(has(&told("other.amazonaws.com"), "MG301"));
+    let host = "host_rewrite_literal: runtime.sagemaker.eu-central-1.amazonaws.com";
+    // It signs for a host that the route does not write, and a path that it does not take off.
+    let same = told("runtime.sagemaker.eu-central-1.amazonaws.com");
+    assert!(has(&same.replacen(&format!(", {host}"), "", 1), "MG301"));
+    let prefixed = |rewrite: &str| {
+        same.replacen(
+            "\"service\":",
+            "\"strip_path_prefix\": \"/aws\", \"service\":",
+            1,
+        )
+        .replacen("{ prefix: /endpoints/ }", "{ prefix: /aws/endpoints/ }", 1)
+        .replacen(host, &format!("{host}{rewrite}"), 1)
+    };
+    assert!(!has(&prefixed(", prefix_rewrite: /endpoints/"), "MG301"));
+    assert!(has(&prefixed(", prefix_rewrite: /"), "MG301"));
+    assert!(has(&prefixed(""), "MG301"));
 }
 
 #[test]
