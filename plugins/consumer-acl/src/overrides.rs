@@ -1,7 +1,7 @@
 //! Headers and a parameter by which a framework behind us would replace the path or method that the rules have looked at.
 //!
 //! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters; method overrides: Rails, Laravel, Symfony,
-//! Express' method-override, ASP.NET, Spring's HiddenHttpMethodFilter (`_method`).
+//! Express' method-override, ASP.NET, Spring's HiddenHttpMethodFilter (`_method`). `X-Script-Name`: WSGI middlewares take it off the path.
 
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::headers::HeaderBlock;
@@ -11,13 +11,14 @@ use modelgate_kit::query::{has_parameter, take_parameter};
 
 use crate::config::Overrides;
 
-const HEADERS: [&str; 6] = [
+const HEADERS: [&str; 7] = [
     "x-original-url",
     "x-rewrite-url",
     "x-override-url",
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
+    "x-script-name",
 ];
 const PARAMETER: &str = "_method";
 

@@ -110,11 +110,16 @@ fn may_be_elsewhere(request: &HeaderBlock, credential: &[u8]) -> bool {
         .unwrap_or_default();
     // A part of the headers: it stands there as it is. Otherwise it was decoded, and may stand nowhere as it is.
     let own = usize::from(whole.as_ptr_range().contains(&credential.as_ptr()));
-    let basic = |name| request.all(name).any(|value| after_basic(value).is_some());
     memmem::find_iter(whole, tail).nth(own).is_some()
         || memchr(b'%', whole).is_some()
-        || basic("authorization")
-        || basic("proxy-authorization")
+        || request.iter().any(|(name, value)| {
+            let basic = |value: &[u8]| after_basic(value).is_some();
+            basic(value)
+                || (name.eq_ignore_ascii_case(b"cookie")
+                    && value
+                        .split(|byte| *byte == b';')
+                        .any(|pair| basic(value_of(pair))))
+        })
 }
 
 fn after_basic(value: &[u8]) -> Option<&[u8]> {
@@ -182,14 +187,7 @@ fn without<'a>(
         .map(<[u8]>::trim_ascii)
         .filter(|pair| !pair.is_empty())
         .collect();
-    let carried = |pair: &&[u8]| {
-        let value = pair
-            .iter()
-            .position(|byte| *byte == b'=')
-            .and_then(|at| pair.get(at.saturating_add(1)..))
-            .unwrap_or(pair);
-        carries(value, credential)
-    };
+    let carried = |pair: &&[u8]| carries(value_of(pair), credential);
     if !pairs.iter().any(carried) {
         return None;
     }
@@ -197,16 +195,17 @@ fn without<'a>(
     Some(kept.join(joined_by))
 }
 
+/// What stands behind the `=` of a cookie or parameter; without one, all of it.
+fn value_of(pair: &[u8]) -> &[u8] {
+    memchr(b'=', pair)
+        .and_then(|at| pair.get(at.saturating_add(1)..))
+        .unwrap_or(pair)
+}
+
 /// A request target without the parameters whose value carries the credential; nothing if none does.
 fn without_parameters(target: &[u8], credential: &[u8]) -> Option<Vec<u8>> {
     let (path, query) = parameters_raw(target)?;
-    let carried = |pair: &&[u8]| {
-        let mut halves = pair.splitn(2, |byte| *byte == b'=');
-        halves
-            .by_ref()
-            .nth(1)
-            .is_some_and(|value| carries(value, credential))
-    };
+    let carried = |pair: &&[u8]| carries(value_of(pair), credential);
     let pairs: Vec<&[u8]> = query.split(|byte| *byte == b'&').collect();
     if !pairs.iter().any(carried) {
         return None;
@@ -244,6 +243,9 @@ mod tests {
             (("accept", b"*/*".as_slice()), false),
             (("api-key", KEY), true),
             (("authorization", b"BASIC eA=="), true),
+            (("x-auth", b"basic eA=="), true),
+            (("cookie", b"a=1; b=Basic eA=="), true),
+            (("cookie", b"a=1; b=2"), false),
             ((":path", b"/?k=%6d"), true),
         ] {
             let pairs = [(":method", b"GET".as_slice()), ("x-api-key", KEY), other];
@@ -308,6 +310,7 @@ mod tests {
         for (target, rest) in [
             ("/a?x=%41&k=mg%5F0123456789abcdef&y", Some("/a?x=%41&y")),
             ("/a?k=mg_0123456789abcdef", Some("/a")),
+            ("/a?mg_0123456789abcdef&x", Some("/a?x")),
             ("/a?x=mg_01", None),
             ("/mg_0123456789abcdef", None),
         ] {
