@@ -81,6 +81,7 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
     let (resources, messages): (Vec<Node>, Vec<Node>) = documents
         .into_iter()
         .filter(|document| !document.is_null())
+        .flat_map(kubernetes::unlisted)
         .partition(kubernetes::is_resource);
     if let Some(second) = messages.get(1)
         && messages.iter().any(is_bootstrap)

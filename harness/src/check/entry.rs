@@ -169,7 +169,9 @@ impl<'a> Slot<'a> {
     }
 
     fn what(entry: &'a Node, name: &str, source: &str, file: usize) -> What<'a> {
-        let Some(typed) = entry.member("typed_config") else {
+        // What runs until the first one arrives.
+        let first = || node(entry, &["config_discovery", "default_config"]);
+        let Some(typed) = entry.member("typed_config").or_else(first) else {
             if entry.member("config_discovery").is_some() {
                 return What::Elsewhere;
             }

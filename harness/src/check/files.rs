@@ -193,12 +193,14 @@ pub fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = Pa
     exact.chain(below.unwrap_or_default())
 }
 
+const FILTER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";
+
 /// What a document is taken for when it does not say its type: the message whose fields it has.
 const KINDS: [&str; 10] = [
     "envoy.config.bootstrap.v3.Bootstrap",
     "envoy.service.discovery.v3.DiscoveryResponse",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-    "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+    FILTER,
     "envoy.config.listener.v3.Listener",
     "envoy.config.cluster.v3.Cluster",
     "envoy.config.route.v3.RouteConfiguration",
@@ -210,8 +212,13 @@ const KINDS: [&str; 10] = [
 /// A document as the messages that it holds.
 fn read(document: &Node, findings: &mut Vec<Finding>) -> Vec<Node> {
     if let Value::List(items) = &document.value {
-        let filters: Vec<Node> = items.iter().flat_map(|item| read(item, findings)).collect();
-        return chain_of(document, filters);
+        let filter = api::message(FILTER).filter(|_| items.iter().all(is_filter));
+        let mut read = |item: &Node| match filter {
+            Some(message) => vec![shape::read(item, message, findings)],
+            None => read(item, findings),
+        };
+        let items: Vec<Node> = items.iter().flat_map(&mut read).collect();
+        return chain_of(document, items);
     }
     if document.member("@type").is_some() {
         return vec![shape::read_any(document, findings)];
@@ -226,11 +233,19 @@ fn read(document: &Node, findings: &mut Vec<Finding>) -> Vec<Node> {
     }
 }
 
+/// Whether an item of a list is a filter, in either spelling.
+fn is_filter(item: &Node) -> bool {
+    let names = [
+        "typed_config",
+        "typedConfig",
+        "config_discovery",
+        "configDiscovery",
+    ];
+    names.iter().any(|name| item.member(name).is_some()) && item.member("@type").is_none()
+}
+
 /// Filters of a list as a chain; what is not one stays as it is.
 fn chain_of(document: &Node, items: Vec<Node>) -> Vec<Node> {
-    let is_filter = |item: &Node| {
-        item.member("typed_config").is_some() || item.member("config_discovery").is_some()
-    };
     let (filters, mut others): (Vec<Node>, Vec<Node>) = items.into_iter().partition(is_filter);
     if !filters.is_empty() {
         let key = Key {

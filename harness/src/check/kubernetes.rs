@@ -14,10 +14,24 @@ pub(super) fn is_resource(document: &Node) -> bool {
     document.member("kind").is_some() && document.member("apiVersion").is_some()
 }
 
-/// The texts in a ConfigMap.
+/// A document, or the resources of a `List`.
+pub(super) fn unlisted(document: Node) -> Vec<Node> {
+    let listed = is_resource(&document) && text(&document, &["kind"]) == Some("List");
+    match document.member("items").filter(|_| listed) {
+        Some(items) => items.items().to_vec(),
+        None => vec![document],
+    }
+}
+
+/// The texts in a ConfigMap, or in a Secret that is not encoded.
 pub(super) fn texts(document: &Node) -> Option<Vec<&Node>> {
-    (text(document, &["kind"]) == Some("ConfigMap")).then(|| {
-        let data = document.member("data").map(Node::members);
+    let member = match text(document, &["kind"]) {
+        Some("ConfigMap") => Some("data"),
+        Some("Secret") if document.member("stringData").is_some() => Some("stringData"),
+        _ => None,
+    };
+    member.map(|member| {
+        let data = document.member(member).map(Node::members);
         data.unwrap_or_default()
             .iter()
             .map(|(_, value)| value)

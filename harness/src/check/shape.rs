@@ -328,12 +328,12 @@ impl Reader<'_> {
     }
 
     fn duration(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
-        if let Some(text) = self.scalar(node, field, message) {
-            if !text.strip_suffix('s').is_some_and(is_seconds) {
-                let problem = format!("`{}` is a duration in seconds", field.name);
-                let hint = "write it with an `s`, such as `5s` or `0.25s`";
-                self.wrong(node, message.short(), problem, hint);
-            }
+        let text = self.scalar(node, field, message);
+        let seconds = |text: &str| text.strip_suffix('s').is_some_and(is_seconds);
+        if text.is_some_and(|text| !seconds(text)) {
+            let problem = format!("`{}` is a duration in seconds", field.name);
+            let hint = "write it with an `s`, such as `5s` or `0.25s`";
+            self.wrong(node, message.short(), problem, hint);
         }
         node.clone()
     }
@@ -385,7 +385,7 @@ impl Reader<'_> {
         };
         let written = kind_node.text().unwrap_or_default();
         let name = type_name(written);
-        if !written.find('/').is_some_and(|at| at > 0) {
+        if written.find('/').is_none_or(|at| at == 0) {
             let problem = format!("{written:?} is no URL of a type");
             let hint = format!("write `type.googleapis.com/{name}`");
             self.wrong(kind_node, "@type", problem, &hint);

@@ -334,3 +334,27 @@ fn every_scope_has_routes() {
     assert!(!has(&scoped(ROUTE), "MG201"), "{:?}", found(&scoped(ROUTE)));
     assert!(has(&scoped(&off), "MG201"), "{:?}", found(&scoped(&off)));
 }
+
+#[test]
+fn filters_are_found_in_lists_and_as_defaults_of_discovery() {
+    let open = chain("", "", ROUTE);
+    let filters =
+        &open[open.find("http_filters: [").unwrap() + 14..open.find("\n  clusters:").unwrap()];
+    assert!(has(filters, "MG201"), "{:?}", found(filters));
+    let typed = filters.find("typed_config").unwrap();
+    let end = filters.find(" }, { name: router").unwrap();
+    let default = format!(
+        "config_discovery: {{ config_source: {{ ads: {{}} }}, {} }}",
+        filters[typed..end].replacen("typed_config", "default_config", 1)
+    );
+    let discovered = open.replace(&filters[typed..end], &default);
+    assert!(has(&discovered, "MG201"), "{:?}", found(&discovered));
+    let indented = open.replace('\n', "\n        ");
+    for kind in ["ConfigMap, data", "Secret, stringData"] {
+        let list = format!(
+            "apiVersion: v1\nkind: List\nitems:\n- {{ apiVersion: v1, kind: Service }}\n- apiVersion: v1\n  kind: {}:\n    envoy.yaml: |\n        {indented}",
+            kind.replace(", ", "\n  ")
+        );
+        assert!(has(&list, "MG201"), "{:?}", found(&list));
+    }
+}
