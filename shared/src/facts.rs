@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::claim::{ANY, ClaimPath, Finding};
 use crate::exchange::Exchange;
 use crate::host::Status;
+use crate::names::Names;
 
 /// Something that one filter tells the following ones.
 pub trait Fact: Serialize + DeserializeOwned + 'static {
@@ -41,14 +42,14 @@ pub struct Identity {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub credential: String,
     /// Groups and roles.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
+    #[serde(skip_serializing_if = "has_none")]
+    pub groups: Names,
     /// The caller may be in further groups, which the token does not say or not readably: no rule may count on an absent one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub groups_unknown: bool,
     /// OAuth scopes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub scopes: Vec<String>,
+    #[serde(skip_serializing_if = "has_none")]
+    pub scopes: Names,
     /// There may be further scopes, as with groups.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scopes_unknown: bool,
@@ -58,6 +59,10 @@ pub struct Identity {
     /// Names of claims that the caller has but whose values are unknown; `*` stands for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims_unknown: Vec<String>,
+}
+
+fn has_none(names: &Names) -> bool {
+    names.is_empty()
 }
 
 impl Identity {

@@ -1,7 +1,7 @@
 //! Patterns of names: literal text in which `*` stands for any run of characters, the empty one included.
 //!
-//! Nothing else is special. Matching takes at most pattern length × text length steps and no memory: on a mismatch it goes back to the
-//! last `*` only, which is enough because an earlier one could not do better.
+//! Nothing else is special. What stands between two `*` is taken where it first occurs, which is enough because a later place could not do
+//! better; each search is linear (two-way string matching), and so is all of it.
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Glob {
         match &self.0 {
             Form::Any => true,
             Form::Exact(name) => name == text,
-            Form::Starred(pattern) => fits(pattern.as_bytes(), text.as_bytes()),
+            Form::Starred(pattern) => fits(pattern, text),
         }
     }
 
@@ -42,31 +42,24 @@ impl Glob {
     }
 }
 
-fn fits(mut pattern: &[u8], mut text: &[u8]) -> bool {
-    let mut last_star: Option<(&[u8], &[u8])> = None;
-    loop {
-        match (pattern.split_first(), text.split_first()) {
-            (Some((b'*', after)), _) => {
-                last_star = Some((after, text));
-                pattern = after;
-            }
-            (Some((wanted, pattern_rest)), Some((found, text_rest))) if wanted == found => {
-                pattern = pattern_rest;
-                text = text_rest;
-            }
-            (None, None) => return true,
-            _ => {
-                let Some((after, (_, retry))) =
-                    last_star.and_then(|(after, from)| Some((after, from.split_first()?)))
-                else {
-                    return false;
-                };
-                last_star = Some((after, retry));
-                pattern = after;
-                text = retry;
-            }
-        }
-    }
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let (Some(first), Some(last)) = (pieces.next(), pieces.next_back()) else {
+        return false;
+    };
+    let inside = text
+        .strip_prefix(first)
+        .and_then(|rest| rest.strip_suffix(last));
+    let Some(mut rest) = inside else {
+        return false;
+    };
+    pieces.all(|piece| {
+        let found = rest.split_once(piece);
+        found.is_some_and(|(_, behind)| {
+            rest = behind;
+            true
+        })
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod jose;
 pub mod json;
 pub mod manifest;
 pub mod metrics;
+pub mod names;
 pub mod problem;
 pub mod profile;
 pub mod pseudonym;

@@ -59,7 +59,7 @@ impl Portrait {
             issuer: text(claims.issuer()),
             subject: text(claims.subject()),
             credential: text(claims.id()),
-            groups: groups.known,
+            groups: groups.known.into(),
             groups_unknown: groups.unknown,
             scopes: scopes.granted.into_iter().map(str::to_owned).collect(),
             scopes_unknown: scopes.unknown,
@@ -316,7 +316,11 @@ mod tests {
             portrait.ungrouped = vec!["all".into()];
             let identity = portrait.draw(&read(claims.clone())).unwrap();
             let has_none = claims.get("realm").is_none_or(|realm| realm == &json!({}));
-            assert_eq!(identity.groups == ["all"], has_none && !unknown, "{claims}");
+            assert_eq!(
+                *identity.groups == ["all"],
+                has_none && !unknown,
+                "{claims}"
+            );
         }
         let claims = read(json!({"sub": "a", "_claim_names": {"dept": "src1"}, "tier": {"x": 1}}));
         let mut portrait = portrait("sub");
@@ -343,7 +347,7 @@ mod tests {
         }));
         let identity = identity.unwrap();
         assert_eq!(identity.consumer, "corp/ann");
-        assert_eq!(identity.groups, ["a", "admin", "viewer"]);
+        assert_eq!(*identity.groups, ["a", "admin", "viewer"]);
         assert_eq!(
             draw(json!({"client_id": "app"})).unwrap().consumer,
             "corp/app"

@@ -282,7 +282,7 @@ impl WrittenKey {
         let identity = Identity {
             consumer: self.consumer,
             method: "key".to_owned(),
-            groups: self.groups,
+            groups: self.groups.into(),
             claims: self
                 .labels
                 .into_iter()

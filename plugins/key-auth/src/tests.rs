@@ -77,7 +77,7 @@ fn a_known_key_introduces_its_consumer_and_goes_no_further() {
             ("ann", "ann-1", "key")
         );
         assert_eq!(
-            (identity.groups, identity.claims["tier"].clone()),
+            (identity.groups.to_vec(), identity.claims["tier"].clone()),
             (vec!["ml".to_owned(), "dev".to_owned()], json!("gold"))
         );
         assert_eq!(gate.record(exchange).request_header(header.0), None);

@@ -7,6 +7,7 @@ use modelgate_kit::claim::{ClaimPath, Finding, Split, Word, words};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
+use modelgate_kit::names::Names;
 use modelgate_kit::rule::Asked;
 
 use crate::client_ip::{Prefix, forwarded, parse};
@@ -87,7 +88,7 @@ impl Part {
             Self::Group => text(whole_groups(material.identity?)?.first()?),
             Self::GroupOf(groups) => {
                 let known = whole_groups(material.identity?)?;
-                text(groups.iter().find(|group| known.contains(group))?)
+                text(groups.iter().find(|group| known.has(group))?)
             }
             Self::Claim(path) => claim(path, material.identity?),
             Self::Header(name) => match material.headers.once(name) {
@@ -113,8 +114,8 @@ impl Part {
 }
 
 /// The caller's groups, unless there may be further ones: which comes first is not known then.
-fn whole_groups(identity: &Identity) -> Option<&[String]> {
-    (!identity.groups_unknown).then_some(identity.groups.as_slice())
+fn whole_groups(identity: &Identity) -> Option<&Names> {
+    (!identity.groups_unknown).then_some(&identity.groups)
 }
 
 fn claim(path: &ClaimPath, identity: &Identity) -> Option<Vec<u8>> {

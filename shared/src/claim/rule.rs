@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 use super::elsewhere::Elsewhere;
 use super::path::{ClaimPath, Finding};
 use crate::glob::Glob;
+use crate::names::Sorted;
 
 /// Whether text is several words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,11 +79,14 @@ impl ClaimRule {
             Finding::Value(_) if self.test == Test::Present => return Some(true),
             Finding::Value(value) => (true, words(value, self.split)?),
         };
+        let texts = texts(&words);
         Some(match &self.test {
             Test::Present => is_there,
-            Test::AnyOf(wanted) => wanted.iter().any(|wanted| has(&words, wanted)),
-            Test::AllOf(wanted) => is_there && wanted.iter().all(|wanted| has(&words, wanted)),
-            Test::NoneOf(unwanted) => !unwanted.iter().any(|unwanted| has(&words, unwanted)),
+            Test::AnyOf(wanted) => wanted.iter().any(|wanted| has(&words, &texts, wanted)),
+            Test::AllOf(wanted) => {
+                is_there && wanted.iter().all(|wanted| has(&words, &texts, wanted))
+            }
+            Test::NoneOf(unwanted) => !unwanted.iter().any(|wanted| has(&words, &texts, wanted)),
         })
     }
 }
@@ -155,7 +159,20 @@ fn word(value: &Value) -> Option<Word<'_>> {
     })
 }
 
-fn has(words: &[Word<'_>], wanted: &Wanted) -> bool {
+fn texts<'a>(words: &[Word<'a>]) -> Sorted<'a> {
+    let text = |word: &Word<'a>| match word {
+        Word::Text(text) => Some(*text),
+        Word::Number(_) | Word::Bool(_) => None,
+    };
+    words.iter().filter_map(text).collect()
+}
+
+fn has(words: &[Word<'_>], texts: &Sorted<'_>, wanted: &Wanted) -> bool {
+    if let Wanted::Text(wanted) = wanted
+        && let Some(text) = wanted.literal()
+    {
+        return texts.has(text);
+    }
     words.iter().any(|word| match (word, wanted) {
         (Word::Text(text), Wanted::Text(wanted)) => wanted.matches(text),
         (Word::Bool(flag), Wanted::Other(Value::Bool(wanted))) => flag == wanted,

@@ -11,6 +11,7 @@ use super::issuer::IssuerName;
 use super::refusal::Refusal;
 use super::token::Verified;
 use crate::claim::{ClaimPath, ClaimRule, Finding};
+use crate::names::Sorted;
 
 /// The types of token that are taken unless told otherwise; a token without `typ` counts as `jwt`. RFC 9068 calls access tokens `at+jwt`.
 /// Not here, on purpose: `dpop+jwt`, `logout+jwt`, `secevent+jwt` and other tokens that grant nothing.
@@ -90,12 +91,8 @@ impl Expectations {
         if !self.rules.iter().all(holds) {
             return Err(Refusal::ClaimRefused);
         }
-        let granted = claims.scopes().granted;
-        if !self
-            .scopes
-            .iter()
-            .all(|scope| granted.contains(&scope.as_str()))
-        {
+        let granted: Sorted<'_> = claims.scopes().granted.into_iter().collect();
+        if !self.scopes.iter().all(|scope| granted.has(scope)) {
             return Err(Refusal::ScopeInsufficient);
         }
         Ok(claims)
@@ -131,13 +128,12 @@ impl Expectations {
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
-        let is_ours = |name: &Value| {
-            let name = name.as_str();
-            name.is_some_and(|name| self.audiences.iter().any(|ours| ours == name))
-        };
-        let names_us = |value: &Value| match value {
-            Value::Array(names) => names.iter().any(is_ours),
-            one => is_ours(one),
+        let names_us = |value: &Value| {
+            let names: Sorted<'_> = match value {
+                Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+                one => one.as_str().into_iter().collect(),
+            };
+            self.audiences.iter().any(|ours| names.has(ours))
         };
         // RFC 7519 section 4.1.3: who does not find himself in an `aud` that is there must reject the token.
         if claims.elsewhere().names("aud")

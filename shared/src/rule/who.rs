@@ -238,15 +238,12 @@ impl Who {
 
     fn fits_identity(&self, identity: &Identity, doubt: Doubt) -> bool {
         let in_doubt = doubt == Doubt::Fits;
-        let is_in = |group: &String| {
-            identity.groups.contains(group) || (identity.groups_unknown && in_doubt)
-        };
-        let is_out = |group: &String| {
-            !identity.groups.contains(group) && (!identity.groups_unknown || in_doubt)
-        };
-        let is_granted = |scope: &String| {
-            identity.scopes.contains(scope) || (identity.scopes_unknown && in_doubt)
-        };
+        let is_in =
+            |group: &String| identity.groups.has(group) || (identity.groups_unknown && in_doubt);
+        let is_out =
+            |group: &String| !identity.groups.has(group) && (!identity.groups_unknown || in_doubt);
+        let is_granted =
+            |scope: &String| identity.scopes.has(scope) || (identity.scopes_unknown && in_doubt);
         (self.consumers.is_empty()
             || self.consumers.iter().any(|pattern| {
                 !identity.consumer.is_empty() && pattern.matches(&identity.consumer)

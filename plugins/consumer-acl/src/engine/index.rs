@@ -4,6 +4,7 @@
 //! A rule that names its consumers (or else groups) without `*` stands on their shelves, any other on everybody's; and there by the models that
 //! it names, or in front. What is looked up is a superset of the rules that fit; each is then tried as if there were no index.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use modelgate_kit::rule::{Asked, Caller, Models};
@@ -86,21 +87,26 @@ impl Index {
 
     fn new(rules: &[Rule]) -> Self {
         let mut index = Self::default();
-        // Shelf and kind of each rule that `kinds` has one of already.
-        let mut known: BTreeSet<(String, String)> = BTreeSet::new();
+        // Rules of one kind differ in the model at most; each kind has a number.
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        // Shelf and kind of each rule that `Shelf::kinds` has one of already.
+        let mut known: BTreeSet<(String, usize)> = BTreeSet::new();
         for (at, rule) in (0_u32..).zip(rules) {
-            let kind = || {
-                format!(
+            // A rule may stand on a shelf for each of its groups: what it says is written out once.
+            let kind = LazyCell::new(|| {
+                let next = kinds.len();
+                let said = format!(
                     "{:?}{:?}{}",
                     rule.effect,
                     rule.who,
                     rule.what.but_for_model()
-                )
-            };
+                );
+                *kinds.entry(said).or_insert(next)
+            });
             let mut put = |shelf: &mut Shelf, name: String| {
                 let in_front = shelf.front.len();
                 shelf.put(at, rule);
-                if shelf.front.len() == in_front && known.insert((name, kind())) {
+                if shelf.front.len() == in_front && known.insert((name, *kind)) {
                     shelf.kinds.push(at);
                 }
             };
@@ -131,7 +137,7 @@ impl Index {
         let of_groups = identity
             .into_iter()
             .filter(|_| !self.groups.is_empty())
-            .flat_map(|identity| &identity.groups)
+            .flat_map(|identity| identity.groups.distinct())
             .filter_map(|group| self.groups.get(group));
         std::iter::once(&self.everybody)
             .chain(of_consumer)
