@@ -6,10 +6,10 @@ use serde_json::json;
 use super::measure::Case;
 
 /// Bytes of the smaller body.
-const SIZE: usize = 40_000;
+pub const SIZE: usize = 40_000;
 /// Bytes of a piece where a body comes in many.
 const PIECE: usize = 700;
-const MASK: &str = "{}";
+pub const MASK: &str = "{}";
 
 /// What parsers and detectors stumble over, each to be repeated.
 const FRAGMENTS: [&str; 69] = [
@@ -88,20 +88,20 @@ fn repeated(fragment: &str, size: usize) -> String {
     fragment.repeat(size.div_ceil(fragment.len()))
 }
 
-fn json_post(body: Vec<u8>) -> Request {
+pub fn json_post(body: Vec<u8>) -> Request {
     typed_post("application/json", body)
 }
 
-fn typed_post(kind: &str, body: Vec<u8>) -> Request {
+pub fn typed_post(kind: &str, body: Vec<u8>) -> Request {
     Request::post("/v1/chat/completions")
         .header("content-type", kind)
         .chunk(body)
 }
 
 /// JSON documents that are made of one member or element, again and again.
-type Document = (&'static str, fn(usize) -> String);
+pub type Document = (&'static str, fn(usize) -> String);
 
-const DOCUMENTS: [Document; 17] = [
+pub const DOCUMENTS: [Document; 17] = [
     ("one long string", |n| {
         json!({ "a": "b".repeat(n) }).to_string()
     }),
@@ -271,7 +271,7 @@ fn in_pieces(request: Request, body: &[u8]) -> Request {
         .fold(request, |request, piece| request.chunk(piece.to_vec()))
 }
 
-fn answer(kind: &str, body: &[u8], piece: usize) -> (Request, Reply) {
+pub fn answer(kind: &str, body: &[u8], piece: usize) -> (Request, Reply) {
     let reply = Reply::status(200).header("content-type", kind);
     let reply = body
         .chunks(piece.max(1))
@@ -279,21 +279,21 @@ fn answer(kind: &str, body: &[u8], piece: usize) -> (Request, Reply) {
     (Request::get("/v1/models"), reply)
 }
 
-const EVENTS: &str = "text/event-stream";
+pub const EVENTS: &str = "text/event-stream";
 
 /// Streams of events that are made of one event, or of one part of it, again and again.
-const STREAMS: [Document; 11] = [
+pub const STREAMS: [Document; 11] = [
     ("many events of one text", |n| {
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"4111 \"}}]}\n\n".repeat(n / 66)
     }),
     ("one event with many choices", |n| {
-        let choices: Vec<String> = (0..n / 52)
+        let choices: Vec<String> = (0..n / 400)
             .map(|at| format!("{{\"index\":{at},\"delta\":{{\"content\":\"ann@exam\"}}}}"))
             .collect();
         format!("data: {{\"choices\":[{}]}}\n\n", choices.join(","))
     }),
     ("one event with many finished choices", |n| {
-        let choices: Vec<String> = (0..n / 70)
+        let choices: Vec<String> = (0..n / 400)
             .map(|at| {
                 format!(
                     "{{\"index\":{at},\"delta\":{{\"content\":\"x\"}},\"finish_reason\":\"stop\"}}"
@@ -304,7 +304,7 @@ const STREAMS: [Document; 11] = [
     }),
     ("many choices in turn", |n| {
         (0..n / 70)
-            .map(|at| format!("data: {{\"choices\":[{{\"index\":{},\"delta\":{{\"content\":\"ann@exam\"}}}}]}}\n\n", at % 200))
+            .map(|at| format!("data: {{\"choices\":[{{\"index\":{},\"delta\":{{\"content\":\"ann@exam\"}}}}]}}\n\n", at % 100))
             .collect()
     }),
     ("one event with many lines of data", |n| {

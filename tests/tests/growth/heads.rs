@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::measure::Case;
 
 pub const SIGN: &str = r#"{"region":"us-east-1","service":"sagemaker","host":"h.test","credentials":{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},"ambiguous_paths":"deny"}"#;
-const SIGN_S3: &str = r#"{"region":"us-east-1","service":"s3","host":"h.test","credentials":{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},"payload":"unsigned"}"#;
-const KEYS: &str = r#"{"keys":[{"id":"k","digest":"sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","consumer":"c"}],"key_from":[{"header":"x-api-key"},{"query":"api_key"},{"cookie":"key"},{"header":"authorization","scheme":"Bearer"}],"identity_headers":{"consumer":"x-consumer","groups":"x-groups"},"profiles":{"p":{}},"profile_rules":[{"profile":"p","match":{"host":"*.b.test","path":"/q/**"}}]}"#;
-const RULES: &str = r#"{"rules":[{"id":"a","effect":"allow","what":{"paths":["/a/**","/b/{x}/c"]}},{"id":"b","effect":"deny","what":{"models":["*a*b*c*d*"]}},{"id":"c","effect":"allow","who":{"groups":{"any_of":["g"]}}}]}"#;
+const SIGN_S3: &str = r#"{"region":"us-east-1","service":"s3","host":"h.test","credentials":{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},"payload":"unsigned","ambiguous_paths":"allow"}"#;
+pub const KEYS: &str = r#"{"keys":[{"id":"k","digest":"sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","consumer":"c"}],"key_from":[{"header":"x-api-key"},{"query":"api_key"},{"cookie":"key"},{"header":"authorization","scheme":"Bearer"}],"identity_headers":{"consumer":"x-consumer","groups":"x-groups"},"profiles":{"p":{}},"profile_rules":[{"profile":"p","match":{"host":"*.b.test","path":"/q/**"}}]}"#;
+const RULES: &str = r#"{"rules":[{"id":"a","effect":"allow","who":{"identity":"any"},"what":{"paths":["/a/**","/b/{x}/c","/v2/**"]}},{"id":"b","effect":"deny","what":{"models":["*a*b*c*d*"]}},{"id":"c","effect":"allow","who":{"groups":{"any_of":["g"]}}}]}"#;
 const LIMIT: &str = r#"{"policies":[{"name":"a","by":[{"header":"x-tenant"},"method"],"on_missing_key":"shared","windows":[{"quota":1000000,"window_s":1}]}]}"#;
 const AUDIT: &str = r#"{}"#;
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn tokens() -> String {
+pub fn tokens() -> String {
     json!({
         "max_token_bytes": 65536,
         "issuers": [{"issuer": "https://idp.test", "audiences": ["models"], "groups_claim": "groups",
-            "claims": [{"claim": "groups", "none_of": ["never"]}, {"claim": "scope", "any_of": ["s"]}],
+            "claims": [{"claim": "groups", "none_of": ["never"]}, {"claim": "scope", "split": "spaces", "any_of": ["s"]}],
             "keys": {"secret": {"value": SECRET}}}],
     })
     .to_string()
@@ -29,32 +29,72 @@ fn signed(claims: Value) -> String {
         unreachable!("claims are an object");
     };
     // The simulated clock begins long before that of this machine.
-    let claims = Claims::with_custom_claims(claims, Duration::from_days(20_000));
+    let mut claims = Claims::with_custom_claims(claims, Duration::from_days(20_000));
+    claims.issued_at = None;
+    claims.invalid_before = None;
     HS256Key::from_bytes(SECRET.as_bytes())
         .authenticate(claims)
         .unwrap()
 }
 
+/// A filter, and what a request needs that it lets pass.
+struct Door {
+    filter: &'static str,
+    config: String,
+    /// A good credential: header and value.
+    credential: Option<(&'static str, String)>,
+    /// Heads that it refuses, and how; all others pass.
+    refused: &'static [(&'static str, u16)],
+}
+
+/// Paths that servers read in several ways.
+const AMBIGUOUS: [(&str, u16); 3] = [
+    ("many slashes", 400),
+    ("escapes in the path", 400),
+    ("dots in the path", 400),
+];
+
 /// Every filter, with the configuration under which its heads are judged.
-fn filters() -> Vec<(&'static str, String)> {
-    [
-        ("audit-log", AUDIT),
-        ("key-auth", KEYS),
-        ("consumer-acl", RULES),
-        ("rate-limit", LIMIT),
-        ("aws-sigv4", SIGN),
-        ("aws-sigv4", SIGN_S3),
-        ("pii-mask", "{}"),
+fn doors() -> Vec<Door> {
+    let door = |filter, config: &str, refused| Door {
+        filter,
+        config: config.to_owned(),
+        credential: None,
+        refused,
+    };
+    vec![
+        door("audit-log", AUDIT, &[]),
+        Door {
+            credential: Some(("x-api-key", "foo".to_owned())),
+            ..door(
+                "key-auth",
+                KEYS,
+                &[
+                    AMBIGUOUS[0],
+                    AMBIGUOUS[1],
+                    AMBIGUOUS[2],
+                    ("parameters with keys", 400),
+                    ("the same cookie many times", 400),
+                    ("many lines of cookies", 400),
+                    ("many credentials", 400),
+                ],
+            )
+        },
+        door("consumer-acl", RULES, &AMBIGUOUS),
+        door("rate-limit", LIMIT, &AMBIGUOUS),
+        door("aws-sigv4", SIGN, &AMBIGUOUS),
+        door("aws-sigv4", SIGN_S3, &[]),
+        door("pii-mask", "{}", &[]),
+        Door {
+            credential: Some(("authorization", format!("Bearer {}", bearer_of(json!({}))))),
+            ..door("jwt-auth", &tokens(), &[("many credentials", 400)])
+        },
     ]
-    .into_iter()
-    .map(|(filter, config)| (filter, config.to_owned()))
-    .chain([("jwt-auth", tokens())])
-    .collect()
 }
 
 type Head = (&'static str, usize, fn(usize) -> Request);
 
-const HEADS: [Head; 21] = [
+const HEADS: [Head; 24] = [
     ("a long segment", 8_000, |n| {
         Request::get(&format!("/a/{}", "b".repeat(n)))
     }),
@@ -112,6 +152,15 @@ const HEADS: [Head; 21] = [
             request.header("x_consumer", "v")
         })
     }),
+    ("a long name", 8_000, |n| {
+        Request::get("/a").header(&format!("x-{}", "n".repeat(n)), "v")
+    }),
+    ("a long type", 8_000, |n| {
+        Request::get("/a").header("content-type", "a/b;c=d;".repeat(n / 8))
+    }),
+    ("many addresses", 8_000, |n| {
+        Request::get("/a").header("x-forwarded-for", "10.0.0.1, ".repeat(n / 10))
+    }),
     ("many cookies", 8_000, |n| {
         Request::get("/a").header("cookie", "a=b; ".repeat(n / 5))
     }),
@@ -132,9 +181,9 @@ const HEADS: [Head; 21] = [
 ];
 
 /// What a token is made of, besides what every token has.
-type Token = (&'static str, fn(usize) -> String);
+type Token = (&'static str, u16, fn(usize) -> String);
 
-fn bearer_of(claims: Value) -> String {
+pub fn bearer_of(claims: Value) -> String {
     let mut all = json!({"iss": "https://idp.test", "aud": "models", "sub": "ann", "scope": "s"});
     if let (Value::Object(all), Value::Object(claims)) = (&mut all, claims) {
         all.extend(claims);
@@ -142,40 +191,62 @@ fn bearer_of(claims: Value) -> String {
     signed(all)
 }
 
-const TOKENS: [Token; 12] = [
-    ("many groups", |n| {
+const TOKENS: [Token; 16] = [
+    ("depth", 200, |n| {
+        let depth = n / 1_000;
+        let mut deep = json!("y".repeat(n / 2));
+        for _ in 0..depth {
+            deep = json!({ "d": deep });
+        }
+        bearer_of(json!({ "x": deep }))
+    }),
+    ("nested lists", 200, |n| {
+        bearer_of(json!({"x": vec![json!([[[]]]); n / 8]}))
+    }),
+    ("long numbers", 200, |n| {
+        let claims: serde_json::Map<_, _> = (0..n / 30)
+            .map(|at| (format!("c{at:06}"), json!(u64::MAX)))
+            .collect();
+        bearer_of(Value::Object(claims))
+    }),
+    ("long names of claims", 200, |n| {
+        bearer_of(json!({"n".repeat(n / 2): 1, "m".repeat(n / 2): 1}))
+    }),
+    ("many groups", 200, |n| {
         bearer_of(json!({"groups": (0..n / 14).map(|at| format!("g{at:06}")).collect::<Vec<_>>()}))
     }),
-    ("a long group", |n| {
+    ("a long group", 200, |n| {
         bearer_of(json!({"groups": ["g".repeat(n)]}))
     }),
-    ("many audiences", |n| {
+    ("many audiences", 200, |n| {
         bearer_of(
             json!({"aud": (0..n / 14).map(|at| format!("a{at:06}")).chain(["models".into()]).collect::<Vec<_>>()}),
         )
     }),
-    ("many scopes", |n| {
+    ("many scopes", 200, |n| {
         bearer_of(json!({"scope": "t ".repeat(n / 2) + "s"}))
     }),
-    ("many claims", |n| {
+    ("many claims", 200, |n| {
         let claims: serde_json::Map<_, _> = (0..n / 16)
             .map(|at| (format!("c{at:06}"), json!(at)))
             .collect();
         bearer_of(Value::Object(claims))
     }),
-    ("a long claim", |n| bearer_of(json!({"x": "y".repeat(n)}))),
-    ("a claim with escapes", |n| {
+    ("a long claim", 200, |n| {
+        bearer_of(json!({"x": "y".repeat(n)}))
+    }),
+    ("a claim with escapes", 200, |n| {
         bearer_of(json!({"x": "\u{1}".repeat(n / 6)}))
     }),
-    ("a long subject", |n| {
+    ("a long subject", 200, |n| {
         bearer_of(json!({"sub": "y".repeat(n)}))
     }),
-    ("dots", |n| ".".repeat(n)),
-    ("letters", |n| "a".repeat(n)),
-    ("three long parts", |n| {
+    ("dots", 401, |n| ".".repeat(n)),
+    ("letters", 401, |n| "a".repeat(n)),
+    ("three long parts", 401, |n| {
         format!("{0}.{0}.{0}", "A".repeat(n / 3))
     }),
-    ("a long header", |n| {
+    ("a long header", 401, |n| {
         use base64::Engine as _;
         let header = json!({"alg": "HS256", "x": "y".repeat(n * 3 / 4)}).to_string();
         format!(
@@ -188,27 +259,42 @@ const TOKENS: [Token; 12] = [
 /// Heads to every filter, and tokens to `jwt-auth`.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (filter, config) in filters() {
+    for door in doors() {
         for (name, size, head) in HEADS {
-            cases.push(Case::request(
-                filter,
+            let refused = door.refused.iter().find(|(refused, _)| *refused == name);
+            let credential = door
+                .credential
+                .clone()
+                .filter(|(header, _)| *header != "authorization" || name != "many credentials");
+            let case = Case::request(
+                door.filter,
                 format!("head: {name}"),
-                &config,
+                &door.config,
                 size,
-                head,
-            ));
+                move |size| match &credential {
+                    Some((header, value)) => head(size).header(header, value.as_bytes()),
+                    None => head(size),
+                },
+            );
+            cases.push(match refused {
+                Some((_, status)) => case.refused(*status),
+                None => case,
+            });
         }
     }
-    for (name, token) in TOKENS {
-        cases.push(Case::request(
-            "jwt-auth",
-            format!("token: {name}"),
-            &tokens(),
-            12_000,
-            move |size| {
-                Request::get("/a").header("authorization", format!("Bearer {}", token(size)))
-            },
-        ));
+    for (name, status, token) in TOKENS {
+        cases.push(
+            Case::request(
+                "jwt-auth",
+                format!("token: {name}"),
+                &tokens(),
+                12_000,
+                move |size| {
+                    Request::get("/a").header("authorization", format!("Bearer {}", token(size)))
+                },
+            )
+            .refused(status),
+        );
     }
     cases
 }

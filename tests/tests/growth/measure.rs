@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use modelgate_harness::artifacts::{self, Profile, Workspace};
 use modelgate_harness::host::{Limits, WasmCode};
@@ -13,8 +14,10 @@ use modelgate_harness::proxy::{
 
 /// How much more than twice the work twice the input may be: ten in a hundred.
 const ROOM: (u64, u64) = (22, 10);
-/// What a doubling may cost whatever the input is: tables that grow, buffers that are taken anew.
-const SLACK: u64 = 60_000;
+/// What a doubling may cost besides, whatever the input is: tables that grow, buffers that are taken anew. At most so many
+/// instructions, and at most that part of the work for the smaller input.
+const SLACK: u64 = 5_000;
+const SHARE: u64 = 20;
 
 /// One filter, and an input that can be made in any size.
 pub struct Case {
@@ -28,8 +31,16 @@ pub struct Case {
     pub config: Box<dyn Fn(usize) -> String>,
     /// The request and the upstream's answer of this size.
     pub traffic: Box<dyn Fn(usize) -> (Request, Reply)>,
+    /// The filter in front of it, which says who asks; what it executes is not counted.
+    pub front: Option<(&'static str, Box<dyn Fn(usize) -> String>)>,
+    /// What clusters besides the upstream answer: key sets, say.
+    pub others: Box<dyn Fn(usize) -> Vec<(&'static str, Reply)>>,
+    /// How long is counted after the answer, for what is sent later.
+    pub afterwards: Duration,
     /// What is counted.
     pub what: What,
+    /// The answer's status, for both sizes: what is refused at once proves little, so a refusal is said where it is meant.
+    pub status: u16,
 }
 
 /// What is counted.
@@ -70,8 +81,36 @@ impl Case {
             size,
             config: Box::new(move |_| config.clone()),
             traffic: Box::new(traffic),
+            front: None,
+            others: Box::new(|_| Vec::new()),
+            afterwards: Duration::ZERO,
             what: What::Exchange,
+            status: 200,
         }
+    }
+
+    /// Its configuration has this size as well.
+    #[must_use]
+    pub fn under(self, config: impl Fn(usize) -> String + 'static) -> Self {
+        Self {
+            config: Box::new(config),
+            ..self
+        }
+    }
+
+    /// Another filter stands in front.
+    #[must_use]
+    pub fn behind(self, filter: &'static str, config: impl Fn(usize) -> String + 'static) -> Self {
+        Self {
+            front: Some((filter, Box::new(config))),
+            ..self
+        }
+    }
+
+    /// It is refused, with this status.
+    #[must_use]
+    pub fn refused(self, status: u16) -> Self {
+        Self { status, ..self }
     }
 }
 
@@ -105,58 +144,98 @@ impl Bench {
     }
 
     /// Instructions for an input of this size.
-    fn count(&self, case: &Case, size: usize) -> Result<u64, String> {
+    pub fn count(&self, case: &Case, size: usize) -> Result<u64, String> {
         let (request, reply) = (case.traffic)(size);
         let mut world = Script::default();
         world.cluster("upstream", vec![Answer::Reply(reply)]);
-        let mut spec = FilterSpec::new(case.filter, self.code(case.filter))
-            .configuration((case.config)(size).into_bytes());
-        spec.headers_stop_alone = Some(true);
-        let mut gateway = Gateway::builder()
-            .network(world)
-            .trace(true)
-            .filter(spec)
+        for (cluster, reply) in (case.others)(size) {
+            world.cluster(cluster, vec![Answer::Reply(reply)]);
+        }
+        let spec = |filter: &'static str, config: &dyn Fn(usize) -> String| {
+            let mut spec =
+                FilterSpec::new(filter, self.code(filter)).configuration(config(size).into_bytes());
+            spec.headers_stop_alone = Some(true);
+            spec
+        };
+        let builder = Gateway::builder().network(world).trace(true);
+        let builder = match &case.front {
+            Some((front, config)) => builder.filter(spec(front, config)),
+            None => builder,
+        };
+        let mut gateway = builder
+            .filter(spec(case.filter, &case.config))
             .build()
             .map_err(|error| format!("{}: {error}", case.name))?;
-        let load = instructions(&gateway.take_timeline());
+        let load = instructions(case.filter, &gateway.take_timeline());
         if case.what == What::Load {
             return Ok(load);
         }
         let outcome = gateway.exchange(request);
+        gateway.advance(case.afterwards);
         let timeline = gateway.take_timeline();
         if let Some((_, message)) = timeline.traps().next() {
             return Err(format!("{}: {message}", case.name));
         }
-        if outcome.status().is_none() {
-            return Err(format!("{}: no answer", case.name));
+        let client = &outcome.client;
+        if outcome.status() != Some(case.status) || !client.complete {
+            let reason = outcome.client.header("x-modelgate-reason");
+            return Err(format!(
+                "{}: of size {size} it is answered with {:?} ({reason:?}), complete: {}",
+                case.name,
+                outcome.status(),
+                client.complete
+            ));
         }
-        Ok(instructions(&timeline))
+        Ok(instructions(case.filter, &timeline))
     }
 }
 
-fn instructions(timeline: &Timeline) -> u64 {
+/// Instructions that a filter has executed.
+fn instructions(of: &str, timeline: &Timeline) -> u64 {
     timeline
         .events()
         .map(|event| match event {
-            Event::Callback { fuel, .. } => fuel.unwrap_or_default(),
+            Event::Callback { filter, fuel, .. } if filter == of => fuel.unwrap_or_default(),
             _ => 0,
         })
         .sum()
 }
 
+/// What one input and one of twice its size make a filter execute.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    pub once: u64,
+    pub twice: u64,
+}
+
+impl Growth {
+    /// Whether twice the input is at most twice the work, and a tenth.
+    pub fn is_linear(self) -> bool {
+        let slack = SLACK.min(self.once / SHARE);
+        self.twice <= self.once * ROOM.0 / ROOM.1 + slack
+    }
+
+    /// How many times the work twice the input is, in thousandths.
+    pub fn thousandths(self) -> u64 {
+        self.twice * 1000 / self.once.max(1)
+    }
+}
+
 /// Holds the work for twice the input against that for the input.
-pub fn judge(bench: &Bench, case: &Case) -> Result<(), String> {
-    let once = bench.count(case, case.size)?;
-    let twice = bench.count(case, case.size * 2)?;
-    assert!(once > 0, "{}: nothing was counted", case.name);
-    let most = once * ROOM.0 / ROOM.1 + SLACK;
-    if twice <= most {
-        return Ok(());
+pub fn judge(bench: &Bench, case: &Case) -> Result<Growth, String> {
+    let growth = Growth {
+        once: bench.count(case, case.size)?,
+        twice: bench.count(case, case.size * 2)?,
+    };
+    if growth.is_linear() {
+        return Ok(growth);
     }
     Err(format!(
-        "{}: {once} instructions for {}, {twice} for {}",
+        "{}: {} instructions for {}, {} for {}",
         case.name,
+        growth.once,
         case.size,
+        growth.twice,
         case.size * 2
     ))
 }
