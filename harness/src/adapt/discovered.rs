@@ -86,7 +86,7 @@ mod tests {
         .unwrap();
         let mut config = entry("/etc/nowhere/filters/acl.yaml");
         let files = put_in(&mut config, Some(folder.path())).unwrap();
-        assert_eq!(files, [file.clone()]);
+        assert_eq!(files, std::slice::from_ref(&file));
         assert_eq!(
             config,
             json!({"http_filters": [{"name": "acl", "typed_config": {"a": 1}}]})
