@@ -3,7 +3,7 @@
 //! Only the members of the outermost object count, but the whole document is judged: one that is not JSON, or that names
 //! the model or `stream` twice, could be read otherwise by the server and is refused. So is a second spelling, in another case
 //! (`Model`: servers whose JSON decoder ignores case, as Go's does, take the last) or with a NUL, white space or characters without width in
-//! it. The name is borrowed from the body unless it has escapes. A batch names a model for each of its requests: [`models_of_batch`].
+//! it. Routers turn to further models that the body lists ([`Stated::alternatives`]): they are asked for as well. The name is borrowed from the body unless it has escapes. A batch names a model for each of its requests: [`models_of_batch`].
 
 use crate::json::{JsonError, Limits, Literal, Token, Walker};
 use std::borrow::Cow;
@@ -16,6 +16,8 @@ const LONGEST_NAME: usize = 512;
 pub struct Stated<'a> {
     /// The model's name, if the member is there.
     pub model: Option<Cow<'a, str>>,
+    /// Further models that a router may turn to: `models` (OpenRouter), `fallbacks` (LiteLLM).
+    pub alternatives: Vec<Cow<'a, str>>,
     /// The member `stream`, if it is there; `null` counts as not there.
     pub stream: Option<bool>,
 }
@@ -172,9 +174,13 @@ pub fn models_of_batch(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>,
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Member {
     Model,
+    Alternatives,
     Stream,
     Other,
 }
+
+/// Members whose elements are models beside the one that is named.
+const ALTERNATIVES: [&str; 2] = ["models", "fallbacks"];
 
 impl<'a> Stated<'a> {
     /// Reads a whole body; `member` is the model's member, as [`super::Model::InBody`] names it.
@@ -200,6 +206,8 @@ impl<'a> Stated<'a> {
                     let name = name.decode();
                     current = if alike(&name, member) {
                         Member::Model
+                    } else if ALTERNATIVES.iter().any(|other| alike(&name, other)) {
+                        Member::Alternatives
                     } else if alike(&name, "stream") {
                         Member::Stream
                     } else {
@@ -209,7 +217,7 @@ impl<'a> Stated<'a> {
                     let seen = match current {
                         Member::Model => &mut model_seen,
                         Member::Stream => &mut stream_seen,
-                        Member::Other => continue,
+                        Member::Alternatives | Member::Other => continue,
                     };
                     if *seen || !exact {
                         return Err(BodyError::MemberTwice);
@@ -224,6 +232,15 @@ impl<'a> Stated<'a> {
                     stated.model = Some(name_of_model(text.decode())?);
                 }
                 (1, Member::Model, _) => return Err(BodyError::ModelNotAName),
+                (1, Member::Alternatives, Token::ArrayStart | Token::Literal(Literal::Null)) => {}
+                (2, Member::Alternatives, Token::String(text)) => {
+                    if stated.alternatives.len() >= MOST_MODELS {
+                        return Err(BodyError::ModelNotAName);
+                    }
+                    stated.alternatives.push(name_of_model(text.decode())?);
+                }
+                // Objects name models and the like in them in ways of their own.
+                (_, Member::Alternatives, _) => return Err(BodyError::ModelNotAName),
                 (1, Member::Stream, Token::Literal(Literal::True)) => stated.stream = Some(true),
                 (1, Member::Stream, Token::Literal(Literal::False)) => stated.stream = Some(false),
                 (1, Member::Stream, Token::Literal(Literal::Null)) => {}
@@ -246,6 +263,37 @@ mod tests {
     fn read(body: &str) -> Result<(Option<String>, Option<bool>), BodyError> {
         Stated::parse(body.as_bytes(), "model", Limits::default())
             .map(|stated| (stated.model.map(Cow::into_owned), stated.stream))
+    }
+
+    #[test]
+    fn models_that_a_router_may_turn_to_are_named_too() {
+        let names = |body: &'static str| {
+            Stated::parse(body.as_bytes(), "model", Limits::default())
+                .map(|stated| stated.alternatives.join(" "))
+        };
+        assert_eq!(
+            names(r#"{"model":"a","models":["b","c\/d"],"x":{"models":["e"]}}"#),
+            Ok("b c/d".to_owned())
+        );
+        assert_eq!(
+            names(r#"{"Models":["b"],"fallbacks":["c"],"model":"a"}"#),
+            Ok("b c".to_owned())
+        );
+        for none in [
+            r#"{"model":"a","models":null}"#,
+            r#"{"models":[],"model":"a"}"#,
+        ] {
+            assert_eq!(names(none), Ok(String::new()));
+        }
+        for unclear in [
+            r#"{"model":"a","models":"b"}"#,
+            r#"{"model":"a","models":[1]}"#,
+            r#"{"model":"a","fallbacks":[{"a":["b"]}]}"#,
+            r#"{"model":"a","models":{"a":"b"}}"#,
+            r#"{"model":"a","models":[""]}"#,
+        ] {
+            assert_eq!(names(unclear), Err(BodyError::ModelNotAName), "{unclear}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::{AmbiguousHeader, Dialect, Route, Selector};
 use crate::headers::reads_as;
-use crate::query::parameters;
+use crate::query::{behind_semicolons, parameters};
 
 /// What a header says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -155,10 +155,11 @@ impl<'a> Route<'a> {
     /// # Errors
     /// If one is not text, or there are more than are looked at.
     pub fn with_query(mut self, target: &[u8]) -> Result<Self, AmbiguousHeader> {
-        for (name, value) in parameters(target) {
+        for (name, value) in parameters(target).chain(behind_semicolons(target)) {
+            let plain = plain_name(&name);
             if let Some(name) = PARAMETERS
                 .iter()
-                .find(|known| reads_as(&name, known.as_bytes()))
+                .find(|known| reads_as(plain, known.as_bytes()))
             {
                 let value = String::from_utf8(value).map_err(|_| AmbiguousHeader { name })?;
                 self.hint(name, Cow::Owned(value))?;
@@ -176,4 +177,11 @@ impl<'a> Route<'a> {
         }
         Ok(())
     }
+}
+
+/// A parameter's name as readers of lists and the careless take it: `model[]`, `model[0]`, ` model`.
+fn plain_name(name: &[u8]) -> &[u8] {
+    let name = name.trim_ascii();
+    let end = memchr::memchr(b'[', name).unwrap_or(name.len());
+    name.get(..end).unwrap_or_default().trim_ascii_end()
 }

@@ -171,8 +171,10 @@ impl<'a> Asked<'a> {
             (Model::InBody(member) | Model::InForm(member), _) => {
                 Stated::parse(&body, member, limits)
                     .ok()
-                    .and_then(|stated| stated.model)
-                    .map(|name| vec![name.into_owned()])
+                    .and_then(|stated| {
+                        let names = core::iter::once(stated.model?).chain(stated.alternatives);
+                        Some(names.map(|name| name.into_owned()).collect())
+                    })
             }
             _ => models_of_batch(&body, limits)
                 .ok()

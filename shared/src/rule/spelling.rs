@@ -1,7 +1,7 @@
 //! Spellings of one model's name: what a rule that denies or limits must not be passed by.
 //!
 //! Servers fold case (Ollama), trim, decode escapes, take `models/NAME` for NAME (Gemini) and NAME for `NAME:latest` (Ollama, with
-//! `registry.ollama.ai/library/` before it). Which of it the server behind does is not known, so a denying rule compares all of these
+//! `registry.ollama.ai/library/` before it), and routers take `openai/NAME` for NAME (LiteLLM, OpenRouter). Which of it the server behind does is not known, so a denying rule compares all of these
 //! forms; an allowing rule compares the name as it was sent.
 
 use crate::glob::Glob;
@@ -9,14 +9,51 @@ use crate::query::decode;
 use crate::route::{folded, is_ignorable};
 
 /// What stands before a name without changing it, and behind.
-const BEFORE: [&str; 7] = [
+const BEFORE: [&str; 8] = [
     "/",
+    "./",
     "https://",
     "http://",
     "registry.ollama.ai/",
     "library/",
     "models/",
     "model/",
+];
+/// Providers that LiteLLM (`litellm.provider_list`) and OpenRouter put before a slash.
+const PROVIDERS: [&str; 33] = [
+    "ai21",
+    "amazon",
+    "anthropic",
+    "azure",
+    "azure_ai",
+    "bedrock",
+    "cohere",
+    "cohere_chat",
+    "databricks",
+    "deepseek",
+    "fireworks_ai",
+    "gemini",
+    "google",
+    "groq",
+    "hosted_vllm",
+    "huggingface",
+    "meta-llama",
+    "mistral",
+    "mistralai",
+    "nvidia_nim",
+    "ollama",
+    "ollama_chat",
+    "openai",
+    "openrouter",
+    "perplexity",
+    "qwen",
+    "replicate",
+    "sagemaker",
+    "together_ai",
+    "vertex_ai",
+    "vllm",
+    "watsonx",
+    "x-ai",
 ];
 const BEHIND: [&str; 2] = ["/", ":latest"];
 
@@ -45,6 +82,10 @@ fn bare(folded: &str) -> &str {
         let shorter = BEFORE
             .iter()
             .find_map(|before| rest.strip_prefix(before))
+            .or_else(|| {
+                let (provider, rest) = rest.split_once('/')?;
+                PROVIDERS.binary_search(&provider).is_ok().then_some(rest)
+            })
             .or_else(|| BEHIND.iter().find_map(|behind| rest.strip_suffix(behind)));
         match shorter {
             Some(shorter) if !shorter.is_empty() => rest = shorter,
@@ -128,6 +169,8 @@ mod tests {
                     "/llama3:70b/",
                     "library/llama3:70b",
                     "registry.ollama.ai/library/Llama3:70b",
+                    "./llama3:70b",
+                    "openrouter/Ollama/llama3:70b",
                 ][..],
             ),
             (
@@ -161,12 +204,19 @@ mod tests {
             ("models/*", "gpt-4"),
             ("gpt-4", "gpt-4o"),
             ("library/*", "gpt-4"),
+            ("openai/*", "gpt-4"),
+            ("gpt-4", "somebody/gpt-4"),
         ] {
             assert!(
                 !AnySpelling::new(pattern).matches(&Spellings::of(name)),
                 "{pattern} {name}"
             );
         }
+    }
+
+    #[test]
+    fn the_providers_are_sorted_for_the_search() {
+        assert!(PROVIDERS.is_sorted());
     }
 
     #[test]
