@@ -53,8 +53,10 @@ pub struct Identity {
     /// There may be further scopes, as with groups.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scopes_unknown: bool,
-    /// Verified claims, or labels of a key, that the filter was told to pass on.
+    /// Verified claims, or labels of a key, that the filter was told to pass on. They are written in the order of their names, and so are the
+    /// members of objects in them.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[cfg_attr(not(target_family = "wasm"), serde(serialize_with = "sorted::map"))]
     pub claims: serde_json::Map<String, serde_json::Value>,
     /// Names of claims that the caller has but whose values are unknown; `*` stands for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -63,6 +65,42 @@ pub struct Identity {
 
 fn has_none(names: &Names) -> bool {
     names.is_empty()
+}
+
+/// JSON with the members of every object in the order of their names. In modules `serde_json` sorts by itself; in a native build another crate
+/// may have switched its feature `preserve_order` on, for all.
+#[cfg(not(target_family = "wasm"))]
+mod sorted {
+    use serde::ser::{Serialize, SerializeSeq as _, Serializer};
+    use serde_json::{Map, Value};
+
+    pub fn map<S: Serializer>(members: &Map<String, Value>, to: S) -> Result<S::Ok, S::Error> {
+        let mut members: Vec<_> = members.iter().collect();
+        members.sort_unstable_by_key(|(name, _)| *name);
+        to.collect_map(
+            members
+                .into_iter()
+                .map(|(name, value)| (name, Sorted(value))),
+        )
+    }
+
+    struct Sorted<'a>(&'a Value);
+
+    impl Serialize for Sorted<'_> {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                Value::Object(members) => map(members, to),
+                Value::Array(items) => {
+                    let mut list = to.serialize_seq(Some(items.len()))?;
+                    for item in items {
+                        list.serialize_element(&Sorted(item))?;
+                    }
+                    list.end()
+                }
+                scalar => scalar.serialize(to),
+            }
+        }
+    }
 }
 
 impl Identity {
@@ -350,5 +388,25 @@ impl Exchange {
             facts.keep(Rc::clone(&fact));
         }
         Some(fact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_written_in_the_order_of_their_names() {
+        let read = r#"{"claims":{"z":{"b":[{"d":1,"c":null}],"a":"x"},"y":1.5}}"#;
+        let identity: Identity = serde_json::from_str(read).unwrap();
+        let written = serde_json::to_string(&identity).unwrap();
+        assert_eq!(
+            written,
+            r#"{"consumer":"","method":"","claims":{"y":1.5,"z":{"a":"x","b":[{"c":null,"d":1}]}}}"#
+        );
+        assert_eq!(
+            serde_json::from_str::<Identity>(&written).unwrap(),
+            identity
+        );
     }
 }
