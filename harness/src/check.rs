@@ -12,6 +12,7 @@ mod align;
 mod allow;
 mod api;
 mod chain;
+mod claims;
 mod codes;
 mod entry;
 mod environment;

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::chain::{Chain, Ours, View, plans};
+use super::claims;
 use super::codes;
 use super::entry::{Slot, What, node, text};
 use super::files::{Files, Sink};
@@ -58,6 +59,7 @@ pub(super) fn check(chain: &Chain<'_>, files: &Files, sink: &mut Sink<'_>) {
         return;
     }
     without_identity(chain, &views, sink);
+    claims::check(chain, &views, sink);
     for view in &views {
         signed::check(chain, view, sink);
     }
@@ -348,7 +350,7 @@ fn is_credential(name: &str) -> bool {
 }
 
 /// The place of a filter of the suite in the order of all filters, those in one entry counted one by one.
-fn position(chain: &Chain<'_>, wanted: &Ours<'_, '_>) -> usize {
+pub(super) fn position(chain: &Chain<'_>, wanted: &Ours<'_, '_>) -> usize {
     let slot = chain.position(wanted.slot);
     let within = wanted
         .entry
@@ -370,7 +372,7 @@ fn filters_before(chain: &Chain<'_>, slot: usize) -> usize {
 }
 
 /// Whether a filter runs on a route, or where no route is at hand by itself.
-fn runs(slot: &Slot<'_>, view: Option<&View<'_>>) -> bool {
+pub(super) fn runs(slot: &Slot<'_>, view: Option<&View<'_>>) -> bool {
     view.map_or(!slot.disabled, |view| view.runs(slot))
 }
 
@@ -394,6 +396,24 @@ fn guarded(chain: &Chain<'_>, view: Option<&View<'_>>, before: usize) -> bool {
     by_ours || by_others || unknown || with_certificate(chain)
 }
 
+/// The routes that a filter runs on; `None` stands for all where they are not at hand.
+pub(super) fn ways<'v, 'a>(
+    chain: &Chain<'_>,
+    views: &[&'v View<'a>],
+    slot: &Slot<'_>,
+) -> Vec<Option<&'v View<'a>>> {
+    match views {
+        // A list of one filter is a piece of a chain, not one.
+        [] if chain.views.is_empty() && !chain.is_whole() => Vec::new(),
+        [] => vec![None],
+        views => views
+            .iter()
+            .filter(|view| view.runs(slot))
+            .map(|view| Some(*view))
+            .collect(),
+    }
+}
+
 /// Filters that need to know the caller where nothing finds out.
 fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>) {
     let known = |view: Option<&View<'_>>, before: usize| {
@@ -406,21 +426,9 @@ fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>)
             .iter()
             .any(|slot| matches!(slot.what, What::Elsewhere | What::Unreadable(..)))
     };
-    // A list of one filter is a piece of a chain, not one.
-    if chain.views.is_empty() && !chain.is_whole() {
-        return;
-    }
     for ours in chain.ours() {
         let at = position(chain, &ours);
-        let ways: Vec<Option<&View<'_>>> = match views {
-            [] => vec![None],
-            views => views
-                .iter()
-                .filter(|view| view.runs(ours.slot))
-                .map(|view| Some(*view))
-                .collect(),
-        };
-        for view in ways {
+        for view in ways(chain, views, ours.slot) {
             let need = plans(&ours, view)
                 .iter()
                 .find_map(|plan| needs_identity(ours.part.name(), plan));

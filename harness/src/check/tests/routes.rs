@@ -413,3 +413,57 @@ fn the_work_grows_with_the_file() {
     let (small, large) = (time(250), time(1000));
     assert!(large < small * 8, "{small:?} {large:?}");
 }
+
+#[test]
+fn a_claim_that_nobody_hands_on_is_asked_for_in_vain() {
+    const WHO: &str = "\"who\": { \"groups\": { \"any_of\": [ \"batch\" ] } }";
+    const GROUPS: &str = "\"groups_claim\": \"groups\"";
+    const KEY: &str = "\"groups\": [ \"batch\" ]";
+    let good = good();
+    let asks = |claim: &str| {
+        let claims = format!("[ {{ \"claim\": \"{claim}\", \"any_of\": [ \"a\" ] }} ]");
+        good.replacen(WHO, &format!("\"who\": {{ \"claims\": {claims} }}"), 1)
+    };
+    let handed = |text: &str, claim: &str| {
+        let with = format!("{GROUPS}, \"claims_to_fact\": [ \"{claim}\" ]");
+        text.replacen(GROUPS, &with, 1)
+    };
+    assert!(!has(&good, "MG208"));
+    assert!(has(&asks("tier"), "MG208"));
+    assert!(!has(&handed(&asks("tier"), "tier"), "MG208"));
+    // A claim inside of another is known with it, but not the other way round.
+    assert!(!has(&handed(&asks("/org/tenant"), "org"), "MG208"));
+    assert!(!has(&handed(&asks("/org/tenant"), "/org/tenant"), "MG208"));
+    assert!(has(&handed(&asks("/org/tenant"), "/org"), "MG208"));
+    // A rule that only looks on decides nothing.
+    let looks_on = asks("tier").replacen(
+        "\"id\": \"batch-scores\",",
+        "\"id\": \"batch-scores\", \"mode\": \"shadow\",",
+        1,
+    );
+    assert!(!has(&looks_on, "MG208"));
+    // The label of a key, which is gone on a route without key-auth.
+    let labels = format!("{KEY}, \"labels\": {{ \"tier\": \"a\" }}");
+    let labelled = asks("tier").replacen(KEY, &labels, 1);
+    assert!(!has(&labelled, "MG208"));
+    let off = format!("                typed_per_filter_config: {{ key-auth: {DISABLED} }}\n");
+    let found = found(&with_route(&labelled, &off));
+    assert!(
+        found
+            .iter()
+            .any(|finding| { finding.contains("MG208") && finding.contains("on route /public/") }),
+        "{found:#?}"
+    );
+    // Limits by a claim, and groups that nobody is in.
+    let limit = good.replacen(
+        "\"by\": [ \"consumer\"",
+        "\"by\": [ { \"claim\": \"tier\" }",
+        1,
+    );
+    assert_ne!(limit, good);
+    assert!(has(&limit, "MG208"));
+    let nobody =
+        good.replacen(GROUPS, "\"groups_claim\": []", 1)
+            .replacen(KEY, "\"groups\": []", 1);
+    assert!(has(&nobody, "MG208"));
+}
