@@ -4,7 +4,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use anyhow::Result;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Everything that was adopted and is not dropped yet.
 static ADOPTED: Mutex<Vec<Weak<Mutex<Child>>>> = Mutex::new(Vec::new());
@@ -53,6 +53,33 @@ fn end(child: &mut Child) {
     drop(child.wait());
 }
 
+/// SIGINT (Ctrl-C) and SIGTERM, which no longer end this process by themselves.
+pub struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    /// Begins to listen for them; needs a runtime around it.
+    ///
+    /// # Errors
+    /// If the system refuses the handlers.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one of them, and gives the exit code that a shell gives for it (130, 143).
+    pub async fn received(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+        }
+    }
+}
+
 /// From now on SIGINT and SIGTERM kill the children before they end this process, with the exit code that a shell gives (130, 143).
 ///
 /// # Errors
@@ -61,20 +88,12 @@ pub fn end_with_this_process() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (mut interrupted, mut terminated) = {
+    let mut signals = {
         let _inside = runtime.enter();
-        (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        )
+        StopSignals::new()?
     };
     std::thread::spawn(move || {
-        let code = runtime.block_on(async {
-            tokio::select! {
-                _ = interrupted.recv() => 130,
-                _ = terminated.recv() => 143,
-            }
-        });
+        let code = runtime.block_on(signals.received());
         end_all();
         std::process::exit(code);
     });

@@ -8,6 +8,7 @@ mod check;
 mod completions;
 #[cfg(feature = "demo")]
 mod demo;
+mod gateway;
 mod generate;
 mod inspect;
 mod man;

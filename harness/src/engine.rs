@@ -140,6 +140,7 @@ pub struct WasmFolder(pub PathBuf);
 impl WasmFiles for WasmFolder {
     fn file(&self, scenario: &Scenario, wasm: &Wasm) -> anyhow::Result<PathBuf> {
         let path = wasm.file(&self.0, &scenario.folder);
+        let path = path.ok_or_else(|| anyhow::anyhow!("a filter of Envoy's own has no module"))?;
         anyhow::ensure!(
             path.is_file(),
             "{}: no such file; build the filters first",

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::scenario::chain::{PathMatch, Switches};
-use crate::scenario::{ChainEntry, Cluster, Config, Route, Scenario, VirtualHost};
+use crate::scenario::{ChainEntry, Cluster, Config, Route, Scenario, VirtualHost, Wasm};
 use crate::suite;
 
 /// The name of the listener.
@@ -47,6 +47,10 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
     }));
+    let secrets = scenario.secrets.iter();
+    let secrets: Vec<Json> = secrets
+        .map(|(name, secret)| json!({"name": name, "generic_secret": {"secret": secret.source()}}))
+        .collect();
     let virtual_hosts: Vec<Json> = scenario.virtual_hosts.iter().map(virtual_host).collect();
     let mut listener = json!({
         "name": LISTENER,
@@ -89,7 +93,7 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
         // Envoy reads no configuration from elsewhere without a name of its own.
         "node": {"id": LISTENER, "cluster": LISTENER},
         "admin": {"address": address(places.admin_port)},
-        "static_resources": {"listeners": [listener], "clusters": clusters},
+        "static_resources": {"listeners": [listener], "clusters": clusters, "secrets": secrets},
     })
 }
 
@@ -151,6 +155,14 @@ pub fn discovery(
 const WASM_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 fn http_filter(entry: &ChainEntry, scenario: &Scenario, places: &Places) -> Json {
+    if let (Wasm::Own(own), Config::Json(config)) = (&entry.wasm, &entry.config) {
+        let url = format!("type.googleapis.com/{}", own.kind().message());
+        let mut typed = config.clone();
+        if let Some(members) = typed.as_object_mut() {
+            members.insert("@type".into(), url.into());
+        }
+        return json!({"name": entry.name, "disabled": entry.disabled, "typed_config": typed});
+    }
     let stop_iteration = entry
         .stop_iteration
         .unwrap_or_else(|| suite::needs_stop_iteration(entry));
@@ -207,12 +219,18 @@ fn route(route: &Route) -> Json {
         PathMatch::Prefix(prefix) => json!({"prefix": prefix}),
         PathMatch::Exact(path) => json!({"path": path}),
     };
-    let mut action = json!({"cluster": route.cluster});
-    if let (Some(timeout_ms), Some(members)) = (route.timeout_ms, action.as_object_mut()) {
-        members.insert("timeout".into(), seconds(timeout_ms).into());
+    let (beside, within) = &route.written;
+    let mut action = within.clone();
+    action.insert("cluster".into(), route.cluster.as_str().into());
+    for (name, ms) in [
+        ("timeout", route.timeout_ms),
+        ("idle_timeout", route.idle_timeout_ms),
+    ] {
+        action.extend(ms.map(|ms| (name.to_owned(), seconds(ms).into())));
     }
     let mut json = json!({"match": path, "route": action});
     if let Some(members) = json.as_object_mut() {
+        members.extend(beside.clone());
         members.extend(
             route
                 .name

@@ -25,7 +25,7 @@ use crate::engine::simulated::{builder, request};
 use crate::host::{Chaos, Limits, Rates, WasmCode};
 use crate::proxy::{GuestCode, NativeCode, Outcome, StreamId};
 use crate::random::Random;
-use crate::scenario::{ChainEntry, Request, Scenario, Step};
+use crate::scenario::{ChainEntry, Request, Scenario, Step, Wasm};
 use crate::suite;
 use guest::{Diary, Fuzzed};
 
@@ -246,8 +246,8 @@ impl<'a> Round<'a> {
         let mut random = self.random.borrow_mut();
         traffic::change_servers(&mut scenario.clusters, &mut random);
         let servers = Servers::new(&scenario.clusters);
-        let builder =
-            builder(&scenario, &servers, &|entry| self.code_of(entry))?.seed(random.number());
+        let builder = builder(&scenario, &servers, &|entry| self.code_of(&scenario, entry))?
+            .seed(random.number());
         if self.weather.from_start {
             self.disturb();
         }
@@ -328,7 +328,10 @@ impl<'a> Round<'a> {
         self.diary.borrow_mut().stray_rate = self.weather.strays;
     }
 
-    fn code_of(&self, entry: &ChainEntry) -> Result<Rc<dyn GuestCode>> {
+    fn code_of(&self, scenario: &Scenario, entry: &ChainEntry) -> Result<Rc<dyn GuestCode>> {
+        if let Wasm::Own(own) = &entry.wasm {
+            return own.code(&entry.name, &scenario.secrets, &|_| None);
+        }
         match entry.suite() {
             Some(name) if name != self.filter && entry.name != self.filter => {
                 let filters = suite::filters_in(name);

@@ -9,6 +9,7 @@ pub mod child;
 pub mod demo;
 pub mod engine;
 pub mod envoy_config;
+pub mod envoy_own;
 pub mod envoy_release;
 #[cfg(feature = "wasmtime")]
 pub mod fuzz;

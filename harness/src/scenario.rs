@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::envoy_own::{Secret, Secrets};
 use crate::yaml::read::{At, Problem, Report};
 use crate::yaml::{Node, YamlError};
 
@@ -169,6 +170,8 @@ pub struct Scenario {
     pub chain: Vec<ChainEntry>,
     /// Environment variables that the VMs are given.
     pub env: BTreeMap<String, String>,
+    /// Secrets of the proxy by name.
+    pub secrets: Secrets,
     /// Settings of the proxy itself.
     pub gateway: Gateway,
     /// Servers behind the proxy by cluster name; always with [`UPSTREAM`].
@@ -208,6 +211,14 @@ impl Scenario {
             .take("env")
             .map(|at| chain::read_env(&at))
             .unwrap_or_default();
+        let secrets: Secrets = fields
+            .take("secrets")
+            .map(|at| chain::read_env(&at))
+            .into_iter()
+            .flatten()
+            .map(|(name, text)| (name, Secret::Inline(text)))
+            .collect();
+        chain::need_secrets(root, &chain, &secrets);
         let gateway = fields
             .take("gateway")
             .and_then(|at| Gateway::read(&at))
@@ -243,6 +254,7 @@ impl Scenario {
             folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
             chain,
             env,
+            secrets,
             gateway,
             clusters,
             virtual_hosts,
@@ -295,6 +307,7 @@ impl Scenario {
             .filter_map(Step::traffic)
             .map(|traffic| &traffic.expect);
         let mut names: Vec<&str> = everywhere
+            .chain([&self.expect.one])
             .flat_map(|expect| expect.facts.keys())
             .map(String::as_str)
             .collect();

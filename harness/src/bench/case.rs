@@ -160,8 +160,9 @@ impl Variant {
             places.clusters.insert(name.clone(), upstream_port);
         }
         for entry in &self.scenario.chain {
-            let file = entry.wasm.file(wasm, &self.scenario.folder);
-            places.wasm.insert(entry.name.clone(), module(&file)?);
+            if let Some(file) = entry.wasm.file(wasm, &self.scenario.folder) {
+                places.wasm.insert(entry.name.clone(), module(&file)?);
+            }
         }
         let mut bootstrap = envoy_config::bootstrap(&self.scenario, &places);
         if let Some(admin) = bootstrap.as_object_mut() {

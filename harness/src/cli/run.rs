@@ -1,23 +1,24 @@
 //! `modelgate run`: starts a gateway from an Envoy configuration, and follows what it records.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use modelgate_harness::adapt::{Local, Needs, adapt, discovered};
 use modelgate_harness::artifacts::{Profile, Workspace, build};
-use modelgate_harness::envoy_release::Envoy;
+use modelgate_harness::child::StopSignals;
 use modelgate_harness::live::bootstrap::Bootstrap;
 use modelgate_harness::live::gateway::{self, Code};
 use modelgate_harness::yaml::{Node, Place};
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+
+use super::gateway::{Engine, EngineArguments, runtime};
 
 /// How long a gateway that was told to end may go on.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -37,19 +38,12 @@ pub struct Arguments {
     /// The configuration, in YAML or JSON.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// What runs the filters.
-    #[arg(long, value_enum, default_value_t)]
-    engine: Engine,
-    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one. For the engine envoy.
-    #[arg(long, value_name = "VERSION")]
-    envoy: Option<String>,
-    /// Folder with built modules; without it they are built. For the engines envoy and wasmtime.
-    #[arg(long, value_name = "FOLDER")]
-    wasm: Option<PathBuf>,
-    /// Another port for the listener; 0 = any free one, on the embedded host.
+    #[command(flatten)]
+    engine: EngineArguments,
+    /// Another port for the listener; 0 = any free one.
     #[arg(long)]
     port: Option<u16>,
-    /// Another port for the admin interface, on loopback.
+    /// Another port for the admin interface, on loopback; 0 = any free one.
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
     /// A server in place of a cluster's, in plain text. May be given several times.
@@ -58,17 +52,6 @@ pub struct Arguments {
     /// Worker threads.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    /// A real Envoy, with the filters' modules.
-    #[default]
-    Envoy,
-    /// The embedded host, with the filters' modules.
-    Wasmtime,
-    /// The embedded host, with the filters' code as it is built into this program.
-    Native,
 }
 
 fn read_cluster(text: &str) -> Result<(String, SocketAddr), String> {
@@ -81,14 +64,8 @@ fn read_cluster(text: &str) -> Result<(String, SocketAddr), String> {
 
 /// Runs it; see [`Arguments`].
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    if arguments.envoy.is_some() && arguments.engine != Engine::Envoy {
-        bail!("--envoy names a release for --engine envoy; the other engines run without Envoy");
-    }
-    if arguments.wasm.is_some() && arguments.engine == Engine::Native {
-        bail!("--wasm names modules; --engine native runs the filters' own code");
-    }
-    if arguments.engine == Engine::Wasmtime && !cfg!(feature = "wasmtime") {
-        return super::rebuilt::run(&["wasmtime"]);
+    if let Some(code) = arguments.engine.accept()? {
+        return Ok(code);
     }
     let shown = arguments.file.display();
     let text = std::fs::read_to_string(&arguments.file).with_context(|| shown.to_string())?;
@@ -116,12 +93,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             eprintln!("not set in the environment: {variable}");
         }
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let code = runtime.block_on(async {
-        match arguments.engine {
+        match arguments.engine.engine {
             Engine::Envoy => envoy(arguments, &bootstrap).await,
             Engine::Wasmtime => embedded(arguments, &bootstrap, Code::Modules).await,
             Engine::Native => embedded(arguments, &bootstrap, Code::Native).await,
@@ -133,44 +107,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// The folder with the modules that the configuration names; none where the engine has the code in itself.
 fn modules(arguments: &Arguments, needs: &Needs) -> Result<Option<PathBuf>> {
-    if arguments.engine == Engine::Native {
-        return Ok(None);
-    }
-    if let Some(folder) = &arguments.wasm {
-        let folder = folder
-            .canonicalize()
-            .with_context(|| folder.display().to_string())?;
-        return Ok(Some(folder));
-    }
     let names: Vec<&str> = needs.modules.iter().copied().collect();
-    if names.is_empty() {
+    if arguments.engine.engine == Engine::Native || names.is_empty() {
         return Ok(None);
     }
-    let built = build(&Workspace::locate()?, &names, Profile::Release)?;
-    let folder = built.first().and_then(|artifact| artifact.path.parent());
-    Ok(Some(folder.context("no module was built")?.to_owned()))
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-async fn told_to_stop() -> Result<()> {
-    let (mut interrupted, mut terminated) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
-    Ok(())
+    let build = |workspace: &Workspace| build(workspace, &names, Profile::Release);
+    arguments.engine.modules(build).map(Some)
 }
 
 async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
-    let envoy = Envoy::find(arguments.envoy.as_deref(), &|message| {
-        eprintln!("{message}")
-    })?;
+    let envoy = arguments.engine.find_envoy()?;
     envoy.require_wasm()?;
     let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
     let config = folder.path().join("envoy.json");
+    let written = folder.path().join("admin");
     std::fs::write(&config, bootstrap.to_string())?;
     let mut child = Command::new(envoy.path())
         .arg("-c")
@@ -179,6 +129,8 @@ async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
         .args(["--component-log-level", "wasm:info"])
         .args(["--concurrency", &arguments.workers.to_string()])
         .args(["--file-flush-interval-msec", "100"])
+        .arg("--admin-address-path")
+        .arg(&written)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -193,30 +145,27 @@ async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
     });
     let needs = Needs::of(bootstrap);
     eprintln!("Envoy {} with {}", envoy.version(), config.display());
-    let stop = told_to_stop();
-    tokio::pin!(stop);
+    let mut signals = StopSignals::new()?;
     let began = Instant::now();
-    tokio::select! {
-        status = child.wait() => return Ok(ended(&format!("Envoy has ended: {}", status?))),
-        stopped = &mut stop => {
-            stopped?;
-            return farewell(&mut child).await;
-        }
-        () = ready(needs.admin.as_deref()) => {}
-    }
+    let admin = tokio::select! {
+        status = child.wait() => bail!("Envoy did not start: {}", status?),
+        _ = signals.received() => return farewell(&mut child).await,
+        admin = ready(&needs, &written) => admin,
+    };
     eprintln!("ready in {:.1} s", began.elapsed().as_secs_f32());
-    for (name, address) in &needs.listeners {
+    let serving = match &admin {
+        Some(admin) => listeners(admin).await,
+        None => needs.listeners,
+    };
+    for (name, address) in serving {
         eprintln!("  {name:<10} http://{address}");
     }
-    if let Some(admin) = &needs.admin {
+    if let Some(admin) = &admin {
         eprintln!("  {:<10} http://{admin}", "admin");
     }
     tokio::select! {
         status = child.wait() => Ok(ended(&format!("Envoy has ended: {}", status?))),
-        stopped = &mut stop => {
-            stopped?;
-            farewell(&mut child).await
-        }
+        _ = signals.received() => farewell(&mut child).await,
     }
 }
 
@@ -225,26 +174,51 @@ fn ended(how: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Waits until the admin interface says that everything serves. Without one there is nobody to ask.
-async fn ready(admin: Option<&str>) {
-    let Some(admin) = admin else {
-        return;
-    };
-    while !is_ready(admin).await {
+/// Waits until the admin interface, whose address Envoy writes into a file, says that everything serves. Gives its address; without one there
+/// is nobody to ask.
+async fn ready(needs: &Needs, written: &Path) -> Option<String> {
+    needs.admin.as_ref()?;
+    loop {
+        if let Ok(admin) = tokio::fs::read_to_string(written).await
+            && let Some(answer) = asked(&admin, "/ready").await
+            && answer.starts_with("HTTP/1.1 200")
+        {
+            return Some(admin);
+        }
         tokio::time::sleep(POLL).await;
     }
 }
 
-async fn is_ready(admin: &str) -> bool {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let Ok(mut connection) = tokio::net::TcpStream::connect(admin).await else {
-        return false;
+/// Where listeners are that serve: name and address (Envoy's `GET /listeners`, a line `NAME::ADDRESS` each).
+async fn listeners(admin: &str) -> Vec<(String, String)> {
+    let answer = asked(admin, "/listeners").await.unwrap_or_default();
+    let line = |line: &str| {
+        let (name, address) = line.trim().split_once("::")?;
+        Some((
+            name.to_owned(),
+            reachable(address.parse().ok()?).to_string(),
+        ))
     };
-    let request = format!("GET /ready HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
-    let mut answer = Vec::new();
-    connection.write_all(request.as_bytes()).await.is_ok()
-        && connection.read_to_end(&mut answer).await.is_ok()
-        && answer.starts_with(b"HTTP/1.1 200")
+    answer.lines().filter_map(line).collect()
+}
+
+/// What the admin interface answers, head and all.
+async fn asked(admin: &str, path: &str) -> Option<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut connection = tokio::net::TcpStream::connect(admin).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+    let mut answer = String::new();
+    connection.write_all(request.as_bytes()).await.ok()?;
+    connection.read_to_string(&mut answer).await.ok()?;
+    Some(answer)
+}
+
+/// An address that a client on this machine can use: where a server listens everywhere, this machine is one of the places.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    address
 }
 
 /// Has Envoy end in order: it is told to, and ended where it does not.
@@ -272,11 +246,8 @@ async fn embedded(arguments: &Arguments, bootstrap: &Json, code: Code) -> Result
         Box::new(|line| println!("{}", told(&Json::Object(line).to_string()))),
     )
     .await?;
-    let mut address = live.address();
-    if address.ip().is_unspecified() {
-        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    eprintln!("ready: http://{address}");
+    eprintln!("ready: http://{}", reachable(live.address()));
+    let mut signals = StopSignals::new()?;
     let gone = async {
         while !live.ended() {
             tokio::time::sleep(POLL).await;
@@ -284,8 +255,7 @@ async fn embedded(arguments: &Arguments, bootstrap: &Json, code: Code) -> Result
     };
     tokio::select! {
         () = gone => Ok(ended("the gateway has ended")),
-        stopped = told_to_stop() => {
-            stopped?;
+        _ = signals.received() => {
             eprintln!("\nstopping");
             Ok(ExitCode::SUCCESS)
         }

@@ -14,7 +14,7 @@ use super::peer::{Servers, fetch};
 use super::reloads::Reloads;
 use super::{Exchange, Observations, WasmFiles};
 use crate::envoy_config::{self, Places};
-use crate::scenario::{EngineName, Scenario};
+use crate::scenario::{EngineName, Scenario, Wasm};
 
 /// How long to wait for what arrives late: access-log lines, batched callouts, metrics.
 const LATE: Duration = Duration::from_secs(4);
@@ -88,7 +88,8 @@ pub(super) fn run(
             ..Places::default()
         };
         let mut files = BTreeMap::new();
-        for entry in &scenario.chain {
+        let modules = scenario.chain.iter();
+        for entry in modules.filter(|entry| !matches!(entry.wasm, Wasm::Own(_))) {
             let file = wasm.file(scenario, &entry.wasm)?;
             let path = launcher.path(&entry.name, &file)?;
             files.insert(path.clone(), file);

@@ -72,14 +72,15 @@ impl Simulated {
         }
     }
 
-    fn code(&self, scenario: &Scenario, wasm: &Wasm) -> Result<Rc<dyn GuestCode>> {
-        match (self.name.kind, wasm) {
+    fn code(&self, scenario: &Scenario, entry: &ChainEntry) -> Result<Rc<dyn GuestCode>> {
+        match (self.name.kind, &entry.wasm) {
+            (_, Wasm::Own(own)) => own.code(&entry.name, &scenario.secrets, &|_| None),
             (EngineKind::Native, Wasm::Suite(name)) => {
                 let filters = suite::filters_in(name);
                 anyhow::ensure!(!filters.is_empty(), "no filter is called {name}");
                 Ok(NativeCode::bundle(filters))
             }
-            _ => module(&self.wasm.file(scenario, wasm)?),
+            (_, wasm) => module(&self.wasm.file(scenario, wasm)?),
         }
     }
 
@@ -90,9 +91,7 @@ impl Simulated {
         trace: bool,
     ) -> Result<Result<Play<'a>, proxy::BuildError>> {
         let servers = Servers::new(&scenario.clusters);
-        let builder = builder(scenario, &servers, &|entry| {
-            self.code(scenario, &entry.wasm)
-        })?;
+        let builder = builder(scenario, &servers, &|entry| self.code(scenario, entry))?;
         let builder = builder.trace(trace);
         Ok(builder.build().map(|gateway| Play {
             gateway,
@@ -128,7 +127,8 @@ impl Engine for Simulated {
     }
 
     fn refuses(&self, scenario: &Scenario) -> Option<String> {
-        let modules = scenario.chain.iter().any(|entry| entry.suite().is_none());
+        let mut chain = scenario.chain.iter();
+        let modules = chain.any(|entry| matches!(entry.wasm, Wasm::Guests | Wasm::File(_)));
         (self.name.kind == EngineKind::Native && modules)
             .then(|| "it runs the suite's own filters, not modules".to_owned())
     }
@@ -416,12 +416,16 @@ fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
         metadata: metadata(route.metadata.as_ref()),
         switches: switches(&route.switches),
         timeout: route.timeout_ms.map(Duration::from_millis),
+        idle_timeout: route.idle_timeout_ms.map(Duration::from_millis),
+        header_changes: route.header_changes.clone(),
+        rewrite: route.rewrite.clone(),
     });
     proxy::VirtualHost {
         name: host.name.clone(),
         domains: host.domains.clone(),
         metadata: metadata(host.metadata.as_ref()),
         switches: switches(&host.switches),
+        header_changes: proxy::HeaderChanges::default(),
         routes: routes.collect(),
     }
 }

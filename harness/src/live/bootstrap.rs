@@ -3,27 +3,27 @@
 //! Reading is strict: what the server would not do as Envoy does is refused with its path, all of it at once, because a gateway that
 //! overlooks a part of its configuration protects less than it says. The admin interface alone is passed over: there is none.
 
+mod routes;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
 
+use anyhow::Result;
+
+use crate::envoy_own::{self, Kind, Secrets, flag, of_type};
 use crate::proxy::access_log::AccessLog;
 use crate::proxy::path::PathRules;
-use crate::proxy::{
-    Builder, FailurePolicy, FilterSpec, GuestCode, Metadata, PathMatch, Route, Switches,
-    VirtualHost, profile, protobuf,
-};
-use crate::yaml::Node;
+use crate::proxy::{Builder, FailurePolicy, FilterSpec, GuestCode, VirtualHost, profile, protobuf};
 use crate::yaml::read::{At, Fields, Problem, Report};
+use crate::yaml::{Node, Place};
 
 const MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
-const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 
 /// What a configuration says.
 #[derive(Clone, Debug)]
@@ -36,9 +36,12 @@ pub struct Bootstrap {
     pub filters: Vec<Filter>,
     /// The access logs' formats, joined: a member that two have is the later one's.
     pub access_log: AccessLog,
+    /// Secrets by name.
+    pub secrets: Secrets,
     hosts: Vec<VirtualHost>,
     paths: PathRules,
     use_remote_address: bool,
+    request_id_in_response: bool,
     upgrades: Vec<String>,
     buffer_limit_bytes: Option<usize>,
 }
@@ -46,9 +49,26 @@ pub struct Bootstrap {
 /// A filter of the chain.
 #[derive(Clone, Debug)]
 pub struct Filter {
+    name: String,
+    disabled: bool,
+    /// What it is.
+    pub kind: FilterKind,
+}
+
+/// What a filter is.
+#[derive(Clone, Debug)]
+pub enum FilterKind {
+    /// A Wasm filter.
+    Wasm(Box<WasmFilter>),
+    /// One of Envoy's own.
+    Own(envoy_own::Written),
+}
+
+/// A Wasm filter.
+#[derive(Clone, Debug)]
+pub struct WasmFilter {
     /// Its module.
     pub file: PathBuf,
-    name: String,
     root_id: String,
     vm_id: String,
     configuration: Vec<u8>,
@@ -58,7 +78,6 @@ pub struct Filter {
     environment: BTreeMap<String, String>,
     failure_policy: FailurePolicy,
     headers_stop_alone: bool,
-    disabled: bool,
 }
 
 /// Why a configuration cannot be run.
@@ -68,9 +87,14 @@ pub struct Refused(Vec<Problem>);
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the embedded gateway cannot run this configuration")?;
-        self.0
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        for problem in &self.0 {
+            match problem.place == Place::default() {
+                // It was changed on the way, so that lines say nothing.
+                true => write!(f, "\n  {}: {}", problem.path, problem.message)?,
+                false => write!(f, "\n  {problem}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -99,7 +123,8 @@ impl Bootstrap {
             .profile(rules)
             .paths(self.paths)
             .upgrades(self.upgrades.clone())
-            .use_remote_address(self.use_remote_address);
+            .use_remote_address(self.use_remote_address)
+            .request_id_in_response(self.request_id_in_response);
         self.hosts
             .iter()
             .cloned()
@@ -108,13 +133,35 @@ impl Bootstrap {
 }
 
 impl Filter {
-    /// The filter with its code; `variable` knows the environment.
+    /// The filter, ready to be started: `code` has the code of modules, `variable` knows the environment.
+    ///
+    /// # Errors
+    /// If there is no such code, or a secret is missing.
     pub fn spec(
         &self,
+        secrets: &Secrets,
+        code: impl FnOnce(&WasmFilter) -> Result<Rc<dyn GuestCode>>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<FilterSpec> {
+        let mut spec = match &self.kind {
+            FilterKind::Wasm(wasm) => wasm.spec(&self.name, code(wasm)?, variable),
+            FilterKind::Own(own) => {
+                FilterSpec::new(&self.name, own.code(&self.name, secrets, variable)?)
+            }
+        };
+        spec.disabled = self.disabled;
+        Ok(spec)
+    }
+}
+
+impl WasmFilter {
+    fn spec(
+        &self,
+        name: &str,
         code: Rc<dyn GuestCode>,
-        variable: impl Fn(&str) -> Option<String>,
+        variable: &dyn Fn(&str) -> Option<String>,
     ) -> FilterSpec {
-        let mut spec = FilterSpec::new(&self.name, code);
+        let mut spec = FilterSpec::new(name, code);
         spec.root_id.clone_from(&self.root_id);
         spec.vm_id.clone_from(&self.vm_id);
         spec.configuration.clone_from(&self.configuration);
@@ -127,7 +174,6 @@ impl Filter {
         }
         spec.failure_policy = self.failure_policy;
         spec.headers_stop_alone = Some(self.headers_stop_alone);
-        spec.disabled = self.disabled;
         spec
     }
 }
@@ -145,6 +191,10 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
         .map(|at| at.list())
         .unwrap_or_default();
     let clusters: BTreeMap<_, _> = clusters.iter().filter_map(cluster).collect();
+    let secrets = resources
+        .take("secrets")
+        .map(|at| envoy_own::secrets(&at))
+        .unwrap_or_default();
     let listener = resources
         .need("listeners")
         .and_then(|at| only(&at, "listener"));
@@ -169,8 +219,6 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
     manager
         .take("codec_type")
         .and_then(|at| at.word(&[("AUTO", ()), ("HTTP1", ())]));
-    // For access logs and clients; no filter sees it.
-    flag(&mut manager, "always_set_request_id_in_response");
     let bootstrap = Bootstrap {
         listen: listen?,
         paths: PathRules {
@@ -186,6 +234,7 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
                 .unwrap_or_default(),
         },
         use_remote_address: flag(&mut manager, "use_remote_address"),
+        request_id_in_response: flag(&mut manager, "always_set_request_id_in_response"),
         upgrades: manager
             .take("upgrade_configs")
             .map(|at| at.list().iter().filter_map(upgrade).collect())
@@ -196,13 +245,14 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
             .unwrap_or_default(),
         filters: manager
             .need("http_filters")
-            .map(|at| filters(&at))
+            .map(|at| filters(&at, &secrets))
             .unwrap_or_default(),
         hosts: manager
             .need("route_config")
-            .map(|at| hosts(&at, &clusters))
+            .map(|at| routes::hosts(&at, &clusters))
             .unwrap_or_default(),
         clusters,
+        secrets,
         buffer_limit_bytes,
     };
     manager.close();
@@ -243,23 +293,6 @@ fn typed<'a>(at: &At<'a>, kind: &str) -> Option<Fields<'a>> {
     let typed = fields.need("typed_config");
     fields.close();
     of_type(&typed?, kind)
-}
-
-/// The members of a message that says that it is of this type.
-fn of_type<'a>(at: &At<'a>, kind: &str) -> Option<Fields<'a>> {
-    let mut fields = at.fields()?;
-    let written = fields.need("@type").and_then(|at| at.text())?;
-    match written.strip_prefix("type.googleapis.com/") == Some(kind) {
-        true => Some(fields),
-        false => at.refuse(format!("{written} is not served here; {kind} is")),
-    }
-}
-
-fn flag(fields: &mut Fields<'_>, name: &'static str) -> bool {
-    fields
-        .take(name)
-        .and_then(|at| at.boolean())
-        .unwrap_or_default()
 }
 
 fn text(fields: &mut Fields<'_>, name: &'static str) -> String {
@@ -340,7 +373,7 @@ fn access_log(at: &At<'_>) -> Option<AccessLog> {
     AccessLog::read(members).ok()
 }
 
-fn filters(at: &At<'_>) -> Vec<Filter> {
+fn filters(at: &At<'_>, secrets: &Secrets) -> Vec<Filter> {
     let mut entries = at.list();
     match entries.pop() {
         Some(last) if typed(&last, ROUTER).is_some_and(|router| router.rest().is_empty()) => {}
@@ -351,22 +384,45 @@ fn filters(at: &At<'_>) -> Vec<Filter> {
             at.refuse::<()>("the router is missing");
         }
     }
-    entries.iter().filter_map(filter).collect()
+    entries
+        .iter()
+        .filter_map(|at| filter(at, secrets))
+        .collect()
 }
 
-fn filter(at: &At<'_>) -> Option<Filter> {
+fn filter(at: &At<'_>, secrets: &Secrets) -> Option<Filter> {
+    let mut entry = at.fields()?;
+    let name = entry.need("name").and_then(|at| at.text());
+    let disabled = flag(&mut entry, "disabled");
+    let typed = entry.need("typed_config");
+    entry.close();
+    let typed = typed?;
+    let mut fields = typed.fields()?;
+    let url = fields.need("@type").and_then(|at| at.text())?;
+    let kind = match Kind::of_type(&url) {
+        Some(kind) => {
+            let own = kind.read(fields)?;
+            if let Some(secret) = own.secret().filter(|name| !secrets.contains_key(*name)) {
+                return typed.refuse(format!("no secret is called {secret:?}"));
+            }
+            FilterKind::Own(own)
+        }
+        None => FilterKind::Wasm(Box::new(wasm_filter(of_type(&typed, WASM)?)?)),
+    };
+    Some(Filter {
+        name: name?,
+        disabled,
+        kind,
+    })
+}
+
+fn wasm_filter(mut wasm: Fields<'_>) -> Option<WasmFilter> {
     const POLICIES: [(&str, FailurePolicy); 4] = [
         ("UNSPECIFIED", FailurePolicy::Closed),
         ("FAIL_RELOAD", FailurePolicy::Reload),
         ("FAIL_CLOSED", FailurePolicy::Closed),
         ("FAIL_OPEN", FailurePolicy::Open),
     ];
-    let mut entry = at.fields()?;
-    let name = entry.need("name").and_then(|at| at.text());
-    let disabled = flag(&mut entry, "disabled");
-    let typed = entry.need("typed_config");
-    entry.close();
-    let mut wasm = of_type(&typed?, WASM)?;
     let config = wasm.need("config").and_then(|at| at.fields());
     wasm.close();
     let mut config = config?;
@@ -393,8 +449,7 @@ fn filter(at: &At<'_>) -> Option<Filter> {
         .and_then(|at| environment(&at))
         .unwrap_or_default();
     vm.close();
-    Some(Filter {
-        name: name?,
+    Some(WasmFilter {
         file: file?,
         root_id,
         vm_id,
@@ -404,7 +459,6 @@ fn filter(at: &At<'_>) -> Option<Filter> {
         environment,
         failure_policy,
         headers_stop_alone,
-        disabled,
     })
 }
 
@@ -449,122 +503,6 @@ fn environment(at: &At<'_>) -> Option<(Vec<String>, BTreeMap<String, String>)> {
             .filter_map(|(key, value)| Some((key.text.clone(), value.text()?)))
             .collect(),
     ))
-}
-
-type Clusters = BTreeMap<String, SocketAddr>;
-
-fn hosts(at: &At<'_>, clusters: &Clusters) -> Vec<VirtualHost> {
-    let Some(mut fields) = at.fields() else {
-        return Vec::new();
-    };
-    fields.take("name");
-    let hosts = fields.need("virtual_hosts").map(|at| at.list());
-    fields.close();
-    let hosts = hosts.unwrap_or_default();
-    hosts.iter().filter_map(|at| host(at, clusters)).collect()
-}
-
-fn host(at: &At<'_>, clusters: &Clusters) -> Option<VirtualHost> {
-    let mut fields = at.fields()?;
-    let domains = fields.need("domains").map(|at| at.list());
-    let routes = fields.need("routes").map(|at| at.list());
-    let host = VirtualHost {
-        name: text(&mut fields, "name"),
-        domains: domains?.iter().filter_map(At::text).collect(),
-        metadata: metadata(&mut fields),
-        switches: switches(&mut fields),
-        routes: routes?
-            .iter()
-            .filter_map(|at| route(at, clusters))
-            .collect(),
-    };
-    fields.close();
-    Some(host)
-}
-
-fn route(at: &At<'_>, clusters: &Clusters) -> Option<Route> {
-    let mut fields = at.fields()?;
-    let path = fields.need("match").and_then(|at| path(&at));
-    let target = fields.need("route").and_then(|at| at.fields());
-    let (name, metadata) = (text(&mut fields, "name"), metadata(&mut fields));
-    let switches = switches(&mut fields);
-    fields.close();
-    let mut target = target?;
-    let cluster = target.need("cluster");
-    let timeout = target.take("timeout").map(|at| seconds(&at));
-    target.close();
-    let cluster = cluster?;
-    let known = cluster.text()?;
-    if !clusters.contains_key(&known) {
-        return cluster.refuse(format!("no cluster is called {known:?}"));
-    }
-    Some(Route {
-        name,
-        path: path?,
-        cluster: known,
-        metadata,
-        switches,
-        timeout: match timeout {
-            Some(timeout) => Some(timeout?),
-            None => None,
-        },
-    })
-}
-
-fn path(at: &At<'_>) -> Option<PathMatch> {
-    let mut fields = at.fields()?;
-    let prefix = fields.take("prefix").and_then(|at| at.text());
-    let exact = fields.take("path").and_then(|at| at.text());
-    fields.close();
-    match (prefix, exact) {
-        (Some(prefix), None) => Some(PathMatch::Prefix(prefix)),
-        (None, Some(exact)) => Some(PathMatch::Exact(exact)),
-        _ => at.refuse("a route is chosen by `prefix` or by `path` here"),
-    }
-}
-
-fn metadata(fields: &mut Fields<'_>) -> Metadata {
-    let Some(mut members) = fields.take("metadata").and_then(|at| at.fields()) else {
-        return Metadata::new();
-    };
-    let namespaces = members.take("filter_metadata").map(|at| at.json());
-    members.close();
-    match namespaces {
-        Some(serde_json::Value::Object(namespaces)) => namespaces,
-        _ => Metadata::new(),
-    }
-}
-
-/// Filters that a route or a host switches on or off.
-fn switches(fields: &mut Fields<'_>) -> Switches {
-    let per_filter = fields
-        .take("typed_per_filter_config")
-        .map(|at| at.entries())
-        .unwrap_or_default();
-    let read = |at: &At<'_>| {
-        let mut config = of_type(at, FILTER_CONFIG)?;
-        let disabled = flag(&mut config, "disabled");
-        let settings = config.take("config");
-        config.close();
-        match settings.filter(|at| !at.is_map() || !at.entries().is_empty()) {
-            Some(at) => at.refuse("settings of a filter per route are not served here"),
-            None => Some(!disabled),
-        }
-    };
-    per_filter
-        .iter()
-        .filter_map(|(key, at)| Some((key.text.clone(), read(at)?)))
-        .collect()
-}
-
-/// A protobuf duration in JSON: `1.5s`.
-fn seconds(at: &At<'_>) -> Option<Duration> {
-    let written = at.text()?;
-    let seconds = written
-        .strip_suffix('s')
-        .and_then(|number| number.parse::<f64>().ok())
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.or_else(|| at.refuse("expected a duration in seconds, such as 1.5s"))
 }
 
 #[cfg(test)]

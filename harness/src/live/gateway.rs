@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 
-use super::bootstrap::{Bootstrap, Filter};
+use super::bootstrap::{Bootstrap, WasmFilter};
 use super::{Live, Settings};
 use crate::artifacts::{file_name, modules};
 use crate::engine::simulated::module;
@@ -27,7 +27,7 @@ pub enum Code {
 /// for every exchange that is over.
 ///
 /// # Errors
-/// If a filter does not start, or the port is taken.
+/// If a filter does not start, a secret is missing, or the port is taken.
 pub async fn start(
     bootstrap: Bootstrap,
     workers: usize,
@@ -52,7 +52,9 @@ pub async fn start(
         Live::start(settings, move |builder| {
             let mut builder = bootstrap.configure(builder).workers(workers);
             for filter in &bootstrap.filters {
-                builder = builder.filter(filter.spec(code_of(filter, code)?, &variable));
+                let spec =
+                    filter.spec(&bootstrap.secrets, |wasm| code_of(wasm, code), &variable)?;
+                builder = builder.filter(spec);
             }
             Ok(builder)
         })
@@ -61,7 +63,7 @@ pub async fn start(
 }
 
 /// The code of an entry: that of the suite's filters in the module of this name, or the module.
-fn code_of(filter: &Filter, code: Code) -> Result<Rc<dyn GuestCode>> {
+fn code_of(filter: &WasmFilter, code: Code) -> Result<Rc<dyn GuestCode>> {
     if code == Code::Modules {
         return module(&filter.file);
     }

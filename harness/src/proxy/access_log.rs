@@ -16,13 +16,13 @@ const ABSENT: &str = "-";
 pub struct AccessLog(Vec<(String, Vec<Piece>)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Text(String),
     Operator(Operator),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Operator {
+pub(super) enum Operator {
     StartTime,
     ResponseCode,
     ResponseCodeDetails,
@@ -127,7 +127,7 @@ fn unknown(operator: &str) -> String {
 }
 
 /// Takes a text apart; `%%` is a percent sign.
-fn pieces(text: &str) -> Result<Vec<Piece>, String> {
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     if !text.matches('%').count().is_multiple_of(2) {
         return Err(format!("{text:?} has a % without an end"));
     }

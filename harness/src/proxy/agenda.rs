@@ -22,6 +22,8 @@ pub(crate) enum Due {
     CallTimeout(FlightId),
     /// An upstream has taken too long.
     RouteTimeout(StreamId),
+    /// An exchange may have been silent for too long.
+    IdleTimeout(StreamId, std::time::Duration),
     /// A timer of a root context; valid while its number is the last one set.
     Tick {
         vm: VmSlot,

@@ -268,9 +268,7 @@ fn xds(core: &Core, stream: &Stream) -> Value {
         ("filter_chain_name", Value::text("")),
     ];
     let found = stream
-        .request
-        .headers
-        .as_ref()
+        .routing_headers()
         .and_then(|headers| core.routes.find(headers));
     if let Some((host, route)) = found {
         members.push(("cluster_name", Value::text(&route.cluster)));

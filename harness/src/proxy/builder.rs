@@ -47,6 +47,7 @@ pub struct Builder {
     seed: Option<u64>,
     now_ns: Option<u64>,
     use_remote_address: bool,
+    request_id_in_response: bool,
     paths: PathRules,
     upgrades: Vec<String>,
     remembers: bool,
@@ -117,6 +118,13 @@ impl Builder {
         self
     }
 
+    /// Every answer has the request's `x-request-id`, as with `always_set_request_id_in_response` in Envoy; off unless told otherwise.
+    #[must_use]
+    pub fn request_id_in_response(mut self, always: bool) -> Self {
+        self.request_id_in_response = always;
+        self
+    }
+
     /// Protocols that a connection may be upgraded to (`upgrade_configs` in Envoy); none unless told otherwise.
     #[must_use]
     pub fn upgrades(mut self, protocols: Vec<String>) -> Self {
@@ -170,6 +178,7 @@ impl Builder {
         core.timeline = Timeline::new(self.trace);
         core.log_level = self.log_level;
         core.use_remote_address = self.use_remote_address;
+        core.request_id_in_response = self.request_id_in_response;
         core.paths = self.paths;
         core.upgrades = self.upgrades;
         core.remembers = self.remembers;
@@ -207,6 +216,7 @@ impl Default for Builder {
             seed: None,
             now_ns: None,
             use_remote_address: false,
+            request_id_in_response: false,
             paths: PathRules::default(),
             upgrades: Vec::new(),
             remembers: true,

@@ -97,6 +97,8 @@ pub(crate) struct Core {
     pub last_timer: u64,
     /// The client's address is the connection's own.
     pub use_remote_address: bool,
+    /// Answers name their request.
+    pub request_id_in_response: bool,
     /// What happens to paths before the chain.
     pub paths: PathRules,
     /// Protocols that a connection may be upgraded to.
@@ -135,6 +137,7 @@ impl Core {
             last_flight: 0,
             last_timer: 0,
             use_remote_address: false,
+            request_id_in_response: false,
             paths: PathRules::default(),
             upgrades: Vec::new(),
             remembers: true,

@@ -373,7 +373,7 @@ impl Gateway {
         worker: usize,
         end: bool,
     ) -> (StreamId, bool) {
-        let (id, accepted, plugins) = {
+        let (id, accepted, plugins, idle_timeout) = {
             let mut core = self.core.borrow_mut();
             core.last_stream = core.last_stream.saturating_add(1);
             receive(&mut core, &mut headers, &mut connection);
@@ -389,6 +389,7 @@ impl Gateway {
                 core.last_stream,
                 accepted,
                 core.plugins.iter().map(switched).collect::<Vec<bool>>(),
+                core.routes.idle_timeout(&headers),
             )
         };
         let slots = plugins.into_iter().enumerate().map(|(plugin, on)| {
@@ -422,11 +423,16 @@ impl Gateway {
             details: None,
             flags: 0,
             upstream: None,
+            routed: None,
+            active_ns: core.now_ns,
             answered: false,
             answer: Answer::default(),
             over: false,
         };
         core.streams.insert(id, stream);
+        if let Some(timeout) = idle_timeout {
+            core.after(timeout, Due::IdleTimeout(id, timeout));
+        }
         (id, accepted)
     }
 

@@ -194,6 +194,11 @@ pub trait GuestCode {
     /// Identifies the code: filters with the same code and `vm_id` share a VM.
     fn identity(&self) -> String;
 
+    /// Whether it is a filter of the proxy's own, which sees answers to requests that it has not seen. A Wasm filter has no context there.
+    fn sees_every_answer(&self) -> bool {
+        false
+    }
+
     /// Starts an instance and runs its initialisers.
     ///
     /// # Errors

@@ -80,9 +80,15 @@ impl Gateway {
 
     /// The head of an answer reaches the client.
     pub(super) fn headers_to_client(&mut self, id: StreamId, end: bool) {
-        let now = self.core.borrow().now_ns;
+        let (now, named) = {
+            let core = self.core.borrow();
+            (core.now_ns, core.request_id_in_response)
+        };
         let headers = self.stream(id, |stream| {
             stream.response.forwarded = true;
+            if named {
+                name_request(stream);
+            }
             stream.answer.head_after = since(stream, now);
             stream.answer.headers.clone_from(&stream.response.headers);
             stream.response.headers.clone().unwrap_or_default()
@@ -290,6 +296,15 @@ impl Gateway {
         if let Some(context) = context {
             self.enter(context, callback);
         }
+    }
+}
+
+/// Writes the request's `x-request-id` into the answer to it.
+fn name_request(stream: &mut Stream) {
+    let request = stream.request.headers.as_ref();
+    let id = request.and_then(|headers| headers.first("x-request-id"));
+    if let (Some(id), Some(headers)) = (id, &mut stream.response.headers) {
+        headers.set("x-request-id", id);
     }
 }
 

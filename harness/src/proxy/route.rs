@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::headers::Headers;
+use super::mutation::HeaderChanges;
 
 /// Metadata by namespace.
 pub type Metadata = Map<String, Value>;
@@ -27,6 +28,8 @@ pub struct VirtualHost {
     pub metadata: Metadata,
     /// Filters that it switches.
     pub switches: Switches,
+    /// What it changes in the headers of requests, after the route.
+    pub header_changes: HeaderChanges,
     /// Its routes.
     pub routes: Vec<Route>,
 }
@@ -46,6 +49,21 @@ pub struct Route {
     pub switches: Switches,
     /// How long the upstream may take once the request is complete; `None` = as the profile says, zero = for ever.
     pub timeout: Option<Duration>,
+    /// How long an exchange may be silent; `None` or zero = for ever.
+    pub idle_timeout: Option<Duration>,
+    /// What it changes in the headers of requests.
+    pub header_changes: HeaderChanges,
+    /// Where the upstream is told that the request goes.
+    pub rewrite: Rewrite,
+}
+
+/// Host and path of a request as the upstream sees them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// The host (`host_rewrite_literal`).
+    pub host: Option<String>,
+    /// What stands in place of the prefix, or of the path, that the route was chosen by (`prefix_rewrite`).
+    pub prefix: Option<String>,
 }
 
 /// Which paths a route takes; the query does not count.
@@ -67,6 +85,32 @@ impl Route {
             metadata: Metadata::new(),
             switches: Switches::new(),
             timeout: None,
+            idle_timeout: None,
+            header_changes: HeaderChanges::default(),
+            rewrite: Rewrite::default(),
+        }
+    }
+
+    /// Makes a request ready for the upstream, in Envoy's order (source/common/router/config_impl.cc, `finalizeRequestHeaders`): headers as
+    /// the route and then its host change them, host, path.
+    pub(super) fn finalize(&self, host: &VirtualHost, headers: &mut Headers) {
+        self.header_changes.apply(headers);
+        host.header_changes.apply(headers);
+        if let Some(host) = &self.rewrite.host {
+            let before = headers.text(":authority").unwrap_or_default();
+            headers.set("x-envoy-original-host", before);
+            headers.set(":authority", host.as_str());
+        }
+        let rest = |path: &str| {
+            let (PathMatch::Prefix(matched) | PathMatch::Exact(matched)) = &self.path;
+            path.strip_prefix(matched.as_str()).map(str::to_owned)
+        };
+        if let Some(prefix) = &self.rewrite.prefix
+            && let Some(path) = headers.text(":path")
+            && let Some(rest) = rest(&path)
+        {
+            headers.set("x-envoy-original-path", path);
+            headers.set(":path", format!("{prefix}{rest}"));
         }
     }
 }
@@ -96,6 +140,12 @@ impl Routes {
             .get(filter)
             .or_else(|| host.switches.get(filter))
             .copied()
+    }
+
+    /// How long an exchange may be silent, where that has an end.
+    pub fn idle_timeout(&self, headers: &Headers) -> Option<Duration> {
+        let (_, route) = self.find(headers)?;
+        route.idle_timeout.filter(|timeout| !timeout.is_zero())
     }
 
     fn host(&self, authority: &str) -> Option<&VirtualHost> {
@@ -164,6 +214,43 @@ mod tests {
         routes
             .find(&headers)
             .map(|(host, route)| (host.name.clone(), route.cluster.clone()))
+    }
+
+    #[test]
+    fn a_request_leaves_as_its_route_says() {
+        let gone = |path: PathMatch, headers: &[(&str, &str)]| {
+            let route = Route {
+                path,
+                header_changes: HeaderChanges {
+                    remove: vec!["x-gone".into()],
+                    ..HeaderChanges::default()
+                },
+                rewrite: Rewrite {
+                    host: Some("api.example".into()),
+                    prefix: Some("/openai/".into()),
+                },
+                ..Route::to("any")
+            };
+            let mut headers: Headers = headers.iter().copied().collect();
+            route.finalize(&VirtualHost::default(), &mut headers);
+            headers
+        };
+        let wanted: Headers = [
+            (":authority", "api.example"),
+            (":path", "/openai/chat?a=/v1/"),
+            ("x-envoy-original-host", "gateway"),
+            ("x-envoy-original-path", "/v1/chat?a=/v1/"),
+        ]
+        .into_iter()
+        .collect();
+        let sent = [
+            (":authority", "gateway"),
+            (":path", "/v1/chat?a=/v1/"),
+            ("x-gone", "1"),
+        ];
+        assert_eq!(gone(PathMatch::Prefix("/v1/".into()), &sent), wanted);
+        let exact = gone(PathMatch::Exact("/v1/chat".into()), &sent);
+        assert_eq!(exact.text(":path").as_deref(), Some("/openai/?a=/v1/"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! An answer of an upstream goes back through the chain. What goes wrong on the way becomes an answer of the proxy with Envoy's own texts,
 //! for clients and for callouts alike.
 
+use std::time::Duration;
+
 use super::agenda::Due;
 use super::chain::Begin;
 use super::core::{LocalReply, Purpose};
@@ -17,10 +19,12 @@ use super::vm::{CallAnswer, ContextRef};
 const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
 const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
 const TIMED_OUT: &str = "upstream request timeout";
+const SILENT: &str = "stream timeout";
 const BROKEN_HEADERS: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
 
 mod flag {
+    pub const STREAM_IDLE_TIMEOUT: u64 = 0x1_0000;
     pub const UPSTREAM_REQUEST_TIMEOUT: u64 = 0x4;
     pub const UPSTREAM_CONNECTION_FAILURE: u64 = 0x20;
     pub const UPSTREAM_CONNECTION_TERMINATION: u64 = 0x40;
@@ -79,6 +83,7 @@ impl Gateway {
                 problem(503, BROKEN_HEADERS, details, flag::PROTOCOL_ERROR),
             );
         }
+        let headers = self.finalized(id, headers);
         let request = Outbound {
             cluster: cluster.clone(),
             upgrade: headers.upgrade().is_some(),
@@ -100,6 +105,21 @@ impl Gateway {
         if end {
             self.request_complete(id, flight);
         }
+    }
+
+    /// The headers of a request as its route lets them go. Filters and the access log see the same from now on.
+    fn finalized(&self, id: StreamId, headers: Headers) -> Headers {
+        let mut core = self.core.borrow_mut();
+        let mut changed = headers.clone();
+        if let Some((host, route)) = core.routes.find(&headers) {
+            route.finalize(host, &mut changed);
+        }
+        if changed != headers
+            && let Some(stream) = core.streams.get_mut(&id)
+        {
+            stream.routed = stream.request.headers.replace(changed.clone());
+        }
+        changed
     }
 
     /// A piece of a request's body has passed the chain.
@@ -148,7 +168,7 @@ impl Gateway {
         let headers = core
             .streams
             .get(&id)
-            .and_then(|stream| stream.request.headers.as_ref());
+            .and_then(|stream| stream.routing_headers());
         let route = headers.and_then(|headers| core.routes.find(headers));
         let timeout = route
             .and_then(|(_, route)| route.timeout)
@@ -205,6 +225,34 @@ impl Gateway {
         }
     }
 
+    /// Something is sent or received in an exchange.
+    pub(super) fn is_active(&self, id: StreamId) {
+        let now_ns = self.core.borrow().now_ns;
+        self.stream(id, |stream| stream.active_ns = now_ns);
+    }
+
+    /// An exchange may have been silent for too long (Envoy's source/common/http/conn_manager_impl.cc, `onIdleTimeout`).
+    pub(super) fn idle_timeout(&mut self, id: StreamId, timeout: Duration) {
+        let state = self.stream(id, |stream| {
+            (stream.over, stream.active_ns, stream.request.ended)
+        });
+        let Some((false, active_ns, complete)) = state else {
+            return;
+        };
+        let silent_ns = self.core.borrow().now_ns.saturating_sub(active_ns);
+        let left = timeout.saturating_sub(Duration::from_nanos(silent_ns));
+        if !left.is_zero() {
+            let mut core = self.core.borrow_mut();
+            return core.after(left, Due::IdleTimeout(id, timeout));
+        }
+        let status = if complete { 504 } else { 408 };
+        let details = "stream_idle_timeout";
+        self.local_reply(
+            id,
+            problem(status, SILENT, details, flag::STREAM_IDLE_TIMEOUT),
+        );
+    }
+
     /// Something arrives in answer to a request of the proxy.
     pub(super) fn arrived(&mut self, flight: FlightId, mut arrival: Inbound) {
         let stream = {
@@ -230,6 +278,7 @@ impl Gateway {
     }
 
     fn upstream_arrived(&mut self, id: StreamId, flight: FlightId, arrival: Inbound) {
+        self.is_active(id);
         if self.stream(id, |stream| stream.response.blocked) == Some(true) {
             self.stream(id, |stream| {
                 stream.response.waiting.push_back(Frame::Arrival(arrival))

@@ -40,6 +40,7 @@ impl Gateway {
             Due::Arrival(flight, arrival) => self.arrived(flight, arrival),
             Due::CallTimeout(flight) => self.call_timeout(flight),
             Due::RouteTimeout(id) => self.route_timeout(id),
+            Due::IdleTimeout(id, timeout) => self.idle_timeout(id, timeout),
             Due::Tick {
                 vm,
                 generation,
@@ -62,6 +63,7 @@ impl Gateway {
         if !self.goes_on(id, Side::Request) {
             return;
         }
+        self.is_active(id);
         let blocked = self.stream(id, |stream| {
             stream.request.blocked || !stream.request.waiting.is_empty()
         });

@@ -122,7 +122,9 @@ impl Gateway {
         if absent || failed || lost || context.is_some() {
             return context.filter(|_| !absent && !failed && !lost);
         }
-        if side != Side::Request || !matches!(part, Part::Headers { .. }) {
+        let code = self.codes.get(plugin);
+        let begins = side == Side::Request || code.is_some_and(|code| code.sees_every_answer());
+        if !begins || !matches!(part, Part::Headers { .. }) {
             return None;
         }
         self.create_context(id, slot, plugin, worker)

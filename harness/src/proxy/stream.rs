@@ -182,6 +182,10 @@ pub(crate) struct Stream {
     pub details: Option<String>,
     pub flags: u64,
     pub upstream: Option<ToUpstream>,
+    /// The request's headers as its route was chosen by, where the route has changed them since.
+    pub routed: Option<Headers>,
+    /// When something was last sent or received.
+    pub active_ns: u64,
     /// The request is to go no further: a reply of the proxy's own is on its way.
     pub answered: bool,
     /// What the client has seen.
@@ -190,6 +194,11 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// The headers that the route is chosen by.
+    pub fn routing_headers(&self) -> Option<&Headers> {
+        self.routed.as_ref().or(self.request.headers.as_ref())
+    }
+
     pub fn message(&self, side: Side) -> &Message {
         match side {
             Side::Request => &self.request,

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use modelgate_kit::vm::CHAIN;
 
 use super::upstream::Cluster;
 use super::{UPSTREAM, traffic};
 use crate::artifacts::{BUNDLE, GUESTS, file_name, modules};
+use crate::envoy_own::{Kind, Secrets, Written, flag, header_changes, rewrite};
+use crate::proxy::{HeaderChanges, Rewrite};
 use crate::yaml::read::{At, Fields};
 
 /// One filter of the chain.
@@ -42,15 +44,18 @@ pub enum Wasm {
     Guests,
     /// A file, relative to the scenario's folder.
     File(PathBuf),
+    /// None: it is one of Envoy's own filters.
+    Own(Box<Written>),
 }
 
 impl Wasm {
-    /// Its file: `modules` is the folder with what is built, `folder` the scenario's.
-    pub fn file(&self, modules: &Path, folder: &Path) -> PathBuf {
+    /// Its file, if it has one: `modules` is the folder with what is built, `folder` the scenario's.
+    pub fn file(&self, modules: &Path, folder: &Path) -> Option<PathBuf> {
         match self {
-            Self::Suite(name) => modules.join(file_name(name)),
-            Self::Guests => modules.join(file_name(GUESTS)),
-            Self::File(path) => folder.join(path),
+            Self::Suite(name) => Some(modules.join(file_name(name))),
+            Self::Guests => Some(modules.join(file_name(GUESTS))),
+            Self::File(path) => Some(folder.join(path)),
+            Self::Own(_) => None,
         }
     }
 }
@@ -145,6 +150,14 @@ pub struct Route {
     pub switches: Switches,
     /// Time for the whole answer; `None` = the proxy's default.
     pub timeout_ms: Option<u64>,
+    /// How long an exchange may be silent; `None` = for ever.
+    pub idle_timeout_ms: Option<u64>,
+    /// What it changes in the headers of requests.
+    pub header_changes: HeaderChanges,
+    /// Where the upstream is told that requests go.
+    pub rewrite: Rewrite,
+    /// The same two as they are written for Envoy: members of the route, and of its action.
+    pub written: (Map<String, Json>, Map<String, Json>),
 }
 
 /// The paths a route takes.
@@ -194,7 +207,7 @@ impl ChainEntry {
     pub fn suite(&self) -> Option<&str> {
         match &self.wasm {
             Wasm::Suite(name) => Some(name),
-            Wasm::Guests | Wasm::File(_) => None,
+            Wasm::Guests | Wasm::File(_) | Wasm::Own(_) => None,
         }
     }
 
@@ -226,21 +239,11 @@ impl ChainEntry {
             return at.refuse("name one filter, such as `jwt-auth: {…}`, beside `as`, `wasm`, `config_as` and `envoy`");
         };
         let filter = key.text.clone();
-        let code = match wasm {
-            Some(path) if path == GUESTS => Wasm::Guests,
-            Some(path) => Wasm::File(path.into()),
-            None if modules().contains(&filter.as_str()) => Wasm::Suite(filter.clone()),
-            None => {
-                return config.refuse(format!(
-                    "no filter of the suite ({}); for another give `wasm: path/to/file.wasm`, or `wasm: guests` for one of harness/guests",
-                    modules().join(", ")
-                ));
-            }
-        };
+        let code = code(&filter, wasm, config)?;
         // The filters' own name is in snake case, as module names must be on some hosts.
         let id = match &code {
             Wasm::Suite(name) => name.replace('-', "_"),
-            Wasm::Guests | Wasm::File(_) => filter.clone(),
+            Wasm::Guests | Wasm::File(_) | Wasm::Own(_) => filter.clone(),
         };
         let code_is_bundle = code == Wasm::Suite(BUNDLE.to_owned());
         let mut entry = Self {
@@ -258,7 +261,10 @@ impl ChainEntry {
             disabled: false,
         };
         if let Some(envoy) = envoy.and_then(|at| at.fields()) {
-            entry.read_knobs(envoy);
+            match &entry.wasm {
+                Wasm::Own(_) => entry.read_disabled(envoy),
+                Wasm::Suite(_) | Wasm::Guests | Wasm::File(_) => entry.read_knobs(envoy),
+            }
         }
         Some(entry)
     }
@@ -276,18 +282,40 @@ impl ChainEntry {
             .take("failure_policy")
             .and_then(|at| at.word(&POLICIES))
             .unwrap_or_default();
-        self.disabled = fields
-            .take("disabled")
-            .and_then(|at| at.boolean())
-            .unwrap_or_default();
         if let Some(root_id) = fields.take("root_id").and_then(|at| at.text()) {
             self.root_id = root_id;
         }
         if let Some(vm_id) = fields.take("vm_id").and_then(|at| at.text()) {
             self.vm_id = vm_id;
         }
+        self.read_disabled(fields);
+    }
+
+    fn read_disabled(&mut self, mut fields: Fields<'_>) {
+        self.disabled = flag(&mut fields, "disabled");
         fields.close();
     }
+}
+
+/// The code of a filter of this name: from the file that `wasm` names, or the suite's, or Envoy's own.
+fn code(filter: &str, wasm: Option<String>, config: &At<'_>) -> Option<Wasm> {
+    if let Some(path) = wasm {
+        return Some(match path == GUESTS {
+            true => Wasm::Guests,
+            false => Wasm::File(path.into()),
+        });
+    }
+    if modules().contains(&filter) {
+        return Some(Wasm::Suite(filter.to_owned()));
+    }
+    if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == filter) {
+        return Some(Wasm::Own(Box::new(kind.read(config.fields()?)?)));
+    }
+    config.refuse(format!(
+        "no filter of the suite ({}) and none of Envoy's that is served here ({}); for another give `wasm: path/to/file.wasm`, or `wasm: guests` for one of harness/guests",
+        modules().join(", "),
+        Kind::ALL.map(Kind::name).join(", ")
+    ))
 }
 
 pub(super) fn read_config(at: &At<'_>, as_struct: bool) -> Config {
@@ -387,6 +415,10 @@ impl RouteReader<'_> {
                 metadata: None,
                 switches: Switches::default(),
                 timeout_ms: None,
+                idle_timeout_ms: None,
+                header_changes: HeaderChanges::default(),
+                rewrite: Rewrite::default(),
+                written: (Map::new(), Map::new()),
             }];
         };
         at.list().iter().filter_map(|at| self.route(at)).collect()
@@ -417,6 +449,18 @@ impl RouteReader<'_> {
             timeout_ms: fields
                 .take("timeout_ms")
                 .and_then(|at| at.within(1, traffic::MAX_WAIT_MS)),
+            idle_timeout_ms: fields
+                .take("idle_timeout_ms")
+                .and_then(|at| at.within(1, traffic::MAX_WAIT_MS)),
+            written: (
+                written(
+                    &mut fields,
+                    &["request_headers_to_add", "request_headers_to_remove"],
+                ),
+                written(&mut fields, &["host_rewrite_literal", "prefix_rewrite"]),
+            ),
+            header_changes: header_changes(&mut fields),
+            rewrite: rewrite(&mut fields),
         };
         fields.close();
         Some(route)
@@ -444,6 +488,23 @@ impl RouteReader<'_> {
         };
         at.one_or_many().iter().filter_map(known).collect()
     }
+}
+
+/// Refuses filters whose secret the scenario does not give.
+pub(super) fn need_secrets(root: &At<'_>, chain: &[ChainEntry], secrets: &Secrets) {
+    for entry in chain {
+        if let Wasm::Own(own) = &entry.wasm
+            && let Some(name) = own.secret().filter(|name| !secrets.contains_key(*name))
+        {
+            root.refuse::<()>(format!("{} needs `secrets: {{ {name}: … }}`", entry.name));
+        }
+    }
+}
+
+/// Members that are handed to Envoy as they are.
+fn written(fields: &mut Fields<'_>, names: &[&'static str]) -> Map<String, Json> {
+    let member = |name: &&'static str| Some(((*name).to_owned(), fields.take(name)?.json()));
+    names.iter().filter_map(member).collect()
 }
 
 fn read_metadata(at: &At<'_>) -> Option<Json> {

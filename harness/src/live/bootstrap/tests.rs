@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::*;
-use crate::proxy::{NativeCode, Request};
+use crate::proxy::{NativeCode, PathMatch, Request};
 use crate::suite;
 
 const CONFIG: &str = r#"
@@ -65,10 +67,15 @@ fn a_configuration_is_read_whole() {
     assert_eq!(host.routes[0].timeout, Some(Duration::from_millis(1500)));
     assert_eq!(host.routes[0].switches, [("keys".to_owned(), false)].into());
     assert_eq!(host.routes[1].path, PathMatch::Exact("/exact".into()));
+    let code = |wasm: &WasmFilter| {
+        assert_eq!(wasm.file.to_str(), Some("/etc/key_auth.wasm"));
+        Ok(NativeCode::filter(
+            suite::member("key_auth").unwrap().filter,
+        ))
+    };
+    let variable = |name: &str| (name == "INHERITED").then(|| "2".to_owned());
     let filter = &bootstrap.filters[0];
-    assert_eq!(filter.file.to_str(), Some("/etc/key_auth.wasm"));
-    let code = NativeCode::filter(suite::member("key_auth").unwrap().filter);
-    let spec = filter.spec(code, |name| (name == "INHERITED").then(|| "2".to_owned()));
+    let spec = filter.spec(&bootstrap.secrets, code, &variable).unwrap();
     assert_eq!(spec.configuration, br#"{"keys": []}"#);
     assert_eq!(spec.failure_policy, FailurePolicy::Reload);
     assert_eq!(spec.headers_stop_alone, Some(true));
@@ -92,10 +99,11 @@ fn the_module_of_all_filters_is_served_by_its_root_id() {
             )
             .replace("{\"keys\": []}", configuration)
     };
-    let code = || NativeCode::bundle(suite::filters_in("modelgate"));
+    let code = |_: &WasmFilter| Ok(NativeCode::bundle(suite::filters_in("modelgate")));
     let starts = |text: &str| {
         let bootstrap = read(text).unwrap();
-        let spec = bootstrap.filters[0].spec(code(), |_| None);
+        let filter = &bootstrap.filters[0];
+        let spec = filter.spec(&bootstrap.secrets, code, &|_| None).unwrap();
         let builder = bootstrap.configure(crate::proxy::Gateway::builder());
         builder.filter(spec).build().is_ok()
     };
@@ -200,4 +208,100 @@ fn a_gateway_plays_what_was_read() {
         details("/open/../exact").as_deref(),
         Some("cluster_not_found")
     );
+}
+
+/// `envoy/NAME.yaml` with every cluster on this machine.
+fn shipped(text: &str) -> Bootstrap {
+    let mut json = Node::parse(text).unwrap().to_json();
+    let clusters = json.pointer("/static_resources/clusters").unwrap();
+    let clusters = clusters.as_array().unwrap().iter();
+    let clusters = clusters.map(|cluster| {
+        let name = cluster["name"].as_str().unwrap();
+        (name.to_owned(), crate::adapt::loopback(1))
+    });
+    let local = crate::adapt::Local {
+        clusters: clusters.collect(),
+        ..crate::adapt::Local::default()
+    };
+    crate::adapt::adapt(&mut json, &local).unwrap();
+    Bootstrap::read(&Node::from_json(&json, crate::yaml::Place::default())).unwrap()
+}
+
+#[test]
+fn a_gateway_without_its_secret_does_not_start() {
+    let code = |wasm: &WasmFilter| {
+        let module = wasm.file.file_stem().unwrap().to_str().unwrap().to_owned();
+        Ok(NativeCode::filter(suite::member(&module).unwrap().filter))
+    };
+    for (text, name) in [
+        (
+            include_str!("../../../../envoy/openai.yaml"),
+            "OPENAI_API_KEY",
+        ),
+        (
+            include_str!("../../../../envoy/azure-ml.yaml"),
+            "AZUREML_ENDPOINT_KEY",
+        ),
+    ] {
+        let bootstrap = shipped(text);
+        let start = |set: bool| {
+            let variable = |asked: &str| (set && asked == name).then(|| "sk-1".to_owned());
+            let mut builder = bootstrap.configure(crate::proxy::Gateway::builder());
+            for filter in &bootstrap.filters {
+                builder = builder.filter(filter.spec(&bootstrap.secrets, code, &variable)?);
+            }
+            anyhow::Ok(builder.build().is_ok())
+        };
+        assert!(start(true).unwrap(), "{name}");
+        let refused = format!("{:#}", start(false).unwrap_err());
+        assert!(
+            refused.contains(&format!(
+                "secret provider-key: the environment variable {name}"
+            )),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn what_an_own_filter_of_envoys_does_beyond_this_is_refused_by_its_name() {
+    let text = include_str!("../../../../envoy/openai.yaml");
+    for (from, to, complaint) in [
+        (
+            "credential: { name: provider-key }",
+            "credential: { name: other }",
+            "no secret is called \"other\"",
+        ),
+        (
+            "credential: { name: provider-key }",
+            "credential: { name: provider-key, sds_config: {} }",
+            "sds_config: secrets are not fetched here",
+        ),
+        (
+            "generic.v3.Generic",
+            "oauth2.v3.OAuth2",
+            "oauth2.v3.OAuth2 is not served here",
+        ),
+        (
+            "%REQ(x-provider-key)%",
+            "%ENVIRONMENT(KEY)%",
+            "the operator %ENVIRONMENT(KEY)% is not known here",
+        ),
+        (
+            "host_rewrite_literal: api.openai.com",
+            "auto_host_rewrite: true",
+            "auto_host_rewrite: unknown key",
+        ),
+        ("key: authorization", "key: ':path'", "pseudo-headers"),
+        (
+            "environment_variable: OPENAI_API_KEY",
+            "inline_bytes: AA==",
+            "inline_bytes: unknown key",
+        ),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        let refused = read(&changed).unwrap_err();
+        assert!(refused.contains(complaint), "{to}: {refused}");
+    }
 }
