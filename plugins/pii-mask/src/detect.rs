@@ -5,14 +5,17 @@
 //! stretch around it: lengths, separators, check digits, word boundaries, context words. Where two findings overlap the
 //! one that began earlier keeps its start, unless the later one holds it whole. The same text gives the same findings.
 //!
-//! What it cannot do: names, addresses, dates and whatever else needs a language model; digits of other scripts; data
-//! that is spelled out, encoded (base64, percent) or broken by invisible characters.
+//! Text with invisible characters, digits of other scripts or full-width forms is scanned as it reads, too ([`fold`]).
+//!
+//! What it cannot do: names, addresses, dates and whatever else needs a language model; data that is spelled out or
+//! encoded (base64, percent escapes but for `%40`).
 
 mod anchor;
 pub(crate) mod armor;
 pub(crate) mod boundary;
 mod card;
 mod email;
+pub(crate) mod fold;
 mod iban;
 mod ip;
 mod names;
@@ -151,6 +154,12 @@ impl EntitySet {
         self.0 & (1 << entity as u16) != 0
     }
 
+    /// The set without one entity.
+    #[must_use]
+    pub const fn without(self, entity: Entity) -> Self {
+        Self(self.0 & !(1 << entity as u16))
+    }
+
     /// Whether the set has no entity.
     #[must_use]
     pub const fn is_empty(self) -> bool {
@@ -218,6 +227,40 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    let findings = scan_written(text, floor, label, wanted);
+    match fold::Folded::read(text, floor) {
+        None => findings,
+        Some(folded) => {
+            // Keys are read as they are written: they have no such characters.
+            let wanted = wanted.without(Entity::PrivateKey);
+            let mut more = scan_written(&folded.text, folded.floor(floor), label, wanted);
+            more.retain_mut(|finding| {
+                let written = folded.written(finding.span.clone());
+                let reads = core::mem::replace(&mut finding.span, written);
+                // The others are found as they are written.
+                reads.len() != finding.span.len()
+            });
+            together(findings, more)
+        }
+    }
+}
+
+/// Both lists of findings in one: of two that overlap the second begins where the first ends, if it goes further.
+fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
+    findings.extend(more);
+    findings.sort_by_key(|finding| (finding.span.start, core::cmp::Reverse(finding.span.end)));
+    let mut end = 0;
+    findings.retain_mut(|finding| {
+        finding.span.start = finding.span.start.max(end);
+        let further = finding.span.end > finding.span.start;
+        end = end.max(finding.span.end);
+        further
+    });
+    findings
+}
+
+/// The findings in a text as it is written.
+fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
     let mut findings = Vec::new();
     let label = label
         .get(label.floor_char_boundary(label.len().saturating_sub(LABEL))..)
@@ -243,7 +286,9 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
                 found
             }
             Some(b'0'..=b'9') => {
-                let mut found = iban::find(scene, anchor).or_else(|| number::find(scene, anchor));
+                let mut found = email::find_escaped(scene, anchor)
+                    .or_else(|| iban::find(scene, anchor))
+                    .or_else(|| number::find(scene, anchor));
                 if found.is_none() && anchor >= word_done && wanted.has(Entity::AwsSecretKey) {
                     (found, word_done) = secret::find_aws_secret(scene, anchor);
                 }
@@ -288,6 +333,9 @@ fn keep(findings: &mut Vec<Finding>, mut finding: Finding) {
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+#[cfg(test)]
+mod labelled;
 
 #[cfg(test)]
 mod rates;

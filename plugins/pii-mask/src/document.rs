@@ -20,6 +20,7 @@ use core::ops::Range;
 use modelgate_kit::json::{
     DuplicateMembers, Edits, JsonError, Limits, NonFinite, Path, Token, Walker, escape_into,
 };
+use std::borrow::Cow;
 
 /// What of a JSON document is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,8 +101,8 @@ pub fn json(
                 });
             }
             Token::Number(found) if scope.numbers && !scope.skips(&path) => {
-                let label = labels.label(&path, found.span().start);
-                if let Some(raw) = number(found.raw(), &label, masker, tally) {
+                let label = || labels.label(&path, found.span().start);
+                if let Some(raw) = number(found.raw(), label, masker, tally) {
                     edits.replace_raw(found.span(), raw);
                 }
             }
@@ -119,7 +120,12 @@ pub fn json(
 }
 
 /// The string that takes a number's place if something is found in it.
-pub fn number(raw: &str, label: &str, masker: &Masker, tally: &mut Tally) -> Option<String> {
+pub fn number<'a>(
+    raw: &str,
+    label: impl FnOnce() -> Cow<'a, str>,
+    masker: &Masker,
+    tally: &mut Tally,
+) -> Option<String> {
     let whole = raw.strip_prefix('-').unwrap_or(raw);
     let length = whole.bytes().take_while(u8::is_ascii_digit).count();
     if length < SHORTEST_NUMBER {
@@ -130,7 +136,7 @@ pub fn number(raw: &str, label: &str, masker: &Masker, tally: &mut Tally) -> Opt
     if !rest.is_empty() && !rest.strip_prefix('.')?.bytes().all(|digit| digit == b'0') {
         return None;
     }
-    let masked = masker.mask_number(digits, label, tally)?;
+    let masked = masker.mask_number(digits, &label(), tally)?;
     let mut quoted = String::from("\"");
     escape_into(&masked, &mut quoted);
     quoted.push('"');

@@ -305,7 +305,7 @@ impl EventMasker {
                     strings.value(&text, &label, masker, tally, replace);
                 }
                 Place::Number(raw, span, label) => {
-                    if let Some(masked) = number(raw, &label, masker, tally) {
+                    if let Some(masked) = number(raw, || label.into(), masker, tally) {
                         replace(span, masked);
                     }
                 }

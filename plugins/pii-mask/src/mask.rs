@@ -4,6 +4,7 @@
 //! stays JSON; what replaces a number of JSON is quoted as the names around it are. They are not found again when they pass
 //! through once more.
 
+use crate::detect::fold::plain;
 use crate::detect::{Certainty, Entity, EntitySet, Finding, judge_number, scan};
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
@@ -203,7 +204,7 @@ impl Masker {
 
     fn is_allowed(&self, value: &str) -> bool {
         !self.allowed.is_empty() && {
-            let value = value.to_lowercase();
+            let value = plain(value).to_lowercase();
             self.allowed.iter().any(|allowed| allowed.matches(&value))
         }
     }
@@ -240,6 +241,7 @@ fn pseudonym(entity: Entity, key: &SecretBytes, value: &str, out: &mut String) {
     };
     mac.update(entity.name().as_bytes());
     mac.update(&[0]);
+    let value = plain(value);
     let value = match entity {
         Entity::Phone | Entity::Card | Entity::Ssn => {
             value.chars().filter(char::is_ascii_digit).collect()
@@ -250,7 +252,7 @@ fn pseudonym(entity: Entity, key: &SecretBytes, value: &str, out: &mut String) {
             .collect::<String>()
             .to_uppercase(),
         Entity::Email | Entity::Ip => value.to_lowercase(),
-        _ => value.to_owned(),
+        _ => value.into_owned(),
     };
     mac.update(value.as_bytes());
     let code = mac.finalize().into_bytes();
@@ -325,6 +327,10 @@ mod tests {
         };
         assert_eq!(of("4111-1111-1111-1111"), of("4111111111111111"));
         assert_eq!(of("Ann@Example.com"), of("ann@example.com"));
+        assert_eq!(
+            of("４１１１-1111\u{200b}-1111-1111"),
+            of("4111111111111111")
+        );
         assert_ne!(of("bob@example.com"), of("ann@example.com"));
         // HMAC-SHA-256 with the key "key" over "email\0ann@example.com", by another implementation.
         assert_eq!(of("ann@example.com"), "[EMAIL:b26d6377a13486e3]");

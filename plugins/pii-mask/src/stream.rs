@@ -12,6 +12,7 @@ mod segment;
 
 use crate::detect::armor::{Armor, Step};
 use crate::detect::boundary::LOOK_BEHIND;
+use crate::detect::fold::reads_otherwise;
 use crate::detect::secret::is_object;
 use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
@@ -23,6 +24,9 @@ const MAX_HELD: usize = 4096;
 const MAX_HELD_HEADER: usize = 8192;
 /// What stays behind a forced cut; no finding with a bound is longer.
 const OVERLAP: usize = 768;
+
+/// How long, in bytes, the context of a finding may be written: each byte as a character of three, with one that is not seen between.
+const MOST_WRITTEN: usize = LOOK_BEHIND * 6;
 
 /// Where masked text goes: every byte that was pushed is kept or replaced, in its order.
 pub trait Sink {
@@ -53,6 +57,8 @@ pub struct TextStream {
     read: usize,
     segmenter: Segmenter,
     swallow: Option<Swallow>,
+    /// It had characters that read otherwise than they are written.
+    reads_shorter: bool,
     /// What is held may be the header of a token.
     patient: bool,
 }
@@ -118,6 +124,7 @@ impl TextStream {
         {
             let at = self.read;
             self.read = at.saturating_add(character.len_utf8());
+            self.reads_shorter |= !character.is_ascii() && reads_otherwise(character);
             let floor = cut.unwrap_or(self.floor);
             if let Some(place) = self.segmenter.step(&self.buffer, floor, at, character) {
                 cut = Some(place);
@@ -159,7 +166,13 @@ impl TextStream {
 
     /// What stands before `cut` has gone out; a stretch of it stays as context.
     fn forget(&mut self, cut: usize) {
-        let keep = floor_char_boundary(&self.buffer, cut.saturating_sub(LOOK_BEHIND));
+        // Of what reads shorter than it is written more is read.
+        let reach = if self.reads_shorter {
+            MOST_WRITTEN
+        } else {
+            LOOK_BEHIND
+        };
+        let keep = floor_char_boundary(&self.buffer, cut.saturating_sub(reach));
         self.buffer.drain(..keep);
         self.floor = cut.saturating_sub(keep);
         self.read = self.read.saturating_sub(keep);

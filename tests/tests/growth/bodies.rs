@@ -12,7 +12,7 @@ const PIECE: usize = 700;
 pub const MASK: &str = "{}";
 
 /// What parsers and detectors stumble over, each to be repeated.
-const FRAGMENTS: [&str; 69] = [
+const FRAGMENTS: [&str; 74] = [
     "a",
     " ",
     "1",
@@ -77,6 +77,11 @@ const FRAGMENTS: [&str; 69] = [
     "\u{e9}",
     "\u{4f0a}\u{85e4}@",
     "\u{200b}",
+    "\u{ff14}\u{200b}1",
+    "a\u{ff20}\u{4f8b}",
+    "a%40",
+    "IQoJb3JpZ2lu",
+    "eyAiI",
     "\u{a0}1",
     "%40",
     "\\",

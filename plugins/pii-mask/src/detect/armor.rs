@@ -156,6 +156,9 @@ pub struct Armor {
 
 /// Whether the text up to here ends as the part of a first line does behind which its label, or version, follows; gives that part's length.
 pub fn front(text: &[u8]) -> Option<usize> {
+    if !matches!(text, [.., b'N' | b'-' | b':', b' ']) {
+        return None;
+    }
     if text.ends_with(PEM_BEGIN) || text.ends_with(SSH2_BEGIN) {
         Some(PEM_BEGIN.len())
     } else if text.ends_with(b"---- ") {

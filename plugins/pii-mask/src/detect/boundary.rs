@@ -3,7 +3,7 @@
 //! Text often is itself the source of a string (a tool call's arguments are JSON inside JSON): after a backslash an
 //! escape's letter is no letter of the word that follows it, as in `\nann@example.com`.
 
-use super::Scene;
+use super::{Scene, fold};
 
 /// How far, in bytes, anything is read to the left of where a finding may begin.
 pub const LOOK_BEHIND: usize = 96;
@@ -31,6 +31,7 @@ pub fn kind(character: char) -> Kind {
         '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' => Kind::Word,
         '\u{2010}'..='\u{2015}' => Kind::Word,
         _ if is_letter(character) => Kind::Word,
+        _ if fold::reads_otherwise(character) => Kind::Word,
         _ => Kind::Break,
     }
 }
@@ -38,6 +39,11 @@ pub fn kind(character: char) -> Kind {
 /// Letters beyond ASCII that can be part of an address: Latin, Greek, Cyrillic and their neighbours up to Lao.
 pub fn is_letter(character: char) -> bool {
     matches!(character, '\u{c0}'..'\u{e00}' | '\u{1e00}'..'\u{2000}')
+}
+
+/// Characters of the scripts of China, Japan and Korea: in text they break, in the domain of an address they are letters.
+pub fn is_ideograph(character: char) -> bool {
+    matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
 }
 
 /// Whether a word can begin at `at`.

@@ -2,8 +2,9 @@
 //! around addresses), to the right over the labels of a domain name whose last one can be a top-level domain.
 //! Quoted local parts and address literals are not recognised.
 
-use super::boundary::{ends_escape, is_letter};
+use super::boundary::{ends_escape, is_ideograph, is_letter};
 use super::{Certainty, Entity, Finding, Scene};
+use core::ops::Range;
 
 /// Longest stretch that is read to each side, in bytes; RFC 5321 allows 64 and 255.
 const MAX_SIDE: usize = 255;
@@ -11,13 +12,29 @@ const MAX_SIDE: usize = 255;
 /// Signs that may stand in a local part, but not at its front.
 const SIGNS: [char; 5] = ['.', '%', '+', '\'', '-'];
 
+/// The address whose `@` stands at `at`.
 pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    find_around(scene, at..at.saturating_add(1))
+}
+
+/// The address whose `@` is written `%40`, as in a URL; `at` is where the 4 stands.
+pub fn find_escaped(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    const ESCAPE: &[u8] = b"%40";
+    let start = at.checked_sub(1)?;
+    let end = start.saturating_add(ESCAPE.len());
+    if scene.bytes.get(start) != Some(&b'%') || scene.bytes.get(start..end) != Some(ESCAPE) {
+        return None;
+    }
+    find_around(scene, start..end)
+}
+
+fn find_around(scene: Scene<'_>, sign: Range<usize>) -> Option<Finding> {
     if !scene.wanted.has(Entity::Email) {
         return None;
     }
-    let start = local_start(scene, at)?;
-    let end = domain_end(scene, at.saturating_add(1))?;
-    if is_something_else(scene, start, at, end) {
+    let start = local_start(scene, sign.start)?;
+    let end = domain_end(scene, sign.end)?;
+    if is_something_else(scene, start..sign.start, sign.end..end) {
         return None;
     }
     Some(Finding {
@@ -30,15 +47,13 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
 
 /// Forms of source code: a picture for fine screens (`icon@2x.png`), a repository (`git@github.com:`), a call on a product of
 /// matrices (`p@q.sum()`).
-fn is_something_else(scene: Scene<'_>, start: usize, at: usize, end: usize) -> bool {
+fn is_something_else(scene: Scene<'_>, local: Range<usize>, domain: Range<usize>) -> bool {
     const PICTURES: [&[u8]; 8] = [
         b"png", b"jpg", b"jpeg", b"webp", b"gif", b"svg", b"avif", b"pdf",
     ];
-    let local = scene.bytes.get(start..at).unwrap_or_default();
-    let domain = scene
-        .bytes
-        .get(at.saturating_add(1)..end)
-        .unwrap_or_default();
+    let end = domain.end;
+    let local = scene.bytes.get(local).unwrap_or_default();
+    let domain = scene.bytes.get(domain).unwrap_or_default();
     let mut labels = domain.split(|byte| *byte == b'.');
     let first = labels.next().unwrap_or_default();
     let scaled = matches!(first, [b'1'..=b'9', b'x']);
@@ -92,8 +107,14 @@ fn domain_end(scene: Scene<'_>, from: usize) -> Option<usize> {
     let mut labels = 0_usize;
     while at.saturating_sub(from) <= MAX_SIDE {
         let rest = scene.text.get(at..)?;
+        // A label of ideographs ends where other letters begin: text in them has no spaces.
+        let ideographs = rest.chars().next().is_some_and(is_ideograph);
         let is_label = |character: char| {
-            character.is_ascii_alphanumeric() || character == '-' || is_letter(character)
+            if ideographs {
+                is_ideograph(character)
+            } else {
+                character.is_ascii_alphanumeric() || character == '-' || is_letter(character)
+            }
         };
         let length = rest
             .find(|character| !is_label(character))
@@ -105,7 +126,7 @@ fn domain_end(scene: Scene<'_>, from: usize) -> Option<usize> {
             break;
         }
         labels = labels.saturating_add(1);
-        if labels > 1 && is_top_level(trimmed) {
+        if labels > 1 && (!ideographs || IDEOGRAPHIC.contains(&trimmed)) && is_top_level(trimmed) {
             end = Some(behind);
         }
         at = at.saturating_add(length);
@@ -116,6 +137,22 @@ fn domain_end(scene: Scene<'_>, from: usize) -> Option<usize> {
     }
     end
 }
+
+/// Top-level domains of ideographs.
+const IDEOGRAPHIC: [&str; 12] = [
+    "中国",
+    "中國",
+    "公司",
+    "网络",
+    "網路",
+    "香港",
+    "台湾",
+    "台灣",
+    "한국",
+    "コム",
+    "在线",
+    "中文网",
+];
 
 /// Letters only (of any script), or the ASCII form of an internationalised label.
 fn is_top_level(label: &str) -> bool {

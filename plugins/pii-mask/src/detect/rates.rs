@@ -4,10 +4,10 @@
 use super::*;
 
 /// SplitMix64, so that the counts stay the same.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -15,7 +15,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn digits(&mut self, count: usize) -> String {
+    pub fn digits(&mut self, count: usize) -> String {
         let first = char::from(b'1' + u8::try_from(self.next() % 9).unwrap());
         let rest = (1..count).map(|_| char::from(b'0' + u8::try_from(self.next() % 10).unwrap()));
         core::iter::once(first).chain(rest).collect()

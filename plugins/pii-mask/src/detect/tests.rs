@@ -47,6 +47,40 @@ fn emails() {
     );
 }
 
+/// Text is also scanned as it reads.
+#[test]
+fn what_nobody_sees_hides_nothing() {
+    marked(
+        "card",
+        &[
+            "«4111\u{200b}1111\u{200b}1111\u{200b}1111» «4111\u{ad}111111111111» \u{feff}«4111111111111111»\u{feff}",
+            "カード番号：«４１１１１１１１１１１１１１１１»です «４１１１-１１１１-１１１１-１１１１»",
+            "«٤١١١١١١١١١١١١١١١» «४१११-११११-११११-११११»",
+        ],
+    );
+    marked(
+        "ssn",
+        &["«308-\u{2060}63-0237» «３０８－６３－０２３７» my\u{200b} SSN is «308\u{200b}630237»"],
+    );
+    marked(
+        "phone",
+        &["«+1\u{200b}4155550132» «＋14155550132» call «555\u{200c}0132»"],
+    );
+    marked(
+        "iban",
+        &["«DE89\u{200b}370400440532013000» «ＤＥ89 3704 0044 0532 0130 00»"],
+    );
+    marked(
+        "email",
+        &[
+            "«ann\u{200b}@example\u{200b}.com», «ann＠example.org» «ａｎｎ＠ｅｘａｍｐｌｅ．ｃｏｍ»",
+            "https://x.example/?e=«ann.lee%40example.org»&x=%40types%2Fnode, %40angular.io 100%40 a%40b",
+            "«user@例え.jp», «user@例え.jp»です «user@한국.한국», 请联系«ann@example.com»谢谢 abc@公司.谢谢",
+        ],
+    );
+    marked("ip", &["«10.0\u{200b}.0.1»"]);
+}
+
 #[test]
 fn phones() {
     marked(
@@ -289,7 +323,7 @@ fn only_what_is_wanted_is_found() {
 pub(crate) fn dense_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
-            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=",
+            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "例え", "٤",
             "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax",
         ]).prop_map(str::to_owned),
         3 => prop::sample::select(vec![

@@ -6,8 +6,10 @@
 //! on the text alone, not on the pieces it comes in.
 
 use crate::detect::armor::{self, Armor, Step};
-use crate::detect::boundary::{Kind, kind};
+use crate::detect::boundary::{Kind, is_ideograph, kind};
+use crate::detect::fold;
 use crate::detect::phone::LABELS;
+use core::ops::Range;
 
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
@@ -18,6 +20,8 @@ pub struct Segmenter {
     place: Place,
     /// The segment holds a digit: more groups may follow a space.
     digit: bool,
+    /// It holds an `@`: a domain may follow.
+    address: bool,
     /// Up to where groups of an account number may follow.
     iban_until: usize,
     key: Option<Key>,
@@ -35,11 +39,11 @@ enum Place {
 }
 
 /// A private key, or what may become one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Key {
     /// Its first line, which begins here.
     FirstLine(usize),
-    Open(Armor),
+    Open(Box<Armor>),
 }
 
 impl Segmenter {
@@ -53,7 +57,9 @@ impl Segmenter {
         character: char,
     ) -> Option<usize> {
         let next = at.saturating_add(character.len_utf8());
-        if let Some(key) = self.key.take() {
+        if self.key.is_some()
+            && let Some(key) = self.key.take()
+        {
             self.key = in_key(key, buffer, next, character);
             if self.key.is_none() {
                 // What was read as a key may be other things too: the segment ends as one does that holds all of them.
@@ -65,7 +71,19 @@ impl Segmenter {
             }
             return None;
         }
-        match (kind(character), self.place) {
+        let (kind, character) = if character.is_ascii() {
+            (kind(character), character)
+        } else if fold::is_invisible(character) {
+            return None;
+        } else if self.address && is_ideograph(character) {
+            (Kind::Word, character)
+        } else {
+            (
+                kind(character),
+                fold::folded(character).unwrap_or(character),
+            )
+        };
+        match (kind, self.place) {
             (Kind::Break, _) => self.cut(next),
             (Kind::Space, Place::Label(start)) if !is_label(buffer.get(start..at)) => {
                 self.cut(next)
@@ -80,8 +98,8 @@ impl Segmenter {
                 None
             }
             (Kind::Space, _) => self.cut(next),
-            (Kind::Word, Place::Gap) => self.after_gap(buffer, at, character),
-            (Kind::Word, Place::Label(start)) => self.in_label(buffer, start, at, character),
+            (Kind::Word, Place::Gap) => self.after_gap(buffer, at..next, character),
+            (Kind::Word, Place::Label(start)) => self.in_label(buffer, start, at..next, character),
             (Kind::Word, Place::Word) => {
                 self.word(buffer, at, character);
                 None
@@ -107,6 +125,7 @@ impl Segmenter {
 
     fn word(&mut self, buffer: &str, at: usize, character: char) {
         if !character.is_ascii_digit() {
+            self.address |= character == '@';
             return;
         }
         self.digit = true;
@@ -122,7 +141,8 @@ impl Segmenter {
         }
     }
 
-    fn after_gap(&mut self, buffer: &str, at: usize, character: char) -> Option<usize> {
+    fn after_gap(&mut self, buffer: &str, span: Range<usize>, character: char) -> Option<usize> {
+        let at = span.start;
         let number = character.is_ascii_digit()
             || "(+-./)".contains(character)
             || ('\u{2010}'..='\u{2015}').contains(&character);
@@ -131,7 +151,7 @@ impl Segmenter {
             self.place = Place::Word;
             self.word(buffer, at, character);
             None
-        } else if is_label_front(buffer.get(at..at.saturating_add(character.len_utf8()))) {
+        } else if is_label_front(buffer.get(span)) {
             self.place = Place::Label(at);
             None
         } else {
@@ -145,11 +165,11 @@ impl Segmenter {
         &mut self,
         buffer: &str,
         start: usize,
-        at: usize,
+        span: Range<usize>,
         character: char,
     ) -> Option<usize> {
-        let next = at.saturating_add(character.len_utf8());
-        if is_label_front(buffer.get(start..next)) {
+        let at = span.start;
+        if is_label_front(buffer.get(start..span.end)) {
             return None;
         }
         if !character.is_ascii_alphanumeric() && is_label(buffer.get(start..at)) {
@@ -164,7 +184,7 @@ impl Segmenter {
     /// The private key that the text is in.
     pub fn take_key(&mut self) -> Option<Armor> {
         match self.key.take() {
-            Some(Key::Open(armor)) => Some(armor),
+            Some(Key::Open(armor)) => Some(*armor),
             other => {
                 self.key = other;
                 None
@@ -195,7 +215,7 @@ fn in_key(key: Key, buffer: &str, next: usize, character: char) -> Option<Key> {
                 _ => None,
             };
             match begun {
-                Some((armor, length)) if length == line.len() => Some(Key::Open(armor)),
+                Some((armor, length)) if length == line.len() => Some(Key::Open(Box::new(armor))),
                 _ => (line.len() <= armor::LONGEST_FIRST_LINE
                     && character.is_ascii()
                     && armor::is_in_first_line(character as u8))
