@@ -41,7 +41,7 @@ pub fn parameters_raw(target: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Every parameter of a request target, name and value decoded.
 pub fn parameters(target: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
-    pairs(target).map(|pair| halves(pair))
+    pairs(target).map(halves)
 }
 
 /// Those that only a reader sees who takes `;` for a separator as well, as HTML 4.01 (appendix B.2.2) asked for.
@@ -50,7 +50,7 @@ pub fn behind_semicolons(target: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8
         .filter(|pair| pair.contains(&b';'))
         .flat_map(|pair| pair.split(|byte| *byte == b';'))
         .filter(|pair| !pair.is_empty())
-        .map(|pair| halves(pair))
+        .map(halves)
 }
 
 fn pairs(target: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -56,16 +56,15 @@ fn all(cases: impl IntoIterator<Item = Case>) {
         tried.worst = own.worst;
     }
     // Past the capture of the test runner, which shows what is printed only where a test fails.
-    writeln!(
-        std::io::stderr(),
-        "growth: {} cases, {} filters, worst ratio {}.{:03} ({})",
+    let summary = format!(
+        "growth: {} cases, {} filters, worst ratio {}.{:03} ({})\n",
         tried.cases,
         tried.filters.len(),
         tried.worst.0 / 1000,
         tried.worst.0 % 1000,
         tried.worst.1
-    )
-    .unwrap();
+    );
+    std::io::stderr().write_all(summary.as_bytes()).unwrap();
     drop(tried);
     assert!(
         found.is_empty(),

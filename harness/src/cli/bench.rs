@@ -27,6 +27,7 @@ const SIZES: &str = "sizes";
 const STARTS: &str = "starts";
 
 /// Envoy's workers, where starts are compared.
+#[cfg(feature = "wasmtime")]
 const WORKERS: [u32; 2] = [1, 4];
 
 /// Measure what the filters cost: instructions, and CPU time on a real Envoy beside Envoy's own filters.

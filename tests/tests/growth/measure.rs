@@ -19,6 +19,9 @@ const ROOM: (u64, u64) = (22, 10);
 const SLACK: u64 = 5_000;
 const SHARE: u64 = 20;
 
+/// A configuration as it is written for an input of some size.
+pub type Written = Box<dyn Fn(usize) -> String>;
+
 /// One filter, and an input that can be made in any size.
 pub struct Case {
     /// What it is, for messages.
@@ -28,11 +31,11 @@ pub struct Case {
     /// The smaller size, in whatever unit the input has.
     pub size: usize,
     /// The configuration for an input of this size.
-    pub config: Box<dyn Fn(usize) -> String>,
+    pub config: Written,
     /// The request and the upstream's answer of this size.
     pub traffic: Box<dyn Fn(usize) -> (Request, Reply)>,
     /// The filter in front of it, which says who asks; what it executes is not counted.
-    pub front: Option<(&'static str, Box<dyn Fn(usize) -> String>)>,
+    pub front: Option<(&'static str, Written)>,
     /// What clusters besides the upstream answer: key sets, say.
     pub others: Box<dyn Fn(usize) -> Vec<(&'static str, Reply)>>,
     /// How long is counted after the answer, for what is sent later.
