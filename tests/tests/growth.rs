@@ -144,9 +144,7 @@ fn documents_forms_and_tensors_are_read_in_linear_time() {
     all(pieces::whole());
 }
 
-/// Open: 2.23 times the work for twice the texts of one document (444 and 888).
 #[test]
-#[ignore = "each new text of a document costs more than the one before it"]
 fn documents_of_many_texts_are_read_in_linear_time() {
     all(pieces::many_texts());
 }

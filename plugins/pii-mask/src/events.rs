@@ -281,7 +281,8 @@ impl EventMasker {
             if event.ending.any() {
                 self.same_text(id);
             }
-            if *role == Role::Text && !self.tracks.contains_key(id) {
+            if *role == Role::Text && self.most_texts < usize::MAX && !self.tracks.contains_key(id)
+            {
                 new.insert(&*id);
             }
         }
@@ -398,13 +399,16 @@ impl EventMasker {
         if text.is_empty() {
             return true;
         }
-        if !self.tracks.contains_key(id) {
-            if self.tracks.len() >= self.most_texts {
-                return false;
-            }
-            self.tracks.insert(id.clone(), Track::default());
+        let known = self.tracks.contains_key(id);
+        if !known && self.tracks.len() >= self.most_texts {
+            return false;
         }
-        let Some(track) = self.tracks.get_mut(id) else {
+        let track = if known {
+            self.tracks.get_mut(id)
+        } else {
+            Some(self.tracks.entry(id.clone()).or_default())
+        };
+        let Some(track) = track else {
             return false;
         };
         let mut alone = Vec::new();
