@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::configurations::{CASES, Case};
 use crate::artifacts::file_name;
 use crate::host::{Limits, WasmCode};
-use crate::proxy::{Event, FilterSpec, Gateway, GuestCode, Timeline};
+use crate::proxy::{FilterSpec, Gateway, GuestCode};
 
 /// Requests before the one that is counted.
 const WARM: usize = 3;
@@ -112,7 +112,7 @@ fn cost(
         .map_err(|error| anyhow!("{} with {entries} entries: {error}", case.name))?;
     // The last filter is the one in question; those before it say who calls.
     let measured = case.chain.last().context("a case without a filter")?;
-    let all = instructions(&gateway.take_timeline(), measured);
+    let all = gateway.take_timeline().instructions(measured);
     let memory = gateway.memory_bytes();
     // On the main thread and on each worker.
     let vms = memory.len() / case.chain.len();
@@ -126,7 +126,7 @@ fn cost(
             case.name,
             outcome.status()
         );
-        request = instructions(&gateway.take_timeline(), measured);
+        request = gateway.take_timeline().instructions(measured);
     }
     Ok(Cost {
         text,
@@ -134,14 +134,4 @@ fn cost(
         start,
         request,
     })
-}
-
-fn instructions(timeline: &Timeline, of: &str) -> u64 {
-    timeline
-        .events()
-        .map(|event| match event {
-            Event::Callback { filter, fuel, .. } if filter == of => fuel.unwrap_or_default(),
-            _ => 0,
-        })
-        .sum()
 }

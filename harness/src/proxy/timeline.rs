@@ -135,6 +135,16 @@ impl Timeline {
         }
     }
 
+    /// Instructions that the modules of a filter have executed, where they are counted.
+    pub fn instructions(&self, of: &str) -> u64 {
+        self.events()
+            .map(|event| match event {
+                Event::Callback { filter, fuel, .. } if filter == of => fuel.unwrap_or_default(),
+                _ => 0,
+            })
+            .sum()
+    }
+
     /// All records in order.
     pub fn records(&self) -> &[Record] {
         &self.records

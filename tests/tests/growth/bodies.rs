@@ -473,24 +473,26 @@ fn mixture(seed: u64, size: usize) -> String {
     repeated(&stretch, size)
 }
 
+/// Rules that look at the model in a body, and a limit that does.
+pub const ACL: &str =
+    r#"{"rules":[{"id":"a","effect":"allow","who":{"identity":"any"},"what":{"models":["m*"]}}]}"#;
+pub const BY_MODEL: &str =
+    r#"{"policies":[{"name":"a","by":["model"],"windows":[{"quota":1000000,"window_s":1}]}]}"#;
+
+/// A document beside the name of a model.
+pub fn beside_a_model(name: &str, document: fn(usize) -> String) -> [Case; 2] {
+    [("consumer-acl", ACL), ("rate-limit", BY_MODEL)].map(|(filter, config)| {
+        Case::request(filter, format!("body: {name}"), config, SIZE, move |size| {
+            json_post(format!("{{\"model\":\"m\",\"x\":{}}}", document(size)).into_bytes())
+        })
+    })
+}
+
 /// Bodies that other filters read: for a model's name, or to sign them.
 pub fn of_other_filters() -> Vec<Case> {
-    let acl = r#"{"rules":[{"id":"a","effect":"allow","who":{"identity":"any"},"what":{"models":["m*"]}}]}"#;
-    let limit =
-        r#"{"policies":[{"name":"a","by":["model"],"windows":[{"quota":1000000,"window_s":1}]}]}"#;
     let mut cases = Vec::new();
     for (name, document) in DOCUMENTS {
-        for (filter, config) in [("consumer-acl", acl), ("rate-limit", limit)] {
-            cases.push(Case::request(
-                filter,
-                format!("body: {name}"),
-                config,
-                SIZE,
-                move |size| {
-                    json_post(format!("{{\"model\":\"m\",\"x\":{}}}", document(size)).into_bytes())
-                },
-            ));
-        }
+        cases.extend(beside_a_model(name, document));
     }
     cases.push(Case::request(
         "aws-sigv4",

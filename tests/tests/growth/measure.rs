@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use modelgate_harness::artifacts::{self, Profile, Workspace};
 use modelgate_harness::host::{Limits, WasmCode};
-use modelgate_harness::proxy::{
-    Answer, Event, FilterSpec, Gateway, GuestCode, Reply, Request, Script, Timeline,
-};
+use modelgate_harness::proxy::{Answer, FilterSpec, Gateway, GuestCode, Reply, Request, Script};
 
 /// How much more than twice the work twice the input may be: ten in a hundred.
 const ROOM: (u64, u64) = (22, 10);
@@ -169,7 +167,7 @@ impl Bench {
             .filter(spec(case.filter, &case.config))
             .build()
             .map_err(|error| format!("{}: {error}", case.name))?;
-        let load = instructions(case.filter, &gateway.take_timeline());
+        let load = gateway.take_timeline().instructions(case.filter);
         if case.what == What::Load {
             return Ok(load);
         }
@@ -189,19 +187,8 @@ impl Bench {
                 client.complete
             ));
         }
-        Ok(instructions(case.filter, &timeline))
+        Ok(timeline.instructions(case.filter))
     }
-}
-
-/// Instructions that a filter has executed.
-fn instructions(of: &str, timeline: &Timeline) -> u64 {
-    timeline
-        .events()
-        .map(|event| match event {
-            Event::Callback { filter, fuel, .. } if filter == of => fuel.unwrap_or_default(),
-            _ => 0,
-        })
-        .sum()
 }
 
 /// What one input and one of twice its size make a filter execute.

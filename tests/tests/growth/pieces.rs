@@ -4,17 +4,15 @@
 use modelgate_harness::proxy::Request;
 use serde_json::json;
 
-use super::bodies::{DOCUMENTS, EVENTS, MASK, SIZE, STREAMS, answer, json_post, typed_post};
+use super::bodies::{
+    ACL, BY_MODEL, DOCUMENTS, EVENTS, MASK, SIZE, STREAMS, answer, beside_a_model, json_post,
+    typed_post,
+};
 use super::heads::SIGN;
 use super::measure::Case;
 
 /// Bytes of the smaller body that comes byte by byte: each is a callback.
 const BYTES: usize = 1_600;
-
-const ACL: &str =
-    r#"{"rules":[{"id":"a","effect":"allow","who":{"identity":"any"},"what":{"models":["m*"]}}]}"#;
-const BY_MODEL: &str =
-    r#"{"policies":[{"name":"a","by":["model"],"windows":[{"quota":1000000,"window_s":1}]}]}"#;
 
 type Made = (&'static str, fn(usize) -> String);
 
@@ -181,17 +179,7 @@ pub fn whole() -> Vec<Case> {
         cases.push(Case::request("pii-mask", name, MASK, SIZE, move |size| {
             json_post(document(size).into_bytes())
         }));
-        for (filter, config) in [("consumer-acl", ACL), ("rate-limit", BY_MODEL)] {
-            cases.push(Case::request(
-                filter,
-                format!("body: {name}"),
-                config,
-                SIZE,
-                move |size| {
-                    json_post(format!("{{\"model\":\"m\",\"x\":{}}}", document(size)).into_bytes())
-                },
-            ));
-        }
+        cases.extend(beside_a_model(name, document));
     }
     for (name, parts) in FORMS {
         for (filter, config) in [("consumer-acl", ACL), ("rate-limit", BY_MODEL)] {
