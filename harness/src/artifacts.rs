@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use modelgate::FILTERS;
+
 use crate::scenario::ScenarioFile;
 
 pub mod reproduce;
@@ -25,23 +27,17 @@ pub mod reproduce;
 /// The compiler's name for the machine that filters run on.
 pub const TARGET: &str = "wasm32-wasip1";
 
-/// The crates of the filters, in the order in which they stand in a full chain.
-pub const FILTERS: [&str; 7] = [
-    "audit-log",
-    "jwt-auth",
-    "key-auth",
-    "consumer-acl",
-    "rate-limit",
-    "pii-mask",
-    "aws-sigv4",
-];
-
 /// The crate of the module that holds every filter, each by its name as `root_id`, and chains of them.
 pub const BUNDLE: &str = "modelgate";
 
+/// The crates of the filters, in the order of the chain.
+fn crates() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|member| member.krate)
+}
+
 /// The crates of all modules that the suite ships.
 pub fn modules() -> Vec<&'static str> {
-    FILTERS.into_iter().chain([BUNDLE]).collect()
+    crates().chain([BUNDLE]).collect()
 }
 
 /// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them all.
@@ -127,7 +123,7 @@ impl Workspace {
 /// # Errors
 /// As [`build`].
 pub fn build_filters(workspace: &Workspace, profile: Profile) -> Result<Vec<Artifact>> {
-    build(workspace, &FILTERS, profile)
+    build(workspace, &crates().collect::<Vec<_>>(), profile)
 }
 
 /// Builds every module of the suite, the one that holds all filters included; see [`build`].

@@ -10,13 +10,14 @@ mod options;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use modelgate_kit::metrics;
 use modelgate_kit::problem::Reason;
-use modelgate_kit::problem::catalogue;
+use modelgate_kit::problem::common;
 
 use modelgate_kit::vm::CHAIN;
 
 use crate::artifacts::BUNDLE;
-use crate::suite::{self, Member};
+use crate::suite::{self, FILTERS, Member};
 
 /// A file as it should be.
 pub struct Generated {
@@ -55,10 +56,10 @@ pub fn bootstraps(root: &Path) -> Result<Vec<PathBuf>> {
 /// If a page that holds a table cannot be read or lacks its marks.
 pub fn all(root: &Path) -> Result<Vec<Generated>> {
     let mut files = Vec::new();
-    for member in suite::members() {
+    for member in FILTERS {
         let schema = (member.filter.schema)();
         files.push(schema_file(member.filter.name, &schema)?);
-        files.push(readme(root, &member, &schema)?);
+        files.push(readme(root, member, &schema)?);
     }
     files.push(schema_file(CHAIN, &suite::schema::chain())?);
     let options = options::table(&suite::schema::chain_options());
@@ -128,7 +129,7 @@ fn schema_file(name: &str, schema: &serde_json::Value) -> Result<Generated> {
 }
 
 fn readme(root: &Path, member: &Member, schema: &serde_json::Value) -> Result<Generated> {
-    let reasons = reasons_table(catalogue::of(member.filter.name));
+    let reasons = reasons_table(common::ALL.iter().chain(member.filter.reasons));
     let options = options::table(schema);
     page(
         root,
@@ -163,7 +164,7 @@ fn between(page: &str, name: &str, content: &str) -> Result<String> {
     Ok(format!("{before}{begin}{content}{end}{after}"))
 }
 
-fn reasons_table<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
+fn reasons_table<'a>(reasons: impl IntoIterator<Item = &'a &'a Reason>) -> String {
     let mut table = String::from("| code | status | when, and what to do |\n|---|---|---|\n");
     for reason in reasons {
         table.push_str(&format!(
@@ -183,30 +184,29 @@ fn reasons_page() -> String {
          `modelgate.FILTER.reason_CODE.denied`, in the response-code details (`modelgate.FILTER.CODE`) and in the audit event. Codes are part of\n\
          the interface and are never renamed.\n",
     );
-    let mut filters: Vec<&str> = Vec::new();
-    for reason in catalogue::all() {
-        if !filters.contains(&reason.filter) {
-            filters.push(reason.filter);
+    let mut section = |title: &str, reasons: &[&Reason]| {
+        page.push_str(&format!("\n## {title}\n\n{}", reasons_table(reasons)));
+    };
+    section("every filter", common::ALL);
+    for member in FILTERS {
+        if !member.filter.reasons.is_empty() {
+            section(&format!("`{}`", member.krate), member.filter.reasons);
         }
-    }
-    for filter in filters {
-        let title = if filter == "kit" {
-            "every filter".to_owned()
-        } else {
-            format!("`{}`", filter.replace('_', "-"))
-        };
-        page.push_str(&format!(
-            "\n## {title}\n\n{}",
-            reasons_table(catalogue::all().filter(|reason| reason.filter == filter))
-        ));
     }
     page
 }
 
-/// The parts of metric names that are labels.
-const TAGS: [&str; 8] = [
-    "reason", "entity", "cause", "policy", "rule", "side", "outcome", "version",
-];
+/// The parts of metric names that are labels: the kit's, then the filters' in the order of the chain.
+fn tags() -> Vec<&'static str> {
+    let of_filters = FILTERS.iter().flat_map(|member| member.filter.tags);
+    let mut tags: Vec<&str> = Vec::new();
+    for tag in metrics::TAGS.iter().chain(of_filters) {
+        if !tags.contains(tag) {
+            tags.push(tag);
+        }
+    }
+    tags
+}
 
 /// The file to paste into other bootstraps.
 fn stats_tags() -> String {
@@ -222,7 +222,7 @@ fn stats_config() -> String {
     let mut text = String::from("stats_config:\n  stats_tags:\n");
     // One family for all filters: `modelgate_build_info{modelgate_filter="jwt_auth",modelgate_version="0_1_0"} 1`.
     text.push_str("  - { tag_name: modelgate.filter, regex: '^wasmcustom\\.modelgate(\\.([a-z0-9_]+))\\.version_[a-z0-9_]+\\.build_info$' }\n");
-    for tag in TAGS {
+    for tag in tags() {
         text.push_str(&format!("  - {{ tag_name: modelgate.{tag}, regex: '^wasmcustom\\.modelgate\\.[a-z0-9_]+(?:\\.[a-z0-9_]+)*?(\\.{tag}_([a-z0-9_]+))\\.' }}\n"));
     }
     text
@@ -278,27 +278,55 @@ mod tests {
         assert!(names.len() > 100, "{names:?}");
         for name in names {
             let parts: Vec<&str> = name.split('.').collect();
-            let ["modelgate", _, tags @ .., metric] = parts.as_slice() else {
+            let ["modelgate", filter, parts @ .., metric] = parts.as_slice() else {
                 panic!("{name}: not as the grammar of names says");
             };
-            for part in tags {
-                let tag = TAGS.iter().find(|tag| part.starts_with(&format!("{tag}_")));
-                used.insert(*tag.unwrap_or_else(|| panic!("{name}: no rule for {part}")));
+            let member = suite::member(filter).unwrap_or_else(|| panic!("{name}: whose is it?"));
+            let declared = || metrics::TAGS.iter().chain(member.filter.tags);
+            for part in parts {
+                let tag = declared().find(|tag| part.starts_with(&format!("{tag}_")));
+                let tag = tag.unwrap_or_else(|| panic!("{name}: no tag of its filter is {part}"));
+                used.insert((member.krate, *tag));
             }
-            let like_a_tag = TAGS
+            let like_a_tag = tags()
                 .iter()
                 .any(|tag| metric.starts_with(&format!("{tag}_")));
             assert!(!like_a_tag, "{name}: ends in what a rule takes for a label");
         }
-        let all: std::collections::BTreeSet<&str> = TAGS.into_iter().collect();
-        assert_eq!(used, all, "rules that no metric needs");
+        for member in FILTERS {
+            for tag in metrics::TAGS.iter().chain(member.filter.tags) {
+                assert!(
+                    used.contains(&(member.krate, *tag)),
+                    "{}: no metric has its tag {tag}",
+                    member.krate
+                );
+            }
+        }
     }
 
     #[test]
     fn every_reason_is_on_the_page() {
         let page = reasons_page();
-        for reason in catalogue::all() {
-            assert!(page.contains(&format!("`{}`", reason.code)));
+        for member in FILTERS {
+            for reason in common::ALL.iter().chain(member.filter.reasons) {
+                assert!(page.contains(&format!("`{}`", reason.code)));
+            }
+        }
+    }
+
+    #[test]
+    fn codes_are_unique_and_well_formed() {
+        let of_filters = FILTERS.iter().map(|member| member.filter.reasons);
+        for reasons in of_filters.chain([common::ALL]) {
+            let mut seen = std::collections::BTreeSet::new();
+            for reason in reasons {
+                let code = reason.code;
+                assert!(seen.insert(code), "{}: {code} twice", reason.filter);
+                let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+                assert!(code.bytes().all(is_plain), "{code}");
+                assert!((400..600).contains(&reason.status), "{code}");
+                assert!(!reason.title.is_empty() && !reason.help.is_empty());
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::facts::Remembered;
 use crate::headers::HeaderBlock;
 use crate::host::{Host, Map, Side, Status};
 use crate::problem::Reply;
-use crate::problem::catalogue::kit::HEADER_AMBIGUOUS;
+use crate::problem::common::HEADER_AMBIGUOUS;
 use crate::upgrade::Upgrade;
 use crate::verdict::{Replied, Wait};
 use crate::vm::hub::{Hub, Place, Signal};

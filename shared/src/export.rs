@@ -23,19 +23,7 @@ macro_rules! export {
     };
 }
 
-/// Exports several filters as one module: each for itself by its name as `root_id`, and any of them as a chain (see
-/// [`crate::vm::CHAIN`]). It has every callback.
-#[macro_export]
-macro_rules! export_bundle {
-    ($($filter:ty),+ $(,)?) => {
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            $crate::export_module!(install_bundle [$($filter),+] request_body response_headers response_body answers tick end);
-        };
-    };
-}
-
-/// The start and the callbacks of a module; see [`export!`](crate::export).
+/// The start and the callbacks of a module; see [`export!`](crate::export) and [`suite!`](crate::suite!).
 #[macro_export]
 #[doc(hidden)]
 macro_rules! export_module {

@@ -20,8 +20,6 @@ use crate::names::Names;
 pub trait Fact: Serialize + DeserializeOwned + 'static {
     /// Name in the filter state, after `modelgate.`.
     const NAME: &'static str;
-    /// The one filter that leaves it, if no other does.
-    const ONLY_BY: Option<&'static str> = None;
 }
 
 /// Who calls: left by the filter that verified it.
@@ -138,7 +136,6 @@ pub struct Decision {
 
 impl Fact for Decision {
     const NAME: &'static str = "decision";
-    const ONLY_BY: Option<&'static str> = Some("consumer_acl");
 }
 
 /// Why the exchange was ended by a filter; left by the kit with every reply.
@@ -206,7 +203,6 @@ pub struct Limited {
 
 impl Fact for Limited {
     const NAME: &'static str = "limit";
-    const ONLY_BY: Option<&'static str> = Some("rate_limit");
 }
 
 /// How many values of each kind were masked.
@@ -223,7 +219,6 @@ pub struct Masked {
 
 impl Fact for Masked {
     const NAME: &'static str = "masked";
-    const ONLY_BY: Option<&'static str> = Some("pii_mask");
 }
 
 /// Which model is asked for.
@@ -253,17 +248,17 @@ fn key(name: &str) -> String {
 
 /// The facts of one exchange as the filters of a fused chain hand them on: as they are, by name.
 pub(crate) struct Remembered {
-    /// The filters of the chain.
-    filters: Rc<[&'static str]>,
+    /// Names of those that only filters of the chain leave.
+    own: Rc<[&'static str]>,
     /// They are written to the filter state too.
     shown: bool,
     known: RefCell<Vec<(&'static str, Rc<dyn Any>)>>,
 }
 
 impl Remembered {
-    pub fn new(filters: Rc<[&'static str]>, shown: bool) -> Self {
+    pub fn new(own: Rc<[&'static str]>, shown: bool) -> Self {
         Self {
-            filters,
+            own,
             shown,
             known: RefCell::default(),
         }
@@ -277,7 +272,7 @@ impl Remembered {
 
     /// Whether nobody outside the chain can have left it.
     fn would_know<F: Fact>(&self) -> bool {
-        F::ONLY_BY.is_some_and(|filter| self.filters.contains(&filter))
+        self.own.contains(&F::NAME)
     }
 
     fn keep<F: Fact>(&self, fact: Rc<F>) {

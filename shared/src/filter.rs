@@ -8,7 +8,7 @@ use crate::config::long::LongList;
 use crate::config::{Problems, Setup};
 use crate::exchange::Exchange;
 use crate::headers::Reserved;
-use crate::problem::Reply;
+use crate::problem::{Reason, Reply};
 use crate::root::Root;
 
 /// What a filter needs the proxy to switch on or to call. Tools derive from it what a proxy configuration must say.
@@ -102,6 +102,19 @@ const fn contains(named: &[&str], name: &str) -> bool {
     false
 }
 
+/// Whether these are all reasons of the filter with this name.
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler only
+const fn all_of(reasons: &[&Reason], filter: &str) -> bool {
+    let mut at = 0;
+    while at < reasons.len() {
+        if !equal(reasons[at].filter.as_bytes(), filter.as_bytes()) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 #[allow(clippy::indexing_slicing)] // evaluated by the compiler only
 const fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
@@ -138,6 +151,14 @@ pub trait Filter: 'static {
     const VERSION: &'static str = crate::manifest::VERSION;
     /// What it needs of the proxy.
     const NEEDS: Needs;
+    /// Why it refuses an exchange, beyond the reasons that every filter can give ([`crate::problem::common`]); see
+    /// [`reasons!`](crate::reasons). A counter is defined for each, and the documentation lists them.
+    const REASONS: &'static [&'static Reason] = &[];
+    /// Tags of its metrics ([`crate::metrics`]): tools turn these parts of their names back into labels.
+    const TAGS: &'static [&'static str] = &[];
+    /// Names of the facts ([`crate::facts::Fact::NAME`]) that this filter leaves and no other does: in a chain that has it, the proxy is not
+    /// asked for one that it has not left. A fact that several filters can leave, such as `identity`, is not among them.
+    const LEAVES: &'static [&'static str] = &[];
     /// Variables of the VM's environment that it reads where its configuration names none.
     const ENVIRONMENT: &'static [&'static str] = &[];
     /// A member of the configuration that may list so much that its JSON must not be built up as well: see [`crate::config::long`].
@@ -224,6 +245,13 @@ pub struct Registration {
     pub needs: Needs,
     /// See [`Filter::ENVIRONMENT`].
     pub environment: &'static [&'static str],
+    /// See [`Filter::REASONS`].
+    pub reasons: &'static [&'static Reason],
+    /// See [`Filter::TAGS`].
+    #[cfg(feature = "schema")]
+    pub tags: &'static [&'static str],
+    /// See [`Filter::LEAVES`].
+    pub(crate) leaves: &'static [&'static str],
     pub(crate) compile: CompileOne,
     /// See [`Filter::LONG_LIST`].
     pub(crate) long_list: Option<LongList>,
@@ -235,11 +263,21 @@ pub struct Registration {
 impl Registration {
     /// The registration of a filter.
     pub const fn of<F: Filter>() -> Self {
+        const {
+            assert!(
+                all_of(F::REASONS, F::NAME),
+                "reasons! in reasons.rs names another filter than NAME"
+            );
+        }
         Self {
             name: F::NAME,
             version: F::VERSION,
             needs: F::NEEDS,
             environment: F::ENVIRONMENT,
+            reasons: F::REASONS,
+            #[cfg(feature = "schema")]
+            tags: F::TAGS,
+            leaves: F::LEAVES,
             compile: compile::<F>,
             long_list: F::LONG_LIST,
             #[cfg(feature = "schema")]

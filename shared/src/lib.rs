@@ -35,6 +35,7 @@ pub mod rule;
 pub mod seal;
 pub mod sse;
 pub mod structured_field;
+pub mod suite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timestamp;

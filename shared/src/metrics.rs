@@ -7,6 +7,9 @@ use std::cell::Cell;
 
 use crate::host::{Host, MetricKind};
 
+/// The tags of what the kit counts for every filter; its own tags a filter names in [`Filter::TAGS`](crate::filter::Filter::TAGS).
+pub const TAGS: &[&str] = &["reason", "version"];
+
 /// A metric that is defined at the host on first use.
 #[derive(Debug)]
 pub struct Metric {

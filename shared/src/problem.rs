@@ -1,9 +1,9 @@
-//! How an exchange is refused: one catalogue of reasons, one reply type, rendered in the client's dialect.
+//! How an exchange is refused: reasons that each filter declares, one reply type, rendered in the client's dialect.
 //!
 //! The reason code is in the body, in the header `x-modelgate-reason`, in the metric, in the fact `denied` and in the
 //! response-code details (`modelgate.FILTER.CODE`), so that client, operator and auditor speak of the same thing.
 
-pub mod catalogue;
+pub mod common;
 pub mod dialect;
 
 use std::collections::BTreeMap;
@@ -12,6 +12,26 @@ use crate::exchange::Exchange;
 use crate::facts::{Challenges, Denied, RefusedToken};
 use crate::host::{LocalReply, Status};
 use dialect::Shape;
+
+/// Declares the reasons of one filter, in its `reasons.rs`: a constant for each, and the list `ALL` for
+/// [`Filter::REASONS`](crate::filter::Filter::REASONS). The name is the filter's, in snake_case.
+///
+/// ```
+/// modelgate_kit::reasons! { "geo_fence";
+///     COUNTRY_REFUSED = 403 "country_refused", "This service is not offered in your country.",
+///         "The country of the request is not among `countries`.";
+/// }
+/// assert_eq!(COUNTRY_REFUSED.status, 403);
+/// assert_eq!(ALL.len(), 1);
+/// ```
+#[macro_export]
+macro_rules! reasons {
+    ($filter:literal; $($(#[$doc:meta])* $name:ident = $status:literal $code:literal, $title:literal, $help:literal;)+) => {
+        $($(#[$doc])* #[doc = $help] pub static $name: $crate::problem::Reason = $crate::problem::Reason { filter: $filter, code: $code, status: $status, title: $title, help: $help };)+
+        /// All of them.
+        pub static ALL: &[&$crate::problem::Reason] = &[$(&$name),+];
+    };
+}
 
 /// A reason for a refusal: part of the product's interface, so never renamed.
 #[derive(Debug, PartialEq, Eq)]
@@ -209,6 +229,6 @@ impl From<&'static Reason> for Reply {
 /// The host refused something that the filter depends on.
 impl From<Status> for Reply {
     fn from(_: Status) -> Self {
-        Self::new(&catalogue::kit::HOST_REFUSED)
+        Self::new(&common::HOST_REFUSED)
     }
 }

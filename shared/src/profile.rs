@@ -20,7 +20,7 @@ use crate::filter::{Launch, Registration};
 use crate::headers::HeaderBlock;
 use crate::host::Host;
 use crate::problem::Reply;
-use crate::problem::catalogue::kit::{HOST_UNREADABLE, PATH_AMBIGUOUS, PROFILE_UNKNOWN};
+use crate::problem::common::{HOST_UNREADABLE, PATH_AMBIGUOUS, PROFILE_UNKNOWN};
 use written::{Ambiguous, Rule};
 
 /// Namespace in Envoy's metadata.

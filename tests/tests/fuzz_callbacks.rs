@@ -16,6 +16,7 @@ mod modules {
     use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex, OnceLock};
 
+    use libtest_mimic::Trial;
     use modelgate_harness::artifacts::{self, BUNDLE, Profile, Workspace};
     use modelgate_harness::engine::fused::{Fused, fused};
     use modelgate_harness::engine::simulated::Simulated;
@@ -184,8 +185,7 @@ mod modules {
 
     /// All scenarios that can be repeated and have the form of one entry.
     fn scenarios_in_one_entry() -> Vec<World> {
-        let members = suite::members();
-        let plugins = members
+        let plugins = suite::FILTERS
             .iter()
             .map(|member| format!("plugins/{}/scenarios", member.krate));
         plugins
@@ -256,7 +256,7 @@ mod modules {
 
     /// The run of one filter.
     fn filter_holds(filter: &str) {
-        let member = suite::member(filter).expect("a member");
+        let member = suite::member(filter).expect("a filter of the suite");
         let groups = modelgate_kit::filter::callbacks(&member.filter.needs);
         let exported: Vec<&str> = groups
             .into_iter()
@@ -272,45 +272,16 @@ mod modules {
         groups.into_iter().map(|(group, _)| group).collect()
     }
 
-    #[test]
     fn chains_in_one_entry_hold() {
         let worlds = scenarios_in_one_entry();
         assert!(worlds.len() > 30, "{} scenarios", worlds.len());
         holds(BUNDLE, &worlds, &every_group());
     }
 
-    #[test]
     fn chains_in_one_entry_keep_their_promises() {
         holds(BUNDLE, &promises_in_one_entry(), &every_group());
     }
 
-    macro_rules! filters {
-        ($($test:ident $filter:literal,)+) => {
-            $(#[test]
-            fn $test() {
-                filter_holds($filter);
-            })+
-
-            #[test]
-            fn every_filter_is_fuzzed() {
-                let here: BTreeSet<&str> = [$($filter),+].into();
-                let members = suite::members();
-                assert_eq!(here, members.iter().map(|member| member.krate).collect::<BTreeSet<_>>());
-            }
-        };
-    }
-
-    filters! {
-        audit_log_holds "audit-log",
-        jwt_auth_holds "jwt-auth",
-        key_auth_holds "key-auth",
-        consumer_acl_holds "consumer-acl",
-        rate_limit_holds "rate-limit",
-        pii_mask_holds "pii-mask",
-        aws_sigv4_holds "aws-sigv4",
-    }
-
-    #[test]
     fn on_a_healthy_proxy_the_worlds_do_what_they_say() {
         let folder = Arc::new(WasmFolder(workspace().target.join("modelgate")));
         let engine: Arc<dyn Engine> = Arc::new(Simulated::wasmtime(folder));
@@ -327,7 +298,36 @@ mod modules {
         }
     }
 
-    #[test]
+    /// One test for each filter of the suite, and those of the module that holds them all.
+    pub fn trials() -> Vec<Trial> {
+        let of_filters = suite::FILTERS.iter().map(|member| {
+            let name = format!("{}_holds", member.filter.name);
+            Trial::test(name, || {
+                filter_holds(member.krate);
+                Ok(())
+            })
+        });
+        let others: [(&str, fn()); 4] = [
+            ("chains_in_one_entry_hold", chains_in_one_entry_hold),
+            (
+                "chains_in_one_entry_keep_their_promises",
+                chains_in_one_entry_keep_their_promises,
+            ),
+            (
+                "on_a_healthy_proxy_the_worlds_do_what_they_say",
+                on_a_healthy_proxy_the_worlds_do_what_they_say,
+            ),
+            ("a_run_can_be_repeated", a_run_can_be_repeated),
+        ];
+        let others = others.into_iter().map(|(name, run)| {
+            Trial::test(name, move || {
+                run();
+                Ok(())
+            })
+        });
+        of_filters.chain(others).collect()
+    }
+
     fn a_run_can_be_repeated() {
         let run = || {
             let report = fuzzed("jwt-auth", &worlds("jwt-auth"), 1_000);
@@ -344,11 +344,23 @@ mod modules {
 
 /// Without the host there is nothing to run; a build for CI has it.
 #[cfg(not(feature = "wasmtime"))]
-#[test]
-fn modules_are_fuzzed_with_the_feature_wasmtime() {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "CI=true, but this was built without the feature `wasmtime`"
-    );
-    println!("SKIPPED: fuzzed callbacks: built without the feature `wasmtime`");
+mod modules {
+    use libtest_mimic::Trial;
+
+    pub fn trials() -> Vec<Trial> {
+        let skipped = Trial::test("modules_are_fuzzed_with_the_feature_wasmtime", || {
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "CI=true, but this was built without the feature `wasmtime`"
+            );
+            println!("SKIPPED: fuzzed callbacks: built without the feature `wasmtime`");
+            Ok(())
+        });
+        vec![skipped]
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    libtest_mimic::run(&arguments, modules::trials()).exit_code()
 }

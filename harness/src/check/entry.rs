@@ -134,11 +134,11 @@ pub(super) fn runs(candidate: &str, root_id: Option<&str>) -> Option<Runs> {
         return suite::member(candidate).map(Runs::One);
     }
     // A `root_id` is compared as it stands.
-    let named = suite::members()
-        .into_iter()
+    let named = suite::FILTERS
+        .iter()
         .find(|member| Some(member.filter.name) == root_id);
     Some(match named {
-        Some(member) => Runs::One(member),
+        Some(member) => Runs::One(*member),
         None if root_id == Some(CHAIN) => Runs::Chain,
         None => Runs::Nothing,
     })
@@ -289,7 +289,7 @@ impl<'a> Entry<'a> {
     pub fn parts(&self) -> Vec<Part> {
         let listed = |(at, node): (usize, &Node)| {
             let name = text(node, &["filter"])?;
-            let mut members = suite::members().into_iter();
+            let mut members = suite::FILTERS.iter().copied();
             Some(Part {
                 member: members.find(|member| member.filter.name == name)?,
                 at: Some(at),

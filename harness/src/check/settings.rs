@@ -266,7 +266,5 @@ fn holds_nothing(filter: &str, config: &Node) -> bool {
 
 /// The names of all filters, in the order of a chain.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    suite::members()
-        .into_iter()
-        .map(|member| member.filter.name)
+    suite::FILTERS.iter().map(|member| member.filter.name)
 }

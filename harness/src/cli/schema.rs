@@ -21,7 +21,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         CHAIN => suite::schema::chain(),
         filter => {
             let member = suite::member(filter).with_context(|| {
-                let known: Vec<&str> = suite::members().iter().map(|member| member.krate).collect();
+                let known: Vec<&str> = suite::FILTERS.iter().map(|member| member.krate).collect();
                 format!(
                     "there is no filter {filter:?}; there are {}, and `{CHAIN}`",
                     known.join(", ")

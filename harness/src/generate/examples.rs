@@ -24,9 +24,7 @@ pub fn entries(text: &str) -> Result<String> {
         let Some(name) = line.trim_start().strip_prefix("- name: ") else {
             continue;
         };
-        let member = suite::members()
-            .into_iter()
-            .find(|member| member.krate == name);
+        let member = suite::FILTERS.iter().find(|member| member.krate == name);
         if member.is_none() && name != BUNDLE {
             continue;
         }

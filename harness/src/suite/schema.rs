@@ -4,7 +4,7 @@ use modelgate_kit::config::chain::LONGEST;
 use modelgate_kit::config::schema::chain as written_chain;
 use serde_json::{Map, Value as Json, json};
 
-use super::members;
+use super::FILTERS;
 
 /// What the kit says of a member of the written form.
 fn description(written: &Json, pointer: &str) -> Json {
@@ -20,7 +20,7 @@ pub fn chain() -> Json {
     let config = description(&written, "/$defs/Entry/properties/config");
     let mut definitions = Map::new();
     let mut alternatives = Vec::new();
-    for member in members() {
+    for member in FILTERS {
         let name = member.filter.name;
         let mut schema = (member.filter.schema)();
         move_references(&mut schema, name);
@@ -52,7 +52,7 @@ pub fn chain() -> Json {
 
 /// The schema of the chain alone, for its table of options: the filters' own are on their pages.
 pub fn chain_options() -> Json {
-    let names: Vec<&str> = members().iter().map(|member| member.filter.name).collect();
+    let names: Vec<&str> = FILTERS.iter().map(|member| member.filter.name).collect();
     let written = written_chain();
     let filter = description(&written, "/$defs/Entry/properties/filter");
     let config = description(&written, "/$defs/Entry/properties/config");
@@ -161,10 +161,9 @@ mod tests {
             .iter()
             .filter_map(|one| one.pointer("/properties/filter/const")?.as_str())
             .collect();
-        let members = suite::members();
         assert_eq!(
             names,
-            members
+            FILTERS
                 .iter()
                 .map(|member| member.filter.name)
                 .collect::<Vec<_>>()

@@ -18,6 +18,7 @@ pub mod queue;
 mod json;
 mod observe;
 mod plan;
+pub mod reasons;
 mod ship;
 mod tally;
 
@@ -26,8 +27,7 @@ use std::rc::Rc;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::audit_log::AUDIT_UNAVAILABLE;
+use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::root::Root;
 
 pub use config::Config;
@@ -35,6 +35,7 @@ pub use plan::Plan;
 
 use event::{Event, Outcome, Text};
 use plan::Shipping;
+use reasons::AUDIT_UNAVAILABLE;
 
 /// Name of the line in the filter state.
 const LINE_PROPERTY: &str = "modelgate.audit";
@@ -59,6 +60,8 @@ impl Filter for AuditLog {
         tick_ms: ship::TICK_MS,
         order: 10,
     };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const TAGS: &'static [&'static str] = &["outcome", "cause"];
     type Config = Config;
     type Plan = Plan;
 

@@ -13,6 +13,7 @@ pub mod config;
 pub mod credentials;
 pub mod date;
 pub mod outgoing;
+pub mod reasons;
 pub mod sign;
 pub mod uri;
 
@@ -24,15 +25,13 @@ use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::{HeaderBlock, Reserved};
 use modelgate_kit::host::{Map, Side};
-use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::aws_sigv4::{
-    PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE, UPGRADE_REFUSED,
-};
-use modelgate_kit::problem::catalogue::kit::HOST_REFUSED;
+use modelgate_kit::problem::common::HOST_REFUSED;
+use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::upgrade::{OnUpgrade, Upgrade};
 
 use config::{Config, PayloadPolicy, Plan};
 use date::AmzDate;
+use reasons::{PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE, UPGRADE_REFUSED};
 use sign::Payload;
 
 /// The filter.
@@ -48,6 +47,7 @@ impl Filter for AwsSigv4 {
         order: 60,
         ..Needs::NONE
     };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
     const ENVIRONMENT: &'static [&'static str] = &config::ENVIRONMENT;
     type Config = Config;
     type Plan = Plan;

@@ -9,12 +9,10 @@
 
 use std::borrow::Cow;
 
+use crate::reasons::{HEADER_REFUSED, HEADER_REPEATED, HOST_AMBIGUOUS, HOST_MISSING, PATH_REFUSED};
 use modelgate_kit::headers::{HeaderBlock, begins_as};
 use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::aws_sigv4::{
-    HEADER_REFUSED, HEADER_REPEATED, HOST_AMBIGUOUS, HOST_MISSING, PATH_REFUSED,
-};
-use modelgate_kit::problem::catalogue::kit::{HOST_UNREADABLE, PATH_AMBIGUOUS};
+use modelgate_kit::problem::common::{HOST_UNREADABLE, PATH_AMBIGUOUS};
 use modelgate_kit::route::{Path, Template};
 
 use crate::canonical::Request;

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod engine;
 pub mod overrides;
+pub mod reasons;
 #[cfg(test)]
 mod tests;
 
@@ -14,17 +15,15 @@ use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Challenges, Decision, Identity};
+use modelgate_kit::facts::{Challenges, Decision, Fact as _, Identity};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::metrics::Metric;
-use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::consumer_acl::{
-    ACCESS_DENIED, IDENTITY_MISSING, MODEL_UNKNOWN,
-};
+use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::rule::{Asked, Caller, ModelBody, ModelBodyMode};
 
 use config::{Config, Mode, Overrides};
 use engine::{Decided, Effect, Engine};
+use reasons::{ACCESS_DENIED, IDENTITY_MISSING, MODEL_UNKNOWN};
 
 /// The challenge of a 401 where no filter before has left one.
 const CHALLENGE: &str = "Bearer realm=\"modelgate\"";
@@ -60,6 +59,9 @@ impl Filter for ConsumerAcl {
         tick_ms: 0,
         order: 40,
     };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const TAGS: &'static [&'static str] = &["rule"];
+    const LEAVES: &'static [&'static str] = &[Decision::NAME];
     type Config = Config;
     type Plan = Plan;
 

@@ -3,10 +3,10 @@
 //! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters; method overrides: Rails, Laravel, Symfony,
 //! Express' method-override, ASP.NET, Spring's HiddenHttpMethodFilter (`_method`). `X-Script-Name`: WSGI middlewares take it off the path.
 
+use crate::reasons::OVERRIDE_REFUSED;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::consumer_acl::OVERRIDE_REFUSED;
 use modelgate_kit::query::{has_parameter, take_parameter};
 
 use crate::config::Overrides;

@@ -3,10 +3,10 @@
 //! Without credentials there is no `error`; a broken request is 400 `invalid_request`, a bad token 401 `invalid_token`, a good token
 //! that may too little 403 `insufficient_scope`. Missing keys are our trouble, not the client's: 503.
 
+use crate::reasons;
 use modelgate_kit::config::Problems;
 use modelgate_kit::facts::Challenges;
 use modelgate_kit::jose::Refusal;
-use modelgate_kit::problem::catalogue::jwt_auth as reasons;
 use modelgate_kit::problem::{Reason, Reply};
 
 /// Why a request does not go on.

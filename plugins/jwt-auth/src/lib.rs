@@ -14,6 +14,7 @@ pub mod config;
 pub mod keys;
 pub mod place;
 pub mod plan;
+pub mod reasons;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,7 @@ use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::{HeaderBlock, Reserved};
 use modelgate_kit::jose::Refusal;
-use modelgate_kit::problem::Reply;
+use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::root::Root;
 
 use config::{Config, OnMissing, TokenToUpstream};
@@ -54,6 +55,7 @@ impl Filter for JwtAuth {
         // Before everything that depends on who calls.
         order: 20,
     };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
     type Config = Config;
     type Plan = Plan;
 

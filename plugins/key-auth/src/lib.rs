@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod keyring;
+pub mod reasons;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -19,14 +20,14 @@ use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Challenges, Identity, Serialized};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::{HeaderBlock, Reserved};
-use modelgate_kit::problem::catalogue::key_auth::{
-    IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE,
-    KEY_REPEATED, KEY_UNKNOWN,
-};
 use modelgate_kit::problem::{Reason, Reply};
 
 use config::{Config, Forwarding, IdentityHeaders, Keys, OnMissing, OnOtherIdentity, compile_keys};
 use keyring::{Keyring, Unaccepted};
+use reasons::{
+    IDENTITY_CONFLICTING, KEY_EXPIRED, KEY_MALFORMED, KEY_MISSING, KEY_NOT_YET_VALID, KEY_OVERSIZE,
+    KEY_REPEATED, KEY_UNKNOWN,
+};
 
 /// Headers in which clients usually send keys, to whichever gateway.
 const USUAL: [&str; 6] = [
@@ -72,6 +73,7 @@ impl Filter for KeyAuth {
         tick_ms: 0,
         order: 30,
     };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
     const LONG_LIST: Option<LongList> = Some(LongList::new("keys", Keys::begin));
     type Config = Config;
     type Plan = Plan;

@@ -3,13 +3,15 @@
 //! With a filter's name as `root_id` it is that filter. With `chain` it is a whole chain in one entry of the proxy's: its configuration
 //! lists the filters with theirs, a request passes them in that order and a response in the reverse one, and the proxy enters the module once
 //! where it would have entered seven.
+//!
+//! This is the list of the suite's filters: the tools, the tests and the generated documentation take it from here.
 
-modelgate_kit::export_bundle!(
-    audit_log::AuditLog,
-    jwt_auth::JwtAuth,
-    key_auth::KeyAuth,
-    consumer_acl::ConsumerAcl,
-    rate_limit::RateLimit,
-    pii_mask::PiiMask,
-    aws_sigv4::AwsSigv4,
-);
+modelgate_kit::suite! {
+    "audit-log" => audit_log::AuditLog,
+    "jwt-auth" => jwt_auth::JwtAuth,
+    "key-auth" => key_auth::KeyAuth,
+    "consumer-acl" => consumer_acl::ConsumerAcl,
+    "rate-limit" => rate_limit::RateLimit,
+    "pii-mask" => pii_mask::PiiMask,
+    "aws-sigv4" => aws_sigv4::AwsSigv4,
+}

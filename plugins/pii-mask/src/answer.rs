@@ -12,12 +12,10 @@ use crate::config::{Plan, Policy, Way};
 use crate::events::{EventMasker, Form, Ready};
 use crate::mask::Tally;
 use crate::media::Media;
+use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNPARSED};
 use crate::stream::TextStream;
 use amazon::Messages;
 use modelgate_kit::problem::Reason;
-use modelgate_kit::problem::catalogue::pii_mask::{
-    ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNPARSED,
-};
 use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::sse::{Block, Framer};
 use sniff::{Looks, code, sniff};

@@ -16,6 +16,7 @@ pub mod document;
 pub mod events;
 pub mod mask;
 pub mod media;
+pub mod reasons;
 pub mod stream;
 pub mod tensors;
 
@@ -25,12 +26,11 @@ use std::rc::Rc;
 use modelgate_kit::body::BodyError;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::{Exchange, Forwarded};
-use modelgate_kit::facts::{Denied, Masked};
+use modelgate_kit::facts::{Denied, Fact as _, Masked};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::host::{Side, Status};
-use modelgate_kit::problem::catalogue::kit::HOST_REFUSED;
-use modelgate_kit::problem::catalogue::pii_mask as reasons;
+use modelgate_kit::problem::common::HOST_REFUSED;
 use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::upgrade::OnUpgrade;
@@ -59,6 +59,9 @@ impl Filter for PiiMask {
         // After the decisions on caller and limits, before the body is signed.
         order: 55,
     };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const TAGS: &'static [&'static str] = &["side", "entity"];
+    const LEAVES: &'static [&'static str] = &[Masked::NAME];
     type Config = Config;
     type Plan = Plan;
 

@@ -9,6 +9,7 @@ pub mod config;
 pub mod headers;
 pub mod key;
 pub mod policy;
+pub mod reasons;
 #[cfg(test)]
 mod tests;
 
@@ -17,13 +18,10 @@ use std::rc::Rc;
 use modelgate_kit::bucket::{Claim, Decision, Outcome, SharedData, take_all};
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::{Exchange, Forwarded};
-use modelgate_kit::facts::{Identity, Limited};
+use modelgate_kit::facts::{Fact as _, Identity, Limited};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::metrics::Metric;
-use modelgate_kit::problem::Reply;
-use modelgate_kit::problem::catalogue::rate_limit::{
-    LIMIT_EXCEEDED, LIMIT_KEY_MISSING, LIMIT_UNAVAILABLE,
-};
+use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::rule::{Asked, Caller, ModelBody};
 
 use client_ip::Prefix;
@@ -31,6 +29,7 @@ use config::{Config, Headers, Mode, OnMissingKey, OnTrouble};
 use headers::{Standing, legacy, ratelimit, ratelimit_policy, retry_after_s, tightest};
 use key::{ClientIp, Material, make};
 use policy::{Policy, Windows};
+use reasons::{LIMIT_EXCEEDED, LIMIT_KEY_MISSING, LIMIT_UNAVAILABLE};
 
 /// Writes that are tried for one bucket before the operator's choice takes over.
 const TRIES: u32 = 8;
@@ -81,6 +80,9 @@ impl Filter for RateLimit {
         tick_ms: 0,
         order: 50,
     };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const TAGS: &'static [&'static str] = &["policy"];
+    const LEAVES: &'static [&'static str] = &[Limited::NAME];
     type Config = Config;
     type Plan = Plan;
 

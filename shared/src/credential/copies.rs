@@ -13,7 +13,7 @@ use super::Place;
 use crate::exchange::Exchange;
 use crate::headers::HeaderBlock;
 use crate::problem::Reply;
-use crate::problem::catalogue::kit::HEADER_AMBIGUOUS;
+use crate::problem::common::HEADER_AMBIGUOUS;
 use crate::query::{decode_bytes, parameters_raw};
 
 /// Shortest credential that is looked for inside of values; a shorter one is compared with whole values.

@@ -329,7 +329,7 @@ const fn google_status(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::catalogue::kit::PATH_AMBIGUOUS;
+    use crate::problem::common::PATH_AMBIGUOUS;
 
     const SHAPES: [Shape; 9] = [
         Shape::Problem,

@@ -16,9 +16,7 @@ use crate::headers::{HeaderBlock, Occurrence};
 use crate::host::Side;
 use crate::json::Limits;
 use crate::problem::Reply;
-use crate::problem::catalogue::kit::{
-    BODY_TOO_LARGE, BODY_UNREADABLE, MODEL_UNREADABLE, PATH_AMBIGUOUS,
-};
+use crate::problem::common::{BODY_TOO_LARGE, BODY_UNREADABLE, MODEL_UNREADABLE, PATH_AMBIGUOUS};
 use crate::route::{Model, Path, Route, Stated, field, models_of_batch};
 use crate::rule::kind::Kind;
 use crate::rule::spelling::{Spellings, canonical};

@@ -40,8 +40,8 @@ pub(super) struct Chains {
     begin: Begin,
 }
 
-/// Turns a configuration into the filters that it lists, and says whether their facts are shown.
-type Compile = fn(&Text<'_>, &[Registration], &dyn Host, &mut Problems) -> (Vec<Link>, bool);
+/// Turns a configuration into the filters that it lists, and says how their facts are handed on.
+type Compile = fn(&Text<'_>, &[Registration], &dyn Host, &mut Problems) -> (Vec<Link>, Facts);
 
 /// Begins an exchange of this context in a root context.
 type Begin = fn(&RootEntry, &Rc<dyn Host>, &Rc<Hub>, u32, u32) -> Running;
@@ -56,12 +56,21 @@ pub(super) const CHAINS: Chains = Chains {
             hears: Some(Hears::of(&listed.registration.needs)),
             ..Link::new(listed.registration)
         });
-        (links.collect(), compiled.facts_to_filter_state)
+        let links: Vec<Link> = links.collect();
+        let left = links.iter().flat_map(|link| link.registration.leaves);
+        let facts = Facts {
+            own: left.copied().collect(),
+            shown: compiled.facts_to_filter_state,
+        };
+        (links, facts)
     },
     begin: |entry, host, hub, context, root| {
         let layer = Rc::new(Layer::new(Rc::clone(host), Rc::clone(&entry.counted)));
         let seen: Rc<dyn Host> = Rc::clone(&layer) as Rc<dyn Host>;
-        let facts = Rc::new(Remembered::new(Rc::clone(&entry.names), entry.facts_shown));
+        let facts = Rc::new(Remembered::new(
+            Rc::clone(&entry.facts.own),
+            entry.facts.shown,
+        ));
         let streams = entry.links.iter().enumerate().filter_map(|(at, link)| {
             let stream = link.stream(at, &seen, hub, context, root, Some(Rc::clone(&facts)));
             Some((stream, link.hears?))
@@ -69,6 +78,15 @@ pub(super) const CHAINS: Chains = Chains {
         Running::Chain(Box::new(Chain::new(layer, streams)))
     },
 };
+
+/// How the filters of a chain hand facts on.
+#[derive(Default)]
+struct Facts {
+    /// Names of those that nobody outside the chain leaves.
+    own: Rc<[&'static str]>,
+    /// They are written to the filter state.
+    shown: bool,
+}
 
 /// A filter with its policy.
 pub(super) struct Link {
@@ -84,7 +102,7 @@ impl Link {
         Self {
             registration,
             policy: None,
-            counters: Rc::new(Counters::new(registration.name)),
+            counters: Rc::new(Counters::new(registration.name, registration.reasons)),
             hears: None,
         }
     }
@@ -128,10 +146,8 @@ pub(super) struct RootEntry {
     chains: Option<&'static Chains>,
     /// What a chain has counted.
     counted: Rc<Counted>,
-    /// Their names.
-    names: Rc<[&'static str]>,
-    /// The facts of a chain are written to the filter state.
-    facts_shown: bool,
+    /// Of a chain.
+    facts: Facts,
     tasks: Vec<Task>,
     /// Period of the tick in milliseconds; 0 for none.
     tick_ms: u32,
@@ -149,8 +165,7 @@ impl RootEntry {
             links,
             chains,
             counted: Rc::default(),
-            names: Rc::default(),
-            facts_shown: false,
+            facts: Facts::default(),
             tasks: Vec::new(),
             tick_ms: 0,
             hurried: false,
@@ -200,7 +215,7 @@ impl RootEntry {
         let mut links = Vec::new();
         if let Some(chains) = self.chains {
             let mut problems = Problems::default();
-            (links, self.facts_shown) = (chains.compile)(text, filters, &**host, &mut problems);
+            (links, self.facts) = (chains.compile)(text, filters, &**host, &mut problems);
             if !problems.is_empty() {
                 return Err(problems.into_vec());
             }
@@ -214,11 +229,6 @@ impl RootEntry {
             }
         }
         self.links = links;
-        self.names = self
-            .links
-            .iter()
-            .map(|link| link.registration.name)
-            .collect();
         self.tasks.clear();
         for (at, link) in self.links.iter().enumerate() {
             link.counters.define(&**host);
@@ -284,7 +294,7 @@ impl RootEntry {
             None,
             name,
             None,
-            Rc::new(Counters::new(name)),
+            Rc::new(Counters::new(name, &[])),
         ))
     }
 

@@ -13,10 +13,7 @@ use crate::facts::Remembered;
 use crate::filter::{Handling, Launch};
 use crate::host::{Host, Level, Map, Side, Status};
 use crate::metrics::Metric;
-use crate::problem::catalogue::{
-    self,
-    kit::{FILTER_STALLED, PLAN_MISSING},
-};
+use crate::problem::common::{self, FILTER_STALLED, PLAN_MISSING};
 use crate::problem::{Reason, Reply};
 use crate::profile::Policy;
 use crate::verdict::{Action, Replied, Wait, verdict};
@@ -24,6 +21,8 @@ use crate::verdict::{Action, Replied, Wait, verdict};
 /// What is counted for every filter: `allowed`, and `denied` by reason.
 pub(super) struct Counters {
     filter: &'static str,
+    /// The filter's own; the common ones are counted as well.
+    reasons: &'static [&'static Reason],
     allowed: Metric,
     denied: RefCell<BTreeMap<&'static str, Metric>>,
     /// Each decision is a line in the log too.
@@ -35,9 +34,10 @@ pub(super) struct Counters {
 const DECISIONS: (&str, &str) = ("MODELGATE_LOG", "decisions");
 
 impl Counters {
-    pub fn new(filter: &'static str) -> Self {
+    pub fn new(filter: &'static str, reasons: &'static [&'static Reason]) -> Self {
         Self {
             filter,
+            reasons,
             allowed: Metric::counter(filter, &[], "allowed"),
             denied: RefCell::default(),
             told: Cell::new(false),
@@ -65,7 +65,7 @@ impl Counters {
         let (name, wanted) = DECISIONS;
         let asked = host.environment(name);
         self.told.set(asked.is_some_and(|value| value == wanted));
-        for reason in catalogue::of(self.filter) {
+        for reason in common::ALL.iter().chain(self.reasons) {
             self.with_denied(reason, |metric| metric.define(host));
         }
     }
@@ -319,7 +319,7 @@ impl Stream {
     pub fn break_off(&mut self) {
         self.exchange.stop_waiting();
         self.handling = None;
-        self.refuse(&Reply::new(&catalogue::kit::HOST_REFUSED));
+        self.refuse(&Reply::new(&common::HOST_REFUSED));
     }
 
     /// The action for a side after a step, with the step's writes handed over.

@@ -15,7 +15,7 @@ use crate::filter::{Filter, Needs, Registration};
 use crate::headers::encode;
 use crate::host::{Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status};
 use crate::problem::Reply;
-use crate::problem::catalogue::kit::{HOST_REFUSED, PROFILE_UNKNOWN};
+use crate::problem::common::{HOST_REFUSED, PROFILE_UNKNOWN};
 use crate::verdict::Action::{self, Continue, Pause};
 
 /// A host that keeps what it is told and gives what it was given.

@@ -7,10 +7,10 @@ use crate::amazon::{Broken, Message, write};
 use crate::config::Policy;
 use crate::events::Form;
 use crate::media::Media;
+use crate::reasons::ANSWER_UNPARSED;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use modelgate_kit::json::{DuplicateMembers, Edits, Limits, Token, Walker};
-use modelgate_kit::problem::catalogue::pii_mask::ANSWER_UNPARSED;
 
 /// What has been read of such an answer and is not done with.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Reasons of `pii-mask`.
 
-reasons! { "pii_mask";
+modelgate_kit::reasons! { "pii_mask";
     PII_BLOCKED = 400 "pii_blocked", "The request contains personal data or credentials that may not pass.", "A value of an entity whose action is `block` was found. The fact `masked` counts them by entity.";
     BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too large to be checked.", "The body is longer than `request.max_body_bytes`, and `request.on_oversize` is `block`.";
     BODY_COMPRESSED = 415 "body_compressed", "The request's body is compressed.", "The body has a content encoding and cannot be read; `request.on_compressed` is `block`. Send it without.";

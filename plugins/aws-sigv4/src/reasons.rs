@@ -1,6 +1,6 @@
 //! Reasons of `aws-sigv4`.
 
-reasons! { "aws_sigv4";
+modelgate_kit::reasons! { "aws_sigv4";
     PAYLOAD_TOO_LARGE = 413 "payload_too_large", "The request's body is too large to be signed.", "The body is longer than `max_body_bytes`.";
     PAYLOAD_REFUSED = 400 "payload_refused", "This request may not have a body.", "The configuration says `payload: absent`, and the request announces a body or trailers.";
     UPGRADE_REFUSED = 403 "upgrade_refused", "The connection may not be upgraded here.", "The request asks for WebSocket or another upgrade, or is a CONNECT. What is sent after it is not signed; `on_upgrade` is `deny`, or left out where the body would be signed; or the request announces a body.";

@@ -1,6 +1,6 @@
 //! Reasons of `rate-limit`.
 
-reasons! { "rate_limit";
+modelgate_kit::reasons! { "rate_limit";
     LIMIT_EXCEEDED = 429 "limit_exceeded", "Too many requests.",
         "A limit of the configuration is used up. `Retry-After` says when the next request fits, `violated-policies` which limits are meant.";
     LIMIT_KEY_MISSING = 403 "limit_key_missing", "The request lacks what it would be counted by.",

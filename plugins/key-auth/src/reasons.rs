@@ -1,6 +1,6 @@
 //! Reasons of `key-auth`.
 
-reasons! { "key_auth";
+modelgate_kit::reasons! { "key_auth";
     KEY_MISSING = 401 "key_missing", "An API key is required.",
         "The request carries no key in any of the places that `key_from` lists.";
     KEY_UNKNOWN = 401 "key_unknown", "The API key is not valid.",

@@ -1,6 +1,6 @@
 //! Reasons that every filter can give.
 
-reasons! { "kit";
+crate::reasons! { "kit";
     HOST_REFUSED = 500 "host_refused", "The gateway could not process this request.",
         "The proxy refused a call that the filter depends on, e.g. because of `capability_restriction_config`. Allow the calls that the filter's README lists.";
     FILTER_STALLED = 500 "filter_stalled", "The gateway could not process this request.",
