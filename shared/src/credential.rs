@@ -68,13 +68,14 @@ impl Place {
 pub enum Found<'a> {
     /// Nothing.
     None,
-    /// One credential.
+    /// One credential. Of cookies it may be empty: applications leave such behind.
     One(Cow<'a, [u8]>),
     /// More than one, or one place filled twice.
     Several,
     /// One, in a header that carries credentials of another scheme beside it.
     Mixed,
-    /// The scheme, but after it not spaces and a credential (RFC 9110 section 11.4): what others would read there is anybody's guess.
+    /// A header or parameter with nothing in it, or the scheme, but after it not spaces and a credential (RFC 9110 section 11.4): whoever
+    /// sends it meant to authenticate, and what others would read there is anybody's guess.
     Malformed,
 }
 
@@ -172,11 +173,11 @@ pub fn find<'a>(headers: &'a HeaderBlock, places: &'a [Place]) -> Found<'a> {
 
 /// One member of a header's value, as a place with this scheme reads it.
 enum Piece<'a> {
-    /// Something else, or nothing.
+    /// Something else.
     Other,
-    /// The scheme alone.
-    Bare,
-    /// The scheme and something that is not spaces and a credential.
+    /// Nothing.
+    Empty,
+    /// The scheme alone, or with something that is not spaces and a credential.
     Malformed,
     /// A credential.
     Ours(&'a [u8]),
@@ -184,6 +185,9 @@ enum Piece<'a> {
 
 fn read<'a>(piece: &'a [u8], scheme: Option<&str>) -> Piece<'a> {
     let piece = piece.trim_ascii();
+    if piece.is_empty() {
+        return Piece::Empty;
+    }
     let Some(scheme) = scheme else {
         return Piece::Ours(piece);
     };
@@ -195,7 +199,7 @@ fn read<'a>(piece: &'a [u8], scheme: Option<&str>) -> Piece<'a> {
     }
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     match rest.get(spaces..) {
-        None | Some([]) => Piece::Bare,
+        None | Some([]) => Piece::Malformed,
         Some([first, ..]) if spaces == 0 && is_token_byte(*first) => Piece::Other,
         Some([first, ..]) if spaces == 0 || first.is_ascii_whitespace() => Piece::Malformed,
         Some(credential) => Piece::Ours(credential),
@@ -203,7 +207,7 @@ fn read<'a>(piece: &'a [u8], scheme: Option<&str>) -> Piece<'a> {
 }
 
 fn in_header<'a>(headers: &'a HeaderBlock, name: &'a str, scheme: Option<&str>) -> Found<'a> {
-    let (mut pieces, mut bare, mut malformed) = (0_usize, false, false);
+    let (mut pieces, mut empty, mut malformed) = (0_usize, 0_usize, false);
     let mut ours = None;
     let mut several = false;
     // Proxies join repeated headers with commas (RFC 9110 section 5.2; Envoy does so with `authorization`), and no credential that we
@@ -214,7 +218,7 @@ fn in_header<'a>(headers: &'a HeaderBlock, name: &'a str, scheme: Option<&str>) 
             pieces = pieces.saturating_add(1);
             match read(value.get(from..to).unwrap_or_default(), scheme) {
                 Piece::Other => {}
-                Piece::Bare => bare = true,
+                Piece::Empty => empty = empty.saturating_add(1),
                 Piece::Malformed => malformed = true,
                 Piece::Ours(credential) => several |= ours.replace(credential).is_some(),
             }
@@ -227,7 +231,7 @@ fn in_header<'a>(headers: &'a HeaderBlock, name: &'a str, scheme: Option<&str>) 
         // Even where only one has the scheme, the backend may read the other.
         Some(_) if scheme.is_some() => Found::Mixed,
         Some(_) => Found::Several,
-        None if malformed || (bare && pieces > 1) => Found::Malformed,
+        None if malformed || (pieces > 0 && empty == pieces) => Found::Malformed,
         None => Found::None,
     }
 }
@@ -253,6 +257,7 @@ fn in_query(headers: &HeaderBlock, name: &str) -> Found<'static> {
     match take_parameter(target, name).map(|taken| taken.values) {
         None => Found::None,
         Some(mut values) => match (values.pop(), values.is_empty()) {
+            (Some(value), true) if value.is_empty() => Found::Malformed,
             (Some(value), true) => Found::One(Cow::Owned(value)),
             _ => Found::Several,
         },
@@ -381,8 +386,6 @@ mod tests {
         assert_eq!(look(&[("authorization", b"Basic eA==")]), None);
         assert_eq!(look(&[("authorization", b"Digest a=\"b\", c=d")]), None);
         assert_eq!(look(&[("authorization", b"Bearerx")]), None);
-        assert_eq!(look(&[("authorization", b"Bearer")]), None);
-        assert_eq!(look(&[("authorization", b"Bearer ")]), None);
         assert_eq!(
             look(&[("authorization", b"Basic a"), ("authorization", b"Basic b")]),
             None
@@ -399,6 +402,35 @@ mod tests {
             look(&[("cookie", b"a=b; token=\"x=y\"")]),
             Some(Ok("x=y".into()))
         );
+    }
+
+    #[test]
+    fn a_place_with_nothing_in_it_is_not_nothing() {
+        for pairs in [
+            &[("authorization", b"".as_slice())][..],
+            &[("authorization", b"Bearer")],
+            &[("authorization", b"bearer  ")],
+            &[("authorization", b" , ")],
+            &[("authorization", b""), ("authorization", b"")],
+            &[(":path", b"/?access_token=")],
+            &[(":path", b"/?a&access%5Ftoken")],
+        ] {
+            assert_eq!(look(pairs), Some(Err("Malformed".to_owned())), "{pairs:?}");
+        }
+        // It is one place more that is filled.
+        for pairs in [
+            &[
+                ("authorization", b"Bearer".as_slice()),
+                (":path", b"/?access_token=a"),
+            ][..],
+            &[
+                ("authorization", b"Bearer a"),
+                (":path", b"/?access_token="),
+            ],
+        ] {
+            assert_eq!(look(pairs), Some(Err("Several".to_owned())), "{pairs:?}");
+        }
+        assert_eq!(look(&[("authorization", b"Digest a=\"b\",, c=d")]), None);
     }
 
     #[test]

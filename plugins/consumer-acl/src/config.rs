@@ -21,7 +21,7 @@ pub struct Config {
     pub rules: Vec<WrittenRule>,
     /// How to learn the model where a request's body names it. Bodies are read only for requests that a rule over models may fit.
     pub model_from_body: ModelBody,
-    /// Headers (`X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override` and their like) and the query parameter `_method`, by which
+    /// Headers (`X-Original-URL`, `X-Rewrite-URL`, `X-Forwarded-Prefix`, `X-HTTP-Method-Override` and their like) and the query parameter `_method`, by which
     /// frameworks replace the path or method that the rules have looked at: `remove` takes them out of requests that pass, `deny` refuses
     /// such requests, `allow` leaves them. Without rules over requests they are left.
     pub overrides: Overrides,

@@ -1,6 +1,8 @@
 //! Headers and a parameter by which a framework behind us would replace the path or method that the rules have looked at.
 //!
-//! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters; method overrides: Rails, Laravel, Symfony,
+//! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters; `X-Original-URI` and `X-Forwarded-URI` and `-Path`:
+//! applications behind ingresses of nginx and Traefik, which write them; `X-Forwarded-Prefix`: Spring's ForwardedHeaderFilter, ASP.NET Core,
+//! Werkzeug's ProxyFix, `X-Forwarded-Context`: Knox and NiFi, all of which put it before the path or take it off; method overrides: Rails, Laravel, Symfony,
 //! Express' method-override, ASP.NET, Spring's HiddenHttpMethodFilter (`_method`). `X-Script-Name`: WSGI middlewares take it off the path.
 
 use crate::reasons::OVERRIDE_REFUSED;
@@ -11,8 +13,13 @@ use modelgate_kit::query::{has_parameter, take_parameter};
 
 use crate::config::Overrides;
 
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 12] = [
     "x-original-url",
+    "x-original-uri",
+    "x-forwarded-uri",
+    "x-forwarded-path",
+    "x-forwarded-prefix",
+    "x-forwarded-context",
     "x-rewrite-url",
     "x-override-url",
     "x-http-method-override",

@@ -404,8 +404,9 @@ pub struct Refresh {
     /// Least time between two fetches, in seconds, however many unknown keys are asked for and signatures fail. A token by an unknown
     /// key waits until it is over, if that is within `wait_ms`; otherwise it gets 503 `keys_unavailable` with `retry-after`.
     pub min_interval_s: Bounded<1, 3600>,
-    /// A key that a fresh set does not have is not asked for again within this time, in seconds, nor before `min_interval_s` is over.
-    /// More spares the issuer calls, but refuses a key for so long that was used before it was published.
+    /// A key that a fresh set does not have is refused at once and not asked for again within this time, in seconds. More spares the issuer
+    /// calls, but refuses a key for so long that was used before it was published. Keys that the issuer has taken out, and those of
+    /// `pem_per_kid`, are refused at once until `min_interval_s` is over, too.
     pub unknown_key_ttl_s: Bounded<0, 86_400>,
     /// Time-out of one call, in milliseconds.
     pub timeout_ms: Bounded<50, 60_000>,

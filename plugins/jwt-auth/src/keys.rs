@@ -34,7 +34,7 @@ use shelf::{Entry, Shelf};
 
 use crate::config::Refresh;
 
-/// Most names of unknown keys that are remembered per issuer.
+/// Most names of unknown keys, and of keys taken out, that are remembered per issuer.
 const MAX_UNKNOWN: usize = 256;
 /// Most requests that wait until the issuer may be asked again; the next are told to come again.
 const MAX_WAITING: usize = 256;
@@ -108,6 +108,8 @@ struct State {
     hold: Option<(Hold, u64)>,
     /// Names of keys that the issuer does not have, and until when that is taken for certain.
     unknown: Vec<(u64, u64)>,
+    /// Names of keys that the issuer has had and taken out, the last ones.
+    retired: Vec<u64>,
     /// Single keys that tokens have named.
     wanted: Wanted,
     /// The fault that was logged last, and when.
@@ -331,14 +333,17 @@ impl Fetched {
             .any(|(known, until_ms)| *known == print && now_ms < *until_ms)
     }
 
-    /// A key is not there: certain until the issuer may be asked again, and for as long as the configuration says.
+    /// A key is not there. For as long as the configuration says, that is certain; of keys that the issuer has taken out, and of single keys,
+    /// also until the issuer may be asked again. A name that was never seen may be published the next moment.
     fn note_unknown(&self, state: &mut State, kid: &str, now_ms: u64) {
         let refresh = &self.refresh;
-        let certain_s = refresh
-            .unknown_key_ttl_s
-            .value()
-            .max(refresh.min_interval_s.value());
         let print = fingerprint(kid.as_bytes());
+        let ttl_s = refresh.unknown_key_ttl_s.value();
+        let certain_s = if self.origin.is_per_kid() || state.retired.contains(&print) {
+            ttl_s.max(refresh.min_interval_s.value())
+        } else {
+            ttl_s
+        };
         let unknown = &mut state.unknown;
         unknown.retain(|(known, until_ms)| *known != print && now_ms < *until_ms);
         if unknown.len() >= MAX_UNKNOWN {
@@ -367,12 +372,20 @@ impl Fetched {
             .wrapping_add(1);
         // New keys may be the unknown ones; those that the issuer has taken out are known to be gone.
         state.unknown.clear();
+        for kid in set.iter().filter_map(Key::kid) {
+            let print = fingerprint(kid.as_bytes());
+            state.retired.retain(|retired| *retired != print);
+        }
         for kid in before
             .iter()
             .flat_map(|keys| keys.set.iter())
             .filter_map(Key::kid)
         {
             if !set.has(kid) {
+                if state.retired.len() >= MAX_UNKNOWN {
+                    state.retired.remove(0);
+                }
+                state.retired.push(fingerprint(kid.as_bytes()));
                 self.note_unknown(&mut state, kid, now_ms);
             }
         }

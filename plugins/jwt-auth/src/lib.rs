@@ -76,7 +76,7 @@ impl Filter for JwtAuth {
             Found::Several => return Err(refused(Refusal::Repeated)),
             Found::Mixed => return Err(refused(Refusal::Mixed)),
             Found::Malformed => return Err(refused(Refusal::Malformed)),
-            // An empty place is no token: applications leave empty cookies behind.
+            // An empty cookie is no token: applications leave such behind.
             Found::None | Found::One(_) if plan.on_missing == OnMissing::Deny => {
                 return Err(refused(Refusal::Missing));
             }

@@ -10,7 +10,7 @@ modelgate_kit::reasons! { "jwt_auth";
     TOKEN_OVERSIZE = 401 "token_oversize", "The token is too long.",
         "The token is longer than `max_token_bytes`. Ask the issuer for fewer claims, or raise the limit.";
     TOKEN_MALFORMED = 401 "token_malformed", "The token is malformed.",
-        "The scheme is not followed by spaces and one token, or the token is not three parts of canonical base64url with a strict JSON header and strict JSON claims (each member once, registered claims of the right type).";
+        "The place of the token is empty, the scheme is not followed by spaces and one token, or the token is not three parts of canonical base64url with a strict JSON header and strict JSON claims (each member once, registered claims of the right type).";
     EXTENSION_REFUSED = 401 "extension_refused", "The token uses an extension that is not supported.",
         "The header has `crit`, or `b64` other than true (RFC 7515 section 4.1.11, RFC 7797).";
     TOKEN_TYPE_REFUSED = 401 "token_type_refused", "This type of token is not accepted.",

@@ -130,9 +130,11 @@ impl Filter for KeyAuth {
         let ours = plan.identity_headers.named().map(|(_, name)| name);
         exchange.remove_lookalikes(&headers, ours)?;
         let key = match find(&headers, &plan.places) {
-            Found::One(key) => key,
+            Found::One(key) if !key.is_empty() => key,
             Found::Several | Found::Mixed => return Err(Reply::new(&KEY_REPEATED)),
-            Found::Malformed => return Err(plan.unauthorized(&KEY_MALFORMED)),
+            Found::Malformed | Found::One(_) => {
+                return Err(plan.unauthorized(&KEY_MALFORMED));
+            }
             Found::None if plan.passes_without_key(&exchange) => {
                 plan.offer(&exchange);
                 return plan.take_out_strays(&headers, &exchange);

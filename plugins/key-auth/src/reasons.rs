@@ -14,7 +14,7 @@ modelgate_kit::reasons! { "key_auth";
     KEY_REPEATED = 400 "key_repeated", "The request carries more than one API key, or other credentials beside it.",
         "A header or parameter is sent twice, keys stand in two places, or the header with the key has credentials of another scheme too. Send exactly one.";
     KEY_MALFORMED = 401 "key_malformed", "The API key is malformed.",
-        "The scheme is not followed by spaces and one key (RFC 9110 section 11.4).";
+        "The key is empty, or the scheme is not followed by spaces and one key (RFC 9110 section 11.4).";
     IDENTITY_CONFLICTING = 400 "identity_conflicting", "The request carries two kinds of credentials.",
         "An earlier filter has verified the caller already. Send one credential, or set `on_other_identity`.";
 }

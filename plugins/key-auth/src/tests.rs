@@ -108,7 +108,7 @@ fn what_is_no_good_key_is_refused_with_its_reason_and_a_challenge() {
         (&[("x-api-key", "ann-keY")], "key_unknown"),
         (&[("x-api-key", "ann-next")], "key_not_yet_valid"),
         (&[("x-api-key", "bob-key")], "key_expired"),
-        (&[("x-api-key", "")], "key_unknown"),
+        (&[("x-api-key", "")], "key_malformed"),
     ] {
         assert_eq!(
             refused(&mut gate, &request(headers)),

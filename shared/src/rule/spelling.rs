@@ -57,7 +57,7 @@ const PROVIDERS: [&str; 33] = [
 ];
 const BEHIND: [&str; 2] = ["/", ":latest"];
 
-/// The name without case, white space around it, escapes and characters that show nothing.
+/// The name without case, white space around it, escapes, full width and characters that show nothing.
 fn fold(name: &str) -> String {
     let decoded: Vec<u8>;
     let decoded = if name.contains('%') {
@@ -71,8 +71,19 @@ fn fold(name: &str) -> String {
         .trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_ignorable(c))
         .chars()
         .filter(|c| !is_ignorable(*c))
+        .map(narrow)
         .flat_map(folded)
         .collect()
+}
+
+/// Full-width forms of ASCII (U+FF01 to U+FF5E) and the ideographic space as what they are normalized to (Unicode NFKC): servers in Python
+/// do so with names.
+fn narrow(c: char) -> char {
+    match c {
+        '\u{3000}' => ' ',
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c).saturating_sub(0xfee0)).unwrap_or(c),
+        _ => c,
+    }
 }
 
 /// What is left of a folded name without what stands before and behind it.
@@ -165,6 +176,8 @@ mod tests {
                     "\u{a0}llama3:70b\u{2003}",
                     "llama3%3A70b",
                     "ll\u{200b}ama3:70b",
+                    "\u{ff4c}\u{ff2c}ama\u{ff13}\u{ff1a}70b",
+                    "models\u{ff0f}llama3:70b",
                     "models/llama3:70b",
                     "/llama3:70b/",
                     "library/llama3:70b",
