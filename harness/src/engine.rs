@@ -9,6 +9,7 @@ pub mod envoy_binary;
 #[cfg(feature = "container")]
 pub mod envoy_container;
 pub mod fused;
+pub mod native;
 mod open;
 mod peer;
 mod reloads;

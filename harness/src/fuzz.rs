@@ -20,11 +20,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::engine::native::NativeCode;
 use crate::engine::simulated::servers::Servers;
 use crate::engine::simulated::{builder, request};
 use crate::host::{Chaos, Limits, Rates, WasmCode};
-use crate::proxy::{GuestCode, NativeCode, Outcome, StreamId};
-use crate::random::Random;
+use crate::proxy::random::Random;
+use crate::proxy::{GuestCode, Outcome, StreamId};
 use crate::scenario::{ChainEntry, Request, Scenario, Step, Wasm};
 use crate::suite;
 use guest::{Diary, Fuzzed};

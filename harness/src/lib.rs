@@ -19,7 +19,6 @@ pub mod host;
 pub mod inspect;
 pub mod live;
 pub mod proxy;
-pub mod random;
 pub mod scenario;
 pub mod suite;
 pub mod yaml;

@@ -17,9 +17,10 @@ use serde_json::{Map, Value as Json};
 
 use super::{Ended, Engine, Exchange, Observations, WasmFiles, compare, patience};
 
+use super::native::NativeCode;
 use crate::proxy::{
-    self, Builder, FilterSpec, Gateway, GuestCode, Metric, NativeCode, Outcome, StreamId,
-    access_log, profile, protobuf,
+    self, Builder, FilterSpec, Gateway, GuestCode, Metric, Outcome, StreamId, access_log, profile,
+    protobuf,
 };
 use crate::scenario::EngineKind;
 use crate::scenario::chain::{FailurePolicy, PathMatch, Switches};

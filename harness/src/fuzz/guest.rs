@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use crate::proxy::random::Random;
 use crate::proxy::{Callback, Guest, GuestCode, HostHandle, Trap};
-use crate::random::Random;
 
 /// How many callbacks a report shows.
 const SHOWN: usize = 40;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::random::Random;
+use crate::proxy::random::Random;
 use crate::scenario::{Answer, Body, Chunk, Cluster, End, Headers, Reply, Request};
 
 /// What is put where it does not belong.

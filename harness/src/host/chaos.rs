@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::proxy::abi::StreamKind;
-use crate::random::Random;
+use crate::proxy::random::Random;
 
 /// How often a host misbehaves, in thousandths of its calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use super::bootstrap::{Bootstrap, WasmFilter};
 use super::{Live, Settings};
 use crate::artifacts::{file_name, modules};
+use crate::engine::native::NativeCode;
 use crate::engine::simulated::module;
-use crate::proxy::{GuestCode, LogLine, NativeCode, Outcome};
+use crate::proxy::{GuestCode, LogLine, Outcome};
 use crate::suite;
 
 /// A line of the access log: its members.

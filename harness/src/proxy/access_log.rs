@@ -3,8 +3,8 @@
 //! Those command operators are known that the suite's configurations use; another one is refused when a format is read, so that no log
 //! is silently poorer than the one that was asked for.
 
-use aws_sigv4::date::AmzDate;
 use serde_json::{Map, Value as Json};
+use time::OffsetDateTime;
 
 use super::request::Outcome;
 
@@ -173,17 +173,17 @@ pub fn flags(mask: u64) -> String {
 
 /// A point in time as Envoy writes it unless told otherwise: RFC 3339 with milliseconds, UTC.
 fn time(ns: u64) -> String {
-    let stamp = AmzDate::from_unix_nanos(ns).to_string();
-    let part = |range: std::ops::Range<usize>| stamp.get(range).unwrap_or_default();
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ns))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
     format!(
-        "{}-{}-{}T{}:{}:{}.{:03}Z",
-        part(0..4),
-        part(4..6),
-        part(6..8),
-        part(9..11),
-        part(11..13),
-        part(13..15),
-        ns / 1_000_000 % 1000
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.millisecond()
     )
 }
 

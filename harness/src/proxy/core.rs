@@ -11,12 +11,12 @@ use super::network::{Inbound, Network, Outbound};
 use super::path::PathRules;
 use super::plugin::Plugin;
 use super::profile::Profile;
+use super::random::Random;
 use super::route::Routes;
 use super::shared::Shared;
 use super::stream::{Side, Stream};
 use super::timeline::{Event, FlightId, StreamId, Timeline};
 use super::vm::{CallAnswer, Context, ContextRef, Thread, Vm, VmSlot};
-use crate::random::Random;
 
 /// The callback that is running.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use modelgate_kit::upgrade::Upgrade;
-
 use super::agenda::Due;
 use super::builder::{BuildError, Builder};
 use super::chain::Begin;
@@ -204,10 +202,8 @@ impl Gateway {
 
     /// Whether an upgrade that a request asks for is one that is configured; a request that asks for none is taken in any case.
     fn takes_upgrade(&self, headers: &Headers) -> bool {
-        let asked = match headers.upgrade() {
-            None => return true,
-            Some(Upgrade::Connect) => "CONNECT".to_owned(),
-            Some(Upgrade::Switch) => headers.text("upgrade").unwrap_or_default(),
+        let Some(asked) = headers.upgrade() else {
+            return true;
         };
         let core = self.core.borrow();
         core.upgrades

@@ -4,9 +4,6 @@
 //! ABI 0.2.1, "header map pairs") is: count, then the sizes of every name and value as little-endian `u32`, then names and values, each
 //! ended by one zero byte.
 
-use modelgate_kit::headers::HeaderBlock;
-use modelgate_kit::upgrade::Upgrade;
-
 use super::abi::{Answered, Status};
 
 /// More pairs than any proxy takes: a map beyond it is refused instead of allocated.
@@ -37,10 +34,17 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// How these request headers ask to leave HTTP, if they do.
-    pub fn upgrade(&self) -> Option<Upgrade> {
-        let pairs: Vec<_> = self.iter().collect();
-        Upgrade::of(&HeaderBlock::from_pairs(pairs.iter().copied()))
+    /// The protocol that these request headers ask to go on with in place of HTTP, if they do: the value of `upgrade`
+    /// (RFC 9110 section 7.8), or `CONNECT`. The same condition as Envoy's `Utility::isUpgrade` (source/common/http/utility.cc).
+    pub fn upgrade(&self) -> Option<String> {
+        if self.first(":protocol").is_some() || self.first(":method") == Some(b"CONNECT") {
+            return Some("CONNECT".to_owned());
+        }
+        let named = self
+            .all("connection")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+        self.text("upgrade").filter(|_| named)
     }
 
     /// Names and values in order.

@@ -55,7 +55,7 @@ fn value(json: &Value) -> Vec<u8> {
 }
 
 /// A length-delimited field.
-fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+pub(super) fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     out.push((number << 3) | 2);
     let mut rest = bytes.len();
     while rest >= 0x80 {

@@ -133,8 +133,8 @@ fn error(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::protobuf::field;
     use super::*;
-    use modelgate_kit::jose::{Hash, SignatureQuery, decode_answer};
     use p256::ecdsa::signature::hazmat::PrehashSigner as _;
     use rsa::pkcs8::EncodePublicKey as _;
 
@@ -149,16 +149,16 @@ mod tests {
         (signer, public)
     }
 
+    fn question(signature: &[u8], public_key: &[u8], text: &[u8]) -> Vec<u8> {
+        let mut question = Vec::new();
+        for (number, value) in (1..).zip([b"sha256", public_key, signature, text]) {
+            field(&mut question, number, value);
+        }
+        question
+    }
+
     fn ask(signature: &[u8], public_key: &[u8], text: &[u8]) -> Answered<Vec<u8>> {
-        answer(
-            &SignatureQuery {
-                hash: Hash::Sha256,
-                public_key,
-                signature,
-                text,
-            }
-            .encode(),
-        )
+        answer(&question(signature, public_key, text))
     }
 
     #[test]
@@ -173,10 +173,7 @@ mod tests {
             (&signature.to_bytes(), b"text"),
             (b"", b"text"),
         ] {
-            assert_eq!(
-                ask(signature, &public, text).map(|answer| decode_answer(&answer)),
-                Ok(Some(false))
-            );
+            assert_eq!(ask(signature, &public, text), Ok(error(WRONG)));
         }
     }
 
@@ -203,10 +200,7 @@ mod tests {
         .unwrap();
         let public = key.to_public_key_der().unwrap().into_vec();
         assert_eq!(ask(&signature, &public, text), Ok(vec![8, 1]));
-        assert_eq!(
-            ask(&signature, &public, b"other").map(|answer| decode_answer(&answer)),
-            Ok(Some(false))
-        );
+        assert_eq!(ask(&signature, &public, b"other"), Ok(error(WRONG)));
     }
 
     #[test]
@@ -214,13 +208,7 @@ mod tests {
         let (_, public) = key();
         assert_eq!(ask(b"", b"", b""), Err(Status::BadArgument));
         assert_eq!(ask(b"", b"no key", b""), Err(Status::BadArgument));
-        let question = SignatureQuery {
-            hash: Hash::Sha256,
-            public_key: &public,
-            signature: b"",
-            text: b"t",
-        }
-        .encode();
+        let question = question(b"", &public, b"t");
         for length in 1..question.len() {
             let torn = question.get(..length).unwrap();
             assert_ne!(answer(torn), Ok(vec![8, 1]));

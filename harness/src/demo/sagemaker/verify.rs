@@ -7,14 +7,19 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::date::AmzDate;
 use bytes::Bytes;
 use hyper::Request;
-use modelgate_kit::timestamp::parse_rfc3339;
 use official_aws_sigv4::http_request::{
     PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
 };
 use official_aws_sigv4::sign::v4::SigningParams;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// `x-amz-date`: `yyyymmddThhmmssZ`.
+const AMZ_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// How far a request's time may be from the service's clock.
 pub const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
@@ -190,10 +195,8 @@ fn mismatch() -> Refusal {
 
 fn in_time(stamp: &str, signed_at: SystemTime, now: SystemTime) -> Result<(), Refusal> {
     let text = |at: SystemTime| {
-        let since = at
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        AmzDate::from_unix_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+        let text = OffsetDateTime::from(at).format(AMZ_DATE);
+        text.unwrap_or_else(|_| "?".to_owned())
     };
     let (earliest, latest) = (
         now.checked_sub(MOST_SKEW).unwrap_or(SystemTime::UNIX_EPOCH),
@@ -308,12 +311,6 @@ fn once<'a>(request: &'a Request<Bytes>, name: &str) -> Result<Option<&'a str>, 
 
 /// The moment of a stamp such as `20150830T123600Z`.
 fn moment(stamp: &str) -> Option<SystemTime> {
-    let part = |from: usize, to: usize| stamp.get(from..to);
-    if stamp.len() != 16 || part(8, 9) != Some("T") || part(15, 16) != Some("Z") {
-        return None;
-    }
-    let (year, month, day) = (part(0, 4)?, part(4, 6)?, part(6, 8)?);
-    let (hour, minute, second) = (part(9, 11)?, part(11, 13)?, part(13, 15)?);
-    let nanoseconds = parse_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))?;
-    Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds))
+    let moment = PrimitiveDateTime::parse(stamp, AMZ_DATE).ok()?;
+    Some(moment.assume_utc().into())
 }

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::proxy::{NativeCode, PathMatch, Request};
+use crate::engine::native::NativeCode;
+use crate::proxy::{PathMatch, Request};
 use crate::suite;
 
 const CONFIG: &str = r#"

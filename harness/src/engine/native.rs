@@ -14,10 +14,8 @@ use modelgate_kit::host::{
 };
 use modelgate_kit::vm::{Part, Vm};
 
-use super::abi::{BufferKind, LogLevel, MapKind, MetricKind, Status, StreamKind};
-use super::calls::HostHandle;
-use super::guest::{Callback, Guest, GuestCode, Trap};
-use super::headers::Headers;
+use crate::proxy::abi::{BufferKind, LogLevel, MapKind, MetricKind, Status, StreamKind};
+use crate::proxy::{Callback, Guest, GuestCode, Headers, HostHandle, Trap};
 
 /// The code of native guests: one filter, or several chosen by `root_id`.
 pub struct NativeCode(Vec<Registration>);
