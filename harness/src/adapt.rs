@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value as Json, json};
 
-use crate::artifacts::{file_name, modules};
-
 /// What is to be different on this machine.
 #[derive(Clone, Debug, Default)]
 pub struct Local {
-    /// Folder with the modules of the suite; without one, paths stay as they are.
-    pub wasm: Option<PathBuf>,
+    /// Where modules are here, by the names of their files (`jwt_auth.wasm`); paths to other files stay as they are.
+    pub modules: BTreeMap<String, PathBuf>,
     /// Port of the listener; only a configuration with a single one can be given another.
     pub port: Option<u16>,
     /// Port of the admin interface.
@@ -28,8 +26,8 @@ pub struct Local {
 /// What a configuration needs and opens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Modules of the suite, by their crates' names.
-    pub modules: BTreeSet<&'static str>,
+    /// Modules, by the names of their files (`jwt_auth.wasm`).
+    pub modules: BTreeSet<String>,
     /// Environment variables that it reads.
     pub variables: BTreeSet<String>,
     /// Listeners: name, and address with port.
@@ -57,7 +55,11 @@ impl Needs {
 
     fn note(&mut self, name: &str, value: &Json) {
         match (name, value) {
-            ("filename", Json::String(path)) => self.modules.extend(module(path)),
+            ("filename", Json::String(path)) => self.modules.extend(
+                file_name(path)
+                    .filter(|name| name.ends_with(".wasm"))
+                    .map(str::to_owned),
+            ),
             ("environment_variable", Json::String(variable)) => {
                 self.variables.insert(variable.clone());
             }
@@ -78,9 +80,8 @@ fn formatted(text: &str) -> impl Iterator<Item = String> {
         .map(|(name, _)| name.to_owned())
 }
 
-fn module(path: &str) -> Option<&'static str> {
-    let name = Path::new(path).file_name()?.to_str()?;
-    modules().into_iter().find(|krate| file_name(krate) == name)
+fn file_name(path: &str) -> Option<&str> {
+    Path::new(path).file_name()?.to_str()
 }
 
 fn socket(address: Option<&Json>) -> Option<String> {
@@ -118,9 +119,7 @@ fn visit(value: &Json, note: &mut impl FnMut(&str, &Json)) {
 /// # Errors
 /// If it has no cluster of a name, or not exactly one listener where that is to have another port.
 pub fn adapt(bootstrap: &mut Json, local: &Local) -> Result<()> {
-    if let Some(folder) = &local.wasm {
-        move_modules(bootstrap, folder)?;
-    }
+    move_modules(bootstrap, &local.modules)?;
     if let Some(port) = local.port {
         let [listener] = list(bootstrap, "/static_resources/listeners")?.as_mut_slice() else {
             bail!("the configuration has several listeners: which of them is to get port {port}?");
@@ -148,25 +147,24 @@ pub fn adapt(bootstrap: &mut Json, local: &Local) -> Result<()> {
     Ok(())
 }
 
-fn move_modules(value: &mut Json, folder: &Path) -> Result<()> {
+fn move_modules(value: &mut Json, modules: &BTreeMap<String, PathBuf>) -> Result<()> {
     match value {
         Json::Object(members) => {
             for (name, value) in members {
                 match value {
                     Json::String(path) if name == "filename" => {
-                        if let Some(krate) = module(path) {
-                            let built = folder.join(file_name(krate));
+                        if let Some(built) = file_name(path).and_then(|name| modules.get(name)) {
                             *path = built.to_str().context("a path that is not UTF-8")?.into();
                         }
                     }
-                    value => move_modules(value, folder)?,
+                    value => move_modules(value, modules)?,
                 }
             }
             Ok(())
         }
         Json::Array(items) => items
             .iter_mut()
-            .try_for_each(|item| move_modules(item, folder)),
+            .try_for_each(|item| move_modules(item, modules)),
         _ => Ok(()),
     }
 }
@@ -230,7 +228,9 @@ mod tests {
     #[test]
     fn what_a_configuration_needs_is_read_out_of_it() {
         let needs = Needs::of(&openai());
-        assert!(needs.modules.contains("jwt-auth") && needs.modules.contains("pii-mask"));
+        for module in ["jwt_auth.wasm", "pii_mask.wasm"] {
+            assert!(needs.modules.contains(module), "{needs:?}");
+        }
         assert!(needs.variables.contains("OPENAI_API_KEY"), "{needs:?}");
         assert_eq!(
             needs.listeners,
@@ -248,14 +248,16 @@ mod tests {
         let before = openai();
         let mut after = before.clone();
         let local = Local {
-            wasm: Some("/built".into()),
+            modules: [("jwt_auth.wasm".to_owned(), "/built/jwt_auth.wasm".into())].into(),
             port: Some(1),
             admin_port: Some(2),
             clusters: [("openai".to_owned(), loopback(3))].into(),
         };
         adapt(&mut after, &local).unwrap();
         let text = after.to_string();
-        assert!(text.contains("/built/jwt_auth.wasm") && !text.contains("/etc/envoy/modelgate/"));
+        assert!(text.contains("/built/jwt_auth.wasm"));
+        assert!(!text.contains("/etc/envoy/modelgate/jwt_auth.wasm"));
+        assert!(text.contains("/etc/envoy/modelgate/pii_mask.wasm"));
         // Certificates are files as well, and are not ours.
         assert!(text.contains("ca-certificates.crt"));
         let needs = Needs::of(&after);

@@ -18,30 +18,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use modelgate::FILTERS;
 
 use crate::scenario::ScenarioFile;
+use crate::suite::{BUNDLE, GUESTS, crates, file_name, module_name, modules};
 
 pub mod reproduce;
 
 /// The compiler's name for the machine that filters run on.
 pub const TARGET: &str = "wasm32-wasip1";
-
-/// The crate of the module that holds every filter, each by its name as `root_id`, and chains of them.
-pub const BUNDLE: &str = "modelgate";
-
-/// The crates of the filters, in the order of the chain.
-fn crates() -> impl Iterator<Item = &'static str> {
-    FILTERS.iter().map(|member| member.krate)
-}
-
-/// The crates of all modules that the suite ships.
-pub fn modules() -> Vec<&'static str> {
-    crates().chain([BUNDLE]).collect()
-}
-
-/// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them all.
-pub const GUESTS: &str = "guests";
 
 /// The repository that filters are built from, and the place for what is built.
 #[derive(Debug, Clone)]
@@ -312,16 +296,6 @@ fn readable_by_all(path: &Path) -> Result<()> {
 #[cfg(not(unix))]
 fn readable_by_all(_path: &Path) -> Result<()> {
     Ok(())
-}
-
-/// `jwt_auth` for `jwt-auth`: module names are restricted to letters, digits and underscores on some hosts.
-fn module_name(name: &str) -> String {
-    name.replace('-', "_")
-}
-
-/// What the module of the crate `name` is called: `jwt_auth.wasm` for `jwt-auth`.
-pub fn file_name(name: &str) -> String {
-    format!("{}.wasm", module_name(name))
 }
 
 /// Cargo's setting that replaces this machine's paths, in panics' locations and elsewhere, by fixed ones. The compiler

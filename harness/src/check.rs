@@ -40,7 +40,6 @@ use allow::Allowances;
 use chain::Chain;
 pub use codes::{ALL as CODES, Code, page as findings_page};
 use entry::What;
-pub(crate) use files::candidates;
 use files::{Files, Sink};
 pub use finding::{Finding, Severity};
 use references::Clusters;

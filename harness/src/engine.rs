@@ -14,6 +14,7 @@ mod open;
 mod peer;
 mod reloads;
 mod script;
+pub mod served;
 pub mod simulated;
 
 use std::collections::BTreeMap;

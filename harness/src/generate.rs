@@ -16,8 +16,7 @@ use modelgate_kit::problem::common;
 
 use modelgate_kit::vm::CHAIN;
 
-use crate::artifacts::BUNDLE;
-use crate::suite::{self, FILTERS, Member};
+use crate::suite::{self, BUNDLE, FILTERS, Member};
 
 /// A file as it should be.
 pub struct Generated {

@@ -7,7 +7,6 @@
 
 pub mod bootstrap;
 mod client;
-pub mod gateway;
 mod sockets;
 mod upgrade;
 

@@ -8,8 +8,33 @@ pub use modelgate_kit::suite::Member;
 use modelgate_kit::vm::CHAIN;
 use serde_json::Value as Json;
 
-use crate::artifacts::BUNDLE;
 use crate::scenario::ChainEntry;
+
+/// The crate of the module that holds every filter, each by its name as `root_id`, and chains of them.
+pub const BUNDLE: &str = "modelgate";
+
+/// The crates of the filters, in the order of the chain.
+pub fn crates() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|member| member.krate)
+}
+
+/// The crates of all modules that the suite ships.
+pub fn modules() -> Vec<&'static str> {
+    crates().chain([BUNDLE]).collect()
+}
+
+/// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them all.
+pub const GUESTS: &str = "guests";
+
+/// `jwt_auth` for `jwt-auth`: module names are restricted to letters, digits and underscores on some hosts.
+pub fn module_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// What the module of the crate `name` is called: `jwt_auth.wasm` for `jwt-auth`.
+pub fn file_name(name: &str) -> String {
+    format!("{}.wasm", module_name(name))
+}
 
 /// The member with this crate, filter or module name (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`).
 pub fn member(name: &str) -> Option<Member> {

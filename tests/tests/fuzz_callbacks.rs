@@ -17,7 +17,7 @@ mod modules {
     use std::sync::{Arc, Mutex, OnceLock};
 
     use libtest_mimic::Trial;
-    use modelgate_harness::artifacts::{self, BUNDLE, Profile, Workspace};
+    use modelgate_harness::artifacts::{self, Profile, Workspace};
     use modelgate_harness::engine::fused::{Fused, fused};
     use modelgate_harness::engine::simulated::Simulated;
     use modelgate_harness::engine::{Engine, Verdict, WasmFolder, judge};
@@ -25,6 +25,7 @@ mod modules {
     use modelgate_harness::proxy::Outcome;
     use modelgate_harness::scenario::ScenarioFile;
     use modelgate_harness::suite;
+    use modelgate_harness::suite::BUNDLE;
 
     const CALLBACKS: u64 = 10_000;
     /// Any instant would do; tokens are valid, and a run repeats.

@@ -9,7 +9,7 @@ use modelgate_kit::manifest;
 fn every_module_says_what_it_is() {
     let workspace = Workspace::locate().unwrap();
     artifacts::build_all(&workspace, Profile::Release).unwrap();
-    for krate in artifacts::modules() {
+    for krate in suite::modules() {
         let wasm = std::fs::read(workspace.artifact_path(krate)).unwrap();
         let module = Module::read(&wasm).unwrap_or_else(|error| panic!("{krate}: {error}"));
         assert!(module.is_ours(), "{krate}");

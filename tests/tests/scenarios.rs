@@ -11,11 +11,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use modelgate_harness::artifacts::{self, BUNDLE, Profile, Workspace};
+use modelgate_harness::artifacts::{self, Profile, Workspace};
 use modelgate_harness::engine::fused::{self, Fused};
 use modelgate_harness::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_harness::envoy_release;
 use modelgate_harness::scenario::{EngineKind, EngineName, ScenarioError, ScenarioFile};
+use modelgate_harness::suite::BUNDLE;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

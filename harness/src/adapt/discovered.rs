@@ -1,12 +1,26 @@
 //! Filters whose settings stand in files of their own (`config_discovery`), put into the listener: a gateway for trying out reads them once.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value as Json;
 
-use crate::check::candidates;
 use crate::yaml::Node;
+
+/// Where a file may be that a configuration names: seen from the folder of the configuration, or from here. One that will lie elsewhere on the proxy's
+/// machine (`/etc/envoy/filters/acl.yaml`) is also looked for below that folder, by as much of its path as is there (`filters/acl.yaml`).
+pub fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = PathBuf> {
+    let exact = folder.map(|folder| folder.join(path)).into_iter();
+    let exact = exact.chain([path.to_owned()]);
+    let steps: Vec<Component<'_>> = path.components().skip(1).collect();
+    let below = folder.filter(|_| path.is_absolute()).map(|folder| {
+        let endings = (1..steps.len()).filter_map(|at| steps.get(at..));
+        endings
+            .map(|ending| folder.join(ending.iter().collect::<PathBuf>()))
+            .collect::<Vec<_>>()
+    });
+    exact.chain(below.unwrap_or_default())
+}
 
 /// Puts every filter that a file has the settings of into its place; `folder` is where the configuration is. Gives the files. What arrives from
 /// elsewhere, or from a file that is not here, stays as it is.

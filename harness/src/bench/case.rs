@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
-use crate::artifacts::file_name;
 use crate::engine::fused::fused;
 use crate::envoy_config::{self, Places};
 use crate::scenario::{Body, Request, Scenario, ScenarioFile, Step, UPSTREAM};
+use crate::suite::file_name;
 
 /// Something that is measured, with what it is compared to.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use super::sizes::{Size, Sizes};
-use crate::artifacts::{file_name, modules};
 use crate::engine::WasmFolder;
 use crate::engine::simulated::{Simulated, Work};
+use crate::suite::{file_name, modules};
 
 /// Where the budgets are, in the repository.
 pub const BUDGETS: &str = "tests/budgets.json";

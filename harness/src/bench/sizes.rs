@@ -11,9 +11,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::configurations::{CASES, Case};
-use crate::artifacts::file_name;
 use crate::host::{Limits, WasmCode};
 use crate::proxy::{FilterSpec, Gateway, GuestCode};
+use crate::suite::file_name;
 
 /// Requests before the one that is counted.
 const WARM: usize = 3;

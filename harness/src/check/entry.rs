@@ -5,7 +5,7 @@ use modelgate_kit::vm::CHAIN;
 
 use super::locate::Map;
 use super::shape::type_name;
-use crate::artifacts::{self, BUNDLE};
+use crate::suite::BUNDLE;
 use crate::suite::{self, Member};
 use crate::yaml::{Node, Place};
 
@@ -249,10 +249,7 @@ fn misspelt(config: &Node) -> Option<(Place, String)> {
     let written = node(config, &["vm_config", "code", "local", "filename"])?;
     let path = written.text()?;
     let (folder, name) = path.rsplit_once('/')?;
-    let known: Vec<String> = artifacts::modules()
-        .into_iter()
-        .map(artifacts::file_name)
-        .collect();
+    let known: Vec<String> = suite::modules().into_iter().map(suite::file_name).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let near = nearest(name, &known).filter(|_| folder.ends_with("modelgate"))?;
     Some((written.place, format!("did you mean `{near}`?")))

@@ -1,7 +1,7 @@
 //! The files of a configuration: the one that is checked, and those that it names (`path_config_source`), each read as the messages it holds.
 
 use std::collections::HashSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use modelgate_kit::config::strict::nearest;
 
@@ -10,6 +10,7 @@ use super::codes;
 use super::entry::{node, text};
 use super::finding::Finding;
 use super::shape;
+use crate::adapt::discovered::candidates;
 use crate::yaml::{Key, Node, Place, Value, YamlError};
 
 /// More files than this are not followed.
@@ -176,21 +177,6 @@ impl Files {
                 .map(|node| (file, node))
         })
     }
-}
-
-/// Where a file may be that a configuration names: seen from the folder of the configuration, or from here. One that will lie elsewhere on the proxy's
-/// machine (`/etc/envoy/filters/acl.yaml`) is also looked for below that folder, by as much of its path as is there (`filters/acl.yaml`).
-pub fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = PathBuf> {
-    let exact = folder.map(|folder| folder.join(path)).into_iter();
-    let exact = exact.chain([path.to_owned()]);
-    let steps: Vec<Component<'_>> = path.components().skip(1).collect();
-    let below = folder.filter(|_| path.is_absolute()).map(|folder| {
-        let endings = (1..steps.len()).filter_map(|at| steps.get(at..));
-        endings
-            .map(|ending| folder.join(ending.iter().collect::<PathBuf>()))
-            .collect::<Vec<_>>()
-    });
-    exact.chain(below.unwrap_or_default())
 }
 
 const FILTER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";

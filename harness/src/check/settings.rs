@@ -17,8 +17,8 @@ use super::finding::Finding;
 use super::references::{Clusters, named_clusters};
 use super::shape::kind;
 use super::values;
-use crate::artifacts::{self, BUNDLE};
 use crate::suite;
+use crate::suite::BUNDLE;
 use crate::yaml::Node;
 
 impl Entry<'_> {
@@ -127,10 +127,7 @@ impl Entry<'_> {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let known: Vec<String> = artifacts::modules()
-            .into_iter()
-            .map(artifacts::file_name)
-            .collect();
+        let known: Vec<String> = suite::modules().into_iter().map(suite::file_name).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut add = |problem: String, hint: String| {
             let finding = Finding::new(&codes::MODULE, written.place, &self.name, problem, hint);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use modelgate_harness::artifacts::{Profile, Workspace, build, modules};
+use modelgate_harness::artifacts::{Profile, Workspace, build};
 use modelgate_harness::bench::case::{Case, Variant};
 use modelgate_harness::bench::rounds::Rounds;
 use modelgate_harness::bench::table::{Row, beside_native, beside_reference, replace_between};
@@ -17,6 +17,7 @@ use modelgate_harness::bench::{self, BARE, Plan, measure};
 use modelgate_harness::bench::{configurations, instructions, sizes, starts, table};
 use modelgate_harness::child;
 use modelgate_harness::envoy_release::Envoy;
+use modelgate_harness::suite::modules;
 
 /// The filters that show what the kit itself costs.
 const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];

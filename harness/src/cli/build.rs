@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use modelgate_harness::artifacts::reproduce::build_twice;
-use modelgate_harness::artifacts::{Profile, Workspace, build, modules};
+use modelgate_harness::artifacts::{Profile, Workspace, build};
+use modelgate_harness::suite::modules;
 
 /// Build the filters into target/modelgate, the same bytes in every directory.
 #[derive(Debug, Args)]

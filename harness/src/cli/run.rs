@@ -11,8 +11,9 @@ use clap::Args;
 use modelgate_harness::adapt::{Local, Needs, adapt, discovered};
 use modelgate_harness::artifacts::{Profile, Workspace, build};
 use modelgate_harness::child::StopSignals;
+use modelgate_harness::engine::served::{self, Code};
 use modelgate_harness::live::bootstrap::Bootstrap;
-use modelgate_harness::live::gateway::{self, Code};
+use modelgate_harness::suite;
 use modelgate_harness::yaml::{Node, Place};
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -78,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let needs = Needs::of(&bootstrap);
     let local = Local {
-        wasm: modules(arguments, &needs)?,
+        modules: modules(arguments, &needs)?,
         port: arguments.port,
         admin_port: arguments.admin_port,
         clusters: arguments
@@ -105,14 +106,21 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     code
 }
 
-/// The folder with the modules that the configuration names; none where the engine has the code in itself.
-fn modules(arguments: &Arguments, needs: &Needs) -> Result<Option<PathBuf>> {
-    let names: Vec<&str> = needs.modules.iter().copied().collect();
+/// Where the suite's modules are that the configuration names; none where the engine has the code in itself.
+fn modules(arguments: &Arguments, needs: &Needs) -> Result<BTreeMap<String, PathBuf>> {
+    let names: Vec<&str> = suite::modules()
+        .into_iter()
+        .filter(|name| needs.modules.contains(&suite::file_name(name)))
+        .collect();
     if arguments.engine.engine == Engine::Native || names.is_empty() {
-        return Ok(None);
+        return Ok(BTreeMap::new());
     }
     let build = |workspace: &Workspace| build(workspace, &names, Profile::Release);
-    arguments.engine.modules(build).map(Some)
+    let folder = arguments.engine.modules(build)?;
+    let files = names.into_iter().map(suite::file_name);
+    Ok(files
+        .map(|file| (file.clone(), folder.join(file)))
+        .collect())
 }
 
 async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
@@ -237,7 +245,7 @@ async fn embedded(arguments: &Arguments, bootstrap: &Json, code: Code) -> Result
     let read = Bootstrap::read(&Node::from_json(bootstrap, Place::default())).map_err(|refused| {
         anyhow!("{refused}\nA cluster with TLS or a name is replaced with --cluster NAME=ADDRESS:PORT; the rest runs on --engine envoy.")
     })?;
-    let live = gateway::start(
+    let live = served::start(
         read,
         usize::try_from(arguments.workers)?,
         |name| std::env::var(name).ok(),

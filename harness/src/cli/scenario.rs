@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use modelgate_harness::artifacts::{self, BUNDLE, Profile, Workspace};
+use modelgate_harness::artifacts::{self, Profile, Workspace};
 use modelgate_harness::child;
 use modelgate_harness::engine::fused::Fused;
 use modelgate_harness::engine::{Missing, Observations, Verdict, WasmFolder, judge, open};
 use modelgate_harness::scenario::EngineKind;
 use modelgate_harness::scenario::{EngineName, Headers, ScenarioFile};
+use modelgate_harness::suite::BUNDLE;
 
 use super::progress::Progress;
 use super::rebuilt;

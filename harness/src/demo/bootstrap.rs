@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value as Json;
 
 use crate::adapt::{address, list, loopback, point_cluster, set};
-use crate::artifacts::BUNDLE;
+use crate::suite::BUNDLE;
 use crate::yaml::Node;
 
 /// Where things are on this machine.

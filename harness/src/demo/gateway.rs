@@ -22,7 +22,7 @@ const LATE: Duration = Duration::from_secs(3);
 const WATCHED: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(10);
 
-pub use crate::live::gateway::AccessLine;
+pub use crate::engine::served::AccessLine;
 
 /// What runs the filters.
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::{Engine, Observations};
-use crate::artifacts::BUNDLE;
 use crate::scenario::{ChainEntry, Config, EngineName, Scenario};
+use crate::suite::BUNDLE;
 
 /// An engine that runs every chain in one entry.
 pub struct Fused(pub Arc<dyn Engine>);

@@ -9,8 +9,8 @@ use std::str::Lines;
 use anyhow::{Result, bail};
 use modelgate_kit::vm::CHAIN;
 
-use crate::artifacts::BUNDLE;
 use crate::suite;
+use crate::suite::BUNDLE;
 
 /// `text` with every entry of a filter of the suite as it should be.
 ///

@@ -9,9 +9,9 @@ use modelgate_kit::vm::CHAIN;
 
 use super::upstream::Cluster;
 use super::{UPSTREAM, traffic};
-use crate::artifacts::{BUNDLE, GUESTS, file_name, modules};
 use crate::envoy_own::{Kind, Secrets, Written, flag, header_changes, rewrite};
 use crate::proxy::{HeaderChanges, Rewrite};
+use crate::suite::{BUNDLE, GUESTS, file_name, modules};
 use crate::yaml::read::{At, Fields};
 
 /// One filter of the chain.

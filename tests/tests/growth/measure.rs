@@ -134,7 +134,7 @@ impl Bench {
     fn code(&self, filter: &'static str) -> Rc<dyn GuestCode> {
         let mut codes = self.codes.borrow_mut();
         let code = codes.entry(filter).or_insert_with(|| {
-            let wasm = std::fs::read(self.folder.join(artifacts::file_name(filter))).unwrap();
+            let wasm = std::fs::read(self.folder.join(suite::file_name(filter))).unwrap();
             let limits = Limits {
                 fuel: 50_000_000_000,
                 memory_bytes: 1 << 30,

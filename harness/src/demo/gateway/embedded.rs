@@ -7,9 +7,9 @@ use anyhow::Result;
 use serde_json::Value as Json;
 
 use super::AccessLine;
+use crate::engine::served::{Code, start};
 use crate::live::Live;
 use crate::live::bootstrap::Bootstrap;
-use crate::live::gateway::{Code, start};
 use crate::proxy::Metric;
 use crate::yaml::{Node, Place};
 

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 
-use super::bootstrap::{Bootstrap, WasmFilter};
-use super::{Live, Settings};
-use crate::artifacts::{file_name, modules};
-use crate::engine::native::NativeCode;
-use crate::engine::simulated::module;
+use super::native::NativeCode;
+use super::simulated::module;
+use crate::live::bootstrap::{Bootstrap, WasmFilter};
+use crate::live::{Live, Settings};
 use crate::proxy::{GuestCode, LogLine, Outcome};
 use crate::suite;
+use crate::suite::{file_name, modules};
 
 /// A line of the access log: its members.
 pub type AccessLine = serde_json::Map<String, serde_json::Value>;
