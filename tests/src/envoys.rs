@@ -1,6 +1,6 @@
 //! A real Envoy for tests, or a visible skip.
 
-use modelgate_harness::envoy_release::Envoy;
+use modelgate_envoy::release::Envoy;
 
 /// An Envoy of a release (or whichever is there), with a Wasm runtime; nothing if there is none and need not be one.
 ///

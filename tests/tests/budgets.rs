@@ -1,18 +1,17 @@
 //! What filters execute for a request, how often they call the proxy, and how large their modules are, held to `tests/budgets.json`.
 //!
 //! `cargo modelgate bench --instructions --write` writes the budgets anew; a change of them is part of the change that needs it.
-#![cfg(feature = "wasmtime")]
 
 use std::collections::BTreeMap;
 
-use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::bench::instructions::{BUDGETS, Budgets, HELD, count, module_bytes};
-use modelgate_harness::bench::{names, read, sizes};
+use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_full::bench::instructions::{BUDGETS, Budgets, HELD, count, module_bytes};
+use modelgate_full::bench::{names, read, sizes};
 
 #[test]
 fn filters_keep_to_their_budgets() {
     let workspace = Workspace::locate().unwrap();
-    artifacts::build_all(&workspace, Profile::Release).unwrap();
+    build::build_all(&workspace, Profile::Release).unwrap();
     let wasm = workspace.target.join("modelgate");
     let folder = workspace.root.join("tests/bench");
     let costs: BTreeMap<_, _> = names(&folder)

@@ -9,14 +9,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use jwt_simple::prelude::{Claims, HS256Key, MACLike};
-use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::demo::client::{Answer, Call, send};
-use modelgate_harness::demo::loopback::Loopback;
-use modelgate_harness::demo::sagemaker::{Account, LEAKED_EMAIL, Received, SageMaker};
-use modelgate_harness::engine::{WasmFiles, WasmFolder};
-use modelgate_harness::envoy_config::{Places, bootstrap};
-use modelgate_harness::envoy_release::Envoy;
-use modelgate_harness::scenario::ScenarioFile;
+use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_demo::client::{Answer, Call, send};
+use modelgate_demo::loopback::Loopback;
+use modelgate_demo::sagemaker::{Account, LEAKED_EMAIL, Received, SageMaker};
+use modelgate_envoy::release::Envoy;
+use modelgate_scenario::engine::{WasmFiles, WasmFolder};
+use modelgate_scenario::envoy_config::{Places, bootstrap};
+use modelgate_scenario::file::ScenarioFile;
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::services::{Server, free_port, python_package};
 
@@ -38,7 +38,7 @@ fn account(access_key_id: &str, secret_access_key: &str) -> Account {
 fn built() -> Workspace {
     let workspace = Workspace::locate().unwrap();
     let filters = ["jwt-auth", "pii-mask", "aws-sigv4"];
-    artifacts::build(&workspace, &filters, Profile::Release).unwrap();
+    build::build(&workspace, &filters, Profile::Release).unwrap();
     workspace
 }
 

@@ -3,9 +3,10 @@
 
 use std::future::pending;
 
-use modelgate_harness::artifacts::{Profile, Workspace, build_all};
-use modelgate_harness::demo::{Engine, Report, Settings, run};
-use modelgate_harness::envoy_release::Envoy;
+use modelgate_cli::build::{Profile, Workspace, build_all};
+use modelgate_demo::{Engine, Report, Settings, run};
+use modelgate_envoy::release::Envoy;
+use proxy_wasm_wasmtime::WasmCode;
 use tokio::sync::Notify;
 
 fn settings(engine: Engine) -> Settings {
@@ -97,10 +98,9 @@ async fn every_step_of_the_tour_goes_as_it_should_on_native_code_and_fits_80_col
     assert!(wide.is_empty(), "{wide:#?}");
 }
 
-#[cfg(feature = "wasmtime")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_the_tour_goes_as_it_should_on_wasmtime() {
-    assert!(tour(Engine::Wasmtime(wasm()), shipped).await);
+    assert!(tour(Engine::Wasmtime(wasm(), WasmCode::load), shipped).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,10 +115,9 @@ async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_native_co
     assert!(tour(Engine::Native, one_entry).await);
 }
 
-#[cfg(feature = "wasmtime")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_wasmtime() {
-    assert!(tour(Engine::Wasmtime(wasm()), one_entry).await);
+    assert!(tour(Engine::Wasmtime(wasm(), WasmCode::load), one_entry).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use modelgate_harness::artifacts::Workspace;
-use modelgate_harness::check::{self, Outcome, Severity};
-use modelgate_harness::scenario::ScenarioFile;
+use modelgate_cli::build::Workspace;
+use modelgate_cli::check::{self, Outcome, Severity};
+use modelgate_scenario::file::ScenarioFile;
 use serde_json::Value as Json;
 
 struct Snippet {

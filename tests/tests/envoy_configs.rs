@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::check;
-use modelgate_harness::generate;
-use modelgate_harness::yaml::Node;
+use located_yaml::Node;
+use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_cli::check;
+use modelgate_cli::generate;
 use modelgate_tests::envoys::envoy;
 use serde_json::Value as Json;
 
@@ -139,7 +139,7 @@ fn accepts_and_refuses(version: &str) {
         return;
     };
     let workspace = Workspace::locate().unwrap();
-    artifacts::build_all(&workspace, Profile::Release).unwrap();
+    build::build_all(&workspace, Profile::Release).unwrap();
     let modules = workspace.target.join("modelgate");
     let folder = tempfile::tempdir().unwrap();
     let mut forms_bent = BTreeSet::new();
@@ -204,7 +204,7 @@ fn what_check_takes_for_legal_envoy_takes() {
     let file = Workspace::locate()
         .unwrap()
         .root
-        .join("harness/src/check/tests/legal.yaml");
+        .join("harness/cli/src/check/tests/legal.yaml");
     let output = Command::new(envoy.path())
         .args(["--mode", "validate", "--log-level", "error", "-c"])
         .arg(file)

@@ -3,7 +3,6 @@
 //! Counted in instructions on the embedded host, so that the verdict is the same on every machine. Inputs are generated: patterns that
 //! parsers and detectors are known to stumble over, alone and mixed at random. `MODELGATE_GROWTH_SEEDS` says how many mixtures are tried
 //! (default 24), `MODELGATE_GROWTH_SEED` with which they begin; a finding prints its seed.
-#![cfg(feature = "wasmtime")]
 
 mod growth {
     pub mod bodies;

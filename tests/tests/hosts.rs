@@ -1,8 +1,8 @@
 //! What the filters do where a proxy does otherwise than Envoy (docs/hosts.md): the simulated proxy, with one rule changed.
 
-use modelgate_harness::engine::native::NativeCode;
-use modelgate_harness::proxy::{FilterSpec, Gateway, Outbound, Profile, Request, profile};
-use modelgate_harness::suite;
+use modelgate_scenario::engine::native::NativeCode;
+use modelgate_scenario::suite;
+use proxy_wasm_simulator::{FilterSpec, Gateway, Outbound, Profile, Request, profile};
 
 /// Envoy's rules, but for what nginx does with headers that a filter removes.
 const SENDS_REMOVED: Profile = Profile {

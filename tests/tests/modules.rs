@@ -1,14 +1,14 @@
 //! The modules as they are shipped: what they say of themselves is what the code says.
 
-use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::inspect::Module;
-use modelgate_harness::suite;
+use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_cli::inspect::Module;
 use modelgate_kit::manifest;
+use modelgate_scenario::suite;
 
 #[test]
 fn every_module_says_what_it_is() {
     let workspace = Workspace::locate().unwrap();
-    artifacts::build_all(&workspace, Profile::Release).unwrap();
+    build::build_all(&workspace, Profile::Release).unwrap();
     for krate in suite::modules() {
         let wasm = std::fs::read(workspace.artifact_path(krate)).unwrap();
         let module = Module::read(&wasm).unwrap_or_else(|error| panic!("{krate}: {error}"));

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::check::{self, Severity};
-use modelgate_harness::demo::client::{Answer, Call, send};
-use modelgate_harness::demo::sink::Sink;
-use modelgate_harness::envoy_release::Envoy;
+use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_cli::check::{self, Severity};
+use modelgate_demo::client::{Answer, Call, send};
+use modelgate_demo::sink::Sink;
+use modelgate_envoy::release::Envoy;
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::services::free_port;
 use serde_json::Value as Json;
@@ -35,7 +35,7 @@ impl Gateway {
     async fn start(envoy: &Envoy, sink: u16) -> Self {
         let workspace = Workspace::locate().unwrap();
         let filters = ["audit-log", "key-auth", "consumer-acl", "rate-limit"];
-        artifacts::build(&workspace, &filters, Profile::Release).unwrap();
+        build::build(&workspace, &filters, Profile::Release).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (port, admin) = (free_port(), free_port());
         let modules = workspace.target.join("modelgate");

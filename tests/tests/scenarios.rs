@@ -11,12 +11,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::engine::fused::{self, Fused};
-use modelgate_harness::engine::{Engine, Verdict, WasmFolder, judge, open};
-use modelgate_harness::envoy_release;
-use modelgate_harness::scenario::{EngineKind, EngineName, ScenarioError, ScenarioFile};
-use modelgate_harness::suite::BUNDLE;
+use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_envoy::release;
+use modelgate_full::BACKENDS;
+use modelgate_scenario::engine::fused::{self, Fused};
+use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge, open};
+use modelgate_scenario::file::{EngineKind, EngineName, ScenarioError, ScenarioFile};
+use modelgate_scenario::suite::BUNDLE;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -73,7 +74,7 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
         }
         let several = match name.kind {
             EngineKind::Native | EngineKind::Wasmtime => 1,
-            EngineKind::Envoy if name.version.as_deref() == Some(envoy_release::DEFAULT) => 2,
+            EngineKind::Envoy if name.version.as_deref() == Some(release::DEFAULT) => 2,
             EngineKind::Envoy | EngineKind::Container => continue,
         };
         let fused = engine.map(|engine| match engine {
@@ -113,9 +114,9 @@ fn names() -> Vec<EngineName> {
     let names = [
         "native".to_owned(),
         "wasmtime".to_owned(),
-        envoy("envoy", envoy_release::DEFAULT),
-        envoy("envoy", envoy_release::OLDEST),
-        envoy("envoy-container", envoy_release::DEFAULT),
+        envoy("envoy", release::DEFAULT),
+        envoy("envoy", release::OLDEST),
+        envoy("envoy-container", release::DEFAULT),
     ];
     names
         .iter()
@@ -127,11 +128,13 @@ type Opened = BTreeMap<String, Result<Arc<dyn Engine>, String>>;
 
 fn engines(workspace: &Workspace, files: &[(String, Arc<ScenarioFile>)]) -> anyhow::Result<Opened> {
     let used: Vec<&ScenarioFile> = files.iter().map(|(_, file)| file.as_ref()).collect();
-    let wasm = Arc::new(WasmFolder(artifacts::build_for(workspace, &used)?));
-    artifacts::build(workspace, &[BUNDLE], Profile::Release)?;
+    let wasm = Arc::new(WasmFolder(build::build_for(workspace, &used)?));
+    build::build(workspace, &[BUNDLE], Profile::Release)?;
     let mut engines = BTreeMap::new();
     for name in names() {
-        let engine = open(&name, wasm.clone(), &|message| eprintln!("{message}"));
+        let engine = open(&name, wasm.clone(), &BACKENDS, &|message| {
+            eprintln!("{message}")
+        });
         if let Err(missing) = &engine {
             println!("SKIPPED: {} scenarios on {name}: {missing}", files.len());
         }

@@ -1,6 +1,6 @@
 //! Bodies, in requests and in answers.
 
-use modelgate_harness::proxy::{Reply, Request};
+use proxy_wasm_simulator::{Reply, Request};
 use serde_json::json;
 
 use super::measure::Case;

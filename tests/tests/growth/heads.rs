@@ -1,7 +1,7 @@
 //! Heads of requests: paths, queries, headers, cookies, tokens.
 
 use jwt_simple::prelude::{Claims, Duration, HS256Key, MACLike as _};
-use modelgate_harness::proxy::Request;
+use proxy_wasm_simulator::Request;
 use serde_json::{Value, json};
 
 use super::measure::Case;

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use modelgate_harness::artifacts::{self, Profile, Workspace};
-use modelgate_harness::host::{Limits, WasmCode};
-use modelgate_harness::proxy::{Answer, FilterSpec, Gateway, GuestCode, Reply, Request, Script};
+use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_scenario::suite;
+use proxy_wasm_simulator::{Answer, FilterSpec, Gateway, GuestCode, Reply, Request, Script};
+use proxy_wasm_wasmtime::{Limits, WasmCode};
 
 /// How much more than twice the work twice the input may be: ten in a hundred.
 const ROOM: (u64, u64) = (22, 10);
@@ -124,7 +125,7 @@ pub struct Bench {
 impl Bench {
     pub fn new() -> Self {
         let workspace = Workspace::locate().unwrap();
-        artifacts::build_filters(&workspace, Profile::Release).unwrap();
+        build::build_filters(&workspace, Profile::Release).unwrap();
         Self {
             folder: workspace.target.join("modelgate"),
             codes: RefCell::default(),

@@ -1,7 +1,7 @@
 //! Bodies in forms of their own: documents in whose arrays a text runs on, tensors behind a head, forms in parts, and everything in
 //! pieces of one byte.
 
-use modelgate_harness::proxy::Request;
+use proxy_wasm_simulator::Request;
 use serde_json::json;
 
 use super::bodies::{

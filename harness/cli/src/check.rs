@@ -1,0 +1,241 @@
+//! Checking an Envoy configuration: every filter of the suite in it, its settings, the order of the chain, what it refers to, and what requests
+//! may do on each route.
+//!
+//! A file is read as the messages that it holds (`shape.rs`, by Envoy's own API in `api.rs`): a bootstrap, resources of discovery, or a piece of
+//! one, in either spelling. Every list `http_filters` in it is a chain, wherever it stands. A filter is recognised by its module's file name,
+//! its `root_id` or its name. Its configuration is compiled by the very code that runs in the proxy. A chain in one entry (`modelgate.wasm` with
+//! `root_id: chain`) is checked as if its filters stood there one after another. What it cannot see: what a control plane sends, and how other
+//! people's filters are configured.
+
+mod address;
+mod align;
+mod allow;
+mod api;
+mod chain;
+mod claims;
+mod codes;
+mod entry;
+mod environment;
+mod files;
+mod finding;
+mod gates;
+mod gateway;
+mod kubernetes;
+mod locate;
+mod references;
+mod report;
+mod rules;
+mod scalars;
+mod settings;
+mod shape;
+mod signed;
+mod signer;
+mod values;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use allow::Allowances;
+use chain::Chain;
+pub use codes::{ALL as CODES, Code, page as findings_page};
+use entry::What;
+use files::{Files, Sink};
+pub use finding::{Finding, Severity};
+use located_yaml::{Node, Place};
+use references::Clusters;
+pub use report::{Checked, Format, render};
+
+/// What was found in a file.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// How many chains have a filter of the suite in them.
+    pub chains: usize,
+    /// How many filters of the suite there are, those that stand in one entry counted one by one.
+    pub filters: usize,
+    /// How many entries look like filters of the suite and were not read.
+    pub unread: usize,
+    /// Variables that must be in the environment.
+    pub environment: BTreeSet<String>,
+    /// Files of modules that are not on this machine, and must be on Envoy's.
+    pub modules: BTreeSet<String>,
+    /// How many findings are allowed by comments.
+    pub allowed: usize,
+    /// What is wrong, in the order of the file.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks the text of a file that is in no folder.
+pub fn check(text: &str) -> Outcome {
+    check_in(text, None)
+}
+
+/// Checks the text of a file; `folder` is where the files that it names are looked for.
+pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
+    let documents = match Node::documents(text) {
+        Ok(documents) => documents,
+        Err(error) => return failed(error.place, error.message),
+    };
+    let mut found = Vec::new();
+    let allowances = Allowances::of(text, &documents, &mut found);
+    let mut outcome = Outcome::default();
+    let (resources, messages): (Vec<Node>, Vec<Node>) = documents
+        .into_iter()
+        .filter(|document| !document.is_null())
+        .flat_map(kubernetes::unlisted)
+        .partition(kubernetes::is_resource);
+    if let Some(second) = messages.get(1)
+        && messages.iter().any(is_bootstrap)
+    {
+        found.push(Finding::new(
+            &codes::DOCUMENTS,
+            second.place,
+            "file",
+            "Envoy reads a bootstrap from a file of one document",
+            "put this document into a file of its own",
+        ));
+    }
+    let mut roots = messages;
+    roots.extend(
+        resources
+            .iter()
+            .filter_map(kubernetes::patches)
+            .flatten()
+            .cloned(),
+    );
+    let files = Files::load(text, &roots, folder, &mut found);
+    let mut sink = Sink::new(&files);
+    let clusters = Clusters::of(&files, &mut sink);
+    for chain in Chain::all(&files) {
+        let entries = chain.entries();
+        let unread = chain.slots.iter().filter(|slot| match &slot.what {
+            What::Unreadable(..) => true,
+            What::Elsewhere => entry::ours(&slot.name),
+            _ => false,
+        });
+        outcome.unread = outcome.unread.saturating_add(unread.count());
+        if !entries.is_empty() {
+            outcome.chains = outcome.chains.saturating_add(1);
+        }
+        for entry in &entries {
+            // An entry that runs none of them was meant to.
+            outcome.filters = outcome.filters.saturating_add(entry.parts().len().max(1));
+            entry.check(&clusters, &mut sink);
+        }
+        outcome.modules.extend(references::missing_modules(&chain));
+        rules::check(&chain, &mut sink);
+        references::check(&chain, &clusters, &mut sink);
+        signer::check(&chain, &files, &mut sink);
+    }
+    gateway::check(&files, &mut sink);
+    outcome.environment = references::environment(&files);
+    for resource in &resources {
+        if kubernetes::patches(resource).is_some() {
+            continue;
+        }
+        match kubernetes::texts(resource) {
+            Some(texts) => texts
+                .into_iter()
+                .for_each(|inner| nested(text, inner, &mut outcome, &mut found)),
+            None => {
+                let filters = kubernetes::check(resource, text, &mut sink);
+                outcome.filters = outcome.filters.saturating_add(filters);
+            }
+        }
+    }
+    found.append(&mut sink.list);
+    if outcome.filters == 0 && outcome.unread == 0 && !found.iter().any(is_fatal) {
+        found.push(Finding::new(
+            &codes::NOTHING_HERE,
+            Place { line: 1, column: 1 },
+            "file",
+            "no filter of the suite is in it",
+            "a filter is recognised by its module's file name, its `root_id` or its name",
+        ));
+    }
+    let all = found.len();
+    found.retain(|finding| finding.file.is_some() || !allowances.allow(finding));
+    outcome.allowed = outcome
+        .allowed
+        .saturating_add(all.saturating_sub(found.len()));
+    found.sort_by(|a, b| {
+        (&a.file, a.place, a.severity, a.code.id).cmp(&(&b.file, b.place, b.severity, b.code.id))
+    });
+    outcome.findings = found;
+    outcome
+}
+
+fn is_bootstrap(document: &Node) -> bool {
+    [
+        "static_resources",
+        "staticResources",
+        "dynamic_resources",
+        "dynamicResources",
+    ]
+    .iter()
+    .any(|name| document.member(name).is_some())
+}
+
+/// Findings that say by themselves why there is no filter.
+fn is_fatal(finding: &Finding) -> bool {
+    finding.code == &codes::KUBERNETES
+}
+
+/// A file that cannot be read.
+pub fn failed(place: Place, problem: impl Into<String>) -> Outcome {
+    let finding = Finding::new(&codes::SYNTAX, place, "file", problem, "");
+    Outcome {
+        findings: vec![finding],
+        ..Outcome::default()
+    }
+}
+
+/// What Envoy itself says of a file.
+pub fn refused_by_envoy(problem: impl Into<String>) -> Finding {
+    let place = Place { line: 1, column: 1 };
+    Finding::new(&codes::ENVOY, place, "envoy", problem, "")
+}
+
+impl Outcome {
+    /// Whether the file could not be read at all.
+    pub fn unreadable(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.code == &codes::SYNTAX && finding.file.is_none())
+    }
+}
+
+/// Checks a file that stands as text in a file.
+fn nested(source: &str, node: &Node, outcome: &mut Outcome, found: &mut Vec<Finding>) {
+    let text = node.text().unwrap_or_default();
+    // Other data than configurations of Envoy's are nobody's business here.
+    if ![
+        "http_filters",
+        "httpFilters",
+        "static_resources",
+        "staticResources",
+        "typed_config",
+    ]
+    .iter()
+    .any(|name| text.contains(name))
+    {
+        return;
+    }
+    let inner = check(text);
+    let places = align::Places::of(source, node);
+    outcome.chains = outcome.chains.saturating_add(inner.chains);
+    outcome.filters = outcome.filters.saturating_add(inner.filters);
+    outcome.unread = outcome.unread.saturating_add(inner.unread);
+    outcome.allowed = outcome.allowed.saturating_add(inner.allowed);
+    outcome.environment.extend(inner.environment);
+    outcome.modules.extend(inner.modules);
+    for mut finding in inner.findings {
+        if finding.file.is_none() {
+            let place = places.as_ref().and_then(|places| places.get(finding.place));
+            finding.place = place.unwrap_or(node.place);
+        }
+        found.push(finding);
+    }
+}
+
+#[cfg(test)]
+mod tests;

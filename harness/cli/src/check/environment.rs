@@ -1,0 +1,171 @@
+//! The proxy that a configuration is compiled against when there is none: it knows the environment, and takes what it is given.
+//!
+//! Compiling reads environment variables, defines metrics and prepares shared data; nothing else is asked of a proxy then, and
+//! everything else is refused.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use modelgate_kit::host::{
+    Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status,
+};
+
+use located_yaml::Node;
+
+/// What stands for a secret whose value is known on the proxy's machine only: long enough, and letters and
+/// digits only, for any use.
+const UNKNOWN: &str = "KNOWN0ON0THE0MACHINE0OF0THE0PROXY0ONLY0KNOWN0ON0THE0MACHINE0OF0THE0PROXY";
+
+/// A proxy without traffic.
+pub(super) struct Environment {
+    variables: HashMap<String, String>,
+    shared: RefCell<HashMap<String, (Vec<u8>, u32)>>,
+    metrics: RefCell<Vec<String>>,
+}
+
+impl Environment {
+    /// With the variables that a `vm_config` gives.
+    pub fn of(vm_config: Option<&Node>) -> Self {
+        let given = vm_config.and_then(|config| config.member("environment_variables"));
+        let mut variables = HashMap::new();
+        for name in given
+            .and_then(|given| given.member("host_env_keys"))
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Node::text)
+        {
+            variables.insert(
+                name.to_owned(),
+                std::env::var(name).unwrap_or_else(|_| UNKNOWN.to_owned()),
+            );
+        }
+        for (key, value) in given
+            .and_then(|given| given.member("key_values"))
+            .map(Node::members)
+            .unwrap_or_default()
+        {
+            variables.insert(
+                key.text.clone(),
+                value.text().unwrap_or_default().to_owned(),
+            );
+        }
+        Self {
+            variables,
+            shared: RefCell::default(),
+            metrics: RefCell::default(),
+        }
+    }
+}
+
+impl Host for Environment {
+    fn now_ns(&self) -> u64 {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
+        self.shared
+            .borrow()
+            .get(key)
+            .cloned()
+            .ok_or(Status::NotFound)
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], _: u32) -> Result<(), Status> {
+        let mut shared = self.shared.borrow_mut();
+        let number = shared
+            .get(key)
+            .map_or(1, |(_, number)| number.wrapping_add(1));
+        shared.insert(key.to_owned(), (value.to_vec(), number));
+        Ok(())
+    }
+
+    fn define_metric(&self, _: MetricKind, name: &str) -> Result<u32, Status> {
+        let mut metrics = self.metrics.borrow_mut();
+        let at = metrics
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| {
+                metrics.push(name.to_owned());
+                metrics.len().saturating_sub(1)
+            });
+        u32::try_from(at).map_err(|_| Status::InternalFailure)
+    }
+
+    fn increment(&self, _: u32, _: i64) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn record(&self, _: u32, _: u64) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn log(&self, _: Level, _: &str) {}
+
+    fn set_tick(&self, _: u32) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn pairs(&self, _: Map) -> Result<Vec<u8>, Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn set_header(&self, _: Map, _: &str, _: &[u8]) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn add_header(&self, _: Map, _: &str, _: &[u8]) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn remove_header(&self, _: Map, _: &str) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn body(&self, _: Buffer, _: usize, _: usize) -> Result<Vec<u8>, Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn set_body(&self, _: Buffer, _: usize, _: usize, _: &[u8]) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn reply(&self, _: &LocalReply<'_>) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn resume(&self, _: Side) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn dispatch(&self, _: &Dispatch<'_>) -> Result<u32, Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn property(&self, _: &[&str]) -> Result<Vec<u8>, Status> {
+        Err(Status::NotFound)
+    }
+
+    fn set_property(&self, _: &str, _: &[u8]) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+
+    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
+        Err(Status::NotFound)
+    }
+
+    fn focus(&self, _: u32) -> Result<(), Status> {
+        Err(Status::BadArgument)
+    }
+}

@@ -1,0 +1,267 @@
+//! What is checked of a single entry: its own settings as Envoy reads them, and the configuration of its filters.
+
+use std::path::Path;
+
+use modelgate_kit::config::long::Text;
+use modelgate_kit::config::strict::nearest;
+use modelgate_kit::config::{Problem, Problems, chain};
+use modelgate_kit::filter::Registration;
+use modelgate_kit::profile::Policy;
+use modelgate_kit::vm::CHAIN;
+
+use super::codes;
+use super::entry::{Entry, Runs, flag, module, node, text};
+use super::environment::Environment;
+use super::files::Sink;
+use super::finding::Finding;
+use super::references::{Clusters, named_clusters};
+use super::shape::kind;
+use super::values;
+use located_yaml::Node;
+use modelgate_scenario::suite;
+use modelgate_scenario::suite::BUNDLE;
+
+impl Entry<'_> {
+    /// Checks everything of the entry that can be told without its chain.
+    pub fn check(&self, clusters: &Clusters, sink: &mut Sink<'_>) {
+        self.check_failure_policy(sink);
+        self.check_root_id(sink);
+        self.check_runtime(sink);
+        self.check_module(sink);
+        self.check_stop_iteration(sink);
+        if self.check_form(sink) {
+            self.check_configuration(clusters, sink);
+        }
+    }
+
+    fn check_failure_policy(&self, sink: &mut Sink<'_>) {
+        const HINT: &str =
+            "write `failure_policy: FAIL_RELOAD`: after a crash the next request gets a new VM";
+        let policy = self.config.member("failure_policy");
+        let written = policy
+            .and_then(Node::text)
+            .filter(|policy| *policy != "UNSPECIFIED");
+        // The old flag counts where there is no policy; Envoy refuses both together.
+        let open = self.config.member("fail_open");
+        let finding = if flag(self.config, &["fail_open"]) {
+            Finding::new(
+                &codes::FAILS_OPEN,
+                open.unwrap_or(self.config).place,
+                &self.name,
+                "`fail_open` lets requests pass unfiltered after a crash",
+                HINT,
+            )
+        } else {
+            match written {
+                Some("FAIL_RELOAD") => return,
+                Some("FAIL_OPEN") => Finding::new(
+                    &codes::FAILS_OPEN,
+                    policy.unwrap_or(self.config).place,
+                    &self.name,
+                    "FAIL_OPEN lets requests pass unfiltered after a crash, until the proxy is restarted",
+                    HINT,
+                ),
+                // A value that is none was reported.
+                Some(other) if other != "FAIL_CLOSED" => return,
+                _ => Finding::new(
+                    &codes::STAYS_CLOSED,
+                    policy.unwrap_or(self.config).place,
+                    &self.name,
+                    "after a crash every request on that worker gets 503 until the proxy is restarted",
+                    HINT,
+                ),
+            }
+        };
+        sink.add(self.file, finding);
+    }
+
+    fn check_root_id(&self, sink: &mut Sink<'_>) {
+        let written = self.config.member("root_id");
+        let problem = match (self.runs, written.and_then(Node::text)) {
+            (Runs::Nothing, Some(_)) => "the module has no filter of this `root_id`",
+            (Runs::Nothing, None) => "`root_id` is missing, and the module holds several filters",
+            (Runs::One(member), Some(root_id))
+                if !root_id.is_empty() && root_id != member.filter.name =>
+            {
+                "the module has no filter of this `root_id`"
+            }
+            _ => return,
+        };
+        let hint = match self.runs {
+            Runs::One(member) if module(self.config) != Some("modelgate.wasm") => {
+                format!("write `{}`, or leave it out", member.filter.name)
+            }
+            _ => {
+                let names: Vec<&str> = names().collect();
+                format!("`{CHAIN}`, or one of {}", names.join(", "))
+            }
+        };
+        let place = written.unwrap_or(self.config).place;
+        let finding = Finding::new(&codes::ROOT_ID, place, &self.name, problem, hint);
+        sink.add(self.file, finding);
+    }
+
+    fn check_runtime(&self, sink: &mut Sink<'_>) {
+        const V8: &str = "envoy.wasm.runtime.v8";
+        let Some(written) = node(self.config, &["vm_config", "runtime"]) else {
+            return;
+        };
+        let problem = match written.text() {
+            Some(V8) | None => return,
+            Some("envoy.wasm.runtime.null") => {
+                "the null runtime runs code that is linked into Envoy, not modules"
+            }
+            Some(_) => "a stock Envoy has no such runtime",
+        };
+        let hint = format!("write `runtime: {V8}`");
+        let finding = Finding::new(&codes::RUNTIME, written.place, &self.name, problem, hint);
+        sink.add(self.file, finding);
+    }
+
+    fn check_module(&self, sink: &mut Sink<'_>) {
+        let Some(written) = node(self.config, &["vm_config", "code", "local", "filename"]) else {
+            return;
+        };
+        let path = Path::new(written.text().unwrap_or_default());
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let known: Vec<String> = suite::modules().into_iter().map(suite::file_name).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let mut add = |problem: String, hint: String| {
+            let finding = Finding::new(&codes::MODULE, written.place, &self.name, problem, hint);
+            sink.add(self.file, finding);
+        };
+        // Relative paths start where Envoy does, which is not known here.
+        let folder = path.parent().filter(|folder| folder.is_absolute());
+        if !known.contains(&name.as_str())
+            && !path.is_file()
+            && let Some(near) = nearest(&name, &known)
+        {
+            add(
+                format!("no module of the suite is called {name}"),
+                format!("did you mean `{near}`?"),
+            );
+        } else if folder.is_some_and(Path::is_dir) && !path.is_file() {
+            add(
+                format!("there is no {name} in this folder"),
+                "`cargo modelgate build` makes the modules, in target/modelgate".to_owned(),
+            );
+        }
+    }
+
+    fn check_stop_iteration(&self, sink: &mut Sink<'_>) {
+        if flag(self.config, &["allow_on_headers_stop_iteration"]) {
+            return;
+        }
+        let allowed = self.config.member("allow_on_headers_stop_iteration");
+        let parts = self.parts();
+        let holds = parts.iter().find(|part| {
+            part.member.filter.needs.buffers_request
+                && !self
+                    .config_of(part)
+                    .is_some_and(|config| holds_nothing(part.name(), config))
+        });
+        if let Some(part) = holds {
+            let place = allowed.map_or(self.config.place, |node| node.place);
+            let problem = format!(
+                "{} holds the request's headers until the body is there, which Envoy does not let it do: requests with a body hang",
+                part.subject()
+            );
+            let hint = "write `allow_on_headers_stop_iteration: true`";
+            let finding = Finding::new(&codes::STOP_ITERATION, place, &self.name, problem, hint);
+            sink.add(self.file, finding);
+        }
+    }
+
+    /// Whether the configuration is a text (or absent).
+    fn check_form(&self, sink: &mut Sink<'_>) -> bool {
+        const HINT: &str = "use `\"@type\": type.googleapis.com/google.protobuf.StringValue` with `value: |` and JSON text below";
+        let Some(configuration) = self.config.member("configuration") else {
+            return true;
+        };
+        let written =
+            text(configuration, &["@type"]).map(|text| text.rsplit('.').next().unwrap_or(text));
+        let value = configuration.member("value");
+        let (place, problem) = match (written, value) {
+            (Some("StringValue"), Some(value)) if value.text().is_none() => (
+                value.place,
+                format!(
+                    "the value of a StringValue must be a text; this is {}",
+                    kind(value)
+                ),
+            ),
+            (Some("StringValue"), _) => return true,
+            (Some("Struct"), _) => (
+                configuration.place,
+                "a Struct reaches the filter as protobuf bytes, not as JSON".to_owned(),
+            ),
+            _ => (
+                configuration.place,
+                "the configuration has another type than StringValue".to_owned(),
+            ),
+        };
+        let finding = Finding::new(&codes::CONFIGURATION_TYPE, place, &self.name, problem, HINT);
+        sink.add(self.file, finding);
+        false
+    }
+
+    /// The configuration itself.
+    pub fn check_configuration(&self, clusters: &Clusters, sink: &mut Sink<'_>) {
+        for problem in self.problems(self.map.text().as_bytes()) {
+            let (said, place) = match problem.path.as_str() {
+                "" => self.map.syntax(&problem.problem),
+                _ => None,
+            }
+            .unwrap_or_else(|| (problem.problem.clone(), self.place(&problem.path)));
+            let finding =
+                Finding::new(&codes::CONFIGURATION, place, &self.name, said, problem.hint)
+                    .at(problem.path);
+            sink.add(self.file, finding);
+        }
+        for (path, cluster) in named_clusters(self.map.json()) {
+            if !clusters.has(&cluster) {
+                let problem = format!("no cluster is called {cluster:?}");
+                let hint = clusters.hint(&cluster);
+                let place = self.place(&path);
+                let finding =
+                    Finding::new(&codes::NO_CLUSTER, place, &self.name, problem, hint).at(path);
+                sink.add(self.file, finding);
+            }
+        }
+        values::check(self, sink);
+    }
+
+    /// What the code that runs in the proxy says of the configuration.
+    fn problems(&self, text: &[u8]) -> Vec<Problem> {
+        let host = Environment::of(self.config.member("vm_config"));
+        let text = Text::here(text);
+        match self.runs {
+            Runs::One(member) => Policy::compile(&member.filter, &text, &host)
+                .err()
+                .unwrap_or_default(),
+            Runs::Chain => {
+                let known: Vec<Registration> = suite::filters_in(BUNDLE);
+                let mut problems = Problems::default();
+                chain::compile(&text, &known, &host, &mut problems);
+                problems.into_vec()
+            }
+            Runs::Nothing => Vec::new(),
+        }
+    }
+}
+
+/// The documented modes of filters in which they do not hold headers.
+fn holds_nothing(filter: &str, config: &Node) -> bool {
+    match filter {
+        "pii_mask" => text(config, &["hold"]) == Some("body"),
+        "aws_sigv4" => matches!(text(config, &["payload"]), Some("unsigned" | "absent")),
+        _ => text(config, &["model_from_body", "mode"]) == Some("ignore"),
+    }
+}
+
+/// The names of all filters, in the order of a chain.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    suite::FILTERS.iter().map(|member| member.filter.name)
+}

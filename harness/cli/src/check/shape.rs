@@ -1,0 +1,594 @@
+//! Reading configuration as Envoy does: protobuf's JSON form of messages that are known.
+//!
+//! The result is the same tree in one spelling: names of fields as in their definition, values of enums in capitals, booleans as `true` and
+//! `false`, lists where lists are meant. What Envoy would refuse is a finding. Tried on Envoy 1.40: it takes both spellings of a name, an
+//! enum's value in any case or as a number, one mapping in place of a list of one, `{ value: 5 }` for a wrapped `5`, and (through yaml-cpp)
+//! `yes` and `on` for `true`.
+
+use modelgate_kit::config::strict::nearest;
+
+use super::api::{self, Field, Kind, Message, Shape, camel};
+use super::codes;
+use super::finding::{Finding, Severity};
+use super::scalars::{
+    hexadecimal, is_parts, is_plain, is_seconds, is_wrapped, range, truth, yaml_truth,
+};
+use located_yaml::{Key, Node, Style, Value};
+
+/// Reads `node` as a message.
+pub(super) fn read(node: &Node, message: &Message, findings: &mut Vec<Finding>) -> Node {
+    Reader { findings }.message(node, message)
+}
+
+/// Reads `node` as a `google.protobuf.Any`, which names its own type.
+pub(super) fn read_any(node: &Node, findings: &mut Vec<Finding>) -> Node {
+    Reader { findings }.any(node)
+}
+
+/// Reads what no message describes: the messages in it that name their type.
+pub(super) fn read_deep(node: &Node, findings: &mut Vec<Finding>) -> Node {
+    Reader { findings }.deep(node)
+}
+
+/// The type that an Any or a TypedStruct names, without what stands before its last slash.
+pub(super) fn type_name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
+
+struct Reader<'a> {
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, node: &Node, message: &str, problem: String, hint: &str) {
+        self.findings.push(Finding::new(
+            &codes::WRONG_VALUE,
+            node.place,
+            message,
+            problem,
+            hint,
+        ));
+    }
+
+    fn message(&mut self, node: &Node, message: &Message) -> Node {
+        self.members(node, message, None)
+    }
+
+    /// The members of a message; `kept` is one that is none of its fields.
+    fn members(&mut self, node: &Node, message: &Message, kept: Option<&str>) -> Node {
+        let Value::Map(members) = &node.value else {
+            if !node.is_null() {
+                let problem = format!("a {} is a mapping; this is {}", message.short(), kind(node));
+                self.wrong(node, message.short(), problem, "");
+            }
+            return Node {
+                place: node.place,
+                value: Value::Map(Vec::new()),
+            };
+        };
+        let mut read: Vec<(Key, Node)> = Vec::with_capacity(members.len());
+        for (key, value) in members {
+            if Some(key.text.as_str()) == kept {
+                read.push((key.clone(), value.clone()));
+                continue;
+            }
+            // A misspelt one is read as what was meant, so that what stands below it is looked at too.
+            let meant = message.field(&key.text).or_else(|| {
+                let meant = self.unknown(key, message)?;
+                let taken = |(other, _): &(Key, Node)| {
+                    message.field(&other.text).map(|field| field.name) == Some(meant.name)
+                };
+                (!members.iter().any(taken)).then_some(meant)
+            });
+            let Some(field) = meant else {
+                let value = self.deep(value);
+                read.push((key.clone(), value));
+                continue;
+            };
+            if value.is_null() {
+                continue;
+            }
+            if let Some((before, _)) = read.iter().find(|(before, _)| before.text == field.name) {
+                self.findings.push(Finding::new(
+                    &codes::TWO_SPELLINGS,
+                    key.place,
+                    message.short(),
+                    format!("`{}` stands twice, first at {}", field.name, before.place),
+                    "remove one: Envoy takes the last",
+                ));
+            }
+            let value = self.field(value, field, message);
+            read.retain(|(before, _)| before.text != field.name);
+            read.push((
+                Key {
+                    place: key.place,
+                    text: field.name.to_owned(),
+                },
+                value,
+            ));
+        }
+        Node {
+            place: node.place,
+            value: Value::Map(read),
+        }
+    }
+
+    /// Reports a name that is no field; gives the one that was meant.
+    fn unknown<'m>(&mut self, key: &Key, message: &'m Message) -> Option<&'m Field> {
+        let mut meant = None;
+        let finding = if key.text == "<<" {
+            merge_key(key, message)
+        } else {
+            let names: Vec<String> = message
+                .fields
+                .iter()
+                .flat_map(|field| [field.name.to_owned(), camel(field.name)])
+                .collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let near = nearest(&key.text.replace('-', "_"), &names);
+            meant = near.and_then(|name| message.field(name));
+            let hint = match near {
+                Some(name) => format!("did you mean `{name}`?"),
+                None if names.is_empty() => "no field is expected here".to_owned(),
+                None => String::new(),
+            };
+            let problem = format!("`{}` is no field of a {}", key.text, message.short());
+            Finding::new(
+                &codes::UNKNOWN_FIELD,
+                key.place,
+                message.short(),
+                problem,
+                hint,
+            )
+        };
+        self.findings.push(finding);
+        meant
+    }
+
+    /// What no message describes, with the messages in it that name their type.
+    fn deep(&mut self, node: &Node) -> Node {
+        if node.member("@type").is_some() {
+            return self.any(node);
+        }
+        let value = match &node.value {
+            Value::List(items) => Value::List(items.iter().map(|item| self.deep(item)).collect()),
+            Value::Map(members) => Value::Map(
+                members
+                    .iter()
+                    .map(|(key, value)| (key.clone(), self.deep(value)))
+                    .collect(),
+            ),
+            scalar => scalar.clone(),
+        };
+        Node {
+            place: node.place,
+            value,
+        }
+    }
+
+    fn field(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
+        let value = match field.shape {
+            Shape::One => return self.value(node, &field.kind, field, message),
+            Shape::List => {
+                let read = |item: &Node| self.value(item, &field.kind, field, message);
+                let items = match &node.value {
+                    Value::List(items) => items.iter().map(read).collect(),
+                    _ => vec![self.value(node, &field.kind, field, message)],
+                };
+                Value::List(items)
+            }
+            Shape::Map => match &node.value {
+                Value::Map(members) => Value::Map(
+                    members
+                        .iter()
+                        .map(|(key, node)| {
+                            let value = self.value(node, &field.kind, field, message);
+                            (key.clone(), value)
+                        })
+                        .collect(),
+                ),
+                _ => {
+                    let problem = format!("`{}` is a mapping; this is {}", field.name, kind(node));
+                    self.wrong(node, message.short(), problem, "");
+                    Value::Map(Vec::new())
+                }
+            },
+        };
+        Node {
+            place: node.place,
+            value,
+        }
+    }
+
+    fn value(&mut self, node: &Node, kind: &Kind, field: &Field, message: &Message) -> Node {
+        match kind {
+            Kind::Text | Kind::Bytes => self.text(node, field, message),
+            Kind::Bool => self.boolean(node, field, message),
+            Kind::Whole | Kind::Number => self.number(node, field, message),
+            Kind::Enum(name) => self.one_of(node, name, field, message),
+            Kind::Message(name) => match name.strip_prefix("google.protobuf.") {
+                Some("Any") => self.any(node),
+                Some(wrapper) if wrapper.ends_with("Value") && is_wrapped(node, wrapper) => {
+                    let absent = match wrapper {
+                        "BoolValue" => "false",
+                        "StringValue" | "BytesValue" => "",
+                        _ => "0",
+                    };
+                    match node.member("value") {
+                        Some(value) => self.value(value, kind, field, message),
+                        None => plain(node, absent),
+                    }
+                }
+                Some("BoolValue") => self.boolean(node, field, message),
+                Some("StringValue" | "BytesValue") => self.text(node, field, message),
+                Some(
+                    "UInt32Value" | "UInt64Value" | "Int32Value" | "Int64Value" | "DoubleValue"
+                    | "FloatValue",
+                ) => self.number(node, field, message),
+                Some("Duration") if is_parts(node, &["seconds", "nanos"]) => node.clone(),
+                Some("Duration") => self.duration(node, field, message),
+                Some("Struct") if !matches!(node.value, Value::Map(_)) && !node.is_null() => {
+                    let problem = format!(
+                        "`{}` is a mapping; this is {}",
+                        field.name,
+                        self::kind(node)
+                    );
+                    self.wrong(node, message.short(), problem, "");
+                    node.clone()
+                }
+                Some(_) => {
+                    self.merges(node, message);
+                    node.clone()
+                }
+                None => match api::message(name) {
+                    Some(inner) if name.ends_with(".TypedStruct") => {
+                        self.members(node, inner, None)
+                    }
+                    Some(inner) => self.message(node, inner),
+                    None => node.clone(),
+                },
+            },
+        }
+    }
+
+    /// A merge key in a free mapping is a key like any other to Envoy, which its author did not mean.
+    fn merges(&mut self, node: &Node, message: &Message) {
+        for (key, value) in node.members() {
+            if key.text == "<<" {
+                self.findings.push(merge_key(key, message));
+            }
+            self.merges(value, message);
+        }
+        for item in node.items() {
+            self.merges(item, message);
+        }
+    }
+
+    fn scalar<'n>(&mut self, node: &'n Node, field: &Field, message: &Message) -> Option<&'n str> {
+        let text = node.text();
+        if text.is_none() {
+            let problem = format!("`{}` is a single value; this is {}", field.name, kind(node));
+            self.wrong(node, message.short(), problem, "");
+        }
+        text
+    }
+
+    fn text(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
+        let Some(text) = self.scalar(node, field, message) else {
+            return node.clone();
+        };
+        if is_plain(node)
+            && (yaml_truth(text).is_some()
+                || text.parse::<i64>().is_ok()
+                || hexadecimal(text).is_some())
+        {
+            let problem = format!("`{}` is a text; this is {}", field.name, kind(node));
+            self.wrong(node, message.short(), problem, "write it in quotes");
+        }
+        node.clone()
+    }
+
+    fn boolean(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
+        let Some(text) = self.scalar(node, field, message) else {
+            return node.clone();
+        };
+        match truth(node, text) {
+            Some(value) => plain(node, &value.to_string()),
+            None => {
+                let problem = format!("`{}` is true or false", field.name);
+                self.wrong(node, message.short(), problem, "write `true` or `false`");
+                node.clone()
+            }
+        }
+    }
+
+    fn number(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
+        if let Some(text) = self.scalar(node, field, message) {
+            let hexadecimal = hexadecimal(text).is_some();
+            let whole = match field.kind {
+                Kind::Number => true,
+                _ => text
+                    .parse::<f64>()
+                    .is_ok_and(|number| number.fract() == 0.0),
+            };
+            let special = matches!(text, "NaN" | "Infinity" | "-Infinity");
+            if !hexadecimal && !special && (text.parse::<f64>().is_err() || !whole) {
+                let problem = format!("`{}` is a number", field.name);
+                self.wrong(node, message.short(), problem, "");
+            } else if let Some((least, most)) = range(&field.kind)
+                && text
+                    .parse::<f64>()
+                    .is_ok_and(|number| number < least || number > most)
+            {
+                let problem = format!("`{}` is a whole number from {least} to {most}", field.name);
+                self.wrong(node, message.short(), problem, "");
+            }
+        }
+        node.clone()
+    }
+
+    fn duration(&mut self, node: &Node, field: &Field, message: &Message) -> Node {
+        let text = self.scalar(node, field, message);
+        let seconds = |text: &str| text.strip_suffix('s').is_some_and(is_seconds);
+        if text.is_some_and(|text| !seconds(text)) {
+            let problem = format!("`{}` is a duration in seconds", field.name);
+            let hint = "write it with an `s`, such as `5s` or `0.25s`";
+            self.wrong(node, message.short(), problem, hint);
+        }
+        node.clone()
+    }
+
+    fn one_of(&mut self, node: &Node, name: &str, field: &Field, message: &Message) -> Node {
+        let Some(text) = self.scalar(node, field, message) else {
+            return node.clone();
+        };
+        let Some(values) = api::values(name) else {
+            return node.clone();
+        };
+        let number = text.parse::<i64>().ok();
+        let wanted = text.to_ascii_uppercase().replace('-', "_");
+        let known = values
+            .iter()
+            .find(|(value, at)| number == Some(*at) || value.eq_ignore_ascii_case(text));
+        if let Some((value, _)) = known {
+            return plain(node, value);
+        }
+        let names: Vec<&str> = values.iter().map(|(value, _)| *value).collect();
+        let hint = match nearest(&wanted, &names) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("one of {}", names.join(", ")),
+        };
+        let problem = format!("{text:?} is no value of `{}`", field.name);
+        self.wrong(node, message.short(), problem, &hint);
+        node.clone()
+    }
+
+    fn any(&mut self, node: &Node) -> Node {
+        let Value::Map(_) = &node.value else {
+            if !node.is_null() {
+                let problem = format!(
+                    "a message with its `@type` is a mapping; this is {}",
+                    kind(node)
+                );
+                self.wrong(node, "Any", problem, "");
+            }
+            return node.clone();
+        };
+        let Some(kind_node) = node.member("@type") else {
+            // An empty one is an absent one.
+            if node.members().is_empty() {
+                return node.clone();
+            }
+            let problem = "`@type` is missing: Envoy cannot tell what this is".to_owned();
+            self.wrong(node, "Any", problem, "");
+            return node.clone();
+        };
+        let written = kind_node.text().unwrap_or_default();
+        let name = type_name(written);
+        if written.find('/').is_none_or(|at| at == 0) {
+            let problem = format!("{written:?} is no URL of a type");
+            let hint = format!("write `type.googleapis.com/{name}`");
+            self.wrong(kind_node, "@type", problem, &hint);
+        }
+        if name.starts_with("google.protobuf.") {
+            return node.clone();
+        }
+        if name.ends_with(".TypedStruct") {
+            return self.typed_struct(node, name);
+        }
+        match api::message(name) {
+            Some(message) => self.members(node, message, Some("@type")),
+            None => {
+                self.unknown_type(kind_node, name);
+                node.clone()
+            }
+        }
+    }
+
+    /// A TypedStruct holds a message of the type that `type_url` names, in JSON.
+    fn typed_struct(&mut self, node: &Node, name: &str) -> Node {
+        let Some(message) = api::message(name) else {
+            return node.clone();
+        };
+        let mut read = self.members(node, message, Some("@type"));
+        let url = read.member("type_url");
+        let inner = url
+            .and_then(Node::text)
+            .map(type_name)
+            .and_then(api::message);
+        if let (Some(inner), Value::Map(members)) = (inner, &mut read.value) {
+            for (key, value) in members {
+                if key.text == "value" {
+                    *value = self.message(value, inner);
+                }
+            }
+        }
+        read
+    }
+
+    fn unknown_type(&mut self, node: &Node, name: &str) {
+        let names: Vec<&str> = api::messages()
+            .filter(|known| known.len().abs_diff(name.len()) <= 3)
+            .collect();
+        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let near = nearest(name, &names)
+            .filter(|near| {
+                let difference = near
+                    .bytes()
+                    .zip(name.bytes())
+                    .filter(|(a, b)| a != b)
+                    .count();
+                difference <= 3 || last(near) == last(name)
+            })
+            .or_else(|| {
+                // `…filters.http.wasm.v2.Wasm`, `…http.wasm.Wasm`.
+                name.ends_with(".Wasm")
+                    .then_some("envoy.extensions.filters.http.wasm.v3.Wasm")
+            });
+        let problem = format!("Envoy has no message {name}");
+        let mut finding = Finding::new(&codes::UNKNOWN_TYPE, node.place, "@type", problem, "");
+        if let Some(near) = near {
+            finding.severity = Severity::Error;
+            finding.hint = format!("did you mean `type.googleapis.com/{near}`?");
+        }
+        self.findings.push(finding);
+    }
+}
+
+fn merge_key(key: &Key, message: &Message) -> Finding {
+    Finding::new(
+        &codes::MERGE_KEY,
+        key.place,
+        message.short(),
+        "Envoy does not merge mappings: it takes `<<` for a name like any other",
+        "write the members out; a plain alias of the whole (`key: *name`) works",
+    )
+}
+
+fn plain(node: &Node, text: &str) -> Node {
+    Node {
+        place: node.place,
+        value: Value::Scalar {
+            text: text.to_owned(),
+            style: Style::Plain,
+        },
+    }
+}
+
+/// What a value is, in words.
+pub(super) fn kind(node: &Node) -> &'static str {
+    match &node.value {
+        Value::List(_) => "a list",
+        Value::Map(_) => "a mapping",
+        Value::Scalar { text, style } if *style == Style::Plain => match text {
+            text if yaml_truth(text).is_some() => "true or false",
+            text if text.parse::<f64>().is_ok() => "a number",
+            _ => "a text",
+        },
+        Value::Scalar { .. } => "a text",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plugin(text: &str) -> (Node, Vec<String>) {
+        let message = api::message("envoy.extensions.wasm.v3.PluginConfig").unwrap();
+        let mut findings = Vec::new();
+        let node = read(&Node::parse(text).unwrap(), message, &mut findings);
+        let findings = findings.iter().map(ToString::to_string).collect();
+        (node, findings)
+    }
+
+    #[test]
+    fn what_envoy_takes_is_read_in_one_spelling() {
+        for text in [
+            "{failure_policy: FAIL_OPEN, allow_on_headers_stop_iteration: true}",
+            "{failurePolicy: fail_open, allowOnHeadersStopIteration: yes}",
+            "{failure_policy: 3, allow_on_headers_stop_iteration: on}",
+            "{failurePolicy: '3', allow_on_headers_stop_iteration: 'true'}",
+            "{failure_policy: Fail_Open, allow_on_headers_stop_iteration: True, vm_config: ~}",
+            "{failure_policy: FAIL_OPEN, allow_on_headers_stop_iteration: { value: true }}",
+            "{failure_policy: !x FAIL_OPEN, allow_on_headers_stop_iteration: '1'}",
+            "{failure_policy: ! FAIL_OPEN, allow_on_headers_stop_iteration: t}",
+        ] {
+            let (node, findings) = plugin(text);
+            assert_eq!(findings, Vec::<String>::new(), "{text}");
+            let text = |name| node.member(name).and_then(Node::text);
+            assert_eq!(text("failure_policy"), Some("FAIL_OPEN"));
+            assert_eq!(text("allow_on_headers_stop_iteration"), Some("true"));
+        }
+    }
+
+    #[test]
+    fn one_mapping_stands_for_a_list_of_one() {
+        let message = api::message("envoy.config.listener.v3.Listener").unwrap();
+        let mut findings = Vec::new();
+        let node = Node::parse("filterChains: { filters: { name: a } }").unwrap();
+        let node = read(&node, message, &mut findings);
+        assert!(findings.is_empty(), "{findings:?}");
+        let chains = node.member("filter_chains").unwrap().items();
+        assert_eq!(chains[0].member("filters").unwrap().items().len(), 1);
+    }
+
+    #[test]
+    fn what_envoy_refuses_is_found_with_what_was_meant() {
+        for (text, want) in [
+            ("failure_polcy: FAIL_OPEN", "did you mean `failure_policy`?"),
+            ("failurePolcy: FAIL_OPEN", "did you mean `failurePolicy`?"),
+            (
+                "failure-policy: FAIL_RELOAD",
+                "did you mean `failure_policy`?",
+            ),
+            ("failure_policy: FAIL_RELAOD", "did you mean `FAIL_RELOAD`?"),
+            ("failure_policy: 9", "is no value of"),
+            ("failure_policy: fail-open", "did you mean `FAIL_OPEN`?"),
+            ("allow_on_headers_stop_iteration: 'on'", "is true or false"),
+            ("allow_on_headers_stop_iteration: oN", "is true or false"),
+            ("name: 0x1f", "write it in quotes"),
+            (
+                "vm_config: { code: { remote: { retry_policy: { num_retries: -1 } } } }",
+                "from 0 to",
+            ),
+            (
+                "reload_config: { backoff: { base_interval: .5s } }",
+                "such as `5s`",
+            ),
+            (
+                "reload_config: { backoff: { base_interval: 0.0000000001s } }",
+                "such as `5s`",
+            ),
+            (
+                "configuration: { '@type': envoy.config.core.v3.Metadata }",
+                "write `type.googleapis.com/envoy.config.core.v3.Metadata`",
+            ),
+            (
+                "configuration: { '@type': type.googleapis.com/envoy.config.core.v3.Metadata, filter_metadata: { a: 5 } }",
+                "is a mapping; this is a number",
+            ),
+            ("name: 5", "write it in quotes"),
+            ("name: [a]", "a single value; this is a list"),
+            ("allow_on_headers_stop_iteration: 1", "is true or false"),
+            ("vm_config: x", "a VmConfig is a mapping; this is a text"),
+            ("vm_config: { <<: { runtime: x } }", "merge"),
+            (
+                "configuration: { '@type': type.googleapis.com/envoy.config.core.v3.Metadata, filter_metadata: { a: { <<: { b: 1 } } } }",
+                "merge",
+            ),
+            (
+                "reload_config: { backoff: { base_interval: 5 } }",
+                "such as `5s`",
+            ),
+            ("configuration: { value: x }", "`@type` is missing"),
+            (
+                "{failure_policy: FAIL_OPEN, failurePolicy: FAIL_RELOAD}",
+                "stands twice",
+            ),
+        ] {
+            let (_, findings) = plugin(text);
+            assert_eq!(findings.len(), 1, "{text}: {findings:?}");
+            assert!(findings[0].contains(want), "{text}: {findings:?}");
+        }
+    }
+}

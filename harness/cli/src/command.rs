@@ -1,0 +1,90 @@
+//! The subcommands of `modelgate`, one module each: arguments as a clap struct, `run` gives the exit code.
+//!
+//! Exit codes: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out.
+
+pub mod bench;
+mod build;
+mod check;
+mod completions;
+mod demo;
+mod full;
+mod gateway;
+mod generate;
+mod inspect;
+mod man;
+mod pipe;
+mod progress;
+mod run;
+mod scenario;
+mod schema;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use modelgate_scenario::engine::Backends;
+
+/// Governed access to models: proxy-wasm filters for Envoy, and the tools around them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "modelgate",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Bench(bench::Arguments),
+    Build(build::Arguments),
+    Check(check::Arguments),
+    Completions(completions::Arguments),
+    Demo(demo::Arguments),
+    Generate(generate::Arguments),
+    Inspect(inspect::Arguments),
+    Man(man::Arguments),
+    Run(run::Arguments),
+    Scenario(scenario::Arguments),
+    Schema(schema::Arguments),
+    Test(test::Arguments),
+}
+
+/// What the program `modelgate-full` has besides.
+pub struct Full {
+    /// Engines that take long to compile.
+    pub backends: Backends,
+    /// Runs `modelgate bench`.
+    pub bench: fn(&bench::Arguments) -> Result<ExitCode>,
+}
+
+/// Reads the command line and runs what it asks for. A program without `full` has the one that has it do what it cannot.
+pub fn main(full: Option<&Full>) -> ExitCode {
+    pipe::end_quietly_when_nobody_reads();
+    let backends = full.map(|full| full.backends).unwrap_or_default();
+    let result = match Cli::parse().command {
+        Command::Bench(arguments) => match full {
+            Some(full) => (full.bench)(&arguments),
+            None => full::run(),
+        },
+        Command::Build(arguments) => build::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        Command::Demo(arguments) => demo::run(&arguments, &backends),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments, &backends),
+        Command::Man(arguments) => man::run(&arguments, Cli::command()),
+        Command::Scenario(arguments) => scenario::run(&arguments, &backends),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}

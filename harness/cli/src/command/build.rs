@@ -1,0 +1,70 @@
+//! `modelgate build`: the filters' `.wasm` files.
+
+use std::process::ExitCode;
+
+use crate::build::reproduce::build_twice;
+use crate::build::{Profile, Workspace, build};
+use anyhow::{Context, Result};
+use clap::Args;
+use modelgate_scenario::suite::modules;
+
+/// Build the filters into target/modelgate, the same bytes in every directory.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Filters to build, by their crates' names; all of them if none is named.
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Build quickly instead of well: without optimization, with checks for overflow.
+    #[arg(long)]
+    dev: bool,
+    /// Build twice, in two temporary directories, and compare the bytes; target/modelgate stays as it is.
+    #[arg(long)]
+    twice: bool,
+}
+
+/// Builds; see [`Arguments`]. Exit code 1 where two builds differ.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    let known = |name: &String| {
+        modules()
+            .into_iter()
+            .find(|known| *known == name.replace('_', "-"))
+            .with_context(|| format!("{name} is none of: {}", modules().join(", ")))
+    };
+    let named = arguments
+        .filters
+        .iter()
+        .map(known)
+        .collect::<Result<Vec<&str>>>()?;
+    let names = if named.is_empty() { modules() } else { named };
+    let profile = if arguments.dev {
+        Profile::Dev
+    } else {
+        Profile::Release
+    };
+    if arguments.twice {
+        let pairs = build_twice(&workspace, &names, profile)?;
+        for pair in &pairs {
+            let [first, second] = &pair.sha256;
+            match pair.same() {
+                true => println!("same    {first}  {}.wasm", pair.name),
+                false => println!("DIFFERS {first} {second}  {}.wasm", pair.name),
+            }
+        }
+        let all_same = pairs.iter().all(|pair| pair.same());
+        return Ok(if all_same {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    for artifact in build(&workspace, &names, profile)? {
+        println!(
+            "{}  {}  {} bytes",
+            artifact.sha256,
+            artifact.path.display(),
+            artifact.bytes
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,315 @@
+//! `modelgate run`: starts a gateway from an Envoy configuration, and follows what it records.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::build::{Profile, Workspace, build};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use located_yaml::{Node, Place};
+use modelgate_envoy::adapt::{Local, Needs, adapt, discovered};
+use modelgate_envoy::bootstrap::Bootstrap;
+use modelgate_envoy::child::StopSignals;
+use modelgate_scenario::engine::Backends;
+use modelgate_scenario::engine::served::{self, Code};
+use modelgate_scenario::suite;
+use serde_json::Value as Json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::gateway::{Engine, EngineArguments, runtime};
+
+/// How long a gateway that was told to end may go on.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How often a gateway that starts is asked whether it is ready.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Start a gateway from an Envoy configuration, and follow its access log.
+///
+/// Finds Envoy or downloads it, builds the modules that the configuration names and points its paths at them; everything else is as in the
+/// file. Prints where it listens and which environment variables are missing, then a line for every request, until Ctrl-C.
+/// `--cluster` puts a server on this machine in place of one of the configuration's: `--cluster openai=127.0.0.1:11434`. The embedded
+/// host (`--engine native` or `wasmtime`) starts at once and needs no Envoy; it speaks no TLS, so clusters with TLS have to be replaced.
+///
+/// Exit code 0: it was stopped; 1: it ended by itself; 2: it did not start.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The configuration, in YAML or JSON.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    engine: EngineArguments,
+    /// Another port for the listener; 0 = any free one.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Another port for the admin interface, on loopback; 0 = any free one.
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
+    /// A server in place of a cluster's, in plain text. May be given several times.
+    #[arg(long, value_name = "NAME=ADDRESS:PORT", value_parser = read_cluster)]
+    cluster: Vec<(String, SocketAddr)>,
+    /// Worker threads.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+}
+
+fn read_cluster(text: &str) -> Result<(String, SocketAddr), String> {
+    let (name, address) = text.split_once('=').ok_or("write NAME=ADDRESS:PORT")?;
+    let address = address
+        .parse()
+        .map_err(|_| format!("{address} is no IP address with a port, such as 127.0.0.1:8000"))?;
+    Ok((name.to_owned(), address))
+}
+
+/// Runs it; see [`Arguments`].
+pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
+    if let Some(code) = arguments.engine.accept(backends)? {
+        return Ok(code);
+    }
+    let shown = arguments.file.display();
+    let text = std::fs::read_to_string(&arguments.file).with_context(|| shown.to_string())?;
+    let mut bootstrap = Node::parse(&text)
+        .with_context(|| format!("{shown} is not YAML"))?
+        .to_json();
+    let folder = arguments.file.parent();
+    for file in discovered::put_in(&mut bootstrap, folder).with_context(|| shown.to_string())? {
+        eprintln!("read once: {}", file.display());
+    }
+    let needs = Needs::of(&bootstrap);
+    let local = Local {
+        modules: modules(arguments, &needs)?,
+        port: arguments.port,
+        admin_port: arguments.admin_port,
+        clusters: arguments
+            .cluster
+            .iter()
+            .cloned()
+            .collect::<BTreeMap<_, _>>(),
+    };
+    adapt(&mut bootstrap, &local).with_context(|| shown.to_string())?;
+    for variable in &needs.variables {
+        if std::env::var_os(variable).is_none() {
+            eprintln!("not set in the environment: {variable}");
+        }
+    }
+    let runtime = runtime()?;
+    let code = runtime.block_on(async {
+        match arguments.engine.engine {
+            Engine::Envoy => envoy(arguments, &bootstrap).await,
+            Engine::Wasmtime => {
+                let load = backends.modules.context("no WebAssembly here")?;
+                embedded(arguments, &bootstrap, Code::Modules(load)).await
+            }
+            Engine::Native => embedded(arguments, &bootstrap, Code::Native).await,
+        }
+    });
+    runtime.shutdown_background();
+    code
+}
+
+/// Where the suite's modules are that the configuration names; none where the engine has the code in itself.
+fn modules(arguments: &Arguments, needs: &Needs) -> Result<BTreeMap<String, PathBuf>> {
+    let names: Vec<&str> = suite::modules()
+        .into_iter()
+        .filter(|name| needs.modules.contains(&suite::file_name(name)))
+        .collect();
+    if arguments.engine.engine == Engine::Native || names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let build = |workspace: &Workspace| build(workspace, &names, Profile::Release);
+    let folder = arguments.engine.modules(build)?;
+    let files = names.into_iter().map(suite::file_name);
+    Ok(files
+        .map(|file| (file.clone(), folder.join(file)))
+        .collect())
+}
+
+async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
+    let envoy = arguments.engine.find_envoy()?;
+    envoy.require_wasm()?;
+    let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
+    let config = folder.path().join("envoy.json");
+    let written = folder.path().join("admin");
+    std::fs::write(&config, bootstrap.to_string())?;
+    let mut child = Command::new(envoy.path())
+        .arg("-c")
+        .arg(&config)
+        .args(["--disable-hot-restart", "--log-level", "warning"])
+        .args(["--component-log-level", "wasm:info"])
+        .args(["--concurrency", &arguments.workers.to_string()])
+        .args(["--file-flush-interval-msec", "100"])
+        .arg("--admin-address-path")
+        .arg(&written)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot start {}", envoy.path().display()))?;
+    let lines = child.stdout.take().context("no standard output")?;
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(lines).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            println!("{}", told(&line));
+        }
+    });
+    let needs = Needs::of(bootstrap);
+    eprintln!("Envoy {} with {}", envoy.version(), config.display());
+    let mut signals = StopSignals::new()?;
+    let began = Instant::now();
+    let admin = tokio::select! {
+        status = child.wait() => bail!("Envoy did not start: {}", status?),
+        _ = signals.received() => return farewell(&mut child).await,
+        admin = ready(&needs, &written) => admin,
+    };
+    eprintln!("ready in {:.1} s", began.elapsed().as_secs_f32());
+    let serving = match &admin {
+        Some(admin) => listeners(admin).await,
+        None => needs.listeners,
+    };
+    for (name, address) in serving {
+        eprintln!("  {name:<10} http://{address}");
+    }
+    if let Some(admin) = &admin {
+        eprintln!("  {:<10} http://{admin}", "admin");
+    }
+    tokio::select! {
+        status = child.wait() => Ok(ended(&format!("Envoy has ended: {}", status?))),
+        _ = signals.received() => farewell(&mut child).await,
+    }
+}
+
+fn ended(how: &str) -> ExitCode {
+    eprintln!("{how}");
+    ExitCode::FAILURE
+}
+
+/// Waits until the admin interface, whose address Envoy writes into a file, says that everything serves. Gives its address; without one there
+/// is nobody to ask.
+async fn ready(needs: &Needs, written: &Path) -> Option<String> {
+    needs.admin.as_ref()?;
+    loop {
+        if let Ok(admin) = tokio::fs::read_to_string(written).await
+            && let Some(answer) = asked(&admin, "/ready").await
+            && answer.starts_with("HTTP/1.1 200")
+        {
+            return Some(admin);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Where listeners are that serve: name and address (Envoy's `GET /listeners`, a line `NAME::ADDRESS` each).
+async fn listeners(admin: &str) -> Vec<(String, String)> {
+    let answer = asked(admin, "/listeners").await.unwrap_or_default();
+    let line = |line: &str| {
+        let (name, address) = line.trim().split_once("::")?;
+        Some((
+            name.to_owned(),
+            reachable(address.parse().ok()?).to_string(),
+        ))
+    };
+    answer.lines().filter_map(line).collect()
+}
+
+/// What the admin interface answers, head and all.
+async fn asked(admin: &str, path: &str) -> Option<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut connection = tokio::net::TcpStream::connect(admin).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+    let mut answer = String::new();
+    connection.write_all(request.as_bytes()).await.ok()?;
+    connection.read_to_string(&mut answer).await.ok()?;
+    Some(answer)
+}
+
+/// An address that a client on this machine can use: where a server listens everywhere, this machine is one of the places.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+/// Has Envoy end in order: it is told to, and ended where it does not.
+async fn farewell(child: &mut Child) -> Result<ExitCode> {
+    eprintln!("\nstopping");
+    if let Some(id) = child.id() {
+        Command::new("kill").arg(id.to_string()).status().await?;
+    }
+    if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
+        child.kill().await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn embedded(arguments: &Arguments, bootstrap: &Json, code: Code) -> Result<ExitCode> {
+    let read = Bootstrap::read(&Node::from_json(bootstrap, Place::default())).map_err(|refused| {
+        anyhow!("{refused}\nA cluster with TLS or a name is replaced with --cluster NAME=ADDRESS:PORT; the rest runs on --engine envoy.")
+    })?;
+    let live = served::start(
+        read,
+        usize::try_from(arguments.workers)?,
+        |name| std::env::var(name).ok(),
+        code,
+        Box::new(|line| eprintln!("{line}")),
+        Box::new(|line| println!("{}", told(&Json::Object(line).to_string()))),
+    )
+    .await?;
+    eprintln!("ready: http://{}", reachable(live.address()));
+    let mut signals = StopSignals::new()?;
+    let gone = async {
+        while !live.ended() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::select! {
+        () = gone => Ok(ended("the gateway has ended")),
+        _ = signals.received() => {
+            eprintln!("\nstopping");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A line of the access log, with the audit event, which is JSON in a string there, as JSON.
+fn told(line: &str) -> String {
+    let Ok(Json::Object(mut members)) = serde_json::from_str(line) else {
+        return line.to_owned();
+    };
+    if let Some(Json::String(text)) = members.get("audit")
+        && let Ok(event) = serde_json::from_str::<Json>(text)
+    {
+        members.insert("audit".into(), event);
+    }
+    Json::Object(members).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audit_events_are_shown_as_what_they_are() {
+        assert_eq!(
+            told(r#"{"status":200,"audit":"{\"consumer\":\"ann\"}"}"#),
+            r#"{"status":200,"audit":{"consumer":"ann"}}"#
+        );
+        for line in ["no JSON", r#"{"audit":"-"}"#, "[1]"] {
+            assert_eq!(told(line), line);
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_replaced_by_an_address() {
+        assert_eq!(
+            read_cluster("openai=127.0.0.1:80"),
+            Ok(("openai".to_owned(), ([127, 0, 0, 1], 80).into()))
+        );
+        for wrong in ["openai", "openai=", "openai=host:80", "openai=127.0.0.1"] {
+            assert!(read_cluster(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Envoy on this machine: finding a release, processes that end with this one, and reading and adapting configurations.
+
+pub mod adapt;
+pub mod bootstrap;
+pub mod child;
+pub mod own;
+pub mod release;

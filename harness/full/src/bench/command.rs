@@ -1,0 +1,218 @@
+//! `modelgate bench`: what the filters cost, as tables on the terminal and in docs/performance.md.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::bench::case::{Case, Variant};
+use crate::bench::rounds::Rounds;
+use crate::bench::table::{Row, beside_native, beside_reference, replace_between};
+use crate::bench::{self, BARE, Plan, measure};
+use crate::bench::{configurations, instructions, sizes, starts, table};
+use anyhow::{Context, Result};
+use modelgate_cli::build::{Profile, Workspace, build};
+use modelgate_cli::command::bench::Arguments;
+use modelgate_envoy::child;
+use modelgate_envoy::release::Envoy;
+use modelgate_scenario::suite::modules;
+
+/// The filters that show what the kit itself costs.
+const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];
+
+/// The cases that are no files: the kit itself, long configurations, and starts.
+const KIT: &str = "kit";
+const SIZES: &str = "sizes";
+const STARTS: &str = "starts";
+
+/// Envoy's workers, where starts are compared.
+const WORKERS: [u32; 2] = [1, 4];
+
+/// Measures; see [`Arguments`].
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    child::end_with_this_process()?;
+    let workspace = Workspace::locate()?;
+    let wasm = match &arguments.wasm {
+        Some(folder) => folder.clone(),
+        None => {
+            let twins = TWINS.into_iter().filter(|_| measures(arguments, KIT));
+            let names: Vec<&str> = modules().into_iter().chain(twins).collect();
+            build(&workspace, &names, Profile::Release)?;
+            workspace.target.join("modelgate")
+        }
+    };
+    let folder = workspace.root.join("tests/bench");
+    let mut tables = work_tables(arguments, &workspace, &folder, &wasm)?;
+    if !arguments.instructions {
+        tables.extend(cpu_tables(arguments, &folder, &wasm)?);
+    }
+    if arguments.write {
+        let page = workspace.root.join("docs/performance.md");
+        let mut text =
+            std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
+        for (name, table) in tables {
+            text = replace_between(&text, name, &table).with_context(|| {
+                format!("{} lacks the marks of the table {name}", page.display())
+            })?;
+        }
+        std::fs::write(&page, text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What filters execute, from the embedded host; with `--write` the budgets are written anew.
+fn work_tables(
+    arguments: &Arguments,
+    workspace: &Workspace,
+    folder: &Path,
+    wasm: &Path,
+) -> Result<Vec<(&'static str, String)>> {
+    let mut costs = BTreeMap::new();
+    let mut filters = String::new();
+    for name in names(arguments, folder)? {
+        eprintln!("counting: {name}");
+        let (cost, by_filter) = instructions::count(&bench::read(folder, &name)?, wasm)?;
+        if by_filter.len() > 1 {
+            filters = table::work(&by_filter, &instructions::Budgets::default());
+        }
+        costs.insert(name, cost);
+    }
+    let mut long = sizes::Sizes::new();
+    if measures(arguments, SIZES) {
+        long = sizes::measure(wasm, usize::MAX, &|text| eprintln!("{text}"))?;
+    }
+    let file = workspace.root.join(instructions::BUDGETS);
+    let budgets = if arguments.write {
+        let modules = instructions::module_bytes(wasm)?;
+        let budgets = instructions::Budgets::above(&costs, &modules, &long);
+        std::fs::write(&file, serde_json::to_string_pretty(&budgets)? + "\n")?;
+        budgets
+    } else {
+        instructions::Budgets::read(&file)?
+    };
+    let tables = vec![
+        ("work", table::work(&costs, &budgets)),
+        ("sizes", table::sizes(&long)),
+    ];
+    for (_, table) in &tables {
+        println!("\n{table}");
+    }
+    println!("{filters}");
+    Ok(tables)
+}
+
+/// CPU time of a real Envoy: of the kit beside filters without it, and of the filters beside Envoy's own.
+fn cpu_tables(
+    arguments: &Arguments,
+    folder: &Path,
+    wasm: &Path,
+) -> Result<Vec<(&'static str, String)>> {
+    let progress = |text: &str| eprintln!("{text}");
+    let envoy = Envoy::find(arguments.envoy.as_deref(), &progress)?;
+    envoy.require_wasm()?;
+    let plan = Plan {
+        rounds: arguments.rounds.max(1),
+        turn: Duration::from_millis(arguments.turn_ms.max(10)),
+        connections: arguments.connections.max(1),
+    };
+    let bare = bench::read(folder, BARE)?;
+
+    let mut tables = Vec::new();
+    if measures(arguments, KIT) {
+        let direct = bare.main.directly();
+        let twins = TWINS
+            .iter()
+            .map(|name| direct.with_module(wasm, name, None))
+            .collect::<Result<Vec<Variant>>>()?;
+        let variants: Vec<&Variant> = std::iter::once(&direct).chain(&twins).collect();
+        let kit = kit_table(&measure(&envoy, wasm, &variants, plan, &progress)?)?;
+        println!("\n{kit}");
+        tables.push(("kit", kit));
+    }
+
+    if measures(arguments, STARTS) {
+        let starts = starts_table(&bare, folder, wasm, &envoy)?;
+        println!("\n{starts}");
+        tables.push(("starts", starts));
+    }
+
+    let mut cases = vec![bare];
+    for name in names(arguments, folder)? {
+        cases.push(bench::read(folder, &name)?);
+    }
+    let variants: Vec<&Variant> = cases.iter().flat_map(Case::variants).collect();
+    let filters = filters_table(&cases, &measure(&envoy, wasm, &variants, plan, &progress)?)?;
+    println!("\n{filters}");
+    tables.push(("filters", filters));
+    Ok(tables)
+}
+
+/// What Envoy needs to start: without a filter, with all of them in as many entries and in one, and with few and many keys.
+fn starts_table(bare: &Case, folder: &Path, wasm: &Path, envoy: &Envoy) -> Result<String> {
+    let mut variants = vec![bare.main.clone()];
+    for name in ["chain", "chain-one-entry"] {
+        variants.push(bench::read(folder, name)?.main);
+    }
+    for (name, count) in [("key-auth, 1 key", 1), ("key-auth, 100,000 keys", 100_000)] {
+        let keys = configurations::keys(count);
+        variants.push(
+            bare.main
+                .with_module(wasm, "key-auth", Some((name, &keys)))?,
+        );
+    }
+    let variants: Vec<&Variant> = variants.iter().collect();
+    let starts = starts::measure(envoy, wasm, &variants, &WORKERS, &|text| {
+        eprintln!("{text}")
+    })?;
+    Ok(table::starts(&starts))
+}
+
+/// Whether a case that is no file is measured.
+fn measures(arguments: &Arguments, name: &str) -> bool {
+    arguments.cases.is_empty() || arguments.cases.iter().any(|case| case == name)
+}
+
+/// The cases that were asked for, or all that there are, in the order of their names.
+fn names(arguments: &Arguments, folder: &Path) -> Result<Vec<String>> {
+    if arguments.cases.is_empty() {
+        bench::names(folder)
+    } else {
+        let named = arguments
+            .cases
+            .iter()
+            .filter(|case| ![KIT, SIZES, STARTS].contains(&case.as_str()));
+        Ok(named.cloned().collect())
+    }
+}
+
+fn find<'a>(measured: &'a [Rounds], name: &str) -> Result<&'a Rounds> {
+    measured
+        .iter()
+        .find(|rounds| rounds.name == name)
+        .context("a variant without figures")
+}
+
+fn kit_table(measured: &[Rounds]) -> Result<String> {
+    let (base, twins) = measured.split_first().context("nothing measured")?;
+    Ok(beside_reference(
+        base,
+        find(measured, "bench-bare")?,
+        &twins.iter().collect::<Vec<_>>(),
+    ))
+}
+
+fn filters_table(cases: &[Case], measured: &[Rounds]) -> Result<String> {
+    let mut rows = Vec::new();
+    for case in cases.iter().skip(1) {
+        let native = case
+            .native
+            .as_ref()
+            .map(|native| find(measured, &native.name))
+            .transpose()?;
+        rows.push(Row {
+            main: find(measured, &case.main.name)?,
+            native,
+        });
+    }
+    Ok(beside_native(find(measured, BARE)?, &rows))
+}

@@ -1,0 +1,28 @@
+//! What takes long to compile, and `modelgate` therefore does without: the embedded host on wasmtime, Envoy in containers, the bench and the fuzzer.
+
+pub mod bench;
+pub mod container;
+pub mod fuzz;
+
+use std::sync::Arc;
+
+use modelgate_cli::command::Full;
+use modelgate_envoy::release::Envoy;
+use modelgate_scenario::engine::{Backends, Engine, WasmFiles};
+use proxy_wasm_wasmtime::WasmCode;
+
+/// Every engine.
+pub const BACKENDS: Backends = Backends {
+    modules: Some(WasmCode::load),
+    container: Some(container),
+};
+
+/// What `modelgate-full` has besides `modelgate`.
+pub const FULL: Full = Full {
+    backends: BACKENDS,
+    bench: bench::command::run,
+};
+
+fn container(envoy: &Envoy, wasm: Arc<dyn WasmFiles>) -> anyhow::Result<Box<dyn Engine>> {
+    Ok(Box::new(container::EnvoyContainer::new(envoy, wasm)?))
+}

@@ -1,0 +1,89 @@
+//! Opening engines by name.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::Result;
+use proxy_wasm_simulator::GuestCode;
+
+use super::envoy_binary::EnvoyBinary;
+use super::simulated::Simulated;
+use super::{Engine, WasmFiles};
+use crate::file::EngineKind;
+use crate::file::EngineName;
+use modelgate_envoy::release::Envoy;
+
+/// Loads a `.wasm` module for the simulated proxy, or says why it cannot be run.
+pub type LoadModule = fn(&[u8]) -> Result<Rc<dyn GuestCode>, String>;
+
+/// Makes an engine of an Envoy in a container.
+pub type OpenContainer = fn(&Envoy, Arc<dyn WasmFiles>) -> Result<Box<dyn Engine>>;
+
+/// What a program brings for engines that not every program has: WebAssembly and containers take long to compile.
+#[derive(Clone, Copy, Default)]
+pub struct Backends {
+    /// For the engine `wasmtime`.
+    pub modules: Option<LoadModule>,
+    /// For the engine `envoy-container`.
+    pub container: Option<OpenContainer>,
+}
+
+impl Backends {
+    /// Whether an engine of this kind can be opened with them.
+    pub const fn have(&self, kind: EngineKind) -> bool {
+        match kind {
+            EngineKind::Envoy | EngineKind::Native => true,
+            EngineKind::Wasmtime => self.modules.is_some(),
+            EngineKind::Container => self.container.is_some(),
+        }
+    }
+}
+
+/// Why an engine cannot be had here.
+#[derive(Debug)]
+pub enum Missing {
+    /// This program does not have it.
+    Program,
+    /// This machine does not.
+    Machine(anyhow::Error),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program => f.write_str("this program is built without the engine"),
+            Self::Machine(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl std::error::Error for Missing {}
+
+/// The engine of a name. Without a release, any Envoy will do, found as [`Envoy::find`] says; `progress` is told what takes long.
+///
+/// # Errors
+/// If the program or the machine does not have it.
+pub fn open(
+    name: &EngineName,
+    wasm: Arc<dyn WasmFiles>,
+    backends: &Backends,
+    progress: &dyn Fn(&str),
+) -> Result<Box<dyn Engine>, Missing> {
+    let envoy = || Envoy::find(name.version.as_deref(), progress);
+    let opened: Result<Box<dyn Engine>> = match name.kind {
+        EngineKind::Native => return Ok(Box::new(Simulated::native(wasm))),
+        EngineKind::Wasmtime => {
+            let load = backends.modules.ok_or(Missing::Program)?;
+            return Ok(Box::new(Simulated::wasmtime(wasm, load)));
+        }
+        EngineKind::Envoy => envoy()
+            .and_then(|envoy| EnvoyBinary::new(&envoy, wasm))
+            .map(|engine| Box::new(engine) as Box<dyn Engine>),
+        EngineKind::Container => {
+            let open = backends.container.ok_or(Missing::Program)?;
+            envoy().and_then(|envoy| open(&envoy, wasm))
+        }
+    };
+    opened.map_err(Missing::Machine)
+}

@@ -1,0 +1,81 @@
+//! A server from an Envoy configuration: the filters' own code, or their modules.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+
+use super::LoadModule;
+use super::native::NativeCode;
+use super::simulated::module;
+use crate::suite;
+use crate::suite::{file_name, modules};
+use modelgate_envoy::bootstrap::{Bootstrap, WasmFilter};
+use proxy_wasm_simulator::serve::{Live, Settings};
+use proxy_wasm_simulator::{GuestCode, LogLine, Outcome};
+
+/// A line of the access log: its members.
+pub type AccessLine = serde_json::Map<String, serde_json::Value>;
+
+/// What runs.
+#[derive(Clone, Copy)]
+pub enum Code {
+    /// The filters' code, as it is built into this program.
+    Native,
+    /// The modules that the configuration names.
+    Modules(LoadModule),
+}
+
+/// Starts a server and waits until it serves. `variable` knows the environment; `log` gets what filters log, `over` a line of the access log
+/// for every exchange that is over.
+///
+/// # Errors
+/// If a filter does not start, a secret is missing, or the port is taken.
+pub async fn start(
+    bootstrap: Bootstrap,
+    workers: usize,
+    variable: impl Fn(&str) -> Option<String> + Send + 'static,
+    code: Code,
+    log: Box<dyn Fn(&LogLine) + Send>,
+    over: Box<dyn Fn(AccessLine) + Send>,
+) -> Result<Live> {
+    // Compiling modules takes a while, and the thread that asks may have other servers to serve.
+    let live = tokio::task::spawn_blocking(move || {
+        let clusters = bootstrap.clusters.clone();
+        let format = bootstrap.access_log.clone();
+        let settings = Settings {
+            listen: bootstrap.listen,
+            clusters: bootstrap.clusters.clone(),
+            log,
+            over: Box::new(move |outcome: &Outcome| {
+                let address = |cluster: &str| Some(clusters.get(cluster)?.to_string());
+                over(format.line(outcome, address));
+            }),
+        };
+        Live::start(settings, move |builder| {
+            let mut builder = bootstrap.configure(builder).workers(workers);
+            for filter in &bootstrap.filters {
+                let spec =
+                    filter.spec(&bootstrap.secrets, |wasm| code_of(wasm, code), &variable)?;
+                builder = builder.filter(spec);
+            }
+            Ok(builder)
+        })
+    });
+    live.await?
+}
+
+/// The code of an entry: that of the suite's filters in the module of this name, or the module.
+fn code_of(filter: &WasmFilter, code: Code) -> Result<Rc<dyn GuestCode>> {
+    if let Code::Modules(load) = code {
+        return module(&filter.file, load);
+    }
+    let name = filter.file.file_name().and_then(|name| name.to_str());
+    let krate = modules()
+        .into_iter()
+        .find(|krate| Some(file_name(krate).as_str()) == name)
+        .with_context(|| format!("{}: no module of the suite", filter.file.display()))?;
+    Ok(NativeCode::bundle(suite::filters_in(krate)))
+}
+
+#[cfg(test)]
+mod tests;

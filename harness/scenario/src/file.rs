@@ -1,0 +1,343 @@
+//! Scenario files: what a client sends through a chain of filters, what every server behind it answers, and what the world must see.
+//!
+//! A scenario states only what can be seen from outside: by the client, by the upstream, by the targets of callouts, in metrics, in the
+//! access log and in log lines. So the same file runs on every engine. Reading is strict: unknown keys, empty expectations and steps
+//! whose expectation could not be checked are refused, with path and place, all at once. The format is described in docs/scenarios.md.
+
+pub mod chain;
+pub mod engines;
+pub mod expect;
+mod template;
+pub mod token;
+pub mod traffic;
+pub mod upstream;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use located_yaml::read::{At, Problem, Report};
+use located_yaml::{Node, YamlError};
+use modelgate_envoy::own::{Secret, Secrets};
+
+pub use chain::{ChainEntry, Config, Gateway, Route, VirtualHost, Wasm};
+pub use engines::{Divergence, EngineKind, EngineName};
+pub use expect::{Expect, StepExpect};
+pub use traffic::{Body, Chunk, Headers, Reload, Request, Start, Step, Traffic};
+pub use upstream::{Answer, Cluster, End, Reply};
+
+/// The cluster that routes lead to unless they say otherwise.
+pub const UPSTREAM: &str = "upstream";
+
+/// Why a file is not a scenario.
+#[derive(Debug)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    Unreadable(PathBuf, std::io::Error),
+    /// It is not YAML.
+    Yaml(PathBuf, YamlError),
+    /// It is YAML, but not a scenario.
+    Refused(PathBuf, Vec<Problem>),
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Yaml(path, error) => write!(f, "{}:{error}", path.display()),
+            Self::Refused(path, problems) => {
+                for (index, problem) in problems.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "\n" };
+                    write!(f, "{separator}{}:{problem}", path.display())?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+/// A scenario file that has been read and checked, its templates not yet filled in.
+#[derive(Clone, Debug)]
+pub struct ScenarioFile {
+    path: PathBuf,
+    node: Node,
+    about: String,
+    tokens: bool,
+    filters: Vec<String>,
+    guests: bool,
+}
+
+impl ScenarioFile {
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ScenarioError::Unreadable(path.to_owned(), error))?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks the text of a file.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ScenarioError> {
+        let node =
+            Node::parse(text).map_err(|error| ScenarioError::Yaml(path.to_owned(), error))?;
+        let mut file = Self {
+            path: path.to_owned(),
+            node,
+            about: String::new(),
+            tokens: false,
+            filters: Vec::new(),
+            guests: false,
+        };
+        // What is wrong with a file does not depend on the time.
+        let scenario = file.resolve_without_keys()?;
+        file.tokens = file.node.member("keys").is_some() || file.node.member("tokens").is_some();
+        file.filters = scenario
+            .chain
+            .iter()
+            .filter_map(ChainEntry::suite)
+            .map(str::to_owned)
+            .collect();
+        file.guests = scenario
+            .chain
+            .iter()
+            .any(|entry| matches!(entry.wasm, Wasm::Guests));
+        file.about = scenario.about;
+        Ok(file)
+    }
+
+    /// Where it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it says it is about.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// Whether tokens are minted for it: new ones each time.
+    pub fn needs_tokens(&self) -> bool {
+        self.tokens
+    }
+
+    /// The modules of the suite in its chain.
+    pub fn filters(&self) -> &[String] {
+        &self.filters
+    }
+
+    /// Whether a filter of the suite is in its chain.
+    pub fn uses(&self, filter: &str) -> bool {
+        self.filters.iter().any(|name| name == filter)
+    }
+
+    /// Whether one of the harness's guests is in its chain.
+    pub fn uses_guests(&self) -> bool {
+        self.guests
+    }
+
+    /// The scenario at an instant (unix time in seconds): keys generated, tokens minted, templates filled in.
+    pub fn resolve(&self, now_s: u64) -> Result<Scenario, ScenarioError> {
+        self.fill(now_s, template::Minting::Real)
+    }
+
+    /// The scenario at a fixed instant, with stand-ins for keys and tokens: what it is made of, not what can be run.
+    pub fn resolve_without_keys(&self) -> Result<Scenario, ScenarioError> {
+        self.fill(1_700_000_000, template::Minting::Pretend)
+    }
+
+    fn fill(&self, now_s: u64, minting: template::Minting) -> Result<Scenario, ScenarioError> {
+        let report = Report::default();
+        let node = template::fill(&self.node, now_s, minting, &report);
+        let scenario = Scenario::read(&report.root(&node), &self.path, now_s);
+        match (scenario, report.into_problems()) {
+            (Some(scenario), problems) if problems.is_empty() => Ok(scenario),
+            (_, problems) => Err(ScenarioError::Refused(self.path.clone(), problems)),
+        }
+    }
+}
+
+/// A scenario, ready to be run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it shows, as a sentence.
+    pub about: String,
+    /// The instant that it was resolved for (unix time in seconds).
+    pub now_s: u64,
+    /// Folder of its file: relative paths start there.
+    pub folder: PathBuf,
+    /// The filters, in the order of requests.
+    pub chain: Vec<ChainEntry>,
+    /// Environment variables that the VMs are given.
+    pub env: BTreeMap<String, String>,
+    /// Secrets of the proxy by name.
+    pub secrets: Secrets,
+    /// Settings of the proxy itself.
+    pub gateway: Gateway,
+    /// Servers behind the proxy by cluster name; always with [`UPSTREAM`].
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Routes of the virtual hosts.
+    pub virtual_hosts: Vec<VirtualHost>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// What must be seen in the end.
+    pub expect: Expect,
+    /// Engines that are known to see something else.
+    pub diverges: Vec<Divergence>,
+    /// The only engines to run on, with the reason; none = all.
+    pub only: Option<Restriction>,
+}
+
+/// Why a scenario does not run on every engine.
+#[derive(Clone, Debug)]
+pub struct Restriction {
+    /// The engines it runs on.
+    pub engines: Vec<EngineName>,
+    /// Why not on the others.
+    pub because: String,
+}
+
+impl Scenario {
+    fn read(root: &At<'_>, path: &Path, now_s: u64) -> Option<Self> {
+        let mut fields = root.fields()?;
+        let about = fields.need("about").and_then(|at| at.text());
+        // Both have been evaluated when the templates were filled in.
+        let _ = (fields.take("keys"), fields.take("tokens"));
+        let chain = fields
+            .need("chain")
+            .map(|at| chain::read_chain(&at))
+            .unwrap_or_default();
+        let env = fields
+            .take("env")
+            .map(|at| chain::read_env(&at))
+            .unwrap_or_default();
+        let secrets: Secrets = fields
+            .take("secrets")
+            .map(|at| chain::read_env(&at))
+            .into_iter()
+            .flatten()
+            .map(|(name, text)| (name, Secret::Inline(text)))
+            .collect();
+        chain::need_secrets(root, &chain, &secrets);
+        let gateway = fields
+            .take("gateway")
+            .and_then(|at| Gateway::read(&at))
+            .unwrap_or_default();
+        let mut clusters = fields
+            .take("clusters")
+            .map(|at| upstream::read_clusters(&at))
+            .unwrap_or_default();
+        clusters.entry(UPSTREAM.to_owned()).or_default();
+        let hosts = fields.take("virtual_hosts");
+        let routes = fields.take("routes");
+        let virtual_hosts =
+            chain::read_virtual_hosts(hosts.as_ref(), routes.as_ref(), &chain, &clusters);
+        let steps = traffic::read_steps(&mut fields, &clusters, &chain);
+        let stated = |step: &Step| {
+            let traffic = step.traffic();
+            traffic.is_some_and(|traffic| !traffic.expect.is_empty())
+        };
+        let expect = match fields.take("expect") {
+            Some(at) => Expect::read(&at, &clusters, &steps),
+            None if steps.iter().any(stated) => Some(Expect::default()),
+            None => root.refuse("nothing is expected: give `expect`, here or in a step"),
+        };
+        let diverges = fields
+            .take("diverges")
+            .map(|at| at.list().iter().filter_map(Divergence::read).collect())
+            .unwrap_or_default();
+        let only = fields.take("engines").and_then(|at| Restriction::read(&at));
+        fields.close();
+        Some(Self {
+            about: about?,
+            now_s,
+            folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
+            chain,
+            env,
+            secrets,
+            gateway,
+            clusters,
+            virtual_hosts,
+            steps,
+            expect: expect?,
+            diverges,
+            only,
+        })
+    }
+
+    /// Why it does not run on `engine`; `None` if it does.
+    pub fn excluded(&self, engine: &EngineName) -> Option<&str> {
+        let only = self.only.as_ref()?;
+        let listed = only.engines.iter().any(|name| name.covers(engine));
+        (!listed).then_some(only.because.as_str())
+    }
+
+    /// The filters that are given another configuration on the way, by their names in the chain.
+    pub fn reloaded(&self) -> std::collections::BTreeSet<&str> {
+        let reloads = self.steps.iter().filter_map(|step| match step {
+            Step::Reload(reload) => Some(&reload.configs),
+            Step::Send(_) | Step::Rescript(_) => None,
+        });
+        reloads.flatten().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The requests of all steps, each copy counted.
+    pub fn exchanges(&self) -> usize {
+        self.steps
+            .iter()
+            .fold(0, |sum, step| sum.saturating_add(step.copies()))
+    }
+
+    /// When the last requests before a step start: a step that changes the servers waits for these to be over, or, where they have a time
+    /// of their own, for that time.
+    pub fn sent_before(&self, step: usize) -> Option<&Start> {
+        let before = self.steps.get(..step).unwrap_or_default();
+        before
+            .iter()
+            .rev()
+            .find_map(Step::traffic)
+            .map(|traffic| &traffic.start)
+    }
+
+    /// The names of all facts that somebody expects to read.
+    pub fn facts(&self) -> Vec<&str> {
+        let everywhere = self
+            .steps
+            .iter()
+            .filter_map(Step::traffic)
+            .map(|traffic| &traffic.expect);
+        let mut names: Vec<&str> = everywhere
+            .chain([&self.expect.one])
+            .flat_map(|expect| expect.facts.keys())
+            .map(String::as_str)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+impl Restriction {
+    fn read(at: &At<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let engines = fields
+            .need("only")
+            .map(|at| at.one_or_many())
+            .unwrap_or_default();
+        let engines: Vec<EngineName> = engines.iter().filter_map(EngineName::read).collect();
+        let because = fields
+            .need("because")
+            .and_then(|at| engines::read_reason(&at));
+        fields.close();
+        if engines.is_empty() {
+            return at.refuse("name at least one engine");
+        }
+        Some(Self {
+            engines,
+            because: because?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

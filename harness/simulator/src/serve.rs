@@ -1,0 +1,327 @@
+//! The simulated proxy as a server: real clients, real upstreams, real time.
+//!
+//! Everything lives on one thread: a gateway cannot leave the thread that built it. Connections, calls to clusters and the clock are tasks
+//! there; each hands its event to the gateway, and what the gateway made of it goes out at once. Clients speak HTTP/1.1 or HTTP/2,
+//! upstreams HTTP/1.1, all without TLS; a request leaves when it is complete, an answer passes as it comes, and no faster than the client
+//! takes it. What follows an upgrade passes both ways as it comes. Nothing is kept of an exchange that is over.
+
+mod client;
+mod sockets;
+mod upgrade;
+
+use std::cell::{Cell, RefCell};
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher as _;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::{Builder, Event, FlightId, Gateway, LogLine, Metric, Outcome, StreamId, Timeline};
+use client::ToClient;
+use sockets::Sockets;
+
+/// Bytes of an answer that wait for their client before the upstream has to wait too.
+const CLIENT_BACKLOG: usize = 1 << 20;
+
+/// What a server is started from.
+pub struct Settings {
+    /// Where to listen; port 0 for any.
+    pub listen: SocketAddr,
+    /// Where clusters are.
+    pub clusters: BTreeMap<String, SocketAddr>,
+    /// What to do with filters' log lines.
+    pub log: Box<dyn Fn(&LogLine) + Send>,
+    /// What to do with what has become of an exchange, when it is over. Its answer is not kept.
+    pub over: Box<dyn Fn(&Outcome) + Send>,
+}
+
+/// Somebody wants to know all metrics.
+type Question = oneshot::Sender<BTreeMap<String, Metric>>;
+
+/// A running server. It stops when this is dropped.
+pub struct Live {
+    address: SocketAddr,
+    questions: mpsc::UnboundedSender<Question>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    /// Starts a server. `configure` adds profile, routes and filters to the builder, on the server's thread.
+    ///
+    /// # Errors
+    /// The address is taken, or a filter does not start.
+    pub fn start(
+        settings: Settings,
+        configure: impl FnOnce(Builder) -> Result<Builder> + Send + 'static,
+    ) -> Result<Self> {
+        let listener = TcpListener::bind(settings.listen)
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let (questions, asked) = mpsc::unbounded_channel();
+        let (started, starting) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("gateway".into())
+            .spawn(move || {
+                // Whoever waits for the start may be gone; then the sender is dropped and this ends too.
+                let ready = || drop(started.send(Ok(())));
+                let served = serve(settings, configure, listener, asked, stopped, ready);
+                if let Err(error) = served {
+                    let _ = started.send(Err(error));
+                }
+            })?;
+        starting.recv().context("the server has ended")??;
+        Ok(Self {
+            address,
+            questions,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All metrics by name.
+    ///
+    /// # Errors
+    /// The server has ended.
+    pub async fn metrics(&self) -> Result<BTreeMap<String, Metric>> {
+        let (question, answer) = oneshot::channel();
+        // A server that has ended drops the question, and with it the answer.
+        let _ = self.questions.send(question);
+        answer.await.context("the server has ended")
+    }
+
+    /// Whether it has ended, which it should not.
+    pub fn ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+/// Serves until told to stop.
+fn serve(
+    settings: Settings,
+    configure: impl FnOnce(Builder) -> Result<Builder>,
+    listener: TcpListener,
+    asked: mpsc::UnboundedReceiver<Question>,
+    stopped: oneshot::Receiver<()>,
+    ready: impl FnOnce(),
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let Settings {
+            clusters,
+            log,
+            over,
+            listen: _,
+        } = settings;
+        let (orders, courier) = mpsc::unbounded_channel();
+        let network = Sockets::new(clusters.keys().cloned().collect(), orders);
+        let builder = Gateway::builder()
+            // Not two servers have the same sequence of random numbers.
+            .seed(RandomState::new().hash_one(now_ns()))
+            .network(network)
+            .remember(false);
+        // Compiling modules may have taken longer than the first callouts, which start with the filters, may last.
+        let gateway = configure(builder)?.now_ns(now_ns()).build()?;
+        let server = Rc::new(Server::new(gateway, log, over));
+        ready();
+        tokio::task::spawn_local(Rc::clone(&server).keep_time());
+        tokio::task::spawn_local(Rc::clone(&server).answer_questions(asked));
+        tokio::task::spawn_local(sockets::carry(Rc::clone(&server), clusters, courier));
+        tokio::task::spawn_local(client::accept(
+            server,
+            tokio::net::TcpListener::from_std(listener)?,
+        ));
+        let _ = stopped.await;
+        Ok(())
+    })
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How much of an answer waits for its client.
+#[derive(Default)]
+struct Flow {
+    waiting: Cell<usize>,
+    taken: Notify,
+}
+
+impl Flow {
+    fn add(&self, bytes: usize) {
+        self.waiting.set(self.waiting.get().saturating_add(bytes));
+    }
+
+    fn take(&self, bytes: usize) {
+        self.waiting.set(self.waiting.get().saturating_sub(bytes));
+        self.taken.notify_one();
+    }
+
+    /// Waits until the client has taken enough of what there is.
+    async fn room(&self) {
+        while self.waiting.get() > CLIENT_BACKLOG {
+            self.taken.notified().await;
+        }
+    }
+}
+
+/// Who waits for an answer.
+struct Client {
+    pieces: mpsc::UnboundedSender<ToClient>,
+    flow: Rc<Flow>,
+}
+
+/// The gateway and whoever waits for it.
+struct Server {
+    gateway: RefCell<Gateway>,
+    clients: RefCell<HashMap<StreamId, Client>>,
+    /// For whom a request went out, until it is answered or given up.
+    flows: RefCell<HashMap<FlightId, Rc<Flow>>>,
+    log: Box<dyn Fn(&LogLine)>,
+    over: Box<dyn Fn(&Outcome)>,
+    /// Something has happened that may have changed what is due next.
+    changed: Notify,
+}
+
+impl Server {
+    fn new(
+        gateway: Gateway,
+        log: Box<dyn Fn(&LogLine) + Send>,
+        over: Box<dyn Fn(&Outcome) + Send>,
+    ) -> Self {
+        let server = Self {
+            gateway: RefCell::new(gateway),
+            clients: RefCell::default(),
+            flows: RefCell::default(),
+            log,
+            over,
+            changed: Notify::new(),
+        };
+        server.act(|_| ());
+        server
+    }
+
+    /// Hands an event to the gateway, at this time, and passes on what it made of it.
+    fn act<T>(&self, event: impl FnOnce(&mut Gateway) -> T) -> T {
+        let (result, seen) = {
+            let mut gateway = self.gateway.borrow_mut();
+            gateway.advance_to(now_ns());
+            let result = event(&mut gateway);
+            (result, gateway.take_timeline())
+        };
+        self.pass_on(&seen);
+        self.changed.notify_one();
+        result
+    }
+
+    fn pass_on(&self, seen: &Timeline) {
+        let mut clients = self.clients.borrow_mut();
+        for event in seen.events() {
+            let (stream, piece) = match event {
+                Event::AnswerHead { stream, headers } => (*stream, ToClient::Head(headers.clone())),
+                Event::AnswerBody { stream, bytes } => (*stream, ToClient::Body(bytes.clone())),
+                Event::AnswerTrailers { stream, trailers } => {
+                    (*stream, ToClient::Trailers(trailers.clone()))
+                }
+                Event::Over {
+                    stream, complete, ..
+                } => (*stream, ToClient::Over(*complete)),
+                Event::Log(line) => {
+                    (self.log)(line);
+                    continue;
+                }
+                Event::Sent {
+                    flight,
+                    stream: Some(stream),
+                    ..
+                } => {
+                    if let Some(client) = clients.get(stream) {
+                        let flow = Rc::clone(&client.flow);
+                        self.flows.borrow_mut().insert(*flight, flow);
+                    }
+                    continue;
+                }
+                Event::Abandoned { flight } => {
+                    self.flows.borrow_mut().remove(flight);
+                    continue;
+                }
+                _ => continue,
+            };
+            if let Some(client) = clients.get(&stream) {
+                if let ToClient::Body(bytes) = &piece {
+                    client.flow.add(bytes.len());
+                }
+                let over = matches!(piece, ToClient::Over(_));
+                // A client that is gone needs no answer; its leaving is told elsewhere.
+                let _ = client.pieces.send(piece);
+                if over {
+                    clients.remove(&stream);
+                }
+            }
+            if matches!(event, Event::Over { .. })
+                && let Some(outcome) = self.gateway.borrow_mut().take_outcome(stream)
+            {
+                (self.over)(&outcome);
+            }
+        }
+    }
+
+    /// How much of the answer to a request waits for the client; `None` for a callout's.
+    fn flow(&self, flight: FlightId) -> Option<Rc<Flow>> {
+        self.flows.borrow_mut().remove(&flight)
+    }
+
+    async fn answer_questions(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Question>) {
+        while let Some(question) = asked.recv().await {
+            // Whoever asked may be gone.
+            let _ = question.send(self.gateway.borrow().metrics());
+        }
+    }
+
+    /// Lets the time come that it is, whenever something is due.
+    async fn keep_time(self: Rc<Self>) {
+        const IDLE: Duration = Duration::from_secs(3600);
+        loop {
+            let due = self.gateway.borrow().next_due_ns();
+            let wait = due.map_or(IDLE, |due| {
+                Duration::from_nanos(due.saturating_sub(now_ns()))
+            });
+            tokio::select! {
+                () = tokio::time::sleep(wait) => self.act(|_| ()),
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,0 @@
-//! The command line `modelgate`.
-
-use std::process::ExitCode;
-
-mod cli;
-
-fn main() -> ExitCode {
-    cli::main()
-}

@@ -1,0 +1,53 @@
+//! `proxy_get_buffer_bytes`, `proxy_get_buffer_status`, `proxy_set_buffer_bytes`.
+
+use wasmtime::{Caller, Linker};
+
+use super::memory::serve;
+use super::{ENV, State};
+use proxy_wasm_simulator::abi::BufferKind;
+
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        ENV,
+        "proxy_get_buffer_bytes",
+        |caller: Caller<'_, State>,
+         kind: u32,
+         start: u32,
+         max: u32,
+         pointer_at: u32,
+         size_at: u32| {
+            serve(caller, |guest| {
+                let bytes = guest.host().buffer(BufferKind::parse(kind)?, start, max)?;
+                // Nothing is written when there is nothing: guests preset the pointer with null.
+                if bytes.is_empty() {
+                    Ok(())
+                } else {
+                    guest.give(&bytes, pointer_at, size_at)
+                }
+            })
+        },
+    )?;
+    linker.func_wrap(
+        ENV,
+        "proxy_get_buffer_status",
+        |caller: Caller<'_, State>, kind: u32, size_at: u32, flags_at: u32| {
+            serve(caller, |guest| {
+                let size = guest.host().buffer_size(BufferKind::parse(kind)?)?;
+                guest.tell_u32(size_at, size)?;
+                Ok(guest.write_u32(flags_at, 0)?)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        ENV,
+        "proxy_set_buffer_bytes",
+        |caller: Caller<'_, State>, kind: u32, start: u32, size: u32, data: u32, data_size: u32| {
+            serve(caller, |guest| {
+                let kind = BufferKind::parse(kind)?;
+                let data = guest.bytes(data, data_size)?;
+                Ok(guest.host().set_buffer(kind, start, size, &data)?)
+            })
+        },
+    )?;
+    Ok(())
+}
