@@ -261,7 +261,7 @@ fn upstream(stream: &Stream) -> Value {
 }
 
 fn xds(core: &Core, stream: &Stream) -> Value {
-    let node = serde_json::json!({"id": "modelgate", "cluster": "modelgate"});
+    let node = serde_json::json!({"id": "gateway", "cluster": "gateway"});
     let mut members = vec![
         ("node", Value::Json(node)),
         ("listener_direction", Value::Int(0)),

@@ -225,7 +225,7 @@ fn routes_carry_metadata_and_switch_filters() {
     let reading = spec("reading", |host, _, callback| {
         if let Callback::RequestHeaders { .. } = callback {
             let profile =
-                host.property(b"xds\0route_metadata\0filter_metadata\0modelgate\0profile");
+                host.property(b"xds\0route_metadata\0filter_metadata\0gateway\0profile");
             host.set_header(
                 MapKind::RequestHeaders,
                 b"x-profile",
@@ -236,7 +236,7 @@ fn routes_carry_metadata_and_switch_filters() {
         }
         passing(callback)
     });
-    let metadata = serde_json::json!({"modelgate": {"profile": "strict"}});
+    let metadata = serde_json::json!({"gateway": {"profile": "strict"}});
     let strict = Route {
         path: PathMatch::Prefix("/strict".into()),
         metadata: metadata.as_object().cloned().unwrap(),
