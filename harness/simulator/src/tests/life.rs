@@ -224,8 +224,7 @@ fn a_configuration_that_is_refused_stops_the_gateway_with_what_the_filter_said()
 fn routes_carry_metadata_and_switch_filters() {
     let reading = spec("reading", |host, _, callback| {
         if let Callback::RequestHeaders { .. } = callback {
-            let profile =
-                host.property(b"xds\0route_metadata\0filter_metadata\0gateway\0profile");
+            let profile = host.property(b"xds\0route_metadata\0filter_metadata\0gateway\0profile");
             host.set_header(
                 MapKind::RequestHeaders,
                 b"x-profile",
