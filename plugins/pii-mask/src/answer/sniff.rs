@@ -13,19 +13,33 @@ pub enum Looks {
 
 /// The most that is waited for: what begins with more white space than this is text.
 const MOST: usize = 256;
+/// The most comments that are waited for: they keep a connection alive before the first event, but a line of text can begin so too.
+const MOST_COMMENTS: usize = 1024;
 
 /// What the first bytes look like; none if more are needed.
 pub fn sniff(bytes: &[u8], last: bool) -> Option<Looks> {
-    let last = last || bytes.len() > MOST;
     let start = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let start = start.trim_ascii_start();
-    for field in [b"data:".as_slice(), b"event:", b"id:", b"retry:", b":"] {
+    let mut start = start.trim_ascii_start();
+    let is_comment = start.starts_with(b":");
+    let last = last || bytes.len() > if is_comment { MOST_COMMENTS } else { MOST };
+    // What comes behind comments tells.
+    while start.starts_with(b":") {
+        match memchr::memchr2(b'\n', b'\r', start) {
+            Some(end) => start = start.get(end..).unwrap_or_default().trim_ascii_start(),
+            None if last => return Some(Looks::Text),
+            None => return None,
+        }
+    }
+    for field in [b"data:".as_slice(), b"event:", b"id:", b"retry:"] {
         if start.starts_with(field) {
             return Some(Looks::Events);
         }
         if field.starts_with(start) && !last {
             return None;
         }
+    }
+    if is_comment {
+        return Some(Looks::Text);
     }
     match start {
         [b'{', rest @ ..] => match rest.trim_ascii_start() {
@@ -59,7 +73,10 @@ mod tests {
     fn the_first_bytes_tell() {
         for (bytes, looks) in [
             (b"data: x".as_slice(), Some(Looks::Events)),
-            (b": ping\n", Some(Looks::Events)),
+            (b": ping\n", None),
+            (b": ping\n\n: ping\n\ndata: x", Some(Looks::Events)),
+            (b":-)\n-----BEGIN", Some(Looks::Text)),
+            (b": ping\n\n{\"a\"", Some(Looks::Text)),
             (b"dat", None),
             (b"date", Some(Looks::Text)),
             (b"0", None),
@@ -75,6 +92,9 @@ mod tests {
             assert_eq!(sniff(bytes, false), looks, "{}", bytes.escape_ascii());
         }
         assert_eq!(sniff(b"dat", true), Some(Looks::Text));
+        assert_eq!(sniff(b": ping\n\n", true), Some(Looks::Text));
         assert_eq!(sniff(&[b' '; 300], false), Some(Looks::Text));
+        assert_eq!(sniff(&[b':'; 300], false), None);
+        assert_eq!(sniff(&[b':'; 5000], false), Some(Looks::Text));
     }
 }

@@ -34,7 +34,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
             && chain.copy_digits(count, &mut digits).is_some_and(|digits| {
                 is_luhn(digits) && is_issued(digits, || is_told(scene, chain, count))
             })
-            && (count == 1 || is_printed(chain, count) || is_called_card(scene, chain))
+            && (stands_alone(scene, chain, count) || is_called_card(scene, chain))
             && (count > 1 || !is_id(scene, chain.start()))
         {
             matching = Some(count);
@@ -57,8 +57,8 @@ pub fn is_card(digits: &[u8]) -> bool {
 
 /// Behind a card its security code, its date or a second card may be glued on. A fraction is no card's end.
 fn can_end(chain: &Chain<'_>, count: usize) -> bool {
-    ends(chain.bytes(), chain.end(count))
-        && (chain.glue(count) != Some(b'.') || (count > 1 && chain.separator(0) != b"."))
+    let fraction = || count == 1 || chain.separator(0) == b"." || chain.group(count).len() > 4;
+    ends(chain.bytes(), chain.end(count)) && (chain.glue(count) != Some(b'.') || !fraction())
 }
 
 /// Whether something beside the number says that it is a card: a word, or that it is written in groups.
@@ -71,6 +71,22 @@ fn is_called_card(scene: Scene<'_>, chain: &Chain<'_>) -> bool {
     boundary::context_has(scene, chain.start(), &names::CARDS)
         || boundary::context_has(scene, chain.start(), &["credit", "debit"])
 }
+
+/// Whether nothing around the number shows that it is something else's: groups that are a part of a row of numbers as long, columns,
+/// the places of a fraction.
+fn stands_alone(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
+    if count == 1 {
+        return !chain.is_fraction_behind_zero();
+    }
+    let in_row = || {
+        chain.separator(0).starts_with(b" ")
+            && chain.is_in_row(count, ROW_NUMBER, scene.found_until)
+    };
+    is_printed(chain, count) && !in_row()
+}
+
+/// Digits of a number beside a card that shows a row: its date has fewer.
+const ROW_NUMBER: usize = 3;
 
 /// Whether the groups are those that cards are printed in and forms ask for: fours, the last one with what is left, or
 /// 4-6-5 and the like (American Express, Diners Club, UATP). Others are columns of numbers, unless a word tells.

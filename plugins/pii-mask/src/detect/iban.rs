@@ -173,12 +173,16 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     })
 }
 
-/// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones), hyphens, dots.
+/// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones), tabs, hyphens, dots. Check digits over
+/// all of it tell that cells of a table belong together.
 fn separators_end(bytes: &[u8], mut at: usize) -> usize {
     for _ in 0..2 {
-        let Some((b' ' | b'-' | b'.', length)) = separator(bytes.get(at..).unwrap_or_default())
-        else {
-            break;
+        let length = match bytes.get(at..).unwrap_or_default() {
+            [b'\t', ..] => 1,
+            rest => match separator(rest) {
+                Some((b' ' | b'-' | b'.', length)) => length,
+                _ => break,
+            },
         };
         at = at.saturating_add(length);
     }

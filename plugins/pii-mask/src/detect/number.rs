@@ -7,6 +7,10 @@ use core::ops::Range;
 
 const MAX_GROUPS: usize = 12;
 const MAX_SEPARATOR: usize = 3;
+/// How far a number of a row is read, with its spaces.
+const MAX_ROW_NUMBER: usize = 20;
+/// Digits of the longest first group of a telephone number in groups.
+const LONGEST_FRONT: usize = 5;
 
 /// Digit groups from one digit on, with what stands between them.
 #[derive(Debug)]
@@ -150,6 +154,73 @@ impl<'a> Chain<'a> {
         self.group(0) == b"0" && self.separator(0) == b"." && self.glue(2) != Some(b'.')
     }
 
+    /// Whether the first `count` groups stand, with spaces between, in a longer row of numbers: two more of `least` digits or more,
+    /// before or behind, that are no findings themselves. `found_until` is where the last one ends.
+    pub fn is_in_row(&self, count: usize, least: usize, found_until: Option<usize>) -> bool {
+        let spaces = |separator: &[u8]| separator.iter().all(|byte| *byte == b' ');
+        let apart = |index: &usize| {
+            let left = self.separator(index.saturating_sub(1));
+            !left.is_empty()
+                && spaces(left)
+                && spaces(self.separator(*index))
+                && self.group(*index).len() >= least
+        };
+        let again = self.lengths().skip(count).take(count);
+        let behind = if again.eq(self.lengths().take(count)) {
+            0
+        } else {
+            (count..self.count).take_while(apart).count()
+        };
+        let before = (0..2)
+            .scan(self.start(), |at, _| {
+                let left = self
+                    .bytes
+                    .get(at.saturating_sub(MAX_ROW_NUMBER)..*at)
+                    .unwrap_or_default();
+                let spaces = left.iter().rev().take_while(|byte| **byte == b' ').count();
+                let digits = left.iter().rev().skip(spaces);
+                let length = digits.take_while(|byte| byte.is_ascii_digit()).count();
+                let end = at.saturating_sub(spaces);
+                let apart = (1..=MAX_SEPARATOR).contains(&spaces)
+                    && length >= least.max(1)
+                    && found_until != Some(end);
+                *at = end.saturating_sub(length);
+                let begins = at
+                    .checked_sub(1)
+                    .and_then(|before| self.bytes.get(before))
+                    .is_none_or(u8::is_ascii_whitespace);
+                (apart && begins).then_some(())
+            })
+            .count();
+        before.saturating_add(behind) >= 2
+    }
+
+    /// Whether the first group is a fraction behind a decimal comma, in a row of numbers with spaces between, and not the front of a
+    /// number in groups in a cell of comma-separated values.
+    pub fn begins_in_fraction(&self, count: usize) -> bool {
+        let left = self.bytes.get(..self.start()).unwrap_or_default();
+        let Some((b',', whole)) = left.split_last() else {
+            return false;
+        };
+        let digits = whole.iter().rev().take(MAX_ROW_NUMBER);
+        let length = digits.take_while(|byte| byte.is_ascii_digit()).count();
+        let before = whole.len().checked_sub(length.saturating_add(1));
+        let in_row = before
+            .and_then(|before| whole.get(before))
+            .is_some_and(|byte| matches!(byte, b' ' | b'-' | b'+'));
+        let goes_on = count < self.count && self.separator(count.saturating_sub(1)) == b" ";
+        length > 0 && (self.group(0).len() > LONGEST_FRONT || in_row || goes_on)
+    }
+
+    /// Whether all of the chain are the places of a fraction whose zero stands before a decimal comma: `0,8293469984185005;`.
+    pub fn is_fraction_behind_zero(&self) -> bool {
+        let left = self.bytes.get(..self.start()).unwrap_or_default();
+        let behind = self.bytes.get(self.end(1));
+        matches!(left, [.., before, b'0', b','] if !before.is_ascii_alphanumeric() && *before != b',')
+            && behind != Some(&b',')
+            || (left == b"0," && behind != Some(&b','))
+    }
+
     /// All digits of the chain.
     fn total(&self) -> usize {
         self.lengths().fold(0, usize::saturating_add)
@@ -164,10 +235,9 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// One character that may stand between groups, as ASCII, and its length.
+/// One character that may stand between groups, as ASCII, and its length. A tab is none: it divides the cells of a table.
 pub fn separator(bytes: &[u8]) -> Option<(u8, usize)> {
     match bytes {
-        [b'\t', ..] => Some((b' ', 1)),
         [plain @ (b' ' | b'-' | b'.' | b'/' | b'(' | b')'), ..] => Some((*plain, 1)),
         // No-break space
         [0xC2, 0xA0, ..] => Some((b' ', 2)),

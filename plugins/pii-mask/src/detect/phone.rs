@@ -92,7 +92,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
         international(chain, 0, true)
             .filter(|(count, _)| !is_signed_number(chain, *count) || is_told(scene, start))?
     } else if let Some(found) = exit_code(chain)
-        .or_else(|| north_american(chain))
+        .or_else(|| north_american(scene, chain))
         .or_else(|| trunk(scene, chain))
         .filter(|_| !is_part_number(scene, start))
     {
@@ -177,8 +177,9 @@ fn international(chain: &Chain<'_>, skip: usize, plus: bool) -> Option<(usize, C
 
 fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     if chain.group(0).starts_with(b"00") {
-        international(chain, 2, false)
-            .filter(|(count, _)| *count > 1 && !is_beside_a_fraction(chain, *count))
+        international(chain, 2, false).filter(|(count, _)| {
+            *count > 1 && !is_beside_a_fraction(chain, *count) && !chain.begins_in_fraction(*count)
+        })
     } else {
         None
     }
@@ -221,7 +222,7 @@ fn country(digits: &[u8]) -> Option<(usize, RangeInclusive<usize>)> {
 }
 
 /// (415) 555-0132, 415-555-0132, 1.415.555.0132, with spaces only if the plan's first digits fit.
-fn north_american(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
+fn north_american(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     let skip = usize::from(chain.group(0) == b"1");
     if !chain.lengths().skip(skip).take(3).eq([3, 3, 4]) {
         return None;
@@ -235,10 +236,12 @@ fn north_american(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
             .first()
             .is_some_and(|digit| *digit >= b'2')
     };
+    let in_row = || chain.is_in_row(count, 1, scene.found_until) || chain.begins_in_fraction(count);
     let shaped = match area {
         b")" | b") " | b")-" => matches!(exchange, b"-" | b" " | b"."),
         b"-" | b"." => exchange == area,
-        b" " => matches!(exchange, b"-" | b" ") && in_plan(0) && in_plan(1),
+        b" " if exchange == b" " => in_plan(0) && in_plan(1) && !in_row(),
+        b" " => exchange == b"-" && in_plan(0) && in_plan(1),
         _ => false,
     };
     (shaped && can_end(chain, count)).then_some((count, Certainty::Shape))
@@ -258,17 +261,24 @@ fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
             .is_some_and(|separator| matches!(separator, b" " | b"-" | b"." | b"/"))
             || chain.separator(0).starts_with(b")")
             || (count > 2 && chain.separator(0) == b" (");
+        // A zero apart, as in "0 800 123 456", has short groups behind it.
+        let longest = if chain.group(0) == b"0" && chain.separator(0) == b" " {
+            LONGEST_GROUP
+        } else {
+            8
+        };
         let grouped = chain
             .lengths()
             .take(count)
             .skip(1)
-            .all(|length| (2..=8).contains(&length));
+            .all(|length| (2..=longest).contains(&length));
         let fits = (10..=11).contains(&total)
             && uniform
             && grouped
             && !is_decimal(chain, count)
             && !is_date(chain, count)
             && !is_row(scene, chain, count)
+            && !chain.begins_in_fraction(count)
             && can_end(chain, count);
         fits.then_some((count, Certainty::Shape))
     })

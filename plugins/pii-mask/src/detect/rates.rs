@@ -103,6 +103,57 @@ fn rows_of_numbers_and_ids_pass() {
     assert_eq!(uuid, 0, "of {OF_EACH} UUIDs, each with hyphens and without");
 }
 
+/// Tables whose cells are numbers of each kind, in the writing of either side of the Channel, with the delimiters that files have.
+#[test]
+fn tables_of_numbers_pass() {
+    for delimiter in ["\t", ",", ";", " ", " | ", "   "] {
+        for point in [".", ","] {
+            // With both the same nobody can tell cells from fractions.
+            if delimiter == point {
+                continue;
+            }
+            let found = findings("", |random| {
+                let cells: Vec<_> = (0..12)
+                    .map(|_| {
+                        let sign = if random.next().is_multiple_of(4) {
+                            "-"
+                        } else {
+                            ""
+                        };
+                        let whole = usize::try_from(random.next() % 7).unwrap();
+                        let whole = if whole == 0 {
+                            "0".to_owned()
+                        } else {
+                            random.digits(whole)
+                        };
+                        match random.next() % 3 {
+                            0 => format!("{sign}{whole}"),
+                            1 => format!("{sign}{whole}{point}{:02}", random.next() % 100),
+                            _ => {
+                                let places = usize::try_from(random.next() % 12).unwrap();
+                                format!("{sign}{whole}{point}0{}", random.digits(places.max(1)))
+                            }
+                        }
+                    })
+                    .collect();
+                let (one, two) = cells.split_at(6);
+                format!("{}\n{}", one.join(delimiter), two.join(delimiter))
+            });
+            // With single spaces between, what stands in a row may be groups: 415 555 0132; and a row's first cell with a decimal
+            // comma, before one more, is as comma-separated values have it: 5,0171 1234567.
+            let expected = match (delimiter, point) {
+                (" ", ".") => 10,
+                (" ", _) => 200,
+                _ => 0,
+            };
+            assert!(
+                found <= expected,
+                "{delimiter:?} {point:?}: {found} of {OF_EACH}"
+            );
+        }
+    }
+}
+
 /// Of random numbers in plain text, with no word beside them, so many are taken for cards: their check digit is right and an
 /// issuer has their prefix and length.
 #[test]

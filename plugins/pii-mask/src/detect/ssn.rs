@@ -26,7 +26,11 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certa
     }
     let (value, given) = read(digits);
     let separator = chain.single_separator(count);
-    if shaped && given && matches!(separator, Some(b"-" | b" " | b".")) {
+    let in_row = || {
+        separator == Some(b" ")
+            && (chain.is_in_row(count, 1, scene.found_until) || chain.begins_in_fraction(count))
+    };
+    if shaped && given && matches!(separator, Some(b"-" | b" " | b".")) && !in_row() {
         return Some((3, Certainty::Shape));
     }
     let separated = matches!(

@@ -497,6 +497,24 @@ fn measured_values_are_no_text() {
     };
     plain(&["+1.86", "-0.8429116", "+4.86220042", "0,0000084"]);
     plain(&["0.", "91.9287011%", "0.01"]);
+    // Of prices, rates and counts by themselves none goes on in the next, whatever they would be together.
+    plain(&["130.22", "131.05", "0.0000%", "-12.5%", "1,234.50"]);
+    plain(&["10.1", "20.3", "7.1", "1.2", "3.4"]);
+    plain(&["4111", "1111", "1111", "1111"]);
+    plain(&["308", "63.02", "37", "0171", "1234567", "1.5%"]);
+    plain(&["open", "130.22", "131.05", "close", "130.415", "555.0132"]);
+    for (pieces, first) in [
+        (vec!["at 192.1", "68.1", ".10 now"], "at [IP]"),
+        (vec!["411", "111", "111", "111", "111", "1"], "[CARD]"),
+        (vec!["4111", " 1111", " 1111", " 1111"], "[CARD]"),
+        (vec!["call 415", ".555", ".0132"], "call [PHONE]"),
+    ] {
+        let pieces: Vec<_> = pieces.into_iter().map(str::to_owned).collect();
+        assert_eq!(
+            run_as(Form::Event, &pieces).first().map(String::as_str),
+            Some(first)
+        );
+    }
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub struct Track {
     has_long: bool,
     /// One of the pieces began or ended with a space, as words of a text do and values do not.
     spaced: bool,
+    /// One of the pieces had a letter in it.
+    worded: bool,
     /// Something was found at the very end of the last piece.
     complete: bool,
     growth: Growth,
@@ -216,6 +218,7 @@ impl Track {
         };
         self.has_long |= text.len() > LONG_PIECE;
         self.spaced |= text.starts_with(' ') || text.ends_with(' ');
+        self.worded |= text.contains(char::is_alphabetic);
         let begins = alone
             .first()
             .is_some_and(|(found, _)| found.span.start == 0);
@@ -229,6 +232,7 @@ impl Track {
             Verdict::Value
         } else if self.last.len().min(text.len()) > LONGEST_PIECE
             || (!self.spaced && (between || is_column(&self.last, text)))
+            || are_two_numbers(&self.last, text, self.spaced || self.worded)
         {
             Verdict::Begins
         } else {
@@ -269,6 +273,52 @@ fn is_measure(text: &str) -> bool {
             .rsplit_once('.')
             .is_some_and(|(_, fraction)| fraction.len() > LONGEST_FRACTION)
         && number.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// Digits of the longest integer that may be a token of a longer number, where nothing else shows that there is a text.
+const LONGEST_TOKEN: usize = 3;
+
+/// A decimal number, with its sign and percent sign, by itself.
+struct Decimal<'a> {
+    whole: &'a str,
+    /// Behind its point; none of an integer.
+    fraction: Option<&'a str>,
+}
+
+impl<'a> Decimal<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let number = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let plain = number.strip_suffix('%');
+        let number = plain.unwrap_or(number);
+        let (whole, fraction) = match number.rsplit_once(['.', ',']) {
+            Some((whole, fraction)) => (whole, Some(fraction)),
+            None => (number, plain.map(|_| "")),
+        };
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let grouped = |part: &str| {
+            part.split([',', '\''])
+                .all(|group| !group.is_empty() && digits(group))
+        };
+        (grouped(whole)
+            && fraction.is_none_or(|fraction| {
+                digits(fraction) && (plain.is_some() || !fraction.is_empty())
+            }))
+        .then_some(Self { whole, fraction })
+    }
+}
+
+/// Whether two values in a row are a number each, and no pieces of one. In a text (`in_text`) they are only if together they would
+/// have more digits between their points than any number that is written in groups.
+fn are_two_numbers(one: &str, other: &str, in_text: bool) -> bool {
+    let (Some(one), Some(other)) = (Decimal::read(one), Decimal::read(other)) else {
+        return false;
+    };
+    if let (Some(fraction), Some(_), true) = (one.fraction, other.fraction, in_text) {
+        return fraction.len().saturating_add(other.whole.len()) > LONGEST_FRACTION;
+    }
+    let token =
+        |number: &Decimal<'_>| number.fraction.is_none() && number.whole.len() <= LONGEST_TOKEN;
+    !(in_text || (token(&one) && token(&other)))
 }
 
 /// Whether two values have one form, as those of a column have and tokens of a text do not: the same length and the same kinds

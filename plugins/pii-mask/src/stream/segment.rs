@@ -93,7 +93,7 @@ impl Segmenter {
                 self.key = in_key(Key::FirstLine(start), buffer, next, character);
                 None
             }
-            (Kind::Space, _) if self.digit || at < self.iban_until => {
+            (Kind::Space, _) if (self.digit && character != '\t') || at < self.iban_until => {
                 self.place = Place::Gap;
                 None
             }
