@@ -1,10 +1,10 @@
 //! What the operator writes, and the plan that it becomes. Everything that can be wrong is found here, all of it at once.
 
+use crate::allowed::Allowed;
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
 use crate::mask::{Action, Masker};
 use modelgate_kit::config::{Bounded, Problems, Secret, Setup};
-use modelgate_kit::glob::Glob;
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
@@ -318,10 +318,7 @@ impl Config {
             actions,
             self.least_certainty.into(),
             key,
-            self.allowed_values
-                .iter()
-                .map(|value| Glob::new(value))
-                .collect(),
+            Allowed::new(self.allowed_values.iter().map(String::as_str)),
         );
         let request = problems.within("request", |problems| {
             self.request.compile("request", &masker, setup, problems)

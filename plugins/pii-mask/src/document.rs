@@ -89,7 +89,7 @@ pub fn json(
         match token {
             Token::String(text) if !scope.skips(&path) => {
                 runs_on |= scope.drop_logprobs && !runs_on && events::runs_on(&path);
-                let label = labels.label(&path, text.span().start);
+                let label = labels.label(&path, text.span());
                 labels.note(&path, text);
                 strings.value(&text, &label, masker, tally, |span, raw| {
                     edits.replace_raw(span, raw)
@@ -101,7 +101,7 @@ pub fn json(
                 });
             }
             Token::Number(found) if scope.numbers && !scope.skips(&path) => {
-                let label = || labels.label(&path, found.span().start);
+                let label = || labels.label(&path, found.span());
                 if let Some(raw) = number(found.raw(), label, masker, tally) {
                     edits.replace_raw(found.span(), raw);
                 }

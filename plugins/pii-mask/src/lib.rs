@@ -8,6 +8,7 @@
 //!
 //! It finds what has a form of its own (see [`detect`]): no names, no addresses, nothing in images or audio.
 
+pub mod allowed;
 pub mod amazon;
 pub mod answer;
 pub mod config;

@@ -4,11 +4,11 @@
 //! stays JSON; what replaces a number of JSON is quoted as the names around it are. They are not found again when they pass
 //! through once more.
 
+use crate::allowed::Allowed;
 use crate::detect::fold::plain;
 use crate::detect::{Certainty, Entity, EntitySet, Finding, judge_number, scan};
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
-use modelgate_kit::glob::Glob;
 use sha2::Sha256;
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub struct Masker {
     wanted: EntitySet,
     least: Certainty,
     key: Option<SecretBytes>,
-    allowed: Vec<Glob>,
+    allowed: Allowed,
 }
 
 /// How many findings of each entity, and whether one of them blocks.
@@ -78,13 +78,13 @@ impl Tally {
 
 impl Masker {
     /// A masker for these actions; entities without one are left alone. `key` is for [`Action::Hash`]: without one, hashing
-    /// redacts. Findings below `least` certainty, and values that one of `allowed` matches (in lower case), are left alone.
+    /// redacts. Findings below `least` certainty, and `allowed` values, are left alone.
     #[must_use]
     pub fn new(
         actions: BTreeMap<Entity, Action>,
         least: Certainty,
         key: Option<SecretBytes>,
-        allowed: Vec<Glob>,
+        allowed: Allowed,
     ) -> Self {
         let wanted: EntitySet = actions.keys().copied().collect();
         Self {
@@ -203,10 +203,7 @@ impl Masker {
     }
 
     fn is_allowed(&self, value: &str) -> bool {
-        !self.allowed.is_empty() && {
-            let value = plain(value).to_lowercase();
-            self.allowed.iter().any(|allowed| allowed.matches(&value))
-        }
+        !self.allowed.is_empty() && { self.allowed.has(&plain(value).to_lowercase()) }
     }
 }
 
@@ -279,7 +276,7 @@ mod tests {
             actions,
             Certainty::Context,
             Some(SecretBytes::new(b"key".to_vec())),
-            vec![Glob::new("*@support.example")],
+            Allowed::new(["*@support.example"]),
         )
     }
 
@@ -364,7 +361,12 @@ mod tests {
             (Entity::Card, Action::Redact),
         ]
         .into();
-        let masker = Masker::new(actions, Certainty::Check, None, Vec::new());
+        let masker = Masker::new(
+            actions,
+            Certainty::Check,
+            None,
+            crate::allowed::Allowed::default(),
+        );
         let mut tally = Tally::default();
         assert_eq!(
             masker

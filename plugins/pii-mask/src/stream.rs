@@ -277,16 +277,10 @@ impl TextStream {
                 Swallow::Token(_) => end = Some(at),
                 Swallow::Key(armor, undecided) => {
                     undecided.push(character);
-                    let mut bytes = [0; 4];
-                    let step = character
-                        .encode_utf8(&mut bytes)
-                        .bytes()
-                        .map(|byte| armor.step(byte))
-                        .find(|step| *step != Step::Inside);
-                    match step {
-                        None | Some(Step::Inside) => {}
-                        Some(Step::Last) => end = Some(next),
-                        Some(Step::Over) => {
+                    match armor.step_over(character) {
+                        Step::Inside => {}
+                        Step::Last => end = Some(next),
+                        Step::Over => {
                             undecided.pop();
                             end = Some(at);
                         }

@@ -209,7 +209,12 @@ mod tests {
             .into_iter()
             .map(|entity| (entity, Action::Redact))
             .collect();
-        Masker::new(actions, Certainty::Context, None, Vec::new())
+        Masker::new(
+            actions,
+            Certainty::Context,
+            None,
+            crate::allowed::Allowed::default(),
+        )
     }
 
     fn mask(head: &str, data: &[u8], no_text: bool) -> Result<Option<(String, Vec<u8>)>, Unread> {

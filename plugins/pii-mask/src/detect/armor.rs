@@ -7,6 +7,8 @@
 //! last line, or, if none comes, with the last that surely belonged to it: so what stands around it, a string's quotes above all,
 //! stays. What is undecided is bounded, and the verdict depends on no more than the bytes read, in whatever pieces they come.
 
+use super::fold;
+
 /// Most bytes that are undecided at any time.
 const MOST_UNDECIDED: u16 = 320;
 /// Longest header line.
@@ -221,13 +223,33 @@ pub fn read(text: &[u8]) -> Option<(usize, Option<Armor>)> {
     Some((first_line.saturating_add(length), (!ended).then_some(armor)))
 }
 
+/// Length of the invisible character at the front of `text`, if one is there.
+fn invisible(text: &[u8]) -> usize {
+    match text {
+        [0xC2, 0xAD, ..] => 2,
+        [0xE2, 0x80, 0x8B..=0x8F, ..] | [0xE2, 0x81, 0xA0, ..] | [0xEF, 0xBB, 0xBF, ..] => 3,
+        _ => 0,
+    }
+}
+
 impl Armor {
     /// Takes a text to its end, or to the key's: how many of its bytes belong to the key, and whether that ends in it.
     pub fn take(&mut self, text: &[u8]) -> (usize, bool) {
-        for (at, byte) in text.iter().enumerate() {
-            match self.step(*byte) {
-                Step::Inside => {}
-                Step::Last => return (at.saturating_add(1), true),
+        let mut at = 0_usize;
+        while let Some(byte) = text.get(at) {
+            let unseen = if byte.is_ascii() {
+                0
+            } else {
+                invisible(text.get(at..).unwrap_or_default())
+            };
+            let step = match unseen {
+                0 => self.step(*byte),
+                length => self.pass(length),
+            };
+            let next = at.saturating_add(unseen.max(1));
+            match step {
+                Step::Inside => at = next,
+                Step::Last => return (next, true),
                 Step::Over => return (at.saturating_sub(self.undecided()), true),
             }
         }
@@ -280,8 +302,34 @@ impl Armor {
         (self.crossed, self.backslash) = (false, false);
     }
 
+    /// Takes the next character.
+    pub fn step_over(&mut self, character: char) -> Step {
+        if fold::is_invisible(character) {
+            return self.pass(character.len_utf8());
+        }
+        let mut bytes = [0; 4];
+        character
+            .encode_utf8(&mut bytes)
+            .bytes()
+            .map(|byte| self.step(byte))
+            .find(|step| *step != Step::Inside)
+            .unwrap_or(Step::Inside)
+    }
+
+    /// So many bytes are of a character that nobody sees: the key goes on behind it.
+    fn pass(&mut self, length: usize) -> Step {
+        let length = u16::try_from(length).unwrap_or(u16::MAX);
+        let undecided = self.undecided.saturating_add(length);
+        if undecided > MOST_UNDECIDED {
+            return Step::Over;
+        }
+        self.undecided = undecided;
+        self.since_token = self.since_token.saturating_add(length);
+        Step::Inside
+    }
+
     /// Takes the next byte.
-    pub fn step(&mut self, byte: u8) -> Step {
+    fn step(&mut self, byte: u8) -> Step {
         self.recent = self.recent << 8 | u128::from(byte);
         let escaped = core::mem::replace(&mut self.backslash, byte == b'\\');
         self.undecided = self.undecided.saturating_add(1);

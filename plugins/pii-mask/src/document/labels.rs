@@ -1,9 +1,10 @@
 //! What a value of a JSON document is called: by its member, or, where that name says nothing, by what stands around it.
 //!
-//! `{"card":{"number":4111111111111111}}` is called `card.number`, `{"type":"SSN","value":"308630237"}` `SSN.value`, and a cell of
+//! `{"card":{"number":4111111111111111}}` is called `card.number`, `{"type":"SSN","value":"308630237"}` `SSN.value`, in either order, and a cell of
 //! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column. All of it is read in one pass, and names are bounded.
 
 use crate::detect::LABEL;
+use core::ops::Range;
 use modelgate_kit::json::{Path, Segment, Text};
 use std::borrow::Cow;
 
@@ -82,6 +83,16 @@ fn names_another(name: &str) -> bool {
     )
 }
 
+/// The string without escapes at the front of `text`, and what stands behind it.
+fn quoted(text: &[u8]) -> Option<(&str, &[u8])> {
+    let text = text.trim_ascii_start().strip_prefix(b"\"")?;
+    let (string, behind) = text.split_at_checked(memchr::memchr2(b'"', b'\\', text)?)?;
+    Some((
+        core::str::from_utf8(string).ok()?,
+        behind.strip_prefix(b"\"")?,
+    ))
+}
+
 /// Names of the columns of a table, and of its rows.
 fn holds_columns(name: &str) -> bool {
     matches!(
@@ -114,8 +125,8 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// What the value at this path is called that begins at `start`.
-    pub fn label(&self, path: &Path<'_, 'a>, start: usize) -> Cow<'a, str> {
+    /// What the value at this path is called that stands at `span`.
+    pub fn label(&self, path: &Path<'_, 'a>, span: Range<usize>) -> Cow<'a, str> {
         let Some(name) = path.last_member() else {
             return Cow::default();
         };
@@ -136,7 +147,10 @@ impl<'a> Labels<'a> {
                 break;
             }
         }
-        parts.extend(self.beside(start).map(|name| name.decode_end(PART)));
+        match self.beside(span.start) {
+            Some(name) => parts.push(name.decode_end(PART)),
+            None => parts.extend(self.behind(span.end).map(Cow::Borrowed)),
+        }
         parts.reverse();
         Cow::Owned(parts.join("."))
     }
@@ -185,5 +199,28 @@ impl<'a> Labels<'a> {
         let between = self.document.get(end..start)?;
         let apart = |byte: &u8| matches!(byte, b'{' | b'}' | b'[' | b']');
         (between.len() <= REACH && !between.iter().any(apart)).then_some(name)
+    }
+
+    /// The value, in the same object, that names the one which ends at `end`: `"308630237","type":"SSN"`. What is written with escapes
+    /// names nothing.
+    fn behind(&self, end: usize) -> Option<&'a str> {
+        let rest = self.document.get(end..)?;
+        let rest = rest.get(..rest.len().min(REACH)).unwrap_or_default();
+        let mut rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+        loop {
+            rest = rest.trim_ascii_start().strip_prefix(b",")?;
+            let (name, behind) = quoted(rest)?;
+            rest = behind.trim_ascii_start().strip_prefix(b":")?;
+            if let Some((value, behind)) = quoted(rest) {
+                if names_another(name) {
+                    return (value.len() <= PART).then_some(value);
+                }
+                rest = behind;
+            } else {
+                let scalar = |byte: &u8| !matches!(byte, b',' | b'{' | b'}' | b'[' | b']' | b'"');
+                let length = rest.iter().take_while(|byte| scalar(byte)).count();
+                rest = rest.get(length..)?;
+            }
+        }
     }
 }

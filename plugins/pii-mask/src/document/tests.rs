@@ -8,7 +8,12 @@ fn masker() -> Masker {
         .into_iter()
         .map(|entity| (entity, Action::Redact))
         .collect();
-    Masker::new(actions, Certainty::Context, None, Vec::new())
+    Masker::new(
+        actions,
+        Certainty::Context,
+        None,
+        crate::allowed::Allowed::default(),
+    )
 }
 
 fn scope() -> Scope {
@@ -73,6 +78,10 @@ fn what_a_value_is_called_may_stand_above_or_beside_it() {
             r#"[{"type":"SSN","value":"[SSN]"},{"name":"phone","valid":true,"value":"[PHONE]"}]"#,
         ),
         (
+            r#"[{"value":"308630237","type":"SSN"},{"value": 2813882583 , "valid" : true, "n":"x", "name" : "phone"}]"#,
+            r#"[{"value":"[SSN]","type":"SSN"},{"value": "[PHONE]" , "valid" : true, "n":"x", "name" : "phone"}]"#,
+        ),
+        (
             r#"{"columns":["name","ssn"],"data":[["ann","308630237"],["bob",308630238]]}"#,
             r#"{"columns":["name","ssn"],"data":[["ann","[SSN]"],["bob","[SSN]"]]}"#,
         ),
@@ -92,6 +101,7 @@ fn what_a_value_is_called_may_stand_above_or_beside_it() {
         r#"{"card":{"count":4111111111111111,"id":4111111111111111}}"#,
         r#"{"card_count":{"value":4111111111111111},"phones":{"total":{"value":2813882583}}}"#,
         r#"[{"type":"SSN"},{"value":"308630237"},{"type":"order","value":"308630237"}]"#,
+        r#"[{"value":"308630237"},{"type":"SSN"},{"value":"308630237","x":{"type":"SSN"}},{"value":"308630237","x":[],"type":"SSN"}]"#,
         r#"{"columns":["ssn","id"],"data":[["x","308630237","308630237"]],"rows":[308630237]}"#,
         r#"{"k":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#,
     ] {

@@ -200,7 +200,7 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                 if scope.skips(&path) {
                     continue;
                 }
-                let label = labels.label(&path, string.span().start).into_owned();
+                let label = labels.label(&path, string.span()).into_owned();
                 labels.note(&path, string);
                 let place = match role(&path) {
                     Role::Whole => Place::Single(string, label),
@@ -225,7 +225,7 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                     elements.number(&path, number.raw());
                 }
                 if scope.numbers && !scope.skips(&path) {
-                    let label = labels.label(&path, number.span().start).into_owned();
+                    let label = labels.label(&path, number.span()).into_owned();
                     let place = Place::Number(number.raw(), number.span(), label);
                     found.push(Found {
                         place,

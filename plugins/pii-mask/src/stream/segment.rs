@@ -223,11 +223,7 @@ fn in_key(key: Key, buffer: &str, next: usize, character: char) -> Option<Key> {
             }
         }
         Key::Open(mut armor) => {
-            let mut bytes = [0; 4];
-            let inside = character
-                .encode_utf8(&mut bytes)
-                .bytes()
-                .all(|byte| armor.step(byte) == Step::Inside);
+            let inside = armor.step_over(character) == Step::Inside;
             inside.then_some(Key::Open(armor))
         }
     }
