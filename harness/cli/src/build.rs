@@ -246,13 +246,12 @@ fn cargo_alone() -> Command {
     command.stdin(Stdio::null());
     for (variable, _) in env::vars_os() {
         let variable = variable.to_string_lossy();
-        if variable.ends_with("RUSTFLAGS")
-            || variable.starts_with("CARGO_PROFILE_")
-            || variable == "RUSTC_WORKSPACE_WRAPPER"
-        {
+        if variable.ends_with("RUSTFLAGS") || variable.starts_with("CARGO_PROFILE_") {
             command.env_remove(variable.as_ref());
         }
     }
+    // Nothing that is set: the compiler itself.
+    command.env("RUSTC_WORKSPACE_WRAPPER", "");
     command
 }
 
@@ -349,20 +348,6 @@ fn compiler(workspace: &Workspace) -> Result<(PathBuf, String)> {
         PathBuf::from(sysroot.trim()),
         commit.context("rustc names no commit")?.to_owned(),
     ))
-}
-
-/// Clippy's driver for the compiler that builds the workspace: it compiles as the compiler does, and lints.
-///
-/// # Errors
-/// If it is not installed.
-pub fn clippy_driver(workspace: &Workspace) -> Result<PathBuf> {
-    let driver = compiler(workspace)?.0.join("bin/clippy-driver");
-    ensure!(
-        driver.is_file(),
-        "{}: no such file; install it with `rustup component add clippy`",
-        driver.display()
-    );
-    Ok(driver)
 }
 
 /// Makes sure that the compiler can build for [`TARGET`]; installs what is missing with rustup.

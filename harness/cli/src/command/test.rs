@@ -137,19 +137,18 @@ fn command(workspace: &Workspace) -> Command {
     command
 }
 
-/// `cargo test` of everything, compiled by clippy's driver as `cargo clippy` does: what is linted is what is tested, and is compiled once.
-fn cargo_test(workspace: &Workspace) -> Result<Command> {
+/// `cargo test` of everything. Clippy's driver compiles it (.cargo/config.toml): what is linted is what is tested, and is compiled once.
+fn cargo_test(workspace: &Workspace) -> Command {
     let mut command = command(workspace);
     command
         .args(["test", "--workspace", "--all-features"])
-        .env("RUSTC_WORKSPACE_WRAPPER", build::clippy_driver(workspace)?)
         .stdout(Stdio::piped());
-    Ok(command)
+    command
 }
 
 /// Compiles everything with clippy's lints; a warning is enough to fail.
 fn lint(workspace: &Workspace) -> Result<bool> {
-    let mut child = cargo_test(workspace)?
+    let mut child = cargo_test(workspace)
         .args(["--no-run", "--message-format", "json"])
         .spawn()
         .context("cargo does not start")?;
@@ -181,7 +180,7 @@ fn finding(line: &str) -> Option<String> {
 
 /// Runs all tests, shows what they print, and adds up what each runner says at its end.
 fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bool> {
-    let mut command = cargo_test(workspace)?;
+    let mut command = cargo_test(workspace);
     let unless_set = |command: &mut Command, name: &str, value: &str| {
         if std::env::var_os(name).is_none() {
             command.env(name, value);
