@@ -12,6 +12,7 @@ mod gateway;
 mod generate;
 mod inspect;
 mod man;
+mod new;
 mod pipe;
 mod progress;
 mod run;
@@ -48,6 +49,7 @@ enum Command {
     Generate(generate::Arguments),
     Inspect(inspect::Arguments),
     Man(man::Arguments),
+    New(new::Arguments),
     Run(run::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
@@ -79,6 +81,7 @@ pub fn main(full: Option<&Full>) -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Run(arguments) => run::run(&arguments, &backends),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
+        Command::New(arguments) => new::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments, &backends),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -8,3 +8,4 @@ pub mod check;
 pub mod command;
 pub mod generate;
 pub mod inspect;
+pub mod new;

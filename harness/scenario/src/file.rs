@@ -77,10 +77,24 @@ impl ScenarioFile {
         Self::parse(path, &text)
     }
 
+    /// As [`ScenarioFile::read`], where filters of these names, in whichever case, are those of the module in this file (an absolute path).
+    pub fn read_with(path: &Path, names: &[String], module: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ScenarioError::Unreadable(path.to_owned(), error))?;
+        let mut node =
+            Node::parse(&text).map_err(|error| ScenarioError::Yaml(path.to_owned(), error))?;
+        chain::give_module(&mut node, names, module);
+        Self::of(path, node)
+    }
+
     /// Checks the text of a file.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ScenarioError> {
         let node =
             Node::parse(text).map_err(|error| ScenarioError::Yaml(path.to_owned(), error))?;
+        Self::of(path, node)
+    }
+
+    fn of(path: &Path, node: Node) -> Result<Self, ScenarioError> {
         let mut file = Self {
             path: path.to_owned(),
             node,

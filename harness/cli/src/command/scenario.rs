@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::build::{self, Profile, Workspace};
+use crate::inspect::Module;
 use anyhow::{Context, Result};
 use clap::Args;
 use modelgate_envoy::child;
@@ -34,8 +35,9 @@ pub struct Arguments {
     /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
     #[arg(long, value_name = "VERSION")]
     envoy: Option<String>,
-    /// Folder with built filters, to be used as they are; without it, the filters that occur are built first.
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder with built filters, to be used as they are; or the module of a filter that is not the suite's. Without a folder, the suite's filters
+    /// that occur are built first.
+    #[arg(long, value_name = "FOLDER|FILE")]
     wasm: Option<PathBuf>,
     /// Run each file with its whole chain in one entry of the proxy's, from the module that holds all filters.
     #[arg(
@@ -63,10 +65,18 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
         collect(path, &mut paths)?;
     }
     anyhow::ensure!(!paths.is_empty(), "no .yaml file there");
+    let theirs = match &arguments.wasm {
+        Some(path) if !path.is_dir() => Some(their_module(path)?),
+        _ => None,
+    };
     let mut files = Vec::new();
     let mut broken = 0_usize;
     for path in &paths {
-        match ScenarioFile::read(path) {
+        let read = match &theirs {
+            Some((names, module)) => ScenarioFile::read_with(path, names, module),
+            None => ScenarioFile::read(path),
+        };
+        match read {
             Ok(file) => files.push(file),
             Err(error) => {
                 eprintln!("{error}");
@@ -88,10 +98,10 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     }
     child::end_with_this_process()?;
     let folder = match &arguments.wasm {
-        Some(folder) => folder.clone(),
+        Some(folder) if theirs.is_none() => folder.clone(),
         // It runs the code that this program was built with.
-        None if arguments.engine.kind == EngineKind::Native => PathBuf::new(),
-        None => build(&files, arguments.one_entry)?,
+        _ if arguments.engine.kind == EngineKind::Native => PathBuf::new(),
+        _ => build(&files, arguments.one_entry)?,
     };
     let version = arguments.envoy.clone().or(arguments.engine.version.clone());
     let name = EngineName {
@@ -169,6 +179,21 @@ fn exit_code(broken: usize, failed: usize) -> ExitCode {
         (0, 1..) => ExitCode::from(1),
         (0, 0) => ExitCode::SUCCESS,
     }
+}
+
+/// The filters in a module that is not the suite's, and its absolute path.
+fn their_module(path: &Path) -> Result<(Vec<String>, PathBuf)> {
+    let said = || path.display().to_string();
+    let bytes = std::fs::read(path).with_context(said)?;
+    let module = Module::read(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", said()))?;
+    anyhow::ensure!(
+        !module.filters.is_empty(),
+        "{} does not say which filters are in it, because it was not written with the kit: write `wasm: {}` beside the filter in the scenario",
+        said(),
+        said()
+    );
+    let names = module.filters.into_iter().map(|filter| filter.name);
+    Ok((names.collect(), path.canonicalize().with_context(said)?))
 }
 
 /// Builds what these files run, and gives the folder where it is.

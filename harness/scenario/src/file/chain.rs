@@ -11,6 +11,7 @@ use super::upstream::Cluster;
 use super::{UPSTREAM, traffic};
 use crate::suite::{BUNDLE, GUESTS, file_name, modules};
 use located_yaml::read::{At, Fields};
+use located_yaml::{Key, Node, Style, Value};
 use modelgate_envoy::own::{Kind, Secrets, Written, flag, header_changes, rewrite};
 use proxy_wasm_simulator::{HeaderChanges, Rewrite};
 
@@ -193,6 +194,37 @@ pub(super) fn read_chain(at: &At<'_>) -> Vec<ChainEntry> {
         entries.push(entry);
     }
     entries
+}
+
+/// Says of each entry of the chain whose filter has one of these names, in kebab-case or in snake_case, that its code is in the file `module`.
+pub(super) fn give_module(root: &mut Node, names: &[String], module: &Path) {
+    let Value::Map(members) = &mut root.value else {
+        return;
+    };
+    let chains = members.iter_mut().filter(|(key, _)| key.text == "chain");
+    for (_, chain) in chains {
+        let Value::List(entries) = &mut chain.value else {
+            continue;
+        };
+        for entry in entries {
+            let place = entry.place;
+            let Value::Map(fields) = &mut entry.value else {
+                continue;
+            };
+            let is_named = |(key, _): &(Key, Node)| names.contains(&key.text.replace('-', "_"));
+            if fields.iter().any(is_named) && !fields.iter().any(|(key, _)| key.text == "wasm") {
+                let key = Key {
+                    place,
+                    text: "wasm".to_owned(),
+                };
+                let value = Value::Scalar {
+                    text: module.to_string_lossy().into_owned(),
+                    style: Style::Quoted,
+                };
+                fields.push((key, Node { place, value }));
+            }
+        }
+    }
 }
 
 pub(super) fn read_env(at: &At<'_>) -> BTreeMap<String, String> {
