@@ -1,7 +1,8 @@
-//! `modelgate new`: what it writes into the suite is a filter that works, without a line added by hand.
+//! `modelgate new`: what it writes into the suite is a filter that works, without a line added by hand; and so is what docs/new-filter.md makes of it.
 //!
-//! The suite is copied, and a filter is added to the copy. Then this very file, built there, runs what a filter of the suite must pass: its
-//! scenarios on every engine, its generated files, and random callbacks. What third parties wrote is built once for both.
+//! The suite is copied, and two filters are added to the copy: one as it is written, and the page's. Then this very file, built there, runs what a
+//! filter of the suite must pass: its scenarios on every engine, its generated files, and random callbacks. What third parties wrote is
+//! built once for both.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,8 +17,17 @@ use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::{EngineName, ScenarioFile};
 use modelgate_scenario::suite;
 
-/// The filter that is added.
-const FILTER: &str = "verb-gate";
+/// The filter that stays as it is written.
+const PLAIN: &str = "verb-gate";
+/// The filter that the page makes.
+const TAUGHT: &str = "country-gate";
+/// Each with an option and a reason of its own.
+const FILTERS: [(&str, &str, &str); 2] = [
+    (PLAIN, "deny_methods", "method_denied"),
+    (TAUGHT, "countries", "country_unknown"),
+];
+/// What the page may ask of a reader, in lines of Rust.
+const MOST_LINES: usize = 100;
 /// As many as each filter of the suite has to stand in a test run.
 const CALLBACKS: u64 = 10_000;
 
@@ -88,13 +98,23 @@ fn a_new_filter_of_the_suite_is_complete() {
     let place = workspace.target.join("new-filter");
     let root = place.join("suite");
     mirror(&workspace.root, &root);
-    let written = new::in_suite(&root, &Name::parse(FILTER).unwrap(), "consumer-acl").unwrap();
-    assert!(written.contains(&PathBuf::from("plugins/verb-gate/src/lib.rs")));
+    // Below the workspace cargo finds its settings by itself.
+    if !root.starts_with(&workspace.root) {
+        mirror(&workspace.root.join(".cargo"), &root.join(".cargo"));
+    }
+    for (filter, after) in [(PLAIN, "consumer-acl"), (TAUGHT, "audit-log")] {
+        let name = Name::parse(filter).unwrap();
+        let written = new::in_suite(&root, &name, after).unwrap();
+        let library = PathBuf::from(format!("plugins/{filter}/src/lib.rs"));
+        assert!(written.contains(&library), "{written:?}");
+    }
+    follow(&root);
     let target = workspace.target.as_path();
     cargo(&root, target, &["update", "--workspace", "--offline"]);
-    // Formatted already: the name is as long as to change nothing.
-    cargo(&root, target, &["fmt", "--check", "--package", FILTER]);
-    cargo(&root, target, &["test", "--offline", "--package", FILTER]);
+    // What is written is formatted, as far as the length of the name allows; so is what is taught.
+    let both = ["--package", PLAIN, "--package", TAUGHT];
+    cargo(&root, target, &[&["fmt", "--check"], &both[..]].concat());
+    cargo(&root, target, &[&["test", "--offline"], &both[..]].concat());
     // Only a test is built: a program would take the place of the one that is built here.
     let messages = cargo(
         &root,
@@ -113,7 +133,12 @@ fn a_new_filter_of_the_suite_is_complete() {
     );
     // Modules elsewhere: the flags that make their bytes the same everywhere are others there.
     let status = Command::new(executable(&messages))
-        .args(["--ignored", "--exact", "the_filter_is_green", "--nocapture"])
+        .args([
+            "--ignored",
+            "--exact",
+            "the_filters_are_green",
+            "--nocapture",
+        ])
         .current_dir(&root)
         .env("CARGO_TARGET_DIR", place.join("target"))
         .status()
@@ -130,35 +155,65 @@ fn a_name_that_is_taken_is_refused_and_nothing_is_written() {
     assert!(!root.join("plugins/wasmtime").exists());
 }
 
-/// In the copy of the suite that has it.
+/// Does in the copy what the page says: its files take the place of what is written.
+fn follow(root: &Path) {
+    let page = std::fs::read_to_string(root.join("docs/new-filter.md")).unwrap();
+    let mut lines = 0;
+    let mut replaced = 0;
+    for block in page.split("\n```").skip(1) {
+        let Some((kind, text)) = block.split_once('\n') else {
+            continue;
+        };
+        let Some((language, path)) = kind.split_once(' ') else {
+            continue;
+        };
+        let path = root.join(path);
+        assert!(path.is_file(), "{} is not written before", path.display());
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+        lines += usize::from(language == "rust") * text.lines().count();
+        replaced += 1;
+    }
+    assert_eq!(replaced, 6, "four files of code and two scenarios");
+    assert!(lines <= MOST_LINES, "the page asks for {lines} lines");
+}
+
+/// In the copy of the suite that has them.
 #[test]
 #[ignore = "run by a_new_filter_of_the_suite_is_complete, in a copy of the suite"]
-fn the_filter_is_green() {
+fn the_filters_are_green() {
     let workspace = Workspace::locate().unwrap();
-    let member = suite::member(FILTER).expect("it is a filter of the suite");
-    assert_eq!(member.filter.name, "verb_gate");
-
     let made = generate::write(&workspace.root).unwrap();
-    let schema = PathBuf::from("docs/schemas/verb_gate.schema.json");
-    let page = PathBuf::from("plugins/verb-gate/README.md");
-    assert!(made.contains(&schema) && made.contains(&page), "{made:?}");
-    let read = |path: &Path| std::fs::read_to_string(workspace.root.join(path)).unwrap();
-    assert!(read(&schema).contains("deny_methods"));
-    assert!(read(&page).contains("| `deny_methods`") && read(&page).contains("| `method_denied`"));
-    assert!(read(Path::new("docs/reasons.md")).contains("## `verb-gate`"));
+    build::build(&workspace, &[PLAIN, TAUGHT], Profile::Release).unwrap();
+    for (filter, option, reason) in FILTERS {
+        let member = suite::member(filter).expect("it is a filter of the suite");
+        assert_eq!(member.krate, filter);
+        let read = |path: &str| std::fs::read_to_string(workspace.root.join(path)).unwrap();
+        let schema = format!("docs/schemas/{}.schema.json", member.filter.name);
+        let page = format!("plugins/{filter}/README.md");
+        assert!(made.contains(&PathBuf::from(&schema)), "{made:?}");
+        assert!(read(&schema).contains(option));
+        assert!(read(&page).contains(&format!("| `{option}`")));
+        assert!(read(&page).contains(&format!("| `{reason}`")));
+        assert!(read("docs/reasons.md").contains(&format!("## `{filter}`")));
+        let files = ["scenarios/refused-configuration.yaml".to_owned()];
+        let files = [format!("scenarios/{filter}.yaml")]
+            .into_iter()
+            .chain(files);
+        let folder = workspace.root.join("plugins").join(filter);
+        let files: Vec<ScenarioFile> = files
+            .map(|name| ScenarioFile::read(&folder.join(name)).unwrap())
+            .collect();
+        on_every_engine(&workspace, &files);
+        fuzzed(&workspace, filter, &files);
+    }
+}
 
-    build::build(&workspace, &[FILTER], Profile::Release).unwrap();
-    let folder = workspace.root.join("plugins/verb-gate/scenarios");
-    let files: Vec<ScenarioFile> = ["verb-gate.yaml", "refused-configuration.yaml"]
-        .into_iter()
-        .map(|name| ScenarioFile::read(&folder.join(name)).unwrap())
-        .collect();
+fn on_every_engine(workspace: &Workspace, files: &[ScenarioFile]) {
     let modules = Arc::new(WasmFolder(workspace.target.join("modelgate")));
     for name in ["native", "wasmtime", "envoy"] {
         let name = EngineName::parse(name).unwrap();
-        match open(&name, modules.clone(), &BACKENDS, &|message| {
-            eprintln!("{message}")
-        }) {
+        let told = |message: &str| eprintln!("{message}");
+        match open(&name, modules.clone(), &BACKENDS, &told) {
             Ok(engine) => files.iter().for_each(|file| passes(engine.as_ref(), file)),
             Err(missing) => {
                 let ci = std::env::var("CI").as_deref() == Ok("true");
@@ -167,8 +222,10 @@ fn the_filter_is_green() {
             }
         }
     }
+}
 
-    let wasm = std::fs::read(workspace.artifact_path(FILTER)).unwrap();
+fn fuzzed(workspace: &Workspace, filter: &str, files: &[ScenarioFile]) {
+    let wasm = std::fs::read(workspace.artifact_path(filter)).unwrap();
     let worlds: Vec<World> = files
         .iter()
         .map(|file| World {
@@ -181,9 +238,9 @@ fn the_filter_is_green() {
         seed: 1,
         callbacks: CALLBACKS,
     };
-    let report = match fuzz(&wasm, FILTER, &worlds, options).unwrap() {
+    let report = match fuzz(&wasm, filter, &worlds, options).unwrap() {
         Ok(report) => report,
-        Err(finding) => panic!("{finding}"),
+        Err(finding) => panic!("{filter}: {finding}"),
     };
     assert!(report.callbacks >= CALLBACKS, "{report}");
     assert!(

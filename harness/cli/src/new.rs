@@ -183,7 +183,10 @@ fn entered(root: &Path, name: &Name, before: &Member) -> Result<Vec<(PathBuf, St
         edit(
             "Cargo.toml",
             &[
-                ("schema = [", format!("    \"{kebab}/schema\",")),
+                (
+                    "tools = [",
+                    format!("    \"{kebab}/default\",\n    \"{kebab}/schema\","),
+                ),
                 (
                     "[dependencies]",
                     format!("{kebab} = {{ path = \"../{kebab}\", default-features = false }}"),

@@ -18,7 +18,6 @@ use modelgate_kit::problem::{Reason, Reply};
 
 use config::Config;
 use plan::Plan;
-use reasons::METHOD_DENIED;
 
 /// The filter.
 pub struct ExampleFilter;
@@ -40,11 +39,7 @@ impl Filter for ExampleFilter {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let request = exchange.request()?;
-        // A request without a method is none that can be judged.
-        match request.first(":method") {
-            Some(method) if !plan.denies(method) => Ok(()),
-            _ => Err(Reply::new(&METHOD_DENIED)),
-        }
+        plan.judge(&request)
     }
 }
 

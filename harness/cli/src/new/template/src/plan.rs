@@ -1,8 +1,11 @@
 //! What runs: made once of a configuration, asked for each request.
 
 use modelgate_kit::config::Problems;
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::problem::Reply;
 
 use crate::config::Config;
+use crate::reasons::METHOD_DENIED;
 
 /// A compiled configuration.
 #[derive(Debug)]
@@ -27,8 +30,13 @@ impl Plan {
         })
     }
 
-    /// Whether requests with this method are refused. Methods are compared as they are written (RFC 9110 section 9.1).
-    pub fn denies(&self, method: &[u8]) -> bool {
-        self.denied.iter().any(|denied| denied.as_bytes() == method)
+    /// Lets a request pass, or refuses it. Methods are compared as they are written (RFC 9110 section 9.1).
+    pub fn judge(&self, request: &HeaderBlock) -> Result<(), Reply> {
+        let is = |method: &[u8]| self.denied.iter().any(|denied| denied.as_bytes() == method);
+        match request.first(":method") {
+            Some(method) if !is(method) => Ok(()),
+            // A request without a method is none that can be judged.
+            _ => Err(Reply::new(&METHOD_DENIED)),
+        }
     }
 }
