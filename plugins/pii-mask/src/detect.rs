@@ -12,6 +12,7 @@
 
 mod anchor;
 pub(crate) mod armor;
+pub(crate) mod behind;
 pub(crate) mod boundary;
 mod card;
 mod email;

@@ -346,14 +346,7 @@ fn mask_body(
     let (scope, masker) = (&way.scope, &plan.masker);
     let masked = match media {
         Media::Json => document::json(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
-        Media::Untyped => document::json(body, scope, masker, tally).map_err(|_| {
-            // What begins as JSON is not of another type because it is broken.
-            if document::may_be_json(body) {
-                Unread::Unparsed
-            } else {
-                Unread::Untyped
-            }
-        }),
+        Media::Untyped => mask_untyped(body, way, plan, tally),
         Media::Form => document::form(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
         Media::JsonLines => {
             document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
@@ -368,6 +361,26 @@ fn mask_body(
         | Media::Encoded => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
     };
     Ok(masked?.map(|bytes| Changed { bytes, head: None }))
+}
+
+/// A body without a type: one JSON document, or lines of JSON.
+fn mask_untyped(
+    body: &[u8],
+    way: &Way,
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Option<Vec<u8>>, Unread> {
+    let (scope, masker) = (&way.scope, &plan.masker);
+    let before = tally.clone();
+    if let Ok(masked) = document::json(body, scope, masker, tally) {
+        return Ok(masked);
+    }
+    // What begins as JSON is not of another type because it is broken.
+    if !document::may_be_json(body) {
+        return Err(Unread::Untyped);
+    }
+    *tally = before;
+    document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
 }
 
 fn mask_tensors(

@@ -2,9 +2,10 @@
 //! random number in ten has a right check digit, so what is called an id is no card, nor is a number of JSON without a name
 //! that says so ([`names`]).
 
+use super::behind::{Called, called};
 use super::boundary::{ends, word_before};
 use super::names::{self, Words};
-use super::number::Chain;
+use super::number::{Chain, group_end};
 use super::{Scene, boundary};
 
 /// How many of the chain's first groups are a card number: the most that fit.
@@ -34,13 +35,72 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
             && chain.copy_digits(count, &mut digits).is_some_and(|digits| {
                 is_luhn(digits) && is_issued(digits, || is_told(scene, chain, count))
             })
-            && (stands_alone(scene, chain, count) || is_called_card(scene, chain))
+            && (stands_alone(scene, chain, count) || is_called_card(scene, chain, count))
             && (count > 1 || !is_id(scene, chain.start()))
         {
             matching = Some(count);
         }
     }
     matching
+}
+
+/// Where a card ends that begins at `at` and goes on behind the end of a line: all of its groups as cards are printed, and no number
+/// directly before or behind them, as columns have. If each group has a line of its own, words must stand before the first one.
+pub fn match_lines(scene: Scene<'_>, at: usize) -> Option<usize> {
+    let mut digits = [0_u8; 19];
+    let (mut length, mut groups, mut lines) = (0_usize, [0_usize; 4], 0_usize);
+    let (mut from, mut end) = (at, at);
+    for group in &mut groups {
+        end = group_end(scene.bytes, from);
+        let values = scene.bytes.get(from..end)?;
+        *group = values.len();
+        for digit in values {
+            *digits.get_mut(length)? = digit.wrapping_sub(b'0');
+            length = length.saturating_add(1);
+        }
+        if !matches!(group, 4..=6) {
+            return None;
+        }
+        let Some((behind, line)) = next_group(scene.bytes, end) else {
+            break;
+        };
+        from = behind;
+        lines = lines.saturating_add(usize::from(line));
+    }
+    let printed = matches!(groups, [4, 4, 4, 4] | [4, 6, 5, 0]);
+    let digits = digits.get(..length)?;
+    if !printed || from > end || lines == 0 || !ends(scene.bytes, end) {
+        return None;
+    }
+    let left = scene.bytes.get(..at)?;
+    let before = boundary::reach(scene, at);
+    let line = before.rsplit(|byte| *byte == b'\n').next()?;
+    let in_words = line.iter().any(u8::is_ascii_alphabetic);
+    let spaces = left.iter().rev().take(3);
+    let column = left
+        .get(
+            ..left
+                .len()
+                .saturating_sub(spaces.take_while(|byte| byte.is_ascii_whitespace()).count()),
+        )?
+        .last()
+        .is_some_and(u8::is_ascii_digit);
+    (!column && (lines == 1 || in_words) && is_luhn(digits) && is_issued(digits, || true))
+        .then_some(end)
+}
+
+/// Where the next group begins that is divided from one which ends at `end` by a space, a hyphen or the end of a line; and whether by
+/// that.
+fn next_group(bytes: &[u8], end: usize) -> Option<(usize, bool)> {
+    let rest = bytes.get(end..)?;
+    let (line, behind) = match rest {
+        [b' ' | b'-', b'0'..=b'9', ..] => (false, 1),
+        [b'\n', b'0'..=b'9', ..] => (true, 1),
+        [b' ' | b'\r', b'\n', b'0'..=b'9', ..] => (true, 2),
+        [b' ', b'\r', b'\n', b'0'..=b'9', ..] => (true, 3),
+        _ => return None,
+    };
+    Some((end.saturating_add(behind), line))
 }
 
 /// Whether these ASCII digits, which are a number of JSON, can be a card's.
@@ -63,12 +123,13 @@ fn can_end(chain: &Chain<'_>, count: usize) -> bool {
 
 /// Whether something beside the number says that it is a card: a word, or that it is written in groups.
 fn is_told(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
-    count > 1 || is_called_card(scene, chain)
+    count > 1 || is_called_card(scene, chain, count)
 }
 
 /// Whether a word beside the number says that it is a card.
-fn is_called_card(scene: Scene<'_>, chain: &Chain<'_>) -> bool {
-    boundary::context_has(scene, chain.start(), &names::CARDS)
+fn is_called_card(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
+    called(scene.bytes, chain.end(count)) == Some(Called::Card)
+        || boundary::context_has(scene, chain.start(), &names::CARDS)
         || boundary::context_has(scene, chain.start(), &["credit", "debit"])
 }
 

@@ -173,12 +173,13 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     })
 }
 
-/// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones), tabs, hyphens, dots. Check digits over
+/// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones), tabs, ends of lines, hyphens, dots. Check digits over
 /// all of it tell that cells of a table belong together.
 fn separators_end(bytes: &[u8], mut at: usize) -> usize {
     for _ in 0..2 {
         let length = match bytes.get(at..).unwrap_or_default() {
-            [b'\t', ..] => 1,
+            [b'\t' | b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
             rest => match separator(rest) {
                 Some((b' ' | b'-' | b'.', length)) => length,
                 _ => break,

@@ -201,7 +201,45 @@ const ORDINARY: [Form; 24] = [
 ];
 
 /// Some of them are known to stay.
-const ODD: [Form; 21] = [
+const ODD: [Form; 27] = [
+    ("card", |r| {
+        let groups = r.grouped(" ");
+        alone(format!("{}\n{}", &groups[..9], &groups[10..]))
+    }),
+    ("card", |r| {
+        let digits = r.card();
+        let (front, rest) = digits.split_at(8);
+        (
+            String::new(),
+            format!("{front} {rest}"),
+            " is my card".to_owned(),
+        )
+    }),
+    ("ssn", |r| {
+        (String::new(), r.ssn(""), " (my SSN)".to_owned())
+    }),
+    ("ssn", |r| {
+        (
+            String::new(),
+            r.ssn("/"),
+            " is his social security number".to_owned(),
+        )
+    }),
+    ("phone", |r| {
+        let number = 2_000_000 + r.below(7_000_000);
+        (String::new(), format!("{number}"), " (my cell)".to_owned())
+    }),
+    ("iban", |r| {
+        let iban = r.iban();
+        let groups: Vec<&str> = (0..6)
+            .map(|at| &iban[at * 4..(at * 4 + 4).min(22)])
+            .collect();
+        alone(format!(
+            "{}\n{}",
+            groups[..3].join(" "),
+            groups[3..].join(" ")
+        ))
+    }),
     ("private_key", |r| {
         let key = r.key();
         let (front, rest) = key.split_at(60);
@@ -252,7 +290,18 @@ const ODD: [Form; 21] = [
 type Negative = fn(&mut Random) -> String;
 
 /// What is nothing, in sentences that do not say what it is.
-const NEGATIVES: [Negative; 21] = [
+const NEGATIVES: [Negative; 23] = [
+    |r| {
+        let numbers: Vec<String> = (0..12).map(|_| r.digits(4)).collect();
+        numbers.join("\n")
+    },
+    |r| {
+        format!(
+            "{} is the number of his cards, {} is my best",
+            r.digits(7),
+            r.digits(9)
+        )
+    },
     |r| format!("seen {} twice", r.digits(16)),
     |r| format!("ean 4{}", r.digits(12)),
     |r| {

@@ -261,6 +261,20 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     }
     let end = group_end(scene.bytes, at);
     let length = end.saturating_sub(at);
+    let finding = |span: Range<usize>, entity, certainty| {
+        Some(Finding {
+            span,
+            entity,
+            certainty,
+            quotes: None,
+        })
+    };
+    if length == 4
+        && scene.wanted.has(Entity::Card)
+        && let Some(end) = card::match_lines(scene, at)
+    {
+        return finding(at..end, Entity::Card, Certainty::Check);
+    }
     // Most numbers are short and stand alone.
     if length < SHORTEST && separator(scene.bytes.get(end..).unwrap_or_default()).is_none() {
         return None;
@@ -277,14 +291,6 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     if (chain.len() < 4 && chain.total() < SHORTEST.saturating_sub(1)) || chain.is_fraction() {
         return None;
     }
-    let finding = |span: Range<usize>, entity, certainty| {
-        Some(Finding {
-            span,
-            entity,
-            certainty,
-            quotes: None,
-        })
-    };
     if scene.wanted.has(Entity::Ip)
         && let Some(end) = ip::match_v4(scene, &chain)
     {

@@ -2,6 +2,7 @@
 //! shape (3-3-4, written with brackets, hyphens or dots), national with a trunk `0`, and anything of a plausible length
 //! beside a word such as "phone" or "call". Dates are not numbers. No numbering plan is consulted below the country code.
 
+use super::behind::{Called, called};
 use super::boundary::{ends, reach as reach_of, text_words, word_before};
 use super::names::{self, Words};
 use super::number::{Chain, SHORTEST};
@@ -351,7 +352,9 @@ fn in_context(scene: Scene<'_>, chain: &Chain<'_>, start: usize) -> Option<(usiz
     let count = fitting.filter(|count| {
         has_plain_separators(chain, *count) && !is_date(chain, *count) && !is_decimal(chain, *count)
     })?;
-    let told = label_follows(scene.bytes, chain.end(count)) || is_told(scene, start);
+    let told = label_follows(scene.bytes, chain.end(count))
+        || called(scene.bytes, chain.end(count)) == Some(Called::Phone)
+        || is_told(scene, start);
     // A round number beside such a word is rather an amount: "we reach 1500000 users".
     let round = count == 1 && chain.group(0).ends_with(b"0000");
     (told && !round).then_some((count, Certainty::Context))

@@ -2,6 +2,7 @@
 //! them out (20 CFR 422.103; no area 000, 666 or 900 and above, no group 00, no serial 0000). Beside a word that names
 //! them, taxpayer numbers of other areas (ITIN), nine digits without separators, and other separators count too.
 
+use super::behind::{Called, called};
 use super::boundary::left_words;
 use super::number::Chain;
 use super::{Certainty, Scene};
@@ -38,7 +39,10 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certa
         Some(b"" | b"-" | b" " | b"." | b"/" | b" - " | b"  ")
     );
     let possible = separated && is_possible(value) && !SPECIMENS.contains(&value);
-    (possible && is_named(scene, chain.start())).then_some((count, Certainty::Context))
+    let named = || {
+        is_named(scene, chain.start()) || called(scene.bytes, chain.end(count)) == Some(Called::Ssn)
+    };
+    (possible && named()).then_some((count, Certainty::Context))
 }
 
 fn is_word_end(chain: &Chain<'_>) -> bool {

@@ -91,6 +91,25 @@ fn numbers_of_tables_stay_apart() {
     }
 }
 
+#[test]
+fn a_number_may_go_on_behind_the_end_of_a_line() {
+    marked(
+        "card",
+        &[
+            "«4111 1111\n1111 1111»",
+            "pay with «4111-1111-1111-\n1111»"
+                .replace("-\n", "\n")
+                .as_str(),
+            "no. «4111\n1111\n1111\n1111» please, or «3714 496353\r\n98431».",
+            "4111\n1111\n1111\n1111\n",
+            "1234\n4111 1111\n1111 1111",
+            "4111 1111\n1111 1111\n2222",
+            "x 4111 1111\n1111 1112",
+        ],
+    );
+    marked("iban", &["«DE89 3704\n0044 0532 0130 00»"]);
+}
+
 /// Text is also scanned as it reads.
 #[test]
 fn what_nobody_sees_hides_nothing() {
@@ -368,11 +387,11 @@ pub(crate) fn dense_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
             " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "例え", "٤",
-            "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax",
+            "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax", " is my ", " (my ", "SSN", "card", "cell", "1111\n1111", "\r\n",
         ]).prop_map(str::to_owned),
         3 => prop::sample::select(vec![
             "ann", "example", "com", "ann@example.com", "4111 1111 1111 1111", "4111111111111111", "308-63-0237", "308630237",
-            "DE89 3704 0044 0532 0130 00", "DE89", "GB82WEST12345698765432", "(415) 555-0132", "+44 20 7123 4567", "415", "555", "0132", "10.0.0.1",
+            "DE89 3704 0044 0532 0130 00", "DE89", "GB82WEST12345698765432", "4111 1111", "4111", "1111", "(415) 555-0132", "+44 20 7123 4567", "415", "555", "0132", "10.0.0.1",
             "2001:db8::1", AWS, "AKIA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
             "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
             "MIIE", "-----END PRIVATE KEY-----", "---- BEGIN SSH2 PRIVATE KEY ----", "---- END SSH2 PRIVATE KEY ----", "-----BEGIN ", "---- ",

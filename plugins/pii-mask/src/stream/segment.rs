@@ -6,6 +6,7 @@
 //! on the text alone, not on the pieces it comes in.
 
 use crate::detect::armor::{self, Armor, Step};
+use crate::detect::behind;
 use crate::detect::boundary::{Kind, is_ideograph, kind};
 use crate::detect::fold;
 use crate::detect::phone::LABELS;
@@ -14,12 +15,17 @@ use core::ops::Range;
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
 
+/// Ends of lines in a row that a card's number may go over, and the one that shows that it goes on.
+const MOST_LINES: u8 = 4;
+
 /// Reads text character by character; offsets are into the caller's buffer.
 #[derive(Debug, Default)]
 pub struct Segmenter {
     place: Place,
-    /// The segment holds a digit: more groups may follow a space.
-    digit: bool,
+    /// Digits that the segment holds: more groups may follow a space.
+    digits: u8,
+    /// Ends of lines that a number may have gone over.
+    lines: u8,
     /// It holds an `@`: a domain may follow.
     address: bool,
     /// Up to where groups of an account number may follow.
@@ -34,7 +40,11 @@ enum Place {
     Word,
     /// Behind a space that may be inside a finding.
     Gap,
-    /// In a word behind such a space that may become one of [`LABELS`]; where it begins.
+    /// Behind the end of a line that may be inside a card's number.
+    Line,
+    /// Behind a bracket behind such a space.
+    Bracket,
+    /// In a word behind such a space that may become one of [`LABELS`] or a phrase that tells what the number was; where it begins.
     Label(usize),
 }
 
@@ -63,7 +73,7 @@ impl Segmenter {
             self.key = in_key(key, buffer, next, character);
             if self.key.is_none() {
                 // What was read as a key may be other things too: the segment ends as one does that holds all of them.
-                (self.digit, self.place) = (true, Place::Word);
+                (self.digits, self.place) = (behind::LEAST_DIGITS, Place::Word);
                 self.iban_until = next.saturating_add(IBAN_REACH);
                 return (kind(character) == Kind::Break)
                     .then(|| self.cut(next))
@@ -84,8 +94,29 @@ impl Segmenter {
             )
         };
         match (kind, self.place) {
+            (Kind::Break, Place::Word | Place::Gap)
+                if matches!(character, '\n' | '\r') && self.may_go_over_line(buffer, at) =>
+            {
+                self.lines = self.lines.saturating_add(u8::from(character == '\n'));
+                self.place = if character == '\n' {
+                    Place::Line
+                } else {
+                    Place::Gap
+                };
+                None
+            }
+            (Kind::Break, Place::Word | Place::Gap)
+                if character == '\n' && at < self.iban_until =>
+            {
+                self.place = Place::Gap;
+                None
+            }
             (Kind::Break, _) => self.cut(next),
-            (Kind::Space, Place::Label(start)) if !is_label(buffer.get(start..at)) => {
+            (Kind::Space, Place::Line) => self.cut(next),
+            (Kind::Space, Place::Label(start)) if !self.is_label(buffer.get(start..at)) => {
+                if self.is_label_front(buffer.get(start..next)) {
+                    return None;
+                }
                 self.cut(next)
             }
             (Kind::Space, _) if let Some(front) = key_front(buffer, floor, next) => {
@@ -93,14 +124,24 @@ impl Segmenter {
                 self.key = in_key(Key::FirstLine(start), buffer, next, character);
                 None
             }
-            (Kind::Space, _) if (self.digit && character != '\t') || at < self.iban_until => {
+            (Kind::Space, _) if (self.digits > 0 && character != '\t') || at < self.iban_until => {
                 self.place = Place::Gap;
                 None
             }
             (Kind::Space, _) => self.cut(next),
+            (Kind::Word, Place::Line) if !character.is_ascii_digit() => {
+                let cut = self.cut(at);
+                self.word(buffer, at, character);
+                cut
+            }
+            (Kind::Word, Place::Bracket) if self.is_label_front(buffer.get(at..next)) => {
+                self.place = Place::Label(at);
+                None
+            }
             (Kind::Word, Place::Gap) => self.after_gap(buffer, at..next, character),
             (Kind::Word, Place::Label(start)) => self.in_label(buffer, start, at..next, character),
-            (Kind::Word, Place::Word) => {
+            (Kind::Word, Place::Word | Place::Line | Place::Bracket) => {
+                self.place = Place::Word;
                 self.word(buffer, at, character);
                 None
             }
@@ -128,7 +169,7 @@ impl Segmenter {
             self.address |= character == '@';
             return;
         }
-        self.digit = true;
+        self.digits = self.digits.saturating_add(1);
         let head = at
             .checked_sub(3)
             .and_then(|from| buffer.as_bytes().get(from..=at));
@@ -148,10 +189,14 @@ impl Segmenter {
             || ('\u{2010}'..='\u{2015}').contains(&character);
         let account = at < self.iban_until && character.is_ascii_alphanumeric();
         if number || account {
-            self.place = Place::Word;
+            self.place = if character == '(' {
+                Place::Bracket
+            } else {
+                Place::Word
+            };
             self.word(buffer, at, character);
             None
-        } else if is_label_front(buffer.get(span)) {
+        } else if self.is_label_front(buffer.get(span)) {
             self.place = Place::Label(at);
             None
         } else {
@@ -169,16 +214,45 @@ impl Segmenter {
         character: char,
     ) -> Option<usize> {
         let at = span.start;
-        if is_label_front(buffer.get(start..span.end)) {
+        if self.is_label_front(buffer.get(start..span.end)) {
             return None;
         }
-        if !character.is_ascii_alphanumeric() && is_label(buffer.get(start..at)) {
+        if !character.is_ascii_alphanumeric() && self.is_label(buffer.get(start..at)) {
             self.place = Place::Word;
             return None;
         }
         let cut = self.cut(start);
         self.word(buffer, at, character);
         cut
+    }
+
+    /// Whether a card's number may go on behind the end of a line at `at`: its group, of four digits or more, ends there.
+    fn may_go_over_line(&self, buffer: &str, at: usize) -> bool {
+        let left = buffer.get(..at).unwrap_or_default();
+        let left = left.strip_suffix('\r').unwrap_or(left);
+        let left = left.strip_suffix(' ').unwrap_or(left);
+        let reads = left.chars().rev().filter(|one| !fold::is_invisible(*one));
+        let digits = reads
+            .take(4)
+            .take_while(|one| fold::folded(*one).unwrap_or(*one).is_ascii_digit());
+        self.lines < MOST_LINES && self.digits >= 4 && digits.count() == 4
+    }
+
+    fn is_label(&self, text: Option<&str>) -> bool {
+        text.is_some_and(|text| {
+            LABELS.iter().any(|label| label.eq_ignore_ascii_case(text))
+                || (self.digits >= behind::LEAST_DIGITS && behind::calls(text))
+        })
+    }
+
+    fn is_label_front(&self, front: Option<&str>) -> bool {
+        front.is_some_and(|front| {
+            LABELS.iter().any(|label| {
+                label
+                    .get(..front.len())
+                    .is_some_and(|part| part.eq_ignore_ascii_case(front))
+            }) || (self.digits >= behind::LEAST_DIGITS && behind::may_call(front))
+        })
     }
 
     /// The private key that the text is in.
@@ -227,18 +301,4 @@ fn in_key(key: Key, buffer: &str, next: usize, character: char) -> Option<Key> {
             inside.then_some(Key::Open(armor))
         }
     }
-}
-
-fn is_label(word: Option<&str>) -> bool {
-    word.is_some_and(|word| LABELS.iter().any(|label| label.eq_ignore_ascii_case(word)))
-}
-
-fn is_label_front(front: Option<&str>) -> bool {
-    front.is_some_and(|front| {
-        LABELS.iter().any(|label| {
-            label
-                .get(..front.len())
-                .is_some_and(|part| part.eq_ignore_ascii_case(front))
-        })
-    })
 }

@@ -88,7 +88,10 @@ fn little_is_held() {
         ("eyes", 4),
         ("、日本語の文", 0),
         (" 4111 1111 ", 10),
-        ("\n", 0),
+        ("\n", 11),
+        ("and ", 0),
+        ("in 2026\n", 5),
+        ("so ", 0),
     ] {
         stream.push(text, &masker, &mut tally, &mut out);
         assert_eq!(stream.held_bytes(), held, "{text:?}");
