@@ -145,6 +145,8 @@ pub struct LocalReply<'a> {
     pub headers: &'a [HeaderRef<'a>],
     /// Body.
     pub body: &'a [u8],
+    /// Status for a gRPC client (`google.rpc.Code`); none for a host's own mapping of the HTTP status.
+    pub grpc_status: Option<u8>,
 }
 
 /// An HTTP callout as it goes to the host.

@@ -177,10 +177,11 @@ impl Reply {
         let _ = exchange.publish(denied);
         let shape = Shape::of(exchange);
         let (content_type, body) = shape.render(self);
-        let mut headers: Vec<(&str, &[u8])> = vec![
-            ("content-type", content_type.as_bytes()),
-            (REASON_HEADER, self.reason.code.as_bytes()),
-        ];
+        let mut headers: Vec<(&str, &[u8])> = vec![(REASON_HEADER, self.reason.code.as_bytes())];
+        // The type of an answer to a gRPC client is the host's to write.
+        if let Some(content_type) = content_type {
+            headers.push(("content-type", content_type.as_bytes()));
+        }
         if let Some((name, value)) = shape.header(self) {
             headers.push((name, value.as_bytes()));
         }
@@ -208,6 +209,7 @@ impl Reply {
             details: &details,
             headers: &headers,
             body: &body,
+            grpc_status: shape.grpc_status(self.status),
         };
         host.reply(&reply)
     }

@@ -331,6 +331,13 @@ fn write(reply: LocalReply, grpc: bool) -> (Headers, Vec<u8>) {
     if grpc {
         headers.add(":status", "200");
         headers.add("content-type", "application/grpc");
+        // As Envoy does, which writes type and length of such a reply itself (Utility::prepareLocalReply).
+        let framing = [b"content-type".as_slice(), b"content-length"];
+        for (name, value) in reply.headers.iter() {
+            if !framing.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+                headers.add(name, value);
+            }
+        }
         let status = reply
             .grpc_status
             .unwrap_or_else(|| grpc_status_of(reply.status));
@@ -431,9 +438,17 @@ mod tests {
         let reply = LocalReply {
             status: 403,
             body: b"50% no\n".to_vec(),
+            headers: [("content-type", &b"text/plain"[..]), ("x-reason", b"r")]
+                .into_iter()
+                .collect(),
             ..LocalReply::default()
         };
         let (headers, body) = write(reply, true);
+        assert_eq!(headers.text("x-reason").as_deref(), Some("r"));
+        assert_eq!(
+            headers.all("content-type").collect::<Vec<_>>(),
+            [b"application/grpc"]
+        );
         assert!(body.is_empty());
         assert_eq!(headers.text(":status").as_deref(), Some("200"));
         assert_eq!(headers.text("grpc-status").as_deref(), Some("7"));

@@ -195,7 +195,13 @@ pub fn set_buffer(buffer: u32, start: usize, size: usize, with: &[u8]) -> Result
 }
 
 /// Replies in place of the upstream. `headers` is in wire form.
-pub fn reply(status: u16, details: &[u8], body: &[u8], headers: &[u8]) -> Result<(), Status> {
+pub fn reply(
+    status: u16,
+    details: &[u8],
+    body: &[u8],
+    headers: &[u8],
+    grpc_status: Option<u8>,
+) -> Result<(), Status> {
     // SAFETY: the slices live through the call. -1: no gRPC status of our own.
     Status::check(unsafe {
         proxy_send_local_response(
@@ -206,7 +212,7 @@ pub fn reply(status: u16, details: &[u8], body: &[u8], headers: &[u8]) -> Result
             body.len(),
             headers.as_ptr(),
             headers.len(),
-            -1,
+            grpc_status.map_or(-1, i32::from),
         )
     })
 }

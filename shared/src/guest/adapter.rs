@@ -157,6 +157,7 @@ impl Host for Proxy {
             reply.details.as_bytes(),
             reply.body,
             &encode_refs(reply.headers),
+            reply.grpc_status,
         )
     }
 

@@ -1,6 +1,7 @@
 //! The form of an error reply: what the client's library expects from the backend it thinks it talks to.
 //!
-//! Chosen by the route: its metadata (`modelgate: {dialect: openai}`), else the path's protocol, else problem+json (RFC 9457).
+//! A gRPC client gets a status and a message, whatever the route. Otherwise chosen by the route: its metadata (`modelgate: {dialect: openai}`),
+//! else the path's protocol, else problem+json (RFC 9457).
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub enum Shape {
     Anthropic,
     /// Cohere: `{"message": "…"}`.
     Cohere,
+    /// gRPC: the text is the `grpc-message`, and the host puts it into a head without a body (trailers-only, gRPC over HTTP/2).
+    Grpc,
 }
 
 impl From<Dialect> for Shape {
@@ -61,13 +64,18 @@ impl Shape {
 
     /// The shape for an exchange.
     pub fn of(exchange: &Exchange) -> Self {
+        let request = exchange.request().ok();
+        let kind = request
+            .as_ref()
+            .and_then(|headers| headers.first("content-type"));
+        if kind.is_some_and(is_grpc) {
+            return Self::Grpc;
+        }
         let named = crate::profile::route_metadata(exchange.host(), &["dialect"]);
         if let Some(shape) = named.and_then(|name| Self::named(&name)) {
             return shape;
         }
-        exchange
-            .request()
-            .ok()
+        request
             .and_then(|headers| {
                 Self::of_request(headers.first(":method")?, headers.first(":path")?)
             })
@@ -80,14 +88,17 @@ impl Shape {
         Some(route.dialect.into())
     }
 
-    /// Content type and body of a reply. Members stand in the order of the types below, whatever map serde_json is built with.
-    pub fn render(self, reply: &Reply) -> (&'static str, Vec<u8>) {
+    /// Content type (none where it is the host's to write) and body of a reply. Members stand in the order of the types below, whatever map serde_json is built with.
+    pub fn render(self, reply: &Reply) -> (Option<&'static str>, Vec<u8>) {
         let reason = reply.reason;
         let message = reply.detail().unwrap_or(reason.title);
         let coded = || format!("{message} (reason: {})", reason.code);
         let (status, code) = (reply.status, reason.code);
         let body = match self {
-            Self::Problem => return ("application/problem+json", written(&Problem(reply))),
+            Self::Problem => {
+                return (Some("application/problem+json"), written(&Problem(reply)));
+            }
+            Self::Grpc => return (None, coded().into_bytes()),
             Self::OpenAi => written(&Outer {
                 error: OpenAi {
                     message,
@@ -114,7 +125,7 @@ impl Shape {
                 error: Google {
                     code: status,
                     message,
-                    status: google_status(status),
+                    status: rpc_code(status).1,
                     details: [GoogleDetail {
                         at_type: "type.googleapis.com/google.rpc.ErrorInfo",
                         reason: code.to_ascii_uppercase(),
@@ -126,7 +137,16 @@ impl Shape {
                 error: Azure { code, message },
             }),
         };
-        ("application/json", body)
+        (Some("application/json"), body)
+    }
+
+    /// The `grpc-status` of a reply, for gRPC clients: by the meaning of what refused the request, not by that of proxies' own faults, which is
+    /// how hosts map HTTP statuses (grpc/doc/http-grpc-status-mapping.md makes 400 an internal error, and 429 one to be retried).
+    pub const fn grpc_status(self, status: u16) -> Option<u8> {
+        match self {
+            Self::Grpc => Some(rpc_code(status).0),
+            _ => None,
+        }
     }
 
     /// A header that the dialect adds.
@@ -313,17 +333,24 @@ const fn aws_type(status: u16) -> &'static str {
     }
 }
 
-/// Canonical code of google.rpc.
-const fn google_status(status: u16) -> &'static str {
+/// Canonical code, with its name (google/rpc/code.proto).
+const fn rpc_code(status: u16) -> (u8, &'static str) {
     match status {
-        401 => "UNAUTHENTICATED",
-        403 => "PERMISSION_DENIED",
-        404 => "NOT_FOUND",
-        429 => "RESOURCE_EXHAUSTED",
-        400..=499 => "INVALID_ARGUMENT",
-        503 => "UNAVAILABLE",
-        _ => "INTERNAL",
+        401 => (16, "UNAUTHENTICATED"),
+        403 => (7, "PERMISSION_DENIED"),
+        404 => (5, "NOT_FOUND"),
+        429 => (8, "RESOURCE_EXHAUSTED"),
+        400..=499 => (3, "INVALID_ARGUMENT"),
+        503 => (14, "UNAVAILABLE"),
+        _ => (13, "INTERNAL"),
     }
+}
+
+/// Whether a content type is that of gRPC: `application/grpc`, alone or with a `+` and what is inside (gRPC over HTTP/2; hosts tell it in
+/// the same way). gRPC-Web is another type, which a proxy may have translated before.
+fn is_grpc(kind: &[u8]) -> bool {
+    kind.strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
 }
 
 #[cfg(test)]
@@ -350,7 +377,7 @@ mod tests {
             let (kind, body) = shape.render(&reply);
             let value: Value =
                 serde_json::from_slice(&body).unwrap_or_else(|e| panic!("{shape:?}: {e}"));
-            assert!(kind.ends_with("json"));
+            assert!(kind.unwrap().ends_with("json"));
             assert!(
                 value
                     .to_string()
@@ -406,6 +433,41 @@ mod tests {
             r#"{"type":"error","error":{"type":"invalid_request_error","message":"d (reason: path_ambiguous)"}}"#
         );
         assert_eq!(cohere, aws);
+    }
+
+    #[test]
+    fn a_grpc_client_gets_a_status_and_a_text() {
+        let reply = Reply::new(&PATH_AMBIGUOUS).with_detail("d");
+        assert_eq!(
+            Shape::Grpc.render(&reply),
+            (None, b"d (reason: path_ambiguous)".to_vec())
+        );
+        for (status, code) in [
+            (400, 3),
+            (401, 16),
+            (403, 7),
+            (404, 5),
+            (413, 3),
+            (429, 8),
+            (500, 13),
+            (503, 14),
+        ] {
+            assert_eq!(Shape::Grpc.grpc_status(status), Some(code), "{status}");
+            assert!(
+                SHAPES
+                    .iter()
+                    .all(|shape| shape.grpc_status(status).is_none())
+            );
+        }
+        for (kind, is) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc-web", false),
+            ("application/grpcx", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_grpc(kind.as_bytes()), is, "{kind}");
+        }
     }
 
     #[test]

@@ -276,7 +276,7 @@ impl Host for Adapter {
             details,
             reply.body,
             headers(reply.headers),
-            NO_GRPC_STATUS,
+            reply.grpc_status.map_or(NO_GRPC_STATUS, u32::from),
         );
         sent.map_err(refused)
     }
