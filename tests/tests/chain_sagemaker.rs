@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -13,6 +13,8 @@ use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_demo::client::{Answer, Call, send};
 use modelgate_demo::loopback::Loopback;
 use modelgate_demo::sagemaker::{Account, LEAKED_EMAIL, Received, SageMaker};
+use modelgate_envoy::admin::{Ready, ready};
+use modelgate_envoy::process::{Launch, Process, Verbosity};
 use modelgate_envoy::release::Envoy;
 use modelgate_scenario::engine::{WasmFiles, WasmFolder};
 use modelgate_scenario::envoy_config::{Places, bootstrap};
@@ -44,12 +46,13 @@ fn built() -> Workspace {
 
 /// A running Envoy with jwt-auth, pii-mask and aws-sigv4.
 struct Gateway {
-    envoy: Server,
-    folder: PathBuf,
+    /// Killed when dropped.
+    _envoy: Process,
+    port: u16,
 }
 
 impl Gateway {
-    fn start(envoy: &Envoy, name: &str, account: &Account, upstream: u16) -> Self {
+    async fn start(envoy: &Envoy, account: &Account, upstream: u16) -> Self {
         static BUILT: OnceLock<Workspace> = OnceLock::new();
         let workspace = BUILT.get_or_init(built);
         let text = format!(
@@ -75,11 +78,7 @@ expect: {{ client: {{ status: 200 }} }}
             .resolve(1_700_000_000)
             .unwrap();
         let wasm = WasmFolder(workspace.target.join("modelgate"));
-        let mut places = Places {
-            listener_port: free_port(),
-            admin_port: free_port(),
-            ..Places::default()
-        };
+        let mut places = Places::default();
         places.clusters.insert("upstream".to_owned(), upstream);
         for entry in &scenario.chain {
             let file = wasm.file(&scenario, &entry.wasm).unwrap();
@@ -87,35 +86,24 @@ expect: {{ client: {{ status: 200 }} }}
                 .wasm
                 .insert(entry.name.clone(), file.to_str().unwrap().to_owned());
         }
-        let folder =
-            std::env::temp_dir().join(format!("modelgate-chain-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let config = folder.join("envoy.json");
-        std::fs::write(&config, bootstrap(&scenario, &places).to_string()).unwrap();
-        let log = std::fs::File::create(folder.join("log")).unwrap();
-        let mut command = Command::new(envoy.path());
-        command
-            .arg("-c")
-            .arg(config)
-            .args(["--disable-hot-restart", "--concurrency", "1"]);
-        command.stdout(Stdio::null()).stderr(log);
-        let envoy = Server::start(&mut command, places.listener_port).unwrap_or_else(|error| {
-            panic!(
-                "{error}\n{}",
-                std::fs::read_to_string(folder.join("log")).unwrap_or_default()
-            )
-        });
-        Self { envoy, folder }
+        let launch = Launch {
+            workers: 1,
+            verbosity: Verbosity::Warnings,
+            flush_ms: 10_000,
+            environment: &[],
+        };
+        let mut envoy = Process::start(envoy, &bootstrap(&scenario, &places), &launch).unwrap();
+        match ready(&mut envoy).await.unwrap() {
+            Ready::Serving { listeners, .. } => Self {
+                _envoy: envoy,
+                port: listeners[0].address.port(),
+            },
+            Ready::Refused(said) => panic!("{said}"),
+        }
     }
 
     async fn send(&self, call: &Call) -> Answer {
-        send(self.envoy.port, call).await.unwrap()
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        send(self.port, call).await.unwrap()
     }
 }
 
@@ -184,7 +172,7 @@ async fn a_token_becomes_a_signature_that_the_official_signer_confirms() {
     );
     let sagemaker = Arc::new(SageMaker::new(account.clone()));
     let backend = Loopback::start(Arc::clone(&sagemaker), 0).unwrap();
-    let gateway = Gateway::start(&envoy, "official", &account, backend.port());
+    let gateway = Gateway::start(&envoy, &account, backend.port()).await;
 
     let answer = gateway
         .send(&Call::post(CHURN, "1,2,3").with("content-type", "text/csv"))
@@ -303,10 +291,10 @@ async fn a_gateway_with_a_wrong_secret_is_refused() {
     let backend = Loopback::start(Arc::clone(&sagemaker), 0).unwrap();
     let gateway = Gateway::start(
         &envoy,
-        "wrong",
         &account("AKIAIOSFODNN7EXAMPLE", "the-wrong-one"),
         backend.port(),
-    );
+    )
+    .await;
     let answer = gateway.send(&invoke(CHURN, "text/csv", "1,2,3")).await;
     assert_eq!(
         (answer.status, answer.header("x-amzn-errortype")),
@@ -375,14 +363,14 @@ async fn moto_confirms_the_signature_and_refuses_a_changed_one() {
         return;
     };
     let moto = Moto::start(&package);
-    let gateway = Gateway::start(&envoy, "moto", &moto.account, moto.server.port);
+    let gateway = Gateway::start(&envoy, &moto.account, moto.server.port).await;
     let answer = gateway.send(&invoke(CHURN, "text/csv", "1,2,3")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 
     // A request that our own backend has seen, sent on to moto as it was and changed.
     let sagemaker = Arc::new(SageMaker::new(moto.account.clone()));
     let backend = Loopback::start(Arc::clone(&sagemaker), 0).unwrap();
-    let gateway = Gateway::start(&envoy, "moto-seen", &moto.account, backend.port());
+    let gateway = Gateway::start(&envoy, &moto.account, backend.port()).await;
     assert_eq!(
         gateway
             .send(&invoke(CHURN, "text/csv", "1,2,3"))

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use located_yaml::Node;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::check;
 use modelgate_cli::generate;
+use modelgate_envoy::process::validate;
 use modelgate_tests::envoys::envoy;
 use serde_json::Value as Json;
 
@@ -155,15 +155,11 @@ fn accepts_and_refuses(version: &str) {
         }
         for (text, good) in tries {
             std::fs::write(&file, text).unwrap();
-            let output = Command::new(envoy.path())
-                .args(["--mode", "validate", "--log-level", "error", "-c"])
-                .arg(&file)
-                .envs(ENVIRONMENT)
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
+            let environment = ENVIRONMENT.map(|(name, value)| (name, Some(value)));
+            let refused = validate(&envoy, &file, &environment).unwrap();
+            let said = refused.as_deref().unwrap_or_default();
             assert_eq!(
-                output.status.success(),
+                refused.is_none(),
                 good,
                 "{version} {}:\n{said}",
                 path.display()
@@ -182,16 +178,10 @@ fn accepts_and_refuses(version: &str) {
             .replace("/etc/envoy/modelgate", modules.to_str().unwrap());
         let file = folder.path().join(file);
         std::fs::write(&file, text).unwrap();
-        let output = Command::new(envoy.path())
-            .args(["--mode", "validate", "--log-level", "error", "-c"])
-            .arg(&file)
-            .env_remove(variable)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let refused = validate(&envoy, &file, &[(variable, None)]).unwrap();
         assert!(
-            !output.status.success() && said.contains(variable),
-            "{said}"
+            refused.as_ref().is_some_and(|said| said.contains(variable)),
+            "{refused:?}"
         );
     }
 }
@@ -205,11 +195,5 @@ fn what_check_takes_for_legal_envoy_takes() {
         .unwrap()
         .root
         .join("harness/cli/src/check/tests/legal.yaml");
-    let output = Command::new(envoy.path())
-        .args(["--mode", "validate", "--log-level", "error", "-c"])
-        .arg(file)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    assert_eq!(validate(&envoy, &file, &[]).unwrap(), None);
 }

@@ -4,7 +4,6 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::check::{self, Severity};
 use modelgate_demo::client::{Answer, Call, send};
 use modelgate_demo::sink::Sink;
+use modelgate_envoy::process::{LOG, Launch, Process, Verbosity};
 use modelgate_envoy::release::Envoy;
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::services::free_port;
@@ -25,8 +25,7 @@ const KEY: &str = "Bearer example";
 
 /// A running Envoy with a copy of `envoy/ecds`.
 struct Gateway {
-    envoy: Child,
-    folder: tempfile::TempDir,
+    envoy: Process,
     port: u16,
     admin: u16,
 }
@@ -63,28 +62,15 @@ impl Gateway {
             let name = format!("filters/{filter}.yaml");
             std::fs::write(folder.path().join(&name), here(&read(shipped.join(&name)))).unwrap();
         }
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let envoy = Command::new(envoy.path())
-            .arg("-c")
-            .arg(folder.path().join("envoy.yaml"))
-            .args(["--disable-hot-restart", "--concurrency", "2"])
-            .args([
-                "--log-level",
-                "warning",
-                "--component-log-level",
-                "wasm:info",
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut gateway = Self {
-            envoy,
-            folder,
-            port,
-            admin,
+        let launch = Launch {
+            workers: 2,
+            verbosity: Verbosity::Warnings,
+            flush_ms: 10_000,
+            environment: &[],
         };
+        let config = folder.path().join("envoy.yaml");
+        let envoy = Process::start_in(folder, envoy, &config, &launch).unwrap();
+        let gateway = Self { envoy, port, admin };
         let began = Instant::now();
         while gateway
             .admin("GET", "/ready")
@@ -125,7 +111,7 @@ impl Gateway {
     }
 
     fn file(&self, filter: &str) -> PathBuf {
-        self.folder.path().join(format!("filters/{filter}.yaml"))
+        self.envoy.folder().join(format!("filters/{filter}.yaml"))
     }
 
     /// Puts another text in a filter's file as the page says: written beside it, and renamed.
@@ -157,7 +143,7 @@ impl Gateway {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.envoy.folder().join(LOG)).unwrap_or_default()
     }
 
     /// Memory of the process, in KiB (Linux only; 0 elsewhere).
@@ -171,22 +157,10 @@ impl Gateway {
 
     /// Ends it as an orchestrator does.
     async fn terminate(&mut self) {
-        let told = Command::new("kill")
-            .arg(self.envoy.id().to_string())
-            .status();
-        assert!(told.unwrap().success());
-        let began = Instant::now();
-        while self.envoy.try_wait().unwrap().is_none() {
-            assert!(began.elapsed() < PATIENCE, "it does not end");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.envoy.kill();
-        let _ = self.envoy.wait();
+        assert!(
+            self.envoy.terminate(PATIENCE).await.unwrap(),
+            "it does not end"
+        );
     }
 }
 

@@ -78,7 +78,7 @@ impl Gateway {
         Ok(match engine {
             Engine::Envoy(envoy, _) => {
                 envoy.require_wasm()?;
-                Self::Envoy(Envoy::start(envoy.path(), bootstrap, workers, environment).await?)
+                Self::Envoy(Envoy::start(envoy, bootstrap, workers, environment).await?)
             }
             Engine::Wasmtime(_, load) => {
                 let code = Code::Modules(*load);

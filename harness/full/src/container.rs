@@ -13,8 +13,9 @@ use testcontainers::core::BuildImageOptions;
 use testcontainers::runners::{SyncBuilder, SyncRunner};
 use testcontainers::{Container, CopyTargetOptions, GenericBuildableImage, GenericImage, ImageExt};
 
+use modelgate_envoy::process::Running;
 use modelgate_envoy::release::Envoy;
-use modelgate_scenario::engine::envoy::{self, ARGUMENTS, Launch, Launcher, Running};
+use modelgate_scenario::engine::envoy::{self, Launch, Launcher};
 use modelgate_scenario::engine::{Engine, Observations, WasmFiles};
 use modelgate_scenario::file::EngineKind;
 use modelgate_scenario::file::{EngineName, Scenario};
@@ -166,11 +167,10 @@ impl Launcher for Containers<'_> {
     fn launch(&self, launch: &Launch) -> Result<Started> {
         let (name, tag) = self.image;
         let image = GenericImage::new(name.clone(), tag.clone()).with_entrypoint(BINARY);
-        let workers = launch.workers.to_string();
         let arguments = ["-c", CONFIG]
             .into_iter()
-            .chain(ARGUMENTS)
-            .chain(["--concurrency", &workers]);
+            .map(str::to_owned)
+            .chain(envoy::launched(launch.workers).arguments());
         let mut request = image
             .with_cmd(arguments)
             .with_copy_to(

@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use crate::check::{self, Checked, Format, Outcome, Severity};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use located_yaml::Place;
+use modelgate_envoy::log::last_words;
+use modelgate_envoy::process;
 use modelgate_envoy::release::Envoy;
 
 /// Check Envoy configurations: every filter's settings, the order of the chain, clusters, crash policy, who may pass on each route.
@@ -191,65 +193,12 @@ fn refusal(text: &str, path: &Path, envoy: &Envoy) -> Result<Option<String>> {
         std::fs::write(kept.path(), text)?;
         kept.path()
     };
-    let output = Command::new(envoy.path())
-        .args(["--mode", "validate", "--log-level", "error", "-c"])
-        .arg(file)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| envoy.path().display().to_string())?;
-    if output.status.success() {
+    let Some(log) = process::validate(envoy, file, &[])? else {
         return Ok(None);
-    }
-    let last = last_words(&String::from_utf8_lossy(&output.stderr));
+    };
+    let last = last_words(&log);
     Ok(Some(format!(
         "Envoy {} refuses it: {last}",
         envoy.version()
     )))
-}
-
-/// What Envoy says at the end, and what filters say before that. Lines look like `[time][thread][level][component] [file:line] words`; a message
-/// of several lines shows the configuration between its first and its last, which may hold secrets and is left out.
-fn last_words(log: &str) -> String {
-    let words = |line: &str| {
-        let words = line.rsplit_once("] ").map_or(line, |(_, words)| words);
-        words.split_whitespace().collect::<Vec<_>>().join(" ")
-    };
-    let mut found: Vec<String> = Vec::new();
-    let said = |line: &&str| line.contains("wasm log") && !line.contains("[critical][main]");
-    found.extend(log.lines().filter(said).map(words));
-    let end: Vec<&str> = log
-        .lines()
-        .skip_while(|line| !line.contains("[critical][main]"))
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let first = end.first().copied().or_else(|| log.lines().last());
-    for line in [first, end.last().copied()].into_iter().flatten() {
-        let words = words(line);
-        let words = words
-            .rsplit_once("': ")
-            .map_or(words.as_str(), |(_, words)| words);
-        if !found.iter().any(|known| known == words) {
-            found.push(words.to_owned());
-        }
-    }
-    found.join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_words_hold_no_configuration() {
-        let log = "[t][1][error][wasm] [source/x.cc:1] wasm log jwt_auth: issuers: is required\n\
-                   [t][1][critical][main] [source/y.cc:2] error initializing configuration 'a.yaml': Proto constraint validation failed\n\
-                   secret: hunter2\n: StatPrefix: value length must be at least 1\n\n";
-        assert_eq!(
-            last_words(log),
-            "wasm log jwt_auth: issuers: is required; Proto constraint validation failed; : StatPrefix: value length must be at least 1"
-        );
-        let one = "[t][1][critical][main] [source/y.cc:2] error initializing configuration 'a.yaml': Unable to create Wasm plugin x\n";
-        assert_eq!(last_words(one), "Unable to create Wasm plugin x");
-        assert_eq!(last_words(""), "");
-    }
 }

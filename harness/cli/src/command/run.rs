@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::build::{Profile, Workspace, build};
@@ -11,14 +11,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use located_yaml::{Node, Place};
 use modelgate_envoy::adapt::{Local, Needs, adapt, discovered};
+use modelgate_envoy::admin::{Listener, serving};
 use modelgate_envoy::bootstrap::Bootstrap;
 use modelgate_envoy::child::StopSignals;
+use modelgate_envoy::process::{CONFIG, Launch, Process, Verbosity};
 use modelgate_scenario::engine::Backends;
 use modelgate_scenario::engine::served::{self, Code};
 use modelgate_scenario::suite;
 use serde_json::Value as Json;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 
 use super::gateway::{Engine, EngineArguments, runtime};
 
@@ -130,54 +130,42 @@ fn modules(arguments: &Arguments, needs: &Needs) -> Result<BTreeMap<String, Path
 async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
     let envoy = arguments.engine.find_envoy()?;
     envoy.require_wasm()?;
-    let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
-    let config = folder.path().join("envoy.json");
-    let written = folder.path().join("admin");
-    std::fs::write(&config, bootstrap.to_string())?;
-    let mut child = Command::new(envoy.path())
-        .arg("-c")
-        .arg(&config)
-        .args(["--disable-hot-restart", "--log-level", "warning"])
-        .args(["--component-log-level", "wasm:info"])
-        .args(["--concurrency", &arguments.workers.to_string()])
-        .args(["--file-flush-interval-msec", "100"])
-        .arg("--admin-address-path")
-        .arg(&written)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot start {}", envoy.path().display()))?;
-    let lines = child.stdout.take().context("no standard output")?;
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(lines).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            println!("{}", told(&line));
-        }
-    });
+    let launch = Launch {
+        workers: arguments.workers,
+        verbosity: Verbosity::Warnings,
+        flush_ms: 100,
+        environment: &[],
+    };
+    let process = Process::follow(&envoy, bootstrap, &launch, |line| {
+        println!("{}", told(line))
+    })?;
     let needs = Needs::of(bootstrap);
+    let config = process.folder().join(CONFIG);
     eprintln!("Envoy {} with {}", envoy.version(), config.display());
     let mut signals = StopSignals::new()?;
     let began = Instant::now();
-    let admin = tokio::select! {
-        status = child.wait() => bail!("Envoy did not start: {}", status?),
-        _ = signals.received() => return farewell(&mut child).await,
-        admin = ready(&needs, &written) => admin,
+    let serving = tokio::select! {
+        status = process.wait() => bail!("Envoy did not start: {}", status?),
+        _ = signals.received() => return farewell(&process).await,
+        serving = ready(&needs, &process) => serving,
     };
     eprintln!("ready in {:.1} s", began.elapsed().as_secs_f32());
-    let serving = match &admin {
-        Some(admin) => listeners(admin).await,
-        None => needs.listeners,
-    };
-    for (name, address) in serving {
-        eprintln!("  {name:<10} http://{address}");
-    }
-    if let Some(admin) = &admin {
-        eprintln!("  {:<10} http://{admin}", "admin");
+    let at = |name: &str, address: &str| eprintln!("  {name:<10} http://{address}");
+    match serving {
+        Some((admin, listeners)) => {
+            for listener in listeners {
+                at(&listener.name, &reachable(listener.address).to_string());
+            }
+            at("admin", &admin.to_string());
+        }
+        None => needs
+            .listeners
+            .iter()
+            .for_each(|(name, address)| at(name, address)),
     }
     tokio::select! {
-        status = child.wait() => Ok(ended(&format!("Envoy has ended: {}", status?))),
-        _ = signals.received() => farewell(&mut child).await,
+        status = process.wait() => Ok(ended(&format!("Envoy has ended: {}", status?))),
+        _ = signals.received() => farewell(&process).await,
     }
 }
 
@@ -186,43 +174,17 @@ fn ended(how: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Waits until the admin interface, whose address Envoy writes into a file, says that everything serves. Gives its address; without one there
-/// is nobody to ask.
-async fn ready(needs: &Needs, written: &Path) -> Option<String> {
+/// Waits until the admin interface says that everything serves. Gives its address, and the listeners; without one there is nobody to ask.
+async fn ready(needs: &Needs, process: &Process) -> Option<(SocketAddr, Vec<Listener>)> {
     needs.admin.as_ref()?;
     loop {
-        if let Ok(admin) = tokio::fs::read_to_string(written).await
-            && let Some(answer) = asked(&admin, "/ready").await
-            && answer.starts_with("HTTP/1.1 200")
+        if let Some(admin) = process.admin_address()
+            && let Some(listeners) = serving(admin.port()).await
         {
-            return Some(admin);
+            return Some((admin, listeners));
         }
         tokio::time::sleep(POLL).await;
     }
-}
-
-/// Where listeners are that serve: name and address (Envoy's `GET /listeners`, a line `NAME::ADDRESS` each).
-async fn listeners(admin: &str) -> Vec<(String, String)> {
-    let answer = asked(admin, "/listeners").await.unwrap_or_default();
-    let line = |line: &str| {
-        let (name, address) = line.trim().split_once("::")?;
-        Some((
-            name.to_owned(),
-            reachable(address.parse().ok()?).to_string(),
-        ))
-    };
-    answer.lines().filter_map(line).collect()
-}
-
-/// What the admin interface answers, head and all.
-async fn asked(admin: &str, path: &str) -> Option<String> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut connection = tokio::net::TcpStream::connect(admin).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
-    let mut answer = String::new();
-    connection.write_all(request.as_bytes()).await.ok()?;
-    connection.read_to_string(&mut answer).await.ok()?;
-    Some(answer)
 }
 
 /// An address that a client on this machine can use: where a server listens everywhere, this machine is one of the places.
@@ -234,14 +196,9 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// Has Envoy end in order: it is told to, and ended where it does not.
-async fn farewell(child: &mut Child) -> Result<ExitCode> {
+async fn farewell(process: &Process) -> Result<ExitCode> {
     eprintln!("\nstopping");
-    if let Some(id) = child.id() {
-        Command::new("kill").arg(id.to_string()).status().await?;
-    }
-    if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
-        child.kill().await?;
-    }
+    process.terminate(FAREWELL).await?;
     Ok(ExitCode::SUCCESS)
 }
 

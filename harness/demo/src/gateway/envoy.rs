@@ -1,15 +1,16 @@
 //! An Envoy process, started, watched and ended.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value as Json;
 
 use super::AccessLine;
 use crate::client::{Call, send};
-use modelgate_scenario::engine::envoy::{METRICS, Ready, Running, metrics, ready, tail};
-use modelgate_scenario::engine::envoy_binary::{ACCESS_LOG, CONFIG, LOG, Process};
+use modelgate_envoy::admin::{METRICS, Ready, metrics, ready};
+use modelgate_envoy::log::tail;
+use modelgate_envoy::process::{ACCESS_LOG, CONFIG, LOG, Launch, Process, Running as _, Verbosity};
+use modelgate_envoy::release;
 
 /// An Envoy that serves; it ends when dropped.
 pub struct Envoy {
@@ -24,16 +25,26 @@ impl Envoy {
     /// # Errors
     /// If it does not start, with the end of its log.
     pub async fn start(
-        binary: &Path,
+        envoy: &release::Envoy,
         bootstrap: &Json,
         workers: u32,
         environment: &[(&str, &str)],
     ) -> Result<Self> {
-        let mut process = Process::start(binary, bootstrap, workers, environment)?;
+        let launch = Launch {
+            workers,
+            verbosity: Verbosity::Debug,
+            flush_ms: 10,
+            environment,
+        };
+        let mut process = Process::start(envoy, bootstrap, &launch)?;
         match ready(&mut process).await? {
-            Ready::Serving { listener, admin } => Ok(Self {
+            Ready::Serving { admin, listeners } => Ok(Self {
                 process,
-                port: listener,
+                port: listeners
+                    .first()
+                    .context("Envoy has no listener")?
+                    .address
+                    .port(),
                 admin,
             }),
             Ready::Refused(log) => bail!("Envoy does not start:\n{}", tail(&log)),

@@ -1,15 +1,13 @@
 //! An Envoy under measurement: started, bound to a processor, asked for its CPU time, killed when dropped.
 
-use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value as Json;
-use tempfile::TempDir;
 
-use modelgate_envoy::child::Adopted;
+use modelgate_envoy::process::{Launch, Process, Running as _, Verbosity};
 use modelgate_envoy::release::Envoy;
 
 /// How long an Envoy may take to compile its filters.
@@ -59,10 +57,9 @@ pub fn bind_process(process: u32, processor: usize) {
 
 /// A running Envoy.
 pub struct Server {
-    child: Adopted,
+    process: Process,
     /// Where it listens.
     pub port: u16,
-    _folder: TempDir,
 }
 
 impl Server {
@@ -77,60 +74,41 @@ impl Server {
         name: &str,
         workers: u32,
     ) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("modelgate-bench-")
-            .tempdir()?;
         let port = free_port()?;
-        let config = folder.path().join("envoy.json");
-        std::fs::write(
-            &config,
-            bootstrap
-                .to_string()
-                .replace("\"@PORT@\"", &port.to_string()),
-        )?;
-        let log = folder.path().join("log");
-        let child = Command::new(envoy.path())
-            .arg("-c")
-            .arg(&config)
-            .args([
-                "--concurrency",
-                &workers.to_string(),
-                "--disable-hot-restart",
-                "--log-level",
-                "error",
-            ])
+        let bootstrap = bootstrap
+            .to_string()
+            .replace("\"@PORT@\"", &port.to_string());
+        let launch = Launch {
+            workers,
+            verbosity: Verbosity::Errors,
+            flush_ms: 10_000,
             // What Envoy's own signing filter looks for.
-            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "bench-secret")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .with_context(|| format!("starting {}", envoy.path().display()))?;
-        let server = Self {
-            child: Adopted::new(child),
-            port,
-            _folder: folder,
+            environment: &[
+                ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+                ("AWS_SECRET_ACCESS_KEY", "bench-secret"),
+            ],
         };
+        let process = Process::start(envoy, &serde_json::from_str(&bootstrap)?, &launch)?;
+        let mut server = Self { process, port };
         if let Some(processor) = processor {
-            bind_process(server.child.id(), processor);
+            bind_process(server.process.id(), processor);
         }
         let deadline = Instant::now() + START;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let said = || std::fs::read_to_string(&log).unwrap_or_default();
-            if let Some(status) = server.child.try_wait()? {
-                bail!("the Envoy of {name} has ended ({status}):\n{}", said());
+            if let Some(status) = server.process.try_wait()? {
+                let said = server.process.log()?;
+                bail!("the Envoy of {name} has ended ({status}):\n{said}");
             }
             ensure!(
                 Instant::now() < deadline,
                 "the Envoy of {name} does not listen:\n{}",
-                said()
+                server.process.log()?
             );
             std::thread::sleep(Duration::from_millis(20));
         }
         if let Some(processor) = processor {
             // Threads that were started meanwhile.
-            bind_process(server.child.id(), processor);
+            bind_process(server.process.id(), processor);
         }
         Ok(server)
     }
@@ -140,7 +118,7 @@ impl Server {
     /// # Errors
     /// If the kernel does not tell: this needs Linux.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let file = format!("/proc/{}/status", self.child.id());
+        let file = format!("/proc/{}/status", self.process.id());
         let status = std::fs::read_to_string(&file).with_context(|| file.clone())?;
         parse_resident(&status).with_context(|| format!("{file} in an unknown form"))
     }
@@ -150,7 +128,7 @@ impl Server {
     /// # Errors
     /// If the kernel does not tell: this needs Linux.
     pub fn cpu_ns(&self) -> Result<u64> {
-        let tasks = format!("/proc/{}/task", self.child.id());
+        let tasks = format!("/proc/{}/task", self.process.id());
         let mut sum = 0u64;
         for task in std::fs::read_dir(&tasks)
             .with_context(|| format!("reading {tasks}: measuring CPU time needs Linux"))?

@@ -10,30 +10,28 @@ use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
 use super::compare;
-use super::peer::{Servers, fetch};
+use super::peer::Servers;
 use super::reloads::Reloads;
 use super::{Exchange, Observations, WasmFiles};
 use crate::envoy_config::{self, Places};
 use crate::file::{EngineName, Scenario, Wasm};
+use modelgate_envoy::admin::{self, METRICS, Ready, metrics, ready};
+use modelgate_envoy::log::{filter_lines, tail};
+use modelgate_envoy::process::{self, Running, Verbosity};
 
 /// How long to wait for what arrives late: access-log lines, batched callouts, metrics.
 const LATE: Duration = Duration::from_secs(4);
-/// How long Envoy may take to start: it compiles the filters.
-const START: Duration = Duration::from_secs(60);
-/// Where the admin interface has the filters' metrics.
-pub const METRICS: &str = "/stats?format=json&filter=%5Ewasmcustom%5C.";
 const POLL: Duration = Duration::from_millis(20);
 
-/// Arguments of every Envoy that is started here.
-pub const ARGUMENTS: [&str; 7] = [
-    "--disable-hot-restart",
-    "--log-level",
-    "info",
-    "--component-log-level",
-    "wasm:debug",
-    "--file-flush-interval-msec",
-    "10",
-];
+/// How every Envoy of a scenario is started.
+pub const fn launched(workers: u32) -> process::Launch<'static> {
+    process::Launch {
+        workers,
+        verbosity: Verbosity::Debug,
+        flush_ms: 10,
+        environment: &[],
+    }
+}
 
 /// What an Envoy is started from.
 #[derive(Debug)]
@@ -44,18 +42,6 @@ pub struct Launch {
     pub workers: u32,
     /// Files that the bootstrap names: path there, path here. Only a container must be given them.
     pub files: BTreeMap<String, PathBuf>,
-}
-
-/// An Envoy that was started.
-pub trait Running {
-    /// Port of the admin interface, as soon as it is known.
-    fn admin_port(&mut self) -> Option<u16>;
-    /// What it wrote to stderr so far: its log.
-    fn log(&mut self) -> Result<String>;
-    /// What it wrote to stdout so far: the access log.
-    fn access_log(&mut self) -> Result<String>;
-    /// Whether it has ended.
-    fn ended(&mut self) -> Result<bool>;
 }
 
 /// How an engine starts Envoy.
@@ -105,7 +91,13 @@ pub fn run(
             files,
         })?;
         let (port, admin) = match ready(&mut running).await? {
-            Ready::Serving { listener, admin } => (listener, admin),
+            Ready::Serving { admin, listeners } => {
+                let listener = listeners
+                    .into_iter()
+                    .find(|listener| listener.name == envoy_config::LISTENER);
+                let listener = listener.context("Envoy serves no listener of the scenario's")?;
+                (listener.address.port(), admin)
+            }
             Ready::Refused(message) => {
                 return Ok(Observations {
                     refused: Some(message),
@@ -148,59 +140,6 @@ pub fn run(
     seen
 }
 
-/// What came of starting an Envoy.
-pub enum Ready {
-    /// It serves.
-    Serving {
-        /// Port of the listener.
-        listener: u16,
-        /// Port of the admin interface.
-        admin: u16,
-    },
-    /// It has ended, with these complaints.
-    Refused(String),
-}
-
-/// Waits until an Envoy serves or has refused to.
-pub async fn ready(running: &mut impl Running) -> Result<Ready> {
-    let deadline = Instant::now() + START;
-    loop {
-        if running.ended()? {
-            return Ok(Ready::Refused(complaints(&running.log()?)));
-        }
-        if let Some(admin) = running.admin_port()
-            && let Ok((200, _)) = fetch(admin, "/ready").await
-            && let Ok((200, listeners)) = fetch(admin, "/listeners?format=json").await
-            && let Some(listener) = listener_port(&listeners)
-        {
-            return Ok(Ready::Serving { listener, admin });
-        }
-        anyhow::ensure!(
-            Instant::now() < deadline,
-            "Envoy is not ready after {} s:\n{}",
-            START.as_secs(),
-            tail(&running.log()?)
-        );
-        sleep(POLL).await;
-    }
-}
-
-fn listener_port(json: &[u8]) -> Option<u16> {
-    let json: Json = serde_json::from_slice(json).ok()?;
-    let listeners = json.get("listener_statuses")?.as_array()?;
-    let listener = listeners.iter().find(|listener| {
-        listener
-            .get("name")
-            .is_some_and(|name| name == envoy_config::LISTENER)
-    })?;
-    u16::try_from(
-        listener
-            .pointer("/local_address/socket_address/port_value")?
-            .as_u64()?,
-    )
-    .ok()
-}
-
 async fn observe(
     servers: &Servers,
     played: &[(Exchange, u16)],
@@ -220,7 +159,7 @@ async fn observe(
         exchanges.push(exchange);
     }
     let logs = filter_lines(&running.log()?);
-    let (_, stats) = fetch(admin, METRICS)
+    let (_, stats) = admin::get(admin, METRICS)
         .await
         .context("no metrics: Envoy has ended?")?;
     Ok(Observations {
@@ -259,76 +198,9 @@ fn facts(line: &Json) -> BTreeMap<String, Bytes> {
     facts.collect()
 }
 
-/// The filters' metrics in what the admin interface gives for [`METRICS`].
-pub fn metrics(json: &[u8]) -> BTreeMap<String, u64> {
-    let json: Json = serde_json::from_slice(json).unwrap_or_default();
-    let stats = json
-        .get("stats")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten();
-    let named = stats.filter_map(|stat| {
-        let name = stat.get("name")?.as_str()?.strip_prefix("wasmcustom.")?;
-        Some((name.to_owned(), stat.get("value")?.as_u64()?))
-    });
-    named.collect()
-}
-
-/// The lines that filters logged, without Envoy's own.
-fn filter_lines(log: &str) -> String {
-    lines_of(log, |line| line.contains("] wasm log"))
-}
-
-/// Why Envoy ended: what filters logged, and its own errors.
-fn complaints(log: &str) -> String {
-    let found = lines_of(log, |line| {
-        ["] wasm log", "][error]", "][critical]"]
-            .iter()
-            .any(|part| line.contains(part))
-    });
-    if found.is_empty() { tail(log) } else { found }
-}
-
-/// Lines of a log that are wanted, with those that belong to them.
-fn lines_of(log: &str, wanted: impl Fn(&str) -> bool) -> String {
-    let mut kept = String::new();
-    let mut keeping = false;
-    for line in log.lines() {
-        // A line that does not begin as Envoy's do belongs to the one before.
-        if line.starts_with('[') {
-            keeping = wanted(line);
-        }
-        if keeping {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-    }
-    kept
-}
-
-/// The end of a log, for messages.
-pub fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines
-        .iter()
-        .skip(lines.len().saturating_sub(25))
-        .copied()
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_log_of_filters_is_told_from_envoys_own() {
-        let log = "[2026-01-01][1][info][main] starting\n[2026][1][warning][wasm] [context.cc:1] wasm log a a a: first\nsecond\n[2026][1][info][main] end\n";
-        assert_eq!(
-            filter_lines(log),
-            "[2026][1][warning][wasm] [context.cc:1] wasm log a a a: first\nsecond\n"
-        );
-    }
 
     #[test]
     fn access_lines_are_found_by_the_clients_port() {
@@ -339,11 +211,5 @@ mod tests {
             facts(line),
             [("x".to_owned(), Bytes::from_static(b"{}"))].into()
         );
-    }
-
-    #[test]
-    fn metrics_lose_envoys_prefix() {
-        let json = br#"{"stats":[{"name":"wasmcustom.a.b","value":3},{"histograms":{}}]}"#;
-        assert_eq!(metrics(json), [("a.b".to_owned(), 3)].into());
     }
 }

@@ -15,7 +15,6 @@ use super::reloads::Reloads;
 use super::{Exchange, Received, patience};
 use crate::file::{Scenario, Start, Step, Traffic};
 
-pub(super) use client::fetch;
 use server::Server;
 
 /// How long a step waits for requests that it is to follow.

@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use super::peer::fetch;
 use crate::envoy_config::{self, Places};
 use crate::file::{Config, Reload, Scenario};
+use modelgate_envoy::admin;
 
 /// How long Envoy may take to read a new file, and to configure the filter on every thread.
 const TAKEN: Duration = Duration::from_secs(20);
@@ -107,7 +107,9 @@ impl<'a> Reloads<'a> {
     async fn seen(&self, name: &str) -> Result<Seen> {
         let query =
             format!("/stats?format=json&filter=extension_config_discovery.http_filter.{name}");
-        let (_, stats) = fetch(self.admin, &query).await.context("no statistics")?;
+        let (_, stats) = admin::get(self.admin, &query)
+            .await
+            .context("no statistics")?;
         let stats: Json = serde_json::from_slice(&stats).unwrap_or_default();
         let sum = |ending: &str| {
             let all = stats.get("stats").and_then(Json::as_array);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::BytesMut;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Request as HttpRequest, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -172,20 +172,4 @@ async fn read(answer: Response<Incoming>, seen: &mut Exchange) -> Ended {
         }
     }
     Ended::Complete
-}
-
-/// The body of `GET path` from a loopback port, with its status.
-pub async fn fetch(port: u16, path: &str) -> Result<(u16, Vec<u8>)> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let (mut sender, conn) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(async move { drop(conn.await) });
-    let request = HttpRequest::builder()
-        .uri(path)
-        .header("host", "127.0.0.1")
-        .body(Empty::<bytes::Bytes>::new())?;
-    let answer = sender.send_request(request).await?;
-    let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await?.to_bytes().to_vec();
-    connection.abort();
-    Ok((status, body))
 }
