@@ -235,8 +235,7 @@ mod tests {
 
     #[test]
     fn a_filter_stands_between_its_neighbours() {
-        for pair in FILTERS.windows(2) {
-            let [one, next] = pair else { unreachable!() };
+        for [one, next] in FILTERS.array_windows() {
             let (before, order) = place(one.krate).unwrap();
             assert_eq!(before.krate, one.krate);
             assert!((one.filter.needs.order..next.filter.needs.order).contains(&order));

@@ -348,8 +348,9 @@ mod whatever_comes {
             let named = |name: &str| headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value).collect::<Vec<_>>();
             let (keys, credentials) = (named("x-api-key"), named("authorization"));
             let bearer = credentials.len() == 1 && credentials[0].to_lowercase().starts_with("bearer ");
-            // Other schemes are not ours to judge; beside one of ours they make it ambiguous.
-            let clear = bearer || credentials == ["Bearer"] || !credentials.iter().any(|value| value.contains("earer"));
+            // Other schemes are not ours to judge; beside one of ours they make it ambiguous. One of ours without a key is malformed, and so is nothing.
+            let empty = !credentials.is_empty() && credentials.iter().all(|value| value.is_empty());
+            let clear = bearer || !(empty || credentials.iter().any(|value| value.contains("earer")));
             let in_query = path.matches("api").count() - path.matches("=api").count();
             let candidates = keys.len() + usize::from(bearer) + in_query;
             let good = (keys == ["ann-key"] || bearer || path == "/?api_key=ann-key") && candidates == 1 && clear;
