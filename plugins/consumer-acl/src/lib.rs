@@ -7,6 +7,7 @@
 pub mod config;
 pub mod engine;
 pub mod overrides;
+pub mod plan;
 pub mod reasons;
 #[cfg(test)]
 mod tests;
@@ -15,49 +16,25 @@ use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Challenges, Decision, Fact as _, Identity};
+use modelgate_kit::facts::{Decision, Fact as _, Identity};
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::{Reason, Reply};
-use modelgate_kit::rule::{Asked, Caller, ModelBody, ModelBodyMode};
+use modelgate_kit::rule::Caller;
 
-use config::{Config, Mode, Overrides};
-use engine::{Decided, Effect, Engine};
-use reasons::{ACCESS_DENIED, IDENTITY_MISSING, MODEL_UNKNOWN};
-
-/// The challenge of a 401 where no filter before has left one.
-const CHALLENGE: &str = "Bearer realm=\"modelgate\"";
+use config::{Config, Mode};
+use plan::Plan;
 
 /// The filter.
 #[derive(Debug)]
 pub struct ConsumerAcl;
 
-/// The compiled configuration.
-#[derive(Debug)]
-pub struct Plan {
-    mode: Mode,
-    engine: Engine,
-    model_from_body: ModelBody,
-    overrides: Overrides,
-    shadow_denied: Metric,
-    /// Per rule: how often it decided, or would have.
-    decided: Vec<Metric>,
-    by_default: Metric,
-}
-
 impl Filter for ConsumerAcl {
     const NAME: &'static str = "consumer_acl";
     const NEEDS: Needs = Needs {
         buffers_request: true,
-        response_headers: false,
         request_body: true,
-        response_body: false,
-        holds: false,
-        callouts: false,
-        reserves: false,
-        end: false,
-        tick_ms: 0,
         order: 40,
+        ..Needs::NONE
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
     const TAGS: &'static [&'static str] = &["rule"];
@@ -66,38 +43,7 @@ impl Filter for ConsumerAcl {
     type Plan = Plan;
 
     fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
-        let engine = Config::compile_rules(config.rules, config.combine, problems);
-        let counter = |tags: &[(&str, &str)], name| Metric::counter(Self::NAME, tags, name);
-        let decided = engine
-            .rules()
-            .iter()
-            .map(|rule| {
-                counter(
-                    &[("rule", &rule.id)],
-                    if rule.shadow {
-                        "shadow_matched"
-                    } else {
-                        "decided"
-                    },
-                )
-            })
-            .collect();
-        let plan = Plan {
-            mode: config.mode,
-            overrides: if engine.looks_at_request() {
-                config.overrides
-            } else {
-                Overrides::Allow
-            },
-            decided,
-            engine,
-            model_from_body: config.model_from_body,
-            shadow_denied: counter(&[], "shadow_denied"),
-            by_default: counter(&[], "decided_by_default"),
-        };
-        plan.shadow_denied.define(setup.host);
-        plan.by_default.define(setup.host);
-        Some(plan)
+        Plan::compile(config, setup, problems)
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
@@ -111,100 +57,6 @@ impl Filter for ConsumerAcl {
             return Ok(());
         }
         verdict
-    }
-}
-
-impl Plan {
-    async fn judge(&self, caller: Caller<'_>, exchange: &Exchange) -> Result<(), Reply> {
-        let headers = exchange.request()?;
-        let mut asked = Asked::read(&headers).inspect_err(|_| self.publish_default(exchange))?;
-        if self.engine.needs_model(caller, &asked) {
-            asked
-                .read_model(exchange, &self.model_from_body)
-                .await
-                .inspect_err(|_| self.publish_default(exchange))?;
-        }
-        let decided = self.engine.decide(caller, &asked);
-        self.record(decided, caller, &asked, exchange)?;
-        match decided.effect {
-            Effect::Allow if self.mode == Mode::Shadow => Ok(()),
-            Effect::Allow => self.overrides.apply(&headers, exchange),
-            Effect::Deny => Err(self.refusal(decided, caller, &asked, exchange)),
-        }
-    }
-
-    /// What a caller is told who may not. One without identity is asked to authenticate only where that could help.
-    fn refusal(
-        &self,
-        decided: Decided,
-        caller: Caller<'_>,
-        asked: &Asked<'_>,
-        exchange: &Exchange,
-    ) -> Reply {
-        if decided.rule.is_some() {
-            return Reply::new(&ACCESS_DENIED);
-        }
-        let bodies_are_read = self.model_from_body.mode == ModelBodyMode::Read;
-        if matches!(caller, Caller::Unknown)
-            && self.engine.could_allow_somebody(asked, bodies_are_read)
-        {
-            let reply = Reply::new(&IDENTITY_MISSING);
-            // With the reply go the challenges that the filters before us have left (RFC 9110 section 11.6.1: one at least).
-            return match exchange.fact::<Challenges>() {
-                Some(challenges) if !challenges.offered.is_empty() => reply,
-                _ => reply.with_header("www-authenticate", CHALLENGE),
-            };
-        }
-        if self.engine.lacks_only_the_model(caller, asked) {
-            return Reply::new(&MODEL_UNKNOWN);
-        }
-        Reply::new(&ACCESS_DENIED)
-    }
-
-    /// Counts the decision and leaves it, with what was asked, for the filters that follow and for the audit.
-    fn record(
-        &self,
-        decided: Decided,
-        caller: Caller<'_>,
-        asked: &Asked<'_>,
-        exchange: &Exchange,
-    ) -> Result<(), Reply> {
-        let host = exchange.host();
-        for at in self.engine.shadows(caller, asked) {
-            if let Some(metric) = self.decided.get(at) {
-                metric.add(host, 1);
-            }
-        }
-        decided
-            .rule
-            .and_then(|at| self.decided.get(at))
-            .unwrap_or(&self.by_default)
-            .add(host, 1);
-        let rule = decided
-            .rule
-            .and_then(|at| self.engine.rules().get(at))
-            .map(|rule| rule.id.clone());
-        exchange.publish(self.decision(decided.effect, rule.unwrap_or_default()))?;
-        if let Some(call) = asked.model_call() {
-            exchange.publish(call)?;
-        }
-        Ok(())
-    }
-
-    /// A request that cannot be judged is denied by the default.
-    fn publish_default(&self, exchange: &Exchange) {
-        self.by_default.add(exchange.host(), 1);
-        // The refusal that follows carries the reason; a fact that cannot be left changes nothing about it.
-        let _ = exchange.publish(self.decision(Effect::Deny, String::new()));
-    }
-
-    fn decision(&self, effect: Effect, rule: String) -> Decision {
-        Decision {
-            filter: ConsumerAcl::NAME.to_owned(),
-            effect: effect.as_str().to_owned(),
-            rule,
-            shadow: self.mode == Mode::Shadow,
-        }
     }
 }
 

@@ -1,0 +1,222 @@
+//! One request against every limit that applies: what is taken, what is told, and the refusal.
+
+use modelgate_kit::bucket::{Claim, Decision, Outcome, SharedData, take_all};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::{Identity, Limited};
+use modelgate_kit::problem::Reply;
+use modelgate_kit::rule::{Asked, Caller};
+
+use crate::config::{Headers, Mode, OnMissingKey, OnTrouble};
+use crate::headers::{Standing, legacy, ratelimit, ratelimit_policy, retry_after_s, tightest};
+use crate::key::{Material, make};
+use crate::plan::Plan;
+use crate::policy::{Policy, Windows};
+use crate::reasons::{LIMIT_EXCEEDED, LIMIT_KEY_MISSING, LIMIT_UNAVAILABLE};
+
+/// Writes that are tried for one bucket before the operator's choice takes over.
+const TRIES: u32 = 8;
+
+/// Headers for the client.
+pub(crate) type Told = Vec<(&'static str, String)>;
+
+impl Plan {
+    /// Takes from every bucket that applies; the headers for the answer, or the refusal.
+    pub(crate) async fn count(&self, exchange: &Exchange) -> Result<Told, Reply> {
+        let headers = exchange.request()?;
+        let identity = if self.policies.iter().any(Policy::looks_at_identity) {
+            exchange.fact::<Identity>()
+        } else {
+            None
+        };
+        let caller = Caller::from(identity.as_deref());
+        let mut asked = if self.policies.iter().any(Policy::looks_at_request) {
+            Some(Asked::read(&headers)?)
+        } else {
+            None
+        };
+        if let Some(asked) = &mut asked
+            && self
+                .policies
+                .iter()
+                .any(|policy| policy.needs_model(caller, asked))
+        {
+            asked.read_model(exchange, &self.model_from_body).await?;
+        }
+        let material = Material {
+            exchange,
+            headers: &headers,
+            identity: identity.as_deref(),
+            asked: asked.as_ref(),
+            client_ip: self.client_ip,
+        };
+        let mut charges = Vec::new();
+        for policy in &self.policies {
+            let Some(windows) = policy.applying(caller, asked.as_ref()) else {
+                continue;
+            };
+            let key = make(&policy.parts, &material);
+            match (key.incomplete, policy.on_missing_key) {
+                (true, OnMissingKey::Deny) => return Err(Reply::new(&LIMIT_KEY_MISSING)),
+                (true, OnMissingKey::Skip) => {}
+                (false, _) | (true, OnMissingKey::Shared) => {
+                    charges.push((policy, windows, key.bytes))
+                }
+            }
+        }
+        if charges.is_empty() {
+            return Ok(Told::new());
+        }
+        let outcome = take(&charges, exchange);
+        self.record(&outcome, exchange);
+        self.conclude(&charges, &outcome, exchange)
+    }
+
+    fn conclude(
+        &self,
+        charges: &[Charge<'_>],
+        outcome: &Outcome,
+        exchange: &Exchange,
+    ) -> Result<Told, Reply> {
+        let on_trouble = match outcome.decision {
+            Decision::Contended => self.on_contention,
+            Decision::Failed => self.on_error,
+            Decision::Admitted | Decision::Refused => {
+                let standings = standings(charges, outcome);
+                self.publish(&standings, exchange);
+                let told = self.told(charges, &standings);
+                return match outcome.decision {
+                    Decision::Admitted => Ok(told),
+                    _ => Err(self.refusal(charges, outcome, &standings, told, exchange)),
+                };
+            }
+        };
+        self.counters.uncounted.add(exchange.host(), 1);
+        match on_trouble {
+            OnTrouble::Allow => Ok(Told::new()),
+            OnTrouble::Deny => Err(Reply::new(&LIMIT_UNAVAILABLE).with_header("retry-after", "1")),
+        }
+    }
+
+    fn refusal(
+        &self,
+        charges: &[Charge<'_>],
+        outcome: &Outcome,
+        standings: &[Standing<'_>],
+        told: Told,
+        exchange: &Exchange,
+    ) -> Reply {
+        for ((policy, ..), judged) in charges.iter().zip(&outcome.judged) {
+            if judged.iter().any(|window| !window.admitted) {
+                policy.limited.add(exchange.host(), 1);
+            }
+        }
+        let jitter_s = match self.jitter_s {
+            0 => 0,
+            most => exchange.host().random() % most.saturating_add(1),
+        };
+        let violated: Vec<&str> = standings
+            .iter()
+            .filter(|standing| !standing.judged.admitted)
+            .map(|standing| standing.policy)
+            .collect();
+        let reply = Reply::new(&LIMIT_EXCEEDED)
+            .with_type("https://iana.org/assignments/http-problem-types#quota-exceeded")
+            .with_member("violated-policies", violated)
+            .with_header(
+                "retry-after",
+                retry_after_s(standings)
+                    .saturating_add(jitter_s)
+                    .to_string(),
+            );
+        told.into_iter()
+            .fold(reply, |reply, (name, value)| reply.with_header(name, value))
+    }
+
+    fn told(&self, charges: &[Charge<'_>], standings: &[Standing<'_>]) -> Told {
+        let mut told = Told::new();
+        if matches!(self.headers, Headers::Draft | Headers::Both) {
+            let windows = charges.iter().flat_map(|(_, windows, _)| {
+                windows
+                    .names
+                    .iter()
+                    .map(String::as_str)
+                    .zip(windows.rates.iter().copied())
+            });
+            // Names of policies are plain ASCII, so both fields can be expressed.
+            told.extend(
+                ratelimit_policy(windows)
+                    .ok()
+                    .map(|value| ("ratelimit-policy", value)),
+            );
+            told.extend(ratelimit(standings).ok().map(|value| ("ratelimit", value)));
+        }
+        if matches!(self.headers, Headers::Legacy | Headers::Both) {
+            told.extend(tightest(standings).into_iter().flat_map(legacy));
+        }
+        told
+    }
+
+    fn publish(&self, standings: &[Standing<'_>], exchange: &Exchange) {
+        if let Some(standing) = tightest(standings) {
+            let fact = Limited {
+                policy: standing.policy.to_owned(),
+                remaining: standing.judged.remaining,
+                shadow: self.mode == Mode::Shadow,
+            };
+            // For the audit only: no decision hangs on it.
+            let _ = exchange.publish(fact);
+        }
+    }
+
+    fn record(&self, outcome: &Outcome, exchange: &Exchange) {
+        let counters = &self.counters;
+        for (metric, count) in [
+            (&counters.evicted, outcome.evicted),
+            (&counters.crowded, outcome.crowded),
+            (&counters.foreign, outcome.foreign),
+            (&counters.mismatched, outcome.mismatched),
+            (&counters.stranded, outcome.stranded),
+        ] {
+            if count > 0 {
+                metric.add(exchange.host(), u64::from(count));
+            }
+        }
+    }
+}
+
+/// A limit that applies, its windows for this caller, and the caller's key.
+type Charge<'a> = (&'a Policy, &'a Windows, Vec<u8>);
+
+fn take(charges: &[Charge<'_>], exchange: &Exchange) -> Outcome {
+    let store = SharedData(exchange.host());
+    let random = || exchange.host().random();
+    let now_ns = exchange.now_ns();
+    let claims: Result<Vec<Claim<'_>>, _> = charges
+        .iter()
+        .map(|(policy, windows, key)| {
+            Ok(Claim {
+                table: policy.table(&store, &random, now_ns)?,
+                bucket: key,
+                rates: &windows.rates,
+                cost: policy.cost,
+            })
+        })
+        .collect();
+    match claims {
+        Ok(claims) => take_all(&store, &claims, now_ns, TRIES),
+        Err(modelgate_kit::bucket::StoreFailed) => Outcome::failed(),
+    }
+}
+
+fn standings<'a>(charges: &'a [Charge<'_>], outcome: &Outcome) -> Vec<Standing<'a>> {
+    charges
+        .iter()
+        .zip(&outcome.judged)
+        .flat_map(|((_, windows, _), judged)| windows.names.iter().zip(&windows.rates).zip(judged))
+        .map(|((policy, rate), judged)| Standing {
+            policy,
+            rate: *rate,
+            judged: *judged,
+        })
+        .collect()
+}

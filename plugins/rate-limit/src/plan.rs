@@ -1,0 +1,139 @@
+//! What runs: the policies with their buckets, and what is counted.
+
+use modelgate_kit::bucket::SharedData;
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::filter::Filter as _;
+use modelgate_kit::metrics::Metric;
+use modelgate_kit::rule::ModelBody;
+
+use crate::RateLimit;
+use crate::client_ip::Prefix;
+use crate::config::{Config, Headers, Mode, OnTrouble};
+use crate::key::ClientIp;
+use crate::policy::Policy;
+
+/// The compiled configuration.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) mode: Mode,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) headers: Headers,
+    pub(crate) jitter_s: u64,
+    pub(crate) on_contention: OnTrouble,
+    pub(crate) on_error: OnTrouble,
+    pub(crate) client_ip: ClientIp,
+    pub(crate) model_from_body: ModelBody,
+    pub(crate) counters: Counters,
+}
+
+/// What it counts, over all policies.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) evicted: Metric,
+    pub(crate) crowded: Metric,
+    pub(crate) foreign: Metric,
+    pub(crate) mismatched: Metric,
+    pub(crate) stranded: Metric,
+    pub(crate) uncounted: Metric,
+    pub(crate) shadow_denied: Metric,
+}
+
+impl Plan {
+    /// Compiles the policies and makes room for their buckets; what is wrong is added to `problems`.
+    pub(crate) fn compile(
+        config: Config,
+        setup: &Setup<'_>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        // Buckets belong to a policy, whichever profile it is in: two routes must not give a caller two quotas.
+        let own = || {
+            setup
+                .shared_prefix
+                .strip_suffix(setup.profile)
+                .unwrap_or(&setup.shared_prefix)
+                .trim_end_matches('.')
+                .to_owned()
+        };
+        let prefix = config
+            .buckets
+            .shared_as
+            .as_ref()
+            .map_or_else(own, |name| format!("modelgate.rate_limit.shared.{name}"));
+        if config.buckets.shared_as.as_ref().is_some_and(|name| {
+            name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        }) {
+            problems.add(
+                "buckets.shared_as",
+                "is not a name",
+                "write letters and digits",
+            );
+        }
+        let mut policies: Vec<Policy> = Vec::with_capacity(config.policies.len());
+        for (at, written) in config.policies.into_iter().enumerate() {
+            problems.within(&format!("policies[{at}]"), |problems| {
+                if policies.iter().any(|other| other.name == written.name) {
+                    problems.add(
+                        "name",
+                        "is the name of another policy too",
+                        "buckets, metrics and clients know policies by name",
+                    );
+                }
+                let is_shared = config.buckets.shared_as.is_some();
+                let count = config.buckets.count.value();
+                policies.push(written.compile(count, &prefix, is_shared, problems));
+            });
+        }
+        let counter = |name| Metric::counter(RateLimit::NAME, &[], name);
+        let plan = Plan {
+            mode: config.mode,
+            headers: config.headers,
+            jitter_s: config.retry_after_jitter_s.value(),
+            on_contention: config.on_contention,
+            on_error: config.on_error,
+            client_ip: ClientIp {
+                trusted_hops: config.client_ip.trusted_hops.size(),
+                prefix: Prefix {
+                    ipv4_bits: config.client_ip.ipv4_prefix_bits.short(),
+                    ipv6_bits: config.client_ip.ipv6_prefix_bits.short(),
+                },
+            },
+            model_from_body: config.model_from_body,
+            counters: Counters {
+                evicted: counter("evicted"),
+                crowded: counter("crowded"),
+                foreign: counter("foreign"),
+                mismatched: counter("mismatched"),
+                stranded: counter("stranded"),
+                uncounted: counter("uncounted"),
+                shadow_denied: counter("shadow_denied"),
+            },
+            policies,
+        };
+        plan.counters.define(setup);
+        if problems.is_empty() {
+            for policy in &plan.policies {
+                policy.limited.define(setup.host);
+                // Now, while no request waits for the host's lock. If it fails, it is tried again with each request.
+                let random = || setup.host.random();
+                let _ = policy.table(&SharedData(setup.host), &random, setup.host.now_ns());
+            }
+        }
+        Some(plan)
+    }
+}
+
+impl Counters {
+    fn define(&self, setup: &Setup<'_>) {
+        for metric in [
+            &self.evicted,
+            &self.crowded,
+            &self.foreign,
+            &self.mismatched,
+            &self.stranded,
+            &self.uncounted,
+            &self.shadow_denied,
+        ] {
+            metric.define(setup.host);
+        }
+    }
+}
