@@ -22,7 +22,7 @@ use modelgate_scenario::engine::simulated::Simulated;
 use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge};
 use modelgate_scenario::file::ScenarioFile;
 use modelgate_scenario::suite;
-use modelgate_scenario::suite::BUNDLE;
+use modelgate_scenario::suite::{BUNDLE, file_name};
 use proxy_wasm_simulator::Outcome;
 use proxy_wasm_wasmtime::WasmCode;
 
@@ -108,16 +108,17 @@ fn callbacks() -> u64 {
     })
 }
 
-/// The workspace, with all modules built once.
 fn workspace() -> &'static Workspace {
-    static BUILT: Mutex<()> = Mutex::new(());
     static WORKSPACE: OnceLock<Workspace> = OnceLock::new();
-    let _guard = BUILT.lock();
-    WORKSPACE.get_or_init(|| {
-        let workspace = Workspace::locate().expect("the workspace");
-        build::build_all(&workspace, Profile::Release).expect("the modules");
-        workspace
-    })
+    WORKSPACE.get_or_init(|| Workspace::locate().expect("the workspace"))
+}
+
+/// Builds modules, as far as they are not: whoever runs one test waits for one. The folder where they are.
+fn built(modules: &[&str]) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    build::build(workspace(), modules, Profile::Release).expect("the modules");
+    workspace().target.join("modelgate")
 }
 
 fn own(name: &str) -> PathBuf {
@@ -206,7 +207,7 @@ fn promises_in_one_entry() -> Vec<World> {
 }
 
 fn fuzzed(module: &str, worlds: &[World], callbacks: u64) -> Report {
-    let path = workspace().artifact_path(module);
+    let path = built(&[module]).join(file_name(module));
     let wasm = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let seed = seed();
     println!("MODELGATE_FUZZ_SEED={seed}");
@@ -282,7 +283,7 @@ fn chains_in_one_entry_keep_their_promises() {
 }
 
 fn on_a_healthy_proxy_the_worlds_do_what_they_say() {
-    let folder = Arc::new(WasmFolder(workspace().target.join("modelgate")));
+    let folder = Arc::new(WasmFolder(built(&suite::modules())));
     let engine: Arc<dyn Engine> = Arc::new(Simulated::wasmtime(folder, WasmCode::load));
     let in_one_entry = Fused(Arc::clone(&engine));
     for (_, name, _) in PROMISES {

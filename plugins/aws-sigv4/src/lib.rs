@@ -13,6 +13,7 @@ pub mod config;
 pub mod credentials;
 pub mod date;
 pub mod outgoing;
+pub mod plan;
 pub mod reasons;
 pub mod sign;
 pub mod uri;
@@ -23,14 +24,14 @@ use modelgate_kit::body::BodyError;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::{HeaderBlock, Reserved};
+use modelgate_kit::headers::Reserved;
 use modelgate_kit::host::{Map, Side};
 use modelgate_kit::problem::common::HOST_REFUSED;
 use modelgate_kit::problem::{Reason, Reply};
-use modelgate_kit::upgrade::{OnUpgrade, Upgrade};
 
-use config::{Config, PayloadPolicy, Plan};
+use config::{Config, PayloadPolicy};
 use date::AmzDate;
+use plan::{Plan, announced};
 use reasons::{PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE, UPGRADE_REFUSED};
 use sign::Payload;
 
@@ -141,20 +142,6 @@ impl Filter for AwsSigv4 {
 
 #[cfg(feature = "module")]
 modelgate_kit::export!(AwsSigv4: request_body);
-
-impl Plan {
-    /// Whether a request for an upgrade may be signed. No service takes a CONNECT, and with a body the signature would not be right.
-    fn signs(&self, upgrade: Upgrade, headers: &HeaderBlock) -> bool {
-        self.on_upgrade == OnUpgrade::Allow
-            && upgrade == Upgrade::Switch
-            && announced(headers).unwrap_or(0) == 0
-    }
-}
-
-/// The length that the request announces.
-fn announced(headers: &HeaderBlock) -> Option<usize> {
-    headers.text("content-length")?.parse().ok()
-}
 
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,12 @@ use modelgate_scenario::suite::{BUNDLE, GUESTS, modules};
 /// Longest name, in bytes: it is part of metric names and of paths.
 const LONGEST: usize = 40;
 
-/// Names that mean something else where names of filters stand: the kit's reasons, a chain in one entry, parts of an entry of a scenario.
-const RESERVED: [&str; 8] = [
+/// Names that mean something else where names of filters stand: the kit's reasons and metrics, a chain in one entry, parts of an entry of a scenario.
+const RESERVED: [&str; 9] = [
     BUNDLE,
     GUESTS,
     "kit",
+    "unconfigured",
     "chain",
     "as",
     "wasm",
