@@ -117,17 +117,10 @@ pub(super) fn named_clusters(node: &Node) -> Vec<(String, String)> {
     found
 }
 
-/// Clusters that routes and modules name.
+/// Clusters that routes name.
 pub(super) fn check(chain: &Chain<'_>, clusters: &Clusters, sink: &mut Sink<'_>) {
     let mut missing = |file: usize, what: &str, written: Option<&Node>| {
-        let Some(written) = written else { return };
-        let name = written.text().unwrap_or_default();
-        if !clusters.has(name) {
-            let problem = format!("no cluster is called {name:?}");
-            let hint = clusters.hint(name);
-            let finding = Finding::new(&codes::NO_CLUSTER, written.place, what, problem, hint);
-            sink.add(file, finding);
-        }
+        missing(file, what, written, clusters, sink);
     };
     for view in &chain.views {
         missing(
@@ -149,12 +142,45 @@ pub(super) fn check(chain: &Chain<'_>, clusters: &Clusters, sink: &mut Sink<'_>)
             }
         }
     }
-    for entry in chain.entries() {
-        let cluster = node(
-            entry.config,
-            &["vm_config", "code", "remote", "http_uri", "cluster"],
-        );
-        missing(entry.file, &entry.name, cluster);
+}
+
+/// Clusters that Envoy's own messages name anywhere in the files: `HttpUri` (`uri` and `cluster`: keys of jwt_authn, oauth2, ext_authz over
+/// HTTP, remote modules) and `EnvoyGrpc` (`cluster_name`: ext_authz, ext_proc, rate limits, access logs, tracers).
+pub(super) fn check_services(files: &Files, clusters: &Clusters, sink: &mut Sink<'_>) {
+    for (file, root) in files.roots() {
+        let mut pending = vec![root];
+        while let Some(at) = pending.pop() {
+            let by_http = at.member("uri").and_then(|_| at.member("cluster"));
+            missing(file, "HttpUri", by_http, clusters, sink);
+            let by_grpc = node(at, &["envoy_grpc", "cluster_name"]);
+            missing(file, "EnvoyGrpc", by_grpc, clusters, sink);
+            // Metadata are anyone's, not messages of Envoy's.
+            let messages = at
+                .members()
+                .iter()
+                .filter(|(key, _)| key.text != "filter_metadata");
+            pending.extend(messages.map(|(_, value)| value));
+            pending.extend(at.items());
+        }
+    }
+}
+
+/// A finding when no cluster has the name that is written.
+fn missing(
+    file: usize,
+    what: &str,
+    written: Option<&Node>,
+    clusters: &Clusters,
+    sink: &mut Sink<'_>,
+) {
+    let Some(name) = written.and_then(Node::text) else {
+        return;
+    };
+    if let Some(written) = written.filter(|_| !clusters.has(name)) {
+        let problem = format!("no cluster is called {name:?}");
+        let hint = clusters.hint(name);
+        let finding = Finding::new(&codes::NO_CLUSTER, written.place, what, problem, hint);
+        sink.add(file, finding);
     }
 }
 
