@@ -477,6 +477,41 @@ spec:
     assert_eq!(outcome.findings[0].place.line, line_of(&map, "group_claim"));
 }
 
+#[test]
+fn clusters_are_judged_where_envoys_messages_name_them_and_nowhere_else() {
+    let filter = |name: &str, config: &str| {
+        good().replacen(
+            "          - name: pii-mask\n",
+            &format!("          - name: {name}\n            typed_config: {config}\n          - name: pii-mask\n"),
+            1,
+        )
+    };
+    let grpc = "{ envoy_grpc: { cluster_name: absent }, timeout: 1s }";
+    let url = "type.googleapis.com/envoy.extensions.filters.http";
+    // The finding names the entry; a TypedStruct holds a message.
+    for config in [
+        format!("{{ \"@type\": {url}.ext_authz.v3.ExtAuthz, grpc_service: {grpc} }}"),
+        format!(
+            "{{ \"@type\": type.googleapis.com/xds.type.v3.TypedStruct, type_url: {url}.ext_authz.v3.ExtAuthz, value: {{ grpc_service: {grpc} }} }}"
+        ),
+    ] {
+        let found = said(&check(&filter("ask", &config)));
+        let of_cluster: Vec<&String> = found.iter().filter(|f| f.contains("MG401")).collect();
+        assert_eq!(of_cluster.len(), 1, "{config}: {found:#?}");
+        assert!(of_cluster[0].contains("ask"), "{found:#?}");
+    }
+    // A free Struct, and a message of someone's own build.
+    for config in [
+        format!(
+            "{{ \"@type\": {url}.set_metadata.v3.Config, metadata: [ {{ metadata_namespace: a, value: {{ b: {grpc}, uri: x, cluster: absent }} }} ] }}"
+        ),
+        format!("{{ \"@type\": type.googleapis.com/acme.filters.v1.Own, grpc_service: {grpc} }}"),
+    ] {
+        let found = said(&check(&filter("own", &config)));
+        assert!(!found.iter().any(|f| f.contains("MG401")), "{found:#?}");
+    }
+}
+
 /// Of every kind of field something, as Envoy 1.40 takes it (`--mode validate`).
 const LEGAL: &str = include_str!("legal.yaml");
 
