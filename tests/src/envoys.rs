@@ -1,5 +1,6 @@
 //! A real Envoy for tests, or a visible skip.
 
+use modelgate_cli::skip::require_or_skip;
 use modelgate_envoy::release::Envoy;
 
 /// An Envoy of a release (or whichever is there), with a Wasm runtime; nothing if there is none and need not be one.
@@ -9,15 +10,5 @@ use modelgate_envoy::release::Envoy;
 pub fn envoy(version: Option<&str>) -> Option<Envoy> {
     let found = Envoy::find(version, &|message| println!("{message}"))
         .and_then(|envoy| envoy.require_wasm().map(|()| envoy));
-    match found {
-        Ok(envoy) => Some(envoy),
-        Err(missing) => {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "CI=true, but there is no Envoy: {missing:#}"
-            );
-            println!("SKIPPED: no Envoy: {missing:#}");
-            None
-        }
-    }
+    require_or_skip("an Envoy", found)
 }

@@ -11,7 +11,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::services::{complete, install, or_skip, run, target_dir};
+use crate::services::{complete, install, run, target_dir};
+use modelgate_cli::skip::require_or_skip;
 
 /// The folder of third-party data named `name` (such as `sigv4/botocore`), or nothing if it is absent and may be.
 ///
@@ -19,7 +20,7 @@ use crate::services::{complete, install, or_skip, run, target_dir};
 /// If the data is absent and `CI=true`.
 #[must_use]
 pub fn folder(name: &str) -> Option<PathBuf> {
-    or_skip(
+    require_or_skip(
         name,
         recorded(name).ok_or_else(|| "set MODELGATE_ORACLES".to_owned()),
     )
@@ -86,7 +87,7 @@ impl Maker {
     /// If it cannot be had and `CI=true`.
     #[must_use]
     pub fn make(&self) -> Option<PathBuf> {
-        or_skip(self.package, self.try_make())
+        require_or_skip(self.package, self.try_make())
     }
 
     fn try_make(&self) -> Result<PathBuf, String> {
@@ -112,7 +113,7 @@ impl Maker {
 /// If it cannot be had and `CI=true`.
 #[must_use]
 pub fn in_crate(name: &str, folder: &str) -> Option<PathBuf> {
-    or_skip(name, find_in_crate(name, folder))
+    require_or_skip(name, find_in_crate(name, folder))
 }
 
 fn find_in_crate(name: &str, folder: &str) -> Result<PathBuf, String> {

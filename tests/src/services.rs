@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use modelgate_cli::skip::require_or_skip;
+
 /// How long a server may take to accept its first connection.
 const START: Duration = Duration::from_secs(30);
 
@@ -23,24 +25,7 @@ const START: Duration = Duration::from_secs(30);
 /// If it cannot be had and `CI=true`.
 #[must_use]
 pub fn python_package(requirement: &str) -> Option<PathBuf> {
-    or_skip(requirement, install(requirement, &[]))
-}
-
-/// What there is, or nothing, said aloud.
-///
-/// # Panics
-/// If there is nothing and `CI=true`.
-pub(crate) fn or_skip(what: &str, had: Result<PathBuf, String>) -> Option<PathBuf> {
-    let missing = match had {
-        Ok(folder) => return Some(folder),
-        Err(missing) => missing,
-    };
-    assert!(
-        env::var("CI").as_deref() != Ok("true"),
-        "CI=true, but {what} cannot be had: {missing}"
-    );
-    println!("SKIPPED: {what} cannot be had: {missing}");
-    None
+    require_or_skip(requirement, install(requirement, &[]))
 }
 
 /// Installs `requirement`, by itself if its `dependencies` are listed: it works with these, whatever else it asks for.

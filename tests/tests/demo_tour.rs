@@ -5,7 +5,7 @@ use std::future::pending;
 
 use modelgate_cli::build::{Profile, Workspace, build_all};
 use modelgate_demo::{Engine, Report, Settings, run};
-use modelgate_envoy::release::Envoy;
+use modelgate_tests::envoys;
 use proxy_wasm_wasmtime::WasmCode;
 use tokio::sync::Notify;
 
@@ -28,18 +28,7 @@ fn wasm() -> std::path::PathBuf {
 
 /// An Envoy, or nothing if there is none and need not be.
 fn envoy() -> Option<Engine> {
-    let envoy = Envoy::find(None, &|message| println!("{message}"));
-    match envoy.and_then(|envoy| envoy.require_wasm().map(|()| envoy)) {
-        Ok(envoy) => Some(Engine::Envoy(envoy, wasm())),
-        Err(missing) => {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "CI=true, but there is no Envoy: {missing:#}"
-            );
-            println!("SKIPPED: no Envoy: {missing:#}");
-            None
-        }
-    }
+    envoys::envoy(None).map(|envoy| Engine::Envoy(envoy, wasm()))
 }
 
 /// The tour through a gateway whose configuration `change` has changed.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_cli::skip::is_ci;
 use modelgate_envoy::release;
 use modelgate_full::BACKENDS;
 use modelgate_scenario::engine::fused::{self, Fused};
@@ -100,7 +101,7 @@ fn trial(
             let (engine, file) = (Arc::clone(engine), Arc::clone(file));
             Trial::test(test, move || run(engine.as_ref(), &file))
         }
-        Some(Err(missing)) if std::env::var("CI").as_deref() == Ok("true") => {
+        Some(Err(missing)) if is_ci() => {
             let missing = format!("CI=true, and there is no engine {name}: {missing}");
             Trial::test(test, move || Err(Failed::from(missing)))
         }

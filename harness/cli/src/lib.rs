@@ -9,3 +9,4 @@ pub mod command;
 pub mod generate;
 pub mod inspect;
 pub mod new;
+pub mod skip;

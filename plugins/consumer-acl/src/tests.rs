@@ -1,3 +1,5 @@
+//! Tests of the filter, on a proxy in memory.
+
 use modelgate_kit::facts::{Decision, ModelCall};
 use modelgate_kit::host::Side;
 use modelgate_kit::testing::{Gate, Proxy};

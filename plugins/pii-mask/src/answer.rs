@@ -8,10 +8,11 @@ mod amazon;
 mod sniff;
 
 use crate::amazon::error as error_message;
-use crate::config::{Plan, Policy, Way};
+use crate::config::Policy;
 use crate::events::{EventMasker, Form, Ready};
 use crate::mask::Tally;
 use crate::media::Media;
+use crate::plan::{Plan, Treatment};
 use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNPARSED};
 use crate::stream::TextStream;
 use amazon::Messages;
@@ -209,7 +210,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    fn way(&self) -> &'a Way {
+    fn way(&self) -> &'a Treatment {
         &self.plan.response
     }
 

@@ -3,6 +3,8 @@
 mod upgrades;
 
 use super::*;
+use modelgate_kit::facts::Denied;
+use modelgate_kit::host::Side;
 use modelgate_kit::testing::{Gate, Proxy, Record};
 use modelgate_kit::verdict::Action::{self, Continue, Pause};
 

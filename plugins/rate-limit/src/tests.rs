@@ -1,3 +1,5 @@
+//! Tests of the filter, on a proxy in memory.
+
 mod memory;
 mod whatever_comes;
 

@@ -1,3 +1,5 @@
+//! Tests of token buckets, on a store that several workers share.
+
 mod crowd;
 mod whatever_comes;
 

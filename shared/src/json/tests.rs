@@ -1,3 +1,5 @@
+//! Tests of the JSON reader.
+
 use super::*;
 use proptest::prelude::*;
 

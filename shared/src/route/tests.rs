@@ -1,3 +1,5 @@
+//! Tests of what is read out of a request's path.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of the reader of server-sent events.
+
 use super::*;
 use proptest::prelude::*;
 

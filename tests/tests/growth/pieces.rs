@@ -365,7 +365,7 @@ pub fn bounds() -> Vec<Bound> {
     vec![
         Bound {
             what: "`pii-mask`, JSON requests",
-            most: 3_500,
+            most: 4_000,
             cases: requests_of("pii-mask", MASK, &hard),
         },
         Bound {

@@ -1,3 +1,5 @@
+//! Tests of `modelgate check`: what is found, and where.
+
 mod broken;
 mod gates;
 mod routes;

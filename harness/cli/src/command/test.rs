@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::build::{self, Profile, Workspace};
 use crate::generate;
+use crate::skip;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use modelgate_envoy::release::{self, Envoy};
@@ -187,7 +188,7 @@ fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bo
         }
     };
     unless_set(&mut command, "RUST_TEST_THREADS", TESTS_AT_A_TIME);
-    if std::env::var("CI").as_deref() == Ok("true") {
+    if skip::is_ci() {
         for name in SEEDS {
             unless_set(&mut command, name, "1");
         }

@@ -1,3 +1,5 @@
+//! Tests of what is said of a module.
+
 use serde_json::Value as Json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of the backend: what the suite's own signer signs, and what is changed afterwards.
+
 use super::*;
 use aws_sigv4::canonical::Request as Signable;
 use aws_sigv4::credentials::{Credentials, Scope};

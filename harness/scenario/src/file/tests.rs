@@ -1,3 +1,5 @@
+//! Tests of the format: what is read, and what is refused at which place.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Tests of signatures, against AWS's own examples.
+
 use super::*;
 use crate::uri::PathEncoding;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of answers, whole and streamed.
+
 use super::*;
 use crate::PiiMask;
 use crate::config::Config;

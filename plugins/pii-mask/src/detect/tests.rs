@@ -1,3 +1,5 @@
+//! Tests of detectors: what is found, and what is not.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of JSON documents, masked in place.
+
 use super::*;
 use crate::detect::{Certainty, Entity};
 use crate::mask::Action;

@@ -1,3 +1,5 @@
+//! Tests of event streams.
+
 use super::*;
 use crate::detect::tests::dense_text;
 use crate::detect::{Certainty, Entity};

@@ -1,3 +1,5 @@
+//! Tests of text that arrives in pieces.
+
 use super::*;
 use crate::detect::Certainty;
 use crate::detect::tests::dense_text;

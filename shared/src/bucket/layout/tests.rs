@@ -1,3 +1,5 @@
+//! Tests of the layout of a table in shared data.
+
 use super::*;
 use crate::bucket::{Claim, Decision, Rate, take_all};
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! Tests of long lists, read piece by piece.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

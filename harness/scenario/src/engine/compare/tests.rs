@@ -1,3 +1,5 @@
+//! Tests of the comparison: what differs is named.
+
 use super::*;
 use crate::file::ScenarioFile;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Tests of servers that are started from an Envoy configuration.
+
 use std::time::Duration;
 
 use super::*;

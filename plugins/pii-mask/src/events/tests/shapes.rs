@@ -1,3 +1,5 @@
+//! Tests of the shapes of providers' event streams.
+
 use super::*;
 
 /// Every string of these events, in their order, and whether it was found spread over them.

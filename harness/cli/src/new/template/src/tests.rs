@@ -1,3 +1,5 @@
+//! Tests of the filter, on a proxy in memory.
+
 use modelgate_kit::testing::{Gate, Proxy};
 use modelgate_kit::verdict::Action;
 

@@ -1,0 +1,436 @@
+//! One message of an exchange, masked: whole, as tensors, or as it passes.
+
+use std::cell::RefCell;
+
+use modelgate_kit::body::BodyError;
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::{Denied, Masked};
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::host::{Side, Status};
+use modelgate_kit::problem::common::HOST_REFUSED;
+use modelgate_kit::problem::dialect::CutShort;
+use modelgate_kit::problem::{Reason, Reply};
+
+use crate::answer::Answer;
+use crate::config::{Hold, Policy};
+use crate::mask::Tally;
+use crate::media::Media;
+use crate::plan::{Plan, Treatment};
+use crate::tensors::{self, HEAD_LENGTH, tensors};
+use crate::{PiiMask, document, reasons};
+use modelgate_kit::filter::Filter as _;
+
+/// What a direction is called, and the reasons that it refuses for.
+pub(crate) struct Terms {
+    side: Side,
+    blocked: &'static Reason,
+    too_large: &'static Reason,
+    compressed: &'static Reason,
+    unparsed: &'static Reason,
+    other_type: &'static Reason,
+    partial: &'static Reason,
+    tensors: &'static Reason,
+}
+
+pub(crate) static REQUEST: Terms = Terms {
+    side: Side::Request,
+    blocked: &reasons::PII_BLOCKED,
+    too_large: &reasons::BODY_TOO_LARGE,
+    compressed: &reasons::BODY_COMPRESSED,
+    unparsed: &reasons::BODY_UNPARSED,
+    other_type: &reasons::TYPE_REFUSED,
+    partial: &reasons::TYPE_REFUSED,
+    tensors: &reasons::TENSOR_BINARY_REFUSED,
+};
+
+pub(crate) static RESPONSE: Terms = Terms {
+    side: Side::Response,
+    blocked: &reasons::ANSWER_BLOCKED,
+    too_large: &reasons::ANSWER_TOO_LARGE,
+    compressed: &reasons::ANSWER_COMPRESSED,
+    unparsed: &reasons::ANSWER_UNPARSED,
+    other_type: &reasons::ANSWER_TYPE_REFUSED,
+    partial: &reasons::ANSWER_PARTIAL,
+    tensors: &reasons::ANSWER_TENSOR_REFUSED,
+};
+
+/// Why a whole body does not pass.
+enum Refusal {
+    Reason(&'static Reason),
+    /// It shows in the body, whose headers have gone on.
+    Late(&'static Reason),
+    /// It has no content type, and is not what it was taken for.
+    Untyped(&'static Reason),
+    Host(Status),
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Refusal::Host(status)
+    }
+}
+
+const UNTYPED: &str =
+    "The body has no content type and is not JSON. Send a content type that says what it is.";
+
+/// Holds a body until it is whole, and masks it.
+pub(crate) async fn mask_whole(
+    plan: &Plan,
+    exchange: &Exchange,
+    terms: &Terms,
+    counts: &RefCell<Masked>,
+) -> Result<(), Reply> {
+    if exchange.complete(terms.side) {
+        return Ok(());
+    }
+    let result = whole(plan, exchange, terms, counts).await;
+    match result {
+        Ok(()) => Ok(()),
+        Err(Refusal::Host(status)) => Err(Reply::from(status)),
+        Err(Refusal::Late(reason)) if terms.side == Side::Response => {
+            // The client has the headers: what can still be kept from it is the body.
+            refuse_late(exchange, reason);
+            let error = CutShort::document(reason);
+            exchange.replace_body(terms.side, error.into_bytes());
+            drain(exchange, terms.side).await
+        }
+        Err(Refusal::Reason(reason) | Refusal::Late(reason)) => Err(Reply::new(reason)),
+        Err(Refusal::Untyped(reason)) => Err(Reply::new(reason).with_detail(UNTYPED)),
+    }
+}
+
+/// Lets nothing more of a body pass.
+async fn drain(exchange: &Exchange, side: Side) -> Result<(), Reply> {
+    while exchange
+        .chunk(side)
+        .await
+        .map_err(|_| Reply::new(&HOST_REFUSED))?
+        .is_some()
+    {}
+    Ok(())
+}
+
+async fn whole(
+    plan: &Plan,
+    exchange: &Exchange,
+    terms: &Terms,
+    counts: &RefCell<Masked>,
+) -> Result<(), Refusal> {
+    let side = terms.side;
+    let way = match side {
+        Side::Request => &plan.request,
+        Side::Response => &plan.response,
+    };
+    let headers = match side {
+        Side::Request => exchange.request()?,
+        Side::Response => exchange.response()?,
+    };
+    let refuse = |policy: Policy, reason| match policy {
+        Policy::Block => Err(Refusal::Reason(reason)),
+        Policy::Allow => Ok(()),
+    };
+    let media = Media::of(&headers);
+    match media {
+        Media::Encoded => return refuse(way.on_compressed, terms.compressed),
+        Media::Other | Media::Octets | Media::Messages => {
+            return refuse(way.on_other_type, terms.other_type);
+        }
+        Media::Partial => return refuse(way.on_other_type, terms.partial),
+        _ => {}
+    }
+    let announced = length(&headers);
+    // What has no type may be an image of any length, which its first bytes tell.
+    let first_tells = media == Media::Untyped && way.on_other_type == Policy::Allow;
+    if announced.is_some_and(|length| length > way.max_body_bytes) && !first_tells {
+        return refuse(way.on_oversize, terms.too_large);
+    }
+    let body = match plan.hold {
+        Hold::Headers => exchange.body(side, way.max_body_bytes).await,
+        Hold::Body => {
+            forget_length(exchange, side)?;
+            exchange.body_alone(side, way.max_body_bytes).await
+        }
+    };
+    let refusal = match plan.hold {
+        Hold::Headers => Refusal::Reason,
+        Hold::Body => Refusal::Late,
+    };
+    let refuse = |policy: Policy, reason| match policy {
+        Policy::Block => Err(refusal(reason)),
+        Policy::Allow => Ok(()),
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
+            let first = exchange.held(side, FIRST_BYTES).unwrap_or_default();
+            if first_tells && !document::may_be_json(&first) {
+                return Ok(());
+            }
+            return refuse(way.on_oversize, terms.too_large);
+        }
+        Err(BodyError::Unreadable | BodyError::Endless) => return Err(refusal(&HOST_REFUSED)),
+    };
+    if body.is_empty() {
+        return Ok(());
+    }
+    let mut tally = Tally::default();
+    let masked = mask_body(media, &body, way, plan, &mut tally);
+    count(exchange, way, side, &tally, &Tally::default(), counts)?;
+    if tally.is_blocked() {
+        return Err(refusal(terms.blocked));
+    }
+    match masked {
+        Ok(None) => Ok(()),
+        Ok(Some(Changed { bytes, head })) => {
+            if plan.hold == Hold::Headers {
+                forget_digests(exchange, side)?;
+                if announced.is_some() {
+                    set_header(exchange, side, "content-length", &bytes.len().to_string())?;
+                }
+                if let Some(head) = head {
+                    set_header(exchange, side, HEAD_LENGTH, &head.to_string())?;
+                }
+            }
+            exchange.replace_body(side, bytes);
+            Ok(())
+        }
+        Err(Unread::Unparsed) => refuse(way.on_unparsable, terms.unparsed),
+        Err(Unread::Untyped) if way.on_other_type == Policy::Allow => Ok(()),
+        Err(Unread::Untyped) if plan.hold == Hold::Body && side == Side::Response => {
+            Err(refusal(terms.other_type))
+        }
+        Err(Unread::Untyped) => Err(Refusal::Untyped(terms.other_type)),
+        Err(Unread::Tensors(tensors::Unread::Layout)) => refuse(way.on_unparsable, terms.tensors),
+        Err(Unread::Tensors(tensors::Unread::NoText)) => refuse(way.on_other_type, terms.tensors),
+    }
+}
+
+/// How much of a body is looked at to tell what it is.
+const FIRST_BYTES: usize = 64;
+
+/// Why a body cannot be masked.
+enum Unread {
+    /// It is not what its type says.
+    Unparsed,
+    /// It has no type, and is not JSON.
+    Untyped,
+    Tensors(tensors::Unread),
+}
+
+/// A body in which something was replaced.
+struct Changed {
+    bytes: Vec<u8>,
+    /// Length of its head, where tensors stand behind one.
+    head: Option<usize>,
+}
+
+fn mask_body(
+    media: Media,
+    body: &[u8],
+    way: &Treatment,
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Option<Changed>, Unread> {
+    let (scope, masker) = (&way.scope, &plan.masker);
+    let masked = match media {
+        Media::Json => document::json(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
+        Media::Untyped => mask_untyped(body, way, plan, tally),
+        Media::Form => document::form(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
+        Media::JsonLines => {
+            document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
+        }
+        Media::Tensors(head) => return mask_tensors(head, body, way, plan, tally),
+        Media::Events
+        | Media::Text
+        | Media::Other
+        | Media::Octets
+        | Media::Messages
+        | Media::Partial
+        | Media::Encoded => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
+    };
+    Ok(masked?.map(|bytes| Changed { bytes, head: None }))
+}
+
+/// A body without a type: one JSON document, or lines of JSON.
+fn mask_untyped(
+    body: &[u8],
+    way: &Treatment,
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Option<Vec<u8>>, Unread> {
+    let (scope, masker) = (&way.scope, &plan.masker);
+    let before = tally.clone();
+    if let Ok(masked) = document::json(body, scope, masker, tally) {
+        return Ok(masked);
+    }
+    // What begins as JSON is not of another type because it is broken.
+    if !document::may_be_json(body) {
+        return Err(Unread::Untyped);
+    }
+    *tally = before;
+    document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
+}
+
+fn mask_tensors(
+    head: usize,
+    body: &[u8],
+    way: &Treatment,
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Option<Changed>, Unread> {
+    let no_text = way.on_other_type == Policy::Allow;
+    let masked =
+        tensors(body, head, no_text, &way.scope, &plan.masker, tally).map_err(Unread::Tensors)?;
+    let Some(tensors::Masked {
+        mut body,
+        head: new,
+    }) = masked
+    else {
+        return Ok(None);
+    };
+    if plan.hold == Hold::Body {
+        // The header has gone on: the head must keep its length, and can as long as it did not grow.
+        let missing = head
+            .checked_sub(new)
+            .ok_or(Unread::Tensors(tensors::Unread::Layout))?;
+        body.splice(new..new, core::iter::repeat_n(b' ', missing));
+    }
+    Ok(Some(Changed {
+        bytes: body,
+        head: Some(new),
+    }))
+}
+
+/// Masks an answer as it passes.
+pub(crate) async fn mask_stream(
+    plan: &Plan,
+    exchange: &Exchange,
+    mut answer: Answer<'_>,
+    counts: &RefCell<Masked>,
+) -> Result<(), Reply> {
+    if exchange.complete(Side::Response) {
+        return Ok(());
+    }
+    forget_length(exchange, Side::Response)?;
+    loop {
+        let chunk = exchange
+            .chunk(Side::Response)
+            .await
+            .map_err(|_| Reply::new(&HOST_REFUSED))?;
+        let (before, cut) = (answer.tally().clone(), answer.cut());
+        let last = chunk.is_none();
+        let out = match &chunk {
+            Some(chunk) => answer.push(chunk),
+            None => answer.finish(),
+        };
+        if !out.is_empty() {
+            exchange.write(Side::Response, &out);
+        }
+        count(
+            exchange,
+            &plan.response,
+            Side::Response,
+            answer.tally(),
+            &before,
+            counts,
+        )?;
+        if let (Some(reason), None) = (answer.cut(), cut) {
+            if !answer.says_so() {
+                // Half of a text would look like the whole: the proxy breaks an answer off that it has begun.
+                return Err(Reply::new(reason));
+            }
+            refuse_late(exchange, reason);
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// Leaves the fact of a refusal that no reply can tell any more.
+fn refuse_late(exchange: &Exchange, reason: &Reason) {
+    let status = exchange.response_status().unwrap_or_default();
+    let denied = Denied {
+        filter: PiiMask::NAME.to_owned(),
+        reason: reason.code.to_owned(),
+        status,
+        token: None,
+    };
+    // The answer is cut whether or not anybody can be told.
+    let _ = exchange.publish(denied);
+}
+
+/// Counts what was found beyond `before`, in the metrics and in the fact.
+fn count(
+    exchange: &Exchange,
+    way: &Treatment,
+    side: Side,
+    tally: &Tally,
+    before: &Tally,
+    counts: &RefCell<Masked>,
+) -> Result<(), Status> {
+    if tally == before {
+        return Ok(());
+    }
+    let mut counts = counts.borrow_mut();
+    let of_side = match side {
+        Side::Request => &mut counts.request,
+        Side::Response => &mut counts.response,
+    };
+    for (entity, count) in tally.counts() {
+        let more = count.saturating_sub(before.count(entity));
+        if let Some(counter) = way.counters.get(&entity).filter(|_| more > 0) {
+            counter.add(exchange.host(), more);
+        }
+        of_side.insert(entity.name().to_owned(), count);
+    }
+    exchange.publish(counts.clone())
+}
+
+pub(crate) fn announces_body(headers: &HeaderBlock) -> bool {
+    headers.first("transfer-encoding").is_some()
+        || headers.all("content-length").any(|length| length != b"0")
+}
+
+fn length(headers: &HeaderBlock) -> Option<usize> {
+    headers.text("content-length")?.parse().ok()
+}
+
+fn set_header(exchange: &Exchange, side: Side, name: &str, value: &str) -> Result<(), Status> {
+    match side {
+        Side::Request => exchange.set_request_header(name, value),
+        Side::Response => exchange.set_response_header(name, value),
+    }
+}
+
+fn remove_header(exchange: &Exchange, side: Side, name: &str) -> Result<(), Status> {
+    match side {
+        Side::Request => exchange.remove_request_header(name),
+        Side::Response => exchange.remove_response_header(name),
+    }
+}
+
+/// The body may change: its announced length and whatever else depends on its bytes go.
+fn forget_length(exchange: &Exchange, side: Side) -> Result<(), Status> {
+    remove_header(exchange, side, "content-length")?;
+    forget_digests(exchange, side)
+}
+
+fn forget_digests(exchange: &Exchange, side: Side) -> Result<(), Status> {
+    let headers = match side {
+        Side::Request => exchange.request()?,
+        Side::Response => exchange.response()?,
+    };
+    for name in [
+        "content-md5",
+        "digest",
+        "content-digest",
+        "repr-digest",
+        "etag",
+    ] {
+        if headers.first(name).is_some() {
+            remove_header(exchange, side, name)?;
+        }
+    }
+    Ok(())
+}
