@@ -66,16 +66,18 @@ struct Metadata {
 }
 
 impl Workspace {
-    /// The workspace that this program was built from; where that is gone, the one around the current directory.
+    /// modelgate's workspace around the current directory; where there is none, the one that this program was built from.
     ///
     /// # Errors
-    /// If there is none.
+    /// If neither is there.
     pub fn locate() -> Result<Self> {
+        let current = env::current_dir().context("the current directory")?;
         let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-        match built_from.filter(|root| root.join("Cargo.toml").is_file()) {
-            Some(root) => Self::at(root),
-            None => Self::at(Path::new(".")),
-        }
+        Self::at(
+            workspace_around(&current)
+                .or(built_from)
+                .unwrap_or(&current),
+        )
     }
 
     /// The workspace around the folder `inside`.
@@ -99,6 +101,16 @@ impl Workspace {
     pub fn artifact_path(&self, name: &str) -> PathBuf {
         self.target.join("modelgate").join(file_name(name))
     }
+}
+
+/// The nearest folder above `inside`, or `inside` itself, that holds this package where modelgate's workspace has it.
+fn workspace_around(inside: &Path) -> Option<&Path> {
+    let name = concat!("name = \"", env!("CARGO_PKG_NAME"), "\"");
+    inside.ancestors().find(|folder| {
+        folder.join("Cargo.toml").is_file()
+            && fs::read_to_string(folder.join("harness/cli/Cargo.toml"))
+                .is_ok_and(|manifest| manifest.lines().any(|line| line.trim() == name))
+    })
 }
 
 /// Builds every filter; see [`build`].
@@ -411,6 +423,25 @@ mod tests {
         }
         let plugins = fs::read_dir(workspace.root.join("plugins")).unwrap();
         assert_eq!(plugins.count(), modules().len());
+    }
+
+    #[test]
+    fn the_workspace_around_a_folder_is_modelgates_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let inside = root.join("plugins/jwt-auth");
+        fs::create_dir_all(&inside).unwrap();
+        fs::create_dir_all(root.join("harness/cli")).unwrap();
+        fs::write(root.join("Cargo.toml"), "[workspace]\n").unwrap();
+        assert_eq!(workspace_around(&inside), None);
+        let manifest = root.join("harness/cli/Cargo.toml");
+        fs::write(&manifest, "[package]\nname = \"another-cli\"\n").unwrap();
+        assert_eq!(workspace_around(&inside), None);
+        fs::write(&manifest, "[package]\nname = \"modelgate-cli\"\n").unwrap();
+        // A package of somebody else's on the way does not end the search.
+        fs::write(inside.join("Cargo.toml"), "[package]\n").unwrap();
+        assert_eq!(workspace_around(&inside), Some(root));
+        assert_eq!(workspace_around(root), Some(root));
     }
 
     #[test]
