@@ -1,6 +1,6 @@
 //! The subcommands of `modelgate`, one module each: arguments as a clap struct, `run` gives the exit code.
 //!
-//! Exit codes: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out.
+//! The exit status is what [`EXIT_STATUS`] says.
 
 pub mod bench;
 mod build;
@@ -26,13 +26,18 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use modelgate_scenario::engine::Backends;
 
+/// What the exit status means, for the help and the manual page.
+const EXIT_STATUS: &str = "Exit status: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out; \
+    141 nobody reads the output any more (as in `modelgate demo | head`), what a shell gives for a program that SIGPIPE has ended.";
+
 /// Governed access to models: proxy-wasm filters for Envoy, and the tools around them.
 #[derive(Debug, Parser)]
 #[command(
     name = "modelgate",
     version,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_long_help = EXIT_STATUS
 )]
 struct Cli {
     #[command(subcommand)]

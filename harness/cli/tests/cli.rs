@@ -67,6 +67,8 @@ fn there_is_a_manual_page_for_every_subcommand() {
         let page = std::fs::read_to_string(folder.path().join(page)).unwrap();
         assert!(page.contains(".TH"), "{page}");
     }
+    let main = std::fs::read_to_string(folder.path().join("modelgate.1")).unwrap();
+    assert!(main.contains("Exit status: 0"), "{main}");
 }
 
 /// `modelgate run envoy/torchserve.yaml` with everything on loopback, and these arguments more.
@@ -172,6 +174,10 @@ fn what_cannot_run_is_said_with_what_to_do() {
     let refused = modelgate(&["run", "/nowhere.yaml"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("/nowhere.yaml"));
+    let refused = modelgate(&["scenario", "/nowhere.yaml"]);
+    assert!(!refused.status.success());
+    let said = text(&refused.stderr);
+    assert!(said.starts_with("error: /nowhere.yaml"), "{said}");
     let mut child = start(&["--engine", "native", "--cluster", "nothing=127.0.0.1:1"]);
     let mut said = String::new();
     child

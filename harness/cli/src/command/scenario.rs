@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
         match read {
             Ok(file) => files.push(file),
             Err(error) => {
-                eprintln!("{error}");
+                eprintln!("error: {error}");
                 broken = broken.saturating_add(1);
             }
         }
