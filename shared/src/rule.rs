@@ -5,6 +5,7 @@
 //! misfit: the caller says how it counts, because an allowing rule must not fit on a guess, and a denying one must.
 
 mod asked;
+pub mod by_caller;
 mod kind;
 mod spelling;
 mod what;

@@ -10,6 +10,7 @@ use modelgate_kit::bucket::{
 use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::config::{Bounded, Problems};
 use modelgate_kit::metrics::Metric;
+use modelgate_kit::rule::by_caller::ByCaller;
 use modelgate_kit::rule::{Asked, Caller, Doubt, Presence, What, Who};
 
 use crate::config::{
@@ -69,6 +70,8 @@ pub struct Policy {
     what: What,
     windows: Windows,
     tiers: Vec<(Who, Option<Windows>)>,
+    /// Of many tiers, which a caller can be in.
+    index: Option<ByCaller<Vec<u32>>>,
     looks_at_identity: bool,
     layout: Layout,
     prefix: String,
@@ -109,7 +112,7 @@ impl Policy {
     /// elsewhere, say), the tightest of all that it may be: what is unknown must not raise a limit.
     fn tier(&self, caller: Caller<'_>) -> Option<&Windows> {
         let mut tightest: Option<&Windows> = None;
-        for (who, windows) in &self.tiers {
+        for (who, windows) in self.candidates(caller) {
             let is_certain = who.fits(caller, Doubt::Misfits);
             if is_certain || who.fits(caller, Doubt::Fits) {
                 tightest = tighter(tightest, windows.as_ref());
@@ -119,6 +122,20 @@ impl Policy {
             }
         }
         tighter(tightest, Some(&self.windows))
+    }
+
+    /// The tiers that the caller can be in, in their order.
+    fn candidates<'a>(
+        &'a self,
+        caller: Caller<'_>,
+    ) -> impl Iterator<Item = &'a (Who, Option<Windows>)> + use<'a> {
+        let found = self.index.as_ref().map(|index| index.candidates(caller));
+        let all = if found.is_none() { self.tiers.len() } else { 0 };
+        let found = found.into_iter().flatten();
+        found
+            .filter_map(|at| usize::try_from(at).ok())
+            .chain(0..all)
+            .filter_map(|at| self.tiers.get(at))
     }
 
     /// The table of the buckets, made on first use. One that configurations share goes on with what it held under an earlier one, whose
@@ -240,6 +257,7 @@ impl WrittenPolicy {
             who,
             what,
             windows,
+            index: ByCaller::of(tiers.iter().map(|(who, _)| who)),
             tiers,
             looks_at_identity,
             layout: Layout::new(shape, &lists),
@@ -365,3 +383,6 @@ fn compile_windows(
     }
     windows
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,16 @@
 //! Which rules can fit a request at all: looked up by the caller's name, his groups and the model, so that what a decision costs does not grow
 //! with the number of rules for other callers and models.
 //!
-//! A rule that names its consumers (or else groups) without `*` stands on their shelves, any other on everybody's; and there by the models that
-//! it names, or in front. What is looked up is a superset of the rules that fit; each is then tried as if there were no index.
+//! A rule stands on the shelves of the callers that it names ([`ByCaller`]), and there by the models that it names, or in front. What is looked up
+//! is a superset of the rules that fit; each is then tried as if there were no index.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use modelgate_kit::rule::by_caller::{ByCaller, FEWEST};
 use modelgate_kit::rule::{Asked, Caller, Models};
 
 use super::{Effect, Rule};
-
-/// Fewest rules that are worth an index.
-const FEWEST: usize = 24;
 
 /// Rules for the same callers, by their places.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +29,7 @@ struct Shelf {
 
 /// Rules by what they name.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
-    everybody: Shelf,
-    consumers: BTreeMap<String, Shelf>,
-    groups: BTreeMap<String, Shelf>,
-    /// All rules on the shelves of groups, for callers whose groups are not known.
-    in_groups: Vec<u32>,
-}
+pub struct Index(ByCaller<Shelf>);
 
 impl Shelf {
     fn put(&mut self, at: u32, rule: &Rule) {
@@ -86,7 +78,7 @@ impl Index {
     }
 
     fn new(rules: &[Rule]) -> Self {
-        let mut index = Self::default();
+        let mut index = ByCaller::default();
         // Rules of one kind differ in the model at most; each kind has a number.
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         // Shelf and kind of each rule that `Shelf::kinds` has one of already.
@@ -103,58 +95,22 @@ impl Index {
                 );
                 *kinds.entry(said).or_insert(next)
             });
-            let mut put = |shelf: &mut Shelf, name: String| {
+            index.enter(at, &rule.who, |shelf: &mut Shelf, whose| {
                 let in_front = shelf.front.len();
                 shelf.put(at, rule);
-                if shelf.front.len() == in_front && known.insert((name, *kind)) {
+                let name = || format!("{whose:?}");
+                if shelf.front.len() == in_front && known.insert((name(), *kind)) {
                     shelf.kinds.push(at);
                 }
-            };
-            if let Some(names) = rule.who.named_consumers() {
-                for name in names {
-                    let shelf = index.consumers.entry(name.to_owned()).or_default();
-                    put(shelf, format!("consumer {name}"));
-                }
-            } else if let Some(names) = rule.who.named_groups() {
-                index.in_groups.push(at);
-                for name in names {
-                    let shelf = index.groups.entry(name.clone()).or_default();
-                    put(shelf, format!("group {name}"));
-                }
-            } else {
-                put(&mut index.everybody, String::new());
-            }
+            });
         }
-        index
-    }
-
-    fn shelves<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = &'a Shelf> {
-        let identity = match caller {
-            Caller::Unknown => None,
-            Caller::Known(identity) => Some(identity),
-        };
-        let of_consumer = identity.and_then(|identity| self.consumers.get(&identity.consumer));
-        let of_groups = identity
-            .into_iter()
-            .filter(|_| !self.groups.is_empty())
-            .flat_map(|identity| identity.groups.distinct())
-            .filter_map(|group| self.groups.get(group));
-        std::iter::once(&self.everybody)
-            .chain(of_consumer)
-            .chain(of_groups)
-    }
-
-    fn in_doubt(&self, caller: Caller<'_>) -> &[u32] {
-        match caller {
-            Caller::Known(identity) if identity.groups_unknown => &self.in_groups,
-            Caller::Known(_) | Caller::Unknown => &[],
-        }
+        Self(index)
     }
 
     /// Places of all rules that can fit, in their order.
     pub fn candidates(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Vec<u32> {
-        let mut found = self.in_doubt(caller).to_vec();
-        for shelf in self.shelves(caller) {
+        let mut found = self.0.in_doubt(caller).to_vec();
+        for shelf in self.0.shelves(caller) {
             shelf.take(asked, &mut found);
         }
         found.sort_unstable();
@@ -165,9 +121,10 @@ impl Index {
     /// Places of rules, among them one that fits in everything but the model if any rule over models does.
     pub fn over_models<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = u32> + 'a {
         let on_shelves = self
+            .0
             .shelves(caller)
             .flat_map(|shelf| shelf.front.iter().chain(&shelf.kinds));
-        on_shelves.chain(self.in_doubt(caller)).copied()
+        on_shelves.chain(self.0.in_doubt(caller)).copied()
     }
 }
 
