@@ -8,6 +8,7 @@ use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::check;
 use modelgate_cli::generate;
 use modelgate_envoy::process::validate;
+use modelgate_kit::route::Dialect;
 use modelgate_tests::envoys::envoy;
 use serde_json::Value as Json;
 
@@ -73,6 +74,30 @@ fn every_configuration_says_what_to_do_after_a_crash() {
             "{}",
             path.display()
         );
+    }
+}
+
+#[test]
+fn every_route_names_the_shape_of_refusals() {
+    let root = Workspace::locate().unwrap().root;
+    let ecds = root.join("envoy/ecds/envoy.yaml");
+    for path in bootstraps(&Workspace::locate().unwrap())
+        .into_iter()
+        .chain([ecds])
+    {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file = Node::parse(&text).unwrap().to_json();
+        let hosts = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts";
+        let mut routes = 0;
+        for host in file.pointer(hosts).unwrap().as_array().unwrap() {
+            for route in host["routes"].as_array().unwrap() {
+                let named = &route["metadata"]["filter_metadata"]["modelgate"]["dialect"];
+                let dialect = serde_json::from_value::<Dialect>(named.clone());
+                assert!(dialect.is_ok(), "{}: {route}", path.display());
+                routes += 1;
+            }
+        }
+        assert!(routes > 0, "{}", path.display());
     }
 }
 
