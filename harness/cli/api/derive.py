@@ -6,11 +6,17 @@
 Format: `m NAME FIELD:TYPE …` and `e NAME VALUE …`, sorted. A type is `s` (text), `y` (bytes), `b` (bool), `i` (whole number), `f` (number),
 `@NAME` (message) or `#NAME` (enum); before it `*` for a list, `%` for a map to it. A value of an enum carries its number where that is not its
 place. `~` stands for `envoy.config.`, `^` for `envoy.extensions.`.
+
+Behind the type of a field: `|N` for the oneof that it is part of, `|N!` where one of these must be set, and `;RULE` for each constraint of
+protoc-gen-validate: `required`, `gt=N` `gte=N` `lt=N` `lte=N` (a number, or seconds), `notin=N,N` (numbers of an enum's values),
+`min=N` `max=N` (characters or bytes of a text, items of a list, entries of a map), `unique`, `line` (no NUL, CR or LF), `absent` (does not apply
+to what is not written), `empty` (nor to what is empty); behind `each.` for the items of a list or the values of a map, behind `key.` for its keys.
+Patterns and other constraints of texts are left out.
 """
 import re
 import sys
 
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, timestamp_pb2  # noqa: F401 (the last two: what validate.proto imports)
 from google.protobuf.message import DecodeError
 
 DATA = open(sys.argv[1], "rb").read()
@@ -118,6 +124,72 @@ def kind(field):
     return SCALARS.get(field.type, "i")
 
 
+# The constraints are extensions of the options; the binary has their definition too.
+POOL = descriptor_pool.Default()
+POOL.Add(files["validate/validate.proto"])
+
+
+def extension(options, name):
+    return type(options).FromString(options.SerializeToString()).Extensions[POOL.FindExtensionByName(f"validate.{name}")]
+
+
+BOUNDS = ("gt", "gte", "lt", "lte")
+SIZES = {"min_len": "min", "max_len": "max", "min_bytes": "min", "max_bytes": "max", "min_items": "min", "max_items": "max",
+         "min_pairs": "min", "max_pairs": "max"}
+
+
+def bound(value):
+    """A number, or a duration in seconds."""
+    seconds = value.seconds + value.nanos / 1e9 if hasattr(value, "seconds") else value
+    return f"{seconds:.17g}"
+
+
+def constraints(rules):
+    """The words of `FieldRules`."""
+    found = []
+    if rules.message.required:
+        found.append("required")
+    which = rules.WhichOneof("type")
+    if which is None:
+        return found
+    inner = getattr(rules, which)
+    for field, value in inner.ListFields():
+        name = field.name
+        if name in BOUNDS:
+            found.append(f"{name}={bound(value)}")
+        elif name in SIZES:
+            found.append(f"{SIZES[name]}={value}")
+        elif name == "required" and value:
+            found.append("required")
+        elif name == "unique" and value:
+            found.append("unique")
+        elif name == "ignore_empty" and value:
+            found.append("empty")
+        elif name == "not_in" and which == "enum":
+            found.append(f"notin={','.join(map(str, value))}")
+        elif name == "well_known_regex":
+            found.append("line")
+        elif name in ("items", "values"):
+            found += [f"each.{word}" for word in constraints(value)]
+        elif name == "keys":
+            found += [f"key.{word}" for word in constraints(value)]
+    return found
+
+
+def suffix(message, field):
+    words = ""
+    if field.HasField("oneof_index") and not field.proto3_optional:
+        words = f"|{field.oneof_index}"
+        if extension(message.oneof_decl[field.oneof_index].options, "required"):
+            words += "!"
+    found = []
+    if not extension(message.options, "disabled"):
+        found = constraints(extension(field.options, "rules"))
+    if found and field.proto3_optional:
+        found.append("absent")
+    return words + "".join(f";{word}" for word in found)
+
+
 for name in sorted(reached):
     message = messages[name]
     if message.options.map_entry:
@@ -132,7 +204,7 @@ for name in sorted(reached):
                 entry = messages[field.type_name]
                 if entry.options.map_entry:
                     mark, inner = "%", entry.field[1]
-        fields.append(f"{field.name}:{mark}{kind(inner)}")
+        fields.append(f"{field.name}:{mark}{kind(inner)}{suffix(message, field)}")
     print(" ".join(["m", short(name), *fields]))
 for name in sorted(named):
     values = [v.name if v.number == at else f"{v.name}={v.number}" for at, v in enumerate(enums[name].value)]

@@ -14,6 +14,7 @@ mod api;
 mod chain;
 mod claims;
 mod codes;
+mod constraints;
 mod entry;
 mod environment;
 mod files;

@@ -26,6 +26,44 @@ pub(super) struct Field {
     pub shape: Shape,
     /// What each of them is.
     pub kind: Kind,
+    /// The oneof that it is part of, by its place in the message.
+    pub oneof: Option<Oneof>,
+    /// What Envoy's validation asks of it.
+    pub rules: Vec<Rule>,
+}
+
+/// Fields of which at most one is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Oneof {
+    /// Its place in the message.
+    pub place: usize,
+    /// Whether one of them must be set.
+    pub required: bool,
+}
+
+/// A constraint of protoc-gen-validate. Numbers of a duration are seconds; sizes are characters, bytes, items or entries.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Rule {
+    Required,
+    Above(f64),
+    AtLeast(f64),
+    Below(f64),
+    AtMost(f64),
+    /// None of these values of an enum.
+    NotIn(Vec<i64>),
+    MinSize(usize),
+    MaxSize(usize),
+    Unique,
+    /// A text without NUL, CR and LF.
+    Line,
+    /// What is not written is not judged.
+    IgnoreAbsent,
+    /// What is empty is not judged.
+    IgnoreEmpty,
+    /// Of each item of a list or value of a map.
+    Each(Box<Self>),
+    /// Of each key of a map.
+    Key(Box<Self>),
 }
 
 /// How many values a field has.
@@ -135,7 +173,20 @@ fn value((word, place): (&'static str, i64)) -> (&'static str, i64) {
 }
 
 fn field(word: &'static str) -> Option<Field> {
-    let (name, kind) = word.split_once(':')?;
+    let mut parts = word.split(';');
+    let (name, kind) = parts.next()?.split_once(':')?;
+    let rules = parts.filter_map(rule).collect();
+    let (kind, oneof) = match kind.split_once('|') {
+        Some((kind, place)) => {
+            let (place, required) = match place.strip_suffix('!') {
+                Some(place) => (place, true),
+                None => (place, false),
+            };
+            let place = place.parse().ok()?;
+            (kind, Some(Oneof { place, required }))
+        }
+        None => (kind, None),
+    };
     let (shape, kind) = match kind.split_at_checked(1)? {
         ("*", rest) => (Shape::List, rest),
         ("%", rest) => (Shape::Map, rest),
@@ -150,7 +201,38 @@ fn field(word: &'static str) -> Option<Field> {
         ("i", _) => Kind::Whole,
         _ => Kind::Number,
     };
-    Some(Field { name, shape, kind })
+    Some(Field {
+        name,
+        shape,
+        kind,
+        oneof,
+        rules,
+    })
+}
+
+fn rule(word: &str) -> Option<Rule> {
+    if let Some(inner) = word.strip_prefix("each.") {
+        return Some(Rule::Each(Box::new(rule(inner)?)));
+    }
+    if let Some(inner) = word.strip_prefix("key.") {
+        return Some(Rule::Key(Box::new(rule(inner)?)));
+    }
+    let (word, value) = word.split_once('=').unwrap_or((word, ""));
+    Some(match word {
+        "required" => Rule::Required,
+        "gt" => Rule::Above(value.parse().ok()?),
+        "gte" => Rule::AtLeast(value.parse().ok()?),
+        "lt" => Rule::Below(value.parse().ok()?),
+        "lte" => Rule::AtMost(value.parse().ok()?),
+        "notin" => Rule::NotIn(value.split(',').filter_map(|n| n.parse().ok()).collect()),
+        "min" => Rule::MinSize(value.parse().ok()?),
+        "max" => Rule::MaxSize(value.parse().ok()?),
+        "unique" => Rule::Unique,
+        "line" => Rule::Line,
+        "absent" => Rule::IgnoreAbsent,
+        "empty" => Rule::IgnoreEmpty,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -174,6 +256,17 @@ mod tests {
                 assert!(known, "{}.{}: {:?}", message.name, field.name, field.kind);
             }
         }
+    }
+
+    #[test]
+    fn every_constraint_is_understood() {
+        let written: usize = TEXT.lines().map(|line| line.matches(';').count()).sum();
+        let fields = || api().messages.values().flat_map(|message| &message.fields);
+        let read: usize = fields().map(|field| field.rules.len()).sum();
+        assert!(written > 1000 && written == read, "{written} {read}");
+        let oneofs: usize = TEXT.lines().map(|line| line.matches('|').count()).sum();
+        let read = fields().filter(|field| field.oneof.is_some()).count();
+        assert_eq!(read, oneofs);
     }
 
     #[test]

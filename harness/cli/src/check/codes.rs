@@ -63,6 +63,10 @@ codes! {
         "Envoy refuses a bootstrap with several documents. All of them were checked; put each into a file of its own.";
     NESTED = "MG017" "nested-filter" Warning, "A filter of the suite stands inside of another filter.",
         "In an ExtensionWithMatcher or a composite filter it runs for some requests only. Its settings were checked; its place in the chain, and whether it protects a route, were not.";
+    ONE_OF = "MG018" "one-of" Error, "Fields that exclude each other stand in one message, or none of them does.",
+        "A route's match has one of `prefix`, `path`, `safe_regex` …; Envoy refuses a second one, and most of these groups without any. In a bootstrap, and in a resource with its `@type`, what is missing is a finding; in a patch or a piece of a file it is not.";
+    CONSTRAINT = "MG019" "constraint" Error, "A value is out of its range, or one that must be written is missing.",
+        "`port_value: 70000`, `connect_timeout: 0s`, `domains: []`, a cluster without its `name`: the constraints are those of Envoy 1.40's own API (protoc-gen-validate), but for patterns of texts and `const`; what Envoy judges by code of its own (a negative timeout) only `--envoy` finds. Envoy refuses the file. What is missing is a finding as for `one-of`.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";

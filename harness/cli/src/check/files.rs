@@ -200,7 +200,7 @@ fn read(document: &Node, findings: &mut Vec<Finding>) -> Vec<Node> {
     if let Value::List(items) = &document.value {
         let filter = api::message(FILTER).filter(|_| items.iter().all(is_filter));
         let mut read = |item: &Node| match filter {
-            Some(message) => vec![shape::read(item, message, findings)],
+            Some(message) => vec![shape::read(item, message, false, findings)],
             None => read(item, findings),
         };
         let items: Vec<Node> = items.iter().flat_map(&mut read).collect();
@@ -212,7 +212,9 @@ fn read(document: &Node, findings: &mut Vec<Finding>) -> Vec<Node> {
     let Some(message) = kind_of(document).and_then(api::message) else {
         return vec![shape::read_deep(document, findings)];
     };
-    let root = shape::read(document, message, findings);
+    // Other kinds may be pieces of a file, or patches.
+    let whole = matches!(message.short(), "Bootstrap" | "DiscoveryResponse");
+    let root = shape::read(document, message, whole, findings);
     match message.short() {
         "HttpFilter" => chain_of(document, vec![root]),
         _ => vec![root],

@@ -83,3 +83,17 @@ pub(super) fn is_seconds(number: &str) -> bool {
         && whole.parse::<u64>().is_ok_and(|whole| whole <= MOST)
         && fraction.is_none_or(|fraction| digits(fraction) && fraction.len() <= 9)
 }
+
+/// What a value is, in words.
+pub(super) fn kind(node: &Node) -> &'static str {
+    match &node.value {
+        Value::List(_) => "a list",
+        Value::Map(_) => "a mapping",
+        Value::Scalar { text, style } if *style == Style::Plain => match text {
+            text if yaml_truth(text).is_some() => "true or false",
+            text if text.parse::<f64>().is_ok() => "a number",
+            _ => "a text",
+        },
+        Value::Scalar { .. } => "a text",
+    }
+}

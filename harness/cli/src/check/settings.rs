@@ -15,7 +15,7 @@ use super::environment::Environment;
 use super::files::Sink;
 use super::finding::Finding;
 use super::references::{Clusters, named_clusters};
-use super::shape::kind;
+use super::scalars::kind;
 use super::values;
 use located_yaml::Node;
 use modelgate_scenario::suite;

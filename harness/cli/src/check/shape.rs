@@ -9,25 +9,38 @@ use modelgate_kit::config::strict::nearest;
 
 use super::api::{self, Field, Kind, Message, Shape, camel};
 use super::codes;
+use super::constraints;
 use super::finding::{Finding, Severity};
 use super::scalars::{
-    hexadecimal, is_parts, is_plain, is_seconds, is_wrapped, range, truth, yaml_truth,
+    hexadecimal, is_parts, is_plain, is_seconds, is_wrapped, kind, range, truth, yaml_truth,
 };
 use located_yaml::{Key, Node, Style, Value};
 
-/// Reads `node` as a message.
-pub(super) fn read(node: &Node, message: &Message, findings: &mut Vec<Finding>) -> Node {
-    Reader { findings }.message(node, message)
+/// Reads `node` as a message. Unless it is a `whole` one, fields that Envoy needs may be missing.
+pub(super) fn read(node: &Node, message: &Message, whole: bool, found: &mut Vec<Finding>) -> Node {
+    Reader {
+        findings: found,
+        whole,
+    }
+    .message(node, message)
 }
 
 /// Reads `node` as a `google.protobuf.Any`, which names its own type.
 pub(super) fn read_any(node: &Node, findings: &mut Vec<Finding>) -> Node {
-    Reader { findings }.any(node)
+    Reader {
+        findings,
+        whole: true,
+    }
+    .any(node)
 }
 
 /// Reads what no message describes: the messages in it that name their type.
 pub(super) fn read_deep(node: &Node, findings: &mut Vec<Finding>) -> Node {
-    Reader { findings }.deep(node)
+    Reader {
+        findings,
+        whole: false,
+    }
+    .deep(node)
 }
 
 /// The type that an Any or a TypedStruct names, without what stands before its last slash.
@@ -37,6 +50,8 @@ pub(super) fn type_name(url: &str) -> &str {
 
 struct Reader<'a> {
     findings: &'a mut Vec<Finding>,
+    /// Whether fields that Envoy needs must be there.
+    whole: bool,
 }
 
 impl Reader<'_> {
@@ -107,10 +122,12 @@ impl Reader<'_> {
                 value,
             ));
         }
-        Node {
+        let read = Node {
             place: node.place,
             value: Value::Map(read),
-        }
+        };
+        constraints::check(&read, message, self.whole, self.findings);
+        read
     }
 
     /// Reports a name that is no field; gives the one that was meant.
@@ -231,7 +248,7 @@ impl Reader<'_> {
                     let problem = format!(
                         "`{}` is a mapping; this is {}",
                         field.name,
-                        self::kind(node)
+                        super::scalars::kind(node)
                     );
                     self.wrong(node, message.short(), problem, "");
                     node.clone()
@@ -475,20 +492,6 @@ fn plain(node: &Node, text: &str) -> Node {
     }
 }
 
-/// What a value is, in words.
-pub(super) fn kind(node: &Node) -> &'static str {
-    match &node.value {
-        Value::List(_) => "a list",
-        Value::Map(_) => "a mapping",
-        Value::Scalar { text, style } if *style == Style::Plain => match text {
-            text if yaml_truth(text).is_some() => "true or false",
-            text if text.parse::<f64>().is_ok() => "a number",
-            _ => "a text",
-        },
-        Value::Scalar { .. } => "a text",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -496,7 +499,7 @@ mod tests {
     fn plugin(text: &str) -> (Node, Vec<String>) {
         let message = api::message("envoy.extensions.wasm.v3.PluginConfig").unwrap();
         let mut findings = Vec::new();
-        let node = read(&Node::parse(text).unwrap(), message, &mut findings);
+        let node = read(&Node::parse(text).unwrap(), message, false, &mut findings);
         let findings = findings.iter().map(ToString::to_string).collect();
         (node, findings)
     }
@@ -526,7 +529,7 @@ mod tests {
         let message = api::message("envoy.config.listener.v3.Listener").unwrap();
         let mut findings = Vec::new();
         let node = Node::parse("filterChains: { filters: { name: a } }").unwrap();
-        let node = read(&node, message, &mut findings);
+        let node = read(&node, message, false, &mut findings);
         assert!(findings.is_empty(), "{findings:?}");
         let chains = node.member("filter_chains").unwrap().items();
         assert_eq!(chains[0].member("filters").unwrap().items().len(), 1);

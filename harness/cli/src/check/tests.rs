@@ -26,6 +26,9 @@ fn envoy(filters: &[(&str, &str, &str)]) -> String {
         }
     }
     text.push_str("          - name: router\n            typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }\n");
+    text.push_str(
+        "          stat_prefix: gateway\n          route_config: {}\n        name: manager\n",
+    );
     text
 }
 

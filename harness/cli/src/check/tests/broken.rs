@@ -82,6 +82,15 @@ const TABLE: &[Broken] = &[
     broken("stat_prefix: gateway", "stat_prefix: 5", "stat_prefix: 5", "MG004", "in quotes"),
     broken("vm_config:\n                  vm_id: audit_log", "vm_config:\n                  <<: { vm_id: audit_log }", "<<:", "MG005", "does not merge"),
     broken("                failure_policy: FAIL_RELOAD", "                failurePolicy: FAIL_CLOSED\n                failure_policy: FAIL_RELOAD", "  failure_policy: FAIL_RELOAD", "MG003", "stands twice"),
+    // What Envoy asks of values.
+    broken("match: { prefix:", "match: { path: /x, prefix:", "path: /x, prefix", "MG018", "exclude each other"),
+    broken("port_value: 9901", "port_value: 70000", "70000", "MG019", "`port_value` is at most 65535"),
+    broken("port_value: 9901", "port_value: 9901, named_port: http", "named_port", "MG018", "`named_port` and `port_value` exclude each other"),
+    broken("{ address: 127.0.0.1, port_value: 9901 }", "{ address: 127.0.0.1 }", "{ address: 127.0.0.1 }", "MG018", "one of `port_value`, `named_port` is missing"),
+    broken("{ address: 127.0.0.1, port_value: 9901 }", "{ port_value: 9901 }", "{ port_value: 9901 }", "MG019", "`address` is missing"),
+    broken("connect_timeout: 2s", "connect_timeout: 0s", "connect_timeout: 0s", "MG019", "more than 0s"),
+    broken("domains: [ \"*\" ]", "domains: []", "domains: []", "MG019", "at least 1"),
+    broken("stat_prefix: gateway", "stat_prefix: \"\"", "stat_prefix: \"\"", "MG019", "is empty"),
     // The filters' configurations.
     broken("\"groups_claim\"", "\"group_claim\"", "group_claim", "MG011", "did you mean `groups_claim`?"),
     broken("{ \"quota\": 120, \"window_s\": 60 }", "{ \"quota\": \"120\", \"window_s\": 60 }", "\"120\"", "MG011", "found a text"),
