@@ -66,7 +66,8 @@ struct Metadata {
 }
 
 impl Workspace {
-    /// modelgate's workspace around the current directory; where there is none, the one that this program was built from.
+    /// modelgate's workspace around the current directory; where there is none, the one that this
+    /// program was built from.
     ///
     /// # Errors
     /// If neither is there.
