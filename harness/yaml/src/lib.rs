@@ -249,10 +249,28 @@ fn scalar(text: &str) -> Json {
     Json::String(text.to_owned())
 }
 
+/// The tab that the parser complains of at the beginning of the text before it: the first one that indents a line behind `at`.
+fn tab_behind(text: &str, at: Place) -> Option<Place> {
+    let indented = |line: &str| {
+        let mut indent = line.chars().take_while(|letter| letter.is_whitespace());
+        indent.position(|letter| letter == '\t')
+    };
+    let mut lines = text.lines().zip(1..).skip(at.line.checked_sub(1)?);
+    let (line, _) = lines.next()?;
+    let mut rest = line.chars().skip(at.column.saturating_sub(1));
+    if rest.any(|letter| letter == '\t') {
+        return None;
+    }
+    let (tab, line) = lines.find_map(|(line, number)| Some((indented(line)?, number)))?;
+    let column = tab.checked_add(1)?;
+    Some(Place { line, column })
+}
+
 struct Loader<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    text: &'a str,
 }
 
 impl<'a> Loader<'a> {
@@ -261,6 +279,7 @@ impl<'a> Loader<'a> {
             parser: Parser::new_from_str(text),
             anchors: HashMap::new(),
             nodes: 0,
+            text,
         }
     }
 
@@ -272,7 +291,11 @@ impl<'a> Loader<'a> {
                     line: error.marker().line(),
                     column: error.marker().col().saturating_add(1),
                 };
-                Err(refuse(at, error.info()))
+                let tab = error
+                    .info()
+                    .contains("tab")
+                    .then(|| tab_behind(self.text, at));
+                Err(refuse(tab.flatten().unwrap_or(at), error.info()))
             }
             None => Ok((Event::StreamEnd, Place::default())),
         }
@@ -471,6 +494,18 @@ mod tests {
             (list.place, list.items()[1].place),
             (Place { line: 2, column: 6 }, Place { line: 3, column: 5 })
         );
+    }
+
+    #[test]
+    fn a_tab_is_reported_where_it_stands() {
+        for (text, line, column) in [
+            ("a:\n  b: 1\n\tc: 2\n", 3, 1),
+            ("a:\n  b: 1\n\n \tc: 2\n", 4, 2),
+            ("a:\n\tb: 1\n", 2, 2),
+        ] {
+            let error = Node::parse(text).unwrap_err();
+            assert_eq!(error.place, Place { line, column }, "{text:?}: {error}");
+        }
     }
 
     #[test]

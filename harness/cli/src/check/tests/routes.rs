@@ -160,6 +160,33 @@ fn a_profile_that_opens_a_route_is_seen() {
 }
 
 #[test]
+fn metadata_that_no_filter_reads_are_seen() {
+    for (written, meant) in [
+        ("model-gate: { profile: loose }", Some("`modelgate`")),
+        ("modelgates: { profile: loose }", Some("`modelgate`")),
+        (
+            "modelgate: { key-auth: { profile: loose } }",
+            Some("`key_auth`"),
+        ),
+        ("modelgate: { profil: loose }", Some("`profile`")),
+        ("modelgate: { key_auth: { profile: loose } }", None),
+        (
+            "modelgate: { team: vision }, envoy.lb: { canary: true }",
+            None,
+        ),
+    ] {
+        let metadata =
+            format!("                metadata: {{ filter_metadata: {{ {written} }} }}\n");
+        let found = found(&with_route(&good(), &metadata));
+        let of_metadata = found.iter().find(|finding| finding.contains("MG209"));
+        match meant {
+            Some(meant) => assert!(of_metadata.is_some_and(|f| f.contains(meant)), "{found:#?}"),
+            None => assert_eq!(of_metadata, None, "{written}"),
+        }
+    }
+}
+
+#[test]
 fn a_chain_in_one_entry_is_checked_alike() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
