@@ -22,10 +22,10 @@ pub(super) fn believed(filter: &str, config: &Json, manager: &Node) -> Option<St
                 && config.member("xff_trusted_cidrs").is_none()
         })
     };
+    // An empty list is an absent one.
     let extensions = manager.member("original_ip_detection_extensions");
     let detected = flag(manager, &["use_remote_address"])
-        || extensions
-            .is_some_and(|found| found.items().is_empty() || !found.items().iter().all(any_hop));
+        || extensions.is_some_and(|found| !found.items().iter().all(any_hop));
     if filter != "rate_limit" || detected || hops.is_some_and(|hops| hops != 0) {
         return None;
     }
@@ -63,13 +63,18 @@ mod tests {
         let hops = "{client_ip: {trusted_hops: 1}, policies: [{by: [ip]}]}";
         for (filter, config, manager, want) in [
             ("rate_limit", by_ip, "{http_filters: []}", found.clone()),
-            ("rate_limit", by_ip, "{use_remote_address: false}", found),
+            (
+                "rate_limit",
+                by_ip,
+                "{use_remote_address: false}",
+                found.clone(),
+            ),
             ("rate_limit", by_ip, "{use_remote_address: true}", None),
             (
                 "rate_limit",
                 by_ip,
                 "{original_ip_detection_extensions: []}",
-                None,
+                found,
             ),
             ("rate_limit", hops, "{http_filters: []}", None),
             (
