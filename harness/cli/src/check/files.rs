@@ -253,7 +253,7 @@ fn chain_of(document: &Node, items: Vec<Node>) -> Vec<Node> {
 }
 
 /// The kind whose fields a document has; of several the one that it fits best.
-fn kind_of(document: &Node) -> Option<&'static str> {
+pub(super) fn kind_of(document: &Node) -> Option<&'static str> {
     let score = |kind: &'static str| -> i64 {
         let Some(message) = api::message(kind) else {
             return 0;

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use modelgate_kit::config::strict::nearest;
 
+use super::api::{self, Kind, Shape};
 use super::chain::Chain;
 use super::codes;
 use super::entry::{node, text};
-use super::files::{Files, Sink};
+use super::files::{Files, Sink, kind_of};
 use super::finding::Finding;
+use super::shape::type_name;
 use located_yaml::{Key, Node, Value};
 
 /// The clusters that the files define.
@@ -117,17 +119,10 @@ pub(super) fn named_clusters(node: &Node) -> Vec<(String, String)> {
     found
 }
 
-/// Clusters that routes and modules name.
+/// Clusters that routes name.
 pub(super) fn check(chain: &Chain<'_>, clusters: &Clusters, sink: &mut Sink<'_>) {
     let mut missing = |file: usize, what: &str, written: Option<&Node>| {
-        let Some(written) = written else { return };
-        let name = written.text().unwrap_or_default();
-        if !clusters.has(name) {
-            let problem = format!("no cluster is called {name:?}");
-            let hint = clusters.hint(name);
-            let finding = Finding::new(&codes::NO_CLUSTER, written.place, what, problem, hint);
-            sink.add(file, finding);
-        }
+        missing(file, what, written, clusters, sink);
     };
     for view in &chain.views {
         missing(
@@ -149,12 +144,106 @@ pub(super) fn check(chain: &Chain<'_>, clusters: &Clusters, sink: &mut Sink<'_>)
             }
         }
     }
-    for entry in chain.entries() {
-        let cluster = node(
-            entry.config,
-            &["vm_config", "code", "remote", "http_uri", "cluster"],
-        );
-        missing(entry.file, &entry.name, cluster);
+}
+
+/// Messages of Envoy's that name a cluster for themselves, with the field that does: keys of jwt_authn, oauth2, ext_authz over HTTP and remote
+/// modules (`HttpUri`), ext_authz, ext_proc, rate limits, access logs and tracers over gRPC (`EnvoyGrpc`), and those with a name of their own.
+/// What routes name is judged with the routes.
+const SERVICES: [(&str, &str); 10] = [
+    ("envoy.config.core.v3.HttpUri", "cluster"),
+    ("envoy.config.core.v3.GrpcService.EnvoyGrpc", "cluster_name"),
+    ("envoy.config.metrics.v3.StatsdSink", "tcp_cluster_name"),
+    ("envoy.config.trace.v3.DatadogConfig", "collector_cluster"),
+    ("envoy.config.trace.v3.LightstepConfig", "collector_cluster"),
+    ("envoy.config.trace.v3.ZipkinConfig", "collector_cluster"),
+    (
+        "envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig",
+        "cluster",
+    ),
+    (
+        "envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig",
+        "cluster",
+    ),
+    (
+        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "cluster",
+    ),
+    (
+        "envoy.extensions.tracers.fluentd.v3.FluentdConfig",
+        "cluster",
+    ),
+];
+
+/// Clusters that [`SERVICES`] name, wherever such a message stands. What is not known to be a message of Envoy's (a Struct) is not judged.
+pub(super) fn check_services(files: &Files, clusters: &Clusters, sink: &mut Sink<'_>) {
+    for (file, root) in files.roots() {
+        let kind = kind_of(root).and_then(api::message);
+        let mut pending = vec![(root, kind, "")];
+        while let Some((at, kind, around)) = pending.pop() {
+            let named = text(at, &["@type"]);
+            let message = named.map_or(kind, |url| api::message(type_name(url)));
+            // The entry that it is part of: a filter, an access log, a tracer.
+            let entry = text(at, &["name"]).filter(|_| at.member("typed_config").is_some());
+            let around = entry.unwrap_or(around);
+            pending.extend(at.items().iter().map(|item| (item, kind, around)));
+            let Some(message) = message else {
+                if named.is_none() {
+                    let members = at.members().iter();
+                    pending.extend(members.map(|(_, value)| (value, None, around)));
+                }
+                continue;
+            };
+            if let Some((_, field)) = SERVICES.iter().find(|(name, _)| *name == message.name) {
+                let what = if around.is_empty() {
+                    message.short()
+                } else {
+                    around
+                };
+                missing(file, what, at.member(field), clusters, sink);
+            }
+            let inner = at.members().iter().filter_map(|(key, value)| {
+                let field = message.field(&key.text)?;
+                let Kind::Message(name) = &field.kind else {
+                    return None;
+                };
+                let kind = match name.as_str() {
+                    "google.protobuf.Struct" if message.short() == "TypedStruct" => {
+                        Some(api::message(type_name(text(at, &["type_url"])?))?)
+                    }
+                    "google.protobuf.Any" => None,
+                    name => Some(api::message(name)?),
+                };
+                Some((field, kind, value))
+            });
+            for (field, kind, value) in inner {
+                match field.shape {
+                    Shape::Map => {
+                        let members = value.members().iter();
+                        pending.extend(members.map(|(_, value)| (value, kind, around)));
+                    }
+                    _ => pending.push((value, kind, around)),
+                }
+            }
+        }
+    }
+}
+
+/// A finding when no cluster has the name that is written.
+fn missing(
+    file: usize,
+    what: &str,
+    written: Option<&Node>,
+    clusters: &Clusters,
+    sink: &mut Sink<'_>,
+) {
+    let Some(name) = written.and_then(Node::text) else {
+        return;
+    };
+    if let Some(written) = written.filter(|_| !clusters.has(name)) {
+        let problem = format!("no cluster is called {name:?}");
+        let hint = clusters.hint(name);
+        let finding = Finding::new(&codes::NO_CLUSTER, written.place, what, problem, hint);
+        sink.add(file, finding);
     }
 }
 

@@ -112,6 +112,8 @@ const TABLE: &[Broken] = &[
     broken("  - name: logs", "  - name: login", "  - name: login\n    type: STATIC", "MG402", "second cluster"),
     broken("modelgate/jwt_auth.wasm", "modelgate/jwt_auht.wasm", "jwt_auht", "MG108", "did you mean `jwt_auth.wasm`?"),
     broken("code: { local: { filename: /etc/envoy/modelgate/jwt_auth.wasm } }", "code: { remote: { http_uri: { uri: \"https://m/jwt_auth.wasm\", cluster: modules, timeout: 5s }, sha256: x } }", "cluster: modules", "MG401", "no cluster is called"),
+    broken("          - name: pii-mask\n", "          - name: ext_authz\n            typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz, grpc_service: { envoy_grpc: { cluster_name: logn }, timeout: 1s } }\n          - name: pii-mask\n", "cluster_name: logn", "MG401", "did you mean `login`?"),
+    broken("          - name: pii-mask\n", "          - name: ext_authz\n            typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz, http_service: { server_uri: { uri: \"https://authz\", cluster: authz, timeout: 1s } } }\n          - name: pii-mask\n", "cluster: authz", "MG401", "no cluster is called"),
     broken("                name: jwt_auth\n", "                name: jwt_auth\n                root_id: jwt\n", "root_id: jwt", "MG106", "write `jwt_auth`"),
     broken("host_env_keys: [ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN ]", "host_env_keys: [ AWS_ACCESS_KEY_ID ]", "{\n                      \"service\"", "MG011", "AWS_SECRET_ACCESS_KEY"),
     broken("\"region\": \"eu-central-1\",", "\"region\": \"eu-central-1\", \"credentials\": { \"access_key_id\": \"AKIDEXAMPLE\", \"secret_access_key\": \"wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY\" },", "\"credentials\"", "MG405", "secret stands in the file"),
@@ -482,6 +484,41 @@ spec:
     let outcome = check(&map);
     assert_eq!(outcome.filters, 7);
     assert_eq!(outcome.findings[0].place.line, line_of(&map, "group_claim"));
+}
+
+#[test]
+fn clusters_are_judged_where_envoys_messages_name_them_and_nowhere_else() {
+    let filter = |name: &str, config: &str| {
+        good().replacen(
+            "          - name: pii-mask\n",
+            &format!("          - name: {name}\n            typed_config: {config}\n          - name: pii-mask\n"),
+            1,
+        )
+    };
+    let grpc = "{ envoy_grpc: { cluster_name: absent }, timeout: 1s }";
+    let url = "type.googleapis.com/envoy.extensions.filters.http";
+    // The finding names the entry; a TypedStruct holds a message.
+    for config in [
+        format!("{{ \"@type\": {url}.ext_authz.v3.ExtAuthz, grpc_service: {grpc} }}"),
+        format!(
+            "{{ \"@type\": type.googleapis.com/xds.type.v3.TypedStruct, type_url: {url}.ext_authz.v3.ExtAuthz, value: {{ grpc_service: {grpc} }} }}"
+        ),
+    ] {
+        let found = said(&check(&filter("ask", &config)));
+        let of_cluster: Vec<&String> = found.iter().filter(|f| f.contains("MG401")).collect();
+        assert_eq!(of_cluster.len(), 1, "{config}: {found:#?}");
+        assert!(of_cluster[0].contains("ask"), "{found:#?}");
+    }
+    // A free Struct, and a message of someone's own build.
+    for config in [
+        format!(
+            "{{ \"@type\": {url}.set_metadata.v3.Config, metadata: [ {{ metadata_namespace: a, value: {{ b: {grpc}, uri: x, cluster: absent }} }} ] }}"
+        ),
+        format!("{{ \"@type\": type.googleapis.com/acme.filters.v1.Own, grpc_service: {grpc} }}"),
+    ] {
+        let found = said(&check(&filter("own", &config)));
+        assert!(!found.iter().any(|f| f.contains("MG401")), "{found:#?}");
+    }
 }
 
 /// Of every kind of field something, as Envoy 1.40 takes it (`--mode validate`).
