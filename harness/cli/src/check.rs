@@ -127,6 +127,7 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
         references::check(&chain, &clusters, &mut sink);
         signer::check(&chain, &files, &mut sink);
     }
+    references::check_services(&files, &clusters, &mut sink);
     gateway::check(&files, &mut sink);
     outcome.environment = references::environment(&files);
     for resource in &resources {
