@@ -54,7 +54,7 @@ pub struct Settings {
 /// The issuer; it ends when dropped.
 #[derive(Debug)]
 pub struct Issuer {
-    desk: Arc<Desk>,
+    state: Arc<IssuerState>,
     server: Loopback,
 }
 
@@ -64,7 +64,7 @@ impl Issuer {
     /// # Errors
     /// If no key can be made, or the port is taken.
     pub fn start(settings: Settings, port: u16) -> Result<Self> {
-        let desk = Arc::new(Desk {
+        let state = Arc::new(IssuerState {
             settings,
             state: Mutex::new(State {
                 keys: vec![Key::rsa("rsa-1")?],
@@ -72,8 +72,8 @@ impl Issuer {
                 fetched_at: None,
             }),
         });
-        let server = Loopback::start(Arc::clone(&desk), port)?;
-        Ok(Self { desk, server })
+        let server = Loopback::start(Arc::clone(&state), port)?;
+        Ok(Self { state, server })
     }
 
     /// The server, to take it away and bring it back.
@@ -83,7 +83,7 @@ impl Issuer {
 
     /// Signs with a new key from now on; the old ones stay published. Gives the new key's id.
     pub fn rotate(&self) -> String {
-        let mut state = self.desk.lock();
+        let mut state = self.state.lock();
         let key = Key::ecdsa(&format!("ec-{}", state.keys.len().saturating_add(1)));
         let id = key.id.clone();
         state.keys.push(key);
@@ -92,17 +92,17 @@ impl Issuer {
 
     /// How often the keys have been fetched.
     pub fn fetched(&self) -> u64 {
-        self.desk.lock().fetched
+        self.state.lock().fetched
     }
 
     /// How long ago the keys were fetched last; `None` if they never were.
     pub fn since_fetch(&self) -> Option<std::time::Duration> {
-        self.desk.lock().fetched_at.map(|at| at.elapsed())
+        self.state.lock().fetched_at.map(|at| at.elapsed())
     }
 
     /// A client's secret; `None` if there is no such client.
     pub fn secret(&self, client: &str) -> Option<&str> {
-        let mut clients = self.desk.settings.clients.iter();
+        let mut clients = self.state.settings.clients.iter();
         let client = clients.find(|known| known.id == client)?;
         Some(&client.secret)
     }
@@ -112,15 +112,15 @@ impl Issuer {
     /// # Errors
     /// If there is no such client.
     pub fn mint(&self, client: &str, lifetime_s: u64) -> Result<String> {
-        let settings = &self.desk.settings;
+        let settings = &self.state.settings;
         let client = settings.clients.iter().find(|known| known.id == client);
-        self.desk
+        self.state
             .mint(client.context("no such client")?, lifetime_s)
     }
 }
 
 #[derive(Debug)]
-struct Desk {
+struct IssuerState {
     settings: Settings,
     state: Mutex<State>,
 }
@@ -133,7 +133,7 @@ struct State {
     fetched_at: Option<Instant>,
 }
 
-impl Desk {
+impl IssuerState {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,7 +212,7 @@ impl Desk {
     }
 }
 
-impl Service for Desk {
+impl Service for IssuerState {
     async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/.well-known/openid-configuration") => self.discovery(),

@@ -56,7 +56,7 @@ impl Record {
 /// The log store; it ends when dropped.
 #[derive(Debug)]
 pub struct Sink {
-    desk: Arc<Desk>,
+    state: Arc<SinkState>,
     server: Loopback,
 }
 
@@ -66,12 +66,12 @@ impl Sink {
     /// # Errors
     /// If the port is taken.
     pub fn start(port: u16) -> Result<Self> {
-        let desk = Arc::new(Desk {
+        let state = Arc::new(SinkState {
             store: Mutex::default(),
             changed: watch::Sender::new(()),
         });
-        let server = Loopback::start(Arc::clone(&desk), port)?;
-        Ok(Self { desk, server })
+        let server = Loopback::start(Arc::clone(&state), port)?;
+        Ok(Self { state, server })
     }
 
     /// The server, to take it away and bring it back.
@@ -81,7 +81,7 @@ impl Sink {
 
     /// The records that came after the first `seen`, as far as they are kept, in the order in which they came; and how many came in all.
     pub fn since(&self, seen: usize) -> (Vec<Record>, usize) {
-        let store = self.desk.lock();
+        let store = self.state.lock();
         let gone = store.came.saturating_sub(store.records.len());
         let fresh = store.records.iter().skip(seen.saturating_sub(gone));
         (fresh.cloned().collect(), store.came)
@@ -89,7 +89,7 @@ impl Sink {
 
     /// The records of a trace so far.
     pub fn of_trace(&self, trace_id: &str) -> Vec<Record> {
-        let store = self.desk.lock();
+        let store = self.state.lock();
         let records = store.records.iter();
         records
             .filter(|record| record.trace_id == trace_id)
@@ -99,7 +99,7 @@ impl Sink {
 
     /// The record of a trace, as soon as it is here; `None` if it does not come in time.
     pub async fn await_trace(&self, trace_id: &str, patience: Duration) -> Option<Record> {
-        let mut changed = self.desk.changed.subscribe();
+        let mut changed = self.state.changed.subscribe();
         let wait = async {
             loop {
                 if let Some(record) = self.of_trace(trace_id).into_iter().next() {
@@ -113,17 +113,17 @@ impl Sink {
 
     /// Tells when something has come.
     pub fn changes(&self) -> watch::Receiver<()> {
-        self.desk.changed.subscribe()
+        self.state.changed.subscribe()
     }
 
     /// The largest number of lost records that any sender has reported.
     pub fn dropped(&self) -> u64 {
-        self.desk.lock().dropped
+        self.state.lock().dropped
     }
 }
 
 #[derive(Debug)]
-struct Desk {
+struct SinkState {
     store: Mutex<Store>,
     changed: watch::Sender<()>,
 }
@@ -147,7 +147,7 @@ impl Store {
     }
 }
 
-impl Desk {
+impl SinkState {
     fn lock(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,7 +183,7 @@ impl Desk {
     }
 }
 
-impl Service for Desk {
+impl Service for SinkState {
     async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
         let refused =
             |status, message: &str| loopback::json(status, &json!({"code": 3, "message": message}));
@@ -374,7 +374,7 @@ mod tests {
         let sink = Sink::start(0).unwrap();
         let add = |from: usize, to: usize| {
             for number in from..to {
-                sink.desk.lock().add(Record {
+                sink.state.lock().add(Record {
                     body: number.to_string(),
                     ..Record::default()
                 });

@@ -141,24 +141,24 @@ impl World {
         if !right {
             account.secret_access_key = random::hex(20)?;
         }
-        self.backend.desk.admit(account);
+        self.backend.state.admit(account);
         Ok(())
     }
 }
 
 /// The backend; the account that it lets in can change while it runs.
 pub struct Backend {
-    desk: Arc<Desk>,
+    state: Arc<WorldState>,
     server: Loopback,
 }
 
 impl Backend {
     fn start(account: Account) -> Result<Self> {
-        let desk = Arc::new(Desk {
+        let state = Arc::new(WorldState {
             current: Mutex::new(Arc::new(SageMaker::new(account))),
         });
-        let server = Loopback::start(Arc::clone(&desk), 0).context("the backend")?;
-        Ok(Self { desk, server })
+        let server = Loopback::start(Arc::clone(&state), 0).context("the backend")?;
+        Ok(Self { state, server })
     }
 
     /// Where it listens.
@@ -168,7 +168,7 @@ impl Backend {
 
     /// The request of this trace, as it came; `None` if none came.
     pub fn of_trace(&self, trace_id: &str) -> Option<Received> {
-        let received = self.desk.current().received().into_iter();
+        let received = self.state.current().received().into_iter();
         received.rev().find(|received| {
             let parent = received.headers.get("traceparent");
             parent.is_some_and(|parent| {
@@ -180,11 +180,11 @@ impl Backend {
     }
 }
 
-struct Desk {
+struct WorldState {
     current: Mutex<Arc<SageMaker>>,
 }
 
-impl Desk {
+impl WorldState {
     fn current(&self) -> Arc<SageMaker> {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -195,7 +195,7 @@ impl Desk {
     }
 }
 
-impl Service for Desk {
+impl Service for WorldState {
     async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
         self.current().answer(request).await
     }

@@ -1,7 +1,7 @@
 //! Fuzzing modules on the wasmtime host: the traffic of scenarios, changed at random, through a proxy that may misbehave in every way.
 //!
 //! A run goes through rounds. Each takes a scenario with its configuration, changes what its servers answer and what its clients send, and
-//! plays it in a weather of its own: a healthy proxy, one that refuses host calls, one that answers them with nonsense, one that enters
+//! plays it at fault rates of its own: a healthy proxy, one that refuses host calls, one that answers them with nonsense, one that enters
 //! callbacks which nobody expects (unknown contexts, wrong numbers, ends that are none, anything after the end), or all of it. Whatever
 //! happens, a module must not trap, and must keep what its world promises.
 //!
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use guest::{Diary, Fuzzed};
+use guest::{CallLog, Fuzzed};
 use modelgate_scenario::engine::native::NativeCode;
 use modelgate_scenario::engine::simulated::servers::Servers;
 use modelgate_scenario::engine::simulated::{builder, request};
@@ -28,7 +28,7 @@ use modelgate_scenario::file::{ChainEntry, Request, Scenario, Step, Wasm};
 use modelgate_scenario::suite;
 use proxy_wasm_simulator::random::Random;
 use proxy_wasm_simulator::{GuestCode, Outcome, StreamId};
-use proxy_wasm_wasmtime::{Chaos, Limits, Rates, WasmCode};
+use proxy_wasm_wasmtime::{Faults, Limits, Rates, WasmCode};
 
 /// What must hold in a world besides that nothing traps.
 #[derive(Clone, Copy)]
@@ -131,7 +131,7 @@ impl fmt::Display for Finding {
 
 /// The proxy of a round.
 #[derive(Clone, Copy, Debug)]
-struct Weather {
+struct FaultRates {
     rates: Rates,
     /// Stray callbacks, in thousandths of the true ones.
     strays: u32,
@@ -139,7 +139,7 @@ struct Weather {
     from_start: bool,
 }
 
-impl Weather {
+impl FaultRates {
     fn random(random: &mut Random) -> Self {
         const RATES: [u32; 4] = [5, 30, 150, 500];
         let mut rate = |on: bool| {
@@ -211,32 +211,32 @@ struct Round<'a> {
     world: &'a World,
     filter: &'a str,
     code: Rc<dyn GuestCode>,
-    chaos: Chaos,
-    diary: Rc<RefCell<Diary>>,
-    weather: Weather,
+    faults: Faults,
+    call_log: Rc<RefCell<CallLog>>,
+    rates: FaultRates,
     random: RefCell<Random>,
 }
 
 impl<'a> Round<'a> {
     fn new(wasm: &[u8], filter: &'a str, world: &'a World, seed: u64) -> Result<Self> {
         let mut random = Random::new(seed);
-        let weather = Weather::random(&mut random);
-        let chaos = Chaos::new(random.number());
+        let rates = FaultRates::random(&mut random);
+        let faults = Faults::new(random.number());
         let limits = Limits {
             // Far more than any callback needs, and a guest that does not end is soon found.
             fuel: 2_000_000_000,
             ..Limits::default()
         };
         let module =
-            WasmCode::load_into_chaos(wasm, limits, chaos.clone()).map_err(anyhow::Error::msg)?;
-        let diary = Rc::new(RefCell::new(Diary::new(random.number())));
+            WasmCode::load_with_faults(wasm, limits, faults.clone()).map_err(anyhow::Error::msg)?;
+        let call_log = Rc::new(RefCell::new(CallLog::new(random.number())));
         Ok(Self {
             world,
             filter,
-            code: Rc::new(Fuzzed::new(module, Rc::clone(&diary))),
-            chaos,
-            diary,
-            weather,
+            code: Rc::new(Fuzzed::new(module, Rc::clone(&call_log))),
+            faults,
+            call_log,
+            rates,
             random: RefCell::new(random),
         })
     }
@@ -249,7 +249,7 @@ impl<'a> Round<'a> {
         let servers = Servers::new(&scenario.clusters);
         let builder = builder(&scenario, &servers, &|entry| self.code_of(&scenario, entry))?
             .seed(random.number());
-        if self.weather.from_start {
+        if self.rates.from_start {
             self.disturb();
         }
         let started = builder.build();
@@ -285,48 +285,48 @@ impl<'a> Round<'a> {
                         .passed
                         .saturating_add(u64::from(outcome.upstream.is_some()));
                     if let (Promise::Outcome(judge), true) =
-                        (self.world.promise, self.weather.honest())
+                        (self.world.promise, self.rates.honest())
                     {
                         wrong = wrong.or_else(|| judge(&outcome));
                     }
                 }
             }
         }
-        let (diary, tally) = (self.diary.borrow(), self.chaos.tally());
-        report.callbacks = report.callbacks.saturating_add(diary.entered());
-        for (export, count) in &diary.by_export {
+        let (call_log, tally) = (self.call_log.borrow(), self.faults.tally());
+        report.callbacks = report.callbacks.saturating_add(call_log.entered());
+        for (export, count) in &call_log.by_export {
             let sum = report.by_export.entry(export).or_default();
             *sum = sum.saturating_add(*count);
         }
-        report.strays = report.strays.saturating_add(diary.strays);
+        report.strays = report.strays.saturating_add(call_log.strays);
         report.refused_calls = report.refused_calls.saturating_add(tally.refused);
         report.spoiled_calls = report.spoiled_calls.saturating_add(tally.spoiled);
-        if let Some(trap) = &diary.trap {
-            return Ok(Some(format!("trap: {trap} ({:?})", self.weather)));
+        if let Some(trap) = &call_log.trap {
+            return Ok(Some(format!("trap: {trap} ({:?})", self.rates)));
         }
         if let Promise::NothingPasses = self.world.promise {
-            if let Some(passed) = diary.passed.as_ref().and_then(|lines| lines.last()) {
+            if let Some(passed) = call_log.passed.as_ref().and_then(|lines| lines.last()) {
                 wrong = Some(format!("a request passes without proof: {passed}"));
             } else if tally.resumed > 0 {
                 wrong = Some("a request without proof is let go on".to_owned());
             }
         }
-        Ok(wrong.map(|wrong| format!("{wrong} ({:?})", self.weather)))
+        Ok(wrong.map(|wrong| format!("{wrong} ({:?})", self.rates)))
     }
 
     /// The callbacks that led to what went wrong: the last ones, or those before a request passed.
     fn callbacks(&self) -> Vec<String> {
-        let diary = self.diary.borrow();
-        match (&diary.trap, self.world.promise, &diary.passed) {
+        let call_log = self.call_log.borrow();
+        match (&call_log.trap, self.world.promise, &call_log.passed) {
             (None, Promise::NothingPasses, Some(before)) => before.clone(),
-            _ => diary.last(),
+            _ => call_log.last(),
         }
     }
 
-    /// Lets the weather begin.
+    /// Sets the fault rates.
     fn disturb(&self) {
-        self.chaos.set(self.weather.rates);
-        self.diary.borrow_mut().stray_rate = self.weather.strays;
+        self.faults.set(self.rates.rates);
+        self.call_log.borrow_mut().stray_rate = self.rates.strays;
     }
 
     fn code_of(&self, scenario: &Scenario, entry: &ChainEntry) -> Result<Rc<dyn GuestCode>> {

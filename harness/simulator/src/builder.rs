@@ -82,7 +82,7 @@ impl Builder {
         self
     }
 
-    /// So many workers; one unless told otherwise.
+    /// Number of worker threads (default 1).
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);

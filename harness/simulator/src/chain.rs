@@ -53,7 +53,7 @@ impl Gateway {
             });
             if halt != Halt::No {
                 if resumed {
-                    self.go_on(id, side, position);
+                    self.continue_iteration(id, side, position);
                 }
                 return;
             }
@@ -135,7 +135,7 @@ impl Gateway {
             Shown::Continue if halt == Halt::No => return true,
             Shown::Continue => {
                 self.keep(id, side, source);
-                self.go_on(id, side, position);
+                self.continue_iteration(id, side, position);
                 return false;
             }
             Shown::Stop(streaming) | Shown::StopAll(streaming) => Some(streaming),
@@ -161,7 +161,7 @@ impl Gateway {
             self.keep(id, side, source);
         }
         if resumed {
-            self.go_on(id, side, position);
+            self.continue_iteration(id, side, position);
         }
         false
     }
@@ -186,7 +186,7 @@ impl Gateway {
             match shown {
                 Shown::Gone => return,
                 Shown::Continue if halt == Halt::No => {}
-                Shown::Continue => return self.go_on(id, side, position),
+                Shown::Continue => return self.continue_iteration(id, side, position),
                 Shown::Stop(_) | Shown::StopAll(_) | Shown::StopAndDrop => {
                     self.stream(id, |stream| {
                         if let Some(slot) = stream.slots.get_mut(slot) {
@@ -194,7 +194,7 @@ impl Gateway {
                         }
                     });
                     if resumed {
-                        self.go_on(id, side, position);
+                        self.continue_iteration(id, side, position);
                     }
                     return;
                 }
@@ -208,7 +208,7 @@ impl Gateway {
     }
 
     /// Goes on with a message that a filter had halted.
-    pub(super) fn go_on(&mut self, id: StreamId, side: Side, position: usize) {
+    pub(super) fn continue_iteration(&mut self, id: StreamId, side: Side, position: usize) {
         let Some(slot) = self
             .slot_at(id, side, position)
             .filter(|_| self.goes_on(id, side))

@@ -223,7 +223,7 @@ impl Gateway {
         self.advance_to(self.later(time));
     }
 
-    /// Lets the time come that it is; it never goes back.
+    /// Advances the clock to `now`; it never goes back.
     pub fn advance_to(&mut self, now_ns: u64) {
         while self.step(now_ns) {}
         let mut core = self.core.borrow_mut();

@@ -212,7 +212,7 @@ impl Gateway {
     }
 
     /// Tells the filters of an exchange that it is over.
-    pub(super) fn say_goodbye(&mut self, id: StreamId) {
+    pub(super) fn finish_stream(&mut self, id: StreamId) {
         let log_first = self.core.borrow().profile.log_before_done;
         let slots = self
             .stream(id, |stream| stream.slots.len())

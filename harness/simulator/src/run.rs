@@ -142,18 +142,18 @@ impl Gateway {
             let asked = std::mem::take(&mut self.core.borrow_mut().deferred);
             self.queue.extend(asked);
             if let Some(deferred) = self.queue.pop_front() {
-                self.act(deferred);
+                self.run_deferred(deferred);
             } else if let Some((id, side, frame)) = self.unblocked() {
                 self.enter_chain(id, side, frame);
             } else if let Some(id) = self.ending.pop_front() {
-                self.say_goodbye(id);
+                self.finish_stream(id);
             } else {
                 return;
             }
         }
     }
 
-    fn act(&mut self, deferred: Deferred) {
+    fn run_deferred(&mut self, deferred: Deferred) {
         let over = self
             .stream(deferred.stream(), |stream| stream.over)
             .unwrap_or(true);
@@ -169,7 +169,7 @@ impl Gateway {
                     Side::Response => stream.slots.len().checked_sub(1)?.checked_sub(slot),
                 });
                 if let Some(Some(position)) = position {
-                    self.go_on(id, side, position);
+                    self.continue_iteration(id, side, position);
                 }
             }
         }

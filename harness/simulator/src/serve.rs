@@ -44,14 +44,14 @@ pub struct Settings {
 type Question = oneshot::Sender<BTreeMap<String, Metric>>;
 
 /// A running server. It stops when this is dropped.
-pub struct Live {
+pub struct RunningServer {
     address: SocketAddr,
     questions: mpsc::UnboundedSender<Question>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Live {
+impl RunningServer {
     /// Starts a server. `configure` adds profile, routes and filters to the builder, on the server's thread.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ fn serve(
     })
 }
 
-impl Drop for Live {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
@@ -226,12 +226,12 @@ impl Server {
             over,
             changed: Notify::new(),
         };
-        server.act(|_| ());
+        server.run_deferred(|_| ());
         server
     }
 
     /// Hands an event to the gateway, at this time, and passes on what it made of it.
-    fn act<T>(&self, event: impl FnOnce(&mut Gateway) -> T) -> T {
+    fn run_deferred<T>(&self, event: impl FnOnce(&mut Gateway) -> T) -> T {
         let (result, seen) = {
             let mut gateway = self.gateway.borrow_mut();
             gateway.advance_to(now_ns());
@@ -307,7 +307,7 @@ impl Server {
         }
     }
 
-    /// Lets the time come that it is, whenever something is due.
+    /// Advances the clock to now, whenever something is due.
     async fn keep_time(self: Rc<Self>) {
         const IDLE: Duration = Duration::from_secs(3600);
         loop {
@@ -316,7 +316,7 @@ impl Server {
                 Duration::from_nanos(due.saturating_sub(now_ns()))
             });
             tokio::select! {
-                () = tokio::time::sleep(wait) => self.act(|_| ()),
+                () = tokio::time::sleep(wait) => self.run_deferred(|_| ()),
                 () = self.changed.notified() => {}
             }
         }

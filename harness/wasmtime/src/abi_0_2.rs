@@ -26,7 +26,7 @@ use wasmtime::{
     ExternType, Func, InstancePre, Linker, Memory, Module, ResourceLimiter, Store, TypedFunc, Val,
 };
 
-use super::{Chaos, Limits};
+use super::{Faults, Limits};
 use proxy_wasm_simulator::abi::{Answered, Status};
 use proxy_wasm_simulator::{Callback, Guest, HostHandle, Trap};
 
@@ -45,7 +45,7 @@ pub struct State {
     allocator: Option<TypedFunc<u32, u32>>,
     fuel: u64,
     ceiling: Ceiling,
-    chaos: Option<Chaos>,
+    faults: Option<Faults>,
 }
 
 /// How far an instance may grow.
@@ -132,7 +132,7 @@ impl Instance {
         host: HostHandle,
         environment: BTreeMap<String, String>,
         limits: Limits,
-        chaos: Option<Chaos>,
+        faults: Option<Faults>,
     ) -> Result<Self, String> {
         let state = State {
             host,
@@ -143,7 +143,7 @@ impl Instance {
             ceiling: Ceiling {
                 memory_bytes: limits.memory_bytes,
             },
-            chaos,
+            faults,
         };
         let mut store = Store::new(module.module().engine(), state);
         store.limiter(|state| &mut state.ceiling);

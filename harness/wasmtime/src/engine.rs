@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{CacheStore, Config, Engine, InstancePre, Linker, Module};
 
 use super::abi_0_2::{self, Instance, State};
-use super::chaos::Chaos;
+use super::faults::Faults;
 use proxy_wasm_simulator::{Guest, GuestCode, HostHandle};
 
 /// What one instance may use.
@@ -37,7 +37,7 @@ pub struct WasmCode {
     identity: String,
     module: InstancePre<State>,
     limits: Limits,
-    chaos: Option<Chaos>,
+    faults: Option<Faults>,
 }
 
 impl WasmCode {
@@ -57,22 +57,22 @@ impl WasmCode {
         Self::load_into(wasm, limits, None)
     }
 
-    /// The same on a host that misbehaves, as far as [`Chaos`] is told to.
+    /// The same on a host that misbehaves, as far as [`Faults`] is told to.
     ///
     /// # Errors
     /// As [`WasmCode::load`].
-    pub fn load_into_chaos(
+    pub fn load_with_faults(
         wasm: &[u8],
         limits: Limits,
-        chaos: Chaos,
+        faults: Faults,
     ) -> Result<Rc<dyn GuestCode>, String> {
-        Self::load_into(wasm, limits, Some(chaos))
+        Self::load_into(wasm, limits, Some(faults))
     }
 
     fn load_into(
         wasm: &[u8],
         limits: Limits,
-        chaos: Option<Chaos>,
+        faults: Option<Faults>,
     ) -> Result<Rc<dyn GuestCode>, String> {
         let identity = hex(&Sha256::digest(wasm));
         let module = linked(&identity, wasm)?;
@@ -80,7 +80,7 @@ impl WasmCode {
             identity,
             module,
             limits,
-            chaos,
+            faults,
         }))
     }
 }
@@ -100,7 +100,7 @@ impl GuestCode for WasmCode {
             host,
             environment.clone(),
             self.limits,
-            self.chaos.clone(),
+            self.faults.clone(),
         );
         instance.map(|instance| Box::new(instance) as Box<dyn Guest>)
     }

@@ -5,11 +5,11 @@
 //! and this host does not have makes them fail to load, never to run half.
 
 pub mod abi_0_2;
-mod chaos;
 mod engine;
+mod faults;
 
-pub use chaos::{Chaos, Rates, Tally};
 pub use engine::{Limits, WasmCode};
+pub use faults::{Faults, Rates, Tally};
 
 #[cfg(test)]
 mod tests;

@@ -72,7 +72,7 @@ impl Filter for AuditLog {
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let began_ns = exchange.now_ns();
         let head = exchange.request()?;
-        let Some(_room) = Room::reserve(&plan) else {
+        let Some(_room) = Capacity::reserve(&plan) else {
             let mut event = observe::event(&plan, &exchange, &head, began_ns);
             event.outcome = Outcome::Denied;
             event.answered.status = Some(AUDIT_UNAVAILABLE.status);
@@ -119,9 +119,9 @@ fn note(plan: &Plan, exchange: &Exchange, event: &Event) {
 }
 
 /// The room in the queue that the event of a request under way will need; given back when the request is over.
-struct Room<'a>(Option<&'a Shipping>);
+struct Capacity<'a>(Option<&'a Shipping>);
 
-impl<'a> Room<'a> {
+impl<'a> Capacity<'a> {
     /// `None` where requests that cannot be recorded are refused, and there is no more room.
     fn reserve(plan: &'a Plan) -> Option<Self> {
         let Some(shipping) = &plan.shipping else {
@@ -136,7 +136,7 @@ impl<'a> Room<'a> {
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for Capacity<'_> {
     fn drop(&mut self) {
         if let Some(shipping) = self.0 {
             shipping

@@ -258,7 +258,7 @@ impl Plan {
             Ok(Accepted {
                 issuer: at,
                 generation: keys.generation,
-                identity: issuer.portrait.draw(&claims)?.into(),
+                identity: issuer.caller_headers.draw(&claims)?.into(),
                 headers: self.headers.values(&claims)?,
                 kid: kid.map(str::to_owned),
                 claims,

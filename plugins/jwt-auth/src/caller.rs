@@ -16,7 +16,7 @@ const MAX_HEADER_BYTES: usize = 4096;
 
 /// Which claims make up an identity.
 #[derive(Debug, Default)]
-pub struct Portrait {
+pub struct CallerHeaders {
     /// Claims that name the caller: the first that a token has.
     pub consumer: Vec<ClaimPath>,
     /// Put before that name.
@@ -33,7 +33,7 @@ pub struct Portrait {
     pub claims: Vec<ClaimPath>,
 }
 
-impl Portrait {
+impl CallerHeaders {
     /// The identity that the claims describe.
     ///
     /// # Errors
@@ -224,13 +224,13 @@ mod tests {
             .collect()
     }
 
-    fn portrait(consumer: &str) -> Portrait {
-        Portrait {
+    fn caller_headers(consumer: &str) -> CallerHeaders {
+        CallerHeaders {
             consumer: paths(&[consumer]),
             prefix: "corp/".into(),
             groups: paths(&["/realm/roles"]),
             claims: paths(&["tier", "no"]),
-            ..Portrait::default()
+            ..CallerHeaders::default()
         }
     }
 
@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn draw(consumer: &str, claims: Value) -> Result<Identity, Refusal> {
-        portrait(consumer).draw(&Claims::parse(claims.to_string().as_bytes()).unwrap())
+        caller_headers(consumer).draw(&Claims::parse(claims.to_string().as_bytes()).unwrap())
     }
 
     #[test]
@@ -303,8 +303,8 @@ mod tests {
                 false,
             ),
         ] {
-            let mut portrait = portrait("sub");
-            let identity = portrait.draw(&read(claims.clone())).unwrap();
+            let mut caller_headers = caller_headers("sub");
+            let identity = caller_headers.draw(&read(claims.clone())).unwrap();
             assert_eq!(
                 (identity.groups, identity.groups_unknown),
                 (
@@ -313,8 +313,8 @@ mod tests {
                 ),
                 "{claims}"
             );
-            portrait.ungrouped = vec!["all".into()];
-            let identity = portrait.draw(&read(claims.clone())).unwrap();
+            caller_headers.ungrouped = vec!["all".into()];
+            let identity = caller_headers.draw(&read(claims.clone())).unwrap();
             let has_none = claims.get("realm").is_none_or(|realm| realm == &json!({}));
             assert_eq!(
                 *identity.groups == ["all"],
@@ -323,24 +323,24 @@ mod tests {
             );
         }
         let claims = read(json!({"sub": "a", "_claim_names": {"dept": "src1"}, "tier": {"x": 1}}));
-        let mut portrait = portrait("sub");
-        portrait.claims = paths(&["tier", "/tier/x/y"]);
-        let identity = portrait.draw(&claims).unwrap();
+        let mut caller_headers = caller_headers("sub");
+        caller_headers.claims = paths(&["tier", "/tier/x/y"]);
+        let identity = caller_headers.draw(&claims).unwrap();
         assert_eq!(identity.claims_unknown, ["dept", "/tier/x/y"]);
         assert_eq!(Value::Object(identity.claims), json!({"tier": {"x": 1}}));
     }
 
     #[test]
     fn names_and_groups_have_several_sources() {
-        let portrait = Portrait {
+        let caller_headers = CallerHeaders {
             consumer: paths(&["preferred_username", "client_id"]),
             prefix: "corp/".into(),
             unnamed: Some("partner".into()),
             groups: paths(&["/realm_access/roles", "urn:roles"]),
             object_names: true,
-            ..Portrait::default()
+            ..CallerHeaders::default()
         };
-        let draw = |claims: Value| portrait.draw(&read(claims));
+        let draw = |claims: Value| caller_headers.draw(&read(claims));
         let identity = draw(json!({
             "preferred_username": "ann", "client_id": "app", "realm_access": {"roles": ["a"]},
             "urn:roles": {"admin": {"1": "x.test"}, "viewer": {}},

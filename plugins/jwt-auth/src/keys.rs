@@ -6,11 +6,11 @@
 //! until then the request waits, or is told to come again.
 
 mod fetch;
+mod key_cache;
 mod lease;
 mod location;
 mod per_kid;
 pub mod refresh;
-mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -26,11 +26,11 @@ use modelgate_kit::vm::hub::Signal;
 
 use fetch::FetchFault;
 pub use fetch::{CallHeaders, Origin};
+use key_cache::{Entry, KeyCache};
 use lease::{Hold, Lease};
 pub use location::{Location, well_known};
 pub use per_kid::Template;
 use per_kid::{Wanted, is_plain};
-use shelf::{Entry, Shelf};
 
 use crate::config::Refresh;
 
@@ -81,7 +81,7 @@ pub struct Fetched {
     headers: CallHeaders,
     refresh: Refresh,
     lease: Lease,
-    shelf: Shelf,
+    key_cache: KeyCache,
     state: RefCell<State>,
     /// Somebody wants fresh keys.
     wanted: Cell<bool>,
@@ -200,7 +200,7 @@ impl Fetched {
             headers,
             refresh,
             lease: Lease::new(format!("{key}.lease")),
-            shelf: Shelf::new(key, source),
+            key_cache: KeyCache::new(key, source),
             state: RefCell::default(),
             wanted: Cell::new(false),
             signal: Signal::default(),

@@ -15,7 +15,7 @@ use modelgate_kit::jose::{
 
 use crate::accept::Accepted;
 use crate::cache::Cache;
-use crate::caller::{ClaimHeaders, Portrait};
+use crate::caller::{CallerHeaders, ClaimHeaders};
 use crate::challenge::{Challenge, is_scope};
 use crate::config::{
     ClaimCondition, Config, GroupsObject, IssuerConfig, KeysConfig, OnMissing, SplitConfig,
@@ -56,7 +56,7 @@ pub struct Issuer {
     /// What it may sign with.
     pub algorithms: Algorithms,
     /// Which claims make up the caller.
-    pub portrait: Portrait,
+    pub caller_headers: CallerHeaders,
 }
 
 impl Plan {
@@ -163,7 +163,7 @@ fn compile_issuer(
             );
         }
     }
-    let portrait = compile_portrait(&written, problems);
+    let caller_headers = compile_portrait(&written, problems);
     let rules = written
         .claims
         .into_iter()
@@ -204,7 +204,7 @@ fn compile_issuer(
         },
         keys: keys?,
         algorithms: algorithms?,
-        portrait: portrait?,
+        caller_headers: caller_headers?,
     })
 }
 
@@ -247,7 +247,7 @@ fn compile_name(written: &IssuerConfig, problems: &mut Problems) -> Option<Issue
     }
 }
 
-fn compile_portrait(written: &IssuerConfig, problems: &mut Problems) -> Option<Portrait> {
+fn compile_portrait(written: &IssuerConfig, problems: &mut Problems) -> Option<CallerHeaders> {
     let named = written.consumer_claim.as_slice();
     if named.is_empty() && written.consumer.is_none() {
         problems.add(
@@ -265,7 +265,7 @@ fn compile_portrait(written: &IssuerConfig, problems: &mut Problems) -> Option<P
     let consumer = claim_paths("consumer_claim", named, problems);
     let groups = claim_paths("groups_claim", written.groups_claim.as_slice(), problems);
     let claims = claim_paths("claims_to_fact", &written.claims_to_fact, problems);
-    Some(Portrait {
+    Some(CallerHeaders {
         consumer: consumer?,
         prefix: written.consumer_prefix.clone(),
         unnamed: written.consumer.clone(),

@@ -17,7 +17,7 @@ pub struct Config {
     pub headers: Headers,
     /// Up to so many seconds, drawn anew each time, are added to `Retry-After`, so that refused clients do not come back all at once.
     pub retry_after_jitter_s: Bounded<0, 3_600>,
-    /// A request whose buckets other workers keep changing under our hands: `deny` (503) or `allow` (uncounted).
+    /// A request that keeps losing the compare-and-swap race for its buckets to other workers: `deny` (503) or `allow` (uncounted).
     pub on_contention: OnTrouble,
     /// A request whose buckets cannot be read or written: `deny` (503) or `allow` (uncounted).
     pub on_error: OnTrouble,

@@ -1,7 +1,7 @@
 //! Rules by the callers that they name, so that what a request costs does not grow with the number
 //! of rules for others.
 //!
-//! A rule that names its consumers (or else groups) without `*` stands on their shelves, any other
+//! A rule that names its consumers (or else groups) without `*` stands on their lists, any other
 //! on everybody's. What is looked up is a superset of the rules that can fit; each is then tried as
 //! if there were no index.
 
@@ -12,19 +12,19 @@ use super::{Caller, Who};
 /// Fewest rules that are worth an index.
 pub const FEWEST: usize = 24;
 
-/// Shelves of rules, which are named by their places.
+/// Lists of rules, which are named by their places.
 #[derive(Clone, Debug, Default)]
 pub struct ByCaller<S> {
     everybody: S,
     consumers: BTreeMap<String, S>,
     groups: BTreeMap<String, S>,
-    /// All rules on the shelves of groups, for callers whose groups are not known.
+    /// All rules on the lists of groups, for callers whose groups are not known.
     in_groups: Vec<u32>,
 }
 
-/// Whose shelf it is.
+/// Who a list of rules is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Shelf<'a> {
+pub enum NamedBy<'a> {
     /// Everybody's.
     Everybody,
     /// A consumer's.
@@ -34,26 +34,26 @@ pub enum Shelf<'a> {
 }
 
 impl<S: Default> ByCaller<S> {
-    /// Puts the rule at `at`, which is for `who`, on its shelves.
-    pub fn enter(&mut self, at: u32, who: &Who, mut put: impl FnMut(&mut S, Shelf<'_>)) {
+    /// Puts the rule at `at`, which is for `who`, on its lists.
+    pub fn enter(&mut self, at: u32, who: &Who, mut put: impl FnMut(&mut S, NamedBy<'_>)) {
         if let Some(names) = who.named_consumers() {
             for name in names {
-                let shelf = self.consumers.entry(name.to_owned()).or_default();
-                put(shelf, Shelf::Consumer(name));
+                let list = self.consumers.entry(name.to_owned()).or_default();
+                put(list, NamedBy::Consumer(name));
             }
         } else if let Some(names) = who.named_groups() {
             self.in_groups.push(at);
             for name in names {
-                let shelf = self.groups.entry(name.clone()).or_default();
-                put(shelf, Shelf::Group(name));
+                let list = self.groups.entry(name.clone()).or_default();
+                put(list, NamedBy::Group(name));
             }
         } else {
-            put(&mut self.everybody, Shelf::Everybody);
+            put(&mut self.everybody, NamedBy::Everybody);
         }
     }
 
-    /// The shelves with the rules that can fit a caller; [`Self::in_doubt`] has more of them.
-    pub fn shelves<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = &'a S> {
+    /// The lists with the rules that can fit a caller; [`Self::in_doubt`] has more of them.
+    pub fn lists<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = &'a S> {
         let identity = match caller {
             Caller::Unknown => None,
             Caller::Known(identity) => Some(identity),
@@ -86,7 +86,7 @@ impl ByCaller<Vec<u32>> {
         }
         let mut index = Self::default();
         for (at, who) in (0_u32..).zip(rules) {
-            index.enter(at, who, |shelf, _| shelf.push(at));
+            index.enter(at, who, |list, _| list.push(at));
         }
         Some(index)
     }
@@ -94,7 +94,7 @@ impl ByCaller<Vec<u32>> {
     /// Places of all rules that can fit, in their order.
     pub fn candidates(&self, caller: Caller<'_>) -> Vec<u32> {
         let mut found = self.in_doubt(caller).to_vec();
-        found.extend(self.shelves(caller).flatten());
+        found.extend(self.lists(caller).flatten());
         found.sort_unstable();
         found.dedup();
         found

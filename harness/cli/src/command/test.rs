@@ -104,7 +104,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         println!(
             "── {name}: {} in {} s",
-            if well { "well" } else { "NOT WELL" },
+            if well { "well" } else { "FAILED" },
             began.elapsed().as_secs()
         );
     }

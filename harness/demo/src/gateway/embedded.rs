@@ -11,7 +11,7 @@ use located_yaml::{Node, Place};
 use modelgate_envoy::bootstrap::Bootstrap;
 use modelgate_scenario::engine::served::{Code, start};
 use proxy_wasm_simulator::Metric;
-use proxy_wasm_simulator::serve::Live;
+use proxy_wasm_simulator::serve::RunningServer;
 
 /// How many lines of the access log are kept.
 const ACCESS_LINES: usize = 256;
@@ -26,7 +26,7 @@ struct Log<T> {
 
 /// An embedded host that serves; it ends when dropped.
 pub struct Embedded {
-    live: Live,
+    live: RunningServer,
     access: Arc<Log<AccessLine>>,
     log: Arc<Log<String>>,
 }

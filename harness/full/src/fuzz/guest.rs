@@ -1,4 +1,4 @@
-//! A guest that is entered with stray callbacks besides the proxy's own, and a diary of all of them.
+//! A guest that is entered with stray callbacks besides the proxy's own, and a log of all calls.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,7 +15,7 @@ const REMEMBERED: usize = 16;
 const PAUSE: u32 = 1;
 
 /// What all guests of a round were entered with.
-pub(super) struct Diary {
+pub(super) struct CallLog {
     random: Random,
     /// Stray callbacks, in thousandths of the true ones.
     pub stray_rate: u32,
@@ -28,7 +28,7 @@ pub(super) struct Diary {
     last: VecDeque<String>,
 }
 
-impl Diary {
+impl CallLog {
     pub fn new(seed: u64) -> Self {
         Self {
             random: Random::new(seed),
@@ -118,12 +118,12 @@ const fn of_request(callback: Callback) -> bool {
 /// Code whose guests are entered with strays.
 pub(super) struct Fuzzed {
     code: Rc<dyn GuestCode>,
-    diary: Rc<RefCell<Diary>>,
+    call_log: Rc<RefCell<CallLog>>,
 }
 
 impl Fuzzed {
-    pub fn new(code: Rc<dyn GuestCode>, diary: Rc<RefCell<Diary>>) -> Self {
-        Self { code, diary }
+    pub fn new(code: Rc<dyn GuestCode>, call_log: Rc<RefCell<CallLog>>) -> Self {
+        Self { code, call_log }
     }
 }
 
@@ -139,14 +139,14 @@ impl GuestCode for Fuzzed {
     ) -> Result<Box<dyn Guest>, String> {
         let started = self.code.start(host, environment);
         if let Err(problem) = &started {
-            self.diary
+            self.call_log
                 .borrow_mut()
                 .trap
                 .get_or_insert_with(|| format!("at the start: {problem}"));
         }
         Ok(Box::new(Entered {
             guest: started?,
-            diary: Rc::clone(&self.diary),
+            call_log: Rc::clone(&self.call_log),
             contexts: VecDeque::new(),
         }))
     }
@@ -154,7 +154,7 @@ impl GuestCode for Fuzzed {
 
 struct Entered {
     guest: Box<dyn Guest>,
-    diary: Rc<RefCell<Diary>>,
+    call_log: Rc<RefCell<CallLog>>,
     /// The latest contexts.
     contexts: VecDeque<u32>,
 }
@@ -162,7 +162,7 @@ struct Entered {
 impl Entered {
     fn one(&mut self, context: u32, callback: Callback, stray: bool) -> Result<Option<u32>, Trap> {
         let entered = self.guest.enter(context, callback);
-        self.diary
+        self.call_log
             .borrow_mut()
             .note(context, callback, stray, &entered);
         entered
@@ -180,9 +180,9 @@ impl Entered {
     }
 
     fn stray(&self) -> Option<(u32, Callback)> {
-        let mut diary = self.diary.borrow_mut();
-        let rate = diary.stray_rate;
-        let random = &mut diary.random;
+        let mut call_log = self.call_log.borrow_mut();
+        let rate = call_log.stray_rate;
+        let random = &mut call_log.random;
         if !random.chance(rate) {
             return None;
         }

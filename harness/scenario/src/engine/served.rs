@@ -10,7 +10,7 @@ use super::simulated::module;
 use crate::suite;
 use crate::suite::{file_name, modules};
 use modelgate_envoy::bootstrap::{Bootstrap, WasmFilter};
-use proxy_wasm_simulator::serve::{Live, Settings};
+use proxy_wasm_simulator::serve::{RunningServer, Settings};
 use proxy_wasm_simulator::{GuestCode, LogLine, Outcome};
 
 /// A line of the access log: its members.
@@ -37,7 +37,7 @@ pub async fn start(
     code: Code,
     log: Box<dyn Fn(&LogLine) + Send>,
     over: Box<dyn Fn(AccessLine) + Send>,
-) -> Result<Live> {
+) -> Result<RunningServer> {
     // Compiling modules takes a while, and the thread that asks may have other servers to serve.
     let live = tokio::task::spawn_blocking(move || {
         let clusters = bootstrap.clusters.clone();
@@ -51,7 +51,7 @@ pub async fn start(
                 over(format.line(outcome, address));
             }),
         };
-        Live::start(settings, move |builder| {
+        RunningServer::start(settings, move |builder| {
             let mut builder = bootstrap.configure(builder).workers(workers);
             for filter in &bootstrap.filters {
                 let spec =

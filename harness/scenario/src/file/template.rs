@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::token::Purse;
+use super::token::TokenStore;
 use located_yaml::read::{Problem, Report};
 use located_yaml::{Node, Place, Style, Value};
 
@@ -25,13 +25,13 @@ pub(super) enum Minting {
 pub(super) fn fill(node: &Node, now_s: u64, minting: Minting, report: &Report) -> Node {
     let mut filler = Filler {
         now_s,
-        purse: Purse::default(),
+        token_store: TokenStore::default(),
         report,
     };
     // Claims and key settings may use the simple templates themselves.
     let part = |name| node.member(name).map(|part| filler.node(part, name));
     let (keys, tokens) = (part("keys"), part("tokens"));
-    filler.purse = Purse::open(keys.as_ref(), tokens.as_ref(), now_s, minting, report);
+    filler.token_store = TokenStore::open(keys.as_ref(), tokens.as_ref(), now_s, minting, report);
     let members = node
         .members()
         .iter()
@@ -57,7 +57,7 @@ pub(super) fn fill(node: &Node, now_s: u64, minting: Minting, report: &Report) -
 
 struct Filler<'a> {
     now_s: u64,
-    purse: Purse,
+    token_store: TokenStore,
     report: &'a Report,
 }
 
@@ -172,11 +172,11 @@ impl Filler<'_> {
                 .collect::<String>()
                 .into()),
             "base64" => Ok(STANDARD.encode(argument).into()),
-            "token" => self.purse.token(argument),
-            "jwks" => self.purse.jwks(argument),
-            "jwk" => self.purse.jwk(argument),
-            "pem" => self.purse.pem(argument),
-            "secret" => self.purse.secret(argument),
+            "token" => self.token_store.token(argument),
+            "jwks" => self.token_store.jwks(argument),
+            "jwk" => self.token_store.jwk(argument),
+            "pem" => self.token_store.pem(argument),
+            "secret" => self.token_store.secret(argument),
             _ => Err(format!(
                 "`${{{name}}}`: known are now, token.NAME, jwks.KEY[,KEY], jwk.KEY, pem.KEY, secret.KEY, sha256.TEXT, base64.TEXT"
             )),

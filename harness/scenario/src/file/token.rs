@@ -61,14 +61,14 @@ pub(super) enum Part {
 
 /// What templates can name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Purse {
+pub(super) struct TokenStore {
     tokens: BTreeMap<String, String>,
     jwks: BTreeMap<String, Json>,
     pems: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
 }
 
-impl Purse {
+impl TokenStore {
     /// Reads `keys` and `tokens`, generates and mints.
     pub fn open(
         keys: Option<&Node>,
@@ -77,7 +77,7 @@ impl Purse {
         minting: Minting,
         report: &Report,
     ) -> Self {
-        let mut purse = Self::default();
+        let mut token_store = Self::default();
         let mut specs = BTreeMap::new();
         for (key, at) in keys
             .map(|node| report.root(node).entries())
@@ -86,7 +86,7 @@ impl Purse {
             let Some(spec) = KeySpec::read(&key.text, &at) else {
                 continue;
             };
-            if let Err(message) = purse.add_key(&key.text, &spec, minting) {
+            if let Err(message) = token_store.add_key(&key.text, &spec, minting) {
                 at.refuse::<()>(message);
             }
             specs.insert(key.text.clone(), spec);
@@ -99,11 +99,11 @@ impl Purse {
                 continue;
             };
             match mint_token(&spec, minting) {
-                Ok(token) => drop(purse.tokens.insert(key.text.clone(), token)),
+                Ok(token) => drop(token_store.tokens.insert(key.text.clone(), token)),
                 Err(message) => drop(at.refuse::<()>(message)),
             }
         }
-        purse
+        token_store
     }
 
     fn add_key(&mut self, name: &str, spec: &KeySpec, minting: Minting) -> Result<(), String> {

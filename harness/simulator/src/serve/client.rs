@@ -160,7 +160,7 @@ async fn exchange(
         pieces,
         flow: Rc::clone(&flow),
     };
-    let id = server.act(|gateway| {
+    let id = server.run_deferred(|gateway| {
         let id = gateway.begin(headers, connection, end);
         server.clients.borrow_mut().insert(id, client);
         id
@@ -219,9 +219,9 @@ async fn upload(server: Rc<Server>, id: StreamId, mut body: Incoming) {
                 Ok(data) => {
                     size = size.saturating_add(data.len());
                     if size > MAX_BODY {
-                        return server.act(|gateway| gateway.disconnect(id));
+                        return server.run_deferred(|gateway| gateway.disconnect(id));
                     }
-                    server.act(|gateway| gateway.send(id, data.to_vec(), false));
+                    server.run_deferred(|gateway| gateway.send(id, data.to_vec(), false));
                 }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
@@ -229,11 +229,11 @@ async fn upload(server: Rc<Server>, id: StreamId, mut body: Incoming) {
                         .iter()
                         .map(|(name, value)| (name.as_str(), value.as_bytes()))
                         .collect();
-                    return server.act(|gateway| gateway.send_trailers(id, trailers));
+                    return server.run_deferred(|gateway| gateway.send_trailers(id, trailers));
                 }
             },
-            Some(Err(_)) => return server.act(|gateway| gateway.disconnect(id)),
-            None => return server.act(|gateway| gateway.send(id, Vec::new(), true)),
+            Some(Err(_)) => return server.run_deferred(|gateway| gateway.disconnect(id)),
+            None => return server.run_deferred(|gateway| gateway.send(id, Vec::new(), true)),
         }
     }
 }
@@ -262,7 +262,8 @@ pub(super) struct Presence {
 impl Drop for Presence {
     fn drop(&mut self) {
         if self.server.clients.borrow().contains_key(&self.id) {
-            self.server.act(|gateway| gateway.disconnect(self.id));
+            self.server
+                .run_deferred(|gateway| gateway.disconnect(self.id));
         }
     }
 }

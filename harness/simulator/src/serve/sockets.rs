@@ -123,7 +123,7 @@ async fn fly(
     said: mpsc::UnboundedReceiver<Vec<u8>>,
 ) {
     let flow = server.flow(flight);
-    let deliver = |arrival| server.act(|gateway| gateway.deliver(flight, arrival));
+    let deliver = |arrival| server.run_deferred(|gateway| gateway.deliver(flight, arrival));
     let Ok(socket) = TcpStream::connect(address).await else {
         return deliver(Inbound::Refused);
     };

@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use super::{CLIENT_BACKLOG, Flow, Live, Server, Settings, now_ns};
+use super::{CLIENT_BACKLOG, Flow, RunningServer, Server, Settings, now_ns};
 use crate::{
     Answer, Callback, Connection, FilterSpec, Gateway, Guest, GuestCode, HostHandle, Reply,
     Request, Script, Trap, abi,
@@ -99,14 +99,14 @@ fn echo() -> SocketAddr {
     address
 }
 
-fn live(upstream: SocketAddr) -> Live {
+fn live(upstream: SocketAddr) -> RunningServer {
     let settings = Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         clusters: [("upstream".to_owned(), upstream)].into(),
         log: Box::new(|_| ()),
         over: Box::new(|_| ()),
     };
-    Live::start(settings, |builder| {
+    RunningServer::start(settings, |builder| {
         Ok(builder.filter(FilterSpec::new("marking", Rc::new(Marking))))
     })
     .unwrap()
@@ -193,7 +193,7 @@ fn an_upgrade_that_is_configured_carries_bytes_both_ways_until_one_side_ends_it(
         log: Box::new(|_| ()),
         over: Box::new(|_| ()),
     };
-    let live = Live::start(settings, |builder| {
+    let live = RunningServer::start(settings, |builder| {
         let marking = FilterSpec::new("marking", Rc::new(Marking));
         Ok(builder
             .upgrades(vec!["websocket".to_owned()])
@@ -264,7 +264,7 @@ fn a_filter_that_does_not_start_is_an_error_of_the_start() {
         log: Box::new(|_| ()),
         over: Box::new(|_| ()),
     };
-    let refused = Live::start(settings, |_| anyhow::bail!("no such filter"));
+    let refused = RunningServer::start(settings, |_| anyhow::bail!("no such filter"));
     assert!(refused.is_err_and(|error| error.to_string().contains("no such filter")));
 }
 
@@ -317,11 +317,11 @@ fn nothing_is_kept_of_exchanges_that_are_over() {
     let server = Server::new(gateway, Box::new(|_| ()), Box::new(over));
     for path in ["/", "/held", "/"].repeat(20) {
         let headers = Request::get(path).headers;
-        let id = server.act(|gateway| gateway.begin(headers, Connection::default(), true));
-        server.act(|gateway| gateway.wait_for(id, Duration::from_secs(1)));
+        let id = server.run_deferred(|gateway| gateway.begin(headers, Connection::default(), true));
+        server.run_deferred(|gateway| gateway.wait_for(id, Duration::from_secs(1)));
     }
     // What was to happen had an exchange taken longer comes to nothing.
-    server.act(|gateway| gateway.advance(Duration::from_secs(60)));
+    server.run_deferred(|gateway| gateway.advance(Duration::from_secs(60)));
     assert_eq!(server.gateway.borrow().kept(), 0);
     assert!(server.clients.borrow().is_empty() && server.flows.borrow().is_empty());
     let outcomes = outcomes.lock().unwrap();

@@ -47,7 +47,7 @@ pub(super) async fn with_client(
         let mut heard = BytesMut::with_capacity(CHUNK);
         while let Ok(1..) = hears.read_buf(&mut heard).await {
             let bytes = heard.split().to_vec();
-            server.act(|gateway| gateway.send(id, bytes, false));
+            server.run_deferred(|gateway| gateway.send(id, bytes, false));
         }
     };
     let speak = async {

@@ -3,7 +3,7 @@
 use wasmtime::Caller;
 
 use super::State;
-use crate::Chaos;
+use crate::Faults;
 use proxy_wasm_simulator::HostHandle;
 use proxy_wasm_simulator::abi::{Answered, Status, StreamKind};
 
@@ -32,8 +32,8 @@ pub(super) fn serve(
     caller: Caller<'_, State>,
     act: impl FnOnce(&mut Guest<'_>) -> Served,
 ) -> wasmtime::Result<u32> {
-    let chaos = caller.data().chaos.clone();
-    let refusal = || chaos.as_ref().and_then(Chaos::refusal);
+    let faults = caller.data().faults.clone();
+    let refusal = || faults.as_ref().and_then(Faults::refusal);
     if let Some(status) = refusal() {
         return Ok(status);
     }
@@ -93,32 +93,32 @@ impl<'a> Guest<'a> {
 
     /// Tells the guest a number.
     pub fn tell_u32(&mut self, at: u32, value: u32) -> Answered<()> {
-        let told = self.chaos().map(|chaos| chaos.number(value.into()));
+        let told = self.faults().map(|faults| faults.number(value.into()));
         let [a, b, c, d, ..] = told.unwrap_or(value.into()).to_le_bytes();
         self.write(at, &[a, b, c, d])
     }
 
     /// Tells the guest a number.
     pub fn tell_u64(&mut self, at: u32, value: u64) -> Answered<()> {
-        let told = self.chaos().map(|chaos| chaos.number(value));
+        let told = self.faults().map(|faults| faults.number(value));
         self.write_u64(at, told.unwrap_or(value))
     }
 
     /// Lets a stream go on.
     pub fn resume(&self, kind: StreamKind) -> Answered<()> {
-        if let Some(chaos) = self.chaos() {
-            chaos.resumes(kind);
+        if let Some(faults) = self.faults() {
+            faults.resumes(kind);
         }
         self.host().resume(kind)
     }
 
-    fn chaos(&self) -> Option<&Chaos> {
-        self.0.data().chaos.as_ref()
+    fn faults(&self) -> Option<&Faults> {
+        self.0.data().faults.as_ref()
     }
 
     /// Hands bytes over in memory of the guest's allocator. No bytes are a null pointer.
     pub fn give(&mut self, bytes: &[u8], pointer_at: u32, size_at: u32) -> Served {
-        let spoiled = self.chaos().and_then(|chaos| chaos.bytes(bytes));
+        let spoiled = self.faults().and_then(|faults| faults.bytes(bytes));
         let bytes = spoiled.as_deref().unwrap_or(bytes);
         let size = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
         let mut pointer = 0;

@@ -1,7 +1,7 @@
 //! Which rules can fit a request at all: looked up by the caller's name, his groups and the model, so that what a decision costs does not grow
 //! with the number of rules for other callers and models.
 //!
-//! A rule stands on the shelves of the callers that it names ([`ByCaller`]), and there by the models that it names, or in front. What is looked up
+//! A rule stands on the lists of the callers that it names ([`ByCaller`]), and there by the models that it names, or in front. What is looked up
 //! is a superset of the rules that fit; each is then tried as if there were no index.
 
 use std::cell::LazyCell;
@@ -14,7 +14,7 @@ use super::{Effect, Rule};
 
 /// Rules for the same callers, by their places.
 #[derive(Clone, Debug, Default)]
-struct Shelf {
+struct ByModel {
     /// Those that do not name their models.
     front: Vec<u32>,
     /// Allowing ones, by each model that they name.
@@ -29,9 +29,9 @@ struct Shelf {
 
 /// Rules by what they name.
 #[derive(Clone, Debug, Default)]
-pub struct Index(ByCaller<Shelf>);
+pub struct Index(ByCaller<ByModel>);
 
-impl Shelf {
+impl ByModel {
     fn put(&mut self, at: u32, rule: &Rule) {
         let (names, by_name) = match rule.effect {
             Effect::Allow => (rule.what.named_models(), &mut self.exact),
@@ -81,10 +81,10 @@ impl Index {
         let mut index = ByCaller::default();
         // Rules of one kind differ in the model at most; each kind has a number.
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-        // Shelf and kind of each rule that `Shelf::kinds` has one of already.
+        // ByModel and kind of each rule that `ByModel::kinds` has one of already.
         let mut known: BTreeSet<(String, usize)> = BTreeSet::new();
         for (at, rule) in (0_u32..).zip(rules) {
-            // A rule may stand on a shelf for each of its groups: what it says is written out once.
+            // A rule may stand on a list for each of its groups: what it says is written out once.
             let kind = LazyCell::new(|| {
                 let next = kinds.len();
                 let said = format!(
@@ -95,12 +95,12 @@ impl Index {
                 );
                 *kinds.entry(said).or_insert(next)
             });
-            index.enter(at, &rule.who, |shelf: &mut Shelf, whose| {
-                let in_front = shelf.front.len();
-                shelf.put(at, rule);
+            index.enter(at, &rule.who, |list: &mut ByModel, whose| {
+                let in_front = list.front.len();
+                list.put(at, rule);
                 let name = || format!("{whose:?}");
-                if shelf.front.len() == in_front && known.insert((name(), *kind)) {
-                    shelf.kinds.push(at);
+                if list.front.len() == in_front && known.insert((name(), *kind)) {
+                    list.kinds.push(at);
                 }
             });
         }
@@ -110,8 +110,8 @@ impl Index {
     /// Places of all rules that can fit, in their order.
     pub fn candidates(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Vec<u32> {
         let mut found = self.0.in_doubt(caller).to_vec();
-        for shelf in self.0.shelves(caller) {
-            shelf.take(asked, &mut found);
+        for list in self.0.lists(caller) {
+            list.take(asked, &mut found);
         }
         found.sort_unstable();
         found.dedup();
@@ -122,8 +122,8 @@ impl Index {
     pub fn over_models<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = u32> + 'a {
         let on_shelves = self
             .0
-            .shelves(caller)
-            .flat_map(|shelf| shelf.front.iter().chain(&shelf.kinds));
+            .lists(caller)
+            .flat_map(|list| list.front.iter().chain(&list.kinds));
         on_shelves.chain(self.0.in_doubt(caller)).copied()
     }
 }

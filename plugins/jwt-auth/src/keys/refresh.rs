@@ -72,7 +72,7 @@ impl Fetched {
             let state = self.state.borrow();
             (state.seen, state.fetched_ms)
         };
-        let Some((entry, number)) = self.shelf.look(host, seen) else {
+        let Some((entry, number)) = self.key_cache.look(host, seen) else {
             return false;
         };
         self.state.borrow_mut().seen = Some(number);
@@ -143,7 +143,7 @@ impl Fetched {
         match outcome {
             Ok((jwks, set)) => {
                 let left_out = set.describe_skipped();
-                let entry = self.shelf.put(host, &jwks, begun_ms);
+                let entry = self.key_cache.put(host, &jwks, begun_ms);
                 let is_new = self.adopt(&entry, set, host.random(), now_ms);
                 {
                     let mut state = self.state.borrow_mut();

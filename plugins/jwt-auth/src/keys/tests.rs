@@ -1,4 +1,4 @@
-//! The lease and the shelf against shared data that other workers, other filters and accidents have written.
+//! The lease and the key cache against shared data that other workers, other filters and accidents have written.
 
 use std::cell::RefCell;
 

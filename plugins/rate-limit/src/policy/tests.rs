@@ -48,7 +48,7 @@ proptest! {
         prop_assert!(plain.index.is_none());
         let mut index = ByCaller::<Vec<u32>>::default();
         for (at, (who, _)) in (0..).zip(&plain.tiers) {
-            index.enter(at, who, |shelf, _| shelf.push(at));
+            index.enter(at, who, |list, _| list.push(at));
         }
         let mut indexed = policy(&json!(tiers));
         indexed.index = Some(index);

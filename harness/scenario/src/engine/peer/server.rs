@@ -49,15 +49,15 @@ impl Server {
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
-        let desk = Desk {
+        let state = PeerState {
             cluster: name.to_owned(),
             ledger,
             script: Arc::clone(&script),
         };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let desk = desk.clone();
-                tokio::spawn(async move { desk.serve(stream, http2).await });
+                let state = state.clone();
+                tokio::spawn(async move { state.serve(stream, http2).await });
             }
         });
         Ok(Self {
@@ -84,13 +84,13 @@ impl Drop for Server {
 
 /// What every connection of a server shares.
 #[derive(Clone, Debug)]
-struct Desk {
+struct PeerState {
     cluster: String,
     ledger: Shared,
     script: Arc<Mutex<Script>>,
 }
 
-impl Desk {
+impl PeerState {
     async fn serve(self, stream: TcpStream, http2: bool) {
         // An error here is the proxy going away, which the scenario sees elsewhere.
         drop(stream.set_nodelay(true));

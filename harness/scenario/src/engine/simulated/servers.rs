@@ -16,10 +16,10 @@ use proxy_wasm_simulator::{
 
 /// All servers; the proxy has one end, the scenario the other.
 #[derive(Clone, Default)]
-pub struct Servers(Rc<RefCell<Desk>>);
+pub struct Servers(Rc<RefCell<ServerState>>);
 
 #[derive(Default)]
-struct Desk {
+struct ServerState {
     scripts: BTreeMap<String, Script>,
     received: BTreeMap<String, Vec<Received>>,
     /// Exchanges under way.
@@ -39,10 +39,11 @@ impl Servers {
     pub fn new(clusters: &BTreeMap<String, Cluster>) -> Self {
         let servers = Self::default();
         for (name, cluster) in clusters {
-            let mut desk = servers.0.borrow_mut();
-            desk.scripts
+            let mut state = servers.0.borrow_mut();
+            state
+                .scripts
                 .insert(name.clone(), Script::new(cluster.clone()));
-            desk.received.insert(name.clone(), Vec::new());
+            state.received.insert(name.clone(), Vec::new());
         }
         servers
     }
@@ -106,9 +107,9 @@ impl Network for Wire {
     }
 
     fn opened(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
-        let mut desk = self.0.0.borrow_mut();
-        let mut received = head(request, desk.open.as_slice());
-        let Some(script) = desk.scripts.get_mut(&request.cluster) else {
+        let mut state = self.0.0.borrow_mut();
+        let mut received = head(request, state.open.as_slice());
+        let Some(script) = state.scripts.get_mut(&request.cluster) else {
             return Arrivals::new();
         };
         if !script.cluster().http2 {
@@ -130,10 +131,10 @@ impl Network for Wire {
             }
             _ => Arrivals::new(),
         };
-        let list = desk.received.entry(request.cluster.clone()).or_default();
+        let list = state.received.entry(request.cluster.clone()).or_default();
         let index = list.len();
         list.push(received);
-        desk.flights.insert(
+        state.flights.insert(
             flight,
             Flight {
                 cluster: request.cluster.clone(),
@@ -145,8 +146,8 @@ impl Network for Wire {
     }
 
     fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
-        let mut desk = self.0.0.borrow_mut();
-        let http2 = desk
+        let mut state = self.0.0.borrow_mut();
+        let http2 = state
             .scripts
             .get(&request.cluster)
             .is_some_and(|script| script.cluster().http2);
@@ -154,11 +155,11 @@ impl Network for Wire {
             cluster,
             index,
             answer,
-        }) = desk.flights.remove(&flight)
+        }) = state.flights.remove(&flight)
         else {
             return Arrivals::new();
         };
-        if let Some(received) = desk
+        if let Some(received) = state
             .received
             .get_mut(&cluster)
             .and_then(|list| list.get_mut(index))

@@ -32,18 +32,18 @@ pub struct Tally {
 
 /// The disturbance of one or more instances; clones are the same one.
 #[derive(Clone)]
-pub struct Chaos(Rc<RefCell<Turmoil>>);
+pub struct Faults(Rc<RefCell<FaultPlan>>);
 
-struct Turmoil {
+struct FaultPlan {
     random: Random,
     rates: Rates,
     tally: Tally,
 }
 
-impl Chaos {
-    /// None yet: every call is served as it should be until [`Chaos::set`] says otherwise.
+impl Faults {
+    /// None yet: every call is served as it should be until [`Faults::set`] says otherwise.
     pub fn new(seed: u64) -> Self {
-        Self(Rc::new(RefCell::new(Turmoil {
+        Self(Rc::new(RefCell::new(FaultPlan {
             random: Random::new(seed),
             rates: Rates::default(),
             tally: Tally::default(),
@@ -62,56 +62,56 @@ impl Chaos {
 
     /// The status that refuses the next call, if it is refused.
     pub(super) fn refusal(&self) -> Option<u32> {
-        let mut turmoil = self.0.borrow_mut();
+        let mut plan = self.0.borrow_mut();
         // A call can be refused at two moments.
-        let rate = turmoil.rates.refusals / 2;
-        if !turmoil.random.chance(rate) {
+        let rate = plan.rates.refusals / 2;
+        if !plan.random.chance(rate) {
             return None;
         }
-        turmoil.tally.refused = turmoil.tally.refused.saturating_add(1);
-        Some(match turmoil.random.below(14) {
+        plan.tally.refused = plan.tally.refused.saturating_add(1);
+        Some(match plan.random.below(14) {
             0 => u32::MAX,
-            1 => turmoil.random.small().max(1),
+            1 => plan.random.small().max(1),
             known => u32::try_from(known).unwrap_or(1).saturating_sub(1).max(1),
         })
     }
 
     /// What a call answers instead of these bytes; none for the truth. An empty answer may also be one that was never written.
     pub(super) fn bytes(&self, truth: &[u8]) -> Option<Vec<u8>> {
-        let mut turmoil = self.lie()?;
-        Some(turmoil.random.changed(truth))
+        let mut plan = self.lie()?;
+        Some(plan.random.changed(truth))
     }
 
     /// What a call answers instead of this number.
     pub(super) fn number(&self, truth: u64) -> u64 {
-        let Some(mut turmoil) = self.lie() else {
+        let Some(mut plan) = self.lie() else {
             return truth;
         };
-        match turmoil.random.below(6) {
+        match plan.random.below(6) {
             0 => 0,
             1 => u64::MAX,
-            2 => turmoil.random.number(),
+            2 => plan.random.number(),
             3 => truth.wrapping_add(1),
             4 => truth.wrapping_sub(4),
-            _ => truth.wrapping_add(u64::from(turmoil.random.small())),
+            _ => truth.wrapping_add(u64::from(plan.random.small())),
         }
     }
 
-    fn lie(&self) -> Option<std::cell::RefMut<'_, Turmoil>> {
-        let mut turmoil = self.0.borrow_mut();
-        let rate = turmoil.rates.lies;
-        if !turmoil.random.chance(rate) {
+    fn lie(&self) -> Option<std::cell::RefMut<'_, FaultPlan>> {
+        let mut plan = self.0.borrow_mut();
+        let rate = plan.rates.lies;
+        if !plan.random.chance(rate) {
             return None;
         }
-        turmoil.tally.spoiled = turmoil.tally.spoiled.saturating_add(1);
-        Some(turmoil)
+        plan.tally.spoiled = plan.tally.spoiled.saturating_add(1);
+        Some(plan)
     }
 
     /// A guest asks to let a stream go on.
     pub(super) fn resumes(&self, kind: StreamKind) {
         if kind == StreamKind::Request {
-            let mut turmoil = self.0.borrow_mut();
-            turmoil.tally.resumed = turmoil.tally.resumed.saturating_add(1);
+            let mut plan = self.0.borrow_mut();
+            plan.tally.resumed = plan.tally.resumed.saturating_add(1);
         }
     }
 }

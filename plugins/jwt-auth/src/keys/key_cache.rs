@@ -24,12 +24,12 @@ const VERSION: u8 = 1;
 
 /// The place of one source's keys in shared data.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct KeyCache {
     key: String,
     source: String,
 }
 
-impl Shelf {
+impl KeyCache {
     /// The place under this key, for keys of this source.
     pub fn new(key: String, source: String) -> Self {
         Self { key, source }
