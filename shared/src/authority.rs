@@ -1,9 +1,11 @@
 //! The host that a request is for, where a filter decides by it.
 //!
-//! `Host` and `:authority` are a host and a port and nothing else (RFC 9110 section 7.2; userinfo is an error, section 4.2.4). Servers differ in
-//! what they make of more, so a value that is not plainly that decides nothing.
+//! `Host` and `:authority` are a host and a port and nothing else (RFC 9110 section 7.2; userinfo
+//! is an error, section 4.2.4). Servers differ in what they make of more, so a value that is not
+//! plainly that decides nothing.
 
-/// The host of an authority in its one form, without port and without a dot at its end; nothing if it is no plain host and port.
+/// The host of an authority in its one form, without port and without a dot at its end; nothing if
+/// it is no plain host and port.
 pub fn host(authority: &[u8]) -> Option<&str> {
     let authority = std::str::from_utf8(authority).ok()?;
     let (host, port) = if let Some(literal) = authority.strip_prefix('[') {

@@ -1,8 +1,10 @@
-//! The body of one side: what the host holds, what the filter has taken of it, and what it wrote instead.
+//! The body of one side: what the host holds, what the filter has taken of it, and what it wrote
+//! instead.
 //!
-//! A body ends with its last chunk, with the headers, or with trailers (then no chunk is ever marked as the last one).
-//! Several writes of one step are joined, because a host keeps only the last write of a callback. Bytes that were handled and
-//! are still held by the host (because the filter paused afterwards) come again with the next chunk: they are skipped.
+//! A body ends with its last chunk, with the headers, or with trailers (then no chunk is ever
+//! marked as the last one). Several writes of one step are joined, because a host keeps only the
+//! last write of a callback. Bytes that were handled and are still held by the host (because the
+//! filter paused afterwards) come again with the next chunk: they are skipped.
 
 use std::cell::{Cell, RefCell};
 use std::task::Poll;
@@ -16,7 +18,8 @@ pub enum BodyError {
     TooLarge,
     /// The host did not hand over what it announced (e.g. spooled to a file).
     Unreadable,
-    /// There is no body that ends: the request asks to leave HTTP, or has left it (see [`crate::upgrade`]).
+    /// There is no body that ends: the request asks to leave HTTP, or has left it (see
+    /// [`crate::upgrade`]).
     Endless,
 }
 
@@ -125,7 +128,8 @@ impl BodyState {
         *self.out.borrow_mut() = Some(bytes);
     }
 
-    /// Hands this step's writes to the host. `held` says whether the host keeps the bytes (the filter pauses).
+    /// Hands this step's writes to the host. `held` says whether the host keeps the bytes (the
+    /// filter pauses).
     pub fn flush(&self, host: &dyn Host, side: Side, held: bool) -> Result<(), Status> {
         let Some(out) = self.out.borrow_mut().take() else {
             return Ok(());

@@ -1,16 +1,22 @@
-//! How much a caller may take now: the generic cell rate algorithm (GCRA) on one 64-bit number per window.
+//! How much a caller may take now: the generic cell rate algorithm (GCRA) on one 64-bit number per
+//! window.
 //!
-//! A window of `quota` units per `window_ns` is an *emission interval* (`window / quota`, the time in which one unit grows back)
-//! and a *tolerance* (`burst × emission`). What is stored is the theoretical arrival time (TAT): the instant at which the bucket is
-//! full again. Taking `cost` units moves the TAT by `cost × emission`; the take is refused when the TAT would lie further ahead of
-//! now than the tolerance. So `remaining`, `reset` and `retry_after` follow from one number and the clock, exactly.
+//! A window of `quota` units per `window_ns` is an *emission interval* (`window / quota`, the time
+//! in which one unit grows back) and a *tolerance* (`burst × emission`). What is stored is the
+//! theoretical arrival time (TAT): the instant at which the bucket is full again. Taking `cost`
+//! units moves the TAT by `cost × emission`; the take is refused when the TAT would lie further
+//! ahead of now than the tolerance. So `remaining`, `reset` and `retry_after` follow from one
+//! number and the clock, exactly.
 //!
-//! All arithmetic is on integers. The emission interval is rounded UP to a nanosecond, and the tolerance is a multiple of the rounded
-//! interval: a bucket of n units holds exactly n, and the long-run rate is never above the quota (below it by at most one part in
-//! 1,000, at the fastest rate that [`Rate::new`] accepts; by less than one part in a million from one unit per millisecond down).
+//! All arithmetic is on integers. The emission interval is rounded UP to a nanosecond, and the
+//! tolerance is a multiple of the rounded interval: a bucket of n units holds exactly n, and the
+//! long-run rate is never above the quota (below it by at most one part in 1,000, at the fastest
+//! rate that [`Rate::new`] accepts; by less than one part in a million from one unit per
+//! millisecond down).
 //!
-//! [`judge`] decides several windows all-or-nothing. [`Table`] keeps the TATs in a fixed number of shared slots. What this module
-//! cannot do: align windows with a calendar, or count what other hosts admit.
+//! [`judge`] decides several windows all-or-nothing. [`Table`] keeps the TATs in a fixed number of
+//! shared slots. What this module cannot do: align windows with a calendar, or count what other
+//! hosts admit.
 
 mod claim;
 mod layout;
@@ -26,10 +32,12 @@ pub use siphash::{Seed, siphash24};
 pub use slots::{MAX_WAYS, MAX_WINDOWS, Shape, ShapeError, Table};
 pub use store::{Prepared, SharedData, Store, StoreFailed, Swap, create};
 
-/// The shortest emission interval that a [`Rate`] may have: it bounds the error of rounding to one part in 1,000.
+/// The shortest emission interval that a [`Rate`] may have: it bounds the error of rounding to one
+/// part in 1,000.
 const MIN_EMISSION_NS: u64 = 1_000;
 
-/// The longest tolerance: about 73 years, which leaves the sum of a clock and a tolerance inside 64 bits.
+/// The longest tolerance: about 73 years, which leaves the sum of a clock and a tolerance inside 64
+/// bits.
 const MAX_TOLERANCE_NS: u64 = 1 << 61;
 
 /// One window: how many units grow back in which time, and how many may be taken at once.
@@ -64,7 +72,8 @@ impl core::fmt::Display for RateError {
 }
 
 impl Rate {
-    /// A window of `quota` units per `window_ns` nanoseconds, of which `burst` may be taken at once.
+    /// A window of `quota` units per `window_ns` nanoseconds, of which `burst` may be taken at
+    /// once.
     pub fn new(quota: u64, window_ns: u64, burst: u64) -> Result<Self, RateError> {
         if quota == 0 || window_ns == 0 || burst == 0 {
             return Err(RateError::Zero);
@@ -101,10 +110,12 @@ impl Rate {
         self.burst
     }
 
-    /// Decides whether `cost` units may be taken at `now_ns` (nanoseconds since the Unix epoch) from a bucket with this TAT.
+    /// Decides whether `cost` units may be taken at `now_ns` (nanoseconds since the Unix epoch)
+    /// from a bucket with this TAT.
     ///
-    /// A TAT further ahead than the tolerance cannot come from this rate and this clock (the clock was set back, or the limit was
-    /// lowered): it is read as "empty now", so that nobody is locked out for longer than one full bucket takes to grow back.
+    /// A TAT further ahead than the tolerance cannot come from this rate and this clock (the clock
+    /// was set back, or the limit was lowered): it is read as "empty now", so that nobody is locked
+    /// out for longer than one full bucket takes to grow back.
     pub fn judge(&self, tat_ns: u64, now_ns: u64, cost: u64) -> Judged {
         let horizon = now_ns.saturating_add(self.tolerance_ns);
         let used_until = tat_ns.clamp(now_ns, horizon);
@@ -129,9 +140,10 @@ impl Rate {
 
     /// The TAT after `cost` units, taken before, are given back.
     ///
-    /// `taken_until_ns` is the TAT that the take produced. What has grown back since then is not given a second time: a take of an
-    /// hour ago, from a bucket that had filled up again meanwhile, gives nothing back. So giving back never admits more than the
-    /// rate, and at worst gives a little less than it could.
+    /// `taken_until_ns` is the TAT that the take produced. What has grown back since then is not
+    /// given a second time: a take of an hour ago, from a bucket that had filled up again
+    /// meanwhile, gives nothing back. So giving back never admits more than the rate, and at worst
+    /// gives a little less than it could.
     pub fn give_back(&self, tat_ns: u64, taken_until_ns: u64, now_ns: u64, cost: u64) -> u64 {
         let credit = self
             .emission_ns
@@ -157,14 +169,17 @@ pub struct Judged {
     pub remaining: u64,
     /// Nanoseconds until the bucket is full again.
     pub reset_ns: u64,
-    /// Nanoseconds after which the same take would be admitted if nothing else is taken; 0 if it was admitted now.
+    /// Nanoseconds after which the same take would be admitted if nothing else is taken; 0 if it
+    /// was admitted now.
     pub retry_after_ns: u64,
 }
 
-/// Decides one take against several windows of one key: either all of them admit it and all TATs move, or none moves.
+/// Decides one take against several windows of one key: either all of them admit it and all TATs
+/// move, or none moves.
 ///
-/// Windows without a TAT count as untouched. The answer has one entry for each rate, in order; when the take is refused, the windows
-/// that would have admitted it say `admitted: true` but report what remains WITHOUT the take.
+/// Windows without a TAT count as untouched. The answer has one entry for each rate, in order; when
+/// the take is refused, the windows that would have admitted it say `admitted: true` but report
+/// what remains WITHOUT the take.
 pub fn judge(rates: &[Rate], tats_ns: &[u64], now_ns: u64, cost: u64) -> (bool, Vec<Judged>) {
     let stored = || tats_ns.iter().copied().chain(core::iter::repeat(0));
     let mut judged: Vec<Judged> = rates

@@ -1,7 +1,7 @@
 //! HTTP callouts: what is asked, what comes back, and every way in which nothing comes back.
 //!
-//! Hosts differ in how a failed call looks (Envoy: `:status` 503 or 504 with a text body; nginx: no headers at all), so a
-//! caller that needs success checks the status it needs; nothing else counts.
+//! Hosts differ in how a failed call looks (Envoy: `:status` 503 or 504 with a text body; nginx: no
+//! headers at all), so a caller that needs success checks the status it needs; nothing else counts.
 
 use crate::headers::{HeaderBlock, encode_refs};
 use crate::host::{Buffer, Dispatch, HeaderRef, Host, Map, Status};
@@ -27,7 +27,8 @@ pub struct Call {
     pub timeout_ms: u32,
     /// Longest answer body that is taken, in bytes.
     pub max_answer_bytes: usize,
-    /// Of an answer that is longer, status and headers are enough: it comes without its body instead of as an error.
+    /// Of an answer that is longer, status and headers are enough: it comes without its body
+    /// instead of as an error.
     pub body_optional: bool,
 }
 

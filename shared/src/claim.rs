@@ -1,7 +1,8 @@
-//! What a verified identity says of itself, and rules over it: where in the claims a value is, and what must hold of it.
+//! What a verified identity says of itself, and rules over it: where in the claims a value is, and
+//! what must hold of it.
 //!
-//! Used where claims are verified (`jose`) and where they are decided on (access rules, limits). It trusts its input: whether a
-//! claim may be believed is decided before.
+//! Used where claims are verified (`jose`) and where they are decided on (access rules, limits). It
+//! trusts its input: whether a claim may be believed is decided before.
 
 mod elsewhere;
 mod path;

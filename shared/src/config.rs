@@ -1,7 +1,9 @@
-//! Configuration: what the operator wrote becomes what runs, and everything that is wrong with it is said at once.
+//! Configuration: what the operator wrote becomes what runs, and everything that is wrong with it
+//! is said at once.
 //!
-//! Written form: one JSON object (Envoy: `google.protobuf.StringValue`). Unknown members, wrong types and values out of range
-//! are problems, each with its path and a hint; so is what a filter's `compile` finds. Nothing that can fail is left for later.
+//! Written form: one JSON object (Envoy: `google.protobuf.StringValue`). Unknown members, wrong
+//! types and values out of range are problems, each with its path and a hint; so is what a filter's
+//! `compile` finds. Nothing that can fail is left for later.
 
 pub mod bounded;
 pub mod chain;
@@ -23,7 +25,8 @@ pub use secret::{Secret, SecretBytes};
 /// One thing that is wrong with a configuration. Values are never quoted: they may be secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: members joined by dots, elements in brackets, e.g. `issuers[0].jwks.url`; empty for the whole.
+    /// Where: members joined by dots, elements in brackets, e.g. `issuers[0].jwks.url`; empty for
+    /// the whole.
     pub path: String,
     /// What is wrong.
     pub problem: String,
@@ -120,7 +123,8 @@ fn as_written(mut path: String, gone: &[String]) -> String {
         Some((array.to_owned(), index.parse().ok()?))
     };
     let mut elements: Vec<(String, usize)> = gone.iter().filter_map(|path| element(path)).collect();
-    // Outer arrays first, and in each the first element first: every step then sees the indices as written so far.
+    // Outer arrays first, and in each the first element first: every step then sees the indices as
+    // written so far.
     elements.sort_by_key(|(array, index)| (array.len(), *index));
     for (array, index) in elements {
         let shifted = path.strip_prefix(&array).and_then(|rest| {
@@ -150,15 +154,17 @@ pub struct Setup<'a> {
     pub filter: &'static str,
     /// Name of the profile that is compiled; empty for the base configuration.
     pub profile: &'a str,
-    /// Prefix for keys in shared data: filter, and a hash of what was written, so that two filters in one VM never meet.
+    /// Prefix for keys in shared data: filter, and a hash of what was written, so that two filters
+    /// in one VM never meet.
     pub shared_prefix: String,
     /// See [`Setup::list`].
     pub list: Option<Rc<dyn Any>>,
 }
 
 impl Setup<'_> {
-    /// The filter's long list, where it was read on its own ([`long::Gather::finish`]); the member of the configuration is empty then. Nothing
-    /// where the list stands in the configuration like everything else.
+    /// The filter's long list, where it was read on its own ([`long::Gather::finish`]); the member
+    /// of the configuration is empty then. Nothing where the list stands in the configuration like
+    /// everything else.
     pub fn list<T: 'static>(&self) -> Option<Rc<T>> {
         Rc::clone(self.list.as_ref()?).downcast().ok()
     }

@@ -1,8 +1,10 @@
-//! Where a credential stands in a request, and how it is taken out: headers, query parameters, cookies.
+//! Where a credential stands in a request, and how it is taken out: headers, query parameters,
+//! cookies.
 //!
-//! A request that carries more than one candidate is ambiguous: which one counts would depend on who reads it. So every place is
-//! looked at, and two finds are an outcome of their own, as is a header that begins as one of ours and goes on as none. Stripping
-//! removes the credential from every place, so that a backend never sees it.
+//! A request that carries more than one candidate is ambiguous: which one counts would depend on
+//! who reads it. So every place is looked at, and two finds are an outcome of their own, as is a
+//! header that begins as one of ours and goes on as none. Stripping removes the credential from
+//! every place, so that a backend never sees it.
 
 mod copies;
 
@@ -25,7 +27,8 @@ pub struct WrittenPlace {
     /// Name of a request header.
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
     pub header: Option<String>,
-    /// Authentication scheme before the credential in that header, e.g. `Bearer`; compared without case (RFC 9110 section 11.1).
+    /// Authentication scheme before the credential in that header, e.g. `Bearer`; compared without
+    /// case (RFC 9110 section 11.1).
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
     pub scheme: Option<String>,
     /// Name of a query parameter.
@@ -74,8 +77,9 @@ pub enum Found<'a> {
     Several,
     /// One, in a header that carries credentials of another scheme beside it.
     Mixed,
-    /// A header or parameter with nothing in it, or the scheme, but after it not spaces and a credential (RFC 9110 section 11.4): whoever
-    /// sends it meant to authenticate, and what others would read there is anybody's guess.
+    /// A header or parameter with nothing in it, or the scheme, but after it not spaces and a
+    /// credential (RFC 9110 section 11.4): whoever sends it meant to authenticate, and what others
+    /// would read there is anybody's guess.
     Malformed,
 }
 
@@ -210,8 +214,8 @@ fn in_header<'a>(headers: &'a HeaderBlock, name: &'a str, scheme: Option<&str>) 
     let (mut pieces, mut empty, mut malformed) = (0_usize, 0_usize, false);
     let mut ours = None;
     let mut several = false;
-    // Proxies join repeated headers with commas (RFC 9110 section 5.2; Envoy does so with `authorization`), and no credential that we
-    // look for has one.
+    // Proxies join repeated headers with commas (RFC 9110 section 5.2; Envoy does so with
+    // `authorization`), and no credential that we look for has one.
     for value in headers.all(name) {
         let mut from = 0;
         for to in memchr_iter(b',', value).chain([value.len()]) {

@@ -1,8 +1,10 @@
-//! One HTTP exchange as one filter sees it: what it can read, change, await and leave for the next filter.
+//! One HTTP exchange as one filter sees it: what it can read, change, await and leave for the next
+//! filter.
 //!
-//! Reads are lazy (a header map is fetched once, in one host call, and parsed in place); writes go to the host at once, but for
-//! body chunks, which are joined per step because a host keeps only the last write of a callback. Awaiting suspends `handle`;
-//! what the proxy is told meanwhile is decided in [`crate::verdict`].
+//! Reads are lazy (a header map is fetched once, in one host call, and parsed in place); writes go
+//! to the host at once, but for body chunks, which are joined per step because a host keeps only
+//! the last write of a callback. Awaiting suspends `handle`; what the proxy is told meanwhile is
+//! decided in [`crate::verdict`].
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -27,7 +29,8 @@ const MOST_LOOKALIKES: usize = 32;
 /// What became of a forwarded request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forwarded {
-    /// Response headers are here: the upstream's, or a local reply's of the proxy or of a later filter.
+    /// Response headers are here: the upstream's, or a local reply's of the proxy or of a later
+    /// filter.
     Answered,
     /// The exchange ended without any response, e.g. because the client left.
     Gone,
@@ -156,9 +159,10 @@ impl Exchange {
         self.0.host.set_header(map, name, value)
     }
 
-    /// Removes every value of a request header. It is emptied first, because nginx hides a removed header from the filters and sends it
-    /// upstream with the value that it had (`docs/hosts.md`). What is known not to be there is only removed, and so is the length of the
-    /// body, which nginx writes itself.
+    /// Removes every value of a request header. It is emptied first, because nginx hides a removed
+    /// header from the filters and sends it upstream with the value that it had (`docs/hosts.md`).
+    /// What is known not to be there is only removed, and so is the length of the body, which nginx
+    /// writes itself.
     ///
     /// # Errors
     /// The host's status; a security header that cannot be removed means: deny.
@@ -172,11 +176,13 @@ impl Exchange {
         self.0.host.remove_header(Map::RequestHeaders, name)
     }
 
-    /// Takes out of the request what a client sent under `ours`, or under a name that an upstream may take for one of them
-    /// ([`crate::headers::reads_as`]). A filter that tells the upstream something in headers does this first, whatever it has to tell.
+    /// Takes out of the request what a client sent under `ours`, or under a name that an upstream
+    /// may take for one of them ([`crate::headers::reads_as`]). A filter that tells the upstream
+    /// something in headers does this first, whatever it has to tell.
     ///
     /// # Errors
-    /// A refusal where there are more such names than an honest request can have, or the host does not remove one.
+    /// A refusal where there are more such names than an honest request can have, or the host does
+    /// not remove one.
     pub fn remove_lookalikes<'a>(
         &self,
         request: &'a HeaderBlock,
@@ -224,7 +230,8 @@ impl Exchange {
         String::from_utf8(self.property(path)?).ok()
     }
 
-    /// Whether the request asks to leave HTTP. To be asked while the request's headers are at hand; from then on it is known.
+    /// Whether the request asks to leave HTTP. To be asked while the request's headers are at hand;
+    /// from then on it is known.
     ///
     /// # Errors
     /// The host's status when the headers cannot be read.
@@ -242,7 +249,8 @@ impl Exchange {
         Ok(upgrade)
     }
 
-    /// Whether the response grants the upgrade that the request asked for, as [`Exchange::upgrade`] has found: what follows is no body.
+    /// Whether the response grants the upgrade that the request asked for, as [`Exchange::upgrade`]
+    /// has found: what follows is no body.
     pub fn upgraded(&self) -> bool {
         let asked = self.0.upgrade.get().flatten();
         asked.is_some_and(|asked| asked.is_granted(self.response_status().unwrap_or_default()))
@@ -262,8 +270,10 @@ impl Exchange {
     /// (see `Needs::buffers_request`).
     ///
     /// # Errors
-    /// [`BodyError::TooLarge`] as soon as more than `limit` bytes are announced; [`BodyError::Unreadable`] when the host does not
-    /// hand over what it announced; [`BodyError::Endless`], at once, for a request that asks to leave HTTP and for an answer that does.
+    /// [`BodyError::TooLarge`] as soon as more than `limit` bytes are announced;
+    /// [`BodyError::Unreadable`] when the host does not hand over what it announced;
+    /// [`BodyError::Endless`], at once, for a request that asks to leave HTTP and for an answer
+    /// that does.
     pub async fn body(&self, side: Side, limit: usize) -> Result<Vec<u8>, BodyError> {
         if self.is_endless(side)? {
             return Err(BodyError::Endless);
@@ -275,8 +285,9 @@ impl Exchange {
         .await
     }
 
-    /// As [`Exchange::body`], but only the body is held; the headers go on at once. That works on every host, but what depends on
-    /// the body can no longer change the headers, and a refusal comes when the other side has seen them.
+    /// As [`Exchange::body`], but only the body is held; the headers go on at once. That works on
+    /// every host, but what depends on the body can no longer change the headers, and a refusal
+    /// comes when the other side has seen them.
     ///
     /// # Errors
     /// As [`Exchange::body`].
@@ -299,8 +310,8 @@ impl Exchange {
         self.state(side).first(&*self.0.host, side, max)
     }
 
-    /// Takes the next chunk of a side; `None` after the last. What is taken is replaced by what is written with
-    /// [`Exchange::write`] before the next chunk is awaited.
+    /// Takes the next chunk of a side; `None` after the last. What is taken is replaced by what is
+    /// written with [`Exchange::write`] before the next chunk is awaited.
     ///
     /// # Errors
     /// [`BodyError::Unreadable`] when the host does not hand over what it announced.
@@ -342,7 +353,8 @@ impl Exchange {
         .await
     }
 
-    /// Suspends until the exchange is over, however it ends. Needs the `end` callback (see `Needs`).
+    /// Suspends until the exchange is over, however it ends. Needs the `end` callback (see
+    /// `Needs`).
     pub async fn end(&self) {
         poll_fn(|_| {
             self.suspended(
@@ -357,7 +369,8 @@ impl Exchange {
         .await;
     }
 
-    /// Makes an HTTP callout and suspends until it answers or its time-out passes; the message is held meanwhile.
+    /// Makes an HTTP callout and suspends until it answers or its time-out passes; the message is
+    /// held meanwhile.
     ///
     /// # Errors
     /// Everything but an answer; see [`CallError`]. An answer with an error status is an answer.
@@ -379,9 +392,10 @@ impl Exchange {
         .await
     }
 
-    /// Suspends until the background task gives the signal, at most until `deadline_ns` (wall clock, looked at on each tick).
-    /// `true` when it was given. The message is held meanwhile. Where another exchange's callback gave the signal, this exchange goes on
-    /// in a tick of its own right after it; so a filter that waits here needs ticks (`Needs::tick_ms`).
+    /// Suspends until the background task gives the signal, at most until `deadline_ns` (wall
+    /// clock, looked at on each tick). `true` when it was given. The message is held meanwhile.
+    /// Where another exchange's callback gave the signal, this exchange goes on in a tick of its
+    /// own right after it; so a filter that waits here needs ticks (`Needs::tick_ms`).
     pub async fn signalled(&self, signal: &Signal, deadline_ns: u64) -> bool {
         let seen = signal.generation();
         let side = self.side();
@@ -405,8 +419,9 @@ impl Exchange {
         self.0.hub.nudge(self.0.root);
     }
 
-    /// Does two things side by side, such as what is to be done with the request and with the answer: an answer may begin, and even
-    /// end, before the request is whole (RFC 9112 section 9.5). What either of them holds is held. Ends with both, or with the first refusal.
+    /// Does two things side by side, such as what is to be done with the request and with the
+    /// answer: an answer may begin, and even end, before the request is whole (RFC 9112 section
+    /// 9.5). What either of them holds is held. Ends with both, or with the first refusal.
     ///
     /// # Errors
     /// The first error of either.

@@ -2,9 +2,10 @@
 //!
 //! The macros stand apart from `guest`, because a filter's crate names them on every target.
 
-/// Exports a filter as a proxy-wasm module: the callbacks that every module has, and those that are named. What is named must be
-/// what the filter's `NEEDS` says, which is checked when the module is compiled: each callback costs the proxy about half a
-/// microsecond per request whether it does anything or not. A crate whose filter also stands in a bundle calls it behind its feature
+/// Exports a filter as a proxy-wasm module: the callbacks that every module has, and those that are
+/// named. What is named must be what the filter's `NEEDS` says, which is checked when the module is
+/// compiled: each callback costs the proxy about half a microsecond per request whether it does
+/// anything or not. A crate whose filter also stands in a bundle calls it behind its feature
 /// `module`, because one module can have each callback only once.
 ///
 /// ```ignore
@@ -23,7 +24,8 @@ macro_rules! export {
     };
 }
 
-/// The start and the callbacks of a module; see [`export!`](crate::export) and [`suite!`](crate::suite!).
+/// The start and the callbacks of a module; see [`export!`](crate::export) and
+/// [`suite!`](crate::suite!).
 #[macro_export]
 #[doc(hidden)]
 macro_rules! export_module {

@@ -1,8 +1,9 @@
 //! Typed facts that one filter leaves for the next, and for the access log.
 //!
-//! A fact is a small JSON document in the exchange's filter state under `modelgate.NAME`; Envoy's access log shows it with
-//! `%FILTER_STATE(wasm.modelgate.NAME:PLAIN)%`. Clients cannot write filter state. Where a host has none (nginx), facts travel in
-//! one header that carries a keyed seal: see [`crate::seal`].
+//! A fact is a small JSON document in the exchange's filter state under `modelgate.NAME`; Envoy's
+//! access log shows it with `%FILTER_STATE(wasm.modelgate.NAME:PLAIN)%`. Clients cannot write
+//! filter state. Where a host has none (nginx), facts travel in one header that carries a keyed
+//! seal: see [`crate::seal`].
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -42,7 +43,8 @@ pub struct Identity {
     /// Groups and roles.
     #[serde(skip_serializing_if = "has_none")]
     pub groups: Names,
-    /// The caller may be in further groups, which the token does not say or not readably: no rule may count on an absent one.
+    /// The caller may be in further groups, which the token does not say or not readably: no rule
+    /// may count on an absent one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub groups_unknown: bool,
     /// OAuth scopes.
@@ -51,8 +53,8 @@ pub struct Identity {
     /// There may be further scopes, as with groups.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scopes_unknown: bool,
-    /// Verified claims, or labels of a key, that the filter was told to pass on. They are written in the order of their names, and so are the
-    /// members of objects in them.
+    /// Verified claims, or labels of a key, that the filter was told to pass on. They are written
+    /// in the order of their names, and so are the members of objects in them.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     #[cfg_attr(not(target_family = "wasm"), serde(serialize_with = "sorted::map"))]
     pub claims: serde_json::Map<String, serde_json::Value>,
@@ -65,8 +67,9 @@ fn has_none(names: &Names) -> bool {
     names.is_empty()
 }
 
-/// JSON with the members of every object in the order of their names. In modules `serde_json` sorts by itself; in a native build another crate
-/// may have switched its feature `preserve_order` on, for all.
+/// JSON with the members of every object in the order of their names. In modules `serde_json` sorts
+/// by itself; in a native build another crate may have switched its feature `preserve_order` on,
+/// for all.
 #[cfg(not(target_family = "wasm"))]
 mod sorted {
     use serde::ser::{Serialize, SerializeSeq as _, Serializer};
@@ -102,7 +105,8 @@ mod sorted {
 }
 
 impl Identity {
-    /// What is known of a claim: one that was handed on under the text of its path, or inside another.
+    /// What is known of a claim: one that was handed on under the text of its path, or inside
+    /// another.
     pub fn look(&self, path: &ClaimPath) -> Finding<'_> {
         let is_unknown = |name: &String| name == path.text() || name == path.first() || name == ANY;
         if self.claims_unknown.iter().any(is_unknown) {
@@ -175,8 +179,8 @@ impl Fact for Denied {
     const NAME: &'static str = "denied";
 }
 
-/// How a caller could have authenticated: left by filters that have let a request pass without a credential. Every 401 of a later filter
-/// lists them (RFC 9110 section 11.6.1).
+/// How a caller could have authenticated: left by filters that have let a request pass without a
+/// credential. Every 401 of a later filter lists them (RFC 9110 section 11.6.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Challenges {
@@ -282,7 +286,8 @@ impl Remembered {
     }
 }
 
-/// A fact, written out once for many exchanges: who a cached token or a stored key belongs to does not change.
+/// A fact, written out once for many exchanges: who a cached token or a stored key belongs to does
+/// not change.
 #[derive(Clone)]
 pub struct Serialized<F> {
     fact: Rc<F>,

@@ -1,4 +1,5 @@
-//! A filter: one asynchronous function over an exchange, a configuration, and what it needs of the proxy.
+//! A filter: one asynchronous function over an exchange, a configuration, and what it needs of the
+//! proxy.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,10 +12,12 @@ use crate::headers::Reserved;
 use crate::problem::{Reason, Reply};
 use crate::root::Root;
 
-/// What a filter needs the proxy to switch on or to call. Tools derive from it what a proxy configuration must say.
+/// What a filter needs the proxy to switch on or to call. Tools derive from it what a proxy
+/// configuration must say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Holds the request's headers until its body is here: Envoy's `allow_on_headers_stop_iteration: true`.
+    /// Holds the request's headers until its body is here: Envoy's
+    /// `allow_on_headers_stop_iteration: true`.
     pub buffers_request: bool,
     /// Reads or changes response headers.
     pub response_headers: bool,
@@ -22,11 +25,13 @@ pub struct Needs {
     pub request_body: bool,
     /// Reads or changes the response's body.
     pub response_body: bool,
-    /// May hold a request, for a callout or a signal: then it must also see the body and the trailers, or these would release it.
+    /// May hold a request, for a callout or a signal: then it must also see the body and the
+    /// trailers, or these would release it.
     pub holds: bool,
     /// Makes HTTP callouts, from exchanges or in the background.
     pub callouts: bool,
-    /// Keeps names of request headers for itself ([`Filter::reserved`]): what a client sends under them as trailers is taken out.
+    /// Keeps names of request headers for itself ([`Filter::reserved`]): what a client sends under
+    /// them as trailers is taken out.
     pub reserves: bool,
     /// Wants to know how the exchange ended.
     pub end: bool,
@@ -52,8 +57,8 @@ impl Needs {
     };
 }
 
-/// The groups of callbacks that a module may export besides those of every module, and whether a filter with these needs has them.
-/// The names are those that [`export!`](crate::export) takes.
+/// The groups of callbacks that a module may export besides those of every module, and whether a
+/// filter with these needs has them. The names are those that [`export!`](crate::export) takes.
 pub const fn callbacks(needs: &Needs) -> [(&'static str, bool); 7] {
     let request_body = needs.request_body || needs.buffers_request || needs.holds;
     [
@@ -71,7 +76,8 @@ pub const fn callbacks(needs: &Needs) -> [(&'static str, bool); 7] {
     ]
 }
 
-/// Whether the callbacks that a module exports are those that its filter needs; for [`export!`](crate::export).
+/// Whether the callbacks that a module exports are those that its filter needs; for
+/// [`export!`](crate::export).
 pub const fn callbacks_fit(named: &[&str], needs: &Needs) -> bool {
     let wanted = callbacks(needs);
     let mut count = 0;
@@ -146,29 +152,34 @@ impl<T: serde::de::DeserializeOwned + Default> Written for T {}
 pub trait Filter: 'static {
     /// Name in configurations, metrics and response-code details: snake_case.
     const NAME: &'static str;
-    /// Its release, by semantic versioning. The suite's filters have the kit's; a filter of somebody else says
-    /// `env!("CARGO_PKG_VERSION")`.
+    /// Its release, by semantic versioning. The suite's filters have the kit's; a filter of
+    /// somebody else says `env!("CARGO_PKG_VERSION")`.
     const VERSION: &'static str = crate::manifest::VERSION;
     /// What it needs of the proxy.
     const NEEDS: Needs;
-    /// Why it refuses an exchange, beyond the reasons that every filter can give ([`crate::problem::common`]); see
-    /// [`reasons!`](crate::reasons). A counter is defined for each, and the documentation lists them.
+    /// Why it refuses an exchange, beyond the reasons that every filter can give
+    /// ([`crate::problem::common`]); see [`reasons!`](crate::reasons). A counter is defined for
+    /// each, and the documentation lists them.
     const REASONS: &'static [&'static Reason] = &[];
-    /// Tags of its metrics ([`crate::metrics`]): tools turn these parts of their names back into labels.
+    /// Tags of its metrics ([`crate::metrics`]): tools turn these parts of their names back into
+    /// labels.
     const TAGS: &'static [&'static str] = &[];
-    /// Names of the facts ([`crate::facts::Fact::NAME`]) that this filter leaves and no other does: in a chain that has it, the proxy is not
-    /// asked for one that it has not left. A fact that several filters can leave, such as `identity`, is not among them.
+    /// Names of the facts ([`crate::facts::Fact::NAME`]) that this filter leaves and no other does:
+    /// in a chain that has it, the proxy is not asked for one that it has not left. A fact that
+    /// several filters can leave, such as `identity`, is not among them.
     const LEAVES: &'static [&'static str] = &[];
     /// Variables of the VM's environment that it reads where its configuration names none.
     const ENVIRONMENT: &'static [&'static str] = &[];
-    /// A member of the configuration that may list so much that its JSON must not be built up as well: see [`crate::config::long`].
+    /// A member of the configuration that may list so much that its JSON must not be built up as
+    /// well: see [`crate::config::long`].
     const LONG_LIST: Option<LongList> = None;
     /// What the operator writes. `{}` and an absent configuration both mean `Config::default()`.
     type Config: Written;
     /// What runs.
     type Plan: 'static;
 
-    /// Turns what was written into what runs. Adds every problem it finds; `None` only together with a problem.
+    /// Turns what was written into what runs. Adds every problem it finds; `None` only together
+    /// with a problem.
     fn compile(
         config: Self::Config,
         setup: &Setup<'_>,
@@ -181,20 +192,23 @@ pub trait Filter: 'static {
         exchange: Exchange,
     ) -> impl Future<Output = Result<(), Reply>> + 'static;
 
-    /// Names of request headers that the filter writes, or takes credentials from, under this plan. With [`Needs::reserves`], what a client
-    /// sends under them as trailers is taken out: a receiver may merge trailers into headers (RFC 9110 section 6.5.1 forbids it,
-    /// and some do). Asked only where there are trailers. The default has none.
+    /// Names of request headers that the filter writes, or takes credentials from, under this plan.
+    /// With [`Needs::reserves`], what a client sends under them as trailers is taken out: a
+    /// receiver may merge trailers into headers (RFC 9110 section 6.5.1 forbids it, and some do).
+    /// Asked only where there are trailers. The default has none.
     fn reserved(_plan: &Self::Plan) -> Reserved {
         Reserved::default()
     }
 
-    /// Background work of one plan, polled on every tick, callout answer and nudge. The default has none.
+    /// Background work of one plan, polled on every tick, callout answer and nudge. The default has
+    /// none.
     fn background(_plan: Rc<Self::Plan>, _root: Root) -> impl Future<Output = ()> + 'static {
         std::future::ready(())
     }
 
-    /// The configuration of this plan is gone: replaced, or its listener closed. What must outlive it is handed on here; the proxy
-    /// takes no callouts any more. The default has nothing to hand on.
+    /// The configuration of this plan is gone: replaced, or its listener closed. What must outlive
+    /// it is handed on here; the proxy takes no callouts any more. The default has nothing to hand
+    /// on.
     fn ended(_plan: &Self::Plan, _root: &Root) {}
 }
 

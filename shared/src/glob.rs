@@ -1,7 +1,9 @@
-//! Patterns of names: literal text in which `*` stands for any run of characters, the empty one included.
+//! Patterns of names: literal text in which `*` stands for any run of characters, the empty one
+//! included.
 //!
-//! Nothing else is special. What stands between two `*` is taken where it first occurs, which is enough because a later place could not do
-//! better; each search is linear (two-way string matching), and so is all of it.
+//! Nothing else is special. What stands between two `*` is taken where it first occurs, which is
+//! enough because a later place could not do better; each search is linear (two-way string
+//! matching), and so is all of it.
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]

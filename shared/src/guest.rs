@@ -1,4 +1,5 @@
-//! The one place that knows proxy-wasm: raw host calls, the callbacks that a module exports, and the module's memory.
+//! The one place that knows proxy-wasm: raw host calls, the callbacks that a module exports, and
+//! the module's memory.
 
 #[cfg(target_arch = "wasm32")]
 pub mod abi;

@@ -1,7 +1,8 @@
 //! A header map as the host hands it over: one block of bytes, read in place, nothing copied.
 //!
-//! Wire form (proxy-wasm ABI): `u32` count, then per pair `u32` name length and `u32` value length, then per pair
-//! name, NUL, value, NUL; all numbers little-endian. Names compare without case: Envoy lowers them, nginx does not.
+//! Wire form (proxy-wasm ABI): `u32` count, then per pair `u32` name length and `u32` value length,
+//! then per pair name, NUL, value, NUL; all numbers little-endian. Names compare without case:
+//! Envoy lowers them, nginx does not.
 
 use crate::host::HeaderRef;
 
@@ -23,7 +24,8 @@ pub enum Occurrence<'a> {
 }
 
 impl HeaderBlock {
-    /// Takes a block as the host gave it. A malformed block reads as if it ended where it stops making sense.
+    /// Takes a block as the host gave it. A malformed block reads as if it ended where it stops
+    /// making sense.
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self { bytes }
     }
@@ -83,7 +85,8 @@ impl HeaderBlock {
         }
     }
 
-    /// The names, as they were sent, that an upstream may take for one of `ours` (see [`reads_as`]), each once.
+    /// The names, as they were sent, that an upstream may take for one of `ours` (see
+    /// [`reads_as`]), each once.
     pub fn lookalikes<'a>(&'a self, ours: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a [u8]> {
         let mut names: Vec<&[u8]> = self
             .iter()
@@ -101,7 +104,8 @@ impl HeaderBlock {
     }
 }
 
-/// Looks at every byte, several in one step, where a comparison that stops at the first difference would go byte by byte in WebAssembly.
+/// Looks at every byte, several in one step, where a comparison that stops at the first difference
+/// would go byte by byte in WebAssembly.
 impl PartialEq for HeaderBlock {
     fn eq(&self, other: &Self) -> bool {
         same_bytes(&self.bytes, &other.bytes)
@@ -121,8 +125,9 @@ pub fn same_bytes(a: &[u8], b: &[u8]) -> bool {
 
 /// Whether an upstream may take a header that is named `sent` for one that is named `ours`.
 ///
-/// CGI's variables (RFC 3875 section 4.1.18), and with them WSGI, Rack and PHP, know neither case nor hyphens: `x_user` and `X-User` are
-/// both `HTTP_X_USER`. Some servers (lighttpd, older Apaches) write an underscore for every byte that is neither letter nor digit.
+/// CGI's variables (RFC 3875 section 4.1.18), and with them WSGI, Rack and PHP, know neither case
+/// nor hyphens: `x_user` and `X-User` are both `HTTP_X_USER`. Some servers (lighttpd, older
+/// Apaches) write an underscore for every byte that is neither letter nor digit.
 pub fn reads_as(sent: &[u8], ours: &[u8]) -> bool {
     sent.len() == ours.len() && sent.iter().zip(ours).all(|(a, b)| folded(*a) == folded(*b))
 }
@@ -195,7 +200,8 @@ pub struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// Where the next pair is: begin and length of its name, begin and length of its value. The pair need not be there.
+    /// Where the next pair is: begin and length of its name, begin and length of its value. The
+    /// pair need not be there.
     fn next_place(&mut self) -> Option<(usize, usize, usize, usize)> {
         self.left = self.left.checked_sub(1)?;
         let end = self.length_at.checked_add(8)?;

@@ -1,14 +1,16 @@
 //! What a filter may ask of the proxy: one small trait, raw statuses, no panics.
 //!
-//! `guest/` implements it with proxy-wasm host calls; the harness implements it natively. Writes go out at once; there is no
-//! list of effects. Every method may be refused by the host, and no refusal is fatal here: the caller decides.
+//! `guest/` implements it with proxy-wasm host calls; the harness implements it natively. Writes go
+//! out at once; there is no list of effects. Every method may be refused by the host, and no
+//! refusal is fatal here: the caller decides.
 
 use std::fmt;
 use std::rc::Rc;
 
 use crate::headers::HeaderBlock;
 
-/// Why the host refused a call: the proxy-wasm status other than `Ok` (proxy-wasm ABI 0.2.1, `proxy_status_t`).
+/// Why the host refused a call: the proxy-wasm status other than `Ok` (proxy-wasm ABI 0.2.1,
+/// `proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// 1: no such entry, property, function.
@@ -70,7 +72,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// A header map of the exchange or of the callout that has just answered (proxy-wasm `proxy_map_type_t`).
+/// A header map of the exchange or of the callout that has just answered (proxy-wasm
+/// `proxy_map_type_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Map {
     /// Headers of the request.
@@ -145,7 +148,8 @@ pub struct LocalReply<'a> {
     pub headers: &'a [HeaderRef<'a>],
     /// Body.
     pub body: &'a [u8],
-    /// Status for a gRPC client (`google.rpc.Code`); none for a host's own mapping of the HTTP status.
+    /// Status for a gRPC client (`google.rpc.Code`); none for a host's own mapping of the HTTP
+    /// status.
     pub grpc_status: Option<u8>,
 }
 
@@ -162,7 +166,8 @@ pub struct Dispatch<'a> {
     pub timeout_ms: u32,
 }
 
-/// The proxy as a filter sees it. Implementations never panic; whatever the proxy refuses comes back as a [`Status`].
+/// The proxy as a filter sees it. Implementations never panic; whatever the proxy refuses comes
+/// back as a [`Status`].
 pub trait Host {
     /// Wall clock, nanoseconds since the Unix epoch.
     fn now_ns(&self) -> u64;
@@ -184,7 +189,8 @@ pub trait Host {
     fn remove_header(&self, map: Map, name: &str) -> Result<(), Status>;
     /// Reads `max` bytes of a buffer from `start`.
     fn body(&self, buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>, Status>;
-    /// Replaces `size` bytes of a buffer from `start` by `data`; hosts serve whole replacement (`start` 0, `size` = all) and appending.
+    /// Replaces `size` bytes of a buffer from `start` by `data`; hosts serve whole replacement
+    /// (`start` 0, `size` = all) and appending.
     fn set_body(
         &self,
         buffer: Buffer,

@@ -1,16 +1,17 @@
 //! JSON as bytes to be judged and edited, not as a tree (RFC 8259).
 //!
-//! Decides whether a document is JSON, names every string with its path and its byte span, and lets a caller replace
-//! parts of strings while every other byte of the document stays as it was: numbers keep their digits, members their
-//! order, white space its place.
+//! Decides whether a document is JSON, names every string with its path and its byte span, and lets
+//! a caller replace parts of strings while every other byte of the document stays as it was:
+//! numbers keep their digits, members their order, white space its place.
 //!
-//! Algorithm: the document's UTF-8 is checked once, then [`Walker`] pulls one token at a time with an explicit stack (no
-//! recursion, depth bounded by [`Limits`]); strings are skipped eight bytes at a time and decoded only when asked
-//! ([`Text::decode`]); [`Edits`] collects replacements and applies them in one copy.
+//! Algorithm: the document's UTF-8 is checked once, then [`Walker`] pulls one token at a time with
+//! an explicit stack (no recursion, depth bounded by [`Limits`]); strings are skipped eight bytes
+//! at a time and decoded only when asked ([`Text::decode`]); [`Edits`] collects replacements and
+//! applies them in one copy.
 //!
-//! What it cannot do: convert numbers, accept comments, trailing commas, a byte order mark or any other extension (but
-//! for `NaN` and the infinities on request), or repair what is broken. A surrogate escape without its partner is
-//! grammatical JSON; it is accepted and decodes to U+FFFD.
+//! What it cannot do: convert numbers, accept comments, trailing commas, a byte order mark or any
+//! other extension (but for `NaN` and the infinities on request), or repair what is broken. A
+//! surrogate escape without its partner is grammatical JSON; it is accepted and decodes to U+FFFD.
 
 mod edit;
 mod path;
@@ -24,7 +25,8 @@ pub use walker::{Literal, Number, Token, Walker};
 
 use core::fmt;
 
-/// Bounds and dialect of a document; [`Limits::default`] is what a gateway should accept from strangers.
+/// Bounds and dialect of a document; [`Limits::default`] is what a gateway should accept from
+/// strangers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longest document, in bytes.
@@ -48,7 +50,8 @@ impl Default for Limits {
     }
 }
 
-/// An object that names a member twice: RFC 8259 section 4 leaves its meaning open, so two readers may see two values.
+/// An object that names a member twice: RFC 8259 section 4 leaves its meaning open, so two readers
+/// may see two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DuplicateMembers {
     /// Every member is visited.

@@ -1,7 +1,8 @@
 //! The kit every modelgate filter is written with; it depends on no host.
 //!
-//! A filter is one asynchronous function over an [`exchange::Exchange`] (see [`filter::Filter`]); [`vm::Vm`] runs it, behind the
-//! small trait [`host::Host`] that the wasm guest and the native engine implement.
+//! A filter is one asynchronous function over an [`exchange::Exchange`] (see [`filter::Filter`]);
+//! [`vm::Vm`] runs it, behind the small trait [`host::Host`] that the wasm guest and the native
+//! engine implement.
 
 pub mod authority;
 pub mod body;

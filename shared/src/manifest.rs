@@ -1,8 +1,10 @@
-//! What a module says of itself, in custom sections of its file: whoever has the `.wasm` can ask which release it is, without running it.
+//! What a module says of itself, in custom sections of its file: whoever has the `.wasm` can ask
+//! which release it is, without running it.
 //!
-//! [`export!`](crate::export) puts them in when the module is linked, and not a step after the build: a module that is built by hand has
-//! them too, they say what the code itself says, and the same sources give the same bytes. They are no part of the module's memory or code, so
-//! they cost nothing where it runs; `strip` leaves them.
+//! [`export!`](crate::export) puts them in when the module is linked, and not a step after the
+//! build: a module that is built by hand has them too, they say what the code itself says, and the
+//! same sources give the same bytes. They are no part of the module's memory or code, so they cost
+//! nothing where it runs; `strip` leaves them.
 //!
 //! | section | content |
 //! |---|---|
@@ -10,7 +12,8 @@
 //! | [`VERSION_SECTION`] | the release of the kit, also where the filter is somebody else's |
 //! | [`FILTERS_SECTION`] | the filters in the module and what they need, as JSON: an array of `{name, version, order, tick_ms, needs, environment}` |
 //!
-//! The revision of the sources is not among them: it would give other bytes with each commit, of documentation too.
+//! The revision of the sources is not among them: it would give other bytes with each commit, of
+//! documentation too.
 
 use crate::filter::{Needs, Registration};
 

@@ -1,13 +1,15 @@
 //! Metrics: one grammar of names, defined once, added to by number.
 //!
-//! `modelgate.FILTER.TAG_VALUE….METRIC`, e.g. `modelgate.jwt_auth.reason_token_expired.denied`. Proxy-wasm has no tags: Envoy's
-//! `stats_tags` turns the parts back into labels (see `envoy/`). Values of tags come from configuration and code, never from a client.
+//! `modelgate.FILTER.TAG_VALUE….METRIC`, e.g. `modelgate.jwt_auth.reason_token_expired.denied`.
+//! Proxy-wasm has no tags: Envoy's `stats_tags` turns the parts back into labels (see `envoy/`).
+//! Values of tags come from configuration and code, never from a client.
 
 use std::cell::Cell;
 
 use crate::host::{Host, MetricKind};
 
-/// The tags of what the kit counts for every filter; its own tags a filter names in [`Filter::TAGS`](crate::filter::Filter::TAGS).
+/// The tags of what the kit counts for every filter; its own tags a filter names in
+/// [`Filter::TAGS`](crate::filter::Filter::TAGS).
 pub const TAGS: &[&str] = &["reason", "version"];
 
 /// A metric that is defined at the host on first use.

@@ -1,7 +1,8 @@
-//! Names of which rules ask whether one is among them: groups and scopes of a caller, words of a claim.
+//! Names of which rules ask whether one is among them: groups and scopes of a caller, words of a
+//! claim.
 //!
-//! A caller may bring along a thousand and a configuration ask for as many. Reading all for each question would be their product, so
-//! they are sorted before the second question.
+//! A caller may bring along a thousand and a configuration ask for as many. Reading all for each
+//! question would be their product, so they are sorted before the second question.
 
 use std::cell::OnceCell;
 use std::ops::Deref;

@@ -1,7 +1,9 @@
-//! How an exchange is refused: reasons that each filter declares, one reply type, rendered in the client's dialect.
+//! How an exchange is refused: reasons that each filter declares, one reply type, rendered in the
+//! client's dialect.
 //!
-//! The reason code is in the body, in the header `x-modelgate-reason`, in the metric, in the fact `denied` and in the
-//! response-code details (`modelgate.FILTER.CODE`), so that client, operator and auditor speak of the same thing.
+//! The reason code is in the body, in the header `x-modelgate-reason`, in the metric, in the fact
+//! `denied` and in the response-code details (`modelgate.FILTER.CODE`), so that client, operator
+//! and auditor speak of the same thing.
 
 pub mod common;
 pub mod dialect;
@@ -13,8 +15,9 @@ use crate::facts::{Challenges, Denied, RefusedToken};
 use crate::host::{LocalReply, Status};
 use dialect::Shape;
 
-/// Declares the reasons of one filter, in its `reasons.rs`: a constant for each, and the list `ALL` for
-/// [`Filter::REASONS`](crate::filter::Filter::REASONS). The name is the filter's, in snake_case.
+/// Declares the reasons of one filter, in its `reasons.rs`: a constant for each, and the list `ALL`
+/// for [`Filter::REASONS`](crate::filter::Filter::REASONS). The name is the filter's, in
+/// snake_case.
 ///
 /// ```
 /// modelgate_kit::reasons! { "geo_fence";
@@ -121,7 +124,8 @@ impl Reply {
         self
     }
 
-    /// What the refused token says of itself, for the fact `denied`. Its signature must have been verified.
+    /// What the refused token says of itself, for the fact `denied`. Its signature must have been
+    /// verified.
     #[must_use]
     pub fn with_token(mut self, token: RefusedToken) -> Self {
         self.more().token = Some(token);
@@ -190,7 +194,8 @@ impl Reply {
                 .iter()
                 .map(|(name, value)| (*name, value.as_bytes())),
         );
-        // RFC 9110 section 11.6.1: a 401 lists what would be accepted, also by filters before this one.
+        // RFC 9110 section 11.6.1: a 401 lists what would be accepted, also by filters before this
+        // one.
         let offered = match self.status {
             401 => exchange.fact::<Challenges>(),
             _ => None,

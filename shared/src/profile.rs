@@ -1,13 +1,17 @@
 //! Policy per route: which of a filter's plans runs for an exchange.
 //!
-//! A configuration is a base and named profiles (the base with members replaced, RFC 7396). Chosen, in this order, by
-//! 1. route metadata, then virtual-host metadata: `modelgate: {FILTER: {profile: NAME}}` or `modelgate: {profile: NAME}`;
-//! 2. the first of the `profile_rules` without header conditions that fits (host, path template, method);
+//! A configuration is a base and named profiles (the base with members replaced, RFC 7396). Chosen,
+//! in this order, by
+//! 1. route metadata, then virtual-host metadata: `modelgate: {FILTER: {profile: NAME}}` or
+//!    `modelgate: {profile: NAME}`;
+//! 2. the first of the `profile_rules` without header conditions that fits (host, path template,
+//!    method);
 //! 3. else the base.
 //!
-//! A rule with header conditions looks at what a client may write, so it can only raise: it takes effect when its profile's `rank`
-//! is above that of the plan chosen so far. A name that does not exist, or a path that upstreams may read in another way than we
-//! do while rules look at paths, ends the exchange: nothing falls back to a weaker plan.
+//! A rule with header conditions looks at what a client may write, so it can only raise: it takes
+//! effect when its profile's `rank` is above that of the plan chosen so far. A name that does not
+//! exist, or a path that upstreams may read in another way than we do while rules look at paths,
+//! ends the exchange: nothing falls back to a weaker plan.
 
 pub mod written;
 
@@ -105,7 +109,8 @@ impl Policy {
             found.map(|Gathered { list, .. }| Rc::clone(list))
         };
         let member = registration.long_list.map(|list| list.member);
-        // A configuration may be long, and memory that a module has had once it keeps: nothing is copied without need.
+        // A configuration may be long, and memory that a module has had once it keeps: nothing is
+        // copied without need.
         let base = if written.profiles.is_empty() {
             std::mem::take(&mut written.base)
         } else {
@@ -204,7 +209,8 @@ impl Policy {
         self.profiles.iter().find(|plan| plan.name == name)
     }
 
-    /// The first rule that fits, among those with (or without) header conditions; with a `floor`, the highest above it.
+    /// The first rule that fits, among those with (or without) header conditions; with a `floor`,
+    /// the highest above it.
     fn by_rule(
         &self,
         headers: &HeaderBlock,

@@ -1,7 +1,8 @@
 //! A pseudonym of a caller: the same one is recognised, and not named.
 //!
-//! HMAC-SHA-256 (RFC 2104) over issuer and subject, its first 16 bytes in hexadecimal. With a key that only the operator has, it cannot
-//! be turned back by guessing; with an empty one it is only as secret as the set of possible subjects is large.
+//! HMAC-SHA-256 (RFC 2104) over issuer and subject, its first 16 bytes in hexadecimal. With a key
+//! that only the operator has, it cannot be turned back by guessing; with an empty one it is only
+//! as secret as the set of possible subjects is large.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,8 +1,10 @@
-//! Finding and removing one parameter in the query of a request target, leaving every other byte as it was.
+//! Finding and removing one parameter in the query of a request target, leaving every other byte as
+//! it was.
 //!
-//! Names are compared after percent-decoding (and `+` as space), so that `api%5Fkey=…` cannot slip past a filter that looks for
-//! `api_key` and reach an upstream which decodes. Pairs are separated by `&` only; a name without `=` has an empty value. A `#` cannot
-//! occur in a request target (RFC 9112, section 3.2), so it is an ordinary byte here.
+//! Names are compared after percent-decoding (and `+` as space), so that `api%5Fkey=…` cannot slip
+//! past a filter that looks for `api_key` and reach an upstream which decodes. Pairs are separated
+//! by `&` only; a name without `=` has an empty value. A `#` cannot occur in a request target (RFC
+//! 9112, section 3.2), so it is an ordinary byte here.
 
 /// The values of a parameter, and the target without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +15,8 @@ pub struct Taken {
     pub rest: String,
 }
 
-/// Takes a parameter out of a request target such as `/v1/models?key=a&x=1`. `None` where it does not occur.
+/// Takes a parameter out of a request target such as `/v1/models?key=a&x=1`. `None` where it does
+/// not occur.
 pub fn take_parameter(target: &str, name: &str) -> Option<Taken> {
     let (path, query) = target.split_once('?')?;
     let mut values = Vec::new();
@@ -44,7 +47,8 @@ pub fn parameters(target: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '
     pairs(target).map(halves)
 }
 
-/// Those that only a reader sees who takes `;` for a separator as well, as HTML 4.01 (appendix B.2.2) asked for.
+/// Those that only a reader sees who takes `;` for a separator as well, as HTML 4.01 (appendix
+/// B.2.2) asked for.
 pub fn behind_semicolons(target: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
     pairs(target)
         .filter(|pair| pair.contains(&b';'))
@@ -80,7 +84,8 @@ fn decodes_to(encoded: &str, plain: &[u8]) -> bool {
     decode(encoded).eq(plain.iter().copied())
 }
 
-/// The bytes that `application/x-www-form-urlencoded` text stands for; an escape that is none stands for itself.
+/// The bytes that `application/x-www-form-urlencoded` text stands for; an escape that is none
+/// stands for itself.
 pub fn decode(encoded: &str) -> impl Iterator<Item = u8> + '_ {
     decode_bytes(encoded.as_bytes())
 }

@@ -1,7 +1,8 @@
-//! The background side of a filter: one task per plan in the root context, for timers and callouts that belong to no exchange.
+//! The background side of a filter: one task per plan in the root context, for timers and callouts
+//! that belong to no exchange.
 //!
-//! Each VM runs its own copy (one per worker, and the main thread's): what may happen only once per proxy goes through a lease
-//! in shared data.
+//! Each VM runs its own copy (one per worker, and the main thread's): what may happen only once per
+//! proxy goes through a lease in shared data.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -56,8 +57,8 @@ impl Root {
         &*self.0.host
     }
 
-    /// What all configurations of this VM have in common under this name: what must not begin anew with each of them. Made by the
-    /// first that asks, gone with the last that holds it.
+    /// What all configurations of this VM have in common under this name: what must not begin anew
+    /// with each of them. Made by the first that asks, gone with the last that holds it.
     pub fn common<T: std::any::Any>(&self, name: &str, make: impl FnOnce() -> T) -> Rc<T> {
         self.0.hub.common(name, make)
     }
@@ -67,8 +68,8 @@ impl Root {
         self.0.host.now_ns()
     }
 
-    /// Sleeps until `until_ns` (wall clock), to the precision of the filter's tick, or until an exchange nudges the task.
-    /// `true` when nudged.
+    /// Sleeps until `until_ns` (wall clock), to the precision of the filter's tick, or until an
+    /// exchange nudges the task. `true` when nudged.
     pub async fn sleep_until(&self, until_ns: u64) -> bool {
         poll_fn(|_| {
             if self.0.nudged.replace(false) {

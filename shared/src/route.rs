@@ -1,15 +1,18 @@
-//! Which model a request asks for, and in whose language: (dialect, operation, model, version, streaming).
+//! Which model a request asks for, and in whose language: (dialect, operation, model, version,
+//! streaming).
 //!
-//! A request is read in three steps. [`Path::parse`] refuses every path that two servers could read in two ways; after it
-//! there is one spelling of each path, so words are compared as they stand. [`Route::parse`] matches method and path with
-//! the model servers' grammars (`grammar.rs`). [`Route::with_headers`] and [`Route::with_query`] add what is said there.
-//! Where the model is named in the body, [`Model::InBody`] says under which member and [`Stated::parse`] reads it; in forms
-//! ([`Model::InForm`]) [`field`] does, and in batches [`models_of_batch`].
+//! A request is read in three steps. [`Path::parse`] refuses every path that two servers could read
+//! in two ways; after it there is one spelling of each path, so words are compared as they stand.
+//! [`Route::parse`] matches method and path with the model servers' grammars (`grammar.rs`).
+//! [`Route::with_headers`] and [`Route::with_query`] add what is said there. Where the model is
+//! named in the body, [`Model::InBody`] says under which member and [`Stated::parse`] reads it; in
+//! forms ([`Model::InForm`]) [`field`] does, and in batches [`models_of_batch`].
 //!
-//! A path that no grammar knows is no route: that is not an error, but whoever decides on models must not let it pass as one.
-//! It cannot tell servers apart that use the same paths: `/v1/models/M:predict` is TensorFlow Serving, KServe V1 and
-//! TorchServe alike and is reported as [`Dialect::TfServing`]; `/ping` is reported as [`Dialect::TorchServe`].
-//! Bedrock model ids that are ARNs with a slash (`%2F`) are refused with all other encoded slashes.
+//! A path that no grammar knows is no route: that is not an error, but whoever decides on models
+//! must not let it pass as one. It cannot tell servers apart that use the same paths:
+//! `/v1/models/M:predict` is TensorFlow Serving, KServe V1 and TorchServe alike and is reported as
+//! [`Dialect::TfServing`]; `/ping` is reported as [`Dialect::TorchServe`]. Bedrock model ids that
+//! are ARNs with a slash (`%2F`) are refused with all other encoded slashes.
 
 mod body;
 mod chosen;
@@ -249,7 +252,8 @@ pub struct Route<'a> {
     pub model: Model<'a>,
     /// Of which version of it.
     pub selector: Option<Selector<'a>>,
-    /// The model inside an endpoint of many: SageMaker's target model, inference component or container, Azure ML's deployment.
+    /// The model inside an endpoint of many: SageMaker's target model, inference component or
+    /// container, Azure ML's deployment.
     pub inner_model: Option<Cow<'a, str>>,
     /// Further names of models that some server may go by: see `chosen.rs`.
     pub hints: Vec<Cow<'a, str>>,
@@ -257,7 +261,8 @@ pub struct Route<'a> {
     pub streaming: Streaming,
 }
 
-/// A header that names a model or a version is sent twice, contradicts another, or is not visible ASCII.
+/// A header that names a model or a version is sent twice, contradicts another, or is not visible
+/// ASCII.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AmbiguousHeader {
     /// The header's name.

@@ -1,8 +1,10 @@
-//! Conditions that rules of several filters have in common: who asks ([`Who`]) and what is asked ([`What`]).
+//! Conditions that rules of several filters have in common: who asks ([`Who`]) and what is asked
+//! ([`What`]).
 //!
-//! Both are written as members of a rule, compiled once, and say of a request whether they fit. Every condition that is written must
-//! hold; one that is not written always does. What cannot be known (a model whose name we could not read) is neither a fit nor a
-//! misfit: the caller says how it counts, because an allowing rule must not fit on a guess, and a denying one must.
+//! Both are written as members of a rule, compiled once, and say of a request whether they fit.
+//! Every condition that is written must hold; one that is not written always does. What cannot be
+//! known (a model whose name we could not read) is neither a fit nor a misfit: the caller says how
+//! it counts, because an allowing rule must not fit on a guess, and a denying one must.
 
 mod asked;
 pub mod by_caller;

@@ -1,9 +1,11 @@
-//! Facts on hosts without filter state (nginx): one request header that only this gateway can have written.
+//! Facts on hosts without filter state (nginx): one request header that only this gateway can have
+//! written.
 //!
-//! `x-modelgate-facts: MILLISECONDS.BASE64URL(JSON).BASE64URL(HMAC-SHA-256)`. The key is the VM's environment variable
-//! `MODELGATE_FACTS_KEY` (at least 32 bytes, the same for every filter of the chain). A header without a valid seal, or older than 30 seconds,
-//! is as good as absent, so a client cannot set a fact; publishing overwrites whatever is there. Without the key there are no facts,
-//! and filters that need one deny.
+//! `x-modelgate-facts: MILLISECONDS.BASE64URL(JSON).BASE64URL(HMAC-SHA-256)`. The key is the VM's
+//! environment variable `MODELGATE_FACTS_KEY` (at least 32 bytes, the same for every filter of the
+//! chain). A header without a valid seal, or older than 30 seconds, is as good as absent, so a
+//! client cannot set a fact; publishing overwrites whatever is there. Without the key there are no
+//! facts, and filters that need one deny.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,7 +29,8 @@ const LIFETIME_MS: u64 = 30_000;
 impl Exchange {
     pub(crate) fn publish_sealed(&self, name: &str, value: &[u8]) -> Result<(), Status> {
         if self.0.response_seen.get() {
-            // Request headers have gone, and writing one traps on nginx, which then delivers the answer as it came.
+            // Request headers have gone, and writing one traps on nginx, which then delivers the
+            // answer as it came.
             return Ok(());
         }
         let key = self.facts_key().ok_or(Status::NotFound)?;

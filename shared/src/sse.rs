@@ -1,16 +1,17 @@
-//! Server-sent events as bytes to be judged and edited (WHATWG HTML, section 9.2 "Server-sent events").
+//! Server-sent events as bytes to be judged and edited (WHATWG HTML, section 9.2 "Server-sent
+//! events").
 //!
-//! Decides where one event ends and the next begins, what an event's data is, and how an event looks with other data;
-//! everything else (comments, ids, event names, the kind of line ends, a byte order mark) keeps its bytes. The blocks in
-//! their order are exactly the stream.
+//! Decides where one event ends and the next begins, what an event's data is, and how an event
+//! looks with other data; everything else (comments, ids, event names, the kind of line ends, a
+//! byte order mark) keeps its bytes. The blocks in their order are exactly the stream.
 //!
-//! Algorithm: bytes are pushed in any pieces; [`Framer::next_block`] yields a block for each blank line. A line ends with
-//! LF, CRLF or CR. A CR that closes a block waits for the next byte, lest an LF be torn from it, unless the stream has
-//! shown before that its lines end with CR alone. So any split of the bytes gives the same blocks. Each byte is looked
-//! at once.
+//! Algorithm: bytes are pushed in any pieces; [`Framer::next_block`] yields a block for each blank
+//! line. A line ends with LF, CRLF or CR. A CR that closes a block waits for the next byte, lest an
+//! LF be torn from it, unless the stream has shown before that its lines end with CR alone. So any
+//! split of the bytes gives the same blocks. Each byte is looked at once.
 //!
-//! What it cannot do: decode the data (that is the caller's), keep a retry timer or a last event id, or hold a block
-//! longer than its bound.
+//! What it cannot do: decode the data (that is the caller's), keep a retry timer or a last event
+//! id, or hold a block longer than its bound.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -30,7 +31,8 @@ pub struct Framer {
     max_block_bytes: usize,
     /// Whether a line has ended with a CR alone.
     lone_cr: bool,
-    /// Whether the last block ended with a CR after which an LF would still belong to that line end.
+    /// Whether the last block ended with a CR after which an LF would still belong to that line
+    /// end.
     after_cr: bool,
     at_stream_start: bool,
 }
@@ -59,7 +61,8 @@ pub struct Block<'a> {
 }
 
 impl Framer {
-    /// A framer at the start of a stream that holds at most `max_block_bytes` of an unfinished block.
+    /// A framer at the start of a stream that holds at most `max_block_bytes` of an unfinished
+    /// block.
     #[must_use]
     pub fn new(max_block_bytes: usize) -> Self {
         Self {
@@ -99,7 +102,8 @@ impl Framer {
         Ok(None)
     }
 
-    /// What is left when the stream has ended: a block without its blank line, or one that waited for an LF.
+    /// What is left when the stream has ended: a block without its blank line, or one that waited
+    /// for an LF.
     ///
     /// # Errors
     /// [`BlockTooLong`].
@@ -136,7 +140,8 @@ impl Framer {
     /// Finds the end of the current line: the offset behind its line end.
     fn line_end(&mut self, ended: bool) -> Option<LineEnd> {
         if self.after_cr && self.at == self.start {
-            // The LF of a CRLF whose CR has closed the last block: it goes with this block, but is no line of it.
+            // The LF of a CRLF whose CR has closed the last block: it goes with this block, but is
+            // no line of it.
             match self.buffer.get(self.at) {
                 Some(b'\n') => {
                     self.at = self.at.saturating_add(1);
@@ -254,7 +259,8 @@ impl<'a> Block<'a> {
         self.raw
     }
 
-    /// Whether the block has its blank line; a browser drops one that has not, other clients may read it.
+    /// Whether the block has its blank line; a browser drops one that has not, other clients may
+    /// read it.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete
@@ -286,8 +292,8 @@ impl<'a> Block<'a> {
         self.lines().filter_map(|line| line.field(b"event")).last()
     }
 
-    /// The block with other data: its first `data` line becomes as many lines as `data` has, the other `data` lines go,
-    /// every other byte stays. A block without a `data` line stays as it is.
+    /// The block with other data: its first `data` line becomes as many lines as `data` has, the
+    /// other `data` lines go, every other byte stays. A block without a `data` line stays as it is.
     #[must_use]
     pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
         let mut block = Vec::with_capacity(self.raw.len().saturating_add(data.len()));
@@ -322,7 +328,8 @@ impl<'a> Block<'a> {
         block
     }
 
-    /// The block with changes in what is no data: comments, names, ids, lines without a field. None if there are none.
+    /// The block with changes in what is no data: comments, names, ids, lines without a field. None
+    /// if there are none.
     #[must_use]
     pub fn with_others(&self, mut change: impl FnMut(&str) -> Option<String>) -> Option<Vec<u8>> {
         let mut changed = false;
@@ -365,7 +372,8 @@ impl<'a> Block<'a> {
         if self.first && self.raw.starts_with(BOM) {
             lead = BOM.len();
         } else if !self.first && self.raw.starts_with(b"\n") && self.raw.len() > 1 {
-            // The LF that a lone CR has left behind. (An LF alone is the blank line of a block without other lines.)
+            // The LF that a lone CR has left behind. (An LF alone is the blank line of a block
+            // without other lines.)
             lead = 1;
         }
         Lines {

@@ -1,7 +1,8 @@
 //! Writing lists of items with parameters as HTTP structured fields (RFC 9651, section 4.1).
 //!
-//! Only what modelgate emits: strings, integers and byte sequences as bare items. The writer refuses what the RFC cannot express; it
-//! never escapes or shortens its way around it. Reading structured fields is not its business.
+//! Only what modelgate emits: strings, integers and byte sequences as bare items. The writer
+//! refuses what the RFC cannot express; it never escapes or shortens its way around it. Reading
+//! structured fields is not its business.
 
 use core::fmt::{self, Write};
 
@@ -47,10 +48,12 @@ impl From<fmt::Error> for Inexpressible {
     }
 }
 
-/// Appends an item to `out`, with ", " before it if `out` is not empty: so a list is written member by member.
+/// Appends an item to `out`, with ", " before it if `out` is not empty: so a list is written member
+/// by member.
 ///
 /// # Errors
-/// [`Inexpressible`] for an integer out of range, a string that is not printable ASCII, or a bad parameter name; `out` is then useless.
+/// [`Inexpressible`] for an integer out of range, a string that is not printable ASCII, or a bad
+/// parameter name; `out` is then useless.
 pub fn push_member(out: &mut String, item: &Item<'_>) -> Result<(), Inexpressible> {
     if !out.is_empty() {
         out.push_str(", ");

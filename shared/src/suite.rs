@@ -11,8 +11,8 @@ pub struct Member {
     pub filter: Registration,
 }
 
-/// Whether the members stand in the order of the chain, each behind those with a lower [`Needs::order`](crate::filter::Needs); for
-/// [`suite!`](crate::suite!).
+/// Whether the members stand in the order of the chain, each behind those with a lower
+/// [`Needs::order`](crate::filter::Needs); for [`suite!`](crate::suite!).
 #[allow(clippy::indexing_slicing)] // evaluated by the compiler only
 pub const fn in_order(members: &[Member]) -> bool {
     let mut at = 1;
@@ -25,9 +25,10 @@ pub const fn in_order(members: &[Member]) -> bool {
     true
 }
 
-/// Declares the filters of a suite, in the order of the chain: crate and type of each. Where it is compiled for a proxy, the crate is the
-/// module that holds them all: each for itself by its name as `root_id`, and any of them as a chain (see [`crate::vm::CHAIN`]), with every
-/// callback. Everywhere it has the list `FILTERS`.
+/// Declares the filters of a suite, in the order of the chain: crate and type of each. Where it is
+/// compiled for a proxy, the crate is the module that holds them all: each for itself by its name
+/// as `root_id`, and any of them as a chain (see [`crate::vm::CHAIN`]), with every callback.
+/// Everywhere it has the list `FILTERS`.
 ///
 /// ```ignore
 /// modelgate_kit::suite! {

@@ -1,8 +1,10 @@
-//! A proxy in memory, for native tests of filters: an event a line, and everything that the filter did can be looked at.
+//! A proxy in memory, for native tests of filters: an event a line, and everything that the filter
+//! did can be looked at.
 //!
-//! [`Gate`] runs one filter, or a chain in one entry, the way a worker does; [`Proxy`] is the host under it, with Envoy's rules for shared data and filter state.
-//! Workers that share data are several gates over [`Proxy::beside`]. What it does not do: order filters in a chain, buffer what a filter
-//! holds, or let time pass by itself.
+//! [`Gate`] runs one filter, or a chain in one entry, the way a worker does; [`Proxy`] is the host
+//! under it, with Envoy's rules for shared data and filter state. Workers that share data are
+//! several gates over [`Proxy::beside`]. What it does not do: order filters in a chain, buffer what
+//! a filter holds, or let time pass by itself.
 
 mod proxy;
 
@@ -68,8 +70,9 @@ impl Gate {
         }
     }
 
-    /// Another configuration in the same VM, as when the proxy is given one while it runs. Exchanges begin under it from now on; the
-    /// number of the root context that it replaces, for [`Gate::delete`].
+    /// Another configuration in the same VM, as when the proxy is given one while it runs.
+    /// Exchanges begin under it from now on; the number of the root context that it replaces, for
+    /// [`Gate::delete`].
     ///
     /// # Errors
     /// The lines that the filter logged when it refused it; then everything is as before.

@@ -1,12 +1,16 @@
-//! Reading points in time as operators write them: RFC 3339, such as `2026-11-21T08:00:00Z` or `2026-11-21 09:00:00.5+01:00`.
+//! Reading points in time as operators write them: RFC 3339, such as `2026-11-21T08:00:00Z` or
+//! `2026-11-21 09:00:00.5+01:00`.
 //!
-//! The proleptic Gregorian calendar, days counted from the Unix epoch. The last year is 9999, the last that RFC 3339
-//! can write. Nanoseconds since the epoch are kept in 64 bits, so that every instant from 21 July 2554 on counts as the end of time: a key that
-//! expires then never does. Refused: dates before 1970, leap seconds, times without an offset, `-00:00` ("offset unknown", RFC 3339 section 4.3).
+//! The proleptic Gregorian calendar, days counted from the Unix epoch. The last year is 9999, the
+//! last that RFC 3339 can write. Nanoseconds since the epoch are kept in 64 bits, so that every
+//! instant from 21 July 2554 on counts as the end of time: a key that expires then never does.
+//! Refused: dates before 1970, leap seconds, times without an offset, `-00:00` ("offset unknown",
+//! RFC 3339 section 4.3).
 
 const NS_PER_S: u64 = 1_000_000_000;
 
-/// Nanoseconds since the Unix epoch that this text names, at most [`u64::MAX`], or `None` where it is not a date and time of RFC 3339.
+/// Nanoseconds since the Unix epoch that this text names, at most [`u64::MAX`], or `None` where it
+/// is not a date and time of RFC 3339.
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
     let mut reader = Reader(text.as_bytes());
     let year = reader.digits(4)?;

@@ -1,8 +1,9 @@
 //! Requests that ask to leave HTTP: WebSocket and other upgrades, and CONNECT.
 //!
-//! What follows their headers is no body but another protocol, in both directions, and it ends when the connection does. So nothing may
-//! wait for its end: [`Exchange::body`](crate::exchange::Exchange::body) refuses at once, and filters that must see a whole body say in
-//! their configuration what happens ([`OnUpgrade`]).
+//! What follows their headers is no body but another protocol, in both directions, and it ends when
+//! the connection does. So nothing may wait for its end:
+//! [`Exchange::body`](crate::exchange::Exchange::body) refuses at once, and filters that must see a
+//! whole body say in their configuration what happens ([`OnUpgrade`]).
 
 use serde::Deserialize;
 
@@ -11,8 +12,8 @@ use crate::headers::HeaderBlock;
 /// How a request asks to leave HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrade {
-    /// `upgrade` together with `connection: upgrade` (RFC 9110 section 7.8). Envoy shows an extended CONNECT of HTTP/2 and HTTP/3
-    /// (RFC 8441) in this form too.
+    /// `upgrade` together with `connection: upgrade` (RFC 9110 section 7.8). Envoy shows an
+    /// extended CONNECT of HTTP/2 and HTTP/3 (RFC 8441) in this form too.
     Switch,
     /// CONNECT (RFC 9110 section 9.3.6), with a `:protocol` or without.
     Connect,
@@ -31,8 +32,9 @@ pub enum OnUpgrade {
 }
 
 impl Upgrade {
-    /// Whether these request headers ask for one; the same condition as Envoy's (`Utility::isUpgrade`,
-    /// source/common/http/utility.cc): a client must not be able to make us see an upgrade where the proxy sees a body.
+    /// Whether these request headers ask for one; the same condition as Envoy's
+    /// (`Utility::isUpgrade`, source/common/http/utility.cc): a client must not be able to make us
+    /// see an upgrade where the proxy sees a body.
     pub fn of(request: &HeaderBlock) -> Option<Self> {
         let connects = |value: &[u8]| value == b"CONNECT";
         if request.first(":protocol").is_some() || request.first(":method").is_some_and(connects) {

@@ -1,8 +1,9 @@
 //! Pause or Continue: the one place where it is decided.
 //!
-//! A filter pauses exactly while it awaits something that must come before the message may go on. Every callback of the proxy
-//! asks [`verdict`], so that a body or trailers that arrive while a callout is open cannot release the request
-//! (with `allow_on_headers_stop_iteration` Continue from the body callback would).
+//! A filter pauses exactly while it awaits something that must come before the message may go on.
+//! Every callback of the proxy asks [`verdict`], so that a body or trailers that arrive while a
+//! callout is open cannot release the request (with `allow_on_headers_stop_iteration` Continue from
+//! the body callback would).
 
 use crate::host::Side;
 
@@ -57,7 +58,8 @@ pub enum Replied {
     Untaken,
 }
 
-/// The action for a callback on `side`; `headers` says that it is the one for headers. What any of the `waits` holds is held.
+/// The action for a callback on `side`; `headers` says that it is the one for headers. What any of
+/// the `waits` holds is held.
 pub fn verdict(side: Side, headers: bool, waits: [Wait; 2], replied: Replied) -> Action {
     match (replied, side) {
         // The message that was answered goes nowhere, whatever else of it arrives.

@@ -1,7 +1,9 @@
-//! One VM: its root contexts with their plans and background tasks, its exchanges, and the callbacks of the proxy.
+//! One VM: its root contexts with their plans and background tasks, its exchanges, and the
+//! callbacks of the proxy.
 //!
-//! Used by the wasm guest and by the native engine alike, so both run the very same state machine. An exchange whose `handle` is
-//! done after the first poll costs no more than its allocation; it stays listed only to answer further callbacks.
+//! Used by the wasm guest and by the native engine alike, so both run the very same state machine.
+//! An exchange whose `handle` is done after the first poll costs no more than its allocation; it
+//! stays listed only to answer further callbacks.
 
 pub(crate) mod announce;
 mod chain;
@@ -43,7 +45,8 @@ enum Running {
     Chain(Box<dyn Exchanges>),
 }
 
-/// What a VM asks of an exchange; a module with one filter never makes another than [`Running::One`].
+/// What a VM asks of an exchange; a module with one filter never makes another than
+/// [`Running::One`].
 trait Exchanges {
     fn message(&mut self, side: Side, part: Part) -> Action;
     fn answered(&mut self, link: usize, number: u32, answer: Result<Answer, CallError>);
@@ -108,7 +111,8 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// A VM that offers these filters; with several, a root context is given the one that its `plugin_root_id` names.
+    /// A VM that offers these filters; with several, a root context is given the one that its
+    /// `plugin_root_id` names.
     pub fn new(host: Rc<dyn Host>, filters: &[Registration]) -> Self {
         Self {
             host,
@@ -120,7 +124,8 @@ impl Vm {
         }
     }
 
-    /// As [`Vm::new`], and where `plugin_root_id` is [`CHAIN`], a root context is given all the filters that its configuration lists.
+    /// As [`Vm::new`], and where `plugin_root_id` is [`CHAIN`], a root context is given all the
+    /// filters that its configuration lists.
     pub fn with_chains(host: Rc<dyn Host>, filters: &[Registration]) -> Self {
         Self {
             chains: Some(&CHAINS),
@@ -157,7 +162,8 @@ impl Vm {
             .map(|found| Which::One(*found))
     }
 
-    /// The proxy hands over the configuration of a root context. `false` refuses it; every problem is logged.
+    /// The proxy hands over the configuration of a root context. `false` refuses it; every problem
+    /// is logged.
     pub fn configure(&mut self, context: u32, size: usize) -> bool {
         let Some(entry) = self.roots.get_mut(&context) else {
             self.host.log(
@@ -206,7 +212,8 @@ impl Vm {
         if !self.hub.has_nudges() {
             return action;
         }
-        // The background task may wake this very exchange: then it is this callback's action that lets it go, not a resume.
+        // The background task may wake this very exchange: then it is this callback's action that
+        // lets it go, not a resume.
         stream.enter(Some(side));
         self.after_stream(context, Some(context));
         let Some(stream) = self.streams.get_mut(&context) else {
@@ -252,7 +259,8 @@ impl Vm {
         }
     }
 
-    /// Background tasks that the exchange has nudged go on at once; what they wake, only as far as [`Vm::wake_all`] may.
+    /// Background tasks that the exchange has nudged go on at once; what they wake, only as far as
+    /// [`Vm::wake_all`] may.
     fn after_stream(&mut self, context: u32, inside: Option<u32>) {
         let nudges = self.hub.take_nudges();
         if nudges.is_empty() {
@@ -280,13 +288,16 @@ impl Vm {
         }
     }
 
-    /// Wakes the exchanges that are to be woken. `inside` is the exchange whose callback is running: then no other one is touched.
+    /// Wakes the exchanges that are to be woken. `inside` is the exchange whose callback is
+    /// running: then no other one is touched.
     ///
-    /// A reply that is sent for one exchange inside the callback of another stops both: Envoy's host notes it in a flag of the whole
-    /// VM and takes it for the running callback's (proxy-wasm-cpp-host, exports.cc, `send_local_response` calls
-    /// `stopNextIteration`; context.cc, `convertVmCallResultToFilter…Status`). Nobody would let the other one go again. In a
-    /// chain an exchange that goes on may be refused by a later filter as well, so others are not resumed either. They are left for
-    /// a tick, for the answer to a callout, or for their own next callback. Whether any is left.
+    /// A reply that is sent for one exchange inside the callback of another stops both: Envoy's
+    /// host notes it in a flag of the whole VM and takes it for the running callback's
+    /// (proxy-wasm-cpp-host, exports.cc, `send_local_response` calls `stopNextIteration`;
+    /// context.cc, `convertVmCallResultToFilter…Status`). Nobody would let the other one go again.
+    /// In a chain an exchange that goes on may be refused by a later filter as well, so others are
+    /// not resumed either. They are left for a tick, for the answer to a callout, or for their own
+    /// next callback. Whether any is left.
     fn wake_all(&mut self, root: u32, inside: Option<u32>) -> bool {
         let (now, later): (Vec<Place>, Vec<Place>) = self
             .hub

@@ -3,7 +3,8 @@
 use modelgate_cli::skip::require_or_skip;
 use modelgate_envoy::release::Envoy;
 
-/// An Envoy of a release (or whichever is there), with a Wasm runtime; nothing if there is none and need not be one.
+/// An Envoy of a release (or whichever is there), with a Wasm runtime; nothing if there is none and
+/// need not be one.
 ///
 /// # Panics
 /// Under `CI=true` when there is none.

@@ -1,9 +1,10 @@
 //! Where other people's test data is found.
 //!
-//! Three sources: a folder outside the repository (`MODELGATE_ORACLES`, else `../shared/oracles` beside the repository); packages of
-//! a registry that hold the same data; and other people's programs from such packages, asked for their answer by a script in
-//! `tests/makers`. Tests of data that has several sources judge each of them. Data that is absent is a printed skip, and a failure
-//! where `CI=true`.
+//! Three sources: a folder outside the repository (`MODELGATE_ORACLES`, else `../shared/oracles`
+//! beside the repository); packages of a registry that hold the same data; and other people's
+//! programs from such packages, asked for their answer by a script in `tests/makers`. Tests of data
+//! that has several sources judge each of them. Data that is absent is a printed skip, and a
+//! failure where `CI=true`.
 
 use std::env;
 use std::fs;
@@ -14,7 +15,8 @@ use std::process::Command;
 use crate::services::{complete, install, run, target_dir};
 use modelgate_cli::skip::require_or_skip;
 
-/// The folder of third-party data named `name` (such as `sigv4/botocore`), or nothing if it is absent and may be.
+/// The folder of third-party data named `name` (such as `sigv4/botocore`), or nothing if it is
+/// absent and may be.
 ///
 /// # Panics
 /// If the data is absent and `CI=true`.
@@ -81,7 +83,8 @@ pub const PRESIDIO: Maker = Maker {
 };
 
 impl Maker {
-    /// The path of what the script has written, or nothing if the package cannot be had and need not be.
+    /// The path of what the script has written, or nothing if the package cannot be had and need
+    /// not be.
     ///
     /// # Panics
     /// If it cannot be had and `CI=true`.
@@ -107,7 +110,8 @@ impl Maker {
     }
 }
 
-/// A folder in the package of a crate that `tests/makers/crates` pins, or nothing if it cannot be had and need not be.
+/// A folder in the package of a crate that `tests/makers/crates` pins, or nothing if it cannot be
+/// had and need not be.
 ///
 /// # Panics
 /// If it cannot be had and `CI=true`.

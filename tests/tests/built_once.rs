@@ -1,7 +1,9 @@
-//! What `modelgate` was compiled from serves `modelgate-full` and the tests too: no command compiles it again.
+//! What `modelgate` was compiled from serves `modelgate-full` and the tests too: no command
+//! compiles it again.
 //!
-//! Cargo tells which units a command compiles, with which features and dependencies (`--unit-graph`, which only the pinned compiler's nightly
-//! switch gives). A unit that another command needs in another form is compiled again, and all that depends on it.
+//! Cargo tells which units a command compiles, with which features and dependencies
+//! (`--unit-graph`, which only the pinned compiler's nightly switch gives). A unit that another
+//! command needs in another form is compiled again, and all that depends on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -9,7 +11,8 @@ use std::process::Command;
 use modelgate_cli::build::Workspace;
 use serde_json::Value as Json;
 
-/// What tells one unit from another: its package, target, mode, features, profile and platform, and those of its dependencies.
+/// What tells one unit from another: its package, target, mode, features, profile and platform, and
+/// those of its dependencies.
 type Unit = (String, BTreeSet<String>);
 
 fn units(arguments: &[&str]) -> BTreeSet<Unit> {
@@ -40,7 +43,8 @@ fn unit(units: &[Json], index: usize, known: &mut BTreeMap<usize, Unit>) -> Unit
     own.as_object_mut().unwrap().remove("dependencies");
     // `dev` or `test`, which have the same settings here and share what they compile.
     own["profile"].as_object_mut().unwrap().remove("name");
-    // Enough of a dependency to tell that it is another one, and short: the name of the whole is a hash.
+    // Enough of a dependency to tell that it is another one, and short: the name of the whole is a
+    // hash.
     let dependencies = whole["dependencies"].as_array().unwrap().iter();
     let dependencies = dependencies
         .map(|dependency| {
@@ -60,7 +64,8 @@ fn hash(unit: &Unit) -> String {
     format!("{:x}", hasher.finish())
 }
 
-/// The crates that the first command compiles in a form that the second one cannot use, with the features that they have in each.
+/// The crates that the first command compiles in a form that the second one cannot use, with the
+/// features that they have in each.
 fn compiled_again(first: &BTreeSet<Unit>, second: &BTreeSet<Unit>) -> Vec<String> {
     let features = |unit: &Unit| -> (String, Json) {
         let json: Json = serde_json::from_str(&unit.0).unwrap();

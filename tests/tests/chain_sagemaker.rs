@@ -1,5 +1,6 @@
-//! The slice that everything is for: a caller's token becomes a signature, on a real Envoy, in front of verifiers that are not ours:
-//! a backend that verifies with AWS's own signer, and moto, which verifies with botocore and enforces IAM policies.
+//! The slice that everything is for: a caller's token becomes a signature, on a real Envoy, in
+//! front of verifiers that are not ours: a backend that verifies with AWS's own signer, and moto,
+//! which verifies with botocore and enforces IAM policies.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,7 +1,8 @@
-//! Tokens and keys against other people's vectors: Wycheproof's JWS, JWK and JWE/JWS files, and the JOSE cookbook.
+//! Tokens and keys against other people's vectors: Wycheproof's JWS, JWK and JWE/JWS files, and the
+//! JOSE cookbook.
 //!
-//! Six Wycheproof cases are waived, with the reason beside each, and two contradict a third; one of them that starts to be decided
-//! as its `result` says fails the test.
+//! Six Wycheproof cases are waived, with the reason beside each, and two contradict a third; one of
+//! them that starts to be decided as its `result` says fails the test.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,8 +24,9 @@ const WAIVED: [(u64, &str); 6] = [
     (373, "a `?` inside the base64url of the payload"),
 ];
 
-/// Marked invalid by Wycheproof, and byte for byte the valid case 357 with the same key: the padding that their comments name is not in
-/// the file. No verifier can tell them apart, so the padding is put back here.
+/// Marked invalid by Wycheproof, and byte for byte the valid case 357 with the same key: the
+/// padding that their comments name is not in the file. No verifier can tell them apart, so the
+/// padding is put back here.
 const SAME_AS_357: [u64; 2] = [367, 370];
 
 fn read(path: &Path) -> Value {
@@ -32,7 +34,8 @@ fn read(path: &Path) -> Value {
     serde_json::from_slice(&text).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
 }
 
-/// The JWK Set of a test group, which has a set or a single key, public where there is a public one.
+/// The JWK Set of a test group, which has a set or a single key, public where there is a public
+/// one.
 fn key_set(group: &Value) -> Option<KeySet> {
     let keys = group
         .get("public")
@@ -62,7 +65,8 @@ fn verify(keys: &KeySet, jws: &str) -> Result<Vec<u8>, Refusal> {
         .to_vec())
 }
 
-/// Runs all JWS cases of one Wycheproof file: how many, and the ids of those not decided as their `result` says.
+/// Runs all JWS cases of one Wycheproof file: how many, and the ids of those not decided as their
+/// `result` says.
 fn wycheproof(file: &str) -> Option<(usize, Vec<u64>)> {
     let folder = oracles::folder("jwt/wycheproof")?;
     let vectors = read(&folder.join("testvectors_v1").join(file));
@@ -168,8 +172,9 @@ fn files(folder: &Path) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// The compact JWS inside a vector: written so, or put together from its flattened form where that has no unprotected header. With
-/// detached content, the payload is filled in: the signature covers it.
+/// The compact JWS inside a vector: written so, or put together from its flattened form where that
+/// has no unprotected header. With detached content, the payload is filled in: the signature covers
+/// it.
 fn compact(vector: &Value) -> Option<String> {
     let flat = vector["output"].get("json_flat")?;
     if flat.get("header").is_some() {
@@ -199,7 +204,8 @@ fn cookbook_signatures_of_jwcryptos_tests_are_accepted_as_written_and_refused_wi
     assert_eq!(take_and_change(&files(&folder.join("jws"))), (4, 2));
 }
 
-/// How many compact signatures were accepted, and refused with any byte changed; and how many JSON serializations were refused.
+/// How many compact signatures were accepted, and refused with any byte changed; and how many JSON
+/// serializations were refused.
 fn take_and_change(vectors: &BTreeMap<String, Value>) -> (usize, usize) {
     let (mut compact_run, mut other_run, mut changed_run) = (0, 0, 0);
     for (name, vector) in vectors {
@@ -210,7 +216,8 @@ fn take_and_change(vectors: &BTreeMap<String, Value>) -> (usize, usize) {
             json!({ "keys": [key] })
         };
         let Some(jws) = compact(vector) else {
-            // An unprotected header, or several signatures: JSON serializations, which are never a bearer token.
+            // An unprotected header, or several signatures: JSON serializations, which are never a
+            // bearer token.
             let text = vector["output"]["json"].to_string();
             let refusal = Token::parse(text.as_bytes(), 64 * 1024).err();
             assert_eq!(refusal, Some(Refusal::Malformed), "{name}");
@@ -233,7 +240,8 @@ fn take_and_change(vectors: &BTreeMap<String, Value>) -> (usize, usize) {
         compact_run += 1;
         for at in 0..jws.len() {
             let mut bytes = jws.clone().into_bytes();
-            // Another letter of the alphabet where it was one: the text stays well-formed more often.
+            // Another letter of the alphabet where it was one: the text stays well-formed more
+            // often.
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).expect("ASCII");
             assert!(!is_accepted(&keys, &changed), "{name}: byte {at}");

@@ -1,13 +1,14 @@
-//! `modelgate_kit::json` against JSONTestSuite: what every parser must accept (`y_`) and must refuse (`n_`), and what is
-//! left open (`i_`), where our choice is written down here.
+//! `modelgate_kit::json` against JSONTestSuite: what every parser must accept (`y_`) and must
+//! refuse (`n_`), and what is left open (`i_`), where our choice is written down here.
 
 use modelgate_kit::json::{self, DuplicateMembers, Limits, NonFinite};
 use modelgate_tests::oracles;
 use std::fs;
 use std::path::Path;
 
-/// The open cases that we accept: numbers of any size (we do not convert them) and lone surrogate escapes (grammatical).
-/// All other open cases are refused: bytes that are not UTF-8, a byte order mark, 500 levels.
+/// The open cases that we accept: numbers of any size (we do not convert them) and lone surrogate
+/// escapes (grammatical). All other open cases are refused: bytes that are not UTF-8, a byte order
+/// mark, 500 levels.
 const OPEN_AND_ACCEPTED: [&str; 20] = [
     "i_number_double_huge_neg_exp.json",
     "i_number_huge_exp.json",

@@ -1,5 +1,5 @@
-//! Audit batches against OpenTelemetry's own example of a log export in JSON: every member stands where the example has
-//! one of the same name and type.
+//! Audit batches against OpenTelemetry's own example of a log export in JSON: every member stands
+//! where the example has one of the same name and type.
 
 use audit_log::event::{
     Answered, Decided, Event, Few, Flags, Outcome, Subject, Text, TraceParent, What, Who, path_of,
@@ -9,7 +9,8 @@ use modelgate_tests::oracles;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Members of `LogRecord` that the example happens not to show (opentelemetry/proto/logs/v1/logs.proto, fields 8 and 12).
+/// Members of `LogRecord` that the example happens not to show
+/// (opentelemetry/proto/logs/v1/logs.proto, fields 8 and 12).
 const NOT_IN_THE_EXAMPLE: [&str; 2] = [
     ".resourceLogs[].scopeLogs[].logRecords[].flags: number",
     ".resourceLogs[].scopeLogs[].logRecords[].eventName: string",
@@ -63,8 +64,8 @@ fn event() -> Event {
     }
 }
 
-/// Every path of members with the type that it ends in: `.resourceLogs[].resource.attributes[].key: string`. The
-/// members of an attribute's value are shortened to one path, wherever it stands.
+/// Every path of members with the type that it ends in: `.resourceLogs[].resource.attributes[].key:
+/// string`. The members of an attribute's value are shortened to one path, wherever it stands.
 fn shape(value: &Value, path: &str, shapes: &mut BTreeSet<String>) {
     let path = match path.strip_suffix(".value") {
         Some(_) => "ANY",

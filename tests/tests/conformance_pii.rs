@@ -1,7 +1,9 @@
-//! The detectors of `pii-mask` against Microsoft's data: each recognizer case of Presidio for an entity that we have, and
-//! recall, precision and leak over the generated sentences of presidio-research, held to floors.
+//! The detectors of `pii-mask` against Microsoft's data: each recognizer case of Presidio for an
+//! entity that we have, and recall, precision and leak over the generated sentences of
+//! presidio-research, held to floors.
 //!
-//! `conformance_pii_waived.tsv` lists the cases that we decide otherwise, each with its reason; one that passes is a failure.
+//! `conformance_pii_waived.tsv` lists the cases that we decide otherwise, each with its reason; one
+//! that passes is a failure.
 
 use pii_mask::detect::{Entity, scan};
 use serde::Deserialize;
@@ -135,8 +137,9 @@ struct Span {
     end_position: usize,
 }
 
-/// Our entity, its name there, and the floors in percent: recall (of their spans, wholly covered), precision (of our
-/// findings, touching one of theirs) and the ceiling of leak (of the letters and digits of their spans, left uncovered).
+/// Our entity, its name there, and the floors in percent: recall (of their spans, wholly covered),
+/// precision (of our findings, touching one of theirs) and the ceiling of leak (of the letters and
+/// digits of their spans, left uncovered).
 const FLOORS: [(Entity, &str, f64, f64, f64); 6] = [
     (Entity::Email, "EMAIL_ADDRESS", 100.0, 100.0, 0.0),
     (Entity::Phone, "PHONE_NUMBER", 100.0, 100.0, 0.0),

@@ -1,4 +1,5 @@
-//! `modelgate_kit::bucket` against timed traces of another token bucket, and the `RateLimit` fields against the structured-field suite.
+//! `modelgate_kit::bucket` against timed traces of another token bucket, and the `RateLimit` fields
+//! against the structured-field suite.
 
 mod structured_fields;
 
@@ -15,7 +16,8 @@ use structured_fields::{Parsed, parse_list};
 
 const NS_PER_S: u64 = 1_000_000_000;
 
-/// The traces print seconds with six decimals, clock and durations alike: two printed numbers can be two microseconds apart.
+/// The traces print seconds with six decimals, clock and durations alike: two printed numbers can
+/// be two microseconds apart.
 const PRINTED_NS: u64 = 2_000;
 
 /// Time in seconds, cost, limited, remaining, reset in seconds, retry in seconds.
@@ -33,8 +35,9 @@ fn nanoseconds(seconds: f64) -> u64 {
     (seconds * 1e6).round() as u64 * 1_000
 }
 
-/// Whether our answer is the trace's: the verdict exactly, the durations as printed, and the whole units exactly once `slack_ns` is
-/// added to what is left of the bucket. A remainder of -1 is an empty bucket, rounded down from a hair below nothing.
+/// Whether our answer is the trace's: the verdict exactly, the durations as printed, and the whole
+/// units exactly once `slack_ns` is added to what is left of the bucket. A remainder of -1 is an
+/// empty bucket, rounded down from a hair below nothing.
 fn agrees(rate: Rate, ours: &Judged, step: &Step, slack_ns: i64) -> bool {
     let (_, _, limited, remaining, reset, retry) = *step;
     let unit = rate.window_ns().div_ceil(rate.quota()).cast_signed();
@@ -46,7 +49,8 @@ fn agrees(rate: Rate, ours: &Judged, step: &Step, slack_ns: i64) -> bool {
         && ours.retry_after_ns.abs_diff(nanoseconds(retry)) <= PRINTED_NS
 }
 
-/// The decision of this step, and whether it is the trace's without any doubt. `None` where it is not the trace's at all.
+/// The decision of this step, and whether it is the trace's without any doubt. `None` where it is
+/// not the trace's at all.
 fn decided(rate: Rate, tat: u64, now: u64, step: &Step) -> Option<(Judged, bool)> {
     let judged = rate.judge(tat, now, step.1);
     if agrees(rate, &judged, step, 0) {
@@ -64,9 +68,10 @@ fn decided(rate: Rate, tat: u64, now: u64, step: &Step) -> Option<(Judged, bool)
         .map(|judged| (judged, false))
 }
 
-/// Every step must agree. The traces are made with floating-point numbers and print them rounded, so that a step which lies exactly on
-/// a boundary (the last unit is just there, or just not) may have fallen to the other side. Such a step must agree when the clock or
-/// what is left is moved by two microseconds, and how many there are is fixed: more would be our fault.
+/// Every step must agree. The traces are made with floating-point numbers and print them rounded,
+/// so that a step which lies exactly on a boundary (the last unit is just there, or just not) may
+/// have fallen to the other side. Such a step must agree when the clock or what is left is moved by
+/// two microseconds, and how many there are is fixed: more would be our fault.
 #[test]
 fn every_step_of_every_trace_is_decided_as_recorded() {
     if let Some(folder) = oracles::recorded("ratelimit") {
@@ -145,7 +150,8 @@ const FILES: [&str; 14] = [
     "examples.json",
 ];
 
-/// A bare value of a kind that we write; other kinds (tokens, decimals, dates, booleans, inner lists) we never write.
+/// A bare value of a kind that we write; other kinds (tokens, decimals, dates, booleans, inner
+/// lists) we never write.
 fn bare(value: &Value) -> Option<Owned> {
     match value {
         Value::String(text) => Some(Owned::String(text.clone())),
@@ -211,7 +217,8 @@ fn members(case: &Case) -> Option<Vec<Member>> {
     match case.header_type.as_str() {
         "item" => Some(vec![item(&case.expected)?]),
         "list" => case.expected.as_array()?.iter().map(item).collect(),
-        // The names of a dictionary obey the rule of parameter names; so the suite's bad names are tried as such.
+        // The names of a dictionary obey the rule of parameter names; so the suite's bad names are
+        // tried as such.
         "dictionary" if case.must_fail => {
             let name = case.expected.get(0)?.get(0)?.as_str()?.to_owned();
             Some(vec![(Owned::Integer(1), vec![(name, Owned::Integer(1))])])

@@ -1,5 +1,5 @@
-//! Signature Version 4 against other people's signatures: AWS's own signing suite and what botocore's SageMaker and
-//! Bedrock clients sign. No case is left out.
+//! Signature Version 4 against other people's signatures: AWS's own signing suite and what
+//! botocore's SageMaker and Bedrock clients sign. No case is left out.
 
 use aws_sigv4::canonical::{Canonical, Request, SignedHeaders};
 use aws_sigv4::credentials::{Credentials, Scope};
@@ -171,8 +171,9 @@ impl Case {
     }
 }
 
-/// AWS's suite as its C library has it, and as its SDK for Rust does. Of the latter two cases are left out that are not complete
-/// (they have no credentials), and one that writes the space in its path encoded, though what it expects is signed for a raw one.
+/// AWS's suite as its C library has it, and as its SDK for Rust does. Of the latter two cases are
+/// left out that are not complete (they have no credentials), and one that writes the space in its
+/// path encoded, though what it expects is signed for a raw one.
 fn suite() -> Vec<Case> {
     let sdk = oracles::in_crate("aws-sigv4", "aws-signing-test-suite/v4");
     let is_whole = |folder: &PathBuf| {
@@ -256,7 +257,8 @@ fn every_case_of_the_aws_suite_is_signed_in_its_headers() {
     }
 }
 
-/// We do not presign, but the suite's presigned requests go through the same canonical query and the same key.
+/// We do not presign, but the suite's presigned requests go through the same canonical query and
+/// the same key.
 #[test]
 fn every_case_of_the_aws_suite_is_signed_in_its_query() {
     for case in suite() {
@@ -336,8 +338,9 @@ fn botocore(file: Option<PathBuf>, cases: usize) {
             .unwrap();
         let target = format!("/{target}");
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        // All that the SDK sent: what it did not sign (user-agent, content-length, amz-sdk-*) must be left out by our
-        // selection, and its own authorization, x-amz-date and x-amz-security-token must not count.
+        // All that the SDK sent: what it did not sign (user-agent, content-length, amz-sdk-*) must
+        // be left out by our selection, and its own authorization, x-amz-date and
+        // x-amz-security-token must not count.
         let mut headers: Vec<(String, String)> =
             serde_json::from_value(case.get("headers").unwrap().clone()).unwrap();
         headers.push(("host".to_owned(), host.to_owned()));

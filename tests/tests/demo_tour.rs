@@ -1,5 +1,5 @@
-//! The guided tour of `modelgate demo`, on every engine: it succeeds through the gateway that users copy, and through the same with its chain
-//! in one entry, and fails through one that is weaker.
+//! The guided tour of `modelgate demo`, on every engine: it succeeds through the gateway that users
+//! copy, and through the same with its chain in one entry, and fails through one that is weaker.
 
 use std::future::pending;
 

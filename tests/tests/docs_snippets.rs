@@ -1,10 +1,14 @@
-//! Every snippet of the documentation is what it says it is. The words after the fence tell what that is:
+//! Every snippet of the documentation is what it says it is. The words after the fence tell what
+//! that is:
 //!
-//! - `yaml`: a piece of an Envoy configuration with filters of the suite in it, or, where it begins with `about:`, a scenario;
-//! - `yaml piece`: YAML without a filter of the suite: a part of a scenario or of Envoy's configuration;
+//! - `yaml`: a piece of an Envoy configuration with filters of the suite in it, or, where it begins
+//!   with `about:`, a scenario;
+//! - `yaml piece`: YAML without a filter of the suite: a part of a scenario or of Envoy's
+//!   configuration;
 //! - `json FILTER`: the configuration of that filter;
 //! - `json`: JSON;
-//! - `rust PATH`, `yaml PATH`: a whole file of a filter that the page makes, which `new_filter.rs` compiles and runs.
+//! - `rust PATH`, `yaml PATH`: a whole file of a filter that the page makes, which `new_filter.rs`
+//!   compiles and runs.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! The Envoy configurations that users copy: `modelgate check` has nothing to say about them, and a real Envoy starts their filters.
+//! The Envoy configurations that users copy: `modelgate check` has nothing to say about them, and a
+//! real Envoy starts their filters.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -175,7 +176,8 @@ fn accepts_and_refuses(version: &str) {
         let file = folder.path().join(path.file_name().unwrap());
         let mut tries = vec![(text.clone(), true)];
         if forms_bent.insert(text.contains("root_id: chain")) {
-            // A filter's own word on its configuration reaches Envoy, also out of a chain in one entry: the check can fail.
+            // A filter's own word on its configuration reaches Envoy, also out of a chain in one
+            // entry: the check can fail.
             tries.push((bent(&text), false));
         }
         for (text, good) in tries {

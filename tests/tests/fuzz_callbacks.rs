@@ -1,14 +1,17 @@
-//! Every filter's module under random callbacks, on the wasmtime host: no trap, and nothing passes that must not.
+//! Every filter's module under random callbacks, on the wasmtime host: no trap, and nothing passes
+//! that must not.
 //!
-//! The worlds are the filters' own scenarios, and those in `fuzz_callbacks/`, which promise something: that nothing passes without proof,
-//! or that whatever passes is masked or signed. On a healthy proxy each of those does what it says, which is checked first; then
+//! The worlds are the filters' own scenarios, and those in `fuzz_callbacks/`, which promise
+//! something: that nothing passes without proof, or that whatever passes is masked or signed. On a
+//! healthy proxy each of those does what it says, which is checked first; then
 //! [`modelgate_full::fuzz`] plays them all, 10,000 callbacks for each filter.
 //!
-//! The module that holds all filters plays them as chains in one entry: all scenarios that have this form, and, apart from them, the worlds that
-//! promise something, among them whole chains.
+//! The module that holds all filters plays them as chains in one entry: all scenarios that have
+//! this form, and, apart from them, the worlds that promise something, among them whole chains.
 //!
-//! `MODELGATE_FUZZ_SEED` repeats a run (the seed is printed), `MODELGATE_FUZZ_CALLBACKS` makes it longer. Scenarios whose tokens are minted
-//! afresh are left out: a run with them could not be repeated.
+//! `MODELGATE_FUZZ_SEED` repeats a run (the seed is printed), `MODELGATE_FUZZ_CALLBACKS` makes it
+//! longer. Scenarios whose tokens are minted afresh are left out: a run with them could not be
+//! repeated.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -113,7 +116,8 @@ fn workspace() -> &'static Workspace {
     WORKSPACE.get_or_init(|| Workspace::locate().expect("the workspace"))
 }
 
-/// Builds modules, as far as they are not: whoever runs one test waits for one. The folder where they are.
+/// Builds modules, as far as they are not: whoever runs one test waits for one. The folder where
+/// they are.
 fn built(modules: &[&str]) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock();
@@ -163,7 +167,8 @@ fn repeatable(folder: &str) -> Vec<(PathBuf, ScenarioFile)> {
         .collect()
 }
 
-/// What a filter is fuzzed with: its scenarios as far as they can be repeated, and the worlds of this folder.
+/// What a filter is fuzzed with: its scenarios as far as they can be repeated, and the worlds of
+/// this folder.
 fn worlds(filter: &str) -> Vec<World> {
     let scenarios = repeatable(&format!("plugins/{filter}/scenarios"));
     let promised = PROMISES.iter().filter(|(of, ..)| *of == filter);

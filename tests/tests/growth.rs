@@ -1,8 +1,10 @@
-//! Doubling what a client, an upstream or an operator writes at most doubles what a filter executes.
+//! Doubling what a client, an upstream or an operator writes at most doubles what a filter
+//! executes.
 //!
-//! Counted in instructions on the embedded host, so that the verdict is the same on every machine. Inputs are generated: patterns that
-//! parsers and detectors are known to stumble over, alone and mixed at random. `MODELGATE_GROWTH_SEEDS` says how many mixtures are tried
-//! (default 24), `MODELGATE_GROWTH_SEED` with which they begin; a finding prints its seed.
+//! Counted in instructions on the embedded host, so that the verdict is the same on every machine.
+//! Inputs are generated: patterns that parsers and detectors are known to stumble over, alone and
+//! mixed at random. `MODELGATE_GROWTH_SEEDS` says how many mixtures are tried (default 24),
+//! `MODELGATE_GROWTH_SEED` with which they begin; a finding prints its seed.
 
 mod growth {
     pub mod bodies;
@@ -34,7 +36,8 @@ struct Summary {
     worst: (u64, String),
 }
 
-/// Judges every case and says all that grow faster than they may. The last line that it writes sums up all tests of this file.
+/// Judges every case and says all that grow faster than they may. The last line that it writes sums
+/// up all tests of this file.
 fn all(cases: impl IntoIterator<Item = Case>) {
     let bench = Bench::new();
     let mut own = Summary::default();
@@ -74,7 +77,8 @@ fn all(cases: impl IntoIterator<Item = Case>) {
     );
 }
 
-/// The counts of a loop within a loop are found, beside however much work that does not grow, and those of one loop are not.
+/// The counts of a loop within a loop are found, beside however much work that does not grow, and
+/// those of one loop are not.
 #[test]
 fn quadratic_work_is_found() {
     let counted = |size: u64, work: fn(u64) -> u64| Growth {
@@ -153,7 +157,8 @@ fn bodies_that_come_byte_by_byte_are_read_in_linear_time() {
     all(pieces::bytes());
 }
 
-/// Bodies of the longest that are read cost no more for each byte than the table in `docs/performance.md` says.
+/// Bodies of the longest that are read cost no more for each byte than the table in
+/// `docs/performance.md` says.
 #[test]
 fn a_byte_costs_no_more_than_is_documented() {
     let bench = Bench::new();

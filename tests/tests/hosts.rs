@@ -1,4 +1,5 @@
-//! What the filters do where a proxy does otherwise than Envoy (docs/hosts.md): the simulated proxy, with one rule changed.
+//! What the filters do where a proxy does otherwise than Envoy (docs/hosts.md): the simulated
+//! proxy, with one rule changed.
 
 use modelgate_scenario::engine::native::NativeCode;
 use modelgate_scenario::suite;

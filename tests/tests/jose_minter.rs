@@ -1,5 +1,5 @@
-//! Tokens of a minter that shares no line with our verifier's front: jwt-simple signs, we verify, and the other way
-//! round: what we take for a key is what it says its public key is.
+//! Tokens of a minter that shares no line with our verifier's front: jwt-simple signs, we verify,
+//! and the other way round: what we take for a key is what it says its public key is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,7 +29,8 @@ fn one(key: Key) -> KeySet {
     KeySet::from_keys(vec![key]).unwrap()
 }
 
-/// Accepted with its key; refused by another key, with another payload, and with another algorithm in the header.
+/// Accepted with its key; refused by another key, with another payload, and with another algorithm
+/// in the header.
 fn holds(algorithm: Algorithm, token: &str, right: &KeySet, wrong: &KeySet) {
     assert_eq!(judge(token, right).as_deref(), Ok("ann"), "{algorithm}");
     assert_eq!(

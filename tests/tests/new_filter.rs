@@ -1,8 +1,10 @@
-//! `modelgate new`: what it writes into the suite is a filter that works, without a line added by hand; and so is what docs/new-filter.md makes of it.
+//! `modelgate new`: what it writes into the suite is a filter that works, without a line added by
+//! hand; and so is what docs/new-filter.md makes of it.
 //!
-//! The suite is copied, and two filters are added to the copy: one as it is written, and the page's. Then this very file, built there, runs what a
-//! filter of the suite must pass: its scenarios on every engine, its generated files, and random callbacks. What third parties wrote is
-//! built once for both.
+//! The suite is copied, and two filters are added to the copy: one as it is written, and the
+//! page's. Then this very file, built there, runs what a filter of the suite must pass: its
+//! scenarios on every engine, its generated files, and random callbacks. What third parties wrote
+//! is built once for both.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,7 +37,8 @@ const CALLBACKS: u64 = 10_000;
 /// What of a repository is no part of it.
 const LEFT_OUT: [&str; 4] = [".git", ".cargo", "target", "dist"];
 
-/// Makes `to` the same as `from`. Files that are the same already keep their times, by which cargo knows that nothing has changed.
+/// Makes `to` the same as `from`. Files that are the same already keep their times, by which cargo
+/// knows that nothing has changed.
 fn mirror(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     let names = |folder: &Path| -> Vec<_> {

@@ -1,5 +1,6 @@
-//! What docs/operations.md promises, on a real Envoy that runs the shipped `envoy/ecds`: settings change in files without a lost request, wrong ones are
-//! kept out, and the way to stop loses no audit event.
+//! What docs/operations.md promises, on a real Envoy that runs the shipped `envoy/ecds`: settings
+//! change in files without a lost request, wrong ones are kept out, and the way to stop loses no
+//! audit event.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -308,7 +309,8 @@ async fn files_change_the_filters_of_a_running_envoy_without_a_lost_request() {
         .log()
         .matches("consumer_acl: configuration taken")
         .count();
-    // What was refused is not among them, and neither is the text before it, which is taken again and has not changed.
+    // What was refused is not among them, and neither is the text before it, which is taken again
+    // and has not changed.
     assert_eq!(announced, 1 + 1 + 50);
 }
 

@@ -1,9 +1,12 @@
-//! Every scenario file on every engine, one test each: `FILE::ENGINE`. The page about scenarios is one of the files: its examples run too.
+//! Every scenario file on every engine, one test each: `FILE::ENGINE`. The page about scenarios is
+//! one of the files: its examples run too.
 //!
-//! Where it can be, a scenario is run once more with its chain in one entry of the proxy's: `FILE::one entry on ENGINE`, and must see the
-//! same. On Envoy that is done for chains of several filters.
+//! Where it can be, a scenario is run once more with its chain in one entry of the proxy's:
+//! `FILE::one entry on ENGINE`, and must see the same. On Envoy that is done for chains of several
+//! filters.
 //!
-//! An engine that cannot be had here is a printed, counted skip (an ignored test), and a failure where `CI=true`.
+//! An engine that cannot be had here is a printed, counted skip (an ignored test), and a failure
+//! where `CI=true`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
-//! Tokens of a real OpenID Connect provider (oidc-provider-mock): its metadata, its keys and an id token of its code flow, read by us.
+//! Tokens of a real OpenID Connect provider (oidc-provider-mock): its metadata, its keys and an id
+//! token of its code flow, read by us.
 //!
-//! Its tokens name no key although its keys have names: the case in which a verifier has to try what fits.
+//! Its tokens name no key although its keys have names: the case in which a verifier has to try
+//! what fits.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! Audit batches sent to a real OpenTelemetry collector (rotel): it takes them, and reads in them what we meant.
+//! Audit batches sent to a real OpenTelemetry collector (rotel): it takes them, and reads in them
+//! what we meant.
 
 use audit_log::answer::Response;
 use audit_log::event::{

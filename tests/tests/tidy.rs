@@ -1,6 +1,7 @@
 //! The order of the house: rules that no compiler holds, each with the sentence that it guards.
 //!
-//! A rule reads a [`Tree`], so that a test can show it one that breaks it. What breaks a rule is named by file and line.
+//! A rule reads a [`Tree`], so that a test can show it one that breaks it. What breaks a rule is
+//! named by file and line.
 
 #[path = "tidy/rules.rs"]
 mod rules;

@@ -1,5 +1,6 @@
-//! Copies `user-agent` to `x-out` on bare proxy-wasm host calls, exporting the callbacks that `bench-kit` exports: what a filter
-//! costs when nothing stands between it and the host. It counts what it let pass, as every filter on the kit does.
+//! Copies `user-agent` to `x-out` on bare proxy-wasm host calls, exporting the callbacks that
+//! `bench-kit` exports: what a filter costs when nothing stands between it and the host. It counts
+//! what it let pass, as every filter on the kit does.
 #![cfg(target_arch = "wasm32")]
 #![allow(missing_docs, clippy::missing_safety_doc)]
 

@@ -1,5 +1,5 @@
-//! Copies `user-agent` to `x-out`, written with the kit. Its twin `bench-bare` does the same on bare host calls and exports the
-//! same callbacks, so that the difference of the two is the kit.
+//! Copies `user-agent` to `x-out`, written with the kit. Its twin `bench-bare` does the same on
+//! bare host calls and exports the same callbacks, so that the difference of the two is the kit.
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! Copies `user-agent` to `x-out` on the proxy-wasm Rust SDK: what a filter costs when the SDK stands between it and the host. It
-//! counts what it let pass, as every filter on the kit does.
+//! Copies `user-agent` to `x-out` on the proxy-wasm Rust SDK: what a filter costs when the SDK
+//! stands between it and the host. It counts what it let pass, as every filter on the kit does.
 #![allow(missing_docs)]
 
 use proxy_wasm::hostcalls;

@@ -1,13 +1,14 @@
 //! Builds the filters' `.wasm` files, the same bytes wherever the repository lies.
 //!
-//! Each filter is built by its own `cargo rustc --crate-type cdylib`, with every path of this machine replaced by a fixed one,
-//! and copied to `target/modelgate/NAME.wasm`. The crates themselves are plain libraries: one that is a module and a library
-//! would be linked without link-time optimization, and as a dependency of the bundle would write over the filter's own file.
-//! Cargo decides what is out of date; a file whose bytes did not change is not touched. [`reproduce`] proves the claim by
-//! building in two directories.
+//! Each filter is built by its own `cargo rustc --crate-type cdylib`, with every path of this
+//! machine replaced by a fixed one, and copied to `target/modelgate/NAME.wasm`. The crates
+//! themselves are plain libraries: one that is a module and a library would be linked without
+//! link-time optimization, and as a dependency of the bundle would write over the filter's own
+//! file. Cargo decides what is out of date; a file whose bytes did not change is not touched.
+//! [`reproduce`] proves the claim by building in two directories.
 //!
-//! What it cannot do: give the same bytes with another compiler than `rust-toolchain.toml` names, or with other
-//! versions than `Cargo.lock` does.
+//! What it cannot do: give the same bytes with another compiler than `rust-toolchain.toml` names,
+//! or with other versions than `Cargo.lock` does.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
@@ -104,7 +105,8 @@ impl Workspace {
     }
 }
 
-/// The nearest folder above `inside`, or `inside` itself, that holds this package where modelgate's workspace has it.
+/// The nearest folder above `inside`, or `inside` itself, that holds this package where modelgate's
+/// workspace has it.
 fn workspace_around(inside: &Path) -> Option<&Path> {
     let name = concat!("name = \"", env!("CARGO_PKG_NAME"), "\"");
     inside.ancestors().find(|folder| {
@@ -130,15 +132,17 @@ pub fn build_all(workspace: &Workspace, profile: Profile) -> Result<Vec<Artifact
     build(workspace, &modules(), profile)
 }
 
-/// Builds the filters with the crate names `names` and puts them in `target/modelgate/`. Progress goes to standard
-/// error.
+/// Builds the filters with the crate names `names` and puts them in `target/modelgate/`. Progress
+/// goes to standard error.
 ///
 /// # Errors
-/// If the compiler's target cannot be installed, a filter does not compile, or a file cannot be written.
+/// If the compiler's target cannot be installed, a filter does not compile, or a file cannot be
+/// written.
 pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<Vec<Artifact>> {
     ensure_target(workspace)?;
     let flags = path_flags(workspace)?;
-    // Link-time optimization keeps one processor busy: two filters at a time, each lane with a target directory of its own.
+    // Link-time optimization keeps one processor busy: two filters at a time, each lane with a
+    // target directory of its own.
     let lane = |lane: usize| -> Result<Vec<(usize, Artifact)>> {
         let mine = names.iter().enumerate();
         mine.filter(|(_, name)| lane_of(name) == lane)
@@ -175,8 +179,9 @@ pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<
         .collect())
 }
 
-/// In which lane a module is built; always the same one, so that cargo finds there what it has built before. The first has those with the
-/// signature algorithms, and one more so that the filters alone, which the demo builds, keep both lanes busy.
+/// In which lane a module is built; always the same one, so that cargo finds there what it has
+/// built before. The first has those with the signature algorithms, and one more so that the
+/// filters alone, which the demo builds, keep both lanes busy.
 fn lane_of(name: &str) -> usize {
     usize::from(!matches!(name, "jwt-auth" | "consumer-acl" | BUNDLE))
 }
@@ -197,8 +202,8 @@ pub fn build_for(workspace: &Workspace, scenarios: &[&ScenarioFile]) -> Result<P
     Ok(workspace.target.join("modelgate"))
 }
 
-/// Builds the guests that hosts are tested with, and puts their module beside the filters. They are a workspace of their own, with the
-/// `proxy-wasm` SDK in it.
+/// Builds the guests that hosts are tested with, and puts their module beside the filters. They are
+/// a workspace of their own, with the `proxy-wasm` SDK in it.
 ///
 /// # Errors
 /// As [`build`].
@@ -309,8 +314,8 @@ fn readable_by_all(_path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Cargo's setting that replaces this machine's paths, in panics' locations and elsewhere, by fixed ones. The compiler
-/// takes the last prefix that fits, so the more special ones come later.
+/// Cargo's setting that replaces this machine's paths, in panics' locations and elsewhere, by fixed
+/// ones. The compiler takes the last prefix that fits, so the more special ones come later.
 fn path_flags(workspace: &Workspace) -> Result<String> {
     let mut prefixes = vec![(workspace.root.clone(), "/modelgate".to_owned())];
     prefixes.push((workspace.target.clone(), "/modelgate/target".to_owned()));

@@ -1,11 +1,13 @@
-//! Checking an Envoy configuration: every filter of the suite in it, its settings, the order of the chain, what it refers to, and what requests
-//! may do on each route.
+//! Checking an Envoy configuration: every filter of the suite in it, its settings, the order of the
+//! chain, what it refers to, and what requests may do on each route.
 //!
-//! A file is read as the messages that it holds (`shape.rs`, by Envoy's own API in `api.rs`): a bootstrap, resources of discovery, or a piece of
-//! one, in either spelling. Every list `http_filters` in it is a chain, wherever it stands. A filter is recognised by its module's file name,
-//! its `root_id` or its name. Its configuration is compiled by the very code that runs in the proxy. A chain in one entry (`modelgate.wasm` with
-//! `root_id: chain`) is checked as if its filters stood there one after another. What it cannot see: what a control plane sends, and how other
-//! people's filters are configured.
+//! A file is read as the messages that it holds (`shape.rs`, by Envoy's own API in `api.rs`): a
+//! bootstrap, resources of discovery, or a piece of one, in either spelling. Every list
+//! `http_filters` in it is a chain, wherever it stands. A filter is recognised by its module's file
+//! name, its `root_id` or its name. Its configuration is compiled by the very code that runs in the
+//! proxy. A chain in one entry (`modelgate.wasm` with `root_id: chain`) is checked as if its
+//! filters stood there one after another. What it cannot see: what a control plane sends, and how
+//! other people's filters are configured.
 
 mod address;
 mod align;

@@ -1,4 +1,5 @@
-//! The subcommands of `modelgate`, one module each: arguments as a clap struct, `run` gives the exit code.
+//! The subcommands of `modelgate`, one module each: arguments as a clap struct, `run` gives the
+//! exit code.
 //!
 //! The exit status is what [`EXIT_STATUS`] says.
 
@@ -69,7 +70,8 @@ pub struct Full {
     pub bench: fn(&bench::Arguments) -> Result<ExitCode>,
 }
 
-/// Reads the command line and runs what it asks for. A program without `full` has the one that has it do what it cannot.
+/// Reads the command line and runs what it asks for. A program without `full` has the one that has
+/// it do what it cannot.
 pub fn main(full: Option<&Full>) -> ExitCode {
     pipe::end_quietly_when_nobody_reads();
     let backends = full.map(|full| full.backends).unwrap_or_default();

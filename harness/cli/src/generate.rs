@@ -1,8 +1,9 @@
-//! Files that are made from the code: schemas, option tables, the pages of reason codes and of findings, the tags of metrics, and the filters'
-//! entries in the Envoy configurations.
+//! Files that are made from the code: schemas, option tables, the pages of reason codes and of
+//! findings, the tags of metrics, and the filters' entries in the Envoy configurations.
 //!
-//! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A table inside a written page stands
-//! between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what is outside is never touched.
+//! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A
+//! table inside a written page stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what
+//! is outside is never touched.
 
 mod examples;
 mod options;
@@ -195,7 +196,8 @@ fn reasons_page() -> String {
     page
 }
 
-/// The parts of metric names that are labels: the kit's, then the filters' in the order of the chain.
+/// The parts of metric names that are labels: the kit's, then the filters' in the order of the
+/// chain.
 fn tags() -> Vec<&'static str> {
     let of_filters = FILTERS.iter().flat_map(|member| member.filter.tags);
     let mut tags: Vec<&str> = Vec::new();
@@ -219,7 +221,8 @@ fn stats_tags() -> String {
 /// Envoy's `stats_config` that turns the parts of our metric names into labels.
 fn stats_config() -> String {
     let mut text = String::from("stats_config:\n  stats_tags:\n");
-    // One family for all filters: `modelgate_build_info{modelgate_filter="jwt_auth",modelgate_version="0_1_0"} 1`.
+    // One family for all filters:
+    // `modelgate_build_info{modelgate_filter="jwt_auth",modelgate_version="0_1_0"} 1`.
     text.push_str("  - { tag_name: modelgate.filter, regex: '^wasmcustom\\.modelgate(\\.([a-z0-9_]+))\\.version_[a-z0-9_]+\\.build_info$' }\n");
     for tag in tags() {
         text.push_str(&format!("  - {{ tag_name: modelgate.{tag}, regex: '^wasmcustom\\.modelgate\\.[a-z0-9_]+(?:\\.[a-z0-9_]+)*?(\\.{tag}_([a-z0-9_]+))\\.' }}\n"));

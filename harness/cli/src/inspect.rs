@@ -1,7 +1,9 @@
-//! What a `.wasm` file is, without running it: filters, release, ABI, and what it needs of its host.
+//! What a `.wasm` file is, without running it: filters, release, ABI, and what it needs of its
+//! host.
 //!
-//! Filters written with the kit say it in custom sections ([`modelgate_kit::manifest`]); of any other module it is read from its exports and
-//! imports. The file may be anybody's: texts from it are escaped where they are shown on a terminal.
+//! Filters written with the kit say it in custom sections ([`modelgate_kit::manifest`]); of any
+//! other module it is read from its exports and imports. The file may be anybody's: texts from it
+//! are escaped where they are shown on a terminal.
 
 mod report;
 #[cfg(test)]
@@ -16,7 +18,8 @@ use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
 pub use report::{Format, Inspected, render};
 
-/// Sections with a text that describes the module, as wasm-tools writes and reads them (crate wasm-metadata, after the OCI image annotations).
+/// Sections with a text that describes the module, as wasm-tools writes and reads them (crate
+/// wasm-metadata, after the OCI image annotations).
 pub const DESCRIPTIVE: [&str; 7] = [
     "version",
     "licenses",

@@ -1,7 +1,8 @@
 //! The `modelgate` CLI as a library: its subcommands, and the tools behind them.
 //!
-//! The program `modelgate` is this and nothing more. `modelgate-full` (`harness/full`) adds what takes long to compile: WebAssembly, containers, the
-//! bench. Neither is ever compiled twice for the other's sake.
+//! The program `modelgate` is this and nothing more. `modelgate-full` (`harness/full`) adds what
+//! takes long to compile: WebAssembly, containers, the bench. Neither is ever compiled twice for
+//! the other's sake.
 
 pub mod build;
 pub mod check;

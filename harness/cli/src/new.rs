@@ -1,7 +1,9 @@
-//! `modelgate new`: a complete filter from the template in `new/template`, in the suite or as a crate of its own.
+//! `modelgate new`: a complete filter from the template in `new/template`, in the suite or as a
+//! crate of its own.
 //!
-//! The template is a filter that works: its names (`example-filter`, `example_filter`, `ExampleFilter`) are replaced, and nothing else, except
-//! its place in the chain. In the suite the filter is also entered where it must be: among the dependencies of `plugins/modelgate` and in
+//! The template is a filter that works: its names (`example-filter`, `example_filter`,
+//! `ExampleFilter`) are replaced, and nothing else, except its place in the chain. In the suite the
+//! filter is also entered where it must be: among the dependencies of `plugins/modelgate` and in
 //! its `suite!`. Nothing is written before everything has been checked.
 
 mod name;
@@ -50,11 +52,12 @@ pub enum Kit {
     Version(String),
 }
 
-/// Writes a filter into the suite whose root is given, behind the filter `after` in the chain. Gives the paths of what was written or changed,
-/// below the root.
+/// Writes a filter into the suite whose root is given, behind the filter `after` in the chain.
+/// Gives the paths of what was written or changed, below the root.
 ///
 /// # Errors
-/// If the name is taken, there is no such filter or no room behind it, or a file cannot be read or written.
+/// If the name is taken, there is no such filter or no room behind it, or a file cannot be read or
+/// written.
 pub fn in_suite(root: &Path, name: &Name, after: &str) -> Result<Vec<PathBuf>> {
     let folder = PathBuf::from("plugins").join(name.kebab());
     ensure!(
@@ -84,8 +87,9 @@ pub fn in_suite(root: &Path, name: &Name, after: &str) -> Result<Vec<PathBuf>> {
     Ok(writes.into_iter().map(|(path, _)| path).collect())
 }
 
-/// Writes a filter as a crate of its own into a folder, which must be empty or not there yet. `root` is the repository whose `Cargo.lock` and
-/// compiler it begins with. Gives the paths of what was written, below the folder.
+/// Writes a filter as a crate of its own into a folder, which must be empty or not there yet.
+/// `root` is the repository whose `Cargo.lock` and compiler it begins with. Gives the paths of what
+/// was written, below the folder.
 ///
 /// # Errors
 /// If the folder is not empty, or a file cannot be read or written.

@@ -1,4 +1,5 @@
-//! What a test needs and this machine does not have: a skip that is printed, and so counted, and a failure where `CI=true`.
+//! What a test needs and this machine does not have: a skip that is printed, and so counted, and a
+//! failure where `CI=true`.
 
 use std::fmt::Display;
 
@@ -7,7 +8,8 @@ pub fn is_ci() -> bool {
     std::env::var("CI").as_deref() == Ok("true")
 }
 
-/// What there is; or nothing, said aloud. `what` is what cannot be had, or what cannot be tested without it.
+/// What there is; or nothing, said aloud. `what` is what cannot be had, or what cannot be tested
+/// without it.
 ///
 /// # Panics
 /// If there is nothing and `CI=true`.

@@ -1,5 +1,5 @@
-//! The command line as a shell uses it: help, completions, manual pages, pipes that are closed early, and a gateway that runs until it is told
-//! to stop.
+//! The command line as a shell uses it: help, completions, manual pages, pipes that are closed
+//! early, and a gateway that runs until it is told to stop.
 
 // Helpers of tests stand outside of them.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -80,7 +80,8 @@ fn start(arguments: &[&str]) -> Child {
     )
 }
 
-/// `modelgate run` of a shipped configuration with these clusters on loopback, where nothing serves, and these arguments more.
+/// `modelgate run` of a shipped configuration with these clusters on loopback, where nothing
+/// serves, and these arguments more.
 fn start_of(file: &str, clusters: &[&str], arguments: &[&str]) -> Child {
     let clusters = clusters.iter().map(|name| format!("{name}=127.0.0.1:1"));
     Command::new(env!("CARGO_BIN_EXE_modelgate"))
@@ -95,7 +96,8 @@ fn start_of(file: &str, clusters: &[&str], arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits for a line on standard error that says where the gateway serves, asks it something, stops it, and gives its access log.
+/// Waits for a line on standard error that says where the gateway serves, asks it something, stops
+/// it, and gives its access log.
 fn asked_and_stopped(mut child: Child, marker: &str) -> String {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut said = String::new();

@@ -1,4 +1,5 @@
-//! Two builds in two directories give the same bytes. One filter stands for all: they are built alike.
+//! Two builds in two directories give the same bytes. One filter stands for all: they are built
+//! alike.
 
 use modelgate_cli::build::reproduce::build_twice;
 use modelgate_cli::build::{Profile, Workspace};

@@ -1,5 +1,6 @@
-//! An Envoy configuration that users copy, made fit for this machine: addresses on loopback, the filters' files where they were built, and
-//! single settings of filters changed. Everything else stays as it is written.
+//! An Envoy configuration that users copy, made fit for this machine: addresses on loopback, the
+//! filters' files where they were built, and single settings of filters changed. Everything else
+//! stays as it is written.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,8 @@ pub struct Places {
 /// One setting of a filter's configuration.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The filter, by its name in the configuration of its module, such as `jwt_auth`, or in the chain of one entry.
+    /// The filter, by its name in the configuration of its module, such as `jwt_auth`, or in the
+    /// chain of one entry.
     pub filter: &'static str,
     /// JSON Pointer of the setting; objects on the way are made where they are missing.
     pub pointer: &'static str,
@@ -101,7 +103,8 @@ fn fit_filter(
     Ok(())
 }
 
-/// Where the settings of a filter stand in those of the entry `name`: they are these, or a chain lists them.
+/// Where the settings of a filter stand in those of the entry `name`: they are these, or a chain
+/// lists them.
 fn settings_of<'a>(filter: &str, name: &str, settings: &'a mut Json) -> Vec<&'a mut Json> {
     if name == filter {
         return vec![settings];

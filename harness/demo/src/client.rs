@@ -1,4 +1,5 @@
-//! The caller of the tour: sends a request to a loopback port, keeps what comes back and when, and can say itself as a `curl` line.
+//! The caller of the tour: sends a request to a loopback port, keeps what comes back and when, and
+//! can say itself as a `curl` line.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -57,7 +58,8 @@ impl Call {
         self
     }
 
-    /// The same request for the shell, in lines that fit a terminal of 80 columns where words allow it. Values of headers that start with `$` are left for the shell to fill in.
+    /// The same request for the shell, in lines that fit a terminal of 80 columns where words allow
+    /// it. Values of headers that start with `$` are left for the shell to fill in.
     pub fn curl(&self, base: &str) -> String {
         let mut line = String::from("curl -sS -i");
         if self.method != "GET" && self.body.is_empty() {

@@ -1,5 +1,5 @@
-//! The gateway that the tour goes through, started, watched and ended: an Envoy process, or the embedded host in this one. Both run the
-//! same configuration.
+//! The gateway that the tour goes through, started, watched and ended: an Envoy process, or the
+//! embedded host in this one. Both run the same configuration.
 
 mod embedded;
 mod envoy;
@@ -31,7 +31,8 @@ use modelgate_scenario::engine::served::Code;
 pub enum Engine {
     /// An Envoy, with the filters' `.wasm` files in this folder.
     Envoy(release::Envoy, PathBuf),
-    /// The embedded host on wasmtime, with the filters' `.wasm` files in this folder, and what loads them.
+    /// The embedded host on wasmtime, with the filters' `.wasm` files in this folder, and what
+    /// loads them.
     Wasmtime(PathBuf, LoadModule),
     /// The embedded host with the filters' own code, as it is built into this program.
     Native,

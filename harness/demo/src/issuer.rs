@@ -1,8 +1,10 @@
-//! An OIDC issuer on loopback: discovery document, JWKS, and a token endpoint for client credentials (RFC 6749 section 4.4). Keys and
-//! signatures are those of `jwt-simple`, an implementation that shares nothing with the suite's own verification.
+//! An OIDC issuer on loopback: discovery document, JWKS, and a token endpoint for client
+//! credentials (RFC 6749 section 4.4). Keys and signatures are those of `jwt-simple`, an
+//! implementation that shares nothing with the suite's own verification.
 //!
-//! It says that it is whoever the configuration of the gateway trusts, rotates its keys and goes away on command. It keeps no
-//! sessions, and its clients are made up: never a place for a secret that matters.
+//! It says that it is whoever the configuration of the gateway trusts, rotates its keys and goes
+//! away on command. It keeps no sessions, and its clients are made up: never a place for a secret
+//! that matters.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

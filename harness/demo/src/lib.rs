@@ -1,8 +1,10 @@
-//! `modelgate demo`: a gateway with everything around it on this machine, a guided tour, and time to play.
+//! `modelgate demo`: a gateway with everything around it on this machine, a guided tour, and time
+//! to play.
 //!
-//! The gateway runs `envoy/sagemaker.yaml`, the file that users copy, with loopback addresses and short times: on an Envoy, or on the
-//! embedded host. Everything else is made of implementations that are not the suite's own: tokens by `jwt-simple`, signatures verified by AWS's own signer. Nothing listens
-//! on anything but loopback, and nothing is left behind.
+//! The gateway runs `envoy/sagemaker.yaml`, the file that users copy, with loopback addresses and
+//! short times: on an Envoy, or on the embedded host. Everything else is made of implementations
+//! that are not the suite's own: tokens by `jwt-simple`, signatures verified by AWS's own signer.
+//! Nothing listens on anything but loopback, and nothing is left behind.
 
 mod bootstrap;
 pub mod client;
@@ -46,8 +48,9 @@ pub struct Settings {
     pub once: bool,
 }
 
-/// Starts everything, takes the tour, and goes on until `stop` is done, unless it is to end. Gives whether every request did what it
-/// should; a tour that was stopped did not. What there is to tell goes to `report`.
+/// Starts everything, takes the tour, and goes on until `stop` is done, unless it is to end. Gives
+/// whether every request did what it should; a tour that was stopped did not. What there is to tell
+/// goes to `report`.
 ///
 /// # Errors
 /// If something does not start, or goes away meanwhile.
@@ -117,7 +120,8 @@ fn welcome(settings: &Settings, world: &World, gateway: &Gateway, report: &Repor
     )
 }
 
-/// What to try while it stays up. The variables of all the lines shown so far are in the file `variables`.
+/// What to try while it stays up. The variables of all the lines shown so far are in the file
+/// `variables`.
 fn invitation(world: &World, gateway: &Gateway, variables: &Path, report: &Report) -> String {
     let base = format!("http://127.0.0.1:{}", gateway.port());
     let bearer = |call: client::Call| call.with("authorization", "Bearer $ANN").curl(&base);

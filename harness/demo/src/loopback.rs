@@ -1,6 +1,7 @@
 //! An HTTP server on loopback that can go away and come back on the same port, as real services do.
 //!
-//! The port stays reserved while the server is down: whoever connects is refused, and no other program can take it meanwhile.
+//! The port stays reserved while the server is down: whoever connects is refused, and no other
+//! program can take it meanwhile.
 
 use std::convert::Infallible;
 use std::fmt;

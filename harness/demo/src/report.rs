@@ -1,4 +1,5 @@
-//! How the tour is told: plain lines, in colour where the terminal has some and `NO_COLOR` does not forbid it.
+//! How the tour is told: plain lines, in colour where the terminal has some and `NO_COLOR` does not
+//! forbid it.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
@@ -77,7 +78,8 @@ impl Report {
         self.print(&format!("{text}\n"));
     }
 
-    /// Text as lines that fit: the first begins with `first`, the others with as many spaces as that is wide.
+    /// Text as lines that fit: the first begins with `first`, the others with as many spaces as
+    /// that is wide.
     pub fn wrapped(&self, first: &str, text: &str) -> String {
         let indent = " ".repeat(textwrap::core::display_width(first));
         let options = Options::new(self.width)

@@ -1,10 +1,12 @@
 //! A backend like the SageMaker runtime: it verifies every signature, and two endpoints answer.
 //!
 //! - `churn` scores CSV rows: one number per row, always the same for the same row.
-//! - `assistant` talks, and gives away an e-mail address and a card number, so that there is something to mask; with
-//!   `/openai/v1/chat/completions` and `"stream": true` it does so in events, cut in the middle of the address.
+//! - `assistant` talks, and gives away an e-mail address and a card number, so that there is
+//!   something to mask; with `/openai/v1/chat/completions` and `"stream": true` it does so in
+//!   events, cut in the middle of the address.
 //!
-//! It answers errors as the service does: AWS JSON with `x-amzn-errortype`. It does not enforce IAM policies and has no models.
+//! It answers errors as the service does: AWS JSON with `x-amzn-errortype`. It does not enforce IAM
+//! policies and has no models.
 
 mod verify;
 

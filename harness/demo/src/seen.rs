@@ -1,4 +1,5 @@
-//! What was seen of one request by the client, the gateway, the backend and the log store, held against what should have been.
+//! What was seen of one request by the client, the gateway, the backend and the log store, held
+//! against what should have been.
 
 use serde_json::Value as Json;
 

@@ -1,7 +1,9 @@
-//! A log store on loopback that takes OTLP/HTTP in JSON (`POST /v1/logs`, opentelemetry-proto 1.x) and keeps the records by trace.
+//! A log store on loopback that takes OTLP/HTTP in JSON (`POST /v1/logs`, opentelemetry-proto 1.x)
+//! and keeps the records by trace.
 //!
-//! It refuses what a collector would refuse: another method, path or media type, and a body that is not an
-//! `ExportLogsServiceRequest`. It goes away and comes back on command, and says how many records the sender reports as lost.
+//! It refuses what a collector would refuse: another method, path or media type, and a body that is
+//! not an `ExportLogsServiceRequest`. It goes away and comes back on command, and says how many
+//! records the sender reports as lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,7 +81,8 @@ impl Sink {
         &self.server
     }
 
-    /// The records that came after the first `seen`, as far as they are kept, in the order in which they came; and how many came in all.
+    /// The records that came after the first `seen`, as far as they are kept, in the order in which
+    /// they came; and how many came in all.
     pub fn since(&self, seen: usize) -> (Vec<Record>, usize) {
         let store = self.state.lock();
         let gone = store.came.saturating_sub(store.records.len());
@@ -206,7 +209,8 @@ impl Service for SinkState {
     }
 }
 
-/// `ExportLogsServiceRequest`, as far as it is looked at. Unknown members are skipped, as Protobuf's JSON mapping wants of receivers.
+/// `ExportLogsServiceRequest`, as far as it is looked at. Unknown members are skipped, as
+/// Protobuf's JSON mapping wants of receivers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Export {
@@ -316,7 +320,8 @@ fn attributes<'de, D: serde::Deserializer<'de>>(
         .collect())
 }
 
-/// Hexadecimal, unlike other bytes in Protobuf's JSON (OTLP specification, "JSON Protobuf Encoding").
+/// Hexadecimal, unlike other bytes in Protobuf's JSON (OTLP specification, "JSON Protobuf
+/// Encoding").
 fn trace_id<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());

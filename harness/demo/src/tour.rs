@@ -1,4 +1,5 @@
-//! The guided tour: real requests through the whole chain, each with what every part did, and whether it should have.
+//! The guided tour: real requests through the whole chain, each with what every part did, and
+//! whether it should have.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -289,7 +290,8 @@ impl<'a> Tour<'a> {
         Ok(())
     }
 
-    /// Waits until the gateway has fetched the keys so long ago that it may do so again, and so recently that it is not about to.
+    /// Waits until the gateway has fetched the keys so long ago that it may do so again, and so
+    /// recently that it is not about to.
     async fn between_fetches(&self) {
         let wanted =
             Duration::from_secs(KEYS_INTERVAL_S) + POLL * 2..Duration::from_secs(KEYS_EVERY_S) / 2;
@@ -477,7 +479,8 @@ impl<'a> Tour<'a> {
         Ok(counts.map(|(_, count)| count).sum())
     }
 
-    /// How much more it is than `before`, as soon as it is more; 0 if it does not become so in time.
+    /// How much more it is than `before`, as soon as it is more; 0 if it does not become so in
+    /// time.
     async fn await_count(&mut self, filter: &str, name: &str, before: u64) -> Result<u64> {
         let deadline = Instant::now() + BACKGROUND;
         loop {

@@ -1,4 +1,5 @@
-//! Everything around the gateway, on this machine: who calls, who vouches for them, what is behind, and where events go.
+//! Everything around the gateway, on this machine: who calls, who vouches for them, what is behind,
+//! and where events go.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,7 +103,8 @@ impl World {
         }
     }
 
-    /// What differs in the filters' settings: the digest of the API key, and times that are short enough to watch.
+    /// What differs in the filters' settings: the digest of the API key, and times that are short
+    /// enough to watch.
     pub fn changes(&self) -> Vec<Change> {
         let digest = format!("sha256:{}", random::hex_of(&Sha256::digest(&self.api_key)));
         let refresh = "/issuers/0/keys/discovery/refresh";

@@ -1,5 +1,5 @@
-//! An Envoy configuration made fit for this machine: modules where they were built, other ports, servers on loopback in place of clusters.
-//! Everything else stays as it is written.
+//! An Envoy configuration made fit for this machine: modules where they were built, other ports,
+//! servers on loopback in place of clusters. Everything else stays as it is written.
 
 pub mod discovered;
 
@@ -13,7 +13,8 @@ use serde_json::{Map, Value as Json, json};
 /// What is to be different on this machine.
 #[derive(Clone, Debug, Default)]
 pub struct Local {
-    /// Where modules are here, by the names of their files (`jwt_auth.wasm`); paths to other files stay as they are.
+    /// Where modules are here, by the names of their files (`jwt_auth.wasm`); paths to other files
+    /// stay as they are.
     pub modules: BTreeMap<String, PathBuf>,
     /// Port of the listener; only a configuration with a single one can be given another.
     pub port: Option<u16>,
@@ -72,7 +73,8 @@ impl Needs {
     }
 }
 
-/// The variables of `%ENVIRONMENT(NAME)%` (Envoy, "Access logging", command operators), with a length behind the name or without.
+/// The variables of `%ENVIRONMENT(NAME)%` (Envoy, "Access logging", command operators), with a
+/// length behind the name or without.
 fn formatted(text: &str) -> impl Iterator<Item = String> {
     text.split("%ENVIRONMENT(")
         .skip(1)

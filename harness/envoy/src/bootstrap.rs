@@ -1,7 +1,9 @@
-//! An Envoy configuration as the live server runs it: one listener, a chain of Wasm filters, routes, clusters, the access log.
+//! An Envoy configuration as the live server runs it: one listener, a chain of Wasm filters,
+//! routes, clusters, the access log.
 //!
-//! Reading is strict: what the server would not do as Envoy does is refused with its path, all of it at once, because a gateway that
-//! overlooks a part of its configuration protects less than it says. The admin interface alone is passed over: there is none.
+//! Reading is strict: what the server would not do as Envoy does is refused with its path, all of
+//! it at once, because a gateway that overlooks a part of its configuration protects less than it
+//! says. The admin interface alone is passed over: there is none.
 
 mod routes;
 
@@ -139,7 +141,8 @@ impl Bootstrap {
 }
 
 impl Filter {
-    /// The filter, ready to be started: `code` has the code of modules, `variable` knows the environment.
+    /// The filter, ready to be started: `code` has the code of modules, `variable` knows the
+    /// environment.
     ///
     /// # Errors
     /// If there is no such code, or a secret is missing.

@@ -1,4 +1,5 @@
-//! Child processes that do not outlive this one: killed when they are dropped, and when this process is told to end.
+//! Child processes that do not outlive this one: killed when they are dropped, and when this
+//! process is told to end.
 
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -80,7 +81,8 @@ impl StopSignals {
     }
 }
 
-/// From now on SIGINT and SIGTERM kill the children before they end this process, with the exit code that a shell gives (130, 143).
+/// From now on SIGINT and SIGTERM kill the children before they end this process, with the exit
+/// code that a shell gives (130, 143).
 ///
 /// # Errors
 /// If the system refuses the handlers.

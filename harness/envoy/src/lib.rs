@@ -1,4 +1,5 @@
-//! Envoy on this machine: finding a release, processes that end with this one, and reading and adapting configurations.
+//! Envoy on this machine: finding a release, processes that end with this one, and reading and
+//! adapting configurations.
 
 pub mod adapt;
 pub mod admin;

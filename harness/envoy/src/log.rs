@@ -43,8 +43,9 @@ pub fn tail(log: &str) -> String {
         .join("\n")
 }
 
-/// What Envoy says at the end, and what filters say before that. Lines look like `[time][thread][level][component] [file:line] words`; a message
-/// of several lines shows the configuration between its first and its last, which may hold secrets and is left out.
+/// What Envoy says at the end, and what filters say before that. Lines look like
+/// `[time][thread][level][component] [file:line] words`; a message of several lines shows the
+/// configuration between its first and its last, which may hold secrets and is left out.
 pub fn last_words(log: &str) -> String {
     let words = |line: &str| {
         let words = line.rsplit_once("] ").map_or(line, |(_, words)| words);

@@ -1,7 +1,9 @@
-//! What an Envoy configuration says of Envoy's own HTTP filters and of requests' way out, as the simulated proxy does it: `credential_injector`,
-//! `header_mutation`, secrets, and the changes that routes make.
+//! What an Envoy configuration says of Envoy's own HTTP filters and of requests' way out, as the
+//! simulated proxy does it: `credential_injector`, `header_mutation`, secrets, and the changes that
+//! routes make.
 //!
-//! The same reader serves configurations that are run and scenarios. It is strict: what is not done as Envoy does it is refused by name.
+//! The same reader serves configurations that are run and scenarios. It is strict: what is not done
+//! as Envoy does it is refused by name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -268,7 +270,8 @@ fn injector(mut fields: Fields<'_>) -> Option<WrittenInjector> {
     })
 }
 
-/// The name of a header that can be changed on the way; a route's `host_rewrite_literal` and `prefix_rewrite` are for the others.
+/// The name of a header that can be changed on the way; a route's `host_rewrite_literal` and
+/// `prefix_rewrite` are for the others.
 fn header_name(at: &At<'_>) -> Option<String> {
     let name = at.text()?.to_ascii_lowercase();
     match name.starts_with(':') || name == "host" {

@@ -1,4 +1,5 @@
-//! Envoy as a process of this machine: started from a bootstrap, watched, asked to stop, killed when dropped.
+//! Envoy as a process of this machine: started from a bootstrap, watched, asked to stop, killed
+//! when dropped.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -147,8 +148,8 @@ impl Process {
         })
     }
 
-    /// Starts it for somebody who watches: the log goes to this process's standard error, each line of the access log to `line`, on a thread
-    /// of its own.
+    /// Starts it for somebody who watches: the log goes to this process's standard error, each line
+    /// of the access log to `line`, on a thread of its own.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -208,13 +209,15 @@ impl Process {
         }
     }
 
-    /// Asks it to end (SIGTERM), as an orchestrator does, and waits. Gives whether it did in time; what did not is killed when dropped.
+    /// Asks it to end (SIGTERM), as an orchestrator does, and waits. Gives whether it did in time;
+    /// what did not is killed when dropped.
     ///
     /// # Errors
     /// If it cannot be asked.
     pub async fn terminate(&self, at_most: Duration) -> Result<bool> {
         let began = Instant::now();
-        // The signal has no safe function in the standard library; its number cannot be another process's, for nobody has waited for it.
+        // The signal has no safe function in the standard library; its number cannot be another
+        // process's, for nobody has waited for it.
         Command::new("kill")
             .arg(self.id().to_string())
             .stdin(Stdio::null())
@@ -270,8 +273,8 @@ fn command(envoy: &Envoy, config: &Path, folder: &Path, launch: &Launch<'_>) -> 
     command
 }
 
-/// What Envoy says of a configuration without serving it (`--mode validate`): nothing if it takes it, or else its log. Filters are compiled and
-/// started for it.
+/// What Envoy says of a configuration without serving it (`--mode validate`): nothing if it takes
+/// it, or else its log. Filters are compiled and started for it.
 ///
 /// # Errors
 /// If the binary cannot be run.

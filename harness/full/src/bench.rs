@@ -1,13 +1,16 @@
-//! What filters cost: CPU time of a real Envoy per request, beside nothing, beside Envoy's own filters, beside a filter without the kit.
+//! What filters cost: CPU time of a real Envoy per request, beside nothing, beside Envoy's own
+//! filters, beside a filter without the kit.
 //!
-//! Every variant is an Envoy process of its own with one worker, all under the same load from this process, in turns of about a second:
-//! round by round, so that whatever else the machine does falls on all alike. Measured is the CPU time of the Envoy process
-//! (all its threads, from the kernel's accounting) divided by the requests that it answered. Where the machine has two
+//! Every variant is an Envoy process of its own with one worker, all under the same load from this
+//! process, in turns of about a second: round by round, so that whatever else the machine does
+//! falls on all alike. Measured is the CPU time of the Envoy process (all its threads, from the
+//! kernel's accounting) divided by the requests that it answered. Where the machine has two
 //! processors, the Envoys are bound to one and load and upstream to the other.
 //!
 //! Beside it, what filters execute for a request, counted by the embedded host: `instructions`.
 //!
-//! Read the ratios of one run. Absolute figures move with the machine, and by a third between runs on a shared one.
+//! Read the ratios of one run. Absolute figures move with the machine, and by a third between runs
+//! on a shared one.
 
 pub mod case;
 pub mod command;
@@ -57,8 +60,8 @@ pub fn read(folder: &Path, name: &str) -> Result<Case> {
     }
 }
 
-/// All cases in `folder` but the bare one, in the order of their names. Those with several filters are there twice: in as many entries, and
-/// in one.
+/// All cases in `folder` but the bare one, in the order of their names. Those with several filters
+/// are there twice: in as many entries, and in one.
 ///
 /// # Errors
 /// If the folder cannot be read.

@@ -1,8 +1,10 @@
 //! The engine `envoy-container`: Envoy in a container, started by testcontainers.
 //!
-//! The image is built here, FROM scratch: the binary and the libraries that it is linked with, nothing else and nothing pulled. A
-//! public image can be named instead (`MODELGATE_ENVOY_IMAGE=envoyproxy/envoy:v1.40.0`). Containers share the host's network, so that
-//! Envoy reaches the servers of this process on loopback; a Docker engine on another machine cannot be used.
+//! The image is built here, FROM scratch: the binary and the libraries that it is linked with,
+//! nothing else and nothing pulled. A public image can be named instead
+//! (`MODELGATE_ENVOY_IMAGE=envoyproxy/envoy:v1.40.0`). Containers share the host's network, so that
+//! Envoy reaches the servers of this process on loopback; a Docker engine on another machine cannot
+//! be used.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,7 +36,8 @@ pub struct EnvoyContainer {
 }
 
 impl EnvoyContainer {
-    /// An engine of the image that the environment names, or of one that is built from a found Envoy.
+    /// An engine of the image that the environment names, or of one that is built from a found
+    /// Envoy.
     ///
     /// # Errors
     /// If there is no container engine, or the image cannot be built.
@@ -85,7 +88,8 @@ impl Engine for EnvoyContainer {
     }
 }
 
-/// The blocking interface of testcontainers has a runtime of its own, which must not be entered from within another one.
+/// The blocking interface of testcontainers has a runtime of its own, which must not be entered
+/// from within another one.
 fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| scope.spawn(work).join())
         .unwrap_or_else(|_| Err(anyhow::anyhow!("testcontainers has panicked")))
@@ -209,7 +213,8 @@ impl Started {
     }
 }
 
-/// The port of the admin interface, from Envoy's log (`source/server/admin/admin.cc`: "admin address: 127.0.0.1:PORT").
+/// The port of the admin interface, from Envoy's log (`source/server/admin/admin.cc`: "admin
+/// address: 127.0.0.1:PORT").
 fn announced_admin(log: &str) -> Option<u16> {
     let address = log
         .lines()

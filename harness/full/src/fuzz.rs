@@ -1,11 +1,15 @@
-//! Fuzzing modules on the wasmtime host: the traffic of scenarios, changed at random, through a proxy that may misbehave in every way.
+//! Fuzzing modules on the wasmtime host: the traffic of scenarios, changed at random, through a
+//! proxy that may misbehave in every way.
 //!
-//! A run goes through rounds. Each takes a scenario with its configuration, changes what its servers answer and what its clients send, and
-//! plays it at fault rates of its own: a healthy proxy, one that refuses host calls, one that answers them with nonsense, one that enters
-//! callbacks which nobody expects (unknown contexts, wrong numbers, ends that are none, anything after the end), or all of it. Whatever
-//! happens, a module must not trap, and must keep what its world promises.
+//! A run goes through rounds. Each takes a scenario with its configuration, changes what its
+//! servers answer and what its clients send, and plays it at fault rates of its own: a healthy
+//! proxy, one that refuses host calls, one that answers them with nonsense, one that enters
+//! callbacks which nobody expects (unknown contexts, wrong numbers, ends that are none, anything
+//! after the end), or all of it. Whatever happens, a module must not trap, and must keep what its
+//! world promises.
 //!
-//! All randomness comes from one seed: the same seed, module and worlds give the same callbacks. Time is virtual.
+//! All randomness comes from one seed: the same seed, module and worlds give the same callbacks.
+//! Time is virtual.
 
 mod guest;
 #[cfg(test)]
@@ -37,8 +41,8 @@ pub enum Promise {
     Nothing,
     /// No request may pass: every callback of a request pauses, and none is ever let go on.
     NothingPasses,
-    /// What is wrong with what came of a request, if anything. Asked only where the proxy tells the truth and keeps to the order of
-    /// callbacks; it may refuse host calls.
+    /// What is wrong with what came of a request, if anything. Asked only where the proxy tells the
+    /// truth and keeps to the order of callbacks; it may refuse host calls.
     Outcome(fn(&Outcome) -> Option<String>),
 }
 
@@ -64,7 +68,8 @@ pub struct Options {
 /// What a run has done.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Callbacks that the module was entered with; those that start VMs and contexts, and ticks, are not counted.
+    /// Callbacks that the module was entered with; those that start VMs and contexts, and ticks,
+    /// are not counted.
     pub callbacks: u64,
     /// All callbacks by the name of their export.
     pub by_export: BTreeMap<&'static str, u64>,
@@ -166,7 +171,8 @@ impl FaultRates {
 
 /// Fuzzes the module of a filter in these worlds, in turns, until it was entered often enough.
 ///
-/// The entry of the filter in a world's chain is the module; the suite's other filters in it run natively.
+/// The entry of the filter in a world's chain is the module; the suite's other filters in it run
+/// natively.
 ///
 /// # Errors
 /// If the module cannot be loaded or a world cannot be played at all.
@@ -183,7 +189,8 @@ pub fn fuzz(
     while report.callbacks < options.callbacks {
         let before = report.callbacks;
         for world in worlds {
-            // Each round has a seed of its own, so that what one does with it does not move the others.
+            // Each round has a seed of its own, so that what one does with it does not move the
+            // others.
             let round = Round::new(wasm, filter, world, random.number())?;
             if let Some(what) = round.play(&mut report)? {
                 return Ok(Err(Box::new(Finding {

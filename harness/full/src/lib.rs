@@ -1,4 +1,5 @@
-//! What takes long to compile, and `modelgate` therefore does without: the embedded host on wasmtime, Envoy in containers, the bench and the fuzzer.
+//! What takes long to compile, and `modelgate` therefore does without: the embedded host on
+//! wasmtime, Envoy in containers, the bench and the fuzzer.
 
 pub mod bench;
 pub mod container;

@@ -1,4 +1,5 @@
-//! `modelgate new` on the command line: a filter outside the suite, from nothing to scenarios that pass.
+//! `modelgate new` on the command line: a filter outside the suite, from nothing to scenarios that
+//! pass.
 
 // Helpers of tests stand outside of them.
 #![allow(clippy::unwrap_used, clippy::panic)]

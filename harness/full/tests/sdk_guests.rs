@@ -1,4 +1,5 @@
-//! Filters on the `proxy-wasm` Rust SDK run on the host as its users expect: `harness/guests` does what the SDK's own examples do.
+//! Filters on the `proxy-wasm` Rust SDK run on the host as its users expect: `harness/guests` does
+//! what the SDK's own examples do.
 //!
 #![allow(clippy::expect_used)] // helpers of tests, like tests, fail by panicking
 

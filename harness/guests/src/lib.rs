@@ -1,7 +1,8 @@
-//! Filters on the `proxy-wasm` SDK that do what its published examples do, in one module: the `root_id` chooses.
+//! Filters on the `proxy-wasm` SDK that do what its published examples do, in one module: the
+//! `root_id` chooses.
 //!
-//! They use the SDK as its users do, panicking wrappers included, and see the host only through it. One more has a fault, to show what
-//! becomes of requests then.
+//! They use the SDK as its users do, panicking wrappers included, and see the host only through it.
+//! One more has a fault, to show what becomes of requests then.
 
 mod body;
 mod call;

@@ -1,7 +1,8 @@
 //! Engines: what a scenario runs on, and what has been seen there.
 //!
-//! An engine turns a [`Scenario`] into [`Observations`]; one function ([`compare::mismatches`]) compares those with what the scenario
-//! expects, for every engine. A declared divergence must diverge.
+//! An engine turns a [`Scenario`] into [`Observations`]; one function ([`compare::mismatches`])
+//! compares those with what the scenario expects, for every engine. A declared divergence must
+//! diverge.
 
 pub mod compare;
 pub mod envoy;
@@ -123,7 +124,8 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// Runs a scenario. An error says why it could not be run at all, which is never what a scenario expects.
+    /// Runs a scenario. An error says why it could not be run at all, which is never what a
+    /// scenario expects.
     fn run(&self, scenario: &Scenario) -> anyhow::Result<Observations>;
 }
 
@@ -133,7 +135,8 @@ pub trait WasmFiles: Send + Sync {
     fn file(&self, scenario: &Scenario, wasm: &Wasm) -> anyhow::Result<PathBuf>;
 }
 
-/// Modules as they are built into a folder, `NAME.wasm` in snake case; other files relative to the scenario.
+/// Modules as they are built into a folder, `NAME.wasm` in snake case; other files relative to the
+/// scenario.
 #[derive(Clone, Debug)]
 pub struct WasmFolder(pub PathBuf);
 
@@ -181,7 +184,8 @@ pub fn judge(engine: &dyn Engine, file: &ScenarioFile) -> anyhow::Result<Verdict
     }
 }
 
-/// How long a server goes on listening on an upgraded connection when it has said all that its script says.
+/// How long a server goes on listening on an upgraded connection when it has said all that its
+/// script says.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// How long a client waits for the whole answer when it should come.

@@ -1,7 +1,8 @@
 //! The Envoy bootstrap of a scenario.
 //!
-//! Filters get their configuration as `StringValue` (a `Struct` would reach them as protobuf bytes), FAIL_RELOAD unless the scenario
-//! says otherwise, and `allow_on_headers_stop_iteration` where they need it. The listener and the admin interface bind to loopback.
+//! Filters get their configuration as `StringValue` (a `Struct` would reach them as protobuf
+//! bytes), FAIL_RELOAD unless the scenario says otherwise, and `allow_on_headers_stop_iteration`
+//! where they need it. The listener and the admin interface bind to loopback.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ use crate::suite;
 
 /// The name of the listener.
 pub const LISTENER: &str = "gateway";
-/// The name of the member of an access-log line that holds the client's address; no other line on stdout has it.
+/// The name of the member of an access-log line that holds the client's address; no other line on
+/// stdout has it.
 pub const CLIENT: &str = "modelgate_client";
 /// What the names of facts are prefixed with in an access-log line.
 pub const FACT: &str = "fact.";
@@ -29,7 +31,8 @@ pub struct Places {
     pub clusters: BTreeMap<String, u16>,
     /// Path of each filter's wasm, by name in the chain.
     pub wasm: BTreeMap<String, String>,
-    /// Paths of the files that filters get their configuration from (ECDS), by name in the chain; the others have theirs in the bootstrap.
+    /// Paths of the files that filters get their configuration from (ECDS), by name in the chain;
+    /// the others have theirs in the bootstrap.
     pub discovered: BTreeMap<String, String>,
 }
 
@@ -121,7 +124,8 @@ fn access_log(scenario: &Scenario) -> Json {
     })
 }
 
-/// A filter whose configuration stands in a file of its own, which Envoy reads again when another file takes its place.
+/// A filter whose configuration stands in a file of its own, which Envoy reads again when another
+/// file takes its place.
 fn discovered(entry: &ChainEntry, path: &str) -> Json {
     json!({
         "name": entry.name,

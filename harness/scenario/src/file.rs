@@ -1,8 +1,11 @@
-//! Scenario files: what a client sends through a chain of filters, what every server behind it answers, and what the world must see.
+//! Scenario files: what a client sends through a chain of filters, what every server behind it
+//! answers, and what the world must see.
 //!
-//! A scenario states only what can be seen from outside: by the client, by the upstream, by the targets of callouts, in metrics, in the
-//! access log and in log lines. So the same file runs on every engine. Reading is strict: unknown keys, empty expectations and steps
-//! whose expectation could not be checked are refused, with path and place, all at once. The format is described in docs/scenarios.md.
+//! A scenario states only what can be seen from outside: by the client, by the upstream, by the
+//! targets of callouts, in metrics, in the access log and in log lines. So the same file runs on
+//! every engine. Reading is strict: unknown keys, empty expectations and steps whose expectation
+//! could not be checked are refused, with path and place, all at once. The format is described in
+//! docs/scenarios.md.
 
 pub mod chain;
 pub mod engines;
@@ -77,7 +80,8 @@ impl ScenarioFile {
         Self::parse(path, &text)
     }
 
-    /// As [`ScenarioFile::read`], where filters of these names, in whichever case, are those of the module in this file (an absolute path).
+    /// As [`ScenarioFile::read`], where filters of these names, in whichever case, are those of the
+    /// module in this file (an absolute path).
     pub fn read_with(path: &Path, names: &[String], module: &Path) -> Result<Self, ScenarioError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ScenarioError::Unreadable(path.to_owned(), error))?;
@@ -150,12 +154,14 @@ impl ScenarioFile {
         self.guests
     }
 
-    /// The scenario at an instant (unix time in seconds): keys generated, tokens minted, templates filled in.
+    /// The scenario at an instant (unix time in seconds): keys generated, tokens minted, templates
+    /// filled in.
     pub fn resolve(&self, now_s: u64) -> Result<Scenario, ScenarioError> {
         self.fill(now_s, template::Minting::Real)
     }
 
-    /// The scenario at a fixed instant, with stand-ins for keys and tokens: what it is made of, not what can be run.
+    /// The scenario at a fixed instant, with stand-ins for keys and tokens: what it is made of, not
+    /// what can be run.
     pub fn resolve_without_keys(&self) -> Result<Scenario, ScenarioError> {
         self.fill(1_700_000_000, template::Minting::Pretend)
     }
@@ -302,8 +308,8 @@ impl Scenario {
             .fold(0, |sum, step| sum.saturating_add(step.copies()))
     }
 
-    /// When the last requests before a step start: a step that changes the servers waits for these to be over, or, where they have a time
-    /// of their own, for that time.
+    /// When the last requests before a step start: a step that changes the servers waits for these
+    /// to be over, or, where they have a time of their own, for that time.
     pub fn sent_before(&self, step: usize) -> Option<&Start> {
         let before = self.steps.get(..step).unwrap_or_default();
         before

@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use crate::file::ChainEntry;
 
-/// The crate of the module that holds every filter, each by its name as `root_id`, and chains of them.
+/// The crate of the module that holds every filter, each by its name as `root_id`, and chains of
+/// them.
 pub const BUNDLE: &str = "modelgate";
 
 /// The crates of the filters, in the order of the chain.
@@ -23,10 +24,12 @@ pub fn modules() -> Vec<&'static str> {
     crates().chain([BUNDLE]).collect()
 }
 
-/// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them all.
+/// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them
+/// all.
 pub const GUESTS: &str = "guests";
 
-/// `jwt_auth` for `jwt-auth`: module names are restricted to letters, digits and underscores on some hosts.
+/// `jwt_auth` for `jwt-auth`: module names are restricted to letters, digits and underscores on
+/// some hosts.
 pub fn module_name(name: &str) -> String {
     name.replace('-', "_")
 }
@@ -55,8 +58,9 @@ pub fn filters_in(krate: &str) -> Vec<Registration> {
         .collect()
 }
 
-/// Whether Envoy must let a filter hold back headers while the body arrives (`allow_on_headers_stop_iteration`): for a chain, if one of
-/// its filters needs it. Where the code is not the suite's own it stays off, as in Envoy.
+/// Whether Envoy must let a filter hold back headers while the body arrives
+/// (`allow_on_headers_stop_iteration`): for a chain, if one of its filters needs it. Where the code
+/// is not the suite's own it stays off, as in Envoy.
 pub fn needs_stop_iteration(entry: &ChainEntry) -> bool {
     match entry.suite() {
         Some(BUNDLE) if entry.root_id == CHAIN => chain_needs_stop_iteration(&entry.config.text()),

@@ -1,4 +1,5 @@
-//! The numbers of the proxy-wasm ABI 0.2.x: what host calls answer, and which map, buffer, stream or metric they mean.
+//! The numbers of the proxy-wasm ABI 0.2.x: what host calls answer, and which map, buffer, stream
+//! or metric they mean.
 //!
 //! A number that the ABI does not know is refused by `parse`, never guessed.
 

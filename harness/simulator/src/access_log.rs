@@ -1,7 +1,7 @@
 //! Access logs: what a line says of an exchange that is over, in the words of Envoy's formats.
 //!
-//! Those command operators are known that the suite's configurations use; another one is refused when a format is read, so that no log
-//! is silently poorer than the one that was asked for.
+//! Those command operators are known that the suite's configurations use; another one is refused
+//! when a format is read, so that no log is silently poorer than the one that was asked for.
 
 use serde_json::{Map, Value as Json};
 use time::OffsetDateTime;

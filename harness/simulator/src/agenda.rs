@@ -1,4 +1,5 @@
-//! What is to happen when: events in virtual time, in order, and in the order of arrival where times are equal.
+//! What is to happen when: events in virtual time, in order, and in the order of arrival where
+//! times are equal.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,7 +1,8 @@
 //! The trees of properties of an exchange, named as Envoy names its attributes.
 //!
-//! What is not known yet is absent: the upstream before it answers, the request's headers once a filter has let them go, durations before
-//! the end. Trees of the proxy's own can only be read leaf by leaf; JSON and metadata also as a whole.
+//! What is not known yet is absent: the upstream before it answers, the request's headers once a
+//! filter has let them go, durations before the end. Trees of the proxy's own can only be read leaf
+//! by leaf; JSON and metadata also as a whole.
 
 use serde_json::Value as Json;
 

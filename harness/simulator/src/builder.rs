@@ -110,22 +110,25 @@ impl Builder {
         self
     }
 
-    /// The client's address is the connection's own, whatever `x-forwarded-for` says; it is added there. Otherwise the last address in
-    /// it is believed. As `use_remote_address` in Envoy, off unless told otherwise.
+    /// The client's address is the connection's own, whatever `x-forwarded-for` says; it is added
+    /// there. Otherwise the last address in it is believed. As `use_remote_address` in Envoy, off
+    /// unless told otherwise.
     #[must_use]
     pub fn use_remote_address(mut self, own: bool) -> Self {
         self.use_remote_address = own;
         self
     }
 
-    /// Every answer has the request's `x-request-id`, as with `always_set_request_id_in_response` in Envoy; off unless told otherwise.
+    /// Every answer has the request's `x-request-id`, as with `always_set_request_id_in_response`
+    /// in Envoy; off unless told otherwise.
     #[must_use]
     pub fn request_id_in_response(mut self, always: bool) -> Self {
         self.request_id_in_response = always;
         self
     }
 
-    /// Protocols that a connection may be upgraded to (`upgrade_configs` in Envoy); none unless told otherwise.
+    /// Protocols that a connection may be upgraded to (`upgrade_configs` in Envoy); none unless
+    /// told otherwise.
     #[must_use]
     pub fn upgrades(mut self, protocols: Vec<String>) -> Self {
         self.upgrades = protocols;
@@ -139,8 +142,9 @@ impl Builder {
         self
     }
 
-    /// Keeps what clients were answered and callouts that are over, for whoever asks later; unless told otherwise it does. A server
-    /// that lives long does not: it takes the timeline, and each outcome when its exchange is over.
+    /// Keeps what clients were answered and callouts that are over, for whoever asks later; unless
+    /// told otherwise it does. A server that lives long does not: it takes the timeline, and each
+    /// outcome when its exchange is over.
     #[must_use]
     pub fn remember(mut self, remember: bool) -> Self {
         self.remembers = remember;
@@ -233,7 +237,8 @@ fn default_host() -> VirtualHost {
     }
 }
 
-/// Filters with the same code, `vm_id`, configuration and environment of the VM share one on each thread.
+/// Filters with the same code, `vm_id`, configuration and environment of the VM share one on each
+/// thread.
 fn add_vms(core: &mut Core, thread: Thread, filters: &[FilterSpec]) {
     let keys: Vec<_> = filters.iter().map(FilterSpec::vm_key).collect();
     for (index, (spec, key)) in filters.iter().zip(&keys).enumerate() {

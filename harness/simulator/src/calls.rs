@@ -1,8 +1,10 @@
-//! The host calls: everything that a guest may ask of the proxy, typed and free of any guest memory.
+//! The host calls: everything that a guest may ask of the proxy, typed and free of any guest
+//! memory.
 //!
-//! WebAssembly guests and native guests call the same methods. Each acts on the context whose callback is running, or on the one that the
-//! guest has chosen instead. Outside of any callback (while an instance is being initialised) only the calls that need no context work.
-//! Rules are Envoy's (source/extensions/common/wasm/context.cc) unless a profile says otherwise.
+//! WebAssembly guests and native guests call the same methods. Each acts on the context whose
+//! callback is running, or on the one that the guest has chosen instead. Outside of any callback
+//! (while an instance is being initialised) only the calls that need no context work. Rules are
+//! Envoy's (source/extensions/common/wasm/context.cc) unless a profile says otherwise.
 
 mod buffer;
 mod callout;
@@ -42,7 +44,8 @@ impl HostHandle {
         Self { core, vm }
     }
 
-    /// Makes a host call and records it. A call while the host itself is busy cannot happen from a callback; it is refused.
+    /// Makes a host call and records it. A call while the host itself is busy cannot happen from a
+    /// callback; it is refused.
     fn call<T>(
         &self,
         name: &'static str,
@@ -88,7 +91,8 @@ impl HostHandle {
 }
 
 impl Core {
-    /// The exchange that host calls act on, and the filter's place in it. [`Status::BadArgument`] for a root context.
+    /// The exchange that host calls act on, and the filter's place in it. [`Status::BadArgument`]
+    /// for a root context.
     fn exchange(&mut self, focus: Focus) -> Answered<(&mut Stream, usize)> {
         let (stream, slot) = self
             .exchange_of(focus.vm, focus.context)

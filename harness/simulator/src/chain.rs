@@ -1,9 +1,10 @@
 //! How a message passes the chain: shown to each filter in turn, halted, kept, and gone on with.
 //!
-//! These are the rules of Envoy's filter manager, frame by frame. Headers go from filter to filter until one halts. Data that reaches a
-//! halted filter is kept, or shown to it first if it had halted headers alone. A filter that goes on releases what was kept to the filters
-//! behind it, or to itself if it had halted everything and has not seen the data yet. When a message has trailers, its last piece of data
-//! never says that it is the last.
+//! These are the rules of Envoy's filter manager, frame by frame. Headers go from filter to filter
+//! until one halts. Data that reaches a halted filter is kept, or shown to it first if it had
+//! halted headers alone. A filter that goes on releases what was kept to the filters behind it, or
+//! to itself if it had halted everything and has not seen the data yet. When a message has
+//! trailers, its last piece of data never says that it is the last.
 
 use super::gateway::Gateway;
 use super::show::{Part, Shown};

@@ -1,5 +1,6 @@
-//! The state of a gateway that host calls may touch while a guest runs. Guests themselves are kept elsewhere, so that a guest can be
-//! entered while everything here is free to be borrowed by its host calls.
+//! The state of a gateway that host calls may touch while a guest runs. Guests themselves are kept
+//! elsewhere, so that a guest can be entered while everything here is free to be borrowed by its
+//! host calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

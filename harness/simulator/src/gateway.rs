@@ -90,7 +90,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Sends a request and lets time pass until it is over, or until the client has waited a minute.
+    /// Sends a request and lets time pass until it is over, or until the client has waited a
+    /// minute.
     pub fn exchange(&mut self, request: Request) -> Outcome {
         let id = self.submit(request);
         self.wait_for(id, PATIENCE);
@@ -140,7 +141,8 @@ impl Gateway {
         })
     }
 
-    /// Begins a request whose pieces the caller sends, with [`Gateway::send`], as they arrive; `end` when nothing follows.
+    /// Begins a request whose pieces the caller sends, with [`Gateway::send`], as they arrive;
+    /// `end` when nothing follows.
     pub fn begin(&mut self, headers: Headers, connection: Connection, end: bool) -> StreamId {
         self.start_request(headers, connection, None, end, |_, _| {})
     }
@@ -200,7 +202,8 @@ impl Gateway {
         id
     }
 
-    /// Whether an upgrade that a request asks for is one that is configured; a request that asks for none is taken in any case.
+    /// Whether an upgrade that a request asks for is one that is configured; a request that asks
+    /// for none is taken in any case.
     fn takes_upgrade(&self, headers: &Headers) -> bool {
         let Some(asked) = headers.upgrade() else {
             return true;
@@ -361,7 +364,8 @@ impl Gateway {
         self.core.borrow_mut().streams.get_mut(&id).map(act)
     }
 
-    /// Makes an exchange and decides which filters are part of it. Also gives whether the rules for paths accept it.
+    /// Makes an exchange and decides which filters are part of it. Also gives whether the rules for
+    /// paths accept it.
     fn open(
         &mut self,
         mut headers: Headers,
@@ -373,7 +377,8 @@ impl Gateway {
             let mut core = self.core.borrow_mut();
             core.last_stream = core.last_stream.saturating_add(1);
             receive(&mut core, &mut headers, &mut connection);
-            // Envoy's codec refuses such names before anything else (source/common/http/header_utility.cc, `checkHeaderNameForUnderscores`).
+            // Envoy's codec refuses such names before anything else
+            // (source/common/http/header_utility.cc, `checkHeaderNameForUnderscores`).
             let accepted = !(core.paths.reject_underscores && has_underscore(&headers))
                 && normalize_path(core.paths, &mut headers);
             let switched = |plugin: &Plugin| {

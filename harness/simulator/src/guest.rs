@@ -1,7 +1,8 @@
-//! What the proxy asks of a guest: one VM instance on one thread, entered through callbacks, leaving through traps.
+//! What the proxy asks of a guest: one VM instance on one thread, entered through callbacks,
+//! leaving through traps.
 //!
-//! The proxy does not know whether a guest is WebAssembly or native code. Host calls come back through the [`HostHandle`] that the guest
-//! was started with, while the callback is running.
+//! The proxy does not know whether a guest is WebAssembly or native code. Host calls come back
+//! through the [`HostHandle`] that the guest was started with, while the callback is running.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -183,7 +184,8 @@ pub trait Guest {
         None
     }
 
-    /// Bytes of the guest's own memory, where it has one. It never shrinks: this is also the most that it has needed.
+    /// Bytes of the guest's own memory, where it has one. It never shrinks: this is also the most
+    /// that it has needed.
     fn memory_bytes(&self) -> Option<u64> {
         None
     }
@@ -194,7 +196,8 @@ pub trait GuestCode {
     /// Identifies the code: filters with the same code and `vm_id` share a VM.
     fn identity(&self) -> String;
 
-    /// Whether it is a filter of the proxy's own, which sees answers to requests that it has not seen. A Wasm filter has no context there.
+    /// Whether it is a filter of the proxy's own, which sees answers to requests that it has not
+    /// seen. A Wasm filter has no context there.
     fn sees_every_answer(&self) -> bool {
         false
     }

@@ -1,8 +1,8 @@
 //! Header maps as the proxy keeps them, and their wire form between host and guest.
 //!
-//! Names are lower-cased on the way in, values are bytes and may be anything. Order is the order of arrival. The wire form (proxy-wasm
-//! ABI 0.2.1, "header map pairs") is: count, then the sizes of every name and value as little-endian `u32`, then names and values, each
-//! ended by one zero byte.
+//! Names are lower-cased on the way in, values are bytes and may be anything. Order is the order of
+//! arrival. The wire form (proxy-wasm ABI 0.2.1, "header map pairs") is: count, then the sizes of
+//! every name and value as little-endian `u32`, then names and values, each ended by one zero byte.
 
 use super::abi::{Answered, Status};
 
@@ -34,8 +34,9 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// The protocol that these request headers ask to go on with in place of HTTP, if they do: the value of `upgrade`
-    /// (RFC 9110 section 7.8), or `CONNECT`. The same condition as Envoy's `Utility::isUpgrade` (source/common/http/utility.cc).
+    /// The protocol that these request headers ask to go on with in place of HTTP, if they do: the
+    /// value of `upgrade` (RFC 9110 section 7.8), or `CONNECT`. The same condition as Envoy's
+    /// `Utility::isUpgrade` (source/common/http/utility.cc).
     pub fn upgrade(&self) -> Option<String> {
         if self.first(":protocol").is_some() || self.first(":method") == Some(b"CONNECT") {
             return Some("CONNECT".to_owned());
@@ -106,7 +107,8 @@ impl Headers {
         self.0.retain(|(other, _)| *other != name);
     }
 
-    /// Joins the values of a header that the proxy keeps as one, as Envoy does with those it knows by number.
+    /// Joins the values of a header that the proxy keeps as one, as Envoy does with those it knows
+    /// by number.
     pub fn join(&mut self, name: &str, separator: &str) {
         let values: Vec<&[u8]> = self.all(name).collect();
         if values.len() > 1 {

@@ -1,8 +1,11 @@
-//! A simulated proxy: one gateway core that drives filters of any kind through HTTP exchanges in virtual time.
+//! A simulated proxy: one gateway core that drives filters of any kind through HTTP exchanges in
+//! virtual time.
 //!
-//! It knows chains, pausing, resuming and buffering, callouts, timers, shared data, metrics, properties, local replies, traps and reloads,
-//! by the rules of a [`Profile`]. It knows neither WebAssembly nor sockets: guests come as [`GuestCode`], the world behind the proxy as a
-//! [`Network`]. All that can be observed lands on one [`Timeline`]. Nothing here sleeps or reads a clock; a run repeats exactly.
+//! It knows chains, pausing, resuming and buffering, callouts, timers, shared data, metrics,
+//! properties, local replies, traps and reloads, by the rules of a [`Profile`]. It knows neither
+//! WebAssembly nor sockets: guests come as [`GuestCode`], the world behind the proxy as a
+//! [`Network`]. All that can be observed lands on one [`Timeline`]. Nothing here sleeps or reads a
+//! clock; a run repeats exactly.
 
 pub mod abi;
 pub mod access_log;

@@ -1,7 +1,8 @@
 //! Metrics: one value for each name and kind in the whole gateway, whichever VM defined it.
 //!
-//! Numbers are as Envoy gives them: the two low bits tell the kind, so that a call on the wrong kind can be told from an unknown metric.
-//! Defining a name again gives another number for the same value. Values outlive the VM that made them.
+//! Numbers are as Envoy gives them: the two low bits tell the kind, so that a call on the wrong
+//! kind can be told from an unknown metric. Defining a name again gives another number for the same
+//! value. Values outlive the VM that made them.
 
 use std::collections::BTreeMap;
 

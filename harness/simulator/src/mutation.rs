@@ -1,4 +1,5 @@
-//! Changes of headers, as Envoy's configuration writes them: `HeaderValueOption` of routes, and the mutations of `header_mutation`.
+//! Changes of headers, as Envoy's configuration writes them: `HeaderValueOption` of routes, and the
+//! mutations of `header_mutation`.
 //!
 //! A value is a text with command operators in it, of which `%REQ(NAME)%` is known here.
 
@@ -130,7 +131,8 @@ impl Mutation {
     }
 }
 
-/// What a route or a virtual host does to the headers of requests (`request_headers_to_remove`, `request_headers_to_add`).
+/// What a route or a virtual host does to the headers of requests (`request_headers_to_remove`,
+/// `request_headers_to_add`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderChanges {
     /// Headers that are removed, before anything is added.
@@ -140,8 +142,9 @@ pub struct HeaderChanges {
 }
 
 impl HeaderChanges {
-    /// Changes a request's headers as Envoy's router does (source/common/router/header_parser.cc, `evaluateHeaders`): all values are taken
-    /// from the headers as they are without the removed ones; what is replaced comes before what is added.
+    /// Changes a request's headers as Envoy's router does (source/common/router/header_parser.cc,
+    /// `evaluateHeaders`): all values are taken from the headers as they are without the removed
+    /// ones; what is replaced comes before what is added.
     pub fn apply(&self, headers: &mut Headers) {
         for name in &self.remove {
             headers.remove(name);

@@ -1,7 +1,8 @@
 //! What is behind the proxy: where its requests go and what comes back, and when.
 //!
-//! [`Network`] is the seam: a script answers in tests, real sockets may answer in a server. A script says what follows and after how much
-//! time; a network of sockets says nothing at once and hands its events to [`super::Gateway::deliver`] when they arrive.
+//! [`Network`] is the seam: a script answers in tests, real sockets may answer in a server. A
+//! script says what follows and after how much time; a network of sockets says nothing at once and
+//! hands its events to [`super::Gateway::deliver`] when they arrive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +25,8 @@ pub struct Outbound {
     pub complete: bool,
     /// It ends with its headers.
     pub bodiless: bool,
-    /// It asks to leave HTTP: it is complete for its receiver with its headers, and what follows is no body.
+    /// It asks to leave HTTP: it is complete for its receiver with its headers, and what follows is
+    /// no body.
     pub upgrade: bool,
 }
 

@@ -1,4 +1,5 @@
-//! HTTP filters of Envoy's own that stand in a chain beside Wasm filters, as guests: `credential_injector` and `header_mutation`.
+//! HTTP filters of Envoy's own that stand in a chain beside Wasm filters, as guests:
+//! `credential_injector` and `header_mutation`.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +17,8 @@ const PAUSE: u32 = 1;
 /// What a filter does.
 #[derive(Clone)]
 pub enum OwnFilter {
-    /// `envoy.extensions.filters.http.credential_injector.v3.CredentialInjector` with a generic credential.
+    /// `envoy.extensions.filters.http.credential_injector.v3.CredentialInjector` with a generic
+    /// credential.
     CredentialInjector(Injector),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutation`.
     HeaderMutation(Mutations),
@@ -108,7 +110,8 @@ impl Guest for Running {
 }
 
 impl Injector {
-    /// As Envoy's filter does (source/extensions/filters/http/credential_injector/credential_injector_filter.cc, and
+    /// As Envoy's filter does
+    /// (source/extensions/filters/http/credential_injector/credential_injector_filter.cc, and
     /// source/extensions/http/injected_credentials/generic/generic_impl.cc).
     fn inject(&self, host: &HostHandle) -> Answered<u32> {
         let map = MapKind::RequestHeaders;

@@ -1,8 +1,10 @@
-//! What the proxy makes of a request's path before any filter sees it, by the rules of Envoy's HTTP connection manager.
+//! What the proxy makes of a request's path before any filter sees it, by the rules of Envoy's HTTP
+//! connection manager.
 //!
-//! In Envoy's order (source/common/http/conn_manager_utility.cc, `maybeNormalizePath`): a fragment is refused; escaped slashes are refused
-//! if so configured; then the path is written in its one canonical form, as its URL library does (unreserved characters unescaped, `.` and
-//! `..` resolved, `\` read as `/`); then runs of slashes become one. The query is left alone.
+//! In Envoy's order (source/common/http/conn_manager_utility.cc, `maybeNormalizePath`): a fragment
+//! is refused; escaped slashes are refused if so configured; then the path is written in its one
+//! canonical form, as its URL library does (unreserved characters unescaped, `.` and `..` resolved,
+//! `\` read as `/`); then runs of slashes become one. The query is left alone.
 
 /// The rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +98,8 @@ fn canonical(path: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Whether a segment of one dot or two (`up`) begins here, and how long it is with the slash after it.
+/// Whether a segment of one dot or two (`up`) begins here, and how long it is with the slash after
+/// it.
 fn dots(rest: &[u8]) -> Option<(bool, usize)> {
     let one = dot(rest)?;
     let after = rest.get(one..)?;

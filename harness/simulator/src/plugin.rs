@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::guest::GuestCode;
 
-/// What happens to requests after a filter's VM was lost to a trap. The request that met the trap is answered 503 in any case but the
-/// last.
+/// What happens to requests after a filter's VM was lost to a trap. The request that met the trap
+/// is answered 503 in any case but the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {
     /// The next request gets a new VM (`FAIL_RELOAD`).

@@ -1,6 +1,7 @@
 //! Host profiles: what one proxy does where others do something else, as data.
 //!
-//! The proxy's code reads these switches; it never asks which host it plays. A new host is a new constant here.
+//! The proxy's code reads these switches; it never asks which host it plays. A new host is a new
+//! constant here.
 
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ use std::time::Duration;
 pub struct Profile {
     /// Its name in reports.
     pub name: &'static str,
-    /// `Pause` from a headers callback stops the headers alone; body callbacks go on. Otherwise everything stops (Envoy's
-    /// `allow_on_headers_stop_iteration`, which each filter may also set for itself).
+    /// `Pause` from a headers callback stops the headers alone; body callbacks go on. Otherwise
+    /// everything stops (Envoy's `allow_on_headers_stop_iteration`, which each filter may also set
+    /// for itself).
     pub headers_stop_alone: bool,
-    /// Every VM runs `on_vm_start` and `on_configure` in a template instance and on the main thread too, and the main thread ticks.
+    /// Every VM runs `on_vm_start` and `on_configure` in a template instance and on the main thread
+    /// too, and the main thread ticks.
     pub main_thread: bool,
     /// `on_log` comes before `on_done`; the ABI's own text has it the other way round.
     pub log_before_done: bool,
@@ -20,25 +23,29 @@ pub struct Profile {
     pub end_comes_apart: bool,
     /// Headers whose repeated values arrive as one, joined by a comma.
     pub joined_headers: &'static [&'static str],
-    /// A request without `x-request-id` is given one, and `x-forwarded-proto`; an answer, `x-envoy-upstream-service-time`.
+    /// A request without `x-request-id` is given one, and `x-forwarded-proto`; an answer,
+    /// `x-envoy-upstream-service-time`.
     pub adds_headers: bool,
-    /// Headers that say how a message is framed and what becomes of its connection belong to one connection: filters see none of them in
-    /// a request that asks for no upgrade, and the proxy writes its own (Envoy, `ConnectionManagerUtility::mutateRequestHeaders`).
+    /// Headers that say how a message is framed and what becomes of its connection belong to one
+    /// connection: filters see none of them in a request that asks for no upgrade, and the proxy
+    /// writes its own (Envoy, `ConnectionManagerUtility::mutateRequestHeaders`).
     pub frames_anew: bool,
-    /// A request header that a filter removes is hidden from the filters and sent upstream all the same, with the value that it had then
-    /// (nginx with ngx_wasm_module, so Kong 3.9, does that).
+    /// A request header that a filter removes is hidden from the filters and sent upstream all the
+    /// same, with the value that it had then (nginx with ngx_wasm_module, so Kong 3.9, does that).
     pub sends_removed_headers: bool,
     /// More request headers than this are answered 431 before any filter runs.
     pub max_request_headers: usize,
     /// Bytes of one body that may be held back.
     pub buffer_limit_bytes: usize,
-    /// How long a route waits for the upstream's answer once the request is complete, unless it says otherwise.
+    /// How long a route waits for the upstream's answer once the request is complete, unless it
+    /// says otherwise.
     pub route_timeout: Duration,
     /// After a reload, the next trap is not answered by another reload for so long.
     pub reload_backoff: Duration,
 }
 
-/// Headers that Envoy keeps by number, so that repeated ones become one (measured on 1.40.0, HTTP/1.1).
+/// Headers that Envoy keeps by number, so that repeated ones become one (measured on 1.40.0,
+/// HTTP/1.1).
 const ENVOY_JOINED: &[&str] = &[
     "accept",
     "accept-encoding",

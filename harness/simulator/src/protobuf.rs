@@ -1,10 +1,13 @@
-//! JSON in the protobuf forms that Envoy hands to filters: `google.protobuf.Struct`, and `envoy.config.core.v3.Metadata` around it.
+//! JSON in the protobuf forms that Envoy hands to filters: `google.protobuf.Struct`, and
+//! `envoy.config.core.v3.Metadata` around it.
 //!
-//! Only writing, only these two messages. Members are written in the order of the JSON text; numbers are doubles, as in `Struct`.
+//! Only writing, only these two messages. Members are written in the order of the JSON text;
+//! numbers are doubles, as in `Struct`.
 
 use serde_json::{Map, Value};
 
-/// A JSON object as the bytes of a `google.protobuf.Struct`; anything but an object is an empty one.
+/// A JSON object as the bytes of a `google.protobuf.Struct`; anything but an object is an empty
+/// one.
 pub fn struct_bytes(json: &Value) -> Vec<u8> {
     json.as_object().map(fields).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! A repeatable sequence of random numbers, and random changes to bytes. Nothing that uses it needs secrecy.
+//! A repeatable sequence of random numbers, and random changes to bytes. Nothing that uses it needs
+//! secrecy.
 
 /// SplitMix64: the same seed gives the same sequence on every machine.
 #[derive(Clone, Debug)]
@@ -53,7 +54,8 @@ impl Random {
         bytes
     }
 
-    /// Bytes that have something of these: bits and bytes changed, pieces cut out, doubled, moved or put in, or none of it left.
+    /// Bytes that have something of these: bits and bytes changed, pieces cut out, doubled, moved
+    /// or put in, or none of it left.
     pub fn changed(&mut self, bytes: &[u8]) -> Vec<u8> {
         const LONGEST: usize = 1 << 17;
         const ODD: [&[u8]; 12] = [

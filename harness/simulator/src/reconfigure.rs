@@ -1,8 +1,10 @@
-//! A plugin is given another configuration while the proxy runs, as Envoy does when one comes by ECDS.
+//! A plugin is given another configuration while the proxy runs, as Envoy does when one comes by
+//! ECDS.
 //!
-//! Where the VM stays the same, so does its memory: a new root context is made in each, configured, and takes the exchanges that begin
-//! from then on. The old one goes when its last exchange is over, and with it what it had asked the network for. A configuration that
-//! is refused changes nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`).
+//! Where the VM stays the same, so does its memory: a new root context is made in each, configured,
+//! and takes the exchanges that begin from then on. The old one goes when its last exchange is
+//! over, and with it what it had asked the network for. A configuration that is refused changes
+//! nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`).
 
 use super::core::Purpose;
 use super::gateway::Gateway;

@@ -11,9 +11,10 @@ use super::timeline::{Event, StreamId};
 use super::vm::ContextRef;
 
 impl Gateway {
-    /// Answers the client. Before the response has begun the reply passes the response callbacks of every filter that has seen the
-    /// request, the one that replies included; after that it replaces the response without being shown; after the head has left, the
-    /// exchange is broken off.
+    /// Answers the client. Before the response has begun the reply passes the response callbacks of
+    /// every filter that has seen the request, the one that replies included; after that it
+    /// replaces the response without being shown; after the head has left, the exchange is broken
+    /// off.
     pub(super) fn local_reply(&mut self, id: StreamId, reply: LocalReply) {
         let prepared = self.stream(id, |stream| {
             if stream.over {
@@ -325,13 +326,15 @@ fn is_grpc(stream: &Stream) -> bool {
         .is_some_and(|kind| kind == "application/grpc" || kind.starts_with("application/grpc+"))
 }
 
-/// Writes a reply: headers and body, in the form that gRPC clients understand where the client is one.
+/// Writes a reply: headers and body, in the form that gRPC clients understand where the client is
+/// one.
 fn write(reply: LocalReply, grpc: bool) -> (Headers, Vec<u8>) {
     let mut headers = Headers::new();
     if grpc {
         headers.add(":status", "200");
         headers.add("content-type", "application/grpc");
-        // As Envoy does, which writes type and length of such a reply itself (Utility::prepareLocalReply).
+        // As Envoy does, which writes type and length of such a reply itself
+        // (Utility::prepareLocalReply).
         let framing = [b"content-type".as_slice(), b"content-length"];
         for (name, value) in reply.headers.iter() {
             if !framing.iter().any(|own| name.eq_ignore_ascii_case(own)) {

@@ -40,7 +40,8 @@ pub struct Request {
     pub body: Vec<(Duration, Vec<u8>)>,
     /// Trailers; they follow the body at once.
     pub trailers: Option<Headers>,
-    /// The body is what the client says when the upgrade that it asks for is granted; it does not end.
+    /// The body is what the client says when the upgrade that it asks for is granted; it does not
+    /// end.
     pub endless: bool,
     /// When the client goes away, after it began.
     pub disconnect_after: Option<Duration>,

@@ -1,7 +1,8 @@
-//! Virtual hosts and routes: which cluster a request goes to, with which metadata, and which filters it passes.
+//! Virtual hosts and routes: which cluster a request goes to, with which metadata, and which
+//! filters it passes.
 //!
-//! The host is matched as Envoy does: the exact name, then the longest `*.suffix`, then the longest `prefix.*`, then `*`. Within a host the
-//! first matching route is taken.
+//! The host is matched as Envoy does: the exact name, then the longest `*.suffix`, then the longest
+//! `prefix.*`, then `*`. Within a host the first matching route is taken.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,7 +48,8 @@ pub struct Route {
     pub metadata: Metadata,
     /// Filters that it switches; stronger than the host's.
     pub switches: Switches,
-    /// How long the upstream may take once the request is complete; `None` = as the profile says, zero = for ever.
+    /// How long the upstream may take once the request is complete; `None` = as the profile says,
+    /// zero = for ever.
     pub timeout: Option<Duration>,
     /// How long an exchange may be silent; `None` or zero = for ever.
     pub idle_timeout: Option<Duration>,
@@ -62,7 +64,8 @@ pub struct Route {
 pub struct Rewrite {
     /// The host (`host_rewrite_literal`).
     pub host: Option<String>,
-    /// What stands in place of the prefix, or of the path, that the route was chosen by (`prefix_rewrite`).
+    /// What stands in place of the prefix, or of the path, that the route was chosen by
+    /// (`prefix_rewrite`).
     pub prefix: Option<String>,
 }
 
@@ -91,8 +94,9 @@ impl Route {
         }
     }
 
-    /// Makes a request ready for the upstream, in Envoy's order (source/common/router/config_impl.cc, `finalizeRequestHeaders`): headers as
-    /// the route and then its host change them, host, path.
+    /// Makes a request ready for the upstream, in Envoy's order
+    /// (source/common/router/config_impl.cc, `finalizeRequestHeaders`): headers as the route and
+    /// then its host change them, host, path.
     pub(super) fn finalize(&self, host: &VirtualHost, headers: &mut Headers) {
         self.header_changes.apply(headers);
         host.header_changes.apply(headers);

@@ -1,7 +1,8 @@
-//! Behind the chain: requests that reach the router, what their upstreams answer, and what callouts' targets answer.
+//! Behind the chain: requests that reach the router, what their upstreams answer, and what
+//! callouts' targets answer.
 //!
-//! An answer of an upstream goes back through the chain. What goes wrong on the way becomes an answer of the proxy with Envoy's own texts,
-//! for clients and for callouts alike.
+//! An answer of an upstream goes back through the chain. What goes wrong on the way becomes an
+//! answer of the proxy with Envoy's own texts, for clients and for callouts alike.
 
 use std::time::Duration;
 
@@ -107,7 +108,8 @@ impl Gateway {
         }
     }
 
-    /// The headers of a request as its route lets them go. Filters and the access log see the same from now on.
+    /// The headers of a request as its route lets them go. Filters and the access log see the same
+    /// from now on.
     fn finalized(&self, id: StreamId, headers: Headers) -> Headers {
         let mut core = self.core.borrow_mut();
         let mut changed = headers.clone();
@@ -231,7 +233,8 @@ impl Gateway {
         self.stream(id, |stream| stream.active_ns = now_ns);
     }
 
-    /// An exchange may have been silent for too long (Envoy's source/common/http/conn_manager_impl.cc, `onIdleTimeout`).
+    /// An exchange may have been silent for too long (Envoy's
+    /// source/common/http/conn_manager_impl.cc, `onIdleTimeout`).
     pub(super) fn idle_timeout(&mut self, id: StreamId, timeout: Duration) {
         let state = self.stream(id, |stream| {
             (stream.over, stream.active_ns, stream.request.ended)
@@ -329,8 +332,9 @@ impl Gateway {
         }
     }
 
-    /// A piece of a message's body enters the chain. The last piece of a message with a known length comes with its end in the same
-    /// frame on HTTP/2; on HTTP/1.1 the end comes as an empty frame of its own.
+    /// A piece of a message's body enters the chain. The last piece of a message with a known
+    /// length comes with its end in the same frame on HTTP/2; on HTTP/1.1 the end comes as an empty
+    /// frame of its own.
     pub(super) fn piece(&mut self, id: StreamId, side: Side, bytes: Vec<u8>, end: bool) {
         let apart = end && !bytes.is_empty() && self.end_comes_apart(id);
         self.frame(id, side, bytes, end && !apart);
@@ -395,7 +399,8 @@ impl Gateway {
                     *answer = made_up(503, REFUSED);
                     true
                 }
-                // Before its head, a broken answer is an answer of the proxy; after it, none at all.
+                // Before its head, a broken answer is an answer of the proxy; after it, none at
+                // all.
                 Inbound::Reset if answer.headers.is_none() => {
                     *answer = made_up(503, RESET);
                     true

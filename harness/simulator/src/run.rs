@@ -136,7 +136,8 @@ impl Gateway {
         }
     }
 
-    /// Does what guests have asked for, tells filters of ended exchanges, and lets frames in that had to wait, until nothing is left.
+    /// Does what guests have asked for, tells filters of ended exchanges, and lets frames in that
+    /// had to wait, until nothing is left.
     pub(super) fn settle(&mut self) {
         loop {
             let asked = std::mem::take(&mut self.core.borrow_mut().deferred);

@@ -1,9 +1,11 @@
 //! The simulated proxy as a server: real clients, real upstreams, real time.
 //!
-//! Everything lives on one thread: a gateway cannot leave the thread that built it. Connections, calls to clusters and the clock are tasks
-//! there; each hands its event to the gateway, and what the gateway made of it goes out at once. Clients speak HTTP/1.1 or HTTP/2,
-//! upstreams HTTP/1.1, all without TLS; a request leaves when it is complete, an answer passes as it comes, and no faster than the client
-//! takes it. What follows an upgrade passes both ways as it comes. Nothing is kept of an exchange that is over.
+//! Everything lives on one thread: a gateway cannot leave the thread that built it. Connections,
+//! calls to clusters and the clock are tasks there; each hands its event to the gateway, and what
+//! the gateway made of it goes out at once. Clients speak HTTP/1.1 or HTTP/2, upstreams HTTP/1.1,
+//! all without TLS; a request leaves when it is complete, an answer passes as it comes, and no
+//! faster than the client takes it. What follows an upgrade passes both ways as it comes. Nothing
+//! is kept of an exchange that is over.
 
 mod client;
 mod sockets;
@@ -52,7 +54,8 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Starts a server. `configure` adds profile, routes and filters to the builder, on the server's thread.
+    /// Starts a server. `configure` adds profile, routes and filters to the builder, on the
+    /// server's thread.
     ///
     /// # Errors
     /// The address is taken, or a filter does not start.
@@ -70,7 +73,8 @@ impl RunningServer {
         let thread = std::thread::Builder::new()
             .name("gateway".into())
             .spawn(move || {
-                // Whoever waits for the start may be gone; then the sender is dropped and this ends too.
+                // Whoever waits for the start may be gone; then the sender is dropped and this ends
+                // too.
                 let ready = || drop(started.send(Ok(())));
                 let served = serve(settings, configure, listener, asked, stopped, ready);
                 if let Err(error) = served {
@@ -135,7 +139,8 @@ fn serve(
             .seed(RandomState::new().hash_one(now_ns()))
             .network(network)
             .remember(false);
-        // Compiling modules may have taken longer than the first callouts, which start with the filters, may last.
+        // Compiling modules may have taken longer than the first callouts, which start with the
+        // filters, may last.
         let gateway = configure(builder)?.now_ns(now_ns()).build()?;
         let server = Rc::new(Server::new(gateway, log, over));
         ready();

@@ -1,7 +1,8 @@
 //! Shared data and shared queues, by `vm_id`: seen by every VM with that id on every thread.
 //!
-//! Compare-and-swap as Envoy does it (proxy-wasm-cpp-host, shared_data.cc): every write takes the next number of one counter; a write with
-//! number 0, and a first write with any number, always succeeds. Nothing is ever evicted.
+//! Compare-and-swap as Envoy does it (proxy-wasm-cpp-host, shared_data.cc): every write takes the
+//! next number of one counter; a write with number 0, and a first write with any number, always
+//! succeeds. Nothing is ever evicted.
 
 use std::collections::{BTreeMap, VecDeque};
 

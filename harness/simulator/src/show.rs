@@ -1,5 +1,5 @@
-//! A frame shown to one filter: its context, what it can see meanwhile, what it makes of the frame, and what becomes of the exchange when
-//! its VM is lost.
+//! A frame shown to one filter: its context, what it can see meanwhile, what it makes of the frame,
+//! and what becomes of the exchange when its VM is lost.
 
 use super::core::{Deferred, LocalReply};
 use super::gateway::Gateway;
@@ -15,7 +15,8 @@ use super::vm::{Context, ContextRef};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
     Continue,
-    /// Stop with everything; the sender is slowed down (`true`) or refused when too much has to be kept.
+    /// Stop with everything; the sender is slowed down (`true`) or refused when too much has to be
+    /// kept.
     StopAll(bool),
     /// Stop with this frame; data is kept.
     Stop(bool),
@@ -99,7 +100,8 @@ impl Gateway {
         (shown, resumed)
     }
 
-    /// The context that sees a frame; it is made when the request's headers come by. `None` when the filter has none.
+    /// The context that sees a frame; it is made when the request's headers come by. `None` when
+    /// the filter has none.
     fn context_for(
         &mut self,
         id: StreamId,
@@ -271,7 +273,8 @@ fn close(stream: &mut Stream, side: Side, slot: usize, part: Part, shown: Shown)
     }
 }
 
-/// Reads the number that a callback returned (proxy-wasm-cpp-host, context.cc, `convertVmCallResultToFilter…Status`).
+/// Reads the number that a callback returned (proxy-wasm-cpp-host, context.cc,
+/// `convertVmCallResultToFilter…Status`).
 fn verdict(entered: Entered, part: Part, headers_stop_alone: bool) -> Shown {
     let Entered::Returned {
         value: Some(value),

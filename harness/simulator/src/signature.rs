@@ -1,8 +1,10 @@
-//! Envoy's foreign function `verify_signature`: RSA PKCS#1 v1.5, and ECDSA on P-256 and P-384 with DER signatures.
+//! Envoy's foreign function `verify_signature`: RSA PKCS#1 v1.5, and ECDSA on P-256 and P-384 with
+//! DER signatures.
 //!
-//! Question and answer are protobuf messages (source/extensions/common/wasm/ext/verify_signature.proto). As in Envoy, success is exactly
-//! `result: true`; a wrong signature has no error status but an error text; a key that cannot be read is a bad argument. PSS, Ed25519 and
-//! SHA-1 are not served.
+//! Question and answer are protobuf messages
+//! (source/extensions/common/wasm/ext/verify_signature.proto). As in Envoy, success is exactly
+//! `result: true`; a wrong signature has no error status but an error text; a key that cannot be
+//! read is a bad argument. PSS, Ed25519 and SHA-1 are not served.
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::pkcs8::DecodePublicKey as _;

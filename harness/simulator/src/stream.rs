@@ -1,8 +1,10 @@
-//! The state of one exchange: two messages on their way through the chain, and where each filter stands with each.
+//! The state of one exchange: two messages on their way through the chain, and where each filter
+//! stands with each.
 //!
-//! The words are those of Envoy's filter manager (source/common/http/filter_manager.cc): a filter halts the iteration of a message, data
-//! that cannot go on is kept in one buffer for the whole message, and going on resumes behind the filter that had halted, or at it when
-//! it had not seen the data yet. This file holds the state; [`super::chain`] moves it.
+//! The words are those of Envoy's filter manager (source/common/http/filter_manager.cc): a filter
+//! halts the iteration of a message, data that cannot go on is kept in one buffer for the whole
+//! message, and going on resumes behind the filter that had halted, or at it when it had not seen
+//! the data yet. This file holds the state; [`super::chain`] moves it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -254,7 +256,8 @@ impl Stream {
         }
     }
 
-    /// A map to be changed by a filter. Trailers can be added while the last piece of a body is at hand.
+    /// A map to be changed by a filter. Trailers can be added while the last piece of a body is at
+    /// hand.
     pub fn map_mut(&mut self, slot: usize, kind: MapKind) -> Option<&mut Headers> {
         let (side, trailers) = match kind {
             MapKind::RequestHeaders => (Side::Request, false),

@@ -193,7 +193,8 @@ impl Gateway {
         }
     }
 
-    /// How a plugin's VM on a worker stands for an exchange that begins; a lost one is replaced where the policy says so.
+    /// How a plugin's VM on a worker stands for an exchange that begins; a lost one is replaced
+    /// where the policy says so.
     pub(super) fn standing(&mut self, worker: usize, plugin: usize) -> Standing {
         let (slot, policy) = {
             let core = self.core.borrow();

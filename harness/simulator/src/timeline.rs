@@ -1,7 +1,8 @@
 //! Everything that could be observed of a gateway, in the order in which it happened.
 //!
-//! One list for all: what clients and upstreams saw, what filters called and wrote, what the proxy decided. Tests look at it, traces print
-//! it. It holds traffic as it was: it is meant for tests and must not be written where real traffic must not be.
+//! One list for all: what clients and upstreams saw, what filters called and wrote, what the proxy
+//! decided. Tests look at it, traces print it. It holds traffic as it was: it is meant for tests
+//! and must not be written where real traffic must not be.
 
 use std::fmt;
 

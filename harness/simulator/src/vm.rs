@@ -123,7 +123,8 @@ impl Vm {
         }
     }
 
-    /// Number of the next callout. The two low bits are 0, which tells it from gRPC calls and streams.
+    /// Number of the next callout. The two low bits are 0, which tells it from gRPC calls and
+    /// streams.
     pub fn next_call(&mut self) -> u32 {
         const STEP: u32 = 4;
         self.last_call = self.last_call.wrapping_add(STEP).max(STEP);

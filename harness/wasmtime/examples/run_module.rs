@@ -1,6 +1,7 @@
 //! Any proxy-wasm module behind the simulated proxy: one request, and everything that happened.
 //!
-//! `cargo run -p proxy-wasm-wasmtime --example run_module -- FILE.wasm ['{"its": "configuration"}']`
+//! `cargo run -p proxy-wasm-wasmtime --example run_module -- FILE.wasm ['{"its":
+//! "configuration"}']`
 
 use std::error::Error;
 

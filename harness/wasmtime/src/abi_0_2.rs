@@ -1,8 +1,9 @@
-//! ABI 0.2.x: one instance of a module, entered by callbacks, leaving through the linked host calls.
+//! ABI 0.2.x: one instance of a module, entered by callbacks, leaving through the linked host
+//! calls.
 //!
-//! Host calls are grouped by what they are about, one file each. They read and write guest memory here and leave the rest to
-//! [`HostHandle`]. A pointer outside the guest's memory is the status `InvalidMemoryAccess`; a guest without memory or allocator cannot be
-//! loaded.
+//! Host calls are grouped by what they are about, one file each. They read and write guest memory
+//! here and leave the rest to [`HostHandle`]. A pointer outside the guest's memory is the status
+//! `InvalidMemoryAccess`; a guest without memory or allocator cannot be loaded.
 
 mod buffer;
 mod callout;
@@ -238,7 +239,8 @@ const fn expects_true(callback: Callback) -> bool {
     )
 }
 
-/// The words of an engine's error, the cause first: `wasm trap: …` tells more than where it happened.
+/// The words of an engine's error, the cause first: `wasm trap: …` tells more than where it
+/// happened.
 fn describe(error: &wasmtime::Error) -> String {
     let cause = error.root_cause().to_string();
     cause.lines().next().unwrap_or_default().to_owned()

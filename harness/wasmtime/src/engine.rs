@@ -144,7 +144,8 @@ fn engine() -> Result<Engine, String> {
     engine.clone()
 }
 
-/// Where compiled functions are kept: `PROXY_WASM_CACHE`, or else a folder in cargo's target folder. `None` when it cannot be made.
+/// Where compiled functions are kept: `PROXY_WASM_CACHE`, or else a folder in cargo's target
+/// folder. `None` when it cannot be made.
 fn cache_folder() -> Option<PathBuf> {
     let folder = std::env::var_os("PROXY_WASM_CACHE").map(PathBuf::from);
     let folder = folder.or_else(|| {
@@ -159,7 +160,8 @@ fn cache_folder() -> Option<PathBuf> {
     Some(folder)
 }
 
-/// Compiled functions as files, named by the hash of their key. A file that is torn or missing is compiled again.
+/// Compiled functions as files, named by the hash of their key. A file that is torn or missing is
+/// compiled again.
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,

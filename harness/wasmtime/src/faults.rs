@@ -1,8 +1,10 @@
-//! A host that misbehaves, for tests: host calls that are refused, made and then said to have failed, or that answer nonsense.
+//! A host that misbehaves, for tests: host calls that are refused, made and then said to have
+//! failed, or that answer nonsense.
 //!
-//! It acts where guest memory is read and written, so that no rule of the simulated proxy limits what a guest may be told: any raw status,
-//! known to the ABI or not, any bytes, any number. Only what no guest can survive on any host is left out: pointers are true, and WASI's own
-//! functions work.
+//! It acts where guest memory is read and written, so that no rule of the simulated proxy limits
+//! what a guest may be told: any raw status, known to the ABI or not, any bytes, any number. Only
+//! what no guest can survive on any host is left out: pointers are true, and WASI's own functions
+//! work.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -76,7 +78,8 @@ impl Faults {
         })
     }
 
-    /// What a call answers instead of these bytes; none for the truth. An empty answer may also be one that was never written.
+    /// What a call answers instead of these bytes; none for the truth. An empty answer may also be
+    /// one that was never written.
     pub(super) fn bytes(&self, truth: &[u8]) -> Option<Vec<u8>> {
         let mut plan = self.lie()?;
         Some(plan.random.changed(truth))

@@ -6,7 +6,8 @@ use proxy_wasm_simulator::{FilterSpec, Gateway, GuestCode, Request, Timeline};
 
 use super::{Limits, WasmCode};
 
-/// A module with an allocator, the given imports and functions, and `body` as its request-headers callback (context 0, returns the action).
+/// A module with an allocator, the given imports and functions, and `body` as its request-headers
+/// callback (context 0, returns the action).
 fn module(imports: &str, body: &str) -> Vec<u8> {
     let text = format!(
         r#"(module

@@ -1,9 +1,10 @@
 //! YAML that remembers where each value stands.
 //!
-//! Scenario files and Envoy configurations are read into [`Node`]s, so that every complaint names a line and a column. Scalars keep
-//! their text and are typed (YAML 1.2 core schema) only when somebody asks. Duplicate keys are refused; anchors and aliases work;
-//! a key tagged `!ignore` is left out, as Envoy does; other tags are read past, as there, and several documents
-//! where one is expected. Depth and size are bounded.
+//! Scenario files and Envoy configurations are read into [`Node`]s, so that every complaint names a
+//! line and a column. Scalars keep their text and are typed (YAML 1.2 core schema) only when
+//! somebody asks. Duplicate keys are refused; anchors and aliases work; a key tagged `!ignore` is
+//! left out, as Envoy does; other tags are read past, as there, and several documents where one is
+//! expected. Depth and size are bounded.
 
 pub mod read;
 
@@ -146,7 +147,8 @@ impl Node {
         }
     }
 
-    /// As JSON, typed by the YAML 1.2 core schema. Infinities and NaN, which JSON does not have, stay text.
+    /// As JSON, typed by the YAML 1.2 core schema. Infinities and NaN, which JSON does not have,
+    /// stay text.
     pub fn to_json(&self) -> Json {
         match &self.value {
             Value::Scalar {
@@ -249,7 +251,8 @@ fn scalar(text: &str) -> Json {
     Json::String(text.to_owned())
 }
 
-/// The tab that the parser complains of at the beginning of the text before it: the first one that indents a line behind `at`.
+/// The tab that the parser complains of at the beginning of the text before it: the first one that
+/// indents a line behind `at`.
 fn tab_behind(text: &str, at: Place) -> Option<Place> {
     let indented = |line: &str| {
         let mut indent = line.chars().take_while(|letter| letter.is_whitespace());

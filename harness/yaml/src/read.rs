@@ -1,7 +1,9 @@
-//! Strict reading of [`Node`]s into types: every unknown key and every wrong value is reported, with its path and place, all at once.
+//! Strict reading of [`Node`]s into types: every unknown key and every wrong value is reported,
+//! with its path and place, all at once.
 //!
-//! A reader asks for the members it knows; [`Fields::close`] complains about those that nobody asked for. A value that could not be
-//! read yields `None` and a [`Problem`]; whoever reads a whole file gives up at the end if there are problems.
+//! A reader asks for the members it knows; [`Fields::close`] complains about those that nobody
+//! asked for. A value that could not be read yields `None` and a [`Problem`]; whoever reads a whole
+//! file gives up at the end if there are problems.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -74,7 +76,8 @@ pub struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// Reports a problem with this value. It returns `None`, so that `return at.refuse("…")` reads well.
+    /// Reports a problem with this value. It returns `None`, so that `return at.refuse("…")` reads
+    /// well.
     pub fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
         self.report.push(Problem {
             place: self.node.place,

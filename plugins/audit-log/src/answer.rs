@@ -1,8 +1,9 @@
 //! What a collector's answer means for the batch that it answers (OTLP 1.x, "OTLP/HTTP Response").
 //!
-//! 2xx took it, all but `partialSuccess.rejectedLogRecords`: those count as dropped. 429, 502, 503 and 504 may pass, and so does what
-//! never answered; `Retry-After` is heeded. 413 asks for less at a time. Everything else will be the same the next time; some collectors
-//! answer 500 or 408 for a while nevertheless, and a configuration can name those to be tried again as well.
+//! 2xx took it, all but `partialSuccess.rejectedLogRecords`: those count as dropped. 429, 502, 503
+//! and 504 may pass, and so does what never answered; `Retry-After` is heeded. 413 asks for less at
+//! a time. Everything else will be the same the next time; some collectors answer 500 or 408 for a
+//! while nevertheless, and a configuration can name those to be tried again as well.
 
 use std::time::UNIX_EPOCH;
 
@@ -23,7 +24,8 @@ pub struct Response<'a> {
 }
 
 impl Response<'_> {
-    /// What it means. `also` are further statuses to be tried again; `now_ms` is now, in milliseconds since the Unix epoch.
+    /// What it means. `also` are further statuses to be tried again; `now_ms` is now, in
+    /// milliseconds since the Unix epoch.
     pub fn answer(&self, also: &[u16], now_ms: u64) -> Answer {
         match self.status {
             None => Answer::Retry { after_ms: None },
@@ -41,7 +43,8 @@ impl Response<'_> {
     }
 }
 
-/// `partialSuccess.rejectedLogRecords` (a 64-bit integer: a number or a decimal string); 0 for everything else.
+/// `partialSuccess.rejectedLogRecords` (a 64-bit integer: a number or a decimal string); 0 for
+/// everything else.
 fn rejected(body: &[u8]) -> u64 {
     let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else {
         return 0;
@@ -61,8 +64,8 @@ fn rejected(body: &[u8]) -> u64 {
     }
 }
 
-/// `Retry-After` (RFC 9110, section 10.2.3) in milliseconds from now: seconds, or a date in any of the three forms of section 5.6.7. A
-/// date that has passed asks for no wait. The queue caps it.
+/// `Retry-After` (RFC 9110, section 10.2.3) in milliseconds from now: seconds, or a date in any of
+/// the three forms of section 5.6.7. A date that has passed asks for no wait. The queue caps it.
 fn wait_ms(value: &[u8], now_ms: u64) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -15,12 +15,13 @@ use crate::queue::WhenFull;
 pub struct Config {
     /// Where events are sent, in batches. Without it they go to the access log only.
     pub sink: Option<Sink>,
-    /// Whether each event is left as one line of JSON (at most 1,500 bytes) in filter state, where the proxy's access log finds it
-    /// as `%FILTER_STATE(wasm.modelgate.audit:PLAIN)%`.
+    /// Whether each event is left as one line of JSON (at most 1,500 bytes) in filter state, where
+    /// the proxy's access log finds it as `%FILTER_STATE(wasm.modelgate.audit:PLAIN)%`.
     pub access_log: Switch,
     /// How the subject of a credential is recorded: `omit`, `hash` or `plain`.
     pub subject: SubjectMode,
-    /// Key of the subjects' pseudonyms. Without a key, whoever can list all subjects can find out whose pseudonym is whose.
+    /// Key of the subjects' pseudonyms. Without a key, whoever can list all subjects can find out
+    /// whose pseudonym is whose.
     pub subject_key: Option<Secret>,
 }
 
@@ -77,10 +78,12 @@ pub struct Sink {
     /// The scheme that the calls name. Whether they are encrypted is the cluster's matter.
     #[serde(default)]
     pub scheme: Scheme,
-    /// Further headers of the calls, such as `authorization`. Each value is a secret: text, or `{"env": "NAME"}`.
+    /// Further headers of the calls, such as `authorization`. Each value is a secret: text, or
+    /// `{"env": "NAME"}`.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
-    /// Attributes of the source, such as `deployment.environment.name`. `service.name` is `modelgate` unless set here.
+    /// Attributes of the source, such as `deployment.environment.name`. `service.name` is
+    /// `modelgate` unless set here.
     #[serde(default)]
     pub resource: BTreeMap<String, String>,
     /// How long one call may take, in milliseconds.
@@ -114,9 +117,10 @@ pub struct QueueConfig {
     pub max_events: Bounded<1, 1_000_000>,
     /// Bytes kept at most: they are taken from the memory of each worker's VM.
     pub max_bytes: Bounded<65_536, 268_435_456>,
-    /// What happens when the queue is full: `drop_oldest` or `drop_newest` lose events and count them, `deny` refuses requests that
-    /// could not be recorded (reason `audit_unavailable`). Then each request under way reserves one event and what the last events took on
-    /// average, and a quarter more; 1.6 KB before there was one.
+    /// What happens when the queue is full: `drop_oldest` or `drop_newest` lose events and count
+    /// them, `deny` refuses requests that could not be recorded (reason `audit_unavailable`). Then
+    /// each request under way reserves one event and what the last events took on average, and a
+    /// quarter more; 1.6 KB before there was one.
     pub when_full: FullPolicy,
 }
 
@@ -183,13 +187,15 @@ impl Default for BatchConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryConfig {
-    /// The first wait after a failure, in milliseconds. Each further one is twice as long; the second half of each is random.
+    /// The first wait after a failure, in milliseconds. Each further one is twice as long; the
+    /// second half of each is random.
     pub first_ms: Bounded<1, 600_000>,
     /// The longest wait, in milliseconds.
     pub longest_ms: Bounded<1, 600_000>,
     /// An event that could not be sent for so long is dropped and counted, in milliseconds.
     pub give_up_ms: Bounded<1_000, 86_400_000>,
-    /// Statuses that are tried again besides 429, 502, 503 and 504, for collectors that answer e.g. 500 or 408 when they are busy.
+    /// Statuses that are tried again besides 429, 502, 503 and 504, for collectors that answer e.g.
+    /// 500 or 408 when they are busy.
     pub also: Vec<Bounded<400, 599>>,
 }
 

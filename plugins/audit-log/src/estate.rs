@@ -1,11 +1,15 @@
-//! What a configuration leaves behind: events that were queued when it was replaced, kept in shared data until another one ships them.
+//! What a configuration leaves behind: events that were queued when it was replaced, kept in shared
+//! data until another one ships them.
 //!
-//! A proxy that is given a new configuration ends the old root context, and with it the queue and whatever was in flight. What was
-//! held is written to one of a few places in shared data; the background of every configuration looks for it. Whoever sends to the
-//! same receiver takes it at once. Where nobody does, because the receiver itself was changed, the entry of the same name takes it a
-//! little later. So it also passes from a VM that is replaced to the new one, and from a worker to another.
+//! A proxy that is given a new configuration ends the old root context, and with it the queue and
+//! whatever was in flight. What was held is written to one of a few places in shared data; the
+//! background of every configuration looks for it. Whoever sends to the same receiver takes it at
+//! once. Where nobody does, because the receiver itself was changed, the entry of the same name
+//! takes it a little later. So it also passes from a VM that is replaced to the new one, and from a
+//! worker to another.
 //!
-//! Memory is bounded: [`PLACES`] values, each no larger than one queue, emptied when they are taken. Hosts cannot delete a key.
+//! Memory is bounded: [`PLACES`] values, each no larger than one queue, emptied when they are
+//! taken. Hosts cannot delete a key.
 
 use modelgate_kit::bucket::{SharedData, Store, Swap, create};
 use modelgate_kit::host::Host;
@@ -19,7 +23,8 @@ pub const RESERVED_MS: u64 = 3_000;
 /// After this time, in milliseconds, what nobody has taken is given up by whoever sees it.
 pub const ABANDONED_MS: u64 = 600_000;
 
-/// Changes with everything that is left behind, so that one look at it says whether to look further.
+/// Changes with everything that is left behind, so that one look at it says whether to look
+/// further.
 const BELL: &str = "modelgate.audit_log.left.bell";
 
 /// A place with nothing in it. Hosts do not all keep empty values.
@@ -148,7 +153,8 @@ pub struct Heir {
 }
 
 impl Heir {
-    /// One thing that was left and that `claims` says to take. Costs one look at shared data where nothing has changed.
+    /// One thing that was left and that `claims` says to take. Costs one look at shared data where
+    /// nothing has changed.
     pub fn look(
         &mut self,
         host: &dyn Host,

@@ -1,8 +1,10 @@
-//! What one request leaves in the audit log: who asked for what, which filter decided how, and how it ended.
+//! What one request leaves in the audit log: who asked for what, which filter decided how, and how
+//! it ended.
 //!
-//! An event holds no body, no token, no query value and no header value but the request's identity. Every text in it is
-//! short and printable ([`Text`]), every list has an end, so an event has a largest size. The catalogue of its fields
-//! ([`Event::fields`]) is one list; every output format walks it, so no format knows a field that another has missed.
+//! An event holds no body, no token, no query value and no header value but the request's identity.
+//! Every text in it is short and printable ([`Text`]), every list has an end, so an event has a
+//! largest size. The catalogue of its fields ([`Event::fields`]) is one list; every output format
+//! walks it, so no format knows a field that another has missed.
 
 mod fields;
 mod outcome;
@@ -138,7 +140,8 @@ pub struct Event {
     pub request_id: Option<Text<64>>,
 }
 
-/// The path of a request target without its query and fragment: their values may hold credentials and personal data.
+/// The path of a request target without its query and fragment: their values may hold credentials
+/// and personal data.
 pub fn path_of(target: &[u8]) -> Option<Text<256>> {
     let path = target.split(|byte| matches!(byte, b'?' | b'#')).next()?;
     Text::some(path)

@@ -1,4 +1,5 @@
-//! Writes JSON values at the end of a byte buffer (RFC 8259). Text is escaped by `serde_json`; nothing is parsed here.
+//! Writes JSON values at the end of a byte buffer (RFC 8259). Text is escaped by `serde_json`;
+//! nothing is parsed here.
 
 /// Appends `text` as a JSON string.
 pub fn string(out: &mut Vec<u8>, text: &str) {
@@ -29,7 +30,8 @@ pub fn number(out: &mut Vec<u8>, number: u64) {
     let _ = serde_json::to_writer(out, &number);
 }
 
-/// Appends `number` in decimal between quotation marks, as Protobuf's JSON mapping writes 64-bit integers.
+/// Appends `number` in decimal between quotation marks, as Protobuf's JSON mapping writes 64-bit
+/// integers.
 pub fn quoted_number(out: &mut Vec<u8>, value: u64) {
     out.push(b'"');
     number(out, value);

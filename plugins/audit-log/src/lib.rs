@@ -1,11 +1,12 @@
 //! `audit-log`: one event for each request, however it ends.
 //!
-//! First in the chain, so that it is there when any later filter refuses. It changes nothing in the exchange: it remembers the
-//! request's headers, waits for the end, reads what the filters left as facts and what the proxy knows of the ending, and
-//! writes one event: as a line for the proxy's access log, and into a bounded queue that the background empties to a sink.
+//! First in the chain, so that it is there when any later filter refuses. It changes nothing in the
+//! exchange: it remembers the request's headers, waits for the end, reads what the filters left as
+//! facts and what the proxy knows of the ending, and writes one event: as a line for the proxy's
+//! access log, and into a bounded queue that the background empties to a sink.
 //!
-//! It cannot see what never becomes a request of the proxy's filter chain: broken connections, and requests that the proxy
-//! refuses before its filters.
+//! It cannot see what never becomes a request of the proxy's filter chain: broken connections, and
+//! requests that the proxy refuses before its filters.
 
 pub mod answer;
 pub mod config;
@@ -118,7 +119,8 @@ fn note(plan: &Plan, exchange: &Exchange, event: &Event) {
     }
 }
 
-/// The room in the queue that the event of a request under way will need; given back when the request is over.
+/// The room in the queue that the event of a request under way will need; given back when the
+/// request is over.
 struct Capacity<'a>(Option<&'a Shipping>);
 
 impl<'a> Capacity<'a> {

@@ -1,9 +1,9 @@
-//! The event as one short line of JSON, for Envoy's own access log: the filter leaves it in filter state, and
-//! `%FILTER_STATE(...:PLAIN)%` puts it where the operator's access log goes.
+//! The event as one short line of JSON, for Envoy's own access log: the filter leaves it in filter
+//! state, and `%FILTER_STATE(...:PLAIN)%` puts it where the operator's access log goes.
 //!
-//! At most [`LARGEST`] bytes, because hosts cut longer log lines (nginx at 2,048 bytes with its prefix). Fields stand in
-//! the catalogue's order, the most telling first; a field that no longer fits is left out whole, and `"cut":true` then
-//! says so. A line is therefore always valid JSON.
+//! At most [`LARGEST`] bytes, because hosts cut longer log lines (nginx at 2,048 bytes with its
+//! prefix). Fields stand in the catalogue's order, the most telling first; a field that no longer
+//! fits is left out whole, and `"cut":true` then says so. A line is therefore always valid JSON.
 
 use crate::event::{Event, Value};
 use crate::json;

@@ -1,7 +1,8 @@
 //! Reads what the proxy knows of an exchange, and the facts that the filters left, into one event.
 //!
-//! What the client asked for is taken from its headers as they first came: later filters rewrite them. Everything else is
-//! read when the exchange is over. A property that the host does not have is a field that the event does not have.
+//! What the client asked for is taken from its headers as they first came: later filters rewrite
+//! them. Everything else is read when the exchange is over. A property that the host does not have
+//! is a field that the event does not have.
 
 use std::rc::Rc;
 
@@ -15,7 +16,8 @@ use crate::event::{
 };
 use crate::plan::Plan;
 
-/// Reads the event of an exchange that is over. `head` are the request's headers as the client sent them, `began_ns` is when.
+/// Reads the event of an exchange that is over. `head` are the request's headers as the client sent
+/// them, `began_ns` is when.
 pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64) -> Event {
     let details = exchange
         .property(&["response", "code_details"])
@@ -26,7 +28,8 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             .is_some_and(|address| !address.is_empty()),
         details => details == b"via_upstream",
     };
-    // A reply by a filter has details of its own: what came whole from the upstream was not denied, and costs no look-up.
+    // A reply by a filter has details of its own: what came whole from the upstream was not denied,
+    // and costs no look-up.
     let denied = match details.as_slice() {
         b"via_upstream" => None,
         _ => exchange.fact::<Denied>(),
@@ -81,7 +84,8 @@ fn announced(head: &HeaderBlock) -> Option<u64> {
     head.text("content-length")?.parse().ok()
 }
 
-/// Whoever was authenticated; else, of a token that was refused although its signature is good, what it says.
+/// Whoever was authenticated; else, of a token that was refused although its signature is good,
+/// what it says.
 fn who(plan: &Plan, identity: Option<&Identity>, refused: Option<&RefusedToken>) -> Who {
     let token = refused.map(|token| Who {
         issuer: Text::some(&token.issuer),

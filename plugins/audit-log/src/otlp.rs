@@ -1,9 +1,10 @@
-//! Audit events as OpenTelemetry log records, sent as `ExportLogsServiceRequest` in JSON over HTTP (OTLP 1.x,
-//! `opentelemetry/proto/logs/v1/logs.proto` in Protobuf's JSON mapping with OTLP's exception: trace and span ids are
-//! hexadecimal, not base64; 64-bit integers are decimal strings).
+//! Audit events as OpenTelemetry log records, sent as `ExportLogsServiceRequest` in JSON over HTTP
+//! (OTLP 1.x, `opentelemetry/proto/logs/v1/logs.proto` in Protobuf's JSON mapping with OTLP's
+//! exception: trace and span ids are hexadecimal, not base64; 64-bit integers are decimal strings).
 //!
-//! A record is encoded once, when the event ends; a batch is an envelope around encoded records, so a retry costs no
-//! encoding and the queue knows the size of what it holds. What a collector answers is read in [`crate::answer`].
+//! A record is encoded once, when the event ends; a batch is an envelope around encoded records, so
+//! a retry costs no encoding and the queue knows the size of what it holds. What a collector
+//! answers is read in [`crate::answer`].
 
 use std::cell::Cell;
 
@@ -31,7 +32,8 @@ pub struct Otlp {
 }
 
 impl Otlp {
-    /// For the source that `resource` describes: attribute names and values, such as `service.name`.
+    /// For the source that `resource` describes: attribute names and values, such as
+    /// `service.name`.
     pub fn new<'a>(resource: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut head = b"{\"resourceLogs\":[{\"resource\":{\"attributes\":[".to_vec();
         json::separated(&mut head, resource, |out, (name, value)| {
@@ -108,8 +110,9 @@ impl Otlp {
         record
     }
 
-    /// One request body around `records`. `dropped_total` is how many events this worker has lost so far: it travels
-    /// with every batch, so that the receiver learns of a loss from the stream itself.
+    /// One request body around `records`. `dropped_total` is how many events this worker has lost
+    /// so far: it travels with every batch, so that the receiver learns of a loss from the stream
+    /// itself.
     pub fn batch<'a>(
         &self,
         records: impl IntoIterator<Item = &'a [u8]>,
@@ -198,7 +201,8 @@ fn summary(event: &Event) -> String {
     words.join(" ")
 }
 
-/// `error.type` of the conventions for HTTP: the reason code, else the status, only where something went wrong.
+/// `error.type` of the conventions for HTTP: the reason code, else the status, only where something
+/// went wrong.
 fn error_type(event: &Event) -> Option<String> {
     if event.outcome == Outcome::Allowed {
         return None;

@@ -38,13 +38,15 @@ pub struct Plan {
     numbers: OnceCell<Rc<Numbers>>,
     /// Counts how exchanges ended.
     pub outcomes: Outcomes,
-    /// Counts events of an earlier configuration that this one, without a sink, can do nothing with.
+    /// Counts events of an earlier configuration that this one, without a sink, can do nothing
+    /// with.
     pub lost_without_sink: Metric,
     /// The way to the sink.
     pub shipping: Option<Shipping>,
 }
 
-/// How this worker's events are numbered. All configurations of a worker with the same receiver number on one from another.
+/// How this worker's events are numbered. All configurations of a worker with the same receiver
+/// number on one from another.
 pub struct Numbers {
     /// The worker's name in its events: random, so that no two share one.
     pub worker: Text<64>,
@@ -298,7 +300,8 @@ impl Target {
         }
     }
 
-    /// Names this receiver, as it is reached, with the source that is told to it. Never shown: it depends on secrets.
+    /// Names this receiver, as it is reached, with the source that is told to it. Never shown: it
+    /// depends on secrets.
     fn identity(&self, resource: &[(String, String)]) -> u64 {
         let mut bytes = Vec::new();
         let mut add = |text: &[u8]| {

@@ -1,15 +1,16 @@
-//! The bounded queue between the end of requests and the sink: what is kept, when a batch goes out, when it is tried
-//! again, what is dropped and how that is counted.
+//! The bounded queue between the end of requests and the sink: what is kept, when a batch goes out,
+//! when it is tried again, what is dropped and how that is counted.
 //!
-//! A state machine without a clock, a network or randomness: the caller passes the time in (milliseconds of any clock
-//! that does not jump much; a step back delays, it loses nothing), sends the batches that come out, and reports the
-//! sink's answers. One batch is in flight at a time; it stays in the queue until it is answered, so that
-//! `enqueued = delivered + dropped + held` holds after every step, and the memory of everything held is within
-//! [`Limits`]. Delivery is at least once: a batch whose answer was lost is sent again.
+//! A state machine without a clock, a network or randomness: the caller passes the time in
+//! (milliseconds of any clock that does not jump much; a step back delays, it loses nothing), sends
+//! the batches that come out, and reports the sink's answers. One batch is in flight at a time; it
+//! stays in the queue until it is answered, so that `enqueued = delivered + dropped + held` holds
+//! after every step, and the memory of everything held is within [`Limits`]. Delivery is at least
+//! once: a batch whose answer was lost is sent again.
 //!
-//! What it holds when its configuration is replaced is handed on to the next one's queue ([`Queue::hand_on`], [`Queue::adopt`]).
-//! What it cannot do: outlive its process. What it holds when the worker ends is lost, and shows as a gap in the
-//! events' sequence numbers.
+//! What it holds when its configuration is replaced is handed on to the next one's queue
+//! ([`Queue::hand_on`], [`Queue::adopt`]). What it cannot do: outlive its process. What it holds
+//! when the worker ends is lost, and shows as a gap in the events' sequence numbers.
 
 use std::collections::VecDeque;
 
@@ -30,8 +31,8 @@ pub enum WhenFull {
     DropOldest,
     /// The new ones: the log of what came first stays whole.
     DropNewest,
-    /// None. Whoever offers an event has asked for room before; where more was needed than was thought, the queue is over its bounds
-    /// until the sink has taken it.
+    /// None. Whoever offers an event has asked for room before; where more was needed than was
+    /// thought, the queue is over its bounds until the sink has taken it.
     KeepAll,
 }
 
@@ -94,7 +95,8 @@ pub struct Counts {
     pub dropped_refused: u64,
     /// Dropped because the sink took the batch without them.
     pub dropped_rejected: u64,
-    /// Dropped because their configuration was replaced, and there was no place to keep them for the next.
+    /// Dropped because their configuration was replaced, and there was no place to keep them for
+    /// the next.
     pub dropped_reload: u64,
     /// Taken over from the queue of an earlier configuration, which has counted them as enqueued.
     pub adopted: u64,
@@ -194,7 +196,8 @@ impl Queue {
         self.in_flight
     }
 
-    /// Whether `events` more would find room, if they are like the last ones: each counts for their mean and a quarter more.
+    /// Whether `events` more would find room, if they are like the last ones: each counts for their
+    /// mean and a quarter more.
     pub fn has_room(&self, events: usize) -> bool {
         let each = self.mean_cost.saturating_add(self.mean_cost / 4);
         let bytes = events.saturating_mul(each);
@@ -202,7 +205,8 @@ impl Queue {
             && self.held_bytes.saturating_add(bytes) <= self.limits.queue_bytes
     }
 
-    /// Counts an event that is lost for want of room without being offered: the room is promised to others.
+    /// Counts an event that is lost for want of room without being offered: the room is promised to
+    /// others.
     pub fn lose(&mut self) {
         add(&mut self.counts.enqueued, 1);
         add(&mut self.counts.dropped_full, 1);
@@ -243,8 +247,9 @@ impl Queue {
         }
     }
 
-    /// Empties the queue for the next configuration's: each event with the time at which it was queued, the oldest first. What is in
-    /// flight is among them, because its answer will not be heard any more.
+    /// Empties the queue for the next configuration's: each event with the time at which it was
+    /// queued, the oldest first. What is in flight is among them, because its answer will not be
+    /// heard any more.
     pub fn hand_on(&mut self) -> Vec<(u64, Vec<u8>)> {
         self.in_flight = 0;
         self.held_bytes = 0;
@@ -263,8 +268,8 @@ impl Queue {
         add(&mut self.counts.dropped_reload, count(events));
     }
 
-    /// Takes over what an earlier configuration's queue held; it goes out before what came here. Where that is more than the queue may
-    /// hold, events are dropped by the rule for a full queue.
+    /// Takes over what an earlier configuration's queue held; it goes out before what came here.
+    /// Where that is more than the queue may hold, events are dropped by the rule for a full queue.
     pub fn adopt(&mut self, events: Vec<(u64, Vec<u8>)>) {
         add(&mut self.counts.adopted, count(events.len()));
         let newer = self.held.split_off(self.in_flight);
@@ -311,8 +316,8 @@ impl Queue {
             && flying.saturating_add(need) <= self.limits.queue_bytes
     }
 
-    /// The batch to send now, if one is due; it is in flight from here until [`Queue::answered`]. `None` while another
-    /// one is. Events that have waited too long are dropped first.
+    /// The batch to send now, if one is due; it is in flight from here until [`Queue::answered`].
+    /// `None` while another one is. Events that have waited too long are dropped first.
     pub fn poll(&mut self, now_ms: u64) -> Option<impl Iterator<Item = &[u8]> + use<'_>> {
         if self.in_flight > 0 || now_ms < self.not_before_ms {
             return None;
@@ -358,8 +363,9 @@ impl Queue {
         }
     }
 
-    /// Takes the sink's answer to the batch in flight. `jitter` is a random number: it spreads the tries of workers
-    /// that failed together over the second half of the wait. Without a batch in flight nothing happens.
+    /// Takes the sink's answer to the batch in flight. `jitter` is a random number: it spreads the
+    /// tries of workers that failed together over the second half of the wait. Without a batch in
+    /// flight nothing happens.
     pub fn answered(&mut self, now_ms: u64, answer: Answer, jitter: u32) {
         let sent = std::mem::take(&mut self.in_flight);
         if sent == 0 {
@@ -404,8 +410,8 @@ impl Queue {
         self.not_before_ms = 0;
     }
 
-    /// `retry_first_ms` doubled for each failure before, at most `retry_longest_ms`; of it a half and, by `jitter`, up
-    /// to the other half.
+    /// `retry_first_ms` doubled for each failure before, at most `retry_longest_ms`; of it a half
+    /// and, by `jitter`, up to the other half.
     fn backoff_ms(&self, jitter: u32) -> u64 {
         let factor = 1u64.checked_shl(self.failures).unwrap_or(u64::MAX);
         let full = self

@@ -1,7 +1,9 @@
-//! The background work: takes batches out of the queue, posts them, and tells the queue how it went.
+//! The background work: takes batches out of the queue, posts them, and tells the queue how it
+//! went.
 //!
-//! It runs on ticks and on answers, never inside a request's callback. While the sink takes batches quickly, each answer sends
-//! the next one, so a tick limits how soon a small batch leaves, not how many events a second do.
+//! It runs on ticks and on answers, never inside a request's callback. While the sink takes batches
+//! quickly, each answer sends the next one, so a tick limits how soon a small batch leaves, not how
+//! many events a second do.
 
 use std::rc::Rc;
 
@@ -14,7 +16,8 @@ use crate::estate::{ABANDONED_MS, Claim, Estate, Heir, RESERVED_MS, leave};
 use crate::plan::{Plan, Shipping};
 use crate::queue::Answer;
 
-/// Longest answer that is read, in bytes: a collector answers with a count and a sentence. Of a longer one the status counts.
+/// Longest answer that is read, in bytes: a collector answers with a count and a sentence. Of a
+/// longer one the status counts.
 const LONGEST_ANSWER: usize = 65_536;
 
 /// How often the queue is looked at, in milliseconds.
@@ -96,7 +99,8 @@ fn entry(host: &dyn Host) -> Vec<u8> {
     host.property(&["plugin_name"]).unwrap_or_default()
 }
 
-/// Takes over what an earlier configuration has left, if it is for the same receiver, or for nobody else.
+/// Takes over what an earlier configuration has left, if it is for the same receiver, or for nobody
+/// else.
 fn adopt(plan: &Plan, shipping: &Shipping, root: &Root, heir: &mut Heir) {
     let host = root.host();
     let now_ms = now_ms(root.now_ns());

@@ -1,6 +1,7 @@
 //! The filter's own counters: how exchanges ended, and what became of their events.
 //!
-//! The queue counts exactly and for itself; what is told to the proxy are the differences since the last time.
+//! The queue counts exactly and for itself; what is told to the proxy are the differences since the
+//! last time.
 
 use std::cell::Cell;
 

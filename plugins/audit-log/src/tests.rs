@@ -1,4 +1,5 @@
-//! The filter against a proxy in memory: every ending, what an event may show, and the way to the sink.
+//! The filter against a proxy in memory: every ending, what an event may show, and the way to the
+//! sink.
 
 use std::rc::Rc;
 

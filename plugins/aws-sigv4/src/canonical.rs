@@ -1,11 +1,12 @@
 //! The canonical request: the text that both sides must build alike for a signature to verify.
 //!
-//! Method, canonical path, canonical query, one line per signed header (name in lower case, values trimmed, inner white
-//! space collapsed, repeated headers joined by a comma in their order), the list of signed names, the payload hash.
+//! Method, canonical path, canonical query, one line per signed header (name in lower case, values
+//! trimmed, inner white space collapsed, repeated headers joined by a comma in their order), the
+//! list of signed names, the payload hash.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 //!
-//! It signs what it is given. It cannot know what a later hop will change: prefer [`SignedHeaders::AsSdk`], which leaves out
-//! the headers that proxies rewrite.
+//! It signs what it is given. It cannot know what a later hop will change: prefer
+//! [`SignedHeaders::AsSdk`], which leaves out the headers that proxies rewrite.
 
 use crate::uri::{self, PathRules};
 use std::cmp::Ordering;
@@ -20,15 +21,17 @@ pub struct Request<'a> {
     /// What follows the `?`, or nothing.
     pub query: &'a [u8],
     /// Every header, `host` among them, in any order and case. Names that the signature sets itself
-    /// (`authorization`, `x-amz-date`, `x-amz-content-sha256`, `x-amz-security-token`) are passed over here.
+    /// (`authorization`, `x-amz-date`, `x-amz-content-sha256`, `x-amz-security-token`) are passed
+    /// over here.
     pub headers: &'a [(&'a [u8], &'a [u8])],
 }
 
 /// Which of the request's headers are signed. What the signature adds itself is always signed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SignedHeaders {
-    /// `host`, `content-type`, `content-md5`, `accept`, `x-amz-*` and `x-amzn-*` (but not `x-amzn-trace-id`, which every
-    /// hop rewrites), and these others, in lower case: what AWS SDKs sign of a call to a model.
+    /// `host`, `content-type`, `content-md5`, `accept`, `x-amz-*` and `x-amzn-*` (but not
+    /// `x-amzn-trace-id`, which every hop rewrites), and these others, in lower case: what AWS SDKs
+    /// sign of a call to a model.
     AsSdk {
         /// Further header names, in lower case.
         also: Vec<String>,
@@ -83,7 +86,8 @@ pub struct Canonical {
 }
 
 impl Canonical {
-    /// Builds the canonical request; `added` are the headers that the signature sets, `payload` is the last line.
+    /// Builds the canonical request; `added` are the headers that the signature sets, `payload` is
+    /// the last line.
     #[must_use]
     pub fn new(
         request: &Request<'_>,
@@ -137,7 +141,8 @@ impl Canonical {
     }
 }
 
-/// Appends `value` without white space at its ends, each inner run of white space (line breaks too) as one space.
+/// Appends `value` without white space at its ends, each inner run of white space (line breaks too)
+/// as one space.
 fn write_value(out: &mut Vec<u8>, value: &[u8]) {
     let words = value.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
     for (at, word) in words.filter(|word| !word.is_empty()).enumerate() {

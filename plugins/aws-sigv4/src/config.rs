@@ -1,4 +1,5 @@
-//! What the operator writes, and the plan that it becomes. Everything that can be wrong is found here, all of it at once.
+//! What the operator writes, and the plan that it becomes. Everything that can be wrong is found
+//! here, all of it at once.
 
 use std::collections::BTreeMap;
 
@@ -19,44 +20,64 @@ pub const ENVIRONMENT: [&str; 4] = [REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SE
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Region to sign for, such as `eu-central-1`. Without it, the VM's environment variable `AWS_REGION`.
+    /// Region to sign for, such as `eu-central-1`. Without it, the VM's environment variable
+    /// `AWS_REGION`.
     pub region: Option<String>,
     /// The service's signing name: `sagemaker`, `bedrock`, `s3`, `execute-api` …
     pub service: String,
-    /// The access key. Without it, the VM's environment variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, if it is there, `AWS_SESSION_TOKEN`.
+    /// The access key. Without it, the VM's environment variables `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY` and, if it is there, `AWS_SESSION_TOKEN`.
     pub credentials: Option<WrittenCredentials>,
-    /// Host to send to and sign, such as `runtime.sagemaker.eu-central-1.amazonaws.com`. Without it, the request's own authority.
+    /// Host to send to and sign, such as `runtime.sagemaker.eu-central-1.amazonaws.com`. Without
+    /// it, the request's own authority.
     pub host: Option<String>,
-    /// Leading part of the path that is taken off, such as `/aws`; a request whose path does not lie under it is refused.
+    /// Leading part of the path that is taken off, such as `/aws`; a request whose path does not
+    /// lie under it is refused.
     pub strip_path_prefix: Option<String>,
-    /// Who rewrites host and path as `host` and `strip_path_prefix` say: this filter (the proxy then chooses its route again, for the new host and path), or the proxy's route (`host_rewrite_literal`, `prefix_rewrite`; the filter only signs what the route will make).
+    /// Who rewrites host and path as `host` and `strip_path_prefix` say: this filter (the proxy
+    /// then chooses its route again, for the new host and path), or the proxy's route
+    /// (`host_rewrite_literal`, `prefix_rewrite`; the filter only signs what the route will make).
     pub rewritten_by: RewrittenBy,
-    /// Templates of the paths that may be signed, after `strip_path_prefix`, such as `/endpoints/*/invocations`. Empty: all.
+    /// Templates of the paths that may be signed, after `strip_path_prefix`, such as
+    /// `/endpoints/*/invocations`. Empty: all.
     pub paths: Vec<String>,
-    /// Paths that two servers may read in two ways (encoded slashes, dots, double slashes …). `allow` needs empty `paths`; object keys of S3 and ARNs as model ids of Bedrock need it.
+    /// Paths that two servers may read in two ways (encoded slashes, dots, double slashes …).
+    /// `allow` needs empty `paths`; object keys of S3 and ARNs as model ids of Bedrock need it.
     pub ambiguous_paths: AmbiguousPaths,
-    /// The query: `canonical` sends the sorted and newly encoded query that is signed, without `X-Amz-*` parameters; `drop` sends none.
+    /// The query: `canonical` sends the sorted and newly encoded query that is signed, without
+    /// `X-Amz-*` parameters; `drop` sends none.
     pub query: QueryPolicy,
-    /// The body: `signed` holds it (at most `max_body_bytes`) and signs its hash; `unsigned` lets it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `absent` refuses requests that have one. Only `signed` needs `allow_on_headers_stop_iteration`.
+    /// The body: `signed` holds it (at most `max_body_bytes`) and signs its hash; `unsigned` lets
+    /// it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `absent`
+    /// refuses requests that have one. Only `signed` needs `allow_on_headers_stop_iteration`.
     pub payload: PayloadPolicy,
-    /// Longest body that is signed, in bytes. Stay below the proxy's own buffer limit (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.
+    /// Longest body that is signed, in bytes. Stay below the proxy's own buffer limit (Envoy:
+    /// `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.
     pub max_body_bytes: Bounded<1, 67_108_864>,
-    /// What happens with a request for an upgrade, for example to a model's WebSocket endpoint. `allow` signs it as a request without a body; what is sent after it is not signed. Left out: `allow` where `payload` is `unsigned`, else `deny`. A CONNECT is always refused.
+    /// What happens with a request for an upgrade, for example to a model's WebSocket endpoint.
+    /// `allow` signs it as a request without a body; what is sent after it is not signed. Left out:
+    /// `allow` where `payload` is `unsigned`, else `deny`. A CONNECT is always refused.
     pub on_upgrade: Option<OnUpgrade>,
-    /// `x-amzn-*` headers that a client may send, such as `x-amzn-sagemaker-inference-id`; each at most once.
+    /// `x-amzn-*` headers that a client may send, such as `x-amzn-sagemaker-inference-id`; each at
+    /// most once.
     pub client_headers: Vec<String>,
-    /// What happens with a client's other `x-amzn-*` headers (but `x-amzn-trace-id`, which passes unsigned).
+    /// What happens with a client's other `x-amzn-*` headers (but `x-amzn-trace-id`, which passes
+    /// unsigned).
     pub other_client_headers: OtherClientHeaders,
-    /// `x-amzn-*` headers that every request is given, such as `x-amzn-sagemaker-target-variant`, in place of the client's.
+    /// `x-amzn-*` headers that every request is given, such as `x-amzn-sagemaker-target-variant`,
+    /// in place of the client's.
     pub set_headers: BTreeMap<String, String>,
-    /// Further headers to sign, besides `host`, `content-type`, `content-md5`, `accept`, `x-amz-*` and `x-amzn-*`. A signed header that the proxy changes afterwards breaks the signature.
+    /// Further headers to sign, besides `host`, `content-type`, `content-md5`, `accept`, `x-amz-*`
+    /// and `x-amzn-*`. A signed header that the proxy changes afterwards breaks the signature.
     pub signed_headers: Vec<String>,
-    /// How often the path is percent-encoded in the signature; `auto`: once for S3, twice for all others. A path that is encoded once is also
-    /// sent as it was signed.
+    /// How often the path is percent-encoded in the signature; `auto`: once for S3, twice for all
+    /// others. A path that is encoded once is also sent as it was signed.
     pub path_encoding: WrittenPathEncoding,
-    /// Whether the signature covers the path with dots and double slashes resolved; `auto`: not for S3.
+    /// Whether the signature covers the path with dots and double slashes resolved; `auto`: not for
+    /// S3.
     pub path_normalization: Switch,
-    /// Whether the payload's hash is sent as `x-amz-content-sha256`; `auto`: for S3, and where the payload is unsigned.
+    /// Whether the payload's hash is sent as `x-amz-content-sha256`; `auto`: for S3, and where the
+    /// payload is unsigned.
     pub content_sha256_header: Switch,
     /// Whether a session token is signed or added after signing, which some services ask for.
     pub session_token: WrittenTokenSigning,

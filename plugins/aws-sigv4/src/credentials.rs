@@ -1,8 +1,8 @@
 //! The credentials that sign and the scope they sign for.
 //!
-//! Both are checked once, where they are made, so that signing cannot fail: what passes here is safe inside a header value
-//! and inside the slash-separated credential scope. The secret and the session token are wiped from memory when dropped;
-//! neither type can be printed.
+//! Both are checked once, where they are made, so that signing cannot fail: what passes here is
+//! safe inside a header value and inside the slash-separated credential scope. The secret and the
+//! session token are wiped from memory when dropped; neither type can be printed.
 
 use zeroize::Zeroizing;
 
@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 pub enum Malformed {
     /// The access key id is not 1 to 128 letters, digits or underscores.
     AccessKeyId,
-    /// The secret access key is empty, longer than 256 bytes, or holds white space or a control character.
+    /// The secret access key is empty, longer than 256 bytes, or holds white space or a control
+    /// character.
     SecretAccessKey,
     /// The session token is empty, longer than 16 KiB, or holds white space or a control character.
     SessionToken,

@@ -1,7 +1,8 @@
 //! The time stamp of a signature: nanoseconds since 1970 to `yyyymmddThhmmssZ`.
 //!
-//! The day is counted back to a civil date in eras of 400 years that begin on 1 March (so that the leap day is an
-//! era's last day). Leap seconds do not exist on this clock, as they do not in Unix time. It does not read a clock.
+//! The day is counted back to a civil date in eras of 400 years that begin on 1 March (so that the
+//! leap day is an era's last day). Leap seconds do not exist on this clock, as they do not in Unix
+//! time. It does not read a clock.
 
 use std::fmt;
 
@@ -20,7 +21,8 @@ pub struct AmzDate {
 }
 
 impl AmzDate {
-    /// The stamp of `nanos` nanoseconds after 1970-01-01T00:00:00Z. Every `u64` (up to the year 2554) has one.
+    /// The stamp of `nanos` nanoseconds after 1970-01-01T00:00:00Z. Every `u64` (up to the year
+    /// 2554) has one.
     #[must_use]
     pub fn from_unix_nanos(nanos: u64) -> Self {
         let seconds = nanos / 1_000_000_000;

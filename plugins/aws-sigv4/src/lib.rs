@@ -1,12 +1,15 @@
-//! Signs the request that goes to the model with AWS Signature Version 4, as the last filter of the chain.
+//! Signs the request that goes to the model with AWS Signature Version 4, as the last filter of the
+//! chain.
 //!
-//! The body is held until it is whole (bounded), so that the signature covers what the filters before have made of it; then
-//! the client's own credentials are taken out, host, path and query are brought to what will be sent, and the signature is
-//! added. Everything that a client could use to act under the gateway's credentials is refused or removed: see [`outgoing`].
+//! The body is held until it is whole (bounded), so that the signature covers what the filters
+//! before have made of it; then the client's own credentials are taken out, host, path and query
+//! are brought to what will be sent, and the signature is added. Everything that a client could use
+//! to act under the gateway's credentials is refused or removed: see [`outgoing`].
 //!
-//! It signs each request once: retries of the proxy send the same signature, which AWS takes for five minutes. It cannot know
-//! what the proxy's router changes afterwards (prefix or host rewrites, header changes of the route): `rewritten_by: route`
-//! says that path and host will be rewritten there as configured here, anything else breaks the signature.
+//! It signs each request once: retries of the proxy send the same signature, which AWS takes for
+//! five minutes. It cannot know what the proxy's router changes afterwards (prefix or host
+//! rewrites, header changes of the route): `rewritten_by: route` says that path and host will be
+//! rewritten there as configured here, anything else breaks the signature.
 
 pub mod canonical;
 pub mod config;
@@ -75,7 +78,8 @@ impl Filter for AwsSigv4 {
         }
         let payload = match plan.payload {
             PayloadPolicy::Unsigned => Payload::Unsigned,
-            // What follows the headers of an upgrade is not the request's body (RFC 9110 section 7.8).
+            // What follows the headers of an upgrade is not the request's body (RFC 9110 section
+            // 7.8).
             PayloadPolicy::Absent | PayloadPolicy::Signed if whole_at_once || upgrade.is_some() => {
                 Payload::of(b"")
             }

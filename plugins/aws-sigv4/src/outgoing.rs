@@ -1,11 +1,14 @@
 //! What will be sent: which host, path, query and headers a signed request has.
 //!
-//! A gateway that signs lends its credentials to whoever comes through. So a request may reach only the paths that are configured, in
-//! a spelling that has one reading; the client's own credentials (`authorization`, `x-amz-*`, presigned query parameters) are taken
-//! out; and `x-amzn-*` headers, which choose variants, inner models and guardrails, come from the configuration or are ones that it
-//! lists. The query goes out in the canonical form that is signed, so that no two readings of a `+` or of a repeated name can differ.
+//! A gateway that signs lends its credentials to whoever comes through. So a request may reach only
+//! the paths that are configured, in a spelling that has one reading; the client's own credentials
+//! (`authorization`, `x-amz-*`, presigned query parameters) are taken out; and `x-amzn-*` headers,
+//! which choose variants, inner models and guardrails, come from the configuration or are ones that
+//! it lists. The query goes out in the canonical form that is signed, so that no two readings of a
+//! `+` or of a repeated name can differ.
 //!
-//! Pure: it reads a header block and says what must change. It cannot tell whether an earlier filter or the client set a header.
+//! Pure: it reads a header block and says what must change. It cannot tell whether an earlier
+//! filter or the client set a header.
 
 use std::borrow::Cow;
 
@@ -31,8 +34,8 @@ pub struct Rules {
     pub(crate) other_client_headers: OtherClientHeaders,
     /// Headers that are set to these values.
     pub(crate) set_headers: Vec<(String, String)>,
-    /// How the path is signed. One that is encoded once is also sent so: the service signs the key that it reads, and `@`, `%40` and `%4a`
-    /// may be one to it and two to what stands between.
+    /// How the path is signed. One that is encoded once is also sent so: the service signs the key
+    /// that it reads, and `@`, `%40` and `%4a` may be one to it and two to what stands between.
     pub(crate) path_rules: PathRules,
 }
 
@@ -82,7 +85,8 @@ impl Rules {
                     }
                 }
                 _ if name == b":authority" || name.eq_ignore_ascii_case(b"host") => {
-                    // Both may be there, saying the same; otherwise nobody knows which one the next hop takes.
+                    // Both may be there, saying the same; otherwise nobody knows which one the next
+                    // hop takes.
                     if authority.replace(value).is_some_and(|other| other != value) {
                         return Err(Reply::new(&HOST_AMBIGUOUS));
                     }
@@ -106,7 +110,8 @@ impl Rules {
         if host.is_empty() {
             return Err(Reply::new(&HOST_MISSING));
         }
-        // What would be signed, or chosen by, is a host and a port, or the service and we could read two.
+        // What would be signed, or chosen by, is a host and a port, or the service and we could
+        // read two.
         if !authority.is_empty() && modelgate_kit::authority::host(authority).is_none() {
             return Err(Reply::new(&HOST_UNREADABLE));
         }

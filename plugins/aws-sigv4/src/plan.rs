@@ -27,7 +27,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether a request for an upgrade may be signed. No service takes a CONNECT, and with a body the signature would not be right.
+    /// Whether a request for an upgrade may be signed. No service takes a CONNECT, and with a body
+    /// the signature would not be right.
     pub(crate) fn signs(&self, upgrade: Upgrade, headers: &HeaderBlock) -> bool {
         self.on_upgrade == OnUpgrade::Allow
             && upgrade == Upgrade::Switch

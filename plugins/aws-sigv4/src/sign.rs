@@ -1,11 +1,13 @@
 //! The signature: string to sign, signing key, HMAC-SHA256, `Authorization`.
 //!
-//! `key = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`. The key changes once a day, so it
-//! is kept as an HMAC that has already absorbed it: a signature then costs one HMAC, not five. Stamps that go back and forth
-//! over midnight derive it again each time and stay right. In the same way, hashes that have absorbed how the last request began are
-//! kept: the next one, which mostly begins alike, is hashed from there.
+//! `key = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`. The key
+//! changes once a day, so it is kept as an HMAC that has already absorbed it: a signature then
+//! costs one HMAC, not five. Stamps that go back and forth over midnight derive it again each time
+//! and stay right. In the same way, hashes that have absorbed how the last request began are kept:
+//! the next one, which mostly begins alike, is hashed from there.
 //!
-//! It does not check the time it is given: a clock that is wrong by more than five minutes makes AWS refuse.
+//! It does not check the time it is given: a clock that is wrong by more than five minutes makes
+//! AWS refuse.
 
 use crate::canonical::{Canonical, Request, SignedHeaders};
 use crate::credentials::{Credentials, Scope};
@@ -28,7 +30,8 @@ const TERMINATOR: &[u8] = b"aws4_request";
 pub enum Payload {
     /// The SHA-256 of the body, in lower-case hexadecimal.
     Sha256([u8; 64]),
-    /// `UNSIGNED-PAYLOAD`: the body is not covered. S3 takes it over TLS; SageMaker and Bedrock refuse it.
+    /// `UNSIGNED-PAYLOAD`: the body is not covered. S3 takes it over TLS; SageMaker and Bedrock
+    /// refuse it.
     Unsigned,
 }
 
@@ -62,7 +65,8 @@ pub enum TokenSigning {
 /// Whether the payload's hash is also sent as `x-amz-content-sha256`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PayloadHeader {
-    /// No such header, unless the payload is unsigned (then a service can learn of it in no other way).
+    /// No such header, unless the payload is unsigned (then a service can learn of it in no other
+    /// way).
     #[default]
     Omit,
     /// Sent and signed: S3 asks for it.
@@ -92,7 +96,8 @@ pub struct Prepared {
     payload: Option<Payload>,
 }
 
-/// The headers that make a request a signed one. Each must replace whatever the request carries under its name.
+/// The headers that make a request a signed one. Each must replace whatever the request carries
+/// under its name.
 pub struct Signed {
     /// `authorization`
     pub authorization: Vec<u8>,
@@ -111,7 +116,8 @@ pub struct Signer {
     canonical: RefCell<Option<Begun<Sha256>>>,
 }
 
-/// The signing key of one day, as an HMAC that has absorbed it. Wiped when dropped (by the `zeroize` feature of `hmac`).
+/// The signing key of one day, as an HMAC that has absorbed it. Wiped when dropped (by the
+/// `zeroize` feature of `hmac`).
 struct DayKey {
     day: [u8; 8],
     keyed: Hmac<Sha256>,
@@ -121,8 +127,8 @@ struct DayKey {
 
 /// Bytes that SHA-256 absorbs in one step.
 const BLOCK: usize = 64;
-/// Blocks at the beginning of a canonical request that are remembered: method, path and the first headers, the same for one request after
-/// another. The stamp, which is not, seldom comes earlier.
+/// Blocks at the beginning of a canonical request that are remembered: method, path and the first
+/// headers, the same for one request after another. The stamp, which is not, seldom comes earlier.
 const REMEMBERED: usize = 2;
 
 /// A hash that has absorbed how the last text began: a text that begins alike is hashed from there.
@@ -132,7 +138,8 @@ struct Begun<H> {
 }
 
 impl<H: Clone + Update> Begun<H> {
-    /// The hash after `text`, whose first `blocks` blocks are remembered; `fresh` is the hash before it.
+    /// The hash after `text`, whose first `blocks` blocks are remembered; `fresh` is the hash
+    /// before it.
     fn hash(kept: &mut Option<Self>, text: &[u8], blocks: usize, fresh: impl FnOnce() -> H) -> H {
         let whole = (text.len() / BLOCK).min(blocks) * BLOCK;
         let (beginning, rest) = text.split_at_checked(whole).unwrap_or((b"", text));

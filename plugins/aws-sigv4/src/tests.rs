@@ -506,7 +506,8 @@ fn credentials_that_are_nowhere_are_asked_for() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
 
-    /// Whatever comes, in whatever pieces: what goes on is signed, and what is not signed does not go on.
+    /// Whatever comes, in whatever pieces: what goes on is signed, and what is not signed does not
+    /// go on.
     #[test]
     fn every_request_is_signed_or_refused(
         target in "(/[a-z]{0,3}){0,3}[ -~]{0,12}",

@@ -1,12 +1,13 @@
 //! The canonical form of a path and of a query string.
 //!
-//! AWS's `UriEncode`: every byte but `A-Z a-z 0-9 - . _ ~` becomes `%XX` (upper case). The path keeps its slashes and is
-//! encoded on top of how it was sent ([`PathEncoding::Twice`], every service but S3) or is brought to one encoding
-//! ([`PathEncoding::Once`]); the query is decoded, encoded again and sorted by encoded name, then encoded value.
-//! It does not decide whether a path is fit to be forwarded: that is the route's business.
+//! AWS's `UriEncode`: every byte but `A-Z a-z 0-9 - . _ ~` becomes `%XX` (upper case). The path
+//! keeps its slashes and is encoded on top of how it was sent ([`PathEncoding::Twice`], every
+//! service but S3) or is brought to one encoding ([`PathEncoding::Once`]); the query is decoded,
+//! encoded again and sorted by encoded name, then encoded value. It does not decide whether a path
+//! is fit to be forwarded: that is the route's business.
 //!
-//! A `+` in a query is a plus sign here (RFC 3986), never a space. Some servers read it as a space; to leave no room for
-//! two readings, send upstream the canonical query that was signed.
+//! A `+` in a query is a plus sign here (RFC 3986), never a space. Some servers read it as a space;
+//! to leave no room for two readings, send upstream the canonical query that was signed.
 
 use std::borrow::Cow;
 

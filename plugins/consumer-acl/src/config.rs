@@ -15,15 +15,18 @@ use crate::engine::{Combining, Effect, Engine, Rule};
 pub struct Config {
     /// `enforce`, or `shadow`: decide, record the decision, and let every request pass.
     pub mode: Mode,
-    /// How rules combine: `deny_overrides` (any rule that denies wins, wherever it stands) or `first_match`.
+    /// How rules combine: `deny_overrides` (any rule that denies wins, wherever it stands) or
+    /// `first_match`.
     pub combine: Combining,
     /// The rules. What no rule allows is denied.
     pub rules: Vec<WrittenRule>,
-    /// How to learn the model where a request's body names it. Bodies are read only for requests that a rule over models may fit.
+    /// How to learn the model where a request's body names it. Bodies are read only for requests
+    /// that a rule over models may fit.
     pub model_from_body: ModelBody,
-    /// Headers (`X-Original-URL`, `X-Rewrite-URL`, `X-Forwarded-Prefix`, `X-HTTP-Method-Override` and their like) and the query parameter `_method`, by which
-    /// frameworks replace the path or method that the rules have looked at: `remove` takes them out of requests that pass, `deny` refuses
-    /// such requests, `allow` leaves them. Without rules over requests they are left.
+    /// Headers (`X-Original-URL`, `X-Rewrite-URL`, `X-Forwarded-Prefix`, `X-HTTP-Method-Override`
+    /// and their like) and the query parameter `_method`, by which frameworks replace the path or
+    /// method that the rules have looked at: `remove` takes them out of requests that pass, `deny`
+    /// refuses such requests, `allow` leaves them. Without rules over requests they are left.
     pub overrides: Overrides,
 }
 
@@ -58,7 +61,8 @@ pub enum Mode {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenRule {
-    /// Name of the rule: in the fact `decision`, in metrics and in audit events. Letters, digits, `_`, `-` and `.`; unique.
+    /// Name of the rule: in the fact `decision`, in metrics and in audit events. Letters, digits,
+    /// `_`, `-` and `.`; unique.
     pub id: String,
     /// What follows when the rule fits: `allow` or `deny`.
     pub effect: Effect,

@@ -1,10 +1,12 @@
 //! Decides: which rules fit a request, and what follows.
 //!
-//! Every rule is tried in its order. With `deny_overrides` the first denying rule that fits decides, else the first allowing one; with
-//! `first_match` the first that fits. If none fits, the request is denied. An allowing rule fits only on what is known; a denying one
-//! also on what is in doubt (see [`modelgate_kit::rule`]).
+//! Every rule is tried in its order. With `deny_overrides` the first denying rule that fits
+//! decides, else the first allowing one; with `first_match` the first that fits. If none fits, the
+//! request is denied. An allowing rule fits only on what is known; a denying one also on what is in
+//! doubt (see [`modelgate_kit::rule`]).
 //!
-//! Shadow rules are tried too, so that their effect can be seen before it counts; they decide nothing.
+//! Shadow rules are tried too, so that their effect can be seen before it counts; they decide
+//! nothing.
 //!
 //! Of many rules only those are tried that can fit: see [`index`].
 
@@ -47,7 +49,8 @@ impl Effect {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Combining {
-    /// A denying one if there is any, wherever it stands: the order of the rules cannot open a hole.
+    /// A denying one if there is any, wherever it stands: the order of the rules cannot open a
+    /// hole.
     #[default]
     DenyOverrides,
     /// The first.
@@ -128,7 +131,8 @@ impl Engine {
         &self.rules
     }
 
-    /// Whether the decision may hang on the model's name: some rule over models fits in everything else.
+    /// Whether the decision may hang on the model's name: some rule over models fits in everything
+    /// else.
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
         let fits = |rule: &Rule| {
             rule.what.looks_at_model()
@@ -175,7 +179,8 @@ impl Engine {
         }
     }
 
-    /// Whether some caller with an identity could make the request: what a caller without one is told depends on it.
+    /// Whether some caller with an identity could make the request: what a caller without one is
+    /// told depends on it.
     pub fn could_allow_somebody(&self, asked: &Asked<'_>, bodies_are_read: bool) -> bool {
         let enforced = |effect| {
             self.rules

@@ -1,8 +1,9 @@
 //! `consumer-acl`: who may ask what of which model.
 //!
-//! Decides by rules over the verified caller (consumer, groups, scopes, claims) and the request (method, path, protocol, operation,
-//! model). What no rule allows is denied. It believes no header of the client about who the client is, and refuses paths and bodies
-//! that could be read in two ways instead of guessing what the model server will read.
+//! Decides by rules over the verified caller (consumer, groups, scopes, claims) and the request
+//! (method, path, protocol, operation, model). What no rule allows is denied. It believes no header
+//! of the client about who the client is, and refuses paths and bodies that could be read in two
+//! ways instead of guessing what the model server will read.
 
 pub mod config;
 pub mod engine;

@@ -1,9 +1,13 @@
-//! Headers and a parameter by which a framework behind us would replace the path or method that the rules have looked at.
+//! Headers and a parameter by which a framework behind us would replace the path or method that the
+//! rules have looked at.
 //!
-//! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters; `X-Original-URI` and `X-Forwarded-URI` and `-Path`:
-//! applications behind ingresses of nginx and Traefik, which write them; `X-Forwarded-Prefix`: Spring's ForwardedHeaderFilter, ASP.NET Core,
-//! Werkzeug's ProxyFix, `X-Forwarded-Context`: Knox and NiFi, all of which put it before the path or take it off; method overrides: Rails, Laravel, Symfony,
-//! Express' method-override, ASP.NET, Spring's HiddenHttpMethodFilter (`_method`). `X-Script-Name`: WSGI middlewares take it off the path.
+//! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters;
+//! `X-Original-URI` and `X-Forwarded-URI` and `-Path`: applications behind ingresses of nginx and
+//! Traefik, which write them; `X-Forwarded-Prefix`: Spring's ForwardedHeaderFilter, ASP.NET Core,
+//! Werkzeug's ProxyFix, `X-Forwarded-Context`: Knox and NiFi, all of which put it before the path
+//! or take it off; method overrides: Rails, Laravel, Symfony, Express' method-override, ASP.NET,
+//! Spring's HiddenHttpMethodFilter (`_method`). `X-Script-Name`: WSGI middlewares take it off the
+//! path.
 
 use crate::reasons::OVERRIDE_REFUSED;
 use modelgate_kit::exchange::Exchange;

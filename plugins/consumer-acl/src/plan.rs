@@ -89,7 +89,8 @@ impl Plan {
         }
     }
 
-    /// What a caller is told who may not. One without identity is asked to authenticate only where that could help.
+    /// What a caller is told who may not. One without identity is asked to authenticate only where
+    /// that could help.
     fn refusal(
         &self,
         decided: Decided,
@@ -105,7 +106,8 @@ impl Plan {
             && self.engine.could_allow_somebody(asked, bodies_are_read)
         {
             let reply = Reply::new(&IDENTITY_MISSING);
-            // With the reply go the challenges that the filters before us have left (RFC 9110 section 11.6.1: one at least).
+            // With the reply go the challenges that the filters before us have left (RFC 9110
+            // section 11.6.1: one at least).
             return match exchange.fact::<Challenges>() {
                 Some(challenges) if !challenges.offered.is_empty() => reply,
                 _ => reply.with_header("www-authenticate", CHALLENGE),
@@ -117,7 +119,8 @@ impl Plan {
         Reply::new(&ACCESS_DENIED)
     }
 
-    /// Counts the decision and leaves it, with what was asked, for the filters that follow and for the audit.
+    /// Counts the decision and leaves it, with what was asked, for the filters that follow and for
+    /// the audit.
     fn record(
         &self,
         decided: Decided,
@@ -150,7 +153,8 @@ impl Plan {
     /// A request that cannot be judged is denied by the default.
     fn publish_default(&self, exchange: &Exchange) {
         self.by_default.add(exchange.host(), 1);
-        // The refusal that follows carries the reason; a fact that cannot be left changes nothing about it.
+        // The refusal that follows carries the reason; a fact that cannot be left changes nothing
+        // about it.
         let _ = exchange.publish(self.decision(Effect::Deny, String::new()));
     }
 

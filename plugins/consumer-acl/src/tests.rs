@@ -362,7 +362,8 @@ mod whatever_comes {
     }
 
     proptest! {
-        /// A chat passes only if its whole body names exactly one model, and one that is allowed; however it is cut, however it ends.
+        /// A chat passes only if its whole body names exactly one model, and one that is allowed;
+        /// however it is cut, however it ends.
         #[test]
         fn nothing_passes_but_what_a_rule_allows(body in whole(), cuts in proptest::collection::vec(0_usize..40, 0..4), trailers: bool) {
             let mut gate = gate(&by_model(), Some(ANN));

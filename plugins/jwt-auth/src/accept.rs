@@ -1,8 +1,9 @@
 //! From a token's bytes to an accepted caller.
 //!
-//! Remembered tokens are looked at first, with their times and the generation of the keys. Otherwise the token is taken
-//! apart, its issuer found by what it claims, its signature checked with that issuer's keys, and only then its claims, by each entry of
-//! that issuer until one takes it. When no key fits, the issuer's keys are asked for anew.
+//! Remembered tokens are looked at first, with their times and the generation of the keys.
+//! Otherwise the token is taken apart, its issuer found by what it claims, its signature checked
+//! with that issuer's keys, and only then its claims, by each entry of that issuer until one takes
+//! it. When no key fits, the issuer's keys are asked for anew.
 
 use std::rc::Rc;
 
@@ -44,8 +45,8 @@ struct Refused<'a> {
 }
 
 impl Refused<'_> {
-    /// How far the token has come: of several entries, the one that it fits best says what is wrong with it. While one of them cannot be
-    /// judged, nothing else counts.
+    /// How far the token has come: of several entries, the one that it fits best says what is wrong
+    /// with it. While one of them cannot be judged, nothing else counts.
     fn progress(&self) -> usize {
         match self.denial {
             Denial::KeysUnavailable(_) => usize::MAX,
@@ -134,7 +135,8 @@ impl Plan {
         }
     }
 
-    /// A remembered token that is still good; one whose keys have changed is forgotten and verified anew.
+    /// A remembered token that is still good; one whose keys have changed is forgotten and verified
+    /// anew.
     fn recall(&self, token: &[u8], now_ms: u64) -> Result<Option<Rc<Accepted>>, Reply> {
         let Some(accepted) = self.cache.borrow_mut().recall(token) else {
             return Ok(None);
@@ -162,7 +164,8 @@ impl Plan {
         }
     }
 
-    /// The entries of the issuer that the token names; when it names none, the only one, if that one does not insist on `iss`.
+    /// The entries of the issuer that the token names; when it names none, the only one, if that
+    /// one does not insist on `iss`.
     fn entries_of(&self, token: &Token<'_>) -> Result<Vec<(usize, &Issuer)>, Refusal> {
         let claims = token.unverified_claims()?;
         if claims.issuer().is_none() {
@@ -290,7 +293,8 @@ impl Plan {
     }
 }
 
-/// What an audit event may say of a token whose signature is good: a pseudonym stands for whom it is about.
+/// What an audit event may say of a token whose signature is good: a pseudonym stands for whom it
+/// is about.
 fn describe(claims: &Claims, kid: Option<&str>) -> RefusedToken {
     const MOST_AUDIENCES: usize = 8;
     let issuer = claims.issuer().unwrap_or_default();
@@ -308,8 +312,9 @@ fn describe(claims: &Claims, kid: Option<&str>) -> RefusedToken {
     }
 }
 
-/// In which way newer keys might change the outcome. A token without a name for its key may be signed with one that we do not have yet,
-/// and under a name that we know the issuer may have put another key, of the same type or another.
+/// In which way newer keys might change the outcome. A token without a name for its key may be
+/// signed with one that we do not have yet, and under a name that we know the issuer may have put
+/// another key, of the same type or another.
 fn doubt_about_keys(denial: Denial, kid: Option<&str>, is_allowed: bool) -> Option<Doubt<'_>> {
     match denial {
         Denial::KeysUnavailable(_) | Denial::Token(Refusal::KeyUnknown) => {

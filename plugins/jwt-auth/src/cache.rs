@@ -1,8 +1,10 @@
 //! Tokens that were verified, so that each is verified once per worker.
 //!
-//! Tokens are found by a seeded hash, which an attacker cannot aim at, and compared byte for byte; of two with the same hash the younger one is
-//! remembered. Two generations bound it: when the young one is full it becomes the old one, and the old one is forgotten; what is used
-//! again moves to the young one. Whether a remembered token is still good (expiry, rotated keys) is for the caller to check on every hit.
+//! Tokens are found by a seeded hash, which an attacker cannot aim at, and compared byte for byte;
+//! of two with the same hash the younger one is remembered. Two generations bound it: when the
+//! young one is full it becomes the old one, and the old one is forgotten; what is used again moves
+//! to the young one. Whether a remembered token is still good (expiry, rotated keys) is for the
+//! caller to check on every hit.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;

@@ -1,7 +1,9 @@
-//! From verified claims to what others see of the caller: the identity fact, and headers for the upstream.
+//! From verified claims to what others see of the caller: the identity fact, and headers for the
+//! upstream.
 //!
-//! A claim becomes a header only if it can be read back as what it was: no control characters, no surrounding space, no comma inside a
-//! list's element. A claim that cannot is a refusal, not a guess.
+//! A claim becomes a header only if it can be read back as what it was: no control characters, no
+//! surrounding space, no comma inside a list's element. A claim that cannot is a refusal, not a
+//! guess.
 
 use modelgate_kit::config::Problems;
 use modelgate_kit::credential::is_token;
@@ -37,7 +39,8 @@ impl CallerHeaders {
     /// The identity that the claims describe.
     ///
     /// # Errors
-    /// [`Refusal::ClaimMissing`] without a name for the caller, [`Refusal::ClaimRefused`] when name or groups are not text.
+    /// [`Refusal::ClaimMissing`] without a name for the caller, [`Refusal::ClaimRefused`] when name
+    /// or groups are not text.
     pub fn draw(&self, claims: &Claims) -> Result<Identity, Refusal> {
         let groups = self.groups(claims)?;
         let mut handed_on = Map::new();
@@ -167,7 +170,8 @@ impl ClaimHeaders {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// One value per header, in the order of [`ClaimHeaders::names`]; `None` where the claim is absent.
+    /// One value per header, in the order of [`ClaimHeaders::names`]; `None` where the claim is
+    /// absent.
     ///
     /// # Errors
     /// [`Refusal::ClaimRefused`] when a claim has no faithful form as a header.

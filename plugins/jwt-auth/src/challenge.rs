@@ -1,7 +1,9 @@
-//! What a refused client is told: RFC 6750 section 3, with RFC 9728's pointer to the resource's metadata.
+//! What a refused client is told: RFC 6750 section 3, with RFC 9728's pointer to the resource's
+//! metadata.
 //!
-//! Without credentials there is no `error`; a broken request is 400 `invalid_request`, a bad token 401 `invalid_token`, a good token
-//! that may too little 403 `insufficient_scope`. Missing keys are our trouble, not the client's: 503.
+//! Without credentials there is no `error`; a broken request is 400 `invalid_request`, a bad token
+//! 401 `invalid_token`, a good token that may too little 403 `insufficient_scope`. Missing keys are
+//! our trouble, not the client's: 503.
 
 use crate::reasons;
 use modelgate_kit::config::Problems;

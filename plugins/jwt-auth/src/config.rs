@@ -1,6 +1,7 @@
 //! What an operator writes.
 //!
-//! Two sets of defaults cannot arise: these types are the only place that has them, and `plan.rs` reads nothing else.
+//! Two sets of defaults cannot arise: these types are the only place that has them, and `plan.rs`
+//! reads nothing else.
 
 use std::collections::BTreeMap;
 
@@ -12,24 +13,30 @@ use serde::Deserialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The issuers whose tokens are accepted; at least one. A token belongs to the one that its `iss` names. Where its tokens have
-    /// several shapes, an issuer is listed several times: a token must be as one of these entries says, tried in their order.
+    /// The issuers whose tokens are accepted; at least one. A token belongs to the one that its
+    /// `iss` names. Where its tokens have several shapes, an issuer is listed several times: a
+    /// token must be as one of these entries says, tried in their order.
     pub issuers: Vec<IssuerConfig>,
     /// Where a token may stand. More than one token in a request is refused, wherever they stand.
     pub token_from: TokenFrom,
-    /// Whether the upstream sees the token: `strip` removes it from header, cookie or query; `keep` leaves it.
+    /// Whether the upstream sees the token: `strip` removes it from header, cookie or query; `keep`
+    /// leaves it.
     pub token_to_upstream: TokenToUpstream,
-    /// Longest token that is looked at, in bytes. Entra ID puts up to 200 groups into a token, which makes 12,000 bytes.
+    /// Longest token that is looked at, in bytes. Entra ID puts up to 200 groups into a token,
+    /// which makes 12,000 bytes.
     pub max_token_bytes: Bounded<128, 65_536>,
-    /// What becomes of a request without any token: `deny`, or `allow` without an identity. A token that is there is always verified.
+    /// What becomes of a request without any token: `deny`, or `allow` without an identity. A token
+    /// that is there is always verified.
     pub on_missing: OnMissing,
-    /// Request headers that carry verified claims to the upstream. Whatever a client sends under these names is removed.
+    /// Request headers that carry verified claims to the upstream. Whatever a client sends under
+    /// these names is removed.
     pub claims_to_headers: Vec<ClaimToHeader>,
     /// Verified tokens that are remembered per worker, so that each is verified once; 0 for none.
     pub token_cache_entries: Bounded<0, 100_000>,
     /// `realm` of the challenge (RFC 6750 section 3).
     pub realm: String,
-    /// URL of the protected resource's metadata, told to clients in the challenge (RFC 9728 section 5.1).
+    /// URL of the protected resource's metadata, told to clients in the challenge (RFC 9728 section
+    /// 5.1).
     pub resource_metadata: Option<String>,
 }
 
@@ -106,7 +113,8 @@ impl Default for TokenFrom {
 pub struct HeaderPlace {
     /// Name, in any case.
     pub name: String,
-    /// Authentication scheme before the token, as in `Bearer`; without it the whole value is the token.
+    /// Authentication scheme before the token, as in `Bearer`; without it the whole value is the
+    /// token.
     pub scheme: Option<String>,
 }
 
@@ -115,7 +123,8 @@ pub struct HeaderPlace {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimToHeader {
-    /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`. Arrays of scalars are joined by commas.
+    /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`. Arrays of scalars
+    /// are joined by commas.
     pub claim: String,
     /// Name of the header.
     pub header: String,
@@ -126,44 +135,54 @@ pub struct ClaimToHeader {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct IssuerConfig {
-    /// `iss` of its tokens, byte for byte; required. `{tenantid}` in it stands for the token's tenant (`tid`), see `tenants`.
+    /// `iss` of its tokens, byte for byte; required. `{tenantid}` in it stands for the token's
+    /// tenant (`tid`), see `tenants`.
     pub issuer: String,
     /// Tenants that are let in where `issuer` has `{tenantid}`, as in `https://login.microsoftonline.com/{tenantid}/v2.0`; `["*"]` lets
     /// in every tenant that there is.
     pub tenants: Vec<String>,
-    /// Our own names: `aud` of a token must have one of them. Required, unless `required_claims` leaves `aud` out: then tokens may lack
-    /// `aud`, but one that is there and is not ours is refused all the same (RFC 7519 section 4.1.3).
+    /// Our own names: `aud` of a token must have one of them. Required, unless `required_claims`
+    /// leaves `aud` out: then tokens may lack `aud`, but one that is there and is not ours is
+    /// refused all the same (RFC 7519 section 4.1.3).
     pub audiences: Vec<String>,
-    /// Claims that say whom a token is for, e.g. `[aud, client_id]` for access tokens of Amazon Cognito, which have no `aud`. The first
-    /// that a token has must name one of `audiences`, and so must `aud` wherever it is there.
+    /// Claims that say whom a token is for, e.g. `[aud, client_id]` for access tokens of Amazon
+    /// Cognito, which have no `aud`. The first that a token has must name one of `audiences`, and
+    /// so must `aud` wherever it is there.
     pub audience_claims: Vec<String>,
-    /// Where its keys come from; exactly one source. May be left out where an earlier entry is for the same issuer: then they are its
-    /// keys.
+    /// Where its keys come from; exactly one source. May be left out where an earlier entry is for
+    /// the same issuer: then they are its keys.
     pub keys: KeysConfig,
-    /// Algorithms that are accepted. Empty: every one that the keys allow, which for public keys excludes HS256, HS384 and HS512.
+    /// Algorithms that are accepted. Empty: every one that the keys allow, which for public keys
+    /// excludes HS256, HS384 and HS512.
     pub algorithms: Vec<String>,
     /// Claims that must be there. Of `aud`, any of `audience_claims` takes the place.
     pub required_claims: Vec<String>,
     /// How far our clock and the issuer's may differ, in seconds.
     pub clock_skew_s: Bounded<0, 600>,
-    /// Longest accepted time from `iat` to `exp`, in seconds; tokens without `iat` are then refused.
+    /// Longest accepted time from `iat` to `exp`, in seconds; tokens without `iat` are then
+    /// refused.
     pub max_lifetime_s: Option<Bounded<1, 31_536_000>>,
-    /// Accepted `typ` of the token's header, in any case and with or without `application/`; a token without one counts as `JWT`.
+    /// Accepted `typ` of the token's header, in any case and with or without `application/`; a
+    /// token without one counts as `JWT`.
     pub types: Vec<String>,
     /// Scopes that must all be granted, in `scope` or `scp`; otherwise 403 `insufficient_scope`.
     pub scopes: Vec<String>,
     /// Further conditions on claims; all must hold, otherwise 403.
     pub claims: Vec<ClaimCondition>,
-    /// Claim that names the caller to policies and limits: a top-level name or a JSON Pointer. Of several, the first that the token has
-    /// counts. A token without any is refused, unless `consumer` names its caller.
+    /// Claim that names the caller to policies and limits: a top-level name or a JSON Pointer. Of
+    /// several, the first that the token has counts. A token without any is refused, unless
+    /// `consumer` names its caller.
     pub consumer_claim: OneOrMore,
     /// Text put before the caller's name, so that two issuers cannot name the same caller.
     pub consumer_prefix: String,
-    /// Name of the caller for tokens that have no `consumer_claim`; `consumer_prefix` is not put before it.
+    /// Name of the caller for tokens that have no `consumer_claim`; `consumer_prefix` is not put
+    /// before it.
     pub consumer: Option<String>,
-    /// Claim with the caller's groups: text, or an array of text. Those of several claims are joined.
+    /// Claim with the caller's groups: text, or an array of text. Those of several claims are
+    /// joined.
     pub groups_claim: OneOrMore,
-    /// How an object in `groups_claim` is read: `refuse`, or `member_names`, as in the roles of Zitadel.
+    /// How an object in `groups_claim` is read: `refuse`, or `member_names`, as in the roles of
+    /// Zitadel.
     pub groups_object: GroupsObject,
     /// Groups of the caller for tokens that have no `groups_claim`.
     pub groups: Vec<String>,
@@ -230,7 +249,8 @@ pub enum GroupsObject {
     MemberNames,
 }
 
-/// A condition on one claim: exactly one of `any_of`, `all_of`, `none_of`, or none of them: the claim must be there.
+/// A condition on one claim: exactly one of `any_of`, `all_of`, `none_of`, or none of them: the
+/// claim must be there.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
@@ -240,11 +260,13 @@ pub struct ClaimCondition {
     /// `whole` takes a text as one word, `spaces` as several.
     #[serde(default)]
     pub split: SplitConfig,
-    /// At least one of these (text, numbers, true, false). In a text, `*` stands for any run of characters: `refs/tags/*`.
+    /// At least one of these (text, numbers, true, false). In a text, `*` stands for any run of
+    /// characters: `refs/tags/*`.
     pub any_of: Option<Vec<serde_json::Value>>,
     /// All of these.
     pub all_of: Option<Vec<serde_json::Value>>,
-    /// None of these; also holds when the claim is absent, but not when its value is elsewhere or cannot be read.
+    /// None of these; also holds when the claim is absent, but not when its value is elsewhere or
+    /// cannot be read.
     pub none_of: Option<Vec<serde_json::Value>>,
 }
 
@@ -275,7 +297,8 @@ pub struct KeysConfig {
     pub fetch: Option<Fetch>,
     /// OpenID Connect discovery, which says where the JWK Set is.
     pub discovery: Option<Discovery>,
-    /// Keys that are published one by one, in PEM, each under its `kid`: those of AWS load balancers.
+    /// Keys that are published one by one, in PEM, each under its `kid`: those of AWS load
+    /// balancers.
     pub pem_per_kid: Option<PemPerKid>,
 }
 
@@ -341,7 +364,8 @@ pub struct Fetch {
     pub url: String,
     /// Cluster that is called (on nginx: host:port).
     pub cluster: String,
-    /// Headers of the call, e.g. `authorization` where the issuer wants a token. Each value is a secret: text, or `{"env": "NAME"}`.
+    /// Headers of the call, e.g. `authorization` where the issuer wants a token. Each value is a
+    /// secret: text, or `{"env": "NAME"}`.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
     /// How the keys are kept fresh.
@@ -360,7 +384,8 @@ pub struct Discovery {
     pub keys_cluster: Option<String>,
     /// URL of the metadata. Default: the issuer followed by `/.well-known/openid-configuration`.
     pub url: Option<String>,
-    /// Headers of both calls, e.g. `authorization` where the issuer wants a token. Each value is a secret: text, or `{"env": "NAME"}`.
+    /// Headers of both calls, e.g. `authorization` where the issuer wants a token. Each value is a
+    /// secret: text, or `{"env": "NAME"}`.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
     /// How the keys are kept fresh.
@@ -368,7 +393,8 @@ pub struct Discovery {
     pub refresh: Refresh,
 }
 
-/// Keys that are published one by one. Tokens of such issuers may be padded base64url, as those of AWS load balancers are.
+/// Keys that are published one by one. Tokens of such issuers may be padded base64url, as those of
+/// AWS load balancers are.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
@@ -377,10 +403,11 @@ pub struct PemPerKid {
     pub url: String,
     /// Cluster that is called (on nginx: host:port).
     pub cluster: String,
-    /// `signer` of a token's header must be one of these: ARNs of your load balancers. Those of everybody in the region sign with keys of
-    /// the same place.
+    /// `signer` of a token's header must be one of these: ARNs of your load balancers. Those of
+    /// everybody in the region sign with keys of the same place.
     pub signers: Vec<String>,
-    /// How the keys are kept fresh. `min_interval_s` is 2 by default, because each key is fetched by itself.
+    /// How the keys are kept fresh. `min_interval_s` is 2 by default, because each key is fetched
+    /// by itself.
     #[serde(default = "per_kid_refresh")]
     pub refresh: Refresh,
 }
@@ -397,16 +424,20 @@ fn per_kid_refresh() -> Refresh {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Refresh {
-    /// Keys are fetched anew when they are this old, in seconds; up to a fifth earlier, so that not all gateways call at once.
+    /// Keys are fetched anew when they are this old, in seconds; up to a fifth earlier, so that not
+    /// all gateways call at once.
     pub every_s: Bounded<5, 86_400>,
-    /// Keys that could not be refreshed serve for so much longer, in seconds; then requests get 503 `keys_unavailable`.
+    /// Keys that could not be refreshed serve for so much longer, in seconds; then requests get 503
+    /// `keys_unavailable`.
     pub max_stale_s: Bounded<0, 2_592_000>,
-    /// Least time between two fetches, in seconds, however many unknown keys are asked for and signatures fail. A token by an unknown
-    /// key waits until it is over, if that is within `wait_ms`; otherwise it gets 503 `keys_unavailable` with `retry-after`.
+    /// Least time between two fetches, in seconds, however many unknown keys are asked for and
+    /// signatures fail. A token by an unknown key waits until it is over, if that is within
+    /// `wait_ms`; otherwise it gets 503 `keys_unavailable` with `retry-after`.
     pub min_interval_s: Bounded<1, 3600>,
-    /// A key that a fresh set does not have is refused at once and not asked for again within this time, in seconds. More spares the issuer
-    /// calls, but refuses a key for so long that was used before it was published. Keys that the issuer has taken out, and those of
-    /// `pem_per_kid`, are refused at once until `min_interval_s` is over, too.
+    /// A key that a fresh set does not have is refused at once and not asked for again within this
+    /// time, in seconds. More spares the issuer calls, but refuses a key for so long that was used
+    /// before it was published. Keys that the issuer has taken out, and those of `pem_per_kid`, are
+    /// refused at once until `min_interval_s` is over, too.
     pub unknown_key_ttl_s: Bounded<0, 86_400>,
     /// Time-out of one call, in milliseconds.
     pub timeout_ms: Bounded<50, 60_000>,

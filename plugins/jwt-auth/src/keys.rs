@@ -1,9 +1,10 @@
 //! The keys of one issuer: given in the configuration, or fetched and kept fresh.
 //!
-//! Requests only ever read what is there. When a token names a key that we do not have, or there are no keys at all, the request may wait
-//! for the background task ([`refresh`]), which is the only one that calls the issuer: once per proxy, however many requests ask, and
-//! never more often than the least interval. Only a set that was asked for after the request had come says that a key does not exist:
-//! until then the request waits, or is told to come again.
+//! Requests only ever read what is there. When a token names a key that we do not have, or there
+//! are no keys at all, the request may wait for the background task ([`refresh`]), which is the
+//! only one that calls the issuer: once per proxy, however many requests ask, and never more often
+//! than the least interval. Only a set that was asked for after the request had come says that a
+//! key does not exist: until then the request waits, or is told to come again.
 
 mod fetch;
 mod key_cache;
@@ -38,9 +39,11 @@ use crate::config::Refresh;
 const MAX_UNKNOWN: usize = 256;
 /// Most requests that wait until the issuer may be asked again; the next are told to come again.
 const MAX_WAITING: usize = 256;
-/// What must be left of a request's time to wait when the issuer may be asked again, in milliseconds: a tick, and the call.
+/// What must be left of a request's time to wait when the issuer may be asked again, in
+/// milliseconds: a tick, and the call.
 const LEAST_LEFT_MS: u64 = 500;
-/// How often a request that waits looks for newer keys at most. It looks when something has changed, which is a few times.
+/// How often a request that waits looks for newer keys at most. It looks when something has
+/// changed, which is a few times.
 const MOST_LOOKS: usize = 64;
 
 /// Seconds after which a client may try again where nothing better is known.
@@ -50,7 +53,8 @@ const RETRY_AFTER_S: u64 = 5;
 pub struct Keys {
     /// The keys.
     pub set: KeySet,
-    /// Changes whenever the keys do: what was verified with keys of another generation has to be verified again.
+    /// Changes whenever the keys do: what was verified with keys of another generation has to be
+    /// verified again.
     pub generation: u64,
 }
 
@@ -121,7 +125,8 @@ struct State {
 pub enum Doubt<'a> {
     /// No key fits its token; the `kid`, if there is one.
     Unknown(Option<&'a str>),
-    /// A key fits, and the signature is not that key's: forged, most likely, or the issuer has put another key under the name.
+    /// A key fits, and the signature is not that key's: forged, most likely, or the issuer has put
+    /// another key under the name.
     Signature,
 }
 
@@ -278,7 +283,8 @@ impl Fetched {
                 _ if now_ms >= deadline_ms && self.refresh.wait_ms.value() > 0 => {
                     return Renewal::Unavailable(RETRY_AFTER_S);
                 }
-                // Another worker may have fetched meanwhile, or may be at it: the background task finds out.
+                // Another worker may have fetched meanwhile, or may be at it: the background task
+                // finds out.
                 _ => {
                     has_looked = true;
                     self.wanted.set(true);
@@ -297,7 +303,8 @@ impl Fetched {
         Renewal::Unavailable(RETRY_AFTER_S)
     }
 
-    /// Whether what we have is all there is: it was asked for after the request had come, or does certainly not have the key.
+    /// Whether what we have is all there is: it was asked for after the request had come, or does
+    /// certainly not have the key.
     fn is_certain(&self, asking: Asking<'_>, now_ms: u64) -> bool {
         // Of single keys, those of other names were asked for.
         let is_later = self.fetched_ms() >= asking.since_ms && !self.origin.is_per_kid();
@@ -333,8 +340,9 @@ impl Fetched {
             .any(|(known, until_ms)| *known == print && now_ms < *until_ms)
     }
 
-    /// A key is not there. For as long as the configuration says, that is certain; of keys that the issuer has taken out, and of single keys,
-    /// also until the issuer may be asked again. A name that was never seen may be published the next moment.
+    /// A key is not there. For as long as the configuration says, that is certain; of keys that the
+    /// issuer has taken out, and of single keys, also until the issuer may be asked again. A name
+    /// that was never seen may be published the next moment.
     fn note_unknown(&self, state: &mut State, kid: &str, now_ms: u64) {
         let refresh = &self.refresh;
         let print = fingerprint(kid.as_bytes());
@@ -352,8 +360,8 @@ impl Fetched {
         unknown.push((print, now_ms.saturating_add(certain_s.saturating_mul(1000))));
     }
 
-    /// Takes over a key set that was checked; whether it is another one. `random` spreads the workers' next refresh over the last fifth
-    /// of the period.
+    /// Takes over a key set that was checked; whether it is another one. `random` spreads the
+    /// workers' next refresh over the last fifth of the period.
     fn adopt(&self, entry: &Entry, set: KeySet, random: u64, now_ms: u64) -> bool {
         let mut state = self.state.borrow_mut();
         let period_ms = self.refresh.every_s.value().saturating_mul(1000);
@@ -370,7 +378,8 @@ impl Fetched {
             .as_ref()
             .map_or(0, |keys| keys.generation)
             .wrapping_add(1);
-        // New keys may be the unknown ones; those that the issuer has taken out are known to be gone.
+        // New keys may be the unknown ones; those that the issuer has taken out are known to be
+        // gone.
         state.unknown.clear();
         for kid in set.iter().filter_map(Key::kid) {
             let print = fingerprint(kid.as_bytes());

@@ -1,10 +1,12 @@
-//! Lets a request pass only with a token that a trusted issuer has signed for us, and tells everybody after it who calls.
+//! Lets a request pass only with a token that a trusted issuer has signed for us, and tells
+//! everybody after it who calls.
 //!
-//! The token is taken from exactly one place, verified ([`accept`]), removed; the caller becomes the identity fact and, where asked for,
-//! headers that no client can set. Keys are given, or fetched in the background and shared between workers ([`keys`]).
+//! The token is taken from exactly one place, verified ([`accept`]), removed; the caller becomes
+//! the identity fact and, where asked for, headers that no client can set. Keys are given, or
+//! fetched in the background and shared between workers ([`keys`]).
 //!
-//! It cannot revoke: a signed token is good until it expires, or until its key is gone. It does not look at opaque tokens
-//! (introspection), nor at proof of possession (DPoP, mTLS).
+//! It cannot revoke: a signed token is good until it expires, or until its key is gone. It does not
+//! look at opaque tokens (introspection), nor at proof of possession (DPoP, mTLS).
 
 pub mod accept;
 pub mod cache;
@@ -116,7 +118,8 @@ impl Filter for JwtAuth {
 modelgate_kit::export!(JwtAuth: request_body, answers, tick);
 
 impl Plan {
-    /// Sets the headers of verified claims, and removes what a client has put under names that read as theirs.
+    /// Sets the headers of verified claims, and removes what a client has put under names that read
+    /// as theirs.
     fn write_headers(
         &self,
         exchange: &Exchange,

@@ -345,7 +345,8 @@ fn scalars(member: &str, values: Vec<serde_json::Value>, problems: &mut Problems
     Test::words(values)
 }
 
-/// The allow-list, drawn to what the source of keys can be for: a shared secret and public keys never mix.
+/// The allow-list, drawn to what the source of keys can be for: a shared secret and public keys
+/// never mix.
 fn compile_algorithms(
     written: &[String],
     keys: &KeysConfig,

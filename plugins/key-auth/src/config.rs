@@ -20,20 +20,22 @@ use crate::keyring::{Builder, Digest, Entry, Keyring, is_of_no_key, parse_digest
 pub struct Config {
     /// The keys, as digests.
     pub keys: Vec<WrittenKey>,
-    /// Where a key may stand; all places are looked at, and a request with two keys is refused. Keys in the query end up in logs and
-    /// histories: only for clients that cannot send headers.
+    /// Where a key may stand; all places are looked at, and a request with two keys is refused.
+    /// Keys in the query end up in logs and histories: only for clients that cannot send headers.
     pub key_from: Vec<WrittenPlace>,
-    /// A request without a key: `deny`, `deny_unidentified` (it passes if an earlier filter has verified its caller), or `allow` (it
-    /// passes in any case; put `consumer-acl` behind).
+    /// A request without a key: `deny`, `deny_unidentified` (it passes if an earlier filter has
+    /// verified its caller), or `allow` (it passes in any case; put `consumer-acl` behind).
     pub on_missing_key: OnMissing,
-    /// A request whose caller an earlier filter has verified already, and which carries a key too: `deny`, `replace` that identity by the
-    /// key's, or `keep` it (the key must be good nevertheless).
+    /// A request whose caller an earlier filter has verified already, and which carries a key too:
+    /// `deny`, `replace` that identity by the key's, or `keep` it (the key must be good
+    /// nevertheless).
     pub on_other_identity: OnOtherIdentity,
-    /// What becomes of the key on the way to the upstream: `strip` takes it out of every header, cookie and query parameter, also of those that
-    /// `key_from` does not list; `forward` leaves it, with every copy that the client has sent.
+    /// What becomes of the key on the way to the upstream: `strip` takes it out of every header,
+    /// cookie and query parameter, also of those that `key_from` does not list; `forward` leaves
+    /// it, with every copy that the client has sent.
     pub forwarding: Forwarding,
-    /// Request headers that tell the upstream who calls. What a client sends under these names, or under names that differ in `-`, `_`
-    /// and the like only, is always removed.
+    /// Request headers that tell the upstream who calls. What a client sends under these names, or
+    /// under names that differ in `-`, `_` and the like only, is always removed.
     pub identity_headers: IdentityHeaders,
     /// Realm in `WWW-Authenticate`. Printable ASCII without quotes.
     pub realm: String,
@@ -73,10 +75,12 @@ pub struct WrittenKey {
     /// First instant at which the key is good (RFC 3339).
     #[serde(default)]
     pub not_before: Option<String>,
-    /// First instant at which it is no longer good (RFC 3339). From 21 July 2554 on, and up to the year 9999, it means: never.
+    /// First instant at which it is no longer good (RFC 3339). From 21 July 2554 on, and up to the
+    /// year 9999, it means: never.
     #[serde(default)]
     pub expires_at: Option<String>,
-    /// What else is known of the key: claims of the identity, for access rules, limits and audit events.
+    /// What else is known of the key: claims of the identity, for access rules, limits and audit
+    /// events.
     #[serde(default, deserialize_with = "strict::distinct")]
     pub labels: BTreeMap<String, String>,
 }
@@ -204,7 +208,8 @@ pub fn compile_keys(keys: Vec<WrittenKey>, problems: &mut Problems) -> Keyring {
     ring.finish()
 }
 
-/// Reads the keys one by one, where nothing is wrong with any of them: without a list of what was written.
+/// Reads the keys one by one, where nothing is wrong with any of them: without a list of what was
+/// written.
 #[derive(Default)]
 pub struct Keys(Builder);
 

@@ -1,12 +1,15 @@
 //! The keys that are known, and the question whether a presented one is among them.
 //!
-//! Keys are stored as SHA-256 digests: they are long and random, so a fast hash is enough, and whoever reads the configuration cannot
-//! use them. The digests are in order. Looking one up takes a number of steps that depends on the number of keys only, and known, unknown,
-//! expired and future keys go through the same steps; the last comparison takes the same time wherever the first difference is. (The
-//! digest of what was presented cannot be steered, so the order of the search tells nothing about any key.)
+//! Keys are stored as SHA-256 digests: they are long and random, so a fast hash is enough, and
+//! whoever reads the configuration cannot use them. The digests are in order. Looking one up takes
+//! a number of steps that depends on the number of keys only, and known, unknown, expired and
+//! future keys go through the same steps; the last comparison takes the same time wherever the
+//! first difference is. (The digest of what was presented cannot be steered, so the order of the
+//! search tells nothing about any key.)
 //!
-//! There may be a hundred thousand keys, and there is a keyring for each worker of the proxy. So a key is a [`Record`] of 56 bytes and its id;
-//! what is said of its holder is kept once for all keys of which the same is said.
+//! There may be a hundred thousand keys, and there is a keyring for each worker of the proxy. So a
+//! key is a [`Record`] of 56 bytes and its id; what is said of its holder is kept once for all keys
+//! of which the same is said.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -153,7 +156,8 @@ impl Keyring {
             && digests.all(|digest| before.replace(digest) != Some(digest))
     }
 
-    /// The entry next to a digest, its place, and whether it is the one: the same work for every digest.
+    /// The entry next to a digest, its place, and whether it is the one: the same work for every
+    /// digest.
     fn nearest(&self, digest: &Digest) -> Option<(usize, &Record, bool)> {
         let mut from = 0_usize;
         let mut left = self.order.len();
@@ -218,7 +222,8 @@ impl Keyring {
     }
 }
 
-/// Texts that a shell or a template makes where a key should be: nothing, a line's end, a prefix alone, a variable that was not filled in.
+/// Texts that a shell or a template makes where a key should be: nothing, a line's end, a prefix
+/// alone, a variable that was not filled in.
 const NO_KEYS: [&[u8]; 16] = [
     b"",
     b"\n",

@@ -1,8 +1,9 @@
 //! `key-auth`: who calls, by an API key.
 //!
-//! Finds the key in the places that the configuration names, looks its digest up, takes the key out of the request, and leaves the
-//! identity as a fact for the filters that follow. Known, unknown and expired keys take the same work. It cannot tell a stolen key from
-//! its owner's, and counts nothing: that is for `rate-limit`.
+//! Finds the key in the places that the configuration names, looks its digest up, takes the key out
+//! of the request, and leaves the identity as a fact for the filters that follow. Known, unknown
+//! and expired keys take the same work. It cannot tell a stolen key from its owner's, and counts
+//! nothing: that is for `rate-limit`.
 
 pub mod config;
 pub mod keyring;

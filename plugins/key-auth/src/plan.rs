@@ -1,4 +1,5 @@
-//! What runs: the keys, where they are looked for, and what becomes of callers with and without one.
+//! What runs: the keys, where they are looked for, and what becomes of callers with and without
+//! one.
 
 use std::rc::Rc;
 
@@ -94,7 +95,8 @@ impl Plan {
         }
     }
 
-    /// Takes out keys of ours that stand where they count for nothing: the upstream must not learn them.
+    /// Takes out keys of ours that stand where they count for nothing: the upstream must not learn
+    /// them.
     pub(crate) fn take_out_strays(
         &self,
         headers: &HeaderBlock,
@@ -165,8 +167,9 @@ impl Plan {
     }
 }
 
-/// The challenge of a 401 (RFC 9110, section 11.6.1): the scheme of the first place that has one. Keys in headers of their own have no
-/// registered scheme; `ApiKey` is what clients of other gateways know.
+/// The challenge of a 401 (RFC 9110, section 11.6.1): the scheme of the first place that has one.
+/// Keys in headers of their own have no registered scheme; `ApiKey` is what clients of other
+/// gateways know.
 fn challenge(places: &[Place], realm: &str) -> String {
     let scheme = places.iter().find_map(|place| match place {
         Place::Header { scheme, .. } => scheme.as_deref(),

@@ -1,4 +1,5 @@
-//! Lists and texts that grow without being moved: a module's memory never shrinks, and a list that is moved to grow needs it three times over.
+//! Lists and texts that grow without being moved: a module's memory never shrinks, and a list that
+//! is moved to grow needs it three times over.
 
 /// Items in a block.
 const ITEMS: usize = 512;
@@ -60,7 +61,8 @@ pub struct Place(u32);
 pub struct Texts(Vec<Vec<u8>>);
 
 impl Texts {
-    /// Keeps a text. One that cannot be kept, which takes more memory than a module can have, is kept as empty.
+    /// Keeps a text. One that cannot be kept, which takes more memory than a module can have, is
+    /// kept as empty.
     pub fn add(&mut self, text: &[u8]) -> Place {
         let needed = text.len().saturating_add(LENGTH);
         let fits = |block: &Vec<u8>| block.len().saturating_add(needed) <= BYTES;

@@ -338,7 +338,8 @@ mod whatever_comes {
     }
 
     proptest! {
-        /// Whatever is sent, a request passes only with exactly one candidate, and that one good; and then without it.
+        /// Whatever is sent, a request passes only with exactly one candidate, and that one good;
+        /// and then without it.
         #[test]
         fn nothing_passes_without_one_good_key(
             headers in proptest::collection::vec(header(), 0..4),
@@ -350,7 +351,8 @@ mod whatever_comes {
             let named = |name: &str| headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value).collect::<Vec<_>>();
             let (keys, credentials) = (named("x-api-key"), named("authorization"));
             let bearer = credentials.len() == 1 && credentials[0].to_lowercase().starts_with("bearer ");
-            // Other schemes are not ours to judge; beside one of ours they make it ambiguous. One of ours without a key is malformed, and so is nothing.
+            // Other schemes are not ours to judge; beside one of ours they make it ambiguous. One
+            // of ours without a key is malformed, and so is nothing.
             let empty = !credentials.is_empty() && credentials.iter().all(|value| value.is_empty());
             let clear = bearer || !(empty || credentials.iter().any(|value| value.contains("earer")));
             let in_query = path.matches("api").count() - path.matches("=api").count();

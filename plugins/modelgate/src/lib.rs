@@ -1,10 +1,12 @@
 //! `modelgate`: every filter of the suite in one module.
 //!
-//! With a filter's name as `root_id` it is that filter. With `chain` it is a whole chain in one entry of the proxy's: its configuration
-//! lists the filters with theirs, a request passes them in that order and a response in the reverse one, and the proxy enters the module once
-//! where it would have entered seven.
+//! With a filter's name as `root_id` it is that filter. With `chain` it is a whole chain in one
+//! entry of the proxy's: its configuration lists the filters with theirs, a request passes them in
+//! that order and a response in the reverse one, and the proxy enters the module once where it
+//! would have entered seven.
 //!
-//! This is the list of the suite's filters: the tools, the tests and the generated documentation take it from here.
+//! This is the list of the suite's filters: the tools, the tests and the generated documentation
+//! take it from here.
 
 modelgate_kit::suite! {
     "audit-log" => audit_log::AuditLog,

@@ -1,7 +1,9 @@
-//! Values that are left alone, indexed: asking costs the same whether a few are listed or thousands.
+//! Values that are left alone, indexed: asking costs the same whether a few are listed or
+//! thousands.
 //!
-//! A pattern with `*` is filed under its literal end (`*@example.com`), else under its literal front (`10.*`); of those under one
-//! end or front each is tried. Only patterns with neither (`*example*`) are tried for every value.
+//! A pattern with `*` is filed under its literal end (`*@example.com`), else under its literal
+//! front (`10.*`); of those under one end or front each is tried. Only patterns with neither
+//! (`*example*`) are tried for every value.
 
 use modelgate_kit::glob::Glob;
 use std::collections::{BTreeMap, BTreeSet};

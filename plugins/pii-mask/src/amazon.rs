@@ -1,7 +1,9 @@
-//! Amazon's binary event stream, `application/vnd.amazon.eventstream` (Smithy 2.0, "Amazon Event Stream Specification").
+//! Amazon's binary event stream, `application/vnd.amazon.eventstream` (Smithy 2.0, "Amazon Event
+//! Stream Specification").
 //!
-//! A message is its length and that of its headers (four bytes each, big-endian), a CRC-32 of these, headers, payload, and a CRC-32
-//! of all. A header is a name behind its length (one byte), a type, and a value; those looked at are strings (type 7).
+//! A message is its length and that of its headers (four bytes each, big-endian), a CRC-32 of
+//! these, headers, payload, and a CRC-32 of all. A header is a name behind its length (one byte), a
+//! type, and a value; those looked at are strings (type 7).
 
 /// Bytes of a message besides headers and payload.
 const FRAME: usize = 16;

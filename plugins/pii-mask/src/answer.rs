@@ -1,8 +1,8 @@
 //! Masks an answer that streams: server-sent events, JSON lines, text.
 //!
-//! Each piece that arrives gives the bytes that can go by now. Where a stream cannot be read on, or holds what may not
-//! pass, it is cut: an event that says so, then nothing more. Text that looks like one of the other kinds is read as that:
-//! servers label streams of events as text.
+//! Each piece that arrives gives the bytes that can go by now. Where a stream cannot be read on, or
+//! holds what may not pass, it is cut: an event that says so, then nothing more. Text that looks
+//! like one of the other kinds is read as that: servers label streams of events as text.
 
 mod amazon;
 mod sniff;
@@ -240,7 +240,8 @@ impl<'a> Answer<'a> {
             let raw = block.raw();
             let Some(data) = block.data() else {
                 if block.is_comment() && self.begun {
-                    // It keeps the connection alive, and is nothing to the reader. (A byte order mark stays first.)
+                    // It keeps the connection alive, and is nothing to the reader. (A byte order
+                    // mark stays first.)
                     out.extend_from_slice(raw);
                 } else {
                     self.events.pass(raw);

@@ -14,19 +14,26 @@ pub struct Config {
     pub default_action: WrittenAction,
     /// What becomes of findings, by entity.
     pub entities: Entities,
-    /// Key for `hash`: the same value gets the same pseudonym as long as the key is the same. At least 16 bytes.
+    /// Key for `hash`: the same value gets the same pseudonym as long as the key is the same. At
+    /// least 16 bytes.
     pub hash_key: Option<Secret>,
-    /// Values that are left alone, in lower case; `*` stands for anything: `*@example.com`, `127.0.0.1`.
+    /// Values that are left alone, in lower case; `*` stands for anything: `*@example.com`,
+    /// `127.0.0.1`.
     pub allowed_values: Vec<String>,
-    /// What a finding must rest on to count: `context` (a word beside it), `shape`, or `check` (check digits, or a prefix that nothing else has).
+    /// What a finding must rest on to count: `context` (a word beside it), `shape`, or `check`
+    /// (check digits, or a prefix that nothing else has).
     pub least_certainty: WrittenCertainty,
     /// The way to the model.
     pub request: Direction,
     /// The way back.
     pub response: Direction,
-    /// What is held until a body has been read: `headers` (and the body; needs `allow_on_headers_stop_iteration`) or only the `body` (works on every proxy, but the other side sees the headers before anything is decided, and lengths become unknown).
+    /// What is held until a body has been read: `headers` (and the body; needs
+    /// `allow_on_headers_stop_iteration`) or only the `body` (works on every proxy, but the other
+    /// side sees the headers before anything is decided, and lengths become unknown).
     pub hold: Hold,
-    /// What happens with a request for WebSocket or another upgrade, and with a CONNECT: what is sent after it cannot be masked. With `allow` it passes unmasked in both directions; an answer that does not grant the upgrade is masked as any other.
+    /// What happens with a request for WebSocket or another upgrade, and with a CONNECT: what is
+    /// sent after it cannot be masked. With `allow` it passes unmasked in both directions; an
+    /// answer that does not grant the upgrade is masked as any other.
     pub on_upgrade: OnUpgrade,
 }
 
@@ -93,7 +100,8 @@ impl Entities {
 pub struct Direction {
     /// Whether bodies of this direction are masked or passed as they are.
     pub bodies: Bodies,
-    /// Longest body that is masked as a whole, in bytes. Stay below the proxy's own buffer limit (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.
+    /// Longest body that is masked as a whole, in bytes. Stay below the proxy's own buffer limit
+    /// (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.
     pub max_body_bytes: Bounded<1, 67_108_864>,
     /// Longest event of a stream, in bytes.
     pub max_event_bytes: Bounded<1024, 16_777_216>,
@@ -101,15 +109,19 @@ pub struct Direction {
     pub on_oversize: Policy,
     /// What happens with a compressed body.
     pub on_compressed: Policy,
-    /// What happens with a body that is not what its type says: broken JSON, text that is not UTF-8.
+    /// What happens with a body that is not what its type says: broken JSON, text that is not
+    /// UTF-8.
     pub on_unparsable: Policy,
-    /// What happens with a body of another type than JSON, JSON lines, server-sent events, forms and text.
+    /// What happens with a body of another type than JSON, JSON lines, server-sent events, forms
+    /// and text.
     pub on_other_type: Policy,
     /// Whether names of JSON members and form fields are masked too.
     pub json_names: Bodies,
-    /// Whether JSON numbers are masked too, below a name that says what they are (`card_number`, `phone`, `ssn`); such a number becomes a string.
+    /// Whether JSON numbers are masked too, below a name that says what they are (`card_number`,
+    /// `phone`, `ssn`); such a number becomes a string.
     pub json_numbers: Bodies,
-    /// JSON paths (and form fields) whose values are left alone with everything beneath them: names and positions joined by dots, `*` for any one: `metadata`, `messages.*.name`.
+    /// JSON paths (and form fields) whose values are left alone with everything beneath them: names
+    /// and positions joined by dots, `*` for any one: `metadata`, `messages.*.name`.
     pub skip_paths: Vec<String>,
 }
 

@@ -1,14 +1,16 @@
 //! Finds personal data and credentials in text.
 //!
-//! Algorithm: one pass looks for anchors, the few bytes without which nothing can begin or be recognised (digits, `@`,
-//! `:`, `-`, `_`, `I`, `J`; [`anchor`]); each anchor is verified by hand by the module of its kind, which reads a bounded
-//! stretch around it: lengths, separators, check digits, word boundaries, context words. Where two findings overlap the
-//! one that began earlier keeps its start, unless the later one holds it whole. The same text gives the same findings.
+//! Algorithm: one pass looks for anchors, the few bytes without which nothing can begin or be
+//! recognised (digits, `@`, `:`, `-`, `_`, `I`, `J`; [`anchor`]); each anchor is verified by hand
+//! by the module of its kind, which reads a bounded stretch around it: lengths, separators, check
+//! digits, word boundaries, context words. Where two findings overlap the one that began earlier
+//! keeps its start, unless the later one holds it whole. The same text gives the same findings.
 //!
-//! Text with invisible characters, digits of other scripts or full-width forms is scanned as it reads, too ([`fold`]).
+//! Text with invisible characters, digits of other scripts or full-width forms is scanned as it
+//! reads, too ([`fold`]).
 //!
-//! What it cannot do: names, addresses, dates and whatever else needs a language model; data that is spelled out or
-//! encoded (base64, percent escapes but for `%40`).
+//! What it cannot do: names, addresses, dates and whatever else needs a language model; data that
+//! is spelled out or encoded (base64, percent escapes but for `%40`).
 
 mod anchor;
 pub(crate) mod armor;
@@ -38,7 +40,8 @@ pub use token::Quotes;
 pub enum Entity {
     /// An e-mail address (RFC 5322 dot-atom form, internationalised ones too).
     Email,
-    /// A telephone number: international (E.164), North American, or national with separators or context.
+    /// A telephone number: international (E.164), North American, or national with separators or
+    /// context.
     Phone,
     /// A payment card number: issuer prefix, length, Luhn check digit (ISO/IEC 7812).
     Card,
@@ -54,7 +57,8 @@ pub enum Entity {
     AwsSecretKey,
     /// A GitHub token (`ghp_…`, `github_pat_…` and their kin).
     GithubToken,
-    /// A key of an API in a well-known form (`sk-…`, `sk_live_…`, `AIza…`, `glpat-…`, `hf_…`, `npm_…`).
+    /// A key of an API in a well-known form (`sk-…`, `sk_live_…`, `AIza…`, `glpat-…`, `hf_…`,
+    /// `npm_…`).
     ApiKey,
     /// A Slack token (`xoxb-…` and its kin).
     SlackToken,
@@ -222,8 +226,8 @@ pub(crate) struct Scene<'a> {
     pub wanted: EntitySet,
 }
 
-/// Finds everything of the `wanted` kinds in `text[floor..]`; what stands before `floor` is only read for context.
-/// `label` is the name under which the text is known (a JSON member), or empty.
+/// Finds everything of the `wanted` kinds in `text[floor..]`; what stands before `floor` is only
+/// read for context. `label` is the name under which the text is known (a JSON member), or empty.
 ///
 /// The findings ascend and do not overlap.
 #[must_use]
@@ -246,7 +250,8 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
     }
 }
 
-/// Both lists of findings in one: of two that overlap the second begins where the first ends, if it goes further.
+/// Both lists of findings in one: of two that overlap the second begins where the first ends, if it
+/// goes further.
 fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
     findings.extend(more);
     findings.sort_by_key(|finding| (finding.span.start, core::cmp::Reverse(finding.span.end)));
@@ -275,7 +280,8 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec
         wanted,
     };
     let mut at = floor;
-    // Stretches that a verifier has read in vain once are not read again from the next anchor: this keeps the scan linear.
+    // Stretches that a verifier has read in vain once are not read again from the next anchor: this
+    // keeps the scan linear.
     let mut colon_done = 0;
     let mut word_done = 0;
     while let Some(anchor) = anchor::next(scene.bytes, at) {

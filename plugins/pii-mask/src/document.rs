@@ -1,9 +1,10 @@
 //! Masks whole bodies: JSON documents, forms and plain text. What is not changed keeps its bytes.
 //!
-//! In JSON every string value is scanned decoded, with the name of its member as context; so are member names. Numbers whose
-//! member's name says that they are a card, a social security number or a telephone become strings. In answers
-//! a value of a member `logprobs`, which repeats the text token by token, becomes `null`, and a text that runs on over the elements
-//! of an array is read as one.
+//! In JSON every string value is scanned decoded, with the name of its member as context; so are
+//! member names. Numbers whose member's name says that they are a card, a social security number or
+//! a telephone become strings. In answers a value of a member `logprobs`, which repeats the text
+//! token by token, becomes `null`, and a text that runs on over the elements of an array is read as
+//! one.
 
 mod form;
 mod labels;
@@ -31,7 +32,8 @@ pub struct Scope {
     pub numbers: bool,
     /// `logprobs` become null.
     pub drop_logprobs: bool,
-    /// Paths whose values are left alone, with everything beneath: member names and indices, `*` for any step.
+    /// Paths whose values are left alone, with everything beneath: member names and indices, `*`
+    /// for any step.
     pub skip: Vec<Vec<String>>,
 }
 

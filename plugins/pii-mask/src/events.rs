@@ -1,14 +1,15 @@
 //! Masks the events of a stream, in which one text is spread over many events.
 //!
-//! Algorithm: the pieces of each running text (see [`place`]) are read as one text by a [`crate::stream::TextStream`]. An event
-//! waits until each of its pieces has been decided on, and those behind it wait with it; then it goes with its findings replaced.
-//! A value that spans several events is replaced in the first; the others lose their part of it. Nothing else of an event changes
-//! and no event is added or moved: a stream in which nothing is found keeps its bytes. (But for `logprobs`, which repeat the text
-//! token by token and become `null`.)
+//! Algorithm: the pieces of each running text (see [`place`]) are read as one text by a
+//! [`crate::stream::TextStream`]. An event waits until each of its pieces has been decided on, and
+//! those behind it wait with it; then it goes with its findings replaced. A value that spans
+//! several events is replaced in the first; the others lose their part of it. Nothing else of an
+//! event changes and no event is added or moved: a stream in which nothing is found keeps its
+//! bytes. (But for `logprobs`, which repeat the text token by token and become `null`.)
 //!
-//! A string is known to be a piece by its name ([`role`]). Where a stream has no such string, whatever could be one is read both
-//! ways: by itself, and together with its predecessor. Of strings that are no text by their names, or once a text is known, each
-//! is masked by itself.
+//! A string is known to be a piece by its name ([`role`]). Where a stream has no such string,
+//! whatever could be one is read both ways: by itself, and together with its predecessor. Of
+//! strings that are no text by their names, or once a text is known, each is masked by itself.
 //!
 //! What it cannot do: find what is spread over several texts.
 
@@ -32,15 +33,18 @@ use waiting::Waiting;
 
 /// Most running texts at a time.
 const MAX_TEXTS: usize = 256;
-/// Most bytes of events that wait. A credential that goes on is replaced at 4 KiB; in events of one character each that is a megabyte.
+/// Most bytes of events that wait. A credential that goes on is replaced at 4 KiB; in events of one
+/// character each that is a megabyte.
 const MAX_WAITING: usize = 4 << 20;
-/// How many events a string that may be no text is waited for: an address in pieces of one character.
+/// How many events a string that may be no text is waited for: an address in pieces of one
+/// character.
 const MAX_DOUBT: u64 = 64;
-/// How many events with pieces of other texts a text is waited for, and how many more for each of these: then it is over, as a
-/// model's reasoning is when the answer begins.
+/// How many events with pieces of other texts a text is waited for, and how many more for each of
+/// these: then it is over, as a model's reasoning is when the answer begins.
 const MAX_SILENCE: u64 = 8;
 const MORE_SILENCE: u64 = 2;
-/// Most strings of one event that may be texts without being known to be: an event that has more is a record.
+/// Most strings of one event that may be texts without being known to be: an event that has more is
+/// a record.
 const MAX_OPEN: usize = 4;
 
 /// What events are.
@@ -101,8 +105,8 @@ enum Counter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// Whether a string of a document may be a piece of a text that runs on in an array: Gemini's stream without `alt=sse` is an array
-/// of answers, TGI lists its tokens.
+/// Whether a string of a document may be a piece of a text that runs on in an array: Gemini's
+/// stream without `alt=sse` is an array of answers, TGI lists its tokens.
 pub fn runs_on(path: &Path<'_, '_>) -> bool {
     let mut container: Option<Text<'_>> = None;
     let mut in_sequence = false;
@@ -122,8 +126,9 @@ pub fn runs_on(path: &Path<'_, '_>) -> bool {
     in_sequence && path.last_member().is_some() && role::role(path) == Role::Text
 }
 
-/// Whether the shape alone tells pieces of an answer from records: Gemini's stream without `alt=sse` is an array of answers, each
-/// with the next piece; TGI and DJL send lines with a token each.
+/// Whether the shape alone tells pieces of an answer from records: Gemini's stream without
+/// `alt=sse` is an array of answers, each with the next piece; TGI and DJL send lines with a token
+/// each.
 fn is_answer_in_pieces(form: Form, data: &str, id: &TextId) -> bool {
     match (form, id.names.as_str()) {
         (Form::Document, ".candidates.content.parts.text") => data.trim_start().starts_with('['),
@@ -193,7 +198,8 @@ impl EventMasker {
                 self.json(raw, data, event, form, masker, tally)
             }
             Some(Err(_)) if form != Form::Event => return Err(Unreadable),
-            // A token of plain text may begin like JSON, but what an escape hides is not seen in it.
+            // A token of plain text may begin like JSON, but what an escape hides is not seen in
+            // it.
             Some(Err(_)) if hides(trimmed) => return Err(Unreadable),
             _ => self.plain(raw, data, name, masker, tally),
         };
@@ -439,7 +445,8 @@ impl EventMasker {
         true
     }
 
-    /// The text that a piece belongs to: in an event that ends texts it may be of another type than the ones before.
+    /// The text that a piece belongs to: in an event that ends texts it may be of another type than
+    /// the ones before.
     fn same_text(&self, id: &mut TextId) {
         if self.tracks.contains_key(id) {
             return;

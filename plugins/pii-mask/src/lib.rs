@@ -1,12 +1,14 @@
 //! Masks personal data and credentials in what goes to a model and in what comes back.
 //!
-//! A request is held until its body is whole (bounded), every text in it is scanned, and what was found is masked, redacted,
-//! hashed, or the reason to refuse it. An answer that is one document is treated the same way; one that streams (server-sent
-//! events, JSON lines, text) is masked as it passes, with no more held than what may still become a finding. What cannot be
-//! read (compressed, broken, too long, of another type) is refused unless the configuration says otherwise. How many were
-//! found of what is in the fact `masked` and in counters; what was found is nowhere.
+//! A request is held until its body is whole (bounded), every text in it is scanned, and what was
+//! found is masked, redacted, hashed, or the reason to refuse it. An answer that is one document is
+//! treated the same way; one that streams (server-sent events, JSON lines, text) is masked as it
+//! passes, with no more held than what may still become a finding. What cannot be read (compressed,
+//! broken, too long, of another type) is refused unless the configuration says otherwise. How many
+//! were found of what is in the fact `masked` and in counters; what was found is nowhere.
 //!
-//! It finds what has a form of its own (see [`detect`]): no names, no addresses, nothing in images or audio.
+//! It finds what has a form of its own (see [`detect`]): no names, no addresses, nothing in images
+//! or audio.
 
 pub mod allowed;
 pub mod amazon;
@@ -85,13 +87,15 @@ impl Filter for PiiMask {
             None
         };
         if upgrade.is_some() {
-            // A request that announces a body beside the upgrade could carry past what was to be masked.
+            // A request that announces a body beside the upgrade could carry past what was to be
+            // masked.
             if plan.on_upgrade == OnUpgrade::Deny || announces_body(&*exchange.request()?) {
                 return Err(Reply::new(&reasons::UPGRADE_REFUSED));
             }
             return mask_answer(&plan, &exchange, &counts).await;
         }
-        // An answer may come before the request is whole: a client that lets its body wait must not get it unmasked.
+        // An answer may come before the request is whole: a client that lets its body wait must not
+        // get it unmasked.
         exchange
             .side_by_side(
                 mask_request(&plan, &exchange, &counts),

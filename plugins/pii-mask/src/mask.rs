@@ -1,8 +1,9 @@
-//! What becomes of a finding: masked, redacted, hashed, or the reason to block; and how many there were.
+//! What becomes of a finding: masked, redacted, hashed, or the reason to block; and how many there
+//! were.
 //!
-//! Replacements hold only letters, digits and `*[]:_-.@+()/ %'`, so that text that is itself JSON (a tool call's arguments)
-//! stays JSON; what replaces a number of JSON is quoted as the names around it are. They are not found again when they pass
-//! through once more.
+//! Replacements hold only letters, digits and `*[]:_-.@+()/ %'`, so that text that is itself JSON
+//! (a tool call's arguments) stays JSON; what replaces a number of JSON is quoted as the names
+//! around it are. They are not found again when they pass through once more.
 
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
@@ -15,14 +16,16 @@ use std::collections::BTreeMap;
 /// What becomes of the findings of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Letters and digits become `*`, but for the last `keep`; what divides them stays. Credentials become `****`.
+    /// Letters and digits become `*`, but for the last `keep`; what divides them stays. Credentials
+    /// become `****`.
     Mask {
         /// How many of the last letters and digits stay.
         keep: usize,
     },
     /// The finding becomes the entity's placeholder, such as `[EMAIL]`.
     Redact,
-    /// The finding becomes a pseudonym: `[EMAIL:` and 16 hex digits of a keyed hash `]`, the same for the same value.
+    /// The finding becomes a pseudonym: `[EMAIL:` and 16 hex digits of a keyed hash `]`, the same
+    /// for the same value.
     Hash,
     /// The message is refused.
     Block,
@@ -77,8 +80,9 @@ impl Tally {
 }
 
 impl Masker {
-    /// A masker for these actions; entities without one are left alone. `key` is for [`Action::Hash`]: without one, hashing
-    /// redacts. Findings below `least` certainty, and `allowed` values, are left alone.
+    /// A masker for these actions; entities without one are left alone. `key` is for
+    /// [`Action::Hash`]: without one, hashing redacts. Findings below `least` certainty, and
+    /// `allowed` values, are left alone.
     #[must_use]
     pub fn new(
         actions: BTreeMap<Entity, Action>,
@@ -172,7 +176,8 @@ impl Masker {
         }
     }
 
-    /// What stands in place of a number of JSON with these digits under this name; none if it is nothing.
+    /// What stands in place of a number of JSON with these digits under this name; none if it is
+    /// nothing.
     pub fn mask_number(&self, digits: &str, name: &str, tally: &mut Tally) -> Option<String> {
         let (entity, certainty) = judge_number(digits.as_bytes(), name.as_bytes(), self.wanted)?;
         let action = self.actions.get(&entity).copied()?;
@@ -229,8 +234,9 @@ fn mask(entity: Entity, keep: usize, value: &str, out: &mut String) {
     }
 }
 
-/// `[EMAIL:9f86d081884c7d65]`: HMAC-SHA-256 of the entity's name, NUL and the value, cut to 64 bits. How a value is written
-/// does not matter: case, and for numbers everything but digits, is left out.
+/// `[EMAIL:9f86d081884c7d65]`: HMAC-SHA-256 of the entity's name, NUL and the value, cut to 64
+/// bits. How a value is written does not matter: case, and for numbers everything but digits, is
+/// left out.
 fn pseudonym(entity: Entity, key: &SecretBytes, value: &str, out: &mut String) {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose()) else {
         out.push_str(entity.placeholder());

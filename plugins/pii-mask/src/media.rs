@@ -26,14 +26,16 @@ pub enum Media {
     Other,
     /// Bytes, which a head may tell about.
     Octets,
-    /// A part of something: values may be cut in two, and what is said of its place would no longer hold.
+    /// A part of something: values may be cut in two, and what is said of its place would no longer
+    /// hold.
     Partial,
     /// Compressed or otherwise encoded.
     Encoded,
 }
 
 impl Media {
-    /// What the headers announce. A body without a type is taken for JSON: most that is sent to models is.
+    /// What the headers announce. A body without a type is taken for JSON: most that is sent to
+    /// models is.
     pub fn of(headers: &HeaderBlock) -> Self {
         let encoded = headers.all("content-encoding").any(|value| {
             let value = value.trim_ascii();

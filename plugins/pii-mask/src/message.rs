@@ -289,7 +289,8 @@ fn mask_tensors(
         return Ok(None);
     };
     if plan.hold == Hold::Body {
-        // The header has gone on: the head must keep its length, and can as long as it did not grow.
+        // The header has gone on: the head must keep its length, and can as long as it did not
+        // grow.
         let missing = head
             .checked_sub(new)
             .ok_or(Unread::Tensors(tensors::Unread::Layout))?;
@@ -336,7 +337,8 @@ pub(crate) async fn mask_stream(
         )?;
         if let (Some(reason), None) = (answer.cut(), cut) {
             if !answer.says_so() {
-                // Half of a text would look like the whole: the proxy breaks an answer off that it has begun.
+                // Half of a text would look like the whole: the proxy breaks an answer off that it
+                // has begun.
                 return Err(Reply::new(reason));
             }
             refuse_late(exchange, reason);

@@ -1,4 +1,5 @@
-//! What a configuration becomes. Everything that can be wrong in it is found here, all of it at once.
+//! What a configuration becomes. Everything that can be wrong in it is found here, all of it at
+//! once.
 
 use std::collections::BTreeMap;
 

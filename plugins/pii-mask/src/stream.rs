@@ -1,9 +1,11 @@
-//! Masks text that arrives in pieces: what cannot become part of a finding any more goes out at once, the rest is held.
+//! Masks text that arrives in pieces: what cannot become part of a finding any more goes out at
+//! once, the rest is held.
 //!
-//! Algorithm: [`segment`] tells where the text may be cut; up to the last such place it is scanned and let out, with the
-//! last stretch before kept to read context from. Usually no more than the word at the end is held, or a number that may go
-//! on. A segment that grows beyond a bound is cut by force, with an overlap longer than any bounded finding; a credential
-//! without a bound that is still going on there is replaced once and the rest of it swallowed. The same text gives the same
+//! Algorithm: [`segment`] tells where the text may be cut; up to the last such place it is scanned
+//! and let out, with the last stretch before kept to read context from. Usually no more than the
+//! word at the end is held, or a number that may go on. A segment that grows beyond a bound is cut
+//! by force, with an overlap longer than any bounded finding; a credential without a bound that is
+//! still going on there is replaced once and the rest of it swallowed. The same text gives the same
 //! output in whatever pieces it comes.
 //!
 //! What it cannot do: recognise a token whose header alone is longer than twice the bound.
@@ -25,7 +27,8 @@ const MAX_HELD_HEADER: usize = 8192;
 /// What stays behind a forced cut; no finding with a bound is longer.
 const OVERLAP: usize = 768;
 
-/// How long, in bytes, the context of a finding may be written: each byte as a character of three, with one that is not seen between.
+/// How long, in bytes, the context of a finding may be written: each byte as a character of three,
+/// with one that is not seen between.
 const MOST_WRITTEN: usize = LOOK_BEHIND * 6;
 
 /// Where masked text goes: every byte that was pushed is kept or replaced, in its order.
@@ -180,7 +183,8 @@ impl TextStream {
         self.patient = false;
     }
 
-    /// Cuts a segment that has grown too long. True if its end is a credential that is swallowed from here on.
+    /// Cuts a segment that has grown too long. True if its end is a credential that is swallowed
+    /// from here on.
     fn force(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) -> bool {
         let text = self.buffer.get(..self.read).unwrap_or_default();
         let end = text.len();

@@ -1,9 +1,11 @@
-//! Tensors in binary form behind a JSON head: the extension of the Open Inference Protocol that Triton has, and that its client
-//! uses unless told otherwise (`docs/protocol/extension_binary_data.md` of triton-inference-server/server).
+//! Tensors in binary form behind a JSON head: the extension of the Open Inference Protocol that
+//! Triton has, and that its client uses unless told otherwise
+//! (`docs/protocol/extension_binary_data.md` of triton-inference-server/server).
 //!
-//! `inference-header-content-length` says how long the head is. Each tensor in it that has `parameters.binary_data_size` stands
-//! behind the head, in their order. In one of datatype BYTES each element is four bytes of length, little-endian, and that many
-//! bytes: elements are masked as text, with their new lengths. Tensors of other datatypes are numbers; they keep their bytes.
+//! `inference-header-content-length` says how long the head is. Each tensor in it that has
+//! `parameters.binary_data_size` stands behind the head, in their order. In one of datatype BYTES
+//! each element is four bytes of length, little-endian, and that many bytes: elements are masked as
+//! text, with their new lengths. Tensors of other datatypes are numbers; they keep their bytes.
 
 use crate::document::{LIMITS, Scope, json};
 use crate::mask::{Masker, Tally};
@@ -39,7 +41,8 @@ struct Tensor {
     size: Option<(usize, Range<usize>)>,
 }
 
-/// Masks a body whose head has this length; none if nothing changes. `no_text` says that elements which are not text may pass.
+/// Masks a body whose head has this length; none if nothing changes. `no_text` says that elements
+/// which are not text may pass.
 ///
 /// # Errors
 /// [`Unread`].
@@ -166,7 +169,8 @@ fn read(head: &[u8]) -> Result<Vec<Tensor>, Unread> {
             }
             Token::Number(size) if is(&["parameters", "binary_data_size"]) => {
                 let bytes = size.raw().parse().map_err(|_| Unread::Layout)?;
-                // A request's are its inputs, an answer's its outputs: with both, their order would be anybody's guess.
+                // A request's are its inputs, an answer's its outputs: with both, their order would
+                // be anybody's guess.
                 if sized_in.is_some_and(|list| list != place.0) {
                     return Err(Unread::Layout);
                 }
@@ -182,7 +186,8 @@ fn read(head: &[u8]) -> Result<Vec<Tensor>, Unread> {
     Ok(tensors)
 }
 
-/// The tensor that a path leads into: whether it is an output, its number; and how many steps lead to it.
+/// The tensor that a path leads into: whether it is an output, its number; and how many steps lead
+/// to it.
 fn place(path: &Path<'_, '_>) -> Option<((bool, usize), usize)> {
     let mut steps = path.segments();
     let list = steps.next()?;

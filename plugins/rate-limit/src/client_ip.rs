@@ -1,10 +1,11 @@
 //! The client's address, as far as it can be believed.
 //!
-//! From the connection: what the proxy says, which on Envoy is the client's own invention unless `use_remote_address: true` is set
-//! (`modelgate check` looks for it), and then follows `xff_num_trusted_hops`. Or from
-//! `x-forwarded-for`, where proxies before us are trusted: each appends the address that it saw, so with n trusted proxies the n-th entry
-//! from the right was written by one of them, and everything left of it by whoever likes. An address is cut to a prefix before it counts,
-//! because a client of IPv6 has 2^64 addresses and more.
+//! From the connection: what the proxy says, which on Envoy is the client's own invention unless
+//! `use_remote_address: true` is set (`modelgate check` looks for it), and then follows
+//! `xff_num_trusted_hops`. Or from `x-forwarded-for`, where proxies before us are trusted: each
+//! appends the address that it saw, so with n trusted proxies the n-th entry from the right was
+//! written by one of them, and everything left of it by whoever likes. An address is cut to a
+//! prefix before it counts, because a client of IPv6 has 2^64 addresses and more.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -55,7 +56,8 @@ pub fn parse(text: &str) -> Option<IpAddr> {
         .or_else(bare)
 }
 
-/// The address that the outermost of so many trusted proxies saw. `None` where fewer have written, or something else than an address.
+/// The address that the outermost of so many trusted proxies saw. `None` where fewer have written,
+/// or something else than an address.
 pub fn forwarded(headers: &HeaderBlock, trusted_hops: usize) -> Option<IpAddr> {
     let values: Vec<&[u8]> = headers.all("x-forwarded-for").collect();
     let entry = values

@@ -11,13 +11,17 @@ use serde::Deserialize;
 pub struct Config {
     /// `enforce`, or `shadow`: count and record, and let every request pass.
     pub mode: Mode,
-    /// The limits. A request must pass all that apply to it, and takes from all of them or from none.
+    /// The limits. A request must pass all that apply to it, and takes from all of them or from
+    /// none.
     pub policies: Vec<WrittenPolicy>,
-    /// Which headers tell clients their limits: `draft` (RateLimit, RateLimit-Policy), `legacy` (X-RateLimit-*), `both` or `off`.
+    /// Which headers tell clients their limits: `draft` (RateLimit, RateLimit-Policy), `legacy`
+    /// (X-RateLimit-*), `both` or `off`.
     pub headers: Headers,
-    /// Up to so many seconds, drawn anew each time, are added to `Retry-After`, so that refused clients do not come back all at once.
+    /// Up to so many seconds, drawn anew each time, are added to `Retry-After`, so that refused
+    /// clients do not come back all at once.
     pub retry_after_jitter_s: Bounded<0, 3_600>,
-    /// A request that keeps losing the compare-and-swap race for its buckets to other workers: `deny` (503) or `allow` (uncounted).
+    /// A request that keeps losing the compare-and-swap race for its buckets to other workers:
+    /// `deny` (503) or `allow` (uncounted).
     pub on_contention: OnTrouble,
     /// A request whose buckets cannot be read or written: `deny` (503) or `allow` (uncounted).
     pub on_error: OnTrouble,
@@ -25,7 +29,8 @@ pub struct Config {
     pub client_ip: WrittenClientIp,
     /// The memory for buckets.
     pub buckets: WrittenBuckets,
-    /// How to learn the model where a request's body names it. Bodies are read only where a policy looks at the model.
+    /// How to learn the model where a request's body names it. Bodies are read only where a policy
+    /// looks at the model.
     pub model_from_body: ModelBody,
 }
 
@@ -90,13 +95,15 @@ pub enum OnTrouble {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct WrittenPolicy {
-    /// Name of the limit: clients see it, and so do metrics and audit events. Lower-case letters, digits, `_` and `-`; unique.
+    /// Name of the limit: clients see it, and so do metrics and audit events. Lower-case letters,
+    /// digits, `_` and `-`; unique.
     pub name: String,
-    /// What tells one bucket from another; several parts make one key. Without any, all requests share one bucket.
+    /// What tells one bucket from another; several parts make one key. Without any, all requests
+    /// share one bucket.
     #[serde(default)]
     pub by: Vec<WrittenPart>,
-    /// A request without (one part of) the key: `deny` (403), `shared` (all such requests share a bucket) or `skip` (the limit does not
-    /// apply to it).
+    /// A request without (one part of) the key: `deny` (403), `shared` (all such requests share a
+    /// bucket) or `skip` (the limit does not apply to it).
     #[serde(default)]
     pub on_missing_key: OnMissingKey,
     /// Whom the limit applies to. Without it: everybody.
@@ -215,8 +222,8 @@ pub enum TierEffect {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenClientIp {
-    /// Proxies before this one whose entry in `x-forwarded-for` is believed: with n, the n-th entry from the right is the client. 0: the
-    /// address of the connection, as the proxy sees it.
+    /// Proxies before this one whose entry in `x-forwarded-for` is believed: with n, the n-th entry
+    /// from the right is the client. 0: the address of the connection, as the proxy sees it.
     pub trusted_hops: Bounded<0, 16>,
     /// How many bits of an IPv4 address tell clients apart.
     pub ipv4_prefix_bits: Bounded<1, 32>,
@@ -234,17 +241,19 @@ impl Default for WrittenClientIp {
     }
 }
 
-/// The memory for buckets: reserved when the proxy starts, never grown. About 20 bytes a bucket and 8 more for each window, per policy.
+/// The memory for buckets: reserved when the proxy starts, never grown. About 20 bytes a bucket and
+/// 8 more for each window, per policy.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenBuckets {
-    /// Buckets of each policy that has keys. Twice the number of callers in one window is ample. When it is too small, callers whose
-    /// bucket finds no room are refused before they have used anything, which the metric `crowded` counts; nobody gets more than the limit.
+    /// Buckets of each policy that has keys. Twice the number of callers in one window is ample.
+    /// When it is too small, callers whose bucket finds no room are refused before they have used
+    /// anything, which the metric `crowded` counts; nobody gets more than the limit.
     pub count: Bounded<16, 16_777_216>,
-    /// Filters in one proxy with the same name here share the buckets of policies with the same name; one with other windows, tiers or
-    /// `count` goes on with what has been taken. Without it, each configuration has its own, and a changed configuration starts with
-    /// full buckets.
+    /// Filters in one proxy with the same name here share the buckets of policies with the same
+    /// name; one with other windows, tiers or `count` goes on with what has been taken. Without it,
+    /// each configuration has its own, and a changed configuration starts with full buckets.
     pub shared_as: Option<String>,
 }
 

@@ -1,8 +1,10 @@
-//! What a client is told about its limits: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11, structured
-//! fields of RFC 9651), the older `X-RateLimit-*`, and `Retry-After` (RFC 9110, section 10.2.3).
+//! What a client is told about its limits: `RateLimit` and `RateLimit-Policy`
+//! (draft-ietf-httpapi-ratelimit-headers-11, structured fields of RFC 9651), the older
+//! `X-RateLimit-*`, and `Retry-After` (RFC 9110, section 10.2.3).
 //!
-//! Times are rounded up to whole seconds: who waits as told is not refused for being early. `t` is the time until the quota is whole
-//! again. A window whose burst is not its quota says so in the parameter `burst`, which the draft leaves to implementations.
+//! Times are rounded up to whole seconds: who waits as told is not refused for being early. `t` is
+//! the time until the quota is whole again. A window whose burst is not its quota says so in the
+//! parameter `burst`, which the draft leaves to implementations.
 
 use modelgate_kit::bucket::{Judged, Rate};
 use modelgate_kit::structured_field::{Bare, Inexpressible, Item, MAX_INTEGER, push_member};
@@ -68,7 +70,8 @@ pub fn ratelimit(standings: &[Standing<'_>]) -> Result<String, Inexpressible> {
     Ok(field)
 }
 
-/// `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now), which can tell of one window only: the tightest.
+/// `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now), which can tell of one window
+/// only: the tightest.
 pub fn legacy(tightest: &Standing<'_>) -> [(&'static str, String); 3] {
     [
         ("x-ratelimit-limit", tightest.rate.quota().to_string()),
@@ -83,8 +86,8 @@ pub fn legacy(tightest: &Standing<'_>) -> [(&'static str, String); 3] {
     ]
 }
 
-/// The window that stops the caller first: the one that refuses longest, else the one with the least left, else the one that takes
-/// longest to be whole again.
+/// The window that stops the caller first: the one that refuses longest, else the one with the
+/// least left, else the one that takes longest to be whole again.
 pub fn tightest<'s, 'a>(standings: &'s [Standing<'a>]) -> Option<&'s Standing<'a>> {
     standings.iter().max_by_key(|standing| {
         let Judged {
@@ -111,7 +114,8 @@ fn seconds(nanoseconds: u64) -> u64 {
     nanoseconds.div_ceil(NS_PER_S)
 }
 
-/// Structured fields end at fifteen digits; a limit beyond is as good as none, and is told as the largest that can be.
+/// Structured fields end at fifteen digits; a limit beyond is as good as none, and is told as the
+/// largest that can be.
 fn integer(number: u64) -> Bare<'static> {
     Bare::Integer(
         i64::try_from(number)

@@ -1,7 +1,8 @@
 //! Whose bucket a request takes from.
 //!
-//! A key is made of parts (consumer, address, model, …). Each part is written with its kind and length, so that no two keys of different
-//! parts are the same bytes. The bytes are hashed under a secret before they name anything, and are stored nowhere.
+//! A key is made of parts (consumer, address, model, …). Each part is written with its kind and
+//! length, so that no two keys of different parts are the same bytes. The bytes are hashed under a
+//! secret before they name anything, and are stored nowhere.
 
 use modelgate_kit::claim::{ClaimPath, Finding, Split, Word, words};
 use modelgate_kit::exchange::Exchange;
@@ -155,7 +156,8 @@ pub fn make(parts: &[Part], material: &Material<'_>) -> Key {
     for part in parts {
         match part.value(material) {
             Some(value) => {
-                // The order of parts is the same for every key of a policy: position, length and value suffice.
+                // The order of parts is the same for every key of a policy: position, length and
+                // value suffice.
                 key.bytes.extend_from_slice(
                     &u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes(),
                 );

@@ -1,8 +1,9 @@
 //! `rate-limit`: how much a caller may ask for.
 //!
-//! Several limits at once, each with several windows, counted without races in memory that all workers of a proxy share: a request takes
-//! from every bucket that it needs, or from none. Clients are told what is left and, when refused, when to come back. What it cannot do:
-//! count what other proxies admit, or weigh a request by its answer.
+//! Several limits at once, each with several windows, counted without races in memory that all
+//! workers of a proxy share: a request takes from every bucket that it needs, or from none. Clients
+//! are told what is left and, when refused, when to come back. What it cannot do: count what other
+//! proxies admit, or weigh a request by its answer.
 
 pub mod client_ip;
 pub mod config;
@@ -63,7 +64,8 @@ impl Filter for RateLimit {
         let told = counted?;
         if !told.is_empty() && exchange.forward().await == Forwarded::Answered {
             for (name, value) in &told {
-                // The upstream has answered: a header that the host does not take is no reason to fail the exchange.
+                // The upstream has answered: a header that the host does not take is no reason to
+                // fail the exchange.
                 let _ = exchange.set_response_header(name, value);
             }
         }

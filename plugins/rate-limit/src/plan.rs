@@ -39,13 +39,15 @@ pub(crate) struct Counters {
 }
 
 impl Plan {
-    /// Compiles the policies and makes room for their buckets; what is wrong is added to `problems`.
+    /// Compiles the policies and makes room for their buckets; what is wrong is added to
+    /// `problems`.
     pub(crate) fn compile(
         config: Config,
         setup: &Setup<'_>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        // Buckets belong to a policy, whichever profile it is in: two routes must not give a caller two quotas.
+        // Buckets belong to a policy, whichever profile it is in: two routes must not give a caller
+        // two quotas.
         let own = || {
             setup
                 .shared_prefix
@@ -113,7 +115,8 @@ impl Plan {
         if problems.is_empty() {
             for policy in &plan.policies {
                 policy.limited.define(setup.host);
-                // Now, while no request waits for the host's lock. If it fails, it is tried again with each request.
+                // Now, while no request waits for the host's lock. If it fails, it is tried again
+                // with each request.
                 let random = || setup.host.random();
                 let _ = policy.table(&SharedData(setup.host), &random, setup.host.now_ns());
             }

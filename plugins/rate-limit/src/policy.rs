@@ -1,4 +1,5 @@
-//! Compiled limits: to whom and to what they apply, whose bucket is taken from, and how much it holds.
+//! Compiled limits: to whom and to what they apply, whose bucket is taken from, and how much it
+//! holds.
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
@@ -18,8 +19,9 @@ use crate::config::{
 };
 use crate::key::Part;
 
-/// Keys that fit in one slot of the table. With as many, keys that are spread at random over a table twice as large as their number find
-/// room in their slots: one in 100,000 does not. A slot is one value of shared data, so that a request costs the same whatever it holds.
+/// Keys that fit in one slot of the table. With as many, keys that are spread at random over a
+/// table twice as large as their number find room in their slots: one in 100,000 does not. A slot
+/// is one value of shared data, so that a request costs the same whatever it holds.
 const WAYS: u8 = 32;
 /// Longest name of a policy, in bytes.
 const LONGEST_NAME: usize = 40;
@@ -97,8 +99,8 @@ impl Policy {
             && self.what.fits_but_for_model(asked, Doubt::Fits)
     }
 
-    /// The windows that apply to the caller for this request; none if the limit does not apply. In doubt about the model or the caller,
-    /// it does.
+    /// The windows that apply to the caller for this request; none if the limit does not apply. In
+    /// doubt about the model or the caller, it does.
     pub fn applying(&self, caller: Caller<'_>, asked: Option<&Asked<'_>>) -> Option<&Windows> {
         let fits = self.who.fits(caller, Doubt::Fits)
             && asked.is_none_or(|asked| self.what.fits(asked, Doubt::Fits));
@@ -108,8 +110,9 @@ impl Policy {
         self.tier(caller)
     }
 
-    /// The windows of the first tier that the caller is in. Where it cannot be known whether he is in an earlier one (his groups are
-    /// elsewhere, say), the tightest of all that it may be: what is unknown must not raise a limit.
+    /// The windows of the first tier that the caller is in. Where it cannot be known whether he is
+    /// in an earlier one (his groups are elsewhere, say), the tightest of all that it may be: what
+    /// is unknown must not raise a limit.
     fn tier(&self, caller: Caller<'_>) -> Option<&Windows> {
         let mut tightest: Option<&Windows> = None;
         for (who, windows) in self.candidates(caller) {
@@ -138,8 +141,8 @@ impl Policy {
             .filter_map(|at| self.tiers.get(at))
     }
 
-    /// The table of the buckets, made on first use. One that configurations share goes on with what it held under an earlier one, whose
-    /// windows or size were others.
+    /// The table of the buckets, made on first use. One that configurations share goes on with what
+    /// it held under an earlier one, whose windows or size were others.
     ///
     /// # Errors
     /// If shared data cannot be read or written.

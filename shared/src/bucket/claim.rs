@@ -1,11 +1,14 @@
-//! Taking from buckets that several workers share: read, judge, compare-and-swap, and take back what must not stay taken.
+//! Taking from buckets that several workers share: read, judge, compare-and-swap, and take back
+//! what must not stay taken.
 //!
-//! A request may have to pass several limits, each with its own key. [`take_all`] is all-or-nothing over them: it reads and judges all
-//! first and writes nothing if one refuses; then it swaps one after the other, and if a later one is refused meanwhile (or cannot be
-//! written), gives the earlier ones back. Within one key all windows are one value and so are swapped together.
+//! A request may have to pass several limits, each with its own key. [`take_all`] is all-or-nothing
+//! over them: it reads and judges all first and writes nothing if one refuses; then it swaps one
+//! after the other, and if a later one is refused meanwhile (or cannot be written), gives the
+//! earlier ones back. Within one key all windows are one value and so are swapped together.
 //!
-//! Between a take and its giving back, another request may be refused that would have passed: the error is on the strict side.
-//! More than the limits allow is never admitted, whatever the interleaving.
+//! Between a take and its giving back, another request may be refused that would have passed: the
+//! error is on the strict side. More than the limits allow is never admitted, whatever the
+//! interleaving.
 
 use super::slots::{MAX_WINDOWS, Place, Set, Standing, Table};
 use super::store::{Store, StoreFailed, Swap, create};
@@ -18,7 +21,8 @@ pub struct Claim<'a> {
     pub table: &'a Table,
     /// Whose bucket; the bytes themselves are never stored.
     pub bucket: &'a [u8],
-    /// The windows, at most as many as the table's shape has: a claim with more is [`Decision::Failed`].
+    /// The windows, at most as many as the table's shape has: a claim with more is
+    /// [`Decision::Failed`].
     pub rates: &'a [Rate],
     /// Units to take.
     pub cost: u64,
@@ -31,9 +35,11 @@ pub enum Decision {
     Admitted,
     /// At least one window had too little; nothing is charged.
     Refused,
-    /// Other workers were faster every time; nothing is charged. The operator chooses what this means.
+    /// Other workers were faster every time; nothing is charged. The operator chooses what this
+    /// means.
     Contended,
-    /// The host failed to read or write (or a claim does not fit its table); nothing is charged. The operator chooses what this means.
+    /// The host failed to read or write (or a claim does not fit its table); nothing is charged.
+    /// The operator chooses what this means.
     Failed,
 }
 
@@ -42,11 +48,13 @@ pub enum Decision {
 pub struct Outcome {
     /// The decision over all claims.
     pub decision: Decision,
-    /// Per claim, per window: the state after the decision. Empty if the store failed before all were read.
+    /// Per claim, per window: the state after the decision. Empty if the store failed before all
+    /// were read.
     pub judged: Vec<Vec<Judged>>,
     /// Buckets of others that were not full and had to be forgotten.
     pub evicted: u32,
-    /// Claims whose bucket was not held, and that were judged by what had been forgotten in its place.
+    /// Claims whose bucket was not held, and that were judged by what had been forgotten in its
+    /// place.
     pub crowded: u32,
     /// Values that were not ours (torn, foreign, another layout) and were taken as empty.
     pub foreign: u32,
@@ -166,7 +174,8 @@ impl Open {
     }
 }
 
-/// Takes from every claim's bucket, or from none. `tries` (at least 1) bounds the writes of each claim, and of each giving back.
+/// Takes from every claim's bucket, or from none. `tries` (at least 1) bounds the writes of each
+/// claim, and of each giving back.
 pub fn take_all(store: &dyn Store, claims: &[Claim<'_>], now_ns: u64, tries: u32) -> Outcome {
     let mut outcome = Outcome::failed();
     let opened: Result<Vec<Open>, StoreFailed> = claims
@@ -208,7 +217,8 @@ pub fn take_all(store: &dyn Store, claims: &[Claim<'_>], now_ns: u64, tries: u32
 }
 
 impl Open {
-    /// The windows as they stand after the decision. Where nothing was charged, windows that would have admitted say what remains.
+    /// The windows as they stand after the decision. Where nothing was charged, windows that would
+    /// have admitted say what remains.
     fn report(self, claim: &Claim<'_>, decision: Decision, now_ns: u64) -> Vec<Judged> {
         if decision == Decision::Admitted || !self.admitted {
             return self.judged;
@@ -247,7 +257,8 @@ fn charge(
     Decision::Contended
 }
 
-/// Gives back what a claim took. False if that was impossible: then the bucket stays charged, and grows back as after any take.
+/// Gives back what a claim took. False if that was impossible: then the bucket stays charged, and
+/// grows back as after any take.
 pub fn give_back(
     store: &dyn Store,
     claim: &Claim<'_>,

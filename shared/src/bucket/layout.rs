@@ -1,10 +1,14 @@
-//! What a table's buckets are, so that they can be taken over by a table of another layout: other windows, or another number of sets.
+//! What a table's buckets are, so that they can be taken over by a table of another layout: other
+//! windows, or another number of sets.
 //!
-//! Tables that succeed one another under one name leave a note of their layout in shared data. Whoever is configured with another one
-//! takes the buckets over: each TAT goes to the windows of the same length, and what windows that are gone held goes to those
-//! that had no predecessor. A TAT keeps its time, so that nobody gets more than before; that of two that meet the higher one stays.
+//! Tables that succeed one another under one name leave a note of their layout in shared data.
+//! Whoever is configured with another one takes the buckets over: each TAT goes to the windows of
+//! the same length, and what windows that are gone held goes to those that had no predecessor. A
+//! TAT keeps its time, so that nobody gets more than before; that of two that meet the higher one
+//! stays.
 //!
-//! Requests that other workers count in the old table meanwhile are found when these are configured in turn, within [`SETTLE_NS`].
+//! Requests that other workers count in the old table meanwhile are found when these are configured
+//! in turn, within [`SETTLE_NS`].
 
 use super::slots::{MAX_WAYS, MAX_WINDOWS, Set, Shape, Table};
 use super::store::{Store, StoreFailed, Swap, create};
@@ -21,12 +25,14 @@ const OPEN: Seed = Seed { k0: 0, k1: 0 };
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     shape: Shape,
-    /// For each TAT the lengths of the windows that it may belong to, in nanoseconds, ascending: tiers have windows of their own.
+    /// For each TAT the lengths of the windows that it may belong to, in nanoseconds, ascending:
+    /// tiers have windows of their own.
     lengths: Vec<Vec<u64>>,
 }
 
 impl Layout {
-    /// A table of this shape, whose buckets are counted in one of these lists of windows, given by their lengths in nanoseconds.
+    /// A table of this shape, whose buckets are counted in one of these lists of windows, given by
+    /// their lengths in nanoseconds.
     pub fn new(shape: Shape, lists: &[Vec<u64>]) -> Self {
         let lengths = (0..usize::from(shape.windows))
             .map(|at| {

@@ -1,10 +1,13 @@
-//! SipHash-2-4: a keyed 64-bit hash whose collisions cannot be chosen by someone who does not know the key.
+//! SipHash-2-4: a keyed 64-bit hash whose collisions cannot be chosen by someone who does not know
+//! the key.
 //!
-//! Written from the paper (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012). The standard library's version with a
-//! chosen key is deprecated, and its default hasher promises neither algorithm nor key: slots are shared by several instances of a
-//! module, so all of them must compute the same hash.
+//! Written from the paper (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012). The
+//! standard library's version with a chosen key is deprecated, and its default hasher promises
+//! neither algorithm nor key: slots are shared by several instances of a module, so all of them
+//! must compute the same hash.
 
-/// The secret under which keys are hashed. Everyone who shares a table must have the same; who knows it can choose collisions.
+/// The secret under which keys are hashed. Everyone who shares a table must have the same; who
+/// knows it can choose collisions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed {
     /// First half of the 128-bit key.
@@ -105,7 +108,8 @@ pub fn siphash24(seed: Seed, bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// The key of the paper's appendix A, and the outputs for the inputs 00, 00 01, … of the reference implementation.
+    /// The key of the paper's appendix A, and the outputs for the inputs 00, 00 01, … of the
+    /// reference implementation.
     #[test]
     fn the_reference_vectors_come_out() {
         let seed = Seed::from_bytes(core::array::from_fn(|i| u8::try_from(i).unwrap()));

@@ -1,21 +1,27 @@
-//! Where TATs live: a fixed number of slots in shared data, so that keys which a client chooses can neither fill the memory nor make
-//! the host's table grow under its lock.
+//! Where TATs live: a fixed number of slots in shared data, so that keys which a client chooses can
+//! neither fill the memory nor make the host's table grow under its lock.
 //!
-//! A key's 64-bit keyed hash picks one *set*; a set is one value of shared data and holds its *ways*, each with the fingerprint and
-//! the TATs of one key. Because a whole set is swapped at once, two workers cannot place the same key twice. A key that is not in its
-//! set takes an empty way, else one whose buckets are full (forgetting it loses nothing), else the one that will be full soonest: that
-//! last case forgets what somebody had used, and is counted.
+//! A key's 64-bit keyed hash picks one *set*; a set is one value of shared data and holds its
+//! *ways*, each with the fingerprint and the TATs of one key. Because a whole set is swapped at
+//! once, two workers cannot place the same key twice. A key that is not in its set takes an empty
+//! way, else one whose buckets are full (forgetting it loses nothing), else the one that will be
+//! full soonest: that last case forgets what somebody had used, and is counted.
 //!
-//! What is forgotten is never given back: the *floor* of a set is the highest TAT of each window that was forgotten in it, and whoever is
-//! not held begins there. Whoever was forgotten had used no more than that, so nobody ever gets more than the limit; somebody who is new
-//! gets less, until the floor has passed (the idea is that of space-saving counters: Metwally, Agrawal and El Abbadi, 2005).
+//! What is forgotten is never given back: the *floor* of a set is the highest TAT of each window
+//! that was forgotten in it, and whoever is not held begins there. Whoever was forgotten had used
+//! no more than that, so nobody ever gets more than the limit; somebody who is new gets less, until
+//! the floor has passed (the idea is that of space-saving counters: Metwally, Agrawal and El
+//! Abbadi, 2005).
 //!
-//! A value: version, ways, windows, 0, set number (4 bytes), the floor (8 bytes a window), per way the fingerprint and the TATs (8 bytes
-//! each), checksum (8 bytes), all little-endian. Anything else under the key (another layout, another table, torn or foreign bytes) is a miss, and is counted.
+//! A value: version, ways, windows, 0, set number (4 bytes), the floor (8 bytes a window), per way
+//! the fingerprint and the TATs (8 bytes each), checksum (8 bytes), all little-endian. Anything
+//! else under the key (another layout, another table, torn or foreign bytes) is a miss, and is
+//! counted.
 //!
-//! nginx compares shared keys by their CRC-32 alone. The set number is the last four characters of a key and nothing else differs, and
-//! CRC-32 tells any two messages apart that differ only within 32 adjacent bits: no two sets of a table are ever mixed up. Sets of
-//! different tables are told apart by the checksum, whose key is derived from the prefix.
+//! nginx compares shared keys by their CRC-32 alone. The set number is the last four characters of
+//! a key and nothing else differs, and CRC-32 tells any two messages apart that differ only within
+//! 32 adjacent bits: no two sets of a table are ever mixed up. Sets of different tables are told
+//! apart by the checksum, whose key is derived from the prefix.
 
 use core::ops::RangeInclusive;
 
@@ -34,7 +40,8 @@ const HEADER: usize = 8;
 const CHECKSUM: usize = 8;
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The size of a table. Memory in the host is about `sets × (100 + 8 × windows + ways × (8 + 8 × windows))` bytes.
+/// The size of a table. Memory in the host is about `sets × (100 + 8 × windows + ways × (8 + 8 ×
+/// windows))` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Number of sets, 1 to 16,777,216.
@@ -88,7 +95,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table under `prefix`, which names filter and configuration: whoever uses the same prefix and seed shares the buckets.
+    /// A table under `prefix`, which names filter and configuration: whoever uses the same prefix
+    /// and seed shares the buckets.
     pub fn new(prefix: &str, shape: Shape, seed: Seed) -> Result<Self, ShapeError> {
         let fits = (1..=MAX_SETS).contains(&shape.sets)
             && (1..=MAX_WAYS).contains(&shape.ways)
@@ -109,8 +117,9 @@ impl Table {
         self.shape
     }
 
-    /// Creates every slot that does not exist. To be called when the filter is configured: afterwards no key is ever added, so the
-    /// host never has to grow its table while requests wait for its lock.
+    /// Creates every slot that does not exist. To be called when the filter is configured:
+    /// afterwards no key is ever added, so the host never has to grow its table while requests wait
+    /// for its lock.
     pub fn prepare(&self, store: &dyn Store) -> Result<Prepared, StoreFailed> {
         let mut prepared = Prepared::default();
         // Slots are made in order: where the last one exists, another worker has made them all.
@@ -190,7 +199,8 @@ pub(super) struct Place {
     pub fingerprint: u64,
 }
 
-/// One value of shared data, read; worked on in place, because every request reads one and most write one.
+/// One value of shared data, read; worked on in place, because every request reads one and most
+/// write one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Set {
     shape: Shape,
@@ -203,7 +213,8 @@ pub(super) struct Set {
 pub(super) struct Standing {
     /// The TATs to judge by.
     pub tats_ns: [u64; MAX_WINDOWS as usize],
-    /// The set holds this key. Else the TATs are what keys were forgotten with: this may have been one of them.
+    /// The set holds this key. Else the TATs are what keys were forgotten with: this may have been
+    /// one of them.
     pub held: bool,
 }
 
@@ -270,7 +281,8 @@ impl Set {
         words(floor).all(|tat| tat <= now_ns) && self.ways().all(|way| latest(way) <= now_ns)
     }
 
-    /// Takes over the keys of another set that are `own` ones. `from` says for each TAT which of the other's it goes on from.
+    /// Takes over the keys of another set that are `own` ones. `from` says for each TAT which of
+    /// the other's it goes on from.
     pub(super) fn take_over(
         &mut self,
         other: &Self,
@@ -368,8 +380,9 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
         .map(|word| u64::from_le_bytes(*word))
 }
 
-/// Tells a whole value of this table from a torn or foreign one. Each step is a bijection of the sum and of the word, so that a value in
-/// which one word differs has another sum. Against values that somebody has made up it would not help; nobody else writes here.
+/// Tells a whole value of this table from a torn or foreign one. Each step is a bijection of the
+/// sum and of the word, so that a value in which one word differs has another sum. Against values
+/// that somebody has made up it would not help; nobody else writes here.
 fn checksum(seed: u64, bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let sum = words(bytes).fold(seed, |sum, word| {

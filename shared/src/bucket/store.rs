@@ -1,7 +1,9 @@
-//! The shared memory that a [`Table`](super::Table) lives in, as little of it as the algorithm needs.
+//! The shared memory that a [`Table`](super::Table) lives in, as little of it as the algorithm
+//! needs.
 //!
-//! Hosts differ in what a compare-and-swap number means for a key that does not exist yet (measured: Envoy accepts any number and takes
-//! 0 for "write in any case"; nginx takes only 0, and there 0 never overwrites). [`create`] is the one place that copes with both.
+//! Hosts differ in what a compare-and-swap number means for a key that does not exist yet
+//! (measured: Envoy accepts any number and takes 0 for "write in any case"; nginx takes only 0, and
+//! there 0 never overwrites). [`create`] is the one place that copes with both.
 
 use crate::host::{Host, Status};
 
@@ -18,7 +20,8 @@ pub enum Swap {
     Mismatch,
 }
 
-/// Shared data with compare-and-swap. What it returns is not trusted: values may be torn, foreign or gone.
+/// Shared data with compare-and-swap. What it returns is not trusted: values may be torn, foreign
+/// or gone.
 pub trait Store {
     /// The value of a key and its compare-and-swap number, or `None` where the key does not exist.
     fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailed>;
@@ -58,7 +61,8 @@ impl Store for SharedData<'_> {
 
 /// Creates a key that does not exist, on any host. `Mismatch` means that it exists (by now).
 pub fn create(store: &dyn Store, key: &str, value: &[u8]) -> Result<Swap, StoreFailed> {
-    // No key ever has this number, so a key that appeared meanwhile is not overwritten; 0 would overwrite it on Envoy.
+    // No key ever has this number, so a key that appeared meanwhile is not overwritten; 0 would
+    // overwrite it on Envoy.
     if store.swap(key, value, u32::MAX)? == Swap::Done {
         return Ok(Swap::Done);
     }

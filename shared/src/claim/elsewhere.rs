@@ -1,9 +1,11 @@
 //! Claims that a token says exist, without giving their values.
 //!
-//! OpenID Connect Core section 5.6.2: aggregated and distributed claims are named in `_claim_names`; their values are in another token, or
-//! have to be asked for. Entra ID does so when a caller is in more groups than fit (the groups overage), and writes `hasgroups` in
-//! their place where the token must be short (access token claims reference, `groups` and `hasgroups`). Such a claim is unknown, which
-//! is not the same as absent: a caller in too many groups is in all of them.
+//! OpenID Connect Core section 5.6.2: aggregated and distributed claims are named in
+//! `_claim_names`; their values are in another token, or have to be asked for. Entra ID does so
+//! when a caller is in more groups than fit (the groups overage), and writes `hasgroups` in their
+//! place where the token must be short (access token claims reference, `groups` and `hasgroups`).
+//! Such a claim is unknown, which is not the same as absent: a caller in too many groups is in all
+//! of them.
 
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
 //! Where in the claims a value is.
 //!
-//! Written as text. Beginning with `/` it is a JSON Pointer (RFC 6901): `/realm_access/roles`. Anything else is the name of one
-//! top-level claim, verbatim, because claim names have dots, colons and slashes of their own: `scope`, `cognito:groups`,
-//! `https://example.com/groups`.
+//! Written as text. Beginning with `/` it is a JSON Pointer (RFC 6901): `/realm_access/roles`.
+//! Anything else is the name of one top-level claim, verbatim, because claim names have dots,
+//! colons and slashes of their own: `scope`, `cognito:groups`, `https://example.com/groups`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -47,7 +47,8 @@ pub struct ClaimPath {
 pub enum Finding<'a> {
     /// Nothing.
     Absent,
-    /// Something that cannot be known: the value is elsewhere, or the way to it leads through what is no object.
+    /// Something that cannot be known: the value is elsewhere, or the way to it leads through what
+    /// is no object.
     Unknown,
     /// This.
     Value(&'a Value),
@@ -93,7 +94,8 @@ impl ClaimPath {
         &self.first
     }
 
-    /// The value at the path, if it can be found; a segment into an array is an index without leading zeros (RFC 6901 section 4).
+    /// The value at the path, if it can be found; a segment into an array is an index without
+    /// leading zeros (RFC 6901 section 4).
     pub fn find<'a>(&self, members: &'a Map<String, Value>) -> Option<&'a Value> {
         match self.look(members) {
             Finding::Value(value) => Some(value),
@@ -101,7 +103,8 @@ impl ClaimPath {
         }
     }
 
-    /// As [`ClaimPath::find`], and tells a value that is not there from one that is hidden behind something unreadable.
+    /// As [`ClaimPath::find`], and tells a value that is not there from one that is hidden behind
+    /// something unreadable.
     pub fn look<'a>(&self, members: &'a Map<String, Value>) -> Finding<'a> {
         let Some(mut value) = members.get(&self.first) else {
             return Finding::Absent;

@@ -1,8 +1,10 @@
 //! Rules over claims, and the scopes that a token grants.
 //!
-//! A claim is read as a list of words: one scalar is one word, an array of scalars is several, and text is split where the rule says so.
-//! Of a claim of any other shape (null, an object, an array with one in it), and of one whose value is elsewhere, no rule can be decided:
-//! neither that a word is among them nor that it is not. How that counts is for the caller to say, and it counts against the request.
+//! A claim is read as a list of words: one scalar is one word, an array of scalars is several, and
+//! text is split where the rule says so. Of a claim of any other shape (null, an object, an array
+//! with one in it), and of one whose value is elsewhere, no rule can be decided: neither that a
+//! word is among them nor that it is not. How that counts is for the caller to say, and it counts
+//! against the request.
 
 use serde_json::{Map, Number, Value};
 
@@ -176,7 +178,8 @@ fn has(words: &[Word<'_>], texts: &Sorted<'_>, wanted: &Wanted) -> bool {
     words.iter().any(|word| match (word, wanted) {
         (Word::Text(text), Wanted::Text(wanted)) => wanted.matches(text),
         (Word::Bool(flag), Wanted::Other(Value::Bool(wanted))) => flag == wanted,
-        // 1 and 1.0 are one number (RFC 8259 section 6 leaves that to us); whole numbers compare exactly.
+        // 1 and 1.0 are one number (RFC 8259 section 6 leaves that to us); whole numbers compare
+        // exactly.
         (Word::Number(number), Wanted::Other(Value::Number(wanted))) => {
             *number == wanted
                 || ((number.is_f64() || wanted.is_f64()) && number.as_f64() == wanted.as_f64())

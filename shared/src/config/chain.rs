@@ -1,4 +1,5 @@
-//! The written form of a fused chain: the filters with their configurations, in the order of the request's way.
+//! The written form of a fused chain: the filters with their configurations, in the order of the
+//! request's way.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,8 +20,9 @@ pub const LONGEST: usize = 32;
 pub struct Chain {
     /// The filters, in the order in which a request passes them.
     pub filters: Vec<Entry>,
-    /// Whether the facts that filters leave for each other are written to the exchange's filter state too, for an access log
-    /// (`%FILTER_STATE(wasm.modelgate.identity:PLAIN)%`) and for modelgate's filters outside of the chain. It costs the chain CPU time.
+    /// Whether the facts that filters leave for each other are written to the exchange's filter
+    /// state too, for an access log (`%FILTER_STATE(wasm.modelgate.identity:PLAIN)%`) and for
+    /// modelgate's filters outside of the chain. It costs the chain CPU time.
     pub facts_to_filter_state: bool,
 }
 

@@ -1,10 +1,13 @@
-//! Long lists in a configuration, such as a hundred thousand keys: read element by element while the text comes from the proxy in pieces.
+//! Long lists in a configuration, such as a hundred thousand keys: read element by element while
+//! the text comes from the proxy in pieces.
 //!
-//! A module's memory never shrinks, and there is a VM for each of the proxy's workers. So neither the text nor its JSON is ever there as a whole: a
-//! [`Gather`] keeps of each element what it needs, and the text without the elements (`rest`) goes the way of every configuration.
+//! A module's memory never shrinks, and there is a VM for each of the proxy's workers. So neither
+//! the text nor its JSON is ever there as a whole: a [`Gather`] keeps of each element what it
+//! needs, and the text without the elements (`rest`) goes the way of every configuration.
 //!
-//! Here the text is only cut. What is cut out is parsed by the gatherer, what is left by [`super::read`], and whatever is wrong with either, or is
-//! written in an unusual way (an escape in a name), makes the kit read the whole text the ordinary way, which says what is wrong.
+//! Here the text is only cut. What is cut out is parsed by the gatherer, what is left by
+//! [`super::read`], and whatever is wrong with either, or is written in an unusual way (an escape
+//! in a name), makes the kit read the whole text the ordinary way, which says what is wrong.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -41,7 +44,8 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The configuration of `size` bytes that the proxy has for the root context that it is configuring.
+    /// The configuration of `size` bytes that the proxy has for the root context that it is
+    /// configuring.
     pub const fn in_proxy(host: &'a dyn Host, size: usize) -> Self {
         Self {
             source: Source::InProxy(host, size),
@@ -127,9 +131,11 @@ impl LongList {
 
 /// Reads the elements of a list.
 pub trait Gather {
-    /// The next element, as the text of a JSON object. Nothing where anything is wrong with it, such as a member that is written twice.
+    /// The next element, as the text of a JSON object. Nothing where anything is wrong with it,
+    /// such as a member that is written twice.
     fn add(&mut self, element: &[u8]) -> Option<()>;
-    /// All of them: what the filter finds in [`super::Setup::list`]. Nothing where anything is wrong with them together.
+    /// All of them: what the filter finds in [`super::Setup::list`]. Nothing where anything is
+    /// wrong with them together.
     fn finish(self: Box<Self>) -> Option<Rc<dyn Any>>;
 }
 
@@ -179,7 +185,8 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// The text without its long lists, where any of these filters has one and nothing is wrong with them.
+/// The text without its long lists, where any of these filters has one and nothing is wrong with
+/// them.
 pub(crate) fn cut_out(text: &Text<'_>, shape: Shape, known: &[Known]) -> Option<Cut<'static>> {
     let (_, first) = known.first()?;
     (first.cut)(text, shape, known)

@@ -1,4 +1,5 @@
-//! JSON Schema of a filter's configuration, from the very types that read it, with the members that every filter has.
+//! JSON Schema of a filter's configuration, from the very types that read it, with the members that
+//! every filter has.
 
 use serde_json::{Map, Value, json};
 

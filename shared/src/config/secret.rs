@@ -1,5 +1,6 @@
-//! Secrets in a configuration: written inline, or named as an environment variable that the VM is given
-//! (Envoy: `vm_config.environment_variables`). Never shown, never serialized, wiped when dropped.
+//! Secrets in a configuration: written inline, or named as an environment variable that the VM is
+//! given (Envoy: `vm_config.environment_variables`). Never shown, never serialized, wiped when
+//! dropped.
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -115,7 +116,8 @@ impl schemars::JsonSchema for Secret {
     }
 }
 
-/// Tools show the defaults of a configuration, which need serializing; a secret is never among them.
+/// Tools show the defaults of a configuration, which need serializing; a secret is never among
+/// them.
 #[cfg(feature = "schema")]
 impl serde::Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

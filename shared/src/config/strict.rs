@@ -1,7 +1,8 @@
 //! Strict reading that finds every problem in one pass over the operator's file.
 //!
-//! serde stops at the first error. So: deserialize, note the error with its path, take the offending member out, and deserialize
-//! again, until it succeeds. Array indices are reported as written, whatever has been taken out before.
+//! serde stops at the first error. So: deserialize, note the error with its path, take the
+//! offending member out, and deserialize again, until it succeeds. Array indices are reported as
+//! written, whatever has been taken out before.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -101,7 +102,8 @@ impl Kind {
         }
     }
 
-    /// Problem and hint. serde quotes the offending value in type errors: it is left out, since it may be a secret.
+    /// Problem and hint. serde quotes the offending value in type errors: it is left out, since it
+    /// may be a secret.
     fn explain(&self, message: &str) -> (String, String) {
         match self {
             Self::Unknown(member) => {
@@ -308,8 +310,8 @@ impl<'de> serde::Deserialize<'de> for Unique {
     }
 }
 
-/// Reads texts by name, and refuses a name that is written twice, of which serde would take the last. For elements of long lists
-/// ([`super::long`]): everything else is read as [`Unique`] first.
+/// Reads texts by name, and refuses a name that is written twice, of which serde would take the
+/// last. For elements of long lists ([`super::long`]): everything else is read as [`Unique`] first.
 ///
 /// # Errors
 /// The deserializer's.

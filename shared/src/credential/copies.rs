@@ -1,8 +1,9 @@
-//! Copies of an accepted credential, wherever the client has put them: SDKs send one key in several headers, and only one of them is a place
-//! that the filter looks at. The upstream must see none.
+//! Copies of an accepted credential, wherever the client has put them: SDKs send one key in several
+//! headers, and only one of them is a place that the filter looks at. The upstream must see none.
 //!
-//! Looked at are all headers (any scheme, `Basic` decoded), cookies and query parameters. Not looked at are the path, trailers and the body.
-//! One search through the headers as they came is all that an ordinary request costs.
+//! Looked at are all headers (any scheme, `Basic` decoded), cookies and query parameters. Not
+//! looked at are the path, trailers and the body. One search through the headers as they came is
+//! all that an ordinary request costs.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -16,13 +17,15 @@ use crate::problem::Reply;
 use crate::problem::common::HEADER_AMBIGUOUS;
 use crate::query::{decode_bytes, parameters_raw};
 
-/// Shortest credential that is looked for inside of values; a shorter one is compared with whole values.
+/// Shortest credential that is looked for inside of values; a shorter one is compared with whole
+/// values.
 const SHORTEST_INSIDE: usize = 16;
 /// What is searched for first: the end of a credential is what is random in it.
 const TAIL: usize = 32;
 /// Most headers that copies are removed from.
 const MOST_COPIES: usize = 32;
-/// Headers that frame the message or name its parties. No credential stands there, and without them the request is another one.
+/// Headers that frame the message or name its parties. No credential stands there, and without them
+/// the request is another one.
 const KEPT: [&str; 8] = [
     "host",
     "content-type",
@@ -40,10 +43,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Exchange {
-    /// Takes an accepted credential out of the request: out of its place, and of every other where the client has put it.
+    /// Takes an accepted credential out of the request: out of its place, and of every other where
+    /// the client has put it.
     ///
     /// # Errors
-    /// A refusal if the host does not do it, or there are more copies than an honest request has: the request must not go on.
+    /// A refusal if the host does not do it, or there are more copies than an honest request has:
+    /// the request must not go on.
     pub fn take_out_credential(
         &self,
         request: &HeaderBlock,
@@ -108,7 +113,8 @@ fn may_be_elsewhere(request: &HeaderBlock, credential: &[u8]) -> bool {
     let tail = credential
         .get(credential.len().saturating_sub(TAIL)..)
         .unwrap_or_default();
-    // A part of the headers: it stands there as it is. Otherwise it was decoded, and may stand nowhere as it is.
+    // A part of the headers: it stands there as it is. Otherwise it was decoded, and may stand
+    // nowhere as it is.
     let own = usize::from(whole.as_ptr_range().contains(&credential.as_ptr()));
     memmem::find_iter(whole, tail).nth(own).is_some()
         || memchr(b'%', whole).is_some()
@@ -202,7 +208,8 @@ fn value_of(pair: &[u8]) -> &[u8] {
         .unwrap_or(pair)
 }
 
-/// A request target without the parameters whose value carries the credential; nothing if none does.
+/// A request target without the parameters whose value carries the credential; nothing if none
+/// does.
 fn without_parameters(target: &[u8], credential: &[u8]) -> Option<Vec<u8>> {
     let (path, query) = parameters_raw(target)?;
     let carried = |pair: &&[u8]| carries(value_of(pair), credential);

@@ -1,7 +1,9 @@
-//! Raw proxy-wasm host calls (ABI 0.2.1), every status handed on, no panic; and the memory that a host writes results into.
+//! Raw proxy-wasm host calls (ABI 0.2.1), every status handed on, no panic; and the memory that a
+//! host writes results into.
 //!
-//! With the module's memory (`pool`) the only unsafe code of the suite. Each call passes pointers to live slices or locals; results are buffers that the host has
-//! obtained from [`proxy_on_memory_allocate`], taken over exactly once.
+//! With the module's memory (`pool`) the only unsafe code of the suite. Each call passes pointers
+//! to live slices or locals; results are buffers that the host has obtained from
+//! [`proxy_on_memory_allocate`], taken over exactly once.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc};
@@ -133,8 +135,8 @@ fn take(data: *mut u8, size: usize) -> Vec<u8> {
     if data.is_null() {
         return Vec::new();
     }
-    // SAFETY: the host obtained `data` from `allocate(size)` in this very call and hands it over; `allocate` gives at least one
-    // byte, which is the capacity where `size` is 0.
+    // SAFETY: the host obtained `data` from `allocate(size)` in this very call and hands it over;
+    // `allocate` gives at least one byte, which is the capacity where `size` is 0.
     unsafe { Vec::from_raw_parts(data, size, size.max(1)) }
 }
 

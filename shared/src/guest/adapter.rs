@@ -1,6 +1,7 @@
 //! From exported callbacks to the VM, and from the trait `Host` to host calls.
 //!
-//! A callback that cannot reach the VM (which cannot happen on a host that keeps to the ABI) answers as if it refused: nothing passes.
+//! A callback that cannot reach the VM (which cannot happen on a host that keeps to the ABI)
+//! answers as if it refused: nothing passes.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};

@@ -1,11 +1,15 @@
-//! The memory of a module: small blocks that were given back are handed out again, the last one first.
+//! The memory of a module: small blocks that were given back are handed out again, the last one
+//! first.
 //!
-//! Every request takes and gives back the same hundred small blocks. The standard allocator of `wasm32-wasip1` (dlmalloc) looks for
-//! the best fit and joins neighbours each time; here a block of up to 2 KiB goes onto the list of its size class and comes off it in a few
-//! instructions, most often while it is still in the processor's cache. What it saves is in `docs/decisions/0006-memory.md`.
+//! Every request takes and gives back the same hundred small blocks. The standard allocator of
+//! `wasm32-wasip1` (dlmalloc) looks for the best fit and joins neighbours each time; here a block
+//! of up to 2 KiB goes onto the list of its size class and comes off it in a few instructions, most
+//! often while it is still in the processor's cache. What it saves is in
+//! `docs/decisions/0006-memory.md`.
 //!
-//! Larger blocks, and new ones for a class, come from the standard allocator. A class keeps what it was given: the module's memory is bounded by
-//! the largest sum of blocks that each class has held, not of all classes at one time.
+//! Larger blocks, and new ones for a class, come from the standard allocator. A class keeps what it
+//! was given: the module's memory is bounded by the largest sum of blocks that each class has held,
+//! not of all classes at one time.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -26,7 +30,8 @@ static MEMORY: Pool = Pool::new();
 /// Free blocks by class: each begins with the address of the next one.
 struct Pool(UnsafeCell<[*mut u8; CLASSES]>);
 
-// SAFETY: a module has one thread (the target has no threads), and no allocation happens inside another.
+// SAFETY: a module has one thread (the target has no threads), and no allocation happens inside
+// another.
 #[cfg(target_arch = "wasm32")]
 unsafe impl Sync for Pool {}
 
@@ -60,8 +65,9 @@ impl Pool {
     }
 }
 
-// SAFETY: a block of a class is at least `STEP` bytes that nobody else has, aligned to `ALIGN`; it is on a list exactly while it is free, and
-// `class` gives the same number for the layout that it was taken with and given back with.
+// SAFETY: a block of a class is at least `STEP` bytes that nobody else has, aligned to `ALIGN`; it
+// is on a list exactly while it is free, and `class` gives the same number for the layout that it
+// was taken with and given back with.
 unsafe impl GlobalAlloc for Pool {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -194,7 +200,8 @@ mod tests {
         assert_eq!(class(2_048, 8), Some(63));
         assert_eq!(class(2_049, 8), None);
         assert_eq!(class(8, 32), None);
-        // Nobody asks for nothing; were it asked for, it would be the standard allocator's to answer.
+        // Nobody asks for nothing; were it asked for, it would be the standard allocator's to
+        // answer.
         assert_eq!(class(0, 1), None);
     }
 }

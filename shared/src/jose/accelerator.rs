@@ -1,8 +1,9 @@
 //! A faster verifier that the host may have, and how to ask it.
 //!
-//! Envoy's foreign function `verify_signature` checks RSA PKCS#1 v1.5 and ECDSA signatures in native code: about 33 µs
-//! for RS256 where the module itself needs ten times that. The question is a protobuf message (`envoy.source.extensions.common.wasm.
-//! VerifySignatureArguments`), the answer another (`VerifySignatureResult`). The host call itself is the caller's.
+//! Envoy's foreign function `verify_signature` checks RSA PKCS#1 v1.5 and ECDSA signatures in
+//! native code: about 33 µs for RS256 where the module itself needs ten times that. The question is
+//! a protobuf message (`envoy.source.extensions.common.wasm. VerifySignatureArguments`), the answer
+//! another (`VerifySignatureResult`). The host call itself is the caller's.
 //!
 //! What it cannot do: RSA-PSS, Ed25519 and HMAC, which Envoy's function does not know.
 
@@ -13,7 +14,8 @@ pub const FOREIGN_FUNCTION: &str = "verify_signature";
 
 /// Something that may verify a signature for us.
 pub trait Accelerator {
-    /// Whether the signature is good; `None` when this one cannot tell, and the module is to find out itself.
+    /// Whether the signature is good; `None` when this one cannot tell, and the module is to find
+    /// out itself.
     fn verify(&self, query: &SignatureQuery<'_>) -> Option<bool>;
 }
 
@@ -31,7 +33,8 @@ pub struct SignatureQuery<'a> {
 }
 
 impl SignatureQuery<'_> {
-    /// The argument of [`FOREIGN_FUNCTION`]: fields 1 hash_function, 2 public_key, 3 signature, 4 text.
+    /// The argument of [`FOREIGN_FUNCTION`]: fields 1 hash_function, 2 public_key, 3 signature, 4
+    /// text.
     pub fn encode(&self) -> Vec<u8> {
         let fields = [
             self.hash.name().as_bytes(),
@@ -63,8 +66,9 @@ fn push_varint(out: &mut Vec<u8>, mut value: usize) {
 
 /// Reads the answer of [`FOREIGN_FUNCTION`].
 ///
-/// Good is exactly the bytes `08 01` (field 1, true) and nothing else. A refusal is Envoy's message that the digest did not verify;
-/// any other error (a key that its library does not take, say) is `None`, so that the module decides itself.
+/// Good is exactly the bytes `08 01` (field 1, true) and nothing else. A refusal is Envoy's message
+/// that the digest did not verify; any other error (a key that its library does not take, say) is
+/// `None`, so that the module decides itself.
 pub fn decode_answer(answer: &[u8]) -> Option<bool> {
     // Field 2, error: a short text, so its length is one byte or two.
     const REFUSED: &[u8] = b"Failed to verify digest";

@@ -1,7 +1,7 @@
 //! The signature algorithms we know, and sets of them.
 //!
-//! Decides which names of `alg` mean anything here. `none` and every encryption algorithm have no variant: what cannot
-//! be written down cannot be accepted by mistake (RFC 8725 section 3.1).
+//! Decides which names of `alg` mean anything here. `none` and every encryption algorithm have no
+//! variant: what cannot be written down cannot be accepted by mistake (RFC 8725 section 3.1).
 
 use std::fmt;
 

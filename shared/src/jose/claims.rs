@@ -1,9 +1,11 @@
-//! The claims set of a token (RFC 7519 section 4), with the registered claims checked for their type.
+//! The claims set of a token (RFC 7519 section 4), with the registered claims checked for their
+//! type.
 //!
-//! A registered claim of the wrong type makes the token malformed: an `exp` that is text must not be taken for none. The values are
-//! whole seconds since 1970: `exp` and `iat` rounded down, `nbf` rounded up, so that a fraction never makes a token live longer. RFC 7519
-//! sets no bounds: a time before 1970 counts as 1970, one that no clock reaches as the last there is. A claim whose value is elsewhere
-//! ([`Elsewhere`]) is unknown, not absent.
+//! A registered claim of the wrong type makes the token malformed: an `exp` that is text must not
+//! be taken for none. The values are whole seconds since 1970: `exp` and `iat` rounded down, `nbf`
+//! rounded up, so that a fraction never makes a token live longer. RFC 7519 sets no bounds: a time
+//! before 1970 counts as 1970, one that no clock reaches as the last there is. A claim whose value
+//! is elsewhere ([`Elsewhere`]) is unknown, not absent.
 
 use serde_json::{Map, Value};
 
@@ -34,7 +36,8 @@ impl Claims {
     /// Reads a claims set.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when it is no JSON object with unique names, or a registered claim has the wrong type.
+    /// [`Refusal::Malformed`] when it is no JSON object with unique names, or a registered claim
+    /// has the wrong type.
     pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
         Self::read(parse_object(text).ok_or(Refusal::Malformed)?).ok_or(Refusal::Malformed)
     }
@@ -108,7 +111,8 @@ impl Claims {
         self.text("jti")
     }
 
-    /// `azp` (OpenID Connect Core section 2) or else `client_id` (RFC 9068 section 2.2): the client it was made for.
+    /// `azp` (OpenID Connect Core section 2) or else `client_id` (RFC 9068 section 2.2): the client
+    /// it was made for.
     pub fn client(&self) -> Option<&str> {
         self.text("azp").or_else(|| self.text("client_id"))
     }
@@ -139,7 +143,8 @@ impl Claims {
     }
 }
 
-/// RFC 7519 section 2, NumericDate: a number, whole or not. The outer `None` is a value that is no date.
+/// RFC 7519 section 2, NumericDate: a number, whole or not. The outer `None` is a value that is no
+/// date.
 fn numeric_date(value: Option<&Value>, round: fn(f64) -> f64) -> Option<Option<u64>> {
     let Some(value) = value else {
         return Some(None);

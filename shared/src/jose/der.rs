@@ -1,6 +1,7 @@
 //! The few forms of DER (X.690) that public keys and ECDSA signatures are written in.
 //!
-//! Writes elements of any length; reads only what is canonical: definite lengths in their shortest form. No recursion, no copy.
+//! Writes elements of any length; reads only what is canonical: definite lengths in their shortest
+//! form. No recursion, no copy.
 
 /// INTEGER.
 pub(super) const INTEGER: u8 = 0x02;
@@ -54,7 +55,8 @@ pub(super) fn unsigned(magnitude: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Writes a SubjectPublicKeyInfo (RFC 5280 section 4.1): algorithm with its parameters, and the key's bits.
+/// Writes a SubjectPublicKeyInfo (RFC 5280 section 4.1): algorithm with its parameters, and the
+/// key's bits.
 pub(super) fn public_key_info(algorithm: &[u8], parameters: &[u8], key: &[u8]) -> Vec<u8> {
     let identifier = element(SEQUENCE, &[&element(OID, &[algorithm]), parameters]);
     element(SEQUENCE, &[&identifier, &element(BIT_STRING, &[&[0], key])])
@@ -102,7 +104,8 @@ impl<'a> Reader<'a> {
         Some(content)
     }
 
-    /// The next element whole, tag and length included, if it has this tag; nothing is consumed otherwise.
+    /// The next element whole, tag and length included, if it has this tag; nothing is consumed
+    /// otherwise.
     pub(super) fn whole(&mut self, tag: u8) -> Option<&'a [u8]> {
         let before = self.0;
         self.element(tag)?;

@@ -1,7 +1,8 @@
-//! ECDSA on the three NIST curves (RFC 7518 section 3.4), with `r || s` signatures of exactly the curve's length.
+//! ECDSA on the three NIST curves (RFC 7518 section 3.4), with `r || s` signatures of exactly the
+//! curve's length.
 //!
-//! Decides that a point is on its curve before it becomes a key. A signature with a high `s` is as good as its twin, as the RFC has
-//! it; nothing here takes a signature as an identifier.
+//! Decides that a point is on its curve before it becomes a key. A signature with a high `s` is as
+//! good as its twin, as the RFC has it; nothing here takes a signature as an identifier.
 
 use ::p256::ecdsa::signature::Verifier as _;
 use ::p256::elliptic_curve::point::AffineCoordinates;
@@ -92,8 +93,8 @@ impl EcKey {
         if y.len() != length {
             return Err(KeyFault::BadMember);
         }
-        // From both coordinates, and not through the library's reader of points: that one also takes compressed points, and the
-        // square roots for them are some 40 KB of a module.
+        // From both coordinates, and not through the library's reader of points: that one also
+        // takes compressed points, and the square roots for them are some 40 KB of a module.
         let parsed = match curve {
             Curve::P256 => affine::<::p256::AffinePoint>(x, y)
                 .and_then(|point| ::p256::ecdsa::VerifyingKey::from_affine(point).ok())
@@ -134,7 +135,8 @@ impl EcKey {
         signature: &[u8],
         accelerator: Option<&dyn Accelerator>,
     ) -> bool {
-        // Both ways see only signatures whose halves are in range, so they cannot differ on what is well-formed.
+        // Both ways see only signatures whose halves are in range, so they cannot differ on what is
+        // well-formed.
         match &self.point {
             Point::P256(key) => {
                 ::p256::ecdsa::Signature::from_slice(signature).is_ok_and(|parsed| {

@@ -1,7 +1,9 @@
-//! What the claims of a verified token must say for us to accept it (RFC 7519 section 4.1, RFC 8725 sections 3.8 to 3.11).
+//! What the claims of a verified token must say for us to accept it (RFC 7519 section 4.1, RFC 8725
+//! sections 3.8 to 3.11).
 //!
-//! Checked in this order: type, issuer, required claims, audience, times, lifetime, claim rules, scopes. The first that fails is the
-//! reason. The clock is an argument. What cannot be known, because a claim is elsewhere or cannot be read, is not as expected.
+//! Checked in this order: type, issuer, required claims, audience, times, lifetime, claim rules,
+//! scopes. The first that fails is the reason. The clock is an argument. What cannot be known,
+//! because a claim is elsewhere or cannot be read, is not as expected.
 
 use serde_json::Value;
 
@@ -13,11 +15,13 @@ use super::token::Verified;
 use crate::claim::{ClaimPath, ClaimRule, Finding};
 use crate::names::Sorted;
 
-/// The types of token that are taken unless told otherwise; a token without `typ` counts as `jwt`. RFC 9068 calls access tokens `at+jwt`.
-/// Not here, on purpose: `dpop+jwt`, `logout+jwt`, `secevent+jwt` and other tokens that grant nothing.
+/// The types of token that are taken unless told otherwise; a token without `typ` counts as `jwt`.
+/// RFC 9068 calls access tokens `at+jwt`. Not here, on purpose: `dpop+jwt`, `logout+jwt`,
+/// `secevent+jwt` and other tokens that grant nothing.
 pub const DEFAULT_TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
-/// 9999-12-31T23:59:59Z: a token that lives for longer is a mistake (milliseconds, mostly) and would never expire.
+/// 9999-12-31T23:59:59Z: a token that lives for longer is a mistake (milliseconds, mostly) and
+/// would never expire.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// What we expect of one issuer's tokens.
@@ -25,16 +29,19 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub struct Expectations {
     /// `iss`.
     pub issuer: IssuerName,
-    /// Our own names. A token with an `aud` that has none of them is refused, also where this is empty (RFC 7519 section 4.1.3).
+    /// Our own names. A token with an `aud` that has none of them is refused, also where this is
+    /// empty (RFC 7519 section 4.1.3).
     pub audiences: Vec<String>,
-    /// Claims that say whom a token is for: the first of them that a token has must have one of our names, and so must `aud` wherever it
-    /// is there.
+    /// Claims that say whom a token is for: the first of them that a token has must have one of our
+    /// names, and so must `aud` wherever it is there.
     pub audience_claims: Vec<ClaimPath>,
-    /// Top-level claims that must be there and not null; of `aud`, one of `audience_claims` takes the place.
+    /// Top-level claims that must be there and not null; of `aud`, one of `audience_claims` takes
+    /// the place.
     pub required: Vec<String>,
     /// How far our clock and theirs may differ, in seconds.
     pub clock_skew_s: u64,
-    /// The longest time from `iat` to `exp`, in seconds; a token without either has no known lifetime and is refused.
+    /// The longest time from `iat` to `exp`, in seconds; a token without either has no known
+    /// lifetime and is refused.
     pub max_lifetime_s: Option<u64>,
     /// Accepted `typ`, in lower case without `application/`.
     pub types: Vec<String>,
@@ -110,7 +117,8 @@ impl Expectations {
             return Err(Refusal::Expired);
         }
         let horizon = now_s.saturating_add(self.clock_skew_s);
-        // RFC 7519 does not ask for it, but a token from the future is a broken clock or a forged lifetime.
+        // RFC 7519 does not ask for it, but a token from the future is a broken clock or a forged
+        // lifetime.
         if [claims.not_before_s(), claims.issued_s()]
             .into_iter()
             .flatten()
@@ -135,7 +143,8 @@ impl Expectations {
             };
             self.audiences.iter().any(|ours| names.has(ours))
         };
-        // RFC 7519 section 4.1.3: who does not find himself in an `aud` that is there must reject the token.
+        // RFC 7519 section 4.1.3: who does not find himself in an `aud` that is there must reject
+        // the token.
         if claims.elsewhere().names("aud")
             || claims
                 .members()
@@ -169,7 +178,8 @@ impl Expectations {
 
     fn check_type(&self, header: &Header) -> Result<(), Refusal> {
         let typ = header.typ.as_deref().unwrap_or("jwt");
-        // RFC 7519 section 5.2: `cty` says JWT when the payload is another token. That one has not been verified.
+        // RFC 7519 section 5.2: `cty` says JWT when the payload is another token. That one has not
+        // been verified.
         let is_nested = header
             .cty
             .as_deref()

@@ -1,7 +1,8 @@
 //! The JOSE header of a compact JWS.
 //!
-//! Decides what the header may say at all: an object without repeated members, an `alg` that we know, no critical
-//! extension, no unencoded payload. Everything it names a key by, except `kid`, is ignored.
+//! Decides what the header may say at all: an object without repeated members, an `alg` that we
+//! know, no critical extension, no unencoded payload. Everything it names a key by, except `kid`,
+//! is ignored.
 
 use serde_json::{Map, Value};
 
@@ -31,11 +32,13 @@ impl Header {
     /// Reads the decoded header.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when it is not such an object, [`Refusal::ExtensionRefused`] for `crit` and for `b64` other than true,
-    /// [`Refusal::AlgorithmRefused`] when `alg` is text but none of ours.
+    /// [`Refusal::Malformed`] when it is not such an object, [`Refusal::ExtensionRefused`] for
+    /// `crit` and for `b64` other than true, [`Refusal::AlgorithmRefused`] when `alg` is text but
+    /// none of ours.
     pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
         let members = parse_object(text).ok_or(Refusal::Malformed)?;
-        // RFC 7515 section 4.1.11: what we do not understand and what is critical must not be ignored. We understand none.
+        // RFC 7515 section 4.1.11: what we do not understand and what is critical must not be
+        // ignored. We understand none.
         if members.contains_key("crit") {
             return Err(Refusal::ExtensionRefused);
         }
@@ -43,7 +46,8 @@ impl Header {
             None | Some(Value::Bool(true)) => {}
             Some(_) => return Err(Refusal::ExtensionRefused),
         }
-        // No parameter of a JOSE header has null among its values, and readers differ on whether it is there.
+        // No parameter of a JOSE header has null among its values, and readers differ on whether it
+        // is there.
         if members.values().any(Value::is_null) {
             return Err(Refusal::Malformed);
         }
@@ -77,7 +81,8 @@ fn text_member<'a>(
     }
 }
 
-/// The form in which media types compare (RFC 7515 section 4.1.9): without case, and without `application/` when no other slash follows.
+/// The form in which media types compare (RFC 7515 section 4.1.9): without case, and without
+/// `application/` when no other slash follows.
 pub fn media_type(text: &str) -> String {
     let mut lower = text.to_ascii_lowercase();
     if let Some(short) = lower.strip_prefix("application/")

@@ -1,7 +1,8 @@
 //! Who may have made a token: one issuer, or each of the tenants of one.
 //!
-//! Entra ID signs for all tenants with the same keys and writes the tenant into `iss`; its metadata says so with `{tenantid}`. A token's
-//! tenant is then taken from `iss` and must be that of `tid` (Microsoft identity platform, "Access tokens: validate the issuer").
+//! Entra ID signs for all tenants with the same keys and writes the tenant into `iss`; its metadata
+//! says so with `{tenantid}`. A token's tenant is then taken from `iss` and must be that of `tid`
+//! (Microsoft identity platform, "Access tokens: validate the issuer").
 
 use super::claims::Claims;
 
@@ -43,7 +44,8 @@ impl IssuerName {
         }
     }
 
-    /// Whether a key that is published for this issuer may sign such a token. Entra ID says of its keys which tenant they are for.
+    /// Whether a key that is published for this issuer may sign such a token. Entra ID says of its
+    /// keys which tenant they are for.
     pub fn takes_key_of(&self, key_issuer: Option<&str>, claims: &Claims) -> bool {
         let (Self::PerTenant { .. }, Some(owner)) = (self, key_issuer) else {
             return true;

@@ -1,8 +1,9 @@
 //! One key: from a JWK (RFC 7517, RFC 7518 section 6, RFC 8037) or a PEM public key.
 //!
-//! Decides whether a key may verify signatures at all, and with which algorithms: the key's own type and curve bind them, and
-//! `alg`, `use` and `key_ops` narrow that. Private members of public-key types are never read. Secrets are taken only where the
-//! caller says so, are wiped when dropped, and appear in no output.
+//! Decides whether a key may verify signatures at all, and with which algorithms: the key's own
+//! type and curve bind them, and `alg`, `use` and `key_ops` narrow that. Private members of
+//! public-key types are never read. Secrets are taken only where the caller says so, are wiped when
+//! dropped, and appear in no output.
 
 use std::fmt;
 
@@ -46,7 +47,8 @@ pub enum KeyFault {
     UnknownAlgorithm,
     /// A number in standard base64, or padded (RFC 7518 section 2 wants base64url).
     StandardBase64,
-    /// The key is in `x5c` only, and its first certificate cannot be read or has another type of key.
+    /// The key is in `x5c` only, and its first certificate cannot be read or has another type of
+    /// key.
     BadCertificate,
     /// The private part of the key is published with it.
     PrivatePublished,
@@ -127,7 +129,8 @@ pub struct Key {
 }
 
 impl fmt::Debug for Key {
-    /// Only what is no secret: the key type, not the key; `kid` may be chosen by anyone and is left out too.
+    /// Only what is no secret: the key type, not the key; `kid` may be chosen by anyone and is left
+    /// out too.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.material {
             Material::Rsa(_) => "RSA",
@@ -151,7 +154,8 @@ impl Key {
         Self::from_members(&parse_object(text).ok_or(KeyFault::NotAnObject)?, secrets)
     }
 
-    /// Reads one PEM block labelled `PUBLIC KEY`. `algorithm` binds an RSA key to one of its six; the others need none.
+    /// Reads one PEM block labelled `PUBLIC KEY`. `algorithm` binds an RSA key to one of its six;
+    /// the others need none.
     ///
     /// # Errors
     /// The reason why it cannot verify signatures.
@@ -262,7 +266,8 @@ impl Key {
         })
     }
 
-    /// Whether the members of a public-key type have its private part too (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+    /// Whether the members of a public-key type have its private part too (RFC 7518 sections 6.2.2
+    /// and 6.3.2, RFC 8037 section 2).
     pub(super) fn is_private(members: &Map<String, Value>) -> bool {
         members.get("kty").is_some_and(|kind| kind != "oct")
             && ["d", "p", "q", "dp", "dq", "qi", "oth"]
@@ -295,7 +300,8 @@ impl Key {
         }
     }
 
-    /// Whether type, curve, length and the key's own `alg` allow this algorithm (RFC 8725 section 3.1).
+    /// Whether type, curve, length and the key's own `alg` allow this algorithm (RFC 8725 section
+    /// 3.1).
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         if self.algorithm.is_some_and(|bound| bound != algorithm) {
             return false;
@@ -337,7 +343,8 @@ impl Key {
         match &self.material {
             Material::Rsa(key) => key.verify(algorithm, text, signature, accelerator),
             Material::Ec(key) => key.verify(text, signature, accelerator),
-            // Strict: refuses small-order points, so that a signature is for one message only (RFC 8032 section 8.4 leaves it open).
+            // Strict: refuses small-order points, so that a signature is for one message only (RFC
+            // 8032 section 8.4 leaves it open).
             Material::Ed25519 { key, .. } => Signature::from_slice(signature)
                 .is_ok_and(|parsed| key.verify_strict(text, &parsed).is_ok()),
             Material::Secret(bytes) => match algorithm.hash() {
@@ -357,7 +364,8 @@ fn mac_is<M: Mac + KeyInit>(secret: &[u8], text: &[u8], tag: &[u8]) -> bool {
     })
 }
 
-/// RFC 7517 sections 4.2 and 4.3: when the key says what it is for, that must be to verify signatures.
+/// RFC 7517 sections 4.2 and 4.3: when the key says what it is for, that must be to verify
+/// signatures.
 fn is_for_verifying(members: &Map<String, Value>) -> bool {
     let used = match members.get("use") {
         None => true,

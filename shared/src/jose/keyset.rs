@@ -1,12 +1,14 @@
 //! A set of keys, and which of them a token is tried against.
 //!
-//! A token with a `kid` is tried against the keys of that name; only where no key has the name, against keys without any name. A
-//! token without `kid` is tried against every key that fits its algorithm. At most [`MAX_TRIED`] are tried. Several keys may have one
-//! name (RFC 7517 section 4.5 asks only that they should not): each is the issuer's. Different secrets of one name are left out: of two
-//! that are both typed by hand, one is a mistake.
+//! A token with a `kid` is tried against the keys of that name; only where no key has the name,
+//! against keys without any name. A token without `kid` is tried against every key that fits its
+//! algorithm. At most [`MAX_TRIED`] are tried. Several keys may have one name (RFC 7517 section 4.5
+//! asks only that they should not): each is the issuer's. Different secrets of one name are left
+//! out: of two that are both typed by hand, one is a mistake.
 //!
-//! A key that cannot be used is left out with the reason, so that one novelty in an issuer's set does not lock everybody out, and so
-//! is what comes after the first [`MAX_KEYS`]. Only secrets beside public keys make a whole set unusable.
+//! A key that cannot be used is left out with the reason, so that one novelty in an issuer's set
+//! does not lock everybody out, and so is what comes after the first [`MAX_KEYS`]. Only secrets
+//! beside public keys make a whole set unusable.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +34,8 @@ const MAX_SHOWN_BYTES: usize = 64;
 /// Why a whole set of keys is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeySetFault {
-    /// Not a JSON object with an array `keys` (RFC 7517 section 5), or one with a member named twice.
+    /// Not a JSON object with an array `keys` (RFC 7517 section 5), or one with a member named
+    /// twice.
     NotAKeySet,
     /// Secrets and public keys in one set.
     MixedSecrets,
@@ -69,7 +72,8 @@ impl KeySet {
     /// Reads a JWK Set.
     ///
     /// # Errors
-    /// When it is not one, or mixes secrets and public keys. A set without one usable key is no error: see [`KeySet::is_empty`].
+    /// When it is not one, or mixes secrets and public keys. A set without one usable key is no
+    /// error: see [`KeySet::is_empty`].
     pub fn parse(text: &[u8], secrets: Secrets) -> Result<Self, KeySetFault> {
         let members = parse_object(text).ok_or(KeySetFault::NotAKeySet)?;
         let Some(Value::Array(list)) = members.get("keys") else {
@@ -187,7 +191,8 @@ impl KeySet {
     /// Finds the key whose signature this is.
     ///
     /// # Errors
-    /// [`Refusal::AlgorithmRefused`], [`Refusal::KeyUnknown`] (newer keys might help) or [`Refusal::SignatureRefused`].
+    /// [`Refusal::AlgorithmRefused`], [`Refusal::KeyUnknown`] (newer keys might help) or
+    /// [`Refusal::SignatureRefused`].
     pub fn verify(
         &self,
         header: &Header,
@@ -249,7 +254,8 @@ fn unambiguous(keys: Vec<Key>) -> Vec<Key> {
         .collect()
 }
 
-/// How a key is called in a log: its `kid`, or its place in the set. Only what cannot disturb a line is shown of it.
+/// How a key is called in a log: its `kid`, or its place in the set. Only what cannot disturb a
+/// line is shown of it.
 fn name_of(written: &Value, at: usize) -> String {
     let kid = written
         .get("kid")

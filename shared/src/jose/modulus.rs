@@ -1,13 +1,15 @@
 //! Modular exponentiation with a public exponent, the one operation that RSA verification needs.
 //!
-//! Montgomery multiplication (FIOS: Koç, Acar, Kaliski, "Analyzing and Comparing Montgomery Multiplication Algorithms", 1996) on
-//! 32-bit limbs, whose products a wasm module multiplies in one instruction. Everything here is public (key, signature), so
-//! it takes no care to be constant in time and must never be given a private exponent.
+//! Montgomery multiplication (FIOS: Koç, Acar, Kaliski, "Analyzing and Comparing Montgomery
+//! Multiplication Algorithms", 1996) on 32-bit limbs, whose products a wasm module multiplies in
+//! one instruction. Everything here is public (key, signature), so it takes no care to be constant
+//! in time and must never be given a private exponent.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
 
-/// An odd modulus, ready for multiplication. Numbers are little-endian limbs, as many as the modulus has.
+/// An odd modulus, ready for multiplication. Numbers are little-endian limbs, as many as the
+/// modulus has.
 #[derive(Clone)]
 pub(super) struct Modulus {
     limbs: Vec<u32>,
@@ -29,7 +31,8 @@ impl Modulus {
         if lowest & 1 == 0 || limbs == [1] {
             return None;
         }
-        // Newton's iteration doubles the number of right bits each time; an odd number is its own inverse modulo 8.
+        // Newton's iteration doubles the number of right bits each time; an odd number is its own
+        // inverse modulo 8.
         let inverse = (0..4).fold(lowest, |x, _| {
             x.wrapping_mul(2_u32.wrapping_sub(lowest.wrapping_mul(x)))
         });
@@ -50,7 +53,8 @@ impl Modulus {
         self.bits
     }
 
-    /// `base` to the power of `exponent`, as long as the modulus in bytes; `None` unless `base` is below the modulus.
+    /// `base` to the power of `exponent`, as long as the modulus in bytes; `None` unless `base` is
+    /// below the modulus.
     pub(super) fn power(&self, base: &[u8], exponent: u64) -> Option<Vec<u8>> {
         let mut number = limbs_of(base);
         while number.len() > self.limbs.len() && number.last() == Some(&0) {
@@ -81,7 +85,8 @@ impl Modulus {
         ))
     }
 
-    /// R² by way of R: doubled from the highest power of two below the modulus, then raised in Montgomery form.
+    /// R² by way of R: doubled from the highest power of two below the modulus, then raised in
+    /// Montgomery form.
     fn radix_squared(&self, whole: usize) -> Vec<u32> {
         let mut number = vec![0; self.limbs.len()];
         let top = self.bits.saturating_sub(1);
@@ -91,7 +96,8 @@ impl Modulus {
         for _ in top..whole {
             self.double(&mut number);
         }
-        // Now the Montgomery form of 1. That of 2 to the power of `whole`, bit by bit of `whole`, is what we want.
+        // Now the Montgomery form of 1. That of 2 to the power of `whole`, bit by bit of `whole`,
+        // is what we want.
         let one = number.clone();
         (0..usize::BITS.saturating_sub(whole.leading_zeros()))
             .rev()

@@ -1,7 +1,9 @@
-//! The two paddings of RSA signatures (RFC 8017 section 9): whether an encoded message is that of a text.
+//! The two paddings of RSA signatures (RFC 8017 section 9): whether an encoded message is that of a
+//! text.
 //!
-//! PKCS#1 v1.5 is compared with the one encoding that is right, never parsed, so that there is nothing to be lenient about. PSS is taken
-//! apart as the RFC says, with MGF1 over the same hash and a salt as long as the hash (RFC 7518 section 3.5).
+//! PKCS#1 v1.5 is compared with the one encoding that is right, never parsed, so that there is
+//! nothing to be lenient about. PSS is taken apart as the RFC says, with MGF1 over the same hash
+//! and a salt as long as the hash (RFC 7518 section 3.5).
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -55,7 +57,8 @@ impl Hash {
     }
 }
 
-/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): whether `encoded`, as long as the modulus, is the encoding of `text`.
+/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): whether `encoded`, as long as the modulus, is the
+/// encoding of `text`.
 pub(super) fn is_pkcs1(encoded: &[u8], hash: Hash, text: &[u8]) -> bool {
     let tail = [&hash.digest_info()[..], &hash.digest(&[text])].concat();
     let Some(filling) = encoded
@@ -69,7 +72,8 @@ pub(super) fn is_pkcs1(encoded: &[u8], hash: Hash, text: &[u8]) -> bool {
     encoded == expected
 }
 
-/// EMSA-PSS-VERIFY (RFC 8017 section 9.1.2): whether `encoded`, as long as a modulus of so many bits, is an encoding of `text`.
+/// EMSA-PSS-VERIFY (RFC 8017 section 9.1.2): whether `encoded`, as long as a modulus of so many
+/// bits, is an encoding of `text`.
 pub(super) fn is_pss(encoded: &[u8], modulus_bits: usize, hash: Hash, text: &[u8]) -> bool {
     let bits = modulus_bits.saturating_sub(1);
     // A modulus of 8n + 1 bits has one byte more than the encoding, which then is zero.

@@ -1,7 +1,9 @@
-//! Public keys as operators paste them: PEM armour (RFC 7468 section 13) around a SubjectPublicKeyInfo.
+//! Public keys as operators paste them: PEM armour (RFC 7468 section 13) around a
+//! SubjectPublicKeyInfo.
 //!
-//! Takes exactly one block, labelled `PUBLIC KEY`. A certificate or a private key is refused by its label: the one would have to be
-//! validated, the other has no business in a gateway's configuration. In a JWK, the certificate of `x5c` may carry the key.
+//! Takes exactly one block, labelled `PUBLIC KEY`. A certificate or a private key is refused by its
+//! label: the one would have to be validated, the other has no business in a gateway's
+//! configuration. In a JWK, the certificate of `x5c` may carry the key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,10 +27,12 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, KeyFault> {
     STANDARD.decode(digits).map_err(|_| KeyFault::BadEncoding)
 }
 
-/// The key of a certificate in `x5c` (RFC 7517 section 4.7: standard base64 of DER), for a key of this type and, if it names one, curve.
+/// The key of a certificate in `x5c` (RFC 7517 section 4.7: standard base64 of DER), for a key of
+/// this type and, if it names one, curve.
 ///
-/// The certificate is only what carries the key: the set that it stands in vouches for it, as for a key without one. So neither its
-/// signature nor its dates are looked at, nor the rest of the chain.
+/// The certificate is only what carries the key: the set that it stands in vouches for it, as for a
+/// key without one. So neither its signature nor its dates are looked at, nor the rest of the
+/// chain.
 pub(super) fn parse_certificate(
     text: &str,
     kind: &str,

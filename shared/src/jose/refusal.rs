@@ -1,4 +1,5 @@
-//! Why a token is refused: one variant per answer that a caller, an operator and a metric can tell apart.
+//! Why a token is refused: one variant per answer that a caller, an operator and a metric can tell
+//! apart.
 //!
 //! No variant carries a byte of the token, so a refusal can be logged as it is.
 
@@ -23,7 +24,8 @@ pub enum Refusal {
     TypeRefused,
     /// `alg` is `none`, unknown, not allowed, or not the one that the key is for.
     AlgorithmRefused,
-    /// No key has the token's `kid`, or none could have made such a signature: a newer key set may know it.
+    /// No key has the token's `kid`, or none could have made such a signature: a newer key set may
+    /// know it.
     KeyUnknown,
     /// The signature is not that of the key.
     SignatureRefused,

@@ -1,7 +1,8 @@
 //! RSA public keys and the two RSA signature schemes (RFC 7518 sections 3.3 and 3.5).
 //!
-//! Decides which moduli and exponents are worth trusting: 2048 to 8192 bits, an odd exponent above 1, and not made by
-//! the key generator whose primes can be recovered from the modulus (ROCA, CVE-2017-15361). PSS salts are as long as the hash.
+//! Decides which moduli and exponents are worth trusting: 2048 to 8192 bits, an odd exponent above
+//! 1, and not made by the key generator whose primes can be recovered from the modulus (ROCA,
+//! CVE-2017-15361). PSS salts are as long as the hash.
 
 use super::accelerator::{Accelerator, SignatureQuery};
 use super::algorithm::Algorithm;
@@ -62,7 +63,8 @@ impl RsaKey {
         })
     }
 
-    /// Builds a key from the bits of a SubjectPublicKeyInfo: an RSAPublicKey (RFC 8017 appendix A.1.1).
+    /// Builds a key from the bits of a SubjectPublicKeyInfo: an RSAPublicKey (RFC 8017 appendix
+    /// A.1.1).
     pub(super) fn from_bits(bits: &[u8]) -> Result<Self, KeyFault> {
         let mut outer = der::Reader::new(bits);
         let mut inner =
@@ -121,8 +123,9 @@ impl RsaKey {
     }
 }
 
-/// Whether the modulus is a power of 65537 modulo every small prime, which the flawed generator's moduli all are and one other in
-/// about 2^27 is (Nemec et al., "The Return of Coppersmith's Attack", section 2.4).
+/// Whether the modulus is a power of 65537 modulo every small prime, which the flawed generator's
+/// moduli all are and one other in about 2^27 is (Nemec et al., "The Return of Coppersmith's
+/// Attack", section 2.4).
 fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [
         3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
@@ -147,7 +150,8 @@ fn has_roca_fingerprint(modulus: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// An odd number of that many bytes with the highest bit set: no real modulus, but one to the size check.
+    /// An odd number of that many bytes with the highest bit set: no real modulus, but one to the
+    /// size check.
     fn modulus(bytes: usize) -> Vec<u8> {
         let mut modulus: Vec<u8> = (0..bytes).map(|at| (at * 151 + 13) as u8).collect();
         modulus[0] |= 0x80;

@@ -1,14 +1,15 @@
 //! JSON for headers, claims and key sets: a member named twice is an error at any depth.
 //!
-//! Two readers that differ on which of two `alg` or `sub` members counts are an attack (RFC 7515 section 4, RFC 7519 section 4), and
-//! serde_json on its own lets the last one win. The depth is bounded by serde_json (128 levels). Numbers beyond the range of a
-//! double are errors.
+//! Two readers that differ on which of two `alg` or `sub` members counts are an attack (RFC 7515
+//! section 4, RFC 7519 section 4), and serde_json on its own lets the last one win. The depth is
+//! bounded by serde_json (128 levels). Numbers beyond the range of a double are errors.
 
 use serde_json::{Map, Value};
 
 use crate::config::strict::Unique;
 
-/// Parses one JSON text with nothing after it; `None` when it is not JSON or names a member of one object twice.
+/// Parses one JSON text with nothing after it; `None` when it is not JSON or names a member of one
+/// object twice.
 pub fn parse_strict(text: &[u8]) -> Option<Value> {
     serde_json::from_slice(text).ok().map(|Unique(value)| value)
 }

@@ -1,4 +1,5 @@
-//! The whole way of a token, with keys made here. The independent vectors are in the conformance tests.
+//! The whole way of a token, with keys made here. The independent vectors are in the conformance
+//! tests.
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,7 +1,7 @@
 //! A compact JWS (RFC 7515 section 7.1), before and after its signature was checked.
 //!
-//! [`Token`] has parsed bytes and nothing more; [`Verified`] can only come from [`Token::verify`]. The claims of a `Token` may choose
-//! which issuer's keys are tried and nothing else.
+//! [`Token`] has parsed bytes and nothing more; [`Verified`] can only come from [`Token::verify`].
+//! The claims of a `Token` may choose which issuer's keys are tried and nothing else.
 
 use super::accelerator::Accelerator;
 use super::algorithm::Algorithms;
@@ -24,13 +24,14 @@ impl<'a> Token<'a> {
     /// Takes the three parts apart and reads the header.
     ///
     /// # Errors
-    /// [`Refusal::Oversize`] above `max_bytes`, [`Refusal::Malformed`] when it is not three parts of canonical base64url or has no
-    /// signature, and what [`Header::parse`] refuses.
+    /// [`Refusal::Oversize`] above `max_bytes`, [`Refusal::Malformed`] when it is not three parts
+    /// of canonical base64url or has no signature, and what [`Header::parse`] refuses.
     pub fn parse(bytes: &'a [u8], max_bytes: usize) -> Result<Self, Refusal> {
         Self::read(bytes, max_bytes, base64url)
     }
 
-    /// As [`Token::parse`], for a token whose parts are padded. No JWS is, but those of AWS load balancers are, and are signed so.
+    /// As [`Token::parse`], for a token whose parts are padded. No JWS is, but those of AWS load
+    /// balancers are, and are signed so.
     ///
     /// # Errors
     /// As [`Token::parse`].

@@ -4,8 +4,8 @@ use core::ops::Range;
 
 /// Replacements collected while a document is walked.
 ///
-/// They are meant to come in ascending order and not to overlap; those that do overlap are joined into one that covers
-/// both, so that nothing that was to be replaced can survive.
+/// They are meant to come in ascending order and not to overlap; those that do overlap are joined
+/// into one that covers both, so that nothing that was to be replaced can survive.
 #[derive(Debug, Default)]
 pub struct Edits {
     parts: Vec<(Range<usize>, String)>,
@@ -59,7 +59,8 @@ impl Edits {
     }
 }
 
-/// Appends `text` as the inside of a JSON string: quotes, backslashes and control characters escaped, the rest as is.
+/// Appends `text` as the inside of a JSON string: quotes, backslashes and control characters
+/// escaped, the rest as is.
 pub fn escape_into(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {

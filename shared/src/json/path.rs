@@ -1,4 +1,5 @@
-//! Where in a document a token stands: the members and indices that lead to it, borrowed from the walker.
+//! Where in a document a token stands: the members and indices that lead to it, borrowed from the
+//! walker.
 
 use super::string::Text;
 use core::fmt;
@@ -63,7 +64,8 @@ impl<'w, 'a> Path<'w, 'a> {
         })
     }
 
-    /// Whether the path matches a pattern of one entry per step: a member's name, or `*` for any step.
+    /// Whether the path matches a pattern of one entry per step: a member's name, or `*` for any
+    /// step.
     #[must_use]
     pub fn matches(&self, pattern: &[&str]) -> bool {
         self.frames.len() == pattern.len()

@@ -1,4 +1,5 @@
-//! A string of a document: its bytes between the quotes, its decoded text, and the way back from one to the other.
+//! A string of a document: its bytes between the quotes, its decoded text, and the way back from
+//! one to the other.
 
 use core::ops::Range;
 use std::borrow::Cow;
@@ -32,7 +33,8 @@ impl<'a> Text<'a> {
         self.start..self.start.saturating_add(self.raw.len())
     }
 
-    /// The text that the string means; borrowed when it has no escape. Lone surrogates become U+FFFD.
+    /// The text that the string means; borrowed when it has no escape. Lone surrogates become
+    /// U+FFFD.
     #[must_use]
     pub fn decode(&self) -> Cow<'a, str> {
         if !self.escaped {
@@ -50,8 +52,9 @@ impl<'a> Text<'a> {
         Cow::Owned(text)
     }
 
-    /// The decoded text without its beginning: what the last `bytes` bytes as written mean, or a few more. It costs no more however long the
-    /// string is. Where these begin inside an escape, what is left of the escape is taken as it stands.
+    /// The decoded text without its beginning: what the last `bytes` bytes as written mean, or a
+    /// few more. It costs no more however long the string is. Where these begin inside an escape,
+    /// what is left of the escape is taken as it stands.
     #[must_use]
     pub fn decode_end(&self, bytes: usize) -> Cow<'a, str> {
         let mut from = self.raw.len().saturating_sub(bytes);
@@ -94,7 +97,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Translates ascending offsets of the decoded text to byte offsets of the document, in one pass over the string.
+/// Translates ascending offsets of the decoded text to byte offsets of the document, in one pass
+/// over the string.
 #[derive(Debug, Clone)]
 pub struct Offsets<'a> {
     rest: &'a str,
@@ -104,8 +108,8 @@ pub struct Offsets<'a> {
 }
 
 impl Offsets<'_> {
-    /// The document offset of the character that holds byte `decoded` of the decoded text; its end for the text's
-    /// length. Offsets must not descend: an earlier one yields the current place.
+    /// The document offset of the character that holds byte `decoded` of the decoded text; its end
+    /// for the text's length. Offsets must not descend: an earlier one yields the current place.
     pub fn locate(&mut self, decoded: usize) -> usize {
         while self.decoded < decoded && !self.rest.is_empty() {
             let wanted = decoded.saturating_sub(self.decoded);

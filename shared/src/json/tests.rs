@@ -252,7 +252,8 @@ proptest! {
         bytes[at] = byte;
         let ours = check(&bytes, Limits::default()).is_ok();
         let theirs = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok();
-        // serde_json's IgnoredAny checks neither UTF-8 in skipped strings nor lone surrogates: only the other direction is exact.
+        // serde_json's IgnoredAny checks neither UTF-8 in skipped strings nor lone surrogates: only
+        // the other direction is exact.
         if ours { prop_assert!(theirs || serde_json::from_slice::<serde_json::Value>(&bytes).is_err()); }
         if theirs && core::str::from_utf8(&bytes).is_ok() { prop_assert!(ours); }
     }

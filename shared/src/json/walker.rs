@@ -1,6 +1,7 @@
 //! The pull parser: one token a call, an explicit stack, no recursion.
 //!
-//! Its whole state is the offset, the stack and what the grammar expects next, so that it could be fed by pieces.
+//! Its whole state is the offset, the stack and what the grammar expects next, so that it could be
+//! fed by pieces.
 
 use super::path::{Frame, Path};
 use super::string::Text;
@@ -115,7 +116,8 @@ impl<'a> Walker<'a> {
         })
     }
 
-    /// The path of the token that [`Walker::next_token`] gave last; for the start or end of a container, the container's.
+    /// The path of the token that [`Walker::next_token`] gave last; for the start or end of a
+    /// container, the container's.
     #[must_use]
     pub fn path(&self) -> Path<'_, 'a> {
         Path {
@@ -123,7 +125,8 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Where the walker stands: behind the token that it gave last; behind the colon for a member's name.
+    /// Where the walker stands: behind the token that it gave last; behind the colon for a member's
+    /// name.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.at
@@ -132,7 +135,8 @@ impl<'a> Walker<'a> {
     /// The next token; none after the document's end.
     ///
     /// # Errors
-    /// The first thing that is not JSON, or that exceeds the limits. After an error the walker must not be used on.
+    /// The first thing that is not JSON, or that exceeds the limits. After an error the walker must
+    /// not be used on.
     pub fn next_token(&mut self) -> Result<Option<Token<'a>>, JsonError> {
         loop {
             self.skip_space();
@@ -327,7 +331,8 @@ impl<'a> Walker<'a> {
         }))
     }
 
-    /// RFC 8259 section 6: an optional minus, an integer without leading zeros, a fraction, an exponent.
+    /// RFC 8259 section 6: an optional minus, an integer without leading zeros, a fraction, an
+    /// exponent.
     fn number(&mut self) -> Result<Number<'a>, JsonError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
@@ -433,7 +438,8 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// How many bytes at the front need no thought inside a string: no quote, no backslash, no control character.
+/// How many bytes at the front need no thought inside a string: no quote, no backslash, no control
+/// character.
 fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

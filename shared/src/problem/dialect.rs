@@ -1,7 +1,9 @@
-//! The form of an error reply: what the client's library expects from the backend it thinks it talks to.
+//! The form of an error reply: what the client's library expects from the backend it thinks it
+//! talks to.
 //!
-//! A gRPC client gets a status and a message, whatever the route. Otherwise chosen by the route: its metadata (`modelgate: {dialect: openai}`),
-//! else the path's protocol, else problem+json (RFC 9457).
+//! A gRPC client gets a status and a message, whatever the route. Otherwise chosen by the route:
+//! its metadata (`modelgate: {dialect: openai}`), else the path's protocol, else problem+json (RFC
+//! 9457).
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
@@ -31,7 +33,8 @@ pub enum Shape {
     Anthropic,
     /// Cohere: `{"message": "…"}`.
     Cohere,
-    /// gRPC: the text is the `grpc-message`, and the host puts it into a head without a body (trailers-only, gRPC over HTTP/2).
+    /// gRPC: the text is the `grpc-message`, and the host puts it into a head without a body
+    /// (trailers-only, gRPC over HTTP/2).
     Grpc,
 }
 
@@ -88,7 +91,8 @@ impl Shape {
         Some(route.dialect.into())
     }
 
-    /// Content type (none where it is the host's to write) and body of a reply. Members stand in the order of the types below, whatever map serde_json is built with.
+    /// Content type (none where it is the host's to write) and body of a reply. Members stand in
+    /// the order of the types below, whatever map serde_json is built with.
     pub fn render(self, reply: &Reply) -> (Option<&'static str>, Vec<u8>) {
         let reason = reply.reason;
         let message = reply.detail().unwrap_or(reason.title);
@@ -140,8 +144,10 @@ impl Shape {
         (Some("application/json"), body)
     }
 
-    /// The `grpc-status` of a reply, for gRPC clients: by the meaning of what refused the request, not by that of proxies' own faults, which is
-    /// how hosts map HTTP statuses (grpc/doc/http-grpc-status-mapping.md makes 400 an internal error, and 429 one to be retried).
+    /// The `grpc-status` of a reply, for gRPC clients: by the meaning of what refused the request,
+    /// not by that of proxies' own faults, which is how hosts map HTTP statuses
+    /// (grpc/doc/http-grpc-status-mapping.md makes 400 an internal error, and 429 one to be
+    /// retried).
     pub const fn grpc_status(self, status: u16) -> Option<u8> {
         match self {
             Self::Grpc => Some(rpc_code(status).0),
@@ -346,8 +352,9 @@ const fn rpc_code(status: u16) -> (u8, &'static str) {
     }
 }
 
-/// Whether a content type is that of gRPC: `application/grpc`, alone or with a `+` and what is inside (gRPC over HTTP/2; hosts tell it in
-/// the same way). gRPC-Web is another type, which a proxy may have translated before.
+/// Whether a content type is that of gRPC: `application/grpc`, alone or with a `+` and what is
+/// inside (gRPC over HTTP/2; hosts tell it in the same way). gRPC-Web is another type, which a
+/// proxy may have translated before.
 fn is_grpc(kind: &[u8]) -> bool {
     kind.strip_prefix(b"application/grpc")
         .is_some_and(|rest| matches!(rest, [] | [b'+', ..]))

@@ -1,4 +1,5 @@
-//! The members that every filter's configuration has besides its own: `profiles` and `profile_rules`.
+//! The members that every filter's configuration has besides its own: `profiles` and
+//! `profile_rules`.
 
 use std::collections::BTreeMap;
 
@@ -42,11 +43,13 @@ pub struct WrittenRule {
 pub struct WrittenMatch {
     /// Host without port: exact, or `*.example.com` for every name below.
     host: Option<String>,
-    /// Path template, e.g. `/v1/models/{model}/**`: `*` or `{name}` for one segment, `**` at the end for any number.
+    /// Path template, e.g. `/v1/models/{model}/**`: `*` or `{name}` for one segment, `**` at the
+    /// end for any number.
     path: Option<String>,
     /// Methods, e.g. `["POST"]`.
     methods: Vec<String>,
-    /// Headers. A rule with headers only raises: its profile's `rank` must be above 0, and above that of the profile chosen without it.
+    /// Headers. A rule with headers only raises: its profile's `rank` must be above 0, and above
+    /// that of the profile chosen without it.
     headers: Vec<WrittenHeader>,
 }
 

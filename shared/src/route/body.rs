@@ -1,9 +1,13 @@
-//! What a request's JSON body says of the route: the model's name and whether the answer is to be a stream.
+//! What a request's JSON body says of the route: the model's name and whether the answer is to be a
+//! stream.
 //!
-//! Only the members of the outermost object count, but the whole document is judged: one that is not JSON, or that names
-//! the model or `stream` twice, could be read otherwise by the server and is refused. So is a second spelling, in another case
-//! (`Model`: servers whose JSON decoder ignores case, as Go's does, take the last) or with a NUL, white space or characters without width in
-//! it. Routers turn to further models that the body lists ([`Stated::alternatives`]): they are asked for as well. The name is borrowed from the body unless it has escapes. A batch names a model for each of its requests: [`models_of_batch`].
+//! Only the members of the outermost object count, but the whole document is judged: one that is
+//! not JSON, or that names the model or `stream` twice, could be read otherwise by the server and
+//! is refused. So is a second spelling, in another case (`Model`: servers whose JSON decoder
+//! ignores case, as Go's does, take the last) or with a NUL, white space or characters without
+//! width in it. Routers turn to further models that the body lists ([`Stated::alternatives`]): they
+//! are asked for as well. The name is borrowed from the body unless it has escapes. A batch names a
+//! model for each of its requests: [`models_of_batch`].
 
 use crate::json::{JsonError, Limits, Literal, Token, Walker};
 use std::borrow::Cow;
@@ -31,14 +35,15 @@ pub enum BodyError {
     NotAnObject,
     /// The model or `stream` is named twice, or in another case.
     MemberTwice,
-    /// The model's name is not a string, is empty, is too long, or holds a control character or half a
-    /// surrogate pair.
+    /// The model's name is not a string, is empty, is too long, or holds a control character or
+    /// half a surrogate pair.
     ModelNotAName,
     /// `stream` is neither a boolean nor null.
     StreamNotABoolean,
     /// It is a form that two servers could read in two ways.
     FormUnclear,
-    /// It is a batch, but not of requests that each name a model, or names more models than are looked at.
+    /// It is a batch, but not of requests that each name a model, or names more models than are
+    /// looked at.
     NotABatch,
 }
 
@@ -48,7 +53,8 @@ impl From<JsonError> for BodyError {
     }
 }
 
-/// Whether some server could take `name` for `member`: the same but for case, characters without width, white space, or what follows a NUL.
+/// Whether some server could take `name` for `member`: the same but for case, characters without
+/// width, white space, or what follows a NUL.
 pub(super) fn alike(name: &str, member: &str) -> bool {
     let read = name.split('\0').next().unwrap_or_default();
     read.chars()
@@ -57,13 +63,15 @@ pub(super) fn alike(name: &str, member: &str) -> bool {
         .eq(member.chars().flat_map(folded))
 }
 
-/// A character in the form that texts have in common which differ in case only: upper, then lower case, so that the long s and the Kelvin
-/// sign, which only become letters of ASCII in the one or the other, do.
+/// A character in the form that texts have in common which differ in case only: upper, then lower
+/// case, so that the long s and the Kelvin sign, which only become letters of ASCII in the one or
+/// the other, do.
 pub fn folded(c: char) -> impl Iterator<Item = char> {
     c.to_uppercase().flat_map(char::to_lowercase)
 }
 
-/// Characters that show nothing: zero-width spaces and joiners, marks of direction, variation selectors, tags.
+/// Characters that show nothing: zero-width spaces and joiners, marks of direction, variation
+/// selectors, tags.
 pub const fn is_ignorable(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
@@ -85,7 +93,8 @@ const MOST_MODELS: usize = 64;
 /// The models that a batch of Anthropic's API names: `requests[].params.model`, each once.
 ///
 /// # Errors
-/// Whatever would let a server read the batch otherwise, or that one of its requests names no model.
+/// Whatever would let a server read the batch otherwise, or that one of its requests names no
+/// model.
 pub fn models_of_batch(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>, BodyError> {
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Next {

@@ -1,9 +1,9 @@
-//! What headers and the query say of the model: SageMaker's and Azure ML's own headers, and names that some server or gateway between us and
-//! the model may go by.
+//! What headers and the query say of the model: SageMaker's and Azure ML's own headers, and names
+//! that some server or gateway between us and the model may go by.
 //!
-//! The first kind is part of the protocol: it fills [`Route::selector`] and [`Route::inner_model`], and must have one reading. The second
-//! ([`Route::hints`]) is only there in some installations, so nothing is taken from it but doubt: whoever allows models looks at these names
-//! as well.
+//! The first kind is part of the protocol: it fills [`Route::selector`] and [`Route::inner_model`],
+//! and must have one reading. The second ([`Route::hints`]) is only there in some installations, so
+//! nothing is taken from it but doubt: whoever allows models looks at these names as well.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,8 @@ enum Says {
     Hint,
 }
 
-/// `docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html`; the adapter's is what LMI containers read.
+/// `docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html`; the
+/// adapter's is what LMI containers read.
 const SAGEMAKER: [(&str, Says); 6] = [
     ("x-amzn-sagemaker-target-variant", Says::Variant),
     ("x-amzn-sagemaker-target-model", Says::Inner),
@@ -36,8 +37,8 @@ const SAGEMAKER: [(&str, Says); 6] = [
     ("x-amzn-sagemaker-adapter-identifier", Says::Hint),
 ];
 const AZURE_ML: [(&str, Says); 1] = [("azureml-model-deployment", Says::Deployment)];
-/// Seldon Core 2; ModelMesh; Ray Serve; the Gateway API's inference extension; Envoy AI Gateway; vLLM's semantic router; Azure AI; and what
-/// home-made routers call it.
+/// Seldon Core 2; ModelMesh; Ray Serve; the Gateway API's inference extension; Envoy AI Gateway;
+/// vLLM's semantic router; Azure AI; and what home-made routers call it.
 const ANYWHERE: [(&str, Says); 15] = [
     ("seldon-model", Says::Hint),
     ("seldon-internal-model", Says::Hint),
@@ -74,11 +75,12 @@ const fn lengths(names: &[(&str, Says)]) -> u64 {
 }
 
 impl<'a> Route<'a> {
-    /// Adds the version, inner model and hints that headers name. Names that a server may read as one of these count as it.
+    /// Adds the version, inner model and hints that headers name. Names that a server may read as
+    /// one of these count as it.
     ///
     /// # Errors
-    /// If a header of the protocol is repeated, a list, empty or not visible ASCII, or if an inner model is named in two ways: what the
-    /// server would choose then cannot be known.
+    /// If a header of the protocol is repeated, a list, empty or not visible ASCII, or if an inner
+    /// model is named in two ways: what the server would choose then cannot be known.
     pub fn with_headers(
         mut self,
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
@@ -179,7 +181,8 @@ impl<'a> Route<'a> {
     }
 }
 
-/// A parameter's name as readers of lists and the careless take it: `model[]`, `model[0]`, ` model`.
+/// A parameter's name as readers of lists and the careless take it: `model[]`, `model[0]`, `
+/// model`.
 fn plain_name(name: &[u8]) -> &[u8] {
     let name = name.trim_ascii();
     let end = memchr::memchr(b'[', name).unwrap_or(name.len());

@@ -1,8 +1,10 @@
-//! A field of a `multipart/form-data` body (RFC 7578): how uploads of audio and images name their model.
+//! A field of a `multipart/form-data` body (RFC 7578): how uploads of audio and images name their
+//! model.
 //!
-//! Parsers of forms differ in what they forgive: text before the first delimiter, line feeds for line ends, folded headers, names in another
-//! case, a field sent twice. What only some of them would read is refused here, so that the field that is found is the one that every
-//! server finds. The body is gone through once; nothing of a file is looked at but for the delimiter.
+//! Parsers of forms differ in what they forgive: text before the first delimiter, line feeds for
+//! line ends, folded headers, names in another case, a field sent twice. What only some of them
+//! would read is refused here, so that the field that is found is the one that every server finds.
+//! The body is gone through once; nothing of a file is looked at but for the delimiter.
 
 use std::borrow::Cow;
 
@@ -25,7 +27,8 @@ struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    /// Nothing where two readings are possible: a parameter twice, one in RFC 8187's form (`name*`), text behind a quoted string.
+    /// Nothing where two readings are possible: a parameter twice, one in RFC 8187's form
+    /// (`name*`), text behind a quoted string.
     fn parse(text: &'a str) -> Option<Self> {
         let (value, mut rest) = text.split_once(';').unwrap_or((text, ""));
         let mut parameters: Vec<(&str, &str)> = Vec::new();
@@ -72,8 +75,9 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// The text of a quoted string whose first quote has been read, and what follows its last one. A backslash escapes for some parsers and is
-/// a backslash for others (RFC 7578 section 4.2), so there is none.
+/// The text of a quoted string whose first quote has been read, and what follows its last one. A
+/// backslash escapes for some parsers and is a backslash for others (RFC 7578 section 4.2), so
+/// there is none.
 fn unquoted(text: &str) -> Option<(&str, &str)> {
     let (value, behind) = text.split_once('"')?;
     (!value.contains('\\')).then_some((value, behind))
@@ -86,7 +90,8 @@ fn is_token(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/:?=()@,".contains(&byte))
 }
 
-/// The boundary that a content type names; nothing if it is another type, or names none that is plain.
+/// The boundary that a content type names; nothing if it is another type, or names none that is
+/// plain.
 pub fn boundary(content_type: &str) -> Option<String> {
     let parameters = Parameters::parse(content_type)?;
     if !parameters.value.eq_ignore_ascii_case("multipart/form-data") {
@@ -114,7 +119,8 @@ pub fn field<'a>(
     let mut closed = false;
     let mut parts = 0_usize;
     for at in memmem::find_iter(body, delimiter.as_bytes()) {
-        // Every occurrence is a delimiter line, or some parser could take it for one that is none for us.
+        // Every occurrence is a delimiter line, or some parser could take it for one that is none
+        // for us.
         let opens_line = match begin {
             None => at == 0,
             Some(_) => body

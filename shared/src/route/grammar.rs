@@ -1,8 +1,10 @@
 //! The model servers' grammars, one function each, tried in turn.
 //!
-//! Sources: Open Inference Protocol V2; TensorFlow Serving's, KServe's and TorchServe's REST pages; the botocore models of
-//! `sagemaker-runtime` and `bedrock-runtime`; Vertex AI's, Azure's, OpenAI's, Anthropic's, Cohere's and Ollama's references. Management interfaces
-//! (TorchServe's `/models`, KServe's and Triton's `/v2/repository`, Ollama's pull, create, show and delete) are left out on purpose: they are no route.
+//! Sources: Open Inference Protocol V2; TensorFlow Serving's, KServe's and TorchServe's REST pages;
+//! the botocore models of `sagemaker-runtime` and `bedrock-runtime`; Vertex AI's, Azure's,
+//! OpenAI's, Anthropic's, Cohere's and Ollama's references. Management interfaces (TorchServe's
+//! `/models`, KServe's and Triton's `/v2/repository`, Ollama's pull, create, show and delete) are
+//! left out on purpose: they are no route.
 
 use super::path::decoded;
 use super::{Dialect, Model, Operation, Path, Route, Selector, Streaming};
@@ -76,7 +78,8 @@ impl<'a> Route<'a> {
     }
 }
 
-/// `name:verb`. Nothing if a colon of the name is escaped: servers that decode first would split elsewhere.
+/// `name:verb`. Nothing if a colon of the name is escaped: servers that decode first would split
+/// elsewhere.
 fn verb(word: &str) -> Option<(&str, &str)> {
     word.rsplit_once(':')
         .filter(|(name, _)| !name.is_empty() && !escaped(word, b"%3a"))

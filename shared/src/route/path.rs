@@ -1,9 +1,11 @@
 //! A path with one spelling and one reading.
 //!
-//! Proxies and model servers differ in how they read escapes, dots, repeated slashes and parameters, and an access rule that
-//! reads a path otherwise than the server does is no rule. So whatever could be read in two ways is refused here:
-//! escapes of separators, of `%` itself, of control characters and of characters that need none; `.` and `..`; empty segments
-//! but for a last one; `;`; `\`; bytes that no URI may hold. It is decoded once, after it was split at its slashes.
+//! Proxies and model servers differ in how they read escapes, dots, repeated slashes and
+//! parameters, and an access rule that reads a path otherwise than the server does is no rule. So
+//! whatever could be read in two ways is refused here: escapes of separators, of `%` itself, of
+//! control characters and of characters that need none; `.` and `..`; empty segments but for a last
+//! one; `;`; `\`; bytes that no URI may hold. It is decoded once, after it was split at its
+//! slashes.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,12 +1,16 @@
 //! Path templates for rules: `/v1/models/{model}/**`.
 //!
-//! A template is compiled once and then compared segment by segment, without allocation unless the path has escapes.
+//! A template is compiled once and then compared segment by segment, without allocation unless the
+//! path has escapes.
 //! - `/v2/health/live` is that path alone;
 //! - `*` is any one segment that is not empty;
-//! - `{name}` is that too and can be read back; text may stand before or after it: `{model}:predict`;
-//! - `**`, at the end, is any number of segments, none too: `/v2/**` is `/v2`, `/v2/` and all below.
+//! - `{name}` is that too and can be read back; text may stand before or after it:
+//!   `{model}:predict`;
+//! - `**`, at the end, is any number of segments, none too: `/v2/**` is `/v2`, `/v2/` and all
+//!   below.
 //!
-//! Text is written decoded and compared with the decoded path, case-sensitively. There are no regular expressions.
+//! Text is written decoded and compared with the decoded path, case-sensitively. There are no
+//! regular expressions.
 
 use super::{Path, Segment};
 use std::borrow::Cow;
@@ -31,7 +35,8 @@ pub enum TemplateError {
     Name,
     /// The same name twice.
     NameTwice,
-    /// A character that no path has once it is decoded: `%`, `?`, `#`, `;`, `\` or a control character.
+    /// A character that no path has once it is decoded: `%`, `?`, `#`, `;`, `\` or a control
+    /// character.
     Character,
 }
 
@@ -130,7 +135,8 @@ impl Template {
         }) && (self.rest || segments.next().is_none())
     }
 
-    /// What stands in the path's place of `{name}`; nothing if the path does not fit or the template has no such name.
+    /// What stands in the path's place of `{name}`; nothing if the path does not fit or the
+    /// template has no such name.
     #[must_use]
     pub fn capture<'p>(&self, path: &Path<'p>, name: &str) -> Option<Cow<'p, str>> {
         let (part, segment) = self

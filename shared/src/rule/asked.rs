@@ -1,8 +1,10 @@
-//! What a request asks for, read once for all rules: method, one-reading path, route, and the names of its models.
+//! What a request asks for, read once for all rules: method, one-reading path, route, and the names
+//! of its models.
 //!
-//! Where the body names the model, [`Asked::read_model`] holds the request until its body is here; a filter before us may have read it
-//! already, then its fact is taken. A body that could be read in two ways, or not at all, ends the exchange: a rule over models must not
-//! be passed by hiding the model.
+//! Where the body names the model, [`Asked::read_model`] holds the request until its body is here;
+//! a filter before us may have read it already, then its fact is taken. A body that could be read
+//! in two ways, or not at all, ends the exchange: a rule over models must not be passed by hiding
+//! the model.
 
 use std::cell::OnceCell;
 
@@ -26,10 +28,12 @@ use crate::rule::spelling::{Spellings, canonical};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelBody {
-    /// `read`: hold the request until its body is here (Envoy: `allow_on_headers_stop_iteration: true`). `ignore`: the model stays
-    /// unknown, for proxies that cannot be set so; then no rule over models allows such a request, and each that denies does.
+    /// `read`: hold the request until its body is here (Envoy: `allow_on_headers_stop_iteration:
+    /// true`). `ignore`: the model stays unknown, for proxies that cannot be set so; then no rule
+    /// over models allows such a request, and each that denies does.
     pub mode: ModelBodyMode,
-    /// Longest body that is read, in bytes; a longer one is refused with 413. Keep it below the proxy's own buffer limit.
+    /// Longest body that is read, in bytes; a longer one is refused with 413. Keep it below the
+    /// proxy's own buffer limit.
     pub max_body_bytes: Bounded<1_024, 67_108_864>,
 }
 
@@ -59,7 +63,8 @@ pub enum ModelBodyMode {
 pub enum Models {
     /// None: the server has one only, or the operation is about no model.
     None,
-    /// It may be about any: the body says it and has not been read, or the path is of no protocol that we know.
+    /// It may be about any: the body says it and has not been read, or the path is of no protocol
+    /// that we know.
     Unknown,
     /// These: a model, an endpoint and the model inside it, or those of a batch.
     Named(Vec<String>),
@@ -154,7 +159,8 @@ impl<'a> Asked<'a> {
             .map_err(|error| match error {
                 BodyError::TooLarge => Reply::new(&BODY_TOO_LARGE),
                 BodyError::Unreadable => Reply::new(&BODY_UNREADABLE),
-                // What comes after the headers of an upgrade is no body: the model is named nowhere.
+                // What comes after the headers of an upgrade is no body: the model is named
+                // nowhere.
                 BodyError::Endless => Reply::new(&MODEL_UNREADABLE),
             })?;
         let limits = Limits {

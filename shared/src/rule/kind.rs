@@ -1,7 +1,8 @@
 //! As what a body may be read for the model's name, by the headers that describe it.
 //!
-//! A body is read as its type says or not at all: a server that goes by the type would read another name out of the same bytes, and one that
-//! decodes a content coding (RFC 9110 section 8.4) reads other bytes altogether.
+//! A body is read as its type says or not at all: a server that goes by the type would read another
+//! name out of the same bytes, and one that decodes a content coding (RFC 9110 section 8.4) reads
+//! other bytes altogether.
 
 use crate::headers::{HeaderBlock, reads_as};
 use crate::route::boundary;
@@ -16,7 +17,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Nothing where the headers say that it is something else, or say it twice, or that it is encoded.
+    /// Nothing where the headers say that it is something else, or say it twice, or that it is
+    /// encoded.
     pub fn of(headers: &HeaderBlock) -> Option<Self> {
         let mut content_type: Option<&[u8]> = None;
         for (name, value) in headers.iter() {

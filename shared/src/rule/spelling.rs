@@ -1,8 +1,10 @@
 //! Spellings of one model's name: what a rule that denies or limits must not be passed by.
 //!
-//! Servers fold case (Ollama), trim, decode escapes, take `models/NAME` for NAME (Gemini) and NAME for `NAME:latest` (Ollama, with
-//! `registry.ollama.ai/library/` before it), and routers take `openai/NAME` for NAME (LiteLLM, OpenRouter). Which of it the server behind does is not known, so a denying rule compares all of these
-//! forms; an allowing rule compares the name as it was sent.
+//! Servers fold case (Ollama), trim, decode escapes, take `models/NAME` for NAME (Gemini) and NAME
+//! for `NAME:latest` (Ollama, with `registry.ollama.ai/library/` before it), and routers take
+//! `openai/NAME` for NAME (LiteLLM, OpenRouter). Which of it the server behind does is not known,
+//! so a denying rule compares all of these forms; an allowing rule compares the name as it was
+//! sent.
 
 use crate::glob::Glob;
 use crate::query::decode;
@@ -57,7 +59,8 @@ const PROVIDERS: [&str; 33] = [
 ];
 const BEHIND: [&str; 2] = ["/", ":latest"];
 
-/// The name without case, white space around it, escapes, full width and characters that show nothing.
+/// The name without case, white space around it, escapes, full width and characters that show
+/// nothing.
 fn fold(name: &str) -> String {
     let decoded: Vec<u8>;
     let decoded = if name.contains('%') {
@@ -76,8 +79,8 @@ fn fold(name: &str) -> String {
         .collect()
 }
 
-/// Full-width forms of ASCII (U+FF01 to U+FF5E) and the ideographic space as what they are normalized to (Unicode NFKC): servers in Python
-/// do so with names.
+/// Full-width forms of ASCII (U+FF01 to U+FF5E) and the ideographic space as what they are
+/// normalized to (Unicode NFKC): servers in Python do so with names.
 fn narrow(c: char) -> char {
     match c {
         '\u{3000}' => ' ',

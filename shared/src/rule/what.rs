@@ -1,7 +1,8 @@
 //! What is asked: conditions on method, path, dialect, operation and model.
 //!
-//! A request may name several models at once (a SageMaker endpoint and the model inside it). An allowing rule fits when each of them
-//! fits one of its patterns, a denying one when any of them does: see [`Doubt`].
+//! A request may name several models at once (a SageMaker endpoint and the model inside it). An
+//! allowing rule fits when each of them fits one of its patterns, a denying one when any of them
+//! does: see [`Doubt`].
 
 use serde::Deserialize;
 
@@ -20,8 +21,9 @@ pub struct WrittenWhat {
     pub methods: Vec<String>,
     /// Path templates: `/v1/models/{model}/**`. One must fit the whole path.
     pub paths: Vec<String>,
-    /// Names of models, endpoints or deployments; `*` stands for any run of characters. A rule that allows compares the name as it was
-    /// sent; one that denies or limits takes other spellings (case, white space, escapes, `models/NAME`, `NAME:latest`) for the name too.
+    /// Names of models, endpoints or deployments; `*` stands for any run of characters. A rule that
+    /// allows compares the name as it was sent; one that denies or limits takes other spellings
+    /// (case, white space, escapes, `models/NAME`, `NAME:latest`) for the name too.
     pub models: Vec<String>,
     /// What is asked of the model: `infer`, `chat`, `embed`, `list_models`, …
     pub operations: Vec<Operation>,
@@ -29,7 +31,8 @@ pub struct WrittenWhat {
     pub dialects: Vec<Dialect>,
 }
 
-/// How a condition counts that cannot be decided, because the request is of no protocol that we know or hides its model.
+/// How a condition counts that cannot be decided, because the request is of no protocol that we
+/// know or hides its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// As a misfit, and every model must fit: for rules that allow.
@@ -116,7 +119,8 @@ impl What {
         names.filter(|names| !names.is_empty())
     }
 
-    /// The only forms of models (see [`Asked::forms`]) that a denying rule fits, where they are named without `*`.
+    /// The only forms of models (see [`Asked::forms`]) that a denying rule fits, where they are
+    /// named without `*`.
     pub fn spelled_models(&self) -> Option<Vec<&str>> {
         let globs = self.spelled.iter().flat_map(AnySpelling::globs);
         let names: Option<Vec<&str>> = globs.map(Glob::literal).collect();

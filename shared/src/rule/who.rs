@@ -1,7 +1,9 @@
-//! Who asks: conditions on the identity that an earlier filter verified. A client's headers are never looked at.
+//! Who asks: conditions on the identity that an earlier filter verified. A client's headers are
+//! never looked at.
 //!
-//! What the identity leaves open (groups that did not fit into the token, a claim that cannot be read) is neither a fit nor a misfit: an
-//! allowing rule must not fit on it, a denying one must ([`Doubt`]).
+//! What the identity leaves open (groups that did not fit into the token, a claim that cannot be
+//! read) is neither a fit nor a misfit: an allowing rule must not fit on it, a denying one must
+//! ([`Doubt`]).
 
 use serde::Deserialize;
 
@@ -16,7 +18,8 @@ use crate::glob::Glob;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenWho {
-    /// Whether there must be a verified identity: `required`, `absent` (nobody has authenticated) or `any`.
+    /// Whether there must be a verified identity: `required`, `absent` (nobody has authenticated)
+    /// or `any`.
     pub identity: Presence,
     /// Names of consumers; `*` stands for any run of characters. One must fit.
     pub consumers: Vec<String>,
@@ -64,11 +67,13 @@ pub struct WrittenClaim {
     pub claim: String,
     /// How text is read: `whole` is one word, `spaces` is several.
     pub split: WrittenSplit,
-    /// At least one of these words is among the claim's. In a text, `*` stands for any run of characters.
+    /// At least one of these words is among the claim's. In a text, `*` stands for any run of
+    /// characters.
     pub any_of: Option<Vec<serde_json::Value>>,
     /// All of these words are among the claim's.
     pub all_of: Option<Vec<serde_json::Value>>,
-    /// None of these words is among the claim's; an absent claim passes, one that cannot be read does not.
+    /// None of these words is among the claim's; an absent claim passes, one that cannot be read
+    /// does not.
     pub none_of: Option<Vec<serde_json::Value>>,
 }
 
@@ -227,7 +232,8 @@ impl Who {
         }
     }
 
-    /// Whether every condition holds of the caller; `doubt` says how one counts that cannot be decided.
+    /// Whether every condition holds of the caller; `doubt` says how one counts that cannot be
+    /// decided.
     pub fn fits(&self, caller: Caller<'_>, doubt: Doubt) -> bool {
         match (caller, self.presence) {
             (Caller::Unknown, Presence::Required) | (Caller::Known(_), Presence::Absent) => false,

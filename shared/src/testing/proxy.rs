@@ -172,7 +172,8 @@ impl Proxy {
             .insert(name.to_owned(), value.to_owned());
     }
 
-    /// Sets a property that every later exchange has, and every root context; its path joined with dots.
+    /// Sets a property that every later exchange has, and every root context; its path joined with
+    /// dots.
     pub fn preset(&self, path: &str, value: impl AsRef<[u8]>) {
         self.preset
             .borrow_mut()

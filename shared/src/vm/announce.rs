@@ -1,4 +1,5 @@
-//! Which release runs: one line in the log for a configuration that is taken, and the gauge `build_info` of each filter.
+//! Which release runs: one line in the log for a configuration that is taken, and the gauge
+//! `build_info` of each filter.
 
 use super::root_entry::RootEntry;
 use crate::host::{Host, Level, Status};
@@ -10,10 +11,11 @@ pub(crate) const TAKEN: &str = ": configuration taken: ";
 /// Where the shared key begins under which is noted what was said last.
 pub(crate) const RUNNING: &str = "modelgate.running.";
 
-/// Says that `entry` runs under the configuration with the fingerprint `print`, unless another VM of the proxy (a worker's) has said so already.
+/// Says that `entry` runs under the configuration with the fingerprint `print`, unless another VM
+/// of the proxy (a worker's) has said so already.
 ///
-/// What was said last is in shared data, so that it is said again when the configuration changes, and when it changes back. A host without
-/// shared data hears it from every VM.
+/// What was said last is in shared data, so that it is said again when the configuration changes,
+/// and when it changes back. A host without shared data hears it from every VM.
 pub(super) fn announce(entry: &RootEntry, print: u64, host: &dyn Host) {
     let [root_id, plugin] = ["plugin_root_id", "plugin_name"].map(|name| {
         let value = host.property(&[name]).unwrap_or_default();

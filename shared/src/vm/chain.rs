@@ -1,8 +1,10 @@
-//! Several filters behind one entry of the proxy's chain: each sees what it would see if it stood alone, and the proxy is entered once.
+//! Several filters behind one entry of the proxy's chain: each sees what it would see if it stood
+//! alone, and the proxy is entered once.
 //!
-//! A request passes the filters in their order, a response in the reverse one. In front of each filter and side is a gate: what arrives
-//! there is shown to the filter, and goes on when the filter lets it. The proxy keeps the message as long as one gate does; what
-//! the last filter has let go replaces what the proxy holds.
+//! A request passes the filters in their order, a response in the reverse one. In front of each
+//! filter and side is a gate: what arrives there is shown to the filter, and goes on when the
+//! filter lets it. The proxy keeps the message as long as one gate does; what the last filter has
+//! let go replaces what the proxy holds.
 
 use std::rc::Rc;
 
@@ -14,7 +16,8 @@ use crate::filter::{Needs, callbacks};
 use crate::host::{Host, Level, Side, Status};
 use crate::verdict::Action;
 
-/// What a filter of the chain is told; the rest passes it by, as the proxy does not call what a module does not export.
+/// What a filter of the chain is told; the rest passes it by, as the proxy does not call what a
+/// module does not export.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hears {
     request_body: bool,

@@ -1,4 +1,5 @@
-//! What the contexts of one VM share: which context awaits which answer, who is to be woken, who waits until when.
+//! What the contexts of one VM share: which context awaits which answer, who is to be woken, who
+//! waits until when.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -7,7 +8,8 @@ use std::rc::{Rc, Weak};
 
 use crate::call::Limit;
 
-/// Where a filter runs: a context of the proxy, and the filter's number in the chain that the context is (0 where it is one filter).
+/// Where a filter runs: a context of the proxy, and the filter's number in the chain that the
+/// context is (0 where it is one filter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub context: u32,
@@ -62,8 +64,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// The value under this name that all configurations in this VM have in common: made by the first that asks, gone with the last
-    /// that holds it.
+    /// The value under this name that all configurations in this VM have in common: made by the
+    /// first that asks, gone with the last that holds it.
     pub(crate) fn common<T: Any>(&self, name: &str, make: impl FnOnce() -> T) -> Rc<T> {
         let mut commons = self.commons.borrow_mut();
         let held = commons.get(name).and_then(Weak::upgrade);

@@ -1,5 +1,5 @@
-//! The proxy as the filters of a fused chain see it: headers that are read once for all of them, and a body that is what the filter
-//! before has let go. Everything else is the proxy's.
+//! The proxy as the filters of a fused chain see it: headers that are read once for all of them,
+//! and a body that is what the filter before has let go. Everything else is the proxy's.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -11,7 +11,8 @@ use crate::host::{Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Si
 /// Bytes of a body, at one place of the chain.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// What the proxy holds in this range of its buffer: no filter has changed it, and perhaps none has read it.
+    /// What the proxy holds in this range of its buffer: no filter has changed it, and perhaps none
+    /// has read it.
     Raw(Range<usize>),
     /// Bytes that a filter wrote.
     Own(Vec<u8>),
@@ -95,7 +96,8 @@ impl View {
     }
 }
 
-/// What the filters of a chain have counted and the proxy has not been told: it is told once per tick, not several times per request.
+/// What the filters of a chain have counted and the proxy has not been told: it is told once per
+/// tick, not several times per request.
 #[derive(Default)]
 pub(super) struct Counted(RefCell<Vec<(u32, i64)>>);
 
@@ -185,7 +187,8 @@ impl Layer {
         *self.view(side).at_hand.borrow_mut() = content;
     }
 
-    /// Takes what is in front of the filter that ran last: what it wrote, or else what it was shown.
+    /// Takes what is in front of the filter that ran last: what it wrote, or else what it was
+    /// shown.
     pub fn take(&self, side: Side) -> Option<Content> {
         self.view(side).at_hand.take()
     }
@@ -263,7 +266,8 @@ impl Layer {
         let Some(view) = self.with_headers(map) else {
             return done;
         };
-        // Pseudo-headers have names of their own in the proxy, which may also write more than one of them.
+        // Pseudo-headers have names of their own in the proxy, which may also write more than one
+        // of them.
         if done.is_err() || name.starts_with(':') || name.eq_ignore_ascii_case("host") {
             view.forget_headers();
         } else if view.headers.borrow().is_some() {

@@ -1,4 +1,5 @@
-//! A root context: the filter, or the chain of filters, that the exchanges of one entry in the proxy's configuration run.
+//! A root context: the filter, or the chain of filters, that the exchanges of one entry in the
+//! proxy's configuration run.
 
 use std::rc::Rc;
 use std::task::{Context, Waker};
@@ -25,7 +26,8 @@ pub const CHAIN: &str = "chain";
 /// A chain tells the proxy at least this often what its filters have counted, in milliseconds.
 const TELL_MS: u32 = 1_000;
 
-/// How soon a tick comes that was asked for inside the callback of an exchange, in milliseconds: as soon as the proxy can.
+/// How soon a tick comes that was asked for inside the callback of an exchange, in milliseconds: as
+/// soon as the proxy can.
 const HURRY_MS: u32 = 1;
 
 /// What a root context is to be.
@@ -34,7 +36,8 @@ pub(super) enum Which {
     Chain(&'static Chains),
 }
 
-/// What chains need, apart from everything else: a module that holds one filter does not name it, and does not contain it.
+/// What chains need, apart from everything else: a module that holds one filter does not name it,
+/// and does not contain it.
 pub(super) struct Chains {
     compile: Compile,
     begin: Begin,
@@ -203,7 +206,8 @@ impl RootEntry {
         counts.collect::<Vec<_>>().join(", ")
     }
 
-    /// Compiles the configuration, and starts the background tasks. Gives the period of the tick in milliseconds, 0 for none.
+    /// Compiles the configuration, and starts the background tasks. Gives the period of the tick in
+    /// milliseconds, 0 for none.
     pub fn configure(
         &mut self,
         text: &Text<'_>,
@@ -252,9 +256,10 @@ impl RootEntry {
         Ok(self.tick_ms)
     }
 
-    /// Exchanges are to be woken that must not be touched in the callback that is running: asks for a tick at once. Without one they
-    /// wait for the regular tick, which is as long as they would have waited without that callback. A filter without ticks has
-    /// none to wait for its background (see [`crate::exchange::Exchange::signalled`]).
+    /// Exchanges are to be woken that must not be touched in the callback that is running: asks for
+    /// a tick at once. Without one they wait for the regular tick, which is as long as they would
+    /// have waited without that callback. A filter without ticks has none to wait for its
+    /// background (see [`crate::exchange::Exchange::signalled`]).
     pub fn hurry(&mut self, host: &dyn Host) {
         if self.tick_ms > 0 && !self.hurried {
             self.hurried = host.set_tick(HURRY_MS).is_ok();

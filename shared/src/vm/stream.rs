@@ -1,4 +1,5 @@
-//! One exchange in one filter: feeds `handle` with what arrives, and tells the proxy to pause or to continue.
+//! One exchange in one filter: feeds `handle` with what arrives, and tells the proxy to pause or to
+//! continue.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -29,8 +30,9 @@ pub(super) struct Counters {
     told: Cell<bool>,
 }
 
-/// The environment variable of a VM that switches lines about single decisions on, and its value. The proxy's own level would be another
-/// host call for each request, and one host cannot load a module that asks for it.
+/// The environment variable of a VM that switches lines about single decisions on, and its value.
+/// The proxy's own level would be another host call for each request, and one host cannot load a
+/// module that asks for it.
 const DECISIONS: (&str, &str) = ("MODELGATE_LOG", "decisions");
 
 impl Counters {
@@ -44,7 +46,8 @@ impl Counters {
         }
     }
 
-    /// One line about a decision, where they are wanted: filter, the proxy's name of the request, and what was decided.
+    /// One line about a decision, where they are wanted: filter, the proxy's name of the request,
+    /// and what was decided.
     fn tell(&self, exchange: &Exchange, decided: std::fmt::Arguments<'_>) {
         if !self.told.get() {
             return;
@@ -168,7 +171,8 @@ impl Stream {
         self.exchange.0.replied.get() == Replied::Untaken
     }
 
-    /// Whether the filter has let the exchange go for good: whatever else comes of it makes no difference.
+    /// Whether the filter has let the exchange go for good: whatever else comes of it makes no
+    /// difference.
     pub fn is_done(&self) -> bool {
         self.started
             && self.handling.is_none()
@@ -177,7 +181,8 @@ impl Stream {
             && self.exchange.0.replied.get() == Replied::No
     }
 
-    /// Takes out of the request's trailers what stands under a name that the filter keeps for itself.
+    /// Takes out of the request's trailers what stands under a name that the filter keeps for
+    /// itself.
     ///
     /// # Errors
     /// The proxy's status: then they must not go on.

@@ -1,4 +1,5 @@
-//! The state machine of a VM against a host that records, callback by callback: the traps that only real hosts show.
+//! The state machine of a VM against a host that records, callback by callback: the traps that only
+//! real hosts show.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

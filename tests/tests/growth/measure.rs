@@ -1,4 +1,5 @@
-//! Counting what one exchange makes a filter execute, for an input of some size and for one of twice that size.
+//! Counting what one exchange makes a filter execute, for an input of some size and for one of
+//! twice that size.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,8 +14,9 @@ use proxy_wasm_wasmtime::{Limits, WasmCode};
 
 /// How much more than twice the work twice the input may be: ten in a hundred.
 const ROOM: (u64, u64) = (22, 10);
-/// What a doubling may cost besides, whatever the input is: tables that grow, buffers that are taken anew. At most so many
-/// instructions, and at most that part of the work for the smaller input.
+/// What a doubling may cost besides, whatever the input is: tables that grow, buffers that are
+/// taken anew. At most so many instructions, and at most that part of the work for the smaller
+/// input.
 const SLACK: u64 = 5_000;
 const SHARE: u64 = 20;
 
@@ -41,7 +43,8 @@ pub struct Case {
     pub afterwards: Duration,
     /// What is counted.
     pub what: What,
-    /// The answer's status, for both sizes: what is refused at once proves little, so a refusal is said where it is meant.
+    /// The answer's status, for both sizes: what is refused at once proves little, so a refusal is
+    /// said where it is meant.
     pub status: u16,
 }
 

@@ -1,5 +1,5 @@
-//! Bodies in forms of their own: documents in whose arrays a text runs on, tensors behind a head, forms in parts, and everything in
-//! pieces of one byte.
+//! Bodies in forms of their own: documents in whose arrays a text runs on, tensors behind a head,
+//! forms in parts, and everything in pieces of one byte.
 
 use proxy_wasm_simulator::Request;
 use serde_json::json;
@@ -300,7 +300,8 @@ pub struct Bound {
     pub cases: Vec<Case>,
 }
 
-/// Bytes from which the longest bodies are made; some become a quarter longer, and 1,000,000 are read unless configured otherwise.
+/// Bytes from which the longest bodies are made; some become a quarter longer, and 1,000,000 are
+/// read unless configured otherwise.
 const LIMIT: usize = 780_000;
 
 fn requests_of(filter: &'static str, config: &str, made: &[Made]) -> Vec<Case> {

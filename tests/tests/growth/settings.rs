@@ -1,5 +1,6 @@
-//! Configurations: how much more a request costs under one of twice the size, and how much longer that takes to load. Where rules meet
-//! what a caller brings along (groups, audiences, words of a claim), both have the size: twice of both is twice the input.
+//! Configurations: how much more a request costs under one of twice the size, and how much longer
+//! that takes to load. Where rules meet what a caller brings along (groups, audiences, words of a
+//! claim), both have the size: twice of both is twice the input.
 
 use proxy_wasm_simulator::{Reply, Request};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! A strict reader of structured-field lists (RFC 9651, section 4.2), written for these tests alone: it shares no code with the writer.
+//! A strict reader of structured-field lists (RFC 9651, section 4.2), written for these tests
+//! alone: it shares no code with the writer.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,7 +45,8 @@ impl Clone for Parsed {
 }
 
 impl Parsed {
-    /// What reading a member written from these must give: of a repeated parameter the last value, in the first place.
+    /// What reading a member written from these must give: of a repeated parameter the last value,
+    /// in the first place.
     pub fn new<'a>(value: Bare<'a>, parameters: impl Iterator<Item = (String, Bare<'a>)>) -> Self {
         let mut kept = Vec::new();
         parameters.for_each(|(name, value)| put(&mut kept, name, Value::of(value)));

@@ -14,7 +14,7 @@ pub struct Rule {
 
 /// Longest file, in lines.
 const LINES: usize = 600;
-/// Longest `lib.rs` of a filter, in lines.
+/// Longest `lib.rs` of a filter, in lines besides those that say what it is about.
 const STORY: usize = 150;
 /// Longest line of a comment, in characters: rustfmt's own for code.
 const WIDTH: usize = 100;
@@ -123,7 +123,8 @@ fn below(package: &str) -> Option<&'static [&'static str]> {
             "modelgate-demo",
             "workspace-hack",
         ],
-        // Tests and the larger program see everything; the module that holds all filters names each.
+        // Tests and the larger program see everything; the module that holds all filters names
+        // each.
         "modelgate-full" | "modelgate-tests" | "modelgate" => return None,
         // A filter.
         _ => &["modelgate-kit"],
@@ -250,10 +251,12 @@ fn head(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-/// Comments: of code rustfmt sees to the same width.
+/// Comments: of code rustfmt sees to the same width. Links and rows of tables cannot be broken.
 fn width(tree: &Tree) -> Vec<String> {
     places(tree, "", &[], |line| {
-        let comment = line.trim_start().starts_with("//");
+        let said = line.trim_start();
+        let comment =
+            said.starts_with("//") && !said.starts_with("//! |") && !said.starts_with("/// |");
         comment && line.chars().count() > WIDTH && !line.contains("://")
     })
 }
@@ -338,7 +341,8 @@ fn plugin(tree: &Tree) -> Vec<String> {
         (folder != "plugins/modelgate").then_some((folder, text))
     });
     for (folder, text) in stories {
-        let count = text.lines().count();
+        // What it is about may take its time.
+        let count = text.lines().filter(|line| !line.starts_with("//!")).count();
         if count > STORY {
             broken.push(format!("{folder}/src/lib.rs:{count}"));
         }

@@ -1,5 +1,6 @@
-//! Proves that a filter's bytes depend on its sources alone: the repository is copied to two directories of different
-//! names and depths, each copy is built from nothing, and the SHA-256 sums are compared.
+//! Proves that a filter's bytes depend on its sources alone: the repository is copied to two
+//! directories of different names and depths, each copy is built from nothing, and the SHA-256 sums
+//! are compared.
 
 use super::{Artifact, Profile, Workspace, build, output_of};
 use anyhow::{Context, Result, anyhow};
@@ -27,10 +28,12 @@ impl Pair {
     }
 }
 
-/// Builds the filters `names` (crate names) of `workspace` in two directories. Progress goes to standard error.
+/// Builds the filters `names` (crate names) of `workspace` in two directories. Progress goes to
+/// standard error.
 ///
 /// # Errors
-/// If the copies cannot be made, or a build fails; two different sums are not an error but the answer.
+/// If the copies cannot be made, or a build fails; two different sums are not an error but the
+/// answer.
 pub fn build_twice(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<Vec<Pair>> {
     let folder = tempfile::tempdir().context("making a temporary directory")?;
     let build_copy = |place: &str| -> Result<Vec<Artifact>> {

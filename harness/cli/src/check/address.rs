@@ -1,7 +1,8 @@
 //! Whether a filter counts by an address that clients can choose.
 //!
-//! Without `use_remote_address`, Envoy takes the last entry of `x-forwarded-for` for the client's address and shows it to filters as
-//! `source.address` (tried on 1.40): whoever sends the header has a bucket of his own for every request.
+//! Without `use_remote_address`, Envoy takes the last entry of `x-forwarded-for` for the client's
+//! address and shows it to filters as `source.address` (tried on 1.40): whoever sends the header
+//! has a bucket of his own for every request.
 
 use serde_json::Value as Json;
 

@@ -1,5 +1,5 @@
-//! Where each character of a scalar's text stands in the file, however it is written: as a block, literal or folded, in quotes, with escapes,
-//! over several lines, with either kind of line end.
+//! Where each character of a scalar's text stands in the file, however it is written: as a block,
+//! literal or folded, in quotes, with escapes, over several lines, with either kind of line end.
 
 use located_yaml::{Node, Place};
 
@@ -18,7 +18,8 @@ impl Places {
         let mut cursor = Cursor::at(source, node.place)?;
         cursor.skip_properties(text);
         let quote = cursor.peek().filter(|first| matches!(first, '"' | '\''));
-        // A text that begins with its own quotes begins where it stands; a quoted one behind the quote.
+        // A text that begins with its own quotes begins where it stands; a quoted one behind the
+        // quote.
         let quoted = quote.is_some_and(|_| cursor.is_quoted(text));
         if quoted {
             cursor.step();
@@ -93,7 +94,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Whether the quote here is that of the scalar: its text does not begin with it, or it is written twice or escaped.
+    /// Whether the quote here is that of the scalar: its text does not begin with it, or it is
+    /// written twice or escaped.
     fn is_quoted(&self, text: &str) -> bool {
         let mut ahead = self.rest.clone();
         let quote = ahead.next();
@@ -153,7 +155,8 @@ impl<'a> Cursor<'a> {
                     self.step();
                     return Some(place);
                 }
-                // White space of the text may be an end of line here, and indentation here is none of the text.
+                // White space of the text may be an end of line here, and indentation here is none
+                // of the text.
                 _ if wanted.is_whitespace() => return Some(place),
                 (Some(next), _) if next.is_whitespace() => {
                     self.step();

@@ -1,7 +1,7 @@
 //! Comments that allow findings: `# modelgate: allow(NAME, …)`.
 //!
-//! Such a comment counts for its own line, or, where it stands alone, for what begins on the next line with something on it: a filter, a route,
-//! a listener, a single setting.
+//! Such a comment counts for its own line, or, where it stands alone, for what begins on the next
+//! line with something on it: a filter, a route, a listener, a single setting.
 
 use super::codes::{self, Code};
 use super::finding::Finding;

@@ -1,7 +1,8 @@
 //! The messages of Envoy's configuration, as the newest supported release has them.
 //!
-//! `harness/api/envoy.txt` was derived from the descriptors in the binary itself (`harness/api/derive.py`, which also explains the format).
-//! Release 1.36 has no message, field or value that 1.40 lacks, but for three that configurations do not name.
+//! `harness/api/envoy.txt` was derived from the descriptors in the binary itself
+//! (`harness/api/derive.py`, which also explains the format). Release 1.36 has no message, field or
+//! value that 1.40 lacks, but for three that configurations do not name.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -41,7 +42,8 @@ pub(super) struct Oneof {
     pub required: bool,
 }
 
-/// A constraint of protoc-gen-validate. Numbers of a duration are seconds; sizes are characters, bytes, items or entries.
+/// A constraint of protoc-gen-validate. Numbers of a duration are seconds; sizes are characters,
+/// bytes, items or entries.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Rule {
     Required,

@@ -19,7 +19,8 @@ pub(super) struct Chain<'a> {
     pub filter_chain: Option<&'a Node>,
     /// Whether it belongs to a cluster: its filters run after those of the listener's chain.
     pub upstream: bool,
-    /// Whether it is for upgraded connections only, in place of the chain of its connection manager.
+    /// Whether it is for upgraded connections only, in place of the chain of its connection
+    /// manager.
     pub upgrade: bool,
     /// Whether it is a single filter inside of another one, which decides when it runs.
     pub nested: bool,
@@ -37,7 +38,8 @@ pub(super) struct View<'a> {
     pub place: Place,
     /// What to call it.
     pub name: String,
-    /// Weighted cluster, route, virtual host and route configuration, as far as they are there: what is nearer to the request first.
+    /// Weighted cluster, route, virtual host and route configuration, as far as they are there:
+    /// what is nearer to the request first.
     pub levels: Vec<&'a Node>,
     /// The route.
     pub route: &'a Node,
@@ -105,8 +107,9 @@ impl<'a> Chain<'a> {
         self.manager.member("stat_prefix").is_some() || self.slots.iter().any(is_router)
     }
 
-    /// Whether what holds the filters has settings of its own: an HTTP connection manager, or the protocol options of a cluster. A list of
-    /// filters and a filter in a file of its own have none.
+    /// Whether what holds the filters has settings of its own: an HTTP connection manager, or the
+    /// protocol options of a cluster. A list of filters and a filter in a file of its own have
+    /// none.
     pub fn has_manager(&self) -> bool {
         let is_resource = |kind: &str| kind.ends_with("TypedExtensionConfig");
         self.manager.member("stat_prefix").is_some()
@@ -413,7 +416,8 @@ pub(super) fn all_plans(ours: &Ours<'_, '_>) -> Vec<Json> {
     plans
 }
 
-/// The configurations that a filter may run with on a route: what metadata chooses, or the base and whatever rules choose.
+/// The configurations that a filter may run with on a route: what metadata chooses, or the base and
+/// whatever rules choose.
 pub(super) fn plans(ours: &Ours<'_, '_>, view: Option<&View<'_>>) -> Vec<Json> {
     let written = match ours.entry.config_of(&ours.part) {
         Some(config) => config.to_json(),

@@ -1,4 +1,5 @@
-//! What rules ask of a caller's claims and groups, and no authenticator in front of them hands on: it reads as absent, for everybody.
+//! What rules ask of a caller's claims and groups, and no authenticator in front of them hands on:
+//! it reads as absent, for everybody.
 
 use std::collections::BTreeSet;
 
@@ -77,7 +78,8 @@ struct Known {
 }
 
 impl Known {
-    /// What those that run before a filter hand on; `None` if there are none, or if one cannot be read.
+    /// What those that run before a filter hand on; `None` if there are none, or if one cannot be
+    /// read.
     fn before(chain: &Chain<'_>, view: Option<&View<'_>>, wanted: &Ours<'_, '_>) -> Option<Self> {
         let at = position(chain, wanted);
         let mut known = Self::default();
@@ -120,8 +122,8 @@ impl Known {
         true
     }
 
-    /// Whether somebody may have what is asked for (`Identity::look`): a claim that was handed on under the text of its path, or inside of
-    /// another.
+    /// Whether somebody may have what is asked for (`Identity::look`): a claim that was handed on
+    /// under the text of its path, or inside of another.
     fn answers(&self, question: &Question) -> bool {
         match question {
             Question::Groups => self.groups,

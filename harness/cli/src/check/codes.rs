@@ -1,4 +1,5 @@
-//! The kinds of findings: codes are part of the interface and are never renamed or used again for something else.
+//! The kinds of findings: codes are part of the interface and are never renamed or used again for
+//! something else.
 
 use super::finding::Severity::{self, Error, Warning};
 

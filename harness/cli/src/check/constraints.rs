@@ -1,5 +1,6 @@
-//! Constraints that Envoy puts on its messages beyond their types: fields that exclude each other, and those of protoc-gen-validate (what must
-//! be written, ranges, lengths). They are part of the descriptors (`harness/cli/api/derive.py`). Envoy refuses a file that breaks one.
+//! Constraints that Envoy puts on its messages beyond their types: fields that exclude each other,
+//! and those of protoc-gen-validate (what must be written, ranges, lengths). They are part of the
+//! descriptors (`harness/cli/api/derive.py`). Envoy refuses a file that breaks one.
 
 use std::collections::HashSet;
 
@@ -9,8 +10,9 @@ use super::finding::Finding;
 use super::scalars::{hexadecimal, is_seconds};
 use located_yaml::{Node, Value};
 
-/// Judges the fields of a message that is read (in one spelling), not those of the messages in it. Without `whole` the message may be a part of
-/// one (a patch, a piece of a file), and what is missing is not judged.
+/// Judges the fields of a message that is read (in one spelling), not those of the messages in it.
+/// Without `whole` the message may be a part of one (a patch, a piece of a file), and what is
+/// missing is not judged.
 pub(super) fn check(node: &Node, message: &Message, whole: bool, findings: &mut Vec<Finding>) {
     let mut judge = Judge { message, findings };
     judge.oneofs(node, whole);

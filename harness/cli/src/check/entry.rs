@@ -1,4 +1,5 @@
-//! An entry of a chain: code of the suite (one filter, or several of them from the module that holds all), or somebody else's filter.
+//! An entry of a chain: code of the suite (one filter, or several of them from the module that
+//! holds all), or somebody else's filter.
 
 use modelgate_kit::config::strict::nearest;
 use modelgate_kit::vm::CHAIN;
@@ -116,7 +117,8 @@ pub(super) fn flag(at: &Node, path: &[&str]) -> bool {
     text(at, path) == Some("true")
 }
 
-/// The filter that a name in a configuration means: `jwt-auth`, `jwt_auth`, `modelgate.jwt_auth`, `jwt_auth.wasm`.
+/// The filter that a name in a configuration means: `jwt-auth`, `jwt_auth`, `modelgate.jwt_auth`,
+/// `jwt_auth.wasm`.
 pub(super) fn ours(name: &str) -> bool {
     let name = plain(name);
     suite::member(name).is_some() || name == BUNDLE
@@ -153,7 +155,8 @@ pub(super) fn module(config: &Node) -> Option<&str> {
 }
 
 impl<'a> Slot<'a> {
-    /// Reads an item of `http_filters`, or a resource that stands in for one. `source` is the text of its file.
+    /// Reads an item of `http_filters`, or a resource that stands in for one. `source` is the text
+    /// of its file.
     pub fn read(entry: &'a Node, source: &str, file: usize) -> Self {
         let name = text(entry, &["name"]).unwrap_or_default();
         let what = Self::what(entry, name, source, file);
@@ -244,7 +247,8 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// A module in a folder of the suite's whose name is nearly that of one of ours. Elsewhere it may be somebody else's: `jwt_authn.wasm` is.
+/// A module in a folder of the suite's whose name is nearly that of one of ours. Elsewhere it may
+/// be somebody else's: `jwt_authn.wasm` is.
 fn misspelt(config: &Node) -> Option<(Place, String)> {
     let written = node(config, &["vm_config", "code", "local", "filename"])?;
     let path = written.text()?;
@@ -314,7 +318,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Where a path of the configuration stands in the file; else where the configuration does, or the entry.
+    /// Where a path of the configuration stands in the file; else where the configuration does, or
+    /// the entry.
     pub fn place(&self, path: &str) -> Place {
         let configuration = self.config.member("configuration");
         let value = configuration.and_then(|node| node.member("value"));

@@ -1,7 +1,8 @@
-//! The proxy that a configuration is compiled against when there is none: it knows the environment, and takes what it is given.
+//! The proxy that a configuration is compiled against when there is none: it knows the environment,
+//! and takes what it is given.
 //!
-//! Compiling reads environment variables, defines metrics and prepares shared data; nothing else is asked of a proxy then, and
-//! everything else is refused.
+//! Compiling reads environment variables, defines metrics and prepares shared data; nothing else is
+//! asked of a proxy then, and everything else is refused.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,8 +13,8 @@ use modelgate_kit::host::{
 
 use located_yaml::Node;
 
-/// What stands for a secret whose value is known on the proxy's machine only: long enough, and letters and
-/// digits only, for any use.
+/// What stands for a secret whose value is known on the proxy's machine only: long enough, and
+/// letters and digits only, for any use.
 const UNKNOWN: &str = "KNOWN0ON0THE0MACHINE0OF0THE0PROXY0ONLY0KNOWN0ON0THE0MACHINE0OF0THE0PROXY";
 
 /// A proxy without traffic.

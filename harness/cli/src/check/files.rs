@@ -1,4 +1,5 @@
-//! The files of a configuration: the one that is checked, and those that it names (`path_config_source`), each read as the messages it holds.
+//! The files of a configuration: the one that is checked, and those that it names
+//! (`path_config_source`), each read as the messages it holds.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ impl<'a> Sink<'a> {
 }
 
 impl Files {
-    /// Reads the documents of the file that is checked, and the files that they name. `folder` is where that file is.
+    /// Reads the documents of the file that is checked, and the files that they name. `folder` is
+    /// where that file is.
     pub fn load(
         text: &str,
         documents: &[Node],

@@ -1,6 +1,7 @@
 //! Whether Envoy's own filters refuse a stranger on a route: what they are, and what they are told.
 //!
-//! What is not understood (a matcher, a regular expression, a server that is asked) counts as refusing: it was put there for that.
+//! What is not understood (a matcher, a regular expression, a server that is asked) counts as
+//! refusing: it was put there for that.
 
 use super::chain::{Chain, View};
 use super::entry::{Slot, What, flag, node, text};

@@ -1,4 +1,5 @@
-//! What is checked of a bootstrap besides its chains: the admin interface, secrets, and where clusters connect to.
+//! What is checked of a bootstrap besides its chains: the admin interface, secrets, and where
+//! clusters connect to.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,6 @@
-//! Filters in resources of Kubernetes: Istio's WasmPlugin and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy. ConfigMaps are opened in
-//! `check.rs`, since what they hold is a file of its own.
+//! Filters in resources of Kubernetes: Istio's WasmPlugin and EnvoyFilter, Envoy Gateway's
+//! EnvoyExtensionPolicy. ConfigMaps are opened in `check.rs`, since what they hold is a file of its
+//! own.
 
 use super::codes;
 use super::entry::{Entry, Runs, flag, node, ours, runs, text};

@@ -1,6 +1,8 @@
-//! Finding a path of a filter's configuration, and a position that its parser names, in the file around it.
+//! Finding a path of a filter's configuration, and a position that its parser names, in the file
+//! around it.
 //!
-//! The configuration is JSON in a YAML text. JSON is YAML, so the same parser finds the places in it.
+//! The configuration is JSON in a YAML text. JSON is YAML, so the same parser finds the places in
+//! it.
 
 use super::align::Places;
 use located_yaml::{Node, Place, YamlError};
@@ -57,7 +59,8 @@ impl Map {
         &self.text
     }
 
-    /// Where a path (`issuers[0].jwks.url`), or the longest part of it that is there, stands in the file.
+    /// Where a path (`issuers[0].jwks.url`), or the longest part of it that is there, stands in the
+    /// file.
     pub fn place(&self, path: &str) -> Option<Place> {
         if self.error.is_some() {
             return None;
@@ -93,7 +96,8 @@ impl Map {
         }
     }
 
-    /// The message of a JSON parser without the position that it names, and that position in the file.
+    /// The message of a JSON parser without the position that it names, and that position in the
+    /// file.
     pub fn syntax(&self, message: &str) -> Option<(String, Place)> {
         let (said, position) = message.rsplit_once(" at line ")?;
         let (line, column) = position.split_once(" column ")?;

@@ -146,8 +146,9 @@ pub(super) fn check(chain: &Chain<'_>, clusters: &Clusters, sink: &mut Sink<'_>)
     }
 }
 
-/// Messages of Envoy's that name a cluster for themselves, with the field that does: keys of jwt_authn, oauth2, ext_authz over HTTP and remote
-/// modules (`HttpUri`), ext_authz, ext_proc, rate limits, access logs and tracers over gRPC (`EnvoyGrpc`), and those with a name of their own.
+/// Messages of Envoy's that name a cluster for themselves, with the field that does: keys of
+/// jwt_authn, oauth2, ext_authz over HTTP and remote modules (`HttpUri`), ext_authz, ext_proc, rate
+/// limits, access logs and tracers over gRPC (`EnvoyGrpc`), and those with a name of their own.
 /// What routes name is judged with the routes.
 const SERVICES: [(&str, &str); 10] = [
     ("envoy.config.core.v3.HttpUri", "cluster"),
@@ -174,7 +175,8 @@ const SERVICES: [(&str, &str); 10] = [
     ),
 ];
 
-/// Clusters that [`SERVICES`] name, wherever such a message stands. What is not known to be a message of Envoy's (a Struct) is not judged.
+/// Clusters that [`SERVICES`] name, wherever such a message stands. What is not known to be a
+/// message of Envoy's (a Struct) is not judged.
 pub(super) fn check_services(files: &Files, clusters: &Clusters, sink: &mut Sink<'_>) {
     for (file, root) in files.roots() {
         let kind = kind_of(root).and_then(api::message);
@@ -256,7 +258,8 @@ pub(super) fn missing_modules(chain: &Chain<'_>) -> Vec<String> {
     files.collect()
 }
 
-/// The variables of the environment that a configuration reads: given to modules, in headers, and as sources of data.
+/// The variables of the environment that a configuration reads: given to modules, in headers, and
+/// as sources of data.
 pub(super) fn environment(files: &Files) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (_, root) in files.roots() {

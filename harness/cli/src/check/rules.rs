@@ -1,4 +1,5 @@
-//! What is checked of a chain: the order of its filters, the routes that switch them, and the settings of Envoy's that they rest on.
+//! What is checked of a chain: the order of its filters, the routes that switch them, and the
+//! settings of Envoy's that they rest on.
 
 use std::collections::BTreeSet;
 
@@ -78,8 +79,8 @@ fn unreadable(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     }
 }
 
-/// A filter that must see what a later one leaves, or must not see what an earlier one lets pass, is in the wrong place. The order inside an
-/// entry is a matter of its configuration.
+/// A filter that must see what a later one leaves, or must not see what an earlier one lets pass,
+/// is in the wrong place. The order inside an entry is a matter of its configuration.
 fn order(entries: &[&Entry<'_>], sink: &mut Sink<'_>) {
     for (at, later) in entries.iter().enumerate() {
         for part in later.parts() {
@@ -106,8 +107,8 @@ fn order(entries: &[&Entry<'_>], sink: &mut Sink<'_>) {
     }
 }
 
-/// What the filters of a chain leave for each other stays in it, unless it says otherwise: other entries would know neither caller nor
-/// model.
+/// What the filters of a chain leave for each other stays in it, unless it says otherwise: other
+/// entries would know neither caller nor model.
 fn facts(entries: &[&Entry<'_>], sink: &mut Sink<'_>) {
     const SHOWN: &str = "facts_to_filter_state";
     for entry in entries.iter().filter(|_| entries.len() > 1) {

@@ -29,7 +29,8 @@ pub(super) fn truth(node: &Node, text: &str) -> Option<bool> {
     }
 }
 
-/// The words that yaml-cpp takes for a truth value: in small letters, in capitals, or with one capital in front.
+/// The words that yaml-cpp takes for a truth value: in small letters, in capitals, or with one
+/// capital in front.
 pub(super) fn yaml_truth(text: &str) -> Option<bool> {
     let capital = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase());
     let small = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase());

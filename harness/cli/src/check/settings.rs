@@ -1,4 +1,5 @@
-//! What is checked of a single entry: its own settings as Envoy reads them, and the configuration of its filters.
+//! What is checked of a single entry: its own settings as Envoy reads them, and the configuration
+//! of its filters.
 
 use std::path::Path;
 

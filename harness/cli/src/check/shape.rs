@@ -1,9 +1,10 @@
 //! Reading configuration as Envoy does: protobuf's JSON form of messages that are known.
 //!
-//! The result is the same tree in one spelling: names of fields as in their definition, values of enums in capitals, booleans as `true` and
-//! `false`, lists where lists are meant. What Envoy would refuse is a finding. Tried on Envoy 1.40: it takes both spellings of a name, an
-//! enum's value in any case or as a number, one mapping in place of a list of one, `{ value: 5 }` for a wrapped `5`, and (through yaml-cpp)
-//! `yes` and `on` for `true`.
+//! The result is the same tree in one spelling: names of fields as in their definition, values of
+//! enums in capitals, booleans as `true` and `false`, lists where lists are meant. What Envoy would
+//! refuse is a finding. Tried on Envoy 1.40: it takes both spellings of a name, an enum's value in
+//! any case or as a number, one mapping in place of a list of one, `{ value: 5 }` for a wrapped
+//! `5`, and (through yaml-cpp) `yes` and `on` for `true`.
 
 use modelgate_kit::config::strict::nearest;
 
@@ -87,7 +88,8 @@ impl Reader<'_> {
                 read.push((key.clone(), value.clone()));
                 continue;
             }
-            // A misspelt one is read as what was meant, so that what stands below it is looked at too.
+            // A misspelt one is read as what was meant, so that what stands below it is looked at
+            // too.
             let meant = message.field(&key.text).or_else(|| {
                 let meant = self.unknown(key, message)?;
                 let taken = |(other, _): &(Key, Node)| {
@@ -268,7 +270,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A merge key in a free mapping is a key like any other to Envoy, which its author did not mean.
+    /// A merge key in a free mapping is a key like any other to Envoy, which its author did not
+    /// mean.
     fn merges(&mut self, node: &Node, message: &Message) {
         for (key, value) in node.members() {
             if key.text == "<<" {

@@ -150,7 +150,8 @@ fn told<'p>(plan: &'p Json, option: &str) -> Option<&'p str> {
     plan.get(option).and_then(Json::as_str)
 }
 
-/// Whether a route's `prefix_rewrite` takes this prefix off and does nothing else. Where it is not a prefix that is rewritten it may.
+/// Whether a route's `prefix_rewrite` takes this prefix off and does nothing else. Where it is not
+/// a prefix that is rewritten it may.
 fn strips(view: &View<'_>, stripped: &str, rewrite: &str) -> bool {
     let matched = view
         .route

@@ -1,5 +1,5 @@
-//! Who may send what with the gateway's own credentials, on each route: what signs or adds a key, what refuses strangers before it, and what
-//! changes a request after it was signed.
+//! Who may send what with the gateway's own credentials, on each route: what signs or adds a key,
+//! what refuses strangers before it, and what changes a request after it was signed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -313,7 +313,8 @@ fn adds_credentials(filter: &Node, kind: &str) -> bool {
             .is_some_and(mutates_credentials)
 }
 
-/// Whether a configuration of `header_mutation`, a filter's or a route's, adds credentials to requests.
+/// Whether a configuration of `header_mutation`, a filter's or a route's, adds credentials to
+/// requests.
 fn mutates_credentials(config: &Node) -> bool {
     let listed = node(config, &["mutations", "request_mutations"]).map(Node::items);
     listed.unwrap_or_default().iter().any(appends_credential)
@@ -335,7 +336,8 @@ pub(super) fn added_headers(level: &Node) -> &[Node] {
         .unwrap_or_default()
 }
 
-/// Whether a header that is added is a credential of the gateway's own: not empty, and not made of what the client sent.
+/// Whether a header that is added is a credential of the gateway's own: not empty, and not made of
+/// what the client sent.
 fn adds_credential(added: &Node) -> bool {
     let value = value_of(added).and_then(Node::text).unwrap_or_default();
     let kept = ["%FILE_CONTENT(", "%SECRET("];
@@ -349,7 +351,8 @@ fn is_credential(name: &str) -> bool {
     CREDENTIALS.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// The place of a filter of the suite in the order of all filters, those in one entry counted one by one.
+/// The place of a filter of the suite in the order of all filters, those in one entry counted one
+/// by one.
 pub(super) fn position(chain: &Chain<'_>, wanted: &Ours<'_, '_>) -> usize {
     let slot = chain.position(wanted.slot);
     let within = wanted
@@ -456,7 +459,8 @@ fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>)
     }
 }
 
-/// Credentials from the environment that are sent as `-` when they are not there, and such that stand in the file.
+/// Credentials from the environment that are sent as `-` when they are not there, and such that
+/// stand in the file.
 fn sent_unset(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     let mut added: Vec<(usize, &str, &Node)> = Vec::new();
     fn mutations(config: &Node) -> impl Iterator<Item = &Node> {

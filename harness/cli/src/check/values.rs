@@ -1,4 +1,5 @@
-//! What the code in the proxy takes, and is still a slip: placeholders, secrets in the file, keys over plaintext, rules that cannot allow.
+//! What the code in the proxy takes, and is still a slip: placeholders, secrets in the file, keys
+//! over plaintext, rules that cannot allow.
 
 use serde_json::Value as Json;
 
@@ -333,7 +334,8 @@ pub(super) fn refuses_strangers(filter: &str, plan: &Json) -> bool {
     }
 }
 
-/// Where a plan of a filter needs to know the caller: the path of a rule, a limit or a part of its key.
+/// Where a plan of a filter needs to know the caller: the path of a rule, a limit or a part of its
+/// key.
 pub(super) fn needs_identity(filter: &str, plan: &Json) -> Option<String> {
     let named = |who: Option<&Json>| {
         who.and_then(Json::as_object).is_some_and(|who| {

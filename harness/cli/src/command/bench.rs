@@ -1,17 +1,20 @@
-//! `modelgate bench`: what the filters cost, as tables on the terminal and in docs/performance.md. What it measures with is in `modelgate-full`.
+//! `modelgate bench`: what the filters cost, as tables on the terminal and in docs/performance.md.
+//! What it measures with is in `modelgate-full`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Measure what the filters cost: instructions, and CPU time on a real Envoy beside Envoy's own filters.
+/// Measure what the filters cost: instructions, and CPU time on a real Envoy beside Envoy's own
+/// filters.
 ///
-/// Instructions (wasmtime's fuel), entries and host calls of a request are counted on the embedded host, and are the same on every machine.
-/// CPU time of the Envoy process per request, with one worker, in interleaved rounds. Takes several minutes; leave the machine alone meanwhile.
+/// Instructions (wasmtime's fuel), entries and host calls of a request are counted on the embedded
+/// host, and are the same on every machine. CPU time of the Envoy process per request, with one
+/// worker, in interleaved rounds. Takes several minutes; leave the machine alone meanwhile.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Cases to measure, by name (see tests/bench, and `kit`: what the kit itself costs); all of them if none is named. `bare`, without a
-    /// filter, is always measured.
+    /// Cases to measure, by name (see tests/bench, and `kit`: what the kit itself costs); all of
+    /// them if none is named. `bare`, without a filter, is always measured.
     #[arg(value_name = "CASE")]
     pub cases: Vec<String>,
     /// How often each variant has its turn.
@@ -23,7 +26,8 @@ pub struct Arguments {
     /// Connections that are kept busy.
     #[arg(long, default_value_t = 16)]
     pub connections: usize,
-    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
+    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default
+    /// one.
     #[arg(long, value_name = "VERSION")]
     pub envoy: Option<String>,
     /// Use the filters in this folder as they are, instead of building them.
@@ -32,7 +36,8 @@ pub struct Arguments {
     /// Only count what filters execute (on the embedded host, without an Envoy).
     #[arg(long)]
     pub instructions: bool,
-    /// Write the tables to docs/performance.md too, and the budgets to tests/budgets.json; of all cases.
+    /// Write the tables to docs/performance.md too, and the budgets to tests/budgets.json; of all
+    /// cases.
     #[arg(long, conflicts_with = "cases")]
     pub write: bool,
 }

@@ -17,7 +17,8 @@ pub struct Arguments {
     /// Build quickly instead of well: without optimization, with checks for overflow.
     #[arg(long)]
     dev: bool,
-    /// Build twice, in two temporary directories, and compare the bytes; target/modelgate stays as it is.
+    /// Build twice, in two temporary directories, and compare the bytes; target/modelgate stays as
+    /// it is.
     #[arg(long)]
     twice: bool,
 }

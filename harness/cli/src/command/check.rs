@@ -12,11 +12,14 @@ use modelgate_envoy::log::last_words;
 use modelgate_envoy::process;
 use modelgate_envoy::release::Envoy;
 
-/// Check Envoy configurations: every filter's settings, the order of the chain, clusters, crash policy, who may pass on each route.
+/// Check Envoy configurations: every filter's settings, the order of the chain, clusters, crash
+/// policy, who may pass on each route.
 ///
-/// Reads bootstraps, resources of discovery (files too, where a configuration names them) and pieces of them, YAML or JSON; and of Kubernetes
-/// WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy and ConfigMaps that hold one of these. Compiles each filter's configuration with the code that
-/// runs in the proxy, and says all that is wrong, with line and hint. docs/findings.md has a section for every finding, and how to allow one.
+/// Reads bootstraps, resources of discovery (files too, where a configuration names them) and
+/// pieces of them, YAML or JSON; and of Kubernetes WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy
+/// and ConfigMaps that hold one of these. Compiles each filter's configuration with the code that
+/// runs in the proxy, and says all that is wrong, with line and hint. docs/findings.md has a
+/// section for every finding, and how to allow one.
 ///
 /// Exit code 0: nothing is wrong, or only warnings; 1: something is; 2: a file could not be read.
 #[derive(Debug, Args)]
@@ -30,7 +33,8 @@ pub struct Arguments {
     /// How to write the findings.
     #[arg(long, value_enum, default_value_t = Written::Text)]
     format: Written,
-    /// Also let an Envoy validate each bootstrap: a binary, or a release such as 1.40.0; without a value, the newest supported release.
+    /// Also let an Envoy validate each bootstrap: a binary, or a release such as 1.40.0; without a
+    /// value, the newest supported release.
     #[arg(long, value_name = "PATH|VERSION", num_args = 0..=1, default_missing_value = "")]
     envoy: Option<String>,
 }

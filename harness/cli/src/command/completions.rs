@@ -8,8 +8,9 @@ use clap_complete::Shell;
 
 /// Write the completions for a shell to standard output.
 ///
-/// For bash: `source <(modelgate completions bash)`, or into a file in ~/.local/share/bash-completion/completions. For zsh: into a file
-/// `_modelgate` in a folder of $fpath. For fish: into ~/.config/fish/completions/modelgate.fish.
+/// For bash: `source <(modelgate completions bash)`, or into a file in
+/// ~/.local/share/bash-completion/completions. For zsh: into a file `_modelgate` in a folder of
+/// $fpath. For fish: into ~/.config/fish/completions/modelgate.fish.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The shell.

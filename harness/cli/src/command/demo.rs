@@ -11,13 +11,18 @@ use modelgate_scenario::engine::Backends;
 
 use super::gateway::{Engine, EngineArguments, runtime};
 
-/// Start a gateway with everything around it on this machine, and take a guided tour of real requests.
+/// Start a gateway with everything around it on this machine, and take a guided tour of real
+/// requests.
 ///
-/// Needs rustup and Python 3 only: the compiler's wasm target is installed and Envoy is downloaded where they are missing. The gateway
-/// runs envoy/sagemaker.yaml, on Envoy or on the embedded host (--engine), which needs neither Envoy nor Python. Around the gateway run an OIDC issuer, a backend like SageMaker that verifies every signature with AWS's own signer, and a store for audit
-/// events, all on loopback. After the tour everything stays up, with requests to try, until Ctrl-C.
+/// Needs rustup and Python 3 only: the compiler's wasm target is installed and Envoy is downloaded
+/// where they are missing. The gateway runs envoy/sagemaker.yaml, on Envoy or on the embedded host
+/// (--engine), which needs neither Envoy nor Python. Around the gateway run an OIDC issuer, a
+/// backend like SageMaker that verifies every signature with AWS's own signer, and a store for
+/// audit events, all on loopback. After the tour everything stays up, with requests to try, until
+/// Ctrl-C.
 ///
-/// Exit code 0: every request of the tour did what it should; 1: one did not; 2: the tour could not be taken.
+/// Exit code 0: every request of the tour did what it should; 1: one did not; 2: the tour could not
+/// be taken.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// End after the tour.

@@ -1,6 +1,7 @@
 //! Running the same command line in `modelgate-full`, which has every engine.
 //!
-//! `modelgate` is small, so that a first run starts soon; what takes long to compile is built when it is first asked for.
+//! `modelgate` is small, so that a first run starts soon; what takes long to compile is built when
+//! it is first asked for.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
@@ -8,8 +9,8 @@ use std::process::{Command, ExitCode};
 use crate::build::Workspace;
 use anyhow::{Context, Result};
 
-/// Has cargo build `modelgate-full` and run it with the same arguments, in place of this process: so that signals reach it. Returns only if cargo
-/// does not start.
+/// Has cargo build `modelgate-full` and run it with the same arguments, in place of this process:
+/// so that signals reach it. Returns only if cargo does not start.
 pub fn run() -> Result<ExitCode> {
     let manifest = Workspace::locate()?.root.join("Cargo.toml");
     eprintln!("building modelgate-full …");

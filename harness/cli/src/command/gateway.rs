@@ -1,4 +1,5 @@
-//! What the commands that start a gateway have in common: the engine that is asked for, and its modules.
+//! What the commands that start a gateway have in common: the engine that is asked for, and its
+//! modules.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +17,8 @@ pub struct EngineArguments {
     /// What runs the filters.
     #[arg(long, value_enum, default_value_t)]
     pub engine: Engine,
-    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one. For the engine envoy.
+    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default
+    /// one. For the engine envoy.
     #[arg(long, value_name = "VERSION")]
     envoy: Option<String>,
     /// Folder with built modules; without it they are built. For the engines envoy and wasmtime.
@@ -36,8 +38,8 @@ pub enum Engine {
 }
 
 impl EngineArguments {
-    /// Refuses what would be passed over, before anything is built. Where this program lacks the engine, another one runs the command; its
-    /// exit code is given.
+    /// Refuses what would be passed over, before anything is built. Where this program lacks the
+    /// engine, another one runs the command; its exit code is given.
     pub fn accept(&self, backends: &Backends) -> Result<Option<ExitCode>> {
         if self.envoy.is_some() && self.engine != Engine::Envoy {
             bail!(

@@ -1,4 +1,5 @@
-//! `modelgate generate`: rewrites the files that are made from the code, or says which are out of date.
+//! `modelgate generate`: rewrites the files that are made from the code, or says which are out of
+//! date.
 
 use std::process::ExitCode;
 
@@ -7,7 +8,8 @@ use crate::generate;
 use anyhow::Result;
 use clap::Args;
 
-/// Rewrite the files that are made from the code: schemas, option tables, reason codes, metric tags.
+/// Rewrite the files that are made from the code: schemas, option tables, reason codes, metric
+/// tags.
 ///
 /// Exit code 0: all were, or now are, up to date; 1 with --check: some are not.
 #[derive(Debug, Args)]

@@ -10,10 +10,12 @@ use clap::{Args, ValueEnum};
 
 /// Say what .wasm files are: filters, version, ABI, what they need of their host, SHA-256.
 ///
-/// Runs nothing of them. Filters of modelgate say in custom sections which release they are and what they need; of any other proxy-wasm module the
-/// exported and imported functions tell what its host must have.
+/// Runs nothing of them. Filters of modelgate say in custom sections which release they are and
+/// what they need; of any other proxy-wasm module the exported and imported functions tell what its
+/// host must have.
 ///
-/// Exit code 0: all are proxy-wasm modules; 1: some are not, or are cut off; 2: a file could not be read.
+/// Exit code 0: all are proxy-wasm modules; 1: some are not, or are cut off; 2: a file could not be
+/// read.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Files, or - for standard input.

@@ -9,13 +9,16 @@ use clap::Args;
 use crate::build::Workspace;
 use crate::new::{self, Kit, Name};
 
-/// Write a new filter: crate, configuration, reason codes, unit tests, scenarios and README, all of which work.
+/// Write a new filter: crate, configuration, reason codes, unit tests, scenarios and README, all of
+/// which work.
 ///
-/// It becomes a filter of the suite, in plugins/NAME, entered in the suite's list; or, with --standalone, a crate of its own, outside this
-/// repository, that is written with the kit. docs/new-filter.md leads through what comes next.
+/// It becomes a filter of the suite, in plugins/NAME, entered in the suite's list; or, with
+/// --standalone, a crate of its own, outside this repository, that is written with the kit.
+/// docs/new-filter.md leads through what comes next.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Its name in kebab-case, such as `geo-fence`; with --standalone, the folder's name unless given.
+    /// Its name in kebab-case, such as `geo-fence`; with --standalone, the folder's name unless
+    /// given.
     #[arg(value_name = "NAME", required_unless_present = "standalone")]
     name: Option<String>,
     /// The filter behind which it stands in the chain.

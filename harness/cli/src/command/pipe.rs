@@ -7,10 +7,11 @@ use modelgate_envoy::child;
 /// What a shell gives for a program that SIGPIPE has ended.
 const BROKEN_PIPE: i32 = 128 + 13;
 
-/// From now on a line that cannot be printed because the pipe is closed ends this process, and its children, without a word.
+/// From now on a line that cannot be printed because the pipe is closed ends this process, and its
+/// children, without a word.
 ///
-/// Rust has SIGPIPE ignored, so that the write fails and `println!` panics. The signal is not switched on again: it would end a gateway
-/// or a server of ours when a peer closes its connection.
+/// Rust has SIGPIPE ignored, so that the write fails and `println!` panics. The signal is not
+/// switched on again: it would end a gateway or a server of ours when a peer closes its connection.
 pub fn end_quietly_when_nobody_reads() {
     let shown = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

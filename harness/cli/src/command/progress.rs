@@ -1,4 +1,5 @@
-//! Telling what goes on while it takes long. Only on a terminal: where output goes into a file or a pipe, results alone stand there.
+//! Telling what goes on while it takes long. Only on a terminal: where output goes into a file or a
+//! pipe, results alone stand there.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};

@@ -29,10 +29,12 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Start a gateway from an Envoy configuration, and follow its access log.
 ///
-/// Finds Envoy or downloads it, builds the modules that the configuration names and points its paths at them; everything else is as in the
-/// file. Prints where it listens and which environment variables are missing, then a line for every request, until Ctrl-C.
-/// `--cluster` puts a server on this machine in place of one of the configuration's: `--cluster openai=127.0.0.1:11434`. The embedded
-/// host (`--engine native` or `wasmtime`) starts at once and needs no Envoy; it speaks no TLS, so clusters with TLS have to be replaced.
+/// Finds Envoy or downloads it, builds the modules that the configuration names and points its
+/// paths at them; everything else is as in the file. Prints where it listens and which environment
+/// variables are missing, then a line for every request, until Ctrl-C. `--cluster` puts a server on
+/// this machine in place of one of the configuration's: `--cluster openai=127.0.0.1:11434`. The
+/// embedded host (`--engine native` or `wasmtime`) starts at once and needs no Envoy; it speaks no
+/// TLS, so clusters with TLS have to be replaced.
 ///
 /// Exit code 0: it was stopped; 1: it ended by itself; 2: it did not start.
 #[derive(Debug, Args)]
@@ -110,7 +112,8 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     code
 }
 
-/// Where the suite's modules are that the configuration names; none where the engine has the code in itself.
+/// Where the suite's modules are that the configuration names; none where the engine has the code
+/// in itself.
 fn modules(arguments: &Arguments, needs: &Needs) -> Result<BTreeMap<String, PathBuf>> {
     let names: Vec<&str> = suite::modules()
         .into_iter()
@@ -174,7 +177,8 @@ fn ended(how: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Waits until the admin interface says that everything serves. Gives its address, and the listeners; without one there is nobody to ask.
+/// Waits until the admin interface says that everything serves. Gives its address, and the
+/// listeners; without one there is nobody to ask.
 async fn ready(needs: &Needs, process: &Process) -> Option<(SocketAddr, Vec<Listener>)> {
     needs.admin.as_ref()?;
     loop {
@@ -187,7 +191,8 @@ async fn ready(needs: &Needs, process: &Process) -> Option<(SocketAddr, Vec<List
     }
 }
 
-/// An address that a client on this machine can use: where a server listens everywhere, this machine is one of the places.
+/// An address that a client on this machine can use: where a server listens everywhere, this
+/// machine is one of the places.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());

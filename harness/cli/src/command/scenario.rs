@@ -1,4 +1,5 @@
-//! `modelgate scenario`: runs scenario files on an engine and says where something else was seen than expected.
+//! `modelgate scenario`: runs scenario files on an engine and says where something else was seen
+//! than expected.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,8 +22,9 @@ use super::progress::Progress;
 
 /// Run scenario files: requests through a chain of filters, and what must be seen.
 ///
-/// A scenario says what a client sends, what every server behind the gateway answers, and what client and servers must see. The format is
-/// described in docs/scenarios.md. Exit code 0: all as expected; 1: something else was seen; 2: a scenario could not be run.
+/// A scenario says what a client sends, what every server behind the gateway answers, and what
+/// client and servers must see. The format is described in docs/scenarios.md. Exit code 0: all as
+/// expected; 1: something else was seen; 2: a scenario could not be run.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Scenario files, or folders: every .yaml file below them.
@@ -32,14 +34,16 @@ pub struct Arguments {
     #[arg(long, default_value = "envoy", value_name = "ENGINE", value_parser = read_engine,
           long_help = "What runs the filters: `native` (their own code in the simulated proxy), `wasmtime` (their modules in the simulated proxy), `envoy` (a real Envoy process) or `envoy-container` (a real Envoy in a container).")]
     engine: EngineName,
-    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default one.
+    /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default
+    /// one.
     #[arg(long, value_name = "VERSION")]
     envoy: Option<String>,
-    /// Folder with built filters, to be used as they are; or the module of a filter that is not the suite's. Without a folder, the suite's filters
-    /// that occur are built first.
+    /// Folder with built filters, to be used as they are; or the module of a filter that is not the
+    /// suite's. Without a folder, the suite's filters that occur are built first.
     #[arg(long, value_name = "FOLDER|FILE")]
     wasm: Option<PathBuf>,
-    /// Run each file with its whole chain in one entry of the proxy's, from the module that holds all filters.
+    /// Run each file with its whole chain in one entry of the proxy's, from the module that holds
+    /// all filters.
     #[arg(
         long,
         conflicts_with = "parse_only",

@@ -10,7 +10,8 @@ use modelgate_scenario::suite;
 /// Print the JSON Schema (draft 2020-12) of a filter's configuration, or of a chain's in one entry.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The filter: its crate, its name or its module (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`); or `chain`.
+    /// The filter: its crate, its name or its module (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`); or
+    /// `chain`.
     #[arg(value_name = "FILTER")]
     filter: String,
 }

@@ -13,9 +13,10 @@ use modelgate_envoy::release::{self, Envoy};
 
 /// Check everything: format, lints, generated files, and all tests on all engines.
 ///
-/// The tests are units, conformance with third-party data, scenarios on every engine, chains with real services, fuzzed callbacks and
-/// budgets of what filters execute. What cannot run here (no Envoy, no Docker, no data) is skipped, printed and counted; with CI=true it fails instead.
-/// Exit code 0: all is well; 1: something is not.
+/// The tests are units, conformance with third-party data, scenarios on every engine, chains with
+/// real services, fuzzed callbacks and budgets of what filters execute. What cannot run here (no
+/// Envoy, no Docker, no data) is skipped, printed and counted; with CI=true it fails instead. Exit
+/// code 0: all is well; 1: something is not.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Only these steps.
@@ -48,12 +49,13 @@ const STEPS: [Step; 5] = [
     Step::Tests,
 ];
 
-/// Tests of one binary that run at a time, unless `RUST_TEST_THREADS` says otherwise: more than there are processors on a small machine,
-/// because those with servers wait more than they compute.
+/// Tests of one binary that run at a time, unless `RUST_TEST_THREADS` says otherwise: more than
+/// there are processors on a small machine, because those with servers wait more than they compute.
 const TESTS_AT_A_TIME: &str = "4";
 
-/// Where random tests take their seeds from. Under `CI=true` these are fixed, so that a change fails for faults of its own; elsewhere each run
-/// draws new ones, and a finding says how to repeat it.
+/// Where random tests take their seeds from. Under `CI=true` these are fixed, so that a change
+/// fails for faults of its own; elsewhere each run draws new ones, and a finding says how to repeat
+/// it.
 const SEEDS: [&str; 2] = ["PROPTEST_RNG_SEED", "MODELGATE_FUZZ_SEED"];
 
 #[derive(Default)]
@@ -115,7 +117,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(tally.failed > 0)))
 }
 
-/// Fetches the Envoys that the tests run while the compiler works. Should one not be had, the tests that need it say so.
+/// Fetches the Envoys that the tests run while the compiler works. Should one not be had, the tests
+/// that need it say so.
 fn fetch_ahead() {
     std::thread::spawn(|| {
         for release in [None, Some(release::OLDEST)] {
@@ -138,7 +141,8 @@ fn command(workspace: &Workspace) -> Command {
     command
 }
 
-/// `cargo test` of everything. Clippy's driver compiles it (.cargo/config.toml): what is linted is what is tested, and is compiled once.
+/// `cargo test` of everything. Clippy's driver compiles it (.cargo/config.toml): what is linted is
+/// what is tested, and is compiled once.
 fn cargo_test(workspace: &Workspace) -> Command {
     let mut command = command(workspace);
     command
@@ -167,7 +171,8 @@ fn lint(workspace: &Workspace) -> Result<bool> {
     Ok(compiled && findings == 0)
 }
 
-/// A warning or an error, as it is to be shown, from a line of cargo's messages (The Cargo Book, "External tools", compiler messages).
+/// A warning or an error, as it is to be shown, from a line of cargo's messages (The Cargo Book,
+/// "External tools", compiler messages).
 fn finding(line: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     if line.get("reason")? != "compiler-message" {

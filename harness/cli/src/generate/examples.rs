@@ -1,8 +1,10 @@
 //! The filters' entries in the Envoy configurations that users copy (`envoy/*.yaml`).
 //!
-//! An entry begins with `- name: CRATE` and ends with `value: |`, below which the filter's own configuration is written by hand. What is between
-//! follows from the filter's needs; only the names of environment variables (`environment_variables: …`, one line) are kept as they stand.
-//! The entry of a whole chain is called after the module that holds all filters, and needs what one of those that it lists does.
+//! An entry begins with `- name: CRATE` and ends with `value: |`, below which the filter's own
+//! configuration is written by hand. What is between follows from the filter's needs; only the
+//! names of environment variables (`environment_variables: …`, one line) are kept as they stand.
+//! The entry of a whole chain is called after the module that holds all filters, and needs what one
+//! of those that it lists does.
 
 use std::str::Lines;
 

@@ -1,4 +1,5 @@
-//! The table of a filter's options, from its JSON Schema: a row for each member, nested ones by their path.
+//! The table of a filter's options, from its JSON Schema: a row for each member, nested ones by
+//! their path.
 
 use serde_json::Value;
 

@@ -110,7 +110,8 @@ fn what_is_no_proxy_wasm_module_is_refused_with_what_it_is() {
     assert!(
         refused(&module("", r#"(@custom "modelgate.filters" "{}")"#)).contains("is not understood")
     );
-    // Wherever it is cut off: a file is whole only without custom sections behind the code, which nothing announces.
+    // Wherever it is cut off: a file is whole only without custom sections behind the code, which
+    // nothing announces.
     let sections = Module::read(&whole).unwrap().sections.len();
     for length in 0..whole.len() {
         if let Ok(module) = Module::read(&whole[..length]) {

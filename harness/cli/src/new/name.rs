@@ -8,7 +8,8 @@ use modelgate_scenario::suite::{BUNDLE, GUESTS, modules};
 /// Longest name, in bytes: it is part of metric names and of paths.
 const LONGEST: usize = 40;
 
-/// Names that mean something else where names of filters stand: the kit's reasons and metrics, a chain in one entry, parts of an entry of a scenario.
+/// Names that mean something else where names of filters stand: the kit's reasons and metrics, a
+/// chain in one entry, parts of an entry of a scenario.
 const RESERVED: [&str; 9] = [
     BUNDLE,
     GUESTS,
@@ -21,8 +22,8 @@ const RESERVED: [&str; 9] = [
     "example-filter",
 ];
 
-/// Words that Rust keeps for itself (The Rust Reference, Keywords: strict and reserved), and its own crates: a crate cannot be used by
-/// such a name.
+/// Words that Rust keeps for itself (The Rust Reference, Keywords: strict and reserved), and its
+/// own crates: a crate cannot be used by such a name.
 const KEYWORDS: [&str; 54] = [
     "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue",
     "core", "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen",
@@ -71,7 +72,8 @@ impl Name {
         Ok(Self(text.to_owned()))
     }
 
-    /// Checks that no package of a `Cargo.lock` has this name: cargo would not know which of them is meant.
+    /// Checks that no package of a `Cargo.lock` has this name: cargo would not know which of them
+    /// is meant.
     ///
     /// # Errors
     /// If one has.

@@ -1,4 +1,5 @@
-//! The embedded host as a gateway: the simulated proxy on real sockets, on a thread of this process, run by the configuration for Envoy.
+//! The embedded host as a gateway: the simulated proxy on real sockets, on a thread of this
+//! process, run by the configuration for Envoy.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,10 @@
 //! Whether a request is signed as AWS wants it, judged by AWS's own signer.
 //!
-//! The request is signed again from what has arrived (method, path, query, the headers that it says are signed, the body) with the
-//! official `aws-sigv4` crate, and the signatures are compared. Before that, the checks that a service makes: who signs, for which day,
-//! region and service, how old it is, and whether everything that must be covered is. Messages and error types are those of the service.
+//! The request is signed again from what has arrived (method, path, query, the headers that it says
+//! are signed, the body) with the official `aws-sigv4` crate, and the signatures are compared.
+//! Before that, the checks that a service makes: who signs, for which day, region and service, how
+//! old it is, and whether everything that must be covered is. Messages and error types are those of
+//! the service.
 
 use std::time::{Duration, SystemTime};
 
@@ -219,7 +221,8 @@ fn in_time(stamp: &str, signed_at: SystemTime, now: SystemTime) -> Result<(), Re
     Ok(())
 }
 
-/// The host and every `x-amz-*` header must be among the signed ones, and every signed one must be there.
+/// The host and every `x-amz-*` header must be among the signed ones, and every signed one must be
+/// there.
 fn covered(claim: &Claim<'_>, request: &Request<Bytes>) -> Result<(), Refusal> {
     let must = request
         .headers()

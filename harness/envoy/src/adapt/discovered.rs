@@ -1,4 +1,5 @@
-//! Filters whose settings stand in files of their own (`config_discovery`), put into the listener: a gateway for trying out reads them once.
+//! Filters whose settings stand in files of their own (`config_discovery`), put into the listener:
+//! a gateway for trying out reads them once.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,8 +8,9 @@ use serde_json::Value as Json;
 
 use located_yaml::Node;
 
-/// Where a file may be that a configuration names: seen from the folder of the configuration, or from here. One that will lie elsewhere on the proxy's
-/// machine (`/etc/envoy/filters/acl.yaml`) is also looked for below that folder, by as much of its path as is there (`filters/acl.yaml`).
+/// Where a file may be that a configuration names: seen from the folder of the configuration, or
+/// from here. One that will lie elsewhere on the proxy's machine (`/etc/envoy/filters/acl.yaml`) is
+/// also looked for below that folder, by as much of its path as is there (`filters/acl.yaml`).
 pub fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = PathBuf> {
     let exact = folder.map(|folder| folder.join(path)).into_iter();
     let exact = exact.chain([path.to_owned()]);
@@ -22,8 +24,9 @@ pub fn candidates(path: &Path, folder: Option<&Path>) -> impl Iterator<Item = Pa
     exact.chain(below.unwrap_or_default())
 }
 
-/// Puts every filter that a file has the settings of into its place; `folder` is where the configuration is. Gives the files. What arrives from
-/// elsewhere, or from a file that is not here, stays as it is.
+/// Puts every filter that a file has the settings of into its place; `folder` is where the
+/// configuration is. Gives the files. What arrives from elsewhere, or from a file that is not here,
+/// stays as it is.
 ///
 /// # Errors
 /// If a file cannot be read, or has nothing of the filter's name.

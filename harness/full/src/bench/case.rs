@@ -1,5 +1,6 @@
-//! The cases: a scenario file says which filters stand in the chain, which request is sent and which status it must get; this module
-//! adds the variants that a scenario cannot say (Envoy's own filter for the nearest job).
+//! The cases: a scenario file says which filters stand in the chain, which request is sent and
+//! which status it must get; this module adds the variants that a scenario cannot say (Envoy's own
+//! filter for the nearest job).
 
 use std::path::Path;
 
@@ -103,7 +104,8 @@ impl Variant {
         &self.scenario
     }
 
-    /// The request without a filter, answered by the route itself: what filters of a few lines are compared on.
+    /// The request without a filter, answered by the route itself: what filters of a few lines are
+    /// compared on.
     #[must_use]
     pub fn directly(&self) -> Self {
         // Without a body: Envoy closes a connection whose request it has answered before its end.
@@ -120,7 +122,8 @@ impl Variant {
         }
     }
 
-    /// The same with one module in the chain, which lies in the folder `wasm`, and under another name if it has a configuration.
+    /// The same with one module in the chain, which lies in the folder `wasm`, and under another
+    /// name if it has a configuration.
     ///
     /// # Errors
     /// If it is not there.
@@ -150,7 +153,8 @@ impl Variant {
         })
     }
 
-    /// The bootstrap, with `@PORT@` for the listener's port. Modules lie in the folder `wasm`; every cluster is the upstream.
+    /// The bootstrap, with `@PORT@` for the listener's port. Modules lie in the folder `wasm`;
+    /// every cluster is the upstream.
     ///
     /// # Errors
     /// If a module is not there.
@@ -244,7 +248,8 @@ pub fn upstream() -> Json {
                     "response_headers_to_add": [{"header": {"key": "content-type", "value": "application/json"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
                 }]}]},
                 "http_filters": [{
-                    // Waits for the end of the request: Envoy closes a connection whose request it has answered before its end.
+                    // Waits for the end of the request: Envoy closes a connection whose request it
+                    // has answered before its end.
                     "name": "envoy.filters.http.buffer",
                     "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": 1_048_576},
                 }, {"name": "envoy.filters.http.router", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],

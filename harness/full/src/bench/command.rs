@@ -101,7 +101,8 @@ fn work_tables(
     Ok(tables)
 }
 
-/// CPU time of a real Envoy: of the kit beside filters without it, and of the filters beside Envoy's own.
+/// CPU time of a real Envoy: of the kit beside filters without it, and of the filters beside
+/// Envoy's own.
 fn cpu_tables(
     arguments: &Arguments,
     folder: &Path,
@@ -147,7 +148,8 @@ fn cpu_tables(
     Ok(tables)
 }
 
-/// What Envoy needs to start: without a filter, with all of them in as many entries and in one, and with few and many keys.
+/// What Envoy needs to start: without a filter, with all of them in as many entries and in one, and
+/// with few and many keys.
 fn starts_table(bare: &Case, folder: &Path, wasm: &Path, envoy: &Envoy) -> Result<String> {
     let mut variants = vec![bare.main.clone()];
     for name in ["chain", "chain-one-entry"] {

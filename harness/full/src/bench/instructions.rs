@@ -1,7 +1,9 @@
-//! What filters execute for a request, counted by the embedded host: the same on every machine, so that it can be held to a ceiling.
+//! What filters execute for a request, counted by the embedded host: the same on every machine, so
+//! that it can be held to a ceiling.
 //!
-//! Instructions are wasmtime's units of fuel (about one per WebAssembly instruction executed). Host calls and the entries from the proxy are
-//! counted beside them because they cost more than anything that a small filter does by itself.
+//! Instructions are wasmtime's units of fuel (about one per WebAssembly instruction executed). Host
+//! calls and the entries from the proxy are counted beside them because they cost more than
+//! anything that a small filter does by itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,7 +70,8 @@ pub struct PerEntry {
     pub request: u64,
 }
 
-/// How far a figure may grow before it is over the budget that is written for it: five in a hundred.
+/// How far a figure may grow before it is over the budget that is written for it: five in a
+/// hundred.
 fn with_room(figure: u64) -> u64 {
     figure.saturating_mul(105).div_ceil(100)
 }

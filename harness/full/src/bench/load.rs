@@ -1,4 +1,5 @@
-//! The load: one request over HTTP/1.1, again and again on several connections, each answer read to its end and checked.
+//! The load: one request over HTTP/1.1, again and again on several connections, each answer read to
+//! its end and checked.
 
 use std::time::Duration;
 

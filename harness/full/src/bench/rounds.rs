@@ -1,4 +1,5 @@
-//! The arithmetic: medians over rounds, and what one variant costs more than another in the same round.
+//! The arithmetic: medians over rounds, and what one variant costs more than another in the same
+//! round.
 
 /// What one turn cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

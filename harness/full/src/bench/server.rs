@@ -1,4 +1,5 @@
-//! An Envoy under measurement: started, bound to a processor, asked for its CPU time, killed when dropped.
+//! An Envoy under measurement: started, bound to a processor, asked for its CPU time, killed when
+//! dropped.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -23,7 +24,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// The last processor for what is measured, the first for the rest; none where there is only one.
+    /// The last processor for what is measured, the first for the rest; none where there is only
+    /// one.
     pub fn assign() -> Self {
         match std::thread::available_parallelism().map(usize::from) {
             Ok(count) if count > 1 => Self {
@@ -38,7 +40,8 @@ impl Place {
     }
 }
 
-/// Binds a process with all its threads to a processor. Where that is not possible it stays free: the figures are noisier then.
+/// Binds a process with all its threads to a processor. Where that is not possible it stays free:
+/// the figures are noisier then.
 pub fn bind_process(process: u32, processor: usize) {
     let bound = Command::new("taskset")
         .args([
@@ -63,7 +66,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts an Envoy with so many workers from a bootstrap in which `@PORT@` stands for the listener's port.
+    /// Starts an Envoy with so many workers from a bootstrap in which `@PORT@` stands for the
+    /// listener's port.
     ///
     /// # Errors
     /// If it ends at once or does not listen in time; the message holds the end of its log.

@@ -1,7 +1,9 @@
-//! What a long configuration costs: memory of the VM and instructions at the start, and instructions of a request, by the number of entries.
+//! What a long configuration costs: memory of the VM and instructions at the start, and
+//! instructions of a request, by the number of entries.
 //!
-//! Counted on the embedded host, with the modules as they are shipped: the same on every machine. A module's memory never shrinks, so what it
-//! has after the start is the most that it has needed meanwhile. Envoy has one VM for each worker.
+//! Counted on the embedded host, with the modules as they are shipped: the same on every machine. A
+//! module's memory never shrinks, so what it has after the start is the most that it has needed
+//! meanwhile. Envoy has one VM for each worker.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,8 @@
-//! What a real Envoy needs to start: CPU time until it is ready and idle, and the memory that it then has.
+//! What a real Envoy needs to start: CPU time until it is ready and idle, and the memory that it
+//! then has.
 //!
-//! CPU time, not time: it is the same whatever else the machine does. Each start is that of a new process; modules are compiled anew, as Envoy does.
+//! CPU time, not time: it is the same whatever else the machine does. Each start is that of a new
+//! process; modules are compiled anew, as Envoy does.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,7 +34,8 @@ pub struct Start {
     pub resident_bytes: u64,
 }
 
-/// Measures starts of an Envoy with each of these chains, with one worker and with several. `progress` is told what goes on.
+/// Measures starts of an Envoy with each of these chains, with one worker and with several.
+/// `progress` is told what goes on.
 ///
 /// # Errors
 /// If an Envoy does not start.

@@ -130,7 +130,8 @@ fn megabytes(start: &Start) -> f64 {
     start.resident_bytes as f64 / 1e6
 }
 
-/// `page` with `table` between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; nothing where the marks are missing.
+/// `page` with `table` between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; nothing where the
+/// marks are missing.
 pub fn replace_between(page: &str, name: &str, table: &str) -> Option<String> {
     let (begin, end) = (
         format!("<!-- {name}:begin -->\n"),

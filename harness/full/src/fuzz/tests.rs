@@ -6,7 +6,8 @@ use super::{Finding, Options, Promise, Report, World, fuzz};
 use modelgate_scenario::file::ScenarioFile;
 use proxy_wasm_simulator::Outcome;
 
-/// A guest that reads the header `x-key` (into 16 and 20, its status on the stack) and then does this with the status in `$status`.
+/// A guest that reads the header `x-key` (into 16 and 20, its status on the stack) and then does
+/// this with the status in `$status`.
 fn guest(then: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
@@ -31,7 +32,8 @@ fn guest(then: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// Without a key: 1 is the status of what is not there. Any other is a failure of the host, which `otherwise` deals with.
+/// Without a key: 1 is the status of what is not there. Any other is a failure of the host, which
+/// `otherwise` deals with.
 fn gate(otherwise: &str) -> Vec<u8> {
     guest(&format!(
         "(if (result i32) (i32.eq (local.get $status) (i32.const 1))

@@ -1,4 +1,5 @@
-//! Requests and answers, changed at random: more often a little than beyond recognition, because what is refused at once tests little.
+//! Requests and answers, changed at random: more often a little than beyond recognition, because
+//! what is refused at once tests little.
 
 use std::collections::BTreeMap;
 

@@ -18,7 +18,8 @@ const QUOTED: usize = 300;
 /// A field in which expectation and observation differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Path of the field: `client.status`, `requests[2].client.headers.x`, `upstream.path`, `metrics.NAME`.
+    /// Path of the field: `client.status`, `requests[2].client.headers.x`, `upstream.path`,
+    /// `metrics.NAME`.
     pub field: String,
     /// What was expected and what was seen.
     pub message: String,

@@ -1,4 +1,5 @@
-//! What both Envoy engines share: the servers, playing the steps, and reading the access log, the metrics and the log.
+//! What both Envoy engines share: the servers, playing the steps, and reading the access log, the
+//! metrics and the log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

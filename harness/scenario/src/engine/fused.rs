@@ -1,6 +1,8 @@
-//! The same scenario in the other form: all filters of its chain in one entry of the proxy's, from the module that holds them all.
+//! The same scenario in the other form: all filters of its chain in one entry of the proxy's, from
+//! the module that holds them all.
 //!
-//! What clients, upstreams and callout targets see must be the same, so every expectation stays as it is.
+//! What clients, upstreams and callout targets see must be the same, so every expectation stays as
+//! it is.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! Filters of the kit as native guests: the kit's own state machine, calling the same host calls as a module would, without WebAssembly.
+//! Filters of the kit as native guests: the kit's own state machine, calling the same host calls as
+//! a module would, without WebAssembly.
 //!
-//! What a module exports is derived from what its filter needs, so that a native guest has the same callbacks as the module. A panic is a
-//! trap, as it is in a module.
+//! What a module exports is derived from what its filter needs, so that a native guest has the same
+//! callbacks as the module. A panic is a trap, as it is in a module.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};

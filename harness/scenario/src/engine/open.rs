@@ -20,7 +20,8 @@ pub type LoadModule = fn(&[u8]) -> Result<Rc<dyn GuestCode>, String>;
 /// Makes an engine of an Envoy in a container.
 pub type OpenContainer = fn(&Envoy, Arc<dyn WasmFiles>) -> Result<Box<dyn Engine>>;
 
-/// What a program brings for engines that not every program has: WebAssembly and containers take long to compile.
+/// What a program brings for engines that not every program has: WebAssembly and containers take
+/// long to compile.
 #[derive(Clone, Copy, Default)]
 pub struct Backends {
     /// For the engine `wasmtime`.
@@ -60,7 +61,8 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// The engine of a name. Without a release, any Envoy will do, found as [`Envoy::find`] says; `progress` is told what takes long.
+/// The engine of a name. Without a release, any Envoy will do, found as [`Envoy::find`] says;
+/// `progress` is told what takes long.
 ///
 /// # Errors
 /// If the program or the machine does not have it.

@@ -1,4 +1,5 @@
-//! Real peers of a real proxy: the servers behind it and the client in front, on loopback, following a scenario's script.
+//! Real peers of a real proxy: the servers behind it and the client in front, on loopback,
+//! following a scenario's script.
 
 mod body;
 mod client;
@@ -74,7 +75,8 @@ impl Servers {
         self.ledger.lock().received.clone()
     }
 
-    /// Plays the steps against a proxy on a loopback port. The ports that the exchanges came from stand beside them.
+    /// Plays the steps against a proxy on a loopback port. The ports that the exchanges came from
+    /// stand beside them.
     pub async fn play(
         &self,
         scenario: &Scenario,
@@ -150,7 +152,8 @@ impl Servers {
             .collect())
     }
 
-    /// Waits until the servers have received what the step is to follow; gives up after a while, as the step's expectation will show.
+    /// Waits until the servers have received what the step is to follow; gives up after a while, as
+    /// the step's expectation will show.
     async fn awaited(&self, traffic: &Traffic) {
         let deadline = Instant::now() + AWAITED;
         let enough = || {

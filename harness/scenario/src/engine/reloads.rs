@@ -1,4 +1,5 @@
-//! New configurations for filters of a running Envoy: each stands in a file of its own (ECDS), and another file takes its place.
+//! New configurations for filters of a running Envoy: each stands in a file of its own (ECDS), and
+//! another file takes its place.
 
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +29,8 @@ pub(super) struct Reloads<'a> {
 }
 
 impl<'a> Reloads<'a> {
-    /// Writes the files of all filters that are given another configuration later, and notes where they stand.
+    /// Writes the files of all filters that are given another configuration later, and notes where
+    /// they stand.
     pub fn prepare(scenario: &Scenario, places: &mut Places) -> Result<Option<TempDir>> {
         let names = scenario.reloaded();
         if names.is_empty() {

@@ -1,4 +1,5 @@
-//! A server's script and how far it has been played: the same for real servers and for simulated ones.
+//! A server's script and how far it has been played: the same for real servers and for simulated
+//! ones.
 
 use std::collections::HashMap;
 

@@ -25,8 +25,8 @@ pub enum Code {
     Modules(LoadModule),
 }
 
-/// Starts a server and waits until it serves. `variable` knows the environment; `log` gets what filters log, `over` a line of the access log
-/// for every exchange that is over.
+/// Starts a server and waits until it serves. `variable` knows the environment; `log` gets what
+/// filters log, `over` a line of the access log for every exchange that is over.
 ///
 /// # Errors
 /// If a filter does not start, a secret is missing, or the port is taken.

@@ -1,7 +1,8 @@
 //! The engines `native` and `wasmtime`: the simulated proxy, in virtual time.
 //!
-//! The same steps as against a real Envoy, with the same servers' scripts; nothing waits, and a run repeats exactly. What the HTTP stacks of
-//! a real client and a real server add (`content-length`, `transfer-encoding`) is added here too, because filters see it.
+//! The same steps as against a real Envoy, with the same servers' scripts; nothing waits, and a run
+//! repeats exactly. What the HTTP stacks of a real client and a real server add (`content-length`,
+//! `transfer-encoding`) is added here too, because filters see it.
 
 pub mod servers;
 mod work;
@@ -90,7 +91,8 @@ impl Simulated {
         }
     }
 
-    /// A scenario's gateway with the world around it, before the first step. `trace` records every callback and host call.
+    /// A scenario's gateway with the world around it, before the first step. `trace` records every
+    /// callback and host call.
     fn play<'a>(
         &self,
         scenario: &'a Scenario,
@@ -247,7 +249,8 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Waits until the servers have received what a step is to follow; gives up after a while, as its expectation will show.
+    /// Waits until the servers have received what a step is to follow; gives up after a while, as
+    /// its expectation will show.
     fn awaited(&mut self, traffic: &Traffic) {
         let mut waited = Duration::ZERO;
         let enough = |servers: &Servers| {

@@ -39,7 +39,8 @@ pub struct ChainEntry {
 /// The code of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wasm {
-    /// A module of the suite: a filter's (`jwt-auth`), or the one that holds all of them (`modelgate`).
+    /// A module of the suite: a filter's (`jwt-auth`), or the one that holds all of them
+    /// (`modelgate`).
     Suite(String),
     /// The harness's guests (`harness/guests`), of which `root_id` chooses one.
     Guests,
@@ -50,7 +51,8 @@ pub enum Wasm {
 }
 
 impl Wasm {
-    /// Its file, if it has one: `modules` is the folder with what is built, `folder` the scenario's.
+    /// Its file, if it has one: `modules` is the folder with what is built, `folder` the
+    /// scenario's.
     pub fn file(&self, modules: &Path, folder: &Path) -> Option<PathBuf> {
         match self {
             Self::Suite(name) => Some(modules.join(file_name(name))),
@@ -196,7 +198,8 @@ pub(super) fn read_chain(at: &At<'_>) -> Vec<ChainEntry> {
     entries
 }
 
-/// Says of each entry of the chain whose filter has one of these names, in kebab-case or in snake_case, that its code is in the file `module`.
+/// Says of each entry of the chain whose filter has one of these names, in kebab-case or in
+/// snake_case, that its code is in the file `module`.
 pub(super) fn give_module(root: &mut Node, names: &[String], module: &Path) {
     let Value::Map(members) = &mut root.value else {
         return;
@@ -329,7 +332,8 @@ impl ChainEntry {
     }
 }
 
-/// The code of a filter of this name: from the file that `wasm` names, or the suite's, or Envoy's own.
+/// The code of a filter of this name: from the file that `wasm` names, or the suite's, or Envoy's
+/// own.
 fn code(filter: &str, wasm: Option<String>, config: &At<'_>) -> Option<Wasm> {
     if let Some(path) = wasm {
         return Some(match path == GUESTS {

@@ -15,7 +15,8 @@ pub struct Divergence {
     pub because: String,
 }
 
-/// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`, `envoy-container`.
+/// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`,
+/// `envoy-container`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineName {
     /// What runs the filters.
@@ -79,7 +80,8 @@ impl EngineName {
         }
     }
 
-    /// Whether what is said of `self` is said of `engine`: `envoy` means all releases, also those in containers.
+    /// Whether what is said of `self` is said of `engine`: `envoy` means all releases, also those
+    /// in containers.
     pub fn covers(&self, engine: &EngineName) -> bool {
         let kind = self.kind == engine.kind
             || (self.kind == EngineKind::Envoy && engine.kind == EngineKind::Container);

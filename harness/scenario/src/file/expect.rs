@@ -9,7 +9,8 @@ use super::traffic::{MAX_WAIT_MS, Step};
 use super::upstream::Cluster;
 use located_yaml::read::{At, Fields};
 
-/// How long a client that should hang waits before it is believed, in milliseconds, unless the file says.
+/// How long a client that should hang waits before it is believed, in milliseconds, unless the file
+/// says.
 const HANGS_FOR_MS: u64 = 600;
 
 /// What must be seen when all is over.

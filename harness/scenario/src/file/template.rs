@@ -1,7 +1,9 @@
-//! Templates in scenario files: `${now+60}`, `${token.good}`, `${jwks.issuer}`, `${sha256.some-text}`, `${base64.text}`.
+//! Templates in scenario files: `${now+60}`, `${token.good}`, `${jwks.issuer}`,
+//! `${sha256.some-text}`, `${base64.text}`.
 //!
-//! A value that is nothing but one template takes the type of what it stands for (a number, a whole JWKS); inside a longer text it
-//! becomes text. `$${` is a literal `${`. Keys of mappings are not filled in.
+//! A value that is nothing but one template takes the type of what it stands for (a number, a whole
+//! JWKS); inside a longer text it becomes text. `$${` is a literal `${`. Keys of mappings are not
+//! filled in.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +23,8 @@ pub(super) enum Minting {
     Pretend,
 }
 
-/// The document with all templates filled in. Problems go to `report`; a template that could not be filled in stays as it is.
+/// The document with all templates filled in. Problems go to `report`; a template that could not be
+/// filled in stays as it is.
 pub(super) fn fill(node: &Node, now_s: u64, minting: Minting, report: &Report) -> Node {
     let mut filler = Filler {
         now_s,

@@ -1,7 +1,8 @@
 //! Keys and tokens of a scenario: what the file says of them, and the minted results.
 //!
-//! Minting is done by an implementation that is not the suite's own (`mint`, feature `mint`), so that a token which the filters accept
-//! was accepted for being right and not for being made by the same code.
+//! Minting is done by an implementation that is not the suite's own (`mint`, feature `mint`), so
+//! that a token which the filters accept was accepted for being right and not for being made by the
+//! same code.
 
 use std::collections::BTreeMap;
 

@@ -439,7 +439,8 @@ fn read_bytes(fields: &mut Fields<'_>) -> Option<Bytes> {
     }
 }
 
-/// A mapping (a list as value repeats the header), or a list of mappings where the order across names matters.
+/// A mapping (a list as value repeats the header), or a list of mappings where the order across
+/// names matters.
 pub(super) fn read_headers(at: &At<'_>) -> Headers {
     let maps = if at.is_list() {
         at.list()

@@ -31,7 +31,8 @@ impl Default for Cluster {
 pub enum Answer {
     /// Answers.
     Reply(Box<Reply>),
-    /// Closes the connection (HTTP/2: resets the stream) without an answer, after so many milliseconds.
+    /// Closes the connection (HTTP/2: resets the stream) without an answer, after so many
+    /// milliseconds.
     Reset(u64),
     /// Never answers.
     Hang,
@@ -112,7 +113,8 @@ impl Cluster {
         script.get(number).or(script.last())
     }
 
-    /// The key of the script that takes a path: the path itself without the query, or none for the general one.
+    /// The key of the script that takes a path: the path itself without the query, or none for the
+    /// general one.
     pub fn script(&self, path: &str) -> (Option<&str>, &[Answer]) {
         let path = path.split('?').next().unwrap_or(path);
         match self.paths.get_key_value(path) {
@@ -175,7 +177,8 @@ pub(super) fn read_clusters(at: &At<'_>) -> BTreeMap<String, Cluster> {
         .collect()
 }
 
-/// Reads `answer` or `answers`. `otherwise` is the status of the answers where neither is there; `None` = one must be.
+/// Reads `answer` or `answers`. `otherwise` is the status of the answers where neither is there;
+/// `None` = one must be.
 fn read_answers(fields: &mut Fields<'_>, otherwise: Option<u16>) -> Vec<Answer> {
     let at = fields.at().clone();
     match (fields.take("answer"), fields.take("answers")) {

@@ -13,7 +13,8 @@ fn description(written: &Json, pointer: &str) -> Json {
     text.cloned().unwrap_or_default()
 }
 
-/// The schema of a chain's configuration (draft 2020-12). What a filter's schema defines has the filter's name before its own here.
+/// The schema of a chain's configuration (draft 2020-12). What a filter's schema defines has the
+/// filter's name before its own here.
 pub fn chain() -> Json {
     let written = written_chain();
     let filter = description(&written, "/$defs/Entry/properties/filter");

@@ -30,11 +30,12 @@ impl HostHandle {
         })
     }
 
-    /// Replaces a whole body (`start` 0, `size` at least its length), or adds before it (both 0) or behind it (`start` at its end).
+    /// Replaces a whole body (`start` 0, `size` at least its length), or adds before it (both 0) or
+    /// behind it (`start` at its end).
     ///
     /// # Errors
-    /// `BadArgument` for anything in the middle, for buffers that cannot be changed, and when no body is at hand; `NotFound` when there
-    /// is no such buffer now.
+    /// `BadArgument` for anything in the middle, for buffers that cannot be changed, and when no
+    /// body is at hand; `NotFound` when there is no such buffer now.
     pub fn set_buffer(&self, kind: BufferKind, start: u32, size: u32, data: &[u8]) -> Answered<()> {
         self.focused("set_buffer_bytes", |core, focus| {
             let side = match kind {

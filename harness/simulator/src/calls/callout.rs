@@ -1,5 +1,5 @@
-//! HTTP callouts: a filter's own requests. They belong to the root context; their answers are delivered there, whatever has become of the
-//! exchange that asked.
+//! HTTP callouts: a filter's own requests. They belong to the root context; their answers are
+//! delivered there, whatever has become of the exchange that asked.
 
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use super::super::vm::{CallAnswer, ContextRef};
 use super::HostHandle;
 
 impl HostHandle {
-    /// Sends a request to a cluster; the answer comes with the returned number. A time-out of 0 means none.
+    /// Sends a request to a cluster; the answer comes with the returned number. A time-out of 0
+    /// means none.
     ///
     /// # Errors
-    /// `BadArgument` for an unknown cluster, without `:method`, `:path` or `:authority`, and for a time-out that is negative as a signed
-    /// number.
+    /// `BadArgument` for an unknown cluster, without `:method`, `:path` or `:authority`, and for a
+    /// time-out that is negative as a signed number.
     pub fn http_call(
         &self,
         cluster: &[u8],
@@ -79,7 +80,8 @@ impl HostHandle {
         })
     }
 
-    /// Why the answer at hand has no headers: a raw status and a word. 0 and nothing when it has some, or when there is none.
+    /// Why the answer at hand has no headers: a raw status and a word. 0 and nothing when it has
+    /// some, or when there is none.
     ///
     /// # Errors
     /// `InternalFailure` outside of callbacks.

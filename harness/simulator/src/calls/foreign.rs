@@ -1,4 +1,5 @@
-//! Foreign functions: what Envoy offers by name beyond the ABI. Here `clear_route_cache` and `verify_signature`; others are not found.
+//! Foreign functions: what Envoy offers by name beyond the ABI. Here `clear_route_cache` and
+//! `verify_signature`; others are not found.
 
 use super::super::abi::{Answered, Status};
 use super::super::signature;

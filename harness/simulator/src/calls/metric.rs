@@ -15,7 +15,8 @@ impl HostHandle {
     /// Adds to a counter or a gauge.
     ///
     /// # Errors
-    /// `NotFound` for an unknown number; `BadArgument` for a histogram, and for a counter unless `by` is positive.
+    /// `NotFound` for an unknown number; `BadArgument` for a histogram, and for a counter unless
+    /// `by` is positive.
     pub fn increment_metric(&self, metric: u32, by: i64) -> Answered<()> {
         self.call("increment_metric", |core| {
             core.metrics.increment(metric, by)

@@ -1,8 +1,11 @@
-//! Properties: what the proxy knows of an exchange, by path, and what filters leave there for each other.
+//! Properties: what the proxy knows of an exchange, by path, and what filters leave there for each
+//! other.
 //!
-//! A path is its segments joined by zero bytes. The first segment names a tree of [`super::super::attribute`], or else an entry of the filter
-//! state; the rest descends. Values are coded as Envoy codes them: numbers and times as eight little-endian bytes, truth values as one
-//! byte, texts as they are, JSON objects and lists in the wire form of header maps, metadata as protobuf.
+//! A path is its segments joined by zero bytes. The first segment names a tree of
+//! [`super::super::attribute`], or else an entry of the filter state; the rest descends. Values are
+//! coded as Envoy codes them: numbers and times as eight little-endian bytes, truth values as one
+//! byte, texts as they are, JSON objects and lists in the wire form of header maps, metadata as
+//! protobuf.
 
 use super::super::abi::{Answered, Status};
 use super::super::attribute::{self, Value};

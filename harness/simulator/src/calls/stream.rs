@@ -1,4 +1,5 @@
-//! What a filter decides about its exchange: go on, answer, break off. The proxy acts when the callback has returned.
+//! What a filter decides about its exchange: go on, answer, break off. The proxy acts when the
+//! callback has returned.
 
 use super::super::abi::{Answered, Status, StreamKind};
 use super::super::core::{Deferred, LocalReply};
@@ -60,7 +61,8 @@ impl HostHandle {
         })
     }
 
-    /// Answers the client; the upstream is not asked, or its answer replaced. White space in `details` becomes underscores.
+    /// Answers the client; the upstream is not asked, or its answer replaced. White space in
+    /// `details` becomes underscores.
     ///
     /// # Errors
     /// None for a root context: nothing happens, as in Envoy.

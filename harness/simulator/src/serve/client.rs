@@ -1,4 +1,5 @@
-//! Clients: their requests go to the gateway piece by piece, and what it answers comes back the same way.
+//! Clients: their requests go to the gateway piece by piece, and what it answers comes back the
+//! same way.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -89,8 +90,8 @@ async fn converse(server: Rc<Server>, mut connection: Connection, socket: TcpStr
     };
 }
 
-/// Whether a client speaks HTTP/2 by prior knowledge: such a connection begins with a preface that no request of HTTP/1.1 begins with
-/// (RFC 9113, section 3.4).
+/// Whether a client speaks HTTP/2 by prior knowledge: such a connection begins with a preface that
+/// no request of HTTP/1.1 begins with (RFC 9113, section 3.4).
 async fn begins_http2(socket: &TcpStream) -> std::io::Result<bool> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0";
     const POLL: Duration = Duration::from_millis(1);
@@ -209,8 +210,8 @@ async fn exchange(
     Ok(response)
 }
 
-/// Hands the rest of a request over as it comes. A body that does not end is broken off: the upstream gets a request only when it is
-/// complete, so all of it is kept until then.
+/// Hands the rest of a request over as it comes. A body that does not end is broken off: the
+/// upstream gets a request only when it is complete, so all of it is kept until then.
 async fn upload(server: Rc<Server>, id: StreamId, mut body: Incoming) {
     let mut size = 0_usize;
     loop {

@@ -1,4 +1,5 @@
-//! Clusters behind real sockets: requests of the gateway go out as tasks, their answers come back as events.
+//! Clusters behind real sockets: requests of the gateway go out as tasks, their answers come back
+//! as events.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;

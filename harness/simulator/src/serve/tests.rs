@@ -151,7 +151,8 @@ fn a_request_is_held_until_a_real_callout_answers() {
     assert!(answer.contains("get /held http/1.1"), "{answer}");
 }
 
-/// A server that grants every upgrade, says hello, repeats what it hears, and ends the connection when that is "bye".
+/// A server that grants every upgrade, says hello, repeats what it hears, and ends the connection
+/// when that is "bye".
 fn parrot() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -205,11 +205,13 @@ fn request_headers_are_out_of_reach_once_they_have_gone_and_back_when_all_is_ove
     assert_eq!(gateway.timeline().traps().collect::<Vec<_>>(), []);
 }
 
-/// proxy-wasm-cpp-host, exports.cc: `send_local_response` calls `wasm()->stopNextIteration(true)`, whatever context it is for;
-/// context.cc: `convertVmCallResultToFilter…Status` looks at it for the callback that is running, and `~DeferAfterCallActions` resets it.
+/// proxy-wasm-cpp-host, exports.cc: `send_local_response` calls `wasm()->stopNextIteration(true)`,
+/// whatever context it is for; context.cc: `convertVmCallResultToFilter…Status` looks at it for the
+/// callback that is running, and `~DeferAfterCallActions` resets it.
 #[test]
 fn a_reply_for_another_exchange_stops_the_one_whose_callback_is_running() {
-    // Holds the first request. The callback of the second that `when` names answers the first, and lets the second go on.
+    // Holds the first request. The callback of the second that `when` names answers the first, and
+    // lets the second go on.
     let answering = |when: fn(Callback) -> bool| {
         let first = RefCell::new(None);
         spec("answering", move |host, context, callback| {
@@ -234,7 +236,8 @@ fn a_reply_for_another_exchange_stops_the_one_whose_callback_is_running() {
         })
     };
     type When = fn(Callback) -> bool;
-    // What becomes of the second exchange: its status, the body that its upstream got, and whether it comes to an end.
+    // What becomes of the second exchange: its status, the body that its upstream got, and whether
+    // it comes to an end.
     type Case = (&'static str, When, Option<u16>, Option<&'static str>, bool);
     let cases: [Case; 7] = [
         (

@@ -26,7 +26,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let headers = Headers::from_wire(&guest.bytes(headers, headers_size)?)?;
                 let body = guest.bytes(body, body_size)?;
                 let trailers = Headers::from_wire(&guest.bytes(trailers, trailers_size)?)?;
-                // Written before the call starts: a call whose number cannot be told must not be made.
+                // Written before the call starts: a call whose number cannot be told must not be
+                // made.
                 guest.write_u32(token_at, 0)?;
                 let token = guest
                     .host()

@@ -1,7 +1,8 @@
-//! `proxy_grpc_*`: linked, so that modules load, and refused as Envoy refuses a service that it does not know.
+//! `proxy_grpc_*`: linked, so that modules load, and refused as Envoy refuses a service that it
+//! does not know.
 //!
-//! This host has no gRPC upstreams: opening a call or a stream is `ParseFailure` (Envoy's answer to an unknown service), and no call is
-//! ever open.
+//! This host has no gRPC upstreams: opening a call or a stream is `ParseFailure` (Envoy's answer to
+//! an unknown service), and no call is ever open.
 
 use wasmtime::{Caller, Linker};
 

@@ -1,4 +1,5 @@
-//! Guest memory: the arguments of a host call read, its results written, memory of the guest's own allocator handed over.
+//! Guest memory: the arguments of a host call read, its results written, memory of the guest's own
+//! allocator handed over.
 
 use wasmtime::Caller;
 

@@ -1,4 +1,5 @@
-//! Going on with streams and closing them, in today's words and in those of older guests; the effective context; `proxy_done`.
+//! Going on with streams and closing them, in today's words and in those of older guests; the
+//! effective context; `proxy_done`.
 
 use wasmtime::{Caller, Linker};
 

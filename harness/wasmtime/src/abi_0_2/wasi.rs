@@ -1,5 +1,6 @@
-//! WASI preview 1, as far as a proxy serves it: environment, clocks, randomness, standard output as log lines. There are no files and no
-//! sockets; what would need them answers `ENOSYS`, so that modules load.
+//! WASI preview 1, as far as a proxy serves it: environment, clocks, randomness, standard output as
+//! log lines. There are no files and no sockets; what would need them answers `ENOSYS`, so that
+//! modules load.
 
 use wasmtime::{Caller, Linker};
 

@@ -1,12 +1,14 @@
-//! The one catalogue of an event's fields: in which order they stand, and what each format calls them.
+//! The one catalogue of an event's fields: in which order they stand, and what each format calls
+//! them.
 //!
-//! The order is by worth: a format with little room keeps the first ones. The longer names are OpenTelemetry's where
-//! its conventions for HTTP, users and servers have one, `modelgate.*` elsewhere.
+//! The order is by worth: a format with little room keeps the first ones. The longer names are
+//! OpenTelemetry's where its conventions for HTTP, users and servers have one, `modelgate.*`
+//! elsewhere.
 
 use super::{Event, Subject, Text};
 
-/// What a field is called. The names are this crate's own and have nothing to escape, so that what stands around them is written by the
-/// compiler.
+/// What a field is called. The names are this crate's own and have nothing to escape, so that what
+/// stands around them is written by the compiler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     /// As a member of the compact line: comma, name and colon.
@@ -41,8 +43,8 @@ pub enum Value<'a> {
 }
 
 impl Event {
-    /// Shows each field that has a value to `visit`, the most telling first. Time and trace are not among them: every
-    /// format has its own place for these.
+    /// Shows each field that has a value to `visit`, the most telling first. Time and trace are not
+    /// among them: every format has its own place for these.
     pub fn fields<'a>(&'a self, visit: impl FnMut(Field, Value<'a>)) {
         let mut to = Visitor(visit);
         to.show(

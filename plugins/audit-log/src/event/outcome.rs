@@ -1,13 +1,15 @@
 //! Decides, from what the proxy knows at the end of an exchange, in which of five ways it ended.
 //!
-//! The order of the questions is the order of the answers below: a denial stays a denial when the client then hangs up.
-//! Response flags are Envoy's (`envoy/stream_info/stream_info.h`, `CoreResponseFlag`; a property of 64 bits, one a flag);
-//! a host without them gives 0, and status and answerer alone decide.
+//! The order of the questions is the order of the answers below: a denial stays a denial when the
+//! client then hangs up. Response flags are Envoy's (`envoy/stream_info/stream_info.h`,
+//! `CoreResponseFlag`; a property of 64 bits, one a flag); a host without them gives 0, and status
+//! and answerer alone decide.
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The chain let the request through, and the upstream (or a route's direct answer) answered it.
+    /// The chain let the request through, and the upstream (or a route's direct answer) answered
+    /// it.
     Allowed,
     /// A filter of the gateway refused the request, or withheld the answer.
     Denied,
@@ -15,7 +17,8 @@ pub enum Outcome {
     UpstreamFailed,
     /// The client left before it had the whole answer.
     ClientGone,
-    /// The proxy itself answered with an error: no route, a broken request, a limit of the proxy, overload.
+    /// The proxy itself answered with an error: no route, a broken request, a limit of the proxy,
+    /// overload.
     LocalError,
 }
 
@@ -94,7 +97,8 @@ impl Flags {
     const REFUSED: Self = Self(1 << 11 | 1 << 12);
     /// The downstream connection or stream was ended by the client: DC (14), DR (28).
     const CLIENT_GONE: Self = Self(1 << 14 | 1 << 28);
-    /// UH, UT, LR, UR, UF, UC, UO (1 to 7), URX (15), UMSDR (19), UPE (23), NC (24), DF (26), DO (27), UDO (29).
+    /// UH, UT, LR, UR, UF, UC, UO (1 to 7), URX (15), UMSDR (19), UPE (23), NC (24), DF (26), DO
+    /// (27), UDO (29).
     const UPSTREAM: Self =
         Self(0b1111_1110 | 1 << 15 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 26 | 1 << 27 | 1 << 29);
 
@@ -102,8 +106,8 @@ impl Flags {
         self.0 & of.0 != 0
     }
 
-    /// The flags' short names, as Envoy's access log writes them. Bits without a name here (extensions register more)
-    /// are left out.
+    /// The flags' short names, as Envoy's access log writes them. Bits without a name here
+    /// (extensions register more) are left out.
     pub fn names(self) -> Vec<&'static str> {
         let set = NAMES
             .iter()

@@ -1,8 +1,9 @@
-//! Decides how a piece of text that a client, a token or an upstream chose may stand in an audit record: shortened to
-//! a fixed length, and with every byte that could break a line, move a cursor or reorder the display made visible.
+//! Decides how a piece of text that a client, a token or an upstream chose may stand in an audit
+//! record: shortened to a fixed length, and with every byte that could break a line, move a cursor
+//! or reorder the display made visible.
 //!
-//! The escape is one to one (`\` itself is escaped), so two different inputs that both fit never look alike. It is not
-//! a redaction: what must not be recorded must not come here.
+//! The escape is one to one (`\` itself is escaped), so two different inputs that both fit never
+//! look alike. It is not a redaction: what must not be recorded must not come here.
 
 use std::fmt;
 
@@ -14,10 +15,12 @@ const CUT: &str = "…";
 pub struct Text<const MAX: usize>(String);
 
 impl<const MAX: usize> Text<MAX> {
-    /// Makes `bytes` printable and short. Work and memory are bounded by `MAX`, whatever the length of the input.
+    /// Makes `bytes` printable and short. Work and memory are bounded by `MAX`, whatever the length
+    /// of the input.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
-        // Nearly every text: nothing to escape, nothing to cut. No branch in the loop, so that several bytes are looked at in one step.
+        // Nearly every text: nothing to escape, nothing to cut. No branch in the loop, so that
+        // several bytes are looked at in one step.
         let plain = |bytes: &[u8]| {
             bytes.iter().fold(true, |plain, byte| {
                 plain & matches!(byte, b' '..=b'~') & (*byte != b'\\')
@@ -121,8 +124,9 @@ fn shown(c: char) -> Unit {
     }
 }
 
-/// Characters that are not controls, and yet hide or reorder what stands beside them: line and paragraph separators,
-/// zero-width characters, bidirectional marks, embeddings and isolates (Unicode Standard Annex 9), the byte order mark.
+/// Characters that are not controls, and yet hide or reorder what stands beside them: line and
+/// paragraph separators, zero-width characters, bidirectional marks, embeddings and isolates
+/// (Unicode Standard Annex 9), the byte order mark.
 fn reorders(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -1,6 +1,8 @@
-//! Reads the caller's trace identity from the `traceparent` header (W3C Trace Context, section 3.2).
+//! Reads the caller's trace identity from the `traceparent` header (W3C Trace Context, section
+//! 3.2).
 //!
-//! An invalid header is no header: tracing never fails a request, and an identity that cannot be read is not guessed.
+//! An invalid header is no header: tracing never fails a request, and an identity that cannot be
+//! read is not guessed.
 
 /// The identity that a caller gave the request in its distributed trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +16,8 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
-    /// Parses the one value of `traceparent`; `None` for everything that the standard calls invalid. A later version is
-    /// read by its first 55 characters, as section 4.3 asks.
+    /// Parses the one value of `traceparent`; `None` for everything that the standard calls
+    /// invalid. A later version is read by its first 55 characters, as section 4.3 asks.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let (head, rest) = value.split_at_checked(55)?;
         let [version, trace_id, span_id, flags] = fields(head)?;

@@ -1,5 +1,5 @@
-//! Decides how much of the caller's identity an audit record shows: the consumer always, the subject as the operator
-//! chose: left out, as a pseudonym, or plainly.
+//! Decides how much of the caller's identity an audit record shows: the consumer always, the
+//! subject as the operator chose: left out, as a pseudonym, or plainly.
 //!
 //! Pseudonyms are those of [`modelgate_kit::pseudonym`].
 
@@ -25,7 +25,8 @@ pub struct Who {
     pub credential: Option<Text<128>>,
     /// How the caller was authenticated, such as `jwt` or `api_key`.
     pub method: Option<Text<32>>,
-    /// Whom a refused token is for. Issuer and subject are the token's then: its signature is good, and nobody was authenticated.
+    /// Whom a refused token is for. Issuer and subject are the token's then: its signature is good,
+    /// and nobody was authenticated.
     pub audience: Few<Text<96>, 3>,
     /// The key that a refused token is signed with.
     pub kid: Option<Text<64>>,
@@ -62,7 +63,8 @@ pub struct Pseudonymizer {
     mode: SubjectMode,
     key: PseudonymKey,
     has_key: bool,
-    /// The last pseudonyms, each at a place that its subject chooses: the same callers come again and again.
+    /// The last pseudonyms, each at a place that its subject chooses: the same callers come again
+    /// and again.
     known: RefCell<Vec<Option<Known>>>,
 }
 
@@ -96,8 +98,8 @@ impl Pseudonymizer {
         }
     }
 
-    /// What is recorded of a subject that is known by an unkeyed pseudonym only. Under a key it becomes another one, so that it cannot be
-    /// turned back either.
+    /// What is recorded of a subject that is known by an unkeyed pseudonym only. Under a key it
+    /// becomes another one, so that it cannot be turned back either.
     pub fn known_as(&self, issuer: &str, pseudonym: &str) -> Option<Subject> {
         match self.mode {
             _ if pseudonym.is_empty() => None,
@@ -134,7 +136,8 @@ impl Pseudonymizer {
     }
 }
 
-/// Where the pseudonym of a subject is remembered (FNV-1a). Subjects that share a place only take it from each other.
+/// Where the pseudonym of a subject is remembered (FNV-1a). Subjects that share a place only take
+/// it from each other.
 fn place(issuer: &str, subject: &str) -> usize {
     let bytes = issuer.bytes().chain(subject.bytes());
     let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {

@@ -1,4 +1,5 @@
-//! Single rules as examples, then the two promises (nothing is lost uncounted, memory is bounded) under random orders.
+//! Single rules as examples, then the two promises (nothing is lost uncounted, memory is bounded)
+//! under random orders.
 
 use super::*;
 use proptest::prelude::*;

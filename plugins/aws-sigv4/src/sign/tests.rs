@@ -210,7 +210,8 @@ proptest! {
         prop_assert_ne!(before, sign(&parts));
     }
 
-    /// Requests that begin alike for some bytes, seconds that come back: what is remembered of the last one never shows.
+    /// Requests that begin alike for some bytes, seconds that come back: what is remembered of the
+    /// last one never shows.
     #[test]
     fn a_signer_that_has_signed_others_signs_as_a_fresh_one(
         requests in proptest::collection::vec((0_usize..200, "[a-z]{0,3}", 0_u64..3), 1..12), options in any_options(),

@@ -1,8 +1,10 @@
-//! Which rules can fit a request at all: looked up by the caller's name, his groups and the model, so that what a decision costs does not grow
-//! with the number of rules for other callers and models.
+//! Which rules can fit a request at all: looked up by the caller's name, his groups and the model,
+//! so that what a decision costs does not grow with the number of rules for other callers and
+//! models.
 //!
-//! A rule stands on the lists of the callers that it names ([`ByCaller`]), and there by the models that it names, or in front. What is looked up
-//! is a superset of the rules that fit; each is then tried as if there were no index.
+//! A rule stands on the lists of the callers that it names ([`ByCaller`]), and there by the models
+//! that it names, or in front. What is looked up is a superset of the rules that fit; each is then
+//! tried as if there were no index.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,7 +120,8 @@ impl Index {
         found
     }
 
-    /// Places of rules, among them one that fits in everything but the model if any rule over models does.
+    /// Places of rules, among them one that fits in everything but the model if any rule over
+    /// models does.
     pub fn over_models<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = u32> + 'a {
         let on_shelves = self
             .0

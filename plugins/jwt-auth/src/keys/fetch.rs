@@ -1,7 +1,8 @@
 //! Asking an issuer for its keys: one call for a JWK Set, or two with OpenID Connect discovery.
 //!
-//! Only a 200 with a JWK Set that has at least one usable key is a success; everything else leaves the keys that we have. A metadata
-//! document must name the very issuer that it was asked for (OpenID Connect Discovery 1.0 section 4.3).
+//! Only a 200 with a JWK Set that has at least one usable key is a success; everything else leaves
+//! the keys that we have. A metadata document must name the very issuer that it was asked for
+//! (OpenID Connect Discovery 1.0 section 4.3).
 
 use std::fmt;
 
@@ -85,14 +86,16 @@ impl CallHeaders {
     }
 }
 
-/// Why a fetch failed; shown to operators. Of what came it says only what names a place, an issuer or a key.
+/// Why a fetch failed; shown to operators. Of what came it says only what names a place, an issuer
+/// or a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchFault {
     /// No answer: cluster unknown, connection refused, or the answer too long.
     NoAnswer,
     /// An answer with this status.
     Status(u16),
-    /// A redirect with this status, and where to: redirects are not followed, because the cluster decides whom we connect to.
+    /// A redirect with this status, and where to: redirects are not followed, because the cluster
+    /// decides whom we connect to.
     Redirect(u16, String),
     /// Metadata that is no JSON object with unique names.
     Metadata,
@@ -133,7 +136,8 @@ impl fmt::Display for FetchFault {
 }
 
 impl Origin {
-    /// Fetches the keys, of a place for single keys those of these names: their text, and what it says.
+    /// Fetches the keys, of a place for single keys those of these names: their text, and what it
+    /// says.
     ///
     /// # Errors
     /// What went wrong.

@@ -1,7 +1,8 @@
 //! Fetched keys in shared data, so that one worker's fetch serves all.
 //!
-//! The entry names the source it was fetched from and when. A reader checks the name: keys of shared data are compared by some hosts
-//! by a short hash only, and a foreign entry must never become a trusted key set.
+//! The entry names the source it was fetched from and when. A reader checks the name: keys of
+//! shared data are compared by some hosts by a short hash only, and a foreign entry must never
+//! become a trusted key set.
 
 use modelgate_kit::host::Host;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,8 @@ impl KeyCache {
         (entry.version == VERSION && entry.source == self.source).then_some((entry, number))
     }
 
-    /// Puts a key set there, for all workers. A host without shared data loses it: each worker then fetches for itself.
+    /// Puts a key set there, for all workers. A host without shared data loses it: each worker then
+    /// fetches for itself.
     pub fn put(&self, host: &dyn Host, jwks: &str, fetched_ms: u64) -> Entry {
         let entry = Entry {
             version: VERSION,

@@ -1,10 +1,12 @@
 //! Who may fetch, and when: one small record in shared data, changed by compare-and-swap.
 //!
-//! Every worker runs the same background task. Whoever swaps the record from free to taken is the one that fetches; all others see
-//! until when that holds. The same record then says when the next fetch is allowed at all: after a success the least interval has
-//! to pass, after a failure a back-off that doubles. A leader that dies is replaced when its time is over.
+//! Every worker runs the same background task. Whoever swaps the record from free to taken is the
+//! one that fetches; all others see until when that holds. The same record then says when the next
+//! fetch is allowed at all: after a success the least interval has to pass, after a failure a
+//! back-off that doubles. A leader that dies is replaced when its time is over.
 //!
-//! What is read is not trusted: a record that is torn, foreign or holds a time far off counts as free.
+//! What is read is not trusted: a record that is torn, foreign or holds a time far off counts as
+//! free.
 
 use modelgate_kit::bucket::{Store, StoreFailed, Swap, create};
 
@@ -146,8 +148,8 @@ impl Lease {
         )
     }
 
-    /// The leader has failed after `failures` others: nobody fetches again before the back-off is over, at the time that is returned.
-    /// `random` spreads it.
+    /// The leader has failed after `failures` others: nobody fetches again before the back-off is
+    /// over, at the time that is returned. `random` spreads it.
     ///
     /// # Errors
     /// When the host has no shared data for us.
@@ -171,7 +173,8 @@ impl Lease {
     }
 
     fn write(&self, store: &dyn Store, record: Record) -> Result<(), StoreFailed> {
-        // Whoever took the lease over after our time was up has written since; then its word counts, not ours.
+        // Whoever took the lease over after our time was up has written since; then its word
+        // counts, not ours.
         if let Some((_, cas)) = store.load(&self.key)? {
             store.swap(&self.key, &record.encode(), cas)?;
         }

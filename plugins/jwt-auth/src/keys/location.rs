@@ -1,7 +1,8 @@
 //! URLs of key sets and issuer metadata, taken apart for a callout.
 //!
-//! The cluster decides whom we connect to; scheme, authority and path only fill in the call. So a discovery document can name
-//! another host, but never make us connect to one that the operator has not configured.
+//! The cluster decides whom we connect to; scheme, authority and path only fill in the call. So a
+//! discovery document can name another host, but never make us connect to one that the operator has
+//! not configured.
 
 use std::fmt;
 
@@ -51,7 +52,8 @@ impl fmt::Display for Location {
     }
 }
 
-/// Where an issuer's metadata is (OpenID Connect Discovery 1.0 section 4: appended to the issuer, a final slash dropped).
+/// Where an issuer's metadata is (OpenID Connect Discovery 1.0 section 4: appended to the issuer, a
+/// final slash dropped).
 pub fn well_known(issuer: &str) -> String {
     format!(
         "{}/.well-known/openid-configuration",

@@ -1,8 +1,10 @@
-//! Keys that are published one by one, in PEM, each at a URL with its name in it: those of AWS load balancers (Elastic Load Balancing
-//! user guide, "User claims encoding and signature verification").
+//! Keys that are published one by one, in PEM, each at a URL with its name in it: those of AWS load
+//! balancers (Elastic Load Balancing user guide, "User claims encoding and signature
+//! verification").
 //!
-//! There is no set to ask for, so what is fetched are the keys that tokens have named and those that we have. A name goes into a URL,
-//! so only plain ones are asked for, and only so many at a time.
+//! There is no set to ask for, so what is fetched are the keys that tokens have named and those
+//! that we have. A name goes into a URL, so only plain ones are asked for, and only so many at a
+//! time.
 
 use modelgate_kit::jose::{Key, KeySet};
 

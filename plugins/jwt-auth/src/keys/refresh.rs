@@ -1,8 +1,9 @@
 //! Keeping fetched keys fresh: the background task of one source.
 //!
-//! A loop: look whether another worker has put newer keys into shared data; if ours are due, or a request wants newer ones, try to
-//! become the leader; the leader fetches, shares and tells. Then sleep until the next tick. Nothing here ever takes keys
-//! away: keys that cannot be refreshed grow old, and the request side decides when they are too old.
+//! A loop: look whether another worker has put newer keys into shared data; if ours are due, or a
+//! request wants newer ones, try to become the leader; the leader fetches, shares and tells. Then
+//! sleep until the next tick. Nothing here ever takes keys away: keys that cannot be refreshed grow
+//! old, and the request side decides when they are too old.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -34,7 +35,8 @@ pub async fn keep_fresh(fetched: Rc<Fetched>, root: Root) {
         let now_ms = root.now_ns() / 1_000_000;
         if (asked || now_ms >= fetched.due_ms()) && fetched.has_something_to_fetch() {
             match fetched.try_fetch(&root, now_ms).await {
-                // Somebody is at it: its keys will be in shared data soon, and whoever waits goes on waiting.
+                // Somebody is at it: its keys will be in shared data soon, and whoever waits goes
+                // on waiting.
                 Hold::Fetching => {}
                 Hold::Fresh | Hold::Failed => {
                     asked = false;

@@ -1,4 +1,5 @@
-//! The lease and the key cache against shared data that other workers, other filters and accidents have written.
+//! The lease and the key cache against shared data that other workers, other filters and accidents
+//! have written.
 
 use std::cell::RefCell;
 

@@ -113,7 +113,8 @@ fn given_set(
             None
         }
         Ok(set) => {
-            // RFC 7517 section 5: what cannot be used is ignored. Sets are pasted as issuers publish them.
+            // RFC 7517 section 5: what cannot be used is ignored. Sets are pasted as issuers
+            // publish them.
             if let Some(keys) = set.describe_skipped() {
                 setup.host.log(
                     Level::Warn,

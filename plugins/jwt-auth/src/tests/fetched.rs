@@ -1,4 +1,5 @@
-//! Keys that are fetched: who waits for them, how often the issuer is asked, and what a token by an unknown key is told.
+//! Keys that are fetched: who waits for them, how often the issuer is asked, and what a token by an
+//! unknown key is told.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! This filter on the kit's proxy for tests, with keys and tokens to try: what came of a request in one value, and callouts by their number.
+//! This filter on the kit's proxy for tests, with keys and tokens to try: what came of a request in
+//! one value, and callouts by their number.
 
 use std::rc::Rc;
 

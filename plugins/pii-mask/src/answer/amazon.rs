@@ -1,6 +1,7 @@
-//! Answers in Amazon's binary event stream. A message's payload is an event in JSON (Bedrock Converse), an event in JSON in base64
-//! (Bedrock's `InvokeModelWithResponseStream`: `{"bytes":"…","p":"…"}`, `p` being padding), or a piece of whatever stream the
-//! model's container writes (SageMaker's `PayloadPart`).
+//! Answers in Amazon's binary event stream. A message's payload is an event in JSON (Bedrock
+//! Converse), an event in JSON in base64 (Bedrock's `InvokeModelWithResponseStream`:
+//! `{"bytes":"…","p":"…"}`, `p` being padding), or a piece of whatever stream the model's container
+//! writes (SageMaker's `PayloadPart`).
 
 use super::{Answer, Frames, State};
 use crate::amazon::{Broken, Message, write};
@@ -170,7 +171,8 @@ pub fn with_data(raw: &[u8], data: &str) -> Vec<u8> {
     write(message.headers(), &edits.apply(payload.as_bytes()))
 }
 
-/// The event that a payload holds in base64, and where; `Some(None)` if it holds none, `None` if it cannot be read.
+/// The event that a payload holds in base64, and where; `Some(None)` if it holds none, `None` if it
+/// cannot be read.
 fn wrapped(payload: &str) -> Option<Option<(String, core::ops::Range<usize>)>> {
     let limits = Limits {
         duplicate_members: DuplicateMembers::Refuse,

@@ -13,7 +13,8 @@ pub enum Looks {
 
 /// The most that is waited for: what begins with more white space than this is text.
 const MOST: usize = 256;
-/// The most comments that are waited for: they keep a connection alive before the first event, but a line of text can begin so too.
+/// The most comments that are waited for: they keep a connection alive before the first event, but
+/// a line of text can begin so too.
 const MOST_COMMENTS: usize = 1024;
 
 /// What the first bytes look like; none if more are needed.

@@ -25,7 +25,8 @@ const TABLE: [bool; 256] = {
 /// The first anchor at or behind `from`.
 pub fn next(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    // Blocks without an anchor are passed over whole; the compiler turns the fold into vector compares where it can.
+    // Blocks without an anchor are passed over whole; the compiler turns the fold into vector
+    // compares where it can.
     let (blocks, _) = rest.as_chunks::<16>();
     let free = blocks
         .iter()

@@ -1,11 +1,13 @@
-//! Private keys as text: PEM (RFC 7468, with the headers of RFC 1421), OpenPGP (RFC 9580 section 6), SSH2 (RFC 4716) and
-//! PuTTY's files, in whatever a key is pasted with: quoted, commented, indented, as lines of source or of a JSON array, with
-//! line ends written as escapes or tags.
+//! Private keys as text: PEM (RFC 7468, with the headers of RFC 1421), OpenPGP (RFC 9580 section
+//! 6), SSH2 (RFC 4716) and PuTTY's files, in whatever a key is pasted with: quoted, commented,
+//! indented, as lines of source or of a JSON array, with line ends written as escapes or tags.
 //!
-//! Algorithm: behind the first line the text is read byte by byte. What is base64 for longer than words are, and headers,
-//! belong to the key; signs and short words between are undecided until more of the key follows. The key ends behind its
-//! last line, or, if none comes, with the last that surely belonged to it: so what stands around it, a string's quotes above all,
-//! stays. What is undecided is bounded, and the verdict depends on no more than the bytes read, in whatever pieces they come.
+//! Algorithm: behind the first line the text is read byte by byte. What is base64 for longer than
+//! words are, and headers, belong to the key; signs and short words between are undecided until
+//! more of the key follows. The key ends behind its last line, or, if none comes, with the last
+//! that surely belonged to it: so what stands around it, a string's quotes above all, stays. What
+//! is undecided is bounded, and the verdict depends on no more than the bytes read, in whatever
+//! pieces they come.
 
 use super::fold;
 
@@ -17,7 +19,8 @@ const LONGEST_HEADER: u16 = 1024;
 const LONGEST_LABEL: usize = 40;
 /// Words that are none of the key's in a row: more are prose.
 const MOST_WORDS: u8 = 6;
-/// Fewest characters of base64 that are no word; behind a string's end, where other strings follow, fewest that are no name.
+/// Fewest characters of base64 that are no word; behind a string's end, where other strings follow,
+/// fewest that are no name.
 const LINE: u16 = 16;
 const LINE_OF_ITS_OWN: u16 = 32;
 
@@ -49,7 +52,8 @@ enum Place {
     Body,
     /// The value of a header; whether it is the hash that ends PuTTY's files.
     Header { value: Value, hash: bool },
-    /// Between two strings of source text; whether a letter stands there that must be a string's prefix (`b"…"`).
+    /// Between two strings of source text; whether a letter stands there that must be a string's
+    /// prefix (`b"…"`).
     Between { prefix: bool },
     /// A tag or a character reference, to its last byte.
     Tag { last: u8, length: u8 },
@@ -156,7 +160,8 @@ pub struct Armor {
     recent: u128,
 }
 
-/// Whether the text up to here ends as the part of a first line does behind which its label, or version, follows; gives that part's length.
+/// Whether the text up to here ends as the part of a first line does behind which its label, or
+/// version, follows; gives that part's length.
 pub fn front(text: &[u8]) -> Option<usize> {
     if !matches!(text, [.., b'N' | b'-' | b':', b' ']) {
         return None;
@@ -184,7 +189,8 @@ fn is_putty(text: &[u8]) -> bool {
     matches!(text.strip_prefix(PUTTY_BEGIN), Some([version, b':', b' ', ..]) if version.is_ascii_digit())
 }
 
-/// The key that begins at the front of `text`, and the length of its first line (of PuTTY's, up to its value).
+/// The key that begins at the front of `text`, and the length of its first line (of PuTTY's, up to
+/// its value).
 pub fn begin(text: &[u8]) -> Option<(Armor, usize)> {
     if is_putty(text) {
         let mut armor = Armor::new(Kind::Putty);
@@ -216,7 +222,8 @@ pub fn begin(text: &[u8]) -> Option<(Armor, usize)> {
     .then(|| (Armor::new(kind), length))
 }
 
-/// Where the key that begins at the front of `text` ends, and how it may go on if that is as far as the text goes.
+/// Where the key that begins at the front of `text` ends, and how it may go on if that is as far as
+/// the text goes.
 pub fn read(text: &[u8]) -> Option<(usize, Option<Armor>)> {
     let (mut armor, first_line) = begin(text)?;
     let (length, ended) = armor.take(text.get(first_line..)?);
@@ -233,7 +240,8 @@ fn invisible(text: &[u8]) -> usize {
 }
 
 impl Armor {
-    /// Takes a text to its end, or to the key's: how many of its bytes belong to the key, and whether that ends in it.
+    /// Takes a text to its end, or to the key's: how many of its bytes belong to the key, and
+    /// whether that ends in it.
     pub fn take(&mut self, text: &[u8]) -> (usize, bool) {
         let mut at = 0_usize;
         while let Some(byte) = text.get(at) {

@@ -1,7 +1,8 @@
 //! What is said of a number behind it: `308630237 is my SSN`, `5550132 (my cell)`.
 //!
-//! A phrase is made of single words with one space between: perhaps a verb, whose it is, perhaps what kind it is of, and what it is.
-//! Streams hold a number while what follows may become such a phrase, so phrases are short and their words few.
+//! A phrase is made of single words with one space between: perhaps a verb, whose it is, perhaps
+//! what kind it is of, and what it is. Streams hold a number while what follows may become such a
+//! phrase, so phrases are short and their words few.
 
 use super::boundary::ends;
 
@@ -130,7 +131,8 @@ pub fn called(bytes: &[u8], end: usize) -> Option<Called> {
     }
 }
 
-/// Whether a text behind a number and its space or bracket is the front of a phrase, or a whole one.
+/// Whether a text behind a number and its space or bracket is the front of a phrase, or a whole
+/// one.
 pub fn may_call(text: &str) -> bool {
     text.len() <= LONGEST && read(text.as_bytes()) != Phrase::No
 }

@@ -1,7 +1,8 @@
 //! Where words begin and end, and which words stand to the left.
 //!
-//! Text often is itself the source of a string (a tool call's arguments are JSON inside JSON): after a backslash an
-//! escape's letter is no letter of the word that follows it, as in `\nann@example.com`.
+//! Text often is itself the source of a string (a tool call's arguments are JSON inside JSON):
+//! after a backslash an escape's letter is no letter of the word that follows it, as in
+//! `\nann@example.com`.
 
 use super::{Scene, fold};
 
@@ -22,8 +23,8 @@ pub enum Kind {
     Break,
 }
 
-/// The kind of a character. Letters of the scripts that put spaces between words make words; those of the others break,
-/// so that text in them is not held back in a stream.
+/// The kind of a character. Letters of the scripts that put spaces between words make words; those
+/// of the others break, so that text in them is not held back in a stream.
 pub fn kind(character: char) -> Kind {
     match character {
         ' ' | '\t' | '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}' => Kind::Space,
@@ -36,12 +37,14 @@ pub fn kind(character: char) -> Kind {
     }
 }
 
-/// Letters beyond ASCII that can be part of an address: Latin, Greek, Cyrillic and their neighbours up to Lao.
+/// Letters beyond ASCII that can be part of an address: Latin, Greek, Cyrillic and their neighbours
+/// up to Lao.
 pub fn is_letter(character: char) -> bool {
     matches!(character, '\u{c0}'..'\u{e00}' | '\u{1e00}'..'\u{2000}')
 }
 
-/// Characters of the scripts of China, Japan and Korea: in text they break, in the domain of an address they are letters.
+/// Characters of the scripts of China, Japan and Korea: in text they break, in the domain of an
+/// address they are letters.
 pub fn is_ideograph(character: char) -> bool {
     matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
 }
@@ -59,7 +62,8 @@ pub fn ends(bytes: &[u8], at: usize) -> bool {
     !bytes.get(at).copied().is_some_and(is_word)
 }
 
-/// Whether the byte belongs to a word. Characters beyond ASCII divide: numbers and keys stand directly beside CJK text.
+/// Whether the byte belongs to a word. Characters beyond ASCII divide: numbers and keys stand
+/// directly beside CJK text.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
@@ -80,7 +84,8 @@ pub fn ends_escape(bytes: &[u8], at: usize) -> bool {
     escape(2, b"nrtbf") || escape(6, b"u")
 }
 
-/// Whether the backslash at `at` is itself escaped. A long run of them is not counted out: it counts as not escaped.
+/// Whether the backslash at `at` is itself escaped. A long run of them is not counted out: it
+/// counts as not escaped.
 fn is_escaped(bytes: &[u8], at: usize) -> bool {
     let before = bytes.get(at.saturating_sub(8)..at).unwrap_or_default();
     let run = before
@@ -91,7 +96,8 @@ fn is_escaped(bytes: &[u8], at: usize) -> bool {
     run < 8 && run % 2 == 1
 }
 
-/// The word that stands directly before `at`, with no more than signs between; empty if none does. Its front may be cut off.
+/// The word that stands directly before `at`, with no more than signs between; empty if none does.
+/// Its front may be cut off.
 pub fn word_before(bytes: &[u8], at: usize) -> &[u8] {
     const SIGNS: usize = 4;
     const LONGEST: usize = 18;
@@ -116,7 +122,8 @@ pub fn word_before(bytes: &[u8], at: usize) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// Whether one of these words (lower case) stands within reach to the left of `at`, or in the text's label.
+/// Whether one of these words (lower case) stands within reach to the left of `at`, or in the
+/// text's label.
 pub fn context_has(scene: Scene<'_>, at: usize, words: &[&str]) -> bool {
     let mut found = false;
     left_words(scene, at, |word| {
@@ -146,8 +153,9 @@ pub fn reach(scene: Scene<'_>, at: usize) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// Gives each word to the left and in the label in lower case; divided at everything that is no ASCII letter and at
-/// `camelCase` humps: `phoneNumber` is two. Words longer than any that is looked for are left out.
+/// Gives each word to the left and in the label in lower case; divided at everything that is no
+/// ASCII letter and at `camelCase` humps: `phoneNumber` is two. Words longer than any that is
+/// looked for are left out.
 pub fn left_words(scene: Scene<'_>, at: usize, mut each: impl FnMut(&[u8])) {
     text_words(scene, at, &mut each);
     words(scene.label.as_bytes(), false, &mut each);

@@ -1,6 +1,6 @@
-//! Payment card numbers: 12 to 19 digits, an issuer's prefix with its lengths, the Luhn check digit (ISO/IEC 7812-1). One
-//! random number in ten has a right check digit, so what is called an id is no card, nor is a number of JSON without a name
-//! that says so ([`names`]).
+//! Payment card numbers: 12 to 19 digits, an issuer's prefix with its lengths, the Luhn check digit
+//! (ISO/IEC 7812-1). One random number in ten has a right check digit, so what is called an id is
+//! no card, nor is a number of JSON without a name that says so ([`names`]).
 
 use super::behind::{Called, called};
 use super::boundary::{ends, word_before};
@@ -15,7 +15,8 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     for (index, length) in chain.lengths().enumerate() {
         let count = index.saturating_add(1);
         total = total.saturating_add(length);
-        // Groups have four to six digits; the last may have fewer, or more, but not behind a point: 2335.846261804809 is a fraction.
+        // Groups have four to six digits; the last may have fewer, or more, but not behind a point:
+        // 2335.846261804809 is a fraction.
         let grouped = count == 1
             || chain
                 .lengths()
@@ -44,8 +45,9 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     matching
 }
 
-/// Where a card ends that begins at `at` and goes on behind the end of a line: all of its groups as cards are printed, and no number
-/// directly before or behind them, as columns have. If each group has a line of its own, words must stand before the first one.
+/// Where a card ends that begins at `at` and goes on behind the end of a line: all of its groups as
+/// cards are printed, and no number directly before or behind them, as columns have. If each group
+/// has a line of its own, words must stand before the first one.
 pub fn match_lines(scene: Scene<'_>, at: usize) -> Option<usize> {
     let mut digits = [0_u8; 19];
     let (mut length, mut groups, mut lines) = (0_usize, [0_usize; 4], 0_usize);
@@ -89,8 +91,8 @@ pub fn match_lines(scene: Scene<'_>, at: usize) -> Option<usize> {
         .then_some(end)
 }
 
-/// Where the next group begins that is divided from one which ends at `end` by a space, a hyphen or the end of a line; and whether by
-/// that.
+/// Where the next group begins that is divided from one which ends at `end` by a space, a hyphen or
+/// the end of a line; and whether by that.
 fn next_group(bytes: &[u8], end: usize) -> Option<(usize, bool)> {
     let rest = bytes.get(end..)?;
     let (line, behind) = match rest {
@@ -115,13 +117,15 @@ pub fn is_card(digits: &[u8]) -> bool {
     values.len() >= 12 && is_luhn(values) && is_issued(values, || true)
 }
 
-/// Behind a card its security code, its date or a second card may be glued on. A fraction is no card's end.
+/// Behind a card its security code, its date or a second card may be glued on. A fraction is no
+/// card's end.
 fn can_end(chain: &Chain<'_>, count: usize) -> bool {
     let fraction = || count == 1 || chain.separator(0) == b"." || chain.group(count).len() > 4;
     ends(chain.bytes(), chain.end(count)) && (chain.glue(count) != Some(b'.') || !fraction())
 }
 
-/// Whether something beside the number says that it is a card: a word, or that it is written in groups.
+/// Whether something beside the number says that it is a card: a word, or that it is written in
+/// groups.
 fn is_told(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
     count > 1 || is_called_card(scene, chain, count)
 }
@@ -133,8 +137,8 @@ fn is_called_card(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
         || boundary::context_has(scene, chain.start(), &["credit", "debit"])
 }
 
-/// Whether nothing around the number shows that it is something else's: groups that are a part of a row of numbers as long, columns,
-/// the places of a fraction.
+/// Whether nothing around the number shows that it is something else's: groups that are a part of a
+/// row of numbers as long, columns, the places of a fraction.
 fn stands_alone(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
     if count == 1 {
         return !chain.is_fraction_behind_zero();
@@ -149,8 +153,9 @@ fn stands_alone(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
 /// Digits of a number beside a card that shows a row: its date has fewer.
 const ROW_NUMBER: usize = 3;
 
-/// Whether the groups are those that cards are printed in and forms ask for: fours, the last one with what is left, or
-/// 4-6-5 and the like (American Express, Diners Club, UATP). Others are columns of numbers, unless a word tells.
+/// Whether the groups are those that cards are printed in and forms ask for: fours, the last one
+/// with what is left, or 4-6-5 and the like (American Express, Diners Club, UATP). Others are
+/// columns of numbers, unless a word tells.
 fn is_printed(chain: &Chain<'_>, count: usize) -> bool {
     let length = |index: usize| chain.lengths().nth(index).unwrap_or_default();
     let last = length(count.saturating_sub(1));
@@ -169,7 +174,8 @@ fn is_printed(chain: &Chain<'_>, count: usize) -> bool {
     }
 }
 
-/// Whether the word before, or the name of the text if the number is all of it, calls the number an id.
+/// Whether the word before, or the name of the text if the number is all of it, calls the number an
+/// id.
 fn is_id(scene: Scene<'_>, at: usize) -> bool {
     let before = word_before(scene.bytes, at);
     if !before.is_empty() {
@@ -179,8 +185,9 @@ fn is_id(scene: Scene<'_>, at: usize) -> bool {
     names::is_id(&Words::read(scene.label.as_bytes()))
 }
 
-/// Whether an issuer gives out numbers of this prefix and length. Lengths that most numbers of this front are not, and that
-/// article numbers (EAN-13) and ids share, count only if something beside the number tells (`told`).
+/// Whether an issuer gives out numbers of this prefix and length. Lengths that most numbers of this
+/// front are not, and that article numbers (EAN-13) and ids share, count only if something beside
+/// the number tells (`told`).
 fn is_issued(digits: &[u8], told: impl FnOnce() -> bool) -> bool {
     let prefix = |count: usize| {
         digits

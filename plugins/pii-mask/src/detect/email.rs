@@ -1,6 +1,6 @@
-//! E-mail addresses: from the `@` to the left over a dot-atom (RFC 5322 section 3.2.3, without the signs that text puts
-//! around addresses), to the right over the labels of a domain name whose last one can be a top-level domain.
-//! Quoted local parts and address literals are not recognised.
+//! E-mail addresses: from the `@` to the left over a dot-atom (RFC 5322 section 3.2.3, without the
+//! signs that text puts around addresses), to the right over the labels of a domain name whose last
+//! one can be a top-level domain. Quoted local parts and address literals are not recognised.
 
 use super::boundary::{ends_escape, is_ideograph, is_letter};
 use super::{Certainty, Entity, Finding, Scene};
@@ -45,8 +45,8 @@ fn find_around(scene: Scene<'_>, sign: Range<usize>) -> Option<Finding> {
     })
 }
 
-/// Forms of source code: a picture for fine screens (`icon@2x.png`), a repository (`git@github.com:`), a call on a product of
-/// matrices (`p@q.sum()`).
+/// Forms of source code: a picture for fine screens (`icon@2x.png`), a repository
+/// (`git@github.com:`), a call on a product of matrices (`p@q.sum()`).
 fn is_something_else(scene: Scene<'_>, local: Range<usize>, domain: Range<usize>) -> bool {
     const PICTURES: [&[u8]; 8] = [
         b"png", b"jpg", b"jpeg", b"webp", b"gif", b"svg", b"avif", b"pdf",

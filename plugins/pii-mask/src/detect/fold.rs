@@ -1,11 +1,11 @@
-//! Text as it reads: without characters that nobody sees, digits of all scripts and full-width forms as their ASCII counterparts. What
-//! is found there is found in the text as it is written.
+//! Text as it reads: without characters that nobody sees, digits of all scripts and full-width
+//! forms as their ASCII counterparts. What is found there is found in the text as it is written.
 
 use core::ops::Range;
 use std::borrow::Cow;
 
-/// Whether a character has no width and no meaning of its own: soft hyphen, zero-width space, joiners, direction marks, word
-/// joiner, byte order mark.
+/// Whether a character has no width and no meaning of its own: soft hyphen, zero-width space,
+/// joiners, direction marks, word joiner, byte order mark.
 pub const fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -13,13 +13,15 @@ pub const fn is_invisible(character: char) -> bool {
     )
 }
 
-/// Zeros of scripts that have decimal digits of their own: Arabic, Persian, those of India, Thai, Lao, Tibetan.
+/// Zeros of scripts that have decimal digits of their own: Arabic, Persian, those of India, Thai,
+/// Lao, Tibetan.
 const ZEROS: [u32; 14] = [
     0x0660, 0x06F0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0E50,
     0x0ED0, 0x0F20,
 ];
 
-/// The ASCII character that this one stands for: a digit of another script, a full-width letter, digit or sign of addresses and numbers.
+/// The ASCII character that this one stands for: a digit of another script, a full-width letter,
+/// digit or sign of addresses and numbers.
 pub fn folded(character: char) -> Option<char> {
     match character {
         '\u{660}'..'\u{1000}' => {
@@ -47,7 +49,8 @@ pub fn folded(character: char) -> Option<char> {
 pub struct Folded {
     /// As it reads.
     pub text: String,
-    /// Behind each change: the offset as it reads, the offset as it is written, whether a character was left out.
+    /// Behind each change: the offset as it reads, the offset as it is written, whether a character
+    /// was left out.
     changes: Vec<(usize, usize, bool)>,
 }
 

@@ -1,5 +1,6 @@
-//! International bank account numbers (ISO 13616): a country of the registry, its length, check digits (ISO 7064,
-//! modulus 97). Written in one piece or in groups of four; one id in thousands (a UUID, say) has right check digits too.
+//! International bank account numbers (ISO 13616): a country of the registry, its length, check
+//! digits (ISO 7064, modulus 97). Written in one piece or in groups of four; one id in thousands (a
+//! UUID, say) has right check digits too.
 
 use super::boundary::{begins, context_has, ends};
 use super::number::separator;
@@ -98,13 +99,15 @@ const COUNTRIES: &[(&[u8; 2], u8)] = &[
     (b"YE", 30),
 ];
 
-/// Countries whose numbers have no letters behind the country's own: most that a hexadecimal id can begin with.
+/// Countries whose numbers have no letters behind the country's own: most that a hexadecimal id can
+/// begin with.
 const DIGITS_ONLY: [&[u8; 2]; 24] = [
     b"AE", b"AT", b"BA", b"BE", b"CZ", b"DE", b"DK", b"EE", b"ES", b"FI", b"HR", b"HU", b"IL",
     b"IS", b"LT", b"ME", b"NO", b"PL", b"PT", b"RS", b"SE", b"SI", b"SK", b"XK",
 ];
 
-/// Longest written form, in bytes: nine groups with two separators of three bytes between. A stream holds as much.
+/// Longest written form, in bytes: nine groups with two separators of three bytes between. A stream
+/// holds as much.
 pub const LONGEST: usize = 92;
 
 /// The number whose first check digit stands at `at`.
@@ -173,8 +176,9 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     })
 }
 
-/// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones), tabs, ends of lines, hyphens, dots. Check digits over
-/// all of it tell that cells of a table belong together.
+/// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones),
+/// tabs, ends of lines, hyphens, dots. Check digits over all of it tell that cells of a table
+/// belong together.
 fn separators_end(bytes: &[u8], mut at: usize) -> usize {
     for _ in 0..2 {
         let length = match bytes.get(at..).unwrap_or_default() {

@@ -1,6 +1,7 @@
-//! IP addresses: four octets (no leading zeros), or what the standard library reads as IPv6 (RFC 4291 section 2.2), with
-//! a zone (RFC 4007) or a prefix length. What is nobody's address or something else's form is not reported: `0.0.0.0`,
-//! `::`, `1::`, slices (`x[::2]`), versions and sections beside their word, an IPv6 address without any digit, an EUI-64.
+//! IP addresses: four octets (no leading zeros), or what the standard library reads as IPv6 (RFC
+//! 4291 section 2.2), with a zone (RFC 4007) or a prefix length. What is nobody's address or
+//! something else's form is not reported: `0.0.0.0`, `::`, `1::`, slices (`x[::2]`), versions and
+//! sections beside their word, an IPv6 address without any digit, an EUI-64.
 
 use super::boundary::{begins, ends, word_before};
 use super::names::Words;
@@ -11,7 +12,8 @@ use core::net::Ipv6Addr;
 /// The longest written IPv6 address: eight groups, the last two in dotted form.
 const MAX_V6: usize = 45;
 
-/// Words that call four numbers with dots something else: a version, a section, the version of a browser.
+/// Words that call four numbers with dots something else: a version, a section, the version of a
+/// browser.
 const NOT_ADDRESSES: [&str; 25] = [
     "version",
     "versions",
@@ -62,7 +64,8 @@ pub fn match_v4(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     }
     let end = chain.end(4);
     let with_prefix = prefix_end(chain.bytes(), end, 32);
-    // A fifth group makes it a version or the like; a slash is something else's beginning, a hyphen a range's middle.
+    // A fifth group makes it a version or the like; a slash is something else's beginning, a hyphen
+    // a range's middle.
     let apart = match chain.glue(4) {
         None => true,
         Some(b'/') => true,
@@ -153,8 +156,8 @@ fn address(scene: Scene<'_>, mut start: usize, mut end: usize) -> Option<Finding
     })
 }
 
-/// Whether it is written as addresses in use are, whose first group is long or left out: not `1::`, a slice of a list
-/// (`x[::2]`), or eight groups of two digits (the EUI-64 of a device).
+/// Whether it is written as addresses in use are, whose first group is long or left out: not `1::`,
+/// a slice of a list (`x[::2]`), or eight groups of two digits (the EUI-64 of a device).
 fn is_somebodys(bytes: &[u8], written: &[u8], start: usize) -> bool {
     if written.contains(&b'.') {
         return true;

@@ -1,5 +1,6 @@
-//! Recall and precision over labelled texts of a fixed generator: ordinary and odd forms of each entity, and what only looks like one.
-//! The README's table is the one that is measured here; for ordinary forms and for precision there are floors.
+//! Recall and precision over labelled texts of a fixed generator: ordinary and odd forms of each
+//! entity, and what only looks like one. The README's table is the one that is measured here; for
+//! ordinary forms and for precision there are floors.
 
 use super::rates::Random;
 use super::*;
@@ -103,7 +104,8 @@ impl Random {
 
 const ALPHANUMERIC: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// Values of an entity: each is put into sentences that do not name it, but where the form needs that it does.
+/// Values of an entity: each is put into sentences that do not name it, but where the form needs
+/// that it does.
 type Form = (&'static str, fn(&mut Random) -> (String, String, String));
 
 fn alone(value: String) -> (String, String, String) {

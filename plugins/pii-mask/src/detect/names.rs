@@ -1,8 +1,10 @@
-//! What the name of a member says about a number in it. A name is read as words (`mobileNumber`, `mobile_number` and
-//! `mobile-number` are two each); a word that is only part of another says nothing.
+//! What the name of a member says about a number in it. A name is read as words (`mobileNumber`,
+//! `mobile_number` and `mobile-number` are two each); a word that is only part of another says
+//! nothing.
 //!
-//! A number in JSON has no shape of its own, and most numbers in requests to models are features, ids and counts. So only a
-//! name that cannot mean anything else makes one a telephone, a card or a social security number.
+//! A number in JSON has no shape of its own, and most numbers in requests to models are features,
+//! ids and counts. So only a name that cannot mean anything else makes one a telephone, a card or a
+//! social security number.
 
 use super::{Certainty, Entity, EntitySet, LABEL};
 

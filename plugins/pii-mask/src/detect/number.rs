@@ -1,5 +1,6 @@
-//! Numbers as people write them: groups of digits with a few separators between. A chain is read once, then the
-//! recognisers of IP addresses, cards, social security numbers and telephone numbers judge its first groups.
+//! Numbers as people write them: groups of digits with a few separators between. A chain is read
+//! once, then the recognisers of IP addresses, cards, social security numbers and telephone numbers
+//! judge its first groups.
 
 use super::boundary::{begins, ends};
 use super::{Certainty, Entity, Finding, Scene, card, ip, names, phone, ssn, token};
@@ -110,7 +111,8 @@ impl<'a> Chain<'a> {
         self.groups().get(index).map_or(b"", Group::separator)
     }
 
-    /// The separator between the first `count` groups if it is the same everywhere; empty for a single group.
+    /// The separator between the first `count` groups if it is the same everywhere; empty for a
+    /// single group.
     pub fn single_separator(&self, count: usize) -> Option<&[u8]> {
         let mut between = self
             .groups()
@@ -123,7 +125,8 @@ impl<'a> Chain<'a> {
         between.all(|separator| separator == first).then_some(first)
     }
 
-    /// The digits of the first `count` groups as numbers; none if there are more than the buffer holds.
+    /// The digits of the first `count` groups as numbers; none if there are more than the buffer
+    /// holds.
     pub fn copy_digits<'b>(&self, count: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         let mut length = 0_usize;
         for index in 0..count {
@@ -135,12 +138,14 @@ impl<'a> Chain<'a> {
         buffer.get(..length)
     }
 
-    /// Whether a number can end behind the first `count` groups: nothing is glued to it that makes it longer.
+    /// Whether a number can end behind the first `count` groups: nothing is glued to it that makes
+    /// it longer.
     pub fn can_end(&self, count: usize) -> bool {
         ends(self.bytes, self.end(count)) && self.glue(count).is_none()
     }
 
-    /// The hyphen, dot or slash that alone stands between the first `count` groups and a further one.
+    /// The hyphen, dot or slash that alone stands between the first `count` groups and a further
+    /// one.
     pub fn glue(&self, count: usize) -> Option<u8> {
         let separator = self.last_of(count)?.separator();
         match separator {
@@ -149,13 +154,15 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Whether the chain is a decimal fraction: two groups with a point between them, the first a zero.
+    /// Whether the chain is a decimal fraction: two groups with a point between them, the first a
+    /// zero.
     pub fn is_fraction(&self) -> bool {
         self.group(0) == b"0" && self.separator(0) == b"." && self.glue(2) != Some(b'.')
     }
 
-    /// Whether the first `count` groups stand, with spaces between, in a longer row of numbers: two more of `least` digits or more,
-    /// before or behind, that are no findings themselves. `found_until` is where the last one ends.
+    /// Whether the first `count` groups stand, with spaces between, in a longer row of numbers: two
+    /// more of `least` digits or more, before or behind, that are no findings themselves.
+    /// `found_until` is where the last one ends.
     pub fn is_in_row(&self, count: usize, least: usize, found_until: Option<usize>) -> bool {
         let spaces = |separator: &[u8]| separator.iter().all(|byte| *byte == b' ');
         let apart = |index: &usize| {
@@ -195,8 +202,8 @@ impl<'a> Chain<'a> {
         before.saturating_add(behind) >= 2
     }
 
-    /// Whether the first group is a fraction behind a decimal comma, in a row of numbers with spaces between, and not the front of a
-    /// number in groups in a cell of comma-separated values.
+    /// Whether the first group is a fraction behind a decimal comma, in a row of numbers with
+    /// spaces between, and not the front of a number in groups in a cell of comma-separated values.
     pub fn begins_in_fraction(&self, count: usize) -> bool {
         let left = self.bytes.get(..self.start()).unwrap_or_default();
         let Some((b',', whole)) = left.split_last() else {
@@ -212,7 +219,8 @@ impl<'a> Chain<'a> {
         length > 0 && (self.group(0).len() > LONGEST_FRONT || in_row || goes_on)
     }
 
-    /// Whether all of the chain are the places of a fraction whose zero stands before a decimal comma: `0,8293469984185005;`.
+    /// Whether all of the chain are the places of a fraction whose zero stands before a decimal
+    /// comma: `0,8293469984185005;`.
     pub fn is_fraction_behind_zero(&self) -> bool {
         let left = self.bytes.get(..self.start()).unwrap_or_default();
         let behind = self.bytes.get(self.end(1));
@@ -235,7 +243,8 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// One character that may stand between groups, as ASCII, and its length. A tab is none: it divides the cells of a table.
+/// One character that may stand between groups, as ASCII, and its length. A tab is none: it divides
+/// the cells of a table.
 pub fn separator(bytes: &[u8]) -> Option<(u8, usize)> {
     match bytes {
         [plain @ (b' ' | b'-' | b'.' | b'/' | b'(' | b')'), ..] => Some((*plain, 1)),
@@ -330,7 +339,8 @@ fn in_json(scene: Scene<'_>, token: token::Token<'_>) -> Option<Finding> {
     })
 }
 
-/// `.9957417845` behind a space, a comma, a bracket or a sign: a fraction whose zero is not written.
+/// `.9957417845` behind a space, a comma, a bracket or a sign: a fraction whose zero is not
+/// written.
 fn is_fraction_without_zero(bytes: &[u8], at: usize) -> bool {
     let before = bytes.get(at.saturating_sub(3)..at).unwrap_or_default();
     let Some((b'.', before)) = before.split_last() else {
@@ -349,7 +359,8 @@ fn is_fraction_without_zero(bytes: &[u8], at: usize) -> bool {
 /// Words to which a number is glued: `SSN308-63-0237`, `cc4111…`, `card_4111…`.
 const GLUED: [&str; 8] = ["ssn", "itin", "cc", "card", "pan", "tel", "phone", "fax"];
 
-/// Whether a number can begin at the digit at `at`: it is no later part of a word or of a longer number.
+/// Whether a number can begin at the digit at `at`: it is no later part of a word or of a longer
+/// number.
 fn can_begin(scene: Scene<'_>, at: usize) -> bool {
     if !begins(scene.bytes, at) {
         return is_glued_to_its_name(scene.bytes, at);
@@ -361,8 +372,8 @@ fn can_begin(scene: Scene<'_>, at: usize) -> bool {
     let Some((b'-' | b'.' | b'/', before)) = before.split_last() else {
         return true;
     };
-    // Behind glue: a word that holds a digit makes this a part of something longer (a version, a date, a UUID), unless
-    // that is a finding of its own: two cards, a range of addresses.
+    // Behind glue: a word that holds a digit makes this a part of something longer (a version, a
+    // date, a UUID), unless that is a finding of its own: two cards, a range of addresses.
     scene.found_until == Some(at.saturating_sub(1))
         || !before
             .iter()
@@ -371,7 +382,8 @@ fn can_begin(scene: Scene<'_>, at: usize) -> bool {
             .any(u8::is_ascii_digit)
 }
 
-/// Whether the letters directly before `at` are one of [`GLUED`], or the `%B` of a magnetic stripe (ISO/IEC 7813).
+/// Whether the letters directly before `at` are one of [`GLUED`], or the `%B` of a magnetic stripe
+/// (ISO/IEC 7813).
 fn is_glued_to_its_name(bytes: &[u8], at: usize) -> bool {
     let before = bytes.get(at.saturating_sub(8)..at).unwrap_or_default();
     if before.ends_with(b"%B") {

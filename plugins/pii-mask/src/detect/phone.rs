@@ -1,6 +1,7 @@
-//! Telephone numbers: international with `+` or `00` (E.164: country code, then a length that fits it), North American
-//! shape (3-3-4, written with brackets, hyphens or dots), national with a trunk `0`, and anything of a plausible length
-//! beside a word such as "phone" or "call". Dates are not numbers. No numbering plan is consulted below the country code.
+//! Telephone numbers: international with `+` or `00` (E.164: country code, then a length that fits
+//! it), North American shape (3-3-4, written with brackets, hyphens or dots), national with a trunk
+//! `0`, and anything of a plausible length beside a word such as "phone" or "call". Dates are not
+//! numbers. No numbering plan is consulted below the country code.
 
 use super::behind::{Called, called};
 use super::boundary::{ends, reach as reach_of, text_words, word_before};
@@ -110,7 +111,8 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
     ))
 }
 
-/// Whether the word before says that the groups are something else's: "model 539-645-6421", "size 640 480 1024".
+/// Whether the word before says that the groups are something else's: "model 539-645-6421", "size
+/// 640 480 1024".
 fn is_part_number(scene: Scene<'_>, at: usize) -> bool {
     Words::read(word_before(scene.bytes, at)).ends_with(&[
         "model",
@@ -162,7 +164,8 @@ fn lead(scene: Scene<'_>, chain: &Chain<'_>) -> (usize, bool) {
     (start, plus.is_some())
 }
 
-/// The groups that make a country code and a number of its length, after `skip` digits of an exit code.
+/// The groups that make a country code and a number of its length, after `skip` digits of an exit
+/// code.
 fn international(chain: &Chain<'_>, skip: usize, plus: bool) -> Option<(usize, Certainty)> {
     (1..=chain.len()).rev().find_map(|count| {
         let mut digits = [0_u8; 20];
@@ -186,7 +189,8 @@ fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     }
 }
 
-/// Length of the country code and possible lengths of what follows it (ITU-T E.164 and its list of assigned codes).
+/// Length of the country code and possible lengths of what follows it (ITU-T E.164 and its list of
+/// assigned codes).
 fn country(digits: &[u8]) -> Option<(usize, RangeInclusive<usize>)> {
     let [first, second, ..] = digits else {
         return None;
@@ -285,7 +289,8 @@ fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     })
 }
 
-/// Two groups with a point between them are a decimal number, but for 3 and 4 digits, or a prefix that begins with 0.
+/// Two groups with a point between them are a decimal number, but for 3 and 4 digits, or a prefix
+/// that begins with 0.
 fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
     count == 2
         && chain.separator(0) == b"."
@@ -293,8 +298,9 @@ fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
         && !(chain.group(0).starts_with(b"0") && chain.group(0).len() > 2)
 }
 
-/// Whether what has a plus is a number with its sign: somewhere more digits come after a point than a group has, or groups with other
-/// separators after the first one. Registries write telephones so too (`+1.7035555555`, RFC 5733), beside their word.
+/// Whether what has a plus is a number with its sign: somewhere more digits come after a point than
+/// a group has, or groups with other separators after the first one. Registries write telephones so
+/// too (`+1.7035555555`, RFC 5733), beside their word.
 fn is_signed_number(chain: &Chain<'_>, count: usize) -> bool {
     is_beside_a_fraction(chain, count)
         || (chain.separator(0) == b"." && chain.single_separator(count).is_none())
@@ -307,8 +313,8 @@ fn is_beside_a_fraction(chain: &Chain<'_>, count: usize) -> bool {
     })
 }
 
-/// Whether groups of two digits are a part of a longer row of such (bytes in hex, drawn numbers) or no French number, which
-/// begins with 01 to 09.
+/// Whether groups of two digits are a part of a longer row of such (bytes in hex, drawn numbers) or
+/// no French number, which begins with 01 to 09.
 fn is_row(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
     if !chain.lengths().take(count).all(|length| length == 2) {
         return false;

@@ -1,5 +1,5 @@
-//! How often numbers that are nobody's are taken for something: counted over numbers of a fixed generator, by kind. The
-//! README states these figures.
+//! How often numbers that are nobody's are taken for something: counted over numbers of a fixed
+//! generator, by kind. The README states these figures.
 
 use super::*;
 
@@ -103,7 +103,8 @@ fn rows_of_numbers_and_ids_pass() {
     assert_eq!(uuid, 0, "of {OF_EACH} UUIDs, each with hyphens and without");
 }
 
-/// Tables whose cells are numbers of each kind, in the writing of either side of the Channel, with the delimiters that files have.
+/// Tables whose cells are numbers of each kind, in the writing of either side of the Channel, with
+/// the delimiters that files have.
 #[test]
 fn tables_of_numbers_pass() {
     for delimiter in ["\t", ",", ";", " ", " | ", "   "] {
@@ -139,8 +140,9 @@ fn tables_of_numbers_pass() {
                 let (one, two) = cells.split_at(6);
                 format!("{}\n{}", one.join(delimiter), two.join(delimiter))
             });
-            // With single spaces between, what stands in a row may be groups: 415 555 0132; and a row's first cell with a decimal
-            // comma, before one more, is as comma-separated values have it: 5,0171 1234567.
+            // With single spaces between, what stands in a row may be groups: 415 555 0132; and a
+            // row's first cell with a decimal comma, before one more, is as comma-separated values
+            // have it: 5,0171 1234567.
             let expected = match (delimiter, point) {
                 (" ", ".") => 10,
                 (" ", _) => 200,
@@ -154,8 +156,8 @@ fn tables_of_numbers_pass() {
     }
 }
 
-/// Of random numbers in plain text, with no word beside them, so many are taken for cards: their check digit is right and an
-/// issuer has their prefix and length.
+/// Of random numbers in plain text, with no word beside them, so many are taken for cards: their
+/// check digit is right and an issuer has their prefix and length.
 #[test]
 fn bare_numbers_in_text_are_taken_for_cards_at_known_rates() {
     let rates: Vec<_> = [12, 13, 14, 15, 16, 17, 18, 19]

@@ -1,7 +1,8 @@
 //! Credentials in forms that their issuers have made recognisable: a prefix, an alphabet, a length.
 //!
-//! Each begins a word; the tail is the longest run of its alphabet. AWS secret keys have no form but 40 characters of
-//! base64: they count only beside the word "secret" (or the label of their field).
+//! Each begins a word; the tail is the longest run of its alphabet. AWS secret keys have no form
+//! but 40 characters of base64: they count only beside the word "secret" (or the label of their
+//! field).
 
 use super::boundary::{begins, context_contains, ends};
 use super::{Certainty, Entity, Finding, Scene, armor};
@@ -15,7 +16,8 @@ struct Form {
     least: usize,
     /// Longest tail; 0 if open.
     most: usize,
-    /// Whether the tail must mix kinds of characters in a long stretch: the prefix is also the front of hyphenated words.
+    /// Whether the tail must mix kinds of characters in a long stretch: the prefix is also the
+    /// front of hyphenated words.
     mixed: bool,
 }
 
@@ -59,7 +61,8 @@ fn base64_url(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// The forms, by the anchor byte that makes the scan look: the last byte of the prefix, or the `I` within.
+/// The forms, by the anchor byte that makes the scan look: the last byte of the prefix, or the `I`
+/// within.
 const FORMS: &[Form] = &[
     Form {
         most: 16,
@@ -235,8 +238,9 @@ fn routable_end(bytes: &[u8], form: &Form, end: usize) -> usize {
     }
 }
 
-/// Whether a tail is long enough and, where the prefix alone says little, mixes letters with digits or both cases in one
-/// stretch longer than words are. Only its front is looked at: a chain of false beginnings costs no more than its length.
+/// Whether a tail is long enough and, where the prefix alone says little, mixes letters with digits
+/// or both cases in one stretch longer than words are. Only its front is looked at: a chain of
+/// false beginnings costs no more than its length.
 fn looks_like_a_key(form: &Form, tail: &[u8]) -> bool {
     let (mut length, mut stretch, mut longest) = (0_usize, 0_usize, 0_usize);
     let (mut digit, mut lower, mut upper) = (false, false, 0_usize);
@@ -316,8 +320,8 @@ fn json_web_token(scene: Scene<'_>, at: usize) -> Option<(Range<usize>, Entity)>
         .map(|span| (span, Entity::Jwt))
 }
 
-/// A token in compact form (RFC 7515 section 7.1): a header that begins as an object does, and at least one more part that
-/// does so too, or four more (RFC 7516).
+/// A token in compact form (RFC 7515 section 7.1): a header that begins as an object does, and at
+/// least one more part that does so too, or four more (RFC 7516).
 fn token_at(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     let before = start
         .checked_sub(1)

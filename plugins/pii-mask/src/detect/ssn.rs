@@ -1,6 +1,7 @@
-//! Social security numbers of the United States: area, group and serial as the Social Security Administration gives
-//! them out (20 CFR 422.103; no area 000, 666 or 900 and above, no group 00, no serial 0000). Beside a word that names
-//! them, taxpayer numbers of other areas (ITIN), nine digits without separators, and other separators count too.
+//! Social security numbers of the United States: area, group and serial as the Social Security
+//! Administration gives them out (20 CFR 422.103; no area 000, 666 or 900 and above, no group 00,
+//! no serial 0000). Beside a word that names them, taxpayer numbers of other areas (ITIN), nine
+//! digits without separators, and other separators count too.
 
 use super::behind::{Called, called};
 use super::boundary::left_words;
@@ -81,8 +82,8 @@ const BETWEEN: [&[u8]; 9] = [
     b"number", b"numbers", b"no", b"num", b"nr", b"is", b"was", b"are", b"of",
 ];
 
-/// Whether a word to the left, or the name of the text, is one for such numbers: SSN, S.S.N., ITIN, TIN, tax id, social
-/// security; "social" and "taxpayer" alone if they stand directly before.
+/// Whether a word to the left, or the name of the text, is one for such numbers: SSN, S.S.N., ITIN,
+/// TIN, tax id, social security; "social" and "taxpayer" alone if they stand directly before.
 fn is_named(scene: Scene<'_>, at: usize) -> bool {
     let (mut named, mut alone) = (false, false);
     let mut before = [[0_u8; 2]; 2];

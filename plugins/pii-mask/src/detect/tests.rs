@@ -430,7 +430,8 @@ fn of_a_long_label_the_end_is_read() {
     assert_eq!(labelled(&format!("phone number{long}"), "2813882583"), []);
 }
 
-/// Prefixes that nothing else has are enough; keys stand at the very start of a text, at its end and inside quotes.
+/// Prefixes that nothing else has are enough; keys stand at the very start of a text, at its end
+/// and inside quotes.
 #[test]
 fn credentials_need_no_digit_behind_an_unmistakable_prefix() {
     let letters = "AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMnOpQr";

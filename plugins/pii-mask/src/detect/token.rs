@@ -1,6 +1,7 @@
-//! Numbers of JSON that stands inside a text: the arguments of a tool call, a document sent as plain text, JSON in a string
-//! of JSON, at any depth. What takes the place of such a number must be quoted as the names around it are, or the document
-//! inside can no longer be read; and what the number is tells its member's name, as it does in a document of our own.
+//! Numbers of JSON that stands inside a text: the arguments of a tool call, a document sent as
+//! plain text, JSON in a string of JSON, at any depth. What takes the place of such a number must
+//! be quoted as the names around it are, or the document inside can no longer be read; and what the
+//! number is tells its member's name, as it does in a document of our own.
 
 use super::LABEL;
 use core::ops::Range;
@@ -38,8 +39,8 @@ const REACH: usize = super::boundary::LOOK_BEHIND;
 /// Deeper nested text has marks with more backslashes than anyone writes.
 const MOST_BACKSLASHES: usize = 63;
 
-/// The number whose first digit stands at `at`, if it stands where JSON has its numbers: behind a member's name and a
-/// colon, or in an array.
+/// The number whose first digit stands at `at`, if it stands where JSON has its numbers: behind a
+/// member's name and a colon, or in an array.
 pub fn around(bytes: &[u8], at: usize) -> Option<Token<'_>> {
     let start = match at.checked_sub(1) {
         Some(before) if bytes.get(before) == Some(&b'-') => before,
@@ -67,7 +68,8 @@ pub fn around(bytes: &[u8], at: usize) -> Option<Token<'_>> {
     })
 }
 
-/// Behind a fraction of zeros: `4111111111111111.0` is the same number. Other fractions stay outside and make no token.
+/// Behind a fraction of zeros: `4111111111111111.0` is the same number. Other fractions stay
+/// outside and make no token.
 fn fraction_end(bytes: &[u8], at: usize) -> usize {
     let Some(rest) = bytes.get(at..).and_then(|rest| rest.strip_prefix(b".")) else {
         return at;
@@ -80,7 +82,8 @@ fn fraction_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// Without the white space at the end, also where it is written as an escape (`\n` of a nested document).
+/// Without the white space at the end, also where it is written as an escape (`\n` of a nested
+/// document).
 fn skip_space(mut left: &[u8]) -> &[u8] {
     loop {
         left = match left {
@@ -100,8 +103,8 @@ fn strip_backslashes(left: &[u8]) -> (&[u8], usize) {
     )
 }
 
-/// The quotes and the name that `trimmed` tells, which ends (but for space) in a colon, a bracket or a comma. `is_start`:
-/// nothing stands before it.
+/// The quotes and the name that `trimmed` tells, which ends (but for space) in a colon, a bracket
+/// or a comma. `is_start`: nothing stands before it.
 fn context(trimmed: &[u8], is_start: bool) -> Option<(Quotes, Option<&[u8]>)> {
     if let [before @ .., b':'] = trimmed {
         return member(skip_space(before));

@@ -1,17 +1,19 @@
-//! Forms (WHATWG URL, section 5.1 "application/x-www-form-urlencoded"). What is not found keeps its bytes.
+//! Forms (WHATWG URL, section 5.1 "application/x-www-form-urlencoded"). What is not found keeps its
+//! bytes.
 
 use super::{Scope, json};
 use crate::mask::{Masker, Tally};
 use std::borrow::Cow;
 
-/// A form that cannot be read in one way only: a broken percent escape, or bytes that are not UTF-8.
+/// A form that cannot be read in one way only: a broken percent escape, or bytes that are not
+/// UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MalformedForm;
 
 /// Masks a form; none if nothing changes.
 ///
-/// What calls itself a form may be JSON: `curl -d` says so of whatever it is given, and servers of models read it as JSON all the
-/// same. Then it is read both ways.
+/// What calls itself a form may be JSON: `curl -d` says so of whatever it is given, and servers of
+/// models read it as JSON all the same. Then it is read both ways.
 ///
 /// # Errors
 /// [`MalformedForm`].

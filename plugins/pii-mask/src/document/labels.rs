@@ -1,7 +1,10 @@
-//! What a value of a JSON document is called: by its member, or, where that name says nothing, by what stands around it.
+//! What a value of a JSON document is called: by its member, or, where that name says nothing, by
+//! what stands around it.
 //!
-//! `{"card":{"number":4111111111111111}}` is called `card.number`, `{"type":"SSN","value":"308630237"}` `SSN.value`, in either order, and a cell of
-//! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column. All of it is read in one pass, and names are bounded.
+//! `{"card":{"number":4111111111111111}}` is called `card.number`,
+//! `{"type":"SSN","value":"308630237"}` `SSN.value`, in either order, and a cell of
+//! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column. All of it is read in
+//! one pass, and names are bounded.
 
 use crate::detect::LABEL;
 use core::ops::Range;
@@ -201,8 +204,8 @@ impl<'a> Labels<'a> {
         (between.len() <= REACH && !between.iter().any(apart)).then_some(name)
     }
 
-    /// The value, in the same object, that names the one which ends at `end`: `"308630237","type":"SSN"`. What is written with escapes
-    /// names nothing.
+    /// The value, in the same object, that names the one which ends at `end`:
+    /// `"308630237","type":"SSN"`. What is written with escapes names nothing.
     fn behind(&self, end: usize) -> Option<&'a str> {
         let rest = self.document.get(end..)?;
         let rest = rest.get(..rest.len().min(REACH)).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The strings of a JSON document, in their order: each is scanned by itself, but for a private key whose lines are the elements of
-//! an array.
+//! The strings of a JSON document, in their order: each is scanned by itself, but for a private key
+//! whose lines are the elements of an array.
 
 use crate::detect::armor::{self, Armor};
 use crate::detect::{Entity, Finding};

@@ -1,8 +1,10 @@
-//! Reads an event: which strings of it are pieces of which running text, and which texts end with it.
+//! Reads an event: which strings of it are pieces of which running text, and which texts end with
+//! it.
 //!
-//! A text is told apart from others by the event's type, by the names on its path, by the choice, block or call that it belongs
-//! to (an array's element by its own `index` if it says one, else by its position, which is the same in every event), and by
-//! ids that the event itself names. The work is linear in the event's length.
+//! A text is told apart from others by the event's type, by the names on its path, by the choice,
+//! block or call that it belongs to (an array's element by its own `index` if it says one, else by
+//! its position, which is the same in every event), and by ids that the event itself names. The
+//! work is linear in the event's length.
 
 use super::role::{self, Role, role};
 use crate::detect::LABEL;
@@ -280,7 +282,8 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
     Ok(event)
 }
 
-/// The names on a path, each behind a dot: their ends, so that a value costs the same under names of any length.
+/// The names on a path, each behind a dot: their ends, so that a value costs the same under names
+/// of any length.
 fn names(path: &Path<'_, '_>) -> String {
     let mut names = String::new();
     for segment in path.segments() {
@@ -307,7 +310,8 @@ struct Elements {
 impl Elements {
     /// Takes notice of a token.
     fn follow(&mut self, path: &Path<'_, '_>, token: &Token<'_>) {
-        // What a value's start says of depth and path differs between scalars and containers: only the path's steps count.
+        // What a value's start says of depth and path differs between scalars and containers: only
+        // the path's steps count.
         if !matches!(
             token,
             Token::String(_)
@@ -403,8 +407,8 @@ impl Elements {
     }
 }
 
-/// Whether the event is a message of JSON-RPC that somebody waits for: MCP answers and asks in events, and nothing more comes until
-/// the other side has read them.
+/// Whether the event is a message of JSON-RPC that somebody waits for: MCP answers and asks in
+/// events, and nothing more comes until the other side has read them.
 #[derive(Default)]
 struct Rpc {
     jsonrpc: bool,
@@ -466,7 +470,8 @@ impl Top {
         }
     }
 
-    /// Whether the event's own `index` names a block: Anthropic, Cohere, OpenAI responses. Elsewhere it may be a counter of events.
+    /// Whether the event's own `index` names a block: Anthropic, Cohere, OpenAI responses.
+    /// Elsewhere it may be a counter of events.
     fn index_is_id(&self) -> bool {
         self.kind.starts_with("content_block")
             || self.kind.starts_with("response.")

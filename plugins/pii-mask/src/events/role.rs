@@ -1,7 +1,8 @@
-//! What a string of an event is by its name: text that runs on over events, a value of its own, or unknown.
+//! What a string of an event is by its name: text that runs on over events, a value of its own, or
+//! unknown.
 //!
-//! The names are those of the protocols in the README's table. They are compared without case, `_` and `-`, so that one entry
-//! stands for `outputText`, `output_text` and `OutputText`.
+//! The names are those of the protocols in the README's table. They are compared without case, `_`
+//! and `-`, so that one entry stands for `outputText`, `output_text` and `OutputText`.
 
 use crate::detect::LABEL;
 use modelgate_kit::json::{Path, Segment};
@@ -228,7 +229,8 @@ pub fn is_sequence(name: &str) -> bool {
 pub fn goes_on(reason: &str) -> bool {
     matches!(
         Name::new(reason).text(),
-        // DashScope writes "null", watsonx "not_finished", Gemini's and others' enumerations have a value for none.
+        // DashScope writes "null", watsonx "not_finished", Gemini's and others' enumerations have a
+        // value for none.
         "" | "null"
             | "none"
             | "notfinished"
@@ -268,7 +270,8 @@ pub fn is_finished(name: &str) -> bool {
     )
 }
 
-/// Whether a member shows that lines of JSON are the events of a stream and not documents of their own.
+/// Whether a member shows that lines of JSON are the events of a stream and not documents of their
+/// own.
 pub fn is_of_stream(name: &str) -> bool {
     is_finish_reason(name)
         || matches!(

@@ -504,7 +504,8 @@ fn measured_values_are_no_text() {
     };
     plain(&["+1.86", "-0.8429116", "+4.86220042", "0,0000084"]);
     plain(&["0.", "91.9287011%", "0.01"]);
-    // Of prices, rates and counts by themselves none goes on in the next, whatever they would be together.
+    // Of prices, rates and counts by themselves none goes on in the next, whatever they would be
+    // together.
     plain(&["130.22", "131.05", "0.0000%", "-12.5%", "1,234.50"]);
     plain(&["10.1", "20.3", "7.1", "1.2", "3.4"]);
     plain(&["4111", "1111", "1111", "1111"]);

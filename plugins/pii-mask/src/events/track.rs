@@ -51,8 +51,8 @@ impl Sink for Pieces {
         self.advance(text.len());
     }
 
-    /// The replacement stands in the piece where the value began; the others lose their part of it. Of pieces that each are the text
-    /// from its beginning, all have it.
+    /// The replacement stands in the piece where the value began; the others lose their part of it.
+    /// Of pieces that each are the text from its beginning, all have it.
     fn replace(&mut self, length: usize, with: &str) {
         let end = self.at.saturating_add(length);
         if self.again {
@@ -97,7 +97,8 @@ pub struct Track {
     pub heard: u64,
 }
 
-/// Whether each piece is the text from its beginning, longer than the one before (DashScope, unless asked for increments).
+/// Whether each piece is the text from its beginning, longer than the one before (DashScope, unless
+/// asked for increments).
 #[derive(Debug, Default)]
 enum Growth {
     #[default]
@@ -121,10 +122,12 @@ pub enum Verdict {
     Value,
 }
 
-/// Equal values in a row that are no text: of a card's number four groups are the same at most, or all but one of its digits.
+/// Equal values in a row that are no text: of a card's number four groups are the same at most, or
+/// all but one of its digits.
 const MOST_EQUAL: usize = 6;
 const MOST_EQUAL_BYTES: usize = 19;
-/// Shortest values of one form that are taken for a column of records: tokens of digits are shorter.
+/// Shortest values of one form that are taken for a column of records: tokens of digits are
+/// shorter.
 const SHORTEST_COLUMN: usize = 5;
 /// Places of the longest fraction that may be a group of digits behind a point.
 const LONGEST_FRACTION: usize = 4;
@@ -208,7 +211,8 @@ impl Track {
         self.stream.finish(masker, tally, &mut self.pieces);
     }
 
-    /// Takes notice of the next piece of a text that may be none, and of what was found in it by itself.
+    /// Takes notice of the next piece of a text that may be none, and of what was found in it by
+    /// itself.
     pub fn judge(&mut self, text: &str, alone: &[(Finding, Action)], record: bool) -> Verdict {
         let equal = self.last == text;
         self.same = if equal {
@@ -265,7 +269,8 @@ fn grows(last: &str, text: &str, again: bool) -> bool {
     text.starts_with(last) && (again || text.len() > last.len())
 }
 
-/// Whether a value is a decimal number by itself, with more places than the tokens and groups have that numbers are written in.
+/// Whether a value is a decimal number by itself, with more places than the tokens and groups have
+/// that numbers are written in.
 fn is_measure(text: &str) -> bool {
     let number = text.trim().trim_end_matches('%');
     number.len() > LONGEST_FRACTION
@@ -275,7 +280,8 @@ fn is_measure(text: &str) -> bool {
         && number.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// Digits of the longest integer that may be a token of a longer number, where nothing else shows that there is a text.
+/// Digits of the longest integer that may be a token of a longer number, where nothing else shows
+/// that there is a text.
 const LONGEST_TOKEN: usize = 3;
 
 /// A decimal number, with its sign and percent sign, by itself.
@@ -307,8 +313,9 @@ impl<'a> Decimal<'a> {
     }
 }
 
-/// Whether two values in a row are a number each, and no pieces of one. In a text (`in_text`) they are only if together they would
-/// have more digits between their points than any number that is written in groups.
+/// Whether two values in a row are a number each, and no pieces of one. In a text (`in_text`) they
+/// are only if together they would have more digits between their points than any number that is
+/// written in groups.
 fn are_two_numbers(one: &str, other: &str, in_text: bool) -> bool {
     let (Some(one), Some(other)) = (Decimal::read(one), Decimal::read(other)) else {
         return false;
@@ -321,8 +328,8 @@ fn are_two_numbers(one: &str, other: &str, in_text: bool) -> bool {
     !(in_text || (token(&one) && token(&other)))
 }
 
-/// Whether two values have one form, as those of a column have and tokens of a text do not: the same length and the same kinds
-/// of characters.
+/// Whether two values have one form, as those of a column have and tokens of a text do not: the
+/// same length and the same kinds of characters.
 fn is_column(one: &str, other: &str) -> bool {
     let kind = |character: char| match character {
         '0'..='9' => '0',

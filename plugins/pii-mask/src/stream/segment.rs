@@ -1,9 +1,10 @@
 //! Where streamed text may be cut: places that no finding spans, told as early as possible.
 //!
-//! A finding has no character of the kind [`Kind::Break`] in it, and goes over a space only inside a number written in
-//! groups, inside an account number, to a word that tells what a number was ("office"), or inside a private key. So a cut is
-//! possible behind every break, and behind every space after which none of these can go on. Which cuts there are depends
-//! on the text alone, not on the pieces it comes in.
+//! A finding has no character of the kind [`Kind::Break`] in it, and goes over a space only inside
+//! a number written in groups, inside an account number, to a word that tells what a number was
+//! ("office"), or inside a private key. So a cut is possible behind every break, and behind every
+//! space after which none of these can go on. Which cuts there are depends on the text alone, not
+//! on the pieces it comes in.
 
 use crate::detect::armor::{self, Armor, Step};
 use crate::detect::behind;
@@ -44,7 +45,8 @@ enum Place {
     Line,
     /// Behind a bracket behind such a space.
     Bracket,
-    /// In a word behind such a space that may become one of [`LABELS`] or a phrase that tells what the number was; where it begins.
+    /// In a word behind such a space that may become one of [`LABELS`] or a phrase that tells what
+    /// the number was; where it begins.
     Label(usize),
 }
 
@@ -57,8 +59,8 @@ enum Key {
 }
 
 impl Segmenter {
-    /// Takes the character of `buffer` at `at`; gives an offset at which the text may be cut, if there is a new one.
-    /// `floor` is where the segment can begin at the earliest.
+    /// Takes the character of `buffer` at `at`; gives an offset at which the text may be cut, if
+    /// there is a new one. `floor` is where the segment can begin at the earliest.
     pub fn step(
         &mut self,
         buffer: &str,
@@ -72,7 +74,8 @@ impl Segmenter {
         {
             self.key = in_key(key, buffer, next, character);
             if self.key.is_none() {
-                // What was read as a key may be other things too: the segment ends as one does that holds all of them.
+                // What was read as a key may be other things too: the segment ends as one does that
+                // holds all of them.
                 (self.digits, self.place) = (behind::LEAST_DIGITS, Place::Word);
                 self.iban_until = next.saturating_add(IBAN_REACH);
                 return (kind(character) == Kind::Break)
@@ -226,7 +229,8 @@ impl Segmenter {
         cut
     }
 
-    /// Whether a card's number may go on behind the end of a line at `at`: its group, of four digits or more, ends there.
+    /// Whether a card's number may go on behind the end of a line at `at`: its group, of four
+    /// digits or more, ends there.
     fn may_go_over_line(&self, buffer: &str, at: usize) -> bool {
         let left = buffer.get(..at).unwrap_or_default();
         let left = left.strip_suffix('\r').unwrap_or(left);

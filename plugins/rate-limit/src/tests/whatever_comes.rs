@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 
 proptest! {
-    /// Whoever asks when, on whichever worker: nobody gets more than the burst and what has grown back, and nobody is refused who
-    /// has not used it up.
+    /// Whoever asks when, on whichever worker: nobody gets more than the burst and what has grown
+    /// back, and nobody is refused who has not used it up.
     #[test]
     fn nobody_gets_more_or_less_than_his_due(steps in proptest::collection::vec((0_u64..3_000, 0_usize..3, 0_usize..2), 1..80)) {
         let config = one(&json!({"name": "p", "by": ["consumer"], "windows": [{"quota": 1, "window_s": 1, "burst": 4}, {"quota": 20, "window_s": 60}]})).to_string();
@@ -21,7 +21,8 @@ proptest! {
             workers[0].proxy().pass_ns(pause_ms * 1_000_000);
             let passed = status(&mut workers[worker], Some(callers[caller]), &get(&[])) == 200;
             let before = taken.entry(caller).or_default();
-            // Two buckets as the definition has them: full at first, refilled evenly, never above the burst.
+            // Two buckets as the definition has them: full at first, refilled evenly, never above
+            // the burst.
             let room = |burst: f64, per_ms: f64| {
                 let (level, at) = before.iter().fold((burst, 0), |(level, at), take| ((level + (take - at) as f64 * per_ms).min(burst) - 1.0, *take));
                 (level + (elapsed_ms - at) as f64 * per_ms).min(burst)

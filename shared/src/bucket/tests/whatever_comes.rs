@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 proptest! {
-    /// Over any stretch of time, no more than the burst plus what grew back is admitted, and refusals tell the exact time to wait.
+    /// Over any stretch of time, no more than the burst plus what grew back is admitted, and
+    /// refusals tell the exact time to wait.
     #[test]
     fn never_more_than_burst_plus_growth(
         quota in 1_u64..2_000, seconds in 1_u64..4_000, burst in 1_u64..100,

@@ -1,4 +1,5 @@
-//! A chain of filters in one entry: each sees what it would see alone, and the proxy what it would see of the last one.
+//! A chain of filters in one entry: each sees what it would see alone, and the proxy what it would
+//! see of the last one.
 
 use std::rc::Rc;
 

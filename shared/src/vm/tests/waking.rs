@@ -1,4 +1,5 @@
-//! Exchanges that wait for a signal of the background task, and what happens to one of them inside the callback of another.
+//! Exchanges that wait for a signal of the background task, and what happens to one of them inside
+//! the callback of another.
 
 use std::cell::Cell;
 

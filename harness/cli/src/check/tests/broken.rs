@@ -1,4 +1,5 @@
-//! A good configuration with one thing broken at a time: each is found, on its line, under its code.
+//! A good configuration with one thing broken at a time: each is found, on its line, under its
+//! code.
 
 use std::path::Path;
 
@@ -174,7 +175,8 @@ fn every_mistake_is_found_on_its_line() {
                 && finding.place.column > 1 - usize::from(case.at.starts_with("static"))
                 && finding.to_string().contains(case.says)
         });
-        // Nothing disappears without a word: what is not counted is said to be unread, or the file says why.
+        // Nothing disappears without a word: what is not counted is said to be unread, or the file
+        // says why.
         let counted = outcome.filters + outcome.unread == 7
             || outcome
                 .findings

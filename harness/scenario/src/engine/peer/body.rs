@@ -1,4 +1,5 @@
-//! A message body that follows a script: chunks at their times, trailers, or an end that never comes.
+//! A message body that follows a script: chunks at their times, trailers, or an end that never
+//! comes.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -124,7 +125,8 @@ impl HttpBody for Scripted {
     }
 }
 
-/// Says what a script has to say on an upgraded connection. A listener that is gone is no fault: that shows elsewhere.
+/// Says what a script has to say on an upgraded connection. A listener that is gone is no fault:
+/// that shows elsewhere.
 pub async fn say(script: &Body, to: &mut (impl AsyncWrite + Unpin)) {
     for (index, chunk) in script.chunks.iter().enumerate() {
         tokio::time::sleep(pause(index, chunk.after_ms)).await;
@@ -143,7 +145,8 @@ fn pause(index: usize, after_ms: u64) -> Duration {
     }
 }
 
-/// Headers in hyper's form; those that HTTP cannot carry are left out, as reading a scenario has refused them.
+/// Headers in hyper's form; those that HTTP cannot carry are left out, as reading a scenario has
+/// refused them.
 pub fn header_map(headers: &Headers) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in headers {

@@ -1,4 +1,5 @@
-//! A client that sends one request on a connection of its own and keeps what comes back, whole or not.
+//! A client that sends one request on a connection of its own and keeps what comes back, whole or
+//! not.
 
 use std::time::Duration;
 
@@ -125,7 +126,8 @@ enum Sender {
     Two(hyper::client::conn::http2::SendRequest<Scripted>),
 }
 
-/// Says on an upgraded connection what it has to say, and keeps what it hears until the other side ends it.
+/// Says on an upgraded connection what it has to say, and keeps what it hears until the other side
+/// ends it.
 async fn converse_upgraded(
     answer: Response<Incoming>,
     says: &Body,

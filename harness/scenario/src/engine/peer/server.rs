@@ -147,7 +147,8 @@ impl PeerState {
         }
     }
 
-    /// Says on an upgraded connection what the script has to say, and notes what it hears; ends it a while after.
+    /// Says on an upgraded connection what the script has to say, and notes what it hears; ends it
+    /// a while after.
     async fn converse(self, index: usize, reply: Box<Reply>, upgrade: hyper::upgrade::OnUpgrade) {
         let Ok(upgraded) = upgrade.await else {
             return;

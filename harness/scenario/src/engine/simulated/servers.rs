@@ -179,8 +179,9 @@ impl Network for Wire {
     }
 }
 
-/// What a proxy writes at the head of a request over HTTP/1.1 to say where its body ends: a length that is there, or else chunks, and never
-/// both (RFC 9112 section 6.2; Envoy: source/common/http/http1/codec_impl.cc, `encodeHeadersBase`).
+/// What a proxy writes at the head of a request over HTTP/1.1 to say where its body ends: a length
+/// that is there, or else chunks, and never both (RFC 9112 section 6.2; Envoy:
+/// source/common/http/http1/codec_impl.cc, `encodeHeadersBase`).
 fn framing_of(request: &Outbound) -> Option<(String, Bytes)> {
     let method = request.headers.text(":method").unwrap_or_default();
     let never_has_a_body = ["GET", "HEAD", "DELETE", "TRACE", "CONNECT"].contains(&method.as_str());

@@ -1,4 +1,5 @@
-//! How much a chain works for a scenario's request: instructions, entries and host calls, counted in virtual time.
+//! How much a chain works for a scenario's request: instructions, entries and host calls, counted
+//! in virtual time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use proxy_wasm_simulator::Event;
 pub struct Work {
     /// Instructions in callbacks of requests.
     pub instructions: u64,
-    /// Instructions in callbacks that belong to no request: timers, and answers to what a timer has sent.
+    /// Instructions in callbacks that belong to no request: timers, and answers to what a timer has
+    /// sent.
     pub background: u64,
     /// Entries from the proxy into the filter, for requests.
     pub entries: u64,
@@ -28,8 +30,9 @@ const BACKGROUND: [&str; 2] = ["proxy_on_tick", "proxy_on_http_call_response"];
 const SETTLE: Duration = Duration::from_secs(2);
 
 impl Simulated {
-    /// Sends a scenario's first request `warm` times, so that caches hold what they hold under load, then `counted` times, and gives what each
-    /// filter of the chain did for those. The same bytes give the same figures on every machine.
+    /// Sends a scenario's first request `warm` times, so that caches hold what they hold under
+    /// load, then `counted` times, and gives what each filter of the chain did for those. The same
+    /// bytes give the same figures on every machine.
     ///
     /// # Errors
     /// If the gateway does not start, or a request gets another status than the scenario expects.

@@ -1,6 +1,8 @@
-//! Minting with jwt-simple, an implementation that shares no code with the suite's own verification.
+//! Minting with jwt-simple, an implementation that shares no code with the suite's own
+//! verification.
 //!
-//! Private keys are made when first named and live as long as the process: a key name stands for the same key in every file.
+//! Private keys are made when first named and live as long as the process: a key name stands for
+//! the same key in every file.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -156,7 +158,8 @@ fn sign(
     )
 }
 
-/// A token with this text in place of the claims: jwt-simple signs only claims that it has written itself.
+/// A token with this text in place of the claims: jwt-simple signs only claims that it has written
+/// itself.
 fn sign_text(key: &KeySpec, spec: &TokenSpec, text: &str) -> Result<String, String> {
     let mut header = json!({"alg": key.algorithm, "typ": spec.typ.as_deref().unwrap_or("JWT")});
     if let Some(members) = header.as_object_mut() {

@@ -361,7 +361,8 @@ fn public_keys_and_certificates_stay_however_they_are_wrapped() {
     }
 }
 
-/// A key that is broken off ends with what surely belonged to it: what stands around it, and documents within, stay.
+/// A key that is broken off ends with what surely belonged to it: what stands around it, and
+/// documents within, stay.
 #[test]
 fn a_key_without_its_last_line_leaves_what_stands_around_it() {
     let mut random = Random(6);

@@ -1,6 +1,7 @@
 //! `example-filter`: refuses requests by their method.
 //!
-//! What it cannot do: look at methods that a framework behind the gateway takes from a header (`X-HTTP-Method-Override`).
+//! What it cannot do: look at methods that a framework behind the gateway takes from a header
+//! (`X-HTTP-Method-Override`).
 
 pub mod config;
 pub mod plan;

@@ -14,7 +14,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Checks what was written. Every fault is added to `problems`, with its path and what to write instead.
+    /// Checks what was written. Every fault is added to `problems`, with its path and what to write
+    /// instead.
     pub fn compile(config: Config, problems: &mut Problems) -> Option<Self> {
         for (at, method) in config.deny_methods.iter().enumerate() {
             if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -30,7 +31,8 @@ impl Plan {
         })
     }
 
-    /// Lets a request pass, or refuses it. Methods are compared as they are written (RFC 9110 section 9.1).
+    /// Lets a request pass, or refuses it. Methods are compared as they are written (RFC 9110
+    /// section 9.1).
     pub fn judge(&self, request: &HeaderBlock) -> Result<(), Reply> {
         let is = |method: &[u8]| self.denied.iter().any(|denied| denied.as_bytes() == method);
         match request.first(":method") {
