@@ -25,12 +25,36 @@ pub fn of<F: Filter>() -> Value {
             properties.extend(crate::profile::written::schema_members(overrides));
         }
     }
+    join_lines(&mut schema);
     schema
+}
+
+/// Has every description be one line for each paragraph: where lines end in the source says
+/// nothing to whoever reads the schema.
+fn join_lines(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(text) if name == "description" => {
+                        let paragraphs = text.split("\n\n");
+                        let joined = paragraphs.map(|paragraph| paragraph.replace('\n', " "));
+                        *text = joined.collect::<Vec<_>>().join("\n\n");
+                    }
+                    value => join_lines(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        _ => {}
+    }
 }
 
 /// The schema of a chain in one entry, as it is written: what stands in `config` is any value here.
 pub fn chain() -> Value {
-    schemars::schema_for!(super::chain::Chain).to_value()
+    let mut schema = schemars::schema_for!(super::chain::Chain).to_value();
+    join_lines(&mut schema);
+    schema
 }
 
 /// A schema for a set of named values.
