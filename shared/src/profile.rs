@@ -21,11 +21,10 @@ use crate::config::long::{Cut, Gathered, Shape, Text, cut_out};
 use crate::config::{Problem, Problems, Setup};
 use crate::exchange::Exchange;
 use crate::filter::{Launch, Registration};
-use crate::headers::HeaderBlock;
 use crate::host::Host;
 use crate::problem::Reply;
 use crate::problem::common::{HOST_UNREADABLE, PATH_AMBIGUOUS, PROFILE_UNKNOWN};
-use written::{Ambiguous, Rule};
+use written::{Ambiguous, Rule, Subject};
 
 /// Namespace in Envoy's metadata.
 const NAMESPACE: &str = "modelgate";
@@ -41,6 +40,7 @@ struct Plan {
 pub struct Policy {
     filter: &'static str,
     base: Plan,
+    /// In the order of their names.
     profiles: Vec<Plan>,
     rules: Vec<Rule>,
 }
@@ -186,11 +186,12 @@ impl Policy {
         let mut chosen = self.by_metadata(exchange.host())?;
         if !self.rules.is_empty() {
             let headers = exchange.request()?;
+            let subject = Subject::of(&headers);
             if chosen.is_none() {
-                chosen = self.by_rule(&headers, false, None)?;
+                chosen = self.by_rule(&subject, false, None)?;
             }
             let rank = chosen.map_or(self.base.rank, |plan| plan.rank);
-            chosen = self.by_rule(&headers, true, Some(rank))?.or(chosen);
+            chosen = self.by_rule(&subject, true, Some(rank))?.or(chosen);
         }
         Ok(&chosen.unwrap_or(&self.base).launch)
     }
@@ -206,14 +207,17 @@ impl Policy {
     }
 
     fn named(&self, name: &str) -> Option<&Plan> {
-        self.profiles.iter().find(|plan| plan.name == name)
+        let place = self
+            .profiles
+            .binary_search_by(|plan| plan.name.as_str().cmp(name));
+        self.profiles.get(place.ok()?)
     }
 
     /// The first rule that fits, among those with (or without) header conditions; with a `floor`,
     /// the highest above it.
     fn by_rule(
         &self,
-        headers: &HeaderBlock,
+        subject: &Subject<'_>,
         with_headers: bool,
         floor: Option<u32>,
     ) -> Result<Option<&Plan>, Reply> {
@@ -223,7 +227,7 @@ impl Policy {
             .iter()
             .filter(|rule| rule.looks_at_headers() == with_headers)
         {
-            let fits = rule.fits(headers).map_err(|ambiguous| {
+            let fits = rule.fits(subject).map_err(|ambiguous| {
                 Reply::new(match ambiguous {
                     Ambiguous::Path => &PATH_AMBIGUOUS,
                     Ambiguous::Host => &HOST_UNREADABLE,
@@ -233,7 +237,8 @@ impl Policy {
                 continue;
             }
             let plan = self
-                .named(&rule.profile)
+                .profiles
+                .get(rule.profile)
                 .ok_or_else(|| Reply::new(&PROFILE_UNKNOWN))?;
             match floor {
                 None => return Ok(Some(plan)),

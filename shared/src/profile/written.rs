@@ -1,6 +1,7 @@
 //! The members that every filter's configuration has besides its own: `profiles` and
 //! `profile_rules`.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -66,7 +67,8 @@ pub struct WrittenHeader {
 
 /// A compiled rule.
 pub(crate) struct Rule {
-    pub profile: String,
+    /// Place of the profile among those that exist.
+    pub profile: usize,
     host: Option<HostPattern>,
     path: Option<Template>,
     methods: Vec<String>,
@@ -206,7 +208,8 @@ impl WrittenRule {
         problems: &mut Problems,
     ) -> Option<Rule> {
         let path = format!("profile_rules[{at}]");
-        match known.iter().find(|(name, _)| *name == self.profile) {
+        let place = known.iter().position(|(name, _)| *name == self.profile);
+        match place.and_then(|place| known.get(place)) {
             None => problems.add(format!("{path}.profile"), "names no profile", "add it under `profiles`"),
             Some((_, 0)) if !self.conditions.headers.is_empty() => problems.add(
                 format!("{path}.match.headers"),
@@ -259,7 +262,7 @@ impl WrittenRule {
             }
         };
         Some(Rule {
-            profile: self.profile,
+            profile: place?,
             host,
             path: template,
             methods: conditions.methods,
@@ -275,10 +278,11 @@ impl Rule {
     }
 
     /// Whether every condition holds.
-    pub(crate) fn fits(&self, request: &HeaderBlock) -> Result<bool, Ambiguous> {
+    pub(crate) fn fits(&self, subject: &Subject<'_>) -> Result<bool, Ambiguous> {
+        let request = subject.request;
         let host = match &self.host {
             None => true,
-            Some(pattern) => host_of(request)?.is_some_and(|host| pattern.fits(host)),
+            Some(pattern) => subject.host()?.is_some_and(|host| pattern.fits(host)),
         };
         let method = self.methods.is_empty()
             || request
@@ -291,12 +295,44 @@ impl Rule {
         // A path that upstreams may read in another way must not slip past a rule.
         let path = match &self.path {
             None => true,
-            Some(template) => {
-                let path = request.first(":path").ok_or(Ambiguous::Path)?;
-                template.matches(&Path::parse(path).map_err(|_| Ambiguous::Path)?)
-            }
+            Some(template) => template.matches(subject.path()?),
         };
         Ok(host && method && headers && path)
+    }
+}
+
+/// What rules look at of a request. Host and path are read at most once, by the first rule that
+/// asks.
+pub(crate) struct Subject<'a> {
+    request: &'a HeaderBlock,
+    host: OnceCell<Result<Option<String>, Ambiguous>>,
+    path: OnceCell<Result<Path<'a>, Ambiguous>>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) const fn of(request: &'a HeaderBlock) -> Self {
+        Self {
+            request,
+            host: OnceCell::new(),
+            path: OnceCell::new(),
+        }
+    }
+
+    /// The host that the request is for, in lower case, if it names one.
+    fn host(&self) -> Result<Option<&str>, Ambiguous> {
+        let host = self.host.get_or_init(|| {
+            let host = host_of(self.request)?;
+            Ok(host.map(str::to_ascii_lowercase))
+        });
+        host.as_ref().map(Option::as_deref).map_err(|error| *error)
+    }
+
+    fn path(&self) -> Result<&Path<'a>, Ambiguous> {
+        let path = self.path.get_or_init(|| {
+            let path = self.request.first(":path").ok_or(Ambiguous::Path)?;
+            Path::parse(path).map_err(|_| Ambiguous::Path)
+        });
+        path.as_ref().map_err(|error| *error)
     }
 }
 
@@ -314,8 +350,8 @@ fn host_of(request: &HeaderBlock) -> Result<Option<&str>, Ambiguous> {
 }
 
 impl HostPattern {
-    fn fits(&self, value: &str) -> bool {
-        let name = value.to_ascii_lowercase();
+    /// Whether a host, in lower case, fits.
+    fn fits(&self, name: &str) -> bool {
         match self {
             Self::Exact(host) => name == *host,
             Self::Below(suffix) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),
