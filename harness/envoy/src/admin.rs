@@ -66,7 +66,7 @@ pub enum Ready {
     Refused(String),
 }
 
-/// Waits until an Envoy serves or has refused to.
+/// Waits until an Envoy serves requests at an address, or has refused to start.
 ///
 /// # Errors
 /// If it does neither in a minute, or its log cannot be read.
@@ -78,6 +78,7 @@ pub async fn ready(running: &mut impl Running) -> Result<Ready> {
         }
         if let Some(admin) = running.admin_port()
             && let Some(listeners) = serving(admin).await
+            && !listeners.is_empty()
         {
             return Ok(Ready::Serving { admin, listeners });
         }
@@ -91,7 +92,8 @@ pub async fn ready(running: &mut impl Running) -> Result<Ready> {
     }
 }
 
-/// The listeners of an Envoy that serves; nothing as long as it does not.
+/// The listeners with an address of an Envoy that serves, of which there may be none (it may
+/// listen on a Unix socket); nothing as long as it does not serve.
 pub async fn serving(admin: u16) -> Option<Vec<Listener>> {
     let (200, _) = get(admin, "/ready").await.ok()? else {
         return None;
@@ -99,8 +101,7 @@ pub async fn serving(admin: u16) -> Option<Vec<Listener>> {
     let (200, listeners) = get(admin, "/listeners?format=json").await.ok()? else {
         return None;
     };
-    let listeners = read_listeners(&listeners);
-    (!listeners.is_empty()).then_some(listeners)
+    Some(read_listeners(&listeners))
 }
 
 fn read_listeners(json: &[u8]) -> Vec<Listener> {

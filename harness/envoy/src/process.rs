@@ -3,8 +3,8 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -120,9 +120,7 @@ impl Process {
     /// # Errors
     /// If a file cannot be written, or the binary not be run.
     pub fn start(envoy: &Envoy, bootstrap: &Json, launch: &Launch<'_>) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
-        let config = folder.path().join(CONFIG);
-        std::fs::write(&config, bootstrap.to_string())?;
+        let (folder, config) = written(bootstrap)?;
         Self::start_in(folder, envoy, &config, launch)
     }
 
@@ -137,15 +135,10 @@ impl Process {
         launch: &Launch<'_>,
     ) -> Result<Self> {
         let file = |name: &str| File::create(folder.path().join(name));
-        let child = command(envoy, config, folder.path(), launch)
-            .stdout(file(ACCESS_LOG)?)
-            .stderr(file(LOG)?)
-            .spawn()
-            .with_context(|| format!("cannot start {}", envoy.path().display()))?;
-        Ok(Self {
-            child: Adopted::new(child),
-            folder,
-        })
+        let mut command = command(envoy, config, folder.path(), launch);
+        command.stdout(file(ACCESS_LOG)?).stderr(file(LOG)?);
+        let child = Adopted::new(spawn(&mut command)?);
+        Ok(Self { child, folder })
     }
 
     /// Starts it for somebody who watches: the log goes to this process's standard error, each line
@@ -159,23 +152,19 @@ impl Process {
         launch: &Launch<'_>,
         line: impl Fn(&str) + Send + 'static,
     ) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
-        let config = folder.path().join(CONFIG);
-        std::fs::write(&config, bootstrap.to_string())?;
-        let mut child = command(envoy, &config, folder.path(), launch)
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", envoy.path().display()))?;
-        let lines = child.stdout.take().context("no standard output")?;
+        let (folder, config) = written(bootstrap)?;
+        let mut command = command(envoy, &config, folder.path(), launch);
+        let mut child = spawn(command.stdout(Stdio::piped()))?;
+        let lines = child.stdout.take();
+        let child = Adopted::new(child);
+        let lines = BufReader::new(lines.context("no standard output")?);
         std::thread::spawn(move || {
-            for text in BufReader::new(lines).lines().map_while(Result::ok) {
-                line(&text);
+            // Read to the end, whatever it is: Envoy would wait for a pipe that nobody reads.
+            for bytes in lines.split(b'\n').map_while(Result::ok) {
+                line(&String::from_utf8_lossy(&bytes));
             }
         });
-        Ok(Self {
-            child: Adopted::new(child),
-            folder,
-        })
+        Ok(Self { child, folder })
     }
 
     /// Where its files are, as long as it lives.
@@ -258,6 +247,21 @@ impl Running for Process {
     fn ended(&mut self) -> Result<bool> {
         Ok(self.try_wait()?.is_some())
     }
+}
+
+/// A folder with a bootstrap in it.
+fn written(bootstrap: &Json) -> Result<(TempDir, PathBuf)> {
+    let folder = tempfile::Builder::new().prefix("modelgate-").tempdir()?;
+    let config = folder.path().join(CONFIG);
+    std::fs::write(&config, bootstrap.to_string())?;
+    Ok((folder, config))
+}
+
+fn spawn(command: &mut Command) -> Result<Child> {
+    let binary = command.get_program().to_string_lossy().into_owned();
+    command
+        .spawn()
+        .with_context(|| format!("cannot start {binary}"))
 }
 
 fn command(envoy: &Envoy, config: &Path, folder: &Path, launch: &Launch<'_>) -> Command {

@@ -13,6 +13,7 @@
 mod index;
 
 use index::Index;
+use modelgate_kit::rule::by_caller::places;
 use modelgate_kit::rule::{Asked, Caller, Doubt, Models, What, Who};
 use serde::Deserialize;
 
@@ -118,12 +119,7 @@ impl Engine {
             .index
             .as_ref()
             .map(|index| index.candidates(caller, asked));
-        let all = if found.is_none() { self.rules.len() } else { 0 };
-        let found = found.into_iter().flatten();
-        found
-            .filter_map(|at| usize::try_from(at).ok())
-            .chain(0..all)
-            .filter_map(|at| Some((at, self.rules.get(at)?)))
+        places(found, self.rules.len()).filter_map(|at| Some((at, self.rules.get(at)?)))
     }
 
     /// The rules, in their order.

@@ -11,7 +11,7 @@ use modelgate_kit::bucket::{
 use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::config::{Bounded, Problems};
 use modelgate_kit::metrics::Metric;
-use modelgate_kit::rule::by_caller::ByCaller;
+use modelgate_kit::rule::by_caller::{ByCaller, places};
 use modelgate_kit::rule::{Asked, Caller, Doubt, Presence, What, Who};
 
 use crate::config::{
@@ -133,12 +133,7 @@ impl Policy {
         caller: Caller<'_>,
     ) -> impl Iterator<Item = &'a (Who, Option<Windows>)> + use<'a> {
         let found = self.index.as_ref().map(|index| index.candidates(caller));
-        let all = if found.is_none() { self.tiers.len() } else { 0 };
-        let found = found.into_iter().flatten();
-        found
-            .filter_map(|at| usize::try_from(at).ok())
-            .chain(0..all)
-            .filter_map(|at| self.tiers.get(at))
+        places(found, self.tiers.len()).filter_map(|at| self.tiers.get(at))
     }
 
     /// The table of the buckets, made on first use. One that configurations share goes on with what

@@ -78,6 +78,16 @@ impl<S: Default> ByCaller<S> {
     }
 }
 
+/// Places of the rules to try, in their order: those that an index has found, or all of `count`
+/// where there is no index.
+pub fn places(found: Option<Vec<u32>>, count: usize) -> impl Iterator<Item = usize> {
+    let all = if found.is_none() { count } else { 0 };
+    let found = found.into_iter().flatten();
+    found
+        .filter_map(|at| usize::try_from(at).ok())
+        .chain(0..all)
+}
+
 impl ByCaller<Vec<u32>> {
     /// An index of these rules; none if they are few.
     pub fn of<'a>(rules: impl ExactSizeIterator<Item = &'a Who>) -> Option<Self> {

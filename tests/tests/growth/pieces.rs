@@ -366,7 +366,7 @@ pub fn bounds() -> Vec<Bound> {
     vec![
         Bound {
             what: "`pii-mask`, JSON requests",
-            most: 4_000,
+            most: 3_850,
             cases: requests_of("pii-mask", MASK, &hard),
         },
         Bound {
