@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json};
 use time::OffsetDateTime;
 
-use super::request::Outcome;
+use crate::gateway::request::Outcome;
 
 /// What a value is replaced by inside a text when there is none.
 const ABSENT: &str = "-";

@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::network::Inbound;
-use super::timeline::{FlightId, StreamId};
-use super::vm::VmSlot;
+use crate::network::Inbound;
+use crate::timeline::{FlightId, StreamId};
+use crate::vm::VmSlot;
 
 /// Something that is to happen.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) enum Due {
     /// The client sends the next piece of its body.
     ClientBody(StreamId, Vec<u8>, bool),
     /// The client sends trailers.
-    ClientTrailers(StreamId, super::headers::Headers),
+    ClientTrailers(StreamId, crate::rules::headers::Headers),
     /// The client goes away.
     ClientGone(StreamId),
     /// Something arrives in answer to a request of the proxy.

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::abi::LogLevel;
-use super::core::Core;
-use super::gateway::Gateway;
-use super::network::{Answer, Network, Reply, Script};
-use super::path::PathRules;
-use super::plugin::{FilterSpec, Plugin};
-use super::profile::{self, Profile};
-use super::route::{Route, Routes, VirtualHost};
-use super::timeline::Timeline;
-use super::vm::{Thread, Vm};
+use crate::abi::LogLevel;
+use crate::core::Core;
+use crate::gateway::Gateway;
+use crate::network::{Answer, Network, Reply, Script};
+use crate::plugin::{FilterSpec, Plugin};
+use crate::rules::path::PathRules;
+use crate::rules::profile::{self, Profile};
+use crate::rules::route::{Route, Routes, VirtualHost};
+use crate::timeline::Timeline;
+use crate::vm::{Thread, Vm};
 
 /// Why a gateway does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]

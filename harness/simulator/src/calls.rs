@@ -19,11 +19,11 @@ mod stream;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::abi::{Answered, Status};
-use super::core::Core;
-use super::stream::Stream;
-use super::timeline::Event;
-use super::vm::{Root, VmSlot};
+use crate::abi::{Answered, Status};
+use crate::core::Core;
+use crate::gateway::stream::Stream;
+use crate::timeline::Event;
+use crate::vm::{Root, VmSlot};
 
 /// The way of one VM to its host.
 #[derive(Clone)]

@@ -5,19 +5,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::agenda::{Agenda, Due};
-use super::headers::Headers;
-use super::metric::Metrics;
-use super::network::{Inbound, Network, Outbound};
-use super::path::PathRules;
-use super::plugin::Plugin;
-use super::profile::Profile;
-use super::random::Random;
-use super::route::Routes;
-use super::shared::Shared;
-use super::stream::{Side, Stream};
-use super::timeline::{Event, FlightId, StreamId, Timeline};
-use super::vm::{CallAnswer, Context, ContextRef, Thread, Vm, VmSlot};
+use crate::agenda::{Agenda, Due};
+use crate::gateway::stream::{Side, Stream};
+use crate::metric::Metrics;
+use crate::network::{Inbound, Network, Outbound};
+use crate::plugin::Plugin;
+use crate::random::Random;
+use crate::rules::headers::Headers;
+use crate::rules::path::PathRules;
+use crate::rules::profile::Profile;
+use crate::rules::route::Routes;
+use crate::shared::Shared;
+use crate::timeline::{Event, FlightId, StreamId, Timeline};
+use crate::vm::{CallAnswer, Context, ContextRef, Thread, Vm, VmSlot};
 
 /// The callback that is running.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ pub(crate) struct Core {
     pub deferred: Vec<Deferred>,
     /// A reply was sent in the callback that is running: whatever it returns, its message stops.
     pub stop_next: bool,
-    pub log_level: super::abi::LogLevel,
+    pub log_level: crate::abi::LogLevel,
     pub last_stream: StreamId,
     pub last_flight: FlightId,
     pub last_timer: u64,
@@ -133,7 +133,7 @@ impl Core {
             running: None,
             deferred: Vec::new(),
             stop_next: false,
-            log_level: super::abi::LogLevel::Trace,
+            log_level: crate::abi::LogLevel::Trace,
             last_stream: 0,
             last_flight: 0,
             last_timer: 0,

@@ -1,26 +1,36 @@
 //! The gateway: requests, time, and what has been seen.
 
+mod chain;
+mod reconfigure;
+mod reply;
+pub mod request;
+mod router;
+mod run;
+mod show;
+pub(crate) mod stream;
+mod threads;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::agenda::Due;
-use super::builder::{BuildError, Builder};
-use super::chain::Begin;
-use super::core::{Core, Deferred, Flight, LocalReply};
-use super::guest::{Guest, GuestCode};
-use super::headers::Headers;
-use super::metric::Metric;
-use super::network::Outbound;
-use super::path::PathRules;
-use super::plugin::Plugin;
-use super::request::{Answer, Connection, Outcome, Request};
-use super::stream::{Frame, Message, Side, Slot, Stream};
-use super::threads::Standing;
-use super::timeline::{Event, StreamId, Timeline};
-use super::vm::VmSlot;
+use crate::agenda::Due;
+use crate::builder::{BuildError, Builder};
+use crate::core::{Core, Deferred, Flight, LocalReply};
+use crate::gateway::chain::Begin;
+use crate::gateway::request::{Answer, Connection, Outcome, Request};
+use crate::gateway::stream::{Frame, Message, Side, Slot, Stream};
+use crate::gateway::threads::Standing;
+use crate::guest::{Guest, GuestCode};
+use crate::metric::Metric;
+use crate::network::Outbound;
+use crate::plugin::Plugin;
+use crate::rules::headers::Headers;
+use crate::rules::path::PathRules;
+use crate::timeline::{Event, StreamId, Timeline};
+use crate::vm::VmSlot;
 
 /// How long [`Gateway::exchange`] waits for a client that is not answered.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -285,7 +295,7 @@ impl Gateway {
         let open = core
             .flights
             .values()
-            .filter(|flight| matches!(flight.purpose, super::core::Purpose::Callout { .. }));
+            .filter(|flight| matches!(flight.purpose, crate::core::Purpose::Callout { .. }));
         self.callouts
             .iter()
             .chain(open.map(|flight| &flight.request))

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::calls::HostHandle;
+use crate::calls::HostHandle;
 
 /// A callback of the proxy-wasm ABI, with the context that it is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

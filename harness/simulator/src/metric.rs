@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::abi::{Answered, MetricKind, Status};
+use crate::abi::{Answered, MetricKind, Status};
 
 /// A metric's value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::headers::Headers;
-use super::timeline::FlightId;
+use crate::rules::headers::Headers;
+use crate::timeline::FlightId;
 
 /// A request of the proxy, as far as it has been sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::abi::{Answered, MapKind};
-use super::calls::HostHandle;
-use super::guest::{Callback, Guest, GuestCode, Trap};
-use super::headers::Headers;
-use super::mutation::Mutation;
+use crate::abi::{Answered, MapKind};
+use crate::calls::HostHandle;
+use crate::guest::{Callback, Guest, GuestCode, Trap};
+use crate::rules::headers::Headers;
+use crate::rules::mutation::Mutation;
 
 /// The verdicts of callbacks (`Action` of the proxy-wasm ABI).
 const CONTINUE: u32 = 0;

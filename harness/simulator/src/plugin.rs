@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::guest::GuestCode;
+use crate::guest::GuestCode;
 
 /// What happens to requests after a filter's VM was lost to a trap. The request that met the trap
 /// is answered 503 in any case but the last.

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::abi::{Answered, Status};
-use super::vm::VmSlot;
+use crate::abi::{Answered, Status};
+use crate::vm::VmSlot;
 
 /// Values and queues.
 #[derive(Debug, Default)]

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::abi::{BufferKind, MapKind, Status, StreamKind};
 use super::*;
+use crate::abi::{BufferKind, MapKind, Status, StreamKind};
 
 const CONTINUE: u32 = 0;
 const PAUSE: u32 = 1;

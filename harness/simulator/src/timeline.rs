@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::headers::Headers;
+use crate::rules::headers::Headers;
 
 /// Number of an exchange, counted from 1.
 pub type StreamId = u64;
@@ -115,7 +115,7 @@ pub struct LogLine {
     /// Who wrote it.
     pub filter: String,
     /// Its level.
-    pub level: super::abi::LogLevel,
+    pub level: crate::abi::LogLevel,
     /// Its text; what is not UTF-8 is replaced.
     pub text: String,
 }

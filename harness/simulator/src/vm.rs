@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::headers::Headers;
-use super::timeline::StreamId;
+use crate::rules::headers::Headers;
+use crate::timeline::StreamId;
 
 /// Number of a VM in the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

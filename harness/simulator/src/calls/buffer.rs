@@ -1,9 +1,9 @@
 //! Buffers: bodies, a callout's answer, configurations.
 
-use super::super::abi::{Answered, BufferKind, Status};
-use super::super::core::Core;
-use super::super::stream::Side;
 use super::{Focus, HostHandle};
+use crate::abi::{Answered, BufferKind, Status};
+use crate::core::Core;
+use crate::gateway::stream::Side;
 
 impl HostHandle {
     /// Up to `max` bytes from `start`; none beyond the end.

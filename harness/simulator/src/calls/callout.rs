@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::super::abi::{Answered, Status};
-use super::super::agenda::Due;
-use super::super::core::Purpose;
-use super::super::headers::Headers;
-use super::super::network::Outbound;
-use super::super::vm::{CallAnswer, ContextRef};
 use super::HostHandle;
+use crate::abi::{Answered, Status};
+use crate::agenda::Due;
+use crate::core::Purpose;
+use crate::network::Outbound;
+use crate::rules::headers::Headers;
+use crate::vm::{CallAnswer, ContextRef};
 
 impl HostHandle {
     /// Sends a request to a cluster; the answer comes with the returned number. A time-out of 0

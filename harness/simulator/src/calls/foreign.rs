@@ -1,9 +1,9 @@
 //! Foreign functions: what Envoy offers by name beyond the ABI. Here `clear_route_cache` and
 //! `verify_signature`; others are not found.
 
-use super::super::abi::{Answered, Status};
-use super::super::signature;
 use super::HostHandle;
+use crate::abi::{Answered, Status};
+use crate::rules::signature;
 
 impl HostHandle {
     /// Calls a function of the host by name.

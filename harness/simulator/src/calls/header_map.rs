@@ -1,9 +1,9 @@
 //! Headers and trailers: of the exchange, and of the callout that has just been answered.
 
-use super::super::abi::{Answered, MapKind, Status};
-use super::super::core::Core;
-use super::super::headers::Headers;
 use super::{Focus, HostHandle};
+use crate::abi::{Answered, MapKind, Status};
+use crate::core::Core;
+use crate::rules::headers::Headers;
 
 impl HostHandle {
     /// The first value of a header.

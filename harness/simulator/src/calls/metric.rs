@@ -1,7 +1,7 @@
 //! Metrics.
 
-use super::super::abi::{Answered, MetricKind};
 use super::HostHandle;
+use crate::abi::{Answered, MetricKind};
 
 impl HostHandle {
     /// Defines a metric, or finds it.

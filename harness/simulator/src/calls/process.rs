@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::abi::{Answered, LogLevel, Status};
-use super::super::agenda::Due;
-use super::super::timeline::{Event, LogLine};
-use super::super::vm::Thread;
 use super::HostHandle;
+use crate::abi::{Answered, LogLevel, Status};
+use crate::agenda::Due;
+use crate::timeline::{Event, LogLine};
+use crate::vm::Thread;
 
 impl HostHandle {
     /// Writes a log line.

@@ -2,15 +2,15 @@
 //! other.
 //!
 //! A path is its segments joined by zero bytes. The first segment names a tree of
-//! [`super::super::attribute`], or else an entry of the filter state; the rest descends. Values are
+//! [`crate::rules::attribute`], or else an entry of the filter state; the rest descends. Values are
 //! coded as Envoy codes them: numbers and times as eight little-endian bytes, truth values as one
 //! byte, texts as they are, JSON objects and lists in the wire form of header maps, metadata as
 //! protobuf.
 
-use super::super::abi::{Answered, Status};
-use super::super::attribute::{self, Value};
-use super::super::core::Core;
 use super::{Focus, HostHandle};
+use crate::abi::{Answered, Status};
+use crate::core::Core;
+use crate::rules::attribute::{self, Value};
 
 impl HostHandle {
     /// A property.

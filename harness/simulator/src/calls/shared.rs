@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::abi::{Answered, Status};
-use super::super::agenda::Due;
-use super::super::core::Core;
-use super::super::shared::Reader;
 use super::{Focus, HostHandle};
+use crate::abi::{Answered, Status};
+use crate::agenda::Due;
+use crate::core::Core;
+use crate::shared::Reader;
 
 impl HostHandle {
     /// A shared value and its compare-and-swap number.

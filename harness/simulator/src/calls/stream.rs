@@ -1,11 +1,11 @@
 //! What a filter decides about its exchange: go on, answer, break off. The proxy acts when the
 //! callback has returned.
 
-use super::super::abi::{Answered, Status, StreamKind};
-use super::super::core::{Deferred, LocalReply};
-use super::super::headers::Headers;
-use super::super::stream::{Side, View};
 use super::HostHandle;
+use crate::abi::{Answered, Status, StreamKind};
+use crate::core::{Deferred, LocalReply};
+use crate::gateway::stream::{Side, View};
+use crate::rules::headers::Headers;
 
 /// gRPC statuses go from 0 to 16; guests pass -1 for none.
 const LAST_GRPC_STATUS: u32 = 16;

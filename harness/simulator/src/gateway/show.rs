@@ -1,15 +1,15 @@
 //! A frame shown to one filter: its context, what it can see meanwhile, what it makes of the frame,
 //! and what becomes of the exchange when its VM is lost.
 
-use super::core::{Deferred, LocalReply};
-use super::gateway::Gateway;
-use super::guest::Callback;
-use super::headers::Headers;
-use super::plugin::FailurePolicy;
-use super::stream::{Side, Source, Stream};
-use super::threads::Entered;
-use super::timeline::StreamId;
-use super::vm::{Context, ContextRef};
+use crate::core::{Deferred, LocalReply};
+use crate::gateway::Gateway;
+use crate::gateway::stream::{Side, Source, Stream};
+use crate::gateway::threads::Entered;
+use crate::guest::Callback;
+use crate::plugin::FailurePolicy;
+use crate::rules::headers::Headers;
+use crate::timeline::StreamId;
+use crate::vm::{Context, ContextRef};
 
 /// What a filter made of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Gateway {
     ) -> Option<ContextRef> {
         let (context, root) = {
             let mut core = self.core.borrow_mut();
-            let vm = core.vm_of(super::vm::Thread::Worker(worker), plugin)?;
+            let vm = core.vm_of(crate::vm::Thread::Worker(worker), plugin)?;
             let state = core.vm_mut(vm)?;
             let root = state.root_of(plugin)?;
             let context = state.add(Context::Exchange {
@@ -210,7 +210,7 @@ impl Gateway {
         &self,
         id: StreamId,
         slot: usize,
-        read: impl FnOnce(&super::plugin::Plugin) -> T,
+        read: impl FnOnce(&crate::plugin::Plugin) -> T,
     ) -> Option<T> {
         let core = self.core.borrow();
         let plugin = core.streams.get(&id)?.slots.get(slot)?.plugin;

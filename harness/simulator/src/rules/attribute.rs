@@ -6,12 +6,12 @@
 
 use serde_json::Value as Json;
 
-use super::abi::{Answered, MapKind, Status};
-use super::core::Core;
-use super::headers::Headers;
-use super::protobuf;
-use super::route::Metadata;
-use super::stream::Stream;
+use crate::abi::{Answered, MapKind, Status};
+use crate::core::Core;
+use crate::gateway::stream::Stream;
+use crate::protobuf;
+use crate::rules::headers::Headers;
+use crate::rules::route::Metadata;
 
 /// A property's value, or a tree of them.
 #[derive(Clone, Debug)]

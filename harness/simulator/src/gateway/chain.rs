@@ -6,10 +6,10 @@
 //! to itself if it had halted everything and has not seen the data yet. When a message has
 //! trailers, its last piece of data never says that it is the last.
 
-use super::gateway::Gateway;
-use super::show::{Part, Shown};
-use super::stream::{Halt, Side, Source, Stream};
-use super::timeline::StreamId;
+use crate::gateway::Gateway;
+use crate::gateway::show::{Part, Shown};
+use crate::gateway::stream::{Halt, Side, Source, Stream};
+use crate::timeline::StreamId;
 
 /// Where an iteration begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

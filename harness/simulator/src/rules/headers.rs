@@ -4,7 +4,7 @@
 //! arrival. The wire form (proxy-wasm ABI 0.2.1, "header map pairs") is: count, then the sizes of
 //! every name and value as little-endian `u32`, then names and values, each ended by one zero byte.
 
-use super::abi::{Answered, Status};
+use crate::abi::{Answered, Status};
 
 /// More pairs than any proxy takes: a map beyond it is refused instead of allocated.
 const MAX_PAIRS: usize = 1 << 14;

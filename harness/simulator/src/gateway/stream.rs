@@ -4,16 +4,16 @@
 //! The words are those of Envoy's filter manager (source/common/http/filter_manager.cc): a filter
 //! halts the iteration of a message, data that cannot go on is kept in one buffer for the whole
 //! message, and going on resumes behind the filter that had halted, or at it when it had not seen
-//! the data yet. This file holds the state; [`super::chain`] moves it.
+//! the data yet. This file holds the state; [`crate::gateway::chain`] moves it.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::abi::{Answered, MapKind, Status};
-use super::headers::Headers;
-use super::network::Inbound;
-use super::request::{Answer, Connection};
-use super::timeline::{FlightId, StreamId};
-use super::vm::ContextRef;
+use crate::abi::{Answered, MapKind, Status};
+use crate::gateway::request::{Answer, Connection};
+use crate::network::Inbound;
+use crate::rules::headers::Headers;
+use crate::timeline::{FlightId, StreamId};
+use crate::vm::ContextRef;
 
 /// One of the two messages of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::headers::Headers;
-use super::network::Outbound;
+use crate::network::Outbound;
+use crate::rules::headers::Headers;
 
 /// How a client is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 //! over, and with it what it had asked the network for. A configuration that is refused changes
 //! nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`).
 
-use super::core::Purpose;
-use super::gateway::Gateway;
-use super::guest::Callback;
-use super::vm::{Context, ContextRef, Root, VmSlot};
+use crate::core::Purpose;
+use crate::gateway::Gateway;
+use crate::guest::Callback;
+use crate::vm::{Context, ContextRef, Root, VmSlot};
 
 impl Gateway {
     /// Gives a filter another configuration.

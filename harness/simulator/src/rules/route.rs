@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::headers::Headers;
-use super::mutation::HeaderChanges;
+use crate::rules::headers::Headers;
+use crate::rules::mutation::HeaderChanges;
 
 /// Metadata by namespace.
 pub type Metadata = Map<String, Value>;
@@ -97,7 +97,7 @@ impl Route {
     /// Makes a request ready for the upstream, in Envoy's order
     /// (source/common/router/config_impl.cc, `finalizeRequestHeaders`): headers as the route and
     /// then its host change them, host, path.
-    pub(super) fn finalize(&self, host: &VirtualHost, headers: &mut Headers) {
+    pub(crate) fn finalize(&self, host: &VirtualHost, headers: &mut Headers) {
         self.header_changes.apply(headers);
         host.header_changes.apply(headers);
         if let Some(host) = &self.rewrite.host {

@@ -1,14 +1,14 @@
 //! Replies of the proxy's own making, and how an exchange ends.
 
-use super::agenda::Due;
-use super::chain::Begin;
-use super::core::LocalReply;
-use super::gateway::Gateway;
-use super::guest::Callback;
-use super::headers::Headers;
-use super::stream::{Side, Source, Stream};
-use super::timeline::{Event, StreamId};
-use super::vm::ContextRef;
+use crate::agenda::Due;
+use crate::core::LocalReply;
+use crate::gateway::Gateway;
+use crate::gateway::chain::Begin;
+use crate::gateway::stream::{Side, Source, Stream};
+use crate::guest::Callback;
+use crate::rules::headers::Headers;
+use crate::timeline::{Event, StreamId};
+use crate::vm::ContextRef;
 
 impl Gateway {
     /// Answers the client. Before the response has begun the reply passes the response callbacks of

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::calls::HostHandle;
-use super::core::Running;
-use super::gateway::Gateway;
-use super::guest::Callback;
-use super::plugin::FailurePolicy;
-use super::timeline::Event;
-use super::vm::{Context, ContextRef, Root, Thread, VmSlot};
+use crate::calls::HostHandle;
+use crate::core::Running;
+use crate::gateway::Gateway;
+use crate::guest::Callback;
+use crate::plugin::FailurePolicy;
+use crate::timeline::Event;
+use crate::vm::{Context, ContextRef, Root, Thread, VmSlot};
 
 /// How a callback ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

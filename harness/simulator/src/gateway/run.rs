@@ -1,13 +1,13 @@
 //! The course of time: what is due happens, in order, and whatever follows from it at once.
 
-use super::agenda::Due;
-use super::core::Deferred;
-use super::gateway::Gateway;
-use super::guest::Callback;
-use super::network::Inbound;
-use super::stream::{Frame, Side};
-use super::timeline::{FlightId, StreamId};
-use super::vm::{ContextRef, VmSlot};
+use crate::agenda::Due;
+use crate::core::Deferred;
+use crate::gateway::Gateway;
+use crate::gateway::stream::{Frame, Side};
+use crate::guest::Callback;
+use crate::network::Inbound;
+use crate::timeline::{FlightId, StreamId};
+use crate::vm::{ContextRef, VmSlot};
 use std::time::Duration;
 
 impl Gateway {

@@ -3,8 +3,8 @@
 //!
 //! A value is a text with command operators in it, of which `%REQ(NAME)%` is known here.
 
-use super::access_log::{Operator, Piece, pieces};
-use super::headers::Headers;
+use crate::access_log::{Operator, Piece, pieces};
+use crate::rules::headers::Headers;
 
 /// The text of a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

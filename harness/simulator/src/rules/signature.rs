@@ -11,12 +11,12 @@ use p256::pkcs8::DecodePublicKey as _;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
 
-use super::abi::{Answered, Status};
+use crate::abi::{Answered, Status};
 
 const WRONG: &str = "Failed to verify digest. Error code: 0";
 
 /// Answers a question, both as protobuf.
-pub(super) fn answer(question: &[u8]) -> Answered<Vec<u8>> {
+pub(crate) fn answer(question: &[u8]) -> Answered<Vec<u8>> {
     let [hash, key, signature, text, pem] = read(question).ok_or(Status::BadArgument)?;
     let key = match (key, pem) {
         (key, []) if !key.is_empty() => Key::parse_der(key),
@@ -135,8 +135,8 @@ fn error(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::protobuf::field;
     use super::*;
+    use crate::protobuf::field;
     use p256::ecdsa::signature::hazmat::PrehashSigner as _;
     use rsa::pkcs8::EncodePublicKey as _;
 

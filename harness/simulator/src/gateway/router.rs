@@ -6,16 +6,16 @@
 
 use std::time::Duration;
 
-use super::agenda::Due;
-use super::chain::Begin;
-use super::core::{LocalReply, Purpose};
-use super::gateway::Gateway;
-use super::guest::Callback;
-use super::headers::Headers;
-use super::network::{Inbound, Outbound};
-use super::stream::{Frame, Side, Source, ToUpstream};
-use super::timeline::{FlightId, StreamId};
-use super::vm::{CallAnswer, ContextRef};
+use crate::agenda::Due;
+use crate::core::{LocalReply, Purpose};
+use crate::gateway::Gateway;
+use crate::gateway::chain::Begin;
+use crate::gateway::stream::{Frame, Side, Source, ToUpstream};
+use crate::guest::Callback;
+use crate::network::{Inbound, Outbound};
+use crate::rules::headers::Headers;
+use crate::timeline::{FlightId, StreamId};
+use crate::vm::{CallAnswer, ContextRef};
 
 const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
 const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
