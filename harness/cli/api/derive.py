@@ -9,12 +9,14 @@ place. `~` stands for `envoy.config.`, `^` for `envoy.extensions.`.
 
 Behind the type of a field: `|N` for the oneof that it is part of, `|N!` where one of these must be set, and `;RULE` for each constraint of
 protoc-gen-validate: `required`, `gt=N` `gte=N` `lt=N` `lte=N` (a number, or seconds), `notin=N,N` (numbers of an enum's values),
-`min=N` `max=N` (characters or bytes of a text, items of a list, entries of a map), `unique`, `line` (no NUL, CR or LF), `absent` (does not apply
-to what is not written), `empty` (nor to what is empty); behind `each.` for the items of a list or the values of a map, behind `key.` for its keys.
-Patterns and other constraints of texts are left out.
+`min=N` `max=N` (characters or bytes of a text, items of a list, entries of a map), `unique`, `line` (no NUL, CR or LF), `header` (characters of
+a header's name), `value` (of its value), `const=N` (1 for true), `in=A,B` (one of these texts), `prefix=TEXT`, `suffix=TEXT`, `pattern=REGEX`, `absent`
+(does not apply to what is not written), `empty` (nor to what is empty); behind `each.` for the items of a list or the values of a map, behind `key.`
+for its keys. Texts are percent-encoded.
 """
 import re
 import sys
+from urllib.parse import quote
 
 from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, timestamp_pb2  # noqa: F401 (the last two: what validate.proto imports)
 from google.protobuf.message import DecodeError
@@ -138,6 +140,11 @@ SIZES = {"min_len": "min", "max_len": "max", "min_bytes": "min", "max_bytes": "m
          "min_pairs": "min", "max_pairs": "max"}
 
 
+def word(text):
+    """A text without what separates words, fields and rules here."""
+    return quote(text, safe="!\"#$&'()*+/:<>?@[\\]^`{}~")
+
+
 def bound(value):
     """A number, or a duration in seconds."""
     seconds = value.seconds + value.nanos / 1e9 if hasattr(value, "seconds") else value
@@ -168,7 +175,13 @@ def constraints(rules):
         elif name == "not_in" and which == "enum":
             found.append(f"notin={','.join(map(str, value))}")
         elif name == "well_known_regex":
-            found.append("line")
+            found.append("line" if not inner.strict else "header" if value == 1 else "value")
+        elif name == "const":
+            found.append(f"const={int(value)}")
+        elif name == "in" and which == "string":
+            found.append(f"in={','.join(word(text) for text in value)}")
+        elif name in ("prefix", "suffix", "pattern"):
+            found.append(f"{name}={word(value)}")
         elif name in ("items", "values"):
             found += [f"each.{word}" for word in constraints(value)]
         elif name == "keys":

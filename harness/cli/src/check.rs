@@ -13,10 +13,13 @@ mod address;
 mod align;
 mod allow;
 mod api;
+mod buffers;
 mod chain;
 mod claims;
 mod codes;
 mod constraints;
+mod credentials;
+mod dump;
 mod entry;
 mod environment;
 mod files;
@@ -25,6 +28,7 @@ mod gates;
 mod gateway;
 mod kubernetes;
 mod locate;
+mod mutators;
 mod references;
 mod report;
 mod rules;
@@ -44,9 +48,18 @@ pub use codes::{ALL as CODES, Code, page as findings_page};
 use entry::What;
 use files::{Files, Sink};
 pub use finding::{Finding, Severity};
+use kubernetes::Kept;
 use located_yaml::{Node, Place};
 use references::Clusters;
 pub use report::{Checked, Format, render};
+
+/// Members that only a bootstrap has.
+pub const BOOTSTRAP: [&str; 4] = [
+    "static_resources",
+    "staticResources",
+    "dynamic_resources",
+    "dynamicResources",
+];
 
 /// What was found in a file.
 #[derive(Clone, Debug, Default)]
@@ -139,7 +152,7 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
         match kubernetes::texts(resource) {
             Some(texts) => texts
                 .into_iter()
-                .for_each(|inner| nested(text, inner, &mut outcome, &mut found)),
+                .for_each(|inner| nested(text, &inner, &mut outcome, &mut found)),
             None => {
                 let filters = kubernetes::check(resource, text, &mut sink);
                 outcome.filters = outcome.filters.saturating_add(filters);
@@ -169,14 +182,7 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
 }
 
 fn is_bootstrap(document: &Node) -> bool {
-    [
-        "static_resources",
-        "staticResources",
-        "dynamic_resources",
-        "dynamicResources",
-    ]
-    .iter()
-    .any(|name| document.member(name).is_some())
+    BOOTSTRAP.iter().any(|name| document.member(name).is_some())
 }
 
 /// Findings that say by themselves why there is no filter.
@@ -209,23 +215,23 @@ impl Outcome {
 }
 
 /// Checks a file that stands as text in a file.
-fn nested(source: &str, node: &Node, outcome: &mut Outcome, found: &mut Vec<Finding>) {
-    let text = node.text().unwrap_or_default();
+fn nested(source: &str, kept: &Kept<'_>, outcome: &mut Outcome, found: &mut Vec<Finding>) {
+    let text = kept.text();
     // Other data than configurations of Envoy's are nobody's business here.
-    if ![
-        "http_filters",
-        "httpFilters",
-        "static_resources",
-        "staticResources",
-        "typed_config",
-    ]
-    .iter()
-    .any(|name| text.contains(name))
+    let telling = ["http_filters", "httpFilters", "typed_config", "typedConfig"];
+    if !telling
+        .iter()
+        .chain(&BOOTSTRAP)
+        .any(|name| text.contains(name))
     {
         return;
     }
     let inner = check(text);
-    let places = align::Places::of(source, node);
+    // What is encoded has no places of its own: its findings name those in it.
+    let places = match kept.decoded {
+        Some(_) => None,
+        None => align::Places::of(source, kept.node),
+    };
     outcome.chains = outcome.chains.saturating_add(inner.chains);
     outcome.filters = outcome.filters.saturating_add(inner.filters);
     outcome.unread = outcome.unread.saturating_add(inner.unread);
@@ -235,7 +241,13 @@ fn nested(source: &str, node: &Node, outcome: &mut Outcome, found: &mut Vec<Find
     for mut finding in inner.findings {
         if finding.file.is_none() {
             let place = places.as_ref().and_then(|places| places.get(finding.place));
-            finding.place = place.unwrap_or(node.place);
+            if kept.decoded.is_some() {
+                finding.problem = format!(
+                    "{} (at {} of the decoded file)",
+                    finding.problem, finding.place
+                );
+            }
+            finding.place = place.unwrap_or(kept.node.place);
         }
         found.push(finding);
     }

@@ -58,6 +58,18 @@ pub(super) enum Rule {
     Unique,
     /// A text without NUL, CR and LF.
     Line,
+    /// A text of the characters that a header's name has.
+    Header,
+    /// A text of the characters that a header's value has.
+    Value,
+    /// This truth value.
+    Const(bool),
+    /// One of these texts.
+    In(Vec<String>),
+    Prefix(String),
+    Suffix(String),
+    /// A text that this regular expression matches.
+    Pattern(String),
     /// What is not written is not judged.
     IgnoreAbsent,
     /// What is empty is not judged.
@@ -231,10 +243,29 @@ fn rule(word: &str) -> Option<Rule> {
         "max" => Rule::MaxSize(value.parse().ok()?),
         "unique" => Rule::Unique,
         "line" => Rule::Line,
+        "header" => Rule::Header,
+        "value" => Rule::Value,
+        "const" => Rule::Const(value == "1"),
+        "in" => Rule::In(value.split(',').map(decoded).collect()),
+        "prefix" => Rule::Prefix(decoded(value)),
+        "suffix" => Rule::Suffix(decoded(value)),
+        "pattern" => Rule::Pattern(decoded(value)),
         "absent" => Rule::IgnoreAbsent,
         "empty" => Rule::IgnoreEmpty,
         _ => return None,
     })
+}
+
+/// A text without its percent-encoding.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        decoded.extend(u8::from_str_radix(digits, 16).ok().map(char::from));
+        decoded.push_str(rest);
+    }
+    decoded
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The kinds of findings: codes are part of the interface and are never renamed or used again for
 //! something else.
 
-use super::finding::Severity::{self, Error, Warning};
+use super::finding::Severity::{self, Error, Note, Warning};
 
 /// A kind of finding.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ codes! {
     NOTHING_HERE = "MG008" "nothing-here" Error, "No filter of the suite is in the file.",
         "A filter is recognised by its module's file name, its `root_id` or its name.";
     KUBERNETES = "MG009" "kubernetes" Error, "A resource of a kind that is not read.",
-        "Read are Envoy's bootstraps and resources, and of Kubernetes: Istio's WasmPlugin and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy, and ConfigMaps that hold one of these. For others, check what they are rendered to.";
+        "Read are Envoy's bootstraps and resources, what it answers on `/config_dump`, and of Kubernetes: Istio's WasmPlugin and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold one of these. For others, check what they are rendered to.";
     CONFIGURATION_TYPE = "MG010" "configuration-type" Error, "The filter's configuration is not a text.",
         "Write `\"@type\": type.googleapis.com/google.protobuf.StringValue` and `value: |` with a JSON object below. A Struct reaches a filter as protobuf bytes.";
     CONFIGURATION = "MG011" "configuration" Error, "The filter refuses its configuration.",
@@ -67,7 +67,7 @@ codes! {
     ONE_OF = "MG018" "one-of" Error, "Fields that exclude each other stand in one message, or none of them does.",
         "A route's match has one of `prefix`, `path`, `safe_regex` …; Envoy refuses a second one, and most of these groups without any. In a bootstrap, and in a resource with its `@type`, what is missing is a finding; in a patch or a piece of a file it is not.";
     CONSTRAINT = "MG019" "constraint" Error, "A value is out of its range, or one that must be written is missing.",
-        "`port_value: 70000`, `connect_timeout: 0s`, `domains: []`, a cluster without its `name`: the constraints are those of Envoy 1.40's own API (protoc-gen-validate), but for patterns of texts and `const`; what Envoy judges by code of its own (a negative timeout) only `--envoy` finds. Envoy refuses the file. What is missing is a finding as for `one-of`.";
+        "`port_value: 70000`, `connect_timeout: 0s`, `domains: []`, a cluster without its `name`, a header's name with a space: the constraints are those of Envoy 1.40's own API (protoc-gen-validate); what Envoy judges by code of its own (a negative timeout) only `--envoy` finds. Envoy refuses the file. What is missing is a finding as for `one-of`.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";
@@ -96,7 +96,7 @@ codes! {
     ROUTE_CONFIG = "MG113" "route-config" Error, "A Wasm filter has no configuration per route.",
         "Only `envoy.config.route.v3.FilterConfig` (on or off) works. What differs by route is a [profile](profiles.md).";
     BUFFER = "MG114" "buffer-limit" Error, "Envoy holds less of a body than the filter may need.",
-        "Envoy answers 413 before the filter's own `max_body_bytes` does. Raise `per_connection_buffer_limit_bytes` (1 MiB unless it is written), or lower `max_body_bytes`.";
+        "Envoy answers 413 before the filter's own `max_body_bytes` does. Raise `per_connection_buffer_limit_bytes` of the listener (1 MiB unless it is written), or `request_body_buffer_limit` of the route or the virtual host, which goes further than the listener's and never lowers it; or lower `max_body_bytes`. A Buffer filter sets its own limit (`max_request_bytes`), also for the filters behind it. `per_request_buffer_limit_bytes` is about retries and mirrors, and has no part in this.";
     UPGRADE = "MG115" "upgrade" Warning, "Upgraded connections pass a filter that reads bodies.",
         "A WebSocket has no body that ends: what flows through it can be neither masked nor signed, and the filter refuses the request unless it is told otherwise. Remove `upgrade_configs`, or give such routes a chain of their own.";
     UNDERSCORES = "MG116" "underscores" Warning, "Headers with underscores reach the upstream.",
@@ -131,6 +131,10 @@ codes! {
         "Routes run after all filters: a rewritten host or path, or a changed signed header, breaks the signature. `aws-sigv4` sets `host` and takes off `strip_path_prefix` itself; with `\"rewritten_by\": \"route\"` the route must do exactly the same.";
     RETRIED = "MG302" "retried-after-signing" Warning, "A signed request is retried.",
         "A retry sends the same signature, which AWS takes for five minutes; it also repeats an inference that may have been paid for.";
+    CHANGED_BY_FILTER = "MG303" "changed-by-filter" Error, "A filter of Envoy's changes a request after it was signed or masked.",
+        "`lua`, `ext_proc`, `ext_authz`, `transform`, `compressor`, `decompressor`, transcoders and whatever sets `authorization` break a signature behind `aws-sigv4` when they change what it signs, and put unmasked text into bodies behind `pii-mask`. Judged is what their configuration lets them change: the headers that a script writes, the bodies that a processor is shown, the rules for mutations. Put them in front.";
+    MAY_CHANGE = "MG304" "may-change" Note, "Another filter can change what filters of the suite look at, or have looked at.",
+        "Behind `consumer-acl` and `rate-limit` it can make another request of the one that was allowed; in front of an authenticator it can add a credential; in front of `pii-mask` it writes into answers that were masked already. Code that is not at hand (a script in a file, another Wasm module) may do anything. A note is never counted as an error, with `--strict` neither.";
 
     NO_CLUSTER = "MG401" "no-cluster" Error, "No cluster has this name.",
         "Add it to `static_resources.clusters`.";
@@ -185,6 +189,7 @@ pub fn page() -> String {
             match code.severity {
                 Error => "Error",
                 Warning => "Warning",
+                Note => "Note",
             },
             code.title,
             code.help

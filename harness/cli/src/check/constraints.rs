@@ -9,6 +9,7 @@ use super::codes;
 use super::finding::Finding;
 use super::scalars::{hexadecimal, is_seconds};
 use located_yaml::{Node, Value};
+use regex::Regex;
 
 /// Judges the fields of a message that is read (in one spelling), not those of the messages in it.
 /// Without `whole` the message may be a part of one (a patch, a piece of a file), and what is
@@ -99,7 +100,8 @@ impl Judge<'_> {
             Rule::Above(_) | Rule::AtLeast(_) | Rule::Below(_) | Rule::AtMost(_) => {
                 !message && outside(rule, 0.0).is_some()
             }
-            _ => false,
+            Rule::Const(wanted) => *wanted,
+            rule => field.shape == Shape::One && !message && unfit("", rule).is_some(),
         });
         if wrong {
             self.refuse(node, format!("`{}` is missing", field.name));
@@ -130,13 +132,14 @@ impl Judge<'_> {
                     }
                 }
                 Rule::Key(rule) => {
-                    if let Rule::MinSize(least) = **rule
-                        && let Some((_, value)) = node
-                            .members()
-                            .iter()
-                            .find(|(key, _)| key.text.chars().count() < least)
-                    {
-                        let problem = format!("a key of `{}` is too short", field.name);
+                    for (key, value) in node.members() {
+                        let short = matches!(**rule, Rule::MinSize(least) if key.text.chars().count() < least);
+                        let unfit = unfit(&key.text, rule);
+                        let problem = match (short, unfit) {
+                            (true, _) => format!("a key of `{}` is too short", field.name),
+                            (_, Some(unfit)) => format!("a key of `{}` {unfit}", field.name),
+                            _ => continue,
+                        };
                         self.refuse(value, problem);
                     }
                 }
@@ -179,9 +182,6 @@ impl Judge<'_> {
             Rule::MaxSize(most) if length() > *most => {
                 Some(format!("`{name}` has at most {most} characters"))
             }
-            Rule::Line if text.contains(['\0', '\r', '\n']) => {
-                Some(format!("`{name}` is one line"))
-            }
             Rule::NotIn(values) => {
                 let number = match &field.kind {
                     Kind::Enum(of) => api::values(of).and_then(|known| {
@@ -214,7 +214,10 @@ impl Judge<'_> {
                 let outside = number.and_then(|number| outside(rule, number));
                 outside.map(|(words, bound)| format!("`{name}` is {words} {bound}{unit}"))
             }
-            _ => None,
+            Rule::Const(wanted) => {
+                (text != wanted.to_string()).then(|| format!("`{name}` can only be {wanted}"))
+            }
+            rule => unfit(text, rule).map(|unfit| format!("`{name}` {unfit}")),
         };
         if let Some(problem) = problem {
             self.refuse(node, problem);
@@ -232,4 +235,48 @@ fn outside(rule: &Rule, number: f64) -> Option<(&'static str, f64)> {
         _ => return None,
     };
     (!inside).then_some((words, bound))
+}
+
+/// What a text lacks that a rule asks for.
+fn unfit(text: &str, rule: &Rule) -> Option<String> {
+    let (fits, unfit) = match rule {
+        Rule::Line => (!text.contains(['\0', '\r', '\n']), "is one line".to_owned()),
+        Rule::Header => (
+            is_header_name(text),
+            "is the name of a header, and has a character that none has".to_owned(),
+        ),
+        Rule::Value => (
+            text.chars().all(|c| c == '\t' || !c.is_ascii_control()),
+            "is the value of a header, and has a character that none has".to_owned(),
+        ),
+        Rule::In(known) => {
+            let words: Vec<&str> = known.iter().map(String::as_str).collect();
+            (
+                words.contains(&text),
+                format!("is one of {}", words.join(", ")),
+            )
+        }
+        Rule::Prefix(prefix) => (
+            text.starts_with(prefix.as_str()),
+            format!("begins with `{prefix}`"),
+        ),
+        Rule::Suffix(suffix) => (
+            text.ends_with(suffix.as_str()),
+            format!("ends with `{suffix}`"),
+        ),
+        Rule::Pattern(pattern) => (
+            Regex::new(pattern).is_ok_and(|regex| regex.is_match(text)),
+            format!("does not match `{pattern}`"),
+        ),
+        _ => return None,
+    };
+    (!fits).then_some(unfit)
+}
+
+/// Whether a text has no other characters than names of headers do; a colon may stand in front.
+fn is_header_name(text: &str) -> bool {
+    let name = text.strip_prefix(':').unwrap_or(text);
+    // As protoc-gen-validate writes the class, it has all from `+` to `.`.
+    let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+,-.^_|~`".contains(c);
+    !name.is_empty() && name.chars().all(fits)
 }

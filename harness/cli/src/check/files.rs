@@ -8,6 +8,7 @@ use modelgate_kit::config::strict::nearest;
 
 use super::api;
 use super::codes;
+use super::dump;
 use super::entry::{node, text};
 use super::finding::Finding;
 use super::shape;
@@ -181,11 +182,12 @@ impl Files {
     }
 }
 
+const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
 const FILTER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";
 
 /// What a document is taken for when it does not say its type: the message whose fields it has.
 const KINDS: [&str; 10] = [
-    "envoy.config.bootstrap.v3.Bootstrap",
+    BOOTSTRAP,
     "envoy.service.discovery.v3.DiscoveryResponse",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
     FILTER,
@@ -210,6 +212,13 @@ fn read(document: &Node, findings: &mut Vec<Finding>) -> Vec<Node> {
     }
     if document.member("@type").is_some() {
         return vec![shape::read_any(document, findings)];
+    }
+    if let Some(dump) = dump::open(document) {
+        let message = api::message(BOOTSTRAP);
+        let bootstrap = dump.bootstrap.zip(message);
+        let bootstrap = bootstrap.map(|(node, message)| shape::read(node, message, true, findings));
+        let resources = shape::read_deep(&dump.resources, findings);
+        return bootstrap.into_iter().chain([resources]).collect();
     }
     let Some(message) = kind_of(document).and_then(api::message) else {
         return vec![shape::read_deep(document, findings)];

@@ -13,6 +13,8 @@ pub enum Severity {
     Error,
     /// It works, but not well.
     Warning,
+    /// It may be as it should be: somebody has to know.
+    Note,
 }
 
 impl Severity {
@@ -21,6 +23,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::codes;
+use super::dump::REDACTED;
 use super::entry::{node, text};
 use super::files::{Files, Sink};
 use super::finding::Finding;
@@ -53,9 +54,9 @@ fn admin(file: usize, root: &Node, sink: &mut Sink<'_>) {
 fn inline(file: usize, secret: &Node, sink: &mut Sink<'_>) {
     for (key, value) in secret.members() {
         if matches!(key.text.as_str(), "inline_string" | "inline_bytes")
-            && value
-                .text()
-                .is_some_and(|text| !text.contains("-----BEGIN CERTIFICATE"))
+            && value.text().is_some_and(|text| {
+                !text.contains("-----BEGIN CERTIFICATE") && !REDACTED.contains(&text)
+            })
         {
             let finding = Finding::new(
                 &codes::INLINE_SECRET,

@@ -8,6 +8,8 @@ use super::files::Sink;
 use super::finding::Finding;
 use super::locate::Map;
 use super::references::Clusters;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use located_yaml::{Node, Value};
 
 /// Whether a document is a resource of Kubernetes.
@@ -24,21 +26,47 @@ pub(super) fn unlisted(document: Node) -> Vec<Node> {
     }
 }
 
-/// The texts in a ConfigMap, or in a Secret that is not encoded.
-pub(super) fn texts(document: &Node) -> Option<Vec<&Node>> {
-    let member = match text(document, &["kind"]) {
-        Some("ConfigMap") => Some("data"),
-        Some("Secret") if document.member("stringData").is_some() => Some("stringData"),
-        _ => None,
+/// A file in a ConfigMap or a Secret.
+pub(super) struct Kept<'a> {
+    /// Where it stands.
+    pub node: &'a Node,
+    /// What was written in base64; `None` for what stands there as it is.
+    pub decoded: Option<String>,
+}
+
+impl Kept<'_> {
+    /// What it holds.
+    pub fn text(&self) -> &str {
+        let written = || self.node.text().unwrap_or_default();
+        self.decoded.as_deref().unwrap_or_else(written)
+    }
+}
+
+/// The files in a ConfigMap or a Secret, as far as they are texts.
+pub(super) fn texts(document: &Node) -> Option<Vec<Kept<'_>>> {
+    let (plain, encoded) = match text(document, &["kind"]) {
+        Some("ConfigMap") => ("data", "binaryData"),
+        Some("Secret") => ("stringData", "data"),
+        _ => return None,
     };
-    member.map(|member| {
-        let data = document.member(member).map(Node::members);
-        data.unwrap_or_default()
-            .iter()
-            .map(|(_, value)| value)
-            .filter(|value| value.text().is_some())
-            .collect()
-    })
+    let listed = |member: &str| {
+        let files = document.member(member).map(Node::members);
+        files.unwrap_or_default().iter().map(|(_, value)| value)
+    };
+    let plain = listed(plain).filter(|node| node.text().is_some());
+    let plain = plain.map(|node| Kept {
+        node,
+        decoded: None,
+    });
+    let encoded = listed(encoded).filter_map(|node| {
+        let written: String = node.text()?.split_ascii_whitespace().collect();
+        let bytes = BASE64_STANDARD.decode(written).ok()?;
+        Some(Kept {
+            node,
+            decoded: Some(String::from_utf8(bytes).ok()?),
+        })
+    });
+    Some(plain.chain(encoded).collect())
 }
 
 /// The filters in an EnvoyFilter, as they stand in a chain.

@@ -8,6 +8,7 @@ use modelgate_kit::config::strict::nearest;
 use super::api::{self, Kind, Shape};
 use super::chain::Chain;
 use super::codes;
+use super::dump::REDACTED;
 use super::entry::{node, text};
 use super::files::{Files, Sink, kind_of};
 use super::finding::Finding;
@@ -265,6 +266,10 @@ pub(super) fn environment(files: &Files) -> BTreeSet<String> {
     for (_, root) in files.roots() {
         collect(root, &mut names);
     }
+    // What is running hides them.
+    REDACTED.iter().for_each(|name| {
+        names.remove(*name);
+    });
     names
 }
 

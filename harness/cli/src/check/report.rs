@@ -112,10 +112,12 @@ fn summary(outcome: &Outcome) -> String {
         parts.push(format!("{} not read", outcome.unread));
     }
     parts.push(counted(outcome.findings.len(), "finding"));
-    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     if !outcome.findings.is_empty() {
-        parts.push(counted(errors, "error"));
-        parts.push(counted(warnings, "warning"));
+        parts.push(counted(of(Severity::Error), "error"));
+        parts.push(counted(of(Severity::Warning), "warning"));
+    }
+    if of(Severity::Note) > 0 {
+        parts.push(counted(of(Severity::Note), "note"));
     }
     if outcome.allowed > 0 {
         parts.push(format!("{} allowed by comments", outcome.allowed));
@@ -152,10 +154,6 @@ fn file_json(checked: &Checked) -> Json {
 }
 
 fn sarif(files: &[Checked]) -> Json {
-    let level = |severity| match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
     let rules: Vec<Json> = codes::ALL
         .iter()
         .map(|code| {
@@ -164,7 +162,7 @@ fn sarif(files: &[Checked]) -> Json {
                 "name": code.name,
                 "shortDescription": { "text": code.title },
                 "fullDescription": { "text": code.help },
-                "defaultConfiguration": { "level": level(code.severity) },
+                "defaultConfiguration": { "level": code.severity.as_str() },
                 "help": { "text": code.help, "markdown": format!("docs/findings.md#{}", anchor(code)) },
             })
         })
@@ -180,7 +178,7 @@ fn sarif(files: &[Checked]) -> Json {
                 }
                 json!({
                     "ruleId": finding.code.id,
-                    "level": level(finding.severity),
+                    "level": finding.severity.as_str(),
                     "message": { "text": message },
                     "locations": [ { "physicalLocation": {
                         "artifactLocation": { "uri": path(checked, finding) },
@@ -223,9 +221,12 @@ fn github(files: &[Checked]) -> String {
                 message.push('\n');
                 message.push_str(&finding.hint);
             }
+            let command = match finding.severity {
+                Severity::Note => "notice",
+                severity => severity.as_str(),
+            };
             text.push_str(&format!(
-                "::{} file={},line={},col={},title={}::{}\n",
-                finding.severity.as_str(),
+                "::{command} file={},line={},col={},title={}::{}\n",
                 property(&path(checked, finding)),
                 finding.place.line,
                 finding.place.column,

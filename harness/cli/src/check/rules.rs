@@ -8,17 +8,14 @@ use modelgate_scenario::suite;
 use serde_json::Value as Json;
 
 use super::address;
+use super::buffers;
 use super::chain::{Chain, Ours, all_plans};
 use super::codes;
 use super::entry::{Entry, Runs, Slot, What, flag, node, ours, text};
 use super::files::Sink;
 use super::finding::{Finding, Severity};
 use super::settings::names;
-use super::values::holds_bytes;
 use located_yaml::{Key, Node};
-
-/// What a connection may hold unless a listener says otherwise.
-const BUFFER: u64 = 1_048_576;
 
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
@@ -48,7 +45,7 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     }
     profiles(chain, sink);
     metadata(chain, sink);
-    buffers(chain, sink);
+    buffers::check(chain, sink);
     if chain.has_manager() {
         addresses(chain, sink);
         router(chain, sink);
@@ -347,37 +344,6 @@ fn addresses(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             );
             sink.add(filter.entry.file, finding.at(path));
         }
-    }
-}
-
-/// What Envoy holds of a body, against what filters may need.
-fn buffers(chain: &Chain<'_>, sink: &mut Sink<'_>) {
-    let Some(listener) = chain.listener else {
-        return;
-    };
-    let written = text(listener, &["per_connection_buffer_limit_bytes"]);
-    let limit = written.and_then(|text| text.parse().ok()).unwrap_or(BUFFER);
-    for filter in chain.ours() {
-        let most = all_plans(&filter)
-            .iter()
-            .filter_map(|plan| holds_bytes(filter.part.name(), plan))
-            .max();
-        let Some((bytes, option)) = most.filter(|(bytes, _)| *bytes > limit) else {
-            continue;
-        };
-        let path = filter.part.path(option);
-        let problem = format!(
-            "{} may need {bytes} bytes of a body, and the listener holds {limit}: Envoy answers 413 first",
-            filter.part.subject()
-        );
-        let hint = format!(
-            "write `per_connection_buffer_limit_bytes: {}` in the listener, or a lower {option}",
-            bytes.saturating_mul(2)
-        );
-        let place = filter.entry.place(&path);
-        let finding =
-            Finding::new(&codes::BUFFER, place, &filter.entry.name, problem, hint).at(path);
-        sink.add(filter.entry.file, finding);
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
             Finding::new(code, place, &view.name, problem, hint),
         );
     };
+    let signed = |name: &Node| is_signed(name.text().unwrap_or_default(), &plans);
     let mut changed = Vec::new();
     let nearest = view.levels.first().copied().unwrap_or(action);
     for (key, value) in action.members().iter().chain(
@@ -110,7 +111,7 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
             .iter()
             .filter_map(|added| node(added, &["header", "key"]))
             .chain(removed.unwrap_or_default());
-        for name in names.filter(|name| is_signed(name, &plans)) {
+        for name in names.filter(|name| signed(name)) {
             changed.push((view.file, view.name.as_str(), name));
         }
     }
@@ -129,7 +130,7 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
             let names = mutations.unwrap_or_default().iter().filter_map(|mutation| {
                 node(mutation, &["append", "header", "key"]).or_else(|| mutation.member("remove"))
             });
-            for name in names.filter(|name| is_signed(name, &plans)) {
+            for name in names.filter(|name| signed(name)) {
                 changed.push((file, slot.name.as_str(), name));
             }
         }
@@ -162,8 +163,8 @@ fn strips(view: &View<'_>, stripped: &str, rewrite: &str) -> bool {
 }
 
 /// Whether aws-sigv4 signs a header of this name.
-fn is_signed(name: &Node, plans: &[Json]) -> bool {
-    let header = name.text().unwrap_or_default().to_ascii_lowercase();
+pub(super) fn is_signed(name: &str, plans: &[Json]) -> bool {
+    let header = name.to_ascii_lowercase();
     let further = plans.iter().any(|plan| {
         let listed = plan.get("signed_headers").and_then(Json::as_array);
         let mut listed = listed.into_iter().flatten().filter_map(Json::as_str);

@@ -6,34 +6,16 @@ use std::collections::{HashMap, HashSet};
 use super::chain::{Chain, Ours, View, plans};
 use super::claims;
 use super::codes;
+use super::credentials::{Added, added, adds_credentials, sends_credentials};
 use super::entry::{Slot, What, node, text};
 use super::files::{Files, Sink};
 use super::finding::Finding;
 use super::gates::{Gate, gate, with_certificate};
+use super::mutators;
 use super::references::environment_in;
 use super::signed;
 use super::values::{needs_identity, refuses_strangers};
 use located_yaml::{Node, Place};
-
-/// Filters of Envoy's own that add credentials.
-const SIGNERS: [&str; 4] = [
-    "aws_lambda.v3.Config",
-    "credential_injector.v3.CredentialInjector",
-    "aws_request_signing.v3.AwsRequestSigning",
-    "gcp_authn.v3.GcpAuthnFilterConfig",
-];
-
-/// Headers that carry credentials.
-const CREDENTIALS: [&str; 8] = [
-    "authorization",
-    "proxy-authorization",
-    "api-key",
-    "x-api-key",
-    "x-goog-api-key",
-    "ocp-apim-subscription-key",
-    "x-amz-security-token",
-    "anthropic-api-key",
-];
 
 /// What sends credentials on a route.
 #[derive(Clone)]
@@ -62,6 +44,10 @@ pub(super) fn check(chain: &Chain<'_>, files: &Files, sink: &mut Sink<'_>) {
     claims::check(chain, &views, sink);
     for view in &views {
         signed::check(chain, view, sink);
+        mutators::check(chain, Some(view), sink);
+    }
+    if chain.views.is_empty() && chain.is_whole() {
+        mutators::check(chain, None, sink);
     }
 }
 
@@ -181,14 +167,11 @@ fn signers(
         }
     }
     for (at, slot) in chain.slots.iter().enumerate() {
-        let What::Other(kind) = &slot.what else {
-            continue;
-        };
-        if !on(slot) {
+        if !matches!(slot.what, What::Other(_)) || !on(slot) {
             continue;
         }
         let before = filters_before(chain, at);
-        if adds_credentials(slot.node, kind) {
+        if adds_credentials(slot.node) {
             found.push(Signer {
                 name: slot.name.clone(),
                 place: slot.node.place,
@@ -204,7 +187,7 @@ fn signers(
         let by_route = view.into_iter().flat_map(|view| {
             let configs = view.configs_of(&slot.name);
             configs
-                .filter(|config| mutates_credentials(config))
+                .filter(|config| sends_credentials(config))
                 .map(|config| (view.file, config))
         });
         for (file, config) in by_route {
@@ -219,8 +202,7 @@ fn signers(
     // These change a request before the first filter sees it; it is sent behind the last.
     let early = chain.manager.member("early_header_mutation_extensions");
     for extension in early.map(Node::items).unwrap_or_default() {
-        let added = node(extension, &["typed_config", "mutations"]).map(Node::items);
-        if added.unwrap_or_default().iter().any(appends_credential) {
+        if sends_credentials(extension) {
             found.push(Signer {
                 name: text(extension, &["name"]).unwrap_or_default().to_owned(),
                 place: extension.place,
@@ -234,16 +216,13 @@ fn signers(
     };
     let all = chain.slots.len();
     for level in &view.levels {
-        for added in added_headers(level) {
-            if adds_credential(added) {
-                found.push(Signer {
-                    name: view.name.clone(),
-                    place: value_of(added).unwrap_or(added).place,
-                    file: view.file,
-                    before: filters_before(chain, all),
-                });
-            }
-        }
+        let added = added(level).into_iter();
+        found.extend(added.filter(Added::is_credential).map(|added| Signer {
+            name: view.name.clone(),
+            place: added.place,
+            file: view.file,
+            before: filters_before(chain, all),
+        }));
     }
     let nearest = view
         .levels
@@ -273,8 +252,7 @@ fn signers(
 
 /// A filter of a cluster or of the router that adds credentials.
 fn signs(filter: &Node, file: usize) -> Option<Signer> {
-    let kind = text(filter, &["typed_config", "@type"]).unwrap_or_default();
-    adds_credentials(filter, kind).then(|| Signer {
+    adds_credentials(filter).then(|| Signer {
         name: text(filter, &["name"]).unwrap_or_default().to_owned(),
         place: filter.place,
         file,
@@ -305,50 +283,11 @@ fn upstream_signers(files: &Files) -> HashMap<String, Signer> {
     found
 }
 
-/// Whether a filter of Envoy's own adds credentials.
-fn adds_credentials(filter: &Node, kind: &str) -> bool {
-    SIGNERS.iter().any(|signer| kind.ends_with(signer))
-        || filter
-            .member("typed_config")
-            .is_some_and(mutates_credentials)
-}
-
-/// Whether a configuration of `header_mutation`, a filter's or a route's, adds credentials to
-/// requests.
-fn mutates_credentials(config: &Node) -> bool {
-    let listed = node(config, &["mutations", "request_mutations"]).map(Node::items);
-    listed.unwrap_or_default().iter().any(appends_credential)
-}
-
-fn appends_credential(mutation: &Node) -> bool {
-    mutation.member("append").is_some_and(adds_credential)
-}
-
-/// The value of a header that is added.
-fn value_of(added: &Node) -> Option<&Node> {
-    node(added, &["header", "value"]).or_else(|| node(added, &["header", "raw_value"]))
-}
-
 pub(super) fn added_headers(level: &Node) -> &[Node] {
     level
         .member("request_headers_to_add")
         .map(Node::items)
         .unwrap_or_default()
-}
-
-/// Whether a header that is added is a credential of the gateway's own: not empty, and not made of
-/// what the client sent.
-fn adds_credential(added: &Node) -> bool {
-    let value = value_of(added).and_then(Node::text).unwrap_or_default();
-    let kept = ["%FILE_CONTENT(", "%SECRET("];
-    let secret = environment_in(value).next().is_some() || kept.iter().any(|it| value.contains(it));
-    let literal = !value.is_empty() && !value.contains('%');
-    is_credential(text(added, &["header", "key"]).unwrap_or_default()) && (secret || literal)
-}
-
-/// Whether a header of this name carries credentials.
-fn is_credential(name: &str) -> bool {
-    CREDENTIALS.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// The place of a filter of the suite in the order of all filters, those in one entry counted one
@@ -462,46 +401,39 @@ fn without_identity(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>)
 /// Credentials from the environment that are sent as `-` when they are not there, and such that
 /// stand in the file.
 fn sent_unset(chain: &Chain<'_>, sink: &mut Sink<'_>) {
-    let mut added: Vec<(usize, &str, &Node)> = Vec::new();
-    fn mutations(config: &Node) -> impl Iterator<Item = &Node> {
-        let listed = node(config, &["mutations", "request_mutations"]).map(Node::items);
-        let listed = listed.unwrap_or_default().iter();
-        listed.filter_map(|mutation| mutation.member("append"))
-    }
+    let mut sent: Vec<(usize, &str, Added<'_>)> = Vec::new();
     for slot in &chain.slots {
         let own = slot.node.member("typed_config").into_iter();
-        let own = own.flat_map(mutations);
-        added.extend(own.map(|header| (chain.file, slot.name.as_str(), header)));
+        let own = own.filter(|_| matches!(slot.what, What::Other(_)));
+        let own = own.flat_map(added);
+        sent.extend(own.map(|header| (chain.file, slot.name.as_str(), header)));
         for view in &chain.views {
-            let of_routes = view.configs_of(&slot.name).flat_map(mutations);
-            added.extend(of_routes.map(|header| (view.file, view.name.as_str(), header)));
+            let of_routes = view.configs_of(&slot.name).flat_map(added);
+            sent.extend(of_routes.map(|header| (view.file, view.name.as_str(), header)));
         }
     }
     for view in &chain.views {
-        let of_routes = view.levels.iter().flat_map(|level| added_headers(level));
-        added.extend(of_routes.map(|header| (view.file, view.name.as_str(), header)));
+        let of_routes = view.levels.iter().flat_map(|level| added(level));
+        sent.extend(of_routes.map(|header| (view.file, view.name.as_str(), header)));
     }
-    for (file, by, added) in added {
-        let value = value_of(added);
-        let written = value.and_then(Node::text).unwrap_or_default();
-        let key = text(added, &["header", "key"]).unwrap_or_default();
-        let place = value.unwrap_or(added).place;
-        if !is_credential(key) {
+    for (file, by, added) in sent {
+        if !added.is_credential() {
             continue;
         }
-        if let Some(name) = environment_in(written).next() {
+        let what = &added.what;
+        if let Some(name) = environment_in(added.value).next() {
             let finding = Finding::new(
                 &codes::SENT_UNSET,
-                place,
+                added.place,
                 by,
-                format!("when {name} is not set, the header {key} is sent with `-` in its place"),
+                format!("when {name} is not set, {what} is sent with `-` in its place"),
                 "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai.yaml)",
             );
             sink.add(file, finding);
-        } else if !written.is_empty() && !written.contains('%') {
-            let problem = format!("the value of {key} stands in the file");
+        } else if added.literal() {
+            let problem = format!("the value of {what} stands in the file");
             let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai.yaml)";
-            let finding = Finding::new(&codes::INLINE_SECRET, place, by, problem, hint);
+            let finding = Finding::new(&codes::INLINE_SECRET, added.place, by, problem, hint);
             sink.add(file, finding);
         }
     }

@@ -2,6 +2,8 @@
 
 mod broken;
 mod gates;
+mod mutators;
+mod places;
 mod routes;
 
 use super::*;

@@ -16,8 +16,8 @@ use modelgate_envoy::release::Envoy;
 /// policy, who may pass on each route.
 ///
 /// Reads bootstraps, resources of discovery (files too, where a configuration names them) and
-/// pieces of them, YAML or JSON; and of Kubernetes WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy
-/// and ConfigMaps that hold one of these. Compiles each filter's configuration with the code that
+/// pieces of them, YAML or JSON; what a running Envoy answers on /config_dump; and of Kubernetes
+/// WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold one of these. Compiles each filter's configuration with the code that
 /// runs in the proxy, and says all that is wrong, with line and hint. docs/findings.md has a
 /// section for every finding, and how to allow one.
 ///
@@ -70,11 +70,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let text = check::render(&checked, arguments.format.into());
     // A closed pipe is the reader's wish.
     let _ = std::io::stdout().write_all(text.as_bytes());
+    let is_wrong = |severity| match severity {
+        Severity::Error => true,
+        Severity::Warning => arguments.strict,
+        Severity::Note => false,
+    };
     let mut findings = checked.iter().flat_map(|file| &file.outcome.findings);
     Ok(
         if checked.iter().any(|file| file.outcome.unreadable()) || checked.is_empty() {
             ExitCode::from(2)
-        } else if findings.any(|finding| arguments.strict || finding.severity == Severity::Error) {
+        } else if findings.any(|finding| is_wrong(finding.severity)) {
             ExitCode::from(1)
         } else {
             ExitCode::SUCCESS
@@ -163,14 +168,8 @@ fn find(wanted: &str) -> Result<Envoy> {
 /// Adds what Envoy says of a bootstrap. Fragments are none, and Envoy cannot read them.
 fn validate(text: &str, path: &Path, envoy: &Envoy, outcome: &mut Outcome) {
     let is_bootstrap = |text: &str| {
-        [
-            "static_resources",
-            "staticResources",
-            "dynamic_resources",
-            "dynamicResources",
-        ]
-        .iter()
-        .any(|name| text.contains(name))
+        check::BOOTSTRAP.iter().any(|name| text.contains(name))
+            && !text.contains("envoy.admin.v3.BootstrapConfigDump")
     };
     if !is_bootstrap(text) {
         return;

@@ -90,6 +90,8 @@ const TABLE: &[Broken] = &[
     broken("{ address: 127.0.0.1, port_value: 9901 }", "{ address: 127.0.0.1 }", "{ address: 127.0.0.1 }", "MG018", "one of `port_value`, `named_port` is missing"),
     broken("{ address: 127.0.0.1, port_value: 9901 }", "{ port_value: 9901 }", "{ port_value: 9901 }", "MG019", "`address` is missing"),
     broken("connect_timeout: 2s", "connect_timeout: 0s", "connect_timeout: 0s", "MG019", "more than 0s"),
+    broken("domains: [ \"*\" ]", "domains: [ \"*\" ]\n              request_headers_to_remove: [ \"a\\nb\" ]", "request_headers_to_remove", "MG019", "is one line"),
+    broken("match: { prefix: /endpoints/ }", "match: { path_separated_prefix: /endpoints/ }", "path_separated_prefix", "MG019", "does not match"),
     broken("domains: [ \"*\" ]", "domains: []", "domains: []", "MG019", "at least 1"),
     broken("stat_prefix: gateway", "stat_prefix: \"\"", "stat_prefix: \"\"", "MG019", "is empty"),
     // The filters' configurations.

@@ -12,7 +12,7 @@ fn found(text: &str) -> Vec<String> {
     said(&check(text))
 }
 
-fn has(text: &str, code: &str) -> bool {
+pub(super) fn has(text: &str, code: &str) -> bool {
     let found = found(text);
     let has = found.iter().any(|finding| finding.contains(code));
     if !has {
@@ -22,7 +22,7 @@ fn has(text: &str, code: &str) -> bool {
 }
 
 /// Without the entries of these filters.
-fn without(text: &str, names: &[&str]) -> String {
+pub(super) fn without(text: &str, names: &[&str]) -> String {
     let mut out = String::new();
     let mut gone = false;
     for line in text.lines() {
