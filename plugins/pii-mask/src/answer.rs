@@ -13,7 +13,7 @@ use crate::events::{EventMasker, Form, Ready};
 use crate::mask::Tally;
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
-use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNPARSED};
+use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNDECIDED, ANSWER_UNPARSED};
 use crate::stream::TextStream;
 use amazon::Messages;
 use modelgate_kit::problem::Reason;
@@ -183,6 +183,9 @@ impl<'a> Answer<'a> {
                 out.extend_from_slice(&Block::from_raw(&raw).with_data(data.as_bytes()));
             }
         }
+        if self.events.is_overfull() && self.cut().is_none() {
+            self.stop(&ANSWER_UNDECIDED, out);
+        }
     }
 
     /// Holds everything back if something was found that blocks.
@@ -246,6 +249,9 @@ impl<'a> Answer<'a> {
                 } else {
                     self.events.pass(raw);
                     self.flow(out);
+                    if self.cut().is_some() {
+                        return;
+                    }
                 }
                 continue;
             };
@@ -272,6 +278,9 @@ impl<'a> Answer<'a> {
                 self.events.pass(raw);
             }
             self.flow(out);
+            if self.cut().is_some() {
+                return;
+            }
         }
     }
 

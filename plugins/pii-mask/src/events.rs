@@ -17,6 +17,7 @@ mod place;
 mod role;
 mod track;
 mod waiting;
+mod words;
 
 pub use waiting::Ready;
 
@@ -27,22 +28,24 @@ use core::ops::Range;
 use modelgate_kit::json::{Path, Segment, Text};
 use place::{Place, TextId, read};
 use role::Role;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use track::{LONG_PIECE, Piece, Track, Verdict};
 use waiting::Waiting;
+use words::{is_control, is_end, is_last, is_signal};
 
 /// Most running texts at a time.
 const MAX_TEXTS: usize = 256;
 /// Most bytes of events that wait. A credential that goes on is replaced at 4 KiB; in events of one
 /// character each that is a megabyte.
 const MAX_WAITING: usize = 4 << 20;
-/// How many events a string that may be no text is waited for: an address in pieces of one
-/// character.
-const MAX_DOUBT: u64 = 64;
 /// How many events with pieces of other texts a text is waited for, and how many more for each of
-/// these: then it is over, as a model's reasoning is when the answer begins.
+/// these: then what waits of it goes, as the end of a model's reasoning does when the answer has
+/// begun.
 const MAX_SILENCE: u64 = 8;
 const MORE_SILENCE: u64 = 2;
+/// The same for what may be the front of a value. It goes only where the same speaker has begun
+/// another text; what stands beside it, as other choices do, waits.
+const MAX_SILENCE_OF_VALUE: u64 = 64;
 /// Most strings of one event that may be texts without being known to be: an event that has more is
 /// a record.
 const MAX_OPEN: usize = 4;
@@ -67,8 +70,10 @@ pub enum Form {
 enum Doubt {
     /// It is.
     None,
-    /// It may be.
+    /// It may be: it is in an event.
     Text,
+    /// It may be: it is in a line, and called as texts are.
+    Line,
     /// It may be, but more likely it is a value of a record.
     Record,
 }
@@ -84,6 +89,8 @@ pub struct EventMasker {
     /// A text is known in this stream.
     known: bool,
     most_texts: usize,
+    /// There are more texts than that, and each of them waits.
+    too_many: bool,
     /// How many events have had pieces.
     heard: u64,
     counter: Counter,
@@ -101,7 +108,7 @@ enum Counter {
     Names,
 }
 
-/// The event cannot be read: its data begin as JSON and are none, or there are too many texts.
+/// The event cannot be read: its data begin as JSON and are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
 
@@ -163,6 +170,7 @@ impl Default for EventMasker {
             waiting_bytes: 0,
             known: false,
             most_texts: MAX_TEXTS,
+            too_many: false,
             heard: 0,
             counter: Counter::default(),
         }
@@ -187,26 +195,36 @@ impl EventMasker {
     ) -> Result<(), Unreadable> {
         let trimmed = data.trim();
         let is_json = form != Form::Event || trimmed.starts_with(['{', '[', '"']);
-        let result = match is_json.then(|| read(data, scope)) {
+        match is_json.then(|| read(data, scope)) {
             Some(Ok(mut event)) => {
                 if form == Form::Event && is_last(name) {
                     event.ending.close();
                 }
+                if form == Form::Named && !event.ending.any() {
+                    event.ending.close_kind(name, &event.ids);
+                }
                 if matches!(form, Form::Coded | Form::Named) && !name.is_empty() {
                     event.behind_code(name);
                 }
-                self.json(raw, data, event, form, masker, tally)
+                self.json(raw, data, event, form, masker, tally);
             }
             Some(Err(_)) if form != Form::Event => return Err(Unreadable),
             // A token of plain text may begin like JSON, but what an escape hides is not seen in
             // it.
             Some(Err(_)) if hides(trimmed) => return Err(Unreadable),
             _ => self.plain(raw, data, name, masker, tally),
-        };
-        if self.waiting_bytes > MAX_WAITING {
-            self.end(masker, tally);
         }
-        result
+        Ok(())
+    }
+
+    /// More waits than may: either bytes behind an event that is undecided, or texts.
+    pub fn is_overfull(&self) -> bool {
+        let behind = |first: &Waiting| self.waiting_bytes.saturating_sub(first.raw.len());
+        self.too_many
+            || self
+                .queue
+                .front()
+                .is_some_and(|first| first.open > 0 && behind(first) > MAX_WAITING)
     }
 
     /// An event without data, or whose data are not looked at.
@@ -216,7 +234,7 @@ impl EventMasker {
 
     /// Every text ends here.
     pub fn end(&mut self, masker: &Masker, tally: &mut Tally) {
-        self.finish(|_| true, masker, tally);
+        self.finish(|_, _| true, masker, tally);
     }
 
     /// The next event that can go.
@@ -251,10 +269,7 @@ impl EventMasker {
         form: Form,
         masker: &Masker,
         tally: &mut Tally,
-    ) -> Result<(), Unreadable> {
-        if event.error {
-            self.end(masker, tally);
-        }
+    ) {
         let certain = match form {
             Form::Event | Form::Coded | Form::Named => true,
             Form::Line => event.of_stream,
@@ -265,20 +280,16 @@ impl EventMasker {
             .iter()
             .filter(|place| matches!(place, Place::Piece(_, _, Role::Open)))
             .count();
-        let has_text = event
-            .places
-            .iter()
-            .any(|place| matches!(place, Place::Piece(_, _, Role::Text)));
+        let has_text = event.has_text();
         if has_text && certain && !self.known {
             self.known = true;
-            // What was read in doubt is none.
-            self.end(masker, tally);
+            // What was read in doubt is none, but for what may be the front of a value.
+            self.finish(|_, track| !track.may_begin_a_value(), masker, tally);
         }
         let index = self.index(event.index);
         let mut places = event.places;
-        let mut new = BTreeSet::new();
         for place in &mut places {
-            let Place::Piece(_, id, role) = place else {
+            let Place::Piece(_, id, _) = place else {
                 continue;
             };
             if let Some(index) = index {
@@ -287,13 +298,6 @@ impl EventMasker {
             if event.ending.any() {
                 self.same_text(id);
             }
-            if *role == Role::Text && self.most_texts < usize::MAX && !self.tracks.contains_key(id)
-            {
-                new.insert(&*id);
-            }
-        }
-        if !new.is_empty() && new.len().saturating_add(self.tracks.len()) > self.most_texts {
-            return Err(Unreadable);
         }
         if places
             .iter()
@@ -322,12 +326,16 @@ impl EventMasker {
                         Role::Text if certain || is_answer_in_pieces(form, data, &id) => {
                             Doubt::None
                         }
-                        Role::Text if form == Form::Line => Doubt::Text,
+                        Role::Text if form == Form::Line => Doubt::Line,
                         _ if certain => Doubt::Text,
                         _ => Doubt::Record,
                     };
                     let whole = match role {
-                        Role::Open => self.known || open > MAX_OPEN || has_text,
+                        Role::Open => {
+                            (self.known && !self.tracks.contains_key(&id))
+                                || open > MAX_OPEN
+                                || has_text
+                        }
                         // A string without a name is a value of its line, or a cell of its table.
                         _ => matches!(form, Form::Line | Form::Document) && id.names.is_empty(),
                     };
@@ -350,44 +358,38 @@ impl EventMasker {
         if let Some(waiting) = self.queue.back_mut() {
             waiting.edits.append(&mut edits);
         }
-        if event.ending.any() {
-            self.finish(|id| event.ending.ends(id), masker, tally);
+        if event.awaited {
+            // Its own texts end with it; others may go on behind it.
+            self.finish(|_, track| track.is_last_in(number_of), masker, tally);
+            for track in self.tracks.values_mut().filter(|track| track.is_waiting()) {
+                track.rest(masker, tally);
+            }
+        } else if event.ending.any() {
+            self.finish(|id, _| event.ending.ends(id), masker, tally);
         }
         self.settle(masker, tally);
-        Ok(())
     }
 
     /// Data that are text.
-    fn plain(
-        &mut self,
-        raw: &[u8],
-        data: &str,
-        name: &str,
-        masker: &Masker,
-        tally: &mut Tally,
-    ) -> Result<(), Unreadable> {
+    fn plain(&mut self, raw: &[u8], data: &str, name: &str, masker: &Masker, tally: &mut Tally) {
         let trimmed = data.trim();
-        let control = is_control(trimmed);
-        if control || name == "error" {
+        if is_end(trimmed) {
             self.end(masker, tally);
         }
-        self.heard = self.heard.saturating_add(1);
+        let signal = is_control(trimmed) || is_signal(name);
+        self.heard = self.heard.saturating_add(u64::from(!signal));
         let number = self.enqueue(raw, data, false);
         let id = TextId {
             kind: name.to_owned(),
             ..TextId::default()
         };
-        if control
-            || is_signal(name)
-            || !self.piece(&id, number, 0..data.len(), data, Doubt::Text, masker, tally)
-        {
+        if signal || !self.piece(&id, number, 0..data.len(), data, Doubt::Text, masker, tally) {
             let masked = masker.mask(data, "", tally);
             if let (Some(masked), Some(waiting)) = (masked, self.queue.back_mut()) {
                 waiting.edits.push((0..data.len(), masked));
             }
         }
         self.settle(masker, tally);
-        Ok(())
     }
 
     /// Gives a text its next piece; false if there are too many texts, or if it is something whole.
@@ -406,7 +408,8 @@ impl EventMasker {
             return true;
         }
         let known = self.tracks.contains_key(id);
-        if !known && self.tracks.len() >= self.most_texts {
+        if !known && !self.make_room() {
+            self.too_many = true;
             return false;
         }
         let track = if known {
@@ -422,11 +425,8 @@ impl EventMasker {
             alone = masker.find(text, 0, "");
         } else if doubt != Doubt::None && !track.comes_again(text) {
             alone = masker.find(text, 0, tail(&id.names));
-            let verdict = track.judge(text, &alone, doubt == Doubt::Record);
-            let old = track
-                .oldest()
-                .is_some_and(|oldest| oldest.saturating_add(MAX_DOUBT) < event);
-            if verdict != Verdict::GoesOn || old {
+            let verdict = track.judge(text, &alone, doubt);
+            if verdict != Verdict::GoesOn {
                 track.finish(masker, tally);
             }
             if verdict == Verdict::Value {
@@ -443,6 +443,19 @@ impl EventMasker {
             waiting.open = waiting.open.saturating_add(1);
         }
         true
+    }
+
+    /// Forgets the text that has been silent longest if there are as many as may be; false if each
+    /// of them waits.
+    fn make_room(&mut self) -> bool {
+        if self.tracks.len() < self.most_texts {
+            return true;
+        }
+        let decided = self.tracks.iter().filter(|(_, track)| !track.is_waiting());
+        let oldest = decided
+            .min_by_key(|(_, track)| track.heard)
+            .map(|(id, _)| id.clone());
+        oldest.is_some_and(|id| self.tracks.remove(&id).is_some())
     }
 
     /// The text that a piece belongs to: in an event that ends texts it may be of another type than
@@ -488,10 +501,15 @@ impl EventMasker {
     }
 
     /// Ends the texts that `ended` names.
-    fn finish(&mut self, ended: impl Fn(&TextId) -> bool, masker: &Masker, tally: &mut Tally) {
+    fn finish(
+        &mut self,
+        ended: impl Fn(&TextId, &Track) -> bool,
+        masker: &Masker,
+        tally: &mut Tally,
+    ) {
         let mut decided = Vec::new();
         self.tracks.retain(|id, track| {
-            if !ended(id) {
+            if !ended(id, track) {
                 return true;
             }
             track.finish(masker, tally);
@@ -510,11 +528,28 @@ impl EventMasker {
         let most = MORE_SILENCE
             .saturating_mul(texts)
             .saturating_add(MAX_SILENCE);
-        for track in self.tracks.values_mut() {
-            if track.is_waiting() && self.heard.saturating_sub(track.heard) > most {
-                track.finish(masker, tally);
+        let mut values = Vec::new();
+        for (id, track) in &mut self.tracks {
+            let silent = self.heard.saturating_sub(track.heard);
+            if silent > most && track.is_waiting() {
+                if !track.may_begin_a_value() {
+                    track.rest(masker, tally);
+                } else if silent % MAX_SILENCE_OF_VALUE == 0 {
+                    values.push(id.clone());
+                }
             }
             decided.extend(track.decided());
+        }
+        for id in values {
+            let since = self.tracks.get(&id).map_or(0, |track| track.heard);
+            let succeeded = self
+                .tracks
+                .iter()
+                .any(|(other, track)| track.heard > since && other.beside(&id));
+            if let Some(track) = self.tracks.get_mut(&id).filter(|_| succeeded) {
+                track.rest(masker, tally);
+                decided.extend(track.decided());
+            }
         }
         for piece in decided {
             self.decide(piece, masker, tally);
@@ -537,58 +572,6 @@ impl EventMasker {
 /// Whether data hold an escape of JSON that could hide a character.
 fn hides(data: &str) -> bool {
     data.contains("\\u")
-}
-
-/// `[DONE]`, `[PING]`: words of a protocol, and no text.
-fn is_control(data: &str) -> bool {
-    data.strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .is_some_and(|word| {
-            !word.is_empty()
-                && word
-                    .bytes()
-                    .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b' ' | b'-'))
-        })
-}
-
-/// Names of events behind which a reader does not wait for more.
-fn is_last(name: &str) -> bool {
-    matches!(
-        name,
-        "complete"
-            | "completed"
-            | "done"
-            | "end"
-            | "final"
-            | "finish"
-            | "close"
-            | "error"
-            | "message_end"
-    )
-}
-
-/// Names of events whose data are a value: a reader waits for some of them.
-fn is_signal(name: &str) -> bool {
-    matches!(
-        name,
-        "endpoint"
-            | "ping"
-            | "heartbeat"
-            | "keepalive"
-            | "keep-alive"
-            | "open"
-            | "ready"
-            | "connected"
-            | "start"
-            | "id"
-            | "session"
-            | "metadata"
-            | "status"
-            | "error"
-            | "done"
-            | "end"
-            | "close"
-    )
 }
 
 #[cfg(test)]

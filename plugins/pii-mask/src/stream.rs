@@ -13,15 +13,18 @@
 mod segment;
 
 use crate::detect::armor::{Armor, Step};
-use crate::detect::boundary::LOOK_BEHIND;
-use crate::detect::fold::reads_otherwise;
-use crate::detect::secret::is_object;
+use crate::detect::boundary::{Kind, LOOK_BEHIND, kind};
+use crate::detect::fold::{self, reads_otherwise};
+use crate::detect::secret::{is_object, may_begin};
 use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use segment::Segmenter;
 
 /// Longest segment that is held, in bytes.
 const MAX_HELD: usize = 4096;
+/// The same of one that can be nothing but the front of an address, and what stays of it.
+const MAX_HELD_PLAIN: usize = 384;
+const PLAIN_OVERLAP: usize = 256;
 /// The same where a token's header may have begun.
 const MAX_HELD_HEADER: usize = 8192;
 /// What stays behind a forced cut; no finding with a bound is longer.
@@ -64,6 +67,10 @@ pub struct TextStream {
     reads_shorter: bool,
     /// What is held may be the header of a token.
     patient: bool,
+    /// What is held may be something long.
+    may_be_long: bool,
+    /// Up to where the sink has been told already, if that is beyond the floor.
+    told: usize,
 }
 
 /// What goes on of a credential that has been replaced already.
@@ -135,7 +142,9 @@ impl TextStream {
                 if let Some(place) = cut.take() {
                     self.release(place, masker, tally, out);
                 }
-                if self.force(masker, tally, out) {
+                if !self.may_be_long {
+                    self.may_be_long = !self.let_go_of_plain(out);
+                } else if self.force(masker, tally, out) {
                     // The rest was never read: take it back.
                     let unread = self.buffer.len().saturating_sub(self.read);
                     self.buffer.truncate(self.read);
@@ -152,19 +161,81 @@ impl TextStream {
     }
 
     const fn most_held(&self) -> usize {
-        if self.patient {
-            MAX_HELD_HEADER
-        } else {
-            MAX_HELD
+        match (self.may_be_long, self.patient) {
+            (false, _) => MAX_HELD_PLAIN,
+            (true, false) => MAX_HELD,
+            (true, true) => MAX_HELD_HEADER,
         }
+    }
+
+    /// Lets out what can be nothing but the front of an address, and is too long for that: a word
+    /// without digits, signs of tokens and letters that credentials are known by. False if it may
+    /// be more.
+    fn let_go_of_plain(&mut self, out: &mut dyn Sink) -> bool {
+        let held = self.buffer.get(self.floor..self.read).unwrap_or_default();
+        let plain = self.segmenter.is_plain()
+            && !self.reads_shorter
+            && !held.bytes().any(|byte| b"_-%IJ".contains(&byte));
+        if !plain {
+            return false;
+        }
+        let cut = floor_char_boundary(&self.buffer, self.read.saturating_sub(PLAIN_OVERLAP));
+        out.keep(self.buffer.get(self.floor..cut).unwrap_or_default());
+        self.forget(cut);
+        true
+    }
+
+    /// Whether what is held may be the front of a finding that more than a word shows: part of an
+    /// address with its `@`, of a number, of an account number, of a credential.
+    #[must_use]
+    pub fn may_begin_a_value(&self) -> bool {
+        let held = self.buffer.get(self.floor..).unwrap_or_default();
+        self.swallow.is_some()
+            || self.segmenter.is_in_value()
+            || may_begin(&self.buffer, self.floor)
+            || number_goes_on(held)
+    }
+
+    /// Tells `out` what becomes of what is held if nothing more comes; what comes nevertheless is
+    /// read together with it.
+    pub fn rest(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
+        let found = masker.find(&self.buffer, self.floor, "");
+        self.write(self.buffer.len(), &found, masker, tally, out);
+        self.told = self.buffer.len();
     }
 
     /// Lets out the text up to `cut`, which no finding spans.
     fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
         let text = self.buffer.get(..cut).unwrap_or_default();
         let found = masker.find(text, self.floor, "");
-        write(text, self.floor, &found, masker, tally, out);
+        self.write(cut, &found, masker, tally, out);
         self.forget(cut);
+    }
+
+    /// Gives what is held up to `end` with the findings replaced and counted, but for those that
+    /// have been before.
+    fn write(
+        &self,
+        end: usize,
+        found: &[(Finding, Action)],
+        masker: &Masker,
+        tally: &mut Tally,
+        out: &mut dyn Sink,
+    ) {
+        let text = self.buffer.get(..end).unwrap_or_default();
+        let mut at = self.floor;
+        let mut with = String::new();
+        for (finding, action) in found {
+            out.keep(text.get(at..finding.span.start).unwrap_or_default());
+            let value = text.get(finding.span.clone()).unwrap_or_default();
+            with.clear();
+            if finding.span.end > self.told {
+                masker.replace(finding, *action, value, tally, &mut with);
+            }
+            out.replace(value.len(), &with);
+            at = finding.span.end;
+        }
+        out.keep(text.get(at..).unwrap_or_default());
     }
 
     /// What stands before `cut` has gone out; a stretch of it stays as context.
@@ -180,7 +251,8 @@ impl TextStream {
         self.floor = cut.saturating_sub(keep);
         self.read = self.read.saturating_sub(keep);
         self.segmenter.shift(keep);
-        self.patient = false;
+        self.told = self.told.saturating_sub(keep);
+        (self.patient, self.may_be_long) = (false, false);
     }
 
     /// Cuts a segment that has grown too long. True if its end is a credential that is swallowed
@@ -238,8 +310,7 @@ impl TextStream {
             }
         }
         found.retain(|(finding, _)| finding.span.end <= cut);
-        let text = text.get(..cut).unwrap_or_default();
-        write(text, self.floor, &found, masker, tally, out);
+        self.write(cut, &found, masker, tally, out);
         self.forget(cut);
         false
     }
@@ -256,8 +327,7 @@ impl TextStream {
     ) -> bool {
         self.swallow = Some(swallow);
         self.segmenter = Segmenter::default();
-        let text = self.buffer.get(..end).unwrap_or_default();
-        write(text, self.floor, found, masker, tally, out);
+        self.write(end, found, masker, tally, out);
         let unread = self.buffer.len().saturating_sub(self.read);
         self.buffer.drain(end..self.read);
         self.read = self.buffer.len().saturating_sub(unread);
@@ -318,33 +388,37 @@ fn goes_on(entity: Entity, character: char) -> bool {
     character.is_ascii_alphanumeric() || between.contains(character)
 }
 
-/// Gives `text[from..]` with the findings replaced and counted.
-fn write(
-    text: &str,
-    from: usize,
-    found: &[(Finding, Action)],
-    masker: &Masker,
-    tally: &mut Tally,
-    out: &mut dyn Sink,
-) {
-    let mut at = from;
-    let mut with = String::new();
-    for (finding, action) in found {
-        out.keep(text.get(at..finding.span.start).unwrap_or_default());
-        let value = text.get(finding.span.clone()).unwrap_or_default();
-        with.clear();
-        masker.replace(finding, *action, value, tally, &mut with);
-        out.replace(value.len(), &with);
-        at = finding.span.end;
-    }
-    out.keep(text.get(at..).unwrap_or_default());
-}
-
 fn floor_char_boundary(text: &str, mut at: usize) -> usize {
     while !text.is_char_boundary(at) {
         at = at.saturating_sub(1);
     }
     at
+}
+
+/// Most digits of a number that is no more than begun: one group of an account or card.
+const FEW_DIGITS: usize = 4;
+
+/// Whether text ends with more digits than a group has, and signs that stand in numbers between
+/// them. A date is none.
+fn number_goes_on(text: &str) -> bool {
+    let read = |one: char| fold::folded(one).unwrap_or(one);
+    let is_number = |one: char| {
+        fold::is_invisible(one)
+            || read(one).is_ascii_digit()
+            || " .-:()+/\u{a0}".contains(read(one))
+            || kind(one) == Kind::Space
+    };
+    let number = text
+        .get(text.trim_end_matches(is_number).len()..)
+        .unwrap_or_default();
+    let digits = number
+        .chars()
+        .filter(|one| read(*one).is_ascii_digit())
+        .count();
+    let mut groups = number.trim().split('-').map(str::len);
+    let date = [groups.next(), groups.next(), groups.next(), groups.next()]
+        == [Some(4), Some(2), Some(2), None];
+    digits > FEW_DIGITS && !date
 }
 
 #[cfg(test)]

@@ -67,9 +67,6 @@ impl<'a> Answer<'a> {
         } else if kind == "PayloadPart" {
             return self.piece(message, out);
         }
-        if kind.ends_with("Stop") {
-            self.release(out);
-        }
         let way = &self.plan.response;
         let taken = core::str::from_utf8(message.payload())
             .ok()

@@ -152,6 +152,46 @@ fn what_a_stream_is_cut_for_is_said_where_that_can_be_read() {
 }
 
 #[test]
+fn a_stream_that_would_hold_too_much_is_cut_whatever_is_allowed() {
+    let plan = plan(r#"{"response":{"on_oversize":"allow","on_unparsable":"allow"}}"#);
+    let choice = |index: u64, text: &str| {
+        format!("{{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"{text}\"}}}}]}}")
+    };
+    let event = |data: &str| format!("data: {data}\n\n").into_bytes();
+    let line = |data: &str| format!("{data}\n").into_bytes();
+    let message = |data: &str| {
+        let headers = b"\x0d:message-type\x07\x00\x05event";
+        crate::amazon::write(headers, data.as_bytes())
+    };
+    type Shape<'a> = &'a dyn Fn(&str) -> Vec<u8>;
+    let shapes: [(Media, Shape<'_>); 4] = [
+        (Media::Events, &event),
+        (Media::JsonLines, &line),
+        (Media::Text, &event),
+        (Media::Messages, &message),
+    ];
+    for (media, shape) in shapes {
+        let mut answer = Answer::new(&plan, media).unwrap();
+        let mut out = answer.push(&shape(&choice(0, "it is 4111 1111")));
+        let other = shape(&choice(1, &"word, ".repeat(10_000)));
+        for _ in 0..80 {
+            out.extend(answer.push(&other));
+        }
+        out.extend(answer.push(&shape(&choice(0, " 1111 1111"))));
+        out.extend(answer.finish());
+        assert_eq!(
+            answer.cut().map(|reason| reason.code),
+            Some("answer_undecided")
+        );
+        let out = text(&out);
+        assert!(
+            out.contains("answer_undecided") && !out.contains("1111"),
+            "{out}"
+        );
+    }
+}
+
+#[test]
 fn what_is_allowed_passes_as_it_is() {
     let plan = plan(
         r#"{"response":{"max_event_bytes":1024,"on_oversize":"allow","on_unparsable":"allow"}}"#,

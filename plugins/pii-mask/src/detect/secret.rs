@@ -4,7 +4,7 @@
 //! but 40 characters of base64: they count only beside the word "secret" (or the label of their
 //! field).
 
-use super::boundary::{begins, context_contains, ends};
+use super::boundary::{LOOK_BEHIND, begins, context_contains, ends};
 use super::{Certainty, Entity, Finding, Scene, armor};
 use core::ops::Range;
 
@@ -171,6 +171,24 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         }
     }
 }
+
+/// Whether a word of `text[floor..]` begins as credentials do, or one of AWS may stand there.
+pub fn may_begin(text: &str, floor: usize) -> bool {
+    let bytes = text.as_bytes();
+    let held = bytes.get(floor..).unwrap_or_default();
+    let has = |part: &[u8]| memchr::memmem::find(held, part).is_some();
+    let front = bytes
+        .get(floor.saturating_sub(LOOK_BEHIND)..)
+        .unwrap_or_default();
+    let named = front
+        .windows(SECRET.len())
+        .any(|window| window.eq_ignore_ascii_case(SECRET));
+    let mixed = held.iter().any(u8::is_ascii_digit) && held.iter().any(u8::is_ascii_alphabetic);
+    (named && mixed) || has(b"eyJ") || FORMS.iter().any(|form| has(form.prefix))
+}
+
+/// What a secret key of AWS is called.
+const SECRET: &[u8] = b"secret";
 
 /// How much of a tail is judged, in bytes.
 const FRONT: usize = 64;

@@ -56,9 +56,20 @@ impl TextId {
         })
     }
 
+    /// Whether it has one of these ids, whatever its value.
+    fn shares(&self, ids: &Ids) -> bool {
+        ids.iter()
+            .any(|(name, _)| self.ids.iter().any(|(known, _)| known == name))
+    }
+
+    /// Whether both are of one speaker: the same choice, block, message.
+    pub fn beside(&self, other: &Self) -> bool {
+        self.elements == other.elements && self.agrees(&other.ids)
+    }
+
     /// Whether it is the same text but for the event's type.
     pub fn continues(&self, other: &Self) -> bool {
-        self.names == other.names && self.elements == other.elements && self.agrees(&other.ids)
+        self.names == other.names && self.beside(other)
     }
 }
 
@@ -86,13 +97,22 @@ pub struct Event<'a> {
     pub index: Option<u64>,
     /// Whether it is an event of a stream for certain, and not a document of its own.
     pub of_stream: bool,
-    /// It tells of an error: nothing goes on behind it.
-    pub error: bool,
+    /// Somebody waits for it, whatever else goes on.
+    pub awaited: bool,
+    /// Its ids.
+    pub ids: Ids,
     /// Which texts end with it.
     pub ending: Ending,
 }
 
 impl Event<'_> {
+    /// Whether it has a piece, if an empty one, of what is known to be a text.
+    pub fn has_text(&self) -> bool {
+        self.places
+            .iter()
+            .any(|place| matches!(place, Place::Piece(_, _, Role::Text)))
+    }
+
     /// The event's data stood behind a code, which tells texts apart as a type does.
     pub fn behind_code(&mut self, code: &str) {
         for place in &mut self.places {
@@ -107,14 +127,61 @@ impl Event<'_> {
 #[derive(Debug, Default)]
 pub struct Ending {
     finished: BTreeSet<Ids>,
-    /// Ids of texts that end because the event is of a closing type.
-    closed: Option<Ids>,
+    closed: Option<Closed>,
+}
+
+/// Which texts an event of a closing type ends.
+#[derive(Debug)]
+enum Closed {
+    All,
+    /// Those that share its ids; of the others those whose type begins as its own.
+    Of {
+        ids: Ids,
+        stem: String,
+    },
 }
 
 impl Ending {
     /// Every text ends.
     pub fn close(&mut self) {
-        self.closed = Some(Ids::new());
+        self.closed = Some(Closed::All);
+    }
+
+    /// The event is of this type and has these ids.
+    pub fn close_kind(&mut self, kind: &str, ids: &Ids) {
+        const WORDS: [&str; 7] = [
+            "end",
+            "done",
+            "final",
+            "finish",
+            "complete",
+            "completed",
+            "stop",
+        ];
+        const ENDS: [&str; 9] = [
+            "_stop",
+            "_end",
+            "-end",
+            "_END",
+            "Stop",
+            ".done",
+            ".completed",
+            ".failed",
+            ".incomplete",
+        ];
+        const WHOLE: [&str; 5] = ["message", "stream", "response", "run", "chat"];
+        if WORDS.contains(&kind) || kind == "message_delta" {
+            self.close();
+        } else if let Some(stem) = ENDS.iter().find_map(|end| kind.strip_suffix(end)) {
+            self.closed = Some(if ids.is_empty() && WHOLE.contains(&stem) {
+                Closed::All
+            } else {
+                Closed::Of {
+                    ids: ids.clone(),
+                    stem: stem.to_owned(),
+                }
+            });
+        }
     }
 
     /// Whether any does.
@@ -124,7 +191,13 @@ impl Ending {
 
     /// Whether this one does.
     pub fn ends(&self, id: &TextId) -> bool {
-        self.closed.as_ref().is_some_and(|ids| id.agrees(ids))
+        let closed = match &self.closed {
+            None => false,
+            Some(Closed::All) => true,
+            Some(Closed::Of { ids, .. }) if id.shares(ids) => id.agrees(ids),
+            Some(Closed::Of { stem, .. }) => !stem.is_empty() && id.kind.starts_with(stem),
+        };
+        closed
             || (!self.finished.is_empty()
                 && (0..=id.elements.len()).any(|count| {
                     id.elements
@@ -194,7 +267,6 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                 let name = name();
                 if at_top {
                     top.note(&name, &string.decode());
-                    event.error |= name == "error";
                 }
                 if role::is_finish_reason(&name) && !role::goes_on(&string.decode()) {
                     finished.push(elements.at(&path));
@@ -235,19 +307,12 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                     });
                 }
             }
-            Token::ObjectStart if path.depth() == 2 => {
-                event.error |= path
-                    .segments()
-                    .next()
-                    .is_some_and(|step| step.is_member("error"));
-            }
             Token::Literal(Literal::True) if role::is_finished(&name()) => {
                 finished.push(elements.at(&path));
             }
             _ => {}
         }
     }
-    event.error |= top.kind == "error";
     event.index = top.index.as_deref().and_then(|index| index.parse().ok());
     if top.index_is_id() {
         top.ids
@@ -274,11 +339,13 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
         .into_iter()
         .map(|element| elements.chain(element))
         .collect();
-    if rpc.is_awaited() {
-        event.ending.close();
-    } else if top.closes() {
-        event.ending.closed = Some(top.ids);
+    event.awaited = rpc.is_awaited();
+    // A delta that has text is none of Anthropic's, which ends a message.
+    let is_piece = top.kind == "message_delta" && event.has_text();
+    if !event.awaited && !is_piece {
+        event.ending.close_kind(&top.kind, &top.ids);
     }
+    event.ids = top.ids;
     Ok(event)
 }
 
@@ -484,30 +551,5 @@ impl Top {
         [".done", ".completed"]
             .iter()
             .any(|end| self.kind.ends_with(end))
-    }
-
-    /// Whether it closes the texts of its ids.
-    fn closes(&self) -> bool {
-        const ENDS: [&str; 8] = [
-            "_stop",
-            "_end",
-            "-end",
-            "_END",
-            ".done",
-            ".completed",
-            ".failed",
-            ".incomplete",
-        ];
-        matches!(
-            self.kind.as_str(),
-            "message_delta"
-                | "end"
-                | "done"
-                | "final"
-                | "finish"
-                | "complete"
-                | "completed"
-                | "stop"
-        ) || ENDS.iter().any(|end| self.kind.ends_with(end))
     }
 }

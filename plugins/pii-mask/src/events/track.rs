@@ -1,6 +1,7 @@
 //! One running text: its pieces, where each came from, and what is to change in them.
 
-use crate::detect::Finding;
+use super::Doubt;
+use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use crate::stream::{Sink, TextStream};
 use core::ops::Range;
@@ -90,8 +91,8 @@ pub struct Track {
     spaced: bool,
     /// One of the pieces had a letter in it.
     worded: bool,
-    /// Something was found at the very end of the last piece.
-    complete: bool,
+    /// What was found at the very end of the last piece.
+    complete: Option<Entity>,
     growth: Growth,
     /// When it had its last piece, in events with pieces.
     pub heard: u64,
@@ -133,8 +134,6 @@ const SHORTEST_COLUMN: usize = 5;
 const LONGEST_FRACTION: usize = 4;
 /// Longer than the tokens of a model: it may be a text of its own.
 pub const LONG_PIECE: usize = 48;
-/// Values this long are texts by themselves.
-const LONGEST_PIECE: usize = 256;
 
 impl Track {
     /// Takes a piece. `alone` is what was found in it by itself, for a text that may be none.
@@ -206,6 +205,21 @@ impl Track {
         self.stream = TextStream::default();
     }
 
+    /// Lets go what waits of a text that may go on: what comes of it is read together with that.
+    pub fn rest(&mut self, masker: &Masker, tally: &mut Tally) {
+        if self.pieces.again {
+            return self.finish(masker, tally);
+        }
+        let at = self.pieces.at;
+        self.stream.rest(masker, tally, &mut self.pieces);
+        self.pieces.at = at;
+    }
+
+    /// Whether what waits may be the front of a value.
+    pub fn may_begin_a_value(&self) -> bool {
+        self.pieces.again || self.stream.may_begin_a_value()
+    }
+
     /// The text has ended.
     pub fn finish(&mut self, masker: &Masker, tally: &mut Tally) {
         self.stream.finish(masker, tally, &mut self.pieces);
@@ -213,7 +227,7 @@ impl Track {
 
     /// Takes notice of the next piece of a text that may be none, and of what was found in it by
     /// itself.
-    pub fn judge(&mut self, text: &str, alone: &[(Finding, Action)], record: bool) -> Verdict {
+    pub fn judge(&mut self, text: &str, alone: &[(Finding, Action)], doubt: Doubt) -> Verdict {
         let equal = self.last == text;
         self.same = if equal {
             self.same.saturating_add(1)
@@ -225,17 +239,31 @@ impl Track {
         self.worded |= text.contains(char::is_alphabetic);
         let begins = alone
             .first()
-            .is_some_and(|(found, _)| found.span.start == 0);
-        let between = (record || self.has_long) && (self.complete || begins);
+            .filter(|(found, _)| found.span.start == 0)
+            .map(|(found, _)| found.entity);
+        let may_be_values = match doubt {
+            Doubt::None | Doubt::Text => false,
+            Doubt::Line => self.has_long,
+            Doubt::Record => true,
+        };
+        let between = may_be_values
+            && match (self.complete, begins) {
+                (None, None) => false,
+                (Some(_), Some(_)) => true,
+                (Some(one), None) => !goes_over(one, text.chars(), doubt),
+                (None, Some(other)) => {
+                    other.is_credential() || !goes_over(other, self.last.chars().rev(), doubt)
+                }
+            };
         self.complete = alone
             .last()
-            .is_some_and(|(found, _)| found.span.end == text.len());
+            .filter(|(found, _)| found.span.end == text.len())
+            .map(|(found, _)| found.entity);
         let verdict = if is_measure(text)
             || (self.same >= MOST_EQUAL && self.same.saturating_mul(text.len()) >= MOST_EQUAL_BYTES)
         {
             Verdict::Value
-        } else if self.last.len().min(text.len()) > LONGEST_PIECE
-            || (!self.spaced && (between || is_column(&self.last, text)))
+        } else if (!self.spaced && (between || is_column(&self.last, text)))
             || are_two_numbers(&self.last, text, self.spaced || self.worded)
         {
             Verdict::Begins
@@ -248,9 +276,12 @@ impl Track {
         verdict
     }
 
-    /// The first event that waits for this text.
-    pub fn oldest(&self) -> Option<u64> {
-        Some(self.pieces.waiting.front()?.event)
+    /// Whether the last of its pieces that wait is in this event.
+    pub fn is_last_in(&self, event: u64) -> bool {
+        self.pieces
+            .waiting
+            .back()
+            .is_some_and(|piece| piece.event == event)
     }
 
     /// Whether a piece waits.
@@ -261,6 +292,23 @@ impl Track {
     /// Pieces that have been decided on since the last time.
     pub fn decided(&mut self) -> impl Iterator<Item = Piece> + '_ {
         self.pieces.decided.drain(..)
+    }
+}
+
+/// Whether what was found at the seam of two pieces, and stands in one of them, may go on in the
+/// other: its characters from the seam.
+fn goes_over(found: Entity, mut other: impl Iterator<Item = char>, doubt: Doubt) -> bool {
+    let next = other.next();
+    let digit = |one: Option<char>| one.is_some_and(|one| one.is_ascii_digit());
+    match found {
+        found if found.is_credential() => {
+            next.is_some_and(|one| one.is_ascii_alphanumeric() || "-_.+/".contains(one))
+        }
+        Entity::Phone | Entity::Card | Entity::Ssn | Entity::Iban | Entity::Ip => {
+            let sign = next.is_some_and(|one| " -.".contains(one));
+            doubt == Doubt::Line && (digit(next) || (sign && digit(other.next())))
+        }
+        _ => false,
     }
 }
 

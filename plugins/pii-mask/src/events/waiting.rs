@@ -1,10 +1,12 @@
 //! An event that waits, and what becomes of it.
 
 use super::track::Piece;
+use crate::detect::Finding;
 use crate::document::LIMITS;
-use crate::mask::{Masker, Tally};
+use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::json::{Edits, Token, Walker, escape_into};
+use std::collections::VecDeque;
 
 /// An event that waits.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Waiting {
     pub fn change(&mut self, piece: Piece, masker: &Masker, tally: &mut Tally) {
         let Piece {
             span,
-            mut changes,
+            changes,
             alone,
             ..
         } = piece;
@@ -78,29 +80,41 @@ impl Waiting {
             _ => None,
         };
         let decoded = string.map_or(source.into(), |string| string.decode());
-        // Both lists ascend, and no two of one list overlap.
-        let together: Vec<Range<usize>> = changes.iter().map(|(span, _)| span.clone()).collect();
-        let mut together = together.into_iter().peekable();
+        let mut replace = |finding: &Finding, action: Action| {
+            let value = decoded.get(finding.span.clone()).unwrap_or_default();
+            let mut with = String::new();
+            masker.replace(finding, action, value, tally, &mut with);
+            with
+        };
+        // Both lists ascend, and no two of one list overlap. What was found in the piece and goes
+        // beyond what was found in the text is replaced with it.
+        let mut changes = VecDeque::from(changes);
+        let mut merged: Vec<(Range<usize>, String)> = Vec::with_capacity(changes.len());
         for (finding, action) in alone {
-            while together
-                .next_if(|span| span.end <= finding.span.start)
-                .is_some()
-            {}
-            if together
-                .peek()
-                .is_none_or(|span| finding.span.end <= span.start)
-            {
-                let value = decoded.get(finding.span.clone()).unwrap_or_default();
-                let mut with = String::new();
-                masker.replace(&finding, action, value, tally, &mut with);
-                changes.push((finding.span, with));
+            let own = &finding.span;
+            while let Some(before) = changes.pop_front_if(|(span, _)| span.end <= own.start) {
+                merged.push(before);
             }
+            let Some((mut span, mut with)) = changes.pop_front_if(|(span, _)| span.start < own.end)
+            else {
+                merged.push((own.clone(), replace(&finding, action)));
+                continue;
+            };
+            if with.is_empty() && own.end > span.end {
+                with = replace(&finding, action);
+            }
+            span = span.start.min(own.start)..span.end.max(own.end);
+            while let Some((more, _)) = changes.pop_front_if(|(more, _)| more.start < span.end) {
+                span.end = span.end.max(more.end);
+            }
+            // The next one may overlap it too.
+            changes.push_front((span, with));
         }
-        in_order(&mut changes);
+        merged.extend(changes);
         let mut offsets = string.map(|string| string.offsets());
         // Offsets of the token are those behind its quote.
         let base = span.start.saturating_sub(usize::from(self.is_json));
-        for (change, with) in changes {
+        for (change, with) in merged {
             let mut locate = |at: usize| match &mut offsets {
                 Some(offsets) => base.saturating_add(offsets.locate(at)),
                 None => base.saturating_add(at),

@@ -151,6 +151,18 @@ impl Segmenter {
         }
     }
 
+    /// Whether the segment is a word that has nothing of a number, a key or an address with its
+    /// `@` in it.
+    pub fn is_plain(&self) -> bool {
+        let in_word = matches!(self.place, Place::Word);
+        in_word && self.digits == 0 && !self.address && self.iban_until == 0 && self.key.is_none()
+    }
+
+    /// Whether the segment is in a private key or in an address.
+    pub fn is_in_value(&self) -> bool {
+        self.address || self.key.is_some()
+    }
+
     /// Offsets shift: `bytes` at the buffer's front are gone.
     pub fn shift(&mut self, bytes: usize) {
         self.iban_until = self.iban_until.saturating_sub(bytes);

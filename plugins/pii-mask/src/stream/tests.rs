@@ -220,3 +220,35 @@ fn the_second_of_two_keys_is_swallowed_to_its_own_end() {
         }
     }
 }
+
+#[test]
+fn what_can_only_be_the_front_of_an_address_is_not_held_to_the_end() {
+    let (masker, mut stream) = (masker(), TextStream::default());
+    let (mut out, mut tally) = (String::new(), Tally::default());
+    let word = "updown".repeat(700);
+    for piece in word.as_bytes().chunks(6) {
+        let piece = core::str::from_utf8(piece).unwrap();
+        stream.push(piece, &masker, &mut tally, &mut out);
+        assert!(stream.held_bytes() <= MAX_HELD_PLAIN);
+    }
+    stream.push("@example.com.", &masker, &mut tally, &mut out);
+    stream.finish(&masker, &mut tally, &mut out);
+    assert_eq!(out, whole(&format!("{word}@example.com.")).0);
+    assert!(out.ends_with("[EMAIL]."));
+}
+
+proptest! {
+    #[test]
+    fn long_words_before_and_in_values_are_masked_like_the_whole(
+        word in "[a-zI/.:]{200,900}",
+        value in prop::sample::select(vec![
+            "@example.com", " 4111 1111 1111 1111", "4111111111111111", "-sk-proj-Ab3dE5gHAb3dE5gHAb3dE5gH", "%40example.org", ":dead:beef::1",
+            "/eyJhbGciOiJub25lIn0.eyJzdWIiOiIxMjM0NTYifQ.", " secret wJalrXUtnFEMIaK7MDENGabPxRfiCYaEXAMPLEKEY4", "",
+        ]),
+        size in 1_usize..50,
+    ) {
+        let text = format!("see {word}{value}, and {word}");
+        let pieces: Vec<_> = text.as_bytes().chunks(size).map(|piece| core::str::from_utf8(piece).unwrap()).collect();
+        prop_assert_eq!(stream(pieces).0, whole(&text).0);
+    }
+}
