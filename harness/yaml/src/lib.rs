@@ -6,7 +6,10 @@
 //! left out, as Envoy does; other tags are read past, as there, and several documents where one is
 //! expected. Depth and size are bounded.
 
+mod de;
 pub mod read;
+pub mod schema;
+pub mod shape;
 
 use std::collections::HashMap;
 use std::fmt;

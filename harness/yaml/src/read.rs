@@ -39,11 +39,13 @@ pub struct Report(RefCell<Vec<Problem>>);
 impl Report {
     /// A value to read, as the root of its document.
     pub fn root<'a>(&'a self, node: &'a Node) -> At<'a> {
-        At {
-            node,
-            path: String::new(),
-            report: self,
-        }
+        self.at(node, String::new())
+    }
+
+    /// A value to read that stands at this path of its document.
+    pub(crate) fn at<'a>(&'a self, node: &'a Node, path: String) -> At<'a> {
+        let report = self;
+        At { node, path, report }
     }
 
     /// All problems in the order of the file.
@@ -79,16 +81,21 @@ impl<'a> At<'a> {
     /// Reports a problem with this value. It returns `None`, so that `return at.refuse("…")` reads
     /// well.
     pub fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
-        self.report.push(Problem {
-            place: self.node.place,
-            path: self.path.clone(),
-            message: message.into(),
-        });
+        self.problem(self.node.place, self.path.clone(), message.into());
         None
     }
 
+    /// Reports a problem of this document.
+    pub(crate) fn problem(&self, place: Place, path: String, message: String) {
+        self.report.push(Problem {
+            place,
+            path,
+            message,
+        });
+    }
+
     /// A member or item of this value.
-    fn child(&self, node: &'a Node, step: &str) -> Self {
+    pub(crate) fn child(&self, node: &'a Node, step: &str) -> Self {
         let path = match (self.path.as_str(), step.starts_with('[')) {
             ("", _) => step.to_owned(),
             (path, true) => format!("{path}{step}"),
@@ -287,16 +294,17 @@ impl<'a> Fields<'a> {
             let mut known = self.known.clone();
             known.sort_unstable();
             known.dedup();
-            let message = match nearest(&key.text, &known) {
-                Some(name) => format!("unknown key; did you mean {name:?}?"),
-                None => format!("unknown key; known here: {}", known.join(", ")),
-            };
-            self.at.report.push(Problem {
-                place: key.place,
-                path: at.path,
-                message,
-            });
+            let message = unknown_key(&key.text, &known);
+            self.at.problem(key.place, at.path, message);
         }
+    }
+}
+
+/// What is said of a key that is not known.
+pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
+    match nearest(key, known) {
+        Some(name) => format!("unknown key; did you mean {name:?}?"),
+        None => format!("unknown key; known here: {}", known.join(", ")),
     }
 }
 
