@@ -197,7 +197,7 @@ fn patience(scenario: &Scenario, traffic: &Traffic) -> Duration {
     let hangs = expects
         .iter()
         .filter_map(|expect| expect.client.as_ref())
-        .find_map(|client| match client.end {
+        .find_map(|client| match client.end() {
             EndExpect::Hangs(ms) => Some(Duration::from_millis(ms)),
             EndExpect::Complete | EndExpect::Reset => None,
         });

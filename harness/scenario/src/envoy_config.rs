@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::file::chain::{PathMatch, Switches};
+use crate::file::routes::{Metadata, PathMatch, Switches};
 use crate::file::{ChainEntry, Cluster, Config, Route, Scenario, VirtualHost, Wasm};
 use crate::suite;
 
@@ -73,17 +73,17 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
     });
     let manager = "/filter_chains/0/filters/0/typed_config";
     if let (false, Some(members)) = (
-        scenario.gateway.upgrades.is_empty(),
+        scenario.gateway.upgrades().is_empty(),
         listener.pointer_mut(manager).and_then(Json::as_object_mut),
     ) {
-        let upgrades = scenario.gateway.upgrades.iter();
+        let upgrades = scenario.gateway.upgrades().iter();
         let upgrades: Vec<Json> = upgrades
             .map(|protocol| json!({"upgrade_type": protocol}))
             .collect();
         members.insert("upgrade_configs".into(), upgrades.into());
     }
     if let (Some(limit), Some(members)) = (
-        scenario.gateway.buffer_limit_bytes,
+        scenario.gateway.buffer_limit_bytes(),
         listener.as_object_mut(),
     ) {
         members.insert("per_connection_buffer_limit_bytes".into(), limit.into());
@@ -247,7 +247,7 @@ fn route(route: &Route) -> Json {
 }
 
 /// Metadata and switched filters, written alike on routes and virtual hosts.
-fn decorate(members: &mut Map<String, Json>, metadata: Option<&Json>, switches: &Switches) {
+fn decorate(members: &mut Map<String, Json>, metadata: Option<&Metadata>, switches: &Switches) {
     if let Some(metadata) = metadata {
         members.insert("metadata".into(), json!({"filter_metadata": metadata}));
     }

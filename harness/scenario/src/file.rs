@@ -10,22 +10,30 @@
 pub mod chain;
 pub mod engines;
 pub mod expect;
+pub mod routes;
 mod template;
 pub mod token;
 pub mod traffic;
 pub mod upstream;
+pub mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use located_yaml::read::{At, Problem, Report};
+use located_yaml::shape::Source;
 use located_yaml::{Node, YamlError};
 use modelgate_envoy::own::{Secret, Secrets};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
 
-pub use chain::{ChainEntry, Config, Gateway, Route, VirtualHost, Wasm};
-pub use engines::{Divergence, EngineKind, EngineName};
+use chain::WrittenEntry;
+pub use chain::{ChainEntry, Config, Wasm};
+pub use engines::{Divergence, EngineKind, EngineName, Restriction};
 pub use expect::{Expect, StepExpect};
+pub use routes::{Gateway, Route, VirtualHost};
 pub use traffic::{Body, Chunk, Headers, Reload, Request, Start, Step, Traffic};
 pub use upstream::{Answer, Cluster, End, Reply};
 
@@ -208,80 +216,105 @@ pub struct Scenario {
     pub only: Option<Restriction>,
 }
 
-/// Why a scenario does not run on every engine.
-#[derive(Clone, Debug)]
-pub struct Restriction {
-    /// The engines it runs on.
-    pub engines: Vec<EngineName>,
-    /// Why not on the others.
-    pub because: String,
+/// A file, as it is written: what a client sends through a chain of filters, what the servers
+/// behind the gateway answer, and what the world must see.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Scenario of modelgate")]
+#[allow(
+    dead_code,
+    reason = "members that hang together are read from the file, in their order"
+)]
+struct Written {
+    /// What it shows, as a sentence.
+    about: String,
+    /// Keys by name. The same name is the same key in every file.
+    #[schemars(with = "Option<BTreeMap<String, token::WrittenKey>>")]
+    keys: Option<Source>,
+    /// Tokens by name, minted when the scenario runs.
+    #[schemars(with = "Option<BTreeMap<String, token::WrittenToken>>")]
+    tokens: Option<Source>,
+    /// Filters in the order of requests, each with its name as key.
+    #[schemars(with = "Vec<WrittenEntry>")]
+    chain: Source,
+    /// Environment variables that the filters' VMs are given.
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    /// Secrets of the proxy by name.
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
+    /// Settings of the proxy itself.
+    #[serde(default)]
+    gateway: Gateway,
+    /// Servers behind the gateway; `upstream` is there without being named.
+    #[schemars(with = "Option<BTreeMap<String, upstream::WrittenCluster>>")]
+    clusters: Option<Source>,
+    /// Virtual hosts besides the default one.
+    #[schemars(with = "Option<BTreeMap<String, routes::WrittenHost>>")]
+    virtual_hosts: Option<Source>,
+    /// Routes of the default virtual host, first match first; one to `upstream` if not given.
+    #[schemars(with = "Option<Vec<routes::WrittenRoute>>")]
+    routes: Option<Source>,
+    /// The one request.
+    #[schemars(with = "Option<traffic::WrittenAlone>")]
+    request: Option<Source>,
+    /// Steps, one after another.
+    #[schemars(with = "Option<Vec<traffic::WrittenStep>>")]
+    requests: Option<Source>,
+    /// What must be seen over all, if the steps do not say it.
+    #[schemars(with = "Option<expect::WrittenExpect>")]
+    expect: Option<Source>,
+    /// Engines that are known to see something else, which then must be so.
+    #[serde(default)]
+    diverges: Vec<Divergence>,
+    /// The only engines to run on; all if not given.
+    engines: Option<Restriction>,
+}
+
+/// JSON Schema of scenario files (draft 2020-12).
+pub fn schema() -> Json {
+    located_yaml::schema::of::<Written>()
 }
 
 impl Scenario {
     fn read(root: &At<'_>, path: &Path, now_s: u64) -> Option<Self> {
-        let mut fields = root.fields()?;
-        let about = fields.need("about").and_then(|at| at.text());
-        // Both have been evaluated when the templates were filled in.
-        let _ = (fields.take("keys"), fields.take("tokens"));
-        let chain = fields
-            .need("chain")
-            .map(|at| chain::read_chain(&at))
-            .unwrap_or_default();
-        let env = fields
-            .take("env")
-            .map(|at| chain::read_env(&at))
-            .unwrap_or_default();
-        let secrets: Secrets = fields
-            .take("secrets")
-            .map(|at| chain::read_env(&at))
-            .into_iter()
-            .flatten()
-            .map(|(name, text)| (name, Secret::Inline(text)))
-            .collect();
-        chain::need_secrets(root, &chain, &secrets);
-        let gateway = fields
-            .take("gateway")
-            .and_then(|at| Gateway::read(&at))
-            .unwrap_or_default();
-        let mut clusters = fields
-            .take("clusters")
+        let written: Option<Written> = root.parse();
+        // These are read from the file, so that what is wrong in them is said beside what is wrong
+        // elsewhere.
+        let chain = root.member("chain").map(|at| chain::read_chain(&at));
+        let chain = chain.unwrap_or_default();
+        let clusters = root.member("clusters");
+        let mut clusters = clusters
             .map(|at| upstream::read_clusters(&at))
             .unwrap_or_default();
         clusters.entry(UPSTREAM.to_owned()).or_default();
-        let hosts = fields.take("virtual_hosts");
-        let routes = fields.take("routes");
-        let virtual_hosts =
-            chain::read_virtual_hosts(hosts.as_ref(), routes.as_ref(), &chain, &clusters);
-        let steps = traffic::read_steps(&mut fields, &clusters, &chain);
-        let stated = |step: &Step| {
-            let traffic = step.traffic();
-            traffic.is_some_and(|traffic| !traffic.expect.is_empty())
-        };
-        let expect = match fields.take("expect") {
-            Some(at) => Expect::read(&at, &clusters, &steps),
-            None if steps.iter().any(stated) => Some(Expect::default()),
+        let virtual_hosts = routes::read_virtual_hosts(root, &chain, &clusters);
+        let steps = traffic::read_steps(root, &clusters, &chain);
+        let expect = match root.member("expect") {
+            Some(at) => Expect::read(&at, &clusters, steps.as_deref()),
+            None if steps.as_ref()?.iter().any(Step::expects) => Some(Expect::default()),
             None => root.refuse("nothing is expected: give `expect`, here or in a step"),
         };
-        let diverges = fields
-            .take("diverges")
-            .map(|at| at.list().iter().filter_map(Divergence::read).collect())
-            .unwrap_or_default();
-        let only = fields.take("engines").and_then(|at| Restriction::read(&at));
-        fields.close();
+        let written = written?;
+        let secrets = written.secrets.into_iter();
+        let secrets = secrets
+            .map(|(name, text)| (name, Secret::Inline(text)))
+            .collect();
+        chain::need_secrets(root, &chain, &secrets);
         Some(Self {
-            about: about?,
+            about: written.about,
             now_s,
             folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
             chain,
-            env,
+            env: written.env,
             secrets,
-            gateway,
+            gateway: written.gateway,
             clusters,
             virtual_hosts,
-            steps,
+            steps: steps?,
             expect: expect?,
-            diverges,
-            only,
+            diverges: written.diverges,
+            only: written.engines,
         })
     }
 
@@ -334,28 +367,6 @@ impl Scenario {
         names.sort_unstable();
         names.dedup();
         names
-    }
-}
-
-impl Restriction {
-    fn read(at: &At<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let engines = fields
-            .need("only")
-            .map(|at| at.one_or_many())
-            .unwrap_or_default();
-        let engines: Vec<EngineName> = engines.iter().filter_map(EngineName::read).collect();
-        let because = fields
-            .need("because")
-            .and_then(|at| engines::read_reason(&at));
-        fields.close();
-        if engines.is_empty() {
-            return at.refuse("name at least one engine");
-        }
-        Some(Self {
-            engines,
-            because: because?,
-        })
     }
 }
 

@@ -19,7 +19,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::Value as Json;
 
-use super::read::{At, unknown_key};
+use super::read::{At, Problem, unknown_key};
 use super::{Key, Node, Place, Value};
 
 /// The most problems of one value that are looked for.
@@ -81,7 +81,12 @@ impl Reading {
         if let Some((place, path)) = fault.found
             && !self.marred.borrow().contains(innermost)
         {
-            root.problem(place, path, fault.message);
+            let message = fault.message;
+            root.report().push(Problem {
+                place,
+                path,
+                message,
+            });
         }
         self.marred.borrow_mut().extend(around);
         self.left_out.borrow_mut().insert(*innermost) && !around.is_empty()
@@ -110,7 +115,13 @@ impl Fault {
     /// The same fault, seen from the value around it.
     fn within(mut self, at: &At<'_>) -> Self {
         if self.found.is_none() {
-            self.found = Some((at.node.place, at.path.clone()));
+            let Problem {
+                place,
+                path,
+                message,
+            } = at.problem(&self.message);
+            self.found = Some((place, path));
+            self.message = message;
         }
         self.trail.push(address(at.node));
         self

@@ -32,6 +32,15 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Stands between the name of a member and what is wrong with it.
+const SEPARATOR: char = '\u{1f}';
+
+/// The message of a problem with one member of the mapping that is being read, for whoever knows
+/// the mapping's own place only.
+pub fn at_member(name: &str, message: &str) -> String {
+    format!("{name}{SEPARATOR}{message}")
+}
+
 /// Collects problems.
 #[derive(Debug, Default)]
 pub struct Report(RefCell<Vec<Problem>>);
@@ -43,7 +52,7 @@ impl Report {
     }
 
     /// A value to read that stands at this path of its document.
-    pub(crate) fn at<'a>(&'a self, node: &'a Node, path: String) -> At<'a> {
+    pub fn at<'a>(&'a self, node: &'a Node, path: String) -> At<'a> {
         let report = self;
         At { node, path, report }
     }
@@ -78,20 +87,27 @@ pub struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// Reports a problem with this value. It returns `None`, so that `return at.refuse("…")` reads
-    /// well.
+    /// Reports a problem with this value, or with the member that [`at_member`] names. It returns
+    /// `None`, so that `return at.refuse("…")` reads well.
     pub fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
-        self.problem(self.node.place, self.path.clone(), message.into());
+        self.report.push(self.problem(&message.into()));
         None
     }
 
-    /// Reports a problem of this document.
-    pub(crate) fn problem(&self, place: Place, path: String, message: String) {
-        self.report.push(Problem {
-            place,
-            path,
-            message,
-        });
+    /// A problem with this value, or with a member of it.
+    pub(crate) fn problem(&self, message: &str) -> Problem {
+        let (name, message) = message.split_once(SEPARATOR).unwrap_or(("", message));
+        let at = self.member(name).unwrap_or_else(|| self.clone());
+        Problem {
+            place: at.node.place,
+            path: at.path,
+            message: message.to_owned(),
+        }
+    }
+
+    /// Where problems go.
+    pub fn report(&self) -> &'a Report {
+        self.report
     }
 
     /// A member or item of this value.
@@ -106,6 +122,12 @@ impl<'a> At<'a> {
             path,
             report: self.report,
         }
+    }
+
+    /// A member, if this is a mapping that has it.
+    pub fn member(&self, name: &str) -> Option<Self> {
+        let node = self.node.member(name)?;
+        Some(self.child(node, name))
     }
 
     /// As a mapping with known members.
@@ -294,8 +316,11 @@ impl<'a> Fields<'a> {
             let mut known = self.known.clone();
             known.sort_unstable();
             known.dedup();
-            let message = unknown_key(&key.text, &known);
-            self.at.problem(key.place, at.path, message);
+            self.at.report.push(Problem {
+                place: key.place,
+                path: at.path,
+                message: unknown_key(&key.text, &known),
+            });
         }
     }
 }

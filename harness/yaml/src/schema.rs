@@ -21,6 +21,8 @@ fn as_read(schema: &mut Json) {
             }
             if let Some(Json::Object(properties)) = members.get_mut("properties") {
                 properties.values_mut().for_each(without_null);
+                // A key without a value to have is no key.
+                properties.retain(|_, property| property.get("not") != Some(&json!({})));
             }
             members.values_mut().for_each(as_read);
         }
@@ -58,7 +60,7 @@ fn without_null(property: &mut Json) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::{Many, Members, True};
+    use crate::shape::{Many, Members, Never, True};
 
     /// A pet.
     #[derive(serde::Deserialize, JsonSchema)]
@@ -74,6 +76,7 @@ mod tests {
         home: Option<Home>,
         #[serde(default)]
         friends: Members<String, Many<Home>>,
+        flies: Option<Never>,
     }
 
     #[derive(serde::Deserialize, JsonSchema)]

@@ -165,6 +165,30 @@ impl JsonSchema for True {
     }
 }
 
+/// What a key that is of no use here has: no value at all. Schemas leave such keys out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Never {}
+
+impl<'de> Deserialize<'de> for Never {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("it has no meaning here"))
+    }
+}
+
+impl JsonSchema for Never {
+    fn schema_name() -> Cow<'static, str> {
+        "Never".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "not": {} })
+    }
+}
+
 /// A value as it stands in the file, to be read when more is known.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -221,6 +245,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::read::at_member;
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -233,6 +258,7 @@ mod tests {
         #[serde(default)]
         owners: Members<String, Owner>,
         likes: Option<Json>,
+        flies: Option<Never>,
     }
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
@@ -256,12 +282,14 @@ mod tests {
     }
 
     impl TryFrom<Shape<String, String, Address>> for Owner {
-        type Error = &'static str;
+        type Error = String;
 
         fn try_from(shape: Shape<String, String, Address>) -> Result<Self, Self::Error> {
             match shape {
                 Shape::Scalar(text) | Shape::List(text) => Ok(Self(text)),
-                Shape::Map(address) if address.number == 13 => Err("nobody lives there"),
+                Shape::Map(address) if address.number == 13 => {
+                    Err(at_member("number", "nobody lives there"))
+                }
                 Shape::Map(address) => Ok(Self(format!("{} {}", address.street, address.number))),
             }
         }
@@ -293,6 +321,7 @@ mod tests {
                     ("a".into(), Owner("x 2".into()))
                 ]),
                 likes: Some(json!([1.1, null, "1"])),
+                flies: None,
             }
         );
         let pet: Pet = read("{ name: x, kinds: [ dog, cat ], likes: ~ }").unwrap();
@@ -312,14 +341,20 @@ mod tests {
                 "2:20: kinds[2]: expected one of: cat, dog",
                 "3:6: age: expected a whole number of at least 0",
                 "4:7: wild: say true, or leave it out",
-                "6:6: owners.a: nobody lives there",
+                "6:27: owners.a.number: nobody lives there",
                 "7:16: owners.b.street: expected a text",
                 "7:20: owners.b.numbr: unknown key; did you mean \"number\"?",
                 "8:6: owners.c: the key \"street\" is missing",
                 "9:6: owners.d: expected a text",
             ]
         );
-        for text in ["[]", "x", "{ name: ~ }", "{ name: x, age: ~ }"] {
+        for text in [
+            "[]",
+            "x",
+            "{ name: x, flies: 1 }",
+            "{ name: ~ }",
+            "{ name: x, age: ~ }",
+        ] {
             assert_eq!(read::<Pet>(text).unwrap_err().len(), 1, "{text}");
         }
     }

@@ -60,7 +60,7 @@ impl Case {
             .as_ref()
             .or(scenario.expect.one.client.as_ref());
         let status = expected
-            .and_then(|client| client.status)
+            .and_then(|client| client.status())
             .context("a case without an expected status")?;
         let request = traffic.request.clone();
         let native = native_twin(&name, &scenario)?;

@@ -6,10 +6,8 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::{Ended, Exchange, Observations, Received};
-use crate::file::expect::{
-    BodyExpect, ClientExpect, EndExpect, FactExpect, HeaderExpect, RequestExpect, ServerExpect,
-    TextExpect,
-};
+use crate::file::expect::{ClientExpect, EndExpect, RequestExpect, ServerExpect};
+use crate::file::value::{BodyExpect, FactExpect, HeaderExpect, TextExpect};
 use crate::file::{EngineName, Headers, Scenario, StepExpect, UPSTREAM};
 
 /// How much of a text a message quotes.
@@ -180,13 +178,13 @@ impl Compare {
     }
 
     fn client(&mut self, want: &ClientExpect, seen: &Exchange) {
-        let ended = match want.end {
+        let ended = match want.end() {
             EndExpect::Complete => matches!(seen.end, Ended::Complete | Ended::Left),
             EndExpect::Reset => seen.end == Ended::Reset,
             EndExpect::Hangs(_) => seen.end == Ended::Hung,
         };
         if !ended {
-            let expected = match want.end {
+            let expected = match want.end() {
                 EndExpect::Complete => Ended::Complete,
                 EndExpect::Reset => Ended::Reset,
                 EndExpect::Hangs(_) => Ended::Hung,
@@ -200,7 +198,7 @@ impl Compare {
                 ),
             );
         }
-        if let Some(want) = want.status
+        if let Some(want) = want.status()
             && seen.status != Some(want)
         {
             let body = quote(&String::from_utf8_lossy(&seen.body));
@@ -467,7 +465,7 @@ impl Compare {
 
     fn statuses(
         &mut self,
-        want: &std::collections::BTreeMap<u16, crate::file::expect::Count>,
+        want: &std::collections::BTreeMap<u16, crate::file::value::Count>,
         seen: &Observations,
     ) {
         let counted = |status: u16| {

@@ -88,7 +88,7 @@ pub fn run(
         let config = envoy_config::bootstrap(scenario, &places);
         let mut running = launcher.launch(&Launch {
             config,
-            workers: scenario.gateway.workers.max(1),
+            workers: scenario.gateway.workers(),
             files,
         })?;
         let (port, admin) = match ready(&mut running).await? {

@@ -20,7 +20,8 @@ use serde_json::{Map, Value as Json};
 use super::native::NativeCode;
 use super::{Ended, Engine, Exchange, LoadModule, Observations, WasmFiles, compare, patience};
 use crate::file::EngineKind;
-use crate::file::chain::{FailurePolicy, PathMatch, Switches};
+use crate::file::chain::FailurePolicy;
+use crate::file::routes::{Metadata, PathMatch, Switches};
 use crate::file::{
     Body, ChainEntry, Config, EngineName, Request, Scenario, Start, Step, Traffic, VirtualHost,
     Wasm,
@@ -166,15 +167,15 @@ pub fn builder(
     code: &dyn Fn(&ChainEntry) -> Result<Rc<dyn GuestCode>>,
 ) -> Result<Builder> {
     let mut rules = profile::ENVOY;
-    if let Some(bytes) = scenario.gateway.buffer_limit_bytes {
+    if let Some(bytes) = scenario.gateway.buffer_limit_bytes() {
         rules.buffer_limit_bytes = usize::try_from(bytes)?;
     }
     let mut builder = Gateway::builder()
         .profile(rules)
         .network(servers.network())
-        .workers(usize::try_from(scenario.gateway.workers)?.max(1))
+        .workers(usize::try_from(scenario.gateway.workers())?)
         .use_remote_address(scenario.gateway.use_remote_address)
-        .upgrades(scenario.gateway.upgrades.clone())
+        .upgrades(scenario.gateway.upgrades().to_vec())
         .now_ns(scenario.now_s.saturating_mul(1_000_000_000))
         .log_level(proxy::abi::LogLevel::Debug);
     for host in &scenario.virtual_hosts {
@@ -429,8 +430,11 @@ fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
     }
 }
 
-fn metadata(json: Option<&Json>) -> Map<String, Json> {
-    json.and_then(Json::as_object).cloned().unwrap_or_default()
+fn metadata(written: Option<&Metadata>) -> Map<String, Json> {
+    let namespaces = written.into_iter().flatten();
+    namespaces
+        .map(|(namespace, values)| (namespace.clone(), Json::from(values.clone())))
+        .collect()
 }
 
 fn switches(switches: &Switches) -> BTreeMap<String, bool> {

@@ -1,19 +1,17 @@
-//! The chain of filters and the routes of a scenario.
+//! The chain of filters of a scenario.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value as Json};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
 
 use modelgate_kit::vm::CHAIN;
 
-use super::upstream::Cluster;
-use super::{UPSTREAM, traffic};
 use crate::suite::{BUNDLE, GUESTS, file_name, modules};
-use located_yaml::read::{At, Fields};
+use located_yaml::read::At;
 use located_yaml::{Key, Node, Style, Value};
-use modelgate_envoy::own::{Kind, Secrets, Written, flag, header_changes, rewrite};
-use proxy_wasm_simulator::{HeaderChanges, Rewrite};
+use modelgate_envoy::own::{Kind, Secrets, Written};
 
 /// One filter of the chain.
 #[derive(Clone, Debug)]
@@ -77,6 +75,14 @@ pub enum Config {
 }
 
 impl Config {
+    pub(super) fn of(json: Json) -> Self {
+        match json {
+            Json::Null => Self::Absent,
+            Json::String(text) => Self::Text(text),
+            json => Self::Json(json),
+        }
+    }
+
     /// The text that the filter reads; a `Struct` is not text.
     pub fn text(&self) -> String {
         match self {
@@ -88,14 +94,17 @@ impl Config {
 }
 
 /// What the proxy does with requests after a filter's VM has trapped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum FailurePolicy {
     /// A new VM for the next request.
     #[default]
+    #[serde(rename = "FAIL_RELOAD")]
     Reload,
     /// 503 until restart.
+    #[serde(rename = "FAIL_CLOSED")]
     Closed,
     /// Unfiltered until restart.
+    #[serde(rename = "FAIL_OPEN")]
     Open,
 }
 
@@ -110,75 +119,56 @@ impl FailurePolicy {
     }
 }
 
-/// Settings of the proxy itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gateway {
-    /// Worker threads; 0 = one.
-    pub workers: u32,
-    /// Bytes of a body that may be held back; `None` = the proxy's default.
-    pub buffer_limit_bytes: Option<u32>,
-    /// The client's address is the connection's own, whatever `x-forwarded-for` says.
-    pub use_remote_address: bool,
-    /// Protocols that a connection may be upgraded to, such as `websocket`.
-    pub upgrades: Vec<String>,
+/// An entry of the chain, as it is written: a filter's name with its configuration, and these.
+#[derive(JsonSchema)]
+#[schemars(rename = "Filter", extend("minProperties" = 1))]
+#[allow(
+    dead_code,
+    reason = "the schema is derived from it; the filter's name is a key besides"
+)]
+pub(super) struct WrittenEntry {
+    /// Name in the chain, where a filter occurs twice.
+    r#as: Option<String>,
+    /// Module that is not the suite's, relative to the file; or `guests`.
+    wasm: Option<String>,
+    /// How the configuration is handed over: as text, or as a protobuf Struct.
+    config_as: Option<ConfigAs>,
+    /// What Envoy is told of it.
+    envoy: Option<Knobs>,
 }
 
-/// A virtual host.
-#[derive(Clone, Debug)]
-pub struct VirtualHost {
-    /// Its name.
-    pub name: String,
-    /// Hosts it answers for; `*` for any.
-    pub domains: Vec<String>,
-    /// Metadata by namespace.
-    pub metadata: Option<Json>,
-    /// Filters switched for it.
-    pub switches: Switches,
-    /// Its routes, first match first.
-    pub routes: Vec<Route>,
+/// How a configuration is handed over.
+#[derive(PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ConfigAs {
+    Text,
+    Struct,
 }
 
-/// A route.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// Its name, if any.
-    pub name: Option<String>,
-    /// The paths it takes.
-    pub path: PathMatch,
-    /// Where it leads.
-    pub cluster: String,
-    /// Metadata by namespace.
-    pub metadata: Option<Json>,
-    /// Filters switched for it.
-    pub switches: Switches,
-    /// Time for the whole answer; `None` = the proxy's default.
-    pub timeout_ms: Option<u64>,
-    /// How long an exchange may be silent; `None` = for ever.
-    pub idle_timeout_ms: Option<u64>,
-    /// What it changes in the headers of requests.
-    pub header_changes: HeaderChanges,
-    /// Where the upstream is told that requests go.
-    pub rewrite: Rewrite,
-    /// The same two as they are written for Envoy: members of the route, and of its action.
-    pub written: (Map<String, Json>, Map<String, Json>),
+/// What Envoy is told of a filter.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Knobs {
+    /// Whether headers can be held back while the body arrives; as the filter needs it if not given.
+    allow_on_headers_stop_iteration: Option<bool>,
+    /// What happens to requests after a panic.
+    #[serde(default)]
+    failure_policy: FailurePolicy,
+    /// Which of the filters inside the module; the filter's name if not given.
+    root_id: Option<String>,
+    /// Filters with the same id and code share a VM; the filter's name if not given.
+    vm_id: Option<String>,
+    /// Off unless a route turns it on.
+    #[serde(default)]
+    disabled: bool,
 }
 
-/// The paths a route takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathMatch {
-    /// All that begin so.
-    Prefix(String),
-    /// This one.
-    Exact(String),
-}
-
-/// Filters switched off or on for a route or a virtual host.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Switches {
-    /// Off here.
-    pub disable: Vec<String>,
-    /// On here, though off in the chain.
-    pub enable: Vec<String>,
+/// What Envoy is told of a filter of its own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnKnobs {
+    #[serde(default)]
+    disabled: bool,
 }
 
 pub(super) fn read_chain(at: &At<'_>) -> Vec<ChainEntry> {
@@ -230,13 +220,6 @@ pub(super) fn give_module(root: &mut Node, names: &[String], module: &Path) {
     }
 }
 
-pub(super) fn read_env(at: &At<'_>) -> BTreeMap<String, String> {
-    at.entries()
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.text.clone(), value.text()?)))
-        .collect()
-}
-
 impl ChainEntry {
     /// The module of the suite that it runs, if it is one.
     pub fn suite(&self) -> Option<&str> {
@@ -265,10 +248,7 @@ impl ChainEntry {
         let wasm = fields.take("wasm").and_then(|at| at.text());
         let alias = fields.take("as").and_then(|at| at.text());
         let envoy = fields.take("envoy");
-        let as_struct = fields
-            .take("config_as")
-            .and_then(|at| at.word(&[("text", false), ("struct", true)]))
-            .unwrap_or(false);
+        let config_as = fields.take("config_as").and_then(|at| at.parse());
         let rest = fields.rest();
         let [(key, config)] = rest.as_slice() else {
             return at.refuse("name one filter, such as `jwt-auth: {…}`, beside `as`, `wasm`, `config_as` and `envoy`");
@@ -284,7 +264,10 @@ impl ChainEntry {
         let mut entry = Self {
             name: alias.unwrap_or_else(|| filter.clone()),
             wasm: code,
-            config: read_config(config, as_struct),
+            config: match config_as {
+                Some(ConfigAs::Struct) => Config::Struct(config.json()),
+                Some(ConfigAs::Text) | None => Config::of(config.json()),
+            },
             root_id: if code_is_bundle {
                 CHAIN.to_owned()
             } else {
@@ -295,40 +278,21 @@ impl ChainEntry {
             failure_policy: FailurePolicy::default(),
             disabled: false,
         };
-        if let Some(envoy) = envoy.and_then(|at| at.fields()) {
+        if let Some(envoy) = envoy {
             match &entry.wasm {
-                Wasm::Own(_) => entry.read_disabled(envoy),
-                Wasm::Suite(_) | Wasm::Guests | Wasm::File(_) => entry.read_knobs(envoy),
+                Wasm::Own(_) => entry.disabled = envoy.parse::<OwnKnobs>()?.disabled,
+                Wasm::Suite(_) | Wasm::Guests | Wasm::File(_) => entry.tell(envoy.parse()?),
             }
         }
         Some(entry)
     }
 
-    fn read_knobs(&mut self, mut fields: Fields<'_>) {
-        const POLICIES: [(&str, FailurePolicy); 3] = [
-            ("FAIL_RELOAD", FailurePolicy::Reload),
-            ("FAIL_CLOSED", FailurePolicy::Closed),
-            ("FAIL_OPEN", FailurePolicy::Open),
-        ];
-        self.stop_iteration = fields
-            .take("allow_on_headers_stop_iteration")
-            .and_then(|at| at.boolean());
-        self.failure_policy = fields
-            .take("failure_policy")
-            .and_then(|at| at.word(&POLICIES))
-            .unwrap_or_default();
-        if let Some(root_id) = fields.take("root_id").and_then(|at| at.text()) {
-            self.root_id = root_id;
-        }
-        if let Some(vm_id) = fields.take("vm_id").and_then(|at| at.text()) {
-            self.vm_id = vm_id;
-        }
-        self.read_disabled(fields);
-    }
-
-    fn read_disabled(&mut self, mut fields: Fields<'_>) {
-        self.disabled = flag(&mut fields, "disabled");
-        fields.close();
+    fn tell(&mut self, knobs: Knobs) {
+        self.stop_iteration = knobs.allow_on_headers_stop_iteration;
+        self.failure_policy = knobs.failure_policy;
+        self.disabled = knobs.disabled;
+        self.root_id = knobs.root_id.unwrap_or_else(|| self.root_id.clone());
+        self.vm_id = knobs.vm_id.unwrap_or_else(|| self.vm_id.clone());
     }
 }
 
@@ -354,178 +318,6 @@ fn code(filter: &str, wasm: Option<String>, config: &At<'_>) -> Option<Wasm> {
     ))
 }
 
-pub(super) fn read_config(at: &At<'_>, as_struct: bool) -> Config {
-    match at.json() {
-        json if as_struct => Config::Struct(json),
-        Json::Null => Config::Absent,
-        Json::String(text) => Config::Text(text),
-        json => Config::Json(json),
-    }
-}
-
-impl Gateway {
-    pub(super) fn read(at: &At<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let workers = fields
-            .take("workers")
-            .and_then(|at| at.within(1, 16))
-            .unwrap_or(1);
-        let buffer_limit_bytes = fields
-            .take("buffer_limit_bytes")
-            .and_then(|at| at.within(1, 1 << 30));
-        let use_remote_address = fields
-            .take("use_remote_address")
-            .and_then(|at| at.boolean())
-            .unwrap_or(false);
-        let upgrades = fields.take("upgrades").map(|at| at.one_or_many());
-        let upgrades = upgrades.iter().flatten().filter_map(At::text).collect();
-        fields.close();
-        Some(Self {
-            workers,
-            buffer_limit_bytes,
-            use_remote_address,
-            upgrades,
-        })
-    }
-}
-
-pub(super) fn read_virtual_hosts(
-    hosts: Option<&At<'_>>,
-    routes: Option<&At<'_>>,
-    chain: &[ChainEntry],
-    clusters: &BTreeMap<String, Cluster>,
-) -> Vec<VirtualHost> {
-    let reader = RouteReader { chain, clusters };
-    let mut all: Vec<VirtualHost> = Vec::new();
-    for (key, at) in hosts.map(At::entries).unwrap_or_default() {
-        all.extend(reader.virtual_host(&key.text, &at));
-    }
-    if all
-        .iter()
-        .any(|host| host.domains.iter().any(|domain| domain == "*"))
-    {
-        if let Some(routes) = routes {
-            routes.refuse::<()>("a virtual host for \"*\" has routes of its own already");
-        }
-        return all;
-    }
-    all.push(VirtualHost {
-        name: "default".into(),
-        domains: vec!["*".into()],
-        metadata: None,
-        switches: Switches::default(),
-        routes: reader.routes(routes),
-    });
-    all
-}
-
-struct RouteReader<'a> {
-    chain: &'a [ChainEntry],
-    clusters: &'a BTreeMap<String, Cluster>,
-}
-
-impl RouteReader<'_> {
-    fn virtual_host(&self, name: &str, at: &At<'_>) -> Option<VirtualHost> {
-        let mut fields = at.fields()?;
-        let domains = fields
-            .need("domains")
-            .map(|at| at.one_or_many())
-            .unwrap_or_default();
-        let host = VirtualHost {
-            name: name.to_owned(),
-            domains: domains.iter().filter_map(At::text).collect(),
-            metadata: fields.take("metadata").and_then(|at| read_metadata(&at)),
-            switches: self.switches(&mut fields),
-            routes: self.routes(fields.take("routes").as_ref()),
-        };
-        fields.close();
-        Some(host)
-    }
-
-    fn routes(&self, at: Option<&At<'_>>) -> Vec<Route> {
-        let Some(at) = at else {
-            return vec![Route {
-                name: None,
-                path: PathMatch::Prefix("/".into()),
-                cluster: UPSTREAM.into(),
-                metadata: None,
-                switches: Switches::default(),
-                timeout_ms: None,
-                idle_timeout_ms: None,
-                header_changes: HeaderChanges::default(),
-                rewrite: Rewrite::default(),
-                written: (Map::new(), Map::new()),
-            }];
-        };
-        at.list().iter().filter_map(|at| self.route(at)).collect()
-    }
-
-    fn route(&self, at: &At<'_>) -> Option<Route> {
-        let mut fields = at.fields()?;
-        let prefix = fields.take("prefix").and_then(|at| at.text());
-        let exact = fields.take("path").and_then(|at| at.text());
-        let path = match (prefix, exact) {
-            (Some(_), Some(_)) => return at.refuse("give `prefix` or `path`, not both"),
-            (_, Some(path)) => PathMatch::Exact(path),
-            (prefix, None) => PathMatch::Prefix(prefix.unwrap_or_else(|| "/".into())),
-        };
-        let cluster = match fields.take("cluster") {
-            None => UPSTREAM.to_owned(),
-            Some(at) => match at.text()? {
-                name if self.clusters.contains_key(&name) => name,
-                name => at.refuse(format!("no cluster is called {name:?}"))?,
-            },
-        };
-        let route = Route {
-            name: fields.take("name").and_then(|at| at.text()),
-            path,
-            cluster,
-            metadata: fields.take("metadata").and_then(|at| read_metadata(&at)),
-            switches: self.switches(&mut fields),
-            timeout_ms: fields
-                .take("timeout_ms")
-                .and_then(|at| at.within(1, traffic::MAX_WAIT_MS)),
-            idle_timeout_ms: fields
-                .take("idle_timeout_ms")
-                .and_then(|at| at.within(1, traffic::MAX_WAIT_MS)),
-            written: (
-                written(
-                    &mut fields,
-                    &["request_headers_to_add", "request_headers_to_remove"],
-                ),
-                written(&mut fields, &["host_rewrite_literal", "prefix_rewrite"]),
-            ),
-            header_changes: header_changes(&mut fields),
-            rewrite: rewrite(&mut fields),
-        };
-        fields.close();
-        Some(route)
-    }
-
-    fn switches(&self, fields: &mut Fields<'_>) -> Switches {
-        let disable = fields
-            .take("disable")
-            .map(|at| self.filters(&at))
-            .unwrap_or_default();
-        let enable = fields
-            .take("enable")
-            .map(|at| self.filters(&at))
-            .unwrap_or_default();
-        Switches { disable, enable }
-    }
-
-    fn filters(&self, at: &At<'_>) -> Vec<String> {
-        let known = |at: &At<'_>| {
-            let name = at.text()?;
-            match self.chain.iter().any(|entry| entry.name == name) {
-                true => Some(name),
-                false => at.refuse("no filter of the chain has this name"),
-            }
-        };
-        at.one_or_many().iter().filter_map(known).collect()
-    }
-}
-
 /// Refuses filters whose secret the scenario does not give.
 pub(super) fn need_secrets(root: &At<'_>, chain: &[ChainEntry], secrets: &Secrets) {
     for entry in chain {
@@ -535,20 +327,4 @@ pub(super) fn need_secrets(root: &At<'_>, chain: &[ChainEntry], secrets: &Secret
             root.refuse::<()>(format!("{} needs `secrets: {{ {name}: … }}`", entry.name));
         }
     }
-}
-
-/// Members that are handed to Envoy as they are.
-fn written(fields: &mut Fields<'_>, names: &[&'static str]) -> Map<String, Json> {
-    let member = |name: &&'static str| Some(((*name).to_owned(), fields.take(name)?.json()));
-    names.iter().filter_map(member).collect()
-}
-
-fn read_metadata(at: &At<'_>) -> Option<Json> {
-    for (_, namespace) in at.entries() {
-        if !namespace.is_map() {
-            return namespace
-                .refuse("metadata is a mapping of namespaces, each with keys of its own");
-        }
-    }
-    Some(at.json())
 }

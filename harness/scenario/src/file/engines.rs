@@ -2,28 +2,51 @@
 
 use std::fmt;
 
-use located_yaml::read::At;
+use located_yaml::shape::Many;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
 /// An engine that is known to see something else, which then must be so.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Divergence {
     /// Which engine.
     pub engine: EngineName,
     /// The field that differs, or the beginning of its path (`client.headers`).
     pub field: String,
     /// Why.
+    #[serde(deserialize_with = "reason")]
+    pub because: String,
+}
+
+/// Why a scenario does not run on every engine.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restriction {
+    /// The engines it runs on.
+    #[serde(rename = "only", deserialize_with = "some")]
+    #[schemars(with = "Many<EngineName>")]
+    pub engines: Vec<EngineName>,
+    /// Why not on the others.
+    #[serde(deserialize_with = "reason")]
     pub because: String,
 }
 
 /// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`,
 /// `envoy-container`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = PATTERN))]
 pub struct EngineName {
     /// What runs the filters.
     pub kind: EngineKind,
     /// Which release; `None` = any, or the default one.
     pub version: Option<String>,
 }
+
+/// The names of engines, as a regular expression.
+const PATTERN: &str = "^(native|wasmtime|envoy(-container)?([ @:-] *[0-9].*)?)$";
 
 /// What runs the filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,13 +96,6 @@ impl EngineName {
         (!(simulated && version.is_some())).then_some(Self { kind, version })
     }
 
-    pub(super) fn read(at: &At<'_>) -> Option<Self> {
-        match Self::parse(&at.text()?) {
-            Some(name) => Some(name),
-            None => at.refuse("expected native, wasmtime, envoy or envoy-container, the latter two also with a release: `envoy 1.36.4`"),
-        }
-    }
-
     /// Whether what is said of `self` is said of `engine`: `envoy` means all releases, also those
     /// in containers.
     pub fn covers(&self, engine: &EngineName) -> bool {
@@ -99,27 +115,27 @@ impl fmt::Display for EngineName {
     }
 }
 
-impl Divergence {
-    pub(super) fn read(at: &At<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let engine = fields.need("engine").and_then(|at| EngineName::read(&at));
-        let field = fields.need("field").and_then(|at| at.text());
-        let because = fields.need("because").and_then(|at| read_reason(&at));
-        fields.close();
-        Some(Self {
-            engine: engine?,
-            field: field?,
-            because: because?,
-        })
+impl TryFrom<String> for EngineName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("expected native, wasmtime, envoy or envoy-container, the latter two also with a release: `envoy 1.36.4`")
+    }
+}
+
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EngineName>, D::Error> {
+    let Many(engines) = Many::deserialize(deserializer)?;
+    match engines.is_empty() {
+        true => Err(D::Error::custom("name at least one engine")),
+        false => Ok(engines),
     }
 }
 
 /// A reason that says something.
-pub(super) fn read_reason(at: &At<'_>) -> Option<String> {
-    let text = at.text()?;
-    if text.split_whitespace().count() < 3 {
-        at.refuse("say why, in a few words")
-    } else {
-        Some(text)
+fn reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.split_whitespace().count() < 3 {
+        true => Err(D::Error::custom("say why, in a few words")),
+        false => Ok(text),
     }
 }

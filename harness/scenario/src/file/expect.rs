@@ -1,13 +1,19 @@
 //! What a scenario expects to be seen.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
+use located_yaml::read::At;
+use located_yaml::shape::{Members, Shape, True};
+use modelgate_kit::config::Bounded;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::Deserializer;
 use serde_json::Value as Json;
 
-use super::traffic::{MAX_WAIT_MS, Step};
+use super::UPSTREAM;
+use super::traffic::{MAX_WAIT_MS, Ms, Step, ms};
 use super::upstream::Cluster;
-use located_yaml::read::{At, Fields};
+use super::value::{BodyExpect, Count, FactExpect, HeaderExpect, NOTHING, Stated, TextExpect};
 
 /// How long a client that should hang waits before it is believed, in milliseconds, unless the file
 /// says.
@@ -32,215 +38,90 @@ pub struct Expect {
     pub settle_ms: u64,
 }
 
-/// What must come of one request.
-#[derive(Clone, Debug, Default)]
-pub struct StepExpect {
-    /// What the client sees.
-    pub client: Option<ClientExpect>,
-    /// What the upstream receives during this request.
-    pub upstream: Option<ServerExpect>,
-    /// Response-code details in the access log.
-    pub details: Option<TextExpect>,
-    /// Response flags in the access log.
-    pub flags: Option<TextExpect>,
-    /// Facts that the filters left in filter state, by name.
-    pub facts: BTreeMap<String, FactExpect>,
-}
-
-/// What must be true of an answer.
-#[derive(Clone, Debug, Default)]
-pub struct ClientExpect {
-    /// Status.
-    pub status: Option<u16>,
-    /// Reason code of a refusal.
-    pub reason: Option<String>,
-    /// Headers.
-    pub headers: Vec<(String, HeaderExpect)>,
-    /// Trailers.
-    pub trailers: Vec<(String, HeaderExpect)>,
-    /// Body.
-    pub body: Option<BodyExpect>,
-    /// How it ends.
-    pub end: EndExpect,
-}
-
-/// How an answer must end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EndExpect {
-    /// Whole (or cut by the client itself, where it goes away on purpose).
-    #[default]
-    Complete,
-    /// Broken off by the proxy.
-    Reset,
-    /// Not at all: the client has waited for so many milliseconds.
-    Hangs(u64),
-}
-
-/// What a server must have received.
-#[derive(Clone, Debug)]
-pub enum ServerExpect {
-    /// Nothing.
-    Untouched,
-    /// So many requests, each of them so.
-    Each(Option<Count>, Box<RequestExpect>),
-    /// Exactly these, in order.
-    List(Vec<RequestExpect>),
-}
-
-/// What must be true of a request as a server received it.
-#[derive(Clone, Debug, Default)]
-pub struct RequestExpect {
-    /// Method.
-    pub method: Option<TextExpect>,
-    /// Path and query.
-    pub path: Option<TextExpect>,
-    /// `:authority` or `host`.
-    pub authority: Option<TextExpect>,
-    /// Headers.
-    pub headers: Vec<(String, HeaderExpect)>,
-    /// Trailers.
-    pub trailers: Vec<(String, HeaderExpect)>,
-    /// Body.
-    pub body: Option<BodyExpect>,
-    /// Whether it arrived whole.
-    pub complete: Option<bool>,
-}
-
-/// What must be true of a text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TextExpect {
-    /// It is this.
-    pub exact: Option<String>,
-    /// It has all of these in it.
-    pub contains: Vec<String>,
-    /// It has none of these in it.
-    pub lacks: Vec<String>,
-    /// It has this shape; `*` stands for anything.
-    pub matches: Option<String>,
-}
-
-/// What must be true of a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeaderExpect {
-    /// It is not there.
-    Absent,
-    /// It is there, however often.
-    Present,
-    /// It is there with exactly these values, in order.
-    Values(Vec<TextExpect>),
-}
-
-/// What must be true of a body.
-#[derive(Clone, Debug, Default)]
-pub struct BodyExpect {
-    /// Its text.
-    pub text: TextExpect,
-    /// Its length in bytes.
-    pub bytes: Option<Count>,
-    /// It is JSON and has this in it.
-    pub json: Option<Json>,
-}
-
-/// What must be true of a fact.
-#[derive(Clone, Debug)]
-pub enum FactExpect {
-    /// Nobody has left it.
-    Absent,
-    /// It is this text, or of this shape.
-    Text(TextExpect),
-    /// It is JSON and has this in it.
-    Json(Json),
-}
-
-/// What must be true of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// At least.
-    pub least: u64,
-    /// At most.
-    pub most: u64,
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.least, self.most) {
-            (least, most) if least == most => write!(f, "{least}"),
-            (least, u64::MAX) => write!(f, "at least {least}"),
-            (least, most) => write!(f, "{least} to {most}"),
-        }
-    }
+/// What must be seen when all is over, as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Expect")]
+pub(super) struct WrittenExpect {
+    /// The proxy does not start. There is no request then.
+    start: Option<WrittenStart>,
+    /// What the client of the one request sees. With `requests` it stands in the step.
+    client: Option<Stated<ClientExpect>>,
+    /// What the upstream must have received.
+    upstream: Option<ServerExpect>,
+    /// `%RESPONSE_CODE_DETAILS%` in the access log.
+    details: Option<TextExpect>,
+    /// `%RESPONSE_FLAGS%` in the access log; `-` = none.
+    flags: Option<TextExpect>,
+    /// Facts in the filter state, by name.
+    #[serde(default)]
+    facts: BTreeMap<String, FactExpect>,
+    /// What the other servers must have received, by cluster.
+    #[serde(default)]
+    clusters: BTreeMap<String, ServerExpect>,
+    /// How many answers had which status, over all requests; no other status may occur.
+    #[schemars(with = "Option<BTreeMap<String, Count>>")]
+    statuses: Option<BTreeMap<Status, Count>>,
+    /// Metrics by their whole names; one that does not exist counts as 0.
+    #[serde(default)]
+    metrics: BTreeMap<String, Count>,
+    /// The filters' log lines.
+    logs: Option<TextExpect>,
+    /// Milliseconds to let things settle before looking.
+    settle_ms: Option<Ms>,
 }
 
 impl Expect {
+    /// Reads the `expect` of a file. `steps` are its steps, if these could be read.
     pub(super) fn read(
         at: &At<'_>,
         clusters: &BTreeMap<String, Cluster>,
-        steps: &[Step],
+        steps: Option<&[Step]>,
     ) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let mut expect = Self::default();
-        let mut stated = 0_usize;
-        if let Some(start) = fields.take("start").and_then(|at| at.fields()) {
-            stated = stated.saturating_add(1);
-            expect.start_refused = read_refusal(start);
-        }
-        let before = fields.found();
-        expect.one = StepExpect::members(&mut fields);
-        let about_one = fields.found().saturating_sub(before);
+        let written: WrittenExpect = at.parse()?;
+        let steps = steps?;
+        let one = StepExpect {
+            client: written.client,
+            upstream: None,
+            details: written.details,
+            flags: written.flags,
+            facts: written.facts,
+        };
+        one.check(at);
         let copies: usize = steps.iter().map(Step::copies).sum();
-        if about_one > 0 && copies != 1 {
+        if !one.is_empty() && copies != 1 {
             at.refuse::<()>("with several requests, `client`, `details`, `flags` and `facts` stand in the `expect` of each request");
         }
-        stated = stated.saturating_add(about_one);
-        if let Some(upstream) = fields.take("upstream") {
-            stated = stated.saturating_add(1);
-            expect.servers.extend(
-                ServerExpect::read(&upstream).map(|server| (super::UPSTREAM.to_owned(), server)),
-            );
-        }
-        for (key, at) in fields
-            .take("clusters")
+        for (key, at) in at
+            .member("clusters")
             .map(|at| at.entries())
             .unwrap_or_default()
         {
-            stated = stated.saturating_add(1);
             if !clusters.contains_key(&key.text) {
                 at.refuse::<()>("no such cluster in this file");
             }
-            if key.text == super::UPSTREAM {
+            if key.text == UPSTREAM {
                 at.refuse::<()>("what the upstream must receive stands under `upstream`");
             }
-            expect
-                .servers
-                .extend(ServerExpect::read(&at).map(|server| (key.text.clone(), server)));
         }
-        if let Some(at) = fields.take("statuses") {
-            stated = stated.saturating_add(1);
-            expect.statuses = Some(read_statuses(&at));
-        }
-        for (key, at) in fields
-            .take("metrics")
-            .map(|at| at.entries())
-            .unwrap_or_default()
-        {
-            stated = stated.saturating_add(1);
-            expect
-                .metrics
-                .extend(Count::read(&at).map(|count| (key.text.clone(), count)));
-        }
-        expect.logs = fields.take("logs").and_then(|at| TextExpect::read(&at));
-        stated = stated.saturating_add(usize::from(expect.logs.is_some()));
-        expect.settle_ms = fields
-            .take("settle_ms")
-            .and_then(|at| at.within(0, MAX_WAIT_MS))
-            .unwrap_or_default();
-        fields.close();
-        let in_steps = steps
-            .iter()
-            .filter_map(Step::traffic)
-            .any(|traffic| !traffic.expect.is_empty());
-        if stated == 0 && !in_steps {
-            return at.refuse("an expectation with nothing in it");
+        let upstream = written.upstream.map(|server| (UPSTREAM.to_owned(), server));
+        let statuses = written.statuses.map(|statuses| {
+            let statuses = statuses.into_iter();
+            statuses
+                .map(|(Status(status), count)| (status, count))
+                .collect()
+        });
+        let expect = Self {
+            start_refused: written.start.map(|start| start.refused),
+            one,
+            statuses,
+            servers: written.clusters.into_iter().chain(upstream).collect(),
+            metrics: written.metrics,
+            logs: written.logs,
+            settle_ms: ms(written.settle_ms),
+        };
+        if expect.is_empty() && !steps.iter().any(Step::expects) {
+            return at.refuse(NOTHING);
         }
         match (&expect.start_refused, copies) {
             (None, 0) => at.refuse(
@@ -250,297 +131,224 @@ impl Expect {
             _ => Some(expect),
         }
     }
-}
 
-fn read_refusal(mut fields: Fields<'_>) -> Option<TextExpect> {
-    let refused = fields.need("refused").and_then(|at| TextExpect::read(&at));
-    fields.close();
-    refused
-}
-
-fn read_statuses(at: &At<'_>) -> BTreeMap<u16, Count> {
-    let mut statuses = BTreeMap::new();
-    for (key, at) in at.entries() {
-        match key.text.parse::<u16>() {
-            Ok(status) => statuses.extend(Count::read(&at).map(|count| (status, count))),
-            Err(_) => drop(at.refuse::<()>("expected a status as key, such as 200")),
-        }
-    }
-    statuses
-}
-
-impl StepExpect {
-    /// Whether nothing is expected.
-    pub fn is_empty(&self) -> bool {
-        self.client.is_none()
-            && self.upstream.is_none()
-            && self.details.is_none()
-            && self.flags.is_none()
-            && self.facts.is_empty()
-    }
-
-    pub(super) fn read(at: &At<'_>, overlaps: bool) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let mut expect = Self::members(&mut fields);
-        if let Some(at) = fields.take("upstream") {
-            if overlaps {
-                at.refuse::<()>("requests that overlap cannot be told apart at the upstream; state it in the `expect` of the file");
-            }
-            expect.upstream = ServerExpect::read(&at);
-        }
-        fields.close();
-        if expect.is_empty() {
-            at.refuse("an expectation with nothing in it")
-        } else {
-            Some(expect)
-        }
-    }
-
-    fn members(fields: &mut Fields<'_>) -> Self {
-        Self {
-            client: fields.take("client").and_then(|at| ClientExpect::read(&at)),
-            upstream: None,
-            details: fields.take("details").and_then(|at| TextExpect::read(&at)),
-            flags: fields.take("flags").and_then(|at| TextExpect::read(&at)),
-            facts: fields
-                .take("facts")
-                .map(|at| read_facts(&at))
-                .unwrap_or_default(),
-        }
+    fn is_empty(&self) -> bool {
+        self.start_refused.is_none()
+            && self.one.is_empty()
+            && self.statuses.is_none()
+            && self.servers.is_empty()
+            && self.metrics.is_empty()
+            && self.logs.is_none()
     }
 }
 
-fn read_facts(at: &At<'_>) -> BTreeMap<String, FactExpect> {
-    at.entries()
-        .into_iter()
-        .filter_map(|(key, at)| Some((key.text.clone(), FactExpect::read(&at)?)))
-        .collect()
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "StartExpect")]
+struct WrittenStart {
+    /// What the proxy says.
+    refused: TextExpect,
 }
 
-impl FactExpect {
-    fn read(at: &At<'_>) -> Option<Self> {
-        if !at.is_map() {
-            return TextExpect::read(at).map(Self::Text);
-        }
-        let mut fields = at.fields()?;
-        let absent = fields.take("absent").and_then(|at| at.only_true());
-        let json = fields.take("json").map(|at| at.json());
-        match (absent, json, fields.rest().is_empty()) {
-            (Some(_), None, true) => Some(Self::Absent),
-            (None, Some(json), true) => Some(Self::Json(json)),
-            (None, None, _) => TextExpect::read(at).map(Self::Text),
-            _ => at.refuse("give `absent: true`, `json`, or what a text must be like"),
-        }
+/// A status as key.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+struct Status(u16);
+
+impl TryFrom<String> for Status {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let status = text.parse().map(Self);
+        status.map_err(|_| "expected a status as key, such as 200")
     }
+}
+
+/// What must come of one request.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepExpect {
+    /// What the client sees.
+    pub client: Option<Stated<ClientExpect>>,
+    /// What the upstream receives during this request; not for requests that overlap.
+    pub upstream: Option<ServerExpect>,
+    /// `%RESPONSE_CODE_DETAILS%` in the access log.
+    pub details: Option<TextExpect>,
+    /// `%RESPONSE_FLAGS%` in the access log; `-` = none.
+    pub flags: Option<TextExpect>,
+    /// Facts that the filters leave in the filter state, by name.
+    #[serde(default)]
+    pub facts: BTreeMap<String, FactExpect>,
+}
+
+/// What must be true of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientExpect {
+    /// Status.
+    status: Option<Bounded<101, 599>>,
+    /// Reason code of a refusal, whatever its dialect.
+    pub reason: Option<String>,
+    /// Headers by name.
+    #[serde(default, deserialize_with = "by_lower_name")]
+    #[schemars(with = "Members<String, HeaderExpect>")]
+    pub headers: Vec<(String, HeaderExpect)>,
+    /// Trailers by name.
+    #[serde(default, deserialize_with = "by_lower_name")]
+    #[schemars(with = "Members<String, HeaderExpect>")]
+    pub trailers: Vec<(String, HeaderExpect)>,
+    /// Body.
+    pub body: Option<BodyExpect>,
+    /// It is broken off by the proxy; otherwise it must be complete.
+    reset: Option<True>,
+    /// It has no end within 600 ms, or within so many milliseconds; not beside `reset`.
+    hangs: Option<Hangs>,
 }
 
 impl ClientExpect {
-    fn read(at: &At<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let hangs = fields.take("hangs").and_then(|at| match at.json() {
-            Json::Bool(true) => Some(HANGS_FOR_MS),
-            Json::Number(_) => at.within(1, MAX_WAIT_MS),
-            _ => at.refuse("say true, or for how many milliseconds"),
-        });
-        let reset = fields.take("reset").and_then(|at| at.only_true());
-        let expect = Self {
-            status: fields.take("status").and_then(|at| at.within(101, 599)),
-            reason: fields.take("reason").and_then(|at| at.text()),
-            headers: fields
-                .take("headers")
-                .map(|at| read_header_expects(&at))
-                .unwrap_or_default(),
-            trailers: fields
-                .take("trailers")
-                .map(|at| read_header_expects(&at))
-                .unwrap_or_default(),
-            body: fields.take("body").and_then(|at| BodyExpect::read(&at)),
-            end: match (hangs, reset) {
-                (Some(ms), None) => EndExpect::Hangs(ms),
-                (None, Some(_)) => EndExpect::Reset,
-                (None, None) => EndExpect::Complete,
-                (Some(_), Some(_)) => return at.refuse("give `hangs` or `reset`, not both"),
-            },
-        };
-        let stated = fields.found();
-        fields.close();
-        if stated == 0 {
-            at.refuse("an expectation with nothing in it")
-        } else {
-            Some(expect)
+    /// Its status.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+            .and_then(|status| u16::try_from(status.value()).ok())
+    }
+
+    /// How it must end.
+    pub fn end(&self) -> EndExpect {
+        match (&self.hangs, &self.reset) {
+            (Some(hangs), _) => EndExpect::Hangs(hangs.0),
+            (None, Some(True)) => EndExpect::Reset,
+            (None, None) => EndExpect::Complete,
         }
     }
 }
 
-impl ServerExpect {
-    fn read(at: &At<'_>) -> Option<Self> {
-        if at.node.text() == Some("untouched") {
-            return Some(Self::Untouched);
-        }
-        if at.is_list() {
-            let list = at
-                .list()
-                .iter()
-                .filter_map(|at| RequestExpect::read(at.fields()?))
-                .collect();
-            return Some(Self::List(list));
-        }
-        let mut fields = at.fields()?;
-        let count = fields.take("requests").and_then(|at| Count::read(&at));
-        let request = RequestExpect::read(fields)?;
-        Some(Self::Each(count, Box::new(request)))
-    }
+/// For how many milliseconds a client waits in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(try_from = "Json")]
+#[schemars(with = "WrittenHangs")]
+struct Hangs(u64);
+
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Hangs")]
+#[allow(dead_code, reason = "what the schema says")]
+enum WrittenHangs {
+    True(True),
+    Ms(Bounded<1, MAX_WAIT_MS>),
 }
 
-impl RequestExpect {
-    fn read(mut fields: Fields<'_>) -> Option<Self> {
-        let at = fields.at().clone();
-        let expect = Self {
-            method: fields.take("method").and_then(|at| TextExpect::read(&at)),
-            path: fields.take("path").and_then(|at| TextExpect::read(&at)),
-            authority: fields
-                .take("authority")
-                .and_then(|at| TextExpect::read(&at)),
-            headers: fields
-                .take("headers")
-                .map(|at| read_header_expects(&at))
-                .unwrap_or_default(),
-            trailers: fields
-                .take("trailers")
-                .map(|at| read_header_expects(&at))
-                .unwrap_or_default(),
-            body: fields.take("body").and_then(|at| BodyExpect::read(&at)),
-            complete: fields.take("complete").and_then(|at| at.boolean()),
-        };
-        let stated = fields.found();
-        fields.close();
-        if stated == 0 {
-            at.refuse("an expectation with nothing in it")
-        } else {
-            Some(expect)
+impl TryFrom<Json> for Hangs {
+    type Error = String;
+
+    fn try_from(json: Json) -> Result<Self, String> {
+        match json {
+            Json::Bool(true) => Ok(Self(HANGS_FOR_MS)),
+            Json::Number(_) => Bounded::<1, MAX_WAIT_MS>::deserialize(json)
+                .map(|ms| Self(ms.value()))
+                .map_err(|error| error.to_string()),
+            _ => Err("say true, or for how many milliseconds".into()),
         }
     }
 }
 
-fn read_header_expects(at: &At<'_>) -> Vec<(String, HeaderExpect)> {
-    at.entries()
-        .into_iter()
-        .filter_map(|(key, at)| Some((key.text.to_ascii_lowercase(), HeaderExpect::read(&at)?)))
-        .collect()
+/// How an answer must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndExpect {
+    /// Whole (or cut by the client itself, where it goes away on purpose).
+    Complete,
+    /// Broken off by the proxy.
+    Reset,
+    /// Not at all: the client has waited for so many milliseconds.
+    Hangs(u64),
 }
 
-impl HeaderExpect {
-    fn read(at: &At<'_>) -> Option<Self> {
-        if at.is_map() {
-            let mut fields = at.fields()?;
-            let absent = fields.take("absent").and_then(|at| at.only_true());
-            let present = fields.take("present").and_then(|at| at.only_true());
-            match (absent, present, fields.rest().is_empty()) {
-                (Some(_), None, true) => return Some(Self::Absent),
-                (None, Some(_), true) => return Some(Self::Present),
-                (None, None, _) => {}
-                _ => {
-                    return at.refuse(
-                        "give `absent: true`, `present: true`, or what the value must be like",
-                    );
-                }
+/// What a server must have received: `untouched`, what every request there is like, or a list:
+/// exactly these, in order.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(try_from = "WrittenServer")]
+#[schemars(with = "WrittenServer")]
+pub enum ServerExpect {
+    /// Nothing.
+    Untouched,
+    /// So many requests, each of them so.
+    Each(Option<Count>, Box<RequestExpect>),
+    /// Exactly these, in order.
+    List(Vec<RequestExpect>),
+}
+
+type WrittenServer = Shape<Untouched, Vec<Stated<RequestExpect>>, Stated<RequestExpect>>;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Untouched {
+    Untouched,
+}
+
+impl TryFrom<WrittenServer> for ServerExpect {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenServer) -> Result<Self, Self::Error> {
+        match written {
+            Shape::Scalar(Untouched::Untouched) => Ok(Self::Untouched),
+            Shape::List(list) if list.iter().any(|Stated(one)| one.requests.is_some()) => {
+                Err("a list says itself how many requests there are")
             }
-        }
-        Some(Self::Values(
-            at.one_or_many()
-                .iter()
-                .filter_map(TextExpect::read)
-                .collect(),
-        ))
-    }
-}
-
-impl BodyExpect {
-    fn read(at: &At<'_>) -> Option<Self> {
-        if !at.is_map() {
-            return Some(Self {
-                text: TextExpect::read(at)?,
-                ..Self::default()
-            });
-        }
-        let mut fields = at.fields()?;
-        let expect = Self {
-            text: TextExpect::members(&mut fields),
-            bytes: fields.take("bytes").and_then(|at| Count::read(&at)),
-            json: fields.take("json").map(|at| at.json()),
-        };
-        let stated = fields.found();
-        fields.close();
-        if stated == 0 {
-            at.refuse("an expectation with nothing in it")
-        } else {
-            Some(expect)
+            Shape::List(list) => Ok(Self::List(
+                list.into_iter().map(|Stated(one)| one).collect(),
+            )),
+            Shape::Map(Stated(each)) => Ok(Self::Each(each.requests, Box::new(each))),
         }
     }
 }
 
-impl TextExpect {
-    fn read(at: &At<'_>) -> Option<Self> {
-        if !at.is_map() {
-            // An empty scalar is the empty text here: `body: ""`.
-            return Some(Self {
-                exact: Some(if at.node.is_null() {
-                    at.refuse("expected a text")?
-                } else {
-                    at.text()?
-                }),
-                ..Self::default()
-            });
-        }
-        let mut fields = at.fields()?;
-        let expect = Self::members(&mut fields);
-        let stated = fields.found();
-        fields.close();
-        if stated == 0 {
-            at.refuse("an expectation with nothing in it")
-        } else {
-            Some(expect)
-        }
-    }
-
-    fn members(fields: &mut Fields<'_>) -> Self {
-        let texts = |at: Option<At<'_>>| {
-            at.map(|at| at.one_or_many().iter().filter_map(At::text).collect())
-                .unwrap_or_default()
-        };
-        Self {
-            exact: fields.take("exact").and_then(|at| at.text()),
-            contains: texts(fields.take("contains")),
-            lacks: texts(fields.take("lacks")),
-            matches: fields.take("matches").and_then(|at| at.text()),
-        }
-    }
+/// What must be true of a request as a server received it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestExpect {
+    /// How many requests there are; not in a list.
+    requests: Option<Count>,
+    /// Method.
+    pub method: Option<TextExpect>,
+    /// Path and query.
+    pub path: Option<TextExpect>,
+    /// `:authority` or `host`.
+    pub authority: Option<TextExpect>,
+    /// Headers by name.
+    #[serde(default, deserialize_with = "by_lower_name")]
+    #[schemars(with = "Members<String, HeaderExpect>")]
+    pub headers: Vec<(String, HeaderExpect)>,
+    /// Trailers by name.
+    #[serde(default, deserialize_with = "by_lower_name")]
+    #[schemars(with = "Members<String, HeaderExpect>")]
+    pub trailers: Vec<(String, HeaderExpect)>,
+    /// Body.
+    pub body: Option<BodyExpect>,
+    /// Whether it arrived whole.
+    pub complete: Option<bool>,
 }
 
-impl Count {
-    fn read(at: &At<'_>) -> Option<Self> {
-        if !at.is_map() {
-            let number = at.unsigned()?;
-            return Some(Self {
-                least: number,
-                most: number,
-            });
-        }
-        let mut fields = at.fields()?;
-        let least = fields.take("at_least").and_then(|at| at.unsigned());
-        let most = fields.take("at_most").and_then(|at| at.unsigned());
-        fields.close();
-        match (least, most) {
-            (None, None) => at.refuse("give a number, `at_least` or `at_most`"),
-            (least, most) => Some(Self {
-                least: least.unwrap_or_default(),
-                most: most.unwrap_or(u64::MAX),
-            }),
+fn by_lower_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, HeaderExpect)>, D::Error> {
+    let Members(members) = Members::<String, HeaderExpect>::deserialize(deserializer)?;
+    let members = members.into_iter();
+    Ok(members
+        .map(|(name, expect)| (name.to_ascii_lowercase(), expect))
+        .collect())
+}
+
+impl StepExpect {
+    /// Refuses what a type cannot.
+    pub(super) fn check(&self, at: &At<'_>) {
+        if let (Some(client), Some(at)) = (&self.client, at.member("client"))
+            && client.hangs.is_some()
+            && client.reset.is_some()
+        {
+            at.refuse::<()>("give `hangs` or `reset`, not both");
         }
     }
 
-    /// Whether a number is in it.
-    pub fn holds(self, number: u64) -> bool {
-        (self.least..=self.most).contains(&number)
+    /// Whether nothing is expected.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }

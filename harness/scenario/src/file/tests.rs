@@ -100,7 +100,7 @@ fn a_whole_file_is_read() {
     assert_eq!(scenario.excluded(&older), None);
 }
 
-use super::expect::HeaderExpect;
+use super::value::HeaderExpect;
 
 #[test]
 fn every_mistake_is_reported_with_its_place() {
@@ -244,7 +244,7 @@ fn an_upgrade_is_a_request_with_its_headers_and_a_granting_answer_has_a_status_o
         request.headers,
         super::traffic::upgrade_headers("websocket")
     );
-    assert_eq!(scenario.gateway.upgrades, ["websocket"]);
+    assert_eq!(scenario.gateway.upgrades(), ["websocket"]);
     let Answer::Reply(reply) = &scenario.clusters[UPSTREAM].answers[0] else {
         panic!("an answer");
     };

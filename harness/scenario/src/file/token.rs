@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use located_yaml::Node;
+use located_yaml::read::{At, Report, at_member};
+use located_yaml::shape::{Many, Source, True};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::template::Minting;
-use located_yaml::Node;
-use located_yaml::read::{At, Report};
 
 mod mint;
 
@@ -52,8 +55,74 @@ pub(super) struct TokenSpec {
     pub tamper: Option<Part>,
 }
 
+/// A key, as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Key")]
+pub(super) struct WrittenKey {
+    /// Algorithm; ES256 if not given.
+    alg: Option<Algorithm>,
+    /// `kid`; the key's name if not given, none if null.
+    #[schemars(extend("anyOf" = [{ "type": "string" }, { "const": null }]))]
+    kid: Option<Source>,
+    /// Shared secret of an HS algorithm; made of the key's name if not given.
+    secret: Option<String>,
+    /// Members of the published JWK that are set, or left out where they are null.
+    #[serde(default)]
+    jwk: Map<String, Json>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("enum" = ALGORITHMS))]
+struct Algorithm(String);
+
+impl TryFrom<String> for Algorithm {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match ALGORITHMS.contains(&name.as_str()) {
+            true => Ok(Self(name)),
+            false => Err(format!("expected one of: {}", ALGORITHMS.join(", "))),
+        }
+    }
+}
+
+/// A token, as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Token")]
+pub(super) struct WrittenToken {
+    /// The key that signs it.
+    key: Option<String>,
+    /// It has no signature (`alg: none`), and no key.
+    unsigned: Option<True>,
+    /// `kid`; the key's if not given, none if null.
+    #[schemars(extend("anyOf" = [{ "type": "string" }, { "const": null }]))]
+    kid: Option<Source>,
+    /// Claims.
+    claims: Option<Map<String, Json>>,
+    /// The text in place of all claims, whatever it is; ES256 and RS256.
+    claims_text: Option<String>,
+    /// `exp`, in seconds from now; 300 if not given.
+    expires_in_s: Option<i64>,
+    /// `iat`, in seconds before now; 0 if not given.
+    issued_ago_s: Option<i64>,
+    /// `nbf`, in seconds from now; none if not given.
+    not_before_in_s: Option<i64>,
+    /// Claims that are left out.
+    omit: Option<Many<String>>,
+    /// `typ`.
+    typ: Option<String>,
+    /// `cty`.
+    cty: Option<String>,
+    /// What is changed after signing.
+    tamper: Option<Part>,
+}
+
 /// A part of a compact JWS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Part {
     Header,
     Claims,
@@ -81,7 +150,7 @@ impl TokenStore {
         let mut token_store = Self::default();
         let mut specs = BTreeMap::new();
         for (key, at) in keys
-            .map(|node| report.root(node).entries())
+            .map(|node| report.at(node, "keys".into()).entries())
             .unwrap_or_default()
         {
             let Some(spec) = KeySpec::read(&key.text, &at) else {
@@ -93,7 +162,7 @@ impl TokenStore {
             specs.insert(key.text.clone(), spec);
         }
         for (key, at) in tokens
-            .map(|node| report.root(node).entries())
+            .map(|node| report.at(node, "tokens".into()).entries())
             .unwrap_or_default()
         {
             let Some(spec) = TokenSpec::read(&at, &specs, now_s) else {
@@ -165,145 +234,91 @@ impl TokenStore {
 
 impl KeySpec {
     fn read(name: &str, at: &At<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let words: Vec<(&str, &str)> = ALGORITHMS
-            .iter()
-            .map(|algorithm| (*algorithm, *algorithm))
-            .collect();
-        let algorithm = fields
-            .take("alg")
-            .map_or(Some("ES256"), |at| at.word(&words))?
-            .to_owned();
-        let kid = read_kid(fields.take("kid"), Some(name.to_owned()));
-        let secret = fields.take("secret");
+        let written: WrittenKey = at.parse()?;
+        let algorithm = written.alg.map_or_else(|| "ES256".to_owned(), |alg| alg.0);
         let hs = algorithm.starts_with("HS");
-        if let (Some(at), false) = (&secret, hs) {
-            at.refuse::<()>("only HS algorithms have a secret");
+        if written.secret.is_some() && !hs {
+            let message = "only HS algorithms have a secret";
+            at.refuse::<()>(at_member("secret", message));
         }
         // 64 bytes: enough for HS512 (RFC 7518 section 3.2).
-        let secret = hs.then(|| {
-            secret
-                .and_then(|at| at.text())
-                .unwrap_or_else(|| format!("{name:.<64}"))
-        });
-        let jwk = match fields.take("jwk") {
-            None => Map::new(),
-            Some(at) => match at.json() {
-                Json::Object(members) => members,
-                _ => at.refuse("expected a mapping of members of the JWK")?,
-            },
-        };
-        fields.close();
+        let secret = hs.then(|| written.secret.unwrap_or_else(|| format!("{name:.<64}")));
         Some(Self {
             name: name.to_owned(),
             algorithm,
-            kid,
+            kid: read_kid(written.kid, at.report(), Some(name.to_owned())),
             secret,
-            jwk,
+            jwk: written.jwk,
         })
     }
 }
 
 /// A `kid`; null says that there is none.
-fn read_kid(at: Option<At<'_>>, otherwise: Option<String>) -> Option<String> {
-    match at {
-        None => otherwise,
-        Some(at) if at.node.is_null() => None,
-        Some(at) => at.text(),
+fn read_kid(kid: Option<Source>, report: &Report, otherwise: Option<String>) -> Option<String> {
+    let Some(kid) = kid else {
+        return otherwise;
+    };
+    let at = kid.at(report);
+    match at.node.is_null() {
+        true => None,
+        false => at.text(),
     }
 }
 
 impl TokenSpec {
     fn read(at: &At<'_>, keys: &BTreeMap<String, KeySpec>, now_s: u64) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let unsigned = fields
-            .take("unsigned")
-            .and_then(|at| at.only_true())
-            .unwrap_or_default();
-        let key = match fields.take("key") {
-            Some(at) if unsigned => at.refuse("an unsigned token has no key"),
-            None if unsigned => None,
-            Some(at) => match keys.get(&at.text()?) {
+        let written: WrittenToken = at.parse()?;
+        let at_key = |message| at.refuse(at_member("key", message));
+        let key = match (written.key, written.unsigned) {
+            (Some(_), Some(True)) => return at_key("an unsigned token has no key"),
+            (None, Some(True)) => None,
+            (None, None) => {
+                return at.refuse("give the `key` that signs it, or `unsigned: true`");
+            }
+            (Some(name), None) => match keys.get(&name) {
                 Some(key) => Some(key.clone()),
-                None => at.refuse("no key of the file has this name"),
+                None => return at_key("no key of the file has this name"),
             },
-            None => at.refuse("give the `key` that signs it, or `unsigned: true`"),
         };
-        let kid = fields.take("kid");
         let key = key.map(|key| KeySpec {
-            kid: read_kid(kid, key.kid.clone()),
+            kid: read_kid(written.kid, at.report(), key.kid.clone()),
             ..key
         });
-        let claims_text = fields.take("claims_text");
-        if let Some(text) = &claims_text
-            && [
-                "claims",
-                "expires_in_s",
-                "issued_ago_s",
-                "not_before_in_s",
-                "omit",
-            ]
-            .into_iter()
-            .any(|name| at.node.member(name).is_some())
-        {
-            text.refuse::<()>("stands in place of all claims");
-        }
-        let claims_text = claims_text.and_then(|at| at.text());
-        let mut claims = Map::new();
-        let mut time = |name: &str, offset: Option<i64>| {
-            if let Some(offset) = offset {
-                claims.insert(name.to_owned(), now_s.saturating_add_signed(offset).into());
-            }
-        };
-        time(
-            "exp",
-            fields
-                .take("expires_in_s")
-                .map_or(Some(300), |at| at.signed()),
-        );
-        time(
-            "iat",
-            fields
-                .take("issued_ago_s")
-                .map_or(Some(0), |at| at.signed())
-                .map(i64::saturating_neg),
-        );
-        time(
-            "nbf",
-            fields.take("not_before_in_s").and_then(|at| at.signed()),
-        );
-        if let Some(at) = fields.take("claims") {
-            match at.json() {
-                Json::Object(members) => claims.extend(members),
-                _ => drop(at.refuse::<()>("expected a mapping of claims")),
-            }
-        }
-        for at in fields
-            .take("omit")
-            .map(|at| at.one_or_many())
-            .unwrap_or_default()
-        {
-            claims.remove(&at.text()?);
-        }
-        let parts = [
-            ("header", Part::Header),
-            ("claims", Part::Claims),
-            ("signature", Part::Signature),
+        let times = [
+            written.expires_in_s,
+            written.issued_ago_s,
+            written.not_before_in_s,
         ];
-        let typ = fields.take("typ").and_then(|at| at.text());
-        let cty = fields.take("cty").and_then(|at| at.text());
-        let tamper = fields.take("tamper").and_then(|at| at.word(&parts));
-        fields.close();
-        if key.is_none() && !unsigned {
-            return None;
+        if written.claims_text.is_some()
+            && (written.claims.is_some()
+                || written.omit.is_some()
+                || times.iter().any(Option::is_some))
+        {
+            let message = "stands in place of all claims";
+            at.refuse::<()>(at_member("claims_text", message));
+        }
+        let [expires, issued, not_before] = times;
+        let times = [
+            ("exp", Some(expires.unwrap_or(300))),
+            ("iat", Some(issued.unwrap_or(0).saturating_neg())),
+            ("nbf", not_before),
+        ];
+        let mut claims = Map::new();
+        for (name, offset) in times {
+            let time = offset.map(|offset| now_s.saturating_add_signed(offset));
+            claims.extend(time.map(|time| (name.to_owned(), time.into())));
+        }
+        claims.extend(written.claims.unwrap_or_default());
+        for name in written.omit.unwrap_or_default().0 {
+            claims.remove(&name);
         }
         Some(Self {
             key,
             claims,
-            claims_text,
-            typ,
-            cty,
-            tamper,
+            claims_text: written.claims_text,
+            typ: written.typ,
+            cty: written.cty,
+            tamper: written.tamper,
         })
     }
 }

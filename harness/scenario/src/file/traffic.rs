@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use located_yaml::read::{At, at_member};
+use located_yaml::shape::{Many, Members, Never, Shape, Source};
+use modelgate_kit::config::Bounded;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
 
-use super::chain::{self, ChainEntry, Config};
+use super::chain::{ChainEntry, Config};
 use super::expect::StepExpect;
-use super::upstream::{self, Cluster};
-use located_yaml::read::{At, Fields};
+use super::upstream::{self, Cluster, WrittenCluster};
+use super::value::NOTHING;
 
 /// The longest that anything in a scenario may take.
 pub const MAX_WAIT_MS: u64 = 60_000;
@@ -18,11 +24,21 @@ const MAX_BYTES: u64 = 64 << 20;
 /// How often one step may be repeated.
 const MAX_COPIES: u64 = 10_000;
 
+/// A time in milliseconds, of which nothing may take longer.
+pub(super) type Ms = Bounded<0, MAX_WAIT_MS>;
+
+/// Milliseconds; 0 where nothing is said.
+pub(super) fn ms(written: Option<Ms>) -> u64 {
+    written.map(Ms::value).unwrap_or_default()
+}
+
 /// Headers in order, names in lower case, values as bytes.
 pub type Headers = Vec<(String, Bytes)>;
 
 /// A piece of a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "Shape<String, String, WrittenBytes<Ms>>")]
+#[schemars(with = "Shape<String, String, WrittenBytes<Ms>>")]
 pub struct Chunk {
     /// How long to wait before it, in milliseconds.
     pub after_ms: u64,
@@ -130,6 +146,12 @@ impl Step {
         self.traffic().map_or(0, |traffic| traffic.copies)
     }
 
+    /// Whether it says what must come of its requests.
+    pub(super) fn expects(&self) -> bool {
+        self.traffic()
+            .is_some_and(|traffic| !traffic.expect.is_empty())
+    }
+
     /// Its requests, if it sends any.
     pub fn traffic(&self) -> Option<&Traffic> {
         match self {
@@ -146,25 +168,122 @@ impl Traffic {
     }
 }
 
+/// How often a request is sent.
+type Copies = Bounded<1, MAX_COPIES>;
+
+/// A request with its time, as it is written; `C` and `E` are what copies and an expectation of its
+/// own are.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenRequest<C, E> {
+    /// Starts so many milliseconds after the scenario began, without waiting for the steps before.
+    at_ms: Option<Ms>,
+    /// Milliseconds to wait before it.
+    wait_ms: Option<Ms>,
+    /// Waits until these clusters have received so many requests.
+    #[serde(default)]
+    after_requests: BTreeMap<String, Bounded<1, 1_000_000>>,
+    /// Sends it so often, one after another.
+    repeat: Option<C>,
+    /// Sends it so often, all at once.
+    parallel: Option<C>,
+    /// Method; GET if not given.
+    method: Option<String>,
+    /// Path and query; `/` if not given.
+    path: Option<String>,
+    /// `:authority`, or `host` on HTTP/1.1; `gateway.test` if not given.
+    authority: Option<String>,
+    /// Headers besides those.
+    #[serde(default)]
+    headers: WrittenHeaders,
+    /// Asks for an upgrade to this protocol; the body is what the client then says.
+    upgrade: Option<String>,
+    /// Body: a text, or pieces that arrive one by one.
+    body: Option<Many<Chunk>>,
+    /// Body: JSON.
+    json: Option<Json>,
+    /// Trailers; they make it HTTP/2.
+    #[serde(default)]
+    trailers: WrittenHeaders,
+    /// The client goes away so many milliseconds after it began.
+    disconnect_after_ms: Option<Ms>,
+    /// Version of HTTP.
+    http: Option<Http>,
+    /// What must come of each of these requests.
+    expect: Option<E>,
+}
+
+/// The one request of a file: what it must see stands in the `expect` of the file.
+pub(super) type WrittenAlone = WrittenRequest<Never, Never>;
+/// A request among several.
+type WrittenSend = WrittenRequest<Copies, StepExpect>;
+
+/// A step, as it is written.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Step")]
+#[allow(
+    dead_code,
+    reason = "the schema is derived from it, and each form read as itself"
+)]
+pub(super) enum WrittenStep {
+    Send(Box<WrittenSend>),
+    Rescript(WrittenRescript),
+    Reload(WrittenReload),
+}
+
+/// The servers answer by other scripts from then on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Rescript")]
+pub(super) struct WrittenRescript {
+    /// The servers and their scripts.
+    #[schemars(with = "BTreeMap<String, WrittenCluster>")]
+    clusters: Source,
+}
+
+/// Filters are given another configuration while the proxy runs.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Reload")]
+pub(super) struct WrittenReload {
+    /// Configurations by the filters' names in the chain.
+    reload: Members<String, Json>,
+    /// They must be refused, and everything stays as it is.
+    #[serde(default)]
+    refused: bool,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("type" = ["integer", "string"], "enum" = [1, 2, "1", "2"]))]
+pub(super) enum Http {
+    /// HTTP/1.1.
+    #[serde(rename = "1")]
+    One,
+    /// HTTP/2.
+    #[serde(rename = "2")]
+    Two,
+}
+
+/// The steps of `request` or `requests`, either of which is a member of `file`; none if one of them
+/// could not be read.
 pub(super) fn read_steps(
-    fields: &mut Fields<'_>,
+    file: &At<'_>,
     clusters: &BTreeMap<String, Cluster>,
     chain: &[ChainEntry],
-) -> Vec<Step> {
+) -> Option<Vec<Step>> {
     let reader = StepReader { clusters, chain };
-    let steps: Vec<Step> = match (fields.take("request"), fields.take("requests")) {
-        (Some(one), None) => reader.alone(&one).into_iter().collect(),
-        (None, Some(many)) => many
-            .list()
-            .iter()
-            .filter_map(|at| reader.step(at))
-            .collect(),
-        (None, None) => return Vec::new(),
-        (Some(_), Some(many)) => many
-            .refuse("give `request` or `requests`, not both")
-            .unwrap_or_default(),
-    };
-    steps
+    match (file.member("request"), file.member("requests")) {
+        (Some(one), None) => Some(vec![reader.alone(&one)?]),
+        (None, Some(many)) => {
+            // Each is read, also where one before it could not be.
+            let list = many.list();
+            let steps: Vec<Option<Step>> = list.iter().map(|at| reader.step(at)).collect();
+            steps.into_iter().collect()
+        }
+        (None, None) => Some(Vec::new()),
+        (Some(_), Some(many)) => many.refuse("give `request` or `requests`, not both"),
+    }
 }
 
 struct StepReader<'a> {
@@ -173,78 +292,85 @@ struct StepReader<'a> {
 }
 
 impl StepReader<'_> {
-    /// The one request of a file: what it must see stands in the `expect` of the file.
     fn alone(&self, at: &At<'_>) -> Option<Step> {
-        let mut fields = at.fields()?;
-        let start = self.start(&mut fields);
-        let request = Request::read(&mut fields);
-        fields.close();
-        Some(Step::Send(Box::new(Traffic {
-            start,
-            copies: 1,
-            parallel: false,
-            request: request?,
-            expect: StepExpect::default(),
-        })))
-    }
-
-    fn step(&self, at: &At<'_>) -> Option<Step> {
-        let mut fields = at.fields()?;
-        if let Some(rescript) = fields.take("clusters") {
-            fields.close();
-            return Some(Step::Rescript(self.rescript(&rescript)));
-        }
-        if let Some(reload) = fields.take("reload") {
-            let refused = fields.take("refused").and_then(|at| at.boolean());
-            fields.close();
-            return Some(Step::Reload(Reload {
-                configs: self.configs(&reload),
-                refused: refused.unwrap_or_default(),
-            }));
-        }
-        let start = self.start(&mut fields);
-        let repeat = fields
-            .take("repeat")
-            .and_then(|at| at.within(1, MAX_COPIES));
-        let parallel = fields
-            .take("parallel")
-            .and_then(|at| at.within(1, MAX_COPIES));
-        if repeat.is_some() && parallel.is_some() {
-            at.refuse::<()>("give `repeat` or `parallel`, not both");
-        }
-        let request = Request::read(&mut fields);
-        let copies = repeat.or(parallel).unwrap_or(1);
-        let mut traffic = Traffic {
-            start,
-            copies: usize::try_from(copies).unwrap_or(1),
-            parallel: parallel.is_some(),
-            request: request?,
-            expect: StepExpect::default(),
-        };
-        if let Some(at) = fields.take("expect") {
-            traffic.expect = StepExpect::read(&at, traffic.overlaps()).unwrap_or_default();
-        }
-        fields.close();
+        let traffic = self.traffic(at, at.parse::<WrittenAlone>()?)?;
         Some(Step::Send(Box::new(traffic)))
     }
 
-    fn configs(&self, at: &At<'_>) -> Vec<(String, Config)> {
-        let mut configs = Vec::new();
-        for (key, at) in at.entries() {
+    fn step(&self, at: &At<'_>) -> Option<Step> {
+        if at.member("clusters").is_some() {
+            let WrittenRescript { clusters } = at.parse()?;
+            return Some(Step::Rescript(self.rescript(&clusters.at(at.report()))));
+        }
+        if at.member("reload").is_some() {
+            return self.reload(at, at.parse()?).map(Step::Reload);
+        }
+        let mut written: WrittenSend = at.parse()?;
+        let (repeat, parallel) = (written.repeat, written.parallel);
+        if repeat.is_some() && parallel.is_some() {
+            at.refuse::<()>("give `repeat` or `parallel`, not both");
+        }
+        let expect = written.expect.take();
+        let mut traffic = self.traffic(at, written)?;
+        traffic.copies = repeat.or(parallel).map_or(1, Copies::size);
+        traffic.parallel = parallel.is_some();
+        if let (Some(expect), Some(at)) = (expect, at.member("expect")) {
+            expect.check(&at);
+            if expect.is_empty() {
+                at.refuse::<()>(NOTHING);
+            }
+            if let (Some(upstream), true) = (at.member("upstream"), traffic.overlaps()) {
+                upstream.refuse::<()>("requests that overlap cannot be told apart at the upstream; state it in the `expect` of the file");
+            }
+            traffic.expect = expect;
+        }
+        Some(Step::Send(Box::new(traffic)))
+    }
+
+    fn traffic<C, E>(&self, at: &At<'_>, written: WrittenRequest<C, E>) -> Option<Traffic> {
+        self.need_clusters(at.member("after_requests"), "no such cluster");
+        let after_requests = written.after_requests.iter();
+        let start = Start {
+            at_ms: written.at_ms.map(Ms::value),
+            wait_ms: ms(written.wait_ms),
+            after_requests: after_requests
+                .map(|(name, count)| (name.clone(), count.size()))
+                .collect(),
+        };
+        let request = match Request::of(written) {
+            Ok(request) => request,
+            Err(message) => return at.refuse(message),
+        };
+        Some(Traffic {
+            start,
+            copies: 1,
+            parallel: false,
+            request,
+            expect: StepExpect::default(),
+        })
+    }
+
+    fn reload(&self, at: &At<'_>, written: WrittenReload) -> Option<Reload> {
+        let configs = at.member("reload").map(|at| at.entries());
+        for (key, at) in configs.unwrap_or_default() {
             if !self.chain.iter().any(|entry| entry.name == key.text) {
                 at.refuse::<()>("no filter of the chain is called so");
             }
-            configs.push((key.text.clone(), chain::read_config(&at, false)));
         }
-        configs
+        let configs = written.reload.0.into_iter();
+        Some(Reload {
+            configs: configs
+                .map(|(name, json)| (name, Config::of(json)))
+                .collect(),
+            refused: written.refused,
+        })
     }
 
     fn rescript(&self, at: &At<'_>) -> BTreeMap<String, Cluster> {
-        for (key, at) in at.entries() {
-            if !self.clusters.contains_key(&key.text) {
-                at.refuse::<()>("a cluster that the file's own `clusters` does not know");
-            }
-        }
+        self.need_clusters(
+            Some(at.clone()),
+            "a cluster that the file's own `clusters` does not know",
+        );
         let clusters = upstream::read_clusters(at);
         for (name, cluster) in &clusters {
             let before = self.clusters.get(name);
@@ -260,82 +386,38 @@ impl StepReader<'_> {
         clusters
     }
 
-    fn start(&self, fields: &mut Fields<'_>) -> Start {
-        let mut after_requests = BTreeMap::new();
-        for (key, at) in fields
-            .take("after_requests")
-            .map(|at| at.entries())
-            .unwrap_or_default()
-        {
+    /// Refuses keys that are no cluster's name.
+    fn need_clusters(&self, at: Option<At<'_>>, message: &str) {
+        for (key, at) in at.map(|at| at.entries()).unwrap_or_default() {
             if !self.clusters.contains_key(&key.text) {
-                at.refuse::<()>("no such cluster");
+                at.refuse::<()>(message);
             }
-            after_requests.extend(
-                at.within(1, 1_000_000)
-                    .and_then(|count: u64| Some((key.text.clone(), usize::try_from(count).ok()?))),
-            );
-        }
-        Start {
-            at_ms: fields
-                .take("at_ms")
-                .and_then(|at| at.within(0, MAX_WAIT_MS)),
-            wait_ms: fields
-                .take("wait_ms")
-                .and_then(|at| at.within(0, MAX_WAIT_MS))
-                .unwrap_or_default(),
-            after_requests,
         }
     }
 }
 
 impl Request {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let at = fields.at().clone();
-        let method = fields
-            .take("method")
-            .and_then(|at| at.text())
-            .unwrap_or_else(|| "GET".into());
-        let path = fields
-            .take("path")
-            .and_then(|at| at.text())
-            .unwrap_or_else(|| "/".into());
-        let authority = fields
-            .take("authority")
-            .and_then(|at| at.text())
-            .unwrap_or_else(|| "gateway.test".into());
-        let mut headers = fields
-            .take("headers")
-            .map(|at| read_headers(&at))
-            .unwrap_or_default();
-        let upgrade = fields.take("upgrade").and_then(|at| at.text());
-        headers.extend(
-            upgrade
-                .iter()
-                .flat_map(|protocol| upgrade_headers(protocol)),
-        );
-        let body = Body::read(fields);
-        let disconnect_after_ms = fields
-            .take("disconnect_after_ms")
-            .and_then(|at| at.within(0, MAX_WAIT_MS));
-        let http = fields
-            .take("http")
-            .and_then(|at| at.word(&[("1", false), ("2", true)]));
-        if http == Some(false) && !body.trailers.is_empty() {
-            return at.refuse("trailers need `http: 2`");
+    fn of<C, E>(written: WrittenRequest<C, E>) -> Result<Self, String> {
+        let WrittenHeaders(mut headers) = written.headers;
+        let protocol = written.upgrade.as_deref();
+        headers.extend(protocol.into_iter().flat_map(upgrade_headers));
+        let body = Body::of(written.body, written.json, written.trailers)?;
+        if written.http == Some(Http::One) && !body.trailers.is_empty() {
+            return Err("trailers need `http: 2`".into());
         }
-        let http2 = http.unwrap_or(!body.trailers.is_empty());
-        if http2 && upgrade.is_some() {
-            return at.refuse("an upgrade needs HTTP/1.1");
+        let http2 = written.http == Some(Http::Two) || !body.trailers.is_empty();
+        if http2 && protocol.is_some() {
+            return Err("an upgrade needs HTTP/1.1".into());
         }
-        Some(Self {
-            method,
-            path,
-            authority,
+        Ok(Self {
+            method: written.method.unwrap_or_else(|| "GET".into()),
+            path: written.path.unwrap_or_else(|| "/".into()),
+            authority: written.authority.unwrap_or_else(|| "gateway.test".into()),
             headers,
             body,
-            disconnect_after_ms,
+            disconnect_after_ms: written.disconnect_after_ms.map(Ms::value),
             http2,
-            upgrade,
+            upgrade: written.upgrade,
         })
     }
 }
@@ -349,28 +431,24 @@ pub(super) fn upgrade_headers(protocol: &str) -> [(String, Bytes); 2] {
 }
 
 impl Body {
-    /// Reads `body`, `json` and `trailers`.
-    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        let body = fields.take("body");
-        let json = fields.take("json");
+    /// Made of `body` or `json`, and `trailers`.
+    pub(super) fn of(
+        body: Option<Many<Chunk>>,
+        json: Option<Json>,
+        WrittenHeaders(trailers): WrittenHeaders,
+    ) -> Result<Self, String> {
         let chunks = match (body, json) {
-            (Some(_), Some(json)) => json
-                .refuse("give `body` or `json`, not both")
-                .unwrap_or_default(),
-            (Some(at), None) => at.one_or_many().iter().filter_map(Chunk::read).collect(),
-            (None, Some(at)) => vec![Chunk {
+            (Some(_), Some(_)) => {
+                return Err(at_member("json", "give `body` or `json`, not both"));
+            }
+            (Some(Many(chunks)), None) => chunks,
+            (None, Some(json)) => vec![Chunk {
                 after_ms: 0,
-                bytes: Bytes::from(at.json().to_string()),
+                bytes: Bytes::from(json.to_string()),
             }],
             (None, None) => Vec::new(),
         };
-        Self {
-            chunks,
-            trailers: fields
-                .take("trailers")
-                .map(|at| read_headers(&at))
-                .unwrap_or_default(),
-        }
+        Ok(Self { chunks, trailers })
     }
 
     /// All bytes together.
@@ -382,94 +460,118 @@ impl Body {
     }
 }
 
-impl Chunk {
-    fn read(at: &At<'_>) -> Option<Self> {
-        if !at.is_map() {
-            return Some(Self {
-                after_ms: 0,
-                bytes: Bytes::from(at.text()?),
-            });
+/// Bytes, by exactly one of `text`, `json`, `base64`, or `repeat` with `bytes`; `T` is what a time
+/// before them is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Bytes{T}")]
+pub(super) struct WrittenBytes<T> {
+    /// Milliseconds to wait before it.
+    after_ms: Option<T>,
+    /// A text.
+    text: Option<String>,
+    /// JSON.
+    json: Option<Json>,
+    /// Base64, standard alphabet, padded.
+    base64: Option<String>,
+    /// This text, over and over.
+    repeat: Option<String>,
+    /// How many bytes of the repeated text.
+    bytes: Option<Bounded<0, MAX_BYTES>>,
+}
+
+impl<T> WrittenBytes<T> {
+    fn bytes(self) -> Result<Bytes, String> {
+        let base64 = self.base64.map(|text| STANDARD.decode(text)).transpose();
+        let base64 =
+            base64.map_err(|_| at_member("base64", "not base64 (standard alphabet, padded)"))?;
+        let repeated: Option<Bytes> = match (self.repeat, self.bytes) {
+            (Some(unit), Some(length)) if !unit.is_empty() => {
+                Some(unit.bytes().cycle().take(length.size()).collect())
+            }
+            (None, None) => None,
+            _ => {
+                return Err(
+                    "`repeat` and `bytes` belong together: {repeat: \"x\", bytes: 70000}".into(),
+                );
+            }
+        };
+        let json = self.json.map(|json| Bytes::from(json.to_string()));
+        let text = self.text.map(Bytes::from);
+        let given = [text, json, base64.map(Bytes::from), repeated];
+        let mut given = given.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(bytes), None) => Ok(bytes),
+            _ => Err("give exactly one of `text`, `json`, `base64`, `repeat` with `bytes`".into()),
         }
-        let mut fields = at.fields()?;
-        let after_ms = fields
-            .take("after_ms")
-            .and_then(|at| at.within(0, MAX_WAIT_MS))
-            .unwrap_or_default();
-        let bytes = read_bytes(&mut fields);
-        fields.close();
-        Some(Self {
-            after_ms,
-            bytes: bytes?,
+    }
+}
+
+impl TryFrom<Shape<String, String, WrittenBytes<Ms>>> for Chunk {
+    type Error = String;
+
+    fn try_from(shape: Shape<String, String, WrittenBytes<Ms>>) -> Result<Self, String> {
+        Ok(match shape {
+            Shape::Scalar(text) | Shape::List(text) => Self {
+                after_ms: 0,
+                bytes: Bytes::from(text),
+            },
+            Shape::Map(written) => Self {
+                after_ms: ms(written.after_ms),
+                bytes: written.bytes()?,
+            },
         })
     }
 }
 
-/// Bytes described by exactly one of `text`, `base64`, `json`, or `repeat` with `bytes`.
-fn read_bytes(fields: &mut Fields<'_>) -> Option<Bytes> {
-    let at = fields.at().clone();
-    let text = fields
-        .take("text")
-        .and_then(|at| at.text())
-        .map(Bytes::from);
-    let json = fields
-        .take("json")
-        .map(|at| Bytes::from(at.json().to_string()));
-    let base64 = fields
-        .take("base64")
-        .and_then(|at| match STANDARD.decode(at.text()?) {
-            Ok(bytes) => Some(Bytes::from(bytes)),
-            Err(_) => at.refuse("not base64 (standard alphabet, padded)"),
+/// Headers: a mapping (a list as value repeats the header), or a list of mappings where the order
+/// across names matters.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(from = "Many<Members<HeaderName, Many<HeaderValue>>>")]
+#[schemars(
+    with = "Many<Members<HeaderName, Many<HeaderValue>>>",
+    rename = "Headers"
+)]
+pub(super) struct WrittenHeaders(pub Headers);
+
+impl From<Many<Members<HeaderName, Many<HeaderValue>>>> for WrittenHeaders {
+    fn from(Many(maps): Many<Members<HeaderName, Many<HeaderValue>>>) -> Self {
+        let members = maps.into_iter().flat_map(|Members(members)| members);
+        let headers = members.flat_map(|(HeaderName(name), Many(values))| {
+            let named = move |HeaderValue(value)| (name.clone(), value);
+            values.into_iter().map(named)
         });
-    let repeated = match (fields.take("repeat"), fields.take("bytes")) {
-        (Some(unit), Some(length)) => {
-            let length = usize::try_from(length.within(0, MAX_BYTES)?).ok()?;
-            let unit = unit.text().filter(|unit| !unit.is_empty())?;
-            Some(unit.bytes().cycle().take(length).collect())
-        }
-        (None, None) => None,
-        _ => {
-            return at
-                .refuse("`repeat` and `bytes` belong together: {repeat: \"x\", bytes: 70000}");
-        }
-    };
-    let mut given = [text, json, base64, repeated].into_iter().flatten();
-    match (given.next(), given.next()) {
-        (Some(bytes), None) => Some(bytes),
-        _ => at.refuse("give exactly one of `text`, `json`, `base64`, `repeat` with `bytes`"),
+        Self(headers.collect())
     }
 }
 
-/// A mapping (a list as value repeats the header), or a list of mappings where the order across
-/// names matters.
-pub(super) fn read_headers(at: &At<'_>) -> Headers {
-    let maps = if at.is_list() {
-        at.list()
-    } else {
-        vec![at.clone()]
-    };
-    let mut headers = Headers::new();
-    for map in maps {
-        for (key, value) in map.entries() {
-            if key.text.is_empty() || key.text.starts_with(':') {
-                value.refuse::<()>(
-                    "pseudo headers have keys of their own: method, path, authority, status",
-                );
-            }
-            let values = value.one_or_many();
-            headers.extend(values.iter().filter_map(|value| {
-                Some((key.text.to_ascii_lowercase(), read_header_value(value)?))
-            }));
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct HeaderName(String);
+
+impl TryFrom<String> for HeaderName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.is_empty() || name.starts_with(':') {
+            true => Err("pseudo headers have keys of their own: method, path, authority, status"),
+            false => Ok(Self(name.to_ascii_lowercase())),
         }
     }
-    headers
 }
 
-fn read_header_value(at: &At<'_>) -> Option<Bytes> {
-    if !at.is_map() {
-        return at.text().map(Bytes::from);
+#[derive(Deserialize, JsonSchema)]
+#[serde(try_from = "Shape<String, String, WrittenBytes<Never>>")]
+#[schemars(with = "Shape<String, String, WrittenBytes<Never>>")]
+struct HeaderValue(Bytes);
+
+impl TryFrom<Shape<String, String, WrittenBytes<Never>>> for HeaderValue {
+    type Error = String;
+
+    fn try_from(shape: Shape<String, String, WrittenBytes<Never>>) -> Result<Self, String> {
+        match shape {
+            Shape::Scalar(text) | Shape::List(text) => Ok(Self(Bytes::from(text))),
+            Shape::Map(written) => written.bytes().map(Self),
+        }
     }
-    let mut fields = at.fields()?;
-    let bytes = read_bytes(&mut fields);
-    fields.close();
-    bytes
 }

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::traffic::{Body, Headers, MAX_WAIT_MS, read_headers};
-use located_yaml::read::{At, Fields};
+use located_yaml::read::{At, at_member};
+use located_yaml::shape::{Many, True};
+use modelgate_kit::config::Bounded;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::traffic::{Body, Chunk, Headers, Http, Ms, WrittenHeaders, ms};
 
 /// A server and its script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +33,9 @@ impl Default for Cluster {
 }
 
 /// What a server does with one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "WrittenAnswer")]
+#[schemars(with = "WrittenAnswer")]
 pub enum Answer {
     /// Answers.
     Reply(Box<Reply>),
@@ -58,12 +66,12 @@ pub struct Reply {
 }
 
 /// The status that grants an upgrade.
-const SWITCHING: u64 = 101;
+const SWITCHING: u16 = 101;
 
 impl Reply {
     /// Whether it grants an upgrade: the body is what the server says then, and nothing of HTTP.
     pub fn switches(&self) -> bool {
-        u64::from(self.status) == SWITCHING
+        self.status == SWITCHING
     }
 
     /// Its headers in answer to a request with these ones.
@@ -91,7 +99,8 @@ impl Default for Reply {
 }
 
 /// How an answer ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// As it should.
     #[default]
@@ -123,152 +132,189 @@ impl Cluster {
         }
     }
 
-    fn read(name: &str, at: &At<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let paths = fields.take("paths");
-        let otherwise = match (paths.is_some(), name == super::UPSTREAM) {
-            (true, _) => Some(404),
-            (false, true) => Some(200),
-            (false, false) => None,
+    fn of(name: &str, written: WrittenCluster) -> Result<Self, String> {
+        let otherwise = match (written.paths.is_empty(), name == super::UPSTREAM) {
+            (false, _) => Some(404),
+            (true, true) => Some(200),
+            (true, false) => None,
         };
-        let answers = read_answers(&mut fields, otherwise);
-        let mut cluster = Self {
-            answers,
-            paths: BTreeMap::new(),
+        let paths = written.paths.into_iter();
+        let cluster = Self {
+            answers: answers(written.answer, written.answers, otherwise)?,
+            paths: paths
+                .map(|(path, Script(answers))| (path, answers))
+                .collect(),
             http2: false,
         };
-        for (key, at) in paths.map(|at| at.entries()).unwrap_or_default() {
-            let Some(mut fields) = at.fields() else {
-                continue;
-            };
-            cluster
-                .paths
-                .insert(key.text.clone(), read_answers(&mut fields, None));
-            fields.close();
-        }
-        let http = fields
-            .take("http")
-            .and_then(|at| at.word(&[("1", false), ("2", true)]));
-        fields.close();
         let scripts = || cluster.paths.values().chain([&cluster.answers]);
         let trailers = scripts().flatten().any(
             |answer| matches!(answer, Answer::Reply(reply) if !reply.body.trailers.is_empty()),
         );
-        if trailers && http == Some(false) {
-            return at.refuse("trailers need `http: 2`");
+        if trailers && written.http == Some(Http::One) {
+            return Err("trailers need `http: 2`".into());
         }
-        let refusals = scripts()
-            .flatten()
-            .filter(|answer| **answer == Answer::Refuse)
-            .count();
+        let refuses = scripts().any(|script| script.contains(&Answer::Refuse));
         let all: usize = scripts().map(Vec::len).sum();
-        if refusals > 0 && all > 1 {
-            return at.refuse("`refuse` stands alone: nobody listens during the whole scenario; use `reset` for a single failure");
+        if refuses && all > 1 {
+            return Err("`refuse` stands alone: nobody listens during the whole scenario; use `reset` for a single failure".into());
         }
-        cluster.http2 = http.unwrap_or(trailers);
-        Some(cluster)
+        let http2 = trailers || written.http == Some(Http::Two);
+        Ok(Self { http2, ..cluster })
+    }
+}
+
+/// A server and its script, as it is written. `upstream` answers 200 where nothing is said.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Cluster")]
+pub(super) struct WrittenCluster {
+    /// The answer to every request.
+    answer: Option<Answer>,
+    /// Answers in order; the last one is repeated.
+    answers: Option<Vec<Answer>>,
+    /// Scripts of their own for paths, the query left out; with them and no general answer, other
+    /// paths get 404.
+    #[serde(default)]
+    paths: BTreeMap<String, Script>,
+    /// Version of HTTP.
+    http: Option<Http>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(try_from = "WrittenScript")]
+#[schemars(with = "WrittenScript")]
+struct Script(Vec<Answer>);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WrittenScript {
+    /// The answer to every request.
+    answer: Option<Answer>,
+    /// Answers in order; the last one is repeated.
+    answers: Option<Vec<Answer>>,
+}
+
+impl TryFrom<WrittenScript> for Script {
+    type Error = String;
+
+    fn try_from(written: WrittenScript) -> Result<Self, String> {
+        answers(written.answer, written.answers, None).map(Self)
+    }
+}
+
+/// `answer` or `answers`. `otherwise` is the status of the answers where neither is there; `None` =
+/// one must be.
+fn answers(
+    one: Option<Answer>,
+    many: Option<Vec<Answer>>,
+    otherwise: Option<u16>,
+) -> Result<Vec<Answer>, String> {
+    match (one, many) {
+        (Some(one), None) => Ok(vec![one]),
+        (None, Some(many)) if many.is_empty() => Err(at_member("answers", "at least one answer")),
+        (None, Some(many)) => Ok(many),
+        (None, None) => match otherwise {
+            Some(status) => Ok(vec![Answer::Reply(Box::new(Reply {
+                status,
+                ..Reply::default()
+            }))]),
+            None => Err("give `answer` or `answers`".into()),
+        },
+        (Some(_), Some(_)) => Err("give `answer` or `answers`, not both".into()),
     }
 }
 
 pub(super) fn read_clusters(at: &At<'_>) -> BTreeMap<String, Cluster> {
-    at.entries()
-        .into_iter()
-        .filter_map(|(key, at)| Some((key.text.clone(), Cluster::read(&key.text, &at)?)))
-        .collect()
-}
-
-/// Reads `answer` or `answers`. `otherwise` is the status of the answers where neither is there;
-/// `None` = one must be.
-fn read_answers(fields: &mut Fields<'_>, otherwise: Option<u16>) -> Vec<Answer> {
-    let at = fields.at().clone();
-    match (fields.take("answer"), fields.take("answers")) {
-        (Some(one), None) => Answer::read(&one).into_iter().collect(),
-        (None, Some(many)) => {
-            let answers: Vec<Answer> = many.list().iter().filter_map(Answer::read).collect();
-            if answers.is_empty() {
-                many.refuse::<()>("at least one answer");
-            }
-            answers
+    let mut clusters = BTreeMap::new();
+    for (key, at) in at.entries() {
+        let Some(written) = at.parse() else {
+            continue;
+        };
+        match Cluster::of(&key.text, written) {
+            Ok(cluster) => drop(clusters.insert(key.text.clone(), cluster)),
+            Err(message) => drop(at.refuse::<()>(message)),
         }
-        (None, None) => match otherwise {
-            Some(status) => vec![Answer::Reply(Box::new(Reply {
-                status,
-                ..Reply::default()
-            }))],
-            None => at.refuse("give `answer` or `answers`").unwrap_or_default(),
-        },
-        (Some(_), Some(_)) => at
-            .refuse("give `answer` or `answers`, not both")
-            .unwrap_or_default(),
     }
+    clusters
 }
 
-impl Answer {
-    fn read(at: &At<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let after_ms = fields
-            .take("after_ms")
-            .and_then(|at| at.within(0, MAX_WAIT_MS))
-            .unwrap_or_default();
-        let reset = fields.take("reset").and_then(|at| at.only_true()).is_some();
-        let hang = fields.take("hang").and_then(|at| at.only_true()).is_some();
-        let refuse = fields
-            .take("refuse")
-            .and_then(|at| at.only_true())
-            .is_some();
-        if reset || hang || refuse {
-            let failures = [reset, hang, refuse]
-                .into_iter()
-                .filter(|failure| *failure)
-                .count();
-            fields.close();
-            return match (failures, reset, hang) {
-                (1, true, _) => Some(Self::Reset(after_ms)),
-                (1, _, true) => Some(Self::Hang),
-                (1, ..) => Some(Self::Refuse),
-                _ => at.refuse("only one of `reset`, `hang`, `refuse`"),
+/// What a server does with one request: an answer, or one of `reset`, `hang` and `refuse`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WrittenAnswer {
+    /// Milliseconds between the end of the request and the answer.
+    after_ms: Option<Ms>,
+    /// Closes the connection without an answer.
+    reset: Option<True>,
+    /// Never answers.
+    hang: Option<True>,
+    /// Nobody listens, during the whole scenario.
+    refuse: Option<True>,
+    /// Status; 200 if not given. 101 grants an upgrade.
+    status: Option<Bounded<101, 599>>,
+    /// Headers.
+    headers: Option<WrittenHeaders>,
+    /// Body: a text, or pieces that are sent one by one.
+    body: Option<Many<Chunk>>,
+    /// Body: JSON, with its content type.
+    json: Option<Json>,
+    /// Trailers; they need HTTP/2.
+    trailers: Option<WrittenHeaders>,
+    /// What happens after the body.
+    ends: Option<End>,
+    /// Answers when the request's head is there, instead of its end.
+    early: Option<True>,
+}
+
+impl TryFrom<WrittenAnswer> for Answer {
+    type Error = String;
+
+    fn try_from(written: WrittenAnswer) -> Result<Self, String> {
+        let after_ms = ms(written.after_ms);
+        let failure = match (written.reset, written.hang, written.refuse) {
+            (None, None, None) => None,
+            (Some(True), None, None) => Some(Self::Reset(after_ms)),
+            (None, Some(True), None) => Some(Self::Hang),
+            (None, None, Some(True)) => Some(Self::Refuse),
+            _ => return Err("only one of `reset`, `hang`, `refuse`".into()),
+        };
+        let answers = [
+            ("status", written.status.is_some()),
+            ("headers", written.headers.is_some()),
+            ("body", written.body.is_some()),
+            ("json", written.json.is_some()),
+            ("trailers", written.trailers.is_some()),
+            ("ends", written.ends.is_some()),
+            ("early", written.early.is_some()),
+        ];
+        if let Some(failure) = failure {
+            let answer = answers.iter().find(|(_, given)| *given);
+            return match answer {
+                Some((name, _)) => Err(at_member(name, "there is no answer to have it")),
+                None => Ok(failure),
             };
         }
-        let status = fields
-            .take("status")
-            .and_then(|at| match at.unsigned()? {
-                SWITCHING => Some(SWITCHING),
-                _ => at.within(200, 599),
-            })
-            .map_or(200, |status| u16::try_from(status).unwrap_or(200));
-        let json = fields.take("json").is_some();
-        let mut headers = fields
-            .take("headers")
-            .map(|at| read_headers(&at))
-            .unwrap_or_default();
-        if json && !headers.iter().any(|(name, _)| name == "content-type") {
+        let status = written.status.map_or(200, |status| status.value());
+        let status = u16::try_from(status).unwrap_or_default();
+        if status != SWITCHING && status < 200 {
+            return Err(at_member("status", "must be 101, or from 200 to 599"));
+        }
+        let WrittenHeaders(mut headers) = written.headers.unwrap_or_default();
+        if written.json.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
             headers.push(("content-type".into(), "application/json".into()));
         }
-        let body = Body::read(&mut fields);
-        let ends = [
-            ("complete", End::Complete),
-            ("reset", End::Reset),
-            ("hang", End::Hang),
-        ];
-        let end = fields
-            .take("ends")
-            .and_then(|at| at.word(&ends))
-            .unwrap_or_default();
-        let early = fields
-            .take("early")
-            .and_then(|at| at.only_true())
-            .unwrap_or_default();
-        fields.close();
-        if u64::from(status) == SWITCHING && end == End::Reset {
-            return at.refuse("what was upgraded can end with `complete` or `hang` only");
+        let trailers = written.trailers.unwrap_or_default();
+        let end = written.ends.unwrap_or_default();
+        if status == SWITCHING && end == End::Reset {
+            return Err("what was upgraded can end with `complete` or `hang` only".into());
         }
-        Some(Self::Reply(Box::new(Reply {
+        Ok(Self::Reply(Box::new(Reply {
             after_ms,
             status,
             headers,
-            body,
+            body: Body::of(written.body, written.json, trailers)?,
             end,
-            early,
+            early: written.early.is_some(),
         })))
     }
 }

@@ -90,7 +90,7 @@ impl Play<'_> {
     fn repeat(&mut self, traffic: &Traffic, times: usize) -> Result<()> {
         let expected = [&traffic.expect, &self.scenario.expect.one]
             .into_iter()
-            .find_map(|expect| expect.client.as_ref()?.status);
+            .find_map(|expect| expect.client.as_ref()?.status());
         for _ in 0..times {
             self.send(0, traffic);
             self.finish();
