@@ -7,7 +7,7 @@ use proxy_wasm_simulator::{FilterSpec, Gateway, Outbound, Profile, Request, prof
 
 /// Envoy's rules, but for what nginx does with headers that a filter removes.
 const SENDS_REMOVED: Profile = Profile {
-    sends_removed_headers: true,
+    forwards_removed_headers: true,
     ..profile::ENVOY_STOP_ITERATION
 };
 

@@ -85,7 +85,7 @@ pub struct WasmFilter {
     inherited: Vec<String>,
     environment: BTreeMap<String, String>,
     failure_policy: FailurePolicy,
-    headers_stop_alone: bool,
+    allow_on_headers_stop_iteration: bool,
 }
 
 /// Why a configuration cannot be run.
@@ -182,7 +182,7 @@ impl WasmFilter {
             }
         }
         spec.failure_policy = self.failure_policy;
-        spec.headers_stop_alone = Some(self.headers_stop_alone);
+        spec.allow_on_headers_stop_iteration = Some(self.allow_on_headers_stop_iteration);
         spec
     }
 }
@@ -443,7 +443,7 @@ fn wasm_filter(mut wasm: Fields<'_>) -> Option<WasmFilter> {
         .unwrap_or(FailurePolicy::Closed);
     // A filter that has failed is started anew by the next request, without a back-off.
     config.take("reload_config");
-    let headers_stop_alone = flag(&mut config, "allow_on_headers_stop_iteration");
+    let allow_on_headers_stop_iteration = flag(&mut config, "allow_on_headers_stop_iteration");
     let configuration = config.take("configuration").map(|at| any(&at));
     let vm = config.need("vm_config").and_then(|at| at.fields());
     config.close();
@@ -467,7 +467,7 @@ fn wasm_filter(mut wasm: Fields<'_>) -> Option<WasmFilter> {
         inherited,
         environment,
         failure_policy,
-        headers_stop_alone,
+        allow_on_headers_stop_iteration,
     })
 }
 

@@ -14,8 +14,8 @@ use serde_json::{Value as Json, json};
 
 use located_yaml::read::{At, Fields};
 use proxy_wasm_simulator::{
-    Addition, AppendAction, GuestCode, HeaderChanges, Injector, Mutation, Mutations, OwnFilter,
-    Rewrite, Template,
+    Addition, AppendAction, BuiltinFilter, CredentialInjector, GuestCode, HeaderChanges,
+    HeaderMutations, Mutation, Rewrite, Template,
 };
 
 const TYPE: &str = "type.googleapis.com/";
@@ -66,8 +66,8 @@ impl Kind {
     /// Reads the configuration of a filter, without its `@type`.
     pub fn read(self, fields: Fields<'_>) -> Option<Written> {
         match self {
-            Self::CredentialInjector => injector(fields).map(Written::Injector),
-            Self::HeaderMutation => mutations(fields).map(Written::Mutations),
+            Self::CredentialInjector => injector(fields).map(Written::CredentialInjector),
+            Self::HeaderMutation => mutations(fields).map(Written::HeaderMutations),
         }
     }
 }
@@ -76,9 +76,9 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
     /// `credential_injector`, whose credential is a secret of this name.
-    Injector(WrittenInjector),
+    CredentialInjector(WrittenInjector),
     /// `header_mutation`.
-    Mutations(Mutations),
+    HeaderMutations(HeaderMutations),
 }
 
 /// A `credential_injector` without its secret.
@@ -150,12 +150,12 @@ impl Written {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Rc<dyn GuestCode>> {
         let filter = match self {
-            Self::Mutations(mutations) => OwnFilter::HeaderMutation(mutations.clone()),
-            Self::Injector(written) => {
+            Self::HeaderMutations(mutations) => BuiltinFilter::HeaderMutation(mutations.clone()),
+            Self::CredentialInjector(written) => {
                 let about = || format!("filter {name}: secret {}", written.secret);
                 let secret = secrets.get(&written.secret).context("no such secret");
                 let secret = secret.with_context(about)?;
-                OwnFilter::CredentialInjector(Injector {
+                BuiltinFilter::CredentialInjector(CredentialInjector {
                     header: written.header.clone(),
                     prefix: written.prefix.clone(),
                     credential: secret.resolve(variable).with_context(about)?,
@@ -171,8 +171,8 @@ impl Written {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Injector(_) => Kind::CredentialInjector,
-            Self::Mutations(_) => Kind::HeaderMutation,
+            Self::CredentialInjector(_) => Kind::CredentialInjector,
+            Self::HeaderMutations(_) => Kind::HeaderMutation,
         }
     }
 
@@ -180,8 +180,8 @@ impl Written {
     #[must_use]
     pub fn secret(&self) -> Option<&str> {
         match self {
-            Self::Injector(written) => Some(&written.secret),
-            Self::Mutations(_) => None,
+            Self::CredentialInjector(written) => Some(&written.secret),
+            Self::HeaderMutations(_) => None,
         }
     }
 }
@@ -280,7 +280,7 @@ fn header_name(at: &At<'_>) -> Option<String> {
     }
 }
 
-fn mutations(mut fields: Fields<'_>) -> Option<Mutations> {
+fn mutations(mut fields: Fields<'_>) -> Option<HeaderMutations> {
     let mutations = fields.need("mutations").and_then(|at| at.fields());
     fields.close();
     let mut mutations = mutations?;
@@ -291,7 +291,7 @@ fn mutations(mut fields: Fields<'_>) -> Option<Mutations> {
         let items = at.iter().flat_map(At::list);
         items.filter_map(|at| read(&at)).collect()
     };
-    Some(Mutations {
+    Some(HeaderMutations {
         request: list(&request, mutation),
         response: list(&response, constant),
     })

@@ -314,7 +314,7 @@ impl<'a> Round<'a> {
         if let Promise::NothingPasses = self.world.promise {
             if let Some(passed) = call_log.passed.as_ref().and_then(|lines| lines.last()) {
                 wrong = Some(format!("a request passes without proof: {passed}"));
-            } else if tally.resumed > 0 {
+            } else if tally.continued > 0 {
                 wrong = Some("a request without proof is let go on".to_owned());
             }
         }

@@ -1,4 +1,5 @@
-//! A filter in plain Rust behind the simulated proxy: it closes `/admin`, and says who passed.
+//! A filter in plain Rust behind the simulated proxy: it closes `/admin`, and marks what passes.
+//! All that was observed is printed, a JSON object on each line.
 //!
 //! `cargo run -p proxy-wasm-simulator --example closed_path`
 
@@ -7,11 +8,11 @@ use std::rc::Rc;
 
 use proxy_wasm_simulator::abi::MapKind;
 use proxy_wasm_simulator::{
-    Answer, Callback, FilterSpec, Gateway, Guest, GuestCode, Headers, HostHandle, Reply, Request,
-    Script, Trap,
+    Answer, Callback, ContextId, FilterSpec, Gateway, Guest, GuestCode, Headers, HostHandle, Reply,
+    Request, Script, Trap,
 };
 
-/// What a callback gives: go on, or stop here.
+/// What a callback returns: `Action::Continue`, `Action::Pause`.
 const CONTINUE: u32 = 0;
 const PAUSE: u32 = 1;
 
@@ -35,7 +36,7 @@ impl GuestCode for ClosedPath {
 struct Worker(HostHandle);
 
 impl Guest for Worker {
-    fn enter(&mut self, _context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+    fn invoke(&mut self, _context: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
         match callback {
             Callback::RequestHeaders { .. } => Ok(Some(self.judge())),
             // Yes: the VM starts, the configuration is taken.
@@ -51,9 +52,9 @@ impl Worker {
         let path = self.0.header_value(MapKind::RequestHeaders, b":path");
         if path.is_ok_and(|path| path.starts_with(b"/admin")) {
             let no_grpc = u32::MAX;
-            let _ = self
-                .0
-                .reply(403, b"closed", b"closed here", Headers::new(), no_grpc);
+            let _ =
+                self.0
+                    .send_local_response(403, b"closed", b"closed here", Headers::new(), no_grpc);
             return PAUSE;
         }
         let _ = self
@@ -76,11 +77,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let open = gateway.exchange(Request::new("GET", "/models"));
     let closed = gateway.exchange(Request::new("GET", "/admin/keys"));
-    println!(
-        "/models: {:?}, /admin/keys: {:?}",
-        open.status(),
-        closed.status()
-    );
+    for record in gateway.timeline().records() {
+        println!("{}", serde_json::to_string(record)?);
+    }
     assert_eq!((open.status(), closed.status()), (Some(200), Some(403)));
     Ok(())
 }

@@ -27,7 +27,7 @@ pub enum Status {
 }
 
 /// What a host call gives: a value, or the reason why not.
-pub type Answered<T> = Result<T, Status>;
+pub type HostResult<T> = Result<T, Status>;
 
 impl Status {
     /// The raw number.
@@ -47,7 +47,7 @@ macro_rules! numbered {
             ///
             /// # Errors
             /// [`Status::BadArgument`] for a number that the ABI does not know.
-            pub const fn parse(raw: u32) -> Answered<Self> {
+            pub const fn parse(raw: u32) -> HostResult<Self> {
                 match raw {
                     $($number => Ok(Self::$variant),)+
                     _ => Err(Status::BadArgument),
@@ -142,7 +142,7 @@ numbered! {
         Warn = 3,
         /// Must be acted on.
         Error = 4,
-        /// The VM cannot go on.
+        /// The VM cannot continue.
         Critical = 5,
     }
 }

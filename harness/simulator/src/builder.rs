@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::abi::LogLevel;
 use crate::core::Core;
 use crate::gateway::Gateway;
+use crate::ids::{PluginId, WorkerId};
 use crate::network::{Answer, Network, Reply, Script};
 use crate::plugin::{FilterSpec, Plugin};
 use crate::rules::path::PathRules;
@@ -50,7 +51,7 @@ pub struct Builder {
     request_id_in_response: bool,
     paths: PathRules,
     upgrades: Vec<String>,
-    remembers: bool,
+    keeps_history: bool,
 }
 
 impl Builder {
@@ -146,8 +147,8 @@ impl Builder {
     /// told otherwise it does. A server that lives long does not: it takes the timeline, and each
     /// outcome when its exchange is over.
     #[must_use]
-    pub fn remember(mut self, remember: bool) -> Self {
-        self.remembers = remember;
+    pub fn keep_history(mut self, keep: bool) -> Self {
+        self.keeps_history = keep;
         self
     }
 
@@ -168,13 +169,15 @@ impl Builder {
         } else {
             self.hosts
         };
-        let alone = self.profile.headers_stop_alone;
+        let alone = self.profile.allow_on_headers_stop_iteration;
         let plugins: Vec<Plugin> = self
             .filters
             .iter()
             .map(|spec| Plugin::new(spec, alone))
             .collect();
-        let mut threads: Vec<Thread> = (0..self.workers).map(Thread::Worker).collect();
+        let mut threads: Vec<Thread> = (0..self.workers)
+            .map(|worker| Thread::Worker(WorkerId(worker)))
+            .collect();
         if self.profile.main_thread {
             threads.splice(..0, [Thread::Template, Thread::Main]);
         }
@@ -185,7 +188,7 @@ impl Builder {
         core.request_id_in_response = self.request_id_in_response;
         core.paths = self.paths;
         core.upgrades = self.upgrades;
-        core.remembers = self.remembers;
+        core.keeps_history = self.keeps_history;
         core.now_ns = self.now_ns.unwrap_or(core.now_ns);
         if let Some(seed) = self.seed {
             core.seed(seed);
@@ -223,7 +226,7 @@ impl Default for Builder {
             request_id_in_response: false,
             paths: PathRules::default(),
             upgrades: Vec::new(),
-            remembers: true,
+            keeps_history: true,
         }
     }
 }
@@ -247,15 +250,15 @@ fn add_vms(core: &mut Core, thread: Thread, filters: &[FilterSpec]) {
             if let Some(vm) = core
                 .vms
                 .iter_mut()
-                .find(|vm| vm.thread == thread && vm.plugins.first() == Some(&first))
+                .find(|vm| vm.thread == thread && vm.plugins.first() == Some(&PluginId(first)))
             {
-                vm.plugins.push(index);
+                vm.plugins.push(PluginId(index));
             }
             continue;
         }
         core.vms.push(Vm {
             thread,
-            plugins: vec![index],
+            plugins: vec![PluginId(index)],
             vm_id: spec.vm_id.clone(),
             environment: spec.environment.clone(),
             configuration: spec.vm_configuration.clone(),

@@ -15,32 +15,35 @@ mod process;
 mod property;
 mod shared;
 mod stream;
+#[cfg(test)]
+mod testing;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::abi::{Answered, Status};
+use crate::abi::{HostResult, Status};
 use crate::core::Core;
 use crate::gateway::stream::Stream;
+use crate::ids::{ContextId, PluginId, VmId};
 use crate::timeline::Event;
-use crate::vm::{Root, VmSlot};
+use crate::vm::Root;
 
 /// The way of one VM to its host.
 #[derive(Clone)]
 pub struct HostHandle {
     core: Rc<RefCell<Core>>,
-    vm: VmSlot,
+    vm: VmId,
 }
 
 /// A context that host calls act on.
 #[derive(Clone, Copy, Debug)]
-struct Focus {
-    vm: VmSlot,
-    context: u32,
+struct EffectiveContext {
+    vm: VmId,
+    context: ContextId,
 }
 
 impl HostHandle {
-    pub(super) fn new(core: Rc<RefCell<Core>>, vm: VmSlot) -> Self {
+    pub(super) fn new(core: Rc<RefCell<Core>>, vm: VmId) -> Self {
         Self { core, vm }
     }
 
@@ -49,16 +52,16 @@ impl HostHandle {
     fn call<T>(
         &self,
         name: &'static str,
-        act: impl FnOnce(&mut Core) -> Answered<T>,
-    ) -> Answered<T> {
+        act: impl FnOnce(&mut Core) -> HostResult<T>,
+    ) -> HostResult<T> {
         let Ok(mut core) = self.core.try_borrow_mut() else {
             return Err(Status::InternalFailure);
         };
         let answered = act(&mut core);
-        if core.timeline.wants_host_calls() {
+        if core.timeline.traces_host_calls() {
             let status = answered.as_ref().err().map_or(0, |status| status.raw());
             let filter = core.vm_name(self.vm);
-            core.observe(Event::HostCall {
+            core.record(Event::HostCall {
                 filter,
                 call: name,
                 status,
@@ -68,11 +71,11 @@ impl HostHandle {
     }
 
     /// Makes a host call that acts on a context.
-    fn focused<T>(
+    fn call_in_context<T>(
         &self,
         name: &'static str,
-        act: impl FnOnce(&mut Core, Focus) -> Answered<T>,
-    ) -> Answered<T> {
+        act: impl FnOnce(&mut Core, EffectiveContext) -> HostResult<T>,
+    ) -> HostResult<T> {
         self.call(name, |core| {
             let running = core
                 .running
@@ -81,7 +84,7 @@ impl HostHandle {
             let context = running.effective.unwrap_or(running.context);
             act(
                 core,
-                Focus {
+                EffectiveContext {
                     vm: self.vm,
                     context,
                 },
@@ -93,20 +96,20 @@ impl HostHandle {
 impl Core {
     /// The exchange that host calls act on, and the filter's place in it. [`Status::BadArgument`]
     /// for a root context.
-    fn exchange(&mut self, focus: Focus) -> Answered<(&mut Stream, usize)> {
-        let (stream, slot) = self
-            .exchange_of(focus.vm, focus.context)
+    fn exchange(&mut self, at: EffectiveContext) -> HostResult<(&mut Stream, PluginId)> {
+        let (stream, filter) = self
+            .exchange_of(at.vm, at.context)
             .ok_or(Status::BadArgument)?;
         self.streams
             .get_mut(&stream)
-            .map(|stream| (stream, slot))
+            .map(|stream| (stream, filter))
             .ok_or(Status::BadArgument)
     }
 
     /// The root context that host calls act on, or that of the exchange.
-    fn root(&mut self, focus: Focus) -> Answered<&mut Root> {
-        self.vm_mut(focus.vm)
-            .and_then(|vm| vm.root_mut(focus.context))
+    fn root(&mut self, at: EffectiveContext) -> HostResult<&mut Root> {
+        self.vm_mut(at.vm)
+            .and_then(|vm| vm.root_mut(at.context))
             .ok_or(Status::InternalFailure)
     }
 }

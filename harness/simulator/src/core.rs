@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::agenda::{Agenda, Due};
 use crate::gateway::stream::{Side, Stream};
+use crate::ids::{CalloutToken, ContextId, OutboundId, PluginId, StreamId, VmId};
 use crate::metric::Metrics;
 use crate::network::{Inbound, Network, Outbound};
 use crate::plugin::Plugin;
@@ -15,17 +15,18 @@ use crate::rules::headers::Headers;
 use crate::rules::path::PathRules;
 use crate::rules::profile::Profile;
 use crate::rules::route::Routes;
+use crate::schedule::{Schedule, TimedEvent};
 use crate::shared::Shared;
-use crate::timeline::{Event, FlightId, StreamId, Timeline};
-use crate::vm::{CallAnswer, Context, ContextRef, Thread, Vm, VmSlot};
+use crate::timeline::{Event, Timeline};
+use crate::vm::{CalloutResponse, Context, ContextRef, Thread, Vm};
 
 /// The callback that is running.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Running {
-    pub vm: VmSlot,
-    pub context: u32,
+    pub vm: VmId,
+    pub context: ContextId,
     /// Another context that host calls act on, chosen by the guest.
-    pub effective: Option<u32>,
+    pub effective: Option<ContextId>,
 }
 
 /// A reply of the proxy's own making.
@@ -43,15 +44,17 @@ pub(crate) struct LocalReply {
 /// What a guest has asked for and the proxy does when the callback has returned.
 #[derive(Debug)]
 pub(crate) enum Deferred {
-    Reply(StreamId, LocalReply),
-    Resume(StreamId, Side, usize),
-    Close(StreamId),
+    LocalReply(StreamId, LocalReply),
+    Continue(StreamId, Side, PluginId),
+    Reset(StreamId),
 }
 
 impl Deferred {
     pub fn stream(&self) -> StreamId {
         match self {
-            Self::Reply(stream, _) | Self::Resume(stream, ..) | Self::Close(stream) => *stream,
+            Self::LocalReply(stream, _) | Self::Continue(stream, ..) | Self::Reset(stream) => {
+                *stream
+            }
         }
     }
 }
@@ -62,14 +65,14 @@ pub(crate) enum Purpose {
     Upstream(StreamId),
     Callout {
         root: ContextRef,
-        token: u32,
-        answer: CallAnswer,
+        token: CalloutToken,
+        answer: CalloutResponse,
     },
 }
 
 /// A request that the proxy has sent.
 #[derive(Debug)]
-pub(crate) struct Flight {
+pub(crate) struct ActiveRequest {
     pub request: Outbound,
     pub purpose: Purpose,
     pub opened_ns: u64,
@@ -86,15 +89,15 @@ pub(crate) struct Core {
     pub plugins: Vec<Plugin>,
     pub vms: Vec<Vm>,
     pub streams: BTreeMap<StreamId, Stream>,
-    pub flights: BTreeMap<FlightId, Flight>,
-    pub agenda: Agenda,
+    pub requests: BTreeMap<OutboundId, ActiveRequest>,
+    pub schedule: Schedule,
     pub running: Option<Running>,
     pub deferred: Vec<Deferred>,
     /// A reply was sent in the callback that is running: whatever it returns, its message stops.
-    pub stop_next: bool,
+    pub stop_iteration: bool,
     pub log_level: crate::abi::LogLevel,
     pub last_stream: StreamId,
-    pub last_flight: FlightId,
+    pub last_request: OutboundId,
     pub last_timer: u64,
     /// The client's address is the connection's own.
     pub use_remote_address: bool,
@@ -105,7 +108,7 @@ pub(crate) struct Core {
     /// Protocols that a connection may be upgraded to.
     pub upgrades: Vec<String>,
     /// Keeps what clients were answered, and callouts.
-    pub remembers: bool,
+    pub keeps_history: bool,
     random: Random,
 }
 
@@ -128,25 +131,25 @@ impl Core {
             plugins,
             vms: Vec::new(),
             streams: BTreeMap::new(),
-            flights: BTreeMap::new(),
-            agenda: Agenda::default(),
+            requests: BTreeMap::new(),
+            schedule: Schedule::default(),
             running: None,
             deferred: Vec::new(),
-            stop_next: false,
+            stop_iteration: false,
             log_level: crate::abi::LogLevel::Trace,
-            last_stream: 0,
-            last_flight: 0,
+            last_stream: StreamId(0),
+            last_request: OutboundId(0),
             last_timer: 0,
             use_remote_address: false,
             request_id_in_response: false,
             paths: PathRules::default(),
             upgrades: Vec::new(),
-            remembers: true,
+            keeps_history: true,
             random: Random::new(0x9e37_79b9_7f4a_7c15),
         }
     }
 
-    pub fn observe(&mut self, event: Event) {
+    pub fn record(&mut self, event: Event) {
         self.timeline.push(self.now_ns, event);
     }
 
@@ -159,115 +162,127 @@ impl Core {
         self.random.number()
     }
 
-    /// Adds to the agenda, some time from now.
-    pub fn after(&mut self, wait: Duration, due: Due) {
+    /// Adds to the schedule, some time from now.
+    pub fn schedule_after(&mut self, wait: Duration, due: TimedEvent) {
         let wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        self.agenda.add(self.now_ns.saturating_add(wait), due);
+        self.schedule.add(self.now_ns.saturating_add(wait), due);
     }
 
-    pub fn vm(&self, slot: VmSlot) -> Option<&Vm> {
-        self.vms.get(slot.0)
+    pub fn vm(&self, id: VmId) -> Option<&Vm> {
+        self.vms.get(id.0)
     }
 
-    pub fn vm_mut(&mut self, slot: VmSlot) -> Option<&mut Vm> {
-        self.vms.get_mut(slot.0)
+    pub fn vm_mut(&mut self, id: VmId) -> Option<&mut Vm> {
+        self.vms.get_mut(id.0)
+    }
+
+    pub fn plugin(&self, id: PluginId) -> Option<&Plugin> {
+        self.plugins.get(id.0)
+    }
+
+    pub fn plugin_mut(&mut self, id: PluginId) -> Option<&mut Plugin> {
+        self.plugins.get_mut(id.0)
     }
 
     /// The VM of a plugin on a thread.
-    pub fn vm_of(&self, thread: Thread, plugin: usize) -> Option<VmSlot> {
+    pub fn vm_of(&self, thread: Thread, plugin: PluginId) -> Option<VmId> {
         self.vms
             .iter()
             .position(|vm| vm.thread == thread && vm.plugins.contains(&plugin))
-            .map(VmSlot)
+            .map(VmId)
     }
 
     /// What to call a VM in reports: its first plugin.
-    pub fn vm_name(&self, slot: VmSlot) -> String {
-        let plugin = self.vm(slot).and_then(|vm| vm.plugins.first());
+    pub fn vm_name(&self, id: VmId) -> String {
+        let plugin = self.vm(id).and_then(|vm| vm.plugins.first());
         plugin
-            .and_then(|plugin| self.plugins.get(*plugin))
+            .and_then(|plugin| self.plugin(*plugin))
             .map(|plugin| plugin.name.clone())
             .unwrap_or_default()
     }
 
     /// What to call a context in reports: its plugin.
-    pub fn context_name(&self, slot: VmSlot, context: u32) -> String {
+    pub fn context_name(&self, id: VmId, context: ContextId) -> String {
         let plugin = self
-            .vm(slot)
+            .vm(id)
             .and_then(|vm| vm.root(context))
-            .and_then(|root| self.plugins.get(root.plugin));
-        plugin.map_or_else(|| self.vm_name(slot), |plugin| plugin.name.clone())
+            .and_then(|root| self.plugin(root.plugin));
+        plugin.map_or_else(|| self.vm_name(id), |plugin| plugin.name.clone())
     }
 
     /// Whether a context's VM still runs as it did.
-    pub fn alive(&self, context: ContextRef) -> bool {
+    pub fn is_alive(&self, context: ContextRef) -> bool {
         self.vm(context.vm)
             .is_some_and(|vm| !vm.lost && vm.generation == context.generation)
     }
 
     /// The exchange of a context, with its place in the chain.
-    pub fn exchange_of(&self, slot: VmSlot, context: u32) -> Option<(StreamId, usize)> {
-        match self.vm(slot)?.contexts.get(&context)? {
-            Context::Exchange { stream, slot, .. } => Some((*stream, *slot)),
+    pub fn exchange_of(&self, id: VmId, context: ContextId) -> Option<(StreamId, PluginId)> {
+        match self.vm(id)?.contexts.get(&context)? {
+            Context::Exchange { stream, filter, .. } => Some((*stream, *filter)),
             Context::Root(_) => None,
         }
     }
 
     /// Begins to send a request: its head.
-    pub fn open_flight(&mut self, request: Outbound, purpose: Purpose) -> FlightId {
-        self.last_flight = self.last_flight.saturating_add(1);
-        let flight = self.last_flight;
+    pub fn open_request(&mut self, request: Outbound, purpose: Purpose) -> OutboundId {
+        self.last_request = self.last_request.next();
+        let outbound = self.last_request;
         let stream = match &purpose {
             Purpose::Upstream(stream) => Some(*stream),
             Purpose::Callout { .. } => None,
         };
-        self.observe(Event::Sent {
-            flight,
+        self.record(Event::RequestSent {
+            outbound,
             cluster: request.cluster.clone(),
             stream,
             headers: request.headers.clone(),
         });
-        let arrivals = self.network.opened(flight, &request);
-        self.flights.insert(
-            flight,
-            Flight {
+        let arrivals = self.network.headers_sent(outbound, &request);
+        self.requests.insert(
+            outbound,
+            ActiveRequest {
                 request,
                 purpose,
                 opened_ns: self.now_ns,
             },
         );
-        self.expect(flight, arrivals);
-        flight
+        self.schedule_arrivals(outbound, arrivals);
+        outbound
     }
 
     /// The request is complete.
-    pub fn complete_flight(&mut self, flight: FlightId) {
-        let Some(sent) = self.flights.get_mut(&flight) else {
+    pub fn complete_request(&mut self, outbound: OutboundId) {
+        let Some(sent) = self.requests.get_mut(&outbound) else {
             return;
         };
         sent.request.complete = true;
-        let arrivals = self.network.completed(flight, &sent.request);
-        self.expect(flight, arrivals);
+        let arrivals = self.network.request_sent(outbound, &sent.request);
+        self.schedule_arrivals(outbound, arrivals);
     }
 
     /// Something follows a request that asked to leave HTTP.
-    pub fn say(&mut self, flight: FlightId, bytes: &[u8]) {
-        let arrivals = self.network.said(flight, bytes);
-        self.expect(flight, arrivals);
+    pub fn send_upgraded(&mut self, outbound: OutboundId, bytes: &[u8]) {
+        let arrivals = self.network.upgraded_bytes_sent(outbound, bytes);
+        self.schedule_arrivals(outbound, arrivals);
     }
 
-    fn expect(&mut self, flight: FlightId, arrivals: Vec<(Duration, Inbound)>) {
+    fn schedule_arrivals(&mut self, outbound: OutboundId, arrivals: Vec<(Duration, Inbound)>) {
         for (wait, arrival) in arrivals {
-            self.after(wait, Due::Arrival(flight, arrival));
+            self.schedule_after(wait, TimedEvent::Arrival(outbound, arrival));
         }
     }
 
     /// Gives a request up, or forgets it when it is over; what it sent is handed back.
-    pub fn close_flight(&mut self, flight: FlightId, abandoned: bool) -> Option<Flight> {
-        let closed = self.flights.remove(&flight)?;
+    pub fn close_request(
+        &mut self,
+        outbound: OutboundId,
+        abandoned: bool,
+    ) -> Option<ActiveRequest> {
+        let closed = self.requests.remove(&outbound)?;
         if abandoned {
-            self.network.abandoned(flight);
-            self.observe(Event::Abandoned { flight });
+            self.network.request_reset(outbound);
+            self.record(Event::RequestReset { outbound });
         }
         Some(closed)
     }

@@ -1,12 +1,13 @@
 //! The gateway: requests, time, and what has been seen.
 
-mod chain;
+mod active_filter;
+mod filter_manager;
+mod filter_status;
 mod reconfigure;
 mod reply;
 pub mod request;
 mod router;
 mod run;
-mod show;
 pub(crate) mod stream;
 mod threads;
 
@@ -16,23 +17,23 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::agenda::Due;
 use crate::builder::{BuildError, Builder};
-use crate::core::{Core, Deferred, Flight, LocalReply};
-use crate::gateway::chain::Begin;
-use crate::gateway::request::{Answer, Connection, Outcome, Request};
-use crate::gateway::stream::{Frame, Message, Side, Slot, Stream};
-use crate::gateway::threads::Standing;
+use crate::core::{ActiveRequest, Core, Deferred, LocalReply};
+use crate::gateway::filter_manager::StartFrom;
+use crate::gateway::request::{ClientResponse, Connection, Outcome, Request};
+use crate::gateway::stream::{ActiveFilter, Message, Side, Stream, WaitingFrame};
+use crate::gateway::threads::VmAvailability;
 use crate::guest::{Guest, GuestCode};
+use crate::ids::{PluginId, StreamId, VmId, WorkerId};
 use crate::metric::Metric;
 use crate::network::Outbound;
 use crate::plugin::Plugin;
 use crate::rules::headers::Headers;
 use crate::rules::path::PathRules;
-use crate::timeline::{Event, StreamId, Timeline};
-use crate::vm::VmSlot;
+use crate::schedule::TimedEvent;
+use crate::timeline::{Event, Timeline};
 
-/// How long [`Gateway::exchange`] waits for a client that is not answered.
+/// How long [`Gateway::exchange`] waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A simulated proxy with its filters.
@@ -42,17 +43,17 @@ pub struct Gateway {
     pub(super) codes: Vec<Rc<dyn GuestCode>>,
     workers: usize,
     next_worker: usize,
-    /// What guests have asked for and is still to be done.
-    pub(super) queue: VecDeque<Deferred>,
-    /// Exchanges whose filters are still to be told of the end.
+    /// What guests have asked for in callbacks that have returned.
+    pub(super) pending: VecDeque<Deferred>,
+    /// Exchanges that have ended and whose filters have not had `on_log` yet.
     pub(super) ending: VecDeque<StreamId>,
-    /// What upstreams have received in exchanges that are done with them.
+    /// What upstreams have received, once the request to them is over.
     pub(super) sent: BTreeMap<StreamId, Outbound>,
-    /// What has become of exchanges that are over.
+    /// Outcomes of exchanges that are over.
     pub(super) done: BTreeMap<StreamId, Outcome>,
     pub(super) callouts: Vec<Outbound>,
-    /// What clients say once their upgrade is granted.
-    pub(super) upgrading: BTreeMap<StreamId, Vec<(Duration, Vec<u8>)>>,
+    /// What clients send once their upgrade is granted.
+    pub(super) upgrade_data: BTreeMap<StreamId, Vec<(Duration, Vec<u8>)>>,
 }
 
 impl Gateway {
@@ -70,23 +71,22 @@ impl Gateway {
             codes,
             workers,
             next_worker: 0,
-            queue: VecDeque::new(),
+            pending: VecDeque::new(),
             ending: VecDeque::new(),
             sent: BTreeMap::new(),
             done: BTreeMap::new(),
             callouts: Vec::new(),
-            upgrading: BTreeMap::new(),
+            upgrade_data: BTreeMap::new(),
         }
     }
 
     /// Starts every VM.
     pub(super) fn start(&mut self) -> Result<(), BuildError> {
-        for slot in 0..self.guests.len() {
-            self.start_vm(VmSlot(slot)).map_err(|(plugin, problem)| {
+        for vm in 0..self.guests.len() {
+            self.start_vm(VmId(vm)).map_err(|(plugin, problem)| {
                 let core = self.core.borrow();
                 let filter = core
-                    .plugins
-                    .get(plugin)
+                    .plugin(plugin)
                     .map(|plugin| plugin.name.clone())
                     .unwrap_or_default();
                 BuildError {
@@ -95,12 +95,12 @@ impl Gateway {
                     log: core.timeline.logs().map(|line| line.text.clone()).collect(),
                 }
             })?;
-            self.settle();
+            self.run_pending();
         }
         Ok(())
     }
 
-    /// Sends a request and lets time pass until it is over, or until the client has waited a
+    /// Sends a request and advances the clock until it is over, or until the client has waited a
     /// minute.
     pub fn exchange(&mut self, request: Request) -> Outcome {
         let id = self.submit(request);
@@ -108,12 +108,12 @@ impl Gateway {
         self.take_outcome(id).unwrap_or_else(|| self.outcome(id))
     }
 
-    /// Takes what has become of an exchange that is over; afterwards nothing is known of it.
+    /// Takes the outcome of an exchange that is over; afterwards nothing is known of it.
     pub fn take_outcome(&mut self, id: StreamId) -> Option<Outcome> {
         self.done.remove(&id)
     }
 
-    /// Begins a request; its pieces follow as time passes.
+    /// Begins a request; its pieces follow as the clock advances.
     pub fn submit(&mut self, request: Request) -> StreamId {
         let end = request.body.is_empty() && request.trailers.is_none() && !request.endless;
         let Request {
@@ -126,11 +126,11 @@ impl Gateway {
             connection,
         } = request;
         if endless {
-            let next = self.core.borrow().last_stream.saturating_add(1);
-            self.upgrading.insert(next, body);
+            let next = self.core.borrow().last_stream.next();
+            self.upgrade_data.insert(next, body);
             return self.start_request(headers, connection, worker, end, |core, id| {
                 if let Some(gone) = disconnect_after {
-                    core.after(gone, Due::ClientGone(id));
+                    core.schedule_after(gone, TimedEvent::ClientDisconnect(id));
                 }
             });
         }
@@ -140,13 +140,13 @@ impl Gateway {
             while let Some((wait, bytes)) = pieces.next() {
                 at = at.saturating_add(wait);
                 let last = pieces.peek().is_none() && trailers.is_none();
-                core.after(at, Due::ClientBody(id, bytes, last));
+                core.schedule_after(at, TimedEvent::ClientBody(id, bytes, last));
             }
             if let Some(trailers) = trailers {
-                core.after(at, Due::ClientTrailers(id, trailers));
+                core.schedule_after(at, TimedEvent::ClientTrailers(id, trailers));
             }
             if let Some(gone) = disconnect_after {
-                core.after(gone, Due::ClientGone(id));
+                core.schedule_after(gone, TimedEvent::ClientDisconnect(id));
             }
         })
     }
@@ -159,37 +159,37 @@ impl Gateway {
 
     /// A piece of a request's body arrives.
     pub fn send(&mut self, id: StreamId, bytes: Vec<u8>, end: bool) {
-        self.client_frame(id, Frame::Body(bytes, end));
-        self.settle();
+        self.client_frame(id, WaitingFrame::Body(bytes, end));
+        self.run_pending();
     }
 
     /// A request's trailers arrive, and with them its end.
     pub fn send_trailers(&mut self, id: StreamId, trailers: Headers) {
-        self.client_frame(id, Frame::Trailers(trailers));
-        self.settle();
+        self.client_frame(id, WaitingFrame::Trailers(trailers));
+        self.run_pending();
     }
 
     /// The client of a request goes away.
     pub fn disconnect(&mut self, id: StreamId) {
-        self.client_gone(id);
-        self.settle();
+        self.client_disconnected(id);
+        self.run_pending();
     }
 
     fn start_request(
         &mut self,
         headers: Headers,
         connection: Connection,
-        worker: Option<usize>,
+        worker: Option<WorkerId>,
         end: bool,
         schedule: impl FnOnce(&mut Core, StreamId),
     ) -> StreamId {
-        let worker = worker.unwrap_or(self.next_worker) % self.workers;
+        let worker = worker.map_or(self.next_worker, |worker| worker.0) % self.workers;
         self.next_worker = worker.wrapping_add(1);
-        let upgrades = self.takes_upgrade(&headers);
-        let (id, accepted) = self.open(headers, connection, worker, end);
+        let upgrades = self.allows_upgrade(&headers);
+        let (id, accepted) = self.create_stream(headers, connection, WorkerId(worker), end);
         schedule(&mut self.core.borrow_mut(), id);
-        if self.refused_outright(id) {
-            self.file(id);
+        if self.refuse_too_many_headers(id) {
+            self.record_outcome(id);
             return id;
         }
         let refused = match (accepted, upgrades) {
@@ -204,17 +204,17 @@ impl Gateway {
                 ..LocalReply::default()
             };
             self.local_reply(id, refused);
-            self.settle();
+            self.run_pending();
             return id;
         }
-        self.run_headers(id, Side::Request, Begin::First, end);
-        self.settle();
+        self.iterate_headers(id, Side::Request, StartFrom::First, end);
+        self.run_pending();
         id
     }
 
     /// Whether an upgrade that a request asks for is one that is configured; a request that asks
     /// for none is taken in any case.
-    fn takes_upgrade(&self, headers: &Headers) -> bool {
+    fn allows_upgrade(&self, headers: &Headers) -> bool {
         let Some(asked) = headers.upgrade() else {
             return true;
         };
@@ -224,16 +224,16 @@ impl Gateway {
             .any(|known| known.eq_ignore_ascii_case(&asked))
     }
 
-    /// Lets time pass until an exchange is over, at most so long.
+    /// Advances the clock until an exchange is over, by `at_most` at most. Whether it is over.
     pub fn wait_for(&mut self, id: StreamId, at_most: Duration) -> bool {
-        let until = self.later(at_most);
+        let until = self.now_plus(at_most);
         while !self.is_over(id) && self.step(until) {}
         self.is_over(id)
     }
 
-    /// Lets this much time pass.
+    /// Advances the clock by `time`.
     pub fn advance(&mut self, time: Duration) {
-        self.advance_to(self.later(time));
+        self.advance_to(self.now_plus(time));
     }
 
     /// Advances the clock to `now`; it never goes back.
@@ -243,14 +243,14 @@ impl Gateway {
         core.now_ns = core.now_ns.max(now_ns);
     }
 
-    /// When the next thing happens that has nothing to do with what arrives.
+    /// When the next scheduled event is due, in nanoseconds since the Unix epoch.
     pub fn next_due_ns(&self) -> Option<u64> {
-        self.core.borrow().agenda.next_ns()
+        self.core.borrow().schedule.next_ns()
     }
 
-    /// Lets time pass until nothing but timers is left to happen.
+    /// Advances the clock until only timers are scheduled.
     pub fn run_until_idle(&mut self) {
-        while !self.core.borrow().agenda.only_ticks() && self.step(u64::MAX) {}
+        while !self.core.borrow().schedule.only_ticks() && self.step(u64::MAX) {}
     }
 
     /// Whether an exchange is over.
@@ -258,7 +258,7 @@ impl Gateway {
         self.stream(id, |stream| stream.over).unwrap_or(true)
     }
 
-    /// What has become of a request so far.
+    /// The outcome of a request so far.
     pub fn outcome(&self, id: StreamId) -> Outcome {
         if let Some(outcome) = self.done.get(&id) {
             return outcome.clone();
@@ -270,9 +270,9 @@ impl Gateway {
         let open = stream
             .upstream
             .as_ref()
-            .and_then(|upstream| core.flights.get(&upstream.flight));
+            .and_then(|upstream| core.requests.get(&upstream.outbound));
         let upstream = open
-            .map(|Flight { request, .. }| request)
+            .map(|ActiveRequest { request, .. }| request)
             .or_else(|| self.sent.get(&id));
         let state = stream.filter_state.iter();
         Outcome {
@@ -293,12 +293,12 @@ impl Gateway {
     pub fn callouts(&self) -> Vec<Outbound> {
         let core = self.core.borrow();
         let open = core
-            .flights
+            .requests
             .values()
-            .filter(|flight| matches!(flight.purpose, crate::core::Purpose::Callout { .. }));
+            .filter(|outbound| matches!(outbound.purpose, crate::core::Purpose::Callout { .. }));
         self.callouts
             .iter()
-            .chain(open.map(|flight| &flight.request))
+            .chain(open.map(|outbound| &outbound.request))
             .cloned()
             .collect()
     }
@@ -328,7 +328,7 @@ impl Gateway {
     /// Takes everything observed so far.
     pub fn take_timeline(&mut self) -> Timeline {
         let mut core = self.core.borrow_mut();
-        let fresh = Timeline::new(core.timeline.wants_host_calls());
+        let fresh = Timeline::new(core.timeline.traces_host_calls());
         std::mem::replace(&mut core.timeline, fresh)
     }
 
@@ -343,29 +343,29 @@ impl Gateway {
         self.core.borrow().now_ns
     }
 
-    /// How many things are kept of exchanges, callouts and observations.
+    /// How many exchanges, callouts and records are held.
     #[cfg(test)]
-    pub(crate) fn kept(&self) -> usize {
+    pub(crate) fn retained(&self) -> usize {
         let core = self.core.borrow();
-        let agenda = usize::from(!core.agenda.only_ticks());
+        let schedule = usize::from(!core.schedule.only_ticks());
         [
             core.streams.len(),
-            core.flights.len(),
+            core.requests.len(),
             core.timeline.records().len(),
             core.deferred.len(),
-            self.queue.len(),
+            self.pending.len(),
             self.ending.len(),
             self.sent.len(),
             self.done.len(),
             self.callouts.len(),
-            self.upgrading.len(),
-            agenda,
+            self.upgrade_data.len(),
+            schedule,
         ]
         .iter()
         .sum()
     }
 
-    fn later(&self, time: Duration) -> u64 {
+    fn now_plus(&self, time: Duration) -> u64 {
         self.now_ns()
             .saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
     }
@@ -376,17 +376,17 @@ impl Gateway {
 
     /// Makes an exchange and decides which filters are part of it. Also gives whether the rules for
     /// paths accept it.
-    fn open(
+    fn create_stream(
         &mut self,
         mut headers: Headers,
         mut connection: Connection,
-        worker: usize,
+        worker: WorkerId,
         end: bool,
     ) -> (StreamId, bool) {
         let (id, accepted, plugins, idle_timeout) = {
             let mut core = self.core.borrow_mut();
-            core.last_stream = core.last_stream.saturating_add(1);
-            receive(&mut core, &mut headers, &mut connection);
+            core.last_stream = core.last_stream.next();
+            mutate_request_headers(&mut core, &mut headers, &mut connection);
             // Envoy's codec refuses such names before anything else
             // (source/common/http/header_utility.cc, `checkHeaderNameForUnderscores`).
             let accepted = !(core.paths.reject_underscores && has_underscore(&headers))
@@ -403,26 +403,25 @@ impl Gateway {
                 core.routes.idle_timeout(&headers),
             )
         };
-        let slots = plugins.into_iter().enumerate().map(|(plugin, on)| {
-            let standing = if on {
-                self.standing(worker, plugin)
+        let filters = plugins.into_iter().enumerate().map(|(plugin, on)| {
+            let availability = if on {
+                self.vm_availability(worker, PluginId(plugin))
             } else {
-                Standing::Open
+                VmAvailability::FailOpen
             };
-            Slot {
-                plugin,
-                absent: standing == Standing::Open,
-                lost: standing == Standing::Closed,
-                ..Slot::default()
+            ActiveFilter {
+                absent: availability == VmAvailability::FailOpen,
+                lost: availability == VmAvailability::FailClosed,
+                ..ActiveFilter::default()
             }
         });
-        let slots = slots.collect();
+        let filters = filters.collect();
         let mut core = self.core.borrow_mut();
         let stream = Stream {
             id,
             worker,
             connection,
-            slots,
+            filters,
             request: Message {
                 headers: Some(headers),
                 ended: end,
@@ -436,19 +435,19 @@ impl Gateway {
             upstream: None,
             routed: None,
             active_ns: core.now_ns,
-            answered: false,
-            answer: Answer::default(),
+            locally_replied: false,
+            answer: ClientResponse::default(),
             over: false,
         };
         core.streams.insert(id, stream);
         if let Some(timeout) = idle_timeout {
-            core.after(timeout, Due::IdleTimeout(id, timeout));
+            core.schedule_after(timeout, TimedEvent::IdleTimeout(id, timeout));
         }
         (id, accepted)
     }
 
     /// A request that the proxy's codec refuses before any filter sees it.
-    fn refused_outright(&mut self, id: StreamId) -> bool {
+    fn refuse_too_many_headers(&mut self, id: StreamId) -> bool {
         let max = self.core.borrow().profile.max_request_headers;
         let refused = self.stream(id, |stream| {
             let many = stream
@@ -466,7 +465,7 @@ impl Gateway {
         });
         let refused = refused.unwrap_or_default();
         if refused {
-            self.core.borrow_mut().observe(Event::Over {
+            self.core.borrow_mut().record(Event::StreamEnd {
                 stream: id,
                 details: Some("http1.too_many_headers".to_owned()),
                 complete: true,
@@ -501,8 +500,9 @@ fn last_address(value: &[u8]) -> Option<IpAddr> {
     last.trim().parse().ok()
 }
 
-/// What the proxy does to a request's headers before the chain.
-fn receive(core: &mut Core, headers: &mut Headers, connection: &mut Connection) {
+/// What the connection manager makes of a request's headers before the chain
+/// (source/common/http/conn_manager_utility.cc, `mutateRequestHeaders`).
+fn mutate_request_headers(core: &mut Core, headers: &mut Headers, connection: &mut Connection) {
     if let Some(host) = headers.first("host").map(<[u8]>::to_vec) {
         headers.remove("host");
         if headers.first(":authority").is_none() {
@@ -517,7 +517,7 @@ fn receive(core: &mut Core, headers: &mut Headers, connection: &mut Connection) 
         // Elsewhere it believes the last entry, which has no port.
         connection.source = (address, 0).into();
     }
-    if core.profile.frames_anew {
+    if core.profile.strips_connection_headers {
         for name in ["transfer-encoding", "keep-alive", "proxy-connection"] {
             headers.remove(name);
         }

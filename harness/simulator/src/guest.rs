@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::calls::HostHandle;
+use crate::ids::{CalloutToken, ContextId, QueueId};
 
 /// A callback of the proxy-wasm ABI, with the context that it is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum Callback {
     /// `proxy_on_context_create`; the parent of a root context is 0.
     ContextCreate {
         /// The context's parent.
-        parent: u32,
+        parent: ContextId,
     },
     /// `proxy_on_vm_start`.
     VmStart {
@@ -68,7 +69,7 @@ pub enum Callback {
     /// `proxy_on_http_call_response`; all zero after a failure.
     HttpCallResponse {
         /// Number of the callout.
-        token: u32,
+        token: CalloutToken,
         /// How many headers.
         headers: u32,
         /// Bytes of the body.
@@ -81,7 +82,7 @@ pub enum Callback {
     /// `proxy_on_queue_ready`.
     QueueReady {
         /// Number of the queue.
-        queue: u32,
+        queue: QueueId,
     },
     /// `proxy_on_done`.
     Done,
@@ -128,9 +129,9 @@ impl Callback {
     }
 
     /// The arguments of the guest's export.
-    pub const fn arguments(&self, context: u32) -> Arguments {
+    pub const fn arguments(&self, context: ContextId) -> Arguments {
         let (rest, used) = match *self {
-            Self::ContextCreate { parent } => ([parent, 0, 0, 0], 2),
+            Self::ContextCreate { parent } => ([parent.0, 0, 0, 0], 2),
             Self::VmStart { size } | Self::Configure { size } => ([size, 0, 0, 0], 2),
             Self::RequestHeaders { count, end } | Self::ResponseHeaders { count, end } => {
                 ([count, end as u32, 0, 0], 3)
@@ -146,13 +147,13 @@ impl Callback {
                 headers,
                 body,
                 trailers,
-            } => ([token, headers, body, trailers], 5),
-            Self::QueueReady { queue } => ([queue, 0, 0, 0], 2),
+            } => ([token.0, headers, body, trailers], 5),
+            Self::QueueReady { queue } => ([queue.0, 0, 0, 0], 2),
             Self::Tick | Self::Done | Self::Log | Self::Delete => ([0; 4], 1),
         };
         let [a, b, c, d] = rest;
         Arguments {
-            values: [context, a, b, c, d],
+            values: [context.0, a, b, c, d],
             used,
         }
     }
@@ -177,7 +178,7 @@ pub trait Guest {
     ///
     /// # Errors
     /// [`Trap`]: the guest is lost and its memory may be in any state.
-    fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap>;
+    fn invoke(&mut self, context: ContextId, callback: Callback) -> Result<Option<u32>, Trap>;
 
     /// Instructions executed by the last callback, where the engine counts them.
     fn fuel(&self) -> Option<u64> {
@@ -198,7 +199,7 @@ pub trait GuestCode {
 
     /// Whether it is a filter of the proxy's own, which sees answers to requests that it has not
     /// seen. A Wasm filter has no context there.
-    fn sees_every_answer(&self) -> bool {
+    fn sees_every_response(&self) -> bool {
         false
     }
 
@@ -219,22 +220,22 @@ mod tests {
 
     #[test]
     fn arguments_are_passed_as_the_abi_orders_them() {
-        assert_eq!(Callback::Tick.arguments(2).as_slice(), [2]);
+        assert_eq!(Callback::Tick.arguments(ContextId(2)).as_slice(), [2]);
         assert_eq!(
             Callback::RequestHeaders {
                 count: 7,
                 end: true
             }
-            .arguments(3)
+            .arguments(ContextId(3))
             .as_slice(),
             [3, 7, 1]
         );
         let answer = Callback::HttpCallResponse {
-            token: 4,
+            token: CalloutToken(4),
             headers: 1,
             body: 9,
             trailers: 0,
         };
-        assert_eq!(answer.arguments(2).as_slice(), [2, 4, 1, 9, 0]);
+        assert_eq!(answer.arguments(ContextId(2)).as_slice(), [2, 4, 1, 9, 0]);
     }
 }

@@ -9,19 +9,20 @@
 
 pub mod abi;
 pub mod access_log;
-mod agenda;
 mod builder;
+mod builtin;
 mod calls;
 mod core;
 mod gateway;
 mod guest;
+mod ids;
 mod metric;
 mod network;
-mod own;
 mod plugin;
 pub mod protobuf;
 pub mod random;
 mod rules;
+mod schedule;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod shared;
@@ -31,17 +32,18 @@ mod timeline;
 mod vm;
 
 pub use builder::{BuildError, Builder};
+pub use builtin::{BuiltinFilter, CredentialInjector, HeaderMutations};
 pub use calls::HostHandle;
 pub use gateway::Gateway;
-pub use gateway::request::{Answer as ClientAnswer, Connection, Outcome, Request};
+pub use gateway::request::{ClientResponse, Connection, Outcome, Request};
 pub use guest::{Arguments, Callback, Guest, GuestCode, Trap};
+pub use ids::{CalloutToken, ContextId, MetricId, OutboundId, QueueId, StreamId, WorkerId};
 pub use metric::Metric;
 pub use network::{Answer, Arrivals, Ending, Inbound, Network, Outbound, Reply, Script};
-pub use own::{Injector, Mutations, OwnFilter};
 pub use plugin::{FailurePolicy, FilterSpec};
 pub use rules::headers::Headers;
 pub use rules::mutation::{Addition, AppendAction, HeaderChanges, Mutation, Template};
 pub use rules::profile::Profile;
 pub use rules::route::{Metadata, PathMatch, Rewrite, Route, Switches, VirtualHost};
 pub use rules::{path, profile};
-pub use timeline::{Event, FlightId, LogLine, Record, StreamId, Timeline};
+pub use timeline::{Event, LogLine, Record, Timeline};

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::abi::{Answered, MetricKind, Status};
+use crate::abi::{HostResult, MetricKind, Status};
+use crate::ids::MetricId;
 
 /// A metric's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ const KIND_BITS: u32 = 2;
 const MAX_SAMPLES: usize = 1 << 16;
 
 impl Metrics {
-    pub fn define(&mut self, kind: MetricKind, name: &[u8]) -> Answered<u32> {
+    pub fn define(&mut self, kind: MetricKind, name: &[u8]) -> HostResult<MetricId> {
         let name = String::from_utf8_lossy(name).into_owned();
         let key = (kind, name);
         let fresh = match kind {
@@ -42,14 +43,14 @@ impl Metrics {
         self.values.entry(key.clone()).or_insert(fresh);
         self.defined.push(key);
         let index = u32::try_from(self.defined.len()).map_err(|_| Status::InternalFailure)?;
-        Ok((index << KIND_BITS) | kind as u32)
+        Ok(MetricId((index << KIND_BITS) | kind as u32))
     }
 
-    pub fn increment(&mut self, number: u32, by: i64) -> Answered<()> {
-        if kind_of(number)? == MetricKind::Histogram {
+    pub fn increment(&mut self, id: MetricId, by: i64) -> HostResult<()> {
+        if kind_of(id)? == MetricKind::Histogram {
             return Err(Status::BadArgument);
         }
-        match self.metric(number)? {
+        match self.metric(id)? {
             Metric::Counter(_) if by <= 0 => Err(Status::BadArgument),
             Metric::Counter(value) | Metric::Gauge(value) => {
                 *value = value.saturating_add_signed(by);
@@ -59,8 +60,8 @@ impl Metrics {
         }
     }
 
-    pub fn record(&mut self, number: u32, sample: u64) -> Answered<()> {
-        match self.metric(number)? {
+    pub fn record(&mut self, id: MetricId, sample: u64) -> HostResult<()> {
+        match self.metric(id)? {
             Metric::Counter(value) => *value = value.saturating_add(sample),
             Metric::Gauge(value) => *value = sample,
             Metric::Histogram(samples) => {
@@ -73,11 +74,11 @@ impl Metrics {
         Ok(())
     }
 
-    pub fn read(&mut self, number: u32) -> Answered<u64> {
-        if kind_of(number)? == MetricKind::Histogram {
+    pub fn read(&mut self, id: MetricId) -> HostResult<u64> {
+        if kind_of(id)? == MetricKind::Histogram {
             return Err(Status::BadArgument);
         }
-        match self.metric(number)? {
+        match self.metric(id)? {
             Metric::Counter(value) | Metric::Gauge(value) => Ok(*value),
             Metric::Histogram(_) => Err(Status::BadArgument),
         }
@@ -90,9 +91,9 @@ impl Metrics {
             .map(|((_, name), metric)| (name.as_str(), metric))
     }
 
-    fn metric(&mut self, number: u32) -> Answered<&mut Metric> {
-        let kind = kind_of(number)?;
-        let index = usize::try_from(number >> KIND_BITS)
+    fn metric(&mut self, id: MetricId) -> HostResult<&mut Metric> {
+        let kind = kind_of(id)?;
+        let index = usize::try_from(id.0 >> KIND_BITS)
             .ok()
             .and_then(|index| index.checked_sub(1));
         let key = index
@@ -103,8 +104,8 @@ impl Metrics {
     }
 }
 
-fn kind_of(number: u32) -> Answered<MetricKind> {
-    MetricKind::parse(number & ((1 << KIND_BITS) - 1))
+fn kind_of(id: MetricId) -> HostResult<MetricKind> {
+    MetricKind::parse(id.0 & ((1 << KIND_BITS) - 1))
 }
 
 #[cfg(test)]
@@ -152,9 +153,9 @@ mod tests {
         assert_eq!(metrics.increment(histogram, 1), Err(Status::BadArgument));
         assert_eq!(metrics.record(histogram, 9), Ok(()));
         assert_eq!(metrics.read(histogram), Err(Status::BadArgument));
-        assert_eq!(metrics.record(99 << 2, 1), Err(Status::NotFound));
+        assert_eq!(metrics.record(MetricId(99 << 2), 1), Err(Status::NotFound));
         assert_eq!(
-            metrics.increment(3, 1),
+            metrics.increment(MetricId(3), 1),
             Err(Status::BadArgument),
             "no metric has this kind"
         );

@@ -2,13 +2,13 @@
 //!
 //! [`Network`] is the seam: a script answers in tests, real sockets may answer in a server. A
 //! script says what follows and after how much time; a network of sockets says nothing at once and
-//! hands its events to [`super::Gateway::deliver`] when they arrive.
+//! hands its events to [`crate::Gateway::deliver`] when they arrive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::ids::OutboundId;
 use crate::rules::headers::Headers;
-use crate::timeline::FlightId;
 
 /// A request of the proxy, as far as it has been sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,21 +61,21 @@ pub type Arrivals = Vec<(Duration, Inbound)>;
 /// The world behind the proxy.
 pub trait Network {
     /// Whether the proxy's configuration has this cluster.
-    fn knows(&self, cluster: &str) -> bool;
+    fn has_cluster(&self, cluster: &str) -> bool;
 
     /// A request's head is being sent. What arrives before the request is complete, if anything.
-    fn opened(&mut self, flight: FlightId, request: &Outbound) -> Arrivals;
+    fn headers_sent(&mut self, outbound: OutboundId, request: &Outbound) -> Arrivals;
 
     /// A request is complete. What arrives now.
-    fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals;
+    fn request_sent(&mut self, outbound: OutboundId, request: &Outbound) -> Arrivals;
 
     /// Something follows a request that asked to leave HTTP. What arrives now.
-    fn said(&mut self, _flight: FlightId, _bytes: &[u8]) -> Arrivals {
+    fn upgraded_bytes_sent(&mut self, _flight: OutboundId, _bytes: &[u8]) -> Arrivals {
         Arrivals::new()
     }
 
     /// The proxy has lost interest.
-    fn abandoned(&mut self, _flight: FlightId) {}
+    fn request_reset(&mut self, _flight: OutboundId) {}
 }
 
 /// What a scripted server does with one request.
@@ -208,7 +208,7 @@ impl Reply {
 pub struct Script {
     clusters: BTreeMap<String, Vec<Answer>>,
     used: BTreeMap<String, usize>,
-    chosen: BTreeMap<FlightId, Answer>,
+    chosen: BTreeMap<OutboundId, Answer>,
 }
 
 impl Script {
@@ -232,31 +232,31 @@ impl Script {
 }
 
 impl Network for Script {
-    fn knows(&self, cluster: &str) -> bool {
+    fn has_cluster(&self, cluster: &str) -> bool {
         self.clusters.contains_key(cluster)
     }
 
-    fn opened(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
+    fn headers_sent(&mut self, outbound: OutboundId, request: &Outbound) -> Arrivals {
         match self.choose(&request.cluster) {
             Answer::Refuse => vec![(Duration::ZERO, Inbound::Refused)],
             Answer::Reply(reply) if reply.early => reply.arrivals(),
             answer => {
-                self.chosen.insert(flight, answer);
+                self.chosen.insert(outbound, answer);
                 Vec::new()
             }
         }
     }
 
-    fn completed(&mut self, flight: FlightId, _request: &Outbound) -> Arrivals {
-        match self.chosen.remove(&flight) {
+    fn request_sent(&mut self, outbound: OutboundId, _request: &Outbound) -> Arrivals {
+        match self.chosen.remove(&outbound) {
             Some(Answer::Reply(reply)) => reply.arrivals(),
             Some(Answer::Reset(after)) => vec![(after, Inbound::Reset)],
             Some(Answer::Refuse | Answer::Hang) | None => Vec::new(),
         }
     }
 
-    fn abandoned(&mut self, flight: FlightId) {
-        self.chosen.remove(&flight);
+    fn request_reset(&mut self, outbound: OutboundId) {
+        self.chosen.remove(&outbound);
     }
 }
 
@@ -279,9 +279,13 @@ mod tests {
             ..Outbound::default()
         };
         let mut statuses = Vec::new();
-        for flight in 1..4 {
-            assert!(script.opened(flight, &request).is_empty());
-            for (_, arrival) in script.completed(flight, &request) {
+        for outbound in 1..4 {
+            assert!(
+                script
+                    .headers_sent(OutboundId(outbound), &request)
+                    .is_empty()
+            );
+            for (_, arrival) in script.request_sent(OutboundId(outbound), &request) {
                 if let Inbound::Head { headers, end: true } = arrival {
                     statuses.push(headers.text(":status").unwrap());
                 }

@@ -39,8 +39,8 @@ pub struct FilterSpec {
     pub environment: BTreeMap<String, String>,
     /// What happens after a trap.
     pub failure_policy: FailurePolicy,
-    /// Whether `Pause` halts headers alone; `None` = as the profile says.
-    pub headers_stop_alone: Option<bool>,
+    /// Whether `Pause` in a headers callback stops the headers alone; `None` = as the profile says.
+    pub allow_on_headers_stop_iteration: Option<bool>,
     /// Not part of the chain unless a route or host switches it on.
     pub disabled: bool,
 }
@@ -57,7 +57,7 @@ impl FilterSpec {
             vm_configuration: Vec::new(),
             environment: BTreeMap::new(),
             failure_policy: FailurePolicy::default(),
-            headers_stop_alone: None,
+            allow_on_headers_stop_iteration: None,
             disabled: false,
         }
     }
@@ -101,18 +101,20 @@ pub(crate) struct Plugin {
     pub root_id: String,
     pub configuration: Vec<u8>,
     pub failure_policy: FailurePolicy,
-    pub headers_stop_alone: bool,
+    pub allow_on_headers_stop_iteration: bool,
     pub disabled: bool,
 }
 
 impl Plugin {
-    pub fn new(spec: &FilterSpec, headers_stop_alone: bool) -> Self {
+    pub fn new(spec: &FilterSpec, allow_on_headers_stop_iteration: bool) -> Self {
         Self {
             name: spec.name.clone(),
             root_id: spec.root_id.clone(),
             configuration: spec.configuration.clone(),
             failure_policy: spec.failure_policy,
-            headers_stop_alone: spec.headers_stop_alone.unwrap_or(headers_stop_alone),
+            allow_on_headers_stop_iteration: spec
+                .allow_on_headers_stop_iteration
+                .unwrap_or(allow_on_headers_stop_iteration),
             disabled: spec.disabled,
         }
     }

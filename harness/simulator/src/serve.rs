@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::{Builder, Event, FlightId, Gateway, LogLine, Metric, Outcome, StreamId, Timeline};
+use crate::{Builder, Event, Gateway, LogLine, Metric, OutboundId, Outcome, StreamId, Timeline};
 use client::ToClient;
 use sockets::Sockets;
 
@@ -36,19 +36,19 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where clusters are.
     pub clusters: BTreeMap<String, SocketAddr>,
-    /// What to do with filters' log lines.
-    pub log: Box<dyn Fn(&LogLine) + Send>,
-    /// What to do with what has become of an exchange, when it is over. Its answer is not kept.
-    pub over: Box<dyn Fn(&Outcome) + Send>,
+    /// Called with each log line of a filter.
+    pub on_log: Box<dyn Fn(&LogLine) + Send>,
+    /// Called with the outcome of each exchange that is over. What the client was sent is not kept.
+    pub on_end: Box<dyn Fn(&Outcome) + Send>,
 }
 
-/// Somebody wants to know all metrics.
-type Question = oneshot::Sender<BTreeMap<String, Metric>>;
+/// A request for all metrics.
+type MetricsRequest = oneshot::Sender<BTreeMap<String, Metric>>;
 
 /// A running server. It stops when this is dropped.
 pub struct RunningServer {
     address: SocketAddr,
-    questions: mpsc::UnboundedSender<Question>,
+    metrics_requests: mpsc::UnboundedSender<MetricsRequest>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,7 +68,7 @@ impl RunningServer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let (questions, asked) = mpsc::unbounded_channel();
+        let (metrics_requests, asked) = mpsc::unbounded_channel();
         let (started, starting) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("gateway".into())
@@ -84,7 +84,7 @@ impl RunningServer {
         starting.recv().context("the server has ended")??;
         Ok(Self {
             address,
-            questions,
+            metrics_requests,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -100,9 +100,9 @@ impl RunningServer {
     /// # Errors
     /// The server has ended.
     pub async fn metrics(&self) -> Result<BTreeMap<String, Metric>> {
-        let (question, answer) = oneshot::channel();
-        // A server that has ended drops the question, and with it the answer.
-        let _ = self.questions.send(question);
+        let (request, answer) = oneshot::channel();
+        // A server that has ended drops the request, and with it the answer.
+        let _ = self.metrics_requests.send(request);
         answer.await.context("the server has ended")
     }
 
@@ -117,7 +117,7 @@ fn serve(
     settings: Settings,
     configure: impl FnOnce(Builder) -> Result<Builder>,
     listener: TcpListener,
-    asked: mpsc::UnboundedReceiver<Question>,
+    asked: mpsc::UnboundedReceiver<MetricsRequest>,
     stopped: oneshot::Receiver<()>,
     ready: impl FnOnce(),
 ) -> Result<()> {
@@ -128,25 +128,29 @@ fn serve(
     local.block_on(&runtime, async {
         let Settings {
             clusters,
-            log,
-            over,
+            on_log,
+            on_end,
             listen: _,
         } = settings;
-        let (orders, courier) = mpsc::unbounded_channel();
-        let network = Sockets::new(clusters.keys().cloned().collect(), orders);
+        let (commands, received) = mpsc::unbounded_channel();
+        let network = Sockets::new(clusters.keys().cloned().collect(), commands);
         let builder = Gateway::builder()
             // Not two servers have the same sequence of random numbers.
             .seed(RandomState::new().hash_one(now_ns()))
             .network(network)
-            .remember(false);
+            .keep_history(false);
         // Compiling modules may have taken longer than the first callouts, which start with the
         // filters, may last.
         let gateway = configure(builder)?.now_ns(now_ns()).build()?;
-        let server = Rc::new(Server::new(gateway, log, over));
+        let server = Rc::new(Server::new(gateway, on_log, on_end));
         ready();
-        tokio::task::spawn_local(Rc::clone(&server).keep_time());
-        tokio::task::spawn_local(Rc::clone(&server).answer_questions(asked));
-        tokio::task::spawn_local(sockets::carry(Rc::clone(&server), clusters, courier));
+        tokio::task::spawn_local(Rc::clone(&server).run_timers());
+        tokio::task::spawn_local(Rc::clone(&server).answer_metrics_requests(asked));
+        tokio::task::spawn_local(sockets::run_commands(
+            Rc::clone(&server),
+            clusters,
+            received,
+        ));
         tokio::task::spawn_local(client::accept(
             server,
             tokio::net::TcpListener::from_std(listener)?,
@@ -176,12 +180,12 @@ fn now_ns() -> u64 {
 
 /// How much of an answer waits for its client.
 #[derive(Default)]
-struct Flow {
+struct FlowControl {
     waiting: Cell<usize>,
     taken: Notify,
 }
 
-impl Flow {
+impl FlowControl {
     fn add(&self, bytes: usize) {
         self.waiting.set(self.waiting.get().saturating_add(bytes));
     }
@@ -192,7 +196,7 @@ impl Flow {
     }
 
     /// Waits until the client has taken enough of what there is.
-    async fn room(&self) {
+    async fn writable(&self) {
         while self.waiting.get() > CLIENT_BACKLOG {
             self.taken.notified().await;
         }
@@ -202,7 +206,7 @@ impl Flow {
 /// Who waits for an answer.
 struct Client {
     pieces: mpsc::UnboundedSender<ToClient>,
-    flow: Rc<Flow>,
+    flow: Rc<FlowControl>,
 }
 
 /// The gateway and whoever waits for it.
@@ -210,9 +214,9 @@ struct Server {
     gateway: RefCell<Gateway>,
     clients: RefCell<HashMap<StreamId, Client>>,
     /// For whom a request went out, until it is answered or given up.
-    flows: RefCell<HashMap<FlightId, Rc<Flow>>>,
-    log: Box<dyn Fn(&LogLine)>,
-    over: Box<dyn Fn(&Outcome)>,
+    flows: RefCell<HashMap<OutboundId, Rc<FlowControl>>>,
+    on_log: Box<dyn Fn(&LogLine)>,
+    on_end: Box<dyn Fn(&Outcome)>,
     /// Something has happened that may have changed what is due next.
     changed: Notify,
 }
@@ -220,63 +224,65 @@ struct Server {
 impl Server {
     fn new(
         gateway: Gateway,
-        log: Box<dyn Fn(&LogLine) + Send>,
-        over: Box<dyn Fn(&Outcome) + Send>,
+        on_log: Box<dyn Fn(&LogLine) + Send>,
+        on_end: Box<dyn Fn(&Outcome) + Send>,
     ) -> Self {
         let server = Self {
             gateway: RefCell::new(gateway),
             clients: RefCell::default(),
             flows: RefCell::default(),
-            log,
-            over,
+            on_log,
+            on_end,
             changed: Notify::new(),
         };
-        server.run_deferred(|_| ());
+        server.with_gateway(|_| ());
         server
     }
 
     /// Hands an event to the gateway, at this time, and passes on what it made of it.
-    fn run_deferred<T>(&self, event: impl FnOnce(&mut Gateway) -> T) -> T {
+    fn with_gateway<T>(&self, event: impl FnOnce(&mut Gateway) -> T) -> T {
         let (result, seen) = {
             let mut gateway = self.gateway.borrow_mut();
             gateway.advance_to(now_ns());
             let result = event(&mut gateway);
             (result, gateway.take_timeline())
         };
-        self.pass_on(&seen);
+        self.forward_events(&seen);
         self.changed.notify_one();
         result
     }
 
-    fn pass_on(&self, seen: &Timeline) {
+    fn forward_events(&self, seen: &Timeline) {
         let mut clients = self.clients.borrow_mut();
         for event in seen.events() {
             let (stream, piece) = match event {
-                Event::AnswerHead { stream, headers } => (*stream, ToClient::Head(headers.clone())),
-                Event::AnswerBody { stream, bytes } => (*stream, ToClient::Body(bytes.clone())),
-                Event::AnswerTrailers { stream, trailers } => {
+                Event::ResponseHeaders { stream, headers } => {
+                    (*stream, ToClient::Head(headers.clone()))
+                }
+                Event::ResponseBody { stream, bytes } => (*stream, ToClient::Body(bytes.clone())),
+                Event::ResponseTrailers { stream, trailers } => {
                     (*stream, ToClient::Trailers(trailers.clone()))
                 }
-                Event::Over {
+                Event::StreamEnd {
                     stream, complete, ..
                 } => (*stream, ToClient::Over(*complete)),
                 Event::Log(line) => {
-                    (self.log)(line);
+                    (self.on_log)(line);
                     continue;
                 }
-                Event::Sent {
-                    flight,
+                Event::RequestSent {
+                    outbound,
                     stream: Some(stream),
                     ..
                 } => {
                     if let Some(client) = clients.get(stream) {
                         let flow = Rc::clone(&client.flow);
-                        self.flows.borrow_mut().insert(*flight, flow);
+                        self.flows.borrow_mut().insert(*outbound, flow);
                     }
                     continue;
                 }
-                Event::Abandoned { flight } => {
-                    self.flows.borrow_mut().remove(flight);
+                Event::RequestReset { outbound } => {
+                    self.flows.borrow_mut().remove(outbound);
                     continue;
                 }
                 _ => continue,
@@ -292,28 +298,31 @@ impl Server {
                     clients.remove(&stream);
                 }
             }
-            if matches!(event, Event::Over { .. })
+            if matches!(event, Event::StreamEnd { .. })
                 && let Some(outcome) = self.gateway.borrow_mut().take_outcome(stream)
             {
-                (self.over)(&outcome);
+                (self.on_end)(&outcome);
             }
         }
     }
 
     /// How much of the answer to a request waits for the client; `None` for a callout's.
-    fn flow(&self, flight: FlightId) -> Option<Rc<Flow>> {
-        self.flows.borrow_mut().remove(&flight)
+    fn flow(&self, outbound: OutboundId) -> Option<Rc<FlowControl>> {
+        self.flows.borrow_mut().remove(&outbound)
     }
 
-    async fn answer_questions(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Question>) {
-        while let Some(question) = asked.recv().await {
+    async fn answer_metrics_requests(
+        self: Rc<Self>,
+        mut asked: mpsc::UnboundedReceiver<MetricsRequest>,
+    ) {
+        while let Some(request) = asked.recv().await {
             // Whoever asked may be gone.
-            let _ = question.send(self.gateway.borrow().metrics());
+            let _ = request.send(self.gateway.borrow().metrics());
         }
     }
 
     /// Advances the clock to now, whenever something is due.
-    async fn keep_time(self: Rc<Self>) {
+    async fn run_timers(self: Rc<Self>) {
         const IDLE: Duration = Duration::from_secs(3600);
         loop {
             let due = self.gateway.borrow().next_due_ns();
@@ -321,7 +330,7 @@ impl Server {
                 Duration::from_nanos(due.saturating_sub(now_ns()))
             });
             tokio::select! {
-                () = tokio::time::sleep(wait) => self.run_deferred(|_| ()),
+                () = tokio::time::sleep(wait) => self.with_gateway(|_| ()),
                 () = self.changed.notified() => {}
             }
         }

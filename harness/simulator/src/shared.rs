@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::abi::{Answered, Status};
-use crate::vm::VmSlot;
+use crate::abi::{HostResult, Status};
+use crate::ids::{ContextId, QueueId, VmId};
 
 /// Values and queues.
 #[derive(Debug, Default)]
@@ -21,27 +21,27 @@ pub(crate) struct Shared {
 struct Queue {
     vm_id: String,
     name: Vec<u8>,
-    /// Who is told of new entries: the VM that registered last, and its root context.
+    /// Who gets `on_queue_ready`: the VM that registered last, and its root context.
     reader: Reader,
     entries: VecDeque<Vec<u8>>,
 }
 
-/// A root context that waits for entries of a queue.
+/// A root context that consumes a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reader {
-    pub slot: VmSlot,
-    pub context: u32,
+    pub vm: VmId,
+    pub context: ContextId,
 }
 
 impl Shared {
-    pub fn value(&self, vm_id: &str, key: &[u8]) -> Answered<(Vec<u8>, u32)> {
+    pub fn value(&self, vm_id: &str, key: &[u8]) -> HostResult<(Vec<u8>, u32)> {
         self.values
             .get(&(vm_id.to_owned(), key.to_owned()))
             .cloned()
             .ok_or(Status::NotFound)
     }
 
-    pub fn set(&mut self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> Answered<()> {
+    pub fn set(&mut self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> HostResult<()> {
         let key = (vm_id.to_owned(), key.to_owned());
         if let Some((_, current)) = self.values.get(&key)
             && cas != 0
@@ -55,12 +55,12 @@ impl Shared {
     }
 
     /// Registers a queue, or takes it over; its entries stay.
-    pub fn register(&mut self, vm_id: &str, name: &[u8], reader: Reader) -> u32 {
-        if let Ok(number) = self.resolve(vm_id, name) {
-            if let Ok(queue) = self.queue(number) {
+    pub fn register(&mut self, vm_id: &str, name: &[u8], reader: Reader) -> QueueId {
+        if let Ok(id) = self.resolve(vm_id, name) {
+            if let Ok(queue) = self.queue(id) {
                 queue.reader = reader;
             }
-            return number;
+            return id;
         }
         self.queues.push(Queue {
             vm_id: vm_id.to_owned(),
@@ -68,32 +68,33 @@ impl Shared {
             reader,
             entries: VecDeque::new(),
         });
-        u32::try_from(self.queues.len()).unwrap_or(u32::MAX)
+        QueueId(u32::try_from(self.queues.len()).unwrap_or(u32::MAX))
     }
 
-    pub fn resolve(&self, vm_id: &str, name: &[u8]) -> Answered<u32> {
+    pub fn resolve(&self, vm_id: &str, name: &[u8]) -> HostResult<QueueId> {
         let index = self
             .queues
             .iter()
             .position(|queue| queue.vm_id == vm_id && queue.name == name);
         index
             .and_then(|index| u32::try_from(index.saturating_add(1)).ok())
+            .map(QueueId)
             .ok_or(Status::NotFound)
     }
 
-    /// Adds an entry; gives who is to be told.
-    pub fn enqueue(&mut self, number: u32, entry: &[u8]) -> Answered<Reader> {
-        let queue = self.queue(number)?;
+    /// Adds an entry; gives who gets `on_queue_ready`.
+    pub fn enqueue(&mut self, id: QueueId, entry: &[u8]) -> HostResult<Reader> {
+        let queue = self.queue(id)?;
         queue.entries.push_back(entry.to_owned());
         Ok(queue.reader)
     }
 
-    pub fn dequeue(&mut self, number: u32) -> Answered<Vec<u8>> {
-        self.queue(number)?.entries.pop_front().ok_or(Status::Empty)
+    pub fn dequeue(&mut self, id: QueueId) -> HostResult<Vec<u8>> {
+        self.queue(id)?.entries.pop_front().ok_or(Status::Empty)
     }
 
-    fn queue(&mut self, number: u32) -> Answered<&mut Queue> {
-        let index = usize::try_from(number)
+    fn queue(&mut self, id: QueueId) -> HostResult<&mut Queue> {
+        let index = usize::try_from(id.0)
             .ok()
             .and_then(|number| number.checked_sub(1))
             .ok_or(Status::NotFound)?;
@@ -106,8 +107,8 @@ mod tests {
     use super::*;
 
     const READER: Reader = Reader {
-        slot: VmSlot(0),
-        context: 1,
+        vm: VmId(0),
+        context: ContextId(1),
     };
 
     #[test]
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(shared.dequeue(number), Ok(b"1".to_vec()));
         assert_eq!(shared.dequeue(number), Ok(b"2".to_vec()));
         assert_eq!(shared.dequeue(number), Err(Status::Empty));
-        assert_eq!(shared.dequeue(0), Err(Status::NotFound));
-        assert_eq!(shared.enqueue(9, b""), Err(Status::NotFound));
+        assert_eq!(shared.dequeue(QueueId(0)), Err(Status::NotFound));
+        assert_eq!(shared.enqueue(QueueId(9), b""), Err(Status::NotFound));
     }
 }

@@ -15,7 +15,7 @@ use crate::abi::{BufferKind, MapKind, Status, StreamKind};
 const CONTINUE: u32 = 0;
 const PAUSE: u32 = 1;
 
-type Behaviour = dyn Fn(&HostHandle, u32, Callback) -> Option<u32>;
+type Behaviour = dyn Fn(&HostHandle, ContextId, Callback) -> Option<u32>;
 
 /// A guest that is a closure; it panics to trap.
 struct Closure(Rc<Behaviour>, String);
@@ -37,7 +37,7 @@ impl GuestCode for Closure {
 }
 
 impl Guest for Instance {
-    fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+    fn invoke(&mut self, context: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
         let call = std::panic::AssertUnwindSafe(|| (self.0)(&self.1, context, callback));
         std::panic::catch_unwind(call).map_err(|_| Trap {
             message: "panic".into(),
@@ -47,7 +47,7 @@ impl Guest for Instance {
 
 fn spec(
     name: &str,
-    behaviour: impl Fn(&HostHandle, u32, Callback) -> Option<u32> + 'static,
+    behaviour: impl Fn(&HostHandle, ContextId, Callback) -> Option<u32> + 'static,
 ) -> FilterSpec {
     FilterSpec::new(name, Rc::new(Closure(Rc::new(behaviour), name.to_owned())))
 }
@@ -111,7 +111,7 @@ fn call_headers() -> Headers {
     .collect()
 }
 
-fn dispatch(host: &HostHandle, timeout_ms: u32) -> u32 {
+fn dispatch(host: &HostHandle, timeout_ms: u32) -> CalloutToken {
     host.http_call(b"idp", call_headers(), b"", Headers::new(), timeout_ms)
         .unwrap()
 }

@@ -3,27 +3,45 @@
 //! One list for all: what clients and upstreams saw, what filters called and wrote, what the proxy
 //! decided. Tests look at it, traces print it. It holds traffic as it was: it is meant for tests
 //! and must not be written where real traffic must not be.
+//!
+//! # As JSON
+//!
+//! A [`Timeline`] serializes as a list of records, a [`Record`] as an object:
+//!
+//! ```json
+//! {"at_ns":1700000000000000000,"event":"request_sent","outbound":1,"cluster":"upstream",
+//!  "stream":1,"headers":[[":method","GET"],[":path","/"]]}
+//! ```
+//!
+//! `event` is the name of the [`Event`] in snake case; its fields follow under their own names,
+//! `null` where they have no value. Ids are numbers. Headers are a list of pairs in order. Names,
+//! values and bodies are strings; bytes that are not UTF-8 are `{"base64": "…"}`. Levels are
+//! `trace` to `critical`. Kinds of events and fields may be added; none changes its name or
+//! meaning.
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
+
+use crate::abi::LogLevel;
+use crate::ids::{OutboundId, StreamId};
 use crate::rules::headers::Headers;
 
-/// Number of an exchange, counted from 1.
-pub type StreamId = u64;
-/// Number of a request that the proxy sent: to an upstream or to a callout's target.
-pub type FlightId = u64;
-
 /// One observation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Nanoseconds since the Unix epoch, virtual.
     pub at_ns: u64,
     /// What was observed.
+    #[serde(flatten)]
     pub event: Event,
 }
 
 /// What can be observed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A callback has returned.
     Callback {
@@ -53,7 +71,7 @@ pub enum Event {
         message: String,
     },
     /// A lost VM was replaced, or could not be.
-    Reload {
+    VmReload {
         /// Whose.
         filter: String,
         /// `None` when it runs again.
@@ -62,9 +80,9 @@ pub enum Event {
     /// A filter wrote a log line.
     Log(LogLine),
     /// The proxy began to send a request: to an upstream, or for a callout.
-    Sent {
+    RequestSent {
         /// Its number.
-        flight: FlightId,
+        outbound: OutboundId,
         /// To which cluster.
         cluster: String,
         /// For which exchange; `None` for a callout.
@@ -73,33 +91,34 @@ pub enum Event {
         headers: Headers,
     },
     /// A request that the proxy sent was given up.
-    Abandoned {
+    RequestReset {
         /// Its number.
-        flight: FlightId,
+        outbound: OutboundId,
     },
     /// The client got the head of an answer.
-    AnswerHead {
+    ResponseHeaders {
         /// In which exchange.
         stream: StreamId,
         /// Its headers.
         headers: Headers,
     },
     /// The client got a piece of a body.
-    AnswerBody {
+    ResponseBody {
         /// In which exchange.
         stream: StreamId,
         /// Its bytes.
+        #[serde(serialize_with = "text_or_base64")]
         bytes: Vec<u8>,
     },
     /// The client got trailers.
-    AnswerTrailers {
+    ResponseTrailers {
         /// In which exchange.
         stream: StreamId,
         /// The trailers.
         trailers: Headers,
     },
     /// An exchange is over.
-    Over {
+    StreamEnd {
         /// Which.
         stream: StreamId,
         /// Response-code details.
@@ -110,12 +129,13 @@ pub enum Event {
 }
 
 /// A log line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogLine {
     /// Who wrote it.
     pub filter: String,
     /// Its level.
-    pub level: crate::abi::LogLevel,
+    #[serde(serialize_with = "lower_case")]
+    pub level: LogLevel,
     /// Its text; what is not UTF-8 is replaced.
     pub text: String,
 }
@@ -177,17 +197,190 @@ impl Timeline {
         self.records.clear();
     }
 
-    pub(super) fn wants_host_calls(&self) -> bool {
+    pub(crate) fn traces_host_calls(&self) -> bool {
         self.host_calls
     }
 
-    pub(super) fn push(&mut self, at_ns: u64, event: Event) {
+    pub(crate) fn push(&mut self, at_ns: u64, event: Event) {
         self.records.push(Record { at_ns, event });
+    }
+}
+
+impl Serialize for Timeline {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.records.serialize(serializer)
+    }
+}
+
+/// Bytes as a string, or in base64 where they are none.
+struct Bytes<'a>(&'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Encoded {
+            base64: String,
+        }
+        match std::str::from_utf8(self.0) {
+            Ok(text) => text.serialize(serializer),
+            Err(_) => Encoded {
+                base64: STANDARD.encode(self.0),
+            }
+            .serialize(serializer),
+        }
+    }
+}
+
+fn text_or_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    Bytes(bytes).serialize(serializer)
+}
+
+fn lower_case<S: Serializer>(level: &LogLevel, serializer: S) -> Result<S::Ok, S::Error> {
+    format!("{level:?}")
+        .to_ascii_lowercase()
+        .serialize(serializer)
+}
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|(name, value)| (Bytes(name), Bytes(value))))
     }
 }
 
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}: {}", self.level, self.filter, self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn written(event: Event) -> serde_json::Value {
+        serde_json::to_value(Record { at_ns: 7, event }).unwrap()
+    }
+
+    fn headers() -> Headers {
+        [(":status", &b"200"[..]), ("x-raw", b"\xff")]
+            .into_iter()
+            .collect()
+    }
+
+    fn written_headers() -> serde_json::Value {
+        json!([[":status", "200"], ["x-raw", { "base64": "/w==" }]])
+    }
+
+    #[test]
+    fn each_kind_of_event_has_its_shape() {
+        let filter = || "f".to_owned();
+        let cases = [
+            (
+                Event::Callback {
+                    filter: filter(),
+                    callback: "proxy_on_tick",
+                    returned: Some(0),
+                    fuel: None,
+                },
+                json!({"event": "callback", "filter": "f", "callback": "proxy_on_tick",
+                    "returned": 0, "fuel": null}),
+            ),
+            (
+                Event::HostCall {
+                    filter: filter(),
+                    call: "log",
+                    status: 2,
+                },
+                json!({"event": "host_call", "filter": "f", "call": "log", "status": 2}),
+            ),
+            (
+                Event::Trap {
+                    filter: filter(),
+                    message: "unreachable".to_owned(),
+                },
+                json!({"event": "trap", "filter": "f", "message": "unreachable"}),
+            ),
+            (
+                Event::VmReload {
+                    filter: filter(),
+                    problem: None,
+                },
+                json!({"event": "vm_reload", "filter": "f", "problem": null}),
+            ),
+            (
+                Event::Log(LogLine {
+                    filter: filter(),
+                    level: LogLevel::Warn,
+                    text: "careful".to_owned(),
+                }),
+                json!({"event": "log", "filter": "f", "level": "warn", "text": "careful"}),
+            ),
+            (
+                Event::RequestSent {
+                    outbound: OutboundId(1),
+                    cluster: "idp".to_owned(),
+                    stream: None,
+                    headers: headers(),
+                },
+                json!({"event": "request_sent", "outbound": 1, "cluster": "idp", "stream": null,
+                    "headers": written_headers()}),
+            ),
+            (
+                Event::RequestReset {
+                    outbound: OutboundId(1),
+                },
+                json!({"event": "request_reset", "outbound": 1}),
+            ),
+            (
+                Event::ResponseHeaders {
+                    stream: StreamId(3),
+                    headers: headers(),
+                },
+                json!({"event": "response_headers", "stream": 3, "headers": written_headers()}),
+            ),
+            (
+                Event::ResponseBody {
+                    stream: StreamId(3),
+                    bytes: "é".into(),
+                },
+                json!({"event": "response_body", "stream": 3, "bytes": "é"}),
+            ),
+            (
+                Event::ResponseTrailers {
+                    stream: StreamId(3),
+                    trailers: Headers::new(),
+                },
+                json!({"event": "response_trailers", "stream": 3, "trailers": []}),
+            ),
+            (
+                Event::StreamEnd {
+                    stream: StreamId(3),
+                    details: Some("via_upstream".to_owned()),
+                    complete: true,
+                },
+                json!({"event": "stream_end", "stream": 3, "details": "via_upstream",
+                    "complete": true}),
+            ),
+        ];
+        for (event, mut expected) in cases {
+            expected["at_ns"] = 7.into();
+            assert_eq!(written(event), expected);
+        }
+    }
+
+    #[test]
+    fn a_timeline_is_the_list_of_its_records() {
+        let mut timeline = Timeline::default();
+        timeline.push(
+            1,
+            Event::RequestReset {
+                outbound: OutboundId(2),
+            },
+        );
+        assert_eq!(
+            serde_json::to_string(&timeline).unwrap(),
+            r#"[{"at_ns":1,"event":"request_reset","outbound":2}]"#
+        );
     }
 }

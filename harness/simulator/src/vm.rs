@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::ids::{CalloutToken, ContextId, PluginId, StreamId, VmId, WorkerId};
 use crate::rules::headers::Headers;
-use crate::timeline::StreamId;
-
-/// Number of a VM in the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct VmSlot(pub usize);
 
 /// A thread of the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,20 +13,20 @@ pub(crate) enum Thread {
     /// Accepts configurations; sees no traffic.
     Main,
     /// Sees traffic.
-    Worker(usize),
+    Worker(WorkerId),
 }
 
 /// A context of a VM that may have been replaced since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContextRef {
-    pub vm: VmSlot,
+    pub vm: VmId,
     pub generation: u64,
-    pub context: u32,
+    pub context: ContextId,
 }
 
 /// The answer to a callout, while its callback runs.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CallAnswer {
+pub(crate) struct CalloutResponse {
     pub headers: Option<Headers>,
     pub body: Vec<u8>,
     pub trailers: Option<Headers>,
@@ -39,10 +35,10 @@ pub(crate) struct CallAnswer {
 /// A root context: one plugin in one VM.
 #[derive(Debug, Default)]
 pub(crate) struct Root {
-    pub plugin: usize,
+    pub plugin: PluginId,
     /// `on_configure` is running: its configuration can be read.
     pub configuring: bool,
-    pub answer: Option<CallAnswer>,
+    pub answer: Option<CalloutResponse>,
     /// The callback that runs tells of a callout without an answer.
     pub call_failed: bool,
     pub tick_ms: u32,
@@ -58,8 +54,8 @@ pub(crate) enum Context {
     Root(Root),
     Exchange {
         stream: StreamId,
-        slot: usize,
-        root: u32,
+        filter: PluginId,
+        root: ContextId,
     },
 }
 
@@ -68,11 +64,11 @@ pub(crate) enum Context {
 pub(crate) struct Vm {
     pub thread: Thread,
     /// Which plugins it runs, the first one first.
-    pub plugins: Vec<usize>,
+    pub plugins: Vec<PluginId>,
     pub vm_id: String,
     pub environment: BTreeMap<String, String>,
     pub configuration: Vec<u8>,
-    pub contexts: BTreeMap<u32, Context>,
+    pub contexts: BTreeMap<ContextId, Context>,
     pub last_context: u32,
     pub last_call: u32,
     /// How often it has been replaced.
@@ -84,14 +80,15 @@ pub(crate) struct Vm {
 
 impl Vm {
     /// Makes a context and gives its number.
-    pub fn add(&mut self, context: Context) -> u32 {
+    pub fn add(&mut self, context: Context) -> ContextId {
         self.last_context = self.last_context.saturating_add(1);
-        self.contexts.insert(self.last_context, context);
-        self.last_context
+        let id = ContextId(self.last_context);
+        self.contexts.insert(id, context);
+        id
     }
 
     /// The root context of a plugin.
-    pub fn root_of(&self, plugin: usize) -> Option<u32> {
+    pub fn root_of(&self, plugin: PluginId) -> Option<ContextId> {
         self.contexts
             .iter()
             .find_map(|(number, context)| match context {
@@ -101,22 +98,22 @@ impl Vm {
     }
 
     /// The root context of any context, itself included.
-    pub fn root_number(&self, context: u32) -> Option<u32> {
+    pub fn root_id(&self, context: ContextId) -> Option<ContextId> {
         match self.contexts.get(&context)? {
             Context::Root(_) => Some(context),
             Context::Exchange { root, .. } => Some(*root),
         }
     }
 
-    pub fn root(&self, context: u32) -> Option<&Root> {
-        match self.contexts.get(&self.root_number(context)?)? {
+    pub fn root(&self, context: ContextId) -> Option<&Root> {
+        match self.contexts.get(&self.root_id(context)?)? {
             Context::Root(root) => Some(root),
             Context::Exchange { .. } => None,
         }
     }
 
-    pub fn root_mut(&mut self, context: u32) -> Option<&mut Root> {
-        let number = self.root_number(context)?;
+    pub fn root_mut(&mut self, context: ContextId) -> Option<&mut Root> {
+        let number = self.root_id(context)?;
         match self.contexts.get_mut(&number)? {
             Context::Root(root) => Some(root),
             Context::Exchange { .. } => None,
@@ -125,10 +122,10 @@ impl Vm {
 
     /// Number of the next callout. The two low bits are 0, which tells it from gRPC calls and
     /// streams.
-    pub fn next_call(&mut self) -> u32 {
+    pub fn next_call(&mut self) -> CalloutToken {
         const STEP: u32 = 4;
         self.last_call = self.last_call.wrapping_add(STEP).max(STEP);
-        self.last_call
+        CalloutToken(self.last_call)
     }
 
     /// Forgets everything of the instance that is gone.

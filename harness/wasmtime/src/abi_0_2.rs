@@ -28,8 +28,8 @@ use wasmtime::{
 };
 
 use super::{Faults, Limits};
-use proxy_wasm_simulator::abi::{Answered, Status};
-use proxy_wasm_simulator::{Callback, Guest, HostHandle, Trap};
+use proxy_wasm_simulator::abi::{HostResult, Status};
+use proxy_wasm_simulator::{Callback, ContextId, Guest, HostHandle, Trap};
 
 /// The ABI versions that are served, by the exports that declare them.
 const VERSIONS: [&str; 2] = ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0"];
@@ -187,7 +187,7 @@ impl Instance {
 }
 
 impl Guest for Instance {
-    fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+    fn invoke(&mut self, context: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
         self.used = 0;
         let Some(function) = self.export(callback.export()) else {
             return Ok(None);
@@ -247,7 +247,7 @@ fn describe(error: &wasmtime::Error) -> String {
 }
 
 impl State {
-    fn memory(&self) -> Answered<Memory> {
+    fn memory(&self) -> HostResult<Memory> {
         self.memory.ok_or(Status::InvalidMemoryAccess)
     }
 }

@@ -28,8 +28,8 @@ pub struct Tally {
     pub refused: u64,
     /// Answers that were not the truth.
     pub spoiled: u64,
-    /// Requests that a guest has asked to let go on.
-    pub resumed: u64,
+    /// Requests that a guest has asked to continue.
+    pub continued: u64,
 }
 
 /// The disturbance of one or more instances; clones are the same one.
@@ -110,11 +110,11 @@ impl Faults {
         Some(plan)
     }
 
-    /// A guest asks to let a stream go on.
-    pub(super) fn resumes(&self, kind: StreamKind) {
+    /// A guest asks to continue a stream.
+    pub(super) fn continues(&self, kind: StreamKind) {
         if kind == StreamKind::Request {
             let mut plan = self.0.borrow_mut();
-            plan.tally.resumed = plan.tally.resumed.saturating_add(1);
+            plan.tally.continued = plan.tally.continued.saturating_add(1);
         }
     }
 }

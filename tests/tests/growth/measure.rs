@@ -159,7 +159,7 @@ impl Bench {
         let spec = |filter: &'static str, config: &dyn Fn(usize) -> String| {
             let mut spec =
                 FilterSpec::new(filter, self.code(filter)).configuration(config(size).into_bytes());
-            spec.headers_stop_alone = Some(true);
+            spec.allow_on_headers_stop_iteration = Some(true);
             spec
         };
         let builder = Gateway::builder().network(world).trace(true);

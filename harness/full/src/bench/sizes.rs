@@ -106,7 +106,7 @@ fn cost(
         text = u64::try_from(config.len())?;
         let mut spec = FilterSpec::new(filter, Rc::clone(code)).configuration(config);
         spec.root_id = case.root_id.to_owned();
-        spec.headers_stop_alone = Some(true);
+        spec.allow_on_headers_stop_iteration = Some(true);
         builder = builder.filter(spec);
     }
     let mut gateway = builder

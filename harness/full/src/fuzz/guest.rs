@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use proxy_wasm_simulator::random::Random;
-use proxy_wasm_simulator::{Callback, Guest, GuestCode, HostHandle, Trap};
+use proxy_wasm_simulator::{Callback, CalloutToken, ContextId, Guest, GuestCode, HostHandle, Trap};
 
 /// How many callbacks a report shows.
 const SHOWN: usize = 40;
@@ -62,7 +62,7 @@ impl CallLog {
 
     fn note(
         &mut self,
-        context: u32,
+        context: ContextId,
         callback: Callback,
         stray: bool,
         entered: &Result<Option<u32>, Trap>,
@@ -156,12 +156,17 @@ struct Entered {
     guest: Box<dyn Guest>,
     call_log: Rc<RefCell<CallLog>>,
     /// The latest contexts.
-    contexts: VecDeque<u32>,
+    contexts: VecDeque<ContextId>,
 }
 
 impl Entered {
-    fn one(&mut self, context: u32, callback: Callback, stray: bool) -> Result<Option<u32>, Trap> {
-        let entered = self.guest.enter(context, callback);
+    fn one(
+        &mut self,
+        context: ContextId,
+        callback: Callback,
+        stray: bool,
+    ) -> Result<Option<u32>, Trap> {
+        let entered = self.guest.invoke(context, callback);
         self.call_log
             .borrow_mut()
             .note(context, callback, stray, &entered);
@@ -179,20 +184,21 @@ impl Entered {
         Ok(())
     }
 
-    fn stray(&self) -> Option<(u32, Callback)> {
+    fn stray(&self) -> Option<(ContextId, Callback)> {
         let mut call_log = self.call_log.borrow_mut();
         let rate = call_log.stray_rate;
         let random = &mut call_log.random;
         if !random.chance(rate) {
             return None;
         }
-        let known: Vec<u32> = self.contexts.iter().copied().collect();
+        let known: Vec<ContextId> = self.contexts.iter().copied().collect();
         let context = match random.below(8) {
             0 => random
                 .pick(&[0, 1, 2, 3, u32::MAX])
                 .copied()
+                .map(ContextId)
                 .unwrap_or_default(),
-            1 => random.small(),
+            1 => ContextId(random.small()),
             _ => random.pick(&known).copied().unwrap_or_default(),
         };
         let end = random.chance(300);
@@ -208,13 +214,13 @@ impl Entered {
                 17 => Callback::ResponseTrailers { count: size },
                 18..=23 => Callback::HttpCallResponse {
                     // Numbers of callouts are small multiples of four here.
-                    token: if random.chance(800) {
+                    token: CalloutToken(if random.chance(800) {
                         u32::try_from(random.below(12))
                             .unwrap_or_default()
                             .saturating_mul(4)
                     } else {
                         random.small()
-                    },
+                    }),
                     headers: random
                         .pick(&[0, 0, 1, 3, 1000, u32::MAX])
                         .copied()
@@ -247,7 +253,7 @@ fn size(random: &mut Random) -> u32 {
 }
 
 impl Guest for Entered {
-    fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+    fn invoke(&mut self, context: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
         if let Callback::ContextCreate { .. } = callback {
             self.contexts.push_back(context);
             if self.contexts.len() > REMEMBERED {

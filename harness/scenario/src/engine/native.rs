@@ -16,7 +16,9 @@ use modelgate_kit::host::{
 use modelgate_kit::vm::{Part, Vm};
 
 use proxy_wasm_simulator::abi::{BufferKind, LogLevel, MapKind, MetricKind, Status, StreamKind};
-use proxy_wasm_simulator::{Callback, Guest, GuestCode, Headers, HostHandle, Trap};
+use proxy_wasm_simulator::{
+    Callback, ContextId, Guest, GuestCode, Headers, HostHandle, MetricId, Trap,
+};
 
 /// The code of native guests: one filter, or several chosen by `root_id`.
 pub struct NativeCode(Vec<Registration>);
@@ -99,7 +101,7 @@ fn group(callback: Callback) -> Result<Option<&'static str>, Missing> {
 struct Missing;
 
 impl Guest for NativeGuest {
-    fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+    fn invoke(&mut self, context: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
         match group(callback) {
             Err(Missing) => return Ok(None),
             // Trailers come with the body, or alone.
@@ -116,7 +118,7 @@ impl Guest for NativeGuest {
         }
         let vm = &mut self.vm;
         // The VM is not entered again after a panic, whatever state it is left in.
-        let entered = catch_unwind(AssertUnwindSafe(|| dispatch(vm, context, callback)));
+        let entered = catch_unwind(AssertUnwindSafe(|| dispatch(vm, context.0, callback)));
         entered.map(Some).map_err(|panic| Trap {
             message: format!("panic: {}", words(panic.as_ref())),
         })
@@ -144,7 +146,7 @@ fn dispatch(vm: &mut Vm, context: u32, callback: Callback) -> u32 {
         Callback::RequestTrailers { .. } => message(Side::Request, Part::Trailers),
         Callback::ResponseTrailers { .. } => message(Side::Response, Part::Trailers),
         Callback::ContextCreate { parent } => {
-            vm.create(context, parent);
+            vm.create(context, parent.0);
             0
         }
         Callback::Configure { size: bytes } => u32::from(vm.configure(context, size(bytes))),
@@ -154,7 +156,7 @@ fn dispatch(vm: &mut Vm, context: u32, callback: Callback) -> u32 {
             body,
             ..
         } => {
-            vm.answer(context, token, size(headers), size(body));
+            vm.answer(context, token.0, size(headers), size(body));
             0
         }
         Callback::Tick => {
@@ -272,7 +274,7 @@ impl Host for Adapter {
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), KitStatus> {
         const NO_GRPC_STATUS: u32 = u32::MAX;
         let details = reply.details.as_bytes();
-        let sent = self.host.reply(
+        let sent = self.host.send_local_response(
             reply.status.into(),
             details,
             reply.body,
@@ -287,7 +289,7 @@ impl Host for Adapter {
             Side::Request => StreamKind::Request,
             Side::Response => StreamKind::Response,
         };
-        self.host.resume(kind).map_err(refused)
+        self.host.continue_stream(kind).map_err(refused)
     }
 
     fn dispatch(&self, call: &Dispatch<'_>) -> Result<u32, KitStatus> {
@@ -299,7 +301,7 @@ impl Host for Adapter {
             Headers::new(),
             call.timeout_ms,
         );
-        sent.map_err(refused)
+        sent.map(|token| token.0).map_err(refused)
     }
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, KitStatus> {
@@ -315,12 +317,12 @@ impl Host for Adapter {
     }
 
     fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), KitStatus> {
-        self.host.shared(key.as_bytes()).map_err(refused)
+        self.host.shared_data(key.as_bytes()).map_err(refused)
     }
 
     fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), KitStatus> {
         self.host
-            .set_shared(key.as_bytes(), value, cas)
+            .set_shared_data(key.as_bytes(), value, cas)
             .map_err(refused)
     }
 
@@ -332,15 +334,20 @@ impl Host for Adapter {
         };
         self.host
             .define_metric(kind, name.as_bytes())
+            .map(|metric| metric.0)
             .map_err(refused)
     }
 
     fn increment(&self, metric: u32, by: i64) -> Result<(), KitStatus> {
-        self.host.increment_metric(metric, by).map_err(refused)
+        self.host
+            .increment_metric(MetricId(metric), by)
+            .map_err(refused)
     }
 
     fn record(&self, metric: u32, value: u64) -> Result<(), KitStatus> {
-        self.host.record_metric(metric, value).map_err(refused)
+        self.host
+            .record_metric(MetricId(metric), value)
+            .map_err(refused)
     }
 
     fn log(&self, level: Level, line: &str) {
@@ -356,7 +363,7 @@ impl Host for Adapter {
 
     fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, KitStatus> {
         self.host
-            .foreign(name.as_bytes(), argument)
+            .call_foreign_function(name.as_bytes(), argument)
             .map_err(refused)
     }
 
@@ -365,6 +372,8 @@ impl Host for Adapter {
     }
 
     fn focus(&self, context: u32) -> Result<(), KitStatus> {
-        self.host.set_effective_context(context).map_err(refused)
+        self.host
+            .set_effective_context(ContextId(context))
+            .map_err(refused)
     }
 }

@@ -45,8 +45,8 @@ pub async fn start(
         let settings = Settings {
             listen: bootstrap.listen,
             clusters: bootstrap.clusters.clone(),
-            log,
-            over: Box::new(move |outcome: &Outcome| {
+            on_log: log,
+            on_end: Box::new(move |outcome: &Outcome| {
                 let address = |cluster: &str| Some(clusters.get(cluster)?.to_string());
                 over(format.line(outcome, address));
             }),

@@ -389,7 +389,7 @@ fn filter(entry: &ChainEntry, scenario: &Scenario, code: Rc<dyn GuestCode>) -> F
         FailurePolicy::Closed => proxy::FailurePolicy::Closed,
         FailurePolicy::Open => proxy::FailurePolicy::Open,
     };
-    spec.headers_stop_alone = Some(
+    spec.allow_on_headers_stop_iteration = Some(
         entry
             .stop_iteration
             .unwrap_or_else(|| suite::needs_stop_iteration(entry)),

@@ -1,7 +1,7 @@
 //! Buffers: bodies, a callout's answer, configurations.
 
-use super::{Focus, HostHandle};
-use crate::abi::{Answered, BufferKind, Status};
+use super::{EffectiveContext, HostHandle};
+use crate::abi::{BufferKind, HostResult, Status};
 use crate::core::Core;
 use crate::gateway::stream::Side;
 
@@ -10,9 +10,9 @@ impl HostHandle {
     ///
     /// # Errors
     /// `NotFound` when there is no such buffer now, `BadArgument` when `start + max` overflows.
-    pub fn buffer(&self, kind: BufferKind, start: u32, max: u32) -> Answered<Vec<u8>> {
-        self.focused("get_buffer_bytes", |core, focus| {
-            let bytes = core.bytes(focus, kind)?;
+    pub fn buffer(&self, kind: BufferKind, start: u32, max: u32) -> HostResult<Vec<u8>> {
+        self.call_in_context("get_buffer_bytes", |core, at| {
+            let bytes = core.bytes(at, kind)?;
             let end = start.checked_add(max).ok_or(Status::BadArgument)?;
             let start = index(start)?.min(bytes.len());
             let end = index(end)?.min(bytes.len());
@@ -24,9 +24,9 @@ impl HostHandle {
     ///
     /// # Errors
     /// `NotFound` when there is no such buffer now.
-    pub fn buffer_size(&self, kind: BufferKind) -> Answered<u32> {
-        self.focused("get_buffer_status", |core, focus| {
-            u32::try_from(core.bytes(focus, kind)?.len()).map_err(|_| Status::InternalFailure)
+    pub fn buffer_size(&self, kind: BufferKind) -> HostResult<u32> {
+        self.call_in_context("get_buffer_status", |core, at| {
+            u32::try_from(core.bytes(at, kind)?.len()).map_err(|_| Status::InternalFailure)
         })
     }
 
@@ -36,25 +36,31 @@ impl HostHandle {
     /// # Errors
     /// `BadArgument` for anything in the middle, for buffers that cannot be changed, and when no
     /// body is at hand; `NotFound` when there is no such buffer now.
-    pub fn set_buffer(&self, kind: BufferKind, start: u32, size: u32, data: &[u8]) -> Answered<()> {
-        self.focused("set_buffer_bytes", |core, focus| {
+    pub fn set_buffer(
+        &self,
+        kind: BufferKind,
+        start: u32,
+        size: u32,
+        data: &[u8],
+    ) -> HostResult<()> {
+        self.call_in_context("set_buffer_bytes", |core, at| {
             let side = match kind {
                 BufferKind::RequestBody => Side::Request,
                 BufferKind::ResponseBody => Side::Response,
-                _ => return core.bytes(focus, kind).and(Err(Status::BadArgument)),
+                _ => return core.bytes(at, kind).and(Err(Status::BadArgument)),
             };
-            let (stream, slot) = core.exchange(focus)?;
-            stream.set_body(slot, side, index(start)?, index(size)?, data)
+            let (stream, filter) = core.exchange(at)?;
+            stream.set_body(filter, side, index(start)?, index(size)?, data)
         })
     }
 }
 
-fn index(number: u32) -> Answered<usize> {
+fn index(number: u32) -> HostResult<usize> {
     usize::try_from(number).map_err(|_| Status::BadArgument)
 }
 
 impl Core {
-    fn bytes(&mut self, focus: Focus, kind: BufferKind) -> Answered<&[u8]> {
+    fn bytes(&mut self, at: EffectiveContext, kind: BufferKind) -> HostResult<&[u8]> {
         match kind {
             BufferKind::RequestBody | BufferKind::ResponseBody => {
                 let side = if kind == BufferKind::RequestBody {
@@ -62,29 +68,28 @@ impl Core {
                 } else {
                     Side::Response
                 };
-                let Ok((stream, slot)) = self.exchange(focus) else {
+                let Ok((stream, filter)) = self.exchange(at) else {
                     return Ok(&[]);
                 };
-                Ok(stream.body(slot, side))
+                Ok(stream.body(filter, side))
             }
             BufferKind::CallBody => {
-                let root = self.root(focus)?;
+                let root = self.root(at)?;
                 root.answer
                     .as_ref()
                     .map(|answer| answer.body.as_slice())
                     .ok_or(Status::NotFound)
             }
             BufferKind::VmConfiguration => self
-                .vm(focus.vm)
+                .vm(at.vm)
                 .map(|vm| vm.configuration.as_slice())
                 .ok_or(Status::NotFound),
             BufferKind::PluginConfiguration => {
-                let root = self.root(focus)?;
+                let root = self.root(at)?;
                 let plugin = Some(root.plugin)
                     .filter(|_| root.configuring)
                     .ok_or(Status::NotFound)?;
-                self.plugins
-                    .get(plugin)
+                self.plugin(plugin)
                     .map(|plugin| plugin.configuration.as_slice())
                     .ok_or(Status::NotFound)
             }
@@ -94,5 +99,104 @@ impl Core {
             | BufferKind::GrpcMessage
             | BufferKind::CallData => Ok(&[]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Phase, during};
+    use super::*;
+
+    fn bytes(phase: Phase, kind: BufferKind, start: u32, max: u32) -> HostResult<Vec<u8>> {
+        during(phase, move |host| host.buffer(kind, start, max))
+    }
+
+    #[test]
+    fn get_buffer_bytes_gives_what_there_is_of_a_range() {
+        let body = |start, max| bytes(Phase::RequestBody, BufferKind::RequestBody, start, max);
+        assert_eq!(body(0, u32::MAX), Ok(b"abc".to_vec()));
+        assert_eq!(body(1, 1), Ok(b"b".to_vec()));
+        assert_eq!(body(9, 1), Ok(Vec::new()));
+        assert_eq!(body(1, u32::MAX), Err(Status::BadArgument));
+    }
+
+    #[test]
+    fn get_buffer_bytes_has_each_buffer_in_its_phase_only() {
+        let get = |phase, kind| bytes(phase, kind, 0, 100);
+        for (kind, phase, there) in [
+            (BufferKind::ResponseBody, Phase::ResponseBody, "hello"),
+            (BufferKind::CallBody, Phase::Callout, "token"),
+            (BufferKind::PluginConfiguration, Phase::Configure, "{}"),
+            (BufferKind::VmConfiguration, Phase::Tick, "vm"),
+        ] {
+            assert_eq!(get(phase, kind), Ok(there.into()), "{kind:?}");
+        }
+        for kind in [BufferKind::CallBody, BufferKind::PluginConfiguration] {
+            assert_eq!(
+                get(Phase::RequestHeaders, kind),
+                Err(Status::NotFound),
+                "{kind:?}"
+            );
+        }
+        for kind in [BufferKind::RequestBody, BufferKind::GrpcMessage] {
+            assert_eq!(get(Phase::RequestHeaders, kind), Ok(Vec::new()), "{kind:?}");
+        }
+        assert_eq!(
+            get(Phase::Start, BufferKind::RequestBody),
+            Err(Status::InternalFailure)
+        );
+    }
+
+    #[test]
+    fn get_buffer_status_gives_the_size() {
+        let size = |phase, kind| during(phase, move |host| host.buffer_size(kind));
+        assert_eq!(size(Phase::RequestBody, BufferKind::RequestBody), Ok(3));
+        assert_eq!(size(Phase::Log, BufferKind::RequestBody), Ok(0));
+        assert_eq!(
+            size(Phase::RequestBody, BufferKind::CallBody),
+            Err(Status::NotFound)
+        );
+    }
+
+    #[test]
+    fn set_buffer_bytes_replaces_prepends_and_appends_and_nothing_else() {
+        let set = |start, size| {
+            during(Phase::RequestBody, move |host| {
+                let kind = BufferKind::RequestBody;
+                host.set_buffer(kind, start, size, b"-")
+                    .and_then(|()| host.buffer(kind, 0, 100))
+            })
+        };
+        assert_eq!(set(0, 3), Ok(b"-".to_vec()));
+        assert_eq!(set(0, u32::MAX), Ok(b"-".to_vec()));
+        assert_eq!(set(0, 0), Ok(b"-abc".to_vec()));
+        assert_eq!(set(3, 0), Ok(b"abc-".to_vec()));
+        assert_eq!(set(1, 1), Err(Status::BadArgument));
+        assert_eq!(set(0, 2), Err(Status::BadArgument));
+    }
+
+    #[test]
+    fn set_buffer_bytes_changes_bodies_at_hand_only() {
+        let set = |phase, kind| during(phase, move |host| host.set_buffer(kind, 0, 9, b""));
+        assert_eq!(
+            set(Phase::Callout, BufferKind::CallBody),
+            Err(Status::BadArgument)
+        );
+        assert_eq!(
+            set(Phase::RequestHeaders, BufferKind::RequestBody),
+            Err(Status::BadArgument)
+        );
+        assert_eq!(
+            set(Phase::RequestBody, BufferKind::ResponseBody),
+            Err(Status::BadArgument)
+        );
+        assert_eq!(
+            set(Phase::Tick, BufferKind::RequestBody),
+            Err(Status::BadArgument)
+        );
+        assert_eq!(
+            set(Phase::RequestBody, BufferKind::CallBody),
+            Err(Status::NotFound)
+        );
     }
 }

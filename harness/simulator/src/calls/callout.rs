@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use super::HostHandle;
-use crate::abi::{Answered, Status};
-use crate::agenda::Due;
+use crate::abi::{HostResult, Status};
 use crate::core::Purpose;
+use crate::ids::CalloutToken;
 use crate::network::Outbound;
 use crate::rules::headers::Headers;
-use crate::vm::{CallAnswer, ContextRef};
+use crate::schedule::TimedEvent;
+use crate::vm::{CalloutResponse, ContextRef};
 
 impl HostHandle {
     /// Sends a request to a cluster; the answer comes with the returned number. A time-out of 0
@@ -25,14 +26,14 @@ impl HostHandle {
         body: &[u8],
         trailers: Headers,
         timeout_ms: u32,
-    ) -> Answered<u32> {
-        self.focused("http_call", |core, focus| {
+    ) -> HostResult<CalloutToken> {
+        self.call_in_context("http_call", |core, at| {
             if i32::try_from(timeout_ms).is_err() {
                 return Err(Status::BadArgument);
             }
             let cluster = std::str::from_utf8(cluster).map_err(|_| Status::BadArgument)?;
             let named = |name| headers.first(name).is_some();
-            if !core.network.knows(cluster)
+            if !core.network.has_cluster(cluster)
                 || ![":method", ":path", ":authority"].into_iter().all(named)
             {
                 return Err(Status::BadArgument);
@@ -41,12 +42,10 @@ impl HostHandle {
             if !body.is_empty() {
                 headers.set("content-length", body.len().to_string());
             }
-            let vm = core.vm_mut(focus.vm).ok_or(Status::InternalFailure)?;
-            let context = vm
-                .root_number(focus.context)
-                .ok_or(Status::InternalFailure)?;
+            let vm = core.vm_mut(at.vm).ok_or(Status::InternalFailure)?;
+            let context = vm.root_id(at.context).ok_or(Status::InternalFailure)?;
             let root = ContextRef {
-                vm: focus.vm,
+                vm: at.vm,
                 generation: vm.generation,
                 context,
             };
@@ -61,19 +60,19 @@ impl HostHandle {
                 bodiless: body.is_empty() && !has_trailers,
                 upgrade: false,
             };
-            let flight = core.open_flight(
+            let outbound = core.open_request(
                 request,
                 Purpose::Callout {
                     root,
                     token,
-                    answer: CallAnswer::default(),
+                    answer: CalloutResponse::default(),
                 },
             );
-            core.complete_flight(flight);
+            core.complete_request(outbound);
             if timeout_ms > 0 {
-                core.after(
+                core.schedule_after(
                     Duration::from_millis(timeout_ms.into()),
-                    Due::CallTimeout(flight),
+                    TimedEvent::CalloutTimeout(outbound),
                 );
             }
             Ok(token)
@@ -85,15 +84,89 @@ impl HostHandle {
     ///
     /// # Errors
     /// `InternalFailure` outside of callbacks.
-    pub fn call_status(&self) -> Answered<(u32, &'static str)> {
+    pub fn callout_status(&self) -> HostResult<(u32, &'static str)> {
         const BROKEN_CONNECTION: u32 = 9;
-        self.focused("get_status", |core, focus| {
-            let failed = core.root(focus)?.call_failed;
+        self.call_in_context("get_status", |core, at| {
+            let failed = core.root(at)?.call_failed;
             Ok(if failed {
                 (BROKEN_CONNECTION, "reset")
             } else {
                 (0, "")
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Phase, during, request};
+    use super::*;
+
+    fn call(
+        phase: Phase,
+        cluster: &'static str,
+        headers: Headers,
+        timeout_ms: u32,
+    ) -> HostResult<CalloutToken> {
+        during(phase, move |host| {
+            host.http_call(
+                cluster.as_bytes(),
+                headers.clone(),
+                b"",
+                Headers::new(),
+                timeout_ms,
+            )
+        })
+    }
+
+    #[test]
+    fn http_call_gives_tokens_in_steps_of_four() {
+        let first = call(Phase::Configure, "idp", request(), 0);
+        assert_eq!(first, Ok(CalloutToken(4)));
+        let later = call(Phase::ResponseHeaders, "idp", request(), 100);
+        assert_eq!(later.map(|token| token.0 % 4), Ok(0));
+    }
+
+    #[test]
+    fn http_call_refuses_what_cannot_be_sent() {
+        let bad = Err(Status::BadArgument);
+        assert_eq!(call(Phase::RequestHeaders, "nobody", request(), 0), bad);
+        assert_eq!(call(Phase::RequestHeaders, "idp", request(), u32::MAX), bad);
+        for missing in [":method", ":path", ":authority"] {
+            let mut headers = request();
+            headers.remove(missing);
+            assert_eq!(
+                call(Phase::RequestHeaders, "idp", headers, 0),
+                bad,
+                "{missing}"
+            );
+        }
+        assert_eq!(
+            during(Phase::Tick, |host| host.http_call(
+                b"\xff",
+                request(),
+                b"",
+                Headers::new(),
+                0
+            )),
+            bad
+        );
+    }
+
+    #[test]
+    fn http_call_needs_a_callback() {
+        assert_eq!(
+            call(Phase::Start, "idp", request(), 0),
+            Err(Status::InternalFailure)
+        );
+    }
+
+    #[test]
+    fn get_status_tells_why_a_callout_has_no_headers() {
+        let status = |phase| during(phase, HostHandle::callout_status);
+        assert_eq!(status(Phase::BrokenCallout), Ok((9, "reset")));
+        assert_eq!(status(Phase::Callout), Ok((0, "")));
+        assert_eq!(status(Phase::RequestHeaders), Ok((0, "")));
+        assert_eq!(status(Phase::Start), Err(Status::InternalFailure));
     }
 }

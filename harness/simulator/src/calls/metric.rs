@@ -1,14 +1,15 @@
 //! Metrics.
 
 use super::HostHandle;
-use crate::abi::{Answered, MetricKind};
+use crate::abi::{HostResult, MetricKind};
+use crate::ids::MetricId;
 
 impl HostHandle {
     /// Defines a metric, or finds it.
     ///
     /// # Errors
     /// `InternalFailure` when no number is left.
-    pub fn define_metric(&self, kind: MetricKind, name: &[u8]) -> Answered<u32> {
+    pub fn define_metric(&self, kind: MetricKind, name: &[u8]) -> HostResult<MetricId> {
         self.call("define_metric", |core| core.metrics.define(kind, name))
     }
 
@@ -17,7 +18,7 @@ impl HostHandle {
     /// # Errors
     /// `NotFound` for an unknown number; `BadArgument` for a histogram, and for a counter unless
     /// `by` is positive.
-    pub fn increment_metric(&self, metric: u32, by: i64) -> Answered<()> {
+    pub fn increment_metric(&self, metric: MetricId, by: i64) -> HostResult<()> {
         self.call("increment_metric", |core| {
             core.metrics.increment(metric, by)
         })
@@ -27,7 +28,7 @@ impl HostHandle {
     ///
     /// # Errors
     /// `NotFound` for an unknown number.
-    pub fn record_metric(&self, metric: u32, value: u64) -> Answered<()> {
+    pub fn record_metric(&self, metric: MetricId, value: u64) -> HostResult<()> {
         self.call("record_metric", |core| core.metrics.record(metric, value))
     }
 
@@ -35,7 +36,95 @@ impl HostHandle {
     ///
     /// # Errors
     /// `NotFound` for an unknown number, `BadArgument` for a histogram.
-    pub fn metric(&self, metric: u32) -> Answered<u64> {
+    pub fn metric(&self, metric: MetricId) -> HostResult<u64> {
         self.call("get_metric", |core| core.metrics.read(metric))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Phase, during};
+    use super::*;
+    use crate::abi::Status;
+
+    /// Defines a metric of a kind and makes a call with it.
+    fn with<T: 'static>(
+        phase: Phase,
+        kind: MetricKind,
+        call: impl Fn(&HostHandle, MetricId) -> HostResult<T> + 'static,
+    ) -> HostResult<T> {
+        during(phase, move |host| {
+            call(host, host.define_metric(kind, b"m")?)
+        })
+    }
+
+    #[test]
+    fn define_metric_gives_ids_with_the_kind_in_their_low_bits() {
+        for (kind, low) in [
+            (MetricKind::Counter, 0),
+            (MetricKind::Gauge, 1),
+            (MetricKind::Histogram, 2),
+        ] {
+            let id = with(Phase::Start, kind, |_, metric| Ok(metric.0));
+            assert_eq!(id.map(|id| id % 4), Ok(low), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn increment_metric_counts_up_and_moves_gauges_both_ways() {
+        let add = |kind, by| {
+            with(Phase::Tick, kind, move |host, metric| {
+                host.increment_metric(metric, 5)?;
+                host.increment_metric(metric, by)?;
+                host.metric(metric)
+            })
+        };
+        assert_eq!(add(MetricKind::Counter, 2), Ok(7));
+        assert_eq!(add(MetricKind::Gauge, -2), Ok(3));
+        assert_eq!(add(MetricKind::Counter, -2), Err(Status::BadArgument));
+        assert_eq!(add(MetricKind::Counter, 0), Err(Status::BadArgument));
+        assert_eq!(add(MetricKind::Histogram, 2), Err(Status::BadArgument));
+    }
+
+    #[test]
+    fn record_metric_adds_to_counters_and_sets_gauges() {
+        let record = |kind| {
+            with(Phase::Log, kind, |host, metric| {
+                host.record_metric(metric, 5)?;
+                host.record_metric(metric, 4)?;
+                host.metric(metric)
+            })
+        };
+        assert_eq!(record(MetricKind::Counter), Ok(9));
+        assert_eq!(record(MetricKind::Gauge), Ok(4));
+    }
+
+    #[test]
+    fn get_metric_has_no_single_value_of_a_histogram() {
+        let read = with(
+            Phase::RequestHeaders,
+            MetricKind::Histogram,
+            |host, metric| {
+                host.record_metric(metric, 5)?;
+                host.metric(metric)
+            },
+        );
+        assert_eq!(read, Err(Status::BadArgument));
+    }
+
+    #[test]
+    fn a_metric_that_nobody_defined_is_not_found() {
+        let unknown = MetricId(400);
+        let missing = Err(Status::NotFound);
+        assert_eq!(
+            during(Phase::Start, move |host| host.increment_metric(unknown, 1)),
+            missing
+        );
+        assert_eq!(
+            during(Phase::Start, move |host| host.record_metric(unknown, 1)),
+            missing
+        );
+        let read = during(Phase::Start, move |host| host.metric(unknown));
+        assert_eq!(read, Err(Status::NotFound));
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::HostHandle;
-use crate::abi::{Answered, LogLevel, Status};
-use crate::agenda::Due;
+use crate::abi::{HostResult, LogLevel, Status};
+use crate::ids::ContextId;
+use crate::schedule::TimedEvent;
 use crate::timeline::{Event, LogLine};
 use crate::vm::Thread;
 
@@ -13,7 +14,7 @@ impl HostHandle {
     ///
     /// # Errors
     /// None today; the ABI has a status.
-    pub fn log(&self, level: LogLevel, text: &[u8]) -> Answered<()> {
+    pub fn log(&self, level: LogLevel, text: &[u8]) -> HostResult<()> {
         self.call("log", |core| {
             if level >= core.log_level {
                 let context = core
@@ -21,7 +22,7 @@ impl HostHandle {
                     .map(|running| running.effective.unwrap_or(running.context));
                 let filter = core.context_name(self.vm, context.unwrap_or_default());
                 let text = String::from_utf8_lossy(text).into_owned();
-                core.observe(Event::Log(LogLine {
+                core.record(Event::Log(LogLine {
                     filter,
                     level,
                     text,
@@ -35,7 +36,7 @@ impl HostHandle {
     ///
     /// # Errors
     /// None today; the ABI has a status.
-    pub fn log_level(&self) -> Answered<LogLevel> {
+    pub fn log_level(&self) -> HostResult<LogLevel> {
         self.call("get_log_level", |core| Ok(core.log_level))
     }
 
@@ -59,26 +60,24 @@ impl HostHandle {
     ///
     /// # Errors
     /// `InternalFailure` outside of callbacks.
-    pub fn set_tick_period(&self, period_ms: u32) -> Answered<()> {
-        self.focused("set_tick_period_milliseconds", |core, focus| {
+    pub fn set_tick_period(&self, period_ms: u32) -> HostResult<()> {
+        self.call_in_context("set_tick_period_milliseconds", |core, at| {
             core.last_timer = core.last_timer.saturating_add(1);
             let timer = core.last_timer;
-            let root = core.root(focus)?;
+            let root = core.root(at)?;
             root.tick_ms = period_ms;
             root.timer = timer;
-            let vm = core.vm(focus.vm).ok_or(Status::InternalFailure)?;
-            let context = vm
-                .root_number(focus.context)
-                .ok_or(Status::InternalFailure)?;
-            let due = Due::Tick {
-                vm: focus.vm,
+            let vm = core.vm(at.vm).ok_or(Status::InternalFailure)?;
+            let context = vm.root_id(at.context).ok_or(Status::InternalFailure)?;
+            let due = TimedEvent::Tick {
+                vm: at.vm,
                 generation: vm.generation,
                 context,
                 timer,
             };
             // The template is not on a thread that could tick.
             if period_ms > 0 && vm.thread != Thread::Template {
-                core.after(Duration::from_millis(period_ms.into()), due);
+                core.schedule_after(Duration::from_millis(period_ms.into()), due);
             }
             Ok(())
         })
@@ -88,10 +87,10 @@ impl HostHandle {
     ///
     /// # Errors
     /// `BadArgument` when there is no such context.
-    pub fn set_effective_context(&self, context: u32) -> Answered<()> {
-        self.focused("set_effective_context", |core, focus| {
+    pub fn set_effective_context(&self, context: ContextId) -> HostResult<()> {
+        self.call_in_context("set_effective_context", |core, at| {
             let known = core
-                .vm(focus.vm)
+                .vm(at.vm)
                 .is_some_and(|vm| vm.contexts.contains_key(&context));
             let running = core
                 .running
@@ -101,5 +100,67 @@ impl HostHandle {
             running.effective = Some(context);
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Phase, during};
+    use super::*;
+
+    #[test]
+    fn log_writes_in_every_phase() {
+        for phase in [Phase::Start, Phase::Tick, Phase::RequestHeaders, Phase::Log] {
+            let logged = during(phase, |host| host.log(LogLevel::Info, b"\xff"));
+            assert_eq!(logged, Ok(()), "{phase:?}");
+        }
+        assert_eq!(
+            during(Phase::Start, HostHandle::log_level),
+            Ok(LogLevel::Trace)
+        );
+    }
+
+    #[test]
+    fn the_clock_and_the_random_numbers_repeat_from_run_to_run() {
+        let seen = |phase| during(phase, |host| (host.now_ns(), host.random(), host.random()));
+        assert_eq!(seen(Phase::Start).0, 1_700_000_000_000_000_000);
+        assert_eq!(seen(Phase::Tick).0, 1_700_000_001_000_000_000);
+        assert_eq!(seen(Phase::Log), seen(Phase::Log));
+        let (_, first, second) = seen(Phase::Log);
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn set_tick_period_needs_a_callback_and_no_exchange() {
+        let set = |phase| during(phase, |host| host.set_tick_period(10));
+        assert_eq!(set(Phase::Configure), Ok(()));
+        assert_eq!(set(Phase::RequestHeaders), Ok(()));
+        assert_eq!(set(Phase::Start), Err(Status::InternalFailure));
+    }
+
+    #[test]
+    fn set_effective_context_takes_contexts_of_the_vm_only() {
+        let set = |phase, context| {
+            during(phase, move |host| {
+                host.set_effective_context(ContextId(context))
+            })
+        };
+        assert_eq!(set(Phase::RequestHeaders, 1), Ok(()));
+        assert_eq!(set(Phase::RequestHeaders, 99), Err(Status::BadArgument));
+        assert_eq!(set(Phase::RequestHeaders, 0), Err(Status::BadArgument));
+        assert_eq!(set(Phase::Start, 1), Err(Status::InternalFailure));
+    }
+
+    #[test]
+    fn calls_act_on_the_effective_context() {
+        let path = during(Phase::RequestHeaders, |host| {
+            host.set_effective_context(ContextId(1))?;
+            host.property(b"request\0path")
+        });
+        assert_eq!(
+            path,
+            Err(Status::NotFound),
+            "the root context has no exchange"
+        );
     }
 }

@@ -1,60 +1,61 @@
-//! What a filter decides about its exchange: go on, answer, break off. The proxy acts when the
+//! What a filter decides about its exchange: continue, reply, reset. The proxy acts when the
 //! callback has returned.
 
 use super::HostHandle;
-use crate::abi::{Answered, Status, StreamKind};
+use crate::abi::{HostResult, Status, StreamKind};
 use crate::core::{Deferred, LocalReply};
-use crate::gateway::stream::{Side, View};
+use crate::gateway::stream::{FilterView, Side};
 use crate::rules::headers::Headers;
 
 /// gRPC statuses go from 0 to 16; guests pass -1 for none.
 const LAST_GRPC_STATUS: u32 = 16;
 
 impl HostHandle {
-    /// Lets a halted message go on. The request's maps and body are out of reach from then on.
+    /// Continues a message that was stopped. The request's maps and body are out of reach from then
+    /// on.
     ///
     /// # Errors
-    /// `BadArgument` and `Unimplemented` for TCP streams, and `BadArgument` for a root context.
-    pub fn resume(&self, kind: StreamKind) -> Answered<()> {
-        self.focused("continue_stream", |core, focus| {
+    /// `Unimplemented` for the upstream of a TCP filter.
+    pub fn continue_stream(&self, kind: StreamKind) -> HostResult<()> {
+        self.call_in_context("continue_stream", |core, at| {
             let side = match kind {
                 StreamKind::Request => Side::Request,
                 StreamKind::Response => Side::Response,
                 StreamKind::Downstream => return Ok(()),
                 StreamKind::Upstream => return Err(Status::Unimplemented),
             };
-            // A root context has no stream to go on with; Envoy says Ok and does nothing.
-            let Ok((stream, slot)) = core.exchange(focus) else {
+            // A root context has no stream to continue; Envoy says Ok and does nothing.
+            let Ok((stream, filter)) = core.exchange(at) else {
                 return Ok(());
             };
-            let deferred = Deferred::Resume(stream.id, side, slot);
-            if let Some(slot) = stream.slots.get_mut(slot) {
-                let kept = slot.request.buffering;
-                let View {
+            let deferred = Deferred::Continue(stream.id, side, filter);
+            if let Some(filter) = stream.filter_mut(filter) {
+                let kept = filter.request.buffering;
+                let FilterView {
                     headers,
                     trailers,
                     body,
                     ..
-                } = &mut slot.request;
+                } = &mut filter.request;
                 (*headers, *trailers, *body) = (false, false, None);
-                slot.request.buffering = kept;
+                filter.request.buffering = kept;
             }
             core.deferred.push(deferred);
             Ok(())
         })
     }
 
-    /// Breaks the exchange off.
+    /// Resets the exchange. For TCP streams and in a root context nothing happens.
     ///
     /// # Errors
-    /// None for streams that this host does not have: nothing happens.
-    pub fn close(&self, kind: StreamKind) -> Answered<()> {
-        self.focused("close_stream", |core, focus| {
+    /// `InternalFailure` outside of callbacks.
+    pub fn close_stream(&self, kind: StreamKind) -> HostResult<()> {
+        self.call_in_context("close_stream", |core, at| {
             let http = matches!(kind, StreamKind::Request | StreamKind::Response);
-            if let Ok((stream, _)) = core.exchange(focus)
+            if let Ok((stream, _)) = core.exchange(at)
                 && http
             {
-                let deferred = Deferred::Close(stream.id);
+                let deferred = Deferred::Reset(stream.id);
                 core.deferred.push(deferred);
             }
             Ok(())
@@ -64,19 +65,21 @@ impl HostHandle {
     /// Answers the client; the upstream is not asked, or its answer replaced. White space in
     /// `details` becomes underscores.
     ///
+    /// In a root context nothing happens, as in Envoy.
+    ///
     /// # Errors
-    /// None for a root context: nothing happens, as in Envoy.
-    pub fn reply(
+    /// `BadArgument` for a status above 65535, `InternalFailure` outside of callbacks.
+    pub fn send_local_response(
         &self,
         status: u32,
         details: &[u8],
         body: &[u8],
         headers: Headers,
         grpc_status: u32,
-    ) -> Answered<()> {
-        self.focused("send_local_response", |core, focus| {
-            core.stop_next = true;
-            let Ok((stream, _)) = core.exchange(focus) else {
+    ) -> HostResult<()> {
+        self.call_in_context("send_local_response", |core, at| {
+            core.stop_iteration = true;
+            let Ok((stream, _)) = core.exchange(at) else {
                 return Ok(());
             };
             let details = String::from_utf8_lossy(details);
@@ -91,9 +94,81 @@ impl HostHandle {
                 grpc_status: Some(grpc_status).filter(|status| *status <= LAST_GRPC_STATUS),
                 flags: 0,
             };
-            let deferred = Deferred::Reply(stream.id, reply);
+            let deferred = Deferred::LocalReply(stream.id, reply);
             core.deferred.push(deferred);
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Phase, during};
+    use super::*;
+
+    const EVERY: [Phase; 4] = [
+        Phase::Tick,
+        Phase::RequestHeaders,
+        Phase::Callout,
+        Phase::Log,
+    ];
+
+    #[test]
+    fn continue_stream_continues_http_and_knows_no_tcp_upstream() {
+        let resume = |phase, kind| during(phase, move |host| host.continue_stream(kind));
+        for phase in EVERY {
+            for kind in [
+                StreamKind::Request,
+                StreamKind::Response,
+                StreamKind::Downstream,
+            ] {
+                assert_eq!(resume(phase, kind), Ok(()), "{kind:?} in {phase:?}");
+            }
+            let unknown = resume(phase, StreamKind::Upstream);
+            assert_eq!(unknown, Err(Status::Unimplemented), "{phase:?}");
+        }
+        let outside = resume(Phase::Start, StreamKind::Request);
+        assert_eq!(outside, Err(Status::InternalFailure));
+    }
+
+    #[test]
+    fn continue_stream_puts_the_request_out_of_reach() {
+        let after = during(Phase::RequestHeaders, |host| {
+            host.continue_stream(StreamKind::Request)?;
+            host.property(b"request\0headers\0x-twice")
+        });
+        assert_eq!(after, Err(Status::NotFound));
+    }
+
+    #[test]
+    fn close_stream_resets_http_and_ignores_the_rest() {
+        let close = |phase, kind| during(phase, move |host| host.close_stream(kind));
+        for phase in EVERY {
+            for kind in [StreamKind::Request, StreamKind::Upstream] {
+                assert_eq!(close(phase, kind), Ok(()), "{kind:?} in {phase:?}");
+            }
+        }
+        let outside = close(Phase::Start, StreamKind::Request);
+        assert_eq!(outside, Err(Status::InternalFailure));
+    }
+
+    #[test]
+    fn send_local_response_takes_any_status_of_16_bits() {
+        let reply = |phase, status| {
+            during(phase, move |host| {
+                host.send_local_response(status, b"why not", b"", Headers::new(), u32::MAX)
+            })
+        };
+        assert_eq!(reply(Phase::RequestHeaders, 403), Ok(()));
+        assert_eq!(
+            reply(Phase::RequestHeaders, 70_000),
+            Err(Status::BadArgument)
+        );
+        assert_eq!(
+            reply(Phase::Tick, 70_000),
+            Ok(()),
+            "no exchange: nothing happens"
+        );
+        assert_eq!(reply(Phase::Start, 403), Err(Status::InternalFailure));
     }
 }

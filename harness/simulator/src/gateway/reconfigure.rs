@@ -9,7 +9,8 @@
 use crate::core::Purpose;
 use crate::gateway::Gateway;
 use crate::guest::Callback;
-use crate::vm::{Context, ContextRef, Root, VmSlot};
+use crate::ids::{ContextId, PluginId, VmId};
+use crate::vm::{Context, ContextRef, Root};
 
 impl Gateway {
     /// Gives a filter another configuration.
@@ -17,26 +18,33 @@ impl Gateway {
     /// # Errors
     /// Why it is not taken: it was refused, or there is no such filter.
     pub fn reconfigure(&mut self, name: &str, configuration: Vec<u8>) -> Result<(), String> {
-        let (plugin, before, slots) = {
+        let (plugin, before, vms) = {
             let mut core = self.core.borrow_mut();
             let found = core.plugins.iter().position(|plugin| plugin.name == name);
-            let plugin = found.ok_or_else(|| format!("no filter is called {name:?}"))?;
+            let plugin = found
+                .map(PluginId)
+                .ok_or_else(|| format!("no filter is called {name:?}"))?;
             let running = core.vms.iter().enumerate();
-            let slots: Vec<VmSlot> = running
+            let vms: Vec<VmId> = running
                 .filter(|(_, vm)| !vm.lost && vm.plugins.contains(&plugin))
-                .map(|(slot, _)| VmSlot(slot))
+                .map(|(vm_id, _)| VmId(vm_id))
                 .collect();
-            let held = core.plugins.get_mut(plugin);
+            let held = core.plugin_mut(plugin);
             let before = held.map(|held| std::mem::replace(&mut held.configuration, configuration));
-            (plugin, before.unwrap_or_default(), slots)
+            (plugin, before.unwrap_or_default(), vms)
         };
         let mut made = Vec::new();
         let mut outcome = Ok(());
-        for slot in slots {
-            let Some(context) = self.new_root(slot, plugin) else {
+        for vm_id in vms {
+            let Some(context) = self.new_root(vm_id, plugin) else {
                 continue;
             };
-            self.enter(context, Callback::ContextCreate { parent: 0 });
+            self.invoke(
+                context,
+                Callback::ContextCreate {
+                    parent: ContextId(0),
+                },
+            );
             made.push(context);
             outcome = self.configure(context, plugin);
             if outcome.is_err() {
@@ -44,36 +52,36 @@ impl Gateway {
             }
         }
         if outcome.is_err()
-            && let Some(held) = self.core.borrow_mut().plugins.get_mut(plugin)
+            && let Some(held) = self.core.borrow_mut().plugin_mut(plugin)
         {
             held.configuration = before;
         }
         for context in made {
             match &outcome {
                 Ok(()) => self.retire_others(context, plugin),
-                Err(_) => self.end_root(context),
+                Err(_) => self.delete_root(context),
             }
         }
-        self.settle();
+        self.run_pending();
         outcome
     }
 
-    fn new_root(&mut self, slot: VmSlot, plugin: usize) -> Option<ContextRef> {
+    fn new_root(&mut self, vm_id: VmId, plugin: PluginId) -> Option<ContextRef> {
         let mut core = self.core.borrow_mut();
-        let vm = core.vm_mut(slot)?;
+        let vm = core.vm_mut(vm_id)?;
         let root = Root {
             plugin,
             ..Root::default()
         };
         Some(ContextRef {
-            vm: slot,
+            vm: vm_id,
             generation: vm.generation,
             context: vm.add(Context::Root(root)),
         })
     }
 
     /// Every other root context of the plugin in this VM sees no new exchange any more.
-    fn retire_others(&mut self, newest: ContextRef, plugin: usize) {
+    fn retire_others(&mut self, newest: ContextRef, plugin: PluginId) {
         let mut retired = Vec::new();
         if let Some(vm) = self.core.borrow_mut().vm_mut(newest.vm) {
             for (number, context) in &mut vm.contexts {
@@ -87,36 +95,36 @@ impl Gateway {
             }
         }
         for context in retired {
-            self.end_if_idle(ContextRef { context, ..newest });
+            self.delete_root_if_idle(ContextRef { context, ..newest });
         }
     }
 
     /// Ends a root context that was replaced, once no exchange needs it.
-    pub(super) fn end_if_idle(&mut self, root: ContextRef) {
+    pub(super) fn delete_root_if_idle(&mut self, root: ContextRef) {
         let idle = self.core.borrow().vm(root.vm).is_some_and(|vm| {
             let retired = vm.root(root.context).is_some_and(|root| root.retired);
             let needs = |context: &Context| matches!(context, Context::Exchange { root: of, .. } if *of == root.context);
             vm.generation == root.generation && retired && !vm.contexts.values().any(needs)
         });
         if idle {
-            self.end_root(root);
+            self.delete_root(root);
         }
     }
 
-    fn end_root(&mut self, root: ContextRef) {
-        self.enter(root, Callback::Done);
-        self.enter(root, Callback::Delete);
+    fn delete_root(&mut self, root: ContextRef) {
+        self.invoke(root, Callback::Done);
+        self.invoke(root, Callback::Delete);
         let mut core = self.core.borrow_mut();
         let open: Vec<_> = core
-            .flights
+            .requests
             .iter()
-            .filter(|(_, flight)| {
-                matches!(&flight.purpose, Purpose::Callout { root: of, .. } if of.vm == root.vm && of.context == root.context)
+            .filter(|(_, outbound)| {
+                matches!(&outbound.purpose, Purpose::Callout { root: of, .. } if of.vm == root.vm && of.context == root.context)
             })
-            .map(|(flight, _)| *flight)
+            .map(|(outbound, _)| *outbound)
             .collect();
-        for flight in open {
-            core.close_flight(flight, true);
+        for outbound in open {
+            core.close_request(outbound, true);
         }
         if let Some(vm) = core.vm_mut(root.vm) {
             vm.contexts.remove(&root.context);

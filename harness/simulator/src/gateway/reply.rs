@@ -1,13 +1,14 @@
 //! Replies of the proxy's own making, and how an exchange ends.
 
-use crate::agenda::Due;
 use crate::core::LocalReply;
 use crate::gateway::Gateway;
-use crate::gateway::chain::Begin;
+use crate::gateway::filter_manager::StartFrom;
 use crate::gateway::stream::{Side, Source, Stream};
 use crate::guest::Callback;
+use crate::ids::{PluginId, StreamId};
 use crate::rules::headers::Headers;
-use crate::timeline::{Event, StreamId};
+use crate::schedule::TimedEvent;
+use crate::timeline::Event;
 use crate::vm::ContextRef;
 
 impl Gateway {
@@ -34,13 +35,13 @@ impl Gateway {
             return;
         };
         if forwarded {
-            return self.broken_off(id);
+            return self.reset_downstream(id);
         }
         let (headers, body) = write(reply, grpc);
         let body = if head_only { Vec::new() } else { body };
         let end = body.is_empty();
         self.stream(id, |stream| {
-            stream.answered = true;
+            stream.locally_replied = true;
             stream.response.headers = Some(headers);
             stream.response.trailers = None;
             stream.response.buffered = None;
@@ -54,15 +55,15 @@ impl Gateway {
             }
             return;
         }
-        self.run_headers(id, Side::Response, Begin::First, end);
-        if !end && self.goes_on(id, Side::Response) {
+        self.iterate_headers(id, Side::Response, StartFrom::First, end);
+        if !end && self.is_open(id, Side::Response) {
             self.stream(id, |stream| stream.response.inline = body);
-            self.run_data(id, Side::Response, Begin::First, Source::Inline, true);
+            self.iterate_data(id, Side::Response, StartFrom::First, Source::Inline, true);
         }
     }
 
-    /// More of a message had to be kept than is allowed.
-    pub(super) fn too_large(&mut self, id: StreamId, side: Side) {
+    /// More of a message had to be buffered than is allowed.
+    pub(super) fn payload_too_large(&mut self, id: StreamId, side: Side) {
         let (status, text, details) = match side {
             Side::Request => (413, "Payload Too Large", "request_payload_too_large"),
             Side::Response => (500, "Internal Server Error", "response_payload_too_large"),
@@ -88,53 +89,53 @@ impl Gateway {
         let headers = self.stream(id, |stream| {
             stream.response.forwarded = true;
             if named {
-                name_request(stream);
+                set_response_request_id(stream);
             }
             stream.answer.head_after = since(stream, now);
             stream.answer.headers.clone_from(&stream.response.headers);
             stream.response.headers.clone().unwrap_or_default()
         });
         let Some(headers) = headers else { return };
-        let says = self.upgrading.remove(&id).unwrap_or_default();
+        let says = self.upgrade_data.remove(&id).unwrap_or_default();
         if headers.text(":status").as_deref() == Some("101") {
             let mut core = self.core.borrow_mut();
             let mut at = std::time::Duration::ZERO;
             for (wait, bytes) in says {
                 at = at.saturating_add(wait);
-                core.after(at, Due::ClientBody(id, bytes, false));
+                core.schedule_after(at, TimedEvent::ClientBody(id, bytes, false));
             }
         }
-        self.core.borrow_mut().observe(Event::AnswerHead {
+        self.core.borrow_mut().record(Event::ResponseHeaders {
             stream: id,
             headers,
         });
         if end {
-            self.complete(id);
+            self.complete_response(id);
         }
     }
 
     /// A piece of a body reaches the client.
     pub(super) fn data_to_client(&mut self, id: StreamId, data: Vec<u8>, end: bool) {
-        let (now, remembers) = {
+        let (now, keeps_history) = {
             let core = self.core.borrow();
-            (core.now_ns, core.remembers)
+            (core.now_ns, core.keeps_history)
         };
         let shown = self.stream(id, |stream| {
             let shown = !data.is_empty() && !head_only(stream);
-            if shown && remembers {
+            if shown && keeps_history {
                 let after = since(stream, now);
                 stream.answer.chunks.push((after, data.clone()));
             }
             shown
         });
         if shown == Some(true) {
-            self.core.borrow_mut().observe(Event::AnswerBody {
+            self.core.borrow_mut().record(Event::ResponseBody {
                 stream: id,
                 bytes: data,
             });
         }
         if end {
-            self.complete(id);
+            self.complete_response(id);
         }
     }
 
@@ -145,34 +146,34 @@ impl Gateway {
             stream.response.trailers.clone().unwrap_or_default()
         });
         if let Some(trailers) = trailers {
-            self.core.borrow_mut().observe(Event::AnswerTrailers {
+            self.core.borrow_mut().record(Event::ResponseTrailers {
                 stream: id,
                 trailers,
             });
         }
-        self.complete(id);
+        self.complete_response(id);
     }
 
-    fn complete(&mut self, id: StreamId) {
+    fn complete_response(&mut self, id: StreamId) {
         self.stream(id, |stream| stream.answer.complete = true);
-        self.end(id);
+        self.end_stream(id);
     }
 
     /// Breaks the exchange off, for a reason.
-    pub(super) fn reset(&mut self, id: StreamId, details: &str) {
+    pub(super) fn reset_stream(&mut self, id: StreamId, details: &str) {
         self.stream(id, |stream| {
             stream.details.get_or_insert_with(|| details.to_owned());
         });
-        self.broken_off(id);
+        self.reset_downstream(id);
     }
 
-    fn broken_off(&mut self, id: StreamId) {
+    fn reset_downstream(&mut self, id: StreamId) {
         self.stream(id, |stream| stream.answer.reset = true);
-        self.end(id);
+        self.end_stream(id);
     }
 
     /// The client has gone away.
-    pub(super) fn client_gone(&mut self, id: StreamId) {
+    pub(super) fn client_disconnected(&mut self, id: StreamId) {
         const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 0x4000;
         self.stream(id, |stream| {
             if !stream.over {
@@ -180,11 +181,11 @@ impl Gateway {
                 stream.flags |= DOWNSTREAM_CONNECTION_TERMINATION;
             }
         });
-        self.end(id);
+        self.end_stream(id);
     }
 
-    /// Nothing more happens in an exchange; its filters are told when the running step is done.
-    fn end(&mut self, id: StreamId) {
+    /// Ends an exchange. Its filters get `on_log` and `on_done` when the running step is done.
+    fn end_stream(&mut self, id: StreamId) {
         let now = self.core.borrow().now_ns;
         let ended = self.stream(id, |stream| {
             if std::mem::replace(&mut stream.over, true) {
@@ -195,16 +196,16 @@ impl Gateway {
                 .upstream
                 .as_ref()
                 .filter(|upstream| !upstream.over)
-                .map(|upstream| upstream.flight);
+                .map(|upstream| upstream.outbound);
             Some((stream.details.clone(), stream.answer.complete, open))
         });
         let Some(Some((details, complete, open))) = ended else {
             return;
         };
-        if let Some(flight) = open {
-            self.close_upstream(id, flight, true);
+        if let Some(outbound) = open {
+            self.close_upstream(id, outbound, true);
         }
-        self.core.borrow_mut().observe(Event::Over {
+        self.core.borrow_mut().record(Event::StreamEnd {
             stream: id,
             details,
             complete,
@@ -212,96 +213,96 @@ impl Gateway {
         self.ending.push_back(id);
     }
 
-    /// Tells the filters of an exchange that it is over.
+    /// Calls `on_log`, `on_done` and `on_delete` of the filters of an exchange that is over.
     pub(super) fn finish_stream(&mut self, id: StreamId) {
         let log_first = self.core.borrow().profile.log_before_done;
-        let slots = self
-            .stream(id, |stream| stream.slots.len())
+        let filters = self
+            .stream(id, |stream| stream.filters.len())
             .unwrap_or_default();
+        let filters = || (0..filters).map(PluginId);
         if log_first {
-            for slot in 0..slots {
-                self.tell_log(id, slot);
+            for filter in filters() {
+                self.notify_log(id, filter);
             }
         }
-        for slot in 0..slots {
-            self.tell(id, slot, Callback::Done);
+        for filter in filters() {
+            self.notify_filter(id, filter, Callback::Done);
             if !log_first {
-                self.tell_log(id, slot);
+                self.notify_log(id, filter);
             }
-            self.tell(id, slot, Callback::Delete);
+            self.notify_filter(id, filter, Callback::Delete);
             let context = self.stream(id, |stream| {
                 stream
-                    .slots
-                    .get_mut(slot)
-                    .and_then(|slot| slot.context.take())
+                    .filter_mut(filter)
+                    .and_then(|filter| filter.context.take())
             });
             if let Some(Some(context)) = context {
-                self.forget(context);
+                self.remove_context(context);
             }
         }
-        self.file(id);
+        self.record_outcome(id);
     }
 
     /// Forgets the context of an exchange, and ends its root where that was replaced meanwhile.
-    fn forget(&mut self, context: ContextRef) {
+    fn remove_context(&mut self, context: ContextRef) {
         let root = match self.core.borrow_mut().vm_mut(context.vm) {
             Some(vm) if vm.generation == context.generation => {
-                let root = vm.root_number(context.context);
+                let root = vm.root_id(context.context);
                 vm.contexts.remove(&context.context);
                 root
             }
             _ => None,
         };
         if let Some(root) = root {
-            self.end_if_idle(ContextRef {
+            self.delete_root_if_idle(ContextRef {
                 context: root,
                 ..context
             });
         }
     }
 
-    /// Keeps what has become of an exchange, and no more of it.
-    pub(super) fn file(&mut self, id: StreamId) {
+    /// Keeps the outcome of an exchange, and nothing else of it.
+    pub(super) fn record_outcome(&mut self, id: StreamId) {
         let outcome = self.outcome(id);
         self.core.borrow_mut().streams.remove(&id);
         self.sent.remove(&id);
-        self.upgrading.remove(&id);
+        self.upgrade_data.remove(&id);
         self.done.insert(id, outcome);
     }
 
-    /// A filter that has not seen the request is told of its end too, as an access log is.
-    fn tell_log(&mut self, id: StreamId, slot: usize) {
+    /// Calls `on_log`, also of a filter that has not seen the request, as Envoy's access logs are.
+    fn notify_log(&mut self, id: StreamId, filter: PluginId) {
         let missing = self.stream(id, |stream| {
             let worker = stream.worker;
-            let slot = stream.slots.get_mut(slot)?;
-            slot.logging = true;
-            (slot.context.is_none() && !slot.absent && !slot.lost).then_some((slot.plugin, worker))
+            let filter = stream.filter_mut(filter)?;
+            filter.logging = true;
+            (filter.context.is_none() && !filter.absent && !filter.lost).then_some(worker)
         });
-        if let Some(Some((plugin, worker))) = missing {
-            self.create_context(id, slot, plugin, worker);
+        if let Some(Some(worker)) = missing {
+            self.create_context(id, filter, worker);
         }
-        self.tell(id, slot, Callback::Log);
+        self.notify_filter(id, filter, Callback::Log);
         self.stream(id, |stream| {
-            if let Some(slot) = stream.slots.get_mut(slot) {
-                slot.logging = false;
+            if let Some(filter) = stream.filter_mut(filter) {
+                filter.logging = false;
             }
         });
     }
 
-    fn tell(&mut self, id: StreamId, slot: usize, callback: Callback) {
+    fn notify_filter(&mut self, id: StreamId, filter: PluginId, callback: Callback) {
         let context = self
             .stream(id, |stream| {
-                stream.slots.get(slot).and_then(|slot| slot.context)
+                stream.filter(filter).and_then(|filter| filter.context)
             })
             .flatten();
         if let Some(context) = context {
-            self.enter(context, callback);
+            self.invoke(context, callback);
         }
     }
 }
 
 /// Writes the request's `x-request-id` into the answer to it.
-fn name_request(stream: &mut Stream) {
+fn set_response_request_id(stream: &mut Stream) {
     let request = stream.request.headers.as_ref();
     let id = request.and_then(|headers| headers.first("x-request-id"));
     if let (Some(id), Some(headers)) = (id, &mut stream.response.headers) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::ids::WorkerId;
 use crate::network::Outbound;
 use crate::rules::headers::Headers;
 
@@ -46,7 +47,7 @@ pub struct Request {
     /// When the client goes away, after it began.
     pub disconnect_after: Option<Duration>,
     /// The worker that gets the connection; `None` = they take turns.
-    pub worker: Option<usize>,
+    pub worker: Option<WorkerId>,
     /// The client's connection.
     pub connection: Connection,
 }
@@ -127,7 +128,7 @@ impl Request {
 
     /// To be served by this worker.
     #[must_use]
-    pub fn on_worker(mut self, worker: usize) -> Self {
+    pub fn on_worker(mut self, worker: WorkerId) -> Self {
         self.worker = Some(worker);
         self
     }
@@ -135,7 +136,7 @@ impl Request {
 
 /// What a client has seen of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ClientResponse {
     /// Headers with `:status`; `None` when none has arrived.
     pub headers: Option<Headers>,
     /// Pieces of the body, with the time since the request began.
@@ -152,7 +153,7 @@ pub struct Answer {
     pub over_after: Duration,
 }
 
-impl Answer {
+impl ClientResponse {
     /// The status, once there is one.
     pub fn status(&self) -> Option<u16> {
         self.headers.as_ref()?.text(":status")?.parse().ok()
@@ -185,7 +186,7 @@ pub struct Outcome {
     /// The request's headers as filters left them.
     pub request: Headers,
     /// What the client saw.
-    pub client: Answer,
+    pub client: ClientResponse,
     /// What the upstream received; `None` when it was not touched.
     pub upstream: Option<Outbound>,
     /// Response-code details.

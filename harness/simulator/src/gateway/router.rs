@@ -6,16 +6,16 @@
 
 use std::time::Duration;
 
-use crate::agenda::Due;
 use crate::core::{LocalReply, Purpose};
 use crate::gateway::Gateway;
-use crate::gateway::chain::Begin;
-use crate::gateway::stream::{Frame, Side, Source, ToUpstream};
+use crate::gateway::filter_manager::StartFrom;
+use crate::gateway::stream::{Side, Source, UpstreamRequest, WaitingFrame};
 use crate::guest::Callback;
+use crate::ids::{OutboundId, StreamId};
 use crate::network::{Inbound, Outbound};
 use crate::rules::headers::Headers;
-use crate::timeline::{FlightId, StreamId};
-use crate::vm::{CallAnswer, ContextRef};
+use crate::schedule::TimedEvent;
+use crate::vm::{CalloutResponse, ContextRef};
 
 const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
 const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
@@ -34,7 +34,7 @@ mod flag {
     pub const PROTOCOL_ERROR: u64 = 0x0100_0000;
 }
 
-fn problem(status: u16, text: &str, details: &str, flags: u64) -> LocalReply {
+fn error_reply(status: u16, text: &str, details: &str, flags: u64) -> LocalReply {
     LocalReply {
         status,
         body: text.as_bytes().to_vec(),
@@ -65,23 +65,23 @@ impl Gateway {
         let Some(cluster) = cluster else {
             return self.local_reply(
                 id,
-                problem(404, "", "route_not_found", flag::NO_ROUTE_FOUND),
+                error_reply(404, "", "route_not_found", flag::NO_ROUTE_FOUND),
             );
         };
-        if !self.core.borrow().network.knows(&cluster) {
+        if !self.core.borrow().network.has_cluster(&cluster) {
             return self.local_reply(
                 id,
-                problem(503, "", "cluster_not_found", flag::NO_CLUSTER_FOUND),
+                error_reply(503, "", "cluster_not_found", flag::NO_CLUSTER_FOUND),
             );
         }
         if headers
             .iter()
-            .any(|(name, value)| breaks_a_line(name) || breaks_a_line(value))
+            .any(|(name, value)| has_line_break(name) || has_line_break(value))
         {
             let details = "upstream_reset_before_response_started{protocol_error}";
             return self.local_reply(
                 id,
-                problem(503, BROKEN_HEADERS, details, flag::PROTOCOL_ERROR),
+                error_reply(503, BROKEN_HEADERS, details, flag::PROTOCOL_ERROR),
             );
         }
         let headers = self.finalized(id, headers);
@@ -92,23 +92,23 @@ impl Gateway {
             bodiless: end,
             ..Outbound::default()
         };
-        let flight = self
+        let outbound = self
             .core
             .borrow_mut()
-            .open_flight(request, Purpose::Upstream(id));
+            .open_request(request, Purpose::Upstream(id));
         self.stream(id, |stream| {
-            stream.upstream = Some(ToUpstream {
-                flight,
+            stream.upstream = Some(UpstreamRequest {
+                outbound,
                 cluster,
                 over: false,
             })
         });
         if end {
-            self.request_complete(id, flight);
+            self.request_complete(id, outbound);
         }
     }
 
-    /// The headers of a request as its route lets them go. Filters and the access log see the same
+    /// The headers of a request as its route rewrites them. Filters and the access log see the same
     /// from now on.
     fn finalized(&self, id: StreamId, headers: Headers) -> Headers {
         let mut core = self.core.borrow_mut();
@@ -126,16 +126,16 @@ impl Gateway {
 
     /// A piece of a request's body has passed the chain.
     pub(super) fn data_to_upstream(&mut self, id: StreamId, data: Vec<u8>, end: bool) {
-        let Some(flight) = self.flight_of(id) else {
+        let Some(outbound) = self.upstream_request_of(id) else {
             return;
         };
         {
             let mut core = self.core.borrow_mut();
-            let remembers = core.remembers;
-            let upgraded = match core.flights.get_mut(&flight) {
+            let keeps_history = core.keeps_history;
+            let upgraded = match core.requests.get_mut(&outbound) {
                 Some(sent) => {
                     // What is said on an upgraded connection may have no end.
-                    if remembers || !sent.request.upgrade {
+                    if keeps_history || !sent.request.upgrade {
                         sent.request.body.extend_from_slice(&data);
                     }
                     sent.request.upgrade
@@ -143,29 +143,29 @@ impl Gateway {
                 None => false,
             };
             if upgraded {
-                core.say(flight, &data);
+                core.send_upgraded(outbound, &data);
             }
         }
         if end {
-            self.request_complete(id, flight);
+            self.request_complete(id, outbound);
         }
     }
 
     /// A request's trailers have passed the chain.
     pub(super) fn trailers_to_upstream(&mut self, id: StreamId) {
-        let Some(flight) = self.flight_of(id) else {
+        let Some(outbound) = self.upstream_request_of(id) else {
             return;
         };
         let trailers = self
             .stream(id, |stream| stream.request.trailers.clone())
             .flatten();
-        if let Some(sent) = self.core.borrow_mut().flights.get_mut(&flight) {
+        if let Some(sent) = self.core.borrow_mut().requests.get_mut(&outbound) {
             sent.request.trailers = trailers;
         }
-        self.request_complete(id, flight);
+        self.request_complete(id, outbound);
     }
 
-    fn request_complete(&mut self, id: StreamId, flight: FlightId) {
+    fn request_complete(&mut self, id: StreamId, outbound: OutboundId) {
         let mut core = self.core.borrow_mut();
         let headers = core
             .streams
@@ -176,37 +176,37 @@ impl Gateway {
             .and_then(|(_, route)| route.timeout)
             .unwrap_or(core.profile.route_timeout);
         if !timeout.is_zero() {
-            core.after(timeout, Due::RouteTimeout(id));
+            core.schedule_after(timeout, TimedEvent::RouteTimeout(id));
         }
-        core.complete_flight(flight);
+        core.complete_request(outbound);
     }
 
-    fn flight_of(&self, id: StreamId) -> Option<FlightId> {
+    fn upstream_request_of(&self, id: StreamId) -> Option<OutboundId> {
         self.stream(id, |stream| {
             stream
                 .upstream
                 .as_ref()
                 .filter(|upstream| !upstream.over)
-                .map(|upstream| upstream.flight)
+                .map(|upstream| upstream.outbound)
         })
         .flatten()
     }
 
     /// A request to an upstream is over or given up; what was sent is kept for the outcome.
-    pub(super) fn close_upstream(&mut self, id: StreamId, flight: FlightId, abandoned: bool) {
-        let closed = self.core.borrow_mut().close_flight(flight, abandoned);
+    pub(super) fn close_upstream(&mut self, id: StreamId, outbound: OutboundId, abandoned: bool) {
+        let closed = self.core.borrow_mut().close_request(outbound, abandoned);
         self.stream(id, |stream| {
             if let Some(upstream) = &mut stream.upstream {
                 upstream.over = true;
             }
         });
-        if let Some(flight) = closed {
-            self.sent.insert(id, flight.request);
+        if let Some(outbound) = closed {
+            self.sent.insert(id, outbound.request);
         }
     }
 
     /// An upstream takes too long.
-    pub(super) fn route_timeout(&mut self, id: StreamId) {
+    pub(super) fn on_route_timeout(&mut self, id: StreamId) {
         let waiting = self.stream(id, |stream| {
             !stream.over
                 && stream
@@ -217,7 +217,7 @@ impl Gateway {
         if waiting == Some(true) {
             self.local_reply(
                 id,
-                problem(
+                error_reply(
                     504,
                     TIMED_OUT,
                     "response_timeout",
@@ -228,14 +228,14 @@ impl Gateway {
     }
 
     /// Something is sent or received in an exchange.
-    pub(super) fn is_active(&self, id: StreamId) {
+    pub(super) fn note_activity(&self, id: StreamId) {
         let now_ns = self.core.borrow().now_ns;
         self.stream(id, |stream| stream.active_ns = now_ns);
     }
 
     /// An exchange may have been silent for too long (Envoy's
     /// source/common/http/conn_manager_impl.cc, `onIdleTimeout`).
-    pub(super) fn idle_timeout(&mut self, id: StreamId, timeout: Duration) {
+    pub(super) fn on_idle_timeout(&mut self, id: StreamId, timeout: Duration) {
         let state = self.stream(id, |stream| {
             (stream.over, stream.active_ns, stream.request.ended)
         });
@@ -246,21 +246,21 @@ impl Gateway {
         let left = timeout.saturating_sub(Duration::from_nanos(silent_ns));
         if !left.is_zero() {
             let mut core = self.core.borrow_mut();
-            return core.after(left, Due::IdleTimeout(id, timeout));
+            return core.schedule_after(left, TimedEvent::IdleTimeout(id, timeout));
         }
         let status = if complete { 504 } else { 408 };
         let details = "stream_idle_timeout";
         self.local_reply(
             id,
-            problem(status, SILENT, details, flag::STREAM_IDLE_TIMEOUT),
+            error_reply(status, SILENT, details, flag::STREAM_IDLE_TIMEOUT),
         );
     }
 
     /// Something arrives in answer to a request of the proxy.
-    pub(super) fn arrived(&mut self, flight: FlightId, mut arrival: Inbound) {
+    pub(super) fn on_inbound(&mut self, outbound: OutboundId, mut arrival: Inbound) {
         let stream = {
             let core = self.core.borrow();
-            let Some(sent) = core.flights.get(&flight) else {
+            let Some(sent) = core.requests.get(&outbound) else {
                 return;
             };
             if let Inbound::Head { headers, .. } = &mut arrival
@@ -275,16 +275,19 @@ impl Gateway {
             }
         };
         match stream {
-            Some(id) => self.upstream_arrived(id, flight, arrival),
-            None => self.call_arrived(flight, arrival),
+            Some(id) => self.on_upstream_inbound(id, outbound, arrival),
+            None => self.on_callout_inbound(outbound, arrival),
         }
     }
 
-    fn upstream_arrived(&mut self, id: StreamId, flight: FlightId, arrival: Inbound) {
-        self.is_active(id);
+    fn on_upstream_inbound(&mut self, id: StreamId, outbound: OutboundId, arrival: Inbound) {
+        self.note_activity(id);
         if self.stream(id, |stream| stream.response.blocked) == Some(true) {
             self.stream(id, |stream| {
-                stream.response.waiting.push_back(Frame::Arrival(arrival))
+                stream
+                    .response
+                    .waiting
+                    .push_back(WaitingFrame::Arrival(arrival))
             });
             return;
         }
@@ -297,10 +300,10 @@ impl Gateway {
                 | Inbound::Reset
         );
         if over {
-            self.close_upstream(id, flight, false);
+            self.close_upstream(id, outbound, false);
         }
-        if !self.goes_on(id, Side::Response)
-            || self.stream(id, |stream| stream.answered) == Some(true)
+        if !self.is_open(id, Side::Response)
+            || self.stream(id, |stream| stream.locally_replied) == Some(true)
         {
             return;
         }
@@ -311,22 +314,22 @@ impl Gateway {
                     stream.response.ended = end;
                     stream.details = Some("via_upstream".to_owned());
                 });
-                self.run_headers(id, Side::Response, Begin::First, end);
+                self.iterate_headers(id, Side::Response, StartFrom::First, end);
             }
-            Inbound::Body { bytes, end } => self.piece(id, Side::Response, bytes, end),
-            Inbound::Trailers(trailers) => self.trailers(id, Side::Response, trailers),
+            Inbound::Body { bytes, end } => self.receive_data(id, Side::Response, bytes, end),
+            Inbound::Trailers(trailers) => self.receive_trailers(id, Side::Response, trailers),
             Inbound::Refused => {
                 let details = "upstream_reset_before_response_started{remote_connection_failure}";
                 self.local_reply(
                     id,
-                    problem(503, REFUSED, details, flag::UPSTREAM_CONNECTION_FAILURE),
+                    error_reply(503, REFUSED, details, flag::UPSTREAM_CONNECTION_FAILURE),
                 );
             }
             Inbound::Reset => {
                 let details = "upstream_reset_before_response_started{connection_termination}";
                 self.local_reply(
                     id,
-                    problem(503, RESET, details, flag::UPSTREAM_CONNECTION_TERMINATION),
+                    error_reply(503, RESET, details, flag::UPSTREAM_CONNECTION_TERMINATION),
                 );
             }
         }
@@ -335,15 +338,15 @@ impl Gateway {
     /// A piece of a message's body enters the chain. The last piece of a message with a known
     /// length comes with its end in the same frame on HTTP/2; on HTTP/1.1 the end comes as an empty
     /// frame of its own.
-    pub(super) fn piece(&mut self, id: StreamId, side: Side, bytes: Vec<u8>, end: bool) {
-        let apart = end && !bytes.is_empty() && self.end_comes_apart(id);
-        self.frame(id, side, bytes, end && !apart);
-        if apart && self.goes_on(id, side) {
-            self.frame(id, side, Vec::new(), true);
+    pub(super) fn receive_data(&mut self, id: StreamId, side: Side, bytes: Vec<u8>, end: bool) {
+        let apart = end && !bytes.is_empty() && self.end_stream_as_own_frame(id);
+        self.receive_data_frame(id, side, bytes, end && !apart);
+        if apart && self.is_open(id, side) {
+            self.receive_data_frame(id, side, Vec::new(), true);
         }
     }
 
-    fn frame(&mut self, id: StreamId, side: Side, bytes: Vec<u8>, end: bool) {
+    fn receive_data_frame(&mut self, id: StreamId, side: Side, bytes: Vec<u8>, end: bool) {
         self.stream(id, |stream| {
             let message = stream.message_mut(side);
             message.size = message
@@ -352,33 +355,33 @@ impl Gateway {
             message.ended = end;
             message.inline = bytes;
         });
-        self.run_data(id, side, Begin::First, Source::Inline, end);
+        self.iterate_data(id, side, StartFrom::First, Source::Inline, end);
     }
 
-    fn end_comes_apart(&self, id: StreamId) -> bool {
+    fn end_stream_as_own_frame(&self, id: StreamId) -> bool {
         let http1 = self
             .stream(id, |stream| stream.connection.protocol == "HTTP/1.1")
             .unwrap_or_default();
-        http1 && self.core.borrow().profile.end_comes_apart
+        http1 && self.core.borrow().profile.end_stream_as_own_frame
     }
 
     /// Trailers of a message enter the chain.
-    pub(super) fn trailers(&mut self, id: StreamId, side: Side, trailers: Headers) {
+    pub(super) fn receive_trailers(&mut self, id: StreamId, side: Side, trailers: Headers) {
         self.stream(id, |stream| {
             let message = stream.message_mut(side);
             message.ended = true;
             message.trailers = Some(trailers);
         });
-        self.run_trailers(id, side, Begin::First);
+        self.iterate_trailers(id, side, StartFrom::First);
     }
 
-    fn call_arrived(&mut self, flight: FlightId, arrival: Inbound) {
+    fn on_callout_inbound(&mut self, outbound: OutboundId, arrival: Inbound) {
         let done = {
             let mut core = self.core.borrow_mut();
             let Some(Purpose::Callout { answer, .. }) = core
-                .flights
-                .get_mut(&flight)
-                .map(|flight| &mut flight.purpose)
+                .requests
+                .get_mut(&outbound)
+                .map(|outbound| &mut outbound.purpose)
             else {
                 return;
             };
@@ -396,46 +399,46 @@ impl Gateway {
                     true
                 }
                 Inbound::Refused => {
-                    *answer = made_up(503, REFUSED);
+                    *answer = local_callout_response(503, REFUSED);
                     true
                 }
                 // Before its head, a broken answer is an answer of the proxy; after it, none at
                 // all.
                 Inbound::Reset if answer.headers.is_none() => {
-                    *answer = made_up(503, RESET);
+                    *answer = local_callout_response(503, RESET);
                     true
                 }
                 Inbound::Reset => {
-                    *answer = CallAnswer::default();
+                    *answer = CalloutResponse::default();
                     true
                 }
             }
         };
         if done {
-            self.answer_call(flight, false);
+            self.deliver_callout_response(outbound, false);
         }
     }
 
     /// A callout takes too long.
-    pub(super) fn call_timeout(&mut self, flight: FlightId) {
+    pub(super) fn on_callout_timeout(&mut self, outbound: OutboundId) {
         if let Some(Purpose::Callout { answer, .. }) = self
             .core
             .borrow_mut()
-            .flights
-            .get_mut(&flight)
-            .map(|flight| &mut flight.purpose)
+            .requests
+            .get_mut(&outbound)
+            .map(|outbound| &mut outbound.purpose)
         {
-            *answer = made_up(504, TIMED_OUT);
+            *answer = local_callout_response(504, TIMED_OUT);
         }
-        self.answer_call(flight, true);
+        self.deliver_callout_response(outbound, true);
     }
 
     /// Hands a callout's answer to its root context.
-    fn answer_call(&mut self, flight: FlightId, abandoned: bool) {
-        let Some(closed) = self.core.borrow_mut().close_flight(flight, abandoned) else {
+    fn deliver_callout_response(&mut self, outbound: OutboundId, abandoned: bool) {
+        let Some(closed) = self.core.borrow_mut().close_request(outbound, abandoned) else {
             return;
         };
-        if self.core.borrow().remembers {
+        if self.core.borrow().keeps_history {
             self.callouts.push(closed.request);
         }
         let Purpose::Callout {
@@ -454,14 +457,19 @@ impl Gateway {
             trailers: count(&answer.trailers),
         };
         let failed = answer.headers.is_none();
-        self.hold_answer(root, Some(answer).filter(|_| !failed), failed);
-        self.enter(root, callback);
-        self.hold_answer(root, None, false);
+        self.set_callout_response(root, Some(answer).filter(|_| !failed), failed);
+        self.invoke(root, callback);
+        self.set_callout_response(root, None, false);
     }
 
-    fn hold_answer(&self, root: ContextRef, answer: Option<CallAnswer>, failed: bool) {
+    fn set_callout_response(
+        &self,
+        root: ContextRef,
+        answer: Option<CalloutResponse>,
+        failed: bool,
+    ) {
         let mut core = self.core.borrow_mut();
-        if core.alive(root)
+        if core.is_alive(root)
             && let Some(root) = core
                 .vm_mut(root.vm)
                 .and_then(|vm| vm.root_mut(root.context))
@@ -473,12 +481,12 @@ impl Gateway {
 }
 
 /// An answer of the proxy in place of a callout's target.
-fn made_up(status: u16, text: &str) -> CallAnswer {
+fn local_callout_response(status: u16, text: &str) -> CalloutResponse {
     let mut headers = Headers::new();
     headers.add(":status", status.to_string());
     headers.add("content-length", text.len().to_string());
     headers.add("content-type", "text/plain");
-    CallAnswer {
+    CalloutResponse {
         headers: Some(headers),
         body: text.as_bytes().to_vec(),
         trailers: None,
@@ -486,6 +494,6 @@ fn made_up(status: u16, text: &str) -> CallAnswer {
 }
 
 /// Bytes that no HTTP codec sends in a name or value.
-fn breaks_a_line(bytes: &[u8]) -> bool {
+fn has_line_break(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }

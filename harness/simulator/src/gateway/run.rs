@@ -1,47 +1,51 @@
-//! The course of time: what is due happens, in order, and whatever follows from it at once.
+//! The event loop: what is due is dispatched in order, and whatever follows from it at once.
 
-use crate::agenda::Due;
 use crate::core::Deferred;
 use crate::gateway::Gateway;
-use crate::gateway::stream::{Frame, Side};
+use crate::gateway::stream::{Side, WaitingFrame};
 use crate::guest::Callback;
+use crate::ids::{ContextId, OutboundId, QueueId, StreamId, VmId};
 use crate::network::Inbound;
-use crate::timeline::{FlightId, StreamId};
-use crate::vm::{ContextRef, VmSlot};
+use crate::schedule::TimedEvent;
+use crate::vm::ContextRef;
 use std::time::Duration;
 
 impl Gateway {
-    /// Lets the next thing happen, if it is due by then. `false` when nothing is.
+    /// Dispatches the next event, if it is due by then. `false` when none is.
     pub(super) fn step(&mut self, until_ns: u64) -> bool {
         let due = {
             let mut core = self.core.borrow_mut();
-            let Some((at_ns, due)) = core.agenda.take(until_ns) else {
+            let Some((at_ns, due)) = core.schedule.take(until_ns) else {
                 return false;
             };
             core.now_ns = core.now_ns.max(at_ns);
             due
         };
-        self.happen(due);
-        self.settle();
+        self.dispatch(due);
+        self.run_pending();
         true
     }
 
-    /// Something arrives from a network that said nothing when it was asked.
-    pub fn deliver(&mut self, flight: FlightId, arrival: Inbound) {
-        self.arrived(flight, arrival);
-        self.settle();
+    /// Something arrives from a network that named no arrivals when the request was sent.
+    pub fn deliver(&mut self, outbound: OutboundId, arrival: Inbound) {
+        self.on_inbound(outbound, arrival);
+        self.run_pending();
     }
 
-    fn happen(&mut self, due: Due) {
+    fn dispatch(&mut self, due: TimedEvent) {
         match due {
-            Due::ClientBody(id, bytes, end) => self.client_frame(id, Frame::Body(bytes, end)),
-            Due::ClientTrailers(id, trailers) => self.client_frame(id, Frame::Trailers(trailers)),
-            Due::ClientGone(id) => self.client_gone(id),
-            Due::Arrival(flight, arrival) => self.arrived(flight, arrival),
-            Due::CallTimeout(flight) => self.call_timeout(flight),
-            Due::RouteTimeout(id) => self.route_timeout(id),
-            Due::IdleTimeout(id, timeout) => self.idle_timeout(id, timeout),
-            Due::Tick {
+            TimedEvent::ClientBody(id, bytes, end) => {
+                self.client_frame(id, WaitingFrame::Body(bytes, end))
+            }
+            TimedEvent::ClientTrailers(id, trailers) => {
+                self.client_frame(id, WaitingFrame::Trailers(trailers))
+            }
+            TimedEvent::ClientDisconnect(id) => self.client_disconnected(id),
+            TimedEvent::Arrival(outbound, arrival) => self.on_inbound(outbound, arrival),
+            TimedEvent::CalloutTimeout(outbound) => self.on_callout_timeout(outbound),
+            TimedEvent::RouteTimeout(id) => self.on_route_timeout(id),
+            TimedEvent::IdleTimeout(id, timeout) => self.on_idle_timeout(id, timeout),
+            TimedEvent::Tick {
                 vm,
                 generation,
                 context,
@@ -54,16 +58,16 @@ impl Gateway {
                 },
                 timer,
             ),
-            Due::Queue { vm, context, queue } => self.queue_ready(vm, context, queue),
+            TimedEvent::Queue { vm, context, queue } => self.queue_ready(vm, context, queue),
         }
     }
 
-    /// A piece of a request arrives, or waits while too much of it is kept.
-    pub(super) fn client_frame(&mut self, id: StreamId, frame: Frame) {
-        if !self.goes_on(id, Side::Request) {
+    /// A piece of a request arrives, or waits while too much of it is buffered.
+    pub(super) fn client_frame(&mut self, id: StreamId, frame: WaitingFrame) {
+        if !self.is_open(id, Side::Request) {
             return;
         }
-        self.is_active(id);
+        self.note_activity(id);
         let blocked = self.stream(id, |stream| {
             stream.request.blocked || !stream.request.waiting.is_empty()
         });
@@ -71,21 +75,21 @@ impl Gateway {
             self.stream(id, |stream| stream.request.waiting.push_back(frame));
             return;
         }
-        self.enter_chain(id, Side::Request, frame);
+        self.receive_frame(id, Side::Request, frame);
     }
 
-    fn enter_chain(&mut self, id: StreamId, side: Side, frame: Frame) {
+    fn receive_frame(&mut self, id: StreamId, side: Side, frame: WaitingFrame) {
         match frame {
-            Frame::Body(bytes, end) => self.piece(id, side, bytes, end),
-            Frame::Trailers(trailers) => self.trailers(id, side, trailers),
-            Frame::Arrival(arrival) => {
-                let flight = self
+            WaitingFrame::Body(bytes, end) => self.receive_data(id, side, bytes, end),
+            WaitingFrame::Trailers(trailers) => self.receive_trailers(id, side, trailers),
+            WaitingFrame::Arrival(arrival) => {
+                let outbound = self
                     .stream(id, |stream| {
-                        stream.upstream.as_ref().map(|upstream| upstream.flight)
+                        stream.upstream.as_ref().map(|upstream| upstream.outbound)
                     })
                     .flatten();
-                if let Some(flight) = flight {
-                    self.arrived(flight, arrival);
+                if let Some(outbound) = outbound {
+                    self.on_inbound(outbound, arrival);
                 }
             }
         }
@@ -96,7 +100,7 @@ impl Gateway {
             let core = self.core.borrow();
             let state = core
                 .vm(root.vm)
-                .filter(|_| core.alive(root))
+                .filter(|_| core.is_alive(root))
                 .and_then(|vm| vm.root(root.context));
             state
                 .filter(|state| state.timer == timer)
@@ -105,27 +109,27 @@ impl Gateway {
         let Some(period) = period.filter(|period| *period > 0) else {
             return;
         };
-        self.enter(root, Callback::Tick);
+        self.invoke(root, Callback::Tick);
         let mut core = self.core.borrow_mut();
         let current = core
             .vm(root.vm)
             .and_then(|vm| vm.root(root.context))
             .map(|state| state.timer);
-        if core.alive(root) && current == Some(timer) {
-            let next = Due::Tick {
+        if core.is_alive(root) && current == Some(timer) {
+            let next = TimedEvent::Tick {
                 vm: root.vm,
                 generation: root.generation,
                 context: root.context,
                 timer,
             };
-            core.after(Duration::from_millis(period.into()), next);
+            core.schedule_after(Duration::from_millis(period.into()), next);
         }
     }
 
-    fn queue_ready(&mut self, vm: VmSlot, context: u32, queue: u32) {
+    fn queue_ready(&mut self, vm: VmId, context: ContextId, queue: QueueId) {
         let generation = self.core.borrow().vm(vm).map(|vm| vm.generation);
         if let Some(generation) = generation {
-            self.enter(
+            self.invoke(
                 ContextRef {
                     vm,
                     generation,
@@ -136,16 +140,16 @@ impl Gateway {
         }
     }
 
-    /// Does what guests have asked for, tells filters of ended exchanges, and lets frames in that
-    /// had to wait, until nothing is left.
-    pub(super) fn settle(&mut self) {
+    /// Runs what guests have deferred, receives frames that had to wait, and finishes exchanges
+    /// that have ended, until nothing of the kind is left.
+    pub(super) fn run_pending(&mut self) {
         loop {
             let asked = std::mem::take(&mut self.core.borrow_mut().deferred);
-            self.queue.extend(asked);
-            if let Some(deferred) = self.queue.pop_front() {
+            self.pending.extend(asked);
+            if let Some(deferred) = self.pending.pop_front() {
                 self.run_deferred(deferred);
             } else if let Some((id, side, frame)) = self.unblocked() {
-                self.enter_chain(id, side, frame);
+                self.receive_frame(id, side, frame);
             } else if let Some(id) = self.ending.pop_front() {
                 self.finish_stream(id);
             } else {
@@ -162,13 +166,10 @@ impl Gateway {
             return;
         }
         match deferred {
-            Deferred::Reply(id, reply) => self.local_reply(id, reply),
-            Deferred::Close(id) => self.reset(id, "wasm_close_stream"),
-            Deferred::Resume(id, side, slot) => {
-                let position = self.stream(id, |stream| match side {
-                    Side::Request => Some(slot),
-                    Side::Response => stream.slots.len().checked_sub(1)?.checked_sub(slot),
-                });
+            Deferred::LocalReply(id, reply) => self.local_reply(id, reply),
+            Deferred::Reset(id) => self.reset_stream(id, "wasm_close_stream"),
+            Deferred::Continue(id, side, filter) => {
+                let position = self.stream(id, |stream| stream.position_of(side, filter));
                 if let Some(Some(position)) = position {
                     self.continue_iteration(id, side, position);
                 }
@@ -177,7 +178,7 @@ impl Gateway {
     }
 
     /// A frame that no longer has to wait.
-    fn unblocked(&self) -> Option<(StreamId, Side, Frame)> {
+    fn unblocked(&self) -> Option<(StreamId, Side, WaitingFrame)> {
         let mut core = self.core.borrow_mut();
         core.streams
             .iter_mut()

@@ -2,17 +2,18 @@
 //! stands with each.
 //!
 //! The words are those of Envoy's filter manager (source/common/http/filter_manager.cc): a filter
-//! halts the iteration of a message, data that cannot go on is kept in one buffer for the whole
-//! message, and going on resumes behind the filter that had halted, or at it when it had not seen
-//! the data yet. This file holds the state; [`crate::gateway::chain`] moves it.
+//! stops the iteration of a message, data that cannot be forwarded is buffered once for the whole
+//! message, and continuing resumes behind the filter that had stopped, or at it when it had not
+//! seen the data yet. This file holds the state; [`crate::gateway::filter_manager`] moves it.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::abi::{Answered, MapKind, Status};
-use crate::gateway::request::{Answer, Connection};
+use crate::abi::{HostResult, MapKind, Status};
+use crate::gateway::filter_status::IterationState;
+use crate::gateway::request::{ClientResponse, Connection};
+use crate::ids::{OutboundId, PluginId, StreamId, WorkerId};
 use crate::network::Inbound;
 use crate::rules::headers::Headers;
-use crate::timeline::{FlightId, StreamId};
 use crate::vm::ContextRef;
 
 /// One of the two messages of an exchange.
@@ -22,34 +23,22 @@ pub(crate) enum Side {
     Response,
 }
 
-/// How far a filter has halted a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Halt {
-    /// Not at all.
-    #[default]
-    No,
-    /// Until it says otherwise; the following frames are still shown to it.
-    Single,
-    /// Until it is resumed; nothing is shown to it meanwhile.
-    All,
-}
-
 /// Where the data of the running iteration lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// It has just arrived.
     Inline,
-    /// It is what was kept.
+    /// It is what was buffered.
     Buffered,
 }
 
 /// What one filter sees of one message.
 #[derive(Debug, Default)]
-pub(crate) struct View {
-    pub halt: Halt,
+pub(crate) struct FilterView {
+    pub state: IterationState,
     pub headers_continued: bool,
     pub ended: bool,
-    /// The filter has asked to keep the body: it sees all that was kept.
+    /// The filter has asked to buffer the body: it sees all that was buffered.
     pub buffering: bool,
     /// The headers can be read and changed.
     pub headers: bool,
@@ -63,40 +52,32 @@ pub(crate) struct View {
 
 /// One filter in one exchange.
 #[derive(Debug, Default)]
-pub(crate) struct Slot {
-    pub plugin: usize,
+pub(crate) struct ActiveFilter {
     /// Not part of this exchange.
     pub absent: bool,
     /// Its VM was lost before the exchange began.
     pub lost: bool,
     pub context: Option<ContextRef>,
-    pub request: View,
-    pub response: View,
+    pub request: FilterView,
+    pub response: FilterView,
     /// The exchange was ended because its VM is lost.
     pub failed: bool,
-    /// It is being told how the exchange ended.
+    /// `on_log` is running: it sees all headers of the exchange.
     pub logging: bool,
 }
 
-impl Slot {
-    pub fn view(&self, side: Side) -> &View {
+impl ActiveFilter {
+    pub fn view(&self, side: Side) -> &FilterView {
         match side {
             Side::Request => &self.request,
             Side::Response => &self.response,
         }
     }
-
-    pub fn view_mut(&mut self, side: Side) -> &mut View {
-        match side {
-            Side::Request => &mut self.request,
-            Side::Response => &mut self.response,
-        }
-    }
 }
 
-/// A frame that waits because too much of its message is being kept.
+/// A frame that waits because too much of its message is buffered.
 #[derive(Debug)]
-pub(crate) enum Frame {
+pub(crate) enum WaitingFrame {
     Body(Vec<u8>, bool),
     Trailers(Headers),
     Arrival(Inbound),
@@ -111,31 +92,31 @@ pub(crate) struct Message {
     pub trailers: Option<Headers>,
     /// Data that just arrived and is on its way.
     pub inline: Vec<u8>,
-    /// Data that is kept.
+    /// Data that is buffered.
     pub buffered: Option<Vec<u8>>,
     /// Its last byte has arrived, trailers or not.
     pub ended: bool,
     /// Body bytes that have arrived.
     pub size: u64,
-    /// Whoever keeps data wants the sender slowed down rather than refused.
-    pub streaming: bool,
+    /// The filter that buffers wants the sender slowed down rather than refused.
+    pub watermark: bool,
     /// The sender is to wait.
     pub blocked: bool,
     /// Frames that arrived meanwhile.
-    pub waiting: VecDeque<Frame>,
+    pub waiting: VecDeque<WaitingFrame>,
     /// Its headers have left the chain.
     pub forwarded: bool,
-    /// More than allowed had to be kept.
+    /// More than allowed had to be buffered.
     pub overflowed: bool,
 }
 
 impl Message {
     /// Keeps data. Beyond the limit the sender waits, or the message is too large.
-    pub fn keep(&mut self, data: Vec<u8>, limit: usize) {
+    pub fn buffer(&mut self, data: Vec<u8>, limit: usize) {
         let buffered = self.buffered.get_or_insert_default();
         buffered.extend(data);
         if buffered.len() > limit {
-            if self.streaming {
+            if self.watermark {
                 self.blocked = true;
             } else {
                 self.overflowed = true;
@@ -164,8 +145,8 @@ impl Message {
 
 /// What the proxy has sent to the upstream.
 #[derive(Debug)]
-pub(crate) struct ToUpstream {
-    pub flight: FlightId,
+pub(crate) struct UpstreamRequest {
+    pub outbound: OutboundId,
     pub cluster: String,
     pub over: bool,
 }
@@ -174,24 +155,24 @@ pub(crate) struct ToUpstream {
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub id: StreamId,
-    pub worker: usize,
+    pub worker: WorkerId,
     pub connection: Connection,
-    pub slots: Vec<Slot>,
+    pub filters: Vec<ActiveFilter>,
     pub request: Message,
     pub response: Message,
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub started_ns: u64,
     pub details: Option<String>,
     pub flags: u64,
-    pub upstream: Option<ToUpstream>,
+    pub upstream: Option<UpstreamRequest>,
     /// The request's headers as its route was chosen by, where the route has changed them since.
     pub routed: Option<Headers>,
     /// When something was last sent or received.
     pub active_ns: u64,
     /// The request is to go no further: a reply of the proxy's own is on its way.
-    pub answered: bool,
+    pub locally_replied: bool,
     /// What the client has seen.
-    pub answer: Answer,
+    pub answer: ClientResponse,
     pub over: bool,
 }
 
@@ -199,6 +180,14 @@ impl Stream {
     /// The headers that the route is chosen by.
     pub fn routing_headers(&self) -> Option<&Headers> {
         self.routed.as_ref().or(self.request.headers.as_ref())
+    }
+
+    pub fn filter(&self, id: PluginId) -> Option<&ActiveFilter> {
+        self.filters.get(id.0)
+    }
+
+    pub fn filter_mut(&mut self, id: PluginId) -> Option<&mut ActiveFilter> {
+        self.filters.get_mut(id.0)
     }
 
     pub fn message(&self, side: Side) -> &Message {
@@ -215,41 +204,55 @@ impl Stream {
         }
     }
 
-    /// The slot at a position of a message's way: responses pass the chain backwards.
-    pub fn slot_at(&self, side: Side, position: usize) -> Option<usize> {
+    /// The filter at a position of a message's way.
+    pub fn filter_at(&self, side: Side, position: usize) -> Option<PluginId> {
+        let index = match side {
+            Side::Request => Some(position).filter(|index| *index < self.filters.len()),
+            Side::Response => self.counted_from_end(position),
+        };
+        index.map(PluginId)
+    }
+
+    /// The position of a filter on a message's way.
+    pub fn position_of(&self, side: Side, filter: PluginId) -> Option<usize> {
         match side {
-            Side::Request => (position < self.slots.len()).then_some(position),
-            Side::Response => self.slots.len().checked_sub(1)?.checked_sub(position),
+            Side::Request => Some(filter.0),
+            Side::Response => self.counted_from_end(filter.0),
         }
+    }
+
+    /// Responses pass the chain backwards.
+    fn counted_from_end(&self, index: usize) -> Option<usize> {
+        self.filters.len().checked_sub(1)?.checked_sub(index)
     }
 
     /// The view of a filter and its message at once.
     pub fn view_and_message(
         &mut self,
         side: Side,
-        slot: usize,
-    ) -> Option<(&mut View, &mut Message)> {
-        let slot = self.slots.get_mut(slot)?;
+        filter: PluginId,
+    ) -> Option<(&mut FilterView, &mut Message)> {
+        let filter = self.filters.get_mut(filter.0)?;
         Some(match side {
-            Side::Request => (&mut slot.request, &mut self.request),
-            Side::Response => (&mut slot.response, &mut self.response),
+            Side::Request => (&mut filter.request, &mut self.request),
+            Side::Response => (&mut filter.response, &mut self.response),
         })
     }
 
     /// A map to be read by a filter.
-    pub fn map(&self, slot: usize, kind: MapKind) -> Option<&Headers> {
-        let slot = self.slots.get(slot)?;
+    pub fn map(&self, filter: PluginId, kind: MapKind) -> Option<&Headers> {
+        let filter = self.filter(filter)?;
         match kind {
-            MapKind::RequestHeaders if slot.logging || slot.request.headers => {
+            MapKind::RequestHeaders if filter.logging || filter.request.headers => {
                 self.request.headers.as_ref()
             }
-            MapKind::RequestTrailers if !slot.logging && slot.request.trailers => {
+            MapKind::RequestTrailers if !filter.logging && filter.request.trailers => {
                 self.request.trailers.as_ref()
             }
-            MapKind::ResponseHeaders if slot.logging || slot.response.headers => {
+            MapKind::ResponseHeaders if filter.logging || filter.response.headers => {
                 self.response.headers.as_ref()
             }
-            MapKind::ResponseTrailers if slot.logging || slot.response.trailers => {
+            MapKind::ResponseTrailers if filter.logging || filter.response.trailers => {
                 self.response.trailers.as_ref()
             }
             _ => None,
@@ -258,7 +261,7 @@ impl Stream {
 
     /// A map to be changed by a filter. Trailers can be added while the last piece of a body is at
     /// hand.
-    pub fn map_mut(&mut self, slot: usize, kind: MapKind) -> Option<&mut Headers> {
+    pub fn map_mut(&mut self, filter: PluginId, kind: MapKind) -> Option<&mut Headers> {
         let (side, trailers) = match kind {
             MapKind::RequestHeaders => (Side::Request, false),
             MapKind::RequestTrailers => (Side::Request, true),
@@ -266,7 +269,7 @@ impl Stream {
             MapKind::ResponseTrailers => (Side::Response, true),
             _ => return None,
         };
-        let (view, message) = self.view_and_message(side, slot)?;
+        let (view, message) = self.view_and_message(side, filter)?;
         if !trailers {
             return message.headers.as_mut().filter(|_| view.headers);
         }
@@ -278,8 +281,8 @@ impl Stream {
     }
 
     /// The body that a filter can read.
-    pub fn body(&self, slot: usize, side: Side) -> &[u8] {
-        let Some(view) = self.slots.get(slot).map(|slot| slot.view(side)) else {
+    pub fn body(&self, filter: PluginId, side: Side) -> &[u8] {
+        let Some(view) = self.filter(filter).map(|filter| filter.view(side)) else {
             return &[];
         };
         match view.body_source() {
@@ -291,14 +294,14 @@ impl Stream {
     /// Changes the body: all of it, before it or behind it; hosts refuse to change its middle.
     pub fn set_body(
         &mut self,
-        slot: usize,
+        filter: PluginId,
         side: Side,
         start: usize,
         size: usize,
         data: &[u8],
-    ) -> Answered<()> {
+    ) -> HostResult<()> {
         let (view, message) = self
-            .view_and_message(side, slot)
+            .view_and_message(side, filter)
             .ok_or(Status::BadArgument)?;
         let body = match view.body_source().ok_or(Status::BadArgument)? {
             Source::Inline => &mut message.inline,
@@ -317,7 +320,7 @@ impl Stream {
     }
 }
 
-impl View {
+impl FilterView {
     fn body_source(&self) -> Option<Source> {
         if self.buffering {
             Some(Source::Buffered)

@@ -5,43 +5,40 @@ use std::time::Duration;
 use crate::calls::HostHandle;
 use crate::core::Running;
 use crate::gateway::Gateway;
+use crate::gateway::filter_status::Returned;
 use crate::guest::Callback;
+use crate::ids::{ContextId, PluginId, VmId, WorkerId};
 use crate::plugin::FailurePolicy;
 use crate::timeline::Event;
-use crate::vm::{Context, ContextRef, Root, Thread, VmSlot};
+use crate::vm::{Context, ContextRef, Root, Thread};
 
 /// How a callback ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entered {
+pub(super) enum CallbackResult {
     /// It returned.
-    Returned {
-        /// What; `None` when the guest has no such export.
-        value: Option<u32>,
-        /// A reply was sent meanwhile.
-        stop: bool,
-    },
+    Returned(Returned),
     /// It did not: the VM is lost, or was lost before.
     Trapped,
 }
 
 /// A lost VM, seen by an exchange that begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum VmAvailability {
     Running,
     /// Lost; the exchange must not pass.
-    Closed,
+    FailClosed,
     /// Lost; the exchange passes without the filter.
-    Open,
+    FailOpen,
 }
 
 impl Gateway {
     /// Enters a callback of a guest. What the guest asked for is left in the core.
-    pub(super) fn enter(&mut self, context: ContextRef, callback: Callback) -> Entered {
-        if !self.core.borrow().alive(context) {
-            return Entered::Trapped;
+    pub(super) fn invoke(&mut self, context: ContextRef, callback: Callback) -> CallbackResult {
+        if !self.core.borrow().is_alive(context) {
+            return CallbackResult::Trapped;
         }
         let Some(guest) = self.guests.get_mut(context.vm.0).and_then(Option::as_mut) else {
-            return Entered::Trapped;
+            return CallbackResult::Trapped;
         };
         {
             let mut core = self.core.borrow_mut();
@@ -50,31 +47,31 @@ impl Gateway {
                 context: context.context,
                 effective: None,
             });
-            core.stop_next = false;
+            core.stop_iteration = false;
         }
-        let result = guest.enter(context.context, callback);
+        let result = guest.invoke(context.context, callback);
         let fuel = guest.fuel();
         let mut core = self.core.borrow_mut();
         core.running = None;
         match result {
             Ok(value) => {
-                if core.timeline.wants_host_calls() && value.is_some() {
+                if core.timeline.traces_host_calls() && value.is_some() {
                     let filter = core.context_name(context.vm, context.context);
-                    core.observe(Event::Callback {
+                    core.record(Event::Callback {
                         filter,
                         callback: callback.export(),
                         returned: value,
                         fuel,
                     });
                 }
-                Entered::Returned {
+                CallbackResult::Returned(Returned {
                     value,
-                    stop: core.stop_next,
-                }
+                    stop_iteration: core.stop_iteration,
+                })
             }
             Err(trap) => {
                 let filter = core.context_name(context.vm, context.context);
-                core.observe(Event::Trap {
+                core.record(Event::Trap {
                     filter,
                     message: trap.message,
                 });
@@ -83,19 +80,19 @@ impl Gateway {
                     vm.lost = true;
                 }
                 drop(core);
-                if let Some(slot) = self.guests.get_mut(context.vm.0) {
-                    *slot = None;
+                if let Some(id) = self.guests.get_mut(context.vm.0) {
+                    *id = None;
                 }
-                Entered::Trapped
+                CallbackResult::Trapped
             }
         }
     }
 
     /// Starts the instance of a VM and configures its plugins.
-    pub(super) fn start_vm(&mut self, slot: VmSlot) -> Result<(), (usize, String)> {
+    pub(super) fn start_vm(&mut self, id: VmId) -> Result<(), (PluginId, String)> {
         let (plugins, environment, generation, configuration) = {
             let core = self.core.borrow();
-            let Some(vm) = core.vm(slot) else {
+            let Some(vm) = core.vm(id) else {
                 return Ok(());
             };
             (
@@ -106,14 +103,14 @@ impl Gateway {
             )
         };
         let first = plugins.first().copied().unwrap_or_default();
-        let Some(code) = self.codes.get(first) else {
+        let Some(code) = self.codes.get(first.0) else {
             return Ok(());
         };
-        let host = HostHandle::new(self.core.clone(), slot);
+        let host = HostHandle::new(self.core.clone(), id);
         let guest = code
             .start(host, &environment)
             .map_err(|problem| (first, problem))?;
-        if let Some(place) = self.guests.get_mut(slot.0) {
+        if let Some(place) = self.guests.get_mut(id.0) {
             *place = Some(guest);
         }
         for plugin in plugins {
@@ -124,18 +121,23 @@ impl Gateway {
             let context = self
                 .core
                 .borrow_mut()
-                .vm_mut(slot)
+                .vm_mut(id)
                 .map(|vm| vm.add(Context::Root(root)))
                 .unwrap_or_default();
             let context = ContextRef {
-                vm: slot,
+                vm: id,
                 generation,
                 context,
             };
-            self.enter(context, Callback::ContextCreate { parent: 0 });
+            self.invoke(
+                context,
+                Callback::ContextCreate {
+                    parent: ContextId(0),
+                },
+            );
             if plugin == first {
                 let size = u32::try_from(configuration).unwrap_or(u32::MAX);
-                self.expect_true(context, Callback::VmStart { size })
+                self.invoke_accepting(context, Callback::VmStart { size })
                     .map_err(|problem| (plugin, problem))?;
             }
             self.configure(context, plugin)
@@ -144,7 +146,11 @@ impl Gateway {
         Ok(())
     }
 
-    pub(super) fn configure(&mut self, context: ContextRef, plugin: usize) -> Result<(), String> {
+    pub(super) fn configure(
+        &mut self,
+        context: ContextRef,
+        plugin: PluginId,
+    ) -> Result<(), String> {
         let size = {
             let mut core = self.core.borrow_mut();
             if let Some(root) = core
@@ -153,13 +159,12 @@ impl Gateway {
             {
                 root.configuring = true;
             }
-            core.plugins
-                .get(plugin)
+            core.plugin(plugin)
                 .map(|plugin| plugin.configuration.len())
                 .unwrap_or_default()
         };
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        let configured = self.expect_true(context, Callback::Configure { size });
+        let configured = self.invoke_accepting(context, Callback::Configure { size });
         if let Some(root) = self
             .core
             .borrow_mut()
@@ -171,13 +176,13 @@ impl Gateway {
         configured
     }
 
-    fn expect_true(&mut self, context: ContextRef, callback: Callback) -> Result<(), String> {
-        match self.enter(context, callback) {
-            Entered::Returned { value: Some(0), .. } => {
+    fn invoke_accepting(&mut self, context: ContextRef, callback: Callback) -> Result<(), String> {
+        match self.invoke(context, callback) {
+            CallbackResult::Returned(Returned { value: Some(0), .. }) => {
                 Err(format!("{} refused", callback.export()))
             }
-            Entered::Returned { .. } => Ok(()),
-            Entered::Trapped => {
+            CallbackResult::Returned(_) => Ok(()),
+            CallbackResult::Trapped => {
                 let core = self.core.borrow();
                 let trap = core
                     .timeline
@@ -195,36 +200,35 @@ impl Gateway {
 
     /// How a plugin's VM on a worker stands for an exchange that begins; a lost one is replaced
     /// where the policy says so.
-    pub(super) fn standing(&mut self, worker: usize, plugin: usize) -> Standing {
-        let (slot, policy) = {
+    pub(super) fn vm_availability(&mut self, worker: WorkerId, plugin: PluginId) -> VmAvailability {
+        let (id, policy) = {
             let core = self.core.borrow();
-            let Some(slot) = core.vm_of(Thread::Worker(worker), plugin) else {
-                return Standing::Closed;
+            let Some(id) = core.vm_of(Thread::Worker(worker), plugin) else {
+                return VmAvailability::FailClosed;
             };
-            if core.vm(slot).is_some_and(|vm| !vm.lost) {
-                return Standing::Running;
+            if core.vm(id).is_some_and(|vm| !vm.lost) {
+                return VmAvailability::Running;
             }
             (
-                slot,
-                core.plugins
-                    .get(plugin)
+                id,
+                core.plugin(plugin)
                     .map(|plugin| plugin.failure_policy)
                     .unwrap_or_default(),
             )
         };
         match policy {
-            FailurePolicy::Reload if self.reload(slot) => Standing::Running,
-            FailurePolicy::Reload | FailurePolicy::Closed => Standing::Closed,
-            FailurePolicy::Open | FailurePolicy::OpenAtOnce => Standing::Open,
+            FailurePolicy::Reload if self.reload(id) => VmAvailability::Running,
+            FailurePolicy::Reload | FailurePolicy::Closed => VmAvailability::FailClosed,
+            FailurePolicy::Open | FailurePolicy::OpenAtOnce => VmAvailability::FailOpen,
         }
     }
 
-    fn reload(&mut self, slot: VmSlot) -> bool {
+    fn reload(&mut self, id: VmId) -> bool {
         let filter = {
             let mut core = self.core.borrow_mut();
             let (now, backoff, filter) =
-                (core.now_ns, core.profile.reload_backoff, core.vm_name(slot));
-            let Some(vm) = core.vm_mut(slot) else {
+                (core.now_ns, core.profile.reload_backoff, core.vm_name(id));
+            let Some(vm) = core.vm_mut(id) else {
                 return false;
             };
             let waited = vm
@@ -237,13 +241,13 @@ impl Gateway {
             vm.replaced();
             filter
         };
-        let problem = self.start_vm(slot).err().map(|(_, problem)| problem);
+        let problem = self.start_vm(id).err().map(|(_, problem)| problem);
         let mut core = self.core.borrow_mut();
         let reloaded = problem.is_none();
-        if let Some(vm) = core.vm_mut(slot) {
+        if let Some(vm) = core.vm_mut(id) {
             vm.lost = !reloaded;
         }
-        core.observe(Event::Reload { filter, problem });
+        core.record(Event::VmReload { filter, problem });
         reloaded
     }
 }

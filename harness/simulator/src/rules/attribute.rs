@@ -6,9 +6,10 @@
 
 use serde_json::Value as Json;
 
-use crate::abi::{Answered, MapKind, Status};
+use crate::abi::{HostResult, MapKind, Status};
 use crate::core::Core;
 use crate::gateway::stream::Stream;
+use crate::ids::PluginId;
 use crate::protobuf;
 use crate::rules::headers::Headers;
 use crate::rules::route::Metadata;
@@ -66,7 +67,7 @@ impl Value {
     }
 
     /// The bytes that a guest gets.
-    pub fn encode(&self) -> Answered<Vec<u8>> {
+    pub fn encode(&self) -> HostResult<Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone()),
             Self::Int(number) => Ok(number.to_le_bytes().to_vec()),
@@ -81,14 +82,14 @@ impl Value {
     }
 }
 
-fn encode_json(json: &Json) -> Answered<Vec<u8>> {
+fn encode_json(json: &Json) -> HostResult<Vec<u8>> {
     match json {
         Json::Null => Err(Status::SerializationFailure),
         Json::Bool(flag) => Ok(vec![u8::from(*flag)]),
         Json::Number(number) => Ok(number.as_f64().unwrap_or_default().to_le_bytes().to_vec()),
         Json::String(text) => Ok(text.as_bytes().to_vec()),
         Json::Array(items) => {
-            let items: Answered<Vec<_>> = items
+            let items: HostResult<Vec<_>> = items
                 .iter()
                 .map(|item| Ok((encode_json(item)?, Vec::new())))
                 .collect();
@@ -98,7 +99,7 @@ fn encode_json(json: &Json) -> Answered<Vec<u8>> {
             let pairs = object
                 .iter()
                 .map(|(name, value)| Ok((name.as_bytes().to_vec(), encode_json(value)?)));
-            let pairs: Answered<Vec<_>> = pairs.collect();
+            let pairs: HostResult<Vec<_>> = pairs.collect();
             Ok(encode_pairs(&pairs?))
         }
     }
@@ -123,10 +124,10 @@ fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// A tree, or an entry of the filter state, by name.
-pub(crate) fn tree(core: &Core, stream: &Stream, slot: usize, name: &[u8]) -> Option<Value> {
+pub(crate) fn tree(core: &Core, stream: &Stream, filter: PluginId, name: &[u8]) -> Option<Value> {
     Some(match name {
-        b"request" => request(core, stream, slot),
-        b"response" => response(stream, slot),
+        b"request" => request(core, stream, filter),
+        b"response" => response(stream, filter),
         b"connection" => connection(stream),
         b"connection_id" => Value::Uint(stream.connection.id),
         b"source" => peer(stream.connection.source),
@@ -145,8 +146,8 @@ pub(crate) fn tree(core: &Core, stream: &Stream, slot: usize, name: &[u8]) -> Op
     })
 }
 
-fn request(core: &Core, stream: &Stream, slot: usize) -> Value {
-    let logging = stream.slots.get(slot).is_some_and(|slot| slot.logging);
+fn request(core: &Core, stream: &Stream, filter: PluginId) -> Value {
+    let logging = stream.filter(filter).is_some_and(|filter| filter.logging);
     let mut members = vec![
         ("protocol", Value::text(stream.connection.protocol)),
         (
@@ -156,7 +157,7 @@ fn request(core: &Core, stream: &Stream, slot: usize) -> Value {
     ];
     let received = i64::try_from(stream.request.size).unwrap_or(i64::MAX);
     let mut size = received;
-    if let Some(headers) = stream.map(slot, MapKind::RequestHeaders) {
+    if let Some(headers) = stream.map(filter, MapKind::RequestHeaders) {
         let path = headers.first(":path").unwrap_or_default();
         let query = path.iter().position(|byte| *byte == b'?');
         members.push(("path", Value::Bytes(path.to_vec())));
@@ -203,8 +204,8 @@ fn request(core: &Core, stream: &Stream, slot: usize) -> Value {
     Value::Members(members)
 }
 
-fn response(stream: &Stream, slot: usize) -> Value {
-    let logging = stream.slots.get(slot).is_some_and(|slot| slot.logging);
+fn response(stream: &Stream, filter: PluginId) -> Value {
+    let logging = stream.filter(filter).is_some_and(|filter| filter.logging);
     let mut members = Vec::new();
     let status = stream
         .response
@@ -227,10 +228,10 @@ fn response(stream: &Stream, slot: usize) -> Value {
         "size",
         Value::Int(i64::try_from(stream.response.size).unwrap_or(i64::MAX)),
     ));
-    if let Some(headers) = stream.map(slot, MapKind::ResponseHeaders) {
+    if let Some(headers) = stream.map(filter, MapKind::ResponseHeaders) {
         members.push(("headers", Value::Headers(headers.clone())));
     }
-    if let Some(trailers) = stream.map(slot, MapKind::ResponseTrailers) {
+    if let Some(trailers) = stream.map(filter, MapKind::ResponseTrailers) {
         members.push(("trailers", Value::Headers(trailers.clone())));
     }
     Value::Members(members)

@@ -4,7 +4,7 @@
 //! arrival. The wire form (proxy-wasm ABI 0.2.1, "header map pairs") is: count, then the sizes of
 //! every name and value as little-endian `u32`, then names and values, each ended by one zero byte.
 
-use crate::abi::{Answered, Status};
+use crate::abi::{HostResult, Status};
 
 /// More pairs than any proxy takes: a map beyond it is refused instead of allocated.
 const MAX_PAIRS: usize = 1 << 14;
@@ -153,7 +153,7 @@ impl Headers {
     ///
     /// # Errors
     /// [`Status::BadArgument`] when sizes and bytes do not agree.
-    pub fn from_wire(wire: &[u8]) -> Answered<Self> {
+    pub fn from_wire(wire: &[u8]) -> HostResult<Self> {
         if wire.is_empty() {
             return Ok(Self::new());
         }
@@ -196,13 +196,13 @@ fn size(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
-fn take_u32(bytes: &[u8]) -> Answered<(u32, &[u8])> {
+fn take_u32(bytes: &[u8]) -> HostResult<(u32, &[u8])> {
     let (four, rest) = bytes.split_first_chunk::<4>().ok_or(Status::BadArgument)?;
     Ok((u32::from_le_bytes(*four), rest))
 }
 
 /// Takes `size` bytes and the zero byte after them.
-fn take_ended<'a>(bytes: &mut &'a [u8], size: u32) -> Answered<&'a [u8]> {
+fn take_ended<'a>(bytes: &mut &'a [u8], size: u32) -> HostResult<&'a [u8]> {
     let size = usize::try_from(size).map_err(|_| Status::BadArgument)?;
     let (taken, rest) = bytes.split_at_checked(size).ok_or(Status::BadArgument)?;
     let (_zero, rest) = rest.split_first().ok_or(Status::BadArgument)?;

@@ -11,12 +11,12 @@ use p256::pkcs8::DecodePublicKey as _;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
 
-use crate::abi::{Answered, Status};
+use crate::abi::{HostResult, Status};
 
 const WRONG: &str = "Failed to verify digest. Error code: 0";
 
 /// Answers a question, both as protobuf.
-pub(crate) fn answer(question: &[u8]) -> Answered<Vec<u8>> {
+pub(crate) fn answer(question: &[u8]) -> HostResult<Vec<u8>> {
     let [hash, key, signature, text, pem] = read(question).ok_or(Status::BadArgument)?;
     let key = match (key, pem) {
         (key, []) if !key.is_empty() => Key::parse_der(key),
@@ -159,7 +159,7 @@ mod tests {
         question
     }
 
-    fn ask(signature: &[u8], public_key: &[u8], text: &[u8]) -> Answered<Vec<u8>> {
+    fn ask(signature: &[u8], public_key: &[u8], text: &[u8]) -> HostResult<Vec<u8>> {
         answer(&question(signature, public_key, text))
     }
 

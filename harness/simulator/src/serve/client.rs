@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{Client, Flow, Server, upgrade};
+use super::{Client, FlowControl, Server, upgrade};
 use crate::{Connection, Headers, StreamId};
 
 /// Bytes that the body of a request may have.
@@ -43,7 +43,7 @@ const HOP_BY_HOP: [&str; 4] = [
 ];
 
 /// Whether a header goes beyond the connection that it came on.
-pub(super) fn passes(name: &str) -> bool {
+pub(super) fn is_end_to_end(name: &str) -> bool {
     !HOP_BY_HOP.contains(&name) && !name.starts_with(':')
 }
 
@@ -64,12 +64,12 @@ pub(super) async fn accept(server: Rc<Server>, listener: TcpListener) {
             id: connections,
             protocol: "HTTP/1.1",
         };
-        tokio::task::spawn_local(converse(Rc::clone(&server), connection, socket));
+        tokio::task::spawn_local(serve_connection(Rc::clone(&server), connection, socket));
     }
 }
 
 /// Serves one connection until it ends. One that breaks has told its exchanges by dropping them.
-async fn converse(server: Rc<Server>, mut connection: Connection, socket: TcpStream) {
+async fn serve_connection(server: Rc<Server>, mut connection: Connection, socket: TcpStream) {
     let Ok(http2) = begins_http2(&socket).await else {
         return;
     };
@@ -124,7 +124,7 @@ async fn exchange(
     server: Rc<Server>,
     connection: Connection,
     mut request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
+) -> Result<Response<ResponseBody>, Infallible> {
     let upgrade =
         upgrade::is_asked_for(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
@@ -147,7 +147,7 @@ async fn exchange(
     for (name, value) in parts
         .headers
         .iter()
-        .filter(|(name, _)| passes(name.as_str()) && *name != "host")
+        .filter(|(name, _)| is_end_to_end(name.as_str()) && *name != "host")
     {
         headers.add(name.as_str(), value.as_bytes());
     }
@@ -156,22 +156,22 @@ async fn exchange(
     }
     let end = upgrade.is_none() && body.is_end_stream();
     let (pieces, mut from_gateway) = mpsc::unbounded_channel();
-    let flow = Rc::new(Flow::default());
+    let flow = Rc::new(FlowControl::default());
     let client = Client {
         pieces,
         flow: Rc::clone(&flow),
     };
-    let id = server.run_deferred(|gateway| {
+    let id = server.with_gateway(|gateway| {
         let id = gateway.begin(headers, connection, end);
         server.clients.borrow_mut().insert(id, client);
         id
     });
-    let presence = Presence {
+    let guard = DisconnectGuard {
         server: Rc::clone(&server),
         id,
     };
     if !end && upgrade.is_none() {
-        tokio::task::spawn_local(upload(Rc::clone(&server), id, body));
+        tokio::task::spawn_local(forward_request_body(Rc::clone(&server), id, body));
     }
     let head = loop {
         match from_gateway.recv().await {
@@ -191,14 +191,14 @@ async fn exchange(
         .unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = match upgrade.filter(|_| status == StatusCode::SWITCHING_PROTOCOLS) {
         Some(upgrade) => {
-            let talk = upgrade::with_client(upgrade, server, id, from_gateway, flow, presence);
+            let talk = upgrade::with_client(upgrade, server, id, from_gateway, flow, guard);
             tokio::task::spawn_local(talk);
-            Response::new(Answer::nothing())
+            Response::new(ResponseBody::empty())
         }
-        None => Response::new(Answer {
+        None => Response::new(ResponseBody {
             from_gateway,
             flow,
-            _presence: Some(presence),
+            _presence: Some(guard),
         }),
     };
     *response.status_mut() = status;
@@ -212,7 +212,7 @@ async fn exchange(
 
 /// Hands the rest of a request over as it comes. A body that does not end is broken off: the
 /// upstream gets a request only when it is complete, so all of it is kept until then.
-async fn upload(server: Rc<Server>, id: StreamId, mut body: Incoming) {
+async fn forward_request_body(server: Rc<Server>, id: StreamId, mut body: Incoming) {
     let mut size = 0_usize;
     loop {
         match body.frame().await {
@@ -220,9 +220,9 @@ async fn upload(server: Rc<Server>, id: StreamId, mut body: Incoming) {
                 Ok(data) => {
                     size = size.saturating_add(data.len());
                     if size > MAX_BODY {
-                        return server.run_deferred(|gateway| gateway.disconnect(id));
+                        return server.with_gateway(|gateway| gateway.disconnect(id));
                     }
-                    server.run_deferred(|gateway| gateway.send(id, data.to_vec(), false));
+                    server.with_gateway(|gateway| gateway.send(id, data.to_vec(), false));
                 }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
@@ -230,18 +230,20 @@ async fn upload(server: Rc<Server>, id: StreamId, mut body: Incoming) {
                         .iter()
                         .map(|(name, value)| (name.as_str(), value.as_bytes()))
                         .collect();
-                    return server.run_deferred(|gateway| gateway.send_trailers(id, trailers));
+                    return server.with_gateway(|gateway| gateway.send_trailers(id, trailers));
                 }
             },
-            Some(Err(_)) => return server.run_deferred(|gateway| gateway.disconnect(id)),
-            None => return server.run_deferred(|gateway| gateway.send(id, Vec::new(), true)),
+            Some(Err(_)) => return server.with_gateway(|gateway| gateway.disconnect(id)),
+            None => return server.with_gateway(|gateway| gateway.send(id, Vec::new(), true)),
         }
     }
 }
 
 fn header_map(headers: &Headers) -> HeaderMap {
     let passing = headers.iter().filter_map(|(name, value)| {
-        let text = std::str::from_utf8(name).ok().filter(|name| passes(name))?;
+        let text = std::str::from_utf8(name)
+            .ok()
+            .filter(|name| is_end_to_end(name))?;
         Some((
             HeaderName::try_from(text).ok()?,
             HeaderValue::from_bytes(value).ok()?,
@@ -254,31 +256,31 @@ fn header_map(headers: &Headers) -> HeaderMap {
     map
 }
 
-/// A client's presence: when it is dropped before the exchange is over, the client has left.
-pub(super) struct Presence {
+/// A client's guard: when it is dropped before the exchange is over, the client has left.
+pub(super) struct DisconnectGuard {
     server: Rc<Server>,
     id: StreamId,
 }
 
-impl Drop for Presence {
+impl Drop for DisconnectGuard {
     fn drop(&mut self) {
         if self.server.clients.borrow().contains_key(&self.id) {
             self.server
-                .run_deferred(|gateway| gateway.disconnect(self.id));
+                .with_gateway(|gateway| gateway.disconnect(self.id));
         }
     }
 }
 
 /// The body of an answer, as it comes.
-struct Answer {
+struct ResponseBody {
     from_gateway: mpsc::UnboundedReceiver<ToClient>,
-    flow: Rc<Flow>,
-    _presence: Option<Presence>,
+    flow: Rc<FlowControl>,
+    _presence: Option<DisconnectGuard>,
 }
 
-impl Answer {
+impl ResponseBody {
     /// None at all.
-    fn nothing() -> Self {
+    fn empty() -> Self {
         let (_, from_gateway) = mpsc::unbounded_channel();
         Self {
             from_gateway,
@@ -288,7 +290,7 @@ impl Answer {
     }
 }
 
-impl Body for Answer {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = std::io::Error;
 

@@ -16,93 +16,93 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::client::passes;
-use super::{Flow, Server, upgrade};
-use crate::{Arrivals, FlightId, Headers, Inbound, Network, Outbound};
+use super::client::is_end_to_end;
+use super::{FlowControl, Server, upgrade};
+use crate::{Arrivals, Headers, Inbound, Network, Outbound, OutboundId};
 
 /// What is to be done with a request.
 #[derive(Debug)]
-pub(super) enum Order {
-    Send(FlightId, Outbound),
+pub(super) enum Command {
+    Send(OutboundId, Outbound),
     /// What follows a request that asked for an upgrade.
-    Say(FlightId, Vec<u8>),
-    Abandon(FlightId),
+    SendUpgraded(OutboundId, Vec<u8>),
+    Reset(OutboundId),
 }
 
 /// The clusters, as the gateway sees them.
 pub(super) struct Sockets {
     clusters: BTreeSet<String>,
-    orders: mpsc::UnboundedSender<Order>,
+    commands: mpsc::UnboundedSender<Command>,
 }
 
 impl Sockets {
-    pub fn new(clusters: BTreeSet<String>, orders: mpsc::UnboundedSender<Order>) -> Self {
-        Self { clusters, orders }
+    pub fn new(clusters: BTreeSet<String>, commands: mpsc::UnboundedSender<Command>) -> Self {
+        Self { clusters, commands }
     }
 
-    fn order(&self, order: Order) {
+    fn command(&self, command: Command) {
         // The other end lives as long as the server.
-        let _ = self.orders.send(order);
+        let _ = self.commands.send(command);
     }
 }
 
 impl Network for Sockets {
-    fn knows(&self, cluster: &str) -> bool {
+    fn has_cluster(&self, cluster: &str) -> bool {
         self.clusters.contains(cluster)
     }
 
-    fn opened(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
+    fn headers_sent(&mut self, outbound: OutboundId, request: &Outbound) -> Arrivals {
         if request.upgrade {
-            self.order(Order::Send(flight, request.clone()));
+            self.command(Command::Send(outbound, request.clone()));
         }
         Arrivals::new()
     }
 
-    fn said(&mut self, flight: FlightId, bytes: &[u8]) -> Arrivals {
-        self.order(Order::Say(flight, bytes.to_vec()));
+    fn upgraded_bytes_sent(&mut self, outbound: OutboundId, bytes: &[u8]) -> Arrivals {
+        self.command(Command::SendUpgraded(outbound, bytes.to_vec()));
         Arrivals::new()
     }
 
-    fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
+    fn request_sent(&mut self, outbound: OutboundId, request: &Outbound) -> Arrivals {
         if !request.upgrade {
-            self.order(Order::Send(flight, request.clone()));
+            self.command(Command::Send(outbound, request.clone()));
         }
         Arrivals::new()
     }
 
-    fn abandoned(&mut self, flight: FlightId) {
-        self.order(Order::Abandon(flight));
+    fn request_reset(&mut self, outbound: OutboundId) {
+        self.command(Command::Reset(outbound));
     }
 }
 
 /// Carries requests out and answers back for as long as the server lives.
-pub(super) async fn carry(
+pub(super) async fn run_commands(
     server: Rc<Server>,
     clusters: BTreeMap<String, SocketAddr>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
-    let mut under_way: HashMap<FlightId, UnderWay> = HashMap::new();
-    while let Some(order) = orders.recv().await {
-        under_way.retain(|_, flight| !flight.task.is_finished());
-        match order {
-            Order::Send(flight, request) => {
+    let mut running: HashMap<OutboundId, RunningRequest> = HashMap::new();
+    while let Some(command) = commands.recv().await {
+        running.retain(|_, outbound| !outbound.task.is_finished());
+        match command {
+            Command::Send(outbound, request) => {
                 let Some(address) = clusters.get(&request.cluster).copied() else {
                     continue;
                 };
                 let (says, said) = mpsc::unbounded_channel();
-                let task = fly(Rc::clone(&server), flight, address, request, said);
+                let task = run_request(Rc::clone(&server), outbound, address, request, said);
                 let task = tokio::task::spawn_local(task).abort_handle();
-                under_way.insert(flight, UnderWay { task, says });
+                running.insert(outbound, RunningRequest { task, says });
             }
-            Order::Say(flight, bytes) => {
-                if let Some(flight) = under_way.get(&flight) {
+            Command::SendUpgraded(outbound, bytes) => {
+                if let Some(outbound) = running.get(&outbound) {
                     // It may have ended meanwhile.
-                    let _ = flight.says.send(bytes);
+                    let _ = outbound.says.send(bytes);
                 }
             }
-            Order::Abandon(flight) => {
-                if let Some(flight) = under_way.remove(&flight) {
-                    flight.task.abort();
+            Command::Reset(outbound) => {
+                if let Some(outbound) = running.remove(&outbound) {
+                    outbound.task.abort();
                 }
             }
         }
@@ -110,21 +110,21 @@ pub(super) async fn carry(
 }
 
 /// A request that has gone out.
-struct UnderWay {
+struct RunningRequest {
     task: AbortHandle,
     /// What follows an upgrade.
     says: mpsc::UnboundedSender<Vec<u8>>,
 }
 
-async fn fly(
+async fn run_request(
     server: Rc<Server>,
-    flight: FlightId,
+    outbound: OutboundId,
     address: SocketAddr,
     request: Outbound,
     said: mpsc::UnboundedReceiver<Vec<u8>>,
 ) {
-    let flow = server.flow(flight);
-    let deliver = |arrival| server.run_deferred(|gateway| gateway.deliver(flight, arrival));
+    let flow = server.flow(outbound);
+    let deliver = |arrival| server.with_gateway(|gateway| gateway.deliver(outbound, arrival));
     let Ok(socket) = TcpStream::connect(address).await else {
         return deliver(Inbound::Refused);
     };
@@ -140,7 +140,7 @@ async fn exchange(
     socket: TcpStream,
     request: Outbound,
     said: mpsc::UnboundedReceiver<Vec<u8>>,
-    flow: Option<&Flow>,
+    flow: Option<&FlowControl>,
     deliver: &impl Fn(Inbound),
 ) -> Result<()> {
     let (mut sender, connection) =
@@ -152,7 +152,7 @@ async fn exchange(
     for (name, value) in response
         .headers()
         .iter()
-        .filter(|(name, _)| passes(name.as_str()))
+        .filter(|(name, _)| is_end_to_end(name.as_str()))
     {
         headers.add(name.as_str(), value.as_bytes());
     }
@@ -173,7 +173,7 @@ async fn exchange(
     }
     loop {
         if let Some(flow) = flow {
-            flow.room().await;
+            flow.writable().await;
         }
         let Some(frame) = response.frame().await else {
             break;
@@ -214,7 +214,10 @@ fn written(request: Outbound) -> Result<hyper::Request<Full<Bytes>>> {
         .iter()
         .filter(|(name, _)| *name != b"content-length")
     {
-        if let Some(name) = std::str::from_utf8(name).ok().filter(|name| passes(name)) {
+        if let Some(name) = std::str::from_utf8(name)
+            .ok()
+            .filter(|name| is_end_to_end(name))
+        {
             out = out.header(HeaderName::try_from(name)?, HeaderValue::from_bytes(value)?);
         }
     }

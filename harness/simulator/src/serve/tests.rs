@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use super::{CLIENT_BACKLOG, Flow, RunningServer, Server, Settings, now_ns};
+use super::{CLIENT_BACKLOG, FlowControl, RunningServer, Server, Settings, now_ns};
 use crate::{
     Answer, Callback, Connection, FilterSpec, Gateway, Guest, GuestCode, HostHandle, Reply,
     Request, Script, Trap, abi,
@@ -21,7 +21,7 @@ use crate::{
 /// Sets a header on requests, and holds those to `/held` until a callout has answered.
 struct Marking;
 
-struct Instance(HostHandle, u32);
+struct Instance(HostHandle, crate::ContextId);
 
 impl GuestCode for Marking {
     fn identity(&self) -> String {
@@ -33,12 +33,16 @@ impl GuestCode for Marking {
         host: HostHandle,
         _: &BTreeMap<String, String>,
     ) -> Result<Box<dyn Guest>, String> {
-        Ok(Box::new(Instance(host, 0)))
+        Ok(Box::new(Instance(host, crate::ContextId(0))))
     }
 }
 
 impl Guest for Instance {
-    fn enter(&mut self, context: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+    fn invoke(
+        &mut self,
+        context: crate::ContextId,
+        callback: Callback,
+    ) -> Result<Option<u32>, Trap> {
         let host = &self.0;
         match callback {
             Callback::RequestHeaders { .. } => {
@@ -67,7 +71,7 @@ impl Guest for Instance {
             }
             Callback::HttpCallResponse { .. } => {
                 host.set_effective_context(self.1).unwrap();
-                host.resume(abi::StreamKind::Request).unwrap();
+                host.continue_stream(abi::StreamKind::Request).unwrap();
                 Ok(Some(0))
             }
             Callback::VmStart { .. } | Callback::Configure { .. } => Ok(Some(1)),
@@ -103,8 +107,8 @@ fn live(upstream: SocketAddr) -> RunningServer {
     let settings = Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         clusters: [("upstream".to_owned(), upstream)].into(),
-        log: Box::new(|_| ()),
-        over: Box::new(|_| ()),
+        on_log: Box::new(|_| ()),
+        on_end: Box::new(|_| ()),
     };
     RunningServer::start(settings, |builder| {
         Ok(builder.filter(FilterSpec::new("marking", Rc::new(Marking))))
@@ -191,8 +195,8 @@ fn an_upgrade_that_is_configured_carries_bytes_both_ways_until_one_side_ends_it(
     let settings = Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         clusters: [("upstream".to_owned(), parrot())].into(),
-        log: Box::new(|_| ()),
-        over: Box::new(|_| ()),
+        on_log: Box::new(|_| ()),
+        on_end: Box::new(|_| ()),
     };
     let live = RunningServer::start(settings, |builder| {
         let marking = FilterSpec::new("marking", Rc::new(Marking));
@@ -262,8 +266,8 @@ fn a_filter_that_does_not_start_is_an_error_of_the_start() {
     let settings = Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         clusters: BTreeMap::new(),
-        log: Box::new(|_| ()),
-        over: Box::new(|_| ()),
+        on_log: Box::new(|_| ()),
+        on_end: Box::new(|_| ()),
     };
     let refused = RunningServer::start(settings, |_| anyhow::bail!("no such filter"));
     assert!(refused.is_err_and(|error| error.to_string().contains("no such filter")));
@@ -307,7 +311,7 @@ fn nothing_is_kept_of_exchanges_that_are_over() {
     );
     let gateway = Gateway::builder()
         .network(script)
-        .remember(false)
+        .keep_history(false)
         .now_ns(now_ns())
         .filter(FilterSpec::new("marking", Rc::new(Marking)))
         .build()
@@ -318,12 +322,12 @@ fn nothing_is_kept_of_exchanges_that_are_over() {
     let server = Server::new(gateway, Box::new(|_| ()), Box::new(over));
     for path in ["/", "/held", "/"].repeat(20) {
         let headers = Request::get(path).headers;
-        let id = server.run_deferred(|gateway| gateway.begin(headers, Connection::default(), true));
-        server.run_deferred(|gateway| gateway.wait_for(id, Duration::from_secs(1)));
+        let id = server.with_gateway(|gateway| gateway.begin(headers, Connection::default(), true));
+        server.with_gateway(|gateway| gateway.wait_for(id, Duration::from_secs(1)));
     }
     // What was to happen had an exchange taken longer comes to nothing.
-    server.run_deferred(|gateway| gateway.advance(Duration::from_secs(60)));
-    assert_eq!(server.gateway.borrow().kept(), 0);
+    server.with_gateway(|gateway| gateway.advance(Duration::from_secs(60)));
+    assert_eq!(server.gateway.borrow().retained(), 0);
     assert!(server.clients.borrow().is_empty() && server.flows.borrow().is_empty());
     let outcomes = outcomes.lock().unwrap();
     assert_eq!(outcomes.len(), 60);
@@ -338,9 +342,13 @@ fn nothing_is_kept_of_exchanges_that_are_over() {
 
 #[test]
 fn an_upstream_waits_for_a_client_that_takes_nothing() {
-    let flow = Flow::default();
+    let flow = FlowControl::default();
     let mut context = Context::from_waker(Waker::noop());
-    let mut is_room = || std::pin::pin!(flow.room()).poll(&mut context).is_ready();
+    let mut is_room = || {
+        std::pin::pin!(flow.writable())
+            .poll(&mut context)
+            .is_ready()
+    };
     assert!(is_room());
     flow.add(CLIENT_BACKLOG + 1);
     assert!(!is_room());

@@ -11,8 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
-use super::client::{Presence, ToClient};
-use super::{Flow, Server};
+use super::client::{DisconnectGuard, ToClient};
+use super::{FlowControl, Server};
 use crate::{Inbound, StreamId};
 
 /// How much is read at once.
@@ -35,10 +35,10 @@ pub(super) async fn with_client(
     server: Rc<Server>,
     id: StreamId,
     mut from_gateway: mpsc::UnboundedReceiver<ToClient>,
-    flow: Rc<Flow>,
-    presence: Presence,
+    flow: Rc<FlowControl>,
+    guard: DisconnectGuard,
 ) {
-    // Where it fails, dropping the presence tells the gateway that the client has left.
+    // Where it fails, dropping the guard tells the gateway that the client has left.
     let Ok(upgraded) = upgrade.await else {
         return;
     };
@@ -47,7 +47,7 @@ pub(super) async fn with_client(
         let mut heard = BytesMut::with_capacity(CHUNK);
         while let Ok(1..) = hears.read_buf(&mut heard).await {
             let bytes = heard.split().to_vec();
-            server.run_deferred(|gateway| gateway.send(id, bytes, false));
+            server.with_gateway(|gateway| gateway.send(id, bytes, false));
         }
     };
     let speak = async {
@@ -66,14 +66,14 @@ pub(super) async fn with_client(
         () = listen => {}
         () = speak => {}
     }
-    drop(presence);
+    drop(guard);
 }
 
 /// The upstream's end, after it has granted the upgrade.
 pub(super) async fn with_upstream(
     response: Response<Incoming>,
     mut says: mpsc::UnboundedReceiver<Vec<u8>>,
-    flow: Option<&Flow>,
+    flow: Option<&FlowControl>,
     deliver: &impl Fn(Inbound),
 ) -> Result<()> {
     let upgraded = hyper::upgrade::on(response).await?;
@@ -82,7 +82,7 @@ pub(super) async fn with_upstream(
         let mut heard = BytesMut::with_capacity(CHUNK);
         loop {
             if let Some(flow) = flow {
-                flow.room().await;
+                flow.writable().await;
             }
             if hears.read_buf(&mut heard).await? == 0 {
                 return Ok(());

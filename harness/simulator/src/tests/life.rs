@@ -88,7 +88,7 @@ fn a_client_that_leaves_ends_the_exchange_and_its_upstream() {
     let abandoned = gateway
         .timeline()
         .events()
-        .any(|event| matches!(event, Event::Abandoned { .. }));
+        .any(|event| matches!(event, Event::RequestReset { .. }));
     assert!(abandoned);
 }
 
@@ -124,8 +124,8 @@ fn workers_have_vms_of_their_own_and_share_data_and_metrics() {
     let counting = spec("counting", |host, _, callback| {
         match callback {
             Callback::RequestHeaders { .. } => {
-                let (value, cas) = host.shared(b"n").unwrap_or((vec![0], 0));
-                host.set_shared(b"n", &[value[0] + 1], cas).unwrap();
+                let (value, cas) = host.shared_data(b"n").unwrap_or((vec![0], 0));
+                host.set_shared_data(b"n", &[value[0] + 1], cas).unwrap();
                 host.set_header(
                     MapKind::RequestHeaders,
                     b"x-n",

@@ -83,7 +83,7 @@ fn waiting(notes: &Notes, in_body: u32) -> FilterSpec {
     spec("waiting", move |host, context, callback| {
         match callback {
             Callback::RequestHeaders { .. } => {
-                assert_eq!(dispatch(host, 0), 4, "the first of its VM");
+                assert_eq!(dispatch(host, 0), CalloutToken(4), "the first of its VM");
                 STREAM.with(|stream| stream.set(context));
                 return Some(PAUSE);
             }
@@ -95,7 +95,7 @@ fn waiting(notes: &Notes, in_body: u32) -> FilterSpec {
                 notes.add("answered");
                 host.set_effective_context(STREAM.with(std::cell::Cell::get))
                     .unwrap();
-                host.resume(StreamKind::Request).unwrap();
+                host.continue_stream(StreamKind::Request).unwrap();
             }
             _ => {}
         }
@@ -104,7 +104,7 @@ fn waiting(notes: &Notes, in_body: u32) -> FilterSpec {
 }
 
 thread_local! {
-    static STREAM: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    static STREAM: std::cell::Cell<ContextId> = const { std::cell::Cell::new(ContextId(0)) };
 }
 
 #[test]

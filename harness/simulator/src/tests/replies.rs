@@ -6,7 +6,7 @@ fn denying(name: &str, status: u32) -> FilterSpec {
     spec(name, move |host, _, callback| {
         if let Callback::RequestHeaders { .. } = callback {
             let headers = [("x-reason", &b"no"[..])].into_iter().collect();
-            host.reply(status, b"denied by test", b"denied", headers, u32::MAX)
+            host.send_local_response(status, b"denied by test", b"denied", headers, u32::MAX)
                 .unwrap();
         }
         passing(callback)
@@ -56,7 +56,7 @@ fn a_reply_during_the_response_replaces_it_unseen_and_after_its_head_breaks_it_o
                 _ => false,
             };
             if now {
-                host.reply(502, b"", b"broken", Headers::new(), u32::MAX)
+                host.send_local_response(502, b"", b"broken", Headers::new(), u32::MAX)
                     .unwrap();
             }
             passing(callback)
@@ -223,14 +223,15 @@ fn a_reply_for_another_exchange_stops_the_one_whose_callback_is_running() {
             }
             let waiting = *first.borrow();
             if let Some(waiting) = waiting
-                && waiting != 0
+                && waiting != ContextId(0)
                 && waiting != context
                 && when(callback)
             {
                 host.set_effective_context(waiting).unwrap();
-                host.reply(401, b"", b"", Headers::new(), u32::MAX).unwrap();
-                // Answered once.
-                *first.borrow_mut() = Some(0);
+                host.send_local_response(401, b"", b"", Headers::new(), u32::MAX)
+                    .unwrap();
+                // HostResult once.
+                *first.borrow_mut() = Some(ContextId(0));
             }
             passing(callback)
         })
@@ -337,8 +338,9 @@ fn a_reply_in_a_tick_stops_nobody() {
                 if let Some(waiting) = waiting
                     && host.set_effective_context(waiting).is_ok()
                 {
-                    host.reply(401, b"", b"", Headers::new(), u32::MAX).unwrap();
-                    *first.borrow_mut() = Some(0);
+                    host.send_local_response(401, b"", b"", Headers::new(), u32::MAX)
+                        .unwrap();
+                    *first.borrow_mut() = Some(ContextId(0));
                 }
             }
             _ => {}

@@ -32,7 +32,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let token = guest
                     .host()
                     .http_call(&cluster, headers, &body, trailers, timeout_ms)?;
-                Ok(guest.tell_u32(token_at, token)?)
+                Ok(guest.tell_u32(token_at, token.0)?)
             })
         },
     )?;
@@ -41,7 +41,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_get_status",
         |caller: Caller<'_, State>, code_at: u32, pointer_at: u32, size_at: u32| {
             serve(caller, |guest| {
-                let (code, message) = guest.host().call_status()?;
+                let (code, message) = guest.host().callout_status()?;
                 guest.write_u32(code_at, code)?;
                 guest.give(message.as_bytes(), pointer_at, size_at)
             })

@@ -19,7 +19,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             serve(caller, |guest| {
                 let name = guest.bytes(name, name_size)?;
                 let argument = guest.bytes(argument, argument_size)?;
-                let result = guest.host().foreign(&name, &argument)?;
+                let result = guest.host().call_foreign_function(&name, &argument)?;
                 // A guest that does not want the result passes null.
                 if pointer_at == 0 {
                     Ok(())

@@ -23,9 +23,13 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let details = guest.bytes(details, details_size)?;
                 let body = guest.bytes(body, body_size)?;
                 let headers = Headers::from_wire(&guest.bytes(headers, headers_size)?)?;
-                Ok(guest
-                    .host()
-                    .reply(status, &details, &body, headers, grpc_status)?)
+                Ok(guest.host().send_local_response(
+                    status,
+                    &details,
+                    &body,
+                    headers,
+                    grpc_status,
+                )?)
             })
         },
     )?;

@@ -6,7 +6,7 @@ use wasmtime::Caller;
 use super::State;
 use crate::Faults;
 use proxy_wasm_simulator::HostHandle;
-use proxy_wasm_simulator::abi::{Answered, Status, StreamKind};
+use proxy_wasm_simulator::abi::{HostResult, Status, StreamKind};
 
 /// Why a host call did not succeed.
 pub(super) enum Fault {
@@ -60,7 +60,7 @@ impl<'a> Guest<'a> {
     }
 
     /// Bytes of guest memory.
-    pub fn bytes(&self, at: u32, size: u32) -> Answered<Vec<u8>> {
+    pub fn bytes(&self, at: u32, size: u32) -> HostResult<Vec<u8>> {
         let (at, size) = (index(at)?, index(size)?);
         let end = at.checked_add(size).ok_or(Status::InvalidMemoryAccess)?;
         let memory = self.0.data().memory()?.data(&self.0);
@@ -70,47 +70,47 @@ impl<'a> Guest<'a> {
             .ok_or(Status::InvalidMemoryAccess)
     }
 
-    pub fn u32(&self, at: u32) -> Answered<u32> {
+    pub fn u32(&self, at: u32) -> HostResult<u32> {
         let bytes = self.bytes(at, 4)?;
         let bytes: [u8; 4] = bytes.try_into().map_err(|_| Status::InvalidMemoryAccess)?;
         Ok(u32::from_le_bytes(bytes))
     }
 
     /// Writes bytes into guest memory.
-    pub fn write(&mut self, at: u32, bytes: &[u8]) -> Answered<()> {
+    pub fn write(&mut self, at: u32, bytes: &[u8]) -> HostResult<()> {
         let memory = self.0.data().memory()?;
         memory
             .write(&mut self.0, index(at)?, bytes)
             .map_err(|_| Status::InvalidMemoryAccess)
     }
 
-    pub fn write_u32(&mut self, at: u32, value: u32) -> Answered<()> {
+    pub fn write_u32(&mut self, at: u32, value: u32) -> HostResult<()> {
         self.write(at, &value.to_le_bytes())
     }
 
-    pub fn write_u64(&mut self, at: u32, value: u64) -> Answered<()> {
+    pub fn write_u64(&mut self, at: u32, value: u64) -> HostResult<()> {
         self.write(at, &value.to_le_bytes())
     }
 
     /// Tells the guest a number.
-    pub fn tell_u32(&mut self, at: u32, value: u32) -> Answered<()> {
+    pub fn tell_u32(&mut self, at: u32, value: u32) -> HostResult<()> {
         let told = self.faults().map(|faults| faults.number(value.into()));
         let [a, b, c, d, ..] = told.unwrap_or(value.into()).to_le_bytes();
         self.write(at, &[a, b, c, d])
     }
 
     /// Tells the guest a number.
-    pub fn tell_u64(&mut self, at: u32, value: u64) -> Answered<()> {
+    pub fn tell_u64(&mut self, at: u32, value: u64) -> HostResult<()> {
         let told = self.faults().map(|faults| faults.number(value));
         self.write_u64(at, told.unwrap_or(value))
     }
 
-    /// Lets a stream go on.
-    pub fn resume(&self, kind: StreamKind) -> Answered<()> {
+    /// Continues a stream.
+    pub fn continue_stream(&self, kind: StreamKind) -> HostResult<()> {
         if let Some(faults) = self.faults() {
-            faults.resumes(kind);
+            faults.continues(kind);
         }
-        self.host().resume(kind)
+        self.host().continue_stream(kind)
     }
 
     fn faults(&self) -> Option<&Faults> {
@@ -142,6 +142,6 @@ impl<'a> Guest<'a> {
     }
 }
 
-fn index(number: u32) -> Answered<usize> {
+fn index(number: u32) -> HostResult<usize> {
     usize::try_from(number).map_err(|_| Status::InvalidMemoryAccess)
 }

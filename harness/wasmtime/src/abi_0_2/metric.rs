@@ -4,6 +4,7 @@ use wasmtime::{Caller, Linker};
 
 use super::memory::serve;
 use super::{ENV, State};
+use proxy_wasm_simulator::MetricId;
 use proxy_wasm_simulator::abi::MetricKind;
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -15,7 +16,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let kind = MetricKind::parse(kind)?;
                 let name = guest.bytes(name, name_size)?;
                 let number = guest.host().define_metric(kind, &name)?;
-                Ok(guest.tell_u32(number_at, number)?)
+                Ok(guest.tell_u32(number_at, number.0)?)
             })
         },
     )?;
@@ -24,7 +25,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_increment_metric",
         |caller: Caller<'_, State>, metric: u32, by: i64| {
             serve(caller, |guest| {
-                Ok(guest.host().increment_metric(metric, by)?)
+                Ok(guest.host().increment_metric(MetricId(metric), by)?)
             })
         },
     )?;
@@ -33,7 +34,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_record_metric",
         |caller: Caller<'_, State>, metric: u32, value: u64| {
             serve(caller, |guest| {
-                Ok(guest.host().record_metric(metric, value)?)
+                Ok(guest.host().record_metric(MetricId(metric), value)?)
             })
         },
     )?;
@@ -42,7 +43,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_get_metric",
         |caller: Caller<'_, State>, metric: u32, value_at: u32| {
             serve(caller, |guest| {
-                let value = guest.host().metric(metric)?;
+                let value = guest.host().metric(MetricId(metric))?;
                 Ok(guest.tell_u64(value_at, value)?)
             })
         },

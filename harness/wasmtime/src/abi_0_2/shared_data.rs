@@ -17,7 +17,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
          cas_at: u32| {
             serve(caller, |guest| {
                 let key = guest.bytes(key, key_size)?;
-                let (value, cas) = guest.host().shared(&key)?;
+                let (value, cas) = guest.host().shared_data(&key)?;
                 guest.give(&value, pointer_at, size_at)?;
                 Ok(guest.tell_u32(cas_at, cas)?)
             })
@@ -34,7 +34,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
          cas: u32| {
             serve(caller, |guest| {
                 let (key, value) = (guest.bytes(key, key_size)?, guest.bytes(value, value_size)?);
-                Ok(guest.host().set_shared(&key, &value, cas)?)
+                Ok(guest.host().set_shared_data(&key, &value, cas)?)
             })
         },
     )?;

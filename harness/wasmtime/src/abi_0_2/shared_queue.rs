@@ -4,6 +4,7 @@ use wasmtime::{Caller, Linker};
 
 use super::memory::serve;
 use super::{ENV, State};
+use proxy_wasm_simulator::QueueId;
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(
@@ -13,7 +14,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             serve(caller, |guest| {
                 let name = guest.bytes(name, name_size)?;
                 let queue = guest.host().register_queue(&name)?;
-                Ok(guest.write_u32(queue_at, queue)?)
+                Ok(guest.write_u32(queue_at, queue.0)?)
             })
         },
     )?;
@@ -32,7 +33,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                     guest.bytes(name, name_size)?,
                 );
                 let queue = guest.host().resolve_queue(&vm_id, &name)?;
-                Ok(guest.write_u32(queue_at, queue)?)
+                Ok(guest.write_u32(queue_at, queue.0)?)
             })
         },
     )?;
@@ -42,7 +43,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |caller: Caller<'_, State>, queue: u32, entry: u32, entry_size: u32| {
             serve(caller, |guest| {
                 let entry = guest.bytes(entry, entry_size)?;
-                Ok(guest.host().enqueue(queue, &entry)?)
+                Ok(guest.host().enqueue(QueueId(queue), &entry)?)
             })
         },
     )?;
@@ -51,7 +52,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_dequeue_shared_queue",
         |caller: Caller<'_, State>, queue: u32, pointer_at: u32, size_at: u32| {
             serve(caller, |guest| {
-                let entry = guest.host().dequeue(queue)?;
+                let entry = guest.host().dequeue(QueueId(queue))?;
                 guest.give(&entry, pointer_at, size_at)
             })
         },

@@ -5,6 +5,7 @@ use wasmtime::{Caller, Linker};
 
 use super::memory::serve;
 use super::{ENV, State};
+use proxy_wasm_simulator::ContextId;
 use proxy_wasm_simulator::abi::{Status, StreamKind};
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -12,7 +13,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         ENV,
         "proxy_continue_stream",
         |caller: Caller<'_, State>, kind: u32| {
-            serve(caller, |guest| Ok(guest.resume(StreamKind::parse(kind)?)?))
+            serve(caller, |guest| {
+                Ok(guest.continue_stream(StreamKind::parse(kind)?)?)
+            })
         },
     )?;
     linker.func_wrap(
@@ -20,7 +23,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_close_stream",
         |caller: Caller<'_, State>, kind: u32| {
             serve(caller, |guest| {
-                Ok(guest.host().close(StreamKind::parse(kind)?)?)
+                Ok(guest.host().close_stream(StreamKind::parse(kind)?)?)
             })
         },
     )?;
@@ -29,7 +32,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         ("proxy_continue_response", StreamKind::Response),
     ] {
         linker.func_wrap(ENV, name, move |caller: Caller<'_, State>| {
-            serve(caller, |guest| Ok(guest.resume(kind)?))
+            serve(caller, |guest| Ok(guest.continue_stream(kind)?))
         })?;
     }
     linker.func_wrap(
@@ -37,7 +40,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_clear_route_cache",
         |caller: Caller<'_, State>| {
             serve(caller, |guest| {
-                guest.host().foreign(b"clear_route_cache", b"")?;
+                guest
+                    .host()
+                    .call_foreign_function(b"clear_route_cache", b"")?;
                 Ok(())
             })
         },
@@ -47,7 +52,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "proxy_set_effective_context",
         |caller: Caller<'_, State>, context: u32| {
             serve(caller, |guest| {
-                Ok(guest.host().set_effective_context(context)?)
+                Ok(guest.host().set_effective_context(ContextId(context))?)
             })
         },
     )?;

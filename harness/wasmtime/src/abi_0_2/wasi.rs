@@ -6,7 +6,7 @@ use wasmtime::{Caller, Linker};
 
 use super::State;
 use super::memory::Guest;
-use proxy_wasm_simulator::abi::{Answered, LogLevel, Status};
+use proxy_wasm_simulator::abi::{HostResult, LogLevel, Status};
 
 const SUCCESS: u32 = 0;
 const BAD_DESCRIPTOR: u32 = 8;
@@ -26,7 +26,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn errno(answered: Answered<()>) -> u32 {
+fn errno(answered: HostResult<()>) -> u32 {
     match answered {
         Ok(()) => SUCCESS,
         Err(Status::InvalidMemoryAccess) => FAULT,
@@ -136,7 +136,7 @@ fn write_environment(
     guest: &mut Guest<'_>,
     mut pointers_at: u32,
     mut text_at: u32,
-) -> Answered<()> {
+) -> HostResult<()> {
     for entry in entries(guest) {
         guest.write_u32(pointers_at, text_at)?;
         guest.write(text_at, &entry)?;
@@ -203,7 +203,7 @@ fn output(linker: &mut Linker<State>, module: &str) -> wasmtime::Result<()> {
 }
 
 /// The pieces of a scattered write.
-fn gather(guest: &Guest<'_>, pieces: u32, count: u32) -> Answered<Vec<u8>> {
+fn gather(guest: &Guest<'_>, pieces: u32, count: u32) -> HostResult<Vec<u8>> {
     let mut text = Vec::new();
     for piece in 0..count.min(MAX_PIECES) {
         let at = piece

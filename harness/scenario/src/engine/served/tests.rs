@@ -82,7 +82,7 @@ fn a_configuration_is_read_whole() {
     let spec = filter.spec(&bootstrap.secrets, code, &variable).unwrap();
     assert_eq!(spec.configuration, br#"{"keys": []}"#);
     assert_eq!(spec.failure_policy, FailurePolicy::Reload);
-    assert_eq!(spec.headers_stop_alone, Some(true));
+    assert_eq!(spec.allow_on_headers_stop_iteration, Some(true));
     let environment = [("GIVEN", "1"), ("INHERITED", "2")];
     assert_eq!(
         spec.environment,

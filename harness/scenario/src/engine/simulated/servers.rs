@@ -11,7 +11,7 @@ use super::{Framing, framing, pieces};
 use crate::engine::{QUIET, Received, Script};
 use crate::file::{Answer, Body, Cluster, End, Headers, Reply};
 use proxy_wasm_simulator::{
-    self as proxy, Arrivals, FlightId, Inbound, Network, Outbound, Outcome,
+    self as proxy, Arrivals, Inbound, Network, Outbound, OutboundId, Outcome,
 };
 
 /// All servers; the proxy has one end, the scenario the other.
@@ -24,7 +24,7 @@ struct ServerState {
     received: BTreeMap<String, Vec<Received>>,
     /// Exchanges under way.
     open: Vec<usize>,
-    flights: HashMap<FlightId, Flight>,
+    flights: HashMap<OutboundId, Flight>,
 }
 
 /// A request that a server is dealing with.
@@ -102,11 +102,11 @@ pub(super) fn complete_partial(
 struct Wire(Servers);
 
 impl Network for Wire {
-    fn knows(&self, cluster: &str) -> bool {
+    fn has_cluster(&self, cluster: &str) -> bool {
         self.0.0.borrow().scripts.contains_key(cluster)
     }
 
-    fn opened(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
+    fn headers_sent(&mut self, flight: OutboundId, request: &Outbound) -> Arrivals {
         let mut state = self.0.0.borrow_mut();
         let mut received = head(request, state.open.as_slice());
         let Some(script) = state.scripts.get_mut(&request.cluster) else {
@@ -145,7 +145,7 @@ impl Network for Wire {
         early
     }
 
-    fn completed(&mut self, flight: FlightId, request: &Outbound) -> Arrivals {
+    fn request_sent(&mut self, flight: OutboundId, request: &Outbound) -> Arrivals {
         let mut state = self.0.0.borrow_mut();
         let http2 = state
             .scripts

@@ -4,39 +4,38 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::ids::{ContextId, OutboundId, QueueId, StreamId, VmId};
 use crate::network::Inbound;
-use crate::timeline::{FlightId, StreamId};
-use crate::vm::VmSlot;
 
 /// Something that is to happen.
 #[derive(Debug)]
-pub(crate) enum Due {
+pub(crate) enum TimedEvent {
     /// The client sends the next piece of its body.
     ClientBody(StreamId, Vec<u8>, bool),
     /// The client sends trailers.
     ClientTrailers(StreamId, crate::rules::headers::Headers),
     /// The client goes away.
-    ClientGone(StreamId),
+    ClientDisconnect(StreamId),
     /// Something arrives in answer to a request of the proxy.
-    Arrival(FlightId, Inbound),
+    Arrival(OutboundId, Inbound),
     /// A callout has taken too long.
-    CallTimeout(FlightId),
+    CalloutTimeout(OutboundId),
     /// An upstream has taken too long.
     RouteTimeout(StreamId),
     /// An exchange may have been silent for too long.
     IdleTimeout(StreamId, std::time::Duration),
     /// A timer of a root context; valid while its number is the last one set.
     Tick {
-        vm: VmSlot,
+        vm: VmId,
         generation: u64,
-        context: u32,
+        context: ContextId,
         timer: u64,
     },
     /// A queue has entries.
     Queue {
-        vm: VmSlot,
-        context: u32,
-        queue: u32,
+        vm: VmId,
+        context: ContextId,
+        queue: QueueId,
     },
 }
 
@@ -44,7 +43,7 @@ pub(crate) enum Due {
 struct Entry {
     at_ns: u64,
     order: u64,
-    due: Due,
+    due: TimedEvent,
 }
 
 impl PartialEq for Entry {
@@ -69,13 +68,13 @@ impl Ord for Entry {
 
 /// The list of what is to happen.
 #[derive(Debug, Default)]
-pub(crate) struct Agenda {
+pub(crate) struct Schedule {
     entries: BinaryHeap<Reverse<Entry>>,
     order: u64,
 }
 
-impl Agenda {
-    pub fn add(&mut self, at_ns: u64, due: Due) {
+impl Schedule {
+    pub fn add(&mut self, at_ns: u64, due: TimedEvent) {
         self.order = self.order.saturating_add(1);
         self.entries.push(Reverse(Entry {
             at_ns,
@@ -90,7 +89,7 @@ impl Agenda {
     }
 
     /// Takes the next thing, if it happens by `until_ns`.
-    pub fn take(&mut self, until_ns: u64) -> Option<(u64, Due)> {
+    pub fn take(&mut self, until_ns: u64) -> Option<(u64, TimedEvent)> {
         if self.next_ns()? > until_ns {
             return None;
         }
@@ -103,7 +102,7 @@ impl Agenda {
     pub fn only_ticks(&self) -> bool {
         self.entries
             .iter()
-            .all(|Reverse(entry)| matches!(entry.due, Due::Tick { .. }))
+            .all(|Reverse(entry)| matches!(entry.due, TimedEvent::Tick { .. }))
     }
 }
 
@@ -113,17 +112,17 @@ mod tests {
 
     #[test]
     fn things_happen_in_the_order_of_time_and_then_of_arrival() {
-        let mut agenda = Agenda::default();
+        let mut schedule = Schedule::default();
         for (at, stream) in [(5, 1), (3, 2), (5, 3), (4, 4)] {
-            agenda.add(at, Due::ClientGone(stream));
+            schedule.add(at, TimedEvent::ClientDisconnect(StreamId(stream)));
         }
         let mut order = Vec::new();
-        while let Some((at, Due::ClientGone(stream))) = agenda.take(5) {
+        while let Some((at, TimedEvent::ClientDisconnect(StreamId(stream)))) = schedule.take(5) {
             order.push((at, stream));
         }
         assert_eq!(order, [(3, 2), (4, 4), (5, 1), (5, 3)]);
-        agenda.add(9, Due::ClientGone(1));
-        assert!(agenda.take(8).is_none());
-        assert!(!agenda.only_ticks());
+        schedule.add(9, TimedEvent::ClientDisconnect(StreamId(1)));
+        assert!(schedule.take(8).is_none());
+        assert!(!schedule.only_ticks());
     }
 }

@@ -1,12 +1,13 @@
-//! HTTP filters of Envoy's own that stand in a chain beside Wasm filters, as guests:
+//! Built-in HTTP filters of Envoy that stand in a chain beside Wasm filters, as guests:
 //! `credential_injector` and `header_mutation`.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::abi::{Answered, MapKind};
+use crate::abi::{HostResult, MapKind};
 use crate::calls::HostHandle;
 use crate::guest::{Callback, Guest, GuestCode, Trap};
+use crate::ids::ContextId;
 use crate::rules::headers::Headers;
 use crate::rules::mutation::Mutation;
 
@@ -16,17 +17,17 @@ const PAUSE: u32 = 1;
 
 /// What a filter does.
 #[derive(Clone)]
-pub enum OwnFilter {
+pub enum BuiltinFilter {
     /// `envoy.extensions.filters.http.credential_injector.v3.CredentialInjector` with a generic
     /// credential.
-    CredentialInjector(Injector),
+    CredentialInjector(CredentialInjector),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutation`.
-    HeaderMutation(Mutations),
+    HeaderMutation(HeaderMutations),
 }
 
 /// Puts a credential into a header of requests.
 #[derive(Clone)]
-pub struct Injector {
+pub struct CredentialInjector {
     /// The header.
     pub header: String,
     /// Stands before the credential.
@@ -35,40 +36,40 @@ pub struct Injector {
     pub credential: Vec<u8>,
     /// A header that a client sends is replaced; otherwise it stays, and nothing is injected.
     pub overwrite: bool,
-    /// Without a credential the request goes on as it is; otherwise it is answered 401.
+    /// Without a credential the request continues as it is; otherwise it is answered 401.
     pub allow_request_without_credential: bool,
 }
 
 /// Changes of headers, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mutations {
+pub struct HeaderMutations {
     /// Of requests.
     pub request: Vec<Mutation>,
     /// Of answers.
     pub response: Vec<Mutation>,
 }
 
-impl OwnFilter {
+impl BuiltinFilter {
     /// As the code of the filter `name`, which runs nothing else.
     pub fn code(self, name: &str) -> Rc<dyn GuestCode> {
-        Rc::new(Code {
+        Rc::new(BuiltinCode {
             identity: format!("envoy:{name}"),
             filter: self,
         })
     }
 }
 
-struct Code {
+struct BuiltinCode {
     identity: String,
-    filter: OwnFilter,
+    filter: BuiltinFilter,
 }
 
-impl GuestCode for Code {
+impl GuestCode for BuiltinCode {
     fn identity(&self) -> String {
         self.identity.clone()
     }
 
-    fn sees_every_answer(&self) -> bool {
+    fn sees_every_response(&self) -> bool {
         true
     }
 
@@ -77,28 +78,28 @@ impl GuestCode for Code {
         host: HostHandle,
         _: &BTreeMap<String, String>,
     ) -> Result<Box<dyn Guest>, String> {
-        Ok(Box::new(Running {
+        Ok(Box::new(BuiltinGuest {
             host,
             filter: self.filter.clone(),
         }))
     }
 }
 
-struct Running {
+struct BuiltinGuest {
     host: HostHandle,
-    filter: OwnFilter,
+    filter: BuiltinFilter,
 }
 
-impl Guest for Running {
-    fn enter(&mut self, _: u32, callback: Callback) -> Result<Option<u32>, Trap> {
+impl Guest for BuiltinGuest {
+    fn invoke(&mut self, _: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
         let done = match (&self.filter, callback) {
-            (OwnFilter::CredentialInjector(injector), Callback::RequestHeaders { .. }) => {
+            (BuiltinFilter::CredentialInjector(injector), Callback::RequestHeaders { .. }) => {
                 injector.inject(&self.host)
             }
-            (OwnFilter::HeaderMutation(mutations), Callback::RequestHeaders { .. }) => {
+            (BuiltinFilter::HeaderMutation(mutations), Callback::RequestHeaders { .. }) => {
                 mutations.change(&self.host, MapKind::RequestHeaders)
             }
-            (OwnFilter::HeaderMutation(mutations), Callback::ResponseHeaders { .. }) => {
+            (BuiltinFilter::HeaderMutation(mutations), Callback::ResponseHeaders { .. }) => {
                 mutations.change(&self.host, MapKind::ResponseHeaders)
             }
             _ => return Ok(None),
@@ -109,11 +110,11 @@ impl Guest for Running {
     }
 }
 
-impl Injector {
+impl CredentialInjector {
     /// As Envoy's filter does
     /// (source/extensions/filters/http/credential_injector/credential_injector_filter.cc, and
     /// source/extensions/http/injected_credentials/generic/generic_impl.cc).
-    fn inject(&self, host: &HostHandle) -> Answered<u32> {
+    fn inject(&self, host: &HostHandle) -> HostResult<u32> {
         let map = MapKind::RequestHeaders;
         let there = host.header_pairs(map)?.first(&self.header).is_some();
         if there && !self.overwrite {
@@ -129,13 +130,13 @@ impl Injector {
         }
         let body = b"Failed to inject credential.";
         let details = b"failed_to_inject_credential";
-        host.reply(401, details, body, Headers::new(), u32::MAX)?;
+        host.send_local_response(401, details, body, Headers::new(), u32::MAX)?;
         Ok(PAUSE)
     }
 }
 
-impl Mutations {
-    fn change(&self, host: &HostHandle, map: MapKind) -> Answered<u32> {
+impl HeaderMutations {
+    fn change(&self, host: &HostHandle, map: MapKind) -> HostResult<u32> {
         let mutations = match map {
             MapKind::ResponseHeaders => &self.response,
             _ => &self.request,

@@ -1,0 +1,303 @@
+//! One filter and one frame: the filter's context, what it can see meanwhile, what it makes of the
+//! frame, and what becomes of the exchange when its VM is lost.
+
+use crate::core::{Deferred, LocalReply};
+use crate::gateway::Gateway;
+use crate::gateway::filter_status::{
+    FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, Returned,
+};
+use crate::gateway::stream::{FilterView, Side, Source, Stream};
+use crate::gateway::threads::CallbackResult;
+use crate::guest::Callback;
+use crate::ids::{PluginId, StreamId, WorkerId};
+use crate::plugin::{FailurePolicy, Plugin};
+use crate::rules::headers::Headers;
+use crate::vm::{Context, ContextRef, Thread};
+
+/// What a filter made of a frame, and whether it has asked to continue meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict<S> {
+    pub status: S,
+    pub continued: bool,
+}
+
+/// The frame that a filter is shown.
+#[derive(Clone, Copy, Debug)]
+enum Frame {
+    Headers { end: bool },
+    Data { source: Source, end: bool },
+    Trailers,
+}
+
+/// What stands for the verdict of a filter that is not asked: the frame passes.
+const NOT_ASKED: Returned = Returned {
+    value: None,
+    stop_iteration: false,
+};
+
+impl Gateway {
+    /// Shows headers to a filter. `None` when the exchange has taken another way meanwhile.
+    pub(super) fn filter_headers(
+        &mut self,
+        id: StreamId,
+        side: Side,
+        filter: PluginId,
+        end: bool,
+    ) -> Option<Verdict<FilterHeadersStatus>> {
+        let allowed = self.plugin(filter, |plugin| plugin.allow_on_headers_stop_iteration);
+        self.filter_frame(
+            (id, side, filter),
+            Frame::Headers { end },
+            |returned| FilterHeadersStatus::of(returned, allowed.unwrap_or_default()),
+            |view, status| view.headers = status != FilterHeadersStatus::Continue,
+        )
+    }
+
+    /// Shows data to a filter. `None` when the exchange has taken another way meanwhile.
+    pub(super) fn filter_data(
+        &mut self,
+        id: StreamId,
+        side: Side,
+        filter: PluginId,
+        source: Source,
+        end: bool,
+    ) -> Option<Verdict<FilterDataStatus>> {
+        self.filter_frame(
+            (id, side, filter),
+            Frame::Data { source, end },
+            FilterDataStatus::of,
+            |view, status| {
+                view.body = None;
+                view.buffering = status == FilterDataStatus::StopIterationAndBuffer;
+            },
+        )
+    }
+
+    /// Shows trailers to a filter. `None` when the exchange has taken another way meanwhile.
+    pub(super) fn filter_trailers(
+        &mut self,
+        id: StreamId,
+        side: Side,
+        filter: PluginId,
+    ) -> Option<Verdict<FilterTrailersStatus>> {
+        self.filter_frame(
+            (id, side, filter),
+            Frame::Trailers,
+            FilterTrailersStatus::of,
+            |view, status| view.trailers = status != FilterTrailersStatus::Continue,
+        )
+    }
+
+    /// Shows a frame to a filter, reads the status that it returns, and closes its view: what
+    /// continues, it no longer sees.
+    fn filter_frame<S: Copy>(
+        &mut self,
+        (id, side, filter): (StreamId, Side, PluginId),
+        frame: Frame,
+        read: impl Fn(Returned) -> S,
+        close: impl FnOnce(&mut FilterView, S),
+    ) -> Option<Verdict<S>> {
+        let not_asked = Verdict {
+            status: read(NOT_ASKED),
+            continued: false,
+        };
+        let Some(context) = self.context_for(id, side, filter, frame) else {
+            return self
+                .pass_without_context(id, side, filter)
+                .then_some(not_asked);
+        };
+        if let Frame::Data { source, .. } = frame {
+            let buffering = self.stream(id, |stream| {
+                let filter = stream.filter(filter);
+                filter.is_some_and(|filter| filter.view(side).buffering)
+            });
+            if buffering == Some(true) {
+                self.buffer_data(id, side, source);
+                if !self.is_open(id, side) {
+                    return None;
+                }
+            }
+        }
+        let callback = self.stream(id, |stream| open_view(stream, side, filter, frame))?;
+        let CallbackResult::Returned(returned) = self.invoke(context, callback) else {
+            return self.pass_without_vm(id, filter).then_some(not_asked);
+        };
+        let status = read(returned);
+        self.stream(id, |stream| {
+            if let Some((view, _)) = stream.view_and_message(side, filter) {
+                close(view, status);
+            }
+        });
+        let continued = self.run_own_deferred(id, side, filter)?;
+        Some(Verdict { status, continued })
+    }
+
+    /// Does what a filter has asked for in its own exchange during its callback; the rest waits.
+    /// Whether it has asked to continue, or `None` when the exchange has taken another way.
+    fn run_own_deferred(&mut self, id: StreamId, side: Side, filter: PluginId) -> Option<bool> {
+        let asked = std::mem::take(&mut self.core.borrow_mut().deferred);
+        let mut continued = false;
+        for deferred in asked {
+            match deferred {
+                Deferred::LocalReply(stream, reply) if stream == id => {
+                    self.local_reply(id, reply);
+                    return None;
+                }
+                Deferred::Reset(stream) if stream == id => {
+                    self.reset_stream(id, "wasm_close_stream");
+                    return None;
+                }
+                Deferred::Continue(stream, same_side, same_filter)
+                    if (stream, same_side, same_filter) == (id, side, filter) =>
+                {
+                    continued = true;
+                }
+                other => self.pending.push_back(other),
+            }
+        }
+        Some(continued)
+    }
+
+    /// The context that sees a frame; it is made when the request's headers come by. `None` when
+    /// the filter has none.
+    fn context_for(
+        &mut self,
+        id: StreamId,
+        side: Side,
+        filter: PluginId,
+        frame: Frame,
+    ) -> Option<ContextRef> {
+        let (absent, failed, lost, context, worker) = self.stream(id, |stream| {
+            let worker = stream.worker;
+            let filter = stream.filter(filter)?;
+            Some((
+                filter.absent,
+                filter.failed,
+                filter.lost,
+                filter.context,
+                worker,
+            ))
+        })??;
+        if absent || failed || lost || context.is_some() {
+            return context.filter(|_| !absent && !failed && !lost);
+        }
+        let code = self.codes.get(filter.0);
+        let begins = side == Side::Request || code.is_some_and(|code| code.sees_every_response());
+        if !begins || !matches!(frame, Frame::Headers { .. }) {
+            return None;
+        }
+        self.create_context(id, filter, worker)
+    }
+
+    /// Makes the context of a filter in an exchange.
+    pub(super) fn create_context(
+        &mut self,
+        id: StreamId,
+        filter: PluginId,
+        worker: WorkerId,
+    ) -> Option<ContextRef> {
+        let (context, root) = {
+            let mut core = self.core.borrow_mut();
+            let vm = core.vm_of(Thread::Worker(worker), filter)?;
+            let state = core.vm_mut(vm)?;
+            let root = state.root_of(filter)?;
+            let context = state.add(Context::Exchange {
+                stream: id,
+                filter,
+                root,
+            });
+            (
+                ContextRef {
+                    vm,
+                    generation: state.generation,
+                    context,
+                },
+                root,
+            )
+        };
+        self.stream(id, |stream| {
+            if let Some(filter) = stream.filter_mut(filter) {
+                filter.context = Some(context);
+            }
+        });
+        self.invoke(context, Callback::ContextCreate { parent: root });
+        Some(context)
+    }
+
+    /// Whether a frame passes a filter without a context: always, unless its VM is lost and it must
+    /// not.
+    fn pass_without_context(&mut self, id: StreamId, side: Side, filter: PluginId) -> bool {
+        let lost = self.stream(id, |stream| {
+            let filter = stream.filter(filter);
+            filter.is_some_and(|filter| filter.lost && !filter.failed)
+        });
+        lost != Some(true) || side != Side::Request || self.pass_without_vm(id, filter)
+    }
+
+    /// Whether a frame passes a filter whose VM is lost; if not, the exchange is answered 503.
+    fn pass_without_vm(&mut self, id: StreamId, filter: PluginId) -> bool {
+        let open = self.plugin(filter, |plugin| {
+            plugin.failure_policy == FailurePolicy::OpenAtOnce
+        });
+        self.stream(id, |stream| {
+            if let Some(filter) = stream.filter_mut(filter) {
+                filter.failed = true;
+            }
+        });
+        if open == Some(true) {
+            return true;
+        }
+        let unavailable = LocalReply {
+            status: 503,
+            details: "wasm_fail_stream".to_owned(),
+            grpc_status: Some(14),
+            ..LocalReply::default()
+        };
+        self.local_reply(id, unavailable);
+        false
+    }
+
+    fn plugin<T>(&self, filter: PluginId, read: impl FnOnce(&Plugin) -> T) -> Option<T> {
+        self.core.borrow().plugin(filter).map(read)
+    }
+}
+
+/// Opens a filter's view of a frame and gives the callback that shows it.
+fn open_view(stream: &mut Stream, side: Side, filter: PluginId, frame: Frame) -> Callback {
+    if let Some((view, _)) = stream.view_and_message(side, filter) {
+        match frame {
+            Frame::Headers { end } => {
+                view.headers = true;
+                view.end_seen = end;
+                view.ended = end;
+            }
+            Frame::Data { source, end } => {
+                view.body = Some(source);
+                view.end_seen = end;
+                view.ended = end;
+            }
+            Frame::Trailers => {
+                view.trailers = true;
+                view.ended = true;
+            }
+        }
+    }
+    let size = u32::try_from(stream.body(filter, side).len()).unwrap_or(u32::MAX);
+    let message = stream.message(side);
+    let headers = message.headers.as_ref().map_or(0, Headers::count);
+    let trailers = message.trailers.as_ref().map_or(0, Headers::count);
+    match (side, frame) {
+        (Side::Request, Frame::Headers { end }) => Callback::RequestHeaders {
+            count: headers,
+            end,
+        },
+        (Side::Request, Frame::Data { end, .. }) => Callback::RequestBody { size, end },
+        (Side::Request, Frame::Trailers) => Callback::RequestTrailers { count: trailers },
+        (Side::Response, Frame::Headers { end }) => Callback::ResponseHeaders {
+            count: headers,
+            end,
+        },
+        (Side::Response, Frame::Data { end, .. }) => Callback::ResponseBody { size, end },
+        (Side::Response, Frame::Trailers) => Callback::ResponseTrailers { count: trailers },
+    }
+}
