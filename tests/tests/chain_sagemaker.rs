@@ -2,6 +2,7 @@
 //! front of verifiers that are not ours: a backend that verifies with AWS's own signer, and moto,
 //! which verifies with botocore and enforces IAM policies.
 
+use modelgate_cli::SUITE;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -74,7 +75,7 @@ expect: {{ client: {{ status: 200 }} }}
 "#,
             account.access_key_id, account.secret_access_key
         );
-        let scenario = ScenarioFile::parse(Path::new("chain_sagemaker.rs"), &text)
+        let scenario = ScenarioFile::parse(&SUITE, Path::new("chain_sagemaker.rs"), &text)
             .unwrap()
             .resolve(1_700_000_000)
             .unwrap();

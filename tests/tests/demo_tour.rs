@@ -74,7 +74,7 @@ async fn every_step_of_the_tour_goes_as_it_should_on_native_code_and_fits_80_col
     let seen = std::sync::Arc::clone(&told);
     let report = Report::to(move |text| seen.lock().unwrap().push_str(text));
     assert!(
-        run(&settings(Engine::Native), &report, pending())
+        run(&settings(Engine::Native(SUITE)), &report, pending())
             .await
             .unwrap()
     );
@@ -101,7 +101,7 @@ async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_envoy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_native_code() {
-    assert!(tour(Engine::Native, one_entry).await);
+    assert!(tour(Engine::Native(SUITE), one_entry).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +111,7 @@ async fn every_step_of_the_tour_goes_as_it_should_through_one_entry_on_wasmtime(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_fails_where_the_wrong_group_gets_in_through_one_entry_on_native_code() {
-    assert!(!tour(Engine::Native, |config| weaker(&one_entry(config))).await);
+    assert!(!tour(Engine::Native(SUITE), |config| weaker(&one_entry(config))).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +123,7 @@ async fn the_tour_fails_where_the_wrong_group_gets_in_on_envoy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_fails_where_the_wrong_group_gets_in_on_native_code() {
-    assert!(!tour(Engine::Native, weaker).await);
+    assert!(!tour(Engine::Native(SUITE), weaker).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,13 +135,13 @@ async fn a_tour_that_is_stopped_does_not_count_as_taken() {
             seen.notify_one();
         }
     });
-    let right = run(&settings(Engine::Native), &report, begun.notified()).await;
+    let right = run(&settings(Engine::Native(SUITE)), &report, begun.notified()).await;
     assert!(!right.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_the_embedded_host_does_not_serve_is_refused() {
-    let mut settings = settings(Engine::Native);
+    let mut settings = settings(Engine::Native(SUITE));
     settings.config = settings.config.replace(
         "use_remote_address: true",
         "use_remote_address: true\n          xff_num_trusted_hops: 1",

@@ -10,6 +10,7 @@
 //! - `rust PATH`, `yaml PATH`: a whole file of a filter that the page makes, which `new_filter.rs`
 //!   compiles and runs.
 
+use modelgate_cli::SUITE;
 use std::path::{Path, PathBuf};
 
 use modelgate_cli::build::Workspace;
@@ -112,7 +113,7 @@ fn judge(snippet: &Snippet) -> Vec<String> {
     let mut words = snippet.kind.split(' ');
     match (words.next(), words.next()) {
         (Some("yaml"), None) if text.starts_with("about:") => {
-            match ScenarioFile::parse(Path::new("page.yaml"), text) {
+            match ScenarioFile::parse(&SUITE, Path::new("page.yaml"), text) {
                 Ok(_) => Vec::new(),
                 Err(error) => vec![format!("{error:#}")],
             }

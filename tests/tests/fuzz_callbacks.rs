@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use libtest_mimic::Trial;
+use modelgate_cli::SUITE;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_full::fuzz::{Options, Promise, Report, World, fuzz};
+use modelgate_scenario::catalogue::{BUNDLE, file_name};
 use modelgate_scenario::engine::fused::{Fused, fused};
 use modelgate_scenario::engine::simulated::Simulated;
 use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge};
 use modelgate_scenario::file::ScenarioFile;
-use modelgate_scenario::suite;
-use modelgate_scenario::suite::{BUNDLE, file_name};
 use proxy_wasm_simulator::Outcome;
 use proxy_wasm_wasmtime::WasmCode;
 
@@ -132,7 +132,7 @@ fn own(name: &str) -> PathBuf {
 }
 
 fn world(path: &Path, promise: Promise) -> World {
-    let file = ScenarioFile::read(path).unwrap_or_else(|error| panic!("{error}"));
+    let file = ScenarioFile::read(&SUITE, path).unwrap_or_else(|error| panic!("{error}"));
     World {
         name: path
             .file_name()
@@ -160,7 +160,7 @@ fn repeatable(folder: &str) -> Vec<(PathBuf, ScenarioFile)> {
     paths
         .into_iter()
         .map(|path| {
-            let file = ScenarioFile::read(&path).unwrap_or_else(|error| panic!("{error}"));
+            let file = ScenarioFile::read(&SUITE, &path).unwrap_or_else(|error| panic!("{error}"));
             (path, file)
         })
         .filter(|(_, file)| !file.needs_tokens())
@@ -191,7 +191,8 @@ fn in_one_entry(world: World) -> Option<World> {
 
 /// All scenarios that can be repeated and have the form of one entry.
 fn scenarios_in_one_entry() -> Vec<World> {
-    let plugins = suite::FILTERS
+    let plugins = SUITE
+        .filters()
         .iter()
         .map(|member| format!("plugins/{}/scenarios", member.krate));
     plugins
@@ -261,7 +262,7 @@ fn holds(module: &str, worlds: &[World], groups: &[&str]) {
 
 /// The run of one filter.
 fn filter_holds(filter: &str) {
-    let member = suite::member(filter).expect("a filter of the suite");
+    let member = SUITE.member(filter).expect("a filter of the suite");
     let groups = modelgate_kit::filter::callbacks(&member.filter.needs);
     let exported: Vec<&str> = groups
         .into_iter()
@@ -272,7 +273,7 @@ fn filter_holds(filter: &str) {
 
 /// The groups of callbacks that the module of all filters exports: every one that there is.
 fn every_group() -> Vec<&'static str> {
-    let audit_log = suite::member("audit_log").expect("a member");
+    let audit_log = SUITE.member("audit_log").expect("a member");
     let groups = modelgate_kit::filter::callbacks(&audit_log.filter.needs);
     groups.into_iter().map(|(group, _)| group).collect()
 }
@@ -288,11 +289,11 @@ fn chains_in_one_entry_keep_their_promises() {
 }
 
 fn on_a_healthy_proxy_the_worlds_do_what_they_say() {
-    let folder = Arc::new(WasmFolder(built(&suite::modules())));
+    let folder = Arc::new(WasmFolder(built(&SUITE.modules())));
     let engine: Arc<dyn Engine> = Arc::new(Simulated::wasmtime(folder, WasmCode::load));
     let in_one_entry = Fused(Arc::clone(&engine));
     for (_, name, _) in PROMISES {
-        let file = ScenarioFile::read(&own(name)).unwrap_or_else(|error| panic!("{error}"));
+        let file = ScenarioFile::read(&SUITE, &own(name)).unwrap_or_else(|error| panic!("{error}"));
         for engine in [engine.as_ref(), &in_one_entry] {
             match judge(engine, &file) {
                 Ok(Verdict::Passed(_)) => {}
@@ -305,7 +306,7 @@ fn on_a_healthy_proxy_the_worlds_do_what_they_say() {
 
 /// One test for each filter of the suite, and those of the module that holds them all.
 pub fn trials() -> Vec<Trial> {
-    let of_filters = suite::FILTERS.iter().map(|member| {
+    let of_filters = SUITE.filters().iter().map(|member| {
         let name = format!("{}_holds", member.filter.name);
         Trial::test(name, || {
             filter_holds(member.krate);

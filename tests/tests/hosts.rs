@@ -1,8 +1,8 @@
 //! What the filters do where a proxy does otherwise than Envoy (docs/hosts.md): the simulated
 //! proxy, with one rule changed.
 
+use modelgate_cli::SUITE;
 use modelgate_scenario::engine::native::NativeCode;
-use modelgate_scenario::suite;
 use proxy_wasm_simulator::{FilterSpec, Gateway, Outbound, Profile, Request, profile};
 
 /// Envoy's rules, but for what nginx does with headers that a filter removes.
@@ -13,7 +13,7 @@ const SENDS_REMOVED: Profile = Profile {
 
 /// What the upstream receives of a request that passes this filter.
 fn received(filter: &str, configuration: &str, request: Request) -> Outbound {
-    let member = suite::member(filter).expect("a filter of the suite");
+    let member = SUITE.member(filter).expect("a filter of the suite");
     let code = NativeCode::filter(member.filter);
     let mut gateway = Gateway::builder()
         .profile(SENDS_REMOVED)

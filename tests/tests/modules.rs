@@ -1,15 +1,15 @@
 //! The modules as they are shipped: what they say of themselves is what the code says.
 
+use modelgate_cli::SUITE;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::inspect::Module;
 use modelgate_kit::manifest;
-use modelgate_scenario::suite;
 
 #[test]
 fn every_module_says_what_it_is() {
     let workspace = Workspace::locate().unwrap();
     build::build_all(&workspace, Profile::Release).unwrap();
-    for krate in suite::modules() {
+    for krate in SUITE.modules() {
         let wasm = std::fs::read(workspace.artifact_path(krate)).unwrap();
         let module = Module::read(&wasm).unwrap_or_else(|error| panic!("{krate}: {error}"));
         assert!(module.is_ours(), "{krate}");
@@ -17,7 +17,7 @@ fn every_module_says_what_it_is() {
         assert_eq!(module.version(), Some(manifest::VERSION), "{krate}");
         assert_eq!(module.described["licenses"], "Apache-2.0", "{krate}");
         assert_eq!(module.abi, ["0.2.1"], "{krate}");
-        let mut expected = suite::filters_in(krate);
+        let mut expected = SUITE.filters_in(krate);
         let mut said = module.filters.clone();
         expected.sort_by_key(|filter| filter.name);
         said.sort_by(|one, other| one.name.cmp(&other.name));

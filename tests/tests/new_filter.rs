@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use modelgate_cli::SUITE;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::generate;
 use modelgate_cli::new::{self, Name};
@@ -18,7 +19,6 @@ use modelgate_full::BACKENDS;
 use modelgate_full::fuzz::{Options, Promise, World, fuzz};
 use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::{EngineName, ScenarioFile};
-use modelgate_scenario::suite;
 
 /// The filter that stays as it is written.
 const PLAIN: &str = "verb-gate";
@@ -205,7 +205,7 @@ fn the_filters_are_green() {
     let made = generate::write(&workspace.root).unwrap();
     build::build(&workspace, &[PLAIN, TAUGHT], Profile::Release).unwrap();
     for (filter, option, reason) in FILTERS {
-        let member = suite::member(filter).expect("it is a filter of the suite");
+        let member = SUITE.member(filter).expect("it is a filter of the suite");
         assert_eq!(member.krate, filter);
         let read = |path: &str| std::fs::read_to_string(workspace.root.join(path)).unwrap();
         let schema = format!("docs/schemas/{}.schema.json", member.filter.name);
@@ -221,7 +221,7 @@ fn the_filters_are_green() {
             .chain(files);
         let folder = workspace.root.join("plugins").join(filter);
         let files: Vec<ScenarioFile> = files
-            .map(|name| ScenarioFile::read(&folder.join(name)).unwrap())
+            .map(|name| ScenarioFile::read(&SUITE, &folder.join(name)).unwrap())
             .collect();
         on_every_engine(&workspace, &files);
         fuzzed(&workspace, filter, &files);

@@ -8,6 +8,7 @@
 //! An engine that cannot be had here is a printed, counted skip (an ignored test), and a failure
 //! where `CI=true`.
 
+use modelgate_cli::SUITE;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,10 +19,10 @@ use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::skip::is_ci;
 use modelgate_envoy::release;
 use modelgate_full::BACKENDS;
+use modelgate_scenario::catalogue::BUNDLE;
 use modelgate_scenario::engine::fused::{self, Fused};
 use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::{EngineKind, EngineName, ScenarioError, ScenarioFile};
-use modelgate_scenario::suite::BUNDLE;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -44,7 +45,7 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
             .unwrap_or(&path)
             .display()
             .to_string();
-        (name, ScenarioFile::read(&path))
+        (name, ScenarioFile::read(&SUITE, &path))
     });
     for (name, file) in read.chain(examples(&workspace.root)?) {
         match file {
@@ -186,7 +187,7 @@ fn examples(root: &Path) -> anyhow::Result<Vec<(String, Result<ScenarioFile, Sce
         .enumerate()
         .map(|(number, block)| {
             let name = format!("{PAGE}[{number}]");
-            (name, ScenarioFile::parse(&path, block))
+            (name, ScenarioFile::parse(&SUITE, &path, block))
         })
         .collect();
     anyhow::ensure!(!examples.is_empty(), "{PAGE} has no example that runs");

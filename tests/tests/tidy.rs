@@ -168,6 +168,27 @@ fn on(name: &str, own: bool) -> Dependency {
 }
 
 #[test]
+fn only_the_programs_and_tests_name_the_suite() {
+    let direction = RULES.iter().find(|rule| rule.name == "direction").unwrap();
+    let names_it = |package| (direction.broken)(&depending(package, on("modelgate", true)));
+    for package in ["modelgate-cli", "modelgate-full", "modelgate-tests"] {
+        assert!(names_it(package).is_empty(), "{package}");
+    }
+    for package in [
+        "modelgate-kit",
+        "located-yaml",
+        "proxy-wasm-simulator",
+        "proxy-wasm-wasmtime",
+        "modelgate-envoy",
+        "modelgate-scenario",
+        "modelgate-demo",
+        "jwt-auth",
+    ] {
+        assert_eq!(names_it(package), ["x/Cargo.toml: modelgate"], "{package}");
+    }
+}
+
+#[test]
 fn every_rule_can_be_broken() {
     let long = format!("//! x\n// {}\n", "word ".repeat(30));
     let lines = "//! x\n".to_owned() + &"\n".repeat(700);

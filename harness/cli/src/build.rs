@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::SUITE;
+use modelgate_scenario::catalogue::{BUNDLE, GUESTS, file_name, module_name};
 use modelgate_scenario::file::ScenarioFile;
-use modelgate_scenario::suite::{BUNDLE, GUESTS, crates, file_name, module_name, modules};
 
 pub mod reproduce;
 
@@ -121,7 +122,7 @@ fn workspace_around(inside: &Path) -> Option<&Path> {
 /// # Errors
 /// As [`build`].
 pub fn build_filters(workspace: &Workspace, profile: Profile) -> Result<Vec<Artifact>> {
-    build(workspace, &crates().collect::<Vec<_>>(), profile)
+    build(workspace, &SUITE.crates().collect::<Vec<_>>(), profile)
 }
 
 /// Builds every module of the suite, the one that holds all filters included; see [`build`].
@@ -129,7 +130,7 @@ pub fn build_filters(workspace: &Workspace, profile: Profile) -> Result<Vec<Arti
 /// # Errors
 /// As [`build`].
 pub fn build_all(workspace: &Workspace, profile: Profile) -> Result<Vec<Artifact>> {
-    build(workspace, &modules(), profile)
+    build(workspace, &SUITE.modules(), profile)
 }
 
 /// Builds the filters with the crate names `names` and puts them in `target/modelgate/`. Progress
@@ -191,7 +192,8 @@ fn lane_of(name: &str) -> usize {
 /// # Errors
 /// As [`build`].
 pub fn build_for(workspace: &Workspace, scenarios: &[&ScenarioFile]) -> Result<PathBuf> {
-    let used: Vec<&str> = modules()
+    let used: Vec<&str> = SUITE
+        .modules()
         .into_iter()
         .filter(|name| scenarios.iter().any(|file| file.uses(name)))
         .collect();
@@ -424,11 +426,11 @@ mod tests {
     #[test]
     fn the_workspace_is_found_and_holds_every_filter() {
         let workspace = Workspace::locate().unwrap();
-        for name in modules() {
+        for name in SUITE.modules() {
             assert!(workspace.root.join("plugins").join(name).is_dir(), "{name}");
         }
         let plugins = fs::read_dir(workspace.root.join("plugins")).unwrap();
-        assert_eq!(plugins.count(), modules().len());
+        assert_eq!(plugins.count(), SUITE.modules().len());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod examples;
 mod options;
+mod reference;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,9 @@ use modelgate_kit::problem::common;
 
 use modelgate_kit::vm::CHAIN;
 
-use modelgate_scenario::suite::{self, BUNDLE, FILTERS, Member};
+use crate::SUITE;
+use modelgate_scenario::catalogue::{BUNDLE, Member};
+use modelgate_scenario::file::schema as scenario_schema;
 
 /// A file as it should be.
 pub struct Generated {
@@ -26,6 +29,9 @@ pub struct Generated {
     /// Content.
     pub content: String,
 }
+
+/// What the schema of scenario files is called.
+pub const SCENARIO: &str = "scenario";
 
 /// What turns the parts of metric names into labels.
 const STATS_TAGS: &str = "envoy/stats_tags.yaml";
@@ -56,14 +62,22 @@ pub fn bootstraps(root: &Path) -> Result<Vec<PathBuf>> {
 /// If a page that holds a table cannot be read or lacks its marks.
 pub fn all(root: &Path) -> Result<Vec<Generated>> {
     let mut files = Vec::new();
-    for member in FILTERS {
+    for member in SUITE.filters() {
         let schema = (member.filter.schema)();
         files.push(schema_file(member.filter.name, &schema)?);
         files.push(readme(root, member, &schema)?);
     }
-    files.push(schema_file(CHAIN, &suite::schema::chain())?);
-    let options = options::table(&suite::schema::chain_options());
-    files.push(page(root, BUNDLE, &[("options", &options)])?);
+    files.push(schema_file(CHAIN, &SUITE.chain_schema())?);
+    let options = options::table(&SUITE.chain_options());
+    files.push(page(root, &readme_of(BUNDLE), &[("options", &options)])?);
+    let scenario = scenario_schema(&SUITE);
+    files.push(schema_file(SCENARIO, &scenario)?);
+    let reference = reference::pages(&scenario, "Scenario");
+    files.push(page(
+        root,
+        "docs/scenarios.md",
+        &[("reference", &reference)],
+    )?);
     files.push(Generated {
         path: "docs/reasons.md".into(),
         content: reasons_page(),
@@ -133,14 +147,19 @@ fn readme(root: &Path, member: &Member, schema: &serde_json::Value) -> Result<Ge
     let options = options::table(schema);
     page(
         root,
-        member.krate,
+        &readme_of(member.krate),
         &[("options", &options), ("reasons", &reasons)],
     )
 }
 
-/// The page of a crate under `plugins/` with these tables in it.
-fn page(root: &Path, krate: &str, tables: &[(&str, &str)]) -> Result<Generated> {
-    let path = PathBuf::from(format!("plugins/{krate}/README.md"));
+/// The page of a crate under `plugins/`.
+fn readme_of(krate: &str) -> String {
+    format!("plugins/{krate}/README.md")
+}
+
+/// The page at this path below the root, with these tables in it.
+fn page(root: &Path, path: &str, tables: &[(&str, &str)]) -> Result<Generated> {
+    let path = PathBuf::from(path);
     let mut content = std::fs::read_to_string(root.join(&path))
         .with_context(|| format!("reading {}", path.display()))?;
     for (name, table) in tables {
@@ -188,7 +207,7 @@ fn reasons_page() -> String {
         page.push_str(&format!("\n## {title}\n\n{}", reasons_table(reasons)));
     };
     section("every filter", common::ALL);
-    for member in FILTERS {
+    for member in SUITE.filters() {
         if !member.filter.reasons.is_empty() {
             section(&format!("`{}`", member.krate), member.filter.reasons);
         }
@@ -199,7 +218,7 @@ fn reasons_page() -> String {
 /// The parts of metric names that are labels: the kit's, then the filters' in the order of the
 /// chain.
 fn tags() -> Vec<&'static str> {
-    let of_filters = FILTERS.iter().flat_map(|member| member.filter.tags);
+    let of_filters = SUITE.filters().iter().flat_map(|member| member.filter.tags);
     let mut tags: Vec<&str> = Vec::new();
     for tag in metrics::TAGS.iter().chain(of_filters) {
         if !tags.contains(tag) {
@@ -257,7 +276,7 @@ mod tests {
             };
             for file in scenarios {
                 let path = file.unwrap().path();
-                let file = ScenarioFile::read(&path).unwrap();
+                let file = ScenarioFile::read(&SUITE, &path).unwrap();
                 let scenario = file.resolve(1_700_000_000).unwrap();
                 if engine.refuses(&scenario).is_none()
                     && scenario.excluded(engine.name()).is_none()
@@ -280,7 +299,9 @@ mod tests {
             let ["modelgate", filter, parts @ .., metric] = parts.as_slice() else {
                 panic!("{name}: not as the grammar of names says");
             };
-            let member = suite::member(filter).unwrap_or_else(|| panic!("{name}: whose is it?"));
+            let member = SUITE
+                .member(filter)
+                .unwrap_or_else(|| panic!("{name}: whose is it?"));
             let declared = || metrics::TAGS.iter().chain(member.filter.tags);
             for part in parts {
                 let tag = declared().find(|tag| part.starts_with(&format!("{tag}_")));
@@ -292,7 +313,7 @@ mod tests {
                 .any(|tag| metric.starts_with(&format!("{tag}_")));
             assert!(!like_a_tag, "{name}: ends in what a rule takes for a label");
         }
-        for member in FILTERS {
+        for member in SUITE.filters() {
             for tag in metrics::TAGS.iter().chain(member.filter.tags) {
                 assert!(
                     used.contains(&(member.krate, *tag)),
@@ -306,7 +327,7 @@ mod tests {
     #[test]
     fn every_reason_is_on_the_page() {
         let page = reasons_page();
-        for member in FILTERS {
+        for member in SUITE.filters() {
             for reason in common::ALL.iter().chain(member.filter.reasons) {
                 assert!(page.contains(&format!("`{}`", reason.code)));
             }
@@ -315,7 +336,7 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_well_formed() {
-        let of_filters = FILTERS.iter().map(|member| member.filter.reasons);
+        let of_filters = SUITE.filters().iter().map(|member| member.filter.reasons);
         for reasons in of_filters.chain([common::ALL]) {
             let mut seen = std::collections::BTreeSet::new();
             for reason in reasons {

@@ -11,3 +11,8 @@ pub mod generate;
 pub mod inspect;
 pub mod new;
 pub mod skip;
+
+use modelgate_scenario::catalogue::Catalogue;
+
+/// The filters of the suite, which the tools are about.
+pub const SUITE: Catalogue = Catalogue::new(modelgate::FILTERS);

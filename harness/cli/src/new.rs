@@ -11,14 +11,14 @@ mod name;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::SUITE;
 use anyhow::{Context, Result, bail, ensure};
 use modelgate_kit::suite::Member;
-use modelgate_scenario::suite::FILTERS;
 
 pub use name::Name;
 
 /// The crate that lists the filters, below the repository's root.
-const SUITE: &str = "plugins/modelgate";
+const SUITE_FOLDER: &str = "plugins/modelgate";
 
 /// The files that a filter has wherever it stands: path and content.
 const FILES: [(&str, &str); 7] = [
@@ -147,14 +147,19 @@ fn filled(name: &Name, order: u8) -> Vec<(PathBuf, String)> {
 
 /// The filter behind which the new one stands, and the place in the chain between it and the next.
 fn place(after: &str) -> Result<(&'static Member, u8)> {
-    let known = || FILTERS.iter().map(|member| member.krate);
+    let known = || SUITE.filters().iter().map(|member| member.krate);
     let Some(at) = known().position(|krate| krate == after) else {
         bail!(
             "there is no filter {after:?}; there are {}",
             known().collect::<Vec<_>>().join(", ")
         );
     };
-    let order = |at: usize| FILTERS.get(at).map(|member| member.filter.needs.order);
+    let order = |at: usize| {
+        SUITE
+            .filters()
+            .get(at)
+            .map(|member| member.filter.needs.order)
+    };
     let (low, next) = (order(at).unwrap_or_default(), at.saturating_add(1));
     let high = order(next).unwrap_or(low.saturating_add(10));
     let between = low.midpoint(high);
@@ -162,7 +167,8 @@ fn place(after: &str) -> Result<(&'static Member, u8)> {
         between > low,
         "there is no place between {after} ({low}) and the filter behind it ({high}): change `order` in the NEEDS of one of them"
     );
-    FILTERS
+    SUITE
+        .filters()
         .get(at)
         .map(|member| (member, between))
         .context("a filter of the suite")
@@ -171,7 +177,7 @@ fn place(after: &str) -> Result<(&'static Member, u8)> {
 /// The files of the suite's crate with the filter entered behind `before`.
 fn entered(root: &Path, name: &Name, before: &Member) -> Result<Vec<(PathBuf, String)>> {
     let (kebab, type_name) = (name.kebab(), name.camel());
-    let folder = Path::new(SUITE);
+    let folder = Path::new(SUITE_FOLDER);
     let edit = |path: &str, edits: &[(&str, String)]| -> Result<(PathBuf, String)> {
         let path = folder.join(path);
         let mut text = fs::read_to_string(root.join(&path))
@@ -239,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_filter_stands_between_its_neighbours() {
-        for [one, next] in FILTERS.array_windows() {
+        for [one, next] in SUITE.filters().array_windows() {
             let (before, order) = place(one.krate).unwrap();
             assert_eq!(before.krate, one.krate);
             assert!((one.filter.needs.order..next.filter.needs.order).contains(&order));

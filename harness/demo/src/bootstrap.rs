@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use located_yaml::Node;
 use modelgate_envoy::adapt::{address, list, loopback, point_cluster, set};
-use modelgate_scenario::suite::BUNDLE;
+use modelgate_scenario::catalogue::BUNDLE;
 
 /// Where things are on this machine.
 #[derive(Clone, Debug, Default)]

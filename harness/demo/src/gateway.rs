@@ -22,6 +22,7 @@ const LATE: Duration = Duration::from_secs(3);
 const WATCHED: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(10);
 
+use modelgate_scenario::catalogue::Catalogue;
 use modelgate_scenario::engine::LoadModule;
 pub use modelgate_scenario::engine::served::AccessLine;
 use modelgate_scenario::engine::served::Code;
@@ -34,8 +35,8 @@ pub enum Engine {
     /// The embedded host on wasmtime, with the filters' `.wasm` files in this folder, and what
     /// loads them.
     Wasmtime(PathBuf, LoadModule),
-    /// The embedded host with the filters' own code, as it is built into this program.
-    Native,
+    /// The embedded host with the code of these filters, as it is built into this program.
+    Native(Catalogue),
 }
 
 impl Engine {
@@ -43,7 +44,7 @@ impl Engine {
     pub fn wasm(&self) -> &Path {
         match self {
             Self::Envoy(_, wasm) | Self::Wasmtime(wasm, _) => wasm,
-            Self::Native => Path::new(""),
+            Self::Native(_) => Path::new(""),
         }
     }
 
@@ -52,7 +53,7 @@ impl Engine {
         match self {
             Self::Envoy(envoy, _) => format!("Envoy {}", envoy.version()),
             Self::Wasmtime(..) => "the embedded host on wasmtime".into(),
-            Self::Native => "the embedded host with native code".into(),
+            Self::Native(_) => "the embedded host with native code".into(),
         }
     }
 }
@@ -85,8 +86,8 @@ impl Gateway {
                 let code = Code::Modules(*load);
                 Self::Embedded(Embedded::start(bootstrap, workers, environment, code).await?)
             }
-            Engine::Native => Self::Embedded(
-                Embedded::start(bootstrap, workers, environment, Code::Native).await?,
+            Engine::Native(catalogue) => Self::Embedded(
+                Embedded::start(bootstrap, workers, environment, Code::Native(*catalogue)).await?,
             ),
         })
     }

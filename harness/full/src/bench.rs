@@ -23,6 +23,7 @@ pub mod sizes;
 pub mod starts;
 pub mod table;
 
+use modelgate_cli::SUITE;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -75,7 +76,7 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
             continue;
         };
         names.push(name.to_owned());
-        if ScenarioFile::read(&path)?.filters().len() > 1 {
+        if ScenarioFile::read(&SUITE, &path)?.filters().len() > 1 {
             names.push(format!("{name}{ONE_ENTRY}"));
         }
     }

@@ -29,7 +29,6 @@ use modelgate_scenario::engine::native::NativeCode;
 use modelgate_scenario::engine::simulated::servers::Servers;
 use modelgate_scenario::engine::simulated::{builder, request};
 use modelgate_scenario::file::{ChainEntry, Request, Scenario, Step, Wasm};
-use modelgate_scenario::suite;
 use proxy_wasm_simulator::random::Random;
 use proxy_wasm_simulator::{GuestCode, Outcome, StreamId};
 use proxy_wasm_wasmtime::{Faults, Limits, Rates, WasmCode};
@@ -342,7 +341,7 @@ impl<'a> Round<'a> {
         }
         match entry.suite() {
             Some(name) if name != self.filter && entry.name != self.filter => {
-                let filters = suite::filters_in(name);
+                let filters = scenario.catalogue.filters_in(name);
                 anyhow::ensure!(!filters.is_empty(), "no filter is called {name}");
                 Ok(NativeCode::bundle(filters))
             }

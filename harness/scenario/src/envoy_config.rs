@@ -10,7 +10,6 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::file::routes::{Metadata, PathMatch, Switches};
 use crate::file::{ChainEntry, Cluster, Config, Route, Scenario, VirtualHost, Wasm};
-use crate::suite;
 
 /// The name of the listener.
 pub const LISTENER: &str = "gateway";
@@ -169,7 +168,7 @@ fn http_filter(entry: &ChainEntry, scenario: &Scenario, places: &Places) -> Json
     }
     let stop_iteration = entry
         .stop_iteration
-        .unwrap_or_else(|| suite::needs_stop_iteration(entry));
+        .unwrap_or_else(|| scenario.catalogue.needs_stop_iteration(entry));
     let mut config = json!({
         "name": entry.name,
         "root_id": entry.root_id,
@@ -301,11 +300,12 @@ fn seconds(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::SUITE;
     use crate::file::ScenarioFile;
     use std::path::Path;
 
     fn config(text: &str) -> Json {
-        let scenario = ScenarioFile::parse(Path::new("x.yaml"), text)
+        let scenario = ScenarioFile::parse(&SUITE, Path::new("x.yaml"), text)
             .unwrap()
             .resolve(0)
             .unwrap();

@@ -24,11 +24,13 @@ use std::path::{Path, PathBuf};
 use located_yaml::read::{At, Problem, Report};
 use located_yaml::shape::Source;
 use located_yaml::{Node, YamlError};
-use modelgate_envoy::own::{Secret, Secrets};
+use modelgate_envoy::own::{Kind, Secret, Secrets};
+use modelgate_kit::config::schema::join_lines;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
+use crate::catalogue::Catalogue;
 use chain::WrittenEntry;
 pub use chain::{ChainEntry, Config, Wasm};
 pub use engines::{Divergence, EngineKind, EngineName, Restriction};
@@ -72,6 +74,7 @@ impl std::error::Error for ScenarioError {}
 /// A scenario file that has been read and checked, its templates not yet filled in.
 #[derive(Clone, Debug)]
 pub struct ScenarioFile {
+    catalogue: Catalogue,
     path: PathBuf,
     node: Node,
     about: String,
@@ -81,33 +84,39 @@ pub struct ScenarioFile {
 }
 
 impl ScenarioFile {
-    /// Reads and checks a file.
-    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
+    /// Reads and checks a file, whose chain may name the filters of `catalogue`.
+    pub fn read(catalogue: &Catalogue, path: &Path) -> Result<Self, ScenarioError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ScenarioError::Unreadable(path.to_owned(), error))?;
-        Self::parse(path, &text)
+        Self::parse(catalogue, path, &text)
     }
 
     /// As [`ScenarioFile::read`], where filters of these names, in whichever case, are those of the
     /// module in this file (an absolute path).
-    pub fn read_with(path: &Path, names: &[String], module: &Path) -> Result<Self, ScenarioError> {
+    pub fn read_with(
+        catalogue: &Catalogue,
+        path: &Path,
+        names: &[String],
+        module: &Path,
+    ) -> Result<Self, ScenarioError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ScenarioError::Unreadable(path.to_owned(), error))?;
         let mut node =
             Node::parse(&text).map_err(|error| ScenarioError::Yaml(path.to_owned(), error))?;
         chain::give_module(&mut node, names, module);
-        Self::of(path, node)
+        Self::of(catalogue, path, node)
     }
 
     /// Checks the text of a file.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ScenarioError> {
+    pub fn parse(catalogue: &Catalogue, path: &Path, text: &str) -> Result<Self, ScenarioError> {
         let node =
             Node::parse(text).map_err(|error| ScenarioError::Yaml(path.to_owned(), error))?;
-        Self::of(path, node)
+        Self::of(catalogue, path, node)
     }
 
-    fn of(path: &Path, node: Node) -> Result<Self, ScenarioError> {
+    fn of(catalogue: &Catalogue, path: &Path, node: Node) -> Result<Self, ScenarioError> {
         let mut file = Self {
+            catalogue: *catalogue,
             path: path.to_owned(),
             node,
             about: String::new(),
@@ -177,7 +186,7 @@ impl ScenarioFile {
     fn fill(&self, now_s: u64, minting: template::Minting) -> Result<Scenario, ScenarioError> {
         let report = Report::default();
         let node = template::fill(&self.node, now_s, minting, &report);
-        let scenario = Scenario::read(&report.root(&node), &self.path, now_s);
+        let scenario = Scenario::read(&report.root(&node), self, now_s);
         match (scenario, report.into_problems()) {
             (Some(scenario), problems) if problems.is_empty() => Ok(scenario),
             (_, problems) => Err(ScenarioError::Refused(self.path.clone(), problems)),
@@ -188,6 +197,8 @@ impl ScenarioFile {
 /// A scenario, ready to be run.
 #[derive(Clone, Debug)]
 pub struct Scenario {
+    /// The filters that it may name.
+    pub catalogue: Catalogue,
     /// What it shows, as a sentence.
     pub about: String,
     /// The instant that it was resolved for (unix time in seconds).
@@ -271,17 +282,30 @@ struct Written {
     engines: Option<Restriction>,
 }
 
-/// JSON Schema of scenario files (draft 2020-12).
-pub fn schema() -> Json {
-    located_yaml::schema::of::<Written>()
+/// JSON Schema of scenario files (draft 2020-12), in which filters of `catalogue` are known by
+/// name.
+pub fn schema(catalogue: &Catalogue) -> Json {
+    let mut schema = located_yaml::schema::of::<Written>();
+    join_lines(&mut schema);
+    let filters = schema.pointer_mut("/$defs/Filter/properties");
+    if let Some(filters) = filters.and_then(Json::as_object_mut) {
+        let own = Kind::ALL.map(Kind::name);
+        for name in catalogue.modules().into_iter().chain(own) {
+            let description = format!("Configuration of {name}.");
+            filters.insert(name.to_owned(), json!({ "description": description }));
+        }
+    }
+    schema
 }
 
 impl Scenario {
-    fn read(root: &At<'_>, path: &Path, now_s: u64) -> Option<Self> {
+    fn read(root: &At<'_>, file: &ScenarioFile, now_s: u64) -> Option<Self> {
         let written: Option<Written> = root.parse();
         // These are read from the file, so that what is wrong in them is said beside what is wrong
         // elsewhere.
-        let chain = root.member("chain").map(|at| chain::read_chain(&at));
+        let chain = root
+            .member("chain")
+            .map(|at| chain::read_chain(&at, &file.catalogue));
         let chain = chain.unwrap_or_default();
         let clusters = root.member("clusters");
         let mut clusters = clusters
@@ -302,9 +326,10 @@ impl Scenario {
             .collect();
         chain::need_secrets(root, &chain, &secrets);
         Some(Self {
+            catalogue: file.catalogue,
             about: written.about,
             now_s,
-            folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
+            folder: file.path.parent().unwrap_or(Path::new(".")).to_owned(),
             chain,
             env: written.env,
             secrets,

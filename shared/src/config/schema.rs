@@ -31,7 +31,7 @@ pub fn of<F: Filter>() -> Value {
 
 /// Has every description be one line for each paragraph: where lines end in the source says
 /// nothing to whoever reads the schema.
-fn join_lines(value: &mut Value) {
+pub fn join_lines(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {

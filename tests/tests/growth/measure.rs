@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use modelgate_cli::build::{self, Profile, Workspace};
-use modelgate_scenario::suite;
+use modelgate_scenario::catalogue::file_name;
 use proxy_wasm_simulator::{Answer, FilterSpec, Gateway, GuestCode, Reply, Request, Script};
 use proxy_wasm_wasmtime::{Limits, WasmCode};
 
@@ -138,7 +138,7 @@ impl Bench {
     fn code(&self, filter: &'static str) -> Rc<dyn GuestCode> {
         let mut codes = self.codes.borrow_mut();
         let code = codes.entry(filter).or_insert_with(|| {
-            let wasm = std::fs::read(self.folder.join(suite::file_name(filter))).unwrap();
+            let wasm = std::fs::read(self.folder.join(file_name(filter))).unwrap();
             let limits = Limits {
                 fuel: 50_000_000_000,
                 memory_bytes: 1 << 30,

@@ -6,9 +6,9 @@ use modelgate_kit::vm::CHAIN;
 
 use super::locate::Map;
 use super::shape::type_name;
+use crate::SUITE;
 use located_yaml::{Node, Place};
-use modelgate_scenario::suite::BUNDLE;
-use modelgate_scenario::suite::{self, Member};
+use modelgate_scenario::catalogue::{BUNDLE, Member, file_name};
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
@@ -121,7 +121,7 @@ pub(super) fn flag(at: &Node, path: &[&str]) -> bool {
 /// `jwt_auth.wasm`.
 pub(super) fn ours(name: &str) -> bool {
     let name = plain(name);
-    suite::member(name).is_some() || name == BUNDLE
+    SUITE.member(name).is_some() || name == BUNDLE
 }
 
 /// A name without what is put around it: `modelgate.jwt_auth`, `jwt_auth.wasm`.
@@ -133,10 +133,11 @@ fn plain(name: &str) -> &str {
 pub(super) fn runs(candidate: &str, root_id: Option<&str>) -> Option<Runs> {
     let candidate = plain(candidate);
     if candidate != BUNDLE {
-        return suite::member(candidate).map(Runs::One);
+        return SUITE.member(candidate).map(Runs::One);
     }
     // A `root_id` is compared as it stands.
-    let named = suite::FILTERS
+    let named = SUITE
+        .filters()
         .iter()
         .find(|member| Some(member.filter.name) == root_id);
     Some(match named {
@@ -253,7 +254,7 @@ fn misspelt(config: &Node) -> Option<(Place, String)> {
     let written = node(config, &["vm_config", "code", "local", "filename"])?;
     let path = written.text()?;
     let (folder, name) = path.rsplit_once('/')?;
-    let known: Vec<String> = suite::modules().into_iter().map(suite::file_name).collect();
+    let known: Vec<String> = SUITE.modules().into_iter().map(file_name).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let near = nearest(name, &known).filter(|_| folder.ends_with("modelgate"))?;
     Some((written.place, format!("did you mean `{near}`?")))
@@ -290,7 +291,7 @@ impl<'a> Entry<'a> {
     pub fn parts(&self) -> Vec<Part> {
         let listed = |(at, node): (usize, &Node)| {
             let name = text(node, &["filter"])?;
-            let mut members = suite::FILTERS.iter().copied();
+            let mut members = SUITE.filters().iter().copied();
             Some(Part {
                 member: members.find(|member| member.filter.name == name)?,
                 at: Some(at),

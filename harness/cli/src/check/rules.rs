@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::SUITE;
 use modelgate_kit::config::strict::nearest;
-use modelgate_scenario::suite;
 use serde_json::Value as Json;
 
 use super::address;
@@ -310,7 +310,8 @@ fn metadata(chain: &Chain<'_>, sink: &mut Sink<'_>) {
                 }
                 continue;
             }
-            let known: Vec<&str> = suite::FILTERS
+            let known: Vec<&str> = SUITE
+                .filters()
                 .iter()
                 .map(|member| member.filter.name)
                 .collect();

@@ -18,9 +18,9 @@ use super::finding::Finding;
 use super::references::{Clusters, named_clusters};
 use super::scalars::kind;
 use super::values;
+use crate::SUITE;
 use located_yaml::Node;
-use modelgate_scenario::suite;
-use modelgate_scenario::suite::BUNDLE;
+use modelgate_scenario::catalogue::{BUNDLE, file_name};
 
 impl Entry<'_> {
     /// Checks everything of the entry that can be told without its chain.
@@ -128,7 +128,7 @@ impl Entry<'_> {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let known: Vec<String> = suite::modules().into_iter().map(suite::file_name).collect();
+        let known: Vec<String> = SUITE.modules().into_iter().map(file_name).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut add = |problem: String, hint: String| {
             let finding = Finding::new(&codes::MODULE, written.place, &self.name, problem, hint);
@@ -243,7 +243,7 @@ impl Entry<'_> {
                 .err()
                 .unwrap_or_default(),
             Runs::Chain => {
-                let known: Vec<Registration> = suite::filters_in(BUNDLE);
+                let known: Vec<Registration> = SUITE.filters_in(BUNDLE);
                 let mut problems = Problems::default();
                 chain::compile(&text, &known, &host, &mut problems);
                 problems.into_vec()
@@ -264,5 +264,5 @@ fn holds_nothing(filter: &str, config: &Node) -> bool {
 
 /// The names of all filters, in the order of a chain.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    suite::FILTERS.iter().map(|member| member.filter.name)
+    SUITE.filters().iter().map(|member| member.filter.name)
 }

@@ -384,7 +384,7 @@ fn a_chain_that_fails_open_is_an_error() {
 
 #[test]
 fn a_chain_may_be_as_long_as_its_schema_says() {
-    let schema = modelgate_scenario::suite::schema::chain();
+    let schema = SUITE.chain_schema();
     let most = schema
         .pointer("/properties/filters/maxItems")
         .and_then(serde_json::Value::as_u64)

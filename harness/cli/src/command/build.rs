@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use crate::SUITE;
 use crate::build::reproduce::build_twice;
 use crate::build::{Profile, Workspace, build};
 use anyhow::{Context, Result};
 use clap::Args;
-use modelgate_scenario::suite::modules;
 
 /// Build the filters into target/modelgate, the same bytes in every directory.
 #[derive(Debug, Args)]
@@ -27,17 +27,22 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     let known = |name: &String| {
-        modules()
+        SUITE
+            .modules()
             .into_iter()
             .find(|known| *known == name.replace('_', "-"))
-            .with_context(|| format!("{name} is none of: {}", modules().join(", ")))
+            .with_context(|| format!("{name} is none of: {}", SUITE.modules().join(", ")))
     };
     let named = arguments
         .filters
         .iter()
         .map(known)
         .collect::<Result<Vec<&str>>>()?;
-    let names = if named.is_empty() { modules() } else { named };
+    let names = if named.is_empty() {
+        SUITE.modules()
+    } else {
+        named
+    };
     let profile = if arguments.dev {
         Profile::Dev
     } else {

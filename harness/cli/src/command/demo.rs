@@ -1,5 +1,6 @@
 //! `modelgate demo`: builds the filters, finds Envoy where one is needed, and takes the tour.
 
+use crate::SUITE;
 use std::process::ExitCode;
 
 use crate::build::{Profile, Workspace, build_filters};
@@ -74,7 +75,7 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
 fn engine(arguments: &EngineArguments, backends: &Backends) -> Result<demo::Engine> {
     let wasm = || arguments.modules(|workspace| build_filters(workspace, Profile::Release));
     match arguments.engine {
-        Engine::Native => Ok(demo::Engine::Native),
+        Engine::Native => Ok(demo::Engine::Native(SUITE)),
         Engine::Wasmtime => {
             let load = backends.modules.context("no WebAssembly here")?;
             Ok(demo::Engine::Wasmtime(wasm()?, load))

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::SUITE;
 use crate::build::{Profile, Workspace, build};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -15,9 +16,9 @@ use modelgate_envoy::admin::{Listener, serving};
 use modelgate_envoy::bootstrap::Bootstrap;
 use modelgate_envoy::child::StopSignals;
 use modelgate_envoy::process::{CONFIG, Launch, Process, Verbosity};
+use modelgate_scenario::catalogue::file_name;
 use modelgate_scenario::engine::Backends;
 use modelgate_scenario::engine::served::{self, Code};
-use modelgate_scenario::suite;
 use serde_json::Value as Json;
 
 use super::gateway::{Engine, EngineArguments, runtime};
@@ -105,7 +106,7 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
                 let load = backends.modules.context("no WebAssembly here")?;
                 embedded(arguments, &bootstrap, Code::Modules(load)).await
             }
-            Engine::Native => embedded(arguments, &bootstrap, Code::Native).await,
+            Engine::Native => embedded(arguments, &bootstrap, Code::Native(SUITE)).await,
         }
     });
     runtime.shutdown_background();
@@ -115,16 +116,17 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
 /// Where the suite's modules are that the configuration names; none where the engine has the code
 /// in itself.
 fn modules(arguments: &Arguments, needs: &Needs) -> Result<BTreeMap<String, PathBuf>> {
-    let names: Vec<&str> = suite::modules()
+    let names: Vec<&str> = SUITE
+        .modules()
         .into_iter()
-        .filter(|name| needs.modules.contains(&suite::file_name(name)))
+        .filter(|name| needs.modules.contains(&file_name(name)))
         .collect();
     if arguments.engine.engine == Engine::Native || names.is_empty() {
         return Ok(BTreeMap::new());
     }
     let build = |workspace: &Workspace| build(workspace, &names, Profile::Release);
     let folder = arguments.engine.modules(build)?;
-    let files = names.into_iter().map(suite::file_name);
+    let files = names.into_iter().map(file_name);
     Ok(files
         .map(|file| (file.clone(), folder.join(file)))
         .collect())

@@ -1,6 +1,7 @@
 //! `modelgate scenario`: runs scenario files on an engine and says where something else was seen
 //! than expected.
 
+use crate::SUITE;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,11 +12,11 @@ use crate::inspect::Module;
 use anyhow::{Context, Result};
 use clap::Args;
 use modelgate_envoy::child;
+use modelgate_scenario::catalogue::BUNDLE;
 use modelgate_scenario::engine::fused::Fused;
 use modelgate_scenario::engine::{Backends, Observations, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::EngineKind;
 use modelgate_scenario::file::{EngineName, Headers, ScenarioFile};
-use modelgate_scenario::suite::BUNDLE;
 
 use super::full;
 use super::progress::Progress;
@@ -77,8 +78,8 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     let mut broken = 0_usize;
     for path in &paths {
         let read = match &theirs {
-            Some((names, module)) => ScenarioFile::read_with(path, names, module),
-            None => ScenarioFile::read(path),
+            Some((names, module)) => ScenarioFile::read_with(&SUITE, path, names, module),
+            None => ScenarioFile::read(&SUITE, path),
         };
         match read {
             Ok(file) => files.push(file),

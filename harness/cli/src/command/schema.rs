@@ -1,17 +1,21 @@
-//! `modelgate schema`: the JSON Schema of a filter's configuration, or of a chain's in one entry.
+//! `modelgate schema`: the JSON Schema of a filter's configuration, of a chain's in one entry, or of
+//! scenario files.
 
 use std::process::ExitCode;
 
+use crate::SUITE;
+use crate::generate::SCENARIO;
 use anyhow::{Context, Result};
 use clap::Args;
 use modelgate_kit::vm::CHAIN;
-use modelgate_scenario::suite;
+use modelgate_scenario::file::schema as scenario_schema;
 
-/// Print the JSON Schema (draft 2020-12) of a filter's configuration, or of a chain's in one entry.
+/// Print the JSON Schema (draft 2020-12) of a filter's configuration, of a chain's in one entry, or
+/// of scenario files.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The filter: its crate, its name or its module (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`); or
-    /// `chain`.
+    /// The filter: its crate, its name or its module (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`);
+    /// `chain`; or `scenario`.
     #[arg(value_name = "FILTER")]
     filter: String,
 }
@@ -19,12 +23,13 @@ pub struct Arguments {
 /// Prints it; see [`Arguments`].
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let schema = match arguments.filter.as_str() {
-        CHAIN => suite::schema::chain(),
+        CHAIN => SUITE.chain_schema(),
+        SCENARIO => scenario_schema(&SUITE),
         filter => {
-            let member = suite::member(filter).with_context(|| {
-                let known: Vec<&str> = suite::FILTERS.iter().map(|member| member.krate).collect();
+            let member = SUITE.member(filter).with_context(|| {
+                let known: Vec<&str> = SUITE.filters().iter().map(|member| member.krate).collect();
                 format!(
-                    "there is no filter {filter:?}; there are {}, and `{CHAIN}`",
+                    "there is no filter {filter:?}; there are {}, `{CHAIN}` and `{SCENARIO}`",
                     known.join(", ")
                 )
             })?;

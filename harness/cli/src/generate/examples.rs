@@ -11,8 +11,8 @@ use std::str::Lines;
 use anyhow::{Result, bail};
 use modelgate_kit::vm::CHAIN;
 
-use modelgate_scenario::suite;
-use modelgate_scenario::suite::BUNDLE;
+use crate::SUITE;
+use modelgate_scenario::catalogue::BUNDLE;
 
 /// `text` with every entry of a filter of the suite as it should be.
 ///
@@ -26,7 +26,7 @@ pub fn entries(text: &str) -> Result<String> {
         let Some(name) = line.trim_start().strip_prefix("- name: ") else {
             continue;
         };
-        let member = suite::FILTERS.iter().find(|member| member.krate == name);
+        let member = SUITE.filters().iter().find(|member| member.krate == name);
         if member.is_none() && name != BUNDLE {
             continue;
         }
@@ -45,7 +45,7 @@ pub fn entries(text: &str) -> Result<String> {
         let module = member.map_or(BUNDLE, |member| member.filter.name);
         let holds_headers = match member {
             Some(member) => member.filter.needs.buffers_request,
-            None => suite::chain_needs_stop_iteration(&below(lines.clone(), indent)),
+            None => SUITE.chain_needs_stop_iteration(&below(lines.clone(), indent)),
         };
         let mut write = |depth: usize, text: &str| {
             push(&mut made, indent.saturating_add(depth), text);

@@ -5,7 +5,7 @@ use modelgate_kit::vm::CHAIN;
 use serde_json::{Value as Json, json};
 
 use super::{Filter, Module};
-use modelgate_scenario::suite;
+use crate::SUITE;
 
 /// How it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn headline(module: &Module) -> String {
 }
 
 fn filter_line(filter: &Filter) -> String {
-    let settings = match suite::member(&filter.name) {
+    let settings = match SUITE.member(&filter.name) {
         None => "not one of this modelgate's".to_owned(),
         Some(member) if member.filter.version != filter.version => format!(
             "this modelgate knows {}: settings may differ",
@@ -165,7 +165,7 @@ fn json_of(file: &Inspected) -> Json {
         Err(error) => return json!({ "path": file.path, "error": error }),
     };
     let filters = module.filters.iter().map(|filter| {
-        let schema = suite::member(&filter.name).map(|_| schema_of(&filter.name));
+        let schema = SUITE.member(&filter.name).map(|_| schema_of(&filter.name));
         json!({
             "name": filter.name, "version": filter.version, "order": filter.order, "needs": filter.needs,
             "environment": filter.environment, "schema": schema,

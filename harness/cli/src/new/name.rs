@@ -2,8 +2,9 @@
 
 use anyhow::{Result, bail, ensure};
 
+use crate::SUITE;
 use modelgate_envoy::own::Kind;
-use modelgate_scenario::suite::{BUNDLE, GUESTS, modules};
+use modelgate_scenario::catalogue::{BUNDLE, GUESTS};
 
 /// Longest name, in bytes: it is part of metric names and of paths.
 const LONGEST: usize = 40;
@@ -62,7 +63,7 @@ impl Name {
             !KEYWORDS.contains(&text),
             "{text:?} is a word of Rust's, and a crate cannot be used by it"
         );
-        if modules().contains(&text) && text != BUNDLE {
+        if SUITE.modules().contains(&text) && text != BUNDLE {
             bail!("{text:?} is a filter of the suite already");
         }
         ensure!(

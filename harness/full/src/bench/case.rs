@@ -2,15 +2,16 @@
 //! which status it must get; this module adds the variants that a scenario cannot say (Envoy's own
 //! filter for the nearest job).
 
+use modelgate_cli::SUITE;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
+use modelgate_scenario::catalogue::file_name;
 use modelgate_scenario::engine::fused::fused;
 use modelgate_scenario::envoy_config::{self, Places};
 use modelgate_scenario::file::{Body, Request, Scenario, ScenarioFile, Step, UPSTREAM};
-use modelgate_scenario::suite::file_name;
 
 /// Something that is measured, with what it is compared to.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ impl Case {
     /// # Errors
     /// If the file is not a scenario with one request and an expected status.
     pub fn read(path: &Path, now_s: u64) -> Result<Self> {
-        let scenario = ScenarioFile::read(path)?.resolve(now_s)?;
+        let scenario = ScenarioFile::read(&SUITE, path)?.resolve(now_s)?;
         let name = path
             .file_stem()
             .and_then(|name| name.to_str())

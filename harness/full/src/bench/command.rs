@@ -11,11 +11,11 @@ use crate::bench::table::{Row, beside_native, beside_reference, replace_between}
 use crate::bench::{self, BARE, Plan, measure};
 use crate::bench::{configurations, instructions, sizes, starts, table};
 use anyhow::{Context, Result};
+use modelgate_cli::SUITE;
 use modelgate_cli::build::{Profile, Workspace, build};
 use modelgate_cli::command::bench::Arguments;
 use modelgate_envoy::child;
 use modelgate_envoy::release::Envoy;
-use modelgate_scenario::suite::modules;
 
 /// The filters that show what the kit itself costs.
 const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];
@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(folder) => folder.clone(),
         None => {
             let twins = TWINS.into_iter().filter(|_| measures(arguments, KIT));
-            let names: Vec<&str> = modules().into_iter().chain(twins).collect();
+            let names: Vec<&str> = SUITE.modules().into_iter().chain(twins).collect();
             build(&workspace, &names, Profile::Release)?;
             workspace.target.join("modelgate")
         }

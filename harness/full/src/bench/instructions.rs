@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use super::sizes::{Size, Sizes};
+use modelgate_cli::SUITE;
+use modelgate_scenario::catalogue::file_name;
 use modelgate_scenario::engine::WasmFolder;
 use modelgate_scenario::engine::simulated::{Simulated, Work};
-use modelgate_scenario::suite::{file_name, modules};
 
 /// Where the budgets are, in the repository.
 pub const BUDGETS: &str = "tests/budgets.json";
@@ -225,7 +226,8 @@ fn per_request(work: &Work) -> Cost {
 /// # Errors
 /// If one is not there.
 pub fn module_bytes(wasm: &Path) -> Result<BTreeMap<String, u64>> {
-    modules()
+    SUITE
+        .modules()
         .into_iter()
         .map(|name| {
             let file = wasm.join(file_name(name));

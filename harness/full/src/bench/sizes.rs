@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::configurations::{CASES, Case};
-use modelgate_scenario::suite::file_name;
+use modelgate_scenario::catalogue::file_name;
 use proxy_wasm_simulator::{FilterSpec, Gateway, GuestCode};
 use proxy_wasm_wasmtime::{Limits, WasmCode};
 

@@ -1,5 +1,6 @@
 //! What fuzzing finds: guests with the faults that filters are known for, each written by hand.
 
+use modelgate_cli::SUITE;
 use std::path::Path;
 
 use super::{Finding, Options, Promise, Report, World, fuzz};
@@ -46,7 +47,7 @@ fn gate(otherwise: &str) -> Vec<u8> {
 
 fn run(wasm: &[u8], promise: Promise, seed: u64) -> Result<Report, Box<Finding>> {
     let text = "about: a gate\nchain: [ { gate: {}, wasm: gate.wasm } ]\nrequest: { headers: { x-key: wrong } }\nexpect: { client: { status: 403 } }";
-    let file = ScenarioFile::parse(Path::new("gate.yaml"), text).unwrap();
+    let file = ScenarioFile::parse(&SUITE, Path::new("gate.yaml"), text).unwrap();
     let world = World {
         name: "gate".to_owned(),
         scenario: file.resolve(1_800_000_000).unwrap(),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::{Engine, Observations};
+use crate::catalogue::BUNDLE;
 use crate::file::{ChainEntry, Config, EngineName, Scenario};
-use crate::suite::BUNDLE;
 
 /// An engine that runs every chain in one entry.
 pub struct Fused(pub Arc<dyn Engine>);

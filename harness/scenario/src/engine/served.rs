@@ -7,8 +7,7 @@ use anyhow::{Context, Result};
 use super::LoadModule;
 use super::native::NativeCode;
 use super::simulated::module;
-use crate::suite;
-use crate::suite::{file_name, modules};
+use crate::catalogue::{Catalogue, file_name};
 use modelgate_envoy::bootstrap::{Bootstrap, WasmFilter};
 use proxy_wasm_simulator::serve::{RunningServer, Settings};
 use proxy_wasm_simulator::{GuestCode, LogLine, Outcome};
@@ -19,8 +18,8 @@ pub type AccessLine = serde_json::Map<String, serde_json::Value>;
 /// What runs.
 #[derive(Clone, Copy)]
 pub enum Code {
-    /// The filters' code, as it is built into this program.
-    Native,
+    /// The code of these filters, as it is built into this program.
+    Native(Catalogue),
     /// The modules that the configuration names.
     Modules(LoadModule),
 }
@@ -66,15 +65,17 @@ pub async fn start(
 
 /// The code of an entry: that of the suite's filters in the module of this name, or the module.
 fn code_of(filter: &WasmFilter, code: Code) -> Result<Rc<dyn GuestCode>> {
-    if let Code::Modules(load) = code {
-        return module(&filter.file, load);
-    }
+    let catalogue = match code {
+        Code::Modules(load) => return module(&filter.file, load),
+        Code::Native(catalogue) => catalogue,
+    };
     let name = filter.file.file_name().and_then(|name| name.to_str());
-    let krate = modules()
+    let krate = catalogue
+        .modules()
         .into_iter()
         .find(|krate| Some(file_name(krate).as_str()) == name)
         .with_context(|| format!("{}: no module of the suite", filter.file.display()))?;
-    Ok(NativeCode::bundle(suite::filters_in(krate)))
+    Ok(NativeCode::bundle(catalogue.filters_in(krate)))
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ use crate::file::{
     Body, ChainEntry, Config, EngineName, Request, Scenario, Start, Step, Traffic, VirtualHost,
     Wasm,
 };
-use crate::suite;
 use proxy_wasm_simulator::{
     self as proxy, Builder, FilterSpec, Gateway, GuestCode, Metric, Outcome, StreamId, access_log,
     profile, protobuf,
@@ -81,7 +80,7 @@ impl Simulated {
         match (self.name.kind, &entry.wasm) {
             (_, Wasm::Own(own)) => own.code(&entry.name, &scenario.secrets, &|_| None),
             (EngineKind::Native, Wasm::Suite(name)) => {
-                let filters = suite::filters_in(name);
+                let filters = scenario.catalogue.filters_in(name);
                 anyhow::ensure!(!filters.is_empty(), "no filter is called {name}");
                 Ok(NativeCode::bundle(filters))
             }
@@ -392,7 +391,7 @@ fn filter(entry: &ChainEntry, scenario: &Scenario, code: Rc<dyn GuestCode>) -> F
     spec.allow_on_headers_stop_iteration = Some(
         entry
             .stop_iteration
-            .unwrap_or_else(|| suite::needs_stop_iteration(entry)),
+            .unwrap_or_else(|| scenario.catalogue.needs_stop_iteration(entry)),
     );
     spec.disabled = entry.disabled;
     spec

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use modelgate_kit::vm::CHAIN;
 
-use crate::suite::{BUNDLE, GUESTS, file_name, modules};
+use crate::catalogue::{BUNDLE, Catalogue, GUESTS, file_name};
 use located_yaml::read::At;
 use located_yaml::{Key, Node, Style, Value};
 use modelgate_envoy::own::{Kind, Secrets, Written};
@@ -171,10 +171,10 @@ struct OwnKnobs {
     disabled: bool,
 }
 
-pub(super) fn read_chain(at: &At<'_>) -> Vec<ChainEntry> {
+pub(super) fn read_chain(at: &At<'_>, catalogue: &Catalogue) -> Vec<ChainEntry> {
     let mut entries: Vec<ChainEntry> = Vec::new();
     for item in at.list() {
-        let Some(entry) = ChainEntry::read(&item) else {
+        let Some(entry) = ChainEntry::read(&item, catalogue) else {
             continue;
         };
         if entries.iter().any(|other| other.name == entry.name) {
@@ -243,7 +243,7 @@ impl ChainEntry {
         }
     }
 
-    fn read(at: &At<'_>) -> Option<Self> {
+    fn read(at: &At<'_>, catalogue: &Catalogue) -> Option<Self> {
         let mut fields = at.fields()?;
         let wasm = fields.take("wasm").and_then(|at| at.text());
         let alias = fields.take("as").and_then(|at| at.text());
@@ -254,7 +254,7 @@ impl ChainEntry {
             return at.refuse("name one filter, such as `jwt-auth: {…}`, beside `as`, `wasm`, `config_as` and `envoy`");
         };
         let filter = key.text.clone();
-        let code = code(&filter, wasm, config)?;
+        let code = code(&filter, wasm, config, catalogue)?;
         // The filters' own name is in snake case, as module names must be on some hosts.
         let id = match &code {
             Wasm::Suite(name) => name.replace('-', "_"),
@@ -298,14 +298,20 @@ impl ChainEntry {
 
 /// The code of a filter of this name: from the file that `wasm` names, or the suite's, or Envoy's
 /// own.
-fn code(filter: &str, wasm: Option<String>, config: &At<'_>) -> Option<Wasm> {
+fn code(
+    filter: &str,
+    wasm: Option<String>,
+    config: &At<'_>,
+    catalogue: &Catalogue,
+) -> Option<Wasm> {
     if let Some(path) = wasm {
         return Some(match path == GUESTS {
             true => Wasm::Guests,
             false => Wasm::File(path.into()),
         });
     }
-    if modules().contains(&filter) {
+    let modules = catalogue.modules();
+    if modules.contains(&filter) {
         return Some(Wasm::Suite(filter.to_owned()));
     }
     if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == filter) {
@@ -313,7 +319,7 @@ fn code(filter: &str, wasm: Option<String>, config: &At<'_>) -> Option<Wasm> {
     }
     config.refuse(format!(
         "no filter of the suite ({}) and none of Envoy's that is served here ({}); for another give `wasm: path/to/file.wasm`, or `wasm: guests` for one of harness/guests",
-        modules().join(", "),
+        modules.join(", "),
         Kind::ALL.map(Kind::name).join(", ")
     ))
 }

@@ -1,6 +1,7 @@
 //! Tests of the format: what is read, and what is refused at which place.
 
 use super::*;
+use crate::catalogue::SUITE;
 use serde_json::json;
 
 const WHOLE: &str = r#"
@@ -37,8 +38,8 @@ engines: { only: [ envoy, wasmtime ], because: nothing else has trailers }
 "#;
 
 fn read(text: &str) -> Result<Scenario, String> {
-    let file =
-        ScenarioFile::parse(Path::new("folder/x.yaml"), text).map_err(|error| error.to_string())?;
+    let file = ScenarioFile::parse(&SUITE, Path::new("folder/x.yaml"), text)
+        .map_err(|error| error.to_string())?;
     file.fill(1_000, template::Minting::Pretend)
         .map_err(|error| error.to_string())
 }

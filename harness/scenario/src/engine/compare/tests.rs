@@ -1,6 +1,7 @@
 //! Tests of the comparison: what differs is named.
 
 use super::*;
+use crate::catalogue::SUITE;
 use crate::file::ScenarioFile;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ fn scenario(expect: &str) -> Scenario {
     let text = format!(
         "about: x\nchain: []\nclusters: {{ idp: {{ answer: {{}} }} }}\nrequest: {{}}\n{expect}"
     );
-    ScenarioFile::parse(Path::new("x.yaml"), &text)
+    ScenarioFile::parse(&SUITE, Path::new("x.yaml"), &text)
         .unwrap()
         .resolve(0)
         .unwrap()

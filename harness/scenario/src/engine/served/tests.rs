@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::catalogue::SUITE;
 use located_yaml::Node;
 use proxy_wasm_simulator::FailurePolicy;
 
@@ -73,9 +74,7 @@ fn a_configuration_is_read_whole() {
     assert_eq!(host.routes[1].path, PathMatch::Exact("/exact".into()));
     let code = |wasm: &WasmFilter| {
         assert_eq!(wasm.file.to_str(), Some("/etc/key_auth.wasm"));
-        Ok(NativeCode::filter(
-            suite::member("key_auth").unwrap().filter,
-        ))
+        Ok(NativeCode::filter(SUITE.member("key_auth").unwrap().filter))
     };
     let variable = |name: &str| (name == "INHERITED").then(|| "2".to_owned());
     let filter = &bootstrap.filters[0];
@@ -103,7 +102,7 @@ fn the_module_of_all_filters_is_served_by_its_root_id() {
             )
             .replace("{\"keys\": []}", configuration)
     };
-    let code = |_: &WasmFilter| Ok(NativeCode::bundle(suite::filters_in("modelgate")));
+    let code = |_: &WasmFilter| Ok(NativeCode::bundle(SUITE.filters_in("modelgate")));
     let starts = |text: &str| {
         let bootstrap = read(text).unwrap();
         let filter = &bootstrap.filters[0];
@@ -235,7 +234,7 @@ fn shipped(text: &str) -> Bootstrap {
 fn a_gateway_without_its_secret_does_not_start() {
     let code = |wasm: &WasmFilter| {
         let module = wasm.file.file_stem().unwrap().to_str().unwrap().to_owned();
-        Ok(NativeCode::filter(suite::member(&module).unwrap().filter))
+        Ok(NativeCode::filter(SUITE.member(&module).unwrap().filter))
     };
     for (text, name) in [
         (

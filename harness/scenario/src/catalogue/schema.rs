@@ -4,7 +4,7 @@ use modelgate_kit::config::chain::LONGEST;
 use modelgate_kit::config::schema::chain as written_chain;
 use serde_json::{Map, Value as Json, json};
 
-use super::FILTERS;
+use super::Catalogue;
 
 /// What the kit says of a member of the written form.
 fn description(written: &Json, pointer: &str) -> Json {
@@ -13,59 +13,65 @@ fn description(written: &Json, pointer: &str) -> Json {
     text.cloned().unwrap_or_default()
 }
 
-/// The schema of a chain's configuration (draft 2020-12). What a filter's schema defines has the
-/// filter's name before its own here.
-pub fn chain() -> Json {
-    let written = written_chain();
-    let filter = description(&written, "/$defs/Entry/properties/filter");
-    let config = description(&written, "/$defs/Entry/properties/config");
-    let mut definitions = Map::new();
-    let mut alternatives = Vec::new();
-    for member in FILTERS {
-        let name = member.filter.name;
-        let mut schema = (member.filter.schema)();
-        move_references(&mut schema, name);
-        if let Some(schema) = schema.as_object_mut() {
-            schema.remove("$schema");
-            if let Some(Json::Object(own)) = schema.remove("$defs") {
-                let named = own.into_iter();
-                definitions.extend(named.map(|(key, value)| (format!("{name}.{key}"), value)));
+impl Catalogue {
+    /// The schema of a chain's configuration (draft 2020-12). What a filter's schema defines has the
+    /// filter's name before its own here.
+    pub fn chain_schema(&self) -> Json {
+        let written = written_chain();
+        let filter = description(&written, "/$defs/Entry/properties/filter");
+        let config = description(&written, "/$defs/Entry/properties/config");
+        let mut definitions = Map::new();
+        let mut alternatives = Vec::new();
+        for member in self.filters() {
+            let name = member.filter.name;
+            let mut schema = (member.filter.schema)();
+            move_references(&mut schema, name);
+            if let Some(schema) = schema.as_object_mut() {
+                schema.remove("$schema");
+                if let Some(Json::Object(own)) = schema.remove("$defs") {
+                    let named = own.into_iter();
+                    definitions.extend(named.map(|(key, value)| (format!("{name}.{key}"), value)));
+                }
             }
+            definitions.insert(name.to_owned(), schema);
+            alternatives.push(json!({
+                "type": "object",
+                "title": name,
+                "properties": {
+                    "filter": { "const": name, "description": filter },
+                    "config": { "anyOf": [ { "$ref": format!("#/$defs/{name}") }, { "type": "null" } ], "description": config },
+                },
+                "required": [ "filter" ],
+                "additionalProperties": false,
+            }));
         }
-        definitions.insert(name.to_owned(), schema);
-        alternatives.push(json!({
+        let mut schema = of_items(written, &json!({ "oneOf": alternatives }));
+        if let Some(schema) = schema.as_object_mut() {
+            schema.insert("$defs".into(), Json::Object(definitions));
+        }
+        schema
+    }
+
+    /// The schema of the chain alone, for its table of options: the filters' own are on their pages.
+    pub fn chain_options(&self) -> Json {
+        let names: Vec<&str> = self
+            .filters()
+            .iter()
+            .map(|member| member.filter.name)
+            .collect();
+        let written = written_chain();
+        let filter = description(&written, "/$defs/Entry/properties/filter");
+        let config = description(&written, "/$defs/Entry/properties/config");
+        let items = json!({
             "type": "object",
-            "title": name,
             "properties": {
-                "filter": { "const": name, "description": filter },
-                "config": { "anyOf": [ { "$ref": format!("#/$defs/{name}") }, { "type": "null" } ], "description": config },
+                "filter": { "enum": names, "description": filter },
+                "config": { "type": "object", "description": config },
             },
             "required": [ "filter" ],
-            "additionalProperties": false,
-        }));
+        });
+        of_items(written, &items)
     }
-    let mut schema = of_items(written, &json!({ "oneOf": alternatives }));
-    if let Some(schema) = schema.as_object_mut() {
-        schema.insert("$defs".into(), Json::Object(definitions));
-    }
-    schema
-}
-
-/// The schema of the chain alone, for its table of options: the filters' own are on their pages.
-pub fn chain_options() -> Json {
-    let names: Vec<&str> = FILTERS.iter().map(|member| member.filter.name).collect();
-    let written = written_chain();
-    let filter = description(&written, "/$defs/Entry/properties/filter");
-    let config = description(&written, "/$defs/Entry/properties/config");
-    let items = json!({
-        "type": "object",
-        "properties": {
-            "filter": { "enum": names, "description": filter },
-            "config": { "type": "object", "description": config },
-        },
-        "required": [ "filter" ],
-    });
-    of_items(written, &items)
 }
 
 /// The written form with these items in place of its own.
@@ -115,7 +121,7 @@ fn move_references(schema: &mut Json, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite;
+    use crate::catalogue::SUITE;
 
     fn references(schema: &Json, into: &mut Vec<String>) {
         match schema {
@@ -135,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_to_the_definition_of_its_filter() {
-        let schema = chain();
+        let schema = SUITE.chain_schema();
         let mut found = Vec::new();
         references(&schema, &mut found);
         assert!(found.len() > 20, "{found:?}");
@@ -143,7 +149,7 @@ mod tests {
             let pointer = target.strip_prefix('#').unwrap();
             assert!(schema.pointer(pointer).is_some(), "{target}");
         }
-        let own = (suite::member("jwt_auth").unwrap().filter.schema)();
+        let own = (SUITE.member("jwt_auth").unwrap().filter.schema)();
         let issuer = own.pointer("/$defs/IssuerConfig/properties/issuer");
         assert!(issuer.is_some());
         assert_eq!(
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn each_filter_is_an_alternative_with_its_name() {
-        let schema = chain();
+        let schema = SUITE.chain_schema();
         let alternatives = schema.pointer("/properties/filters/items/oneOf").unwrap();
         let names: Vec<&str> = alternatives
             .as_array()
@@ -164,7 +170,8 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            FILTERS
+            SUITE
+                .filters()
                 .iter()
                 .map(|member| member.filter.name)
                 .collect::<Vec<_>>()

@@ -1,0 +1,117 @@
+//! The filters that scenarios and tools know: handed in by the programs, so that nothing here
+//! depends on which there are.
+
+mod schema;
+
+use std::fmt;
+
+use modelgate_kit::filter::Registration;
+pub use modelgate_kit::suite::Member;
+use modelgate_kit::vm::CHAIN;
+use serde_json::Value as Json;
+
+use crate::file::ChainEntry;
+
+/// The crate of the module that holds every filter, each by its name as `root_id`, and chains of
+/// them.
+pub const BUNDLE: &str = "modelgate";
+
+/// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them
+/// all.
+pub const GUESTS: &str = "guests";
+
+/// `jwt_auth` for `jwt-auth`: module names are restricted to letters, digits and underscores on
+/// some hosts.
+pub fn module_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// What the module of the crate `name` is called: `jwt_auth.wasm` for `jwt-auth`.
+pub fn file_name(name: &str) -> String {
+    format!("{}.wasm", module_name(name))
+}
+
+/// A list of filters, each with its module, and one module for all of them.
+#[derive(Clone, Copy)]
+pub struct Catalogue(&'static [Member]);
+
+/// The suite, which the tests of this crate are about.
+#[cfg(test)]
+pub(crate) const SUITE: Catalogue = Catalogue::new(modelgate::FILTERS);
+
+impl fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.crates()).finish()
+    }
+}
+
+impl Catalogue {
+    /// The list that `suite!` makes.
+    pub const fn new(filters: &'static [Member]) -> Self {
+        Self(filters)
+    }
+
+    /// The filters, in the order of the chain.
+    pub const fn filters(&self) -> &'static [Member] {
+        self.0
+    }
+
+    /// The crates of the filters, in the order of the chain.
+    pub fn crates(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.0.iter().map(|member| member.krate)
+    }
+
+    /// The crates of all modules.
+    pub fn modules(&self) -> Vec<&'static str> {
+        self.crates().chain([BUNDLE]).collect()
+    }
+
+    /// The member with this crate, filter or module name (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`).
+    pub fn member(&self, name: &str) -> Option<Member> {
+        let name = name.strip_suffix(".wasm").unwrap_or(name).replace('-', "_");
+        self.0
+            .iter()
+            .find(|member| member.filter.name == name)
+            .copied()
+    }
+
+    /// The filters in the module of a crate: one, or all of them in the bundle.
+    pub fn filters_in(&self, krate: &str) -> Vec<Registration> {
+        let bundled = krate == BUNDLE;
+        self.0
+            .iter()
+            .filter(|member| bundled || member.krate == krate)
+            .map(|member| member.filter)
+            .collect()
+    }
+
+    /// Whether Envoy must let a filter hold back headers while the body arrives
+    /// (`allow_on_headers_stop_iteration`): for a chain, if one of its filters needs it. Where the
+    /// code is no listed filter's it stays off, as in Envoy.
+    pub fn needs_stop_iteration(&self, entry: &ChainEntry) -> bool {
+        match entry.suite() {
+            Some(BUNDLE) if entry.root_id == CHAIN => {
+                self.chain_needs_stop_iteration(&entry.config.text())
+            }
+            Some(BUNDLE) => self.buffers_request(&entry.root_id),
+            Some(name) => self.buffers_request(name),
+            None => false,
+        }
+    }
+
+    /// The same of a chain in one entry with this configuration.
+    pub fn chain_needs_stop_iteration(&self, config: &str) -> bool {
+        let config: Json = serde_json::from_str(config).unwrap_or_default();
+        let filters = config.get("filters").and_then(Json::as_array);
+        filters
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.get("filter")?.as_str())
+            .any(|filter| self.buffers_request(filter))
+    }
+
+    fn buffers_request(&self, name: &str) -> bool {
+        self.member(name)
+            .is_some_and(|member| member.filter.needs.buffers_request)
+    }
+}
