@@ -227,8 +227,8 @@ pub struct Scenario {
     pub only: Option<Restriction>,
 }
 
-/// A file, as it is written: what a client sends through a chain of filters, what the servers
-/// behind the gateway answer, and what the world must see.
+/// What a client sends through a chain of filters, what the servers behind the gateway answer, and
+/// what the world must see.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Scenario of modelgate")]

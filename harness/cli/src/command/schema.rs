@@ -1,5 +1,5 @@
-//! `modelgate schema`: the JSON Schema of a filter's configuration, of a chain's in one entry, or of
-//! scenario files.
+//! `modelgate schema`: the JSON Schema of a filter's configuration, of a chain's in one entry, or
+//! of scenario files.
 
 use std::process::ExitCode;
 

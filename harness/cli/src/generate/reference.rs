@@ -54,6 +54,18 @@ fn table(page: &mut String, schema: &Json, properties: &Map<String, Json>) {
     }
 }
 
+/// Stands between alternatives.
+const ALTERNATIVE: &str = ", or ";
+
+/// What the items or values of something are, in words.
+fn inner(schema: Option<&Json>) -> String {
+    let kind = schema.map(kind).unwrap_or_default();
+    match kind.contains(ALTERNATIVE) {
+        true => format!("({kind})"),
+        false => kind,
+    }
+}
+
 /// What a value is, in words.
 fn kind(schema: &Json) -> String {
     let texts = |values: &[Json]| {
@@ -80,9 +92,9 @@ fn kind(schema: &Json) -> String {
         .into_iter()
         .find_map(|key| schema.get(key));
     if let Some(Json::Array(alternatives)) = alternatives {
-        let mut kinds: Vec<String> = alternatives.iter().map(kind).collect();
-        kinds.dedup();
-        return kinds.join(", or ");
+        let words = alternatives.iter().all(|one| one.get("const").is_some());
+        let kinds: Vec<String> = alternatives.iter().map(kind).collect();
+        return kinds.join(if words { ", " } else { ALTERNATIVE });
     }
     match schema.get("type") {
         Some(Json::Array(kinds)) if kinds.iter().eq(TEXT.iter()) => "text".to_owned(),
@@ -99,12 +111,9 @@ fn of_type(schema: &Json, name: &str) -> String {
             _ => "whole number".to_owned(),
         },
         "boolean" => "`true`, `false`".to_owned(),
-        "array" => format!(
-            "list of {}",
-            schema.get("items").map(kind).unwrap_or_default()
-        ),
+        "array" => format!("list of {}", inner(schema.get("items"))),
         "object" => match schema.get("additionalProperties") {
-            Some(values @ Json::Object(_)) => format!("mapping to {}", kind(values)),
+            values @ Some(Json::Object(_)) => format!("mapping to {}", inner(values)),
             _ => "mapping".to_owned(),
         },
         other => other.to_owned(),
@@ -123,7 +132,7 @@ mod tests {
             "description": "A file.",
             "properties": {
                 "about": { "type": TEXT, "description": "What | it is." },
-                "steps": { "type": "array", "items": { "$ref": "#/$defs/Step" } },
+                "steps": { "type": "array", "items": { "anyOf": [ { "$ref": "#/$defs/Step" }, { "type": TEXT } ] } },
                 "env": { "type": "object", "additionalProperties": { "type": TEXT } },
             },
             "required": [ "about" ],
@@ -142,7 +151,7 @@ A file.
 | key | value | |
 |---|---|---|
 | `about` (required) | text | What \\| it is. |
-| `steps` | list of [Step](#step) |  |
+| `steps` | list of ([Step](#step), or text) |  |
 | `env` | mapping to text |  |
 
 ### Count

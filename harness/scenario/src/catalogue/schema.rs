@@ -14,8 +14,8 @@ fn description(written: &Json, pointer: &str) -> Json {
 }
 
 impl Catalogue {
-    /// The schema of a chain's configuration (draft 2020-12). What a filter's schema defines has the
-    /// filter's name before its own here.
+    /// The schema of a chain's configuration (draft 2020-12). What a filter's schema defines has
+    /// the filter's name before its own here.
     pub fn chain_schema(&self) -> Json {
         let written = written_chain();
         let filter = description(&written, "/$defs/Entry/properties/filter");
@@ -52,7 +52,8 @@ impl Catalogue {
         schema
     }
 
-    /// The schema of the chain alone, for its table of options: the filters' own are on their pages.
+    /// The schema of the chain alone, for its table of options: the filters' own are on their
+    /// pages.
     pub fn chain_options(&self) -> Json {
         let names: Vec<&str> = self
             .filters()

@@ -95,6 +95,7 @@ impl Config {
 
 /// What the proxy does with requests after a filter's VM has trapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub enum FailurePolicy {
     /// A new VM for the next request.
     #[default]
@@ -119,7 +120,7 @@ impl FailurePolicy {
     }
 }
 
-/// An entry of the chain, as it is written: a filter's name with its configuration, and these.
+/// A filter of the chain: its name with its configuration, and these.
 #[derive(JsonSchema)]
 #[schemars(rename = "Filter", extend("minProperties" = 1))]
 #[allow(
@@ -140,6 +141,7 @@ pub(super) struct WrittenEntry {
 /// How a configuration is handed over.
 #[derive(PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum ConfigAs {
     Text,
     Struct,
@@ -149,7 +151,8 @@ enum ConfigAs {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Knobs {
-    /// Whether headers can be held back while the body arrives; as the filter needs it if not given.
+    /// Whether headers can be held back while the body arrives; as the filter needs it if not
+    /// given.
     allow_on_headers_stop_iteration: Option<bool>,
     /// What happens to requests after a panic.
     #[serde(default)]

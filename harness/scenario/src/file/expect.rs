@@ -38,7 +38,7 @@ pub struct Expect {
     pub settle_ms: u64,
 }
 
-/// What must be seen when all is over, as it is written.
+/// What must be seen over all.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Expect")]
@@ -60,7 +60,10 @@ pub(super) struct WrittenExpect {
     #[serde(default)]
     clusters: BTreeMap<String, ServerExpect>,
     /// How many answers had which status, over all requests; no other status may occur.
-    #[schemars(with = "Option<BTreeMap<String, Count>>")]
+    #[schemars(
+        with = "Option<BTreeMap<String, Count>>",
+        extend("propertyNames" = { "pattern": "^[0-9]+$" })
+    )]
     statuses: Option<BTreeMap<Status, Count>>,
     /// Metrics by their whole names; one that does not exist counts as 0.
     #[serde(default)]
@@ -279,6 +282,7 @@ type WrittenServer = Shape<Untouched, Vec<Stated<RequestExpect>>, Stated<Request
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum Untouched {
     Untouched,
 }

@@ -99,7 +99,7 @@ pub enum PathMatch {
     Exact(String),
 }
 
-/// A route, as it is written.
+/// A route: which paths it takes, and what happens there.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Route")]
@@ -134,7 +134,7 @@ pub(super) struct WrittenRoute {
     prefix_rewrite: Option<Json>,
 }
 
-/// A virtual host, as it is written.
+/// A virtual host besides the default one.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "VirtualHost")]

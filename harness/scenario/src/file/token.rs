@@ -55,7 +55,7 @@ pub(super) struct TokenSpec {
     pub tamper: Option<Part>,
 }
 
-/// A key, as it is written.
+/// A key pair or a shared secret.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Key")]
@@ -74,7 +74,7 @@ pub(super) struct WrittenKey {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String", extend("enum" = ALGORITHMS))]
+#[schemars(inline, with = "String", extend("enum" = ALGORITHMS))]
 struct Algorithm(String);
 
 impl TryFrom<String> for Algorithm {
@@ -88,7 +88,7 @@ impl TryFrom<String> for Algorithm {
     }
 }
 
-/// A token, as it is written.
+/// A token (JWT).
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Token")]
@@ -123,6 +123,7 @@ pub(super) struct WrittenToken {
 /// A part of a compact JWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum Part {
     Header,
     Claims,

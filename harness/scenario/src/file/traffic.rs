@@ -37,8 +37,8 @@ pub type Headers = Vec<(String, Bytes)>;
 
 /// A piece of a body.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "Shape<String, String, WrittenBytes<Ms>>")]
-#[schemars(with = "Shape<String, String, WrittenBytes<Ms>>")]
+#[serde(try_from = "Shape<String, String, WrittenPiece>")]
+#[schemars(with = "Shape<String, String, WrittenPiece>")]
 pub struct Chunk {
     /// How long to wait before it, in milliseconds.
     pub after_ms: u64,
@@ -171,11 +171,10 @@ impl Traffic {
 /// How often a request is sent.
 type Copies = Bounded<1, MAX_COPIES>;
 
-/// A request with its time, as it is written; `C` and `E` are what copies and an expectation of its
-/// own are.
+// `C` and `E` are what copies and an expectation of its own are.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WrittenRequest<C, E> {
+struct WrittenRequest<C, E> {
     /// Starts so many milliseconds after the scenario began, without waiting for the steps before.
     at_ms: Option<Ms>,
     /// Milliseconds to wait before it.
@@ -213,12 +212,20 @@ pub(super) struct WrittenRequest<C, E> {
     expect: Option<E>,
 }
 
-/// The one request of a file: what it must see stands in the `expect` of the file.
-pub(super) type WrittenAlone = WrittenRequest<Never, Never>;
-/// A request among several.
-type WrittenSend = WrittenRequest<Copies, StepExpect>;
+/// The one request of a file, and when it is sent. What it must see stands in the `expect` of the
+/// file.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "Request", with = "WrittenRequest<Never, Never>")]
+pub(super) struct WrittenAlone(WrittenRequest<Never, Never>);
 
-/// A step, as it is written.
+/// A request, when and how often it is sent, and what must come of it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "Send", with = "WrittenRequest<Copies, StepExpect>")]
+pub(super) struct WrittenSend(WrittenRequest<Copies, StepExpect>);
+
+/// One step of a scenario.
 #[derive(JsonSchema)]
 #[schemars(untagged, rename = "Step")]
 #[allow(
@@ -253,14 +260,12 @@ pub(super) struct WrittenReload {
     refused: bool,
 }
 
-/// A version of HTTP.
+/// A version of HTTP: 1.1, or 2.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[schemars(extend("type" = ["integer", "string"], "enum" = [1, 2, "1", "2"]))]
+#[schemars(inline, extend("type" = ["integer", "string"], "enum" = [1, 2, "1", "2"]))]
 pub(super) enum Http {
-    /// HTTP/1.1.
     #[serde(rename = "1")]
     One,
-    /// HTTP/2.
     #[serde(rename = "2")]
     Two,
 }
@@ -293,7 +298,8 @@ struct StepReader<'a> {
 
 impl StepReader<'_> {
     fn alone(&self, at: &At<'_>) -> Option<Step> {
-        let traffic = self.traffic(at, at.parse::<WrittenAlone>()?)?;
+        let WrittenAlone(written) = at.parse()?;
+        let traffic = self.traffic(at, written)?;
         Some(Step::Send(Box::new(traffic)))
     }
 
@@ -305,7 +311,7 @@ impl StepReader<'_> {
         if at.member("reload").is_some() {
             return self.reload(at, at.parse()?).map(Step::Reload);
         }
-        let mut written: WrittenSend = at.parse()?;
+        let WrittenSend(mut written) = at.parse()?;
         let (repeat, parallel) = (written.repeat, written.parallel);
         if repeat.is_some() && parallel.is_some() {
             at.refuse::<()>("give `repeat` or `parallel`, not both");
@@ -460,12 +466,10 @@ impl Body {
     }
 }
 
-/// Bytes, by exactly one of `text`, `json`, `base64`, or `repeat` with `bytes`; `T` is what a time
-/// before them is.
+// `T` is what a time before them is.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Bytes{T}")]
-pub(super) struct WrittenBytes<T> {
+struct WrittenBytes<T> {
     /// Milliseconds to wait before it.
     after_ms: Option<T>,
     /// A text.
@@ -479,6 +483,18 @@ pub(super) struct WrittenBytes<T> {
     /// How many bytes of the repeated text.
     bytes: Option<Bounded<0, MAX_BYTES>>,
 }
+
+/// A piece of a body, by exactly one of `text`, `json`, `base64`, or `repeat` with `bytes`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "Piece", with = "WrittenBytes<Ms>")]
+struct WrittenPiece(WrittenBytes<Ms>);
+
+/// A value of a header, by exactly one of `text`, `json`, `base64`, or `repeat` with `bytes`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "Value", with = "WrittenBytes<Never>")]
+struct WrittenValue(WrittenBytes<Never>);
 
 impl<T> WrittenBytes<T> {
     fn bytes(self) -> Result<Bytes, String> {
@@ -507,16 +523,16 @@ impl<T> WrittenBytes<T> {
     }
 }
 
-impl TryFrom<Shape<String, String, WrittenBytes<Ms>>> for Chunk {
+impl TryFrom<Shape<String, String, WrittenPiece>> for Chunk {
     type Error = String;
 
-    fn try_from(shape: Shape<String, String, WrittenBytes<Ms>>) -> Result<Self, String> {
+    fn try_from(shape: Shape<String, String, WrittenPiece>) -> Result<Self, String> {
         Ok(match shape {
             Shape::Scalar(text) | Shape::List(text) => Self {
                 after_ms: 0,
                 bytes: Bytes::from(text),
             },
-            Shape::Map(written) => Self {
+            Shape::Map(WrittenPiece(written)) => Self {
                 after_ms: ms(written.after_ms),
                 bytes: written.bytes()?,
             },
@@ -524,8 +540,8 @@ impl TryFrom<Shape<String, String, WrittenBytes<Ms>>> for Chunk {
     }
 }
 
-/// Headers: a mapping (a list as value repeats the header), or a list of mappings where the order
-/// across names matters.
+/// A mapping (a list as value repeats the header), or a list of mappings where the order across
+/// names matters.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(from = "Many<Members<HeaderName, Many<HeaderValue>>>")]
 #[schemars(
@@ -561,17 +577,17 @@ impl TryFrom<String> for HeaderName {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(try_from = "Shape<String, String, WrittenBytes<Never>>")]
-#[schemars(with = "Shape<String, String, WrittenBytes<Never>>")]
+#[serde(try_from = "Shape<String, String, WrittenValue>")]
+#[schemars(with = "Shape<String, String, WrittenValue>")]
 struct HeaderValue(Bytes);
 
-impl TryFrom<Shape<String, String, WrittenBytes<Never>>> for HeaderValue {
+impl TryFrom<Shape<String, String, WrittenValue>> for HeaderValue {
     type Error = String;
 
-    fn try_from(shape: Shape<String, String, WrittenBytes<Never>>) -> Result<Self, String> {
+    fn try_from(shape: Shape<String, String, WrittenValue>) -> Result<Self, String> {
         match shape {
             Shape::Scalar(text) | Shape::List(text) => Ok(Self(Bytes::from(text))),
-            Shape::Map(written) => written.bytes().map(Self),
+            Shape::Map(WrittenValue(written)) => written.bytes().map(Self),
         }
     }
 }

@@ -101,6 +101,7 @@ impl Default for Reply {
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum End {
     /// As it should.
     #[default]
@@ -163,7 +164,7 @@ impl Cluster {
     }
 }
 
-/// A server and its script, as it is written. `upstream` answers 200 where nothing is said.
+/// A server and its script. `upstream` answers 200 where nothing is said.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Cluster")]
@@ -182,11 +183,12 @@ pub(super) struct WrittenCluster {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenScript")]
-#[schemars(with = "WrittenScript")]
+#[schemars(inline, with = "WrittenScript")]
 struct Script(Vec<Answer>);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Script")]
 struct WrittenScript {
     /// The answer to every request.
     answer: Option<Answer>,
