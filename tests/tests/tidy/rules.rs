@@ -160,7 +160,7 @@ fn unused(tree: &Tree) -> Vec<String> {
             .map(|(_, text)| text)
             .collect();
         let named = |ident: &str| code.iter().any(|text| has_word(text, ident));
-        let deliberate = |name: &str| ["workspace-hack", "hashbrown"].contains(&name);
+        let deliberate = |name: &str| ["workspace-hack", "hashbrown", "idna"].contains(&name);
         broken.extend(
             package
                 .dependencies
