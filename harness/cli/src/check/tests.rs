@@ -7,6 +7,7 @@ mod places;
 mod routes;
 
 use super::*;
+use crate::SUITE;
 
 /// A chain of filters: (file name, lines inside `config`, JSON lines of the configuration).
 fn envoy(filters: &[(&str, &str, &str)]) -> String {
