@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value as Json;
 
 use located_yaml::Node;
-use modelgate_envoy::adapt::{address, list, loopback, point_cluster, set};
+use modelgate_envoy::config::adapt::{address, list, loopback, point_cluster, set};
 use modelgate_scenario::catalogue::BUNDLE;
 
 /// Where things are on this machine.

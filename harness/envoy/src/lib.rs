@@ -1,11 +1,9 @@
-//! Envoy on this machine: finding a release, processes that end with this one, and reading and
-//! adapting configurations.
+//! Envoy on this machine: finding a release, processes that end with this one, and reading, adapting
+//! and writing configurations.
 
-pub mod adapt;
 pub mod admin;
-pub mod bootstrap;
 pub mod child;
+pub mod config;
 pub mod log;
-pub mod own;
 pub mod process;
 pub mod release;

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use located_yaml::read::{At, Problem, Report};
 use located_yaml::shape::Source;
 use located_yaml::{Node, YamlError};
-use modelgate_envoy::own::{Kind, Secret, Secrets};
+use modelgate_envoy::config::own::{Kind, Secret, Secrets};
 use modelgate_kit::config::schema::join_lines;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -13,7 +13,7 @@ use super::entry::{node, text};
 use super::finding::Finding;
 use super::shape;
 use located_yaml::{Key, Node, Place, Value, YamlError};
-use modelgate_envoy::adapt::discovered::candidates;
+use modelgate_envoy::config::adapt::discovered::candidates;
 
 /// More files than this are not followed.
 const MOST: usize = 64;

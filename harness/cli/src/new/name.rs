@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 
 use crate::SUITE;
-use modelgate_envoy::own::Kind;
+use modelgate_envoy::config::own::Kind;
 use modelgate_scenario::catalogue::{BUNDLE, GUESTS};
 
 /// Longest name, in bytes: it is part of metric names and of paths.

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::AccessLine;
 use located_yaml::{Node, Place};
-use modelgate_envoy::bootstrap::Bootstrap;
+use modelgate_envoy::config::read::Bootstrap;
 use modelgate_scenario::engine::served::{Code, start};
 use proxy_wasm_simulator::Metric;
 use proxy_wasm_simulator::serve::RunningServer;

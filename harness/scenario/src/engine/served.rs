@@ -8,7 +8,7 @@ use super::LoadModule;
 use super::native::NativeCode;
 use super::simulated::module;
 use crate::catalogue::{Catalogue, file_name};
-use modelgate_envoy::bootstrap::{Bootstrap, WasmFilter};
+use modelgate_envoy::config::read::{Bootstrap, WasmFilter};
 use proxy_wasm_simulator::serve::{RunningServer, Settings};
 use proxy_wasm_simulator::{GuestCode, LogLine, Outcome};
 

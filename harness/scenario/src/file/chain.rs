@@ -11,7 +11,7 @@ use modelgate_kit::vm::CHAIN;
 use crate::catalogue::{BUNDLE, Catalogue, GUESTS, file_name};
 use located_yaml::read::At;
 use located_yaml::{Key, Node, Style, Value};
-use modelgate_envoy::own::{Kind, Secrets, Written};
+use modelgate_envoy::config::own::{Kind, Secrets, Written};
 
 /// One filter of the chain.
 #[derive(Clone, Debug)]

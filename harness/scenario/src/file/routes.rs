@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use located_yaml::read::{At, at_member};
 use located_yaml::shape::{Many, Source};
-use modelgate_envoy::own::{header_changes, rewrite};
+use modelgate_envoy::config::own::{header_changes, rewrite};
 use modelgate_kit::config::Bounded;
 use proxy_wasm_simulator::{HeaderChanges, Rewrite};
 use schemars::JsonSchema;

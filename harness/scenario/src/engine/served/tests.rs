@@ -220,13 +220,13 @@ fn shipped(text: &str) -> Bootstrap {
     let clusters = clusters.as_array().unwrap().iter();
     let clusters = clusters.map(|cluster| {
         let name = cluster["name"].as_str().unwrap();
-        (name.to_owned(), modelgate_envoy::adapt::loopback(1))
+        (name.to_owned(), modelgate_envoy::config::adapt::loopback(1))
     });
-    let local = modelgate_envoy::adapt::Local {
+    let local = modelgate_envoy::config::adapt::Local {
         clusters: clusters.collect(),
-        ..modelgate_envoy::adapt::Local::default()
+        ..modelgate_envoy::config::adapt::Local::default()
     };
-    modelgate_envoy::adapt::adapt(&mut json, &local).unwrap();
+    modelgate_envoy::config::adapt::adapt(&mut json, &local).unwrap();
     Bootstrap::read(&Node::from_json(&json, located_yaml::Place::default())).unwrap()
 }
 

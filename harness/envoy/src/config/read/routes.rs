@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::text;
-use crate::own::{flag, header_changes, of_type, rewrite};
+use crate::config::own::{flag, header_changes, of_type, rewrite};
 use located_yaml::read::{At, Fields};
 use proxy_wasm_simulator::{Metadata, PathMatch, Route, Switches, VirtualHost};
 

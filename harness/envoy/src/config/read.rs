@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use crate::own::{self, Kind, Secrets, flag, of_type};
+use crate::config::own::{self, Kind, Secrets, flag, of_type};
 use located_yaml::read::{At, Fields, Problem, Report};
 use located_yaml::{Node, Place};
 use proxy_wasm_simulator::access_log::AccessLog;
