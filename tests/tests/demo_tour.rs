@@ -1,6 +1,7 @@
 //! The guided tour of `modelgate demo`, on every engine: it succeeds through the gateway that users
 //! copy, and through the same with its chain in one entry, and fails through one that is weaker.
 
+use modelgate_cli::SUITE;
 use std::future::pending;
 
 use modelgate_cli::build::{Profile, Workspace, build_all};
