@@ -9,6 +9,8 @@ use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::check;
 use modelgate_cli::generate;
 use modelgate_envoy::process::validate;
+use modelgate_kit::problem::dialect::Shape;
+use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::route::Dialect;
 use modelgate_tests::envoys::envoy;
 use serde_json::Value as Json;
@@ -97,9 +99,47 @@ fn every_route_names_the_shape_of_refusals() {
                 assert!(dialect.is_ok(), "{}: {route}", path.display());
                 routes += 1;
             }
+            nothing_here(host["routes"].as_array().unwrap());
         }
-        assert!(routes > 0, "{}", path.display());
+        assert!(routes > 1, "{}", path.display());
     }
+}
+
+/// The last route of a host answers every path that no other one takes, in the same shape as those.
+fn nothing_here(routes: &[Json]) {
+    static NOTHING: Reason = Reason {
+        filter: "envoy",
+        code: "not_found",
+        status: 404,
+        title: "There is nothing at this path.",
+        help: "",
+    };
+    let last = routes.last().unwrap();
+    assert_eq!(last["match"]["prefix"], "/");
+    let named = |route: &Json| route["metadata"]["filter_metadata"]["modelgate"]["dialect"].clone();
+    assert_eq!(named(last), named(&routes[0]));
+    let shape = Shape::named(named(last).as_str().unwrap()).unwrap();
+    let reply = Reply::new(&NOTHING);
+    let (kind, body) = shape.render(&reply);
+    let direct = &last["direct_response"];
+    assert_eq!(direct["status"], 404);
+    assert_eq!(
+        direct["body"]["inline_string"],
+        String::from_utf8(body).unwrap()
+    );
+    let mut wanted = vec![("content-type", kind.unwrap())];
+    wanted.extend(shape.header(&reply));
+    let added = last["response_headers_to_add"].as_array().unwrap().iter();
+    let added = added.map(|added| &added["header"]);
+    let added: Vec<_> = added
+        .map(|header| {
+            (
+                header["key"].as_str().unwrap(),
+                header["value"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(added, wanted);
 }
 
 /// The filters of a configuration with theirs, by their names, in the order of the chain.

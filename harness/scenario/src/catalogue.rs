@@ -10,7 +10,7 @@ pub use modelgate_kit::suite::Member;
 use modelgate_kit::vm::CHAIN;
 use serde_json::Value as Json;
 
-use crate::file::ChainEntry;
+use crate::file::{ChainEntry, Wasm};
 
 /// The crate of the module that holds every filter, each by its name as `root_id`, and chains of
 /// them.
@@ -95,7 +95,8 @@ impl Catalogue {
             }
             Some(BUNDLE) => self.buffers_request(&entry.root_id),
             Some(name) => self.buffers_request(name),
-            None => false,
+            // Filters that are compiled into Envoy stop what they stop.
+            None => matches!(entry.wasm, Wasm::Own(_)),
         }
     }
 

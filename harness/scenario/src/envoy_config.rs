@@ -233,6 +233,9 @@ fn route(route: &Route) -> Json {
     }
     let mut json = json!({"match": path, "route": action});
     if let Some(members) = json.as_object_mut() {
+        if route.direct_response.is_some() {
+            members.remove("route");
+        }
         members.extend(beside.clone());
         members.extend(
             route

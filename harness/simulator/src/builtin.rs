@@ -1,5 +1,5 @@
 //! Built-in HTTP filters of Envoy that stand in a chain beside Wasm filters, as guests:
-//! `credential_injector` and `header_mutation`.
+//! `credential_injector`, `header_mutation` and `health_check`.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use crate::guest::{Callback, Guest, GuestCode, Trap};
 use crate::ids::ContextId;
 use crate::rules::headers::Headers;
 use crate::rules::mutation::Mutation;
+use crate::rules::route::PathMatch;
 
 /// The verdicts of callbacks (`Action` of the proxy-wasm ABI).
 const CONTINUE: u32 = 0;
@@ -23,6 +24,15 @@ pub enum BuiltinFilter {
     CredentialInjector(CredentialInjector),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutation`.
     HeaderMutation(HeaderMutations),
+    /// `envoy.extensions.filters.http.health_check.v3.HealthCheck`, which answers by itself.
+    HealthCheck(HealthCheck),
+}
+
+/// Answers a load balancer that asks whether the proxy is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The paths that it asks.
+    pub path: PathMatch,
 }
 
 /// Puts a credential into a header of requests.
@@ -102,6 +112,12 @@ impl Guest for BuiltinGuest {
             (BuiltinFilter::HeaderMutation(mutations), Callback::ResponseHeaders { .. }) => {
                 mutations.change(&self.host, MapKind::ResponseHeaders)
             }
+            (BuiltinFilter::HealthCheck(check), Callback::RequestHeaders { end, .. }) => {
+                check.answer(&self.host, end)
+            }
+            (BuiltinFilter::HealthCheck(check), Callback::RequestBody { end, .. }) => {
+                check.answer(&self.host, end)
+            }
             _ => return Ok(None),
         };
         done.map(Some).map_err(|status| Trap {
@@ -150,5 +166,25 @@ impl HeaderMutations {
         }
         host.set_header_pairs(map, headers)?;
         Ok(CONTINUE)
+    }
+}
+
+impl HealthCheck {
+    /// As Envoy's filter does (source/extensions/filters/http/health_check/health_check.cc) while
+    /// nobody has told it to fail.
+    fn answer(&self, host: &HostHandle, end: bool) -> HostResult<u32> {
+        let headers = host.header_pairs(MapKind::RequestHeaders)?;
+        let path = headers.text(":path").unwrap_or_default();
+        let asked = match &self.path {
+            PathMatch::Exact(exact) => path == *exact,
+            PathMatch::Prefix(prefix) => path.starts_with(prefix.as_str()),
+        };
+        if !asked {
+            return Ok(CONTINUE);
+        }
+        if end {
+            host.send_local_response(200, b"health_check_ok", b"", Headers::new(), u32::MAX)?;
+        }
+        Ok(PAUSE)
     }
 }

@@ -32,7 +32,7 @@ mod timeline;
 mod vm;
 
 pub use builder::{BuildError, Builder};
-pub use builtin::{BuiltinFilter, CredentialInjector, HeaderMutations};
+pub use builtin::{BuiltinFilter, CredentialInjector, HeaderMutations, HealthCheck};
 pub use calls::HostHandle;
 pub use gateway::Gateway;
 pub use gateway::request::{ClientResponse, Connection, Outcome, Request};
@@ -44,6 +44,8 @@ pub use plugin::{FailurePolicy, FilterSpec};
 pub use rules::headers::Headers;
 pub use rules::mutation::{Addition, AppendAction, HeaderChanges, Mutation, Template};
 pub use rules::profile::Profile;
-pub use rules::route::{Metadata, PathMatch, Rewrite, Route, Switches, VirtualHost};
+pub use rules::route::{
+    DirectResponse, Metadata, PathMatch, RegexRewrite, Rewrite, Route, Switches, VirtualHost,
+};
 pub use rules::{path, profile};
 pub use timeline::{Event, LogLine, Record, Timeline};

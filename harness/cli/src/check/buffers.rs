@@ -1,9 +1,9 @@
 //! What Envoy holds of a request's body on each route, against what filters may need.
 //!
-//! Tried on Envoy 1.40: a listener's limit is that of a connection; `request_body_buffer_limit` of a
-//! route or a virtual host raises it and never lowers it; `per_request_buffer_limit_bytes` is about
-//! retries and mirrors only. A Buffer filter sets the limit for what stands behind it, and refuses
-//! for itself what is longer.
+//! Tried on Envoy 1.40: a listener's limit is that of a connection; `request_body_buffer_limit` of
+//! a route or a virtual host raises it and never lowers it; `per_request_buffer_limit_bytes` is
+//! about retries and mirrors only. A Buffer filter sets the limit for what stands behind it, and
+//! refuses for itself what is longer.
 
 use std::collections::HashSet;
 

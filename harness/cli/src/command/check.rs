@@ -17,9 +17,10 @@ use modelgate_envoy::release::Envoy;
 ///
 /// Reads bootstraps, resources of discovery (files too, where a configuration names them) and
 /// pieces of them, YAML or JSON; what a running Envoy answers on /config_dump; and of Kubernetes
-/// WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold one of these. Compiles each filter's configuration with the code that
-/// runs in the proxy, and says all that is wrong, with line and hint. docs/findings.md has a
-/// section for every finding, and how to allow one.
+/// WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold one of
+/// these. Compiles each filter's configuration with the code that runs in the proxy, and says all
+/// that is wrong, with line and hint. docs/findings.md has a section for every finding, and how to
+/// allow one.
 ///
 /// Exit code 0: nothing is wrong, or only warnings; 1: something is; 2: a file could not be read.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use clap::Args;
 use located_yaml::{Node, Place};
 use modelgate_envoy::admin::{Listener, serving};
 use modelgate_envoy::child::StopSignals;
-use modelgate_envoy::config::adapt::{Local, Needs, adapt, discovered};
+use modelgate_envoy::config::adapt::{Local, Needs, adapt, discovered, fill_environment};
 use modelgate_envoy::config::read::Bootstrap;
 use modelgate_envoy::process::{CONFIG, Launch, Process, Verbosity};
 use modelgate_scenario::catalogue::file_name;
@@ -210,13 +210,16 @@ async fn farewell(process: &Process) -> Result<ExitCode> {
 }
 
 async fn embedded(arguments: &Arguments, bootstrap: &Json, code: Code) -> Result<ExitCode> {
-    let read = Bootstrap::read(&Node::from_json(bootstrap, Place::default())).map_err(|refused| {
+    let variable = |name: &str| std::env::var(name).ok();
+    let mut bootstrap = bootstrap.clone();
+    fill_environment(&mut bootstrap, &variable);
+    let read = Bootstrap::read(&Node::from_json(&bootstrap, Place::default())).map_err(|refused| {
         anyhow!("{refused}\nA cluster with TLS or a name is replaced with --cluster NAME=ADDRESS:PORT; the rest runs on --engine envoy.")
     })?;
     let live = served::start(
         read,
         usize::try_from(arguments.workers)?,
-        |name| std::env::var(name).ok(),
+        variable,
         code,
         Box::new(|line| eprintln!("{line}")),
         Box::new(|line| println!("{}", told(&Json::Object(line).to_string()))),

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::AccessLine;
 use located_yaml::{Node, Place};
+use modelgate_envoy::config::adapt::fill_environment;
 use modelgate_envoy::config::read::Bootstrap;
 use modelgate_scenario::engine::served::{Code, start};
 use proxy_wasm_simulator::Metric;
@@ -43,11 +44,13 @@ impl Embedded {
         environment: &[(&str, &str)],
         code: Code,
     ) -> Result<Self> {
-        let bootstrap = Bootstrap::read(&Node::from_json(bootstrap, Place::default()))?;
         let environment: BTreeMap<String, String> = environment
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
+        let mut bootstrap = bootstrap.clone();
+        fill_environment(&mut bootstrap, &|name| environment.get(name).cloned());
+        let bootstrap = Bootstrap::read(&Node::from_json(&bootstrap, Place::default()))?;
         let workers = usize::try_from(workers)?;
         let access = Arc::new(Log::of(ACCESS_LINES));
         let log = Arc::new(Log::of(LOG_LINES));

@@ -4,7 +4,7 @@
 pub mod discovered;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -76,7 +76,7 @@ impl Needs {
 /// The variables of `%ENVIRONMENT(NAME)%` (Envoy, "Access logging", command operators), with a
 /// length behind the name or without.
 fn formatted(text: &str) -> impl Iterator<Item = String> {
-    text.split("%ENVIRONMENT(")
+    text.split(OPERATOR)
         .skip(1)
         .filter_map(|rest| rest.split_once(')'))
         .map(|(name, _)| name.to_owned())
@@ -171,15 +171,69 @@ fn move_modules(value: &mut Json, modules: &BTreeMap<String, PathBuf>) -> Result
     }
 }
 
-/// Has a cluster be one server, in plain text.
+/// Has a cluster be one server, in plain text. It keeps the name of the first server that it had:
+/// that is what `auto_host_rewrite` writes.
 pub fn point_cluster(cluster: &mut Json, place: SocketAddr) -> Result<()> {
-    let endpoints = json!([{"lb_endpoints": [{"endpoint": {"address": address(place)}}]}]);
+    let first = cluster.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint");
+    let named = first.and_then(|endpoint| endpoint.get("hostname")?.as_str());
+    let host = first.and_then(|first| first.pointer("/address/socket_address/address")?.as_str());
+    let host = host.filter(|host| host.parse::<IpAddr>().is_err());
+    let hostname = named.or(host).unwrap_or_default();
+    let endpoint = json!({"address": address(place), "hostname": hostname});
+    let endpoints = json!([{"lb_endpoints": [{"endpoint": endpoint}]}]);
     set(cluster, "/load_assignment/endpoints", endpoints)?;
     set(cluster, "/type", "STATIC".into())?;
     if let Some(members) = cluster.as_object_mut() {
         members.remove("transport_socket");
     }
     Ok(())
+}
+
+/// Writes the values of variables in place of `%ENVIRONMENT(NAME)%`, as Envoy does when it fills in
+/// a header or a line of its log: `-` for one that is not set, and no more of it than a length
+/// behind the name says. What filters are told is left as it is.
+pub fn fill_environment(value: &mut Json, variable: &dyn Fn(&str) -> Option<String>) {
+    match value {
+        Json::String(text) if text.contains(OPERATOR) => *text = filled(text, variable),
+        Json::Object(members) => members
+            .iter_mut()
+            .filter(|(name, _)| *name != "configuration")
+            .for_each(|(_, value)| fill_environment(value, variable)),
+        Json::Array(items) => items
+            .iter_mut()
+            .for_each(|item| fill_environment(item, variable)),
+        _ => {}
+    }
+}
+
+const OPERATOR: &str = "%ENVIRONMENT(";
+
+fn filled(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut parts = text.split(OPERATOR);
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let operator = part.split_once(')').and_then(|(name, rest)| {
+            let (length, rest) = rest.split_once('%')?;
+            let length = match length.strip_prefix(':') {
+                Some(length) => Some(length.parse::<usize>().ok()?),
+                None if length.is_empty() => None,
+                None => return None,
+            };
+            Some((name, length, rest))
+        });
+        let Some((name, length, rest)) = operator else {
+            filled.push_str(OPERATOR);
+            filled.push_str(part);
+            continue;
+        };
+        let value = variable(name).unwrap_or_else(|| "-".to_owned());
+        let most = length.unwrap_or(usize::MAX);
+        let value: String = value.chars().take(most).collect();
+        // What it holds is no operator.
+        filled.push_str(&value.replace('%', "%%"));
+        filled.push_str(rest);
+    }
+    filled
 }
 
 /// A port of this machine.
@@ -280,6 +334,41 @@ mod tests {
         let mut untouched = before.clone();
         adapt(&mut untouched, &Local::default()).unwrap();
         assert_eq!(untouched, before);
+    }
+
+    #[test]
+    fn variables_are_filled_in_and_are_no_operators_themselves() {
+        let mut header = json!({
+            "value": "a%ENVIRONMENT(A)%b%ENVIRONMENT(NONE)%c%ENVIRONMENT(A):2%d%REQ(x)%e%ENVIRONMENT(A",
+            "configuration": "%ENVIRONMENT(A)%",
+        });
+        let variable = |name: &str| (name == "A").then(|| "50%!".to_owned());
+        fill_environment(&mut header, &variable);
+        let wanted = "a50%%!b-c50d%REQ(x)%e%ENVIRONMENT(A";
+        assert_eq!(header["value"], wanted);
+        assert_eq!(header["configuration"], "%ENVIRONMENT(A)%");
+    }
+
+    #[test]
+    fn a_replaced_cluster_keeps_its_name() {
+        let name = |endpoint: Json| {
+            let mut cluster = json!({"load_assignment": {"endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]}});
+            point_cluster(&mut cluster, loopback(1)).unwrap();
+            let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/hostname";
+            cluster
+                .pointer(endpoint)
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let at = |host: &str| json!({"socket_address": {"address": host, "port_value": 443}});
+        assert_eq!(name(json!({"address": at("api.acme.io")})), "api.acme.io");
+        assert_eq!(name(json!({"address": at("10.0.0.1")})), "");
+        assert_eq!(
+            name(json!({"address": at("a.b"), "hostname": "c.d"})),
+            "c.d"
+        );
     }
 
     #[test]

@@ -14,8 +14,9 @@ use serde_json::{Value as Json, json};
 
 use located_yaml::read::{At, Fields};
 use proxy_wasm_simulator::{
-    Addition, AppendAction, BuiltinFilter, CredentialInjector, GuestCode, HeaderChanges,
-    HeaderMutations, Mutation, Rewrite, Template,
+    Addition, AppendAction, BuiltinFilter, CredentialInjector, DirectResponse, GuestCode,
+    HeaderChanges, HeaderMutations, HealthCheck, Mutation, PathMatch, RegexRewrite, Rewrite,
+    Template,
 };
 
 const TYPE: &str = "type.googleapis.com/";
@@ -28,11 +29,17 @@ pub enum Kind {
     CredentialInjector,
     /// Changes headers.
     HeaderMutation,
+    /// Answers a load balancer.
+    HealthCheck,
 }
 
 impl Kind {
     /// All that are served.
-    pub const ALL: [Self; 2] = [Self::CredentialInjector, Self::HeaderMutation];
+    pub const ALL: [Self; 3] = [
+        Self::CredentialInjector,
+        Self::HeaderMutation,
+        Self::HealthCheck,
+    ];
 
     /// Its name in scenarios.
     #[must_use]
@@ -40,6 +47,7 @@ impl Kind {
         match self {
             Self::CredentialInjector => "credential_injector",
             Self::HeaderMutation => "header_mutation",
+            Self::HealthCheck => "health_check",
         }
     }
 
@@ -53,6 +61,7 @@ impl Kind {
             Self::HeaderMutation => {
                 "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
             }
+            Self::HealthCheck => "envoy.extensions.filters.http.health_check.v3.HealthCheck",
         }
     }
 
@@ -68,6 +77,7 @@ impl Kind {
         match self {
             Self::CredentialInjector => injector(fields).map(Written::CredentialInjector),
             Self::HeaderMutation => mutations(fields).map(Written::HeaderMutations),
+            Self::HealthCheck => health_check(fields).map(Written::HealthCheck),
         }
     }
 }
@@ -79,6 +89,8 @@ pub enum Written {
     CredentialInjector(WrittenInjector),
     /// `header_mutation`.
     HeaderMutations(HeaderMutations),
+    /// `health_check`.
+    HealthCheck(HealthCheck),
 }
 
 /// A `credential_injector` without its secret.
@@ -151,6 +163,7 @@ impl Written {
     ) -> Result<Rc<dyn GuestCode>> {
         let filter = match self {
             Self::HeaderMutations(mutations) => BuiltinFilter::HeaderMutation(mutations.clone()),
+            Self::HealthCheck(check) => BuiltinFilter::HealthCheck(check.clone()),
             Self::CredentialInjector(written) => {
                 let about = || format!("filter {name}: secret {}", written.secret);
                 let secret = secrets.get(&written.secret).context("no such secret");
@@ -173,6 +186,7 @@ impl Written {
         match self {
             Self::CredentialInjector(_) => Kind::CredentialInjector,
             Self::HeaderMutations(_) => Kind::HeaderMutation,
+            Self::HealthCheck(_) => Kind::HealthCheck,
         }
     }
 
@@ -181,7 +195,7 @@ impl Written {
     pub fn secret(&self) -> Option<&str> {
         match self {
             Self::CredentialInjector(written) => Some(&written.secret),
-            Self::HeaderMutations(_) => None,
+            Self::HeaderMutations(_) | Self::HealthCheck(_) => None,
         }
     }
 }
@@ -353,19 +367,91 @@ fn addition(at: &At<'_>) -> Option<Addition> {
     })
 }
 
+fn health_check(mut fields: Fields<'_>) -> Option<HealthCheck> {
+    if let Some(at) = fields
+        .need("pass_through_mode")
+        .filter(|at| at.boolean() != Some(false))
+    {
+        at.refuse::<()>("requests of a load balancer are answered here: `false` is needed");
+    }
+    let headers = fields.need("headers").map(|at| (at.list(), at));
+    fields.close();
+    let (headers, all) = headers?;
+    let [header] = headers.as_slice() else {
+        return all.refuse("one header, `:path`, is matched here");
+    };
+    let mut header = header.fields()?;
+    let name = header.need("name");
+    let path = header.need("string_match").and_then(|at| at.fields());
+    header.close();
+    if let Some(at) = name.filter(|at| at.text().as_deref() != Some(":path")) {
+        at.refuse::<()>("one header, `:path`, is matched here");
+    }
+    let mut path = path?;
+    let exact = path.take("exact").and_then(|at| at.text());
+    let prefix = path.take("prefix").and_then(|at| at.text());
+    path.close();
+    match (exact, prefix) {
+        (Some(exact), None) => Some(PathMatch::Exact(exact)),
+        (None, Some(prefix)) => Some(PathMatch::Prefix(prefix)),
+        _ => all.refuse("`exact` or `prefix` is needed"),
+    }
+    .map(|path| HealthCheck { path })
+}
+
 /// What a route or a virtual host changes in the headers of requests.
 pub fn header_changes(fields: &mut Fields<'_>) -> HeaderChanges {
+    let (remove, add) = ("request_headers_to_remove", "request_headers_to_add");
+    changes(fields, remove, add, addition)
+}
+
+/// What a route or a virtual host changes in the headers of answers, where no operator is known.
+pub fn answer_changes(fields: &mut Fields<'_>) -> HeaderChanges {
+    let (remove, add) = ("response_headers_to_remove", "response_headers_to_add");
+    changes(fields, remove, add, |at| {
+        let addition = addition(at)?;
+        match addition.value.is_constant() {
+            true => Some(addition),
+            false => at.refuse("operators in headers of answers are not served here"),
+        }
+    })
+}
+
+fn changes(
+    fields: &mut Fields<'_>,
+    remove: &'static str,
+    add: &'static str,
+    addition: fn(&At<'_>) -> Option<Addition>,
+) -> HeaderChanges {
     let mut list = |name| fields.take(name).map(|at| at.list()).unwrap_or_default();
     HeaderChanges {
-        remove: list("request_headers_to_remove")
-            .iter()
-            .filter_map(header_name)
-            .collect(),
-        add: list("request_headers_to_add")
-            .iter()
-            .filter_map(addition)
-            .collect(),
+        remove: list(remove).iter().filter_map(header_name).collect(),
+        add: list(add).iter().filter_map(addition).collect(),
     }
+}
+
+/// What a route answers by itself; nothing inside where it does not, nothing at all where that is
+/// refused.
+#[allow(clippy::option_option)]
+pub fn direct_response(fields: &mut Fields<'_>) -> Option<Option<DirectResponse>> {
+    let Some(at) = fields.take("direct_response") else {
+        return Some(None);
+    };
+    let mut direct = at.fields()?;
+    let status = direct.need("status").and_then(|at| at.within(200, 599));
+    let body = direct.take("body").map(|at| inline(&at));
+    direct.close();
+    Some(Some(DirectResponse {
+        status: status?,
+        body: body.unwrap_or(Some(String::new()))?.into_bytes(),
+    }))
+}
+
+fn inline(at: &At<'_>) -> Option<String> {
+    let mut body = at.fields()?;
+    let text = body.need("inline_string").and_then(|at| at.text());
+    body.close();
+    text
 }
 
 /// What a route changes in host and path.
@@ -374,5 +460,25 @@ pub fn rewrite(fields: &mut Fields<'_>) -> Rewrite {
     Rewrite {
         host: text("host_rewrite_literal"),
         prefix: text("prefix_rewrite"),
+        regex: fields
+            .take("regex_rewrite")
+            .and_then(|at| regex_rewrite(&at)),
+    }
+}
+
+fn regex_rewrite(at: &At<'_>) -> Option<RegexRewrite> {
+    let mut fields = at.fields()?;
+    let pattern = fields.need("pattern").and_then(|at| at.fields());
+    let substitution = fields.take("substitution").map(|at| at.text());
+    fields.close();
+    let mut pattern = pattern?;
+    // It has no settings, and is the only engine.
+    pattern.take("google_re2");
+    let regex = pattern.need("regex").and_then(|at| at.text());
+    pattern.close();
+    let substitution = substitution.unwrap_or(Some(String::new()))?;
+    match RegexRewrite::read(&regex?, &substitution) {
+        Ok(rewrite) => Some(rewrite),
+        Err(problem) => at.refuse(problem),
     }
 }

@@ -17,7 +17,7 @@ use anyhow::Result;
 
 use crate::config::own::{self, Kind, Secrets, flag, of_type};
 use located_yaml::read::{At, Fields, Problem, Report};
-use located_yaml::{Node, Place};
+use located_yaml::{Node, Place as InFile};
 use proxy_wasm_simulator::access_log::AccessLog;
 use proxy_wasm_simulator::path::PathRules;
 use proxy_wasm_simulator::{
@@ -35,7 +35,7 @@ pub struct Bootstrap {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Where clusters are.
-    pub clusters: BTreeMap<String, SocketAddr>,
+    pub clusters: BTreeMap<String, Place>,
     /// The chain.
     pub filters: Vec<Filter>,
     /// The access logs' formats, joined: a member that two have is the later one's.
@@ -52,6 +52,15 @@ pub struct Bootstrap {
     upgrades: Vec<String>,
     /// Bytes of a body that are held back at most.
     pub buffer_limit_bytes: Option<usize>,
+}
+
+/// Where a cluster is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its one endpoint.
+    pub address: SocketAddr,
+    /// The name of that (`hostname`), which `auto_host_rewrite` writes.
+    pub hostname: Option<String>,
 }
 
 /// A filter of the chain.
@@ -96,7 +105,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the embedded gateway cannot run this configuration")?;
         for problem in &self.0 {
-            match problem.place == Place::default() {
+            match problem.place == InFile::default() {
                 // It was changed on the way, so that lines say nothing.
                 true => write!(f, "\n  {}: {}", problem.path, problem.message)?,
                 false => write!(f, "\n  {problem}")?,
@@ -155,7 +164,11 @@ impl Filter {
         let mut spec = match &self.kind {
             FilterKind::Wasm(wasm) => wasm.spec(&self.name, code(wasm)?, variable),
             FilterKind::Own(own) => {
-                FilterSpec::new(&self.name, own.code(&self.name, secrets, variable)?)
+                let code = own.code(&self.name, secrets, variable)?;
+                let mut spec = FilterSpec::new(&self.name, code);
+                // As filters that are compiled in do.
+                spec.allow_on_headers_stop_iteration = Some(true);
+                spec
             }
         };
         spec.disabled = self.disabled;
@@ -190,6 +203,8 @@ impl WasmFilter {
 fn read(at: &At<'_>) -> Option<Bootstrap> {
     let mut fields = at.fields()?;
     fields.take("admin");
+    // What Envoy is called at its control plane; there is none here.
+    fields.take("node");
     // Statistics have no tags here.
     fields.take("stats_config");
     let resources = fields.need("static_resources").and_then(|at| at.fields());
@@ -225,6 +240,8 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
     chain.close();
     let mut manager = typed(&manager?, MANAGER)?;
     manager.take("stat_prefix");
+    // What is under way ends with the program.
+    manager.take("drain_timeout");
     manager
         .take("codec_type")
         .and_then(|at| at.word(&[("AUTO", ()), ("HTTP1", ())]));
@@ -328,7 +345,7 @@ fn address(at: &At<'_>) -> Option<SocketAddr> {
     }
 }
 
-fn cluster(at: &At<'_>) -> Option<(String, SocketAddr)> {
+fn cluster(at: &At<'_>) -> Option<(String, Place)> {
     let mut fields = at.fields()?;
     let name = fields.need("name").and_then(|at| at.text());
     fields
@@ -354,8 +371,13 @@ fn cluster(at: &At<'_>) -> Option<(String, SocketAddr)> {
     entry.close();
     let mut endpoint = endpoint?;
     let address = endpoint.need("address").and_then(|at| address(&at));
+    let hostname = endpoint.take("hostname").map(|at| at.text());
     endpoint.close();
-    Some((name?, address?))
+    let place = Place {
+        address: address?,
+        hostname: hostname.unwrap_or_default().filter(|name| !name.is_empty()),
+    };
+    Some((name?, place))
 }
 
 fn access_log(at: &At<'_>) -> Option<AccessLog> {

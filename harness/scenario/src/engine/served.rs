@@ -1,5 +1,7 @@
 //! A server from an Envoy configuration: the filters' own code, or their modules.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
@@ -39,11 +41,15 @@ pub async fn start(
 ) -> Result<RunningServer> {
     // Compiling modules takes a while, and the thread that asks may have other servers to serve.
     let live = tokio::task::spawn_blocking(move || {
-        let clusters = bootstrap.clusters.clone();
+        let places = bootstrap.clusters.iter();
+        let addresses: BTreeMap<String, SocketAddr> = places
+            .map(|(name, place)| (name.clone(), place.address))
+            .collect();
+        let clusters = addresses.clone();
         let format = bootstrap.access_log.clone();
         let settings = Settings {
             listen: bootstrap.listen,
-            clusters: bootstrap.clusters.clone(),
+            clusters: addresses.clone(),
             on_log: log,
             on_end: Box::new(move |outcome: &Outcome| {
                 let address = |cluster: &str| Some(clusters.get(cluster)?.to_string());

@@ -417,6 +417,8 @@ fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
         timeout: route.timeout_ms.map(Duration::from_millis),
         idle_timeout: route.idle_timeout_ms.map(Duration::from_millis),
         header_changes: route.header_changes.clone(),
+        answer_changes: route.answer_changes.clone(),
+        direct_response: route.direct_response.clone(),
         rewrite: route.rewrite.clone(),
     });
     proxy::VirtualHost {
@@ -425,6 +427,7 @@ fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
         metadata: metadata(host.metadata.as_ref()),
         switches: switches(&host.switches),
         header_changes: proxy::HeaderChanges::default(),
+        answer_changes: proxy::HeaderChanges::default(),
         routes: routes.collect(),
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use located_yaml::read::{At, at_member};
 use located_yaml::shape::{Many, Source};
-use modelgate_envoy::config::own::{header_changes, rewrite};
+use modelgate_envoy::config::own::{answer_changes, direct_response, header_changes, rewrite};
 use modelgate_kit::config::Bounded;
-use proxy_wasm_simulator::{HeaderChanges, Rewrite};
+use proxy_wasm_simulator::{DirectResponse, HeaderChanges, Rewrite};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -84,9 +84,13 @@ pub struct Route {
     pub idle_timeout_ms: Option<u64>,
     /// What it changes in the headers of requests.
     pub header_changes: HeaderChanges,
+    /// What it changes in the headers of answers.
+    pub answer_changes: HeaderChanges,
+    /// What it answers by itself, and sends to no cluster.
+    pub direct_response: Option<DirectResponse>,
     /// Where the upstream is told that requests go.
     pub rewrite: Rewrite,
-    /// The same two as they are written for Envoy: members of the route, and of its action.
+    /// The same as they are written for Envoy: members of the route, and of its action.
     pub written: (Map<String, Json>, Map<String, Json>),
 }
 
@@ -128,10 +132,18 @@ pub(super) struct WrittenRoute {
     request_headers_to_add: Option<Json>,
     /// As in Envoy's route.
     request_headers_to_remove: Option<Json>,
+    /// As in Envoy's route.
+    response_headers_to_add: Option<Json>,
+    /// As in Envoy's route.
+    response_headers_to_remove: Option<Json>,
+    /// As in Envoy's route: an answer of its own, in place of a cluster.
+    direct_response: Option<Json>,
     /// As in Envoy's route action.
     host_rewrite_literal: Option<Json>,
     /// As in Envoy's route action.
     prefix_rewrite: Option<Json>,
+    /// As in Envoy's route action.
+    regex_rewrite: Option<Json>,
 }
 
 /// A virtual host besides the default one.
@@ -231,6 +243,8 @@ impl RouteReader<'_> {
                 timeout_ms: None,
                 idle_timeout_ms: None,
                 header_changes: HeaderChanges::default(),
+                answer_changes: HeaderChanges::default(),
+                direct_response: None,
                 rewrite: Rewrite::default(),
                 written: (Map::new(), Map::new()),
             }];
@@ -271,13 +285,22 @@ impl RouteReader<'_> {
                         "request_headers_to_remove",
                         written.request_headers_to_remove,
                     ),
+                    ("response_headers_to_add", written.response_headers_to_add),
+                    (
+                        "response_headers_to_remove",
+                        written.response_headers_to_remove,
+                    ),
+                    ("direct_response", written.direct_response),
                 ]),
                 as_written([
                     ("host_rewrite_literal", written.host_rewrite_literal),
                     ("prefix_rewrite", written.prefix_rewrite),
+                    ("regex_rewrite", written.regex_rewrite),
                 ]),
             ),
             header_changes: header_changes(&mut fields),
+            answer_changes: answer_changes(&mut fields),
+            direct_response: direct_response(&mut fields)?,
             rewrite: rewrite(&mut fields),
         })
     }
@@ -294,7 +317,7 @@ impl RouteReader<'_> {
 }
 
 /// Members that are handed to Envoy as they are.
-fn as_written(members: [(&str, Option<Json>); 2]) -> Map<String, Json> {
+fn as_written<const N: usize>(members: [(&str, Option<Json>); N]) -> Map<String, Json> {
     let given = members.into_iter();
     given
         .filter_map(|(name, json)| Some((name.to_owned(), json?)))

@@ -14,6 +14,7 @@ use crate::guest::Callback;
 use crate::ids::{OutboundId, StreamId};
 use crate::network::{Inbound, Outbound};
 use crate::rules::headers::Headers;
+use crate::rules::route::{Route, VirtualHost};
 use crate::schedule::TimedEvent;
 use crate::vm::{CalloutResponse, ContextRef};
 
@@ -44,6 +45,30 @@ fn error_reply(status: u16, text: &str, details: &str, flags: u64) -> LocalReply
     }
 }
 
+/// Where a route leads.
+enum Target {
+    Cluster(String),
+    /// To an answer of the proxy's own.
+    Answer(LocalReply),
+}
+
+impl Target {
+    fn of(host: &VirtualHost, route: &Route) -> Self {
+        let Some(direct) = &route.direct_response else {
+            return Self::Cluster(route.cluster.clone());
+        };
+        let mut headers = Headers::new();
+        route.finalize_answer(host, &mut headers);
+        Self::Answer(LocalReply {
+            status: direct.status,
+            headers,
+            body: direct.body.clone(),
+            details: "direct_response".to_owned(),
+            ..LocalReply::default()
+        })
+    }
+}
+
 impl Gateway {
     /// A request's headers have passed the chain.
     pub(super) fn headers_to_upstream(&mut self, id: StreamId, end: bool) {
@@ -56,17 +81,21 @@ impl Gateway {
             headers
         });
         let Some(headers) = headers else { return };
-        let cluster = self
+        let target = self
             .core
             .borrow()
             .routes
             .find(&headers)
-            .map(|(_, route)| route.cluster.clone());
-        let Some(cluster) = cluster else {
-            return self.local_reply(
-                id,
-                error_reply(404, "", "route_not_found", flag::NO_ROUTE_FOUND),
-            );
+            .map(|(host, route)| Target::of(host, route));
+        let cluster = match target {
+            Some(Target::Cluster(cluster)) => cluster,
+            Some(Target::Answer(answer)) => return self.local_reply(id, answer),
+            None => {
+                return self.local_reply(
+                    id,
+                    error_reply(404, "", "route_not_found", flag::NO_ROUTE_FOUND),
+                );
+            }
         };
         if !self.core.borrow().network.has_cluster(&cluster) {
             return self.local_reply(
@@ -92,15 +121,18 @@ impl Gateway {
             bodiless: end,
             ..Outbound::default()
         };
-        let outbound = self
-            .core
-            .borrow_mut()
-            .open_request(request, Purpose::Upstream(id));
+        let (outbound, sent_ns) = {
+            let mut core = self.core.borrow_mut();
+            let outbound = core.open_request(request, Purpose::Upstream(id));
+            (outbound, core.now_ns)
+        };
         self.stream(id, |stream| {
             stream.upstream = Some(UpstreamRequest {
                 outbound,
                 cluster,
                 over: false,
+                sent_ns,
+                received_ns: None,
             })
         });
         if end {
@@ -122,6 +154,16 @@ impl Gateway {
             stream.routed = stream.request.headers.replace(changed.clone());
         }
         changed
+    }
+
+    /// Changes the headers of an upstream's answer as the route says, before the chain sees them.
+    fn finalize_answer(&self, id: StreamId, headers: &mut Headers) {
+        let core = self.core.borrow();
+        let asked = core.streams.get(&id);
+        let asked = asked.and_then(|stream| stream.routing_headers());
+        if let Some((host, route)) = asked.and_then(|asked| core.routes.find(asked)) {
+            route.finalize_answer(host, headers);
+        }
     }
 
     /// A piece of a request's body has passed the chain.
@@ -301,6 +343,14 @@ impl Gateway {
         );
         if over {
             self.close_upstream(id, outbound, false);
+            if !matches!(arrival, Inbound::Refused | Inbound::Reset) {
+                let now_ns = self.core.borrow().now_ns;
+                self.stream(id, |stream| {
+                    if let Some(upstream) = &mut stream.upstream {
+                        upstream.received_ns = Some(now_ns);
+                    }
+                });
+            }
         }
         if !self.is_open(id, Side::Response)
             || self.stream(id, |stream| stream.locally_replied) == Some(true)
@@ -308,7 +358,8 @@ impl Gateway {
             return;
         }
         match arrival {
-            Inbound::Head { headers, end } => {
+            Inbound::Head { mut headers, end } => {
+                self.finalize_answer(id, &mut headers);
                 self.stream(id, |stream| {
                     stream.response.headers = Some(headers);
                     stream.response.ended = end;

@@ -149,6 +149,10 @@ pub(crate) struct UpstreamRequest {
     pub outbound: OutboundId,
     pub cluster: String,
     pub over: bool,
+    /// When it was begun.
+    pub sent_ns: u64,
+    /// When its answer was complete.
+    pub received_ns: Option<u64>,
 }
 
 /// One exchange.

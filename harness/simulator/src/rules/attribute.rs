@@ -228,6 +228,13 @@ fn response(stream: &Stream, filter: PluginId) -> Value {
         "size",
         Value::Int(i64::try_from(stream.response.size).unwrap_or(i64::MAX)),
     ));
+    // From the first byte sent to the last one received.
+    let times = stream.upstream.as_ref();
+    let times = times.and_then(|upstream| Some((upstream.sent_ns, upstream.received_ns?)));
+    if let Some((sent_ns, received_ns)) = times {
+        let latency = i64::try_from(received_ns.saturating_sub(sent_ns)).unwrap_or(i64::MAX);
+        members.push(("backend_latency", Value::Int(latency)));
+    }
     if let Some(headers) = stream.map(filter, MapKind::ResponseHeaders) {
         members.push(("headers", Value::Headers(headers.clone())));
     }

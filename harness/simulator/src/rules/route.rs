@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::rules::headers::Headers;
@@ -31,6 +32,8 @@ pub struct VirtualHost {
     pub switches: Switches,
     /// What it changes in the headers of requests, after the route.
     pub header_changes: HeaderChanges,
+    /// What it changes in the headers of answers, after the route.
+    pub answer_changes: HeaderChanges,
     /// Its routes.
     pub routes: Vec<Route>,
 }
@@ -42,8 +45,10 @@ pub struct Route {
     pub name: String,
     /// Which paths it takes.
     pub path: PathMatch,
-    /// Where they go.
+    /// Where they go, unless they are answered here.
     pub cluster: String,
+    /// What they are answered by the proxy itself (`direct_response`).
+    pub direct_response: Option<DirectResponse>,
     /// Its metadata.
     pub metadata: Metadata,
     /// Filters that it switches; stronger than the host's.
@@ -55,6 +60,8 @@ pub struct Route {
     pub idle_timeout: Option<Duration>,
     /// What it changes in the headers of requests.
     pub header_changes: HeaderChanges,
+    /// What it changes in the headers of answers.
+    pub answer_changes: HeaderChanges,
     /// Where the upstream is told that the request goes.
     pub rewrite: Rewrite,
 }
@@ -67,6 +74,64 @@ pub struct Rewrite {
     /// What stands in place of the prefix, or of the path, that the route was chosen by
     /// (`prefix_rewrite`).
     pub prefix: Option<String>,
+    /// What is replaced in the path (`regex_rewrite`).
+    pub regex: Option<RegexRewrite>,
+}
+
+/// An answer of the proxy's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectResponse {
+    /// Its status.
+    pub status: u16,
+    /// Its body; without one there is no content type.
+    pub body: Vec<u8>,
+}
+
+/// Every match of a regular expression in a path is replaced.
+#[derive(Clone, Debug)]
+pub struct RegexRewrite {
+    regex: Regex,
+    /// As the expression has it: `${1}` for a group.
+    replacement: String,
+}
+
+impl PartialEq for RegexRewrite {
+    fn eq(&self, other: &Self) -> bool {
+        (self.regex.as_str(), &self.replacement) == (other.regex.as_str(), &other.replacement)
+    }
+}
+
+impl Eq for RegexRewrite {}
+
+impl RegexRewrite {
+    /// Reads an expression, and what its matches are replaced by: `\\1` stands for a group, `\\0`
+    /// for the whole match.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn read(pattern: &str, substitution: &str) -> Result<Self, String> {
+        let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
+        let mut replacement = String::new();
+        let mut letters = substitution.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '$' => replacement.push_str("$$"),
+                '\\' => match letters.next() {
+                    Some('\\') => replacement.push('\\'),
+                    Some(group) => match group.to_digit(10).and_then(|it| usize::try_from(it).ok())
+                    {
+                        Some(number) if number < regex.captures_len() => {
+                            replacement.push_str(&format!("${{{number}}}"));
+                        }
+                        _ => return Err(format!("the expression has no group {group}")),
+                    },
+                    None => return Err("a backslash ends the substitution".to_owned()),
+                },
+                letter => replacement.push(letter),
+            }
+        }
+        Ok(Self { regex, replacement })
+    }
 }
 
 /// Which paths a route takes; the query does not count.
@@ -85,13 +150,21 @@ impl Route {
             name: String::new(),
             path: PathMatch::Prefix("/".to_owned()),
             cluster: cluster.to_owned(),
+            direct_response: None,
             metadata: Metadata::new(),
             switches: Switches::new(),
             timeout: None,
             idle_timeout: None,
             header_changes: HeaderChanges::default(),
+            answer_changes: HeaderChanges::default(),
             rewrite: Rewrite::default(),
         }
+    }
+
+    /// Changes the headers of an answer as the route and then its host say.
+    pub(crate) fn finalize_answer(&self, host: &VirtualHost, headers: &mut Headers) {
+        self.answer_changes.apply(headers);
+        host.answer_changes.apply(headers);
     }
 
     /// Makes a request ready for the upstream, in Envoy's order
@@ -115,6 +188,19 @@ impl Route {
         {
             headers.set("x-envoy-original-path", path);
             headers.set(":path", format!("{prefix}{rest}"));
+        }
+        // The query is left as it is.
+        if let Some(rewrite) = &self.rewrite.regex
+            && let Some(path) = headers.text(":path")
+        {
+            let end = path.find(['?', '#']).unwrap_or(path.len());
+            let (before, query) = path.split_at(end);
+            let replaced = rewrite
+                .regex
+                .replace_all(before, rewrite.replacement.as_str());
+            let replaced = format!("{replaced}{query}");
+            headers.set("x-envoy-original-path", path);
+            headers.set(":path", replaced);
         }
     }
 }
@@ -232,6 +318,7 @@ mod tests {
                 rewrite: Rewrite {
                     host: Some("api.example".into()),
                     prefix: Some("/openai/".into()),
+                    ..Rewrite::default()
                 },
                 ..Route::to("any")
             };
@@ -255,6 +342,34 @@ mod tests {
         assert_eq!(gone(PathMatch::Prefix("/v1/".into()), &sent), wanted);
         let exact = gone(PathMatch::Exact("/v1/chat".into()), &sent);
         assert_eq!(exact.text(":path").as_deref(), Some("/openai/?a=/v1/"));
+    }
+
+    /// As Envoy 1.40 does it.
+    #[test]
+    fn an_expression_rewrites_the_path_and_not_the_query() {
+        let route = Route {
+            rewrite: Rewrite {
+                regex: Some(RegexRewrite::read(r"^/r/(\w+)/(\w+)", r"/x/\2/$1/\1").unwrap()),
+                ..Rewrite::default()
+            },
+            ..Route::to("any")
+        };
+        let sent = [
+            (":authority", "gateway"),
+            (":path", "/r/aa/bb/cc?q=/r/aa/bb"),
+        ];
+        let mut headers: Headers = sent.into_iter().collect();
+        route.finalize(&VirtualHost::default(), &mut headers);
+        assert_eq!(
+            headers.text(":path").as_deref(),
+            Some("/x/bb/$1/aa/cc?q=/r/aa/bb")
+        );
+        let before = headers.text("x-envoy-original-path");
+        assert_eq!(before.as_deref(), Some("/r/aa/bb/cc?q=/r/aa/bb"));
+        for (pattern, substitution) in [("(a", ""), ("a", r"\1"), ("a", r"\"), ("(a)", r"\x")] {
+            let read = RegexRewrite::read(pattern, substitution);
+            assert!(read.is_err(), "{pattern} {substitution}");
+        }
     }
 
     #[test]

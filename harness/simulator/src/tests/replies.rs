@@ -357,3 +357,71 @@ fn a_reply_in_a_tick_stops_nobody() {
     assert_eq!(gateway.outcome(first).status(), Some(401));
     assert_eq!(gateway.exchange(Request::get("/")).status(), Some(200));
 }
+
+#[test]
+fn a_route_that_answers_by_itself_is_reached_behind_the_chain() {
+    let notes = Notes::default();
+    let seen = notes.clone();
+    let filter = spec("w", move |host, _, callback| {
+        if let Callback::ResponseHeaders { .. } = callback {
+            let headers = host.header_pairs(MapKind::ResponseHeaders).unwrap();
+            seen.add(headers.text("content-type").unwrap_or_default());
+        }
+        passing(callback)
+    });
+    let route = Route {
+        direct_response: Some(DirectResponse {
+            status: 404,
+            body: b"nothing".to_vec(),
+        }),
+        ..Route::to("")
+    };
+    let mut gateway = Gateway::builder()
+        .network(network(&[]))
+        .virtual_host(VirtualHost {
+            domains: vec!["*".into()],
+            routes: vec![route],
+            ..VirtualHost::default()
+        })
+        .filter(filter)
+        .build()
+        .unwrap();
+    let outcome = gateway.exchange(post());
+    assert_eq!(outcome.status(), Some(404));
+    assert_eq!(outcome.details.as_deref(), Some("direct_response"));
+    assert_eq!(outcome.client.body(), b"nothing");
+    assert_eq!(outcome.upstream, None);
+    assert_eq!(notes.take(), ["text/plain"]);
+}
+
+/// `response.backend_latency`: from the first byte sent to the last one received, and nothing where
+/// there was no answer.
+#[test]
+fn the_time_that_an_upstream_takes_is_known_at_the_end() {
+    let latency = |answer: Answer| {
+        let notes = Notes::default();
+        let seen = notes.clone();
+        let filter = spec("w", move |host, _, callback| {
+            if let Callback::Log = callback {
+                let bytes = host.property(b"response\0backend_latency").ok();
+                let number = bytes.map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()));
+                seen.add(format!("{number:?}"));
+            }
+            passing(callback)
+        });
+        let mut script = Script::default();
+        script.cluster("upstream", vec![answer]);
+        let mut gateway = Gateway::builder()
+            .network(script)
+            .filter(filter)
+            .build()
+            .unwrap();
+        gateway.exchange(Request::get("/"));
+        notes.take().remove(0)
+    };
+    let slow = Reply::status(200)
+        .after(Duration::from_millis(50))
+        .body("a");
+    assert_eq!(latency(Answer::Reply(slow)), "Some(50000000)");
+    assert_eq!(latency(Answer::Refuse), "None");
+}

@@ -1,17 +1,17 @@
 //! Virtual hosts and routes of a configuration.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::Place;
 use super::text;
-use crate::config::own::{flag, header_changes, of_type, rewrite};
+use crate::config::own::{answer_changes, direct_response, flag, header_changes, of_type, rewrite};
 use located_yaml::read::{At, Fields};
 use proxy_wasm_simulator::{Metadata, PathMatch, Route, Switches, VirtualHost};
 
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 
-type Clusters = BTreeMap<String, SocketAddr>;
+type Clusters = BTreeMap<String, Place>;
 
 /// The virtual hosts of a `route_config`.
 pub(super) fn hosts(at: &At<'_>, clusters: &Clusters) -> Vec<VirtualHost> {
@@ -35,6 +35,7 @@ fn host(at: &At<'_>, clusters: &Clusters) -> Option<VirtualHost> {
         metadata: metadata(&mut fields),
         switches: switches(&mut fields),
         header_changes: header_changes(&mut fields),
+        answer_changes: answer_changes(&mut fields),
         routes: routes?
             .iter()
             .filter_map(|at| route(at, clusters))
@@ -47,35 +48,57 @@ fn host(at: &At<'_>, clusters: &Clusters) -> Option<VirtualHost> {
 fn route(at: &At<'_>, clusters: &Clusters) -> Option<Route> {
     let mut fields = at.fields()?;
     let path = fields.need("match").and_then(|at| path(&at));
-    let target = fields.need("route").and_then(|at| at.fields());
-    let (name, metadata) = (text(&mut fields, "name"), metadata(&mut fields));
-    let switches = switches(&mut fields);
-    let header_changes = header_changes(&mut fields);
+    let direct_response = direct_response(&mut fields);
+    let target = match &direct_response {
+        // What is wrong with it was said.
+        Some(Some(_)) | None => None,
+        Some(None) => Some(fields.need("route").and_then(|at| target(&at, clusters))),
+    };
+    let route = Route {
+        name: text(&mut fields, "name"),
+        metadata: metadata(&mut fields),
+        switches: switches(&mut fields),
+        header_changes: header_changes(&mut fields),
+        answer_changes: answer_changes(&mut fields),
+        direct_response: direct_response?,
+        ..target.unwrap_or_else(|| Some(Route::to("")))?
+    };
     fields.close();
-    let mut target = target?;
+    Some(Route {
+        path: path?,
+        ..route
+    })
+}
+
+/// Where a route leads, and how requests go there.
+fn target(at: &At<'_>, clusters: &Clusters) -> Option<Route> {
+    let mut target = at.fields()?;
     let cluster = target.need("cluster");
     let mut duration = |name| match target.take(name) {
         Some(at) => seconds(&at).map(Some),
         None => Some(None),
     };
     let (timeout, idle_timeout) = (duration("timeout"), duration("idle_timeout"));
-    let rewrite = rewrite(&mut target);
+    let automatic = flag(&mut target, "auto_host_rewrite");
+    let mut rewrite = rewrite(&mut target);
     target.close();
+    if automatic && rewrite.host.is_some() {
+        return at.refuse("`auto_host_rewrite` and `host_rewrite_literal` exclude each other");
+    }
     let cluster = cluster?;
     let known = cluster.text()?;
-    if !clusters.contains_key(&known) {
+    let Some(place) = clusters.get(&known) else {
         return cluster.refuse(format!("no cluster is called {known:?}"));
+    };
+    if automatic {
+        // An address without a name rewrites nothing.
+        rewrite.host.clone_from(&place.hostname);
     }
     Some(Route {
-        name,
-        path: path?,
-        cluster: known,
-        metadata,
-        switches,
         timeout: timeout?,
         idle_timeout: idle_timeout?,
-        header_changes,
         rewrite,
+        ..Route::to(&known)
     })
 }
 

@@ -63,7 +63,10 @@ fn read(text: &str) -> Result<Bootstrap, String> {
 #[test]
 fn a_configuration_is_read_whole() {
     let bootstrap = read(CONFIG).unwrap();
-    assert_eq!(bootstrap.clusters["models"].to_string(), "127.0.0.1:8");
+    assert_eq!(
+        bootstrap.clusters["models"].address.to_string(),
+        "127.0.0.1:8"
+    );
     assert_eq!(bootstrap.buffer_limit_bytes, Some(4096));
     assert!(bootstrap.paths.normalize && bootstrap.paths.reject_escaped_slashes);
     assert!(!bootstrap.paths.merge_slashes && !bootstrap.use_remote_address);
@@ -213,6 +216,38 @@ fn a_gateway_plays_what_was_read() {
     );
 }
 
+#[test]
+fn a_route_may_answer_by_itself_and_take_its_host_from_the_cluster() {
+    let text = CONFIG
+        .replace("cluster: models, timeout: 1.5s", "cluster: models, auto_host_rewrite: true")
+        .replace("endpoint: { address", "endpoint: { hostname: models.test, address")
+        .replace(
+            "- match: { path: /exact }\n                route: { cluster: models }",
+            "- match: { path: /exact }\n                direct_response: { status: 418, body: { inline_string: tea } }",
+        );
+    let bootstrap = read(&text).unwrap();
+    let routes = &bootstrap.hosts[0].routes;
+    assert_eq!(routes[0].rewrite.host.as_deref(), Some("models.test"));
+    let mut gateway = bootstrap
+        .configure(proxy_wasm_simulator::Gateway::builder())
+        .build()
+        .unwrap();
+    let outcome = gateway.exchange(Request::get("/exact"));
+    assert_eq!(outcome.status(), Some(418));
+    assert_eq!(outcome.details.as_deref(), Some("direct_response"));
+    for (from, to, complaint) in [
+        ("status: 418", "status: 99", "99 is out of range"),
+        (
+            "inline_string: tea",
+            "filename: /tea",
+            "filename: unknown key",
+        ),
+    ] {
+        let refused = read(&text.replacen(from, to, 1)).unwrap_err();
+        assert!(refused.contains(complaint), "{to}: {refused}");
+    }
+}
+
 /// `envoy/NAME.yaml` with every cluster on this machine.
 fn shipped(text: &str) -> Bootstrap {
     let mut json = Node::parse(text).unwrap().to_json();
@@ -292,8 +327,18 @@ fn what_an_own_filter_of_envoys_does_beyond_this_is_refused_by_its_name() {
         ),
         (
             "host_rewrite_literal: api.openai.com",
-            "auto_host_rewrite: true",
-            "auto_host_rewrite: unknown key",
+            "host_rewrite_header: x",
+            "host_rewrite_header: unknown key",
+        ),
+        (
+            "host_rewrite_literal: api.openai.com",
+            "host_rewrite_literal: api.openai.com, auto_host_rewrite: true",
+            "exclude each other",
+        ),
+        (
+            "host_rewrite_literal: api.openai.com",
+            "regex_rewrite: { pattern: { regex: \"(a\" } }",
+            "unclosed group",
         ),
         ("key: authorization", "key: ':path'", "pseudo-headers"),
         (
