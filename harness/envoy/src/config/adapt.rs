@@ -283,7 +283,7 @@ mod tests {
     use located_yaml::Node;
 
     fn openai() -> Json {
-        let text = include_str!("../../../envoy/openai.yaml");
+        let text = include_str!("../../../../envoy/openai.yaml");
         Node::parse(text).unwrap().to_json()
     }
 
