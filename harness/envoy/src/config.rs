@@ -1,6 +1,7 @@
 //! Envoy configurations: reading one to run it ([`read`]), fitting one to this machine ([`adapt`]),
-//! and what one says of Envoy's own filters ([`own`]).
+//! writing one ([`write`]), and what one says of Envoy's own filters ([`own`]).
 
 pub mod adapt;
 pub mod own;
 pub mod read;
+pub mod write;

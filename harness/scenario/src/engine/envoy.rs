@@ -17,6 +17,7 @@ use super::{Exchange, Observations, WasmFiles};
 use crate::envoy_config::{self, Places};
 use crate::file::{EngineName, Scenario, Wasm};
 use modelgate_envoy::admin::{self, METRICS, Ready, metrics, ready};
+use modelgate_envoy::config::write::{CLIENT, FACT, LISTENER};
 use modelgate_envoy::log::{filter_lines, tail};
 use modelgate_envoy::process::{self, Running, Verbosity};
 
@@ -95,7 +96,7 @@ pub fn run(
             Ready::Serving { admin, listeners } => {
                 let listener = listeners
                     .into_iter()
-                    .find(|listener| listener.name == envoy_config::LISTENER);
+                    .find(|listener| listener.name == LISTENER);
                 let listener = listener.context("Envoy serves no listener of the scenario's")?;
                 (listener.address.port(), admin)
             }
@@ -178,7 +179,7 @@ fn access_lines(text: &str) -> HashMap<u16, Json> {
         .lines()
         .filter_map(|line| serde_json::from_str::<Json>(line).ok());
     let keyed = lines.filter_map(|line| {
-        let (_, port) = line.get(envoy_config::CLIENT)?.as_str()?.rsplit_once(':')?;
+        let (_, port) = line.get(CLIENT)?.as_str()?.rsplit_once(':')?;
         Some((port.parse().ok()?, line))
     });
     keyed.collect()
@@ -187,7 +188,7 @@ fn access_lines(text: &str) -> HashMap<u16, Json> {
 fn facts(line: &Json) -> BTreeMap<String, Bytes> {
     let members = line.as_object().into_iter().flatten();
     let facts = members.filter_map(|(name, value)| {
-        let name = name.strip_prefix(envoy_config::FACT)?;
+        let name = name.strip_prefix(FACT)?;
         let value = match value {
             Json::Null => return None,
             Json::String(text) if text == "-" => return None,

@@ -21,7 +21,7 @@ use super::native::NativeCode;
 use super::{Ended, Engine, Exchange, LoadModule, Observations, WasmFiles, compare, patience};
 use crate::file::EngineKind;
 use crate::file::chain::FailurePolicy;
-use crate::file::routes::{Metadata, PathMatch, Switches};
+use crate::file::routes::{Metadata, Switches};
 use crate::file::{
     Body, ChainEntry, Config, EngineName, Request, Scenario, Start, Step, Traffic, VirtualHost,
     Wasm,
@@ -407,10 +407,7 @@ fn bytes_of(config: &Config) -> Vec<u8> {
 fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
     let routes = host.routes.iter().map(|route| proxy::Route {
         name: route.name.clone().unwrap_or_default(),
-        path: match &route.path {
-            PathMatch::Prefix(prefix) => proxy::PathMatch::Prefix(prefix.clone()),
-            PathMatch::Exact(path) => proxy::PathMatch::Exact(path.clone()),
-        },
+        path: route.path.clone(),
         cluster: route.cluster.clone(),
         metadata: metadata(route.metadata.as_ref()),
         switches: switches(&route.switches),

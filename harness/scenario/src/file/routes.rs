@@ -6,7 +6,7 @@ use located_yaml::read::{At, at_member};
 use located_yaml::shape::{Many, Source};
 use modelgate_envoy::config::own::{answer_changes, direct_response, header_changes, rewrite};
 use modelgate_kit::config::Bounded;
-use proxy_wasm_simulator::{DirectResponse, HeaderChanges, Rewrite};
+use proxy_wasm_simulator::{DirectResponse, HeaderChanges, PathMatch, Rewrite};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -92,15 +92,6 @@ pub struct Route {
     pub rewrite: Rewrite,
     /// The same as they are written for Envoy: members of the route, and of its action.
     pub written: (Map<String, Json>, Map<String, Json>),
-}
-
-/// The paths a route takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathMatch {
-    /// All that begin so.
-    Prefix(String),
-    /// This one.
-    Exact(String),
 }
 
 /// A route: which paths it takes, and what happens there.
