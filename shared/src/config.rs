@@ -12,6 +12,7 @@ pub mod long;
 pub mod schema;
 pub mod secret;
 pub mod strict;
+pub mod types;
 
 use std::any::Any;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::host::Host;
 
 pub use bounded::Bounded;
 pub use secret::{Secret, SecretBytes};
+pub use types::{DenyOrAllow, Mode, StripOrKeep};
 
 /// One thing that is wrong with a configuration. Values are never quoted: they may be secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]

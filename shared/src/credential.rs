@@ -14,6 +14,7 @@ use memchr::memchr_iter;
 use serde::Deserialize;
 
 use crate::config::Problems;
+use crate::config::types::{HeaderName, NonEmpty, Token, is_token_byte};
 use crate::exchange::Exchange;
 use crate::headers::HeaderBlock;
 use crate::host::Status;
@@ -26,17 +27,17 @@ use crate::query::take_parameter;
 pub struct WrittenPlace {
     /// Name of a request header.
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
-    pub header: Option<String>,
+    pub header: Option<HeaderName>,
     /// Authentication scheme before the credential in that header, e.g. `Bearer`; compared without
     /// case (RFC 9110 section 11.1).
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
-    pub scheme: Option<String>,
+    pub scheme: Option<Token>,
     /// Name of a query parameter.
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
-    pub query: Option<String>,
+    pub query: Option<Token>,
     /// Name of a cookie.
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
-    pub cookie: Option<String>,
+    pub cookie: Option<Token>,
 }
 
 /// A place to look for a credential.
@@ -64,6 +65,14 @@ impl Place {
             Self::Query(_) => None,
         }
     }
+
+    /// Whether it is the same place, whatever the scheme.
+    fn is_where(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header { name, .. }, Self::Header { name: known, .. }) => name == known,
+            _ => self == other,
+        }
+    }
 }
 
 /// What was found.
@@ -84,76 +93,56 @@ pub enum Found<'a> {
 }
 
 impl WrittenPlace {
-    /// A header with a scheme, for defaults.
+    /// A header, for defaults.
     pub fn header(name: &str, scheme: Option<&str>) -> Self {
         Self {
-            header: Some(name.to_owned()),
-            scheme: scheme.map(str::to_owned),
+            header: HeaderName::new(name),
+            scheme: scheme.and_then(Token::new),
             ..Self::default()
         }
     }
 
-    /// Checks it.
-    pub fn compile(&self, path: &str, problems: &mut Problems) -> Option<Place> {
-        let named = match (&self.header, &self.query, &self.cookie) {
-            (Some(name), None, None) => Place::Header {
-                name: name.to_ascii_lowercase(),
-                scheme: self.scheme.clone(),
+    fn compile(self, problems: &mut Problems) -> Option<Place> {
+        let place = match (self.header, self.query, self.cookie, &self.scheme) {
+            (Some(name), None, None, _) if &*name == "cookie" => {
+                problems.add("header", "cannot carry a credential", "name the `cookie`");
+                return None;
+            }
+            (Some(name), None, None, _) => Place::Header {
+                name: name.into_string(),
+                scheme: self.scheme.map(Token::into_string),
             },
-            (None, Some(name), None) => Place::Query(name.clone()),
-            (None, None, Some(name)) => Place::Cookie(name.clone()),
+            (None, Some(name), None, None) => Place::Query(name.into_string()),
+            (None, None, Some(name), None) => Place::Cookie(name.into_string()),
             _ => {
                 problems.add(
-                    path,
-                    "must name exactly one of header, query, cookie",
+                    "",
+                    "must name exactly one of header, query, cookie, and a scheme with a header only",
                     "e.g. {\"header\": \"authorization\", \"scheme\": \"Bearer\"}",
                 );
                 return None;
             }
         };
-        if self.scheme.is_some() && self.header.is_none() {
-            problems.add(format!("{path}.scheme"), "goes with a header only", "");
-        }
-        let name = match &named {
-            Place::Header { name, .. } | Place::Query(name) | Place::Cookie(name) => name,
-        };
-        if !is_token(name)
-            || self
-                .scheme
-                .as_deref()
-                .is_some_and(|scheme| !is_token(scheme))
-        {
-            problems.add(path, "is not a name", "use letters, digits and -_.");
-            return None;
-        }
-        Some(named)
+        Some(place)
     }
 }
 
-/// RFC 9110 section 5.6.2: what names of fields, cookies and schemes are made of.
-pub fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
-}
-
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+/// The places that `credential_from` lists, in its order; what is wrong with them is added to
+/// `problems`.
+pub fn compile_places(written: NonEmpty<WrittenPlace>, problems: &mut Problems) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::with_capacity(written.len());
+    for (at, place) in written.into_vec().into_iter().enumerate() {
+        problems.within(&format!("credential_from[{at}]"), |problems| {
+            let Some(place) = place.compile(problems) else {
+                return;
+            };
+            if places.iter().any(|other| other.is_where(&place)) {
+                problems.add("", "is listed twice", "name each place once");
+            }
+            places.push(place);
+        });
+    }
+    places
 }
 
 /// Looks at every place.

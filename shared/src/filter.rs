@@ -170,6 +170,8 @@ pub trait Filter: 'static {
     const LEAVES: &'static [&'static str] = &[];
     /// Variables of the VM's environment that it reads where its configuration names none.
     const ENVIRONMENT: &'static [&'static str] = &[];
+    /// Names that options had in earlier releases, with today's: whoever still writes one is told.
+    const FORMER: &'static [(&'static str, &'static str)] = &[];
     /// A member of the configuration that may list so much that its JSON must not be built up as
     /// well: see [`crate::config::long`].
     const LONG_LIST: Option<LongList> = None;
@@ -305,7 +307,7 @@ fn compile<F: Filter>(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<Rc<dyn Launch>> {
-    let config = crate::config::strict::parse::<F::Config>(&written, problems)?;
+    let config = crate::config::strict::parse::<F::Config>(&written, F::FORMER, problems)?;
     // No longer needed, and its memory is while the plan is made.
     drop(written);
     let plan = F::compile(config.value, setup, problems.beneath(&config.pruned))?;

@@ -20,6 +20,8 @@ pub mod glob;
 pub mod guest;
 pub mod headers;
 pub mod host;
+pub mod http_url;
+pub mod identity_headers;
 #[cfg(feature = "jose")]
 pub mod jose;
 pub mod json;

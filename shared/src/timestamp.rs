@@ -7,6 +7,10 @@
 //! Refused: dates before 1970, leap seconds, times without an offset, `-00:00` ("offset unknown",
 //! RFC 3339 section 4.3).
 
+use serde::Deserialize;
+
+use crate::config::types::refused;
+
 const NS_PER_S: u64 = 1_000_000_000;
 
 /// Nanoseconds since the Unix epoch that this text names, at most [`u64::MAX`], or `None` where it
@@ -43,6 +47,35 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
         .checked_add(hour * 3_600 + minute * 60 + second)?;
     let seconds = u64::try_from(local.checked_sub(offset_s)?).ok()?;
     Some(seconds.saturating_mul(NS_PER_S).saturating_add(nanoseconds))
+}
+
+/// A point in time of a configuration: nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", inline)
+)]
+pub struct Timestamp(pub u64);
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = parse_rfc3339(&String::deserialize(deserializer)?);
+        read.map(Self).ok_or_else(|| {
+            refused(
+                "is not a date and time",
+                "write it as 2026-11-21T08:00:00Z (RFC 3339)",
+            )
+        })
+    }
+}
+
+/// Tools show the defaults of a configuration, and none has one of these.
+#[cfg(feature = "schema")]
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
 }
 
 struct Reader<'a>(&'a [u8]);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use modelgate_kit::config::types::{Authority, CallHeaders, ClusterName, RequestPath};
 use modelgate_kit::config::{Bounded, Secret};
 use serde::Deserialize;
 
@@ -65,23 +66,23 @@ pub enum Scheme {
 #[serde(deny_unknown_fields)]
 pub struct Sink {
     /// The proxy's cluster for the receiver (with Envoy), or its `host:port` (with nginx).
-    pub cluster: String,
+    pub cluster: ClusterName,
     /// How events are written.
     #[serde(default)]
     pub format: Format,
     /// The `host` header of the calls; the cluster's name if absent.
     #[serde(default)]
-    pub authority: Option<String>,
+    pub authority: Option<Authority>,
     /// The path that batches are posted to.
     #[serde(default = "default_path")]
-    pub path: String,
+    pub path: RequestPath,
     /// The scheme that the calls name. Whether they are encrypted is the cluster's matter.
     #[serde(default)]
     pub scheme: Scheme,
     /// Further headers of the calls, such as `authorization`. Each value is a secret: text, or
     /// `{"env": "NAME"}`.
     #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: CallHeaders,
     /// Attributes of the source, such as `deployment.environment.name`. `service.name` is
     /// `modelgate` unless set here.
     #[serde(default)]
@@ -100,8 +101,8 @@ pub struct Sink {
     pub retry: RetryConfig,
 }
 
-fn default_path() -> String {
-    crate::otlp::DEFAULT_PATH.to_owned()
+fn default_path() -> RequestPath {
+    RequestPath::fixed(crate::otlp::DEFAULT_PATH)
 }
 
 const fn default_timeout() -> Bounded<1, 60_000> {
@@ -121,7 +122,7 @@ pub struct QueueConfig {
     /// them, `deny` refuses requests that could not be recorded (reason `audit_unavailable`). Then
     /// each request under way reserves one event and what the last events took on average, and a
     /// quarter more; 1.6 KB before there was one.
-    pub when_full: FullPolicy,
+    pub on_full: FullPolicy,
 }
 
 impl Default for QueueConfig {
@@ -129,7 +130,7 @@ impl Default for QueueConfig {
         Self {
             max_events: Bounded::new(8_192),
             max_bytes: Bounded::new(16_777_216),
-            when_full: FullPolicy::default(),
+            on_full: FullPolicy::default(),
         }
     }
 }

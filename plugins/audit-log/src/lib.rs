@@ -62,6 +62,7 @@ impl Filter for AuditLog {
         order: 10,
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const FORMER: &'static [(&'static str, &'static str)] = &[("when_full", "on_full")];
     const TAGS: &'static [&'static str] = &["outcome", "cause"];
     type Config = Config;
     type Plan = Plan;

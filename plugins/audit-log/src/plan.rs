@@ -17,16 +17,6 @@ use crate::tally::{Outcomes, Tally};
 
 /// The longest value of a header or attribute that is taken from the configuration, in bytes.
 const LONGEST_VALUE: usize = 8_192;
-
-/// Headers of a call that are not the operator's to set.
-const OWN_HEADERS: [&str; 5] = [
-    "host",
-    "content-type",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-];
-
 /// One compiled configuration, with this worker's state.
 pub struct Plan {
     /// How subjects are recorded.
@@ -164,7 +154,7 @@ impl Shipping {
             retry_first_ms: sink.retry.first_ms.value(),
             retry_longest_ms: sink.retry.longest_ms.value(),
             give_up_ms: sink.retry.give_up_ms.value(),
-            when_full: sink.queue.when_full.when_full(),
+            when_full: sink.queue.on_full.when_full(),
         };
         if limits.batch_events > limits.queue_events {
             problems.add(
@@ -194,7 +184,7 @@ impl Shipping {
                 "leave 413 out; batches are halved then",
             );
         }
-        let deny_when_full = sink.queue.when_full == FullPolicy::Deny;
+        let deny_when_full = sink.queue.on_full == FullPolicy::Deny;
         let resource = resource(&sink, problems);
         let otlp = Otlp::new(
             resource
@@ -237,54 +227,20 @@ fn resource(sink: &Sink, problems: &mut Problems) -> Vec<(String, String)> {
 
 impl Target {
     fn compile(sink: Sink, setup: &Setup<'_>, problems: &mut Problems) -> Self {
-        if sink.cluster.is_empty() {
-            problems.add(
-                "cluster",
-                "is empty",
-                "write the name of the proxy's cluster for the receiver",
-            );
-        }
-        if !sink.path.starts_with('/') || !sink.path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            problems.add("path", "is not a path", "write it as in /v1/logs");
-        }
-        let authority = sink.authority.unwrap_or_else(|| sink.cluster.clone());
-        if !authority.bytes().all(|byte| byte.is_ascii_graphic()) {
-            problems.add(
-                "authority",
-                "is not a host name",
-                "write it as in logs.example:4318",
-            );
-        }
-        let mut headers = Vec::new();
-        for (name, value) in &sink.headers {
-            let path = format!("headers.{name}");
-            if !is_header_name(name) || OWN_HEADERS.contains(&name.as_str()) {
-                problems.add(
-                    &path,
-                    "is not a header that can be set here",
-                    "a name in lower case, as in x-api-key",
-                );
-                continue;
-            }
-            let Some(value) = value.resolve(&path, setup, problems) else {
-                continue;
-            };
-            let bytes = value.expose();
-            if bytes.len() > LONGEST_VALUE || bytes.iter().any(|byte| byte.is_ascii_control()) {
-                problems.add(
-                    &path,
-                    "is too long, or holds a control character",
-                    "at most 8,192 bytes on one line",
-                );
-                continue;
-            }
-            headers.push((name.clone(), bytes.to_vec()));
-        }
+        let authority = match sink.authority {
+            Some(authority) => authority.into_string(),
+            None => sink.cluster.to_string(),
+        };
+        let headers = sink.headers.resolve(setup, problems).unwrap_or_default();
+        let mut headers: Vec<(String, Vec<u8>)> = headers
+            .into_iter()
+            .map(|(name, value)| (name, value.expose().to_vec()))
+            .collect();
         headers.push(("content-type".to_owned(), crate::otlp::CONTENT_TYPE.into()));
         Self {
-            cluster: sink.cluster,
+            cluster: sink.cluster.into_string(),
             authority,
-            path: sink.path,
+            path: sink.path.into_string(),
             scheme: match sink.scheme {
                 Scheme::Https => "https",
                 Scheme::Http => "http",
@@ -323,12 +279,4 @@ impl Target {
         }
         siphash24(Seed { k0: 0, k1: 0 }, &bytes)
     }
-}
-
-/// A field name of RFC 9110, section 5.1, in lower case.
-fn is_header_name(name: &str) -> bool {
-    let allowed = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.!#$%&'*+^`|~".contains(&byte)
-    };
-    !name.is_empty() && name.bytes().all(allowed)
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, refused};
 use modelgate_kit::config::{Bounded, Secret};
+use modelgate_kit::route::Path;
 use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
 
@@ -30,10 +32,10 @@ pub struct Config {
     pub credentials: Option<WrittenCredentials>,
     /// Host to send to and sign, such as `runtime.sagemaker.eu-central-1.amazonaws.com`. Without
     /// it, the request's own authority.
-    pub host: Option<String>,
+    pub host: Option<Authority>,
     /// Leading part of the path that is taken off, such as `/aws`; a request whose path does not
     /// lie under it is refused.
-    pub strip_path_prefix: Option<String>,
+    pub strip_path_prefix: Option<PathPrefix>,
     /// Who rewrites host and path as `host` and `strip_path_prefix` say: this filter (the proxy
     /// then chooses its route again, for the new host and path), or the proxy's route
     /// (`host_rewrite_literal`, `prefix_rewrite`; the filter only signs what the route will make).
@@ -60,16 +62,16 @@ pub struct Config {
     pub on_upgrade: Option<OnUpgrade>,
     /// `x-amzn-*` headers that a client may send, such as `x-amzn-sagemaker-inference-id`; each at
     /// most once.
-    pub client_headers: Vec<String>,
+    pub client_headers: Vec<AmznHeader>,
     /// What happens with a client's other `x-amzn-*` headers (but `x-amzn-trace-id`, which passes
     /// unsigned).
     pub other_client_headers: OtherClientHeaders,
     /// `x-amzn-*` headers that every request is given, such as `x-amzn-sagemaker-target-variant`,
     /// in place of the client's.
-    pub set_headers: BTreeMap<String, String>,
+    pub set_headers: BTreeMap<AmznHeader, HeaderValue>,
     /// Further headers to sign, besides `host`, `content-type`, `content-md5`, `accept`, `x-amz-*`
     /// and `x-amzn-*`. A signed header that the proxy changes afterwards breaks the signature.
-    pub signed_headers: Vec<String>,
+    pub signed_headers: Vec<SignedHeader>,
     /// How often the path is percent-encoded in the signature; `auto`: once for S3, twice for all
     /// others. A path that is encoded once is also sent as it was signed.
     pub path_encoding: WrittenPathEncoding,
@@ -180,7 +182,7 @@ pub enum PayloadPolicy {
 pub enum OtherClientHeaders {
     /// The request is refused.
     #[default]
-    Refuse,
+    Deny,
     /// They are removed.
     Strip,
 }
@@ -233,4 +235,67 @@ pub enum WrittenTokenSigning {
     Signed,
     /// After signing.
     AddedAfter,
+}
+
+/// The name of an `x-amzn-*` header, which says something to the model service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+pub struct AmznHeader(HeaderName);
+
+impl<'de> Deserialize<'de> for AmznHeader {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = HeaderName::deserialize(deserializer)?;
+        if name.starts_with("x-amzn-") && &*name != "x-amzn-trace-id" {
+            return Ok(Self(name));
+        }
+        Err(refused(
+            "is not an `x-amzn-*` header",
+            "other headers pass unsigned; `signed_headers` signs more",
+        ))
+    }
+}
+
+impl From<AmznHeader> for String {
+    fn from(header: AmznHeader) -> Self {
+        header.0.into_string()
+    }
+}
+
+/// The name of a header that is signed beside those that always are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+pub struct SignedHeader(pub HeaderName);
+
+impl<'de> Deserialize<'de> for SignedHeader {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = HeaderName::deserialize(deserializer)?;
+        if name.starts_with("x-amz") || matches!(&*name, "authorization" | "content-length") {
+            return Err(refused(
+                "cannot be listed",
+                "`x-amz-*` and `x-amzn-*` are signed already; `authorization` and `content-length` cannot be",
+            ));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// The beginning of a path, such as `/aws`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+pub struct PathPrefix(pub String);
+
+impl<'de> Deserialize<'de> for PathPrefix {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.ends_with('/') || text.contains('?') || Path::parse(text.as_bytes()).is_err() {
+            return Err(refused(
+                "is not the beginning of a path",
+                "begin with a slash, end without one: /aws",
+            ));
+        }
+        Ok(Self(text))
+    }
 }

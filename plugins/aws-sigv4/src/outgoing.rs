@@ -207,7 +207,7 @@ impl Rules {
         }
         if !self.client_headers.iter().any(|listed| is(listed)) {
             return match self.other_client_headers {
-                OtherClientHeaders::Refuse => Err(Reply::new(&HEADER_REFUSED)),
+                OtherClientHeaders::Deny => Err(Reply::new(&HEADER_REFUSED)),
                 OtherClientHeaders::Strip => Ok(Fate::Removed),
             };
         }

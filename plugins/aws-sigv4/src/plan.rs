@@ -1,16 +1,17 @@
 //! What runs: the signer, the rules of what goes out, and how the configuration becomes these.
 
 use modelgate_kit::config::secret::FromEnvironment;
+use modelgate_kit::config::types::Authority;
 use modelgate_kit::config::{Problems, Secret, Setup};
 use modelgate_kit::headers::HeaderBlock;
-use modelgate_kit::route::{Path, Template};
+use modelgate_kit::route::Template;
 use modelgate_kit::upgrade::{OnUpgrade, Upgrade};
 use zeroize::Zeroizing;
 
 use crate::canonical::SignedHeaders;
 use crate::config::{
-    ACCESS_KEY_ID, AmbiguousPaths, Config, PayloadPolicy, REGION, SECRET_ACCESS_KEY, SESSION_TOKEN,
-    WrittenPathEncoding, WrittenTokenSigning,
+    ACCESS_KEY_ID, AmbiguousPaths, Config, PathPrefix, PayloadPolicy, REGION, SECRET_ACCESS_KEY,
+    SESSION_TOKEN, SignedHeader, WrittenPathEncoding, WrittenTokenSigning,
 };
 use crate::credentials::{Credentials, Malformed, Scope};
 use crate::outgoing::Rules;
@@ -52,7 +53,11 @@ impl Config {
                 },
             },
             headers: SignedHeaders::AsSdk {
-                also: self.signed_headers(problems),
+                also: self
+                    .signed_headers
+                    .iter()
+                    .map(|SignedHeader(name)| name.to_string())
+                    .collect(),
             },
             token: match self.session_token {
                 WrittenTokenSigning::Signed => TokenSigning::Signed,
@@ -145,46 +150,7 @@ impl Config {
             .ok()
     }
 
-    fn signed_headers(&self, problems: &mut Problems) -> Vec<String> {
-        let mut names = Vec::new();
-        for (at, name) in self.signed_headers.iter().enumerate() {
-            let name = name.to_ascii_lowercase();
-            let path = format!("signed_headers[{at}]");
-            if !is_header_name(&name) {
-                problems.add(path, "is not a header name", "");
-            } else if name == "authorization"
-                || name == "content-length"
-                || name.starts_with("x-amz")
-            {
-                problems.add(path, "cannot be listed", "`x-amz-*` and `x-amzn-*` are signed already; `authorization` and `content-length` cannot be");
-            } else {
-                names.push(name);
-            }
-        }
-        names
-    }
-
     fn rules(self, path_rules: PathRules, problems: &mut Problems) -> Rules {
-        if let Some(host) = &self.host
-            && !is_host(host)
-        {
-            problems.add(
-                "host",
-                "is not a host",
-                "write a name, with a port if it is not the default one; no scheme and no path",
-            );
-        }
-        if let Some(prefix) = &self.strip_path_prefix
-            && (prefix.ends_with('/')
-                || Path::parse(prefix.as_bytes()).is_err()
-                || prefix.contains('?'))
-        {
-            problems.add(
-                "strip_path_prefix",
-                "is not the beginning of a path",
-                "begin with a slash, end without one: /aws",
-            );
-        }
         let mut paths = Vec::new();
         for (at, text) in self.paths.iter().enumerate() {
             match Template::parse(text) {
@@ -199,36 +165,23 @@ impl Config {
                 "a path with two readings fits no template: leave out one of both",
             );
         }
-        let mut client_headers = Vec::new();
-        for (at, name) in self.client_headers.iter().enumerate() {
-            let name = name.to_ascii_lowercase();
-            check_amzn(&name, &format!("client_headers[{at}]"), problems);
-            client_headers.push(name);
-        }
+        let client_headers: Vec<String> =
+            self.client_headers.into_iter().map(String::from).collect();
         let mut set_headers = Vec::new();
         for (name, value) in self.set_headers {
-            let path = format!("set_headers.{name}");
-            let name = name.to_ascii_lowercase();
-            check_amzn(&name, &path, problems);
-            if value.is_empty()
-                || !value
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() || byte == b' ')
-            {
-                problems.add(&path, "is not a header value", "write visible ASCII");
-            }
+            let name = String::from(name);
             if client_headers.contains(&name) {
                 problems.add(
-                    &path,
+                    format!("set_headers.{name}"),
                     "is in `client_headers` too",
                     "either the client says it, or the gateway",
                 );
             }
-            set_headers.push((name, value));
+            set_headers.push((name, value.into_string()));
         }
         Rules {
-            host: self.host,
-            strip_path_prefix: self.strip_path_prefix,
+            host: self.host.map(Authority::into_string),
+            strip_path_prefix: self.strip_path_prefix.map(|PathPrefix(prefix)| prefix),
             rewritten_by: self.rewritten_by,
             paths,
             ambiguous_paths: self.ambiguous_paths,
@@ -238,16 +191,6 @@ impl Config {
             set_headers,
             path_rules,
         }
-    }
-}
-
-fn check_amzn(name: &str, path: &str, problems: &mut Problems) {
-    if !is_header_name(name) || !name.starts_with("x-amzn-") || name == "x-amzn-trace-id" {
-        problems.add(
-            path,
-            "is not an `x-amzn-*` header",
-            "other headers pass unsigned; `signed_headers` signs more",
-        );
     }
 }
 
@@ -272,20 +215,6 @@ fn explain(malformed: Malformed, problems: &mut Problems) {
         Malformed::Service => "such as sagemaker, bedrock or s3",
     };
     problems.add(path, problem, hint);
-}
-
-fn is_header_name(name: &str) -> bool {
-    // RFC 9110 section 5.6.2, token, in lower case.
-    let token = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
-    };
-    (1..=128).contains(&name.len()) && name.bytes().all(token)
-}
-
-fn is_host(host: &str) -> bool {
-    let byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
-    (1..=255).contains(&host.len()) && host.bytes().all(byte)
 }
 
 /// The length that the request announces.

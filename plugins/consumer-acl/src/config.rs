@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use modelgate_kit::config::Problems;
+use modelgate_kit::config::{Mode, Problems};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use serde::Deserialize;
 
@@ -25,35 +25,23 @@ pub struct Config {
     pub model_from_body: ModelBody,
     /// Headers (`X-Original-URL`, `X-Rewrite-URL`, `X-Forwarded-Prefix`, `X-HTTP-Method-Override`
     /// and their like) and the query parameter `_method`, by which frameworks replace the path or
-    /// method that the rules have looked at: `remove` takes them out of requests that pass, `deny`
+    /// method that the rules have looked at: `strip` takes them out of requests that pass, `deny`
     /// refuses such requests, `allow` leaves them. Without rules over requests they are left.
-    pub overrides: Overrides,
+    pub override_headers: OverrideHeaders,
 }
 
 /// What becomes of headers that replace path or method behind us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
-pub enum Overrides {
+pub enum OverrideHeaders {
     /// They are taken out.
     #[default]
-    Remove,
+    Strip,
     /// The request is refused.
     Deny,
     /// They pass.
     Allow,
-}
-
-/// Whether decisions are enforced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// They are.
-    #[default]
-    Enforce,
-    /// They are only recorded.
-    Shadow,
 }
 
 /// One rule.

@@ -15,14 +15,14 @@ mod tests;
 
 use std::rc::Rc;
 
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Decision, Fact as _, Identity};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::rule::Caller;
 
-use config::{Config, Mode};
+use config::Config;
 use plan::Plan;
 
 /// The filter.
@@ -38,6 +38,7 @@ impl Filter for ConsumerAcl {
         ..Needs::NONE
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const FORMER: &'static [(&'static str, &'static str)] = &[("overrides", "override_headers")];
     const TAGS: &'static [&'static str] = &["rule"];
     const LEAVES: &'static [&'static str] = &[Decision::NAME];
     type Config = Config;

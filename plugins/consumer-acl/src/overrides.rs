@@ -15,7 +15,7 @@ use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::query::{has_parameter, take_parameter};
 
-use crate::config::Overrides;
+use crate::config::OverrideHeaders;
 
 const HEADERS: [&str; 12] = [
     "x-original-url",
@@ -33,7 +33,7 @@ const HEADERS: [&str; 12] = [
 ];
 const PARAMETER: &str = "_method";
 
-impl Overrides {
+impl OverrideHeaders {
     /// Does to an allowed request what is configured.
     ///
     /// # Errors

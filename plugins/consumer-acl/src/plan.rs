@@ -1,6 +1,6 @@
 //! What runs: the rules, and what is told and counted of their decisions.
 
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Challenges, Decision};
 use modelgate_kit::filter::Filter as _;
@@ -9,7 +9,7 @@ use modelgate_kit::problem::Reply;
 use modelgate_kit::rule::{Asked, Caller, ModelBody, ModelBodyMode};
 
 use crate::ConsumerAcl;
-use crate::config::{Config, Mode, Overrides};
+use crate::config::{Config, OverrideHeaders};
 use crate::engine::{Decided, Effect, Engine};
 use crate::reasons::{ACCESS_DENIED, IDENTITY_MISSING, MODEL_UNKNOWN};
 
@@ -22,7 +22,7 @@ pub struct Plan {
     pub(crate) mode: Mode,
     engine: Engine,
     model_from_body: ModelBody,
-    overrides: Overrides,
+    override_headers: OverrideHeaders,
     pub(crate) shadow_denied: Metric,
     /// Per rule: how often it decided, or would have.
     decided: Vec<Metric>,
@@ -54,10 +54,10 @@ impl Plan {
             .collect();
         let plan = Plan {
             mode: config.mode,
-            overrides: if engine.looks_at_request() {
-                config.overrides
+            override_headers: if engine.looks_at_request() {
+                config.override_headers
             } else {
-                Overrides::Allow
+                OverrideHeaders::Allow
             },
             decided,
             engine,
@@ -84,7 +84,7 @@ impl Plan {
         self.record(decided, caller, &asked, exchange)?;
         match decided.effect {
             Effect::Allow if self.mode == Mode::Shadow => Ok(()),
-            Effect::Allow => self.overrides.apply(&headers, exchange),
+            Effect::Allow => self.override_headers.apply(&headers, exchange),
             Effect::Deny => Err(self.refusal(decided, caller, &asked, exchange)),
         }
     }

@@ -8,5 +8,5 @@ modelgate_kit::reasons! { "consumer_acl";
     MODEL_UNKNOWN = 403 "model_unknown", "The model of this request cannot be known, and models are what access is given to.",
         "The only rules that would allow this request name models, and the path belongs to no protocol that says which model it is about, or `model_from_body.mode` is `ignore`. Allow the path by a rule without `models`, or let the body be read.";
     OVERRIDE_REFUSED = 400 "override_refused", "The request has a header or parameter that replaces its path or method.",
-        "`X-Original-URL`, `X-Rewrite-URL`, `X-Forwarded-Prefix`, `X-HTTP-Method-Override` or the like, or the query parameter `_method`, while rules look at paths, methods or models. Leave it out, or set `overrides`.";
+        "`X-Original-URL`, `X-Rewrite-URL`, `X-Forwarded-Prefix`, `X-HTTP-Method-Override` or the like, or the query parameter `_method`, while rules look at paths, methods or models. Leave it out, or set `override_headers`.";
 }

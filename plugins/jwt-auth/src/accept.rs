@@ -10,6 +10,7 @@ use std::rc::Rc;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Identity, RefusedToken, Serialized};
 use modelgate_kit::host::Host;
+use modelgate_kit::identity_headers::Unwritable;
 use modelgate_kit::jose::{
     Accelerator, Claims, FOREIGN_FUNCTION, Refusal, SignatureQuery, Token, Verified, decode_answer,
 };
@@ -258,11 +259,16 @@ impl Plan {
                 .check(verified, exchange.now_ns() / 1_000_000_000)
         };
         let judged = checked.and_then(|claims| {
+            let identity = issuer.caller.draw(&claims)?;
+            let headers = self
+                .identity_headers
+                .values(&identity, |path| claims.look(path))
+                .map_err(|Unwritable| Refusal::ClaimRefused)?;
             Ok(Accepted {
                 issuer: at,
                 generation: keys.generation,
-                identity: issuer.caller_headers.draw(&claims)?.into(),
-                headers: self.headers.values(&claims)?,
+                identity: identity.into(),
+                headers,
                 kid: kid.map(str::to_owned),
                 claims,
             })

@@ -1,24 +1,12 @@
-//! From verified claims to what others see of the caller: the identity fact, and headers for the
-//! upstream.
-//!
-//! A claim becomes a header only if it can be read back as what it was: no control characters, no
-//! surrounding space, no comma inside a list's element. A claim that cannot is a refusal, not a
-//! guess.
+//! From verified claims to the caller: the identity fact.
 
-use modelgate_kit::config::Problems;
-use modelgate_kit::credential::is_token;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::jose::{ClaimPath, Claims, Finding, Refusal};
 use serde_json::{Map, Value};
 
-use crate::config::ClaimToHeader;
-
-/// Longest header value that a claim may become, in bytes.
-const MAX_HEADER_BYTES: usize = 4096;
-
 /// Which claims make up an identity.
 #[derive(Debug, Default)]
-pub struct CallerHeaders {
+pub struct CallerClaims {
     /// Claims that name the caller: the first that a token has.
     pub consumer: Vec<ClaimPath>,
     /// Put before that name.
@@ -35,7 +23,7 @@ pub struct CallerHeaders {
     pub claims: Vec<ClaimPath>,
 }
 
-impl CallerHeaders {
+impl CallerClaims {
     /// The identity that the claims describe.
     ///
     /// # Errors
@@ -123,100 +111,8 @@ struct Groups {
     unknown: bool,
 }
 
-/// Headers that carry claims to the upstream.
-#[derive(Debug)]
-pub struct ClaimHeaders(Vec<(String, ClaimPath)>);
-
-impl ClaimHeaders {
-    /// Checks and takes over what was written.
-    pub fn compile(written: &[ClaimToHeader], problems: &mut Problems) -> Self {
-        let mut headers: Vec<(String, ClaimPath)> = Vec::new();
-        for (at, one) in written.iter().enumerate() {
-            let name = one.header.to_ascii_lowercase();
-            // What frames or routes the message is not ours to overwrite with a claim.
-            let reserved = [
-                "host",
-                "connection",
-                "content-length",
-                "transfer-encoding",
-                "te",
-                "trailer",
-                "upgrade",
-                "cookie",
-            ];
-            if !is_token(&name) || reserved.contains(&name.as_str()) {
-                problems.add(
-                    format!("[{at}].header"),
-                    "is not a header that a claim may be written to",
-                    "write a name such as `x-user`",
-                );
-            } else if headers.iter().any(|(other, _)| *other == name) {
-                problems.add(format!("[{at}].header"), "is listed twice", "");
-            }
-            match ClaimPath::parse(&one.claim) {
-                Ok(path) => headers.push((name, path)),
-                Err(fault) => problems.add(
-                    format!("[{at}].claim"),
-                    "is not a claim path",
-                    fault.to_string(),
-                ),
-            }
-        }
-        Self(headers)
-    }
-
-    /// Names of all headers, which a client must not set.
-    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// One value per header, in the order of [`ClaimHeaders::names`]; `None` where the claim is
-    /// absent.
-    ///
-    /// # Errors
-    /// [`Refusal::ClaimRefused`] when a claim has no faithful form as a header.
-    pub fn values(&self, claims: &Claims) -> Result<Vec<Option<String>>, Refusal> {
-        self.0
-            .iter()
-            .map(|(_, path)| match claims.look(path) {
-                Finding::Absent | Finding::Value(Value::Null) => Ok(None),
-                Finding::Value(value) => header_value(value).map(Some).ok_or(Refusal::ClaimRefused),
-                // The upstream would take it for absent.
-                Finding::Unknown => Err(Refusal::ClaimRefused),
-            })
-            .collect()
-    }
-}
-
-fn header_value(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::Array(items) => {
-            let parts: Option<Vec<String>> = items
-                .iter()
-                .map(|item| scalar(item).filter(|part| !part.contains(',') && part.trim() == part))
-                .collect();
-            parts?.join(",")
-        }
-        one => scalar(one)?,
-    };
-    let faithful = text.len() <= MAX_HEADER_BYTES
-        && text.trim() == text
-        && !text.chars().any(char::is_control);
-    faithful.then_some(text)
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -228,13 +124,13 @@ mod tests {
             .collect()
     }
 
-    fn caller_headers(consumer: &str) -> CallerHeaders {
-        CallerHeaders {
+    fn caller_claims(consumer: &str) -> CallerClaims {
+        CallerClaims {
             consumer: paths(&[consumer]),
             prefix: "corp/".into(),
             groups: paths(&["/realm/roles"]),
             claims: paths(&["tier", "no"]),
-            ..CallerHeaders::default()
+            ..CallerClaims::default()
         }
     }
 
@@ -243,7 +139,7 @@ mod tests {
     }
 
     fn draw(consumer: &str, claims: Value) -> Result<Identity, Refusal> {
-        caller_headers(consumer).draw(&Claims::parse(claims.to_string().as_bytes()).unwrap())
+        caller_claims(consumer).draw(&Claims::parse(claims.to_string().as_bytes()).unwrap())
     }
 
     #[test]
@@ -307,8 +203,8 @@ mod tests {
                 false,
             ),
         ] {
-            let mut caller_headers = caller_headers("sub");
-            let identity = caller_headers.draw(&read(claims.clone())).unwrap();
+            let mut caller_claims = caller_claims("sub");
+            let identity = caller_claims.draw(&read(claims.clone())).unwrap();
             assert_eq!(
                 (identity.groups, identity.groups_unknown),
                 (
@@ -317,8 +213,8 @@ mod tests {
                 ),
                 "{claims}"
             );
-            caller_headers.ungrouped = vec!["all".into()];
-            let identity = caller_headers.draw(&read(claims.clone())).unwrap();
+            caller_claims.ungrouped = vec!["all".into()];
+            let identity = caller_claims.draw(&read(claims.clone())).unwrap();
             let has_none = claims.get("realm").is_none_or(|realm| realm == &json!({}));
             assert_eq!(
                 *identity.groups == ["all"],
@@ -327,24 +223,24 @@ mod tests {
             );
         }
         let claims = read(json!({"sub": "a", "_claim_names": {"dept": "src1"}, "tier": {"x": 1}}));
-        let mut caller_headers = caller_headers("sub");
-        caller_headers.claims = paths(&["tier", "/tier/x/y"]);
-        let identity = caller_headers.draw(&claims).unwrap();
+        let mut caller_claims = caller_claims("sub");
+        caller_claims.claims = paths(&["tier", "/tier/x/y"]);
+        let identity = caller_claims.draw(&claims).unwrap();
         assert_eq!(identity.claims_unknown, ["dept", "/tier/x/y"]);
         assert_eq!(Value::Object(identity.claims), json!({"tier": {"x": 1}}));
     }
 
     #[test]
     fn names_and_groups_have_several_sources() {
-        let caller_headers = CallerHeaders {
+        let caller_claims = CallerClaims {
             consumer: paths(&["preferred_username", "client_id"]),
             prefix: "corp/".into(),
             unnamed: Some("partner".into()),
             groups: paths(&["/realm_access/roles", "urn:roles"]),
             object_names: true,
-            ..CallerHeaders::default()
+            ..CallerClaims::default()
         };
-        let draw = |claims: Value| caller_headers.draw(&read(claims));
+        let draw = |claims: Value| caller_claims.draw(&read(claims));
         let identity = draw(json!({
             "preferred_username": "ann", "client_id": "app", "realm_access": {"roles": ["a"]},
             "urn:roles": {"admin": {"1": "x.test"}, "viewer": {}},
@@ -375,79 +271,5 @@ mod tests {
             "partner",
             "as the operator wrote it"
         );
-    }
-
-    #[test]
-    fn a_header_for_a_claim_that_is_elsewhere_is_refused_and_not_left_out() {
-        let mut problems = Problems::default();
-        let written = [ClaimToHeader {
-            claim: "groups".into(),
-            header: "x-groups".into(),
-        }];
-        let headers = ClaimHeaders::compile(&written, &mut problems);
-        assert_eq!(headers.values(&read(json!({}))), Ok(vec![None]));
-        assert_eq!(
-            headers.values(&read(json!({"hasgroups": true}))),
-            Err(Refusal::ClaimRefused)
-        );
-    }
-
-    #[test]
-    fn only_what_reads_back_becomes_a_header() {
-        for (value, expected) in [
-            (json!("ann"), Some("ann")),
-            (json!("a, b"), Some("a, b")),
-            (json!("é"), Some("é")),
-            (json!(7), Some("7")),
-            (json!(false), Some("false")),
-            (json!(["a", 1, true]), Some("a,1,true")),
-            (json!([]), Some("")),
-            (json!(["a,b"]), None),
-            (json!([" a"]), None),
-            (json!([["a"]]), None),
-            (json!({"a": 1}), None),
-            (json!("a\r\nx-admin: 1"), None),
-            (json!("a\u{0}"), None),
-            (json!("a\u{85}b"), None),
-            (json!(" a"), None),
-            (json!("a".repeat(5000)), None),
-        ] {
-            assert_eq!(header_value(&value).as_deref(), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn headers_that_claims_must_not_write_are_named() {
-        let entry = |claim: &str, header: &str| ClaimToHeader {
-            claim: claim.into(),
-            header: header.into(),
-        };
-        let mut problems = Problems::default();
-        let written = [
-            entry("sub", "x-user"),
-            entry("sub", "Host"),
-            entry("sub", ":path"),
-            entry("sub", "X-User"),
-            entry("/a~", "x-a"),
-        ];
-        ClaimHeaders::compile(&written, &mut problems);
-        let paths: Vec<_> = problems
-            .into_vec()
-            .into_iter()
-            .map(|problem| problem.path)
-            .collect();
-        assert_eq!(
-            paths,
-            ["[1].header", "[2].header", "[3].header", "[4].claim"]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_claim_can_end_a_header(text in "\\PC{0,20}|[\\x00-\\x20a]{0,6}") {
-            if let Some(value) = header_value(&json!([text])) {
-                prop_assert!(!value.bytes().any(|byte| byte < 0x20 || byte == 0x7f));
-            }
-        }
     }
 }

@@ -6,7 +6,6 @@
 //! our trouble, not the client's: 503.
 
 use crate::reasons;
-use modelgate_kit::config::Problems;
 use modelgate_kit::facts::Challenges;
 use modelgate_kit::jose::Refusal;
 use modelgate_kit::problem::{Reason, Reply};
@@ -34,32 +33,12 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Checks and takes over what was written.
-    pub fn compile(realm: &str, resource_metadata: Option<&str>, problems: &mut Problems) -> Self {
-        if !is_quotable(realm) {
-            problems.add(
-                "realm",
-                "has characters that a challenge cannot carry",
-                "use printable ASCII without quotes and backslashes",
-            );
-        }
-        let metadata = match resource_metadata {
-            None => String::new(),
-            Some(url) if is_quotable(url) && url.starts_with("https://") => {
-                format!(", resource_metadata=\"{url}\"")
-            }
-            Some(_) => {
-                problems.add(
-                    "resource_metadata",
-                    "is not an https URL",
-                    "write https://HOST/.well-known/oauth-protected-resource",
-                );
-                String::new()
-            }
-        };
+    /// The challenge of a realm, with the URL of the resource's metadata.
+    pub fn new(realm: &str, resource_metadata: Option<&str>) -> Self {
+        let metadata = resource_metadata.map(|url| format!(", resource_metadata=\"{url}\""));
         Self {
             opening: format!("Bearer realm=\"{realm}\""),
-            metadata,
+            metadata: metadata.unwrap_or_default(),
         }
     }
 
@@ -101,17 +80,6 @@ impl Challenge {
     }
 }
 
-/// RFC 6750 section 3: printable ASCII without quote and backslash.
-fn is_quotable(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\')
-}
-
-/// RFC 6749 section 3.3: one or more of these, no space.
-pub fn is_scope(text: &str) -> bool {
-    !text.is_empty() && !text.contains(' ') && is_quotable(text)
-}
-
 /// The catalogue's entry for a refusal.
 const fn reason_of(refusal: Refusal) -> &'static Reason {
     match refusal {
@@ -138,17 +106,13 @@ const fn reason_of(refusal: Refusal) -> &'static Reason {
 
 #[cfg(test)]
 mod tests {
+    use modelgate_kit::config::types::{HttpsUrl, Realm, is_quotable};
+
     use super::*;
 
     fn challenge() -> Challenge {
-        let mut problems = Problems::default();
-        let challenge = Challenge::compile(
-            "models",
-            Some("https://a.test/.well-known/oauth-protected-resource"),
-            &mut problems,
-        );
-        assert!(problems.is_empty());
-        challenge
+        let metadata = "https://a.test/.well-known/oauth-protected-resource";
+        Challenge::new("models", Some(metadata))
     }
 
     #[test]
@@ -222,16 +186,11 @@ mod tests {
 
     #[test]
     fn what_would_break_out_of_the_challenge_is_refused() {
-        for (realm, metadata) in [
-            ("a\"b", None),
-            ("a\\b", None),
-            ("é", None),
-            ("a", Some("http://a.test/")),
-            ("a", Some("https://a\"")),
-        ] {
-            let mut problems = Problems::default();
-            Challenge::compile(realm, metadata, &mut problems);
-            assert_eq!(problems.found().len(), 1, "{realm} {metadata:?}");
+        for realm in ["a\"b", "a\\b", "é", "a\r\nb"] {
+            assert_eq!(Realm::new(realm), None, "{realm}");
+        }
+        for url in ["http://a.test/", "https://a\"", "https://a b", ""] {
+            assert_eq!(HttpsUrl::new(url), None, "{url}");
         }
     }
 }

@@ -3,10 +3,18 @@
 //! Two sets of defaults cannot arise: these types are the only place that has them, and `plan.rs`
 //! reads nothing else.
 
-use std::collections::BTreeMap;
-
-use modelgate_kit::config::{Bounded, Secret};
+use modelgate_kit::claim::ClaimPath;
+use modelgate_kit::config::types::{
+    CallHeaders, ClusterName, HttpsUrl, NonEmpty, NonEmptyText, OneOrMore, Realm, Scope, refused,
+};
+use modelgate_kit::config::{Bounded, DenyOrAllow, Secret, StripOrKeep};
+use modelgate_kit::credential::WrittenPlace;
+use modelgate_kit::http_url::HttpUrl;
+use modelgate_kit::identity_headers::WrittenIdentityHeaders;
+use modelgate_kit::jose::Algorithm;
 use serde::Deserialize;
+
+use crate::keys::Template;
 
 /// Configuration of `jwt_auth`.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,117 +25,44 @@ pub struct Config {
     /// `iss` names. Where its tokens have several shapes, an issuer is listed several times: a
     /// token must be as one of these entries says, tried in their order.
     pub issuers: Vec<IssuerConfig>,
-    /// Where a token may stand. More than one token in a request is refused, wherever they stand.
-    pub token_from: TokenFrom,
+    /// Where a token may stand; all places are looked at, and more than one token in a request is
+    /// refused. RFC 6750 section 2.3 advises against the query: URLs are logged.
+    pub credential_from: NonEmpty<WrittenPlace>,
     /// Whether the upstream sees the token: `strip` removes it from header, cookie or query; `keep`
     /// leaves it.
-    pub token_to_upstream: TokenToUpstream,
+    pub credential_to_upstream: StripOrKeep,
     /// Longest token that is looked at, in bytes. Entra ID puts up to 200 groups into a token,
     /// which makes 12,000 bytes.
     pub max_token_bytes: Bounded<128, 65_536>,
     /// What becomes of a request without any token: `deny`, or `allow` without an identity. A token
     /// that is there is always verified.
-    pub on_missing: OnMissing,
-    /// Request headers that carry verified claims to the upstream. Whatever a client sends under
-    /// these names is removed.
-    pub claims_to_headers: Vec<ClaimToHeader>,
+    pub on_missing: DenyOrAllow,
+    /// Request headers that tell the upstream who calls. What a client sends under these names, or
+    /// under names that differ in `-`, `_` and the like only, is always removed.
+    pub identity_headers: WrittenIdentityHeaders,
     /// Verified tokens that are remembered per worker, so that each is verified once; 0 for none.
     pub token_cache_entries: Bounded<0, 100_000>,
     /// `realm` of the challenge (RFC 6750 section 3).
-    pub realm: String,
+    pub realm: Realm,
     /// URL of the protected resource's metadata, told to clients in the challenge (RFC 9728 section
     /// 5.1).
-    pub resource_metadata: Option<String>,
+    pub resource_metadata: Option<HttpsUrl>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             issuers: Vec::new(),
-            token_from: TokenFrom::default(),
-            token_to_upstream: TokenToUpstream::default(),
+            credential_from: NonEmpty::one(WrittenPlace::header("authorization", Some("Bearer"))),
+            credential_to_upstream: StripOrKeep::default(),
             max_token_bytes: Bounded::new(16_384),
-            on_missing: OnMissing::default(),
-            claims_to_headers: Vec::new(),
+            on_missing: DenyOrAllow::default(),
+            identity_headers: WrittenIdentityHeaders::default(),
             token_cache_entries: Bounded::new(1000),
-            realm: "modelgate".to_owned(),
+            realm: Realm::default(),
             resource_metadata: None,
         }
     }
-}
-
-/// Whether the upstream sees the token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum TokenToUpstream {
-    /// The token is removed from where it stood.
-    #[default]
-    Strip,
-    /// The request goes on with its token.
-    Keep,
-}
-
-/// What becomes of a request without any token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum OnMissing {
-    /// 401.
-    #[default]
-    Deny,
-    /// It goes on without an identity; a later filter decides.
-    Allow,
-}
-
-/// Where a token may stand.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default, deny_unknown_fields)]
-pub struct TokenFrom {
-    /// Request headers.
-    pub headers: Vec<HeaderPlace>,
-    /// Names of cookies.
-    pub cookies: Vec<String>,
-    /// Names of query parameters. RFC 6750 section 2.3 advises against them: URLs are logged.
-    pub query: Vec<String>,
-}
-
-impl Default for TokenFrom {
-    fn default() -> Self {
-        Self {
-            headers: vec![HeaderPlace {
-                name: "authorization".to_owned(),
-                scheme: Some("Bearer".to_owned()),
-            }],
-            cookies: Vec::new(),
-            query: Vec::new(),
-        }
-    }
-}
-
-/// A header that may carry a token.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(deny_unknown_fields)]
-pub struct HeaderPlace {
-    /// Name, in any case.
-    pub name: String,
-    /// Authentication scheme before the token, as in `Bearer`; without it the whole value is the
-    /// token.
-    pub scheme: Option<String>,
-}
-
-/// A claim that goes to the upstream as a header.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(deny_unknown_fields)]
-pub struct ClaimToHeader {
-    /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`. Arrays of scalars
-    /// are joined by commas.
-    pub claim: String,
-    /// Name of the header.
-    pub header: String,
 }
 
 /// One issuer.
@@ -148,13 +83,13 @@ pub struct IssuerConfig {
     /// Claims that say whom a token is for, e.g. `[aud, client_id]` for access tokens of Amazon
     /// Cognito, which have no `aud`. The first that a token has must name one of `audiences`, and
     /// so must `aud` wherever it is there.
-    pub audience_claims: Vec<String>,
+    pub audience_claims: NonEmpty<ClaimPath>,
     /// Where its keys come from; exactly one source. May be left out where an earlier entry is for
     /// the same issuer: then they are its keys.
     pub keys: KeysConfig,
     /// Algorithms that are accepted. Empty: every one that the keys allow, which for public keys
     /// excludes HS256, HS384 and HS512.
-    pub algorithms: Vec<String>,
+    pub algorithms: Vec<Algorithm>,
     /// Claims that must be there. Of `aud`, any of `audience_claims` takes the place.
     pub required_claims: Vec<String>,
     /// How far our clock and the issuer's may differ, in seconds.
@@ -166,28 +101,28 @@ pub struct IssuerConfig {
     /// token without one counts as `JWT`.
     pub types: Vec<String>,
     /// Scopes that must all be granted, in `scope` or `scp`; otherwise 403 `insufficient_scope`.
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     /// Further conditions on claims; all must hold, otherwise 403.
     pub claims: Vec<ClaimCondition>,
     /// Claim that names the caller to policies and limits: a top-level name or a JSON Pointer. Of
     /// several, the first that the token has counts. A token without any is refused, unless
     /// `consumer` names its caller.
-    pub consumer_claim: OneOrMore,
+    pub consumer_claim: OneOrMore<ClaimPath>,
     /// Text put before the caller's name, so that two issuers cannot name the same caller.
     pub consumer_prefix: String,
     /// Name of the caller for tokens that have no `consumer_claim`; `consumer_prefix` is not put
     /// before it.
-    pub consumer: Option<String>,
+    pub consumer: Option<NonEmptyText>,
     /// Claim with the caller's groups: text, or an array of text. Those of several claims are
     /// joined.
-    pub groups_claim: OneOrMore,
-    /// How an object in `groups_claim` is read: `refuse`, or `member_names`, as in the roles of
+    pub groups_claim: OneOrMore<ClaimPath>,
+    /// How an object in `groups_claim` is read: `deny`, or `member_names`, as in the roles of
     /// Zitadel.
     pub groups_object: GroupsObject,
     /// Groups of the caller for tokens that have no `groups_claim`.
-    pub groups: Vec<String>,
+    pub groups: Vec<NonEmptyText>,
     /// Claims that later filters and the audit log see in the identity fact.
-    pub claims_to_fact: Vec<String>,
+    pub claims_to_fact: Vec<ClaimPath>,
 }
 
 impl Default for IssuerConfig {
@@ -196,7 +131,7 @@ impl Default for IssuerConfig {
             issuer: String::new(),
             tenants: Vec::new(),
             audiences: Vec::new(),
-            audience_claims: vec!["aud".to_owned()],
+            audience_claims: NonEmpty::one(ClaimPath::top("aud")),
             keys: KeysConfig::default(),
             algorithms: Vec::new(),
             required_claims: ["iss", "aud", "exp"].map(str::to_owned).into(),
@@ -205,34 +140,13 @@ impl Default for IssuerConfig {
             types: modelgate_kit::jose::DEFAULT_TYPES.map(str::to_owned).into(),
             scopes: Vec::new(),
             claims: Vec::new(),
-            consumer_claim: OneOrMore::One("sub".to_owned()),
+            consumer_claim: OneOrMore::One(ClaimPath::top("sub")),
             consumer_prefix: String::new(),
             consumer: None,
-            groups_claim: OneOrMore::One("groups".to_owned()),
+            groups_claim: OneOrMore::One(ClaimPath::top("groups")),
             groups_object: GroupsObject::default(),
             groups: Vec::new(),
             claims_to_fact: Vec::new(),
-        }
-    }
-}
-
-/// One text, or a list of them.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(untagged, expecting = "write a text or a list of texts")]
-pub enum OneOrMore {
-    /// One.
-    One(String),
-    /// Several, in their order.
-    Several(Vec<String>),
-}
-
-impl OneOrMore {
-    /// All of them.
-    pub fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(text) => std::slice::from_ref(text),
-            Self::Several(texts) => texts,
         }
     }
 }
@@ -244,7 +158,7 @@ impl OneOrMore {
 pub enum GroupsObject {
     /// Not at all: the token is refused.
     #[default]
-    Refuse,
+    Deny,
     /// The names of its members are the groups.
     MemberNames,
 }
@@ -256,18 +170,37 @@ pub enum GroupsObject {
 #[serde(deny_unknown_fields)]
 pub struct ClaimCondition {
     /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`.
-    pub claim: String,
+    pub claim: ClaimPath,
     /// `whole` takes a text as one word, `spaces` as several.
     #[serde(default)]
     pub split: SplitConfig,
     /// At least one of these (text, numbers, true, false). In a text, `*` stands for any run of
     /// characters: `refs/tags/*`.
-    pub any_of: Option<Vec<serde_json::Value>>,
+    pub any_of: Option<NonEmpty<Scalar>>,
     /// All of these.
-    pub all_of: Option<Vec<serde_json::Value>>,
+    pub all_of: Option<NonEmpty<Scalar>>,
     /// None of these; also holds when the claim is absent, but not when its value is elsewhere or
     /// cannot be read.
-    pub none_of: Option<Vec<serde_json::Value>>,
+    pub none_of: Option<NonEmpty<Scalar>>,
+}
+
+/// What a claim is compared with: a text, a number, true or false.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+pub struct Scalar(pub serde_json::Value);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde_json::Value;
+        match Value::deserialize(deserializer)? {
+            Value::Null | Value::Array(_) | Value::Object(_) => Err(refused(
+                "is not text, a number, true or false",
+                "write each value as an entry of its own",
+            )),
+            scalar => Ok(Self(scalar)),
+        }
+    }
 }
 
 /// How a claim's text is read.
@@ -290,7 +223,7 @@ pub struct KeysConfig {
     /// A JWK Set, inline: `{"keys": […]}`.
     pub jwks: Option<serde_json::Value>,
     /// Public keys in PEM, inline.
-    pub pem: Option<Vec<PemKey>>,
+    pub pem: Option<NonEmpty<PemKey>>,
     /// A shared secret, for HS256, HS384 and HS512.
     pub secret: Option<SharedSecret>,
     /// A JWK Set that is fetched and kept fresh.
@@ -324,7 +257,7 @@ pub struct PemKey {
     /// Its `kid`; without one the key is tried for tokens of any name.
     pub kid: Option<String>,
     /// The only algorithm it is for; an RSA key without one is good for RS and PS alike.
-    pub algorithm: Option<String>,
+    pub algorithm: Option<Algorithm>,
 }
 
 /// A shared secret.
@@ -340,7 +273,7 @@ pub struct SharedSecret {
     /// Its `kid`; without one it is tried for tokens of any name.
     pub kid: Option<String>,
     /// The only algorithm it is for.
-    pub algorithm: Option<String>,
+    pub algorithm: Option<Algorithm>,
 }
 
 /// How a secret's text stands for its bytes.
@@ -361,13 +294,13 @@ pub enum SecretEncoding {
 #[serde(deny_unknown_fields)]
 pub struct Fetch {
     /// URL of the JWK Set; host and path of the call are taken from it.
-    pub url: String,
+    pub url: HttpUrl,
     /// Cluster that is called (on nginx: host:port).
-    pub cluster: String,
+    pub cluster: ClusterName,
     /// Headers of the call, e.g. `authorization` where the issuer wants a token. Each value is a
     /// secret: text, or `{"env": "NAME"}`.
     #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: CallHeaders,
     /// How the keys are kept fresh.
     #[serde(default)]
     pub refresh: Refresh,
@@ -379,15 +312,15 @@ pub struct Fetch {
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
     /// Cluster that is called for the issuer's metadata (on nginx: host:port).
-    pub cluster: String,
+    pub cluster: ClusterName,
     /// Cluster that is called for the keys, if it is another one.
-    pub keys_cluster: Option<String>,
+    pub keys_cluster: Option<ClusterName>,
     /// URL of the metadata. Default: the issuer followed by `/.well-known/openid-configuration`.
-    pub url: Option<String>,
+    pub url: Option<HttpUrl>,
     /// Headers of both calls, e.g. `authorization` where the issuer wants a token. Each value is a
     /// secret: text, or `{"env": "NAME"}`.
     #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: CallHeaders,
     /// How the keys are kept fresh.
     #[serde(default)]
     pub refresh: Refresh,
@@ -400,12 +333,12 @@ pub struct Discovery {
 #[serde(deny_unknown_fields)]
 pub struct PemPerKid {
     /// URL of a key, with `{kid}` in its path: `https://public-keys.auth.elb.REGION.amazonaws.com/{kid}`.
-    pub url: String,
+    pub url: Template,
     /// Cluster that is called (on nginx: host:port).
-    pub cluster: String,
+    pub cluster: ClusterName,
     /// `signer` of a token's header must be one of these: ARNs of your load balancers. Those of
     /// everybody in the region sign with keys of the same place.
-    pub signers: Vec<String>,
+    pub signers: NonEmpty<NonEmptyText>,
     /// How the keys are kept fresh. `min_interval_s` is 2 by default, because each key is fetched
     /// by itself.
     #[serde(default = "per_kid_refresh")]

@@ -9,7 +9,6 @@
 mod fetch;
 mod key_cache;
 mod lease;
-mod location;
 mod per_kid;
 pub mod refresh;
 #[cfg(test)]
@@ -26,10 +25,9 @@ use modelgate_kit::metrics::Metric;
 use modelgate_kit::vm::hub::Signal;
 
 use fetch::FetchFault;
-pub use fetch::{CallHeaders, Origin};
+pub use fetch::{CallHeaders, Origin, well_known};
 use key_cache::{Entry, KeyCache};
 use lease::{Hold, Lease};
-pub use location::{Location, well_known};
 pub use per_kid::Template;
 use per_kid::{Wanted, is_plain};
 

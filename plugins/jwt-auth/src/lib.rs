@@ -14,7 +14,6 @@ pub mod caller;
 pub mod challenge;
 pub mod config;
 pub mod keys;
-pub mod place;
 pub mod plan;
 pub mod reasons;
 #[cfg(test)]
@@ -25,16 +24,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::{HeaderBlock, Reserved};
+use modelgate_kit::headers::Reserved;
 use modelgate_kit::jose::Refusal;
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::root::Root;
 
-use config::{Config, OnMissing, TokenToUpstream};
+use config::Config;
 use keys::refresh::keep_fresh;
 use plan::Plan;
 
@@ -44,20 +43,21 @@ pub struct JwtAuth;
 impl Filter for JwtAuth {
     const NAME: &'static str = "jwt_auth";
     const NEEDS: Needs = Needs {
-        buffers_request: false,
-        response_headers: false,
-        request_body: false,
-        response_body: false,
         // For keys that are being fetched.
         holds: true,
         callouts: true,
         reserves: true,
-        end: false,
         tick_ms: 500,
         // Before everything that depends on who calls.
         order: 20,
+        ..Needs::NONE
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const FORMER: &'static [(&'static str, &'static str)] = &[
+        ("token_from", "credential_from"),
+        ("token_to_upstream", "credential_to_upstream"),
+        ("claims_to_headers", "identity_headers"),
+    ];
     type Config = Config;
     type Plan = Plan;
 
@@ -67,7 +67,7 @@ impl Filter for JwtAuth {
 
     fn reserved(plan: &Plan) -> Reserved {
         let places = plan.places.iter().filter_map(Place::header);
-        Reserved::names(plan.headers.names().chain(places))
+        Reserved::names(plan.identity_headers.names().chain(places))
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
@@ -79,20 +79,21 @@ impl Filter for JwtAuth {
             Found::Mixed => return Err(refused(Refusal::Mixed)),
             Found::Malformed => return Err(refused(Refusal::Malformed)),
             // An empty cookie is no token: applications leave such behind.
-            Found::None | Found::One(_) if plan.on_missing == OnMissing::Deny => {
+            Found::None | Found::One(_) if plan.on_missing == DenyOrAllow::Deny => {
                 return Err(refused(Refusal::Missing));
             }
             Found::None | Found::One(_) => {
                 // A host without facts loses a hint, nothing else.
                 let _ = exchange.publish_serialized(&plan.offer);
-                return plan.write_headers(&exchange, &request, &[]);
+                return plan.identity_headers.clean(&exchange, &request);
             }
         };
         let accepted = plan.accept(&exchange, &token).await?;
-        if plan.token_to_upstream == TokenToUpstream::Strip {
+        if plan.credential_to_upstream == StripOrKeep::Strip {
             exchange.take_out_credential(&request, &plan.places, &token)?;
         }
-        plan.write_headers(&exchange, &request, &accepted.headers)?;
+        plan.identity_headers.clean(&exchange, &request)?;
+        plan.identity_headers.set(&exchange, &accepted.headers)?;
         exchange.publish_serialized(&accepted.identity)?;
         Ok(())
     }
@@ -116,22 +117,3 @@ impl Filter for JwtAuth {
 
 #[cfg(feature = "module")]
 modelgate_kit::export!(JwtAuth: request_body, answers, tick);
-
-impl Plan {
-    /// Sets the headers of verified claims, and removes what a client has put under names that read
-    /// as theirs.
-    fn write_headers(
-        &self,
-        exchange: &Exchange,
-        request: &HeaderBlock,
-        values: &[Option<String>],
-    ) -> Result<(), Reply> {
-        exchange.remove_lookalikes(request, self.headers.names())?;
-        for (at, name) in self.headers.names().enumerate() {
-            if let Some(value) = values.get(at).and_then(Option::as_ref) {
-                exchange.set_request_header(name, value)?;
-            }
-        }
-        Ok(())
-    }
-}

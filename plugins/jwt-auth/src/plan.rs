@@ -5,24 +5,23 @@ mod sources;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use modelgate_kit::config::{Problems, Setup};
-use modelgate_kit::credential::Place;
+use modelgate_kit::config::types::{NonEmpty, NonEmptyText, OneOrMore};
+use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
+use modelgate_kit::credential::{Place, compile_places};
 use modelgate_kit::facts::{Challenges, Serialized};
+use modelgate_kit::identity_headers::IdentityHeaders;
 use modelgate_kit::jose::{
-    Algorithm, Algorithms, ClaimPath, ClaimRule, Expectations, IssuerName, Split, TENANT, Test,
-    Wanted,
+    Algorithm, Algorithms, ClaimRule, Expectations, IssuerName, Split, TENANT, Test, Wanted,
 };
 
 use crate::accept::Accepted;
 use crate::cache::Cache;
-use crate::caller::{CallerHeaders, ClaimHeaders};
-use crate::challenge::{Challenge, is_scope};
+use crate::caller::CallerClaims;
+use crate::challenge::Challenge;
 use crate::config::{
-    ClaimCondition, Config, GroupsObject, IssuerConfig, KeysConfig, OnMissing, SplitConfig,
-    TokenToUpstream,
+    ClaimCondition, Config, GroupsObject, IssuerConfig, KeysConfig, Scalar, SplitConfig,
 };
 use crate::keys::{Fetched, Source};
-use crate::place;
 use sources::compile_keys;
 
 /// A compiled configuration.
@@ -31,16 +30,16 @@ pub struct Plan {
     pub places: Vec<Place>,
     /// The accepted issuers.
     pub issuers: Vec<Issuer>,
-    /// Claims for the upstream.
-    pub headers: ClaimHeaders,
+    /// Headers for the upstream.
+    pub identity_headers: IdentityHeaders,
     /// What refused clients are told.
     pub challenge: Challenge,
     /// Whether the upstream sees the token.
-    pub token_to_upstream: TokenToUpstream,
+    pub credential_to_upstream: StripOrKeep,
     /// For the filters that follow, where a request without a token passes.
     pub offer: Serialized<Challenges>,
     /// What becomes of requests without a token.
-    pub on_missing: OnMissing,
+    pub on_missing: DenyOrAllow,
     /// Longest token, in bytes.
     pub max_token_bytes: usize,
     /// Tokens that were verified.
@@ -56,7 +55,7 @@ pub struct Issuer {
     /// What it may sign with.
     pub algorithms: Algorithms,
     /// Which claims make up the caller.
-    pub caller_headers: CallerHeaders,
+    pub caller: CallerClaims,
 }
 
 impl Plan {
@@ -69,17 +68,10 @@ impl Plan {
                 "write at least one issuer with its `audiences` and `keys`",
             );
         }
-        let places = problems.within("token_from", |problems| {
-            place::compile(written.token_from, problems)
-        });
-        let headers = problems.within("claims_to_headers", |problems| {
-            ClaimHeaders::compile(&written.claims_to_headers, problems)
-        });
-        let challenge = Challenge::compile(
-            &written.realm,
-            written.resource_metadata.as_deref(),
-            problems,
-        );
+        let places = compile_places(written.credential_from, problems);
+        let identity_headers =
+            IdentityHeaders::compile(written.identity_headers, &places, problems);
+        let challenge = Challenge::new(&written.realm, written.resource_metadata.as_deref());
         let count = written.issuers.len();
         let mut named: Vec<(String, Source)> = Vec::with_capacity(count);
         let mut issuers = Vec::with_capacity(count);
@@ -101,10 +93,10 @@ impl Plan {
         (issuers.len() == count).then(|| Self {
             places,
             issuers,
-            headers,
+            identity_headers,
             offer: challenge.offer().into(),
             challenge,
-            token_to_upstream: written.token_to_upstream,
+            credential_to_upstream: written.credential_to_upstream,
             on_missing: written.on_missing,
             max_token_bytes: written.max_token_bytes.size(),
             cache: RefCell::new(Cache::new(
@@ -129,7 +121,7 @@ impl Plan {
 }
 
 fn compile_issuer(
-    written: IssuerConfig,
+    mut written: IssuerConfig,
     earlier: Option<Source>,
     path: &str,
     setup: &Setup<'_>,
@@ -143,6 +135,7 @@ fn compile_issuer(
         );
     }
     let name = compile_name(&written, problems);
+    let caller = compile_caller(&mut written, problems);
     let wants_audience = written.required_claims.iter().any(|claim| claim == "aud");
     if written.audiences.is_empty() && wants_audience {
         problems.add(
@@ -151,19 +144,6 @@ fn compile_issuer(
             "name this service as the issuer does, or leave `aud` out of `required_claims`",
         );
     }
-    if written.audience_claims.is_empty() {
-        problems.add("audience_claims", "is empty", "leave it out for `aud`");
-    }
-    for (at, scope) in written.scopes.iter().enumerate() {
-        if !is_scope(scope) {
-            problems.add(
-                format!("scopes[{at}]"),
-                "is not one scope",
-                "write each scope as an entry of its own",
-            );
-        }
-    }
-    let caller_headers = compile_portrait(&written, problems);
     let rules = written
         .claims
         .into_iter()
@@ -174,7 +154,6 @@ fn compile_issuer(
             })
         })
         .collect();
-    let audience_claims = claim_paths("audience_claims", &written.audience_claims, problems);
     let algorithms = compile_algorithms(&written.algorithms, &written.keys, problems);
     let keys = problems.within("keys", |problems| match earlier {
         Some(earlier) if written.keys.is_left_out() => Some(earlier),
@@ -190,7 +169,7 @@ fn compile_issuer(
         expectations: Expectations {
             issuer: name?,
             audiences: written.audiences,
-            audience_claims: audience_claims?,
+            audience_claims: written.audience_claims.into_vec(),
             required: written.required_claims,
             clock_skew_s: written.clock_skew_s.value(),
             max_lifetime_s: written.max_lifetime_s.map(|most| most.value()),
@@ -200,11 +179,11 @@ fn compile_issuer(
                 .map(|typ| modelgate_kit::jose::media_type(typ))
                 .collect(),
             rules,
-            scopes: written.scopes,
+            scopes: texts(written.scopes),
         },
         keys: keys?,
-        algorithms: algorithms?,
-        caller_headers: caller_headers?,
+        algorithms,
+        caller,
     })
 }
 
@@ -247,68 +226,43 @@ fn compile_name(written: &IssuerConfig, problems: &mut Problems) -> Option<Issue
     }
 }
 
-fn compile_portrait(written: &IssuerConfig, problems: &mut Problems) -> Option<CallerHeaders> {
-    let named = written.consumer_claim.as_slice();
-    if named.is_empty() && written.consumer.is_none() {
+/// Which claims make up the caller.
+fn compile_caller(written: &mut IssuerConfig, problems: &mut Problems) -> CallerClaims {
+    let consumer = std::mem::replace(&mut written.consumer_claim, OneOrMore::Several(Vec::new()));
+    let consumer = consumer.into_vec();
+    if consumer.is_empty() && written.consumer.is_none() {
         problems.add(
             "consumer_claim",
             "names no claim",
             "name one, or the caller of every token as `consumer`",
         );
     }
-    let texts = written.consumer.iter().map(|name| ("consumer", name));
-    for (member, text) in texts.chain(written.groups.iter().map(|group| ("groups", group))) {
-        if text.is_empty() {
-            problems.add(member, "has an empty text", "write a name, or leave it out");
-        }
-    }
-    let consumer = claim_paths("consumer_claim", named, problems);
-    let groups = claim_paths("groups_claim", written.groups_claim.as_slice(), problems);
-    let claims = claim_paths("claims_to_fact", &written.claims_to_fact, problems);
-    Some(CallerHeaders {
-        consumer: consumer?,
-        prefix: written.consumer_prefix.clone(),
-        unnamed: written.consumer.clone(),
-        groups: groups?,
+    let groups = std::mem::replace(&mut written.groups_claim, OneOrMore::Several(Vec::new()));
+    CallerClaims {
+        consumer,
+        prefix: std::mem::take(&mut written.consumer_prefix),
+        unnamed: written.consumer.take().map(NonEmptyText::into_string),
+        groups: groups.into_vec(),
         object_names: written.groups_object == GroupsObject::MemberNames,
-        ungrouped: written.groups.clone(),
-        claims: claims?,
-    })
+        ungrouped: texts(std::mem::take(&mut written.groups)),
+        claims: std::mem::take(&mut written.claims_to_fact),
+    }
 }
 
-/// Paths of claims; none where one of them is no path.
-fn claim_paths(member: &str, texts: &[String], problems: &mut Problems) -> Option<Vec<ClaimPath>> {
-    let paths: Vec<ClaimPath> = texts
-        .iter()
-        .enumerate()
-        .filter_map(|(at, text)| match ClaimPath::parse(text) {
-            Ok(path) => Some(path),
-            Err(fault) => {
-                let path = match texts {
-                    [_] => member.to_owned(),
-                    _ => format!("{member}[{at}]"),
-                };
-                problems.add(path, "is not a claim path", fault.to_string());
-                None
-            }
-        })
-        .collect();
-    (paths.len() == texts.len()).then_some(paths)
+fn texts<T: Into<String>>(list: Vec<T>) -> Vec<String> {
+    list.into_iter().map(Into::into).collect()
 }
 
 fn compile_rule(written: ClaimCondition, problems: &mut Problems) -> Option<ClaimRule> {
-    let path = match ClaimPath::parse(&written.claim) {
-        Ok(path) => Some(path),
-        Err(fault) => {
-            problems.add("claim", "is not a claim path", fault.to_string());
-            None
-        }
+    let words = |values: NonEmpty<Scalar>| -> Vec<Wanted> {
+        let values = values.into_vec().into_iter().map(|Scalar(value)| value);
+        Test::words(values.collect())
     };
     let test = match (written.any_of, written.all_of, written.none_of) {
         (None, None, None) => Test::Present,
-        (Some(values), None, None) => Test::AnyOf(scalars("any_of", values, problems)),
-        (None, Some(values), None) => Test::AllOf(scalars("all_of", values, problems)),
-        (None, None, Some(values)) => Test::NoneOf(scalars("none_of", values, problems)),
+        (Some(values), None, None) => Test::AnyOf(words(values)),
+        (None, Some(values), None) => Test::AllOf(words(values)),
+        (None, None, Some(values)) => Test::NoneOf(words(values)),
         _ => {
             problems.add(
                 "",
@@ -323,66 +277,38 @@ fn compile_rule(written: ClaimCondition, problems: &mut Problems) -> Option<Clai
         SplitConfig::Spaces => Split::Spaces,
     };
     Some(ClaimRule {
-        path: path?,
+        path: written.claim,
         split,
         test,
     })
 }
 
-fn scalars(member: &str, values: Vec<serde_json::Value>, problems: &mut Problems) -> Vec<Wanted> {
-    if values.is_empty() {
-        problems.add(member, "is empty", "name at least one value");
-    }
-    for (at, value) in values.iter().enumerate() {
-        if value.is_null() || value.is_array() || value.is_object() {
-            problems.add(
-                format!("{member}[{at}]"),
-                "is not text, a number, true or false",
-                "",
-            );
-        }
-    }
-    Test::words(values)
-}
-
 /// The allow-list, drawn to what the source of keys can be for: a shared secret and public keys
 /// never mix.
 fn compile_algorithms(
-    written: &[String],
+    written: &[Algorithm],
     keys: &KeysConfig,
     problems: &mut Problems,
-) -> Option<Algorithms> {
+) -> Algorithms {
     let family = if keys.secret.is_some() {
         Algorithms::SYMMETRIC
     } else {
         Algorithms::ASYMMETRIC
     };
     if written.is_empty() {
-        return Some(family);
+        return family;
     }
     let mut allowed = Algorithms::NONE;
-    for (at, name) in written.iter().enumerate() {
-        match parse_algorithm(name, &format!("algorithms[{at}]"), problems) {
-            Some(algorithm) if family.contains(algorithm) => allowed = allowed.with(algorithm),
-            Some(_) => problems.add(
+    for (at, algorithm) in written.iter().enumerate() {
+        if family.contains(*algorithm) {
+            allowed = allowed.with(*algorithm);
+        } else {
+            problems.add(
                 format!("algorithms[{at}]"),
                 "does not go with these keys",
                 "HS256, HS384 and HS512 need `keys.secret`; all others need public keys",
-            ),
-            None => {}
+            );
         }
     }
-    Some(allowed)
-}
-
-fn parse_algorithm(name: &str, path: &str, problems: &mut Problems) -> Option<Algorithm> {
-    let algorithm = Algorithm::parse(name);
-    if algorithm.is_none() {
-        problems.add(
-            path,
-            "is not an algorithm",
-            format!("known: {}", Algorithm::ALL.map(Algorithm::name).join(", ")),
-        );
-    }
-    algorithm
+    allowed
 }

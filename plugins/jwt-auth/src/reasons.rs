@@ -2,11 +2,11 @@
 
 modelgate_kit::reasons! { "jwt_auth";
     TOKEN_MISSING = 401 "token_missing", "A bearer token is required.",
-        "The request carries no token in any of the places that `token_from` lists.";
+        "The request carries no token in any of the places that `credential_from` lists.";
     TOKEN_REPEATED = 400 "token_repeated", "More than one token was sent.",
         "The request carries tokens in several places, or one header with a token more than once. Send exactly one.";
     CREDENTIALS_MIXED = 400 "credentials_mixed", "The header with the token carries other credentials too.",
-        "One header, sent twice or with a comma in it, has the token and something of another scheme, such as Basic: which one counts would depend on who reads it. Send one, or put the token into a header of its own (`token_from`).";
+        "One header, sent twice or with a comma in it, has the token and something of another scheme, such as Basic: which one counts would depend on who reads it. Send one, or put the token into a header of its own (`credential_from`).";
     TOKEN_OVERSIZE = 401 "token_oversize", "The token is too long.",
         "The token is longer than `max_token_bytes`. Ask the issuer for fewer claims, or raise the limit.";
     TOKEN_MALFORMED = 401 "token_malformed", "The token is malformed.",

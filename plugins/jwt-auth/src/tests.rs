@@ -49,8 +49,7 @@ fn with_fetched_keys() -> Proxy {
 #[test]
 fn a_good_token_passes_without_itself_and_names_the_caller() {
     let mut config = given();
-    config["claims_to_headers"] =
-        json!([{"claim": "sub", "header": "X-User"}, {"claim": "tier", "header": "x-tier"}]);
+    config["identity_headers"] = json!({"claims": [{"claim": "sub", "header": "X-User"}, {"claim": "tier", "header": "x-tier"}]});
     config["issuers"][0]["claims_to_fact"] = json!(["tier"]);
     let mut proxy = Proxy::new(&config);
     let (_, outcome) = proxy.send(&[
@@ -122,7 +121,7 @@ fn every_refusal_is_told_with_its_status() {
 fn without_a_token_requests_pass_only_where_that_is_allowed() {
     let mut config = given();
     config["on_missing"] = json!("allow");
-    config["claims_to_headers"] = json!([{"claim": "sub", "header": "x-user"}]);
+    config["identity_headers"] = json!({"claims": [{"claim": "sub", "header": "x-user"}]});
     let mut proxy = Proxy::new(&config);
     assert_eq!(
         proxy.send(&[("x-user", "root")]).1,
@@ -139,8 +138,7 @@ fn without_a_token_requests_pass_only_where_that_is_allowed() {
 #[test]
 fn a_token_is_taken_out_of_cookie_and_query() {
     let mut config = given();
-    config["token_from"] =
-        json!({"headers": [], "cookies": ["session"], "query": ["access_token"]});
+    config["credential_from"] = json!([{"cookie": "session"}, {"query": "access_token"}]);
     let mut proxy = Proxy::new(&config);
     let cookie = format!("a=1; session={}; b=2", good());
     assert_eq!(
@@ -157,7 +155,7 @@ fn a_token_is_taken_out_of_cookie_and_query() {
         proxy.send(&[(":path", &path)]).1,
         Outcome::Passed(vec![":path=/m?x=1&y=2".into()])
     );
-    config["token_to_upstream"] = json!("keep");
+    config["credential_to_upstream"] = json!("keep");
     assert_eq!(
         Proxy::new(&config).send(&[("cookie", &only)]).1,
         Outcome::Passed(Vec::new())
@@ -222,8 +220,8 @@ fn several_issuers_are_told_apart_by_iss_and_never_share_keys() {
 fn everything_that_is_wrong_with_a_configuration_is_said_at_once() {
     let config = json!({
         "realm": "a\"b",
-        "token_from": {"headers": [{"name": "a b"}]},
-        "claims_to_headers": [{"claim": "sub", "header": ":path"}],
+        "credential_from": [{"header": "a b"}],
+        "identity_headers": { "claims": [{"claim": "sub", "header": ":path"}] },
         "max_token_bytes": 1,
         "issuers": [
             {"issuer": "https://idp.test", "keys": {}},
@@ -239,8 +237,8 @@ fn everything_that_is_wrong_with_a_configuration_is_said_at_once() {
     for path in [
         "max_token_bytes: must be",
         "realm: has characters",
-        "token_from.headers[0].name",
-        "claims_to_headers[0].header",
+        "credential_from[0].header",
+        "identity_headers.claims[0].header",
         "issuers[0].audiences: is required",
         "issuers[0].keys: must have exactly one",
         "issuers[1].keys.fetch.url",

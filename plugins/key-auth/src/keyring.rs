@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use modelgate_kit::config::fingerprint;
+use modelgate_kit::config::types::refused;
 use modelgate_kit::facts::{Identity, Serialized};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -252,8 +254,36 @@ pub fn is_of_no_key(digest: &Digest) -> bool {
     OF_NO_KEYS.contains(digest)
 }
 
-/// Reads a digest as it is written in a configuration: `sha256:` and 64 hexadecimal digits.
-pub fn parse_digest(text: &str) -> Option<Digest> {
+/// A digest as it is written in a configuration: `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", inline)
+)]
+pub struct KeyDigest(pub Digest);
+
+impl<'de> Deserialize<'de> for KeyDigest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = parse_digest(&String::deserialize(deserializer)?);
+        read.map(Self).ok_or_else(|| {
+            refused(
+                "is not a digest",
+                "write `sha256:` and the 64 digits that `printf %s \"$KEY\" | sha256sum` prints; never the key itself",
+            )
+        })
+    }
+}
+
+/// Tools show the defaults of a configuration, and none has one of these.
+#[cfg(feature = "schema")]
+impl serde::Serialize for KeyDigest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+fn parse_digest(text: &str) -> Option<Digest> {
     let (pairs, rest) = text.strip_prefix("sha256:")?.as_bytes().as_chunks::<2>();
     if !rest.is_empty() || pairs.len() != 32 {
         return None;

@@ -16,14 +16,14 @@ mod tests;
 use std::rc::Rc;
 
 use modelgate_kit::config::long::LongList;
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
 use modelgate_kit::problem::{Reason, Reply};
 
-use config::{Config, Forwarding, Keys};
+use config::{Config, Keys};
 use keyring::Unaccepted;
 use plan::Plan;
 use reasons::{
@@ -46,6 +46,11 @@ impl Filter for KeyAuth {
         ..Needs::NONE
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const FORMER: &'static [(&'static str, &'static str)] = &[
+        ("key_from", "credential_from"),
+        ("forwarding", "credential_to_upstream"),
+        ("on_missing_key", "on_missing"),
+    ];
     const LONG_LIST: Option<LongList> = Some(LongList::new("keys", Keys::begin));
     type Config = Config;
     type Plan = Plan;
@@ -55,15 +60,14 @@ impl Filter for KeyAuth {
     }
 
     fn reserved(plan: &Plan) -> Reserved {
-        let identity = plan.identity_headers.named().map(|(_, name)| name);
-        Reserved::names(identity.chain(plan.places.iter().filter_map(Place::header)))
+        let places = plan.places.iter().filter_map(Place::header);
+        Reserved::names(plan.identity_headers.names().chain(places))
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let headers = exchange.request()?;
         // A client must not speak to the upstream in our name, whatever becomes of its key.
-        let ours = plan.identity_headers.named().map(|(_, name)| name);
-        exchange.remove_lookalikes(&headers, ours)?;
+        plan.identity_headers.clean(&exchange, &headers)?;
         let key = match find(&headers, &plan.places) {
             Found::One(key) if !key.is_empty() => key,
             Found::Several | Found::Mixed => return Err(Reply::new(&KEY_REPEATED)),
@@ -89,7 +93,7 @@ impl Filter for KeyAuth {
                     Unaccepted::Expired => &KEY_EXPIRED,
                 })
             })?;
-        if plan.forwarding == Forwarding::Strip {
+        if plan.credential_to_upstream == StripOrKeep::Strip {
             exchange.take_out_credential(&headers, &plan.places, &key)?;
         }
         plan.introduce(&identity, &exchange)

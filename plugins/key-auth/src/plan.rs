@@ -3,18 +3,17 @@
 
 use std::rc::Rc;
 
-use modelgate_kit::config::{Problems, Setup};
-use modelgate_kit::credential::Place;
+use modelgate_kit::config::{Problems, Setup, StripOrKeep};
+use modelgate_kit::credential::{Place, compile_places};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Challenges, Identity, Serialized};
 use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::identity_headers::{IdentityHeaders, Unwritable};
 use modelgate_kit::problem::{Reason, Reply};
 
-use crate::config::{
-    Config, Forwarding, IdentityHeaders, OnMissing, OnOtherIdentity, compile_keys,
-};
+use crate::config::{Config, OnMissing, OnOtherIdentity, compile_keys};
 use crate::keyring::Keyring;
-use crate::reasons::IDENTITY_CONFLICTING;
+use crate::reasons::{IDENTITY_CONFLICTING, IDENTITY_UNWRITABLE};
 
 /// Headers in which clients usually send keys, to whichever gateway.
 const USUAL: [&str; 6] = [
@@ -31,9 +30,9 @@ const USUAL: [&str; 6] = [
 pub struct Plan {
     pub(crate) keyring: Rc<Keyring>,
     pub(crate) places: Vec<Place>,
-    on_missing_key: OnMissing,
+    on_missing: OnMissing,
     on_other_identity: OnOtherIdentity,
-    pub(crate) forwarding: Forwarding,
+    pub(crate) credential_to_upstream: StripOrKeep,
     pub(crate) identity_headers: IdentityHeaders,
     challenge: String,
     pub(crate) max_key_bytes: usize,
@@ -49,46 +48,23 @@ impl Plan {
         let keyring = setup
             .list()
             .unwrap_or_else(|| Rc::new(compile_keys(config.keys, problems)));
-        if config.key_from.is_empty() {
-            problems.add(
-                "key_from",
-                "names no place for a key",
-                "leave it out for the header x-api-key",
-            );
-        }
-        let places: Vec<Place> = config
-            .key_from
-            .iter()
-            .enumerate()
-            .filter_map(|(at, place)| place.compile(&format!("key_from[{at}]"), problems))
-            .collect();
-        config.identity_headers.check(&places, problems);
-        if !config
-            .realm
-            .bytes()
-            .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
-        {
-            problems.add(
-                "realm",
-                "has characters that a realm cannot have",
-                "write printable ASCII without quotes and backslashes",
-            );
-        }
+        let places = compile_places(config.credential_from, problems);
+        let identity_headers = IdentityHeaders::compile(config.identity_headers, &places, problems);
         Some(Plan {
             keyring,
             challenge: challenge(&places, &config.realm),
             places,
-            on_missing_key: config.on_missing_key,
+            on_missing: config.on_missing,
             on_other_identity: config.on_other_identity,
-            forwarding: config.forwarding,
-            identity_headers: config.identity_headers,
+            credential_to_upstream: config.credential_to_upstream,
+            identity_headers,
             max_key_bytes: config.max_key_bytes.size(),
         })
     }
 
     /// Whether a request without a key goes on.
     pub(crate) fn passes_without_key(&self, exchange: &Exchange) -> bool {
-        match self.on_missing_key {
+        match self.on_missing {
             OnMissing::Deny => false,
             OnMissing::DenyUnidentified => exchange.fact::<Identity>().is_some(),
             OnMissing::Allow => true,
@@ -102,7 +78,7 @@ impl Plan {
         headers: &HeaderBlock,
         exchange: &Exchange,
     ) -> Result<(), Reply> {
-        if self.forwarding == Forwarding::Forward {
+        if self.credential_to_upstream == StripOrKeep::Keep {
             return Ok(());
         }
         for name in USUAL {
@@ -125,7 +101,7 @@ impl Plan {
 
     /// Tells the filters that follow how the caller could have authenticated, unless he has.
     pub(crate) fn offer(&self, exchange: &Exchange) {
-        if self.on_missing_key != OnMissing::Allow || exchange.fact::<Identity>().is_some() {
+        if self.on_missing != OnMissing::Allow || exchange.fact::<Identity>().is_some() {
             return;
         }
         let mut offered = exchange
@@ -151,19 +127,24 @@ impl Plan {
             OnOtherIdentity::Replace => None,
             OnOtherIdentity::Deny | OnOtherIdentity::Keep => exchange.fact::<Identity>(),
         };
-        match (other, self.on_other_identity) {
-            (Some(_), OnOtherIdentity::Keep) => return Ok(()),
-            (Some(_), _) => return Err(Reply::new(&IDENTITY_CONFLICTING)),
-            (None, _) => exchange.publish_serialized(identity)?,
-        }
-        for (member, name) in self.identity_headers.named() {
-            match member {
-                "consumer" => exchange.set_request_header(name, &identity.consumer)?,
-                "credential" => exchange.set_request_header(name, &identity.credential)?,
-                _ => exchange.set_request_header(name, identity.groups.join(","))?,
+        match other {
+            Some(other) if self.on_other_identity == OnOtherIdentity::Keep => {
+                self.tell_upstream(&other, exchange)
+            }
+            Some(_) => Err(Reply::new(&IDENTITY_CONFLICTING)),
+            None => {
+                exchange.publish_serialized(identity)?;
+                self.tell_upstream(identity, exchange)
             }
         }
-        Ok(())
+    }
+
+    fn tell_upstream(&self, identity: &Identity, exchange: &Exchange) -> Result<(), Reply> {
+        let values = self
+            .identity_headers
+            .values(identity, |path| identity.look(path))
+            .map_err(|Unwritable| Reply::new(&IDENTITY_UNWRITABLE))?;
+        Ok(self.identity_headers.set(exchange, &values)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 modelgate_kit::reasons! { "key_auth";
     KEY_MISSING = 401 "key_missing", "An API key is required.",
-        "The request carries no key in any of the places that `key_from` lists.";
+        "The request carries no key in any of the places that `credential_from` lists.";
     KEY_UNKNOWN = 401 "key_unknown", "The API key is not valid.",
         "No key of the configuration has the digest of what was presented.";
     KEY_EXPIRED = 401 "key_expired", "The API key has expired.",
@@ -17,4 +17,6 @@ modelgate_kit::reasons! { "key_auth";
         "The key is empty, or the scheme is not followed by spaces and one key (RFC 9110 section 11.4).";
     IDENTITY_CONFLICTING = 400 "identity_conflicting", "The request carries two kinds of credentials.",
         "An earlier filter has verified the caller already. Send one credential, or set `on_other_identity`.";
+    IDENTITY_UNWRITABLE = 403 "identity_unwritable", "The caller cannot be told to the upstream.",
+        "Something that `identity_headers` hands on has no faithful form as a header: a label with control characters, a group with a comma, groups or claims of an earlier token that are not all known.";
 }

@@ -26,7 +26,7 @@ fn config(more: &Value) -> Value {
             {"id": "ann-2", "digest": digest("ann-next"), "consumer": "ann", "not_before": "2026-12-01T00:00:00Z"},
             {"id": "bob-1", "digest": digest("bob-key"), "consumer": "bob", "expires_at": "2026-11-21T09:00:00+01:00"},
         ],
-        "key_from": [{"header": "X-Api-Key"}, {"header": "authorization", "scheme": "Bearer"}, {"query": "api_key"}],
+        "credential_from": [{"header": "X-Api-Key"}, {"header": "authorization", "scheme": "Bearer"}, {"query": "api_key"}],
     });
     config
         .as_object_mut()
@@ -157,7 +157,7 @@ fn two_keys_are_refused_even_if_both_are_good() {
 
 #[test]
 fn the_upstream_learns_the_consumer_from_us_alone() {
-    let more = json!({"identity_headers": {"consumer": "x-consumer", "credential": "x-key-id", "groups": "x-groups"}, "on_missing_key": "allow"});
+    let more = json!({"identity_headers": {"consumer": "x-consumer", "credential": "x-key-id", "groups": "x-groups"}, "on_missing": "allow"});
     let mut gate = gate(&more);
     let forged = [
         ("x-consumer", "root"),
@@ -206,7 +206,7 @@ fn a_request_without_a_key_passes_as_configured() {
         ("allow", false, true),
         ("allow", true, true),
     ] {
-        let mut gate = gate(&json!({"on_missing_key": choice}));
+        let mut gate = gate(&json!({"on_missing": choice}));
         if identified {
             gate.proxy()
                 .preset("modelgate.identity", r#"{"consumer":"jo","method":"jwt"}"#);
@@ -249,7 +249,7 @@ fn a_second_identity_is_refused_replaced_or_kept_as_configured() {
 
 #[test]
 fn a_key_is_forwarded_only_where_the_operator_wants_it() {
-    let mut gate = gate(&json!({"forwarding": "forward"}));
+    let mut gate = gate(&json!({"credential_to_upstream": "keep"}));
     let (exchange, _) = gate.request(&request(&[("x-api-key", "ann-key")]));
     assert_eq!(
         gate.record(exchange).request_header("x-api-key"),
@@ -263,9 +263,11 @@ fn every_problem_of_a_configuration_is_said_at_once_and_no_key_is_quoted() {
         "keys": [
             {"id": "a", "digest": "plain-s3cret", "consumer": "a b"},
             {"id": "a", "digest": digest("x"), "consumer": "a", "expires_at": "tomorrow"},
-            {"id": "c", "digest": digest("x"), "consumer": "", "not_before": "2026-01-02T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"},
+            {"id": "b", "digest": digest("x"), "consumer": ""},
+            {"id": "c", "digest": digest("x"), "consumer": "c", "groups": ["a,b"]},
+            {"id": "c", "digest": digest("x"), "consumer": "c", "not_before": "2026-01-02T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"},
         ],
-        "key_from": [{}, {"header": "a b"}, {"header": "h", "query": "q"}],
+        "credential_from": [{}, {"header": "a b"}, {"header": "h", "query": "q"}],
         "identity_headers": {"consumer": ":path"},
         "realm": "a\"b",
         "max_key_bytes": 5,
@@ -277,14 +279,15 @@ fn every_problem_of_a_configuration_is_said_at_once_and_no_key_is_quoted() {
     for path in [
         "keys[0].digest",
         "keys[0].consumer",
-        "keys[1].id",
         "keys[1].expires_at",
-        "keys[2].digest",
         "keys[2].consumer",
-        "keys[2].expires_at",
-        "key_from[0]",
-        "key_from[1]",
-        "key_from[2]",
+        "keys[3].groups[0]",
+        "keys[4].id",
+        "keys[4].digest",
+        "keys[4].expires_at",
+        "credential_from[0]",
+        "credential_from[1].header",
+        "credential_from[2]",
         "identity_headers.consumer",
         "realm",
         "max_key_bytes",

@@ -8,7 +8,6 @@ mod amazon;
 mod sniff;
 
 use crate::amazon::error as error_message;
-use crate::config::Policy;
 use crate::events::{EventMasker, Form, Ready};
 use crate::mask::Tally;
 use crate::media::Media;
@@ -16,6 +15,7 @@ use crate::plan::{Plan, Treatment};
 use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNDECIDED, ANSWER_UNPARSED};
 use crate::stream::TextStream;
 use amazon::Messages;
+use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::problem::Reason;
 use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::sse::{Block, Framer};
@@ -271,7 +271,7 @@ impl<'a> Answer<'a> {
                     .ok()
             });
             if taken.is_none() {
-                if way.on_unparsable == Policy::Block {
+                if way.on_unparsable == DenyOrAllow::Deny {
                     self.stop(&ANSWER_UNPARSED, out);
                     return;
                 }
@@ -352,7 +352,7 @@ impl<'a> Answer<'a> {
             if self.is_text {
                 return false;
             }
-            if way.on_unparsable == Policy::Block {
+            if way.on_unparsable == DenyOrAllow::Deny {
                 self.stop(&ANSWER_UNPARSED, out);
                 return true;
             }
@@ -384,19 +384,19 @@ impl<'a> Answer<'a> {
         out.extend_from_slice(masked.as_bytes());
         match (broken, self.way().on_unparsable) {
             (false, _) => self.frames = Frames::Text(rest.to_vec()),
-            (true, Policy::Allow) => {
+            (true, DenyOrAllow::Allow) => {
                 self.state = State::Passing;
                 out.extend_from_slice(rest);
             }
-            (true, Policy::Block) => self.stop(&ANSWER_UNPARSED, out),
+            (true, DenyOrAllow::Deny) => self.stop(&ANSWER_UNPARSED, out),
         }
     }
 
     /// An event is longer than may be held.
     fn too_large(&mut self, held: &[u8], out: &mut Vec<u8>) {
         match self.way().on_oversize {
-            Policy::Block => self.stop(&ANSWER_TOO_LARGE, out),
-            Policy::Allow => {
+            DenyOrAllow::Deny => self.stop(&ANSWER_TOO_LARGE, out),
+            DenyOrAllow::Allow => {
                 if let Frames::Events(_) | Frames::Messages(_) = self.frames {
                     // Where the next event begins cannot be told any more.
                     self.state = State::Passing;

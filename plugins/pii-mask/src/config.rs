@@ -1,7 +1,7 @@
 //! What the operator writes.
 
 use crate::detect::Entity;
-use modelgate_kit::config::{Bounded, Secret};
+use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
 use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
 
@@ -106,15 +106,15 @@ pub struct Direction {
     /// Longest event of a stream, in bytes.
     pub max_event_bytes: Bounded<1024, 16_777_216>,
     /// What happens with a longer body or event.
-    pub on_oversize: Policy,
+    pub on_oversize: DenyOrAllow,
     /// What happens with a compressed body.
-    pub on_compressed: Policy,
+    pub on_compressed: DenyOrAllow,
     /// What happens with a body that is not what its type says: broken JSON, text that is not
     /// UTF-8.
-    pub on_unparsable: Policy,
+    pub on_unparsable: DenyOrAllow,
     /// What happens with a body of another type than JSON, JSON lines, server-sent events, forms
     /// and text.
-    pub on_other_type: Policy,
+    pub on_other_type: DenyOrAllow,
     /// Whether names of JSON members and form fields are masked too.
     pub json_names: Bodies,
     /// Whether JSON numbers are masked too, below a name that says what they are (`card_number`,
@@ -131,10 +131,10 @@ impl Default for Direction {
             bodies: Bodies::Mask,
             max_body_bytes: Bounded::new(1_000_000),
             max_event_bytes: Bounded::new(262_144),
-            on_oversize: Policy::Block,
-            on_compressed: Policy::Block,
-            on_unparsable: Policy::Block,
-            on_other_type: Policy::Block,
+            on_oversize: DenyOrAllow::Deny,
+            on_compressed: DenyOrAllow::Deny,
+            on_unparsable: DenyOrAllow::Deny,
+            on_other_type: DenyOrAllow::Deny,
             json_names: Bodies::Mask,
             json_numbers: Bodies::Mask,
             skip_paths: Vec::new(),
@@ -199,18 +199,6 @@ pub enum Bodies {
     #[default]
     Mask,
     /// It passes as it is.
-    Pass,
-}
-
-/// What happens with a body that cannot be masked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    /// The message is refused.
-    #[default]
-    Block,
-    /// It passes as it is, unmasked.
     Allow,
 }
 

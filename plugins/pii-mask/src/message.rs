@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use modelgate_kit::body::BodyError;
+use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Denied, Masked};
 use modelgate_kit::headers::HeaderBlock;
@@ -12,7 +13,7 @@ use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::problem::{Reason, Reply};
 
 use crate::answer::Answer;
-use crate::config::{Hold, Policy};
+use crate::config::Hold;
 use crate::mask::Tally;
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
@@ -125,9 +126,9 @@ async fn whole(
         Side::Request => exchange.request()?,
         Side::Response => exchange.response()?,
     };
-    let refuse = |policy: Policy, reason| match policy {
-        Policy::Block => Err(Refusal::Reason(reason)),
-        Policy::Allow => Ok(()),
+    let refuse = |policy: DenyOrAllow, reason| match policy {
+        DenyOrAllow::Deny => Err(Refusal::Reason(reason)),
+        DenyOrAllow::Allow => Ok(()),
     };
     let media = Media::of(&headers);
     match media {
@@ -140,7 +141,7 @@ async fn whole(
     }
     let announced = length(&headers);
     // What has no type may be an image of any length, which its first bytes tell.
-    let first_tells = media == Media::Untyped && way.on_other_type == Policy::Allow;
+    let first_tells = media == Media::Untyped && way.on_other_type == DenyOrAllow::Allow;
     if announced.is_some_and(|length| length > way.max_body_bytes) && !first_tells {
         return refuse(way.on_oversize, terms.too_large);
     }
@@ -155,9 +156,9 @@ async fn whole(
         Hold::Headers => Refusal::Reason,
         Hold::Body => Refusal::Late,
     };
-    let refuse = |policy: Policy, reason| match policy {
-        Policy::Block => Err(refusal(reason)),
-        Policy::Allow => Ok(()),
+    let refuse = |policy: DenyOrAllow, reason| match policy {
+        DenyOrAllow::Deny => Err(refusal(reason)),
+        DenyOrAllow::Allow => Ok(()),
     };
     let body = match body {
         Ok(body) => body,
@@ -195,7 +196,7 @@ async fn whole(
             Ok(())
         }
         Err(Unread::Unparsed) => refuse(way.on_unparsable, terms.unparsed),
-        Err(Unread::Untyped) if way.on_other_type == Policy::Allow => Ok(()),
+        Err(Unread::Untyped) if way.on_other_type == DenyOrAllow::Allow => Ok(()),
         Err(Unread::Untyped) if plan.hold == Hold::Body && side == Side::Response => {
             Err(refusal(terms.other_type))
         }
@@ -278,7 +279,7 @@ fn mask_tensors(
     plan: &Plan,
     tally: &mut Tally,
 ) -> Result<Option<Changed>, Unread> {
-    let no_text = way.on_other_type == Policy::Allow;
+    let no_text = way.on_other_type == DenyOrAllow::Allow;
     let masked =
         tensors(body, head, no_text, &way.scope, &plan.masker, tally).map_err(Unread::Tensors)?;
     let Some(tensors::Masked {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::upgrade::OnUpgrade;
 
 use crate::allowed::Allowed;
-use crate::config::{Bodies, Config, Direction, Hold, Policy, WrittenAction, WrittenCertainty};
+use crate::config::{Bodies, Config, Direction, Hold, WrittenAction, WrittenCertainty};
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
 use crate::mask::{Action, Masker};
@@ -36,13 +36,13 @@ pub struct Treatment {
     /// Longest event, in bytes.
     pub max_event_bytes: usize,
     /// See [`Direction::on_oversize`].
-    pub on_oversize: Policy,
+    pub on_oversize: DenyOrAllow,
     /// See [`Direction::on_compressed`].
-    pub on_compressed: Policy,
+    pub on_compressed: DenyOrAllow,
     /// See [`Direction::on_unparsable`].
-    pub on_unparsable: Policy,
+    pub on_unparsable: DenyOrAllow,
     /// See [`Direction::on_other_type`].
-    pub on_other_type: Policy,
+    pub on_other_type: DenyOrAllow,
     /// What of a document is looked at.
     pub scope: Scope,
     /// How many findings there were, by entity.

@@ -383,7 +383,7 @@ fn where_only_bodies_can_be_held_the_headers_go_first() {
 
 #[test]
 fn a_direction_can_be_left_alone() {
-    let mut gate = open(r#"{"request":{"bodies":"pass"}}"#);
+    let mut gate = open(r#"{"request":{"bodies":"allow"}}"#);
     let (context, action) = gate.begin(&post(&[]), false);
     assert_eq!(action, Continue);
     gate.body(context, Side::Request, br#"["ann@example.com"]"#, true);
@@ -391,7 +391,7 @@ fn a_direction_can_be_left_alone() {
         passed(&gate, context, Side::Request),
         r#"["ann@example.com"]"#
     );
-    let mut gate = open(r#"{"response":{"bodies":"pass"}}"#);
+    let mut gate = open(r#"{"response":{"bodies":"allow"}}"#);
     let (context, _) = send(&mut gate, &[], "{}");
     assert_eq!(gate.record(context).request_header("accept-encoding"), None);
 }

@@ -1,6 +1,8 @@
 //! What the operator writes.
 
-use modelgate_kit::config::Bounded;
+use modelgate_kit::claim::ClaimPath;
+use modelgate_kit::config::types::{HeaderName, NonEmpty, refused};
+use modelgate_kit::config::{Bounded, DenyOrAllow, Mode};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use serde::Deserialize;
 
@@ -22,9 +24,9 @@ pub struct Config {
     pub retry_after_jitter_s: Bounded<0, 3_600>,
     /// A request that keeps losing the compare-and-swap race for its buckets to other workers:
     /// `deny` (503) or `allow` (uncounted).
-    pub on_contention: OnTrouble,
+    pub on_contention: DenyOrAllow,
     /// A request whose buckets cannot be read or written: `deny` (503) or `allow` (uncounted).
-    pub on_error: OnTrouble,
+    pub on_error: DenyOrAllow,
     /// How to find the client's address, for policies by `ip`.
     pub client_ip: WrittenClientIp,
     /// The memory for buckets.
@@ -41,25 +43,13 @@ impl Default for Config {
             policies: Vec::new(),
             headers: Headers::Draft,
             retry_after_jitter_s: Bounded::new(0),
-            on_contention: OnTrouble::Deny,
-            on_error: OnTrouble::Deny,
+            on_contention: DenyOrAllow::Deny,
+            on_error: DenyOrAllow::Deny,
             client_ip: WrittenClientIp::default(),
             buckets: WrittenBuckets::default(),
             model_from_body: ModelBody::default(),
         }
     }
-}
-
-/// Whether limits are enforced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// They are.
-    #[default]
-    Enforce,
-    /// They are only recorded.
-    Shadow,
 }
 
 /// Which headers are sent.
@@ -78,18 +68,6 @@ pub enum Headers {
     Off,
 }
 
-/// What becomes of a request that cannot be counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum OnTrouble {
-    /// It is refused.
-    #[default]
-    Deny,
-    /// It passes.
-    Allow,
-}
-
 /// One limit.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -97,7 +75,7 @@ pub enum OnTrouble {
 pub struct WrittenPolicy {
     /// Name of the limit: clients see it, and so do metrics and audit events. Lower-case letters,
     /// digits, `_` and `-`; unique.
-    pub name: String,
+    pub name: PolicyName,
     /// What tells one bucket from another; several parts make one key. Without any, all requests
     /// share one bucket.
     #[serde(default)]
@@ -105,7 +83,7 @@ pub struct WrittenPolicy {
     /// A request without (one part of) the key: `deny` (403), `shared` (all such requests share a
     /// bucket) or `skip` (the limit does not apply to it).
     #[serde(default)]
-    pub on_missing_key: OnMissingKey,
+    pub on_missing: OnMissing,
     /// Whom the limit applies to. Without it: everybody.
     #[serde(default = "anybody")]
     pub who: WrittenWho,
@@ -145,11 +123,11 @@ pub enum WrittenPart {
     /// The first of the caller's groups: its members share a bucket.
     Group,
     /// The first of these groups that the caller is in.
-    GroupOf(Vec<String>),
+    GroupOf(NonEmpty<String>),
     /// A verified claim or label: its name, or a JSON Pointer such as `/org/tenant`.
-    Claim(String),
+    Claim(ClaimPath),
     /// A header. Clients write headers as they like: only for headers that a trusted proxy sets.
-    Header(String),
+    Header(HeaderName),
     /// The client's address (see `client_ip`).
     Ip,
     /// The name of the proxy's route.
@@ -166,7 +144,7 @@ pub enum WrittenPart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
-pub enum OnMissingKey {
+pub enum OnMissing {
     /// It is refused.
     #[default]
     Deny,
@@ -254,7 +232,7 @@ pub struct WrittenBuckets {
     /// Filters in one proxy with the same name here share the buckets of policies with the same
     /// name; one with other windows, tiers or `count` goes on with what has been taken. Without it,
     /// each configuration has its own, and a changed configuration starts with full buckets.
-    pub shared_as: Option<String>,
+    pub shared_as: Option<SharedName>,
 }
 
 impl Default for WrittenBuckets {
@@ -263,5 +241,44 @@ impl Default for WrittenBuckets {
             count: Bounded::new(16_384),
             shared_as: None,
         }
+    }
+}
+
+/// The name of a policy: 1 to 40 lower-case letters, digits, `_` or `-`, which stand in keys of
+/// shared data, metrics and headers as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+pub struct PolicyName(pub String);
+
+impl<'de> Deserialize<'de> for PolicyName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_plain = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+        };
+        if (1..=40).contains(&text.len()) && text.bytes().all(is_plain) {
+            return Ok(Self(text));
+        }
+        Err(refused(
+            "is not a name",
+            "write 1 to 40 lower-case letters, digits, `_` or `-`",
+        ))
+    }
+}
+
+/// The name under which filters share their buckets: letters and digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+pub struct SharedName(pub String);
+
+impl<'de> Deserialize<'de> for SharedName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(Self(text));
+        }
+        Err(refused("is not a name", "write letters and digits"))
     }
 }

@@ -1,12 +1,13 @@
 //! One request against every limit that applies: what is taken, what is told, and the refusal.
 
 use modelgate_kit::bucket::{Claim, Decision, Outcome, SharedData, take_all};
+use modelgate_kit::config::{DenyOrAllow, Mode};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Identity, Limited};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::rule::{Asked, Caller};
 
-use crate::config::{Headers, Mode, OnMissingKey, OnTrouble};
+use crate::config::{Headers, OnMissing};
 use crate::headers::{Standing, legacy, ratelimit, ratelimit_policy, retry_after_s, tightest};
 use crate::key::{Material, make};
 use crate::plan::Plan;
@@ -55,10 +56,10 @@ impl Plan {
                 continue;
             };
             let key = make(&policy.parts, &material);
-            match (key.incomplete, policy.on_missing_key) {
-                (true, OnMissingKey::Deny) => return Err(Reply::new(&LIMIT_KEY_MISSING)),
-                (true, OnMissingKey::Skip) => {}
-                (false, _) | (true, OnMissingKey::Shared) => {
+            match (key.incomplete, policy.on_missing) {
+                (true, OnMissing::Deny) => return Err(Reply::new(&LIMIT_KEY_MISSING)),
+                (true, OnMissing::Skip) => {}
+                (false, _) | (true, OnMissing::Shared) => {
                     charges.push((policy, windows, key.bytes))
                 }
             }
@@ -92,8 +93,10 @@ impl Plan {
         };
         self.counters.uncounted.add(exchange.host(), 1);
         match on_trouble {
-            OnTrouble::Allow => Ok(Told::new()),
-            OnTrouble::Deny => Err(Reply::new(&LIMIT_UNAVAILABLE).with_header("retry-after", "1")),
+            DenyOrAllow::Allow => Ok(Told::new()),
+            DenyOrAllow::Deny => {
+                Err(Reply::new(&LIMIT_UNAVAILABLE).with_header("retry-after", "1"))
+            }
         }
     }
 

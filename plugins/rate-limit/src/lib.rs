@@ -18,13 +18,13 @@ mod tests;
 
 use std::rc::Rc;
 
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::{Exchange, Forwarded};
 use modelgate_kit::facts::{Fact as _, Limited};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
 
-use config::{Config, Mode};
+use config::Config;
 use plan::Plan;
 
 /// The filter.
@@ -44,6 +44,7 @@ impl Filter for RateLimit {
         ..Needs::NONE
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const FORMER: &'static [(&'static str, &'static str)] = &[("on_missing_key", "on_missing")];
     const TAGS: &'static [&'static str] = &["policy"];
     const LEAVES: &'static [&'static str] = &[Limited::NAME];
     type Config = Config;

@@ -1,14 +1,14 @@
 //! What runs: the policies with their buckets, and what is counted.
 
 use modelgate_kit::bucket::SharedData;
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{DenyOrAllow, Mode, Problems, Setup};
 use modelgate_kit::filter::Filter as _;
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::rule::ModelBody;
 
 use crate::RateLimit;
 use crate::client_ip::Prefix;
-use crate::config::{Config, Headers, Mode, OnTrouble};
+use crate::config::{Config, Headers, SharedName};
 use crate::key::ClientIp;
 use crate::policy::Policy;
 
@@ -19,8 +19,8 @@ pub struct Plan {
     pub(crate) policies: Vec<Policy>,
     pub(crate) headers: Headers,
     pub(crate) jitter_s: u64,
-    pub(crate) on_contention: OnTrouble,
-    pub(crate) on_error: OnTrouble,
+    pub(crate) on_contention: DenyOrAllow,
+    pub(crate) on_error: DenyOrAllow,
     pub(crate) client_ip: ClientIp,
     pub(crate) model_from_body: ModelBody,
     pub(crate) counters: Counters,
@@ -60,20 +60,13 @@ impl Plan {
             .buckets
             .shared_as
             .as_ref()
-            .map_or_else(own, |name| format!("modelgate.rate_limit.shared.{name}"));
-        if config.buckets.shared_as.as_ref().is_some_and(|name| {
-            name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        }) {
-            problems.add(
-                "buckets.shared_as",
-                "is not a name",
-                "write letters and digits",
-            );
-        }
+            .map_or_else(own, |SharedName(name)| {
+                format!("modelgate.rate_limit.shared.{name}")
+            });
         let mut policies: Vec<Policy> = Vec::with_capacity(config.policies.len());
         for (at, written) in config.policies.into_iter().enumerate() {
             problems.within(&format!("policies[{at}]"), |problems| {
-                if policies.iter().any(|other| other.name == written.name) {
+                if policies.iter().any(|other| other.name == written.name.0) {
                     problems.add(
                         "name",
                         "is the name of another policy too",

@@ -8,14 +8,13 @@ use modelgate_kit::bucket::{
     Layout, MAX_WINDOWS, Rate, RateError, Seed, Shape, Store, StoreFailed, Swap, Table, create,
     succeed,
 };
-use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::config::{Bounded, Problems};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::rule::by_caller::{ByCaller, places};
 use modelgate_kit::rule::{Asked, Caller, Doubt, Presence, What, Who};
 
 use crate::config::{
-    OnMissingKey, TierEffect, WrittenPart, WrittenPolicy, WrittenTier, WrittenWindow,
+    OnMissing, PolicyName, TierEffect, WrittenPart, WrittenPolicy, WrittenTier, WrittenWindow,
 };
 use crate::key::Part;
 
@@ -24,7 +23,6 @@ use crate::key::Part;
 /// is one value of shared data, so that a request costs the same whatever it holds.
 const WAYS: u8 = 32;
 /// Longest name of a policy, in bytes.
-const LONGEST_NAME: usize = 40;
 const NS_PER_S: u64 = 1_000_000_000;
 
 /// The windows that apply to one caller.
@@ -63,7 +61,7 @@ pub struct Policy {
     /// Parts of the key.
     pub parts: Vec<Part>,
     /// What becomes of a request without key.
-    pub on_missing_key: OnMissingKey,
+    pub on_missing: OnMissing,
     /// Units that a request takes.
     pub cost: u64,
     /// How often it refused, or would have.
@@ -193,24 +191,10 @@ impl WrittenPolicy {
         is_shared: bool,
         problems: &mut Problems,
     ) -> Policy {
-        let plain = |byte: u8| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
-        };
-        if !(1..=LONGEST_NAME).contains(&self.name.len()) || !self.name.bytes().all(plain) {
-            problems.add(
-                "name",
-                "is not a name",
-                "write 1 to 40 lower-case letters, digits, `_` or `-`",
-            );
-        }
-        let parts = self
-            .by
-            .into_iter()
-            .enumerate()
-            .filter_map(|(at, part)| problems.within(&format!("by[{at}]"), |p| part.compile(p)))
-            .collect::<Vec<_>>();
+        let PolicyName(name) = self.name;
+        let parts: Vec<Part> = self.by.into_iter().map(Part::from).collect();
         let cost = self.cost.value();
-        let windows = compile_windows(&self.windows, &self.name, cost, problems);
+        let windows = compile_windows(&self.windows, &name, cost, problems);
         let looks_at_identity = !self.tiers.is_empty()
             || self.who.looks_at_identity()
             || self.who.identity != Presence::Any;
@@ -221,9 +205,7 @@ impl WrittenPolicy {
             .into_iter()
             .enumerate()
             .map(|(at, tier)| {
-                problems.within(&format!("tiers[{at}]"), |p| {
-                    tier.compile(&self.name, cost, p)
-                })
+                problems.within(&format!("tiers[{at}]"), |p| tier.compile(&name, cost, p))
             })
             .collect();
         let lists: Vec<Vec<u64>> = tiers
@@ -245,12 +227,12 @@ impl WrittenPolicy {
             windows: most,
         };
         Policy {
-            limited: Metric::counter("rate_limit", &[("policy", &self.name)], "limited"),
-            prefix: format!("{prefix}.{}.", self.name),
+            limited: Metric::counter("rate_limit", &[("policy", &name)], "limited"),
+            prefix: format!("{prefix}.{name}."),
             is_shared,
-            name: self.name,
+            name,
             parts,
-            on_missing_key: self.on_missing_key,
+            on_missing: self.on_missing,
             cost,
             who,
             what,
@@ -284,37 +266,21 @@ impl WrittenTier {
     }
 }
 
-impl WrittenPart {
-    fn compile(self, problems: &mut Problems) -> Option<Part> {
-        Some(match self {
-            Self::Consumer => Part::Consumer,
-            Self::Credential => Part::Credential,
-            Self::Group => Part::Group,
-            Self::GroupOf(groups) => {
-                if groups.is_empty() {
-                    problems.add("group_of", "names no group", "");
-                }
-                Part::GroupOf(groups)
-            }
-            Self::Claim(path) => match ClaimPath::parse(&path) {
-                Ok(path) => Part::Claim(path),
-                Err(fault) => {
-                    problems.add("claim", "is not a claim", fault.to_string());
-                    return None;
-                }
-            },
-            Self::Header(name) => {
-                if name.is_empty() || name.starts_with(':') {
-                    problems.add("header", "is not the name of a header", "");
-                }
-                Part::Header(name.to_ascii_lowercase())
-            }
-            Self::Ip => Part::Ip,
-            Self::Route => Part::Route,
-            Self::Method => Part::Method,
-            Self::Operation => Part::Operation,
-            Self::Model => Part::Model,
-        })
+impl From<WrittenPart> for Part {
+    fn from(written: WrittenPart) -> Self {
+        match written {
+            WrittenPart::Consumer => Self::Consumer,
+            WrittenPart::Credential => Self::Credential,
+            WrittenPart::Group => Self::Group,
+            WrittenPart::GroupOf(groups) => Self::GroupOf(groups.into_vec()),
+            WrittenPart::Claim(path) => Self::Claim(path),
+            WrittenPart::Header(name) => Self::Header(name.into_string()),
+            WrittenPart::Ip => Self::Ip,
+            WrittenPart::Route => Self::Route,
+            WrittenPart::Method => Self::Method,
+            WrittenPart::Operation => Self::Operation,
+            WrittenPart::Model => Self::Model,
+        }
     }
 }
 

@@ -316,7 +316,7 @@ fn a_missing_key_is_refused_shared_or_skipped_as_configured() {
         ("skip", [200, 200]),
     ] {
         let mut gate = gate(&one(
-            &json!({"name": "p", "by": ["consumer"], "on_missing_key": choice, "windows": [{"quota": 1, "window_s": 60}]}),
+            &json!({"name": "p", "by": ["consumer"], "on_missing": choice, "windows": [{"quota": 1, "window_s": 60}]}),
         ));
         for expected in statuses {
             assert_eq!(
@@ -545,7 +545,8 @@ fn slots_are_made_before_the_first_request_and_never_after() {
 #[test]
 fn every_problem_of_a_configuration_is_said_at_once() {
     let config = json!({"headers": "x", "buckets": {"count": 1, "shared_as": "a b"}, "policies": [
-        {"name": "A", "windows": []},
+        {"name": "A", "windows": [{"quota": 1, "window_s": 1}]},
+        {"name": "a", "windows": []},
         {"name": "b", "windows": [{"quota": 1_000_001_000, "window_s": 1}, {"quota": 1, "window_s": 31_622_400, "burst": 1_000_000}], "by": [{"claim": ""}]},
         {"name": "b", "windows": [{"quota": 5, "window_s": 60}, {"quota": 6, "window_s": 60}]},
         {"name": "c", "cost": 6, "windows": [{"quota": 5, "window_s": 60}], "tiers": [{"who": {}, "effect": "exempt", "windows": [{"quota": 9, "window_s": 1}]}]},
@@ -559,14 +560,14 @@ fn every_problem_of_a_configuration_is_said_at_once() {
         "buckets.count",
         "buckets.shared_as",
         "policies[0].name",
-        "policies[0].windows",
-        "policies[1].windows[0].quota",
-        "policies[1].windows[1].burst",
-        "policies[1].by[0].claim",
-        "policies[2].name",
-        "policies[2].windows[1].window_s",
-        "policies[3].windows[0].burst",
-        "policies[3].tiers[0].windows",
+        "policies[1].windows",
+        "policies[2].windows[0].quota",
+        "policies[2].windows[1].burst",
+        "policies[2].by[0].claim",
+        "policies[3].name",
+        "policies[3].windows[1].window_s",
+        "policies[4].windows[0].burst",
+        "policies[4].tiers[0].windows",
     ] {
         assert!(
             logs.contains(&format!(": {path}: ")),

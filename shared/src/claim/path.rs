@@ -7,7 +7,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::config::types::refused;
 
 const MAX_SEGMENTS: usize = 16;
 
@@ -36,6 +39,11 @@ impl std::error::Error for PathFault {}
 
 /// A parsed claim path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", inline)
+)]
 pub struct ClaimPath {
     text: String,
     first: String,
@@ -64,11 +72,7 @@ impl ClaimPath {
             return if text.is_empty() {
                 Err(PathFault::Empty)
             } else {
-                Ok(Self {
-                    text: text.to_owned(),
-                    first: text.to_owned(),
-                    rest: Vec::new(),
-                })
+                Ok(Self::top(text))
             };
         };
         let mut segments = pointer.split('/').map(unescape);
@@ -82,6 +86,15 @@ impl ClaimPath {
             first,
             rest,
         })
+    }
+
+    /// A top-level claim, by its name.
+    pub fn top(name: &str) -> Self {
+        Self {
+            text: name.to_owned(),
+            first: name.to_owned(),
+            rest: Vec::new(),
+        }
     }
 
     /// The path as it was written.
@@ -124,6 +137,21 @@ impl ClaimPath {
             value = next;
         }
         Finding::Value(value)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClaimPath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?)
+            .map_err(|fault| refused("is not a claim path", fault))
+    }
+}
+
+/// As it was written, for tools that show defaults.
+#[cfg(feature = "schema")]
+impl serde::Serialize for ClaimPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 

@@ -90,7 +90,7 @@ fn compile_cut(
     let Some(written) = read(&cut.rest, problems) else {
         return Compiled::default();
     };
-    let Some(chain) = strict::parse::<Chain>(&written, problems) else {
+    let Some(chain) = strict::parse::<Chain>(&written, &[], problems) else {
         return Compiled::default();
     };
     let facts_to_filter_state = chain.value.facts_to_filter_state;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::Problems;
+use super::types::HINT;
 
 /// A value that was read, and the paths that were taken out of it.
 pub struct Parsed<T> {
@@ -32,7 +33,12 @@ enum Step {
 }
 
 /// Reads `written`; every problem is added. `None` when nothing usable is left.
-pub fn parse<T: DeserializeOwned>(written: &Value, problems: &mut Problems) -> Option<Parsed<T>> {
+/// `former` are names that members had once, with today's.
+pub fn parse<T: DeserializeOwned>(
+    written: &Value,
+    former: &[(&str, &str)],
+    problems: &mut Problems,
+) -> Option<Parsed<T>> {
     // Where nothing is wrong, which is the rule, nothing is copied.
     let mut rest = Cow::Borrowed(written);
     // Arrays that lost elements: their path as written, and the indices gone.
@@ -60,8 +66,14 @@ pub fn parse<T: DeserializeOwned>(written: &Value, problems: &mut Problems) -> O
             steps.push(Step::Member(member.clone()));
         }
         let written_steps = as_written(&steps, &gone);
-        let (problem, hint) = kind.explain(&message);
+        let (problem, hint) = kind.explain(&message, former);
         let mut path = show(&written_steps);
+        // What is wrong with the content of `{"variant": content}`.
+        if let Some(Segment::Enum { variant }) = error.path().iter().last()
+            && message.contains(HINT)
+        {
+            path = format!("{path}.{variant}");
+        }
         if let Kind::Missing(member) = &kind {
             path = if path.is_empty() {
                 member.clone()
@@ -104,11 +116,17 @@ impl Kind {
 
     /// Problem and hint. serde quotes the offending value in type errors: it is left out, since it
     /// may be a secret.
-    fn explain(&self, message: &str) -> (String, String) {
+    fn explain(&self, message: &str, former: &[(&str, &str)]) -> (String, String) {
         match self {
             Self::Unknown(member) => {
                 let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
-                let hint = match nearest(member, &known) {
+                let renamed = former
+                    .iter()
+                    .find(|(old, new)| old == member && known.contains(new));
+                let hint = match renamed
+                    .map(|(_, new)| *new)
+                    .or_else(|| nearest(member, &known))
+                {
                     Some(name) => format!("did you mean `{name}`?"),
                     None if known.is_empty() => "no member is expected here".to_owned(),
                     None => format!("known here: {}", known.join(", ")),
@@ -117,7 +135,9 @@ impl Kind {
             }
             Self::Missing(_) => ("is required".to_owned(), String::new()),
             Self::Other => {
-                if let Some(rest) = message
+                if let Some((problem, hint)) = message.split_once(HINT) {
+                    (problem.to_owned(), hint.to_owned())
+                } else if let Some(rest) = message
                     .strip_prefix("invalid type: ")
                     .or_else(|| message.strip_prefix("invalid value: "))
                 {
@@ -373,7 +393,7 @@ mod tests {
 
     fn problems(value: Value) -> Vec<String> {
         let mut problems = Problems::default();
-        let _ = parse::<Outer>(&value, &mut problems);
+        let _ = parse::<Outer>(&value, &[], &mut problems);
         problems
             .into_vec()
             .iter()
@@ -406,7 +426,7 @@ mod tests {
     #[test]
     fn an_empty_object_is_the_default() {
         let mut problems = Problems::default();
-        let parsed = parse::<Outer>(&json!({}), &mut problems).unwrap();
+        let parsed = parse::<Outer>(&json!({}), &[], &mut problems).unwrap();
         assert_eq!(parsed.value, Outer::default());
         assert!(problems.is_empty());
     }

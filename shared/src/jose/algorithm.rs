@@ -5,6 +5,10 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
+use crate::config::types::refused;
+
 /// The hash under a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
@@ -38,6 +42,11 @@ impl Hash {
 
 /// A JWS signature algorithm (RFC 7518 section 3.1, RFC 8037, RFC 9864).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", inline)
+)]
 #[repr(u8)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -141,6 +150,23 @@ impl Algorithm {
 
     const fn bit(self) -> u16 {
         1 << self as u8
+    }
+}
+
+impl<'de> Deserialize<'de> for Algorithm {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            refused("is not an algorithm", format_args!("known: {known}"))
+        })
+    }
+}
+
+/// Its registered name, for tools that show defaults.
+#[cfg(feature = "schema")]
+impl serde::Serialize for Algorithm {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

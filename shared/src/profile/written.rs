@@ -115,7 +115,7 @@ pub(crate) fn split(whole: Value, problems: &mut Problems) -> Split {
         .remove("profile_rules")
         .and_then(|value| {
             problems.within("profile_rules", |p| {
-                strict::parse::<Vec<WrittenRule>>(&value, p)
+                strict::parse::<Vec<WrittenRule>>(&value, &[], p)
             })
         })
         .map(|p| p.value)

@@ -8,9 +8,9 @@ use super::measure::Case;
 
 pub const SIGN: &str = r#"{"region":"us-east-1","service":"sagemaker","host":"h.test","credentials":{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},"ambiguous_paths":"deny"}"#;
 const SIGN_S3: &str = r#"{"region":"us-east-1","service":"s3","host":"h.test","credentials":{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},"payload":"unsigned","ambiguous_paths":"allow"}"#;
-pub const KEYS: &str = r#"{"keys":[{"id":"k","digest":"sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","consumer":"c"}],"key_from":[{"header":"x-api-key"},{"query":"api_key"},{"cookie":"key"},{"header":"authorization","scheme":"Bearer"}],"identity_headers":{"consumer":"x-consumer","groups":"x-groups"},"profiles":{"p":{}},"profile_rules":[{"profile":"p","match":{"host":"*.b.test","path":"/q/**"}}]}"#;
+pub const KEYS: &str = r#"{"keys":[{"id":"k","digest":"sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","consumer":"c"}],"credential_from":[{"header":"x-api-key"},{"query":"api_key"},{"cookie":"key"},{"header":"authorization","scheme":"Bearer"}],"identity_headers":{"consumer":"x-consumer","groups":"x-groups"},"profiles":{"p":{}},"profile_rules":[{"profile":"p","match":{"host":"*.b.test","path":"/q/**"}}]}"#;
 const RULES: &str = r#"{"rules":[{"id":"a","effect":"allow","who":{"identity":"any"},"what":{"paths":["/a/**","/b/{x}/c","/v2/**"]}},{"id":"b","effect":"deny","what":{"models":["*a*b*c*d*"]}},{"id":"c","effect":"allow","who":{"groups":{"any_of":["g"]}}}]}"#;
-const LIMIT: &str = r#"{"policies":[{"name":"a","by":[{"header":"x-tenant"},"method"],"on_missing_key":"shared","windows":[{"quota":1000000,"window_s":1}]}]}"#;
+const LIMIT: &str = r#"{"policies":[{"name":"a","by":[{"header":"x-tenant"},"method"],"on_missing":"shared","windows":[{"quota":1000000,"window_s":1}]}]}"#;
 const AUDIT: &str = r#"{}"#;
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

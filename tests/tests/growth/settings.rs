@@ -357,7 +357,7 @@ fn of_rules() -> Vec<Setting> {
         }, get)
         .by(others),
         Setting::new("rate-limit", "groups that tell buckets apart, and groups of the caller", 400, |n| {
-            limit(json!([{"name": "p", "by": [{"group_of": groups(n)}], "on_missing_key": "shared", "windows": [{"quota": 100, "window_s": 60}]}]))
+            limit(json!([{"name": "p", "by": [{"group_of": groups(n)}], "on_missing": "shared", "windows": [{"quota": 100, "window_s": 60}]}]))
         }, get)
         .by(others),
         Setting::new("rate-limit", "models of a policy", 500, |n| {

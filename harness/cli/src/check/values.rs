@@ -317,7 +317,7 @@ pub(super) fn refuses_strangers(filter: &str, plan: &Json) -> bool {
     let word = |name: &str| plan.get(name).and_then(Json::as_str);
     match filter {
         "jwt_auth" => word("on_missing") != Some("allow"),
-        "key_auth" => word("on_missing_key") != Some("allow"),
+        "key_auth" => word("on_missing") != Some("allow"),
         "consumer_acl" => {
             let rules = plan.get("rules").and_then(Json::as_array);
             word("mode") != Some("shadow")
@@ -360,7 +360,7 @@ pub(super) fn needs_identity(filter: &str, plan: &Json) -> Option<String> {
             .map(|at| format!("rules[{at}]")),
         "rate_limit" => list("policies").enumerate().find_map(|(at, policy)| {
             if matches!(
-                policy.get("on_missing_key").and_then(Json::as_str),
+                policy.get("on_missing").and_then(Json::as_str),
                 Some("skip" | "shared")
             ) {
                 return None;

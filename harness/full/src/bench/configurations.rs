@@ -50,9 +50,9 @@ pub const CASES: [Case; 10] = [
         sizes: KEYS,
         configurations: |n| {
             let profiles = json!({
-                "open": {"on_missing_key": "allow"},
+                "open": {"on_missing": "allow"},
                 "named": {"identity_headers": {"consumer": "x-consumer"}},
-                "forwarded": {"forwarding": "forward"},
+                "forwarded": {"credential_to_upstream": "keep"},
             });
             let rules = json!([{"match": {"path": "/open/**"}, "profile": "open"}]);
             vec![json!({"keys": list(n, full_key), "profiles": profiles, "profile_rules": rules})]

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn requests_that_could_not_be_recorded_are_refused_when_told_so() {
-    let config = r#"{"sink":{"cluster":"logs","queue":{"max_events":2,"when_full":"deny"},"batch":{"max_events":2}}}"#;
+    let config = r#"{"sink":{"cluster":"logs","queue":{"max_events":2,"on_full":"deny"},"batch":{"max_events":2}}}"#;
     let mut gate = gate(proxy(&[]), config);
     let (first, _) = gate.request(REQUEST);
     let (second, _) = gate.request(REQUEST);
@@ -35,7 +35,7 @@ fn requests_that_could_not_be_recorded_are_refused_when_told_so() {
 
 #[test]
 fn as_many_requests_at_once_as_the_queue_holds_events_find_room_in_the_default() {
-    let config = r#"{"sink":{"cluster":"logs","queue":{"when_full":"deny"}}}"#;
+    let config = r#"{"sink":{"cluster":"logs","queue":{"on_full":"deny"}}}"#;
     let mut gate = gate(proxy(&[("response.code", "200")]), config);
     // What events take is known by then.
     (0..100).for_each(|_| one_request(&mut gate));
@@ -54,7 +54,7 @@ fn as_many_requests_at_once_as_the_queue_holds_events_find_room_in_the_default()
 
 #[test]
 fn room_is_there_before_the_first_event_too() {
-    let config = r#"{"sink":{"cluster":"logs","queue":{"when_full":"deny"}}}"#;
+    let config = r#"{"sink":{"cluster":"logs","queue":{"on_full":"deny"}}}"#;
     let mut gate = gate(proxy(&[]), config);
     assert!((0..8_192).all(|_| gate.request(REQUEST).1 == Action::Continue));
 }

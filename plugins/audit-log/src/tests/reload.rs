@@ -242,7 +242,7 @@ fn where_shared_data_fails_the_loss_is_counted_told_and_a_gap_in_the_numbers() {
 
 #[test]
 fn where_every_request_must_be_recorded_nothing_that_was_queued_is_dropped() {
-    let deny = r#","queue":{"max_events":2,"when_full":"deny"}"#;
+    let deny = r#","queue":{"max_events":2,"on_full":"deny"}"#;
     let mut gate = gate(proxy(&[]), &sink(deny));
     (0..2).for_each(|_| one_request(&mut gate));
     let old = gate.reconfigure(&sink(deny)).unwrap();

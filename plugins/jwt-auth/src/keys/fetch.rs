@@ -8,11 +8,11 @@ use std::fmt;
 
 use modelgate_kit::call::Call;
 use modelgate_kit::config::SecretBytes;
+use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::jose::{KeySet, KeySetFault, Secrets, parse_strict};
 use modelgate_kit::root::Root;
 use serde_json::Value;
 
-use super::location::Location;
 use super::per_kid::{self, Template};
 
 /// Where keys are fetched from.
@@ -21,7 +21,7 @@ pub enum Origin {
     /// A JWK Set.
     Keys {
         /// Where it is.
-        location: Location,
+        location: HttpUrl,
         /// Cluster that is called.
         cluster: String,
     },
@@ -30,7 +30,7 @@ pub enum Origin {
         /// The issuer that the metadata must name.
         issuer: String,
         /// Where the metadata is.
-        location: Location,
+        location: HttpUrl,
         /// Cluster that is called for it.
         cluster: String,
         /// Cluster that is called for the keys.
@@ -236,7 +236,7 @@ fn parse_keys(text: &[u8]) -> Result<KeySet, FetchFault> {
 
 async fn ask(
     root: &Root,
-    location: Location,
+    location: HttpUrl,
     cluster: &str,
     headers: &CallHeaders,
     timeout_ms: u32,
@@ -268,7 +268,7 @@ async fn ask(
 }
 
 /// Where a redirect leads: host and path. A query may carry a secret, and is left out.
-fn shown_target(target: &str, from: &Location) -> String {
+fn shown_target(target: &str, from: &HttpUrl) -> String {
     let absolute = match target.strip_prefix('/') {
         Some(_) if !target.starts_with("//") => {
             format!("{}://{}{target}", from.scheme, from.authority)
@@ -276,7 +276,7 @@ fn shown_target(target: &str, from: &Location) -> String {
         _ => target.to_owned(),
     };
     let whole = absolute.split(['#', '?']).next().unwrap_or_default();
-    match Location::parse(whole) {
+    match HttpUrl::parse(whole) {
         Some(location) => shown(&location.to_string()),
         None => "a place that is no http or https URL".to_owned(),
     }
@@ -294,7 +294,7 @@ fn shown(text: &str) -> String {
         .collect()
 }
 
-fn keys_location(metadata: &[u8], issuer: &str) -> Result<Location, FetchFault> {
+fn keys_location(metadata: &[u8], issuer: &str) -> Result<HttpUrl, FetchFault> {
     let metadata = parse_strict(metadata)
         .filter(Value::is_object)
         .ok_or(FetchFault::Metadata)?;
@@ -305,8 +305,17 @@ fn keys_location(metadata: &[u8], issuer: &str) -> Result<Location, FetchFault> 
         None => return Err(FetchFault::OtherIssuer("none".to_owned())),
     }
     text("jwks_uri")
-        .and_then(Location::parse)
+        .and_then(HttpUrl::parse)
         .ok_or(FetchFault::NoKeysLocation)
+}
+
+/// Where an issuer's metadata is (OpenID Connect Discovery 1.0 section 4: appended to the issuer, a
+/// final slash dropped).
+pub fn well_known(issuer: &str) -> String {
+    format!(
+        "{}/.well-known/openid-configuration",
+        issuer.strip_suffix('/').unwrap_or(issuer)
+    )
 }
 
 #[cfg(test)]
@@ -363,7 +372,7 @@ mod tests {
 
     #[test]
     fn of_a_redirect_host_and_path_are_shown() {
-        let from = Location::parse("https://idp.test/keys").unwrap();
+        let from = HttpUrl::parse("https://idp.test/keys").unwrap();
         for (target, shown) in [
             (
                 "https://new.test/jwks?token=s3cret",
@@ -379,5 +388,17 @@ mod tests {
         ] {
             assert_eq!(shown_target(target, &from), shown);
         }
+    }
+
+    #[test]
+    fn the_metadata_is_below_the_issuer() {
+        assert_eq!(
+            well_known("https://idp.test"),
+            "https://idp.test/.well-known/openid-configuration"
+        );
+        assert_eq!(
+            well_known("https://idp.test/realm/"),
+            "https://idp.test/realm/.well-known/openid-configuration"
+        );
     }
 }

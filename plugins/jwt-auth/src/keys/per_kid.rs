@@ -6,10 +6,12 @@
 //! that we have. A name goes into a URL, so only plain ones are asked for, and only so many at a
 //! time.
 
+use modelgate_kit::config::types::refused;
+use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::jose::{Key, KeySet};
+use serde::Deserialize;
 
 use super::fetch::FetchFault;
-use super::location::Location;
 
 /// What stands for the name of the key in a URL.
 pub const KID: &str = "{kid}";
@@ -22,22 +24,35 @@ const MAX_KID_BYTES: usize = 128;
 
 /// The URL of each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
 pub struct Template(String);
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| {
+            refused(
+                "is not an http or https URL with `{kid}` once in its path",
+                "write e.g. https://public-keys.auth.elb.eu-central-1.amazonaws.com/{kid}",
+            )
+        })
+    }
+}
 
 impl Template {
     /// A URL with one `{kid}` in its path.
     pub fn parse(url: &str) -> Option<Self> {
         let (one, other) = (
-            Location::parse(&url.replace(KID, "a"))?,
-            Location::parse(&url.replace(KID, "b"))?,
+            HttpUrl::parse(&url.replace(KID, "a"))?,
+            HttpUrl::parse(&url.replace(KID, "b"))?,
         );
         let is_in_path = one.authority == other.authority && one.path != other.path;
         (is_in_path && url.matches(KID).count() == 1).then(|| Self(url.to_owned()))
     }
 
     /// Where the key of this name is; none for a name that is not plain.
-    pub fn of(&self, kid: &str) -> Option<Location> {
-        is_plain(kid).then(|| Location::parse(&self.0.replace(KID, kid)))?
+    pub fn of(&self, kid: &str) -> Option<HttpUrl> {
+        is_plain(kid).then(|| HttpUrl::parse(&self.0.replace(KID, kid)))?
     }
 
     /// As it was written.

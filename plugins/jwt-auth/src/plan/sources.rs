@@ -1,20 +1,19 @@
 //! Where an issuer's keys come from: checked, and read where they are given.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use modelgate_kit::config::{Problems, Secret, Setup};
-use modelgate_kit::credential::is_token;
+use modelgate_kit::config::types::{ClusterName, NonEmpty};
+use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::host::Level;
+use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::jose::{Key, KeySet, Secrets, TENANT};
 
-use super::parse_algorithm;
 use crate::config::{
     Discovery, Fetch, KeysConfig, PemKey, PemPerKid, SecretEncoding, SharedSecret,
 };
-use crate::keys::{CallHeaders, Fetched, Location, Origin, Source, Template, well_known};
+use crate::keys::{CallHeaders, Fetched, Origin, Source, well_known};
 
 pub fn compile_keys(
     written: KeysConfig,
@@ -47,10 +46,9 @@ pub fn compile_keys(
             .within("discovery", |problems| {
                 discovered(discovery, issuer, name("discovery"), setup, problems)
             }),
-        (None, None, None, None, None, Some(single)) => problems
-            .within("pem_per_kid", |problems| {
-                one_by_one(single, name("pem_per_kid"), setup, problems)
-            }),
+        (None, None, None, None, None, Some(single)) => {
+            Some(one_by_one(single, name("pem_per_kid"), setup))
+        }
         _ => {
             problems.add(
                 "",
@@ -62,35 +60,13 @@ pub fn compile_keys(
     }
 }
 
-fn one_by_one(
-    written: PemPerKid,
-    name: String,
-    setup: &Setup<'_>,
-    problems: &mut Problems,
-) -> Option<Source> {
-    let template = Template::parse(&written.url);
-    if template.is_none() {
-        problems.add(
-            "url",
-            "is not an http or https URL with `{kid}` once in its path",
-            "write e.g. https://public-keys.auth.elb.eu-central-1.amazonaws.com/{kid}",
-        );
-    }
-    if written.signers.is_empty() || written.signers.iter().any(String::is_empty) {
-        problems.add(
-            "signers",
-            "is required",
-            "list the ARNs of your load balancers: those of others sign with keys of the same place",
-        );
-    }
-    let cluster = named_cluster("cluster", written.cluster, problems);
+fn one_by_one(written: PemPerKid, name: String, setup: &Setup<'_>) -> Source {
     let origin = Origin::PerKid {
-        template: template?,
-        cluster: cluster?,
-        signers: written.signers,
+        template: written.url,
+        cluster: written.cluster.into_string(),
+        signers: super::texts(written.signers.into_vec()),
     };
-    let headers = CallHeaders::default();
-    Some(kept_fresh(name, origin, headers, written.refresh, setup))
+    kept_fresh(name, origin, CallHeaders::default(), written.refresh, setup)
 }
 
 fn given_set(
@@ -134,26 +110,16 @@ fn given_set(
     }
 }
 
-fn given_pem(written: Vec<PemKey>, problems: &mut Problems) -> Option<KeySet> {
+fn given_pem(written: NonEmpty<PemKey>, problems: &mut Problems) -> Option<KeySet> {
     let count = written.len();
     let mut keys = Vec::with_capacity(count);
-    for (at, one) in written.into_iter().enumerate() {
-        let algorithm = match &one.algorithm {
-            None => Some(None),
-            Some(name) => {
-                parse_algorithm(name, &format!("pem[{at}].algorithm"), problems).map(Some)
-            }
-        };
-        let Some(algorithm) = algorithm else { continue };
-        match Key::parse_pem(&one.pem, one.kid, algorithm) {
+    for (at, one) in written.into_vec().into_iter().enumerate() {
+        match Key::parse_pem(&one.pem, one.kid, one.algorithm) {
             Ok(key) => keys.push(key),
             Err(fault) => {
                 problems.add(format!("pem[{at}]"), format!("cannot be used: {fault}"), "")
             }
         }
-    }
-    if count == 0 {
-        problems.add("pem", "is empty", "write at least one key");
     }
     key_set("pem", keys, count, problems)
 }
@@ -163,10 +129,6 @@ fn given_secret(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<KeySet> {
-    let algorithm = match &written.algorithm {
-        None => None,
-        Some(name) => Some(parse_algorithm(name, "algorithm", problems)?),
-    };
     let secret = written.value.resolve("value", setup, problems)?;
     let bytes = match written.encoding {
         SecretEncoding::Text => secret.expose().to_vec(),
@@ -178,7 +140,7 @@ fn given_secret(
             }
         },
     };
-    match Key::secret(bytes, written.kid, algorithm) {
+    match Key::secret(bytes, written.kid, written.algorithm) {
         Ok(key) => key_set("", vec![key], 1, problems),
         Err(fault) => {
             problems.add("value", format!("cannot be used: {fault}"), "");
@@ -204,14 +166,12 @@ fn fetched(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<Source> {
-    let location = parse_location("url", &written.url, problems);
-    let cluster = named_cluster("cluster", written.cluster, problems);
-    let headers = call_headers(&written.headers, setup, problems);
+    let headers = CallHeaders(written.headers.resolve(setup, problems)?);
     let origin = Origin::Keys {
-        location: location?,
-        cluster: cluster?,
+        location: written.url,
+        cluster: written.cluster.into_string(),
     };
-    Some(kept_fresh(name, origin, headers?, written.refresh, setup))
+    Some(kept_fresh(name, origin, headers, written.refresh, setup))
 }
 
 fn discovered(
@@ -221,8 +181,8 @@ fn discovered(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<Source> {
-    let location = match &written.url {
-        Some(url) => parse_location("url", url, problems),
+    let location = match written.url {
+        Some(url) => Some(url),
         None if issuer.contains(TENANT) => {
             problems.add(
                 "url",
@@ -231,7 +191,7 @@ fn discovered(
             );
             None
         }
-        None => match Location::parse(&well_known(issuer)) {
+        None => match HttpUrl::parse(&well_known(issuer)) {
             Some(location) => Some(location),
             None => {
                 problems.add(
@@ -243,19 +203,18 @@ fn discovered(
             }
         },
     };
-    let keys_cluster = match written.keys_cluster {
-        Some(other) => named_cluster("keys_cluster", other, problems),
-        None => Some(written.cluster.clone()),
-    };
-    let cluster = named_cluster("cluster", written.cluster, problems);
-    let headers = call_headers(&written.headers, setup, problems);
+    let headers = written.headers.resolve(setup, problems);
+    let cluster = written.cluster.into_string();
     let origin = Origin::Discovery {
         issuer: issuer.to_owned(),
         location: location?,
-        cluster: cluster?,
-        keys_cluster: keys_cluster?,
+        keys_cluster: written
+            .keys_cluster
+            .map_or_else(|| cluster.clone(), ClusterName::into_string),
+        cluster,
     };
-    Some(kept_fresh(name, origin, headers?, written.refresh, setup))
+    let headers = CallHeaders(headers?);
+    Some(kept_fresh(name, origin, headers, written.refresh, setup))
 }
 
 fn kept_fresh(
@@ -268,66 +227,4 @@ fn kept_fresh(
     let fetched = Fetched::new(name, origin, headers, refresh, setup.filter);
     fetched.define_metrics(setup.host);
     Source::Fetched(Rc::new(fetched))
-}
-
-/// Headers for the calls; what frames the call, or says where it goes, is not theirs to change.
-fn call_headers(
-    written: &BTreeMap<String, Secret>,
-    setup: &Setup<'_>,
-    problems: &mut Problems,
-) -> Option<CallHeaders> {
-    let mut headers = Vec::with_capacity(written.len());
-    for (name, value) in written {
-        let path = format!("headers.{name}");
-        let lower = name.to_ascii_lowercase();
-        let reserved = [
-            "host",
-            "connection",
-            "content-length",
-            "transfer-encoding",
-            "te",
-            "upgrade",
-        ];
-        if !is_token(name) || reserved.contains(&lower.as_str()) {
-            problems.add(&path, "is not a header that can be set", "");
-            continue;
-        }
-        let Some(value) = value.resolve(&path, setup, problems) else {
-            continue;
-        };
-        if !value
-            .expose()
-            .iter()
-            .all(|byte| matches!(byte, b' '..=b'~'))
-        {
-            problems.add(&path, "has characters that a header cannot have", "");
-            continue;
-        }
-        headers.push((lower, value));
-    }
-    (headers.len() == written.len()).then_some(CallHeaders(headers))
-}
-
-fn parse_location(member: &str, url: &str, problems: &mut Problems) -> Option<Location> {
-    let location = Location::parse(url);
-    if location.is_none() {
-        problems.add(
-            member,
-            "is not an http or https URL",
-            "write https://HOST/PATH",
-        );
-    }
-    location
-}
-
-fn named_cluster(member: &str, cluster: String, problems: &mut Problems) -> Option<String> {
-    if cluster.is_empty() {
-        problems.add(
-            member,
-            "is empty",
-            "name the Envoy cluster that leads to the issuer",
-        );
-        return None;
-    }
-    Some(cluster)
 }

@@ -9,7 +9,7 @@ const ARN: &str = "arn:aws:elasticloadbalancing:eu-central-1:1:loadbalancer/app/
 
 fn config() -> Value {
     json!({
-        "token_from": {"headers": [{"name": "x-amzn-oidc-data"}]},
+        "credential_from": [{"header": "x-amzn-oidc-data"}],
         "issuers": [{
             "issuer": "https://cognito.test/pool", "required_claims": ["iss", "exp"],
             "keys": {"pem_per_kid": {"url": "https://keys.test/{kid}", "cluster": "alb", "signers": [ARN]}},

@@ -5,12 +5,12 @@
 
 use super::{Answer, Frames, State};
 use crate::amazon::{Broken, Message, write};
-use crate::config::Policy;
 use crate::events::Form;
 use crate::media::Media;
 use crate::reasons::ANSWER_UNPARSED;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::json::{DuplicateMembers, Edits, Limits, Token, Walker};
 
 /// What has been read of such an answer and is not done with.
@@ -91,7 +91,7 @@ impl<'a> Answer<'a> {
                     .ok()
             });
         if taken.is_none() {
-            if way.on_unparsable == Policy::Block {
+            if way.on_unparsable == DenyOrAllow::Deny {
                 self.stop(&ANSWER_UNPARSED, out);
                 return;
             }
@@ -144,7 +144,7 @@ impl<'a> Answer<'a> {
 
     /// The answer is no such stream from here on.
     fn unreadable(&mut self, rest: &[u8], out: &mut Vec<u8>) {
-        if self.plan.response.on_unparsable == Policy::Block {
+        if self.plan.response.on_unparsable == DenyOrAllow::Deny {
             return self.stop(&ANSWER_UNPARSED, out);
         }
         self.release(out);

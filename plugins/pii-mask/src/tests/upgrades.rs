@@ -15,8 +15,8 @@ fn an_upgrade_is_refused_at_once_unless_it_is_allowed() {
     for config in [
         "",
         r#"{"hold": "body"}"#,
-        r#"{"request": {"bodies": "pass"}}"#,
-        r#"{"response": {"bodies": "pass"}}"#,
+        r#"{"request": {"bodies": "allow"}}"#,
+        r#"{"response": {"bodies": "allow"}}"#,
     ] {
         let mut gate = open(config);
         let (context, action) = gate.begin(&WEBSOCKET, false);
@@ -32,7 +32,7 @@ fn an_upgrade_is_refused_at_once_unless_it_is_allowed() {
     let (context, _) = gate.begin(&connect, false);
     assert_eq!(reason(&gate.record(context)).1, "upgrade_refused");
     // Where nothing is masked, nothing stands in the way.
-    let mut gate = open(r#"{"request": {"bodies": "pass"}, "response": {"bodies": "pass"}}"#);
+    let mut gate = open(r#"{"request": {"bodies": "allow"}, "response": {"bodies": "allow"}}"#);
     let (_, action) = gate.begin(&WEBSOCKET, false);
     assert_eq!(action, Continue);
 }

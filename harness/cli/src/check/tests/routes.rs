@@ -132,8 +132,8 @@ fn a_signer_is_checked_on_each_route() {
 #[test]
 fn a_profile_that_opens_a_route_is_seen() {
     let loose = good().replacen(
-        "\"on_missing_key\": \"deny_unidentified\"",
-        "\"on_missing_key\": \"deny_unidentified\", \"profiles\": { \"loose\": { \"on_missing_key\": \"allow\" } }",
+        "\"on_missing\": \"deny_unidentified\"",
+        "\"on_missing\": \"deny_unidentified\", \"profiles\": { \"loose\": { \"on_missing\": \"allow\" } }",
         1,
     );
     let loose = without(&loose, &["consumer-acl"]);

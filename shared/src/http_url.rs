@@ -1,14 +1,23 @@
-//! URLs of key sets and issuer metadata, taken apart for a callout.
+//! URLs that are called, taken apart for a callout.
 //!
 //! The cluster decides whom we connect to; scheme, authority and path only fill in the call. So a
-//! discovery document can name another host, but never make us connect to one that the operator has
-//! not configured.
+//! document that came over the network can name another host, but never make us connect to one that
+//! the operator has not configured.
 
 use std::fmt;
 
+use serde::Deserialize;
+
+use crate::config::types::refused;
+
 /// An absolute http or https URL without user information and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", inline)
+)]
+pub struct HttpUrl {
     /// `https` or `http`.
     pub scheme: &'static str,
     /// Host, and port if written.
@@ -17,7 +26,7 @@ pub struct Location {
     pub path: String,
 }
 
-impl Location {
+impl HttpUrl {
     /// Takes a URL apart; `None` when it is no such URL.
     pub fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
@@ -46,19 +55,25 @@ impl Location {
     }
 }
 
-impl fmt::Display for Location {
+impl fmt::Display for HttpUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}://{}{}", self.scheme, self.authority, self.path)
     }
 }
 
-/// Where an issuer's metadata is (OpenID Connect Discovery 1.0 section 4: appended to the issuer, a
-/// final slash dropped).
-pub fn well_known(issuer: &str) -> String {
-    format!(
-        "{}/.well-known/openid-configuration",
-        issuer.strip_suffix('/').unwrap_or(issuer)
-    )
+impl<'de> Deserialize<'de> for HttpUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?)
+            .ok_or_else(|| refused("is not an http or https URL", "write https://HOST/PATH"))
+    }
+}
+
+/// As it was written, for tools that show defaults.
+#[cfg(feature = "schema")]
+impl serde::Serialize for HttpUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 #[cfg(test)]
@@ -88,23 +103,11 @@ mod tests {
             ("https://idp\u{e9}.test/", None),
             ("", None),
         ] {
-            let read = Location::parse(url);
+            let read = HttpUrl::parse(url);
             let parts = read
                 .as_ref()
                 .map(|read| (read.scheme, read.authority.as_str(), read.path.as_str()));
             assert_eq!(parts, expected, "{url}");
         }
-    }
-
-    #[test]
-    fn the_metadata_is_below_the_issuer() {
-        assert_eq!(
-            well_known("https://idp.test"),
-            "https://idp.test/.well-known/openid-configuration"
-        );
-        assert_eq!(
-            well_known("https://idp.test/realm/"),
-            "https://idp.test/realm/.well-known/openid-configuration"
-        );
     }
 }
