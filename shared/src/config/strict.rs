@@ -69,7 +69,7 @@ pub fn parse<T: DeserializeOwned>(
         let (problem, hint) = kind.explain(&message, former);
         let mut path = show(&written_steps);
         // What is wrong with the content of `{"variant": content}`.
-        if let Some(Segment::Enum { variant }) = error.path().iter().last()
+        if let Some(Segment::Enum { variant }) = error.path().iter().next_back()
             && message.contains(HINT)
         {
             path = format!("{path}.{variant}");
