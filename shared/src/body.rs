@@ -9,7 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::task::Poll;
 
-use crate::host::{Buffer, Host, Side, Status};
+use crate::host::{Buffer, Proxy, Side, Status};
 
 /// Why a body could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +35,8 @@ pub(crate) struct BodyState {
     out: RefCell<Option<Vec<u8>>>,
     /// Handled bytes that the host still holds.
     held: RefCell<Vec<u8>>,
-}
-
-const fn buffer(side: Side) -> Buffer {
-    match side {
-        Side::Request => Buffer::RequestBody,
-        Side::Response => Buffer::ResponseBody,
-    }
+    /// The headers go on before the body is whole: nothing in them may depend on it.
+    headers_gone: Cell<bool>,
 }
 
 impl BodyState {
@@ -59,21 +54,31 @@ impl BodyState {
         self.complete.set(true);
     }
 
+    /// See [`BodyState::are_headers_gone`].
+    pub fn let_headers_go(&self) {
+        self.headers_gone.set(true);
+    }
+
+    /// Whether the headers go on before the body is whole.
+    pub fn are_headers_gone(&self) -> bool {
+        self.headers_gone.get()
+    }
+
     pub fn complete(&self) -> bool {
         self.complete.get()
     }
 
-    fn read(&self, host: &dyn Host, side: Side) -> Result<Vec<u8>, BodyError> {
+    fn read(&self, host: &dyn Proxy, side: Side) -> Result<Vec<u8>, BodyError> {
         self.first(host, side, usize::MAX)
     }
 
     /// The first bytes of what is at hand.
-    pub fn first(&self, host: &dyn Host, side: Side, max: usize) -> Result<Vec<u8>, BodyError> {
+    pub fn first(&self, host: &dyn Proxy, side: Side, max: usize) -> Result<Vec<u8>, BodyError> {
         let size = self.size.get().min(max);
         if size == 0 {
             return Ok(Vec::new());
         }
-        match host.body(buffer(side), 0, size) {
+        match host.body(Buffer::body(side), 0, size) {
             Ok(bytes) if bytes.len() == size => Ok(bytes),
             _ => Err(BodyError::Unreadable),
         }
@@ -81,7 +86,7 @@ impl BodyState {
 
     pub fn poll_whole(
         &self,
-        host: &dyn Host,
+        host: &dyn Proxy,
         side: Side,
         limit: usize,
     ) -> Poll<Result<Vec<u8>, BodyError>> {
@@ -97,7 +102,7 @@ impl BodyState {
 
     pub fn poll_chunk(
         &self,
-        host: &dyn Host,
+        host: &dyn Proxy,
         side: Side,
         over: bool,
     ) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
@@ -130,13 +135,13 @@ impl BodyState {
 
     /// Hands this step's writes to the host. `held` says whether the host keeps the bytes (the
     /// filter pauses).
-    pub fn flush(&self, host: &dyn Host, side: Side, held: bool) -> Result<(), Status> {
+    pub fn flush(&self, host: &dyn Proxy, side: Side, held: bool) -> Result<(), Status> {
         let Some(out) = self.out.borrow_mut().take() else {
             return Ok(());
         };
         let mut whole = self.held.take();
         whole.extend_from_slice(&out);
-        host.set_body(buffer(side), 0, self.size.get(), &whole)?;
+        host.set_body(Buffer::body(side), 0, self.size.get(), &whole)?;
         self.size.set(whole.len());
         if held {
             self.held.replace(whole);

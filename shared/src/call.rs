@@ -4,7 +4,7 @@
 //! headers at all), so a caller that needs success checks the status it needs; nothing else counts.
 
 use crate::headers::{HeaderBlock, encode_refs};
-use crate::host::{Buffer, Dispatch, HeaderRef, Host, Map, Status};
+use crate::host::{Buffer, Dispatch, HeaderRef, Map, Proxy, Status};
 
 /// An HTTP callout.
 #[derive(Clone, Default)]
@@ -75,7 +75,7 @@ impl Call {
     }
 
     /// Hands the call to the host; the answer will carry the returned number.
-    pub(crate) fn dispatch(&self, host: &dyn Host) -> Result<u32, CallError> {
+    pub(crate) fn dispatch(&self, host: &dyn Proxy) -> Result<u32, CallError> {
         let mut headers: Vec<HeaderRef<'_>> =
             Vec::with_capacity(self.headers.len().saturating_add(4));
         headers.push((":method", self.method.as_bytes()));
@@ -106,7 +106,7 @@ impl Call {
 
     /// Reads the answer that the host has just announced.
     pub(crate) fn collect(
-        host: &dyn Host,
+        host: &dyn Proxy,
         headers: usize,
         body_size: usize,
         limit: Limit,

@@ -304,13 +304,13 @@ impl Exchange {
     /// The host's status: then the credential may still be there, and the request must not go on.
     pub fn strip_credentials(&self, places: &[Place]) -> Result<(), Status> {
         for place in places {
-            let headers = self.request()?;
+            let headers = self.request().headers()?;
             match place {
                 Place::Header { name, scheme } => {
                     // Credentials of another scheme are not ours to take out.
                     let is_ours = |value| matches!(read(value, scheme.as_deref()), Piece::Ours(_));
                     if headers.all(name).any(is_ours) {
-                        self.remove_request_header(name)?;
+                        self.request().remove_header(name)?;
                     }
                 }
                 Place::Query(name) => {
@@ -318,7 +318,7 @@ impl Exchange {
                         .text(":path")
                         .and_then(|target| take_parameter(target, name))
                     {
-                        self.set_request_header(":path", taken.rest)?;
+                        self.request().set_header(":path", taken.rest)?;
                     }
                 }
                 Place::Cookie(name) => {
@@ -326,8 +326,8 @@ impl Exchange {
                     let whole = lines.join(b"; ".as_slice());
                     match without_cookie(&whole, name) {
                         None => {}
-                        Some(rest) if rest.is_empty() => self.remove_request_header("cookie")?,
-                        Some(rest) => self.set_request_header("cookie", rest)?,
+                        Some(rest) if rest.is_empty() => self.request().remove_header("cookie")?,
+                        Some(rest) => self.request().set_header("cookie", rest)?,
                     }
                 }
             }

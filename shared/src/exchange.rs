@@ -12,11 +12,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use crate::body::{BodyError, BodyState};
+use crate::body::BodyState;
 use crate::call::{Answer, Call, CallError};
 use crate::facts::Remembered;
 use crate::headers::HeaderBlock;
-use crate::host::{Host, Map, Side, Status};
+use crate::host::{Host, PerSide, Proxy, Side, Status};
+use crate::message::Message;
 use crate::problem::Reply;
 use crate::problem::common::HEADER_AMBIGUOUS;
 use crate::upgrade::Upgrade;
@@ -37,7 +38,7 @@ pub enum Forwarded {
 }
 
 pub(crate) struct Inner {
-    pub host: Rc<dyn Host>,
+    pub host: Rc<dyn Proxy>,
     pub hub: Rc<Hub>,
     pub place: Place,
     pub root: Place,
@@ -49,11 +50,11 @@ pub(crate) struct Inner {
     pub replied: Cell<Replied>,
     pub ended: Cell<bool>,
     pub response_seen: Cell<bool>,
-    pub bodies: [BodyState; 2],
+    pub bodies: PerSide<BodyState>,
     pub answer: RefCell<Option<(u32, Result<Answer, CallError>)>>,
     /// Whether the request asks to leave HTTP, once somebody has looked.
     upgrade: Cell<Option<Option<Upgrade>>>,
-    maps: [RefCell<Option<Rc<HeaderBlock>>>; 2],
+    pub maps: PerSide<RefCell<Option<Rc<HeaderBlock>>>>,
 }
 
 /// One exchange. Cloning is cheap and gives another handle on the same exchange.
@@ -62,7 +63,7 @@ pub struct Exchange(pub(crate) Rc<Inner>);
 
 impl Exchange {
     pub(crate) fn new(
-        host: Rc<dyn Host>,
+        host: Rc<dyn Proxy>,
         hub: Rc<Hub>,
         place: Place,
         root: Place,
@@ -91,89 +92,29 @@ impl Exchange {
         &*self.0.host
     }
 
+    /// The proxy, for the machine.
+    pub(crate) fn proxy(&self) -> &dyn Proxy {
+        &*self.0.host
+    }
+
     /// Wall clock, nanoseconds since the Unix epoch.
     pub fn now_ns(&self) -> u64 {
         self.0.host.now_ns()
     }
 
-    /// The request's headers. Read once and kept; written headers are seen after the next read.
-    ///
-    /// # Errors
-    /// The host's status when the map cannot be read, which on a live request means: deny.
-    pub fn request(&self) -> Result<Rc<HeaderBlock>, Status> {
-        self.headers(Side::Request, Map::RequestHeaders)
+    /// The way to the upstream.
+    pub const fn request(&self) -> Message<'_> {
+        self.message(Side::Request)
     }
 
-    /// The response's headers; after [`Exchange::forward`].
-    ///
-    /// # Errors
-    /// The host's status when the map cannot be read.
-    pub fn response(&self) -> Result<Rc<HeaderBlock>, Status> {
-        self.headers(Side::Response, Map::ResponseHeaders)
+    /// The way back; its headers are there after [`Exchange::forward`].
+    pub const fn response(&self) -> Message<'_> {
+        self.message(Side::Response)
     }
 
-    fn headers(&self, side: Side, map: Map) -> Result<Rc<HeaderBlock>, Status> {
-        let slot = match side {
-            Side::Request => &self.0.maps[0],
-            Side::Response => &self.0.maps[1],
-        };
-        if let Some(block) = slot.borrow().as_ref() {
-            return Ok(Rc::clone(block));
-        }
-        let block = self.0.host.headers(map)?;
-        *slot.borrow_mut() = Some(Rc::clone(&block));
-        Ok(block)
-    }
-
-    fn stale(&self, map: Map) {
-        match map {
-            Map::RequestHeaders => *self.0.maps[0].borrow_mut() = None,
-            Map::ResponseHeaders => *self.0.maps[1].borrow_mut() = None,
-            _ => {}
-        }
-    }
-
-    /// Status of the response, once its headers are here.
-    pub fn response_status(&self) -> Option<u16> {
-        self.response().ok()?.text(":status")?.parse().ok()
-    }
-
-    /// Sets a request header to exactly one value.
-    ///
-    /// # Errors
-    /// The host's status; a security header that cannot be set means: deny.
-    pub fn set_request_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
-        self.set(Map::RequestHeaders, name, value.as_ref())
-    }
-
-    /// Sets a response header to exactly one value.
-    ///
-    /// # Errors
-    /// The host's status.
-    pub fn set_response_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
-        self.set(Map::ResponseHeaders, name, value.as_ref())
-    }
-
-    fn set(&self, map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
-        self.stale(map);
-        self.0.host.set_header(map, name, value)
-    }
-
-    /// Removes every value of a request header. It is emptied first, because nginx hides a removed
-    /// header from the filters and sends it upstream with the value that it had (`docs/hosts.md`).
-    /// What is known not to be there is only removed, and so is the length of the body, which nginx
-    /// writes itself.
-    ///
-    /// # Errors
-    /// The host's status; a security header that cannot be removed means: deny.
-    pub fn remove_request_header(&self, name: &str) -> Result<(), Status> {
-        let absent = |block: &Rc<HeaderBlock>| block.first(name).is_none();
-        let known = self.0.maps[0].borrow().as_ref().is_some_and(absent);
-        self.stale(Map::RequestHeaders);
-        if !known && !name.eq_ignore_ascii_case("content-length") {
-            self.0.host.set_header(Map::RequestHeaders, name, b"")?;
-        }
-        self.0.host.remove_header(Map::RequestHeaders, name)
+    /// One side of the exchange.
+    pub const fn message(&self, side: Side) -> Message<'_> {
+        Message::new(self, side)
     }
 
     /// Takes out of the request what a client sent under `ours`, or under a name that an upstream
@@ -195,18 +136,9 @@ impl Exchange {
         }
         for name in names {
             let name = std::str::from_utf8(name).map_err(|_| Reply::new(&HEADER_AMBIGUOUS))?;
-            self.remove_request_header(name)?;
+            self.request().remove_header(name)?;
         }
         Ok(())
-    }
-
-    /// Removes every value of a response header.
-    ///
-    /// # Errors
-    /// The host's status.
-    pub fn remove_response_header(&self, name: &str) -> Result<(), Status> {
-        self.stale(Map::ResponseHeaders);
-        self.0.host.remove_header(Map::ResponseHeaders, name)
     }
 
     /// A property as raw bytes; `None` when the host does not have it.
@@ -240,10 +172,10 @@ impl Exchange {
             return Ok(known);
         }
         // What ends with its headers stays HTTP: nothing of another protocol can follow.
-        let upgrade = if self.complete(Side::Request) {
+        let upgrade = if self.request().is_whole() {
             None
         } else {
-            Upgrade::of(&*self.request()?)
+            Upgrade::of(&*self.request().headers()?)
         };
         self.0.upgrade.set(Some(upgrade));
         Ok(upgrade)
@@ -253,91 +185,7 @@ impl Exchange {
     /// has found: what follows is no body.
     pub fn upgraded(&self) -> bool {
         let asked = self.0.upgrade.get().flatten();
-        asked.is_some_and(|asked| asked.is_granted(self.response_status().unwrap_or_default()))
-    }
-
-    fn is_endless(&self, side: Side) -> Result<bool, BodyError> {
-        match side {
-            _ if self.complete(side) => Ok(false),
-            Side::Request => Ok(self.upgrade().map_err(|_| BodyError::Unreadable)?.is_some()),
-            Side::Response => Ok(self.upgraded()),
-        }
-    }
-
-    /// Suspends until the whole body of a side is here and gives it; empty when there is none.
-    ///
-    /// The message is held meanwhile. On Envoy that needs `allow_on_headers_stop_iteration: true`
-    /// (see `Needs::buffers_request`).
-    ///
-    /// # Errors
-    /// [`BodyError::TooLarge`] as soon as more than `limit` bytes are announced;
-    /// [`BodyError::Unreadable`] when the host does not hand over what it announced;
-    /// [`BodyError::Endless`], at once, for a request that asks to leave HTTP and for an answer
-    /// that does.
-    pub async fn body(&self, side: Side, limit: usize) -> Result<Vec<u8>, BodyError> {
-        if self.is_endless(side)? {
-            return Err(BodyError::Endless);
-        }
-        poll_fn(|_| {
-            let polled = self.state(side).poll_whole(&*self.0.host, side, limit);
-            self.suspended(polled, Wait::Body(side))
-        })
-        .await
-    }
-
-    /// As [`Exchange::body`], but only the body is held; the headers go on at once. That works on
-    /// every host, but what depends on the body can no longer change the headers, and a refusal
-    /// comes when the other side has seen them.
-    ///
-    /// # Errors
-    /// As [`Exchange::body`].
-    pub async fn body_alone(&self, side: Side, limit: usize) -> Result<Vec<u8>, BodyError> {
-        if self.is_endless(side)? {
-            return Err(BodyError::Endless);
-        }
-        poll_fn(|_| {
-            let polled = self.state(side).poll_whole(&*self.0.host, side, limit);
-            self.suspended(polled, Wait::BodyAlone(side))
-        })
-        .await
-    }
-
-    /// The first bytes of a body that the host holds at the moment.
-    ///
-    /// # Errors
-    /// [`BodyError::Unreadable`] when the host does not hand them over.
-    pub fn held(&self, side: Side, max: usize) -> Result<Vec<u8>, BodyError> {
-        self.state(side).first(&*self.0.host, side, max)
-    }
-
-    /// Takes the next chunk of a side; `None` after the last. What is taken is replaced by what is
-    /// written with [`Exchange::write`] before the next chunk is awaited.
-    ///
-    /// # Errors
-    /// [`BodyError::Unreadable`] when the host does not hand over what it announced.
-    pub async fn chunk(&self, side: Side) -> Result<Option<Vec<u8>>, BodyError> {
-        poll_fn(|_| {
-            let polled = self
-                .state(side)
-                .poll_chunk(&*self.0.host, side, self.0.ended.get());
-            self.suspended(polled, Wait::Chunk(side))
-        })
-        .await
-    }
-
-    /// Writes in place of the chunk that was taken last; several writes of one step are joined.
-    pub fn write(&self, side: Side, bytes: &[u8]) {
-        self.state(side).write(bytes);
-    }
-
-    /// Replaces the whole body that [`Exchange::body`] has given.
-    pub fn replace_body(&self, side: Side, bytes: Vec<u8>) {
-        self.state(side).replace(bytes);
-    }
-
-    /// Whether this side is known to be complete: its last byte, or its trailers, have arrived.
-    pub fn complete(&self, side: Side) -> bool {
-        self.state(side).complete()
+        asked.is_some_and(|asked| asked.is_granted(self.response().status().unwrap_or_default()))
     }
 
     /// Lets the request go and suspends until there is a response, or the exchange is over.
@@ -471,14 +319,7 @@ impl Exchange {
         }
     }
 
-    fn state(&self, side: Side) -> &BodyState {
-        match side {
-            Side::Request => &self.0.bodies[0],
-            Side::Response => &self.0.bodies[1],
-        }
-    }
-
-    fn suspended<T>(&self, polled: Poll<T>, wait: Wait) -> Poll<T> {
+    pub(crate) fn suspended<T>(&self, polled: Poll<T>, wait: Wait) -> Poll<T> {
         self.0.wait.set(if polled.is_pending() {
             wait
         } else {

@@ -1,6 +1,7 @@
-//! What a filter may ask of the proxy: one small trait, raw statuses, no panics.
+//! What may be asked of the proxy: one small trait for filters, one more for the machine that runs
+//! them, raw statuses, no panics.
 //!
-//! `guest/` implements it with proxy-wasm host calls; the harness implements it natively. Writes go
+//! `guest/` implements both with proxy-wasm host calls; the harness implements them natively. Writes go
 //! out at once; there is no list of effects. Every method may be refused by the host, and no
 //! refusal is fatal here: the caller decides.
 
@@ -88,6 +89,26 @@ pub enum Map {
     CallHeaders = 6,
 }
 
+impl Map {
+    /// The headers of one side.
+    pub const fn headers(side: Side) -> Self {
+        match side {
+            Side::Request => Self::RequestHeaders,
+            Side::Response => Self::ResponseHeaders,
+        }
+    }
+}
+
+impl Buffer {
+    /// The body of one side.
+    pub const fn body(side: Side) -> Self {
+        match side {
+            Side::Request => Self::RequestBody,
+            Side::Response => Self::ResponseBody,
+        }
+    }
+}
+
 /// A byte buffer of the host (proxy-wasm `proxy_buffer_type_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Buffer {
@@ -108,6 +129,33 @@ pub enum Side {
     Request = 0,
     /// From the upstream to the client.
     Response = 1,
+}
+
+/// Something that there is for each direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerSide<T> {
+    /// For the way to the upstream.
+    pub request: T,
+    /// For the way back.
+    pub response: T,
+}
+
+impl<T> PerSide<T> {
+    /// That of one direction.
+    pub const fn of(&self, side: Side) -> &T {
+        match side {
+            Side::Request => &self.request,
+            Side::Response => &self.response,
+        }
+    }
+
+    /// That of one direction, to be changed.
+    pub const fn of_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Request => &mut self.request,
+            Side::Response => &mut self.response,
+        }
+    }
 }
 
 /// Kind of a metric (proxy-wasm `proxy_metric_type_t`).
@@ -166,8 +214,8 @@ pub struct Dispatch<'a> {
     pub timeout_ms: u32,
 }
 
-/// The proxy as a filter sees it. Implementations never panic; whatever the proxy refuses comes
-/// back as a [`Status`].
+/// The proxy as a filter sees it: what can be asked anywhere, and changes no exchange.
+/// Implementations never panic; whatever the proxy refuses comes back as a [`Status`].
 pub trait Host {
     /// Wall clock, nanoseconds since the Unix epoch.
     fn now_ns(&self) -> u64;
@@ -175,9 +223,32 @@ pub trait Host {
     fn random(&self) -> u64;
     /// An environment variable that the VM was given.
     fn environment(&self, name: &str) -> Option<String>;
+    /// A property by path; values are bytes in the host's own coding.
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status>;
+    /// Leaves a value in the exchange's filter state under one name.
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status>;
+    /// A shared value and its compare-and-swap number.
+    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status>;
+    /// Writes a shared value if its number is still `cas`; 0 writes in any case.
+    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status>;
+    /// Defines a metric, or finds it.
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status>;
+    /// Adds to a counter.
+    fn increment(&self, metric: u32, by: i64) -> Result<(), Status>;
+    /// Sets a gauge, or adds a sample to a histogram.
+    fn record(&self, metric: u32, value: u64) -> Result<(), Status>;
+    /// Writes a log line. Callers never pass what a client sent.
+    fn log(&self, level: Level, line: &str);
+    /// Calls a foreign function of the host (Envoy has a few; see `jose` for `verify_signature`).
+    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status>;
+}
+
+/// The proxy as the machine sees it ([`crate::vm`]): what acts on the exchange at hand. No filter
+/// has it; what filters may do of it is in [`crate::exchange::Exchange`] and [`crate::root::Root`].
+pub trait Proxy: Host {
     /// A whole header map, in the wire form that [`crate::headers::HeaderBlock`] reads.
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status>;
-    /// As [`Host::pairs`], to be read in place.
+    /// As [`Proxy::pairs`], to be read in place.
     fn headers(&self, map: Map) -> Result<Rc<HeaderBlock>, Status> {
         Ok(Rc::new(HeaderBlock::new(self.pairs(map)?)))
     }
@@ -204,24 +275,6 @@ pub trait Host {
     fn resume(&self, side: Side) -> Result<(), Status>;
     /// Starts an HTTP callout; the answer comes with the returned number.
     fn dispatch(&self, call: &Dispatch<'_>) -> Result<u32, Status>;
-    /// A property by path; values are bytes in the host's own coding.
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status>;
-    /// Leaves a value in the exchange's filter state under one name.
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status>;
-    /// A shared value and its compare-and-swap number.
-    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status>;
-    /// Writes a shared value if its number is still `cas`; 0 writes in any case.
-    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status>;
-    /// Defines a metric, or finds it.
-    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status>;
-    /// Adds to a counter.
-    fn increment(&self, metric: u32, by: i64) -> Result<(), Status>;
-    /// Sets a gauge, or adds a sample to a histogram.
-    fn record(&self, metric: u32, value: u64) -> Result<(), Status>;
-    /// Writes a log line. Callers never pass what a client sent.
-    fn log(&self, level: Level, line: &str);
-    /// Calls a foreign function of the host (Envoy has a few; see `jose` for `verify_signature`).
-    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status>;
     /// Asks for a tick every so many milliseconds.
     fn set_tick(&self, period_ms: u32) -> Result<(), Status>;
     /// Makes another context of this VM the one that host calls act on.

@@ -179,7 +179,7 @@ impl IdentityHeaders {
     pub fn set(&self, exchange: &Exchange, values: &[Option<String>]) -> Result<(), Status> {
         for (name, value) in self.names().zip(values) {
             if let Some(value) = value {
-                exchange.set_request_header(name, value)?;
+                exchange.request().set_header(name, value)?;
             }
         }
         Ok(())

@@ -26,6 +26,7 @@ pub mod identity_headers;
 pub mod jose;
 pub mod json;
 pub mod manifest;
+pub mod message;
 pub mod metrics;
 pub mod names;
 pub mod problem;

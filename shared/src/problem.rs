@@ -171,7 +171,7 @@ impl Reply {
     /// # Errors
     /// The host's status if it does not take the reply: then the message must stay held.
     pub(crate) fn send(&self, filter: &'static str, exchange: &Exchange) -> Result<(), Status> {
-        let host = exchange.host();
+        let host = exchange.proxy();
         let denied = Denied {
             filter: filter.to_owned(),
             reason: self.reason.code.to_owned(),

@@ -185,7 +185,7 @@ impl Policy {
         }
         let mut chosen = self.by_metadata(exchange.host())?;
         if !self.rules.is_empty() {
-            let headers = exchange.request()?;
+            let headers = exchange.request().headers()?;
             let subject = Subject::of(&headers);
             if chosen.is_none() {
                 chosen = self.by_rule(&subject, false, None)?;

@@ -10,11 +10,11 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use crate::call::{Answer, Call, CallError};
-use crate::host::Host;
+use crate::host::{Host, Proxy};
 use crate::vm::hub::{Hub, Place, Signal};
 
 pub(crate) struct RootInner {
-    pub host: Rc<dyn Host>,
+    pub host: Rc<dyn Proxy>,
     pub hub: Rc<Hub>,
     pub place: Place,
     pub nudged: Cell<bool>,
@@ -28,7 +28,7 @@ pub(crate) struct RootInner {
 pub struct Root(pub(crate) Rc<RootInner>);
 
 impl Root {
-    pub(crate) fn new(host: Rc<dyn Host>, hub: Rc<Hub>, place: Place) -> Self {
+    pub(crate) fn new(host: Rc<dyn Proxy>, hub: Rc<Hub>, place: Place) -> Self {
         Self(Rc::new(RootInner {
             host,
             hub,

@@ -39,15 +39,16 @@ impl Exchange {
             name.to_owned(),
             serde_json::from_slice(value).map_err(|_| Status::SerializationFailure)?,
         );
-        let request = self.request()?;
+        let request = self.request().headers()?;
         for name in request.lookalikes(std::iter::once(FACTS_HEADER)) {
             if let Ok(name) = std::str::from_utf8(name)
                 && name != FACTS_HEADER
             {
-                self.remove_request_header(name)?;
+                self.request().remove_header(name)?;
             }
         }
-        self.set_request_header(FACTS_HEADER, seal(&key, self.now_ns() / 1_000_000, &facts))
+        self.request()
+            .set_header(FACTS_HEADER, seal(&key, self.now_ns() / 1_000_000, &facts))
     }
 
     pub(crate) fn sealed(&self, name: &str) -> Option<Vec<u8>> {
@@ -63,7 +64,7 @@ impl Exchange {
     }
 
     fn open_seal(&self, key: &[u8]) -> Option<Map<String, Value>> {
-        let headers = self.request().ok()?;
+        let headers = self.request().headers().ok()?;
         let Occurrence::Once(value) = headers.once(FACTS_HEADER) else {
             return None;
         };

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use crate::call::{Answer, Call, CallError};
 use crate::config::long::Text;
 use crate::filter::Registration;
-use crate::host::{Host, Level, Side};
+use crate::host::{Level, Proxy, Side};
 use crate::verdict::Action;
 use hub::{Hub, Place};
 use root_entry::{CHAINS, Chains, RootEntry, Which};
@@ -102,7 +102,7 @@ impl Running {
 
 /// The contexts of one VM.
 pub struct Vm {
-    host: Rc<dyn Host>,
+    host: Rc<dyn Proxy>,
     hub: Rc<Hub>,
     filters: Vec<Registration>,
     chains: Option<&'static Chains>,
@@ -113,7 +113,7 @@ pub struct Vm {
 impl Vm {
     /// A VM that offers these filters; with several, a root context is given the one that its
     /// `plugin_root_id` names.
-    pub fn new(host: Rc<dyn Host>, filters: &[Registration]) -> Self {
+    pub fn new(host: Rc<dyn Proxy>, filters: &[Registration]) -> Self {
         Self {
             host,
             hub: Rc::default(),
@@ -126,7 +126,7 @@ impl Vm {
 
     /// As [`Vm::new`], and where `plugin_root_id` is [`CHAIN`], a root context is given all the
     /// filters that its configuration lists.
-    pub fn with_chains(host: Rc<dyn Host>, filters: &[Registration]) -> Self {
+    pub fn with_chains(host: Rc<dyn Proxy>, filters: &[Registration]) -> Self {
         Self {
             chains: Some(&CHAINS),
             ..Self::new(host, filters)

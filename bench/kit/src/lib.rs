@@ -28,9 +28,9 @@ impl Filter for Copy {
     }
 
     async fn handle(_: Rc<()>, exchange: Exchange) -> Result<(), Reply> {
-        let request = exchange.request()?;
+        let request = exchange.request().headers()?;
         if let Some(agent) = request.first("user-agent") {
-            exchange.set_request_header("x-out", agent)?;
+            exchange.request().set_header("x-out", agent)?;
         }
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Filter for AuditLog {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let began_ns = exchange.now_ns();
-        let head = exchange.request()?;
+        let head = exchange.request().headers()?;
         let Some(_room) = Capacity::reserve(&plan) else {
             let mut event = observe::event(&plan, &exchange, &head, began_ns);
             event.outcome = Outcome::Denied;

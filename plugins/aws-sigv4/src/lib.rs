@@ -28,7 +28,6 @@ use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
-use modelgate_kit::host::{Map, Side};
 use modelgate_kit::problem::common::HOST_REFUSED;
 use modelgate_kit::problem::{Reason, Reply};
 
@@ -68,9 +67,9 @@ impl Filter for AwsSigv4 {
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
-        let headers = exchange.request()?;
+        let headers = exchange.request().headers()?;
         let (mut changed, mut prepared) = (None, None);
-        let whole_at_once = exchange.complete(Side::Request);
+        let whole_at_once = exchange.request().is_whole();
         let mut length = None;
         let upgrade = exchange.upgrade()?;
         if upgrade.is_some_and(|upgrade| !plan.signs(upgrade, &headers)) {
@@ -90,13 +89,13 @@ impl Filter for AwsSigv4 {
                 if announced(&headers).is_some_and(|length| length > plan.max_body_bytes) {
                     return Err(Reply::new(&PAYLOAD_TOO_LARGE));
                 }
-                let body = exchange.body(Side::Request, plan.max_body_bytes).await;
+                let body = exchange.request().body(plan.max_body_bytes).await;
                 let body = body.map_err(|error| match error {
                     BodyError::TooLarge => Reply::new(&PAYLOAD_TOO_LARGE),
                     BodyError::Unreadable | BodyError::Endless => Reply::new(&HOST_REFUSED),
                 })?;
                 // An earlier filter may have changed headers together with the body.
-                let now = exchange.host().headers(Map::RequestHeaders)?;
+                let now = exchange.request().headers_again()?;
                 if now != headers {
                     changed = Some(now);
                     prepared = None;
@@ -117,29 +116,39 @@ impl Filter for AwsSigv4 {
         );
 
         for name in &outgoing.removed {
-            exchange.remove_request_header(name)?;
+            exchange.request().remove_header(name)?;
         }
         for (name, value) in &plan.outgoing.set_headers {
-            exchange.set_request_header(name, value)?;
+            exchange.request().set_header(name, value)?;
         }
         if let Some(authority) = outgoing.authority {
-            exchange.set_request_header(":authority", authority)?;
+            exchange.request().set_header(":authority", authority)?;
         }
         if let Some(target) = &outgoing.target {
-            exchange.set_request_header(":path", target)?;
+            exchange.request().set_header(":path", target)?;
         }
         // Services refuse a body of unknown length, and the length is known here.
         if let Some(length) = length.filter(|length| announced(headers) != Some(*length)) {
-            exchange.set_request_header("content-length", length.to_string())?;
+            exchange
+                .request()
+                .set_header("content-length", length.to_string())?;
         }
         if let Some(token) = plan.signer.session_token() {
-            exchange.set_request_header("x-amz-security-token", token)?;
+            exchange
+                .request()
+                .set_header("x-amz-security-token", token)?;
         }
         if let Some(payload) = &signed.content_sha256 {
-            exchange.set_request_header("x-amz-content-sha256", payload.text())?;
+            exchange
+                .request()
+                .set_header("x-amz-content-sha256", payload.text())?;
         }
-        exchange.set_request_header("x-amz-date", signed.date.bytes())?;
-        exchange.set_request_header("authorization", &signed.authorization)?;
+        exchange
+            .request()
+            .set_header("x-amz-date", signed.date.bytes())?;
+        exchange
+            .request()
+            .set_header("authorization", &signed.authorization)?;
         Ok(())
     }
 }

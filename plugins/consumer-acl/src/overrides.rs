@@ -59,7 +59,7 @@ impl OverrideHeaders {
                 .and_then(|target| take_parameter(target, PARAMETER))
                 .ok_or_else(|| Reply::new(&OVERRIDE_REFUSED))?
                 .rest;
-            exchange.set_request_header(":path", rest)?;
+            exchange.request().set_header(":path", rest)?;
         }
         Ok(())
     }

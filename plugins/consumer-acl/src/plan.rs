@@ -72,7 +72,7 @@ impl Plan {
 
     /// Decides, records the decision, and lets the request pass or refuses it.
     pub(crate) async fn judge(&self, caller: Caller<'_>, exchange: &Exchange) -> Result<(), Reply> {
-        let headers = exchange.request()?;
+        let headers = exchange.request().headers()?;
         let mut asked = Asked::read(&headers).inspect_err(|_| self.publish_default(exchange))?;
         if self.engine.needs_model(caller, &asked) {
             asked

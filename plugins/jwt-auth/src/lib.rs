@@ -71,7 +71,7 @@ impl Filter for JwtAuth {
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
-        let request = exchange.request()?;
+        let request = exchange.request().headers()?;
         let refused = |refusal: Refusal| plan.challenge.reply(refusal.into(), &[]);
         let token = match find(&request, &plan.places) {
             Found::One(token) if !token.is_empty() => token,

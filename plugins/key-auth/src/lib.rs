@@ -65,7 +65,7 @@ impl Filter for KeyAuth {
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
-        let headers = exchange.request()?;
+        let headers = exchange.request().headers()?;
         // A client must not speak to the upstream in our name, whatever becomes of its key.
         plan.identity_headers.clean(&exchange, &headers)?;
         let key = match find(&headers, &plan.places) {

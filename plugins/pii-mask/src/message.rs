@@ -81,7 +81,7 @@ pub(crate) async fn mask_whole(
     terms: &Terms,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
-    if exchange.complete(terms.side) {
+    if exchange.message(terms.side).is_whole() {
         return Ok(());
     }
     let result = whole(plan, exchange, terms, counts).await;
@@ -92,7 +92,7 @@ pub(crate) async fn mask_whole(
             // The client has the headers: what can still be kept from it is the body.
             refuse_late(exchange, reason);
             let error = CutShort::document(reason);
-            exchange.replace_body(terms.side, error.into_bytes());
+            exchange.response().replace_body(error.into_bytes())?;
             drain(exchange, terms.side).await
         }
         Err(Refusal::Reason(reason) | Refusal::Late(reason)) => Err(Reply::new(reason)),
@@ -102,8 +102,9 @@ pub(crate) async fn mask_whole(
 
 /// Lets nothing more of a body pass.
 async fn drain(exchange: &Exchange, side: Side) -> Result<(), Reply> {
-    while exchange
-        .chunk(side)
+    let body = exchange.message(side).rewrite()?;
+    while body
+        .chunk()
         .await
         .map_err(|_| Reply::new(&HOST_REFUSED))?
         .is_some()
@@ -118,14 +119,9 @@ async fn whole(
     counts: &RefCell<Masked>,
 ) -> Result<(), Refusal> {
     let side = terms.side;
-    let way = match side {
-        Side::Request => &plan.request,
-        Side::Response => &plan.response,
-    };
-    let headers = match side {
-        Side::Request => exchange.request()?,
-        Side::Response => exchange.response()?,
-    };
+    let message = exchange.message(side);
+    let way = plan.way(side);
+    let headers = message.headers()?;
     let refuse = |policy: DenyOrAllow, reason| match policy {
         DenyOrAllow::Deny => Err(Refusal::Reason(reason)),
         DenyOrAllow::Allow => Ok(()),
@@ -146,11 +142,8 @@ async fn whole(
         return refuse(way.on_oversize, terms.too_large);
     }
     let body = match plan.hold {
-        Hold::Headers => exchange.body(side, way.max_body_bytes).await,
-        Hold::Body => {
-            forget_length(exchange, side)?;
-            exchange.body_alone(side, way.max_body_bytes).await
-        }
+        Hold::Headers => message.body(way.max_body_bytes).await,
+        Hold::Body => message.body_alone(way.max_body_bytes).await,
     };
     let refusal = match plan.hold {
         Hold::Headers => Refusal::Reason,
@@ -163,7 +156,7 @@ async fn whole(
     let body = match body {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
-            let first = exchange.held(side, FIRST_BYTES).unwrap_or_default();
+            let first = message.first_bytes(FIRST_BYTES).unwrap_or_default();
             if first_tells && !document::may_be_json(&first) {
                 return Ok(());
             }
@@ -183,17 +176,12 @@ async fn whole(
     match masked {
         Ok(None) => Ok(()),
         Ok(Some(Changed { bytes, head })) => {
-            if plan.hold == Hold::Headers {
-                forget_digests(exchange, side)?;
-                if announced.is_some() {
-                    set_header(exchange, side, "content-length", &bytes.len().to_string())?;
-                }
-                if let Some(head) = head {
-                    set_header(exchange, side, HEAD_LENGTH, &head.to_string())?;
-                }
+            if let Some(head) = head
+                && plan.hold == Hold::Headers
+            {
+                message.set_header(HEAD_LENGTH, head.to_string())?;
             }
-            exchange.replace_body(side, bytes);
-            Ok(())
+            Ok(message.replace_body(bytes)?)
         }
         Err(Unread::Unparsed) => refuse(way.on_unparsable, terms.unparsed),
         Err(Unread::Untyped) if way.on_other_type == DenyOrAllow::Allow => Ok(()),
@@ -310,15 +298,12 @@ pub(crate) async fn mask_stream(
     mut answer: Answer<'_>,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
-    if exchange.complete(Side::Response) {
+    if exchange.response().is_whole() {
         return Ok(());
     }
-    forget_length(exchange, Side::Response)?;
+    let body = exchange.response().rewrite()?;
     loop {
-        let chunk = exchange
-            .chunk(Side::Response)
-            .await
-            .map_err(|_| Reply::new(&HOST_REFUSED))?;
+        let chunk = body.chunk().await.map_err(|_| Reply::new(&HOST_REFUSED))?;
         let (before, cut) = (answer.tally().clone(), answer.cut());
         let last = chunk.is_none();
         let out = match &chunk {
@@ -326,7 +311,7 @@ pub(crate) async fn mask_stream(
             None => answer.finish(),
         };
         if !out.is_empty() {
-            exchange.write(Side::Response, &out);
+            body.write(&out);
         }
         count(
             exchange,
@@ -352,7 +337,7 @@ pub(crate) async fn mask_stream(
 
 /// Leaves the fact of a refusal that no reply can tell any more.
 fn refuse_late(exchange: &Exchange, reason: &Reason) {
-    let status = exchange.response_status().unwrap_or_default();
+    let status = exchange.response().status().unwrap_or_default();
     let denied = Denied {
         filter: PiiMask::NAME.to_owned(),
         reason: reason.code.to_owned(),
@@ -397,43 +382,4 @@ pub(crate) fn announces_body(headers: &HeaderBlock) -> bool {
 
 fn length(headers: &HeaderBlock) -> Option<usize> {
     headers.text("content-length")?.parse().ok()
-}
-
-fn set_header(exchange: &Exchange, side: Side, name: &str, value: &str) -> Result<(), Status> {
-    match side {
-        Side::Request => exchange.set_request_header(name, value),
-        Side::Response => exchange.set_response_header(name, value),
-    }
-}
-
-fn remove_header(exchange: &Exchange, side: Side, name: &str) -> Result<(), Status> {
-    match side {
-        Side::Request => exchange.remove_request_header(name),
-        Side::Response => exchange.remove_response_header(name),
-    }
-}
-
-/// The body may change: its announced length and whatever else depends on its bytes go.
-fn forget_length(exchange: &Exchange, side: Side) -> Result<(), Status> {
-    remove_header(exchange, side, "content-length")?;
-    forget_digests(exchange, side)
-}
-
-fn forget_digests(exchange: &Exchange, side: Side) -> Result<(), Status> {
-    let headers = match side {
-        Side::Request => exchange.request()?,
-        Side::Response => exchange.response()?,
-    };
-    for name in [
-        "content-md5",
-        "digest",
-        "content-digest",
-        "repr-digest",
-        "etag",
-    ] {
-        if headers.first(name).is_some() {
-            remove_header(exchange, side, name)?;
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
+use modelgate_kit::host::Side;
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::upgrade::OnUpgrade;
 
@@ -25,6 +26,16 @@ pub struct Plan {
     pub hold: Hold,
     /// What happens with upgrades.
     pub on_upgrade: OnUpgrade,
+}
+
+impl Plan {
+    /// What becomes of the messages of one side.
+    pub const fn way(&self, side: Side) -> &Treatment {
+        match side {
+            Side::Request => &self.request,
+            Side::Response => &self.response,
+        }
+    }
 }
 
 /// One direction, compiled.

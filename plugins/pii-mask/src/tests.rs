@@ -47,7 +47,7 @@ fn send(gate: &mut Gate, headers: &[(&'static str, &'static str)], body: &str) -
 }
 
 fn passed(gate: &Gate, context: u32, side: Side) -> String {
-    String::from_utf8(gate.record(context).passed[side as usize].clone()).unwrap()
+    String::from_utf8(gate.record(context).passed.of(side).clone()).unwrap()
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn trailers_end_a_body_too() {
     );
     assert_eq!(gate.trailers(context, Side::Request), Continue);
     assert_eq!(
-        String::from_utf8(gate.record(context).bodies[0].clone()).unwrap(),
+        String::from_utf8(gate.record(context).bodies.request.clone()).unwrap(),
         r#"["[EMAIL]"]"#
     );
 }

@@ -23,7 +23,7 @@ pub(crate) type Told = Vec<(&'static str, String)>;
 impl Plan {
     /// Takes from every bucket that applies; the headers for the answer, or the refusal.
     pub(crate) async fn count(&self, exchange: &Exchange) -> Result<Told, Reply> {
-        let headers = exchange.request()?;
+        let headers = exchange.request().headers()?;
         let identity = if self.policies.iter().any(Policy::looks_at_identity) {
             exchange.fact::<Identity>()
         } else {

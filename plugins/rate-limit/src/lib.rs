@@ -67,7 +67,7 @@ impl Filter for RateLimit {
             for (name, value) in &told {
                 // The upstream has answered: a header that the host does not take is no reason to
                 // fail the exchange.
-                let _ = exchange.set_response_header(name, value);
+                let _ = exchange.response().set_header(name, value);
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use memchr::memchr2;
 
 use super::{BEGINNING, Problems, fingerprint, fingerprint_on};
-use crate::host::{Buffer, Host};
+use crate::host::{Buffer, Proxy};
 
 /// Bytes that are asked of the proxy at once.
 const PIECE: usize = 32 * 1024;
@@ -32,7 +32,7 @@ enum Source<'a> {
     /// It is at hand.
     Here(&'a [u8]),
     /// The proxy has it: so many bytes, while a root context is configured.
-    InProxy(&'a dyn Host, usize),
+    InProxy(&'a dyn Proxy, usize),
 }
 
 impl<'a> Text<'a> {
@@ -46,7 +46,7 @@ impl<'a> Text<'a> {
 
     /// The configuration of `size` bytes that the proxy has for the root context that it is
     /// configuring.
-    pub const fn in_proxy(host: &'a dyn Host, size: usize) -> Self {
+    pub const fn in_proxy(host: &'a dyn Proxy, size: usize) -> Self {
         Self {
             source: Source::InProxy(host, size),
             print: Cell::new(None),

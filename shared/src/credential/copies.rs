@@ -93,15 +93,15 @@ impl Exchange {
             .and_then(|target| without_parameters(target, credential));
         for name in names {
             let name = std::str::from_utf8(name).map_err(|_| Reply::new(&HEADER_AMBIGUOUS))?;
-            self.remove_request_header(name)?;
+            self.request().remove_header(name)?;
         }
         match cookies {
             None => {}
-            Some(rest) if rest.is_empty() => self.remove_request_header("cookie")?,
-            Some(rest) => self.set_request_header("cookie", rest)?,
+            Some(rest) if rest.is_empty() => self.request().remove_header("cookie")?,
+            Some(rest) => self.request().set_header("cookie", rest)?,
         }
         if let Some(target) = target {
-            self.set_request_header(":path", target)?;
+            self.request().set_header(":path", target)?;
         }
         Ok(())
     }

@@ -11,7 +11,9 @@ use super::abi;
 use crate::call::Call;
 use crate::filter::Registration;
 use crate::headers::encode_refs;
-use crate::host::{Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status};
+use crate::host::{
+    Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Proxy, Side, Status,
+};
 use crate::verdict::Action;
 use crate::vm::{Part, Vm};
 
@@ -21,12 +23,12 @@ thread_local! {
 
 /// Installs the filter of this module.
 pub fn install(filters: &[Registration]) {
-    put(Vm::new(Rc::new(Proxy), filters));
+    put(Vm::new(Rc::new(HostCalls), filters));
 }
 
 /// Installs the filters of a bundle, and chains of them.
 pub fn install_bundle(filters: &[Registration]) {
-    put(Vm::with_chains(Rc::new(Proxy), filters));
+    put(Vm::with_chains(Rc::new(HostCalls), filters));
 }
 
 fn put(new: Vm) {
@@ -106,9 +108,9 @@ pub fn delete(context: u32) {
 }
 
 /// The proxy behind this module.
-struct Proxy;
+struct HostCalls;
 
-impl Host for Proxy {
+impl Host for HostCalls {
     fn now_ns(&self) -> u64 {
         abi::now_ns()
     }
@@ -122,6 +124,44 @@ impl Host for Proxy {
         std::env::var(name).ok()
     }
 
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+        abi::property(path.join("\0").as_bytes())
+    }
+
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        abi::set_property(name.as_bytes(), value)
+    }
+
+    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
+        abi::shared(key.as_bytes())
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
+        abi::set_shared(key.as_bytes(), value, cas)
+    }
+
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status> {
+        abi::define_metric(kind as u32, name.as_bytes())
+    }
+
+    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
+        abi::increment_metric(metric, by)
+    }
+
+    fn record(&self, metric: u32, value: u64) -> Result<(), Status> {
+        abi::record_metric(metric, value)
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        abi::log(level as u32, line.as_bytes());
+    }
+
+    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
+        abi::foreign(name.as_bytes(), argument)
+    }
+}
+
+impl Proxy for HostCalls {
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
         abi::pairs(map as u32)
     }
@@ -173,42 +213,6 @@ impl Host for Proxy {
             call.body,
             call.timeout_ms,
         )
-    }
-
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
-        abi::property(path.join("\0").as_bytes())
-    }
-
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
-        abi::set_property(name.as_bytes(), value)
-    }
-
-    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
-        abi::shared(key.as_bytes())
-    }
-
-    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
-        abi::set_shared(key.as_bytes(), value, cas)
-    }
-
-    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status> {
-        abi::define_metric(kind as u32, name.as_bytes())
-    }
-
-    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
-        abi::increment_metric(metric, by)
-    }
-
-    fn record(&self, metric: u32, value: u64) -> Result<(), Status> {
-        abi::record_metric(metric, value)
-    }
-
-    fn log(&self, level: Level, line: &str) {
-        abi::log(level as u32, line.as_bytes());
-    }
-
-    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
-        abi::foreign(name.as_bytes(), argument)
     }
 
     fn set_tick(&self, period_ms: u32) -> Result<(), Status> {

@@ -67,7 +67,7 @@ impl Shape {
 
     /// The shape for an exchange.
     pub fn of(exchange: &Exchange) -> Self {
-        let request = exchange.request().ok();
+        let request = exchange.request().headers().ok();
         let kind = request
             .as_ref()
             .and_then(|headers| headers.first("content-type"));

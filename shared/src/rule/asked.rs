@@ -15,7 +15,6 @@ use crate::config::Bounded;
 use crate::exchange::Exchange;
 use crate::facts::ModelCall;
 use crate::headers::{HeaderBlock, Occurrence};
-use crate::host::Side;
 use crate::json::Limits;
 use crate::problem::Reply;
 use crate::problem::common::{BODY_TOO_LARGE, BODY_UNREADABLE, MODEL_UNREADABLE, PATH_AMBIGUOUS};
@@ -154,7 +153,8 @@ impl<'a> Asked<'a> {
         }
         let limit = how.max_body_bytes.size();
         let body = exchange
-            .body(Side::Request, limit)
+            .request()
+            .body(limit)
             .await
             .map_err(|error| match error {
                 BodyError::TooLarge => Reply::new(&BODY_TOO_LARGE),

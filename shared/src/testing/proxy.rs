@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::headers::encode;
-use crate::host::{Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status};
+use crate::host::{
+    Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, PerSide, Side, Status,
+};
 use crate::vm::announce::{RUNNING, TAKEN};
 
 /// A header as kept: name in lower case, value.
@@ -44,9 +46,9 @@ pub struct Record {
     /// Response headers as they stand.
     pub response: Vec<Header>,
     /// The body at hand, per side.
-    pub bodies: [Vec<u8>; 2],
+    pub bodies: PerSide<Vec<u8>>,
     /// What has gone on, per side.
-    pub passed: [Vec<u8>; 2],
+    pub passed: PerSide<Vec<u8>>,
     /// Properties by path joined with dots, filter state included.
     pub properties: BTreeMap<String, Vec<u8>>,
     /// The local reply.
@@ -104,13 +106,6 @@ fn wire(headers: &[Header]) -> Vec<u8> {
             .iter()
             .map(|(name, value)| (name.as_bytes(), value.as_slice())),
     )
-}
-
-const fn at(side: Side) -> usize {
-    match side {
-        Side::Request => 0,
-        Side::Response => 1,
-    }
 }
 
 /// What the workers of one proxy have in common.
@@ -283,9 +278,7 @@ impl Proxy {
         if passes {
             let gone = self.body_of(context, side, std::mem::take);
             self.change(context, |record| {
-                if let Some(passed) = record.passed.get_mut(at(side)) {
-                    passed.extend_from_slice(&gone);
-                }
+                record.passed.of_mut(side).extend_from_slice(&gone);
             });
         }
     }
@@ -323,13 +316,7 @@ impl Proxy {
         side: Side,
         work: impl FnOnce(&mut Vec<u8>) -> T,
     ) -> T {
-        self.change(context, |record| {
-            record
-                .bodies
-                .get_mut(at(side))
-                .map(work)
-                .unwrap_or_default()
-        })
+        self.change(context, |record| work(record.bodies.of_mut(side)))
     }
 
     fn header_map(&self, map: Map, work: impl FnOnce(&mut Vec<Header>)) -> Result<(), Status> {
@@ -356,6 +343,94 @@ impl Host for Proxy {
         self.environment.borrow().get(name).cloned()
     }
 
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+        let path = path.join(".");
+        let records = self.records.borrow();
+        let record = records.get(&self.current.get());
+        let preset = self.preset.borrow();
+        let properties = record.map_or(&*preset, |record| &record.properties);
+        properties.get(&path).cloned().ok_or(Status::NotFound)
+    }
+
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        self.change(self.current.get(), |record| {
+            record.properties.insert(name.to_owned(), value.to_vec())
+        });
+        Ok(())
+    }
+
+    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
+        match self.common.broken.get() {
+            Some(status) => Err(status),
+            None => self
+                .common
+                .shared
+                .borrow()
+                .get(key)
+                .cloned()
+                .ok_or(Status::NotFound),
+        }
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
+        if let Some(status) = self.common.broken.get() {
+            return Err(status);
+        }
+        if self.common.contended.get() {
+            return Err(Status::CasMismatch);
+        }
+        let mut shared = self.common.shared.borrow_mut();
+        let held = shared.get(key).map_or(0, |(_, held)| *held);
+        if held != 0 && cas != 0 && cas != held {
+            return Err(Status::CasMismatch);
+        }
+        shared.insert(key.to_owned(), (value.to_vec(), held.saturating_add(1)));
+        Ok(())
+    }
+
+    fn define_metric(&self, _: MetricKind, name: &str) -> Result<u32, Status> {
+        let mut metrics = self.common.metrics.borrow_mut();
+        let index = metrics
+            .iter()
+            .position(|(known, _)| known == name)
+            .unwrap_or_else(|| {
+                metrics.push((name.to_owned(), 0));
+                metrics.len().saturating_sub(1)
+            });
+        u32::try_from(index).map_err(|_| Status::InternalFailure)
+    }
+
+    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
+        let mut metrics = self.common.metrics.borrow_mut();
+        let entry = usize::try_from(metric)
+            .ok()
+            .and_then(|index| metrics.get_mut(index))
+            .ok_or(Status::NotFound)?;
+        entry.1 = entry.1.saturating_add(by);
+        Ok(())
+    }
+
+    fn record(&self, metric: u32, value: u64) -> Result<(), Status> {
+        let mut metrics = self.common.metrics.borrow_mut();
+        let entry = usize::try_from(metric)
+            .ok()
+            .and_then(|index| metrics.get_mut(index))
+            .ok_or(Status::NotFound)?;
+        entry.1 = i64::try_from(value).unwrap_or(i64::MAX);
+        Ok(())
+    }
+
+    fn log(&self, _: Level, line: &str) {
+        self.logs.borrow_mut().push(line.to_owned());
+    }
+
+    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
+        self.foreign.set(self.foreign.get().saturating_add(1));
+        Err(Status::NotFound)
+    }
+}
+
+impl crate::host::Proxy for Proxy {
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
         if map == Map::CallHeaders {
             return Ok(wire(&self.answer.borrow().0));
@@ -467,92 +542,6 @@ impl Host for Proxy {
         let mut calls = self.calls.borrow_mut();
         calls.push((self.current.get(), sent));
         u32::try_from(calls.len()).map_err(|_| Status::InternalFailure)
-    }
-
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
-        let path = path.join(".");
-        let records = self.records.borrow();
-        let record = records.get(&self.current.get());
-        let preset = self.preset.borrow();
-        let properties = record.map_or(&*preset, |record| &record.properties);
-        properties.get(&path).cloned().ok_or(Status::NotFound)
-    }
-
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
-        self.change(self.current.get(), |record| {
-            record.properties.insert(name.to_owned(), value.to_vec())
-        });
-        Ok(())
-    }
-
-    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
-        match self.common.broken.get() {
-            Some(status) => Err(status),
-            None => self
-                .common
-                .shared
-                .borrow()
-                .get(key)
-                .cloned()
-                .ok_or(Status::NotFound),
-        }
-    }
-
-    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
-        if let Some(status) = self.common.broken.get() {
-            return Err(status);
-        }
-        if self.common.contended.get() {
-            return Err(Status::CasMismatch);
-        }
-        let mut shared = self.common.shared.borrow_mut();
-        let held = shared.get(key).map_or(0, |(_, held)| *held);
-        if held != 0 && cas != 0 && cas != held {
-            return Err(Status::CasMismatch);
-        }
-        shared.insert(key.to_owned(), (value.to_vec(), held.saturating_add(1)));
-        Ok(())
-    }
-
-    fn define_metric(&self, _: MetricKind, name: &str) -> Result<u32, Status> {
-        let mut metrics = self.common.metrics.borrow_mut();
-        let index = metrics
-            .iter()
-            .position(|(known, _)| known == name)
-            .unwrap_or_else(|| {
-                metrics.push((name.to_owned(), 0));
-                metrics.len().saturating_sub(1)
-            });
-        u32::try_from(index).map_err(|_| Status::InternalFailure)
-    }
-
-    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
-        let mut metrics = self.common.metrics.borrow_mut();
-        let entry = usize::try_from(metric)
-            .ok()
-            .and_then(|index| metrics.get_mut(index))
-            .ok_or(Status::NotFound)?;
-        entry.1 = entry.1.saturating_add(by);
-        Ok(())
-    }
-
-    fn record(&self, metric: u32, value: u64) -> Result<(), Status> {
-        let mut metrics = self.common.metrics.borrow_mut();
-        let entry = usize::try_from(metric)
-            .ok()
-            .and_then(|index| metrics.get_mut(index))
-            .ok_or(Status::NotFound)?;
-        entry.1 = i64::try_from(value).unwrap_or(i64::MAX);
-        Ok(())
-    }
-
-    fn log(&self, _: Level, line: &str) {
-        self.logs.borrow_mut().push(line.to_owned());
-    }
-
-    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
-        self.foreign.set(self.foreign.get().saturating_add(1));
-        Err(Status::NotFound)
     }
 
     fn set_tick(&self, period_ms: u32) -> Result<(), Status> {

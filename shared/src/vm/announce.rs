@@ -2,7 +2,7 @@
 //! `build_info` of each filter.
 
 use super::root_entry::RootEntry;
-use crate::host::{Host, Level, Status};
+use crate::host::{Level, Proxy, Status};
 use crate::metrics::Metric;
 
 /// What the line says between the name and the version.
@@ -16,7 +16,7 @@ pub(crate) const RUNNING: &str = "modelgate.running.";
 ///
 /// What was said last is in shared data, so that it is said again when the configuration changes,
 /// and when it changes back. A host without shared data hears it from every VM.
-pub(super) fn announce(entry: &RootEntry, print: u64, host: &dyn Host) {
+pub(super) fn announce(entry: &RootEntry, print: u64, host: &dyn Proxy) {
     let [root_id, plugin] = ["plugin_root_id", "plugin_name"].map(|name| {
         let value = host.property(&[name]).unwrap_or_default();
         String::from_utf8_lossy(&value).into_owned()
@@ -50,7 +50,7 @@ pub(super) fn announce(entry: &RootEntry, print: u64, host: &dyn Host) {
 }
 
 /// Sets the gauges; in each VM, for no other one's are its own.
-fn running(entry: &RootEntry, host: &dyn Host) {
+fn running(entry: &RootEntry, host: &dyn Proxy) {
     for filter in entry.filters() {
         build_info(filter.name, filter.version).record(host, 1);
     }
@@ -117,7 +117,7 @@ mod tests {
     fn take(proxy: &Rc<Proxy>, filter: Registration, config: &str) -> bool {
         proxy.preset("plugin_root_id", "r");
         proxy.preset("plugin_name", "entry");
-        let mut vm = Vm::new(Rc::clone(proxy) as Rc<dyn Host>, &[filter]);
+        let mut vm = Vm::new(Rc::clone(proxy) as Rc<dyn crate::host::Proxy>, &[filter]);
         vm.create(1, 0);
         proxy.configure(config);
         vm.configure(1, config.len())
@@ -168,7 +168,7 @@ mod tests {
         let proxy = Proxy::new(0);
         proxy.preset("plugin_root_id", CHAIN);
         let config = r#"{"filters": [{"filter": "quiet", "config": {"profiles": {"a": {}}}}, {"filter": "quiet"}]}"#;
-        let mut vm = Vm::with_chains(Rc::clone(&proxy) as Rc<dyn Host>, &[FILTER]);
+        let mut vm = Vm::with_chains(Rc::clone(&proxy) as Rc<dyn crate::host::Proxy>, &[FILTER]);
         vm.create(1, 0);
         proxy.configure(config);
         assert!(vm.configure(1, config.len()), "{:?}", proxy.logs());

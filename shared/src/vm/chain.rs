@@ -13,7 +13,7 @@ use super::stream::Stream;
 use super::{Exchanges, Part};
 use crate::call::{Answer, CallError};
 use crate::filter::{Needs, callbacks};
-use crate::host::{Host, Level, Side, Status};
+use crate::host::{Host as _, Level, PerSide, Side, Status};
 use crate::verdict::Action;
 
 /// What a filter of the chain is told; the rest passes it by, as the proxy does not call what a
@@ -91,8 +91,7 @@ struct Link {
 pub(super) struct Chain {
     layer: Rc<Layer>,
     links: Vec<Link>,
-    request: Flow,
-    response: Flow,
+    flows: PerSide<Flow>,
     /// Side whose callback has not returned yet: its action is still to be told.
     inside: Option<Side>,
     /// The proxy did not take the reply in place of what is broken: nothing more goes on.
@@ -107,17 +106,9 @@ impl Chain {
             links: streams
                 .map(|(stream, hears)| Link { stream, hears })
                 .collect(),
-            request: Flow::default(),
-            response: Flow::default(),
+            flows: PerSide::default(),
             inside: None,
             stuck: false,
-        }
-    }
-
-    const fn flow(&mut self, side: Side) -> &mut Flow {
-        match side {
-            Side::Request => &mut self.request,
-            Side::Response => &mut self.response,
         }
     }
 
@@ -130,7 +121,7 @@ impl Chain {
     }
 
     fn gate(&mut self, side: Side, link: usize) -> Option<&mut Gate> {
-        self.flow(side).gates.get_mut(link)
+        self.flows.of_mut(side).gates.get_mut(link)
     }
 
     /// Brings a piece to the filter at this step, and on as far as the filters let it.
@@ -211,8 +202,8 @@ impl Chain {
     /// A piece has passed the last filter.
     fn leave(&mut self, side: Side, piece: Piece) -> Result<(), Status> {
         if let Piece::Data(content, _) = piece {
-            let before = std::mem::take(&mut self.flow(side).out);
-            self.flow(side).out = self.layer.join(side, before, content)?;
+            let before = std::mem::take(&mut self.flows.of_mut(side).out);
+            self.flows.of_mut(side).out = self.layer.join(side, before, content)?;
         }
         Ok(())
     }
@@ -239,13 +230,13 @@ impl Chain {
 
     /// What the proxy is told of a side after a step, with what goes on handed over.
     fn settle(&mut self, side: Side, pushed: Result<(), Status>) -> Action {
-        let flow = self.flow(side);
+        let flow = self.flows.of_mut(side);
         let held = flow.broken || flow.gates.iter().any(|gate| gate.held) || self.stuck;
         let released = pushed.and_then(|()| {
             if held {
                 return Ok(());
             }
-            let flow = self.flow(side);
+            let flow = self.flows.of_mut(side);
             let (taken, out) = (flow.taken, std::mem::take(&mut flow.out));
             flow.taken = 0;
             let released = self.layer.release(side, taken, out);
@@ -257,7 +248,7 @@ impl Chain {
             // What was to be replaced must not pass as it is.
             self.break_off(side);
         }
-        self.flow(side).paused = paused;
+        self.flows.of_mut(side).paused = paused;
         if paused {
             Action::Pause
         } else {
@@ -266,7 +257,7 @@ impl Chain {
     }
 
     fn break_off(&mut self, side: Side) {
-        self.flow(side).broken = true;
+        self.flows.of_mut(side).broken = true;
         let _ = self.run(0, Stream::break_off);
         self.stuck = self.links.first().is_none_or(|link| link.stream.is_stuck());
     }
@@ -290,7 +281,7 @@ impl Chain {
                 continue;
             };
             let opened = self.open(side, step);
-            let paused = self.flow(side).paused;
+            let paused = self.flows.of_mut(side).paused;
             if self.settle(side, opened) == Action::Continue
                 && paused
                 && self.inside != Some(side)
@@ -308,7 +299,7 @@ impl Exchanges for Chain {
     fn message(&mut self, side: Side, part: Part) -> Action {
         self.layer.step();
         let count = self.links.len();
-        let flow = self.flow(side);
+        let flow = self.flows.of_mut(side);
         let piece = match part {
             Part::Headers(last) => {
                 flow.gates.clear();
@@ -327,7 +318,7 @@ impl Exchanges for Chain {
             }
             Part::Trailers => Piece::Trailers,
         };
-        let pushed = if self.flow(side).gates.is_empty() {
+        let pushed = if self.flows.of_mut(side).gates.is_empty() {
             // No headers came before: nothing that the filters know.
             Err(Status::BadArgument)
         } else {
@@ -363,11 +354,7 @@ impl Exchanges for Chain {
 
     /// The action that holds for a side now.
     fn action(&self, side: Side) -> Action {
-        let flow = match side {
-            Side::Request => &self.request,
-            Side::Response => &self.response,
-        };
-        if flow.paused {
+        if self.flows.of(side).paused {
             Action::Pause
         } else {
             Action::Continue

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::headers::HeaderBlock;
-use crate::host::{Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status};
+use crate::host::{
+    Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, PerSide, Proxy, Side, Status,
+};
 
 /// Bytes of a body, at one place of the chain.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl Counted {
     }
 
     /// Tells the proxy.
-    pub fn tell(&self, host: &dyn Host) {
+    pub fn tell(&self, host: &dyn Proxy) {
         for (metric, sum) in self.0.borrow_mut().drain(..) {
             // As with a single one: a proxy that does not count has nothing to be told.
             let _ = host.increment(metric, sum);
@@ -121,49 +123,33 @@ impl Counted {
 
 /// What stands between the filters of a chain and the proxy, for one exchange.
 pub(super) struct Layer {
-    host: Rc<dyn Host>,
+    host: Rc<dyn Proxy>,
     counted: Rc<Counted>,
     /// The time in this step of the exchange, once one of the filters has asked for it.
     now_ns: Cell<Option<u64>>,
-    request: View,
-    response: View,
-}
-
-const fn buffer_of(side: Side) -> Buffer {
-    match side {
-        Side::Request => Buffer::RequestBody,
-        Side::Response => Buffer::ResponseBody,
-    }
+    views: PerSide<View>,
 }
 
 impl Layer {
-    pub fn new(host: Rc<dyn Host>, counted: Rc<Counted>) -> Self {
+    pub fn new(host: Rc<dyn Proxy>, counted: Rc<Counted>) -> Self {
         Self {
             host,
             counted,
             now_ns: Cell::new(None),
-            request: View::default(),
-            response: View::default(),
+            views: PerSide::default(),
         }
     }
 
     /// The proxy itself.
-    pub fn proxy(&self) -> &dyn Host {
+    pub fn proxy(&self) -> &dyn Proxy {
         &*self.host
-    }
-
-    const fn view(&self, side: Side) -> &View {
-        match side {
-            Side::Request => &self.request,
-            Side::Response => &self.response,
-        }
     }
 
     /// The view of a side whose headers these are.
     const fn with_headers(&self, map: Map) -> Option<&View> {
         match map {
-            Map::RequestHeaders => Some(&self.request),
-            Map::ResponseHeaders => Some(&self.response),
+            Map::RequestHeaders => Some(&self.views.request),
+            Map::ResponseHeaders => Some(&self.views.response),
             _ => None,
         }
     }
@@ -171,8 +157,8 @@ impl Layer {
     /// The view of a side whose body this is.
     const fn with_body(&self, buffer: Buffer) -> Option<(Side, &View)> {
         match buffer {
-            Buffer::RequestBody => Some((Side::Request, &self.request)),
-            Buffer::ResponseBody => Some((Side::Response, &self.response)),
+            Buffer::RequestBody => Some((Side::Request, &self.views.request)),
+            Buffer::ResponseBody => Some((Side::Response, &self.views.response)),
             _ => None,
         }
     }
@@ -184,23 +170,23 @@ impl Layer {
 
     /// Puts content in front of the filter that runs next.
     pub fn show(&self, side: Side, content: Option<Content>) {
-        *self.view(side).at_hand.borrow_mut() = content;
+        *self.views.of(side).at_hand.borrow_mut() = content;
     }
 
     /// Takes what is in front of the filter that ran last: what it wrote, or else what it was
     /// shown.
     pub fn take(&self, side: Side) -> Option<Content> {
-        self.view(side).at_hand.take()
+        self.views.of(side).at_hand.take()
     }
 
     /// The proxy's buffer has other bytes than before.
     pub fn buffer_changed(&self, side: Side) {
-        self.view(side).read.take();
+        self.views.of(side).read.take();
     }
 
     /// Another message begins: its headers are others.
     pub fn headers_changed(&self, side: Side) {
-        self.view(side).forget_headers();
+        self.views.of(side).forget_headers();
     }
 
     /// Two contents, one after the other.
@@ -229,7 +215,7 @@ impl Layer {
             return Ok(());
         }
         let bytes = self.bytes(side, content)?;
-        self.host.set_body(buffer_of(side), 0, held, &bytes)
+        self.host.set_body(Buffer::body(side), 0, held, &bytes)
     }
 
     fn bytes(&self, side: Side, content: Content) -> Result<Vec<u8>, Status> {
@@ -243,9 +229,11 @@ impl Layer {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        let mut read = self.view(side).read.borrow_mut();
+        let mut read = self.views.of(side).read.borrow_mut();
         if read.0 != range {
-            let bytes = self.host.body(buffer_of(side), range.start, range.len())?;
+            let bytes = self
+                .host
+                .body(Buffer::body(side), range.start, range.len())?;
             if bytes.len() != range.len() {
                 return Err(Status::BadArgument);
             }
@@ -286,6 +274,61 @@ impl Layer {
 }
 
 impl Host for Layer {
+    fn now_ns(&self) -> u64 {
+        self.now_ns.get().unwrap_or_else(|| {
+            let now_ns = self.host.now_ns();
+            self.now_ns.set(Some(now_ns));
+            now_ns
+        })
+    }
+
+    fn random(&self) -> u64 {
+        self.host.random()
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        self.host.environment(name)
+    }
+
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+        self.host.property(path)
+    }
+
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        self.host.set_property(name, value)
+    }
+
+    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
+        self.host.shared(key)
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
+        self.host.set_shared(key, value, cas)
+    }
+
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status> {
+        self.host.define_metric(kind, name)
+    }
+
+    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
+        self.counted.add(metric, by);
+        Ok(())
+    }
+
+    fn record(&self, metric: u32, value: u64) -> Result<(), Status> {
+        self.host.record(metric, value)
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        self.host.log(level, line);
+    }
+
+    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
+        self.host.foreign(name, argument)
+    }
+}
+
+impl Proxy for Layer {
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
         match self.with_headers(map) {
             Some(_) => Ok(self.headers(map)?.as_bytes().to_vec()),
@@ -364,65 +407,12 @@ impl Host for Layer {
         Ok(())
     }
 
-    fn now_ns(&self) -> u64 {
-        self.now_ns.get().unwrap_or_else(|| {
-            let now_ns = self.host.now_ns();
-            self.now_ns.set(Some(now_ns));
-            now_ns
-        })
-    }
-
-    fn random(&self) -> u64 {
-        self.host.random()
-    }
-
-    fn environment(&self, name: &str) -> Option<String> {
-        self.host.environment(name)
-    }
-
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Status> {
         self.host.reply(reply)
     }
 
     fn dispatch(&self, call: &Dispatch<'_>) -> Result<u32, Status> {
         self.host.dispatch(call)
-    }
-
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
-        self.host.property(path)
-    }
-
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
-        self.host.set_property(name, value)
-    }
-
-    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
-        self.host.shared(key)
-    }
-
-    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
-        self.host.set_shared(key, value, cas)
-    }
-
-    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status> {
-        self.host.define_metric(kind, name)
-    }
-
-    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
-        self.counted.add(metric, by);
-        Ok(())
-    }
-
-    fn record(&self, metric: u32, value: u64) -> Result<(), Status> {
-        self.host.record(metric, value)
-    }
-
-    fn log(&self, level: Level, line: &str) {
-        self.host.log(level, line);
-    }
-
-    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
-        self.host.foreign(name, argument)
     }
 
     fn set_tick(&self, period_ms: u32) -> Result<(), Status> {
@@ -437,6 +427,7 @@ impl Host for Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Proxy as _;
     use crate::testing::Proxy;
     use proptest::prelude::*;
 
@@ -460,7 +451,7 @@ mod tests {
             let proxy = Proxy::new(0);
             proxy.begin(1, &[(":path", "/"), ("accept", "a"), ("x-a", "1"), ("x-a", "2")]);
             proxy.enter(1);
-            let layer = Layer::new(Rc::clone(&proxy) as Rc<dyn Host>, Rc::default());
+            let layer = Layer::new(Rc::clone(&proxy) as Rc<dyn crate::host::Proxy>, Rc::default());
             for (step, name, value) in steps {
                 let name = NAMES.get(name).copied().unwrap_or_default();
                 let map = Map::RequestHeaders;
@@ -481,7 +472,7 @@ mod tests {
     #[test]
     fn a_filter_reads_what_is_in_front_of_it_and_nothing_else() {
         let proxy = Proxy::new(0);
-        let layer = Layer::new(proxy as Rc<dyn Host>, Rc::default());
+        let layer = Layer::new(proxy as Rc<dyn crate::host::Proxy>, Rc::default());
         let body = Buffer::RequestBody;
         assert_eq!(layer.body(body, 0, 9), Err(Status::NotFound));
         assert_eq!(layer.set_body(body, 0, 0, b"x"), Err(Status::NotFound));

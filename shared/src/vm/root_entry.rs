@@ -15,7 +15,7 @@ use crate::config::long::Text;
 use crate::config::{Problem, Problems};
 use crate::facts::Remembered;
 use crate::filter::{Background, Registration};
-use crate::host::Host;
+use crate::host::Proxy;
 use crate::manifest;
 use crate::profile::Policy;
 use crate::root::Root;
@@ -44,10 +44,10 @@ pub(super) struct Chains {
 }
 
 /// Turns a configuration into the filters that it lists, and says how their facts are handed on.
-type Compile = fn(&Text<'_>, &[Registration], &dyn Host, &mut Problems) -> (Vec<Link>, Facts);
+type Compile = fn(&Text<'_>, &[Registration], &dyn Proxy, &mut Problems) -> (Vec<Link>, Facts);
 
 /// Begins an exchange of this context in a root context.
-type Begin = fn(&RootEntry, &Rc<dyn Host>, &Rc<Hub>, u32, u32) -> Running;
+type Begin = fn(&RootEntry, &Rc<dyn Proxy>, &Rc<Hub>, u32, u32) -> Running;
 
 /// See [`Chains`].
 pub(super) const CHAINS: Chains = Chains {
@@ -69,7 +69,7 @@ pub(super) const CHAINS: Chains = Chains {
     },
     begin: |entry, host, hub, context, root| {
         let layer = Rc::new(Layer::new(Rc::clone(host), Rc::clone(&entry.counted)));
-        let seen: Rc<dyn Host> = Rc::clone(&layer) as Rc<dyn Host>;
+        let seen: Rc<dyn Proxy> = Rc::clone(&layer) as Rc<dyn Proxy>;
         let facts = Rc::new(Remembered::new(
             Rc::clone(&entry.facts.own),
             entry.facts.shown,
@@ -113,7 +113,7 @@ impl Link {
     fn stream(
         &self,
         at: usize,
-        host: &Rc<dyn Host>,
+        host: &Rc<dyn Proxy>,
         hub: &Rc<Hub>,
         context: u32,
         root: u32,
@@ -212,7 +212,7 @@ impl RootEntry {
         &mut self,
         text: &Text<'_>,
         filters: &[Registration],
-        host: &Rc<dyn Host>,
+        host: &Rc<dyn Proxy>,
         hub: &Rc<Hub>,
         context: u32,
     ) -> Result<u32, Vec<Problem>> {
@@ -260,14 +260,14 @@ impl RootEntry {
     /// a tick at once. Without one they wait for the regular tick, which is as long as they would
     /// have waited without that callback. A filter without ticks has none to wait for its
     /// background (see [`crate::exchange::Exchange::signalled`]).
-    pub fn hurry(&mut self, host: &dyn Host) {
+    pub fn hurry(&mut self, host: &dyn Proxy) {
         if self.tick_ms > 0 && !self.hurried {
             self.hurried = host.set_tick(HURRY_MS).is_ok();
         }
     }
 
     /// The tick has come: the period is the configured one again.
-    pub fn slow_down(&mut self, host: &dyn Host) {
+    pub fn slow_down(&mut self, host: &dyn Proxy) {
         if self.hurried {
             // Where it is not taken, ticks go on coming too often, and the next one tries again.
             self.hurried = host.set_tick(self.tick_ms).is_err();
@@ -275,7 +275,7 @@ impl RootEntry {
     }
 
     /// An exchange begins.
-    pub fn begin(&self, host: &Rc<dyn Host>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
+    pub fn begin(&self, host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
         match (self.links.as_slice(), self.chains) {
             ([only], None) if only.policy.is_some() => {
                 Running::One(only.stream(0, host, hub, context, root, None))
@@ -286,7 +286,7 @@ impl RootEntry {
     }
 
     /// An exchange of a root context that has no policy: it is refused.
-    pub fn unconfigured(host: &Rc<dyn Host>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
+    pub fn unconfigured(host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
         let name = "unconfigured";
         Running::One(Stream::new(
             host,
@@ -318,7 +318,7 @@ impl RootEntry {
     }
 
     /// The root context is gone: filters hand on what must outlive it.
-    pub fn ended(&self, host: &Rc<dyn Host>, hub: &Rc<Hub>, context: u32) {
+    pub fn ended(&self, host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32) {
         for (at, link) in self.links.iter().enumerate() {
             let root = Root::new(Rc::clone(host), Rc::clone(hub), Place { context, link: at });
             for launch in link.policy.iter().flat_map(|policy| policy.launches()) {
@@ -328,7 +328,7 @@ impl RootEntry {
     }
 
     /// Tells the proxy what the exchanges have counted.
-    pub fn tell(&self, host: &dyn Host) {
+    pub fn tell(&self, host: &dyn Proxy) {
         self.counted.tell(host);
     }
 

@@ -12,7 +12,7 @@ use crate::call::{Answer, CallError};
 use crate::exchange::Exchange;
 use crate::facts::Remembered;
 use crate::filter::{Handling, Launch};
-use crate::host::{Host, Level, Map, Side, Status};
+use crate::host::{Level, Map, PerSide, Proxy, Side, Status};
 use crate::metrics::Metric;
 use crate::problem::common::{self, FILTER_STALLED, PLAN_MISSING};
 use crate::problem::{Reason, Reply};
@@ -52,7 +52,7 @@ impl Counters {
         if !self.told.get() {
             return;
         }
-        let headers = exchange.request().ok();
+        let headers = exchange.request().headers().ok();
         let id = headers.as_ref().and_then(|head| head.text("x-request-id"));
         // Only what looks like one that a proxy has made: a client may have sent another.
         let made =
@@ -63,7 +63,7 @@ impl Counters {
     }
 
     /// Defines every counter, so that each shows as 0 before it happens.
-    pub fn define(&self, host: &dyn Host) {
+    pub fn define(&self, host: &dyn Proxy) {
         self.allowed.define(host);
         let (name, wanted) = DECISIONS;
         let asked = host.environment(name);
@@ -98,7 +98,7 @@ pub(super) struct Stream {
     started: bool,
     counted: Cell<bool>,
     /// The last action per side was Pause.
-    held: [bool; 2],
+    held: PerSide<bool>,
     /// Side whose callback has not returned yet: its action is still to be told.
     inside: Option<Side>,
 }
@@ -106,7 +106,7 @@ pub(super) struct Stream {
 impl Stream {
     #[allow(clippy::too_many_arguments)] // each is one thing that a stream has
     pub fn new(
-        host: &Rc<dyn Host>,
+        host: &Rc<dyn Proxy>,
         hub: &Rc<Hub>,
         place: Place,
         root: Place,
@@ -125,7 +125,7 @@ impl Stream {
             reserves: None,
             started: false,
             counted: Cell::new(false),
-            held: [false; 2],
+            held: PerSide::default(),
             inside: None,
         }
     }
@@ -142,10 +142,7 @@ impl Stream {
         if inner.replied.get() == Replied::Now {
             inner.replied.set(Replied::Before);
         }
-        let body = match side {
-            Side::Request => &inner.bodies[0],
-            Side::Response => &inner.bodies[1],
-        };
+        let body = inner.bodies.of(side);
         match part {
             Part::Headers(false) => {}
             Part::Headers(true) | Part::Trailers => body.ended(),
@@ -177,7 +174,7 @@ impl Stream {
         self.started
             && self.handling.is_none()
             && self.counted.get()
-            && self.held == [false; 2]
+            && self.held == PerSide::default()
             && self.exchange.0.replied.get() == Replied::No
     }
 
@@ -190,14 +187,14 @@ impl Stream {
         let Some(plan) = self.reserves.take() else {
             return Ok(());
         };
-        let (reserved, host) = (plan.reserved(), self.exchange.host());
-        let trailers = host.headers(Map::RequestTrailers)?;
+        let (reserved, proxy) = (plan.reserved(), self.exchange.proxy());
+        let trailers = proxy.headers(Map::RequestTrailers)?;
         let mut removed: Vec<&[u8]> = Vec::new();
         for (name, _) in trailers.iter().filter(|(name, _)| reserved.has(name)) {
             if !removed.contains(&name) {
                 removed.push(name);
                 let name = std::str::from_utf8(name).map_err(|_| Status::BadArgument)?;
-                host.remove_header(Map::RequestTrailers, name)?;
+                proxy.remove_header(Map::RequestTrailers, name)?;
             }
         }
         Ok(())
@@ -216,7 +213,7 @@ impl Stream {
             if self.is_held(side)
                 && self.settle(side, false) == Action::Continue
                 && self.inside != Some(side)
-                && self.exchange.host().resume(side).is_err()
+                && self.exchange.proxy().resume(side).is_err()
             {
                 self.exchange
                     .host()
@@ -249,10 +246,7 @@ impl Stream {
     }
 
     fn is_held(&self, side: Side) -> bool {
-        match side {
-            Side::Request => self.held[0],
-            Side::Response => self.held[1],
-        }
+        *self.held.of(side)
     }
 
     fn begin(&mut self) {
@@ -333,11 +327,8 @@ impl Stream {
         let waits = [inner.wait.get(), inner.beside.get()];
         let action = verdict(side, headers, waits, inner.replied.get());
         let pauses = action == Action::Pause;
-        let body = match side {
-            Side::Request => &inner.bodies[0],
-            Side::Response => &inner.bodies[1],
-        };
-        if body.flush(self.exchange.host(), side, pauses).is_err() {
+        let body = inner.bodies.of(side);
+        if body.flush(self.exchange.proxy(), side, pauses).is_err() {
             // What was to be replaced must not pass as it is.
             self.break_off();
             return Action::Pause;
@@ -345,10 +336,7 @@ impl Stream {
         if !pauses {
             body.released();
         }
-        match side {
-            Side::Request => self.held[0] = pauses,
-            Side::Response => self.held[1] = pauses,
-        }
+        *self.held.of_mut(side) = pauses;
         let decided = !pauses && !waits.contains(&Wait::BodyAlone(Side::Request));
         if decided && side == Side::Request && !self.counted.replace(true) {
             self.counters.allowed.add(self.exchange.host(), 1);

@@ -14,7 +14,9 @@ use crate::config::{Problems, Setup};
 use crate::exchange::{Exchange, Forwarded};
 use crate::filter::{Filter, Needs, Registration};
 use crate::headers::encode;
-use crate::host::{Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status};
+use crate::host::{
+    Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Proxy, Side, Status,
+};
 use crate::problem::Reply;
 use crate::problem::common::{HOST_REFUSED, PROFILE_UNKNOWN};
 use crate::verdict::Action::{self, Continue, Pause};
@@ -48,12 +50,66 @@ impl Host for Recorder {
     fn now_ns(&self) -> u64 {
         *self.now.borrow()
     }
+
     fn random(&self) -> u64 {
         4
     }
+
     fn environment(&self, _: &str) -> Option<String> {
         None
     }
+
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+        self.properties
+            .borrow()
+            .get(&path.join("."))
+            .cloned()
+            .ok_or(Status::NotFound)
+    }
+
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        self.properties
+            .borrow_mut()
+            .insert(name.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    fn shared(&self, _: &str) -> Result<(Vec<u8>, u32), Status> {
+        Err(Status::NotFound)
+    }
+
+    fn set_shared(&self, _: &str, _: &[u8], _: u32) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn define_metric(&self, _: MetricKind, name: &str) -> Result<u32, Status> {
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.push(name.to_owned());
+        u32::try_from(metrics.len() - 1).map_err(|_| Status::InternalFailure)
+    }
+
+    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
+        self.tell(format!(
+            "{} += {by}",
+            self.metrics.borrow()[metric as usize]
+        ));
+        Ok(())
+    }
+
+    fn record(&self, _: u32, _: u64) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn log(&self, _: Level, line: &str) {
+        self.tell(format!("log {line}"));
+    }
+
+    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
+        Err(Status::NotFound)
+    }
+}
+
+impl Proxy for Recorder {
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
         match map {
             Map::RequestHeaders => Ok(encode(
@@ -66,17 +122,21 @@ impl Host for Recorder {
             _ => Ok(encode([(b":status".as_slice(), b"200".as_slice())])),
         }
     }
+
     fn set_header(&self, _: Map, name: &str, value: &[u8]) -> Result<(), Status> {
         self.tell(format!("set {name}={}", String::from_utf8_lossy(value)));
         Ok(())
     }
+
     fn add_header(&self, _: Map, _: &str, _: &[u8]) -> Result<(), Status> {
         Err(Status::Unimplemented)
     }
+
     fn remove_header(&self, _: Map, name: &str) -> Result<(), Status> {
         self.tell(format!("remove {name}"));
         Ok(())
     }
+
     fn body(&self, buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>, Status> {
         let bytes = match buffer {
             Buffer::PluginConfig => self.config.borrow().clone(),
@@ -84,6 +144,7 @@ impl Host for Recorder {
         };
         Ok(bytes.into_iter().skip(start).take(max).collect())
     }
+
     fn set_body(&self, _: Buffer, start: usize, size: usize, data: &[u8]) -> Result<(), Status> {
         if self.takes_no_body.get() {
             return Err(Status::BadArgument);
@@ -95,6 +156,7 @@ impl Host for Recorder {
         *self.body.borrow_mut() = data.to_vec();
         Ok(())
     }
+
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Status> {
         if self.takes_no_reply.get() {
             return Err(Status::InternalFailure);
@@ -102,10 +164,12 @@ impl Host for Recorder {
         self.tell(format!("reply {} {}", reply.status, reply.details));
         Ok(())
     }
+
     fn resume(&self, side: Side) -> Result<(), Status> {
         self.tell(format!("resume {side:?}"));
         Ok(())
     }
+
     fn dispatch(&self, call: &Dispatch<'_>) -> Result<u32, Status> {
         if call.upstream == "unknown" {
             return Err(Status::BadArgument);
@@ -114,49 +178,11 @@ impl Host for Recorder {
         self.tell(format!("call {}", call.upstream));
         Ok(*self.calls.borrow())
     }
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
-        self.properties
-            .borrow()
-            .get(&path.join("."))
-            .cloned()
-            .ok_or(Status::NotFound)
-    }
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
-        self.properties
-            .borrow_mut()
-            .insert(name.to_owned(), value.to_vec());
-        Ok(())
-    }
-    fn shared(&self, _: &str) -> Result<(Vec<u8>, u32), Status> {
-        Err(Status::NotFound)
-    }
-    fn set_shared(&self, _: &str, _: &[u8], _: u32) -> Result<(), Status> {
-        Ok(())
-    }
-    fn define_metric(&self, _: MetricKind, name: &str) -> Result<u32, Status> {
-        let mut metrics = self.metrics.borrow_mut();
-        metrics.push(name.to_owned());
-        u32::try_from(metrics.len() - 1).map_err(|_| Status::InternalFailure)
-    }
-    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
-        self.tell(format!(
-            "{} += {by}",
-            self.metrics.borrow()[metric as usize]
-        ));
-        Ok(())
-    }
-    fn record(&self, _: u32, _: u64) -> Result<(), Status> {
-        Ok(())
-    }
-    fn log(&self, _: Level, line: &str) {
-        self.tell(format!("log {line}"));
-    }
-    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
-        Err(Status::NotFound)
-    }
+
     fn set_tick(&self, _: u32) -> Result<(), Status> {
         Ok(())
     }
+
     fn focus(&self, _: u32) -> Result<(), Status> {
         Ok(())
     }
@@ -205,7 +231,7 @@ impl Filter for Script {
                 "deny" => return Err(Reply::new(&HOST_REFUSED)),
                 "forward" => {
                     let forwarded = exchange.forward().await;
-                    exchange.set_request_header(
+                    exchange.request().set_header(
                         "x-forwarded",
                         if forwarded == Forwarded::Answered {
                             "yes"
@@ -217,17 +243,19 @@ impl Filter for Script {
                 "end" => exchange.end().await,
                 "body" => {
                     let body = exchange
-                        .body(Side::Request, 10)
+                        .request()
+                        .body(10)
                         .await
                         .map_err(|_| Reply::new(&PROFILE_UNKNOWN))?;
-                    exchange.replace_body(Side::Request, body.to_ascii_uppercase());
+                    exchange.request().replace_body(body.to_ascii_uppercase())?;
                 }
                 "chunks" => {
-                    while let Some(chunk) = exchange.chunk(Side::Response).await.unwrap_or(None) {
-                        exchange.write(Side::Response, b"<");
-                        exchange.write(Side::Response, &chunk);
+                    let body = exchange.response().rewrite()?;
+                    while let Some(chunk) = body.chunk().await.unwrap_or(None) {
+                        body.write(b"<");
+                        body.write(&chunk);
                     }
-                    exchange.write(Side::Response, b">");
+                    body.write(b">");
                 }
                 upstream => {
                     let call = Call {
@@ -255,7 +283,7 @@ fn vm(config: &str) -> (Rc<Recorder>, Vm) {
         (":method".into(), "POST".into()),
     ];
     let mut vm = Vm::new(
-        Rc::clone(&host) as Rc<dyn Host>,
+        Rc::clone(&host) as Rc<dyn Proxy>,
         &[Registration::of::<Script>()],
     );
     vm.create(1, 0);
@@ -453,7 +481,7 @@ fn a_configuration_is_refused_with_all_that_is_wrong() {
     let config = r#"{"stesp": [], "steps": ["", "a", ""], "profiles": {"p": {"steps": 5}}, "profile_rules": [{"match": {"headers": [{"name": "x"}]}, "profile": "p"}, {"match": {}, "profile": "q"}]}"#;
     *host.config.borrow_mut() = config.as_bytes().to_vec();
     let mut vm = Vm::new(
-        Rc::clone(&host) as Rc<dyn Host>,
+        Rc::clone(&host) as Rc<dyn Proxy>,
         &[Registration::of::<Script>()],
     );
     vm.create(1, 0);
@@ -476,7 +504,7 @@ fn a_configuration_is_refused_with_all_that_is_wrong() {
 fn an_exchange_without_a_plan_is_refused() {
     let host = Rc::new(Recorder::default());
     let mut vm = Vm::new(
-        Rc::clone(&host) as Rc<dyn Host>,
+        Rc::clone(&host) as Rc<dyn Proxy>,
         &[Registration::of::<Script>()],
     );
     vm.create(1, 0);
@@ -533,7 +561,7 @@ impl Filter for Asker {
 fn an_exchange_woken_inside_its_own_callback_goes_on_by_that_callback() {
     let host = Rc::new(Recorder::default());
     let mut vm = Vm::new(
-        Rc::clone(&host) as Rc<dyn Host>,
+        Rc::clone(&host) as Rc<dyn Proxy>,
         &[Registration::of::<Asker>()],
     );
     vm.create(1, 0);

@@ -7,9 +7,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use modelgate_kit::host::{
-    Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Side, Status,
-};
+use modelgate_kit::host::{Host, Level, MetricKind, Status};
 
 use located_yaml::Node;
 
@@ -114,46 +112,6 @@ impl Host for Environment {
 
     fn log(&self, _: Level, _: &str) {}
 
-    fn set_tick(&self, _: u32) -> Result<(), Status> {
-        Ok(())
-    }
-
-    fn pairs(&self, _: Map) -> Result<Vec<u8>, Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn set_header(&self, _: Map, _: &str, _: &[u8]) -> Result<(), Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn add_header(&self, _: Map, _: &str, _: &[u8]) -> Result<(), Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn remove_header(&self, _: Map, _: &str) -> Result<(), Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn body(&self, _: Buffer, _: usize, _: usize) -> Result<Vec<u8>, Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn set_body(&self, _: Buffer, _: usize, _: usize, _: &[u8]) -> Result<(), Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn reply(&self, _: &LocalReply<'_>) -> Result<(), Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn resume(&self, _: Side) -> Result<(), Status> {
-        Err(Status::BadArgument)
-    }
-
-    fn dispatch(&self, _: &Dispatch<'_>) -> Result<u32, Status> {
-        Err(Status::BadArgument)
-    }
-
     fn property(&self, _: &[&str]) -> Result<Vec<u8>, Status> {
         Err(Status::NotFound)
     }
@@ -164,9 +122,5 @@ impl Host for Environment {
 
     fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
         Err(Status::NotFound)
-    }
-
-    fn focus(&self, _: u32) -> Result<(), Status> {
-        Err(Status::BadArgument)
     }
 }

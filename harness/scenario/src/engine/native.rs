@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use modelgate_kit::filter::{Registration, callbacks};
 use modelgate_kit::host::{
-    Buffer, Dispatch, HeaderRef, Host, Level, LocalReply, Map, MetricKind as KitMetric, Side,
-    Status as KitStatus,
+    Buffer, Dispatch, HeaderRef, Host, Level, LocalReply, Map, MetricKind as KitMetric, Proxy,
+    Side, Status as KitStatus,
 };
 use modelgate_kit::vm::{Part, Vm};
 
@@ -228,6 +228,71 @@ impl Host for Adapter {
         self.environment.get(name).cloned()
     }
 
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, KitStatus> {
+        self.host
+            .property(path.join("\0").as_bytes())
+            .map_err(refused)
+    }
+
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), KitStatus> {
+        self.host
+            .set_property(name.as_bytes(), value)
+            .map_err(refused)
+    }
+
+    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), KitStatus> {
+        self.host.shared(key.as_bytes()).map_err(refused)
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), KitStatus> {
+        self.host
+            .set_shared(key.as_bytes(), value, cas)
+            .map_err(refused)
+    }
+
+    fn define_metric(&self, kind: KitMetric, name: &str) -> Result<u32, KitStatus> {
+        let kind = match kind {
+            KitMetric::Counter => MetricKind::Counter,
+            KitMetric::Gauge => MetricKind::Gauge,
+            KitMetric::Histogram => MetricKind::Histogram,
+        };
+        self.host
+            .define_metric(kind, name.as_bytes())
+            .map(|metric| metric.0)
+            .map_err(refused)
+    }
+
+    fn increment(&self, metric: u32, by: i64) -> Result<(), KitStatus> {
+        self.host
+            .increment_metric(MetricId(metric), by)
+            .map_err(refused)
+    }
+
+    fn record(&self, metric: u32, value: u64) -> Result<(), KitStatus> {
+        self.host
+            .record_metric(MetricId(metric), value)
+            .map_err(refused)
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        let level = match level {
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+        };
+        // A log that cannot be written cannot be reported either.
+        let _ = self.host.log(level, line.as_bytes());
+    }
+
+    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, KitStatus> {
+        self.host
+            .foreign(name.as_bytes(), argument)
+            .map_err(refused)
+    }
+}
+
+impl Proxy for Adapter {
     fn pairs(&self, kind: Map) -> Result<Vec<u8>, KitStatus> {
         self.host
             .header_pairs(map(kind))
@@ -302,69 +367,6 @@ impl Host for Adapter {
             call.timeout_ms,
         );
         sent.map(|token| token.0).map_err(refused)
-    }
-
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, KitStatus> {
-        self.host
-            .property(path.join("\0").as_bytes())
-            .map_err(refused)
-    }
-
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), KitStatus> {
-        self.host
-            .set_property(name.as_bytes(), value)
-            .map_err(refused)
-    }
-
-    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), KitStatus> {
-        self.host.shared_data(key.as_bytes()).map_err(refused)
-    }
-
-    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), KitStatus> {
-        self.host
-            .set_shared_data(key.as_bytes(), value, cas)
-            .map_err(refused)
-    }
-
-    fn define_metric(&self, kind: KitMetric, name: &str) -> Result<u32, KitStatus> {
-        let kind = match kind {
-            KitMetric::Counter => MetricKind::Counter,
-            KitMetric::Gauge => MetricKind::Gauge,
-            KitMetric::Histogram => MetricKind::Histogram,
-        };
-        self.host
-            .define_metric(kind, name.as_bytes())
-            .map(|metric| metric.0)
-            .map_err(refused)
-    }
-
-    fn increment(&self, metric: u32, by: i64) -> Result<(), KitStatus> {
-        self.host
-            .increment_metric(MetricId(metric), by)
-            .map_err(refused)
-    }
-
-    fn record(&self, metric: u32, value: u64) -> Result<(), KitStatus> {
-        self.host
-            .record_metric(MetricId(metric), value)
-            .map_err(refused)
-    }
-
-    fn log(&self, level: Level, line: &str) {
-        let level = match level {
-            Level::Debug => LogLevel::Debug,
-            Level::Info => LogLevel::Info,
-            Level::Warn => LogLevel::Warn,
-            Level::Error => LogLevel::Error,
-        };
-        // A log that cannot be written cannot be reported either.
-        let _ = self.host.log(level, line.as_bytes());
-    }
-
-    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, KitStatus> {
-        self.host
-            .call_foreign_function(name.as_bytes(), argument)
-            .map_err(refused)
     }
 
     fn set_tick(&self, period_ms: u32) -> Result<(), KitStatus> {

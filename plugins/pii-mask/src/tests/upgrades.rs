@@ -58,7 +58,8 @@ fn an_allowed_upgrade_passes_both_ways_untouched() {
         assert_eq!(gate.body(context, Side::Response, frame, false), Continue);
         assert_eq!(gate.body(context, Side::Response, b"", true), Continue);
         let record = gate.record(context);
-        assert_eq!(record.passed, [frame.to_vec(), frame.to_vec()], "{config}");
+        assert_eq!(record.passed.request, frame, "{config}");
+        assert_eq!(record.passed.response, frame, "{config}");
         assert_eq!(record.response_header("etag"), Some("x"));
     }
 }

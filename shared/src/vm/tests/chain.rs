@@ -8,7 +8,7 @@ use crate::config::{Problems, Setup};
 use crate::exchange::Exchange;
 use crate::facts::Identity;
 use crate::filter::{Filter, Needs, Registration};
-use crate::host::{Host, Side};
+use crate::host::{Proxy, Side};
 use crate::problem::Reply;
 use crate::verdict::Action::{self, Continue, Pause};
 use crate::vm::{CHAIN, Part, Vm};
@@ -46,7 +46,9 @@ impl Filter for Herald {
             None => {
                 let known = exchange.fact::<Identity>();
                 let consumer = known.map(|identity| identity.consumer.clone());
-                exchange.set_request_header("x-consumer", consumer.unwrap_or_default())?;
+                exchange
+                    .request()
+                    .set_header("x-consumer", consumer.unwrap_or_default())?;
             }
         }
         Ok(())
@@ -62,7 +64,7 @@ fn configured(config: &str) -> (Rc<Recorder>, Vm, bool) {
         .borrow_mut()
         .insert("plugin_root_id".to_owned(), CHAIN.into());
     *host.request.borrow_mut() = vec![(":path".into(), "/x".into())];
-    let mut vm = Vm::with_chains(Rc::clone(&host) as Rc<dyn Host>, &FILTERS);
+    let mut vm = Vm::with_chains(Rc::clone(&host) as Rc<dyn Proxy>, &FILTERS);
     vm.create(1, 0);
     let taken = vm.configure(1, config.len());
     if taken {

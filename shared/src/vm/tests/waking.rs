@@ -39,7 +39,7 @@ impl Filter for Waiting {
     }
 
     async fn handle(plan: Rc<Shared>, exchange: Exchange) -> Result<(), Reply> {
-        let refused = exchange.request()?.first("refused").is_some();
+        let refused = exchange.request().headers()?.first("refused").is_some();
         if !plan.is_open() {
             exchange.nudge_background();
             exchange.signalled(&plan.signal, u64::MAX).await;

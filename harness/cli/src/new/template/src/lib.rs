@@ -39,7 +39,7 @@ impl Filter for ExampleFilter {
     }
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
-        let request = exchange.request()?;
+        let request = exchange.request().headers()?;
         plan.judge(&request)
     }
 }

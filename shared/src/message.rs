@@ -1,0 +1,247 @@
+//! One side of an exchange: its headers and its body.
+//!
+//! What depends on the bytes of a body (its length, digests, entity tags) is mended here, by
+//! whatever changes the body: a filter cannot forget it.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use crate::body::{BodyError, BodyState};
+use crate::exchange::Exchange;
+use crate::headers::HeaderBlock;
+use crate::host::{Map, Side, Status};
+use crate::verdict::Wait;
+
+/// Headers that say something of the body's bytes besides its length (RFC 9530, RFC 3230, RFC 1864,
+/// RFC 9110 section 8.8.3).
+const DIGESTS: [&str; 5] = [
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+    "etag",
+];
+
+/// One side of an exchange.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    exchange: &'a Exchange,
+    side: Side,
+}
+
+impl<'a> Message<'a> {
+    pub(crate) const fn new(exchange: &'a Exchange, side: Side) -> Self {
+        Self { exchange, side }
+    }
+
+    /// Which side.
+    pub const fn side(self) -> Side {
+        self.side
+    }
+
+    /// Its headers. Read once and kept; written headers are seen after the next read.
+    ///
+    /// # Errors
+    /// The host's status when the map cannot be read, which for a live request means: deny.
+    pub fn headers(self) -> Result<Rc<HeaderBlock>, Status> {
+        let slot = self.exchange.0.maps.of(self.side);
+        if let Some(block) = slot.borrow().as_ref() {
+            return Ok(Rc::clone(block));
+        }
+        let block = self.exchange.proxy().headers(self.map())?;
+        *slot.borrow_mut() = Some(Rc::clone(&block));
+        Ok(block)
+    }
+
+    /// Its headers as they are now: other filters may have changed them since they were read, while
+    /// this one waited.
+    ///
+    /// # Errors
+    /// As [`Message::headers`].
+    pub fn headers_again(self) -> Result<Rc<HeaderBlock>, Status> {
+        self.forget();
+        self.headers()
+    }
+
+    /// Status of a response, once its headers are here.
+    pub fn status(self) -> Option<u16> {
+        self.headers().ok()?.text(":status")?.parse().ok()
+    }
+
+    /// Sets a header to exactly one value.
+    ///
+    /// # Errors
+    /// The host's status; a security header that cannot be set means: deny.
+    pub fn set_header(self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
+        self.forget();
+        let proxy = self.exchange.proxy();
+        proxy.set_header(self.map(), name, value.as_ref())
+    }
+
+    /// Removes every value of a header. One of the request is emptied first, because nginx hides a
+    /// removed header from the filters and sends it upstream with the value that it had
+    /// (`docs/hosts.md`). What is known not to be there is only removed, and so is the length of
+    /// the body, which nginx writes itself.
+    ///
+    /// # Errors
+    /// The host's status; a security header that cannot be removed means: deny.
+    pub fn remove_header(self, name: &str) -> Result<(), Status> {
+        let absent = |block: &Rc<HeaderBlock>| block.first(name).is_none();
+        let slot = self.exchange.0.maps.of(self.side);
+        let known = slot.borrow().as_ref().is_some_and(absent);
+        self.forget();
+        let proxy = self.exchange.proxy();
+        let is_kept = self.side == Side::Request && !name.eq_ignore_ascii_case("content-length");
+        if !known && is_kept {
+            proxy.set_header(self.map(), name, b"")?;
+        }
+        proxy.remove_header(self.map(), name)
+    }
+
+    /// Whether its last byte, or its trailers, are known to have arrived.
+    pub fn is_whole(self) -> bool {
+        self.state().complete()
+    }
+
+    /// Suspends until the whole body is here and gives it; empty when there is none.
+    ///
+    /// The message is held meanwhile. On Envoy that needs `allow_on_headers_stop_iteration: true`
+    /// (see [`crate::filter::Needs::buffers_request`]).
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] as soon as more than `limit` bytes are announced;
+    /// [`BodyError::Unreadable`] when the host does not hand over what it announced;
+    /// [`BodyError::Endless`], at once, for a request that asks to leave HTTP and for an answer
+    /// that does.
+    pub async fn body(self, limit: usize) -> Result<Vec<u8>, BodyError> {
+        self.whole(limit, Wait::Body(self.side)).await
+    }
+
+    /// As [`Message::body`], but only the body is held; the headers go on at once, without what
+    /// depends on the body. That works on every host, but a refusal comes when the other side has
+    /// seen the headers.
+    ///
+    /// # Errors
+    /// As [`Message::body`], and [`BodyError::Unreadable`] when the host does not let go of the
+    /// body's length.
+    pub async fn body_alone(self, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if !self.is_endless()? {
+            self.release_headers().map_err(|_| BodyError::Unreadable)?;
+        }
+        self.whole(limit, Wait::BodyAlone(self.side)).await
+    }
+
+    async fn whole(self, limit: usize, wait: Wait) -> Result<Vec<u8>, BodyError> {
+        if self.is_endless()? {
+            return Err(BodyError::Endless);
+        }
+        poll_fn(|_| {
+            let state = self.state();
+            let polled = state.poll_whole(self.exchange.proxy(), self.side, limit);
+            self.exchange.suspended(polled, wait)
+        })
+        .await
+    }
+
+    /// The first bytes of a body that the host holds at the moment.
+    ///
+    /// # Errors
+    /// [`BodyError::Unreadable`] when the host does not hand them over.
+    pub fn first_bytes(self, max: usize) -> Result<Vec<u8>, BodyError> {
+        self.state().first(self.exchange.proxy(), self.side, max)
+    }
+
+    /// Replaces the whole body that [`Message::body`] or [`Message::body_alone`] has given.
+    ///
+    /// # Errors
+    /// The host's status when it does not take the headers of the new body: then the message must
+    /// not go on.
+    pub fn replace_body(self, bytes: Vec<u8>) -> Result<(), Status> {
+        if !self.state().are_headers_gone() {
+            self.forget_those(DIGESTS.into_iter())?;
+            if self.headers()?.first("content-length").is_some() {
+                self.set_header("content-length", bytes.len().to_string())?;
+            }
+        }
+        self.state().replace(bytes);
+        Ok(())
+    }
+
+    /// Begins to rewrite the body as it passes: what depends on it leaves the headers, which go on.
+    ///
+    /// # Errors
+    /// The host's status when it does not let go of them: then the message must not go on.
+    pub fn rewrite(self) -> Result<Rewrite<'a>, Status> {
+        self.release_headers()?;
+        Ok(Rewrite(self))
+    }
+
+    fn release_headers(self) -> Result<(), Status> {
+        if self.state().are_headers_gone() {
+            return Ok(());
+        }
+        self.state().let_headers_go();
+        self.forget_those(["content-length"].into_iter().chain(DIGESTS))
+    }
+
+    fn forget_those(self, names: impl Iterator<Item = &'static str>) -> Result<(), Status> {
+        let headers = self.headers()?;
+        for name in names {
+            if headers.first(name).is_some() {
+                self.remove_header(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_endless(self) -> Result<bool, BodyError> {
+        match self.side {
+            _ if self.is_whole() => Ok(false),
+            Side::Request => {
+                let upgrade = self.exchange.upgrade();
+                Ok(upgrade.map_err(|_| BodyError::Unreadable)?.is_some())
+            }
+            Side::Response => Ok(self.exchange.upgraded()),
+        }
+    }
+
+    fn forget(self) {
+        *self.exchange.0.maps.of(self.side).borrow_mut() = None;
+    }
+
+    const fn map(self) -> Map {
+        Map::headers(self.side)
+    }
+
+    fn state(self) -> &'a BodyState {
+        self.exchange.0.bodies.of(self.side)
+    }
+}
+
+/// A body that is rewritten as it passes. What is taken is replaced by what is written before the
+/// next chunk is awaited: by nothing, where nothing is.
+pub struct Rewrite<'a>(Message<'a>);
+
+impl Rewrite<'_> {
+    /// Takes the next chunk; `None` after the last.
+    ///
+    /// # Errors
+    /// [`BodyError::Unreadable`] when the host does not hand over what it announced.
+    pub async fn chunk(&self) -> Result<Option<Vec<u8>>, BodyError> {
+        let Self(message) = self;
+        poll_fn(|_| {
+            let over = message.exchange.0.ended.get();
+            let (state, proxy) = (message.state(), message.exchange.proxy());
+            let polled: Poll<_> = state.poll_chunk(proxy, message.side, over);
+            let wait = Wait::Chunk(message.side);
+            message.exchange.suspended(polled, wait)
+        })
+        .await
+    }
+
+    /// Writes in place of the chunk that was taken last; several writes of one step are joined.
+    pub fn write(&self, bytes: &[u8]) {
+        self.0.state().write(bytes);
+    }
+}
