@@ -22,15 +22,13 @@ mod claim;
 mod layout;
 mod siphash;
 mod slots;
-mod store;
 #[cfg(test)]
 mod tests;
 
 pub use claim::{Claim, Decision, Outcome, Receipt, give_back, take_all};
 pub use layout::{Layout, succeed};
 pub use siphash::{Seed, siphash24};
-pub use slots::{MAX_WAYS, MAX_WINDOWS, Shape, ShapeError, Table};
-pub use store::{Prepared, SharedData, Store, StoreFailed, Swap, create};
+pub use slots::{MAX_WAYS, MAX_WINDOWS, Prepared, Shape, ShapeError, Table};
 
 /// The shortest emission interval that a [`Rate`] may have: it bounds the error of rounding to one
 /// part in 1,000.

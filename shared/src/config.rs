@@ -6,7 +6,6 @@
 //! `compile` finds. Nothing that can fail is left for later.
 
 pub mod bounded;
-pub mod chain;
 pub mod long;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -247,7 +246,7 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
 const BEGINNING: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// The fingerprint of what `print` is that of, and these bytes behind it.
-fn fingerprint_on(print: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn fingerprint_on(print: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(print, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -20,9 +20,10 @@ use crate::host::{Host, PerSide, Proxy, Side, Status};
 use crate::message::Message;
 use crate::problem::Reply;
 use crate::problem::common::HEADER_AMBIGUOUS;
+use crate::signal::Signal;
 use crate::upgrade::Upgrade;
-use crate::verdict::{Replied, Wait};
-use crate::vm::hub::{Hub, Place, Signal};
+use crate::vm::hub::{Hub, Place};
+use crate::vm::verdict::{Replied, Wait};
 
 /// How many names a request may have that read as ours.
 const MOST_LOOKALIKES: usize = 32;

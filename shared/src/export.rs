@@ -17,8 +17,13 @@ macro_rules! export {
     ($filter:ty $(: $($callback:ident),+)?) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            const NAMED: &[&str] = &[$($(stringify!($callback)),+)?];
-            assert!($crate::filter::callbacks_fit(NAMED, &<$filter as $crate::filter::Filter>::NEEDS), "the callbacks named in export! are not those of NEEDS");
+            #[allow(clippy::needless_update)]
+            const NAMED: $crate::filter::Callbacks = $crate::filter::Callbacks {
+                $($($callback: true,)+)?
+                ..$crate::filter::Callbacks::NONE
+            };
+            const NEEDED: $crate::filter::Callbacks = $crate::filter::Callbacks::of(&<$filter as $crate::filter::Filter>::NEEDS);
+            assert!(NAMED.are(NEEDED), "the callbacks named in export! are not those of NEEDS");
             $crate::export_module!(install [$filter] $($($callback)+)?);
         };
     };

@@ -57,55 +57,75 @@ impl Needs {
     };
 }
 
-/// The groups of callbacks that a module may export besides those of every module, and whether a
-/// filter with these needs has them. The names are those that [`export!`](crate::export) takes.
-pub const fn callbacks(needs: &Needs) -> [(&'static str, bool); 7] {
-    let request_body = needs.request_body || needs.buffers_request || needs.holds;
-    [
-        // With the trailers: without them, a body would not have its end.
-        ("request_body", request_body),
-        ("request_trailers", needs.reserves && !request_body),
-        (
-            "response_headers",
-            needs.response_headers || needs.response_body,
-        ),
-        ("response_body", needs.response_body),
-        ("answers", needs.callouts),
-        ("tick", needs.tick_ms > 0),
-        ("end", needs.end),
-    ]
+/// The groups of callbacks that a module may export besides those of every module. The names are
+/// those that [`export!`](crate::export) takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Callbacks {
+    /// `proxy_on_request_body`, with the trailers: without them, a body would not have its end.
+    pub request_body: bool,
+    /// `proxy_on_request_trailers` alone.
+    pub request_trailers: bool,
+    /// `proxy_on_response_headers`.
+    pub response_headers: bool,
+    /// `proxy_on_response_body`, with the trailers.
+    pub response_body: bool,
+    /// `proxy_on_http_call_response`.
+    pub answers: bool,
+    /// `proxy_on_tick`.
+    pub tick: bool,
+    /// `proxy_on_log`.
+    pub end: bool,
 }
 
-/// Whether the callbacks that a module exports are those that its filter needs; for
-/// [`export!`](crate::export).
-pub const fn callbacks_fit(named: &[&str], needs: &Needs) -> bool {
-    let wanted = callbacks(needs);
-    let mut count = 0;
-    let mut at = 0;
-    while at < wanted.len() {
-        #[allow(clippy::indexing_slicing)] // evaluated by the compiler only
-        let (name, needed) = wanted[at];
-        if contains(named, name) != needed {
-            return false;
-        }
-        if needed {
-            count += 1;
-        }
-        at += 1;
-    }
-    count == named.len()
-}
+impl Callbacks {
+    /// None of them.
+    pub const NONE: Self = Self {
+        request_body: false,
+        request_trailers: false,
+        response_headers: false,
+        response_body: false,
+        answers: false,
+        tick: false,
+        end: false,
+    };
 
-#[allow(clippy::indexing_slicing)] // evaluated by the compiler only
-const fn contains(named: &[&str], name: &str) -> bool {
-    let mut at = 0;
-    while at < named.len() {
-        if equal(named[at].as_bytes(), name.as_bytes()) {
-            return true;
+    /// Those that a filter with these needs has.
+    pub const fn of(needs: &Needs) -> Self {
+        let request_body = needs.request_body || needs.buffers_request || needs.holds;
+        Self {
+            request_body,
+            request_trailers: needs.reserves && !request_body,
+            response_headers: needs.response_headers || needs.response_body,
+            response_body: needs.response_body,
+            answers: needs.callouts,
+            tick: needs.tick_ms > 0,
+            end: needs.end,
         }
-        at += 1;
     }
-    false
+
+    /// Each with its name.
+    pub const fn groups(self) -> [(&'static str, bool); 7] {
+        [
+            ("request_body", self.request_body),
+            ("request_trailers", self.request_trailers),
+            ("response_headers", self.response_headers),
+            ("response_body", self.response_body),
+            ("answers", self.answers),
+            ("tick", self.tick),
+            ("end", self.end),
+        ]
+    }
+
+    /// Whether they are the same; for [`export!`](crate::export).
+    pub const fn are(self, others: Self) -> bool {
+        self.request_body == others.request_body
+            && self.request_trailers == others.request_trailers
+            && self.response_headers == others.response_headers
+            && self.response_body == others.response_body
+            && self.answers == others.answers
+            && self.tick == others.tick
+            && self.end == others.end
+    }
 }
 
 /// Whether these are all reasons of the filter with this name.

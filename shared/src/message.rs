@@ -11,7 +11,7 @@ use crate::body::{BodyError, BodyState};
 use crate::exchange::Exchange;
 use crate::headers::HeaderBlock;
 use crate::host::{Map, Side, Status};
-use crate::verdict::Wait;
+use crate::vm::verdict::Wait;
 
 /// Headers that say something of the body's bytes besides its length (RFC 9530, RFC 3230, RFC 1864,
 /// RFC 9110 section 8.8.3).

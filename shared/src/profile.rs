@@ -24,10 +24,8 @@ use crate::filter::{Launch, Registration};
 use crate::host::Host;
 use crate::problem::Reply;
 use crate::problem::common::{HOST_UNREADABLE, PATH_AMBIGUOUS, PROFILE_UNKNOWN};
+use crate::route_metadata;
 use written::{Ambiguous, Rule, Subject};
-
-/// Namespace in Envoy's metadata.
-const NAMESPACE: &str = "modelgate";
 
 /// One compiled plan.
 struct Plan {
@@ -197,8 +195,8 @@ impl Policy {
     }
 
     fn by_metadata(&self, host: &dyn Host) -> Result<Option<&Plan>, Reply> {
-        let named = route_metadata(host, &[self.filter, "profile"])
-            .or_else(|| route_metadata(host, &["profile"]));
+        let named = route_metadata::text(host, &[self.filter, "profile"])
+            .or_else(|| route_metadata::text(host, &["profile"]));
         let Some(name) = named else { return Ok(None) };
         match self.named(&name) {
             Some(plan) => Ok(Some(plan)),
@@ -250,18 +248,4 @@ impl Policy {
         }
         Ok(best)
     }
-}
-
-/// A text value under `modelgate` in the route's metadata, or else in the virtual host's.
-pub(crate) fn route_metadata(host: &dyn Host, path: &[&str]) -> Option<String> {
-    ["route_metadata", "virtual_host_metadata"]
-        .into_iter()
-        .find_map(|level| {
-            let mut whole = vec!["xds", level, "filter_metadata", NAMESPACE];
-            whole.extend_from_slice(path);
-            let value = host.property(&whole).ok()?;
-            String::from_utf8(value)
-                .ok()
-                .filter(|text| !text.is_empty())
-        })
 }

@@ -11,7 +11,8 @@ use std::task::Poll;
 
 use crate::call::{Answer, Call, CallError};
 use crate::host::{Host, Proxy};
-use crate::vm::hub::{Hub, Place, Signal};
+use crate::signal::Signal;
+use crate::vm::hub::{Hub, Place};
 
 pub(crate) struct RootInner {
     pub host: Rc<dyn Proxy>,

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::facts::Fact;
 use crate::filter::{Filter, Registration};
 use crate::host::Side;
-use crate::verdict::Action;
+use crate::vm::verdict::Action;
 use crate::vm::{CHAIN, Part, Vm};
 
 pub use proxy::{Proxy, Record, Sent};

@@ -6,13 +6,14 @@
 //! stays listed only to answer further callbacks.
 
 pub(crate) mod announce;
-mod chain;
-pub mod hub;
-mod layer;
+#[cfg(feature = "chain")]
+pub mod chain;
+mod driver;
+pub(crate) mod hub;
 mod root_entry;
-mod stream;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -21,10 +22,10 @@ use crate::call::{Answer, Call, CallError};
 use crate::config::long::Text;
 use crate::filter::Registration;
 use crate::host::{Level, Proxy, Side};
-use crate::verdict::Action;
+use driver::Driver;
 use hub::{Hub, Place};
-use root_entry::{CHAINS, Chains, RootEntry, Which};
-use stream::Stream;
+use root_entry::RootEntry;
+use verdict::Action;
 
 pub use root_entry::CHAIN;
 
@@ -41,60 +42,58 @@ pub enum Part {
 
 /// One exchange: in one filter, or in a chain of them.
 enum Running {
-    One(Stream),
-    Chain(Box<dyn Exchanges>),
-}
-
-/// What a VM asks of an exchange; a module with one filter never makes another than
-/// [`Running::One`].
-trait Exchanges {
-    fn message(&mut self, side: Side, part: Part) -> Action;
-    fn answered(&mut self, link: usize, number: u32, answer: Result<Answer, CallError>);
-    fn woken(&mut self, link: usize);
-    fn end(&mut self);
-    fn enter(&mut self, side: Option<Side>);
-    fn action(&self, side: Side) -> Action;
+    One(Driver),
+    #[cfg(feature = "chain")]
+    Chain(Box<chain::Chain>),
 }
 
 impl Running {
     fn message(&mut self, side: Side, part: Part) -> Action {
         match self {
-            Self::One(stream) => stream.message(side, part),
+            Self::One(driver) => driver.message(side, part),
+            #[cfg(feature = "chain")]
             Self::Chain(chain) => chain.message(side, part),
         }
     }
 
+    #[cfg_attr(not(feature = "chain"), allow(unused_variables))] // there is one link
     fn answered(&mut self, link: usize, number: u32, answer: Result<Answer, CallError>) {
         match self {
-            Self::One(stream) => stream.answered(number, answer),
+            Self::One(driver) => driver.answered(number, answer),
+            #[cfg(feature = "chain")]
             Self::Chain(chain) => chain.answered(link, number, answer),
         }
     }
 
+    #[cfg_attr(not(feature = "chain"), allow(unused_variables))] // there is one link
     fn woken(&mut self, link: usize) {
         match self {
-            Self::One(stream) => stream.woken(),
+            Self::One(driver) => driver.woken(),
+            #[cfg(feature = "chain")]
             Self::Chain(chain) => chain.woken(link),
         }
     }
 
     fn end(&mut self) {
         match self {
-            Self::One(stream) => stream.end(),
+            Self::One(driver) => driver.end(),
+            #[cfg(feature = "chain")]
             Self::Chain(chain) => chain.end(),
         }
     }
 
     fn enter(&mut self, side: Option<Side>) {
         match self {
-            Self::One(stream) => stream.enter(side),
+            Self::One(driver) => driver.enter(side),
+            #[cfg(feature = "chain")]
             Self::Chain(chain) => chain.enter(side),
         }
     }
 
     fn action(&self, side: Side) -> Action {
         match self {
-            Self::One(stream) => stream.action(side),
+            Self::One(driver) => driver.action(side),
+            #[cfg(feature = "chain")]
             Self::Chain(chain) => chain.action(side),
         }
     }
@@ -105,7 +104,8 @@ pub struct Vm {
     host: Rc<dyn Proxy>,
     hub: Rc<Hub>,
     filters: Vec<Registration>,
-    chains: Option<&'static Chains>,
+    /// It offers chains of its filters, too.
+    chains: bool,
     roots: BTreeMap<u32, RootEntry>,
     streams: BTreeMap<u32, Running>,
 }
@@ -118,7 +118,7 @@ impl Vm {
             host,
             hub: Rc::default(),
             filters: filters.to_vec(),
-            chains: None,
+            chains: false,
             roots: BTreeMap::new(),
             streams: BTreeMap::new(),
         }
@@ -126,9 +126,10 @@ impl Vm {
 
     /// As [`Vm::new`], and where `plugin_root_id` is [`CHAIN`], a root context is given all the
     /// filters that its configuration lists.
+    #[cfg(feature = "chain")]
     pub fn with_chains(host: Rc<dyn Proxy>, filters: &[Registration]) -> Self {
         Self {
-            chains: Some(&CHAINS),
+            chains: true,
             ..Self::new(host, filters)
         }
     }
@@ -136,8 +137,8 @@ impl Vm {
     /// A context begins: a root context when `root` is 0, else an exchange of that root.
     pub fn create(&mut self, context: u32, root: u32) {
         if root == 0 {
-            if let Some(which) = self.which() {
-                self.roots.insert(context, RootEntry::new(which));
+            if let Some(entry) = self.entry() {
+                self.roots.insert(context, entry);
             }
             return;
         }
@@ -148,18 +149,18 @@ impl Vm {
         self.streams.insert(context, running);
     }
 
-    fn which(&self) -> Option<Which> {
-        if let ([only], None) = (self.filters.as_slice(), self.chains) {
-            return Some(Which::One(*only));
+    /// What a new root context is.
+    fn entry(&self) -> Option<RootEntry> {
+        if let ([only], false) = (self.filters.as_slice(), self.chains) {
+            return Some(RootEntry::one(*only));
         }
         let name = self.host.property(&["plugin_root_id"]).ok()?;
-        if let Some(chains) = self.chains.filter(|_| name == CHAIN.as_bytes()) {
-            return Some(Which::Chain(chains));
+        #[cfg(feature = "chain")]
+        if self.chains && name == CHAIN.as_bytes() {
+            return Some(RootEntry::chain());
         }
-        self.filters
-            .iter()
-            .find(|f| f.name.as_bytes() == name)
-            .map(|found| Which::One(*found))
+        let found = self.filters.iter().find(|f| f.name.as_bytes() == name)?;
+        Some(RootEntry::one(*found))
     }
 
     /// The proxy hands over the configuration of a root context. `false` refuses it; every problem
@@ -193,6 +194,7 @@ impl Vm {
     /// Time passes: background tasks go on, and exchanges whose waiting time is over.
     pub fn tick(&mut self, context: u32) {
         if let Some(entry) = self.roots.get_mut(&context) {
+            #[cfg(feature = "chain")]
             entry.tell(&*self.host);
             entry.slow_down(&*self.host);
         }
@@ -254,6 +256,7 @@ impl Vm {
         self.hub.forget(context);
         self.streams.remove(&context);
         if let Some(entry) = self.roots.remove(&context) {
+            #[cfg(feature = "chain")]
             entry.tell(&*self.host);
             entry.ended(&self.host, &self.hub, context);
         }
@@ -299,7 +302,7 @@ impl Vm {
     /// not resumed either. They are left for a tick, for the answer to a callout, or for their own
     /// next callback. Whether any is left.
     fn wake_all(&mut self, root: u32, inside: Option<u32>) -> bool {
-        let (now, later): (Vec<Place>, Vec<Place>) = self
+        let (now, mut later): (Vec<Place>, Vec<Place>) = self
             .hub
             .take_wakes()
             .into_iter()
@@ -312,7 +315,7 @@ impl Vm {
             let _ = self.host.focus(root);
         }
         let left = !later.is_empty();
-        self.hub.wake_later(later);
+        self.hub.wake(&mut later);
         left
     }
 

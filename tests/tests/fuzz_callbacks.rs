@@ -263,7 +263,7 @@ fn holds(module: &str, worlds: &[World], groups: &[&str]) {
 /// The run of one filter.
 fn filter_holds(filter: &str) {
     let member = SUITE.member(filter).expect("a filter of the suite");
-    let groups = modelgate_kit::filter::callbacks(&member.filter.needs);
+    let groups = modelgate_kit::filter::Callbacks::of(&member.filter.needs).groups();
     let exported: Vec<&str> = groups
         .into_iter()
         .filter_map(|(group, exported)| exported.then_some(group))
@@ -274,7 +274,7 @@ fn filter_holds(filter: &str) {
 /// The groups of callbacks that the module of all filters exports: every one that there is.
 fn every_group() -> Vec<&'static str> {
     let audit_log = SUITE.member("audit_log").expect("a member");
-    let groups = modelgate_kit::filter::callbacks(&audit_log.filter.needs);
+    let groups = modelgate_kit::filter::Callbacks::of(&audit_log.filter.needs).groups();
     groups.into_iter().map(|(group, _)| group).collect()
 }
 

@@ -11,8 +11,8 @@
 //! Memory is bounded: [`PLACES`] values, each no larger than one queue, emptied when they are
 //! taken. Hosts cannot delete a key.
 
-use modelgate_kit::bucket::{SharedData, Store, Swap, create};
 use modelgate_kit::host::Host;
+use modelgate_kit::shared_data::{SharedData, Store, Swap, create};
 
 /// How many workers' queues can wait to be taken.
 pub const PLACES: usize = 64;

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use modelgate_kit::testing::{Gate, Proxy, Sent};
-use modelgate_kit::verdict::Action;
+use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
 use super::AuditLog;

@@ -4,7 +4,7 @@ mod upgrades;
 
 use modelgate_kit::host::Side;
 use modelgate_kit::testing::{Gate, Proxy, Record};
-use modelgate_kit::verdict::Action::{self, Continue, Pause};
+use modelgate_kit::vm::verdict::Action::{self, Continue, Pause};
 use serde_json::{Value, json};
 
 use super::AwsSigv4;

@@ -3,7 +3,7 @@
 use modelgate_kit::facts::{Decision, ModelCall};
 use modelgate_kit::host::Side;
 use modelgate_kit::testing::{Gate, Proxy};
-use modelgate_kit::verdict::Action;
+use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
 use super::ConsumerAcl;

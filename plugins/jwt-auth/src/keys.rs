@@ -22,7 +22,7 @@ use modelgate_kit::exchange::Exchange;
 use modelgate_kit::host::Host;
 use modelgate_kit::jose::{Key, KeySet};
 use modelgate_kit::metrics::Metric;
-use modelgate_kit::vm::hub::Signal;
+use modelgate_kit::signal::Signal;
 
 use fetch::FetchFault;
 pub use fetch::{CallHeaders, Origin, well_known};

@@ -2,7 +2,7 @@
 
 use modelgate_kit::facts::Identity;
 use modelgate_kit::testing::{Gate, Proxy};
-use modelgate_kit::verdict::Action;
+use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
 use super::KeyAuth;

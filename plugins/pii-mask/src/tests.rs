@@ -6,7 +6,7 @@ use super::*;
 use modelgate_kit::facts::Denied;
 use modelgate_kit::host::Side;
 use modelgate_kit::testing::{Gate, Proxy, Record};
-use modelgate_kit::verdict::Action::{self, Continue, Pause};
+use modelgate_kit::vm::verdict::Action::{self, Continue, Pause};
 
 fn open(config: &str) -> Gate {
     Gate::open::<PiiMask>(Proxy::new(0), config).unwrap()

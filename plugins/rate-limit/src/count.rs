@@ -1,11 +1,12 @@
 //! One request against every limit that applies: what is taken, what is told, and the refusal.
 
-use modelgate_kit::bucket::{Claim, Decision, Outcome, SharedData, take_all};
+use modelgate_kit::bucket::{Claim, Decision, Outcome, take_all};
 use modelgate_kit::config::{DenyOrAllow, Mode};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Identity, Limited};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::rule::{Asked, Caller};
+use modelgate_kit::shared_data::{SharedData, StoreFailed};
 
 use crate::config::{Headers, OnMissing};
 use crate::headers::{Standing, legacy, ratelimit, ratelimit_policy, retry_after_s, tightest};
@@ -207,7 +208,7 @@ fn take(charges: &[Charge<'_>], exchange: &Exchange) -> Outcome {
         .collect();
     match claims {
         Ok(claims) => take_all(&store, &claims, now_ns, TRIES),
-        Err(modelgate_kit::bucket::StoreFailed) => Outcome::failed(),
+        Err(StoreFailed) => Outcome::failed(),
     }
 }
 

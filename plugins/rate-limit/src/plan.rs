@@ -1,10 +1,10 @@
 //! What runs: the policies with their buckets, and what is counted.
 
-use modelgate_kit::bucket::SharedData;
 use modelgate_kit::config::{DenyOrAllow, Mode, Problems, Setup};
 use modelgate_kit::filter::Filter as _;
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::rule::ModelBody;
+use modelgate_kit::shared_data::SharedData;
 
 use crate::RateLimit;
 use crate::client_ip::Prefix;

@@ -4,14 +4,12 @@
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 
-use modelgate_kit::bucket::{
-    Layout, MAX_WINDOWS, Rate, RateError, Seed, Shape, Store, StoreFailed, Swap, Table, create,
-    succeed,
-};
+use modelgate_kit::bucket::{Layout, MAX_WINDOWS, Rate, RateError, Seed, Shape, Table, succeed};
 use modelgate_kit::config::{Bounded, Problems};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::rule::by_caller::{ByCaller, places};
 use modelgate_kit::rule::{Asked, Caller, Doubt, Presence, What, Who};
+use modelgate_kit::shared_data::{Store, StoreFailed, Swap, create};
 
 use crate::config::{
     OnMissing, PolicyName, TierEffect, WrittenPart, WrittenPolicy, WrittenTier, WrittenWindow,

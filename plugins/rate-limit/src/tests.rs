@@ -6,7 +6,7 @@ mod whatever_comes;
 use modelgate_kit::facts::Limited;
 use modelgate_kit::host::{Side, Status};
 use modelgate_kit::testing::{Gate, Proxy, Record};
-use modelgate_kit::verdict::Action;
+use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
 use super::RateLimit;

@@ -11,8 +11,8 @@
 //! interleaving.
 
 use super::slots::{MAX_WINDOWS, Place, Set, Standing, Table};
-use super::store::{Store, StoreFailed, Swap, create};
 use super::{Judged, Rate, judge};
+use crate::shared_data::{Store, StoreFailed, Swap, create};
 
 /// One limit that a request must pass.
 #[derive(Clone, Copy, Debug)]

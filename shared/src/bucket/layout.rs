@@ -11,8 +11,8 @@
 //! in turn, within [`SETTLE_NS`].
 
 use super::slots::{MAX_WAYS, MAX_WINDOWS, Set, Shape, Table};
-use super::store::{Store, StoreFailed, Swap, create};
 use super::{Seed, siphash24};
+use crate::shared_data::{Store, StoreFailed, Swap, create};
 
 /// How long after a change workers that are configured look into the old table once more.
 const SETTLE_NS: u64 = 60_000_000_000;

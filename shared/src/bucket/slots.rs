@@ -26,7 +26,7 @@
 use core::ops::RangeInclusive;
 
 use super::siphash::{Seed, siphash24};
-use super::store::{Prepared, Store, StoreFailed, Swap, create};
+use crate::shared_data::{Store, StoreFailed, Swap, create};
 
 /// Most ways of a set.
 pub const MAX_WAYS: u8 = 64;
@@ -83,6 +83,15 @@ impl core::fmt::Display for ShapeError {
             "a table has 1 to {MAX_SETS} sets of 1 to {MAX_WAYS} ways with 1 to {MAX_WINDOWS} windows"
         )
     }
+}
+
+/// What [`Table::prepare`] found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// Slots that did not exist and do now.
+    pub created: u32,
+    /// Slots that another worker (or an earlier configuration) had made.
+    pub found: u32,
 }
 
 /// A table of buckets in shared data.

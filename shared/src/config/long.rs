@@ -145,6 +145,7 @@ pub(crate) enum Shape {
     /// One filter.
     Filter,
     /// A chain in one entry.
+    #[cfg(any(feature = "chain", test))]
     Chain,
 }
 
@@ -207,6 +208,7 @@ fn cut(text: &Text<'_>, shape: Shape, known: &[Known]) -> Option<Cut<'static>> {
     knife.space()?;
     knife.value(match shape {
         Shape::Filter => Level::Filter(None),
+        #[cfg(any(feature = "chain", test))]
         Shape::Chain => Level::Chain,
     })?;
     while let Some(byte) = knife.feed.peek() {

@@ -52,7 +52,7 @@ pub fn join_lines(value: &mut Value) {
 
 /// The schema of a chain in one entry, as it is written: what stands in `config` is any value here.
 pub fn chain() -> Value {
-    let mut schema = schemars::schema_for!(super::chain::Chain).to_value();
+    let mut schema = schemars::schema_for!(crate::vm::chain::written::Chain).to_value();
     join_lines(&mut schema);
     schema
 }

@@ -14,7 +14,7 @@ use crate::headers::encode_refs;
 use crate::host::{
     Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Proxy, Side, Status,
 };
-use crate::verdict::Action;
+use crate::vm::verdict::Action;
 use crate::vm::{Part, Vm};
 
 thread_local! {
@@ -27,6 +27,7 @@ pub fn install(filters: &[Registration]) {
 }
 
 /// Installs the filters of a bundle, and chains of them.
+#[cfg(feature = "chain")]
 pub fn install_bundle(filters: &[Registration]) {
     put(Vm::with_chains(Rc::new(HostCalls), filters));
 }

@@ -74,7 +74,7 @@ impl Shape {
         if kind.is_some_and(is_grpc) {
             return Self::Grpc;
         }
-        let named = crate::profile::route_metadata(exchange.host(), &["dialect"]);
+        let named = crate::route_metadata::text(exchange.host(), &["dialect"]);
         if let Some(shape) = named.and_then(|name| Self::named(&name)) {
             return shape;
         }

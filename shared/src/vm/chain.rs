@@ -1,363 +1,81 @@
-//! Several filters behind one entry of the proxy's chain: each sees what it would see if it stood
-//! alone, and the proxy is entered once.
+//! Several filters behind one entry of the proxy: what is written ([`written`]), what each exchange
+//! is ([`exchange`]), and what the filters see in place of the proxy ([`layer`]).
 //!
-//! A request passes the filters in their order, a response in the reverse one. In front of each
-//! filter and side is a gate: what arrives there is shown to the filter, and goes on when the
-//! filter lets it. The proxy keeps the message as long as one gate does; what the last filter has
-//! let go replaces what the proxy holds.
+//! A module that holds one filter is built without this (feature `chain`).
+
+mod exchange;
+mod layer;
+pub mod written;
 
 use std::rc::Rc;
 
-use super::layer::{Content, Layer};
-use super::stream::Stream;
-use super::{Exchanges, Part};
-use crate::call::{Answer, CallError};
-use crate::filter::{Needs, callbacks};
-use crate::host::{Host as _, Level, PerSide, Side, Status};
-use crate::verdict::Action;
+use super::hub::Hub;
+use super::root_entry::Link;
+use crate::config::Problems;
+use crate::config::long::Text;
+use crate::facts::Remembered;
+use crate::filter::Registration;
+use crate::host::{Host, Proxy};
 
-/// What a filter of the chain is told; the rest passes it by, as the proxy does not call what a
-/// module does not export.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hears {
-    request_body: bool,
-    response_headers: bool,
-    response_body: bool,
-    end: bool,
-}
+pub(super) use exchange::Chain;
+use exchange::Hears;
+use layer::{Counted, Layer};
 
-impl Hears {
-    pub fn of(needs: &Needs) -> Self {
-        let named = |wanted: &str| {
-            callbacks(needs)
-                .iter()
-                .any(|(name, needed)| *name == wanted && *needed)
-        };
-        Self {
-            request_body: named("request_body"),
-            response_headers: named("response_headers"),
-            response_body: named("response_body"),
-            end: named("end"),
-        }
-    }
+/// A chain tells the proxy at least this often what its filters have counted, in milliseconds.
+pub(super) const TELL_MS: u32 = 1_000;
 
-    const fn piece(self, side: Side, piece: &Piece) -> bool {
-        match (side, piece) {
-            (Side::Request, Piece::Headers(_)) => true,
-            (Side::Request, _) => self.request_body,
-            (Side::Response, Piece::Headers(_)) => self.response_headers,
-            (Side::Response, _) => self.response_body,
-        }
-    }
-}
-
-/// A part of a message on its way from filter to filter.
-enum Piece {
-    Headers(bool),
-    Data(Content, bool),
-    Trailers,
-}
-
-/// What has arrived in front of a filter and has not gone on.
+/// What the filters of a chain have in common.
 #[derive(Default)]
-struct Gate {
-    headers: Option<bool>,
-    data: Option<(Content, bool)>,
-    trailers: bool,
-    /// The filter has said Pause.
-    held: bool,
+pub(super) struct Common {
+    counted: Rc<Counted>,
+    /// Names of the facts that nobody outside the chain leaves.
+    own: Rc<[&'static str]>,
+    /// Facts are written to the filter state.
+    shown: bool,
 }
 
-/// One side of the exchange.
-#[derive(Default)]
-struct Flow {
-    gates: Vec<Gate>,
-    /// Bytes in the proxy's buffer, all of which have come into the chain.
-    taken: usize,
-    /// What the last filter has let go.
-    out: Content,
-    /// The proxy was told to keep the message.
-    paused: bool,
-    /// What the proxy holds is not what would have to go on.
-    broken: bool,
-}
-
-struct Link {
-    stream: Stream,
-    hears: Hears,
-}
-
-/// One exchange in a chain of filters.
-pub(super) struct Chain {
-    layer: Rc<Layer>,
-    links: Vec<Link>,
-    flows: PerSide<Flow>,
-    /// Side whose callback has not returned yet: its action is still to be told.
-    inside: Option<Side>,
-    /// The proxy did not take the reply in place of what is broken: nothing more goes on.
-    stuck: bool,
-}
-
-impl Chain {
-    /// A chain over `layer`; `streams` in the order of the request's way.
-    pub fn new(layer: Rc<Layer>, streams: impl Iterator<Item = (Stream, Hears)>) -> Self {
-        Self {
-            layer,
-            links: streams
-                .map(|(stream, hears)| Link { stream, hears })
-                .collect(),
-            flows: PerSide::default(),
-            inside: None,
-            stuck: false,
-        }
+impl Common {
+    /// Compiles a configuration: the filters that it lists, and how their facts are handed on.
+    pub fn compile(
+        &mut self,
+        text: &Text<'_>,
+        filters: &[Registration],
+        host: &dyn Host,
+        problems: &mut Problems,
+    ) -> Vec<Link> {
+        let compiled = written::compile(text, filters, host, problems);
+        let links = compiled.filters.into_iter();
+        let links: Vec<Link> = links
+            .map(|listed| Link::with(listed.registration, listed.policy))
+            .collect();
+        let left = links.iter().flat_map(|link| link.registration().leaves);
+        self.own = left.copied().collect();
+        self.shown = compiled.facts_to_filter_state;
+        links
     }
 
-    /// The number of the filter at this step of a side's way.
-    fn at(&self, side: Side, step: usize) -> Option<usize> {
-        match side {
-            Side::Request => Some(step).filter(|at| *at < self.links.len()),
-            Side::Response => self.links.len().checked_sub(step.checked_add(1)?),
-        }
-    }
-
-    fn gate(&mut self, side: Side, link: usize) -> Option<&mut Gate> {
-        self.flows.of_mut(side).gates.get_mut(link)
-    }
-
-    /// Brings a piece to the filter at this step, and on as far as the filters let it.
-    fn push(&mut self, side: Side, step: usize, piece: Piece) -> Result<(), Status> {
-        let Some(at) = self.at(side, step) else {
-            return self.leave(side, piece);
-        };
-        if matches!((side, &piece), (Side::Request, Piece::Trailers)) {
-            // Also where the filter has let the exchange go.
-            self.run(at, Stream::clean_trailers).transpose()?;
-        }
-        let Some(link) = self.links.get(at) else {
-            return Err(Status::InternalFailure);
-        };
-        let hears = link.hears.piece(side, &piece);
-        let done = link.stream.is_done();
-        let layer = Rc::clone(&self.layer);
-        let Some(gate) = self.gate(side, at) else {
-            return Err(Status::InternalFailure);
-        };
-        if !gate.held && (!hears || done) {
-            return self.push(side, step.saturating_add(1), piece);
-        }
-        let part = match piece {
-            Piece::Headers(last) => {
-                gate.headers = Some(last);
-                Part::Headers(last)
-            }
-            Piece::Data(content, last) => {
-                let held = gate.data.take().map(|(held, _)| held).unwrap_or_default();
-                let whole = layer.join(side, held, content)?;
-                let size = whole.len();
-                gate.data = Some((whole, last));
-                Part::Body(size, last)
-            }
-            Piece::Trailers => {
-                gate.trailers = true;
-                Part::Trailers
-            }
-        };
-        if !hears {
-            return Ok(());
-        }
-        let action = self.run(at, |stream| stream.message(side, part));
-        if action == Some(Action::Continue) {
-            return self.open(side, step);
-        }
-        if let Some(gate) = self.gate(side, at) {
-            gate.held = true;
-        }
-        Ok(())
-    }
-
-    /// What is in front of the filter at this step goes on.
-    fn open(&mut self, side: Side, step: usize) -> Result<(), Status> {
-        let Some(gate) = self.at(side, step).and_then(|at| self.gate(side, at)) else {
-            return Err(Status::InternalFailure);
-        };
-        let Gate {
-            headers,
-            data,
-            trailers,
-            ..
-        } = std::mem::take(gate);
-        let next = step.saturating_add(1);
-        if let Some(last) = headers {
-            self.push(side, next, Piece::Headers(last))?;
-        }
-        if let Some((content, last)) = data {
-            self.push(side, next, Piece::Data(content, last))?;
-        }
-        if trailers {
-            self.push(side, next, Piece::Trailers)?;
-        }
-        Ok(())
-    }
-
-    /// A piece has passed the last filter.
-    fn leave(&mut self, side: Side, piece: Piece) -> Result<(), Status> {
-        if let Piece::Data(content, _) = piece {
-            let before = std::mem::take(&mut self.flows.of_mut(side).out);
-            self.flows.of_mut(side).out = self.layer.join(side, before, content)?;
-        }
-        Ok(())
-    }
-
-    /// Lets a filter work on what is in front of it.
-    fn run<T>(&mut self, at: usize, work: impl FnOnce(&mut Stream) -> T) -> Option<T> {
-        for side in [Side::Request, Side::Response] {
-            let content = self
-                .gate(side, at)
-                .and_then(|gate| Some(std::mem::take(&mut gate.data.as_mut()?.0)));
-            self.layer.show(side, content);
-        }
-        let result = work(&mut self.links.get_mut(at)?.stream);
-        for side in [Side::Request, Side::Response] {
-            let content = self.layer.take(side);
-            if let Some(gate) = self.gate(side, at)
-                && let Some((data, _)) = gate.data.as_mut()
-            {
-                *data = content.unwrap_or_default();
-            }
-        }
-        Some(result)
-    }
-
-    /// What the proxy is told of a side after a step, with what goes on handed over.
-    fn settle(&mut self, side: Side, pushed: Result<(), Status>) -> Action {
-        let flow = self.flows.of_mut(side);
-        let held = flow.broken || flow.gates.iter().any(|gate| gate.held) || self.stuck;
-        let released = pushed.and_then(|()| {
-            if held {
-                return Ok(());
-            }
-            let flow = self.flows.of_mut(side);
-            let (taken, out) = (flow.taken, std::mem::take(&mut flow.out));
-            flow.taken = 0;
-            let released = self.layer.release(side, taken, out);
-            self.layer.buffer_changed(side);
-            released
+    /// Begins an exchange of the context `context` in the root context `root`.
+    pub fn begin(
+        &self,
+        links: &[Link],
+        proxy: &Rc<dyn Proxy>,
+        hub: &Rc<Hub>,
+        context: u32,
+        root: u32,
+    ) -> Chain {
+        let layer = Rc::new(Layer::new(Rc::clone(proxy), Rc::clone(&self.counted)));
+        let seen: Rc<dyn Proxy> = Rc::clone(&layer) as Rc<dyn Proxy>;
+        let facts = Rc::new(Remembered::new(Rc::clone(&self.own), self.shown));
+        let drivers = links.iter().enumerate().map(|(at, link)| {
+            let facts = Some(Rc::clone(&facts));
+            let driver = link.driver(at, &seen, hub, context, root, facts);
+            (driver, Hears::of(&link.registration().needs))
         });
-        let paused = held || released.is_err();
-        if released.is_err() {
-            // What was to be replaced must not pass as it is.
-            self.break_off(side);
-        }
-        self.flows.of_mut(side).paused = paused;
-        if paused {
-            Action::Pause
-        } else {
-            Action::Continue
-        }
+        Chain::new(layer, drivers)
     }
 
-    fn break_off(&mut self, side: Side) {
-        self.flows.of_mut(side).broken = true;
-        let _ = self.run(0, Stream::break_off);
-        self.stuck = self.links.first().is_none_or(|link| link.stream.is_stuck());
-    }
-
-    fn wake(&mut self, at: usize, work: impl FnOnce(&mut Stream)) {
-        self.layer.step();
-        let _ = self.run(at, work);
-        for (side, step) in [
-            (Side::Request, Some(at)),
-            (
-                Side::Response,
-                self.links.len().checked_sub(at.saturating_add(1)),
-            ),
-        ] {
-            let still = self
-                .links
-                .get(at)
-                .is_none_or(|link| link.stream.action(side) == Action::Pause);
-            let held = self.gate(side, at).is_some_and(|gate| gate.held);
-            let Some(step) = step.filter(|_| held && !still) else {
-                continue;
-            };
-            let opened = self.open(side, step);
-            let paused = self.flows.of_mut(side).paused;
-            if self.settle(side, opened) == Action::Continue
-                && paused
-                && self.inside != Some(side)
-                && self.layer.proxy().resume(side).is_err()
-            {
-                self.layer
-                    .log(Level::Error, "the proxy did not resume an exchange");
-            }
-        }
-    }
-}
-
-impl Exchanges for Chain {
-    /// A part of a message arrives from the proxy.
-    fn message(&mut self, side: Side, part: Part) -> Action {
-        self.layer.step();
-        let count = self.links.len();
-        let flow = self.flows.of_mut(side);
-        let piece = match part {
-            Part::Headers(last) => {
-                flow.gates.clear();
-                flow.gates.resize_with(count, Gate::default);
-                flow.taken = 0;
-                flow.out = Content::default();
-                flow.broken = false;
-                self.layer.headers_changed(side);
-                self.layer.buffer_changed(side);
-                Piece::Headers(last)
-            }
-            Part::Body(size, last) => {
-                let from = flow.taken.min(size);
-                flow.taken = size;
-                Piece::Data(Content::Raw(from..size), last)
-            }
-            Part::Trailers => Piece::Trailers,
-        };
-        let pushed = if self.flows.of_mut(side).gates.is_empty() {
-            // No headers came before: nothing that the filters know.
-            Err(Status::BadArgument)
-        } else {
-            self.push(side, 0, piece)
-        };
-        self.settle(side, pushed)
-    }
-
-    /// A callout of this exchange has answered.
-    fn answered(&mut self, at: usize, number: u32, answer: Result<Answer, CallError>) {
-        self.wake(at, |stream| stream.answered(number, answer));
-    }
-
-    /// What a filter waits for outside its callbacks may have come.
-    fn woken(&mut self, at: usize) {
-        self.wake(at, Stream::woken);
-    }
-
-    /// The exchange is over.
-    fn end(&mut self) {
-        self.layer.step();
-        for at in 0..self.links.len() {
-            if self.links.get(at).is_some_and(|link| link.hears.end) {
-                let _ = self.run(at, Stream::end);
-            }
-        }
-    }
-
-    /// A callback of this side is still running, or none is.
-    fn enter(&mut self, side: Option<Side>) {
-        self.inside = side;
-    }
-
-    /// The action that holds for a side now.
-    fn action(&self, side: Side) -> Action {
-        if self.flows.of(side).paused {
-            Action::Pause
-        } else {
-            Action::Continue
-        }
+    /// Tells the proxy what the exchanges have counted.
+    pub fn tell(&self, host: &dyn Host) {
+        self.counted.tell(host);
     }
 }

@@ -2,7 +2,7 @@
 //! waits until when.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
@@ -14,34 +14,6 @@ use crate::call::Limit;
 pub(crate) struct Place {
     pub context: u32,
     pub link: usize,
-}
-
-/// Wakes exchanges that wait for the background task, e.g. for fresh keys.
-#[derive(Default)]
-pub struct Signal {
-    generation: Cell<u64>,
-    waiting: RefCell<Vec<Place>>,
-}
-
-impl Signal {
-    /// Counts how often the signal was given.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation.get()
-    }
-
-    pub(crate) fn add(&self, place: Place) {
-        let mut waiting = self.waiting.borrow_mut();
-        if !waiting.contains(&place) {
-            waiting.push(place);
-        }
-    }
-
-    pub(crate) fn give(&self, hub: &Hub) {
-        self.generation.set(self.generation.get().wrapping_add(1));
-        hub.wakes
-            .borrow_mut()
-            .append(&mut self.waiting.borrow_mut());
-    }
 }
 
 /// An answer that somebody awaits.
@@ -108,6 +80,11 @@ impl Hub {
             .retain(|place| place.context != context);
     }
 
+    /// Exchanges to be woken as soon as they may be.
+    pub(crate) fn wake(&self, places: &mut Vec<Place>) {
+        self.wakes.borrow_mut().append(places);
+    }
+
     pub(crate) fn nudge(&self, root: Place) {
         let mut nudges = self.nudges.borrow_mut();
         if !nudges.contains(&root) {
@@ -133,11 +110,6 @@ impl Hub {
     /// The exchanges to be woken now.
     pub(crate) fn take_wakes(&self) -> Vec<Place> {
         self.wakes.take()
-    }
-
-    /// Exchanges that cannot be woken in the callback that is running.
-    pub(crate) fn wake_later(&self, mut places: Vec<Place>) {
-        self.wakes.borrow_mut().append(&mut places);
     }
 
     /// The exchanges whose time has come.

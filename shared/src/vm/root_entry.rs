@@ -5,17 +5,18 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use super::Running;
-use super::chain::{Chain, Hears};
+#[cfg(feature = "chain")]
+use super::chain::{Common, TELL_MS};
+use super::driver::{Counters, Driver};
 use super::hub::{Hub, Place};
-use super::layer::{Counted, Layer};
-use super::stream::{Counters, Stream};
 use crate::call::{Answer, CallError};
-use crate::config::chain;
+use crate::config::Problem;
+#[cfg(feature = "chain")]
+use crate::config::Problems;
 use crate::config::long::Text;
-use crate::config::{Problem, Problems};
 use crate::facts::Remembered;
 use crate::filter::{Background, Registration};
-use crate::host::Proxy;
+use crate::host::{Host, Proxy};
 use crate::manifest;
 use crate::profile::Policy;
 use crate::root::Root;
@@ -23,81 +24,15 @@ use crate::root::Root;
 /// The `root_id` of a chain: its configuration lists the filters.
 pub const CHAIN: &str = "chain";
 
-/// A chain tells the proxy at least this often what its filters have counted, in milliseconds.
-const TELL_MS: u32 = 1_000;
-
 /// How soon a tick comes that was asked for inside the callback of an exchange, in milliseconds: as
 /// soon as the proxy can.
 const HURRY_MS: u32 = 1;
-
-/// What a root context is to be.
-pub(super) enum Which {
-    One(Registration),
-    Chain(&'static Chains),
-}
-
-/// What chains need, apart from everything else: a module that holds one filter does not name it,
-/// and does not contain it.
-pub(super) struct Chains {
-    compile: Compile,
-    begin: Begin,
-}
-
-/// Turns a configuration into the filters that it lists, and says how their facts are handed on.
-type Compile = fn(&Text<'_>, &[Registration], &dyn Proxy, &mut Problems) -> (Vec<Link>, Facts);
-
-/// Begins an exchange of this context in a root context.
-type Begin = fn(&RootEntry, &Rc<dyn Proxy>, &Rc<Hub>, u32, u32) -> Running;
-
-/// See [`Chains`].
-pub(super) const CHAINS: Chains = Chains {
-    compile: |text, filters, host, problems| {
-        let compiled = chain::compile(text, filters, host, problems);
-        let links = compiled.filters.into_iter();
-        let links = links.map(|listed| Link {
-            policy: Some(Rc::new(listed.policy)),
-            hears: Some(Hears::of(&listed.registration.needs)),
-            ..Link::new(listed.registration)
-        });
-        let links: Vec<Link> = links.collect();
-        let left = links.iter().flat_map(|link| link.registration.leaves);
-        let facts = Facts {
-            own: left.copied().collect(),
-            shown: compiled.facts_to_filter_state,
-        };
-        (links, facts)
-    },
-    begin: |entry, host, hub, context, root| {
-        let layer = Rc::new(Layer::new(Rc::clone(host), Rc::clone(&entry.counted)));
-        let seen: Rc<dyn Proxy> = Rc::clone(&layer) as Rc<dyn Proxy>;
-        let facts = Rc::new(Remembered::new(
-            Rc::clone(&entry.facts.own),
-            entry.facts.shown,
-        ));
-        let streams = entry.links.iter().enumerate().filter_map(|(at, link)| {
-            let stream = link.stream(at, &seen, hub, context, root, Some(Rc::clone(&facts)));
-            Some((stream, link.hears?))
-        });
-        Running::Chain(Box::new(Chain::new(layer, streams)))
-    },
-};
-
-/// How the filters of a chain hand facts on.
-#[derive(Default)]
-struct Facts {
-    /// Names of those that nobody outside the chain leaves.
-    own: Rc<[&'static str]>,
-    /// They are written to the filter state.
-    shown: bool,
-}
 
 /// A filter with its policy.
 pub(super) struct Link {
     registration: Registration,
     policy: Option<Rc<Policy>>,
     counters: Rc<Counters>,
-    /// What it is told of, in a chain.
-    hears: Option<Hears>,
 }
 
 impl Link {
@@ -106,11 +41,25 @@ impl Link {
             registration,
             policy: None,
             counters: Rc::new(Counters::new(registration.name, registration.reasons)),
-            hears: None,
         }
     }
 
-    fn stream(
+    /// As [`Link::new`], with the policy.
+    pub fn with(registration: Registration, policy: Policy) -> Self {
+        Self {
+            policy: Some(Rc::new(policy)),
+            ..Self::new(registration)
+        }
+    }
+
+    /// The filter.
+    #[cfg(feature = "chain")]
+    pub const fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    /// An exchange in this filter, the one with the number `at` of its chain.
+    pub fn driver(
         &self,
         at: usize,
         host: &Rc<dyn Proxy>,
@@ -118,8 +67,8 @@ impl Link {
         context: u32,
         root: u32,
         facts: Option<Rc<Remembered>>,
-    ) -> Stream {
-        Stream::new(
+    ) -> Driver {
+        Driver::new(
             host,
             hub,
             Place { context, link: at },
@@ -146,11 +95,9 @@ struct Task {
 pub(super) struct RootEntry {
     /// In the order of the request's way; a chain has none before it is configured.
     links: Vec<Link>,
-    chains: Option<&'static Chains>,
-    /// What a chain has counted.
-    counted: Rc<Counted>,
-    /// Of a chain.
-    facts: Facts,
+    /// What its filters have in common, where it is a chain.
+    #[cfg(feature = "chain")]
+    chain: Option<Common>,
     tasks: Vec<Task>,
     /// Period of the tick in milliseconds; 0 for none.
     tick_ms: u32,
@@ -159,26 +106,42 @@ pub(super) struct RootEntry {
 }
 
 impl RootEntry {
-    pub fn new(which: Which) -> Self {
-        let (links, chains) = match which {
-            Which::One(registration) => (vec![Link::new(registration)], None),
-            Which::Chain(chains) => (Vec::new(), Some(chains)),
-        };
+    /// A root context with one filter.
+    pub fn one(registration: Registration) -> Self {
         Self {
-            links,
-            chains,
-            counted: Rc::default(),
-            facts: Facts::default(),
+            links: vec![Link::new(registration)],
+            #[cfg(feature = "chain")]
+            chain: None,
             tasks: Vec::new(),
             tick_ms: 0,
             hurried: false,
         }
     }
 
+    /// A root context with the filters that its configuration will list.
+    #[cfg(feature = "chain")]
+    pub fn chain() -> Self {
+        Self {
+            links: Vec::new(),
+            chain: Some(Common::default()),
+            tasks: Vec::new(),
+            tick_ms: 0,
+            hurried: false,
+        }
+    }
+
+    /// Whether its configuration lists its filters.
+    const fn is_chain(&self) -> bool {
+        #[cfg(feature = "chain")]
+        return self.chain.is_some();
+        #[cfg(not(feature = "chain"))]
+        false
+    }
+
     /// What is said of it in log lines.
     pub fn name(&self) -> &'static str {
         match self.links.as_slice() {
-            [only] if self.chains.is_none() => only.registration.name,
+            [only] if !self.is_chain() => only.registration.name,
             _ => CHAIN,
         }
     }
@@ -191,7 +154,7 @@ impl RootEntry {
     /// Its release: the filter's, or of a chain the kit's.
     pub fn version(&self) -> &'static str {
         match self.links.as_slice() {
-            [only] if self.chains.is_none() => only.registration.version,
+            [only] if !self.is_chain() => only.registration.version,
             _ => manifest::VERSION,
         }
     }
@@ -199,9 +162,9 @@ impl RootEntry {
     /// How many profiles its configuration has; of a chain, for each of its filters.
     pub fn profiles(&self) -> String {
         let count = |link: &Link| link.policy.as_ref().map_or(0, |policy| policy.profiles());
-        let counts = self.links.iter().map(|link| match self.chains {
-            None => count(link).to_string(),
-            Some(_) => format!("{} {}", link.registration.name, count(link)),
+        let counts = self.links.iter().map(|link| match self.is_chain() {
+            false => count(link).to_string(),
+            true => format!("{} {}", link.registration.name, count(link)),
         });
         counts.collect::<Vec<_>>().join(", ")
     }
@@ -216,23 +179,7 @@ impl RootEntry {
         hub: &Rc<Hub>,
         context: u32,
     ) -> Result<u32, Vec<Problem>> {
-        let mut links = Vec::new();
-        if let Some(chains) = self.chains {
-            let mut problems = Problems::default();
-            (links, self.facts) = (chains.compile)(text, filters, &**host, &mut problems);
-            if !problems.is_empty() {
-                return Err(problems.into_vec());
-            }
-        } else {
-            for link in &self.links {
-                let policy = Policy::compile(&link.registration, text, &**host)?;
-                links.push(Link {
-                    policy: Some(Rc::new(policy)),
-                    ..Link::new(link.registration)
-                });
-            }
-        }
-        self.links = links;
+        self.links = self.compile(text, filters, &**host)?;
         self.tasks.clear();
         for (at, link) in self.links.iter().enumerate() {
             link.counters.define(&**host);
@@ -250,10 +197,38 @@ impl RootEntry {
             .links
             .iter()
             .map(|link| link.registration.needs.tick_ms);
-        let ticks = ticks.filter(|tick| *tick > 0);
-        self.tick_ms = ticks.chain(self.chains.map(|_| TELL_MS)).min().unwrap_or(0);
+        self.tick_ms = ticks.filter(|tick| *tick > 0).min().unwrap_or(0);
+        #[cfg(feature = "chain")]
+        if self.is_chain() {
+            let regular = Some(self.tick_ms).filter(|tick| *tick > 0);
+            self.tick_ms = regular.map_or(TELL_MS, |tick| tick.min(TELL_MS));
+        }
         self.hurried = false;
         Ok(self.tick_ms)
+    }
+
+    fn compile(
+        &mut self,
+        text: &Text<'_>,
+        filters: &[Registration],
+        host: &dyn Host,
+    ) -> Result<Vec<Link>, Vec<Problem>> {
+        #[cfg(feature = "chain")]
+        if let Some(chain) = &mut self.chain {
+            let mut problems = Problems::default();
+            let links = chain.compile(text, filters, host, &mut problems);
+            return match problems.is_empty() {
+                true => Ok(links),
+                false => Err(problems.into_vec()),
+            };
+        }
+        // What a module of one filter lists is the filter that this root context has.
+        let _ = filters;
+        let links = self.links.iter().map(|link| {
+            let policy = Policy::compile(&link.registration, text, host)?;
+            Ok(Link::with(link.registration, policy))
+        });
+        links.collect()
     }
 
     /// Exchanges are to be woken that must not be touched in the callback that is running: asks for
@@ -276,11 +251,15 @@ impl RootEntry {
 
     /// An exchange begins.
     pub fn begin(&self, host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
-        match (self.links.as_slice(), self.chains) {
-            ([only], None) if only.policy.is_some() => {
-                Running::One(only.stream(0, host, hub, context, root, None))
+        #[cfg(feature = "chain")]
+        if let Some(chain) = self.chain.as_ref().filter(|_| !self.links.is_empty()) {
+            let begun = chain.begin(&self.links, host, hub, context, root);
+            return Running::Chain(Box::new(begun));
+        }
+        match self.links.as_slice() {
+            [only] if only.policy.is_some() => {
+                Running::One(only.driver(0, host, hub, context, root, None))
             }
-            ([_, ..], Some(chains)) => (chains.begin)(self, host, hub, context, root),
             _ => Self::unconfigured(host, hub, context, root),
         }
     }
@@ -288,7 +267,7 @@ impl RootEntry {
     /// An exchange of a root context that has no policy: it is refused.
     pub fn unconfigured(host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
         let name = "unconfigured";
-        Running::One(Stream::new(
+        Running::One(Driver::new(
             host,
             hub,
             Place { context, link: 0 },
@@ -327,9 +306,12 @@ impl RootEntry {
         }
     }
 
-    /// Tells the proxy what the exchanges have counted.
-    pub fn tell(&self, host: &dyn Proxy) {
-        self.counted.tell(host);
+    /// Tells the proxy what the exchanges of a chain have counted; other filters count at once.
+    #[cfg(feature = "chain")]
+    pub fn tell(&self, host: &dyn Host) {
+        if let Some(chain) = &self.chain {
+            chain.tell(host);
+        }
     }
 
     /// Background tasks go on.

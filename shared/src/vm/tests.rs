@@ -19,7 +19,7 @@ use crate::host::{
 };
 use crate::problem::Reply;
 use crate::problem::common::{HOST_REFUSED, PROFILE_UNKNOWN};
-use crate::verdict::Action::{self, Continue, Pause};
+use crate::vm::verdict::Action::{self, Continue, Pause};
 
 /// A host that keeps what it is told and gives what it was given.
 #[derive(Default)]
@@ -534,7 +534,7 @@ impl Filter for Asker {
         order: 0,
     };
     type Config = Steps;
-    type Plan = crate::vm::hub::Signal;
+    type Plan = crate::signal::Signal;
 
     fn compile(_: Steps, _: &Setup<'_>, _: &mut Problems) -> Option<Self::Plan> {
         Some(Self::Plan::default())

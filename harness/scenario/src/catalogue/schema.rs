@@ -1,7 +1,7 @@
 //! JSON Schema of a chain in one entry, made of the schemas of its filters.
 
-use modelgate_kit::config::chain::LONGEST;
 use modelgate_kit::config::schema::chain as written_chain;
+use modelgate_kit::vm::chain::written::LONGEST;
 use serde_json::{Map, Value as Json, json};
 
 use super::Catalogue;

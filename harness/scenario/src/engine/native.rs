@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use modelgate_kit::filter::{Registration, callbacks};
+use modelgate_kit::filter::{Callbacks, Registration};
 use modelgate_kit::host::{
     Buffer, Dispatch, HeaderRef, Host, Level, LocalReply, Map, MetricKind as KitMetric, Proxy,
     Side, Status as KitStatus,
@@ -57,7 +57,7 @@ impl GuestCode for NativeCode {
         let groups = self
             .0
             .iter()
-            .flat_map(|registration| callbacks(&registration.needs));
+            .flat_map(|registration| Callbacks::of(&registration.needs).groups());
         let exports = groups
             .filter(|(_, exported)| *exported)
             .map(|(group, _)| group)

@@ -8,7 +8,7 @@
 //! What is read is not trusted: a record that is torn, foreign or holds a time far off counts as
 //! free.
 
-use modelgate_kit::bucket::{Store, StoreFailed, Swap, create};
+use modelgate_kit::shared_data::{Store, StoreFailed, Swap, create};
 
 /// Longest hold that is believed, in milliseconds: above every interval that can be configured.
 const FURTHEST_MS: u64 = 3_600_000 * 2;

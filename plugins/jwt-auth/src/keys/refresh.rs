@@ -9,9 +9,9 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use modelgate_kit::bucket::SharedData;
 use modelgate_kit::host::{Host, Level};
 use modelgate_kit::root::Root;
+use modelgate_kit::shared_data::SharedData;
 
 use super::fetch::FetchFault;
 use super::lease::{Attempt, Hold};

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use modelgate_kit::bucket::{Store, StoreFailed, Swap};
+use modelgate_kit::shared_data::{Store, StoreFailed, Swap};
 use proptest::prelude::*;
 
 use super::lease::{Attempt, Hold, Lease};

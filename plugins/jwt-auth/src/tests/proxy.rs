@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modelgate_kit::host::{Side, Status};
 use modelgate_kit::testing::{self, Gate};
-use modelgate_kit::verdict::Action;
+use modelgate_kit::vm::verdict::Action;
 use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 

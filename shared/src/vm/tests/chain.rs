@@ -10,7 +10,7 @@ use crate::facts::Identity;
 use crate::filter::{Filter, Needs, Registration};
 use crate::host::{Proxy, Side};
 use crate::problem::Reply;
-use crate::verdict::Action::{self, Continue, Pause};
+use crate::vm::verdict::Action::{self, Continue, Pause};
 use crate::vm::{CHAIN, Part, Vm};
 
 #[derive(Debug, Default, serde::Deserialize)]

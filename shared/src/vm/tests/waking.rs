@@ -6,8 +6,8 @@ use std::cell::Cell;
 use super::*;
 use crate::metrics::Metric;
 use crate::root::Root;
+use crate::signal::Signal;
 use crate::testing::{Gate, Proxy};
-use crate::vm::hub::Signal;
 
 /// Holds requests until its background has been nudged twice, and refuses those that ask for it.
 struct Waiting;

@@ -1,7 +1,7 @@
 //! Tests of the filter, on a proxy in memory.
 
 use modelgate_kit::testing::{Gate, Proxy};
-use modelgate_kit::verdict::Action;
+use modelgate_kit::vm::verdict::Action;
 
 use super::ExampleFilter;
 

@@ -12,7 +12,7 @@ use crate::host::{
 
 /// Bytes of a body, at one place of the chain.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(in crate::vm) enum Content {
     /// What the proxy holds in this range of its buffer: no filter has changed it, and perhaps none
     /// has read it.
     Raw(Range<usize>),
@@ -101,7 +101,7 @@ impl View {
 /// What the filters of a chain have counted and the proxy has not been told: it is told once per
 /// tick, not several times per request.
 #[derive(Default)]
-pub(super) struct Counted(RefCell<Vec<(u32, i64)>>);
+pub(in crate::vm) struct Counted(RefCell<Vec<(u32, i64)>>);
 
 impl Counted {
     fn add(&self, metric: u32, by: i64) {
@@ -113,7 +113,7 @@ impl Counted {
     }
 
     /// Tells the proxy.
-    pub fn tell(&self, host: &dyn Proxy) {
+    pub fn tell(&self, host: &dyn Host) {
         for (metric, sum) in self.0.borrow_mut().drain(..) {
             // As with a single one: a proxy that does not count has nothing to be told.
             let _ = host.increment(metric, sum);
@@ -122,7 +122,7 @@ impl Counted {
 }
 
 /// What stands between the filters of a chain and the proxy, for one exchange.
-pub(super) struct Layer {
+pub(in crate::vm) struct Layer {
     host: Rc<dyn Proxy>,
     counted: Rc<Counted>,
     /// The time in this step of the exchange, once one of the filters has asked for it.

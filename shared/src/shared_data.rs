@@ -1,5 +1,5 @@
-//! The shared memory that a [`Table`](super::Table) lives in, as little of it as the algorithm
-//! needs.
+//! The memory that the workers of a proxy share, with compare-and-swap: what buckets, leases and
+//! handed-on events live in.
 //!
 //! Hosts differ in what a compare-and-swap number means for a key that does not exist yet
 //! (measured: Envoy accepts any number and takes 0 for "write in any case"; nginx takes only 0, and
@@ -27,15 +27,6 @@ pub trait Store {
     fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailed>;
     /// Writes the value if the key's number is still `cas`.
     fn swap(&self, key: &str, value: &[u8], cas: u32) -> Result<Swap, StoreFailed>;
-}
-
-/// What [`Table::prepare`](super::Table::prepare) found and did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Prepared {
-    /// Slots that did not exist and do now.
-    pub created: u32,
-    /// Slots that another worker (or an earlier configuration) had made.
-    pub found: u32,
 }
 
 /// The shared data of a host.

@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::long::{Cut, Known, Shape, Text, cut_out};
-use super::{Problems, fingerprint, fingerprint_on, read, strict};
+use crate::config::long::{Cut, Known, Shape, Text, cut_out};
+use crate::config::{Problems, fingerprint, fingerprint_on, read, strict};
 use crate::filter::Registration;
 use crate::host::Host;
 use crate::profile::Policy;

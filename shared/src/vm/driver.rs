@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::Part;
 use super::hub::{Hub, Place};
+use super::verdict::{Action, Replied, Wait, verdict};
 use crate::call::{Answer, CallError};
 use crate::exchange::Exchange;
 use crate::facts::Remembered;
@@ -17,7 +18,6 @@ use crate::metrics::Metric;
 use crate::problem::common::{self, FILTER_STALLED, PLAN_MISSING};
 use crate::problem::{Reason, Reply};
 use crate::profile::Policy;
-use crate::verdict::{Action, Replied, Wait, verdict};
 
 /// What is counted for every filter: `allowed`, and `denied` by reason.
 pub(super) struct Counters {
@@ -85,7 +85,7 @@ impl Counters {
     }
 }
 
-pub(super) struct Stream {
+pub(super) struct Driver {
     exchange: Exchange,
     filter: &'static str,
     policy: Option<Rc<Policy>>,
@@ -103,7 +103,7 @@ pub(super) struct Stream {
     inside: Option<Side>,
 }
 
-impl Stream {
+impl Driver {
     #[allow(clippy::too_many_arguments)] // each is one thing that a stream has
     pub fn new(
         host: &Rc<dyn Proxy>,
