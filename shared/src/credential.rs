@@ -65,14 +65,6 @@ impl Place {
             Self::Query(_) => None,
         }
     }
-
-    /// Whether it is the same place, whatever the scheme.
-    fn is_where(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Header { name, .. }, Self::Header { name: known, .. }) => name == known,
-            _ => self == other,
-        }
-    }
 }
 
 /// What was found.
@@ -136,7 +128,7 @@ pub fn compile_places(written: NonEmpty<WrittenPlace>, problems: &mut Problems) 
             let Some(place) = place.compile(problems) else {
                 return;
             };
-            if places.iter().any(|other| other.is_where(&place)) {
+            if places.contains(&place) {
                 problems.add("", "is listed twice", "name each place once");
             }
             places.push(place);

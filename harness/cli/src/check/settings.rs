@@ -5,10 +5,11 @@ use std::path::Path;
 
 use modelgate_kit::config::long::Text;
 use modelgate_kit::config::strict::nearest;
-use modelgate_kit::config::{Problem, Problems, chain};
+use modelgate_kit::config::{Problem, Problems};
 use modelgate_kit::filter::Registration;
 use modelgate_kit::profile::Policy;
 use modelgate_kit::vm::CHAIN;
+use modelgate_kit::vm::chain::written as chain;
 
 use super::codes;
 use super::entry::{Entry, Runs, flag, module, node, text};

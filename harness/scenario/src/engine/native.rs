@@ -241,12 +241,12 @@ impl Host for Adapter {
     }
 
     fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), KitStatus> {
-        self.host.shared(key.as_bytes()).map_err(refused)
+        self.host.shared_data(key.as_bytes()).map_err(refused)
     }
 
     fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), KitStatus> {
         self.host
-            .set_shared(key.as_bytes(), value, cas)
+            .set_shared_data(key.as_bytes(), value, cas)
             .map_err(refused)
     }
 
@@ -287,7 +287,7 @@ impl Host for Adapter {
 
     fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, KitStatus> {
         self.host
-            .foreign(name.as_bytes(), argument)
+            .call_foreign_function(name.as_bytes(), argument)
             .map_err(refused)
     }
 }
