@@ -1,7 +1,7 @@
 //! What the operator writes, and how it becomes the keyring that runs.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use modelgate_kit::config::long::Gather;
@@ -117,23 +117,23 @@ pub enum OnOtherIdentity {
 
 /// Compiles all keys; what is wrong with them is added to `problems`.
 pub fn compile_keys(keys: Vec<WrittenKey>, problems: &mut Problems) -> Keyring {
-    let mut ids = BTreeMap::new();
-    let mut digests: BTreeMap<Digest, usize> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    let mut digests: BTreeSet<Digest> = BTreeSet::new();
     let mut ring = Builder::default();
     for (at, key) in keys.into_iter().enumerate() {
         problems.within(&format!("keys[{at}]"), |problems| {
-            if let Some(other) = ids.insert(key.id.clone(), at) {
+            if !ids.insert(key.id.clone()) {
                 problems.add(
                     "id",
-                    format!("is the id of keys[{other}] too"),
+                    "is the id of another key too",
                     "ids tell keys apart in audit events",
                 );
             }
             let entry = key.compile(problems);
-            if let Some(other) = digests.insert(entry.digest, at) {
+            if !digests.insert(entry.digest) {
                 problems.add(
                     "digest",
-                    format!("is the digest of keys[{other}] too"),
+                    "is the digest of another key too",
                     "one key belongs to one consumer",
                 );
             }
