@@ -1,5 +1,5 @@
-//! Envoy on this machine: finding a release, processes that end with this one, and reading, adapting
-//! and writing configurations.
+//! Envoy on this machine: finding a release, processes that end with this one, and reading,
+//! adapting and writing configurations.
 
 pub mod admin;
 pub mod child;

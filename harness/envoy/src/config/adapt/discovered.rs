@@ -1,5 +1,5 @@
-//! Filters and secrets that stand in files of their own (`config_discovery`, `sds_config`), put into
-//! the configuration: a gateway for trying out reads them once.
+//! Filters and secrets that stand in files of their own (`config_discovery`, `sds_config`), put
+//! into the configuration: a gateway for trying out reads them once.
 
 use std::path::{Component, Path, PathBuf};
 
