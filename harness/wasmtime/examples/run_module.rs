@@ -1,4 +1,5 @@
-//! Any proxy-wasm module behind the simulated proxy: one request, and everything that happened.
+//! Any proxy-wasm module behind the simulated proxy: one request, and everything that happened, a
+//! JSON object on each line.
 //!
 //! `cargo run -p proxy-wasm-wasmtime --example run_module -- FILE.wasm ['{"its":
 //! "configuration"}']`
@@ -25,10 +26,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .trace(true)
         .build()?;
 
-    let outcome = gateway.exchange(Request::new("GET", "/"));
-    println!("{:?}", outcome.status());
+    gateway.exchange(Request::new("GET", "/"));
     for record in gateway.timeline().records() {
-        println!("{record:?}");
+        println!("{}", serde_json::to_string(record)?);
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ mod property;
 mod shared_data;
 mod shared_queue;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod timer;
 mod wasi;
 

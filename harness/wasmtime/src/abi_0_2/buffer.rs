@@ -51,3 +51,48 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    const REQUEST_BODY: &[i64] = &[0];
+    const UNKNOWN: &[i64] = &[9];
+
+    #[test]
+    fn get_buffer_bytes() {
+        let get = |phase, kind, out| status(phase, "proxy_get_buffer_bytes", &[kind, &[0, 9], out]);
+        assert_eq!(get(Phase::RequestBody, REQUEST_BODY, &OUT), OK);
+        assert_eq!(get(Phase::RequestBody, UNKNOWN, &OUT), BAD_ARGUMENT);
+        assert_eq!(
+            get(Phase::RequestBody, REQUEST_BODY, &[OUTSIDE, OUT[1]]),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(get(Phase::Start, REQUEST_BODY, &OUT), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn get_buffer_status() {
+        let get = |phase, kind, out| status(phase, "proxy_get_buffer_status", &[kind, out]);
+        assert_eq!(get(Phase::RequestBody, REQUEST_BODY, &OUT), OK);
+        assert_eq!(get(Phase::RequestBody, UNKNOWN, &OUT), BAD_ARGUMENT);
+        assert_eq!(
+            get(Phase::RequestBody, REQUEST_BODY, &[OUT[0], OUTSIDE]),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(get(Phase::Start, REQUEST_BODY, &OUT), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn set_buffer_bytes() {
+        let set =
+            |phase, kind, data| status(phase, "proxy_set_buffer_bytes", &[kind, &[0, 9], data]);
+        assert_eq!(set(Phase::RequestBody, REQUEST_BODY, &KEY), OK);
+        assert_eq!(set(Phase::RequestBody, UNKNOWN, &KEY), BAD_ARGUMENT);
+        assert_eq!(
+            set(Phase::RequestBody, REQUEST_BODY, &[OUTSIDE, 9]),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(set(Phase::RequestHeaders, REQUEST_BODY, &KEY), BAD_ARGUMENT);
+    }
+}

@@ -49,3 +49,55 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    fn call(phase: Phase, cluster: &[i64], headers: &[i64], token_at: &[i64]) -> u32 {
+        let arguments = [cluster, headers, &NOTHING, &NOTHING, &[0], token_at];
+        status(phase, "proxy_http_call", &arguments)
+    }
+
+    #[test]
+    fn http_call() {
+        let at = [OUT[0]];
+        // Trailers without any are written as a count of 0, or not at all.
+        assert_eq!(call(Phase::RequestHeaders, &CLUSTER, &PAIRS, &at), OK);
+        assert_eq!(call(Phase::RequestHeaders, &KEY, &PAIRS, &at), BAD_ARGUMENT);
+        assert_eq!(
+            call(Phase::RequestHeaders, &[OUTSIDE, 9], &PAIRS, &at),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(call(Phase::Start, &CLUSTER, &PAIRS, &at), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn a_call_whose_token_cannot_be_written_is_not_made() {
+        let calls: [(&str, &[&[i64]]); 2] = [
+            (
+                "proxy_http_call",
+                &[&CLUSTER, &PAIRS, &NOTHING, &NOTHING, &[0], &[OUTSIDE]],
+            ),
+            (
+                "proxy_http_call",
+                &[&CLUSTER, &PAIRS, &NOTHING, &NOTHING, &[0], &[OUT[0]]],
+            ),
+        ];
+        assert_eq!(
+            statuses(Phase::RequestHeaders, &calls),
+            [INVALID_MEMORY_ACCESS, OK]
+        );
+    }
+
+    #[test]
+    fn get_status() {
+        let get = |phase, at: &[i64]| status(phase, "proxy_get_status", &[at, &OUT]);
+        assert_eq!(get(Phase::RequestHeaders, &[1040]), OK);
+        assert_eq!(
+            get(Phase::RequestHeaders, &[OUTSIDE + 2]),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(get(Phase::Start, &[1040]), INTERNAL_FAILURE);
+    }
+}

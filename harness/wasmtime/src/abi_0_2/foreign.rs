@@ -31,3 +31,40 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn call_foreign_function() {
+        let call = |phase, name| {
+            status(
+                phase,
+                "proxy_call_foreign_function",
+                &[name, &NOTHING, &OUT],
+            )
+        };
+        assert_eq!(call(Phase::RequestHeaders, &FUNCTION), OK);
+        assert_eq!(call(Phase::RequestHeaders, &KEY), NOT_FOUND);
+        assert_eq!(
+            call(Phase::RequestHeaders, &[OUTSIDE, 9]),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(call(Phase::Start, &FUNCTION), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn a_result_that_is_not_wanted_is_not_written() {
+        let call = |out| {
+            let arguments = [&FUNCTION[..], &NOTHING, out];
+            status(
+                Phase::RequestHeaders,
+                "proxy_call_foreign_function",
+                &arguments,
+            )
+        };
+        assert_eq!(call(&[0, OUTSIDE]), OK);
+        assert_eq!(call(&[OUT[0], OUTSIDE + 2]), INVALID_MEMORY_ACCESS);
+    }
+}

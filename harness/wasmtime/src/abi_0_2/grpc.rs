@@ -47,3 +47,30 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(ENV, "proxy_grpc_close", |_: C<'_>, _: u32| NO_SUCH_CALL)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    use super::{NO_SUCH_CALL, NO_SUCH_SERVICE};
+
+    #[test]
+    fn no_service_is_known_and_no_call_is_open() {
+        for phase in [Phase::Start, Phase::RequestHeaders] {
+            for (function, count, expected) in [
+                ("proxy_grpc_call", 12, NO_SUCH_SERVICE),
+                ("proxy_grpc_stream", 9, NO_SUCH_SERVICE),
+                ("proxy_grpc_send", 4, NO_SUCH_CALL),
+                ("proxy_grpc_cancel", 1, NO_SUCH_CALL),
+                ("proxy_grpc_close", 1, NO_SUCH_CALL),
+            ] {
+                let arguments = vec![OUTSIDE; count];
+                assert_eq!(
+                    status(phase, function, &[&arguments]),
+                    expected,
+                    "{function}"
+                );
+            }
+        }
+    }
+}

@@ -35,3 +35,23 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn send_local_response() {
+        let send = |phase, code: i64, headers: &[i64]| {
+            let arguments = [&[code][..], &KEY, &KEY, headers, &[-1]];
+            status(phase, "proxy_send_local_response", &arguments)
+        };
+        assert_eq!(send(Phase::RequestHeaders, 403, &PAIRS), OK);
+        assert_eq!(send(Phase::RequestHeaders, 70_000, &PAIRS), BAD_ARGUMENT);
+        assert_eq!(
+            send(Phase::RequestHeaders, 403, &[OUTSIDE, 9]),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(send(Phase::Start, 403, &PAIRS), INTERNAL_FAILURE);
+    }
+}

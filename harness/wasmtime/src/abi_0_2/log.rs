@@ -30,3 +30,28 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn log() {
+        let write =
+            |level: i64, text| status(Phase::RequestHeaders, "proxy_log", &[&[level], text]);
+        // What is written comes before the digit of the status.
+        assert_eq!(write(6, &KEY), BAD_ARGUMENT);
+        assert_eq!(write(2, &[OUTSIDE, 9]), INVALID_MEMORY_ACCESS);
+        assert_eq!(write(2, &NOTHING), OK);
+    }
+
+    #[test]
+    fn get_log_level() {
+        let get = |phase, at: i64| status(phase, "proxy_get_log_level", &[&[at]]);
+        assert_eq!(get(Phase::Start, OUT[0]), OK);
+        assert_eq!(
+            get(Phase::RequestHeaders, OUTSIDE + 2),
+            INVALID_MEMORY_ACCESS
+        );
+    }
+}

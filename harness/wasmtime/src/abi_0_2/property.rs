@@ -32,3 +32,36 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn get_property() {
+        let get = |phase, path, out: &[i64]| status(phase, "proxy_get_property", &[path, out]);
+        assert_eq!(get(Phase::RequestHeaders, &PROPERTY, &OUT), OK);
+        assert_eq!(get(Phase::RequestHeaders, &KEY, &OUT), NOT_FOUND);
+        assert_eq!(
+            get(Phase::RequestHeaders, &[OUTSIDE, 9], &OUT),
+            INVALID_MEMORY_ACCESS
+        );
+        let nowhere = [OUTSIDE + 2, OUT[1]];
+        assert_eq!(
+            get(Phase::RequestHeaders, &PROPERTY, &nowhere),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(get(Phase::Start, &PROPERTY, &OUT), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn set_property() {
+        let set = |phase, value| status(phase, "proxy_set_property", &[&KEY, value]);
+        assert_eq!(set(Phase::RequestHeaders, &KEY), OK);
+        assert_eq!(
+            set(Phase::RequestHeaders, &[OUTSIDE, 9]),
+            INVALID_MEMORY_ACCESS
+        );
+        assert_eq!(set(Phase::Start, &KEY), INTERNAL_FAILURE);
+    }
+}

@@ -40,3 +40,43 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    const CAS_MISMATCH: u32 = 8;
+
+    fn in_order(set: &[&[i64]], then: (&str, &[&[i64]])) -> u32 {
+        let calls = [("proxy_set_shared_data", set), then];
+        let [stored, status] = statuses(Phase::Log, &calls)[..] else {
+            panic!("two calls");
+        };
+        assert_eq!(stored, OK);
+        status
+    }
+
+    #[test]
+    fn get_shared_data() {
+        let set: &[&[i64]] = &[&KEY, &PATH, &[0]];
+        let get = |key: &[i64], out: &[i64]| {
+            in_order(set, ("proxy_get_shared_data", &[key, out, &[1040]]))
+        };
+        assert_eq!(get(&KEY, &OUT), OK);
+        assert_eq!(get(&PATH, &OUT), NOT_FOUND);
+        assert_eq!(get(&[OUTSIDE, 9], &OUT), INVALID_MEMORY_ACCESS);
+        assert_eq!(get(&KEY, &[OUT[0], OUTSIDE + 2]), INVALID_MEMORY_ACCESS);
+    }
+
+    #[test]
+    fn set_shared_data() {
+        let set: &[&[i64]] = &[&KEY, &PATH, &[0]];
+        let again = |cas| in_order(set, ("proxy_set_shared_data", &[&KEY, &PATH, cas]));
+        assert_eq!(again(&[1]), OK);
+        assert_eq!(again(&[77]), CAS_MISMATCH);
+        for phase in [Phase::Start, Phase::RequestHeaders] {
+            let outside = status(phase, "proxy_set_shared_data", &[&KEY, &[OUTSIDE, 9], &[0]]);
+            assert_eq!(outside, INVALID_MEMORY_ACCESS, "{phase:?}");
+        }
+    }
+}

@@ -62,3 +62,60 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    const UNIMPLEMENTED: u32 = 12;
+
+    #[test]
+    fn continue_stream() {
+        let resume = |phase, kind: i64| status(phase, "proxy_continue_stream", &[&[kind]]);
+        assert_eq!(resume(Phase::RequestHeaders, 0), OK);
+        assert_eq!(resume(Phase::RequestHeaders, 3), UNIMPLEMENTED);
+        assert_eq!(resume(Phase::RequestHeaders, 4), BAD_ARGUMENT);
+        assert_eq!(resume(Phase::Start, 0), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn close_stream() {
+        let close = |phase, kind: i64| status(phase, "proxy_close_stream", &[&[kind]]);
+        assert_eq!(close(Phase::Log, 1), OK);
+        assert_eq!(close(Phase::RequestHeaders, 4), BAD_ARGUMENT);
+        assert_eq!(close(Phase::Start, 1), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn names_of_older_guests() {
+        for function in [
+            "proxy_continue_request",
+            "proxy_continue_response",
+            "proxy_clear_route_cache",
+        ] {
+            assert_eq!(
+                status(Phase::RequestHeaders, function, &[]),
+                OK,
+                "{function}"
+            );
+            assert_eq!(
+                status(Phase::Start, function, &[]),
+                INTERNAL_FAILURE,
+                "{function}"
+            );
+        }
+    }
+
+    #[test]
+    fn set_effective_context() {
+        let set = |phase, context: i64| status(phase, "proxy_set_effective_context", &[&[context]]);
+        assert_eq!(set(Phase::RequestHeaders, 1), OK);
+        assert_eq!(set(Phase::RequestHeaders, 99), BAD_ARGUMENT);
+        assert_eq!(set(Phase::Start, 1), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn done_of_a_context_that_does_not_wait_is_not_found() {
+        assert_eq!(status(Phase::Log, "proxy_done", &[]), NOT_FOUND);
+    }
+}

@@ -27,3 +27,22 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn set_tick_period_milliseconds() {
+        let set = |phase| status(phase, "proxy_set_tick_period_milliseconds", &[&[0]]);
+        assert_eq!(set(Phase::RequestHeaders), OK);
+        assert_eq!(set(Phase::Start), INTERNAL_FAILURE);
+    }
+
+    #[test]
+    fn get_current_time_nanoseconds() {
+        let get = |phase, at: i64| status(phase, "proxy_get_current_time_nanoseconds", &[&[at]]);
+        assert_eq!(get(Phase::Start, OUT[0]), OK);
+        assert_eq!(get(Phase::RequestHeaders, OUTSIDE), INVALID_MEMORY_ACCESS);
+    }
+}

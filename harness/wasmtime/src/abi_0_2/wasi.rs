@@ -259,3 +259,63 @@ fn absent(linker: &mut Linker<State>, module: &str) -> wasmtime::Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::{BAD_DESCRIPTOR, FAULT, NO_SUCH_CALL, NOT_SUPPORTED, SUCCESS};
+
+    /// The same in every phase: WASI knows no contexts.
+    fn answers(function: &str, arguments: &[&[i64]], expected: u32) {
+        for phase in [Phase::Start, Phase::RequestHeaders] {
+            let status = status(phase, function, arguments);
+            assert_eq!(status, expected, "{function} {arguments:?} in {phase:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_into_the_memory_stays_in_it() {
+        for (function, good, bad) in [
+            ("args_sizes_get", &OUT[..], &[OUTSIDE + 2, OUT[1]][..]),
+            ("environ_sizes_get", &OUT, &[OUT[0], OUTSIDE + 2]),
+            ("clock_time_get", &[0, 0, OUT[0]], &[0, 0, OUTSIDE]),
+            ("clock_time_get", &[1, 0, OUT[0]], &[1, 0, OUTSIDE]),
+            ("clock_res_get", &[0, OUT[0]], &[0, OUTSIDE]),
+            ("random_get", &[OUT[0], 9], &[OUT[0], i64::from(u32::MAX)]),
+            ("fd_fdstat_get", &[2, OUT[0]], &[2, OUTSIDE]),
+        ] {
+            answers(function, &[good], SUCCESS);
+            answers(function, &[bad], FAULT);
+        }
+    }
+
+    #[test]
+    fn output_goes_to_descriptors_1_and_2_only() {
+        for descriptor in [1, 2] {
+            answers("fd_write", &[&[descriptor, 0, 0, OUT[0]]], SUCCESS);
+            answers("fd_write", &[&[descriptor, OUTSIDE, 1, OUT[0]]], FAULT);
+        }
+        for descriptor in [0, 3] {
+            answers("fd_write", &[&[descriptor, 0, 0, OUT[0]]], BAD_DESCRIPTOR);
+            answers("fd_fdstat_get", &[&[descriptor, OUT[0]]], BAD_DESCRIPTOR);
+        }
+    }
+
+    #[test]
+    fn there_are_two_clocks_and_no_arguments() {
+        answers("clock_time_get", &[&[2, 0, OUT[0]]], NOT_SUPPORTED);
+        answers("args_get", &[&OUT], SUCCESS);
+        answers("environ_get", &[&OUT], SUCCESS);
+        answers("sched_yield", &[], SUCCESS);
+    }
+
+    #[test]
+    fn there_are_no_files_and_no_sockets() {
+        answers("fd_prestat_get", &[&[3, OUT[0]]], BAD_DESCRIPTOR);
+        answers("fd_seek", &[&[1, 0, 0, OUT[0]]], SUCCESS);
+        answers("fd_close", &[&[1]], SUCCESS);
+        answers("fd_read", &[&[0, 0, 0, OUT[0]]], NO_SUCH_CALL);
+        answers("path_unlink_file", &[&[3, 0, 5]], NO_SUCH_CALL);
+        answers("sock_shutdown", &[&[3, 0]], NO_SUCH_CALL);
+    }
+}
