@@ -16,7 +16,7 @@ mod property;
 mod shared;
 mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::abi::{HostResult, Status};
 use crate::gateway::stream::{Side, Stream};
+use crate::guest::Callback;
 use crate::ids::{CalloutToken, ContextId, OutboundId, PluginId, StreamId, VmId};
 use crate::metric::Metrics;
 use crate::network::{Inbound, Network, Outbound};
@@ -25,6 +27,7 @@ use crate::vm::{CalloutResponse, Context, ContextRef, Thread, Vm};
 pub(crate) struct Running {
     pub vm: VmId,
     pub context: ContextId,
+    pub callback: Callback,
     /// Another context that host calls act on, chosen by the guest.
     pub effective: Option<ContextId>,
 }
@@ -67,6 +70,8 @@ pub(crate) enum Purpose {
         root: ContextRef,
         token: CalloutToken,
         answer: CalloutResponse,
+        /// The exchange that has asked for it, and its filter.
+        asked_by: Option<(StreamId, PluginId)>,
     },
 }
 
@@ -95,6 +100,8 @@ pub(crate) struct Core {
     pub deferred: Vec<Deferred>,
     /// A reply was sent in the callback that is running: whatever it returns, its message stops.
     pub stop_iteration: bool,
+    /// A host call in the callback that is running has trapped: the guest is lost when it returns.
+    pub host_trap: Option<String>,
     pub log_level: crate::abi::LogLevel,
     pub last_stream: StreamId,
     pub last_request: OutboundId,
@@ -120,12 +127,12 @@ impl Core {
         plugins: Vec<Plugin>,
     ) -> Self {
         Self {
+            shared: Shared::new(profile.shared_data.clone()),
             profile,
             // 2023-11-14T22:13:20Z: a fixed start, so that runs repeat.
             now_ns: 1_700_000_000_000_000_000,
             timeline: Timeline::default(),
             metrics: Metrics::default(),
-            shared: Shared::default(),
             network,
             routes,
             plugins,
@@ -136,6 +143,7 @@ impl Core {
             running: None,
             deferred: Vec::new(),
             stop_iteration: false,
+            host_trap: None,
             log_level: crate::abi::LogLevel::Trace,
             last_stream: StreamId(0),
             last_request: OutboundId(0),
@@ -147,6 +155,19 @@ impl Core {
             keeps_history: true,
             random: Random::new(0x9e37_79b9_7f4a_7c15),
         }
+    }
+
+    /// A host call that traps on this host, in place of a status.
+    pub fn trap<T>(&mut self, call: &str) -> HostResult<T> {
+        self.host_trap = Some(format!("host trap: {call}"));
+        Err(Status::InternalFailure)
+    }
+
+    /// What clocks show.
+    pub fn clock_ns(&self) -> u64 {
+        let step = u64::try_from(self.profile.clock_step.as_nanos()).unwrap_or(u64::MAX);
+        let since = self.now_ns.checked_rem(step).unwrap_or_default();
+        self.now_ns.saturating_sub(since)
     }
 
     pub fn record(&mut self, event: Event) {
@@ -249,6 +270,22 @@ impl Core {
         );
         self.schedule_arrivals(outbound, arrivals);
         outbound
+    }
+
+    /// A request that cannot be sent: it is refused as soon as the running callback has returned.
+    pub fn refuse_request(&mut self, request: Outbound, purpose: Purpose) {
+        self.last_request = self.last_request.next();
+        let outbound = self.last_request;
+        let opened_ns = self.now_ns;
+        self.requests.insert(
+            outbound,
+            ActiveRequest {
+                request,
+                purpose,
+                opened_ns,
+            },
+        );
+        self.schedule_arrivals(outbound, vec![(Duration::ZERO, Inbound::Refused)]);
     }
 
     /// The request is complete.

@@ -1,6 +1,7 @@
 //! The gateway: requests, time, and what has been seen.
 
 mod active_filter;
+mod callout;
 mod filter_manager;
 mod filter_status;
 mod reconfigure;

@@ -104,7 +104,7 @@ impl Metrics {
     }
 }
 
-fn kind_of(id: MetricId) -> HostResult<MetricKind> {
+pub(crate) fn kind_of(id: MetricId) -> HostResult<MetricKind> {
     MetricKind::parse(id.0 & ((1 << KIND_BITS) - 1))
 }
 

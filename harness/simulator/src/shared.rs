@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::abi::{HostResult, Status};
 use crate::ids::{ContextId, QueueId, VmId};
+use crate::rules::profile::SharedDataRules;
 
 /// Values and queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     values: BTreeMap<(String, Vec<u8>), (Vec<u8>, u32)>,
     last_cas: u32,
+    rules: SharedDataRules,
     queues: Vec<Queue>,
 }
 
@@ -34,24 +36,53 @@ pub(crate) struct Reader {
 }
 
 impl Shared {
+    pub fn new(rules: SharedDataRules) -> Self {
+        Self {
+            values: BTreeMap::new(),
+            last_cas: 0,
+            rules,
+            queues: Vec::new(),
+        }
+    }
+
     pub fn value(&self, vm_id: &str, key: &[u8]) -> HostResult<(Vec<u8>, u32)> {
         self.values
-            .get(&(vm_id.to_owned(), key.to_owned()))
+            .get(&self.key(vm_id, key))
             .cloned()
             .ok_or(Status::NotFound)
     }
 
     pub fn set(&mut self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> HostResult<()> {
-        let key = (vm_id.to_owned(), key.to_owned());
-        if let Some((_, current)) = self.values.get(&key)
-            && cas != 0
-            && cas != *current
-        {
+        let key = self.key(vm_id, key);
+        let current = self.values.get(&key).map(|(_, current)| *current);
+        let writes = match current {
+            Some(current) if self.rules.zero_only_creates => cas == current,
+            Some(current) => cas == 0 || cas == current,
+            None => cas == 0 || !self.rules.zero_only_creates,
+        };
+        if !writes {
             return Err(Status::CasMismatch);
+        }
+        if self.rules.empty_removes {
+            // Numbers belong to an entry here, and begin anew with it.
+            if value.is_empty() {
+                self.values.remove(&key);
+                return Ok(());
+            }
+            self.last_cas = current.unwrap_or_default();
         }
         self.last_cas = self.last_cas.wrapping_add(1).max(1);
         self.values.insert(key, (value.to_owned(), self.last_cas));
         Ok(())
+    }
+
+    fn key(&self, vm_id: &str, key: &[u8]) -> (String, Vec<u8>) {
+        let key = if self.rules.keys_are_checksums {
+            crc32fast::hash(key).to_be_bytes().to_vec()
+        } else {
+            key.to_owned()
+        };
+        (vm_id.to_owned(), key)
     }
 
     /// Registers a queue, or takes it over; its entries stay.
@@ -113,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_stale_number_is_refused_and_zero_always_writes() {
-        let mut shared = Shared::default();
+        let mut shared = Shared::new(crate::profile::ENVOY.shared_data);
         assert_eq!(shared.value("v", b"k"), Err(Status::NotFound));
         assert_eq!(
             shared.set("v", b"k", b"1", 77),
@@ -138,7 +169,7 @@ mod tests {
 
     #[test]
     fn queues_keep_order_and_say_when_they_are_empty() {
-        let mut shared = Shared::default();
+        let mut shared = Shared::new(crate::profile::ENVOY.shared_data);
         let number = shared.register("v", b"q", READER);
         assert_eq!(shared.register("v", b"q", READER), number);
         assert_eq!(shared.resolve("v", b"q"), Ok(number));

@@ -2,6 +2,7 @@
 
 mod life;
 mod messages;
+mod nginx;
 mod replies;
 
 use std::cell::RefCell;

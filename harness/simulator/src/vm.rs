@@ -30,6 +30,8 @@ pub(crate) struct CalloutResponse {
     pub headers: Option<Headers>,
     pub body: Vec<u8>,
     pub trailers: Option<Headers>,
+    /// Why there is none, on hosts that say it in a header.
+    pub dispatch_status: Option<&'static str>,
 }
 
 /// A root context: one plugin in one VM.

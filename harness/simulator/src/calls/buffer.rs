@@ -12,7 +12,18 @@ impl HostHandle {
     /// `NotFound` when there is no such buffer now, `BadArgument` when `start + max` overflows.
     pub fn buffer(&self, kind: BufferKind, start: u32, max: u32) -> HostResult<Vec<u8>> {
         self.call_in_context("get_buffer_bytes", |core, at| {
+            let body = matches!(kind, BufferKind::RequestBody | BufferKind::ResponseBody);
+            let rules = core.profile.bodies.clone();
             let bytes = core.bytes(at, kind)?;
+            let readable = rules.max_readable_request;
+            if kind == BufferKind::RequestBody && readable.is_some_and(|max| bytes.len() > max) {
+                return Err(Status::NotFound);
+            }
+            let start = if body && rules.start_is_ignored {
+                0
+            } else {
+                start
+            };
             let end = start.checked_add(max).ok_or(Status::BadArgument)?;
             let start = index(start)?.min(bytes.len());
             let end = index(end)?.min(bytes.len());
@@ -49,8 +60,17 @@ impl HostHandle {
                 BufferKind::ResponseBody => Side::Response,
                 _ => return core.bytes(at, kind).and(Err(Status::BadArgument)),
             };
+            let cuts = core.profile.bodies.set_cuts_and_appends;
             let (stream, filter) = core.exchange(at)?;
-            stream.set_body(filter, side, index(start)?, index(size)?, data)
+            let (start, size) = (index(start)?, index(size)?);
+            if cuts && (start, size) != (0, 0) {
+                let kept = stream.body(filter, side).get(..start);
+                let kept = kept.unwrap_or(stream.body(filter, side));
+                let added = data.get(..size).unwrap_or(data);
+                let whole = [kept, added].concat();
+                return stream.set_body(filter, side, 0, usize::MAX, &whole);
+            }
+            stream.set_body(filter, side, start, size, data)
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::HostHandle;
 use crate::abi::{HostResult, Status};
 use crate::core::Purpose;
+use crate::guest::Callback;
 use crate::ids::CalloutToken;
 use crate::network::Outbound;
 use crate::rules::headers::Headers;
@@ -28,12 +29,19 @@ impl HostHandle {
         timeout_ms: u32,
     ) -> HostResult<CalloutToken> {
         self.call_in_context("http_call", |core, at| {
+            let running = core.running.map(|running| running.callback);
+            if core.profile.trapping_calls.callout_outside_of_requests
+                && !running.is_some_and(may_call_out)
+            {
+                return core.trap("no callout can be made now");
+            }
             if i32::try_from(timeout_ms).is_err() {
                 return Err(Status::BadArgument);
             }
             let cluster = std::str::from_utf8(cluster).map_err(|_| Status::BadArgument)?;
             let named = |name| headers.first(name).is_some();
-            if !core.network.has_cluster(cluster)
+            let known = core.network.has_cluster(cluster);
+            if !known && !core.profile.callouts.unknown_cluster_fails_later
                 || ![":method", ":path", ":authority"].into_iter().all(named)
             {
                 return Err(Status::BadArgument);
@@ -60,14 +68,17 @@ impl HostHandle {
                 bodiless: body.is_empty() && !has_trailers,
                 upgrade: false,
             };
-            let outbound = core.open_request(
-                request,
-                Purpose::Callout {
-                    root,
-                    token,
-                    answer: CalloutResponse::default(),
-                },
-            );
+            let purpose = Purpose::Callout {
+                root,
+                token,
+                answer: CalloutResponse::default(),
+                asked_by: core.exchange_of(at.vm, at.context),
+            };
+            if !known {
+                core.refuse_request(request, purpose);
+                return Ok(token);
+            }
+            let outbound = core.open_request(request, purpose);
             core.complete_request(outbound);
             if timeout_ms > 0 {
                 core.schedule_after(
@@ -95,6 +106,17 @@ impl HostHandle {
             })
         })
     }
+}
+
+/// Callbacks in which nginx lets a filter call out.
+const fn may_call_out(callback: Callback) -> bool {
+    matches!(
+        callback,
+        Callback::RequestHeaders { .. }
+            | Callback::RequestBody { .. }
+            | Callback::HttpCallResponse { .. }
+            | Callback::Tick
+    )
 }
 
 #[cfg(test)]

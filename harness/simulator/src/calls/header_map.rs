@@ -11,13 +11,19 @@ impl HostHandle {
     /// # Errors
     /// `NotFound` without such a header, `BadArgument` while the map cannot be read.
     pub fn header_value(&self, map: MapKind, name: &[u8]) -> HostResult<Vec<u8>> {
-        self.call_in_context("get_header_map_value", |core, at| match core.map(at, map) {
-            Some(headers) => headers
-                .first(name)
-                .map(<[u8]>::to_vec)
-                .ok_or(Status::NotFound),
-            None if core.logging(at) => Err(Status::NotFound),
-            None => Err(Status::BadArgument),
+        self.call_in_context("get_header_map_value", |core, at| {
+            if map == MapKind::CallHeaders && name == b":dispatch_status" {
+                return core.dispatch_status(at).ok_or(Status::NotFound);
+            }
+            match core.map(at, map) {
+                Some(headers) => headers
+                    .first(name)
+                    .map(<[u8]>::to_vec)
+                    .or_else(|| core.removed_value(at, map, name))
+                    .ok_or(Status::NotFound),
+                None if core.logging(at) => Err(Status::NotFound),
+                None => Err(Status::BadArgument),
+            }
         })
     }
 
@@ -70,7 +76,13 @@ impl HostHandle {
     /// `BadArgument` while the map cannot be changed.
     pub fn set_header(&self, map: MapKind, name: &[u8], value: &[u8]) -> HostResult<()> {
         self.call_in_context("replace_header_map_value", |core, at| {
-            core.map_mut(at, map)?.set(name, value);
+            let first_only = core.profile.headers.set_replaces_first_only;
+            let headers = core.map_mut(at, map)?;
+            if first_only && map == MapKind::RequestHeaders {
+                headers.set_first(name, value);
+            } else {
+                headers.set(name, value);
+            }
             Ok(())
         })
     }
@@ -113,6 +125,27 @@ impl Core {
                 self.streams.get(&stream)?.map(filter, kind)
             }
         }
+    }
+
+    /// Why the callout that is being answered has failed, on hosts that say it in a header.
+    fn dispatch_status(&self, at: EffectiveContext) -> Option<Vec<u8>> {
+        let status = self
+            .vm(at.vm)?
+            .root(at.context)?
+            .answer
+            .as_ref()?
+            .dispatch_status?;
+        Some(status.as_bytes().to_vec())
+    }
+
+    /// The value of a header that was removed and is forwarded all the same: only lists hide it.
+    fn removed_value(&self, at: EffectiveContext, map: MapKind, name: &[u8]) -> Option<Vec<u8>> {
+        let (stream, _) = self.exchange_of(at.vm, at.context)?;
+        let removed = &self.streams.get(&stream)?.request.removed;
+        let value = removed
+            .first(name)
+            .filter(|_| map == MapKind::RequestHeaders)?;
+        Some(value.to_vec())
     }
 
     fn map_mut(&mut self, at: EffectiveContext, kind: MapKind) -> HostResult<&mut Headers> {

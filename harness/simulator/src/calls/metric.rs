@@ -3,6 +3,7 @@
 use super::HostHandle;
 use crate::abi::{HostResult, MetricKind};
 use crate::ids::MetricId;
+use crate::metric::kind_of;
 
 impl HostHandle {
     /// Defines a metric, or finds it.
@@ -20,6 +21,10 @@ impl HostHandle {
     /// `by` is positive.
     pub fn increment_metric(&self, metric: MetricId, by: i64) -> HostResult<()> {
         self.call("increment_metric", |core| {
+            let strict = core.profile.trapping_calls.metric_of_another_kind;
+            if strict && kind_of(metric)? == MetricKind::Gauge {
+                return core.trap("a gauge cannot be incremented");
+            }
             core.metrics.increment(metric, by)
         })
     }
@@ -29,7 +34,13 @@ impl HostHandle {
     /// # Errors
     /// `NotFound` for an unknown number.
     pub fn record_metric(&self, metric: MetricId, value: u64) -> HostResult<()> {
-        self.call("record_metric", |core| core.metrics.record(metric, value))
+        self.call("record_metric", |core| {
+            let strict = core.profile.trapping_calls.metric_of_another_kind;
+            if strict && kind_of(metric)? == MetricKind::Counter {
+                return core.trap("a counter cannot be recorded");
+            }
+            core.metrics.record(metric, value)
+        })
     }
 
     /// Value of a counter or a gauge.
@@ -37,7 +48,13 @@ impl HostHandle {
     /// # Errors
     /// `NotFound` for an unknown number, `BadArgument` for a histogram.
     pub fn metric(&self, metric: MetricId) -> HostResult<u64> {
-        self.call("get_metric", |core| core.metrics.read(metric))
+        self.call("get_metric", |core| {
+            let strict = core.profile.trapping_calls.metric_of_another_kind;
+            if strict && kind_of(metric)? == MetricKind::Histogram {
+                return core.trap("a histogram cannot be read");
+            }
+            core.metrics.read(metric)
+        })
     }
 }
 

@@ -21,6 +21,8 @@ impl HostHandle {
                     .running
                     .map(|running| running.effective.unwrap_or(running.context));
                 let filter = core.context_name(self.vm, context.unwrap_or_default());
+                let max = core.profile.max_log_line.unwrap_or(usize::MAX);
+                let text = text.get(..max).unwrap_or(text);
                 let text = String::from_utf8_lossy(text).into_owned();
                 core.record(Event::Log(LogLine {
                     filter,
@@ -44,7 +46,7 @@ impl HostHandle {
     pub fn now_ns(&self) -> u64 {
         self.core
             .try_borrow()
-            .map(|core| core.now_ns)
+            .map(|core| core.clock_ns())
             .unwrap_or_default()
     }
 
@@ -64,6 +66,9 @@ impl HostHandle {
         self.call_in_context("set_tick_period_milliseconds", |core, at| {
             core.last_timer = core.last_timer.saturating_add(1);
             let timer = core.last_timer;
+            if core.profile.trapping_calls.second_tick_period && core.root(at)?.tick_ms > 0 {
+                return core.trap("a tick period is set already");
+            }
             let root = core.root(at)?;
             root.tick_ms = period_ms;
             root.timer = timer;

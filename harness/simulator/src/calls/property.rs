@@ -29,6 +29,9 @@ impl HostHandle {
                 }
                 value = value.child(segment).ok_or(Status::NotFound)?;
             }
+            if core.profile.properties.as_text {
+                return value.encode_as_text();
+            }
             value.encode()
         })
     }
@@ -39,6 +42,11 @@ impl HostHandle {
     /// `NotFound` in a root context.
     pub fn set_property(&self, path: &[u8], value: &[u8]) -> HostResult<()> {
         self.call_in_context("set_property", |core, at| {
+            let first = path.split(|byte| *byte == 0).next().unwrap_or_default();
+            let settable = core.profile.properties.settable;
+            if settable.is_some_and(|names| !names.iter().any(|name| name.as_bytes() == first)) {
+                return Err(Status::NotFound);
+            }
             let (stream, _) = core.exchange(at).map_err(|_| Status::NotFound)?;
             stream
                 .filter_state

@@ -5,6 +5,7 @@ use super::HostHandle;
 use crate::abi::{HostResult, Status, StreamKind};
 use crate::core::{Deferred, LocalReply};
 use crate::gateway::stream::{FilterView, Side};
+use crate::guest::Callback;
 use crate::rules::headers::Headers;
 
 /// gRPC statuses go from 0 to 16; guests pass -1 for none.
@@ -24,12 +25,13 @@ impl HostHandle {
                 StreamKind::Downstream => return Ok(()),
                 StreamKind::Upstream => return Err(Status::Unimplemented),
             };
+            let stays = core.profile.headers.request_stays_in_reach;
             // A root context has no stream to continue; Envoy says Ok and does nothing.
             let Ok((stream, filter)) = core.exchange(at) else {
                 return Ok(());
             };
             let deferred = Deferred::Continue(stream.id, side, filter);
-            if let Some(filter) = stream.filter_mut(filter) {
+            if let Some(filter) = stream.filter_mut(filter).filter(|_| !stays) {
                 let kept = filter.request.buffering;
                 let FilterView {
                     headers,
@@ -78,6 +80,14 @@ impl HostHandle {
         grpc_status: u32,
     ) -> HostResult<()> {
         self.call_in_context("send_local_response", |core, at| {
+            let traps = core.profile.trapping_calls.clone();
+            let running = core.running.map(|running| running.callback);
+            let in_response = matches!(running, Some(Callback::ResponseBody { .. }));
+            if in_response && traps.local_response_in_response_body
+                || core.stop_iteration && traps.second_local_response
+            {
+                return core.trap("no local response can be sent now");
+            }
             core.stop_iteration = true;
             let Ok((stream, _)) = core.exchange(at) else {
                 return Ok(());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     Answer, Callback, ContextId, Ending, FilterSpec, Gateway, Guest, GuestCode, Headers,
-    HostHandle, Reply, Request, Script, Trap,
+    HostHandle, Profile, Reply, Request, Script, Trap, profile,
 };
 
 /// When a call is tried.
@@ -113,6 +113,15 @@ pub fn request() -> Headers {
 
 /// What a call gives in a phase.
 pub fn during<T: 'static>(phase: Phase, call: impl Fn(&HostHandle) -> T + 'static) -> T {
+    during_on(profile::ENVOY, phase, call)
+}
+
+/// What a call gives in a phase on this host.
+pub fn during_on<T: 'static>(
+    profile: Profile,
+    phase: Phase,
+    call: impl Fn(&HostHandle) -> T + 'static,
+) -> T {
     let result = Rc::new(RefCell::new(None));
     let code = Code(Rc::new(Tried {
         phase,
@@ -140,6 +149,7 @@ pub fn during<T: 'static>(phase: Phase, call: impl Fn(&HostHandle) -> T + 'stati
     spec.vm_configuration = b"vm".to_vec();
     spec.root_id = "root".to_owned();
     let mut gateway = Gateway::builder()
+        .profile(profile)
         .network(world)
         .filter(spec)
         .build()

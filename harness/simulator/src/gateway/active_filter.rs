@@ -4,7 +4,7 @@
 use crate::core::{Deferred, LocalReply};
 use crate::gateway::Gateway;
 use crate::gateway::filter_status::{
-    FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, Returned,
+    FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, NOT_ASKED, Returned,
 };
 use crate::gateway::stream::{FilterView, Side, Source, Stream};
 use crate::gateway::threads::CallbackResult;
@@ -24,16 +24,17 @@ pub(super) struct Verdict<S> {
 /// The frame that a filter is shown.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
-    Headers { end: bool },
-    Data { source: Source, end: bool },
+    Headers {
+        end: bool,
+        /// What the filter is told of it.
+        told: bool,
+    },
+    Data {
+        source: Source,
+        end: bool,
+    },
     Trailers,
 }
-
-/// What stands for the verdict of a filter that is not asked: the frame passes.
-const NOT_ASKED: Returned = Returned {
-    value: None,
-    stop_iteration: false,
-};
 
 impl Gateway {
     /// Shows headers to a filter. `None` when the exchange has taken another way meanwhile.
@@ -45,11 +46,21 @@ impl Gateway {
         end: bool,
     ) -> Option<Verdict<FilterHeadersStatus>> {
         let allowed = self.plugin(filter, |plugin| plugin.allow_on_headers_stop_iteration);
+        let (rules, told) = {
+            let profile = &self.core.borrow().profile;
+            let told = end && profile.end_in_headers_callbacks;
+            (profile.headers.clone(), told)
+        };
+        let unstoppable = side == Side::Response && rules.response_cannot_be_stopped;
+        let stays = side == Side::Request && rules.request_stays_in_reach;
         self.filter_frame(
             (id, side, filter),
-            Frame::Headers { end },
-            |returned| FilterHeadersStatus::of(returned, allowed.unwrap_or_default()),
-            |view, status| view.headers = status != FilterHeadersStatus::Continue,
+            Frame::Headers { end, told },
+            |returned| match FilterHeadersStatus::of(returned, allowed.unwrap_or_default()) {
+                _ if unstoppable => FilterHeadersStatus::Continue,
+                status => status,
+            },
+            |view, status| view.headers = stays || status != FilterHeadersStatus::Continue,
         )
     }
 
@@ -120,7 +131,7 @@ impl Gateway {
         }
         let callback = self.stream(id, |stream| open_view(stream, side, filter, frame))?;
         let CallbackResult::Returned(returned) = self.invoke(context, callback) else {
-            return self.pass_without_vm(id, filter).then_some(not_asked);
+            return self.pass_without_vm(id, side, filter).then_some(not_asked);
         };
         let status = read(returned);
         self.stream(id, |stream| {
@@ -231,11 +242,11 @@ impl Gateway {
             let filter = stream.filter(filter);
             filter.is_some_and(|filter| filter.lost && !filter.failed)
         });
-        lost != Some(true) || side != Side::Request || self.pass_without_vm(id, filter)
+        lost != Some(true) || side != Side::Request || self.pass_without_vm(id, side, filter)
     }
 
-    /// Whether a frame passes a filter whose VM is lost; if not, the exchange is answered 503.
-    fn pass_without_vm(&mut self, id: StreamId, filter: PluginId) -> bool {
+    /// Whether a frame passes a filter whose VM is lost; if not, the exchange is answered so by the proxy.
+    fn pass_without_vm(&mut self, id: StreamId, side: Side, filter: PluginId) -> bool {
         let open = self.plugin(filter, |plugin| {
             plugin.failure_policy == FailurePolicy::OpenAtOnce
         });
@@ -244,11 +255,12 @@ impl Gateway {
                 filter.failed = true;
             }
         });
-        if open == Some(true) {
+        let traps = self.core.borrow().profile.traps.clone();
+        if open == Some(true) || side == Side::Response && traps.response_passes {
             return true;
         }
         let unavailable = LocalReply {
-            status: 503,
+            status: traps.status,
             details: "wasm_fail_stream".to_owned(),
             grpc_status: Some(14),
             ..LocalReply::default()
@@ -266,7 +278,7 @@ impl Gateway {
 fn open_view(stream: &mut Stream, side: Side, filter: PluginId, frame: Frame) -> Callback {
     if let Some((view, _)) = stream.view_and_message(side, filter) {
         match frame {
-            Frame::Headers { end } => {
+            Frame::Headers { end, .. } => {
                 view.headers = true;
                 view.end_seen = end;
                 view.ended = end;
@@ -287,13 +299,13 @@ fn open_view(stream: &mut Stream, side: Side, filter: PluginId, frame: Frame) ->
     let headers = message.headers.as_ref().map_or(0, Headers::count);
     let trailers = message.trailers.as_ref().map_or(0, Headers::count);
     match (side, frame) {
-        (Side::Request, Frame::Headers { end }) => Callback::RequestHeaders {
+        (Side::Request, Frame::Headers { told: end, .. }) => Callback::RequestHeaders {
             count: headers,
             end,
         },
         (Side::Request, Frame::Data { end, .. }) => Callback::RequestBody { size, end },
         (Side::Request, Frame::Trailers) => Callback::RequestTrailers { count: trailers },
-        (Side::Response, Frame::Headers { end }) => Callback::ResponseHeaders {
+        (Side::Response, Frame::Headers { told: end, .. }) => Callback::ResponseHeaders {
             count: headers,
             end,
         },

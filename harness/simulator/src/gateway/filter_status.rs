@@ -15,6 +15,12 @@ pub(super) struct Returned {
     pub stop_iteration: bool,
 }
 
+/// What stands for the verdict of a filter that is not asked: the frame passes.
+pub(super) const NOT_ASKED: Returned = Returned {
+    value: None,
+    stop_iteration: false,
+};
+
 /// What a filter made of headers (`Http::FilterHeadersStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FilterHeadersStatus {

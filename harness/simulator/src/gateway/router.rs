@@ -1,8 +1,7 @@
-//! Behind the chain: requests that reach the router, what their upstreams answer, and what
-//! callouts' targets answer.
+//! Behind the chain: requests that reach the router, and what their upstreams answer.
 //!
 //! An answer of an upstream goes back through the chain. What goes wrong on the way becomes an
-//! answer of the proxy with Envoy's own texts, for clients and for callouts alike.
+//! answer of the proxy with Envoy's own texts.
 
 use std::time::Duration;
 
@@ -10,17 +9,15 @@ use crate::core::{LocalReply, Purpose};
 use crate::gateway::Gateway;
 use crate::gateway::filter_manager::StartFrom;
 use crate::gateway::stream::{Side, Source, UpstreamRequest, WaitingFrame};
-use crate::guest::Callback;
 use crate::ids::{OutboundId, StreamId};
 use crate::network::{Inbound, Outbound};
 use crate::rules::headers::Headers;
 use crate::rules::route::{Route, VirtualHost};
 use crate::schedule::TimedEvent;
-use crate::vm::{CalloutResponse, ContextRef};
 
-const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
-const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
-const TIMED_OUT: &str = "upstream request timeout";
+pub(super) const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
+pub(super) const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+pub(super) const TIMED_OUT: &str = "upstream request timeout";
 const SILENT: &str = "stream timeout";
 const BROKEN_HEADERS: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
@@ -424,123 +421,6 @@ impl Gateway {
             message.trailers = Some(trailers);
         });
         self.iterate_trailers(id, side, StartFrom::First);
-    }
-
-    fn on_callout_inbound(&mut self, outbound: OutboundId, arrival: Inbound) {
-        let done = {
-            let mut core = self.core.borrow_mut();
-            let Some(Purpose::Callout { answer, .. }) = core
-                .requests
-                .get_mut(&outbound)
-                .map(|outbound| &mut outbound.purpose)
-            else {
-                return;
-            };
-            match arrival {
-                Inbound::Head { headers, end } => {
-                    answer.headers = Some(headers);
-                    end
-                }
-                Inbound::Body { bytes, end } => {
-                    answer.body.extend(bytes);
-                    end
-                }
-                Inbound::Trailers(trailers) => {
-                    answer.trailers = Some(trailers);
-                    true
-                }
-                Inbound::Refused => {
-                    *answer = local_callout_response(503, REFUSED);
-                    true
-                }
-                // Before its head, a broken answer is an answer of the proxy; after it, none at
-                // all.
-                Inbound::Reset if answer.headers.is_none() => {
-                    *answer = local_callout_response(503, RESET);
-                    true
-                }
-                Inbound::Reset => {
-                    *answer = CalloutResponse::default();
-                    true
-                }
-            }
-        };
-        if done {
-            self.deliver_callout_response(outbound, false);
-        }
-    }
-
-    /// A callout takes too long.
-    pub(super) fn on_callout_timeout(&mut self, outbound: OutboundId) {
-        if let Some(Purpose::Callout { answer, .. }) = self
-            .core
-            .borrow_mut()
-            .requests
-            .get_mut(&outbound)
-            .map(|outbound| &mut outbound.purpose)
-        {
-            *answer = local_callout_response(504, TIMED_OUT);
-        }
-        self.deliver_callout_response(outbound, true);
-    }
-
-    /// Hands a callout's answer to its root context.
-    fn deliver_callout_response(&mut self, outbound: OutboundId, abandoned: bool) {
-        let Some(closed) = self.core.borrow_mut().close_request(outbound, abandoned) else {
-            return;
-        };
-        if self.core.borrow().keeps_history {
-            self.callouts.push(closed.request);
-        }
-        let Purpose::Callout {
-            root,
-            token,
-            answer,
-        } = closed.purpose
-        else {
-            return;
-        };
-        let count = |map: &Option<Headers>| map.as_ref().map_or(0, Headers::count);
-        let callback = Callback::HttpCallResponse {
-            token,
-            headers: count(&answer.headers),
-            body: u32::try_from(answer.body.len()).unwrap_or(u32::MAX),
-            trailers: count(&answer.trailers),
-        };
-        let failed = answer.headers.is_none();
-        self.set_callout_response(root, Some(answer).filter(|_| !failed), failed);
-        self.invoke(root, callback);
-        self.set_callout_response(root, None, false);
-    }
-
-    fn set_callout_response(
-        &self,
-        root: ContextRef,
-        answer: Option<CalloutResponse>,
-        failed: bool,
-    ) {
-        let mut core = self.core.borrow_mut();
-        if core.is_alive(root)
-            && let Some(root) = core
-                .vm_mut(root.vm)
-                .and_then(|vm| vm.root_mut(root.context))
-        {
-            root.answer = answer;
-            root.call_failed = failed;
-        }
-    }
-}
-
-/// An answer of the proxy in place of a callout's target.
-fn local_callout_response(status: u16, text: &str) -> CalloutResponse {
-    let mut headers = Headers::new();
-    headers.add(":status", status.to_string());
-    headers.add("content-length", text.len().to_string());
-    headers.add("content-type", "text/plain");
-    CalloutResponse {
-        headers: Some(headers),
-        body: text.as_bytes().to_vec(),
-        trailers: None,
     }
 }
 

@@ -68,6 +68,13 @@ impl Gateway {
             return;
         }
         self.note_activity(id);
+        let whole = self.core.borrow().profile.bodies.request_comes_whole;
+        let Some(frame) = (match frame {
+            frame if !whole => Some(frame),
+            frame => self.collect(id, frame),
+        }) else {
+            return;
+        };
         let blocked = self.stream(id, |stream| {
             stream.request.blocked || !stream.request.waiting.is_empty()
         });
@@ -76,6 +83,26 @@ impl Gateway {
             return;
         }
         self.receive_frame(id, Side::Request, frame);
+    }
+
+    /// Collects a request's body on hosts that show it as a whole, and gives it once it has ended.
+    /// What follows an upgrade has no end and is not collected; trailers end here.
+    fn collect(&self, id: StreamId, frame: WaitingFrame) -> Option<WaitingFrame> {
+        self.stream(id, |stream| {
+            let headers = stream.request.headers.as_ref();
+            if headers.is_some_and(|headers| headers.upgrade().is_some()) {
+                return Some(frame);
+            }
+            let end = match frame {
+                WaitingFrame::Body(bytes, end) => {
+                    stream.request.collected.extend(bytes);
+                    end
+                }
+                WaitingFrame::Trailers(_) => true,
+                WaitingFrame::Arrival(_) => return Some(frame),
+            };
+            end.then(|| WaitingFrame::Body(std::mem::take(&mut stream.request.collected), true))
+        })?
     }
 
     fn receive_frame(&mut self, id: StreamId, side: Side, frame: WaitingFrame) {

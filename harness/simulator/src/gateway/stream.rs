@@ -90,6 +90,8 @@ pub(crate) struct Message {
     /// Headers that filters have removed, where the proxy sends them all the same.
     pub removed: Headers,
     pub trailers: Option<Headers>,
+    /// A body that is still to be shown, on hosts that show it as a whole.
+    pub collected: Vec<u8>,
     /// Data that just arrived and is on its way.
     pub inline: Vec<u8>,
     /// Data that is buffered.

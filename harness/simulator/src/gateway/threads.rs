@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::calls::HostHandle;
 use crate::core::Running;
 use crate::gateway::Gateway;
-use crate::gateway::filter_status::Returned;
-use crate::guest::Callback;
+use crate::gateway::filter_status::{NOT_ASKED, Returned};
+use crate::guest::{Callback, Trap};
 use crate::ids::{ContextId, PluginId, VmId, WorkerId};
 use crate::plugin::FailurePolicy;
 use crate::timeline::Event;
@@ -37,6 +37,10 @@ impl Gateway {
         if !self.core.borrow().is_alive(context) {
             return CallbackResult::Trapped;
         }
+        let missing = self.core.borrow().profile.missing_callbacks;
+        if missing.contains(&callback.export()) {
+            return CallbackResult::Returned(NOT_ASKED);
+        }
         let Some(guest) = self.guests.get_mut(context.vm.0).and_then(Option::as_mut) else {
             return CallbackResult::Trapped;
         };
@@ -45,14 +49,20 @@ impl Gateway {
             core.running = Some(Running {
                 vm: context.vm,
                 context: context.context,
+                callback,
                 effective: None,
             });
             core.stop_iteration = false;
+            core.host_trap = None;
         }
         let result = guest.invoke(context.context, callback);
         let fuel = guest.fuel();
         let mut core = self.core.borrow_mut();
         core.running = None;
+        let result = match core.host_trap.take() {
+            Some(message) => result.and(Err(Trap { message })),
+            None => result,
+        };
         match result {
             Ok(value) => {
                 if core.timeline.traces_host_calls() && value.is_some() {
@@ -135,7 +145,7 @@ impl Gateway {
                     parent: ContextId(0),
                 },
             );
-            if plugin == first {
+            if plugin == first && (generation == 0 || self.core.borrow().profile.reload_starts_vm) {
                 let size = u32::try_from(configuration).unwrap_or(u32::MAX);
                 self.invoke_accepting(context, Callback::VmStart { size })
                     .map_err(|problem| (plugin, problem))?;

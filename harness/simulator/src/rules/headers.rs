@@ -101,6 +101,15 @@ impl Headers {
         }
     }
 
+    /// Gives the first value of a header another one, or adds it; values behind it stay.
+    pub fn set_first(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
+        let name = lower(name.as_ref());
+        match self.0.iter_mut().find(|(there, _)| *there == name) {
+            Some((_, first)) => *first = value.into(),
+            None => self.0.push((name, value.into())),
+        }
+    }
+
     /// Removes every value of a header.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) {
         let name = lower(name.as_ref());

@@ -3,7 +3,11 @@
 //! The proxy's code reads these switches; it never asks which host it plays. A new host is a new
 //! constant here.
 
+mod nginx;
+
 use std::time::Duration;
+
+pub use nginx::NGINX;
 
 /// The rules of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,117 @@ pub struct Profile {
     pub route_timeout: Duration,
     /// After a reload, the next trap is not answered by another reload for so long.
     pub reload_backoff: Duration,
+    /// A VM that replaces a lost one runs `on_vm_start` before `on_configure`.
+    pub reload_starts_vm: bool,
+    /// Exports that this host never calls.
+    pub missing_callbacks: &'static [&'static str],
+    /// Headers callbacks say whether the message ends with its headers; otherwise they always say
+    /// that it does not.
+    pub end_in_headers_callbacks: bool,
+    /// The clock moves in steps of this.
+    pub clock_step: Duration,
+    /// A log line is cut to this many bytes.
+    pub max_log_line: Option<usize>,
+    /// What differs with headers.
+    pub headers: HeaderRules,
+    /// What differs with bodies.
+    pub bodies: BodyRules,
+    /// What differs with callouts.
+    pub callouts: CalloutRules,
+    /// What differs with properties.
+    pub properties: PropertyRules,
+    /// What differs with shared data.
+    pub shared_data: SharedDataRules,
+    /// What happens to an exchange whose filter traps.
+    pub traps: TrapRules,
+    /// Host calls that trap instead of answering with a status.
+    pub trapping_calls: TrappingCalls,
+}
+
+/// Headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderRules {
+    /// Setting a request header that is there several times replaces the first one only.
+    pub set_replaces_first_only: bool,
+    /// The request's headers can be read, and changed without effect, until the exchange is over.
+    pub request_stays_in_reach: bool,
+    /// A filter cannot stop the response's headers.
+    pub response_cannot_be_stopped: bool,
+}
+
+/// Bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyRules {
+    /// A request's body is shown once, as a whole.
+    pub request_comes_whole: bool,
+    /// A request's body that is longer than this cannot be read.
+    pub max_readable_request: Option<usize>,
+    /// Reading a body starts at its first byte, whatever the filter asks for.
+    pub start_is_ignored: bool,
+    /// Setting a body cuts it at the offset and appends as many bytes as the size says at most;
+    /// otherwise a body can be replaced as a whole, prepended and appended to.
+    pub set_cuts_and_appends: bool,
+}
+
+/// Callouts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalloutRules {
+    /// A callout to a cluster that is not known fails as one that cannot connect does; otherwise
+    /// the host call is refused.
+    pub unknown_cluster_fails_later: bool,
+    /// A callout that fails has no headers but `:dispatch_status`; otherwise the proxy makes an
+    /// answer of its own, 503 or 504.
+    pub failures_have_no_headers: bool,
+    /// When the last callout of an exchange is over, its request continues, unless the filter has
+    /// answered it.
+    pub last_one_continues_the_request: bool,
+}
+
+/// Properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyRules {
+    /// Numbers and truth values are text; addresses have no port.
+    pub as_text: bool,
+    /// First segments of the paths that filters may set; `None` = any.
+    pub settable: Option<&'static [&'static str]>,
+}
+
+/// Shared data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedDataRules {
+    /// Number 0 creates a value and never replaces one, and no other number creates one; otherwise
+    /// number 0 always writes, and any number creates.
+    pub zero_only_creates: bool,
+    /// Writing an empty value removes it, and its numbers start anew.
+    pub empty_removes: bool,
+    /// Keys with the same CRC-32 are the same key.
+    pub keys_are_checksums: bool,
+}
+
+/// What happens to an exchange whose filter traps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrapRules {
+    /// The status that the client gets.
+    pub status: u16,
+    /// A response goes to the client as it was before the filter.
+    pub response_passes: bool,
+    /// After a trap in the answer of a callout, the request continues.
+    pub callout_continues: bool,
+}
+
+/// Host calls that trap instead of answering with a status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrappingCalls {
+    /// A local response while the response's body is shown.
+    pub local_response_in_response_body: bool,
+    /// A second local response in one callback.
+    pub second_local_response: bool,
+    /// A callout from a response callback, or while the VM is configured.
+    pub callout_outside_of_requests: bool,
+    /// A tick period where one is set.
+    pub second_tick_period: bool,
+    /// Incrementing a gauge, recording a counter, reading a histogram.
+    pub metric_of_another_kind: bool,
 }
 
 /// Headers that Envoy keeps by number, so that repeated ones become one (measured on 1.40.0,
@@ -88,6 +203,48 @@ pub const ENVOY: Profile = Profile {
     buffer_limit_bytes: 1 << 20,
     route_timeout: Duration::from_secs(15),
     reload_backoff: Duration::from_secs(1),
+    reload_starts_vm: true,
+    missing_callbacks: &[],
+    end_in_headers_callbacks: true,
+    clock_step: Duration::from_nanos(1),
+    max_log_line: None,
+    headers: HeaderRules {
+        set_replaces_first_only: false,
+        request_stays_in_reach: false,
+        response_cannot_be_stopped: false,
+    },
+    bodies: BodyRules {
+        request_comes_whole: false,
+        max_readable_request: None,
+        start_is_ignored: false,
+        set_cuts_and_appends: false,
+    },
+    callouts: CalloutRules {
+        unknown_cluster_fails_later: false,
+        failures_have_no_headers: false,
+        last_one_continues_the_request: false,
+    },
+    properties: PropertyRules {
+        as_text: false,
+        settable: None,
+    },
+    shared_data: SharedDataRules {
+        zero_only_creates: false,
+        empty_removes: false,
+        keys_are_checksums: false,
+    },
+    traps: TrapRules {
+        status: 503,
+        response_passes: false,
+        callout_continues: false,
+    },
+    trapping_calls: TrappingCalls {
+        local_response_in_response_body: false,
+        second_local_response: false,
+        callout_outside_of_requests: false,
+        second_tick_period: false,
+        metric_of_another_kind: false,
+    },
 };
 
 /// Envoy with `allow_on_headers_stop_iteration: true` on every filter.
