@@ -7,6 +7,8 @@
 //! [`Network`]. All that can be observed lands on one [`Timeline`]. Nothing here sleeps or reads a
 //! clock; a run repeats exactly.
 
+#![deny(rustdoc::all)]
+
 pub mod abi;
 pub mod access_log;
 mod builder;

@@ -6,6 +6,8 @@
 //! memory limit; a guest that exceeds them, or traps, is lost. What modules import and this host
 //! does not have makes them fail to load, never to run half.
 
+#![deny(rustdoc::all)]
+
 pub mod abi_0_2;
 mod engine;
 mod faults;

@@ -245,7 +245,7 @@ impl Gateway {
         lost != Some(true) || side != Side::Request || self.pass_without_vm(id, side, filter)
     }
 
-    /// Whether a frame passes a filter whose VM is lost; if not, the exchange is answered so by the proxy.
+    /// Whether a frame passes a filter whose VM is lost; if not, the proxy has answered instead.
     fn pass_without_vm(&mut self, id: StreamId, side: Side, filter: PluginId) -> bool {
         let open = self.plugin(filter, |plugin| {
             plugin.failure_policy == FailurePolicy::OpenAtOnce
