@@ -25,7 +25,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-pub use claim::{Claim, Decision, Outcome, Receipt, give_back, take_all};
+pub use claim::{Claim, Decision, Outcome, take_all};
 pub use layout::{Layout, succeed};
 pub use siphash::{Seed, siphash24};
 pub use slots::{MAX_WAYS, MAX_WINDOWS, Prepared, Shape, ShapeError, Table};

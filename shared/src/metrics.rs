@@ -31,11 +31,6 @@ impl Metric {
         Self::new(MetricKind::Gauge, filter, tags, name)
     }
 
-    /// A histogram of a filter; name it with its unit.
-    pub fn histogram(filter: &str, tags: &[(&str, &str)], name: &str) -> Self {
-        Self::new(MetricKind::Histogram, filter, tags, name)
-    }
-
     fn new(kind: MetricKind, filter: &str, tags: &[(&str, &str)], name: &str) -> Self {
         let mut whole = format!("modelgate.{filter}");
         for (tag, value) in tags {

@@ -89,13 +89,6 @@ impl Reply {
         self.more.get_or_insert_default()
     }
 
-    /// Another status than the reason's own, e.g. one that the operator chose.
-    #[must_use]
-    pub const fn with_status(mut self, status: u16) -> Self {
-        self.status = status;
-        self
-    }
-
     /// A sentence for the client. Never put anything of the request into it.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {

@@ -1,8 +1,6 @@
 //! Random names and secrets that live as long as the demo.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read;
 
 use anyhow::{Context, Result};
 
@@ -12,9 +10,7 @@ use anyhow::{Context, Result};
 /// If the system has none.
 pub fn hex(bytes: usize) -> Result<String> {
     let mut random = vec![0; bytes];
-    File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut random))
-        .context("no random numbers")?;
+    getrandom::fill(&mut random).context("no random numbers")?;
     Ok(hex_of(&random))
 }
 

@@ -179,11 +179,6 @@ impl<'a> At<'a> {
         }
     }
 
-    /// Whether it is a list.
-    pub fn is_list(&self) -> bool {
-        matches!(self.node.value, Value::List(_))
-    }
-
     /// Whether it is a mapping.
     pub fn is_map(&self) -> bool {
         matches!(self.node.value, Value::Map(_))
@@ -231,14 +226,6 @@ impl<'a> At<'a> {
         match self.node.to_json() {
             Json::Bool(value) => Some(value),
             _ => self.refuse("expected true or false"),
-        }
-    }
-
-    /// `true`, and nothing else: for switches whose absence says `false`.
-    pub fn only_true(&self) -> Option<bool> {
-        match self.boolean()? {
-            true => Some(true),
-            false => self.refuse("say true, or leave it out"),
         }
     }
 

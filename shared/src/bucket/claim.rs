@@ -81,7 +81,7 @@ impl Outcome {
 
 /// Proof of a take, with which it can be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
+struct Receipt {
     cost: u64,
     taken_until_ns: [u64; MAX_WINDOWS as usize],
 }
@@ -259,7 +259,7 @@ fn charge(
 
 /// Gives back what a claim took. False if that was impossible: then the bucket stays charged, and
 /// grows back as after any take.
-pub fn give_back(
+fn give_back(
     store: &dyn Store,
     claim: &Claim<'_>,
     receipt: &Receipt,

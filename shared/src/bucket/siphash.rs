@@ -1,10 +1,13 @@
 //! SipHash-2-4: a keyed 64-bit hash whose collisions cannot be chosen by someone who does not know
 //! the key.
 //!
-//! Written from the paper (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012). The
-//! standard library's version with a chosen key is deprecated, and its default hasher promises
+//! The standard library's version with a chosen key is deprecated, and its default hasher promises
 //! neither algorithm nor key: slots are shared by several instances of a module, so all of them
-//! must compute the same hash.
+//! must compute the same hash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012).
+
+use core::hash::Hasher as _;
+
+use siphasher::sip::SipHasher24;
 
 /// The secret under which keys are hashed. Everyone who shares a table must have the same; who
 /// knows it can choose collisions.
@@ -49,59 +52,11 @@ impl Seed {
     }
 }
 
-struct State {
-    v0: u64,
-    v1: u64,
-    v2: u64,
-    v3: u64,
-}
-
-impl State {
-    fn round(&mut self) {
-        self.v0 = self.v0.wrapping_add(self.v1);
-        self.v1 = self.v1.rotate_left(13) ^ self.v0;
-        self.v0 = self.v0.rotate_left(32);
-        self.v2 = self.v2.wrapping_add(self.v3);
-        self.v3 = self.v3.rotate_left(16) ^ self.v2;
-        self.v0 = self.v0.wrapping_add(self.v3);
-        self.v3 = self.v3.rotate_left(21) ^ self.v0;
-        self.v2 = self.v2.wrapping_add(self.v1);
-        self.v1 = self.v1.rotate_left(17) ^ self.v2;
-        self.v2 = self.v2.rotate_left(32);
-    }
-
-    fn absorb(&mut self, word: u64) {
-        self.v3 ^= word;
-        self.round();
-        self.round();
-        self.v0 ^= word;
-    }
-}
-
 /// SipHash-2-4 of `bytes` under `seed`.
 pub fn siphash24(seed: Seed, bytes: &[u8]) -> u64 {
-    let mut state = State {
-        v0: seed.k0 ^ 0x736f_6d65_7073_6575,
-        v1: seed.k1 ^ 0x646f_7261_6e64_6f6d,
-        v2: seed.k0 ^ 0x6c79_6765_6e65_7261,
-        v3: seed.k1 ^ 0x7465_6462_7974_6573,
-    };
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        state.absorb(u64::from_le_bytes(*word));
-    }
-    let mut last = [0_u8; 8];
-    for (into, byte) in last.iter_mut().zip(rest) {
-        *into = *byte;
-    }
-    // The length modulo 256 is the last byte of the last word: the algorithm truncates it.
-    let length = u64::try_from(bytes.len() & 0xff).unwrap_or_default() << 56;
-    state.absorb(u64::from_le_bytes(last) | length);
-    state.v2 ^= 0xff;
-    for _ in 0..4 {
-        state.round();
-    }
-    state.v0 ^ state.v1 ^ state.v2 ^ state.v3
+    let mut hasher = SipHasher24::new_with_keys(seed.k0, seed.k1);
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 #[cfg(test)]

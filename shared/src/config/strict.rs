@@ -194,7 +194,7 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     };
     known
         .iter()
-        .map(|known| (distance(name, known), *known))
+        .map(|known| (strsim::levenshtein(name, known), *known))
         .min()
         .filter(|(distance, _)| *distance <= far)
         .map(|(_, known)| known)
@@ -256,26 +256,6 @@ fn remove(value: &mut Value, steps: &[Step]) -> bool {
         }
         _ => false,
     }
-}
-
-/// Levenshtein distance, for "did you mean".
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, above) in b.chars().zip(row.iter().skip(1)) {
-            let cost = (diagonal + usize::from(x != y))
-                .min(left + 1)
-                .min(above + 1);
-            diagonal = *above;
-            left = cost;
-            next.push(cost);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 /// A JSON value in which no object has a member twice.
