@@ -229,12 +229,25 @@ impl Rewrite<'_> {
     /// # Errors
     /// [`BodyError::Unreadable`] when the host does not hand over what it announced.
     pub async fn chunk(&self) -> Result<Option<Vec<u8>>, BodyError> {
+        self.next(Wait::Chunk(self.0.side)).await
+    }
+
+    /// As [`Rewrite::chunk`], but what was written stays with the proxy until the next chunk is
+    /// here. Only then can something still be written where trailers end the message: no chunk
+    /// comes with these, and a proxy that has let everything go takes no more.
+    ///
+    /// # Errors
+    /// As [`Rewrite::chunk`].
+    pub async fn chunk_after_keeping(&self) -> Result<Option<Vec<u8>>, BodyError> {
+        self.next(Wait::ChunkKept(self.0.side)).await
+    }
+
+    async fn next(&self, wait: Wait) -> Result<Option<Vec<u8>>, BodyError> {
         let Self(message) = self;
         poll_fn(|_| {
             let over = message.exchange.0.ended.get();
             let (state, proxy) = (message.state(), message.exchange.proxy());
             let polled: Poll<_> = state.poll_chunk(proxy, message.side, over);
-            let wait = Wait::Chunk(message.side);
             message.exchange.suspended(polled, wait)
         })
         .await

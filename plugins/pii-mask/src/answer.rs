@@ -80,6 +80,11 @@ impl<'a> Answer<'a> {
         !self.is_text
     }
 
+    /// Whether it is a text of which something is held.
+    pub fn holds_text(&self) -> bool {
+        matches!(&self.frames, Frames::Text(held) if !held.is_empty() || self.text.held_bytes() > 0)
+    }
+
     /// What was found so far.
     pub fn tally(&self) -> &Tally {
         &self.tally

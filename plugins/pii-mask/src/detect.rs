@@ -17,6 +17,7 @@ pub(crate) mod armor;
 pub(crate) mod behind;
 pub(crate) mod boundary;
 mod card;
+mod columns;
 mod email;
 pub(crate) mod fold;
 mod iban;
@@ -28,8 +29,10 @@ pub(crate) mod secret;
 mod ssn;
 mod token;
 
+use columns::Column;
 use core::ops::Range;
 
+pub use columns::Columns;
 pub use iban::LONGEST as LONGEST_IBAN;
 pub use names::judge as judge_number;
 pub use number::SHORTEST as SHORTEST_NUMBER;
@@ -232,20 +235,92 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
-    let findings = scan_written(text, floor, label, wanted);
+    let (findings, has_cells) = scan_read(text, floor, label, wanted);
+    if has_cells && memchr::memchr(b'\n', text.as_bytes()).is_some() {
+        return in_columns(text, floor, wanted, &mut Columns::default(), findings);
+    }
+    findings
+}
+
+/// As [`scan`], of a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
+/// read those before.
+#[must_use]
+pub fn scan_next(
+    text: &str,
+    floor: usize,
+    wanted: EntitySet,
+    columns: &mut Columns,
+) -> Vec<Finding> {
+    let (findings, _) = scan_read(text, floor, "", wanted);
+    in_columns(text, floor, wanted, columns, findings)
+}
+
+/// The findings with those that a column tells of, which knows better than words that happen to be
+/// near, and without cards that are ids by their column.
+fn in_columns(
+    text: &str,
+    floor: usize,
+    wanted: EntitySet,
+    columns: &mut Columns,
+    mut findings: Vec<Finding>,
+) -> Vec<Finding> {
+    let mut more = Vec::new();
+    // Cells whose findings go; of ids only cards.
+    let mut cells: Vec<(Range<usize>, bool)> = Vec::new();
+    columns.read(text.get(floor..).unwrap_or_default(), |cell, column| {
+        let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
+        match column {
+            Column::Plain => {}
+            Column::Id => cells.push((cell, true)),
+            Column::Named(name) => {
+                let of_cell = text.get(cell.clone()).unwrap_or_default();
+                let (found, _) = scan_read(of_cell, 0, name, wanted);
+                if !found.is_empty() {
+                    cells.push((cell.clone(), false));
+                }
+                more.extend(found.into_iter().map(|finding| Finding {
+                    span: finding.span.start.saturating_add(cell.start)
+                        ..finding.span.end.saturating_add(cell.start),
+                    ..finding
+                }));
+            }
+        }
+    });
+    if cells.is_empty() {
+        return findings;
+    }
+    let mut cells = cells.into_iter().peekable();
+    findings.retain(|finding| {
+        while cells
+            .next_if(|(cell, _)| cell.end <= finding.span.start)
+            .is_some()
+        {}
+        !cells.peek().is_some_and(|(cell, of_ids)| {
+            cell.start <= finding.span.start
+                && finding.span.end <= cell.end
+                && (!of_ids || finding.entity == Entity::Card)
+        })
+    });
+    together(findings, more)
+}
+
+/// The findings in a text as it is written and as it reads, and whether it has numbers that may be
+/// cells of a table.
+fn scan_read(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<Finding>, bool) {
+    let (findings, has_cells) = scan_written(text, floor, label, wanted);
     match fold::Folded::read(text, floor) {
-        None => findings,
+        None => (findings, has_cells),
         Some(folded) => {
             // Keys are read as they are written: they have no such characters.
             let wanted = wanted.without(Entity::PrivateKey);
-            let mut more = scan_written(&folded.text, folded.floor(floor), label, wanted);
+            let (mut more, _) = scan_written(&folded.text, folded.floor(floor), label, wanted);
             more.retain_mut(|finding| {
                 let written = folded.written(finding.span.clone());
                 let reads = core::mem::replace(&mut finding.span, written);
                 // The others are found as they are written.
                 reads.len() != finding.span.len()
             });
-            together(findings, more)
+            (together(findings, more), has_cells)
         }
     }
 }
@@ -266,8 +341,9 @@ fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// The findings in a text as it is written.
-fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<Finding>, bool) {
     let mut findings = Vec::new();
+    let mut has_cells = false;
     let label = label
         .get(label.floor_char_boundary(label.len().saturating_sub(LABEL))..)
         .unwrap_or_default();
@@ -293,6 +369,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec
                 found
             }
             Some(b'0'..=b'9') => {
+                has_cells |= begins_cell(scene.bytes, anchor);
                 let mut found = email::find_escaped(scene, anchor)
                     .or_else(|| iban::find(scene, anchor))
                     .or_else(|| number::find(scene, anchor));
@@ -319,7 +396,18 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec
             }
         }
     }
-    findings
+    (findings, has_cells)
+}
+
+/// Whether a number that begins at `at` may be one of a cell: what divides cells, or the end of a
+/// line, stands before it, perhaps with a space, a quotation mark or a sign between.
+fn begins_cell(bytes: &[u8], at: usize) -> bool {
+    let left = bytes.get(..at).unwrap_or_default();
+    let left = match left {
+        [left @ .., b' ' | b'"' | b'+' | b'('] => left,
+        left => left,
+    };
+    matches!(left, [.., b'\n' | b',' | b';' | b'\t' | b'|'])
 }
 
 /// Adds a finding; those that it holds go, one that it only touches keeps its bytes.

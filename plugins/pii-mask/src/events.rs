@@ -426,8 +426,10 @@ impl EventMasker {
         } else if doubt != Doubt::None && !track.comes_again(text) {
             alone = masker.find(text, 0, tail(&id.names));
             let verdict = track.judge(text, &alone, doubt);
-            if verdict != Verdict::GoesOn {
-                track.finish(masker, tally);
+            match verdict {
+                Verdict::GoesOn => {}
+                Verdict::Row => track.take_apart(),
+                Verdict::Begins | Verdict::Value => track.finish(masker, tally),
             }
             if verdict == Verdict::Value {
                 return false;
@@ -503,7 +505,7 @@ impl EventMasker {
     /// Ends the texts that `ended` names.
     fn finish(
         &mut self,
-        ended: impl Fn(&TextId, &Track) -> bool,
+        ended: impl Fn(&TextId, &mut Track) -> bool,
         masker: &Masker,
         tally: &mut Tally,
     ) {

@@ -7,7 +7,9 @@
 
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
-use crate::detect::{Certainty, Entity, EntitySet, Finding, judge_number, scan};
+use crate::detect::{
+    Certainty, Columns, Entity, EntitySet, Finding, judge_number, scan, scan_next,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
 use sha2::Sha256;
@@ -114,8 +116,25 @@ impl Masker {
     /// The findings in `text[floor..]` that something becomes of.
     #[must_use]
     pub fn find(&self, text: &str, floor: usize, label: &str) -> Vec<(Finding, Action)> {
+        self.decide(text, scan(text, floor, label, self.wanted))
+    }
+
+    /// The same for a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
+    /// read those before.
+    #[must_use]
+    pub fn find_next(
+        &self,
+        text: &str,
+        floor: usize,
+        columns: &mut Columns,
+    ) -> Vec<(Finding, Action)> {
+        self.decide(text, scan_next(text, floor, self.wanted, columns))
+    }
+
+    /// Those of the findings that something becomes of.
+    fn decide(&self, text: &str, findings: Vec<Finding>) -> Vec<(Finding, Action)> {
         let mut found = Vec::new();
-        for finding in scan(text, floor, label, self.wanted) {
+        for finding in findings {
             let value = text.get(finding.span.clone()).unwrap_or_default();
             let Some(action) = self.actions.get(&finding.entity).copied() else {
                 continue;

@@ -301,9 +301,16 @@ pub(crate) async fn mask_stream(
     if exchange.response().is_whole() {
         return Ok(());
     }
+    let announced = exchange.response().headers()?.first("trailer").is_some();
     let body = exchange.response().rewrite()?;
+    let (mut keeps, mut first) = (false, true);
     loop {
-        let chunk = body.chunk().await.map_err(|_| Reply::new(&HOST_REFUSED))?;
+        let chunk = if keeps {
+            body.chunk_after_keeping().await
+        } else {
+            body.chunk().await
+        };
+        let chunk = chunk.map_err(|_| Reply::new(&HOST_REFUSED))?;
         let (before, cut) = (answer.tally().clone(), answer.cut());
         let last = chunk.is_none();
         let out = match &chunk {
@@ -313,6 +320,11 @@ pub(crate) async fn mask_stream(
         if !out.is_empty() {
             body.write(&out);
         }
+        // Should trailers come, what is held can still go only where the proxy has kept something.
+        // Where nothing goes, that costs nothing; a short text is kept until more of it comes.
+        keeps = answer.cut().is_none()
+            && (out.is_empty() || ((announced || first) && answer.holds_text()));
+        first = false;
         count(
             exchange,
             &plan.response,

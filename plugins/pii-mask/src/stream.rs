@@ -15,8 +15,8 @@ mod segment;
 use crate::detect::armor::{Armor, Step};
 use crate::detect::boundary::{Kind, LOOK_BEHIND, kind};
 use crate::detect::fold::{self, reads_otherwise};
-use crate::detect::secret::{is_object, may_begin};
-use crate::detect::{Entity, Finding};
+use crate::detect::secret::{self, is_object, may_be_aws_secret, may_begin};
+use crate::detect::{Columns, Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use segment::Segmenter;
 
@@ -25,6 +25,8 @@ const MAX_HELD: usize = 4096;
 /// The same of one that can be nothing but the front of an address, and what stays of it.
 const MAX_HELD_PLAIN: usize = 384;
 const PLAIN_OVERLAP: usize = 256;
+/// Shortest segment that a secret key of AWS may be in.
+const SHORTEST_SECRET: usize = 39;
 /// The same where a token's header may have begun.
 const MAX_HELD_HEADER: usize = 8192;
 /// What stays behind a forced cut; no finding with a bound is longer.
@@ -62,7 +64,13 @@ pub struct TextStream {
     /// Up to where the segmenter has read.
     read: usize,
     segmenter: Segmenter,
+    /// What has gone out, as lines of a table.
+    columns: Columns,
     swallow: Option<Swallow>,
+    /// The last place at which it may be cut.
+    offered: usize,
+    /// Up to where what follows may name what is held.
+    named_until: usize,
     /// It had characters that read otherwise than they are written.
     reads_shorter: bool,
     /// What is held may be the header of a token.
@@ -137,7 +145,9 @@ impl TextStream {
             self.reads_shorter |= !character.is_ascii() && reads_otherwise(character);
             let floor = cut.unwrap_or(self.floor);
             if let Some(place) = self.segmenter.step(&self.buffer, floor, at, character) {
-                cut = Some(place);
+                if !self.may_be_named_behind(place) {
+                    cut = Some(place);
+                }
             } else if self.read.saturating_sub(floor) > self.most_held() {
                 if let Some(place) = cut.take() {
                     self.release(place, masker, tally, out);
@@ -160,6 +170,19 @@ impl TextStream {
         ""
     }
 
+    /// Whether what stands before this place may be a secret key of AWS that its id, or a word,
+    /// behind it tells.
+    fn may_be_named_behind(&mut self, place: usize) -> bool {
+        let from = core::mem::replace(&mut self.offered, place);
+        // Most words are shorter.
+        if place.saturating_sub(from) > SHORTEST_SECRET
+            && may_be_aws_secret(self.buffer.as_bytes().get(from..place).unwrap_or_default())
+        {
+            self.named_until = place.saturating_add(secret::BEHIND);
+        }
+        place < self.named_until
+    }
+
     const fn most_held(&self) -> usize {
         match (self.may_be_long, self.patient) {
             (false, _) => MAX_HELD_PLAIN,
@@ -180,7 +203,9 @@ impl TextStream {
             return false;
         }
         let cut = floor_char_boundary(&self.buffer, self.read.saturating_sub(PLAIN_OVERLAP));
-        out.keep(self.buffer.get(self.floor..cut).unwrap_or_default());
+        let plain = self.buffer.get(self.floor..cut).unwrap_or_default();
+        self.columns.read(plain, |_, _| {});
+        out.keep(plain);
         self.forget(cut);
         true
     }
@@ -199,7 +224,8 @@ impl TextStream {
     /// Tells `out` what becomes of what is held if nothing more comes; what comes nevertheless is
     /// read together with it.
     pub fn rest(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
-        let found = masker.find(&self.buffer, self.floor, "");
+        let mut columns = self.columns.clone();
+        let found = masker.find_next(&self.buffer, self.floor, &mut columns);
         self.write(self.buffer.len(), &found, masker, tally, out);
         self.told = self.buffer.len();
     }
@@ -207,7 +233,7 @@ impl TextStream {
     /// Lets out the text up to `cut`, which no finding spans.
     fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
         let text = self.buffer.get(..cut).unwrap_or_default();
-        let found = masker.find(text, self.floor, "");
+        let found = masker.find_next(text, self.floor, &mut self.columns);
         self.write(cut, &found, masker, tally, out);
         self.forget(cut);
     }
@@ -252,6 +278,8 @@ impl TextStream {
         self.read = self.read.saturating_sub(keep);
         self.segmenter.shift(keep);
         self.told = self.told.saturating_sub(keep);
+        self.offered = self.offered.saturating_sub(keep);
+        self.named_until = self.named_until.saturating_sub(keep);
         (self.patient, self.may_be_long) = (false, false);
     }
 
@@ -260,15 +288,21 @@ impl TextStream {
     fn force(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) -> bool {
         let text = self.buffer.get(..self.read).unwrap_or_default();
         let end = text.len();
-        let mut found = masker.find(text, self.floor, "");
+        let mut columns = self.columns.clone();
+        let mut found = masker.find_next(text, self.floor, &mut columns);
         let key = self.segmenter.take_key();
-        if let (Some(armor), Some((finding, _))) = (key, found.last_mut())
-            && finding.entity == Entity::PrivateKey
+        let begun = found
+            .iter()
+            .rposition(|(finding, _)| finding.entity == Entity::PrivateKey);
+        if let (Some(armor), Some(begun)) = (key, begun)
+            && let Some((finding, _)) = found.get_mut(begun)
         {
             // Of what is undecided the verdict comes later.
             let sure = end.saturating_sub(armor.undecided());
             finding.span.end = sure.max(finding.span.start);
             let undecided = text.get(finding.span.end..).unwrap_or_default().to_owned();
+            // What else was found there is undecided with it.
+            found.truncate(begun.saturating_add(1));
             return self.swallow_from(
                 sure,
                 Swallow::Key(armor, undecided),
@@ -310,6 +344,8 @@ impl TextStream {
             }
         }
         found.retain(|(finding, _)| finding.span.end <= cut);
+        let text = self.buffer.get(self.floor..cut).unwrap_or_default();
+        self.columns.read(text, |_, _| {});
         self.write(cut, &found, masker, tally, out);
         self.forget(cut);
         false
@@ -327,6 +363,8 @@ impl TextStream {
     ) -> bool {
         self.swallow = Some(swallow);
         self.segmenter = Segmenter::default();
+        let text = self.buffer.get(self.floor..end).unwrap_or_default();
+        self.columns.read(text, |_, _| {});
         self.write(end, found, masker, tally, out);
         let unread = self.buffer.len().saturating_sub(self.read);
         self.buffer.drain(end..self.read);

@@ -20,6 +20,8 @@ pub enum Wait {
     BodyAlone(Side),
     /// The next chunk of this side, which goes on as it is handled.
     Chunk(Side),
+    /// The same, while what has been handled stays with the proxy.
+    ChunkKept(Side),
     /// The response's headers.
     Response,
     /// The end of the exchange.
@@ -30,7 +32,7 @@ impl Wait {
     fn holds(self, side: Side, headers: bool) -> bool {
         match self {
             Wait::Answer(held) | Wait::Body(held) => held == side,
-            Wait::BodyAlone(held) => held == side && !headers,
+            Wait::BodyAlone(held) | Wait::ChunkKept(held) => held == side && !headers,
             Wait::Nothing | Wait::Chunk(_) | Wait::Response | Wait::End => false,
         }
     }
@@ -157,16 +159,21 @@ mod tests {
 
     #[test]
     fn a_body_alone_is_held_and_its_headers_are_not() {
-        for (part_is_headers, action) in [(true, Action::Continue), (false, Action::Pause)] {
-            let wait = [Wait::BodyAlone(Side::Response), Wait::Nothing];
-            assert_eq!(
-                verdict(Side::Response, part_is_headers, wait, Replied::No),
-                action
-            );
-            assert_eq!(
-                verdict(Side::Request, part_is_headers, wait, Replied::No),
-                Action::Continue
-            );
+        for wait in [
+            Wait::BodyAlone(Side::Response),
+            Wait::ChunkKept(Side::Response),
+        ] {
+            for (part_is_headers, action) in [(true, Action::Continue), (false, Action::Pause)] {
+                let wait = [wait, Wait::Nothing];
+                assert_eq!(
+                    verdict(Side::Response, part_is_headers, wait, Replied::No),
+                    action
+                );
+                assert_eq!(
+                    verdict(Side::Request, part_is_headers, wait, Replied::No),
+                    Action::Continue
+                );
+            }
         }
     }
 

@@ -43,10 +43,21 @@ pub fn is_letter(character: char) -> bool {
     matches!(character, '\u{c0}'..'\u{e00}' | '\u{1e00}'..'\u{2000}')
 }
 
-/// Characters of the scripts of China, Japan and Korea: in text they break, in the domain of an
-/// address they are letters.
-pub fn is_ideograph(character: char) -> bool {
-    matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
+/// Letters of scripts that have no spaces between words (or, in Korea's, none before particles): of
+/// China, Japan and Korea, Thai, Lao, Burmese, Khmer. In text they break, in an address they are
+/// letters.
+pub fn is_unspaced(character: char) -> bool {
+    matches!(
+        character,
+        '\u{e00}'..='\u{eff}'
+            | '\u{1000}'..='\u{109f}'
+            | '\u{1780}'..='\u{17ff}'
+            | '\u{3005}'
+            | '\u{3040}'..='\u{30ff}'
+            | '\u{3400}'..='\u{9fff}'
+            | '\u{ac00}'..='\u{d7af}'
+            | '\u{20000}'..='\u{3134f}'
+    )
 }
 
 /// Whether a word can begin at `at`.

@@ -146,8 +146,23 @@ fn stands_alone(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
     let in_row = || {
         chain.separator(0).starts_with(b" ")
             && chain.is_in_row(count, ROW_NUMBER, scene.found_until)
+            && !chain
+                .behind(count)
+                .is_some_and(|behind| is_printed_card(&behind))
     };
     is_printed(chain, count) && !in_row()
+}
+
+/// Whether the first groups are a card's as it is printed.
+fn is_printed_card(chain: &Chain<'_>) -> bool {
+    let mut digits = [0_u8; 19];
+    (3..=4).any(|count| {
+        count <= chain.len()
+            && is_printed(chain, count)
+            && chain.copy_digits(count, &mut digits).is_some_and(|digits| {
+                digits.len() >= 14 && is_luhn(digits) && is_issued(digits, || true)
+            })
+    })
 }
 
 /// Digits of a number beside a card that shows a row: its date has fewer.

@@ -1,8 +1,9 @@
 //! E-mail addresses: from the `@` to the left over a dot-atom (RFC 5322 section 3.2.3, without the
-//! signs that text puts around addresses), to the right over the labels of a domain name whose last
-//! one can be a top-level domain. Quoted local parts and address literals are not recognised.
+//! signs that text puts around addresses; RFC 6531 section 3.3 for other scripts), to the right
+//! over the labels of a domain name whose last one can be a top-level domain. Quoted local parts
+//! and address literals are not recognised.
 
-use super::boundary::{ends_escape, is_ideograph, is_letter};
+use super::boundary::{ends_escape, is_letter, is_unspaced};
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
 
@@ -82,6 +83,7 @@ fn local_start(scene: Scene<'_>, at: usize) -> Option<usize> {
         }
         start = before;
     }
+    start = unspaced_start(scene, start, at);
     // An escape's letters in front belong to the escape; hex digits of \uXXXX too.
     for length in [1, 5] {
         let after = start.saturating_add(length);
@@ -97,7 +99,73 @@ fn local_start(scene: Scene<'_>, at: usize) -> Option<usize> {
     // What text puts in front of an address is not its beginning.
     let local = scene.text.get(start..at)?;
     let start = at.saturating_sub(local.trim_start_matches(SIGNS).len());
-    (start < at).then_some(start)
+    let gone = || {
+        let before = scene.text.get(..scene.floor).unwrap_or_default();
+        before.chars().next_back().is_some_and(is_unspaced)
+    };
+    (start < at || (at == scene.floor && gone())).then_some(start)
+}
+
+/// Longest local part in scripts without spaces, in bytes (RFC 6531 section 3.3: 64 octets).
+const MAX_UNSPACED: usize = 64;
+
+/// Words of Chinese that stand before addresses, and end the text in front of one.
+const BEFORE_ADDRESSES: &str = "是为為至到给給于於请請";
+
+/// Where a local part begins that goes on to the left of `start` in a script that has no spaces
+/// between its words (RFC 6531): directly before the `@`, behind a sign, or with a single character
+/// before digits. Other letters and digits behind such text are an address by themselves:
+/// `请联系ann@example.com`. What a stream has let go is no part of it.
+fn unspaced_start(scene: Scene<'_>, start: usize, at: usize) -> usize {
+    let mut start = start;
+    loop {
+        let right = scene.text.get(start..at).unwrap_or_default();
+        let left = scene.text.get(scene.floor..start).unwrap_or_default();
+        let length = unspaced_end(left);
+        let run = left
+            .get(left.len().saturating_sub(length)..)
+            .unwrap_or_default();
+        let before = left
+            .get(..left.len().saturating_sub(length))
+            .unwrap_or_default();
+        let signed = before.ends_with(['.', '_', '-']);
+        let digits = right.bytes().all(|byte| byte.is_ascii_digit());
+        let goes_on = right.is_empty()
+            || right.starts_with(['.', '_', '-'])
+            || (digits && (signed || run.chars().count() == 1));
+        if length == 0 || !goes_on || at.saturating_sub(start).saturating_add(length) > MAX_SIDE {
+            return start;
+        }
+        start = start.saturating_sub(length);
+        // Letters and signs before it.
+        let front = before.trim_end_matches(|one: char| {
+            one.is_ascii_alphanumeric() || one == '_' || SIGNS.contains(&one)
+        });
+        let more = before.len().saturating_sub(front.len());
+        if !signed || more > MAX_UNSPACED {
+            return start;
+        }
+        start = start.saturating_sub(more);
+    }
+}
+
+/// How many bytes at the end of a text are one word, as far as can be told, in a script without
+/// spaces. Hiragana before other characters of Japanese are particles.
+fn unspaced_end(text: &str) -> usize {
+    let hiragana = |one: char| matches!(one, '\u{3041}'..='\u{309f}');
+    let mut length = 0_usize;
+    let mut last = None;
+    for one in text.chars().rev() {
+        let word = is_unspaced(one)
+            && !BEFORE_ADDRESSES.contains(one)
+            && last.is_none_or(|last| hiragana(last) || !hiragana(one));
+        let longer = length.saturating_add(one.len_utf8());
+        if !word || longer > MAX_UNSPACED {
+            break;
+        }
+        (length, last) = (longer, Some(one));
+    }
+    length
 }
 
 /// The furthest end of a domain of two labels or more whose last label can be a top-level domain.
@@ -108,10 +176,10 @@ fn domain_end(scene: Scene<'_>, from: usize) -> Option<usize> {
     while at.saturating_sub(from) <= MAX_SIDE {
         let rest = scene.text.get(at..)?;
         // A label of ideographs ends where other letters begin: text in them has no spaces.
-        let ideographs = rest.chars().next().is_some_and(is_ideograph);
+        let ideographs = rest.chars().next().is_some_and(is_unspaced);
         let is_label = |character: char| {
             if ideographs {
-                is_ideograph(character)
+                is_unspaced(character)
             } else {
                 character.is_ascii_alphanumeric() || character == '-' || is_letter(character)
             }
@@ -138,8 +206,8 @@ fn domain_end(scene: Scene<'_>, from: usize) -> Option<usize> {
     end
 }
 
-/// Top-level domains of ideographs.
-const IDEOGRAPHIC: [&str; 12] = [
+/// Top-level domains in scripts without spaces.
+const IDEOGRAPHIC: [&str; 36] = [
     "中国",
     "中國",
     "公司",
@@ -152,6 +220,30 @@ const IDEOGRAPHIC: [&str; 12] = [
     "コム",
     "在线",
     "中文网",
+    "みんな",
+    "世界",
+    "商城",
+    "集团",
+    "政务",
+    "机构",
+    "信息",
+    "移动",
+    "时尚",
+    "新加坡",
+    "澳門",
+    "澳门",
+    "网址",
+    "网站",
+    "企业",
+    "商标",
+    "삼성",
+    "닷컴",
+    "닷넷",
+    "ストア",
+    "クラウド",
+    "ポイント",
+    "ไทย",
+    "ลาว",
 ];
 
 /// Letters only (of any script), or the ASCII form of an internationalised label.

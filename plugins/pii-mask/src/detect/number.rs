@@ -70,6 +70,12 @@ impl<'a> Chain<'a> {
         chain
     }
 
+    /// The groups from this one on, and those behind them.
+    pub fn behind(&self, index: usize) -> Option<Self> {
+        let first = self.groups().get(index)?;
+        Some(Self::read(self.bytes, first.start))
+    }
+
     /// The whole text.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes

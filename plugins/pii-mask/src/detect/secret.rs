@@ -301,11 +301,12 @@ pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, 
     let end = at.saturating_add(right.iter().take_while(is_part).count());
     let word = scene.bytes.get(start..end).unwrap_or_default();
     let mixed = word.iter().any(u8::is_ascii_uppercase) && word.iter().any(u8::is_ascii_lowercase);
-    // The id of the key tells as well as the word.
+    // The id of the key tells as well as the word, before it or behind it.
     let named = || {
         ["secret", "AKIA", "ASIA"]
             .iter()
             .any(|name| context_contains(scene, start, name))
+            || is_named_behind(scene.bytes.get(end..).unwrap_or_default())
     };
     let found = word.len() == LENGTH && start >= scene.floor && mixed && named();
     let finding = Finding {
@@ -315,6 +316,58 @@ pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, 
         quotes: None,
     };
     (found.then_some(finding), end)
+}
+
+/// How far behind a secret key of AWS its id is looked for, and on its line the word for it, in
+/// bytes.
+pub const BEHIND: usize = 96;
+const WORD_BEHIND: usize = 48;
+
+/// Whether the id of a key or, on the same line, the word "secret" stands near the front.
+fn is_named_behind(text: &[u8]) -> bool {
+    let near = text.get(..text.len().min(WORD_BEHIND)).unwrap_or_default();
+    let line = near.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let word = line
+        .windows(SECRET.len())
+        .any(|window| window.eq_ignore_ascii_case(SECRET));
+    word || holds_id(text.get(..text.len().min(BEHIND)).unwrap_or_default())
+}
+
+/// Whether the text holds the id of an AWS access key.
+pub fn holds_id(text: &[u8]) -> bool {
+    const ID: usize = 20;
+    text.windows(ID).enumerate().any(|(at, id)| {
+        matches!(id, [b'A', b'K' | b'S', b'I', b'A', tail @ ..] if tail.iter().all(|byte| Alphabet::Base32.has(*byte)))
+            && begins(text, at)
+            && ends(text, at.saturating_add(ID))
+    })
+}
+
+/// Whether the text holds what a secret key of AWS may be: what follows may name it. Every stretch
+/// of its length has one of the places that are looked at.
+pub fn may_be_aws_secret(text: &[u8]) -> bool {
+    const LENGTH: usize = 40;
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    (LENGTH.saturating_sub(1)..text.len())
+        .step_by(LENGTH)
+        .any(|at| {
+            let (left, right) = text.split_at_checked(at).unwrap_or_default();
+            let after = right.iter().take(LENGTH + 1).take_while(is_part).count();
+            let before = left
+                .iter()
+                .rev()
+                .take(LENGTH + 1)
+                .take_while(is_part)
+                .count();
+            let word = text
+                .get(at.saturating_sub(before)..at.saturating_add(after))
+                .unwrap_or_default();
+            after > 0
+                && word.len() == LENGTH
+                && word.iter().any(u8::is_ascii_uppercase)
+                && word.iter().any(u8::is_ascii_lowercase)
+                && word.iter().any(u8::is_ascii_digit)
+        })
 }
 
 /// Whether base64 begins as that of a JSON object does: `{"`, or white space behind the brace.

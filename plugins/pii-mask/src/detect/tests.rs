@@ -3,6 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod beside;
+
 fn found(text: &str) -> Vec<(&'static str, &str)> {
     labelled("", text)
 }

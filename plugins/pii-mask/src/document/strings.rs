@@ -2,6 +2,7 @@
 //! whose lines are the elements of an array.
 
 use crate::detect::armor::{self, Armor};
+use crate::detect::secret::{holds_id, may_be_aws_secret};
 use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
@@ -17,8 +18,10 @@ pub struct Strings<'a> {
     access_key: Option<usize>,
 }
 
-/// How far behind its id an access key is looked for, in bytes.
+/// How far behind its id, or before it, an access key is looked for, in bytes.
 const NEAR: usize = 200;
+/// Length of such a key.
+const AWS_SECRET: usize = 40;
 
 impl<'a> Strings<'a> {
     /// Of this document.
@@ -46,7 +49,8 @@ impl<'a> Strings<'a> {
         };
         let near_its_id = self
             .access_key
-            .is_some_and(|end| text.span().start.saturating_sub(end) <= NEAR);
+            .is_some_and(|end| text.span().start.saturating_sub(end) <= NEAR)
+            || (decoded.len() >= AWS_SECRET && self.has_id_behind(text.span().end, &decoded));
         let found = if near_its_id {
             masker.find(&decoded, from, &format!("{label} AKIA"))
         } else {
@@ -67,6 +71,15 @@ impl<'a> Strings<'a> {
         }
         let rest = (from > 0).then(|| (0..from, String::new()));
         put(text, &decoded, rest, found, masker, tally, &mut replace);
+    }
+
+    /// Whether a text that ends at `end` of the document may hold an access key, and its id is near
+    /// behind it.
+    fn has_id_behind(&self, end: usize, text: &str) -> bool {
+        may_be_aws_secret(text.as_bytes()) && {
+            let behind = self.document.get(end..).unwrap_or_default();
+            holds_id(behind.get(..behind.len().min(NEAR)).unwrap_or_default())
+        }
     }
 
     /// The findings in a member's name.

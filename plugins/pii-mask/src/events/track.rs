@@ -91,9 +91,15 @@ pub struct Track {
     spaced: bool,
     /// One of the pieces had a letter in it.
     worded: bool,
+    /// Lengths of the last pieces, while they are groups of digits as cards have.
+    groups: Vec<usize>,
+    /// Such groups came that are no card's: they are numbers of their own.
+    is_row: bool,
     /// What was found at the very end of the last piece.
     complete: Option<Entity>,
     growth: Growth,
+    /// What waits may be the front of a value, if that has been looked at.
+    begins_value: Option<bool>,
     /// When it had its last piece, in events with pieces.
     pub heard: u64,
 }
@@ -121,7 +127,12 @@ pub enum Verdict {
     Begins,
     /// It is no text.
     Value,
+    /// It and those before it are values.
+    Row,
 }
+
+/// The groups that cards are printed in.
+const PRINTED: [&[usize]; 2] = [&[4, 4, 4, 4], &[4, 6, 5]];
 
 /// Equal values in a row that are no text: of a card's number four groups are the same at most, or
 /// all but one of its digits.
@@ -180,6 +191,7 @@ impl Track {
             from,
             to,
         });
+        self.begins_value = None;
         self.stream.push(more, masker, tally, &mut self.pieces);
         self.pieces.advance(0);
     }
@@ -215,9 +227,12 @@ impl Track {
         self.pieces.at = at;
     }
 
-    /// Whether what waits may be the front of a value.
-    pub fn may_begin_a_value(&self) -> bool {
-        self.pieces.again || self.stream.may_begin_a_value()
+    /// Whether what waits may be the front of a value. It is looked at once for each piece.
+    pub fn may_begin_a_value(&mut self) -> bool {
+        let (again, stream) = (self.pieces.again, &self.stream);
+        *self
+            .begins_value
+            .get_or_insert_with(|| again || stream.may_begin_a_value())
     }
 
     /// The text has ended.
@@ -263,6 +278,8 @@ impl Track {
             || (self.same >= MOST_EQUAL && self.same.saturating_mul(text.len()) >= MOST_EQUAL_BYTES)
         {
             Verdict::Value
+        } else if let Some(verdict) = self.group(text) {
+            verdict
         } else if (!self.spaced && (between || is_column(&self.last, text)))
             || are_two_numbers(&self.last, text, self.spaced || self.worded)
         {
@@ -274,6 +291,32 @@ impl Track {
             text.clone_into(&mut self.last);
         }
         verdict
+    }
+
+    /// What a piece is behind groups of digits, and perhaps one more of them: four of a card are
+    /// read together, unless more follow.
+    fn group(&mut self, text: &str) -> Option<Verdict> {
+        let is_group = matches!(text.len(), 4..=6) && text.bytes().all(|one| one.is_ascii_digit());
+        // Behind other numbers they are numbers, too.
+        self.is_row |= !is_group && Decimal::read(text).is_some();
+        if !is_group || self.is_row || self.spaced || self.worded {
+            self.groups.clear();
+            return None;
+        }
+        self.groups.push(text.len());
+        if PRINTED.iter().any(|card| card.starts_with(&self.groups)) {
+            return (self.groups.len() > 1).then_some(Verdict::GoesOn);
+        }
+        self.is_row = self.groups.len() > 1;
+        self.groups.clear();
+        self.is_row.then_some(Verdict::Row)
+    }
+
+    /// What waits goes as it is, each piece by itself.
+    pub fn take_apart(&mut self) {
+        self.pieces.decided.extend(self.pieces.waiting.drain(..));
+        self.pieces.at = self.pieces.end;
+        self.stream = TextStream::default();
     }
 
     /// Whether the last of its pieces that wait is in this event.

@@ -8,10 +8,11 @@
 
 use crate::detect::armor::{self, Armor, Step};
 use crate::detect::behind;
-use crate::detect::boundary::{Kind, is_ideograph, kind};
+use crate::detect::boundary::{Kind, is_unspaced, kind};
 use crate::detect::fold;
 use crate::detect::phone::LABELS;
 use core::ops::Range;
+use std::borrow::Cow;
 
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
@@ -88,7 +89,7 @@ impl Segmenter {
             (kind(character), character)
         } else if fold::is_invisible(character) {
             return None;
-        } else if self.address && is_ideograph(character) {
+        } else if self.address && is_unspaced(character) {
             (Kind::Word, character)
         } else {
             (
@@ -232,7 +233,12 @@ impl Segmenter {
         if self.is_label_front(buffer.get(start..span.end)) {
             return None;
         }
-        if !character.is_ascii_alphanumeric() && self.is_label(buffer.get(start..at)) {
+        // Before and behind what reads otherwise than it is written a word may end, and may go on.
+        let label = buffer.get(start..at).unwrap_or_default();
+        let written = label.trim_end_matches(fold::is_invisible);
+        let plain = buffer.as_bytes().get(at).is_some_and(u8::is_ascii);
+        let ends = !character.is_ascii_alphanumeric() || !plain || written.len() < label.len();
+        if ends && self.is_label(Some(written)) {
             self.place = Place::Word;
             return None;
         }
@@ -256,6 +262,7 @@ impl Segmenter {
 
     fn is_label(&self, text: Option<&str>) -> bool {
         text.is_some_and(|text| {
+            let text = &*as_it_reads(text);
             LABELS.iter().any(|label| label.eq_ignore_ascii_case(text))
                 || (self.digits >= behind::LEAST_DIGITS && behind::calls(text))
         })
@@ -263,6 +270,7 @@ impl Segmenter {
 
     fn is_label_front(&self, front: Option<&str>) -> bool {
         front.is_some_and(|front| {
+            let front = &*as_it_reads(front);
             LABELS.iter().any(|label| {
                 label
                     .get(..front.len())
@@ -281,6 +289,19 @@ impl Segmenter {
             }
         }
     }
+}
+
+/// The text without invisible characters, and full-width forms as their counterparts.
+fn as_it_reads(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let visible = text.chars().filter(|one| !fold::is_invisible(*one));
+    Cow::Owned(
+        visible
+            .map(|one| fold::folded(one).unwrap_or(one))
+            .collect(),
+    )
 }
 
 /// How long the front of a private key's first line is that ends before `next`.

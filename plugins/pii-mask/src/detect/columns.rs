@@ -1,0 +1,272 @@
+//! Comma-separated values: what the column of a cell is called, by the line above.
+//!
+//! A line of names (`name,ssn,phone`) of which one says that a number below it is a telephone, a
+//! card, a social security number, an account or a secret, or an id, makes the lines behind it
+//! rows, as long as each has as many cells. Between cells stand commas, semicolons, tabs or bars;
+//! cells may be quoted (RFC 4180). The text is read once, in whatever pieces it comes.
+
+use super::names::{self, Words};
+use core::ops::Range;
+
+/// Longest name of a column, longest line of names, and longest cell, in bytes.
+const LONGEST_NAME: usize = 40;
+const LONGEST_LINE: usize = 1024;
+/// What divides cells; the first that a line of names holds counts.
+const SEPARATORS: [u8; 4] = *b"\t;|,";
+
+/// What a column says of its cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Column {
+    /// Nothing.
+    Plain,
+    /// What they are, by this name.
+    Named(String),
+    /// They are ids of something.
+    Id,
+}
+
+/// Reads the lines of one text.
+#[derive(Debug, Clone, Default)]
+pub struct Columns {
+    /// The line, while it may be one of names.
+    line: String,
+    /// Bytes since the last separator.
+    cell: usize,
+    state: State,
+    /// What divides the cells of the rows; none if they have one column.
+    separator: Option<u8>,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// In a line that may be one of names.
+    #[default]
+    Names,
+    /// In a line that is neither.
+    Other,
+    /// In this cell of a row.
+    Row(usize, Quotes),
+}
+
+/// Where a cell stands with its quotation marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    None,
+    Within,
+    Behind,
+}
+
+impl Columns {
+    /// Reads on; gives each cell, or as much of it as the text has, whose column says something, by
+    /// offsets into the text.
+    pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column)) {
+        let bytes = text.as_bytes();
+        let mut at = 0_usize;
+        while at < bytes.len() {
+            let rest = bytes.get(at..).unwrap_or_default();
+            at = at.saturating_add(match self.state {
+                State::Other => {
+                    let end = memchr::memchr(b'\n', rest);
+                    if end.is_some() {
+                        self.begin_names();
+                    }
+                    end.map_or(rest.len(), |end| end.saturating_add(1))
+                }
+                State::Names => self.names(text.get(at..).unwrap_or_default()),
+                State::Row(index, quotes) => {
+                    let (length, taken) = self.row(rest, index, quotes);
+                    if let Some(column) = self.columns.get(index).filter(|_| length > 0) {
+                        each(at..at.saturating_add(length), column);
+                    }
+                    taken
+                }
+            });
+        }
+    }
+
+    fn begin_names(&mut self) {
+        self.state = State::Names;
+        self.line.clear();
+        self.cell = 0;
+    }
+
+    /// Reads a line that may be one of names; how much of it.
+    fn names(&mut self, text: &str) -> usize {
+        for (at, byte) in text.bytes().enumerate() {
+            let first = self.cell == 0 && matches!(byte, b'0'..=b'9' | b'-' | b'(' | b')' | b'/');
+            let of_name =
+                byte.is_ascii_alphanumeric() || byte >= 0x80 || b" _-/#()\"'\r".contains(&byte);
+            if byte == b'\n' {
+                self.line.push_str(text.get(..at).unwrap_or_default());
+                self.take_names();
+                return at.saturating_add(1);
+            } else if SEPARATORS.contains(&byte) {
+                self.cell = 0;
+            } else if first || !of_name || self.cell >= LONGEST_NAME {
+                self.state = State::Other;
+                return at;
+            } else {
+                self.cell = self.cell.saturating_add(1);
+            }
+        }
+        self.line.push_str(text);
+        if self.line.len() > LONGEST_LINE {
+            self.state = State::Other;
+        }
+        text.len()
+    }
+
+    /// The line has ended: takes it for the names of columns, if they say something.
+    fn take_names(&mut self) {
+        let line = core::mem::take(&mut self.line);
+        let line = line.trim_end_matches('\r');
+        self.begin_names();
+        if line.len() > LONGEST_LINE {
+            return;
+        }
+        let has = |separator: &u8| line.as_bytes().contains(separator);
+        self.separator = SEPARATORS.into_iter().find(has);
+        let cells = line.split(|one| self.separator.map(char::from) == Some(one));
+        self.columns = cells.map(read_name).collect();
+        let named = |column: &Column| matches!(column, Column::Named(_));
+        let some = self.columns.iter().any(named)
+            || (self.separator.is_some() && self.columns.contains(&Column::Id));
+        if some {
+            self.state = State::Row(0, Quotes::None);
+        }
+    }
+
+    /// Reads a cell of a row: how much of the text it is, and how much has been read.
+    fn row(&mut self, rest: &[u8], index: usize, mut quotes: Quotes) -> (usize, usize) {
+        for (at, byte) in rest.iter().enumerate() {
+            let next = at.saturating_add(1);
+            let within = quotes == Quotes::Within;
+            match byte {
+                b'"' if self.cell == 0 || quotes != Quotes::None => {
+                    quotes = if within {
+                        Quotes::Behind
+                    } else {
+                        Quotes::Within
+                    };
+                }
+                b'\n' if !within => {
+                    let complete = index.saturating_add(1) == self.columns.len();
+                    self.begin_names();
+                    if complete {
+                        self.state = State::Row(0, Quotes::None);
+                    }
+                    return (at, next);
+                }
+                byte if !within && Some(*byte) == self.separator => {
+                    self.cell = 0;
+                    self.state = State::Row(index.saturating_add(1), Quotes::None);
+                    return (at, next);
+                }
+                // One column of numbers ends where words begin.
+                byte if (self.separator.is_none() && byte.is_ascii_alphabetic())
+                    || self.cell >= LONGEST_LINE
+                    || index >= self.columns.len() =>
+                {
+                    self.state = State::Other;
+                    return (0, next);
+                }
+                _ => {}
+            }
+            self.cell = self.cell.saturating_add(1);
+        }
+        self.state = State::Row(index, quotes);
+        (rest.len(), rest.len())
+    }
+}
+
+fn read_name(cell: &str) -> Column {
+    let name = cell.trim().trim_matches(['"', '\'']);
+    let words = Words::read(name.as_bytes());
+    if names::is_phone(&words)
+        || names::is_card(&words)
+        || names::is_ssn(&words)
+        || words.has(&["iban", "secret"])
+    {
+        Column::Named(name.to_owned())
+    } else if names::is_id(&words) {
+        Column::Id
+    } else {
+        Column::Plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(pieces: &[&str]) -> Vec<(String, String)> {
+        let mut columns = Columns::default();
+        let mut all: Vec<(String, String)> = Vec::new();
+        for piece in pieces {
+            columns.read(piece, |range, column| {
+                let name = match column {
+                    Column::Plain => return,
+                    Column::Named(name) => name.clone(),
+                    Column::Id => "-".to_owned(),
+                };
+                all.push((name, piece[range].to_owned()));
+            });
+        }
+        all
+    }
+
+    fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
+        wanted
+            .iter()
+            .map(|(name, cell)| ((*name).to_owned(), (*cell).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_line_of_names_calls_the_cells_below_it() {
+        for (text, wanted) in [
+            (
+                "Here it is:\n\nname,ssn,phone\nann,1,2\nbob,3,4\n",
+                &[("ssn", "1"), ("phone", "2"), ("ssn", "3"), ("phone", "4")][..],
+            ),
+            ("ssn\tname\r\n1\tann\r\n", &[("ssn", "1")]),
+            ("id;price;tax id\n7;8;9", &[("-", "7"), ("tax id", "9")]),
+            (
+                "\"Name\",\"Phone\"\n\"Lee, \"\"Ann\"\"\nB.\",\"5\"\n",
+                &[("Phone", "\"5\"")],
+            ),
+            (
+                "| name | ssn |\n|---|---|\n| ann | 5 |\n",
+                &[(" ssn ", "---"), (" ssn ", " 5 ")],
+            ),
+            ("ssn\n1\n2\nend\n3\n", &[("ssn", "1"), ("ssn", "2")]),
+            // Rows of another shape end the table.
+            ("a,ssn\n1,2\n\n3,4\n", &[("ssn", "2")]),
+            ("a,ssn\n1,2,3\n4,5\n", &[("ssn", "2")]),
+            ("my phone, please.\n1,2\n", &[]),
+            ("a,b\n1,2\n", &[]),
+            ("1,ssn\n1,2\n", &[]),
+        ] {
+            let wanted: Vec<_> = pairs(wanted)
+                .into_iter()
+                .map(|(name, cell)| (name.trim().to_owned(), cell))
+                .collect();
+            assert_eq!(cells(&[text]), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_table_is_read_in_any_pieces() {
+        let text = "x\nname,ssn,phone\nann,1,2\n\"b,\",3,4\nend\n";
+        let whole = cells(&[text]);
+        assert_eq!(whole.len(), 4);
+        for at in 1..text.len() {
+            let pieces = cells(&[&text[..at], &text[at..]]);
+            let glued = |cells: &[(String, String)]| -> String {
+                cells.iter().map(|(_, cell)| cell.as_str()).collect()
+            };
+            assert_eq!(glued(&pieces), glued(&whole), "{at}");
+        }
+    }
+}
