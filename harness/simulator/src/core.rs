@@ -127,7 +127,7 @@ impl Core {
         plugins: Vec<Plugin>,
     ) -> Self {
         Self {
-            shared: Shared::new(profile.shared_data.clone()),
+            shared: Shared::new(profile.shared_data),
             profile,
             // 2023-11-14T22:13:20Z: a fixed start, so that runs repeat.
             now_ns: 1_700_000_000_000_000_000,

@@ -13,7 +13,7 @@ impl HostHandle {
     pub fn buffer(&self, kind: BufferKind, start: u32, max: u32) -> HostResult<Vec<u8>> {
         self.call_in_context("get_buffer_bytes", |core, at| {
             let body = matches!(kind, BufferKind::RequestBody | BufferKind::ResponseBody);
-            let rules = core.profile.bodies.clone();
+            let rules = core.profile.bodies;
             let bytes = core.bytes(at, kind)?;
             let readable = rules.max_readable_request;
             if kind == BufferKind::RequestBody && readable.is_some_and(|max| bytes.len() > max) {

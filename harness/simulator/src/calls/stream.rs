@@ -80,7 +80,7 @@ impl HostHandle {
         grpc_status: u32,
     ) -> HostResult<()> {
         self.call_in_context("send_local_response", |core, at| {
-            let traps = core.profile.trapping_calls.clone();
+            let traps = core.profile.trapping_calls;
             let running = core.running.map(|running| running.callback);
             let in_response = matches!(running, Some(Callback::ResponseBody { .. }));
             if in_response && traps.local_response_in_response_body

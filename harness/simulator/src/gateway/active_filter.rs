@@ -49,7 +49,7 @@ impl Gateway {
         let (rules, told) = {
             let profile = &self.core.borrow().profile;
             let told = end && profile.end_in_headers_callbacks;
-            (profile.headers.clone(), told)
+            (profile.headers, told)
         };
         let unstoppable = side == Side::Response && rules.response_cannot_be_stopped;
         let stays = side == Side::Request && rules.request_stays_in_reach;
@@ -255,7 +255,7 @@ impl Gateway {
                 filter.failed = true;
             }
         });
-        let traps = self.core.borrow().profile.traps.clone();
+        let traps = self.core.borrow().profile.traps;
         if open == Some(true) || side == Side::Response && traps.response_passes {
             return true;
         }

@@ -73,7 +73,7 @@ pub struct Profile {
 }
 
 /// Headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderRules {
     /// Setting a request header that is there several times replaces the first one only.
     pub set_replaces_first_only: bool,
@@ -84,7 +84,7 @@ pub struct HeaderRules {
 }
 
 /// Bodies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyRules {
     /// A request's body is shown once, as a whole.
     pub request_comes_whole: bool,
@@ -98,7 +98,7 @@ pub struct BodyRules {
 }
 
 /// Callouts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalloutRules {
     /// A callout to a cluster that is not known fails as one that cannot connect does; otherwise
     /// the host call is refused.
@@ -112,7 +112,7 @@ pub struct CalloutRules {
 }
 
 /// Properties.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PropertyRules {
     /// Numbers and truth values are text; addresses have no port.
     pub as_text: bool,
@@ -121,7 +121,7 @@ pub struct PropertyRules {
 }
 
 /// Shared data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedDataRules {
     /// Number 0 creates a value and never replaces one, and no other number creates one; otherwise
     /// number 0 always writes, and any number creates.
@@ -133,7 +133,7 @@ pub struct SharedDataRules {
 }
 
 /// What happens to an exchange whose filter traps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrapRules {
     /// The status that the client gets.
     pub status: u16,
@@ -144,7 +144,7 @@ pub struct TrapRules {
 }
 
 /// Host calls that trap instead of answering with a status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrappingCalls {
     /// A local response while the response's body is shown.
     pub local_response_in_response_body: bool,
