@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use modelgate_kit::config::types::{Authority, CallHeaders, ClusterName, RequestPath};
+use modelgate_kit::config::types::{Authority, CallHeaders, ClusterName, RequestPath, refused};
 use modelgate_kit::config::{Bounded, Secret};
 use serde::Deserialize;
 
@@ -197,7 +197,7 @@ pub struct RetryConfig {
     pub give_up_ms: Bounded<1_000, 86_400_000>,
     /// Statuses that are tried again besides 429, 502, 503 and 504, for collectors that answer e.g.
     /// 500 or 408 when they are busy.
-    pub also: Vec<Bounded<400, 599>>,
+    pub also: Vec<RetryStatus>,
 }
 
 impl Default for RetryConfig {
@@ -207,6 +207,25 @@ impl Default for RetryConfig {
             longest_ms: Bounded::new(30_000),
             give_up_ms: Bounded::new(300_000),
             also: Vec::new(),
+        }
+    }
+}
+
+/// A status after which a batch is sent again: 400 to 599, but for 413, after which it is halved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(with = "Bounded<400, 599>", inline))]
+pub struct RetryStatus(pub u16);
+
+impl<'de> Deserialize<'de> for RetryStatus {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let status = Bounded::<400, 599>::deserialize(deserializer)?.value();
+        match u16::try_from(status) {
+            Ok(status) if status != 413 => Ok(Self(status)),
+            _ => Err(refused(
+                "names 413, which asks for smaller batches",
+                "leave 413 out; batches are halved then",
+            )),
         }
     }
 }

@@ -177,13 +177,6 @@ impl Shipping {
                 "at most retry.longest_ms",
             );
         }
-        if sink.retry.also.iter().any(|status| status.value() == 413) {
-            problems.add(
-                "retry.also",
-                "names 413, which asks for smaller batches",
-                "leave 413 out; batches are halved then",
-            );
-        }
         let deny_when_full = sink.queue.on_full == FullPolicy::Deny;
         let resource = resource(&sink, problems);
         let otlp = Otlp::new(
@@ -247,12 +240,7 @@ impl Target {
             },
             headers,
             timeout_ms: sink.timeout_ms.short(),
-            retry_also: sink
-                .retry
-                .also
-                .iter()
-                .filter_map(|status| u16::try_from(status.value()).ok())
-                .collect(),
+            retry_also: sink.retry.also.iter().map(|status| status.0).collect(),
         }
     }
 

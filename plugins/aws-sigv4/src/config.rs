@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, refused};
 use modelgate_kit::config::{Bounded, Secret};
-use modelgate_kit::route::Path;
+use modelgate_kit::route::{Path, Template};
 use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
 
@@ -42,7 +42,7 @@ pub struct Config {
     pub rewritten_by: RewrittenBy,
     /// Templates of the paths that may be signed, after `strip_path_prefix`, such as
     /// `/endpoints/*/invocations`. Empty: all.
-    pub paths: Vec<String>,
+    pub paths: Vec<Template>,
     /// Paths that two servers may read in two ways (encoded slashes, dots, double slashes …).
     /// `allow` needs empty `paths`; object keys of S3 and ARNs as model ids of Bedrock need it.
     pub ambiguous_paths: AmbiguousPaths,

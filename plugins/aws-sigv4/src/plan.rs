@@ -4,9 +4,7 @@ use modelgate_kit::config::secret::FromEnvironment;
 use modelgate_kit::config::types::Authority;
 use modelgate_kit::config::{Problems, Secret, Setup};
 use modelgate_kit::headers::HeaderBlock;
-use modelgate_kit::route::Template;
 use modelgate_kit::upgrade::{OnUpgrade, Upgrade};
-use zeroize::Zeroizing;
 
 use crate::canonical::SignedHeaders;
 use crate::config::{
@@ -85,16 +83,7 @@ impl Config {
     }
 
     fn credentials(&self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Credentials> {
-        let mut resolve = |secret: &Secret, path: &str| {
-            let bytes = secret.resolve(path, setup, problems)?;
-            let text = bytes
-                .expose_text()
-                .map(|text| Zeroizing::new(text.to_owned()));
-            if text.is_none() {
-                problems.add(path, "is not text", "");
-            }
-            text
-        };
+        let mut resolve = |secret: &Secret, path: &str| secret.resolve_text(path, setup, problems);
         let (id, secret, token) = match &self.credentials {
             Some(written) => (
                 resolve(&written.access_key_id, "credentials.access_key_id"),
@@ -151,13 +140,6 @@ impl Config {
     }
 
     fn rules(self, path_rules: PathRules, problems: &mut Problems) -> Rules {
-        let mut paths = Vec::new();
-        for (at, text) in self.paths.iter().enumerate() {
-            match Template::parse(text) {
-                Ok(template) => paths.push(template),
-                Err(error) => problems.add(format!("paths[{at}]"), error.to_string(), ""),
-            }
-        }
         if self.ambiguous_paths == AmbiguousPaths::Allow && !self.paths.is_empty() {
             problems.add(
                 "ambiguous_paths",
@@ -183,7 +165,7 @@ impl Config {
             host: self.host.map(Authority::into_string),
             strip_path_prefix: self.strip_path_prefix.map(|PathPrefix(prefix)| prefix),
             rewritten_by: self.rewritten_by,
-            paths,
+            paths: self.paths,
             ambiguous_paths: self.ambiguous_paths,
             query: self.query,
             client_headers,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use modelgate_kit::config::types::refused;
 use modelgate_kit::config::{Mode, Problems};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use serde::Deserialize;
@@ -51,7 +52,7 @@ pub enum OverrideHeaders {
 pub struct WrittenRule {
     /// Name of the rule: in the fact `decision`, in metrics and in audit events. Letters, digits,
     /// `_`, `-` and `.`; unique.
-    pub id: String,
+    pub id: RuleId,
     /// What follows when the rule fits: `allow` or `deny`.
     pub effect: Effect,
     /// `enforce`, or `shadow`: the rule is tried and counted, but decides nothing.
@@ -65,8 +66,26 @@ pub struct WrittenRule {
     pub what: WrittenWhat,
 }
 
-/// Longest id of a rule, in bytes.
-const LONGEST_ID: usize = 64;
+/// The id of a rule: 1 to 64 letters, digits, `_`, `-` or `.`.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+pub struct RuleId(pub String);
+
+impl<'de> Deserialize<'de> for RuleId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(deserializer)?;
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if (1..=64).contains(&id.len()) && id.bytes().all(is_plain) {
+            return Ok(Self(id));
+        }
+        Err(refused(
+            "is not an id",
+            "write 1 to 64 letters, digits, `_`, `-` or `.`",
+        ))
+    }
+}
 
 impl Config {
     /// Compiles the rules; what is wrong with them is added to `problems`.
@@ -79,15 +98,8 @@ impl Config {
         let mut ids = BTreeSet::new();
         for (at, rule) in rules.into_iter().enumerate() {
             problems.within(&format!("rules[{at}]"), |problems| {
-                let plain =
-                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-                if !(1..=LONGEST_ID).contains(&rule.id.len()) || !rule.id.bytes().all(plain) {
-                    problems.add(
-                        "id",
-                        "is not an id",
-                        "write 1 to 64 letters, digits, `_`, `-` or `.`",
-                    );
-                } else if !ids.insert(rule.id.clone()) {
+                let RuleId(id) = rule.id;
+                if !ids.insert(id.clone()) {
                     problems.add(
                         "id",
                         "is the id of another rule too",
@@ -97,7 +109,7 @@ impl Config {
                 let who = problems.within("who", |p| rule.who.compile(p));
                 let what = problems.within("what", |p| rule.what.compile(p));
                 compiled.push(Rule {
-                    id: rule.id,
+                    id,
                     effect: rule.effect,
                     shadow: rule.mode == Mode::Shadow,
                     who,

@@ -302,8 +302,8 @@ fn a_shadow_rule_is_counted_and_decides_nothing() {
 #[test]
 fn every_problem_of_a_configuration_is_said_at_once() {
     let config = json!({"combine": "any", "rules": [
-        {"id": "a b", "effect": "allow", "what": {"paths": ["x"]}},
-        {"id": "same", "effect": "allow"},
+        {"id": "a b", "effect": "allow"},
+        {"id": "same", "effect": "allow", "what": {"paths": ["x"]}},
         {"id": "same", "effect": "forbid"},
         {"id": "same", "effect": "deny", "who": {"claims": [{"claim": ""}]}},
         {"effect": "deny", "unknown": 1},
@@ -315,7 +315,7 @@ fn every_problem_of_a_configuration_is_said_at_once() {
     for path in [
         "combine",
         "rules[0].id",
-        "rules[0].what.paths[0]",
+        "rules[1].what.paths[0]",
         "rules[2].effect",
         "rules[3].id",
         "rules[3].who.claims[0].claim",

@@ -1,6 +1,7 @@
 //! What the operator writes.
 
 use crate::detect::Entity;
+use modelgate_kit::config::types::refused;
 use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
 use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
@@ -19,7 +20,7 @@ pub struct Config {
     pub hash_key: Option<Secret>,
     /// Values that are left alone, in lower case; `*` stands for anything: `*@example.com`,
     /// `127.0.0.1`.
-    pub allowed_values: Vec<String>,
+    pub allowed_values: Vec<AllowedValue>,
     /// What a finding must rest on to count: `context` (a word beside it), `shape`, or `check`
     /// (check digits, or a prefix that nothing else has).
     pub least_certainty: WrittenCertainty,
@@ -35,6 +36,27 @@ pub struct Config {
     /// sent after it cannot be masked. With `allow` it passes unmasked in both directions; an
     /// answer that does not grant the upgrade is masked as any other.
     pub on_upgrade: OnUpgrade,
+}
+
+/// A value that is left alone: in lower case, and not every one.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+pub struct AllowedValue(pub String);
+
+impl<'de> Deserialize<'de> for AllowedValue {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = String::deserialize(deserializer)?;
+        if value.chars().all(|character| character == '*') {
+            return Err(refused("allows every value", "name what is allowed"));
+        }
+        if value != value.to_lowercase() {
+            return Err(refused(
+                "is not in lower case, in which values are compared",
+                "write it in lower case",
+            ));
+        }
+        Ok(Self(value))
+    }
 }
 
 /// What becomes of the findings of each entity; those that are not named follow `default_action`.

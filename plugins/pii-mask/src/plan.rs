@@ -88,7 +88,7 @@ impl Config {
         let key = self
             .hash_key
             .as_ref()
-            .and_then(|key| key.resolve("hash_key", setup, problems));
+            .and_then(|key| key.resolve_at_least(SHORTEST_KEY, "hash_key", setup, problems));
         if hashes && self.hash_key.is_none() {
             problems.add(
                 "hash_key",
@@ -96,34 +96,11 @@ impl Config {
                 "write `hash_key: {\"env\": \"NAME\"}`",
             );
         }
-        if key
-            .as_ref()
-            .is_some_and(|key| key.expose().len() < SHORTEST_KEY)
-        {
-            let problem = format!("the key is shorter than {SHORTEST_KEY} bytes");
-            problems.add("hash_key", problem, "make one with `openssl rand -hex 32`");
-        }
-        for (at, value) in self.allowed_values.iter().enumerate() {
-            let path = format!("allowed_values[{at}]");
-            if value.chars().all(|character| character == '*') {
-                problems.add(
-                    path,
-                    "the pattern allows every value",
-                    "name what is allowed",
-                );
-            } else if *value != value.to_lowercase() {
-                problems.add(
-                    path,
-                    "values are compared in lower case",
-                    "write it in lower case",
-                );
-            }
-        }
         let masker = Masker::new(
             actions,
             self.least_certainty.into(),
             key,
-            Allowed::new(self.allowed_values.iter().map(String::as_str)),
+            Allowed::new(self.allowed_values.iter().map(|value| value.0.as_str())),
         );
         let request = problems.within("request", |problems| {
             self.request.compile("request", &masker, setup, problems)

@@ -87,6 +87,43 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// As [`Secret::resolve`], for a key: it must have so many bytes.
+    pub fn resolve_at_least(
+        &self,
+        bytes: usize,
+        path: &str,
+        setup: &Setup<'_>,
+        problems: &mut Problems,
+    ) -> Option<SecretBytes> {
+        let key = self.resolve(path, setup, problems)?;
+        if key.expose().len() < bytes {
+            problems.add(
+                path,
+                format!("is shorter than {bytes} bytes"),
+                "make one with `openssl rand -hex 32`",
+            );
+            return None;
+        }
+        Some(key)
+    }
+
+    /// As [`Secret::resolve`], for a text: it must be UTF-8.
+    pub fn resolve_text(
+        &self,
+        path: &str,
+        setup: &Setup<'_>,
+        problems: &mut Problems,
+    ) -> Option<Zeroizing<String>> {
+        let bytes = self.resolve(path, setup, problems)?;
+        let text = bytes.expose_text();
+        if text.is_none() {
+            problems.add(path, "is not text", "");
+        }
+        text.map(|text| Zeroizing::new(text.to_owned()))
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(hidden)")

@@ -16,6 +16,10 @@ use super::{Path, Segment};
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
+
+use crate::config::types::refused;
+
 /// Why a template was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TemplateError {
@@ -64,6 +68,11 @@ impl std::error::Error for TemplateError {}
 
 /// A compiled path template.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", inline)
+)]
 pub struct Template {
     parts: Vec<Part>,
     rest: bool,
@@ -212,6 +221,20 @@ impl Part {
             }
         };
         (!inside.is_empty()).then_some(inside)
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(|error| refused(error, ""))
+    }
+}
+
+/// Tools show the defaults of a configuration, and none has one of these.
+#[cfg(feature = "schema")]
+impl serde::Serialize for Template {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
     }
 }
 
