@@ -12,7 +12,7 @@ const PIECE: usize = 700;
 pub const MASK: &str = "{}";
 
 /// What parsers and detectors stumble over, each to be repeated.
-const FRAGMENTS: [&str; 74] = [
+const FRAGMENTS: [&str; 77] = [
     "a",
     " ",
     "1",
@@ -87,6 +87,9 @@ const FRAGMENTS: [&str; 74] = [
     "\\",
     "\"",
     "\n",
+    "ssn,x\n1,\"4\"\n",
+    "\u{4f8b}.@",
+    "wJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEY,",
 ];
 
 fn repeated(fragment: &str, size: usize) -> String {
@@ -287,7 +290,7 @@ pub fn answer(kind: &str, body: &[u8], piece: usize) -> (Request, Reply) {
 pub const EVENTS: &str = "text/event-stream";
 
 /// Streams of events that are made of one event, or of one part of it, again and again.
-pub const STREAMS: [Document; 11] = [
+pub const STREAMS: [Document; 12] = [
     ("many events of one text", |n| {
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"4111 \"}}]}\n\n".repeat(n / 66)
     }),
@@ -310,6 +313,14 @@ pub const STREAMS: [Document; 11] = [
     ("many choices in turn", |n| {
         (0..n / 70)
             .map(|at| format!("data: {{\"choices\":[{{\"index\":{},\"delta\":{{\"content\":\"ann@exam\"}}}}]}}\n\n", at % 100))
+            .collect()
+    }),
+    ("choices that fall silent", |n| {
+        (0..n / 70)
+            .map(|at| {
+                let (index, text) = if at < 60 { (at, "4111 1") } else { (60, "word, ") };
+                format!("data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+            })
             .collect()
     }),
     ("one event with many lines of data", |n| {

@@ -331,6 +331,7 @@ fn texts(kind: &'static str) -> Vec<Case> {
         "sk-",
         "eyJ",
         "ssn ",
+        "ssn,x\n1,1\n",
     ]
     .into_iter()
     .map(|text| {
