@@ -6,8 +6,10 @@
 
 mod elsewhere;
 mod path;
+mod reading;
 mod rule;
 
 pub use elsewhere::{ANY, Elsewhere};
 pub use path::{ClaimPath, Finding, PathFault};
-pub use rule::{ClaimRule, Scopes, Split, Test, Wanted, Word, words};
+pub use reading::{Other, Reading, Readings, Word, Words, words};
+pub use rule::{ClaimRule, Scopes, Split, Test, Wanted};

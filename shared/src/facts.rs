@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::claim::{ANY, ClaimPath, Finding};
+use crate::claim::{ANY, ClaimPath, Finding, Reading, Readings, Split};
 use crate::exchange::Exchange;
 use crate::host::Status;
 use crate::names::Names;
@@ -61,6 +61,9 @@ pub struct Identity {
     /// Names of claims that the caller has but whose values are unknown; `*` stands for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims_unknown: Vec<String>,
+    /// What rules have read of the claims.
+    #[serde(skip)]
+    pub readings: Readings<String>,
 }
 
 fn has_none(names: &Names) -> bool {
@@ -116,6 +119,12 @@ impl Identity {
             Some(value) => Finding::Value(value),
             None => path.look(&self.claims),
         }
+    }
+
+    /// The words of a claim, read the first time that they are asked for.
+    pub fn read(&self, path: &ClaimPath, split: Split) -> Rc<Reading<String>> {
+        self.readings
+            .get(path, split, || Reading::of(self.look(path), split))
     }
 }
 

@@ -4,6 +4,11 @@
 //! Nothing else is special. What stands between two `*` is taken where it first occurs, which is
 //! enough because a later place could not do better; each search is linear (two-way string
 //! matching), and so is all of it.
+//!
+//! Of many patterns [`Patterns`] finds those that a text can fit without trying the others.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,90 @@ impl Glob {
             Form::Any | Form::Starred(_) => None,
         }
     }
+
+    /// What every text that fits begins with: all of it before the first `*`.
+    pub fn prefix(&self) -> &str {
+        match &self.0 {
+            Form::Any => "",
+            Form::Exact(name) => name,
+            Form::Starred(pattern) => pattern.split('*').next().unwrap_or_default(),
+        }
+    }
+
+    /// Whether [`Patterns`] can tell it from others: it is literal, or begins with literal text.
+    pub fn is_selective(&self) -> bool {
+        self.literal().is_some() || !self.prefix().is_empty()
+    }
+}
+
+/// Something for each of many patterns, found by the texts that fit. Patterns that begin with the
+/// same text before their first `*` share one entry: what is found is a superset.
+#[derive(Clone, Debug)]
+pub struct Patterns<S> {
+    exact: BTreeMap<Box<str>, S>,
+    prefixed: BTreeMap<Box<str>, S>,
+}
+
+impl<S> Default for Patterns<S> {
+    fn default() -> Self {
+        Self {
+            exact: BTreeMap::new(),
+            prefixed: BTreeMap::new(),
+        }
+    }
+}
+
+impl<S> Patterns<S> {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.prefixed.is_empty()
+    }
+
+    /// Adds to `found` the entries of all patterns that the text can fit.
+    pub fn find<'a>(&'a self, text: &str, found: &mut Vec<&'a S>) {
+        found.extend(self.exact.get(text));
+        // The last entry at or before a text is the longest that it begins with, or else shares
+        // with it whatever any entry does that it begins with.
+        let mut probe = text;
+        let before = |probe: &str| {
+            let range = (Bound::Unbounded, Bound::Included(probe));
+            self.prefixed.range::<str, _>(range).next_back()
+        };
+        while let Some((prefix, entry)) = before(probe) {
+            let shorter = if probe.starts_with(&**prefix) {
+                found.push(entry);
+                let mut chars = prefix.chars();
+                let Some(_) = chars.next_back() else {
+                    return;
+                };
+                chars.as_str().len()
+            } else {
+                common(probe, prefix)
+            };
+            probe = probe.get(..shorter).unwrap_or_default();
+        }
+    }
+}
+
+impl<S: Default> Patterns<S> {
+    /// The entry of a pattern.
+    pub fn entry(&mut self, pattern: &Glob) -> &mut S {
+        let entries = match pattern.literal() {
+            Some(_) => &mut self.exact,
+            None => &mut self.prefixed,
+        };
+        entries.entry(pattern.prefix().into()).or_default()
+    }
+}
+
+/// Length of what two texts begin with alike, in whole characters.
+fn common(one: &str, other: &str) -> usize {
+    let alike = one.char_indices().zip(other.chars());
+    alike
+        .take_while(|((_, a), b)| a == b)
+        .map(|((at, a), _)| at.saturating_add(a.len_utf8()))
+        .last()
+        .unwrap_or_default()
 }
 
 fn fits(pattern: &str, text: &str) -> bool {
@@ -106,6 +195,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_pattern_that_fits_is_found(
+            patterns in proptest::collection::vec("[ab\u{e9}*]{0,5}", 0..12), text in "[ab\u{e9}]{0,8}",
+        ) {
+            let mut index: Patterns<Vec<usize>> = Patterns::default();
+            for (at, pattern) in patterns.iter().enumerate() {
+                index.entry(&Glob::new(pattern)).push(at);
+            }
+            let mut found = Vec::new();
+            index.find(&text, &mut found);
+            let found: Vec<usize> = found.into_iter().flatten().copied().collect();
+            for (at, pattern) in patterns.iter().enumerate() {
+                let glob = Glob::new(pattern);
+                let times = found.iter().filter(|other| **other == at).count();
+                let begins = text.starts_with(glob.prefix());
+                let can = if glob.literal().is_some() { glob.matches(&text) } else { begins };
+                prop_assert_eq!(times, usize::from(can), "{}", pattern);
+            }
+        }
+
         #[test]
         fn agrees_with_the_definition(pattern in "[ab*]{0,8}", text in "[ab]{0,10}") {
             prop_assert_eq!(Glob::new(&pattern).matches(&text), slow(pattern.as_bytes(), text.as_bytes()));

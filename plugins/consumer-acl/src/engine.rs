@@ -74,6 +74,16 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it matters to a caller who has not said who he is: it would allow something to some
+    /// callers with an identity, or deny it to each.
+    fn is_for_somebody(&self) -> bool {
+        !self.shadow
+            && match self.effect {
+                Effect::Allow => self.who.fits_somebody(),
+                Effect::Deny => self.who.fits_everybody(),
+            }
+    }
+
     fn fits(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
         let doubt = self.effect.doubt();
         self.who.fits(caller, doubt) && self.what.fits(asked, doubt)
@@ -127,21 +137,21 @@ impl Engine {
         &self.rules
     }
 
+    /// Those of the rules that are looked up, in their order; all where there is no index.
+    fn looked_up(&self, lookup: impl FnOnce(&Index) -> Vec<u32>) -> impl Iterator<Item = &Rule> {
+        places(self.index.as_ref().map(lookup), self.rules.len())
+            .filter_map(|at| self.rules.get(at))
+    }
+
     /// Whether the decision may hang on the model's name: some rule over models fits in everything
     /// else.
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
-        let fits = |rule: &Rule| {
-            rule.what.looks_at_model()
-                && rule.who.fits(caller, rule.effect.doubt())
-                && rule.what.fits_but_for_model(asked, rule.effect.doubt())
-        };
-        match &self.index {
-            None => self.rules.iter().any(fits),
-            Some(index) => index
-                .over_models(caller)
-                .filter_map(|at| self.rules.get(usize::try_from(at).ok()?))
-                .any(fits),
-        }
+        self.looked_up(|index| index.over_models(caller))
+            .any(|rule| {
+                rule.what.looks_at_model()
+                    && rule.who.fits(caller, rule.effect.doubt())
+                    && rule.what.fits_but_for_model(asked, rule.effect.doubt())
+            })
     }
 
     /// Decides.
@@ -178,35 +188,41 @@ impl Engine {
     /// Whether some caller with an identity could make the request: what a caller without one is
     /// told depends on it.
     pub fn could_allow_somebody(&self, asked: &Asked<'_>, bodies_are_read: bool) -> bool {
-        let enforced = |effect| {
-            self.rules
-                .iter()
-                .filter(move |rule| !rule.shadow && rule.effect == effect)
-        };
         let unread = bodies_are_read && asked.model_is_unread();
-        let allowed = enforced(Effect::Allow).any(|rule| {
-            rule.who.fits_somebody()
-                && (rule.what.fits(asked, Doubt::Misfits)
-                    || unread && rule.what.fits_but_for_model(asked, Doubt::Misfits))
-        });
+        let mut allowed = false;
+        for rule in self.looked_up(|index| index.for_somebody(asked, unread)) {
+            if !rule.is_for_somebody() {
+                continue;
+            }
+            match rule.effect {
+                Effect::Allow => {
+                    allowed = allowed
+                        || rule.what.fits(asked, Doubt::Misfits)
+                        || unread && rule.what.fits_but_for_model(asked, Doubt::Misfits);
+                }
+                Effect::Deny => {
+                    let is_open = unread && rule.what.looks_at_model();
+                    if !is_open && rule.what.fits(asked, Doubt::Fits) {
+                        return false;
+                    }
+                }
+            }
+        }
         allowed
-            && !enforced(Effect::Deny).any(|rule| {
-                rule.who.fits_everybody()
-                    && !(unread && rule.what.looks_at_model())
-                    && rule.what.fits(asked, Doubt::Fits)
-            })
     }
 
     /// Whether nothing but the model, which is not known, keeps a rule from allowing the request.
     pub fn lacks_only_the_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
         *asked.models() == Models::Unknown
-            && self.rules.iter().any(|rule| {
-                !rule.shadow
-                    && rule.effect == Effect::Allow
-                    && rule.what.looks_at_model()
-                    && rule.who.fits(caller, Doubt::Misfits)
-                    && rule.what.fits_but_for_model(asked, Doubt::Misfits)
-            })
+            && self
+                .looked_up(|index| index.over_models(caller))
+                .any(|rule| {
+                    !rule.shadow
+                        && rule.effect == Effect::Allow
+                        && rule.what.looks_at_model()
+                        && rule.who.fits(caller, Doubt::Misfits)
+                        && rule.what.fits_but_for_model(asked, Doubt::Misfits)
+                })
     }
 
     /// Whether a rule looks at what is asked, not only at who asks.

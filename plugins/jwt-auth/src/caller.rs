@@ -56,6 +56,7 @@ impl CallerClaims {
             scopes_unknown: scopes.unknown,
             claims: handed_on,
             claims_unknown: unknown,
+            ..Identity::default()
         })
     }
 

@@ -38,7 +38,7 @@ impl fmt::Display for PathFault {
 impl std::error::Error for PathFault {}
 
 /// A parsed claim path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema),

@@ -1,20 +1,18 @@
 //! Rules over claims, and the scopes that a token grants.
 //!
-//! A claim is read as a list of words: one scalar is one word, an array of scalars is several, and
-//! text is split where the rule says so. Of a claim of any other shape (null, an object, an array
-//! with one in it), and of one whose value is elsewhere, no rule can be decided: neither that a
-//! word is among them nor that it is not. How that counts is for the caller to say, and it counts
-//! against the request.
+//! A rule looks at the words of one claim ([`Reading`]). Where they cannot be known, no rule can be
+//! decided: neither that a word is among them nor that it is not. How that counts is for the caller
+//! to say, and it counts against the request.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::elsewhere::Elsewhere;
-use super::path::{ClaimPath, Finding};
+use super::path::ClaimPath;
+use super::reading::{Reading, Word, words};
 use crate::glob::Glob;
-use crate::names::Sorted;
 
 /// Whether text is several words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Split {
     /// One text is one word.
     #[default]
@@ -30,6 +28,15 @@ pub enum Wanted {
     Text(Glob),
     /// A number or a truth value.
     Other(Value),
+}
+
+impl Wanted {
+    fn is_selective(&self) -> bool {
+        match self {
+            Self::Text(glob) => glob.is_selective(),
+            Self::Other(_) => true,
+        }
+    }
 }
 
 impl From<Value> for Wanted {
@@ -73,23 +80,33 @@ pub struct ClaimRule {
 }
 
 impl ClaimRule {
-    /// Whether what was found at the path satisfies the rule; `None` where that cannot be known.
-    pub fn holds(&self, found: Finding<'_>) -> Option<bool> {
-        let (is_there, words) = match found {
-            Finding::Unknown | Finding::Value(Value::Null) => return None,
-            Finding::Absent => (false, Vec::new()),
-            Finding::Value(_) if self.test == Test::Present => return Some(true),
-            Finding::Value(value) => (true, words(value, self.split)?),
+    /// Whether what its claim says satisfies the rule; `None` where that cannot be known.
+    pub fn holds<T: AsRef<str>>(&self, reading: &Reading<T>) -> Option<bool> {
+        let words = match (reading, &self.test) {
+            (Reading::Unknown, _) => return None,
+            (Reading::Absent, test) => return Some(matches!(test, Test::NoneOf(_))),
+            (_, Test::Present) => return Some(true),
+            (Reading::Unreadable, _) => return None,
+            (Reading::Words(words), _) => words,
         };
-        let texts = texts(&words);
         Some(match &self.test {
-            Test::Present => is_there,
-            Test::AnyOf(wanted) => wanted.iter().any(|wanted| has(&words, &texts, wanted)),
-            Test::AllOf(wanted) => {
-                is_there && wanted.iter().all(|wanted| has(&words, &texts, wanted))
-            }
-            Test::NoneOf(unwanted) => !unwanted.iter().any(|wanted| has(&words, &texts, wanted)),
+            Test::Present => true,
+            Test::AnyOf(wanted) => wanted.iter().any(|wanted| words.has(wanted)),
+            Test::AllOf(wanted) => wanted.iter().all(|wanted| words.has(wanted)),
+            Test::NoneOf(unwanted) => !unwanted.iter().any(|wanted| words.has(wanted)),
         })
+    }
+
+    /// Words one of which the claim must have, if it is known: what an index can be built on.
+    pub fn needs_one_of(&self) -> Option<&[Wanted]> {
+        match &self.test {
+            Test::AnyOf(wanted) => wanted.iter().all(Wanted::is_selective).then_some(wanted),
+            Test::AllOf(wanted) => {
+                let at = wanted.iter().position(Wanted::is_selective)?;
+                wanted.get(at..=at)
+            }
+            Test::Present | Test::NoneOf(_) => None,
+        }
     }
 }
 
@@ -127,67 +144,6 @@ impl<'a> Scopes<'a> {
     }
 }
 
-/// One word of a claim.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Word<'a> {
-    /// Text.
-    Text(&'a str),
-    /// A number.
-    Number(&'a Number),
-    /// A truth value.
-    Bool(bool),
-}
-
-/// The claim's words; `None` for a shape that is not a list of scalars.
-pub fn words(value: &Value, split: Split) -> Option<Vec<Word<'_>>> {
-    match value {
-        Value::String(text) if split == Split::Spaces => Some(
-            text.split(' ')
-                .filter(|word| !word.is_empty())
-                .map(Word::Text)
-                .collect(),
-        ),
-        Value::Array(items) => items.iter().map(word).collect(),
-        one => word(one).map(|word| vec![word]),
-    }
-}
-
-fn word(value: &Value) -> Option<Word<'_>> {
-    Some(match value {
-        Value::String(text) => Word::Text(text),
-        Value::Number(number) => Word::Number(number),
-        Value::Bool(flag) => Word::Bool(*flag),
-        Value::Null | Value::Array(_) | Value::Object(_) => return None,
-    })
-}
-
-fn texts<'a>(words: &[Word<'a>]) -> Sorted<'a> {
-    let text = |word: &Word<'a>| match word {
-        Word::Text(text) => Some(*text),
-        Word::Number(_) | Word::Bool(_) => None,
-    };
-    words.iter().filter_map(text).collect()
-}
-
-fn has(words: &[Word<'_>], texts: &Sorted<'_>, wanted: &Wanted) -> bool {
-    if let Wanted::Text(wanted) = wanted
-        && let Some(text) = wanted.literal()
-    {
-        return texts.has(text);
-    }
-    words.iter().any(|word| match (word, wanted) {
-        (Word::Text(text), Wanted::Text(wanted)) => wanted.matches(text),
-        (Word::Bool(flag), Wanted::Other(Value::Bool(wanted))) => flag == wanted,
-        // 1 and 1.0 are one number (RFC 8259 section 6 leaves that to us); whole numbers compare
-        // exactly.
-        (Word::Number(number), Wanted::Other(Value::Number(wanted))) => {
-            *number == wanted
-                || ((number.is_f64() || wanted.is_f64()) && number.as_f64() == wanted.as_f64())
-        }
-        _ => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -209,7 +165,9 @@ mod tests {
             split,
             test,
         };
-        rule.holds(rule.path.look(&claims()))
+        let claims = claims();
+        let reading: Reading<&str> = Reading::of(rule.path.look(&claims), split);
+        rule.holds(&reading)
     }
 
     fn holds(path: &str, split: Split, test: Test) -> bool {
@@ -387,7 +345,7 @@ mod tests {
             split: Split::Whole,
             test: Test::Present,
         };
-        assert_eq!(rule.holds(Finding::Unknown), None);
+        assert_eq!(rule.holds(&Reading::<&str>::Unknown), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::header::Header;
 use super::issuer::IssuerName;
 use super::refusal::Refusal;
 use super::token::Verified;
-use crate::claim::{ClaimPath, ClaimRule, Finding};
+use crate::claim::{ClaimPath, ClaimRule, Finding, Reading, Readings};
 use crate::names::Sorted;
 
 /// The types of token that are taken unless told otherwise; a token without `typ` counts as `jwt`.
@@ -94,7 +94,11 @@ impl Expectations {
         self.check_audience(&claims)?;
         self.check_time(&claims, now_s)?;
         self.check_lifetime(&claims)?;
-        let holds = |rule: &ClaimRule| rule.holds(claims.look(&rule.path)) == Some(true);
+        let readings: Readings<&str> = Readings::default();
+        let holds = |rule: &ClaimRule| {
+            let read = || Reading::of(claims.look(&rule.path), rule.split);
+            rule.holds(&readings.get(&rule.path, rule.split, read)) == Some(true)
+        };
         if !self.rules.iter().all(holds) {
             return Err(Refusal::ClaimRefused);
         }

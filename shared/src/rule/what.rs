@@ -113,18 +113,15 @@ impl What {
         !self.models.is_empty()
     }
 
-    /// The only models that an allowing rule fits, where they are named without `*`.
-    pub fn named_models(&self) -> Option<Vec<&str>> {
-        let names: Option<Vec<&str>> = self.models.iter().map(Glob::literal).collect();
-        names.filter(|names| !names.is_empty())
+    /// The patterns of models, one of which every model must fit where a rule allows.
+    pub fn models(&self) -> &[Glob] {
+        &self.models
     }
 
-    /// The only forms of models (see [`Asked::forms`]) that a denying rule fits, where they are
-    /// named without `*`.
-    pub fn spelled_models(&self) -> Option<Vec<&str>> {
-        let globs = self.spelled.iter().flat_map(AnySpelling::globs);
-        let names: Option<Vec<&str>> = globs.map(Glob::literal).collect();
-        names.filter(|names| !names.is_empty())
+    /// The patterns of forms of models (see [`Asked::forms`]), one of which one must fit where a
+    /// rule denies.
+    pub fn spelled_models(&self) -> impl Iterator<Item = &Glob> {
+        self.spelled.iter().flat_map(AnySpelling::globs)
     }
 
     /// All conditions but those on the model, as a text that is the same for the same conditions.

@@ -8,7 +8,7 @@
 use serde::Deserialize;
 
 use super::Doubt;
-use crate::claim::{ClaimPath, ClaimRule, Split, Test};
+use crate::claim::{ClaimPath, ClaimRule, Split, Test, Wanted};
 use crate::config::Problems;
 use crate::facts::Identity;
 use crate::glob::Glob;
@@ -102,6 +102,22 @@ impl<'a> From<Option<&'a Identity>> for Caller<'a> {
     fn from(identity: Option<&'a Identity>) -> Self {
         identity.map_or(Self::Unknown, Self::Known)
     }
+}
+
+/// Whom conditions are about at most: of each list a caller must have one, if it is known what he
+/// has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Named<'a> {
+    /// Anybody.
+    Everybody,
+    /// Consumers.
+    Consumers(&'a [Glob]),
+    /// Those in groups.
+    Groups(&'a [String]),
+    /// Those with scopes.
+    Scopes(&'a [String]),
+    /// Those whose claim has words.
+    Claim(&'a ClaimRule, &'a [Wanted]),
 }
 
 /// Compiled conditions on the caller.
@@ -217,18 +233,21 @@ impl Who {
             && self.claims.is_empty()
     }
 
-    /// The only consumers of whom the conditions can hold, where they are named without `*`.
-    pub fn named_consumers(&self) -> Option<Vec<&str>> {
-        let names: Option<Vec<&str>> = self.consumers.iter().map(Glob::literal).collect();
-        names.filter(|names| !names.is_empty())
-    }
-
-    /// Groups in one of which a caller must be, if it is known in which he is.
-    pub fn named_groups(&self) -> Option<&[String]> {
-        if self.groups.any_of.is_empty() {
-            self.groups.all_of.get(..1)
+    /// The narrowest condition that an index can be built on.
+    pub(super) fn named(&self) -> Named<'_> {
+        let of_claim = |claim| Some(Named::Claim(claim, claim.needs_one_of()?));
+        if !self.consumers.is_empty() && self.consumers.iter().all(Glob::is_selective) {
+            Named::Consumers(&self.consumers)
+        } else if !self.groups.any_of.is_empty() {
+            Named::Groups(&self.groups.any_of)
+        } else if let Some(one) = self.groups.all_of.get(..1) {
+            Named::Groups(one)
+        } else if let Some(named) = self.claims.iter().find_map(of_claim) {
+            named
+        } else if let Some(one) = self.scopes.get(..1) {
+            Named::Scopes(one)
         } else {
-            Some(&self.groups.any_of)
+            Named::Everybody
         }
     }
 
@@ -258,10 +277,10 @@ impl Who {
             && self.groups.all_of.iter().all(is_in)
             && self.groups.none_of.iter().all(is_out)
             && self.scopes.iter().all(is_granted)
-            && self
-                .claims
-                .iter()
-                .all(|claim| claim.holds(identity.look(&claim.path)).unwrap_or(in_doubt))
+            && self.claims.iter().all(|claim| {
+                let reading = identity.read(&claim.path, claim.split);
+                claim.holds(&reading).unwrap_or(in_doubt)
+            })
     }
 }
 

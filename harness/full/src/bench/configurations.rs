@@ -26,7 +26,7 @@ const RULES: &[usize] = &[10, 1_000, 10_000];
 const FEW: &[usize] = &[10, 100, 1_000];
 
 /// All of them.
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 11] = [
     Case {
         name: "key-auth, keys",
         chain: &["key-auth"],
@@ -134,6 +134,27 @@ pub const CASES: [Case; 10] = [
         request: with_key,
     },
     Case {
+        name: "consumer-acl, rules over a claim of 200 words",
+        chain: &["key-auth", "consumer-acl"],
+        root_id: "consumer_acl",
+        sizes: RULES,
+        configurations: |n| {
+            let rules = list(n, |at| {
+                let claim = json!({"claim": "teams", "split": "spaces", "any_of": [team(at)]});
+                json!({"id": format!("rule-{at}"), "effect": "allow", "who": {"claims": [claim]}})
+            });
+            // The last rule's team among others that no rule is about.
+            let teams: Vec<String> = (1..200)
+                .map(|at| format!("other-{at:06}"))
+                .chain([team(last(n))])
+                .collect();
+            let mut key = plain_key(last(n));
+            key["labels"] = json!({"teams": teams.join(" ")});
+            vec![json!({"keys": [key]}), json!({"rules": rules})]
+        },
+        request: with_key,
+    },
+    Case {
         name: "rate-limit, tiers",
         chain: &["key-auth", "rate-limit"],
         root_id: "rate_limit",
@@ -186,6 +207,10 @@ fn last(n: usize) -> usize {
 
 fn consumer(at: usize) -> String {
     format!("consumer-{at:06}")
+}
+
+fn team(at: usize) -> String {
+    format!("team-{at:06}")
 }
 
 fn key(at: usize) -> String {

@@ -1,14 +1,16 @@
-//! Which rules can fit a request at all: looked up by the caller's name, his groups and the model,
-//! so that what a decision costs does not grow with the number of rules for other callers and
-//! models.
+//! Which rules can fit a request at all: looked up by the caller and the model, so that what a
+//! decision costs does not grow with the number of rules for other callers and models.
 //!
 //! A rule stands on the lists of the callers that it names ([`ByCaller`]), and there by the models
-//! that it names, or in front. What is looked up is a superset of the rules that fit; each is then
-//! tried as if there were no index.
+//! that it names, or in front. Those that are for somebody, whoever he is, stand on one more list,
+//! for callers who are nobody yet. What is looked up is a superset of the rules that fit; each is
+//! then tried as if there were no index.
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
+use modelgate_kit::bucket::{Seed, siphash24};
+use modelgate_kit::glob::{Glob, Patterns};
 use modelgate_kit::rule::by_caller::{ByCaller, FEWEST};
 use modelgate_kit::rule::{Asked, Caller, Models};
 
@@ -17,59 +19,100 @@ use super::{Effect, Rule};
 /// Rules for the same callers, by their places.
 #[derive(Clone, Debug, Default)]
 struct ByModel {
-    /// Those that do not name their models.
+    /// Tells lists apart, once it has a rule.
+    number: Option<u32>,
+    /// Rules that do not name their models.
     front: Vec<u32>,
     /// Allowing ones, by each model that they name.
-    exact: BTreeMap<String, Vec<u32>>,
+    exact: Patterns<Vec<u32>>,
     /// Denying ones, by each form of a model's name.
-    spelled: BTreeMap<String, Vec<u32>>,
-    /// All of `spelled`, for requests whose model is in doubt.
-    denying: Vec<u32>,
-    /// One of each kind in `exact` and `spelled` that is alike in everything but the model.
+    spelled: Patterns<Vec<u32>>,
+    /// The first of each kind in `exact` and `spelled`: one that is alike in everything but the
+    /// model.
     kinds: Vec<u32>,
+    /// Denying ones in `spelled` that only show what they would do: each counts by itself.
+    shadows: Vec<u32>,
 }
 
 /// Rules by what they name.
 #[derive(Clone, Debug, Default)]
-pub struct Index(ByCaller<ByModel>);
+pub struct Index {
+    by_caller: ByCaller<ByModel>,
+    /// Of rules that are alike but for whom they are about, the first.
+    somebody: ByModel,
+}
 
 impl ByModel {
-    fn put(&mut self, at: u32, rule: &Rule) {
-        let (names, by_name) = match rule.effect {
-            Effect::Allow => (rule.what.named_models(), &mut self.exact),
-            Effect::Deny => (rule.what.spelled_models(), &mut self.spelled),
-        };
-        let Some(names) = names else {
+    /// Puts a rule on the list; whether it stands there by its models.
+    fn put(&mut self, at: u32, rule: &Rule) -> bool {
+        if !rule.what.looks_at_model() {
             self.front.push(at);
-            return;
+            return false;
+        }
+        let enter = |to: &mut Patterns<Vec<u32>>, names: &mut dyn Iterator<Item = &Glob>| {
+            for name in names {
+                let places = to.entry(name);
+                // Several names of one rule may begin alike.
+                if places.last() != Some(&at) {
+                    places.push(at);
+                }
+            }
         };
-        for name in names {
-            by_name.entry(name.to_owned()).or_default().push(at);
+        match rule.effect {
+            Effect::Allow => enter(&mut self.exact, &mut rule.what.models().iter()),
+            Effect::Deny => enter(&mut self.spelled, &mut rule.what.spelled_models()),
         }
-        if rule.effect == Effect::Deny {
-            self.denying.push(at);
+        if rule.effect == Effect::Deny && rule.shadow {
+            self.shadows.push(at);
         }
+        true
     }
 
     fn take(&self, asked: &Asked<'_>, found: &mut Vec<u32>) {
         found.extend_from_slice(&self.front);
+        let mut lists = Vec::new();
         match asked.models() {
+            // Denying rules of one kind fit alike, and the first decides.
             Models::Unknown => {
-                found.extend_from_slice(&self.denying);
+                found.extend_from_slice(&self.kinds);
+                found.extend_from_slice(&self.shadows);
                 return;
             }
             // Each must fit, so the first one must.
             Models::Named(names) => {
-                let named = names.first().and_then(|name| self.exact.get(name));
-                found.extend(named.into_iter().flatten());
+                let first = names.first().filter(|_| !self.exact.is_empty());
+                first
+                    .into_iter()
+                    .for_each(|name| self.exact.find(name, &mut lists));
             }
             Models::None => {}
         }
         if !self.spelled.is_empty() {
-            for form in asked.forms() {
-                found.extend(self.spelled.get(form).into_iter().flatten());
-            }
+            asked
+                .forms()
+                .for_each(|form| self.spelled.find(form, &mut lists));
         }
+        found.extend(lists.into_iter().flatten());
+    }
+}
+
+/// Numbers for what rules say.
+#[derive(Default)]
+struct Kinds {
+    numbers: BTreeMap<[u64; 2], u32>,
+    text: String,
+}
+
+impl Kinds {
+    /// The same number for the same text, which is not kept: ten thousand of them would be
+    /// megabytes.
+    fn number(&mut self, said: std::fmt::Arguments<'_>) -> u32 {
+        self.text.clear();
+        // Writing to memory does not fail.
+        let _ = self.text.write_fmt(said);
+        let print = [0, 1].map(|k1| siphash24(Seed { k0: 0, k1 }, self.text.as_bytes()));
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        *self.numbers.entry(print).or_insert(next)
     }
 }
 
@@ -80,39 +123,47 @@ impl Index {
     }
 
     fn new(rules: &[Rule]) -> Self {
-        let mut index = ByCaller::default();
-        // Rules of one kind differ in the model at most; each kind has a number.
-        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-        // ByModel and kind of each rule that `ByModel::kinds` has one of already.
-        let mut known: BTreeSet<(String, usize)> = BTreeSet::new();
+        let mut index = Self::default();
+        let mut kinds = Kinds::default();
+        // List and kind of each rule that `ByModel::kinds` has one of already.
+        let mut known: BTreeSet<(u32, u32)> = BTreeSet::new();
+        let mut lists = 0_u32;
+        let mut whats: BTreeSet<u32> = BTreeSet::new();
         for (at, rule) in (0_u32..).zip(rules) {
-            // A rule may stand on a list for each of its groups: what it says is written out once.
-            let kind = LazyCell::new(|| {
-                let next = kinds.len();
-                let said = format!(
-                    "{:?}{:?}{}",
-                    rule.effect,
-                    rule.who,
-                    rule.what.but_for_model()
-                );
-                *kinds.entry(said).or_insert(next)
-            });
-            index.enter(at, &rule.who, |list: &mut ByModel, whose| {
-                let in_front = list.front.len();
-                list.put(at, rule);
-                let name = || format!("{whose:?}");
-                if list.front.len() == in_front && known.insert((name(), *kind)) {
+            let Rule {
+                effect,
+                shadow,
+                who,
+                what,
+                ..
+            } = rule;
+            let but_for_model = what.but_for_model();
+            let kind = kinds.number(format_args!("{effect:?}{shadow}{who:?}{but_for_model}"));
+            index.by_caller.enter(at, who, |list: &mut ByModel| {
+                let number = *list.number.get_or_insert_with(|| {
+                    lists = lists.saturating_add(1);
+                    lists
+                });
+                if list.put(at, rule) && known.insert((number, kind)) {
                     list.kinds.push(at);
                 }
             });
+            if rule.is_for_somebody()
+                && whats.insert(kinds.number(format_args!("{effect:?}{what:?}")))
+            {
+                let alike = kinds.number(format_args!("{effect:?}{but_for_model}"));
+                if index.somebody.put(at, rule) && known.insert((0, alike)) {
+                    index.somebody.kinds.push(at);
+                }
+            }
         }
-        Self(index)
+        index
     }
 
     /// Places of all rules that can fit, in their order.
     pub fn candidates(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Vec<u32> {
-        let mut found = self.0.in_doubt(caller).to_vec();
-        for list in self.0.lists(caller) {
+        let mut found = self.by_caller.in_doubt(caller);
+        for list in self.by_caller.lists(caller) {
             list.take(asked, &mut found);
         }
         found.sort_unstable();
@@ -122,12 +173,24 @@ impl Index {
 
     /// Places of rules, among them one that fits in everything but the model if any rule over
     /// models does.
-    pub fn over_models<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = u32> + 'a {
-        let on_shelves = self
-            .0
-            .lists(caller)
-            .flat_map(|list| list.front.iter().chain(&list.kinds));
-        on_shelves.chain(self.0.in_doubt(caller)).copied()
+    pub fn over_models(&self, caller: Caller<'_>) -> Vec<u32> {
+        let mut found = self.by_caller.in_doubt(caller);
+        for list in self.by_caller.lists(caller) {
+            found.extend_from_slice(&list.kinds);
+        }
+        found
+    }
+
+    /// Places of rules, among them one like each that is for somebody ([`Rule::is_for_somebody`])
+    /// and can fit, but for whom it is about; and if the model can still be learnt, one that fits
+    /// in everything but the model if any does.
+    pub fn for_somebody(&self, asked: &Asked<'_>, unread: bool) -> Vec<u32> {
+        let mut found = Vec::new();
+        self.somebody.take(asked, &mut found);
+        if unread {
+            found.extend_from_slice(&self.somebody.kinds);
+        }
+        found
     }
 }
 
@@ -163,6 +226,12 @@ mod tests {
             |n: usize| json!({"groups": {"any_of": [format!("g{n}")]}}),
             |n: usize| json!({"groups": {"any_of": [format!("g{}", n % 2)]}}),
             |_: usize| json!({"identity": "any"}),
+            |n: usize| json!({"consumers": [format!("c{n}*")]}),
+            |n: usize| json!({"scopes": [format!("s{n}"), "s"]}),
+            |n: usize| json!({"claims": [{"claim": "team", "any_of": [format!("t{n}")]}]}),
+            |n: usize| json!({"claims": [{"claim": "team", "any_of": [format!("t{n}-*")]}]}),
+            |n: usize| json!({"claims": [{"claim": "team", "all_of": [n, "t"]}]}),
+            |n: usize| json!({"claims": [{"claim": "/a/team", "split": "spaces", "all_of": ["*x", format!("t{n}")]}]}),
         ] {
             for effect in ["allow", "deny"] {
                 let rules: Vec<Value> = (0..10_000)
@@ -172,15 +241,18 @@ mod tests {
                     })
                     .collect();
                 let engine = engine(&json!(rules), Combining::DenyOverrides);
-                let identity: Identity =
-                    serde_json::from_value(json!({"consumer": "c77", "groups": ["g77", "g1"]}))
-                        .unwrap();
+                let identity: Identity = serde_json::from_value(json!({
+                    "consumer": "c77", "groups": ["g77", "g1"], "scopes": ["s77", "s"],
+                    "claims": {"team": ["t77", "t", "t77-x", 77.0], "/a/team": "t77 x"},
+                }))
+                .unwrap();
                 let caller = Caller::Known(&identity);
                 let headers = request("m77");
                 let asked = Asked::read(&headers).unwrap();
                 let index = engine.index.as_ref().unwrap();
-                assert!(index.candidates(caller, &asked).len() <= 2);
-                assert!(index.over_models(caller).count() <= 4);
+                assert!(index.candidates(caller, &asked).len() <= 3);
+                assert!(index.over_models(caller).len() <= 4);
+                assert!(index.for_somebody(&asked, true).len() <= 4);
                 assert_eq!(engine.decide(caller, &asked).rule, Some(77));
             }
         }
@@ -199,28 +271,61 @@ mod tests {
 
     fn rule() -> impl Strategy<Value = Value> {
         let names = || proptest::collection::vec(name(), 0..3);
-        (any::<bool>(), any::<bool>(), 0_u8..3, names(), names(), names(), any::<bool>()).prop_map(
-            |(allow, shadow, presence, consumers, groups, models, all)| {
+        let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+        (flags, 0_u8..3, names(), names(), names(), names(), claims()).prop_map(
+            |((allow, shadow, all, get), presence, consumers, groups, scopes, models, claims)| {
                 let groups = if all { json!({"all_of": groups}) } else { json!({"any_of": groups}) };
+                let who = json!({"consumers": consumers, "groups": groups, "scopes": scopes, "claims": claims});
                 json!({
                     "effect": if allow { "allow" } else { "deny" },
                     "mode": if shadow { "shadow" } else { "enforce" },
                     "who": match presence {
                         0 => json!({"identity": "absent"}),
-                        1 => json!({"identity": "any", "consumers": consumers, "groups": groups}),
-                        _ => json!({"consumers": consumers, "groups": groups}),
+                        1 => {
+                            let mut who = who;
+                            who["identity"] = json!("any");
+                            who
+                        }
+                        _ => who,
                     },
-                    "what": {"models": models},
+                    "what": {"models": models, "methods": if get { json!(["GET"]) } else { json!([]) }},
                 })
             },
         )
     }
 
+    fn word() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            4 => name().prop_map(Value::from),
+            1 => Just(json!(1)),
+            1 => Just(json!(1.0)),
+            1 => Just(json!(true)),
+        ]
+    }
+
+    fn claims() -> impl Strategy<Value = Value> {
+        let claim = (
+            prop_oneof![Just("team"), Just("/team"), Just("/team/x")],
+            any::<bool>(),
+            prop_oneof![Just("any_of"), Just("all_of"), Just("none_of")],
+            proptest::collection::vec(word(), 1..3),
+        );
+        let claim = claim.prop_map(|(claim, spaces, test, words)| {
+            let split = if spaces { "spaces" } else { "whole" };
+            json!({"claim": claim, "split": split, test: words})
+        });
+        // Most rules are about no claim.
+        proptest::option::weighted(0.4, claim).prop_map(|claim| json!(Vec::from_iter(claim)))
+    }
+
     proptest! {
         #[test]
         fn the_index_changes_no_decision(
-            rules in proptest::collection::vec(rule(), 0..8), first_match: bool, known: bool, unknown_groups: bool,
-            consumer in name(), groups in proptest::collection::vec(name(), 0..3), target in prop_oneof![
+            rules in proptest::collection::vec(rule(), 0..8), (first_match, known) in any::<(bool, bool)>(),
+            (unknown_groups, unknown_scopes, unknown_claims) in any::<(bool, bool, bool)>(), consumer in name(), groups in proptest::collection::vec(name(), 0..3),
+            scopes in proptest::collection::vec(name(), 0..3), team in prop_oneof![
+                3 => proptest::collection::vec(word(), 0..4).prop_map(Value::from), 1 => Just(json!("a b")), 1 => Just(json!({"x": "a"})), 1 => Just(json!(null)),
+            ], target in prop_oneof![
                 Just("/v2/models/a/infer"), Just("/v2/models/A/infer"), Just("/v2/models/b/infer"), Just("/v2/health/live?model=a"),
                 Just("/v2/models/a/infer?model=B"), Just("/other"), Just("/v1/chat/completions"), Just("/endpoints/a/invocations"),
             ],
@@ -234,7 +339,10 @@ mod tests {
             prop_assert!(plain.index.is_none());
             let mut indexed = plain.clone();
             indexed.index = Some(Index::new(plain.rules()));
-            let identity: Identity = serde_json::from_value(json!({"consumer": consumer, "groups": groups, "groups_unknown": unknown_groups})).unwrap();
+            let identity: Identity = serde_json::from_value(json!({
+                "consumer": consumer, "groups": groups, "groups_unknown": unknown_groups, "scopes": scopes, "scopes_unknown": unknown_scopes,
+                "claims": {"team": team}, "claims_unknown": if unknown_claims { json!(["*"]) } else { json!([]) },
+            })).unwrap();
             let caller = if known { Caller::Known(&identity) } else { Caller::Unknown };
             let headers = HeaderBlock::from_pairs([
                 (&b":method"[..], if target.contains("health") { &b"GET"[..] } else { b"POST" }),
@@ -245,6 +353,10 @@ mod tests {
             prop_assert_eq!(plain.decide(caller, &asked), indexed.decide(caller, &asked));
             prop_assert_eq!(plain.needs_model(caller, &asked), indexed.needs_model(caller, &asked));
             prop_assert_eq!(plain.shadows(caller, &asked), indexed.shadows(caller, &asked));
+            prop_assert_eq!(plain.lacks_only_the_model(caller, &asked), indexed.lacks_only_the_model(caller, &asked));
+            for read in [false, true] {
+                prop_assert_eq!(plain.could_allow_somebody(&asked, read), indexed.could_allow_somebody(&asked, read));
+            }
         }
     }
 }

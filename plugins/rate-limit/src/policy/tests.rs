@@ -48,7 +48,7 @@ proptest! {
         prop_assert!(plain.index.is_none());
         let mut index = ByCaller::<Vec<u32>>::default();
         for (at, (who, _)) in (0..).zip(&plain.tiers) {
-            index.enter(at, who, |list, _| list.push(at));
+            index.enter(at, who, |list| list.push(at));
         }
         let mut indexed = policy(&json!(tiers));
         indexed.index = Some(index);
@@ -68,10 +68,14 @@ fn ten_thousand_tiers_for_others_are_not_looked_at() {
     for who in [
         |n: usize| json!({"consumers": [format!("c{n}")]}),
         |n: usize| json!({"groups": {"any_of": [format!("g{n}")]}}),
+        |n: usize| json!({"scopes": [format!("s{n}")]}),
+        |n: usize| json!({"claims": [{"claim": "team", "any_of": [format!("t{n}-*")]}]}),
     ] {
         let tier = |n| json!({"who": who(n), "windows": [{"quota": n + 1, "window_s": 60}]});
         let policy = policy(&(0..10_000).map(tier).collect());
-        let identity = json!({"consumer": "c77", "groups": ["g77", "g1"]});
+        let identity = json!({
+            "consumer": "c77", "groups": ["g77", "g1"], "scopes": ["s77"], "claims": {"team": ["t77-x", "t"]},
+        });
         let identity: Identity = serde_json::from_value(identity).unwrap();
         let caller = Caller::Known(&identity);
         assert!(policy.candidates(caller).count() <= 2);
