@@ -150,6 +150,22 @@ impl Rate {
         tat_ns.saturating_sub(credit)
     }
 
+    /// How far ahead of the clock a bucket is under another rate that was so far ahead under this
+    /// one: units that are taken stay taken, and those that are left do not grow by the change. An
+    /// untouched bucket is one under any rate.
+    pub fn carry(&self, ahead_ns: u64, to: &Self) -> u64 {
+        if ahead_ns == 0 {
+            return 0;
+        }
+        let taken = (u128::from(ahead_ns) * u128::from(to.emission_ns))
+            .div_ceil(u128::from(self.emission_ns.max(1)));
+        let taken = u64::try_from(taken).unwrap_or(u64::MAX);
+        let withheld = to.burst.saturating_sub(self.burst);
+        taken
+            .saturating_add(withheld.saturating_mul(to.emission_ns))
+            .min(to.tolerance_ns)
+    }
+
     /// Whether an untouched bucket holds `cost` units: if not, no waiting helps.
     pub const fn can_ever_admit(&self, cost: u64) -> bool {
         cost <= self.burst

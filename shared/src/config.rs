@@ -51,10 +51,15 @@ impl fmt::Display for Problem {
     }
 }
 
+/// As many problems of a configuration are told one by one; of the rest their number.
+pub const MOST_PROBLEMS: usize = 20;
+
 /// Collects problems.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     found: Vec<Problem>,
+    /// How many more there are.
+    more: usize,
     prefix: String,
     pruned: Vec<String>,
 }
@@ -81,9 +86,35 @@ impl Problems {
             problem: problem.into(),
             hint: hint.into(),
         };
-        if !self.found.contains(&problem) {
-            self.found.push(problem);
+        if self.found.contains(&problem) {
+            return;
         }
+        if self.found.len() < MOST_PROBLEMS {
+            self.found.push(problem);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    /// Adds what was found in what stands at a path.
+    pub fn add_all(&mut self, path: &str, found: Self) {
+        self.more = self.more.saturating_add(found.more);
+        self.within(path, |problems| {
+            for problem in found.found {
+                problems.add(problem.path, problem.problem, problem.hint);
+            }
+        });
+    }
+
+    /// Leaves out what is among others.
+    pub fn without(mut self, others: &[Problem]) -> Self {
+        self.found.retain(|problem| !others.contains(problem));
+        self
+    }
+
+    /// How many there are.
+    pub const fn count(&self) -> usize {
+        self.found.len().saturating_add(self.more)
     }
 
     /// Whether nothing is wrong.
@@ -91,13 +122,20 @@ impl Problems {
         self.found.is_empty()
     }
 
-    /// What has been found so far.
+    /// The first that have been found.
     pub fn found(&self) -> &[Problem] {
         &self.found
     }
 
-    /// All problems in the order found.
-    pub fn into_vec(self) -> Vec<Problem> {
+    /// The first problems in the order found, and how many more there are.
+    pub fn into_vec(mut self) -> Vec<Problem> {
+        if self.more > 0 {
+            self.found.push(Problem {
+                path: String::new(),
+                problem: format!("further problems: {}", self.more),
+                hint: String::new(),
+            });
+        }
         self.found
     }
 
@@ -204,15 +242,19 @@ pub fn read(bytes: &[u8], problems: &mut Problems) -> Option<serde_json::Value> 
             None
         }
         Err(error) => {
-            // serde_json's message names line and column, and at most a member's name.
-            problems.add(
-                "",
-                format!("the configuration is not valid JSON: {error}"),
-                "check commas, quotes and brackets",
-            );
+            not_json(&error, problems);
             None
         }
     }
+}
+
+/// serde_json's message names line and column, and at most a member's name.
+fn not_json(error: &serde_json::Error, problems: &mut Problems) {
+    problems.add(
+        "",
+        format!("the configuration is not valid JSON: {error}"),
+        "check commas, quotes and brackets",
+    );
 }
 
 /// A serialized Struct starts with field 1, length-delimited.

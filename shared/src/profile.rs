@@ -18,7 +18,7 @@ pub mod written;
 use std::rc::Rc;
 
 use crate::config::long::{Cut, Gathered, Shape, Text, cut_out};
-use crate::config::{Problem, Problems, Setup};
+use crate::config::{Problems, Setup};
 use crate::exchange::Exchange;
 use crate::filter::{Launch, Registration};
 use crate::host::Host;
@@ -52,17 +52,22 @@ impl Policy {
         registration: &Registration,
         text: &Text<'_>,
         host: &dyn Host,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Problems> {
         if let Some(list) = registration.long_list
             && let Some(cut) = cut_out(text, Shape::Filter, &[(registration.name, list)])
-            && let Ok(policy) = Self::compile_cut(registration, &cut, host)
         {
-            return Ok(policy);
+            let compiled = Self::compile_cut(registration, &cut, host);
+            if compiled.is_ok() || cut.is_sound() {
+                return compiled;
+            }
         }
         let mut problems = Problems::default();
         let Some(whole) = text.whole(&mut problems) else {
-            return Err(problems.into_vec());
+            return Err(problems);
         };
+        if let Some(list) = registration.long_list {
+            list.is_json(&whole)?;
+        }
         Self::compile_cut(registration, &Cut::whole(&whole, text.fingerprint()), host)
     }
 
@@ -74,11 +79,11 @@ impl Policy {
         registration: &Registration,
         cut: &Cut<'_>,
         host: &dyn Host,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         match Self::compile_into(registration, cut, host, &mut problems) {
             Some(policy) if problems.is_empty() => Ok(policy),
-            _ => Err(problems.into_vec()),
+            _ => Err(problems),
         }
     }
 
@@ -90,6 +95,9 @@ impl Policy {
     ) -> Option<Self> {
         let filter = registration.name;
         let whole = crate::config::read(&cut.rest, problems)?;
+        for list in &cut.lists {
+            problems.add_all("", list.problems.clone());
+        }
         let mut written = written::split(whole, problems);
         let compile = |value, profile: &str, list, problems: &mut Problems| {
             let setup = Setup {
@@ -128,15 +136,7 @@ impl Policy {
             let mut found = Problems::default();
             let launch = compile(merged, &name, list, &mut found);
             // What is wrong with the base is said once; a profile adds only what it brings itself.
-            for problem in found
-                .into_vec()
-                .into_iter()
-                .filter(|problem| !of_base.contains(problem))
-            {
-                problems.within(&format!("profiles.{name}"), |p| {
-                    p.add(problem.path, problem.problem, problem.hint)
-                });
-            }
+            problems.add_all(&format!("profiles.{name}"), found.without(&of_base));
             if let Some(launch) = launch {
                 profiles.push(Plan {
                     name,

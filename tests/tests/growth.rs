@@ -8,10 +8,13 @@
 
 mod growth {
     pub mod bodies;
+    pub mod fetched;
     pub mod heads;
     pub mod measure;
+    pub mod mixed;
     pub mod pieces;
     pub mod settings;
+    pub mod shipped;
 }
 
 use std::collections::BTreeSet;
@@ -19,7 +22,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use growth::measure::{Bench, Case, Growth, judge};
-use growth::{bodies, heads, pieces, settings};
+use growth::{bodies, fetched, heads, mixed, pieces, settings, shipped};
 
 /// What all tests of this file have tried so far.
 static TRIED: Mutex<Summary> = Mutex::new(Summary {
@@ -143,6 +146,21 @@ fn a_configuration_of_twice_the_size_takes_at_most_twice_as_long_to_load() {
 }
 
 #[test]
+fn keys_that_are_fetched_are_read_in_linear_time() {
+    all(fetched::cases());
+}
+
+#[test]
+fn events_are_shipped_in_linear_time() {
+    all(shipped::cases());
+}
+
+#[test]
+fn every_filter_reads_mixtures_in_linear_time() {
+    all(mixed::cases());
+}
+
+#[test]
 fn documents_forms_and_tensors_are_read_in_linear_time() {
     all(pieces::whole());
 }
@@ -155,6 +173,82 @@ fn documents_of_many_texts_are_read_in_linear_time() {
 #[test]
 fn bodies_that_come_byte_by_byte_are_read_in_linear_time() {
     all(pieces::bytes());
+}
+
+/// What is said of a configuration of a hundred thousand keys that is refused, in a VM with little
+/// more memory than one that is taken needs (16 MiB).
+#[test]
+fn a_refused_configuration_takes_no_more_memory_than_one_that_is_taken() {
+    const KEYS: usize = 100_000;
+    const MEMORY: usize = 24 << 20;
+    let bench = Bench::new();
+    let text = |key: &dyn Fn(usize) -> String, end: &str| {
+        let keys: Vec<String> = (0..KEYS).map(key).collect();
+        format!("{{\"keys\":[{}{end}]}}", keys.join(","))
+    };
+    let key = |id: usize, at: usize| {
+        let digest = format!("sha256:{:064x}", at + 1);
+        format!(r#"{{"id":"k{id}","digest":"{digest}","consumer":"c"}}"#)
+    };
+    let good = |at| key(at, at);
+    assert_eq!(
+        bench.load("key-auth", &text(&good, ""), MEMORY),
+        Ok(()),
+        "a good one"
+    );
+    for (name, text, said) in [
+        (
+            "no digests",
+            text(&|at| good(at).replace("sha256:", "md5:"), ""),
+            [
+                "keys[19].digest: is not a digest",
+                "further problems: 99980",
+            ],
+        ),
+        (
+            "the last has a member too many",
+            text(
+                &|at| good(at).replace("k99999\"", "k99999\",\"grups\":[]"),
+                "",
+            ),
+            [
+                "keys[99999].grups: is not known here",
+                "did you mean `groups`?",
+            ],
+        ),
+        (
+            "one id twice",
+            text(&|at| key(if at == 77_777 { 7 } else { at }, at), ""),
+            ["keys[77777].id: is the id of another key too", ""],
+        ),
+        (
+            "one digest twice",
+            text(&|at| key(at, if at == 77_777 { 7 } else { at }), ""),
+            ["keys[77777].digest: is the digest of another key too", ""],
+        ),
+        (
+            "a comma at the end",
+            text(&good, ","),
+            [
+                "the configuration is not valid JSON: trailing comma at line 1",
+                "",
+            ],
+        ),
+        (
+            "a member twice in the last",
+            text(
+                &|at| good(at).replace("k99999\"", "k99999\",\"id\":\"x\""),
+                "",
+            ),
+            ["member `id` is written twice at line 1", ""],
+        ),
+    ] {
+        let refusal = bench.load("key-auth", &text, MEMORY).unwrap_err();
+        for part in said {
+            assert!(refusal.contains(part), "{name}: {refusal}");
+        }
+        assert!(refusal.len() < 8_000, "{name}: {} bytes", refusal.len());
+    }
 }
 
 /// Bodies of the longest that are read cost no more for each byte than the table in

@@ -144,7 +144,7 @@ impl Plan {
 
 impl Shipping {
     fn compile(sink: Sink, setup: &Setup<'_>, problems: &mut Problems) -> Option<Self> {
-        let before = problems.found().len();
+        let before = problems.count();
         let limits = Limits {
             queue_events: sink.queue.max_events.size(),
             queue_bytes: sink.queue.max_bytes.size(),
@@ -188,7 +188,7 @@ impl Shipping {
         let identity = target.identity(&resource);
         let tally = Tally::new(setup.filter);
         tally.define(setup.host);
-        (problems.found().len() == before).then(|| Self {
+        (problems.count() == before).then(|| Self {
             otlp,
             queue: RefCell::new(Queue::new(limits)),
             tally,

@@ -139,10 +139,14 @@ fn cost(len: usize) -> usize {
 /// The queue. See the module's text for its rules.
 pub struct Queue {
     limits: Limits,
-    /// In the order of arrival; the first `in_flight` are being sent.
-    held: VecDeque<Held>,
+    /// Those that are being sent, in the order of arrival. They stand apart so that what is dropped
+    /// in their stead costs the same however many they are.
+    flying: VecDeque<Held>,
+    flying_bytes: usize,
+    /// Those after them, in the order of arrival.
+    waiting: VecDeque<Held>,
+    /// Of both.
     held_bytes: usize,
-    in_flight: usize,
     failures: u32,
     /// No batch before this time.
     not_before_ms: u64,
@@ -165,9 +169,10 @@ impl Queue {
         };
         Self {
             limits,
-            held: VecDeque::new(),
+            flying: VecDeque::new(),
+            flying_bytes: 0,
+            waiting: VecDeque::new(),
             held_bytes: 0,
-            in_flight: 0,
             failures: 0,
             not_before_ms: 0,
             batch_events: limits.batch_events,
@@ -183,7 +188,7 @@ impl Queue {
 
     /// How many events are held, those in flight included.
     pub fn held(&self) -> usize {
-        self.held.len()
+        self.flying.len().saturating_add(self.waiting.len())
     }
 
     /// Bytes of memory that the held events count for.
@@ -193,7 +198,7 @@ impl Queue {
 
     /// How many events are in flight.
     pub fn in_flight(&self) -> usize {
-        self.in_flight
+        self.flying.len()
     }
 
     /// Whether `events` more would find room, if they are like the last ones: each counts for their
@@ -201,7 +206,7 @@ impl Queue {
     pub fn has_room(&self, events: usize) -> bool {
         let each = self.mean_cost.saturating_add(self.mean_cost / 4);
         let bytes = events.saturating_mul(each);
-        self.held.len().saturating_add(events) <= self.limits.queue_events
+        self.held().saturating_add(events) <= self.limits.queue_events
             && self.held_bytes.saturating_add(bytes) <= self.limits.queue_bytes
     }
 
@@ -229,7 +234,7 @@ impl Queue {
             && self.fits_beside_flight(need)
         {
             while !self.fits(need) {
-                let Some(oldest) = self.held.remove(self.in_flight) else {
+                let Some(oldest) = self.waiting.pop_front() else {
                     break;
                 };
                 self.held_bytes = self.held_bytes.saturating_sub(oldest.cost());
@@ -238,7 +243,7 @@ impl Queue {
         }
         if self.fits(need) || self.limits.when_full == WhenFull::KeepAll {
             self.held_bytes = self.held_bytes.saturating_add(need);
-            self.held.push_back(Held {
+            self.waiting.push_back(Held {
                 at_ms: now_ms,
                 record,
             });
@@ -251,11 +256,10 @@ impl Queue {
     /// queued, the oldest first. What is in flight is among them, because its answer will not be
     /// heard any more.
     pub fn hand_on(&mut self) -> Vec<(u64, Vec<u8>)> {
-        self.in_flight = 0;
+        self.flying_bytes = 0;
         self.held_bytes = 0;
-        let events: Vec<_> = self
-            .held
-            .drain(..)
+        let events: Vec<_> = (self.flying.drain(..))
+            .chain(self.waiting.drain(..))
             .map(|held| (held.at_ms, held.record))
             .collect();
         add(&mut self.counts.handed_on, count(events.len()));
@@ -272,7 +276,7 @@ impl Queue {
     /// Where that is more than the queue may hold, events are dropped by the rule for a full queue.
     pub fn adopt(&mut self, events: Vec<(u64, Vec<u8>)>) {
         add(&mut self.counts.adopted, count(events.len()));
-        let newer = self.held.split_off(self.in_flight);
+        let newer = std::mem::take(&mut self.waiting);
         for (at_ms, record) in events {
             if record.len() > self.limits.batch_bytes {
                 add(&mut self.counts.dropped_oversize, 1);
@@ -280,16 +284,14 @@ impl Queue {
             }
             let held = Held { at_ms, record };
             self.held_bytes = self.held_bytes.saturating_add(held.cost());
-            self.held.push_back(held);
+            self.waiting.push_back(held);
         }
-        self.held.extend(newer);
-        while self.held.len() > self.limits.queue_events
-            || self.held_bytes > self.limits.queue_bytes
-        {
+        self.waiting.extend(newer);
+        while self.held() > self.limits.queue_events || self.held_bytes > self.limits.queue_bytes {
             let gone = match self.limits.when_full {
-                WhenFull::DropOldest => self.held.remove(self.in_flight),
-                WhenFull::DropNewest if self.held.len() > self.in_flight => self.held.pop_back(),
-                WhenFull::DropNewest | WhenFull::KeepAll => None,
+                WhenFull::DropOldest => self.waiting.pop_front(),
+                WhenFull::DropNewest => self.waiting.pop_back(),
+                WhenFull::KeepAll => None,
             };
             let Some(gone) = gone else {
                 break;
@@ -300,26 +302,20 @@ impl Queue {
     }
 
     fn fits(&self, need: usize) -> bool {
-        self.held.len() < self.limits.queue_events
+        self.held() < self.limits.queue_events
             && self.held_bytes.saturating_add(need) <= self.limits.queue_bytes
     }
 
     /// Whether `need` bytes would fit, were nothing held but what is in flight.
     fn fits_beside_flight(&self, need: usize) -> bool {
-        let flying = self
-            .held
-            .iter()
-            .take(self.in_flight)
-            .map(Held::cost)
-            .fold(0, usize::saturating_add);
-        self.in_flight < self.limits.queue_events
-            && flying.saturating_add(need) <= self.limits.queue_bytes
+        self.flying.len() < self.limits.queue_events
+            && self.flying_bytes.saturating_add(need) <= self.limits.queue_bytes
     }
 
     /// The batch to send now, if one is due; it is in flight from here until [`Queue::answered`].
     /// `None` while another one is. Events that have waited too long are dropped first.
     pub fn poll(&mut self, now_ms: u64) -> Option<impl Iterator<Item = &[u8]> + use<'_>> {
-        if self.in_flight > 0 || now_ms < self.not_before_ms {
+        if !self.flying.is_empty() || now_ms < self.not_before_ms {
             return None;
         }
         self.drop_expired(now_ms);
@@ -327,38 +323,39 @@ impl Queue {
             return None;
         }
         let mut bytes = 0usize;
-        let fitting = self.held.iter().take(self.batch_events).take_while(|held| {
+        let fitting = self.waiting.iter().take(self.batch_events);
+        let fitting = fitting.take_while(|held| {
             bytes = bytes.saturating_add(held.record.len());
             bytes <= self.limits.batch_bytes
         });
-        self.in_flight = fitting.count();
-        Some(
-            self.held
-                .iter()
-                .take(self.in_flight)
-                .map(|held| held.record.as_slice()),
-        )
+        let fitting = fitting.count();
+        self.flying = self.waiting.drain(..fitting).collect();
+        self.flying_bytes = self
+            .flying
+            .iter()
+            .map(Held::cost)
+            .fold(0, usize::saturating_add);
+        Some(self.flying.iter().map(|held| held.record.as_slice()))
     }
 
     fn due(&self, now_ms: u64) -> bool {
-        let Some(oldest) = self.held.front() else {
+        let Some(oldest) = self.waiting.front() else {
             return false;
         };
         // After a failure nothing waits for company: a batch that was due stays due.
         self.failures > 0
-            || self.held.len() >= self.batch_events
+            || self.waiting.len() >= self.batch_events
             || self.held_bytes >= self.limits.batch_bytes
             || now_ms.saturating_sub(oldest.at_ms) >= self.limits.batch_age_ms
     }
 
     fn drop_expired(&mut self, now_ms: u64) {
         let give_up_ms = self.limits.give_up_ms;
-        while self
-            .held
-            .front()
-            .is_some_and(|held| now_ms.saturating_sub(held.at_ms) > give_up_ms)
+        while let Some(held) = self
+            .waiting
+            .pop_front_if(|held| now_ms.saturating_sub(held.at_ms) > give_up_ms)
         {
-            self.take_front(1);
+            self.held_bytes = self.held_bytes.saturating_sub(held.cost());
             add(&mut self.counts.dropped_expired, 1);
         }
     }
@@ -367,17 +364,17 @@ impl Queue {
     /// tries of workers that failed together over the second half of the wait. Without a batch in
     /// flight nothing happens.
     pub fn answered(&mut self, now_ms: u64, answer: Answer, jitter: u32) {
-        let sent = std::mem::take(&mut self.in_flight);
+        let sent = self.flying.len();
         if sent == 0 {
             return;
         }
-        let events = u64::try_from(sent).unwrap_or(u64::MAX);
+        let events = count(sent);
         match answer {
             Answer::Delivered { rejected } => {
                 let rejected = rejected.min(events);
                 add(&mut self.counts.delivered, events.saturating_sub(rejected));
                 add(&mut self.counts.dropped_rejected, rejected);
-                self.take_front(sent);
+                self.land();
                 self.batch_events = self
                     .batch_events
                     .saturating_mul(2)
@@ -385,6 +382,7 @@ impl Queue {
                 self.recovered();
             }
             Answer::TooLarge if sent > 1 => {
+                self.return_to_wait();
                 self.batch_events = (sent / 2).max(1);
                 // At once: the sink is up, and asked for less.
                 self.not_before_ms = now_ms;
@@ -392,10 +390,11 @@ impl Queue {
             }
             Answer::Refused | Answer::TooLarge => {
                 add(&mut self.counts.dropped_refused, events);
-                self.take_front(sent);
+                self.land();
                 self.recovered();
             }
             Answer::Retry { after_ms } => {
+                self.return_to_wait();
                 let wait = self
                     .backoff_ms(jitter)
                     .max(after_ms.unwrap_or(0).min(self.limits.give_up_ms));
@@ -425,9 +424,18 @@ impl Queue {
             .max(1)
     }
 
-    fn take_front(&mut self, count: usize) {
-        for held in self.held.drain(..count.min(self.held.len())) {
-            self.held_bytes = self.held_bytes.saturating_sub(held.cost());
+    /// What was in flight is done with.
+    fn land(&mut self) {
+        self.held_bytes = self.held_bytes.saturating_sub(self.flying_bytes);
+        self.flying_bytes = 0;
+        self.flying.clear();
+    }
+
+    /// What was in flight is to be sent again, before everything else.
+    fn return_to_wait(&mut self) {
+        self.flying_bytes = 0;
+        while let Some(last) = self.flying.pop_back() {
+            self.waiting.push_front(last);
         }
     }
 }

@@ -1,13 +1,16 @@
 //! What the operator writes, and how it becomes the rules that run.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
+use modelgate_kit::config::long::{self, Gather};
 use modelgate_kit::config::types::refused;
 use modelgate_kit::config::{Mode, Problems};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use serde::Deserialize;
 
-use crate::engine::{Combining, Effect, Engine, Rule};
+use crate::engine::{Combining, Effect, Rule, Rules};
 
 /// Configuration of `consumer-acl`. Without rules, everything is denied.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -87,36 +90,61 @@ impl<'de> Deserialize<'de> for RuleId {
     }
 }
 
-impl Config {
-    /// Compiles the rules; what is wrong with them is added to `problems`.
-    pub fn compile_rules(
-        rules: Vec<WrittenRule>,
-        combining: Combining,
-        problems: &mut Problems,
-    ) -> Engine {
-        let mut compiled: Vec<Rule> = Vec::with_capacity(rules.len());
-        let mut ids = BTreeSet::new();
-        for (at, rule) in rules.into_iter().enumerate() {
+/// Rules that are being read: one by one, so that they never stand in memory as they were written.
+#[derive(Default)]
+pub struct Reading {
+    rules: Vec<Rule>,
+    ids: BTreeSet<String>,
+}
+
+impl Reading {
+    /// Begins with none.
+    pub fn begin() -> Box<dyn Gather> {
+        Box::new(Self::default())
+    }
+
+    /// Compiles all rules of a list; what is wrong with them is added to `problems`.
+    pub fn all(written: Vec<WrittenRule>, problems: &mut Problems) -> Rules {
+        let mut reading = Self::default();
+        for (at, rule) in written.into_iter().enumerate() {
             problems.within(&format!("rules[{at}]"), |problems| {
-                let RuleId(id) = rule.id;
-                if !ids.insert(id.clone()) {
-                    problems.add(
-                        "id",
-                        "is the id of another rule too",
-                        "give each rule its own: the id says which rule decided",
-                    );
-                }
-                let who = problems.within("who", |p| rule.who.compile(p));
-                let what = problems.within("what", |p| rule.what.compile(p));
-                compiled.push(Rule {
-                    id,
-                    effect: rule.effect,
-                    shadow: rule.mode == Mode::Shadow,
-                    who,
-                    what,
-                });
+                reading.rule(rule, problems)
             });
         }
-        Engine::new(combining, compiled)
+        reading.rules.into()
+    }
+
+    /// Compiles the next rule; what is wrong with it is added to `problems`.
+    fn rule(&mut self, rule: WrittenRule, problems: &mut Problems) {
+        let RuleId(id) = rule.id;
+        if !self.ids.insert(id.clone()) {
+            problems.add(
+                "id",
+                "is the id of another rule too",
+                "give each rule its own: the id says which rule decided",
+            );
+        }
+        let who = problems.within("who", |p| rule.who.compile(p));
+        let what = problems.within("what", |p| rule.what.compile(p));
+        self.rules.push(Rule {
+            id,
+            effect: rule.effect,
+            shadow: rule.mode == Mode::Shadow,
+            who,
+            what,
+        });
+    }
+}
+
+impl Gather for Reading {
+    fn add(&mut self, element: &[u8], problems: &mut Problems) -> Option<()> {
+        if let Some(rule) = long::element(element, problems)? {
+            self.rule(rule, problems);
+        }
+        Some(())
+    }
+
+    fn finish(self: Box<Self>, _: &mut Problems) -> Rc<dyn Any> {
+        Rc::new(Rules::from(self.rules))
     }
 }

@@ -12,6 +12,8 @@
 
 mod index;
 
+use std::rc::Rc;
+
 use index::Index;
 use modelgate_kit::rule::by_caller::places;
 use modelgate_kit::rule::{Asked, Caller, Doubt, Models, What, Who};
@@ -90,13 +92,30 @@ impl Rule {
     }
 }
 
-/// All rules.
+/// Rules, in their order, with what finds them.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    list: Vec<Rule>,
+    index: Option<Index>,
+    has_shadows: bool,
+}
+
+impl From<Vec<Rule>> for Rules {
+    fn from(mut list: Vec<Rule>) -> Self {
+        list.shrink_to_fit();
+        Self {
+            index: Index::of(&list),
+            has_shadows: list.iter().any(|rule| rule.shadow),
+            list,
+        }
+    }
+}
+
+/// All rules, and how they combine.
 #[derive(Clone, Debug)]
 pub struct Engine {
     combining: Combining,
-    rules: Vec<Rule>,
-    index: Option<Index>,
-    has_shadows: bool,
+    rules: Rc<Rules>,
 }
 
 /// What was decided.
@@ -110,13 +129,8 @@ pub struct Decided {
 
 impl Engine {
     /// An engine over these rules.
-    pub fn new(combining: Combining, rules: Vec<Rule>) -> Self {
-        Self {
-            combining,
-            index: Index::of(&rules),
-            has_shadows: rules.iter().any(|rule| rule.shadow),
-            rules,
-        }
+    pub const fn new(combining: Combining, rules: Rc<Rules>) -> Self {
+        Self { combining, rules }
     }
 
     /// The rules that can fit, with their places, in their order.
@@ -125,22 +139,21 @@ impl Engine {
         caller: Caller<'_>,
         asked: &Asked<'_>,
     ) -> impl Iterator<Item = (usize, &'a Rule)> + use<'a> {
-        let found = self
-            .index
-            .as_ref()
-            .map(|index| index.candidates(caller, asked));
-        places(found, self.rules.len()).filter_map(|at| Some((at, self.rules.get(at)?)))
+        let rules = &self.rules;
+        let index = rules.index.as_ref();
+        let found = index.map(|index| index.candidates(caller, asked));
+        places(found, rules.list.len()).filter_map(|at| Some((at, rules.list.get(at)?)))
     }
 
     /// The rules, in their order.
     pub fn rules(&self) -> &[Rule] {
-        &self.rules
+        &self.rules.list
     }
 
     /// Those of the rules that are looked up, in their order; all where there is no index.
     fn looked_up(&self, lookup: impl FnOnce(&Index) -> Vec<u32>) -> impl Iterator<Item = &Rule> {
-        places(self.index.as_ref().map(lookup), self.rules.len())
-            .filter_map(|at| self.rules.get(at))
+        places(self.rules.index.as_ref().map(lookup), self.rules().len())
+            .filter_map(|at| self.rules().get(at))
     }
 
     /// Whether the decision may hang on the model's name: some rule over models fits in everything
@@ -227,12 +240,12 @@ impl Engine {
 
     /// Whether a rule looks at what is asked, not only at who asks.
     pub fn looks_at_request(&self) -> bool {
-        self.rules.iter().any(|rule| rule.what.looks_at_request())
+        self.rules().iter().any(|rule| rule.what.looks_at_request())
     }
 
     /// Places of the shadow rules that fit.
     pub fn shadows(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Vec<usize> {
-        if !self.has_shadows {
+        if !self.rules.has_shadows {
             return Vec::new();
         }
         self.candidates(caller, asked)

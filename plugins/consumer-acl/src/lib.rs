@@ -15,6 +15,7 @@ mod tests;
 
 use std::rc::Rc;
 
+use modelgate_kit::config::long::LongList;
 use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Decision, Fact as _, Identity};
@@ -22,7 +23,7 @@ use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::rule::Caller;
 
-use config::Config;
+use config::{Config, Reading};
 use plan::Plan;
 
 /// The filter.
@@ -41,6 +42,7 @@ impl Filter for ConsumerAcl {
     const FORMER: &'static [(&'static str, &'static str)] = &[("overrides", "override_headers")];
     const TAGS: &'static [&'static str] = &["rule"];
     const LEAVES: &'static [&'static str] = &[Decision::NAME];
+    const LONG_LIST: Option<LongList> = Some(LongList::new("rules", Reading::begin));
     type Config = Config;
     type Plan = Plan;
 

@@ -1,15 +1,20 @@
 //! What runs: the rules, and what is told and counted of their decisions.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Challenges, Decision};
 use modelgate_kit::filter::Filter as _;
+use modelgate_kit::host::Host;
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::rule::{Asked, Caller, ModelBody, ModelBodyMode};
 
 use crate::ConsumerAcl;
-use crate::config::{Config, OverrideHeaders};
+use crate::config::{Config, OverrideHeaders, Reading};
 use crate::engine::{Decided, Effect, Engine};
 use crate::reasons::{ACCESS_DENIED, IDENTITY_MISSING, MODEL_UNKNOWN};
 
@@ -24,8 +29,9 @@ pub struct Plan {
     model_from_body: ModelBody,
     override_headers: OverrideHeaders,
     pub(crate) shadow_denied: Metric,
-    /// Per rule: how often it decided, or would have.
-    decided: Vec<Metric>,
+    /// By the places of rules: how often each decided, or would have. Of ten thousand rules most
+    /// never do.
+    decided: RefCell<BTreeMap<usize, Metric>>,
     by_default: Metric,
 }
 
@@ -36,22 +42,11 @@ impl Plan {
         setup: &Setup<'_>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let engine = Config::compile_rules(config.rules, config.combine, problems);
-        let counter = |tags: &[(&str, &str)], name| Metric::counter(ConsumerAcl::NAME, tags, name);
-        let decided = engine
-            .rules()
-            .iter()
-            .map(|rule| {
-                counter(
-                    &[("rule", &rule.id)],
-                    if rule.shadow {
-                        "shadow_matched"
-                    } else {
-                        "decided"
-                    },
-                )
-            })
-            .collect();
+        let rules = setup
+            .list()
+            .unwrap_or_else(|| Rc::new(Reading::all(config.rules, problems)));
+        let engine = Engine::new(config.combine, rules);
+        let counter = |name| Metric::counter(ConsumerAcl::NAME, &[], name);
         let plan = Plan {
             mode: config.mode,
             override_headers: if engine.looks_at_request() {
@@ -59,11 +54,11 @@ impl Plan {
             } else {
                 OverrideHeaders::Allow
             },
-            decided,
+            decided: RefCell::default(),
             engine,
             model_from_body: config.model_from_body,
-            shadow_denied: counter(&[], "shadow_denied"),
-            by_default: counter(&[], "decided_by_default"),
+            shadow_denied: counter("shadow_denied"),
+            by_default: counter("decided_by_default"),
         };
         plan.shadow_denied.define(setup.host);
         plan.by_default.define(setup.host);
@@ -130,15 +125,12 @@ impl Plan {
     ) -> Result<(), Reply> {
         let host = exchange.host();
         for at in self.engine.shadows(caller, asked) {
-            if let Some(metric) = self.decided.get(at) {
-                metric.add(host, 1);
-            }
+            self.count(at, host);
         }
-        decided
-            .rule
-            .and_then(|at| self.decided.get(at))
-            .unwrap_or(&self.by_default)
-            .add(host, 1);
+        match decided.rule {
+            Some(at) => self.count(at, host),
+            None => self.by_default.add(host, 1),
+        }
         let rule = decided
             .rule
             .and_then(|at| self.engine.rules().get(at))
@@ -148,6 +140,22 @@ impl Plan {
             exchange.publish(call)?;
         }
         Ok(())
+    }
+
+    /// Counts that a rule has decided, or would have.
+    fn count(&self, at: usize, host: &dyn Host) {
+        let Some(rule) = self.engine.rules().get(at) else {
+            return;
+        };
+        let mut decided = self.decided.borrow_mut();
+        let metric = decided.entry(at).or_insert_with(|| {
+            let name = match rule.shadow {
+                true => "shadow_matched",
+                false => "decided",
+            };
+            Metric::counter(ConsumerAcl::NAME, &[("rule", &rule.id)], name)
+        });
+        metric.add(host, 1);
     }
 
     /// A request that cannot be judged is denied by the default.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use modelgate_kit::config::long::Gather;
+use modelgate_kit::config::long::{self, Gather};
 use modelgate_kit::config::types::{ListedName, NonEmpty, Realm};
 use modelgate_kit::config::{Bounded, Problems, StripOrKeep, strict};
 use modelgate_kit::credential::WrittenPlace;
@@ -123,19 +123,11 @@ pub fn compile_keys(keys: Vec<WrittenKey>, problems: &mut Problems) -> Keyring {
     for (at, key) in keys.into_iter().enumerate() {
         problems.within(&format!("keys[{at}]"), |problems| {
             if !ids.insert(key.id.clone()) {
-                problems.add(
-                    "id",
-                    "is the id of another key too",
-                    "ids tell keys apart in audit events",
-                );
+                same_id("id", problems);
             }
             let entry = key.compile(problems);
             if !digests.insert(entry.digest) {
-                problems.add(
-                    "digest",
-                    "is the digest of another key too",
-                    "one key belongs to one consumer",
-                );
+                same_digest("digest", problems);
             }
             ring.add(&entry);
         });
@@ -143,10 +135,15 @@ pub fn compile_keys(keys: Vec<WrittenKey>, problems: &mut Problems) -> Keyring {
     ring.finish()
 }
 
-/// Reads the keys one by one, where nothing is wrong with any of them: without a list of what was
-/// written.
+/// Reads the keys one by one, without a list of what was written.
 #[derive(Default)]
-pub struct Keys(Builder);
+pub struct Keys {
+    ring: Builder,
+    /// How many have come.
+    count: u32,
+    /// Places of those that could not be read.
+    left_out: Vec<u32>,
+}
 
 impl Keys {
     /// Begins with none.
@@ -156,18 +153,72 @@ impl Keys {
 }
 
 impl Gather for Keys {
-    fn add(&mut self, element: &[u8]) -> Option<()> {
-        let mut problems = Problems::default();
-        let key: WrittenKey = serde_json::from_slice(element).ok()?;
-        let entry = key.compile(&mut problems);
-        self.0.add(&entry);
-        problems.is_empty().then_some(())
+    fn add(&mut self, element: &[u8], problems: &mut Problems) -> Option<()> {
+        // Only of what is wrong is more read than the key.
+        let key = match serde_json::from_slice::<WrittenKey>(element) {
+            Ok(key) => Some(key),
+            Err(_) => long::element(element, problems)?,
+        };
+        match key {
+            Some(key) => self.ring.add(&key.compile(problems)),
+            None => self.left_out.push(self.count),
+        }
+        self.count = self.count.saturating_add(1);
+        Some(())
     }
 
-    fn finish(self: Box<Self>) -> Option<Rc<dyn Any>> {
-        let ring = self.0.finish();
-        ring.is_distinct().then(|| Rc::new(ring) as Rc<dyn Any>)
+    fn finish(self: Box<Self>, problems: &mut Problems) -> Rc<dyn Any> {
+        let ring = self.ring.finish();
+        // Of each that was added its place in the list.
+        let mut places = Vec::new();
+        if !self.left_out.is_empty() {
+            let mut left_out = self.left_out.iter().peekable();
+            let is_in = |at: &u32| left_out.next_if_eq(&at).is_none();
+            places.extend((0..self.count).filter(is_in));
+        }
+        let place = |at: u32| index(places.get(index(at)).copied().unwrap_or(at));
+        for at in ring.same_digests() {
+            same_digest(&format!("[{}].digest", place(at)), problems);
+        }
+        // Their places are memory that only a refusal needs.
+        let mut ids = Vec::with_capacity(index(self.count));
+        ids.extend(ring.ids());
+        ids.sort_unstable();
+        if ids
+            .iter()
+            .zip(ids.iter().skip(1))
+            .any(|(one, other)| one == other)
+        {
+            let mut ids: Vec<(u64, u32)> = ring.ids().zip(0..).collect();
+            ids.sort_unstable();
+            for ((one, _), (other, at)) in ids.iter().zip(ids.iter().skip(1)) {
+                if one == other {
+                    same_id(&format!("[{}].id", place(*at)), problems);
+                }
+            }
+        }
+        Rc::new(ring)
     }
+}
+
+const fn index(at: u32) -> usize {
+    at as usize
+}
+
+fn same_id(path: &str, problems: &mut Problems) {
+    problems.add(
+        path,
+        "is the id of another key too",
+        "ids tell keys apart in audit events",
+    );
+}
+
+fn same_digest(path: &str, problems: &mut Problems) {
+    problems.add(
+        path,
+        "is the digest of another key too",
+        "one key belongs to one consumer",
+    );
 }
 
 impl WrittenKey {

@@ -141,21 +141,20 @@ impl Keyring {
         self.records.get(index(*self.order.get(at)?))
     }
 
-    /// Whether no digest is there twice, and as far as fingerprints tell, no id.
-    pub fn is_distinct(&self) -> bool {
-        let ids = self.order.iter().filter_map(|at| {
-            let record = self.records.get(index(*at))?;
-            Some(fingerprint(self.texts.get(record.id)))
-        });
-        let mut prints = Vec::with_capacity(self.order.len());
-        prints.extend(ids);
-        prints.sort_unstable();
-        let mut digests = (0..self.order.len()).filter_map(|at| Some(self.record(at)?.digest));
-        let mut before = digests.next();
-        prints
-            .windows(2)
-            .all(|two| !matches!(two, [one, other] if one == other))
-            && digests.all(|digest| before.replace(digest) != Some(digest))
+    /// Keys with the digest of an earlier one, by the order in which they were added.
+    pub fn same_digests(&self) -> impl Iterator<Item = u32> {
+        let pairs = self.order.iter().zip(self.order.iter().skip(1));
+        let digest = |at: &u32| self.records.get(index(*at)).map(|record| record.digest);
+        pairs
+            .filter(move |(one, other)| digest(one) == digest(other))
+            .map(|(one, other)| *one.max(other))
+    }
+
+    /// The fingerprint of each key's id, in the order in which they were added.
+    pub fn ids(&self) -> impl Iterator<Item = u64> {
+        let count = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+        let id = |at| Some(self.texts.get(self.records.get(index(at))?.id));
+        (0..count).filter_map(id).map(fingerprint)
     }
 
     /// The entry next to a digest, its place, and whether it is the one: the same work for every
@@ -377,20 +376,23 @@ mod tests {
 
     #[test]
     fn what_is_there_twice_is_found() {
-        let distinct = |change: fn(&mut Entry)| {
+        let doubles = |change: fn(&mut Entry)| {
             let named = |number: u16| Entry {
                 id: format!("key-{number}"),
                 ..entry(&number.to_le_bytes(), 0, u64::MAX)
             };
             let mut entries: Vec<Entry> = (0..700).map(named).collect();
             change(&mut entries[600]);
-            ring(entries).is_distinct()
+            let ring = ring(entries);
+            let ids: Vec<u64> = ring.ids().collect();
+            let same: Vec<u32> = ring.same_digests().collect();
+            (same, ids.len(), ids[600] == ids[7])
         };
-        assert!(distinct(|_| {}));
-        assert!(!distinct(|entry| {
-            entry.digest = Sha256::digest(7_u16.to_le_bytes()).into();
-        }));
-        assert!(!distinct(|entry| entry.id = "key-7".to_owned()));
+        assert_eq!(doubles(|_| {}), (vec![], 700, false));
+        let digest = |entry: &mut Entry| entry.digest = Sha256::digest(7_u16.to_le_bytes()).into();
+        assert_eq!(doubles(digest), (vec![600], 700, false));
+        let id = |entry: &mut Entry| entry.id = "key-7".to_owned();
+        assert_eq!(doubles(id), (vec![], 700, true));
     }
 
     #[test]

@@ -206,13 +206,11 @@ impl WrittenPolicy {
                 problems.within(&format!("tiers[{at}]"), |p| tier.compile(&name, cost, p))
             })
             .collect();
-        let lists: Vec<Vec<u64>> = tiers
-            .iter()
-            .filter_map(|(_, windows)| windows.as_ref())
-            .chain([&windows])
-            .map(|windows| windows.rates.iter().map(Rate::window_ns).collect())
-            .collect();
-        let most = lists.iter().map(Vec::len).max().unwrap_or(1);
+        // The policy's own windows first: tiers that come or go leave them where they are.
+        let of_tiers = tiers.iter().filter_map(|(_, windows)| windows.as_ref());
+        let lists = std::iter::once(&windows).chain(of_tiers);
+        let lists = lists.map(|windows| windows.rates.as_slice());
+        let most = lists.clone().map(<[Rate]>::len).max().unwrap_or(1);
         let most = u8::try_from(most.max(1)).unwrap_or(u8::MAX);
         // Without a key there is one bucket only.
         let (sets, ways) = match parts.is_empty() {
@@ -224,6 +222,7 @@ impl WrittenPolicy {
             ways,
             windows: most,
         };
+        let layout = Layout::new(shape, lists);
         Policy {
             limited: Metric::counter("rate_limit", &[("policy", &name)], "limited"),
             prefix: format!("{prefix}.{name}."),
@@ -238,7 +237,7 @@ impl WrittenPolicy {
             index: ByCaller::of(tiers.iter().map(|(who, _)| who)),
             tiers,
             looks_at_identity,
-            layout: Layout::new(shape, &lists),
+            layout,
             table: OnceCell::new(),
         }
     }

@@ -13,7 +13,8 @@
 //! the floor has passed (the idea is that of space-saving counters: Metwally, Agrawal and El
 //! Abbadi, 2005).
 //!
-//! A value: version, ways, windows, 0, set number (4 bytes), the floor (8 bytes a window), per way
+//! A value: version, ways, windows, a mark of whoever has carried it over ([`super::layout`]), set
+//! number (4 bytes), the floor (8 bytes a window), per way
 //! the fingerprint and the TATs (8 bytes each), checksum (8 bytes), all little-endian. Anything
 //! else under the key (another layout, another table, torn or foreign bytes) is a miss, and is
 //! counted.
@@ -38,6 +39,8 @@ const MAX_SETS: u32 = 1 << 24;
 const VERSION: u8 = 2;
 const HEADER: usize = 8;
 const CHECKSUM: usize = 8;
+/// Where the mark stands.
+const MARK: usize = 3;
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The size of a table. Memory in the host is about `sets × (100 + 8 × windows + ways × (8 + 8 ×
@@ -248,8 +251,13 @@ impl Set {
 
     fn open(shape: Shape, number: u32, seed: u64, mut bytes: Vec<u8>) -> Option<Self> {
         let (body, sum) = bytes.split_last_chunk::<CHECKSUM>()?;
-        let whole =
-            body.len() == shape.set_bytes() && body.starts_with(&Self::header(shape, number));
+        let own = Self::header(shape, number);
+        let mark = body.get(MARK).copied().unwrap_or_default();
+        let head = own.iter().enumerate().map(|(at, byte)| match at {
+            MARK => mark,
+            _ => *byte,
+        });
+        let whole = body.len() == shape.set_bytes() && head.eq(body.iter().copied().take(HEADER));
         if !whole || checksum(seed, body) != u64::from_le_bytes(*sum) {
             return None;
         }
@@ -283,6 +291,35 @@ impl Set {
         standing
     }
 
+    /// Who has carried it over; 0 where nobody has.
+    pub(super) fn mark(&self) -> u8 {
+        self.bytes.get(MARK).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_mark(&mut self, mark: u8) {
+        if let Some(place) = self.bytes.get_mut(MARK) {
+            *place = mark;
+        }
+    }
+
+    /// Carries every key and the floor over, and marks the set.
+    pub(super) fn carry(&mut self, mark: u8, carry: impl Fn(&[u64]) -> Vec<u64>) {
+        self.set_mark(mark);
+        let (tat_bytes, way_bytes) = (self.shape.tat_bytes(), self.shape.way_bytes());
+        let rest = self.bytes.get_mut(HEADER..).unwrap_or_default();
+        let Some((floor, ways)) = rest.split_at_mut_checked(tat_bytes) else {
+            return;
+        };
+        let ways = ways.chunks_exact_mut(way_bytes);
+        let of_ways = ways.filter_map(|way| way.get_mut(8..));
+        for tats in std::iter::once(floor).chain(of_ways) {
+            let carried = carry(&words(tats).collect::<Vec<_>>());
+            for (tat, carried) in tats.as_chunks_mut::<8>().0.iter_mut().zip(carried) {
+                *tat = carried.to_le_bytes();
+            }
+        }
+    }
+
     /// Whether everything in it is full again.
     pub(super) fn is_over(&self, now_ns: u64) -> bool {
         let latest = |way: &[u8]| words(way).skip(1).max().unwrap_or(0);
@@ -290,12 +327,11 @@ impl Set {
         words(floor).all(|tat| tat <= now_ns) && self.ways().all(|way| latest(way) <= now_ns)
     }
 
-    /// Takes over the keys of another set that are `own` ones. `from` says for each TAT which of
-    /// the other's it goes on from.
+    /// Takes over the keys of another set that are `own` ones; `carry` makes its TATs this one's.
     pub(super) fn take_over(
         &mut self,
         other: &Self,
-        from: &[Vec<usize>],
+        carry: impl Fn(&[u64]) -> Vec<u64>,
         own: impl Fn(u64) -> bool,
         now_ns: u64,
     ) {
@@ -304,7 +340,7 @@ impl Set {
             let Some(fingerprint) = held.next().filter(|name| *name != 0 && own(*name)) else {
                 continue;
             };
-            let mut tats = moved(held, from);
+            let mut tats = carry(&held.collect::<Vec<_>>());
             if tats.iter().any(|tat| *tat > now_ns) {
                 for (tat, known) in tats.iter_mut().zip(self.standing(fingerprint).tats_ns) {
                     *tat = known.max(*tat);
@@ -315,8 +351,8 @@ impl Set {
     }
 
     /// Raises the floor to that of another set, whose keys may have been forgotten there.
-    pub(super) fn raise_floor(&mut self, other: &Self, from: &[Vec<usize>]) {
-        let higher = moved(words(other.parts().0), from);
+    pub(super) fn raise_floor(&mut self, other: &Self, carry: impl Fn(&[u64]) -> Vec<u64>) {
+        let higher = carry(&words(other.parts().0).collect::<Vec<_>>());
         let rest = self.bytes.get_mut(HEADER..).unwrap_or_default();
         let (floor, _) = rest.as_chunks_mut::<8>();
         for (floor, higher) in floor.iter_mut().zip(higher) {
@@ -372,13 +408,6 @@ impl Set {
         }
         evicted
     }
-}
-
-/// TATs in the places of another layout; of those that meet in one the highest stays.
-fn moved(tats: impl Iterator<Item = u64>, from: &[Vec<usize>]) -> Vec<u64> {
-    let tats: Vec<u64> = tats.collect();
-    let highest = |at: &Vec<usize>| at.iter().filter_map(|at| tats.get(*at)).max().copied();
-    from.iter().map(|at| highest(at).unwrap_or(0)).collect()
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {

@@ -134,8 +134,8 @@ fn size(number: &Number) -> f64 {
     number.as_f64().unwrap_or(f64::NAN) + 0.0
 }
 
-/// A number or a truth value, for indexes. Two that are the same word are equal; numbers beyond 2^53
-/// may be without being the same.
+/// A number or a truth value, for indexes. Two that are the same word are equal; numbers beyond
+/// 2^53 may be without being the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Other(u64);
 

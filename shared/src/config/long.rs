@@ -5,18 +5,22 @@
 //! the text nor its JSON is ever there as a whole: a [`Gather`] keeps of each element what it
 //! needs, and the text without the elements (`rest`) goes the way of every configuration.
 //!
-//! Here the text is only cut. What is cut out is parsed by the gatherer, what is left by
-//! [`super::read`], and whatever is wrong with either, or is written in an unusual way (an escape
-//! in a name), makes the kit read the whole text the ordinary way, which says what is wrong.
+//! Here the text is only cut. What is cut out is parsed by the gatherer, which says what is wrong
+//! with an element, and what is left by [`super::read`]. Only what is no JSON, or is written in an
+//! unusual way (an escape in a name), makes the kit read the whole text the ordinary way: so a
+//! configuration that is refused takes no more memory than one that is taken.
+
+mod scan;
 
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use memchr::memchr2;
+use serde::de::DeserializeOwned;
 
-use super::{BEGINNING, Problems, fingerprint, fingerprint_on};
+use self::scan::{Scan, is_space};
+use super::{BEGINNING, Problems, fingerprint, fingerprint_on, not_json, strict};
 use crate::host::{Buffer, Proxy};
 
 /// Bytes that are asked of the proxy at once.
@@ -114,8 +118,9 @@ pub struct LongList {
     pub member: &'static str,
     /// Begins to read one.
     pub gather: fn() -> Box<dyn Gather>,
-    /// [`cut`], so that only modules with such a list contain it.
+    /// [`cut`] and [`is_json`], so that only modules with such a list contain them.
     cut: fn(&Text<'_>, Shape, &[Known]) -> Option<Cut<'static>>,
+    is_json: fn(&[u8]) -> Result<(), Problems>,
 }
 
 impl LongList {
@@ -125,18 +130,35 @@ impl LongList {
             member,
             gather,
             cut,
+            is_json,
         }
+    }
+
+    /// Whether a text that could not be cut is worth being read as a whole.
+    pub(crate) fn is_json(&self, text: &[u8]) -> Result<(), Problems> {
+        (self.is_json)(text)
     }
 }
 
 /// Reads the elements of a list.
 pub trait Gather {
-    /// The next element, as the text of a JSON object. Nothing where anything is wrong with it,
-    /// such as a member that is written twice.
-    fn add(&mut self, element: &[u8]) -> Option<()>;
-    /// All of them: what the filter finds in [`super::Setup::list`]. Nothing where anything is
-    /// wrong with them together.
-    fn finish(self: Box<Self>) -> Option<Rc<dyn Any>>;
+    /// The next element, as the text of a JSON object. What is wrong with it is added to
+    /// `problems`, with paths within it. Nothing where it is no JSON, or has a member twice.
+    fn add(&mut self, element: &[u8], problems: &mut Problems) -> Option<()>;
+    /// All of them: what the filter finds in [`super::Setup::list`]. What is wrong with them
+    /// together is added to `problems`, with paths within the list.
+    fn finish(self: Box<Self>, problems: &mut Problems) -> Rc<dyn Any>;
+}
+
+/// Reads an element for [`Gather::add`]. What is wrong with it is added to `problems`; what can be
+/// used without that is given nevertheless, so that all is said at once.
+pub fn element<T: DeserializeOwned>(text: &[u8], problems: &mut Problems) -> Option<Option<T>> {
+    let strict::Unique(value) = serde_json::from_slice(text).ok()?;
+    let parsed = strict::parse::<T>(&value, &[], problems);
+    Some(parsed.map(|read| {
+        problems.beneath(&read.pruned);
+        read.value
+    }))
 }
 
 /// What a text configures.
@@ -163,6 +185,8 @@ pub(crate) struct Gathered {
     pub profile: Option<String>,
     /// What was read.
     pub list: Rc<dyn Any>,
+    /// What is wrong with it, with paths within the filter's configuration.
+    pub problems: Problems,
 }
 
 /// A text that was cut.
@@ -186,6 +210,14 @@ impl<'a> Cut<'a> {
     }
 }
 
+impl Cut<'_> {
+    /// Whether what is left says, with its lists, all that the whole text would: where it is no
+    /// JSON, its lines are not the text's.
+    pub fn is_sound(&self) -> bool {
+        serde_json::from_slice::<strict::Unique>(&self.rest).is_ok()
+    }
+}
+
 /// The text without its long lists, where any of these filters has one and nothing is wrong with
 /// them.
 pub(crate) fn cut_out(text: &Text<'_>, shape: Shape, known: &[Known]) -> Option<Cut<'static>> {
@@ -193,15 +225,24 @@ pub(crate) fn cut_out(text: &Text<'_>, shape: Shape, known: &[Known]) -> Option<
     (first.cut)(text, shape, known)
 }
 
+/// Whether a text is JSON in which no name is written twice, or no object at all. What is wrong
+/// with it is said as when it is read, without the memory for what it says.
+fn is_json(text: &[u8]) -> Result<(), Problems> {
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(());
+    }
+    let read = serde_json::from_slice::<strict::Checked>(text);
+    read.map(|_| ()).map_err(|error| {
+        let mut problems = Problems::default();
+        not_json(&error, &mut problems);
+        problems
+    })
+}
+
 fn cut(text: &Text<'_>, shape: Shape, known: &[Known]) -> Option<Cut<'static>> {
     let mut knife = Knife {
         known,
-        feed: Feed {
-            text,
-            piece: Cow::Borrowed(&[]),
-            at: 0,
-            given: 0,
-        },
+        feed: Feed::of(text),
         rest: Vec::new(),
         lists: Vec::new(),
     };
@@ -224,11 +265,6 @@ fn cut(text: &Text<'_>, shape: Shape, known: &[Known]) -> Option<Cut<'static>> {
     })
 }
 
-/// White space of JSON (RFC 8259 section 2).
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
 /// The text, piece by piece.
 struct Feed<'a> {
     text: &'a Text<'a>,
@@ -239,7 +275,16 @@ struct Feed<'a> {
     given: usize,
 }
 
-impl Feed<'_> {
+impl<'a> Feed<'a> {
+    const fn of(text: &'a Text<'a>) -> Self {
+        Self {
+            text,
+            piece: Cow::Borrowed(&[]),
+            at: 0,
+            given: 0,
+        }
+    }
+
     /// What is left of the piece, or else the next one; empty at the end.
     fn here(&mut self) -> &[u8] {
         if self.at >= self.piece.len() {
@@ -423,6 +468,21 @@ impl Knife<'_> {
     ) -> Option<()> {
         let mut gather = (list.gather)();
         let mut across = Vec::new();
+        let mut problems = Problems::default();
+        let place = match &profile {
+            Some(profile) => format!("profiles.{profile}.{}", list.member),
+            None => list.member.to_owned(),
+        };
+        let mut at = 0_usize;
+        let mut add = |element: &[u8], problems: &mut Problems| {
+            let mut own = Problems::default();
+            gather.add(element, &mut own)?;
+            if !own.is_empty() {
+                problems.add_all(&format!("{place}[{at}]"), own);
+            }
+            at = at.saturating_add(1);
+            Some(())
+        };
         self.byte(b'[')?;
         while self.feed.peek()? != b']' {
             let mut scan = Scan::default();
@@ -442,10 +502,10 @@ impl Knife<'_> {
                 };
                 let element = piece.get(..end)?;
                 if across.is_empty() {
-                    gather.add(element)?;
+                    add(element, &mut problems)?;
                 } else {
                     across.extend_from_slice(element);
-                    gather.add(&across)?;
+                    add(&across, &mut problems)?;
                     across.clear();
                 }
                 self.feed.skip(end);
@@ -461,68 +521,15 @@ impl Knife<'_> {
             }
         }
         self.last(b']');
-        let list = gather.finish()?;
+        let list = problems.within(&place, |problems| gather.finish(problems));
         self.lists.push(Gathered {
             filter,
             link,
             profile,
             list,
+            problems,
         });
         Some(())
-    }
-}
-
-/// Finds the end of a value.
-#[derive(Default)]
-struct Scan {
-    begun: bool,
-    depth: usize,
-    in_text: bool,
-    escaped: bool,
-    scalar: bool,
-}
-
-impl Scan {
-    /// Where it ends, if it does in this piece: behind its last byte.
-    fn end(&mut self, piece: &[u8]) -> Option<usize> {
-        if !self.begun {
-            self.begun = true;
-            let first = piece.first()?;
-            self.scalar = !matches!(first, b'{' | b'[' | b'"');
-        }
-        if self.scalar {
-            return piece
-                .iter()
-                .position(|byte| matches!(byte, b',' | b'}' | b']') || is_space(*byte));
-        }
-        let mut at = 0_usize;
-        loop {
-            if self.in_text {
-                if self.escaped {
-                    // It may be the first byte of the next piece.
-                    piece.get(at)?;
-                    self.escaped = false;
-                    at = at.saturating_add(1);
-                }
-                at = at.saturating_add(memchr2(b'"', b'\\', piece.get(at..)?)?);
-                if piece.get(at) == Some(&b'\\') {
-                    self.escaped = true;
-                } else {
-                    self.in_text = false;
-                }
-            } else {
-                match piece.get(at)? {
-                    b'"' => self.in_text = true,
-                    b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                    _ => {}
-                }
-            }
-            at = at.saturating_add(1);
-            if self.depth == 0 && !self.in_text {
-                return Some(at);
-            }
-        }
     }
 }
 

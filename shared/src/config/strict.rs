@@ -5,15 +5,15 @@
 //! written, whatever has been taken out before.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserializer;
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use super::Problems;
 use super::types::HINT;
+use super::{MOST_PROBLEMS, Problems};
 
 /// A value that was read, and the paths that were taken out of it.
 pub struct Parsed<T> {
@@ -22,9 +22,6 @@ pub struct Parsed<T> {
     /// Paths of refused members.
     pub pruned: Vec<String>,
 }
-
-/// More problems than this in one configuration are not looked for.
-const MOST: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -44,7 +41,7 @@ pub fn parse<T: DeserializeOwned>(
     // Arrays that lost elements: their path as written, and the indices gone.
     let mut gone: Vec<(Vec<Step>, usize)> = Vec::new();
     let mut pruned = Vec::new();
-    for _ in 0..MOST {
+    for _ in 0..MOST_PROBLEMS {
         let error = match serde_path_to_error::deserialize::<_, T>(&*rest) {
             Ok(value) => return Some(Parsed { value, pruned }),
             Err(error) => error,
@@ -298,9 +295,7 @@ impl<'de> serde::Deserialize<'de> for Unique {
                 let mut map = serde_json::Map::new();
                 while let Some((name, Unique(value))) = access.next_entry::<String, Unique>()? {
                     if map.insert(name.clone(), value).is_some() {
-                        return Err(serde::de::Error::custom(format_args!(
-                            "member `{name}` is written twice"
-                        )));
+                        return Err(written_twice(&name));
                     }
                 }
                 Ok(Value::Object(map))
@@ -308,6 +303,57 @@ impl<'de> serde::Deserialize<'de> for Unique {
         }
         deserializer.deserialize_any(Reader).map(Unique)
     }
+}
+
+/// As [`Unique`], of which nothing is kept: what is wrong is the same.
+pub struct Checked;
+
+impl<'de> serde::Deserialize<'de> for Checked {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Checked;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Checked, E> {
+                Ok(Checked)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Checked, E> {
+                Ok(Checked)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Checked, E> {
+                Ok(Checked)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Checked, E> {
+                Ok(Checked)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Checked, E> {
+                Ok(Checked)
+            }
+            fn visit_unit<E>(self) -> Result<Checked, E> {
+                Ok(Checked)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Checked, A::Error> {
+                while seq.next_element::<Checked>()?.is_some() {}
+                Ok(Checked)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Checked, A::Error> {
+                let mut names = BTreeSet::new();
+                while let Some((name, Checked)) = access.next_entry::<String, Checked>()? {
+                    if let Some(name) = names.replace(name) {
+                        return Err(written_twice(&name));
+                    }
+                }
+                Ok(Checked)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+fn written_twice<E: serde::de::Error>(name: &str) -> E {
+    E::custom(format_args!("member `{name}` is written twice"))
 }
 
 /// Reads texts by name, and refuses a name that is written twice, of which serde would take the

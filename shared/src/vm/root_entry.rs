@@ -10,10 +10,8 @@ use super::chain::{Common, TELL_MS};
 use super::driver::{Counters, Driver};
 use super::hub::{Hub, Place};
 use crate::call::{Answer, CallError};
-use crate::config::Problem;
-#[cfg(feature = "chain")]
-use crate::config::Problems;
 use crate::config::long::Text;
+use crate::config::{Problem, Problems};
 use crate::facts::Remembered;
 use crate::filter::{Background, Registration};
 use crate::host::{Host, Proxy};
@@ -225,7 +223,8 @@ impl RootEntry {
         // What a module of one filter lists is the filter that this root context has.
         let _ = filters;
         let links = self.links.iter().map(|link| {
-            let policy = Policy::compile(&link.registration, text, host)?;
+            let policy = Policy::compile(&link.registration, text, host);
+            let policy = policy.map_err(Problems::into_vec)?;
             Ok(Link::with(link.registration, policy))
         });
         links.collect()

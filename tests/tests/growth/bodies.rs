@@ -3,7 +3,7 @@
 use proxy_wasm_simulator::{Reply, Request};
 use serde_json::json;
 
-use super::measure::Case;
+use super::measure::{Case, mixture, random, seeds};
 
 /// Bytes of the smaller body.
 pub const SIZE: usize = 40_000;
@@ -436,16 +436,9 @@ pub fn answers() -> Vec<Case> {
 
 /// Texts mixed at random of a few fragments each, the same mixture for both sizes.
 pub fn mixtures() -> Vec<Case> {
-    let number = |name: &str, default: u64| {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse().ok())
-            .unwrap_or(default)
-    };
-    let first = number("MODELGATE_GROWTH_SEED", 1);
-    (first..first.saturating_add(number("MODELGATE_GROWTH_SEEDS", 24)))
+    seeds()
         .map(|seed| {
-            let text = move |size: usize| mixture(seed, size);
+            let text = move |size: usize| mixture(&FRAGMENTS, &mut random(seed), size);
             if seed % 2 == 0 {
                 Case::request(
                     "pii-mask",
@@ -465,23 +458,6 @@ pub fn mixtures() -> Vec<Case> {
             }
         })
         .collect()
-}
-
-/// A stretch of up to six fragments, each up to four times, repeated until it is long enough.
-fn mixture(seed: u64, size: usize) -> String {
-    // SplitMix64 (Steele, Lea, Flood 2014).
-    let mut state = seed;
-    let mut random = move |below: usize| {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below).unwrap()).unwrap()
-    };
-    let stretch: String = (0..=random(6))
-        .map(|_| FRAGMENTS[random(FRAGMENTS.len())].repeat(1 + random(4)))
-        .collect();
-    repeated(&stretch, size)
 }
 
 /// Rules that look at the model in a body, and a limit that does.

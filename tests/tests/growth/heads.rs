@@ -38,11 +38,13 @@ fn signed(claims: Value) -> String {
 }
 
 /// A filter, and what a request needs that it lets pass.
-struct Door {
-    filter: &'static str,
-    config: String,
+pub struct Door {
+    /// The filter's crate.
+    pub filter: &'static str,
+    /// Its configuration.
+    pub config: String,
     /// A good credential: header and value.
-    credential: Option<(&'static str, String)>,
+    pub credential: Option<(&'static str, String)>,
     /// Heads that it refuses, and how; all others pass.
     refused: &'static [(&'static str, u16)],
 }
@@ -55,7 +57,7 @@ const AMBIGUOUS: [(&str, u16); 3] = [
 ];
 
 /// Every filter, with the configuration under which its heads are judged.
-fn doors() -> Vec<Door> {
+pub fn doors() -> Vec<Door> {
     let door = |filter, config: &str, refused| Door {
         filter,
         config: config.to_owned(),

@@ -20,6 +20,9 @@ const ROOM: (u64, u64) = (22, 10);
 const SLACK: u64 = 5_000;
 const SHARE: u64 = 20;
 
+/// Any status.
+pub const ANY: u16 = 0;
+
 /// A configuration as it is written for an input of some size.
 pub type Written = Box<dyn Fn(usize) -> String>;
 
@@ -38,13 +41,15 @@ pub struct Case {
     /// The filter in front of it, which says who asks; what it executes is not counted.
     pub front: Option<(&'static str, Written)>,
     /// What clusters besides the upstream answer: key sets, say.
-    pub others: Box<dyn Fn(usize) -> Vec<(&'static str, Reply)>>,
+    pub others: Box<dyn Fn(usize) -> Vec<(&'static str, Answer)>>,
+    /// How many exchanges there are, one after the other.
+    pub exchanges: fn(usize) -> usize,
     /// How long is counted after the answer, for what is sent later.
     pub afterwards: Duration,
     /// What is counted.
     pub what: What,
     /// The answer's status, for both sizes: what is refused at once proves little, so a refusal is
-    /// said where it is meant.
+    /// said where it is meant. [`ANY`] for inputs that nobody has chosen.
     pub status: u16,
 }
 
@@ -55,6 +60,8 @@ pub enum What {
     Exchange,
     /// Loading the configuration.
     Load,
+    /// Both: what is fetched may be read in either.
+    Both,
 }
 
 impl Case {
@@ -88,6 +95,7 @@ impl Case {
             traffic: Box::new(traffic),
             front: None,
             others: Box::new(|_| Vec::new()),
+            exchanges: |_| 1,
             afterwards: Duration::ZERO,
             what: What::Exchange,
             status: 200,
@@ -108,6 +116,15 @@ impl Case {
     pub fn behind(self, filter: &'static str, config: impl Fn(usize) -> String + 'static) -> Self {
         Self {
             front: Some((filter, Box::new(config))),
+            ..self
+        }
+    }
+
+    /// What the proxy executes when it is started counts as well.
+    #[must_use]
+    pub fn loading_too(self) -> Self {
+        Self {
+            what: What::Both,
             ..self
         }
     }
@@ -137,15 +154,27 @@ impl Bench {
 
     fn code(&self, filter: &'static str) -> Rc<dyn GuestCode> {
         let mut codes = self.codes.borrow_mut();
-        let code = codes.entry(filter).or_insert_with(|| {
-            let wasm = std::fs::read(self.folder.join(file_name(filter))).unwrap();
-            let limits = Limits {
-                fuel: 50_000_000_000,
-                memory_bytes: 1 << 30,
-            };
-            WasmCode::load_with(&wasm, limits).unwrap()
-        });
+        let code = codes
+            .entry(filter)
+            .or_insert_with(|| self.read(filter, 1 << 30));
         Rc::clone(code)
+    }
+
+    fn read(&self, filter: &str, memory_bytes: usize) -> Rc<dyn GuestCode> {
+        let wasm = std::fs::read(self.folder.join(file_name(filter))).unwrap();
+        let limits = Limits {
+            fuel: 50_000_000_000,
+            memory_bytes,
+        };
+        WasmCode::load_with(&wasm, limits).unwrap()
+    }
+
+    /// Loads a configuration in VMs with so much memory; what is said where it is refused.
+    pub fn load(&self, filter: &str, config: &str, memory_bytes: usize) -> Result<(), String> {
+        let code = self.read(filter, memory_bytes);
+        let spec = FilterSpec::new(filter, code).configuration(config.as_bytes().to_vec());
+        let gateway = Gateway::builder().filter(spec).build();
+        gateway.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Instructions for an input of this size.
@@ -153,8 +182,8 @@ impl Bench {
         let (request, reply) = (case.traffic)(size);
         let mut world = Script::default();
         world.cluster("upstream", vec![Answer::Reply(reply)]);
-        for (cluster, reply) in (case.others)(size) {
-            world.cluster(cluster, vec![Answer::Reply(reply)]);
+        for (cluster, answer) in (case.others)(size) {
+            world.cluster(cluster, vec![answer]);
         }
         let spec = |filter: &'static str, config: &dyn Fn(usize) -> String| {
             let mut spec =
@@ -175,24 +204,64 @@ impl Bench {
         if case.what == What::Load {
             return Ok(load);
         }
-        let outcome = gateway.exchange(request);
+        for _ in 0..(case.exchanges)(size) {
+            let client = gateway.exchange(request.clone()).client;
+            let is_wanted = case.status == ANY || client.status() == Some(case.status);
+            if !is_wanted || !client.complete {
+                return Err(format!(
+                    "{}: of size {size} it is answered with {:?} ({:?}), complete: {}",
+                    case.name,
+                    client.status(),
+                    client.header("x-modelgate-reason"),
+                    client.complete
+                ));
+            }
+        }
         gateway.advance(case.afterwards);
         let timeline = gateway.take_timeline();
         if let Some((_, message)) = timeline.traps().next() {
             return Err(format!("{}: {message}", case.name));
         }
-        let client = &outcome.client;
-        if outcome.status() != Some(case.status) || !client.complete {
-            let reason = outcome.client.header("x-modelgate-reason");
-            return Err(format!(
-                "{}: of size {size} it is answered with {:?} ({reason:?}), complete: {}",
-                case.name,
-                outcome.status(),
-                client.complete
-            ));
-        }
-        Ok(timeline.instructions(case.filter))
+        let exchanges = timeline.instructions(case.filter);
+        Ok(match case.what {
+            What::Both => load.saturating_add(exchanges),
+            What::Load | What::Exchange => exchanges,
+        })
     }
+}
+
+/// Seeds of mixtures: `MODELGATE_GROWTH_SEEDS` of them (24 unless told otherwise), from
+/// `MODELGATE_GROWTH_SEED` on.
+pub fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str, default: u64| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(default)
+    };
+    let first = number("MODELGATE_GROWTH_SEED", 1);
+    first..first.saturating_add(number("MODELGATE_GROWTH_SEEDS", 24))
+}
+
+/// Numbers below one that is given, by SplitMix64 (Steele, Lea, Flood 2014).
+pub fn random(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed;
+    move |below| {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below).unwrap()).unwrap()
+    }
+}
+
+/// A stretch of up to six of these fragments, each up to four times, repeated until it is long
+/// enough.
+pub fn mixture(fragments: &[&str], random: &mut impl FnMut(usize) -> usize, size: usize) -> String {
+    let stretch: String = (0..=random(6))
+        .map(|_| fragments[random(fragments.len())].repeat(1 + random(4)))
+        .collect();
+    stretch.repeat(size.div_ceil(stretch.len()))
 }
 
 /// What one input and one of twice its size make a filter execute.

@@ -53,7 +53,7 @@ impl Setting {
     fn case(self, what: What) -> Case {
         let of = match what {
             What::Exchange => "a request under",
-            What::Load => "loading",
+            What::Load | What::Both => "loading",
         };
         let (config, request, by) = (self.config, self.request, self.groups.is_some());
         let case = Case::exchange(
@@ -160,7 +160,7 @@ fn key_set(n: usize, one: fn(usize) -> Value) -> Value {
 }
 
 /// A number of as many bytes, different for each key.
-fn modulus(bytes: usize, at: usize) -> String {
+pub fn modulus(bytes: usize, at: usize) -> String {
     use base64::Engine as _;
     let mut number: Vec<u8> = (0..bytes)
         .map(|byte| u8::try_from((byte * 31 + at * 17) % 251).unwrap())
@@ -170,15 +170,15 @@ fn modulus(bytes: usize, at: usize) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(number)
 }
 
-fn rsa(at: usize) -> Value {
+pub fn rsa(at: usize) -> Value {
     json!({"kty": "RSA", "kid": format!("k{at}"), "n": modulus(256, at), "e": "AQAB"})
 }
 
-fn long_rsa(at: usize) -> Value {
+pub fn long_rsa(at: usize) -> Value {
     json!({"kty": "RSA", "kid": format!("k{at}"), "n": modulus(1_024, at), "e": "AQAB"})
 }
 
-fn unusable(at: usize) -> Value {
+pub fn unusable(at: usize) -> Value {
     json!({"kty": "EC", "crv": "P-999", "kid": format!("k{at}"), "x": "AQAB", "y": "AQAB"})
 }
 

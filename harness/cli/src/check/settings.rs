@@ -242,6 +242,7 @@ impl Entry<'_> {
         match self.runs {
             Runs::One(member) => Policy::compile(&member.filter, &text, &host)
                 .err()
+                .map(Problems::into_vec)
                 .unwrap_or_default(),
             Runs::Chain => {
                 let known: Vec<Registration> = SUITE.filters_in(BUNDLE);

@@ -148,8 +148,10 @@ pub const CASES: [Case; 11] = [
                 .map(|at| format!("other-{at:06}"))
                 .chain([team(last(n))])
                 .collect();
-            let mut key = plain_key(last(n));
-            key["labels"] = json!({"teams": teams.join(" ")});
+            let at = last(n);
+            let key = json!({
+                "id": "key", "digest": digest(at), "consumer": consumer(at), "labels": {"teams": teams.join(" ")},
+            });
             vec![json!({"keys": [key]}), json!({"rules": rules})]
         },
         request: with_key,

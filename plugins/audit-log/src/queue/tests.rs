@@ -404,7 +404,7 @@ proptest! {
             prop_assert!(queue.in_flight() <= queue.held());
             prop_assert!(queue.held() <= limits.queue_events.max(1));
             prop_assert!(queue.held_bytes() <= limits.queue_bytes);
-            prop_assert_eq!(queue.held_bytes(), queue.held.iter().map(Held::cost).sum::<usize>());
+            prop_assert_eq!(queue.held_bytes(), queue.flying.iter().chain(&queue.waiting).map(Held::cost).sum::<usize>());
         }
     }
 

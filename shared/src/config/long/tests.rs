@@ -6,18 +6,24 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testing::Proxy;
 
-/// Keeps elements that have no member `bad`, in an order of numbers if they have any.
+/// Keeps elements that have no member `bad`; a member `wrong` is a problem.
 #[derive(Default)]
 struct Kept(Vec<Value>);
 
 impl Gather for Kept {
-    fn add(&mut self, element: &[u8]) -> Option<()> {
+    fn add(&mut self, element: &[u8], problems: &mut Problems) -> Option<()> {
         let value: Value = serde_json::from_slice(element).ok()?;
+        if value.get("wrong").is_some() {
+            problems.add("wrong", "is here", "");
+        }
         value.get("bad").is_none().then(|| self.0.push(value))
     }
 
-    fn finish(self: Box<Self>) -> Option<Rc<dyn Any>> {
-        Some(Rc::new(self.0))
+    fn finish(self: Box<Self>, problems: &mut Problems) -> Rc<dyn Any> {
+        if self.0.len() == 3 {
+            problems.add("", "are three", "");
+        }
+        Rc::new(self.0)
     }
 }
 
@@ -121,6 +127,49 @@ fn what_is_wrong_or_unusual_is_left_to_those_who_read_the_whole_text() {
     let escaped = cut_text(r#"{"\u006beys":[{"n":1}]}"#, Shape::Filter).unwrap();
     assert!(escaped.lists.is_empty());
     assert_eq!(rest(&escaped), json!({"keys": [{"n": 1}]}));
+}
+
+#[test]
+fn what_is_wrong_with_elements_is_said_with_their_places() {
+    let said = |text: &str, shape| -> Vec<String> {
+        let cut = cut_text(text, shape).unwrap();
+        let lists = cut.lists.into_iter();
+        let problems = lists.flat_map(|list| list.problems.into_vec());
+        problems.map(|problem| problem.to_string()).collect()
+    };
+    let text = r#"{"keys":[{},{"wrong":1},{}],"profiles":{"p":{"keys":[{"wrong":1}]}}}"#;
+    let found = [
+        "keys[1].wrong: is here",
+        "keys: are three",
+        "profiles.p.keys[0].wrong: is here",
+    ];
+    assert_eq!(said(text, Shape::Filter), found);
+    let chain = format!(r#"{{"filters":[{{"filter":"keeper","config":{text}}}]}}"#);
+    assert_eq!(said(&chain, Shape::Chain), found);
+    let many = format!(r#"{{"keys":[{}{{}}]}}"#, r#"{"wrong":1},"#.repeat(100_000));
+    let found = said(&many, Shape::Filter);
+    assert_eq!(found.len(), 21);
+    assert_eq!(found[19], "keys[19].wrong: is here");
+    assert_eq!(found[20], "(configuration): further problems: 99980");
+}
+
+#[test]
+fn what_is_no_json_is_said_as_when_it_is_read() {
+    for text in [
+        r#"{"keys":[{"a":1},],"b":2}"#,
+        "{\"keys\":[{}],\n \"a\": tru}",
+        r#"{"keys":[{}]"#,
+        r#"{"keys":[{"n":"\x"}]}"#,
+        r#"{"keys":[{"a":1,"b":2,"a":3}]}"#,
+        r#"{"keys":[],"x":{"\u006b":1,"k":2}}"#,
+    ] {
+        let mut problems = Problems::default();
+        assert!(crate::config::read(text.as_bytes(), &mut problems).is_none());
+        assert_eq!(is_json(text.as_bytes()).unwrap_err(), problems);
+    }
+    for other in ["[1", "a: b", "", "{}"] {
+        assert!(is_json(other.as_bytes()).is_ok(), "{other}");
+    }
 }
 
 #[test]

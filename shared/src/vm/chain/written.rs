@@ -13,6 +13,9 @@ use crate::profile::Policy;
 /// Most filters that a chain may list.
 pub const LONGEST: usize = 32;
 
+/// What stands in the place of a list that was cut out for another filter.
+const MISREAD: &str = "must be read as a whole";
+
 /// What the operator writes.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -65,24 +68,31 @@ pub fn compile(
     let known: Vec<Known> = filters.iter().filter_map(with_list).collect();
     if let Some(cut) = cut_out(text, Shape::Chain, &known) {
         let mut found = Problems::default();
-        let compiled = compile_cut(cut, filters, host, &mut found);
+        let compiled = compile_cut(&cut, filters, host, &mut found);
         if found.is_empty() {
             return compiled;
         }
+        let is_misread = found.found().iter().any(|p| p.problem == MISREAD);
+        if !is_misread && cut.is_sound() {
+            problems.add_all("", found);
+            return Compiled::default();
+        }
     }
-    match text.whole(problems) {
-        Some(whole) => compile_cut(
-            Cut::whole(&whole, text.fingerprint()),
-            filters,
-            host,
-            problems,
-        ),
-        None => Compiled::default(),
+    let Some(whole) = text.whole(problems) else {
+        return Compiled::default();
+    };
+    if let Some((_, list)) = known.first()
+        && let Err(broken) = list.is_json(&whole)
+    {
+        problems.add_all("", broken);
+        return Compiled::default();
     }
+    let cut = Cut::whole(&whole, text.fingerprint());
+    compile_cut(&cut, filters, host, problems)
 }
 
 fn compile_cut(
-    cut: Cut<'_>,
+    cut: &Cut<'_>,
     filters: &[Registration],
     host: &dyn Host,
     problems: &mut Problems,
@@ -144,7 +154,7 @@ fn compile_cut(
             .any(|list| list.filter != registration.name)
         {
             // Read for another filter, whose list has the same name: the text says what it is.
-            problems.add(&path, "must be read as a whole", "");
+            problems.add(&path, MISREAD, "");
         }
         if !own.lists.is_empty() {
             own.print = fingerprint_on(own.print, &cut.print.to_le_bytes());
@@ -154,11 +164,7 @@ fn compile_cut(
                 registration: *registration,
                 policy,
             }),
-            Err(found) => problems.within(&format!("{path}.config"), |problems| {
-                for problem in found {
-                    problems.add(problem.path, problem.problem, problem.hint);
-                }
-            }),
+            Err(found) => problems.add_all(&format!("{path}.config"), found),
         }
     }
     Compiled {
