@@ -3,7 +3,7 @@
 
     pip install protobuf; ./derive.py PATH_TO_ENVOY > envoy.txt
 
-Format: `m NAME FIELD:TYPE …` and `e NAME VALUE …`, sorted. A type is `s` (text), `y` (bytes), `b` (bool), `i` (whole number), `f` (number),
+Format: `m NAME FIELD:TYPE …` and `e NAME VALUE …`, sorted. A type is `s` (text), `y` (bytes), `b` (bool), `i` (whole number), `u` (one that is not negative), `f` (number),
 `@NAME` (message) or `#NAME` (enum); before it `*` for a list, `%` for a map to it. A value of an enum carries its number where that is not its
 place. `~` stands for `envoy.config.`, `^` for `envoy.extensions.`.
 
@@ -110,7 +110,7 @@ while pending:
         elif field.type == 14:
             named.add(field.type_name)
 
-SCALARS = {9: "s", 12: "y", 8: "b", 1: "f", 2: "f"}
+SCALARS = {9: "s", 12: "y", 8: "b", 1: "f", 2: "f", 4: "u", 6: "u", 7: "u", 13: "u"}
 
 
 def short(name):

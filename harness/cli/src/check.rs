@@ -26,6 +26,7 @@ mod files;
 mod finding;
 mod gates;
 mod gateway;
+mod judged;
 mod kubernetes;
 mod locate;
 mod mutators;

@@ -45,10 +45,13 @@ pub fn tail(log: &str) -> String {
 
 /// What Envoy says at the end, and what filters say before that. Lines look like
 /// `[time][thread][level][component] [file:line] words`; a message of several lines shows the
-/// configuration between its first and its last, which may hold secrets and is left out.
+/// configuration between its first and its last, and one of what cannot be parsed at its end: it
+/// may hold secrets and is left out.
 pub fn last_words(log: &str) -> String {
     let words = |line: &str| {
-        let words = line.rsplit_once("] ").map_or(line, |(_, words)| words);
+        let behind = line.starts_with('[').then(|| line.splitn(3, "] ").nth(2));
+        let words = behind.flatten().unwrap_or(line);
+        let words = words.split_once("): {").map_or(words, |(before, _)| before);
         words.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let mut found: Vec<String> = Vec::new();
@@ -93,6 +96,11 @@ mod tests {
         assert_eq!(
             last_words(log),
             "wasm log jwt_auth: issuers: is required; Proto constraint validation failed; : StatPrefix: value length must be at least 1"
+        );
+        let parsed = "[t][1][critical][main] [source/y.cc:2] error initializing configuration 'a.yaml': Unable to parse JSON as proto (port_value: number out of range): {\"secret\":\"[a] hunter2\"}\n";
+        assert_eq!(
+            last_words(parsed),
+            "Unable to parse JSON as proto (port_value: number out of range"
         );
         let one = "[t][1][critical][main] [source/y.cc:2] error initializing configuration 'a.yaml': Unable to create Wasm plugin x\n";
         assert_eq!(last_words(one), "Unable to create Wasm plugin x");

@@ -36,7 +36,7 @@ pub use chain::{ChainEntry, Config, Wasm};
 pub use engines::{Divergence, EngineKind, EngineName, Restriction};
 pub use expect::{Expect, StepExpect};
 pub use routes::{Gateway, Route, VirtualHost};
-pub use traffic::{Body, Chunk, Headers, Reload, Request, Start, Step, Traffic};
+pub use traffic::{Body, CONNECT, Chunk, Headers, Reload, Request, Start, Step, Traffic};
 pub use upstream::{Answer, Cluster, End, Reply};
 
 /// The cluster that routes lead to unless they say otherwise.

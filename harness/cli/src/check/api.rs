@@ -95,6 +95,7 @@ pub(super) enum Kind {
     Bytes,
     Bool,
     Whole,
+    Unsigned,
     Number,
     Message(String),
     Enum(String),
@@ -213,6 +214,7 @@ fn field(word: &'static str) -> Option<Field> {
         ("y", _) => Kind::Bytes,
         ("b", _) => Kind::Bool,
         ("i", _) => Kind::Whole,
+        ("u", _) => Kind::Unsigned,
         _ => Kind::Number,
     };
     Some(Field {

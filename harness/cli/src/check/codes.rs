@@ -67,7 +67,7 @@ codes! {
     ONE_OF = "MG018" "one-of" Error, "Fields that exclude each other stand in one message, or none of them does.",
         "A route's match has one of `prefix`, `path`, `safe_regex` …; Envoy refuses a second one, and most of these groups without any. In a bootstrap, and in a resource with its `@type`, what is missing is a finding; in a patch or a piece of a file it is not.";
     CONSTRAINT = "MG019" "constraint" Error, "A value is out of its range, or one that must be written is missing.",
-        "`port_value: 70000`, `connect_timeout: 0s`, `domains: []`, a cluster without its `name`, a header's name with a space: the constraints are those of Envoy 1.40's own API (protoc-gen-validate); what Envoy judges by code of its own (a negative timeout) only `--envoy` finds. Envoy refuses the file. What is missing is a finding as for `one-of`.";
+        "`port_value: 70000`, `connect_timeout: 0s`, `domains: []`, a cluster without its `name`, a header's name with a space: the constraints are those of Envoy 1.40's own API (protoc-gen-validate); and of what it judges by code of its own: addresses that are none, extensions without `typed_config`, domains and filter chains that stand twice, tags without a `regex`. Of the rest (a negative timeout, a file that is not on its machine) only `--envoy` knows. Envoy refuses the file. What is missing is a finding as for `one-of`.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";
@@ -150,6 +150,8 @@ codes! {
         "The URL is `http://`, or the cluster connects to port 443 without a `transport_socket`.";
     LOG_KEY = "MG407" "access-log-key" Warning, "The access log names a fact that no filter leaves.",
         "The facts are `modelgate.audit`, `.identity`, `.decision`, `.limit`, `.model`, `.masked` and `.denied`, each as `wasm.modelgate.NAME`.";
+    NO_SECRET = "MG408" "no-secret" Error, "No secret has this name.",
+        "A credential names a secret that is not among `static_resources.secrets`, and has no `sds_config` that says where to fetch it. Envoy does not start.";
 }
 
 /// The code with this name or number.

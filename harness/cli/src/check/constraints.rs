@@ -167,7 +167,15 @@ impl Judge<'_> {
 
     /// A rule of a single value. What is not of the field's type was said already.
     fn one(&mut self, node: &Node, rule: &Rule, field: &Field) {
-        let Some(text) = node.text() else { return };
+        let parts;
+        let text = match (node.text(), &field.kind) {
+            (Some(text), _) => text,
+            (None, Kind::Message(of)) if of == "google.protobuf.Duration" => {
+                parts = in_seconds(node);
+                &parts
+            }
+            (None, _) => return,
+        };
         let name = field.name;
         let length = || match field.kind {
             // Bytes are in base64.
@@ -235,6 +243,17 @@ fn outside(rule: &Rule, number: f64) -> Option<(&'static str, f64)> {
         _ => return None,
     };
     (!inside).then_some((words, bound))
+}
+
+/// A duration that is written in its parts, as one in seconds.
+fn in_seconds(node: &Node) -> String {
+    let part = |name: &str| {
+        let number = node.member(name).and_then(Node::text);
+        number
+            .and_then(|text| text.parse::<i64>().ok())
+            .unwrap_or_default()
+    };
+    format!("{}.{:09}s", part("seconds"), part("nanos"))
 }
 
 /// What a text lacks that a rule asks for.

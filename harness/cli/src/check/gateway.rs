@@ -1,6 +1,7 @@
 //! What is checked of a bootstrap besides its chains: the admin interface, secrets, and where
 //! clusters connect to.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::codes;
@@ -16,8 +17,17 @@ pub(super) fn check(files: &Files, sink: &mut Sink<'_>) {
     for (file, root) in files.roots() {
         admin(file, root, sink);
         let secrets = node(root, &["static_resources", "secrets"]).map(Node::items);
+        let mut seen = HashSet::new();
         for secret in secrets.unwrap_or_default() {
             inline(file, secret, sink);
+            if let Some(name) = secret.member("name")
+                && let Some(text) = name.text().filter(|text| !seen.insert(*text))
+            {
+                let problem = format!("a second secret is called {text:?}");
+                let hint = "give it another name";
+                let finding = Finding::new(&codes::CONSTRAINT, name.place, "secret", problem, hint);
+                sink.add(file, finding);
+            }
         }
         let listed = |member: &str| {
             node(root, &["static_resources", member])
@@ -30,6 +40,11 @@ pub(super) fn check(files: &Files, sink: &mut Sink<'_>) {
         }
         for listener in listed("listeners") {
             in_envoy(file, listener, sink);
+        }
+        if root.member("static_resources").is_some() {
+            let known = listed("secrets").iter();
+            let known = known.filter_map(|secret| text(secret, &["name"])).collect();
+            named(file, root, &known, sink);
         }
     }
 }
@@ -71,6 +86,31 @@ fn inline(file: usize, secret: &Node, sink: &mut Sink<'_>) {
     }
     for item in secret.items() {
         inline(file, item, sink);
+    }
+}
+
+/// Credentials that name a secret of the bootstrap that is not there.
+fn named(file: usize, at: &Node, known: &HashSet<&str>, sink: &mut Sink<'_>) {
+    const REFERENCES: [&str; 4] = ["credential", "token_secret", "hmac_secret", "client_secret"];
+    for (key, value) in at.members() {
+        let name = value.member("name").filter(|_| {
+            let fetched = value.member("sds_config").is_some();
+            REFERENCES.contains(&key.text.as_str())
+                && !fetched
+                && value.member("typed_config").is_none()
+        });
+        if let Some(name) = name
+            && let Some(written) = name.text().filter(|name| !known.contains(name))
+        {
+            let problem = format!("no secret is called {written:?}");
+            let hint = "add it to static_resources.secrets, or say in `sds_config` where it is";
+            let finding = Finding::new(&codes::NO_SECRET, name.place, &key.text, problem, hint);
+            sink.add(file, finding);
+        }
+        named(file, value, known, sink);
+    }
+    for item in at.items() {
+        named(file, item, known, sink);
     }
 }
 

@@ -30,7 +30,7 @@ impl Clusters {
         let mut discovered = false;
         for (file, root) in files.roots() {
             let listed = node(root, &["static_resources", "clusters"]);
-            written |= listed.is_some();
+            written |= root.member("static_resources").is_some();
             let source = node(root, &["dynamic_resources", "cds_config"]);
             discovered |=
                 source.is_some() || node(root, &["dynamic_resources", "ads_config"]).is_some();

@@ -66,6 +66,7 @@ pub(super) fn range(kind: &Kind) -> Option<(f64, f64)> {
         Kind::Message(name) if name.ends_with(".Int32Value") => {
             Some((f64::from(i32::MIN), f64::from(i32::MAX)))
         }
+        Kind::Unsigned => Some((0.0, f64::INFINITY)),
         Kind::Message(name) if name.ends_with(".UInt64Value") => Some((0.0, f64::INFINITY)),
         _ => None,
     }
@@ -83,6 +84,14 @@ pub(super) fn is_seconds(number: &str) -> bool {
     digits(whole)
         && whole.parse::<u64>().is_ok_and(|whole| whole <= MOST)
         && fraction.is_none_or(|fraction| digits(fraction) && fraction.len() <= 9)
+}
+
+/// The items of a list; a list in it stands for its own items.
+pub(super) fn flattened(node: &Node) -> Vec<&Node> {
+    match &node.value {
+        Value::List(items) => items.iter().flat_map(flattened).collect(),
+        _ => vec![node],
+    }
 }
 
 /// What a value is, in words.

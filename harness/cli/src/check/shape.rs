@@ -12,8 +12,10 @@ use super::api::{self, Field, Kind, Message, Shape, camel};
 use super::codes;
 use super::constraints;
 use super::finding::{Finding, Severity};
+use super::judged;
 use super::scalars::{
-    hexadecimal, is_parts, is_plain, is_seconds, is_wrapped, kind, range, truth, yaml_truth,
+    flattened, hexadecimal, is_parts, is_plain, is_seconds, is_wrapped, kind, range, truth,
+    yaml_truth,
 };
 use located_yaml::{Key, Node, Style, Value};
 
@@ -72,15 +74,19 @@ impl Reader<'_> {
 
     /// The members of a message; `kept` is one that is none of its fields.
     fn members(&mut self, node: &Node, message: &Message, kept: Option<&str>) -> Node {
-        let Value::Map(members) = &node.value else {
-            if !node.is_null() {
+        let nothing = Vec::new();
+        let members = match &node.value {
+            Value::Map(members) => members,
+            // In a list, an empty message.
+            _ if node.is_null() => &nothing,
+            _ => {
                 let problem = format!("a {} is a mapping; this is {}", message.short(), kind(node));
                 self.wrong(node, message.short(), problem, "");
+                return Node {
+                    place: node.place,
+                    value: Value::Map(nothing),
+                };
             }
-            return Node {
-                place: node.place,
-                value: Value::Map(Vec::new()),
-            };
         };
         let mut read: Vec<(Key, Node)> = Vec::with_capacity(members.len());
         for (key, value) in members {
@@ -129,6 +135,7 @@ impl Reader<'_> {
             value: Value::Map(read),
         };
         constraints::check(&read, message, self.whole, self.findings);
+        judged::check(&read, message, self.whole, self.findings);
         read
     }
 
@@ -191,7 +198,7 @@ impl Reader<'_> {
             Shape::List => {
                 let read = |item: &Node| self.value(item, &field.kind, field, message);
                 let items = match &node.value {
-                    Value::List(items) => items.iter().map(read).collect(),
+                    Value::List(_) => flattened(node).into_iter().map(read).collect(),
                     _ => vec![self.value(node, &field.kind, field, message)],
                 };
                 Value::List(items)
@@ -223,7 +230,7 @@ impl Reader<'_> {
         match kind {
             Kind::Text | Kind::Bytes => self.text(node, field, message),
             Kind::Bool => self.boolean(node, field, message),
-            Kind::Whole | Kind::Number => self.number(node, field, message),
+            Kind::Whole | Kind::Unsigned | Kind::Number => self.number(node, field, message),
             Kind::Enum(name) => self.one_of(node, name, field, message),
             Kind::Message(name) => match name.strip_prefix("google.protobuf.") {
                 Some("Any") => self.any(node),
@@ -340,7 +347,11 @@ impl Reader<'_> {
                     .parse::<f64>()
                     .is_ok_and(|number| number < least || number > most)
             {
-                let problem = format!("`{}` is a whole number from {least} to {most}", field.name);
+                let bounds = match most.is_finite() {
+                    true => format!("from {least} to {most}"),
+                    false => format!("of at least {least}"),
+                };
+                let problem = format!("`{}` is a whole number {bounds}", field.name);
                 self.wrong(node, message.short(), problem, "");
             }
         }
@@ -411,6 +422,16 @@ impl Reader<'_> {
             self.wrong(kind_node, "@type", problem, &hint);
         }
         if name.starts_with("google.protobuf.") {
+            // These have a JSON form of their own, which stands in `value`.
+            let others = node.members().iter().map(|(key, _)| key);
+            let other = others
+                .into_iter()
+                .find(|key| !matches!(key.text.as_str(), "@type" | "value"));
+            if let Some(key) = other {
+                let problem = format!("`{}` is no field of a {name}", key.text);
+                let finding = Finding::new(&codes::UNKNOWN_FIELD, key.place, name, problem, "");
+                self.findings.push(finding);
+            }
             return node.clone();
         }
         if name.ends_with(".TypedStruct") {
@@ -496,105 +517,4 @@ fn plain(node: &Node, text: &str) -> Node {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plugin(text: &str) -> (Node, Vec<String>) {
-        let message = api::message("envoy.extensions.wasm.v3.PluginConfig").unwrap();
-        let mut findings = Vec::new();
-        let node = read(&Node::parse(text).unwrap(), message, false, &mut findings);
-        let findings = findings.iter().map(ToString::to_string).collect();
-        (node, findings)
-    }
-
-    #[test]
-    fn what_envoy_takes_is_read_in_one_spelling() {
-        for text in [
-            "{failure_policy: FAIL_OPEN, allow_on_headers_stop_iteration: true}",
-            "{failurePolicy: fail_open, allowOnHeadersStopIteration: yes}",
-            "{failure_policy: 3, allow_on_headers_stop_iteration: on}",
-            "{failurePolicy: '3', allow_on_headers_stop_iteration: 'true'}",
-            "{failure_policy: Fail_Open, allow_on_headers_stop_iteration: True, vm_config: ~}",
-            "{failure_policy: FAIL_OPEN, allow_on_headers_stop_iteration: { value: true }}",
-            "{failure_policy: !x FAIL_OPEN, allow_on_headers_stop_iteration: '1'}",
-            "{failure_policy: ! FAIL_OPEN, allow_on_headers_stop_iteration: t}",
-        ] {
-            let (node, findings) = plugin(text);
-            assert_eq!(findings, Vec::<String>::new(), "{text}");
-            let text = |name| node.member(name).and_then(Node::text);
-            assert_eq!(text("failure_policy"), Some("FAIL_OPEN"));
-            assert_eq!(text("allow_on_headers_stop_iteration"), Some("true"));
-        }
-    }
-
-    #[test]
-    fn one_mapping_stands_for_a_list_of_one() {
-        let message = api::message("envoy.config.listener.v3.Listener").unwrap();
-        let mut findings = Vec::new();
-        let node = Node::parse("filterChains: { filters: { name: a } }").unwrap();
-        let node = read(&node, message, false, &mut findings);
-        assert!(findings.is_empty(), "{findings:?}");
-        let chains = node.member("filter_chains").unwrap().items();
-        assert_eq!(chains[0].member("filters").unwrap().items().len(), 1);
-    }
-
-    #[test]
-    fn what_envoy_refuses_is_found_with_what_was_meant() {
-        for (text, want) in [
-            ("failure_polcy: FAIL_OPEN", "did you mean `failure_policy`?"),
-            ("failurePolcy: FAIL_OPEN", "did you mean `failurePolicy`?"),
-            (
-                "failure-policy: FAIL_RELOAD",
-                "did you mean `failure_policy`?",
-            ),
-            ("failure_policy: FAIL_RELAOD", "did you mean `FAIL_RELOAD`?"),
-            ("failure_policy: 9", "is no value of"),
-            ("failure_policy: fail-open", "did you mean `FAIL_OPEN`?"),
-            ("allow_on_headers_stop_iteration: 'on'", "is true or false"),
-            ("allow_on_headers_stop_iteration: oN", "is true or false"),
-            ("name: 0x1f", "write it in quotes"),
-            (
-                "vm_config: { code: { remote: { retry_policy: { num_retries: -1 } } } }",
-                "from 0 to",
-            ),
-            (
-                "reload_config: { backoff: { base_interval: .5s } }",
-                "such as `5s`",
-            ),
-            (
-                "reload_config: { backoff: { base_interval: 0.0000000001s } }",
-                "such as `5s`",
-            ),
-            (
-                "configuration: { '@type': envoy.config.core.v3.Metadata }",
-                "write `type.googleapis.com/envoy.config.core.v3.Metadata`",
-            ),
-            (
-                "configuration: { '@type': type.googleapis.com/envoy.config.core.v3.Metadata, filter_metadata: { a: 5 } }",
-                "is a mapping; this is a number",
-            ),
-            ("name: 5", "write it in quotes"),
-            ("name: [a]", "a single value; this is a list"),
-            ("allow_on_headers_stop_iteration: 1", "is true or false"),
-            ("vm_config: x", "a VmConfig is a mapping; this is a text"),
-            ("vm_config: { <<: { runtime: x } }", "merge"),
-            (
-                "configuration: { '@type': type.googleapis.com/envoy.config.core.v3.Metadata, filter_metadata: { a: { <<: { b: 1 } } } }",
-                "merge",
-            ),
-            (
-                "reload_config: { backoff: { base_interval: 5 } }",
-                "such as `5s`",
-            ),
-            ("configuration: { value: x }", "`@type` is missing"),
-            (
-                "{failure_policy: FAIL_OPEN, failurePolicy: FAIL_RELOAD}",
-                "stands twice",
-            ),
-        ] {
-            let (_, findings) = plugin(text);
-            assert_eq!(findings.len(), 1, "{text}: {findings:?}");
-            assert!(findings[0].contains(want), "{text}: {findings:?}");
-        }
-    }
-}
+mod tests;

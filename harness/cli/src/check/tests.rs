@@ -12,7 +12,7 @@ use crate::SUITE;
 /// A chain of filters: (file name, lines inside `config`, JSON lines of the configuration).
 fn envoy(filters: &[(&str, &str, &str)]) -> String {
     let mut text = String::from(
-        "static_resources:\n  clusters: [ { name: idp } ]\n  listeners:\n  - filter_chains:\n    - filters:\n      - typed_config:\n          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager\n          normalize_path: true\n          common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }\n          http_filters:\n",
+        "static_resources:\n  clusters: [ { name: idp } ]\n  listeners:\n  - address: { socket_address: { address: 127.0.0.1, port_value: 1 } }\n    filter_chains:\n    - filters:\n      - typed_config:\n          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager\n          normalize_path: true\n          common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }\n          http_filters:\n",
     );
     for (file, knobs, json) in filters {
         text.push_str(&format!(

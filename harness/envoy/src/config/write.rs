@@ -178,6 +178,9 @@ impl Bootstrap<'_> {
             .collect();
         if !upgrades.is_empty() {
             add(&mut manager, "upgrade_configs", upgrades);
+            // By HTTP/2 an upgrade is an extended CONNECT.
+            let options = json!({"allow_connect": true});
+            add(&mut manager, "http2_protocol_options", options);
         }
         let mut listener = json!({
             "name": LISTENER,

@@ -23,8 +23,8 @@ use crate::file::EngineKind;
 use crate::file::chain::FailurePolicy;
 use crate::file::routes::{Metadata, Switches};
 use crate::file::{
-    Body, ChainEntry, Config, EngineName, Request, Scenario, Start, Step, Traffic, VirtualHost,
-    Wasm,
+    Body, CONNECT, ChainEntry, Config, EngineName, Request, Scenario, Start, Step, Traffic,
+    VirtualHost, Wasm,
 };
 use proxy_wasm_simulator::{
     self as proxy, Builder, FilterSpec, Gateway, GuestCode, Metric, Outcome, StreamId, access_log,
@@ -446,6 +446,11 @@ fn switches(switches: &Switches) -> BTreeMap<String, bool> {
 pub fn request(request: &Request, number: usize) -> proxy::Request {
     let mut sent =
         proxy::Request::new(&request.method, &request.path).authority(&request.authority);
+    if request.upgrade.as_deref() == Some(CONNECT) {
+        // It has neither.
+        sent.headers.remove(":path");
+        sent.headers.remove(":scheme");
+    }
     for (name, value) in &request.headers {
         sent = sent.header(name, value.to_vec());
     }

@@ -195,7 +195,8 @@ struct WrittenRequest<C, E> {
     /// Headers besides those.
     #[serde(default)]
     headers: WrittenHeaders,
-    /// Asks for an upgrade to this protocol; the body is what the client then says.
+    /// Asks for an upgrade to this protocol, by HTTP/2 with an extended CONNECT (RFC 8441), or for
+    /// a tunnel with `CONNECT`; the body is what the client then says.
     upgrade: Option<String>,
     /// Body: a text, or pieces that arrive one by one.
     body: Option<Many<Chunk>>,
@@ -405,18 +406,23 @@ impl StepReader<'_> {
 impl Request {
     fn of<C, E>(written: WrittenRequest<C, E>) -> Result<Self, String> {
         let WrittenHeaders(mut headers) = written.headers;
-        let protocol = written.upgrade.as_deref();
+        let connects = written.upgrade.as_deref() == Some(CONNECT);
+        let protocol = written.upgrade.as_deref().filter(|_| !connects);
         headers.extend(protocol.into_iter().flat_map(upgrade_headers));
         let body = Body::of(written.body, written.json, written.trailers)?;
         if written.http == Some(Http::One) && !body.trailers.is_empty() {
             return Err("trailers need `http: 2`".into());
         }
         let http2 = written.http == Some(Http::Two) || !body.trailers.is_empty();
-        if http2 && protocol.is_some() {
-            return Err("an upgrade needs HTTP/1.1".into());
+        if http2 && protocol.is_some() && written.method.is_some() {
+            return Err("an upgrade by HTTP/2 is an extended CONNECT: it has no `method`".into());
         }
+        if connects && (written.method.is_some() || written.path.is_some()) {
+            return Err("a CONNECT has an `authority`, no `method` and no `path`".into());
+        }
+        let method = if connects { CONNECT } else { "GET" };
         Ok(Self {
-            method: written.method.unwrap_or_else(|| "GET".into()),
+            method: written.method.unwrap_or_else(|| method.into()),
             path: written.path.unwrap_or_else(|| "/".into()),
             authority: written.authority.unwrap_or_else(|| "gateway.test".into()),
             headers,
@@ -427,6 +433,9 @@ impl Request {
         })
     }
 }
+
+/// The upgrade that is no protocol: a tunnel (RFC 9110 section 9.3.6).
+pub const CONNECT: &str = "CONNECT";
 
 /// The headers that ask for an upgrade, and those that grant it (RFC 9110 section 7.8).
 pub(super) fn upgrade_headers(protocol: &str) -> [(String, Bytes); 2] {

@@ -92,6 +92,8 @@ const TABLE: &[Broken] = &[
     broken("connect_timeout: 2s", "connect_timeout: 0s", "connect_timeout: 0s", "MG019", "more than 0s"),
     broken("domains: [ \"*\" ]", "domains: [ \"*\" ]\n              request_headers_to_remove: [ \"a\\nb\" ]", "request_headers_to_remove", "MG019", "is one line"),
     broken("match: { prefix: /endpoints/ }", "match: { path_separated_prefix: /endpoints/ }", "path_separated_prefix", "MG019", "does not match"),
+    broken("domains: [ \"*\" ]", "domains: [ \"*\", \"*\" ]", "domains", "MG019", "stands twice"),
+    broken("address: 127.0.0.1, port_value: 4318", "address: collector, port_value: 4318", "address: collector", "MG019", "is no IP address"),
     broken("domains: [ \"*\" ]", "domains: []", "domains: []", "MG019", "at least 1"),
     broken("stat_prefix: gateway", "stat_prefix: \"\"", "stat_prefix: \"\"", "MG019", "is empty"),
     // The filters' configurations.
@@ -128,7 +130,7 @@ const TABLE: &[Broken] = &[
     broken("- name: jwt-auth\n", "- name: audit-log\n", "THE SECOND", "MG109", "second filter"),
     broken("          - name: envoy.filters.http.router\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router\n", "", "- name: aws-sigv4", "MG110", "no router"),
     broken("          http_filters:\n", "          http_filters:\n          - name: envoy.filters.http.router\n            typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }\n", "- name: envoy.filters.http.router", "MG110", "before other filters"),
-    broken("          - name: pii-mask\n", "          - name: pii-mask\n            disabled: true\n", "disabled: true", "MG111", "no route enables it"),
+    broken("          - name: pii-mask\n", "          - name: pii-mask\n            disabled: true\n", "            disabled: true", "MG111", "no route enables it"),
     broken("per_connection_buffer_limit_bytes: 2097152", "per_connection_buffer_limit_bytes: 65536", "{\n                      \"rules\"", "MG114", "413"),
     broken("          use_remote_address: true", "          upgrade_configs: [ { upgrade_type: websocket } ]", "upgrade_configs", "MG115", "aws-sigv4"),
     broken("REJECT_REQUEST }\n", "ALLOW }\n", "stat_prefix: gateway", "MG116", "x_user"),

@@ -16,7 +16,10 @@ use tokio::time::timeout;
 
 use super::body::{Scripted, header_map, headers, say};
 use crate::engine::{Ended, Exchange};
-use crate::file::{Body, End, Request};
+use crate::file::{Body, CONNECT, End, Request};
+
+/// How long a server has for its settings of HTTP/2.
+const SETTINGS: Duration = Duration::from_millis(50);
 
 /// Sends a request to a loopback port; also tells the port that it came from.
 pub async fn exchange(port: u16, request: &Request, patience: Duration) -> Result<(Exchange, u16)> {
@@ -46,18 +49,26 @@ pub async fn exchange(port: u16, request: &Request, patience: Duration) -> Resul
 }
 
 fn message(request: &Request) -> Result<HttpRequest<Scripted>> {
-    let uri = if request.http2 {
+    let extended = request.upgrade.as_ref().filter(|_| request.http2);
+    let uri = if request.upgrade.as_deref() == Some(CONNECT) {
+        request.authority.clone()
+    } else if request.http2 {
         format!("http://{}{}", request.authority, request.path)
     } else {
         request.path.clone()
     };
-    let mut message = HttpRequest::builder()
-        .method(request.method.as_str())
-        .uri(uri)
-        .body(match &request.upgrade {
-            Some(_) => Scripted::new(&Body::default(), End::Complete),
-            None => Scripted::new(&request.body, End::Complete),
-        })?;
+    let method = match extended {
+        Some(_) => CONNECT,
+        None => request.method.as_str(),
+    };
+    let mut message =
+        HttpRequest::builder()
+            .method(method)
+            .uri(uri)
+            .body(match &request.upgrade {
+                Some(_) => Scripted::new(&Body::default(), End::Complete),
+                None => Scripted::new(&request.body, End::Complete),
+            })?;
     *message.version_mut() = if request.http2 {
         Version::HTTP_2
     } else {
@@ -69,6 +80,14 @@ fn message(request: &Request) -> Result<HttpRequest<Scripted>> {
         "a header that HTTP cannot carry"
     );
     *message.headers_mut() = map;
+    if let Some(protocol) = extended.filter(|protocol| *protocol != CONNECT) {
+        // In place of the headers that say so by HTTP/1.1.
+        for name in [hyper::header::CONNECTION, hyper::header::UPGRADE] {
+            message.headers_mut().remove(name);
+        }
+        let protocol = hyper::ext::Protocol::from(protocol.as_str());
+        message.extensions_mut().insert(protocol);
+    }
     if !request.http2 {
         message.headers_mut().insert(
             hyper::header::HOST,
@@ -91,6 +110,10 @@ async fn converse(
         let (mut sender, conn) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
         *connection = Some(tokio::spawn(async move { drop(conn.await) }));
+        if message.extensions().get::<hyper::ext::Protocol>().is_some() {
+            // Whether the server takes it stands in its settings, which come first.
+            tokio::time::sleep(SETTINGS).await;
+        }
         let answer = sender.send_request(message).await;
         answer.map(|answer| (answer, Sender::Two(sender)))
     } else {
