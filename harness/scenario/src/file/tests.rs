@@ -254,7 +254,20 @@ fn an_upgrade_is_a_request_with_its_headers_and_a_granting_answer_has_a_status_o
         reply.headers_for(&request.headers),
         super::traffic::upgrade_headers("websocket")
     );
-    assert!(file("{ upgrade: websocket, http: 2 }").is_err());
+    assert!(file("{ upgrade: websocket, http: 2 }").is_ok());
+    assert!(file("{ upgrade: websocket, http: 2, method: POST }").is_err());
+    let tunnel = file("{ upgrade: CONNECT, authority: \"db.test:443\" }").unwrap();
+    let request = &tunnel.steps[0].traffic().unwrap().request;
+    assert_eq!(
+        (request.method.as_str(), request.headers.len()),
+        ("CONNECT", 0)
+    );
+    for wrong in ["method: GET", "path: /a", "http: 2, path: /a"] {
+        assert!(
+            file(&format!("{{ upgrade: CONNECT, {wrong} }}")).is_err(),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]

@@ -414,11 +414,9 @@ impl Request {
             return Err("trailers need `http: 2`".into());
         }
         let http2 = written.http == Some(Http::Two) || !body.trailers.is_empty();
-        if http2 && protocol.is_some() && written.method.is_some() {
-            return Err("an upgrade by HTTP/2 is an extended CONNECT: it has no `method`".into());
-        }
-        if connects && (written.method.is_some() || written.path.is_some()) {
-            return Err("a CONNECT has an `authority`, no `method` and no `path`".into());
+        let tunnels = connects || (http2 && protocol.is_some());
+        if tunnels && (written.method.is_some() || (connects && written.path.is_some())) {
+            return Err("a CONNECT has no other `method`, and without a protocol no `path`".into());
         }
         let method = if connects { CONNECT } else { "GET" };
         Ok(Self {
