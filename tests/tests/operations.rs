@@ -2,6 +2,7 @@
 //! change in files without a lost request, wrong ones are kept out, and the way to stop loses no
 //! audit event.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -347,6 +348,172 @@ async fn the_way_to_stop_loses_no_event() {
         (chats.count(), sink.dropped()),
         (CALLS + 1, 0),
         "{came} came"
+    );
+}
+
+/// Callers that go on until they are stopped, and count what they got.
+struct Load {
+    stop: Arc<AtomicBool>,
+    callers: Vec<tokio::task::JoinHandle<BTreeMap<u16, usize>>>,
+}
+
+impl Load {
+    fn begin(port: u16, callers: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let caller = || {
+            let stop = Arc::clone(&stop);
+            tokio::spawn(async move {
+                let mut statuses = BTreeMap::new();
+                while !stop.load(Ordering::Relaxed) {
+                    // No answer at all: the connection was refused, or closed.
+                    let answer = send(port, &chat("llama-3")).await;
+                    let status = answer.map_or(0, |answer| answer.status);
+                    *statuses.entry(status).or_default() += 1;
+                }
+                statuses
+            })
+        };
+        let callers = (0..callers).map(|_| caller()).collect();
+        Self { stop, callers }
+    }
+
+    async fn end(self) -> BTreeMap<u16, usize> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut all = BTreeMap::new();
+        for caller in self.callers {
+            for (status, count) in caller.await.unwrap() {
+                *all.entry(status).or_default() += count;
+            }
+        }
+        all
+    }
+}
+
+/// How often a sink has got each event, by worker and number; it keeps only the last ones, so they
+/// are taken out as they come.
+struct Received {
+    stop: Arc<AtomicBool>,
+    events: tokio::task::JoinHandle<BTreeMap<(String, u64), usize>>,
+}
+
+impl Received {
+    fn begin(sink: Arc<Sink>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&stop);
+        let events = tokio::spawn(async move {
+            let (mut events, mut seen) = (BTreeMap::new(), 0);
+            loop {
+                let is_last = ended.load(Ordering::Relaxed);
+                let (records, came) = sink.since(seen);
+                assert_eq!(records.len(), came - seen, "some came too fast to be kept");
+                seen = came;
+                for record in records {
+                    let number = record.text("modelgate.sequence").parse().unwrap();
+                    let event = (record.text("modelgate.worker"), number);
+                    *events.entry(event).or_default() += 1;
+                }
+                if is_last {
+                    return events;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        Self { stop, events }
+    }
+
+    async fn end(self) -> BTreeMap<(String, u64), usize> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.events.await.unwrap()
+    }
+}
+
+/// Each worker's events have all numbers from 1 on.
+fn gaps(events: &BTreeMap<(String, u64), usize>) -> u64 {
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for (worker, number) in events.keys() {
+        let last = last.entry(worker).or_default();
+        *last = (*last).max(*number);
+    }
+    last.values().sum::<u64>() - u64::try_from(events.len()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_of_the_audit_log_under_load_lose_no_event() {
+    const RELOADS: usize = 8;
+    let Some(envoy) = envoy(None) else { return };
+    let sink = Arc::new(Sink::start(0).unwrap());
+    let gateway = Gateway::start(&envoy, sink.server().port()).await;
+    gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
+    let reloads = |filter| format!("extension_config_discovery.http_filter.{filter}.config_reload");
+    gateway.more(&reloads("rate-limit"), 1).await;
+    let received = Received::begin(Arc::clone(&sink));
+    let load = Load::begin(gateway.port, 8);
+    for round in 0..RELOADS {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let before = gateway.stat(&reloads("audit-log")).await;
+        let (from, to) = match round {
+            0 => (
+                "\"scheme\": \"http\"".to_owned(),
+                format!("\"scheme\": \"http\", \"timeout_ms\": {}", 4_000),
+            ),
+            _ => ((4_000 + round - 1).to_string(), (4_000 + round).to_string()),
+        };
+        gateway.change("audit-log", &from, &to);
+        gateway.more(&reloads("audit-log"), before).await;
+    }
+    let statuses = load.end().await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let events = received.end().await;
+    let calls: usize = statuses.values().sum();
+    let twice = events.values().filter(|times| **times > 1).count();
+    println!(
+        "{calls} calls, {} events, {twice} of them twice",
+        events.len()
+    );
+    assert_eq!(statuses.keys().collect::<Vec<_>>(), [&200]);
+    assert_eq!((events.len(), gaps(&events), sink.dropped()), (calls, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_under_load_loses_no_event() {
+    let Some(envoy) = envoy(None) else { return };
+    let sink = Arc::new(Sink::start(0).unwrap());
+    let mut gateway = Gateway::start(&envoy, sink.server().port()).await;
+    gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
+    gateway
+        .more(
+            "extension_config_discovery.http_filter.rate-limit.config_reload",
+            1,
+        )
+        .await;
+    let received = Received::begin(Arc::clone(&sink));
+    let load = Load::begin(gateway.port, 8);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let failed = gateway.admin("POST", "/healthcheck/fail").await.unwrap();
+    assert_eq!(failed.status, 200);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let drained = gateway
+        .admin("POST", "/drain_listeners?graceful")
+        .await
+        .unwrap();
+    assert_eq!(drained.status, 200);
+    // The load balancer has turned away; a second and `sink.batch.max_age_ms` later it may end.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let statuses = load.end().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    gateway.terminate().await;
+    let events = received.end().await;
+    println!("{statuses:?}, {} events", events.len());
+    // Whoever was not served got no connection.
+    assert!(
+        statuses.keys().all(|status| [0, 200].contains(status)),
+        "{statuses:?}"
+    );
+    let served = statuses.get(&200).copied().unwrap_or_default();
+    assert!(served > 50, "{statuses:?}");
+    assert_eq!(
+        (events.len(), gaps(&events), sink.dropped()),
+        (served, 0, 0)
     );
 }
 
