@@ -470,6 +470,8 @@ async fn reloads_of_the_audit_log_under_load_lose_no_event() {
         "{calls} calls, {} events, {twice} of them twice",
         events.len()
     );
+    // Only what was in flight when a configuration was replaced; mostly that is nothing.
+    assert!(twice < calls / 4, "{twice} of {calls} twice");
     assert_eq!(statuses.keys().collect::<Vec<_>>(), [&200]);
     assert_eq!((events.len(), gaps(&events), sink.dropped()), (calls, 0, 0));
 }
