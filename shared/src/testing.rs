@@ -1,9 +1,9 @@
 //! A proxy in memory, for native tests of filters: an event a line, and everything that the filter
 //! did can be looked at.
 //!
-//! [`Gate`] runs one filter, or a chain in one entry, the way a worker does; [`Proxy`] is the host
+//! [`TestGateway`] runs one filter, or a chain in one entry, the way a worker does; [`FakeProxy`] is the host
 //! under it, with Envoy's rules for shared data and filter state. Workers that share data are
-//! several gates over [`Proxy::beside`]. What it does not do: order filters in a chain, buffer what
+//! several gates over [`FakeProxy::beside`]. What it does not do: order filters in a chain, buffer what
 //! a filter holds, or let time pass by itself.
 
 mod proxy;
@@ -16,25 +16,25 @@ use crate::host::Side;
 use crate::vm::verdict::Action;
 use crate::vm::{CHAIN, Part, Vm};
 
-pub use proxy::{Proxy, Record, Sent};
+pub use proxy::{FakeProxy, Record, Sent};
 
 /// The root context's number.
 const ROOT: u32 = 1;
 
 /// One filter on one worker.
-pub struct Gate {
-    proxy: Rc<Proxy>,
+pub struct TestGateway {
+    proxy: Rc<FakeProxy>,
     vm: Vm,
     root: u32,
     last: u32,
 }
 
-impl Gate {
+impl TestGateway {
     /// Configures a filter with a JSON text.
     ///
     /// # Errors
     /// The lines that it logged when it refused the configuration.
-    pub fn open<F: Filter>(proxy: Rc<Proxy>, config: &str) -> Result<Self, Vec<String>> {
+    pub fn open<F: Filter>(proxy: Rc<FakeProxy>, config: &str) -> Result<Self, Vec<String>> {
         let vm = Vm::new(Rc::clone(&proxy) as Rc<_>, &[Registration::of::<F>()]);
         Self::of(proxy, vm, config)
     }
@@ -42,9 +42,9 @@ impl Gate {
     /// Configures a chain of these filters in one entry with a JSON text.
     ///
     /// # Errors
-    /// As [`Gate::open`].
+    /// As [`TestGateway::open`].
     pub fn chain(
-        proxy: Rc<Proxy>,
+        proxy: Rc<FakeProxy>,
         filters: &[Registration],
         config: &str,
     ) -> Result<Self, Vec<String>> {
@@ -54,7 +54,7 @@ impl Gate {
         Self::of(proxy, vm, config)
     }
 
-    fn of(proxy: Rc<Proxy>, mut vm: Vm, config: &str) -> Result<Self, Vec<String>> {
+    fn of(proxy: Rc<FakeProxy>, mut vm: Vm, config: &str) -> Result<Self, Vec<String>> {
         proxy.configure(config);
         proxy.enter(ROOT);
         vm.create(ROOT, 0);
@@ -72,7 +72,7 @@ impl Gate {
 
     /// Another configuration in the same VM, as when the proxy is given one while it runs.
     /// Exchanges begin under it from now on; the number of the root context that it replaces, for
-    /// [`Gate::delete`].
+    /// [`TestGateway::delete`].
     ///
     /// # Errors
     /// The lines that the filter logged when it refused it; then everything is as before.
@@ -103,7 +103,7 @@ impl Gate {
     }
 
     /// The proxy under the filter.
-    pub fn proxy(&self) -> &Proxy {
+    pub fn proxy(&self) -> &FakeProxy {
         &self.proxy
     }
 

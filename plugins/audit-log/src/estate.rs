@@ -208,7 +208,7 @@ impl Heir {
 mod tests {
     use super::*;
     use modelgate_kit::host::Status;
-    use modelgate_kit::testing::Proxy;
+    use modelgate_kit::testing::FakeProxy;
 
     fn estate(target: u64) -> Estate {
         Estate {
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_taken_once_and_whole() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         assert!(leave(&*proxy, &estate(1)));
         assert!(leave(&*proxy, &estate(2)));
         let (mut one, mut other) = (Heir::default(), Heir::default());
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_reserved_is_looked_at_again_in_time() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         assert!(leave(&*proxy, &estate(1)));
         let mut heir = Heir::default();
         assert_eq!(heir.look(&*proxy, 0, |_| Claim::Later(500)), None);
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn places_are_few_and_used_again() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         let mut heir = Heir::default();
         for _ in 0..200 {
             assert!(leave(&*proxy, &estate(1)));
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_host_that_refuses_is_said_so() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         proxy.break_shared_data(Some(Status::InternalFailure));
         assert!(!leave(&*proxy, &estate(1)));
         assert_eq!(Heir::default().look(&*proxy, 0, |_| Claim::Take), None);
@@ -279,7 +279,7 @@ mod tests {
         for cut in [0, 3, 11, 25, whole.len() - 1] {
             assert_eq!(Estate::decode(&whole[..cut]), None, "{cut}");
         }
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         let host: &dyn Host = &*proxy;
         host.set_shared(&place(0), b"rubbish", 0).unwrap();
         host.set_shared(BELL, b"1", 0).unwrap();

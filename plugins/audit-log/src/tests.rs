@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use modelgate_kit::testing::{Gate, Proxy, Sent};
+use modelgate_kit::testing::{FakeProxy, Sent, TestGateway};
 use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
@@ -31,16 +31,16 @@ const REQUEST: &[(&str, &str)] = &[
 const SINK: &str = r#"{"sink":{"cluster":"logs","headers":{"x-key":"s3cret-header"},
     "batch":{"max_events":2,"max_age_ms":1000},"retry":{"first_ms":1000,"longest_ms":1000,"give_up_ms":60000}}}"#;
 
-fn proxy(properties: &[(&str, &str)]) -> Rc<Proxy> {
-    let proxy = Proxy::new(1_763_712_000_000_000_000);
+fn proxy(properties: &[(&str, &str)]) -> Rc<FakeProxy> {
+    let proxy = FakeProxy::new(1_763_712_000_000_000_000);
     for (path, value) in properties {
         proxy.preset(path, value);
     }
     proxy
 }
 
-fn gate(proxy: Rc<Proxy>, config: &str) -> Gate {
-    Gate::open::<AuditLog>(proxy, config).unwrap()
+fn gate(proxy: Rc<FakeProxy>, config: &str) -> TestGateway {
+    TestGateway::open::<AuditLog>(proxy, config).unwrap()
 }
 
 /// The line that one request leaves, which ends with these properties.
@@ -54,12 +54,12 @@ fn line(config: &str, properties: &[(&str, &str)]) -> Value {
     serde_json::from_slice(record.properties.get("modelgate.audit").unwrap()).unwrap()
 }
 
-fn one_request(gate: &mut Gate) {
+fn one_request(gate: &mut TestGateway) {
     let (exchange, _) = gate.request(REQUEST);
     gate.end(exchange);
 }
 
-fn pass_ms(gate: &mut Gate, milliseconds: u64) {
+fn pass_ms(gate: &mut TestGateway, milliseconds: u64) {
     gate.proxy().pass_ns(milliseconds * 1_000_000);
     gate.tick();
 }
@@ -72,7 +72,7 @@ fn records(call: &Sent) -> Vec<Value> {
         .clone()
 }
 
-fn metric(gate: &Gate, name: &str) -> i64 {
+fn metric(gate: &TestGateway, name: &str) -> i64 {
     gate.proxy().metric(&format!("modelgate.audit_log.{name}"))
 }
 
@@ -558,7 +558,7 @@ fn a_long_answer_is_an_answer() {
 
 #[test]
 fn two_workers_have_different_names() {
-    let worker = |proxy: Rc<Proxy>| {
+    let worker = |proxy: Rc<FakeProxy>| {
         let mut gate = gate(proxy, "{}");
         one_request(&mut gate);
         let line: Value =

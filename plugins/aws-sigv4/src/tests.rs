@@ -3,7 +3,7 @@
 mod upgrades;
 
 use modelgate_kit::host::Side;
-use modelgate_kit::testing::{Gate, Proxy, Record};
+use modelgate_kit::testing::{FakeProxy, Record, TestGateway};
 use modelgate_kit::vm::verdict::Action::{self, Continue, Pause};
 use serde_json::{Value, json};
 
@@ -29,8 +29,8 @@ fn written(more: Value) -> String {
     whole.to_string()
 }
 
-fn open(more: Value) -> Gate {
-    Gate::open::<AwsSigv4>(Proxy::new(NOON), &written(more)).unwrap()
+fn open(more: Value) -> TestGateway {
+    TestGateway::open::<AwsSigv4>(FakeProxy::new(NOON), &written(more)).unwrap()
 }
 
 const POST: [(&str, &str); 4] = [
@@ -216,7 +216,7 @@ fn a_session_token_is_sent_and_signed() {
 
 #[test]
 fn credentials_and_region_come_from_the_environment() {
-    let proxy = Proxy::new(NOON);
+    let proxy = FakeProxy::new(NOON);
     for (name, value) in [
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", SECRET),
@@ -225,7 +225,7 @@ fn credentials_and_region_come_from_the_environment() {
     ] {
         proxy.set_environment(name, value);
     }
-    let mut gate = Gate::open::<AwsSigv4>(proxy, "{}").unwrap();
+    let mut gate = TestGateway::open::<AwsSigv4>(proxy, "{}").unwrap();
     let (context, _) = gate.request(&POST);
     let record = gate.record(context);
     assert_eq!(
@@ -454,7 +454,7 @@ fn everything_wrong_with_a_configuration_is_said_at_once_and_no_secret_with_it()
         "signed_headers": ["x y", "authorization"], "max_body_bytes": 0, "paylod": "signed",
         "credentials": { "access_key_id": "a b", "secret_access_key": "the secret", "session_token": { "env": "NOT_SET" } },
     });
-    let logs = Gate::open::<AwsSigv4>(Proxy::new(NOON), &config.to_string())
+    let logs = TestGateway::open::<AwsSigv4>(FakeProxy::new(NOON), &config.to_string())
         .err()
         .unwrap()
         .join("\n");
@@ -479,7 +479,7 @@ fn everything_wrong_with_a_configuration_is_said_at_once_and_no_secret_with_it()
     }
     assert!(!logs.contains("the secret") && !logs.contains("a b"));
     let config = json!({ "region": "us east", "credentials": { "access_key_id": "a b", "secret_access_key": "s" } });
-    let logs = Gate::open::<AwsSigv4>(Proxy::new(NOON), &config.to_string())
+    let logs = TestGateway::open::<AwsSigv4>(FakeProxy::new(NOON), &config.to_string())
         .err()
         .unwrap()
         .join("\n");
@@ -492,7 +492,7 @@ fn everything_wrong_with_a_configuration_is_said_at_once_and_no_secret_with_it()
 
 #[test]
 fn credentials_that_are_nowhere_are_asked_for() {
-    let logs = Gate::open::<AwsSigv4>(Proxy::new(NOON), r#"{"region":"us-east-1"}"#)
+    let logs = TestGateway::open::<AwsSigv4>(FakeProxy::new(NOON), r#"{"region":"us-east-1"}"#)
         .err()
         .unwrap()
         .join("\n");

@@ -2,7 +2,7 @@
 
 use modelgate_kit::facts::{Decision, ModelCall};
 use modelgate_kit::host::Side;
-use modelgate_kit::testing::{Gate, Proxy};
+use modelgate_kit::testing::{FakeProxy, TestGateway};
 use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
@@ -10,17 +10,17 @@ use super::ConsumerAcl;
 
 const ANN: &str = r#"{"consumer":"ann","method":"key","groups":["ml"],"claims":{"tenant":"acme"}}"#;
 
-fn gate(config: &Value, identity: Option<&str>) -> Gate {
-    let proxy = Proxy::new(1_000);
+fn gate(config: &Value, identity: Option<&str>) -> TestGateway {
+    let proxy = FakeProxy::new(1_000);
     if let Some(identity) = identity {
         proxy.preset("modelgate.identity", identity);
     }
-    Gate::open::<ConsumerAcl>(proxy, &config.to_string())
+    TestGateway::open::<ConsumerAcl>(proxy, &config.to_string())
         .unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 /// The reason of the refusal, or "" for a request that passed.
-fn reason(gate: &mut Gate, method: &str, path: &str) -> String {
+fn reason(gate: &mut TestGateway, method: &str, path: &str) -> String {
     let (exchange, action) = gate.request(&[(":method", method), (":path", path)]);
     let record = gate.record(exchange);
     assert_eq!(record.reply.is_some(), action == Action::Pause);
@@ -152,7 +152,7 @@ fn a_path_with_two_readings_is_refused_before_any_rule() {
 
 const CHAT: &[(&str, &str)] = &[(":method", "POST"), (":path", "/v1/chat/completions")];
 
-fn chat(gate: &mut Gate, body: &[u8]) -> (u32, Action) {
+fn chat(gate: &mut TestGateway, body: &[u8]) -> (u32, Action) {
     let (exchange, action) = gate.begin(CHAT, false);
     assert_eq!(action, Action::Pause, "the model is in the body");
     let (first, second) = body.split_at(body.len() / 2);
@@ -308,7 +308,7 @@ fn every_problem_of_a_configuration_is_said_at_once() {
         {"id": "same", "effect": "deny", "who": {"claims": [{"claim": ""}]}},
         {"effect": "deny", "unknown": 1},
     ]});
-    let logs = Gate::open::<ConsumerAcl>(Proxy::new(1), &config.to_string())
+    let logs = TestGateway::open::<ConsumerAcl>(FakeProxy::new(1), &config.to_string())
         .err()
         .unwrap()
         .join("\n");

@@ -1,7 +1,7 @@
 //! Tests of the filter, on a proxy in memory.
 
 use modelgate_kit::facts::Identity;
-use modelgate_kit::testing::{Gate, Proxy};
+use modelgate_kit::testing::{FakeProxy, TestGateway};
 use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
@@ -35,8 +35,8 @@ fn config(more: &Value) -> Value {
     config
 }
 
-fn gate(more: &Value) -> Gate {
-    Gate::open::<KeyAuth>(Proxy::new(NOW), &config(more).to_string())
+fn gate(more: &Value) -> TestGateway {
+    TestGateway::open::<KeyAuth>(FakeProxy::new(NOW), &config(more).to_string())
         .unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
@@ -47,7 +47,7 @@ fn request<'a>(headers: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         .collect()
 }
 
-fn refused(gate: &mut Gate, headers: &[(&str, &str)]) -> (u16, String, Option<String>) {
+fn refused(gate: &mut TestGateway, headers: &[(&str, &str)]) -> (u16, String, Option<String>) {
     let (exchange, action) = gate.request(headers);
     let record = gate.record(exchange);
     let reply = record.reply.expect("it was not refused");
@@ -272,7 +272,7 @@ fn every_problem_of_a_configuration_is_said_at_once_and_no_key_is_quoted() {
         "realm": "a\"b",
         "max_key_bytes": 5,
     });
-    let logs = Gate::open::<KeyAuth>(Proxy::new(NOW), &config.to_string())
+    let logs = TestGateway::open::<KeyAuth>(FakeProxy::new(NOW), &config.to_string())
         .err()
         .unwrap()
         .join("\n");
@@ -386,7 +386,7 @@ fn thousand(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 fn refusal(config: &str) -> Vec<String> {
-    Gate::open::<KeyAuth>(Proxy::new(NOW), config)
+    TestGateway::open::<KeyAuth>(FakeProxy::new(NOW), config)
         .err()
         .unwrap_or_default()
 }
@@ -511,7 +511,7 @@ fn a_chain_in_one_entry_has_the_same_keys() {
     let filters = [Registration::of::<KeyAuth>()];
     let open = |config: &Value| {
         let text = json!({"filters": [{"config": config, "filter": "key_auth"}]}).to_string();
-        Gate::chain(Proxy::new(NOW), &filters, &text)
+        TestGateway::chain(FakeProxy::new(NOW), &filters, &text)
     };
     let mut gate =
         open(&config(&json!({"keys": thousand(|_| {})}))).unwrap_or_else(|p| panic!("{p:?}"));

@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use key_auth::KeyAuth;
-use modelgate_kit::testing::{Gate, Proxy};
+use modelgate_kit::testing::{FakeProxy, TestGateway};
 
 const KEYS: usize = 20_000;
 
@@ -25,8 +25,8 @@ fn a_key_takes_few_bytes() {
     let config = format!(r#"{{"keys":[{}]}}"#, keys.join(","));
     drop(keys);
     let before = figure("VmRSS");
-    let gate =
-        Gate::open::<KeyAuth>(Proxy::new(1_000), &config).unwrap_or_else(|p| panic!("{p:?}"));
+    let gate = TestGateway::open::<KeyAuth>(FakeProxy::new(1_000), &config)
+        .unwrap_or_else(|p| panic!("{p:?}"));
     let (after, peak) = (figure("VmRSS"), figure("VmHWM"));
     let per_key = |bytes: usize| bytes.saturating_sub(before) / KEYS;
     println!(

@@ -5,11 +5,11 @@ mod upgrades;
 use super::*;
 use modelgate_kit::facts::Denied;
 use modelgate_kit::host::Side;
-use modelgate_kit::testing::{Gate, Proxy, Record};
+use modelgate_kit::testing::{FakeProxy, Record, TestGateway};
 use modelgate_kit::vm::verdict::Action::{self, Continue, Pause};
 
-fn open(config: &str) -> Gate {
-    Gate::open::<PiiMask>(Proxy::new(0), config).unwrap()
+fn open(config: &str) -> TestGateway {
+    TestGateway::open::<PiiMask>(FakeProxy::new(0), config).unwrap()
 }
 
 const POST: [(&str, &str); 4] = [
@@ -37,7 +37,11 @@ fn reason(record: &Record) -> (u16, String) {
 }
 
 /// Sends a request with this body and gives its exchange and the last action.
-fn send(gate: &mut Gate, headers: &[(&'static str, &'static str)], body: &str) -> (u32, Action) {
+fn send(
+    gate: &mut TestGateway,
+    headers: &[(&'static str, &'static str)],
+    body: &str,
+) -> (u32, Action) {
     let (context, action) = gate.begin(&post(headers), false);
     assert_eq!(action, Pause);
     (
@@ -46,7 +50,7 @@ fn send(gate: &mut Gate, headers: &[(&'static str, &'static str)], body: &str) -
     )
 }
 
-fn passed(gate: &Gate, context: u32, side: Side) -> String {
+fn passed(gate: &TestGateway, context: u32, side: Side) -> String {
     String::from_utf8(gate.record(context).passed.of(side).clone()).unwrap()
 }
 
@@ -400,7 +404,7 @@ fn a_direction_can_be_left_alone() {
 fn everything_that_is_wrong_with_a_configuration_is_said() {
     let config = r#"{"default_action":"hash","entities":{"card":{"action":"block","keep_last":4},"ip":{"action":"nothing"}},
         "allowed_values":["*","A@b.c"],"request":{"skip_paths":["a..b","*"],"max_body_bytes":0},"hash_key":"short","x":1}"#;
-    let problems = Gate::open::<PiiMask>(Proxy::new(0), config)
+    let problems = TestGateway::open::<PiiMask>(FakeProxy::new(0), config)
         .err()
         .unwrap()
         .join("\n");

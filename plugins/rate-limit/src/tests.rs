@@ -5,7 +5,7 @@ mod whatever_comes;
 
 use modelgate_kit::facts::Limited;
 use modelgate_kit::host::{Side, Status};
-use modelgate_kit::testing::{Gate, Proxy, Record};
+use modelgate_kit::testing::{FakeProxy, Record, TestGateway};
 use modelgate_kit::vm::verdict::Action;
 use serde_json::{Value, json};
 
@@ -16,8 +16,8 @@ const SECOND: u64 = 1_000_000_000;
 const ANN: &str = r#"{"consumer":"ann","credential":"ann-1","groups":["ml","dev"],"claims":{"tier":"gold","org":{"tenant":7}}}"#;
 const BOB: &str = r#"{"consumer":"bob","credential":"bob-1","groups":["dev"]}"#;
 
-fn gate(config: &Value) -> Gate {
-    Gate::open::<RateLimit>(Proxy::new(NOW), &config.to_string())
+fn gate(config: &Value) -> TestGateway {
+    TestGateway::open::<RateLimit>(FakeProxy::new(NOW), &config.to_string())
         .unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
@@ -33,7 +33,7 @@ fn get<'a>(headers: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 }
 
 /// Sends a request by this identity and lets the upstream answer; what was seen.
-fn send(gate: &mut Gate, identity: Option<&str>, headers: &[(&str, &str)]) -> Record {
+fn send(gate: &mut TestGateway, identity: Option<&str>, headers: &[(&str, &str)]) -> Record {
     gate.proxy()
         .preset("modelgate.identity", identity.unwrap_or(""));
     let (exchange, action) = gate.request(headers);
@@ -55,7 +55,7 @@ fn send(gate: &mut Gate, identity: Option<&str>, headers: &[(&str, &str)]) -> Re
     gate.record(exchange)
 }
 
-fn status(gate: &mut Gate, identity: Option<&str>, headers: &[(&str, &str)]) -> u16 {
+fn status(gate: &mut TestGateway, identity: Option<&str>, headers: &[(&str, &str)]) -> u16 {
     send(gate, identity, headers)
         .reply
         .map_or(200, |reply| reply.status)
@@ -145,10 +145,10 @@ fn a_request_takes_from_all_windows_and_policies_or_from_none() {
 fn workers_share_buckets_and_a_proxy_never_admits_more_than_the_burst() {
     let config =
         one(&json!({"name": "all", "windows": [{"quota": 10, "window_s": 60}]})).to_string();
-    let proxy = Proxy::new(NOW);
-    let mut workers: Vec<Gate> = [proxy.beside(), proxy.beside(), proxy]
+    let proxy = FakeProxy::new(NOW);
+    let mut workers: Vec<TestGateway> = [proxy.beside(), proxy.beside(), proxy]
         .into_iter()
-        .map(|proxy| Gate::open::<RateLimit>(proxy, &config).unwrap())
+        .map(|proxy| TestGateway::open::<RateLimit>(proxy, &config).unwrap())
         .collect();
     let admitted = (0..30)
         .filter(|at| status(&mut workers[at % 3], None, &get(&[])) == 200)
@@ -353,7 +353,7 @@ fn tiers_give_other_windows_or_exempt() {
         {"who": {"claims": [{"claim": "tier", "any_of": ["gold"]}]}, "windows": [{"quota": 3, "window_s": 60}, {"quota": 4, "window_s": 3600}]},
     ]});
     let mut gate = gate(&one(&policy));
-    let admitted = |gate: &mut Gate, identity: &str| {
+    let admitted = |gate: &mut TestGateway, identity: &str| {
         (0..10)
             .filter(|_| status(gate, Some(identity), &get(&[])) == 200)
             .count()
@@ -516,9 +516,9 @@ fn each_decision_is_a_line_where_the_environment_says_so() {
             ],
         ),
     ] {
-        let proxy = Proxy::new(NOW);
+        let proxy = FakeProxy::new(NOW);
         proxy.set_environment("MODELGATE_LOG", value);
-        let mut gate = Gate::open::<RateLimit>(proxy, &config.to_string()).unwrap();
+        let mut gate = TestGateway::open::<RateLimit>(proxy, &config.to_string()).unwrap();
         for id in ["9f2c-1", "9f2c-2", "forged by a client"] {
             send(&mut gate, None, &get(&[("x-request-id", id)]));
         }
@@ -551,7 +551,7 @@ fn every_problem_of_a_configuration_is_said_at_once() {
         {"name": "b", "windows": [{"quota": 5, "window_s": 60}, {"quota": 6, "window_s": 60}]},
         {"name": "c", "cost": 6, "windows": [{"quota": 5, "window_s": 60}], "tiers": [{"who": {}, "effect": "exempt", "windows": [{"quota": 9, "window_s": 1}]}]},
     ]});
-    let logs = Gate::open::<RateLimit>(Proxy::new(NOW), &config.to_string())
+    let logs = TestGateway::open::<RateLimit>(FakeProxy::new(NOW), &config.to_string())
         .err()
         .unwrap()
         .join("\n");

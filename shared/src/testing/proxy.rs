@@ -1,4 +1,4 @@
-//! The host under a [`Gate`](super::Gate): keeps what it is told, and gives what it was given.
+//! The host under a [`TestGateway`](super::TestGateway): keeps what it is told, and gives what it was given.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ struct Common {
 
 /// A proxy that exists in memory only.
 #[derive(Default)]
-pub struct Proxy {
+pub struct FakeProxy {
     common: Rc<Common>,
     config: RefCell<Vec<u8>>,
     environment: RefCell<BTreeMap<String, String>>,
@@ -137,7 +137,7 @@ pub struct Proxy {
     tick_ms: Cell<u32>,
 }
 
-impl Proxy {
+impl FakeProxy {
     /// A proxy whose clock stands at this many nanoseconds since the Unix epoch.
     pub fn new(now_ns: u64) -> Rc<Self> {
         let proxy = Self::default();
@@ -325,7 +325,7 @@ impl Proxy {
     }
 }
 
-impl Host for Proxy {
+impl Host for FakeProxy {
     fn now_ns(&self) -> u64 {
         self.common.now_ns.get()
     }
@@ -430,7 +430,7 @@ impl Host for Proxy {
     }
 }
 
-impl crate::host::Proxy for Proxy {
+impl crate::host::Proxy for FakeProxy {
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
         if map == Map::CallHeaders {
             return Ok(wire(&self.answer.borrow().0));

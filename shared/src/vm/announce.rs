@@ -71,7 +71,7 @@ mod tests {
     use crate::filter::{Filter, Needs, Registration};
     use crate::manifest;
     use crate::problem::Reply;
-    use crate::testing::Proxy;
+    use crate::testing::FakeProxy;
     use crate::vm::{CHAIN, Vm};
 
     #[derive(Default, serde::Deserialize)]
@@ -114,10 +114,10 @@ mod tests {
     const LINE: &str = "quiet: configuration taken: version 7.1.0-rc.2, root_id r, profiles ";
 
     /// A VM of this proxy takes a configuration, or not.
-    fn take(proxy: &Rc<Proxy>, filter: Registration, config: &str) -> bool {
+    fn take(proxy: &Rc<FakeProxy>, filter: Registration, config: &str) -> bool {
         proxy.preset("plugin_root_id", "r");
         proxy.preset("plugin_name", "entry");
-        let mut vm = Vm::new(Rc::clone(proxy) as Rc<dyn crate::host::Proxy>, &[filter]);
+        let mut vm = Vm::new(Rc::clone(proxy) as Rc<dyn Proxy>, &[filter]);
         vm.create(1, 0);
         proxy.configure(config);
         vm.configure(1, config.len())
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_configuration_is_announced_once_and_shows_nothing_of_itself() {
-        let first = Proxy::new(0);
+        let first = FakeProxy::new(0);
         let second = first.beside();
         assert!(take(&first, FILTER, PLAIN) && take(&second, FILTER, PLAIN));
         assert_eq!(first.announced(), [format!("{LINE}0")]);
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_change_and_the_change_back_are_announced() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         let changed = r#"{"profiles": {"a": {}, "b": {"rank": 1}}}"#;
         for config in [PLAIN, changed, r#"{"secret": "bad"}"#, changed, PLAIN] {
             take(&proxy, FILTER, config);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn another_release_takes_the_place_of_the_one_before() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         for (filter, gauges) in [(FILTER, (1, 0)), (NEXT, (0, 1)), (FILTER, (1, 0))] {
             assert!(take(&proxy, filter, PLAIN));
             assert_eq!((proxy.metric(GAUGE), proxy.metric(NEXT_GAUGE)), gauges);
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn without_shared_data_every_vm_says_it() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         proxy.break_shared_data(Some(Status::Unimplemented));
         assert!(take(&proxy, FILTER, PLAIN) && take(&proxy, FILTER, PLAIN));
         assert_eq!(proxy.announced().len(), 2);
@@ -165,10 +165,10 @@ mod tests {
 
     #[test]
     fn a_chain_names_its_filters() {
-        let proxy = Proxy::new(0);
+        let proxy = FakeProxy::new(0);
         proxy.preset("plugin_root_id", CHAIN);
         let config = r#"{"filters": [{"filter": "quiet", "config": {"profiles": {"a": {}}}}, {"filter": "quiet"}]}"#;
-        let mut vm = Vm::with_chains(Rc::clone(&proxy) as Rc<dyn crate::host::Proxy>, &[FILTER]);
+        let mut vm = Vm::with_chains(Rc::clone(&proxy) as Rc<dyn Proxy>, &[FILTER]);
         vm.create(1, 0);
         proxy.configure(config);
         assert!(vm.configure(1, config.len()), "{:?}", proxy.logs());

@@ -31,7 +31,7 @@ fn everything_wrong_with_a_configuration_is_said_at_once() {
             ],
         ),
     ] {
-        let problems = Gate::open::<AuditLog>(proxy(&[]), config)
+        let problems = TestGateway::open::<AuditLog>(proxy(&[]), config)
             .err()
             .unwrap()
             .join("\n");

@@ -11,7 +11,7 @@ fn sink(members: &str) -> String {
 }
 
 /// Worker and number of each event in the calls from the given one on.
-fn numbered(gate: &Gate, from: usize) -> Vec<(String, u64)> {
+fn numbered(gate: &TestGateway, from: usize) -> Vec<(String, u64)> {
     let attribute = |record: &Value, name: &str| {
         let attributes = record["attributes"].as_array().unwrap();
         let found = attributes.iter().find(|a| a["key"] == name).unwrap();
@@ -32,7 +32,7 @@ fn numbered(gate: &Gate, from: usize) -> Vec<(String, u64)> {
 }
 
 /// Answers every call that follows until nothing more is sent.
-fn drain(gate: &mut Gate, mut answered: usize) {
+fn drain(gate: &mut TestGateway, mut answered: usize) {
     for _ in 0..40 {
         pass_ms(gate, 500);
         while answered < gate.proxy().calls().len() {
@@ -42,7 +42,7 @@ fn drain(gate: &mut Gate, mut answered: usize) {
     }
 }
 
-fn lost(gate: &Gate) -> i64 {
+fn lost(gate: &TestGateway) -> i64 {
     [
         "full", "oversize", "expired", "refused", "rejected", "reload",
     ]
@@ -107,7 +107,7 @@ fn a_refused_configuration_changes_nothing() {
 #[test]
 fn fifty_reloads_with_a_dead_sink_lose_nothing_and_take_no_memory() {
     let first = proxy(&[]);
-    let mut workers: Vec<Gate> = (0..3).map(|_| gate(first.beside(), &sink(""))).collect();
+    let mut workers: Vec<TestGateway> = (0..3).map(|_| gate(first.beside(), &sink(""))).collect();
     for _ in 0..50 {
         for gate in &mut workers {
             one_request(gate);
@@ -117,7 +117,7 @@ fn fifty_reloads_with_a_dead_sink_lose_nothing_and_take_no_memory() {
             gate.delete(old);
         }
         first.pass_ns(500_000_000);
-        workers.iter_mut().for_each(Gate::tick);
+        workers.iter_mut().for_each(TestGateway::tick);
     }
     assert!(first.shared_keys().len() <= 4, "{:?}", first.shared_keys());
     for gate in &mut workers {

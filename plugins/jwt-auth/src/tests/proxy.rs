@@ -6,7 +6,7 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modelgate_kit::host::{Side, Status};
-use modelgate_kit::testing::{self, Gate};
+use modelgate_kit::testing::{self, TestGateway};
 use modelgate_kit::vm::verdict::Action;
 use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
@@ -28,11 +28,11 @@ pub enum Outcome {
 }
 
 /// Workers that have shared data in common.
-pub struct Workers(Rc<testing::Proxy>);
+pub struct Workers(Rc<testing::FakeProxy>);
 
 impl Workers {
     pub fn new() -> Self {
-        Self(testing::Proxy::new(START_S * 1_000_000_000))
+        Self(testing::FakeProxy::new(START_S * 1_000_000_000))
     }
 
     /// From now on the host refuses shared data.
@@ -47,7 +47,7 @@ impl Workers {
 
 /// One worker.
 pub struct Proxy {
-    gate: Gate,
+    gate: TestGateway,
     sent: Vec<Vec<(String, String)>>,
     first: u32,
     answered: u32,
@@ -195,13 +195,13 @@ impl Proxy {
     }
 }
 
-fn open(config: &Value, workers: &Workers) -> Result<Gate, Vec<String>> {
+fn open(config: &Value, workers: &Workers) -> Result<TestGateway, Vec<String>> {
     let proxy = workers.0.beside();
     proxy.set_environment("JWT_SECRET", &"s".repeat(64));
     proxy.refuse_upstream("unknown");
     // No jitter in when keys are fetched.
     proxy.always_draw(0);
-    Gate::open::<JwtAuth>(proxy, &config.to_string())
+    TestGateway::open::<JwtAuth>(proxy, &config.to_string())
 }
 
 fn key(seed: u8) -> p256::ecdsa::SigningKey {

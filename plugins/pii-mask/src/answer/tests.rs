@@ -8,11 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::filter::Filter;
-use modelgate_kit::testing::Proxy;
+use modelgate_kit::testing::FakeProxy;
 use proptest::prelude::*;
 
 fn plan(config: &str) -> Plan {
-    let proxy = Proxy::new(0);
+    let proxy = FakeProxy::new(0);
     let setup = Setup {
         host: &*proxy,
         filter: PiiMask::NAME,

@@ -26,9 +26,9 @@ fn memory_that_fails_denies_unless_told_otherwise() {
 
 #[test]
 fn memory_that_fails_at_the_start_is_tried_again() {
-    let proxy = Proxy::new(NOW);
+    let proxy = FakeProxy::new(NOW);
     proxy.break_shared_data(Some(Status::InternalFailure));
-    let mut gate = Gate::open::<RateLimit>(
+    let mut gate = TestGateway::open::<RateLimit>(
         proxy,
         &one(&json!({"name": "p", "windows": [{"quota": 1, "window_s": 60}]})).to_string(),
     )

@@ -12,8 +12,8 @@ proptest! {
     #[test]
     fn nobody_gets_more_or_less_than_his_due(steps in proptest::collection::vec((0_u64..3_000, 0_usize..3, 0_usize..2), 1..80)) {
         let config = one(&json!({"name": "p", "by": ["consumer"], "windows": [{"quota": 1, "window_s": 1, "burst": 4}, {"quota": 20, "window_s": 60}]})).to_string();
-        let proxy = Proxy::new(NOW);
-        let mut workers = [Gate::open::<RateLimit>(proxy.beside(), &config).unwrap(), Gate::open::<RateLimit>(proxy, &config).unwrap()];
+        let proxy = FakeProxy::new(NOW);
+        let mut workers = [TestGateway::open::<RateLimit>(proxy.beside(), &config).unwrap(), TestGateway::open::<RateLimit>(proxy, &config).unwrap()];
         let callers = [ANN, BOB, r#"{"consumer":"eve"}"#];
         let (mut elapsed_ms, mut taken) = (0_u64, BTreeMap::<usize, Vec<u64>>::new());
         for (pause_ms, caller, worker) in steps {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::Proxy;
+use crate::testing::FakeProxy;
 
 /// Keeps elements that have no member `bad`; a member `wrong` is a problem.
 #[derive(Default)]
@@ -178,7 +178,7 @@ fn pieces_may_end_anywhere() {
     let at_once = cut_text(text, Shape::Filter).unwrap();
     for offset in 0..=text.len() {
         let padded = format!("{}{text}", " ".repeat(PIECE.saturating_sub(offset)));
-        let proxy = Proxy::new(1);
+        let proxy = FakeProxy::new(1);
         proxy.configure(&padded);
         let cut = cut_out(
             &Text::in_proxy(&*proxy, padded.len()),

@@ -427,8 +427,7 @@ impl Proxy for Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Proxy as _;
-    use crate::testing::Proxy;
+    use crate::testing::FakeProxy;
     use proptest::prelude::*;
 
     const NAMES: [&str; 5] = ["accept", "x-a", "X-B", "host", ":path"];
@@ -448,10 +447,10 @@ mod tests {
         fn headers_read_after_writes_are_those_of_the_proxy(
             steps in proptest::collection::vec((0_u8..4, 0_usize..5, 0_u8..3), 0..30),
         ) {
-            let proxy = Proxy::new(0);
+            let proxy = FakeProxy::new(0);
             proxy.begin(1, &[(":path", "/"), ("accept", "a"), ("x-a", "1"), ("x-a", "2")]);
             proxy.enter(1);
-            let layer = Layer::new(Rc::clone(&proxy) as Rc<dyn crate::host::Proxy>, Rc::default());
+            let layer = Layer::new(Rc::clone(&proxy) as Rc<dyn Proxy>, Rc::default());
             for (step, name, value) in steps {
                 let name = NAMES.get(name).copied().unwrap_or_default();
                 let map = Map::RequestHeaders;
@@ -471,8 +470,8 @@ mod tests {
 
     #[test]
     fn a_filter_reads_what_is_in_front_of_it_and_nothing_else() {
-        let proxy = Proxy::new(0);
-        let layer = Layer::new(proxy as Rc<dyn crate::host::Proxy>, Rc::default());
+        let proxy = FakeProxy::new(0);
+        let layer = Layer::new(proxy as Rc<dyn Proxy>, Rc::default());
         let body = Buffer::RequestBody;
         assert_eq!(layer.body(body, 0, 9), Err(Status::NotFound));
         assert_eq!(layer.set_body(body, 0, 0, b"x"), Err(Status::NotFound));

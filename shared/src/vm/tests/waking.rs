@@ -7,7 +7,7 @@ use super::*;
 use crate::metrics::Metric;
 use crate::root::Root;
 use crate::signal::Signal;
-use crate::testing::{Gate, Proxy};
+use crate::testing::{FakeProxy, TestGateway};
 
 /// Holds requests until its background has been nudged twice, and refuses those that ask for it.
 struct Waiting;
@@ -63,14 +63,14 @@ impl Filter for Waiting {
     }
 }
 
-fn gate() -> Gate {
-    Gate::open::<Waiting>(Proxy::new(0), "").unwrap()
+fn gate() -> TestGateway {
+    TestGateway::open::<Waiting>(FakeProxy::new(0), "").unwrap()
 }
 
-fn chain() -> Gate {
+fn chain() -> TestGateway {
     let config = r#"{"filters": [ {"filter": "waiting"}, {"filter": "script", "config": {"steps": ["deny"]}} ]}"#;
     let filters = [Registration::of::<Waiting>(), Registration::of::<Script>()];
-    Gate::chain(Proxy::new(0), &filters, config).unwrap()
+    TestGateway::chain(FakeProxy::new(0), &filters, config).unwrap()
 }
 
 const GOOD: &[(&str, &str)] = &[(":path", "/")];

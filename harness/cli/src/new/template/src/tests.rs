@@ -1,16 +1,16 @@
 //! Tests of the filter, on a proxy in memory.
 
-use modelgate_kit::testing::{Gate, Proxy};
+use modelgate_kit::testing::{TestGateway, FakeProxy};
 use modelgate_kit::vm::verdict::Action;
 
 use super::ExampleFilter;
 
-fn gate(config: &str) -> Gate {
-    Gate::open::<ExampleFilter>(Proxy::new(1_000), config).expect("a configuration that is taken")
+fn gate(config: &str) -> TestGateway {
+    TestGateway::open::<ExampleFilter>(FakeProxy::new(1_000), config).expect("a configuration that is taken")
 }
 
 /// The reason of the refusal, if the request was refused.
-fn refused(gate: &mut Gate, method: &str) -> Option<String> {
+fn refused(gate: &mut TestGateway, method: &str) -> Option<String> {
     let (exchange, action) = gate.request(&[(":method", method), (":path", "/")]);
     let reply = gate.record(exchange).reply;
     assert_eq!(reply.is_some(), action == Action::Pause);
@@ -35,8 +35,8 @@ fn without_configuration_trace_is_refused() {
 
 #[test]
 fn what_is_not_a_method_is_refused_at_load_with_its_path() {
-    let proxy = Proxy::new(1_000);
-    let opened = Gate::open::<ExampleFilter>(proxy, r#"{ "deny_methods": ["GET", "get"] }"#);
+    let proxy = FakeProxy::new(1_000);
+    let opened = TestGateway::open::<ExampleFilter>(proxy, r#"{ "deny_methods": ["GET", "get"] }"#);
     let logs = opened.err().expect("a configuration that is refused");
     let named = |line: &String| line.contains("deny_methods[1]: is not a method");
     assert!(logs.iter().any(named), "{logs:?}");
