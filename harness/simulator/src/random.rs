@@ -1,5 +1,6 @@
 //! A repeatable sequence of random numbers, and random changes to bytes. Nothing that uses it needs
-//! secrecy.
+//! secrecy. Crates for random numbers promise no sequence across their releases; a seed that a
+//! report names must give the same run as long as it is kept.
 
 /// SplitMix64: the same seed gives the same sequence on every machine.
 #[derive(Clone, Debug)]
