@@ -62,6 +62,7 @@ pub struct Problems {
     more: usize,
     prefix: String,
     pruned: Vec<String>,
+    replaced: Vec<String>,
 }
 
 impl Problems {
@@ -74,6 +75,9 @@ impl Problems {
     ) {
         let path = as_written(join(&self.prefix, path.as_ref()), &self.pruned);
         // What follows from a member that was itself refused is not a problem of its own.
+        if self.replaced.contains(&path) {
+            return;
+        }
         if self.pruned.iter().any(|gone| {
             path == *gone
                 || gone.starts_with(&format!("{path}."))
@@ -149,8 +153,13 @@ impl Problems {
     }
 
     /// From now on silent about paths that were refused before (see [`strict`]).
-    pub(crate) fn beneath(&mut self, pruned: &[String]) -> &mut Self {
-        self.pruned = pruned.iter().map(|path| join(&self.prefix, path)).collect();
+    pub(crate) fn beneath(&mut self, pruned: &[String], replaced: &[String]) -> &mut Self {
+        let whole = |path: &String| join(&self.prefix, path);
+        let (pruned, replaced) = (
+            pruned.iter().map(whole).collect(),
+            replaced.iter().map(whole).collect(),
+        );
+        (self.pruned, self.replaced) = (pruned, replaced);
         self
     }
 }
@@ -335,7 +344,7 @@ mod tests {
             "rules",
             "rules_of[1]",
         ] {
-            problems.beneath(&gone).add(path, "is wrong", "");
+            problems.beneath(&gone, &[]).add(path, "is wrong", "");
         }
         let paths: Vec<&str> = problems
             .found()

@@ -330,6 +330,10 @@ fn compile<F: Filter>(
     let config = crate::config::strict::parse::<F::Config>(&written, F::FORMER, problems)?;
     // No longer needed, and its memory is while the plan is made.
     drop(written);
-    let plan = F::compile(config.value, setup, problems.beneath(&config.pruned))?;
+    let plan = F::compile(
+        config.value,
+        setup,
+        problems.beneath(&config.pruned, &config.replaced),
+    )?;
     Some(Rc::new(PlanOf::<F>(Rc::new(plan))))
 }

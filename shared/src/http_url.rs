@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::config::types::refused;
+use crate::config::types::refused_unlike;
 
 /// An absolute http or https URL without user information and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +63,13 @@ impl fmt::Display for HttpUrl {
 
 impl<'de> Deserialize<'de> for HttpUrl {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?)
-            .ok_or_else(|| refused("is not an http or https URL", "write https://HOST/PATH"))
+        Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| {
+            refused_unlike(
+                "https://refused/",
+                "is not an http or https URL",
+                "write https://HOST/PATH",
+            )
+        })
     }
 }
 

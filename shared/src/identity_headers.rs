@@ -17,7 +17,8 @@ use crate::headers::HeaderBlock;
 use crate::host::Status;
 use crate::problem::Reply;
 
-/// Longest header value, in bytes.
+/// Longest header value that a claim may become, in bytes. Names and groups are as long as the
+/// operator has them.
 const MAX_BYTES: usize = 4096;
 
 /// What frames or routes the message is not ours to overwrite.
@@ -187,19 +188,22 @@ impl IdentityHeaders {
 }
 
 fn header_value(value: &Value) -> Result<String, Unwritable> {
-    match value {
+    let text = match value {
         Value::Array(items) => {
             let parts = items.iter().map(|item| element(scalar(item)?));
             let parts: Vec<String> = parts.collect::<Result<_, _>>()?;
-            faithful(parts.join(","))
+            parts.join(",")
         }
-        one => faithful(scalar(one)?),
+        one => scalar(one)?,
+    };
+    if text.len() > MAX_BYTES {
+        return Err(Unwritable);
     }
+    faithful(text)
 }
 
 fn faithful(text: String) -> Result<String, Unwritable> {
-    let is_faithful =
-        text.len() <= MAX_BYTES && text.trim() == text && !text.chars().any(char::is_control);
+    let is_faithful = text.trim() == text && !text.chars().any(char::is_control);
     is_faithful.then_some(text).ok_or(Unwritable)
 }
 
@@ -309,6 +313,12 @@ mod tests {
         let mut doubtful = identity.clone();
         doubtful.groups = vec!["a,b".to_owned()].into();
         assert_eq!(values(&doubtful), Err(Unwritable));
+        let mut many = identity.clone();
+        many.groups = vec!["group".to_owned(); 2000].into();
+        assert_eq!(
+            values(&many).unwrap()[2].as_ref().map(String::len),
+            Some(11_999)
+        );
         let mut doubtful = identity;
         doubtful.consumer = "a\nb".into();
         assert_eq!(values(&doubtful), Err(Unwritable));

@@ -9,7 +9,7 @@
 
 use serde::Deserialize;
 
-use crate::config::types::refused;
+use crate::config::types::refused_unlike;
 
 const NS_PER_S: u64 = 1_000_000_000;
 
@@ -62,7 +62,8 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = parse_rfc3339(&String::deserialize(deserializer)?);
         read.map(Self).ok_or_else(|| {
-            refused(
+            refused_unlike(
+                "2026-11-21T08:00:00Z",
                 "is not a date and time",
                 "write it as 2026-11-21T08:00:00Z (RFC 3339)",
             )

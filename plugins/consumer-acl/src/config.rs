@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use modelgate_kit::config::long::{self, Gather};
-use modelgate_kit::config::types::refused;
+use modelgate_kit::config::types::refused_unlike;
 use modelgate_kit::config::{Mode, Problems};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use serde::Deserialize;
@@ -83,7 +83,8 @@ impl<'de> Deserialize<'de> for RuleId {
         if (1..=64).contains(&id.len()) && id.bytes().all(is_plain) {
             return Ok(Self(id));
         }
-        Err(refused(
+        Err(refused_unlike(
+            "refused",
             "is not an id",
             "write 1 to 64 letters, digits, `_`, `-` or `.`",
         ))

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use modelgate_kit::config::fingerprint;
-use modelgate_kit::config::types::refused;
+use modelgate_kit::config::types::refused_unlike;
 use modelgate_kit::facts::{Identity, Serialized};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -262,11 +262,15 @@ pub fn is_of_no_key(digest: &Digest) -> bool {
 )]
 pub struct KeyDigest(pub Digest);
 
+/// A digest that stands for one that was refused.
+const RIGHT: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
 impl<'de> Deserialize<'de> for KeyDigest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = parse_digest(&String::deserialize(deserializer)?);
         read.map(Self).ok_or_else(|| {
-            refused(
+            refused_unlike(
+                RIGHT,
                 "is not a digest",
                 "write `sha256:` and the 64 digits that `printf %s \"$KEY\" | sha256sum` prints; never the key itself",
             )

@@ -1,7 +1,7 @@
 //! What the operator writes.
 
 use modelgate_kit::claim::ClaimPath;
-use modelgate_kit::config::types::{HeaderName, NonEmpty, refused};
+use modelgate_kit::config::types::{HeaderName, NonEmpty, refused, refused_unlike};
 use modelgate_kit::config::{Bounded, DenyOrAllow, Mode};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use serde::Deserialize;
@@ -260,7 +260,8 @@ impl<'de> Deserialize<'de> for PolicyName {
         if (1..=40).contains(&text.len()) && text.bytes().all(is_plain) {
             return Ok(Self(text));
         }
-        Err(refused(
+        Err(refused_unlike(
+            "refused",
             "is not a name",
             "write 1 to 40 lower-case letters, digits, `_` or `-`",
         ))

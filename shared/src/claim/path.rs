@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::config::types::refused;
+use crate::config::types::refused_unlike;
 
 const MAX_SEGMENTS: usize = 16;
 
@@ -143,7 +143,7 @@ impl ClaimPath {
 impl<'de> Deserialize<'de> for ClaimPath {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?)
-            .map_err(|fault| refused("is not a claim path", fault))
+            .map_err(|fault| refused_unlike("refused", "is not a claim path", fault))
     }
 }
 

@@ -156,7 +156,7 @@ pub fn element<T: DeserializeOwned>(text: &[u8], problems: &mut Problems) -> Opt
     let strict::Unique(value) = serde_json::from_slice(text).ok()?;
     let parsed = strict::parse::<T>(&value, &[], problems);
     Some(parsed.map(|read| {
-        problems.beneath(&read.pruned);
+        problems.beneath(&read.pruned, &read.replaced);
         read.value
     }))
 }

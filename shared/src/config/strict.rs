@@ -21,6 +21,8 @@ pub struct Parsed<T> {
     pub value: T,
     /// Paths of refused members.
     pub pruned: Vec<String>,
+    /// Paths of refused values in whose place right ones were read.
+    pub replaced: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +43,16 @@ pub fn parse<T: DeserializeOwned>(
     // Arrays that lost elements: their path as written, and the indices gone.
     let mut gone: Vec<(Vec<Step>, usize)> = Vec::new();
     let mut pruned = Vec::new();
+    let mut replaced: Vec<String> = Vec::new();
     for _ in 0..MOST_PROBLEMS {
         let error = match serde_path_to_error::deserialize::<_, T>(&*rest) {
-            Ok(value) => return Some(Parsed { value, pruned }),
+            Ok(value) => {
+                return Some(Parsed {
+                    value,
+                    pruned,
+                    replaced,
+                });
+            }
             Err(error) => error,
         };
         let message = error.inner().to_string();
@@ -66,7 +75,11 @@ pub fn parse<T: DeserializeOwned>(
         let (problem, hint) = kind.explain(&message, former);
         let mut path = show(&written_steps);
         // What is wrong with the content of `{"variant": content}`.
-        if let Some(Segment::Enum { variant }) = error.path().iter().next_back()
+        let variant = match error.path().iter().next_back() {
+            Some(Segment::Enum { variant }) => Some(variant),
+            _ => None,
+        };
+        if let Some(variant) = variant
             && message.contains(HINT)
         {
             path = format!("{path}.{variant}");
@@ -81,6 +94,16 @@ pub fn parse<T: DeserializeOwned>(
         // A member that was refused and taken out is now missing: said once is enough.
         if !pruned.contains(&path) {
             problems.add(&path, problem, hint);
+        }
+        // A name that is wrong, and not the value under it, is not mended by a value.
+        if let Some(right) = message.split(HINT).nth(2)
+            && variant.is_none()
+            && !replaced.contains(&path)
+            && let Some(at) = find(rest.to_mut(), &steps)
+        {
+            *at = right.into();
+            replaced.push(path);
+            continue;
         }
         if steps.is_empty() || !remove(rest.to_mut(), &steps) {
             return None;
@@ -133,6 +156,7 @@ impl Kind {
             Self::Missing(_) => ("is required".to_owned(), String::new()),
             Self::Other => {
                 if let Some((problem, hint)) = message.split_once(HINT) {
+                    let hint = hint.split(HINT).next().unwrap_or_default();
                     (problem.to_owned(), hint.to_owned())
                 } else if let Some(rest) = message
                     .strip_prefix("invalid type: ")
@@ -237,15 +261,19 @@ fn show(steps: &[Step]) -> String {
     })
 }
 
+/// The value at these steps.
+fn find<'a>(value: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
+    steps.iter().try_fold(value, |at, step| match step {
+        Step::Member(name) => at.get_mut(name),
+        Step::Element(index) => at.get_mut(*index),
+    })
+}
+
 fn remove(value: &mut Value, steps: &[Step]) -> bool {
     let Some((last, before)) = steps.split_last() else {
         return false;
     };
-    let parent = before.iter().try_fold(value, |at, step| match step {
-        Step::Member(name) => at.get_mut(name),
-        Step::Element(index) => at.get_mut(*index),
-    });
-    match (parent, last) {
+    match (find(value, before), last) {
         (Some(Value::Object(map)), Step::Member(name)) => map.remove(name).is_some(),
         (Some(Value::Array(list)), Step::Element(index)) if *index < list.len() => {
             list.remove(*index);
@@ -447,6 +475,43 @@ mod tests {
                 "timeout_ms: must be a whole number from 1 to 100",
             ]
         );
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Checked {
+        rules: Vec<Rule>,
+        headers: BTreeMap<super::super::types::HeaderName, String>,
+    }
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Rule {
+        id: super::super::types::Token,
+        size: u32,
+    }
+
+    #[test]
+    fn a_value_that_was_refused_hides_nothing_beside_it() {
+        let written = json!({
+            "rules": [{"id": "a b", "size": "x"}, {"id": "", "size": 2}, {"id": "c", "size": 3}],
+            "headers": {"a b": "1", "x": "2"},
+        });
+        let mut problems = Problems::default();
+        let parsed = parse::<Checked>(&written, &[], &mut problems).unwrap();
+        assert_eq!(parsed.value.rules.len(), 2, "the first has no size");
+        let problems = problems.beneath(&parsed.pruned, &parsed.replaced);
+        problems.add("rules[0].id", "is there twice", "");
+        problems.add("rules[1].size", "is too much", "");
+        let paths = problems.found().iter().map(|problem| problem.path.as_str());
+        let mut paths: Vec<&str> = paths.collect();
+        paths.sort_unstable();
+        let said = [
+            "headers.a b",
+            "rules[0].id",
+            "rules[0].size",
+            "rules[1].id",
+            "rules[2].size",
+        ];
+        assert_eq!(paths, said);
     }
 
     #[test]

@@ -19,6 +19,16 @@ pub fn refused<E: Error>(problem: impl fmt::Display, hint: impl fmt::Display) ->
     E::custom(format_args!("{problem}{HINT}{hint}"))
 }
 
+/// As [`refused`], with a text that is right: reading goes on with it, so that everything else that
+/// is wrong is found as well. Nothing is ever run with it.
+pub fn refused_unlike<E: Error>(
+    right: &str,
+    problem: impl fmt::Display,
+    hint: impl fmt::Display,
+) -> E {
+    E::custom(format_args!("{problem}{HINT}{hint}{HINT}{right}"))
+}
+
 /// RFC 9110 section 5.6.2: a token, which names of fields, cookies and schemes are.
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
@@ -55,7 +65,7 @@ pub fn is_quotable(text: &str) -> bool {
 
 /// Defines texts of one kind each.
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident: $fits:expr, $problem:literal, $hint:literal;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident: $right:literal, $fits:expr, $problem:literal, $hint:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -92,7 +102,7 @@ macro_rules! texts {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Self::new(String::deserialize(deserializer)?)
-                    .ok_or_else(|| refused($problem, $hint))
+                    .ok_or_else(|| refused_unlike($right, $problem, $hint))
             }
         }
     )+};
@@ -100,53 +110,53 @@ macro_rules! texts {
 
 texts! {
     /// A field name (RFC 9110 section 5.1), in lower case whatever the case it was written in.
-    HeaderName: |text| {
+    HeaderName: "x-refused", |text| {
         text.make_ascii_lowercase();
         text.len() <= 256 && is_token(text)
     }, "is not a header name", "write letters, digits and hyphens, as in x-consumer";
 
     /// A token (RFC 9110 section 5.6.2): the name of a cookie or parameter, a scheme.
-    Token: |text| is_token(text), "is not a name", "write letters, digits and -_.";
+    Token: "refused", |text| is_token(text), "is not a name", "write letters, digits and -_.";
 
     /// What may stand in `realm="…"` of a challenge (RFC 9110 section 11.5).
-    Realm: |text| is_quotable(text),
+    Realm: "refused", |text| is_quotable(text),
         "has characters that a realm cannot have",
         "write printable ASCII without quotes and backslashes";
 
     /// A scope (RFC 6749 section 3.3).
-    Scope: |text| !text.is_empty() && !text.contains(' ') && is_quotable(text),
+    Scope: "refused", |text| !text.is_empty() && !text.contains(' ') && is_quotable(text),
         "is not one scope", "write each scope as an entry of its own";
 
     /// Something that must not be empty.
-    NonEmptyText: |text| !text.is_empty(), "is empty", "write a text, or leave it out";
+    NonEmptyText: "refused", |text| !text.is_empty(), "is empty", "write a text, or leave it out";
 
     /// A name that can stand in a list in a header: 1 to 256 bytes.
-    ListedName: |text| (1..=256).contains(&text.len())
+    ListedName: "refused", |text| (1..=256).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b','),
         "is not a name", "write 1 to 256 visible ASCII characters without commas and spaces";
 
     /// The value of a header: visible ASCII and spaces, at most 8,192 bytes.
-    HeaderValue: |text| (1..=8192).contains(&text.len())
+    HeaderValue: "refused", |text| (1..=8192).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~')),
         "is not a header value", "write visible ASCII, at most 8,192 bytes";
 
     /// A cluster of the proxy (Envoy), or `host:port` (nginx).
-    ClusterName: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
+    ClusterName: "refused", |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
         "is not the name of a cluster",
         "write the name of the proxy's cluster that leads there";
 
     /// A host, with a port if it is not the default one (RFC 3986 section 3.2 without userinfo).
-    Authority: |text| (1..=255).contains(&text.len()) && text.bytes().all(|byte| {
+    Authority: "refused", |text| (1..=255).contains(&text.len()) && text.bytes().all(|byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
     }), "is not a host",
         "write a name, with a port if it is not the default one; no scheme and no path";
 
     /// The path of a request, with its query if there is one.
-    RequestPath: |text| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()),
+    RequestPath: "/refused", |text| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()),
         "is not a path", "begin with a slash: /v1/logs";
 
     /// An `https` URL that can stand in a quoted string.
-    HttpsUrl: |text| is_quotable(text) && !text.contains(' ') && text.starts_with("https://"),
+    HttpsUrl: "https://refused/", |text| is_quotable(text) && !text.contains(' ') && text.starts_with("https://"),
         "is not an https URL", "write https://HOST/PATH";
 }
 

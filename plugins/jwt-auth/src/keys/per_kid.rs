@@ -6,7 +6,7 @@
 //! that we have. A name goes into a URL, so only plain ones are asked for, and only so many at a
 //! time.
 
-use modelgate_kit::config::types::refused;
+use modelgate_kit::config::types::refused_unlike;
 use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::jose::{Key, KeySet};
 use serde::Deserialize;
@@ -31,7 +31,8 @@ pub struct Template(String);
 impl<'de> Deserialize<'de> for Template {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| {
-            refused(
+            refused_unlike(
+                "https://refused/{kid}",
                 "is not an http or https URL with `{kid}` once in its path",
                 "write e.g. https://public-keys.auth.elb.eu-central-1.amazonaws.com/{kid}",
             )

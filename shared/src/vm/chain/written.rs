@@ -104,7 +104,7 @@ fn compile_cut(
         return Compiled::default();
     };
     let facts_to_filter_state = chain.value.facts_to_filter_state;
-    let problems = problems.beneath(&chain.pruned);
+    let problems = problems.beneath(&chain.pruned, &chain.replaced);
     let entries = chain.value.filters;
     if entries.is_empty() {
         problems.add(

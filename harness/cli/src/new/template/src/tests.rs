@@ -1,6 +1,6 @@
 //! Tests of the filter, on a proxy in memory.
 
-use modelgate_kit::testing::{TestGateway, FakeProxy};
+use modelgate_kit::testing::{FakeProxy, TestGateway};
 use modelgate_kit::vm::verdict::Action;
 
 use super::ExampleFilter;
