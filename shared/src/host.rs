@@ -1,9 +1,9 @@
 //! What may be asked of the proxy: one small trait for filters, one more for the machine that runs
 //! them, raw statuses, no panics.
 //!
-//! `guest/` implements both with proxy-wasm host calls; the harness implements them natively. Writes
-//! go out at once; there is no list of effects. Every method may be refused by the host, and no
-//! refusal is fatal here: the caller decides.
+//! `guest/` implements both with proxy-wasm host calls; the harness implements them natively.
+//! Writes go out at once; there is no list of effects. Every method may be refused by the host, and
+//! no refusal is fatal here: the caller decides.
 
 use std::fmt;
 use std::rc::Rc;

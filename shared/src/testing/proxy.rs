@@ -1,4 +1,5 @@
-//! The host under a [`TestGateway`](super::TestGateway): keeps what it is told, and gives what it was given.
+//! The host under a [`TestGateway`](super::TestGateway): keeps what it is told, and gives what it
+//! was given.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -244,8 +244,8 @@ mod changes {
 
     proptest! {
             /// Over any time a caller gets at most one full bucket and what each limit lets grow
-            /// back while it is in force. What is left of a bucket in use does not grow by a change; one
-            /// that is whole is whole under the new limit.
+            /// back while it is in force. What is left of a bucket in use does not grow by a
+            /// change; one that is whole is whole under the new limit.
             #[test]
             fn nobody_gets_more_by_a_change(steps in proptest::collection::vec(step(), 1..40)) {
                 let store = Memory::default();
