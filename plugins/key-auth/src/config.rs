@@ -155,13 +155,15 @@ impl Keys {
 impl Gather for Keys {
     fn add(&mut self, element: &[u8], problems: &mut Problems) -> Option<()> {
         // Only of what is wrong is more read than the key.
-        let key = match serde_json::from_slice::<WrittenKey>(element) {
-            Ok(key) => Some(key),
-            Err(_) => long::element(element, problems)?,
-        };
-        match key {
-            Some(key) => self.ring.add(&key.compile(problems)),
-            None => self.left_out.push(self.count),
+        match serde_json::from_slice::<WrittenKey>(element) {
+            Ok(key) => self.ring.add(&key.compile(problems)),
+            Err(_) => {
+                if let Some(key) = long::element::<WrittenKey>(element, problems)? {
+                    // What else is wrong with it.
+                    let _ = key.compile(problems);
+                }
+                self.left_out.push(self.count);
+            }
         }
         self.count = self.count.saturating_add(1);
         Some(())

@@ -6,7 +6,8 @@ use modelgate_kit::vm::verdict::Action;
 use super::ExampleFilter;
 
 fn gate(config: &str) -> TestGateway {
-    TestGateway::open::<ExampleFilter>(FakeProxy::new(1_000), config).expect("a configuration that is taken")
+    let opened = TestGateway::open::<ExampleFilter>(FakeProxy::new(1_000), config);
+    opened.expect("a configuration that is taken")
 }
 
 /// The reason of the refusal, if the request was refused.
