@@ -1,10 +1,10 @@
 //! A proxy in memory, for native tests of filters: an event a line, and everything that the filter
 //! did can be looked at.
 //!
-//! [`TestGateway`] runs one filter, or a chain in one entry, the way a worker does. [`FakeProxy`]
-//! is the host under it, with Envoy's rules for shared data and filter state. Workers that share
-//! data are several gateways over [`FakeProxy::beside`]. What it does not do: order filters in a chain,
-//! buffer what a filter holds, or let time pass by itself.
+//! [`TestGateway`] runs one filter, or a chain in one entry, the way a worker does.
+//! [`FakeProxy`] is the host under it, with Envoy's rules for shared data and filter state.
+//! Workers that share data are several gateways over [`FakeProxy::beside`]. What it does not
+//! do: order filters in a chain, buffer what a filter holds, or let time pass by itself.
 
 mod proxy;
 
