@@ -65,6 +65,28 @@ impl Place {
             Self::Query(_) => None,
         }
     }
+
+    /// Whether a credential in the other place can stand in this one as well: then every request
+    /// that carries one would carry two.
+    fn has_those_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Header { name, scheme },
+                Self::Header {
+                    name: other_name,
+                    scheme: other_scheme,
+                },
+            ) => {
+                let same = match (scheme, other_scheme) {
+                    (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+                    // Without a scheme the whole value is a credential.
+                    _ => true,
+                };
+                name == other_name && same
+            }
+            _ => self == other,
+        }
+    }
 }
 
 /// What was found.
@@ -128,8 +150,12 @@ pub fn compile_places(written: NonEmpty<WrittenPlace>, problems: &mut Problems) 
             let Some(place) = place.compile(problems) else {
                 return;
             };
-            if places.contains(&place) {
-                problems.add("", "is listed twice", "name each place once");
+            if places.iter().any(|other| other.has_those_of(&place)) {
+                problems.add(
+                    "",
+                    "is listed twice",
+                    "name each place once; one header may be listed with several schemes",
+                );
             }
             places.push(place);
         });
@@ -387,6 +413,45 @@ mod tests {
             look(&[("cookie", b"a=b; token=\"x=y\"")]),
             Some(Ok("x=y".into()))
         );
+    }
+
+    #[test]
+    fn places_that_share_their_credentials_are_refused() {
+        let problems = |written: serde_json::Value| {
+            let mut problems = Problems::default();
+            compile_places(serde_json::from_value(written).unwrap(), &mut problems);
+            let found = problems.into_vec().into_iter();
+            found.map(|problem| problem.path).collect::<Vec<_>>()
+        };
+        use serde_json::json;
+        let bearer = json!({"header": "Authorization", "scheme": "Bearer"});
+        for other in [
+            json!({"header": "authorization", "scheme": "bearer"}),
+            json!({"header": "authorization"}),
+        ] {
+            assert_eq!(
+                problems(json!([bearer, other])),
+                ["credential_from[1]"],
+                "{other}"
+            );
+            assert_eq!(
+                problems(json!([other, bearer])),
+                ["credential_from[1]"],
+                "{other}"
+            );
+        }
+        let twice = json!([{"query": "key"}, {"cookie": "key"}, {"query": "key"}]);
+        assert_eq!(problems(twice), ["credential_from[2]"]);
+        for impossible in [
+            json!({}),
+            json!({"header": "cookie"}),
+            json!({"query": "q", "scheme": "Bearer"}),
+            json!({"header": "h", "query": "q"}),
+        ] {
+            assert!(!problems(json!([impossible])).is_empty(), "{impossible}");
+        }
+        let api_key = json!({"header": "authorization", "scheme": "ApiKey"});
+        assert!(problems(json!([bearer, api_key, {"cookie": "Bearer"}])).is_empty());
     }
 
     #[test]

@@ -103,6 +103,20 @@ impl Callbacks {
         }
     }
 
+    /// Those that one or the other has.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self {
+            request_body: self.request_body || others.request_body,
+            request_trailers: self.request_trailers || others.request_trailers,
+            response_headers: self.response_headers || others.response_headers,
+            response_body: self.response_body || others.response_body,
+            answers: self.answers || others.answers,
+            tick: self.tick || others.tick,
+            end: self.end || others.end,
+        }
+    }
+
     /// Each with its name.
     pub const fn groups(self) -> [(&'static str, bool); 7] {
         [

@@ -2,10 +2,8 @@
 //!
 //! What follows their headers is no body but another protocol, in both directions, and it ends when
 //! the connection does. So nothing may wait for its end:
-//! [`Exchange::body`](crate::exchange::Exchange::body) refuses at once, and filters that must see a
-//! whole body say in their configuration what happens ([`OnUpgrade`]).
-
-use serde::Deserialize;
+//! [`Message::body`](crate::message::Message::body) refuses at once, and filters that must see a
+//! whole body say in their configuration what happens (`on_upgrade`).
 
 use crate::headers::HeaderBlock;
 
@@ -17,18 +15,6 @@ pub enum Upgrade {
     Switch,
     /// CONNECT (RFC 9110 section 9.3.6), with a `:protocol` or without.
     Connect,
-}
-
-/// What happens with a request for an upgrade that cannot be worked on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum OnUpgrade {
-    /// It is refused at once.
-    #[default]
-    Deny,
-    /// It passes; what is sent after the upgrade passes too, as it is, in both directions.
-    Allow,
 }
 
 impl Upgrade {

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, refused};
-use modelgate_kit::config::{Bounded, Secret};
+use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
 use modelgate_kit::route::{Path, Template};
-use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
 
 pub(crate) const REGION: &str = "AWS_REGION";
@@ -45,7 +44,7 @@ pub struct Config {
     pub paths: Vec<Template>,
     /// Paths that two servers may read in two ways (encoded slashes, dots, double slashes …).
     /// `allow` needs empty `paths`; object keys of S3 and ARNs as model ids of Bedrock need it.
-    pub ambiguous_paths: AmbiguousPaths,
+    pub ambiguous_paths: DenyOrAllow,
     /// The query: `canonical` sends the sorted and newly encoded query that is signed, without
     /// `X-Amz-*` parameters; `drop` sends none.
     pub query: QueryPolicy,
@@ -59,7 +58,7 @@ pub struct Config {
     /// What happens with a request for an upgrade, for example to a model's WebSocket endpoint.
     /// `allow` signs it as a request without a body; what is sent after it is not signed. Left out:
     /// `allow` where `payload` is `unsigned`, else `deny`. A CONNECT is always refused.
-    pub on_upgrade: Option<OnUpgrade>,
+    pub on_upgrade: Option<DenyOrAllow>,
     /// `x-amzn-*` headers that a client may send, such as `x-amzn-sagemaker-inference-id`; each at
     /// most once.
     pub client_headers: Vec<AmznHeader>,
@@ -95,7 +94,7 @@ impl Default for Config {
             strip_path_prefix: None,
             rewritten_by: RewrittenBy::default(),
             paths: Vec::new(),
-            ambiguous_paths: AmbiguousPaths::default(),
+            ambiguous_paths: DenyOrAllow::default(),
             query: QueryPolicy::default(),
             payload: PayloadPolicy::default(),
             max_body_bytes: Bounded::new(1_000_000),
@@ -135,18 +134,6 @@ pub enum RewrittenBy {
     Filter,
     /// The proxy's route.
     Route,
-}
-
-/// What happens with a path that has two readings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum AmbiguousPaths {
-    /// The request is refused.
-    #[default]
-    Deny,
-    /// It is signed as it came.
-    Allow,
 }
 
 /// What happens with the query.

@@ -13,13 +13,14 @@
 use std::borrow::Cow;
 
 use crate::reasons::{HEADER_REFUSED, HEADER_REPEATED, HOST_AMBIGUOUS, HOST_MISSING, PATH_REFUSED};
+use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::headers::{HeaderBlock, begins_as};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::common::{HOST_UNREADABLE, PATH_AMBIGUOUS};
 use modelgate_kit::route::{Path, Template};
 
 use crate::canonical::Request;
-use crate::config::{AmbiguousPaths, OtherClientHeaders, QueryPolicy, RewrittenBy};
+use crate::config::{OtherClientHeaders, QueryPolicy, RewrittenBy};
 use crate::uri::{self, PathEncoding, PathRules};
 
 /// The configured rules, compiled.
@@ -28,7 +29,7 @@ pub struct Rules {
     pub(crate) strip_path_prefix: Option<String>,
     pub(crate) rewritten_by: RewrittenBy,
     pub(crate) paths: Vec<Template>,
-    pub(crate) ambiguous_paths: AmbiguousPaths,
+    pub(crate) ambiguous_paths: DenyOrAllow,
     pub(crate) query: QueryPolicy,
     pub(crate) client_headers: Vec<String>,
     pub(crate) other_client_headers: OtherClientHeaders,
@@ -176,7 +177,7 @@ impl Rules {
                     || self.paths.iter().any(|template| template.matches(&path)) => {}
             Ok(_) => return Err(Reply::new(&PATH_REFUSED)),
             // A path with two readings fits no template.
-            Err(_) if self.ambiguous_paths == AmbiguousPaths::Allow && self.paths.is_empty() => {}
+            Err(_) if self.ambiguous_paths == DenyOrAllow::Allow && self.paths.is_empty() => {}
             Err(_) => return Err(Reply::new(&PATH_AMBIGUOUS)),
         }
         let prefix = came.len().saturating_sub(signed.len());

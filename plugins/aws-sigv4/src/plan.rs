@@ -2,14 +2,14 @@
 
 use modelgate_kit::config::secret::FromEnvironment;
 use modelgate_kit::config::types::Authority;
-use modelgate_kit::config::{Problems, Secret, Setup};
+use modelgate_kit::config::{DenyOrAllow, Problems, Secret, Setup};
 use modelgate_kit::headers::HeaderBlock;
-use modelgate_kit::upgrade::{OnUpgrade, Upgrade};
+use modelgate_kit::upgrade::Upgrade;
 
 use crate::canonical::SignedHeaders;
 use crate::config::{
-    ACCESS_KEY_ID, AmbiguousPaths, Config, PathPrefix, PayloadPolicy, REGION, SECRET_ACCESS_KEY,
-    SESSION_TOKEN, SignedHeader, WrittenPathEncoding, WrittenTokenSigning,
+    ACCESS_KEY_ID, Config, PathPrefix, PayloadPolicy, REGION, SECRET_ACCESS_KEY, SESSION_TOKEN,
+    SignedHeader, WrittenPathEncoding, WrittenTokenSigning,
 };
 use crate::credentials::{Credentials, Malformed, Scope};
 use crate::outgoing::Rules;
@@ -22,14 +22,14 @@ pub struct Plan {
     pub(crate) outgoing: Rules,
     pub(crate) payload: PayloadPolicy,
     pub(crate) max_body_bytes: usize,
-    pub(crate) on_upgrade: OnUpgrade,
+    pub(crate) on_upgrade: DenyOrAllow,
 }
 
 impl Plan {
     /// Whether a request for an upgrade may be signed. No service takes a CONNECT, and with a body
     /// the signature would not be right.
     pub(crate) fn signs(&self, upgrade: Upgrade, headers: &HeaderBlock) -> bool {
-        self.on_upgrade == OnUpgrade::Allow
+        self.on_upgrade == DenyOrAllow::Allow
             && upgrade == Upgrade::Switch
             && announced(headers).unwrap_or(0) == 0
     }
@@ -69,8 +69,8 @@ impl Config {
         };
         let (payload, max_body_bytes) = (self.payload, self.max_body_bytes.size());
         let on_upgrade = self.on_upgrade.unwrap_or(match payload {
-            PayloadPolicy::Unsigned => OnUpgrade::Allow,
-            PayloadPolicy::Signed | PayloadPolicy::Absent => OnUpgrade::Deny,
+            PayloadPolicy::Unsigned => DenyOrAllow::Allow,
+            PayloadPolicy::Signed | PayloadPolicy::Absent => DenyOrAllow::Deny,
         });
         let outgoing = self.rules(options.path, problems);
         Some(Plan {
@@ -140,7 +140,7 @@ impl Config {
     }
 
     fn rules(self, path_rules: PathRules, problems: &mut Problems) -> Rules {
-        if self.ambiguous_paths == AmbiguousPaths::Allow && !self.paths.is_empty() {
+        if self.ambiguous_paths == DenyOrAllow::Allow && !self.paths.is_empty() {
             problems.add(
                 "ambiguous_paths",
                 "`allow` cannot stand beside `paths`",

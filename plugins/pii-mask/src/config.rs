@@ -3,7 +3,6 @@
 use crate::detect::Entity;
 use modelgate_kit::config::types::refused;
 use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
-use modelgate_kit::upgrade::OnUpgrade;
 use serde::Deserialize;
 
 /// Masks personal data and credentials in what goes to a model and in what comes back.
@@ -35,7 +34,7 @@ pub struct Config {
     /// What happens with a request for WebSocket or another upgrade, and with a CONNECT: what is
     /// sent after it cannot be masked. With `allow` it passes unmasked in both directions; an
     /// answer that does not grant the upgrade is masked as any other.
-    pub on_upgrade: OnUpgrade,
+    pub on_upgrade: DenyOrAllow,
 }
 
 /// A value that is left alone: in lower case, and not every one.

@@ -28,12 +28,11 @@ pub mod tensors;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
 use modelgate_kit::exchange::{Exchange, Forwarded};
 use modelgate_kit::facts::{Fact as _, Masked};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
-use modelgate_kit::upgrade::OnUpgrade;
 
 use answer::Answer;
 use config::Config;
@@ -91,7 +90,8 @@ impl Filter for PiiMask {
         if upgrade.is_some() {
             // A request that announces a body beside the upgrade could carry past what was to be
             // masked.
-            if plan.on_upgrade == OnUpgrade::Deny || announces_body(&*exchange.request().headers()?)
+            if plan.on_upgrade == DenyOrAllow::Deny
+                || announces_body(&*exchange.request().headers()?)
             {
                 return Err(Reply::new(&reasons::UPGRADE_REFUSED));
             }

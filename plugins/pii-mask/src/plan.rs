@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
 use modelgate_kit::host::Side;
 use modelgate_kit::metrics::Metric;
-use modelgate_kit::upgrade::OnUpgrade;
 
 use crate::allowed::Allowed;
 use crate::config::{Bodies, Config, Direction, Hold, WrittenAction, WrittenCertainty};
@@ -25,7 +24,7 @@ pub struct Plan {
     /// What is held.
     pub hold: Hold,
     /// What happens with upgrades.
-    pub on_upgrade: OnUpgrade,
+    pub on_upgrade: DenyOrAllow,
 }
 
 impl Plan {

@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use super::types::HINT;
+use super::types::Refused;
 use super::{MOST_PROBLEMS, Problems};
 
 /// A value that was read, and the paths that were taken out of it.
@@ -79,9 +79,8 @@ pub fn parse<T: DeserializeOwned>(
             Some(Segment::Enum { variant }) => Some(variant),
             _ => None,
         };
-        if let Some(variant) = variant
-            && message.contains(HINT)
-        {
+        let refused = Refused::of(&message);
+        if let (Some(variant), Some(_)) = (variant, &refused) {
             path = format!("{path}.{variant}");
         }
         if let Kind::Missing(member) = &kind {
@@ -96,7 +95,7 @@ pub fn parse<T: DeserializeOwned>(
             problems.add(&path, problem, hint);
         }
         // A name that is wrong, and not the value under it, is not mended by a value.
-        if let Some(right) = message.split(HINT).nth(2)
+        if let Some(right) = refused.and_then(|refused| refused.right)
             && variant.is_none()
             && !replaced.contains(&path)
             && let Some(at) = find(rest.to_mut(), &steps)
@@ -155,9 +154,8 @@ impl Kind {
             }
             Self::Missing(_) => ("is required".to_owned(), String::new()),
             Self::Other => {
-                if let Some((problem, hint)) = message.split_once(HINT) {
-                    let hint = hint.split(HINT).next().unwrap_or_default();
-                    (problem.to_owned(), hint.to_owned())
+                if let Some(refused) = Refused::of(message) {
+                    (refused.problem.to_owned(), refused.hint.to_owned())
                 } else if let Some(rest) = message
                     .strip_prefix("invalid type: ")
                     .or_else(|| message.strip_prefix("invalid value: "))
@@ -520,6 +518,15 @@ mod tests {
         let parsed = parse::<Outer>(&json!({}), &[], &mut problems).unwrap();
         assert_eq!(parsed.value, Outer::default());
         assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn no_value_reads_as_an_error_of_ours() {
+        for odd in ["\u{1f}s3cret", "\u{1f}a\u{1f}b\u{1f}s3cret"] {
+            let found = problems(json!({ "mode": odd, "timeout_ms": odd, "name": 7 }));
+            assert_eq!(found.len(), 3, "{found:?}");
+            assert!(!found.concat().contains("s3cret"), "{found:?}");
+        }
     }
 
     #[test]

@@ -11,12 +11,35 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Problems, Secret, SecretBytes, Setup};
 
-/// Stands between what is wrong and what to write instead, in an error of serde's.
-pub(super) const HINT: char = '\u{1f}';
+/// Stands before each part of an error of ours: what is wrong, what to write instead, and what may
+/// be read in its place. No message of serde's begins with it, whatever was written.
+const PART: char = '\u{1f}';
+
+/// An error of a type's own reading, taken apart.
+pub(super) struct Refused<'a> {
+    /// What is wrong.
+    pub problem: &'a str,
+    /// What to write instead.
+    pub hint: &'a str,
+    /// A text that is right; see [`refused_unlike`].
+    pub right: Option<&'a str>,
+}
+
+impl<'a> Refused<'a> {
+    /// Reads a message of serde's; nothing where it is its own.
+    pub fn of(message: &'a str) -> Option<Self> {
+        let mut parts = message.strip_prefix(PART)?.split(PART);
+        Some(Self {
+            problem: parts.next()?,
+            hint: parts.next()?,
+            right: parts.next(),
+        })
+    }
+}
 
 /// An error of a type's own reading: what is wrong, and what to write instead.
 pub fn refused<E: Error>(problem: impl fmt::Display, hint: impl fmt::Display) -> E {
-    E::custom(format_args!("{problem}{HINT}{hint}"))
+    E::custom(format_args!("{PART}{problem}{PART}{hint}"))
 }
 
 /// As [`refused`], with a text that is right: reading goes on with it, so that everything else that
@@ -26,7 +49,7 @@ pub fn refused_unlike<E: Error>(
     problem: impl fmt::Display,
     hint: impl fmt::Display,
 ) -> E {
-    E::custom(format_args!("{problem}{HINT}{hint}{HINT}{right}"))
+    E::custom(format_args!("{PART}{problem}{PART}{hint}{PART}{right}"))
 }
 
 /// RFC 9110 section 5.6.2: a token, which names of fields, cookies and schemes are.

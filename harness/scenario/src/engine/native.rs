@@ -4,7 +4,7 @@
 //! What a module exports is derived from what its filter needs, so that a native guest has the same
 //! callbacks as the module. A panic is a trap, as it is in a module.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -54,14 +54,9 @@ impl GuestCode for NativeCode {
             host,
             environment: environment.clone(),
         });
-        let groups = self
-            .0
-            .iter()
-            .flat_map(|registration| Callbacks::of(&registration.needs).groups());
-        let exports = groups
-            .filter(|(_, exported)| *exported)
-            .map(|(group, _)| group)
-            .collect();
+        let exports = self.0.iter().fold(Callbacks::NONE, |all, registration| {
+            all.and(Callbacks::of(&registration.needs))
+        });
         Ok(Box::new(NativeGuest {
             vm: match self.0.as_slice() {
                 [_] => Vm::new(adapter, &self.0),
@@ -74,47 +69,34 @@ impl GuestCode for NativeCode {
 
 struct NativeGuest {
     vm: Vm,
-    /// The groups of callbacks that the module has besides those of every module.
-    exports: BTreeSet<&'static str>,
+    /// The callbacks that the module has besides those of every module.
+    exports: Callbacks,
 }
 
-/// The group of callbacks that one belongs to; none for those of every module.
-fn group(callback: Callback) -> Result<Option<&'static str>, Missing> {
-    Ok(match callback {
+/// Whether a module with these callbacks has this one.
+const fn exported(exports: Callbacks, callback: &Callback) -> bool {
+    match callback {
         Callback::ContextCreate { .. }
         | Callback::VmStart { .. }
         | Callback::Configure { .. }
         | Callback::Delete
-        | Callback::RequestHeaders { .. } => None,
-        Callback::RequestBody { .. } => Some("request_body"),
-        Callback::RequestTrailers { .. } => Some("request_trailers"),
-        Callback::ResponseHeaders { .. } => Some("response_headers"),
-        Callback::ResponseBody { .. } | Callback::ResponseTrailers { .. } => Some("response_body"),
-        Callback::HttpCallResponse { .. } => Some("answers"),
-        Callback::Tick => Some("tick"),
-        Callback::Log => Some("end"),
-        Callback::Done | Callback::QueueReady { .. } => return Err(Missing),
-    })
+        | Callback::RequestHeaders { .. } => true,
+        Callback::RequestBody { .. } => exports.request_body,
+        // They come with the body, or alone.
+        Callback::RequestTrailers { .. } => exports.request_body || exports.request_trailers,
+        Callback::ResponseHeaders { .. } => exports.response_headers,
+        Callback::ResponseBody { .. } | Callback::ResponseTrailers { .. } => exports.response_body,
+        Callback::HttpCallResponse { .. } => exports.answers,
+        Callback::Tick => exports.tick,
+        Callback::Log => exports.end,
+        Callback::Done | Callback::QueueReady { .. } => false,
+    }
 }
-
-/// A callback that no filter of the kit has.
-struct Missing;
 
 impl Guest for NativeGuest {
     fn invoke(&mut self, context: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
-        match group(callback) {
-            Err(Missing) => return Ok(None),
-            // Trailers come with the body, or alone.
-            Ok(Some("request_trailers"))
-                if !["request_body", "request_trailers"]
-                    .iter()
-                    .any(|group| self.exports.contains(group)) =>
-            {
-                return Ok(None);
-            }
-            Ok(Some("request_trailers")) => {}
-            Ok(Some(group)) if !self.exports.contains(group) => return Ok(None),
-            Ok(_) => {}
+        if !exported(self.exports, &callback) {
+            return Ok(None);
         }
         let vm = &mut self.vm;
         // The VM is not entered again after a panic, whatever state it is left in.
