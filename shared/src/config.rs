@@ -52,7 +52,7 @@ impl fmt::Display for Problem {
 }
 
 /// As many problems of a configuration are told one by one; of the rest their number.
-pub const MOST_PROBLEMS: usize = 20;
+const MOST_PROBLEMS: usize = 20;
 
 /// Collects problems.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Problems {
     found: Vec<Problem>,
     /// How many more there are.
     more: usize,
+    /// There may be others, which were not looked for.
+    uncounted: bool,
     prefix: String,
     pruned: Vec<String>,
     replaced: Vec<String>,
@@ -103,6 +105,7 @@ impl Problems {
     /// Adds what was found in what stands at a path.
     pub fn add_all(&mut self, path: &str, found: Self) {
         self.more = self.more.saturating_add(found.more);
+        self.uncounted |= found.uncounted;
         self.within(path, |problems| {
             for problem in found.found {
                 problems.add(problem.path, problem.problem, problem.hint);
@@ -121,6 +124,11 @@ impl Problems {
         self.found.len().saturating_add(self.more)
     }
 
+    /// There may be problems that are not looked for any more.
+    pub(crate) const fn stop_counting(&mut self) {
+        self.uncounted = true;
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -134,9 +142,13 @@ impl Problems {
     /// The first problems in the order found, and how many more there are.
     pub fn into_vec(mut self) -> Vec<Problem> {
         if self.more > 0 {
+            let rest = match self.uncounted {
+                true => ", and those that were not looked for",
+                false => "",
+            };
             self.found.push(Problem {
                 path: String::new(),
-                problem: format!("further problems: {}", self.more),
+                problem: format!("further problems: {}{rest}", self.more),
                 hint: String::new(),
             });
         }

@@ -4,7 +4,7 @@
 //! Reads are lazy (a header map is fetched once, in one host call, and parsed in place); writes go
 //! to the host at once, but for body chunks, which are joined per step because a host keeps only
 //! the last write of a callback. Awaiting suspends `handle`; what the proxy is told meanwhile is
-//! decided in [`crate::verdict`].
+//! decided in [`crate::vm::verdict`].
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

@@ -1,7 +1,7 @@
 //! The subcommands of `modelgate`, one module each: arguments as a clap struct, `run` gives the
 //! exit code.
 //!
-//! The exit status is what [`EXIT_STATUS`] says.
+//! The exit status is what `EXIT_STATUS` says.
 
 pub mod bench;
 mod build;

@@ -8,7 +8,7 @@
 //! Shadow rules are tried too, so that their effect can be seen before it counts; they decide
 //! nothing.
 //!
-//! Of many rules only those are tried that can fit: see [`index`].
+//! Of many rules only those are tried that can fit: see `index`.
 
 mod index;
 

@@ -8,7 +8,7 @@
 //! search tells nothing about any key.)
 //!
 //! There may be a hundred thousand keys, and there is a keyring for each worker of the proxy. So a
-//! key is a [`Record`] of 56 bytes and its id; what is said of its holder is kept once for all keys
+//! key is a `Record` of 56 bytes and its id; what is said of its holder is kept once for all keys
 //! of which the same is said.
 
 use std::cell::RefCell;

@@ -1,13 +1,13 @@
 //! Masks the events of a stream, in which one text is spread over many events.
 //!
-//! Algorithm: the pieces of each running text (see [`place`]) are read as one text by a
+//! Algorithm: the pieces of each running text (see `place`) are read as one text by a
 //! [`crate::stream::TextStream`]. An event waits until each of its pieces has been decided on, and
 //! those behind it wait with it; then it goes with its findings replaced. A value that spans
 //! several events is replaced in the first; the others lose their part of it. Nothing else of an
 //! event changes and no event is added or moved: a stream in which nothing is found keeps its
 //! bytes. (But for `logprobs`, which repeat the text token by token and become `null`.)
 //!
-//! A string is known to be a piece by its name ([`role`]). Where a stream has no such string,
+//! A string is known to be a piece by its name (`role`). Where a stream has no such string,
 //! whatever could be one is read both ways: by itself, and together with its predecessor. Of
 //! strings that are no text by their names, or once a text is known, each is masked by itself.
 //!

@@ -1,7 +1,7 @@
 //! Masks text that arrives in pieces: what cannot become part of a finding any more goes out at
 //! once, the rest is held.
 //!
-//! Algorithm: [`segment`] tells where the text may be cut; up to the last such place it is scanned
+//! Algorithm: `segment` tells where the text may be cut; up to the last such place it is scanned
 //! and let out, with the last stretch before kept to read context from. Usually no more than the
 //! word at the end is held, or a number that may go on. A segment that grows beyond a bound is cut
 //! by force, with an overlap longer than any bounded finding; a credential without a bound that is

@@ -12,8 +12,8 @@ use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use super::Problems;
 use super::types::Refused;
-use super::{MOST_PROBLEMS, Problems};
 
 /// A value that was read, and the paths that were taken out of it.
 pub struct Parsed<T> {
@@ -24,6 +24,9 @@ pub struct Parsed<T> {
     /// Paths of refused values in whose place right ones were read.
     pub replaced: Vec<String>,
 }
+
+/// More problems than this in one text are not looked for: for each it is read once more.
+const MOST: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -44,7 +47,7 @@ pub fn parse<T: DeserializeOwned>(
     let mut gone: Vec<(Vec<Step>, usize)> = Vec::new();
     let mut pruned = Vec::new();
     let mut replaced: Vec<String> = Vec::new();
-    for _ in 0..MOST_PROBLEMS {
+    for _ in 0..MOST {
         let error = match serde_path_to_error::deserialize::<_, T>(&*rest) {
             Ok(value) => {
                 return Some(Parsed {
@@ -112,6 +115,7 @@ pub fn parse<T: DeserializeOwned>(
             gone.push((array.to_vec(), *index));
         }
     }
+    problems.stop_counting();
     None
 }
 
@@ -518,6 +522,30 @@ mod tests {
         let parsed = parse::<Outer>(&json!({}), &[], &mut problems).unwrap();
         assert_eq!(parsed.value, Outer::default());
         assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_told_is_counted_and_what_is_not_counted_is_said() {
+        let unknown = |count: usize| -> Value {
+            let members = (0..count).map(|at| (format!("odd{at}"), json!(1)));
+            Value::Object(members.collect())
+        };
+        for (count, last) in [
+            (
+                20,
+                "odd9: is not known here (known here: name, timeout_ms, items, mode)",
+            ),
+            (21, "(configuration): further problems: 1"),
+            (99, "(configuration): further problems: 79"),
+            (
+                101,
+                "(configuration): further problems: 80, and those that were not looked for",
+            ),
+        ] {
+            let found = problems(unknown(count));
+            assert_eq!(found.len(), count.min(21), "{count}");
+            assert_eq!(found.last().unwrap(), last, "{count}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Several filters behind one entry of the proxy: what is written ([`written`]), what each exchange
-//! is ([`exchange`]), and what the filters see in place of the proxy ([`layer`]).
+//! is (`exchange`), and what the filters see in place of the proxy (`layer`).
 //!
 //! A module that holds one filter is built without this (feature `chain`).
 
