@@ -22,6 +22,7 @@ use modelgate_envoy::log::last_words;
 use modelgate_envoy::process::validate;
 use modelgate_envoy::release::{DEFAULT, Envoy};
 use modelgate_scenario::catalogue::file_name;
+use proxy_wasm_simulator::random::Random;
 use serde_json::Value as Json;
 
 /// How many of all ways are tried; `MODELGATE_BREAKS` asks for another number.
@@ -50,19 +51,6 @@ const ENVIRONMENT: [(&str, Option<&str>); 5] = [
 const WRITTEN_WRONG: [&str; 8] = [
     "MG001", "MG002", "MG004", "MG005", "MG007", "MG018", "MG019", "MG110",
 ];
-
-/// xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(number).unwrap() % end
-    }
-}
 
 fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -132,7 +120,7 @@ fn what_envoy_refuses_is_found_and_what_it_takes_is_not() {
         .flat_map(|(base, (_, whole))| ways::all(whole).into_iter().map(move |way| (base, way)))
         .collect();
     assert!(ways.len() > 10_000, "{}", ways.len());
-    let mut random = Random(asked("MODELGATE_BREAKS_SEED").unwrap_or(SEED));
+    let mut random = Random::new(asked("MODELGATE_BREAKS_SEED").unwrap_or(SEED));
     let tried = asked("MODELGATE_BREAKS").map_or(TRIED, |number| usize::try_from(number).unwrap());
     let mut wrong = Vec::new();
     for _ in 0..tried {

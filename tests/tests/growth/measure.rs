@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_scenario::catalogue::file_name;
+use proxy_wasm_simulator::random::Random;
 use proxy_wasm_simulator::{Answer, FilterSpec, Gateway, GuestCode, Reply, Request, Script};
 use proxy_wasm_wasmtime::{Limits, WasmCode};
 
@@ -243,16 +244,10 @@ pub fn seeds() -> std::ops::Range<u64> {
     first..first.saturating_add(number("MODELGATE_GROWTH_SEEDS", 24))
 }
 
-/// Numbers below one that is given, by SplitMix64 (Steele, Lea, Flood 2014).
+/// Numbers below one that is given.
 pub fn random(seed: u64) -> impl FnMut(usize) -> usize {
-    let mut state = seed;
-    move |below| {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below).unwrap()).unwrap()
-    }
+    let mut numbers = Random::new(seed);
+    move |below| numbers.below(below)
 }
 
 /// A stretch of up to six of these fragments, each up to four times, repeated until it is long

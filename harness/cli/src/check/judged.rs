@@ -28,6 +28,7 @@ pub(super) fn check(at: &Node, message: &Message, whole: bool, findings: &mut Ve
         "envoy.config.route.v3.RouteConfiguration" => judge.hosts(at),
         "envoy.extensions.wasm.v3.VmConfig" if whole => judge.needs(at, "code"),
         "envoy.extensions.wasm.v3.PluginConfig" if whole => judge.needs(at, "vm_config"),
+        "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext" if whole => judge.trust(at),
         "envoy.extensions.transport_sockets.tls.v3.Secret" if whole => {
             judge.needs(at, "name");
             let kinds = message.fields.iter().filter(|field| field.oneof.is_some());
@@ -199,6 +200,28 @@ impl Judge<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Names in certificates say something only where somebody is trusted to have written them.
+    fn trust(&mut self, at: &Node) {
+        const NAMES: [&str; 2] = ["match_typed_subject_alt_names", "match_subject_alt_names"];
+        const TRUSTED: [&str; 3] = [
+            "trusted_ca",
+            "system_root_certs",
+            "ca_certificate_provider_instance",
+        ];
+        let Some(validation) = at.member("validation_context") else {
+            return;
+        };
+        let mut named = NAMES.iter().filter_map(|name| validation.member(name));
+        let trusts = TRUSTED.iter().any(|name| validation.member(name).is_some());
+        if !trusts && named.any(|names| !names.items().is_empty()) {
+            self.refuse(
+                validation,
+                "names in certificates are compared, and no authority is trusted",
+                "write `trusted_ca`",
+            );
         }
     }
 

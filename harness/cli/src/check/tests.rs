@@ -2,6 +2,7 @@
 
 mod broken;
 mod gates;
+mod judged;
 mod mutators;
 mod places;
 mod routes;

@@ -96,6 +96,20 @@ fn content(events: &[Value], index: u64) -> String {
         .collect()
 }
 
+/// The event that has this for its data.
+fn give(
+    events: &mut EventMasker,
+    event: &Value,
+    scope: &Scope,
+    masker: &Masker,
+    tally: &mut Tally,
+) {
+    let data = event.to_string();
+    let raw = data.as_bytes();
+    let given = events.event(raw, &data, "", Form::Event, scope, masker, tally);
+    given.unwrap();
+}
+
 #[test]
 fn a_value_spread_over_events_of_a_choice_is_masked() {
     let events = run(&[
@@ -139,18 +153,7 @@ fn an_event_goes_when_its_pieces_are_decided_on_and_not_before() {
     let (masker, scope) = (masker(), scope());
     let (mut tally, mut events) = (Tally::default(), EventMasker::default());
     let mut step = |event: &Value| {
-        let data = event.to_string();
-        events
-            .event(
-                data.as_bytes(),
-                &data,
-                "",
-                Form::Event,
-                &scope,
-                &masker,
-                &mut tally,
-            )
-            .unwrap();
+        give(&mut events, event, &scope, &masker, &mut tally);
         core::iter::from_fn(|| events.next_ready()).count()
     };
     assert_eq!(step(&chat(0, "Hello ")), 1);

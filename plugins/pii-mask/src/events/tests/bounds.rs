@@ -273,19 +273,7 @@ fn the_first_known_text_ends_no_value_that_has_begun() {
     let (masker, scope) = (masker(), scope());
     let mut events = EventMasker::default();
     let mut step = |event: &Value| {
-        let data = event.to_string();
-        let tally = &mut Tally::default();
-        events
-            .event(
-                data.as_bytes(),
-                &data,
-                "",
-                Form::Event,
-                &scope,
-                &masker,
-                tally,
-            )
-            .unwrap();
+        give(&mut events, event, &scope, &masker, &mut Tally::default());
         core::iter::from_fn(|| events.next_ready()).count()
     };
     assert_eq!(step(&json!({ "stage": "retrieval" })), 0);
@@ -297,19 +285,7 @@ fn a_stream_that_would_have_to_hold_too_much_is_overfull() {
     let (masker, scope) = (masker(), scope());
     let mut events = EventMasker::default();
     let mut step = |event: &Value| {
-        let data = event.to_string();
-        let tally = &mut Tally::default();
-        events
-            .event(
-                data.as_bytes(),
-                &data,
-                "",
-                Form::Event,
-                &scope,
-                &masker,
-                tally,
-            )
-            .unwrap();
+        give(&mut events, event, &scope, &masker, &mut Tally::default());
         let ready = core::iter::from_fn(|| events.next_ready()).count();
         (ready, events.is_overfull())
     };

@@ -1,0 +1,64 @@
+//! What Envoy refuses by code of its own.
+
+use super::*;
+
+/// A bootstrap with this cluster and nothing else.
+fn cluster(rest: &str) -> String {
+    format!("static_resources:\n  clusters:\n  - {{ name: c, {rest} }}\n")
+}
+
+/// Endpoints at these addresses.
+fn at(addresses: &[&str]) -> String {
+    let endpoint = |address: &&str| {
+        format!(
+            "{{ endpoint: {{ address: {{ socket_address: {{ address: {address}, port_value: 1 }} }} }} }}"
+        )
+    };
+    let endpoints: Vec<String> = addresses.iter().map(endpoint).collect();
+    format!(
+        "load_assignment: {{ cluster_name: c, endpoints: [ {{ lb_endpoints: [ {} ] }} ] }}",
+        endpoints.join(", ")
+    )
+}
+
+fn tls(validation: &str) -> String {
+    format!(
+        "{}, transport_socket: {{ name: tls, typed_config: {{ '@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: {{ validation_context: {{ {validation} }} }} }} }}",
+        at(&["127.0.0.1"])
+    )
+}
+
+#[test]
+fn clusters_that_cannot_work_are_refused() {
+    const NAMES: &str =
+        "match_typed_subject_alt_names: [ { san_type: DNS, matcher: { exact: a } } ]";
+    for (rest, said) in [
+        (at(&["a.test"]), Some("is no IP address")),
+        (at(&["127.0.0.1", "::1"]), None),
+        (format!("type: STRICT_DNS, {}", at(&["a.test"])), None),
+        (
+            format!("type: LOGICAL_DNS, {}", at(&["a.test", "b.test"])),
+            Some("one group with one endpoint"),
+        ),
+        ("type: EDS".to_owned(), Some("`eds_cluster_config`")),
+        (tls(NAMES), Some("no authority is trusted")),
+        (
+            tls(&format!("{NAMES}, trusted_ca: {{ filename: /ca.pem }}")),
+            None,
+        ),
+        (tls(&format!("{NAMES}, system_root_certs: {{}}")), None),
+        (tls(""), None),
+    ] {
+        let found = findings(&cluster(&rest));
+        let refusals = [
+            "is no IP address",
+            "one group with one endpoint",
+            "`eds_cluster_config`",
+            "no authority is trusted",
+        ];
+        for refusal in refusals {
+            let is_found = found.iter().any(|one| one.contains(refusal));
+            assert_eq!(is_found, said == Some(refusal), "{rest}: {found:?}");
+        }
+    }
+}
