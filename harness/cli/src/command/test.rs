@@ -63,6 +63,8 @@ struct Tally {
     passed: u64,
     failed: u64,
     skipped: u64,
+    /// The steps and tests that failed, as they call themselves.
+    faults: Vec<String>,
 }
 
 /// Runs the steps; see [`Arguments`].
@@ -109,6 +111,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             if well { "well" } else { "FAILED" },
             began.elapsed().as_secs()
         );
+        if !well && step != Step::Tests {
+            tally.faults.push(format!("step {name}"));
+        }
+    }
+    for fault in &tally.faults {
+        println!("FAILED {fault}");
     }
     println!(
         "{} passed, {} failed, {} skipped",
@@ -214,12 +222,22 @@ fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bo
     // A test binary that does not build, or dies, closes with no line of its own.
     if !well && tally.failed == 0 {
         tally.failed += 1;
+        tally
+            .faults
+            .push("a test binary that did not end".to_owned());
     }
     Ok(well)
 }
 
-/// Adds a closing line: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+/// Adds a closing line: `test result: ok. 3 passed; 0 failed; 1 ignored; …`, and keeps the name of
+/// a test that failed: `test a_test ... FAILED`.
 fn count(line: &str, tally: &mut Tally) {
+    if let Some(name) = line
+        .strip_prefix("test ")
+        .and_then(|line| line.strip_suffix(" ... FAILED"))
+    {
+        tally.faults.push(name.to_owned());
+    }
     let Some(rest) = line.trim_start().strip_prefix("test result: ") else {
         // What a test could not run it says in a line of its own.
         tally.skipped += u64::from(line.starts_with("SKIPPED"));
@@ -274,6 +292,8 @@ mod tests {
             &mut tally,
         );
         count("test a_test ... ok", &mut tally);
+        count("test another::test ... FAILED", &mut tally);
+        assert_eq!(tally.faults, ["another::test"]);
         assert_eq!((tally.passed, tally.failed, tally.skipped), (13, 2, 1));
     }
 }
