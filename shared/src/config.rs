@@ -6,6 +6,7 @@
 //! `compile` finds. Nothing that can fail is left for later.
 
 pub mod bounded;
+mod located;
 pub mod long;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::host::Host;
+use crate::sorting;
 
 pub use bounded::Bounded;
 pub use secret::{Secret, SecretBytes};
@@ -185,7 +187,7 @@ fn as_written(mut path: String, gone: &[String]) -> String {
     let mut elements: Vec<(String, usize)> = gone.iter().filter_map(|path| element(path)).collect();
     // Outer arrays first, and in each the first element first: every step then sees the indices as
     // written so far.
-    elements.sort_by_key(|(array, index)| (array.len(), *index));
+    sorting::sort_by_key(&mut elements, |(array, index)| (array.len(), *index));
     for (array, index) in elements {
         let shifted = path.strip_prefix(&array).and_then(|rest| {
             let (at, rest) = rest.strip_prefix('[')?.split_once(']')?;

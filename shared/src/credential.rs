@@ -11,7 +11,8 @@ mod copies;
 use std::borrow::Cow;
 
 use memchr::memchr_iter;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Problems;
 use crate::config::types::{HeaderName, NonEmpty, Token, is_token_byte};
@@ -21,22 +22,21 @@ use crate::host::Status;
 use crate::query::take_parameter;
 
 /// A place to look for a credential, as written: exactly one of `header`, `query`, `cookie`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenPlace {
     /// Name of a request header.
-    #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderName>,
     /// Authentication scheme before the credential in that header, e.g. `Bearer`; compared without
     /// case (RFC 9110 section 11.1).
-    #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Token>,
     /// Name of a query parameter.
-    #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<Token>,
     /// Name of a cookie.
-    #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie: Option<Token>,
 }
 

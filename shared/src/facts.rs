@@ -80,7 +80,7 @@ mod sorted {
 
     pub fn map<S: Serializer>(members: &Map<String, Value>, to: S) -> Result<S::Ok, S::Error> {
         let mut members: Vec<_> = members.iter().collect();
-        members.sort_unstable_by_key(|(name, _)| *name);
+        crate::sorting::sort_by_key(&mut members, |(name, _)| *name);
         to.collect_map(
             members
                 .into_iter()

@@ -170,17 +170,9 @@ const fn equal(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// A configuration type: strict serde, and a JSON Schema where the tools are built.
-#[cfg(feature = "schema")]
+/// A configuration type: strict serde, and a JSON Schema for the tools.
 pub trait Written: serde::de::DeserializeOwned + Default + schemars::JsonSchema {}
-#[cfg(feature = "schema")]
 impl<T: serde::de::DeserializeOwned + Default + schemars::JsonSchema> Written for T {}
-
-/// A configuration type: strict serde, and a JSON Schema where the tools are built.
-#[cfg(not(feature = "schema"))]
-pub trait Written: serde::de::DeserializeOwned + Default {}
-#[cfg(not(feature = "schema"))]
-impl<T: serde::de::DeserializeOwned + Default> Written for T {}
 
 /// One concern, written once, run by every host.
 pub trait Filter: 'static {

@@ -5,6 +5,7 @@
 //! Envoy lowers them, nginx does not.
 
 use crate::host::HeaderRef;
+use crate::sorting;
 
 /// A header map in the host's wire form.
 #[derive(Clone, Default)]
@@ -93,7 +94,7 @@ impl HeaderBlock {
             .map(|(name, _)| name)
             .filter(|name| ours.clone().any(|ours| reads_as(name, ours.as_bytes())))
             .collect();
-        names.sort_unstable();
+        sorting::sort(&mut names);
         names.dedup();
         names
     }

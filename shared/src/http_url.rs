@@ -11,12 +11,8 @@ use serde::Deserialize;
 use crate::config::types::refused_unlike;
 
 /// An absolute http or https URL without user information and fragment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "String", inline)
-)]
+#[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(with = "String", inline)]
 pub struct HttpUrl {
     /// `https` or `http`.
     pub scheme: &'static str,
@@ -74,7 +70,6 @@ impl<'de> Deserialize<'de> for HttpUrl {
 }
 
 /// As it was written, for tools that show defaults.
-#[cfg(feature = "schema")]
 impl serde::Serialize for HttpUrl {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

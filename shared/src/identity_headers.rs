@@ -4,7 +4,8 @@
 //! surrounding space, no comma inside an element of a list. What cannot is a refusal, not a guess;
 //! and so is what may be incomplete, since the upstream would take it for the whole.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::claim::{ClaimPath, Finding};
@@ -34,8 +35,7 @@ const RESERVED: [&str; 8] = [
 ];
 
 /// Names of headers, as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenIdentityHeaders {
     /// Header with the consumer.
@@ -49,8 +49,7 @@ pub struct WrittenIdentityHeaders {
 }
 
 /// A claim that goes to the upstream as a header.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimToHeader {
     /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`. Arrays of scalars

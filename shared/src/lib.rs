@@ -43,6 +43,7 @@ pub mod rule;
 pub mod seal;
 pub mod shared_data;
 pub mod signal;
+pub mod sorting;
 pub mod sse;
 pub mod structured_field;
 pub mod suite;

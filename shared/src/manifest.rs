@@ -161,8 +161,7 @@ mod tests {
     use serde_json::{Value, json};
     use std::rc::Rc;
 
-    #[derive(Default, serde::Deserialize)]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    #[derive(Default, serde::Deserialize, schemars::JsonSchema)]
     struct Nothing {}
 
     struct First;

@@ -50,12 +50,8 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
 }
 
 /// A point in time of a configuration: nanoseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "String", inline)
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(with = "String", inline)]
 pub struct Timestamp(pub u64);
 
 impl<'de> Deserialize<'de> for Timestamp {
@@ -72,7 +68,6 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// Tools show the defaults of a configuration, and none has one of these.
-#[cfg(feature = "schema")]
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_none()

@@ -12,8 +12,7 @@ use modelgate_kit::problem::Reply;
 pub struct Copy;
 
 /// It has nothing to configure.
-#[derive(Default, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {}
 

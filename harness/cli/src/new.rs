@@ -193,10 +193,7 @@ fn entered(root: &Path, name: &Name, before: &Member) -> Result<Vec<(PathBuf, St
         edit(
             "Cargo.toml",
             &[
-                (
-                    "tools = [",
-                    format!("    \"{kebab}/default\",\n    \"{kebab}/schema\","),
-                ),
+                ("tools = [", format!("    \"{kebab}/default\",")),
                 (
                     "[dependencies]",
                     format!("{kebab} = {{ path = \"../{kebab}\", default-features = false }}"),

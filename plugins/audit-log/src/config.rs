@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use modelgate_kit::config::types::{Authority, CallHeaders, ClusterName, RequestPath, refused};
 use modelgate_kit::config::{Bounded, Secret};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::event::SubjectMode;
 use crate::queue::WhenFull;
 
 /// Configuration of `audit-log`.
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where events are sent, in batches. Without it they go to the access log only.
@@ -27,8 +27,7 @@ pub struct Config {
 }
 
 /// `on` or `off`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
     /// It happens.
@@ -39,8 +38,7 @@ pub enum Switch {
 }
 
 /// How events are written for the sink.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// OpenTelemetry log records: OTLP over HTTP, in JSON.
@@ -49,8 +47,7 @@ pub enum Format {
 }
 
 /// `https` or `http`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
     /// TLS.
@@ -61,8 +58,7 @@ pub enum Scheme {
 }
 
 /// A receiver of events over HTTP.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sink {
     /// The proxy's cluster for the receiver (with Envoy), or its `host:port` (with nginx).
@@ -110,8 +106,7 @@ const fn default_timeout() -> Bounded<1, 60_000> {
 }
 
 /// The queue between requests and the sink; every worker of the proxy has its own.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
     /// Events kept at most; with `deny`, requests under way count too.
@@ -136,8 +131,7 @@ impl Default for QueueConfig {
 }
 
 /// What happens when the queue is full.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FullPolicy {
     /// The oldest events are lost, and counted.
@@ -161,8 +155,7 @@ impl FullPolicy {
 }
 
 /// When a batch is due, and how large it may be.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchConfig {
     /// Events in one batch at most; as many are sent without waiting.
@@ -184,8 +177,7 @@ impl Default for BatchConfig {
 }
 
 /// When a batch that did not arrive is sent again.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryConfig {
     /// The first wait after a failure, in milliseconds. Each further one is twice as long; the
@@ -212,9 +204,8 @@ impl Default for RetryConfig {
 }
 
 /// A status after which a batch is sent again: 400 to 599, but for 413, after which it is halved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(with = "Bounded<400, 599>", inline))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(with = "Bounded<400, 599>", inline)]
 pub struct RetryStatus(pub u16);
 
 impl<'de> Deserialize<'de> for RetryStatus {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, refused};
 use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
 use modelgate_kit::route::{Path, Template};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub(crate) const REGION: &str = "AWS_REGION";
 pub(crate) const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
@@ -17,8 +18,7 @@ pub(crate) const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 pub const ENVIRONMENT: [&str; 4] = [REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN];
 
 /// Signs requests with AWS Signature Version 4.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Region to sign for, such as `eu-central-1`. Without it, the VM's environment variable
@@ -112,8 +112,7 @@ impl Default for Config {
 }
 
 /// An access key.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenCredentials {
     /// Its public id.
@@ -125,8 +124,7 @@ pub struct WrittenCredentials {
 }
 
 /// Who rewrites host and path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RewrittenBy {
     /// This filter.
@@ -137,8 +135,7 @@ pub enum RewrittenBy {
 }
 
 /// What happens with the query.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryPolicy {
     /// Its canonical form is signed and sent.
@@ -149,8 +146,7 @@ pub enum QueryPolicy {
 }
 
 /// What is signed of the body.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PayloadPolicy {
     /// Its hash.
@@ -163,8 +159,7 @@ pub enum PayloadPolicy {
 }
 
 /// What happens with `x-amzn-*` headers that are not listed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OtherClientHeaders {
     /// The request is refused.
@@ -175,8 +170,7 @@ pub enum OtherClientHeaders {
 }
 
 /// Something that depends on the service unless it is said.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
     /// As the service wants it.
@@ -199,8 +193,7 @@ impl Switch {
 }
 
 /// How often the path is encoded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenPathEncoding {
     /// As the service wants it.
@@ -213,8 +206,7 @@ pub enum WrittenPathEncoding {
 }
 
 /// When a session token is added.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenTokenSigning {
     /// Before signing.
@@ -225,9 +217,8 @@ pub enum WrittenTokenSigning {
 }
 
 /// The name of an `x-amzn-*` header, which says something to the model service.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct AmznHeader(HeaderName);
 
 impl<'de> Deserialize<'de> for AmznHeader {
@@ -250,9 +241,8 @@ impl From<AmznHeader> for String {
 }
 
 /// The name of a header that is signed beside those that always are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct SignedHeader(pub HeaderName);
 
 impl<'de> Deserialize<'de> for SignedHeader {
@@ -269,9 +259,8 @@ impl<'de> Deserialize<'de> for SignedHeader {
 }
 
 /// The beginning of a path, such as `/aws`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct PathPrefix(pub String);
 
 impl<'de> Deserialize<'de> for PathPrefix {

@@ -18,6 +18,7 @@ use modelgate_kit::headers::{HeaderBlock, begins_as};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::common::{HOST_UNREADABLE, PATH_AMBIGUOUS};
 use modelgate_kit::route::{Path, Template};
+use modelgate_kit::sorting;
 
 use crate::canonical::Request;
 use crate::config::{OtherClientHeaders, QueryPolicy, RewrittenBy};
@@ -104,7 +105,7 @@ impl Rules {
                 },
             }
         }
-        removed.sort_unstable();
+        sorting::sort(&mut removed);
         removed.dedup();
         let authority = authority.unwrap_or_default();
         let host = self.host.as_deref().map_or(authority, str::as_bytes);

@@ -11,6 +11,8 @@
 
 use std::borrow::Cow;
 
+use modelgate_kit::sorting;
+
 /// How often the path that was sent is percent-encoded in the canonical request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PathEncoding {
@@ -79,7 +81,7 @@ pub fn write_query_without(out: &mut Vec<u8>, query: &[u8], unwanted: impl Fn(&[
             (!unwanted(&name)).then(|| (encoded(name.into_iter()), encoded(value)))
         })
         .collect();
-    pairs.sort_unstable();
+    sorting::sort(&mut pairs);
     for (at, (name, value)) in pairs.iter().enumerate() {
         if at > 0 {
             out.push(b'&');

@@ -8,13 +8,13 @@ use modelgate_kit::config::long::{self, Gather};
 use modelgate_kit::config::types::refused_unlike;
 use modelgate_kit::config::{Mode, Problems};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{Combining, Effect, Rule, Rules};
 
 /// Configuration of `consumer-acl`. Without rules, everything is denied.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `enforce`, or `shadow`: decide, record the decision, and let every request pass.
@@ -35,8 +35,7 @@ pub struct Config {
 }
 
 /// What becomes of headers that replace path or method behind us.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideHeaders {
     /// They are taken out.
@@ -49,8 +48,7 @@ pub enum OverrideHeaders {
 }
 
 /// One rule.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenRule {
     /// Name of the rule: in the fact `decision`, in metrics and in audit events. Letters, digits,
@@ -70,9 +68,8 @@ pub struct WrittenRule {
 }
 
 /// The id of a rule: 1 to 64 letters, digits, `_`, `-` or `.`.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct RuleId(pub String);
 
 impl<'de> Deserialize<'de> for RuleId {

@@ -17,11 +17,11 @@ use std::rc::Rc;
 use index::Index;
 use modelgate_kit::rule::by_caller::places;
 use modelgate_kit::rule::{Asked, Caller, Doubt, Models, What, Who};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What follows when a rule fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// The request may pass.
@@ -48,8 +48,7 @@ impl Effect {
 }
 
 /// Which of the rules that fit decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Combining {
     /// A denying one if there is any, wherever it stands: the order of the rules cannot open a

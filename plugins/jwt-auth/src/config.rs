@@ -12,13 +12,13 @@ use modelgate_kit::credential::WrittenPlace;
 use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::identity_headers::WrittenIdentityHeaders;
 use modelgate_kit::jose::Algorithm;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::keys::Template;
 
 /// Configuration of `jwt_auth`.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The issuers whose tokens are accepted; at least one. A token belongs to the one that its
@@ -66,8 +66,7 @@ impl Default for Config {
 }
 
 /// One issuer.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IssuerConfig {
     /// `iss` of its tokens, byte for byte; required. `{tenantid}` in it stands for the token's
@@ -152,8 +151,7 @@ impl Default for IssuerConfig {
 }
 
 /// How an object is read where groups are expected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupsObject {
     /// Not at all: the token is refused.
@@ -165,8 +163,7 @@ pub enum GroupsObject {
 
 /// A condition on one claim: exactly one of `any_of`, `all_of`, `none_of`, or none of them: the
 /// claim must be there.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimCondition {
     /// Name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`.
@@ -185,9 +182,8 @@ pub struct ClaimCondition {
 }
 
 /// What a claim is compared with: a text, a number, true or false.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct Scalar(pub serde_json::Value);
 
 impl<'de> Deserialize<'de> for Scalar {
@@ -204,8 +200,7 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// How a claim's text is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitConfig {
     /// One text is one word.
@@ -216,8 +211,7 @@ pub enum SplitConfig {
 }
 
 /// Where an issuer's keys come from: exactly one of these.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeysConfig {
     /// A JWK Set, inline: `{"keys": […]}`.
@@ -248,8 +242,7 @@ impl KeysConfig {
 }
 
 /// A public key in PEM.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PemKey {
     /// One block labelled `PUBLIC KEY`.
@@ -261,8 +254,7 @@ pub struct PemKey {
 }
 
 /// A shared secret.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SharedSecret {
     /// The secret, at least as long as the hash (32, 48 or 64 bytes).
@@ -277,8 +269,7 @@ pub struct SharedSecret {
 }
 
 /// How a secret's text stands for its bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretEncoding {
     /// The text's own bytes.
@@ -289,8 +280,7 @@ pub enum SecretEncoding {
 }
 
 /// A JWK Set that is fetched.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fetch {
     /// URL of the JWK Set; host and path of the call are taken from it.
@@ -307,8 +297,7 @@ pub struct Fetch {
 }
 
 /// OpenID Connect discovery.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
     /// Cluster that is called for the issuer's metadata (on nginx: host:port).
@@ -328,8 +317,7 @@ pub struct Discovery {
 
 /// Keys that are published one by one. Tokens of such issuers may be padded base64url, as those of
 /// AWS load balancers are.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PemPerKid {
     /// URL of a key, with `{kid}` in its path: `https://public-keys.auth.elb.REGION.amazonaws.com/{kid}`.
@@ -353,8 +341,7 @@ fn per_kid_refresh() -> Refresh {
 }
 
 /// How fetched keys are kept fresh.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Refresh {
     /// Keys are fetched anew when they are this old, in seconds; up to a fifth earlier, so that not

@@ -10,14 +10,15 @@ use modelgate_kit::config::{Bounded, Problems, StripOrKeep, strict};
 use modelgate_kit::credential::WrittenPlace;
 use modelgate_kit::facts::{Identity, Serialized};
 use modelgate_kit::identity_headers::WrittenIdentityHeaders;
+use modelgate_kit::sorting;
 use modelgate_kit::timestamp::Timestamp;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::keyring::{Builder, Digest, Entry, KeyDigest, Keyring, is_of_no_key};
 
 /// Configuration of `key-auth`. Without keys, every request is refused.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The keys, as digests.
@@ -61,8 +62,7 @@ impl Default for Config {
 }
 
 /// One key. A consumer may have several, so that keys can be rotated.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenKey {
     /// Public name of the key, for logs and audit events; unique. Never the key or a part of it.
@@ -88,8 +88,7 @@ pub struct WrittenKey {
 }
 
 /// What becomes of a request without a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnMissing {
     /// It is refused.
@@ -102,8 +101,7 @@ pub enum OnMissing {
 }
 
 /// What becomes of a second identity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnOtherIdentity {
     /// The request is refused.
@@ -185,14 +183,14 @@ impl Gather for Keys {
         // Their places are memory that only a refusal needs.
         let mut ids = Vec::with_capacity(index(self.count));
         ids.extend(ring.ids());
-        ids.sort_unstable();
+        sorting::sort(&mut ids);
         if ids
             .iter()
             .zip(ids.iter().skip(1))
             .any(|(one, other)| one == other)
         {
             let mut ids: Vec<(u64, u32)> = ring.ids().zip(0..).collect();
-            ids.sort_unstable();
+            sorting::sort(&mut ids);
             for ((one, _), (other, at)) in ids.iter().zip(ids.iter().skip(1)) {
                 if one == other {
                     same_id(&format!("[{}].id", place(*at)), problems);

@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 use modelgate_kit::config::fingerprint;
 use modelgate_kit::config::types::refused_unlike;
 use modelgate_kit::facts::{Identity, Serialized};
+use modelgate_kit::sorting;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -111,7 +112,7 @@ impl Builder {
         };
         let count = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..count).collect();
-        order.sort_unstable_by(|one, other| digest_of(one).cmp(&digest_of(other)));
+        sorting::sort_by(&mut order, |one, other| digest_of(one) < digest_of(other));
         Keyring {
             records: self.records,
             texts: self.texts,
@@ -254,12 +255,8 @@ pub fn is_of_no_key(digest: &Digest) -> bool {
 }
 
 /// A digest as it is written in a configuration: `sha256:` and 64 hexadecimal digits.
-#[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "String", inline)
-)]
+#[derive(Clone, Debug, schemars::JsonSchema)]
+#[schemars(with = "String", inline)]
 pub struct KeyDigest(pub Digest);
 
 /// A digest that stands for one that was refused.
@@ -279,7 +276,6 @@ impl<'de> Deserialize<'de> for KeyDigest {
 }
 
 /// Tools show the defaults of a configuration, and none has one of these.
-#[cfg(feature = "schema")]
 impl serde::Serialize for KeyDigest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_none()

@@ -3,11 +3,11 @@
 use crate::detect::Entity;
 use modelgate_kit::config::types::refused;
 use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Masks personal data and credentials in what goes to a model and in what comes back.
-#[derive(Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// What becomes of findings of the entities that `entities` does not name.
@@ -38,8 +38,8 @@ pub struct Config {
 }
 
 /// A value that is left alone: in lower case, and not every one.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(inline)]
 pub struct AllowedValue(pub String);
 
 impl<'de> Deserialize<'de> for AllowedValue {
@@ -59,8 +59,7 @@ impl<'de> Deserialize<'de> for AllowedValue {
 }
 
 /// What becomes of the findings of each entity; those that are not named follow `default_action`.
-#[derive(Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Entities {
     /// E-mail addresses.
@@ -115,8 +114,7 @@ impl Entities {
 }
 
 /// One direction.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Direction {
     /// Whether bodies of this direction are masked or passed as they are.
@@ -164,8 +162,7 @@ impl Default for Direction {
 }
 
 /// What becomes of the findings of one entity.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// What becomes of them.
@@ -180,8 +177,7 @@ const fn keep_nothing() -> Bounded<0, 4> {
 }
 
 /// What becomes of a finding.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenAction {
     /// Letters and digits become `*`; what divides them stays.
@@ -198,8 +194,7 @@ pub enum WrittenAction {
 }
 
 /// What a finding must rest on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenCertainty {
     /// A word beside it is enough.
@@ -212,8 +207,7 @@ pub enum WrittenCertainty {
 }
 
 /// Whether something is masked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bodies {
     /// It is.
@@ -224,8 +218,7 @@ pub enum Bodies {
 }
 
 /// What is held until a body has been read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
     /// Headers and body.

@@ -4,11 +4,11 @@ use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::config::types::{HeaderName, NonEmpty, refused, refused_unlike};
 use modelgate_kit::config::{Bounded, DenyOrAllow, Mode};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Configuration of `rate-limit`. Without policies, nothing is limited.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `enforce`, or `shadow`: count and record, and let every request pass.
@@ -53,8 +53,7 @@ impl Default for Config {
 }
 
 /// Which headers are sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Headers {
     /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11).
@@ -69,8 +68,7 @@ pub enum Headers {
 }
 
 /// One limit.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenPolicy {
     /// Name of the limit: clients see it, and so do metrics and audit events. Lower-case letters,
@@ -112,8 +110,7 @@ const fn one() -> Bounded<1, 1_000_000> {
 }
 
 /// One part of a key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenPart {
     /// The verified consumer.
@@ -141,8 +138,7 @@ pub enum WrittenPart {
 }
 
 /// What becomes of a request without key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnMissing {
     /// It is refused.
@@ -155,8 +151,7 @@ pub enum OnMissing {
 }
 
 /// One window.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenWindow {
     /// Units that grow back in one window, evenly over its time.
@@ -169,8 +164,7 @@ pub struct WrittenWindow {
 }
 
 /// Other windows for some callers.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenTier {
     /// Who is in this tier.
@@ -184,8 +178,7 @@ pub struct WrittenTier {
 }
 
 /// What a tier does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TierEffect {
     /// It limits by its own windows.
@@ -196,8 +189,7 @@ pub enum TierEffect {
 }
 
 /// How to find the client's address.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenClientIp {
     /// Proxies before this one whose entry in `x-forwarded-for` is believed: with n, the n-th entry
@@ -221,8 +213,7 @@ impl Default for WrittenClientIp {
 
 /// The memory for buckets: reserved when the proxy starts, never grown. About 20 bytes a bucket and
 /// 8 more for each window, per policy.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenBuckets {
     /// Buckets of each policy that has keys. Twice the number of callers in one window is ample.
@@ -246,9 +237,8 @@ impl Default for WrittenBuckets {
 
 /// The name of a policy: 1 to 40 lower-case letters, digits, `_` or `-`, which stand in keys of
 /// shared data, metrics and headers as they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct PolicyName(pub String);
 
 impl<'de> Deserialize<'de> for PolicyName {
@@ -269,9 +259,8 @@ impl<'de> Deserialize<'de> for PolicyName {
 }
 
 /// The name under which filters share their buckets: letters and digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct SharedName(pub String);
 
 impl<'de> Deserialize<'de> for SharedName {

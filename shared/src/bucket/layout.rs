@@ -19,6 +19,7 @@
 use super::slots::{MAX_WAYS, MAX_WINDOWS, Set, Shape, Table};
 use super::{Rate, Seed, siphash24};
 use crate::shared_data::{Store, StoreFailed, Swap, create};
+use crate::sorting;
 
 /// How long after a change workers that are configured look into the old table once more.
 const SETTLE_NS: u64 = 60_000_000_000;
@@ -49,7 +50,7 @@ impl Layout {
             .map(|at| {
                 let window = |list: &'a [Rate]| list.get(at).map(Rate::window_ns);
                 let mut all: Vec<u64> = lists.clone().filter_map(window).collect();
-                all.sort_unstable();
+                sorting::sort(&mut all);
                 all.dedup();
                 all
             })

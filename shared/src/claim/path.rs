@@ -38,12 +38,8 @@ impl fmt::Display for PathFault {
 impl std::error::Error for PathFault {}
 
 /// A parsed claim path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "String", inline)
-)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, schemars::JsonSchema)]
+#[schemars(with = "String", inline)]
 pub struct ClaimPath {
     text: String,
     first: String,
@@ -148,7 +144,6 @@ impl<'de> Deserialize<'de> for ClaimPath {
 }
 
 /// As it was written, for tools that show defaults.
-#[cfg(feature = "schema")]
 impl serde::Serialize for ClaimPath {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)

@@ -17,6 +17,7 @@ use serde_json::{Number, Value};
 use super::path::{ClaimPath, Finding};
 use super::rule::{Split, Wanted};
 use crate::glob::Glob;
+use crate::sorting;
 
 /// What a claim says.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,10 +69,11 @@ impl<'a, T: From<&'a str> + Ord> FromIterator<Word<'a>> for Words<T> {
                 Word::Bool(_) => {}
             }
         }
-        read.texts.sort_unstable();
+        sorting::sort(&mut read.texts);
         read.texts.dedup();
-        read.numbers
-            .sort_unstable_by(|a, b| size(a).total_cmp(&size(b)));
+        sorting::sort_by(&mut read.numbers, |a, b| {
+            size(a).total_cmp(&size(b)).is_lt()
+        });
         read.numbers.dedup();
         read
     }

@@ -60,7 +60,6 @@ fn integral(value: f64) -> Option<u64> {
         .then_some(value as u64)
 }
 
-#[cfg(feature = "schema")]
 impl<const MIN: u64, const MAX: u64> schemars::JsonSchema for Bounded<MIN, MAX> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         format!("Bounded_{MIN}_{MAX}").into()

@@ -136,7 +136,6 @@ impl std::fmt::Debug for SecretBytes {
     }
 }
 
-#[cfg(feature = "schema")]
 impl schemars::JsonSchema for Secret {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Secret".into()
@@ -155,7 +154,6 @@ impl schemars::JsonSchema for Secret {
 
 /// Tools show the defaults of a configuration, which need serializing; a secret is never among
 /// them.
-#[cfg(feature = "schema")]
 impl serde::Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_none()

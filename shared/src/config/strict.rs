@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserializer;
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_path_to_error::Segment;
 
 use super::Problems;
+use super::located::{self, Fault, Step};
 use super::types::Refused;
+use crate::sorting;
 
 /// A value that was read, and the paths that were taken out of it.
 pub struct Parsed<T> {
@@ -27,12 +28,6 @@ pub struct Parsed<T> {
 
 /// More problems than this in one text are not looked for: for each it is read once more.
 const MOST: usize = 100;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Member(String),
-    Element(usize),
-}
 
 /// Reads `written`; every problem is added. `None` when nothing usable is left.
 /// `former` are names that members had once, with today's.
@@ -48,7 +43,7 @@ pub fn parse<T: DeserializeOwned>(
     let mut pruned = Vec::new();
     let mut replaced: Vec<String> = Vec::new();
     for _ in 0..MOST {
-        let error = match serde_path_to_error::deserialize::<_, T>(&*rest) {
+        let (message, place) = match located::read(&rest) {
             Ok(value) => {
                 return Some(Parsed {
                     value,
@@ -56,18 +51,17 @@ pub fn parse<T: DeserializeOwned>(
                     replaced,
                 });
             }
-            Err(error) => error,
+            Err(Fault { message, place }) => (message, place),
         };
-        let message = error.inner().to_string();
-        let mut steps: Vec<Step> = error
-            .path()
-            .iter()
-            .filter_map(|segment| match segment {
-                Segment::Map { key } => Some(Step::Member(key.clone())),
-                Segment::Seq { index } => Some(Step::Element(*index)),
-                Segment::Enum { .. } | Segment::Unknown => None,
-            })
-            .collect();
+        let mut steps = place;
+        // What is wrong with the content of `{"variant": content}`, which goes as a whole.
+        let variant = match steps.last() {
+            Some(Step::Variant(variant)) => Some(variant.clone()),
+            _ => None,
+        };
+        if variant.is_some() {
+            steps.pop();
+        }
         let kind = Kind::of(&message);
         if let Kind::Unknown(member) = &kind
             && steps.last() != Some(&Step::Member(member.clone()))
@@ -77,13 +71,8 @@ pub fn parse<T: DeserializeOwned>(
         let written_steps = as_written(&steps, &gone);
         let (problem, hint) = kind.explain(&message, former);
         let mut path = show(&written_steps);
-        // What is wrong with the content of `{"variant": content}`.
-        let variant = match error.path().iter().next_back() {
-            Some(Segment::Enum { variant }) => Some(variant),
-            _ => None,
-        };
         let refused = Refused::of(&message);
-        if let (Some(variant), Some(_)) = (variant, &refused) {
+        if let (Some(variant), Some(_)) = (&variant, &refused) {
             path = format!("{path}.{variant}");
         }
         if let Kind::Missing(member) = &kind {
@@ -227,14 +216,14 @@ fn as_written(steps: &[Step], gone: &[(Vec<Step>, usize)]) -> Vec<Step> {
     let mut out: Vec<Step> = Vec::with_capacity(steps.len());
     for step in steps {
         out.push(match step {
-            Step::Member(_) => step.clone(),
+            Step::Member(_) | Step::Variant(_) => step.clone(),
             Step::Element(index) => {
                 let mut lost: Vec<usize> = gone
                     .iter()
                     .filter(|(array, _)| *array == out)
                     .map(|(_, i)| *i)
                     .collect();
-                lost.sort_unstable();
+                sorting::sort(&mut lost);
                 Step::Element(lost.iter().fold(*index, |at, lost| {
                     if *lost <= at {
                         at.saturating_add(1)
@@ -251,7 +240,7 @@ fn as_written(steps: &[Step], gone: &[(Vec<Step>, usize)]) -> Vec<Step> {
 fn show(steps: &[Step]) -> String {
     steps.iter().fold(String::new(), |mut path, step| {
         match step {
-            Step::Member(name) => {
+            Step::Member(name) | Step::Variant(name) => {
                 if !path.is_empty() {
                     path.push('.');
                 }
@@ -266,7 +255,7 @@ fn show(steps: &[Step]) -> String {
 /// The value at these steps.
 fn find<'a>(value: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
     steps.iter().try_fold(value, |at, step| match step {
-        Step::Member(name) => at.get_mut(name),
+        Step::Member(name) | Step::Variant(name) => at.get_mut(name),
         Step::Element(index) => at.get_mut(*index),
     })
 }

@@ -90,9 +90,8 @@ pub fn is_quotable(text: &str) -> bool {
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident: $right:literal, $fits:expr, $problem:literal, $hint:literal;)+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-        #[cfg_attr(feature = "schema", schemars(inline))]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, schemars::JsonSchema, serde::Serialize)]
+        #[schemars(inline)]
         pub struct $name(String);
 
         impl $name {
@@ -197,8 +196,9 @@ impl Default for Realm {
 }
 
 /// Whether decisions are carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema, serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// They are.
@@ -209,8 +209,9 @@ pub enum Mode {
 }
 
 /// What becomes of a request (or of an answer) in a case that has two ways.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema, serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DenyOrAllow {
     /// It is refused.
@@ -221,8 +222,9 @@ pub enum DenyOrAllow {
 }
 
 /// What becomes of a credential on the way to the upstream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema, serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum StripOrKeep {
     /// It is taken out of the request.
@@ -233,9 +235,8 @@ pub enum StripOrKeep {
 }
 
 /// A list with something in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
+#[schemars(inline)]
 pub struct NonEmpty<T>(Vec<T>);
 
 impl<T> NonEmpty<T> {
@@ -268,9 +269,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for NonEmpty<T> {
 }
 
 /// One, written as it is, or a list of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", serde(untagged))]
+#[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
+#[serde(untagged)]
 pub enum OneOrMore<T> {
     /// One.
     One(T),
@@ -308,15 +308,13 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMore<T> {
 }
 
 /// Headers of an HTTP call of ours, by name: each value a secret.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, Default, schemars::JsonSchema, serde::Serialize)]
+#[schemars(inline)]
 pub struct CallHeaders(BTreeMap<CallHeaderName, Secret>);
 
 /// A header that a call may be given.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema, serde::Serialize)]
+#[schemars(inline)]
 struct CallHeaderName(HeaderName);
 
 /// What frames the call, says where it goes or what it carries is not the operator's to change.

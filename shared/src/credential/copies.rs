@@ -16,6 +16,7 @@ use crate::headers::HeaderBlock;
 use crate::problem::Reply;
 use crate::problem::common::HEADER_AMBIGUOUS;
 use crate::query::{decode_bytes, parameters_raw};
+use crate::sorting;
 
 /// Shortest credential that is looked for inside of values; a shorter one is compared with whole
 /// values.
@@ -82,7 +83,7 @@ impl Exchange {
             })
             .map(|(name, _)| name)
             .collect();
-        names.sort_unstable();
+        sorting::sort(&mut names);
         names.dedup();
         if names.len() > MOST_COPIES {
             return Err(Reply::new(&HEADER_AMBIGUOUS));

@@ -41,12 +41,8 @@ impl Hash {
 }
 
 /// A JWS signature algorithm (RFC 7518 section 3.1, RFC 8037, RFC 9864).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "String", inline)
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, schemars::JsonSchema)]
+#[schemars(with = "String", inline)]
 #[repr(u8)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -163,7 +159,6 @@ impl<'de> Deserialize<'de> for Algorithm {
 }
 
 /// Its registered name, for tools that show defaults.
-#[cfg(feature = "schema")]
 impl serde::Serialize for Algorithm {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())

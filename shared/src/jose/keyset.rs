@@ -21,6 +21,7 @@ use super::header::Header;
 use super::jwk::{Key, KeyFault, Secrets};
 use super::refusal::Refusal;
 use super::strict::parse_object;
+use crate::sorting;
 
 /// The most keys in one set.
 pub const MAX_KEYS: usize = 1024;
@@ -114,7 +115,7 @@ impl KeySet {
             left_out.push(LeftOut { name, fault });
         }
         // A malformed secret may be the one that its name was meant for.
-        malformed.sort_unstable();
+        sorting::sort(&mut malformed);
         let is_meant = |key: &Key| {
             let kid = key.kid().filter(|_| key.is_secret());
             kid.is_none_or(|kid| malformed.binary_search(&kid).is_err())

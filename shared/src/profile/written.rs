@@ -4,7 +4,8 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::authority;
@@ -26,8 +27,7 @@ pub(crate) struct WrittenProfile {
 }
 
 /// When a profile applies.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenRule {
     /// What the request must look like; every condition given must hold.
@@ -38,8 +38,7 @@ pub struct WrittenRule {
 }
 
 /// Conditions of a rule.
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenMatch {
     /// Host without port: exact, or `*.example.com` for every name below.
@@ -55,8 +54,7 @@ pub struct WrittenMatch {
 }
 
 /// A condition on one header.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenHeader {
     /// Name, in any case.

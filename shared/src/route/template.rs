@@ -67,12 +67,8 @@ impl fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 /// A compiled path template.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "String", inline)
-)]
+#[derive(Clone, PartialEq, Eq, Debug, schemars::JsonSchema)]
+#[schemars(with = "String", inline)]
 pub struct Template {
     parts: Vec<Part>,
     rest: bool,
@@ -231,7 +227,6 @@ impl<'de> Deserialize<'de> for Template {
 }
 
 /// Tools show the defaults of a configuration, and none has one of these.
-#[cfg(feature = "schema")]
 impl serde::Serialize for Template {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_none()

@@ -8,7 +8,8 @@
 
 use std::cell::OnceCell;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::body::BodyError;
 use crate::config::Bounded;
@@ -23,8 +24,7 @@ use crate::rule::kind::Kind;
 use crate::rule::spelling::{Spellings, canonical};
 
 /// How to learn the model that a body names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelBody {
     /// `read`: hold the request until its body is here (Envoy: `allow_on_headers_stop_iteration:
@@ -46,8 +46,7 @@ impl Default for ModelBody {
 }
 
 /// Whether bodies are read for the model's name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelBodyMode {
     /// They are.

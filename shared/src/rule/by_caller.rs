@@ -14,6 +14,7 @@ use super::{Caller, Who};
 use crate::claim::{ClaimPath, Other, Reading, Split, Wanted};
 use crate::glob::Patterns;
 use crate::names::Names;
+use crate::sorting;
 
 /// Fewest rules that are worth an index.
 pub const FEWEST: usize = 24;
@@ -123,7 +124,7 @@ impl<S: Default> ByCaller<S> {
             }
         }
         // Several words may begin with what one pattern does.
-        found.sort_unstable_by_key(|list| ptr::from_ref(*list).addr());
+        sorting::sort_by_key(&mut found, |list| ptr::from_ref(*list).addr());
         found.dedup_by(|one, other| ptr::eq(*one, *other));
         found
     }
@@ -179,7 +180,7 @@ impl ByCaller<Vec<u32>> {
     pub fn candidates(&self, caller: Caller<'_>) -> Vec<u32> {
         let mut found = self.in_doubt(caller);
         found.extend(self.lists(caller).into_iter().flatten());
-        found.sort_unstable();
+        sorting::sort(&mut found);
         found.dedup();
         found
     }

@@ -4,7 +4,8 @@
 //! allowing rule fits when each of them fits one of its patterns, a denying one when any of them
 //! does: see [`Doubt`].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::asked::{Asked, Models};
 use super::spelling::AnySpelling;
@@ -13,8 +14,7 @@ use crate::glob::Glob;
 use crate::route::{Dialect, Operation, Template};
 
 /// Conditions on the request.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenWhat {
     /// Methods, in capitals: `["POST"]`.

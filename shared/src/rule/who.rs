@@ -5,7 +5,8 @@
 //! read) is neither a fit nor a misfit: an allowing rule must not fit on it, a denying one must
 //! ([`Doubt`]).
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Doubt;
 use crate::claim::{ClaimPath, ClaimRule, Split, Test, Wanted};
@@ -14,8 +15,7 @@ use crate::facts::Identity;
 use crate::glob::Glob;
 
 /// Conditions on the caller.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenWho {
     /// Whether there must be a verified identity: `required`, `absent` (nobody has authenticated)
@@ -32,8 +32,7 @@ pub struct WrittenWho {
 }
 
 /// Whether a rule is for callers who are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// Only for callers with a verified identity.
@@ -46,8 +45,7 @@ pub enum Presence {
 }
 
 /// Conditions on the caller's groups, compared exactly.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenGroups {
     /// The caller must be in at least one of them.
@@ -59,8 +57,7 @@ pub struct WrittenGroups {
 }
 
 /// A condition on one claim (of a token) or label (of a key). Exactly one of the tests is written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenClaim {
     /// Name of the claim, verbatim; or, beginning with `/`, a JSON Pointer: `/realm_access/roles`.
@@ -78,8 +75,7 @@ pub struct WrittenClaim {
 }
 
 /// How a claim's text is read.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenSplit {
     /// One text is one word.

@@ -74,8 +74,7 @@ mod tests {
     use crate::testing::FakeProxy;
     use crate::vm::{CHAIN, Vm};
 
-    #[derive(Default, serde::Deserialize)]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    #[derive(Default, serde::Deserialize, schemars::JsonSchema)]
     #[serde(default, deny_unknown_fields)]
     struct Secret {
         secret: String,

@@ -188,8 +188,7 @@ impl Proxy for Recorder {
     }
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema, serde::Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Steps {
     /// What `handle` does, in order.

@@ -6,7 +6,8 @@
 use std::cell::RefCell;
 
 use modelgate_kit::pseudonym::PseudonymKey;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Few, Text};
 
@@ -42,8 +43,7 @@ pub enum Subject {
 }
 
 /// How the subject of a credential is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectMode {
     /// Not at all.

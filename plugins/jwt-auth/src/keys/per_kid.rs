@@ -9,7 +9,8 @@
 use modelgate_kit::config::types::refused_unlike;
 use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::jose::{Key, KeySet};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::fetch::FetchFault;
 
@@ -23,9 +24,8 @@ const MAX_WANTED: usize = 4;
 const MAX_KID_BYTES: usize = 128;
 
 /// The URL of each key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[cfg_attr(feature = "schema", schemars(inline))]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(inline)]
 pub struct Template(String);
 
 impl<'de> Deserialize<'de> for Template {

@@ -1,7 +1,8 @@
 //! The written form of a fused chain: the filters with their configurations, in the order of the
 //! request's way.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::long::{Cut, Known, Shape, Text, cut_out};
@@ -17,8 +18,7 @@ pub const LONGEST: usize = 32;
 const MISREAD: &str = "must be read as a whole";
 
 /// What the operator writes.
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chain {
     /// The filters, in the order in which a request passes them.
@@ -30,8 +30,7 @@ pub struct Chain {
 }
 
 /// One filter of the chain.
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Entry {
     /// Name of the filter.

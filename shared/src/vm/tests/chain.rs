@@ -13,8 +13,7 @@ use crate::problem::Reply;
 use crate::vm::verdict::Action::{self, Continue, Pause};
 use crate::vm::{CHAIN, Part, Vm};
 
-#[derive(Debug, Default, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema, serde::Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Names {
     /// Left as the caller's name; without it the name is read, and set as a header.
