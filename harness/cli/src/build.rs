@@ -23,6 +23,7 @@ use crate::SUITE;
 use modelgate_scenario::catalogue::{BUNDLE, GUESTS, file_name, module_name};
 use modelgate_scenario::file::ScenarioFile;
 
+mod meta;
 pub mod reproduce;
 
 /// The compiler's name for the machine that filters run on.
@@ -133,8 +134,8 @@ pub fn build_all(workspace: &Workspace, profile: Profile) -> Result<Vec<Artifact
     build(workspace, &SUITE.modules(), profile)
 }
 
-/// Builds the filters with the crate names `names` and puts them in `target/modelgate/`. Progress
-/// goes to standard error.
+/// Builds the filters with the crate names `names` and puts them in `target/modelgate/`, and what
+/// Kong reads beside them in `target/modelgate/kong/`. Progress goes to standard error.
 ///
 /// # Errors
 /// If the compiler's target cannot be installed, a filter does not compile, or a file cannot be
@@ -174,6 +175,7 @@ pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<
     let mut artifacts = first?;
     artifacts.extend(second.map_err(|_| anyhow!("building was broken off"))??);
     artifacts.sort_by_key(|(position, _)| *position);
+    meta::write(workspace, names)?;
     Ok(artifacts
         .into_iter()
         .map(|(_, artifact)| artifact)

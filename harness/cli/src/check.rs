@@ -1,5 +1,5 @@
-//! Checking an Envoy configuration: every filter of the suite in it, its settings, the order of the
-//! chain, what it refers to, and what requests may do on each route.
+//! Checking a configuration of Envoy, Kong or nginx: every filter of the suite in it, its settings,
+//! the order of the chain, what it refers to, and what requests may do on each route.
 //!
 //! A file is read as the messages that it holds (`shape.rs`, by Envoy's own API in `api.rs`): a
 //! bootstrap, resources of discovery, or a piece of one, in either spelling. Every list
@@ -7,7 +7,8 @@
 //! name, its `root_id` or its name. Its configuration is compiled by the very code that runs in the
 //! proxy. A chain in one entry (`modelgate.wasm` with `root_id: chain`) is checked as if its
 //! filters stood there one after another. What it cannot see: what a control plane sends, and how
-//! other people's filters are configured.
+//! other people's filters are configured. Which host a file is for is told by what stands in it;
+//! Kong's (`kong.rs`) and nginx's (`nginx.rs`) have chains too, which the same rules are for.
 
 mod address;
 mod align;
@@ -27,9 +28,11 @@ mod finding;
 mod gates;
 mod gateway;
 mod judged;
+mod kong;
 mod kubernetes;
 mod locate;
 mod mutators;
+mod nginx;
 mod references;
 mod report;
 mod rules;
@@ -39,6 +42,7 @@ mod shape;
 mod signed;
 mod signer;
 mod values;
+mod wasmx;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -77,6 +81,8 @@ pub struct Outcome {
     pub modules: BTreeSet<String>,
     /// How many findings are allowed by comments.
     pub allowed: usize,
+    /// Whether it holds settings for filters that stand elsewhere.
+    settings_alone: bool,
     /// What is wrong, in the order of the file.
     pub findings: Vec<Finding>,
 }
@@ -88,10 +94,31 @@ pub fn check(text: &str) -> Outcome {
 
 /// Checks the text of a file; `folder` is where the files that it names are looked for.
 pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
+    match nginx::read(text) {
+        nginx::Read::Nginx(directives) => return nginx::check(text, directives, folder),
+        nginx::Read::Malformed(error) => return failed(error.place, error.problem),
+        nginx::Read::Other => {}
+    }
+    if let Some(conf) = kong::conf::Conf::read(text) {
+        // No filter stands in it: what is used is not known.
+        let mut found = conf.check(&[]);
+        let allowances = Allowances::of(text, &[], &mut found);
+        return finish(&allowances, Outcome::settings_alone(), found);
+    }
     let documents = match Node::documents(text) {
         Ok(documents) => documents,
         Err(error) => return failed(error.place, error.message),
     };
+    if let [root] = documents.as_slice()
+        && kong::is_declarative(root)
+    {
+        return kong::check(text, root, folder);
+    }
+    check_envoy(text, documents, folder)
+}
+
+/// Checks the documents of a file for Envoy, or of resources of Kubernetes.
+fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outcome {
     let mut found = Vec::new();
     let allowances = Allowances::of(text, &documents, &mut found);
     let mut outcome = Outcome::default();
@@ -161,7 +188,13 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
         }
     }
     found.append(&mut sink.list);
-    if outcome.filters == 0 && outcome.unread == 0 && !found.iter().any(is_fatal) {
+    finish(&allowances, outcome, found)
+}
+
+/// Leaves out what comments allow, and puts the rest in the order of the file.
+fn finish(allowances: &Allowances, mut outcome: Outcome, mut found: Vec<Finding>) -> Outcome {
+    let nothing = outcome.filters == 0 && outcome.unread == 0 && !outcome.settings_alone;
+    if nothing && !found.iter().any(is_fatal) {
         found.push(Finding::new(
             &codes::NOTHING_HERE,
             Place { line: 1, column: 1 },
@@ -207,6 +240,13 @@ pub fn refused_by_envoy(problem: impl Into<String>) -> Finding {
 }
 
 impl Outcome {
+    fn settings_alone() -> Self {
+        Self {
+            settings_alone: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether the file could not be read at all.
     pub fn unreadable(&self) -> bool {
         self.findings
@@ -219,7 +259,14 @@ impl Outcome {
 fn nested(source: &str, kept: &Kept<'_>, outcome: &mut Outcome, found: &mut Vec<Finding>) {
     let text = kept.text();
     // Other data than configurations of Envoy's are nobody's business here.
-    let telling = ["http_filters", "httpFilters", "typed_config", "typedConfig"];
+    let telling = [
+        "http_filters",
+        "httpFilters",
+        "typed_config",
+        "typedConfig",
+        "filter_chains",
+        "proxy_wasm",
+    ];
     if !telling
         .iter()
         .chain(&BOOTSTRAP)

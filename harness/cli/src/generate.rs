@@ -1,11 +1,13 @@
 //! Files that are made from the code: schemas, option tables, the pages of reason codes and of
-//! findings, the tags of metrics, and the filters' entries in the Envoy configurations.
+//! findings, the tags of metrics, the filters' entries in the Envoy configurations, and what Kong
+//! reads beside the modules.
 //!
 //! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A
 //! table inside a written page stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what
 //! is outside is never touched.
 
 mod examples;
+pub mod kong;
 mod options;
 mod reference;
 
@@ -66,6 +68,7 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         let schema = (member.filter.schema)();
         files.push(schema_file(member.filter.name, &schema)?);
         files.push(readme(root, member, &schema)?);
+        files.push(kong_meta(member)?);
     }
     files.push(schema_file(CHAIN, &SUITE.chain_schema())?);
     let options = options::table(&SUITE.chain_options());
@@ -134,12 +137,28 @@ pub fn stale(root: &Path) -> Result<Vec<Generated>> {
 }
 
 fn schema_file(name: &str, schema: &serde_json::Value) -> Result<Generated> {
-    let mut content = serde_json::to_string_pretty(schema)?;
+    json_file(format!("docs/schemas/{name}.schema.json"), schema)
+}
+
+fn json_file(path: String, json: &serde_json::Value) -> Result<Generated> {
+    let mut content = serde_json::to_string_pretty(json)?;
     content.push('\n');
     Ok(Generated {
-        path: format!("docs/schemas/{name}.schema.json").into(),
+        path: path.into(),
         content,
     })
+}
+
+/// What Kong reads beside a filter's module, at its place below the root.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn kong_meta(member: &Member) -> Result<Generated> {
+    let name = member.filter.name;
+    json_file(
+        format!("kong/filters/{name}.meta.json"),
+        &kong::meta(member),
+    )
 }
 
 fn readme(root: &Path, member: &Member, schema: &serde_json::Value) -> Result<Generated> {
@@ -264,7 +283,7 @@ mod tests {
     }
 
     /// Names of all metrics that the filters define when the suite's scenarios are played.
-    fn metric_names() -> std::collections::BTreeSet<String> {
+    pub(super) fn metric_names() -> std::collections::BTreeSet<String> {
         use modelgate_scenario::engine::{Engine, WasmFolder, simulated::Simulated};
         use modelgate_scenario::file::ScenarioFile;
         let root = crate::build::Workspace::locate().unwrap().root;

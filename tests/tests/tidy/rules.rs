@@ -262,8 +262,8 @@ fn width(tree: &Tree) -> Vec<String> {
 }
 
 /// Folders in which paths stand that documents name.
-const ROOTS: [&str; 7] = [
-    "shared/", "plugins/", "envoy/", "harness/", "tests/", "docs/", "bench/",
+const ROOTS: [&str; 8] = [
+    "shared/", "plugins/", "envoy/", "kong/", "harness/", "tests/", "docs/", "bench/",
 ];
 
 fn paths(tree: &Tree) -> Vec<String> {

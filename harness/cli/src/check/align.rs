@@ -37,6 +37,16 @@ impl Places {
         Some(Self { characters, lines })
     }
 
+    /// Of a text whose characters, and whose end, stand at these places.
+    pub fn of_characters(text: &str, characters: Vec<Place>) -> Self {
+        let ends = text.chars().enumerate().filter(|(_, c)| *c == '\n');
+        let lines = ends.map(|(at, _)| at.saturating_add(1));
+        Self {
+            lines: std::iter::once(0).chain(lines).collect(),
+            characters,
+        }
+    }
+
     /// Where a place of the text is in the file.
     pub fn get(&self, inside: Place) -> Option<Place> {
         let first = self.lines.get(inside.line.checked_sub(1)?)?;

@@ -24,10 +24,19 @@ pub(super) struct Chain<'a> {
     pub upgrade: bool,
     /// Whether it is a single filter inside of another one, which decides when it runs.
     pub nested: bool,
+    /// What stands around it on a host other than Envoy.
+    pub elsewhere: Option<Elsewhere>,
     /// Its filters.
     pub slots: Vec<Slot<'a>>,
     /// The routes that requests may take; none if they are not at hand.
     pub views: Vec<View<'a>>,
+}
+
+/// What stands around a chain on a host other than Envoy. Such a chain is whole as it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Elsewhere {
+    /// Whether the host refuses strangers itself.
+    pub guarded: bool,
 }
 
 /// A way of a request: a route, and one of its clusters if it has several.
@@ -92,6 +101,7 @@ impl<'a> Chain<'a> {
                         upstream: false,
                         upgrade: false,
                         nested: false,
+                        elsewhere: None,
                         slots: vec![Slot::read(resource, source, file)],
                         views: Vec::new(),
                     });
@@ -104,7 +114,9 @@ impl<'a> Chain<'a> {
     /// Whether it is a chain of its own and not a few filters for one.
     pub fn is_whole(&self) -> bool {
         let is_router = |slot: &Slot<'_>| matches!(&slot.what, What::Other(kind) if kind.ends_with("router.v3.Router"));
-        self.manager.member("stat_prefix").is_some() || self.slots.iter().any(is_router)
+        self.elsewhere.is_some()
+            || self.manager.member("stat_prefix").is_some()
+            || self.slots.iter().any(is_router)
     }
 
     /// Whether what holds the filters has settings of its own: an HTTP connection manager, or the
@@ -195,6 +207,7 @@ fn find<'a>(
                 upstream,
                 upgrade,
                 nested: false,
+                elsewhere: None,
                 slots: filters.items().iter().map(read).collect(),
                 views: views(at, file, files),
             });
@@ -219,6 +232,7 @@ fn find<'a>(
                 upstream: false,
                 upgrade: false,
                 nested: true,
+                elsewhere: None,
                 slots: vec![slot],
                 views: Vec::new(),
             });

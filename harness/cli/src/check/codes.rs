@@ -152,6 +152,31 @@ codes! {
         "The facts are `modelgate.audit`, `.identity`, `.decision`, `.limit`, `.model`, `.masked` and `.denied`, each as `wasm.modelgate.NAME`.";
     NO_SECRET = "MG408" "no-secret" Error, "No secret has this name.",
         "A credential names a secret that is not among `static_resources.secrets`, and has no `sds_config` that says where to fetch it. Envoy does not start.";
+
+    UNKNOWN_FILTER = "MG501" "unknown-wasm-filter" Error, "A chain of Kong's or nginx's names a filter that is not there.",
+        "Kong calls a filter as its file: `jwt_auth` for `jwt_auth.wasm`, with underscores. In nginx.conf it is the name that `module` gives it in `wasm { … }`.";
+    AS_PLUGIN = "MG502" "filter-as-plugin" Error, "A filter of the suite stands among Kong's plugins.",
+        "Kong runs filters that stand in `plugins` in an order of its own: a signer may run before what changes the request, and rules before who calls is known. Write them into `filter_chains` of the service or route, where the order is that of the list.";
+    FILTER_CHAIN = "MG503" "filter-chain" Error, "Kong refuses the filter chain.",
+        "A chain belongs to one service or one route, each of which has one chain at most, and lists at least one filter with `name`, `enabled` and `config`. The chain of the service runs before that of the route.";
+    CONFIG_AS_TEXT = "MG504" "config-as-text" Error, "A filter's configuration is a text where Kong wants a mapping.",
+        "With `NAME.meta.json` beside the module Kong takes what its schema describes, and refuses a text. Write the configuration as YAML below `config:`.";
+    SHARED_MEMORY = "MG505" "shared-memory" Error, "Workers have too little memory in common.",
+        "`rate-limit` counts, `jwt-auth` keeps fetched keys and `audit-log` its queue in the zone `*`. In nginx.conf write `shm_kv * 10m;` in `wasm { … }`, in kong.conf `nginx_wasm_shm_kv = 10m`. In a small zone new counts drive out old ones: a caller with many keys gets a fresh quota.";
+    BODY_BUFFER = "MG506" "body-buffer" Error, "nginx keeps less of a request's body in memory than the filter may need.",
+        "What is longer goes to a file, where a filter cannot read it: such requests are refused. Raise `client_body_buffer_size` (16 KiB unless it is written; in Kong 8 KiB, `nginx_http_client_body_buffer_size`) above the filter's `max_body_bytes`, or lower that.";
+    UNBUFFERED = "MG507" "request-buffering" Error, "nginx does not collect the body that a filter reads.",
+        "Leave `proxy_request_buffering` on, and in Kong `request_buffering` of the route.";
+    PARAMETER_LENGTH = "MG508" "parameter-length" Error, "A configuration is longer than nginx takes a parameter.",
+        "nginx.conf takes no word of 4,096 bytes or more (`too long parameter`); Kong is not concerned. kong/README.md says how to live with it.";
+    NOT_PASSED = "MG509" "variable-not-passed" Error, "nginx does not hand a variable on that a filter reads.",
+        "nginx empties the environment of its workers but for what `env` names. In nginx.conf write `env NAME;` at the top level, in kong.conf `nginx_main_env = NAME; env ANOTHER`. Every filter of the worker can read it.";
+    CHAIN_REPLACED = "MG510" "chain-replaced" Warning, "Filters of a context replace those around it.",
+        "With one `proxy_wasm` of its own, a `location` has none of those of its `server` any more, and a `server` none of those of `http`. Write all filters of the chain in the innermost context.";
+    WASM_OFF = "MG511" "wasm-off" Error, "kong.conf does not let the filters run.",
+        "Write `wasm = on` and `wasm_filters_path` with the folder of the modules; `wasm_filters`, if it is there, must name them or `user`. A chain that is in the database is not run while Wasm is off, and requests pass without it.";
+    SETTINGS_ELSEWHERE = "MG512" "settings-elsewhere" Note, "Kong's own settings were not read.",
+        "A file `kong.conf` beside the declarative one is read with it. Without it nothing is said of shared memory, body buffers and the environment; variables such as `KONG_NGINX_WASM_SHM_KV` are not seen.";
 }
 
 /// The code with this name or number.

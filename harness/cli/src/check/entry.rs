@@ -6,6 +6,7 @@ use modelgate_kit::vm::CHAIN;
 
 use super::locate::Map;
 use super::shape::type_name;
+use super::wasmx::Passed;
 use crate::SUITE;
 use located_yaml::{Node, Place};
 use modelgate_scenario::catalogue::{BUNDLE, Member, file_name};
@@ -50,6 +51,8 @@ pub(super) struct Entry<'a> {
     pub map: Map,
     /// Number of the file it stands in.
     pub file: usize,
+    /// The environment on a host other than Envoy.
+    pub passed: Option<&'a Passed>,
 }
 
 /// What an entry runs.
@@ -284,6 +287,7 @@ impl<'a> Entry<'a> {
             runs,
             map: Map::of(source, configuration.and_then(|node| node.member("value"))),
             file,
+            passed: None,
         }
     }
 

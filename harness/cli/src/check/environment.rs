@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use modelgate_kit::host::{Host, Level, MetricKind, Status};
 
+use super::wasmx::Passed;
 use located_yaml::Node;
 
 /// What stands for a secret whose value is known on the proxy's machine only: long enough, and
@@ -16,13 +17,23 @@ use located_yaml::Node;
 const UNKNOWN: &str = "KNOWN0ON0THE0MACHINE0OF0THE0PROXY0ONLY0KNOWN0ON0THE0MACHINE0OF0THE0PROXY";
 
 /// A proxy without traffic.
-pub(super) struct Environment {
+pub(super) struct Environment<'a> {
+    /// The environment of nginx's workers, where it stands for nginx.
+    passed: Option<&'a Passed>,
     variables: HashMap<String, String>,
     shared: RefCell<HashMap<String, (Vec<u8>, u32)>>,
     metrics: RefCell<Vec<String>>,
 }
 
-impl Environment {
+impl<'a> Environment<'a> {
+    /// An nginx with ngx_wasm_module, which hands on these variables.
+    pub fn on_nginx(passed: &'a Passed) -> Self {
+        Self {
+            passed: Some(passed),
+            ..Self::of(None)
+        }
+    }
+
     /// With the variables that a `vm_config` gives.
     pub fn of(vm_config: Option<&Node>) -> Self {
         let given = vm_config.and_then(|config| config.member("environment_variables"));
@@ -50,6 +61,7 @@ impl Environment {
             );
         }
         Self {
+            passed: None,
             variables,
             shared: RefCell::default(),
             metrics: RefCell::default(),
@@ -57,7 +69,7 @@ impl Environment {
     }
 }
 
-impl Host for Environment {
+impl Host for Environment<'_> {
     fn now_ns(&self) -> u64 {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -70,7 +82,10 @@ impl Host for Environment {
     }
 
     fn environment(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
+        match self.passed {
+            Some(passed) => passed.ask(name, UNKNOWN),
+            None => self.variables.get(name).cloned(),
+        }
     }
 
     fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
@@ -112,8 +127,12 @@ impl Host for Environment {
 
     fn log(&self, _: Level, _: &str) {}
 
-    fn property(&self, _: &[&str]) -> Result<Vec<u8>, Status> {
-        Err(Status::NotFound)
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+        match (self.passed, path) {
+            // That of Kong 3.9.
+            (Some(_), ["ngx", "nginx_version"]) => Ok(b"1.25.3".to_vec()),
+            _ => Err(Status::NotFound),
+        }
     }
 
     fn set_property(&self, _: &str, _: &[u8]) -> Result<(), Status> {

@@ -60,6 +60,15 @@ impl<'a> Sink<'a> {
 }
 
 impl Files {
+    /// A file alone, without messages of Envoy's.
+    pub fn alone(text: &str) -> Self {
+        Self(vec![File {
+            path: None,
+            text: text.to_owned(),
+            roots: Vec::new(),
+        }])
+    }
+
     /// Reads the documents of the file that is checked, and the files that they name. `folder` is
     /// where that file is.
     pub fn load(

@@ -200,6 +200,7 @@ fn configuration(
         runs,
         map,
         file: 0,
+        passed: None,
     };
     entry.check_configuration(&Clusters::unknown(), sink);
     let parts = entry.parts();

@@ -5,7 +5,7 @@
 //! it.
 
 use super::align::Places;
-use located_yaml::{Node, Place, YamlError};
+use located_yaml::{Node, Place, Style, Value, YamlError};
 
 /// The places of a configuration.
 pub(super) struct Map {
@@ -35,6 +35,21 @@ impl Map {
             text: text.to_owned(),
             places: node.and_then(|node| Places::of(source, node)),
             bare: false,
+        }
+    }
+
+    /// Of a text whose characters, and whose end, stand at these places.
+    pub fn of_characters(text: &str, characters: Vec<Place>) -> Self {
+        let node = Node {
+            place: characters.first().copied().unwrap_or_default(),
+            value: Value::Scalar {
+                text: text.to_owned(),
+                style: Style::Quoted,
+            },
+        };
+        Self {
+            places: Some(Places::of_characters(text, characters)),
+            ..Self::of("", Some(&node))
         }
     }
 

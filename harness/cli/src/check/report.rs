@@ -70,7 +70,7 @@ fn text(files: &[Checked]) -> String {
                 None => " (not set here)",
             };
             text.push_str(&format!(
-                "{}: needs {name} in Envoy's environment{state}\n",
+                "{}: needs {name} in the proxy's environment{state}\n",
                 checked.path
             ));
         }

@@ -237,7 +237,10 @@ impl Entry<'_> {
 
     /// What the code that runs in the proxy says of the configuration.
     fn problems(&self, text: &[u8]) -> Vec<Problem> {
-        let host = Environment::of(self.config.member("vm_config"));
+        let host = match self.passed {
+            Some(passed) => Environment::on_nginx(passed),
+            None => Environment::of(self.config.member("vm_config")),
+        };
         let text = Text::here(text);
         match self.runs {
             Runs::One(member) => Policy::compile(&member.filter, &text, &host)

@@ -335,7 +335,8 @@ fn guarded(chain: &Chain<'_>, view: Option<&View<'_>>, before: usize) -> bool {
     let unknown = chain.slots.iter().enumerate().any(|(at, slot)| {
         matches!(slot.what, What::Elsewhere) && filters_before(chain, at) < before && on(slot)
     });
-    by_ours || by_others || unknown || with_certificate(chain)
+    let by_host = chain.elsewhere.is_some_and(|around| around.guarded);
+    by_ours || by_others || unknown || by_host || with_certificate(chain)
 }
 
 /// The routes that a filter runs on; `None` stands for all where they are not at hand.

@@ -7,7 +7,7 @@ use super::codes::{self, Code};
 use super::entry::{Entry, Part, node};
 use super::files::Sink;
 use super::finding::Finding;
-use located_yaml::{Node, Style, Value};
+use located_yaml::{Node, Value};
 
 /// Everything of this kind in an entry.
 pub(super) fn check(entry: &Entry<'_>, sink: &mut Sink<'_>) {
@@ -51,13 +51,8 @@ fn scalars<'a>(node: &'a Node, path: &str, each: &mut impl FnMut(&str, &'a Node)
     for (index, item) in node.items().iter().enumerate() {
         scalars(item, &format!("{path}[{index}]"), each);
     }
-    if matches!(
-        &node.value,
-        Value::Scalar {
-            style: Style::Quoted | Style::Block,
-            ..
-        }
-    ) {
+    // In YAML a text needs no quotes.
+    if matches!(node.value, Value::Scalar { .. }) && node.to_json().is_string() {
         each(path, node);
     }
 }
@@ -79,7 +74,12 @@ fn scalar(entry: &Entry<'_>, part: &Part, path: &str, node: &Node, sink: &mut Si
     };
     if secret {
         let problem = "a secret stands in the file".to_owned();
-        let hint = "write `{ \"env\": \"NAME\" }`, and NAME in vm_config.environment_variables.host_env_keys";
+        let hint = match entry.passed {
+            Some(_) => "write `{ \"env\": \"NAME\" }`, and let nginx hand NAME on to its workers",
+            None => {
+                "write `{ \"env\": \"NAME\" }`, and NAME in vm_config.environment_variables.host_env_keys"
+            }
+        };
         add(
             entry,
             part,
@@ -396,7 +396,7 @@ pub(super) fn holds_bytes(filter: &str, plan: &Json) -> Option<(u64, &'static st
             .is_some_and(|word| words.contains(&word))
     };
     match filter {
-        "pii_mask" => (!is("/request/bodies", &["pass"]))
+        "pii_mask" => (!is("/request/bodies", &["allow"]))
             .then(|| (number("/request/max_body_bytes"), "request.max_body_bytes")),
         "aws_sigv4" => (!is("/payload", &["unsigned", "absent"]))
             .then(|| (number("/max_body_bytes"), "max_body_bytes")),

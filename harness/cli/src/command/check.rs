@@ -1,4 +1,4 @@
-//! `modelgate check`: is an Envoy configuration what the filters in it need?
+//! `modelgate check`: is a configuration of Envoy, Kong or nginx what the filters in it need?
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,20 +12,23 @@ use modelgate_envoy::log::last_words;
 use modelgate_envoy::process;
 use modelgate_envoy::release::Envoy;
 
-/// Check Envoy configurations: every filter's settings, the order of the chain, clusters, crash
-/// policy, who may pass on each route.
+/// Check configurations of Envoy, Kong and nginx: every filter's settings, the order of the chain,
+/// clusters, crash policy, who may pass on each route.
 ///
-/// Reads bootstraps, resources of discovery (files too, where a configuration names them) and
-/// pieces of them, YAML or JSON; what a running Envoy answers on /config_dump; and of Kubernetes
-/// WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold one of
-/// these. Compiles each filter's configuration with the code that runs in the proxy, and says all
-/// that is wrong, with line and hint. docs/findings.md has a section for every finding, and how to
-/// allow one.
+/// Which host a file is for is told by what stands in it. Of Kong it reads declarative
+/// configurations, with the kong.conf beside them, and of nginx what concerns ngx_wasm_module. Of
+/// Envoy it reads bootstraps, resources of discovery (files too, where a configuration names them)
+/// and pieces of them, YAML or JSON; what a running Envoy answers on /config_dump; and of
+/// Kubernetes WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold
+/// one of these. Compiles each filter's configuration with the code that runs in the proxy, and
+/// says all that is wrong, with line and hint. docs/findings.md has a section for every finding,
+/// and how to allow one.
 ///
 /// Exit code 0: nothing is wrong, or only warnings; 1: something is; 2: a file could not be read.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Files, folders (every .yaml, .yml and .json in and below them), or - for standard input.
+    /// Files, folders (every .yaml, .yml, .json and .conf in and below them), or - for standard
+    /// input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Take warnings for errors.
@@ -108,7 +111,7 @@ fn expanded(path: &Path) -> Vec<(PathBuf, bool)> {
                 .is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if path.is_dir() && !hidden && !path.is_symlink() {
                 pending.push(path);
-            } else if matches!(kind, Some("yaml" | "yml" | "json")) {
+            } else if matches!(kind, Some("yaml" | "yml" | "json" | "conf")) {
                 found.push((path, false));
             }
         }
@@ -129,9 +132,11 @@ fn one(path: &Path, named: bool, envoy: Option<&Envoy>) -> Option<Checked> {
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
     let outcome = match &text {
         Ok(text) => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
+            let folder = path.parent().filter(|_| path != Path::new("-"));
+            let folder = folder.map(|folder| match folder.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => folder,
+            });
             let mut outcome = check::check_in(text, folder);
             if !named && outcome.filters == 0 && outcome.unread == 0 {
                 return None;

@@ -1,0 +1,370 @@
+//! Chains on nginx with ngx_wasm_module, Kong's and plain ones: what is checked of both.
+//!
+//! A chain there is a list of filters without anything of Envoy's around it. Order, identities and
+//! signers are judged by the same code as Envoy's chains; what is said here is about nginx: the
+//! memory that workers share, the buffer for a request's body, and the environment.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chain::{Chain, Elsewhere, Ours, all_plans};
+use super::codes;
+use super::entry::{Entry, Runs, Slot, What};
+use super::files::{Files, Sink};
+use super::finding::Finding;
+use super::locate::Map;
+use super::values::holds_bytes;
+use super::{Outcome, references, rules, signer};
+use located_yaml::{Node, Place};
+
+/// What rate-limit's reserve needs at least: with less it is lost without a word.
+const LEAST_SHARED: u64 = 1 << 20;
+
+/// A variable that is read if it is there.
+const OPTIONAL: &str = "AWS_SESSION_TOKEN";
+
+/// The environment that filters see there: what nginx hands on to its workers.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// The variables with their values, as far as they are written; `None` where it is not known
+    /// which are handed on.
+    pub known: Option<BTreeMap<String, Option<String>>>,
+    /// What was asked for.
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl Passed {
+    /// These, or an unknown set.
+    pub fn new(known: Option<BTreeMap<String, Option<String>>>) -> Self {
+        Self {
+            known,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// The value of a variable; `unknown` stands for one that only the proxy's machine knows. What
+    /// is not handed on is noted, and given, so that one mistake is not said twice.
+    pub fn ask(&self, name: &str, unknown: &str) -> Option<String> {
+        let here = || std::env::var(name).unwrap_or_else(|_| unknown.to_owned());
+        let written = self.known.as_ref().map(|known| known.get(name));
+        if name == OPTIONAL && !matches!(written, Some(Some(_))) {
+            return None;
+        }
+        self.asked.borrow_mut().insert(name.to_owned());
+        match written {
+            Some(Some(Some(value))) => Some(value.clone()),
+            _ => Some(here()),
+        }
+    }
+
+    /// What was asked for and is not handed on; forgets what was asked.
+    pub fn take_missing(&self) -> Vec<String> {
+        let asked = self.asked.take();
+        let Some(known) = &self.known else {
+            return Vec::new();
+        };
+        asked
+            .into_iter()
+            .filter(|name| !known.contains_key(name))
+            .collect()
+    }
+}
+
+/// What is set for the whole of nginx.
+pub(super) struct Settings {
+    /// The environment of workers.
+    pub passed: Passed,
+    /// The size of the zone `*`: `Some(None)` where there is none, `None` where it is not known.
+    pub shared: Option<Option<u64>>,
+    /// What to write to have such a zone.
+    pub shared_hint: &'static str,
+    /// What to write to raise the buffer of bodies; `BYTES` stands for the number.
+    pub buffer_hint: &'static str,
+    /// How to hand on a variable; `NAME` stands for it.
+    pub passed_hint: &'static str,
+}
+
+/// The configuration of a filter, as it is written.
+pub(super) enum Written {
+    /// None.
+    Absent,
+    /// YAML in the file itself.
+    Yaml(Node),
+    /// A text in the YAML of the file.
+    Text(Node),
+    /// A word of nginx's: the text, and where its characters stand.
+    Word(String, Vec<Place>),
+}
+
+/// A filter in a chain.
+pub(super) struct Filter {
+    /// As the chain calls it.
+    pub name: String,
+    /// Where it stands.
+    pub node: Node,
+    /// What it runs, if it is code of the suite.
+    pub runs: Option<Runs>,
+    /// Its configuration.
+    pub config: Written,
+}
+
+/// A chain, and what is set around it.
+pub(super) struct Way<'a> {
+    /// What holds it: a route, a service, a location.
+    pub node: &'a Node,
+    /// The filters, in the order of requests.
+    pub filters: Vec<&'a Filter>,
+    /// Whether nginx or a plugin refuses strangers before the filters' requests go on.
+    pub guarded: bool,
+    /// What nginx holds of a request's body in memory; `None` where that is not known.
+    pub body_buffer: Option<u64>,
+    /// Where it is written that bodies are not collected first.
+    pub unbuffered: Option<Place>,
+}
+
+impl Filter {
+    fn slot<'a>(&'a self, source: &str, passed: &'a Passed) -> Slot<'a> {
+        let map = match &self.config {
+            Written::Absent => Map::of(source, None),
+            Written::Yaml(node) => Map::of_yaml(node),
+            Written::Text(node) => Map::of(source, Some(node)),
+            Written::Word(text, characters) => Map::of_characters(text, characters.clone()),
+        };
+        let what = match self.runs {
+            Some(runs) => What::Ours(Box::new(Entry {
+                name: self.name.clone(),
+                node: &self.node,
+                config: &self.node,
+                runs,
+                map,
+                file: 0,
+                passed: Some(passed),
+            })),
+            None => What::Other(String::new()),
+        };
+        Slot {
+            name: self.name.clone(),
+            node: &self.node,
+            disabled: false,
+            what,
+        }
+    }
+}
+
+/// Checks chains; what several of them have in common is said once.
+pub(super) fn check(
+    ways: &[Way<'_>],
+    settings: &Settings,
+    source: &str,
+    files: &Files,
+    sink: &mut Sink<'_>,
+    outcome: &mut Outcome,
+) {
+    let mut counted: BTreeSet<Place> = BTreeSet::new();
+    let mut chains: BTreeSet<Vec<Place>> = BTreeSet::new();
+    for way in ways {
+        let slots: Vec<Slot<'_>> = way
+            .filters
+            .iter()
+            .map(|filter| filter.slot(source, &settings.passed))
+            .collect();
+        let chain = Chain {
+            file: 0,
+            manager: way.node,
+            listener: None,
+            filter_chain: None,
+            upstream: false,
+            upgrade: false,
+            nested: false,
+            elsewhere: Some(Elsewhere {
+                guarded: way.guarded,
+            }),
+            slots,
+            views: Vec::new(),
+        };
+        let entries = chain.entries();
+        if entries.is_empty() {
+            continue;
+        }
+        chains.insert(entries.iter().map(|entry| entry.node.place).collect());
+        for entry in entries {
+            if counted.insert(entry.node.place) {
+                let filters = entry.parts().len().max(1);
+                outcome.filters = outcome.filters.saturating_add(filters);
+                entry.check_configuration(&references::Clusters::unknown(), sink);
+                environment(entry, settings, sink, outcome);
+            }
+        }
+        rules::check(&chain, sink);
+        signer::check(&chain, files, sink);
+        for filter in chain.ours() {
+            shared(&filter, settings, sink);
+            body(&filter, way, settings, sink);
+        }
+    }
+    outcome.chains = outcome.chains.saturating_add(chains.len());
+}
+
+/// Variables that a configuration needs, and nginx does not hand on.
+fn environment(entry: &Entry<'_>, settings: &Settings, sink: &mut Sink<'_>, outcome: &mut Outcome) {
+    outcome
+        .environment
+        .extend(settings.passed.asked.borrow().iter().cloned());
+    for name in settings.passed.take_missing() {
+        let path = named_in(entry.map.json(), &name, "").unwrap_or_default();
+        let finding = Finding::new(
+            &codes::NOT_PASSED,
+            entry.place(&path),
+            &entry.name,
+            format!("nginx does not hand {name} on to its workers: the filter does not see it"),
+            settings.passed_hint.replace("NAME", &name),
+        );
+        sink.add(entry.file, finding.at(path));
+    }
+}
+
+/// The path of `{ "env": NAME }` in a configuration.
+fn named_in(at: &Node, name: &str, path: &str) -> Option<String> {
+    let named = at.member("env").and_then(Node::text) == Some(name);
+    if named && at.members().len() == 1 {
+        return Some(path.to_owned());
+    }
+    let below = |key: &str| match path {
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    };
+    let mut members = at.members().iter();
+    let mut items = at.items().iter().enumerate();
+    members
+        .find_map(|(key, value)| named_in(value, name, &below(&key.text)))
+        .or_else(|| items.find_map(|(at, item)| named_in(item, name, &format!("{path}[{at}]"))))
+}
+
+/// Filters that share memory between workers.
+fn shared(filter: &Ours<'_, '_>, settings: &Settings, sink: &mut Sink<'_>) {
+    let Some(size) = settings.shared else { return };
+    let name = filter.part.name();
+    let plans = all_plans(filter);
+    let (needs, why) = match name {
+        "rate_limit" => (true, "its counts"),
+        "audit_log" => (
+            plans.iter().any(|plan| plan.get("sink").is_some()),
+            "its queue",
+        ),
+        "jwt_auth" => (true, "the keys that it fetches"),
+        _ => (false, ""),
+    };
+    let problem = match size {
+        None if needs => format!(
+            "{} keeps {why} in memory that workers share, and there is no zone `*` for it",
+            filter.part.subject()
+        ),
+        Some(bytes) if name == "rate_limit" && bytes < LEAST_SHARED => format!(
+            "the zone `*` has {bytes} bytes: a caller with many keys of his own drives the counts of others out of it"
+        ),
+        _ => return,
+    };
+    let path = filter.part.own_path();
+    let finding = Finding::new(
+        &codes::SHARED_MEMORY,
+        filter.entry.place(&path),
+        &filter.entry.name,
+        problem,
+        settings.shared_hint,
+    );
+    sink.add(filter.entry.file, finding.at(path));
+}
+
+/// Filters that read a request's body.
+fn body(filter: &Ours<'_, '_>, way: &Way<'_>, settings: &Settings, sink: &mut Sink<'_>) {
+    let plans = all_plans(filter);
+    let most = plans
+        .iter()
+        .filter_map(|plan| holds_bytes(filter.part.name(), plan))
+        .max();
+    let Some((bytes, option)) = most else { return };
+    if let Some(place) = way.unbuffered {
+        let finding = Finding::new(
+            &codes::UNBUFFERED,
+            place,
+            &filter.entry.name,
+            format!(
+                "{} reads the request's body, which nginx does not collect here",
+                filter.part.subject()
+            ),
+            "leave buffering of requests on",
+        );
+        sink.add(filter.entry.file, finding);
+    }
+    let Some(holds) = way.body_buffer.filter(|holds| *holds < bytes) else {
+        return;
+    };
+    let path = filter.part.path(option);
+    let problem = format!(
+        "{} may need {bytes} bytes of a body, and nginx keeps {holds} in memory: what is longer goes to a file, which a filter cannot read, and is refused",
+        filter.part.subject()
+    );
+    let hint = format!(
+        "{}, or a lower {option}",
+        settings
+            .buffer_hint
+            .replace("BYTES", &bytes.saturating_mul(2).to_string())
+    );
+    let place = filter.entry.place(&path);
+    let finding = Finding::new(
+        &codes::BODY_BUFFER,
+        place,
+        &filter.entry.name,
+        problem,
+        hint,
+    );
+    sink.add(filter.entry.file, finding.at(path));
+}
+
+/// A size as nginx writes it: `8k`, `1m`, a number of bytes.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (text.get(..at)?, 1 << 10),
+        Some((at, 'm' | 'M')) => (text.get(..at)?, 1 << 20),
+        Some((at, 'g' | 'G')) => (text.get(..at)?, 1 << 30),
+        _ => (text, 1_u64),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_nginx_does() {
+        for (text, want) in [
+            ("8k", Some(8192)),
+            ("1M", Some(1 << 20)),
+            ("2g", Some(2 << 30)),
+            (" 512 ", Some(512)),
+            ("", None),
+            ("k", None),
+            ("1x", None),
+            ("99999999999999999999", None),
+            ("99999999999999g", None),
+        ] {
+            assert_eq!(size(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_handed_on_is_noted_and_given() {
+        let known = BTreeMap::from([("A".to_owned(), Some("1".to_owned()))]);
+        let passed = Passed::new(Some(known));
+        assert_eq!(passed.ask("A", "?").as_deref(), Some("1"));
+        assert_eq!(passed.ask("MODELGATE_NO_SUCH", "?").as_deref(), Some("?"));
+        assert_eq!(passed.ask(OPTIONAL, "?"), None);
+        assert_eq!(passed.take_missing(), ["MODELGATE_NO_SUCH"]);
+        assert!(passed.take_missing().is_empty());
+        let unknown = Passed::default();
+        assert_eq!(unknown.ask("MODELGATE_NO_SUCH", "?").as_deref(), Some("?"));
+        assert!(unknown.take_missing().is_empty());
+    }
+}
