@@ -3,7 +3,7 @@
 //! it over, and refuses what is misspelt. It is judged by a validator that is not ours, under
 //! draft 4.
 
-#![allow(clippy::unwrap_used)] // Helpers of tests stand outside of them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // Helpers stand outside of tests.
 
 use std::path::{Path, PathBuf};
 

@@ -177,6 +177,8 @@ codes! {
         "Write `wasm = on` and `wasm_filters_path` with the folder of the modules; `wasm_filters`, if it is there, must name them or `user`. A chain that is in the database is not run while Wasm is off, and requests pass without it.";
     SETTINGS_ELSEWHERE = "MG512" "settings-elsewhere" Note, "Kong's own settings were not read.",
         "A file `kong.conf` beside the declarative one is read with it. Without it nothing is said of shared memory, body buffers and the environment; variables such as `KONG_NGINX_WASM_SHM_KV` are not seen.";
+    MODULE_HOST = "MG513" "module-host" Error, "The module is one for another host.",
+        "nginx calls every callback of a filter without looking whether the module has it, and a worker that calls one that is not there ends, with all its connections. Take the modules from `target/modelgate/kong`: those in `target/modelgate` have only the callbacks that Envoy must call.";
 }
 
 /// The code with this name or number.

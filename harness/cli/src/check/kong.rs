@@ -358,10 +358,15 @@ pub(super) fn check(text: &str, root: &Node, folder: Option<&Path>) -> Outcome {
     let mut found = std::mem::take(&mut declared.findings);
     found.append(&mut sink.list);
     match &conf {
-        Some(conf) => found.extend(conf.check(&used).into_iter().map(|finding| Finding {
-            file: Some(path.clone()),
-            ..finding
-        })),
+        Some(conf) => found.extend(
+            conf.check(&used)
+                .into_iter()
+                .chain(conf.modules(&used))
+                .map(|finding| Finding {
+                    file: Some(path.clone()),
+                    ..finding
+                }),
+        ),
         None if used.is_empty() => {}
         None => {
             let problem =

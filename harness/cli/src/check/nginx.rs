@@ -75,7 +75,7 @@ pub(super) fn check(text: &str, directives: Vec<Directive>, folder: Option<&Path
     let files = Files::alone(text);
     let mut sink = Sink::new(&files);
     let mut outcome = Outcome::default();
-    let modules = modules(&directives, &mut outcome);
+    let modules = modules(&directives, &mut outcome, &mut found);
     let settings = settings(&directives);
     let whole = directives.iter().any(|directive| directive.is("http"));
     let mut walk = Walk {
@@ -176,6 +176,7 @@ fn at(directives: &mut [Directive], place: Place) {
 fn modules(
     directives: &[Directive],
     outcome: &mut Outcome,
+    found: &mut Vec<Finding>,
 ) -> Option<BTreeMap<String, Option<Runs>>> {
     let mut blocks = directives
         .iter()
@@ -194,6 +195,9 @@ fn modules(
         let runs = runs(file).or_else(|| runs(name));
         if runs.is_some() && !Path::new(path).is_file() {
             outcome.modules.insert(path.to_owned());
+        }
+        if runs.is_some() {
+            found.extend(wasmx::module(Path::new(path), name, module.name.place));
         }
         modules.insert(name.to_owned(), runs);
     }

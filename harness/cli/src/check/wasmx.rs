@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::chain::{Chain, Elsewhere, Ours, all_plans};
 use super::codes;
@@ -15,6 +16,7 @@ use super::finding::Finding;
 use super::locate::Map;
 use super::values::holds_bytes;
 use super::{Outcome, references, rules, signer};
+use crate::inspect::Module;
 use located_yaml::{Node, Place};
 
 /// What rate-limit's reserve needs at least: with less it is lost without a word.
@@ -321,6 +323,43 @@ fn body(filter: &Ours<'_, '_>, way: &Way<'_>, settings: &Settings, sink: &mut Si
     sink.add(filter.entry.file, finding.at(path));
 }
 
+/// The callbacks that nginx calls whether a module has them or not.
+const CALLED: [&str; 7] = [
+    "proxy_on_request_headers",
+    "proxy_on_request_body",
+    "proxy_on_response_headers",
+    "proxy_on_response_body",
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+];
+
+/// What is wrong with the module in a file, if the file is on this machine.
+pub(super) fn module(path: &Path, name: &str, place: Place) -> Option<Finding> {
+    let bytes = std::fs::read(path).ok()?;
+    let (problem, hint) = match Module::read(&bytes) {
+        Ok(module) => {
+            let missing: Vec<&str> = CALLED
+                .into_iter()
+                .filter(|callback| !module.exports.contains(*callback))
+                .collect();
+            if missing.is_empty() {
+                return None;
+            }
+            let problem = format!("it lacks {}: nginx's worker ends", missing.join(", "));
+            (problem, "take the module from target/modelgate/kong")
+        }
+        Err(problem) => (format!("the file {problem}"), "`cargo modelgate build`"),
+    };
+    Some(Finding::new(
+        &codes::MODULE_HOST,
+        place,
+        name,
+        problem,
+        hint,
+    ))
+}
+
 /// A size as nginx writes it: `8k`, `1m`, a number of bytes.
 pub(super) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
@@ -336,6 +375,28 @@ pub(super) fn size(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_without_all_callbacks_is_one_for_another_host() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwt_auth.wasm");
+        let place = Place { line: 1, column: 1 };
+        assert_eq!(module(&path, "jwt_auth", place), None, "it is not here");
+        let write = |callbacks: &[&str]| {
+            let exports: String = callbacks
+                .iter()
+                .map(|name| format!("(func (export \"{name}\"))"))
+                .collect();
+            let text = format!("(module (func (export \"proxy_abi_version_0_2_1\")) {exports})");
+            std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+            module(&path, "jwt_auth", place).map(|finding| finding.problem)
+        };
+        assert_eq!(write(&CALLED), None);
+        let (last, others) = CALLED.split_last().unwrap();
+        assert!(write(others).unwrap().contains(last));
+        std::fs::write(&path, "text").unwrap();
+        assert!(module(&path, "jwt_auth", place).is_some());
+    }
 
     #[test]
     fn sizes_are_read_as_nginx_does() {

@@ -2,11 +2,13 @@
 //! gives them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::super::codes;
 use super::super::finding::Finding;
-use super::super::wasmx::{Passed, Settings, size};
+use super::super::wasmx::{self, Passed, Settings, size};
 use located_yaml::Place;
+use modelgate_scenario::catalogue::file_name;
 
 /// What Kong has nginx keep of a request's body in memory unless it is told otherwise.
 const BODY_BUFFER: u64 = 8 << 10;
@@ -140,6 +142,35 @@ impl Conf {
     }
 }
 
+impl Conf {
+    /// What is wrong with the modules of these filters, as far as they are on this machine.
+    pub fn modules(&self, used: &[&str]) -> Vec<Finding> {
+        let Some((folder, place)) = self.values.get("wasm_filters_path") else {
+            return Vec::new();
+        };
+        let folder = Path::new(folder);
+        if !folder.is_dir() {
+            return Vec::new();
+        }
+        let judged = used.iter().filter_map(|name| {
+            let path = folder.join(file_name(name));
+            if path.is_file() {
+                return wasmx::module(&path, name, *place);
+            }
+            let problem = format!("there is no {} in this folder", file_name(name));
+            let hint = "copy it from target/modelgate/kong";
+            Some(Finding::new(
+                &codes::UNKNOWN_FILTER,
+                *place,
+                name,
+                problem,
+                hint,
+            ))
+        });
+        judged.collect()
+    }
+}
+
 /// What is known of the settings without the file.
 pub(in crate::check) fn unread() -> Settings {
     Settings {
@@ -171,6 +202,19 @@ mod tests {
         for text in ["", "a = 1", "wasm: on", "wasm = on\nb", "{\"wasm\" = 1}"] {
             assert!(Conf::read(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn modules_that_are_not_in_the_folder_are_found_where_the_folder_is_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("wasm_filters_path = {}", folder.path().display());
+        let found = Conf::read(&text).unwrap().modules(&["jwt_auth"]);
+        assert_eq!(found[0].code.name, "unknown-wasm-filter");
+        std::fs::write(folder.path().join("jwt_auth.wasm"), "").unwrap();
+        let found = Conf::read(&text).unwrap().modules(&["jwt_auth"]);
+        assert_eq!(found[0].code.name, "module-host");
+        let elsewhere = Conf::read("wasm_filters_path = /no/such/folder").unwrap();
+        assert!(elsewhere.modules(&["jwt_auth"]).is_empty());
     }
 
     #[test]
