@@ -44,8 +44,13 @@ pub(super) enum Read {
 
 /// Reads a text, if it is nginx's: directives that end with `;` or in a block.
 pub(super) fn read(text: &str) -> Read {
+    // A mapping of YAML may end in `{}`; its keys end with a colon.
+    let named = |directive: &Directive| {
+        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        directive.name.text.bytes().all(is_word)
+    };
     match syntax::parse(text) {
-        Ok(directives) if directives.is_empty() => Read::Other,
+        Ok(directives) if directives.is_empty() || !directives.iter().all(named) => Read::Other,
         Ok(directives) => Read::Nginx(directives),
         Err(error) => {
             let telling = |line: &str| {
