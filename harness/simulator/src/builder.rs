@@ -170,11 +170,12 @@ impl Builder {
             self.hosts
         };
         let alone = self.profile.allow_on_headers_stop_iteration;
-        let plugins: Vec<Plugin> = self
-            .filters
-            .iter()
-            .map(|spec| Plugin::new(spec, alone))
-            .collect();
+        let chooses = self.profile.filters_choose_stop_iteration;
+        let plugins = self.filters.iter().map(|spec| {
+            let chosen = spec.allow_on_headers_stop_iteration;
+            Plugin::new(spec, chosen.filter(|_| chooses).unwrap_or(alone))
+        });
+        let plugins: Vec<Plugin> = plugins.collect();
         let mut threads: Vec<Thread> = (0..self.workers)
             .map(|worker| Thread::Worker(WorkerId(worker)))
             .collect();
@@ -267,6 +268,7 @@ fn add_vms(core: &mut Core, thread: Thread, filters: &[FilterSpec]) {
             last_call: 0,
             generation: 0,
             lost: false,
+            worker_began: false,
             reloaded_ns: None,
         });
     }

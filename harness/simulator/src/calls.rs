@@ -57,6 +57,10 @@ impl HostHandle {
         let Ok(mut core) = self.core.try_borrow_mut() else {
             return Err(Status::InternalFailure);
         };
+        // A real host ends the callback there.
+        if core.host_trap.is_some() || core.crash.is_some() {
+            return Err(Status::InternalFailure);
+        }
         let answered = act(&mut core);
         if core.timeline.traces_host_calls() {
             let status = answered.as_ref().err().map_or(0, |status| status.raw());
@@ -93,7 +97,32 @@ impl HostHandle {
     }
 }
 
+impl HostHandle {
+    /// Whether a module with this import cannot be loaded on this host.
+    pub fn refuses_import(&self, name: &str) -> bool {
+        self.core
+            .try_borrow()
+            .is_ok_and(|core| core.profile.refused_imports.contains(&name))
+    }
+
+    /// A call that a host need not have.
+    ///
+    /// # Errors
+    /// A trap on hosts where such calls trap.
+    pub fn optional_call(&self, name: &'static str) -> HostResult<()> {
+        self.call(name, Core::optional)
+    }
+}
+
 impl Core {
+    /// A call that a host need not have: a trap where it does not.
+    fn optional(&mut self) -> HostResult<()> {
+        match self.profile.trapping_calls.unimplemented {
+            true => self.trap("this host does not have that call"),
+            false => Ok(()),
+        }
+    }
+
     /// The exchange that host calls act on, and the filter's place in it. [`Status::BadArgument`]
     /// for a root context.
     fn exchange(&mut self, at: EffectiveContext) -> HostResult<(&mut Stream, PluginId)> {

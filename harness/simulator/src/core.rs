@@ -30,6 +30,8 @@ pub(crate) struct Running {
     pub callback: Callback,
     /// Another context that host calls act on, chosen by the guest.
     pub effective: Option<ContextId>,
+    /// It has called out.
+    pub called_out: bool,
 }
 
 /// A reply of the proxy's own making.
@@ -102,6 +104,8 @@ pub(crate) struct Core {
     pub stop_iteration: bool,
     /// A host call in the callback that is running has trapped: the guest is lost when it returns.
     pub host_trap: Option<String>,
+    /// The callback that is running has crashed its worker, for this reason.
+    pub crash: Option<&'static str>,
     pub log_level: crate::abi::LogLevel,
     pub last_stream: StreamId,
     pub last_request: OutboundId,
@@ -144,6 +148,7 @@ impl Core {
             deferred: Vec::new(),
             stop_iteration: false,
             host_trap: None,
+            crash: None,
             log_level: crate::abi::LogLevel::Trace,
             last_stream: StreamId(0),
             last_request: OutboundId(0),
@@ -161,6 +166,38 @@ impl Core {
     pub fn trap<T>(&mut self, call: &str) -> HostResult<T> {
         self.host_trap = Some(format!("host trap: {call}"));
         Err(Status::InternalFailure)
+    }
+
+    /// A host call that crashes the worker.
+    pub fn crash<T>(&mut self, why: &'static str) -> HostResult<T> {
+        self.crash = Some(why);
+        Err(Status::InternalFailure)
+    }
+
+    /// Whether a callback of a tick is running, or the answer to a callout that a tick has made, and
+    /// calls that need an exchange crash the worker then.
+    pub fn crashes_on_messages(&self, at: ContextId, vm: VmId) -> bool {
+        let root = self.exchange_of(vm, at).is_none();
+        let ticking = self.running.is_some_and(|running| {
+            let callback = running.callback;
+            matches!(callback, Callback::Tick | Callback::HttpCallResponse { .. })
+        });
+        self.profile.crashes.message_in_tick && root && ticking
+    }
+
+    /// Whether a filter's callback for the response is running, or one after the exchange's end.
+    pub fn in_response(&self) -> bool {
+        self.running.is_some_and(|running| {
+            matches!(
+                running.callback,
+                Callback::ResponseHeaders { .. }
+                    | Callback::ResponseBody { .. }
+                    | Callback::ResponseTrailers { .. }
+                    | Callback::Done
+                    | Callback::Log
+                    | Callback::Delete
+            )
+        })
     }
 
     /// What clocks show.

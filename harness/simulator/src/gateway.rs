@@ -22,7 +22,7 @@ use crate::builder::{BuildError, Builder};
 use crate::core::{ActiveRequest, Core, Deferred, LocalReply};
 use crate::gateway::filter_manager::StartFrom;
 use crate::gateway::request::{ClientResponse, Connection, Outcome, Request};
-use crate::gateway::stream::{ActiveFilter, Message, Side, Stream, WaitingFrame};
+use crate::gateway::stream::{ActiveFilter, Asked, Message, Side, Stream, WaitingFrame};
 use crate::gateway::threads::VmAvailability;
 use crate::guest::{Guest, GuestCode};
 use crate::ids::{PluginId, StreamId, VmId, WorkerId};
@@ -31,6 +31,7 @@ use crate::network::Outbound;
 use crate::plugin::Plugin;
 use crate::rules::headers::Headers;
 use crate::rules::path::PathRules;
+use crate::rules::uri::Uri;
 use crate::schedule::TimedEvent;
 use crate::timeline::{Event, Timeline};
 
@@ -189,7 +190,8 @@ impl Gateway {
         let upgrades = self.allows_upgrade(&headers);
         let (id, accepted) = self.create_stream(headers, connection, WorkerId(worker), end);
         schedule(&mut self.core.borrow_mut(), id);
-        if self.refuse_too_many_headers(id) {
+        if let Some((status, details)) = self.codec_refuses(id) {
+            self.refuse_early(id, status, details);
             self.record_outcome(id);
             return id;
         }
@@ -387,6 +389,9 @@ impl Gateway {
         let (id, accepted, plugins, idle_timeout) = {
             let mut core = self.core.borrow_mut();
             core.last_stream = core.last_stream.next();
+            if !core.profile.headers.names_as_sent {
+                headers.lower_names();
+            }
             mutate_request_headers(&mut core, &mut headers, &mut connection);
             // Envoy's codec refuses such names before anything else
             // (source/common/http/header_utility.cc, `checkHeaderNameForUnderscores`).
@@ -418,6 +423,11 @@ impl Gateway {
         });
         let filters = filters.collect();
         let mut core = self.core.borrow_mut();
+        let asked = core
+            .profile
+            .headers
+            .request_line_is_parsed
+            .then(|| parse_request_line(&mut headers, &connection));
         let stream = Stream {
             id,
             worker,
@@ -430,6 +440,8 @@ impl Gateway {
             },
             response: Message::default(),
             filter_state: BTreeMap::new(),
+            asked: asked.flatten(),
+            same_order: core.profile.responses_in_request_order,
             started_ns: core.now_ns,
             details: None,
             flags: 0,
@@ -447,33 +459,61 @@ impl Gateway {
         (id, accepted)
     }
 
-    /// A request that the proxy's codec refuses before any filter sees it.
-    fn refuse_too_many_headers(&mut self, id: StreamId) -> bool {
-        let max = self.core.borrow().profile.max_request_headers;
-        let refused = self.stream(id, |stream| {
-            let many = stream
-                .request
-                .headers
-                .as_ref()
-                .is_some_and(|headers| headers.len() > max);
-            if many {
-                stream.details = Some("http1.too_many_headers".to_owned());
-                stream.answer.headers = Some([(":status", &b"431"[..])].into_iter().collect());
-                stream.answer.complete = true;
-                stream.over = true;
+    /// Why the proxy's codec refuses a request before any filter sees it, if it does.
+    fn codec_refuses(&self, id: StreamId) -> Option<(u16, &'static str)> {
+        let (max, parsed) = {
+            let core = self.core.borrow();
+            let rules = &core.profile;
+            (
+                rules.max_request_headers,
+                rules.headers.request_line_is_parsed,
+            )
+        };
+        self.stream(id, |stream| {
+            let headers = stream.request.headers.as_ref()?;
+            if headers.len() > max {
+                return Some((431, "http1.too_many_headers"));
             }
-            many
-        });
-        let refused = refused.unwrap_or_default();
-        if refused {
-            self.core.borrow_mut().record(Event::StreamEnd {
-                stream: id,
-                details: Some("http1.too_many_headers".to_owned()),
-                complete: true,
-            });
-        }
-        refused
+            (parsed && stream.asked.is_none()).then_some((400, "invalid_request"))
+        })?
     }
+
+    /// Answers a request that no filter sees.
+    fn refuse_early(&mut self, id: StreamId, status: u16, details: &str) {
+        self.stream(id, |stream| {
+            stream.details = Some(details.to_owned());
+            let status = [(":status", status.to_string().into_bytes())];
+            stream.answer.headers = Some(status.into_iter().collect());
+            stream.answer.complete = true;
+            stream.over = true;
+        });
+        self.core.borrow_mut().record(Event::StreamEnd {
+            stream: id,
+            details: Some(details.to_owned()),
+            complete: true,
+        });
+    }
+}
+
+/// Gives the request's headers the form that nginx shows: what it makes of the target and its own
+/// name in pseudo-headers, and the client's host among the headers. `None` when it refuses the
+/// target.
+fn parse_request_line(headers: &mut Headers, connection: &Connection) -> Option<Asked> {
+    const SERVER_NAME: &str = "localhost";
+    let target = headers.first(":path").unwrap_or(b"*").to_vec();
+    let host = headers.first(":authority").unwrap_or_default().to_vec();
+    let uri = Uri::parse(&target)?;
+    let authority = format!("{SERVER_NAME}:{}", connection.destination.port());
+    let mut shown = Headers::new();
+    shown.add(":path", uri.shown());
+    for name in [":method", ":scheme"] {
+        shown.add(name, headers.first(name).unwrap_or_default());
+    }
+    shown.add(":authority", authority);
+    shown.add("host", host.as_slice());
+    shown.append_but_pseudo(headers);
+    *headers = shown;
+    Some(Asked { target, host, uri })
 }
 
 /// Whether the name of a header has an underscore in it.

@@ -112,9 +112,7 @@ impl Plugin {
             root_id: spec.root_id.clone(),
             configuration: spec.configuration.clone(),
             failure_policy: spec.failure_policy,
-            allow_on_headers_stop_iteration: spec
-                .allow_on_headers_stop_iteration
-                .unwrap_or(allow_on_headers_stop_iteration),
+            allow_on_headers_stop_iteration,
             disabled: spec.disabled,
         }
     }

@@ -8,3 +8,5 @@ pub mod path;
 pub mod profile;
 pub(crate) mod route;
 pub(crate) mod signature;
+pub(crate) mod uri;
+pub(crate) mod variable;

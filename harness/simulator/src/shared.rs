@@ -2,21 +2,34 @@
 //!
 //! Compare-and-swap as Envoy does it (proxy-wasm-cpp-host, shared_data.cc): every write takes the
 //! next number of one counter; a write with number 0, and a first write with any number, always
-//! succeeds. Nothing is ever evicted.
+//! succeeds. Nothing is ever evicted, unless the profile says how much there is.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::abi::{HostResult, Status};
 use crate::ids::{ContextId, QueueId, VmId};
-use crate::rules::profile::SharedDataRules;
+use crate::rules::profile::{SharedDataRules, Zone};
 
 /// Values and queues.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    values: BTreeMap<(String, Vec<u8>), (Vec<u8>, u32)>,
+    values: BTreeMap<(String, Vec<u8>), Entry>,
     last_cas: u32,
+    /// How often values were read or written.
+    uses: u64,
+    /// Bytes in use, where there is an end to them.
+    used: usize,
     rules: SharedDataRules,
     queues: Vec<Queue>,
+}
+
+/// A value.
+#[derive(Clone, Debug)]
+struct Entry {
+    value: Vec<u8>,
+    cas: u32,
+    /// Its place in the order of use.
+    used_at: u64,
 }
 
 #[derive(Debug)]
@@ -40,21 +53,27 @@ impl Shared {
         Self {
             values: BTreeMap::new(),
             last_cas: 0,
+            uses: 0,
+            used: 0,
             rules,
             queues: Vec::new(),
         }
     }
 
-    pub fn value(&self, vm_id: &str, key: &[u8]) -> HostResult<(Vec<u8>, u32)> {
-        self.values
-            .get(&self.key(vm_id, key))
-            .cloned()
-            .ok_or(Status::NotFound)
+    pub fn value(&mut self, vm_id: &str, key: &[u8]) -> HostResult<(Vec<u8>, u32)> {
+        let key = self.key(vm_id, key);
+        self.uses = self.uses.saturating_add(1);
+        let entry = self.values.get_mut(&key).ok_or(Status::NotFound)?;
+        entry.used_at = self.uses;
+        Ok((entry.value.clone(), entry.cas))
     }
 
+    /// Writes a value. `CasMismatch` where the number is not the right one, `InternalFailure` where
+    /// it would not fit even alone.
     pub fn set(&mut self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> HostResult<()> {
         let key = self.key(vm_id, key);
-        let current = self.values.get(&key).map(|(_, current)| *current);
+        let bytes = room(&key.1, value);
+        let current = self.values.get(&key).map(|entry| entry.cas);
         let writes = match current {
             Some(current) if self.rules.zero_only_creates => cas == current,
             Some(current) => cas == 0 || cas == current,
@@ -66,14 +85,45 @@ impl Shared {
         if self.rules.empty_removes {
             // Numbers belong to an entry here, and begin anew with it.
             if value.is_empty() {
-                self.values.remove(&key);
+                self.forget(&key);
                 return Ok(());
             }
             self.last_cas = current.unwrap_or_default();
         }
+        self.forget(&key);
+        if let Zone::Bytes(most) = self.rules.zone {
+            if bytes > most {
+                return Err(Status::InternalFailure);
+            }
+            while self.used.saturating_add(bytes) > most {
+                self.evict();
+            }
+        }
+        self.used = self.used.saturating_add(bytes);
+        self.uses = self.uses.saturating_add(1);
         self.last_cas = self.last_cas.wrapping_add(1).max(1);
-        self.values.insert(key, (value.to_owned(), self.last_cas));
+        let entry = Entry {
+            value: value.to_owned(),
+            cas: self.last_cas,
+            used_at: self.uses,
+        };
+        self.values.insert(key, entry);
         Ok(())
+    }
+
+    fn forget(&mut self, key: &(String, Vec<u8>)) {
+        if let Some(entry) = self.values.remove(key) {
+            self.used = self.used.saturating_sub(room(&key.1, &entry.value));
+        }
+    }
+
+    /// Forgets what was not used for the longest time.
+    fn evict(&mut self) {
+        let oldest = self.values.iter().min_by_key(|(_, entry)| entry.used_at);
+        match oldest.map(|(key, _)| key.clone()) {
+            Some(key) => self.forget(&key),
+            None => self.used = 0,
+        }
     }
 
     fn key(&self, vm_id: &str, key: &[u8]) -> (String, Vec<u8>) {
@@ -82,7 +132,8 @@ impl Shared {
         } else {
             key.to_owned()
         };
-        (vm_id.to_owned(), key)
+        let owner = if self.rules.common_to_all { "" } else { vm_id };
+        (owner.to_owned(), key)
     }
 
     /// Registers a queue, or takes it over; its entries stay.
@@ -131,6 +182,17 @@ impl Shared {
             .ok_or(Status::NotFound)?;
         self.queues.get_mut(index).ok_or(Status::NotFound)
     }
+}
+
+/// Bytes that a value takes: key, value and what the host keeps with them, in blocks of powers of
+/// two as nginx's slab allocator gives them.
+fn room(key: &[u8], value: &[u8]) -> usize {
+    const KEPT_WITH_IT: usize = 96;
+    key.len()
+        .saturating_add(value.len())
+        .saturating_add(KEPT_WITH_IT)
+        .checked_next_power_of_two()
+        .unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

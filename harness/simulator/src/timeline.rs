@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
 use crate::abi::LogLevel;
-use crate::ids::{OutboundId, StreamId};
+use crate::ids::{OutboundId, StreamId, WorkerId};
 use crate::rules::headers::Headers;
 
 /// One observation.
@@ -76,6 +76,13 @@ pub enum Event {
         filter: String,
         /// `None` when it runs again.
         problem: Option<String>,
+    },
+    /// A worker crashed, and with it every exchange on it.
+    WorkerCrash {
+        /// Which.
+        worker: WorkerId,
+        /// How many exchanges broke off.
+        exchanges: usize,
     },
     /// A filter wrote a log line.
     Log(LogLine),
@@ -307,6 +314,13 @@ mod tests {
                     problem: None,
                 },
                 json!({"event": "vm_reload", "filter": "f", "problem": null}),
+            ),
+            (
+                Event::WorkerCrash {
+                    worker: WorkerId(1),
+                    exchanges: 2,
+                },
+                json!({"event": "worker_crash", "worker": 1, "exchanges": 2}),
             ),
             (
                 Event::Log(LogLine {

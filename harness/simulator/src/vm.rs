@@ -76,6 +76,8 @@ pub(crate) struct Vm {
     /// How often it has been replaced.
     pub generation: u64,
     pub lost: bool,
+    /// It starts with a new worker, and not in place of an instance that trapped.
+    pub worker_began: bool,
     /// When it was last replaced.
     pub reloaded_ns: Option<u64>,
 }

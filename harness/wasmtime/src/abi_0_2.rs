@@ -137,6 +137,10 @@ impl Instance {
         limits: Limits,
         faults: Option<Faults>,
     ) -> Result<Self, String> {
+        let imports = module.module().imports().map(|import| import.name());
+        if let Some(name) = imports.into_iter().find(|name| host.refuses_import(name)) {
+            return Err(format!("this host has another {name}"));
+        }
         let state = State {
             host,
             environment,

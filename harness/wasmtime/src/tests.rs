@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use proxy_wasm_simulator::{FilterSpec, Gateway, GuestCode, Request, Timeline};
+use proxy_wasm_simulator::{FilterSpec, Gateway, GuestCode, Request, Timeline, profile};
 
 use super::{Limits, WasmCode};
 
@@ -217,4 +217,56 @@ fn the_same_callback_takes_the_same_number_of_instructions() {
     let (first, second) = (fuel(run(code()).1), fuel(run(code()).1));
     assert_eq!(first, second);
     assert!(first.iter().all(|fuel| *fuel > 0) && first.len() == 1);
+}
+
+/// A gateway that plays nginx, with a module.
+fn on_nginx(wasm: &[u8]) -> Result<Gateway, String> {
+    let code = WasmCode::load(wasm).unwrap();
+    let builder = Gateway::builder().profile(profile::NGINX);
+    let built = builder.filter(FilterSpec::new("wat", code)).build();
+    built.map_err(|refused| refused.problem)
+}
+
+#[test]
+fn on_nginx_an_export_that_is_missing_ends_the_worker() {
+    let mut gateway = on_nginx(&module("", "(i32.const 0)")).unwrap();
+    let outcome = gateway.exchange(Request::get("/"));
+    assert!(outcome.client.reset, "{outcome:?}");
+    let timeline = gateway.timeline();
+    let trap = timeline.traps().next().unwrap().1.to_owned();
+    assert!(
+        trap.contains("worker crash in proxy_on_response_headers"),
+        "{trap}"
+    );
+}
+
+#[test]
+fn on_nginx_a_module_that_asks_for_the_log_level_is_not_loaded() {
+    const GET: &str =
+        r#"(import "env" "proxy_get_log_level" (func $get (param i32) (result i32)))"#;
+    let problem = on_nginx(&module(GET, "(i32.const 0)")).err().unwrap();
+    assert!(problem.contains("proxy_get_log_level"), "{problem}");
+}
+
+#[test]
+fn on_nginx_calls_that_it_does_not_have_are_traps() {
+    for (call, import) in [
+        ("(call $call)", "proxy_done\" (func $call (result i32)))"),
+        (
+            "(call $call (i32.const 1))",
+            "proxy_grpc_cancel\" (func $call (param i32) (result i32)))",
+        ),
+        (
+            "(call $call)",
+            "proxy_clear_route_cache\" (func $call (result i32)))",
+        ),
+    ] {
+        let import = format!("(import \"env\" \"{import}");
+        let mut gateway = on_nginx(&module(&import, call)).unwrap();
+        let outcome = gateway.exchange(Request::get("/"));
+        let timeline = gateway.timeline();
+        let trap = timeline.traps().next().unwrap().1.to_owned();
+        assert!(trap.starts_with("host trap"), "{import}: {trap}");
+        assert!(outcome.upstream.is_none());
+    }
 }

@@ -27,7 +27,10 @@ impl HostHandle {
             let end = start.checked_add(max).ok_or(Status::BadArgument)?;
             let start = index(start)?.min(bytes.len());
             let end = index(end)?.min(bytes.len());
-            Ok(bytes.get(start..end).unwrap_or_default().to_vec())
+            match bytes.get(start..end).unwrap_or_default() {
+                [] if rules.empty_is_not_found => Err(Status::NotFound),
+                bytes => Ok(bytes.to_vec()),
+            }
         })
     }
 

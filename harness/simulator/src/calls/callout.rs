@@ -30,6 +30,13 @@ impl HostHandle {
     ) -> HostResult<CalloutToken> {
         self.call_in_context("http_call", |core, at| {
             let running = core.running.map(|running| running.callback);
+            let over = matches!(
+                running,
+                Some(Callback::Log | Callback::Done | Callback::Delete)
+            );
+            if over && core.profile.crashes.callout_after_the_end {
+                return core.crash("a callout after the end of its exchange");
+            }
             if core.profile.trapping_calls.callout_outside_of_requests
                 && !running.is_some_and(may_call_out)
             {
@@ -58,6 +65,9 @@ impl HostHandle {
                 context,
             };
             let token = vm.next_call();
+            if let Some(running) = &mut core.running {
+                running.called_out = true;
+            }
             let has_trailers = !trailers.is_empty();
             let request = Outbound {
                 cluster: cluster.to_owned(),
@@ -98,6 +108,7 @@ impl HostHandle {
     pub fn callout_status(&self) -> HostResult<(u32, &'static str)> {
         const BROKEN_CONNECTION: u32 = 9;
         self.call_in_context("get_status", |core, at| {
+            core.optional()?;
             let failed = core.root(at)?.call_failed;
             Ok(if failed {
                 (BROKEN_CONNECTION, "reset")

@@ -11,7 +11,10 @@ impl HostHandle {
     /// # Errors
     /// `NotFound` for a function that this host does not have; otherwise as the function says.
     pub fn call_foreign_function(&self, name: &[u8], argument: &[u8]) -> HostResult<Vec<u8>> {
-        self.call_in_context("call_foreign_function", |_, _| match name {
+        self.call_in_context("call_foreign_function", |core, _| match name {
+            _ if core.profile.trapping_calls.foreign_functions => {
+                core.trap("this host has no such function")
+            }
             // Routes are looked up when they are needed; nothing is kept that could be stale.
             b"clear_route_cache" => Ok(Vec::new()),
             b"verify_signature" => signature::answer(argument),

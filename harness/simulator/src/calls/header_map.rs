@@ -3,6 +3,7 @@
 use super::{EffectiveContext, HostHandle};
 use crate::abi::{HostResult, MapKind, Status};
 use crate::core::Core;
+use crate::guest::Callback;
 use crate::rules::headers::Headers;
 
 impl HostHandle {
@@ -12,14 +13,15 @@ impl HostHandle {
     /// `NotFound` without such a header, `BadArgument` while the map cannot be read.
     pub fn header_value(&self, map: MapKind, name: &[u8]) -> HostResult<Vec<u8>> {
         self.call_in_context("get_header_map_value", |core, at| {
+            core.needs_exchange(at, map)?;
             if map == MapKind::CallHeaders && name == b":dispatch_status" {
                 return core.dispatch_status(at).ok_or(Status::NotFound);
             }
             match core.map(at, map) {
+                // Only lists hide what was removed.
                 Some(headers) => headers
-                    .first(name)
+                    .first_sent(name)
                     .map(<[u8]>::to_vec)
-                    .or_else(|| core.removed_value(at, map, name))
                     .ok_or(Status::NotFound),
                 None if core.logging(at) => Err(Status::NotFound),
                 None => Err(Status::BadArgument),
@@ -33,7 +35,10 @@ impl HostHandle {
     /// `InternalFailure` outside of callbacks.
     pub fn header_pairs(&self, map: MapKind) -> HostResult<Headers> {
         self.call_in_context("get_header_map_pairs", |core, at| {
-            Ok(core.map(at, map).cloned().unwrap_or_default())
+            core.needs_exchange(at, map)?;
+            let most = core.profile.headers.max_pairs.unwrap_or(usize::MAX);
+            let shown = core.map(at, map).map(|headers| headers.truncated(most));
+            Ok(shown.unwrap_or_default())
         })
     }
 
@@ -54,7 +59,22 @@ impl HostHandle {
     /// `BadArgument` while the map cannot be changed.
     pub fn set_header_pairs(&self, map: MapKind, pairs: Headers) -> HostResult<()> {
         self.call_in_context("set_header_map_pairs", |core, at| {
-            *core.map_mut(at, map)? = pairs;
+            core.may_change(at, map)?;
+            if !core.profile.headers.request_line_is_parsed || map != MapKind::RequestHeaders {
+                *core.map_mut(at, map)? = pairs;
+                return Ok(());
+            }
+            // Everything is hidden; then one after the other is set, until one cannot be.
+            let names = core.map_mut(at, map)?.clone();
+            for (name, _) in names.iter().filter(|(name, _)| !is_pseudo(name)) {
+                core.map_mut(at, map)?.hide(name);
+            }
+            for (name, value) in pairs.iter() {
+                if is_read_only(name) {
+                    return Ok(());
+                }
+                core.replace(at, map, name, value)?;
+            }
             Ok(())
         })
     }
@@ -65,6 +85,11 @@ impl HostHandle {
     /// `BadArgument` while the map cannot be changed.
     pub fn add_header(&self, map: MapKind, name: &[u8], value: &[u8]) -> HostResult<()> {
         self.call_in_context("add_header_map_value", |core, at| {
+            core.may_change(at, map)?;
+            if core.ignores(map, name) {
+                return Ok(());
+            }
+            let value = core.escaped(value);
             core.map_mut(at, map)?.add(name, value);
             Ok(())
         })
@@ -76,14 +101,8 @@ impl HostHandle {
     /// `BadArgument` while the map cannot be changed.
     pub fn set_header(&self, map: MapKind, name: &[u8], value: &[u8]) -> HostResult<()> {
         self.call_in_context("replace_header_map_value", |core, at| {
-            let first_only = core.profile.headers.set_replaces_first_only;
-            let headers = core.map_mut(at, map)?;
-            if first_only && map == MapKind::RequestHeaders {
-                headers.set_first(name, value);
-            } else {
-                headers.set(name, value);
-            }
-            Ok(())
+            core.may_change(at, map)?;
+            core.replace(at, map, name, value)
         })
     }
 
@@ -93,22 +112,101 @@ impl HostHandle {
     /// `BadArgument` while the map cannot be changed.
     pub fn remove_header(&self, map: MapKind, name: &[u8]) -> HostResult<()> {
         self.call_in_context("remove_header_map_value", |core, at| {
-            let keeps = core.profile.forwards_removed_headers && map == MapKind::RequestHeaders;
+            core.may_change(at, map)?;
+            if core.ignores(map, name) {
+                return Ok(());
+            }
+            let hides = core.profile.forwards_removed_headers && map == MapKind::RequestHeaders;
             let headers = core.map_mut(at, map)?;
-            let values: Vec<Vec<u8>> = headers.all(name).map(<[u8]>::to_vec).collect();
-            headers.remove(name);
-            if keeps {
-                let (stream, _) = core.exchange(at)?;
-                for value in values {
-                    stream.request.removed.add(name, value);
-                }
+            match hides {
+                true => headers.hide(name),
+                false => headers.remove(name),
             }
             Ok(())
         })
     }
 }
 
+fn is_pseudo(name: &[u8]) -> bool {
+    name.first() == Some(&b':')
+}
+
+/// Pseudo-headers that nginx shows and that cannot be set.
+fn is_read_only(name: &[u8]) -> bool {
+    [&b":scheme"[..], b":authority"].contains(&name)
+}
+
 impl Core {
+    /// Whether a change does nothing on this host, and says that it did.
+    fn ignores(&self, map: MapKind, name: &[u8]) -> bool {
+        let rules = self.profile.headers;
+        rules.request_line_is_parsed && map == MapKind::RequestHeaders && is_read_only(name)
+    }
+
+    /// A value as this host takes it: with line breaks escaped, or as it is.
+    fn escaped(&self, value: &[u8]) -> Vec<u8> {
+        if !self.profile.headers.line_breaks_are_escaped {
+            return value.to_vec();
+        }
+        value.iter().fold(Vec::new(), |mut escaped, byte| {
+            match byte {
+                b'\r' | b'\n' | 0 => escaped.extend(format!("%{byte:02X}").bytes()),
+                byte => escaped.push(*byte),
+            }
+            escaped
+        })
+    }
+
+    fn replace(
+        &mut self,
+        at: EffectiveContext,
+        map: MapKind,
+        name: &[u8],
+        value: &[u8],
+    ) -> HostResult<()> {
+        if self.ignores(map, name) {
+            return Ok(());
+        }
+        let value = self.escaped(value);
+        let first_only = self.profile.headers.set_replaces_first_only;
+        let headers = self.map_mut(at, map)?;
+        if first_only && map == MapKind::RequestHeaders {
+            headers.set_first(name, value);
+        } else {
+            headers.set(name, value);
+        }
+        Ok(())
+    }
+
+    /// The worker crashes on hosts where these headers are asked for and there is no exchange.
+    fn needs_exchange(&mut self, at: EffectiveContext, map: MapKind) -> HostResult<()> {
+        let called = matches!(map, MapKind::CallHeaders | MapKind::CallTrailers);
+        match !called && self.crashes_on_messages(at.context, at.vm) {
+            true => self.crash("headers without an exchange"),
+            false => Ok(()),
+        }
+    }
+
+    /// Headers may be changed now: otherwise the worker crashes, or the call traps.
+    fn may_change(&mut self, at: EffectiveContext, map: MapKind) -> HostResult<()> {
+        self.needs_exchange(at, map)?;
+        let callback = self.running.map(|running| running.callback);
+        let early = matches!(
+            callback,
+            Some(
+                Callback::RequestHeaders { .. }
+                    | Callback::RequestBody { .. }
+                    | Callback::RequestTrailers { .. }
+                    | Callback::HttpCallResponse { .. }
+            )
+        );
+        let late = map == MapKind::RequestHeaders && !early;
+        match late && self.profile.trapping_calls.late_request_headers {
+            true => self.trap("request headers can only be set before the response"),
+            false => Ok(()),
+        }
+    }
+
     fn map(&self, at: EffectiveContext, kind: MapKind) -> Option<&Headers> {
         match kind {
             MapKind::CallHeaders | MapKind::CallTrailers => {
@@ -136,16 +234,6 @@ impl Core {
             .as_ref()?
             .dispatch_status?;
         Some(status.as_bytes().to_vec())
-    }
-
-    /// The value of a header that was removed and is forwarded all the same: only lists hide it.
-    fn removed_value(&self, at: EffectiveContext, map: MapKind, name: &[u8]) -> Option<Vec<u8>> {
-        let (stream, _) = self.exchange_of(at.vm, at.context)?;
-        let removed = &self.streams.get(&stream)?.request.removed;
-        let value = removed
-            .first(name)
-            .filter(|_| map == MapKind::RequestHeaders)?;
-        Some(value.to_vec())
     }
 
     fn map_mut(&mut self, at: EffectiveContext, kind: MapKind) -> HostResult<&mut Headers> {

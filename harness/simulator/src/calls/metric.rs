@@ -11,7 +11,13 @@ impl HostHandle {
     /// # Errors
     /// `InternalFailure` when no number is left.
     pub fn define_metric(&self, kind: MetricKind, name: &[u8]) -> HostResult<MetricId> {
-        self.call("define_metric", |core| core.metrics.define(kind, name))
+        self.call("define_metric", |core| {
+            let max = core.profile.trapping_calls.max_metric_name;
+            if max.is_some_and(|max| name.len() > max) {
+                return core.trap("a metric's name is too long");
+            }
+            core.metrics.define(kind, name)
+        })
     }
 
     /// Adds to a counter or a gauge.

@@ -88,12 +88,16 @@ impl HostHandle {
         })
     }
 
-    /// Makes host calls of this callback act on another context of the VM.
+    /// Makes host calls of this callback act on another context of the VM, on hosts where contexts
+    /// can be chosen.
     ///
     /// # Errors
     /// `BadArgument` when there is no such context.
     pub fn set_effective_context(&self, context: ContextId) -> HostResult<()> {
         self.call_in_context("set_effective_context", |core, at| {
+            if core.profile.contexts_are_fixed {
+                return Ok(());
+            }
             let known = core
                 .vm(at.vm)
                 .is_some_and(|vm| vm.contexts.contains_key(&context));

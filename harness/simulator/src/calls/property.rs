@@ -11,6 +11,7 @@ use super::{EffectiveContext, HostHandle};
 use crate::abi::{HostResult, Status};
 use crate::core::Core;
 use crate::rules::attribute::{self, Value};
+use crate::rules::variable::{self, Outside};
 
 impl HostHandle {
     /// A property.
@@ -19,6 +20,9 @@ impl HostHandle {
     /// `NotFound`; `SerializationFailure` for a tree that has no coding.
     pub fn property(&self, path: &[u8]) -> HostResult<Vec<u8>> {
         self.call_in_context("get_property", |core, at| {
+            if let Some(namespace) = core.profile.properties.namespace {
+                return core.variable(at, namespace, &variable::dotted(path));
+            }
             let mut segments = path.split(|byte| *byte == 0).peekable();
             let first = segments.next().unwrap_or_default();
             let mut value = core.top(at, first).ok_or(Status::NotFound)?;
@@ -29,23 +33,20 @@ impl HostHandle {
                 }
                 value = value.child(segment).ok_or(Status::NotFound)?;
             }
-            if core.profile.properties.as_text {
-                return value.encode_as_text();
-            }
             value.encode()
         })
     }
 
-    /// Leaves a value in the filter state of the exchange under `wasm.` and this name.
+    /// Leaves a value in the filter state of the exchange under `wasm.` and this name; on nginx,
+    /// under a name that begins with the host's own word.
     ///
     /// # Errors
-    /// `NotFound` in a root context.
+    /// `NotFound` in a root context. On nginx, `NotFound` for other names, and `InternalFailure`
+    /// for a variable of its own and outside of an exchange.
     pub fn set_property(&self, path: &[u8], value: &[u8]) -> HostResult<()> {
         self.call_in_context("set_property", |core, at| {
-            let first = path.split(|byte| *byte == 0).next().unwrap_or_default();
-            let settable = core.profile.properties.settable;
-            if settable.is_some_and(|names| !names.iter().any(|name| name.as_bytes() == first)) {
-                return Err(Status::NotFound);
+            if let Some(namespace) = core.profile.properties.namespace {
+                return core.set_variable(at, namespace, &variable::dotted(path), value);
             }
             let (stream, _) = core.exchange(at).map_err(|_| Status::NotFound)?;
             stream
@@ -57,6 +58,47 @@ impl HostHandle {
 }
 
 impl Core {
+    /// A property on nginx.
+    fn variable(
+        &mut self,
+        at: EffectiveContext,
+        namespace: &str,
+        name: &str,
+    ) -> HostResult<Vec<u8>> {
+        if let Some((stream, filter)) = self.exchange_of(at.vm, at.context) {
+            let stream = self.streams.get(&stream);
+            let value =
+                stream.and_then(|stream| variable::value(self, stream, filter, namespace, name));
+            return value.ok_or(Status::NotFound);
+        }
+        match variable::outside(namespace, name) {
+            Outside::NotFound => Err(Status::NotFound),
+            Outside::Crash if self.profile.crashes.property_without_exchange => {
+                self.crash("a property without an exchange")
+            }
+            Outside::Refused | Outside::Crash => Err(Status::InternalFailure),
+        }
+    }
+
+    fn set_variable(
+        &mut self,
+        at: EffectiveContext,
+        namespace: &str,
+        name: &str,
+        value: &[u8],
+    ) -> HostResult<()> {
+        if let Some(left) = variable::left(namespace, name) {
+            let (stream, _) = self.exchange(at).map_err(|_| Status::InternalFailure)?;
+            let name = left.as_bytes().to_vec();
+            stream.filter_state.insert(name, value.to_owned());
+            return Ok(());
+        }
+        match name.strip_prefix("ngx.").is_some_and(variable::is_variable) {
+            true => Err(Status::InternalFailure),
+            false => Err(Status::NotFound),
+        }
+    }
+
     fn top(&self, at: EffectiveContext, name: &[u8]) -> Option<Value> {
         let vm = self.vm(at.vm)?;
         let plugin = vm

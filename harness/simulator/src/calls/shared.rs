@@ -6,6 +6,7 @@ use super::{EffectiveContext, HostHandle};
 use crate::abi::{HostResult, Status};
 use crate::core::Core;
 use crate::ids::QueueId;
+use crate::rules::profile::Zone;
 use crate::schedule::TimedEvent;
 use crate::shared::Reader;
 
@@ -16,6 +17,7 @@ impl HostHandle {
     /// `NotFound`.
     pub fn shared_data(&self, key: &[u8]) -> HostResult<(Vec<u8>, u32)> {
         self.call("get_shared_data", |core| {
+            core.zone()?;
             core.shared.value(&core.vm_id(self)?, key)
         })
     }
@@ -26,8 +28,12 @@ impl HostHandle {
     /// `CasMismatch`.
     pub fn set_shared_data(&self, key: &[u8], value: &[u8], cas: u32) -> HostResult<()> {
         self.call("set_shared_data", |core| {
+            core.zone()?;
             let vm_id = core.vm_id(self)?;
-            core.shared.set(&vm_id, key, value, cas)
+            match core.shared.set(&vm_id, key, value, cas) {
+                Err(Status::InternalFailure) => core.trap("the value is larger than its zone"),
+                set => set,
+            }
         })
     }
 
@@ -37,6 +43,7 @@ impl HostHandle {
     /// `InternalFailure` outside of callbacks.
     pub fn register_queue(&self, name: &[u8]) -> HostResult<QueueId> {
         self.call_in_context("register_shared_queue", |core, at| {
+            core.queues()?;
             let reader = core.reader(at)?;
             let vm_id = core.vm_id(self)?;
             Ok(core.shared.register(&vm_id, name, reader))
@@ -49,6 +56,7 @@ impl HostHandle {
     /// `NotFound`.
     pub fn resolve_queue(&self, vm_id: &[u8], name: &[u8]) -> HostResult<QueueId> {
         self.call("resolve_shared_queue", |core| {
+            core.queues()?;
             let own = core.vm_id(self)?;
             let vm_id = std::str::from_utf8(vm_id).map_err(|_| Status::NotFound)?;
             core.shared
@@ -62,6 +70,7 @@ impl HostHandle {
     /// `NotFound` for an unknown queue.
     pub fn enqueue(&self, queue: QueueId, entry: &[u8]) -> HostResult<()> {
         self.call("enqueue_shared_queue", |core| {
+            core.queues()?;
             let reader = core.shared.enqueue(queue, entry)?;
             core.schedule_after(
                 Duration::ZERO,
@@ -80,11 +89,30 @@ impl HostHandle {
     /// # Errors
     /// `Empty`; `NotFound` for an unknown queue.
     pub fn dequeue(&self, queue: QueueId) -> HostResult<Vec<u8>> {
-        self.call("dequeue_shared_queue", |core| core.shared.dequeue(queue))
+        self.call("dequeue_shared_queue", |core| {
+            core.queues()?;
+            core.shared.dequeue(queue)
+        })
     }
 }
 
 impl Core {
+    /// A trap where there is no zone for shared data.
+    fn zone(&mut self) -> HostResult<()> {
+        match self.profile.shared_data.zone {
+            Zone::Missing => self.trap("there is no zone for shared data"),
+            Zone::Unbounded | Zone::Bytes(_) => Ok(()),
+        }
+    }
+
+    /// A trap where there are no queues.
+    fn queues(&mut self) -> HostResult<()> {
+        match self.profile.trapping_calls.shared_queues {
+            true => self.trap("there is no such queue"),
+            false => Ok(()),
+        }
+    }
+
     fn vm_id(&self, host: &HostHandle) -> HostResult<String> {
         self.vm(host.vm)
             .map(|vm| vm.vm_id.clone())

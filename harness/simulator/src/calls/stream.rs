@@ -5,7 +5,6 @@ use super::HostHandle;
 use crate::abi::{HostResult, Status, StreamKind};
 use crate::core::{Deferred, LocalReply};
 use crate::gateway::stream::{FilterView, Side};
-use crate::guest::Callback;
 use crate::rules::headers::Headers;
 
 /// gRPC statuses go from 0 to 16; guests pass -1 for none.
@@ -25,6 +24,9 @@ impl HostHandle {
                 StreamKind::Downstream => return Ok(()),
                 StreamKind::Upstream => return Err(Status::Unimplemented),
             };
+            if core.crashes_on_messages(at.context, at.vm) {
+                return core.crash("resuming without an exchange");
+            }
             let stays = core.profile.headers.request_stays_in_reach;
             // A root context has no stream to continue; Envoy says Ok and does nothing.
             let Ok((stream, filter)) = core.exchange(at) else {
@@ -53,6 +55,7 @@ impl HostHandle {
     /// `InternalFailure` outside of callbacks.
     pub fn close_stream(&self, kind: StreamKind) -> HostResult<()> {
         self.call_in_context("close_stream", |core, at| {
+            core.optional()?;
             let http = matches!(kind, StreamKind::Request | StreamKind::Response);
             if let Ok((stream, _)) = core.exchange(at)
                 && http
@@ -80,10 +83,11 @@ impl HostHandle {
         grpc_status: u32,
     ) -> HostResult<()> {
         self.call_in_context("send_local_response", |core, at| {
+            if core.crashes_on_messages(at.context, at.vm) {
+                return core.crash("a local response without an exchange");
+            }
             let traps = core.profile.trapping_calls;
-            let running = core.running.map(|running| running.callback);
-            let in_response = matches!(running, Some(Callback::ResponseBody { .. }));
-            if in_response && traps.local_response_in_response_body
+            if core.in_response() && traps.local_response_in_response
                 || core.stop_iteration && traps.second_local_response
             {
                 return core.trap("no local response can be sent now");

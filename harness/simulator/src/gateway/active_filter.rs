@@ -6,7 +6,7 @@ use crate::gateway::Gateway;
 use crate::gateway::filter_status::{
     FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, NOT_ASKED, Returned,
 };
-use crate::gateway::stream::{FilterView, Side, Source, Stream};
+use crate::gateway::stream::{FilterView, Pause, Side, Source, Stream};
 use crate::gateway::threads::CallbackResult;
 use crate::guest::Callback;
 use crate::ids::{PluginId, StreamId, WorkerId};
@@ -73,7 +73,13 @@ impl Gateway {
         source: Source,
         end: bool,
     ) -> Option<Verdict<FilterDataStatus>> {
-        self.filter_frame(
+        if side == Side::Request && self.collects(id) && self.is_empty(id, source) {
+            return Some(Verdict {
+                status: FilterDataStatus::Continue,
+                continued: false,
+            });
+        }
+        let mut verdict = self.filter_frame(
             (id, side, filter),
             Frame::Data { source, end },
             FilterDataStatus::of,
@@ -81,7 +87,38 @@ impl Gateway {
                 view.body = None;
                 view.buffering = status == FilterDataStatus::StopIterationAndBuffer;
             },
-        )
+        )?;
+        if side == Side::Response && !self.may_pause(id, verdict.status) {
+            verdict.status = FilterDataStatus::Continue;
+            self.stream(id, |stream| {
+                if let Some((view, _)) = stream.view_and_message(side, filter) {
+                    view.buffering = false;
+                }
+            });
+        }
+        Some(verdict)
+    }
+
+    fn is_empty(&self, id: StreamId, source: Source) -> bool {
+        self.stream(id, |stream| stream.request.data(source).is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Whether a filter's pause of a response's body counts, and notes it: on some hosts, the first
+    /// one only.
+    fn may_pause(&self, id: StreamId, status: FilterDataStatus) -> bool {
+        let once = self.core.borrow().profile.bodies.response_buffer.is_some();
+        let first = self.stream(id, |stream| {
+            let paused = &mut stream.response.paused;
+            let before = *paused;
+            *paused = match (before, status) {
+                (Pause::NotYet, FilterDataStatus::Continue) => Pause::NotYet,
+                (Pause::NotYet, _) => Pause::Gathers,
+                _ => Pause::Over,
+            };
+            before == Pause::NotYet
+        });
+        !once || first == Some(true)
     }
 
     /// Shows trailers to a filter. `None` when the exchange has taken another way meanwhile.
@@ -193,7 +230,9 @@ impl Gateway {
             return context.filter(|_| !absent && !failed && !lost);
         }
         let code = self.codes.get(filter.0);
-        let begins = side == Side::Request || code.is_some_and(|code| code.sees_every_response());
+        let begins = side == Side::Request
+            || self.core.borrow().profile.shows_every_response
+            || code.is_some_and(|code| code.sees_every_response());
         if !begins || !matches!(frame, Frame::Headers { .. }) {
             return None;
         }

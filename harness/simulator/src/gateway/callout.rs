@@ -7,7 +7,7 @@ use crate::gateway::router::{REFUSED, RESET, TIMED_OUT};
 use crate::gateway::stream::Side;
 use crate::gateway::threads::CallbackResult;
 use crate::guest::Callback;
-use crate::ids::{OutboundId, PluginId, StreamId};
+use crate::ids::{ContextId, OutboundId, PluginId, StreamId};
 use crate::network::Inbound;
 use crate::rules::headers::Headers;
 use crate::vm::{CalloutResponse, ContextRef};
@@ -121,10 +121,40 @@ impl Gateway {
         };
         let failed = answer.headers.is_none();
         self.set_callout_response(root, Some(answer), failed);
-        let result = self.invoke(root, callback);
+        let result = self.invoke_for(root, callback, self.asking_context(root, asked_by));
         self.set_callout_response(root, None, false);
         if let Some((stream, filter)) = asked_by {
             self.continue_after_callout(stream, filter, result);
+        }
+    }
+
+    /// The context of the exchange that has asked, where host calls in the answer act on it.
+    fn asking_context(
+        &self,
+        root: ContextRef,
+        asked_by: Option<(StreamId, PluginId)>,
+    ) -> Option<ContextId> {
+        if !self.core.borrow().profile.contexts_are_fixed {
+            return None;
+        }
+        let (stream, filter) = asked_by?;
+        let context = self.stream(stream, |stream| stream.filter(filter)?.context)??;
+        let same = (context.vm, context.generation) == (root.vm, root.generation);
+        same.then_some(context.context)
+    }
+
+    /// Gives up the callouts of an exchange that is over or answered, on hosts that do so.
+    pub(super) fn give_up_callouts(&self, id: StreamId) {
+        let mut core = self.core.borrow_mut();
+        if !core.profile.callouts.end_with_their_exchange {
+            return;
+        }
+        let open = core.requests.iter().filter(|(_, request)| {
+            matches!(&request.purpose, Purpose::Callout { asked_by: Some((stream, _)), .. } if *stream == id)
+        });
+        let open: Vec<OutboundId> = open.map(|(outbound, _)| *outbound).collect();
+        for outbound in open {
+            core.close_request(outbound, true);
         }
     }
 

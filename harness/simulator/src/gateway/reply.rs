@@ -37,11 +37,15 @@ impl Gateway {
         if forwarded {
             return self.reset_downstream(id);
         }
-        let (headers, body) = write(reply, grpc);
+        self.give_up_callouts(id);
+        let (mut headers, body) = write(reply, grpc);
         let body = if head_only { Vec::new() } else { body };
         let end = body.is_empty();
         self.stream(id, |stream| {
             stream.locally_replied = true;
+            for (name, value) in stream.response.early.iter() {
+                headers.add(name, value);
+            }
             stream.response.headers = Some(headers);
             stream.response.trailers = None;
             stream.response.buffered = None;
@@ -167,6 +171,17 @@ impl Gateway {
         self.reset_downstream(id);
     }
 
+    /// The connection of an exchange is gone, and nobody is left to be told.
+    pub(super) fn break_off(&mut self, id: StreamId) {
+        self.reset_downstream(id);
+        self.stream(id, |stream| {
+            for filter in &mut stream.filters {
+                filter.context = None;
+                filter.absent = true;
+            }
+        });
+    }
+
     fn reset_downstream(&mut self, id: StreamId) {
         self.stream(id, |stream| stream.answer.reset = true);
         self.end_stream(id);
@@ -205,6 +220,7 @@ impl Gateway {
         if let Some(outbound) = open {
             self.close_upstream(id, outbound, true);
         }
+        self.give_up_callouts(id);
         self.core.borrow_mut().record(Event::StreamEnd {
             stream: id,
             details,

@@ -88,7 +88,7 @@ impl Request {
     /// Adds a header, also one more value of it.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.add(name, value);
+        self.headers.add_as_written(name, value);
         self
     }
 

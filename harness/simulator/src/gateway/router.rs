@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::core::{LocalReply, Purpose};
 use crate::gateway::Gateway;
 use crate::gateway::filter_manager::StartFrom;
-use crate::gateway::stream::{Side, Source, UpstreamRequest, WaitingFrame};
+use crate::gateway::stream::{Pause, Side, Source, UpstreamRequest, WaitingFrame};
 use crate::ids::{OutboundId, StreamId};
 use crate::network::{Inbound, Outbound};
 use crate::rules::headers::Headers;
@@ -67,13 +67,35 @@ impl Target {
 }
 
 impl Gateway {
-    /// A request's headers have passed the chain.
+    /// A request's headers have passed the chain. Where a body is shown as a whole, they wait for
+    /// it.
     pub(super) fn headers_to_upstream(&mut self, id: StreamId, end: bool) {
+        if end || !self.collects(id) {
+            self.open_upstream(id, end);
+        }
+    }
+
+    /// Whether the body of a request is shown as a whole. What follows an upgrade has no end and is
+    /// not.
+    pub(super) fn collects(&self, id: StreamId) -> bool {
+        let whole = self.core.borrow().profile.bodies.request_comes_whole;
+        let upgrade = self.stream(id, |stream| {
+            let headers = stream.request.headers.as_ref();
+            headers.is_some_and(|headers| headers.upgrade().is_some())
+        });
+        whole && upgrade == Some(false)
+    }
+
+    fn open_upstream(&mut self, id: StreamId, end: bool) {
         let headers = self.stream(id, |stream| {
             stream.request.forwarded = true;
-            let mut headers = stream.request.headers.clone().unwrap_or_default();
-            for (name, value) in stream.request.removed.iter() {
-                headers.add(name, value);
+            let headers = stream.request.headers.clone().unwrap_or_default();
+            let mut headers = headers.revealed();
+            headers.lower_names();
+            if let Some(asked) = &stream.asked {
+                headers.remove("host");
+                headers.set(":path", asked.target.as_slice());
+                headers.set(":authority", asked.host.as_slice());
             }
             headers
         });
@@ -145,10 +167,13 @@ impl Gateway {
         if let Some((host, route)) = core.routes.find(&headers) {
             route.finalize(host, &mut changed);
         }
-        if changed != headers
-            && let Some(stream) = core.streams.get_mut(&id)
-        {
-            stream.routed = stream.request.headers.replace(changed.clone());
+        if let Some(stream) = core.streams.get_mut(&id) {
+            if stream.asked.is_some() {
+                // Filters go on to see what they were shown.
+                stream.routed = Some(headers);
+            } else if changed != headers {
+                stream.routed = stream.request.headers.replace(changed.clone());
+            }
         }
         changed
     }
@@ -165,6 +190,14 @@ impl Gateway {
 
     /// A piece of a request's body has passed the chain.
     pub(super) fn data_to_upstream(&mut self, id: StreamId, data: Vec<u8>, end: bool) {
+        let waits = self.stream(id, |stream| !stream.request.forwarded);
+        if waits == Some(true) {
+            let nothing = end && data.is_empty();
+            self.open_upstream(id, nothing);
+            if nothing {
+                return;
+            }
+        }
         let Some(outbound) = self.upstream_request_of(id) else {
             return;
         };
@@ -358,13 +391,16 @@ impl Gateway {
             Inbound::Head { mut headers, end } => {
                 self.finalize_answer(id, &mut headers);
                 self.stream(id, |stream| {
+                    for (name, value) in stream.response.early.iter() {
+                        headers.add(name, value);
+                    }
                     stream.response.headers = Some(headers);
                     stream.response.ended = end;
                     stream.details = Some("via_upstream".to_owned());
                 });
                 self.iterate_headers(id, Side::Response, StartFrom::First, end);
             }
-            Inbound::Body { bytes, end } => self.receive_data(id, Side::Response, bytes, end),
+            Inbound::Body { bytes, end } => self.receive_response_data(id, bytes, end),
             Inbound::Trailers(trailers) => self.receive_trailers(id, Side::Response, trailers),
             Inbound::Refused => {
                 let details = "upstream_reset_before_response_started{remote_connection_failure}";
@@ -381,6 +417,42 @@ impl Gateway {
                 );
             }
         }
+    }
+
+    /// A piece of a response's body arrives, cut as the proxy's buffers cut it.
+    fn receive_response_data(&mut self, id: StreamId, mut bytes: Vec<u8>, end: bool) {
+        let rules = self.core.borrow().profile.bodies;
+        loop {
+            let cut = bytes.len().min(rules.max_response_piece.max(1));
+            let rest = bytes.split_off(cut);
+            let last = rest.is_empty();
+            let piece = std::mem::replace(&mut bytes, rest);
+            if let Some((piece, end)) = self.gathered(id, piece, end && last) {
+                self.receive_data(id, Side::Response, piece, end);
+            }
+            if last || !self.is_open(id, Side::Response) {
+                return;
+            }
+        }
+    }
+
+    /// What there is to be shown of a response's body: the piece, or all that has gathered since a
+    /// filter has paused it, once that fills the buffer.
+    fn gathered(&self, id: StreamId, piece: Vec<u8>, end: bool) -> Option<(Vec<u8>, bool)> {
+        let most = self.core.borrow().profile.bodies.response_buffer;
+        self.stream(id, |stream| {
+            let response = &mut stream.response;
+            if response.paused != Pause::Gathers {
+                return Some((piece, end));
+            }
+            response.collected.extend(piece);
+            let held = response.buffered.as_ref().map_or(0, Vec::len);
+            let held = held.saturating_add(response.collected.len());
+            if !end && most.is_some_and(|most| held < most) {
+                return None;
+            }
+            Some((std::mem::take(&mut response.collected), end))
+        })?
     }
 
     /// A piece of a message's body enters the chain. The last piece of a message with a known

@@ -68,13 +68,11 @@ impl Gateway {
             return;
         }
         self.note_activity(id);
-        let whole = self.core.borrow().profile.bodies.request_comes_whole;
-        let Some(frame) = (match frame {
-            frame if !whole => Some(frame),
-            frame => self.collect(id, frame),
-        }) else {
-            return;
+        let frame = match self.collects(id) {
+            true => self.collect(id, frame),
+            false => Some(frame),
         };
+        let Some(frame) = frame else { return };
         let blocked = self.stream(id, |stream| {
             stream.request.blocked || !stream.request.waiting.is_empty()
         });
@@ -86,13 +84,9 @@ impl Gateway {
     }
 
     /// Collects a request's body on hosts that show it as a whole, and gives it once it has ended.
-    /// What follows an upgrade has no end and is not collected; trailers end here.
+    /// Trailers end here.
     fn collect(&self, id: StreamId, frame: WaitingFrame) -> Option<WaitingFrame> {
         self.stream(id, |stream| {
-            let headers = stream.request.headers.as_ref();
-            if headers.is_some_and(|headers| headers.upgrade().is_some()) {
-                return Some(frame);
-            }
             let end = match frame {
                 WaitingFrame::Body(bytes, end) => {
                     stream.request.collected.extend(bytes);

@@ -14,6 +14,7 @@ use crate::gateway::request::{ClientResponse, Connection};
 use crate::ids::{OutboundId, PluginId, StreamId, WorkerId};
 use crate::network::Inbound;
 use crate::rules::headers::Headers;
+use crate::rules::uri::Uri;
 use crate::vm::ContextRef;
 
 /// One of the two messages of an exchange.
@@ -83,15 +84,28 @@ pub(crate) enum WaitingFrame {
     Arrival(Inbound),
 }
 
+/// How a body stands that can be paused once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pause {
+    #[default]
+    NotYet,
+    /// Pieces gather until the buffer is full.
+    Gathers,
+    /// It was paused, and cannot be again.
+    Over,
+}
+
 /// One message.
 #[derive(Debug, Default)]
 pub(crate) struct Message {
     pub headers: Option<Headers>,
-    /// Headers that filters have removed, where the proxy sends them all the same.
-    pub removed: Headers,
+    /// Headers that filters have added to a response before there is one.
+    pub early: Headers,
     pub trailers: Option<Headers>,
-    /// A body that is still to be shown, on hosts that show it as a whole.
+    /// A body that is still to be shown, on hosts that show it as a whole, or gather its pieces.
     pub collected: Vec<u8>,
+    /// A filter has paused the body, on hosts where that can be done once.
+    pub paused: Pause,
     /// Data that just arrived and is on its way.
     pub inline: Vec<u8>,
     /// Data that is buffered.
@@ -137,7 +151,7 @@ impl Message {
         }
     }
 
-    fn data(&self, source: Source) -> &[u8] {
+    pub fn data(&self, source: Source) -> &[u8] {
         match source {
             Source::Inline => &self.inline,
             Source::Buffered => self.buffered.as_deref().unwrap_or_default(),
@@ -157,6 +171,14 @@ pub(crate) struct UpstreamRequest {
     pub received_ns: Option<u64>,
 }
 
+/// The target and host of a request as the client has sent them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub target: Vec<u8>,
+    pub host: Vec<u8>,
+    pub uri: Uri,
+}
+
 /// One exchange.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -166,7 +188,12 @@ pub(crate) struct Stream {
     pub filters: Vec<ActiveFilter>,
     pub request: Message,
     pub response: Message,
+    /// What filters have left for each other, by name.
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What the client has asked for, on hosts whose filters are shown something else.
+    pub asked: Option<Asked>,
+    /// Responses pass the filters in the order of requests.
+    pub same_order: bool,
     pub started_ns: u64,
     pub details: Option<String>,
     pub flags: u64,
@@ -213,8 +240,8 @@ impl Stream {
     /// The filter at a position of a message's way.
     pub fn filter_at(&self, side: Side, position: usize) -> Option<PluginId> {
         let index = match side {
-            Side::Request => Some(position).filter(|index| *index < self.filters.len()),
-            Side::Response => self.counted_from_end(position),
+            Side::Response if !self.same_order => self.counted_from_end(position),
+            _ => Some(position).filter(|index| *index < self.filters.len()),
         };
         index.map(PluginId)
     }
@@ -222,8 +249,8 @@ impl Stream {
     /// The position of a filter on a message's way.
     pub fn position_of(&self, side: Side, filter: PluginId) -> Option<usize> {
         match side {
-            Side::Request => Some(filter.0),
-            Side::Response => self.counted_from_end(filter.0),
+            Side::Response if !self.same_order => self.counted_from_end(filter.0),
+            _ => Some(filter.0),
         }
     }
 
@@ -248,6 +275,9 @@ impl Stream {
     /// A map to be read by a filter.
     pub fn map(&self, filter: PluginId, kind: MapKind) -> Option<&Headers> {
         let filter = self.filter(filter)?;
+        if self.is_early(kind) {
+            return Some(&self.response.early);
+        }
         match kind {
             MapKind::RequestHeaders if filter.logging || filter.request.headers => {
                 self.request.headers.as_ref()
@@ -275,6 +305,9 @@ impl Stream {
             MapKind::ResponseTrailers => (Side::Response, true),
             _ => return None,
         };
+        if self.is_early(kind) {
+            return Some(&mut self.response.early);
+        }
         let (view, message) = self.view_and_message(side, filter)?;
         if !trailers {
             return message.headers.as_mut().filter(|_| view.headers);
@@ -284,6 +317,12 @@ impl Stream {
             view.trailers = true;
         }
         message.trailers.as_mut().filter(|_| view.trailers)
+    }
+
+    /// Whether these are headers that can be added before there is a response.
+    fn is_early(&self, kind: MapKind) -> bool {
+        let early = kind == MapKind::ResponseHeaders && self.response.headers.is_none();
+        early && self.asked.is_some()
     }
 
     /// The body that a filter can read.

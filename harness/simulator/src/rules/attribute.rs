@@ -82,19 +82,6 @@ impl Value {
     }
 }
 
-impl Value {
-    /// The bytes that a guest gets where numbers and truth values are text.
-    pub fn encode_as_text(&self) -> HostResult<Vec<u8>> {
-        let text = match self {
-            Self::Int(number) => number.to_string(),
-            Self::Uint(number) => number.to_string(),
-            Self::Bool(flag) => flag.to_string(),
-            _ => return self.encode(),
-        };
-        Ok(text.into_bytes())
-    }
-}
-
 fn encode_json(json: &Json) -> HostResult<Vec<u8>> {
     match json {
         Json::Null => Err(Status::SerializationFailure),
@@ -143,8 +130,8 @@ pub(crate) fn tree(core: &Core, stream: &Stream, filter: PluginId, name: &[u8]) 
         b"response" => response(stream, filter),
         b"connection" => connection(stream),
         b"connection_id" => Value::Uint(stream.connection.id),
-        b"source" => peer(core, stream.connection.source),
-        b"destination" => peer(core, stream.connection.destination),
+        b"source" => peer(stream.connection.source),
+        b"destination" => peer(stream.connection.destination),
         b"upstream" => upstream(stream),
         b"xds" => xds(core, stream),
         b"metadata" => Value::Metadata(Metadata::new()),
@@ -264,14 +251,9 @@ fn connection(stream: &Stream) -> Value {
     ])
 }
 
-fn peer(core: &Core, address: std::net::SocketAddr) -> Value {
-    let text = if core.profile.properties.as_text {
-        address.ip().to_string()
-    } else {
-        address.to_string()
-    };
+fn peer(address: std::net::SocketAddr) -> Value {
     Value::Members(vec![
-        ("address", Value::text(&text)),
+        ("address", Value::text(&address.to_string())),
         ("port", Value::Int(address.port().into())),
     ])
 }

@@ -11,7 +11,38 @@ const MAX_PAIRS: usize = 1 << 14;
 
 /// Headers or trailers in order.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Headers(Vec<(Vec<u8>, Vec<u8>)>);
+pub struct Headers(Vec<Entry>);
+
+/// One header.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Entry {
+    name: Vec<u8>,
+    value: Vec<u8>,
+    /// The name as it was sent, where that is known and another.
+    written: Option<Vec<u8>>,
+    /// No list has it any more, and it is sent all the same.
+    hidden: bool,
+}
+
+impl Entry {
+    fn new(name: &[u8], value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: lower(name),
+            value: value.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The name that the wire form has.
+    fn shown(&self) -> &[u8] {
+        self.written.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether a list has it under this name, which is in lower case.
+    fn is(&self, name: &[u8]) -> bool {
+        self.name == name && !self.hidden
+    }
+}
 
 impl Headers {
     /// An empty map.
@@ -21,17 +52,21 @@ impl Headers {
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.shown().count()
     }
 
     /// The number of entries as the ABI counts them.
     pub fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.shown().next().is_none()
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter().filter(|entry| !entry.hidden)
     }
 
     /// The protocol that these request headers ask to go on with in place of HTTP, if they do: the
@@ -50,9 +85,8 @@ impl Headers {
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_slice(), value.as_slice()))
+        self.shown()
+            .map(|entry| (entry.name.as_slice(), entry.value.as_slice()))
     }
 
     /// The first value of a header.
@@ -71,49 +105,105 @@ impl Headers {
         let wanted = lower(name.as_ref());
         self.0
             .iter()
-            .filter(move |(name, _)| *name == wanted)
-            .map(|(_, value)| value.as_slice())
+            .filter(move |entry| entry.is(&wanted))
+            .map(|entry| entry.value.as_slice())
+    }
+
+    /// The first value of a header, one that was hidden included.
+    pub(crate) fn first_sent(&self, name: &[u8]) -> Option<&[u8]> {
+        let wanted = lower(name);
+        let mut entries = self.0.iter();
+        let entry = entries.find(|entry| entry.name == wanted)?;
+        Some(&entry.value)
     }
 
     /// Adds one more value.
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
-        self.0.push((lower(name.as_ref()), value.into()));
+        self.0.push(Entry::new(name.as_ref(), value));
+    }
+
+    /// Adds one more value, and keeps the name as it is written for hosts that show it so.
+    pub(crate) fn add_as_written(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+        let mut entry = Entry::new(name.as_bytes(), value);
+        entry.written = Some(name.as_bytes().to_vec()).filter(|written| *written != entry.name);
+        self.0.push(entry);
+    }
+
+    /// Forgets how names were written.
+    pub(crate) fn lower_names(&mut self) {
+        for entry in &mut self.0 {
+            entry.written = None;
+        }
+    }
+
+    /// Hides every value of a header from lists; it is sent all the same.
+    pub(crate) fn hide(&mut self, name: &[u8]) {
+        let name = lower(name);
+        for entry in &mut self.0 {
+            entry.hidden |= entry.name == name;
+        }
+    }
+
+    /// What is sent: what was hidden is there again.
+    pub(crate) fn revealed(mut self) -> Self {
+        for entry in &mut self.0 {
+            entry.hidden = false;
+        }
+        self
+    }
+
+    /// Adds everything but pseudo-headers, as it is written.
+    pub(crate) fn append_but_pseudo(&mut self, other: &Self) {
+        let entries = other.0.iter();
+        let kept = entries.filter(|entry| entry.name.first() != Some(&b':'));
+        self.0.extend(kept.cloned());
+    }
+
+    /// The first entries.
+    pub(crate) fn truncated(&self, most: usize) -> Self {
+        Self(self.shown().take(most).cloned().collect())
     }
 
     /// Gives a header exactly one value, in the place of its first if it was there.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
         let name = lower(name.as_ref());
         let mut value = Some(value.into());
-        self.0.retain_mut(|(other, old)| {
-            if *other != name {
+        self.0.retain_mut(|entry| {
+            if !entry.is(&name) {
                 return true;
             }
             match value.take() {
                 Some(new) => {
-                    *old = new;
+                    entry.value = new;
                     true
                 }
                 None => false,
             }
         });
         if let Some(value) = value {
-            self.0.push((name, value));
+            self.add(name, value);
         }
     }
 
-    /// Gives the first value of a header another one, or adds it; values behind it stay.
-    pub fn set_first(&mut self, name: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
-        let name = lower(name.as_ref());
-        match self.0.iter_mut().find(|(there, _)| *there == name) {
-            Some((_, first)) => *first = value.into(),
-            None => self.0.push((name, value.into())),
+    /// Gives the first value of a header another one, or adds it; values behind it are hidden.
+    pub(crate) fn set_first(&mut self, name: &[u8], value: impl Into<Vec<u8>>) {
+        let name = lower(name);
+        let mut value = Some(value.into());
+        for entry in self.0.iter_mut().filter(|entry| entry.is(&name)) {
+            match value.take() {
+                Some(first) => entry.value = first,
+                None => entry.hidden = true,
+            }
+        }
+        if let Some(value) = value {
+            self.add(name, value);
         }
     }
 
     /// Removes every value of a header.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) {
         let name = lower(name.as_ref());
-        self.0.retain(|(other, _)| *other != name);
+        self.0.retain(|entry| entry.name != name);
     }
 
     /// Joins the values of a header that the proxy keeps as one, as Envoy does with those it knows
@@ -128,8 +218,7 @@ impl Headers {
 
     /// Bytes of all names and values.
     pub fn byte_size(&self) -> usize {
-        self.0
-            .iter()
+        self.iter()
             .map(|(name, value)| name.len().saturating_add(value.len()))
             .sum()
     }
@@ -145,14 +234,14 @@ impl Headers {
                 .saturating_add(4),
         );
         wire.extend(self.count().to_le_bytes());
-        for (name, value) in &self.0 {
-            wire.extend(size(name).to_le_bytes());
-            wire.extend(size(value).to_le_bytes());
+        for entry in self.shown() {
+            wire.extend(size(entry.shown()).to_le_bytes());
+            wire.extend(size(&entry.value).to_le_bytes());
         }
-        for (name, value) in &self.0 {
-            wire.extend_from_slice(name);
+        for entry in self.shown() {
+            wire.extend_from_slice(entry.shown());
             wire.push(0);
-            wire.extend_from_slice(value);
+            wire.extend_from_slice(&entry.value);
             wire.push(0);
         }
         wire
@@ -191,7 +280,7 @@ impl<N: AsRef<[u8]>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
         Self(
             pairs
                 .into_iter()
-                .map(|(name, value)| (lower(name.as_ref()), value.into()))
+                .map(|(name, value)| Entry::new(name.as_ref(), value))
                 .collect(),
         )
     }

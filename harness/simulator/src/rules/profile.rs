@@ -7,7 +7,7 @@ mod nginx;
 
 use std::time::Duration;
 
-pub use nginx::NGINX;
+pub use nginx::{KONG, NGINX};
 
 /// The rules of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub struct Profile {
     /// `Pause` from a headers callback stops the headers alone; body callbacks still run. Otherwise
     /// everything stops (Envoy's option of this name, which each filter may also set for itself).
     pub allow_on_headers_stop_iteration: bool,
+    /// A filter may set that for itself.
+    pub filters_choose_stop_iteration: bool,
+    /// Responses pass the filters in the order of requests; otherwise backwards.
+    pub responses_in_request_order: bool,
+    /// A filter is shown the response to a request that it was not shown, in a context made then.
+    pub shows_every_response: bool,
+    /// Host calls act on the context whose callback runs; choosing another one does nothing and
+    /// says that it did. In the answer to a callout that is the exchange that has asked.
+    pub contexts_are_fixed: bool,
     /// Every VM runs `on_vm_start` and `on_configure` in a template instance and on the main thread
     /// too, and the main thread ticks.
     pub main_thread: bool,
@@ -33,8 +42,8 @@ pub struct Profile {
     /// connection: filters see none of them in a request that asks for no upgrade, and the proxy
     /// writes its own (Envoy, `ConnectionManagerUtility::mutateRequestHeaders`).
     pub strips_connection_headers: bool,
-    /// A request header that a filter removes is hidden from the filters and sent upstream all the
-    /// same, with the value that it had then (nginx with ngx_wasm_module, so Kong 3.9, does that).
+    /// A request header that a filter removes is hidden from lists and sent upstream all the same,
+    /// in its place and with the value that it had then (nginx with ngx_wasm_module does that).
     pub forwards_removed_headers: bool,
     /// More request headers than this are answered 431 before any filter runs.
     pub max_request_headers: usize,
@@ -49,6 +58,11 @@ pub struct Profile {
     pub reload_starts_vm: bool,
     /// Exports that this host never calls.
     pub missing_callbacks: &'static [&'static str],
+    /// Exports that this host calls without looking whether the module has them: without one the
+    /// worker crashes.
+    pub needed_callbacks: &'static [&'static str],
+    /// Imports with which a module cannot be loaded.
+    pub refused_imports: &'static [&'static str],
     /// Headers callbacks say whether the message ends with its headers; otherwise they always say
     /// that it does not.
     pub end_in_headers_callbacks: bool,
@@ -70,13 +84,29 @@ pub struct Profile {
     pub traps: TrapRules,
     /// Host calls that trap instead of answering with a status.
     pub trapping_calls: TrappingCalls,
+    /// What ends the whole worker, and with it every exchange on it.
+    pub crashes: Crashes,
 }
 
 /// Headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderRules {
-    /// Setting a request header that is there several times replaces the first one only.
+    /// Setting a request header that is there several times replaces the first one only: the
+    /// others are hidden from lists and sent all the same.
     pub set_replaces_first_only: bool,
+    /// The most pairs that a list gives, pseudo-headers included; what is behind them is not shown.
+    pub max_pairs: Option<usize>,
+    /// Names are shown as they were sent; otherwise in lower case.
+    pub names_as_sent: bool,
+    /// `:path` is the path as the proxy has parsed it (unescaped, with its dots resolved and its
+    /// slashes merged), and `:authority` its own name and port; what the client has sent is in
+    /// `host` and the property `request.path`, and goes to the upstream. Setting `:authority` or
+    /// `:scheme` does nothing; setting `:path` or `host` does not change what is sent.
+    pub request_line_is_parsed: bool,
+    /// Line breaks in a value that is set are escaped; otherwise no such message leaves.
+    pub line_breaks_are_escaped: bool,
+    /// Response headers can be added before there is a response; they are part of it then.
+    pub response_can_be_added_to_early: bool,
     /// The request's headers can be read, and changed without effect, until the exchange is over.
     pub request_stays_in_reach: bool,
     /// A filter cannot stop the response's headers.
@@ -86,8 +116,16 @@ pub struct HeaderRules {
 /// Bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyRules {
-    /// A request's body is shown once, as a whole.
+    /// A request's body is shown once, as a whole, and not at all when it is empty. Until every
+    /// filter has let it go, nothing is sent to the upstream.
     pub request_comes_whole: bool,
+    /// A response's body arrives in pieces of at most so many bytes.
+    pub max_response_piece: usize,
+    /// The first pause of a response's body gathers at most so many bytes, and then shows the
+    /// whole to the filter that paused; every other pause is ignored. `None`: each pause holds it.
+    pub response_buffer: Option<usize>,
+    /// Reading an empty buffer finds nothing.
+    pub empty_is_not_found: bool,
     /// A request's body that is longer than this cannot be read.
     pub max_readable_request: Option<usize>,
     /// Reading a body starts at its first byte, whatever the filter asks for.
@@ -109,15 +147,17 @@ pub struct CalloutRules {
     /// When the last callout of an exchange is over, its request continues, unless the filter has
     /// answered it.
     pub last_one_continues_the_request: bool,
+    /// Callouts of an exchange that is over are given up, and of one that is answered.
+    pub end_with_their_exchange: bool,
 }
 
 /// Properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PropertyRules {
-    /// Numbers and truth values are text; addresses have no port.
-    pub as_text: bool,
-    /// First segments of the paths that filters may set; `None` = any.
-    pub settable: Option<&'static [&'static str]>,
+    /// Paths are nginx's variables and the attributes that are mapped to them, all of them text;
+    /// what filters leave for each other begins with this word. `None`: Envoy's attributes, with
+    /// numbers as bytes, and its filter state.
+    pub namespace: Option<&'static str>,
 }
 
 /// Shared data.
@@ -130,6 +170,21 @@ pub struct SharedDataRules {
     pub empty_removes: bool,
     /// Keys with the same CRC-32 are the same key.
     pub keys_are_checksums: bool,
+    /// All VMs share it, whatever their `vm_id`.
+    pub common_to_all: bool,
+    /// How much there is of it.
+    pub zone: Zone,
+}
+
+/// How much shared data there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// As much as is written.
+    Unbounded,
+    /// So many bytes; what was not used for the longest time goes first.
+    Bytes(usize),
+    /// None: every call traps.
+    Missing,
 }
 
 /// What happens to an exchange whose filter traps.
@@ -146,8 +201,19 @@ pub struct TrapRules {
 /// Host calls that trap instead of answering with a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrappingCalls {
-    /// A local response while the response's body is shown.
-    pub local_response_in_response_body: bool,
+    /// A local response while the response is shown, or after it.
+    pub local_response_in_response: bool,
+    /// A change of the request's headers outside of the request's callbacks and the answers to its
+    /// callouts.
+    pub late_request_headers: bool,
+    /// A foreign function, whatever its name.
+    pub foreign_functions: bool,
+    /// Shared queues.
+    pub shared_queues: bool,
+    /// Closing a stream, the status of a callout, gRPC, and the like.
+    pub unimplemented: bool,
+    /// The name of a metric that is longer.
+    pub max_metric_name: Option<usize>,
     /// A second local response in one callback.
     pub second_local_response: bool,
     /// A callout from a response callback, or while the VM is configured.
@@ -156,6 +222,21 @@ pub struct TrappingCalls {
     pub second_tick_period: bool,
     /// Incrementing a gauge, recording a counter, reading a histogram.
     pub metric_of_another_kind: bool,
+}
+
+/// What crashes the worker: every exchange on it breaks off, and a new one begins with new VMs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crashes {
+    /// A callout in a request's callback that does not pause then.
+    pub callout_without_pause: bool,
+    /// A callout from `on_log` and what follows it.
+    pub callout_after_the_end: bool,
+    /// A trap while another exchange on the worker waits for a callout.
+    pub trap_while_another_waits: bool,
+    /// Headers, a local response or resuming in a tick.
+    pub message_in_tick: bool,
+    /// Properties that need an exchange, and `plugin_name`, in a root context.
+    pub property_without_exchange: bool,
 }
 
 /// Headers that Envoy keeps by number, so that repeated ones become one (measured on 1.40.0,
@@ -192,6 +273,10 @@ const ENVOY_JOINED: &[&str] = &[
 pub const ENVOY: Profile = Profile {
     name: "envoy",
     allow_on_headers_stop_iteration: false,
+    filters_choose_stop_iteration: true,
+    responses_in_request_order: false,
+    shows_every_response: false,
+    contexts_are_fixed: false,
     main_thread: true,
     log_before_done: true,
     end_stream_as_own_frame: true,
@@ -205,16 +290,26 @@ pub const ENVOY: Profile = Profile {
     reload_backoff: Duration::from_secs(1),
     reload_starts_vm: true,
     missing_callbacks: &[],
+    needed_callbacks: &[],
+    refused_imports: &[],
     end_in_headers_callbacks: true,
     clock_step: Duration::from_nanos(1),
     max_log_line: None,
     headers: HeaderRules {
         set_replaces_first_only: false,
+        max_pairs: None,
+        names_as_sent: false,
+        request_line_is_parsed: false,
+        line_breaks_are_escaped: false,
+        response_can_be_added_to_early: false,
         request_stays_in_reach: false,
         response_cannot_be_stopped: false,
     },
     bodies: BodyRules {
         request_comes_whole: false,
+        max_response_piece: usize::MAX,
+        response_buffer: None,
+        empty_is_not_found: false,
         max_readable_request: None,
         start_is_ignored: false,
         set_cuts_and_appends: false,
@@ -223,15 +318,15 @@ pub const ENVOY: Profile = Profile {
         unknown_cluster_fails_later: false,
         failures_have_no_headers: false,
         last_one_continues_the_request: false,
+        end_with_their_exchange: false,
     },
-    properties: PropertyRules {
-        as_text: false,
-        settable: None,
-    },
+    properties: PropertyRules { namespace: None },
     shared_data: SharedDataRules {
         zero_only_creates: false,
         empty_removes: false,
         keys_are_checksums: false,
+        common_to_all: false,
+        zone: Zone::Unbounded,
     },
     traps: TrapRules {
         status: 503,
@@ -239,11 +334,23 @@ pub const ENVOY: Profile = Profile {
         callout_continues: false,
     },
     trapping_calls: TrappingCalls {
-        local_response_in_response_body: false,
+        local_response_in_response: false,
+        late_request_headers: false,
+        foreign_functions: false,
+        shared_queues: false,
+        unimplemented: false,
+        max_metric_name: None,
         second_local_response: false,
         callout_outside_of_requests: false,
         second_tick_period: false,
         metric_of_another_kind: false,
+    },
+    crashes: Crashes {
+        callout_without_pause: false,
+        callout_after_the_end: false,
+        trap_while_another_waits: false,
+        message_in_tick: false,
+        property_without_exchange: false,
     },
 };
 

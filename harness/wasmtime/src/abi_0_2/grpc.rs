@@ -6,18 +6,19 @@
 
 use wasmtime::{Caller, Linker};
 
+use super::memory::refused;
 use super::{ENV, State};
 use proxy_wasm_simulator::abi::Status;
 
-const NO_SUCH_SERVICE: u32 = Status::ParseFailure.raw();
-const NO_SUCH_CALL: u32 = Status::NotFound.raw();
+const NO_SUCH_SERVICE: Status = Status::ParseFailure;
+const NO_SUCH_CALL: Status = Status::NotFound;
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     type C<'a> = Caller<'a, State>;
     linker.func_wrap(
         ENV,
         "proxy_grpc_call",
-        |_: C<'_>,
+        |caller: C<'_>,
          _: u32,
          _: u32,
          _: u32,
@@ -29,22 +30,27 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
          _: u32,
          _: u32,
          _: u32,
-         _: u32| NO_SUCH_SERVICE,
+         _: u32| refused(&caller, "proxy_grpc_call", NO_SUCH_SERVICE),
     )?;
     linker.func_wrap(
         ENV,
         "proxy_grpc_stream",
-        |_: C<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
-            NO_SUCH_SERVICE
+        |caller: C<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
+            refused(&caller, "proxy_grpc_stream", NO_SUCH_SERVICE)
         },
     )?;
     linker.func_wrap(
         ENV,
         "proxy_grpc_send",
-        |_: C<'_>, _: u32, _: u32, _: u32, _: u32| NO_SUCH_CALL,
+        |caller: C<'_>, _: u32, _: u32, _: u32, _: u32| {
+            refused(&caller, "proxy_grpc_send", NO_SUCH_CALL)
+        },
     )?;
-    linker.func_wrap(ENV, "proxy_grpc_cancel", |_: C<'_>, _: u32| NO_SUCH_CALL)?;
-    linker.func_wrap(ENV, "proxy_grpc_close", |_: C<'_>, _: u32| NO_SUCH_CALL)?;
+    for name in ["proxy_grpc_cancel", "proxy_grpc_close"] {
+        linker.func_wrap(ENV, name, move |caller: C<'_>, _: u32| {
+            refused(&caller, name, NO_SUCH_CALL)
+        })?;
+    }
     Ok(())
 }
 
@@ -67,7 +73,7 @@ mod tests {
                 let arguments = vec![OUTSIDE; count];
                 assert_eq!(
                     status(phase, function, &[&arguments]),
-                    expected,
+                    expected.raw(),
                     "{function}"
                 );
             }

@@ -46,6 +46,12 @@ pub(super) fn serve(
     }
 }
 
+/// The status of a call that is refused, or a trap where this host does not have it.
+pub(super) fn refused(caller: &Caller<'_, State>, name: &'static str, status: Status) -> u32 {
+    let host = &caller.data().host;
+    host.optional_call(name).err().unwrap_or(status).raw()
+}
+
 impl<'a> Guest<'a> {
     pub fn new(caller: Caller<'a, State>) -> Self {
         Self(caller)

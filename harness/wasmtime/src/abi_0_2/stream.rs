@@ -3,7 +3,7 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::memory::serve;
+use super::memory::{refused, serve};
 use super::{ENV, State};
 use proxy_wasm_simulator::ContextId;
 use proxy_wasm_simulator::abi::{Status, StreamKind};
@@ -57,8 +57,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         },
     )?;
     // Contexts are never kept alive by their guest, so none waits to be done.
-    linker.func_wrap(ENV, "proxy_done", |_: Caller<'_, State>| {
-        Status::NotFound.raw()
+    linker.func_wrap(ENV, "proxy_done", |caller: Caller<'_, State>| {
+        refused(&caller, "proxy_done", Status::NotFound)
     })?;
     Ok(())
 }

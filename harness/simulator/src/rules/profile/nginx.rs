@@ -1,24 +1,27 @@
 //! nginx with ngx_wasm_module, at the commit that Kong 3.9 ships (9136e463, 2024-11), with one
-//! worker and `shm_kv *`.
+//! worker, `shm_kv * 10m` and the upstream given the path and host of the client.
 //!
 //! Only what was measured there or read in its source, and what this proxy can play. Several rules
-//! fail open where Envoy fails closed; that is what this profile is for. Not played: crashes of the
-//! whole worker (a callout from request headers that continue at once, header maps in a tick,
-//! properties while the plugin is configured), `:authority` and `:path` as nginx rewrites them,
-//! names of headers as they were sent, more than 97 request headers, response bodies in buffers of
-//! 8 KiB, and the effect of a request header that is changed after its callback.
+//! fail open where Envoy fails closed, and several end the worker: that is what this profile is
+//! for.
+//! Not played: headers that nginx itself refuses when they come twice, values that another worker
+//! writes while one is read, and the module's log lines about what it ignores.
 
 use std::time::Duration;
 
 use super::{
-    BodyRules, CalloutRules, ENVOY, HeaderRules, Profile, PropertyRules, SharedDataRules,
-    TrapRules, TrappingCalls,
+    BodyRules, CalloutRules, Crashes, ENVOY, HeaderRules, Profile, PropertyRules, SharedDataRules,
+    TrapRules, TrappingCalls, Zone,
 };
 
 /// nginx with ngx_wasm_module as in Kong 3.9.
 pub const NGINX: Profile = Profile {
     name: "nginx",
     allow_on_headers_stop_iteration: false,
+    filters_choose_stop_iteration: false,
+    responses_in_request_order: true,
+    shows_every_response: true,
+    contexts_are_fixed: true,
     main_thread: false,
     log_before_done: false,
     end_stream_as_own_frame: false,
@@ -36,16 +39,37 @@ pub const NGINX: Profile = Profile {
         "proxy_on_response_trailers",
         "proxy_on_queue_ready",
     ],
+    needed_callbacks: &[
+        "proxy_on_request_headers",
+        "proxy_on_request_body",
+        "proxy_on_response_headers",
+        "proxy_on_response_body",
+        "proxy_on_done",
+        "proxy_on_log",
+        "proxy_on_delete",
+    ],
+    // Its signature is another one there.
+    refused_imports: &["proxy_get_log_level"],
     end_in_headers_callbacks: false,
     clock_step: Duration::from_millis(1),
     max_log_line: Some(2048),
     headers: HeaderRules {
         set_replaces_first_only: true,
+        max_pairs: Some(100),
+        names_as_sent: true,
+        request_line_is_parsed: true,
+        line_breaks_are_escaped: true,
+        response_can_be_added_to_early: true,
         request_stays_in_reach: true,
         response_cannot_be_stopped: true,
     },
     bodies: BodyRules {
         request_comes_whole: true,
+        // `proxy_buffers`.
+        max_response_piece: 8 << 10,
+        // `wasm_response_body_buffers`.
+        response_buffer: Some(4 * (8 << 10)),
+        empty_is_not_found: true,
         // `client_body_buffer_size`.
         max_readable_request: Some(16 << 10),
         start_is_ignored: true,
@@ -55,15 +79,17 @@ pub const NGINX: Profile = Profile {
         unknown_cluster_fails_later: true,
         failures_have_no_headers: true,
         last_one_continues_the_request: true,
+        end_with_their_exchange: true,
     },
     properties: PropertyRules {
-        as_text: true,
-        settable: Some(&["wasmx", "ngx", "kong"]),
+        namespace: Some("wasmx"),
     },
     shared_data: SharedDataRules {
         zero_only_creates: true,
         empty_removes: true,
         keys_are_checksums: true,
+        common_to_all: true,
+        zone: Zone::Bytes(10 << 20),
     },
     traps: TrapRules {
         status: 500,
@@ -71,11 +97,37 @@ pub const NGINX: Profile = Profile {
         callout_continues: true,
     },
     trapping_calls: TrappingCalls {
-        local_response_in_response_body: true,
+        local_response_in_response: true,
+        late_request_headers: true,
+        foreign_functions: true,
+        shared_queues: true,
+        unimplemented: true,
+        max_metric_name: Some(256),
         second_local_response: true,
         callout_outside_of_requests: true,
         second_tick_period: true,
         metric_of_another_kind: true,
     },
+    crashes: Crashes {
+        callout_without_pause: true,
+        callout_after_the_end: true,
+        trap_while_another_waits: true,
+        message_in_tick: true,
+        property_without_exchange: true,
+    },
     ..ENVOY
+};
+
+/// The same as Kong 3.9 configures it: its own word for what filters leave for each other, and a
+/// smaller buffer for bodies.
+pub const KONG: Profile = Profile {
+    name: "kong",
+    properties: PropertyRules {
+        namespace: Some("kong"),
+    },
+    bodies: BodyRules {
+        max_readable_request: Some(8 << 10),
+        ..NGINX.bodies
+    },
+    ..NGINX
 };

@@ -23,9 +23,62 @@ fn row_46_only_properties_of_the_host_can_be_set() {
             host.set_property(path.as_bytes(), b"1")
         })
     };
-    assert_eq!(set("kong\0ctx\0shared\0mine"), Ok(()));
     assert_eq!(set("wasmx\0mine"), Ok(()));
-    assert_eq!(set("mine"), Err(Status::NotFound));
+    for unknown in ["mine", "ngx\0mine", "kong\0ctx\0shared\0mine"] {
+        assert_eq!(set(unknown), Err(Status::NotFound), "{unknown}");
+    }
+    assert_eq!(set("ngx\0uri"), Err(Status::InternalFailure));
+    let on_kong = during_on(profile::KONG, Phase::RequestHeaders, |host| {
+        let theirs = host.set_property(b"wasmx\0mine", b"1");
+        (theirs, host.set_property(b"kong\0ctx\0shared\0mine", b"1"))
+    });
+    assert_eq!(on_kong, (Err(Status::NotFound), Ok(())));
+}
+
+#[test]
+fn d6_a_property_is_kept_for_later_filters_response_phases_and_the_log_and_nobody_else() {
+    let notes = Notes::default();
+    let noted = notes.clone();
+    let first = spec("first", |host, _, callback| {
+        if let Callback::RequestHeaders { .. } = callback {
+            host.set_property(b"wasmx.mine", b"ann").unwrap();
+        }
+        passing(callback)
+    });
+    let second = spec("second", move |host, _, callback| {
+        if let Some(note) = note(callback).filter(|note| note != "delete") {
+            let value = host.property(b"wasmx\0mine").unwrap();
+            noted.add(format!("{note}: {}", String::from_utf8(value).unwrap()));
+        }
+        if let Callback::ResponseBody { .. } = callback {
+            host.set_property(b"wasmx\0mine", b"bob").unwrap();
+        }
+        passing(callback)
+    });
+    let builder = Gateway::builder().profile(NGINX).network(network(&[]));
+    let mut gateway = builder.filter(first).filter(second).build().unwrap();
+    let outcome = gateway.exchange(post());
+    assert_eq!(
+        notes.take(),
+        [
+            "headers false: ann",
+            "body 5 true: ann",
+            "answer headers false: ann",
+            "answer body 5 true: ann",
+            "done: bob",
+            "log: bob"
+        ]
+    );
+    let sent = outcome.upstream.unwrap().headers;
+    let shows = |(_, value): (&[u8], &[u8])| value == b"ann" || value == b"bob";
+    assert!(!sent.iter().any(shows));
+    assert!(!outcome.client.headers.unwrap().iter().any(shows));
+    let mut again = gateway;
+    let fresh = again.exchange(post());
+    assert_eq!(
+        fresh.filter_state.get("mine").map(Vec::as_slice),
+        Some(&b"bob"[..])
+    );
 }
 
 /// The first trap of a gateway whose filter makes a call in request headers.
@@ -45,6 +98,134 @@ fn trap(call: impl Fn(&HostHandle) + 'static) -> Option<String> {
         .map(|(_, message)| message.to_owned());
     assert_eq!(trap.is_some(), outcome.status() == Some(500), "{outcome:?}");
     trap
+}
+
+#[test]
+fn d2_a_foreign_function_is_a_trap_whatever_its_name() {
+    for name in [&b"verify_signature"[..], b"clear_route_cache", b"none"] {
+        assert!(
+            trap(move |host| {
+                let _ = host.call_foreign_function(name, b"");
+            })
+            .is_some()
+        );
+    }
+}
+
+#[test]
+fn queues_closing_and_the_status_of_a_callout_are_traps() {
+    type Call = fn(&HostHandle);
+    let calls: [Call; 5] = [
+        |host| {
+            let _ = host.register_queue(b"q");
+        },
+        |host| {
+            let _ = host.resolve_queue(b"", b"q");
+        },
+        |host| {
+            let _ = host.close_stream(StreamKind::Request);
+        },
+        |host| {
+            let _ = host.callout_status();
+        },
+        |host| {
+            let _ = host.optional_call("done");
+        },
+    ];
+    for call in calls {
+        assert!(trap(call).is_some());
+    }
+}
+
+#[test]
+fn nothing_that_a_callback_does_after_a_host_trap_counts() {
+    let outcome = gateway(
+        NGINX,
+        network(&[]),
+        spec("late", |host, _, callback| {
+            if let Callback::ResponseBody { size, .. } = callback {
+                let _ = host.set_header(MapKind::RequestHeaders, b"x", b"1");
+                let emptied = host.set_buffer(BufferKind::ResponseBody, 0, size, b"");
+                assert_eq!(emptied, Err(Status::InternalFailure));
+            }
+            passing(callback)
+        }),
+    )
+    .exchange(post());
+    assert_eq!(outcome.client.text(), "hello");
+}
+
+#[test]
+fn row_13_shared_data_without_a_zone_is_a_trap() {
+    let mut without = NGINX;
+    without.shared_data.zone = profile::Zone::Missing;
+    let mut gateway = gateway(
+        without,
+        network(&[]),
+        spec("reads", |host, _, callback| {
+            if let Callback::RequestHeaders { .. } = callback {
+                let _ = host.shared_data(b"k");
+            }
+            passing(callback)
+        }),
+    );
+    assert_eq!(gateway.exchange(post()).status(), Some(500));
+}
+
+#[test]
+fn a_full_zone_forgets_what_was_not_used_for_the_longest_time() {
+    let mut small = NGINX;
+    small.shared_data.zone = profile::Zone::Bytes(64 << 10);
+    let kept = during_on(small.clone(), Phase::RequestHeaders, |host| {
+        host.set_shared_data(b"old", b"1", 0).unwrap();
+        host.set_shared_data(b"used", b"1", 0).unwrap();
+        for number in 0..3000_u32 {
+            let key = format!("key {number}");
+            host.set_shared_data(key.as_bytes(), b"12345678", 0)
+                .unwrap();
+            host.shared_data(b"used").unwrap();
+        }
+        (host.shared_data(b"old"), host.shared_data(b"used").is_ok())
+    });
+    assert_eq!(kept, (Err(Status::NotFound), true));
+    let large = during_on(small.clone(), Phase::RequestHeaders, |host| {
+        host.set_shared_data(b"k", &[0; 64 << 10], 0)
+    });
+    assert_eq!(large, Err(Status::InternalFailure), "and the filter traps");
+}
+
+#[test]
+fn shared_data_is_common_to_all_vms() {
+    let seen = Rc::new(RefCell::new(None));
+    let result = Rc::clone(&seen);
+    let writes = spec("writes", |host, _, callback| {
+        if let Callback::Configure { .. } = callback {
+            host.set_shared_data(b"k", b"1", 0).unwrap();
+        }
+        passing(callback)
+    });
+    let mut reads = spec("reads", move |host, _, callback| {
+        if let Callback::Configure { .. } = callback {
+            *result.borrow_mut() = Some(host.shared_data(b"k"));
+        }
+        passing(callback)
+    });
+    reads.vm_id = "another".to_owned();
+    let builder = Gateway::builder().profile(NGINX).filter(writes);
+    builder.filter(reads).build().unwrap();
+    assert_eq!(seen.take(), Some(Ok((b"1".to_vec(), 1))));
+}
+
+#[test]
+fn a_name_of_a_metric_above_256_bytes_is_a_trap() {
+    let define = |size: usize| {
+        trap(move |host| {
+            let name = vec![b'm'; size];
+            let _ = host.define_metric(crate::abi::MetricKind::Counter, &name);
+        })
+    };
+    assert_eq!(define(256), None);
+    assert!(define(257).is_some());
 }
 
 #[test]
