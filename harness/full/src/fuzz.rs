@@ -30,7 +30,7 @@ use modelgate_scenario::engine::simulated::servers::Servers;
 use modelgate_scenario::engine::simulated::{builder, request};
 use modelgate_scenario::file::{ChainEntry, Request, Scenario, Step, Wasm};
 use proxy_wasm_simulator::random::Random;
-use proxy_wasm_simulator::{GuestCode, Outcome, StreamId};
+use proxy_wasm_simulator::{GuestCode, Outcome, Profile, StreamId, Timeline, profile};
 use proxy_wasm_wasmtime::{Faults, Limits, Rates, WasmCode};
 
 /// What must hold in a world besides that nothing traps.
@@ -181,6 +181,21 @@ pub fn fuzz(
     worlds: &[World],
     options: Options,
 ) -> Result<Result<Report, Box<Finding>>> {
+    fuzz_on(profile::ENVOY, wasm, filter, worlds, options)
+}
+
+/// The same on a proxy with these rules. A host call that traps and a worker that crashes are
+/// findings where the proxy tells the truth and keeps to the order of callbacks.
+///
+/// # Errors
+/// As [`fuzz`].
+pub fn fuzz_on(
+    rules: Profile,
+    wasm: &[u8],
+    filter: &str,
+    worlds: &[World],
+    options: Options,
+) -> Result<Result<Report, Box<Finding>>> {
     anyhow::ensure!(!worlds.is_empty(), "{filter}: there is no world to play in");
     let mut random = Random::new(options.seed);
     let mut report = Report::default();
@@ -190,7 +205,7 @@ pub fn fuzz(
         for world in worlds {
             // Each round has a seed of its own, so that what one does with it does not move the
             // others.
-            let round = Round::new(wasm, filter, world, random.number())?;
+            let round = Round::new(wasm, filter, world, rules.clone(), random.number())?;
             if let Some(what) = round.play(&mut report)? {
                 return Ok(Err(Box::new(Finding {
                     what,
@@ -215,6 +230,7 @@ pub fn fuzz(
 
 struct Round<'a> {
     world: &'a World,
+    rules: Profile,
     filter: &'a str,
     code: Rc<dyn GuestCode>,
     faults: Faults,
@@ -224,7 +240,13 @@ struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn new(wasm: &[u8], filter: &'a str, world: &'a World, seed: u64) -> Result<Self> {
+    fn new(
+        wasm: &[u8],
+        filter: &'a str,
+        world: &'a World,
+        rules: Profile,
+        seed: u64,
+    ) -> Result<Self> {
         let mut random = Random::new(seed);
         let rates = FaultRates::random(&mut random);
         let faults = Faults::new(random.number());
@@ -238,6 +260,7 @@ impl<'a> Round<'a> {
         let call_log = Rc::new(RefCell::new(CallLog::new(random.number())));
         Ok(Self {
             world,
+            rules,
             filter,
             code: Rc::new(Fuzzed::new(module, Rc::clone(&call_log))),
             faults,
@@ -253,8 +276,11 @@ impl<'a> Round<'a> {
         let mut random = self.random.borrow_mut();
         traffic::change_servers(&mut scenario.clusters, &mut random);
         let servers = Servers::new(&scenario.clusters);
-        let builder = builder(&scenario, &servers, &|entry| self.code_of(&scenario, entry))?
-            .seed(random.number());
+        let rules = self.rules.clone();
+        let builder = builder(&scenario, &servers, rules, &|entry| {
+            self.code_of(&scenario, entry)
+        })?
+        .seed(random.number());
         if self.rates.from_start {
             self.disturb();
         }
@@ -295,6 +321,9 @@ impl<'a> Round<'a> {
                     {
                         wrong = wrong.or_else(|| judge(&outcome));
                     }
+                }
+                if self.rates.honest() {
+                    wrong = wrong.or_else(|| host_trap(&gateway.timeline()));
                 }
             }
         }
@@ -348,6 +377,14 @@ impl<'a> Round<'a> {
             _ => Ok(Rc::clone(&self.code)),
         }
     }
+}
+
+/// What the proxy itself has ended the module or the worker for, if it has.
+fn host_trap(timeline: &Timeline) -> Option<String> {
+    let mut traps = timeline.traps().map(|(_, message)| message);
+    let found = traps
+        .find(|message| message.starts_with("host trap") || message.starts_with("worker crash"));
+    found.map(str::to_owned)
 }
 
 /// One of the requests of a scenario.

@@ -105,6 +105,13 @@ impl HostHandle {
             .is_ok_and(|core| core.profile.refused_imports.contains(&name))
     }
 
+    /// Whether this host calls a callback without looking whether the module has it.
+    pub fn needs_callback(&self, export: &str) -> bool {
+        self.core
+            .try_borrow()
+            .is_ok_and(|core| core.profile.needed_callbacks.contains(&export))
+    }
+
     /// A call that a host need not have.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::build::{self, Profile, Workspace};
 use crate::inspect::Module;
 use anyhow::{Context, Result};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use modelgate_envoy::child;
 use modelgate_scenario::catalogue::BUNDLE;
 use modelgate_scenario::engine::fused::Fused;
@@ -35,6 +36,10 @@ pub struct Arguments {
     #[arg(long, default_value = "envoy", value_name = "ENGINE", value_parser = read_engine,
           long_help = "What runs the filters: `native` (their own code in the simulated proxy), `wasmtime` (their modules in the simulated proxy), `envoy` (a real Envoy process) or `envoy-container` (a real Envoy in a container).")]
     engine: EngineName,
+    /// What the simulated proxy plays, with the engines `native` and `wasmtime`; without it, Envoy.
+    #[arg(long, value_name = "HOST", value_parser = PossibleValuesParser::new(EngineName::hosts()),
+          long_help = "What the simulated proxy plays, with the engines `native` and `wasmtime`; without it, Envoy. What each does is described in docs/wasm-host.md. `--engine` takes it too: `native nginx`.")]
+    profile: Option<String>,
     /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default
     /// one.
     #[arg(long, value_name = "VERSION")]
@@ -60,7 +65,8 @@ pub struct Arguments {
 }
 
 fn read_engine(text: &str) -> Result<EngineName, String> {
-    EngineName::parse(text).ok_or_else(|| "one of: native, wasmtime, envoy, envoy-container; the latter two also with a release: `envoy 1.36.4`".into())
+    let name = EngineName::parse(text).filter(|name| name.kind != EngineKind::Playing);
+    name.ok_or_else(|| "one of: native, wasmtime, envoy, envoy-container; the first two also with what they play: `native nginx`; the latter two also with a release: `envoy 1.36.4`".into())
 }
 
 /// Runs the files; see [`Arguments`].
@@ -108,7 +114,15 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
         _ if arguments.engine.kind == EngineKind::Native => PathBuf::new(),
         _ => build(&files, arguments.one_entry)?,
     };
-    let version = arguments.envoy.clone().or(arguments.engine.version.clone());
+    anyhow::ensure!(
+        arguments.profile.is_none() || arguments.engine.kind.is_simulated(),
+        "--profile is for the engines native and wasmtime"
+    );
+    let version = arguments
+        .profile
+        .clone()
+        .or_else(|| arguments.envoy.clone())
+        .or_else(|| arguments.engine.version.clone());
     let name = EngineName {
         kind: arguments.engine.kind,
         version,

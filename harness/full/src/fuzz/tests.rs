@@ -3,14 +3,14 @@
 use modelgate_cli::SUITE;
 use std::path::Path;
 
-use super::{Finding, Options, Promise, Report, World, fuzz};
+use super::{Finding, Options, Promise, Report, World, fuzz, fuzz_on};
 use modelgate_scenario::file::ScenarioFile;
-use proxy_wasm_simulator::Outcome;
+use proxy_wasm_simulator::{Outcome, profile};
 
 /// A guest that reads the header `x-key` (into 16 and 20, its status on the stack) and then does
 /// this with the status in `$status`.
-fn guest(then: &str) -> Vec<u8> {
-    let text = format!(
+fn guest_text(then: &str) -> String {
+    format!(
         r#"(module
             (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
@@ -29,14 +29,17 @@ fn guest(then: &str) -> Vec<u8> {
                 (local.set $status (call $get (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 16) (i32.const 20)))
                 {then})
         )"#
-    );
-    wat::parse_str(text).unwrap()
+    )
 }
 
 /// Without a key: 1 is the status of what is not there. Any other is a failure of the host, which
 /// `otherwise` deals with.
 fn gate(otherwise: &str) -> Vec<u8> {
-    guest(&format!(
+    wat::parse_str(gate_text(otherwise)).unwrap()
+}
+
+fn gate_text(otherwise: &str) -> String {
+    guest_text(&format!(
         "(if (result i32) (i32.eq (local.get $status) (i32.const 1))
             (then (call $deny))
             (else (if (result i32) (i32.eqz (local.get $status))
@@ -45,19 +48,22 @@ fn gate(otherwise: &str) -> Vec<u8> {
     ))
 }
 
-fn run(wasm: &[u8], promise: Promise, seed: u64) -> Result<Report, Box<Finding>> {
+fn world(promise: Promise) -> World {
     let text = "about: a gate\nchain: [ { gate: {}, wasm: gate.wasm } ]\nrequest: { headers: { x-key: wrong } }\nexpect: { client: { status: 403 } }";
     let file = ScenarioFile::parse(&SUITE, Path::new("gate.yaml"), text).unwrap();
-    let world = World {
+    World {
         name: "gate".to_owned(),
         scenario: file.resolve(1_800_000_000).unwrap(),
         promise,
-    };
+    }
+}
+
+fn run(wasm: &[u8], promise: Promise, seed: u64) -> Result<Report, Box<Finding>> {
     let options = Options {
         seed,
         callbacks: 3_000,
     };
-    fuzz(wasm, "gate", &[world], options).unwrap()
+    fuzz(wasm, "gate", &[world(promise)], options).unwrap()
 }
 
 #[test]
@@ -117,4 +123,37 @@ fn the_same_seed_finds_the_same() {
         (first.round, &first.callbacks),
         (second.round, &second.callbacks)
     );
+}
+
+/// Callbacks that nginx calls unasked, each letting everything pass.
+const EVERY_CALLBACK: &str = r#"
+    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_log") (param i32))
+    (func (export "proxy_on_delete") (param i32)))"#;
+
+fn run_on_nginx(wasm: &[u8]) -> Result<Report, Box<Finding>> {
+    let world = world(Promise::NothingPasses);
+    let options = Options {
+        seed: 1,
+        callbacks: 3_000,
+    };
+    fuzz_on(profile::NGINX, wasm, "gate", &[world], options).unwrap()
+}
+
+#[test]
+fn a_module_that_lacks_a_callback_is_found_on_nginx() {
+    let finding = run_on_nginx(&gate("(call $deny)")).unwrap_err();
+    assert!(finding.what.contains("worker crash"), "{finding}");
+}
+
+#[test]
+fn a_gate_with_every_callback_holds_on_nginx() {
+    let text = gate_text("(call $deny)");
+    let text = format!("{}{EVERY_CALLBACK}", text.trim_end().trim_end_matches(')'));
+    let report = run_on_nginx(&wat::parse_str(text).unwrap()).unwrap();
+    assert!(report.callbacks >= 3_000 && report.requests > 0);
+    assert_eq!(report.passed, 0);
 }

@@ -2,7 +2,8 @@
 //! a module would, without WebAssembly.
 //!
 //! What a module exports is derived from what its filter needs, so that a native guest has the same
-//! callbacks as the module. A panic is a trap, as it is in a module.
+//! callbacks as the module; on a host that needs every callback, as the module for that host. A
+//! panic is a trap, as it is in a module.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,15 +55,20 @@ impl GuestCode for NativeCode {
             host,
             environment: environment.clone(),
         });
-        let exports = self.0.iter().fold(Callbacks::NONE, |all, registration| {
+        let needs = self.0.iter().fold(Callbacks::NONE, |all, registration| {
             all.and(Callbacks::of(&registration.needs))
         });
+        let needed = EVERY
+            .into_iter()
+            .filter(|export| adapter.host.needs_callback(export));
+        let needed = needed.collect();
         Ok(Box::new(NativeGuest {
             vm: match self.0.as_slice() {
                 [_] => Vm::new(adapter, &self.0),
                 several => Vm::with_chains(adapter, several),
             },
-            exports,
+            needs,
+            needed,
         }))
     }
 }
@@ -70,8 +76,21 @@ impl GuestCode for NativeCode {
 struct NativeGuest {
     vm: Vm,
     /// The callbacks that the module has besides those of every module.
-    exports: Callbacks,
+    needs: Callbacks,
+    /// And those that a module for this host has, called for or not.
+    needed: Vec<&'static str>,
 }
+
+/// Callbacks that a host may ask of every module.
+const EVERY: [&str; 7] = [
+    "proxy_on_request_headers",
+    "proxy_on_request_body",
+    "proxy_on_response_headers",
+    "proxy_on_response_body",
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+];
 
 /// Whether a module with these callbacks has this one.
 const fn exported(exports: Callbacks, callback: &Callback) -> bool {
@@ -95,8 +114,10 @@ const fn exported(exports: Callbacks, callback: &Callback) -> bool {
 
 impl Guest for NativeGuest {
     fn invoke(&mut self, context: ContextId, callback: Callback) -> Result<Option<u32>, Trap> {
-        if !exported(self.exports, &callback) {
-            return Ok(None);
+        if !exported(self.needs, &callback) {
+            // What is there for the host's sake alone lets everything pass.
+            let stub = self.needed.contains(&callback.export());
+            return Ok(stub.then(|| u32::from(callback == Callback::Done)));
         }
         let vm = &mut self.vm;
         // The VM is not entered again after a panic, whatever state it is left in.

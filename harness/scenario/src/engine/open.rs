@@ -37,6 +37,7 @@ impl Backends {
             EngineKind::Envoy | EngineKind::Native => true,
             EngineKind::Wasmtime => self.modules.is_some(),
             EngineKind::Container => self.container.is_some(),
+            EngineKind::Playing => false,
         }
     }
 }
@@ -74,11 +75,17 @@ pub fn open(
 ) -> Result<Box<dyn Engine>, Missing> {
     let envoy = || Envoy::find(name.version.as_deref(), progress);
     let opened: Result<Box<dyn Engine>> = match name.kind {
-        EngineKind::Native => return Ok(Box::new(Simulated::native(wasm))),
+        EngineKind::Native => {
+            let engine = Simulated::native(wasm).playing(name);
+            return Ok(Box::new(engine));
+        }
         EngineKind::Wasmtime => {
             let load = backends.modules.ok_or(Missing::Program)?;
-            return Ok(Box::new(Simulated::wasmtime(wasm, load)));
+            let engine = Simulated::wasmtime(wasm, load).playing(name);
+            return Ok(Box::new(engine));
         }
+        // It is no engine of its own.
+        EngineKind::Playing => return Err(Missing::Program),
         EngineKind::Envoy => envoy()
             .and_then(|envoy| EnvoyBinary::new(&envoy, wasm))
             .map(|engine| Box::new(engine) as Box<dyn Engine>),

@@ -27,8 +27,8 @@ use crate::file::{
     VirtualHost, Wasm,
 };
 use proxy_wasm_simulator::{
-    self as proxy, Builder, FilterSpec, Gateway, GuestCode, Metric, Outcome, StreamId, access_log,
-    profile, protobuf,
+    self as proxy, Builder, FilterSpec, Gateway, GuestCode, Metric, Outcome, Profile, StreamId,
+    access_log, protobuf,
 };
 use servers::Servers;
 
@@ -76,6 +76,13 @@ impl Simulated {
         }
     }
 
+    /// The same with the host that a name says.
+    #[must_use]
+    pub fn playing(mut self, name: &EngineName) -> Self {
+        self.name.version.clone_from(&name.version);
+        self
+    }
+
     fn code(&self, scenario: &Scenario, entry: &ChainEntry) -> Result<Rc<dyn GuestCode>> {
         match (self.name.kind, &entry.wasm) {
             (_, Wasm::Own(own)) => own.code(&entry.name, &scenario.secrets, &|_| None),
@@ -99,7 +106,10 @@ impl Simulated {
         trace: bool,
     ) -> Result<Result<Play<'a>, proxy::BuildError>> {
         let servers = Servers::new(&scenario.clusters);
-        let builder = builder(scenario, &servers, &|entry| self.code(scenario, entry))?;
+        let rules = self.name.profile();
+        let builder = builder(scenario, &servers, rules, &|entry| {
+            self.code(scenario, entry)
+        })?;
         let builder = builder.trace(trace);
         Ok(builder.build().map(|gateway| Play {
             gateway,
@@ -159,13 +169,14 @@ impl Engine for Simulated {
     }
 }
 
-/// The proxy of a scenario, still to be started.
+/// The proxy of a scenario by these rules, still to be started.
 pub fn builder(
     scenario: &Scenario,
     servers: &Servers,
+    mut rules: Profile,
     code: &dyn Fn(&ChainEntry) -> Result<Rc<dyn GuestCode>>,
 ) -> Result<Builder> {
-    let mut rules = profile::ENVOY;
+    let stops_iteration = rules.allow_on_headers_stop_iteration;
     if let Some(bytes) = scenario.gateway.buffer_limit_bytes() {
         rules.buffer_limit_bytes = usize::try_from(bytes)?;
     }
@@ -181,7 +192,11 @@ pub fn builder(
         builder = builder.virtual_host(virtual_host(host));
     }
     for entry in &scenario.chain {
-        builder = builder.filter(filter(entry, scenario, code(entry)?));
+        let mut filter = filter(entry, scenario, code(entry)?);
+        if stops_iteration && entry.stop_iteration.is_none() {
+            filter.allow_on_headers_stop_iteration = None;
+        }
+        builder = builder.filter(filter);
     }
     Ok(builder)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use located_yaml::shape::Many;
+use proxy_wasm_simulator::{Profile, profile};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -34,19 +35,20 @@ pub struct Restriction {
 }
 
 /// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`,
-/// `envoy-container`.
+/// `envoy-container`. The simulated proxy may play another host than Envoy: `native nginx`; `nginx`
+/// alone is every engine that plays it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("pattern" = PATTERN))]
 pub struct EngineName {
     /// What runs the filters.
     pub kind: EngineKind,
-    /// Which release; `None` = any, or the default one.
+    /// Which release, or which host the simulated proxy plays; `None` = any, or the default one.
     pub version: Option<String>,
 }
 
 /// The names of engines, as a regular expression.
-const PATTERN: &str = "^(native|wasmtime|envoy(-container)?([ @:-] *[0-9].*)?)$";
+const PATTERN: &str = "^((native|wasmtime)([ @:-] *(envoy_stop_iteration|nginx|kong))?|envoy_stop_iteration|nginx|kong|envoy(-container)?([ @:-] *[0-9].*)?)$";
 
 /// What runs the filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub enum EngineKind {
     Envoy,
     /// A real Envoy in a container.
     Container,
+    /// Any engine whose proxy plays a host.
+    Playing,
 }
 
 impl EngineKind {
@@ -69,13 +73,26 @@ impl EngineKind {
             Self::Wasmtime => "wasmtime",
             Self::Envoy => "envoy",
             Self::Container => "envoy-container",
+            Self::Playing => "playing",
         }
+    }
+
+    /// Whether its proxy is the simulated one.
+    pub const fn is_simulated(self) -> bool {
+        matches!(self, Self::Native | Self::Wasmtime)
     }
 }
 
 impl EngineName {
-    /// Reads a name such as `envoy 1.36.4`; the release may also follow `-`, `@` or `:`.
+    /// Reads a name such as `envoy 1.36.4` or `native nginx`; the second part may also follow `-`,
+    /// `@` or `:`.
     pub fn parse(text: &str) -> Option<Self> {
+        if Profile::names().any(|name| name == text.trim()) {
+            return Some(Self {
+                kind: EngineKind::Playing,
+                version: Some(text.trim().to_owned()),
+            });
+        }
         // The longer name first.
         let (kind, rest) = [
             EngineKind::Container,
@@ -86,31 +103,50 @@ impl EngineName {
         .into_iter()
         .find_map(|kind| Some((kind, text.trim().strip_prefix(kind.as_str())?)))?;
         let version = match rest.strip_prefix([' ', '@', '-', ':']).map(str::trim) {
-            Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) => {
+            Some(host) if kind.is_simulated() && Profile::names().any(|name| name == host) => {
+                Some(host.to_owned())
+            }
+            Some(version)
+                if !kind.is_simulated() && version.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
                 Some(version.to_owned())
             }
             None if rest.is_empty() => None,
             _ => return None,
         };
-        let simulated = matches!(kind, EngineKind::Native | EngineKind::Wasmtime);
-        (!(simulated && version.is_some())).then_some(Self { kind, version })
+        Some(Self { kind, version })
+    }
+
+    /// What the simulated proxy can play besides Envoy with its defaults.
+    pub fn hosts() -> impl Iterator<Item = &'static str> {
+        Profile::names()
+    }
+
+    /// The rules of the simulated proxy.
+    pub fn profile(&self) -> Profile {
+        let named = self.version.as_deref().and_then(Profile::named);
+        named.unwrap_or(profile::ENVOY)
     }
 
     /// Whether what is said of `self` is said of `engine`: `envoy` means all releases, also those
-    /// in containers.
+    /// in containers; `native` whatever its proxy plays; `nginx` every engine that plays it, also
+    /// as Kong configures it.
     pub fn covers(&self, engine: &EngineName) -> bool {
         let kind = self.kind == engine.kind
-            || (self.kind == EngineKind::Envoy && engine.kind == EngineKind::Container);
-        kind && (self.version.is_none() || self.version == engine.version)
+            || (self.kind == EngineKind::Envoy && engine.kind == EngineKind::Container)
+            || (self.kind == EngineKind::Playing && engine.kind.is_simulated());
+        let versions = (self.version.as_deref(), engine.version.as_deref());
+        let kong = self.kind == EngineKind::Playing && versions == (Some("nginx"), Some("kong"));
+        kind && (self.version.is_none() || self.version == engine.version || kong)
     }
 }
 
 impl fmt::Display for EngineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.as_str())?;
-        match &self.version {
-            Some(version) => write!(f, " {version}"),
-            None => Ok(()),
+        match (&self.version, self.kind) {
+            (Some(host), EngineKind::Playing) => f.write_str(host),
+            (Some(version), kind) => write!(f, "{} {version}", kind.as_str()),
+            (None, kind) => f.write_str(kind.as_str()),
         }
     }
 }
@@ -119,7 +155,7 @@ impl TryFrom<String> for EngineName {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("expected native, wasmtime, envoy or envoy-container, the latter two also with a release: `envoy 1.36.4`")
+        Self::parse(&text).ok_or("expected native or wasmtime, also with what they play: `native nginx`; envoy or envoy-container, also with a release: `envoy 1.36.4`; or nginx, kong, envoy_stop_iteration: every engine that plays it")
     }
 }
 

@@ -354,6 +354,22 @@ pub const ENVOY: Profile = Profile {
     },
 };
 
+/// Every profile but [`ENVOY`], which is what is played unless another one is named.
+const OTHERS: [Profile; 3] = [ENVOY_STOP_ITERATION, NGINX, KONG];
+
+impl Profile {
+    /// The profile of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut others = OTHERS.into_iter().chain([ENVOY]);
+        others.find(|profile| profile.name == name)
+    }
+
+    /// The names of all profiles but `envoy`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        OTHERS.into_iter().map(|profile| profile.name)
+    }
+}
+
 /// Envoy with `allow_on_headers_stop_iteration: true` on every filter.
 pub const ENVOY_STOP_ITERATION: Profile = Profile {
     name: "envoy_stop_iteration",
