@@ -80,7 +80,7 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
         let several = match name.kind {
             EngineKind::Native | EngineKind::Wasmtime => 1,
             EngineKind::Envoy if name.version.as_deref() == Some(release::DEFAULT) => 2,
-            EngineKind::Envoy | EngineKind::Container => continue,
+            EngineKind::Envoy | EngineKind::Container | EngineKind::Playing => continue,
         };
         let fused = engine.map(|engine| match engine {
             Ok(engine) => Ok(Arc::new(Fused(Arc::clone(engine))) as Arc<dyn Engine>),
