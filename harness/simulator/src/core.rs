@@ -174,8 +174,8 @@ impl Core {
         Err(Status::InternalFailure)
     }
 
-    /// Whether a callback of a tick is running, or the answer to a callout that a tick has made, and
-    /// calls that need an exchange crash the worker then.
+    /// Whether a tick is running, or the answer to a callout that a tick has made, and calls that
+    /// need an exchange crash the worker then.
     pub fn crashes_on_messages(&self, at: ContextId, vm: VmId) -> bool {
         let root = self.exchange_of(vm, at).is_none();
         let ticking = self.running.is_some_and(|running| {
