@@ -38,7 +38,8 @@ use proxy_wasm_wasmtime::{Faults, Limits, Rates, WasmCode};
 pub enum Promise {
     /// Nothing else.
     Nothing,
-    /// No request may pass: every callback of a request pauses, and none is ever let go on.
+    /// No request may pass: every callback of a request pauses, and none is ever let go on. Where
+    /// the upstream waits for the body, none reaches the upstream while the proxy tells the truth.
     NothingPasses,
     /// What is wrong with what came of a request, if anything. Asked only where the proxy tells the
     /// truth and keeps to the order of callbacks; it may refuse host calls.
@@ -287,6 +288,10 @@ impl<'a> Round<'a> {
         let started = builder.build();
         self.disturb();
         let mut wrong = None;
+        // Where headers go on and the body decides, only the upstream shows what passes.
+        let decides_late = self.rules.bodies.request_comes_whole;
+        let nothing = matches!(self.world.promise, Promise::NothingPasses);
+        let by_upstream = nothing && decides_late;
         match started {
             Err(_) => {
                 report.refused_configurations = report.refused_configurations.saturating_add(1)
@@ -321,6 +326,9 @@ impl<'a> Round<'a> {
                     {
                         wrong = wrong.or_else(|| judge(&outcome));
                     }
+                    if by_upstream && self.rates.honest() && outcome.upstream.is_some() {
+                        wrong = Some("a request reaches the upstream without proof".to_owned());
+                    }
                 }
                 if self.rates.honest() {
                     wrong = wrong.or_else(|| host_trap(&gateway.timeline()));
@@ -339,7 +347,7 @@ impl<'a> Round<'a> {
         if let Some(trap) = &call_log.trap {
             return Ok(Some(format!("trap: {trap} ({:?})", self.rates)));
         }
-        if let Promise::NothingPasses = self.world.promise {
+        if nothing && !decides_late {
             if let Some(passed) = call_log.passed.as_ref().and_then(|lines| lines.last()) {
                 wrong = Some(format!("a request passes without proof: {passed}"));
             } else if tally.continued > 0 {

@@ -149,11 +149,21 @@ fn a_module_that_lacks_a_callback_is_found_on_nginx() {
     assert!(finding.what.contains("worker crash"), "{finding}");
 }
 
+fn with_every_callback(otherwise: &str) -> Vec<u8> {
+    let text = gate_text(otherwise);
+    let text = format!("{}{EVERY_CALLBACK}", text.trim_end().trim_end_matches(')'));
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn a_gate_that_opens_is_found_on_nginx() {
+    let finding = run_on_nginx(&with_every_callback("(i32.const 0)")).unwrap_err();
+    assert!(finding.what.contains("reaches the upstream"), "{finding}");
+}
+
 #[test]
 fn a_gate_with_every_callback_holds_on_nginx() {
-    let text = gate_text("(call $deny)");
-    let text = format!("{}{EVERY_CALLBACK}", text.trim_end().trim_end_matches(')'));
-    let report = run_on_nginx(&wat::parse_str(text).unwrap()).unwrap();
+    let report = run_on_nginx(&with_every_callback("(call $deny)")).unwrap();
     assert!(report.callbacks >= 3_000 && report.requests > 0);
     assert_eq!(report.passed, 0);
 }
