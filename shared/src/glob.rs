@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::ptr;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,25 +58,94 @@ impl Glob {
         }
     }
 
-    /// Whether [`Patterns`] can tell it from others: it is literal, or begins with literal text.
-    pub fn is_selective(&self) -> bool {
-        self.literal().is_some() || !self.prefix().is_empty()
+    /// By what an index finds it.
+    fn key(&self) -> Key<'_> {
+        let (front, pattern) = (
+            self.prefix(),
+            match &self.0 {
+                Form::Any => return Key::Front(""),
+                Form::Exact(name) => return Key::Whole(name),
+                Form::Starred(pattern) => pattern,
+            },
+        );
+        let longest = pattern.split('*').max_by_key(|piece| piece.len());
+        match longest {
+            Some(piece) if front.len() < LONG_FRONT && piece.len() > front.len() => {
+                Key::Inside(piece)
+            }
+            _ => Key::Front(front),
+        }
+    }
+
+    /// How well [`Patterns`] can tell it from others; nothing if it cannot: there is nothing in it
+    /// but `*`.
+    pub fn selectivity(&self) -> Option<Selectivity> {
+        match self.key() {
+            Key::Whole(_) => Some(Selectivity::Whole),
+            Key::Front("") => None,
+            Key::Front(_) => Some(Selectivity::Front),
+            Key::Inside(_) => Some(Selectivity::Inside),
+        }
     }
 }
 
+/// A front that is as long tells patterns apart, whatever stands behind their first `*`.
+const LONG_FRONT: usize = 4;
+
+/// By what a pattern is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key<'a> {
+    /// The one text that fits.
+    Whole(&'a str),
+    /// What every text that fits begins with.
+    Front(&'a str),
+    /// What every text that fits has in it somewhere.
+    Inside(&'a str),
+}
+
+/// How well a pattern can be told from others, in rising order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Selectivity {
+    /// By a piece that stands somewhere in a text.
+    Inside,
+    /// By what a text begins with.
+    Front,
+    /// One text fits.
+    Whole,
+}
+
 /// Something for each of many patterns, found by the texts that fit. Patterns that begin with the
-/// same text before their first `*` share one entry: what is found is a superset.
+/// same text before their first `*` share one entry, and so do those that begin with a `*`, or with
+/// hardly more, and have the same longest piece: what is found is a superset.
 #[derive(Clone, Debug)]
 pub struct Patterns<S> {
     exact: BTreeMap<Box<str>, S>,
-    prefixed: BTreeMap<Box<str>, S>,
+    /// Those with `*`. There may be many lists of patterns, and most have none.
+    starred: Option<Box<Starred<S>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Starred<S> {
+    /// By what stands in front.
+    front: BTreeMap<Box<str>, S>,
+    /// By a piece that stands somewhere.
+    inside: BTreeMap<Box<str>, S>,
 }
 
 impl<S> Default for Patterns<S> {
     fn default() -> Self {
         Self {
             exact: BTreeMap::new(),
-            prefixed: BTreeMap::new(),
+            starred: None,
+        }
+    }
+}
+
+impl<S> Default for Starred<S> {
+    fn default() -> Self {
+        Self {
+            front: BTreeMap::new(),
+            inside: BTreeMap::new(),
         }
     }
 }
@@ -83,43 +153,63 @@ impl<S> Default for Patterns<S> {
 impl<S> Patterns<S> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.prefixed.is_empty()
+        self.exact.is_empty() && self.starred.is_none()
     }
 
-    /// Adds to `found` the entries of all patterns that the text can fit.
+    /// Adds to `found` the entries of all patterns that the text can fit, each once.
     pub fn find<'a>(&'a self, text: &str, found: &mut Vec<&'a S>) {
         found.extend(self.exact.get(text));
-        // The last entry at or before a text is the longest that it begins with, or else shares
-        // with it whatever any entry does that it begins with.
-        let mut probe = text;
-        let before = |probe: &str| {
-            let range = (Bound::Unbounded, Bound::Included(probe));
-            self.prefixed.range::<str, _>(range).next_back()
+        let Some(Starred { front, inside }) = self.starred.as_deref() else {
+            return;
         };
-        while let Some((prefix, entry)) = before(probe) {
-            let shorter = if probe.starts_with(&**prefix) {
-                found.push(entry);
-                let mut chars = prefix.chars();
-                let Some(_) = chars.next_back() else {
-                    return;
-                };
-                chars.as_str().len()
-            } else {
-                common(probe, prefix)
-            };
-            probe = probe.get(..shorter).unwrap_or_default();
+        begin(front, text, found);
+        if inside.is_empty() {
+            return;
         }
+        let mut pieces = Vec::new();
+        for (at, _) in text.char_indices() {
+            begin(inside, text.get(at..).unwrap_or_default(), &mut pieces);
+        }
+        pieces.sort_unstable_by_key(|entry| ptr::from_ref(*entry).addr());
+        pieces.dedup_by(|one, other| ptr::eq(*one, *other));
+        found.append(&mut pieces);
     }
 }
 
 impl<S: Default> Patterns<S> {
     /// The entry of a pattern.
     pub fn entry(&mut self, pattern: &Glob) -> &mut S {
-        let entries = match pattern.literal() {
-            Some(_) => &mut self.exact,
-            None => &mut self.prefixed,
+        let starred = &mut self.starred;
+        let (entries, key) = match pattern.key() {
+            Key::Whole(name) => (&mut self.exact, name),
+            Key::Front(text) => (&mut starred.get_or_insert_default().front, text),
+            Key::Inside(text) => (&mut starred.get_or_insert_default().inside, text),
         };
-        entries.entry(pattern.prefix().into()).or_default()
+        entries.entry(key.into()).or_default()
+    }
+}
+
+/// Adds to `found` the entries of all keys that the text begins with.
+fn begin<'a, S>(entries: &'a BTreeMap<Box<str>, S>, text: &str, found: &mut Vec<&'a S>) {
+    // The last entry at or before a text is the longest that it begins with, or else shares
+    // with it whatever any entry does that it begins with.
+    let mut probe = text;
+    let before = |probe: &str| {
+        let range = (Bound::Unbounded, Bound::Included(probe));
+        entries.range::<str, _>(range).next_back()
+    };
+    while let Some((prefix, entry)) = before(probe) {
+        let shorter = if probe.starts_with(&**prefix) {
+            found.push(entry);
+            let mut chars = prefix.chars();
+            let Some(_) = chars.next_back() else {
+                return;
+            };
+            chars.as_str().len()
+        } else {
+            common(probe, prefix)
+        };
+        probe = probe.get(..shorter).unwrap_or_default();
     }
 }
 
@@ -209,8 +299,12 @@ mod tests {
             for (at, pattern) in patterns.iter().enumerate() {
                 let glob = Glob::new(pattern);
                 let times = found.iter().filter(|other| **other == at).count();
-                let begins = text.starts_with(glob.prefix());
-                let can = if glob.literal().is_some() { glob.matches(&text) } else { begins };
+                                let can = match glob.key() {
+                    Key::Whole(name) => name == text,
+                    Key::Front(front) => text.starts_with(front),
+                    Key::Inside(piece) => text.contains(piece),
+                };
+                prop_assert!(can || !glob.matches(&text), "{}", pattern);
                 prop_assert_eq!(times, usize::from(can), "{}", pattern);
             }
         }

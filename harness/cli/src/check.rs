@@ -31,6 +31,7 @@ mod judged;
 mod kong;
 mod kubernetes;
 mod locate;
+mod metadata;
 mod mutators;
 mod nginx;
 mod references;

@@ -34,6 +34,7 @@ const EXIT_STATUS: &str = "Exit status: 0 all is well; 1 something checked is no
 /// Governed access to models: proxy-wasm filters for Envoy, and the tools around them.
 #[derive(Debug, Parser)]
 #[command(
+    max_term_width = 80,
     name = "modelgate",
     version,
     subcommand_required = true,

@@ -158,7 +158,7 @@ impl Engine {
     /// Whether the decision may hang on the model's name: some rule over models fits in everything
     /// else.
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
-        self.looked_up(|index| index.over_models(caller))
+        self.looked_up(|index| index.over_models(caller, asked))
             .any(|rule| {
                 rule.what.looks_at_model()
                     && rule.who.fits(caller, rule.effect.doubt())
@@ -227,7 +227,7 @@ impl Engine {
     pub fn lacks_only_the_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
         *asked.models() == Models::Unknown
             && self
-                .looked_up(|index| index.over_models(caller))
+                .looked_up(|index| index.over_models(caller, asked))
                 .any(|rule| {
                     !rule.shadow
                         && rule.effect == Effect::Allow

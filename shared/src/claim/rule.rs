@@ -4,12 +4,14 @@
 //! decided: neither that a word is among them nor that it is not. How that counts is for the caller
 //! to say, and it counts against the request.
 
+use std::slice;
+
 use serde_json::{Map, Value};
 
 use super::elsewhere::Elsewhere;
 use super::path::ClaimPath;
 use super::reading::{Reading, Word, words};
-use crate::glob::Glob;
+use crate::glob::{Glob, Selectivity};
 
 /// Whether text is several words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,10 +33,10 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    fn is_selective(&self) -> bool {
+    fn selectivity(&self) -> Option<Selectivity> {
         match self {
-            Self::Text(glob) => glob.is_selective(),
-            Self::Other(_) => true,
+            Self::Text(glob) => glob.selectivity(),
+            Self::Other(_) => Some(Selectivity::Whole),
         }
     }
 }
@@ -100,10 +102,15 @@ impl ClaimRule {
     /// Words one of which the claim must have, if it is known: what an index can be built on.
     pub fn needs_one_of(&self) -> Option<&[Wanted]> {
         match &self.test {
-            Test::AnyOf(wanted) => wanted.iter().all(Wanted::is_selective).then_some(wanted),
+            Test::AnyOf(wanted) => wanted
+                .iter()
+                .all(|word| word.selectivity().is_some())
+                .then_some(wanted),
             Test::AllOf(wanted) => {
-                let at = wanted.iter().position(Wanted::is_selective)?;
-                wanted.get(at..=at)
+                // The first of the best.
+                let best = wanted.iter().rev().max_by_key(|word| word.selectivity())?;
+                best.selectivity()?;
+                Some(slice::from_ref(best))
             }
             Test::Present | Test::NoneOf(_) => None,
         }

@@ -97,6 +97,12 @@ impl<'a> Path<'a> {
         self.raw
     }
 
+    /// The path with its escapes decoded; none of them is a slash.
+    #[must_use]
+    pub fn text(&self) -> Cow<'a, str> {
+        decoded(self.raw)
+    }
+
     /// What stands between the slashes; the last one is empty if the path ends with a slash.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> + Clone + use<'a> {
         self.raw

@@ -19,6 +19,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::config::types::refused;
+use crate::glob::Glob;
 
 /// Why a template was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,6 +128,27 @@ impl Template {
     /// The names that [`Self::capture`] knows, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(Part::name)
+    }
+
+    /// A pattern that the text of every path that fits has (`Path::text`), and others too: what an
+    /// index can be built on.
+    #[must_use]
+    pub fn pattern(&self) -> Glob {
+        let mut pattern = String::new();
+        for part in &self.parts {
+            pattern.push('/');
+            match part {
+                Part::Literal(literal) => pattern.push_str(literal),
+                Part::Any => pattern.push('*'),
+                Part::Capture { before, after, .. } => {
+                    pattern.extend([before.as_str(), "*", after.as_str()]);
+                }
+            }
+        }
+        if self.rest {
+            pattern.push('*');
+        }
+        Glob::new(&pattern)
     }
 
     /// Whether the whole path fits.
@@ -349,6 +371,7 @@ mod tests {
             }
             if let Ok(template) = Template::parse(&text) {
                 let fits = template.matches(&path);
+                prop_assert!(!fits || template.pattern().matches(&path.text()));
                 for name in template.names() {
                     prop_assert_eq!(template.capture(&path, name).is_some(), fits);
                 }

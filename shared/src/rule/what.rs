@@ -124,6 +124,12 @@ impl What {
         self.spelled.iter().flat_map(AnySpelling::globs)
     }
 
+    /// Patterns of which the path's text has one where the condition on the path holds; none if
+    /// there is no such condition.
+    pub fn paths(&self) -> impl Iterator<Item = Glob> {
+        self.paths.iter().map(Template::pattern)
+    }
+
     /// All conditions but those on the model, as a text that is the same for the same conditions.
     pub fn but_for_model(&self) -> String {
         let Self {

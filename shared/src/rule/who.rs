@@ -232,7 +232,8 @@ impl Who {
     /// The narrowest condition that an index can be built on.
     pub(super) fn named(&self) -> Named<'_> {
         let of_claim = |claim| Some(Named::Claim(claim, claim.needs_one_of()?));
-        if !self.consumers.is_empty() && self.consumers.iter().all(Glob::is_selective) {
+        let names = &self.consumers;
+        if !names.is_empty() && names.iter().all(|name| name.selectivity().is_some()) {
             Named::Consumers(&self.consumers)
         } else if !self.groups.any_of.is_empty() {
             Named::Groups(&self.groups.any_of)

@@ -414,7 +414,12 @@ fn the_end_wakes_whoever_waits_for_a_response_that_never_came() {
 #[test]
 fn the_route_chooses_the_profile_and_an_unknown_one_is_refused() {
     let config = r#"{"steps": [], "profiles": {"strict": {"steps": ["deny"]}}}"#;
-    for (profile, expected) in [("strict", "host_refused"), ("other", "profile_unknown")] {
+    for (profile, expected) in [
+        (&b"strict"[..], "host_refused"),
+        (b"other", "profile_unknown"),
+        // The number 0.1, as Envoy hands it over.
+        (&0.1_f64.to_le_bytes(), "profile_unknown"),
+    ] {
         let (host, mut vm) = vm(config);
         host.properties.borrow_mut().insert(
             "xds.route_metadata.filter_metadata.modelgate.profile".into(),
@@ -423,7 +428,7 @@ fn the_route_chooses_the_profile_and_an_unknown_one_is_refused() {
         assert_eq!(request(&mut vm, Part::Headers(true)), Pause);
         assert!(
             host.take().iter().any(|line| line.ends_with(expected)),
-            "{profile}"
+            "{profile:?}"
         );
     }
 }

@@ -124,8 +124,8 @@ codes! {
         "An empty name fits nothing, and `[`, `?` or a space in a model's name stand for themselves: only `*` is special.";
     NOT_HANDED_ON = "MG208" "not-handed-on" Error, "A rule asks for a claim that no authenticator hands on.",
         "For every caller it reads as absent: a rule that allows never fits, one that denies never does either (or, with `none_of`, always does), and a limit by it refuses everybody. List the claim in `claims_to_fact` of an issuer in `jwt-auth`, or write it as a label of keys in `key-auth`; a claim inside of another is known where the outer one is. Groups are found by `groups_claim` and `groups` of an issuer, and by `groups` of keys. It is checked for each route and profile.";
-    METADATA = "MG209" "profile-metadata" Error, "Metadata name a profile where no filter reads it.",
-        "Profiles are named in the namespace `modelgate` of a route's or a virtual host's `filter_metadata`: `modelgate: { profile: NAME }` for all filters, `modelgate: { key_auth: { profile: NAME } }` for one. Under a name that is nearly one of these (`model-gate`, `key-auth`) nothing is read, and the filter runs without the profile.";
+    METADATA = "MG209" "profile-metadata" Error, "Metadata say something that no filter reads.",
+        "Profiles are named in the namespace `modelgate` of a route's or a virtual host's `filter_metadata`: `modelgate: { profile: NAME }` for all filters, `modelgate: { key_auth: { profile: NAME } }` for one. Under a name that is nearly one of these (`model-gate`, `key-auth`, `modelgate.key_auth`) and in another form (`key_auth: NAME`, a list) nothing is read, and the filter runs without the profile. `dialect` is read too, for the shape of refusals; a name that no protocol has is ignored.";
 
     CHANGED = "MG301" "changed-after-signing" Error, "A signed request is changed.",
         "Routes run after all filters: a rewritten host or path, or a changed signed header, breaks the signature. `aws-sigv4` sets `host` and takes off `strip_path_prefix` itself; with `\"rewritten_by\": \"route\"` the route must do exactly the same.";

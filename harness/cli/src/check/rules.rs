@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::SUITE;
 use modelgate_kit::config::strict::nearest;
 use serde_json::Value as Json;
 
@@ -14,8 +13,9 @@ use super::codes;
 use super::entry::{Entry, Runs, Slot, What, flag, node, ours, text};
 use super::files::Sink;
 use super::finding::{Finding, Severity};
+use super::metadata;
 use super::settings::names;
-use located_yaml::{Key, Node};
+use located_yaml::Node;
 
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
@@ -44,7 +44,7 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
         disabled(chain, sink);
     }
     profiles(chain, sink);
-    metadata(chain, sink);
+    metadata::check(chain, sink);
     buffers::check(chain, sink);
     if chain.has_manager() {
         addresses(chain, sink);
@@ -286,44 +286,6 @@ fn profiles(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             };
             let finding = Finding::new(&codes::UNKNOWN_PROFILE, place, &view.name, problem, hint);
             sink.add(view.file, finding);
-        }
-    }
-}
-
-/// Metadata of routes that look as if they named a profile, under a name that no filter reads.
-fn metadata(chain: &Chain<'_>, sink: &mut Sink<'_>) {
-    const NAMESPACE: &str = "modelgate";
-    for view in &chain.views {
-        let levels = view.levels.iter();
-        let written = levels.filter_map(|level| node(level, &["metadata", "filter_metadata"]));
-        for (key, namespace) in written.flat_map(Node::members) {
-            let mut unread = |key: &Key, meant: &str| {
-                let problem = format!("no filter reads metadata under `{}`", key.text);
-                let hint = format!("did you mean `{meant}`?");
-                let finding = Finding::new(&codes::METADATA, key.place, &view.name, problem, hint);
-                sink.add(view.file, finding);
-            };
-            if key.text != NAMESPACE {
-                let small = key.text.to_lowercase().replace(['-', '_'], "");
-                if small == NAMESPACE || nearest(&small, &[NAMESPACE]).is_some() {
-                    unread(key, NAMESPACE);
-                }
-                continue;
-            }
-            let known: Vec<&str> = SUITE
-                .filters()
-                .iter()
-                .map(|member| member.filter.name)
-                .collect();
-            let known = [known.as_slice(), &["profile"]].concat();
-            for (key, _) in namespace.members() {
-                let small = key.text.to_lowercase().replace('-', "_");
-                if !known.contains(&key.text.as_str())
-                    && let Some(meant) = nearest(&small, &known)
-                {
-                    unread(key, meant);
-                }
-            }
         }
     }
 }

@@ -169,8 +169,18 @@ pub(super) fn placeholder(value: &str) -> Option<&'static str> {
     if words.iter().any(|word| lower.contains(word)) {
         return Some("a placeholder");
     }
+    let between = |front: &str, back: &str| {
+        let inner = value
+            .strip_prefix(front)
+            .and_then(|rest| rest.strip_suffix(back));
+        inner.is_some_and(|inner| inner.starts_with(|c: char| c.is_ascii_alphabetic()))
+    };
+    if between("<", ">") || between("__", "__") {
+        return Some("a placeholder");
+    }
     if (value.contains("${") && value.contains('}'))
         || (value.contains("{{") && value.contains("}}"))
+        || value.split(['/', '.', ':']).any(is_variable)
     {
         return Some("a template's variable");
     }
@@ -180,6 +190,8 @@ pub(super) fn placeholder(value: &str) -> Option<&'static str> {
         "ACCOUNT_ID",
         "TENANT",
         "TENANT_ID",
+        "TODO",
+        "FIXME",
         "YOUR-",
         "YOUR_",
         "<YOUR",
@@ -193,7 +205,26 @@ pub(super) fn placeholder(value: &str) -> Option<&'static str> {
     ) {
         return Some("a name in capitals");
     }
-    None
+    let yours = |part: &str| part.starts_with("your-") || part.starts_with("your_");
+    lower
+        .split(['/', '.', ':', '@'])
+        .any(yours)
+        .then_some("a name of yours")
+}
+
+/// `$NAME` or `$(NAME)`, as shells and `envsubst` have it.
+fn is_variable(part: &str) -> bool {
+    let Some(name) = part.strip_prefix('$') else {
+        return false;
+    };
+    let inner = name
+        .strip_prefix('(')
+        .and_then(|name| name.strip_suffix(')'));
+    let name = inner.unwrap_or(name);
+    name.len() > 1
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Rules of consumer-acl that cannot do what they are for.
@@ -449,6 +480,12 @@ mod tests {
             "CHANGEME",
             "<YOUR KEY>",
             "YOUR_KEY",
+            "$LOGIN_HOST",
+            "https://$(LOGIN_HOST)/keys",
+            "__LOGIN_HOST__",
+            "<login-host>",
+            "your-endpoint.openai.azure.com",
+            "TODO",
         ] {
             assert!(placeholder(value).is_some(), "{value}");
         }
@@ -461,6 +498,13 @@ mod tests {
             "eu-central-1",
             "sha256:00ab",
             "*",
+            "<",
+            "a$B",
+            "$1",
+            "$a.$b",
+            "mastodon",
+            "__",
+            "not-your-model",
         ] {
             assert_eq!(placeholder(value), None, "{value}");
         }

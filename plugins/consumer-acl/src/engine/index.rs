@@ -1,8 +1,8 @@
-//! Which rules can fit a request at all: looked up by the caller and the model, so that what a
-//! decision costs does not grow with the number of rules for other callers and models.
+//! Which rules can fit a request at all: looked up by the caller, the model and the path, so that
+//! what a decision costs does not grow with the number of rules for others.
 //!
 //! A rule stands on the lists of the callers that it names ([`ByCaller`]), and there by the models
-//! that it names, or in front. Those that are for somebody, whoever he is, stand on one more list,
+//! that it names, or else by the paths, or in front. Those that are for somebody, whoever he is, stand on one more list,
 //! for callers who are nobody yet. What is looked up is a superset of the rules that fit; each is
 //! then tried as if there were no index.
 
@@ -12,10 +12,19 @@ use std::fmt::Write as _;
 use modelgate_kit::bucket::{Seed, siphash24};
 use modelgate_kit::glob::{Glob, Patterns};
 use modelgate_kit::rule::by_caller::{ByCaller, FEWEST};
-use modelgate_kit::rule::{Asked, Caller, Models};
+use modelgate_kit::rule::{Asked, Caller, Models, What};
 use modelgate_kit::sorting;
 
 use super::{Effect, Rule};
+
+/// Rules by the paths that they name.
+#[derive(Clone, Debug, Default)]
+struct ByPath {
+    /// Those that name none.
+    front: Vec<u32>,
+    /// The others. Most lists have none, and there may be ten thousand of these.
+    named: Option<Box<Patterns<Vec<u32>>>>,
+}
 
 /// Rules for the same callers, by their places.
 #[derive(Clone, Debug, Default)]
@@ -23,14 +32,14 @@ struct ByModel {
     /// Tells lists apart, once it has a rule.
     number: Option<u32>,
     /// Rules that do not name their models.
-    front: Vec<u32>,
+    front: ByPath,
     /// Allowing ones, by each model that they name.
     exact: Patterns<Vec<u32>>,
     /// Denying ones, by each form of a model's name.
     spelled: Patterns<Vec<u32>>,
     /// The first of each kind in `exact` and `spelled`: one that is alike in everything but the
     /// model.
-    kinds: Vec<u32>,
+    kinds: ByPath,
     /// Denying ones in `spelled` that only show what they would do: each counts by itself.
     shadows: Vec<u32>,
 }
@@ -43,25 +52,52 @@ pub struct Index {
     somebody: ByModel,
 }
 
+/// Puts a rule on the list of a name.
+fn enter(to: &mut Patterns<Vec<u32>>, name: &Glob, at: u32) {
+    let places = to.entry(name);
+    // Several names of one rule may begin alike.
+    if places.last() != Some(&at) {
+        places.push(at);
+    }
+}
+
+impl ByPath {
+    fn put(&mut self, at: u32, what: &What) {
+        let mut paths = what.paths().peekable();
+        if paths.peek().is_none() {
+            self.front.push(at);
+        }
+        for path in paths {
+            enter(self.named.get_or_insert_default(), &path, at);
+        }
+    }
+
+    fn take(&self, asked: &Asked<'_>, found: &mut Vec<u32>) {
+        found.extend_from_slice(&self.front);
+        if let Some(named) = &self.named {
+            let mut lists = Vec::new();
+            named.find(&asked.path().text(), &mut lists);
+            found.extend(lists.into_iter().flatten());
+        }
+    }
+}
+
 impl ByModel {
     /// Puts a rule on the list; whether it stands there by its models.
     fn put(&mut self, at: u32, rule: &Rule) -> bool {
         if !rule.what.looks_at_model() {
-            self.front.push(at);
+            self.front.put(at, &rule.what);
             return false;
         }
-        let enter = |to: &mut Patterns<Vec<u32>>, names: &mut dyn Iterator<Item = &Glob>| {
-            for name in names {
-                let places = to.entry(name);
-                // Several names of one rule may begin alike.
-                if places.last() != Some(&at) {
-                    places.push(at);
-                }
-            }
-        };
         match rule.effect {
-            Effect::Allow => enter(&mut self.exact, &mut rule.what.models().iter()),
-            Effect::Deny => enter(&mut self.spelled, &mut rule.what.spelled_models()),
+            Effect::Allow => {
+                let names = rule.what.models().iter();
+                names.for_each(|name| enter(&mut self.exact, name, at));
+            }
+            Effect::Deny => {
+                let names = rule.what.spelled_models();
+                names.for_each(|name| enter(&mut self.spelled, name, at));
+            }
         }
         if rule.effect == Effect::Deny && rule.shadow {
             self.shadows.push(at);
@@ -70,12 +106,12 @@ impl ByModel {
     }
 
     fn take(&self, asked: &Asked<'_>, found: &mut Vec<u32>) {
-        found.extend_from_slice(&self.front);
+        self.front.take(asked, found);
         let mut lists = Vec::new();
         match asked.models() {
             // Denying rules of one kind fit alike, and the first decides.
             Models::Unknown => {
-                found.extend_from_slice(&self.kinds);
+                self.kinds.take(asked, found);
                 found.extend_from_slice(&self.shadows);
                 return;
             }
@@ -146,7 +182,7 @@ impl Index {
                     lists
                 });
                 if list.put(at, rule) && known.insert((number, kind)) {
-                    list.kinds.push(at);
+                    list.kinds.put(at, what);
                 }
             });
             if rule.is_for_somebody()
@@ -154,7 +190,7 @@ impl Index {
             {
                 let alike = kinds.number(format_args!("{effect:?}{but_for_model}"));
                 if index.somebody.put(at, rule) && known.insert((0, alike)) {
-                    index.somebody.kinds.push(at);
+                    index.somebody.kinds.put(at, what);
                 }
             }
         }
@@ -174,10 +210,10 @@ impl Index {
 
     /// Places of rules, among them one that fits in everything but the model if any rule over
     /// models does.
-    pub fn over_models(&self, caller: Caller<'_>) -> Vec<u32> {
+    pub fn over_models(&self, caller: Caller<'_>, asked: &Asked<'_>) -> Vec<u32> {
         let mut found = self.by_caller.in_doubt(caller);
         for list in self.by_caller.lists(caller) {
-            found.extend_from_slice(&list.kinds);
+            list.kinds.take(asked, &mut found);
         }
         found
     }
@@ -189,7 +225,7 @@ impl Index {
         let mut found = Vec::new();
         self.somebody.take(asked, &mut found);
         if unread {
-            found.extend_from_slice(&self.somebody.kinds);
+            self.somebody.kinds.take(asked, &mut found);
         }
         found
     }
@@ -272,9 +308,41 @@ mod tests {
                 let asked = Asked::read(&headers).unwrap();
                 let index = engine.rules.index.as_ref().unwrap();
                 assert!(index.candidates(caller, &asked).len() <= most);
-                assert!(index.over_models(caller).len() <= 4);
+                assert!(index.over_models(caller, &asked).len() <= 4);
                 assert!(index.for_somebody(&asked, true).len() <= 4);
                 assert_eq!(engine.decide(caller, &asked).rule, Some(77));
+            }
+        }
+    }
+
+    #[test]
+    fn thousands_of_rules_for_other_paths_and_models_are_not_looked_at() {
+        type What = fn(usize) -> Value;
+        let kinds: [What; 8] = [
+            |n| json!({"paths": [format!("/v2/models/m{n}/**")]}),
+            |n| json!({"paths": [format!("/v2/models/m{n}/infer"), "/v2/health/**"]}),
+            |n| json!({"paths": [format!("/v{{x}}/{n}"), format!("/v2/models/m{n}/{{x}}")]}),
+            |n| json!({"paths": [format!("/v2/models/m{n}/**")], "operations": ["infer"], "methods": ["POST"]}),
+            |n| json!({"models": [format!("*m{n}")]}),
+            |n| json!({"models": [format!("*m{n}*")]}),
+            |n| json!({"models": [format!("*{n}")], "paths": ["/v2/**"]}),
+            |n| json!({"models": [format!("**m{n}**"), format!("*x*{n}-y*"), format!("x*m{n}")]}),
+        ];
+        for what in kinds {
+            for (effect, who) in [("allow", json!({})), ("deny", json!({"identity": "any"}))] {
+                let rules: Vec<Value> = (1_000..4_000)
+                    .map(|n| json!({"id": format!("r{n}"), "effect": effect, "who": who, "what": what(n)}))
+                    .collect();
+                let engine = engine(&json!(rules), Combining::DenyOverrides);
+                let identity: Identity = serde_json::from_value(json!({"consumer": "c"})).unwrap();
+                let caller = Caller::Known(&identity);
+                let headers = request("m1077");
+                let asked = Asked::read(&headers).unwrap();
+                let index = engine.rules.index.as_ref().unwrap();
+                assert!(index.candidates(caller, &asked).len() <= 2, "{}", what(7));
+                assert!(index.over_models(caller, &asked).len() <= 2);
+                assert!(index.for_somebody(&asked, true).len() <= 4);
+                assert_eq!(engine.decide(caller, &asked).rule, Some(77), "{}", what(7));
             }
         }
     }
@@ -286,15 +354,29 @@ mod tests {
             Just("A"),
             Just("*"),
             Just("a*"),
+            Just("*a"),
+            Just("*b*"),
             Just("b:latest")
+        ]
+    }
+
+    fn path() -> impl Strategy<Value = &'static str> {
+        prop_oneof![
+            Just("/v2/**"),
+            Just("/v2/models/{x}/infer"),
+            Just("/v2/models/a/infer"),
+            Just("/{x}/models/**"),
+            Just("/other"),
+            Just("/**"),
         ]
     }
 
     fn rule() -> impl Strategy<Value = Value> {
         let names = || proptest::collection::vec(name(), 0..3);
         let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-        (flags, 0_u8..3, names(), names(), names(), names(), claims()).prop_map(
-            |((allow, shadow, all, get), presence, consumers, groups, scopes, models, claims)| {
+        let models = (names(), proptest::collection::vec(path(), 0..2));
+        (flags, 0_u8..3, names(), names(), names(), models, claims()).prop_map(
+            |((allow, shadow, all, get), presence, consumers, groups, scopes, (models, paths), claims)| {
                 let groups = if all { json!({"all_of": groups}) } else { json!({"any_of": groups}) };
                 let who = json!({"consumers": consumers, "groups": groups, "scopes": scopes, "claims": claims});
                 json!({
@@ -309,7 +391,7 @@ mod tests {
                         }
                         _ => who,
                     },
-                    "what": {"models": models, "methods": if get { json!(["GET"]) } else { json!([]) }},
+                    "what": {"models": models, "paths": paths, "methods": if get { json!(["GET"]) } else { json!([]) }},
                 })
             },
         )

@@ -169,6 +169,24 @@ fn metadata_that_no_filter_reads_are_seen() {
             Some("`key_auth`"),
         ),
         ("modelgate: { profil: loose }", Some("`profile`")),
+        ("modelgate: { dialekt: openai }", Some("`dialect`")),
+        (
+            "modelgate.key_auth: { profile: loose }",
+            Some("`modelgate: { key_auth: … }`"),
+        ),
+        ("modelgate: { profile: [ loose ] }", Some("a list")),
+        ("modelgate: { profile: { name: loose } }", Some("a mapping")),
+        (
+            "modelgate: { key_auth: loose }",
+            Some("`key_auth: { profile: NAME }`"),
+        ),
+        (
+            "modelgate: { key_auth: { profil: loose } }",
+            Some("`key_auth.profil`"),
+        ),
+        ("modelgate: { dialect: open_ai }", Some("no protocol")),
+        ("modelgate: { dialect: 3 }", Some("no protocol")),
+        ("modelgate: { dialect: problem }", None),
         ("modelgate: { key_auth: { profile: loose } }", None),
         (
             "modelgate: { team: vision }, envoy.lb: { canary: true }",
@@ -180,7 +198,10 @@ fn metadata_that_no_filter_reads_are_seen() {
         let found = found(&with_route(&good(), &metadata));
         let of_metadata = found.iter().find(|finding| finding.contains("MG209"));
         match meant {
-            Some(meant) => assert!(of_metadata.is_some_and(|f| f.contains(meant)), "{found:#?}"),
+            Some(meant) => assert!(
+                of_metadata.is_some_and(|f| f.contains(meant)),
+                "{written} {found:#?}"
+            ),
             None => assert_eq!(of_metadata, None, "{written}"),
         }
     }
