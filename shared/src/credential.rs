@@ -32,7 +32,8 @@ pub struct WrittenPlace {
     /// case (RFC 9110 section 11.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Token>,
-    /// Name of a query parameter.
+    /// Name of a query parameter. None with brackets, which servers read as a structure (`key[a]`):
+    /// it would stand under several names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<Token>,
     /// Name of a cookie.
