@@ -14,7 +14,7 @@ pub(crate) fn text(host: &dyn Host, path: &[&str]) -> Option<String> {
             let mut whole = vec!["xds", level, "filter_metadata", NAMESPACE];
             whole.extend_from_slice(path);
             let value = host.property(&whole).ok()?;
-            // A value that is no text (a number, a list) names nothing, and is not taken for absent.
+            // What is no text (a number, a list) names nothing, and is not taken for absent.
             (!value.is_empty()).then(|| String::from_utf8_lossy(&value).into_owned())
         })
 }
