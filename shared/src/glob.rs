@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::ptr;
 
+use crate::sorting;
+
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(Form);
@@ -170,7 +172,7 @@ impl<S> Patterns<S> {
         for (at, _) in text.char_indices() {
             begin(inside, text.get(at..).unwrap_or_default(), &mut pieces);
         }
-        pieces.sort_unstable_by_key(|entry| ptr::from_ref(*entry).addr());
+        sorting::sort_by_key(&mut pieces, |entry| ptr::from_ref(*entry).addr());
         pieces.dedup_by(|one, other| ptr::eq(*one, *other));
         found.append(&mut pieces);
     }
