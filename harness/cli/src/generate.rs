@@ -7,6 +7,7 @@
 //! is outside is never touched.
 
 mod examples;
+mod hosts;
 pub mod kong;
 mod options;
 mod reference;
@@ -81,6 +82,10 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         "docs/scenarios.md",
         &[("reference", &reference)],
     )?);
+    files.push(Generated {
+        path: "docs/nginx.md".into(),
+        content: hosts::page(root)?,
+    });
     files.push(Generated {
         path: "docs/reasons.md".into(),
         content: reasons_page(),
