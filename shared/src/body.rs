@@ -31,6 +31,8 @@ pub(crate) struct BodyState {
     /// The last callback's bytes have not been taken yet.
     fresh: Cell<bool>,
     complete: Cell<bool>,
+    /// That it is complete was taken from the headers, see [`BodyState::assume_end`].
+    assumed: Cell<Assumed>,
     /// What replaces the bytes of this step.
     out: RefCell<Option<Vec<u8>>>,
     /// Handled bytes that the host still holds.
@@ -39,7 +41,46 @@ pub(crate) struct BodyState {
     headers_gone: Cell<bool>,
 }
 
+/// Whether it was taken for granted that there is no body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Assumed {
+    #[default]
+    No,
+    Yes,
+    /// And somebody has gone by it.
+    Used,
+}
+
 impl BodyState {
+    /// The headers announce no body, and the host does not say whether one follows.
+    pub fn assume_end(&self) {
+        self.assumed.set(Assumed::Yes);
+        self.complete.set(true);
+    }
+
+    /// Whether the end is certain, and not taken from the headers.
+    pub fn has_surely_ended(&self) -> bool {
+        self.complete.get() && self.assumed.get() == Assumed::No
+    }
+
+    /// Whether there is no body as far as the headers say.
+    pub fn is_end_assumed(&self) -> bool {
+        self.assumed.get() != Assumed::No
+    }
+
+    /// So many bytes have come. Whether they should not be there: the end was taken from the
+    /// headers, and the filter has gone by it.
+    pub fn contradicts(&self, size: usize) -> bool {
+        if size == 0 {
+            return false;
+        }
+        let assumed = self.assumed.replace(Assumed::No);
+        if assumed != Assumed::No {
+            self.complete.set(false);
+        }
+        assumed == Assumed::Used
+    }
+
     /// A body callback: `size` bytes are at hand, and whether they are the last.
     pub fn arrived(&self, size: usize, last: bool) {
         self.size.set(size);
@@ -65,11 +106,19 @@ impl BodyState {
     }
 
     pub fn complete(&self) -> bool {
+        if self.assumed.get() == Assumed::Yes {
+            self.assumed.set(Assumed::Used);
+        }
         self.complete.get()
     }
 
     fn read(&self, host: &dyn Proxy, side: Side) -> Result<Vec<u8>, BodyError> {
         self.first(host, side, usize::MAX)
+    }
+
+    /// How many bytes are at hand.
+    pub fn size(&self) -> usize {
+        self.size.get()
     }
 
     /// The first bytes of what is at hand.
@@ -93,7 +142,7 @@ impl BodyState {
         if self.size.get() > limit {
             return Poll::Ready(Err(BodyError::TooLarge));
         }
-        if !self.complete.get() {
+        if !self.complete() {
             return Poll::Pending;
         }
         self.fresh.set(false);
@@ -114,7 +163,7 @@ impl BodyState {
             });
             return Poll::Ready(taken);
         }
-        if self.complete.get() || over {
+        if self.complete() || over {
             Poll::Ready(Ok(None))
         } else {
             Poll::Pending

@@ -67,9 +67,20 @@ pub struct Problems {
     prefix: String,
     pruned: Vec<String>,
     replaced: Vec<String>,
+    /// What is read was written by something that knows no empty list: `{}` is one, where a list
+    /// is meant.
+    objects_are_lists: bool,
 }
 
 impl Problems {
+    /// None yet, in what this proxy hands over.
+    pub(crate) fn on(host: &dyn Host) -> Self {
+        Self {
+            objects_are_lists: host.rules().empty_lists_may_be_objects,
+            ..Self::default()
+        }
+    }
+
     /// Adds a problem at a path; an empty hint means that the problem says it all.
     pub fn add(
         &mut self,

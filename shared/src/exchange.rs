@@ -17,6 +17,7 @@ use crate::call::{Answer, Call, CallError};
 use crate::facts::Remembered;
 use crate::headers::HeaderBlock;
 use crate::host::{Host, PerSide, Proxy, Side, Status};
+use crate::hosts::Rules;
 use crate::message::Message;
 use crate::problem::Reply;
 use crate::problem::common::HEADER_AMBIGUOUS;
@@ -40,6 +41,7 @@ pub enum Forwarded {
 
 pub(crate) struct Inner {
     pub host: Rc<dyn Proxy>,
+    pub rules: &'static Rules,
     pub hub: Rc<Hub>,
     pub place: Place,
     pub root: Place,
@@ -52,6 +54,10 @@ pub(crate) struct Inner {
     pub ended: Cell<bool>,
     pub response_seen: Cell<bool>,
     pub bodies: PerSide<BodyState>,
+    /// The callback that is running is that of the response's headers.
+    pub response_begins: Cell<bool>,
+    /// What takes the place of the response, where no local reply can.
+    pub instead: RefCell<Option<Vec<u8>>>,
     pub answer: RefCell<Option<(u32, Result<Answer, CallError>)>>,
     /// Whether the request asks to leave HTTP, once somebody has looked.
     upgrade: Cell<Option<Option<Upgrade>>>,
@@ -71,6 +77,7 @@ impl Exchange {
         facts: Option<Rc<Remembered>>,
     ) -> Self {
         Self(Rc::new(Inner {
+            rules: host.rules(),
             host,
             hub,
             place,
@@ -82,6 +89,8 @@ impl Exchange {
             ended: Cell::new(false),
             response_seen: Cell::new(false),
             bodies: Default::default(),
+            response_begins: Cell::new(false),
+            instead: RefCell::new(None),
             answer: RefCell::new(None),
             upgrade: Cell::new(None),
             maps: Default::default(),
@@ -137,7 +146,11 @@ impl Exchange {
         }
         for name in names {
             let name = std::str::from_utf8(name).map_err(|_| Reply::new(&HEADER_AMBIGUOUS))?;
-            self.request().remove_header(name)?;
+            match self.request().remove_header(name) {
+                // One that came twice, where only the first can be taken out.
+                Err(Status::BadArgument) => return Err(Reply::new(&HEADER_AMBIGUOUS)),
+                removed => removed?,
+            }
         }
         Ok(())
     }
@@ -173,7 +186,7 @@ impl Exchange {
             return Ok(known);
         }
         // What ends with its headers stays HTTP: nothing of another protocol can follow.
-        let upgrade = if self.request().is_whole() {
+        let upgrade = if self.0.bodies.request.has_surely_ended() {
             None
         } else {
             Upgrade::of(&*self.request().headers()?)
@@ -223,7 +236,11 @@ impl Exchange {
     ///
     /// # Errors
     /// Everything but an answer; see [`CallError`]. An answer with an error status is an answer.
+    /// Where exchanges may not wait ([`crate::hosts::Rules`]), every call is refused.
     pub async fn call(&self, call: &Call) -> Result<Answer, CallError> {
+        if !self.0.rules.exchanges_may_wait {
+            return Err(CallError::Refused(Status::Unimplemented));
+        }
         let number = call.dispatch(&*self.0.host)?;
         self.0.hub.expect_answer(number, self.0.place, call.limit());
         let side = self.side();
@@ -244,8 +261,12 @@ impl Exchange {
     /// Suspends until the background task gives the signal, at most until `deadline_ns` (wall
     /// clock, looked at on each tick). `true` when it was given. The message is held meanwhile.
     /// Where another exchange's callback gave the signal, this exchange goes on in a tick of its
-    /// own right after it; so a filter that waits here needs ticks (`Needs::tick_ms`).
+    /// own right after it; so a filter that waits here needs ticks (`Needs::tick_ms`). Where
+    /// exchanges may not wait ([`crate::hosts::Rules`]), it is `false` at once.
     pub async fn signalled(&self, signal: &Signal, deadline_ns: u64) -> bool {
+        if !self.0.rules.exchanges_may_wait {
+            return false;
+        }
         let seen = signal.generation();
         let side = self.side();
         self.0.hub.watch(deadline_ns, self.0.place);

@@ -2,8 +2,8 @@
 //!
 //! A fact is a small JSON document in the exchange's filter state under `modelgate.NAME`; Envoy's
 //! access log shows it with `%FILTER_STATE(wasm.modelgate.NAME:PLAIN)%`. Clients cannot write
-//! filter state. Where a host has none (nginx), facts travel in one header that carries a keyed
-//! seal: see [`crate::seal`].
+//! filter state. Where a host has none (nginx), facts are properties of the request, which neither
+//! client nor upstream see: see [`crate::hosts::nginx`].
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -372,12 +372,7 @@ impl Exchange {
         if written.json.is_empty() {
             return Err(Status::SerializationFailure);
         }
-        match self.host().set_property(&key(F::NAME), &written.json) {
-            Err(Status::NotFound | Status::Unimplemented) => {
-                self.publish_sealed(F::NAME, &written.json)
-            }
-            result => result,
-        }
+        self.host().set_property(&key(F::NAME), &written.json)
     }
 
     /// The fact that an earlier filter left, if any.
@@ -388,10 +383,7 @@ impl Exchange {
                 known => return known,
             }
         }
-        let value = match self.host().property(&[&key(F::NAME)]) {
-            Ok(value) => value,
-            Err(_) => self.sealed(F::NAME)?,
-        };
+        let value = self.property(&[&key(F::NAME)])?;
         let fact = Rc::new(serde_json::from_slice(&value).ok()?);
         if let Some(facts) = &self.0.facts {
             facts.keep(Rc::clone(&fact));

@@ -9,6 +9,8 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::headers::HeaderBlock;
+use crate::hosts::{ENVOY, Rules};
+use crate::problem::Reason;
 
 /// Why the host refused a call: the proxy-wasm status other than `Ok` (proxy-wasm ABI 0.2.1,
 /// `proxy_status_t`).
@@ -217,6 +219,10 @@ pub struct Dispatch<'a> {
 /// The proxy as a filter sees it: what can be asked anywhere, and changes no exchange.
 /// Implementations never panic; whatever the proxy refuses comes back as a [`Status`].
 pub trait Host {
+    /// What it does otherwise than Envoy.
+    fn rules(&self) -> &'static Rules {
+        &ENVOY
+    }
     /// Wall clock, nanoseconds since the Unix epoch.
     fn now_ns(&self) -> u64;
     /// 64 random bits; not for keys.
@@ -246,6 +252,14 @@ pub trait Host {
 /// The proxy as the machine sees it ([`crate::vm`]): what acts on the exchange at hand. No filter
 /// has it; what filters may do of it is in [`crate::exchange::Exchange`] and [`crate::root::Root`].
 pub trait Proxy: Host {
+    /// Whether filters can see of the request at hand all that is to be judged; asked before the
+    /// first of its callbacks reaches a filter.
+    ///
+    /// # Errors
+    /// Why it must not pass.
+    fn admit(&self) -> Result<(), &'static Reason> {
+        Ok(())
+    }
     /// A whole header map, in the wire form that [`crate::headers::HeaderBlock`] reads.
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status>;
     /// As [`Proxy::pairs`], to be read in place.

@@ -23,6 +23,7 @@ pub mod glob;
 pub mod guest;
 pub mod headers;
 pub mod host;
+pub mod hosts;
 pub mod http_url;
 pub mod identity_headers;
 #[cfg(feature = "jose")]
@@ -40,7 +41,6 @@ pub mod root;
 pub mod route;
 pub(crate) mod route_metadata;
 pub mod rule;
-pub mod seal;
 pub mod shared_data;
 pub mod signal;
 pub mod sorting;

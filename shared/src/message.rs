@@ -79,24 +79,14 @@ impl<'a> Message<'a> {
         proxy.set_header(self.map(), name, value.as_ref())
     }
 
-    /// Removes every value of a header. One of the request is emptied first, because nginx hides a
-    /// removed header from the filters and sends it upstream with the value that it had
-    /// (`docs/hosts.md`). What is known not to be there is only removed, and so is the length of
-    /// the body, which nginx writes itself.
+    /// Removes every value of a header. Where a proxy sends removed ones all the same, a header of
+    /// the request is emptied (`docs/hosts.md`).
     ///
     /// # Errors
     /// The host's status; a security header that cannot be removed means: deny.
     pub fn remove_header(self, name: &str) -> Result<(), Status> {
-        let absent = |block: &Rc<HeaderBlock>| block.first(name).is_none();
-        let slot = self.exchange.0.maps.of(self.side);
-        let known = slot.borrow().as_ref().is_some_and(absent);
         self.forget();
-        let proxy = self.exchange.proxy();
-        let is_kept = self.side == Side::Request && !name.eq_ignore_ascii_case("content-length");
-        if !known && is_kept {
-            proxy.set_header(self.map(), name, b"")?;
-        }
-        proxy.remove_header(self.map(), name)
+        self.exchange.proxy().remove_header(self.map(), name)
     }
 
     /// Whether its last byte, or its trailers, are known to have arrived.
@@ -197,7 +187,7 @@ impl<'a> Message<'a> {
 
     fn is_endless(self) -> Result<bool, BodyError> {
         match self.side {
-            _ if self.is_whole() => Ok(false),
+            _ if self.state().has_surely_ended() => Ok(false),
             Side::Request => {
                 let upgrade = self.exchange.upgrade();
                 Ok(upgrade.map_err(|_| BodyError::Unreadable)?.is_some())

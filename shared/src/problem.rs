@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use crate::exchange::Exchange;
 use crate::facts::{Challenges, Denied, RefusedToken};
-use crate::host::{LocalReply, Status};
+use crate::host::{HeaderRef, LocalReply, Map, Status};
+use crate::vm::verdict::Replied;
 use dialect::Shape;
 
 /// Declares the reasons of one filter, in its `reasons.rs`: a constant for each, and the list `ALL`
@@ -201,6 +202,9 @@ impl Reply {
                     .map(|offered| (CHALLENGE, offered.as_bytes())),
             );
         }
+        if exchange.0.replied.get() == Replied::Instead {
+            return exchange.reply_instead(&headers, body);
+        }
         let details = self.details(filter);
         let reply = LocalReply {
             status: self.status,
@@ -210,6 +214,32 @@ impl Reply {
             grpc_status: shape.grpc_status(self.status),
         };
         host.reply(&reply)
+    }
+}
+
+/// What a proxy writes of a body that is no longer the one to come.
+const OF_THE_BODY: [&str; 4] = [
+    "content-length",
+    "content-encoding",
+    "content-range",
+    "etag",
+];
+
+impl Exchange {
+    /// Answers a response that has begun where the proxy takes no reply for one: its body is to be
+    /// the reply's. Its status stays, and so do its headers once they are gone.
+    fn reply_instead(&self, headers: &[HeaderRef<'_>], body: Vec<u8>) -> Result<(), Status> {
+        *self.0.instead.borrow_mut() = Some(body);
+        if !self.0.response_begins.get() {
+            return Ok(());
+        }
+        for name in OF_THE_BODY {
+            self.response().remove_header(name)?;
+        }
+        for (name, value) in headers {
+            self.proxy().set_header(Map::ResponseHeaders, name, value)?;
+        }
+        Ok(())
     }
 }
 

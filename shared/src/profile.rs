@@ -53,7 +53,9 @@ impl Policy {
         text: &Text<'_>,
         host: &dyn Host,
     ) -> Result<Self, Problems> {
+        // A list that is cut out is one that was written as a list.
         if let Some(list) = registration.long_list
+            && !host.rules().empty_lists_may_be_objects
             && let Some(cut) = cut_out(text, Shape::Filter, &[(registration.name, list)])
         {
             let compiled = Self::compile_cut(registration, &cut, host);
@@ -80,7 +82,7 @@ impl Policy {
         cut: &Cut<'_>,
         host: &dyn Host,
     ) -> Result<Self, Problems> {
-        let mut problems = Problems::default();
+        let mut problems = Problems::on(host);
         match Self::compile_into(registration, cut, host, &mut problems) {
             Some(policy) if problems.is_empty() => Ok(policy),
             _ => Err(problems),
@@ -133,7 +135,7 @@ impl Policy {
             });
             let mut merged = written.base.clone();
             written::merge(&mut merged, profile.overrides);
-            let mut found = Problems::default();
+            let mut found = Problems::on(host);
             let launch = compile(merged, &name, list, &mut found);
             // What is wrong with the base is said once; a profile adds only what it brings itself.
             problems.add_all(&format!("profiles.{name}"), found.without(&of_base));

@@ -22,6 +22,8 @@ use crate::call::{Answer, Call, CallError};
 use crate::config::long::Text;
 use crate::filter::Registration;
 use crate::host::{Level, Proxy, Side};
+use crate::hosts;
+use crate::problem::common::{CONFIGURATION_REFUSED, PLAN_MISSING};
 use driver::Driver;
 use hub::{Hub, Place};
 use root_entry::RootEntry;
@@ -102,6 +104,8 @@ impl Running {
 /// The contexts of one VM.
 pub struct Vm {
     host: Rc<dyn Proxy>,
+    /// It is known which proxy it is.
+    met: bool,
     hub: Rc<Hub>,
     filters: Vec<Registration>,
     /// It offers chains of its filters, too.
@@ -116,6 +120,7 @@ impl Vm {
     pub fn new(host: Rc<dyn Proxy>, filters: &[Registration]) -> Self {
         Self {
             host,
+            met: false,
             hub: Rc::default(),
             filters: filters.to_vec(),
             chains: false,
@@ -137,6 +142,9 @@ impl Vm {
     /// A context begins: a root context when `root` is 0, else an exchange of that root.
     pub fn create(&mut self, context: u32, root: u32) {
         if root == 0 {
+            if !std::mem::replace(&mut self.met, true) {
+                self.host = hosts::behind(Rc::clone(&self.host));
+            }
             if let Some(entry) = self.entry() {
                 self.roots.insert(context, entry);
             }
@@ -144,7 +152,7 @@ impl Vm {
         }
         let running = match self.roots.get(&root) {
             Some(entry) => entry.begin(&self.host, &self.hub, context, root),
-            None => RootEntry::unconfigured(&self.host, &self.hub, context, root),
+            None => RootEntry::refusing(&self.host, &self.hub, context, root, &PLAN_MISSING),
         };
         self.streams.insert(context, running);
     }
@@ -154,9 +162,10 @@ impl Vm {
         if let ([only], false) = (self.filters.as_slice(), self.chains) {
             return Some(RootEntry::one(*only));
         }
-        let name = self.host.property(&["plugin_root_id"]).ok()?;
+        // Where an entry cannot be named, all that it can be is a chain.
+        let name = self.host.property(&["plugin_root_id"]).unwrap_or_default();
         #[cfg(feature = "chain")]
-        if self.chains && name == CHAIN.as_bytes() {
+        if self.chains && (name.is_empty() || name == CHAIN.as_bytes()) {
             return Some(RootEntry::chain());
         }
         let found = self.filters.iter().find(|f| f.name.as_bytes() == name)?;
@@ -171,13 +180,17 @@ impl Vm {
                 Level::Error,
                 "no filter of this module has the configured root_id",
             );
-            return false;
+            return !self.host.rules().refused_configurations_are_safe;
         };
         let text = Text::in_proxy(&*self.host, size);
         match entry.configure(&text, &self.filters, &self.host, &self.hub, context) {
             Ok(tick) => {
                 announce::announce(entry, text.fingerprint(), &*self.host);
-                tick == 0 || self.host.set_tick(tick).is_ok()
+                if tick == 0 || self.host.set_tick(tick).is_ok() {
+                    return true;
+                }
+                self.host
+                    .log(Level::Error, "the proxy does not take the period of a tick");
             }
             Err(problems) => {
                 for problem in problems {
@@ -186,9 +199,15 @@ impl Vm {
                         &format!("{}: configuration refused: {problem}", entry.name()),
                     );
                 }
-                false
             }
         }
+        if self.host.rules().refused_configurations_are_safe {
+            return false;
+        }
+        entry.refuse_all(&CONFIGURATION_REFUSED);
+        let line = format!("{}: every request is refused", entry.name());
+        self.host.log(Level::Error, &line);
+        true
     }
 
     /// Time passes: background tasks go on, and exchanges whose waiting time is over.
@@ -197,6 +216,11 @@ impl Vm {
             #[cfg(feature = "chain")]
             entry.tell(&*self.host);
             entry.slow_down(&*self.host);
+        }
+        for root in self.hub.take_nudges() {
+            if let Some(entry) = self.roots.get(&root.context) {
+                entry.nudge(root.link);
+            }
         }
         self.poll_background(context, None);
         for due in self.hub.take_due(self.host.now_ns()) {
@@ -211,7 +235,7 @@ impl Vm {
             return Action::Pause;
         };
         let action = stream.message(side, part);
-        if !self.hub.has_nudges() {
+        if !self.hub.has_nudges() || !self.host.rules().exchanges_may_wait {
             return action;
         }
         // The background task may wake this very exchange: then it is this callback's action that
@@ -236,7 +260,10 @@ impl Vm {
         let Place { context, link } = awaited.place;
         if let Some(entry) = self.roots.get_mut(&context) {
             entry.answered(number, answer);
-            self.poll_background(context, None);
+            // Where only ticks make callouts, the next one goes on.
+            if self.host.rules().exchanges_may_wait {
+                self.poll_background(context, None);
+            }
         } else if let Some(stream) = self.streams.get_mut(&context) {
             stream.answered(link, number, answer);
             self.after_stream(context, None);
@@ -265,6 +292,10 @@ impl Vm {
     /// Background tasks that the exchange has nudged go on at once; what they wake, only as far as
     /// [`Vm::wake_all`] may.
     fn after_stream(&mut self, context: u32, inside: Option<u32>) {
+        // Where only ticks make callouts, the background hears of it in the next one.
+        if !self.host.rules().exchanges_may_wait {
+            return;
+        }
         let nudges = self.hub.take_nudges();
         if nudges.is_empty() {
             return;

@@ -5,6 +5,45 @@ use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::inspect::Module;
 use modelgate_kit::manifest;
 
+/// What ngx_wasm_module calls of a module, whether it is there or not.
+const CALLED: [&str; 7] = [
+    "proxy_on_request_headers",
+    "proxy_on_request_body",
+    "proxy_on_response_headers",
+    "proxy_on_response_body",
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+];
+
+#[test]
+fn the_modules_for_the_second_host_have_every_callback_that_it_calls_and_envoys_have_no_more() {
+    let workspace = Workspace::locate().unwrap();
+    build::build_filters(&workspace, Profile::Release).unwrap();
+    let mut files = Vec::new();
+    for krate in SUITE.crates() {
+        let read = |path: &std::path::Path| Module::read(&std::fs::read(path).unwrap()).unwrap();
+        let path = workspace.second_host_path(krate);
+        let (theirs, envoys) = (read(&path), read(&workspace.artifact_path(krate)));
+        for called in CALLED {
+            assert!(theirs.exports.contains(called), "{krate}: {called}");
+        }
+        assert!(!envoys.exports.contains("proxy_on_done"), "{krate}");
+        assert_eq!(theirs.filters, envoys.filters, "{krate}");
+        files.push(path);
+    }
+    let folder = files[0].parent().unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_module = path.extension().is_some_and(|kind| kind == "wasm");
+        assert!(
+            !is_module || files.contains(&path),
+            "{}: Kong loads it",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn every_module_says_what_it_is() {
     let workspace = Workspace::locate().unwrap();

@@ -4,7 +4,8 @@
 //! machine replaced by a fixed one, and copied to `target/modelgate/NAME.wasm`. The crates
 //! themselves are plain libraries: one that is a module and a library would be linked without
 //! link-time optimization, and as a dependency of the bundle would write over the filter's own
-//! file. Cargo decides what is out of date; a file whose bytes did not change is not touched.
+//! file. Cargo decides what is out of date; a file whose bytes did not change is not touched. Beside
+//! each filter comes its form for nginx and Kong, `target/modelgate/kong/NAME.wasm` ([`second_host`]).
 //! [`reproduce`] proves the claim by building in two directories.
 //!
 //! What it cannot do: give the same bytes with another compiler than `rust-toolchain.toml` names,
@@ -25,6 +26,7 @@ use modelgate_scenario::file::ScenarioFile;
 
 mod meta;
 pub mod reproduce;
+pub mod second_host;
 
 /// The compiler's name for the machine that filters run on.
 pub const TARGET: &str = "wasm32-wasip1";
@@ -99,6 +101,12 @@ impl Workspace {
             root: metadata.workspace_root,
             target: metadata.target_directory,
         })
+    }
+
+    /// Where the filter `name` (a crate's name) for nginx and Kong is put: the folder that
+    /// `wasm_filters_path` of Kong names.
+    pub fn second_host_path(&self, name: &str) -> PathBuf {
+        self.target.join("modelgate/kong").join(file_name(name))
     }
 
     /// Where the built filter `name` (a crate's name) is put.
@@ -281,16 +289,12 @@ fn cargo_alone() -> Command {
 fn install(workspace: &Workspace, name: &str, built: &Path) -> Result<Artifact> {
     let wasm = fs::read(built).with_context(|| format!("reading {}", built.display()))?;
     let path = workspace.artifact_path(name);
-    if fs::read(&path).ok().as_ref() != Some(&wasm) {
-        let folder = path.parent().context("a file without a folder")?;
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        // In one step: a proxy that starts meanwhile must not see half of it.
-        let partial = tempfile::NamedTempFile::new_in(folder)?;
-        fs::write(partial.path(), &wasm)?;
-        readable_by_all(partial.path())?;
-        partial
-            .persist(&path)
-            .with_context(|| format!("writing {}", path.display()))?;
+    put(&path, &wasm)?;
+    // One filter in each: a configuration there cannot say which of several.
+    if SUITE.member(name).is_some() {
+        let complete = second_host::complete(&wasm);
+        let complete = complete.with_context(|| format!("completing {}", built.display()))?;
+        put(&workspace.second_host_path(name), &complete)?;
     }
     Ok(Artifact {
         name: module_name(name),
@@ -301,6 +305,23 @@ fn install(workspace: &Workspace, name: &str, built: &Path) -> Result<Artifact> 
             .map(|byte| format!("{byte:02x}"))
             .collect(),
     })
+}
+
+/// Writes a file, unless the same bytes are there.
+fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|known| known == bytes) {
+        return Ok(());
+    }
+    let folder = path.parent().context("a file without a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    // In one step: a proxy that starts meanwhile must not see half of it.
+    let partial = tempfile::NamedTempFile::new_in(folder)?;
+    fs::write(partial.path(), bytes)?;
+    readable_by_all(partial.path())?;
+    partial
+        .persist(path)
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
 }
 
 /// Temporary files are private; a proxy often runs as another user.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::AuditLog;
 
 mod deny;
+mod nginx;
 mod refused;
 mod reload;
 

@@ -72,6 +72,17 @@ impl Config {
             PayloadPolicy::Unsigned => DenyOrAllow::Allow,
             PayloadPolicy::Signed | PayloadPolicy::Absent => DenyOrAllow::Deny,
         });
+        let rewrites = self.host.is_some() || self.strip_path_prefix.is_some();
+        if rewrites
+            && self.rewritten_by == RewrittenBy::Filter
+            && !setup.host.rules().changes_targets
+        {
+            problems.add(
+                "rewritten_by",
+                "is `filter`, and this proxy takes no other host or path from a filter",
+                "write `route`, and let the proxy change them (nginx: `proxy_set_header Host`, `proxy_pass` with a path)",
+            );
+        }
         let outgoing = self.rules(options.path, problems);
         Some(Plan {
             signer: Signer::new(credentials?, scope?, options),

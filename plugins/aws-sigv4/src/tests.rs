@@ -1,5 +1,6 @@
 //! The filter, natively: what becomes of a request, event by event.
 
+mod nginx;
 mod upgrades;
 
 use modelgate_kit::host::Side;

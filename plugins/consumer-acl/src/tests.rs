@@ -1,5 +1,7 @@
 //! Tests of the filter, on a proxy in memory.
 
+mod nginx;
+
 use modelgate_kit::facts::{Decision, ModelCall};
 use modelgate_kit::host::Side;
 use modelgate_kit::testing::{FakeProxy, TestGateway};

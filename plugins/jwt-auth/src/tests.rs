@@ -2,6 +2,7 @@
 
 mod fetched;
 mod load_balancer;
+mod nginx;
 mod proxy;
 mod whatever_comes;
 

@@ -1,5 +1,7 @@
 //! Tests of the filter, on a proxy in memory.
 
+mod nginx;
+
 use modelgate_kit::facts::Identity;
 use modelgate_kit::testing::{FakeProxy, TestGateway};
 use modelgate_kit::vm::verdict::Action;

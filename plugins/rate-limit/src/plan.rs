@@ -111,7 +111,17 @@ impl Plan {
                 // Now, while no request waits for the host's lock. If it fails, it is tried again
                 // with each request.
                 let random = || setup.host.random();
-                let _ = policy.table(&SharedData(setup.host), &random, setup.host.now_ns());
+                let store = SharedData(setup.host);
+                let reserved = policy.table(&store, &random, setup.host.now_ns());
+                // Where memory is never enough, whoever invents keys would get a fresh quota.
+                if reserved.is_err() && setup.host.rules().shared_data_gives_way {
+                    problems.add(
+                        "buckets",
+                        "do not fit into the shared memory that the proxy has for filters",
+                        "give it more (nginx: `shm_kv *`; Kong: `nginx_wasm_shm_kv`), or lower `buckets.count`",
+                    );
+                    break;
+                }
             }
         }
         Some(plan)

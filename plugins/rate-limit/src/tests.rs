@@ -1,6 +1,7 @@
 //! Tests of the filter, on a proxy in memory.
 
 mod memory;
+mod nginx;
 mod whatever_comes;
 
 use modelgate_kit::facts::Limited;

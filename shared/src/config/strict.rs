@@ -54,6 +54,12 @@ pub fn parse<T: DeserializeOwned>(
             Err(Fault { message, place }) => (message, place),
         };
         let mut steps = place;
+        if problems.objects_are_lists
+            && message.starts_with("invalid type: map")
+            && as_lists(rest.to_mut(), &steps)
+        {
+            continue;
+        }
         // What is wrong with the content of `{"variant": content}`, which goes as a whole.
         let variant = match steps.last() {
             Some(Step::Variant(variant)) => Some(variant.clone()),
@@ -260,6 +266,31 @@ fn find<'a>(value: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
     })
 }
 
+/// Makes lists of the empty objects at these steps, in whatever element of a list they are. Whether
+/// there were any.
+fn as_lists(value: &mut Value, steps: &[Step]) -> bool {
+    let Some((step, rest)) = steps.split_first() else {
+        let is_empty = matches!(value, Value::Object(members) if members.is_empty());
+        if is_empty {
+            *value = Value::Array(Vec::new());
+        }
+        return is_empty;
+    };
+    match (value, step) {
+        (Value::Object(members), Step::Member(name) | Step::Variant(name)) => members
+            .get_mut(name)
+            .is_some_and(|member| as_lists(member, rest)),
+        (Value::Array(list), Step::Element(_)) => {
+            let mut any = false;
+            for element in list {
+                any |= as_lists(element, rest);
+            }
+            any
+        }
+        _ => false,
+    }
+}
+
 fn remove(value: &mut Value, steps: &[Step]) -> bool {
     let Some((last, before)) = steps.split_last() else {
         return false;
@@ -403,173 +434,4 @@ pub fn distinct<'de, D: Deserializer<'de>>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde::Deserialize;
-    use serde_json::json;
-
-    #[derive(Debug, Default, Deserialize, PartialEq)]
-    #[serde(default, deny_unknown_fields)]
-    struct Outer {
-        name: String,
-        timeout_ms: super::super::Bounded<1, 100>,
-        items: Vec<Inner>,
-        mode: Mode,
-    }
-    impl Default for super::super::Bounded<1, 100> {
-        fn default() -> Self {
-            Self::new(50)
-        }
-    }
-    #[derive(Debug, Deserialize, PartialEq)]
-    #[serde(deny_unknown_fields)]
-    struct Inner {
-        id: u32,
-        #[serde(default)]
-        tags: Vec<String>,
-    }
-    #[derive(Debug, Default, Deserialize, PartialEq)]
-    #[serde(rename_all = "snake_case")]
-    enum Mode {
-        #[default]
-        Enforce,
-        Shadow,
-    }
-
-    fn problems(value: Value) -> Vec<String> {
-        let mut problems = Problems::default();
-        let _ = parse::<Outer>(&value, &[], &mut problems);
-        problems
-            .into_vec()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    }
-
-    #[test]
-    fn every_problem_is_found_at_once_and_named_as_written() {
-        let mut found = problems(json!({
-            "nmae": "x", "timeout_ms": 1000, "mode": "off",
-            "items": [ {"id": "7"}, {"id": 1, "tags": [1, "a", 2]}, {"tags": []}, {"id": 4, "x": 1} ]
-        }));
-        found.sort();
-        assert_eq!(
-            found,
-            [
-                "items[0].id: has the wrong type: expected u32, found a text",
-                "items[1].tags[0]: has the wrong type: expected a string, found a whole number",
-                "items[1].tags[2]: has the wrong type: expected a string, found a whole number",
-                "items[2].id: is required",
-                "items[3].x: is not known here (known here: id, tags)",
-                "mode: is not one of the known values (expected `enforce` or `shadow`)",
-                "nmae: is not known here (did you mean `name`?)",
-                "timeout_ms: must be a whole number from 1 to 100",
-            ]
-        );
-    }
-
-    #[derive(Debug, Default, Deserialize, PartialEq)]
-    #[serde(default, deny_unknown_fields)]
-    struct Checked {
-        rules: Vec<Rule>,
-        headers: BTreeMap<super::super::types::HeaderName, String>,
-    }
-    #[derive(Debug, Deserialize, PartialEq)]
-    struct Rule {
-        id: super::super::types::Token,
-        size: u32,
-    }
-
-    #[test]
-    fn a_value_that_was_refused_hides_nothing_beside_it() {
-        let written = json!({
-            "rules": [{"id": "a b", "size": "x"}, {"id": "", "size": 2}, {"id": "c", "size": 3}],
-            "headers": {"a b": "1", "x": "2"},
-        });
-        let mut problems = Problems::default();
-        let parsed = parse::<Checked>(&written, &[], &mut problems).unwrap();
-        assert_eq!(parsed.value.rules.len(), 2, "the first has no size");
-        let problems = problems.beneath(&parsed.pruned, &parsed.replaced);
-        problems.add("rules[0].id", "is there twice", "");
-        problems.add("rules[1].size", "is too much", "");
-        let paths = problems.found().iter().map(|problem| problem.path.as_str());
-        let mut paths: Vec<&str> = paths.collect();
-        paths.sort_unstable();
-        let said = [
-            "headers.a b",
-            "rules[0].id",
-            "rules[0].size",
-            "rules[1].id",
-            "rules[2].size",
-        ];
-        assert_eq!(paths, said);
-    }
-
-    #[test]
-    fn an_empty_object_is_the_default() {
-        let mut problems = Problems::default();
-        let parsed = parse::<Outer>(&json!({}), &[], &mut problems).unwrap();
-        assert_eq!(parsed.value, Outer::default());
-        assert!(problems.is_empty());
-    }
-
-    #[test]
-    fn what_is_not_told_is_counted_and_what_is_not_counted_is_said() {
-        // Which member is looked at last is the map's affair: the ends of the lines are compared.
-        let unknown = |count: usize| -> Value {
-            let members = (0..count).map(|at| (format!("odd{at}"), json!(1)));
-            Value::Object(members.collect())
-        };
-        for (count, last) in [
-            (
-                20,
-                ": is not known here (known here: name, timeout_ms, items, mode)",
-            ),
-            (21, "(configuration): further problems: 1"),
-            (99, "(configuration): further problems: 79"),
-            (
-                101,
-                "(configuration): further problems: 80, and those that were not looked for",
-            ),
-        ] {
-            let found = problems(unknown(count));
-            assert_eq!(found.len(), count.min(21), "{count}");
-            let told = found.last().unwrap();
-            assert!(told.ends_with(last), "{count}: {told}");
-        }
-    }
-
-    #[test]
-    fn no_value_reads_as_an_error_of_ours() {
-        for odd in ["\u{1f}s3cret", "\u{1f}a\u{1f}b\u{1f}s3cret"] {
-            let found = problems(json!({ "mode": odd, "timeout_ms": odd, "name": 7 }));
-            assert_eq!(found.len(), 3, "{found:?}");
-            assert!(!found.concat().contains("s3cret"), "{found:?}");
-        }
-    }
-
-    #[test]
-    fn a_refused_value_is_not_quoted() {
-        assert!(
-            !problems(json!({ "name": 12345 }))
-                .concat()
-                .contains("12345")
-        );
-    }
-
-    #[test]
-    fn a_name_written_twice_is_no_map() {
-        let read = |text: &str| distinct(&mut serde_json::Deserializer::from_str(text)).ok();
-        let map = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
-        assert_eq!(read(r#"{"a":"1"}"#), Some(map));
-        assert_eq!(read(r#"{"a":"1","\u0061":"1"}"#), None);
-        assert_eq!(read(r#"{"a":1}"#), None);
-    }
-
-    #[test]
-    fn a_member_written_twice_is_refused() {
-        let mut problems = Problems::default();
-        assert!(super::super::read(br#"{"a": {"b": 1, "b": 2}}"#, &mut problems).is_none());
-        assert!(problems.into_vec()[0].problem.contains("written twice"));
-    }
-}
+mod tests;

@@ -143,13 +143,24 @@ impl FakeProxy {
     pub fn new(now_ns: u64) -> Rc<Self> {
         let proxy = Self::default();
         proxy.common.now_ns.set(now_ns);
+        proxy.preset("plugin_vm_id", "");
         Rc::new(proxy)
+    }
+
+    /// As [`FakeProxy::new`], with what makes the kit take it for nginx with ngx_wasm_module. It
+    /// follows none of nginx's rules by itself.
+    pub fn nginx(now_ns: u64) -> Rc<Self> {
+        let proxy = Self::new(now_ns);
+        proxy.preset.borrow_mut().remove("plugin_vm_id");
+        proxy.preset("ngx.nginx_version", "1.25.3");
+        proxy
     }
 
     /// Another worker of the same proxy: clock, shared data and metrics are common.
     pub fn beside(&self) -> Rc<Self> {
         Rc::new(Self {
             common: Rc::clone(&self.common),
+            preset: RefCell::new(self.preset.borrow().clone()),
             ..Self::default()
         })
     }
@@ -256,9 +267,15 @@ impl FakeProxy {
 
     /// A context begins, with these request headers.
     pub fn begin(&self, context: u32, headers: &[(&str, &str)]) {
+        let mut properties = self.preset.borrow().clone();
+        // As it was sent, where a test does not say otherwise.
+        if let Some((_, path)) = headers.iter().find(|(name, _)| *name == ":path") {
+            let sent = properties.entry("request.path".to_owned());
+            sent.or_insert_with(|| path.as_bytes().to_vec());
+        }
         let record = Record {
             request: keep_text(headers),
-            properties: self.preset.borrow().clone(),
+            properties,
             ..Record::default()
         };
         self.records.borrow_mut().insert(context, record);
@@ -345,7 +362,7 @@ impl Host for FakeProxy {
     }
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
-        let path = path.join(".");
+        let path = path.join(".").replace('\0', ".");
         let records = self.records.borrow();
         let record = records.get(&self.current.get());
         let preset = self.preset.borrow();
@@ -355,7 +372,8 @@ impl Host for FakeProxy {
 
     fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
         self.change(self.current.get(), |record| {
-            record.properties.insert(name.to_owned(), value.to_vec())
+            let path = name.replace('\0', ".");
+            record.properties.insert(path, value.to_vec())
         });
         Ok(())
     }

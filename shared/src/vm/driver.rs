@@ -13,9 +13,10 @@ use crate::call::{Answer, CallError};
 use crate::exchange::Exchange;
 use crate::facts::Remembered;
 use crate::filter::{Handling, Launch};
-use crate::host::{Level, Map, PerSide, Proxy, Side, Status};
+use crate::headers::HeaderBlock;
+use crate::host::{Buffer, Level, Map, PerSide, Proxy, Side, Status};
 use crate::metrics::Metric;
-use crate::problem::common::{self, FILTER_STALLED, PLAN_MISSING};
+use crate::problem::common::{self, BODY_UNANNOUNCED, FILTER_STALLED};
 use crate::problem::{Reason, Reply};
 use crate::profile::Policy;
 
@@ -88,7 +89,8 @@ impl Counters {
 pub(super) struct Driver {
     exchange: Exchange,
     filter: &'static str,
-    policy: Option<Rc<Policy>>,
+    /// Or why there is none.
+    policy: Result<Rc<Policy>, &'static Reason>,
     counters: Rc<Counters>,
     /// The filter keeps names for itself.
     reserving: bool,
@@ -112,7 +114,7 @@ impl Driver {
         root: Place,
         facts: Option<Rc<Remembered>>,
         filter: &'static str,
-        policy: Option<Rc<Policy>>,
+        policy: Result<Rc<Policy>, &'static Reason>,
         counters: Rc<Counters>,
     ) -> Self {
         Self {
@@ -143,13 +145,22 @@ impl Driver {
             inner.replied.set(Replied::Before);
         }
         let body = inner.bodies.of(side);
+        let mut contradicted = false;
         match part {
+            Part::Headers(false) if side == Side::Request => self.look_for_end(),
             Part::Headers(false) => {}
             Part::Headers(true) | Part::Trailers => body.ended(),
-            Part::Body(size, last) => body.arrived(size, last),
+            Part::Body(size, last) => {
+                contradicted = body.contradicts(size);
+                body.arrived(size, last);
+            }
         }
         if side == Side::Response {
             inner.response_seen.set(true);
+            inner.response_begins.set(matches!(part, Part::Headers(_)));
+        }
+        if contradicted {
+            self.give_up(&BODY_UNANNOUNCED);
         }
         if side == Side::Request && part == Part::Trailers && self.clean_trailers().is_err() {
             self.break_off();
@@ -176,6 +187,28 @@ impl Driver {
             && self.counted.get()
             && self.held == PerSide::default()
             && self.exchange.0.replied.get() == Replied::No
+            && !self.exchange.0.bodies.request.is_end_assumed()
+    }
+
+    /// Takes the end of a request from its headers, where the proxy does not tell it with them.
+    fn look_for_end(&self) {
+        let inner = &self.exchange.0;
+        if inner.rules.tells_the_end_in_headers {
+            return;
+        }
+        let announced = |head: Rc<HeaderBlock>| {
+            let length = head.first("content-length");
+            length.is_some_and(|length| length != b"0") || head.first("transfer-encoding").is_some()
+        };
+        // Headers that cannot be read are refused elsewhere.
+        if self
+            .exchange
+            .request()
+            .headers()
+            .is_ok_and(|head| !announced(head))
+        {
+            inner.bodies.request.assume_end();
+        }
     }
 
     /// Takes out of the request's trailers what stands under a name that the filter keeps for
@@ -250,10 +283,13 @@ impl Driver {
     }
 
     fn begin(&mut self) {
-        let Some(policy) = &self.policy else {
-            self.refuse(&Reply::new(&PLAN_MISSING));
-            return;
+        let policy = match &self.policy {
+            Ok(policy) => policy,
+            Err(reason) => return self.refuse(&Reply::new(reason)),
         };
+        if let Err(reason) = self.exchange.proxy().admit() {
+            return self.refuse(&Reply::new(reason));
+        }
         match policy.choose(&self.exchange) {
             Ok(launch) => {
                 self.reserves = self.reserving.then(|| Rc::clone(launch));
@@ -297,7 +333,13 @@ impl Driver {
             inner.replied.set(Replied::Untaken);
             return;
         }
-        inner.replied.set(Replied::Now);
+        let instead = inner.response_seen.get() && !inner.rules.replies_to_responses;
+        let replied = if instead {
+            Replied::Instead
+        } else {
+            Replied::Now
+        };
+        inner.replied.set(replied);
         self.counted.set(true);
         self.counters
             .with_denied(reply.reason, |metric| metric.add(self.exchange.host(), 1));
@@ -316,18 +358,44 @@ impl Driver {
 
     /// Ends the exchange because the proxy did not do what the filter's verdict rests on.
     pub fn break_off(&mut self) {
+        self.give_up(&common::HOST_REFUSED);
+    }
+
+    fn give_up(&mut self, reason: &'static Reason) {
         self.exchange.stop_waiting();
         self.handling = None;
-        self.refuse(&Reply::new(&common::HOST_REFUSED));
+        self.refuse(&Reply::new(reason));
+    }
+
+    /// Puts what was to be the reply in the place of the response's body: all of it in that of the
+    /// first bytes, nothing in that of the others.
+    fn put_instead(&self, headers: bool) -> Action {
+        let inner = &self.exchange.0;
+        let size = inner.bodies.response.size();
+        if headers || size == 0 {
+            return Action::Continue;
+        }
+        let bytes = inner.instead.take().unwrap_or_default();
+        let proxy = self.exchange.proxy();
+        match proxy.set_body(Buffer::ResponseBody, 0, size, &bytes) {
+            Ok(()) => Action::Continue,
+            Err(_) => Action::Pause,
+        }
     }
 
     /// The action for a side after a step, with the step's writes handed over.
     fn settle(&mut self, side: Side, headers: bool) -> Action {
         let inner = &self.exchange.0;
-        let waits = [inner.wait.get(), inner.beside.get()];
+        let mut waits = [inner.wait.get(), inner.beside.get()];
+        if !inner.rules.holds_headers_for_bodies {
+            waits = waits.map(Wait::letting_headers_go);
+        }
         let action = verdict(side, headers, waits, inner.replied.get());
         let pauses = action == Action::Pause;
         let body = inner.bodies.of(side);
+        if inner.replied.get() == Replied::Instead && side == Side::Response {
+            return self.put_instead(headers);
+        }
         if body.flush(self.exchange.proxy(), side, pauses).is_err() {
             // What was to be replaced must not pass as it is.
             self.break_off();

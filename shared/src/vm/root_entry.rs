@@ -16,6 +16,8 @@ use crate::facts::Remembered;
 use crate::filter::{Background, Registration};
 use crate::host::{Host, Proxy};
 use crate::manifest;
+use crate::problem::Reason;
+use crate::problem::common::PLAN_MISSING;
 use crate::profile::Policy;
 use crate::root::Root;
 
@@ -76,7 +78,7 @@ impl Link {
             },
             facts,
             self.registration.name,
-            self.policy.clone(),
+            self.policy.clone().ok_or(&PLAN_MISSING),
             Rc::clone(&self.counters),
         )
         .reserving(self.registration.needs.reserves)
@@ -101,6 +103,8 @@ pub(super) struct RootEntry {
     tick_ms: u32,
     /// The next tick comes sooner.
     hurried: bool,
+    /// Why every exchange is refused.
+    refuses: Option<&'static Reason>,
 }
 
 impl RootEntry {
@@ -113,6 +117,7 @@ impl RootEntry {
             tasks: Vec::new(),
             tick_ms: 0,
             hurried: false,
+            refuses: None,
         }
     }
 
@@ -125,7 +130,13 @@ impl RootEntry {
             tasks: Vec::new(),
             tick_ms: 0,
             hurried: false,
+            refuses: None,
         }
+    }
+
+    /// Refuses every exchange from now on.
+    pub const fn refuse_all(&mut self, reason: &'static Reason) {
+        self.refuses = Some(reason);
     }
 
     /// Whether its configuration lists its filters.
@@ -178,6 +189,7 @@ impl RootEntry {
         context: u32,
     ) -> Result<u32, Vec<Problem>> {
         self.links = self.compile(text, filters, &**host)?;
+        self.refuses = None;
         self.tasks.clear();
         for (at, link) in self.links.iter().enumerate() {
             link.counters.define(&**host);
@@ -213,7 +225,7 @@ impl RootEntry {
     ) -> Result<Vec<Link>, Vec<Problem>> {
         #[cfg(feature = "chain")]
         if let Some(chain) = &mut self.chain {
-            let mut problems = Problems::default();
+            let mut problems = Problems::on(host);
             let links = chain.compile(text, filters, host, &mut problems);
             return match problems.is_empty() {
                 true => Ok(links),
@@ -250,6 +262,9 @@ impl RootEntry {
 
     /// An exchange begins.
     pub fn begin(&self, host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
+        if let Some(reason) = self.refuses {
+            return Self::refusing(host, hub, context, root, reason);
+        }
         #[cfg(feature = "chain")]
         if let Some(chain) = self.chain.as_ref().filter(|_| !self.links.is_empty()) {
             let begun = chain.begin(&self.links, host, hub, context, root);
@@ -259,12 +274,18 @@ impl RootEntry {
             [only] if only.policy.is_some() => {
                 Running::One(only.driver(0, host, hub, context, root, None))
             }
-            _ => Self::unconfigured(host, hub, context, root),
+            _ => Self::refusing(host, hub, context, root, &PLAN_MISSING),
         }
     }
 
     /// An exchange of a root context that has no policy: it is refused.
-    pub fn unconfigured(host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
+    pub fn refusing(
+        host: &Rc<dyn Proxy>,
+        hub: &Rc<Hub>,
+        context: u32,
+        root: u32,
+        reason: &'static Reason,
+    ) -> Running {
         let name = "unconfigured";
         Running::One(Driver::new(
             host,
@@ -276,7 +297,7 @@ impl RootEntry {
             },
             None,
             name,
-            None,
+            Err(reason),
             Rc::new(Counters::new(name, &[])),
         ))
     }

@@ -38,6 +38,17 @@ impl Wait {
     }
 }
 
+impl Wait {
+    /// The same where headers that are held would wait for their body for ever: the body comes
+    /// when they go on, and what comes after them waits for the body.
+    pub fn letting_headers_go(self) -> Self {
+        match self {
+            Self::Body(side) => Self::BodyAlone(side),
+            other => other,
+        }
+    }
+}
+
 /// What the proxy is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -58,6 +69,9 @@ pub enum Replied {
     Before,
     /// It was, but the proxy did not take it: what arrives is still what was to be kept back.
     Untaken,
+    /// It was to a response that has begun, where the proxy takes no reply any more: the response
+    /// goes on, with other bytes.
+    Instead,
 }
 
 /// The action for a callback on `side`; `headers` says that it is the one for headers. What any of
@@ -68,6 +82,8 @@ pub fn verdict(side: Side, headers: bool, waits: [Wait; 2], replied: Replied) ->
         (Replied::Now | Replied::Untaken, _) | (Replied::Before, Side::Request) => Action::Pause,
         // Our own reply on its way to the client: holding it would hang the client.
         (Replied::Before, Side::Response) => Action::Continue,
+        (Replied::Instead, Side::Response) => Action::Continue,
+        (Replied::Instead, Side::Request) => Action::Pause,
         (Replied::No, _) if waits.iter().any(|wait| wait.holds(side, headers)) => Action::Pause,
         (Replied::No, _) => Action::Continue,
     }
@@ -174,6 +190,27 @@ mod tests {
                     Action::Continue
                 );
             }
+        }
+    }
+
+    #[test]
+    fn where_headers_cannot_wait_for_the_body_it_alone_is_held() {
+        let side = Side::Request;
+        let wait = Wait::Body(side).letting_headers_go();
+        for (part_is_headers, action) in [(true, Action::Continue), (false, Action::Pause)] {
+            let waits = [wait, Wait::Nothing];
+            assert_eq!(verdict(side, part_is_headers, waits, Replied::No), action);
+        }
+        let answer = Wait::Answer(side);
+        assert_eq!(answer.letting_headers_go(), answer);
+    }
+
+    #[test]
+    fn a_response_with_other_bytes_goes_on_and_its_request_does_not() {
+        for headers in [true, false] {
+            let of = |side| verdict(side, headers, [Wait::Nothing; 2], Replied::Instead);
+            assert_eq!(of(Side::Response), Action::Continue);
+            assert_eq!(of(Side::Request), Action::Pause);
         }
     }
 

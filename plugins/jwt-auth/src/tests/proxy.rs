@@ -28,7 +28,7 @@ pub enum Outcome {
 }
 
 /// Workers that have shared data in common.
-pub struct Workers(Rc<testing::FakeProxy>);
+pub struct Workers(pub Rc<testing::FakeProxy>);
 
 impl Workers {
     pub fn new() -> Self {

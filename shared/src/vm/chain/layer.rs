@@ -9,6 +9,8 @@ use crate::headers::HeaderBlock;
 use crate::host::{
     Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, PerSide, Proxy, Side, Status,
 };
+use crate::hosts::Rules;
+use crate::problem::Reason;
 
 /// Bytes of a body, at one place of the chain.
 #[derive(Debug, PartialEq, Eq)]
@@ -274,6 +276,10 @@ impl Layer {
 }
 
 impl Host for Layer {
+    fn rules(&self) -> &'static Rules {
+        self.host.rules()
+    }
+
     fn now_ns(&self) -> u64 {
         self.now_ns.get().unwrap_or_else(|| {
             let now_ns = self.host.now_ns();
@@ -329,6 +335,10 @@ impl Host for Layer {
 }
 
 impl Proxy for Layer {
+    fn admit(&self) -> Result<(), &'static Reason> {
+        self.host.admit()
+    }
+
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
         match self.with_headers(map) {
             Some(_) => Ok(self.headers(map)?.as_bytes().to_vec()),

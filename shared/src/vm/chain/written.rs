@@ -65,7 +65,9 @@ pub fn compile(
 ) -> Compiled {
     let with_list = |filter: &Registration| Some((filter.name, filter.long_list?));
     let known: Vec<Known> = filters.iter().filter_map(with_list).collect();
-    if let Some(cut) = cut_out(text, Shape::Chain, &known) {
+    if !host.rules().empty_lists_may_be_objects
+        && let Some(cut) = cut_out(text, Shape::Chain, &known)
+    {
         let mut found = Problems::default();
         let compiled = compile_cut(&cut, filters, host, &mut found);
         if found.is_empty() {

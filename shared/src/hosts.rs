@@ -1,0 +1,63 @@
+//! What proxies do otherwise than Envoy, in one place: the rules that the machine follows, as data,
+//! and what stands between the machine and a proxy that has other ways ([`nginx`]).
+//!
+//! No filter asks for the proxy's name. What a filter must know it asks of [`Host::rules`]; the
+//! rest is done here and in [`crate::vm`], so that a filter reads the same of a request wherever
+//! it runs.
+//!
+//! [`Host::rules`]: crate::host::Host::rules
+
+pub mod nginx;
+
+use std::rc::Rc;
+
+use crate::host::{Proxy, Status};
+
+/// What a filter or the machine must know of the proxy.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The callback of a request's headers says whether a body follows.
+    pub tells_the_end_in_headers: bool,
+    /// Headers that are held wait for the body. Elsewhere the body comes only when the headers
+    /// have gone on, and the upstream waits for the callback of the body.
+    pub holds_headers_for_bodies: bool,
+    /// An exchange may be held for what comes outside of its own callbacks: the answer to a
+    /// callout, or what the background fetches. Elsewhere only ticks make callouts.
+    pub exchanges_may_wait: bool,
+    /// A local reply can take the place of a response that has begun.
+    pub replies_to_responses: bool,
+    /// A filter can change the request's path and host.
+    pub changes_targets: bool,
+    /// A refused configuration keeps traffic out, or the last good one in force. Elsewhere it
+    /// opens the route: then the filter takes it and refuses every request.
+    pub refused_configurations_are_safe: bool,
+    /// An empty list in the configuration may arrive as `{}`.
+    pub empty_lists_may_be_objects: bool,
+    /// Shared data is a zone of a fixed size, in which what was used least gives way.
+    pub shared_data_gives_way: bool,
+}
+
+/// Envoy, and what is made of it.
+pub static ENVOY: Rules = Rules {
+    tells_the_end_in_headers: true,
+    holds_headers_for_bodies: true,
+    exchanges_may_wait: true,
+    replies_to_responses: true,
+    changes_targets: true,
+    refused_configurations_are_safe: true,
+    empty_lists_may_be_objects: false,
+    shared_data_gives_way: false,
+};
+
+/// The proxy as the machine is to see it: itself, or what stands before it. To be asked once for
+/// each VM, while its first root context begins.
+///
+/// Every Envoy knows `plugin_vm_id`, in root contexts too, and nginx has it in no release. What
+/// tells nginx for certain (`ngx.nginx_version`) can be asked only within a request: there
+/// [`nginx::Nginx`] asks for it, and lets nothing pass where it is not.
+pub(crate) fn behind(proxy: Rc<dyn Proxy>) -> Rc<dyn Proxy> {
+    match proxy.property(&["plugin_vm_id"]) {
+        Err(Status::NotFound) => Rc::new(nginx::Nginx::new(proxy)),
+        _ => proxy,
+    }
+}

@@ -1,0 +1,323 @@
+//! nginx with ngx_wasm_module, alone or in Kong 3.9: what stands between the machine and it.
+//!
+//! To filters a request looks as on Envoy: `:path` is what the client has sent and what goes to
+//! the upstream (nginx shows it decoded and merged), `:authority` is the client's `Host` (nginx
+//! shows its own name), and a header without a value, which is all that can be made of one that is
+//! to go, is none. Facts are properties of the request that neither client nor upstream see.
+//!
+//! What cannot be brought to look so is refused ([`Proxy::admit`]): more headers than nginx shows,
+//! paths that nginx reads in another way than the upstream may. And what nginx would take and not
+//! do is refused where it is asked for: to write pseudo-headers, or a header that came twice.
+//!
+//! It cannot make removed headers go, nor shorten what the upstream is sent in the query.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::Rules;
+use crate::headers::HeaderBlock;
+use crate::host::{
+    Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Proxy, Side, Status,
+};
+use crate::problem::Reason;
+use crate::problem::common::{HEADERS_TOO_MANY, HOST_REFUSED, PATH_AMBIGUOUS};
+use crate::route::Path;
+
+/// What nginx does otherwise.
+pub static NGINX: Rules = Rules {
+    tells_the_end_in_headers: false,
+    holds_headers_for_bodies: false,
+    exchanges_may_wait: false,
+    replies_to_responses: false,
+    changes_targets: false,
+    refused_configurations_are_safe: false,
+    empty_lists_may_be_objects: true,
+    shared_data_gives_way: true,
+};
+
+/// Header pairs that nginx shows at most, pseudo-headers among them; what comes after them it
+/// sends to the upstream unseen (`NGX_WASM_MAX_HOST_MAP_PAIRS`).
+const MOST_PAIRS: usize = 100;
+
+/// How names of facts begin.
+const FACTS: &str = "modelgate.";
+
+/// Names that nginx does not know, or ends its worker at when a root context asks for them.
+const UNKNOWN: [&str; 3] = ["plugin_name", "plugin_root_id", "plugin_vm_id"];
+
+/// Where properties of a request can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeper {
+    /// `wasmx.*` of ngx_wasm_module.
+    Module,
+    /// `kong.ctx.shared.*`, in Kong.
+    Kong,
+}
+
+impl Keeper {
+    /// The path of a fact, joined as paths of properties are.
+    fn path(self, fact: &str) -> String {
+        match self {
+            Self::Module => format!("wasmx\0{FACTS}{fact}"),
+            Self::Kong => format!("kong\0ctx\0shared\0modelgate_{fact}"),
+        }
+    }
+}
+
+/// nginx, as the machine sees it.
+pub(crate) struct Nginx {
+    proxy: Rc<dyn Proxy>,
+    /// Whether it is nginx, and whose, once a request could be asked.
+    keeper: Cell<Option<Keeper>>,
+}
+
+impl Nginx {
+    pub fn new(proxy: Rc<dyn Proxy>) -> Self {
+        Self {
+            proxy,
+            keeper: Cell::new(None),
+        }
+    }
+
+    /// Where facts are kept; to be asked within a request.
+    fn keeper(&self) -> Result<Keeper, Status> {
+        if let Some(known) = self.keeper.get() {
+            return Ok(known);
+        }
+        self.proxy.property(&["ngx", "nginx_version"])?;
+        let keeper = match self.proxy.property(&["kong", "version"]) {
+            Ok(_) => Keeper::Kong,
+            Err(_) => Keeper::Module,
+        };
+        self.keeper.set(Some(keeper));
+        Ok(keeper)
+    }
+
+    /// The headers of the request as nginx shows them.
+    fn shown(&self) -> Result<HeaderBlock, Status> {
+        Ok(HeaderBlock::new(self.proxy.pairs(Map::RequestHeaders)?))
+    }
+
+    /// The request's target as the client has sent it.
+    fn target(&self) -> Result<Vec<u8>, Status> {
+        self.proxy.property(&["request", "path"])
+    }
+
+    /// How often a request header came; pseudo-headers and `host` cannot be written.
+    fn writable(&self, name: &str) -> Result<usize, Status> {
+        if name.starts_with(':') || name.eq_ignore_ascii_case("host") {
+            return Err(Status::Unimplemented);
+        }
+        match self.shown()?.all(name).count() {
+            // Only the first would be changed.
+            2.. => Err(Status::BadArgument),
+            count => Ok(count),
+        }
+    }
+}
+
+/// The request's headers as they look on Envoy: `target` is what the client has asked for.
+fn as_elsewhere(shown: &HeaderBlock, target: &[u8]) -> HeaderBlock {
+    let is_host = |name: &[u8]| name.eq_ignore_ascii_case(b"host");
+    let mut hosts = shown.all("host");
+    // Of two, nobody knows which one the upstream takes: both stay to be seen.
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
+    };
+    let times = |name: &[u8]| {
+        let same = shown
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        same.count()
+    };
+    let mut pairs: Vec<(&[u8], &[u8])> = Vec::with_capacity(shown.len().min(MOST_PAIRS));
+    for (name, value) in shown.iter() {
+        match name {
+            b":path" => pairs.push((name, target)),
+            b":authority" => pairs.push((name, host.unwrap_or(value))),
+            _ if is_host(name) && host.is_some() => {}
+            _ if value.is_empty() && times(name) == 1 => {}
+            _ => pairs.push((name, value)),
+        }
+    }
+    HeaderBlock::from_pairs(pairs)
+}
+
+/// Whether what nginx has read of a path is what everybody reads: it is as it was sent, or has no
+/// second reading and is that one. Queries are left aside.
+fn reads_alike(sent: &[u8], shown: &[u8]) -> bool {
+    let path = |target| <[u8]>::split(target, |byte| *byte == b'?').next();
+    if path(sent) == path(shown) {
+        return true;
+    }
+    let Ok(parsed) = Path::parse(sent) else {
+        return false;
+    };
+    let segments = parsed.segments().flat_map(|segment| {
+        let decoded = segment.decoded();
+        std::iter::once(b'/').chain(decoded.as_bytes().to_vec())
+    });
+    path(shown).is_some_and(|shown| segments.eq(shown.iter().copied()))
+}
+
+impl Host for Nginx {
+    fn rules(&self) -> &'static Rules {
+        &NGINX
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.proxy.now_ns()
+    }
+
+    fn random(&self) -> u64 {
+        self.proxy.random()
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        self.proxy.environment(name)
+    }
+
+    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+        let [name] = path else {
+            return self.proxy.property(path);
+        };
+        match name.strip_prefix(FACTS) {
+            Some(fact) => self.proxy.property(&[&self.keeper()?.path(fact)]),
+            None if UNKNOWN.contains(name) => Err(Status::NotFound),
+            None => self.proxy.property(path),
+        }
+    }
+
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        match name.strip_prefix(FACTS) {
+            Some(fact) => self.proxy.set_property(&self.keeper()?.path(fact), value),
+            None => Err(Status::NotFound),
+        }
+    }
+
+    fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
+        self.proxy.shared(key)
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
+        self.proxy.set_shared(key, value, cas)
+    }
+
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status> {
+        self.proxy.define_metric(kind, name)
+    }
+
+    fn increment(&self, metric: u32, by: i64) -> Result<(), Status> {
+        self.proxy.increment(metric, by)
+    }
+
+    fn record(&self, metric: u32, value: u64) -> Result<(), Status> {
+        self.proxy.record(metric, value)
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        self.proxy.log(level, line);
+    }
+
+    /// Any name is a trap there, which throws away all that the module knows.
+    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
+        Err(Status::Unimplemented)
+    }
+}
+
+impl Proxy for Nginx {
+    fn admit(&self) -> Result<(), &'static Reason> {
+        let refused = |_| &HOST_REFUSED;
+        self.keeper().map_err(refused)?;
+        let shown = self.shown().map_err(refused)?;
+        if shown.len() >= MOST_PAIRS {
+            return Err(&HEADERS_TOO_MANY);
+        }
+        let target = self.target().map_err(refused)?;
+        match shown.first(":path") {
+            Some(path) if reads_alike(&target, path) => Ok(()),
+            _ => Err(&PATH_AMBIGUOUS),
+        }
+    }
+
+    fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
+        match map {
+            Map::RequestHeaders => {
+                let shown = self.shown()?;
+                Ok(as_elsewhere(&shown, &self.target()?).as_bytes().to_vec())
+            }
+            _ => self.proxy.pairs(map),
+        }
+    }
+
+    fn set_header(&self, map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
+        if map == Map::RequestHeaders {
+            self.writable(name)?;
+        }
+        self.proxy.set_header(map, name, value)
+    }
+
+    fn add_header(&self, map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
+        self.proxy.add_header(map, name, value)
+    }
+
+    /// A request header is emptied: one that is removed is sent with the value that it had, and
+    /// set again it stands there twice. The length of the body nginx writes itself.
+    fn remove_header(&self, map: Map, name: &str) -> Result<(), Status> {
+        if map != Map::RequestHeaders || name.eq_ignore_ascii_case("content-length") {
+            return self.proxy.remove_header(map, name);
+        }
+        match self.writable(name)? {
+            0 => Ok(()),
+            _ => self.proxy.set_header(map, name, b""),
+        }
+    }
+
+    /// From a start other than 0 it would hand over what is at the beginning.
+    fn body(&self, buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>, Status> {
+        let mut bytes = self.proxy.body(buffer, 0, start.saturating_add(max))?;
+        match start {
+            0 => Ok(bytes),
+            _ if start > bytes.len() => Err(Status::BadArgument),
+            _ => Ok(bytes.split_off(start)),
+        }
+    }
+
+    /// The size is taken as that of the new bytes, and more of them than so many are cut off.
+    fn set_body(
+        &self,
+        buffer: Buffer,
+        start: usize,
+        size: usize,
+        data: &[u8],
+    ) -> Result<(), Status> {
+        self.proxy
+            .set_body(buffer, start, size.max(data.len()), data)
+    }
+
+    fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Status> {
+        self.proxy.reply(reply)
+    }
+
+    fn resume(&self, side: Side) -> Result<(), Status> {
+        self.proxy.resume(side)
+    }
+
+    fn dispatch(&self, call: &Dispatch<'_>) -> Result<u32, Status> {
+        self.proxy.dispatch(call)
+    }
+
+    fn set_tick(&self, period_ms: u32) -> Result<(), Status> {
+        self.proxy.set_tick(period_ms)
+    }
+
+    /// There it does nothing, and says that it has: whatever acts on an exchange acts on the
+    /// current one. Only for a context that is the current one anyway.
+    fn focus(&self, context: u32) -> Result<(), Status> {
+        self.proxy.focus(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;
