@@ -26,7 +26,7 @@ use crate::hosts;
 use crate::problem::common::{CONFIGURATION_REFUSED, PLAN_MISSING};
 use driver::Driver;
 use hub::{Hub, Place};
-use root_entry::RootEntry;
+use root_entry::{RootEntry, UNCONFIGURED};
 use verdict::Action;
 
 pub use root_entry::CHAIN;
@@ -152,7 +152,14 @@ impl Vm {
         }
         let running = match self.roots.get(&root) {
             Some(entry) => entry.begin(&self.host, &self.hub, context, root),
-            None => RootEntry::refusing(&self.host, &self.hub, context, root, &PLAN_MISSING),
+            None => RootEntry::refusing(
+                UNCONFIGURED,
+                &self.host,
+                &self.hub,
+                context,
+                root,
+                &PLAN_MISSING,
+            ),
         };
         self.streams.insert(context, running);
     }

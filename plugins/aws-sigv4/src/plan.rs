@@ -8,8 +8,8 @@ use modelgate_kit::upgrade::Upgrade;
 
 use crate::canonical::SignedHeaders;
 use crate::config::{
-    ACCESS_KEY_ID, Config, PathPrefix, PayloadPolicy, REGION, SECRET_ACCESS_KEY, SESSION_TOKEN,
-    SignedHeader, WrittenPathEncoding, WrittenTokenSigning,
+    ACCESS_KEY_ID, Config, PathPrefix, PayloadPolicy, REGION, RewrittenBy, SECRET_ACCESS_KEY,
+    SESSION_TOKEN, SignedHeader, WrittenPathEncoding, WrittenTokenSigning,
 };
 use crate::credentials::{Credentials, Malformed, Scope};
 use crate::outgoing::Rules;

@@ -28,6 +28,9 @@ pub const CHAIN: &str = "chain";
 /// soon as the proxy can.
 const HURRY_MS: u32 = 1;
 
+/// What is said of an entry that nothing is known of.
+pub(super) const UNCONFIGURED: &str = "unconfigured";
+
 /// A filter with its policy.
 pub(super) struct Link {
     registration: Registration,
@@ -263,7 +266,7 @@ impl RootEntry {
     /// An exchange begins.
     pub fn begin(&self, host: &Rc<dyn Proxy>, hub: &Rc<Hub>, context: u32, root: u32) -> Running {
         if let Some(reason) = self.refuses {
-            return Self::refusing(host, hub, context, root, reason);
+            return Self::refusing(self.name(), host, hub, context, root, reason);
         }
         #[cfg(feature = "chain")]
         if let Some(chain) = self.chain.as_ref().filter(|_| !self.links.is_empty()) {
@@ -274,19 +277,19 @@ impl RootEntry {
             [only] if only.policy.is_some() => {
                 Running::One(only.driver(0, host, hub, context, root, None))
             }
-            _ => Self::refusing(host, hub, context, root, &PLAN_MISSING),
+            _ => Self::refusing(UNCONFIGURED, host, hub, context, root, &PLAN_MISSING),
         }
     }
 
     /// An exchange of a root context that has no policy: it is refused.
     pub fn refusing(
+        name: &'static str,
         host: &Rc<dyn Proxy>,
         hub: &Rc<Hub>,
         context: u32,
         root: u32,
         reason: &'static Reason,
     ) -> Running {
-        let name = "unconfigured";
         Running::One(Driver::new(
             host,
             hub,

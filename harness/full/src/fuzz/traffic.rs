@@ -29,7 +29,7 @@ const VALUES: [&[u8]; 16] = [
 ];
 
 /// Headers that filters look at.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 17] = [
     "authorization",
     "x-api-key",
     "cookie",
@@ -42,7 +42,6 @@ const NAMES: [&str; 18] = [
     "x-forwarded-for",
     "x-request-id",
     "traceparent",
-    "x-modelgate-facts",
     "x-amz-date",
     "x-amz-content-sha256",
     "host",

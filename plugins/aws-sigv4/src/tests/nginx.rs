@@ -16,6 +16,12 @@ const SHOWN: [(&str, &str); 5] = [
     ("content-type", "text/csv"),
 ];
 
+/// Status and reason of the reply.
+fn answer(record: &Record) -> (u16, &str) {
+    let reply = record.reply.as_ref().unwrap();
+    (reply.status, reply.header("x-modelgate-reason").unwrap())
+}
+
 /// The record with what the upstream is sent in the place of what nginx shows.
 fn as_sent(mut record: Record) -> Record {
     record
@@ -60,7 +66,7 @@ fn a_request_that_announces_no_body_is_signed_at_once() {
         // One that has a body nevertheless does not go on with that signature.
         assert_eq!(gate.body(at, Side::Request, b"1,2,3", true), Pause);
         let record = gate.record(at);
-        assert_eq!(refused(&record), (411, "body_unannounced"));
+        assert_eq!(answer(&record), (411, "body_unannounced"));
     }
 }
 
@@ -69,7 +75,7 @@ fn a_host_that_the_filter_cannot_set_is_refused_with_the_way_out() {
     let host = |by: &str| json!({"host": "runtime.example.com", "rewritten_by": by});
     let mut gate = on_nginx(host("filter"));
     let (at, _) = gate.begin(&SHOWN, false);
-    assert_eq!(refused(&gate.record(at)), (500, "configuration_refused"));
+    assert_eq!(answer(&gate.record(at)), (500, "configuration_refused"));
     let logs = gate.proxy().logs().join("\n");
     assert!(
         logs.contains("rewritten_by: ") && logs.contains("proxy_set_header"),
