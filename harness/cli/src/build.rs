@@ -4,8 +4,8 @@
 //! machine replaced by a fixed one, and copied to `target/modelgate/NAME.wasm`. The crates
 //! themselves are plain libraries: one that is a module and a library would be linked without
 //! link-time optimization, and as a dependency of the bundle would write over the filter's own
-//! file. Cargo decides what is out of date; a file whose bytes did not change is not touched. Beside
-//! each filter comes its form for nginx and Kong, `target/modelgate/kong/NAME.wasm` ([`second_host`]).
+//! file. Cargo decides what is out of date; a file whose bytes did not change is not touched.
+//! Beside each module comes its form for nginx and Kong ([`second_host`]).
 //! [`reproduce`] proves the claim by building in two directories.
 //!
 //! What it cannot do: give the same bytes with another compiler than `rust-toolchain.toml` names,
@@ -103,10 +103,15 @@ impl Workspace {
         })
     }
 
-    /// Where the filter `name` (a crate's name) for nginx and Kong is put: the folder that
-    /// `wasm_filters_path` of Kong names.
+    /// Where the module `name` (a crate's name) for nginx and Kong is put: a filter in the folder
+    /// that `wasm_filters_path` of Kong is to name, in which Kong loads everything; the bundle,
+    /// which only nginx can be given, in another.
     pub fn second_host_path(&self, name: &str) -> PathBuf {
-        self.target.join("modelgate/kong").join(file_name(name))
+        let folder = match SUITE.member(name) {
+            Some(_) => "modelgate/kong",
+            None => "modelgate/nginx",
+        };
+        self.target.join(folder).join(file_name(name))
     }
 
     /// Where the built filter `name` (a crate's name) is put.
@@ -290,8 +295,7 @@ fn install(workspace: &Workspace, name: &str, built: &Path) -> Result<Artifact> 
     let wasm = fs::read(built).with_context(|| format!("reading {}", built.display()))?;
     let path = workspace.artifact_path(name);
     put(&path, &wasm)?;
-    // One filter in each: a configuration there cannot say which of several.
-    if SUITE.member(name).is_some() {
+    if SUITE.modules().contains(&name) {
         let complete = second_host::complete(&wasm);
         let complete = complete.with_context(|| format!("completing {}", built.display()))?;
         put(&workspace.second_host_path(name), &complete)?;

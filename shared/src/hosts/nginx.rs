@@ -84,7 +84,11 @@ impl Nginx {
         if let Some(known) = self.keeper.get() {
             return Ok(known);
         }
-        self.proxy.property(&["ngx", "nginx_version"])?;
+        let version = self.proxy.property(&["ngx", "nginx_version"])?;
+        let is_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        if version.is_empty() || !version.iter().all(is_version) {
+            return Err(Status::NotFound);
+        }
         let keeper = match self.proxy.property(&["kong", "version"]) {
             Ok(_) => Keeper::Kong,
             Err(_) => Keeper::Module,

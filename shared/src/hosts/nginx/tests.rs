@@ -356,14 +356,16 @@ fn a_refused_configuration_is_taken_and_every_request_refused() {
 
 #[test]
 fn what_only_looks_like_nginx_lets_nothing_pass() {
-    let proxy = FakeProxy::nginx(0);
-    proxy.preset("ngx.nginx_version", "");
-    let mut gateway = TestGateway::open::<Probe>(FakeProxy::default().into(), "{}").unwrap();
-    let (at, _) = gateway.begin(&[(":path", "/")], false);
-    assert_eq!(
-        gateway.record(at).reply.map(|reply| reply.status),
-        Some(500)
-    );
+    for version in [None, Some(""), Some("nonsense")] {
+        let proxy = Rc::new(FakeProxy::default());
+        if let Some(version) = version {
+            proxy.preset("ngx.nginx_version", version);
+        }
+        let mut gateway = TestGateway::open::<Probe>(proxy, "{}").unwrap();
+        let (at, _) = gateway.begin(&[(":path", "/")], false);
+        let reply = gateway.record(at).reply;
+        assert_eq!(reply.map(|reply| reply.status), Some(500), "{version:?}");
+    }
 }
 
 #[test]
