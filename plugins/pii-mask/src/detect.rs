@@ -18,7 +18,7 @@ pub(crate) mod behind;
 pub(crate) mod boundary;
 mod card;
 mod columns;
-mod email;
+pub(crate) mod email;
 pub(crate) mod fold;
 mod iban;
 mod ip;
@@ -30,6 +30,7 @@ mod ssn;
 mod token;
 
 use columns::Column;
+use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
@@ -225,6 +226,8 @@ pub(crate) struct Scene<'a> {
     pub found_until: Option<usize>,
     /// What the text is called: the name of the JSON member or form field that holds it.
     pub label: &'a str,
+    /// Whether that is a telephone's, once it has been read.
+    pub label_is_phone: &'a OnceCell<bool>,
     /// What is looked for.
     pub wanted: EntitySet,
 }
@@ -235,6 +238,10 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    // Most names and short values hold nothing.
+    if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
+        return Vec::new();
+    }
     let (findings, has_cells) = scan_read(text, floor, label, wanted);
     if has_cells && memchr::memchr(b'\n', text.as_bytes()).is_some() {
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
@@ -347,14 +354,17 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
     let label = label
         .get(label.floor_char_boundary(label.len().saturating_sub(LABEL))..)
         .unwrap_or_default();
+    let label_is_phone = OnceCell::new();
     let mut scene = Scene {
         text,
         bytes: text.as_bytes(),
         floor,
         found_until: None,
         label,
+        label_is_phone: &label_is_phone,
         wanted,
     };
+    let mut numbers = None;
     let mut at = floor;
     // Stretches that a verifier has read in vain once are not read again from the next anchor: this
     // keeps the scan linear.
@@ -372,7 +382,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
                 has_cells |= begins_cell(scene.bytes, anchor);
                 let mut found = email::find_escaped(scene, anchor)
                     .or_else(|| iban::find(scene, anchor))
-                    .or_else(|| number::find(scene, anchor));
+                    .or_else(|| number::find(scene, anchor, &mut numbers));
                 if found.is_none() && anchor >= word_done && wanted.has(Entity::AwsSecretKey) {
                     (found, word_done) = secret::find_aws_secret(scene, anchor);
                 }

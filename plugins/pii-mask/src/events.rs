@@ -43,9 +43,13 @@ const MAX_WAITING: usize = 4 << 20;
 /// begun.
 const MAX_SILENCE: u64 = 8;
 const MORE_SILENCE: u64 = 2;
-/// The same for what may be the front of a value. It goes only where the same speaker has begun
-/// another text; what stands beside it, as other choices do, waits.
+/// The same for what may be the front of a value, of strings that are perhaps no text. It goes only
+/// where the same speaker has begun another text; what stands beside it, as other choices do,
+/// waits. In what is known to be a text such a front is waited for however long it takes.
 const MAX_SILENCE_OF_VALUE: u64 = 64;
+/// How much of the end of a text's first piece is read by itself, in bytes: more than any finding
+/// that the next piece could hide.
+const MAX_END: usize = 8192;
 /// Most strings of one event that may be texts without being known to be: an event that has more is
 /// a record.
 const MAX_OPEN: usize = 4;
@@ -284,7 +288,7 @@ impl EventMasker {
         if has_text && certain && !self.known {
             self.known = true;
             // What was read in doubt is none, but for what may be the front of a value.
-            self.finish(|_, track| !track.may_begin_a_value(), masker, tally);
+            self.finish(|_, track| !track.may_begin_a_value(masker), masker, tally);
         }
         let index = self.index(event.index);
         let mut places = event.places;
@@ -422,7 +426,10 @@ impl EventMasker {
         };
         let mut alone = Vec::new();
         if doubt == Doubt::None && text.len() > LONG_PIECE {
-            alone = masker.find(text, 0, "");
+            // What stands before the end of the first piece is read alike with the text.
+            let read_alike = if track.is_new() { MAX_END } else { text.len() };
+            let from = text.floor_char_boundary(text.len().saturating_sub(read_alike));
+            alone = masker.find(text, from, "");
         } else if doubt != Doubt::None && !track.comes_again(text) {
             alone = masker.find(text, 0, tail(&id.names));
             let verdict = track.judge(text, &alone, doubt);
@@ -534,9 +541,9 @@ impl EventMasker {
         for (id, track) in &mut self.tracks {
             let silent = self.heard.saturating_sub(track.heard);
             if silent > most && track.is_waiting() {
-                if !track.may_begin_a_value() {
+                if !track.may_begin_a_value(masker) {
                     track.rest(masker, tally);
-                } else if silent % MAX_SILENCE_OF_VALUE == 0 {
+                } else if track.is_doubtful() && silent % MAX_SILENCE_OF_VALUE == 0 {
                     values.push(id.clone());
                 }
             }

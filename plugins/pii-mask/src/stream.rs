@@ -13,7 +13,7 @@
 mod segment;
 
 use crate::detect::armor::{Armor, Step};
-use crate::detect::boundary::{Kind, LOOK_BEHIND, kind};
+use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, kind};
 use crate::detect::fold::{self, reads_otherwise};
 use crate::detect::secret::{self, is_object, may_be_aws_secret, may_begin};
 use crate::detect::{Columns, Entity, Finding};
@@ -210,15 +210,21 @@ impl TextStream {
         true
     }
 
-    /// Whether what is held may be the front of a finding that more than a word shows: part of an
-    /// address with its `@`, of a number, of an account number, of a credential.
+    /// Whether what is held, where nothing was found in it, may be the front of a finding that more
+    /// than a word shows: part of an address with its `@`, of a number, of an account number, of a
+    /// credential. What is a finding by itself is replaced even if it goes on.
     #[must_use]
-    pub fn may_begin_a_value(&self) -> bool {
-        let held = self.buffer.get(self.floor..).unwrap_or_default();
-        self.swallow.is_some()
-            || self.segmenter.is_in_value()
-            || may_begin(&self.buffer, self.floor)
-            || number_goes_on(held)
+    pub fn may_begin_a_value(&self, masker: &Masker) -> bool {
+        let found = masker.find_next(&self.buffer, self.floor, &mut self.columns.clone());
+        let from = found
+            .last()
+            .map_or(self.floor, |(finding, _)| finding.span.end);
+        let rest = self.buffer.get(from..).unwrap_or_default();
+        matches!(self.swallow, Some(Swallow::Key(..)))
+            || (!rest.is_empty()
+                && (self.segmenter.is_in_value()
+                    || may_begin(&self.buffer, from)
+                    || number_goes_on(rest)))
     }
 
     /// Tells `out` what becomes of what is held if nothing more comes; what comes nevertheless is
@@ -437,7 +443,7 @@ fn floor_char_boundary(text: &str, mut at: usize) -> usize {
 const FEW_DIGITS: usize = 4;
 
 /// Whether text ends with more digits than a group has, and signs that stand in numbers between
-/// them. A date is none.
+/// them. A date is none, and a full stop ends a number without points.
 fn number_goes_on(text: &str) -> bool {
     let read = |one: char| fold::folded(one).unwrap_or(one);
     let is_number = |one: char| {
@@ -445,6 +451,7 @@ fn number_goes_on(text: &str) -> bool {
             || read(one).is_ascii_digit()
             || " .-:()+/\u{a0}".contains(read(one))
             || kind(one) == Kind::Space
+            || is_dash(one)
     };
     let number = text
         .get(text.trim_end_matches(is_number).len()..)
@@ -453,10 +460,14 @@ fn number_goes_on(text: &str) -> bool {
         .chars()
         .filter(|one| read(*one).is_ascii_digit())
         .count();
+    let plain = number.trim_end();
+    let ended = plain
+        .strip_suffix('.')
+        .is_some_and(|number| !number.contains('.'));
     let mut groups = number.trim().split('-').map(str::len);
     let date = [groups.next(), groups.next(), groups.next(), groups.next()]
         == [Some(4), Some(2), Some(2), None];
-    digits > FEW_DIGITS && !date
+    digits > FEW_DIGITS && !date && !ended
 }
 
 #[cfg(test)]

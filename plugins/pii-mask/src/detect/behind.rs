@@ -113,6 +113,9 @@ fn read(text: &[u8]) -> Phrase {
 pub fn called(bytes: &[u8], end: usize) -> Option<Called> {
     let rest = bytes.get(end..)?.strip_prefix(b" ")?;
     let rest = rest.strip_prefix(b"(").unwrap_or(rest);
+    if !rest.first()?.is_ascii_alphabetic() {
+        return None;
+    }
     let text = rest.get(..rest.len().min(LONGEST)).unwrap_or_default();
     let length = text
         .iter()

@@ -24,17 +24,23 @@ pub enum Kind {
 }
 
 /// The kind of a character. Letters of the scripts that put spaces between words make words; those
-/// of the others break, so that text in them is not held back in a stream.
+/// of the others break: numbers and keys stand directly beside them.
 pub fn kind(character: char) -> Kind {
     match character {
-        ' ' | '\t' | '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}' => Kind::Space,
+        ' ' | '\t' | '\u{a0}' => Kind::Space,
+        '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Kind::Space,
         'A'..='Z' | 'a'..='z' | '0'..='9' => Kind::Word,
         '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' => Kind::Word,
-        '\u{2010}'..='\u{2015}' => Kind::Word,
+        _ if is_dash(character) => Kind::Word,
         _ if is_letter(character) => Kind::Word,
         _ if fold::reads_otherwise(character) => Kind::Word,
         _ => Kind::Break,
     }
+}
+
+/// Hyphens and dashes beyond ASCII, and the minus sign.
+pub fn is_dash(character: char) -> bool {
+    matches!(character, '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
 /// Letters beyond ASCII that can be part of an address: Latin, Greek, Cyrillic and their neighbours
@@ -174,7 +180,14 @@ pub fn left_words(scene: Scene<'_>, at: usize, mut each: impl FnMut(&[u8])) {
 
 /// The same for the text alone.
 pub fn text_words(scene: Scene<'_>, at: usize, mut each: impl FnMut(&[u8])) {
-    words(reach(scene, at), at > CONTEXT_REACH, &mut each);
+    let left = reach(scene, at);
+    // In a row of numbers no words are looked for.
+    if left
+        .iter()
+        .fold(false, |has, byte| has | byte.is_ascii_alphabetic())
+    {
+        words(left, at > CONTEXT_REACH, &mut each);
+    }
 }
 
 fn words(text: &[u8], cut_off: bool, each: &mut impl FnMut(&[u8])) {
@@ -227,6 +240,7 @@ mod tests {
                 floor: 0,
                 found_until: None,
                 label,
+                label_is_phone: &Default::default(),
                 wanted: Default::default(),
             };
             context_has(scene, left.len(), &["phone"])

@@ -8,6 +8,9 @@ use super::names::{self, Words};
 use super::number::{Chain, group_end};
 use super::{Scene, boundary};
 
+/// Digits of the shortest number.
+const SHORTEST: usize = 12;
+
 /// How many of the chain's first groups are a card number: the most that fit.
 pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     let mut total = 0_usize;
@@ -25,13 +28,15 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
         if total > 19 || !grouped || (count > 1 && length > 6 && chain.separator(0) == b".") {
             break;
         }
-        let separated = matches!(
-            chain.single_separator(count),
-            Some(b"" | b" " | b"-" | b"." | b"/" | b"  " | b" - ")
-        );
+        let separated = || {
+            matches!(
+                chain.single_separator(count),
+                Some(b"" | b" " | b"-" | b"." | b"/" | b"  " | b" - ")
+            )
+        };
         let mut digits = [0_u8; 19];
-        if total >= 12
-            && separated
+        if total >= SHORTEST
+            && separated()
             && can_end(chain, count)
             && chain.copy_digits(count, &mut digits).is_some_and(|digits| {
                 is_luhn(digits) && is_issued(digits, || is_told(scene, chain, count))
@@ -45,10 +50,20 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
     matching
 }
 
+/// Sixteen digits, and up to three bytes between their groups.
+const LONGEST_LINES: usize = 25;
+
 /// Where a card ends that begins at `at` and goes on behind the end of a line: all of its groups as
 /// cards are printed, and no number directly before or behind them, as columns have. If each group
 /// has a line of its own, words must stand before the first one.
 pub fn match_lines(scene: Scene<'_>, at: usize) -> Option<usize> {
+    // Its groups are 15 digits or more, with a line's end between: most numbers have none so near.
+    let near = scene.bytes.get(at..)?;
+    memchr::memchr(
+        b'\n',
+        near.get(..near.len().min(LONGEST_LINES))
+            .unwrap_or_default(),
+    )?;
     let mut digits = [0_u8; 19];
     let (mut length, mut groups, mut lines) = (0_usize, [0_usize; 4], 0_usize);
     let (mut from, mut end) = (at, at);
@@ -114,7 +129,7 @@ pub fn is_card(digits: &[u8]) -> bool {
     for (value, digit) in values.iter_mut().zip(digits) {
         *value = digit.wrapping_sub(b'0');
     }
-    values.len() >= 12 && is_luhn(values) && is_issued(values, || true)
+    values.len() >= SHORTEST && is_luhn(values) && is_issued(values, || true)
 }
 
 /// Behind a card its security code, its date or a second card may be glued on. A fraction is no
@@ -125,9 +140,9 @@ fn can_end(chain: &Chain<'_>, count: usize) -> bool {
 }
 
 /// Whether something beside the number says that it is a card: a word, or that it is written in
-/// groups.
+/// groups. Slashes divide other numbers too.
 fn is_told(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
-    count > 1 || is_called_card(scene, chain, count)
+    (count > 1 && chain.separator(0) != b"/") || is_called_card(scene, chain, count)
 }
 
 /// Whether a word beside the number says that it is a card.

@@ -122,7 +122,7 @@ impl Columns {
         let line = core::mem::take(&mut self.line);
         let line = line.trim_end_matches('\r');
         self.begin_names();
-        if line.len() > LONGEST_LINE {
+        if line.is_empty() || line.len() > LONGEST_LINE {
             return;
         }
         let has = |separator: &u8| line.as_bytes().contains(separator);

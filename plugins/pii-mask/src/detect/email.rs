@@ -33,8 +33,9 @@ fn find_around(scene: Scene<'_>, sign: Range<usize>) -> Option<Finding> {
     if !scene.wanted.has(Entity::Email) {
         return None;
     }
-    let start = local_start(scene, sign.start)?;
+    // Of a row of signs no domain begins, but the local part of each may be long.
     let end = domain_end(scene, sign.end)?;
+    let start = local_start(scene, sign.start)?;
     if is_something_else(scene, start..sign.start, sign.end..end) {
         return None;
     }
@@ -99,23 +100,19 @@ fn local_start(scene: Scene<'_>, at: usize) -> Option<usize> {
     // What text puts in front of an address is not its beginning.
     let local = scene.text.get(start..at)?;
     let start = at.saturating_sub(local.trim_start_matches(SIGNS).len());
-    let gone = || {
-        let before = scene.text.get(..scene.floor).unwrap_or_default();
-        before.chars().next_back().is_some_and(is_unspaced)
-    };
-    (start < at || (at == scene.floor && gone())).then_some(start)
+    (start < at).then_some(start)
 }
 
 /// Longest local part in scripts without spaces, in bytes (RFC 6531 section 3.3: 64 octets).
-const MAX_UNSPACED: usize = 64;
+pub const MAX_UNSPACED: usize = 64;
 
 /// Words of Chinese that stand before addresses, and end the text in front of one.
-const BEFORE_ADDRESSES: &str = "是为為至到给給于於请請";
+pub const BEFORE_ADDRESSES: &str = "是为為至到给給于於请請";
 
 /// Where a local part begins that goes on to the left of `start` in a script that has no spaces
 /// between its words (RFC 6531): directly before the `@`, behind a sign, or with a single character
 /// before digits. Other letters and digits behind such text are an address by themselves:
-/// `请联系ann@example.com`. What a stream has let go is no part of it.
+/// `请联系ann@example.com`.
 fn unspaced_start(scene: Scene<'_>, start: usize, at: usize) -> usize {
     let mut start = start;
     loop {

@@ -208,6 +208,12 @@ fn prefix_end(bytes: &[u8], at: usize, bits: u32) -> usize {
         .fold(0_u32, |value, digit| {
             value * 10 + u32::from(digit.wrapping_sub(b'0'))
         });
-    let fits = bytes.get(at) == Some(&b'/') && end > first && value <= bits && ends(bytes, end);
+    // Behind the slash a second address may begin.
+    let address = matches!(bytes.get(end..), Some([b'.', b'0'..=b'9', ..]));
+    let fits = bytes.get(at) == Some(&b'/')
+        && end > first
+        && value <= bits
+        && ends(bytes, end)
+        && !address;
     if fits { end } else { at }
 }

@@ -17,8 +17,12 @@ const LONGEST_FRONT: usize = 5;
 #[derive(Debug)]
 pub struct Chain<'a> {
     bytes: &'a [u8],
-    groups: [Group; MAX_GROUPS],
+    /// Those from `first` on, `count` of them. There is room to go on without moving them.
+    groups: [Group; 2 * MAX_GROUPS],
+    first: usize,
     count: usize,
+    /// Where the next group begins, if there is one.
+    behind: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,23 +46,33 @@ impl<'a> Chain<'a> {
     fn read(bytes: &'a [u8], first: usize) -> Self {
         let mut chain = Self {
             bytes,
-            groups: [Group::default(); MAX_GROUPS],
+            groups: [Group::default(); 2 * MAX_GROUPS],
+            first: 0,
             count: 0,
+            behind: first,
         };
-        let mut at = first;
-        for group in &mut chain.groups {
-            let end = group_end(bytes, at);
-            if end == at {
+        chain.fill();
+        chain
+    }
+
+    /// Reads groups until there are as many as are looked at.
+    fn fill(&mut self) {
+        while self.count < MAX_GROUPS {
+            let start = self.behind;
+            let end = group_end(self.bytes, start);
+            let place = self.first.saturating_add(self.count);
+            let Some(group) = self.groups.get_mut(place).filter(|_| end > start) else {
                 break;
-            }
+            };
             *group = Group {
-                start: at,
+                start,
                 end,
                 ..Group::default()
             };
-            chain.count = chain.count.saturating_add(1);
-            at = end;
-            while let Some((separator, length)) = separator(bytes.get(at..).unwrap_or_default()) {
+            let mut at = end;
+            while let Some((separator, length)) =
+                separator(self.bytes.get(at..).unwrap_or_default())
+            {
                 let Some(slot) = group.separator.get_mut(group.separator_length) else {
                     break;
                 };
@@ -66,8 +80,20 @@ impl<'a> Chain<'a> {
                 group.separator_length = group.separator_length.saturating_add(1);
                 at = at.saturating_add(length);
             }
+            self.behind = at;
+            self.count = self.count.saturating_add(1);
         }
-        chain
+    }
+
+    /// The chain without its first group, and with what stands behind the last.
+    fn go_on(&mut self) {
+        self.first = self.first.saturating_add(1);
+        self.count = self.count.saturating_sub(1);
+        if self.first == MAX_GROUPS {
+            self.groups.copy_within(MAX_GROUPS.., 0);
+            self.first = 0;
+        }
+        self.fill();
     }
 
     /// The groups from this one on, and those behind them.
@@ -88,7 +114,7 @@ impl<'a> Chain<'a> {
 
     /// Where the first group begins.
     pub fn start(&self) -> usize {
-        self.groups.first().map_or(0, |group| group.start)
+        self.groups().first().map_or(0, |group| group.start)
     }
 
     /// Where the first `count` groups end.
@@ -245,7 +271,9 @@ impl<'a> Chain<'a> {
     }
 
     fn groups(&self) -> &[Group] {
-        self.groups.get(..self.count).unwrap_or_default()
+        self.groups
+            .get(self.first..self.first.saturating_add(self.count))
+            .unwrap_or_default()
     }
 }
 
@@ -256,9 +284,11 @@ pub fn separator(bytes: &[u8]) -> Option<(u8, usize)> {
         [plain @ (b' ' | b'-' | b'.' | b'/' | b'(' | b')'), ..] => Some((*plain, 1)),
         // No-break space
         [0xC2, 0xA0, ..] => Some((b' ', 2)),
-        // Thin, figure and narrow no-break spaces; hyphens and dashes
-        [0xE2, 0x80, 0x87 | 0x89 | 0xAF, ..] => Some((b' ', 3)),
-        [0xE2, 0x80, 0x90..=0x95, ..] => Some((b'-', 3)),
+        // Spaces of other widths, that of ideographs too; hyphens, dashes and the minus sign
+        [0xE2, 0x80, 0x80..=0x8A | 0xAF, ..] | [0xE2, 0x81, 0x9F, ..] | [0xE3, 0x80, 0x80, ..] => {
+            Some((b' ', 3))
+        }
+        [0xE2, 0x80, 0x90..=0x95, ..] | [0xE2, 0x88, 0x92, ..] => Some((b'-', 3)),
         _ => None,
     }
 }
@@ -269,8 +299,9 @@ pub fn group_end(bytes: &[u8], at: usize) -> usize {
     at.saturating_add(rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }
 
-/// What the number is that begins with the digit at `at`.
-pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
+/// What the number is that begins with the digit at `at`. `last` is the chain that was read last:
+/// of a row of numbers each is read once.
+pub fn find<'a>(scene: Scene<'a>, at: usize, last: &mut Option<Chain<'a>>) -> Option<Finding> {
     if !can_begin(scene, at) {
         return None;
     }
@@ -302,27 +333,34 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             return in_json(scene, token);
         }
     }
-    let chain = Chain::read(scene.bytes, at);
+    let chain = match last {
+        Some(chain) if chain.groups().get(1).is_some_and(|next| next.start == at) => {
+            chain.go_on();
+            chain
+        }
+        last => last.insert(Chain::read(scene.bytes, at)),
+    };
+    let chain = &*chain;
     if (chain.len() < 4 && chain.total() < SHORTEST.saturating_sub(1)) || chain.is_fraction() {
         return None;
     }
     if scene.wanted.has(Entity::Ip)
-        && let Some(end) = ip::match_v4(scene, &chain)
+        && let Some(end) = ip::match_v4(scene, chain)
     {
         return finding(at..end, Entity::Ip, Certainty::Shape);
     }
     if scene.wanted.has(Entity::Card)
-        && let Some(count) = card::match_groups(scene, &chain)
+        && let Some(count) = card::match_groups(scene, chain)
     {
         return finding(at..chain.end(count), Entity::Card, Certainty::Check);
     }
     if scene.wanted.has(Entity::Ssn)
-        && let Some((count, certainty)) = ssn::match_groups(scene, &chain)
+        && let Some((count, certainty)) = ssn::match_groups(scene, chain)
     {
         return finding(at..chain.end(count), Entity::Ssn, certainty);
     }
     if scene.wanted.has(Entity::Phone)
-        && let Some((span, certainty)) = phone::match_groups(scene, &chain)
+        && let Some((span, certainty)) = phone::match_groups(scene, chain)
     {
         return finding(span, Entity::Phone, certainty);
     }

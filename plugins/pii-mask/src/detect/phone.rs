@@ -129,6 +129,8 @@ fn is_part_number(scene: Scene<'_>, at: usize) -> bool {
         "dimensions",
         "isbn",
         "version",
+        "rev",
+        "revision",
         "ean",
         "upc",
         "lot",
@@ -167,17 +169,29 @@ fn lead(scene: Scene<'_>, chain: &Chain<'_>) -> (usize, bool) {
 /// The groups that make a country code and a number of its length, after `skip` digits of an exit
 /// code.
 fn international(chain: &Chain<'_>, skip: usize, plus: bool) -> Option<(usize, Certainty)> {
-    (1..=chain.len()).rev().find_map(|count| {
-        let mut digits = [0_u8; 20];
-        let digits = chain.copy_digits(count, &mut digits)?.get(skip..)?;
-        let (code, national) = country(digits)?;
-        let fits = national.contains(&digits.len().checked_sub(code)?);
+    // No more digits are looked at than an exit code and the longest number have.
+    let (mut total, mut most) = (0_usize, 0_usize);
+    for length in chain.lengths() {
+        let longer = total.saturating_add(length);
+        if longer > MOST_DIGITS {
+            break;
+        }
+        (total, most) = (longer, most.saturating_add(1));
+    }
+    let mut digits = [0_u8; MOST_DIGITS];
+    let (code, national) = country(chain.copy_digits(most, &mut digits)?.get(skip..)?)?;
+    (1..=most).rev().find_map(|count| {
+        let length = total;
+        total = total.saturating_sub(chain.group(count.saturating_sub(1)).len());
+        let fits = national.contains(&length.checked_sub(skip)?.checked_sub(code)?);
         // Behind a number with its plus a suffix may be glued on.
         let ended = can_end(chain, count)
             || (plus && chain.glue(count) == Some(b'-') && ends(chain.bytes(), chain.end(count)));
         (fits && has_plain_separators(chain, count) && ended).then_some((count, Certainty::Shape))
     })
 }
+
+const MOST_DIGITS: usize = 20;
 
 fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     if chain.group(0).starts_with(b"00") {
@@ -249,7 +263,12 @@ fn north_american(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certain
         b" " => exchange == b"-" && in_plan(0) && in_plan(1),
         _ => false,
     };
-    (shaped && can_end(chain, count)).then_some((count, Certainty::Shape))
+    // Behind a slash a second number may stand, or another ending of this one.
+    let ended = || {
+        can_end(chain, count)
+            || (chain.glue(count) == Some(b'/') && ends(chain.bytes(), chain.end(count)))
+    };
+    (shaped && ended()).then_some((count, Certainty::Shape))
 }
 
 /// National numbers with a trunk 0 and at least one separator: 10 or 11 digits in all.
@@ -368,8 +387,11 @@ fn in_context(scene: Scene<'_>, chain: &Chain<'_>, start: usize) -> Option<(usiz
 
 /// Whether words to the left, or the name of the text, say that a number is a telephone's.
 fn is_told(scene: Scene<'_>, at: usize) -> bool {
-    let label = Words::read(scene.label.as_bytes());
-    if names::is_phone(&label) || label.ends_with(&["contact", "contacts"]) {
+    let is_label = || {
+        let label = Words::read(scene.label.as_bytes());
+        names::is_phone(&label) || label.ends_with(&["contact", "contacts"])
+    };
+    if *scene.label_is_phone.get_or_init(is_label) {
         return true;
     }
     let (mut phone, mut near, mut reach) = (false, false, false);

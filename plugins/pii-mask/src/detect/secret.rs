@@ -123,6 +123,29 @@ const FORMS: &[Form] = &[
     form(Entity::SlackToken, b"xapp-", Alphabet::Base64Url, 10),
 ];
 
+/// The last three bytes of a prefix, which no prefix is shorter than.
+const fn ending(prefix: &[u8]) -> [u8; 3] {
+    match prefix {
+        [.., a, b, c] => [*a, *b, *c],
+        _ => [0; 3],
+    }
+}
+
+/// Those of [`FORMS`]: they are compared before whole prefixes are.
+const ENDINGS: [[u8; 3]; FORMS.len()] = {
+    let mut endings = [[0; 3]; FORMS.len()];
+    let mut at = 0;
+    while at < FORMS.len() {
+        // Both have as many elements.
+        #[allow(clippy::indexing_slicing)]
+        {
+            endings[at] = ending(FORMS[at].prefix);
+        }
+        at += 1;
+    }
+    endings
+};
+
 /// The credential that the anchor at `at` belongs to.
 pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     let found = |(span, entity)| Finding {
@@ -153,17 +176,19 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         {
             private_key(scene, at).map(|span| found((span, Entity::PrivateKey)))
         }
-        anchor => {
+        _ => {
             if !scene.bytes.get(at.checked_sub(1)?)?.is_ascii_alphanumeric() {
                 return None;
             }
             let before = scene
                 .bytes
                 .get(at.saturating_sub(12).max(scene.floor)..=at)?;
+            let end = ending(before);
             FORMS
                 .iter()
-                .filter(|form| form.prefix.last() == Some(anchor) && before.ends_with(form.prefix))
-                .find_map(|form| {
+                .zip(ENDINGS)
+                .filter(|(form, ending)| *ending == end && before.ends_with(form.prefix))
+                .find_map(|(form, _)| {
                     let start = at.saturating_add(1).checked_sub(form.prefix.len())?;
                     form_at(scene, start, form)
                 })
@@ -260,6 +285,9 @@ fn routable_end(bytes: &[u8], form: &Form, end: usize) -> usize {
 /// or both cases in one stretch longer than words are. Only its front is looked at: a chain of
 /// false beginnings costs no more than its length.
 fn looks_like_a_key(form: &Form, tail: &[u8]) -> bool {
+    if form.mixed && !has_stretch(tail) {
+        return false;
+    }
     let (mut length, mut stretch, mut longest) = (0_usize, 0_usize, 0_usize);
     let (mut digit, mut lower, mut upper) = (false, false, 0_usize);
     for byte in tail
@@ -278,11 +306,37 @@ fn looks_like_a_key(form: &Form, tail: &[u8]) -> bool {
         lower |= byte.is_ascii_lowercase();
         upper += usize::from(byte.is_ascii_uppercase());
         let mixed = (digit && (lower || upper > 0)) || (lower && upper > 2);
-        if length >= form.least && (!form.mixed || (mixed && longest >= 16)) {
+        if length >= form.least && (!form.mixed || (mixed && longest >= STRETCH)) {
             return true;
         }
     }
     false
+}
+
+/// Letters and digits in a row that are longer than words are.
+const STRETCH: usize = 16;
+
+/// Whether the front of a tail may have such a stretch: it has one of the places at which every
+/// stretch is looked for.
+fn has_stretch(tail: &[u8]) -> bool {
+    let front = tail.get(..tail.len().min(FRONT)).unwrap_or_default();
+    (STRETCH.saturating_sub(1)..front.len())
+        .step_by(STRETCH)
+        .any(|at| {
+            let (left, right) = front.split_at_checked(at).unwrap_or_default();
+            let after = right
+                .iter()
+                .take(STRETCH)
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+            let before = left
+                .iter()
+                .rev()
+                .take(STRETCH)
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+            after > 0 && before.saturating_add(after) >= STRETCH
+        })
 }
 
 /// An AWS secret key in the word around the digit at `at`; and where that word ends.

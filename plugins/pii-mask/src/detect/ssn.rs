@@ -17,15 +17,15 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certa
     let count = if shaped { 3 } else { 1 };
     // Behind a written number a suffix or a second number may be glued on.
     let ends =
-        chain.can_end(count) || (shaped && chain.glue(count) == Some(b'-') && is_word_end(chain));
+        chain.can_end(count) || (shaped && chain.glue(count) != Some(b'.') && is_word_end(chain));
     if !ends {
+        return None;
+    }
+    if chain.lengths().take(count).sum::<usize>() != 9 {
         return None;
     }
     let mut digits = [0_u8; 9];
     let digits = chain.copy_digits(count, &mut digits)?;
-    if digits.len() != 9 {
-        return None;
-    }
     let (value, given) = read(digits);
     let separator = chain.single_separator(count);
     let in_row = || {

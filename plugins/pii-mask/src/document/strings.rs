@@ -121,6 +121,9 @@ fn put(
     tally: &mut Tally,
     replace: &mut dyn FnMut(Range<usize>, String),
 ) {
+    if rest.is_none() && found.is_empty() {
+        return;
+    }
     let mut offsets = text.offsets();
     let found = found.into_iter().map(|(finding, action)| {
         let value = decoded.get(finding.span.clone()).unwrap_or_default();

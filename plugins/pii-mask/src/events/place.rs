@@ -278,6 +278,10 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
                 labels.note(&path, string);
                 let place = match role(&path) {
                     Role::Whole => Place::Single(string, label),
+                    // Gradio's queue calls its events so, and nothing else a text.
+                    Role::Text if at_top && name == "msg" && is_process(&string.decode()) => {
+                        Place::Single(string, label)
+                    }
                     // Which text it belongs to shows at the event's end.
                     role => Place::Piece(
                         string,
@@ -347,6 +351,11 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
     }
     event.ids = top.ids;
     Ok(event)
+}
+
+/// Whether a value is the type of an event of Gradio's.
+fn is_process(value: &str) -> bool {
+    value.starts_with("process_") || matches!(value, "estimation" | "heartbeat" | "close_stream")
 }
 
 /// The names on a path, each behind a dot: their ends, so that a value costs the same under names

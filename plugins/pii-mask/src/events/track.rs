@@ -98,7 +98,9 @@ pub struct Track {
     /// What was found at the very end of the last piece.
     complete: Option<Entity>,
     growth: Growth,
-    /// What waits may be the front of a value, if that has been looked at.
+    /// It may be no text, but several values.
+    doubtful: bool,
+    /// What waits would leave the front of a value behind, if that has been looked at.
     begins_value: Option<bool>,
     /// When it had its last piece, in events with pieces.
     pub heard: u64,
@@ -227,12 +229,18 @@ impl Track {
         self.pieces.at = at;
     }
 
-    /// Whether what waits may be the front of a value. It is looked at once for each piece.
-    pub fn may_begin_a_value(&mut self) -> bool {
+    /// Whether what waits may be the front of a value that would stay as it is. It is looked at
+    /// once for each piece.
+    pub fn may_begin_a_value(&mut self, masker: &Masker) -> bool {
         let (again, stream) = (self.pieces.again, &self.stream);
         *self
             .begins_value
-            .get_or_insert_with(|| again || stream.may_begin_a_value())
+            .get_or_insert_with(|| again || stream.may_begin_a_value(masker))
+    }
+
+    /// Whether it may be no text, but several values.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// The text has ended.
@@ -243,6 +251,7 @@ impl Track {
     /// Takes notice of the next piece of a text that may be none, and of what was found in it by
     /// itself.
     pub fn judge(&mut self, text: &str, alone: &[(Finding, Action)], doubt: Doubt) -> Verdict {
+        self.doubtful = true;
         let equal = self.last == text;
         self.same = if equal {
             self.same.saturating_add(1)
@@ -325,6 +334,11 @@ impl Track {
             .waiting
             .back()
             .is_some_and(|piece| piece.event == event)
+    }
+
+    /// Whether it has had no piece.
+    pub fn is_new(&self) -> bool {
+        self.pieces.end == 0
     }
 
     /// Whether a piece waits.

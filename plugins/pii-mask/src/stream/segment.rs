@@ -8,7 +8,8 @@
 
 use crate::detect::armor::{self, Armor, Step};
 use crate::detect::behind;
-use crate::detect::boundary::{Kind, is_unspaced, kind};
+use crate::detect::boundary::{Kind, is_dash, is_letter, is_unspaced, kind};
+use crate::detect::email::{BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
 use crate::detect::phone::LABELS;
 use core::ops::Range;
@@ -30,6 +31,8 @@ pub struct Segmenter {
     lines: u8,
     /// It holds an `@`: a domain may follow.
     address: bool,
+    /// Letters of a script without spaces, which may be the local part of an address.
+    run: Range<usize>,
     /// Up to where groups of an account number may follow.
     iban_until: usize,
     key: Option<Key>,
@@ -88,8 +91,14 @@ impl Segmenter {
         let (kind, character) = if character.is_ascii() {
             (kind(character), character)
         } else if fold::is_invisible(character) {
+            if self.run.end == at {
+                self.run.end = next;
+            }
             return None;
-        } else if self.address && is_unspaced(character) {
+        } else if is_unspaced(character) {
+            if !self.address {
+                return self.unspaced(buffer, floor, at..next, character);
+            }
             (Kind::Word, character)
         } else {
             (
@@ -97,6 +106,13 @@ impl Segmenter {
                 fold::folded(character).unwrap_or(character),
             )
         };
+        // Other letters behind such text begin an address by themselves.
+        let is_letter = character.is_ascii_alphabetic() || is_letter(character);
+        if is_letter && self.run.end == at && !self.run.is_empty() {
+            let cut = self.cut(at);
+            self.word(buffer, at, character);
+            return cut;
+        }
         match (kind, self.place) {
             (Kind::Break, Place::Word | Place::Gap)
                 if matches!(character, '\n' | '\r') && self.may_go_over_line(buffer, at) =>
@@ -152,6 +168,46 @@ impl Segmenter {
         }
     }
 
+    /// A letter of a script without spaces, before any `@`. It ends whatever stands before it, but
+    /// for such letters and the signs that join them, and stays as long as it may be in the local
+    /// part of an address.
+    fn unspaced(
+        &mut self,
+        buffer: &str,
+        floor: usize,
+        span: Range<usize>,
+        character: char,
+    ) -> Option<usize> {
+        if BEFORE_ADDRESSES.contains(character) {
+            return self.cut(span.end);
+        }
+        let joined = || {
+            let left = buffer.get(floor..span.start).unwrap_or_default();
+            left.ends_with(['.', '_', '-'])
+        };
+        if !self.run.is_empty() && self.run.end == span.start {
+            self.run.end = span.end;
+        } else if self.place == Place::Word && joined() {
+            self.run = span;
+            return None;
+        } else {
+            let cut = self.cut(span.start);
+            self.run = span;
+            return cut.filter(|cut| *cut > floor);
+        }
+        let longest = span.end.saturating_sub(MAX_UNSPACED);
+        if self.run.start >= longest {
+            return None;
+        }
+        let mut from = longest;
+        while !buffer.is_char_boundary(from) {
+            from = from.saturating_add(1);
+        }
+        let cut = self.cut(from);
+        self.run = from..span.end;
+        cut
+    }
+
     /// Whether the segment is a word that has nothing of a number, a key or an address with its
     /// `@` in it.
     pub fn is_plain(&self) -> bool {
@@ -167,6 +223,7 @@ impl Segmenter {
     /// Offsets shift: `bytes` at the buffer's front are gone.
     pub fn shift(&mut self, bytes: usize) {
         self.iban_until = self.iban_until.saturating_sub(bytes);
+        self.run = self.run.start.saturating_sub(bytes)..self.run.end.saturating_sub(bytes);
         if let Some(Key::FirstLine(start)) = &mut self.key {
             *start = start.saturating_sub(bytes);
         }
@@ -200,9 +257,8 @@ impl Segmenter {
 
     fn after_gap(&mut self, buffer: &str, span: Range<usize>, character: char) -> Option<usize> {
         let at = span.start;
-        let number = character.is_ascii_digit()
-            || "(+-./)".contains(character)
-            || ('\u{2010}'..='\u{2015}').contains(&character);
+        let number =
+            character.is_ascii_digit() || "(+-./)".contains(character) || is_dash(character);
         let account = at < self.iban_until && character.is_ascii_alphanumeric();
         if number || account {
             self.place = if character == '(' {

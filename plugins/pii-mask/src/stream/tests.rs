@@ -71,11 +71,26 @@ fn findings_over_pieces_are_masked_and_the_rest_flows() {
             "call ",
             "",
             "[PHONE] ",
-            "tomorrow. 北京",
+            "tomorrow. ",
             "",
-            "[CARD]。"
+            "北京[CARD]。"
         ]
     );
+}
+
+#[test]
+fn text_without_spaces_is_held_as_long_as_it_may_be_in_an_address() {
+    let (masker, mut stream) = (masker(), TextStream::default());
+    let (mut out, mut tally) = (String::new(), Tally::default());
+    for _ in 0..100 {
+        stream.push("字", &masker, &mut tally, &mut out);
+        assert!(stream.held_bytes() <= 66);
+    }
+    stream.push("是", &masker, &mut tally, &mut out);
+    assert_eq!(stream.held_bytes(), 0);
+    stream.push("伊藤", &masker, &mut tally, &mut out);
+    stream.push("@example.co.jp。", &masker, &mut tally, &mut out);
+    assert_eq!(out, format!("{}是[EMAIL]。", "字".repeat(100)));
 }
 
 #[test]
@@ -88,7 +103,8 @@ fn little_is_held() {
         (" fox ", 0),
         ("has 2 ", 2),
         ("eyes", 4),
-        ("、日本語の文", 0),
+        ("、日本語の文", 15),
+        ("字、", 0),
         (" 4111 1111 ", 10),
         ("\n", 11),
         ("and ", 0),
@@ -181,6 +197,21 @@ fn split<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
 }
 
 proptest! {
+    /// Letters before the `@` that have no spaces between words are the address's, in a stream too.
+    #[test]
+    fn addresses_in_scripts_without_spaces_are_masked_like_the_whole(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "伊藤", "芳.朱92", "请联系", "の", "メール", "是", "김철수", "ประสิทธิ์", "@", "@例え.jp", "@mail.com", "＠example.org", "%40example.org",
+            "ann", ".", "_", "-", "1", "92", " ", "。", "\u{200b}", "4111 1111 1111 1111", "13812345678", "+", "我们的电子邮件地址就在下面请大家注意查收谢谢合作", "\n",
+        ]), 0..12),
+        size in 1_usize..9,
+    ) {
+        let text = parts.concat();
+        let pieces: Vec<_> = text.char_indices().map(|(at, _)| at).step_by(size).chain([text.len()]).collect();
+        let pieces = pieces.windows(2).map(|pair| &text[pair[0]..pair[1]]);
+        prop_assert_eq!(stream(pieces), whole(&text));
+    }
+
     #[test]
     fn any_split_masks_like_the_whole(text in dense_text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
         let expected = whole(&text);

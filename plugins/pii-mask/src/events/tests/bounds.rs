@@ -196,8 +196,8 @@ fn a_choice_is_waited_for_while_others_go_on() {
     }
 }
 
-/// A model's reasoning does not hold up its answer for long, whatever it ends with; should it go on
-/// nevertheless, the rest of a value is masked.
+/// A model's reasoning does not hold up its answer for long, unless it ends with the front of a
+/// value; should it go on nevertheless, the rest of a value is masked.
 #[test]
 fn a_text_that_another_follows_rests_and_is_read_on() {
     let part = |name: &str, text: &str| json!({ "choices": [{ "index": 0, "delta": { name: text }, "finish_reason": null }] });
@@ -206,8 +206,9 @@ fn a_text_that_another_follows_rests_and_is_read_on() {
         ("so it is", 13, " so.", " so."),
         ("so it is on 2026-11-28", 13, ", so.", ", so."),
         ("so it is ann", 13, "@example.com", "[EMAIL]"),
-        ("so it is 4111 1111", 66, " 1111 1111", "[CARD]"),
-        ("so it is ann@example.com", 66, " so.", " so."),
+        ("so it is 12345.", 13, " so.", " so."),
+        ("so it is ann@example.com", 13, " so.", " so."),
+        ("call (415) 555-0132", 13, " so.", " so."),
     ] {
         let (mut tally, mut events) = (Tally::default(), EventMasker::default());
         let mut step = |event: &Value| {
@@ -231,6 +232,42 @@ fn a_text_that_another_follows_rests_and_is_read_on() {
         let last: Value = serde_json::from_str(&last[0]).unwrap();
         let content = &last["choices"][0]["delta"]["reasoning_content"];
         assert_eq!(content, masked, "{end}");
+    }
+}
+
+/// Half of a value does not pass, however much of another text comes between its halves.
+#[test]
+fn the_front_of_a_value_waits_for_the_end_of_its_text() {
+    let part = |name: &str, text: &str| json!({ "choices": [{ "index": 0, "delta": { name: text }, "finish_reason": null }] });
+    let (masker, scope) = (masker(), scope());
+    for (front, back, masked) in [
+        ("so it is 4111 1111", " 1111 1111", "so it is [CARD]"),
+        ("so it is ann@exa", "mple.com", "so it is [EMAIL]"),
+        (
+            "so it is sk-proj-Ab3dE5",
+            "gHAb3dE5gHAb3dE5gH",
+            "so it is [API_KEY]",
+        ),
+        ("so it is 308-63", "-0237", "so it is [SSN]"),
+        ("so it is 4111.1111.", "1111.1111", "so it is [CARD]"),
+    ] {
+        let (mut tally, mut events) = (Tally::default(), EventMasker::default());
+        let mut step = |event: &Value| {
+            give(&mut events, event, &scope, &masker, &mut tally);
+            core::iter::from_fn(|| events.next_ready())
+                .map(text_of)
+                .collect::<Vec<_>>()
+        };
+        assert!(step(&part("reasoning_content", front)).is_empty());
+        for _ in 0..1_000 {
+            assert!(step(&part("content", " word, ")).is_empty(), "{front}");
+        }
+        let mut all = step(&part("reasoning_content", back));
+        all.extend(step(&stop(0)));
+        let first: Value = serde_json::from_str(&all[0]).unwrap();
+        let content = &first["choices"][0]["delta"]["reasoning_content"];
+        assert_eq!(content, masked, "{front}");
+        assert_eq!(all.len(), 1_003);
     }
 }
 
