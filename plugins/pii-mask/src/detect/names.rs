@@ -11,11 +11,13 @@ use super::{Certainty, Entity, EntitySet, LABEL};
 const MOST_WORDS: usize = 12;
 const LONGEST: usize = 18;
 
-/// The words of a name, in lower case.
+/// The words of a name, in lower case; of more than fit the last ones.
 #[derive(Debug, Default)]
 pub struct Words {
+    /// A ring.
     words: [[u8; LONGEST]; MOST_WORDS],
     lengths: [usize; MOST_WORDS],
+    /// How many there were.
     count: usize,
 }
 
@@ -34,22 +36,15 @@ impl Words {
         words
     }
 
-    /// Of more words than fit the last ones stay.
     fn push(&mut self, word: &[u8]) {
         if word.is_empty() {
             return;
         }
-        if self.count == MOST_WORDS {
-            self.words.rotate_left(1);
-            self.lengths.rotate_left(1);
-            self.count = MOST_WORDS.saturating_sub(1);
-        }
         // A longer word is none that is known.
         let known = word.len() <= LONGEST;
-        if let (Some(slot), Some(length)) = (
-            self.words.get_mut(self.count),
-            self.lengths.get_mut(self.count),
-        ) {
+        let place = self.count % MOST_WORDS;
+        if let (Some(slot), Some(length)) = (self.words.get_mut(place), self.lengths.get_mut(place))
+        {
             *length = if known { word.len() } else { 0 };
             for (to, from) in slot.iter_mut().zip(word) {
                 *to = from.to_ascii_lowercase();
@@ -59,11 +54,14 @@ impl Words {
     }
 
     fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.words
-            .iter()
-            .zip(self.lengths)
-            .take(self.count)
-            .map(|(word, length)| word.get(..length).unwrap_or_default())
+        (self.count.saturating_sub(MOST_WORDS)..self.count).map(|at| {
+            let place = at % MOST_WORDS;
+            let length = self.lengths.get(place).copied().unwrap_or_default();
+            self.words
+                .get(place)
+                .and_then(|word| word.get(..length))
+                .unwrap_or_default()
+        })
     }
 
     fn last(&self) -> &[u8] {

@@ -33,6 +33,8 @@ pub struct Segmenter {
     address: bool,
     /// Letters of a script without spaces, which may be the local part of an address.
     run: Range<usize>,
+    /// Bytes of it that nobody sees.
+    hidden: usize,
     /// Up to where groups of an account number may follow.
     iban_until: usize,
     key: Option<Key>,
@@ -93,10 +95,11 @@ impl Segmenter {
         } else if fold::is_invisible(character) {
             if self.run.end == at {
                 self.run.end = next;
+                self.hidden = self.hidden.saturating_add(character.len_utf8());
             }
             return None;
         } else if is_unspaced(character) {
-            if !self.address {
+            if !self.address || self.place != Place::Word {
                 return self.unspaced(buffer, floor, at..next, character);
             }
             (Kind::Word, character)
@@ -168,7 +171,7 @@ impl Segmenter {
         }
     }
 
-    /// A letter of a script without spaces, before any `@`. It ends whatever stands before it, but
+    /// A letter of a script without spaces that is in no domain. It ends whatever stands before it, but
     /// for such letters and the signs that join them, and stays as long as it may be in the local
     /// part of an address.
     fn unspaced(
@@ -195,7 +198,8 @@ impl Segmenter {
             self.run = span;
             return cut.filter(|cut| *cut > floor);
         }
-        let longest = span.end.saturating_sub(MAX_UNSPACED);
+        let hidden = self.hidden.min(MAX_UNSPACED);
+        let longest = span.end.saturating_sub(MAX_UNSPACED.saturating_add(hidden));
         if self.run.start >= longest {
             return None;
         }
@@ -205,6 +209,7 @@ impl Segmenter {
         }
         let cut = self.cut(from);
         self.run = from..span.end;
+        self.hidden = hidden;
         cut
     }
 

@@ -103,6 +103,52 @@ fn a_column_is_called_by_the_line_of_names() {
 }
 
 #[test]
+fn groups_stand_apart_by_spaces_and_dashes_of_every_kind() {
+    for between in [
+        " ", "\u{a0}", "\u{2002}", "\u{2003}", "\u{2005}", "\u{2009}", "\u{202f}", "\u{205f}",
+        "\u{3000}", "-", "\u{2011}", "\u{2013}", "\u{2212}", "\u{ff0d}",
+    ] {
+        let card = ["4111"; 1].into_iter().chain(["1111"; 3]);
+        let card = card.collect::<Vec<_>>().join(between);
+        marked("card", &[format!("see «{card}» now").as_str()]);
+        let iban = ["GB29", "NWBK", "6016", "1331", "9268", "19"].join(between);
+        marked("iban", &[format!("see «{iban}» now").as_str()]);
+        let ssn = ["219", "09", "9998"].join(between);
+        marked("ssn", &[format!("ssn «{ssn}» now").as_str()]);
+    }
+    marked(
+        "card",
+        &["見て «４１１１\u{3000}１１１１\u{3000}１１１１\u{3000}１１１１»。"],
+    );
+}
+
+#[test]
+fn values_with_a_slash_between_are_two() {
+    marked("ssn", &["«219-09-9998»/«219-09-9997»"]);
+    marked(
+        "phone",
+        &["«415-555-0132»/«415-555-0133»", "«(415) 555-0132»/0133"],
+    );
+    marked(
+        "ip",
+        &[
+            "«10.0.0.1»/«10.0.0.2»",
+            "«10.0.0.0/8»",
+            "«10.0.0.1/24»-«10.0.0.9/24»",
+        ],
+    );
+    marked(
+        "card",
+        &[
+            "«4111-1111-1111-1111»/«5500-0000-0000-0004»",
+            "pos 6137/6700/4575",
+            "card «6137/6700/4575»",
+        ],
+    );
+    marked("phone", &["rev 469-790-1372", "revision 469-790-1372"]);
+}
+
+#[test]
 fn addresses_in_scripts_without_spaces() {
     marked(
         "email",

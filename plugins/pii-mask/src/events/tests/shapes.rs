@@ -212,3 +212,15 @@ fn an_index_that_counts_events_is_no_choice() {
         ]
     );
 }
+
+/// Gradio's queue calls its events by `msg`; texts come whole or as steps of a change.
+#[test]
+fn gradio_sends_steps() {
+    let event = |step: Value| json!({ "msg": "process_generating", "output": { "data": [step] } });
+    let steps = |text: &str| event(json!([["append", [0, 1], text]]));
+    let texts = |text: &str| event(json!(text));
+    for make in [&steps as &dyn Fn(&str) -> Value, &texts] {
+        let out = run(&[make("Mail ann@exa"), make("mple.com now"), make(" and so")]);
+        assert_eq!(out, [make("Mail [EMAIL]"), make(" now"), make(" and so")],);
+    }
+}
