@@ -171,9 +171,9 @@ impl Segmenter {
         }
     }
 
-    /// A letter of a script without spaces that is in no domain. It ends whatever stands before it, but
-    /// for such letters and the signs that join them, and stays as long as it may be in the local
-    /// part of an address.
+    /// A letter of a script without spaces that is in no domain. It ends whatever stands before it,
+    /// but for such letters and the signs that join them, and stays as long as it may be in the
+    /// local part of an address.
     fn unspaced(
         &mut self,
         buffer: &str,
