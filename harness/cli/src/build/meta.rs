@@ -1,9 +1,8 @@
 //! `target/modelgate/kong/NAME.meta.json`: what Kong reads beside each filter's module.
 
 use anyhow::{Context, Result};
-use std::fs;
 
-use super::Workspace;
+use super::{Workspace, put};
 use crate::SUITE;
 use crate::generate::kong_meta;
 
@@ -13,18 +12,13 @@ use crate::generate::kong_meta;
 /// If one cannot be written.
 pub(super) fn write(workspace: &Workspace, names: &[&str]) -> Result<()> {
     let folder = workspace.target.join("modelgate/kong");
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     for member in SUITE.filters() {
         if !names.contains(&member.krate) {
             continue;
         }
         let meta = kong_meta(member)?;
         let name = meta.path.file_name().context("a file without a name")?;
-        let path = folder.join(name);
-        if fs::read_to_string(&path).ok().as_ref() != Some(&meta.content) {
-            fs::write(&path, meta.content)
-                .with_context(|| format!("writing {}", path.display()))?;
-        }
+        put(&folder.join(name), meta.content.as_bytes())?;
     }
     Ok(())
 }
@@ -32,6 +26,7 @@ pub(super) fn write(workspace: &Workspace, names: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn each_filter_has_its_file_under_the_name_of_its_module_and_the_bundle_has_none() {

@@ -41,6 +41,11 @@ struct Known {
     exports: Vec<String>,
 }
 
+/// The names of the callbacks that must be there.
+pub fn called() -> impl Iterator<Item = &'static str> {
+    CALLBACKS.iter().map(|(name, ..)| *name)
+}
+
 /// The module with every callback that the host calls.
 ///
 /// # Errors

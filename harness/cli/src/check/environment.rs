@@ -8,6 +8,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use modelgate_kit::host::{Host, Level, MetricKind, Status};
+use modelgate_kit::hosts::nginx::NGINX;
+use modelgate_kit::hosts::{ENVOY, Rules};
 
 use super::wasmx::Passed;
 use located_yaml::Node;
@@ -70,6 +72,13 @@ impl<'a> Environment<'a> {
 }
 
 impl Host for Environment<'_> {
+    fn rules(&self) -> &'static Rules {
+        match self.passed {
+            Some(_) => &NGINX,
+            None => &ENVOY,
+        }
+    }
+
     fn now_ns(&self) -> u64 {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -127,12 +136,8 @@ impl Host for Environment<'_> {
 
     fn log(&self, _: Level, _: &str) {}
 
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
-        match (self.passed, path) {
-            // That of Kong 3.9.
-            (Some(_), ["ngx", "nginx_version"]) => Ok(b"1.25.3".to_vec()),
-            _ => Err(Status::NotFound),
-        }
+    fn property(&self, _: &[&str]) -> Result<Vec<u8>, Status> {
+        Err(Status::NotFound)
     }
 
     fn set_property(&self, _: &str, _: &[u8]) -> Result<(), Status> {

@@ -16,6 +16,7 @@ use super::finding::Finding;
 use super::locate::Map;
 use super::values::holds_bytes;
 use super::{Outcome, references, rules, signer};
+use crate::build::second_host::called;
 use crate::inspect::Module;
 use located_yaml::{Node, Place};
 
@@ -323,24 +324,12 @@ fn body(filter: &Ours<'_, '_>, way: &Way<'_>, settings: &Settings, sink: &mut Si
     sink.add(filter.entry.file, finding.at(path));
 }
 
-/// The callbacks that nginx calls whether a module has them or not.
-const CALLED: [&str; 7] = [
-    "proxy_on_request_headers",
-    "proxy_on_request_body",
-    "proxy_on_response_headers",
-    "proxy_on_response_body",
-    "proxy_on_done",
-    "proxy_on_log",
-    "proxy_on_delete",
-];
-
 /// What is wrong with the module in a file, if the file is on this machine.
 pub(super) fn module(path: &Path, name: &str, place: Place) -> Option<Finding> {
     let bytes = std::fs::read(path).ok()?;
     let (problem, hint) = match Module::read(&bytes) {
         Ok(module) => {
-            let missing: Vec<&str> = CALLED
-                .into_iter()
+            let missing: Vec<&str> = called()
                 .filter(|callback| !module.exports.contains(*callback))
                 .collect();
             if missing.is_empty() {
@@ -391,8 +380,9 @@ mod tests {
             std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
             module(&path, "jwt_auth", place).map(|finding| finding.problem)
         };
-        assert_eq!(write(&CALLED), None);
-        let (last, others) = CALLED.split_last().unwrap();
+        let all: Vec<&str> = called().collect();
+        assert_eq!(write(&all), None);
+        let (last, others) = all.split_last().unwrap();
         assert!(write(others).unwrap().contains(last));
         std::fs::write(&path, "text").unwrap();
         assert!(module(&path, "jwt_auth", place).is_some());
