@@ -28,7 +28,7 @@ pub const fn in_order(members: &[Member]) -> bool {
 /// Declares the filters of a suite, in the order of the chain: crate and type of each. Where it is
 /// compiled for a proxy, the crate is the module that holds them all: each for itself by its name
 /// as `root_id`, and any of them as a chain (see [`crate::vm::CHAIN`]), with every callback.
-/// Everywhere it has the list `FILTERS`. Needs the kit's feature `chain`.
+/// Everywhere it has the list `FILTERS`, and its own name as `BUNDLE`. Needs the kit's feature `chain`.
 ///
 /// ```ignore
 /// modelgate_kit::suite! {
@@ -39,6 +39,8 @@ pub const fn in_order(members: &[Member]) -> bool {
 #[macro_export]
 macro_rules! suite {
     ($($krate:literal => $filter:ty),+ $(,)?) => {
+        /// The crate of the module that holds them all.
+        pub const BUNDLE: &str = env!("CARGO_PKG_NAME");
         /// Every filter, in the order of the chain.
         pub const FILTERS: &[$crate::suite::Member] = &[$($crate::suite::Member {
             krate: $krate,

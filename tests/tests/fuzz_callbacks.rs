@@ -21,7 +21,7 @@ use libtest_mimic::Trial;
 use modelgate_cli::SUITE;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_full::fuzz::{Options, Promise, Report, World, fuzz};
-use modelgate_scenario::catalogue::{BUNDLE, file_name};
+use modelgate_scenario::catalogue::file_name;
 use modelgate_scenario::engine::fused::{Fused, fused};
 use modelgate_scenario::engine::simulated::Simulated;
 use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge};
@@ -58,9 +58,13 @@ const PROMISES: [(&str, &str, Promise); 9] = [
         "sigv4-signed.yaml",
         Promise::Outcome(goes_unsigned),
     ),
-    (BUNDLE, "chain-unproven.yaml", Promise::NothingPasses),
     (
-        BUNDLE,
+        SUITE.bundle(),
+        "chain-unproven.yaml",
+        Promise::NothingPasses,
+    ),
+    (
+        SUITE.bundle(),
         "chain-kept.yaml",
         Promise::Outcome(shows_the_address_or_goes_unsigned),
     ),
@@ -184,7 +188,7 @@ fn worlds(filter: &str) -> Vec<World> {
 fn in_one_entry(world: World) -> Option<World> {
     Some(World {
         name: format!("{} in one entry", world.name),
-        scenario: fused(&world.scenario).ok()?,
+        scenario: fused(&SUITE, &world.scenario).ok()?,
         promise: world.promise,
     })
 }
@@ -281,17 +285,20 @@ fn every_group() -> Vec<&'static str> {
 fn chains_in_one_entry_hold() {
     let worlds = scenarios_in_one_entry();
     assert!(worlds.len() > 30, "{} scenarios", worlds.len());
-    holds(BUNDLE, &worlds, &every_group());
+    holds(SUITE.bundle(), &worlds, &every_group());
 }
 
 fn chains_in_one_entry_keep_their_promises() {
-    holds(BUNDLE, &promises_in_one_entry(), &every_group());
+    holds(SUITE.bundle(), &promises_in_one_entry(), &every_group());
 }
 
 fn on_a_healthy_proxy_the_worlds_do_what_they_say() {
     let folder = Arc::new(WasmFolder(built(&SUITE.modules())));
     let engine: Arc<dyn Engine> = Arc::new(Simulated::wasmtime(folder, WasmCode::load));
-    let in_one_entry = Fused(Arc::clone(&engine));
+    let in_one_entry = Fused {
+        catalogue: SUITE,
+        engine: Arc::clone(&engine),
+    };
     for (_, name, _) in PROMISES {
         let file = ScenarioFile::read(&SUITE, &own(name)).unwrap_or_else(|error| panic!("{error}"));
         for engine in [engine.as_ref(), &in_one_entry] {

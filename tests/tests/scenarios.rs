@@ -19,7 +19,6 @@ use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::skip::is_ci;
 use modelgate_envoy::release;
 use modelgate_full::BACKENDS;
-use modelgate_scenario::catalogue::BUNDLE;
 use modelgate_scenario::engine::fused::{self, Fused};
 use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::{EngineKind, EngineName, ScenarioError, ScenarioFile};
@@ -64,7 +63,7 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
         .iter()
         .filter_map(|(path, file)| {
             let scenario = file.resolve_without_keys().ok()?;
-            fused::fused(&scenario).ok()?;
+            fused::fused(&SUITE, &scenario).ok()?;
             Some((path.clone(), Arc::clone(file), scenario.chain.len()))
         })
         .collect();
@@ -83,7 +82,10 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
             EngineKind::Envoy | EngineKind::Container | EngineKind::Playing => continue,
         };
         let fused = engine.map(|engine| match engine {
-            Ok(engine) => Ok(Arc::new(Fused(Arc::clone(engine))) as Arc<dyn Engine>),
+            Ok(engine) => Ok(Arc::new(Fused {
+                catalogue: SUITE,
+                engine: Arc::clone(engine),
+            }) as Arc<dyn Engine>),
             Err(missing) => Err(missing.clone()),
         });
         for (path, file, _) in fusible.iter().filter(|(.., filters)| *filters >= several) {
@@ -134,7 +136,7 @@ type Opened = BTreeMap<String, Result<Arc<dyn Engine>, String>>;
 fn engines(workspace: &Workspace, files: &[(String, Arc<ScenarioFile>)]) -> anyhow::Result<Opened> {
     let used: Vec<&ScenarioFile> = files.iter().map(|(_, file)| file.as_ref()).collect();
     let wasm = Arc::new(WasmFolder(build::build_for(workspace, &used)?));
-    build::build(workspace, &[BUNDLE], Profile::Release)?;
+    build::build(workspace, &[SUITE.bundle()], Profile::Release)?;
     let mut engines = BTreeMap::new();
     for name in names() {
         let engine = open(&name, wasm.clone(), &BACKENDS, &|message| {

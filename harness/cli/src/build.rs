@@ -14,14 +14,16 @@
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::SUITE;
-use modelgate_scenario::catalogue::{BUNDLE, GUESTS, file_name, module_name};
+use modelgate_scenario::catalogue::{GUESTS, file_name, module_name};
 use modelgate_scenario::file::ScenarioFile;
 
 mod meta;
@@ -147,13 +149,55 @@ pub fn build_all(workspace: &Workspace, profile: Profile) -> Result<Vec<Artifact
     build(workspace, &SUITE.modules(), profile)
 }
 
+/// What this process has built last at a place, from which folder and how.
+struct Built {
+    root: PathBuf,
+    profile: Profile,
+    artifact: Artifact,
+}
+
 /// Builds the filters with the crate names `names` and puts them in `target/modelgate/`, and what
-/// Kong reads beside them in `target/modelgate/kong/`. Progress goes to standard error.
+/// Kong reads beside them in `target/modelgate/kong/`. Progress goes to standard error. What this
+/// process has built is not looked at again: cargo takes a second to see that nothing has changed,
+/// and many tests ask.
 ///
 /// # Errors
 /// If the compiler's target cannot be installed, a filter does not compile, or a file cannot be
 /// written.
 pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<Vec<Artifact>> {
+    static BUILT: Mutex<BTreeMap<PathBuf, Built>> = Mutex::new(BTreeMap::new());
+    // Whoever asks meanwhile waits here, as it would for cargo's lock.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let find = |built: &BTreeMap<PathBuf, Built>, name: &str| {
+        let path = workspace.artifact_path(name);
+        let last = built.get(&path)?;
+        let same = last.root == workspace.root && last.profile == profile && path.is_file();
+        same.then(|| last.artifact.clone())
+    };
+    let missing: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| find(&built, name).is_none())
+        .collect();
+    if !missing.is_empty() {
+        for artifact in build_anew(workspace, &missing, profile)? {
+            let root = workspace.root.clone();
+            let whole = Built {
+                root,
+                profile,
+                artifact: artifact.clone(),
+            };
+            built.insert(artifact.path, whole);
+        }
+    }
+    names
+        .iter()
+        .map(|name| find(&built, name).with_context(|| format!("{name} was not built")))
+        .collect()
+}
+
+/// The same, whether it has been built before or not.
+fn build_anew(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<Vec<Artifact>> {
     ensure_target(workspace)?;
     let flags = path_flags(workspace)?;
     // Link-time optimization keeps one processor busy: two filters at a time, each lane with a
@@ -199,7 +243,7 @@ pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<
 /// built before. The first has those with the signature algorithms, and one more so that the
 /// filters alone, which the demo builds, keep both lanes busy.
 fn lane_of(name: &str) -> usize {
-    usize::from(!matches!(name, "jwt-auth" | "consumer-acl" | BUNDLE))
+    usize::from(name != SUITE.bundle() && !matches!(name, "jwt-auth" | "consumer-acl"))
 }
 
 /// Builds the modules that these scenarios need, and gives the folder where they are.

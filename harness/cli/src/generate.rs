@@ -22,7 +22,7 @@ use modelgate_kit::problem::common;
 use modelgate_kit::vm::CHAIN;
 
 use crate::SUITE;
-use modelgate_scenario::catalogue::{BUNDLE, Member};
+use modelgate_scenario::catalogue::Member;
 use modelgate_scenario::file::schema as scenario_schema;
 
 /// A file as it should be.
@@ -73,7 +73,11 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
     }
     files.push(schema_file(CHAIN, &SUITE.chain_schema())?);
     let options = options::table(&SUITE.chain_options());
-    files.push(page(root, &readme_of(BUNDLE), &[("options", &options)])?);
+    files.push(page(
+        root,
+        &readme_of(SUITE.bundle()),
+        &[("options", &options)],
+    )?);
     let scenario = scenario_schema(&SUITE);
     files.push(schema_file(SCENARIO, &scenario)?);
     let reference = reference::pages(&scenario, "Scenario");

@@ -15,4 +15,4 @@ pub mod skip;
 use modelgate_scenario::catalogue::Catalogue;
 
 /// The filters of the suite, which the tools are about.
-pub const SUITE: Catalogue = Catalogue::new(modelgate::FILTERS);
+pub const SUITE: Catalogue = Catalogue::new(modelgate::BUNDLE, modelgate::FILTERS);

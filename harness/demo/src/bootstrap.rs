@@ -10,7 +10,6 @@ use serde_json::Value as Json;
 
 use located_yaml::Node;
 use modelgate_envoy::config::adapt::{address, list, loopback, point_cluster, set};
-use modelgate_scenario::catalogue::BUNDLE;
 
 /// Where things are on this machine.
 #[derive(Clone, Debug, Default)]
@@ -109,10 +108,7 @@ fn settings_of<'a>(filter: &str, name: &str, settings: &'a mut Json) -> Vec<&'a 
     if name == filter {
         return vec![settings];
     }
-    let listed = match name {
-        BUNDLE => settings.get_mut("filters").and_then(Json::as_array_mut),
-        _ => None,
-    };
+    let listed = settings.get_mut("filters").and_then(Json::as_array_mut);
     listed
         .into_iter()
         .flatten()

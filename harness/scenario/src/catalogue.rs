@@ -12,10 +12,6 @@ use serde_json::Value as Json;
 
 use crate::file::{ChainEntry, Wasm};
 
-/// The crate of the module that holds every filter, each by its name as `root_id`, and chains of
-/// them.
-pub const BUNDLE: &str = "modelgate";
-
 /// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them
 /// all.
 pub const GUESTS: &str = "guests";
@@ -33,11 +29,14 @@ pub fn file_name(name: &str) -> String {
 
 /// A list of filters, each with its module, and one module for all of them.
 #[derive(Clone, Copy)]
-pub struct Catalogue(&'static [Member]);
+pub struct Catalogue {
+    bundle: &'static str,
+    filters: &'static [Member],
+}
 
 /// The suite, which the tests of this crate are about.
 #[cfg(test)]
-pub(crate) const SUITE: Catalogue = Catalogue::new(modelgate::FILTERS);
+pub(crate) const SUITE: Catalogue = Catalogue::new(modelgate::BUNDLE, modelgate::FILTERS);
 
 impl fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,30 +45,36 @@ impl fmt::Debug for Catalogue {
 }
 
 impl Catalogue {
-    /// The list that `suite!` makes.
-    pub const fn new(filters: &'static [Member]) -> Self {
-        Self(filters)
+    /// The list that `suite!` makes, and the crate of the module that holds them all.
+    pub const fn new(bundle: &'static str, filters: &'static [Member]) -> Self {
+        Self { bundle, filters }
+    }
+
+    /// The crate of the module that holds every filter, each by its name as `root_id`, and chains
+    /// of them.
+    pub const fn bundle(&self) -> &'static str {
+        self.bundle
     }
 
     /// The filters, in the order of the chain.
     pub const fn filters(&self) -> &'static [Member] {
-        self.0
+        self.filters
     }
 
     /// The crates of the filters, in the order of the chain.
     pub fn crates(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.0.iter().map(|member| member.krate)
+        self.filters.iter().map(|member| member.krate)
     }
 
     /// The crates of all modules.
     pub fn modules(&self) -> Vec<&'static str> {
-        self.crates().chain([BUNDLE]).collect()
+        self.crates().chain([self.bundle]).collect()
     }
 
     /// The member with this crate, filter or module name (`jwt-auth`, `jwt_auth`, `jwt_auth.wasm`).
     pub fn member(&self, name: &str) -> Option<Member> {
         let name = name.strip_suffix(".wasm").unwrap_or(name).replace('-', "_");
-        self.0
+        self.filters
             .iter()
             .find(|member| member.filter.name == name)
             .copied()
@@ -77,8 +82,8 @@ impl Catalogue {
 
     /// The filters in the module of a crate: one, or all of them in the bundle.
     pub fn filters_in(&self, krate: &str) -> Vec<Registration> {
-        let bundled = krate == BUNDLE;
-        self.0
+        let bundled = krate == self.bundle;
+        self.filters
             .iter()
             .filter(|member| bundled || member.krate == krate)
             .map(|member| member.filter)
@@ -90,10 +95,10 @@ impl Catalogue {
     /// code is no listed filter's it stays off, as in Envoy.
     pub fn needs_stop_iteration(&self, entry: &ChainEntry) -> bool {
         match entry.suite() {
-            Some(BUNDLE) if entry.root_id == CHAIN => {
+            Some(name) if name == self.bundle && entry.root_id == CHAIN => {
                 self.chain_needs_stop_iteration(&entry.config.text())
             }
-            Some(BUNDLE) => self.buffers_request(&entry.root_id),
+            Some(name) if name == self.bundle => self.buffers_request(&entry.root_id),
             Some(name) => self.buffers_request(name),
             // Filters that are compiled into Envoy stop what they stop.
             None => matches!(entry.wasm, Wasm::Own(_)),

@@ -308,16 +308,15 @@ fn compile_windows(
                 seconds.saturating_mul(NS_PER_S),
                 burst,
             ) {
-                Err(error @ RateError::TooFast) => problems.add(
-                    "quota",
-                    error.to_string(),
-                    "count bigger units, or write a longer window",
-                ),
-                Err(error) => problems.add(
-                    "burst",
-                    error.to_string(),
-                    "write a smaller burst or a shorter window",
-                ),
+                Err(error) => {
+                    let (member, hint) = match error {
+                        RateError::TooFast => {
+                            ("quota", "count bigger units, or write a longer window")
+                        }
+                        _ => ("burst", "write a smaller burst or a shorter window"),
+                    };
+                    problems.add(member, error.to_string(), hint);
+                }
                 Ok(rate) if !rate.can_ever_admit(cost) => problems.add(
                     "burst",
                     "is less than one request costs",

@@ -2,7 +2,7 @@
 //! directories of different names and depths, each copy is built from nothing, and the SHA-256 sums
 //! are compared.
 
-use super::{Artifact, Profile, Workspace, build, output_of};
+use super::{Artifact, Profile, Workspace, build_anew, output_of};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub fn build_twice(workspace: &Workspace, names: &[&str], profile: Profile) -> R
             target: root.join("target"),
             root,
         };
-        build(&copy, names, profile)
+        build_anew(&copy, names, profile)
     };
     let [here, there] = PLACES;
     let (first, second) = std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use super::shape::type_name;
 use super::wasmx::Passed;
 use crate::SUITE;
 use located_yaml::{Node, Place};
-use modelgate_scenario::catalogue::{BUNDLE, Member, file_name};
+use modelgate_scenario::catalogue::{Member, file_name};
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
@@ -124,7 +124,7 @@ pub(super) fn flag(at: &Node, path: &[&str]) -> bool {
 /// `jwt_auth.wasm`.
 pub(super) fn ours(name: &str) -> bool {
     let name = plain(name);
-    SUITE.member(name).is_some() || name == BUNDLE
+    SUITE.member(name).is_some() || name == SUITE.bundle()
 }
 
 /// A name without what is put around it: `modelgate.jwt_auth`, `jwt_auth.wasm`.
@@ -135,7 +135,7 @@ fn plain(name: &str) -> &str {
 
 pub(super) fn runs(candidate: &str, root_id: Option<&str>) -> Option<Runs> {
     let candidate = plain(candidate);
-    if candidate != BUNDLE {
+    if candidate != SUITE.bundle() {
         return SUITE.member(candidate).map(Runs::One);
     }
     // A `root_id` is compared as it stands.
@@ -274,7 +274,7 @@ impl<'a> Entry<'a> {
     ) -> Self {
         let fallback = match &runs {
             Runs::One(member) => member.filter.name,
-            Runs::Chain | Runs::Nothing => BUNDLE,
+            Runs::Chain | Runs::Nothing => SUITE.bundle(),
         };
         let configuration = config.member("configuration");
         Self {

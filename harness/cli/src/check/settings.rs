@@ -21,7 +21,7 @@ use super::scalars::kind;
 use super::values;
 use crate::SUITE;
 use located_yaml::Node;
-use modelgate_scenario::catalogue::{BUNDLE, file_name};
+use modelgate_scenario::catalogue::file_name;
 
 impl Entry<'_> {
     /// Checks everything of the entry that can be told without its chain.
@@ -248,7 +248,7 @@ impl Entry<'_> {
                 .map(Problems::into_vec)
                 .unwrap_or_default(),
             Runs::Chain => {
-                let known: Vec<Registration> = SUITE.filters_in(BUNDLE);
+                let known: Vec<Registration> = SUITE.filters_in(SUITE.bundle());
                 let mut problems = Problems::default();
                 chain::compile(&text, &known, &host, &mut problems);
                 problems.into_vec()

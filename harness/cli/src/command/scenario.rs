@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use modelgate_envoy::child;
-use modelgate_scenario::catalogue::BUNDLE;
 use modelgate_scenario::engine::fused::Fused;
 use modelgate_scenario::engine::{Backends, Observations, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::EngineKind;
@@ -130,7 +129,10 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     let engine = match open(&name, Arc::new(WasmFolder(folder)), backends, &|message| {
         eprintln!("{message}")
     }) {
-        Ok(engine) if arguments.one_entry => Box::new(Fused(Arc::from(engine))),
+        Ok(engine) if arguments.one_entry => Box::new(Fused {
+            catalogue: SUITE,
+            engine: Arc::from(engine),
+        }),
         Ok(engine) => engine,
         Err(error) => return Err(error.into()),
     };
@@ -219,7 +221,7 @@ fn their_module(path: &Path) -> Result<(Vec<String>, PathBuf)> {
 fn build(files: &[ScenarioFile], one_entry: bool) -> Result<PathBuf> {
     let workspace = Workspace::locate()?;
     if one_entry {
-        build::build(&workspace, &[BUNDLE], Profile::Release)?;
+        build::build(&workspace, &[SUITE.bundle()], Profile::Release)?;
         return Ok(workspace.target.join("modelgate"));
     }
     let files: Vec<&ScenarioFile> = files.iter().collect();

@@ -1,8 +1,11 @@
 //! `modelgate test`: everything that CI checks, one step after another, and one verdict.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::build::{self, Profile, Workspace};
 use crate::generate;
@@ -49,9 +52,13 @@ const STEPS: [Step; 5] = [
     Step::Tests,
 ];
 
+/// Test binaries that run at a time: one computes while another waits for its servers, for a
+/// lock, or for the one test that is left of it.
+const BINARIES_AT_A_TIME: usize = 2;
+
 /// Tests of one binary that run at a time, unless `RUST_TEST_THREADS` says otherwise: more than
 /// there are processors on a small machine, because those with servers wait more than they compute.
-const TESTS_AT_A_TIME: &str = "4";
+const TESTS_AT_A_TIME: &str = "3";
 
 /// Where random tests take their seeds from. Under `CI=true` these are fixed, so that a change
 /// fails for faults of its own; elsewhere each run draws new ones, and a finding says how to repeat
@@ -192,41 +199,145 @@ fn finding(line: &str) -> Option<String> {
     grave.then(|| rendered.to_owned())
 }
 
+/// A test binary, as cargo has built it.
+#[derive(Debug, PartialEq, Eq)]
+struct TestBinary {
+    /// Package and target.
+    name: String,
+    executable: PathBuf,
+    /// The package's folder, where cargo starts its tests.
+    folder: PathBuf,
+    /// Whether it is a file of `tests/`, which takes longer than the unit tests of a library.
+    integration: bool,
+}
+
+/// What a line of cargo's messages (The Cargo Book, "External tools", artifact messages) says of a
+/// test binary.
+fn test_binary(line: &str) -> Option<TestBinary> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    if line.get("reason")? != "compiler-artifact" || line.pointer("/profile/test")? != true {
+        return None;
+    }
+    let folder = Path::new(line.get("manifest_path")?.as_str()?).parent()?;
+    let target = line.get("target")?;
+    let package = folder.file_name()?.to_string_lossy();
+    Some(TestBinary {
+        name: format!("{package}: {}", target.get("name")?.as_str()?),
+        executable: line.get("executable")?.as_str()?.into(),
+        folder: folder.to_owned(),
+        integration: target.pointer("/kind/0")? == "test",
+    })
+}
+
+/// The test binaries, those that take long first. An empty list where something does not compile.
+fn test_binaries(workspace: &Workspace) -> Result<Vec<TestBinary>> {
+    let output = cargo_test(workspace)
+        .args(["--no-run", "--quiet", "--message-format", "json"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo does not start")?;
+    if !output.status.success() {
+        return Ok(Vec::new());
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut binaries: Vec<TestBinary> = messages.lines().filter_map(test_binary).collect();
+    binaries.sort_by_key(|binary| !binary.integration);
+    Ok(binaries)
+}
+
 /// Runs all tests, shows what they print, and adds up what each runner says at its end.
 fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bool> {
-    let mut command = cargo_test(workspace);
-    let unless_set = |command: &mut Command, name: &str, value: &str| {
-        if std::env::var_os(name).is_none() {
-            command.env(name, value);
+    let binaries = test_binaries(workspace)?;
+    if binaries.is_empty() {
+        tally.failed += 1;
+        tally.faults.push("the tests do not compile".to_owned());
+        return Ok(false);
+    }
+    let mut jobs: VecDeque<(String, Command)> = binaries
+        .iter()
+        .map(|binary| {
+            let mut command = Command::new(&binary.executable);
+            command
+                .current_dir(&binary.folder)
+                .env("CARGO_MANIFEST_DIR", &binary.folder);
+            (binary.name.clone(), command)
+        })
+        .collect();
+    let mut documentation = cargo_test(workspace);
+    documentation.args(["--doc", "--no-fail-fast", "--"]);
+    jobs.push_back(("documentation".to_owned(), documentation));
+    for (_, command) in &mut jobs {
+        command.args(["--show-output"]).args(rest);
+        set_unless_set(command, "RUST_TEST_THREADS", TESTS_AT_A_TIME);
+        if skip::is_ci() {
+            SEEDS.map(|name| set_unless_set(command, name, "1"));
+        }
+    }
+    let (jobs, told) = (Mutex::new(jobs), Mutex::new((tally, true)));
+    let lane = || {
+        // In a statement of its own: the lock is not held while the tests run.
+        while let Some((name, command)) = {
+            let next = jobs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
+            next
+        } {
+            let ended = run_tests(&name, command);
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let (tally, well) = &mut *told;
+            *well &= tell(&name, ended, tally);
         }
     };
-    unless_set(&mut command, "RUST_TEST_THREADS", TESTS_AT_A_TIME);
-    if skip::is_ci() {
-        for name in SEEDS {
-            unless_set(&mut command, name, "1");
-        }
-    }
-    let mut child = command
-        .args(["--no-fail-fast", "--", "--show-output"])
-        .args(rest)
-        .spawn()
-        .context("cargo does not start")?;
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            println!("{line}");
-            count(&line, tally);
-        }
-    }
-    let well = child.wait()?.success();
-    // A test binary that does not build, or dies, closes with no line of its own.
-    if !well && tally.failed == 0 {
-        tally.failed += 1;
-        tally
-            .faults
-            .push("a test binary that did not end".to_owned());
-    }
+    std::thread::scope(|scope| {
+        (1..BINARIES_AT_A_TIME).for_each(|_| drop(scope.spawn(lane)));
+        lane();
+    });
+    let (_, well) = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(well)
+}
+
+fn set_unless_set(command: &mut Command, name: &str, value: &str) {
+    if std::env::var_os(name).is_none() {
+        command.env(name, value);
+    }
+}
+
+/// Runs a test binary to its end: how it ended, and how long that took.
+fn run_tests(name: &str, mut command: Command) -> Result<(Output, Duration)> {
+    println!("running {name}");
+    let began = Instant::now();
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("{name} does not start"))?;
+    Ok((output, began.elapsed()))
+}
+
+/// Shows what a test binary printed, adds up its closing line, and says whether all was well.
+fn tell(name: &str, ended: Result<(Output, Duration)>, tally: &mut Tally) -> bool {
+    let failed_before = tally.failed;
+    let (ended_well, took) = match ended {
+        Ok((output, took)) => {
+            for line in String::from_utf8_lossy(&output.stdout).lines() {
+                println!("{line}");
+                count(line, tally);
+            }
+            (output.status.success(), took)
+        }
+        Err(error) => {
+            println!("{error:#}");
+            (false, Duration::ZERO)
+        }
+    };
+    println!("{name}: {} s", took.as_secs());
+    // A binary that does not start, or dies, closes with no line of its own.
+    if !ended_well && tally.failed == failed_before {
+        tally.failed += 1;
+        tally.faults.push(format!("{name} did not end"));
+    }
+    ended_well
 }
 
 /// Adds a closing line: `test result: ok. 3 passed; 0 failed; 1 ignored; …`, and keeps the name of
@@ -278,6 +389,50 @@ mod tests {
         assert_eq!(finding(&line("compiler-message", "note")), None);
         assert_eq!(finding(&line("compiler-artifact", "warning")), None);
         assert_eq!(finding("Compiling"), None);
+    }
+
+    #[test]
+    fn test_binaries_are_found_in_what_cargo_says() {
+        let line = |test: bool, kind: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","target":{{"kind":["{kind}"],"name":"tidy"}},"profile":{{"test":{test}}},"executable":"/w/target/tidy-1"}}"#
+            )
+        };
+        let binary = test_binary(&line(true, "test")).unwrap();
+        assert_eq!(
+            binary,
+            TestBinary {
+                name: "tests: tidy".to_owned(),
+                executable: "/w/target/tidy-1".into(),
+                folder: "/w/tests".into(),
+                integration: true,
+            }
+        );
+        assert!(!test_binary(&line(true, "lib")).unwrap().integration);
+        assert_eq!(test_binary(&line(false, "bin")), None);
+        assert_eq!(
+            test_binary(&line(true, "test").replace("\"/w/target/tidy-1\"", "null")),
+            None
+        );
+        assert_eq!(test_binary("Compiling"), None);
+    }
+
+    #[test]
+    fn a_binary_that_dies_is_a_failure_and_one_that_says_so_counts_once() {
+        let ran = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            let mut tally = Tally::default();
+            let well = tell("a: b", run_tests("a: b", command), &mut tally);
+            (well, tally.passed, tally.failed, tally.faults)
+        };
+        let closing = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored'";
+        assert_eq!(ran(closing), (true, 2, 0, vec![]));
+        let died = vec!["a: b did not end".to_owned()];
+        assert_eq!(ran("exit 1"), (false, 0, 1, died));
+        let failed =
+            "echo 'test x ... FAILED'; echo 'test result: FAILED. 0 passed; 1 failed'; exit 101";
+        assert_eq!(ran(failed), (false, 0, 1, vec!["x".to_owned()]));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use anyhow::{Result, bail};
 use modelgate_kit::vm::CHAIN;
 
 use crate::SUITE;
-use modelgate_scenario::catalogue::BUNDLE;
 
 /// `text` with every entry of a filter of the suite as it should be.
 ///
@@ -27,7 +26,7 @@ pub fn entries(text: &str) -> Result<String> {
             continue;
         };
         let member = SUITE.filters().iter().find(|member| member.krate == name);
-        if member.is_none() && name != BUNDLE {
+        if member.is_none() && name != SUITE.bundle() {
             continue;
         }
         let mut environment = None;
@@ -42,7 +41,7 @@ pub fn entries(text: &str) -> Result<String> {
             }
         }
         let indent = line.len().saturating_sub(line.trim_start().len());
-        let module = member.map_or(BUNDLE, |member| member.filter.name);
+        let module = member.map_or(SUITE.bundle(), |member| member.filter.name);
         let holds_headers = match member {
             Some(member) => member.filter.needs.buffers_request,
             None => SUITE.chain_needs_stop_iteration(&below(lines.clone(), indent)),

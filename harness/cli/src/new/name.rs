@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::SUITE;
 use modelgate_envoy::config::own::Kind;
-use modelgate_scenario::catalogue::{BUNDLE, GUESTS};
+use modelgate_scenario::catalogue::GUESTS;
 
 /// Longest name, in bytes: it is part of metric names and of paths.
 const LONGEST: usize = 40;
@@ -12,7 +12,7 @@ const LONGEST: usize = 40;
 /// Names that mean something else where names of filters stand: the kit's reasons and metrics, a
 /// chain in one entry, parts of an entry of a scenario.
 const RESERVED: [&str; 9] = [
-    BUNDLE,
+    SUITE.bundle(),
     GUESTS,
     "kit",
     "unconfigured",
@@ -63,7 +63,7 @@ impl Name {
             !KEYWORDS.contains(&text),
             "{text:?} is a word of Rust's, and a crate cannot be used by it"
         );
-        if SUITE.modules().contains(&text) && text != BUNDLE {
+        if SUITE.modules().contains(&text) && text != SUITE.bundle() {
             bail!("{text:?} is a filter of the suite already");
         }
         ensure!(

@@ -86,7 +86,7 @@ impl Case {
     /// # Errors
     /// If its chain has no such form.
     pub fn in_one_entry(mut self, name: &str) -> Result<Self> {
-        self.main.scenario = fused(&self.main.scenario).map_err(anyhow::Error::msg)?;
+        self.main.scenario = fused(&SUITE, &self.main.scenario).map_err(anyhow::Error::msg)?;
         self.main.name = name.to_owned();
         self.native = None;
         Ok(self)

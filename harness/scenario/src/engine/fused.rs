@@ -9,26 +9,32 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::{Engine, Observations};
-use crate::catalogue::BUNDLE;
+use crate::catalogue::Catalogue;
 use crate::file::{ChainEntry, Config, EngineName, Scenario};
 
 /// An engine that runs every chain in one entry.
-pub struct Fused(pub Arc<dyn Engine>);
+pub struct Fused {
+    /// Which filters there are, and the module that holds them all.
+    pub catalogue: Catalogue,
+    /// What runs the chain.
+    pub engine: Arc<dyn Engine>,
+}
 
 impl Engine for Fused {
     fn name(&self) -> &EngineName {
-        self.0.name()
+        self.engine.name()
     }
 
     fn refuses(&self, scenario: &Scenario) -> Option<String> {
-        match fused(scenario) {
-            Ok(scenario) => self.0.refuses(&scenario),
+        match fused(&self.catalogue, scenario) {
+            Ok(scenario) => self.engine.refuses(&scenario),
             Err(because) => Some(because.to_owned()),
         }
     }
 
     fn run(&self, scenario: &Scenario) -> anyhow::Result<Observations> {
-        self.0.run(&fused(scenario).map_err(anyhow::Error::msg)?)
+        self.engine
+            .run(&fused(&self.catalogue, scenario).map_err(anyhow::Error::msg)?)
     }
 }
 
@@ -36,7 +42,7 @@ impl Engine for Fused {
 ///
 /// # Errors
 /// What stands against it.
-pub fn fused(scenario: &Scenario) -> Result<Scenario, &'static str> {
+pub fn fused(catalogue: &Catalogue, scenario: &Scenario) -> Result<Scenario, &'static str> {
     if scenario.expect.start_refused.is_some() {
         return Err(
             "it is about how a configuration is refused, which names another place in a chain",
@@ -57,14 +63,14 @@ pub fn fused(scenario: &Scenario) -> Result<Scenario, &'static str> {
     }
     let mut filters = Vec::new();
     for entry in &scenario.chain {
-        filters.push(json!({"filter": filter_of(entry)?, "config": config_of(entry)?}));
+        filters.push(json!({"filter": filter_of(catalogue, entry)?, "config": config_of(entry)?}));
     }
     let Some(first) = scenario.chain.first() else {
         return Err("it has no filter");
     };
     Ok(Scenario {
         chain: vec![ChainEntry::bundled(
-            BUNDLE,
+            catalogue.bundle(),
             // Where a scenario looks at facts, they must be where it looks.
             Config::Json(json!({
                 "filters": filters,
@@ -76,9 +82,12 @@ pub fn fused(scenario: &Scenario) -> Result<Scenario, &'static str> {
     })
 }
 
-fn filter_of(entry: &ChainEntry) -> Result<&str, &'static str> {
+const OTHER_MODULES: &str = "its chain has other modules than the filters'";
+
+fn filter_of<'a>(catalogue: &Catalogue, entry: &'a ChainEntry) -> Result<&'a str, &'static str> {
     match entry.suite() {
-        Some(BUNDLE) | None => Err("its chain has other modules than the filters'"),
+        None => Err(OTHER_MODULES),
+        Some(name) if name == catalogue.bundle() => Err(OTHER_MODULES),
         Some(_) if entry.disabled || entry.stop_iteration.is_some() => {
             Err("it sets how the proxy treats one of the filters")
         }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use modelgate_kit::vm::CHAIN;
 
-use crate::catalogue::{BUNDLE, Catalogue, GUESTS, file_name};
+use crate::catalogue::{Catalogue, GUESTS, file_name};
 use located_yaml::read::At;
 use located_yaml::{Key, Node, Style, Value};
 use modelgate_envoy::config::own::{Kind, Secrets, Written};
@@ -263,7 +263,7 @@ impl ChainEntry {
             Wasm::Suite(name) => name.replace('-', "_"),
             Wasm::Guests | Wasm::File(_) | Wasm::Own(_) => filter.clone(),
         };
-        let code_is_bundle = code == Wasm::Suite(BUNDLE.to_owned());
+        let code_is_bundle = code == Wasm::Suite(catalogue.bundle().to_owned());
         let mut entry = Self {
             name: alias.unwrap_or_else(|| filter.clone()),
             wasm: code,
