@@ -28,7 +28,8 @@ pub const fn in_order(members: &[Member]) -> bool {
 /// Declares the filters of a suite, in the order of the chain: crate and type of each. Where it is
 /// compiled for a proxy, the crate is the module that holds them all: each for itself by its name
 /// as `root_id`, and any of them as a chain (see [`crate::vm::CHAIN`]), with every callback.
-/// Everywhere it has the list `FILTERS`, and its own name as `BUNDLE`. Needs the kit's feature `chain`.
+/// Everywhere it has the list `FILTERS`, and its own name as `BUNDLE`. Needs the kit's feature
+/// `chain`.
 ///
 /// ```ignore
 /// modelgate_kit::suite! {

@@ -17,6 +17,7 @@ mod new;
 mod pipe;
 mod progress;
 mod run;
+mod rustdoc;
 mod scenario;
 mod schema;
 mod test;
@@ -75,8 +76,16 @@ pub struct Full {
 /// it do what it cannot.
 pub fn main(full: Option<&Full>) -> ExitCode {
     pipe::end_quietly_when_nobody_reads();
+    let result = rustdoc::run().unwrap_or_else(|| dispatch(full));
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
     let backends = full.map(|full| full.backends).unwrap_or_default();
-    let result = match Cli::parse().command {
+    match Cli::parse().command {
         Command::Bench(arguments) => match full {
             Some(full) => (full.bench)(&arguments),
             None => full::run(),
@@ -93,9 +102,5 @@ pub fn main(full: Option<&Full>) -> ExitCode {
         Command::Scenario(arguments) => scenario::run(&arguments, &backends),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(2)
-    })
+    }
 }

@@ -1,15 +1,15 @@
-//! Proves that a filter's bytes depend on its sources alone: the repository is copied to two
-//! directories of different names and depths, each copy is built from nothing, and the SHA-256 sums
-//! are compared.
+//! Proves that a filter's bytes depend on its sources alone: the repository is copied to a directory
+//! of another name and depth, the copy is built from nothing, and the SHA-256 sums are compared with
+//! those of what is built where the repository lies.
 
-use super::{Artifact, Profile, Workspace, build_anew, output_of};
+use super::{Profile, Workspace, build_anew, output_of};
 use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the copies lie inside the temporary directory.
-const PLACES: [&str; 2] = ["a", "elsewhere/and deeper/modelgate-copy"];
+/// Where the copy lies inside the temporary directory: deeper, and with a space.
+const PLACE: &str = "elsewhere/and deeper/modelgate-copy";
 
 /// One filter, built twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,28 +28,24 @@ impl Pair {
     }
 }
 
-/// Builds the filters `names` (crate names) of `workspace` in two directories. Progress goes to
-/// standard error.
+/// Builds the filters `names` (crate names) of `workspace` where it lies, and a copy of it in
+/// another directory from nothing. Progress goes to standard error.
 ///
 /// # Errors
-/// If the copies cannot be made, or a build fails; two different sums are not an error but the
+/// If the copy cannot be made, or a build fails; two different sums are not an error but the
 /// answer.
 pub fn build_twice(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<Vec<Pair>> {
     let folder = tempfile::tempdir().context("making a temporary directory")?;
-    let build_copy = |place: &str| -> Result<Vec<Artifact>> {
-        let root = folder.path().join(place);
-        copy_sources(&workspace.root, &root)?;
-        eprintln!("building in {}", root.display());
-        let copy = Workspace {
-            target: root.join("target"),
-            root,
-        };
-        build_anew(&copy, names, profile)
+    let root = folder.path().join(PLACE);
+    copy_sources(&workspace.root, &root)?;
+    eprintln!("building in {} as well", root.display());
+    let copy = Workspace {
+        target: root.join("target"),
+        root,
     };
-    let [here, there] = PLACES;
     let (first, second) = std::thread::scope(|scope| {
-        let second = scope.spawn(|| build_copy(there));
-        (build_copy(here), second.join())
+        let second = scope.spawn(|| build_anew(&copy, names, profile));
+        (build_anew(workspace, names, profile), second.join())
     });
     let second = second.map_err(|_| anyhow!("building was broken off"))?;
     let pairs = first?.into_iter().zip(second?);

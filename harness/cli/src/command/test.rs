@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::rustdoc;
 use crate::build::{self, Profile, Workspace};
 use crate::generate;
 use crate::skip;
@@ -264,7 +265,11 @@ fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bo
         })
         .collect();
     let mut documentation = cargo_test(workspace);
-    documentation.args(["--doc", "--no-fail-fast", "--"]);
+    // The links in it are followed too.
+    documentation
+        .args(["--doc", "--no-fail-fast", "--"])
+        .env("RUSTDOC", std::env::current_exe()?)
+        .env(rustdoc::STANDS_IN, "1");
     jobs.push_back(("documentation".to_owned(), documentation));
     for (_, command) in &mut jobs {
         command.args(["--show-output"]).args(rest);
