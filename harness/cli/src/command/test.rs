@@ -340,7 +340,7 @@ fn tell(name: &str, ended: Result<(Output, Duration)>, tally: &mut Tally) -> boo
     // A binary that does not start, or dies, closes with no line of its own.
     if !ended_well && tally.failed == failed_before {
         tally.failed += 1;
-        tally.faults.push(format!("{name} did not end"));
+        tally.faults.push(format!("{name} did not end well"));
     }
     ended_well
 }
@@ -433,7 +433,7 @@ mod tests {
         };
         let closing = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored'";
         assert_eq!(ran(closing), (true, 2, 0, vec![]));
-        let died = vec!["a: b did not end".to_owned()];
+        let died = vec!["a: b did not end well".to_owned()];
         assert_eq!(ran("exit 1"), (false, 0, 1, died));
         let failed =
             "echo 'test x ... FAILED'; echo 'test result: FAILED. 0 passed; 1 failed'; exit 101";
