@@ -1,6 +1,6 @@
-//! Proves that a filter's bytes depend on its sources alone: the repository is copied to a directory
-//! of another name and depth, the copy is built from nothing, and the SHA-256 sums are compared with
-//! those of what is built where the repository lies.
+//! Proves that a filter's bytes depend on its sources alone: the repository is copied to a
+//! directory of another name and depth, the copy is built from nothing, and the SHA-256 sums are
+//! compared with those of what is built where the repository lies.
 
 use super::{Profile, Workspace, build_anew, output_of};
 use anyhow::{Context, Result, anyhow};
