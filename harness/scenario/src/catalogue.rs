@@ -7,10 +7,7 @@ use std::fmt;
 
 use modelgate_kit::filter::Registration;
 pub use modelgate_kit::suite::Member;
-use modelgate_kit::vm::CHAIN;
 use serde_json::Value as Json;
-
-use crate::file::{ChainEntry, Wasm};
 
 /// The crate of the guests that hosts are tested with (`harness/guests`); one module holds them
 /// all.
@@ -90,22 +87,8 @@ impl Catalogue {
             .collect()
     }
 
-    /// Whether Envoy must let a filter hold back headers while the body arrives
-    /// (`allow_on_headers_stop_iteration`): for a chain, if one of its filters needs it. Where the
-    /// code is no listed filter's it stays off, as in Envoy.
-    pub fn needs_stop_iteration(&self, entry: &ChainEntry) -> bool {
-        match entry.suite() {
-            Some(name) if name == self.bundle && entry.root_id == CHAIN => {
-                self.chain_needs_stop_iteration(&entry.config.text())
-            }
-            Some(name) if name == self.bundle => self.buffers_request(&entry.root_id),
-            Some(name) => self.buffers_request(name),
-            // Filters that are compiled into Envoy stop what they stop.
-            None => matches!(entry.wasm, Wasm::Own(_)),
-        }
-    }
-
-    /// The same of a chain in one entry with this configuration.
+    /// Whether Envoy must let a chain in one entry with this configuration hold back headers: one of
+    /// its filters needs it.
     pub fn chain_needs_stop_iteration(&self, config: &str) -> bool {
         let config: Json = serde_json::from_str(config).unwrap_or_default();
         let filters = config.get("filters").and_then(Json::as_array);
@@ -116,7 +99,8 @@ impl Catalogue {
             .any(|filter| self.buffers_request(filter))
     }
 
-    fn buffers_request(&self, name: &str) -> bool {
+    /// Whether a filter holds back headers while the body arrives.
+    pub fn buffers_request(&self, name: &str) -> bool {
         self.member(name)
             .is_some_and(|member| member.filter.needs.buffers_request)
     }

@@ -84,14 +84,12 @@ fn wasm<'a>(
     scenario: &'a Scenario,
     places: &'a Places,
 ) -> write::Wasm<'a> {
-    let stop_iteration = entry.stop_iteration;
     write::Wasm {
         file: places.wasm.get(&entry.name).map(String::as_str),
         root_id: &entry.root_id,
         vm_id: &entry.vm_id,
         failure_policy: entry.failure_policy.envoy(),
-        stop_iteration: stop_iteration
-            .unwrap_or_else(|| scenario.catalogue.needs_stop_iteration(entry)),
+        stop_iteration: entry.may_stop_iteration(&scenario.catalogue),
         environment: &scenario.env,
         configuration: match config {
             Config::Absent => None,

@@ -403,11 +403,7 @@ fn filter(entry: &ChainEntry, scenario: &Scenario, code: Rc<dyn GuestCode>) -> F
         FailurePolicy::Closed => proxy::FailurePolicy::Closed,
         FailurePolicy::Open => proxy::FailurePolicy::Open,
     };
-    spec.allow_on_headers_stop_iteration = Some(
-        entry
-            .stop_iteration
-            .unwrap_or_else(|| scenario.catalogue.needs_stop_iteration(entry)),
-    );
+    spec.allow_on_headers_stop_iteration = Some(entry.may_stop_iteration(&scenario.catalogue));
     spec.disabled = entry.disabled;
     spec
 }

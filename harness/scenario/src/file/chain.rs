@@ -232,6 +232,21 @@ impl ChainEntry {
         }
     }
 
+    /// Whether Envoy must let it hold back headers while the body arrives
+    /// (`allow_on_headers_stop_iteration`): as the scenario says, else where its filter needs it, or
+    /// one of its chain. Where the code is no listed filter's it stays off, as in Envoy.
+    pub fn may_stop_iteration(&self, catalogue: &Catalogue) -> bool {
+        self.stop_iteration.unwrap_or_else(|| match self.suite() {
+            Some(name) if name != catalogue.bundle() => catalogue.buffers_request(name),
+            Some(_) if self.root_id == CHAIN => {
+                catalogue.chain_needs_stop_iteration(&self.config.text())
+            }
+            Some(_) => catalogue.buffers_request(&self.root_id),
+            // Filters that are compiled into Envoy stop what they stop.
+            None => matches!(self.wasm, Wasm::Own(_)),
+        })
+    }
+
     /// A chain of filters in one entry, from the module that holds them all.
     pub fn bundled(krate: &str, config: Config, failure_policy: FailurePolicy) -> Self {
         Self {
