@@ -87,8 +87,8 @@ impl Catalogue {
             .collect()
     }
 
-    /// Whether Envoy must let a chain in one entry with this configuration hold back headers: one of
-    /// its filters needs it.
+    /// Whether Envoy must let a chain in one entry with this configuration hold back headers: one
+    /// of its filters needs it.
     pub fn chain_needs_stop_iteration(&self, config: &str) -> bool {
         let config: Json = serde_json::from_str(config).unwrap_or_default();
         let filters = config.get("filters").and_then(Json::as_array);

@@ -275,19 +275,20 @@ fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bo
         command.args(["--show-output"]).args(rest);
         set_unless_set(command, "RUST_TEST_THREADS", TESTS_AT_A_TIME);
         if skip::is_ci() {
-            SEEDS.map(|name| set_unless_set(command, name, "1"));
+            for name in SEEDS {
+                set_unless_set(command, name, "1");
+            }
         }
     }
     let (jobs, told) = (Mutex::new(jobs), Mutex::new((tally, true)));
+    // Of its own: the lock is not held while the tests run.
+    let next = || {
+        jobs.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
     let lane = || {
-        // In a statement of its own: the lock is not held while the tests run.
-        while let Some((name, command)) = {
-            let next = jobs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop_front();
-            next
-        } {
+        while let Some((name, command)) = next() {
             let ended = run_tests(&name, command);
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             let (tally, well) = &mut *told;

@@ -233,8 +233,8 @@ impl ChainEntry {
     }
 
     /// Whether Envoy must let it hold back headers while the body arrives
-    /// (`allow_on_headers_stop_iteration`): as the scenario says, else where its filter needs it, or
-    /// one of its chain. Where the code is no listed filter's it stays off, as in Envoy.
+    /// (`allow_on_headers_stop_iteration`): as the scenario says, else where its filter needs it,
+    /// or one of its chain. Where the code is no listed filter's it stays off, as in Envoy.
     pub fn may_stop_iteration(&self, catalogue: &Catalogue) -> bool {
         self.stop_iteration.unwrap_or_else(|| match self.suite() {
             Some(name) if name != catalogue.bundle() => catalogue.buffers_request(name),
