@@ -156,26 +156,33 @@ impl Shipping {
             give_up_ms: sink.retry.give_up_ms.value(),
             when_full: sink.queue.on_full.when_full(),
         };
-        if limits.batch_events > limits.queue_events {
-            problems.add(
+        let (queue, wait) = (
+            "is more than the queue holds",
+            "is more than the longest wait",
+        );
+        for (is_more, path, problem, hint) in [
+            (
+                limits.batch_events > limits.queue_events,
                 "batch.max_events",
-                "is more than the queue holds",
+                queue,
                 "at most queue.max_events",
-            );
-        }
-        if limits.batch_bytes > limits.queue_bytes {
-            problems.add(
+            ),
+            (
+                limits.batch_bytes > limits.queue_bytes,
                 "batch.max_bytes",
-                "is more than the queue holds",
+                queue,
                 "at most queue.max_bytes",
-            );
-        }
-        if limits.retry_first_ms > limits.retry_longest_ms {
-            problems.add(
+            ),
+            (
+                limits.retry_first_ms > limits.retry_longest_ms,
                 "retry.first_ms",
-                "is more than the longest wait",
+                wait,
                 "at most retry.longest_ms",
-            );
+            ),
+        ] {
+            if is_more {
+                problems.add(path, problem, hint);
+            }
         }
         let deny_when_full = sink.queue.on_full == FullPolicy::Deny;
         let resource = resource(&sink, problems);

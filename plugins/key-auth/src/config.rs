@@ -15,7 +15,7 @@ use modelgate_kit::timestamp::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::keyring::{Builder, Digest, Entry, KeyDigest, Keyring};
+use crate::keyring::{Builder, Digest, Entry, KeyDigest, Keyring, is_of_no_key};
 
 /// Configuration of `key-auth`. Without keys, every request is refused.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -233,6 +233,13 @@ impl WrittenKey {
             );
         }
         let KeyDigest(digest) = self.digest;
+        if is_of_no_key(&digest) {
+            problems.add(
+                "digest",
+                "is the digest of an empty text, or of another that is no key",
+                "was the variable empty when the digest was made? Make a key first: KEY=\"mg_$(openssl rand -hex 24)\"",
+            );
+        }
         let identity = Identity {
             consumer: self.consumer.into_string(),
             method: "key".to_owned(),

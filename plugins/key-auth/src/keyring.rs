@@ -250,7 +250,7 @@ static OF_NO_KEYS: LazyLock<[Digest; NO_KEYS.len()]> =
     LazyLock::new(|| NO_KEYS.map(|text| Sha256::digest(text).into()));
 
 /// Whether this is the digest of something that is no key.
-fn is_of_no_key(digest: &Digest) -> bool {
+pub fn is_of_no_key(digest: &Digest) -> bool {
     OF_NO_KEYS.contains(digest)
 }
 
@@ -264,19 +264,14 @@ const RIGHT: &str = "sha256:0000000000000000000000000000000000000000000000000000
 
 impl<'de> Deserialize<'de> for KeyDigest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match parse_digest(&String::deserialize(deserializer)?) {
-            Some(digest) if is_of_no_key(&digest) => Err(refused_unlike(
-                RIGHT,
-                "is the digest of an empty text, or of another that is no key",
-                "was the variable empty when the digest was made? Make a key first: KEY=\"mg_$(openssl rand -hex 24)\"",
-            )),
-            Some(digest) => Ok(Self(digest)),
-            None => Err(refused_unlike(
+        let read = parse_digest(&String::deserialize(deserializer)?);
+        read.map(Self).ok_or_else(|| {
+            refused_unlike(
                 RIGHT,
                 "is not a digest",
                 "write `sha256:` and the 64 digits that `printf %s \"$KEY\" | sha256sum` prints; never the key itself",
-            )),
-        }
+            )
+        })
     }
 }
 
