@@ -4,7 +4,6 @@ use modelgate_cli::SUITE;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::inspect::Module;
 use modelgate_kit::manifest;
-use modelgate_scenario::catalogue::BUNDLE;
 
 /// What ngx_wasm_module calls of a module, whether it is there or not.
 const CALLED: [&str; 7] = [
@@ -34,7 +33,7 @@ fn the_modules_for_the_second_host_have_every_callback_that_it_calls_and_envoys_
         files.push(path);
     }
     // The bundle is apart: Kong loads whatever is in its folder.
-    files.retain(|path| path.parent() != workspace.second_host_path(BUNDLE).parent());
+    files.retain(|path| path.parent() != workspace.second_host_path(SUITE.bundle()).parent());
     assert_eq!(files.len(), SUITE.crates().count());
     let folder = files[0].parent().unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {
