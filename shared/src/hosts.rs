@@ -26,6 +26,8 @@ pub struct Rules {
     pub exchanges_may_wait: bool,
     /// A local reply can take the place of a response that has begun.
     pub replies_to_responses: bool,
+    /// Routes have metadata, which can choose a profile.
+    pub routes_have_metadata: bool,
     /// A filter can change the request's path and host.
     pub changes_targets: bool,
     /// A refused configuration keeps traffic out, or the last good one in force. Elsewhere it
@@ -43,6 +45,7 @@ pub static ENVOY: Rules = Rules {
     holds_headers_for_bodies: true,
     exchanges_may_wait: true,
     replies_to_responses: true,
+    routes_have_metadata: true,
     changes_targets: true,
     refused_configurations_are_safe: true,
     empty_lists_may_be_objects: false,

@@ -153,7 +153,10 @@ impl Policy {
             .into_iter()
             .enumerate()
             .filter_map(|(at, rule)| rule.compile(at, &known, problems))
-            .collect();
+            .collect::<Vec<Rule>>();
+        if !host.rules().routes_have_metadata {
+            refuse_unchosen(&known, &rules, problems);
+        }
         Some(Self {
             filter: registration.name,
             base: Plan {
@@ -249,5 +252,22 @@ impl Policy {
             }
         }
         Ok(best)
+    }
+}
+
+/// A profile that nothing can choose would leave its routes to the base, which may ask for less.
+fn refuse_unchosen(known: &[(String, u32)], rules: &[Rule], problems: &mut Problems) {
+    let mut chosen = vec![false; known.len()];
+    for rule in rules {
+        if let Some(chosen) = chosen.get_mut(rule.profile) {
+            *chosen = true;
+        }
+    }
+    for ((name, _), _) in known.iter().zip(chosen).filter(|(_, chosen)| !chosen) {
+        problems.add(
+            format!("profiles.{name}"),
+            "is chosen by no rule, and the routes of this proxy have no metadata",
+            "choose it in `profile_rules`, or take it out",
+        );
     }
 }

@@ -29,6 +29,7 @@ pub static NGINX: Rules = Rules {
     holds_headers_for_bodies: false,
     exchanges_may_wait: false,
     replies_to_responses: false,
+    routes_have_metadata: false,
     changes_targets: false,
     refused_configurations_are_safe: false,
     empty_lists_may_be_objects: true,

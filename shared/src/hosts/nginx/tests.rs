@@ -355,6 +355,26 @@ fn a_refused_configuration_is_taken_and_every_request_refused() {
 }
 
 #[test]
+fn a_profile_that_only_metadata_could_choose_is_refused() {
+    for (rules, status) in [
+        ("[]", Some(500)),
+        (
+            r#"[{"match": {"methods": ["POST"]}, "profile": "p"}]"#,
+            None,
+        ),
+    ] {
+        let proxy = FakeProxy::nginx(0);
+        let config = format!(r#"{{"profiles": {{"p": {{}}}}, "profile_rules": {rules}}}"#);
+        let mut gateway = TestGateway::open::<Probe>(Rc::clone(&proxy), &config).unwrap();
+        let (at, _) = gateway.begin(&[(":path", "/")], false);
+        let reply = gateway.record(at).reply;
+        assert_eq!(reply.map(|reply| reply.status), status);
+        let told = proxy.logs().iter().any(|line| line.contains("profiles.p"));
+        assert_eq!(told, status.is_some());
+    }
+}
+
+#[test]
 fn what_only_looks_like_nginx_lets_nothing_pass() {
     for version in [None, Some(""), Some("nonsense")] {
         let proxy = Rc::new(FakeProxy::default());
