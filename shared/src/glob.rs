@@ -132,6 +132,42 @@ struct Starred<S> {
     front: BTreeMap<Box<str>, S>,
     /// By a piece that stands somewhere.
     inside: BTreeMap<Box<str>, S>,
+    /// How the pieces begin.
+    beginnings: Beginnings,
+}
+
+/// Pairs of bytes that texts begin with, of which some share a bit: where none stands, no lookup is
+/// needed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Beginnings([u64; 4]);
+
+impl Beginnings {
+    const fn bit(one: u8, other: u8) -> (usize, u64) {
+        let bit = one ^ other.rotate_left(3);
+        ((bit >> 6) as usize, 1 << (bit & 63))
+    }
+
+    fn add(&mut self, text: &str) {
+        match *text.as_bytes() {
+            [] => self.0 = [u64::MAX; 4],
+            // Anything may follow.
+            [one] => (0..=u8::MAX).for_each(|other| self.add_pair(one, other)),
+            [one, other, ..] => self.add_pair(one, other),
+        }
+    }
+
+    fn add_pair(&mut self, one: u8, other: u8) {
+        let (word, bit) = Self::bit(one, other);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    /// Whether a text that was added may begin so; where nothing follows `one`, `other` is anything.
+    fn may_be(&self, one: u8, other: u8) -> bool {
+        let (word, bit) = Self::bit(one, other);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
 }
 
 impl<S> Default for Patterns<S> {
@@ -148,6 +184,7 @@ impl<S> Default for Starred<S> {
         Self {
             front: BTreeMap::new(),
             inside: BTreeMap::new(),
+            beginnings: Beginnings::default(),
         }
     }
 }
@@ -161,7 +198,12 @@ impl<S> Patterns<S> {
     /// Adds to `found` the entries of all patterns that the text can fit, each once.
     pub fn find<'a>(&'a self, text: &str, found: &mut Vec<&'a S>) {
         found.extend(self.exact.get(text));
-        let Some(Starred { front, inside }) = self.starred.as_deref() else {
+        let Some(Starred {
+            front,
+            inside,
+            beginnings,
+        }) = self.starred.as_deref()
+        else {
             return;
         };
         begin(front, text, found);
@@ -169,8 +211,13 @@ impl<S> Patterns<S> {
             return;
         }
         let mut pieces = Vec::new();
-        for (at, _) in text.char_indices() {
-            begin(inside, text.get(at..).unwrap_or_default(), &mut pieces);
+        let next = text.bytes().skip(1).chain([0]);
+        for (at, (one, other)) in text.bytes().zip(next).enumerate() {
+            if beginnings.may_be(one, other)
+                && let Some(rest) = text.get(at..)
+            {
+                begin(inside, rest, &mut pieces);
+            }
         }
         sorting::sort_by_key(&mut pieces, |entry| ptr::from_ref(*entry).addr());
         pieces.dedup_by(|one, other| ptr::eq(*one, *other));
@@ -185,7 +232,11 @@ impl<S: Default> Patterns<S> {
         let (entries, key) = match pattern.key() {
             Key::Whole(name) => (&mut self.exact, name),
             Key::Front(text) => (&mut starred.get_or_insert_default().front, text),
-            Key::Inside(text) => (&mut starred.get_or_insert_default().inside, text),
+            Key::Inside(text) => {
+                let starred = starred.get_or_insert_default();
+                starred.beginnings.add(text);
+                (&mut starred.inside, text)
+            }
         };
         entries.entry(key.into()).or_default()
     }
@@ -301,7 +352,7 @@ mod tests {
             for (at, pattern) in patterns.iter().enumerate() {
                 let glob = Glob::new(pattern);
                 let times = found.iter().filter(|other| **other == at).count();
-                                let can = match glob.key() {
+                let can = match glob.key() {
                     Key::Whole(name) => name == text,
                     Key::Front(front) => text.starts_with(front),
                     Key::Inside(piece) => text.contains(piece),

@@ -9,8 +9,6 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::sorting;
-
 /// So few are read faster than sorted.
 const FEW: usize = 8;
 
@@ -38,7 +36,7 @@ impl Names {
     pub fn distinct(&self) -> &[String] {
         self.sorted.get_or_init(|| {
             let mut sorted = self.list.clone();
-            sorting::sort(&mut sorted);
+            sorted.sort_unstable();
             sorted.dedup();
             sorted
         })
@@ -87,7 +85,7 @@ pub struct Sorted<'a>(Vec<&'a str>);
 impl<'a> FromIterator<&'a str> for Sorted<'a> {
     fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
         let mut names = Vec::from_iter(names);
-        sorting::sort(&mut names);
+        names.sort_unstable();
         Self(names)
     }
 }

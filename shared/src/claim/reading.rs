@@ -69,7 +69,7 @@ impl<'a, T: From<&'a str> + Ord> FromIterator<Word<'a>> for Words<T> {
                 Word::Bool(_) => {}
             }
         }
-        sorting::sort(&mut read.texts);
+        read.texts.sort_unstable();
         read.texts.dedup();
         sorting::sort_by(&mut read.numbers, |a, b| {
             size(a).total_cmp(&size(b)).is_lt()

@@ -9,8 +9,6 @@ use super::{DuplicateMembers, JsonError, JsonProblem, Limits, NonFinite};
 use core::ops::Range;
 use std::borrow::Cow;
 
-use crate::sorting;
-
 /// One token of a document. Colons, commas and white space are not tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'a> {
@@ -241,7 +239,7 @@ impl<'a> Walker<'a> {
         if let Some(first) = self.first_names.pop() {
             // Sorting finds duplicates in n log n without a hash that a client could make collide.
             if let Some(names) = self.names.get_mut(first..) {
-                sorting::sort(names);
+                names.sort_unstable();
                 if names
                     .windows(2)
                     .any(|pair| matches!(pair, [a, b] if a == b))
