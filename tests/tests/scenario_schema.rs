@@ -244,7 +244,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "diverges: []",
-        "diverges: [ { engine: nginx, field: client, because: it is another one } ]",
+        "diverges: [ { engine: apache, field: client, because: it is another one } ]",
         "12:23: diverges[0].engine: expected native, wasmtime, envoy or envoy-container, the latter two also with a release: `envoy 1.36.4`",
     ),
 ];

@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 use modelgate_kit::config::fingerprint;
 use modelgate_kit::config::types::refused_unlike;
 use modelgate_kit::facts::{Identity, Serialized};
+use modelgate_kit::sorting;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -111,8 +112,7 @@ impl Builder {
         };
         let count = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..count).collect();
-        // There may be a hundred thousand: the standard library's sorting is worth its code here.
-        order.sort_unstable_by(|one, other| digest_of(one).cmp(&digest_of(other)));
+        sorting::sort_by(&mut order, |one, other| digest_of(one) < digest_of(other));
         Keyring {
             records: self.records,
             texts: self.texts,

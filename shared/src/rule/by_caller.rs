@@ -180,7 +180,7 @@ impl ByCaller<Vec<u32>> {
     pub fn candidates(&self, caller: Caller<'_>) -> Vec<u32> {
         let mut found = self.in_doubt(caller);
         found.extend(self.lists(caller).into_iter().flatten());
-        found.sort_unstable();
+        sorting::sort(&mut found);
         found.dedup();
         found
     }

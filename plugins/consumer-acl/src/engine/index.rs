@@ -13,6 +13,7 @@ use modelgate_kit::bucket::{Seed, siphash24};
 use modelgate_kit::glob::{Glob, Patterns};
 use modelgate_kit::rule::by_caller::{ByCaller, FEWEST};
 use modelgate_kit::rule::{Asked, Caller, Models, What};
+use modelgate_kit::sorting;
 
 use super::{Effect, Rule};
 
@@ -202,7 +203,7 @@ impl Index {
         for list in self.by_caller.lists(caller) {
             list.take(asked, &mut found);
         }
-        found.sort_unstable();
+        sorting::sort(&mut found);
         found.dedup();
         found
     }
