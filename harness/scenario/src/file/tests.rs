@@ -192,7 +192,7 @@ fn engine_names_are_read_and_shown() {
         assert_eq!(EngineName::parse(other).unwrap().to_string(), name);
     }
     for wrong in [
-        "nginx",
+        "apache",
         "",
         "native 1",
         "Envoy",
