@@ -163,7 +163,7 @@ impl Beginnings {
         }
     }
 
-    /// Whether a text that was added may begin so; where nothing follows `one`, `other` is anything.
+    /// Whether a text that was added may begin so; at the end of a text, `other` is anything.
     fn may_be(&self, one: u8, other: u8) -> bool {
         let (word, bit) = Self::bit(one, other);
         self.0.get(word).is_some_and(|word| word & bit != 0)
