@@ -220,6 +220,15 @@ async fn files_change_the_filters_of_a_running_envoy_without_a_lost_request() {
     assert_eq!(gateway.chat("llama-3").await, 200);
     assert_eq!(gateway.chat("mistral").await, 403);
 
+    // As many as there will be: the quota of 600 is not what this is about.
+    gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
+    gateway
+        .more(
+            "extension_config_discovery.http_filter.rate-limit.config_reload",
+            1,
+        )
+        .await;
+
     // Somebody calls all the time.
     let (stop, calls) = (
         Arc::new(AtomicBool::new(false)),
@@ -234,15 +243,6 @@ async fn files_change_the_filters_of_a_running_envoy_without_a_lost_request() {
             }
         }
     });
-    // As many as there will be: the quota of 600 is not what this is about.
-    gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
-    gateway
-        .more(
-            "extension_config_discovery.http_filter.rate-limit.config_reload",
-            1,
-        )
-        .await;
-
     // Another rule takes effect.
     gateway.change("consumer-acl", "\"llama-*\"", "\"llama-*\", \"mistral\"");
     gateway.until("mistral", 200).await;
