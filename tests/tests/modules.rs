@@ -4,17 +4,7 @@ use modelgate_cli::SUITE;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::inspect::Module;
 use modelgate_kit::manifest;
-
-/// What ngx_wasm_module calls of a module, whether it is there or not.
-const CALLED: [&str; 7] = [
-    "proxy_on_request_headers",
-    "proxy_on_request_body",
-    "proxy_on_response_headers",
-    "proxy_on_response_body",
-    "proxy_on_done",
-    "proxy_on_log",
-    "proxy_on_delete",
-];
+use proxy_wasm_simulator::profile::NGINX;
 
 #[test]
 fn the_modules_for_the_second_host_have_every_callback_that_it_calls_and_envoys_have_no_more() {
@@ -25,8 +15,8 @@ fn the_modules_for_the_second_host_have_every_callback_that_it_calls_and_envoys_
         let read = |path: &std::path::Path| Module::read(&std::fs::read(path).unwrap()).unwrap();
         let path = workspace.second_host_path(krate);
         let (theirs, envoys) = (read(&path), read(&workspace.artifact_path(krate)));
-        for called in CALLED {
-            assert!(theirs.exports.contains(called), "{krate}: {called}");
+        for called in NGINX.needed_callbacks {
+            assert!(theirs.exports.contains(*called), "{krate}: {called}");
         }
         assert!(!envoys.exports.contains("proxy_on_done"), "{krate}");
         assert_eq!(theirs.filters, envoys.filters, "{krate}");

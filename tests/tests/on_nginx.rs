@@ -6,42 +6,25 @@
 //! must not hold: what holds comes off the list.
 
 use modelgate_cli::SUITE;
+use modelgate_cli::build::{Workspace, scenario_files};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use modelgate_scenario::engine::{Backends, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::{EngineName, ScenarioFile};
-
-/// `plugins/*/scenarios/*.yaml` and `tests/scenarios/*.yaml`, by their paths in the workspace.
-fn files() -> BTreeMap<String, PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let entries = |folder: PathBuf| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        entries.filter_map(Result::ok).map(|entry| entry.path())
-    };
-    let plugins = entries(root.join("plugins")).map(|plugin| plugin.join("scenarios"));
-    let folders = plugins.chain([root.join("tests/scenarios")]);
-    let files = folders.flat_map(entries).filter(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "yaml")
-    });
-    let named = files.map(|path| {
-        let name = path.strip_prefix(&root).unwrap_or(&path);
-        (name.display().to_string(), path.clone())
-    });
-    named.collect()
-}
 
 /// The scenarios that do not hold on an engine, with what was seen, or with what went wrong.
 fn failures(engine: &str) -> BTreeMap<String, String> {
     let name = EngineName::parse(engine).expect("the name of an engine");
     let wasm = Arc::new(WasmFolder(PathBuf::new()));
     let engine = open(&name, wasm, &Backends::default(), &|_| ()).expect("a native engine");
-    let files = files();
+    let root = Workspace::locate().expect("the workspace").root;
+    let files = scenario_files(&root).expect("scenarios");
     assert!(files.len() > 50, "only {} scenarios", files.len());
-    let judged = files.into_iter().filter_map(|(name, path)| {
-        let file = ScenarioFile::read(&SUITE, &path).expect("a scenario that can be read");
+    let judged = files.into_iter().filter_map(|path| {
+        let file =
+            ScenarioFile::read(&SUITE, &root.join(&path)).expect("a scenario that can be read");
         let seen = match judge(engine.as_ref(), &file) {
             Ok(Verdict::Passed(_) | Verdict::Excluded(_)) => return None,
             Ok(Verdict::Failed(mismatches, _)) => {
@@ -50,7 +33,7 @@ fn failures(engine: &str) -> BTreeMap<String, String> {
             }
             Err(error) => format!("{error:#}"),
         };
-        Some((name, seen))
+        Some((path.display().to_string(), seen))
     });
     judged.collect()
 }
@@ -71,10 +54,11 @@ fn listed() -> BTreeSet<String> {
 fn scenarios_hold_on_nginx_but_for_those_that_are_listed() {
     let failures = failures("native nginx");
     let listed = listed();
-    let files = files();
+    let root = Workspace::locate().expect("the workspace").root;
+    let files = scenario_files(&root).expect("scenarios");
     let unknown: Vec<&String> = listed
         .iter()
-        .filter(|name| !files.contains_key(*name))
+        .filter(|name| !files.contains(&PathBuf::from(name)))
         .collect();
     assert!(unknown.is_empty(), "no such files: {unknown:#?}");
     let held = listed.iter().filter(|name| !failures.contains_key(*name));

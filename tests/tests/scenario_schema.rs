@@ -2,12 +2,12 @@
 //! valid, and what is broken is refused by both. The schema is judged by a validator that is not
 //! ours.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use boon::{Compiler, Schemas};
 use located_yaml::Node;
 use modelgate_cli::SUITE;
-use modelgate_cli::build::Workspace;
+use modelgate_cli::build::{Workspace, scenario_files};
 use modelgate_scenario::file::{ScenarioFile, schema};
 use serde_json::Value as Json;
 
@@ -32,34 +32,16 @@ impl Validator {
     }
 }
 
-fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            scenarios(&path, found);
-        } else if path.extension().is_some_and(|kind| kind == "yaml") {
-            found.push(path);
-        }
-    }
-}
-
 #[test]
 fn every_scenario_of_the_repository_is_valid() {
     let root = Workspace::locate().unwrap().root;
-    let mut paths = Vec::new();
-    scenarios(&root.join("tests/scenarios"), &mut paths);
-    for krate in SUITE.modules() {
-        let folder = root.join("plugins").join(krate).join("scenarios");
-        if folder.is_dir() {
-            scenarios(&folder, &mut paths);
-        }
-    }
+    let paths = scenario_files(&root).unwrap();
     let page = std::fs::read_to_string(root.join("docs/scenarios.md")).unwrap();
     let blocks = page.split("```yaml\n").skip(1);
     let blocks = blocks.filter_map(|rest| rest.split("```").next());
     let blocks = blocks.map(|text| ("docs/scenarios.md".to_owned(), text.to_owned()));
     let files = paths.iter().map(|path| {
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = std::fs::read_to_string(root.join(path)).unwrap();
         (path.display().to_string(), text)
     });
     let all: Vec<(String, String)> = files.chain(blocks).collect();

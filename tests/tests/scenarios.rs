@@ -10,7 +10,7 @@
 
 use modelgate_cli::SUITE;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -38,13 +38,10 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     let workspace = Workspace::locate()?;
     let mut files = Vec::new();
     let mut trials = Vec::new();
-    let read = scenario_files(&workspace.root).into_iter().map(|path| {
-        let name = path
-            .strip_prefix(&workspace.root)
-            .unwrap_or(&path)
-            .display()
-            .to_string();
-        (name, ScenarioFile::read(&SUITE, &path))
+    let paths = build::scenario_files(&workspace.root)?;
+    let read = paths.into_iter().map(|path| {
+        let file = ScenarioFile::read(&SUITE, &workspace.root.join(&path));
+        (path.display().to_string(), file)
     });
     for (name, file) in read.chain(examples(&workspace.root)?) {
         match file {
@@ -151,30 +148,6 @@ fn engines(workspace: &Workspace, files: &[(String, Arc<ScenarioFile>)]) -> anyh
         );
     }
     Ok(engines)
-}
-
-/// `plugins/*/scenarios/*.yaml` and `tests/scenarios/*.yaml`.
-fn scenario_files(root: &Path) -> Vec<PathBuf> {
-    let entries = |folder: &Path| {
-        std::fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-    };
-    let mut folders: Vec<PathBuf> = entries(&root.join("plugins"))
-        .map(|plugin| plugin.join("scenarios"))
-        .collect();
-    folders.push(root.join("tests/scenarios"));
-    let files = folders.iter().flat_map(|folder| entries(folder));
-    let mut files: Vec<PathBuf> = files
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "yaml")
-        })
-        .collect();
-    files.sort();
-    files
 }
 
 /// The whole scenarios among the examples of docs/scenarios.md.

@@ -122,6 +122,30 @@ impl Workspace {
     }
 }
 
+/// The scenario files of a workspace, `plugins/*/scenarios/*.yaml` and `tests/scenarios/*.yaml`:
+/// their paths below `root`, in order.
+///
+/// # Errors
+/// If a folder cannot be read.
+pub fn scenario_files(root: &Path) -> Result<Vec<PathBuf>> {
+    let entries = |folder: &str| -> Result<Vec<PathBuf>> {
+        fs::read_dir(root.join(folder))
+            .with_context(|| folder.to_owned())?
+            .map(|entry| Ok(Path::new(folder).join(entry?.file_name())))
+            .collect()
+    };
+    let mut files = entries("tests/scenarios")?;
+    for plugin in entries("plugins")? {
+        let folder = plugin.join("scenarios");
+        if root.join(&folder).is_dir() {
+            files.extend(entries(&folder.to_string_lossy())?);
+        }
+    }
+    files.retain(|file| file.extension().is_some_and(|kind| kind == "yaml"));
+    files.sort();
+    Ok(files)
+}
+
 /// The nearest folder above `inside`, or `inside` itself, that holds this package where modelgate's
 /// workspace has it.
 fn workspace_around(inside: &Path) -> Option<&Path> {

@@ -6,11 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // Helpers stand outside of tests.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use boon::{Compiler, Draft, Schemas};
 use located_yaml::Node;
-use modelgate_cli::build::Workspace;
+use modelgate_cli::build::{Workspace, scenario_files};
 use modelgate_cli::{SUITE, check, generate};
 use modelgate_scenario::file::{Config, ScenarioFile, Step, Wasm};
 use serde_json::{Map, Value as Json, json};
@@ -68,17 +68,6 @@ fn through_lua(json: &Json) -> Json {
     }
 }
 
-fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            scenarios(&path, found);
-        } else if path.extension().is_some_and(|kind| kind == "yaml") {
-            found.push(path);
-        }
-    }
-}
-
 /// A configuration in a scenario, and whether the scenario expects that it is refused.
 struct Case {
     file: String,
@@ -91,18 +80,10 @@ struct Case {
 /// chains in one entry.
 fn cases() -> Vec<Case> {
     let root = Workspace::locate().unwrap().root;
-    let mut paths = Vec::new();
-    scenarios(&root.join("tests/scenarios"), &mut paths);
-    for krate in SUITE.modules() {
-        let folder = root.join("plugins").join(krate).join("scenarios");
-        if folder.is_dir() {
-            scenarios(&folder, &mut paths);
-        }
-    }
     let mut cases = Vec::new();
-    for path in paths {
+    for path in scenario_files(&root).unwrap() {
         let file = path.display().to_string();
-        let scenario = ScenarioFile::read(&SUITE, &path).unwrap();
+        let scenario = ScenarioFile::read(&SUITE, &root.join(&path)).unwrap();
         let scenario = scenario.resolve(1_700_000_000).unwrap();
         let refused = scenario.expect.start_refused.is_some();
         let mut add = |name: &str, config: &Config, refused: bool| {

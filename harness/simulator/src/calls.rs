@@ -105,11 +105,11 @@ impl HostHandle {
             .is_ok_and(|core| core.profile.refused_imports.contains(&name))
     }
 
-    /// Whether this host calls a callback without looking whether the module has it.
-    pub fn needs_callback(&self, export: &str) -> bool {
+    /// The callbacks that this host calls without looking whether the module has them.
+    pub fn needed_callbacks(&self) -> &'static [&'static str] {
         self.core
             .try_borrow()
-            .is_ok_and(|core| core.profile.needed_callbacks.contains(&export))
+            .map_or(&[], |core| core.profile.needed_callbacks)
     }
 
     /// A call that a host need not have.

@@ -1,5 +1,6 @@
 //! The filter, natively: what becomes of a request and its answer, event by event.
 
+mod nginx;
 mod upgrades;
 
 use super::*;

@@ -14,6 +14,7 @@ use modelgate_scenario::file::{EngineName, ScenarioFile};
 
 use super::options::cell;
 use crate::SUITE;
+use crate::build::scenario_files;
 
 /// The engine whose declarations count.
 const ENGINE: &str = "native nginx";
@@ -47,11 +48,13 @@ pub fn page(root: &Path) -> Result<String> {
          Tests hold it in both directions: what works gives the same as on Envoy, what differs must differ, and what does not hold must not. Nothing\n\
          here was tried on a real nginx or Kong. What these hosts need is in [kong/README.md](../kong/README.md).\n",
     );
+    let files = scenario_files(root)?;
     for member in SUITE.filters() {
         let folder = format!("plugins/{}/scenarios", member.krate);
         let mut rows = Vec::new();
         let mut same = 0_usize;
-        for path in scenarios(root, &folder)? {
+        for path in files.iter().filter(|path| path.starts_with(&folder)) {
+            let path = path.display().to_string();
             let file = ScenarioFile::read(&SUITE, &root.join(&path)).context(path.clone())?;
             let scenario = file.resolve_without_keys().context(path.clone())?;
             let differing = scenario
@@ -78,19 +81,6 @@ pub fn page(root: &Path) -> Result<String> {
         ));
     }
     Ok(page)
-}
-
-/// The files of a folder, by their paths below the root, in the order of their names.
-fn scenarios(root: &Path, folder: &str) -> Result<Vec<String>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(root.join(folder)).with_context(|| folder.to_owned())? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            paths.push(format!("{folder}/{name}"));
-        }
-    }
-    paths.sort();
-    Ok(paths)
 }
 
 fn row(path: &str, about: &str, verdict: &Verdict) -> String {

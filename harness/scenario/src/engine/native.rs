@@ -58,10 +58,7 @@ impl GuestCode for NativeCode {
         let needs = self.0.iter().fold(Callbacks::NONE, |all, registration| {
             all.and(Callbacks::of(&registration.needs))
         });
-        let needed = EVERY
-            .into_iter()
-            .filter(|export| adapter.host.needs_callback(export));
-        let needed = needed.collect();
+        let needed = adapter.host.needed_callbacks();
         Ok(Box::new(NativeGuest {
             vm: match self.0.as_slice() {
                 [_] => Vm::new(adapter, &self.0),
@@ -78,19 +75,8 @@ struct NativeGuest {
     /// The callbacks that the module has besides those of every module.
     needs: Callbacks,
     /// And those that a module for this host has, called for or not.
-    needed: Vec<&'static str>,
+    needed: &'static [&'static str],
 }
-
-/// Callbacks that a host may ask of every module.
-const EVERY: [&str; 7] = [
-    "proxy_on_request_headers",
-    "proxy_on_request_body",
-    "proxy_on_response_headers",
-    "proxy_on_response_body",
-    "proxy_on_done",
-    "proxy_on_log",
-    "proxy_on_delete",
-];
 
 /// Whether a module with these callbacks has this one.
 const fn exported(exports: Callbacks, callback: &Callback) -> bool {
