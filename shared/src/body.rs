@@ -33,6 +33,8 @@ pub(crate) struct BodyState {
     complete: Cell<bool>,
     /// That it is complete was taken from the headers, see [`BodyState::assume_end`].
     assumed: Cell<Assumed>,
+    /// The headers leave open whether there is a body, and without one no callback comes.
+    open: Cell<bool>,
     /// What replaces the bytes of this step.
     out: RefCell<Option<Vec<u8>>>,
     /// Handled bytes that the host still holds.
@@ -56,6 +58,16 @@ impl BodyState {
     pub fn assume_end(&self) {
         self.assumed.set(Assumed::Yes);
         self.complete.set(true);
+    }
+
+    /// The headers announce a body that may be empty, and then no callback will come.
+    pub fn leave_open(&self) {
+        self.open.set(true);
+    }
+
+    /// Whether nothing may come any more, see [`BodyState::leave_open`].
+    pub fn is_open(&self) -> bool {
+        self.open.get()
     }
 
     /// Whether the end is certain, and not taken from the headers.

@@ -142,6 +142,8 @@ fn as_elsewhere(shown: &HeaderBlock, target: &[u8]) -> HeaderBlock {
             b":path" => pairs.push((name, target)),
             b":authority" => pairs.push((name, host.unwrap_or(value))),
             _ if is_host(name) && host.is_some() => {}
+            // An emptied length still tells that there is a body.
+            _ if name.eq_ignore_ascii_case(b"content-length") => pairs.push((name, value)),
             _ if value.is_empty() && times(name) == 1 => {}
             _ => pairs.push((name, value)),
         }

@@ -17,8 +17,8 @@ crate::reasons! { "kit";
         "More than 32 header names of the request, or one that is not text, differ from names that the filter writes only in `-`, `_` and the like. A few are removed; so many are an attack.";
     HEADERS_TOO_MANY = 431 "headers_too_many", "The request has too many headers.",
         "nginx (ngx_wasm_module) shows a filter the first 100 header pairs only, pseudo-headers among them, and the request has as many or more: what comes after them would pass unseen. Send fewer headers.";
-    BODY_UNANNOUNCED = 411 "body_unannounced", "The request has a body that its headers do not announce.",
-        "nginx (ngx_wasm_module) does not say with the headers whether a body follows, and the request (HTTP/2 or HTTP/3) has neither `content-length` nor `transfer-encoding`, and a body. Send its length.";
+    BODY_UNANNOUNCED = 411 "body_unannounced", "The request does not say how long its body is.",
+        "nginx (ngx_wasm_module) does not say with the headers whether a body follows, and calls no filter for one that is empty. The request has a body and no `content-length`, or `transfer-encoding` where a filter must see the body. Send its length.";
     CONFIGURATION_REFUSED = 500 "configuration_refused", "The gateway is not configured for this route.",
         "The filter's configuration is wrong, and the proxy would let requests pass without the filter (nginx, Kong): so it answers every one. The proxy's log names each field and how to mend it.";
     BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too long to be looked at.",

@@ -196,18 +196,11 @@ impl Driver {
         if inner.rules.tells_the_end_in_headers {
             return;
         }
-        let announced = |head: Rc<HeaderBlock>| {
-            let length = head.first("content-length");
-            length.is_some_and(|length| length != b"0") || head.first("transfer-encoding").is_some()
-        };
-        // Headers that cannot be read are refused elsewhere.
-        if self
-            .exchange
-            .request()
-            .headers()
-            .is_ok_and(|head| !announced(head))
-        {
-            inner.bodies.request.assume_end();
+        let body = &inner.bodies.request;
+        match self.exchange.request().headers().map(announces_body) {
+            Ok(Some(true)) => {}
+            Ok(Some(false)) => body.assume_end(),
+            Ok(None) | Err(_) => body.leave_open(),
         }
     }
 
@@ -390,6 +383,15 @@ impl Driver {
         if !inner.rules.holds_headers_for_bodies {
             waits = waits.map(Wait::letting_headers_go);
         }
+        if headers
+            && side == Side::Request
+            && inner.bodies.request.is_open()
+            && waits.contains(&Wait::BodyAlone(side))
+        {
+            // It would go on for ever, to an upstream that has the request.
+            self.give_up(&BODY_UNANNOUNCED);
+            return Action::Pause;
+        }
         let action = verdict(side, headers, waits, inner.replied.get());
         let pauses = action == Action::Pause;
         let body = inner.bodies.of(side);
@@ -411,5 +413,21 @@ impl Driver {
             self.counters.tell(&self.exchange, format_args!("allowed"));
         }
         action
+    }
+}
+
+/// Whether the headers of a request say that bytes follow; nothing where there may be none (RFC
+/// 9112 §6: a chunked body can be empty) or where the length cannot be read.
+fn announces_body(head: Rc<HeaderBlock>) -> Option<bool> {
+    let mut lengths = head.all("content-length");
+    if head.first("transfer-encoding").is_some() {
+        return None;
+    }
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Some(false),
+        (Some(length), None) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => {
+            Some(length.iter().any(|digit| *digit != b'0'))
+        }
+        _ => None,
     }
 }

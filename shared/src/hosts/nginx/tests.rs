@@ -231,11 +231,29 @@ fn a_request_that_announces_no_body_has_none() {
         let refused = reason("body", "/", "/", headers);
         assert_eq!(refused.as_deref(), Some("empty"));
     }
-    for headers in [
-        [("content-length", "1")],
-        [("transfer-encoding", "chunked")],
-    ] {
+    for empty in ["00", "0"] {
+        let refused = reason("body", "/", "/", &[("content-length", empty)]);
+        assert_eq!(refused.as_deref(), Some("empty"));
+    }
+    for length in ["1", "007"] {
+        let headers = [("content-length", length)];
         assert_eq!(reason("body", "/", "/", &headers), None);
+    }
+}
+
+#[test]
+fn a_body_that_may_be_empty_is_refused_where_a_filter_waits_for_it() {
+    let chunked = ("transfer-encoding", "chunked");
+    for headers in [
+        &[chunked][..],
+        &[chunked, ("content-length", "3")],
+        &[("content-length", "")],
+        &[("content-length", "3, 3")],
+        &[("content-length", "0"), ("content-length", "3")],
+    ] {
+        let refused = reason("body", "/", "/", headers);
+        assert_eq!(refused.as_deref(), Some("body_unannounced"), "{headers:?}");
+        assert_eq!(reason("nothing", "/", "/", headers), None);
     }
 }
 
