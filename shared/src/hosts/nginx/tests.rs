@@ -12,8 +12,9 @@ use crate::testing::{FakeProxy, TestGateway};
 use crate::vm::verdict::Action;
 
 /// What [`Probe`] does.
-#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(
+    Clone, Copy, Debug, Default, serde::Deserialize, schemars::JsonSchema, serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 enum Does {
     #[default]
@@ -36,8 +37,7 @@ enum Does {
     Calls,
 }
 
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Debug, Default, serde::Deserialize, schemars::JsonSchema, serde::Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Written {
     does: Does,
