@@ -9,6 +9,11 @@ use std::sync::OnceLock;
 
 const TEXT: &str = include_str!("../../api/envoy.txt");
 
+/// The type that an Any or a TypedStruct names, without what stands before its last slash.
+pub(super) fn type_name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
+
 /// A message.
 #[derive(Debug)]
 pub(super) struct Message {

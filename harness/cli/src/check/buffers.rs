@@ -12,7 +12,7 @@ use super::codes;
 use super::entry::{Slot, What, flag};
 use super::files::Sink;
 use super::finding::Finding;
-use super::signer::runs;
+use super::order::runs;
 use super::values::holds_bytes;
 use located_yaml::{Node, Place};
 

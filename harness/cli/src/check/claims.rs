@@ -11,7 +11,7 @@ use super::codes;
 use super::entry::What;
 use super::files::Sink;
 use super::finding::Finding;
-use super::signer::{position, runs, ways};
+use super::order::{position, runs, ways};
 
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>) {

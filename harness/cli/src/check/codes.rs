@@ -1,7 +1,29 @@
 //! The kinds of findings: codes are part of the interface and are never renamed or used again for
 //! something else.
 
-use super::finding::Severity::{self, Error, Note, Warning};
+use Severity::{Error, Note, Warning};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It will not work, or not protect.
+    Error,
+    /// It works, but not well.
+    Warning,
+    /// It may be as it should be: somebody has to know.
+    Note,
+}
+
+impl Severity {
+    /// As a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
 
 /// A kind of finding.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! The bootstrap stands in it as it was read, with everything static; what arrived by discovery
 //! stands beside it, what is on its way in or out as well. Read is what serves.
 
+use super::api::type_name;
 use super::entry::text;
-use super::shape::type_name;
 use located_yaml::{Key, Node, Value};
 
 /// The kinds of resources that are read.

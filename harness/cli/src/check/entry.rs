@@ -4,9 +4,9 @@
 use modelgate_kit::config::strict::nearest;
 use modelgate_kit::vm::CHAIN;
 
+use super::api::type_name;
+use super::environment::Passed;
 use super::locate::Map;
-use super::shape::type_name;
-use super::wasmx::Passed;
 use crate::SUITE;
 use located_yaml::{Node, Place};
 use modelgate_scenario::catalogue::{Member, file_name};

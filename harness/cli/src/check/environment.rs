@@ -5,18 +5,72 @@
 //! asked of a proxy then, and everything else is refused.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use modelgate_kit::host::{Host, Level, MetricKind, Status};
 use modelgate_kit::hosts::nginx::NGINX;
 use modelgate_kit::hosts::{ENVOY, Rules};
 
-use super::wasmx::Passed;
 use located_yaml::Node;
 
 /// What stands for a secret whose value is known on the proxy's machine only: long enough, and
 /// letters and digits only, for any use.
 const UNKNOWN: &str = "KNOWN0ON0THE0MACHINE0OF0THE0PROXY0ONLY0KNOWN0ON0THE0MACHINE0OF0THE0PROXY";
+
+/// A variable that is read if it is there.
+const OPTIONAL: &str = "AWS_SESSION_TOKEN";
+
+/// The environment that filters see there: what nginx hands on to its workers.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// The variables with their values, as far as they are written; `None` where it is not known
+    /// which are handed on.
+    pub known: Option<BTreeMap<String, Option<String>>>,
+    /// What was asked for.
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl Passed {
+    /// These, or an unknown set.
+    pub fn new(known: Option<BTreeMap<String, Option<String>>>) -> Self {
+        Self {
+            known,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// The value of a variable; `unknown` stands for one that only the proxy's machine knows. What
+    /// is not handed on is noted, and given, so that one mistake is not said twice.
+    pub fn ask(&self, name: &str, unknown: &str) -> Option<String> {
+        let here = || std::env::var(name).unwrap_or_else(|_| unknown.to_owned());
+        let written = self.known.as_ref().map(|known| known.get(name));
+        if name == OPTIONAL && !matches!(written, Some(Some(_))) {
+            return None;
+        }
+        self.asked.borrow_mut().insert(name.to_owned());
+        match written {
+            Some(Some(Some(value))) => Some(value.clone()),
+            _ => Some(here()),
+        }
+    }
+
+    /// The names of what was asked for.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.asked.borrow().clone()
+    }
+
+    /// What was asked for and is not handed on; forgets what was asked.
+    pub fn take_missing(&self) -> Vec<String> {
+        let asked = self.asked.take();
+        let Some(known) = &self.known else {
+            return Vec::new();
+        };
+        asked
+            .into_iter()
+            .filter(|name| !known.contains_key(name))
+            .collect()
+    }
+}
 
 /// A proxy without traffic.
 pub(super) struct Environment<'a> {
@@ -146,5 +200,24 @@ impl Host for Environment<'_> {
 
     fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
         Err(Status::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_handed_on_is_noted_and_given() {
+        let known = BTreeMap::from([("A".to_owned(), Some("1".to_owned()))]);
+        let passed = Passed::new(Some(known));
+        assert_eq!(passed.ask("A", "?").as_deref(), Some("1"));
+        assert_eq!(passed.ask("MODELGATE_NO_SUCH", "?").as_deref(), Some("?"));
+        assert_eq!(passed.ask(OPTIONAL, "?"), None);
+        assert_eq!(passed.take_missing(), ["MODELGATE_NO_SUCH"]);
+        assert!(passed.take_missing().is_empty());
+        let unknown = Passed::default();
+        assert_eq!(unknown.ask("MODELGATE_NO_SUCH", "?").as_deref(), Some("?"));
+        assert!(unknown.take_missing().is_empty());
     }
 }

@@ -3,30 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::codes::Code;
+use super::codes::{Code, Severity};
 use located_yaml::Place;
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// It will not work, or not protect.
-    Error,
-    /// It works, but not well.
-    Warning,
-    /// It may be as it should be: somebody has to know.
-    Note,
-}
-
-impl Severity {
-    /// As a word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::credentials::carries_credentials;
 use super::entry::{Slot, What, flag, node, text};
 use super::files::Sink;
 use super::finding::Finding;
+use super::order::runs;
 use super::signed::is_signed;
-use super::signer::runs;
 use located_yaml::Node;
 
 /// What a filter can change.

@@ -5,14 +5,13 @@ use std::path::Path;
 
 use modelgate_kit::config::strict::nearest;
 
-use super::api::{self, Kind, Shape};
+use super::api::{self, Kind, Shape, type_name};
 use super::chain::Chain;
 use super::codes;
 use super::dump::REDACTED;
 use super::entry::{node, text};
 use super::files::{Files, Sink, kind_of};
 use super::finding::Finding;
-use super::shape::type_name;
 use located_yaml::{Key, Node, Value};
 
 /// The clusters that the files define.

@@ -8,10 +8,10 @@
 
 use modelgate_kit::config::strict::nearest;
 
-use super::api::{self, Field, Kind, Message, Shape, camel};
-use super::codes;
+use super::api::{self, Field, Kind, Message, Shape, camel, type_name};
+use super::codes::{self, Severity};
 use super::constraints;
-use super::finding::{Finding, Severity};
+use super::finding::Finding;
 use super::judged;
 use super::scalars::{
     flattened, hexadecimal, is_parts, is_plain, is_seconds, is_wrapped, kind, range, truth,
@@ -44,11 +44,6 @@ pub(super) fn read_deep(node: &Node, findings: &mut Vec<Finding>) -> Node {
         whole: false,
     }
     .deep(node)
-}
-
-/// The type that an Any or a TypedStruct names, without what stands before its last slash.
-pub(super) fn type_name(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or(url)
 }
 
 struct Reader<'a> {

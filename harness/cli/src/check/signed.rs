@@ -7,7 +7,6 @@ use super::codes;
 use super::entry::{node, text};
 use super::files::Sink;
 use super::finding::Finding;
-use super::signer::added_headers;
 use located_yaml::Node;
 
 /// Changes to a request after it was signed.
@@ -184,4 +183,11 @@ pub(super) fn is_signed(name: &str, plans: &[Json]) -> bool {
             | "accept"
     ) || header.starts_with("x-amz-")
         || (header.starts_with("x-amzn-") && header != "x-amzn-trace-id")
+}
+
+fn added_headers(level: &Node) -> &[Node] {
+    level
+        .member("request_headers_to_add")
+        .map(Node::items)
+        .unwrap_or_default()
 }

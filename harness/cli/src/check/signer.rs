@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::chain::{Chain, Ours, View, plans};
+use super::chain::{Chain, View, plans};
 use super::claims;
 use super::codes;
 use super::credentials::{Added, added, adds_credentials, sends_credentials};
@@ -12,6 +12,7 @@ use super::files::{Files, Sink};
 use super::finding::Finding;
 use super::gates::{Gate, gate, with_certificate};
 use super::mutators;
+use super::order::{filters_before, position, runs, ways};
 use super::references::environment_in;
 use super::signed;
 use super::values::{needs_identity, refuses_strangers};
@@ -283,41 +284,6 @@ fn upstream_signers(files: &Files) -> HashMap<String, Signer> {
     found
 }
 
-pub(super) fn added_headers(level: &Node) -> &[Node] {
-    level
-        .member("request_headers_to_add")
-        .map(Node::items)
-        .unwrap_or_default()
-}
-
-/// The place of a filter of the suite in the order of all filters, those in one entry counted one
-/// by one.
-pub(super) fn position(chain: &Chain<'_>, wanted: &Ours<'_, '_>) -> usize {
-    let slot = chain.position(wanted.slot);
-    let within = wanted
-        .entry
-        .parts()
-        .iter()
-        .position(|part| part.own_path() == wanted.part.own_path())
-        .unwrap_or_default();
-    filters_before(chain, slot).saturating_add(within)
-}
-
-/// How many filters stand before an entry.
-fn filters_before(chain: &Chain<'_>, slot: usize) -> usize {
-    chain.slots.iter().take(slot).fold(0, |sum, slot| {
-        sum.saturating_add(match &slot.what {
-            What::Ours(entry) => entry.parts().len(),
-            _ => 1,
-        })
-    })
-}
-
-/// Whether a filter runs on a route, or where no route is at hand by itself.
-pub(super) fn runs(slot: &Slot<'_>, view: Option<&View<'_>>) -> bool {
-    view.map_or(!slot.disabled, |view| view.runs(slot))
-}
-
 /// Whether something refuses strangers on a route before the filter at this position.
 fn guarded(chain: &Chain<'_>, view: Option<&View<'_>>, before: usize) -> bool {
     let on = |slot: &Slot<'_>| runs(slot, view);
@@ -337,24 +303,6 @@ fn guarded(chain: &Chain<'_>, view: Option<&View<'_>>, before: usize) -> bool {
     });
     let by_host = chain.elsewhere.is_some_and(|around| around.guarded);
     by_ours || by_others || unknown || by_host || with_certificate(chain)
-}
-
-/// The routes that a filter runs on; `None` stands for all where they are not at hand.
-pub(super) fn ways<'v, 'a>(
-    chain: &Chain<'_>,
-    views: &[&'v View<'a>],
-    slot: &Slot<'_>,
-) -> Vec<Option<&'v View<'a>>> {
-    match views {
-        // A list of one filter is a piece of a chain, not one.
-        [] if chain.views.is_empty() && !chain.is_whole() => Vec::new(),
-        [] => vec![None],
-        views => views
-            .iter()
-            .filter(|view| view.runs(slot))
-            .map(|view| Some(*view))
-            .collect(),
-    }
 }
 
 /// Filters that need to know the caller where nothing finds out.

@@ -4,13 +4,13 @@
 //! signers are judged by the same code as Envoy's chains; what is said here is about nginx: the
 //! memory that workers share, the buffer for a request's body, and the environment.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::chain::{Chain, Elsewhere, Ours, all_plans};
 use super::codes;
 use super::entry::{Entry, Runs, Slot, What};
+use super::environment::Passed;
 use super::files::{Files, Sink};
 use super::finding::Finding;
 use super::locate::Map;
@@ -22,56 +22,6 @@ use located_yaml::{Node, Place};
 
 /// What rate-limit's reserve needs at least: with less it is lost without a word.
 const LEAST_SHARED: u64 = 1 << 20;
-
-/// A variable that is read if it is there.
-const OPTIONAL: &str = "AWS_SESSION_TOKEN";
-
-/// The environment that filters see there: what nginx hands on to its workers.
-#[derive(Debug, Default)]
-pub(super) struct Passed {
-    /// The variables with their values, as far as they are written; `None` where it is not known
-    /// which are handed on.
-    pub known: Option<BTreeMap<String, Option<String>>>,
-    /// What was asked for.
-    asked: RefCell<BTreeSet<String>>,
-}
-
-impl Passed {
-    /// These, or an unknown set.
-    pub fn new(known: Option<BTreeMap<String, Option<String>>>) -> Self {
-        Self {
-            known,
-            asked: RefCell::default(),
-        }
-    }
-
-    /// The value of a variable; `unknown` stands for one that only the proxy's machine knows. What
-    /// is not handed on is noted, and given, so that one mistake is not said twice.
-    pub fn ask(&self, name: &str, unknown: &str) -> Option<String> {
-        let here = || std::env::var(name).unwrap_or_else(|_| unknown.to_owned());
-        let written = self.known.as_ref().map(|known| known.get(name));
-        if name == OPTIONAL && !matches!(written, Some(Some(_))) {
-            return None;
-        }
-        self.asked.borrow_mut().insert(name.to_owned());
-        match written {
-            Some(Some(Some(value))) => Some(value.clone()),
-            _ => Some(here()),
-        }
-    }
-
-    /// What was asked for and is not handed on; forgets what was asked.
-    pub fn take_missing(&self) -> Vec<String> {
-        let asked = self.asked.take();
-        let Some(known) = &self.known else {
-            return Vec::new();
-        };
-        asked
-            .into_iter()
-            .filter(|name| !known.contains_key(name))
-            .collect()
-    }
-}
 
 /// What is set for the whole of nginx.
 pub(super) struct Settings {
@@ -210,9 +160,7 @@ pub(super) fn check(
 
 /// Variables that a configuration needs, and nginx does not hand on.
 fn environment(entry: &Entry<'_>, settings: &Settings, sink: &mut Sink<'_>, outcome: &mut Outcome) {
-    outcome
-        .environment
-        .extend(settings.passed.asked.borrow().iter().cloned());
+    outcome.environment.extend(settings.passed.asked());
     for name in settings.passed.take_missing() {
         let path = named_in(entry.map.json(), &name, "").unwrap_or_default();
         let finding = Finding::new(
@@ -403,19 +351,5 @@ mod tests {
         ] {
             assert_eq!(size(text), want, "{text}");
         }
-    }
-
-    #[test]
-    fn what_is_not_handed_on_is_noted_and_given() {
-        let known = BTreeMap::from([("A".to_owned(), Some("1".to_owned()))]);
-        let passed = Passed::new(Some(known));
-        assert_eq!(passed.ask("A", "?").as_deref(), Some("1"));
-        assert_eq!(passed.ask("MODELGATE_NO_SUCH", "?").as_deref(), Some("?"));
-        assert_eq!(passed.ask(OPTIONAL, "?"), None);
-        assert_eq!(passed.take_missing(), ["MODELGATE_NO_SUCH"]);
-        assert!(passed.take_missing().is_empty());
-        let unknown = Passed::default();
-        assert_eq!(unknown.ask("MODELGATE_NO_SUCH", "?").as_deref(), Some("?"));
-        assert!(unknown.take_missing().is_empty());
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::codes;
+use super::super::environment::Passed;
 use super::super::finding::Finding;
-use super::super::wasmx::{self, Passed, Settings, size};
+use super::super::wasmx::{self, Settings, size};
 use located_yaml::Place;
 use modelgate_scenario::catalogue::file_name;
 
