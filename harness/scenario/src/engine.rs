@@ -19,16 +19,21 @@ pub mod simulated;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use proxy_wasm_simulator::GuestCode;
 
 use crate::file::expect::EndExpect;
 use crate::file::{EngineName, Headers, Scenario, ScenarioFile, Traffic, Wasm};
 
 pub use compare::Mismatch;
-pub use open::{Backends, LoadModule, Missing, OpenContainer, open};
+pub use open::{Backends, Missing, OpenContainer, open};
 use script::Script;
+
+/// Loads a `.wasm` module for the simulated proxy, or says why it cannot be run.
+pub type LoadModule = fn(&[u8]) -> Result<Rc<dyn GuestCode>, String>;
 
 /// All that was seen while a scenario ran.
 #[derive(Clone, Debug, Default)]

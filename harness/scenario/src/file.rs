@@ -10,6 +10,8 @@
 pub mod chain;
 pub mod engines;
 pub mod expect;
+mod message;
+mod overall;
 pub mod routes;
 mod template;
 pub mod token;
@@ -34,9 +36,11 @@ use crate::catalogue::Catalogue;
 use chain::WrittenEntry;
 pub use chain::{ChainEntry, Config, Wasm};
 pub use engines::{Divergence, EngineKind, EngineName, Restriction};
-pub use expect::{Expect, StepExpect};
+pub use expect::StepExpect;
+pub use message::{Body, CONNECT, Chunk, Headers};
+pub use overall::Expect;
 pub use routes::{Gateway, Route, VirtualHost};
-pub use traffic::{Body, CONNECT, Chunk, Headers, Reload, Request, Start, Step, Traffic};
+pub use traffic::{Reload, Request, Start, Step, Traffic};
 pub use upstream::{Answer, Cluster, End, Reply};
 
 /// The cluster that routes lead to unless they say otherwise.
@@ -174,16 +178,16 @@ impl ScenarioFile {
     /// The scenario at an instant (unix time in seconds): keys generated, tokens minted, templates
     /// filled in.
     pub fn resolve(&self, now_s: u64) -> Result<Scenario, ScenarioError> {
-        self.fill(now_s, template::Minting::Real)
+        self.fill(now_s, token::Minting::Real)
     }
 
     /// The scenario at a fixed instant, with stand-ins for keys and tokens: what it is made of, not
     /// what can be run.
     pub fn resolve_without_keys(&self) -> Result<Scenario, ScenarioError> {
-        self.fill(1_700_000_000, template::Minting::Pretend)
+        self.fill(1_700_000_000, token::Minting::Pretend)
     }
 
-    fn fill(&self, now_s: u64, minting: template::Minting) -> Result<Scenario, ScenarioError> {
+    fn fill(&self, now_s: u64, minting: token::Minting) -> Result<Scenario, ScenarioError> {
         let report = Report::default();
         let node = template::fill(&self.node, now_s, minting, &report);
         let scenario = Scenario::read(&report.root(&node), self, now_s);
@@ -273,7 +277,7 @@ struct Written {
     #[schemars(with = "Option<Vec<traffic::WrittenStep>>")]
     requests: Option<Source>,
     /// What must be seen over all, if the steps do not say it.
-    #[schemars(with = "Option<expect::WrittenExpect>")]
+    #[schemars(with = "Option<overall::WrittenExpect>")]
     expect: Option<Source>,
     /// Engines that are known to see something else, which then must be so.
     #[serde(default)]

@@ -1,21 +1,16 @@
 //! Opening engines by name.
 
 use std::fmt;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Result;
-use proxy_wasm_simulator::GuestCode;
 
 use super::envoy_binary::EnvoyBinary;
 use super::simulated::Simulated;
-use super::{Engine, WasmFiles};
+use super::{Engine, LoadModule, WasmFiles};
 use crate::file::EngineKind;
 use crate::file::EngineName;
 use modelgate_envoy::release::Envoy;
-
-/// Loads a `.wasm` module for the simulated proxy, or says why it cannot be run.
-pub type LoadModule = fn(&[u8]) -> Result<Rc<dyn GuestCode>, String>;
 
 /// Makes an engine of an Envoy in a container.
 pub type OpenContainer = fn(&Envoy, Arc<dyn WasmFiles>) -> Result<Box<dyn Engine>>;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::UPSTREAM;
 use super::chain::ChainEntry;
-use super::traffic::MAX_WAIT_MS;
+use super::message::MAX_WAIT_MS;
 use super::upstream::Cluster;
 
 /// Settings of the proxy itself.

@@ -10,18 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::token::TokenStore;
+use super::token::{Minting, TokenStore};
 use located_yaml::read::{Problem, Report};
 use located_yaml::{Node, Place, Style, Value};
-
-/// Whether tokens are minted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Minting {
-    /// Yes.
-    Real,
-    /// Stand-ins are used instead: enough to check a file.
-    Pretend,
-}
 
 /// The document with all templates filled in. Problems go to `report`; a template that could not be
 /// filled in stays as it is.

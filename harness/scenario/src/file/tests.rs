@@ -40,7 +40,7 @@ engines: { only: [ envoy, wasmtime ], because: nothing else has trailers }
 fn read(text: &str) -> Result<Scenario, String> {
     let file = ScenarioFile::parse(&SUITE, Path::new("folder/x.yaml"), text)
         .map_err(|error| error.to_string())?;
-    file.fill(1_000, template::Minting::Pretend)
+    file.fill(1_000, token::Minting::Pretend)
         .map_err(|error| error.to_string())
 }
 
@@ -243,7 +243,7 @@ fn an_upgrade_is_a_request_with_its_headers_and_a_granting_answer_has_a_status_o
     let request = &scenario.steps[0].traffic().unwrap().request;
     assert_eq!(
         request.headers,
-        super::traffic::upgrade_headers("websocket")
+        super::message::upgrade_headers("websocket")
     );
     assert_eq!(scenario.gateway.upgrades(), ["websocket"]);
     let Answer::Reply(reply) = &scenario.clusters[UPSTREAM].answers[0] else {
@@ -252,7 +252,7 @@ fn an_upgrade_is_a_request_with_its_headers_and_a_granting_answer_has_a_status_o
     assert!(reply.switches());
     assert_eq!(
         reply.headers_for(&request.headers),
-        super::traffic::upgrade_headers("websocket")
+        super::message::upgrade_headers("websocket")
     );
     assert!(file("{ upgrade: websocket, http: 2 }").is_ok());
     assert!(file("{ upgrade: websocket, http: 2, method: POST }").is_err());

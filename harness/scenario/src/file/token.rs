@@ -13,8 +13,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::template::Minting;
-
 mod mint;
 
 /// Signature algorithms (RFC 7518 section 3.1, RFC 8037) that can be minted.
@@ -22,6 +20,15 @@ pub const ALGORITHMS: [&str; 12] = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256",
     "HS384", "HS512",
 ];
+
+/// Whether tokens are minted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Minting {
+    /// Yes.
+    Real,
+    /// Stand-ins are used instead: enough to check a file.
+    Pretend,
+}
 
 /// A key as the file describes it.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::traffic::{Body, Chunk, Headers, Http, Ms, WrittenHeaders, ms};
+use super::message::{Body, Chunk, Headers, Http, Ms, WrittenHeaders, ms};
 
 /// A server and its script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Reply {
     pub fn headers_for(&self, request: &Headers) -> Headers {
         let asked = request.iter().find(|(name, _)| name == "upgrade");
         let granted = asked.filter(|_| self.switches()).map(|(_, protocol)| {
-            super::traffic::upgrade_headers(&String::from_utf8_lossy(protocol))
+            super::message::upgrade_headers(&String::from_utf8_lossy(protocol))
         });
         let own = self.headers.iter().cloned();
         own.chain(granted.into_iter().flatten()).collect()
