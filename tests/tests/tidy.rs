@@ -3,6 +3,8 @@
 //! A rule reads a [`Tree`], so that a test can show it one that breaks it. What breaks a rule is
 //! named by file and line.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/rules.rs"]
 mod rules;
 
@@ -196,6 +198,13 @@ fn every_rule_can_be_broken() {
         (
             "direction",
             depending("modelgate-kit", on("jwt-auth", true)),
+        ),
+        (
+            "circles",
+            of(&[
+                ("plugins/x/src/a.rs", "//! x\nuse crate::b::B;\n"),
+                ("plugins/x/src/b.rs", "//! x\nuse super::a::A;\n"),
+            ]),
         ),
         ("unused", depending("x", on("serde", false))),
         ("sdk", depending("jwt-auth", on("proxy-wasm", false))),

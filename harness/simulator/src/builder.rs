@@ -1,40 +1,21 @@
 //! What a gateway is built from: a profile, the world behind it, routes and filters.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::rc::Rc;
 
 use crate::abi::LogLevel;
 use crate::core::Core;
+use crate::filter_spec::FilterSpec;
 use crate::gateway::Gateway;
+use crate::gateway::start::BuildError;
 use crate::ids::{PluginId, WorkerId};
 use crate::network::{Answer, Network, Reply, Script};
-use crate::plugin::{FilterSpec, Plugin};
+use crate::plugin::Plugin;
 use crate::rules::path::PathRules;
 use crate::rules::profile::{self, Profile};
 use crate::rules::route::{Route, Routes, VirtualHost};
 use crate::timeline::Timeline;
 use crate::vm::{Thread, Vm};
-
-/// Why a gateway does not start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildError {
-    /// The filter that does not start.
-    pub filter: String,
-    /// Why.
-    pub problem: String,
-    /// What it wrote to the log.
-    pub log: Vec<String>,
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter {} does not start: {}", self.filter, self.problem)?;
-        self.log.iter().try_for_each(|line| write!(f, "\n  {line}"))
-    }
-}
-
-impl std::error::Error for BuildError {}
 
 /// What a gateway is built from.
 pub struct Builder {
@@ -173,7 +154,7 @@ impl Builder {
         let chooses = self.profile.filters_choose_stop_iteration;
         let plugins = self.filters.iter().map(|spec| {
             let chosen = spec.allow_on_headers_stop_iteration;
-            Plugin::new(spec, chosen.filter(|_| chooses).unwrap_or(alone))
+            spec.plugin(chosen.filter(|_| chooses).unwrap_or(alone))
         });
         let plugins: Vec<Plugin> = plugins.collect();
         let mut threads: Vec<Thread> = (0..self.workers)
@@ -205,6 +186,13 @@ impl Builder {
         let mut gateway = Gateway::new(core, codes, self.workers);
         gateway.start()?;
         Ok(gateway)
+    }
+}
+
+impl Gateway {
+    /// A gateway that plays Envoy, with one cluster `upstream` that answers 200 to everything.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::abi::{HostResult, MapKind};
+use crate::callback::Callback;
 use crate::calls::HostHandle;
-use crate::guest::{Callback, Guest, GuestCode, Trap};
+use crate::guest::{Guest, GuestCode, Trap};
 use crate::ids::ContextId;
 use crate::rules::headers::Headers;
 use crate::rules::mutation::Mutation;

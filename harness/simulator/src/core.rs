@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::abi::{HostResult, Status};
+use crate::callback::Callback;
 use crate::gateway::stream::{Side, Stream};
-use crate::guest::Callback;
 use crate::ids::{CalloutToken, ContextId, OutboundId, PluginId, StreamId, VmId};
 use crate::metric::Metrics;
 use crate::network::{Inbound, Network, Outbound};

@@ -9,6 +9,7 @@ mod reply;
 pub mod request;
 mod router;
 mod run;
+pub mod start;
 pub(crate) mod stream;
 mod threads;
 
@@ -18,14 +19,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::builder::{BuildError, Builder};
 use crate::core::{ActiveRequest, Core, Deferred, LocalReply};
 use crate::gateway::filter_manager::StartFrom;
 use crate::gateway::request::{ClientResponse, Connection, Outcome, Request};
 use crate::gateway::stream::{ActiveFilter, Asked, Message, Side, Stream, WaitingFrame};
 use crate::gateway::threads::VmAvailability;
 use crate::guest::{Guest, GuestCode};
-use crate::ids::{PluginId, StreamId, VmId, WorkerId};
+use crate::ids::{PluginId, StreamId, WorkerId};
 use crate::metric::Metric;
 use crate::network::Outbound;
 use crate::plugin::Plugin;
@@ -59,11 +59,6 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that plays Envoy, with one cluster `upstream` that answers 200 to everything.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// A gateway whose VMs are still to be started.
     pub(super) fn new(core: Core, codes: Vec<Rc<dyn GuestCode>>, workers: usize) -> Self {
         let vms = core.vms.len();
@@ -80,26 +75,6 @@ impl Gateway {
             callouts: Vec::new(),
             upgrade_data: BTreeMap::new(),
         }
-    }
-
-    /// Starts every VM.
-    pub(super) fn start(&mut self) -> Result<(), BuildError> {
-        for vm in 0..self.guests.len() {
-            self.start_vm(VmId(vm)).map_err(|(plugin, problem)| {
-                let core = self.core.borrow();
-                let filter = core
-                    .plugin(plugin)
-                    .map(|plugin| plugin.name.clone())
-                    .unwrap_or_default();
-                BuildError {
-                    filter,
-                    problem,
-                    log: core.timeline.logs().map(|line| line.text.clone()).collect(),
-                }
-            })?;
-            self.run_pending();
-        }
-        Ok(())
     }
 
     /// Sends a request and advances the clock until it is over, or until the client has waited a

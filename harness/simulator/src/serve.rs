@@ -23,8 +23,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::{Builder, Event, Gateway, LogLine, Metric, OutboundId, Outcome, StreamId, Timeline};
-use client::ToClient;
+use crate::{
+    Builder, Event, Gateway, Headers, LogLine, Metric, OutboundId, Outcome, StreamId, Timeline,
+};
 use sockets::Sockets;
 
 /// Bytes of an answer that wait for their client before the upstream has to wait too.
@@ -203,6 +204,16 @@ impl FlowControl {
     }
 }
 
+/// What a client is sent.
+#[derive(Debug)]
+enum ToClient {
+    Head(Headers),
+    Body(Vec<u8>),
+    Trailers(Headers),
+    /// The exchange is over; `false` when the answer is not whole.
+    Over(bool),
+}
+
 /// Who waits for an answer.
 struct Client {
     pieces: mpsc::UnboundedSender<ToClient>,
@@ -219,6 +230,21 @@ struct Server {
     on_end: Box<dyn Fn(&Outcome)>,
     /// Something has happened that may have changed what is due next.
     changed: Notify,
+}
+
+/// A client's guard: when it is dropped before the exchange is over, the client has left.
+struct DisconnectGuard {
+    server: Rc<Server>,
+    id: StreamId,
+}
+
+impl Drop for DisconnectGuard {
+    fn drop(&mut self) {
+        if self.server.clients.borrow().contains_key(&self.id) {
+            self.server
+                .with_gateway(|gateway| gateway.disconnect(self.id));
+        }
+    }
 }
 
 impl Server {

@@ -12,25 +12,8 @@ use wasmtime::{CacheStore, Config, Engine, InstancePre, Linker, Module};
 
 use super::abi_0_2::{self, Instance, State};
 use super::faults::Faults;
+use super::limits::Limits;
 use proxy_wasm_simulator::{Guest, GuestCode, HostHandle};
-
-/// What one instance may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Instructions of one callback.
-    pub fuel: u64,
-    /// Bytes of memory.
-    pub memory_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            fuel: 5_000_000_000,
-            memory_bytes: 128 << 20,
-        }
-    }
-}
 
 /// The code of a module, compiled and linked.
 pub struct WasmCode {

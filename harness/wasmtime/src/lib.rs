@@ -11,9 +11,11 @@
 pub mod abi_0_2;
 mod engine;
 mod faults;
+mod limits;
 
-pub use engine::{Limits, WasmCode};
+pub use engine::WasmCode;
 pub use faults::{Faults, Rates, Tally};
+pub use limits::Limits;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Identity, RefusedToken, Serialized};
+use modelgate_kit::facts::RefusedToken;
 use modelgate_kit::host::Host;
 use modelgate_kit::identity_headers::Unwritable;
 use modelgate_kit::jose::{
@@ -17,23 +17,10 @@ use modelgate_kit::jose::{
 use modelgate_kit::problem::Reply;
 use modelgate_kit::pseudonym::PseudonymKey;
 
+use crate::accepted::Accepted;
 use crate::challenge::Denial;
 use crate::keys::{Asking, Doubt, Keys, Renewal};
 use crate::plan::{Issuer, Plan};
-
-/// A caller whose token was found good.
-pub struct Accepted {
-    /// Which issuer, by its place in the plan.
-    issuer: usize,
-    /// Generation of the keys that the token was verified with.
-    generation: u64,
-    claims: Claims,
-    kid: Option<String>,
-    /// For policies, limits and the audit log.
-    pub identity: Serialized<Identity>,
-    /// One value per header of the plan.
-    pub headers: Vec<Option<String>>,
-}
 
 /// A token whose signature is good, with the keys that say so.
 type Proof = (Verified, Rc<Keys>);

@@ -6,6 +6,7 @@
 //! than the least interval. Only a set that was asked for after the request had come says that a
 //! key does not exist: until then the request waits, or is told to come again.
 
+mod fault;
 mod fetch;
 mod key_cache;
 mod lease;
@@ -24,7 +25,7 @@ use modelgate_kit::jose::{Key, KeySet};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::signal::Signal;
 
-use fetch::FetchFault;
+use fault::FetchFault;
 pub use fetch::{CallHeaders, Origin, well_known};
 use key_cache::{Entry, KeyCache};
 use lease::{Hold, Lease};

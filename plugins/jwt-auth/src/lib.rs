@@ -9,6 +9,7 @@
 //! look at opaque tokens (introspection), nor at proof of possession (DPoP, mTLS).
 
 pub mod accept;
+mod accepted;
 pub mod cache;
 pub mod caller;
 pub mod challenge;

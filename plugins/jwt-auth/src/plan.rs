@@ -14,7 +14,7 @@ use modelgate_kit::jose::{
     Algorithm, Algorithms, ClaimRule, Expectations, IssuerName, Split, TENANT, Test, Wanted,
 };
 
-use crate::accept::Accepted;
+use crate::accepted::Accepted;
 use crate::cache::Cache;
 use crate::caller::CallerClaims;
 use crate::challenge::Challenge;

@@ -1,6 +1,8 @@
 //! The rules.
 
-use super::Tree;
+use std::collections::BTreeMap;
+
+use super::{Tree, circles::circles as circles_of};
 
 /// A rule of the house.
 pub struct Rule {
@@ -25,6 +27,11 @@ pub const RULES: &[Rule] = &[
         name: "direction",
         sentence: "between crates every arrow points down, and only the programs and tests name the suite (docs/architecture.md)",
         broken: direction,
+    },
+    Rule {
+        name: "circles",
+        sentence: "files of a crate do not use each other in a circle; those of a folder may use the file that it belongs to (docs/architecture.md)",
+        broken: circles,
     },
     Rule {
         name: "unused",
@@ -387,4 +394,20 @@ fn places(tree: &Tree, below: &str, but: &[&str], kind: impl Fn(&str) -> bool) -
 
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines())
+}
+
+fn circles(tree: &Tree) -> Vec<String> {
+    let mut crates: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    for folder in ["harness/", "plugins/"] {
+        for (path, text) in tree.rust(folder) {
+            if let Some((name, below)) = path.split_once("/src/") {
+                crates.entry(name).or_default().insert(below, text);
+            }
+        }
+    }
+    let circles = crates.iter().flat_map(|(name, files)| {
+        let found = circles_of(files).into_iter();
+        found.map(move |circle| format!("{name}/src/{circle}"))
+    });
+    circles.collect()
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::HostHandle;
 use crate::abi::{HostResult, Status};
+use crate::callback::Callback;
 use crate::core::Purpose;
-use crate::guest::Callback;
 use crate::ids::CalloutToken;
 use crate::network::Outbound;
 use crate::rules::headers::Headers;

@@ -2,8 +2,8 @@
 
 use super::{EffectiveContext, HostHandle};
 use crate::abi::{HostResult, MapKind, Status};
+use crate::callback::Callback;
 use crate::core::Core;
-use crate::guest::Callback;
 use crate::rules::headers::Headers;
 
 impl HostHandle {

@@ -1,6 +1,7 @@
 //! One filter and one frame: the filter's context, what it can see meanwhile, what it makes of the
 //! frame, and what becomes of the exchange when its VM is lost.
 
+use crate::callback::Callback;
 use crate::core::{Deferred, LocalReply};
 use crate::gateway::Gateway;
 use crate::gateway::filter_status::{
@@ -8,7 +9,6 @@ use crate::gateway::filter_status::{
 };
 use crate::gateway::stream::{FilterView, Pause, Side, Source, Stream};
 use crate::gateway::threads::CallbackResult;
-use crate::guest::Callback;
 use crate::ids::{PluginId, StreamId, WorkerId};
 use crate::plugin::{FailurePolicy, Plugin};
 use crate::rules::headers::Headers;

@@ -1,12 +1,12 @@
 //! Callouts under way: what their targets answer, how they fail, and what follows for the exchange
 //! that has asked.
 
+use crate::callback::Callback;
 use crate::core::{Core, Deferred, Purpose};
 use crate::gateway::Gateway;
 use crate::gateway::router::{REFUSED, RESET, TIMED_OUT};
 use crate::gateway::stream::Side;
 use crate::gateway::threads::CallbackResult;
-use crate::guest::Callback;
 use crate::ids::{ContextId, OutboundId, PluginId, StreamId};
 use crate::network::Inbound;
 use crate::rules::headers::Headers;

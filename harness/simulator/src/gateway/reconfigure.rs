@@ -6,9 +6,9 @@
 //! over, and with it what it had asked the network for. A configuration that is refused changes
 //! nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`).
 
+use crate::callback::Callback;
 use crate::core::Purpose;
 use crate::gateway::Gateway;
-use crate::guest::Callback;
 use crate::ids::{ContextId, PluginId, VmId};
 use crate::vm::{Context, ContextRef, Root};
 

@@ -1,10 +1,10 @@
 //! Replies of the proxy's own making, and how an exchange ends.
 
+use crate::callback::Callback;
 use crate::core::LocalReply;
 use crate::gateway::Gateway;
 use crate::gateway::filter_manager::StartFrom;
 use crate::gateway::stream::{Side, Source, Stream};
-use crate::guest::Callback;
 use crate::ids::{PluginId, StreamId};
 use crate::rules::headers::Headers;
 use crate::schedule::TimedEvent;

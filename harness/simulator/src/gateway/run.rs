@@ -1,9 +1,9 @@
 //! The event loop: what is due is dispatched in order, and whatever follows from it at once.
 
+use crate::callback::Callback;
 use crate::core::Deferred;
 use crate::gateway::Gateway;
 use crate::gateway::stream::{Side, WaitingFrame};
-use crate::guest::Callback;
 use crate::ids::{ContextId, OutboundId, QueueId, StreamId, VmId};
 use crate::network::Inbound;
 use crate::schedule::TimedEvent;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::callback::Callback;
 use crate::calls::HostHandle;
 use crate::core::{Core, Purpose, Running};
 use crate::gateway::Gateway;
 use crate::gateway::filter_status::{NOT_ASKED, Returned};
-use crate::guest::{Callback, Trap};
+use crate::guest::Trap;
 use crate::ids::{ContextId, PluginId, StreamId, VmId, WorkerId};
 use crate::plugin::FailurePolicy;
 use crate::timeline::Event;

@@ -18,21 +18,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{Client, FlowControl, Server, upgrade};
+use super::{Client, DisconnectGuard, FlowControl, Server, ToClient, upgrade};
 use crate::{Connection, Headers, StreamId};
 
 /// Bytes that the body of a request may have.
 const MAX_BODY: usize = 64 << 20;
-
-/// What a client is sent.
-#[derive(Debug)]
-pub(super) enum ToClient {
-    Head(Headers),
-    Body(Vec<u8>),
-    Trailers(Headers),
-    /// The exchange is over; `false` when the answer is not whole.
-    Over(bool),
-}
 
 /// Headers of one connection that do not go further.
 const HOP_BY_HOP: [&str; 4] = [
@@ -254,21 +244,6 @@ fn header_map(headers: &Headers) -> HeaderMap {
         map.append(name, value);
     }
     map
-}
-
-/// A client's guard: when it is dropped before the exchange is over, the client has left.
-pub(super) struct DisconnectGuard {
-    server: Rc<Server>,
-    id: StreamId,
-}
-
-impl Drop for DisconnectGuard {
-    fn drop(&mut self) {
-        if self.server.clients.borrow().contains_key(&self.id) {
-            self.server
-                .with_gateway(|gateway| gateway.disconnect(self.id));
-        }
-    }
 }
 
 /// The body of an answer, as it comes.

@@ -11,8 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
-use super::client::{DisconnectGuard, ToClient};
-use super::{FlowControl, Server};
+use super::{DisconnectGuard, FlowControl, Server, ToClient};
 use crate::{Inbound, StreamId};
 
 /// How much is read at once.

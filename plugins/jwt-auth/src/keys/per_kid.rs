@@ -12,7 +12,7 @@ use modelgate_kit::jose::{Key, KeySet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::fetch::FetchFault;
+use super::fault::FetchFault;
 
 /// What stands for the name of the key in a URL.
 pub const KID: &str = "{kid}";

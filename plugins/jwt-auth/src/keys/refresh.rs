@@ -13,7 +13,7 @@ use modelgate_kit::host::{Host, Level};
 use modelgate_kit::root::Root;
 use modelgate_kit::shared_data::SharedData;
 
-use super::fetch::FetchFault;
+use super::fault::FetchFault;
 use super::lease::{Attempt, Hold};
 use super::{Fetched, State};
 
