@@ -20,6 +20,7 @@ mod card;
 mod columns;
 pub(crate) mod email;
 pub(crate) mod fold;
+mod groups;
 mod iban;
 mod ip;
 mod names;
@@ -34,9 +35,9 @@ use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
+pub use groups::SHORTEST as SHORTEST_NUMBER;
 pub use iban::LONGEST as LONGEST_IBAN;
-pub use names::judge as judge_number;
-pub use number::SHORTEST as SHORTEST_NUMBER;
+pub use number::judge as judge_number;
 pub use token::Quotes;
 
 /// What a finding is.
@@ -401,7 +402,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
             Some(_) => {}
             None => {
                 if scene.bytes.get(anchor).is_some_and(u8::is_ascii_digit) {
-                    at = number::group_end(scene.bytes, anchor);
+                    at = groups::group_end(scene.bytes, anchor);
                 }
             }
         }

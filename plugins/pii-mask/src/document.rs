@@ -8,60 +8,21 @@
 
 mod form;
 mod labels;
+mod logprobs;
+mod number;
+mod scope;
 mod strings;
 
 pub use form::{MalformedForm, form};
 pub use labels::{Labels, tail};
+pub use logprobs::Logprobs;
+pub use number::number;
+pub use scope::{LIMITS, Scope};
 pub use strings::Strings;
 
-use crate::detect::SHORTEST_NUMBER;
 use crate::events;
 use crate::mask::{Masker, Tally};
-use core::ops::Range;
-use modelgate_kit::json::{
-    DuplicateMembers, Edits, JsonError, Limits, NonFinite, Path, Token, Walker, escape_into,
-};
-use std::borrow::Cow;
-
-/// What of a JSON document is looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// Member names too.
-    pub names: bool,
-    /// Numbers too.
-    pub numbers: bool,
-    /// `logprobs` become null.
-    pub drop_logprobs: bool,
-    /// Paths whose values are left alone, with everything beneath: member names and indices, `*`
-    /// for any step.
-    pub skip: Vec<Vec<String>>,
-}
-
-/// The limits of a document besides its length, which the filter bounds before.
-pub const LIMITS: Limits = Limits {
-    max_bytes: usize::MAX,
-    max_depth: 128,
-    duplicate_members: DuplicateMembers::Accept,
-    non_finite: NonFinite::Accept,
-};
-
-impl Scope {
-    /// Whether the value at this path is left alone.
-    pub fn skips(&self, path: &Path<'_, '_>) -> bool {
-        self.skip.iter().any(|pattern| {
-            pattern.len() <= path.depth()
-                && path.segments().zip(pattern).all(|(segment, want)| {
-                    want == "*"
-                        || match segment {
-                            modelgate_kit::json::Segment::Member(name) => name.equals(want),
-                            modelgate_kit::json::Segment::Index(index) => {
-                                *want == index.to_string()
-                            }
-                        }
-                })
-        })
-    }
-}
+use modelgate_kit::json::{Edits, JsonError, Token, Walker};
 
 /// Masks a JSON document; none if nothing changes.
 ///
@@ -121,30 +82,6 @@ pub fn json(
     Ok((!edits.is_empty()).then(|| edits.apply(body)))
 }
 
-/// The string that takes a number's place if something is found in it.
-pub fn number<'a>(
-    raw: &str,
-    label: impl FnOnce() -> Cow<'a, str>,
-    masker: &Masker,
-    tally: &mut Tally,
-) -> Option<String> {
-    let whole = raw.strip_prefix('-').unwrap_or(raw);
-    let length = whole.bytes().take_while(u8::is_ascii_digit).count();
-    if length < SHORTEST_NUMBER {
-        return None;
-    }
-    // 4111111111111111.0 is the same number.
-    let (digits, rest) = whole.split_at_checked(length)?;
-    if !rest.is_empty() && !rest.strip_prefix('.')?.bytes().all(|digit| digit == b'0') {
-        return None;
-    }
-    let masked = masker.mask_number(digits, &label(), tally)?;
-    let mut quoted = String::from("\"");
-    escape_into(&masked, &mut quoted);
-    quoted.push('"');
-    Some(quoted)
-}
-
 /// Whether a body begins as JSON does that somebody sends: an object, an array, a string.
 pub fn may_be_json(body: &[u8]) -> bool {
     matches!(
@@ -189,47 +126,6 @@ pub fn json_lines(
         out.extend_from_slice(masked.as_deref().unwrap_or(line));
     }
     Ok(changed.then_some(out))
-}
-
-/// Notices values of members named `logprobs` that are objects or arrays.
-#[derive(Debug, Default)]
-pub struct Logprobs {
-    /// Depth inside the value, and where it begins.
-    open: Option<(usize, usize)>,
-    done: Option<Range<usize>>,
-}
-
-impl Logprobs {
-    /// Whether the token that the walker has just given belongs to such a value.
-    pub fn hold(&mut self, walker: &Walker<'_>, token: &Token<'_>) -> bool {
-        let depth = walker.path().depth();
-        match (self.open, token) {
-            (None, Token::ObjectStart | Token::ArrayStart) => {
-                let named = walker
-                    .path()
-                    .segments()
-                    .rev()
-                    .nth(1)
-                    .is_some_and(|step| step.is_member("logprobs"));
-                if named {
-                    self.open = Some((depth, walker.offset().saturating_sub(1)));
-                }
-                named
-            }
-            (None, _) => false,
-            (Some((inside, start)), Token::ObjectEnd | Token::ArrayEnd) if depth < inside => {
-                self.open = None;
-                self.done = Some(start..walker.offset());
-                true
-            }
-            (Some(_), _) => true,
-        }
-    }
-
-    /// The span of a value that has just ended.
-    pub fn take(&mut self) -> Option<Range<usize>> {
-        self.done.take()
-    }
 }
 
 #[cfg(test)]

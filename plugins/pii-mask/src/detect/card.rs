@@ -4,8 +4,8 @@
 
 use super::behind::{Called, called};
 use super::boundary::{ends, word_before};
+use super::groups::{Chain, group_end};
 use super::names::{self, Words};
-use super::number::{Chain, group_end};
 use super::{Scene, boundary};
 
 /// Digits of the shortest number.

@@ -3,7 +3,7 @@
 //! UUID, say) has right check digits too.
 
 use super::boundary::{begins, context_has, ends};
-use super::number::separator;
+use super::groups::separator;
 use super::{Certainty, Entity, Finding, Scene};
 
 /// Country and length, from the SWIFT IBAN registry.

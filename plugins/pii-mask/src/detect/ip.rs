@@ -4,8 +4,8 @@
 //! sections beside their word, an IPv6 address without any digit, an EUI-64.
 
 use super::boundary::{begins, ends, word_before};
+use super::groups::{Chain, group_end};
 use super::names::Words;
-use super::number::{Chain, group_end};
 use super::{Certainty, Entity, Finding, Scene};
 use core::net::Ipv6Addr;
 

@@ -6,7 +6,7 @@
 //! ids and counts. So only a name that cannot mean anything else makes one a telephone, a card or a
 //! social security number.
 
-use super::{Certainty, Entity, EntitySet, LABEL};
+use super::LABEL;
 
 const MOST_WORDS: usize = 12;
 const LONGEST: usize = 18;
@@ -270,32 +270,6 @@ pub fn is_ssn(words: &Words) -> bool {
 /// Whether the name calls the value an id of something that is no card.
 pub fn is_id(words: &Words) -> bool {
     words.has(&IDS) && !words.has(&CARDS)
-}
-
-/// What a number in JSON is, by its digits and the name above it, and what that rests on.
-pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
-    let length = digits.len();
-    // The digits are judged first: they cost less than the name.
-    let card = wanted.has(Entity::Card) && super::card::is_card(digits);
-    let phone = wanted.has(Entity::Phone)
-        && (7..=15).contains(&length)
-        && !digits.ends_with(b"00000")
-        && digits.first() != Some(&b'0');
-    // A number has lost its leading zeros.
-    let ssn = wanted.has(Entity::Ssn) && super::ssn::is_given_number(digits);
-    if !(card || phone || ssn) {
-        return None;
-    }
-    let words = Words::read(name);
-    if card && is_card(&words) {
-        Some((Entity::Card, Certainty::Check))
-    } else if ssn && is_ssn(&words) {
-        Some((Entity::Ssn, Certainty::Context))
-    } else if phone && is_phone(&words) {
-        Some((Entity::Phone, Certainty::Context))
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]

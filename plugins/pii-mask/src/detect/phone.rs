@@ -5,8 +5,8 @@
 
 use super::behind::{Called, called};
 use super::boundary::{ends, reach as reach_of, text_words, word_before};
+use super::groups::{Chain, SHORTEST};
 use super::names::{self, Words};
-use super::number::{Chain, SHORTEST};
 use super::{Certainty, Scene};
 use core::ops::{Range, RangeInclusive};
 

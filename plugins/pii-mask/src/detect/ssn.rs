@@ -5,7 +5,7 @@
 
 use super::behind::{Called, called};
 use super::boundary::left_words;
-use super::number::Chain;
+use super::groups::Chain;
 use super::{Certainty, Scene};
 
 /// Printed on specimens and in advertisements until everyone used them.

@@ -51,7 +51,7 @@ pub fn around(bytes: &[u8], at: usize) -> Option<Token<'_>> {
     if !matches!(trimmed.last(), Some(b':' | b'[' | b',')) {
         return None;
     }
-    let digits_end = super::number::group_end(bytes, at);
+    let digits_end = super::groups::group_end(bytes, at);
     let end = fraction_end(bytes, digits_end);
     if !matches!(
         bytes.get(end),
