@@ -11,11 +11,13 @@ mod demo;
 mod full;
 mod gateway;
 mod generate;
-mod inspect;
+pub mod inspect;
 mod man;
 mod new;
 mod pipe;
-mod progress;
+pub mod progress;
+pub mod pull;
+pub mod push;
 mod run;
 mod rustdoc;
 mod scenario;
@@ -58,6 +60,8 @@ enum Command {
     Inspect(inspect::Arguments),
     Man(man::Arguments),
     New(new::Arguments),
+    Pull(pull::Arguments),
+    Push(push::Arguments),
     Run(run::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
@@ -70,6 +74,12 @@ pub struct Full {
     pub backends: Backends,
     /// Runs `modelgate bench`.
     pub bench: fn(&bench::Arguments) -> Result<ExitCode>,
+    /// Runs `modelgate push`.
+    pub push: fn(&push::Arguments) -> Result<ExitCode>,
+    /// Runs `modelgate pull`.
+    pub pull: fn(&pull::Arguments) -> Result<ExitCode>,
+    /// Fetches what `modelgate inspect` looks at.
+    pub fetch: inspect::Fetch,
 }
 
 /// Reads the command line and runs what it asks for. A program without `full` has the one that has
@@ -95,10 +105,18 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
         Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
         Command::Demo(arguments) => demo::run(&arguments, &backends),
         Command::Generate(arguments) => generate::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments, full.map(|full| full.fetch)),
         Command::Run(arguments) => run::run(&arguments, &backends),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
         Command::New(arguments) => new::run(&arguments),
+        Command::Pull(arguments) => match full {
+            Some(full) => (full.pull)(&arguments),
+            None => full::run(),
+        },
+        Command::Push(arguments) => match full {
+            Some(full) => (full.push)(&arguments),
+            None => full::run(),
+        },
         Command::Scenario(arguments) => scenario::run(&arguments, &backends),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -11,12 +11,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use modelgate_kit::manifest::VERSION;
 use modelgate_kit::manifest::{FILTERS_SECTION, VERSION_SECTION};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-pub use report::{Format, Inspected, render};
+pub use report::{Format, Image, Inspected, render};
 
 /// Sections with a text that describes the module, as wasm-tools writes and reads them (crate
 /// wasm-metadata, after the OCI image annotations).

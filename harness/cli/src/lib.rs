@@ -10,6 +10,8 @@ pub mod command;
 pub mod generate;
 pub mod inspect;
 pub mod new;
+pub mod provenance;
+pub mod sbom;
 pub mod skip;
 
 use modelgate_scenario::catalogue::Catalogue;

@@ -1,9 +1,10 @@
 //! What takes long to compile, and `modelgate` therefore does without: the embedded host on
-//! wasmtime, Envoy in containers, the bench and the fuzzer.
+//! wasmtime, Envoy in containers, registries, the bench and the fuzzer.
 
 pub mod bench;
 pub mod container;
 pub mod fuzz;
+pub mod images;
 
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ pub const BACKENDS: Backends = Backends {
 pub const FULL: Full = Full {
     backends: BACKENDS,
     bench: bench::command::run,
+    push: images::run,
+    pull: images::pull,
+    fetch: images::inspect,
 };
 
 fn container(envoy: &Envoy, wasm: Arc<dyn WasmFiles>) -> anyhow::Result<Box<dyn Engine>> {

@@ -101,6 +101,7 @@ fn below(package: &str) -> Option<&'static [&'static str]> {
         "modelgate-kit"
         | "located-yaml"
         | "proxy-wasm-simulator"
+        | "modelgate-oci"
         | "workspace-hack"
         | "bench-bare"
         | "bench-sdk" => &[],

@@ -22,8 +22,19 @@ pub enum Format {
 pub struct Inspected {
     /// As it was named.
     pub path: String,
+    /// The image that it lies in, where it does in one.
+    pub image: Option<Image>,
     /// What it is, or why it could not be told.
     pub module: Result<Module, String>,
+}
+
+/// What is known of an image.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// For people: names and values.
+    pub lines: Vec<(&'static str, String)>,
+    /// The same for programs.
+    pub json: Json,
 }
 
 /// Columns of a line, and of what stands before the values.
@@ -71,6 +82,9 @@ fn text(file: &Inspected) -> String {
             lines.push('\n');
         }
     };
+    for (name, value) in file.image.iter().flat_map(|image| &image.lines) {
+        line(name, value);
+    }
     line("sha256", &module.sha256);
     line("size", &format!("{} bytes", module.bytes));
     for (name, value) in &module.described {
@@ -164,6 +178,7 @@ fn json_of(file: &Inspected) -> Json {
         Ok(module) => module,
         Err(error) => return json!({ "path": file.path, "error": error }),
     };
+    let image = file.image.as_ref().map(|image| &image.json);
     let filters = module.filters.iter().map(|filter| {
         let schema = SUITE.member(&filter.name).map(|_| schema_of(&filter.name));
         json!({
@@ -177,6 +192,7 @@ fn json_of(file: &Inspected) -> Json {
         .map(|(name, bytes)| json!({ "name": name, "bytes": bytes }));
     json!({
         "path": file.path,
+        "image": image,
         "bytes": module.bytes,
         "sha256": module.sha256,
         "modelgate": module.is_ours().then_some(&module.kit),

@@ -28,6 +28,7 @@ fn ours() -> Vec<u8> {
 
 fn shown(bytes: &[u8], format: Format) -> String {
     let file = Inspected {
+        image: None,
         path: "a.wasm".to_owned(),
         module: Module::read(bytes),
     };
