@@ -58,9 +58,16 @@ fn snippets(root: &Path, page: &Path) -> Vec<Snippet> {
 }
 
 fn pages(root: &Path) -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
-        .map(PathBuf::from)
-        .to_vec();
+    let mut pages: Vec<PathBuf> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "kong/README.md",
+        "harness/simulator/README.md",
+        "harness/wasmtime/README.md",
+    ]
+    .map(PathBuf::from)
+    .to_vec();
     let mut folders = vec![PathBuf::from("docs"), PathBuf::from("plugins")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(root.join(&folder)).unwrap() {
@@ -133,7 +140,7 @@ fn judge(snippet: &Snippet) -> Vec<String> {
         (Some("rust" | "yaml"), Some(path)) if path.starts_with("plugins/") => Vec::new(),
         (Some("yaml"), Some(other)) => vec![format!("what is {other}?")],
         // Commands, Rust, drawings.
-        (Some("" | "sh" | "rust" | "text" | "console"), None) | (None, _) => Vec::new(),
+        (Some("" | "sh" | "rust" | "python" | "text" | "console"), None) | (None, _) => Vec::new(),
         (Some(other), _) => vec![format!("what is {other}?")],
     }
 }
@@ -154,6 +161,79 @@ fn every_snippet_is_what_it_says() {
     }
     assert!(seen > 20, "{seen} snippets");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the page of a filter says of options and their values in words: `` `a.b` is `c` `` and `` `b: c` ``.
+fn said(page: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = page.split('`').collect();
+    let is_word = |text: &str| {
+        let mut letters = text.chars();
+        !text.is_empty() && letters.all(|c| c.is_ascii_lowercase() || c == '_' || c == '.')
+    };
+    let sentences = parts.windows(3).filter_map(|window| match window {
+        [option, " is ", value] => Some((*option, *value)),
+        _ => None,
+    });
+    let pairs = parts.iter().filter_map(|part| part.split_once(": "));
+    sentences
+        .chain(pairs)
+        .filter(|(option, value)| is_word(option) && is_word(value))
+        .collect()
+}
+
+/// The options of a page's tables that take one of a few words, with these words.
+fn choices(page: &str) -> Vec<(&str, Vec<&str>)> {
+    page.lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| {
+            let mut cells = line.split(" | ");
+            let option = cells.next()?.trim_start_matches("| ").trim_matches('`');
+            let words: Vec<&str> = cells.next()?.split(", ").collect();
+            let all = words.iter().map(|word| {
+                let inside = word.strip_prefix('`')?.strip_suffix('`')?;
+                (!inside.contains('`')).then_some(inside)
+            });
+            Some((option, all.collect::<Option<Vec<&str>>>()?))
+        })
+        .collect()
+}
+
+/// Values that a page names and the option does not take.
+fn unknown_values(page: &str) -> Vec<String> {
+    let choices = choices(page);
+    let mut wrong = Vec::new();
+    for (option, value) in said(page) {
+        let meant: Vec<_> = choices
+            .iter()
+            .filter(|(path, _)| *path == option || path.ends_with(&format!(".{option}")))
+            .collect();
+        if !meant.is_empty() && !meant.iter().any(|(_, words)| words.contains(&value)) {
+            wrong.push(format!("`{option}` is never `{value}`"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn values_that_pages_of_filters_name_are_those_of_the_options() {
+    let root = Workspace::locate().unwrap().root;
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for page in pages(&root) {
+        if !page.starts_with("plugins") {
+            continue;
+        }
+        let text = std::fs::read_to_string(root.join(&page)).unwrap();
+        seen += choices(&text).len();
+        let unknown = unknown_values(&text).into_iter();
+        wrong.extend(unknown.map(|fault| format!("{}: {fault}", page.display())));
+    }
+    assert!(seen > 50, "{seen} options");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let table = "| `a.on_it` | `deny`, `allow` | `\"deny\"` | What. |\n";
+    let of = |words: &str| unknown_values(&format!("{table}{words}")).len();
+    assert_eq!(of("where `a.on_it` is `deny`, or `on_it: allow`"), 0);
+    assert_eq!(of("where `a.on_it` is `block`, or `on_it: pass`"), 2);
 }
 
 #[test]

@@ -2,6 +2,10 @@
 //! change in files without a lost request, wrong ones are kept out, and the way to stop loses no
 //! audit event.
 
+mod operations {
+    pub mod browsers;
+}
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -32,8 +36,14 @@ struct Gateway {
     admin: u16,
 }
 
+/// As it is shipped.
+fn shipped(bootstrap: String) -> String {
+    bootstrap
+}
+
 impl Gateway {
-    async fn start(envoy: &Envoy, sink: u16) -> Self {
+    /// A gateway whose bootstrap is changed by this first.
+    async fn start(envoy: &Envoy, sink: u16, change: fn(String) -> String) -> Self {
         let workspace = Workspace::locate().unwrap();
         let filters = ["audit-log", "key-auth", "consumer-acl", "rate-limit"];
         build::build(&workspace, &filters, Profile::Release).unwrap();
@@ -47,7 +57,7 @@ impl Gateway {
         };
         let shipped = workspace.root.join("envoy/ecds");
         let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
-        let mut bootstrap = here(&read(shipped.join("envoy.yaml")));
+        let mut bootstrap = here(&change(read(shipped.join("envoy.yaml"))));
         for (shipped, other) in [
             (9901, admin),
             (8080, port),
@@ -216,7 +226,7 @@ const REFUSED: &str =
 async fn files_change_the_filters_of_a_running_envoy_without_a_lost_request() {
     let Some(envoy) = envoy(None) else { return };
     let sink = Sink::start(0).unwrap();
-    let gateway = Arc::new(Gateway::start(&envoy, sink.server().port()).await);
+    let gateway = Arc::new(Gateway::start(&envoy, sink.server().port(), shipped).await);
     assert_eq!(gateway.chat("llama-3").await, 200);
     assert_eq!(gateway.chat("mistral").await, 403);
 
@@ -322,7 +332,7 @@ async fn the_way_to_stop_loses_no_event() {
     const WAIT: Duration = Duration::from_millis(1_000 + 1_000);
     let Some(envoy) = envoy(None) else { return };
     let sink = Sink::start(0).unwrap();
-    let mut gateway = Gateway::start(&envoy, sink.server().port()).await;
+    let mut gateway = Gateway::start(&envoy, sink.server().port(), shipped).await;
     let health = Call::get("/healthz");
     assert_eq!(send(gateway.port, &health).await.unwrap().status, 200);
     for _ in 0..CALLS {
@@ -442,7 +452,7 @@ async fn reloads_of_the_audit_log_under_load_lose_no_event() {
     const RELOADS: usize = 8;
     let Some(envoy) = envoy(None) else { return };
     let sink = Arc::new(Sink::start(0).unwrap());
-    let gateway = Gateway::start(&envoy, sink.server().port()).await;
+    let gateway = Gateway::start(&envoy, sink.server().port(), shipped).await;
     gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
     let reloads = |filter| format!("extension_config_discovery.http_filter.{filter}.config_reload");
     gateway.more(&reloads("rate-limit"), 1).await;
@@ -480,7 +490,7 @@ async fn reloads_of_the_audit_log_under_load_lose_no_event() {
 async fn draining_under_load_loses_no_event() {
     let Some(envoy) = envoy(None) else { return };
     let sink = Arc::new(Sink::start(0).unwrap());
-    let mut gateway = Gateway::start(&envoy, sink.server().port()).await;
+    let mut gateway = Gateway::start(&envoy, sink.server().port(), shipped).await;
     gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
     gateway
         .more(

@@ -109,7 +109,7 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
     }
     let documents = match Node::documents(text) {
         Ok(documents) => documents,
-        Err(error) => return failed(error.place, error.message),
+        Err(error) => return template(text, error.place, error.message),
     };
     if let [root] = documents.as_slice()
         && kong::is_declarative(root)
@@ -224,6 +224,22 @@ fn is_bootstrap(document: &Node) -> bool {
 /// Findings that say by themselves why there is no filter.
 fn is_fatal(finding: &Finding) -> bool {
     finding.code == &codes::KUBERNETES
+}
+
+/// A file that is not YAML, perhaps because it is there to be filled in.
+fn template(text: &str, place: Place, problem: String) -> Outcome {
+    let mut outcome = failed(place, problem);
+    let line = text.lines().nth(place.line.saturating_sub(1));
+    let marks = ["{{", "${", "{%", "<%"];
+    if marks
+        .iter()
+        .any(|mark| line.unwrap_or_default().contains(mark))
+    {
+        for finding in &mut outcome.findings {
+            finding.hint = "this looks like a template: check what it is filled in to, or quote the placeholder".into();
+        }
+    }
+    outcome
 }
 
 /// A file that cannot be read.

@@ -25,6 +25,6 @@ crate::reasons! { "kit";
         "A rule needs the body (e.g. for the model's name), and it is longer than the filter's `max_body_bytes`.";
     BODY_UNREADABLE = 500 "body_unreadable", "The gateway could not process this request.",
         "The proxy did not hand over the body that it had announced, e.g. because it was spooled to a file. Raise the proxy's buffer.";
-    MODEL_UNREADABLE = 400 "model_unreadable", "The request does not name its model in a way that can be checked.",
+    MODEL_UNREADABLE = 400 "model_unreadable", "The request does not name one model in a way that can be checked. A body that names it must be JSON, sent as application/json and not compressed; for uploads, a form.",
         "A rule looks at the model, and the body or the headers do not name exactly one in exactly one way: no JSON, a content coding (gzip), a content type that is neither JSON nor (for uploads) a form, no model, the member, field or header twice.";
 }

@@ -3,7 +3,7 @@
 use modelgate_kit::profile::written::merge;
 use serde_json::Value as Json;
 
-use super::entry::{Entry, Part, Slot, What, flag, node, text};
+use super::entry::{Entry, Part, Slot, What, flag, node, optional, text};
 use super::files::Files;
 use located_yaml::{Node, Place};
 
@@ -191,6 +191,7 @@ fn find<'a>(
             match found {
                 Some((number, resource)) => Slot {
                     disabled: flag(entry, &["disabled"]),
+                    optional: optional(entry),
                     ..Slot::read(resource, source(number), number)
                 },
                 None => Slot::read(entry, source(file), file),

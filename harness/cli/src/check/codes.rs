@@ -95,8 +95,8 @@ codes! {
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";
     FACTS_HIDDEN = "MG102" "facts-hidden" Error, "A chain in one entry hides its facts from filters in other entries.",
         "Write `\"facts_to_filter_state\": true`, or list all filters in one chain.";
-    FAILS_OPEN = "MG103" "fails-open" Error, "After a crash requests pass unfiltered.",
-        "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`.";
+    FAILS_OPEN = "MG103" "fails-open" Error, "Where a filter cannot run, requests pass unfiltered.",
+        "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`. With `is_optional: true` an Envoy that is built without Wasm leaves the filter out, without a word.";
     STAYS_CLOSED = "MG104" "stays-closed" Warning, "After a crash every request on that worker gets 503 until Envoy is restarted.",
         "That is what `FAIL_CLOSED` means, which is also the default. With `FAIL_RELOAD` the next request gets a new VM.";
     STOP_ITERATION = "MG105" "stop-iteration" Error, "The filter cannot hold a request's headers.",

@@ -21,6 +21,8 @@ pub(super) struct Slot<'a> {
     pub node: &'a Node,
     /// `disabled: true`: off unless a route says otherwise.
     pub disabled: bool,
+    /// Where `is_optional: true` stands: a proxy that cannot run it goes on without it.
+    pub optional: Option<Place>,
     /// What it runs.
     pub what: What<'a>,
 }
@@ -158,6 +160,15 @@ pub(super) fn module(config: &Node) -> Option<&str> {
         .and_then(|path| path.rsplit('/').next())
 }
 
+/// Where an entry says that a proxy may leave it out.
+pub(super) fn optional(entry: &Node) -> Option<Place> {
+    let says = flag(entry, &["is_optional"]);
+    entry
+        .member("is_optional")
+        .filter(|_| says)
+        .map(|node| node.place)
+}
+
 impl<'a> Slot<'a> {
     /// Reads an item of `http_filters`, or a resource that stands in for one. `source` is the text
     /// of its file.
@@ -171,6 +182,7 @@ impl<'a> Slot<'a> {
             },
             node: entry,
             disabled: flag(entry, &["disabled"]),
+            optional: optional(entry),
             what,
         }
     }

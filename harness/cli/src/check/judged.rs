@@ -26,7 +26,12 @@ pub(super) fn check(at: &Node, message: &Message, whole: bool, findings: &mut Ve
         "envoy.config.cluster.v3.Cluster" => judge.cluster(at, whole),
         "envoy.config.metrics.v3.TagSpecifier" => judge.tag(at, whole),
         "envoy.config.route.v3.RouteConfiguration" => judge.hosts(at),
-        "envoy.extensions.wasm.v3.VmConfig" if whole => judge.needs(at, "code"),
+        "envoy.extensions.wasm.v3.VmConfig" => {
+            judge.environment(at);
+            if whole {
+                judge.needs(at, "code");
+            }
+        }
         "envoy.extensions.wasm.v3.PluginConfig" if whole => judge.needs(at, "vm_config"),
         "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext" if whole => judge.trust(at),
         "envoy.extensions.transport_sockets.tls.v3.Secret" if whole => {
@@ -108,6 +113,21 @@ impl Judge<'_> {
                         "write `disabled: true`, or `config: {}` to switch it on",
                     );
                 }
+            }
+        }
+    }
+
+    /// A variable has one value.
+    fn environment(&mut self, at: &Node) {
+        let given = at.member("environment_variables");
+        let of = |name: &str| given.and_then(|given| given.member(name));
+        let values = of("key_values").map(Node::members).unwrap_or_default();
+        let mut seen: HashSet<&str> = values.iter().map(|(key, _)| key.text.as_str()).collect();
+        for node in of("host_env_keys").map(Node::items).unwrap_or_default() {
+            let name = node.text().unwrap_or_default();
+            if !seen.insert(name) {
+                let hint = "name it once, in `host_env_keys` or in `key_values`";
+                self.refuse(node, format!("the variable {name:?} stands twice"), hint);
             }
         }
     }

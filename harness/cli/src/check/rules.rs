@@ -20,6 +20,7 @@ use located_yaml::Node;
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     unreadable(chain, sink);
+    optional(chain, sink);
     let entries = chain.entries();
     if entries.is_empty() {
         return;
@@ -50,6 +51,23 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
         addresses(chain, sink);
         router(chain, sink);
         manager(chain, sink);
+    }
+}
+
+/// An entry that the proxy may leave out.
+fn optional(chain: &Chain<'_>, sink: &mut Sink<'_>) {
+    for slot in &chain.slots {
+        let (Some(place), false) = (slot.optional, matches!(slot.what, What::Other(_))) else {
+            continue;
+        };
+        let finding = Finding::new(
+            &codes::FAILS_OPEN,
+            place,
+            &slot.name,
+            "an Envoy that has no Wasm leaves it out in silence, and requests pass unfiltered",
+            "leave `is_optional` out: such an Envoy then refuses the configuration",
+        );
+        sink.add(chain.file, finding);
     }
 }
 

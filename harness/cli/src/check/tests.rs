@@ -126,6 +126,21 @@ fn a_policy_that_fails_open_is_an_error_and_one_that_never_recovers_a_warning() 
 }
 
 #[test]
+fn an_entry_that_a_proxy_may_leave_out_is_an_error() {
+    let right = envoy(&[("jwt_auth", RELOAD, JWT)]);
+    let entry = "          - name: the.jwt_auth\n";
+    for (optional, want) in [("true", true), ("false", false)] {
+        let lines = format!("{entry}            is_optional: {optional}\n");
+        let found = findings(&right.replace(entry, &lines));
+        let is_found = found.iter().any(|one| one.contains("leaves it out"));
+        assert_eq!(is_found, want, "{found:?}");
+    }
+    let router = "          - name: router\n";
+    let other = format!("{router}            is_optional: true\n");
+    assert_eq!(findings(&right.replace(router, &other)), findings(&right));
+}
+
+#[test]
 fn a_struct_is_refused_with_what_to_write() {
     let knobs = "failure_policy: FAIL_RELOAD\nconfiguration: { \"@type\": type.googleapis.com/google.protobuf.Struct, value: {} }";
     let outcome = check(&envoy(&[("audit_log", knobs, "")]));

@@ -99,6 +99,7 @@ impl Filter {
             name: self.name.clone(),
             node: &self.node,
             disabled: false,
+            optional: None,
             what,
         }
     }

@@ -51,7 +51,8 @@ pub struct Arguments {
     /// Another port for the admin interface, on loopback; 0 = any free one.
     #[arg(long, value_name = "PORT")]
     admin_port: Option<u16>,
-    /// A server in place of a cluster's, in plain text. May be given several times.
+    /// A server in place of a cluster's, in plain text: an IP address, or
+    /// `localhost` for 127.0.0.1. May be given several times.
     #[arg(long, value_name = "NAME=ADDRESS:PORT", value_parser = read_cluster)]
     cluster: Vec<(String, SocketAddr)>,
     /// Worker threads.
@@ -61,10 +62,16 @@ pub struct Arguments {
 
 fn read_cluster(text: &str) -> Result<(String, SocketAddr), String> {
     let (name, address) = text.split_once('=').ok_or("write NAME=ADDRESS:PORT")?;
-    let address = address
-        .parse()
-        .map_err(|_| format!("{address} is no IP address with a port, such as 127.0.0.1:8000"))?;
-    Ok((name.to_owned(), address))
+    let local = address.strip_prefix("localhost:");
+    let there = match local.map(str::parse) {
+        Some(Ok(port)) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Some(Err(_)) => None,
+        None => address.parse().ok(),
+    };
+    let there = there.ok_or_else(|| {
+        format!("{address} is no IP address (or localhost) with a port, such as 127.0.0.1:8000")
+    })?;
+    Ok((name.to_owned(), there))
 }
 
 /// Runs it; see [`Arguments`].
@@ -275,7 +282,18 @@ mod tests {
             read_cluster("openai=127.0.0.1:80"),
             Ok(("openai".to_owned(), ([127, 0, 0, 1], 80).into()))
         );
-        for wrong in ["openai", "openai=", "openai=host:80", "openai=127.0.0.1"] {
+        assert_eq!(
+            read_cluster("openai=localhost:80"),
+            read_cluster("openai=127.0.0.1:80")
+        );
+        for wrong in [
+            "openai",
+            "openai=",
+            "openai=host:80",
+            "openai=127.0.0.1",
+            "openai=localhost",
+            "openai=localhost:http",
+        ] {
             assert!(read_cluster(wrong).is_err(), "{wrong}");
         }
     }

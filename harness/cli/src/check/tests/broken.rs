@@ -349,6 +349,21 @@ fn what_is_no_configuration_of_ours_says_so() {
 }
 
 #[test]
+fn a_template_is_called_one() {
+    for (text, is_template) in [
+        ("a: { port_value: ${PORT} }\n", true),
+        ("{{ .Values.x }}\n", true),
+        ("a: { port_value: 1, b: [ }\n", false),
+    ] {
+        let outcome = check(text);
+        let finding = outcome.findings.first().unwrap();
+        assert_eq!(finding.code.id, "MG001", "{text:?}");
+        let said = finding.hint.contains("template");
+        assert_eq!(said, is_template, "{text:?}: {finding:?}");
+    }
+}
+
+#[test]
 fn files_that_a_configuration_names_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let good = good();

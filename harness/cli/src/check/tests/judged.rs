@@ -62,3 +62,24 @@ fn clusters_that_cannot_work_are_refused() {
         }
     }
 }
+
+#[test]
+fn a_variable_that_stands_twice_is_refused() {
+    for (variables, twice) in [
+        ("host_env_keys: [ A, B ], key_values: { C: d }", None),
+        (
+            "host_env_keys: [ A, B ], key_values: { B: d }",
+            Some("\"B\""),
+        ),
+        ("host_env_keys: [ A, B, A ]", Some("\"A\"")),
+    ] {
+        let given = format!("vm_config: {{ environment_variables: {{ {variables} }},");
+        let found = findings(&envoy(&[("audit_log", RELOAD, "")]).replace("vm_config: {", &given));
+        let said = found.iter().find(|one| one.contains("stands twice"));
+        match (said, twice) {
+            (None, None) => {}
+            (Some(said), Some(name)) => assert!(said.contains(name), "{said}"),
+            _ => panic!("{variables}: {found:?}"),
+        }
+    }
+}
