@@ -163,7 +163,8 @@ fn every_snippet_is_what_it_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What the page of a filter says of options and their values in words: `` `a.b` is `c` `` and `` `b: c` ``.
+/// What the page of a filter says of options and their values in words: `` `a.b` is `c` `` and
+/// `` `b: c` ``.
 fn said(page: &str) -> Vec<(&str, &str)> {
     let parts: Vec<&str> = page.split('`').collect();
     let is_word = |text: &str| {
