@@ -242,12 +242,26 @@ pub struct ModelCall {
     pub dialect: String,
     /// Operation, e.g. `chat`.
     pub operation: String,
-    /// Model or endpoint.
+    /// Model or endpoint; several are joined by slashes.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub model: String,
+    /// Where the request names several, each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
     /// Version, label or variant.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
+}
+
+impl ModelCall {
+    /// The models, each by itself; none if none is known.
+    pub fn names(&self) -> Vec<String> {
+        match (self.models.as_slice(), self.model.as_str()) {
+            ([], "") => Vec::new(),
+            ([], model) => vec![model.to_owned()],
+            (models, _) => models.to_vec(),
+        }
+    }
 }
 
 impl Fact for ModelCall {

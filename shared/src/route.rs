@@ -6,7 +6,8 @@
 //! [`Route::parse`] matches method and path with the model servers' grammars (`grammar.rs`).
 //! [`Route::with_headers`] and [`Route::with_query`] add what is said there. Where the model is
 //! named in the body, [`Model::InBody`] says under which member and [`Stated::parse`] reads it; in
-//! forms ([`Model::InForm`]) [`field`] does, and in batches [`models_of_batch`].
+//! forms ([`Model::InForm`]) [`field`] does, and in batches [`models_of_batch`]. Where most servers
+//! look at no name and some do, [`Model::HintedInBody`] says where it would be.
 //!
 //! A path that no grammar knows is no route: that is not an error, but whoever decides on models
 //! must not let it pass as one. It cannot tell servers apart that use the same paths:
@@ -21,7 +22,7 @@ mod grammar;
 mod path;
 mod template;
 
-pub use body::{BodyError, Stated, folded, is_ignorable, models_of_batch};
+pub use body::{BodyError, Stated, folded, hints_in, is_ignorable, models_of_batch};
 pub use form::{boundary, field};
 pub use path::{Path, PathError, Segment};
 pub use template::{Template, TemplateError};
@@ -61,6 +62,8 @@ pub enum Dialect {
     Ollama,
     /// Cohere's API.
     Cohere,
+    /// The Gemini API.
+    Gemini,
 }
 
 impl Dialect {
@@ -80,6 +83,7 @@ impl Dialect {
             Self::Anthropic => "anthropic",
             Self::Ollama => "ollama",
             Self::Cohere => "cohere",
+            Self::Gemini => "gemini",
         }
     }
 }
@@ -126,6 +130,14 @@ pub enum Operation {
     Translate,
     /// How many tokens an input has.
     CountTokens,
+    /// The tokens of a text, or the text of tokens.
+    Tokenize,
+    /// Text from pictures of pages.
+    Ocr,
+    /// Videos from a prompt.
+    GenerateVideo,
+    /// A model made from another one by training.
+    FineTune,
     /// Bedrock's guardrail, applied alone.
     ApplyGuardrail,
     /// The list of models.
@@ -166,6 +178,10 @@ impl Operation {
             Self::Transcribe => "transcribe",
             Self::Translate => "translate",
             Self::CountTokens => "count_tokens",
+            Self::Tokenize => "tokenize",
+            Self::Ocr => "ocr",
+            Self::GenerateVideo => "generate_video",
+            Self::FineTune => "fine_tune",
             Self::ApplyGuardrail => "apply_guardrail",
             Self::ListModels => "list_models",
             Self::DescribeModel => "describe_model",
@@ -182,12 +198,16 @@ impl Operation {
 pub enum Model<'a> {
     /// Here: a model, an endpoint, a deployment. Decoded.
     Named(Cow<'a, str>),
-    /// In the JSON body, under this top-level member.
-    InBody(&'static str),
+    /// In the JSON body, under one of these top-level members; where several are there, each
+    /// counts.
+    InBody(&'static [&'static str]),
     /// In the body, which is JSON, or a form (`multipart/form-data`) with a field of this name.
     InForm(&'static str),
     /// In the JSON body, one for each request of a batch.
     InBatch,
+    /// Nowhere in most servers that have such a path, which serve one model; but some read this
+    /// member of a JSON body. It is a hint ([`Route::hints`]).
+    HintedInBody(&'static str),
     /// Nowhere: the host serves one model, or the operation is not about a model.
     Unnamed,
 }
@@ -198,7 +218,11 @@ impl Model<'_> {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Named(name) => Some(name),
-            Self::InBody(_) | Self::InForm(_) | Self::InBatch | Self::Unnamed => None,
+            Self::InBody(_)
+            | Self::InForm(_)
+            | Self::InBatch
+            | Self::HintedInBody(_)
+            | Self::Unnamed => None,
         }
     }
 }

@@ -146,6 +146,7 @@ fn model_call(head: &HeaderBlock, method: &[u8], target: &[u8]) -> Option<ModelC
         operation: route.operation.as_str().to_owned(),
         model: owned(route.inner_model.as_deref().or(route.model.name())),
         version: owned(route.selector.as_ref().map(|selector| selector.name())),
+        ..ModelCall::default()
     })
 }
 

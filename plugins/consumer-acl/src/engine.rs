@@ -158,9 +158,11 @@ impl Engine {
     /// Whether the decision may hang on the model's name: some rule over models fits in everything
     /// else.
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
+        let only_denies = asked.body_only_hints();
         self.looked_up(|index| index.over_models(caller, asked))
             .any(|rule| {
                 rule.what.looks_at_model()
+                    && !(only_denies && rule.effect == Effect::Allow)
                     && rule.who.fits(caller, rule.effect.doubt())
                     && rule.what.fits_but_for_model(asked, rule.effect.doubt())
             })
@@ -201,6 +203,7 @@ impl Engine {
     /// told depends on it.
     pub fn could_allow_somebody(&self, asked: &Asked<'_>, bodies_are_read: bool) -> bool {
         let unread = bodies_are_read && asked.model_is_unread();
+        let may_name = unread && !asked.body_only_hints();
         let mut allowed = false;
         for rule in self.looked_up(|index| index.for_somebody(asked, unread)) {
             if !rule.is_for_somebody() {
@@ -210,7 +213,7 @@ impl Engine {
                 Effect::Allow => {
                     allowed = allowed
                         || rule.what.fits(asked, Doubt::Misfits)
-                        || unread && rule.what.fits_but_for_model(asked, Doubt::Misfits);
+                        || may_name && rule.what.fits_but_for_model(asked, Doubt::Misfits);
                 }
                 Effect::Deny => {
                     let is_open = unread && rule.what.looks_at_model();
@@ -226,6 +229,7 @@ impl Engine {
     /// Whether nothing but the model, which is not known, keeps a rule from allowing the request.
     pub fn lacks_only_the_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
         *asked.models() == Models::Unknown
+            && !asked.body_only_hints()
             && self
                 .looked_up(|index| index.over_models(caller, asked))
                 .any(|rule| {

@@ -1,6 +1,6 @@
 //! One request against every limit that applies: what is taken, what is told, and the refusal.
 
-use modelgate_kit::bucket::{Claim, Decision, Outcome, take_all};
+use modelgate_kit::bucket::{Claim, Decision, Judged, Outcome, take_all};
 use modelgate_kit::config::{DenyOrAllow, Mode};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Identity, Limited};
@@ -56,12 +56,13 @@ impl Plan {
             let Some(windows) = policy.applying(caller, asked.as_ref()) else {
                 continue;
             };
-            let key = make(&policy.parts, &material);
-            match (key.incomplete, policy.on_missing) {
-                (true, OnMissing::Deny) => return Err(Reply::new(&LIMIT_KEY_MISSING)),
-                (true, OnMissing::Skip) => {}
-                (false, _) | (true, OnMissing::Shared) => {
-                    charges.push((policy, windows, key.bytes))
+            for key in make(&policy.parts, &material) {
+                match (key.incomplete, policy.on_missing) {
+                    (true, OnMissing::Deny) => return Err(Reply::new(&LIMIT_KEY_MISSING)),
+                    (true, OnMissing::Skip) => {}
+                    (false, _) | (true, OnMissing::Shared) => {
+                        charges.push((policy, windows, key.bytes))
+                    }
                 }
             }
         }
@@ -109,8 +110,11 @@ impl Plan {
         told: Told,
         exchange: &Exchange,
     ) -> Reply {
-        for ((policy, ..), judged) in charges.iter().zip(&outcome.judged) {
-            if judged.iter().any(|window| !window.admitted) {
+        for (charges, judged) in by_policy(charges, outcome) {
+            let refuses = |windows: &Vec<Judged>| windows.iter().any(|window| !window.admitted);
+            if let [(policy, ..), ..] = charges
+                && judged.iter().any(refuses)
+            {
                 policy.limited.add(exchange.host(), 1);
             }
         }
@@ -139,7 +143,8 @@ impl Plan {
     fn told(&self, charges: &[Charge<'_>], standings: &[Standing<'_>]) -> Told {
         let mut told = Told::new();
         if matches!(self.headers, Headers::Draft | Headers::Both) {
-            let windows = charges.iter().flat_map(|(_, windows, _)| {
+            let windows = charges.chunk_by(is_one_policy).filter_map(<[_]>::first);
+            let windows = windows.flat_map(|(_, windows, _)| {
                 windows
                     .names
                     .iter()
@@ -212,15 +217,43 @@ fn take(charges: &[Charge<'_>], exchange: &Exchange) -> Outcome {
     }
 }
 
-fn standings<'a>(charges: &'a [Charge<'_>], outcome: &Outcome) -> Vec<Standing<'a>> {
-    charges
-        .iter()
-        .zip(&outcome.judged)
-        .flat_map(|((_, windows, _), judged)| windows.names.iter().zip(&windows.rates).zip(judged))
-        .map(|((policy, rate), judged)| Standing {
-            policy,
-            rate: *rate,
-            judged: *judged,
-        })
-        .collect()
+/// Whether two charges are of one policy, for different models.
+fn is_one_policy(one: &Charge<'_>, other: &Charge<'_>) -> bool {
+    std::ptr::eq(one.0, other.0)
+}
+
+/// Charges and what was judged of them, policy by policy.
+fn by_policy<'c, 'a>(
+    charges: &'c [Charge<'a>],
+    outcome: &'c Outcome,
+) -> impl Iterator<Item = (&'c [Charge<'a>], &'c [Vec<Judged>])> {
+    let mut rest = outcome.judged.as_slice();
+    charges.chunk_by(is_one_policy).map(move |charges| {
+        let (judged, behind) = rest.split_at_checked(charges.len()).unwrap_or((rest, &[]));
+        rest = behind;
+        (charges, judged)
+    })
+}
+
+/// How every window stands; where a policy counts several models, by the one that has least left.
+fn standings<'a>(charges: &[Charge<'a>], outcome: &Outcome) -> Vec<Standing<'a>> {
+    let mut all = Vec::new();
+    for (charges, judged) in by_policy(charges, outcome) {
+        let Some((_, windows, _)) = charges.first() else {
+            continue;
+        };
+        for (at, (policy, rate)) in windows.names.iter().zip(&windows.rates).enumerate() {
+            let of_models: Vec<Standing<'_>> = judged
+                .iter()
+                .filter_map(|windows| windows.get(at))
+                .map(|judged| Standing {
+                    policy,
+                    rate: *rate,
+                    judged: *judged,
+                })
+                .collect();
+            all.extend(tightest(&of_models).copied());
+        }
+    }
+    all
 }

@@ -2,7 +2,11 @@
 //!
 //! A key is made of parts (consumer, address, model, …). Each part is written with its kind and
 //! length, so that no two keys of different parts are the same bytes. The bytes are hashed under a
-//! secret before they name anything, and are stored nowhere.
+//! secret before they name anything, and are stored nowhere. A request that names several models has
+//! a key for each: what it may turn to is taken from as well, and a name beside it opens no fresh
+//! bucket.
+
+use std::iter;
 
 use modelgate_kit::claim::{ClaimPath, Finding, Split, Word, words};
 use modelgate_kit::exchange::Exchange;
@@ -107,11 +111,31 @@ impl Part {
             Self::Route => text(&material.exchange.property_text(&["xds", "route_name"])?),
             Self::Method => text(material.asked?.method()),
             Self::Operation => text(material.asked?.route()?.operation.as_str()),
-            // One bucket for every spelling of a name.
-            Self::Model => material.asked?.model_key(),
+            // One bucket for every spelling of a name; of several names see `values`.
+            Self::Model => material.asked?.model_keys().into_iter().next(),
         };
-        value.filter(|value| (1..=LONGEST_VALUE).contains(&value.len()))
+        value.filter(|value| is_whole(value))
     }
+
+    /// The values of the part, one for each key that the request has; at least one.
+    fn values(&self, material: &Material<'_>) -> Vec<Option<Vec<u8>>> {
+        let of_models = match (self, material.asked) {
+            (Self::Model, Some(asked)) => asked.model_keys(),
+            _ => Vec::new(),
+        };
+        if of_models.len() < 2 {
+            return vec![self.value(material)];
+        }
+        let values = of_models.into_iter();
+        values
+            .map(|value| Some(value).filter(|value| is_whole(value)))
+            .collect()
+    }
+}
+
+/// Whether a value can be a key.
+fn is_whole(value: &[u8]) -> bool {
+    (1..=LONGEST_VALUE).contains(&value.len())
 }
 
 /// The caller's groups, unless there may be further ones: which comes first is not known then.
@@ -147,27 +171,36 @@ pub struct Key {
     pub incomplete: bool,
 }
 
-/// Makes the key of these parts.
-pub fn make(parts: &[Part], material: &Material<'_>) -> Key {
-    let mut key = Key {
+/// Makes the keys of these parts: one, but where several models are named.
+pub fn make(parts: &[Part], material: &Material<'_>) -> Vec<Key> {
+    let mut keys = vec![Key {
         bytes: Vec::with_capacity(64),
         incomplete: false,
-    };
+    }];
     for part in parts {
-        match part.value(material) {
-            Some(value) => {
-                // The order of parts is the same for every key of a policy: position, length and
-                // value suffice.
-                key.bytes.extend_from_slice(
-                    &u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes(),
-                );
-                key.bytes.extend_from_slice(&value);
-            }
-            None => {
-                key.bytes.extend_from_slice(&u32::MAX.to_le_bytes());
-                key.incomplete = true;
-            }
+        let values = part.values(material);
+        let before = keys.len();
+        for _ in 1..values.len() {
+            keys.extend_from_within(..before);
+        }
+        for (key, value) in keys
+            .iter_mut()
+            .zip(values.iter().flat_map(|value| iter::repeat_n(value, before)))
+        {
+            key.put(value.as_deref());
         }
     }
-    key
+    keys
+}
+
+impl Key {
+    /// The order of parts is the same for every key of a policy: position, length and value
+    /// suffice.
+    fn put(&mut self, value: Option<&[u8]>) {
+        let length = value.map(|value| u32::try_from(value.len()).unwrap_or(u32::MAX));
+        self.bytes
+            .extend_from_slice(&length.unwrap_or(u32::MAX).to_le_bytes());
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.incomplete |= value.is_none();
+    }
 }

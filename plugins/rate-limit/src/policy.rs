@@ -90,7 +90,8 @@ impl Policy {
 
     /// Whether the model matters for this request.
     pub fn needs_model(&self, caller: Caller<'_>, asked: &Asked<'_>) -> bool {
-        (self.what.looks_at_model() || self.parts.contains(&Part::Model))
+        let by_model = self.parts.contains(&Part::Model) && !asked.body_only_hints();
+        (self.what.looks_at_model() || by_model)
             && self.who.fits(caller, Doubt::Fits)
             && self.what.fits_but_for_model(asked, Doubt::Fits)
     }

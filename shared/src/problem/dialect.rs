@@ -49,7 +49,7 @@ impl From<Dialect> for Shape {
             Dialect::Cohere => Self::Cohere,
             Dialect::SageMaker | Dialect::Bedrock => Self::Aws,
             Dialect::TorchServe => Self::TorchServe,
-            Dialect::Vertex => Self::Google,
+            Dialect::Vertex | Dialect::Gemini => Self::Google,
             Dialect::AzureMl => Self::Azure,
         }
     }

@@ -18,8 +18,8 @@ const LONGEST_NAME: usize = 512;
 /// What the outermost object says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Stated<'a> {
-    /// The model's name, if the member is there.
-    pub model: Option<Cow<'a, str>>,
+    /// The model's name, if the member is there; where it has several names, all that are.
+    pub models: Vec<Cow<'a, str>>,
     /// Further models that a router may turn to: `models` (OpenRouter), `fallbacks` (LiteLLM).
     pub alternatives: Vec<Cow<'a, str>>,
     /// The member `stream`, if it is there; `null` counts as not there.
@@ -192,17 +192,19 @@ enum Member {
 const ALTERNATIVES: [&str; 2] = ["models", "fallbacks"];
 
 impl<'a> Stated<'a> {
-    /// Reads a whole body; `member` is the model's member, as [`super::Model::InBody`] names it.
+    /// Reads a whole body; `members` are the model's members, as [`super::Model::InBody`] names
+    /// them.
     ///
     /// # Errors
     /// Whatever would let a server read the body otherwise.
-    pub fn parse(body: &'a [u8], member: &str, limits: Limits) -> Result<Self, BodyError> {
+    pub fn parse(body: &'a [u8], members: &[&str], limits: Limits) -> Result<Self, BodyError> {
         let mut walker = Walker::new(body, limits)?;
         if walker.next_token()? != Some(Token::ObjectStart) {
             return Err(BodyError::NotAnObject);
         }
         let mut stated = Self::default();
-        let (mut model_seen, mut stream_seen) = (false, false);
+        // One bit for each of the members.
+        let (mut models_seen, mut stream_seen) = (0_u8, 0_u8);
         let mut depth = 1_usize;
         let mut current = Member::Other;
         while let Some(token) = walker.next_token()? {
@@ -213,7 +215,8 @@ impl<'a> Stated<'a> {
                 }
                 Token::Key(name) if depth == 1 => {
                     let name = name.decode();
-                    current = if alike(&name, member) {
+                    let at = members.iter().position(|member| alike(&name, member));
+                    current = if at.is_some() {
                         Member::Model
                     } else if ALTERNATIVES.iter().any(|other| alike(&name, other)) {
                         Member::Alternatives
@@ -222,23 +225,24 @@ impl<'a> Stated<'a> {
                     } else {
                         Member::Other
                     };
-                    let exact = name == member || name == "stream";
+                    let exact = members.contains(&&*name) || name == "stream";
                     let seen = match current {
-                        Member::Model => &mut model_seen,
+                        Member::Model => &mut models_seen,
                         Member::Stream => &mut stream_seen,
                         Member::Alternatives | Member::Other => continue,
                     };
-                    if *seen || !exact {
+                    let bit = 1 << at.unwrap_or_default().min(7);
+                    if *seen & bit != 0 || !exact {
                         return Err(BodyError::MemberTwice);
                     }
-                    *seen = true;
+                    *seen |= bit;
                     continue;
                 }
                 _ => {}
             }
             match (depth, current, token) {
                 (1, Member::Model, Token::String(text)) => {
-                    stated.model = Some(name_of_model(text.decode())?);
+                    stated.models.push(name_of_model(text.decode())?);
                 }
                 (1, Member::Model, _) => return Err(BodyError::ModelNotAName),
                 (1, Member::Alternatives, Token::ArrayStart | Token::Literal(Literal::Null)) => {}
@@ -264,20 +268,60 @@ impl<'a> Stated<'a> {
     }
 }
 
+/// Names of models that some server may find under `member` of a body, which most take for input:
+/// each text that stands under it or a name like it. Nothing of the body is refused but what may be
+/// an object that we cannot read.
+///
+/// # Errors
+/// What is wrong with it, or that it has more names than are looked at.
+pub fn hints_in<'a>(
+    body: &'a [u8],
+    member: &str,
+    limits: Limits,
+) -> Result<Vec<Cow<'a, str>>, BodyError> {
+    // What begins otherwise is an object in no encoding (RFC 8259 section 8.1, and those before).
+    let first = body.trim_ascii_start().first();
+    if first.is_none_or(|first| first.is_ascii_graphic() && *first != b'{') {
+        return Ok(Vec::new());
+    }
+    let mut walker = Walker::new(body, limits)?;
+    let mut hints = Vec::new();
+    let (mut depth, mut ours) = (0_usize, false);
+    while let Some(token) = walker.next_token()? {
+        match token {
+            Token::ObjectStart | Token::ArrayStart => depth = depth.saturating_add(1),
+            Token::ObjectEnd | Token::ArrayEnd => depth = depth.saturating_sub(1),
+            Token::Key(name) if depth == 1 => {
+                ours = alike(&name.decode(), member);
+                continue;
+            }
+            Token::String(text) if ours && depth == 1 => {
+                if hints.len() >= MOST_MODELS {
+                    return Err(BodyError::MemberTwice);
+                }
+                hints.push(text.decode());
+            }
+            _ => {}
+        }
+        ours = false;
+    }
+    Ok(hints)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn read(body: &str) -> Result<(Option<String>, Option<bool>), BodyError> {
-        Stated::parse(body.as_bytes(), "model", Limits::default())
-            .map(|stated| (stated.model.map(Cow::into_owned), stated.stream))
+        Stated::parse(body.as_bytes(), &["model"], Limits::default())
+            .map(|stated| (stated.models.into_iter().next().map(Cow::into_owned), stated.stream))
     }
 
     #[test]
     fn models_that_a_router_may_turn_to_are_named_too() {
         let names = |body: &'static str| {
-            Stated::parse(body.as_bytes(), "model", Limits::default())
+            Stated::parse(body.as_bytes(), &["model"], Limits::default())
                 .map(|stated| stated.alternatives.join(" "))
         };
         assert_eq!(
@@ -331,12 +375,62 @@ mod tests {
         }
         let body = br#"{"modelId":"m","model":3}"#;
         assert_eq!(
-            Stated::parse(body, "modelId", Limits::default())
+            Stated::parse(body, &["modelId"], Limits::default())
                 .unwrap()
-                .model
-                .as_deref(),
-            Some("m")
+                .models,
+            ["m"]
         );
+    }
+
+    #[test]
+    fn where_the_member_has_two_names_both_count() {
+        let read = |body: &'static str| {
+            Stated::parse(body.as_bytes(), &["model", "name"], Limits::default())
+                .map(|stated| stated.models.join(" "))
+        };
+        for (body, models) in [
+            (r#"{"name":"b"}"#, "b"),
+            (r#"{"name":"b","model":"a"}"#, "b a"),
+            (r#"{"x":{"name":"b"},"model":"a"}"#, "a"),
+            ("{}", ""),
+        ] {
+            assert_eq!(read(body), Ok(models.to_owned()), "{body}");
+        }
+        for (body, error) in [
+            (r#"{"name":"a","name":"b"}"#, BodyError::MemberTwice),
+            (r#"{"Name":"a","model":"b"}"#, BodyError::MemberTwice),
+            (r#"{"name":null,"model":"b"}"#, BodyError::ModelNotAName),
+        ] {
+            assert_eq!(read(body), Err(error), "{body}");
+        }
+    }
+
+    #[test]
+    fn hints_are_whatever_a_reader_of_the_member_could_find() {
+        let read = |body: &'static [u8]| {
+            hints_in(body, "model", Limits::default()).map(|hints| hints.join(" "))
+        };
+        for (body, hints) in [
+            (&b""[..], ""),
+            (b" ", ""),
+            (b"5.1,3.5,1.4", ""),
+            (b"[{\"model\":\"a\"}]", ""),
+            (br#"{"inputs":[[1,2]],"model":null}"#, ""),
+            (br#"{"model":"a","x":{"model":"b"}}"#, "a"),
+            (br#"{"model":["a"],"Model":"b","model":"c"}"#, "b c"),
+            (br#"{"model":{"model":"a"},"x":"model","y":["model","a"]}"#, ""),
+        ] {
+            assert_eq!(read(body), Ok(hints.to_owned()));
+        }
+        for unclear in [
+            &b"{"[..],
+            br#"{"model":"a","x":NaN}"#,
+            b"\xef\xbb\xbf{\"model\":\"a\"}",
+            b"\xff\xfe{\0",
+            b"\0{",
+        ] {
+            assert!(read(unclear).is_err(), "{unclear:?}");
+        }
     }
 
     #[test]
@@ -429,16 +523,16 @@ mod tests {
     proptest! {
         #[test]
         fn it_agrees_with_a_full_parser(body in r#"\{("(model|stream|x)":("[a-c]"|true|null|\[1\]|\{"model":"d"\}),?){0,3}\}"#) {
-            if let Ok(stated) = Stated::parse(body.as_bytes(), "model", Limits::default()) {
+            if let Ok(stated) = Stated::parse(body.as_bytes(), &["model"], Limits::default()) {
                 let whole: serde_json::Value = serde_json::from_str(&body).unwrap();
-                prop_assert_eq!(stated.model.as_deref(), whole.get("model").and_then(|model| model.as_str()));
+                prop_assert_eq!(stated.models.first().map(|model| &**model), whole.get("model").and_then(|model| model.as_str()));
                 prop_assert_eq!(stated.stream, whole.get("stream").and_then(serde_json::Value::as_bool));
             }
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let stated = Stated::parse(&body, "model", Limits::default());
+            let stated = Stated::parse(&body, &["model"], Limits::default());
             prop_assert!(stated.is_err() || serde_json::from_slice::<serde_json::Value>(&body).is_ok());
         }
     }

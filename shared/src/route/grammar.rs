@@ -1,10 +1,15 @@
 //! The model servers' grammars, one function each, tried in turn.
 //!
-//! Sources: Open Inference Protocol V2; TensorFlow Serving's, KServe's and TorchServe's REST pages;
-//! the botocore models of `sagemaker-runtime` and `bedrock-runtime`; Vertex AI's, Azure's,
-//! OpenAI's, Anthropic's, Cohere's and Ollama's references. Management interfaces (TorchServe's
-//! `/models`, KServe's and Triton's `/v2/repository`, Ollama's pull, create, show and delete) are
-//! left out on purpose: they are no route.
+//! Sources: Open Inference Protocol V2; Triton's, TensorFlow Serving's, KServe's and TorchServe's
+//! REST pages; the botocore models of `sagemaker-runtime` and `bedrock-runtime`, and SageMaker's
+//! pages on containers of many models and on OpenAI's API; Vertex AI's, the Gemini API's, Azure's,
+//! OpenAI's, Mistral's, vLLM's, LiteLLM's, Anthropic's, Cohere's and Ollama's references.
+//!
+//! Left out on purpose, and so no route: what changes models (TorchServe's registration, KServe's
+//! and Triton's `/v2/repository`, Ollama's pull, create, copy and delete); what names its model by
+//! something that was stored before (files of batches, assistants, agents, conversations, cached
+//! contents); sessions over WebSocket; and the own paths of servers of one model (TGI's `/generate`,
+//! TEI's `/embed`), where a name in the path, body or a parameter would be ours only.
 
 use super::path::decoded;
 use super::{Dialect, Model, Operation, Path, Route, Selector, Streaming};
@@ -38,8 +43,12 @@ pub(super) fn parse<'a>(method: &[u8], path: &Path<'a>) -> Option<Route<'a>> {
         .or_else(|| sagemaker(method, words))
         .or_else(|| bedrock(method, words))
         .or_else(|| vertex(method, words))
+        .or_else(|| gemini(method, words))
         .or_else(|| torchserve(method, words))
 }
+
+/// The body names the model as nearly everybody does.
+const MODEL: Model<'static> = Model::InBody(&["model"]);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -101,6 +110,10 @@ fn open_inference<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         [] if method == Method::Read => return server(Operation::DescribeServer),
         ["health", "live"] if method == Method::Read => return server(Operation::ServerLive),
         ["health", "ready"] if method == Method::Read => return server(Operation::ServerReady),
+        // Triton: of all models.
+        ["models"] | ["models", "stats"] if method == Method::Read => {
+            return server(Operation::ListModels);
+        }
         ["models", model] => (model, None, ""),
         ["models", model, "versions", version] => (model, Some(version), ""),
         ["models", model, action] => (model, None, action),
@@ -108,7 +121,8 @@ fn open_inference<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         _ => return None,
     };
     let (operation, streaming) = match (method, action) {
-        (Method::Read, "") => (Operation::DescribeModel, Streaming::No),
+        // The last two are Triton's.
+        (Method::Read, "" | "config" | "stats") => (Operation::DescribeModel, Streaming::No),
         (Method::Read, "ready") => (Operation::ModelReady, Streaming::No),
         (Method::Post, "infer") => (Operation::Infer, Streaming::No),
         (Method::Post, "generate") => (Operation::Generate, Streaming::No),
@@ -129,6 +143,7 @@ fn openai_operation(words: &[&str]) -> Option<(Operation, Streaming)> {
         ["chat", "completions"] => (Operation::Chat, Streaming::InBody),
         ["completions"] => (Operation::Complete, Streaming::InBody),
         ["responses"] => (Operation::Respond, Streaming::InBody),
+        ["responses", "compact"] => (Operation::Respond, Streaming::No),
         ["responses", "input_tokens"] => (Operation::CountTokens, Streaming::No),
         ["embeddings"] => (Operation::Embed, Streaming::No),
         ["moderations"] => (Operation::Moderate, Streaming::No),
@@ -138,6 +153,25 @@ fn openai_operation(words: &[&str]) -> Option<(Operation, Streaming)> {
         ["audio", "speech"] => (Operation::Speak, Streaming::InBody),
         ["audio", "transcriptions"] => (Operation::Transcribe, Streaming::InBody),
         ["audio", "translations"] => (Operation::Translate, Streaming::No),
+        ["videos"] | ["video", "generations", "jobs"] => (Operation::GenerateVideo, Streaming::No),
+        ["fine_tuning", "jobs"] => (Operation::FineTune, Streaming::No),
+        // Mistral's.
+        ["fim", "completions"] => (Operation::Complete, Streaming::InBody),
+        ["ocr"] => (Operation::Ocr, Streaming::No),
+        ["classifications"] | ["chat", "classifications"] => (Operation::Classify, Streaming::No),
+        ["chat", "moderations"] => (Operation::Moderate, Streaming::No),
+        // vLLM's.
+        ["pooling"] => (Operation::Embed, Streaming::No),
+        _ => return None,
+    })
+}
+
+/// What vLLM has under one of the two only: without `/v1`, or with it.
+fn vllm_operation(words: &[&str]) -> Option<Operation> {
+    Some(match *words {
+        ["tokenize" | "detokenize"] => Operation::Tokenize,
+        ["classify"] => Operation::Classify,
+        ["v1", "score"] => Operation::Rerank,
         _ => return None,
     })
 }
@@ -146,22 +180,25 @@ fn openai_operation(words: &[&str]) -> Option<(Operation, Streaming)> {
 const fn takes_forms(operation: Operation) -> bool {
     matches!(
         operation,
-        Operation::EditImage | Operation::Transcribe | Operation::Translate
+        Operation::EditImage
+            | Operation::Transcribe
+            | Operation::Translate
+            | Operation::GenerateVideo
     )
 }
 
 fn anthropic<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
-    let ["v1", ref rest @ ..] = *words else {
+    // With its name in front: Microsoft Foundry and Bedrock.
+    let (["v1", ref rest @ ..] | ["anthropic", "v1", ref rest @ ..]) = *words else {
         return None;
     };
     if method != Method::Post {
         return None;
     }
-    let in_body = Model::InBody("model");
     let (operation, model, streaming) = match *rest {
-        ["messages"] => (Operation::Chat, in_body, Streaming::InBody),
-        ["complete"] => (Operation::Complete, in_body, Streaming::InBody),
-        ["messages", "count_tokens"] => (Operation::CountTokens, in_body, Streaming::No),
+        ["messages"] => (Operation::Chat, MODEL, Streaming::InBody),
+        ["complete"] => (Operation::Complete, MODEL, Streaming::InBody),
+        ["messages", "count_tokens"] => (Operation::CountTokens, MODEL, Streaming::No),
         ["messages", "batches"] => (Operation::Batch, Model::InBatch, Streaming::No),
         _ => return None,
     };
@@ -178,10 +215,11 @@ fn cohere<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         ["embed"] => (Operation::Embed, Streaming::No),
         ["rerank"] => (Operation::Rerank, Streaming::No),
         ["classify"] => (Operation::Classify, Streaming::No),
+        ["tokenize" | "detokenize"] => (Operation::Tokenize, Streaming::No),
+        ["embed-jobs"] => (Operation::Batch, Streaming::No),
         _ => return None,
     };
-    (method == Method::Post)
-        .then(|| route(Dialect::Cohere, operation, Model::InBody("model")).stream(streaming))
+    (method == Method::Post).then(|| route(Dialect::Cohere, operation, MODEL).stream(streaming))
 }
 
 fn ollama<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
@@ -191,43 +229,66 @@ fn ollama<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
     let (operation, model, streaming) = match (method, action) {
         (Method::Read, "tags" | "ps") => (Operation::ListModels, Model::Unnamed, Streaming::No),
         (Method::Read, "version") => (Operation::DescribeServer, Model::Unnamed, Streaming::No),
-        (Method::Post, "chat") => (Operation::Chat, Model::InBody("model"), Streaming::InBody),
-        (Method::Post, "generate") => (
-            Operation::Generate,
-            Model::InBody("model"),
-            Streaming::InBody,
+        (Method::Post, "chat") => (Operation::Chat, MODEL, Streaming::InBody),
+        (Method::Post, "generate") => (Operation::Generate, MODEL, Streaming::InBody),
+        (Method::Post, "embed" | "embeddings") => (Operation::Embed, MODEL, Streaming::No),
+        // `name` is the member's former name, and still taken where the other is empty.
+        (Method::Post, "show") => (
+            Operation::DescribeModel,
+            Model::InBody(&["model", "name"]),
+            Streaming::No,
         ),
-        (Method::Post, "embed" | "embeddings") => {
-            (Operation::Embed, Model::InBody("model"), Streaming::No)
-        }
         _ => return None,
     };
     Some(route(Dialect::Ollama, operation, model).stream(streaming))
 }
 
-fn openai<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+/// What follows the address that clients of OpenAI's API are given, and where the model is named.
+fn openai_base<'w, 'a>(method: Method, words: &'w [&'a str]) -> (&'w [&'a str], Model<'a>) {
     let (rest, model) = match *words {
-        ["openai", "deployments", deployment, ref rest @ ..] => (rest, named(deployment)),
-        ["openai", "v1", ref rest @ ..] | ["v1", ref rest @ ..] => (rest, Model::InBody("model")),
+        // Azure OpenAI; OpenAI's first API, LiteLLM.
+        ["openai", "deployments", name, ref rest @ ..]
+        | ["engines", name, ref rest @ ..]
+        | ["v1", "engines", name, ref rest @ ..] => (rest, named(name)),
+        // `…/endpoints/openapi` of Vertex AI serves many models, others have one.
+        ["v1" | "v1beta1", "projects", _, "locations", _, "endpoints", name, ref rest @ ..] => {
+            let model = if name == "openapi" { MODEL } else { named(name) };
+            (rest, model)
+        }
+        // OpenAI's own; Groq, KServe, Azure, Bedrock; OpenRouter; Fireworks; Cohere; Alibaba; the
+        // Gemini API.
+        ["v1", ref rest @ ..]
+        | ["openai", "v1", ref rest @ ..]
+        | ["api", "v1", ref rest @ ..]
+        | ["inference", "v1", ref rest @ ..]
+        | ["compatibility", "v1", ref rest @ ..]
+        | ["compatible-mode", "v1", ref rest @ ..]
+        | ["v1beta", "openai", ref rest @ ..] => (rest, MODEL),
         // Azure AI's inference endpoint.
-        ["models", ref rest @ ..] if method == Method::Post => (rest, Model::InBody("model")),
-        _ => return None,
+        ["models", ref rest @ ..] if method == Method::Post => (rest, MODEL),
+        // GitHub Models; DeepSeek; Azure OpenAI without a version in the path.
+        ["inference" | "beta" | "openai", ref rest @ ..] => (rest, MODEL),
+        // LiteLLM, DeepSeek, Perplexity, vLLM.
+        ref rest => (rest, MODEL),
     };
-    if method == Method::Read && matches!(model, Model::InBody(_)) {
-        return matches!(*rest, ["models"])
+    (rest, model)
+}
+
+fn openai<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let (rest, model) = openai_base(method, words);
+    if method == Method::Read {
+        return (model == MODEL && matches!(*rest, ["models"]))
             .then(|| route(Dialect::OpenAi, Operation::ListModels, Model::Unnamed));
     }
     if method != Method::Post {
         return None;
     }
-    // `/v1/projects/P/locations/L/endpoints/E` of Vertex AI speaks OpenAI too.
-    let rest = match *rest {
-        ["projects", _, "locations", _, "endpoints", _, ref rest @ ..] => rest,
-        ref rest => rest,
-    };
+    if let Some(operation) = vllm_operation(words) {
+        return Some(route(Dialect::OpenAi, operation, MODEL));
+    }
     let (operation, streaming) = openai_operation(rest)?;
     let model = match model {
-        Model::InBody(member) if takes_forms(operation) => Model::InForm(member),
+        Model::InBody(_) if takes_forms(operation) => Model::InForm("model"),
         model => model,
     };
     Some(route(Dialect::OpenAi, operation, model).stream(streaming))
@@ -278,24 +339,41 @@ fn sagemaker<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
     if method != Method::Post {
         return None;
     }
-    let (endpoint, action) = match *words {
-        ["invocations"] => {
-            return Some(route(Dialect::SageMaker, Operation::Infer, Model::Unnamed));
+    // Containers and deployments serve one model; vLLM and SGLang, which have these paths too, read
+    // a name.
+    let hinted = Model::HintedInBody("model");
+    let (endpoint, component, action) = match *words {
+        ["invocations"] => return Some(route(Dialect::SageMaker, Operation::Infer, hinted)),
+        ["score"] => return Some(route(Dialect::AzureMl, Operation::Infer, hinted)),
+        // A container of many models.
+        ["models", model, "invoke"] => {
+            return Some(route(Dialect::SageMaker, Operation::Infer, named(model)));
         }
-        // Azure ML has one path, and it is nobody else's.
-        ["score"] => return Some(route(Dialect::AzureMl, Operation::Infer, Model::Unnamed)),
-        ["endpoints", endpoint, ref action @ ..] => (endpoint, action),
+        [
+            "endpoints",
+            endpoint,
+            "inference-components",
+            component,
+            ref action @ ..,
+        ] if matches!(*action, ["openai", ..]) => (endpoint, Some(component), action),
+        ["endpoints", endpoint, ref action @ ..] => (endpoint, None, action),
         _ => return None,
     };
     let (operation, streaming) = match *action {
         ["invocations"] => (Operation::Infer, Streaming::No),
         ["async-invocations"] => (Operation::InferAsync, Streaming::No),
-        ["invocations-response-stream"] => (Operation::Infer, Streaming::Yes),
+        ["invocations-response-stream" | "invocations-bidirectional-stream"] => {
+            (Operation::Infer, Streaming::Yes)
+        }
         ["openai", "v1", ref rest @ ..] => openai_operation(rest)?,
         _ => return None,
     };
-    endpoint_name(endpoint)
-        .then(|| route(Dialect::SageMaker, operation, named(endpoint)).stream(streaming))
+    if !endpoint_name(endpoint) || !component.is_none_or(endpoint_name) {
+        return None;
+    }
+    let mut route = route(Dialect::SageMaker, operation, named(endpoint)).stream(streaming);
+    route.inner_model = component.map(decoded);
+    Some(route)
 }
 
 /// `^[a-zA-Z0-9](-*[a-zA-Z0-9])*$`, at most 63.
@@ -320,7 +398,7 @@ fn bedrock<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
             return Some(route(
                 Dialect::Bedrock,
                 Operation::InferAsync,
-                Model::InBody("modelId"),
+                Model::InBody(&["modelId"]),
             ));
         }
         ["guardrail", _, "version", _, "apply"] | ["guardrail-checks", "invoke"] => {
@@ -346,19 +424,14 @@ fn bedrock<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
 }
 
 fn vertex<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
-    let [
-        "v1" | "v1beta1",
-        "projects",
-        _,
-        "locations",
-        _,
-        ref rest @ ..,
-    ] = *words
-    else {
+    let ["v1" | "v1beta1", ref rest @ ..] = *words else {
         return None;
     };
-    let (["endpoints", last] | ["publishers", _, "models", last]) = *rest else {
-        return None;
+    let last = match *rest {
+        ["projects", _, "locations", _, "endpoints", last]
+        | ["projects", _, "locations", _, "publishers", _, "models", last]
+        | ["publishers", _, "models", last] => last,
+        _ => return None,
     };
     let (name, verb) = verb(last)?;
     let (operation, streaming) = match verb {
@@ -371,6 +444,8 @@ fn vertex<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         "generateContent" => (Operation::Generate, Streaming::No),
         "streamGenerateContent" => (Operation::Generate, Streaming::Yes),
         "countTokens" => (Operation::CountTokens, Streaming::No),
+        "computeTokens" => (Operation::Tokenize, Streaming::No),
+        "embedContent" => (Operation::Embed, Streaming::No),
         _ => return None,
     };
     if method != Method::Post {
@@ -391,6 +466,48 @@ fn vertex<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
     )
 }
 
+/// Tuned models are named with their collection: nobody allows one by a name that a model has.
+fn gemini<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
+    let ["v1" | "v1beta" | "v1alpha", collection, ref rest @ ..] = *words else {
+        return None;
+    };
+    let own = |name: &'a str| match collection {
+        "models" => Some(named(name)),
+        "tunedModels" => Some(Model::Named(
+            format!("tunedModels/{}", decoded(name)).into(),
+        )),
+        _ => None,
+    };
+    let to = |operation, model| Some(route(Dialect::Gemini, operation, model));
+    match (method, rest) {
+        (Method::Post, []) if collection == "interactions" => {
+            return Some(
+                route(Dialect::Gemini, Operation::Respond, MODEL).stream(Streaming::InBody),
+            );
+        }
+        (Method::Read, []) if matches!(collection, "models" | "tunedModels") => {
+            return to(Operation::ListModels, Model::Unnamed);
+        }
+        (Method::Read, [name]) => return to(Operation::DescribeModel, own(name)?),
+        _ => {}
+    }
+    let (Method::Post, [last]) = (method, rest) else {
+        return None;
+    };
+    let (name, verb) = verb(last)?;
+    let (operation, streaming) = match verb {
+        "generateContent" | "generateAnswer" => (Operation::Generate, Streaming::No),
+        "streamGenerateContent" => (Operation::Generate, Streaming::Yes),
+        "countTokens" => (Operation::CountTokens, Streaming::No),
+        // Of a batch, every request must name the model of the path.
+        "embedContent" | "batchEmbedContents" => (Operation::Embed, Streaming::No),
+        "predict" => (Operation::Infer, Streaming::No),
+        "predictLongRunning" => (Operation::InferAsync, Streaming::No),
+        _ => return None,
+    };
+    Some(route(Dialect::Gemini, operation, own(name)?).stream(streaming))
+}
+
 fn torchserve<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
     let (operation, model, version) = match *words {
         ["ping"] if method == Method::Read => {
@@ -400,7 +517,11 @@ fn torchserve<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
                 Model::Unnamed,
             ));
         }
-        ["predictions", model] => (Operation::Infer, model, None),
+        ["models", model] if method == Method::Read => {
+            let model = named(model);
+            return Some(route(Dialect::TorchServe, Operation::DescribeModel, model));
+        }
+        ["predictions" | "wfpredict", model] => (Operation::Infer, model, None),
         ["predictions", model, version] => (Operation::Infer, model, Some(version)),
         ["explanations", model] => (Operation::Explain, model, None),
         ["explanations", model, version] => (Operation::Explain, model, Some(version)),

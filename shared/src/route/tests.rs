@@ -31,7 +31,7 @@ GET  /ping                                                  torchserve server_li
 POST /predictions/m                                         torchserve infer m - no
 PUT  /predictions/m/2.0                                     torchserve infer m version=2.0 no
 POST /explanations/m/2.0                                    torchserve explain m version=2.0 no
-POST /invocations                                           sagemaker infer - - no
+POST /invocations                                           sagemaker infer ?model - no
 POST /endpoints/my-endpoint/invocations                     sagemaker infer my-endpoint - no
 POST /endpoints/e/async-invocations                         sagemaker infer_async e - no
 POST /endpoints/e/invocations-response-stream               sagemaker infer e - yes
@@ -50,7 +50,7 @@ POST /v1/projects/p/locations/l/publishers/google/models/g:generateContent verte
 POST /v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent?alt=sse vertex generate g - yes
 POST /v1/projects/p/locations/l/publishers/anthropic/models/c@2024:rawPredict vertex infer c version=2024 no
 POST /v1/projects/p/locations/l/endpoints/openapi/chat/completions openai chat @model - body
-POST /score                                                 azure_ml infer - - no
+POST /score                                                 azure_ml infer ?model - no
 POST /v1/chat/completions                                   openai chat @model - body
 POST /v1/completions                                        openai complete @model - body
 POST /v1/embeddings                                         openai embed @model - no
@@ -83,6 +83,58 @@ POST /api/embed                                             ollama embed @model 
 POST /api/embeddings                                        ollama embed @model - no
 GET  /api/tags                                              ollama list_models - - no
 GET  /api/version                                           ollama describe_server - - no
+POST /api/show                                              ollama describe_model @model|name - no
+GET  /v2/models                                             open_inference list_models - - no
+GET  /v2/models/stats                                       open_inference list_models - - no
+GET  /v2/models/m/versions/2/stats                          open_inference describe_model m version=2 no
+GET  /v2/models/m/config                                    open_inference describe_model m - no
+GET  /models/m                                              torchserve describe_model m - no
+POST /wfpredict/w                                           torchserve infer w - no
+POST /models/m/invoke                                       sagemaker infer m - no
+POST /endpoints/e/invocations-bidirectional-stream          sagemaker infer e - yes
+POST /endpoints/e/inference-components/c/openai/v1/chat/completions sagemaker chat e - body
+POST /v1/projects/p/locations/l/endpoints/e/chat/completions openai chat e - body
+POST /v1beta1/projects/p/locations/l/endpoints/openapi/chat/completions openai chat @model - body
+POST /v1/publishers/google/models/g:generateContent         vertex generate g - no
+POST /v1beta1/projects/p/locations/l/publishers/google/models/g:computeTokens vertex tokenize g - no
+POST /v1/projects/p/locations/l/publishers/google/models/g:embedContent vertex embed g - no
+POST /v1beta/models/g:generateContent                       gemini generate g - no
+POST /v1/models/g:streamGenerateContent?alt=sse             gemini generate g - yes
+POST /v1beta/models/g:batchEmbedContents                    gemini embed g - no
+POST /v1alpha/models/g:predictLongRunning                   gemini infer_async g - no
+POST /v1beta/tunedModels/g:generateContent                  gemini generate tunedModels/g - no
+POST /v1beta/interactions                                   gemini respond @model - body
+GET  /v1beta/models                                         gemini list_models - - no
+GET  /v1beta/models/g                                       gemini describe_model g - no
+GET  /v1beta/tunedModels/g                                  gemini describe_model tunedModels/g - no
+POST /v1beta/openai/chat/completions                        openai chat @model - body
+POST /api/v1/chat/completions                               openai chat @model - body
+GET  /api/v1/models                                         openai list_models - - no
+POST /inference/v1/completions                              openai complete @model - body
+POST /inference/chat/completions                            openai chat @model - body
+POST /compatible-mode/v1/embeddings                         openai embed @model - no
+POST /beta/completions                                      openai complete @model - body
+POST /openai/responses?api-version=1                        openai respond @model - body
+POST /chat/completions                                      openai chat @model - body
+POST /embeddings                                            openai embed @model - no
+POST /rerank                                                openai rerank @model - no
+POST /tokenize                                              openai tokenize @model - no
+POST /classify                                              openai classify @model - no
+POST /pooling                                               openai embed @model - no
+POST /v1/score                                              openai rerank @model - no
+POST /engines/e/chat/completions                            openai chat e - body
+POST /v1/engines/e/completions                              openai complete e - body
+POST /v1/responses/compact                                  openai respond @model - no
+POST /v1/videos                                             openai generate_video @@model - no
+POST /openai/v1/video/generations/jobs                      openai generate_video @@model - no
+POST /v1/fine_tuning/jobs                                   openai fine_tune @model - no
+POST /v1/fim/completions                                    openai complete @model - body
+POST /v1/ocr                                                openai ocr @model - no
+POST /v1/chat/moderations                                   openai moderate @model - no
+POST /v1/chat/classifications                               openai classify @model - no
+POST /anthropic/v1/messages                                 anthropic chat @model - body
+POST /v1/tokenize                                           cohere tokenize @model - no
+POST /v1/embed-jobs                                         cohere batch @model - no
 ";
 
 /// Each of these is a path, but no route to a model.
@@ -126,7 +178,37 @@ GET /v1/messages/batches
 GET /v1/messages
 POST /v1/messages/
 POST /api/pull
-POST /api/show
+POST /api/create
+POST /api/copy
+GET /api/show
+POST /v2/models
+GET /v2/models/m/load
+POST /v2/repository/index
+DELETE /models/m
+GET /models/m/2.0
+POST /models/m
+GET /models/m/invoke
+POST /endpoints/e/inference-components/c/invocations
+POST /endpoints/e/inference-components/a%20b/openai/v1/chat/completions
+POST /v1/projects/p/locations/l/endpoints/e/files
+POST /v1beta/models/g:batchGenerateContent
+POST /v1beta/models/g
+POST /v1beta/files/g:generateContent
+POST /v1beta/cachedContents
+GET /v1beta/cachedContents/c
+GET /v1beta/interactions
+POST /v1beta/models/:generateContent
+POST /v1/batches
+POST /v1/assistants
+POST /v1/threads/t/runs
+POST /v1/agents/completions
+POST /v1/conversations
+GET /v1/realtime?model=m
+POST /generate
+POST /embed
+POST /predict
+GET /v1/fine_tuning/jobs
+POST /engines/e
 DELETE /api/delete
 GET /models/chat/completions
 GET /v2/chat
@@ -138,7 +220,8 @@ POST /a/b/c/d/e/f/g/h/i/j/k/l
 fn describe(route: &Route<'_>) -> String {
     let model = match &route.model {
         Model::Named(name) => name.replace(' ', "_"),
-        Model::InBody(member) => format!("@{member}"),
+        Model::InBody(members) => format!("@{}", members.join("|")),
+        Model::HintedInBody(member) => format!("?{member}"),
         Model::InForm(member) => format!("@@{member}"),
         Model::InBatch => "@batch".to_owned(),
         Model::Unnamed => "-".to_owned(),
@@ -201,6 +284,7 @@ fn names_in_configuration_are_the_names_in_metrics() {
         Anthropic,
         Ollama,
         Cohere,
+        Gemini,
     ] {
         assert_eq!(serde_json::to_value(dialect).unwrap(), dialect.as_str());
     }
@@ -225,6 +309,10 @@ fn names_in_configuration_are_the_names_in_metrics() {
         Transcribe,
         Translate,
         CountTokens,
+        Tokenize,
+        Ocr,
+        GenerateVideo,
+        FineTune,
         ApplyGuardrail,
         ListModels,
         DescribeModel,

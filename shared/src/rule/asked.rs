@@ -6,6 +6,7 @@
 //! in two ways, or not at all, ends the exchange: a rule over models must not be passed by hiding
 //! the model.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use schemars::JsonSchema;
@@ -19,9 +20,10 @@ use crate::headers::{HeaderBlock, Occurrence};
 use crate::json::Limits;
 use crate::problem::Reply;
 use crate::problem::common::{BODY_TOO_LARGE, BODY_UNREADABLE, MODEL_UNREADABLE, PATH_AMBIGUOUS};
-use crate::route::{Model, Path, Route, Stated, field, models_of_batch};
+use crate::route::{Model, Path, Route, Stated, field, hints_in, models_of_batch};
 use crate::rule::kind::Kind;
 use crate::rule::spelling::{Spellings, canonical};
+use crate::sorting;
 
 /// How to learn the model that a body names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -76,6 +78,8 @@ pub struct Asked<'a> {
     route: Option<Route<'a>>,
     headers: &'a HeaderBlock,
     models: Models,
+    /// Hints that the body holds.
+    hints: Vec<String>,
     /// Of the models and hints, once a rule has looked at them.
     spellings: OnceCell<Vec<Spellings>>,
 }
@@ -108,11 +112,16 @@ impl<'a> Asked<'a> {
             Some(route) => {
                 let inner = route.inner_model.iter().map(|inner| inner.to_string());
                 match &route.model {
-                    Model::InBody(_) | Model::InForm(_) | Model::InBatch => Models::Unknown,
                     Model::Named(name) => {
                         Models::Named(std::iter::once(name.to_string()).chain(inner).collect())
                     }
-                    Model::Unnamed if route.inner_model.is_some() => Models::Named(inner.collect()),
+                    Model::Unnamed | Model::HintedInBody(_) if route.inner_model.is_some() => {
+                        Models::Named(inner.collect())
+                    }
+                    Model::InBody(_)
+                    | Model::InForm(_)
+                    | Model::InBatch
+                    | Model::HintedInBody(_) => Models::Unknown,
                     Model::Unnamed => Models::None,
                 }
             }
@@ -123,6 +132,7 @@ impl<'a> Asked<'a> {
             route,
             headers,
             models,
+            hints: Vec::new(),
             spellings: OnceCell::new(),
         })
     }
@@ -132,17 +142,22 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// A reply where the body is too long, cannot be had, or does not name one model in one way.
     pub async fn read_model(&mut self, exchange: &Exchange, how: &ModelBody) -> Result<(), Reply> {
-        let Some(model) = self.route.as_ref().map(|route| &route.model) else {
+        let Some(model) = self.route.as_ref().map(|route| route.model.clone()) else {
             return Ok(());
         };
-        if matches!(model, Model::Named(_) | Model::Unnamed) || how.mode == ModelBodyMode::Ignore {
+        if *self.models() != Models::Unknown || how.mode == ModelBodyMode::Ignore {
             return Ok(());
         }
-        if *model != Model::InBatch
-            && let Some(fact) = exchange.fact::<ModelCall>()
+        if let Some(fact) = exchange.fact::<ModelCall>()
             && !fact.model.is_empty()
         {
-            self.name(vec![fact.model.clone()]);
+            self.name(fact.names());
+            return Ok(());
+        }
+        let is_hint = matches!(model, Model::HintedInBody(_));
+        // Whoever looks for a name in such a body takes JSON only.
+        if is_hint && Kind::is_no_json(self.headers) {
+            self.models = Models::None;
             return Ok(());
         }
         let unreadable = || Reply::new(&MODEL_UNREADABLE);
@@ -166,24 +181,30 @@ impl<'a> Asked<'a> {
             max_bytes: limit,
             ..Limits::default()
         };
+        let stated = |members| {
+            let stated = Stated::parse(&body, members, limits).ok()?;
+            let is_named = !stated.models.is_empty();
+            is_named.then(|| [stated.models, stated.alternatives].concat())
+        };
         let names = match (model, &kind) {
             (Model::InForm(member), Kind::Form(boundary)) => field(&body, boundary, member)
                 .ok()
                 .flatten()
-                .map(|name| vec![name.into_owned()]),
-            (Model::InBody(member) | Model::InForm(member), _) => {
-                Stated::parse(&body, member, limits)
-                    .ok()
-                    .and_then(|stated| {
-                        let names = core::iter::once(stated.model?).chain(stated.alternatives);
-                        Some(names.map(|name| name.into_owned()).collect())
-                    })
-            }
-            _ => models_of_batch(&body, limits)
-                .ok()
-                .map(|names| names.into_iter().map(|name| name.into_owned()).collect()),
+                .map(|name| vec![name]),
+            (Model::InForm(member), Kind::Json) => stated(&[member]),
+            (Model::InBody(members), _) => stated(members),
+            (Model::HintedInBody(member), _) => hints_in(&body, member, limits).ok(),
+            (Model::InBatch, _) => models_of_batch(&body, limits).ok(),
+            (Model::Named(_) | Model::Unnamed, _) => return Ok(()),
         };
-        self.name(names.ok_or_else(unreadable)?);
+        let mut names = texts(names.ok_or_else(unreadable)?);
+        if is_hint {
+            self.hints.append(&mut names);
+            self.models = Models::None;
+            self.spellings = OnceCell::new();
+        } else {
+            self.name(names);
+        }
         Ok(())
     }
 
@@ -212,22 +233,24 @@ impl<'a> Asked<'a> {
         &self.models
     }
 
-    /// Whether the body names models and has not been read.
+    /// Whether the body names models, or hints at some, and has not been read.
     pub fn model_is_unread(&self) -> bool {
-        let in_body = self.route.as_ref().is_some_and(|route| {
-            matches!(
-                route.model,
-                Model::InBody(_) | Model::InForm(_) | Model::InBatch
-            )
-        });
-        in_body && self.models == Models::Unknown
+        self.route.is_some() && self.models == Models::Unknown
+    }
+
+    /// Whether the body can do no more than hint at models: rules that allow models have nothing to
+    /// learn from it.
+    pub fn body_only_hints(&self) -> bool {
+        let route = self.route.as_ref();
+        route.is_some_and(|route| matches!(route.model, Model::HintedInBody(_)))
     }
 
     /// Further names that some server may go by: see [`Route::hints`].
     pub fn hints(&self) -> impl Iterator<Item = &str> {
-        self.route
-            .iter()
-            .flat_map(|route| route.hints.iter().map(|hint| &**hint))
+        let of_route = self.route.iter().flat_map(|route| &route.hints);
+        of_route
+            .map(|hint| &**hint)
+            .chain(self.hints.iter().map(String::as_str))
     }
 
     /// Every model and hint, in the forms that denying rules compare.
@@ -251,13 +274,24 @@ impl<'a> Asked<'a> {
         self.spellings().iter().flat_map(Spellings::forms)
     }
 
-    /// What stands for the models where they are counted: the same for every spelling of a name.
-    pub fn model_key(&self) -> Option<Vec<u8>> {
+    /// What stands for the models where they are counted, one for each: the same for every spelling
+    /// of a name. An endpoint and the model inside it are one; nothing if no model is known.
+    pub fn model_keys(&self) -> Vec<Vec<u8>> {
         let Models::Named(names) = &self.models else {
-            return None;
+            return Vec::new();
         };
-        let names: Vec<String> = names.iter().map(|name| canonical(name)).collect();
-        Some(names.join("\0").into_bytes())
+        let names = names.iter().map(|name| canonical(name));
+        let is_one = self.route.as_ref().is_some_and(|route| {
+            route.inner_model.is_some() || matches!(route.model, Model::Named(_))
+        });
+        let mut keys: Vec<Vec<u8>> = if is_one {
+            vec![names.collect::<Vec<_>>().join("\0").into_bytes()]
+        } else {
+            names.map(String::into_bytes).collect()
+        };
+        sorting::sort(&mut keys);
+        keys.dedup();
+        keys
     }
 
     /// The fact to leave for the filters that follow; nothing for a path of no protocol.
@@ -270,6 +304,10 @@ impl<'a> Asked<'a> {
                 Models::Named(names) => names.join("/"),
                 Models::None | Models::Unknown => String::new(),
             },
+            models: match &self.models {
+                Models::Named(names) if names.len() > 1 => names.clone(),
+                _ => Vec::new(),
+            },
             version: route
                 .selector
                 .as_ref()
@@ -277,6 +315,11 @@ impl<'a> Asked<'a> {
                 .unwrap_or_default(),
         })
     }
+}
+
+/// Names of their own.
+fn texts(names: Vec<Cow<'_, str>>) -> Vec<String> {
+    names.into_iter().map(Cow::into_owned).collect()
 }
 
 #[cfg(test)]

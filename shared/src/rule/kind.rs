@@ -4,6 +4,8 @@
 //! name out of the same bytes, and one that decodes a content coding (RFC 9110 section 8.4) reads
 //! other bytes altogether.
 
+use memchr::memmem;
+
 use crate::headers::{HeaderBlock, reads_as};
 use crate::route::boundary;
 
@@ -44,6 +46,19 @@ impl Kind {
             return Some(Self::Form(boundary));
         }
         is_json(content_type).then_some(Self::Json)
+    }
+
+    /// Whether the headers name one type, and one that nobody takes for JSON.
+    pub fn is_no_json(headers: &HeaderBlock) -> bool {
+        let mut types = headers
+            .iter()
+            .filter(|(name, _)| reads_as(name, b"content-type"))
+            .map(|(_, value)| value);
+        let (Some(only), None) = (types.next(), types.next()) else {
+            return false;
+        };
+        let only = only.trim_ascii().to_ascii_lowercase();
+        !only.is_empty() && !only.contains(&b',') && memmem::find(&only, b"json").is_none()
     }
 }
 
@@ -118,6 +133,30 @@ mod tests {
             ("content_type", "text/plain"),
         ];
         assert_eq!(kind(&twice), None);
+    }
+
+    #[test]
+    fn what_is_plainly_another_type_is_no_json() {
+        let is_no_json = |types: &[&str]| {
+            let pairs = types
+                .iter()
+                .map(|one| (b"Content-Type".as_slice(), one.as_bytes()));
+            Kind::is_no_json(&HeaderBlock::from_pairs(pairs))
+        };
+        for plain in ["text/csv", "image/png", "application/x-npy; x=y"] {
+            assert!(is_no_json(&[plain]), "{plain}");
+        }
+        for unclear in [
+            &[][..],
+            &[""],
+            &["Application/JSON"],
+            &["application/x-ndjson"],
+            &["text/csv, application/json"],
+            &["text/csv, text/plain"],
+            &["text/csv", "text/csv"],
+        ] {
+            assert!(!is_no_json(unclear), "{unclear:?}");
+        }
     }
 
     #[test]
