@@ -2,9 +2,9 @@
 //!
 //! A key is made of parts (consumer, address, model, …). Each part is written with its kind and
 //! length, so that no two keys of different parts are the same bytes. The bytes are hashed under a
-//! secret before they name anything, and are stored nowhere. A request that names several models has
-//! a key for each: what it may turn to is taken from as well, and a name beside it opens no fresh
-//! bucket.
+//! secret before they name anything, and are stored nowhere. A request that names several models
+//! has a key for each: what it may turn to is taken from as well, and a name beside it opens no
+//! fresh bucket.
 
 use std::iter;
 

@@ -5,6 +5,8 @@
 //! looked at are the path, trailers and the body. One search through the headers as they came is
 //! all that an ordinary request costs.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -23,6 +25,8 @@ use crate::sorting;
 const SHORTEST_INSIDE: usize = 16;
 /// What is searched for first: the end of a credential is what is random in it.
 const TAIL: usize = 32;
+/// How often a value may be escaped.
+const MOST_LAYERS: usize = 4;
 /// Most headers that copies are removed from.
 const MOST_COPIES: usize = 32;
 /// Headers that frame the message or name its parties. No credential stands there, and without them
@@ -142,9 +146,14 @@ fn carries(value: &[u8], credential: &[u8]) -> bool {
     if holds(value, credential) {
         return true;
     }
-    if memchr(b'%', value).is_some() {
-        let decoded: Vec<u8> = decode_bytes(value).collect();
-        if holds(&decoded, credential) {
+    // An address in an address is escaped twice, one that leads to that one three times.
+    let mut layer = Cow::Borrowed(value);
+    for _ in 0..MOST_LAYERS {
+        if memchr(b'%', &layer).is_none() {
+            break;
+        }
+        layer = Cow::Owned(decode_bytes(&layer).collect());
+        if holds(&layer, credential) {
             return true;
         }
     }
@@ -270,6 +279,8 @@ mod tests {
             "ApiKey key=\"mg_0123456789abcdef\", x=y",
             "https://a.test/?key=mg_0123456789abcdef&x",
             "mg%5f0123456789abcdef",
+            "https://a.test/?to=%2Fb%3Fkey%3Dmg%255f0123456789abcdef",
+            "https://a.test/?to=%2Fb%3Fto%3D%252Fc%253Fkey%253Dmg%25255f0123456789abcdef%2525",
             "Basic dXNlcjptZ18wMTIzNDU2Nzg5YWJjZGVm",
             "basic bWdfMDEyMzQ1Njc4OWFiY2RlZjo",
         ] {

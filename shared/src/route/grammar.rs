@@ -8,8 +8,8 @@
 //! Left out on purpose, and so no route: what changes models (TorchServe's registration, KServe's
 //! and Triton's `/v2/repository`, Ollama's pull, create, copy and delete); what names its model by
 //! something that was stored before (files of batches, assistants, agents, conversations, cached
-//! contents); sessions over WebSocket; and the own paths of servers of one model (TGI's `/generate`,
-//! TEI's `/embed`), where a name in the path, body or a parameter would be ours only.
+//! contents); sessions over WebSocket; and the own paths of TGI, TEI and SGLang (`/generate`,
+//! `/embed`), which name adapters in ways of their own.
 
 use super::path::decoded;
 use super::{Dialect, Model, Operation, Path, Route, Selector, Streaming};

@@ -1,8 +1,8 @@
 //! Which rules can fit a request at all: looked up by the caller, the model and the path, so that
 //! what a decision costs does not grow with the number of rules for others.
 //!
-//! A rule stands on the lists of the callers that it names ([`ByCaller`]), and there by the models
-//! that it names, or else by the paths, or in front. Those that are for somebody, whoever he is,
+//! A rule stands on the lists of the callers that it names ([`ByCaller`]), there by the models that
+//! it names, and there by the paths; what it does not name, it stands in front of. Those that are for somebody, whoever he is,
 //! stand on one more list, for callers who are nobody yet. What is looked up is a superset of the
 //! rules that fit; each is then tried as if there were no index.
 
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use modelgate_kit::bucket::{Seed, siphash24};
-use modelgate_kit::glob::{Glob, Patterns};
+use modelgate_kit::glob::Patterns;
 use modelgate_kit::rule::by_caller::{ByCaller, FEWEST};
 use modelgate_kit::rule::{Asked, Caller, Models, What};
 use modelgate_kit::sorting;
@@ -34,9 +34,9 @@ struct ByModel {
     /// Rules that do not name their models.
     front: ByPath,
     /// Allowing ones, by each model that they name.
-    exact: Patterns<Vec<u32>>,
+    exact: Patterns<ByPath>,
     /// Denying ones, by each form of a model's name.
-    spelled: Patterns<Vec<u32>>,
+    spelled: Patterns<ByPath>,
     /// The first of each kind in `exact` and `spelled`: one that is alike in everything but the
     /// model.
     kinds: ByPath,
@@ -52,10 +52,8 @@ pub struct Index {
     somebody: ByModel,
 }
 
-/// Puts a rule on the list of a name.
-fn enter(to: &mut Patterns<Vec<u32>>, name: &Glob, at: u32) {
-    let places = to.entry(name);
-    // Several names of one rule may begin alike.
+/// Puts a rule on a list. Several of its names may begin alike, and lead there.
+fn enter(places: &mut Vec<u32>, at: u32) {
     if places.last() != Some(&at) {
         places.push(at);
     }
@@ -65,10 +63,10 @@ impl ByPath {
     fn put(&mut self, at: u32, what: &What) {
         let mut paths = what.paths().peekable();
         if paths.peek().is_none() {
-            self.front.push(at);
+            enter(&mut self.front, at);
         }
         for path in paths {
-            enter(self.named.get_or_insert_default(), &path, at);
+            enter(self.named.get_or_insert_default().entry(&path), at);
         }
     }
 
@@ -92,11 +90,11 @@ impl ByModel {
         match rule.effect {
             Effect::Allow => {
                 let names = rule.what.models().iter();
-                names.for_each(|name| enter(&mut self.exact, name, at));
+                names.for_each(|name| self.exact.entry(name).put(at, &rule.what));
             }
             Effect::Deny => {
                 let names = rule.what.spelled_models();
-                names.for_each(|name| enter(&mut self.spelled, name, at));
+                names.for_each(|name| self.spelled.entry(name).put(at, &rule.what));
             }
         }
         if rule.effect == Effect::Deny && rule.shadow {
@@ -129,7 +127,9 @@ impl ByModel {
                 .forms()
                 .for_each(|form| self.spelled.find(form, &mut lists));
         }
-        found.extend(lists.into_iter().flatten());
+        for list in lists {
+            list.take(asked, found);
+        }
     }
 }
 
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn thousands_of_rules_for_other_paths_and_models_are_not_looked_at() {
         type What = fn(usize) -> Value;
-        let kinds: [What; 8] = [
+        let kinds: [What; 11] = [
             |n| json!({"paths": [format!("/v2/models/m{n}/**")]}),
             |n| json!({"paths": [format!("/v2/models/m{n}/infer"), "/v2/health/**"]}),
             |n| json!({"paths": [format!("/v{{x}}/{n}"), format!("/v2/models/m{n}/{{x}}")]}),
@@ -326,6 +326,9 @@ mod tests {
             |n| json!({"models": [format!("*m{n}")]}),
             |n| json!({"models": [format!("*m{n}*")]}),
             |n| json!({"models": [format!("*{n}")], "paths": ["/v2/**"]}),
+            |n| json!({"models": ["*"], "paths": [format!("/v2/models/m{n}/**")]}),
+            |n| json!({"models": ["m*", "*x*"], "paths": [format!("/v2/models/m{n}/{{x}}"), format!("/{n}")]}),
+            |n| json!({"models": ["m1077", "m1*"], "paths": [format!("/v2/models/m{n}/**")]}),
             |n| json!({"models": [format!("**m{n}**"), format!("*x*{n}-y*"), format!("x*m{n}")]}),
         ];
         for what in kinds {
