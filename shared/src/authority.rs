@@ -36,7 +36,10 @@ pub fn host(authority: &[u8]) -> Option<&str> {
     };
     let digits =
         port.is_none_or(|port| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()));
-    (digits && !host.is_empty() && !host.ends_with('.')).then_some(host)
+    // Where a name has an empty label, servers differ in what they drop.
+    let whole =
+        !host.is_empty() && !host.starts_with('.') && !host.ends_with('.') && !host.contains("..");
+    (digits && whole).then_some(host)
 }
 
 #[cfg(test)]
@@ -80,6 +83,8 @@ mod tests {
             "a.test:x",
             "a.test:123456",
             "a..",
+            ".a.test",
+            "a..test",
             "[::1",
             "[::1]x",
             "[]",

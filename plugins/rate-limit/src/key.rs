@@ -183,10 +183,11 @@ pub fn make(parts: &[Part], material: &Material<'_>) -> Vec<Key> {
         for _ in 1..values.len() {
             keys.extend_from_within(..before);
         }
-        for (key, value) in keys
-            .iter_mut()
-            .zip(values.iter().flat_map(|value| iter::repeat_n(value, before)))
-        {
+        for (key, value) in keys.iter_mut().zip(
+            values
+                .iter()
+                .flat_map(|value| iter::repeat_n(value, before)),
+        ) {
             key.put(value.as_deref());
         }
     }

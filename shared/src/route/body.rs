@@ -314,8 +314,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(body: &str) -> Result<(Option<String>, Option<bool>), BodyError> {
-        Stated::parse(body.as_bytes(), &["model"], Limits::default())
-            .map(|stated| (stated.models.into_iter().next().map(Cow::into_owned), stated.stream))
+        Stated::parse(body.as_bytes(), &["model"], Limits::default()).map(|stated| {
+            (
+                stated.models.into_iter().next().map(Cow::into_owned),
+                stated.stream,
+            )
+        })
     }
 
     #[test]
@@ -418,7 +422,10 @@ mod tests {
             (br#"{"inputs":[[1,2]],"model":null}"#, ""),
             (br#"{"model":"a","x":{"model":"b"}}"#, "a"),
             (br#"{"model":["a"],"Model":"b","model":"c"}"#, "b c"),
-            (br#"{"model":{"model":"a"},"x":"model","y":["model","a"]}"#, ""),
+            (
+                br#"{"model":{"model":"a"},"x":"model","y":["model","a"]}"#,
+                "",
+            ),
         ] {
             assert_eq!(read(body), Ok(hints.to_owned()));
         }

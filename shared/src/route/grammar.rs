@@ -251,8 +251,21 @@ fn openai_base<'w, 'a>(method: Method, words: &'w [&'a str]) -> (&'w [&'a str], 
         | ["engines", name, ref rest @ ..]
         | ["v1", "engines", name, ref rest @ ..] => (rest, named(name)),
         // `…/endpoints/openapi` of Vertex AI serves many models, others have one.
-        ["v1" | "v1beta1", "projects", _, "locations", _, "endpoints", name, ref rest @ ..] => {
-            let model = if name == "openapi" { MODEL } else { named(name) };
+        [
+            "v1" | "v1beta1",
+            "projects",
+            _,
+            "locations",
+            _,
+            "endpoints",
+            name,
+            ref rest @ ..,
+        ] => {
+            let model = if name == "openapi" {
+                MODEL
+            } else {
+                named(name)
+            };
             (rest, model)
         }
         // OpenAI's own; Groq, KServe, Azure, Bedrock; OpenRouter; Fireworks; Cohere; Alibaba; the
@@ -429,7 +442,16 @@ fn vertex<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
     };
     let last = match *rest {
         ["projects", _, "locations", _, "endpoints", last]
-        | ["projects", _, "locations", _, "publishers", _, "models", last]
+        | [
+            "projects",
+            _,
+            "locations",
+            _,
+            "publishers",
+            _,
+            "models",
+            last,
+        ]
         | ["publishers", _, "models", last] => last,
         _ => return None,
     };

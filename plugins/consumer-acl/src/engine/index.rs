@@ -227,6 +227,8 @@ impl Index {
         if unread {
             self.somebody.kinds.take(asked, &mut found);
         }
+        sorting::sort(&mut found);
+        found.dedup();
         found
     }
 }
