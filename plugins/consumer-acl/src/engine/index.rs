@@ -2,9 +2,9 @@
 //! what a decision costs does not grow with the number of rules for others.
 //!
 //! A rule stands on the lists of the callers that it names ([`ByCaller`]), there by the models that
-//! it names, and there by the paths; what it does not name, it stands in front of. Those that are for somebody, whoever he is,
-//! stand on one more list, for callers who are nobody yet. What is looked up is a superset of the
-//! rules that fit; each is then tried as if there were no index.
+//! it names, and there by the paths; what it does not name, it stands in front of. Those that are
+//! for somebody, whoever he is, stand on one more list, for callers who are nobody yet. What is
+//! looked up is a superset of the rules that fit; each is then tried as if there were no index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
