@@ -41,6 +41,8 @@ pub(crate) struct BodyState {
     held: RefCell<Vec<u8>>,
     /// The headers go on before the body is whole: nothing in them may depend on it.
     headers_gone: Cell<bool>,
+    /// What has come of a body that is wanted whole and that the host does not hold.
+    kept: RefCell<Vec<u8>>,
 }
 
 /// Whether it was taken for granted that there is no body.
@@ -125,7 +127,7 @@ impl BodyState {
     }
 
     fn read(&self, host: &dyn Proxy, side: Side) -> Result<Vec<u8>, BodyError> {
-        self.first(host, side, usize::MAX)
+        self.read_up_to(host, side, usize::MAX)
     }
 
     /// How many bytes are at hand.
@@ -133,8 +135,16 @@ impl BodyState {
         self.size.get()
     }
 
-    /// The first bytes of what is at hand.
+    /// The first bytes of what is at hand, or of what was kept.
     pub fn first(&self, host: &dyn Proxy, side: Side, max: usize) -> Result<Vec<u8>, BodyError> {
+        let kept = self.kept.borrow();
+        if !kept.is_empty() {
+            return Ok(kept.iter().take(max).copied().collect());
+        }
+        self.read_up_to(host, side, max)
+    }
+
+    fn read_up_to(&self, host: &dyn Proxy, side: Side, max: usize) -> Result<Vec<u8>, BodyError> {
         let size = self.size.get().min(max);
         if size == 0 {
             return Ok(Vec::new());
@@ -151,6 +161,9 @@ impl BodyState {
         side: Side,
         limit: usize,
     ) -> Poll<Result<Vec<u8>, BodyError>> {
+        if side == Side::Response && !host.rules().holds_responses {
+            return self.poll_kept(host, side, limit);
+        }
         if self.size.get() > limit {
             return Poll::Ready(Err(BodyError::TooLarge));
         }
@@ -159,6 +172,36 @@ impl BodyState {
         }
         self.fresh.set(false);
         Poll::Ready(self.read(host, side))
+    }
+
+    /// The same where the host lets go what it has shown: it is taken out and kept here. When the
+    /// body is whole or too long, all of it goes on in place of the last piece, unless it is
+    /// replaced.
+    fn poll_kept(
+        &self,
+        host: &dyn Proxy,
+        side: Side,
+        limit: usize,
+    ) -> Poll<Result<Vec<u8>, BodyError>> {
+        let mut kept = self.kept.borrow_mut();
+        if self.fresh.replace(false) {
+            match self.read(host, side) {
+                Ok(bytes) => kept.extend_from_slice(&bytes),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            *self.out.borrow_mut() = Some(Vec::new());
+        }
+        let too_large = kept.len() > limit;
+        if !too_large && !self.complete() {
+            return Poll::Pending;
+        }
+        if !kept.is_empty() {
+            *self.out.borrow_mut() = Some(kept.clone());
+        }
+        Poll::Ready(match too_large {
+            true => Err(BodyError::TooLarge),
+            false => Ok(core::mem::take(&mut *kept)),
+        })
     }
 
     pub fn poll_chunk(

@@ -24,6 +24,10 @@ pub struct Rules {
     /// An exchange may be held for what comes outside of its own callbacks: the answer to a
     /// callout, or what the background fetches. Elsewhere only ticks make callouts.
     pub exchanges_may_wait: bool,
+    /// A response can be held: its headers until its body is here, and its body until that is
+    /// whole. Elsewhere both go on, but for what is taken out of them, and what is to become of a
+    /// body is kept by the machine.
+    pub holds_responses: bool,
     /// A local reply can take the place of a response that has begun.
     pub replies_to_responses: bool,
     /// Routes have metadata, which can choose a profile.
@@ -43,6 +47,7 @@ pub struct Rules {
 pub static ENVOY: Rules = Rules {
     tells_the_end_in_headers: true,
     holds_headers_for_bodies: true,
+    holds_responses: true,
     exchanges_may_wait: true,
     replies_to_responses: true,
     routes_have_metadata: true,

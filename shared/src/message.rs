@@ -96,7 +96,8 @@ impl<'a> Message<'a> {
 
     /// Suspends until the whole body is here and gives it; empty when there is none.
     ///
-    /// The message is held meanwhile. On Envoy that needs `allow_on_headers_stop_iteration: true`
+    /// The message is held meanwhile; where a proxy cannot hold responses, it is as with
+    /// [`Message::body_alone`]. On Envoy it needs `allow_on_headers_stop_iteration: true`
     /// (see [`crate::filter::Needs::buffers_request`]).
     ///
     /// # Errors
@@ -105,6 +106,9 @@ impl<'a> Message<'a> {
     /// [`BodyError::Endless`], at once, for a request that asks to leave HTTP and for an answer
     /// that does.
     pub async fn body(self, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if self.side == Side::Response && !self.exchange.host().rules().holds_responses {
+            return self.body_alone(limit).await;
+        }
         self.whole(limit, Wait::Body(self.side)).await
     }
 
@@ -140,6 +144,12 @@ impl<'a> Message<'a> {
     /// [`BodyError::Unreadable`] when the host does not hand them over.
     pub fn first_bytes(self, max: usize) -> Result<Vec<u8>, BodyError> {
         self.state().first(self.exchange.proxy(), self.side, max)
+    }
+
+    /// Whether the headers have gone on, or go on in any case, before the body is whole: they
+    /// cannot be changed for its sake any more.
+    pub fn are_headers_gone(self) -> bool {
+        self.state().are_headers_gone()
     }
 
     /// Replaces the whole body that [`Message::body`] or [`Message::body_alone`] has given.

@@ -168,7 +168,8 @@ async fn whole(
         return Ok(());
     }
     let mut tally = Tally::default();
-    let masked = mask_body(media, &body, way, plan, &mut tally);
+    let fixed = message.are_headers_gone();
+    let masked = mask_body(media, &body, way, plan, fixed, &mut tally);
     count(exchange, way, side, &tally, &Tally::default(), counts)?;
     if tally.is_blocked() {
         return Err(refusal(terms.blocked));
@@ -176,9 +177,7 @@ async fn whole(
     match masked {
         Ok(None) => Ok(()),
         Ok(Some(Changed { bytes, head })) => {
-            if let Some(head) = head
-                && plan.hold == Hold::Headers
-            {
+            if let Some(head) = head.filter(|_| !message.are_headers_gone()) {
                 message.set_header(HEAD_LENGTH, head.to_string())?;
             }
             Ok(message.replace_body(bytes)?)
@@ -218,6 +217,7 @@ fn mask_body(
     body: &[u8],
     way: &Treatment,
     plan: &Plan,
+    fixed: bool,
     tally: &mut Tally,
 ) -> Result<Option<Changed>, Unread> {
     let (scope, masker) = (&way.scope, &plan.masker);
@@ -228,7 +228,7 @@ fn mask_body(
         Media::JsonLines => {
             document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
         }
-        Media::Tensors(head) => return mask_tensors(head, body, way, plan, tally),
+        Media::Tensors(head) => return mask_tensors(head, body, way, plan, fixed, tally),
         Media::Events
         | Media::Text
         | Media::Other
@@ -265,6 +265,7 @@ fn mask_tensors(
     body: &[u8],
     way: &Treatment,
     plan: &Plan,
+    fixed: bool,
     tally: &mut Tally,
 ) -> Result<Option<Changed>, Unread> {
     let no_text = way.on_other_type == DenyOrAllow::Allow;
@@ -277,7 +278,7 @@ fn mask_tensors(
     else {
         return Ok(None);
     };
-    if plan.hold == Hold::Body {
+    if fixed {
         // The header has gone on: the head must keep its length, and can as long as it did not
         // grow.
         let missing = head

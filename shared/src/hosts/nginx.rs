@@ -27,6 +27,7 @@ use crate::route::Path;
 pub static NGINX: Rules = Rules {
     tells_the_end_in_headers: false,
     holds_headers_for_bodies: false,
+    holds_responses: false,
     exchanges_may_wait: false,
     replies_to_responses: false,
     routes_have_metadata: false,

@@ -148,7 +148,7 @@ impl Driver {
         let mut contradicted = false;
         match part {
             Part::Headers(false) if side == Side::Request => self.look_for_end(),
-            Part::Headers(false) => {}
+            Part::Headers(false) => self.look_for_end_of_response(),
             Part::Headers(true) | Part::Trailers => body.ended(),
             Part::Body(size, last) => {
                 contradicted = body.contradicts(size);
@@ -160,7 +160,10 @@ impl Driver {
             inner.response_begins.set(matches!(part, Part::Headers(_)));
         }
         if contradicted {
-            self.give_up(&BODY_UNANNOUNCED);
+            self.give_up(match side {
+                Side::Request => &BODY_UNANNOUNCED,
+                Side::Response => &common::HOST_REFUSED,
+            });
         }
         if side == Side::Request && part == Part::Trailers && self.clean_trailers().is_err() {
             self.break_off();
@@ -187,7 +190,9 @@ impl Driver {
             && self.counted.get()
             && self.held == PerSide::default()
             && self.exchange.0.replied.get() == Replied::No
-            && !self.exchange.0.bodies.request.is_end_assumed()
+            && [Side::Request, Side::Response]
+                .iter()
+                .all(|side| !self.exchange.0.bodies.of(*side).is_end_assumed())
     }
 
     /// Takes the end of a request from its headers, where the proxy does not tell it with them.
@@ -201,6 +206,25 @@ impl Driver {
             Ok(Some(true)) => {}
             Ok(Some(false)) => body.assume_end(),
             Ok(None) | Err(_) => body.leave_open(),
+        }
+    }
+
+    /// The same of a response. Only of one that can have no body: whoever has gone by a length that
+    /// is wrong is refused, as with requests.
+    fn look_for_end_of_response(&self) {
+        let inner = &self.exchange.0;
+        if inner.rules.tells_the_end_in_headers {
+            return;
+        }
+        let head = self.exchange.request().headers();
+        let to_head = head.is_ok_and(|head| head.first(":method") == Some(b"HEAD"));
+        let response = self.exchange.response();
+        let bare = response.headers().is_ok_and(|head| {
+            matches!(head.text(":status"), Some("204" | "304"))
+                || head.text("content-length") == Some("0")
+        });
+        if to_head || bare {
+            inner.bodies.response.assume_end();
         }
     }
 
@@ -364,8 +388,11 @@ impl Driver {
     /// first bytes, nothing in that of the others.
     fn put_instead(&self, headers: bool) -> Action {
         let inner = &self.exchange.0;
-        let size = inner.bodies.response.size();
-        if headers || size == 0 {
+        let body = &inner.bodies.response;
+        let size = body.size();
+        // The end may come without bytes, and is the last place for them.
+        let due = inner.instead.borrow().is_some() && body.has_surely_ended();
+        if headers || (size == 0 && !due) {
             return Action::Continue;
         }
         let bytes = inner.instead.take().unwrap_or_default();
@@ -382,6 +409,9 @@ impl Driver {
         let mut waits = [inner.wait.get(), inner.beside.get()];
         if !inner.rules.holds_headers_for_bodies {
             waits = waits.map(Wait::letting_headers_go);
+        }
+        if !inner.rules.holds_responses {
+            waits = waits.map(Wait::letting_responses_go);
         }
         if headers
             && side == Side::Request

@@ -47,6 +47,17 @@ impl Wait {
             other => other,
         }
     }
+
+    /// The same where a proxy does not hold responses: their bodies go on as they come, but for
+    /// what was taken out of them.
+    pub fn letting_responses_go(self) -> Self {
+        match self {
+            Self::Body(side @ Side::Response)
+            | Self::BodyAlone(side @ Side::Response)
+            | Self::ChunkKept(side @ Side::Response) => Self::Chunk(side),
+            other => other,
+        }
+    }
 }
 
 /// What the proxy is told.
@@ -203,6 +214,21 @@ mod tests {
         }
         let answer = Wait::Answer(side);
         assert_eq!(answer.letting_headers_go(), answer);
+    }
+
+    #[test]
+    fn where_responses_cannot_be_held_nothing_of_them_is() {
+        let side = Side::Response;
+        for wait in [
+            Wait::Body(side),
+            Wait::BodyAlone(side),
+            Wait::Chunk(side),
+            Wait::ChunkKept(side),
+        ] {
+            assert_eq!(wait.letting_responses_go(), Wait::Chunk(side));
+        }
+        let request = Wait::Body(Side::Request);
+        assert_eq!(request.letting_responses_go(), request);
     }
 
     #[test]
