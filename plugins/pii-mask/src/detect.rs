@@ -20,6 +20,7 @@ mod card;
 mod columns;
 pub(crate) mod email;
 pub(crate) mod fold;
+mod forms;
 mod groups;
 mod iban;
 mod ip;
@@ -29,6 +30,7 @@ pub(crate) mod phone;
 pub(crate) mod secret;
 mod ssn;
 mod token;
+mod words;
 
 use columns::Column;
 use core::cell::OnceCell;
@@ -56,7 +58,7 @@ pub enum Entity {
     Iban,
     /// An IPv4 or IPv6 address, with prefix length or zone if it has one.
     Ip,
-    /// The id of an AWS access key (`AKIA…`, `ASIA…`).
+    /// The id of an AWS access key (`AKIA…`, `ASIA…`, `ABIA…`, `ACCA…`).
     AwsAccessKey,
     /// An AWS secret access key, recognised by its context.
     AwsSecretKey,
@@ -65,7 +67,7 @@ pub enum Entity {
     /// A key of an API in a well-known form (`sk-…`, `sk_live_…`, `AIza…`, `glpat-…`, `hf_…`,
     /// `npm_…`).
     ApiKey,
-    /// A Slack token (`xoxb-…` and its kin).
+    /// A Slack token (`xoxb-…` and its kin), or the path of a Slack webhook.
     SlackToken,
     /// A signed or encrypted JSON web token.
     Jwt,
@@ -374,18 +376,21 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
     while let Some(anchor) = anchor::next(scene.bytes, at) {
         let found = match scene.bytes.get(anchor) {
             Some(b'@') => email::find(scene, anchor),
-            Some(b':') if anchor >= colon_done => {
-                let (found, done) = ip::find_v6(scene, anchor);
-                colon_done = done;
-                found
-            }
+            Some(b':') if anchor >= colon_done => match words::around_colon(scene, anchor) {
+                None => {
+                    let (found, done) = ip::find_v6(scene, anchor);
+                    colon_done = done;
+                    found
+                }
+                found => found,
+            },
             Some(b'0'..=b'9') => {
                 has_cells |= begins_cell(scene.bytes, anchor);
                 let mut found = email::find_escaped(scene, anchor)
                     .or_else(|| iban::find(scene, anchor))
                     .or_else(|| number::find(scene, anchor, &mut numbers));
-                if found.is_none() && anchor >= word_done && wanted.has(Entity::AwsSecretKey) {
-                    (found, word_done) = secret::find_aws_secret(scene, anchor);
+                if found.is_none() && anchor >= word_done {
+                    (found, word_done) = secret::find_in_word(scene, anchor);
                 }
                 found
             }
@@ -445,3 +450,6 @@ mod labelled;
 
 #[cfg(test)]
 mod rates;
+
+#[cfg(test)]
+mod providers;

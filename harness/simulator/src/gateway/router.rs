@@ -401,6 +401,9 @@ impl Gateway {
                 self.iterate_headers(id, Side::Response, StartFrom::First, end);
             }
             Inbound::Body { bytes, end } => self.receive_response_data(id, bytes, end),
+            Inbound::Trailers(_) if self.drops_trailers() => {
+                self.receive_response_data(id, Vec::new(), true);
+            }
             Inbound::Trailers(trailers) => self.receive_trailers(id, Side::Response, trailers),
             Inbound::Refused => {
                 let details = "upstream_reset_before_response_started{remote_connection_failure}";
@@ -476,6 +479,11 @@ impl Gateway {
             message.inline = bytes;
         });
         self.iterate_data(id, side, StartFrom::First, Source::Inline, end);
+    }
+
+    fn drops_trailers(&self) -> bool {
+        let bodies = self.core.borrow().profile.bodies;
+        bodies.response_trailers_are_dropped
     }
 
     fn end_stream_as_own_frame(&self, id: StreamId) -> bool {

@@ -124,6 +124,8 @@ pub struct BodyRules {
     /// The first pause of a response's body gathers at most so many bytes, and then shows the
     /// whole to the filter that paused; every other pause is ignored. `None`: each pause holds it.
     pub response_buffer: Option<usize>,
+    /// A response's trailers are dropped; its body ends where they come.
+    pub response_trailers_are_dropped: bool,
     /// Reading an empty buffer finds nothing.
     pub empty_is_not_found: bool,
     /// A request's body that is longer than this cannot be read.
@@ -309,6 +311,7 @@ pub const ENVOY: Profile = Profile {
         request_comes_whole: false,
         max_response_piece: usize::MAX,
         response_buffer: None,
+        response_trailers_are_dropped: false,
         empty_is_not_found: false,
         max_readable_request: None,
         start_is_ignored: false,

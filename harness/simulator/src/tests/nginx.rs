@@ -483,4 +483,11 @@ fn trailers_are_never_shown_and_on_done_comes_before_on_log() {
         seen.last_chunk(),
         Some(&["done", "log", "delete"].map(str::to_owned))
     );
+    let reply = Reply::status(200).body("hello").trailer("t", "1");
+    let mut network = Script::default();
+    network.cluster("upstream", vec![Answer::Reply(reply)]);
+    let notes = Notes::default();
+    let outcome = self::gateway(NGINX, network, watcher("w", &notes)).exchange(post());
+    assert!(outcome.client.trailers.is_none() && outcome.client.complete);
+    assert!(notes.take().iter().any(|note| note == "answer body 0 true"));
 }

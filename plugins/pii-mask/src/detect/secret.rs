@@ -5,146 +5,9 @@
 //! field).
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends};
-use super::{Certainty, Entity, Finding, Scene, armor};
+use super::forms::{AROUND_I, Alphabet, Form, base64_url, ending_in};
+use super::{Certainty, Entity, Finding, Scene, armor, words};
 use core::ops::Range;
-
-/// One form: what it is, its prefix, which bytes may follow, how many at least.
-struct Form {
-    entity: Entity,
-    prefix: &'static [u8],
-    tail: Alphabet,
-    least: usize,
-    /// Longest tail; 0 if open.
-    most: usize,
-    /// Whether the tail must mix kinds of characters in a long stretch: the prefix is also the
-    /// front of hyphenated words.
-    mixed: bool,
-}
-
-const fn form(entity: Entity, prefix: &'static [u8], tail: Alphabet, least: usize) -> Form {
-    Form {
-        entity,
-        prefix,
-        tail,
-        least,
-        most: 0,
-        mixed: false,
-    }
-}
-
-/// What the tail of a credential is written in.
-#[derive(Clone, Copy)]
-enum Alphabet {
-    Alphanumeric,
-    /// Upper case, and the digits of base32.
-    Base32,
-    Base64Url,
-    /// Base64, its signs as they are or as percent escapes.
-    UrlEncoded,
-    /// The same without the signs that fill its end.
-    Base64,
-}
-
-impl Alphabet {
-    fn has(self, byte: u8) -> bool {
-        match self {
-            Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
-            Alphabet::Base32 => matches!(byte, b'A'..=b'Z' | b'2'..=b'7'),
-            Alphabet::Base64Url => base64_url(byte),
-            Alphabet::UrlEncoded => Alphabet::Base64.has(byte) || byte == b'=',
-            Alphabet::Base64 => base64_url(byte) || matches!(byte, b'%' | b'+' | b'/'),
-        }
-    }
-}
-
-fn base64_url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
-
-/// The forms, by the anchor byte that makes the scan look: the last byte of the prefix, or the `I`
-/// within.
-const FORMS: &[Form] = &[
-    Form {
-        most: 16,
-        ..form(Entity::AwsAccessKey, b"AKIA", Alphabet::Base32, 16)
-    },
-    Form {
-        most: 16,
-        ..form(Entity::AwsAccessKey, b"ASIA", Alphabet::Base32, 16)
-    },
-    form(Entity::ApiKey, b"AIza", Alphabet::Base64Url, 35),
-    // Session tokens of AWS: base64 that begins as all of them do.
-    form(Entity::AwsSecretKey, b"IQoJb3JpZ2lu", Alphabet::Base64, 40),
-    form(Entity::AwsSecretKey, b"FwoGZXIvYXdz", Alphabet::Base64, 40),
-    form(Entity::AwsSecretKey, b"FQoGZXIvYXdz", Alphabet::Base64, 40),
-    form(Entity::GithubToken, b"ghp_", Alphabet::Alphanumeric, 36),
-    form(Entity::GithubToken, b"gho_", Alphabet::Alphanumeric, 36),
-    form(Entity::GithubToken, b"ghu_", Alphabet::Alphanumeric, 36),
-    form(Entity::GithubToken, b"ghs_", Alphabet::Alphanumeric, 36),
-    form(Entity::GithubToken, b"ghr_", Alphabet::Alphanumeric, 36),
-    form(Entity::GithubToken, b"github_pat_", Alphabet::Base64Url, 50),
-    form(Entity::ApiKey, b"sk_live_", Alphabet::Alphanumeric, 10),
-    form(Entity::ApiKey, b"sk_test_", Alphabet::Alphanumeric, 10),
-    form(Entity::ApiKey, b"rk_live_", Alphabet::Alphanumeric, 10),
-    form(Entity::ApiKey, b"rk_test_", Alphabet::Alphanumeric, 10),
-    form(Entity::ApiKey, b"hf_", Alphabet::Alphanumeric, 30),
-    form(Entity::ApiKey, b"npm_", Alphabet::Alphanumeric, 36),
-    form(Entity::ApiKey, b"sk-proj-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"sk-svcacct-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"sk-admin-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"sk-ant-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"sk-or-v1-", Alphabet::Base64Url, 20),
-    Form {
-        mixed: true,
-        ..form(Entity::ApiKey, b"sk-", Alphabet::Base64Url, 20)
-    },
-    form(Entity::ApiKey, b"glpat-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"gldt-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glrt-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glrtr-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glcbt-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glptt-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glft-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glimt-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glagent-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glsoat-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"gloas-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"glffct-", Alphabet::Base64Url, 20),
-    form(Entity::ApiKey, b"gsk_", Alphabet::Alphanumeric, 40),
-    form(Entity::SlackToken, b"xoxa-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xoxb-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xoxc-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xoxd-", Alphabet::UrlEncoded, 10),
-    form(Entity::SlackToken, b"xoxe-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xoxo-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xoxp-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xoxr-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xoxs-", Alphabet::Base64Url, 10),
-    form(Entity::SlackToken, b"xapp-", Alphabet::Base64Url, 10),
-];
-
-/// The last three bytes of a prefix, which no prefix is shorter than.
-const fn ending(prefix: &[u8]) -> [u8; 3] {
-    match prefix {
-        [.., a, b, c] => [*a, *b, *c],
-        _ => [0; 3],
-    }
-}
-
-/// Those of [`FORMS`]: they are compared before whole prefixes are.
-const ENDINGS: [[u8; 3]; FORMS.len()] = {
-    let mut endings = [[0; 3]; FORMS.len()];
-    let mut at = 0;
-    while at < FORMS.len() {
-        // Both have as many elements.
-        #[allow(clippy::indexing_slicing)]
-        {
-            endings[at] = ending(FORMS[at].prefix);
-        }
-        at += 1;
-    }
-    endings
-};
 
 /// The credential that the anchor at `at` belongs to.
 pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
@@ -155,11 +18,10 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         quotes: None,
     };
     match scene.bytes.get(at)? {
-        b'I' => FORMS
+        b'I' => AROUND_I
             .iter()
-            .zip(BEFORE_I)
-            .find_map(|(form, before)| {
-                let start = at.checked_sub(before)?;
+            .find_map(|(before, form)| {
+                let start = at.checked_sub(*before)?;
                 scene
                     .bytes
                     .get(start..)?
@@ -168,7 +30,9 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             })
             .map(found)
             .or_else(|| json_web_token(scene, at).map(found)),
-        b'J' => json_web_token(scene, at).map(found),
+        b'J' => json_web_token(scene, at)
+            .or_else(|| words::signed_within(scene, at))
+            .map(found),
         b'-' if matches!(
             scene.bytes.get(at.saturating_add(1)..),
             Some([b'-', b'-', b'-', b'-' | b' ', ..] | [b'U', b's', b'e', b'r', b'-', ..])
@@ -180,15 +44,8 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             if !scene.bytes.get(at.checked_sub(1)?)?.is_ascii_alphanumeric() {
                 return None;
             }
-            let before = scene
-                .bytes
-                .get(at.saturating_sub(12).max(scene.floor)..=at)?;
-            let end = ending(before);
-            FORMS
-                .iter()
-                .zip(ENDINGS)
-                .filter(|(form, ending)| *ending == end && before.ends_with(form.prefix))
-                .find_map(|(form, _)| {
+            ending_in(scene.bytes, scene.floor, at)
+                .find_map(|form| {
                     let start = at.saturating_add(1).checked_sub(form.prefix.len())?;
                     form_at(scene, start, form)
                 })
@@ -209,14 +66,20 @@ pub fn may_begin(text: &str, floor: usize) -> bool {
         .windows(SECRET.len())
         .any(|window| window.eq_ignore_ascii_case(SECRET));
     let mixed = held.iter().any(u8::is_ascii_digit) && held.iter().any(u8::is_ascii_alphabetic);
-    (named && mixed) || has(b"eyJ") || FORMS.iter().any(|form| has(form.prefix))
+    let has_form =
+        || memchr::memchr2_iter(b'-', b'_', held).any(|at| ending_in(held, 0, at).next().is_some());
+    (named && mixed)
+        || has(b"eyJ")
+        || AROUND_I.iter().any(|(_, form)| has(form.prefix))
+        || words::FRONTS.iter().any(|front| has(front))
+        || has_form()
 }
 
 /// What a secret key of AWS is called.
 const SECRET: &[u8] = b"secret";
 
 /// How much of a tail is judged, in bytes.
-const FRONT: usize = 64;
+pub const FRONT: usize = 64;
 
 /// The credential that begins at `start`.
 fn form_at(scene: Scene<'_>, start: usize, form: &Form) -> Option<(Range<usize>, Entity)> {
@@ -250,8 +113,6 @@ fn form_at(scene: Scene<'_>, start: usize, form: &Form) -> Option<(Range<usize>,
     ))
 }
 
-/// The first [`FORMS`] are those around an `I`: how many bytes stand before it.
-const BEFORE_I: [usize; 6] = [2, 2, 1, 0, 6, 6];
 const RENEWED: &[u8] = b"xoxe.";
 
 /// Behind the parts `.01.1a2b3c4d5` of a routable token of GitLab, if it has them.
@@ -339,8 +200,9 @@ fn has_stretch(tail: &[u8]) -> bool {
         })
 }
 
-/// An AWS secret key in the word around the digit at `at`; and where that word ends.
-pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
+/// A credential in the word around the digit at `at`: a secret key of AWS, or one that is told by
+/// how that word begins; and where the word ends.
+pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
     const LENGTH: usize = 40;
     let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let left = scene.bytes.get(..at).unwrap_or_default();
@@ -354,6 +216,16 @@ pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, 
     let right = scene.bytes.get(at..).unwrap_or_default();
     let end = at.saturating_add(right.iter().take_while(is_part).count());
     let word = scene.bytes.get(start..end).unwrap_or_default();
+    if let Some((span, entity)) = words::find(scene, start, word) {
+        let end = span.end;
+        let finding = Finding {
+            span,
+            entity,
+            certainty: Certainty::Check,
+            quotes: None,
+        };
+        return (Some(finding), end);
+    }
     let mixed = word.iter().any(u8::is_ascii_uppercase) && word.iter().any(u8::is_ascii_lowercase);
     // The id of the key tells as well as the word, before it or behind it.
     let named = || {
@@ -362,7 +234,8 @@ pub(super) fn find_aws_secret(scene: Scene<'_>, at: usize) -> (Option<Finding>, 
             .any(|name| context_contains(scene, start, name))
             || is_named_behind(scene.bytes.get(end..).unwrap_or_default())
     };
-    let found = word.len() == LENGTH && start >= scene.floor && mixed && named();
+    let wanted = scene.wanted.has(Entity::AwsSecretKey);
+    let found = wanted && word.len() == LENGTH && start >= scene.floor && mixed && named();
     let finding = Finding {
         span: start..end,
         entity: Entity::AwsSecretKey,
@@ -391,7 +264,7 @@ fn is_named_behind(text: &[u8]) -> bool {
 pub fn holds_id(text: &[u8]) -> bool {
     const ID: usize = 20;
     text.windows(ID).enumerate().any(|(at, id)| {
-        matches!(id, [b'A', b'K' | b'S', b'I', b'A', tail @ ..] if tail.iter().all(|byte| Alphabet::Base32.has(*byte)))
+        matches!(id, [b'A', b'B' | b'K' | b'S', b'I', b'A', tail @ ..] if tail.iter().all(|byte| Alphabet::Base32.has(*byte)))
             && begins(text, at)
             && ends(text, at.saturating_add(ID))
     })

@@ -69,6 +69,7 @@ pub const NGINX: Profile = Profile {
         max_response_piece: 8 << 10,
         // `wasm_response_body_buffers`.
         response_buffer: Some(4 * (8 << 10)),
+        response_trailers_are_dropped: true,
         empty_is_not_found: true,
         // `client_body_buffer_size`.
         max_readable_request: Some(16 << 10),

@@ -1,0 +1,307 @@
+//! The prefixes that issuers have given their credentials, and what may follow them.
+//!
+//! Most end in a dash or an underscore, which are anchors of the scan; some have an `I` near their
+//! front. Where the prefix alone may be the front of an ordinary name, the rest must look random.
+//! What a public key or the id of an application is (`pk_live_`, `phc_`, `sq0idp-`) is not here.
+
+use super::Entity;
+
+/// One form: what it is, its prefix, which bytes may follow, how many at least.
+pub struct Form {
+    pub entity: Entity,
+    pub prefix: &'static [u8],
+    pub tail: Alphabet,
+    /// No more than are judged.
+    pub least: usize,
+    /// Longest tail; 0 if open.
+    pub most: usize,
+    /// Whether the tail must mix kinds of characters in a long stretch: the prefix is also the
+    /// front of hyphenated words.
+    pub mixed: bool,
+}
+
+/// What the tail of a credential is written in.
+#[derive(Clone, Copy)]
+pub enum Alphabet {
+    Alphanumeric,
+    /// Upper case, and the digits of base32.
+    Base32,
+    Base64Url,
+    /// Base64, its signs as they are or as percent escapes.
+    UrlEncoded,
+    /// The same without the signs that fill its end.
+    Base64,
+}
+
+impl Alphabet {
+    pub fn has(self, byte: u8) -> bool {
+        match self {
+            Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
+            Alphabet::Base32 => matches!(byte, b'A'..=b'Z' | b'2'..=b'7'),
+            Alphabet::Base64Url => base64_url(byte),
+            Alphabet::UrlEncoded => Alphabet::Base64.has(byte) || byte == b'=',
+            Alphabet::Base64 => base64_url(byte) || matches!(byte, b'%' | b'+' | b'/'),
+        }
+    }
+}
+
+pub fn base64_url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+const fn form(entity: Entity, prefix: &'static [u8], tail: Alphabet, least: usize) -> Form {
+    Form {
+        entity,
+        prefix,
+        tail,
+        least,
+        most: 0,
+        mixed: false,
+    }
+}
+
+/// One whose prefix is also the front of ordinary names.
+const fn mixed(prefix: &'static [u8], tail: Alphabet, least: usize) -> Form {
+    Form {
+        mixed: true,
+        ..form(Entity::ApiKey, prefix, tail, least)
+    }
+}
+
+/// The id of a key of AWS.
+const fn aws(prefix: &'static [u8]) -> Form {
+    Form {
+        most: 16,
+        ..form(Entity::AwsAccessKey, prefix, Alphabet::Base32, 16)
+    }
+}
+
+use Alphabet::{Alphanumeric, Base64, Base64Url, UrlEncoded};
+use Entity::{ApiKey, AwsSecretKey, GithubToken, SlackToken};
+
+/// The forms with an `I`, and how many bytes stand before it. Session tokens of AWS are base64 that
+/// begins as all of them do; Grafana's old keys are a JSON object that begins with the key.
+pub const AROUND_I: &[(usize, Form)] = &[
+    (2, aws(b"AKIA")),
+    (2, aws(b"ASIA")),
+    (2, aws(b"ABIA")),
+    (1, form(ApiKey, b"AIza", Base64Url, 35)),
+    (0, form(AwsSecretKey, b"IQoJb3JpZ2lu", Base64, 40)),
+    (6, form(AwsSecretKey, b"FwoGZXIvYXdz", Base64, 40)),
+    (6, form(AwsSecretKey, b"FQoGZXIvYXdz", Base64, 40)),
+    (3, mixed(b"LTAI", Alphanumeric, 17)),
+    (4, form(ApiKey, b"eyJrIjoi", UrlEncoded, 60)),
+];
+
+/// The forms whose prefix ends in a dash or an underscore.
+const FORMS: &[Form] = &[
+    form(GithubToken, b"ghp_", Alphanumeric, 36),
+    form(GithubToken, b"gho_", Alphanumeric, 36),
+    form(GithubToken, b"ghu_", Alphanumeric, 36),
+    form(GithubToken, b"ghs_", Alphanumeric, 36),
+    form(GithubToken, b"ghr_", Alphanumeric, 36),
+    form(GithubToken, b"github_pat_", Base64Url, 50),
+    form(ApiKey, b"sk_live_", Alphanumeric, 10),
+    form(ApiKey, b"sk_test_", Alphanumeric, 10),
+    form(ApiKey, b"sk_prod_", Alphanumeric, 10),
+    form(ApiKey, b"rk_live_", Alphanumeric, 10),
+    form(ApiKey, b"rk_test_", Alphanumeric, 10),
+    form(ApiKey, b"rk_prod_", Alphanumeric, 10),
+    form(ApiKey, b"hf_", Alphanumeric, 30),
+    form(ApiKey, b"api_org_", Alphanumeric, 34),
+    form(ApiKey, b"npm_", Alphanumeric, 36),
+    form(ApiKey, b"sk-proj-", Base64Url, 20),
+    form(ApiKey, b"sk-svcacct-", Base64Url, 20),
+    form(ApiKey, b"sk-admin-", Base64Url, 20),
+    form(ApiKey, b"sk-ant-", Base64Url, 20),
+    form(ApiKey, b"sk-or-v1-", Base64Url, 20),
+    form(ApiKey, b"sk-lf-", Base64Url, 36),
+    mixed(b"sk-", Base64Url, 20),
+    form(ApiKey, b"glpat-", Base64Url, 20),
+    form(ApiKey, b"gldt-", Base64Url, 20),
+    form(ApiKey, b"glrt-", Base64Url, 20),
+    form(ApiKey, b"glrtr-", Base64Url, 20),
+    form(ApiKey, b"glcbt-", Base64Url, 20),
+    form(ApiKey, b"glptt-", Base64Url, 20),
+    form(ApiKey, b"glft-", Base64Url, 20),
+    form(ApiKey, b"glimt-", Base64Url, 20),
+    form(ApiKey, b"glagent-", Base64Url, 20),
+    form(ApiKey, b"glsoat-", Base64Url, 20),
+    form(ApiKey, b"gloas-", Base64Url, 20),
+    form(ApiKey, b"glffct-", Base64Url, 20),
+    form(ApiKey, b"gsk_", Alphanumeric, 40),
+    form(SlackToken, b"xoxa-", Base64Url, 10),
+    form(SlackToken, b"xoxb-", Base64Url, 10),
+    form(SlackToken, b"xoxc-", Base64Url, 10),
+    form(SlackToken, b"xoxe-", Base64Url, 10),
+    form(SlackToken, b"xoxo-", Base64Url, 10),
+    form(SlackToken, b"xoxp-", Base64Url, 10),
+    form(SlackToken, b"xoxr-", Base64Url, 10),
+    form(SlackToken, b"xoxs-", Base64Url, 10),
+    form(SlackToken, b"xapp-", Base64Url, 10),
+    form(SlackToken, b"xoxd-", UrlEncoded, 10),
+    form(ApiKey, b"xai-", Alphanumeric, 60),
+    form(ApiKey, b"pplx-", Alphanumeric, 40),
+    form(ApiKey, b"r8_", Alphanumeric, 36),
+    form(ApiKey, b"nvapi-", Base64Url, 60),
+    form(ApiKey, b"csk-", Alphanumeric, 44),
+    form(ApiKey, b"tgp_v1_", Base64Url, 40),
+    form(ApiKey, b"jina_", Alphanumeric, 60),
+    form(ApiKey, b"pcsk_", Base64Url, 60),
+    form(ApiKey, b"lsv2_pt_", Base64Url, 40),
+    form(ApiKey, b"lsv2_sk_", Base64Url, 40),
+    mixed(b"tvly-", Base64Url, 32),
+    form(ApiKey, b"apify_api_", Alphanumeric, 30),
+    form(ApiKey, b"rpa_", Alphanumeric, 40),
+    form(ApiKey, b"e2b_", Alphanumeric, 40),
+    mixed(b"sk_", Alphanumeric, 48),
+    form(ApiKey, b"bedrock-api-key-", Base64, 64),
+    form(ApiKey, b"dop_v1_", Alphanumeric, 64),
+    form(ApiKey, b"doo_v1_", Alphanumeric, 64),
+    form(ApiKey, b"dor_v1_", Alphanumeric, 64),
+    form(ApiKey, b"GOCSPX-", Base64Url, 28),
+    form(ApiKey, b"HRKU-", Base64Url, 58),
+    form(ApiKey, b"v1.0-", Base64Url, 64),
+    form(ApiKey, b"sbp_", Alphanumeric, 40),
+    form(ApiKey, b"sb_secret_", Base64Url, 20),
+    form(ApiKey, b"vck_", Alphanumeric, 40),
+    form(ApiKey, b"vcp_", Alphanumeric, 40),
+    form(ApiKey, b"fm1a_", UrlEncoded, 60),
+    form(ApiKey, b"fm1r_", UrlEncoded, 60),
+    form(ApiKey, b"fm2_", UrlEncoded, 60),
+    form(ApiKey, b"fo1_", Base64Url, 43),
+    form(ApiKey, b"pul-", Alphanumeric, 40),
+    form(ApiKey, b"pscale_oauth_", Base64Url, 32),
+    form(ApiKey, b"pscale_pw_", Base64Url, 32),
+    form(ApiKey, b"pscale_tkn_", Base64Url, 32),
+    form(ApiKey, b"tskey-api-", Base64Url, 20),
+    form(ApiKey, b"tskey-auth-", Base64Url, 20),
+    form(ApiKey, b"tskey-client-", Base64Url, 20),
+    form(ApiKey, b"tskey-scim-", Base64Url, 20),
+    form(ApiKey, b"tskey-webhook-", Base64Url, 20),
+    form(ApiKey, b"tk-us-", Base64Url, 48),
+    form(ApiKey, b"dnkey-", Base64Url, 40),
+    form(ApiKey, b"pypi-", Base64Url, 64),
+    form(ApiKey, b"dckr_oat_", Base64Url, 27),
+    form(ApiKey, b"dckr_pat_", Base64Url, 27),
+    form(ApiKey, b"rubygems_", Alphanumeric, 48),
+    form(ApiKey, b"CLOJARS_", Alphanumeric, 60),
+    form(ApiKey, b"sgp_", Base64Url, 40),
+    form(ApiKey, b"sqa_", Alphanumeric, 40),
+    form(ApiKey, b"sqp_", Alphanumeric, 40),
+    form(ApiKey, b"squ_", Alphanumeric, 40),
+    form(ApiKey, b"shpat_", Alphanumeric, 32),
+    form(ApiKey, b"shpca_", Alphanumeric, 32),
+    form(ApiKey, b"shppa_", Alphanumeric, 32),
+    form(ApiKey, b"shpss_", Alphanumeric, 32),
+    form(ApiKey, b"sq0atp-", Base64Url, 22),
+    form(ApiKey, b"sq0csp-", Base64Url, 40),
+    form(ApiKey, b"whsec_", UrlEncoded, 32),
+    form(ApiKey, b"xkeysib-", Base64Url, 64),
+    form(ApiKey, b"xsmtpsib-", Base64Url, 64),
+    form(ApiKey, b"shippo_live_", Alphanumeric, 40),
+    form(ApiKey, b"shippo_test_", Alphanumeric, 40),
+    form(ApiKey, b"duffel_live_", Base64Url, 43),
+    form(ApiKey, b"duffel_test_", Base64Url, 43),
+    form(ApiKey, b"lin_api_", Alphanumeric, 40),
+    form(ApiKey, b"lin_oauth_", Alphanumeric, 40),
+    form(ApiKey, b"ntn_", Alphanumeric, 40),
+    mixed(b"secret_", Alphanumeric, 43),
+    form(ApiKey, b"figd_", Base64Url, 38),
+    form(ApiKey, b"PMAK-", Base64Url, 59),
+    form(ApiKey, b"CFPAT-", Base64Url, 43),
+    form(ApiKey, b"NRAK-", Alphanumeric, 27),
+    form(ApiKey, b"NRII-", Base64Url, 32),
+    form(ApiKey, b"glsa_", Base64Url, 41),
+    mixed(b"glc_", UrlEncoded, 40),
+    form(ApiKey, b"sntrys_", UrlEncoded, 60),
+    form(ApiKey, b"sntryu_", Alphanumeric, 64),
+    form(ApiKey, b"phx_", Base64Url, 40),
+    form(ApiKey, b"rdme_", Alphanumeric, 64),
+    form(ApiKey, b"p8e-", Alphanumeric, 32),
+    form(ApiKey, b"ops_", UrlEncoded, 64),
+    form(ApiKey, b"AGE-SECRET-KEY-", Alphanumeric, 58),
+];
+
+/// The last three bytes of a prefix, which no prefix is shorter than.
+const fn ending(prefix: &[u8]) -> [u8; 3] {
+    match prefix {
+        [.., a, b, c] => [*a, *b, *c],
+        _ => [0; 3],
+    }
+}
+
+/// Those of [`FORMS`]: they are compared before whole prefixes are.
+const ENDINGS: [[u8; 3]; FORMS.len()] = {
+    let mut endings = [[0; 3]; FORMS.len()];
+    let mut at = 0;
+    while at < FORMS.len() {
+        // Both have as many elements.
+        #[allow(clippy::indexing_slicing)]
+        {
+            endings[at] = ending(FORMS[at].prefix);
+        }
+        at += 1;
+    }
+    endings
+};
+
+/// Places of [`MARKED`].
+const PLACES: usize = 1024;
+
+/// The longest prefix.
+const LONGEST: usize = 16;
+
+const fn place([a, b, c]: [u8; 3]) -> usize {
+    (a as usize * 61 + b as usize * 7 + c as usize) % PLACES
+}
+
+/// Which endings there may be: most words with a dash or an underscore end in none.
+const MARKED: [bool; PLACES] = {
+    let mut marked = [false; PLACES];
+    let mut at = 0;
+    while at < ENDINGS.len() {
+        // The place is a remainder.
+        #[allow(clippy::indexing_slicing)]
+        {
+            marked[place(ENDINGS[at])] = true;
+        }
+        at += 1;
+    }
+    marked
+};
+
+/// The forms whose prefix ends at `at` and does not begin before `floor`.
+pub fn ending_in(bytes: &[u8], floor: usize, at: usize) -> impl Iterator<Item = &'static Form> {
+    let from = at.saturating_sub(LONGEST.saturating_sub(1)).max(floor);
+    let before = bytes.get(from..=at).unwrap_or_default();
+    let end = ending(before);
+    let marked = MARKED.get(place(end)).copied().unwrap_or_default();
+    let forms = if marked { FORMS } else { &[] };
+    forms
+        .iter()
+        .zip(ENDINGS)
+        .filter(move |(form, ending)| *ending == end && before.ends_with(form.prefix))
+        .map(|(form, _)| form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_is_found_by_its_end() {
+        for form in FORMS {
+            let prefix = form.prefix;
+            assert!(prefix.len() >= 3 && prefix.len() <= LONGEST);
+            assert!(matches!(prefix.last(), Some(b'-' | b'_')));
+            assert!(form.least <= super::super::secret::FRONT);
+            let text = [b" ", prefix].concat();
+            let found = ending_in(&text, 0, text.len() - 1);
+            assert!(found.into_iter().any(|found| found.prefix == prefix));
+        }
+        for (before, form) in AROUND_I {
+            assert_eq!(form.prefix.get(*before), Some(&b'I'));
+        }
+    }
+}

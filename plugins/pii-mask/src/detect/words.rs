@@ -1,0 +1,215 @@
+//! Credentials without a dash or an underscore behind their prefix: the word around a digit tells
+//! them, or a colon, or a signature within. Each has a length, or an alphabet that words have not.
+
+use super::boundary::{begins, ends};
+use super::forms::base64_url;
+use super::{Certainty, Entity, Finding, Scene};
+use core::ops::Range;
+
+/// How these credentials begin.
+pub const FRONTS: [&[u8]; 17] = [
+    b"dapi",
+    b"ya29.",
+    BEDROCK,
+    b"dt0c01.",
+    b"dt0s01.",
+    b"ATATT3",
+    b"ATCTT3",
+    b"GR1348941",
+    b"SG.",
+    b"hvs.",
+    b"hvb.",
+    b"hvr.",
+    b"dp.pt.",
+    b"dp.st.",
+    b"ACCA",
+    b"JQQJ99",
+    b":AA",
+];
+
+/// Keys of Bedrock: what their base64 says is that they are one.
+const BEDROCK: &[u8] = b"ABSKQmVkcm9ja0FQSUtleS";
+
+/// What a word in front of a dot says, how long the part behind the dot is, and how long the one
+/// behind a second dot, if there is one.
+const DOTTED: [(&[u8], Range<usize>, Range<usize>); 6] = [
+    (b"SG.", 20..25, 40..46),
+    (b"hvs.", 24..512, 0..0),
+    (b"hvb.", 80..1024, 0..0),
+    (b"hvr.", 80..1024, 0..0),
+    (b"dp.pt.", 40..45, 0..0),
+    (b"dp.st.", 40..45, 0..0),
+];
+
+/// The longest part of [`DOTTED`] that is looked over for its front.
+const PART: usize = 24;
+
+/// The credential that `word`, which begins at `start` and holds a digit, is or begins.
+pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<(Range<usize>, Entity)> {
+    let bytes = scene.bytes;
+    let api_key = scene.wanted.has(Entity::ApiKey);
+    let first = *word.first()?;
+    let found = match first {
+        b'A' if word.len() == 20 && word.starts_with(b"ACCA") => {
+            let tail = word.get(4..)?;
+            let fits = tail.iter().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'));
+            return (fits && whole(scene, start, word.len()))
+                .then(|| (start..start.saturating_add(20), Entity::AwsAccessKey));
+        }
+        _ if !api_key => return None,
+        b'd' if word.starts_with(b"dapi") => hexadecimal(word.get(4..)?, 32).then_some(word.len()),
+        b'S' if word.starts_with(b"SK") => hexadecimal(word.get(2..)?, 32).then_some(word.len()),
+        b'o' if word.starts_with(b"oy2") => {
+            let lower = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            (word.len() == 46 && word.iter().all(lower)).then_some(46)
+        }
+        b'A' if word.starts_with(BEDROCK) => {
+            let filled = run(bytes, start.saturating_add(word.len()), |byte| byte == b'=');
+            (word.len() >= 100).then(|| word.len().saturating_add(filled))
+        }
+        b'A' if word.starts_with(b"ATATT3") || word.starts_with(b"ATCTT3") => {
+            let length = run(bytes, start, |byte| base64_url(byte) || byte == b'=');
+            (length >= 100).then_some(length)
+        }
+        b'G' if word.starts_with(b"GR1348941") => {
+            let length = run(bytes, start, base64_url);
+            (length >= 29).then_some(length)
+        }
+        b'y' if word == b"ya29" => parts(bytes, start, b"ya29.", 30..2048, 0..0),
+        b'd' if word == b"dt0c01" => parts(bytes, start, b"dt0c01.", 24..25, 64..65),
+        b'd' if word == b"dt0s01" => parts(bytes, start, b"dt0s01.", 8..25, 64..65),
+        _ => None,
+    };
+    match found {
+        Some(length) => whole(scene, start, length)
+            .then(|| (start..start.saturating_add(length), Entity::ApiKey)),
+        None => dotted(scene, start).map(|span| (span, Entity::ApiKey)),
+    }
+}
+
+/// Whether so many bytes from `start` are a word that may be judged.
+fn whole(scene: Scene<'_>, start: usize, length: usize) -> bool {
+    start >= scene.floor
+        && begins(scene.bytes, start)
+        && ends(scene.bytes, start.saturating_add(length))
+}
+
+/// How many bytes from `at` on are of a kind.
+fn run(bytes: &[u8], at: usize, is_one: impl Fn(u8) -> bool) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().take_while(|byte| is_one(**byte)).count()
+}
+
+fn hexadecimal(tail: &[u8], length: usize) -> bool {
+    tail.len() == length
+        && tail
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// How long what begins with `front` is, if its parts have these lengths.
+fn parts(
+    bytes: &[u8],
+    start: usize,
+    front: &[u8],
+    first: Range<usize>,
+    second: Range<usize>,
+) -> Option<usize> {
+    let rest = bytes.get(start..)?.strip_prefix(front)?;
+    let one = run(rest, 0, base64_url);
+    if !first.contains(&one) {
+        return None;
+    }
+    let length = front.len().saturating_add(one);
+    if second.is_empty() {
+        return Some(length);
+    }
+    let rest = rest.get(one..)?.strip_prefix(b".")?;
+    let two = run(rest, 0, base64_url);
+    second
+        .contains(&two)
+        .then(|| length.saturating_add(1).saturating_add(two))
+}
+
+/// The credential whose part behind a dot holds what begins at `start`.
+fn dotted(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
+    let bytes = scene.bytes;
+    let left = bytes.get(..start)?;
+    if !matches!(left.last(), Some(b'.' | b'-' | b'_')) {
+        return None;
+    }
+    let over = left
+        .iter()
+        .rev()
+        .take(PART)
+        .take_while(|byte| base64_url(**byte))
+        .count();
+    let left = left.get(..left.len().saturating_sub(over))?;
+    DOTTED.iter().find_map(|(front, first, second)| {
+        let start = left.ends_with(front).then_some(left.len())?;
+        let start = start.checked_sub(front.len())?;
+        let length = parts(bytes, start, front, first.clone(), second.clone())?;
+        whole(scene, start, length).then(|| start..start.saturating_add(length))
+    })
+}
+
+/// The key of Azure's AI services whose signature begins with the `J` at `at`: 84 letters and
+/// digits, the signature behind the first 52.
+pub(super) fn signed_within(scene: Scene<'_>, at: usize) -> Option<(Range<usize>, Entity)> {
+    const LENGTH: usize = 84;
+    if !scene.bytes.get(at..)?.starts_with(b"JQQJ99") || !scene.wanted.has(Entity::ApiKey) {
+        return None;
+    }
+    let start = at.checked_sub(52)?;
+    let word = scene.bytes.get(start..start.saturating_add(LENGTH))?;
+    let fits = word.iter().all(u8::is_ascii_alphanumeric) && whole(scene, start, LENGTH);
+    fits.then(|| (start..start.saturating_add(LENGTH), Entity::ApiKey))
+}
+
+/// The token of a Telegram bot, or the address of a webhook, around the colon at `at`.
+pub(super) fn around_colon(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    let behind = scene.bytes.get(at.saturating_add(1)..)?;
+    let (span, entity) = match behind {
+        [b'A', b'A', ..] => (bot(scene, at, behind)?, Entity::ApiKey),
+        [b'/', b'/', rest @ ..] => webhook(rest, at.saturating_add(3))?,
+        _ => return None,
+    };
+    (span.start >= scene.floor && scene.wanted.has(entity)).then_some(Finding {
+        span,
+        entity,
+        certainty: Certainty::Check,
+        quotes: None,
+    })
+}
+
+fn bot(scene: Scene<'_>, at: usize, behind: &[u8]) -> Option<Range<usize>> {
+    let left = scene.bytes.get(..at)?;
+    let digits = left.iter().rev().take(17);
+    let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+    let start = at.checked_sub(digits)?;
+    let end = at.saturating_add(36);
+    let fits = (7..=16).contains(&digits)
+        && run(behind, 0, base64_url) == 35
+        && begins(scene.bytes, start);
+    fits.then_some(start..end)
+}
+
+/// Hosts whose addresses are credentials, what their paths begin with, and how long these are at
+/// least.
+const WEBHOOKS: [(&[u8], Entity, usize); 5] = [
+    (b"hooks.slack.com/services/", Entity::SlackToken, 30),
+    (b"hooks.slack.com/workflows/", Entity::SlackToken, 30),
+    (b"hooks.slack.com/triggers/", Entity::SlackToken, 30),
+    (b"discord.com/api/webhooks/", Entity::ApiKey, 70),
+    (b"discordapp.com/api/webhooks/", Entity::ApiKey, 70),
+];
+
+/// The path of a webhook, whose address without its scheme is `rest` and begins at `at`.
+fn webhook(rest: &[u8], at: usize) -> Option<(Range<usize>, Entity)> {
+    WEBHOOKS.iter().find_map(|(front, entity, least)| {
+        let path = rest.strip_prefix(*front)?;
+        let length = run(path, 0, |byte| base64_url(byte) || byte == b'/');
+        let start = at.saturating_add(front.len());
+        (length >= *least).then(|| (start..start.saturating_add(length), *entity))
+    })
+}
