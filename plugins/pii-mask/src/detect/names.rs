@@ -247,9 +247,126 @@ const IDS: [&str; 26] = [
     "orderid",
 ];
 
+/// What is told of telephones and of their use, behind the word for them.
+const TOLD: [&str; 34] = [
+    "sold",
+    "sales",
+    "pages",
+    "calls",
+    "users",
+    "units",
+    "minutes",
+    "seconds",
+    "shipped",
+    "sent",
+    "made",
+    "bought",
+    "produced",
+    "subscribers",
+    "customers",
+    "downloads",
+    "installs",
+    "views",
+    "messages",
+    "models",
+    "orders",
+    "returns",
+    "returned",
+    "bill",
+    "bills",
+    "cost",
+    "costs",
+    "revenue",
+    "stock",
+    "inventory",
+    "qty",
+    "quantity",
+    "rev",
+    "rate",
+];
+
+/// What can be said of a telephone's number itself, in the same form as what is told of telephones.
+const OF_NUMBERS: [&str; 17] = [
+    "phones",
+    "telephones",
+    "phonenumbers",
+    "numbers",
+    "digits",
+    "contacts",
+    "business",
+    "address",
+    "formatted",
+    "unformatted",
+    "normalized",
+    "normalised",
+    "verified",
+    "unverified",
+    "validated",
+    "registered",
+    "preferred",
+];
+
+/// Whether a word behind that for telephones makes a count or a measure of them: a participle
+/// (`phones_ordered`), a plural of other things (`fax_pages`), or a word for such.
+fn tells_of_phones(word: &[u8]) -> bool {
+    let plural = word.len() > 3 && word.ends_with(b"s") && !word.ends_with(b"ss");
+    let participle = word.len() > 4 && word.ends_with(b"ed");
+    is_told_of_phones(word) || ((plural || participle) && !is_one(word, &OF_NUMBERS))
+}
+
+/// The same for words of a text, where only known ones count: verbs end as plurals do.
+pub fn is_told_of_phones(word: &[u8]) -> bool {
+    is_one(word, &TOLD)
+}
+
+/// Words that call groups of digits something else's: "model 539-645-6421", "size 640 480 1024",
+/// "rev 777-53-9874".
+const PARTS: [&str; 30] = [
+    "model",
+    "part",
+    "serial",
+    "art",
+    "sku",
+    "item",
+    "size",
+    "sizes",
+    "shape",
+    "resolution",
+    "dimension",
+    "dimensions",
+    "isbn",
+    "version",
+    "rev",
+    "revision",
+    "ean",
+    "upc",
+    "lot",
+    "batch",
+    "order",
+    "invoice",
+    "ticket",
+    "tracking",
+    "claim",
+    "chart",
+    "ref",
+    "reference",
+    "columns",
+    "pixels",
+];
+
+/// Whether the word before a number says that its groups are something else's.
+pub fn is_part_number(before: &[u8]) -> bool {
+    let words = Words::read(before);
+    words.ends_with(&PARTS) || words.ends_with(&["rgb"])
+}
+
 /// Whether the name can only be a telephone's.
 pub fn is_phone(words: &Words) -> bool {
-    if words.has(&ABOUT) {
+    if words.has(&ABOUT) || words.has_pair(&["num", "of", "n", "new", "avg", "mean"], &["phones"]) {
+        return false;
+    }
+    let mut behind = words.iter().skip_while(|word| !is_one(word, &PHONES));
+    if behind.any(tells_of_phones) {
         return false;
     }
     words.has(&PHONES) || words.has_pair(&HALF_PHONES, &NUMBERS) || words.ends_with(&["mobile"])
@@ -301,6 +418,11 @@ mod tests {
             "cellNumber",
             "contact_number",
             "customer.phone",
+            "phone_numbers",
+            "phones",
+            "phone_verified",
+            "phone_business",
+            "phone1",
             "telefonnummer",
         ] {
             assert!(phone(name), "{name}");
@@ -325,6 +447,14 @@ mod tests {
             "hotel",
             "intel",
             "mobile_users",
+            "phones_sold",
+            "phonesSold",
+            "phones_ordered",
+            "fax_pages",
+            "fax_pages_per_day",
+            "telephone_bill",
+            "num_phones",
+            "phone_rev",
             "phone_id",
             "phone_count",
             "phone_model",

@@ -30,6 +30,8 @@ enum Hint {
     Whose,
     /// What else has numbers.
     Thing,
+    /// What is told of telephones, directly behind the word for them: "phones sold".
+    Told,
     Other,
 }
 
@@ -58,6 +60,7 @@ fn hint(word: &[u8]) -> Hint {
         | b"part" | b"model" | b"version" | b"build" | b"port" | b"row" | b"bank" | b"member"
         | b"credit" | b"claim" | b"chart" | b"lot" | b"batch" | b"lucky" | b"favorite"
         | b"favourite" | b"employee" | b"tax" | b"security" | b"patient" => Hint::Thing,
+        _ if names::is_told_of_phones(word) => Hint::Told,
         _ => Hint::Other,
     }
 }
@@ -96,7 +99,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(scene, chain))
         .or_else(|| trunk(scene, chain))
-        .filter(|_| !is_part_number(scene, start))
+        .filter(|_| !names::is_part_number(word_before(scene.bytes, start)))
     {
         found
     } else {
@@ -109,44 +112,6 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
         start..extension_end(scene.bytes, chain.end(count)),
         certainty,
     ))
-}
-
-/// Whether the word before says that the groups are something else's: "model 539-645-6421", "size
-/// 640 480 1024".
-fn is_part_number(scene: Scene<'_>, at: usize) -> bool {
-    Words::read(word_before(scene.bytes, at)).ends_with(&[
-        "model",
-        "part",
-        "serial",
-        "art",
-        "sku",
-        "item",
-        "size",
-        "sizes",
-        "shape",
-        "resolution",
-        "dimension",
-        "dimensions",
-        "isbn",
-        "version",
-        "rev",
-        "revision",
-        "ean",
-        "upc",
-        "lot",
-        "batch",
-        "order",
-        "invoice",
-        "ticket",
-        "tracking",
-        "claim",
-        "chart",
-        "ref",
-        "reference",
-        "columns",
-        "pixels",
-        "rgb",
-    ])
 }
 
 /// Where the number begins with its `+` and bracket, and whether it has the `+`.
@@ -398,11 +363,15 @@ fn is_told(scene: Scene<'_>, at: usize) -> bool {
     // "My number", "my Israeli number": at most one word between.
     let mut whose = 0_u8;
     let mut whats = false;
+    let mut after_phone = false;
     text_words(scene, at, |word| {
         // Its hump divides it: "WhatsApp".
         phone |= whats && word == b"app";
         whats = word == b"whats";
-        match hint(word) {
+        let hint = hint(word);
+        phone &= !(after_phone && matches!(hint, Hint::Told));
+        after_phone = matches!(hint, Hint::Phone);
+        match hint {
             Hint::Phone => phone = true,
             Hint::Call => near = true,
             Hint::Reach => reach = true,
@@ -413,7 +382,7 @@ fn is_told(scene: Scene<'_>, at: usize) -> bool {
                 near |= reach;
             }
             Hint::Thing => (near, reach, whose) = (false, false, 0),
-            Hint::Other => {
+            Hint::Other | Hint::Told => {
                 (near, reach) = (false, false);
                 whose = whose.saturating_sub(1);
             }

@@ -4,8 +4,9 @@
 //! digits without separators, and other separators count too.
 
 use super::behind::{Called, called};
-use super::boundary::left_words;
+use super::boundary::{left_words, word_before};
 use super::groups::Chain;
+use super::names::is_part_number;
 use super::{Certainty, Scene};
 
 /// Printed on specimens and in advertisements until everyone used them.
@@ -32,7 +33,9 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certa
         separator == Some(b" ")
             && (chain.is_in_row(count, 1, scene.found_until) || chain.begins_in_fraction(count))
     };
-    if shaped && given && matches!(separator, Some(b"-" | b" " | b".")) && !in_row() {
+    let of_a_part = || is_part_number(word_before(scene.bytes, chain.start()));
+    if shaped && given && matches!(separator, Some(b"-" | b" " | b".")) && !in_row() && !of_a_part()
+    {
         return Some((3, Certainty::Shape));
     }
     let separated = matches!(
