@@ -241,7 +241,7 @@ fn an_answer_that_is_a_document_is_held_and_masked() {
         gate.body(
             context,
             Side::Response,
-            br#"{"a":"call 5550132","logprobs":[1]}"#,
+            br#"{"a":"call 5550132","logprobs":["call"]}"#,
             true
         ),
         Continue

@@ -316,17 +316,22 @@ fn tells_of_phones(word: &[u8]) -> bool {
 
 /// The same for words of a text, where only known ones count: verbs end as plurals do.
 pub fn is_told_of_phones(word: &[u8]) -> bool {
-    is_one(word, &TOLD)
+    is_one(word, &TOLD) || is_one(word, &TOLD_IN_TEXT)
 }
 
-/// Words that call groups of digits something else's: "model 539-645-6421", "size 640 480 1024",
-/// "rev 777-53-9874".
-const PARTS: [&str; 30] = [
-    "model",
-    "part",
-    "serial",
-    "art",
-    "sku",
+/// What names of columns and variables tell of telephones ("phone_model").
+const TOLD_IN_TEXT: [&str; 9] = [
+    "hash", "uuid", "count", "price", "usage", "size", "index", "idx", "type",
+];
+
+/// Words that call groups of digits a thing's: "model 539-645-6421", "rev 777-53-9874".
+const PARTS: [&str; 14] = [
+    "model", "part", "serial", "art", "sku", "isbn", "version", "rev", "revision", "ean", "upc",
+    "lot", "batch", "rgb",
+];
+
+/// The same, where what has a person's name may have one too: "size 640 480 1024".
+const THINGS: [&str; 17] = [
     "item",
     "size",
     "sizes",
@@ -334,14 +339,6 @@ const PARTS: [&str; 30] = [
     "resolution",
     "dimension",
     "dimensions",
-    "isbn",
-    "version",
-    "rev",
-    "revision",
-    "ean",
-    "upc",
-    "lot",
-    "batch",
     "order",
     "invoice",
     "ticket",
@@ -354,10 +351,15 @@ const PARTS: [&str; 30] = [
     "pixels",
 ];
 
-/// Whether the word before a number says that its groups are something else's.
+/// Whether the word before a number says that its groups are those of a part.
 pub fn is_part_number(before: &[u8]) -> bool {
+    Words::read(before).ends_with(&PARTS)
+}
+
+/// Whether the word before a number says that its groups are something else's.
+pub fn is_number_of_things(before: &[u8]) -> bool {
     let words = Words::read(before);
-    words.ends_with(&PARTS) || words.ends_with(&["rgb"])
+    words.ends_with(&PARTS) || words.ends_with(&THINGS)
 }
 
 /// Whether the name can only be a telephone's.

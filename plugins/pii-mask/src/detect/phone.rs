@@ -99,7 +99,11 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(scene, chain))
         .or_else(|| trunk(scene, chain))
-        .filter(|_| !names::is_part_number(word_before(scene.bytes, start)))
+        .filter(|_| {
+            // Brackets around an area code leave no doubt.
+            scene.bytes.get(start) == Some(&b'(')
+                || !names::is_number_of_things(word_before(scene.bytes, start))
+        })
     {
         found
     } else {
@@ -369,7 +373,7 @@ fn is_told(scene: Scene<'_>, at: usize) -> bool {
         phone |= whats && word == b"app";
         whats = word == b"whats";
         let hint = hint(word);
-        phone &= !(after_phone && matches!(hint, Hint::Told));
+        phone &= !(after_phone && matches!(hint, Hint::Told | Hint::Thing));
         after_phone = matches!(hint, Hint::Phone);
         match hint {
             Hint::Phone => phone = true,

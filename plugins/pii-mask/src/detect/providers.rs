@@ -176,6 +176,8 @@ fn what_only_begins_as_a_key_passes() {
         "sha 3f2504e04f8911d39a0c0305e82c3301 and oy2 oy22222",
         "pk_live_51HxyzAbCdEfGhIjKlMnOpQr is public",
         "sq0idp-abcdefghijklmnopqrstuv is the id of an application",
+        "whsec_key_rotation_policy_configuration_map, ops_train_test_split_with_seed_20261128_and_so_on_until_it_is_long_enough_for_one",
+        "sb_secret_manager_service_account_name, glsa_default_service_account_token_name_in_grafana",
         "csk-1, tvly-dev, pcsk_x, e2b_sandbox, rpa_bot, jina_embeddings_v3_base_en_large_model_name",
         "fm2_radio_station, fo1_x, vcp_helper, sbp_x",
     ] {

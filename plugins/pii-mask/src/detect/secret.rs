@@ -167,15 +167,20 @@ fn looks_like_a_key(form: &Form, tail: &[u8]) -> bool {
         lower |= byte.is_ascii_lowercase();
         upper += usize::from(byte.is_ascii_uppercase());
         let mixed = (digit && (lower || upper > 0)) || (lower && upper > 2);
-        if length >= form.least && (!form.mixed || (mixed && longest >= STRETCH)) {
+        let chance = (digit && lower && upper > 0) || (mixed && digit && longest >= CHANCE);
+        if length >= form.least
+            && (!form.mixed || (mixed && longest >= STRETCH))
+            && (!form.random || chance)
+        {
             return true;
         }
     }
     false
 }
 
-/// Letters and digits in a row that are longer than words are.
+/// Letters and digits in a row that are longer than words are, and than words with a date are.
 const STRETCH: usize = 16;
+const CHANCE: usize = 12;
 
 /// Whether the front of a tail may have such a stretch: it has one of the places at which every
 /// stretch is looked for.

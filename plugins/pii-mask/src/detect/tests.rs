@@ -180,6 +180,7 @@ fn phones() {
             "size 640 480 1024, model 539-645-6421, art. 04170 59937",
             "04 11 19 27 34 36 and 80 04 00 01 02 03",
             "phones sold: 1234567, fax pages 7654321, phone «7654321», phone works «7654321»",
+            "df['phone_model'] # seed(198362449)",
         ],
     );
     assert_eq!(
@@ -236,7 +237,7 @@ fn social_security_numbers() {
             "SSN: «962-55-8843», SSN «784 - 61 - 6073», SS# «410787235», S.S.N. «410787235»",
             "SSN«308-63-0237»",
             "tax id «410787235»",
-            "rev 777-53-9874, part 308-63-0237, lot #308-63-0237, employee «308-63-0237»",
+            "rev 777-53-9874, part 308-63-0237, lot #308-63-0237, employee «308-63-0237», item: «308-63-0237»",
             "security CUSIP 517577696, social reach 394383250",
         ],
     );

@@ -138,18 +138,25 @@ fn dotted(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     if !matches!(left.last(), Some(b'.' | b'-' | b'_')) {
         return None;
     }
-    let over = left
-        .iter()
-        .rev()
-        .take(PART)
-        .take_while(|byte| base64_url(**byte))
-        .count();
-    let left = left.get(..left.len().saturating_sub(over))?;
-    DOTTED.iter().find_map(|(front, first, second)| {
-        let start = left.ends_with(front).then_some(left.len())?;
-        let start = start.checked_sub(front.len())?;
-        let length = parts(bytes, start, front, first.clone(), second.clone())?;
-        whole(scene, start, length).then(|| start..start.saturating_add(length))
+    let before_part = |left: &[u8]| {
+        let part = left.iter().rev().take(PART);
+        let length = part.take_while(|byte| base64_url(**byte)).count();
+        left.len().saturating_sub(length)
+    };
+    let from = |at: usize| {
+        let left = bytes.get(..at)?;
+        DOTTED.iter().find_map(|(front, first, second)| {
+            let start = left.ends_with(front).then_some(left.len())?;
+            let start = start.checked_sub(front.len())?;
+            let length = parts(bytes, start, front, first.clone(), second.clone())?;
+            whole(scene, start, length).then(|| start..start.saturating_add(length))
+        })
+    };
+    let at = before_part(left);
+    from(at).or_else(|| {
+        // Or the part behind the second dot does.
+        let left = left.get(..at)?.strip_suffix(b".")?;
+        from(before_part(left))
     })
 }
 

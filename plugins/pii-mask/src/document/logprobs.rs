@@ -4,11 +4,14 @@ use core::ops::Range;
 
 use modelgate_kit::json::{Token, Walker};
 
-/// Notices values of members named `logprobs` that are objects or arrays.
+/// Notices values of members named `logprobs` that are objects or arrays and hold text; nothing but
+/// numbers repeats none.
 #[derive(Debug, Default)]
 pub struct Logprobs {
     /// Depth inside the value, and where it begins.
     open: Option<(usize, usize)>,
+    /// There is a string or a name in it.
+    has_text: bool,
     done: Option<Range<usize>>,
 }
 
@@ -25,6 +28,7 @@ impl Logprobs {
                     .nth(1)
                     .is_some_and(|step| step.is_member("logprobs"));
                 if named {
+                    self.has_text = false;
                     self.open = Some((depth, walker.offset().saturating_sub(1)));
                 }
                 named
@@ -32,10 +36,13 @@ impl Logprobs {
             (None, _) => false,
             (Some((inside, start)), Token::ObjectEnd | Token::ArrayEnd) if depth < inside => {
                 self.open = None;
-                self.done = Some(start..walker.offset());
+                self.done = self.has_text.then(|| start..walker.offset());
                 true
             }
-            (Some(_), _) => true,
+            (Some(_), token) => {
+                self.has_text |= matches!(token, Token::String(_) | Token::Key(_));
+                true
+            }
         }
     }
 

@@ -190,10 +190,10 @@ fn paths_can_be_left_alone() {
 
 #[test]
 fn log_probabilities_go_because_they_repeat_the_text() {
-    let document = r#"{"logprobs":{"content":[{"token":"ann@"},{"token":"example.com"}]},"c":[{"logprobs":[1]}],"d":{"logprobs":true}}"#;
+    let document = r#"{"logprobs":{"content":[{"token":"ann@"},{"token":"example.com"}]},"c":[{"logprobs":[{"ann":-1}]}],"d":{"logprobs":true},"e":{"logprobs":[-0.25,[-1]]}}"#;
     assert_eq!(
         masked(document).unwrap(),
-        r#"{"logprobs":null,"c":[{"logprobs":null}],"d":{"logprobs":true}}"#
+        r#"{"logprobs":null,"c":[{"logprobs":null}],"d":{"logprobs":true},"e":{"logprobs":[-0.25,[-1]]}}"#
     );
 }
 
