@@ -150,7 +150,6 @@ fn every_client_gets_the_module_that_was_built() {
 /// A package that is small, and has no module that anything could load.
 fn package(content: &[u8]) -> Package {
     Package {
-        name: "small".to_owned(),
         wasm: content.to_vec(),
         created: "1970-01-01T00:00:00Z".to_owned(),
         attachments: vec![Attachment {

@@ -34,8 +34,6 @@ pub const IMAGE_SUFFIX: &str = "-image";
 /// A module and what belongs to it.
 #[derive(Clone, Debug, Default)]
 pub struct Package {
-    /// The last part of its repository's name.
-    pub name: String,
     /// The module.
     pub wasm: Vec<u8>,
     /// What lies beside it in an image.
@@ -333,7 +331,6 @@ pub(crate) mod tests {
     /// A small package with everything.
     pub(crate) fn package() -> Package {
         Package {
-            name: "jwt-auth".to_owned(),
             wasm: b"\0asm\x01\0\0\0".to_vec(),
             files: vec![("README.md".to_owned(), b"# It\n".to_vec())],
             root_ids: vec!["jwt_auth".to_owned()],

@@ -43,7 +43,7 @@ fn fetch(text: &str, plain_http: bool) -> Result<Fetched> {
     let repository = &image.repository;
     let credentials = Credentials::find(&repository.registry, &super::helper::ask)?;
     let source = Registry::open(repository, plain_http, credentials.as_ref(), false)?;
-    let found = find(&source, &image.wanted).with_context(|| image.to_string())?;
+    let found = find(&source, &image.wanted)?;
     let name = repository.name.rsplit('/').next().unwrap_or_default();
     Ok(Fetched {
         place: repository.to_string(),

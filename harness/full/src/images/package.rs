@@ -47,7 +47,6 @@ pub(super) fn of(
         })
     };
     Ok(Package {
-        name: name.to_owned(),
         wasm,
         files: files(workspace, name)?,
         root_ids: module
