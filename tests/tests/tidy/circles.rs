@@ -1,9 +1,9 @@
 //! Circles of files: those of one crate that use each other, directly or by way of others.
 //!
 //! Read are the paths that begin with `crate`, `self`, `super` or a module of the file's own, in
-//! `use` and elsewhere, outside of tests. A name that another file only hands on counts for the file
-//! that it comes from. That a file uses those in the folder of its own name is no arrow: the folder
-//! is its inside.
+//! `use` and elsewhere, outside of tests. A name that another file only hands on counts for the
+//! file that it comes from. That a file uses those in the folder of its own name is no arrow: the
+//! folder is its inside.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,8 +13,8 @@ use syn::{Attribute, Item, UseTree};
 /// The path of a module below the root of its crate.
 type Module = Vec<String>;
 
-/// The shortest circle through each file that is in one, as `a.rs -> b.rs -> a.rs`; each circle once.
-/// `files` are those of one crate by their paths below its `src`.
+/// The shortest circle through each file that is in one, as `a.rs -> b.rs -> a.rs`, and each circle
+/// once. `files` are those of one crate by their paths below its `src`.
 pub fn circles(files: &BTreeMap<&str, &str>) -> Vec<String> {
     let read: BTreeMap<Module, Paths> = files
         .iter()
