@@ -90,6 +90,17 @@ const FRAGMENTS: [&str; 77] = [
     "ssn,x\n1,\"4\"\n",
     "\u{4f8b}.@",
     "wJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEY,",
+    "_ATATT31",
+    "-ATATT31",
+    "_GR1348941",
+    "SG.a1-",
+    "hvs.a1-1",
+    "1-1",
+    "1:AA",
+    "://hooks.slack.com/services/",
+    "_whsec_a1",
+    "-eyJrIjoi1",
+    "JQQJ99",
 ];
 
 fn repeated(fragment: &str, size: usize) -> String {

@@ -49,7 +49,10 @@ pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<(Range
     let bytes = scene.bytes;
     let api_key = scene.wanted.has(Entity::ApiKey);
     let first = *word.first()?;
+    // A chain of false beginnings costs no more than its length.
+    let is_front = start >= scene.floor && begins(bytes, start);
     let found = match first {
+        _ if !is_front => None,
         b'A' if word.len() == 20 && word.starts_with(b"ACCA") => {
             let tail = word.get(4..)?;
             let fits = tail.iter().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'));
@@ -94,7 +97,8 @@ fn whole(scene: Scene<'_>, start: usize, length: usize) -> bool {
         && ends(scene.bytes, start.saturating_add(length))
 }
 
-/// How many bytes from `at` on are of a kind.
+/// How many bytes from `at` on are of a kind. Where the run alone decides, what it went over is
+/// found and not read again.
 fn run(bytes: &[u8], at: usize, is_one: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     rest.iter().take_while(|byte| is_one(**byte)).count()
@@ -116,7 +120,8 @@ fn parts(
     second: Range<usize>,
 ) -> Option<usize> {
     let rest = bytes.get(start..)?.strip_prefix(front)?;
-    let one = run(rest, 0, base64_url);
+    // No more than decides: it may be read again from the next word.
+    let one = run(rest.get(..rest.len().min(first.end))?, 0, base64_url);
     if !first.contains(&one) {
         return None;
     }
