@@ -113,6 +113,9 @@ impl<'ast> Visit<'ast> for Paths {
         syn::visit::visit_item(self, item);
     }
 
+    /// `pub(super)` uses nothing.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names = path
             .segments
@@ -221,13 +224,15 @@ fn a_circle_is_seen_through_files_that_hand_names_on() {
         ("lib.rs", "pub mod a; mod b; mod c; pub use b::B;"),
         ("a.rs", "mod inner; use inner::I; use crate::B;"),
         ("a/inner.rs", "use super::A; pub struct I;"),
+        ("d.rs", "use crate::c::D; mod inner;"),
+        ("d/inner.rs", "pub(super) struct I;"),
         (
             "b.rs",
             "fn f() -> super::c::C {} #[cfg(test)] mod tests { use crate::a; }",
         ),
         (
             "c.rs",
-            "use crate::a::{self, A as Other}; #[cfg(test)] use crate::b::B;",
+            "use crate::a::{self, A as Other}; use crate::d::inner::I; #[cfg(test)] use crate::b::B;",
         ),
     ]);
     assert_eq!(circles(&files), ["a.rs -> b.rs -> c.rs -> a.rs"]);
