@@ -11,7 +11,7 @@ pub mod nginx;
 
 use std::rc::Rc;
 
-use crate::host::{Proxy, Status};
+use crate::host::Proxy;
 
 /// What a filter or the machine must know of the proxy.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,12 +60,13 @@ pub static ENVOY: Rules = Rules {
 /// The proxy as the machine is to see it: itself, or what stands before it. To be asked once for
 /// each VM, while its first root context begins.
 ///
-/// Every Envoy knows `plugin_vm_id`, in root contexts too, and nginx has it in no release. What
-/// tells nginx for certain (`ngx.nginx_version`) can be asked only within a request: there
-/// [`nginx::Nginx`] asks for it, and lets nothing pass where it is not.
+/// Every Envoy knows `plugin_vm_id`, in root contexts too, and nginx has it in no release; what it
+/// says instead is not the same in all of them, so whoever does not know it is not taken for
+/// Envoy. What tells nginx for certain (`ngx.nginx_version`) can be asked only within a request:
+/// there [`nginx::Nginx`] asks for it, and lets nothing pass where it is not.
 pub(crate) fn behind(proxy: Rc<dyn Proxy>) -> Rc<dyn Proxy> {
     match proxy.property(&["plugin_vm_id"]) {
-        Err(Status::NotFound) => Rc::new(nginx::Nginx::new(proxy)),
-        _ => proxy,
+        Ok(_) => proxy,
+        Err(_) => Rc::new(nginx::Nginx::new(proxy)),
     }
 }

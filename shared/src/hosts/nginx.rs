@@ -2,8 +2,9 @@
 //!
 //! To filters a request looks as on Envoy: `:path` is what the client has sent and what goes to
 //! the upstream (nginx shows it decoded and merged), `:authority` is the client's `Host` (nginx
-//! shows its own name), and a header without a value, which is all that can be made of one that is
-//! to go, is none. Facts are properties of the request that neither client nor upstream see.
+//! shows its own name), and a header that a filter has taken out is none: all that can be made of
+//! one is a header without a value, so the names of those are kept. Such names and facts are
+//! properties of the request that neither client nor upstream see.
 //!
 //! What cannot be brought to look so is refused ([`Proxy::admit`]): more headers than nginx shows,
 //! paths that nginx reads in another way than the upstream may. And what nginx would take and not
@@ -43,6 +44,10 @@ const MOST_PAIRS: usize = 100;
 
 /// How names of facts begin.
 const FACTS: &str = "modelgate.";
+
+/// The fact that says which request headers were emptied because they were to go: their names, one
+/// in a line.
+const EMPTIED: &str = "emptied";
 
 /// Names that nginx does not know, or ends its worker at when a root context asks for them.
 const UNKNOWN: [&str; 3] = ["plugin_name", "plugin_root_id", "plugin_vm_id"];
@@ -109,6 +114,19 @@ impl Nginx {
         self.proxy.property(&["request", "path"])
     }
 
+    /// What was kept of the request under the name of a fact.
+    fn kept(&self, fact: &str) -> Result<Vec<u8>, Status> {
+        self.proxy.property(&[&self.keeper()?.path(fact)])
+    }
+
+    /// The names of the request headers that filters have emptied.
+    fn emptied(&self) -> Result<Vec<u8>, Status> {
+        match self.kept(EMPTIED) {
+            Err(Status::NotFound) => Ok(Vec::new()),
+            kept => kept,
+        }
+    }
+
     /// How often a request header came; pseudo-headers and `host` cannot be written.
     fn writable(&self, name: &str) -> Result<usize, Status> {
         if name.starts_with(':') || name.eq_ignore_ascii_case("host") {
@@ -122,8 +140,15 @@ impl Nginx {
     }
 }
 
-/// The request's headers as they look on Envoy: `target` is what the client has asked for.
-fn as_elsewhere(shown: &HeaderBlock, target: &[u8]) -> HeaderBlock {
+/// Whether a header of this name is among the ones that were emptied.
+fn is_among(emptied: &[u8], name: &[u8]) -> bool {
+    let mut names = emptied.split(|byte| *byte == b'\n');
+    names.any(|one| one.eq_ignore_ascii_case(name))
+}
+
+/// The request's headers as they look on Envoy: `target` is what the client has asked for, and
+/// `emptied` what filters have taken out.
+fn as_elsewhere(shown: &HeaderBlock, target: &[u8], emptied: &[u8]) -> HeaderBlock {
     let is_host = |name: &[u8]| name.eq_ignore_ascii_case(b"host");
     let mut hosts = shown.all("host");
     // Of two, nobody knows which one the upstream takes: both stay to be seen.
@@ -131,21 +156,13 @@ fn as_elsewhere(shown: &HeaderBlock, target: &[u8]) -> HeaderBlock {
         (Some(one), None) => Some(one),
         _ => None,
     };
-    let times = |name: &[u8]| {
-        let same = shown
-            .iter()
-            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
-        same.count()
-    };
     let mut pairs: Vec<(&[u8], &[u8])> = Vec::with_capacity(shown.len().min(MOST_PAIRS));
     for (name, value) in shown.iter() {
         match name {
             b":path" => pairs.push((name, target)),
             b":authority" => pairs.push((name, host.unwrap_or(value))),
             _ if is_host(name) && host.is_some() => {}
-            // An emptied length still tells that there is a body.
-            _ if name.eq_ignore_ascii_case(b"content-length") => pairs.push((name, value)),
-            _ if value.is_empty() && times(name) == 1 => {}
+            _ if value.is_empty() && is_among(emptied, name) => {}
             _ => pairs.push((name, value)),
         }
     }
@@ -191,7 +208,7 @@ impl Host for Nginx {
             return self.proxy.property(path);
         };
         match name.strip_prefix(FACTS) {
-            Some(fact) => self.proxy.property(&[&self.keeper()?.path(fact)]),
+            Some(fact) => self.kept(fact),
             None if UNKNOWN.contains(name) => Err(Status::NotFound),
             None => self.proxy.property(path),
         }
@@ -253,7 +270,12 @@ impl Proxy for Nginx {
         match map {
             Map::RequestHeaders => {
                 let shown = self.shown()?;
-                Ok(as_elsewhere(&shown, &self.target()?).as_bytes().to_vec())
+                let emptied = match shown.iter().any(|(_, value)| value.is_empty()) {
+                    true => self.emptied()?,
+                    false => Vec::new(),
+                };
+                let seen = as_elsewhere(&shown, &self.target()?, &emptied);
+                Ok(seen.as_bytes().to_vec())
             }
             _ => self.proxy.pairs(map),
         }
@@ -271,14 +293,25 @@ impl Proxy for Nginx {
     }
 
     /// A request header is emptied: one that is removed is sent with the value that it had, and
-    /// set again it stands there twice. The length of the body nginx writes itself.
+    /// set again it stands there twice. That it was there is kept first, so that an empty one of
+    /// the client's own is never taken for one that has gone. The length of the body nginx writes
+    /// itself.
     fn remove_header(&self, map: Map, name: &str) -> Result<(), Status> {
         if map != Map::RequestHeaders || name.eq_ignore_ascii_case("content-length") {
             return self.proxy.remove_header(map, name);
         }
         match self.writable(name)? {
             0 => Ok(()),
-            _ => self.proxy.set_header(map, name, b""),
+            _ => {
+                let mut emptied = self.emptied()?;
+                if !is_among(&emptied, name.as_bytes()) {
+                    emptied.extend_from_slice(name.as_bytes());
+                    emptied.push(b'\n');
+                    let path = self.keeper()?.path(EMPTIED);
+                    self.proxy.set_property(&path, &emptied)?;
+                }
+                self.proxy.set_header(map, name, b"")
+            }
         }
     }
 

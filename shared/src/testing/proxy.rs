@@ -136,6 +136,7 @@ pub struct FakeProxy {
     unreachable: RefCell<Vec<String>>,
     foreign: Cell<usize>,
     tick_ms: Cell<u32>,
+    mute: Cell<Option<Status>>,
 }
 
 impl FakeProxy {
@@ -190,6 +191,11 @@ impl FakeProxy {
     /// From now on, shared data answers with this status; `None` mends it.
     pub fn break_shared_data(&self, status: Option<Status>) {
         self.common.broken.set(status);
+    }
+
+    /// From now on, properties are answered with this status; `None` mends it.
+    pub fn break_properties(&self, status: Option<Status>) {
+        self.mute.set(status);
     }
 
     /// From now on, every write to shared data loses its race (or none does).
@@ -362,6 +368,9 @@ impl Host for FakeProxy {
     }
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+        if let Some(status) = self.mute.get() {
+            return Err(status);
+        }
         let path = path.join(".").replace('\0', ".");
         let records = self.records.borrow();
         let record = records.get(&self.current.get());

@@ -37,16 +37,18 @@ pub fn judged(scenario: &Scenario, engine: &EngineName, seen: &Observations) -> 
         .iter()
         .filter(|divergence| divergence.engine.covers(engine))
     {
-        let before = mismatches.len();
-        mismatches.retain(|mismatch| !within(&mismatch.field, &divergence.field));
-        if mismatches.len() == before {
-            mismatches.push(Mismatch {
-                field: divergence.field.clone(),
-                message: format!(
-                    "declared to diverge on {engine} ({}), but it is as expected",
-                    divergence.because
-                ),
-            });
+        for field in &divergence.fields {
+            let before = mismatches.len();
+            mismatches.retain(|mismatch| !within(&mismatch.field, field));
+            if mismatches.len() == before {
+                mismatches.push(Mismatch {
+                    field: field.clone(),
+                    message: format!(
+                        "declared to diverge on {engine} ({}), but it is as expected",
+                        divergence.because
+                    ),
+                });
+            }
         }
     }
     mismatches

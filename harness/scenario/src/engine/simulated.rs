@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use modelgate_kit::problem::common::CONFIGURATION_REFUSED;
 use serde_json::{Map, Value as Json};
 
 use super::native::NativeCode;
@@ -26,6 +27,7 @@ use crate::file::{
     Body, CONNECT, ChainEntry, Config, EngineName, Request, Scenario, Start, Step, Traffic,
     VirtualHost, Wasm,
 };
+use proxy_wasm_simulator::profile::RefusedPlugin;
 use proxy_wasm_simulator::{
     self as proxy, Builder, FilterSpec, Gateway, GuestCode, Metric, Outcome, Profile, StreamId,
     access_log, protobuf,
@@ -136,6 +138,10 @@ impl Engine for Simulated {
 
     fn refuses(&self, scenario: &Scenario) -> Option<String> {
         let mut chain = scenario.chain.iter();
+        let envoys = |entry: &ChainEntry| matches!(entry.wasm, Wasm::Own(_));
+        if !self.name.profile().has_own_filters && scenario.chain.iter().any(envoys) {
+            return Some("it has no filters of Envoy's own".to_owned());
+        }
         let modules = chain.any(|entry| matches!(entry.wasm, Wasm::Guests | Wasm::File(_)));
         (self.name.kind == EngineKind::Native && modules)
             .then(|| "it runs the suite's own filters, not modules".to_owned())
@@ -152,7 +158,7 @@ impl Engine for Simulated {
             }
         };
         if scenario.expect.start_refused.is_some() {
-            return Ok(play.observe());
+            return Ok(play.started(self.name.profile().refused_plugin));
         }
         play.steps()?;
         play.gateway
@@ -220,6 +226,28 @@ struct Sent {
 }
 
 impl Play<'_> {
+    /// What is seen of a proxy that was not to start. On a host that would let requests pass
+    /// without the filter, the filter takes its configuration, says in the log what is wrong with
+    /// it, and refuses every request: one shows that.
+    fn started(&mut self, refused_plugin: RefusedPlugin) -> Observations {
+        if refused_plugin == RefusedPlugin::StopsTheProxy {
+            return self.observe();
+        }
+        let id = self.gateway.submit(proxy::Request::new("GET", "/"));
+        self.gateway.wait_for(id, LATE);
+        let outcome = self.gateway.outcome(id);
+        let headers = outcome.client.headers.as_ref().map(servers::headers);
+        let reason = compare::reason(&headers.unwrap_or_default(), &outcome.client.body());
+        let seen = self.observe();
+        let refuses = outcome.client.status() == Some(CONFIGURATION_REFUSED.status)
+            && reason.as_deref() == Some(CONFIGURATION_REFUSED.code)
+            && outcome.upstream.is_none();
+        Observations {
+            refused: refuses.then(|| seen.logs.clone()),
+            ..seen
+        }
+    }
+
     fn steps(&mut self) -> Result<()> {
         let began = self.gateway.now_ns();
         self.gateway.advance(WARM_UP);

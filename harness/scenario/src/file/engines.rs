@@ -14,8 +14,11 @@ use serde::de::{Deserializer, Error as _};
 pub struct Divergence {
     /// Which engine.
     pub engine: EngineName,
-    /// The field that differs, or the beginning of its path (`client.headers`).
-    pub field: String,
+    /// The field that differs, or the beginning of its path (`client.headers`); or several, each of
+    /// which differs.
+    #[serde(rename = "field", deserialize_with = "some")]
+    #[schemars(with = "Many<String>")]
+    pub fields: Vec<String>,
     /// Why.
     #[serde(deserialize_with = "reason")]
     pub because: String,
@@ -159,11 +162,13 @@ impl TryFrom<String> for EngineName {
     }
 }
 
-fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EngineName>, D::Error> {
-    let Many(engines) = Many::deserialize(deserializer)?;
-    match engines.is_empty() {
-        true => Err(D::Error::custom("name at least one engine")),
-        false => Ok(engines),
+fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let Many(named) = Many::deserialize(deserializer)?;
+    match named.is_empty() {
+        true => Err(D::Error::custom("name at least one")),
+        false => Ok(named),
     }
 }
 

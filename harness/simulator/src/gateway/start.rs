@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Gateway;
 use crate::ids::VmId;
+use crate::rules::profile::RefusedPlugin;
 
 /// Why a gateway does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,22 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {}
 
 impl Gateway {
-    /// Starts every VM.
+    /// Starts every VM and configures every filter; where the proxy goes on without those that do
+    /// not start, it goes on without any.
     pub(crate) fn start(&mut self) -> Result<(), BuildError> {
+        let started = self.start_all();
+        let goes_on = self.core.borrow().profile.refused_plugin == RefusedPlugin::OpensTheProxy;
+        if started.is_err() && goes_on {
+            let mut core = self.core.borrow_mut();
+            core.plugins.clear();
+            core.vms.clear();
+            return Ok(());
+        }
+        started
+    }
+
+    /// Starts every VM.
+    fn start_all(&mut self) -> Result<(), BuildError> {
         for vm in 0..self.guests.len() {
             self.start_vm(VmId(vm)).map_err(|(plugin, problem)| {
                 let core = self.core.borrow();

@@ -26,6 +26,10 @@ pub struct Profile {
     /// Host calls act on the context whose callback runs; choosing another one does nothing and
     /// says that it did. In the answer to a callout that is the exchange that has asked.
     pub contexts_are_fixed: bool,
+    /// A chain may have filters that are the proxy's own, as Envoy's.
+    pub has_own_filters: bool,
+    /// What becomes of a plugin that refuses its configuration when the proxy starts.
+    pub refused_plugin: RefusedPlugin,
     /// Every VM runs `on_vm_start` and `on_configure` in a template instance and on the main thread
     /// too, and the main thread ticks.
     pub main_thread: bool,
@@ -86,6 +90,17 @@ pub struct Profile {
     pub trapping_calls: TrappingCalls,
     /// What ends the whole worker, and with it every exchange on it.
     pub crashes: Crashes,
+}
+
+/// What becomes of a plugin that refuses its configuration when the proxy starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedPlugin {
+    /// The proxy does not start, and says why.
+    StopsTheProxy,
+    /// The workers do not start; what checks the configuration has not seen it.
+    StopsTheWorkers,
+    /// No plugin runs at all, and requests pass.
+    OpensTheProxy,
 }
 
 /// Headers.
@@ -279,6 +294,8 @@ pub const ENVOY: Profile = Profile {
     responses_in_request_order: false,
     shows_every_response: false,
     contexts_are_fixed: false,
+    has_own_filters: true,
+    refused_plugin: RefusedPlugin::StopsTheProxy,
     main_thread: true,
     log_before_done: true,
     end_stream_as_own_frame: true,

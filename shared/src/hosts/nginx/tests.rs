@@ -170,14 +170,14 @@ fn filters_see_the_path_that_was_sent_and_the_host_of_the_client() {
         (":path", "/a b?q"),
         (":authority", "_:8080"),
         ("host", "models.example"),
-        ("x-emptied", ""),
+        ("x-empty", ""),
         ("x-twice", ""),
         ("x-twice", "2"),
     ];
     let (at, _) = gateway.begin(&headers, false);
     assert_eq!(
         gateway.record(at).request_header("x-seen"),
-        Some(":method=GET :path=/a%20b?q :authority=models.example x-twice= x-twice=2")
+        Some(":method=GET :path=/a%20b?q :authority=models.example x-empty= x-twice= x-twice=2")
     );
 }
 
@@ -208,6 +208,36 @@ fn a_header_is_emptied_and_set_in_place_and_one_that_came_twice_is_refused() {
     let twice = [("x-who", "a"), ("x-who", "b")];
     let refused = reason("sets", "/", "/", &twice);
     assert_eq!(refused.as_deref(), Some("header_ambiguous"));
+}
+
+#[test]
+fn what_was_taken_out_is_none_and_what_the_client_sent_empty_is_there() {
+    let proxy = FakeProxy::nginx(0);
+    let sent = [(":path", "/"), ("x-a", "1"), ("x-b", ""), ("x-c", "")];
+    proxy.begin(1, &sent);
+    proxy.enter(1);
+    // Each filter may be a module of its own: nothing but the request says what was taken out.
+    let module = || Nginx::new(Rc::clone(&proxy) as Rc<dyn Proxy>);
+    let seen = || {
+        let pairs = module().pairs(Map::RequestHeaders).unwrap();
+        let block = HeaderBlock::new(pairs);
+        let all = block.iter().skip(1);
+        all.map(|(name, value)| [name, value].map(String::from_utf8_lossy).join("="))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(seen(), "x-a=1 x-b= x-c=");
+    for (name, left) in [("x-a", "x-b= x-c="), ("x-b", "x-c="), ("X-A", "x-c=")] {
+        assert_eq!(module().remove_header(Map::RequestHeaders, name), Ok(()));
+        assert_eq!(seen(), left, "{name}");
+    }
+    assert_eq!(
+        module().set_header(Map::RequestHeaders, "x-a", b"2"),
+        Ok(())
+    );
+    assert_eq!(seen(), "x-a=2 x-c=");
+    let kept = proxy.property(&["wasmx", "modelgate.emptied"]);
+    assert_eq!(kept.as_deref(), Ok(&b"x-a\nx-b\n"[..]));
 }
 
 #[test]
@@ -403,6 +433,18 @@ fn what_only_looks_like_nginx_lets_nothing_pass() {
         let (at, _) = gateway.begin(&[(":path", "/")], false);
         let reply = gateway.record(at).reply;
         assert_eq!(reply.map(|reply| reply.status), Some(500), "{version:?}");
+    }
+}
+
+#[test]
+fn who_does_not_say_that_it_is_envoy_is_not_taken_for_it() {
+    for (proxy, status) in [(FakeProxy::new(0), Some(500)), (FakeProxy::nginx(0), None)] {
+        proxy.break_properties(Some(Status::InternalFailure));
+        let mut gateway = TestGateway::open::<Probe>(Rc::clone(&proxy), "{}").unwrap();
+        proxy.break_properties(None);
+        let (at, _) = gateway.begin(&[(":path", "/")], false);
+        let reply = gateway.record(at).reply;
+        assert_eq!(reply.map(|reply| reply.status), status);
     }
 }
 

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use super::{
-    BodyRules, CalloutRules, Crashes, ENVOY, HeaderRules, Profile, PropertyRules, SharedDataRules,
-    TrapRules, TrappingCalls, Zone,
+    BodyRules, CalloutRules, Crashes, ENVOY, HeaderRules, Profile, PropertyRules, RefusedPlugin,
+    SharedDataRules, TrapRules, TrappingCalls, Zone,
 };
 
 /// nginx with ngx_wasm_module as in Kong 3.9.
@@ -22,6 +22,8 @@ pub const NGINX: Profile = Profile {
     responses_in_request_order: true,
     shows_every_response: true,
     contexts_are_fixed: true,
+    has_own_filters: false,
+    refused_plugin: RefusedPlugin::StopsTheWorkers,
     main_thread: false,
     log_before_done: false,
     end_stream_as_own_frame: false,
@@ -119,10 +121,12 @@ pub const NGINX: Profile = Profile {
     ..ENVOY
 };
 
-/// The same as Kong 3.9 configures it: its own word for what filters leave for each other, and a
-/// smaller buffer for bodies.
+/// The same as Kong 3.9 configures it: its own word for what filters leave for each other, a
+/// smaller buffer for bodies, and a node that goes on bare where a plugin refuses its configuration
+/// (kong/init.lua: "unsafe request processing due to earlier initialization errors").
 pub const KONG: Profile = Profile {
     name: "kong",
+    refused_plugin: RefusedPlugin::OpensTheProxy,
     properties: PropertyRules {
         namespace: Some("kong"),
     },

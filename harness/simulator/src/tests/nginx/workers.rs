@@ -267,3 +267,31 @@ fn row_49_modules_that_ask_for_the_log_level_are_refused() {
     };
     assert_eq!((refused(NGINX), refused(profile::ENVOY)), (true, false));
 }
+
+#[test]
+fn what_refuses_its_configuration_keeps_nginx_from_starting_and_leaves_kong_without_filters() {
+    let refusing = || {
+        spec("refusing", |_, _, callback| match callback {
+            Callback::Configure { .. } => Some(0),
+            _ => passing(callback),
+        })
+    };
+    let denying = || {
+        spec("denying", |host, _, callback| match callback {
+            Callback::RequestHeaders { .. } => {
+                host.send_local_response(403, b"", b"", Headers::new(), -1)
+                    .unwrap();
+                Some(1)
+            }
+            _ => passing(callback),
+        })
+    };
+    let build = |profile: Profile| {
+        let builder = Gateway::builder().profile(profile);
+        builder.filter(denying()).filter(refusing()).build()
+    };
+    let refused = build(NGINX).err().expect("no worker starts");
+    assert_eq!(refused.filter, "refusing");
+    let mut kong = build(crate::profile::KONG).unwrap();
+    assert_eq!(kong.exchange(post()).status(), Some(200), "nothing denies");
+}
