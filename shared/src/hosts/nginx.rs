@@ -127,6 +127,14 @@ impl Nginx {
         }
     }
 
+    /// Whether the request line names a path, and no whole URL: of that, nginx shows the path alone,
+    /// and takes its host for the request's, beside the one in `host`.
+    fn names_a_path(&self) -> Result<bool, Status> {
+        let line = self.proxy.property(&["ngx", "request"])?;
+        let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        Ok(target.starts_with(b"/") || target == b"*")
+    }
+
     /// How often a request header came; pseudo-headers and `host` cannot be written.
     fn writable(&self, name: &str) -> Result<usize, Status> {
         if name.starts_with(':') || name.eq_ignore_ascii_case("host") {
@@ -261,7 +269,9 @@ impl Proxy for Nginx {
         }
         let target = self.target().map_err(refused)?;
         match shown.first(":path") {
-            Some(path) if reads_alike(&target, path) => Ok(()),
+            Some(path) if reads_alike(&target, path) && self.names_a_path().map_err(refused)? => {
+                Ok(())
+            }
             _ => Err(&PATH_AMBIGUOUS),
         }
     }

@@ -154,6 +154,7 @@ impl FakeProxy {
         let proxy = Self::new(now_ns);
         proxy.preset.borrow_mut().remove("plugin_vm_id");
         proxy.preset("ngx.nginx_version", "1.25.3");
+        proxy.preset("ngx.request", "GET / HTTP/1.1");
         proxy
     }
 

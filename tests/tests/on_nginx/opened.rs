@@ -14,11 +14,12 @@ use modelgate_scenario::file::{Answer, Cluster, Headers, Scenario, Step, UPSTREA
 const SHORTEST: usize = 4;
 
 /// What proxies themselves write: for each connection, and of where a request came from.
-const OF_PROXIES: [&str; 8] = [
+const OF_PROXIES: [&str; 9] = [
     "connection",
     "content-length",
     "expect",
     "keep-alive",
+    "proxy-connection",
     "te",
     "transfer-encoding",
     "upgrade",

@@ -132,10 +132,16 @@ impl Gateway {
                 error_reply(503, BROKEN_HEADERS, details, flag::PROTOCOL_ERROR),
             );
         }
-        let headers = self.finalized(id, headers);
+        let mut headers = self.finalized(id, headers);
+        let upgrade = headers.upgrade().is_some();
+        if !upgrade {
+            for name in self.core.borrow().profile.headers.written_anew {
+                headers.remove(name);
+            }
+        }
         let request = Outbound {
             cluster: cluster.clone(),
-            upgrade: headers.upgrade().is_some(),
+            upgrade,
             headers,
             bodiless: end,
             ..Outbound::default()
@@ -407,16 +413,23 @@ impl Gateway {
             Inbound::Trailers(trailers) => self.receive_trailers(id, Side::Response, trailers),
             Inbound::Refused => {
                 let details = "upstream_reset_before_response_started{remote_connection_failure}";
+                let status = self.core.borrow().profile.failed_upstream_status;
                 self.local_reply(
                     id,
-                    error_reply(503, REFUSED, details, flag::UPSTREAM_CONNECTION_FAILURE),
+                    error_reply(status, REFUSED, details, flag::UPSTREAM_CONNECTION_FAILURE),
                 );
             }
             Inbound::Reset => {
                 let details = "upstream_reset_before_response_started{connection_termination}";
+                let status = self.core.borrow().profile.failed_upstream_status;
                 self.local_reply(
                     id,
-                    error_reply(503, RESET, details, flag::UPSTREAM_CONNECTION_TERMINATION),
+                    error_reply(
+                        status,
+                        RESET,
+                        details,
+                        flag::UPSTREAM_CONNECTION_TERMINATION,
+                    ),
                 );
             }
         }

@@ -51,6 +51,8 @@ pub struct Profile {
     pub forwards_removed_headers: bool,
     /// More request headers than this are answered 431 before any filter runs.
     pub max_request_headers: usize,
+    /// What a client gets where the upstream does not listen, or goes away before it answers.
+    pub failed_upstream_status: u16,
     /// Bytes of one body that may be held back.
     pub buffer_limit_bytes: usize,
     /// How long a route waits for the upstream's answer once the request is complete, unless it
@@ -124,6 +126,9 @@ pub struct HeaderRules {
     pub response_can_be_added_to_early: bool,
     /// The request's headers can be read, and changed without effect, until the exchange is over.
     pub request_stays_in_reach: bool,
+    /// Headers that say how a request is framed and what becomes of its connection are shown to
+    /// filters; these go no further, since the proxy writes its own, but for an upgrade.
+    pub written_anew: &'static [&'static str],
     /// A filter cannot stop the response's headers.
     pub response_cannot_be_stopped: bool,
 }
@@ -304,6 +309,7 @@ pub const ENVOY: Profile = Profile {
     strips_connection_headers: true,
     forwards_removed_headers: false,
     max_request_headers: 100,
+    failed_upstream_status: 503,
     buffer_limit_bytes: 1 << 20,
     route_timeout: Duration::from_secs(15),
     reload_backoff: Duration::from_secs(1),
@@ -322,6 +328,7 @@ pub const ENVOY: Profile = Profile {
         line_breaks_are_escaped: false,
         response_can_be_added_to_early: false,
         request_stays_in_reach: false,
+        written_anew: &[],
         response_cannot_be_stopped: false,
     },
     bodies: BodyRules {

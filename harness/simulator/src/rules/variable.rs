@@ -120,7 +120,15 @@ pub(crate) fn value(
 /// Whether nginx has a variable of this name, none of which a filter can set.
 pub(crate) fn is_variable(name: &str) -> bool {
     let known = MAPPED.iter().any(|(_, variable)| *variable == name);
-    known || ["nginx_version", "host", "server_name", "server_port"].contains(&name)
+    known
+        || [
+            "nginx_version",
+            "host",
+            "request",
+            "server_name",
+            "server_port",
+        ]
+        .contains(&name)
 }
 
 fn variable(core: &Core, stream: &Stream, name: &str) -> Option<Vec<u8>> {
@@ -133,6 +141,11 @@ fn variable(core: &Core, stream: &Stream, name: &str) -> Option<Vec<u8>> {
         "hostname" => MACHINE.as_bytes().to_vec(),
         "request_uri" => asked.target.clone(),
         "uri" => asked.uri.path.clone(),
+        "request" => {
+            let method = sent(":method")?;
+            let protocol = stream.connection.protocol.as_bytes();
+            [&method[..], &asked.target[..], protocol].join(&b' ')
+        }
         "args" => asked.uri.query.clone().unwrap_or_default(),
         "host" => host_name(&asked.host),
         "scheme" => sent(":scheme")?,

@@ -4,6 +4,7 @@
 mod bodies;
 mod calls;
 mod requests;
+mod rows;
 mod workers;
 
 use super::*;

@@ -32,6 +32,7 @@ pub const NGINX: Profile = Profile {
     strips_connection_headers: false,
     forwards_removed_headers: true,
     max_request_headers: usize::MAX,
+    failed_upstream_status: 502,
     // `proxy_read_timeout`.
     route_timeout: Duration::from_secs(60),
     reload_backoff: Duration::ZERO,
@@ -63,6 +64,15 @@ pub const NGINX: Profile = Profile {
         line_breaks_are_escaped: true,
         response_can_be_added_to_early: true,
         request_stays_in_reach: true,
+        // ngx_http_proxy_module.c, `ngx_http_proxy_headers`.
+        written_anew: &[
+            "connection",
+            "expect",
+            "keep-alive",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+        ],
         response_cannot_be_stopped: true,
     },
     bodies: BodyRules {

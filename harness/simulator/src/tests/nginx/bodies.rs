@@ -176,7 +176,7 @@ fn an_empty_body_is_not_found() {
 }
 
 #[test]
-fn d3_a_local_response_in_response_headers_is_a_trap() {
+fn row_20_and_d3_a_local_response_in_response_headers_is_a_trap() {
     let filter = spec("late", |host, _, callback| {
         if let Callback::ResponseHeaders { .. } = callback {
             let _ = host.send_local_response(502, b"", b"no", Headers::new(), u32::MAX);

@@ -282,3 +282,30 @@ fn a_filter_sees_the_response_to_a_request_that_it_was_not_shown() {
         Some("answer headers false")
     );
 }
+
+#[test]
+fn headers_of_the_connection_are_shown_and_the_upstream_gets_others() {
+    let request = || {
+        let request = Request::new("GET", "/").header("te", "trailers");
+        request.header("keep-alive", "timeout=5").header("x-a", "1")
+    };
+    assert_eq!(
+        seen(request(), |host| header(host, "keep-alive")),
+        Some("timeout=5".to_owned())
+    );
+    let sent = sent_after(request(), |_| ());
+    assert_eq!(sent.first("te"), None);
+    assert_eq!(sent.first("keep-alive"), None);
+    assert_eq!(sent.text("x-a").as_deref(), Some("1"));
+}
+
+#[test]
+fn an_upstream_that_fails_before_it_answers_is_502() {
+    for failure in [Answer::Refuse, Answer::Reset(Duration::ZERO)] {
+        for (profile, status) in [(NGINX, 502), (crate::profile::ENVOY, 503)] {
+            let upstream = network(&[("upstream", failure.clone())]);
+            let outcome = exchanged(profile, upstream, |_, _, callback| passing(callback));
+            assert_eq!(outcome.status(), Some(status));
+        }
+    }
+}

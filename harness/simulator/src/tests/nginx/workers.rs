@@ -196,6 +196,30 @@ fn row_45_headers_replies_and_resuming_in_a_tick_end_the_worker() {
 }
 
 #[test]
+fn row_25_a_callout_from_a_tick_is_answered_in_the_root_context() {
+    let answered = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&answered);
+    let filter = spec("ticks", move |host, context, callback| {
+        match callback {
+            Callback::Configure { .. } => host.set_tick_period(1000).unwrap(),
+            Callback::Tick => {
+                host.http_call(b"idp", call_headers(), b"", Headers::new(), 5000)
+                    .unwrap();
+            }
+            Callback::HttpCallResponse { .. } => noted.borrow_mut().push(context),
+            _ => {}
+        }
+        passing(callback)
+    });
+    let mut gateway = gateway(NGINX, slow_idp(), filter);
+    gateway.advance(Duration::from_secs(5));
+    assert!(crashes(&gateway).is_empty());
+    let answered = answered.borrow();
+    assert!(answered.len() > 1, "{answered:?}");
+    assert!(answered.iter().all(|context| *context == answered[0]));
+}
+
+#[test]
 fn d7_the_context_cannot_be_chosen_and_calls_act_on_the_current_exchange() {
     let waiting = Rc::new(std::cell::Cell::new(ContextId(0)));
     let first = Rc::clone(&waiting);
