@@ -127,8 +127,8 @@ impl Nginx {
         }
     }
 
-    /// Whether the request line names a path, and no whole URL: of that, nginx shows the path alone,
-    /// and takes its host for the request's, beside the one in `host`.
+    /// Whether the request line names a path, and no whole URL: of that, nginx shows the path
+    /// alone, and takes its host for the request's, beside the one in `host`.
     fn names_a_path(&self) -> Result<bool, Status> {
         let line = self.proxy.property(&["ngx", "request"])?;
         let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
