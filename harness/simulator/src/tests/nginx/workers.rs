@@ -303,7 +303,7 @@ fn what_refuses_its_configuration_keeps_nginx_from_starting_and_leaves_kong_with
     let denying = || {
         spec("denying", |host, _, callback| match callback {
             Callback::RequestHeaders { .. } => {
-                host.send_local_response(403, b"", b"", Headers::new(), -1)
+                host.send_local_response(403, b"", b"", Headers::new(), u32::MAX)
                     .unwrap();
                 Some(1)
             }
