@@ -81,7 +81,7 @@ mod tests {
             size: 9,
             artifact_type: media::CYCLONEDX.to_owned(),
         };
-        let index = fallback_index(&[theirs.clone()], &[ours.clone()]);
+        let index = fallback_index(std::slice::from_ref(&theirs), std::slice::from_ref(&ours));
         let entries = index["manifests"].as_array().unwrap();
         assert_eq!(entries[0], theirs);
         assert_eq!(listed(entries)[1], ours);

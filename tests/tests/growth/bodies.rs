@@ -12,7 +12,7 @@ const PIECE: usize = 700;
 pub const MASK: &str = "{}";
 
 /// What parsers and detectors stumble over, each to be repeated.
-const FRAGMENTS: [&str; 77] = [
+const FRAGMENTS: [&str; 88] = [
     "a",
     " ",
     "1",
