@@ -72,15 +72,33 @@ const PROMISES: [(&str, &str, Promise); 9] = [
 
 fn shows_the_address(outcome: &Outcome) -> Option<String> {
     const ADDRESS: &[u8] = b"canary@example.org";
-    let shows = |body: &[u8]| body.windows(ADDRESS.len()).any(|window| window == ADDRESS);
-    if outcome
-        .upstream
-        .as_ref()
-        .is_some_and(|sent| shows(&sent.body))
-    {
-        return Some("the upstream sees the address".to_owned());
-    }
-    shows(&outcome.client.body()).then(|| "the client sees the address".to_owned())
+    // What is changed on the way may make a label of it that no domain has (RFC 1035 §2.3.4), and
+    // with it no address.
+    const LONGEST_LABEL: usize = 63;
+    let is_label = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'-';
+    let shows = |body: &[u8]| {
+        (0..body.len()).any(|at| {
+            let here = body.get(at..).unwrap_or_default();
+            here.starts_with(ADDRESS)
+                && here
+                    .iter()
+                    .skip(ADDRESS.len() - "org".len())
+                    .take_while(is_label)
+                    .count()
+                    <= LONGEST_LABEL
+        })
+    };
+    let told = |who: &str, body: &[u8]| {
+        shows(body).then(|| {
+            format!(
+                "the {who} sees the address: {}",
+                String::from_utf8_lossy(body).escape_debug()
+            )
+        })
+    };
+    let sent = outcome.upstream.as_ref();
+    sent.and_then(|sent| told("upstream", &sent.body))
+        .or_else(|| told("client", &outcome.client.body()))
 }
 
 fn goes_unsigned(outcome: &Outcome) -> Option<String> {

@@ -70,7 +70,7 @@ fn mirror(from: &Path, to: &Path) {
 }
 
 fn cargo(root: &Path, target: &Path, arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let output = build::cargo()
         .args(arguments)
         .current_dir(root)
         .env("CARGO_TARGET_DIR", target)

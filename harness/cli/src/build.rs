@@ -93,7 +93,7 @@ impl Workspace {
     /// # Errors
     /// If there is none.
     pub fn at(inside: &Path) -> Result<Self> {
-        let mut command = Command::new(cargo());
+        let mut command = cargo();
         command
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .current_dir(inside);
@@ -345,7 +345,7 @@ fn compile(workspace: &Workspace, name: &str, profile: Profile, flags: &str) -> 
 
 /// Cargo without settings from outside, which would end up in the bytes.
 fn cargo_alone() -> Command {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.stdin(Stdio::null());
     for (variable, _) in env::vars_os() {
         let variable = variable.to_string_lossy();
@@ -493,9 +493,18 @@ pub fn ensure_target(workspace: &Workspace) -> Result<()> {
     }
 }
 
-/// The cargo that runs this program, else the one on the path.
-fn cargo() -> std::ffi::OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The cargo that runs this program, else the one on the path; without what it tells a program of
+/// its package. Build scripts that ask for that (ring's) would otherwise run again for each program
+/// that starts cargo, and all that depends on them be compiled again.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let told = |prefix| name.to_str().is_some_and(|name| name.starts_with(prefix));
+        if told("CARGO_PKG_") || told("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 fn output_of(command: &mut Command) -> Result<Vec<u8>> {

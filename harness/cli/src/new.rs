@@ -3,8 +3,9 @@
 //!
 //! The template is a filter that works: its names (`example-filter`, `example_filter`,
 //! `ExampleFilter`) are replaced, and nothing else, except its place in the chain. In the suite the
-//! filter is also entered where it must be: among the dependencies of `plugins/modelgate` and in
-//! its `suite!`. Nothing is written before everything has been checked.
+//! filter is also entered where it must be: among the dependencies of `plugins/modelgate`, in its
+//! `suite!`, and in the list of what filters do on nginx. Nothing is written before everything has
+//! been checked.
 
 mod name;
 
@@ -19,6 +20,9 @@ pub use name::Name;
 
 /// The crate that lists the filters, below the repository's root.
 const SUITE_FOLDER: &str = "plugins/modelgate";
+
+/// What each filter does on nginx, by feature, below the repository's root.
+const FEATURES: &str = "tests/on-nginx-features.txt";
 
 /// The files that a filter has wherever it stands: path and content.
 const FILES: [(&str, &str); 7] = [
@@ -174,7 +178,7 @@ fn place(after: &str) -> Result<(&'static Member, u8)> {
         .context("a filter of the suite")
 }
 
-/// The files of the suite's crate with the filter entered behind `before`.
+/// The files outside of its own folder with the filter entered, in the suite behind `before`.
 fn entered(root: &Path, name: &Name, before: &Member) -> Result<Vec<(PathBuf, String)>> {
     let (kebab, type_name) = (name.kebab(), name.camel());
     let folder = Path::new(SUITE_FOLDER);
@@ -189,7 +193,10 @@ fn entered(root: &Path, name: &Name, before: &Member) -> Result<Vec<(PathBuf, St
         }
         Ok((path, text))
     };
+    let features = fs::read_to_string(root.join(FEATURES)).context(FEATURES)?;
+    let feature = format!("{kebab} | what it refuses, and what passes | works | {kebab}\n");
     Ok(vec![
+        (FEATURES.into(), features + &feature),
         edit(
             "Cargo.toml",
             &[

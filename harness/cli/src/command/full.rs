@@ -4,9 +4,9 @@
 //! it is first asked for.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use crate::build::Workspace;
+use crate::build::{self, Workspace};
 use anyhow::{Context, Result};
 
 /// Has cargo build `modelgate-full` and run it with the same arguments, in place of this process:
@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 pub fn run() -> Result<ExitCode> {
     let manifest = Workspace::locate()?.root.join("Cargo.toml");
     eprintln!("building modelgate-full …");
-    let error = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let error = build::cargo()
         .args([
             "run",
             "--package",

@@ -152,7 +152,7 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<bool> {
 }
 
 fn command(workspace: &Workspace) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = build::cargo();
     command.current_dir(&workspace.root);
     command
 }
