@@ -230,6 +230,16 @@ fn test_binary(line: &str) -> Option<TestBinary> {
     })
 }
 
+/// The tests that take longest, in this order: a lane that came to one of them last would go on
+/// alone.
+const LONG: [&str; 5] = [
+    ": scenarios",
+    ": envoy_configs",
+    ": chain_sagemaker",
+    ": new_filter",
+    ": fuzz_callbacks",
+];
+
 /// The test binaries, those that take long first. An empty list where something does not compile.
 fn test_binaries(workspace: &Workspace) -> Result<Vec<TestBinary>> {
     let output = cargo_test(workspace)
@@ -242,7 +252,11 @@ fn test_binaries(workspace: &Workspace) -> Result<Vec<TestBinary>> {
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut binaries: Vec<TestBinary> = messages.lines().filter_map(test_binary).collect();
-    binaries.sort_by_key(|binary| !binary.integration);
+    let by_length = |binary: &TestBinary| {
+        let name = LONG.iter().position(|long| binary.name.ends_with(long));
+        (name.unwrap_or(LONG.len()), !binary.integration)
+    };
+    binaries.sort_by_key(by_length);
     Ok(binaries)
 }
 
