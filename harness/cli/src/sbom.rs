@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::build::{TARGET, Workspace};
+use crate::build::{TARGET, Workspace, cargo};
 
 /// A module that a bill is written for.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,7 @@ pub fn rust_release(workspace: &Workspace) -> Result<String> {
 }
 
 fn cargo_tree(workspace: &Workspace, krate: &str) -> Result<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut tree = Command::new(cargo);
+    let mut tree = cargo();
     tree.args(["tree", "--locked", "--package", krate, "--target", TARGET])
         .args(["--edges", "normal,no-proc-macro", "--prefix", "depth"])
         .args(["--format", "|{p}|{l}"])

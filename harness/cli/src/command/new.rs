@@ -1,12 +1,12 @@
 //! `modelgate new`: writes a new filter, into the suite or as a crate of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::build::Workspace;
+use crate::build::{self, Workspace};
 use crate::new::{self, Kit, Name};
 
 /// Write a new filter: crate, configuration, reason codes, unit tests, scenarios and README, all of
@@ -92,7 +92,7 @@ fn in_suite(workspace: &Workspace, name: &Name, after: &str) -> Result<ExitCode>
 }
 
 fn cargo(folder: &Path, arguments: &[&str]) -> Result<()> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = build::cargo()
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
