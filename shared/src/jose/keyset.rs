@@ -20,7 +20,7 @@ use super::algorithm::Algorithms;
 use super::header::Header;
 use super::jwk::{Key, KeyFault, Secrets};
 use super::refusal::Refusal;
-use super::strict::parse_object;
+use super::strict::{objects_in, parse_object};
 use crate::sorting;
 
 /// The most keys in one set.
@@ -76,35 +76,31 @@ impl KeySet {
     /// When it is not one, or mixes secrets and public keys. A set without one usable key is no
     /// error: see [`KeySet::is_empty`].
     pub fn parse(text: &[u8], secrets: Secrets) -> Result<Self, KeySetFault> {
-        let members = parse_object(text).ok_or(KeySetFault::NotAKeySet)?;
-        let Some(Value::Array(list)) = members.get("keys") else {
-            return Err(KeySetFault::NotAKeySet);
-        };
+        let list = objects_in(text, "keys").ok_or(KeySetFault::NotAKeySet)?;
         let mut keys = Vec::new();
         let mut left_out = Vec::new();
         let mut malformed = Vec::new();
         let mut skipped = list.len().saturating_sub(MAX_KEYS);
         for (at, written) in list.iter().enumerate().take(MAX_KEYS) {
-            let key = match written.as_object() {
+            let key = match parse_object(written) {
                 None => Err(KeyFault::NotAnObject),
                 // Where everybody reads the set, everybody can sign with a private key in it.
-                Some(members) if secrets == Secrets::Refused && Key::is_private(members) => {
+                Some(members) if secrets == Secrets::Refused && Key::is_private(&members) => {
                     Err(KeyFault::PrivatePublished)
                 }
-                Some(members) => Key::from_members(members, secrets),
+                Some(members) => Key::from_members(&members, secrets),
             };
             match key {
                 Ok(key) => keys.push(key),
                 Err(fault) => {
-                    if let (KeyFault::BadMember, Some(Value::String(kid))) =
-                        (fault, written.get("kid"))
-                    {
-                        malformed.push(kid.as_str());
-                    }
+                    let kid = kid_of(written);
                     skipped = skipped.saturating_add(1);
                     if left_out.len() < MAX_NAMED {
-                        let name = name_of(written, at);
+                        let name = shown(kid.as_deref().unwrap_or_default(), at);
                         left_out.push(LeftOut { name, fault });
+                    }
+                    if let (KeyFault::BadMember | KeyFault::NotAnObject, Some(kid)) = (fault, kid) {
+                        malformed.push(kid);
                     }
                 }
             }
@@ -118,7 +114,8 @@ impl KeySet {
         sorting::sort(&mut malformed);
         let is_meant = |key: &Key| {
             let kid = key.kid().filter(|_| key.is_secret());
-            kid.is_none_or(|kid| malformed.binary_search(&kid).is_err())
+            let is_malformed = |kid| malformed.binary_search_by(|of: &String| of.as_str().cmp(kid));
+            kid.is_none_or(|kid| is_malformed(kid).is_err())
         };
         let read = keys.len();
         keys.retain(is_meant);
@@ -255,13 +252,15 @@ fn unambiguous(keys: Vec<Key>) -> Vec<Key> {
         .collect()
 }
 
+/// The `kid` of a key that cannot be used, whatever is wrong with its other members.
+fn kid_of(written: &[u8]) -> Option<String> {
+    let members: Value = serde_json::from_slice(written).ok()?;
+    members.get("kid")?.as_str().map(str::to_owned)
+}
+
 /// How a key is called in a log: its `kid`, or its place in the set. Only what cannot disturb a
 /// line is shown of it.
-fn name_of(written: &Value, at: usize) -> String {
-    let kid = written
-        .get("kid")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+fn shown(kid: &str, at: usize) -> String {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'`';
     if kid.is_empty() || !kid.bytes().all(is_plain) {
         return format!("keys[{at}]");

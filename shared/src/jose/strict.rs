@@ -4,9 +4,12 @@
 //! section 4, RFC 7519 section 4), and serde_json on its own lets the last one win. The depth is
 //! bounded by serde_json (128 levels). Numbers beyond the range of a double are errors.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::config::strict::Unique;
+use crate::json::{Limits, Token, Walker};
 
 /// Parses one JSON text with nothing after it; `None` when it is not JSON or names a member of one
 /// object twice.
@@ -20,6 +23,46 @@ pub(super) fn parse_object(text: &[u8]) -> Option<Map<String, Value>> {
         Value::Object(members) => Some(members),
         _ => None,
     }
+}
+
+/// What stands in the array `member` of an object, element by element: the text of each object, and
+/// nothing in the place of anything else. So what is wrong within one of them spoils no other.
+/// `None` when the text is not JSON, is no object with such an array, or has one of its own names
+/// twice.
+pub(super) fn objects_in<'a>(text: &'a [u8], member: &str) -> Option<Vec<&'a [u8]>> {
+    let mut walker = Walker::new(text, Limits::default()).ok()?;
+    if walker.next_token().ok()? != Some(Token::ObjectStart) {
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    let (mut list, mut found) = (Vec::new(), false);
+    let (mut depth, mut begin) = (1_usize, 0_usize);
+    let (mut is_next, mut inside) = (false, false);
+    while let Some(token) = walker.next_token().ok()? {
+        let (at, behind) = (depth, walker.offset());
+        match token {
+            Token::ObjectStart | Token::ArrayStart => depth = depth.checked_add(1)?,
+            Token::ObjectEnd | Token::ArrayEnd => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        match (at, token) {
+            (1, Token::Key(name)) => {
+                let name = name.decode();
+                is_next = name == member;
+                if !names.insert(name) {
+                    return None;
+                }
+            }
+            (1, Token::ArrayStart) if is_next => (inside, found) = (true, true),
+            (1, _) if is_next => return None,
+            (2, Token::ArrayEnd) => (inside, is_next) = (false, false),
+            (2, Token::ObjectStart) if inside => begin = behind.checked_sub(1)?,
+            (2, _) if inside => list.push(&[] as &[u8]),
+            (3, Token::ObjectEnd) if inside && depth == 2 => list.push(text.get(begin..behind)?),
+            _ => {}
+        }
+    }
+    found.then_some(list)
 }
 
 #[cfg(test)]
@@ -62,7 +105,62 @@ mod tests {
         assert_eq!(parse_strict(&b"[".repeat(10_000)), None);
     }
 
+    #[test]
+    fn what_is_wrong_in_one_object_spoils_no_other() {
+        let read = |text: &'static str| {
+            let objects = objects_in(text.as_bytes(), "keys")?;
+            let texts = objects
+                .into_iter()
+                .map(|text| std::str::from_utf8(text).unwrap());
+            Some(texts.collect::<Vec<_>>().join("|"))
+        };
+        for (text, objects) in [
+            (r#"{"keys":[]}"#, ""),
+            (
+                r#"{"keys":[ {"a":1,"a":[{"keys":[{}]}]} , {} ]}"#,
+                r#"{"a":1,"a":[{"keys":[{}]}]}|{}"#,
+            ),
+            (
+                r#"{"x":[{"keys":[{"y":1}]}],"k\u0065ys":[{"b":1e999},7,[{}],"c",null,{}]}"#,
+                r#"{"b":1e999}|||||{}"#,
+            ),
+            (
+                r#"{"keys":[{"a":"\ud800"}],"x":{"x":[{}]}}"#,
+                r#"{"a":"\ud800"}"#,
+            ),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(objects), "{text}");
+        }
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"keys":{}}"#,
+            r#"{"keys":7}"#,
+            r#"{"x":{"keys":[]}}"#,
+            r#"{"keys":[],"keys":[]}"#,
+            r#"{"keys":[],"k\u0065ys":[]}"#,
+            r#"{"x":1,"keys":[],"x":1}"#,
+            r#"{"keys":[{}]"#,
+            r#"{"keys":[{}]} {}"#,
+            r#"{"keys":[{"a":}]}"#,
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn objects_are_those_that_a_full_parser_finds(
+            text in r#"\{"keys":\[(\{("a":(1|\[\{"b":2\}\]))?\}|7|"s"|\[\{\}\])(,(\{"c":\{\}\}|null))?\](,"x":\[\{\}\])?\}"#,
+        ) {
+            let whole: Value = serde_json::from_str(&text).unwrap();
+            let objects = whole["keys"].as_array().unwrap().iter().map(Value::as_object).collect::<Vec<_>>();
+            let found = objects_in(text.as_bytes(), "keys").unwrap();
+            prop_assert_eq!(found.iter().map(|text| parse_object(text)).collect::<Vec<_>>(),
+                objects.into_iter().map(Option::<&Map<_, _>>::cloned).collect::<Vec<_>>());
+        }
+
         #[test]
         fn without_duplicates_it_reads_what_serde_json_reads(
             text in r#"\{("a":(1|-2|3\.5|true|null|"s"|\[1,\{\}\])(,"b":\{"c":("\\u00e9"|2)\})?)?\}"#,

@@ -53,7 +53,7 @@ fn what_is_no_key_set_or_an_ambiguous_one_is_refused() {
         "{}",
         r#"{"keys":{}}"#,
         r#"{"keys":[],"keys":[]}"#,
-        r#"{"keys":[{"kty":"EC","kty":"RSA"}]}"#,
+        r#"{"keys":[{"kty":"EC",}]}"#,
     ] {
         assert_eq!(
             KeySet::parse(text.as_bytes(), Secrets::Refused).err(),
@@ -201,6 +201,41 @@ fn keys_that_are_left_out_are_named_with_their_reason() {
     }
     let told = set(&vec![json!({}); 20]).describe_skipped().unwrap();
     assert!(told.ends_with("; 20 in all"), "{told}");
+}
+
+#[test]
+fn a_key_with_a_member_written_twice_is_left_out_alone() {
+    let good = es256_jwk(1, Some("good")).to_string();
+    let doubled = |member: &str, kid: &str| {
+        let jwk = es256_jwk(2, Some(kid)).to_string();
+        format!("{{{member},{}", jwk.strip_prefix('{').unwrap())
+    };
+    for (written, told) in [
+        (
+            doubled(r#""x":"AA""#, "twice"),
+            "`twice` (not a JSON object with unique",
+        ),
+        (
+            doubled(r#""kt\u0079":"RSA""#, "twice"),
+            "`twice` (not a JSON object with unique",
+        ),
+        (doubled(r#""o":{"a":1,"a":1}"#, "within"), "`within` (not"),
+        (doubled(r#""n":1e999"#, "far"), "`keys[1]` (not"),
+        (doubled(r#""n":"\ud800""#, "half"), "`keys[1]` (not"),
+    ] {
+        let text = format!(r#"{{"keys":[{good},{written},{good}]}}"#);
+        let keys = KeySet::parse(text.as_bytes(), Secrets::Refused).unwrap();
+        assert_eq!((keys.len(), keys.skipped()), (2, 1), "{written}");
+        let skipped = keys.describe_skipped().unwrap();
+        assert!(skipped.starts_with(told), "{skipped}");
+    }
+    // Of a secret it is not known which was meant, by its name neither.
+    let secret = oct_jwk().to_string();
+    let twice = secret.replacen('{', r#"{"k":"AA","#, 1);
+    let other = secret.replace("hs", "other");
+    let text = format!(r#"{{"keys":[{secret},{twice},{other}]}}"#);
+    let keys = KeySet::parse(text.as_bytes(), Secrets::Allowed).unwrap();
+    assert_eq!((keys.len(), keys.skipped()), (1, 2));
 }
 
 #[test]
