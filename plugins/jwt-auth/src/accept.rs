@@ -215,8 +215,6 @@ impl Plan {
                 .await
             {
                 Renewal::Renewed => {}
-                // Of a key that we have, its name says enough.
-                Renewal::Unavailable(_) if doubt == Doubt::Signature => return Err(denial),
                 Renewal::Unavailable(after_s) => return Err(Denial::KeysUnavailable(after_s)),
                 Renewal::UpToDate => return Err(denial),
             }

@@ -248,6 +248,10 @@ impl Fetched {
             },
             _ => None,
         };
+        let may_wait =
+            self.refresh.wait_ms.value() > 0 && exchange.host().rules().exchanges_may_wait;
+        // Of a key that we have, its name says enough where the issuer cannot be asked.
+        let is_settled = asking.doubt == Doubt::Signature;
         let before_ms = self.fetched_ms();
         let mut has_looked = false;
         // Bounded also where the clock says at once that the time to wait is over, and over again.
@@ -264,12 +268,13 @@ impl Fetched {
                 self.state.borrow_mut().wanted.add(kid);
             }
             let until_ms = match self.hold(now_ms) {
+                Some((Hold::Failed, _)) if is_settled => return Renewal::UpToDate,
                 Some((Hold::Failed, until_ms)) => {
                     return Renewal::Unavailable(seconds(until_ms.saturating_sub(now_ms)));
                 }
                 // Without keys, the background task looks once whether others have left some.
                 Some((Hold::Fresh, until_ms)) if has_keys || has_looked => {
-                    if asking.doubt == Doubt::Signature {
+                    if is_settled {
                         return Renewal::UpToDate;
                     }
                     // What was fetched just before we came may lack what was published since.
@@ -279,7 +284,10 @@ impl Fetched {
                     }
                     until_ms
                 }
-                _ if now_ms >= deadline_ms && self.refresh.wait_ms.value() > 0 => {
+                _ if now_ms >= deadline_ms && may_wait => {
+                    if is_settled {
+                        return Renewal::UpToDate;
+                    }
                     return Renewal::Unavailable(RETRY_AFTER_S);
                 }
                 // Another worker may have fetched meanwhile, or may be at it: the background task
@@ -291,7 +299,7 @@ impl Fetched {
                     deadline_ms
                 }
             };
-            if self.refresh.wait_ms.value() == 0 {
+            if !may_wait {
                 return Renewal::Unavailable(RETRY_AFTER_S);
             }
             let _place = Waiting::new(&self.waiting);
