@@ -4,7 +4,10 @@
 use modelgate_cli::SUITE;
 use std::future::pending;
 
+use located_yaml::Node;
+
 use modelgate_cli::build::{Profile, Workspace, build_all};
+use modelgate_cli::gateway::{self, Host};
 use modelgate_demo::{Engine, Report, Settings, run};
 use modelgate_tests::envoys;
 use proxy_wasm_wasmtime::WasmCode;
@@ -52,6 +55,16 @@ fn one_entry(config: &str) -> String {
     one
 }
 
+/// Written from a gateway file.
+fn rendered(config: &str) -> String {
+    let root = Workspace::locate().unwrap().root;
+    let file = std::fs::read_to_string(root.join("envoy/gateways/sagemaker.yaml")).unwrap();
+    let meaning = gateway::read(&Node::parse(&file).unwrap(), Host::Envoy).unwrap();
+    let rendered = gateway::render(&meaning, Host::Envoy);
+    assert_ne!(rendered, config);
+    rendered
+}
+
 /// With Bob's group among those that may.
 fn weaker(config: &str) -> String {
     let weaker = config.replace(
@@ -91,6 +104,18 @@ async fn every_step_of_the_tour_goes_as_it_should_on_native_code_and_fits_80_col
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_the_tour_goes_as_it_should_on_wasmtime() {
     assert!(tour(Engine::Wasmtime(wasm(), WasmCode::load), shipped).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_tour_goes_as_it_should_from_a_gateway_file_on_envoy() {
+    if let Some(envoy) = envoy() {
+        assert!(tour(envoy, rendered).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_tour_goes_as_it_should_from_a_gateway_file_on_native_code() {
+    assert!(tour(Engine::Native(SUITE), rendered).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use located_yaml::Node;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_cli::check;
+use modelgate_cli::gateway::{self, Host};
 use modelgate_cli::generate;
 use modelgate_envoy::process::validate;
 use modelgate_kit::problem::dialect::Shape;
@@ -251,6 +252,32 @@ fn accepts_and_refuses(version: &str) {
             "{refused:?}"
         );
     }
+}
+
+#[test]
+fn envoy_accepts_what_gateway_files_are_rendered_to() {
+    let Some(envoy) = envoy(Some("1.40.0")) else {
+        return;
+    };
+    let workspace = Workspace::locate().unwrap();
+    build::build_all(&workspace, Profile::Release).unwrap();
+    let modules = workspace.target.join("modelgate");
+    let folder = tempfile::tempdir().unwrap();
+    let mut rendered = 0;
+    for file in std::fs::read_dir(workspace.root.join("envoy/gateways")).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let meaning = gateway::read(&Node::parse(&text).unwrap(), Host::Envoy).unwrap();
+        let text = gateway::render(&meaning, Host::Envoy);
+        let text = text.replace("/etc/envoy/modelgate", modules.to_str().unwrap());
+        let file = folder.path().join(path.file_name().unwrap());
+        std::fs::write(&file, text).unwrap();
+        let environment = ENVIRONMENT.map(|(name, value)| (name, Some(value)));
+        let refused = validate(&envoy, &file, &environment).unwrap();
+        assert_eq!(refused, None, "{}", path.display());
+        rendered += 1;
+    }
+    assert!(rendered >= 6);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod pipe;
 pub mod progress;
 pub mod pull;
 pub mod push;
+mod render;
 mod run;
 mod rustdoc;
 mod scenario;
@@ -62,6 +63,7 @@ enum Command {
     New(new::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
+    Render(render::Arguments),
     Run(run::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
@@ -117,6 +119,7 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
             Some(full) => (full.push)(&arguments),
             None => full::run(),
         },
+        Command::Render(arguments) => render::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments, &backends),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -15,13 +15,13 @@ mod reference;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use modelgate_kit::metrics;
 use modelgate_kit::problem::Reason;
 use modelgate_kit::problem::common;
 
 use modelgate_kit::vm::CHAIN;
 
 use crate::SUITE;
+use crate::stats_tags::stats_config;
 use modelgate_scenario::catalogue::Member;
 use modelgate_scenario::file::schema as scenario_schema;
 
@@ -35,6 +35,9 @@ pub struct Generated {
 
 /// What the schema of scenario files is called.
 pub const SCENARIO: &str = "scenario";
+
+/// What the schema of gateway files is called.
+pub const GATEWAY: &str = "gateway";
 
 /// What turns the parts of metric names into labels.
 const STATS_TAGS: &str = "envoy/stats_tags.yaml";
@@ -80,6 +83,7 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
     )?);
     let scenario = scenario_schema(&SUITE);
     files.push(schema_file(SCENARIO, &scenario)?);
+    files.push(schema_file(GATEWAY, &crate::gateway::schema())?);
     let reference = reference::pages(&scenario, "Scenario");
     files.push(page(
         root,
@@ -243,19 +247,6 @@ fn reasons_page() -> String {
     page
 }
 
-/// The parts of metric names that are labels: the kit's, then the filters' in the order of the
-/// chain.
-fn tags() -> Vec<&'static str> {
-    let of_filters = SUITE.filters().iter().flat_map(|member| member.filter.tags);
-    let mut tags: Vec<&str> = Vec::new();
-    for tag in metrics::TAGS.iter().chain(of_filters) {
-        if !tags.contains(tag) {
-            tags.push(tag);
-        }
-    }
-    tags
-}
-
 /// The file to paste into other bootstraps.
 fn stats_tags() -> String {
     format!(
@@ -265,21 +256,11 @@ fn stats_tags() -> String {
     )
 }
 
-/// Envoy's `stats_config` that turns the parts of our metric names into labels.
-fn stats_config() -> String {
-    let mut text = String::from("stats_config:\n  stats_tags:\n");
-    // One family for all filters:
-    // `modelgate_build_info{modelgate_filter="jwt_auth",modelgate_version="0_1_0"} 1`.
-    text.push_str("  - { tag_name: modelgate.filter, regex: '^wasmcustom\\.modelgate(\\.([a-z0-9_]+))\\.version_[a-z0-9_]+\\.build_info$' }\n");
-    for tag in tags() {
-        text.push_str(&format!("  - {{ tag_name: modelgate.{tag}, regex: '^wasmcustom\\.modelgate\\.[a-z0-9_]+(?:\\.[a-z0-9_]+)*?(\\.{tag}_([a-z0-9_]+))\\.' }}\n"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats_tags::tags;
+    use modelgate_kit::metrics;
 
     #[test]
     fn only_what_is_between_the_marks_changes() {

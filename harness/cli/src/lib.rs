@@ -7,12 +7,14 @@
 pub mod build;
 pub mod check;
 pub mod command;
+pub mod gateway;
 pub mod generate;
 pub mod inspect;
 pub mod new;
 pub mod provenance;
 pub mod sbom;
 pub mod skip;
+mod stats_tags;
 
 use modelgate_scenario::catalogue::Catalogue;
 

@@ -10,6 +10,7 @@ mod de;
 pub mod read;
 pub mod schema;
 pub mod shape;
+pub mod write;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,0 +1,347 @@
+//! A gateway as a bootstrap of Envoy's.
+
+use modelgate_envoy::config::adapt::address;
+use modelgate_kit::problem::Reply;
+use modelgate_kit::problem::dialect::Shape;
+use serde_json::{Map, Value as Json, json};
+
+use super::meaning::{Filter, Meaning};
+use super::protocol::{NOTHING, Path, Way};
+use super::upstream::Upstream;
+use crate::stats_tags::stats_config;
+use located_yaml::Node;
+
+const PREFIX: &str = "type.googleapis.com/";
+/// The folder of the modules.
+pub(super) const MODULES: &str = "/etc/envoy/modelgate";
+/// The secret with the gateway's own key, the header that it travels in, and the filter.
+const KEY: &str = "provider-key";
+const KEY_HEADER: &str = "x-provider-key";
+const AUTHORIZATION: &str = "provider-authorization";
+const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Everything.
+pub(super) fn bootstrap(meaning: &Meaning) -> Json {
+    let mut resources = Map::new();
+    resources.insert("listeners".into(), json!([listener(meaning)]));
+    if let Some(variable) = &meaning.credential {
+        let secret = json!({ "name": KEY, "generic_secret": { "secret": { "environment_variable": variable } } });
+        resources.insert("secrets".into(), json!([secret]));
+    }
+    let backend = std::iter::once(&meaning.backend);
+    let clusters: Vec<Json> = backend.chain(&meaning.servers).map(cluster).collect();
+    resources.insert("clusters".into(), clusters.into());
+    let stats = Node::parse(&stats_config()).map(|node| node.to_json());
+    let stats = stats
+        .ok()
+        .and_then(|stats| stats.get("stats_config").cloned());
+    json!({
+        "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 9901 } } },
+        "static_resources": resources,
+        "stats_config": stats,
+    })
+}
+
+fn typed(name: &str, members: Json) -> Json {
+    let mut typed = Map::new();
+    typed.insert("@type".into(), format!("{PREFIX}{name}").into());
+    if let Json::Object(members) = members {
+        typed.extend(members);
+    }
+    typed.into()
+}
+
+fn listener(meaning: &Meaning) -> Json {
+    let mut manager = json!({
+        "stat_prefix": "gateway",
+        "use_remote_address": true,
+    });
+    if meaning.proxies_in_front > 0 {
+        put(
+            &mut manager,
+            "xff_num_trusted_hops",
+            meaning.proxies_in_front,
+        );
+    }
+    // One reading of every path, before any filter looks at it.
+    put(&mut manager, "normalize_path", true);
+    put(&mut manager, "merge_slashes", true);
+    put(
+        &mut manager,
+        "path_with_escaped_slashes_action",
+        "REJECT_REQUEST",
+    );
+    // Servers with CGI, WSGI or PHP read `x_user` as `x-user`.
+    let names = json!({ "headers_with_underscores_action": "REJECT_REQUEST" });
+    put(&mut manager, "common_http_protocol_options", names);
+    put(&mut manager, "always_set_request_id_in_response", true);
+    put(&mut manager, "access_log", json!([access_log()]));
+    put(&mut manager, "route_config", routes(meaning));
+    put(&mut manager, "http_filters", filters(meaning));
+    let manager = json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": typed(
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            manager,
+        ),
+    });
+    json!({
+        "name": "gateway",
+        "address": address(meaning.listen),
+        "per_connection_buffer_limit_bytes": meaning.buffer_bytes,
+        "filter_chains": [ { "filters": [ manager ] } ],
+    })
+}
+
+fn put(to: &mut Json, name: &str, value: impl Into<Json>) {
+    if let Json::Object(members) = to {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
+fn access_log() -> Json {
+    let mut line = json!({
+        "time": "%START_TIME%",
+        "status": "%RESPONSE_CODE%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "flags": "%RESPONSE_FLAGS%",
+        "traceparent": "%REQ(TRACEPARENT)%",
+        "upstream": "%UPSTREAM_HOST%",
+    });
+    for fact in ["audit", "identity", "decision", "limit", "model", "masked"] {
+        put(
+            &mut line,
+            fact,
+            format!("%FILTER_STATE(wasm.modelgate.{fact}:PLAIN)%"),
+        );
+    }
+    json!({
+        "name": "envoy.access_loggers.stdout",
+        "typed_config": typed(
+            "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            json!({ "log_format": { "json_format": line } }),
+        ),
+    })
+}
+
+fn routes(meaning: &Meaning) -> Json {
+    let ways = meaning.protocol.ways.iter().map(|way| route(meaning, way));
+    let routes: Vec<Json> = ways.chain([nothing(meaning)]).collect();
+    json!({
+        "name": "routes",
+        "virtual_hosts": [ { "name": "models", "domains": [ "*" ], "routes": routes } ],
+    })
+}
+
+fn dialect(meaning: &Meaning) -> Json {
+    json!({ "filter_metadata": { "modelgate": { "dialect": meaning.protocol.dialect } } })
+}
+
+fn route(meaning: &Meaning, way: &Way) -> Json {
+    let mut action = json!({ "cluster": meaning.backend.name, "timeout": seconds(way.timeout_s) });
+    if let Some(idle) = way.idle_timeout_s {
+        put(&mut action, "idle_timeout", seconds(idle));
+    }
+    // aws-sigv4 sets the host: a rewrite would come after the signature, and break it.
+    if meaning.backend.tls && !meaning.protocol.signed {
+        put(
+            &mut action,
+            "host_rewrite_literal",
+            meaning.backend.host.as_str(),
+        );
+    }
+    let path = match way.path {
+        Path::Exact(path) => json!({ "path": path }),
+        Path::Prefix(path) => json!({ "prefix": path }),
+    };
+    let mut route = json!({ "match": path, "metadata": dialect(meaning), "route": action });
+    if let Some(deployment) = &meaning.deployment {
+        let header = written("azureml-model-deployment", deployment);
+        put(&mut route, "request_headers_to_add", json!([header]));
+    }
+    if way.open {
+        let of_callers = ["jwt_auth", "key_auth", "consumer_acl", "rate_limit"];
+        let names = meaning.filters.iter().map(|filter| filter.member);
+        let names = names.filter(|member| of_callers.contains(&member.filter.name));
+        put(
+            &mut route,
+            "typed_per_filter_config",
+            off(names.map(|member| member.krate)),
+        );
+    }
+    route
+}
+
+/// What is no path of the protocol's: who calls is asked first, and no server afterwards.
+fn nothing(meaning: &Meaning) -> Json {
+    let reply = Reply::new(&NOTHING);
+    let shape = Shape::named(meaning.protocol.dialect).unwrap_or(Shape::Problem);
+    let (kind, body) = shape.render(&reply);
+    let headers = kind.map(|kind| ("content-type", kind)).into_iter();
+    let headers = headers.chain(shape.header(&reply));
+    let headers: Vec<Json> = headers.map(|(name, value)| written(name, value)).collect();
+    let later = meaning.filters.iter().filter(|filter| !filter.is_first());
+    let later = later.map(|filter| filter.member.krate);
+    let own = [KEY, AUTHORIZATION]
+        .into_iter()
+        .filter(|_| meaning.credential.is_some());
+    json!({
+        "match": { "prefix": "/" },
+        "metadata": dialect(meaning),
+        "direct_response": {
+            "status": NOTHING.status,
+            "body": { "inline_string": String::from_utf8_lossy(&body) },
+        },
+        "response_headers_to_add": headers,
+        "typed_per_filter_config": off(later.chain(own)),
+    })
+}
+
+/// A header that takes the place of one that is there.
+fn written(name: &str, value: &str) -> Json {
+    json!({
+        "header": { "key": name, "value": value },
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    })
+}
+
+fn off<'a>(filters: impl Iterator<Item = &'a str>) -> Json {
+    let disabled = || {
+        typed(
+            "envoy.config.route.v3.FilterConfig",
+            json!({ "disabled": true }),
+        )
+    };
+    let filters: Map<String, Json> = filters.map(|name| (name.to_owned(), disabled())).collect();
+    filters.into()
+}
+
+fn seconds(seconds: u32) -> String {
+    format!("{seconds}s")
+}
+
+fn filters(meaning: &Meaning) -> Json {
+    let mut filters: Vec<Json> = meaning
+        .filters
+        .iter()
+        .map(|filter| entry(filter, &filter_file(filter)))
+        .collect();
+    if meaning.credential.is_some() {
+        filters.extend(credential());
+    }
+    filters.push(json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", json!({})),
+    }));
+    filters.into()
+}
+
+/// Where a filter's module is on Envoy's machine.
+fn filter_file(filter: &Filter) -> Json {
+    let file = format!("{MODULES}/{}.wasm", filter.member.filter.name);
+    json!({ "local": { "filename": file } })
+}
+
+/// A filter's entry in a chain; `code` says where its module is.
+pub(super) fn entry(filter: &Filter, code: &Json) -> Json {
+    let name = filter.member.filter.name;
+    let mut plugin = json!({
+        "name": name,
+        "failure_policy": "FAIL_RELOAD",
+        "reload_config": { "backoff": { "base_interval": "0.2s" } },
+    });
+    if filter.member.filter.needs.buffers_request {
+        put(&mut plugin, "allow_on_headers_stop_iteration", true);
+    }
+    let mut machine = json!({ "vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": code });
+    if !filter.environment.is_empty() {
+        let keys: Vec<&String> = filter.environment.iter().collect();
+        put(
+            &mut machine,
+            "environment_variables",
+            json!({ "host_env_keys": keys }),
+        );
+    }
+    put(&mut plugin, "vm_config", machine);
+    let configuration = format!("{:#}\n", filter.config.to_json());
+    put(
+        &mut plugin,
+        "configuration",
+        typed(
+            "google.protobuf.StringValue",
+            json!({ "value": configuration }),
+        ),
+    );
+    json!({
+        "name": filter.member.krate,
+        "typed_config": typed(
+            "envoy.extensions.filters.http.wasm.v3.Wasm",
+            json!({ "config": plugin }),
+        ),
+    })
+}
+
+/// The gateway's own key in place of the caller's credential. Envoy does not start without the
+/// variable, and refuses every request (401) where it is empty.
+fn credential() -> [Json; 2] {
+    let generic = typed(
+        "envoy.extensions.http.injected_credentials.generic.v3.Generic",
+        json!({ "credential": { "name": KEY }, "header": KEY_HEADER }),
+    );
+    let injector = json!({
+        "overwrite": true,
+        "credential": { "name": "envoy.http.injected_credentials.generic", "typed_config": generic },
+    });
+    let bearer = format!("Bearer %REQ({KEY_HEADER})%");
+    let mutations = json!({ "mutations": { "request_mutations": [
+        { "append": written("authorization", &bearer) },
+        { "remove": KEY_HEADER },
+    ] } });
+    [
+        json!({ "name": KEY, "typed_config": typed("envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", injector) }),
+        json!({ "name": AUTHORIZATION, "typed_config": typed("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", mutations) }),
+    ]
+}
+
+fn cluster(upstream: &Upstream) -> Json {
+    let kind = match (upstream.ip(), upstream.tls) {
+        (Some(_), _) => "STATIC",
+        (None, true) => "LOGICAL_DNS",
+        (None, false) => "STRICT_DNS",
+    };
+    let endpoint = json!({ "address": { "socket_address": { "address": upstream.host, "port_value": upstream.port } } });
+    let mut cluster = json!({
+        "name": upstream.name,
+        "type": kind,
+        "connect_timeout": if upstream.tls { "2s" } else { "1s" },
+        "load_assignment": {
+            "cluster_name": upstream.name,
+            "endpoints": [ { "lb_endpoints": [ { "endpoint": endpoint } ] } ],
+        },
+    });
+    if upstream.tls {
+        put(&mut cluster, "transport_socket", tls(upstream));
+    }
+    cluster
+}
+
+fn tls(upstream: &Upstream) -> Json {
+    let (kind, mut context) = match upstream.ip() {
+        Some(_) => ("IP_ADDRESS", json!({})),
+        // An address is no name to ask for (RFC 6066, section 3).
+        None => ("DNS", json!({ "sni": upstream.host })),
+    };
+    let validation = json!({
+        "trusted_ca": { "filename": CA },
+        "match_typed_subject_alt_names": [ { "san_type": kind, "matcher": { "exact": upstream.host } } ],
+    });
+    put(
+        &mut context,
+        "common_tls_context",
+        json!({ "validation_context": validation }),
+    );
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": typed("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", context),
+    })
+}

@@ -1,0 +1,364 @@
+//! What a gateway file means on a host: one model, from which each host's own files are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use located_yaml::read::{At, Problem, Report};
+use located_yaml::shape::Source;
+use located_yaml::{Node, Place};
+use modelgate_scenario::catalogue::Member;
+
+use super::file::{Backend, Gateway, Modules};
+use super::host::Host;
+use super::protocol::{Need, Protocol, SAGEMAKER_PATHS};
+use super::servers::{Servers, text};
+use super::settings::{add, environment, issuers, object, put};
+use super::upstream::Upstream;
+use crate::SUITE;
+
+/// More than the filters' own `max_body_bytes`, so that these give the answer.
+const BUFFER_BYTES: u32 = 2_097_152;
+
+/// A gateway.
+pub struct Meaning {
+    /// Its name.
+    pub name: String,
+    /// What is said to the model server.
+    pub protocol: &'static Protocol,
+    /// The model server.
+    pub backend: Upstream,
+    /// The deployment that is asked.
+    pub deployment: Option<String>,
+    /// The variable with the gateway's own key at the model server.
+    pub credential: Option<String>,
+    /// What filters call.
+    pub servers: Vec<Upstream>,
+    /// The filters of the suite, in the order of the chain.
+    pub filters: Vec<Filter>,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Trusted proxies in front.
+    pub proxies_in_front: u32,
+    /// The most that is held of a body.
+    pub buffer_bytes: u32,
+    /// Where the filters' images are.
+    pub modules: Option<Modules>,
+}
+
+/// A filter of the chain.
+pub struct Filter {
+    /// Which.
+    pub member: Member,
+    /// Its configuration; values stand where they do in the gateway file.
+    pub config: Node,
+    /// What it reads of the environment.
+    pub environment: BTreeSet<String>,
+}
+
+impl Filter {
+    /// Whether it says who calls, or records it: what runs also where nothing is to be had.
+    pub fn is_first(&self) -> bool {
+        matches!(
+            self.member.filter.name,
+            "audit_log" | "jwt_auth" | "key_auth"
+        )
+    }
+}
+
+/// Reads a gateway file for a host.
+///
+/// # Errors
+/// Everything that is wrong with it, but for what only filters know of their settings.
+pub fn read(root: &Node, host: Host) -> Result<Meaning, Vec<Problem>> {
+    let report = Report::default();
+    let at = report.root(root);
+    let meaning = at.parse::<Gateway>().and_then(|file| {
+        let servers = Servers::new(host, Protocol::of(file.backend.kind).name);
+        Reading {
+            at,
+            report: &report,
+            servers,
+        }
+        .gateway(file)
+    });
+    match meaning.filter(|_| report.is_empty()) {
+        Some(meaning) => Ok(meaning),
+        None => Err(report.into_problems()),
+    }
+}
+
+struct Reading<'a> {
+    at: At<'a>,
+    report: &'a Report,
+    servers: Servers,
+}
+
+impl Reading<'_> {
+    /// The value at a path of members, or the whole file.
+    fn value(&self, path: &[&str]) -> At<'_> {
+        let found = path
+            .iter()
+            .try_fold(self.at.clone(), |at, name| at.member(name));
+        found.unwrap_or_else(|| self.at.clone())
+    }
+
+    fn refuse<T>(&self, path: &[&str], message: impl Into<String>) -> Option<T> {
+        self.value(path).refuse(message)
+    }
+
+    fn gateway(mut self, file: Gateway) -> Option<Meaning> {
+        let protocol = Protocol::of(file.backend.kind);
+        let backend = self.backend(&file.backend, protocol);
+        let name = file.name.clone();
+        let name = name.unwrap_or_else(|| protocol.name.to_owned());
+        if !is_label(&name) {
+            let said = "expected a DNS label: a-z, 0-9 and -, at most 63, a letter first";
+            self.refuse::<()>(&["name"], said);
+        }
+        let listen = file.listen.as_deref().unwrap_or("0.0.0.0:8080");
+        let listen = match listen.parse::<SocketAddr>() {
+            Ok(listen) => Some(listen),
+            Err(_) => self.refuse(
+                &["listen"],
+                "expected an address and a port, as in 0.0.0.0:8080",
+            ),
+        };
+        if let Some(audit) = &file.audit {
+            match Upstream::of_url("logs", &audit.collector) {
+                Ok(server) if Upstream::is_bare(&audit.collector) => self.servers.add(server),
+                Ok(_) => drop(self.refuse::<()>(&["audit", "collector"], NO_PATH)),
+                Err(said) => drop(self.refuse::<()>(&["audit", "collector"], said)),
+            }
+        }
+        let ways = [&file.issuers, &file.keys];
+        if ways
+            .iter()
+            .all(|way| listed(way.as_ref(), self.report).is_none())
+        {
+            self.refuse::<()>(&[], "nobody could call: list `issuers`, `keys` or both");
+        }
+        let mut backend = backend?;
+        let filters = self.filters(&file, protocol, &backend);
+        let credential = file.backend.credential.map(|credential| credential.env);
+        backend.name = protocol.name.to_owned();
+        Some(Meaning {
+            name,
+            protocol,
+            backend,
+            deployment: file.backend.deployment,
+            credential,
+            servers: self.servers.list,
+            filters,
+            listen: listen?,
+            proxies_in_front: file.proxies_in_front.unwrap_or_default(),
+            buffer_bytes: file.buffer_bytes.unwrap_or(BUFFER_BYTES),
+            modules: file.modules,
+        })
+    }
+
+    fn backend(&self, backend: &Backend, protocol: &Protocol) -> Option<Upstream> {
+        let credential = backend.credential.as_ref();
+        let wanted = [
+            ("region", backend.region.is_some(), need(protocol.signed)),
+            (
+                "deployment",
+                backend.deployment.is_some(),
+                may(protocol.deployment),
+            ),
+            ("credential", credential.is_some(), protocol.credential),
+        ];
+        for (name, written, need) in wanted {
+            match (written, need) {
+                (true, Need::Never) => {
+                    self.refuse::<()>(
+                        &["backend", name],
+                        "it has no meaning for this kind of backend",
+                    );
+                }
+                (false, Need::Must) => {
+                    self.refuse::<()>(&["backend"], format!("the key {name:?} is missing"));
+                }
+                _ => {}
+            }
+        }
+        if credential.is_some_and(|one| !is_variable(&one.env)) {
+            // What may be the secret is not repeated.
+            let said = "expected the name of a variable: the secret itself must not stand here";
+            self.refuse::<()>(&["backend", "credential", "env"], said);
+        }
+        let region = backend.region.as_deref().unwrap_or_default();
+        if backend.region.is_some() && !is_label(region) {
+            return self.refuse(
+                &["backend", "region"],
+                "expected a region, such as eu-central-1",
+            );
+        }
+        let given = || protocol.url.map(|url| url.replace("{region}", region));
+        let Some(url) = backend.url.clone().or_else(given) else {
+            return self.refuse(&["backend"], "the key \"url\" is missing");
+        };
+        match Upstream::of_url(protocol.name, &url) {
+            Ok(_) if !Upstream::is_bare(&url) => self.refuse(&["backend", "url"], NO_PATH),
+            Ok(upstream) => Some(upstream),
+            Err(said) => self.refuse(&["backend", "url"], said),
+        }
+    }
+
+    /// The chain.
+    fn filters(&mut self, file: &Gateway, protocol: &Protocol, backend: &Upstream) -> Vec<Filter> {
+        let mut configs = self.written(file, protocol, backend);
+        for (name, settings) in &file.settings.0 {
+            let settings = settings.at(self.report);
+            match SUITE.member(name).filter(|member| member.krate == name) {
+                Some(member) => match configs.get_mut(member.filter.name) {
+                    Some(config) => add(config, &settings),
+                    None => drop(settings.refuse::<()>(
+                        "this gateway does not have the filter: nothing above asks for it",
+                    )),
+                },
+                None => {
+                    let known: Vec<&str> = SUITE.crates().collect();
+                    let said = format!("no filter has this name; there are {}", known.join(", "));
+                    settings.refuse::<()>(said);
+                }
+            }
+        }
+        let mut filters = Vec::new();
+        for member in SUITE.filters() {
+            let name = member.filter.name;
+            let Some(mut config) = configs.remove(name) else {
+                continue;
+            };
+            self.servers.resolve(&mut config, member.krate, self.report);
+            filters.push(Filter {
+                member: *member,
+                environment: environment(name, &config),
+                config,
+            });
+        }
+        filters
+    }
+
+    /// What is written for each filter but for `settings`.
+    fn written(
+        &self,
+        file: &Gateway,
+        protocol: &Protocol,
+        backend: &Upstream,
+    ) -> BTreeMap<&'static str, Node> {
+        let start = self.at.node.place;
+        let tokens = listed(file.issuers.as_ref(), self.report);
+        let keys = listed(file.keys.as_ref(), self.report);
+        let mut configs = BTreeMap::new();
+        configs.insert("audit_log", self.audit(file, start));
+        let either = tokens.is_some() && keys.is_some();
+        if let Some(at) = tokens {
+            let place = at.node.place;
+            let mut config = object(place, [("issuers", issuers(&at))]);
+            if either {
+                put(&mut config, "on_missing", text(place, "allow"));
+            }
+            configs.insert("jwt_auth", config);
+        }
+        if let Some(at) = keys {
+            let place = at.node.place;
+            let mut config = object(place, [("keys", at.node.clone())]);
+            if either {
+                put(&mut config, "on_missing", text(place, "deny_unidentified"));
+            }
+            configs.insert("key_auth", config);
+        }
+        let taken = |source: &Source| source.at(self.report).node.clone();
+        let rules = taken(&file.rules);
+        configs.insert("consumer_acl", object(rules.place, [("rules", rules)]));
+        if let Some(limits) = file.limits.as_ref().map(taken) {
+            configs.insert("rate_limit", object(limits.place, [("policies", limits)]));
+        }
+        if let Some(masking) = file.masking.as_ref().map(taken) {
+            configs.insert("pii_mask", masking);
+        }
+        if protocol.signed {
+            let place = self.value(&["backend"]).node.place;
+            let region = file.backend.region.as_deref().unwrap_or_default();
+            let paths = SAGEMAKER_PATHS.iter().map(|path| text(place, path));
+            let paths = located_yaml::Value::List(paths.collect());
+            let config = object(
+                place,
+                [
+                    ("service", text(place, "sagemaker")),
+                    ("region", text(place, region)),
+                    ("host", text(place, &backend.host)),
+                    (
+                        "paths",
+                        Node {
+                            place,
+                            value: paths,
+                        },
+                    ),
+                ],
+            );
+            configs.insert("aws_sigv4", config);
+        }
+        configs
+    }
+
+    fn audit(&self, file: &Gateway, start: Place) -> Node {
+        let Some(audit) = &file.audit else {
+            return object(start, []);
+        };
+        let place = self.value(&["audit", "collector"]).node.place;
+        let scheme = audit
+            .collector
+            .split_once("://")
+            .map_or("", |(scheme, _)| scheme);
+        let mut sink = object(
+            place,
+            [
+                ("cluster", text(place, &audit.collector)),
+                ("scheme", text(place, scheme)),
+            ],
+        );
+        if let Some(resource) = &audit.resource {
+            let resource = resource.at(self.report).node.clone();
+            put(&mut sink, "resource", resource);
+        }
+        object(place, [("sink", sink)])
+    }
+}
+
+/// What lists something.
+fn listed<'a>(source: Option<&'a Source>, report: &'a Report) -> Option<At<'a>> {
+    let at = source?.at(report);
+    (!at.node.items().is_empty()).then_some(at)
+}
+
+const NO_PATH: &str = "expected scheme, host and port only: paths are those of the protocol";
+
+const fn need(wanted: bool) -> Need {
+    match wanted {
+        true => Need::Must,
+        false => Need::Never,
+    }
+}
+
+const fn may(wanted: bool) -> Need {
+    match wanted {
+        true => Need::May,
+        false => Need::Never,
+    }
+}
+
+/// Whether it is a DNS label that begins with a letter, as Kubernetes wants it for Services (RFC
+/// 1035, section 2.3.1).
+fn is_label(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.len() <= 63
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.chars().all(plain)
+}
+
+fn is_variable(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(plain)
+}

@@ -1,0 +1,174 @@
+//! What a gateway has to know of each kind of model server: which paths are its, how long it may
+//! take, in which shape it says no.
+
+use modelgate_kit::problem::Reason;
+
+use super::file::Kind;
+
+/// A kind of model server.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// What its cluster, and the gateway, are called.
+    pub name: &'static str,
+    /// The shape of refusals, as filters call it.
+    pub dialect: &'static str,
+    /// Where it is, unless it is said; `{region}` is to be filled in.
+    pub url: Option<&'static str>,
+    /// Its paths, first match first; everything else is not there.
+    pub ways: &'static [Way],
+    /// Whether requests are signed for AWS.
+    pub signed: bool,
+    /// Whether the gateway has a key of its own there.
+    pub credential: Need,
+    /// Whether a deployment is chosen by the gateway.
+    pub deployment: bool,
+}
+
+/// Whether something is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It must be.
+    Must,
+    /// It may be.
+    May,
+    /// It has no meaning.
+    Never,
+}
+
+/// Paths of a protocol.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Which.
+    pub path: Path,
+    /// How long an answer may take, in seconds; 0 = as long as it streams.
+    pub timeout_s: u32,
+    /// How long a stream may be silent, in seconds.
+    pub idle_timeout_s: Option<u32>,
+    /// Whether probes may ask without a credential.
+    pub open: bool,
+}
+
+/// One path, or all that begin with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// This path.
+    Exact(&'static str),
+    /// This one and all below it.
+    Prefix(&'static str),
+}
+
+const fn way(path: Path, timeout_s: u32) -> Way {
+    Way {
+        path,
+        timeout_s,
+        idle_timeout_s: None,
+        open: false,
+    }
+}
+
+/// What the last route answers.
+pub static NOTHING: Reason = Reason {
+    filter: "envoy",
+    code: "not_found",
+    status: 404,
+    title: "There is nothing at this path.",
+    help: "",
+};
+
+/// The paths that aws-sigv4 signs requests for.
+pub const SAGEMAKER_PATHS: [&str; 3] = [
+    "/endpoints/*/invocations",
+    "/endpoints/*/invocations-response-stream",
+    "/endpoints/*/openai/**",
+];
+
+impl Protocol {
+    const PLAIN: Self = Self {
+        name: "",
+        dialect: "",
+        url: None,
+        ways: &[],
+        signed: false,
+        credential: Need::Never,
+        deployment: false,
+    };
+
+    /// That of a kind.
+    pub const fn of(kind: Kind) -> &'static Self {
+        match kind {
+            Kind::Sagemaker => &SAGEMAKER,
+            Kind::AzureMl => &AZURE_ML,
+            Kind::Kserve => &KSERVE,
+            Kind::TensorflowServing => &TENSORFLOW_SERVING,
+            Kind::Torchserve => &TORCHSERVE,
+            Kind::Openai => &OPENAI,
+        }
+    }
+}
+
+const SAGEMAKER: Protocol = Protocol {
+    name: "sagemaker",
+    dialect: "sagemaker",
+    url: Some("https://runtime.sagemaker.{region}.amazonaws.com"),
+    // SageMaker ends a call after 60 s.
+    ways: &[way(Path::Prefix("/endpoints/"), 65)],
+    signed: true,
+    ..Protocol::PLAIN
+};
+
+const AZURE_ML: Protocol = Protocol {
+    name: "azure-ml",
+    dialect: "azure_ml",
+    // An endpoint ends a call after 90 s at most.
+    ways: &[way(Path::Exact("/score"), 95)],
+    credential: Need::Must,
+    deployment: true,
+    ..Protocol::PLAIN
+};
+
+/// The repository API (/v2/repository/…) loads and unloads models: it is no way.
+const KSERVE: Protocol = Protocol {
+    name: "inference",
+    dialect: "open_inference",
+    ways: &[
+        way(Path::Exact("/v2"), 2),
+        way(Path::Prefix("/v2/models/"), 30),
+        way(Path::Prefix("/v2/health/"), 2),
+    ],
+    ..Protocol::PLAIN
+};
+
+const TENSORFLOW_SERVING: Protocol = Protocol {
+    name: "tensorflow-serving",
+    dialect: "tf_serving",
+    ways: &[way(Path::Prefix("/v1/models/"), 30)],
+    ..Protocol::PLAIN
+};
+
+/// Neither the management API (8081) nor the metrics API (8082) may be a way.
+const TORCHSERVE: Protocol = Protocol {
+    name: "torchserve",
+    dialect: "torchserve",
+    ways: &[
+        way(Path::Prefix("/predictions/"), 60),
+        way(Path::Prefix("/explanations/"), 60),
+        Way {
+            open: true,
+            ..way(Path::Exact("/ping"), 2)
+        },
+    ],
+    ..Protocol::PLAIN
+};
+
+const OPENAI: Protocol = Protocol {
+    name: "openai",
+    dialect: "openai",
+    url: Some("https://api.openai.com"),
+    // An answer may stream for minutes: no limit for the whole, one for silence.
+    ways: &[Way {
+        idle_timeout_s: Some(60),
+        ..way(Path::Prefix("/v1/"), 0)
+    }],
+    credential: Need::May,
+    ..Protocol::PLAIN
+};

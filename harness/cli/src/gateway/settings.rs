@@ -1,0 +1,126 @@
+//! Filters' configurations, put together from what stands in a gateway file. Each value keeps its
+//! place there.
+
+use std::collections::BTreeSet;
+
+use located_yaml::read::At;
+use located_yaml::{Key, Node, Place, Value};
+
+use super::servers::text;
+
+/// The variables that aws-sigv4 reads where its credentials are not written.
+const AWS: [&str; 3] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
+
+/// A mapping that stands at this place.
+pub(super) fn object<const N: usize>(place: Place, members: [(&str, Node); N]) -> Node {
+    let members = members.map(|(name, value)| (key(value.place, name), value));
+    let value = Value::Map(members.into());
+    Node { place, value }
+}
+
+fn key(place: Place, name: &str) -> Key {
+    let text = name.to_owned();
+    Key { place, text }
+}
+
+/// Adds a member to a mapping.
+pub(super) fn put(node: &mut Node, name: &str, value: Node) {
+    if let Value::Map(members) = &mut node.value {
+        members.push((key(value.place, name), value));
+    }
+}
+
+/// A member of a mapping, to change.
+pub(super) fn member_mut<'a>(node: &'a mut Node, name: &str) -> Option<&'a mut Node> {
+    match &mut node.value {
+        Value::Map(members) => members
+            .iter_mut()
+            .find(|(key, _)| key.text == name)
+            .map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+/// Adds settings to those that follow from the rest of the file; neither takes the other's place.
+pub(super) fn add(to: &mut Node, from: &At<'_>) {
+    for (key, value) in from.entries() {
+        match member_mut(to, &key.text) {
+            Some(there) if value.is_map() && matches!(there.value, Value::Map(_)) => {
+                add(there, &value);
+            }
+            Some(_) => {
+                value.refuse::<()>(
+                    "it follows from another part of this file, and cannot be written twice",
+                );
+            }
+            None => put(to, &key.text, value.node.clone()),
+        }
+    }
+}
+
+/// jwt-auth's issuers, with discovery where nothing is said of keys, and the URL of the server to
+/// call where no cluster is named.
+pub(super) fn issuers(at: &At<'_>) -> Node {
+    let mut seen = BTreeSet::new();
+    let mut node = at.node.clone();
+    let Value::List(items) = &mut node.value else {
+        return node;
+    };
+    for item in items {
+        let issuer = item.member("issuer").and_then(Node::text);
+        let issuer = issuer.unwrap_or_default().to_owned();
+        let place = item.place;
+        if item.member("keys").is_none() {
+            // A second entry for an issuer has the keys of the first.
+            if seen.insert(issuer.clone()) {
+                let discovery = object(place, [("cluster", text(place, &issuer))]);
+                put(item, "keys", object(place, [("discovery", discovery)]));
+            }
+            continue;
+        }
+        seen.insert(issuer.clone());
+        let Some(keys) = member_mut(item, "keys") else {
+            continue;
+        };
+        for source in ["discovery", "fetch"] {
+            let Some(source) = member_mut(keys, source) else {
+                continue;
+            };
+            if source.member("cluster").is_none() {
+                let url = source.member("url").and_then(Node::text).unwrap_or(&issuer);
+                let url = text(source.place, url);
+                put(source, "cluster", url);
+            }
+        }
+    }
+    node
+}
+
+/// The variables of the environment that a filter reads.
+pub(super) fn environment(filter: &str, config: &Node) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    named(config, &mut found);
+    if filter == "aws_sigv4" && config.member("credentials").is_none() {
+        found.extend(AWS.map(ToOwned::to_owned));
+    }
+    found
+}
+
+fn named(node: &Node, found: &mut BTreeSet<String>) {
+    let members = node.members();
+    if let [(key, value)] = members
+        && key.text == "env"
+    {
+        found.extend(value.text().map(ToOwned::to_owned));
+    }
+    for (_, value) in members {
+        named(value, found);
+    }
+    for item in node.items() {
+        named(item, found);
+    }
+}

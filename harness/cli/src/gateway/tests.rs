@@ -1,0 +1,255 @@
+//! What gateway files mean, and what is said of those that mean nothing.
+
+use super::*;
+use crate::check;
+
+fn examples() -> Vec<(String, String)> {
+    let root = crate::build::Workspace::locate().unwrap().root;
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root.join("envoy/gateways")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            found.push((name, std::fs::read_to_string(path).unwrap()));
+        }
+    }
+    found.sort();
+    assert!(found.len() >= 6);
+    found
+}
+
+fn meant(text: &str, host: Host) -> Meaning {
+    let read = read(&Node::parse(text).unwrap(), host);
+    read.unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let problems = read(&Node::parse(text).unwrap(), Host::Envoy).err();
+    let problems = problems.unwrap_or_default();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// With the filters' settings as JSON, and without the access log, of which some files that are
+/// copied have less.
+fn comparable(mut bootstrap: Json) -> Json {
+    fn open(value: &mut Json) {
+        match value {
+            Json::Object(members) => {
+                if members
+                    .get("@type")
+                    .is_some_and(|kind| kind.as_str().unwrap().ends_with("StringValue"))
+                {
+                    let text = members["value"].as_str().unwrap().to_owned();
+                    members["value"] = serde_json::from_str(&text).unwrap();
+                }
+                members.values_mut().for_each(open);
+            }
+            Json::Array(items) => items.iter_mut().for_each(open),
+            _ => {}
+        }
+    }
+    open(&mut bootstrap);
+    let clusters = bootstrap.pointer_mut("/static_resources/clusters").unwrap();
+    let name = |cluster: &Json| cluster["name"].to_string();
+    clusters.as_array_mut().unwrap().sort_by_key(name);
+    let log = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/access_log";
+    let log = bootstrap.pointer_mut(log).unwrap().take();
+    let line = &log[0]["typed_config"]["log_format"]["json_format"];
+    assert!(line["audit"].is_string() && line["details"].is_string());
+    bootstrap
+}
+
+#[test]
+fn a_gateway_file_says_what_a_configuration_of_ten_times_its_length_does() {
+    let root = crate::build::Workspace::locate().unwrap().root;
+    for (name, text) in examples() {
+        let path = root.join(format!("envoy/{name}.yaml"));
+        let whole = std::fs::read_to_string(path).unwrap();
+        let written = comparable(Node::parse(&whole).unwrap().to_json());
+        let rendered = render(&meant(&text, Host::Envoy), Host::Envoy);
+        let rendered = comparable(Node::parse(&rendered).unwrap().to_json());
+        let values = |of| {
+            flat(of)
+                .into_iter()
+                .collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let (got, want) = (values(&rendered), values(&written));
+        let differ = got.keys().chain(want.keys());
+        let differ: Vec<_> = differ.filter(|at| got.get(*at) != want.get(*at)).collect();
+        assert!(differ.is_empty(), "{name}: {differ:#?}");
+        assert!(text.lines().count() * 8 < whole.lines().count(), "{name}");
+    }
+}
+
+/// Every value that is no list or mapping with something in it, by its pointer.
+fn flat(value: &Json) -> Vec<(String, &Json)> {
+    let inner: Vec<(String, &Json)> = match value {
+        Json::Object(members) if !members.is_empty() => members
+            .iter()
+            .map(|(key, value)| (key.clone(), value))
+            .collect(),
+        Json::Array(items) if !items.is_empty() => items
+            .iter()
+            .enumerate()
+            .map(|(at, value)| (at.to_string(), value))
+            .collect(),
+        _ => return vec![(String::new(), value)],
+    };
+    let inner = inner.into_iter().flat_map(|(key, value)| {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        let inner = flat(value).into_iter();
+        inner.map(move |(below, value)| (format!("/{key}{below}"), value))
+    });
+    inner.collect()
+}
+
+#[test]
+fn what_is_rendered_has_no_findings() {
+    for (name, text) in examples() {
+        let rendered = render(&meant(&text, Host::Envoy), Host::Envoy);
+        let outcome = check::check(&rendered);
+        let findings = outcome
+            .findings
+            .iter()
+            .filter(|finding| finding.code.name != "placeholder");
+        let findings: Vec<String> = findings.map(ToString::to_string).collect();
+        assert!(findings.is_empty(), "{name}: {findings:#?}\n{rendered}");
+        assert!(outcome.filters >= 5, "{name}");
+    }
+}
+
+const LEAST: &str = "backend: { kind: kserve, url: 'http://m:80' }\nissuers: [ { issuer: 'https://idp.example' } ]\nrules: []\n";
+
+#[test]
+fn everything_wrong_is_said_at_its_place() {
+    let text = "name: Models\nbackend: { kind: openai, url: 'http://x/v1', region: x, credential: { env: 'sk-abc' } }\nlimit: []\nlisten: 80\nsettings:\n  pii-mask: {}\n  jwt: {}\n";
+    let said = problems(text);
+    assert_eq!(said, ["3:1: limit: unknown key; did you mean \"limits\"?",]);
+    let said = problems(&text.replace("limit:", "rules:"));
+    assert_eq!(
+        said,
+        [
+            "1:1: nobody could call: list `issuers`, `keys` or both",
+            "1:7: name: expected a DNS label: a-z, 0-9 and -, at most 63, a letter first",
+            "2:31: backend.url: expected scheme, host and port only: paths are those of the protocol",
+            "2:54: backend.region: it has no meaning for this kind of backend",
+            "2:76: backend.credential.env: expected the name of a variable: the secret itself must not stand here",
+            "4:9: listen: expected an address and a port, as in 0.0.0.0:8080",
+        ]
+    );
+    assert!(!said.concat().contains("sk-abc"));
+    let text = format!(
+        "{LEAST}settings:\n  pii-mask: {{}}\n  jwt: {{}}\n  jwt-auth: {{ issuers: [], realm: x }}\n"
+    );
+    assert_eq!(
+        problems(&text),
+        [
+            "5:13: settings.pii-mask: this gateway does not have the filter: nothing above asks for it",
+            "6:8: settings.jwt: no filter has this name; there are audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4",
+            "7:24: settings.jwt-auth.issuers: it follows from another part of this file, and cannot be written twice",
+        ]
+    );
+    for (text, want) in [
+        (
+            "backend: { kind: sagemaker }\nkeys: [ {} ]\nrules: []\n",
+            "1:10: backend: the key \"region\" is missing",
+        ),
+        (
+            "backend: { kind: azure_ml, url: 'https://x' }\nkeys: [ {} ]\nrules: []\n",
+            "1:10: backend: the key \"credential\" is missing",
+        ),
+        (
+            "backend: { kind: kserve }\nkeys: [ {} ]\nrules: []\n",
+            "1:10: backend: the key \"url\" is missing",
+        ),
+        (
+            "backend: { kind: kserv, url: 'http://m' }\nkeys: [ {} ]\nrules: []\n",
+            "1:18: backend.kind: expected one of: sagemaker, azure_ml, kserve, tensorflow_serving, torchserve, openai",
+        ),
+    ] {
+        assert_eq!(problems(text), [want], "{text}");
+    }
+}
+
+#[test]
+fn servers_are_named_by_their_urls_and_each_is_there_once() {
+    let text = "\
+backend: { kind: kserve, url: 'http://m:80' }
+issuers:
+- { issuer: 'https://inference.example.com' }
+- { issuer: 'https://idp.example.com/a', keys: { discovery: { keys_cluster: 'https://www.example.org' } } }
+- { issuer: 'https://idp.example.com/b', keys: { fetch: { url: 'https://idp.example.com/b/keys' } } }
+- { issuer: 'https://idp.example.com/b', audiences: [ x ] }
+- { issuer: 'https://10.0.0.1:8443', keys: { discovery: { cluster: idp } } }
+rules: []
+audit: { collector: 'http://[::1]:4318' }
+";
+    assert_eq!(
+        problems(text),
+        [
+            "7:68: jwt-auth.issuers[4].keys.discovery.cluster: expected a URL: `https://host`, or `http://host:port`: a server is named by its URL here"
+        ]
+    );
+    let meant = meant(
+        &text.replace("cluster: idp }", "url: 'https://10.0.0.1:8443/x' }"),
+        Host::Envoy,
+    );
+    let servers: Vec<String> = meant
+        .servers
+        .iter()
+        .map(|one| format!("{} {}", one.name, one.authority()))
+        .collect();
+    assert_eq!(
+        servers,
+        [
+            "logs [::1]:4318",
+            "inference.example.com inference.example.com:443",
+            "www www.example.org:443",
+            "idp idp.example.com:443",
+            "10.0.0.1 10.0.0.1:8443",
+        ]
+    );
+    let config = meant
+        .filters
+        .iter()
+        .find(|filter| filter.member.krate == "jwt-auth")
+        .unwrap()
+        .config
+        .to_json();
+    assert_eq!(
+        config["issuers"][1]["keys"]["discovery"],
+        serde_json::json!({ "keys_cluster": "www", "cluster": "idp" })
+    );
+    assert_eq!(config["issuers"][2]["keys"]["fetch"]["cluster"], "idp");
+    assert_eq!(config["issuers"][3].get("keys"), None);
+}
+
+#[test]
+fn the_schema_takes_what_is_read_and_refuses_what_is_not() {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("gateway.json", schema()).unwrap();
+    let schema = compiler.compile("gateway.json", &mut schemas).unwrap();
+    let valid = |text: &str| {
+        let json = Node::parse(text).unwrap().to_json();
+        let said = schemas.validate(&json, schema);
+        said.map_err(|error| error.to_string())
+    };
+    for (name, text) in examples() {
+        valid(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for (from, to) in [
+            ("backend:", "backed:"),
+            ("issuer:", "isuer:"),
+            ("effect: allow", "effect: alow"),
+            ("resource:", "resources:"),
+        ] {
+            assert!(text.contains(from), "{name}");
+            assert!(
+                valid(&text.replacen(from, to, 1)).is_err(),
+                "{name}: {from}"
+            );
+        }
+    }
+    let text = format!("{LEAST}settings: {{ rate-limit: {{ header: both }} }}\n");
+    assert!(valid(&text).is_err());
+}
