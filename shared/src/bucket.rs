@@ -28,7 +28,7 @@ mod tests;
 pub use claim::{Claim, Decision, Outcome, take_all};
 pub use layout::{Layout, succeed};
 pub use siphash::{Seed, siphash24};
-pub use slots::{MAX_WAYS, MAX_WINDOWS, Prepared, Shape, ShapeError, Table};
+pub use slots::{MAX_WAYS, MAX_WINDOWS, Prepared, Shape, ShapeError, Table, WAYS};
 
 /// The shortest emission interval that a [`Rate`] may have: it bounds the error of rounding to one
 /// part in 1,000.

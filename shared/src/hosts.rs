@@ -39,8 +39,13 @@ pub struct Rules {
     pub refused_configurations_are_safe: bool,
     /// An empty list in the configuration may arrive as `{}`.
     pub empty_lists_may_be_objects: bool,
-    /// Shared data is a zone of a fixed size, in which what was used least gives way.
-    pub shared_data_gives_way: bool,
+    /// Shared data is a zone of a fixed size that the operator has to give, in which what was used
+    /// least gives way. Without one, every look at it ends the VM: so nothing looks while it is
+    /// configured, and nothing that can do without.
+    pub shared_data_is_a_zone: bool,
+    /// A running configuration is replaced, and told so. Elsewhere new workers begin, which know
+    /// nothing of what the old ones had in memory.
+    pub replaces_configurations: bool,
 }
 
 /// Envoy, and what is made of it.
@@ -54,7 +59,8 @@ pub static ENVOY: Rules = Rules {
     changes_targets: true,
     refused_configurations_are_safe: true,
     empty_lists_may_be_objects: false,
-    shared_data_gives_way: false,
+    shared_data_is_a_zone: false,
+    replaces_configurations: true,
 };
 
 /// The proxy as the machine is to see it: itself, or what stands before it. To be asked once for

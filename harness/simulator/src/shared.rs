@@ -2,13 +2,14 @@
 //!
 //! Compare-and-swap as Envoy does it (proxy-wasm-cpp-host, shared_data.cc): every write takes the
 //! next number of one counter; a write with number 0, and a first write with any number, always
-//! succeeds. Nothing is ever evicted, unless the profile says how much there is.
+//! succeeds. Nothing is ever evicted, unless the profile says how much there is. nginx has zones for
+//! it (ngx_wa_shm_kv.c).
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::abi::{HostResult, Status};
 use crate::ids::{ContextId, QueueId, VmId};
-use crate::rules::profile::{SharedDataRules, Zone};
+use crate::rules::profile::{SharedDataRules, Zone, Zones};
 
 /// Values and queues.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub(crate) struct Shared {
     last_cas: u32,
     /// How often values were read or written.
     uses: u64,
-    /// Bytes in use, where there is an end to them.
-    used: usize,
+    /// Bytes in use in each zone, where there is an end to them.
+    used: BTreeMap<String, usize>,
     rules: SharedDataRules,
     queues: Vec<Queue>,
 }
@@ -54,7 +55,7 @@ impl Shared {
             values: BTreeMap::new(),
             last_cas: 0,
             uses: 0,
-            used: 0,
+            used: BTreeMap::new(),
             rules,
             queues: Vec::new(),
         }
@@ -71,6 +72,7 @@ impl Shared {
     /// Writes a value. `CasMismatch` where the number is not the right one, `InternalFailure` where
     /// it would not fit even alone.
     pub fn set(&mut self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> HostResult<()> {
+        let zone = self.zone(key);
         let key = self.key(vm_id, key);
         let bytes = room(&key.1, value);
         let current = self.values.get(&key).map(|entry| entry.cas);
@@ -91,15 +93,16 @@ impl Shared {
             self.last_cas = current.unwrap_or_default();
         }
         self.forget(&key);
-        if let Zone::Bytes(most) = self.rules.zone {
+        if let Some(most) = zone.map(|zone| zone.bytes) {
             if bytes > most {
                 return Err(Status::InternalFailure);
             }
-            while self.used.saturating_add(bytes) > most {
-                self.evict();
+            while self.used_in(&key.0).saturating_add(bytes) > most {
+                self.evict(&key.0);
             }
         }
-        self.used = self.used.saturating_add(bytes);
+        let used = self.used.entry(key.0.clone()).or_default();
+        *used = used.saturating_add(bytes);
         self.uses = self.uses.saturating_add(1);
         self.last_cas = self.last_cas.wrapping_add(1).max(1);
         let entry = Entry {
@@ -113,26 +116,53 @@ impl Shared {
 
     fn forget(&mut self, key: &(String, Vec<u8>)) {
         if let Some(entry) = self.values.remove(key) {
-            self.used = self.used.saturating_sub(room(&key.1, &entry.value));
+            let used = self.used.entry(key.0.clone()).or_default();
+            *used = used.saturating_sub(room(&key.1, &entry.value));
         }
     }
 
-    /// Forgets what was not used for the longest time.
-    fn evict(&mut self) {
-        let oldest = self.values.iter().min_by_key(|(_, entry)| entry.used_at);
+    /// Forgets what was not used for the longest time in a zone.
+    fn evict(&mut self, zone: &str) {
+        let values = self.values.iter().filter(|((owner, _), _)| owner == zone);
+        let oldest = values.min_by_key(|(_, entry)| entry.used_at);
         match oldest.map(|(key, _)| key.clone()) {
             Some(key) => self.forget(&key),
-            None => self.used = 0,
+            None => {
+                self.used.remove(zone);
+            }
         }
+    }
+
+    fn used_in(&self, zone: &str) -> usize {
+        self.used.get(zone).copied().unwrap_or_default()
+    }
+
+    /// Whether there is a place for a key.
+    pub fn has_place(&self, key: &[u8]) -> bool {
+        self.rules.zones == Zones::Unbounded || self.zone(key).is_some()
+    }
+
+    /// The zone of a key, where there are zones.
+    fn zone(&self, key: &[u8]) -> Option<Zone> {
+        let Zones::Named(zones) = self.rules.zones else {
+            return None;
+        };
+        let named = |name: &[u8]| zones.iter().find(|zone| zone.name.as_bytes() == name);
+        let prefix = key.iter().position(|byte| *byte == b'/');
+        let own = prefix.and_then(|end| key.get(..end)).and_then(named);
+        own.or_else(|| named(b"*")).copied()
     }
 
     fn key(&self, vm_id: &str, key: &[u8]) -> (String, Vec<u8>) {
-        let key = if self.rules.keys_are_checksums {
-            crc32fast::hash(key).to_be_bytes().to_vec()
-        } else {
-            key.to_owned()
+        let owner = match self.zone(key) {
+            Some(zone) => zone.name,
+            None if self.rules.common_to_all => "",
+            None => vm_id,
         };
-        let owner = if self.rules.common_to_all { "" } else { vm_id };
+        let key = match self.rules.keys_are_checksums {
+            true => crc32fast::hash(key).to_be_bytes().to_vec(),
+            false => key.to_owned(),
+        };
         (owner.to_owned(), key)
     }
 
@@ -184,15 +214,19 @@ impl Shared {
     }
 }
 
-/// Bytes that a value takes: key, value and what the host keeps with them, in blocks of powers of
-/// two as nginx's slab allocator gives them.
+/// Bytes that a value takes: key, value and what the host keeps with them, as nginx's slab
+/// allocator gives them: in blocks of powers of two up to half a page, and in pages beyond that.
 fn room(key: &[u8], value: &[u8]) -> usize {
     const KEPT_WITH_IT: usize = 96;
-    key.len()
+    const PAGE: usize = 4096;
+    let bytes = key
+        .len()
         .saturating_add(value.len())
-        .saturating_add(KEPT_WITH_IT)
-        .checked_next_power_of_two()
-        .unwrap_or(usize::MAX)
+        .saturating_add(KEPT_WITH_IT);
+    match bytes > PAGE / 2 {
+        true => bytes.div_ceil(PAGE).saturating_mul(PAGE),
+        false => bytes.next_power_of_two(),
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub(crate) enum Thread {
     Main,
     /// Sees traffic.
     Worker(WorkerId),
+    /// One of a worker before the last reload: sees what it has begun to see, and nothing else.
+    Leaving(WorkerId),
 }
 
 /// A context of a VM that may have been replaced since.
@@ -130,6 +132,24 @@ impl Vm {
         const STEP: u32 = 4;
         self.last_call = self.last_call.wrapping_add(STEP).max(STEP);
         CalloutToken(self.last_call)
+    }
+
+    /// The same VM in a new worker.
+    pub fn anew(&self) -> Self {
+        Self {
+            thread: self.thread,
+            plugins: self.plugins.clone(),
+            vm_id: self.vm_id.clone(),
+            environment: self.environment.clone(),
+            configuration: self.configuration.clone(),
+            contexts: BTreeMap::new(),
+            last_context: 0,
+            last_call: 0,
+            generation: 0,
+            lost: false,
+            worker_began: false,
+            reloaded_ns: None,
+        }
     }
 
     /// Forgets everything of the instance that is gone.

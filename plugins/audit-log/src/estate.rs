@@ -106,8 +106,12 @@ fn place(number: usize) -> String {
     format!("modelgate.audit_log.left.{number}")
 }
 
-/// Leaves events behind. `false` where there is no place for them, or the host does not take them.
+/// Leaves events behind. `false` where there is no place for them, the host does not take them, or
+/// nobody comes after us (see `replaces_configurations` of the host's rules).
 pub fn leave(host: &dyn Host, estate: &Estate) -> bool {
+    if !host.rules().replaces_configurations {
+        return false;
+    }
     let Some(value) = estate.encode() else {
         return false;
     };
@@ -161,6 +165,9 @@ impl Heir {
         now_ms: u64,
         claims: impl Fn(&Estate) -> Claim,
     ) -> Option<Estate> {
+        if !host.rules().replaces_configurations {
+            return None;
+        }
         let (bell, _) = host.shared(BELL).ok()?;
         if bell == self.heard && self.again_ms.is_none_or(|again| now_ms < again) {
             return None;

@@ -5,6 +5,7 @@ use modelgate_kit::config::{DenyOrAllow, Mode};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Identity, Limited};
 use modelgate_kit::problem::Reply;
+use modelgate_kit::problem::common::CONFIGURATION_REFUSED;
 use modelgate_kit::rule::{Asked, Caller};
 use modelgate_kit::shared_data::{SharedData, StoreFailed};
 
@@ -68,6 +69,9 @@ impl Plan {
         }
         if charges.is_empty() {
             return Ok(Told::new());
+        }
+        if !self.has_room(exchange.host()) {
+            return Err(Reply::new(&CONFIGURATION_REFUSED));
         }
         let outcome = take(&charges, exchange);
         self.record(&outcome, exchange);

@@ -1,7 +1,10 @@
 //! What runs: the policies with their buckets, and what is counted.
 
+use std::cell::Cell;
+
 use modelgate_kit::config::{DenyOrAllow, Mode, Problems, Setup};
 use modelgate_kit::filter::Filter as _;
+use modelgate_kit::host::{Host, Level};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::rule::ModelBody;
 use modelgate_kit::shared_data::SharedData;
@@ -24,6 +27,8 @@ pub struct Plan {
     pub(crate) client_ip: ClientIp,
     pub(crate) model_from_body: ModelBody,
     pub(crate) counters: Counters,
+    /// Whether the buckets fit into a zone, once that was tried.
+    fits: Cell<Option<bool>>,
 }
 
 /// What it counts, over all policies.
@@ -103,28 +108,51 @@ impl Plan {
                 shadow_denied: counter("shadow_denied"),
             },
             policies,
+            fits: Cell::new(None),
         };
         plan.counters.define(setup);
         if problems.is_empty() {
             for policy in &plan.policies {
                 policy.limited.define(setup.host);
+                if setup.host.rules().shared_data_is_a_zone {
+                    continue;
+                }
                 // Now, while no request waits for the host's lock. If it fails, it is tried again
                 // with each request.
                 let random = || setup.host.random();
                 let store = SharedData(setup.host);
-                let reserved = policy.table(&store, &random, setup.host.now_ns());
-                // Where memory is never enough, whoever invents keys would get a fresh quota.
-                if reserved.is_err() && setup.host.rules().shared_data_gives_way {
-                    problems.add(
-                        "buckets",
-                        "do not fit into the shared memory that the proxy has for filters",
-                        "give it more (nginx: `shm_kv *`; Kong: `nginx_wasm_shm_kv`), or lower `buckets.count`",
-                    );
-                    break;
-                }
+                let _ = policy.table(&store, &random, setup.host.now_ns());
             }
         }
         Some(plan)
+    }
+
+    /// Whether there is room for the buckets of every policy. Where shared data is a zone, that is
+    /// found out with the first request, since nothing may look at it before; what does not fit
+    /// there drives out what was written first, and callers would get fresh quotas.
+    pub(crate) fn has_room(&self, host: &dyn Host) -> bool {
+        if !host.rules().shared_data_is_a_zone {
+            return true;
+        }
+        if let Some(known) = self.fits.get() {
+            return known;
+        }
+        let (store, random) = (SharedData(host), || host.random());
+        let mut policies = self.policies.iter();
+        let made = policies.all(|policy| policy.table(&store, &random, host.now_ns()).is_ok());
+        let fits = made
+            && self
+                .policies
+                .iter()
+                .all(|policy| policy.is_in_place(&store));
+        if !fits {
+            host.log(
+                Level::Error,
+                "rate_limit: the buckets do not fit into the shared memory that the proxy has for filters: every request is refused. Give it more (nginx: `shm_kv modelgate`; Kong: `nginx_wasm_shm_kv_modelgate`), or lower `buckets.count`",
+            );
+        }
+        self.fits.set(Some(fits));
+        fits
     }
 }
 

@@ -4,7 +4,9 @@
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 
-use modelgate_kit::bucket::{Layout, MAX_WINDOWS, Rate, RateError, Seed, Shape, Table, succeed};
+use modelgate_kit::bucket::{
+    Layout, MAX_WINDOWS, Rate, RateError, Seed, Shape, Table, WAYS, succeed,
+};
 use modelgate_kit::config::{Bounded, Problems};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::rule::by_caller::{ByCaller, places};
@@ -16,10 +18,6 @@ use crate::config::{
 };
 use crate::key::Part;
 
-/// Keys that fit in one slot of the table. With as many, keys that are spread at random over a
-/// table twice as large as their number find room in their slots: one in 100,000 does not. A slot
-/// is one value of shared data, so that a request costs the same whatever it holds.
-const WAYS: u8 = 32;
 /// Longest name of a policy, in bytes.
 const NS_PER_S: u64 = 1_000_000_000;
 
@@ -156,6 +154,16 @@ impl Policy {
             table
         };
         Ok(self.table.get_or_init(|| table))
+    }
+
+    /// Whether what was written first of the table is still there.
+    pub fn is_in_place(&self, store: &dyn Store) -> bool {
+        let has_seed = matches!(store.load(&format!("{}seed", self.prefix)), Ok(Some(_)));
+        has_seed
+            && self
+                .table
+                .get()
+                .is_some_and(|table| table.is_in_place(store))
     }
 }
 

@@ -31,6 +31,10 @@ use crate::shared_data::{Store, StoreFailed, Swap, create};
 
 /// Most ways of a set.
 pub const MAX_WAYS: u8 = 64;
+/// Keys that fit in one set where nobody chooses another number. With as many, keys that are spread
+/// at random over a table twice as large as their number find room in their sets: one in 100,000
+/// does not. A set is one value of shared data, so that a request costs the same whatever it holds.
+pub const WAYS: u8 = 32;
 /// Most windows of a key.
 pub const MAX_WINDOWS: u8 = 8;
 /// Most sets of a table: what four characters of 6 bits can name.
@@ -72,6 +76,11 @@ impl Shape {
             .saturating_mul(usize::from(self.ways))
             .saturating_add(self.tat_bytes())
             .saturating_add(HEADER)
+    }
+
+    /// Bytes of the value of a set in shared data.
+    pub fn value_bytes(self) -> usize {
+        self.set_bytes().saturating_add(CHECKSUM)
     }
 }
 
@@ -152,6 +161,14 @@ impl Table {
             }
         }
         Ok(prepared)
+    }
+
+    /// Whether the first set is still there when the last one is: where memory has an end, what was
+    /// made first gives way to what is made last.
+    pub fn is_in_place(&self, store: &dyn Store) -> bool {
+        let ends = [0, self.shape.sets.saturating_sub(1)];
+        let mut ends = ends.iter().map(|set| store.load(&self.key(*set)));
+        ends.all(|set| matches!(set, Ok(Some(_))))
     }
 
     /// Which set and which fingerprint belong to the key of a bucket.

@@ -35,12 +35,31 @@ pub static NGINX: Rules = Rules {
     changes_targets: false,
     refused_configurations_are_safe: false,
     empty_lists_may_be_objects: true,
-    shared_data_gives_way: true,
+    shared_data_is_a_zone: true,
+    replaces_configurations: false,
 };
 
 /// Header pairs that nginx shows at most, pseudo-headers among them; what comes after them it
 /// sends to the upstream unseen (`NGX_WASM_MAX_HOST_MAP_PAIRS`).
 const MOST_PAIRS: usize = 100;
+
+/// The zone of shared data that is ours alone, where the operator has made one of this name
+/// (`shm_kv`). Where there is none, nginx looks for the whole key in its zone `*`
+/// (ngx_wa_shm_kv.c, `ngx_wa_shm_kv_resolve_key`).
+pub const ZONE: &str = "modelgate";
+
+/// Bytes that a value takes in a zone: with its key and what nginx keeps with them
+/// (`ngx_wa_shm_kv_node_t`), in blocks of powers of two up to half a page, and in pages beyond that
+/// (nginx, ngx_slab.c).
+pub fn zone_bytes(key_bytes: usize, value_bytes: usize) -> usize {
+    const NODE: usize = 96;
+    const PAGE: usize = 4096;
+    let bytes = key_bytes.saturating_add(value_bytes).saturating_add(NODE);
+    match bytes > PAGE / 2 {
+        true => bytes.div_ceil(PAGE).saturating_mul(PAGE),
+        false => bytes.next_power_of_two(),
+    }
+}
 
 /// How names of facts begin.
 const FACTS: &str = "modelgate.";
@@ -230,11 +249,11 @@ impl Host for Nginx {
     }
 
     fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
-        self.proxy.shared(key)
+        self.proxy.shared(&format!("{ZONE}/{key}"))
     }
 
     fn set_shared(&self, key: &str, value: &[u8], cas: u32) -> Result<(), Status> {
-        self.proxy.set_shared(key, value, cas)
+        self.proxy.set_shared(&format!("{ZONE}/{key}"), value, cas)
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status> {

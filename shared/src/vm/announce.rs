@@ -15,7 +15,7 @@ pub(crate) const RUNNING: &str = "modelgate.running.";
 /// of the proxy (a worker's) has said so already.
 ///
 /// What was said last is in shared data, so that it is said again when the configuration changes,
-/// and when it changes back. A host without shared data hears it from every VM.
+/// and when it changes back. A host that has none, or may have none, hears it from every VM.
 pub(super) fn announce(entry: &RootEntry, print: u64, host: &dyn Proxy) {
     let [root_id, plugin] = ["plugin_root_id", "plugin_name"].map(|name| {
         let value = host.property(&[name]).unwrap_or_default();
@@ -24,9 +24,13 @@ pub(super) fn announce(entry: &RootEntry, print: u64, host: &dyn Proxy) {
     let version = entry.version();
     let key = format!("{RUNNING}{root_id}.{plugin}");
     let said = format!("{version} {print:016x}");
-    let (before, number) = host.shared(&key).unwrap_or_default();
+    let is_shared = !host.rules().shared_data_is_a_zone;
+    let (before, number) = match is_shared {
+        true => host.shared(&key).unwrap_or_default(),
+        false => (Vec::new(), 0),
+    };
     if before != said.as_bytes() {
-        if host.set_shared(&key, said.as_bytes(), number) == Err(Status::CasMismatch) {
+        if is_shared && host.set_shared(&key, said.as_bytes(), number) == Err(Status::CasMismatch) {
             // Another VM was quicker.
             return running(entry, host);
         }

@@ -371,7 +371,7 @@ pub(super) fn check(text: &str, root: &Node, folder: Option<&Path>) -> Outcome {
         None => {
             let problem =
                 "there is no kong.conf beside this file: what it must set was not checked";
-            let hint = "wasm, wasm_filters_path, nginx_wasm_shm_kv, nginx_http_client_body_buffer_size and nginx_main_env (kong/kong.conf)";
+            let hint = "wasm, wasm_filters_path, nginx_wasm_shm_kv_modelgate, nginx_http_client_body_buffer_size and nginx_main_env (kong/kong.conf)";
             let place = root.place;
             found.push(Finding::new(
                 &codes::SETTINGS_ELSEWHERE,

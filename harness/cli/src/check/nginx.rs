@@ -21,6 +21,7 @@ use super::wasmx::{self, Filter, Settings, Way, Written, size};
 use super::{Outcome, finish};
 use located_yaml::{Node, Place, Value};
 use modelgate_kit::config::strict::nearest;
+use modelgate_kit::hosts::nginx::ZONE;
 use modelgate_kit::vm::CHAIN;
 use syntax::{Directive, Malformed, Word};
 
@@ -224,16 +225,18 @@ fn settings(directives: &[Directive]) -> Settings {
             None => passed.insert(variable.to_owned(), None),
         };
     }
-    let zones = named("wasm").flat_map(Directive::inside);
-    let zone = zones
-        .filter(|inner| inner.is("shm_kv") && inner.argument(0) == Some("*"))
-        .find_map(|inner| size(inner.argument(1)?));
+    let zone = |name: &str| {
+        let mut zones = named("wasm").flat_map(Directive::inside);
+        let zone = zones.find(|inner| inner.is("shm_kv") && inner.argument(0) == Some(name));
+        zone.and_then(|zone| size(zone.argument(1)?))
+    };
+    let zone = zone(ZONE).or_else(|| zone("*"));
     // A piece of a file says nothing of what stands outside of it.
     let whole = named("http").next().is_some();
     Settings {
         passed: Passed::new(whole.then_some(passed)),
         shared: whole.then_some(zone),
-        shared_hint: "write `shm_kv * 10m;` in `wasm { … }`",
+        shared_hint: "write `shm_kv modelgate 10m;` in `wasm { … }`",
         buffer_hint: "write `client_body_buffer_size BYTES;` in the location",
         passed_hint: "write `env NAME;` at the top level of nginx.conf",
     }

@@ -19,15 +19,19 @@ use super::{Outcome, references, rules, signer};
 use crate::build::second_host::called;
 use crate::inspect::Module;
 use located_yaml::{Node, Place};
+use modelgate_kit::bucket::{MAX_WINDOWS, Shape, WAYS};
+use modelgate_kit::hosts::nginx::{ZONE, zone_bytes};
+use serde_json::Value as Json;
 
-/// What rate-limit's reserve needs at least: with less it is lost without a word.
-const LEAST_SHARED: u64 = 1 << 20;
+/// Longest key of a set of buckets, without the policy's name, in bytes.
+const LONGEST_KEY: usize = 64;
 
 /// What is set for the whole of nginx.
 pub(super) struct Settings {
     /// The environment of workers.
     pub passed: Passed,
-    /// The size of the zone `*`: `Some(None)` where there is none, `None` where it is not known.
+    /// The size of the filters' own zone, or else of the zone `*`: `Some(None)` where there is
+    /// none, `None` where it is not known.
     pub shared: Option<Option<u64>>,
     /// What to write to have such a zone.
     pub shared_hint: &'static str,
@@ -197,24 +201,26 @@ fn shared(filter: &Ours<'_, '_>, settings: &Settings, sink: &mut Sink<'_>) {
     let Some(size) = settings.shared else { return };
     let name = filter.part.name();
     let plans = all_plans(filter);
-    let (needs, why) = match name {
-        "rate_limit" => (true, "its counts"),
-        "audit_log" => (
-            plans.iter().any(|plan| plan.get("sink").is_some()),
-            "its queue",
-        ),
-        "jwt_auth" => (true, "the keys that it fetches"),
-        _ => (false, ""),
+    let needs = match name {
+        "rate_limit" => plans
+            .iter()
+            .map(buckets_bytes)
+            .max()
+            .map(|most| (most, "its counts")),
+        "jwt_auth" if plans.iter().any(fetches_keys) => Some((0, "the keys that it fetches")),
+        _ => None,
     };
+    let Some((least, why)) = needs else { return };
     let problem = match size {
-        None if needs => format!(
-            "{} keeps {why} in memory that workers share, and there is no zone `*` for it",
+        None => format!(
+            "{} keeps {why} in memory that workers share, and there is no zone `{ZONE}` or `*` for it",
             filter.part.subject()
         ),
-        Some(bytes) if name == "rate_limit" && bytes < LEAST_SHARED => format!(
-            "the zone `*` has {bytes} bytes: a caller with many keys of his own drives the counts of others out of it"
+        Some(bytes) if bytes < least => format!(
+            "{} needs {least} bytes for its buckets, and the zone has {bytes}: every request is refused",
+            filter.part.subject()
         ),
-        _ => return,
+        Some(_) => return,
     };
     let path = filter.part.own_path();
     let finding = Finding::new(
@@ -225,6 +231,54 @@ fn shared(filter: &Ours<'_, '_>, settings: &Settings, sink: &mut Sink<'_>) {
         settings.shared_hint,
     );
     sink.add(filter.entry.file, finding.at(path));
+}
+
+/// Bytes of a zone that all buckets of a configuration of `rate_limit` need, and what nginx's slab
+/// allocator keeps for itself.
+fn buckets_bytes(plan: &Json) -> u64 {
+    const DEFAULT: u64 = 16_384;
+    let written = plan.pointer("/buckets/count").and_then(Json::as_u64);
+    let sets = written.unwrap_or(DEFAULT).div_ceil(u64::from(WAYS));
+    let list = |of: &Json, name: &str| of.get(name).and_then(Json::as_array).cloned();
+    let policies = list(plan, "policies").unwrap_or_default();
+    let bytes = policies.iter().map(|policy| {
+        let tiers = list(policy, "tiers").unwrap_or_default();
+        let windows = std::iter::once(policy).chain(&tiers);
+        let windows = windows.map(|of| list(of, "windows").map_or(0, |windows| windows.len()));
+        let windows = windows
+            .max()
+            .unwrap_or(1)
+            .clamp(1, usize::from(MAX_WINDOWS));
+        let keyed = list(policy, "by").is_some_and(|by| !by.is_empty());
+        let shape = Shape {
+            sets: 1,
+            ways: if keyed { WAYS } else { 1 },
+            windows: u8::try_from(windows).unwrap_or(MAX_WINDOWS),
+        };
+        let name = policy
+            .get("name")
+            .and_then(Json::as_str)
+            .map_or(0, str::len);
+        let each = zone_bytes(LONGEST_KEY.saturating_add(name), shape.value_bytes());
+        let each = u64::try_from(each).unwrap_or(u64::MAX);
+        each.saturating_mul(if keyed { sets } else { 1 })
+    });
+    let all = bytes.fold(0_u64, u64::saturating_add);
+    all.saturating_add(all / 8)
+}
+
+/// Whether a configuration of `jwt_auth` has keys that are not written in it.
+fn fetches_keys(plan: &Json) -> bool {
+    let issuers = plan.get("issuers").and_then(Json::as_array);
+    let mut keys = issuers
+        .into_iter()
+        .flatten()
+        .filter_map(|issuer| issuer.get("keys"));
+    keys.any(|keys| {
+        ["fetch", "discovery", "pem_per_kid"]
+            .iter()
+            .any(|kind| keys.get(kind).is_some())
+    })
 }
 
 /// Filters that read a request's body.

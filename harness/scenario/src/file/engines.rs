@@ -139,8 +139,10 @@ impl EngineName {
             || (self.kind == EngineKind::Envoy && engine.kind == EngineKind::Container)
             || (self.kind == EngineKind::Playing && engine.kind.is_simulated());
         let versions = (self.version.as_deref(), engine.version.as_deref());
-        let kong = self.kind == EngineKind::Playing && versions == (Some("nginx"), Some("kong"));
-        kind && (self.version.is_none() || self.version == engine.version || kong)
+        let like_it =
+            versions.0 == Some("nginx") && matches!(versions.1, Some("kong" | "nginx_bare"));
+        let like_it = self.kind == EngineKind::Playing && like_it;
+        kind && (self.version.is_none() || self.version == engine.version || like_it)
     }
 }
 

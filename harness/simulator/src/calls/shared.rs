@@ -6,7 +6,6 @@ use super::{EffectiveContext, HostHandle};
 use crate::abi::{HostResult, Status};
 use crate::core::Core;
 use crate::ids::QueueId;
-use crate::rules::profile::Zone;
 use crate::schedule::TimedEvent;
 use crate::shared::Reader;
 
@@ -17,7 +16,7 @@ impl HostHandle {
     /// `NotFound`.
     pub fn shared_data(&self, key: &[u8]) -> HostResult<(Vec<u8>, u32)> {
         self.call("get_shared_data", |core| {
-            core.zone()?;
+            core.zone(key)?;
             core.shared.value(&core.vm_id(self)?, key)
         })
     }
@@ -28,7 +27,7 @@ impl HostHandle {
     /// `CasMismatch`.
     pub fn set_shared_data(&self, key: &[u8], value: &[u8], cas: u32) -> HostResult<()> {
         self.call("set_shared_data", |core| {
-            core.zone()?;
+            core.zone(key)?;
             let vm_id = core.vm_id(self)?;
             match core.shared.set(&vm_id, key, value, cas) {
                 Err(Status::InternalFailure) => core.trap("the value is larger than its zone"),
@@ -97,11 +96,11 @@ impl HostHandle {
 }
 
 impl Core {
-    /// A trap where there is no zone for shared data.
-    fn zone(&mut self) -> HostResult<()> {
-        match self.profile.shared_data.zone {
-            Zone::Missing => self.trap("there is no zone for shared data"),
-            Zone::Unbounded | Zone::Bytes(_) => Ok(()),
+    /// A trap where there is no zone for a key of shared data.
+    fn zone(&mut self, key: &[u8]) -> HostResult<()> {
+        match self.shared.has_place(key) {
+            true => Ok(()),
+            false => self.trap("there is no zone for shared data"),
         }
     }
 

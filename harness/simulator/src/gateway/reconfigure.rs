@@ -4,13 +4,14 @@
 //! Where the VM stays the same, so does its memory: a new root context is made in each, configured,
 //! and takes the exchanges that begin from then on. The old one goes when its last exchange is
 //! over, and with it what it had asked the network for. A configuration that is refused changes
-//! nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`).
+//! nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`). nginx begins new workers instead; what the
+//! old ones have in memory is lost.
 
 use crate::callback::Callback;
 use crate::core::Purpose;
 use crate::gateway::Gateway;
 use crate::ids::{ContextId, PluginId, VmId};
-use crate::vm::{Context, ContextRef, Root};
+use crate::vm::{Context, ContextRef, Root, Thread};
 
 impl Gateway {
     /// Gives a filter another configuration.
@@ -24,6 +25,10 @@ impl Gateway {
             let plugin = found
                 .map(PluginId)
                 .ok_or_else(|| format!("no filter is called {name:?}"))?;
+            if core.profile.reload_begins_workers {
+                drop(core);
+                return self.begin_workers(plugin, configuration);
+            }
             let running = core.vms.iter().enumerate();
             let vms: Vec<VmId> = running
                 .filter(|(_, vm)| !vm.lost && vm.plugins.contains(&plugin))
@@ -61,6 +66,35 @@ impl Gateway {
                 Ok(()) => self.retire_others(context, plugin),
                 Err(_) => self.delete_root(context),
             }
+        }
+        self.run_pending();
+        outcome
+    }
+
+    /// New workers begin, in which a plugin has this configuration; from now on requests come to
+    /// them.
+    fn begin_workers(&mut self, plugin: PluginId, configuration: Vec<u8>) -> Result<(), String> {
+        let begun: Vec<VmId> = {
+            let mut core = self.core.borrow_mut();
+            if let Some(held) = core.plugin_mut(plugin) {
+                held.configuration = configuration;
+            }
+            let mut next = Vec::new();
+            for vm in &mut core.vms {
+                if let Thread::Worker(worker) = vm.thread {
+                    next.push(vm.anew());
+                    vm.thread = Thread::Leaving(worker);
+                }
+            }
+            let first = core.vms.len();
+            core.vms.extend(next);
+            (first..core.vms.len()).map(VmId).collect()
+        };
+        let mut outcome = Ok(());
+        for vm in begun {
+            self.guests.push(None);
+            let started = self.start_vm(vm).map_err(|(_, problem)| problem);
+            outcome = outcome.and(started);
         }
         self.run_pending();
         outcome

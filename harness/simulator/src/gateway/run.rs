@@ -7,7 +7,7 @@ use crate::gateway::stream::{Side, WaitingFrame};
 use crate::ids::{ContextId, OutboundId, QueueId, StreamId, VmId};
 use crate::network::Inbound;
 use crate::schedule::TimedEvent;
-use crate::vm::ContextRef;
+use crate::vm::{ContextRef, Thread};
 use std::time::Duration;
 
 impl Gateway {
@@ -121,7 +121,7 @@ impl Gateway {
             let core = self.core.borrow();
             let state = core
                 .vm(root.vm)
-                .filter(|_| core.is_alive(root))
+                .filter(|vm| core.is_alive(root) && !matches!(vm.thread, Thread::Leaving(_)))
                 .and_then(|vm| vm.root(root.context));
             state
                 .filter(|state| state.timer == timer)

@@ -7,7 +7,7 @@ mod nginx;
 
 use std::time::Duration;
 
-pub use nginx::{KONG, NGINX};
+pub use nginx::{KONG, NGINX, NGINX_BARE};
 
 /// The rules of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,10 @@ pub struct Profile {
     pub reload_backoff: Duration,
     /// A VM that replaces a lost one runs `on_vm_start` before `on_configure`.
     pub reload_starts_vm: bool,
+    /// A filter that is given another configuration is so in new workers, which begin with nothing of
+    /// what the old ones have in memory. The old ones finish what they have begun, and are told
+    /// nothing any more: no ticks, and no end of their root contexts.
+    pub reload_begins_workers: bool,
     /// Exports that this host never calls.
     pub missing_callbacks: &'static [&'static str],
     /// Exports that this host calls without looking whether the module has them: without one the
@@ -194,19 +198,28 @@ pub struct SharedDataRules {
     pub keys_are_checksums: bool,
     /// All VMs share it, whatever their `vm_id`.
     pub common_to_all: bool,
-    /// How much there is of it.
-    pub zone: Zone,
+    /// Where it is, and how much there is of it.
+    pub zones: Zones,
 }
 
-/// How much shared data there is.
+/// Where shared data is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Zone {
-    /// As much as is written.
+pub enum Zones {
+    /// In one place, as much as is written.
     Unbounded,
-    /// So many bytes; what was not used for the longest time goes first.
-    Bytes(usize),
-    /// None: every call traps.
-    Missing,
+    /// In zones that the operator names. The part of a key before its first `/` names its zone;
+    /// where there is none of this name, it is in `*`, and where there is none of that, every call
+    /// traps.
+    Named(&'static [Zone]),
+}
+
+/// A zone of shared data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// Its name; `*` is the one of all keys that name no other.
+    pub name: &'static str,
+    /// Its size. When it is full, what was not used for the longest time goes first.
+    pub bytes: usize,
 }
 
 /// What happens to an exchange whose filter traps.
@@ -314,6 +327,7 @@ pub const ENVOY: Profile = Profile {
     route_timeout: Duration::from_secs(15),
     reload_backoff: Duration::from_secs(1),
     reload_starts_vm: true,
+    reload_begins_workers: false,
     missing_callbacks: &[],
     needed_callbacks: &[],
     refused_imports: &[],
@@ -353,7 +367,7 @@ pub const ENVOY: Profile = Profile {
         empty_removes: false,
         keys_are_checksums: false,
         common_to_all: false,
-        zone: Zone::Unbounded,
+        zones: Zones::Unbounded,
     },
     traps: TrapRules {
         status: 503,
@@ -382,7 +396,7 @@ pub const ENVOY: Profile = Profile {
 };
 
 /// Every profile but [`ENVOY`], which is what is played unless another one is named.
-const OTHERS: [Profile; 3] = [ENVOY_STOP_ITERATION, NGINX, KONG];
+const OTHERS: [Profile; 4] = [ENVOY_STOP_ITERATION, NGINX, NGINX_BARE, KONG];
 
 impl Profile {
     /// The profile of a name.

@@ -12,13 +12,13 @@ fn slots_that_do_not_fit_into_the_zone_are_refused_and_not_given_away() {
     ] {
         proxy.break_shared_data(Some(Status::InternalFailure));
         let mut gate = TestGateway::open::<RateLimit>(proxy, &config.to_string()).unwrap();
+        let record = send(&mut gate, None, &get(&[]));
         let logs = gate.proxy().logs().join("\n");
         assert_eq!(
             logs.contains("nginx_wasm_shm_kv"),
             !says.is_empty(),
             "{logs}"
         );
-        let record = send(&mut gate, None, &get(&[]));
         let reply = record.reply.expect("nothing can be counted");
         let reason = match says {
             "" => "limit_unavailable",

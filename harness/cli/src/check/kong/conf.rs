@@ -9,6 +9,7 @@ use super::super::environment::Passed;
 use super::super::finding::Finding;
 use super::super::wasmx::{self, Settings, size};
 use located_yaml::Place;
+use modelgate_kit::hosts::nginx::ZONE;
 use modelgate_scenario::catalogue::file_name;
 
 /// What Kong has nginx keep of a request's body in memory unless it is told otherwise.
@@ -85,9 +86,10 @@ impl Conf {
                 None => passed.insert(variable.to_owned(), None),
             };
         }
+        let own = self.get(&format!("nginx_wasm_shm_kv_{ZONE}"));
         Settings {
             passed: Passed::new(Some(passed)),
-            shared: Some(self.get("nginx_wasm_shm_kv").and_then(size)),
+            shared: Some(own.or_else(|| self.get("nginx_wasm_shm_kv")).and_then(size)),
             ..unread()
         }
     }
@@ -177,7 +179,7 @@ pub(in crate::check) fn unread() -> Settings {
     Settings {
         passed: Passed::new(None),
         shared: None,
-        shared_hint: "write `nginx_wasm_shm_kv = 10m` in kong.conf",
+        shared_hint: "write `nginx_wasm_shm_kv_modelgate = 10m` in kong.conf",
         buffer_hint: "write `nginx_http_client_body_buffer_size = BYTES` in kong.conf",
         passed_hint: "write `nginx_main_env = NAME` in kong.conf; several as `A; env B`",
     }

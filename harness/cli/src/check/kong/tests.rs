@@ -242,7 +242,9 @@ fn kong_conf_beside_the_file_is_read_with_it() {
             .collect::<Vec<_>>()
     };
     assert!(memory(conf)[0].contains("MG505"), "{:?}", memory(conf));
-    assert!(memory(&format!("{conf}nginx_wasm_shm_kv = 10m\n")).is_empty());
+    for zone in ["nginx_wasm_shm_kv", "nginx_wasm_shm_kv_modelgate"] {
+        assert!(memory(&format!("{conf}{zone} = 10m\n")).is_empty());
+    }
 }
 
 #[test]

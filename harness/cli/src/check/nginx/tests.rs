@@ -120,6 +120,13 @@ fn what_nginx_gives_to_filters_is_compared_with_what_they_need() {
     assert_eq!(memory("shm_kv other 10m;"), ["shared-memory"]);
     assert_eq!(memory("shm_kv * 64k;"), ["shared-memory"]);
     assert!(memory("shm_kv * 1m;").is_empty());
+    assert!(memory("shm_kv modelgate 1m;").is_empty());
+    let smaller = "shm_kv * 10m; shm_kv modelgate 64k;";
+    assert_eq!(
+        memory(smaller),
+        ["shared-memory"],
+        "it is the one that is used"
+    );
 
     let body = |settings: &str, config: &str| {
         let outcome = check(&file(

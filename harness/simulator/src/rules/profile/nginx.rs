@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{
     BodyRules, CalloutRules, Crashes, ENVOY, HeaderRules, Profile, PropertyRules, RefusedPlugin,
-    SharedDataRules, TrapRules, TrappingCalls, Zone,
+    SharedDataRules, TrapRules, TrappingCalls, Zone, Zones,
 };
 
 /// nginx with ngx_wasm_module as in Kong 3.9.
@@ -37,6 +37,8 @@ pub const NGINX: Profile = Profile {
     route_timeout: Duration::from_secs(60),
     reload_backoff: Duration::ZERO,
     reload_starts_vm: false,
+    // A signal (HUP), after which ngx_exiting ends the ticks of the old workers.
+    reload_begins_workers: true,
     missing_callbacks: &[
         "proxy_on_request_trailers",
         "proxy_on_response_trailers",
@@ -102,7 +104,10 @@ pub const NGINX: Profile = Profile {
         empty_removes: true,
         keys_are_checksums: true,
         common_to_all: true,
-        zone: Zone::Bytes(10 << 20),
+        zones: Zones::Named(&[Zone {
+            name: "*",
+            bytes: 10 << 20,
+        }]),
     },
     traps: TrapRules {
         status: 500,
@@ -129,6 +134,16 @@ pub const NGINX: Profile = Profile {
         property_without_exchange: true,
     },
     ..ENVOY
+};
+
+/// The same as it comes, without any `shm_kv`: there is no shared data.
+pub const NGINX_BARE: Profile = Profile {
+    name: "nginx_bare",
+    shared_data: SharedDataRules {
+        zones: Zones::Named(&[]),
+        ..NGINX.shared_data
+    },
+    ..NGINX
 };
 
 /// The same as Kong 3.9 configures it: its own word for what filters leave for each other, a

@@ -157,10 +157,8 @@ fn nothing_that_a_callback_does_after_a_host_trap_counts() {
 
 #[test]
 fn row_13_shared_data_without_a_zone_is_a_trap() {
-    let mut without = NGINX;
-    without.shared_data.zone = profile::Zone::Missing;
     let mut gateway = gateway(
-        without,
+        profile::NGINX_BARE,
         network(&[]),
         spec("reads", |host, _, callback| {
             if let Callback::RequestHeaders { .. } = callback {
@@ -175,7 +173,10 @@ fn row_13_shared_data_without_a_zone_is_a_trap() {
 #[test]
 fn a_full_zone_forgets_what_was_not_used_for_the_longest_time() {
     let mut small = NGINX;
-    small.shared_data.zone = profile::Zone::Bytes(64 << 10);
+    small.shared_data.zones = profile::Zones::Named(&[profile::Zone {
+        name: "*",
+        bytes: 64 << 10,
+    }]);
     let kept = during_on(small.clone(), Phase::RequestHeaders, |host| {
         host.set_shared_data(b"old", b"1", 0).unwrap();
         host.set_shared_data(b"used", b"1", 0).unwrap();
@@ -192,6 +193,49 @@ fn a_full_zone_forgets_what_was_not_used_for_the_longest_time() {
         host.set_shared_data(b"k", &[0; 64 << 10], 0)
     });
     assert_eq!(large, Err(Status::InternalFailure), "and the filter traps");
+}
+
+#[test]
+fn the_part_of_a_key_before_a_slash_names_its_zone_where_there_is_such_a_one() {
+    let mut zoned = NGINX;
+    zoned.shared_data.zones = profile::Zones::Named(&[
+        profile::Zone {
+            name: "*",
+            bytes: 64 << 10,
+        },
+        profile::Zone {
+            name: "own",
+            bytes: 64 << 10,
+        },
+    ]);
+    let kept = during_on(zoned, Phase::RequestHeaders, |host| {
+        host.set_shared_data(b"own/old", b"1", 0).unwrap();
+        host.set_shared_data(b"other/old", b"1", 0).unwrap();
+        for number in 0..3000_u32 {
+            let key = format!("key {number}");
+            host.set_shared_data(key.as_bytes(), b"12345678", 0)
+                .unwrap();
+        }
+        [b"own/old".as_slice(), b"other/old"].map(|key| host.shared_data(key).is_ok())
+    });
+    assert_eq!(kept, [true, false], "a zone that is full is full alone");
+    let mut only = NGINX;
+    only.shared_data.zones = profile::Zones::Named(&[profile::Zone {
+        name: "own",
+        bytes: 64 << 10,
+    }]);
+    let gets = |key: &'static [u8]| {
+        let reads = spec("reads", move |host, _, callback| {
+            if let Callback::RequestHeaders { .. } = callback {
+                let _ = host.shared_data(key);
+            }
+            passing(callback)
+        });
+        gateway(only.clone(), network(&[]), reads)
+            .exchange(post())
+            .status()
+    };
+    assert_eq!((gets(b"own/k"), gets(b"k")), (Some(200), Some(500)));
 }
 
 #[test]

@@ -80,6 +80,44 @@ fn a_crash_breaks_off_every_exchange_of_its_worker_and_no_other() {
     assert!(gateway.outcome(after).upstream.is_some(), "it serves again");
 }
 
+/// nginx's HUP: what an old worker has in memory is lost, and what is shared stays.
+#[test]
+fn another_configuration_begins_new_workers_and_the_old_ones_finish_what_they_have_begun() {
+    let notes = Notes::default();
+    let noted = notes.clone();
+    let filter = spec("f", move |host, context, callback| match callback {
+        Callback::Configure { .. } => {
+            host.set_tick_period(1000).unwrap();
+            noted.add("configured");
+            Some(1)
+        }
+        Callback::Tick => {
+            noted.add("tick");
+            None
+        }
+        Callback::RequestBody { .. } => {
+            noted.add("body");
+            let _ = host.set_shared_data(b"k", b"1", 0);
+            Some(CONTINUE)
+        }
+        Callback::Done | Callback::Delete if context == ContextId(1) => {
+            noted.add("told that it ends");
+            Some(1)
+        }
+        _ => passing(callback),
+    });
+    let mut gateway = gateway(NGINX, network(&[]), filter);
+    let late = Duration::from_millis(2500);
+    let begun = gateway.submit(Request::post("/").chunk_after(late, "late"));
+    gateway.advance(Duration::from_millis(1500));
+    assert_eq!(notes.take(), ["configured", "tick"]);
+    gateway.reconfigure("f", b"{}".to_vec()).unwrap();
+    assert_eq!(notes.take(), ["configured"], "by a new worker");
+    gateway.advance(Duration::from_millis(1200));
+    assert_eq!(notes.take(), ["body", "tick"], "one tick, of the new one");
+    assert_eq!(gateway.outcome(begun).status(), Some(200));
+}
+
 #[test]
 fn row_23_a_callout_without_a_pause_ends_the_worker() {
     let calls = |answers: u32| {
@@ -293,7 +331,7 @@ fn row_49_modules_that_ask_for_the_log_level_are_refused() {
 }
 
 #[test]
-fn what_refuses_its_configuration_keeps_nginx_from_starting_and_leaves_kong_without_filters() {
+fn d18_what_refuses_its_configuration_keeps_nginx_from_starting_and_leaves_kong_without_filters() {
     let refusing = || {
         spec("refusing", |_, _, callback| match callback {
             Callback::Configure { .. } => Some(0),
