@@ -427,6 +427,8 @@ impl TextStream {
 fn goes_on(entity: Entity, character: char) -> bool {
     let between = match entity {
         Entity::AwsSecretKey => "-_+/%",
+        // A copy in base64.
+        Entity::PrivateKey => "+/",
         _ => "-_.",
     };
     character.is_ascii_alphanumeric() || between.contains(character)

@@ -30,7 +30,7 @@ pub fn kind(character: char) -> Kind {
         ' ' | '\t' | '\u{a0}' => Kind::Space,
         '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Kind::Space,
         'A'..='Z' | 'a'..='z' | '0'..='9' => Kind::Word,
-        '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' => Kind::Word,
+        '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' | '~' => Kind::Word,
         _ if is_dash(character) => Kind::Word,
         _ if is_letter(character) => Kind::Word,
         _ if fold::reads_otherwise(character) => Kind::Word,

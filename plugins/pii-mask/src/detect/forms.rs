@@ -21,6 +21,9 @@ pub struct Form {
     /// Whether the tail must be of letters and digits as chance brings them: names of variables go
     /// on behind such a prefix, too.
     pub random: bool,
+    /// How long the groups of the tail are between its dashes, in each way that there is; empty if
+    /// open.
+    pub groups: &'static [&'static [usize]],
 }
 
 /// What the tail of a credential is written in.
@@ -29,6 +32,10 @@ pub enum Alphabet {
     Alphanumeric,
     /// Upper case, and the digits of base32.
     Base32,
+    /// Lower case, with dashes.
+    Hex,
+    /// Upper case and digits, with dashes.
+    Upper,
     Base64Url,
     /// Base64, its signs as they are or as percent escapes.
     UrlEncoded,
@@ -41,6 +48,8 @@ impl Alphabet {
         match self {
             Alphabet::Alphanumeric => byte.is_ascii_alphanumeric(),
             Alphabet::Base32 => matches!(byte, b'A'..=b'Z' | b'2'..=b'7'),
+            Alphabet::Hex => matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'),
+            Alphabet::Upper => matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'-'),
             Alphabet::Base64Url => base64_url(byte),
             Alphabet::UrlEncoded => Alphabet::Base64.has(byte) || byte == b'=',
             Alphabet::Base64 => base64_url(byte) || matches!(byte, b'%' | b'+' | b'/'),
@@ -61,6 +70,19 @@ const fn form(entity: Entity, prefix: &'static [u8], tail: Alphabet, least: usiz
         most: 0,
         mixed: false,
         random: false,
+        groups: &[],
+    }
+}
+
+/// One whose tail has groups of fixed lengths.
+const fn grouped(
+    prefix: &'static [u8],
+    tail: Alphabet,
+    groups: &'static [&'static [usize]],
+) -> Form {
+    Form {
+        groups,
+        ..form(Entity::ApiKey, prefix, tail, 20)
     }
 }
 
@@ -88,7 +110,7 @@ const fn aws(prefix: &'static [u8]) -> Form {
     }
 }
 
-use Alphabet::{Alphanumeric, Base64, Base64Url, UrlEncoded};
+use Alphabet::{Alphanumeric, Base64, Base64Url, Hex, Upper, UrlEncoded};
 use Entity::{ApiKey, AwsSecretKey, GithubToken, SlackToken};
 
 /// The forms with an `I`, and how many bytes stand before it. Session tokens of AWS are base64 that
@@ -104,6 +126,8 @@ pub const AROUND_I: &[(usize, Form)] = &[
     (3, mixed(b"LTAI", Alphanumeric, 17)),
     (4, random(b"eyJrIjoi", UrlEncoded, 60)),
 ];
+
+const UUID: &[&[usize]] = &[&[8, 4, 4, 4, 12]];
 
 /// The forms whose prefix ends in a dash or an underscore.
 const FORMS: &[Form] = &[
@@ -233,6 +257,34 @@ const FORMS: &[Form] = &[
     form(ApiKey, b"p8e-", Alphanumeric, 32),
     random(b"ops_", UrlEncoded, 64),
     form(ApiKey, b"AGE-SECRET-KEY-", Alphanumeric, 58),
+    random(b"cfk_", Base64Url, 40),
+    random(b"cfut_", Base64Url, 40),
+    random(b"cfat_", Base64Url, 40),
+    grouped(b"key-", Hex, &[&[32]]),
+    grouped(b"pat-na1-", Hex, UUID),
+    grouped(b"pat-eu1-", Hex, UUID),
+    grouped(b"access-sandbox-", Hex, UUID),
+    grouped(b"access-development-", Hex, UUID),
+    grouped(b"access-production-", Hex, UUID),
+    grouped(b"A3-", Upper, &[&[6, 11, 5, 5, 5], &[6, 6, 5, 5, 5, 5]]),
+    grouped(b"API-", Upper, &[&[26]]),
+    grouped(b"FLWSECK_TEST-", Alphanumeric, &[&[32]]),
+    grouped(b"FLWSECK-", Alphanumeric, &[&[32]]),
+    form(ApiKey, b"nfp_", Alphanumeric, 36),
+    form(ApiKey, b"pnu_", Alphanumeric, 36),
+    form(ApiKey, b"pnb_", Alphanumeric, 36),
+    random(b"sm_aat_", Alphanumeric, 16),
+    random(b"sm_pat_", Alphanumeric, 16),
+    random(b"sm_sat_", Alphanumeric, 16),
+    random(b"tfp_", Base64Url, 40),
+    form(ApiKey, b"ico-", Alphanumeric, 32),
+    random(b"fio-u-", Base64Url, 60),
+    form(ApiKey, b"s-s4t2ud-", Alphanumeric, 64),
+    form(ApiKey, b"s-s4t2af-", Alphanumeric, 64),
+    random(b"figo_", Base64Url, 38),
+    random(b"figu_", Base64Url, 38),
+    random(b"samsara_api_", Alphanumeric, 30),
+    random(b"glwt-", Base64Url, 20),
 ];
 
 /// The last three bytes of a prefix, which no prefix is shorter than.
@@ -262,7 +314,7 @@ const ENDINGS: [[u8; 3]; FORMS.len()] = {
 const PLACES: usize = 1024;
 
 /// The longest prefix.
-const LONGEST: usize = 16;
+const LONGEST: usize = 19;
 
 const fn place([a, b, c]: [u8; 3]) -> usize {
     (a as usize * 61 + b as usize * 7 + c as usize) % PLACES

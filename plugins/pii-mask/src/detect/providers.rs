@@ -27,7 +27,7 @@ fn made(form: &str, random: &mut Random) -> String {
             "url" => URL,
             "hex" => HEX,
             "bech" => BECH,
-            "b32" => B32,
+            "b32" | "base32" => B32,
             "digits" => DIGITS,
             other => panic!("no alphabet {other}"),
         };
@@ -122,6 +122,38 @@ const FORMS: &[&str] = &[
     "pcsk_{6 alnum}_{63 alnum}",
     "lsv2_pt_{32 hex}_{10 hex}",
     "{10 digits}:AA{33 url}",
+    "cfk_{40 alnum}{8 hex}",
+    "cfut_{40 alnum}{8 hex}",
+    "cfat_{40 alnum}{8 hex}",
+    "key-{32 hex}",
+    "pat-na1-{8 hex}-{4 hex}-{4 hex}-{4 hex}-{12 hex}",
+    "access-production-{8 hex}-{4 hex}-{4 hex}-{4 hex}-{12 hex}",
+    "A3-{6 base32}-{11 base32}-{5 base32}-{5 base32}-{5 base32}",
+    "API-{26 base32}",
+    "nfp_{36 alnum}",
+    "pnu_{36 alnum}",
+    "tfp_{44 url}",
+    "ico-{32 alnum}",
+    "fio-u-{64 url}",
+    "s-s4t2ud-{64 hex}",
+    "EZAK{54 alnum}",
+    "AKCp{69 alnum}",
+    "cmVmdGtu{56 alnum}",
+    "4b1d{38 alnum}",
+    "EAACEdEose0cBA{130 alnum}",
+    "GOOG1E{55 b32}",
+    "pat{14 alnum}.{64 hex}",
+    "{14 lower}.atlasv1.{67 url}",
+    "{32 hex}-us14",
+    "mfa.{84 url}",
+    "sk.{60 alnum}.{22 alnum}",
+    "pat.{22 alnum}.{24 hex}.{20 alnum}",
+    "abC8Q~{34 url}",
+    "sha256~{43 url}",
+    "{76 alnum}AZDO{4 alnum}",
+    "{76 alnum}+ASt{5 alnum}Q",
+    "{33 alnum}AIoT{5 alnum}k",
+    "{42 alnum}AzSeA{5 alnum}",
 ];
 
 /// Values in which no digit or dash tells where the word is are as rare as their form makes them.
@@ -132,7 +164,12 @@ fn keys_of_every_known_provider_are_found_whole() {
         let (mut whole, mut left) = (0, Vec::new());
         for _ in 0..100 {
             let value = made(form, &mut random);
-            let text = format!("key {value} and more");
+            let filling = match (form.contains("+ASt"), form.contains("AIoT")) {
+                (true, _) => "==",
+                (_, true) => "=",
+                _ => "",
+            };
+            let text = format!("key {value}{filling} and more");
             let found = scan(&text, 0, "", EntitySet::all());
             match found.first() {
                 Some(one) if found.len() == 1 && one.span == (4..4 + value.len()) => whole += 1,
@@ -150,6 +187,9 @@ fn addresses_of_webhooks_are_found() {
         "https://hooks.slack.com/services/T{8 b32}/B{10 b32}/{24 alnum}",
         "https://hooks.slack.com/workflows/T{8 b32}/A{10 b32}/{18 digits}/{24 alnum}",
         "https://discord.com/api/webhooks/{18 digits}/{68 url}",
+        "https://canary.discord.com/api/webhooks/{18 digits}/{68 url}",
+        "https://acme.webhook.office.com/webhookb2/{8 hex}-{4 hex}-{4 hex}-{4 hex}-{12 hex}@{8 hex}-{4 hex}-{4 hex}-{4 hex}-{12 hex}/IncomingWebhook/{32 hex}/{8 hex}-{4 hex}-{4 hex}-{4 hex}-{12 hex}",
+        "https://hooks.zapier.com/hooks/catch/{7 digits}/{7 lower}",
     ] {
         let value = made(form, &mut random);
         let text = format!("post to {value} now");
@@ -158,6 +198,171 @@ fn addresses_of_webhooks_are_found() {
         let at = text.find(last).unwrap();
         let held = |one: &Finding| one.span.start <= at && at + last.len() <= one.span.end;
         assert!(found.iter().any(held), "{text}: {found:?}");
+    }
+}
+
+/// Values by what stands before them; the fillings of base64 stay.
+#[test]
+fn keys_that_something_beside_them_tells_are_found_whole() {
+    let mut random = Random(9);
+    for (before, form, behind) in [
+        (
+            "AccountName=acme;AccountKey=",
+            "{86 alnum}",
+            "==;EndpointSuffix=core.windows.net",
+        ),
+        ("AZURE_STORAGE_ACCOUNT_KEY=\"", "{86 alnum}", "==\""),
+        (
+            "SharedAccessKeyName=root;SharedAccessKey=",
+            "{43 alnum}",
+            "=",
+        ),
+        (
+            "https://acme.blob.core.windows.net/c/b?sv=2024-11-04&sp=r&sig=",
+            "{20 alnum}%2B{22 alnum}%3D",
+            "",
+        ),
+        (
+            "?sv=2024-11-04&sig=",
+            "%2F{18 alnum}%2B{23 alnum}%3D",
+            "&se=2026-12-01",
+        ),
+        ("&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=", "{43 url}", ""),
+        ("&X-Amz-SignedHeaders=host&X-Amz-Signature=", "{64 hex}", ""),
+        (
+            "&X-Goog-SignedHeaders=host&X-Goog-Signature=",
+            "{512 hex}",
+            " ",
+        ),
+        ("cloudflare token: ", "{40 alnum}", ""),
+        ("CF_API_TOKEN=", "{12 alnum}-{27 alnum}", ""),
+        ("mailgun ", "{32 hex}-{8 hex}-{8 hex}", ""),
+    ] {
+        let mut whole = 0;
+        for _ in 0..100 {
+            let value = made(form, &mut random);
+            let text = format!("{before}{value}{behind}");
+            let found = scan(&text, 0, "", EntitySet::all());
+            let span = before.len()..before.len() + value.len();
+            whole += usize::from(found.iter().any(|one| one.span == span));
+        }
+        assert!(whole >= 97, "{before}{form}: {whole}");
+    }
+}
+
+/// The id of an application is a number, and its base64 has a form of its own.
+#[test]
+fn tokens_of_discords_bots_are_found_whole() {
+    let mut random = Random(10);
+    for _ in 0..100 {
+        let length = 17 + usize::try_from(random.next() % 3).unwrap();
+        let id = base64(random.digits(length).as_bytes());
+        let value = made(
+            &format!("{}.{{6 url}}.{{38 url}}", id.trim_end_matches('=')),
+            &mut random,
+        );
+        let text = format!("DISCORD_TOKEN={value}");
+        let found = scan(&text, 0, "", EntitySet::all());
+        assert_eq!(
+            found.first().map(|one| one.span.clone()),
+            Some(14..text.len()),
+            "{text}"
+        );
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let alphabet: Vec<char> = ('A'..='Z')
+        .chain('a'..='z')
+        .chain('0'..='9')
+        .chain("+/".chars())
+        .collect();
+    let mut text = String::new();
+    for part in bytes.chunks(3) {
+        let bits = part
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - part.len()));
+        for at in 0..4 {
+            let sign = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap();
+            text.push(if at <= part.len() {
+                alphabet[sign]
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+#[test]
+fn copies_of_keys_in_base64_are_found_and_other_base64_is_not() {
+    let mut random = Random(11);
+    for form in [
+        "ghp_{36 alnum}",
+        "sk-proj-{74 url}T3BlbkFJ{74 url}",
+        "AKIA{16 b32}",
+        "AIza{35 url}",
+        "sk_live_{24 alnum}",
+        "glpat-{20 url}",
+        "xoxb-{12 digits}-{12 digits}-{24 alnum}",
+        "hf_{34 alnum}",
+    ] {
+        for _ in 0..50 {
+            let value = made(form, &mut random);
+            for ending in ["", "\n"] {
+                let copy = base64(format!("{value}{ending}").as_bytes());
+                let text = format!("  token: {copy}\n");
+                let found = scan(&text, 0, "", EntitySet::all());
+                let end = 9 + copy.trim_end_matches('=').len();
+                assert!(
+                    matches!(found.as_slice(), [one] if one.span == (9..end)),
+                    "{text}: {found:?}"
+                );
+                // Within something longer it is a part of that.
+                let other = base64(format!("{{\"key\": \"{value}\"}}").as_bytes());
+                assert_eq!(scan(&format!("data: {other}"), 0, "", EntitySet::all()), []);
+            }
+        }
+    }
+    let key = base64(b"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg6h0v0mX1u8Jv7dQx9S2o1q\n-----END EC PRIVATE KEY-----\n");
+    let text = format!("client-key-data: {key}");
+    let found = scan(&text, 0, "", EntitySet::all());
+    assert!(
+        matches!(found.as_slice(), [one] if one.entity == Entity::PrivateKey),
+        "{found:?}"
+    );
+    let certificate =
+        base64(b"-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUd0\n-----END CERTIFICATE-----\n");
+    assert_eq!(scan(&certificate, 0, "", EntitySet::all()), []);
+}
+
+/// Tensors and images in base64, of many widths: whatever they hold, nothing of them is a key.
+#[test]
+fn tensors_and_images_in_base64_pass() {
+    let mut random = Random(12);
+    for count in (1..400).step_by(7) {
+        let integers: Vec<u8> = (0..count)
+            .flat_map(|_| u32::try_from(random.next() % 300).unwrap().to_le_bytes())
+            .collect();
+        let floats: Vec<u8> = (0..count)
+            .flat_map(|_| {
+                (f32::from(u16::try_from(random.next() % 65_000).unwrap()) / 65_000.0).to_le_bytes()
+            })
+            .collect();
+        let noise: Vec<u8> = (0..count * 4)
+            .map(|_| u8::try_from(random.next() & 255).unwrap())
+            .collect();
+        for bytes in [
+            integers,
+            floats,
+            noise,
+            [16, 0, 0, 0].repeat(count),
+            vec![0; count],
+        ] {
+            let text = base64(&bytes);
+            assert_eq!(scan(&text, 0, "image", EntitySet::all()), [], "{text}");
+        }
     }
 }
 
@@ -180,6 +385,19 @@ fn what_only_begins_as_a_key_passes() {
         "sb_secret_manager_service_account_name, glsa_default_service_account_token_name_in_grafana",
         "csk-1, tvly-dev, pcsk_x, e2b_sandbox, rpa_bot, jina_embeddings_v3_base_en_large_model_name",
         "fm2_radio_station, fo1_x, vcp_helper, sbp_x",
+        "key-0123456789 and key-value-store-configuration-2026 and api-key-0123456789abcdef",
+        "sig=deadbeef, ?sig=3045022100 and signature=0123456789012345678901234567890123456789012",
+        "AccountKey=<your key>, AccountKey=${KEY}, accountKey: abc123==, AccountKeyName=k1",
+        "API-2026-11-28, API-GATEWAY-CONFIGURATION-V2, A3-SIZE-PAPER-12345, A3-2026",
+        "pat-na1-, access-sandbox-id, access-production-environment-2026-11-28-blue-green",
+        "cloudflare worker 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "EZAK1, EAAB2, EAA0123456789, AKCp1, 4b1d4b1d, 4b1d0c9a7f3e4b1d0c9a7f3e",
+        "MTIz.abc.def, MTIzNDU2Nzg5MDEyMzQ1Njc4 and Mon2024.11.28",
+        "sha256~x, abc8Q~x, 8Q~ and a8Q~ as in 3~4, ~0.5, ~/path/2026",
+        "v1.atlasv1.x, the pat.1 of pat.22, sk.1, mfa.x, t1.x and t1.2.3",
+        "https://acme.webhook.office.com/ and https://hooks.zapier.com/hooks/catch/1/",
+        "commit 3f2504e04f8911d39a0c0305e82c330112345678 on Cloudflare Pages, deployed",
+        "deploy 5d41402abc4b2a76b9719d911017c592-us-east-1 and 5d41402abc4b2a76b9719d911017c592-us",
     ] {
         let found = scan(text, 0, "", EntitySet::all());
         let keys: Vec<_> = found

@@ -6,7 +6,7 @@
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends};
 use super::forms::{AROUND_I, Alphabet, Form, base64_url, ending_in};
-use super::{Certainty, Entity, Finding, Scene, armor, words};
+use super::{Certainty, Entity, Finding, Scene, armor, copies, signed, words};
 use core::ops::Range;
 
 /// The credential that the anchor at `at` belongs to.
@@ -32,7 +32,8 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             .or_else(|| json_web_token(scene, at).map(found)),
         b'J' => json_web_token(scene, at)
             .or_else(|| words::signed_within(scene, at))
-            .map(found),
+            .map(found)
+            .or_else(|| copies::of_aws(scene, at)),
         b'-' if matches!(
             scene.bytes.get(at.saturating_add(1)..),
             Some([b'-', b'-', b'-', b'-' | b' ', ..] | [b'U', b's', b'e', b'r', b'-', ..])
@@ -69,6 +70,7 @@ pub fn may_begin(text: &str, floor: usize) -> bool {
     let has_form =
         || memchr::memchr2_iter(b'-', b'_', held).any(|at| ending_in(held, 0, at).next().is_some());
     (named && mixed)
+        || signed::may_begin(held)
         || has(b"eyJ")
         || AROUND_I.iter().any(|(_, form)| has(form.prefix))
         || words::FRONTS.iter().any(|front| has(front))
@@ -99,7 +101,7 @@ fn form_at(scene: Scene<'_>, start: usize, form: &Form) -> Option<(Range<usize>,
         .saturating_add(form.prefix.len())
         .saturating_add(length);
     let fits = form.most == 0 || length <= form.most;
-    if !fits || !ends(scene.bytes, end) {
+    if !fits || !ends(scene.bytes, end) || !is_grouped(form, tail.get(..length)?) {
         return None;
     }
     // A token of Slack that is renewed has two prefixes: `xoxe.xoxp-1-…`.
@@ -140,6 +142,18 @@ fn routable_end(bytes: &[u8], form: &Form, end: usize) -> usize {
         (first, 9) if ends(bytes, first) => first,
         _ => end,
     }
+}
+
+/// Whether a tail has groups as they must be, with digits in it and letters.
+fn is_grouped(form: &Form, tail: &[u8]) -> bool {
+    let fits = |lengths: &[usize]| {
+        let groups = tail.split(|byte| *byte == b'-').map(<[u8]>::len);
+        groups.eq(lengths.iter().copied())
+    };
+    form.groups.is_empty()
+        || (form.groups.iter().any(|lengths| fits(lengths))
+            && tail.iter().any(u8::is_ascii_digit)
+            && tail.iter().any(u8::is_ascii_alphabetic))
 }
 
 /// Whether a tail is long enough and, where the prefix alone says little, mixes letters with digits
@@ -229,6 +243,9 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usi
             certainty: Certainty::Check,
             quotes: None,
         };
+        return (Some(finding), end);
+    }
+    if let Some(finding) = signed::find(scene, start, word) {
         return (Some(finding), end);
     }
     let mixed = word.iter().any(u8::is_ascii_uppercase) && word.iter().any(u8::is_ascii_lowercase);

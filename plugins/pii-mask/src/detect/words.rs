@@ -7,7 +7,7 @@ use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
 
 /// How these credentials begin.
-pub const FRONTS: [&[u8]; 17] = [
+pub const FRONTS: [&[u8]; 24] = [
     b"dapi",
     b"ya29.",
     BEDROCK,
@@ -25,6 +25,13 @@ pub const FRONTS: [&[u8]; 17] = [
     b"ACCA",
     b"JQQJ99",
     b":AA",
+    b"mfa.",
+    b"sk.eyJ",
+    b"sl.u.",
+    b"pat.",
+    b"sat.",
+    b"sig=",
+    b"LS0t",
 ];
 
 /// Keys of Bedrock: what their base64 says is that they are one.
@@ -32,14 +39,29 @@ const BEDROCK: &[u8] = b"ABSKQmVkcm9ja0FQSUtleS";
 
 /// What a word in front of a dot says, how long the part behind the dot is, and how long the one
 /// behind a second dot, if there is one.
-const DOTTED: [(&[u8], Range<usize>, Range<usize>); 6] = [
+const DOTTED: [(&[u8], Range<usize>, Range<usize>); 15] = [
     (b"SG.", 20..25, 40..46),
     (b"hvs.", 24..512, 0..0),
     (b"hvb.", 80..1024, 0..0),
     (b"hvr.", 80..1024, 0..0),
     (b"dp.pt.", 40..45, 0..0),
     (b"dp.st.", 40..45, 0..0),
+    (b"dp.ct.", 40..45, 0..0),
+    (b"dp.sa.", 40..45, 0..0),
+    (b"dp.scim.", 40..45, 0..0),
+    (b"dp.audit.", 40..45, 0..0),
+    // Discord's, of users with a second factor; Mapbox's, Dropbox's.
+    (b"mfa.", 84..85, 0..0),
+    (b"sk.", 40..200, 22..23),
+    (b"sl.u.", 130..1500, 0..0),
+    (PERSONAL, 22..23, 24..25),
+    (SERVICE, 22..23, 24..25),
 ];
+
+/// How Harness's tokens begin, which have a third part.
+const PERSONAL: &[u8] = b"pat.";
+const SERVICE: &[u8] = b"sat.";
+const THIRD: Range<usize> = 20..21;
 
 /// The longest part of [`DOTTED`] that is looked over for its front.
 const PART: usize = 24;
@@ -79,6 +101,7 @@ pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<(Range
             (length >= 29).then_some(length)
         }
         b'y' if word == b"ya29" => parts(bytes, start, b"ya29.", 30..2048, 0..0),
+        b't' if word == b"t1" => parts(bytes, start, b"t1.", 20..600, 86..87),
         b'd' if word == b"dt0c01" => parts(bytes, start, b"dt0c01.", 24..25, 64..65),
         b'd' if word == b"dt0s01" => parts(bytes, start, b"dt0s01.", 8..25, 64..65),
         _ => None,
@@ -153,7 +176,11 @@ fn dotted(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
         DOTTED.iter().find_map(|(front, first, second)| {
             let start = left.ends_with(front).then_some(left.len())?;
             let start = start.checked_sub(front.len())?;
-            let length = parts(bytes, start, front, first.clone(), second.clone())?;
+            let mut length = parts(bytes, start, front, first.clone(), second.clone())?;
+            if matches!(*front, PERSONAL | SERVICE) {
+                let end = start.saturating_add(length);
+                length = length.saturating_add(parts(bytes, end, b".", THIRD, 0..0)?);
+            }
             whole(scene, start, length).then(|| start..start.saturating_add(length))
         })
     };
@@ -208,20 +235,42 @@ fn bot(scene: Scene<'_>, at: usize, behind: &[u8]) -> Option<Range<usize>> {
 
 /// Hosts whose addresses are credentials, what their paths begin with, and how long these are at
 /// least.
-const WEBHOOKS: [(&[u8], Entity, usize); 5] = [
+const WEBHOOKS: [(&[u8], Entity, usize); 9] = [
     (b"hooks.slack.com/services/", Entity::SlackToken, 30),
     (b"hooks.slack.com/workflows/", Entity::SlackToken, 30),
     (b"hooks.slack.com/triggers/", Entity::SlackToken, 30),
     (b"discord.com/api/webhooks/", Entity::ApiKey, 70),
     (b"discordapp.com/api/webhooks/", Entity::ApiKey, 70),
+    (b"canary.discord.com/api/webhooks/", Entity::ApiKey, 70),
+    (b"ptb.discord.com/api/webhooks/", Entity::ApiKey, 70),
+    (b"outlook.office.com/webhook/", Entity::ApiKey, 100),
+    (b"hooks.zapier.com/hooks/catch/", Entity::ApiKey, 12),
 ];
+
+/// The same where a name of the customer stands before: how the host goes on, and the path.
+const OF_TENANTS: (&[u8], usize) = (b".webhook.office.com/webhookb2/", 100);
+/// The longest such name (RFC 1035 section 2.3.4).
+const LONGEST_NAME: usize = 63;
 
 /// The path of a webhook, whose address without its scheme is `rest` and begins at `at`.
 fn webhook(rest: &[u8], at: usize) -> Option<(Range<usize>, Entity)> {
-    WEBHOOKS.iter().find_map(|(front, entity, least)| {
-        let path = rest.strip_prefix(*front)?;
-        let length = run(path, 0, |byte| base64_url(byte) || byte == b'/');
-        let start = at.saturating_add(front.len());
-        (length >= *least).then(|| (start..start.saturating_add(length), *entity))
-    })
+    let path = |front: usize, least: usize| {
+        let path = rest.get(front..)?;
+        // The path of a webhook of Teams has an `@` between two ids.
+        let length = run(path, 0, |byte| {
+            base64_url(byte) || matches!(byte, b'/' | b'@')
+        });
+        let start = at.saturating_add(front);
+        (length >= least).then(|| start..start.saturating_add(length))
+    };
+    let known = WEBHOOKS.iter().find(|(front, ..)| rest.starts_with(front));
+    if let Some((front, entity, least)) = known {
+        return path(front.len(), *least).map(|span| (span, *entity));
+    }
+    let (host, least) = OF_TENANTS;
+    let name = rest.iter().take(LONGEST_NAME);
+    let name = name.take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-');
+    let name = name.count();
+    rest.get(name..)?.starts_with(host).then_some(())?;
+    path(name.saturating_add(host.len()), least).map(|span| (span, Entity::ApiKey))
 }

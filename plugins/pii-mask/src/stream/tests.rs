@@ -43,6 +43,26 @@ fn characters(text: &str) -> Vec<&str> {
 }
 
 #[test]
+fn secrets_that_something_beside_them_tells_are_masked_in_pieces_of_any_size() {
+    let text = concat!(
+        "AccountKey=aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5zA7bC9dE1fG3hI5jK7lM9nO1pQ3rS5tU7vW9xY1zA3bC5dE7fG==;",
+        " https://a.blob.core.windows.net/c?sv=2024-11-04&sig=aB3dE5fG7hI9jK1lM3nO%2B5pQ7rS9tU1vW3xY5zA7bC9%3D, ",
+        "secret abC8Q~aB3dE5fG7hI9jK1lM3nO.5pQ7rS9tU1vW~ end, sha256~aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5zA7bC9d ",
+        "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs0aB3dE5f and key-0123456789abcdef0123456789abcdef\n",
+        "token: Z2hwX2FCM2RFNWZHN2hJOWpLMWxNM25PNXBRN3JTOXRVMXZXM3hZNQ or cloudflare aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5zA7b.",
+    );
+    let (masked, _) = whole(text);
+    for left in ["aB3d", "MTk4", "0123456789", "Z2hw", "8Q~", "sha256~a"] {
+        assert!(!masked.contains(left), "{left}: {masked}");
+    }
+    for size in 1..70 {
+        let pieces = text.as_bytes().chunks(size);
+        let pieces = pieces.map(|piece| core::str::from_utf8(piece).unwrap());
+        assert_eq!(stream(pieces).0, masked, "{size}");
+    }
+}
+
+#[test]
 fn findings_over_pieces_are_masked_and_the_rest_flows() {
     let (masker, mut stream) = (masker(), TextStream::default());
     let mut tally = Tally::default();
