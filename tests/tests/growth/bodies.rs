@@ -12,7 +12,7 @@ const PIECE: usize = 700;
 pub const MASK: &str = "{}";
 
 /// What parsers and detectors stumble over, each to be repeated.
-const FRAGMENTS: [&str; 88] = [
+const FRAGMENTS: [&str; 99] = [
     "a",
     " ",
     "1",
@@ -101,6 +101,17 @@ const FRAGMENTS: [&str; 88] = [
     "_whsec_a1",
     "-eyJrIjoi1",
     "JQQJ99",
+    "AccountKey=a1",
+    "sig=%2Fa1",
+    "%2Fa1",
+    "abC8Q~a",
+    "MTk4.a.",
+    "EAA1",
+    "-key-0",
+    "a1.atlasv1.",
+    "LS0tLS1CRUdJTiB",
+    "Z2hwX2",
+    "cloudflare a1-",
 ];
 
 fn repeated(fragment: &str, size: usize) -> String {

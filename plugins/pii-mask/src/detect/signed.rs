@@ -250,6 +250,7 @@ fn client_secret(bytes: &[u8], at: usize) -> Option<Range<usize>> {
 /// shared access signature, the signature of a presigned address.
 fn parameter(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     const LONGEST: usize = 64;
+    const LONGEST_SIGNATURE: usize = 1100;
     let is_part = |byte: u8| base64_url(byte) || matches!(byte, b'%' | b'+' | b'/');
     let left = scene.bytes.get(..start)?;
     if !matches!(left.last(), Some(b'=' | b'%' | b'-' | b'_')) {
@@ -269,7 +270,8 @@ fn parameter(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
             })
     };
     let rest = scene.bytes.get(from..)?;
-    let length = rest.iter().take_while(|byte| is_part(**byte)).count();
+    let value = rest.iter().take(LONGEST_SIGNATURE);
+    let length = value.take_while(|byte| is_part(**byte)).count();
     let value = rest.get(..length)?;
     let fits = if ends_name(b"sig") {
         // 32 bytes in base64, escaped or not, filled up or not.
