@@ -1,5 +1,6 @@
-//! Checking a configuration of Envoy, Kong or nginx: every filter of the suite in it, its settings,
-//! the order of the chain, what it refers to, and what requests may do on each route.
+//! Checking a configuration of Envoy, Kong or nginx, or a gateway file: every filter of the suite in
+//! it, its settings, the order of the chain, what it refers to, and what requests may do on each
+//! route.
 //!
 //! A file is read as the messages that it holds (`shape.rs`, by Envoy's own API in `api.rs`): a
 //! bootstrap, resources of discovery, or a piece of one, in either spelling. Every list
@@ -27,6 +28,7 @@ mod files;
 mod finding;
 mod gates;
 mod gateway;
+mod gateway_file;
 mod judged;
 mod kong;
 mod kubernetes;
@@ -115,6 +117,11 @@ pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
         && kong::is_declarative(root)
     {
         return kong::check(text, root, folder);
+    }
+    if let [root] = documents.as_slice()
+        && crate::gateway::is_gateway(root)
+    {
+        return gateway_file::check(text, root);
     }
     check_envoy(text, documents, folder)
 }

@@ -20,6 +20,11 @@ use serde_json::Value as Json;
 pub use host::Host;
 pub use meaning::{Filter, Meaning, read};
 
+/// A filter's entry in a chain of Envoy's.
+pub fn entry(filter: &Filter) -> Json {
+    envoy::entry(filter, &envoy::file(filter))
+}
+
 /// Whether a document is a gateway file.
 pub fn is_gateway(document: &Node) -> bool {
     let kind = |backend: &Node| backend.member("kind").is_some();

@@ -90,6 +90,8 @@ codes! {
         "A route's match has one of `prefix`, `path`, `safe_regex` …; Envoy refuses a second one, and most of these groups without any. In a bootstrap, and in a resource with its `@type`, what is missing is a finding; in a patch or a piece of a file it is not.";
     CONSTRAINT = "MG019" "constraint" Error, "A value is out of its range, or one that must be written is missing.",
         "`port_value: 70000`, `connect_timeout: 0s`, `domains: []`, a cluster without its `name`, a header's name with a space: the constraints are those of Envoy 1.40's own API (protoc-gen-validate); and of what it judges by code of its own: addresses that are none, extensions without `typed_config`, domains and filter chains that stand twice, tags without a `regex`. Of the rest (a negative timeout, a file that is not on its machine) only `--envoy` knows. Envoy refuses the file. What is missing is a finding as for `one-of`.";
+    GATEWAY = "MG020" "gateway-file" Error, "A gateway file says what cannot be, or lacks what must be there.",
+        "Names are those of [gateway.md](gateway.md) and its JSON Schema; parts that filters read are judged by them (MG011). Nothing more of the file was checked, since it is not known what it means.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";

@@ -1,4 +1,5 @@
-//! `modelgate check`: is a configuration of Envoy, Kong or nginx what the filters in it need?
+//! `modelgate check`: is a configuration of Envoy, Kong or nginx, or a gateway file, what the
+//! filters in it need?
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use modelgate_envoy::log::last_words;
 use modelgate_envoy::process;
 use modelgate_envoy::release::Envoy;
 
-/// Check configurations of Envoy, Kong and nginx: every filter's settings, the order of the chain,
-/// clusters, crash policy, who may pass on each route.
+/// Check configurations of Envoy, Kong and nginx, and gateway files: every filter's settings, the
+/// order of the chain, clusters, crash policy, who may pass on each route.
 ///
 /// Which host a file is for is told by what stands in it. Of Kong it reads declarative
 /// configurations, with the kong.conf beside them, and of nginx what concerns ngx_wasm_module. Of

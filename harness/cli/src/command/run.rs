@@ -1,4 +1,5 @@
-//! `modelgate run`: starts a gateway from an Envoy configuration, and follows what it records.
+//! `modelgate run`: starts a gateway from an Envoy configuration or a gateway file, and follows what
+//! it records.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::SUITE;
 use crate::build::{Profile, Workspace, build};
+use crate::gateway;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use located_yaml::{Node, Place};
@@ -28,7 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// How often a gateway that starts is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Start a gateway from an Envoy configuration, and follow its access log.
+/// Start a gateway from an Envoy configuration or a gateway file, and follow its access log.
 ///
 /// Finds Envoy or downloads it, builds the modules that the configuration names and points its
 /// paths at them; everything else is as in the file. Prints where it listens and which environment
@@ -40,7 +42,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Exit code 0: it was stopped; 1: it ended by itself; 2: it did not start.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The configuration, in YAML or JSON.
+    /// The configuration, in YAML or JSON, or a gateway file (docs/gateway.md).
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -81,9 +83,11 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     }
     let shown = arguments.file.display();
     let text = std::fs::read_to_string(&arguments.file).with_context(|| shown.to_string())?;
-    let mut bootstrap = Node::parse(&text)
-        .with_context(|| format!("{shown} is not YAML"))?
-        .to_json();
+    let root = Node::parse(&text).with_context(|| format!("{shown} is not YAML"))?;
+    let mut bootstrap = match gateway::is_gateway(&root) {
+        true => bootstrap(&root).with_context(|| shown.to_string())?,
+        false => root.to_json(),
+    };
     let folder = arguments.file.parent();
     for file in discovered::put_in(&mut bootstrap, folder).with_context(|| shown.to_string())? {
         eprintln!("read once: {}", file.display());
@@ -118,6 +122,19 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     });
     runtime.shutdown_background();
     code
+}
+
+/// What a gateway file means to Envoy.
+fn bootstrap(root: &Node) -> Result<Json> {
+    let host = gateway::Host::Envoy;
+    let meaning = gateway::read(root, host).map_err(|problems| {
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", said.join("\n"))
+    })?;
+    gateway::documents(&meaning, host)
+        .into_iter()
+        .next()
+        .context("it means nothing")
 }
 
 /// Where the suite's modules are that the configuration names; none where the engine has the code

@@ -224,7 +224,7 @@ fn filters(meaning: &Meaning) -> Json {
     let mut filters: Vec<Json> = meaning
         .filters
         .iter()
-        .map(|filter| entry(filter, &filter_file(filter)))
+        .map(|filter| entry(filter, &file(filter)))
         .collect();
     if meaning.credential.is_some() {
         filters.extend(credential());
@@ -237,7 +237,7 @@ fn filters(meaning: &Meaning) -> Json {
 }
 
 /// Where a filter's module is on Envoy's machine.
-fn filter_file(filter: &Filter) -> Json {
+pub(super) fn file(filter: &Filter) -> Json {
     let file = format!("{MODULES}/{}.wasm", filter.member.filter.name);
     json!({ "local": { "filename": file } })
 }
