@@ -20,6 +20,7 @@
 
 mod claim;
 mod layout;
+mod shape;
 mod siphash;
 mod slots;
 #[cfg(test)]
@@ -27,8 +28,9 @@ mod tests;
 
 pub use claim::{Claim, Decision, Outcome, take_all};
 pub use layout::{Layout, succeed};
+pub use shape::{MAX_WAYS, MAX_WINDOWS, Shape, ShapeError, WAYS};
 pub use siphash::{Seed, siphash24};
-pub use slots::{MAX_WAYS, MAX_WINDOWS, Prepared, Shape, ShapeError, Table, WAYS};
+pub use slots::{Prepared, Table};
 
 /// The shortest emission interval that a [`Rate`] may have: it bounds the error of rounding to one
 /// part in 1,000.

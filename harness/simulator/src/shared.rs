@@ -2,8 +2,8 @@
 //!
 //! Compare-and-swap as Envoy does it (proxy-wasm-cpp-host, shared_data.cc): every write takes the
 //! next number of one counter; a write with number 0, and a first write with any number, always
-//! succeeds. Nothing is ever evicted, unless the profile says how much there is. nginx has zones for
-//! it (ngx_wa_shm_kv.c).
+//! succeeds. Nothing is ever evicted, unless the profile says how much there is. nginx has zones
+//! for it (ngx_wa_shm_kv.c).
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -10,7 +10,8 @@
 //! error is on the strict side. More than the limits allow is never admitted, whatever the
 //! interleaving.
 
-use super::slots::{MAX_WINDOWS, Place, Set, Standing, Table};
+use super::shape::MAX_WINDOWS;
+use super::slots::{Place, Set, Standing, Table};
 use super::{Judged, Rate, judge};
 use crate::shared_data::{Store, StoreFailed, Swap, create};
 

@@ -16,7 +16,8 @@
 //! Requests that other workers count in the old table meanwhile are found when these are configured
 //! in turn, within [`SETTLE_NS`].
 
-use super::slots::{MAX_WAYS, MAX_WINDOWS, Set, Shape, Table};
+use super::shape::{MAX_WAYS, MAX_WINDOWS, Shape};
+use super::slots::{Set, Table};
 use super::{Rate, Seed, siphash24};
 use crate::shared_data::{Store, StoreFailed, Swap, create};
 use crate::sorting;

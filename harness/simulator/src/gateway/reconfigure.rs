@@ -4,8 +4,8 @@
 //! Where the VM stays the same, so does its memory: a new root context is made in each, configured,
 //! and takes the exchanges that begin from then on. The old one goes when its last exchange is
 //! over, and with it what it had asked the network for. A configuration that is refused changes
-//! nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`). nginx begins new workers instead; what the
-//! old ones have in memory is lost.
+//! nothing (proxy-wasm-cpp-host, wasm.cc: `startShutdown`). nginx begins new workers instead; what
+//! the old ones have in memory is lost.
 
 use crate::callback::Callback;
 use crate::core::Purpose;

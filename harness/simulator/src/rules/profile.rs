@@ -62,8 +62,8 @@ pub struct Profile {
     pub reload_backoff: Duration,
     /// A VM that replaces a lost one runs `on_vm_start` before `on_configure`.
     pub reload_starts_vm: bool,
-    /// A filter that is given another configuration is so in new workers, which begin with nothing of
-    /// what the old ones have in memory. The old ones finish what they have begun, and are told
+    /// A filter that is given another configuration is so in new workers, which begin with nothing
+    /// of what the old ones have in memory. The old ones finish what they have begun, and are told
     /// nothing any more: no ticks, and no end of their root contexts.
     pub reload_begins_workers: bool,
     /// Exports that this host never calls.
