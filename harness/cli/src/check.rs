@@ -1,5 +1,5 @@
-//! Checking a configuration of Envoy, Kong or nginx, or a gateway file: every filter of the suite in
-//! it, its settings, the order of the chain, what it refers to, and what requests may do on each
+//! Checking a configuration of Envoy, Kong or nginx, or a gateway file: every filter of the suite
+//! in it, its settings, the order of the chain, what it refers to, and what requests may do on each
 //! route.
 //!
 //! A file is read as the messages that it holds (`shape.rs`, by Envoy's own API in `api.rs`): a

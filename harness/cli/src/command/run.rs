@@ -1,5 +1,5 @@
-//! `modelgate run`: starts a gateway from an Envoy configuration or a gateway file, and follows what
-//! it records.
+//! `modelgate run`: starts a gateway from an Envoy configuration or a gateway file, and follows
+//! what it records.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

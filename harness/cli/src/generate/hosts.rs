@@ -27,6 +27,9 @@ const LISTED: &str = "tests/on-nginx.txt";
 /// the name of a scenario of the filter's.
 const FEATURES: &str = "tests/on-nginx-features.txt";
 
+/// How a difference begins that is a refusal of the whole configuration.
+const REFUSED: &str = "refused there: ";
+
 /// What becomes of a scenario there.
 enum Verdict {
     Same,
@@ -172,7 +175,11 @@ fn row(path: &str, about: &str, verdict: &Verdict) -> String {
         Verdict::Differs(because) => {
             let mut because = because.clone();
             because.dedup();
-            format!("works otherwise: {}", because.join("; "))
+            let refused = because.iter().map(|one| one.strip_prefix(REFUSED));
+            match refused.collect::<Option<Vec<_>>>() {
+                Some(refused) => format!("refuses: {}", refused.join("; ")),
+                None => format!("works otherwise: {}", because.join("; ")),
+            }
         }
         Verdict::Not(because) => format!("**does not hold**: {because}"),
         Verdict::Untried(because) => format!("not tried: {because}"),
@@ -215,6 +222,8 @@ mod tests {
         assert!(works.contains("x \\| y"), "{works}");
         let twice = vec!["no trailers".to_owned(), "no trailers".to_owned()];
         assert!(row(&Verdict::Differs(twice)).ends_with("| works otherwise: no trailers |\n"));
+        let refused = vec!["refused there: no metadata".to_owned()];
+        assert!(row(&Verdict::Differs(refused)).ends_with("| refuses: no metadata |\n"));
         assert!(row(&Verdict::Not("a".into())).ends_with("| **does not hold**: a |\n"));
         assert!(row(&Verdict::Untried("b".into())).ends_with("| not tried: b |\n"));
     }

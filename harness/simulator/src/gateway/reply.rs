@@ -86,9 +86,10 @@ impl Gateway {
 
     /// The head of an answer reaches the client.
     pub(super) fn headers_to_client(&mut self, id: StreamId, end: bool) {
-        let (now, named) = {
+        let (now, named, binds) = {
             let core = self.core.borrow();
-            (core.now_ns, core.request_id_in_response)
+            let binds = core.profile.bodies.announced_length_binds;
+            (core.now_ns, core.request_id_in_response, binds)
         };
         let headers = self.stream(id, |stream| {
             stream.response.forwarded = true;
@@ -97,6 +98,11 @@ impl Gateway {
             }
             stream.answer.head_after = since(stream, now);
             stream.answer.headers.clone_from(&stream.response.headers);
+            if binds && !head_only(stream) {
+                let headers = stream.response.headers.as_ref();
+                let length = headers.and_then(|headers| headers.text("content-length"));
+                stream.response.announced = length.and_then(|length| length.parse().ok());
+            }
             stream.response.headers.clone().unwrap_or_default()
         });
         let Some(headers) = headers else { return };
@@ -119,12 +125,16 @@ impl Gateway {
     }
 
     /// A piece of a body reaches the client.
-    pub(super) fn data_to_client(&mut self, id: StreamId, data: Vec<u8>, end: bool) {
+    pub(super) fn data_to_client(&mut self, id: StreamId, mut data: Vec<u8>, end: bool) {
         let (now, keeps_history) = {
             let core = self.core.borrow();
             (core.now_ns, core.keeps_history)
         };
         let shown = self.stream(id, |stream| {
+            if let Some(left) = &mut stream.response.announced {
+                data.truncate(*left);
+                *left = left.saturating_sub(data.len());
+            }
             let shown = !data.is_empty() && !head_only(stream);
             if shown && keeps_history {
                 let after = since(stream, now);
@@ -159,6 +169,10 @@ impl Gateway {
     }
 
     fn complete_response(&mut self, id: StreamId) {
+        let left = self.stream(id, |stream| stream.response.announced);
+        if left.flatten().is_some_and(|left| left > 0) {
+            return self.reset_downstream(id);
+        }
         self.stream(id, |stream| stream.answer.complete = true);
         self.end_stream(id);
     }

@@ -122,6 +122,8 @@ pub(crate) struct Message {
     pub waiting: VecDeque<WaitingFrame>,
     /// Its headers have left the chain.
     pub forwarded: bool,
+    /// Bytes of its body that were announced and have not left the chain, where that binds.
+    pub announced: Option<usize>,
     /// More than allowed had to be buffered.
     pub overflowed: bool,
 }

@@ -145,6 +145,9 @@ pub struct BodyRules {
     pub request_comes_whole: bool,
     /// A response's body arrives in pieces of at most so many bytes.
     pub max_response_piece: usize,
+    /// Of a response that announces its length, the client takes so much for it: what is more is
+    /// cut off, and of what is less the rest never comes.
+    pub announced_length_binds: bool,
     /// The first pause of a response's body gathers at most so many bytes, and then shows the
     /// whole to the filter that paused; every other pause is ignored. `None`: each pause holds it.
     pub response_buffer: Option<usize>,
@@ -348,6 +351,7 @@ pub const ENVOY: Profile = Profile {
     bodies: BodyRules {
         request_comes_whole: false,
         max_response_piece: usize::MAX,
+        announced_length_binds: false,
         response_buffer: None,
         response_trailers_are_dropped: false,
         empty_is_not_found: false,

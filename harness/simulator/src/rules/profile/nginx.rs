@@ -81,6 +81,7 @@ pub const NGINX: Profile = Profile {
         request_comes_whole: true,
         // `proxy_buffers`.
         max_response_piece: 8 << 10,
+        announced_length_binds: true,
         // `wasm_response_body_buffers`.
         response_buffer: Some(4 * (8 << 10)),
         response_trailers_are_dropped: true,

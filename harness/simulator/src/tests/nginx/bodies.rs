@@ -176,6 +176,43 @@ fn an_empty_body_is_not_found() {
 }
 
 #[test]
+fn row_20_the_length_that_was_announced_binds_the_body_that_filters_leave() {
+    let answered = |length: Option<&'static str>, body: &'static [u8]| {
+        let filter = spec("changes", move |host, _, callback| {
+            match callback {
+                Callback::ResponseHeaders { .. } => {
+                    let map = MapKind::ResponseHeaders;
+                    match length {
+                        Some(length) => host.set_header(map, b"content-length", length.as_bytes()),
+                        None => host.remove_header(map, b"content-length"),
+                    }
+                    .unwrap();
+                }
+                Callback::ResponseBody { size, .. } if size > 0 => {
+                    let size = size.max(body.len() as u32);
+                    host.set_buffer(BufferKind::ResponseBody, 0, size, body)
+                        .unwrap();
+                }
+                _ => {}
+            }
+            passing(callback)
+        });
+        let outcome = gateway(NGINX, network(&[]), filter).exchange(post());
+        (outcome.client.text(), outcome.client.reset)
+    };
+    assert_eq!(
+        answered(None, b"longer than it"),
+        ("longer than it".into(), false)
+    );
+    assert_eq!(
+        answered(Some("5"), b"longer than it"),
+        ("longe".into(), false)
+    );
+    assert_eq!(answered(Some("5"), b"hi"), ("hi".into(), true));
+    assert_eq!(answered(Some("5"), b"hello"), ("hello".into(), false));
+}
+
+#[test]
 fn row_20_and_d3_a_local_response_in_response_headers_is_a_trap() {
     let filter = spec("late", |host, _, callback| {
         if let Callback::ResponseHeaders { .. } = callback {
