@@ -15,6 +15,7 @@
 
 mod place;
 mod role;
+mod silence;
 mod track;
 mod waiting;
 mod words;
@@ -38,15 +39,6 @@ const MAX_TEXTS: usize = 256;
 /// Most bytes of events that wait. A credential that goes on is replaced at 4 KiB; in events of one
 /// character each that is a megabyte.
 const MAX_WAITING: usize = 4 << 20;
-/// How many events with pieces of other texts a text is waited for, and how many more for each of
-/// these: then what waits of it goes, as the end of a model's reasoning does when the answer has
-/// begun.
-const MAX_SILENCE: u64 = 8;
-const MORE_SILENCE: u64 = 2;
-/// The same for what may be the front of a value, of strings that are perhaps no text. It goes only
-/// where the same speaker has begun another text; what stands beside it, as other choices do,
-/// waits. In what is known to be a text such a front is waited for however long it takes.
-const MAX_SILENCE_OF_VALUE: u64 = 64;
 /// How much of the end of a text's first piece is read by itself, in bytes: more than any finding
 /// that the next piece could hide.
 const MAX_END: usize = 8192;
@@ -525,41 +517,6 @@ impl EventMasker {
             decided.extend(track.decided());
             false
         });
-        for piece in decided {
-            self.decide(piece, masker, tally);
-        }
-    }
-
-    /// Hands the events what has been decided on.
-    fn settle(&mut self, masker: &Masker, tally: &mut Tally) {
-        let mut decided = Vec::new();
-        let texts = u64::try_from(self.tracks.len()).unwrap_or(u64::MAX);
-        let most = MORE_SILENCE
-            .saturating_mul(texts)
-            .saturating_add(MAX_SILENCE);
-        let mut values = Vec::new();
-        for (id, track) in &mut self.tracks {
-            let silent = self.heard.saturating_sub(track.heard);
-            if silent > most && track.is_waiting() {
-                if !track.may_begin_a_value(masker) {
-                    track.rest(masker, tally);
-                } else if track.is_doubtful() && silent % MAX_SILENCE_OF_VALUE == 0 {
-                    values.push(id.clone());
-                }
-            }
-            decided.extend(track.decided());
-        }
-        for id in values {
-            let since = self.tracks.get(&id).map_or(0, |track| track.heard);
-            let succeeded = self
-                .tracks
-                .iter()
-                .any(|(other, track)| track.heard > since && other.beside(&id));
-            if let Some(track) = self.tracks.get_mut(&id).filter(|_| succeeded) {
-                track.rest(masker, tally);
-                decided.extend(track.decided());
-            }
-        }
         for piece in decided {
             self.decide(piece, masker, tally);
         }

@@ -71,15 +71,22 @@ fn is_something_else(scene: Scene<'_>, local: Range<usize>, domain: Range<usize>
     picture || repository || called
 }
 
+/// Longest local part, in octets (RFC 5321 section 4.5.3.1.1).
+pub const LONGEST_LOCAL: usize = 64;
+
+/// Whether a character may stand in a local part.
+pub fn is_local(character: char) -> bool {
+    character.is_ascii_alphanumeric()
+        || character == '_'
+        || SIGNS.contains(&character)
+        || is_letter(character)
+}
+
 fn local_start(scene: Scene<'_>, at: usize) -> Option<usize> {
     let mut start = at;
     for character in scene.text.get(scene.floor..at)?.chars().rev() {
-        let local = character.is_ascii_alphanumeric()
-            || character == '_'
-            || SIGNS.contains(&character)
-            || is_letter(character);
         let before = start.saturating_sub(character.len_utf8());
-        if !local || at.saturating_sub(before) > MAX_SIDE {
+        if !is_local(character) || at.saturating_sub(before) > MAX_SIDE {
             break;
         }
         start = before;

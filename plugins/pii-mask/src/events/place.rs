@@ -67,6 +67,16 @@ impl TextId {
         self.elements == other.elements && self.agrees(&other.ids)
     }
 
+    /// Whether both are of choices that go on side by side, or of calls and the like.
+    pub fn is_parallel(&self, other: &Self) -> bool {
+        let containers = |id: &'_ Self| -> Vec<String> {
+            id.elements.iter().map(|(name, _)| name.clone()).collect()
+        };
+        self.ids == other.ids
+            && self.elements != other.elements
+            && containers(self) == containers(other)
+    }
+
     /// Whether it is the same text but for the event's type.
     pub fn continues(&self, other: &Self) -> bool {
         self.names == other.names && self.beside(other)

@@ -1,6 +1,7 @@
 //! One running text: its pieces, where each came from, and what is to change in them.
 
 use super::Doubt;
+use crate::detect::email::is_local;
 use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use crate::stream::{Sink, TextStream};
@@ -102,6 +103,10 @@ pub struct Track {
     doubtful: bool,
     /// What waits would leave the front of a value behind, if that has been looked at.
     begins_value: Option<bool>,
+    /// It was let go in the middle of a word.
+    left: bool,
+    /// And went on with that word: its silence says nothing.
+    came_back: bool,
     /// When it had its last piece, in events with pieces.
     pub heard: u64,
 }
@@ -194,6 +199,9 @@ impl Track {
             to,
         });
         self.begins_value = None;
+        if core::mem::take(&mut self.left) {
+            self.came_back |= more.starts_with(is_local) || more.starts_with('@');
+        }
         self.stream.push(more, masker, tally, &mut self.pieces);
         self.pieces.advance(0);
     }
@@ -225,8 +233,19 @@ impl Track {
             return self.finish(masker, tally);
         }
         let at = self.pieces.at;
+        self.left = self.ends_in_word();
         self.stream.rest(masker, tally, &mut self.pieces);
         self.pieces.at = at;
+    }
+
+    /// Whether what waits ends as the front of an address may.
+    pub fn ends_in_word(&self) -> bool {
+        self.stream.ends_in_word()
+    }
+
+    /// Whether it has been silent in the middle of a word before, and gone on with it.
+    pub const fn comes_back(&self) -> bool {
+        self.came_back
     }
 
     /// Whether what waits may be the front of a value that would stay as it is. It is looked at

@@ -385,3 +385,62 @@ fn prose_and_signals_are_held_back_for_about_one_event() {
     let of_words = behind(&states, 6, |text| w(text.trim()));
     assert!(of_words < 90.0, "{of_words}");
 }
+
+/// One choice says an address letter by letter, and each time another says many words.
+#[test]
+fn an_address_is_masked_whole_however_long_its_letters_are_silent_between() {
+    for silence in [1, 9, 12, 13, 40, 200] {
+        let mut events = vec![chat(0, "write to ")];
+        for letter in "jo.doe@example.com".chars() {
+            events.push(chat(0, &letter.to_string()));
+            events.extend((0..silence).map(|_| chat(1, "word, ")));
+        }
+        events.extend([chat(0, ", bye"), stop(0), stop(1)]);
+        let out = run(&events);
+        assert_eq!(content(&out, 0), "write to [EMAIL], bye", "{silence}");
+        assert_eq!(content(&out, 1), "word, ".repeat(18 * silence), "{silence}");
+    }
+}
+
+/// Where the same speaker begins another text, a word at the end of the one before goes after a
+/// dozen events; if that goes on nevertheless, it is waited for from then on.
+#[test]
+fn a_text_that_came_back_in_the_middle_of_a_word_is_waited_for() {
+    let thought =
+        |text: &str| json!({ "choices": [{ "index": 0, "delta": { "reasoning": text } }] });
+    let of_thought = |event: &Value| {
+        event["choices"][0]["delta"]["reasoning"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    let mut events = vec![thought("write to ")];
+    for letter in "jo.doe@example.com".chars() {
+        events.push(thought(&letter.to_string()));
+        events.extend((0..30).map(|_| chat(0, "word, ")));
+    }
+    events.push(thought(", bye"));
+    let thoughts: String = run(&events).iter().filter_map(of_thought).collect();
+    assert_eq!(thoughts, "write to j[EMAIL], bye");
+}
+
+/// How many events of the answer come before the first of them goes, by what the reasoning ends
+/// with.
+#[test]
+fn an_answer_behind_reasoning_without_a_full_stop_waits_for_a_dozen_events_at_most() {
+    for (reasoning, most) in [
+        ("so it is Paris.", 13),
+        ("so it is Paris", 13),
+        ("so it is well-known", 13),
+    ] {
+        let (mut events, mut tally) = (EventMasker::default(), Tally::default());
+        let (scope, masker) = (scope(), masker());
+        let thought = json!({ "choices": [{ "index": 0, "delta": { "reasoning": reasoning } }] });
+        let mut waited = 0;
+        give(&mut events, &thought, &scope, &masker, &mut tally);
+        while events.next_ready().is_none() {
+            waited += 1;
+            give(&mut events, &chat(0, "word, "), &scope, &masker, &mut tally);
+        }
+        assert!(waited <= most, "{reasoning}: {waited}");
+    }
+}
