@@ -7,7 +7,8 @@
 //! [`Route::with_headers`] and [`Route::with_query`] add what is said there. Where the model is
 //! named in the body, [`Model::InBody`] says under which member and [`Stated::parse`] reads it; in
 //! forms ([`Model::InForm`]) [`field`] does, and in batches [`models_of_batch`]. Where most servers
-//! look at no name and some do, [`Model::HintedInBody`] says where it would be.
+//! look at no name and some do, [`Model::HintedInBody`] says where it would be. Bodies name further
+//! models ([`Stated::further`]), also where the path names one ([`further_models`]).
 //!
 //! A path that no grammar knows is no route: that is not an error, but whoever decides on models
 //! must not let it pass as one. It cannot tell servers apart that use the same paths:
@@ -18,12 +19,14 @@
 mod body;
 mod chosen;
 mod form;
+mod further;
 mod grammar;
 mod path;
 mod template;
 
 pub use body::{BodyError, Stated, folded, hints_in, is_ignorable, models_of_batch};
 pub use form::{boundary, field};
+pub use further::further_models;
 pub use path::{Path, PathError, Segment};
 pub use template::{Template, TemplateError};
 
@@ -280,6 +283,8 @@ pub struct Route<'a> {
     pub inner_model: Option<Cow<'a, str>>,
     /// Further names of models that some server may go by: see `chosen.rs`.
     pub hints: Vec<Cow<'a, str>>,
+    /// The path names the model, and a JSON body may name further ones ([`further_models`]).
+    pub further_in_body: bool,
     /// How the answer comes.
     pub streaming: Streaming,
 }

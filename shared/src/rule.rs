@@ -13,6 +13,6 @@ mod spelling;
 mod what;
 mod who;
 
-pub use asked::{Asked, ModelBody, ModelBodyMode, Models};
+pub use asked::{Asked, DefaultModel, ModelBody, ModelBodyMode, Models};
 pub use what::{Doubt, What, WrittenWhat};
 pub use who::{Caller, Presence, Who, WrittenClaim, WrittenGroups, WrittenWho};

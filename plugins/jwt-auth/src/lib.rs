@@ -28,6 +28,7 @@ use std::task::Poll;
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::Challenges;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
 use modelgate_kit::jose::Refusal;
@@ -84,8 +85,7 @@ impl Filter for JwtAuth {
                 return Err(refused(Refusal::Missing));
             }
             Found::None | Found::One(_) => {
-                // A host without facts loses a hint, nothing else.
-                let _ = exchange.publish_serialized(&plan.offer);
+                Challenges::offer(&exchange, &plan.offer);
                 return plan.identity_headers.clean(&exchange, &request);
             }
         };

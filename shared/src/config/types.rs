@@ -152,6 +152,10 @@ texts! {
     /// Something that must not be empty.
     NonEmptyText: "refused", |text| !text.is_empty(), "is empty", "write a text, or leave it out";
 
+    /// The name of one model, no pattern: 1 to 512 bytes.
+    ModelName: "refused", |text| (1..=512).contains(&text.len()) && !text.contains(['*', ',']),
+        "is not the name of a model", "write 1 to 512 bytes without `*` and commas";
+
     /// A name that can stand in a list in a header: 1 to 256 bytes.
     ListedName: "refused", |text| (1..=256).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b','),

@@ -5,10 +5,11 @@
 //! not JSON, or that names the model or `stream` twice, could be read otherwise by the server and
 //! is refused. So is a second spelling, in another case (`Model`: servers whose JSON decoder
 //! ignores case, as Go's does, take the last) or with a NUL, white space or characters without
-//! width in it. Routers turn to further models that the body lists ([`Stated::alternatives`]): they
-//! are asked for as well. The name is borrowed from the body unless it has escapes. A batch names a
+//! width in it. Further models that the body names elsewhere ([`Stated::further`]) are asked for as
+//! well. The name is borrowed from the body unless it has escapes. A batch names a
 //! model for each of its requests: [`models_of_batch`].
 
+use super::further::Further;
 use crate::json::{JsonError, Limits, Literal, Token, Walker};
 use std::borrow::Cow;
 
@@ -20,8 +21,8 @@ const LONGEST_NAME: usize = 512;
 pub struct Stated<'a> {
     /// The model's name, if the member is there; where it has several names, all that are.
     pub models: Vec<Cow<'a, str>>,
-    /// Further models that a router may turn to: `models` (OpenRouter), `fallbacks` (LiteLLM).
-    pub alternatives: Vec<Cow<'a, str>>,
+    /// Further models that may run: what a router may turn to, what a tool asks (see `further.rs`).
+    pub further: Vec<Cow<'a, str>>,
     /// The member `stream`, if it is there; `null` counts as not there.
     pub stream: Option<bool>,
 }
@@ -87,10 +88,11 @@ pub(super) fn name_of_model(name: Cow<'_, str>) -> Result<Cow<'_, str>, BodyErro
     Ok(name)
 }
 
-/// Most different models that a batch may name.
-const MOST_MODELS: usize = 64;
+/// Most models that a body may name beside its own, and most different ones that a batch may.
+pub(super) const MOST_MODELS: usize = 64;
 
-/// The models that a batch of Anthropic's API names: `requests[].params.model`, each once.
+/// The models that a batch of Anthropic's API names: `requests[].params.model`, and further ones in
+/// `params`, each once.
 ///
 /// # Errors
 /// Whatever would let a server read the batch otherwise, or that one of its requests names no
@@ -108,6 +110,7 @@ pub fn models_of_batch(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>,
         return Err(BodyError::NotAnObject);
     }
     let mut models: Vec<Cow<'_, str>> = Vec::new();
+    let mut further = Further::default();
     let (mut requests_seen, mut params_seen, mut model_seen) = (false, false, false);
     let (mut in_requests, mut in_params) = (false, false);
     let mut depth = 1_usize;
@@ -119,6 +122,9 @@ pub fn models_of_batch(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>,
                 3 if in_requests => ("params", &mut params_seen, Next::Params),
                 4 if in_params => ("model", &mut model_seen, Next::Model),
                 _ => {
+                    if in_params {
+                        further.see(&token)?;
+                    }
                     next = Next::Other;
                     continue;
                 }
@@ -131,9 +137,15 @@ pub fn models_of_batch(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>,
                 *seen = true;
                 place
             } else {
+                if in_params {
+                    further.see(&token)?;
+                }
                 Next::Other
             };
             continue;
+        }
+        if in_params && next != Next::Model {
+            further.see(&token)?;
         }
         match token {
             Token::ObjectEnd | Token::ArrayEnd => {
@@ -177,19 +189,20 @@ pub fn models_of_batch(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>,
     if models.is_empty() {
         return Err(BodyError::NotABatch);
     }
+    for name in further.into_names() {
+        if !models.contains(&name) {
+            models.push(name);
+        }
+    }
     Ok(models)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Member {
     Model,
-    Alternatives,
     Stream,
     Other,
 }
-
-/// Members whose elements are models beside the one that is named.
-const ALTERNATIVES: [&str; 2] = ["models", "fallbacks"];
 
 impl<'a> Stated<'a> {
     /// Reads a whole body; `members` are the model's members, as [`super::Model::InBody`] names
@@ -203,6 +216,7 @@ impl<'a> Stated<'a> {
             return Err(BodyError::NotAnObject);
         }
         let mut stated = Self::default();
+        let mut further = Further::default();
         // One bit for each of the members.
         let (mut models_seen, mut stream_seen) = (0_u8, 0_u8);
         let mut depth = 1_usize;
@@ -211,6 +225,7 @@ impl<'a> Stated<'a> {
             match token {
                 Token::ObjectEnd | Token::ArrayEnd => {
                     depth = depth.saturating_sub(1);
+                    further.see(&token)?;
                     continue;
                 }
                 Token::Key(name) if depth == 1 => {
@@ -218,8 +233,6 @@ impl<'a> Stated<'a> {
                     let at = members.iter().position(|member| alike(&name, member));
                     current = if at.is_some() {
                         Member::Model
-                    } else if ALTERNATIVES.iter().any(|other| alike(&name, other)) {
-                        Member::Alternatives
                     } else if alike(&name, "stream") {
                         Member::Stream
                     } else {
@@ -229,7 +242,10 @@ impl<'a> Stated<'a> {
                     let seen = match current {
                         Member::Model => &mut models_seen,
                         Member::Stream => &mut stream_seen,
-                        Member::Alternatives | Member::Other => continue,
+                        Member::Other => {
+                            further.see(&token)?;
+                            continue;
+                        }
                     };
                     let bit = 1 << at.unwrap_or_default().min(7);
                     if *seen & bit != 0 || !exact {
@@ -245,25 +261,17 @@ impl<'a> Stated<'a> {
                     stated.models.push(name_of_model(text.decode())?);
                 }
                 (1, Member::Model, _) => return Err(BodyError::ModelNotAName),
-                (1, Member::Alternatives, Token::ArrayStart | Token::Literal(Literal::Null)) => {}
-                (2, Member::Alternatives, Token::String(text)) => {
-                    if stated.alternatives.len() >= MOST_MODELS {
-                        return Err(BodyError::ModelNotAName);
-                    }
-                    stated.alternatives.push(name_of_model(text.decode())?);
-                }
-                // Objects name models and the like in them in ways of their own.
-                (_, Member::Alternatives, _) => return Err(BodyError::ModelNotAName),
                 (1, Member::Stream, Token::Literal(Literal::True)) => stated.stream = Some(true),
                 (1, Member::Stream, Token::Literal(Literal::False)) => stated.stream = Some(false),
                 (1, Member::Stream, Token::Literal(Literal::Null)) => {}
                 (1, Member::Stream, _) => return Err(BodyError::StreamNotABoolean),
-                _ => {}
+                _ => further.see(&token)?,
             }
             if matches!(token, Token::ObjectStart | Token::ArrayStart) {
                 depth = depth.saturating_add(1);
             }
         }
+        stated.further = further.into_names();
         Ok(stated)
     }
 }
@@ -323,34 +331,26 @@ mod tests {
     }
 
     #[test]
-    fn models_that_a_router_may_turn_to_are_named_too() {
+    fn further_models_are_named_beside_its_own() {
         let names = |body: &'static str| {
             Stated::parse(body.as_bytes(), &["model"], Limits::default())
-                .map(|stated| stated.alternatives.join(" "))
+                .map(|stated| [stated.models, stated.further].concat().join(" "))
         };
-        assert_eq!(
-            names(r#"{"model":"a","models":["b","c\/d"],"x":{"models":["e"]}}"#),
-            Ok("b c/d".to_owned())
-        );
-        assert_eq!(
-            names(r#"{"Models":["b"],"fallbacks":["c"],"model":"a"}"#),
-            Ok("b c".to_owned())
-        );
-        for none in [
-            r#"{"model":"a","models":null}"#,
-            r#"{"models":[],"model":"a"}"#,
+        for (body, found) in [
+            (
+                r#"{"fallbacks":["b"],"stream":true,"model":"a","x":{"models":["c"]}}"#,
+                "a b c",
+            ),
+            (
+                r#"{"model":"a","tools":[{"model":"b"}],"messages":[{"model":"x"}]}"#,
+                "a b",
+            ),
+            (r#"{"model":"a","models":null,"Models":"b"}"#, "a b"),
         ] {
-            assert_eq!(names(none), Ok(String::new()));
+            assert_eq!(names(body), Ok(found.to_owned()), "{body}");
         }
-        for unclear in [
-            r#"{"model":"a","models":"b"}"#,
-            r#"{"model":"a","models":[1]}"#,
-            r#"{"model":"a","fallbacks":[{"a":["b"]}]}"#,
-            r#"{"model":"a","models":{"a":"b"}}"#,
-            r#"{"model":"a","models":[""]}"#,
-        ] {
-            assert_eq!(names(unclear), Err(BodyError::ModelNotAName), "{unclear}");
-        }
+        let unclear = r#"{"model":"a","fallbacks":[{"b":"c"}]}"#;
+        assert_eq!(names(unclear), Err(BodyError::ModelNotAName));
     }
 
     #[test]
@@ -508,6 +508,11 @@ mod tests {
         assert_eq!(
             read(&batch(&[a, b, a])),
             Ok(vec!["a".to_owned(), "b".to_owned()])
+        );
+        let tool = r#"{"tools":[{"model":"c"}],"model":"a","system":[{"model":"no"}]}"#;
+        assert_eq!(
+            read(&batch(&[tool, a])),
+            Ok(vec!["a".to_owned(), "c".to_owned()])
         );
         for body in [
             "{}".to_owned(),

@@ -38,8 +38,9 @@ const SAGEMAKER: [(&str, Says); 6] = [
 ];
 const AZURE_ML: [(&str, Says); 1] = [("azureml-model-deployment", Says::Deployment)];
 /// Seldon Core 2; ModelMesh; Ray Serve; the Gateway API's inference extension; Envoy AI Gateway;
-/// vLLM's semantic router; Azure AI; and what home-made routers call it.
-const ANYWHERE: [(&str, Says); 15] = [
+/// vLLM's semantic router; Azure AI; Azure OpenAI's tool for images; and what home-made routers
+/// call it.
+const ANYWHERE: [(&str, Says); 16] = [
     ("seldon-model", Says::Hint),
     ("seldon-internal-model", Says::Hint),
     ("mm-model-id", Says::Hint),
@@ -51,6 +52,7 @@ const ANYWHERE: [(&str, Says); 15] = [
     ("x-selected-model", Says::Hint),
     ("x-ms-model-mesh-model-name", Says::Hint),
     ("azureml-model-deployment", Says::Hint),
+    ("x-ms-oai-image-generation-deployment", Says::Hint),
     ("model", Says::Hint),
     ("x-model", Says::Hint),
     ("x-model-id", Says::Hint),

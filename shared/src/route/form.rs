@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::body::{BodyError, alike, name_of_model};
+use super::further::chooses_model;
 use crate::query::decode;
 
 /// Longest boundary, in bytes (RFC 2046 section 5.1.1).
@@ -201,11 +202,12 @@ fn value_of<'a>(part: &'a [u8], member: &str) -> Result<Option<Cow<'a, str>>, Bo
         return Err(unclear);
     }
     if name != member {
-        // Frameworks read `model[]`, `model.x` or an escaped name as the same field.
+        // Frameworks read `model[]`, `model.x` or an escaped name as the same field; and what other
+        // fields that choose models mean (`fallbacks`) no form says.
         let decoded: Vec<u8> = decode(name).collect();
         let decoded = String::from_utf8_lossy(&decoded);
         let bare = decoded.split(['[', '.']).next().unwrap_or_default();
-        return if alike(bare, member) {
+        return if alike(bare, member) || chooses_model(bare) {
             Err(BodyError::MemberTwice)
         } else {
             Ok(None)
@@ -272,7 +274,7 @@ mod tests {
                 Some("m"),
             ),
             (
-                vec![&part("model_version", "x"), &part("models", "y")],
+                vec![&part("model_version", "x"), &part("modes", "y")],
                 None,
             ),
         ] {
@@ -315,6 +317,8 @@ mod tests {
                 "content-disposition: form-data; filename=\"x\\\"; name=\"model\"; y=\\\"\"; name=\"file\"\r\n\r\na",
             ],
             vec![&part("x", "\n--b\nmodel")],
+            vec![&model, &part("models[]", "b")],
+            vec![&model, &part("fallbacks", "[\"b\"]")],
             vec![&part("model", "")],
             vec![&part("model", "a\r\nb")],
         ] {

@@ -6,10 +6,10 @@
 //! OpenAI's, Mistral's, vLLM's, LiteLLM's, Anthropic's, Cohere's and Ollama's references.
 //!
 //! Left out on purpose, and so no route: what changes models (TorchServe's registration, KServe's
-//! and Triton's `/v2/repository`, Ollama's pull, create, copy and delete); what names its model by
-//! something that was stored before (files of batches, assistants, agents, conversations, cached
-//! contents); sessions over WebSocket; and the own paths of TGI, TEI and SGLang (`/generate`,
-//! `/embed`), which name adapters in ways of their own.
+//! and Triton's `/v2/repository/models/…`, Ollama's pull, create, copy and delete); what names its
+//! model by something that was stored before (files of batches, assistants, agents, conversations,
+//! cached contents); sessions over WebSocket; and the own paths of TGI, TEI and SGLang
+//! (`/generate`, `/embed`), which name adapters in ways of their own.
 
 use super::path::decoded;
 use super::{Dialect, Model, Operation, Path, Route, Selector, Streaming};
@@ -66,6 +66,7 @@ fn route(dialect: Dialect, operation: Operation, model: Model<'_>) -> Route<'_> 
         selector: None,
         inner_model: None,
         hints: Vec::new(),
+        further_in_body: false,
         streaming: Streaming::No,
     }
 }
@@ -112,6 +113,10 @@ fn open_inference<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         ["health", "ready"] if method == Method::Read => return server(Operation::ServerReady),
         // Triton: of all models.
         ["models"] | ["models", "stats"] if method == Method::Read => {
+            return server(Operation::ListModels);
+        }
+        // Triton, MLServer: of all models too, loaded or not.
+        ["repository", "index"] if method == Method::Post => {
             return server(Operation::ListModels);
         }
         ["models", model] => (model, None, ""),
@@ -304,7 +309,11 @@ fn openai<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         Model::InBody(_) if takes_forms(operation) => Model::InForm("model"),
         model => model,
     };
-    Some(route(Dialect::OpenAi, operation, model).stream(streaming))
+    let further_in_body = matches!(model, Model::Named(_)) && !takes_forms(operation);
+    Some(Route {
+        further_in_body,
+        ..route(Dialect::OpenAi, operation, model).stream(streaming)
+    })
 }
 
 fn tf_serving<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
@@ -481,11 +490,13 @@ fn vertex<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         Some((name, version)) => (name, Some(Selector::Version(decoded(version)))),
         None => (name, None),
     };
-    Some(
-        route(Dialect::Vertex, operation, named(name))
+    Some(Route {
+        // A router: `generationConfig.routingConfig`.
+        further_in_body: operation == Operation::Generate,
+        ..route(Dialect::Vertex, operation, named(name))
             .select(version)
-            .stream(streaming),
-    )
+            .stream(streaming)
+    })
 }
 
 /// Tuned models are named with their collection: nobody allows one by a name that a model has.
@@ -504,7 +515,12 @@ fn gemini<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
     match (method, rest) {
         (Method::Post, []) if collection == "interactions" => {
             return Some(
-                route(Dialect::Gemini, Operation::Respond, MODEL).stream(Streaming::InBody),
+                route(
+                    Dialect::Gemini,
+                    Operation::Respond,
+                    Model::InBody(&["model", "agent"]),
+                )
+                .stream(Streaming::InBody),
             );
         }
         (Method::Read, []) if matches!(collection, "models" | "tunedModels") => {

@@ -85,6 +85,7 @@ GET  /api/tags                                              ollama list_models -
 GET  /api/version                                           ollama describe_server - - no
 POST /api/show                                              ollama describe_model @model|name - no
 GET  /v2/models                                             open_inference list_models - - no
+POST /v2/repository/index                                   open_inference list_models - - no
 GET  /v2/models/stats                                       open_inference list_models - - no
 GET  /v2/models/m/versions/2/stats                          open_inference describe_model m version=2 no
 GET  /v2/models/m/config                                    open_inference describe_model m - no
@@ -103,7 +104,7 @@ POST /v1/models/g:streamGenerateContent?alt=sse             gemini generate g - 
 POST /v1beta/models/g:batchEmbedContents                    gemini embed g - no
 POST /v1alpha/models/g:predictLongRunning                   gemini infer_async g - no
 POST /v1beta/tunedModels/g:generateContent                  gemini generate tunedModels/g - no
-POST /v1beta/interactions                                   gemini respond @model - body
+POST /v1beta/interactions                                   gemini respond @model|agent - body
 GET  /v1beta/models                                         gemini list_models - - no
 GET  /v1beta/models/g                                       gemini describe_model g - no
 GET  /v1beta/tunedModels/g                                  gemini describe_model tunedModels/g - no
@@ -183,7 +184,6 @@ POST /api/copy
 GET /api/show
 POST /v2/models
 GET /v2/models/m/load
-POST /v2/repository/index
 DELETE /models/m
 GET /models/m/2.0
 POST /models/m

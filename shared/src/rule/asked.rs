@@ -14,19 +14,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::BodyError;
 use crate::config::Bounded;
+use crate::config::types::ModelName;
 use crate::exchange::Exchange;
 use crate::facts::ModelCall;
 use crate::headers::{HeaderBlock, Occurrence};
 use crate::json::Limits;
 use crate::problem::Reply;
 use crate::problem::common::{BODY_TOO_LARGE, BODY_UNREADABLE, MODEL_UNREADABLE, PATH_AMBIGUOUS};
-use crate::route::{Model, Path, Route, Stated, field, hints_in, models_of_batch};
+use crate::route::{
+    Model, Path, Route, Stated, Template, field, further_models, hints_in, models_of_batch,
+};
 use crate::rule::kind::Kind;
 use crate::rule::spelling::{Spellings, canonical};
 use crate::sorting;
 
 /// How to learn the model that a body names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelBody {
     /// `read`: hold the request until its body is here (Envoy: `allow_on_headers_stop_iteration:
@@ -36,6 +39,19 @@ pub struct ModelBody {
     /// Longest body that is read, in bytes; a longer one is refused with 413. Keep it below the
     /// proxy's own buffer limit.
     pub max_body_bytes: Bounded<1_024, 67_108_864>,
+    /// The model that answers where a body names none, as the server has it: without an entry such
+    /// a request is refused with 400. The first whose path fits counts.
+    pub defaults: Vec<DefaultModel>,
+}
+
+/// What a server does with a body that names no model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultModel {
+    /// Path template: `/v1/moderations`, `/v1/**`.
+    pub path: Template,
+    /// Name of the model, as rules compare it.
+    pub model: ModelName,
 }
 
 impl Default for ModelBody {
@@ -43,6 +59,7 @@ impl Default for ModelBody {
         Self {
             mode: ModelBodyMode::Read,
             max_body_bytes: Bounded::new(1_000_000),
+            defaults: Vec::new(),
         }
     }
 }
@@ -80,6 +97,8 @@ pub struct Asked<'a> {
     models: Models,
     /// Hints that the body holds.
     hints: Vec<String>,
+    /// Whether the body has been read for what it names beside the path.
+    knows_further: bool,
     /// Of the models and hints, once a rule has looked at them.
     spellings: OnceCell<Vec<Spellings>>,
 }
@@ -133,6 +152,7 @@ impl<'a> Asked<'a> {
             headers,
             models,
             hints: Vec::new(),
+            knows_further: false,
             spellings: OnceCell::new(),
         })
     }
@@ -142,13 +162,15 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// A reply where the body is too long, cannot be had, or does not name one model in one way.
     pub async fn read_model(&mut self, exchange: &Exchange, how: &ModelBody) -> Result<(), Reply> {
-        let Some(model) = self.route.as_ref().map(|route| route.model.clone()) else {
+        let Some(route) = self.route.as_ref() else {
             return Ok(());
         };
-        if *self.models() != Models::Unknown || how.mode == ModelBodyMode::Ignore {
+        let (model, has_further) = (route.model.clone(), self.may_have_further());
+        if !(self.models == Models::Unknown || has_further) || how.mode == ModelBodyMode::Ignore {
             return Ok(());
         }
-        if let Some(fact) = exchange.fact::<ModelCall>()
+        if !has_further
+            && let Some(fact) = exchange.fact::<ModelCall>()
             && !fact.model.is_empty()
         {
             self.name(fact.names());
@@ -156,8 +178,8 @@ impl<'a> Asked<'a> {
         }
         let is_hint = matches!(model, Model::HintedInBody(_));
         // Whoever looks for a name in such a body takes JSON only.
-        if is_hint && Kind::is_no_json(self.headers) {
-            self.models = Models::None;
+        if (is_hint || has_further) && Kind::is_no_json(self.headers) {
+            self.nothing_more();
             return Ok(());
         }
         let unreadable = || Reply::new(&MODEL_UNREADABLE);
@@ -181,35 +203,66 @@ impl<'a> Asked<'a> {
             max_bytes: limit,
             ..Limits::default()
         };
+        let default = || {
+            let mut defaults = how.defaults.iter();
+            let default = defaults.find(|default| default.path.matches(&self.path))?;
+            Some(Cow::Borrowed(&*default.model))
+        };
         let stated = |members| {
-            let stated = Stated::parse(&body, members, limits).ok()?;
-            let is_named = !stated.models.is_empty();
-            is_named.then(|| [stated.models, stated.alternatives].concat())
+            let Stated {
+                mut models,
+                mut further,
+                ..
+            } = Stated::parse(&body, members, limits).ok()?;
+            if models.is_empty() {
+                models.push(default()?);
+            }
+            models.append(&mut further);
+            Some(models)
         };
         let names = match (model, &kind) {
             (Model::InForm(member), Kind::Form(boundary)) => field(&body, boundary, member)
                 .ok()
-                .flatten()
-                .map(|name| vec![name]),
+                .and_then(|name| Some(vec![name.or_else(default)?])),
             (Model::InForm(member), Kind::Json) => stated(&[member]),
             (Model::InBody(members), _) => stated(members),
             (Model::HintedInBody(member), _) => hints_in(&body, member, limits).ok(),
             (Model::InBatch, _) => models_of_batch(&body, limits).ok(),
-            (Model::Named(_) | Model::Unnamed, _) => return Ok(()),
+            (Model::Named(_) | Model::Unnamed, _) => further_models(&body, limits).ok(),
         };
         let mut names = texts(names.ok_or_else(unreadable)?);
         if is_hint {
             self.hints.append(&mut names);
-            self.models = Models::None;
-            self.spellings = OnceCell::new();
+            self.nothing_more();
+        } else if let (true, Models::Named(before)) = (has_further, &self.models) {
+            self.name([before.clone(), names].concat());
         } else {
             self.name(names);
         }
         Ok(())
     }
 
+    /// The body names no model, or none beside the path's.
+    fn nothing_more(&mut self) {
+        if self.models == Models::Unknown {
+            self.models = Models::None;
+        }
+        self.knows_further = true;
+        self.spellings = OnceCell::new();
+    }
+
+    /// Whether the path names a model, and the body, which has not been read, may name more.
+    fn may_have_further(&self) -> bool {
+        !self.knows_further
+            && self
+                .route
+                .as_ref()
+                .is_some_and(|route| route.further_in_body)
+    }
+
     fn name(&mut self, names: Vec<String>) {
         self.models = Models::Named(names);
+        self.knows_further = true;
         self.spellings = OnceCell::new();
     }
 
@@ -245,22 +298,28 @@ impl<'a> Asked<'a> {
         route.is_some_and(|route| matches!(route.model, Model::HintedInBody(_)))
     }
 
-    /// Further names that some server may go by: see [`Route::hints`].
+    /// Further names that some server may go by: see [`Route::hints`]. A name that is a list
+    /// (`a,b`) is several models for LiteLLM.
     pub fn hints(&self) -> impl Iterator<Item = &str> {
         let of_route = self.route.iter().flat_map(|route| &route.hints);
+        let lists = self.names().iter().filter(|name| name.contains(','));
         of_route
             .map(|hint| &**hint)
             .chain(self.hints.iter().map(String::as_str))
+            .chain(lists.flat_map(|list| pieces(list)))
+    }
+
+    fn names(&self) -> &[String] {
+        match &self.models {
+            Models::Named(names) => names,
+            Models::None | Models::Unknown => &[],
+        }
     }
 
     /// Every model and hint, in the forms that denying rules compare.
     pub(super) fn spellings(&self) -> &[Spellings] {
         self.spellings.get_or_init(|| {
-            let names: &[String] = match &self.models {
-                Models::Named(names) => names,
-                Models::None | Models::Unknown => &[],
-            };
-            names
+            self.names()
                 .iter()
                 .map(String::as_str)
                 .chain(self.hints())
@@ -277,17 +336,16 @@ impl<'a> Asked<'a> {
     /// What stands for the models where they are counted, one for each: the same for every spelling
     /// of a name. An endpoint and the model inside it are one; nothing if no model is known.
     pub fn model_keys(&self) -> Vec<Vec<u8>> {
-        let Models::Named(names) = &self.models else {
-            return Vec::new();
-        };
-        let names = names.iter().map(|name| canonical(name));
-        let is_one = self.route.as_ref().is_some_and(|route| {
-            route.inner_model.is_some() || matches!(route.model, Model::Named(_))
-        });
-        let mut keys: Vec<Vec<u8>> = if is_one {
-            vec![names.collect::<Vec<_>>().join("\0").into_bytes()]
+        let has_inner = self
+            .route
+            .as_ref()
+            .is_some_and(|route| route.inner_model.is_some());
+        let mut keys: Vec<Vec<u8>> = if has_inner && !self.names().is_empty() {
+            let names: Vec<String> = self.names().iter().map(|name| canonical(name)).collect();
+            vec![names.join("\0").into_bytes()]
         } else {
-            names.map(String::into_bytes).collect()
+            let names = self.names().iter().flat_map(|name| pieces(name));
+            names.map(|name| canonical(name).into_bytes()).collect()
         };
         sorting::sort(&mut keys);
         keys.dedup();
@@ -315,6 +373,12 @@ impl<'a> Asked<'a> {
                 .unwrap_or_default(),
         })
     }
+}
+
+/// The names in a list of them, which most often is one.
+fn pieces(name: &str) -> impl Iterator<Item = &str> {
+    let pieces = name.split(',').map(str::trim);
+    pieces.filter(|piece| !piece.is_empty())
 }
 
 /// Names of their own.

@@ -131,6 +131,8 @@ codes! {
         "Without `use_remote_address: true` Envoy believes `x-forwarded-for`. Behind other proxies say how many: `xff_num_trusted_hops`.";
     ADMIN = "MG119" "admin-open" Warning, "The admin interface listens on every address.",
         "Whoever reaches it can read the configuration and stop Envoy. Bind it to 127.0.0.1.";
+    ANOTHER_NAME = "MG120" "another-name" Warning, "A filter is called as another one of the suite.",
+        "What runs is the module's filter, whatever its entry is called. Routes turn filters off by the name of the entry, and metrics and logs are read by it: `jwt-auth: { disabled: true }` would turn off something else.";
 
     OPEN_SIGNER = "MG201" "unauthenticated-signer" Error, "Requests of strangers go out with the gateway's own credentials.",
         "`aws-sigv4`, a filter of Envoy's that adds credentials (`credential_injector`, `aws_request_signing`, `aws_lambda`, `gcp_authn`, `header_mutation`), or a route that adds an `authorization` of its own stands behind nothing that refuses a stranger. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open. Envoy's own `rbac`, `ext_authz`, `ext_proc`, `jwt_authn`, `oauth2`, `basic_auth` and `api_key_auth` count unless their configuration lets strangers pass, and so does a client certificate that must be shown and is verified.";
@@ -152,7 +154,7 @@ codes! {
         "Profiles are named in the namespace `modelgate` of a route's or a virtual host's `filter_metadata`: `modelgate: { profile: NAME }` for all filters, `modelgate: { key_auth: { profile: NAME } }` for one. Under a name that is nearly one of these (`model-gate`, `key-auth`, `modelgate.key_auth`) and in another form (`key_auth: NAME`, a list) nothing is read, and the filter runs without the profile. `dialect` is read too, for the shape of refusals; a name that no protocol has is ignored.";
 
     CHANGED = "MG301" "changed-after-signing" Error, "A signed request is changed.",
-        "Routes run after all filters: a rewritten host or path, or a changed signed header, breaks the signature. `aws-sigv4` sets `host` and takes off `strip_path_prefix` itself; with `\"rewritten_by\": \"route\"` the route must do exactly the same.";
+        "Routes run after all filters: a rewritten host or path, or a changed signed header, breaks the signature. `aws-sigv4` sets `host` and takes off `strip_path_prefix` itself; with `\"rewritten_by\": \"route\"` the route must do exactly the same. With `internal_redirect_policy` Envoy follows a redirect of the upstream's itself: the request goes through the filters again as the first pass left it, with the credential removed and our signature in its place.";
     RETRIED = "MG302" "retried-after-signing" Warning, "A signed request is retried.",
         "A retry sends the same signature, which AWS takes for five minutes; it also repeats an inference that may have been paid for.";
     CHANGED_BY_FILTER = "MG303" "changed-by-filter" Error, "A filter of Envoy's changes a request after it was signed or masked.",

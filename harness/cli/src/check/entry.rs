@@ -129,6 +129,11 @@ pub(super) fn ours(name: &str) -> bool {
     SUITE.member(name).is_some() || name == SUITE.bundle()
 }
 
+/// The filter of the suite whose name it is, however it is written.
+pub(super) fn named(name: &str) -> Option<Member> {
+    SUITE.member(plain(name))
+}
+
 /// A name without what is put around it: `modelgate.jwt_auth`, `jwt_auth.wasm`.
 fn plain(name: &str) -> &str {
     let name = name.strip_suffix(".wasm").unwrap_or(name);

@@ -1,5 +1,7 @@
 //! Findings as text, JSON, SARIF 2.1.0 and GitHub's workflow commands.
 
+use std::path::Path;
+
 use serde_json::{Value as Json, json};
 
 use super::codes::{self, anchor};
@@ -163,7 +165,10 @@ fn sarif(files: &[Checked]) -> Json {
                 "shortDescription": { "text": code.title },
                 "fullDescription": { "text": code.help },
                 "defaultConfiguration": { "level": code.severity.as_str() },
-                "help": { "text": code.help, "markdown": format!("docs/findings.md#{}", anchor(code)) },
+                "help": {
+                    "text": code.help,
+                    "markdown": format!("{} (docs/findings.md#{})", code.help, anchor(code)),
+                },
             })
         })
         .collect();
@@ -178,10 +183,11 @@ fn sarif(files: &[Checked]) -> Json {
                 }
                 json!({
                     "ruleId": finding.code.id,
+                    "ruleIndex": codes::ALL.iter().position(|code| code.id == finding.code.id),
                     "level": finding.severity.as_str(),
                     "message": { "text": message },
                     "locations": [ { "physicalLocation": {
-                        "artifactLocation": { "uri": path(checked, finding) },
+                        "artifactLocation": artifact(&path(checked, finding)),
                         "region": {
                             "startLine": finding.place.line.max(1),
                             "startColumn": finding.place.column.max(1),
@@ -200,9 +206,42 @@ fn sarif(files: &[Checked]) -> Json {
                 "version": env!("CARGO_PKG_VERSION"),
                 "rules": rules,
             } },
+            "columnKind": "unicodeCodePoints",
             "results": results,
         } ],
     })
+}
+
+/// A file as SARIF names it (3.4.3 and 3.10): by a URI reference with forward slashes, relative to
+/// where the check was started where the file lies below, else absolute. Text that came by standard
+/// input has no file.
+fn artifact(path: &str) -> Json {
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = Path::new(path).strip_prefix(&here).ok();
+    let path = below.and_then(Path::to_str).unwrap_or(path);
+    let slashes = path.replace(std::path::MAIN_SEPARATOR, "/");
+    let uri = escaped(slashes.trim_start_matches("./"));
+    if path == "-" {
+        return json!({ "description": { "text": "standard input" }, "uri": "stdin" });
+    }
+    match uri.strip_prefix('/') {
+        Some(absolute) => json!({ "uri": format!("file:///{absolute}") }),
+        None => json!({ "uri": uri, "uriBaseId": "%SRCROOT%" }),
+    }
+}
+
+/// What may stand in a path of a URI, and the rest as escapes (RFC 3986 section 3.3). A colon would
+/// end a scheme.
+fn escaped(path: &str) -> String {
+    let mut uri = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
 }
 
 /// `::error file=…,line=…,col=…,title=…::message`, escaped as GitHub's toolkit does.
@@ -269,5 +308,79 @@ mod tests {
             ),
             "{github}"
         );
+    }
+
+    /// What SARIF 2.1.0 asks of a log, beyond its schema: a code scanner drops what breaks it.
+    #[test]
+    fn sarif_keeps_to_its_rules() {
+        let here = std::env::current_dir().unwrap();
+        let found = || super::super::check("é: 1\n");
+        let mut other = found();
+        for finding in &mut other.findings {
+            finding.file = Some(here.join("a b/ö.yaml"));
+            finding.place.line = 0;
+        }
+        let paths = [
+            "./x/a.yaml",
+            "/elsewhere/a.yaml",
+            "../a.yaml",
+            "-",
+            "c:d.yaml",
+        ];
+        let mut files: Vec<Checked> = paths
+            .map(|path| Checked {
+                path: path.to_owned(),
+                outcome: found(),
+            })
+            .into();
+        files.push(Checked {
+            path: "x".to_owned(),
+            outcome: other,
+        });
+        let sarif: Json = serde_json::from_str(&render(&files, Format::Sarif)).unwrap();
+        assert_eq!(sarif["version"], "2.1.0");
+        let run = &sarif["runs"][0];
+        // 3.14.17: columns are counted in characters.
+        assert_eq!(run["columnKind"], "unicodeCodePoints");
+        let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+        let mut uris = Vec::new();
+        for result in run["results"].as_array().unwrap() {
+            // 3.27.6: the index is that of the rule.
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(rules[index]["id"], result["ruleId"]);
+            let level = result["level"].as_str().unwrap();
+            assert!(["error", "warning", "note"].contains(&level));
+            assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+            let location = &result["locations"][0]["physicalLocation"];
+            // 3.30.5 and 3.30.6: lines and columns begin with 1.
+            for number in ["startLine", "startColumn"] {
+                assert!(location["region"][number].as_u64().unwrap() >= 1);
+            }
+            let artifact = &location["artifactLocation"];
+            let uri = artifact["uri"].as_str().unwrap().to_owned();
+            let is_relative = !uri.starts_with("file:") && uri != "stdin";
+            assert_eq!(artifact["uriBaseId"] == "%SRCROOT%", is_relative, "{uri}");
+            assert!(!uri.contains(['\\', ' ']) && uri.is_ascii(), "{uri}");
+            uris.push(uri);
+        }
+        uris.dedup();
+        let expected = [
+            "x/a.yaml",
+            "file:///elsewhere/a.yaml",
+            "../a.yaml",
+            "stdin",
+            "c%3Ad.yaml",
+            "a%20b/%C3%B6.yaml",
+        ];
+        assert_eq!(uris, expected);
+        for rule in rules {
+            for text in ["shortDescription", "fullDescription", "help"] {
+                assert!(
+                    rule[text]["text"]
+                        .as_str()
+                        .is_some_and(|text| !text.is_empty())
+                );
+            }
+        }
     }
 }

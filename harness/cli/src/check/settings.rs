@@ -12,7 +12,7 @@ use modelgate_kit::vm::CHAIN;
 use modelgate_kit::vm::chain::written as chain;
 
 use super::codes;
-use super::entry::{Entry, Runs, flag, module, node, text};
+use super::entry::{Entry, Runs, flag, module, named, node, text};
 use super::environment::Environment;
 use super::files::Sink;
 use super::finding::Finding;
@@ -28,6 +28,7 @@ impl Entry<'_> {
     pub fn check(&self, clusters: &Clusters, sink: &mut Sink<'_>) {
         self.check_failure_policy(sink);
         self.check_root_id(sink);
+        self.check_name(sink);
         self.check_runtime(sink);
         self.check_module(sink);
         self.check_stop_iteration(sink);
@@ -101,6 +102,36 @@ impl Entry<'_> {
         let place = written.unwrap_or(self.config).place;
         let finding = Finding::new(&codes::ROOT_ID, place, &self.name, problem, hint);
         sink.add(self.file, finding);
+    }
+
+    /// Whether entry or plugin bear the name of a filter that they do not run.
+    fn check_name(&self, sink: &mut Sink<'_>) {
+        let (runs, what) = match self.runs {
+            Runs::One(member) => (Some(member.filter.name), member.krate),
+            Runs::Chain => (None, "a chain"),
+            Runs::Nothing => return,
+        };
+        for holder in [self.node, self.config] {
+            let Some(written) = holder.member("name") else {
+                continue;
+            };
+            let called = written.text().and_then(named);
+            if let Some(called) = called
+                && runs != Some(called.filter.name)
+            {
+                let problem = format!("it is called {}, and runs {what}", called.krate);
+                let hint = "give it the name of what it runs, or the module of what it is called";
+                let finding = Finding::new(
+                    &codes::ANOTHER_NAME,
+                    written.place,
+                    &self.name,
+                    problem,
+                    hint,
+                );
+                sink.add(self.file, finding);
+                return;
+            }
+        }
     }
 
     fn check_runtime(&self, sink: &mut Sink<'_>) {

@@ -90,6 +90,18 @@ pub(super) fn check(chain: &Chain<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
             add(&codes::CHANGED, view.place, problem, hint);
         }
     }
+    let follows = |key: &str| {
+        let written = action.member(key)?;
+        (written.text() != Some("PASS_THROUGH_INTERNAL_REDIRECT")).then_some(written.place)
+    };
+    for key in ["internal_redirect_policy", "internal_redirect_action"] {
+        if let Some(place) = follows(key) {
+            let problem =
+                format!("`{key}` has a signed request sent once more, to where the upstream says");
+            let hint = "remove it: the second pass through the filters finds our signature where the caller's credential was";
+            add(&codes::CHANGED, place, problem, hint);
+        }
+    }
     for level in &view.levels {
         if level.member("retry_policy").is_some()
             || node(level, &["route", "retry_policy"]).is_some()

@@ -139,6 +139,10 @@ const TABLE: &[Broken] = &[
     broken("wasm.modelgate.identity:PLAIN", "wasm.modelgate.identiy:PLAIN", "identiy", "MG407", "did you mean `wasm.modelgate.identity`?"),
     // Routes.
     broken(ROUTE, "route: { cluster: sagemaker, timeout: 65s, host_rewrite_literal: x.amazonaws.com }", "host_rewrite_literal", "MG301", "after aws-sigv4 has signed"),
+    broken(ROUTE, "route: { cluster: sagemaker, internal_redirect_policy: { max_internal_redirects: 1 } }", "internal_redirect_policy", "MG301", "has a signed request sent once more"),
+    broken(ROUTE, "route: { cluster: sagemaker, internal_redirect_action: HANDLE_INTERNAL_REDIRECT }", "internal_redirect_action", "MG301", "has a signed request sent once more"),
+    broken("- name: key-auth", "- name: aws-sigv4", "- name: aws-sigv4", "MG120", "it is called aws-sigv4, and runs key-auth"),
+    broken("name: jwt_auth\n", "name: modelgate.key_auth\n", "name: modelgate.key_auth", "MG120", "it is called key-auth, and runs jwt-auth"),
     broken(ROUTE, "route: { cluster: sagemaker, prefix_rewrite: /x }", "prefix_rewrite", "MG301", "after aws-sigv4 has signed"),
     broken(ROUTE, "route: { cluster: sagemaker, regex_rewrite: { pattern: { regex: a }, substitution: b } }", "regex_rewrite", "MG301", "after aws-sigv4 has signed"),
     broken(ROUTE, "route: { cluster: sagemaker, retry_policy: { retry_on: 5xx } }", "retry_policy", "MG302", "repeats the signature"),
