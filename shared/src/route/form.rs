@@ -273,10 +273,7 @@ mod tests {
                 ],
                 Some("m"),
             ),
-            (
-                vec![&part("model_version", "x"), &part("modes", "y")],
-                None,
-            ),
+            (vec![&part("model_version", "x"), &part("modes", "y")], None),
         ] {
             assert_eq!(
                 read(&form(&parts)),

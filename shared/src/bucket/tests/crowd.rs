@@ -1,5 +1,7 @@
 //! Many callers that share sets of slots.
 
+use std::path::Path;
+
 use super::*;
 
 /// What became of callers who all ask again and again.
@@ -59,8 +61,38 @@ fn nobody_gets_more_than_the_limit_however_many_share_a_set() {
     }
 }
 
+/// The table in the filter's README, as far as it does not take minutes.
 #[test]
-fn a_table_twice_as_large_as_the_crowd_has_room_for_all() {
-    let crowd = crowd(8_192, 16_384, 32, rate(1, 1_000, 1), 3);
-    assert_eq!((crowd.over, crowd.short), (0, 0));
+fn the_sizes_that_are_documented_do_what_is_said_of_them() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/rate-limit/README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let number = |cell: &str| {
+        let digits: String = cell
+            .split(['(', '<'])
+            .next()
+            .unwrap()
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
+        digits.parse::<u32>().ok()
+    };
+    let mut held = 0;
+    let of_numbers = |line: &&str| {
+        line.strip_prefix("| ")
+            .is_some_and(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    for line in readme.lines().filter(of_numbers) {
+        let cells: Vec<Option<u32>> = line.trim_matches('|').split('|').map(number).collect();
+        let [Some(callers), Some(buckets), Some(over), Some(short)] = cells[..] else {
+            continue;
+        };
+        if callers > 100_000 {
+            continue;
+        }
+        let crowd = crowd(callers, buckets, 32, rate(1, 1_000, 1), 3);
+        let said = [over, short].map(|count| usize::try_from(count).unwrap());
+        assert_eq!([crowd.over, crowd.short], said, "{line}");
+        held += 1;
+    }
+    assert!(held >= 5, "{held} lines of the table");
 }
