@@ -311,7 +311,7 @@ fn doubt_about_keys(denial: Denial, kid: Option<&str>, is_allowed: bool) -> Opti
         Denial::KeysUnavailable(_) | Denial::Token(Refusal::KeyUnknown) => {
             Some(Doubt::Unknown(kid))
         }
-        Denial::Token(Refusal::SignatureRefused) => Some(Doubt::Signature),
+        Denial::Token(Refusal::SignatureRefused | Refusal::KeyUnusable) => Some(Doubt::Signature),
         Denial::Token(Refusal::AlgorithmRefused) if is_allowed => Some(Doubt::Signature),
         Denial::Token(_) => None,
     }

@@ -89,6 +89,7 @@ const fn reason_of(refusal: Refusal) -> &'static Reason {
         Refusal::TypeRefused => &reasons::TOKEN_TYPE_REFUSED,
         Refusal::AlgorithmRefused => &reasons::ALGORITHM_REFUSED,
         Refusal::KeyUnknown => &reasons::KEY_UNKNOWN,
+        Refusal::KeyUnusable => &reasons::KEY_UNUSABLE,
         Refusal::SignatureRefused => &reasons::SIGNATURE_REFUSED,
         Refusal::IssuerUnknown => &reasons::ISSUER_UNKNOWN,
         Refusal::AudienceRefused => &reasons::AUDIENCE_REFUSED,

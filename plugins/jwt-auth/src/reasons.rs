@@ -19,6 +19,8 @@ modelgate_kit::reasons! { "jwt_auth";
         "`alg` is `none`, unknown, not among the issuer's `algorithms`, or not the one that the named key is for.";
     KEY_UNKNOWN = 401 "key_unknown", "The token was signed with an unknown key.",
         "No key of the issuer has the token's `kid`, or none fits its algorithm, also after its keys were fetched anew (at most once per `min_interval_s`).";
+    KEY_UNUSABLE = 401 "key_unusable", "The token was signed with a key that is not accepted.",
+        "The issuer has the key that the token names, and it cannot be used: the log says why, where the keys were read.";
     SIGNATURE_REFUSED = 401 "signature_refused", "The signature of the token is not valid.",
         "The signature is not that of the issuer's key: the token was changed, or made by somebody else.";
     ISSUER_UNKNOWN = 401 "issuer_unknown", "The issuer of the token is not accepted.",

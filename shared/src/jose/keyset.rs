@@ -29,6 +29,8 @@ pub const MAX_KEYS: usize = 1024;
 pub const MAX_TRIED: usize = 8;
 /// The most keys that are named where some were left out.
 const MAX_NAMED: usize = 8;
+/// The most keys whose names are kept where they were left out.
+const MAX_UNUSABLE: usize = 64;
 /// The longest `kid` that is shown, in bytes.
 const MAX_SHOWN_BYTES: usize = 64;
 
@@ -66,6 +68,8 @@ struct LeftOut {
 pub struct KeySet {
     keys: Vec<Key>,
     left_out: Vec<LeftOut>,
+    /// Names of keys that were left out.
+    unusable: Vec<String>,
     skipped: usize,
 }
 
@@ -80,6 +84,7 @@ impl KeySet {
         let mut keys = Vec::new();
         let mut left_out = Vec::new();
         let mut malformed = Vec::new();
+        let mut unusable = Vec::new();
         let mut skipped = list.len().saturating_sub(MAX_KEYS);
         for (at, written) in list.iter().enumerate().take(MAX_KEYS) {
             let key = match parse_object(written) {
@@ -98,6 +103,12 @@ impl KeySet {
                     if left_out.len() < MAX_NAMED {
                         let name = shown(kid.as_deref().unwrap_or_default(), at);
                         left_out.push(LeftOut { name, fault });
+                    }
+                    if let Some(kid) = &kid
+                        && unusable.len() < MAX_UNUSABLE
+                        && kid.len() <= MAX_SHOWN_BYTES
+                    {
+                        unusable.push(kid.clone());
                     }
                     if let (KeyFault::BadMember | KeyFault::NotAnObject, Some(kid)) = (fault, kid) {
                         malformed.push(kid);
@@ -122,6 +133,7 @@ impl KeySet {
         skipped = skipped.saturating_add(read.saturating_sub(keys.len()));
         let mut set = Self::from_keys(keys)?;
         set.left_out = left_out;
+        set.unusable = unusable;
         set.skipped = set.skipped.saturating_add(skipped);
         Ok(set)
     }
@@ -189,8 +201,8 @@ impl KeySet {
     /// Finds the key whose signature this is.
     ///
     /// # Errors
-    /// [`Refusal::AlgorithmRefused`], [`Refusal::KeyUnknown`] (newer keys might help) or
-    /// [`Refusal::SignatureRefused`].
+    /// [`Refusal::AlgorithmRefused`], [`Refusal::KeyUnknown`] (newer keys might help),
+    /// [`Refusal::KeyUnusable`] or [`Refusal::SignatureRefused`].
     pub fn verify(
         &self,
         header: &Header,
@@ -209,6 +221,8 @@ impl KeySet {
             (Some(_), true) => key.kid() == named,
             (Some(_), false) => key.kid().is_none(),
         };
+        let is_unusable =
+            || named.is_some_and(|kid| self.unusable.iter().any(|unusable| unusable == kid));
         let mut tried = false;
         for key in self
             .keys
@@ -223,6 +237,7 @@ impl KeySet {
             }
         }
         Err(match (tried, has_name) {
+            (_, false) if is_unusable() => Refusal::KeyUnusable,
             (true, _) => Refusal::SignatureRefused,
             (false, true) => Refusal::AlgorithmRefused,
             (false, false) => Refusal::KeyUnknown,

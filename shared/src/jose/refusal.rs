@@ -27,6 +27,8 @@ pub enum Refusal {
     /// No key has the token's `kid`, or none could have made such a signature: a newer key set may
     /// know it.
     KeyUnknown,
+    /// The only keys with the token's `kid` are such as cannot be used.
+    KeyUnusable,
     /// The signature is not that of the key.
     SignatureRefused,
     /// No configured issuer has the token's `iss`.
@@ -49,7 +51,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every variant, for catalogues and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Missing,
         Self::Repeated,
         Self::Mixed,
@@ -59,6 +61,7 @@ impl Refusal {
         Self::TypeRefused,
         Self::AlgorithmRefused,
         Self::KeyUnknown,
+        Self::KeyUnusable,
         Self::SignatureRefused,
         Self::IssuerUnknown,
         Self::AudienceRefused,
@@ -82,6 +85,7 @@ impl Refusal {
             Self::TypeRefused => "token_type_refused",
             Self::AlgorithmRefused => "algorithm_refused",
             Self::KeyUnknown => "key_unknown",
+            Self::KeyUnusable => "key_unusable",
             Self::SignatureRefused => "signature_refused",
             Self::IssuerUnknown => "issuer_unknown",
             Self::AudienceRefused => "audience_refused",

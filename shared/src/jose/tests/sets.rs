@@ -228,6 +228,18 @@ fn a_key_with_a_member_written_twice_is_left_out_alone() {
         assert_eq!((keys.len(), keys.skipped()), (2, 1), "{written}");
         let skipped = keys.describe_skipped().unwrap();
         assert!(skipped.starts_with(told), "{skipped}");
+        let refusal = if told.starts_with("`keys") {
+            Refusal::KeyUnknown
+        } else {
+            Refusal::KeyUnusable
+        };
+        let name = told.split('`').nth(1).unwrap();
+        let header = format!(r#"{{"alg":"ES256","kid":"{name}"}}"#);
+        let token = signed(&header, &claims().to_string(), es256(2));
+        assert_eq!(
+            verify(&token, &keys, Algorithms::ASYMMETRIC).err(),
+            Some(kid)
+        );
     }
     // Of a secret it is not known which was meant, by its name neither.
     let secret = oct_jwk().to_string();
