@@ -260,6 +260,18 @@ pub trait Proxy: Host {
     fn admit(&self) -> Result<(), &'static Reason> {
         Ok(())
     }
+    /// Notes that a filter has begun with the request at hand, where another VM may have to go on
+    /// with it that has seen nothing of it.
+    ///
+    /// # Errors
+    /// The proxy's status.
+    fn note_begun(&self, _filter: &str) -> Result<(), Status> {
+        Ok(())
+    }
+    /// Whether a filter has begun with the request at hand in a VM that is gone.
+    fn was_begun(&self, _filter: &str) -> bool {
+        false
+    }
     /// A whole header map, in the wire form that [`crate::headers::HeaderBlock`] reads.
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status>;
     /// As [`Proxy::pairs`], to be read in place.

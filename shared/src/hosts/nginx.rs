@@ -147,7 +147,9 @@ impl Nginx {
     }
 
     /// Whether the request line names a path, and no whole URL: of that, nginx shows the path
-    /// alone, and takes its host for the request's, beside the one in `host`.
+    /// alone, and takes its host for the request's, beside the one in `host`. nginx has the line
+    /// for every request: for HTTP/2 and HTTP/3 it writes one (ngx_http_v2.c,
+    /// `ngx_http_v2_construct_request_line`; ngx_http_v3_request.c).
     fn names_a_path(&self) -> Result<bool, Status> {
         let line = self.proxy.property(&["ngx", "request"])?;
         let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
@@ -165,6 +167,11 @@ impl Nginx {
             count => Ok(count),
         }
     }
+}
+
+/// The fact that a filter has begun.
+fn begun(filter: &str) -> String {
+    format!("begun_{filter}")
 }
 
 /// Whether a header of this name is among the ones that were emptied.
@@ -293,6 +300,18 @@ impl Proxy for Nginx {
             }
             _ => Err(&PATH_AMBIGUOUS),
         }
+    }
+
+    /// After a trap nginx goes on with every exchange of the instance in a new one, and shows it
+    /// what comes next (ngx_proxy_wasm.c, `ngx_proxy_wasm_run_step`).
+    fn note_begun(&self, filter: &str) -> Result<(), Status> {
+        let path = self.keeper()?.path(&begun(filter));
+        self.proxy.set_property(&path, b"1")
+    }
+
+    fn was_begun(&self, filter: &str) -> bool {
+        // Who cannot tell has not been let through either.
+        self.kept(&begun(filter)) != Err(Status::NotFound)
     }
 
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {

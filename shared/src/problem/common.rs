@@ -20,7 +20,7 @@ crate::reasons! { "kit";
     BODY_UNANNOUNCED = 411 "body_unannounced", "The request does not say how long its body is.",
         "nginx (ngx_wasm_module) does not say with the headers whether a body follows, and calls no filter for one that is empty. The request has a body and no `content-length`, or `transfer-encoding` where a filter must see the body. Send its length.";
     CONFIGURATION_REFUSED = 500 "configuration_refused", "The gateway is not configured for this route.",
-        "The filter's configuration is wrong, and the proxy would let requests pass without the filter (nginx, Kong): so it answers every one. The proxy's log names each field and how to mend it.";
+        "The filter's configuration is wrong, and the proxy would let requests pass without the filter (nginx, Kong): so it answers every one. The proxy's log names each field and how to mend it. Also where the buckets of `rate-limit` do not fit into nginx's shared memory.";
     BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too long to be looked at.",
         "A rule needs the body (e.g. for the model's name), and it is longer than the filter's `max_body_bytes`.";
     BODY_UNREADABLE = 500 "body_unreadable", "The gateway could not process this request.",

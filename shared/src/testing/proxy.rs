@@ -189,6 +189,11 @@ impl FakeProxy {
             .insert(path.to_owned(), value.as_ref().to_vec());
     }
 
+    /// Takes back what was preset.
+    pub fn forget(&self, path: &str) {
+        self.preset.borrow_mut().remove(path);
+    }
+
     /// From now on, shared data answers with this status; `None` mends it.
     pub fn break_shared_data(&self, status: Option<Status>) {
         self.common.broken.set(status);

@@ -94,6 +94,8 @@ pub(super) struct Driver {
     counters: Rc<Counters>,
     /// The filter keeps names for itself.
     reserving: bool,
+    /// No answer may pass it unseen.
+    watching: bool,
     handling: Option<Handling>,
     /// What runs, where it reserves names.
     reserves: Option<Rc<dyn Launch>>,
@@ -123,6 +125,7 @@ impl Driver {
             policy,
             counters,
             reserving: false,
+            watching: false,
             handling: None,
             reserves: None,
             started: false,
@@ -135,6 +138,12 @@ impl Driver {
     /// With names that the filter keeps for itself, or none.
     pub const fn reserving(mut self, reserves: bool) -> Self {
         self.reserving = reserves;
+        self
+    }
+
+    /// As one that looks at the bodies of answers, or not.
+    pub const fn watching(mut self, watches: bool) -> Self {
+        self.watching = watches;
         self
     }
 
@@ -167,6 +176,11 @@ impl Driver {
         }
         if side == Side::Request && part == Part::Trailers && self.clean_trailers().is_err() {
             self.break_off();
+        }
+        let is_lost = !self.started && side == Side::Response && self.watching;
+        if is_lost && self.exchange.proxy().was_begun(self.filter) {
+            self.started = true;
+            self.give_up(&common::HOST_REFUSED);
         }
         if !self.started && side == Side::Request {
             self.started = true;
@@ -306,6 +320,9 @@ impl Driver {
         };
         if let Err(reason) = self.exchange.proxy().admit() {
             return self.refuse(&Reply::new(reason));
+        }
+        if self.watching && self.exchange.proxy().note_begun(self.filter).is_err() {
+            return self.refuse(&Reply::new(&common::HOST_REFUSED));
         }
         match policy.choose(&self.exchange) {
             Ok(launch) => {

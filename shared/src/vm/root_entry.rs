@@ -85,6 +85,7 @@ impl Link {
             Rc::clone(&self.counters),
         )
         .reserving(self.registration.needs.reserves)
+        .watching(self.registration.needs.response_body)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::gateway::filter_status::{
     FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, NOT_ASKED, Returned,
 };
 use crate::gateway::stream::{FilterView, Pause, Side, Source, Stream};
-use crate::gateway::threads::CallbackResult;
+use crate::gateway::threads::{CallbackResult, VmAvailability};
 use crate::ids::{PluginId, StreamId, WorkerId};
 use crate::plugin::{FailurePolicy, Plugin};
 use crate::rules::headers::Headers;
@@ -226,8 +226,21 @@ impl Gateway {
                 worker,
             ))
         })??;
-        if absent || failed || lost || context.is_some() {
-            return context.filter(|_| !absent && !failed && !lost);
+        if absent || failed || lost {
+            return None;
+        }
+        if let Some(context) = context {
+            let (alive, anew) = {
+                let core = self.core.borrow();
+                let anew = core.profile.traps.others_begin_anew;
+                (core.is_alive(context), anew)
+            };
+            let runs =
+                !alive && anew && self.vm_availability(worker, filter) == VmAvailability::Running;
+            return match runs {
+                true => self.create_context(id, filter, worker),
+                false => Some(context),
+            };
         }
         let code = self.codes.get(filter.0);
         let begins = side == Side::Request

@@ -234,6 +234,9 @@ pub struct TrapRules {
     pub response_passes: bool,
     /// After a trap in the answer of a callout, the request continues.
     pub callout_continues: bool,
+    /// Other exchanges of the instance that has trapped go on in the one that replaces it, in
+    /// contexts that have seen nothing of them.
+    pub others_begin_anew: bool,
 }
 
 /// Host calls that trap instead of answering with a status.
@@ -377,6 +380,7 @@ pub const ENVOY: Profile = Profile {
         status: 503,
         response_passes: false,
         callout_continues: false,
+        others_begin_anew: false,
     },
     trapping_calls: TrappingCalls {
         local_response_in_response: false,

@@ -182,6 +182,18 @@ fn a_request_line_with_a_whole_url_is_refused() {
 }
 
 #[test]
+fn a_request_of_which_nginx_does_not_say_what_was_asked_for_is_refused() {
+    for missing in ["ngx.request", "ngx.nginx_version"] {
+        let mut gateway = gateway("nothing");
+        gateway.proxy().forget(missing);
+        let (at, _) = gateway.begin(&[(":path", "/a"), ("host", "h")], false);
+        let reply = gateway.record(at).reply.expect("nothing passes");
+        let reason = reply.header("x-modelgate-reason");
+        assert_eq!(reason, Some("host_refused"), "{missing}");
+    }
+}
+
+#[test]
 fn filters_see_the_path_that_was_sent_and_the_host_of_the_client() {
     let mut gateway = gateway("sees");
     gateway.proxy().preset("request.path", "/a%20b?q");
@@ -378,6 +390,29 @@ fn a_response_is_answered_in_its_place_and_by_no_local_reply() {
         "{passed}"
     );
     assert_eq!(record.replies, 0);
+}
+
+#[test]
+fn an_answer_of_whose_request_the_vm_knows_nothing_any_more_is_kept_back() {
+    for (lost, refused) in [(true, true), (false, false)] {
+        let mut gateway = gateway("nothing");
+        let (at, _) = gateway.begin(&[(":path", "/")], false);
+        if lost {
+            gateway.take_over(at);
+        }
+        gateway.respond(at, &[(":status", "200")], false);
+        gateway.body(at, Side::Response, b"secret", true);
+        let passed = String::from_utf8(gateway.record(at).passed.response).unwrap();
+        assert_eq!(passed.contains("host_refused"), refused, "{passed}");
+        assert_eq!(passed.contains("secret"), !refused, "{passed}");
+    }
+    // The reply of a filter before this one: nothing was begun.
+    let mut gateway = gateway("nothing");
+    gateway.proxy().begin(7, &[(":path", "/")]);
+    gateway.take_over(7);
+    gateway.respond(7, &[(":status", "401")], false);
+    gateway.body(7, Side::Response, b"no", true);
+    assert_eq!(gateway.record(7).passed.response, b"no");
 }
 
 #[test]

@@ -339,6 +339,14 @@ impl Proxy for Layer {
         self.host.admit()
     }
 
+    fn note_begun(&self, filter: &str) -> Result<(), Status> {
+        self.host.note_begun(filter)
+    }
+
+    fn was_begun(&self, filter: &str) -> bool {
+        self.host.was_begun(filter)
+    }
+
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
         match self.with_headers(map) {
             Some(_) => Ok(self.headers(map)?.as_bytes().to_vec()),

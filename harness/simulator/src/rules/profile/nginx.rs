@@ -114,6 +114,8 @@ pub const NGINX: Profile = Profile {
         status: 500,
         response_passes: true,
         callout_continues: true,
+        // ngx_proxy_wasm.c, `ngx_proxy_wasm_run_step`.
+        others_begin_anew: true,
     },
     trapping_calls: TrappingCalls {
         local_response_in_response: true,

@@ -179,6 +179,45 @@ fn row_28_a_trap_while_another_request_waits_for_a_callout_ends_the_worker() {
 }
 
 #[test]
+fn row_29_other_exchanges_of_an_instance_that_traps_go_on_in_contexts_that_know_nothing_of_them() {
+    let notes = Notes::default();
+    let noted = notes.clone();
+    let filter = spec("fragile", move |host, context, callback| {
+        match callback {
+            Callback::RequestHeaders { .. } => {
+                let path = host.header_value(MapKind::RequestHeaders, b":path");
+                assert_ne!(path.unwrap(), b"/trap");
+                noted.add(format!("headers in {context}"));
+            }
+            Callback::ContextCreate { parent } if parent != ContextId(0) => {
+                noted.add(format!("{context} begins"));
+            }
+            Callback::RequestBody { .. } => noted.add(format!("body in {context}")),
+            Callback::ResponseHeaders { .. } => noted.add(format!("answer in {context}")),
+            _ => {}
+        }
+        passing(callback)
+    });
+    let mut gateway = gateway(NGINX, network(&[]), filter);
+    let late = Duration::from_millis(500);
+    let begun = gateway.submit(Request::post("/").chunk_after(late, "late"));
+    assert_eq!(notes.take(), ["2 begins", "headers in 2"]);
+    assert_eq!(gateway.exchange(Request::get("/trap")).status(), Some(500));
+    notes.take();
+    gateway.advance(Duration::from_secs(1));
+    let seen = notes.take();
+    let [begins, body, answer] = seen.as_slice() else {
+        panic!("{seen:?}");
+    };
+    assert!(
+        begins.ends_with("begins") && body.starts_with("body in"),
+        "{seen:?}"
+    );
+    assert!(answer.starts_with("answer in"), "{seen:?}");
+    assert_eq!(gateway.outcome(begun).status(), Some(200));
+}
+
+#[test]
 fn row_44_own_properties_while_the_plugin_is_configured_keep_the_worker_from_starting() {
     let reads = |path: &'static str| {
         let filter = spec("early", move |host, _, callback| {
