@@ -115,13 +115,27 @@ impl Value {
 }
 
 /// Gathers names from the tokens of a value.
-#[derive(Default)]
 pub(super) struct Further<'a> {
     names: Vec<Cow<'a, str>>,
-    /// The containers that are open, and whether each is an array.
-    open: Vec<(Value, bool)>,
-    /// The member whose value comes next.
-    next: Option<Value>,
+    /// The container around the next token, and those around it; in an array, what its elements
+    /// are.
+    around: Value,
+    open: Vec<Value>,
+    /// What the next value is.
+    next: Value,
+    in_array: bool,
+}
+
+impl Default for Further<'_> {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            around: Value::Other,
+            open: Vec::new(),
+            next: Value::Other,
+            in_array: false,
+        }
+    }
 }
 
 impl<'a> Further<'a> {
@@ -131,22 +145,31 @@ impl<'a> Further<'a> {
     /// [`BodyError::ModelNotAName`]: a model is chosen in a way that cannot be read, or by a
     /// pattern, or too many are.
     pub(super) fn see(&mut self, token: &Token<'a>) -> Result<(), BodyError> {
-        let (around, in_array) = self.open.last().copied().unwrap_or((Value::Other, false));
-        if let Token::Key(name) = token {
-            self.next = Some(Value::of(&name.decode(), around));
-            return Ok(());
-        }
-        let value = self.next.take().unwrap_or(around);
-        match (token, value) {
-            (Token::ObjectEnd | Token::ArrayEnd, _) => {
-                self.open.pop();
+        match token {
+            Token::Key(name) => {
+                self.in_array = false;
+                self.next = Value::of(&name.decode(), self.around);
             }
-            (Token::ObjectStart, _) => self.open.push((value, false)),
-            (Token::ArrayStart, Value::Unclear) => self.open.push((Value::Choice, true)),
-            (Token::ArrayStart, _) => self.open.push((value, true)),
-            (Token::String(text), Value::Choice) => self.add(text.decode())?,
-            (Token::String(_), Value::Unclear) => return Err(BodyError::ModelNotAName),
-            (Token::Number(_), Value::Choice) if in_array => return Err(BodyError::ModelNotAName),
+            Token::ObjectEnd | Token::ArrayEnd => {
+                self.around = self.open.pop().unwrap_or(Value::Other);
+                self.next = self.around;
+                self.in_array = true;
+            }
+            Token::ObjectStart | Token::ArrayStart => {
+                self.open.push(self.around);
+                self.in_array = *token == Token::ArrayStart;
+                if self.in_array && self.next == Value::Unclear {
+                    self.next = Value::Choice;
+                }
+                self.around = self.next;
+            }
+            Token::String(text) if self.next == Value::Choice => self.add(text.decode())?,
+            Token::String(_) if self.next == Value::Unclear => {
+                return Err(BodyError::ModelNotAName);
+            }
+            Token::Number(_) if self.next == Value::Choice && self.in_array => {
+                return Err(BodyError::ModelNotAName);
+            }
             _ => {}
         }
         Ok(())

@@ -238,7 +238,7 @@ fn a_key_with_a_member_written_twice_is_left_out_alone() {
         let token = signed(&header, &claims().to_string(), es256(2));
         assert_eq!(
             verify(&token, &keys, Algorithms::ASYMMETRIC).err(),
-            Some(kid)
+            Some(refusal)
         );
     }
     // Of a secret it is not known which was meant, by its name neither.
