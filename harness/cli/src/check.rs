@@ -148,13 +148,7 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
         ));
     }
     let mut roots = messages;
-    roots.extend(
-        resources
-            .iter()
-            .filter_map(kubernetes::patches)
-            .flatten()
-            .cloned(),
-    );
+    roots.extend(resources.iter().filter_map(kubernetes::patches).flatten());
     let files = Files::load(text, &roots, folder, &mut found);
     let mut sink = Sink::new(&files);
     let clusters = Clusters::of(&files, &mut sink);
@@ -182,6 +176,7 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
     references::check_services(&files, &clusters, &mut sink);
     gateway::check(&files, &mut sink);
     outcome.environment = references::environment(&files);
+    kubernetes::order::check(&resources, &mut sink);
     for resource in &resources {
         if kubernetes::patches(resource).is_some() {
             continue;
@@ -195,6 +190,9 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
                 outcome.filters = outcome.filters.saturating_add(filters);
             }
         }
+    }
+    if outcome.filters > 0 || outcome.unread > 0 {
+        sink.list.retain(|finding| !kubernetes::is_beside(finding));
     }
     found.append(&mut sink.list);
     finish(&allowances, outcome, found)

@@ -5,9 +5,15 @@
 //! of that, as values, never as text.
 
 mod envoy;
+mod envoy_gateway;
 mod file;
+mod higress;
 mod host;
+mod istio;
+mod kong;
+mod kubernetes;
 mod meaning;
+mod objects;
 mod protocol;
 mod schema;
 mod servers;
@@ -17,6 +23,7 @@ mod upstream;
 use located_yaml::{Node, write};
 use serde_json::Value as Json;
 
+use file::Modules;
 pub use host::Host;
 pub use meaning::{Filter, Meaning, read};
 
@@ -43,9 +50,48 @@ pub fn render(meaning: &Meaning, host: Host) -> String {
 
 /// The host's files as values.
 pub fn documents(meaning: &Meaning, host: Host) -> Vec<Json> {
+    // Without them a file was refused for a host that needs them.
+    let fetched = |write: fn(&Meaning, &Modules) -> Vec<Json>| {
+        let modules = meaning.modules.as_ref();
+        modules.map_or_else(Vec::new, |modules| write(meaning, modules))
+    };
     match host {
         Host::Envoy => vec![envoy::bootstrap(meaning)],
+        Host::Kubernetes => fetched(kubernetes::resources),
+        Host::Istio => fetched(istio::resources),
+        Host::EnvoyGateway => fetched(envoy_gateway::resources),
+        Host::Higress => fetched(higress::resources),
+        Host::Kong => vec![kong::declarative(meaning)],
     }
+}
+
+/// What a host does not do of what is meant, and what has to be done besides.
+pub fn notes(meaning: &Meaning, host: Host) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !host.holds_headers() {
+        for filter in &meaning.filters {
+            if filter.member.filter.needs.buffers_request {
+                notes.push(format!(
+                    "{} may hold a request's headers until its body is there, which cannot be allowed on this host: use its mode without (plugins/{}/README.md)",
+                    filter.member.krate, filter.member.krate
+                ));
+            }
+        }
+    }
+    let outside = meaning.servers.iter().filter(|one| one.service().is_none());
+    match host {
+        Host::Envoy | Host::Kong => {}
+        Host::Kubernetes => notes.push(format!("limits are counted by each pod; secrets are keys of the Secret {}", meaning.name)),
+        Host::Istio => notes.push("refusals of unknown paths are Envoy's own".to_owned()),
+        Host::EnvoyGateway => notes.push("EnvoyPatchPolicy must be enabled; after a crash a filter answers 503 until its proxy is restarted".to_owned()),
+        Host::Higress => notes.extend(outside.map(|one| {
+            format!(
+                "add to McpBridge: {{ type: dns, name: {}, domain: {}, port: {}, protocol: {} }}",
+                one.name, one.host, one.port, one.scheme()
+            )
+        })),
+    }
+    notes
 }
 
 #[cfg(test)]

@@ -2,15 +2,45 @@
 //! EnvoyExtensionPolicy. ConfigMaps are opened in `check.rs`, since what they hold is a file of its
 //! own.
 
+pub(super) mod order;
+
 use super::codes;
 use super::entry::{Entry, Runs, flag, node, ours, runs, text};
 use super::files::Sink;
 use super::finding::Finding;
 use super::locate::Map;
 use super::references::Clusters;
+use super::settings::holds_nothing;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use located_yaml::{Node, Value};
+use located_yaml::{Key, Node, Value};
+
+/// Kinds that stand beside those with filters, and never have one.
+const BESIDE: [&str; 18] = [
+    "Backend",
+    "BackendTLSPolicy",
+    "Deployment",
+    "DestinationRule",
+    "Gateway",
+    "GatewayClass",
+    "HTTPRoute",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "McpBridge",
+    "Namespace",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "ReferenceGrant",
+    "Service",
+    "ServiceAccount",
+    "ServiceEntry",
+    "VirtualService",
+];
+
+/// Whether it says that a resource is not read which is nobody's business beside others.
+pub(super) fn is_beside(finding: &Finding) -> bool {
+    finding.code == &codes::KUBERNETES && BESIDE.contains(&finding.filter.as_str())
+}
 
 /// Whether a document is a resource of Kubernetes.
 pub(super) fn is_resource(document: &Node) -> bool {
@@ -69,16 +99,63 @@ pub(super) fn texts(document: &Node) -> Option<Vec<Kept<'_>>> {
     Some(plain.chain(encoded).collect())
 }
 
-/// The filters in an EnvoyFilter, as they stand in a chain.
-pub(super) fn patches(document: &Node) -> Option<Vec<&Node>> {
-    (text(document, &["kind"]) == Some("EnvoyFilter")).then(|| {
-        let patches = node(document, &["spec", "configPatches"]).map(Node::items);
-        patches
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|patch| node(patch, &["patch", "value"]))
-            .collect()
-    })
+/// What an EnvoyFilter or an EnvoyPatchPolicy puts into Envoy's configuration. Filters of an
+/// EnvoyFilter that go into the chain are one list, each as it is when it has arrived.
+pub(super) fn patches(document: &Node) -> Option<Vec<Node>> {
+    let listed = |path: &[&str]| node(document, path).map(Node::items).unwrap_or_default();
+    match text(document, &["kind"])? {
+        "EnvoyFilter" => Some(put_together(listed(&["spec", "configPatches"]))),
+        "EnvoyPatchPolicy" => {
+            let patches = listed(&["spec", "jsonPatches"]).iter();
+            let values = patches.filter_map(|patch| node(patch, &["operation", "value"]));
+            Some(values.cloned().collect())
+        }
+        _ => None,
+    }
+}
+
+fn put_together(patches: &[Node]) -> Vec<Node> {
+    let applied = |patch: &Node, to: &str| text(patch, &["applyTo"]) == Some(to);
+    let value = |patch: &Node| node(patch, &["patch", "value"]).cloned();
+    let (filters, others): (Vec<&Node>, Vec<&Node>) = patches
+        .iter()
+        .partition(|patch| applied(patch, "HTTP_FILTER"));
+    let mut values: Vec<Node> = Vec::new();
+    let mut arriving: Vec<Node> = Vec::new();
+    for patch in others {
+        match applied(patch, "EXTENSION_CONFIG") {
+            true => arriving.extend(value(patch)),
+            false => values.extend(value(patch)),
+        }
+    }
+    let mut chain: Vec<Node> = Vec::new();
+    for patch in filters {
+        let Some(mut filter) = value(patch) else {
+            continue;
+        };
+        let name = text(&filter, &["name"]);
+        let arrived = filter
+            .member("config_discovery")
+            .and_then(|_| arriving.iter().position(|one| text(one, &["name"]) == name));
+        if let Some(arrived) = arrived {
+            filter = arriving.remove(arrived);
+        }
+        match text(patch, &["patch", "operation"]) {
+            Some("INSERT_FIRST") => chain.insert(0, filter),
+            _ => chain.push(filter),
+        }
+    }
+    values.extend(arriving);
+    if chain.len() < 2 {
+        values.extend(chain);
+    } else if let Some(place) = chain.first().map(|first| first.place) {
+        let text = "http_filters".to_owned();
+        let list = Value::List(chain);
+        let list = Node { place, value: list };
+        let value = Value::Map(vec![(Key { place, text }, list)]);
+        values.push(Node { place, value });
+    }
+    values
 }
 
 /// Checks a resource with filters of its own form; gives how many of ours are in it.
@@ -87,18 +164,16 @@ pub(super) fn check(document: &Node, source: &str, sink: &mut Sink<'_>) -> usize
     let kind = text(document, &["kind"]).unwrap_or_default();
     match (kind, spec) {
         ("WasmPlugin", Some(spec)) => {
-            let names = [
-                text(spec, &["url"]),
-                text(spec, &["pluginName"]),
-                text(document, &["metadata", "name"]),
-            ];
-            let root_id = text(spec, &["pluginName"]);
-            let Some(runs) = find(&names, root_id) else {
+            let Some(runs) = plugin(document, spec) else {
                 return 0;
             };
             let name = text(document, &["metadata", "name"]).unwrap_or("WasmPlugin");
             let policy = spec.member("failStrategy");
+            let higress = text(document, &["apiVersion"])
+                .is_some_and(|version| version.starts_with("extensions.higress.io/"));
             match policy.and_then(Node::text) {
+                // There is no other that closes.
+                Some("FAIL_CLOSE") if higress => {}
                 Some("FAIL_OPEN") => sink.add(
                     0,
                     opens(policy.unwrap_or(spec), name, "failStrategy: FAIL_RELOAD"),
@@ -109,21 +184,15 @@ pub(super) fn check(document: &Node, source: &str, sink: &mut Sink<'_>) -> usize
                     closes(policy.unwrap_or(spec), name, "failStrategy: FAIL_RELOAD"),
                 ),
             }
-            configuration(spec, "pluginConfig", name, runs, source, sink)
+            let member = match higress {
+                true => "defaultConfig",
+                false => "pluginConfig",
+            };
+            configuration(spec, member, name, runs, source, sink)
         }
         ("EnvoyExtensionPolicy", Some(spec)) => {
-            let listed = spec.member("wasm").map(Node::items).unwrap_or_default();
             let mut count = 0_usize;
-            for wasm in listed {
-                let names = [
-                    text(wasm, &["code", "image", "url"]),
-                    text(wasm, &["code", "http", "url"]),
-                    text(wasm, &["rootID"]),
-                    text(wasm, &["name"]),
-                ];
-                let Some(runs) = find(&names, text(wasm, &["rootID"])) else {
-                    continue;
-                };
+            for (wasm, runs) in listed(spec) {
                 let name = text(wasm, &["name"]).unwrap_or("EnvoyExtensionPolicy");
                 if flag(wasm, &["failOpen"]) {
                     let place = wasm.member("failOpen").unwrap_or(wasm);
@@ -145,6 +214,32 @@ pub(super) fn check(document: &Node, source: &str, sink: &mut Sink<'_>) -> usize
             0
         }
     }
+}
+
+/// What a WasmPlugin runs.
+fn plugin(document: &Node, spec: &Node) -> Option<Runs> {
+    let root_id = text(spec, &["pluginName"]);
+    let names = [
+        text(spec, &["url"]),
+        root_id,
+        text(document, &["metadata", "name"]),
+    ];
+    find(&names, root_id)
+}
+
+/// The filters of the suite in an EnvoyExtensionPolicy.
+fn listed(spec: &Node) -> impl Iterator<Item = (&Node, Runs)> {
+    let wasm = spec.member("wasm").map(Node::items).unwrap_or_default();
+    wasm.iter().filter_map(|wasm| {
+        let root_id = text(wasm, &["rootID"]);
+        let names = [
+            text(wasm, &["code", "image", "url"]),
+            text(wasm, &["code", "http", "url"]),
+            root_id,
+            text(wasm, &["name"]),
+        ];
+        Some((wasm, find(&names, root_id)?))
+    })
 }
 
 /// What a resource runs, by the names in it: `oci://registry/modelgate/jwt-auth:1.0`.
@@ -179,6 +274,24 @@ fn closes(at: &Node, name: &str, hint: &str) -> Finding {
     )
 }
 
+/// A resource with the variables that it hands to the filter's VM as Envoy writes them.
+fn with_environment(at: &Node) -> Node {
+    let keys = node(at, &["env", "hostKeys"]).map(Node::items);
+    let listed = node(at, &["vmConfig", "env"]).map(Node::items);
+    let names = listed.unwrap_or_default().iter();
+    let names = names.filter_map(|variable| variable.member("name"));
+    let names: Vec<Node> = names.chain(keys.unwrap_or_default()).cloned().collect();
+    let place = at.place;
+    let within = |name: &str, value: Value| {
+        let text = name.to_owned();
+        Value::Map(vec![(Key { place, text }, Node { place, value })])
+    };
+    let variables = within("host_env_keys", Value::List(names));
+    let machine = within("environment_variables", variables);
+    let value = within("vm_config", machine);
+    Node { place, value }
+}
+
 /// The configuration in a member, as mapping or text.
 fn configuration(
     at: &Node,
@@ -193,10 +306,11 @@ fn configuration(
         Some(node) if matches!(node.value, Value::Map(_)) => Map::of_yaml(node),
         other => Map::of(source, other),
     };
+    let config = with_environment(at);
     let entry = Entry {
         name: name.to_owned(),
         node: written.unwrap_or(at),
-        config: at,
+        config: &config,
         runs,
         map,
         file: 0,
@@ -204,9 +318,11 @@ fn configuration(
     };
     entry.check_configuration(&Clusters::unknown(), sink);
     let parts = entry.parts();
-    let holds = parts
-        .iter()
-        .find(|part| part.member.filter.needs.buffers_request);
+    let holds = parts.iter().find(|part| {
+        let config = entry.config_of(part);
+        let free = config.is_some_and(|config| holds_nothing(part.name(), config));
+        part.member.filter.needs.buffers_request && !free
+    });
     if let Some(part) = holds {
         let problem = format!(
             "{} may hold a request's headers until its body is there, which needs `allow_on_headers_stop_iteration`: this resource cannot set it",

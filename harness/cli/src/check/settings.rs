@@ -290,7 +290,7 @@ impl Entry<'_> {
 }
 
 /// The documented modes of filters in which they do not hold headers.
-fn holds_nothing(filter: &str, config: &Node) -> bool {
+pub(super) fn holds_nothing(filter: &str, config: &Node) -> bool {
     match filter {
         "pii_mask" => text(config, &["hold"]) == Some("body"),
         "aws_sigv4" => matches!(text(config, &["payload"]), Some("unsigned" | "absent")),

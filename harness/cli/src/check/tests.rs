@@ -3,6 +3,7 @@
 mod broken;
 mod gates;
 mod judged;
+mod kubernetes;
 mod mutators;
 mod places;
 mod routes;

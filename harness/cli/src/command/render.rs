@@ -33,6 +33,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let root = Node::parse(&text).with_context(|| format!("{shown} is not YAML"))?;
     match gateway::read(&root, arguments.host) {
         Ok(meaning) => {
+            for note in gateway::notes(&meaning, arguments.host) {
+                eprintln!("note: {note}");
+            }
             print!("{}", gateway::render(&meaning, arguments.host));
             Ok(ExitCode::SUCCESS)
         }

@@ -11,6 +11,8 @@ use super::upstream::Upstream;
 use crate::stats_tags::stats_config;
 use located_yaml::Node;
 
+/// The type of a Wasm filter's configuration.
+pub(super) const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 const PREFIX: &str = "type.googleapis.com/";
 /// The folder of the modules.
 pub(super) const MODULES: &str = "/etc/envoy/modelgate";
@@ -142,8 +144,7 @@ fn route(meaning: &Meaning, way: &Way) -> Json {
     if let Some(idle) = way.idle_timeout_s {
         put(&mut action, "idle_timeout", seconds(idle));
     }
-    // aws-sigv4 sets the host: a rewrite would come after the signature, and break it.
-    if meaning.backend.tls && !meaning.protocol.signed {
+    if meaning.rewrites_host() {
         put(
             &mut action,
             "host_rewrite_literal",
@@ -303,7 +304,7 @@ fn credential() -> [Json; 2] {
     ]
 }
 
-fn cluster(upstream: &Upstream) -> Json {
+pub(super) fn cluster(upstream: &Upstream) -> Json {
     let kind = match (upstream.ip(), upstream.tls) {
         (Some(_), _) => "STATIC",
         (None, true) => "LOGICAL_DNS",

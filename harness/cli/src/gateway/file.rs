@@ -120,9 +120,34 @@ pub struct Audit {
 pub struct Modules {
     /// What stands in front of each filter's name: `ghcr.io/example/filters`.
     pub registry: String,
-    /// The tag.
-    pub version: String,
+    /// The tag. Default: the version of the program that writes the host's files.
+    pub version: Option<String>,
     /// Digests of the images by filter (`jwt-auth: sha256:…`), which `modelgate push` prints.
     #[serde(default)]
     pub digests: Members<String, String>,
+}
+
+impl Modules {
+    /// The digest of a filter's image, if it is written: `sha256:…`.
+    pub fn digest(&self, filter: &str) -> Option<&str> {
+        let mut digests = self.digests.0.iter();
+        let found = digests.find(|(name, _)| name == filter)?;
+        Some(found.1.as_str())
+    }
+
+    /// A filter's image, by its tag.
+    pub fn tagged(&self, filter: &str) -> String {
+        let version = self.version.as_deref();
+        let version = version.unwrap_or(env!("CARGO_PKG_VERSION"));
+        let registry = self.registry.trim_end_matches('/');
+        format!("{registry}/{filter}:{version}")
+    }
+
+    /// A filter's image, by its digest where that is written.
+    pub fn image(&self, filter: &str) -> String {
+        match self.digest(filter) {
+            Some(digest) => format!("{}@{digest}", self.tagged(filter)),
+            None => self.tagged(filter),
+        }
+    }
 }

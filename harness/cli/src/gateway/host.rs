@@ -7,13 +7,62 @@ use super::upstream::Upstream;
 pub enum Host {
     /// A bootstrap of Envoy's, complete.
     Envoy,
+    /// Envoy in Kubernetes, without anybody's control plane: Deployment, Service, ConfigMap,
+    /// HorizontalPodAutoscaler, PodDisruptionBudget, NetworkPolicy.
+    Kubernetes,
+    /// Istio, with a gateway of the Gateway API.
+    Istio,
+    /// Envoy Gateway.
+    EnvoyGateway,
+    /// Higress.
+    Higress,
+    /// Kong 3.9 (a declarative configuration).
+    Kong,
 }
 
 impl Host {
+    /// Every host.
+    pub const ALL: [Self; 6] = [
+        Self::Envoy,
+        Self::Kubernetes,
+        Self::Istio,
+        Self::EnvoyGateway,
+        Self::Higress,
+        Self::Kong,
+    ];
+
     /// What a filter's configuration calls a server.
     pub fn cluster(self, upstream: &Upstream) -> String {
         match self {
-            Self::Envoy => upstream.name.clone(),
+            Self::Envoy | Self::Kubernetes | Self::EnvoyGateway => upstream.name.clone(),
+            Self::Istio => format!("outbound|{}||{}", upstream.port, upstream.full_name()),
+            // What is not in Kubernetes is a service of McpBridge's.
+            Self::Higress => match upstream.service() {
+                Some(_) => format!("outbound|{}||{}", upstream.port, upstream.full_name()),
+                None => format!("outbound|{}||{}.dns", upstream.port, upstream.name),
+            },
+            Self::Kong => upstream.authority(),
         }
+    }
+
+    /// Why it cannot call a server.
+    pub fn refuses(self, upstream: &Upstream) -> Option<&'static str> {
+        let nameless = matches!(self, Self::Istio | Self::Higress) && upstream.ip().is_some();
+        nameless.then_some("this host calls servers by their names, and this is an address: give it one (a Service)")
+    }
+
+    /// Whether it fetches the filters' images.
+    pub fn fetches_images(self) -> bool {
+        !matches!(self, Self::Envoy | Self::Kong)
+    }
+
+    /// Whether it can send a key of the gateway's own.
+    pub fn sends_credential(self) -> bool {
+        matches!(self, Self::Envoy | Self::Kubernetes)
+    }
+
+    /// Whether a filter can be let hold a request's headers.
+    pub fn holds_headers(self) -> bool {
+        !matches!(self, Self::EnvoyGateway | Self::Higress)
     }
 }

@@ -45,6 +45,14 @@ pub struct Meaning {
     pub modules: Option<Modules>,
 }
 
+impl Meaning {
+    /// Whether the model server is asked by its own name, not by that which the client has used.
+    /// aws-sigv4 sets the host itself: a rewrite would come after the signature, and break it.
+    pub fn rewrites_host(&self) -> bool {
+        self.backend.tls && !self.protocol.signed
+    }
+}
+
 /// A filter of the chain.
 pub struct Filter {
     /// Which.
@@ -77,6 +85,7 @@ pub fn read(root: &Node, host: Host) -> Result<Meaning, Vec<Problem>> {
         Reading {
             at,
             report: &report,
+            host,
             servers,
         }
         .gateway(file)
@@ -90,6 +99,7 @@ pub fn read(root: &Node, host: Host) -> Result<Meaning, Vec<Problem>> {
 struct Reading<'a> {
     at: At<'a>,
     report: &'a Report,
+    host: Host,
     servers: Servers,
 }
 
@@ -137,6 +147,10 @@ impl Reading<'_> {
         {
             self.refuse::<()>(&[], "nobody could call: list `issuers`, `keys` or both");
         }
+        if self.host.fetches_images() && file.modules.is_none() {
+            let said = "the key \"modules\" is missing: this host fetches the filters' images";
+            self.refuse::<()>(&[], said);
+        }
         let mut backend = backend?;
         let filters = self.filters(&file, protocol, &backend);
         let credential = file.backend.credential.map(|credential| credential.env);
@@ -181,6 +195,10 @@ impl Reading<'_> {
                 _ => {}
             }
         }
+        if credential.is_some() && !self.host.sends_credential() {
+            let said = "this host cannot send a key of the gateway's own: use `--for envoy` or `--for kubernetes`";
+            self.refuse::<()>(&["backend", "credential"], said);
+        }
         if credential.is_some_and(|one| !is_variable(&one.env)) {
             // What may be the secret is not repeated.
             let said = "expected the name of a variable: the secret itself must not stand here";
@@ -199,7 +217,10 @@ impl Reading<'_> {
         };
         match Upstream::of_url(protocol.name, &url) {
             Ok(_) if !Upstream::is_bare(&url) => self.refuse(&["backend", "url"], NO_PATH),
-            Ok(upstream) => Some(upstream),
+            Ok(upstream) => match self.host.refuses(&upstream) {
+                Some(said) => self.refuse(&["backend", "url"], said),
+                None => Some(upstream),
+            },
             Err(said) => self.refuse(&["backend", "url"], said),
         }
     }
@@ -297,6 +318,11 @@ impl Reading<'_> {
                     ),
                 ],
             );
+            let mut config = config;
+            if self.host == Host::Kong {
+                // What is signed is what Kong writes.
+                put(&mut config, "rewritten_by", text(place, "route"));
+            }
             configs.insert("aws_sigv4", config);
         }
         configs

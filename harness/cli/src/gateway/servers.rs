@@ -41,7 +41,13 @@ impl Servers {
             (&one.host, one.port, one.tls) == (&wanted.host, wanted.port, wanted.tls)
         };
         if let Some(known) = self.list.iter().find(same) {
-            return Ok(self.host.cluster(known));
+            return match self.host.refuses(known) {
+                Some(said) => Err(said),
+                None => Ok(self.host.cluster(known)),
+            };
+        }
+        if let Some(said) = self.host.refuses(&wanted) {
+            return Err(said);
         }
         wanted.name = self.name(&wanted);
         let cluster = self.host.cluster(&wanted);
@@ -80,7 +86,7 @@ impl Servers {
                             Err(message) => report.push(Problem {
                                 place: value.place,
                                 path,
-                                message: format!("{message}: a server is named by its URL here"),
+                                message: message.to_owned(),
                             }),
                         }
                     } else {

@@ -18,6 +18,8 @@ fn examples() -> Vec<(String, String)> {
     found
 }
 
+const COLLECTOR: &str = "http://otel-collector.observability.svc:4318";
+
 fn meant(text: &str, host: Host) -> Meaning {
     let read = read(&Node::parse(text).unwrap(), host);
     read.unwrap_or_else(|problems| panic!("{problems:#?}"))
@@ -66,7 +68,10 @@ fn a_gateway_file_says_what_a_configuration_of_ten_times_its_length_does() {
         let path = root.join(format!("envoy/{name}.yaml"));
         let whole = std::fs::read_to_string(path).unwrap();
         let written = comparable(Node::parse(&whole).unwrap().to_json());
-        let rendered = render(&meant(&text, Host::Envoy), Host::Envoy);
+        // There the collector is beside Envoy.
+        let beside = text.replace(COLLECTOR, "http://127.0.0.1:4318");
+        assert_ne!(beside, text);
+        let rendered = render(&meant(&beside, Host::Envoy), Host::Envoy);
         let rendered = comparable(Node::parse(&rendered).unwrap().to_json());
         let values = |of| {
             flat(of)
@@ -103,18 +108,115 @@ fn flat(value: &Json) -> Vec<(String, &Json)> {
     inner.collect()
 }
 
+/// What a host cannot do with an example.
+fn refused(name: &str, host: Host) -> bool {
+    matches!(name, "openai" | "azure-ml") && !host.sends_credential()
+}
+
 #[test]
-fn what_is_rendered_has_no_findings() {
+fn what_is_rendered_has_no_findings_but_for_what_a_host_cannot() {
+    let mut missed = Vec::new();
     for (name, text) in examples() {
-        let rendered = render(&meant(&text, Host::Envoy), Host::Envoy);
-        let outcome = check::check(&rendered);
-        let findings = outcome
-            .findings
+        for host in Host::ALL {
+            if refused(&name, host) {
+                continue;
+            }
+            let meaning = meant(&text, host);
+            let outcome = check::check(&render(&meaning, host));
+            let allowed: &[&str] = match host {
+                Host::EnvoyGateway | Host::Higress => &["placeholder", "kubernetes-limits"],
+                Host::Kong => &["placeholder", "settings-elsewhere"],
+                _ => &["placeholder"],
+            };
+            let findings = outcome.findings.iter();
+            let findings = findings.filter(|finding| !allowed.contains(&finding.code.name));
+            missed.extend(findings.map(|finding| format!("{name} for {host:?}: {finding}")));
+            if (outcome.filters, outcome.unread) != (meaning.filters.len(), 0) {
+                missed.push(format!(
+                    "{name} for {host:?}: {} of {}, {} unread",
+                    outcome.filters,
+                    meaning.filters.len(),
+                    outcome.unread
+                ));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn what_a_host_cannot_do_is_refused_at_its_place() {
+    for (name, text) in examples() {
+        for host in Host::ALL {
+            let said = read(&Node::parse(&text).unwrap(), host)
+                .err()
+                .unwrap_or_default();
+            let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+            let refusal = "backend.credential: this host cannot send a key";
+            let refusal = said.iter().any(|said| said.contains(refusal));
+            assert_eq!(refusal, refused(&name, host), "{name} {host:?} {said:?}");
+        }
+    }
+    let text = LEAST.replace("http://m:80", "http://10.0.0.1:80");
+    let said = |host| {
+        let said = read(&Node::parse(&text).unwrap(), host)
+            .err()
+            .unwrap_or_default();
+        said.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(said(Host::Envoy), Vec::<String>::new());
+    assert_eq!(said(Host::Kong), Vec::<String>::new());
+    let modules = "1:1: the key \"modules\" is missing: this host fetches the filters' images";
+    assert_eq!(said(Host::EnvoyGateway), [modules]);
+    assert_eq!(said(Host::Istio).len(), 2);
+}
+
+#[test]
+fn images_are_named_by_tag_or_digest() {
+    let digits = "1".repeat(64);
+    let text = format!(
+        "{LEAST}modules: {{ registry: ghcr.io/a/b, version: 1.2.3, digests: {{ jwt-auth: 'sha256:{digits}' }} }}\n"
+    );
+    let rendered = |host| render(&meant(&text, host), host);
+    let kubernetes = rendered(Host::Kubernetes);
+    assert!(kubernetes.contains(&format!("ghcr.io/a/b/jwt-auth:1.2.3@sha256:{digits}")));
+    assert!(
+        kubernetes.contains("ghcr.io/a/b/audit-log:1.2.3,"),
+        "{kubernetes}"
+    );
+    for host in [Host::Istio, Host::EnvoyGateway, Host::Higress] {
+        let rendered = rendered(host);
+        let pinned = rendered.matches(&format!("sha256: \"{digits}\"")).count();
+        assert_eq!(pinned, 1, "{rendered}");
+    }
+}
+
+#[test]
+fn a_pod_has_the_secrets_that_its_filters_name_and_no_others() {
+    for (name, text) in examples() {
+        let rendered = documents(&meant(&text, Host::Kubernetes), Host::Kubernetes);
+        let deployment = rendered
             .iter()
-            .filter(|finding| finding.code.name != "placeholder");
-        let findings: Vec<String> = findings.map(ToString::to_string).collect();
-        assert!(findings.is_empty(), "{name}: {findings:#?}\n{rendered}");
-        assert!(outcome.filters >= 5, "{name}");
+            .find(|one| one["kind"] == "Deployment")
+            .unwrap();
+        let pod = &deployment["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let variables = container["env"].as_array().into_iter().flatten();
+        let named: Vec<&str> = variables.map(|one| one["name"].as_str().unwrap()).collect();
+        let want = match name.as_str() {
+            "sagemaker" => "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+            "openai" => "OPENAI_API_KEY",
+            "azure-ml" => "AZUREML_ENDPOINT_KEY",
+            _ => "",
+        };
+        assert_eq!(named.join(" "), want);
+        // Each volume is mounted, and each module is where the configuration looks for it.
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        assert_eq!(pod["volumes"].as_array().unwrap().len(), mounts.len());
+        let config = rendered[0]["data"]["envoy.yaml"].as_str().unwrap();
+        for mount in mounts.iter().filter(|mount| mount["name"] != "config") {
+            assert!(config.contains(mount["mountPath"].as_str().unwrap()));
+        }
     }
 }
 
@@ -187,7 +289,7 @@ audit: { collector: 'http://[::1]:4318' }
     assert_eq!(
         problems(text),
         [
-            "7:68: jwt-auth.issuers[4].keys.discovery.cluster: expected a URL: `https://host`, or `http://host:port`: a server is named by its URL here"
+            "7:68: jwt-auth.issuers[4].keys.discovery.cluster: expected the URL of a server: `https://host`, or `http://host:port`"
         ]
     );
     let meant = meant(

@@ -24,7 +24,7 @@ impl Upstream {
         let (tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest),
             (_, Some(rest)) => (false, rest),
-            _ => return Err("expected a URL: `https://host`, or `http://host:port`"),
+            _ => return Err("expected the URL of a server: `https://host`, or `http://host:port`"),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
@@ -72,6 +72,22 @@ impl Upstream {
         self.host.parse().ok()
     }
 
+    /// Name and namespace of the Service that it is in Kubernetes (`NAME.NAMESPACE.svc`).
+    pub fn service(&self) -> Option<(&str, &str)> {
+        let host = self.host.strip_suffix(".cluster.local");
+        let host = host.unwrap_or(&self.host).strip_suffix(".svc")?;
+        host.split_once('.')
+            .filter(|(_, space)| !space.contains('.'))
+    }
+
+    /// Its host in full, where Kubernetes has a shorter name for it.
+    pub fn full_name(&self) -> String {
+        match self.service() {
+            Some((name, space)) => format!("{name}.{space}.svc.cluster.local"),
+            None => self.host.clone(),
+        }
+    }
+
     /// The scheme of calls to it.
     pub fn scheme(&self) -> &'static str {
         match self.tls {
@@ -92,6 +108,19 @@ impl Upstream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_has_two_names() {
+        for host in ["m.models.svc", "m.models.svc.cluster.local"] {
+            let one = Upstream::of_url("x", &format!("http://{host}")).unwrap();
+            assert_eq!(one.service(), Some(("m", "models")));
+            assert_eq!(one.full_name(), "m.models.svc.cluster.local");
+        }
+        for host in ["m.models", "svc", "a.b.c.svc", "m.svc", "example.com"] {
+            let one = Upstream::of_url("x", &format!("http://{host}")).unwrap();
+            assert_eq!((one.service(), one.full_name().as_str()), (None, host));
+        }
+    }
 
     #[test]
     fn a_server_is_read_from_a_url() {
