@@ -310,8 +310,13 @@ impl Proxy for Nginx {
     }
 
     fn was_begun(&self, filter: &str) -> bool {
-        // Who cannot tell has not been let through either.
-        self.kept(&begun(filter)) != Err(Status::NotFound)
+        match self.kept(&begun(filter)) {
+            // Kong may say of what is not there that it is empty.
+            Ok(kept) => !kept.is_empty(),
+            Err(Status::NotFound) => false,
+            // Who cannot tell has not been let through either.
+            Err(_) => true,
+        }
     }
 
     fn pairs(&self, map: Map) -> Result<Vec<u8>, Status> {
