@@ -92,6 +92,7 @@ expect: {{ client: {{ status: 200 }} }}
             workers: 1,
             verbosity: Verbosity::Warnings,
             flush_ms: 10_000,
+            drain_s: None,
             environment: &[],
         };
         let mut envoy = Process::start(envoy, &bootstrap(&scenario, &places), &launch).unwrap();

@@ -78,6 +78,7 @@ impl Gateway {
             workers: 2,
             verbosity: Verbosity::Warnings,
             flush_ms: 10_000,
+            drain_s: None,
             environment: &[],
         };
         let config = folder.path().join("envoy.yaml");
@@ -399,41 +400,26 @@ impl Load {
     }
 }
 
-/// How often a sink has got each event, by worker and number; it keeps only the last ones, so they
-/// are taken out as they come.
-struct Received {
-    stop: Arc<AtomicBool>,
-    events: tokio::task::JoinHandle<BTreeMap<(String, u64), usize>>,
+/// How often a sink has got each event, by worker and number.
+fn received(sink: &Sink) -> BTreeMap<(String, u64), usize> {
+    let (records, came) = sink.since(0);
+    assert_eq!(records.len(), came, "some were not kept");
+    let mut events = BTreeMap::new();
+    for record in records {
+        let number = record.text("modelgate.sequence").parse().unwrap();
+        let event = (record.text("modelgate.worker"), number);
+        *events.entry(event).or_default() += 1;
+    }
+    events
 }
 
-impl Received {
-    fn begin(sink: Arc<Sink>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&stop);
-        let events = tokio::spawn(async move {
-            let (mut events, mut seen) = (BTreeMap::new(), 0);
-            loop {
-                let is_last = ended.load(Ordering::Relaxed);
-                let (records, came) = sink.since(seen);
-                assert_eq!(records.len(), came - seen, "some came too fast to be kept");
-                seen = came;
-                for record in records {
-                    let number = record.text("modelgate.sequence").parse().unwrap();
-                    let event = (record.text("modelgate.worker"), number);
-                    *events.entry(event).or_default() += 1;
-                }
-                if is_last {
-                    return events;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        Self { stop, events }
-    }
-
-    async fn end(self) -> BTreeMap<(String, u64), usize> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.events.await.unwrap()
+/// Waits until a sink has got so many events, or no more come.
+async fn arrived(sink: &Sink, count: usize) {
+    for _ in 0..300 {
+        if received(sink).len() >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -451,12 +437,11 @@ fn gaps(events: &BTreeMap<(String, u64), usize>) -> u64 {
 async fn reloads_of_the_audit_log_under_load_lose_no_event() {
     const RELOADS: usize = 8;
     let Some(envoy) = envoy(None) else { return };
-    let sink = Arc::new(Sink::start(0).unwrap());
+    let sink = Sink::keeping(0, usize::MAX).unwrap();
     let gateway = Gateway::start(&envoy, sink.server().port(), shipped).await;
     gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
     let reloads = |filter| format!("extension_config_discovery.http_filter.{filter}.config_reload");
     gateway.more(&reloads("rate-limit"), 1).await;
-    let received = Received::begin(Arc::clone(&sink));
     let load = Load::begin(gateway.port, 8);
     for round in 0..RELOADS {
         tokio::time::sleep(Duration::from_millis(700)).await;
@@ -472,9 +457,9 @@ async fn reloads_of_the_audit_log_under_load_lose_no_event() {
         gateway.more(&reloads("audit-log"), before).await;
     }
     let statuses = load.end().await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let events = received.end().await;
     let calls: usize = statuses.values().sum();
+    arrived(&sink, calls).await;
+    let events = received(&sink);
     let twice = events.values().filter(|times| **times > 1).count();
     println!(
         "{calls} calls, {} events, {twice} of them twice",
@@ -489,7 +474,7 @@ async fn reloads_of_the_audit_log_under_load_lose_no_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn draining_under_load_loses_no_event() {
     let Some(envoy) = envoy(None) else { return };
-    let sink = Arc::new(Sink::start(0).unwrap());
+    let sink = Sink::keeping(0, usize::MAX).unwrap();
     let mut gateway = Gateway::start(&envoy, sink.server().port(), shipped).await;
     gateway.change("rate-limit", "\"quota\": 600", "\"quota\": 1000000");
     gateway
@@ -498,7 +483,6 @@ async fn draining_under_load_loses_no_event() {
             1,
         )
         .await;
-    let received = Received::begin(Arc::clone(&sink));
     let load = Load::begin(gateway.port, 8);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let failed = gateway.admin("POST", "/healthcheck/fail").await.unwrap();
@@ -514,7 +498,7 @@ async fn draining_under_load_loses_no_event() {
     let statuses = load.end().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     gateway.terminate().await;
-    let events = received.end().await;
+    let events = received(&sink);
     println!("{statuses:?}, {} events", events.len());
     // Whoever was not served got no connection.
     assert!(

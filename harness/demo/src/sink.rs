@@ -23,7 +23,7 @@ use super::loopback::{self, Body, Loopback, Service};
 /// The resource attribute in which a sender says how many records it has lost so far.
 const DROPPED: &str = "modelgate.dropped_total";
 
-/// How many records are kept.
+/// How many records are kept if nobody says otherwise.
 const KEPT: usize = 1024;
 
 /// One log record.
@@ -68,7 +68,16 @@ impl Sink {
     /// # Errors
     /// If the port is taken.
     pub fn start(port: u16) -> Result<Self> {
+        Self::keeping(port, KEPT)
+    }
+
+    /// As [`Sink::start`], where the last `kept` records are kept.
+    ///
+    /// # Errors
+    /// If the port is taken.
+    pub fn keeping(port: u16, kept: usize) -> Result<Self> {
         let state = Arc::new(SinkState {
+            kept,
             store: Mutex::default(),
             changed: watch::Sender::new(()),
         });
@@ -127,6 +136,8 @@ impl Sink {
 
 #[derive(Debug)]
 struct SinkState {
+    /// How many records are kept.
+    kept: usize,
     store: Mutex<Store>,
     changed: watch::Sender<()>,
 }
@@ -141,8 +152,8 @@ struct Store {
 }
 
 impl Store {
-    fn add(&mut self, record: Record) {
-        if self.records.len() >= KEPT {
+    fn add(&mut self, record: Record, kept: usize) {
+        if self.records.len() >= kept {
             self.records.pop_front();
         }
         self.records.push_back(record);
@@ -171,14 +182,15 @@ impl SinkState {
                 .into_iter()
                 .flat_map(|scope| scope.log_records);
             for record in records {
-                store.add(Record {
+                let record = Record {
                     trace_id: record.trace_id,
                     body: match record.body {
                         Json::String(text) => text,
                         other => other.to_string(),
                     },
                     attributes: record.attributes,
-                });
+                };
+                store.add(record, self.kept);
             }
         }
         drop(store);

@@ -19,6 +19,9 @@ use crate::process::Running;
 /// Where the filters' metrics are.
 pub const METRICS: &str = "/stats?format=json&filter=%5Ewasmcustom%5C.";
 
+/// Those that only grow, as long as an Envoy runs.
+pub const COUNTERS: &str = "/stats?format=json&type=Counters&filter=%5Ewasmcustom%5C.";
+
 /// How long Envoy may take to start: it compiles the filters.
 const START: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -71,6 +74,22 @@ pub enum Ready {
 /// # Errors
 /// If it does neither in a minute, or its log cannot be read.
 pub async fn ready(running: &mut impl Running) -> Result<Ready> {
+    started(running, |listeners| !listeners.is_empty()).await
+}
+
+/// Waits until an Envoy answers on its admin interface that it serves, with listeners or without,
+/// or has refused to start.
+///
+/// # Errors
+/// As [`ready`].
+pub async fn live(running: &mut impl Running) -> Result<Ready> {
+    started(running, |_| true).await
+}
+
+async fn started(
+    running: &mut impl Running,
+    enough: impl Fn(&[Listener]) -> bool,
+) -> Result<Ready> {
     let deadline = Instant::now() + START;
     loop {
         if running.ended()? {
@@ -78,7 +97,7 @@ pub async fn ready(running: &mut impl Running) -> Result<Ready> {
         }
         if let Some(admin) = running.admin_port()
             && let Some(listeners) = serving(admin).await
-            && !listeners.is_empty()
+            && enough(&listeners)
         {
             return Ok(Ready::Serving { admin, listeners });
         }
@@ -125,14 +144,18 @@ fn read_listeners(json: &[u8]) -> Vec<Listener> {
 
 /// The filters' metrics, by the names that they were defined with, in what [`METRICS`] gives.
 pub fn metrics(json: &[u8]) -> BTreeMap<String, u64> {
+    let all = statistics(json).into_iter();
+    let named =
+        all.filter_map(|(name, value)| Some((name.strip_prefix("wasmcustom.")?.to_owned(), value)));
+    named.collect()
+}
+
+/// Names and values in what `/stats?format=json` gives, histograms aside.
+pub fn statistics(json: &[u8]) -> BTreeMap<String, u64> {
     let json: Json = serde_json::from_slice(json).unwrap_or_default();
-    let stats = json
-        .get("stats")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten();
-    let named = stats.filter_map(|stat| {
-        let name = stat.get("name")?.as_str()?.strip_prefix("wasmcustom.")?;
+    let stats = json.get("stats").and_then(Json::as_array);
+    let named = stats.into_iter().flatten().filter_map(|stat| {
+        let name = stat.get("name")?.as_str()?;
         Some((name.to_owned(), stat.get("value")?.as_u64()?))
     });
     named.collect()

@@ -62,6 +62,9 @@ pub struct Launch<'a> {
     pub verbosity: Verbosity,
     /// How long access-log lines may wait in a buffer, in milliseconds.
     pub flush_ms: u32,
+    /// Seconds that a listener which is taken away goes on serving what it has begun, and then
+    /// breaks it off; `None` = Envoy's ten minutes.
+    pub drain_s: Option<u32>,
     /// Environment variables besides those of this process.
     pub environment: &'a [(&'a str, &'a str)],
 }
@@ -81,6 +84,11 @@ impl Launch<'_> {
             ("--concurrency", self.workers),
         ] {
             arguments.extend([name.to_owned(), value.to_string()]);
+        }
+        if let Some(drain_s) = self.drain_s {
+            let seconds = drain_s.to_string();
+            let strategy = ["--drain-time-s", &seconds, "--drain-strategy", "immediate"];
+            arguments.extend(strategy.map(str::to_owned));
         }
         arguments
     }
@@ -315,11 +323,13 @@ mod tests {
             workers: 3,
             verbosity: Verbosity::Errors,
             flush_ms: 10,
+            drain_s: Some(0),
             environment: &[],
         };
         assert_eq!(
             launch.arguments().join(" "),
-            "--disable-hot-restart --log-level error --file-flush-interval-msec 10 --concurrency 3"
+            "--disable-hot-restart --log-level error --file-flush-interval-msec 10 --concurrency 3 \
+             --drain-time-s 0 --drain-strategy immediate"
         );
     }
 }

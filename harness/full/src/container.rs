@@ -11,14 +11,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use testcontainers::core::BuildImageOptions;
+use testcontainers::core::{BuildImageOptions, Mount};
 use testcontainers::runners::{SyncBuilder, SyncRunner};
 use testcontainers::{Container, CopyTargetOptions, GenericBuildableImage, GenericImage, ImageExt};
 
 use modelgate_envoy::process::Running;
 use modelgate_envoy::release::Envoy;
-use modelgate_scenario::engine::envoy::{self, Launch, Launcher};
-use modelgate_scenario::engine::{Engine, Observations, WasmFiles};
+use modelgate_scenario::engine::kept::Kept;
+use modelgate_scenario::engine::launch::{self, Launch, Launcher};
+use modelgate_scenario::engine::{Engine, Observations, WasmFiles, envoy};
 use modelgate_scenario::file::EngineKind;
 use modelgate_scenario::file::{EngineName, Scenario};
 
@@ -32,6 +33,7 @@ const CONFIG: &str = "/etc/envoy/modelgate.json";
 pub struct EnvoyContainer {
     name: EngineName,
     image: (String, String),
+    kept: Kept<Started>,
     wasm: Arc<dyn WasmFiles>,
 }
 
@@ -63,6 +65,7 @@ impl EnvoyContainer {
                 version: Some(version),
             },
             image,
+            kept: Kept::default(),
             wasm,
         })
     }
@@ -79,12 +82,7 @@ impl Engine for EnvoyContainer {
     }
 
     fn run(&self, scenario: &Scenario) -> Result<Observations> {
-        envoy::run(
-            &self.name,
-            self.wasm.as_ref(),
-            &Containers { image: &self.image },
-            scenario,
-        )
+        envoy::run(&self.name, self.wasm.as_ref(), self, &self.kept, scenario)
     }
 }
 
@@ -157,11 +155,7 @@ fn linked(binary: &Path) -> Result<(Vec<PathBuf>, PathBuf)> {
     ))
 }
 
-struct Containers<'a> {
-    image: &'a (String, String),
-}
-
-impl Launcher for Containers<'_> {
+impl Launcher for EnvoyContainer {
     type Running = Started;
 
     fn path(&self, name: &str, _: &Path) -> Result<String> {
@@ -169,12 +163,12 @@ impl Launcher for Containers<'_> {
     }
 
     fn launch(&self, launch: &Launch) -> Result<Started> {
-        let (name, tag) = self.image;
+        let (name, tag) = &self.image;
         let image = GenericImage::new(name.clone(), tag.clone()).with_entrypoint(BINARY);
         let arguments = ["-c", CONFIG]
             .into_iter()
             .map(str::to_owned)
-            .chain(envoy::launched(launch.workers).arguments());
+            .chain(launch::launched(launch.workers).arguments());
         let mut request = image
             .with_cmd(arguments)
             .with_copy_to(
@@ -188,6 +182,10 @@ impl Launcher for Containers<'_> {
                 here.as_path(),
             );
         }
+        if let Some(folder) = &launch.folder {
+            let path = folder.to_str().context("a path that is not UTF-8")?;
+            request = request.with_mount(Mount::bind_mount(path, path));
+        }
         let container = apart(|| Ok(request.start()?)).context("cannot start a container")?;
         Ok(Started {
             container: Some(container),
@@ -197,7 +195,7 @@ impl Launcher for Containers<'_> {
 }
 
 /// A started container; removed when dropped.
-struct Started {
+pub struct Started {
     container: Option<Container<GenericImage>>,
     /// Where its admin interface listens, once it has said so.
     admin: Option<u16>,

@@ -8,6 +8,8 @@ pub mod compare;
 pub mod envoy;
 pub mod envoy_binary;
 pub mod fused;
+pub mod kept;
+pub mod launch;
 pub mod native;
 mod open;
 mod peer;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use modelgate_envoy::config::write;
 use modelgate_envoy::config::write::{
-    Bootstrap, Cluster, Code, Configuration, Filter, Host, Route, Scope,
+    Bootstrap, Cluster, Code, Configuration, Filter, Host, LISTENER, Route, Scope,
 };
 use serde_json::Value as Json;
 
@@ -18,6 +18,9 @@ use crate::file::{ChainEntry, Config, Scenario, VirtualHost, Wasm};
 /// Where things are that the file must name.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
+    /// Name of the listener, where an Envoy serves one after the other; [`LISTENER`] if empty. The
+    /// ids of VMs begin with it then, so that nobody shares data with those before.
+    pub listener: String,
     /// Port of the listener; 0 = any free one.
     pub listener_port: u16,
     /// Port of the admin interface; 0 = any free one.
@@ -33,6 +36,11 @@ pub struct Places {
 
 /// The bootstrap, as JSON (which Envoy reads from a file that ends in `.json`).
 pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
+    written(scenario, places).json()
+}
+
+/// What [`bootstrap`] is made of.
+pub fn written<'a>(scenario: &'a Scenario, places: &'a Places) -> Bootstrap<'a> {
     let filters = scenario.chain.iter().map(|entry| Filter {
         name: &entry.name,
         disabled: entry.disabled,
@@ -53,7 +61,11 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
             http2: cluster.http2,
         })
     });
-    let bootstrap = Bootstrap {
+    Bootstrap {
+        listener: match places.listener.as_str() {
+            "" => LISTENER,
+            name => name,
+        },
         listener_port: places.listener_port,
         admin_port: places.admin_port,
         filters: filters.collect(),
@@ -64,8 +76,7 @@ pub fn bootstrap(scenario: &Scenario, places: &Places) -> Json {
         use_remote_address: scenario.gateway.use_remote_address,
         upgrades: scenario.gateway.upgrades(),
         buffer_limit_bytes: scenario.gateway.buffer_limit_bytes(),
-    };
-    bootstrap.json()
+    }
 }
 
 /// What stands in the file of [`Places::discovered`]: the filter with this configuration.
@@ -87,7 +98,10 @@ fn wasm<'a>(
     write::Wasm {
         file: places.wasm.get(&entry.name).map(String::as_str),
         root_id: &entry.root_id,
-        vm_id: &entry.vm_id,
+        vm_id: match places.listener.as_str() {
+            "" => entry.vm_id.clone(),
+            listener => format!("{listener}@{}", entry.vm_id),
+        },
         failure_policy: entry.failure_policy.envoy(),
         stop_iteration: entry.may_stop_iteration(&scenario.catalogue),
         environment: &scenario.env,

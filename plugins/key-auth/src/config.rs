@@ -183,7 +183,7 @@ impl Gather for Keys {
         // Their places are memory that only a refusal needs.
         let mut ids = Vec::with_capacity(index(self.count));
         ids.extend(ring.ids());
-        sorting::sort(&mut ids);
+        sorting::sort_spread(&mut ids, |id| *id, u64::lt);
         if ids
             .iter()
             .zip(ids.iter().skip(1))

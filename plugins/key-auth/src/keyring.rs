@@ -102,17 +102,21 @@ impl Builder {
     /// The ring.
     pub fn finish(mut self) -> Keyring {
         self.records.shrink();
-        let digest_of = |at: &u32| {
-            let digest = &self.records.get(index(*at))?.digest;
-            // The first bytes as a number: digests hardly ever agree in them.
-            Some((
-                digest.first_chunk().map(|begin| u64::from_be_bytes(*begin)),
-                digest,
-            ))
+        let digest_of = |at: &u32| Some(&self.records.get(index(*at))?.digest);
+        // The first bytes as a number: digests hardly ever agree in them.
+        let number_of = |at: &u32| {
+            digest_of(at)?
+                .first_chunk()
+                .copied()
+                .map(u64::from_be_bytes)
         };
         let count = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..count).collect();
-        sorting::sort_by(&mut order, |one, other| digest_of(one) < digest_of(other));
+        sorting::sort_spread(
+            &mut order,
+            |at| number_of(at).unwrap_or_default(),
+            |one, other| digest_of(one) < digest_of(other),
+        );
         Keyring {
             records: self.records,
             texts: self.texts,

@@ -163,6 +163,7 @@ async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
         workers: arguments.workers,
         verbosity: Verbosity::Warnings,
         flush_ms: 100,
+        drain_s: None,
         environment: &[],
     };
     let process = Process::follow(&envoy, bootstrap, &launch, |line| {

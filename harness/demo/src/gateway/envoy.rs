@@ -34,6 +34,7 @@ impl Envoy {
             workers,
             verbosity: Verbosity::Debug,
             flush_ms: 10,
+            drain_s: None,
             environment,
         };
         let mut process = Process::start(envoy, bootstrap, &launch)?;

@@ -12,8 +12,10 @@ use serde_json::{Map, Value as Json, json};
 use super::adapt::{address, loopback};
 use super::own::{Kind, Secrets};
 
-/// The name of the listener.
+/// The name of the listener of a bootstrap that stands alone.
 pub const LISTENER: &str = "gateway";
+/// The name of the member of an access-log line that holds the listener's name.
+pub const SERVED_BY: &str = "modelgate_listener";
 /// The name of the member of an access-log line that holds the client's address; no other line on
 /// stdout has it.
 pub const CLIENT: &str = "modelgate_client";
@@ -26,6 +28,8 @@ const WASM_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.was
 /// A bootstrap.
 #[derive(Clone, Debug)]
 pub struct Bootstrap<'a> {
+    /// Name of the listener.
+    pub listener: &'a str,
     /// Port of the listener; 0 = any free one.
     pub listener_port: u16,
     /// Port of the admin interface; 0 = any free one.
@@ -78,7 +82,7 @@ pub struct Wasm<'a> {
     /// Which of the filters inside the module.
     pub root_id: &'a str,
     /// Filters with the same id and code share a VM.
-    pub vm_id: &'a str,
+    pub vm_id: String,
     /// What happens to requests after a panic, as Envoy writes it.
     pub failure_policy: &'a str,
     /// Whether headers can be held back while the body arrives.
@@ -157,6 +161,30 @@ pub struct Cluster<'a> {
 impl Bootstrap<'_> {
     /// As JSON, which Envoy reads from a file that ends in `.json`.
     pub fn json(&self) -> Json {
+        let secrets = self.secrets.iter();
+        let secrets: Vec<Json> = secrets
+            .map(|(name, secret)| {
+                json!({"name": name, "generic_secret": {"secret": secret.source()}})
+            })
+            .collect();
+        json!({
+            "node": node(),
+            "admin": {"address": address(loopback(self.admin_port))},
+            "static_resources": {
+                "listeners": [self.listener()],
+                "clusters": self.clusters(),
+                "secrets": secrets,
+            },
+        })
+    }
+
+    /// The servers alone.
+    pub fn clusters(&self) -> Vec<Json> {
+        self.clusters.iter().map(Cluster::json).collect()
+    }
+
+    /// The listener alone.
+    pub fn listener(&self) -> Json {
         let mut filters: Vec<Json> = self.filters.iter().map(Filter::json).collect();
         filters.push(json!({
             "name": "envoy.filters.http.router",
@@ -183,7 +211,7 @@ impl Bootstrap<'_> {
             add(&mut manager, "http2_protocol_options", options);
         }
         let mut listener = json!({
-            "name": LISTENER,
+            "name": self.listener,
             "address": address(loopback(self.listener_port)),
             "filter_chains": [{"filters": [{
                 "name": "envoy.filters.network.http_connection_manager",
@@ -193,23 +221,12 @@ impl Bootstrap<'_> {
         if let Some(limit) = self.buffer_limit_bytes {
             add(&mut listener, "per_connection_buffer_limit_bytes", limit);
         }
-        let secrets = self.secrets.iter();
-        let secrets: Vec<Json> = secrets
-            .map(|(name, secret)| {
-                json!({"name": name, "generic_secret": {"secret": secret.source()}})
-            })
-            .collect();
-        let clusters: Vec<Json> = self.clusters.iter().map(Cluster::json).collect();
-        json!({
-            // Envoy reads no configuration from elsewhere without a name of its own.
-            "node": {"id": LISTENER, "cluster": LISTENER},
-            "admin": {"address": address(loopback(self.admin_port))},
-            "static_resources": {"listeners": [listener], "clusters": clusters, "secrets": secrets},
-        })
+        listener
     }
 
     fn access_log(&self) -> Json {
         let mut format = Map::new();
+        format.insert(SERVED_BY.into(), self.listener.into());
         format.insert(CLIENT.into(), "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%".into());
         format.insert("details".into(), "%RESPONSE_CODE_DETAILS%".into());
         format.insert("flags".into(), "%RESPONSE_FLAGS%".into());
@@ -226,6 +243,48 @@ impl Bootstrap<'_> {
                 "log_format": {"json_format": format},
             },
         })
+    }
+}
+
+/// Envoy reads no configuration from elsewhere without a name of its own.
+fn node() -> Json {
+    json!({"id": LISTENER, "cluster": LISTENER})
+}
+
+/// A bootstrap without anything of its own: listeners and clusters stand in two files, which Envoy
+/// reads again when others take their places (LDS and CDS by file).
+pub fn discovering(admin_port: u16, listeners: &str, clusters: &str) -> Json {
+    let source =
+        |path: &str| json!({"path_config_source": {"path": path}, "resource_api_version": "V3"});
+    json!({
+        "node": node(),
+        "admin": {"address": address(loopback(admin_port))},
+        "dynamic_resources": {"lds_config": source(listeners), "cds_config": source(clusters)},
+    })
+}
+
+/// What stands in the files of [`discovering`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Listeners.
+    Listener,
+    /// Clusters.
+    Cluster,
+}
+
+impl Resource {
+    /// The text of a file with these, and no others.
+    pub fn file(self, resources: &[Json]) -> Json {
+        let message = match self {
+            Self::Listener => "envoy.config.listener.v3.Listener",
+            Self::Cluster => "envoy.config.cluster.v3.Cluster",
+        };
+        let typed = resources.iter().map(|resource| {
+            let mut resource = resource.clone();
+            add(&mut resource, "@type", format!("{PREFIX}{message}"));
+            resource
+        });
+        json!({"resources": typed.collect::<Vec<Json>>()})
     }
 }
 

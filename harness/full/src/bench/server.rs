@@ -86,6 +86,7 @@ impl Server {
             workers,
             verbosity: Verbosity::Errors,
             flush_ms: 10_000,
+            drain_s: None,
             // What Envoy's own signing filter looks for.
             environment: &[
                 ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),

@@ -1,11 +1,12 @@
-//! The engine `envoy`: a real Envoy process on this machine, one per scenario.
+//! The engine `envoy`: real Envoy processes on this machine.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::envoy::{self, Launch, Launcher};
+use super::kept::Kept;
+use super::launch::{self, Launch, Launcher};
 use super::{Engine, Observations, WasmFiles};
 use crate::file::EngineKind;
 use crate::file::{EngineName, Scenario};
@@ -16,6 +17,7 @@ use modelgate_envoy::release::Envoy;
 pub struct EnvoyBinary {
     name: EngineName,
     envoy: Envoy,
+    kept: Kept<Process>,
     wasm: Arc<dyn WasmFiles>,
 }
 
@@ -30,6 +32,7 @@ impl EnvoyBinary {
         Ok(Self {
             name,
             envoy: envoy.clone(),
+            kept: Kept::default(),
             wasm,
         })
     }
@@ -41,18 +44,11 @@ impl Engine for EnvoyBinary {
     }
 
     fn run(&self, scenario: &Scenario) -> Result<Observations> {
-        envoy::run(
-            &self.name,
-            self.wasm.as_ref(),
-            &Processes(&self.envoy),
-            scenario,
-        )
+        super::envoy::run(&self.name, self.wasm.as_ref(), self, &self.kept, scenario)
     }
 }
 
-struct Processes<'a>(&'a Envoy);
-
-impl Launcher for Processes<'_> {
+impl Launcher for EnvoyBinary {
     type Running = Process;
 
     fn path(&self, _: &str, file: &Path) -> Result<String> {
@@ -63,6 +59,10 @@ impl Launcher for Processes<'_> {
     }
 
     fn launch(&self, launch: &Launch) -> Result<Process> {
-        Process::start(self.0, &launch.config, &envoy::launched(launch.workers))
+        Process::start(
+            &self.envoy,
+            &launch.config,
+            &launch::launched(launch.workers),
+        )
     }
 }

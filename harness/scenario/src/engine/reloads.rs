@@ -1,7 +1,6 @@
 //! New configurations for filters of a running Envoy: each stands in a file of its own (ECDS), and
 //! another file takes its place.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,6 +8,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use super::kept::replace;
 use crate::envoy_config::{self, Places};
 use crate::file::{Config, Reload, Scenario};
 use modelgate_envoy::admin;
@@ -40,7 +40,7 @@ impl<'a> Reloads<'a> {
         for entry in &scenario.chain {
             if names.contains(entry.name.as_str()) {
                 let path = folder.path().join(format!("{}.json", entry.name));
-                write(
+                replace(
                     &path,
                     &envoy_config::discovery(entry, &entry.config, scenario, places),
                 )?;
@@ -99,7 +99,7 @@ impl<'a> Reloads<'a> {
         let entry = self.scenario.chain.iter().find(|entry| entry.name == name);
         let entry = entry.with_context(|| format!("no filter is called {name}"))?;
         let folder = self.folder.as_ref().context("nothing is reloaded")?;
-        write(
+        replace(
             &folder.path().join(format!("{name}.json")),
             &envoy_config::discovery(entry, config, self.scenario, self.places),
         )
@@ -135,11 +135,4 @@ impl<'a> Reloads<'a> {
 struct Seen {
     taken: u64,
     refused: u64,
-}
-
-/// Envoy watches for another file taking the place, not for one that is written anew.
-fn write(path: &Path, json: &Json) -> Result<()> {
-    let new = path.with_extension("new");
-    std::fs::write(&new, json.to_string())?;
-    std::fs::rename(&new, path).with_context(|| path.display().to_string())
 }
