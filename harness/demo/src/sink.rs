@@ -391,10 +391,11 @@ mod tests {
         let sink = Sink::start(0).unwrap();
         let add = |from: usize, to: usize| {
             for number in from..to {
-                sink.state.lock().add(Record {
+                let record = Record {
                     body: number.to_string(),
                     ..Record::default()
-                });
+                };
+                sink.state.lock().add(record, KEPT);
             }
         };
         add(0, KEPT + 3);
