@@ -109,7 +109,7 @@ fn kubernetes_takes_what_is_rendered_for_it_and_refuses_it_bent() {
         "kubernetes_validate/kubernetes-json-schema/{RELEASE}-local-strict"
     ));
     let mut kinds = BTreeSet::new();
-    for document in rendered(Host::Kubernetes) {
+    for document in rendered(Host::Kubernetes).into_iter().chain(kustomized()) {
         let judge = of_kubernetes(&folder, &document);
         judge(&document)
             .unwrap_or_else(|error| panic!("{}: {error}\n{document:#}", kind(&document)));
@@ -125,6 +125,51 @@ fn kubernetes_takes_what_is_rendered_for_it_and_refuses_it_bent() {
         "v1 Service",
     ];
     assert_eq!(kinds, want.map(ToOwned::to_owned).into());
+}
+
+/// The resources of the base for kustomize, and those that overlays add.
+fn kustomized() -> Vec<Json> {
+    let folder = Workspace::locate().unwrap().root.join("envoy/kubernetes");
+    let mut found = Vec::new();
+    for overlay in std::fs::read_dir(folder.join("overlays")).unwrap() {
+        let overlay = overlay.unwrap().path();
+        let root = yaml(&overlay.join("kustomization.yaml"));
+        let named = |list: &Json| list.as_array().unwrap().clone();
+        for resource in named(&root["resources"]) {
+            let path = overlay.join(resource.as_str().unwrap());
+            match path.is_dir() {
+                true => {
+                    for resource in named(&yaml(&path.join("kustomization.yaml"))["resources"]) {
+                        found.push(yaml(&path.join(resource.as_str().unwrap())));
+                    }
+                }
+                false => found.push(yaml(&path)),
+            }
+        }
+        for file in named(&root["configMapGenerator"][0]["files"]) {
+            assert!(overlay.join(file.as_str().unwrap()).is_file());
+        }
+        // What is patched is there, and what is added to it belongs together.
+        let patch = yaml(&overlay.join(root["patches"][0]["path"].as_str().unwrap()));
+        let same = |one: &Json| {
+            kind(one) == kind(&patch) && one["metadata"]["name"] == patch["metadata"]["name"]
+        };
+        assert!(found.iter().any(same));
+        let pod = &patch["spec"]["template"]["spec"];
+        let count = |list: &Json| list.as_array().unwrap().len();
+        assert_eq!(
+            count(&pod["volumes"]),
+            count(&pod["containers"][0]["volumeMounts"])
+        );
+    }
+    assert!(found.len() >= 30, "{}", found.len());
+    found
+}
+
+fn yaml(path: &Path) -> Json {
+    let text = std::fs::read_to_string(path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Node::parse(&text).unwrap().to_json()
 }
 
 /// The definitions' schemas by version and kind, strict: what they do not name is refused.

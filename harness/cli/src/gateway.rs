@@ -12,6 +12,7 @@ mod host;
 mod istio;
 mod kong;
 mod kubernetes;
+mod kustomize;
 mod meaning;
 mod objects;
 mod protocol;
@@ -23,6 +24,7 @@ mod upstream;
 use located_yaml::{Node, write};
 use serde_json::Value as Json;
 
+use crate::needs::holds_headers;
 use file::Modules;
 pub use host::Host;
 pub use meaning::{Filter, Meaning, read};
@@ -65,12 +67,23 @@ pub fn documents(meaning: &Meaning, host: Host) -> Vec<Json> {
     }
 }
 
+/// The files of a base for kustomize, by their names.
+pub fn base() -> Vec<(String, Json)> {
+    kustomize::base()
+}
+
+/// The files of the overlay that makes a gateway of that base.
+pub fn overlay(meaning: &Meaning) -> Vec<(String, Json)> {
+    let modules = meaning.modules.as_ref();
+    modules.map_or_else(Vec::new, |modules| kustomize::overlay(meaning, modules))
+}
+
 /// What a host does not do of what is meant, and what has to be done besides.
 pub fn notes(meaning: &Meaning, host: Host) -> Vec<String> {
     let mut notes = Vec::new();
     if !host.holds_headers() {
         for filter in &meaning.filters {
-            if filter.member.filter.needs.buffers_request {
+            if holds_headers(&filter.member, Some(&filter.config)) {
                 notes.push(format!(
                     "{} may hold a request's headers until its body is there, which cannot be allowed on this host: use its mode without (plugins/{}/README.md)",
                     filter.member.krate, filter.member.krate

@@ -1,6 +1,6 @@
 //! Files that are made from the code: schemas, option tables, the pages of reason codes and of
-//! findings, the tags of metrics, the filters' entries in the Envoy configurations, and what Kong
-//! reads beside the modules.
+//! findings, the tags of metrics, the filters' entries in the Envoy configurations, what Kong reads
+//! beside the modules, and what gateway files mean to Kubernetes.
 //!
 //! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A
 //! table inside a written page stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what
@@ -9,6 +9,7 @@
 mod examples;
 mod hosts;
 pub mod kong;
+mod kubernetes;
 mod options;
 mod reference;
 
@@ -114,6 +115,7 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         path: DISCOVERING.into(),
         content: examples::top_level(&discovering, "stats_config", &stats_config()),
     });
+    files.extend(kubernetes::files(root)?);
     files.push(Generated {
         path: STATS_TAGS.into(),
         content: stats_tags(),

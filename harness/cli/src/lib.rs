@@ -10,6 +10,7 @@ pub mod command;
 pub mod gateway;
 pub mod generate;
 pub mod inspect;
+mod needs;
 pub mod new;
 pub mod provenance;
 pub mod sbom;

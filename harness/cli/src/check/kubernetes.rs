@@ -10,7 +10,7 @@ use super::files::Sink;
 use super::finding::Finding;
 use super::locate::Map;
 use super::references::Clusters;
-use super::settings::holds_nothing;
+use crate::needs::holds_headers;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use located_yaml::{Key, Node, Value};
@@ -318,11 +318,9 @@ fn configuration(
     };
     entry.check_configuration(&Clusters::unknown(), sink);
     let parts = entry.parts();
-    let holds = parts.iter().find(|part| {
-        let config = entry.config_of(part);
-        let free = config.is_some_and(|config| holds_nothing(part.name(), config));
-        part.member.filter.needs.buffers_request && !free
-    });
+    let holds = parts
+        .iter()
+        .find(|part| holds_headers(&part.member, entry.config_of(part)));
     if let Some(part) = holds {
         let problem = format!(
             "{} may hold a request's headers until its body is there, which needs `allow_on_headers_stop_iteration`: this resource cannot set it",

@@ -20,6 +20,7 @@ use super::references::{Clusters, named_clusters};
 use super::scalars::kind;
 use super::values;
 use crate::SUITE;
+use crate::needs::holds_headers;
 use located_yaml::Node;
 use modelgate_scenario::catalogue::file_name;
 
@@ -190,12 +191,9 @@ impl Entry<'_> {
         }
         let allowed = self.config.member("allow_on_headers_stop_iteration");
         let parts = self.parts();
-        let holds = parts.iter().find(|part| {
-            part.member.filter.needs.buffers_request
-                && !self
-                    .config_of(part)
-                    .is_some_and(|config| holds_nothing(part.name(), config))
-        });
+        let holds = parts
+            .iter()
+            .find(|part| holds_headers(&part.member, self.config_of(part)));
         if let Some(part) = holds {
             let place = allowed.map_or(self.config.place, |node| node.place);
             let problem = format!(
@@ -286,15 +284,6 @@ impl Entry<'_> {
             }
             Runs::Nothing => Vec::new(),
         }
-    }
-}
-
-/// The documented modes of filters in which they do not hold headers.
-pub(super) fn holds_nothing(filter: &str, config: &Node) -> bool {
-    match filter {
-        "pii_mask" => text(config, &["hold"]) == Some("body"),
-        "aws_sigv4" => matches!(text(config, &["payload"]), Some("unsigned" | "absent")),
-        _ => text(config, &["model_from_body", "mode"]) == Some("ignore"),
     }
 }
 

@@ -10,6 +10,7 @@ use super::file::Modules;
 use super::meaning::{Filter, Meaning};
 use super::objects::{gateway, pods, resource, route};
 use super::upstream::Upstream;
+use crate::needs::holds_headers;
 
 const NETWORKING: &str = "networking.istio.io/v1";
 
@@ -28,7 +29,7 @@ pub(super) fn resources(meaning: &Meaning, modules: &Modules) -> Vec<Json> {
     let (held, plain): (Vec<&Filter>, Vec<&Filter>) = meaning
         .filters
         .iter()
-        .partition(|filter| filter.member.filter.needs.buffers_request);
+        .partition(|filter| holds_headers(&filter.member, Some(&filter.config)));
     let last = plain.len();
     for (at, filter) in plain.into_iter().enumerate() {
         let priority = last.saturating_sub(at).saturating_mul(10);

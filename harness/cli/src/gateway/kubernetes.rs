@@ -19,6 +19,9 @@ use located_yaml::write;
 const FOLDER: &str = "/etc/envoy/config";
 pub(super) const FILE: &str = "envoy.yaml";
 
+/// Envoy's threads, which without this are as many as the node has cores, each with its filters.
+const WORKERS: &str = "2";
+
 /// What the ConfigMap is called.
 pub(super) fn config_map(name: &str) -> String {
     format!("{name}-envoy")
@@ -93,7 +96,7 @@ fn deployment(name: &str, port: u16) -> Json {
     let container = json!({
         "name": "envoy",
         "image": format!("envoyproxy/envoy:v{DEFAULT}"),
-        "args": [ "-c", format!("{FOLDER}/{FILE}"), "--disable-hot-restart", "--log-level", "warning" ],
+        "args": [ "-c", format!("{FOLDER}/{FILE}"), "--concurrency", WORKERS, "--disable-hot-restart", "--log-level", "warning" ],
         "ports": [ { "name": "http", "containerPort": port } ],
         "startupProbe": probe(2, 60),
         "readinessProbe": probe(5, 2),
