@@ -126,13 +126,14 @@ const AZURE_ML: Protocol = Protocol {
     ..Protocol::PLAIN
 };
 
-/// The repository API (/v2/repository/…) loads and unloads models: it is no way.
+/// The rest of the repository API (/v2/repository/models/…) loads and unloads models: it is no way.
 const KSERVE: Protocol = Protocol {
     name: "inference",
     dialect: "open_inference",
     ways: &[
         way(Path::Exact("/v2"), 2),
         way(Path::Prefix("/v2/models/"), 30),
+        way(Path::Exact("/v2/repository/index"), 2),
         way(Path::Prefix("/v2/health/"), 2),
     ],
     ..Protocol::PLAIN
