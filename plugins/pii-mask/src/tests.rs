@@ -1,6 +1,7 @@
 //! The filter, natively: what becomes of a request and its answer, event by event.
 
 mod nginx;
+mod split;
 mod upgrades;
 
 use super::*;

@@ -165,7 +165,22 @@ fn stands_alone(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
                 .behind(count)
                 .is_some_and(|behind| is_printed_card(&behind))
     };
-    is_printed(chain, count) && !in_row()
+    is_printed(chain, count)
+        && !in_row()
+        && !(is_short(chain, count) && is_behind_group(scene, chain))
+}
+
+/// Whether the groups have fewer digits than nearly all cards: any three groups of a longer number
+/// are that.
+fn is_short(chain: &Chain<'_>, count: usize) -> bool {
+    chain.lengths().take(count).sum::<usize>() < 14
+}
+
+/// Whether another group, which is no card's, stands directly before these.
+fn is_behind_group(scene: Scene<'_>, chain: &Chain<'_>) -> bool {
+    let start = chain.start();
+    let left = scene.bytes.get(..start).unwrap_or_default();
+    matches!(left, [.., b'0'..=b'9', b' ' | b'-']) && scene.found_until != start.checked_sub(1)
 }
 
 /// Whether the first groups are a card's as it is printed.
