@@ -132,7 +132,7 @@ pub struct Direction {
     /// UTF-8.
     pub on_unparsable: DenyOrAllow,
     /// What happens with a body of another type than JSON, JSON lines, server-sent events, forms
-    /// and text.
+    /// and text, and with a form that has a file of another type: with `allow`, such files pass.
     pub on_other_type: DenyOrAllow,
     /// Whether names of JSON members and form fields are masked too.
     pub json_names: Bodies,

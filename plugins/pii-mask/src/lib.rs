@@ -20,6 +20,7 @@ pub mod events;
 pub mod mask;
 pub mod media;
 mod message;
+pub mod multipart;
 pub mod plan;
 pub mod reasons;
 pub mod stream;

@@ -20,6 +20,8 @@ pub enum Media {
     Messages,
     /// A form.
     Form,
+    /// A form in parts, which may be files.
+    Parts,
     /// Text in UTF-8.
     Text,
     /// Nothing that could be read: another type, a type given twice, another character set.
@@ -88,7 +90,8 @@ impl Media {
         }
     }
 
-    fn of_type(value: &str) -> Self {
+    /// What a content type says.
+    pub fn of_type(value: &str) -> Self {
         // Nearly every body that a model is sent or sends.
         if value == "application/json" {
             return Media::Json;
@@ -119,6 +122,7 @@ impl Media {
             "text/event-stream" => Media::Events,
             "application/vnd.amazon.eventstream" => Media::Messages,
             "application/x-www-form-urlencoded" => Media::Form,
+            "multipart/form-data" => Media::Parts,
             "application/json" | "text/json" => Media::Json,
             "application/xml" | "application/yaml" | "application/javascript" => Media::Text,
             other if other.ends_with("+json") => Media::Json,
@@ -160,7 +164,8 @@ mod tests {
             ("text/csv", Media::Text),
             ("application/soap+xml", Media::Text),
             ("application/x-www-form-urlencoded", Media::Form),
-            ("multipart/form-data; boundary=x", Media::Other),
+            ("multipart/form-data; boundary=x", Media::Parts),
+            ("multipart/mixed; boundary=x", Media::Other),
             ("application/octet-stream", Media::Other),
             ("application/vnd.amazon.eventstream", Media::Messages),
             ("image/png", Media::Other),

@@ -18,7 +18,7 @@ use crate::mask::Tally;
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
 use crate::tensors::{self, HEAD_LENGTH, tensors};
-use crate::{PiiMask, document, reasons};
+use crate::{PiiMask, document, multipart, reasons};
 use modelgate_kit::filter::Filter as _;
 
 /// What a direction is called, and the reasons that it refuses for.
@@ -135,6 +135,10 @@ async fn whole(
         Media::Partial => return refuse(way.on_other_type, terms.partial),
         _ => {}
     }
+    let parts = headers.text("content-type").and_then(multipart::boundary);
+    if media == Media::Parts && parts.is_none() {
+        return refuse(way.on_other_type, terms.other_type);
+    }
     let announced = length(&headers);
     // What has no type may be an image of any length, which its first bytes tell.
     let first_tells = media == Media::Untyped && way.on_other_type == DenyOrAllow::Allow;
@@ -169,7 +173,10 @@ async fn whole(
     }
     let mut tally = Tally::default();
     let fixed = message.are_headers_gone();
-    let masked = mask_body(media, &body, way, plan, fixed, &mut tally);
+    let masked = match parts.filter(|_| media == Media::Parts) {
+        Some(boundary) => mask_parts(&body, boundary, way, plan, &mut tally),
+        None => mask_body(media, &body, way, plan, fixed, &mut tally),
+    };
     count(exchange, way, side, &tally, &Tally::default(), counts)?;
     if tally.is_blocked() {
         return Err(refusal(terms.blocked));
@@ -183,6 +190,7 @@ async fn whole(
             Ok(message.replace_body(bytes)?)
         }
         Err(Unread::Unparsed) => refuse(way.on_unparsable, terms.unparsed),
+        Err(Unread::Part) => Err(refusal(terms.other_type)),
         Err(Unread::Untyped) if way.on_other_type == DenyOrAllow::Allow => Ok(()),
         Err(Unread::Untyped) if plan.hold == Hold::Body && side == Side::Response => {
             Err(refusal(terms.other_type))
@@ -202,6 +210,8 @@ enum Unread {
     Unparsed,
     /// It has no type, and is not JSON.
     Untyped,
+    /// A part of it is of another type and no file, or a file that may not pass.
+    Part,
     Tensors(tensors::Unread),
 }
 
@@ -233,11 +243,29 @@ fn mask_body(
         | Media::Text
         | Media::Other
         | Media::Octets
+        | Media::Parts
         | Media::Messages
         | Media::Partial
         | Media::Encoded => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
     };
     Ok(masked?.map(|bytes| Changed { bytes, head: None }))
+}
+
+/// A form in parts. Where files of other types may not pass, what is none is one of these.
+fn mask_parts(
+    body: &[u8],
+    boundary: &str,
+    way: &Treatment,
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Option<Changed>, Unread> {
+    let others = way.on_other_type == DenyOrAllow::Allow;
+    let (scope, masker) = (&way.scope, &plan.masker);
+    match multipart::multipart(body, boundary, others, scope, masker, tally) {
+        Ok(masked) => Ok(masked.map(|bytes| Changed { bytes, head: None })),
+        Err(multipart::Unread::Malformed) => Err(Unread::Unparsed),
+        Err(multipart::Unread::OtherType) => Err(Unread::Part),
+    }
 }
 
 /// A body without a type: one JSON document, or lines of JSON.
