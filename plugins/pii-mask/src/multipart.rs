@@ -1,10 +1,10 @@
 //! Masks the parts of a form that carries files (`multipart/form-data`, RFC 7578).
 //!
-//! The parts are read strictly (RFC 2046 section 5.1.1): nothing before the first delimiter, nothing
-//! but the end of a line behind the last one, one `Content-Disposition` in each. What a receiver
-//! might divide otherwise is not read at all. A part without a type is text; one with a type is read
-//! as a body of that type; a file of another type is not looked at, and only passes where that is
-//! allowed. What is not found keeps its bytes.
+//! The parts are read strictly (RFC 2046 section 5.1.1): nothing before the first delimiter,
+//! nothing but the end of a line behind the last one, one `Content-Disposition` in each. What a
+//! receiver might divide otherwise is not read at all. A part without a type is text; one with a
+//! type is read as a body of that type; a file of another type is not looked at, and only passes
+//! where that is allowed. What is not found keeps its bytes.
 
 use crate::document::{self, Scope};
 use crate::mask::{Masker, Tally};
