@@ -201,17 +201,6 @@ impl Fact for Challenges {
     const NAME: &'static str = "challenges";
 }
 
-impl Challenges {
-    /// Adds the value of a `www-authenticate` to those of the filters before.
-    pub fn offer(exchange: &Exchange, challenge: &str) {
-        let earlier = exchange.fact::<Self>();
-        let mut offered = earlier.map_or_else(Vec::new, |earlier| earlier.offered.clone());
-        offered.push(challenge.to_owned());
-        // A host without facts loses a hint, nothing else.
-        let _ = exchange.publish(Self { offered });
-    }
-}
-
 /// Which limit counted, and what it left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

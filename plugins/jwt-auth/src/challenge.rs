@@ -6,6 +6,7 @@
 //! our trouble, not the client's: 503.
 
 use crate::reasons;
+use modelgate_kit::facts::Challenges;
 use modelgate_kit::jose::Refusal;
 use modelgate_kit::problem::{Reason, Reply};
 
@@ -42,8 +43,10 @@ impl Challenge {
     }
 
     /// How a caller can authenticate, for a 401 of a later filter.
-    pub fn offer(&self) -> String {
-        format!("{}{}", self.opening, self.metadata)
+    pub fn offer(&self) -> Challenges {
+        Challenges {
+            offered: vec![format!("{}{}", self.opening, self.metadata)],
+        }
     }
 
     /// The reply to a refused request; `scopes` are those that its issuer asks for.

@@ -28,7 +28,6 @@ use std::task::Poll;
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::Challenges;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
 use modelgate_kit::jose::Refusal;
@@ -85,7 +84,8 @@ impl Filter for JwtAuth {
                 return Err(refused(Refusal::Missing));
             }
             Found::None | Found::One(_) => {
-                Challenges::offer(&exchange, &plan.offer);
+                // A host without facts loses a hint, nothing else.
+                let _ = exchange.publish_serialized(&plan.offer);
                 return plan.identity_headers.clean(&exchange, &request);
             }
         };

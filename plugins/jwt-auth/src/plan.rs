@@ -8,6 +8,7 @@ use std::rc::Rc;
 use modelgate_kit::config::types::{NonEmpty, NonEmptyText, OneOrMore};
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Place, compile_places};
+use modelgate_kit::facts::{Challenges, Serialized};
 use modelgate_kit::identity_headers::IdentityHeaders;
 use modelgate_kit::jose::{
     Algorithm, Algorithms, ClaimRule, Expectations, IssuerName, Split, TENANT, Test, Wanted,
@@ -36,7 +37,7 @@ pub struct Plan {
     /// Whether the upstream sees the token.
     pub credential_to_upstream: StripOrKeep,
     /// For the filters that follow, where a request without a token passes.
-    pub offer: String,
+    pub offer: Serialized<Challenges>,
     /// What becomes of requests without a token.
     pub on_missing: DenyOrAllow,
     /// Longest token, in bytes.
@@ -93,7 +94,7 @@ impl Plan {
             places,
             issuers,
             identity_headers,
-            offer: challenge.offer(),
+            offer: challenge.offer().into(),
             challenge,
             credential_to_upstream: written.credential_to_upstream,
             on_missing: written.on_missing,

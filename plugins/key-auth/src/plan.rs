@@ -104,7 +104,12 @@ impl Plan {
         if self.on_missing != OnMissing::Allow || exchange.fact::<Identity>().is_some() {
             return;
         }
-        Challenges::offer(exchange, &self.challenge);
+        let mut offered = exchange
+            .fact::<Challenges>()
+            .map_or_else(Vec::new, |earlier| earlier.offered.clone());
+        offered.push(self.challenge.clone());
+        // A host without facts loses a hint, nothing else.
+        let _ = exchange.publish(Challenges { offered });
     }
 
     /// A 401 with the challenge.

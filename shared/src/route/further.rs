@@ -120,7 +120,9 @@ pub(super) struct Further<'a> {
     /// The container around the next token, and those around it; in an array, what its elements
     /// are.
     around: Value,
-    open: Vec<Value>,
+    /// How many containers of one kind are open within each other, and what is around them.
+    alike: usize,
+    open: Vec<(Value, usize)>,
     /// What the next value is.
     next: Value,
     in_array: bool,
@@ -131,6 +133,7 @@ impl Default for Further<'_> {
         Self {
             names: Vec::new(),
             around: Value::Other,
+            alike: 0,
             open: Vec::new(),
             next: Value::Other,
             in_array: false,
@@ -151,17 +154,27 @@ impl<'a> Further<'a> {
                 self.next = Value::of(&name.decode(), self.around);
             }
             Token::ObjectEnd | Token::ArrayEnd => {
-                self.around = self.open.pop().unwrap_or(Value::Other);
+                match self.alike.checked_sub(1) {
+                    Some(alike) => self.alike = alike,
+                    None => {
+                        let around = self.open.pop();
+                        (self.around, self.alike) = around.unwrap_or((Value::Other, 0));
+                    }
+                }
                 self.next = self.around;
                 self.in_array = true;
             }
             Token::ObjectStart | Token::ArrayStart => {
-                self.open.push(self.around);
-                self.in_array = *token == Token::ArrayStart;
+                self.in_array = matches!(token, Token::ArrayStart);
                 if self.in_array && self.next == Value::Unclear {
                     self.next = Value::Choice;
                 }
-                self.around = self.next;
+                if self.next == self.around {
+                    self.alike = self.alike.saturating_add(1);
+                } else {
+                    self.open.push((self.around, self.alike));
+                    (self.around, self.alike) = (self.next, 0);
+                }
             }
             Token::String(text) if self.next == Value::Choice => self.add(text.decode())?,
             Token::String(_) if self.next == Value::Unclear => {

@@ -392,12 +392,12 @@ pub fn bounds() -> Vec<Bound> {
         },
         Bound {
             what: "`consumer-acl`, JSON requests",
-            most: 200,
+            most: 280,
             cases: requests_of("consumer-acl", ACL, &hard),
         },
         Bound {
             what: "`rate-limit`, JSON requests",
-            most: 200,
+            most: 280,
             cases: requests_of("rate-limit", BY_MODEL, &hard),
         },
         Bound {
