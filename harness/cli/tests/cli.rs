@@ -145,6 +145,61 @@ fn a_gateway_runs_on_native_code_until_it_is_told_to_stop() {
     assert!(access.contains(r#""audit":{"#), "{access}");
 }
 
+#[test]
+fn a_gateway_file_runs_as_it_is() {
+    let arguments = ["--engine", "native", "--port", "0"];
+    let clusters = ["torchserve", "login", "logs"];
+    let child = start_of("envoy/gateways/torchserve.yaml", &clusters, &arguments);
+    let access = asked_and_stopped(child, "ready");
+    assert!(access.contains("token_missing"), "{access}");
+}
+
+#[test]
+fn a_gateway_file_is_written_for_every_host_and_one_with_errors_for_none() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let file = format!("{root}/envoy/gateways/sagemaker.yaml");
+    for host in [
+        "envoy",
+        "kubernetes",
+        "istio",
+        "envoy-gateway",
+        "higress",
+        "kong",
+    ] {
+        let rendered = modelgate(&["render", "--for", host, &file]);
+        assert!(
+            rendered.status.success(),
+            "{host}: {}",
+            text(&rendered.stderr)
+        );
+        assert!(text(&rendered.stdout).contains("data-science"), "{host}");
+        let noted = text(&rendered.stderr).contains("pii-mask may hold a request's headers");
+        assert_eq!(noted, matches!(host, "envoy-gateway" | "higress"), "{host}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let bent = folder.path().join("bent.yaml");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&bent, whole.replace("quota: 120", "quta: 120")).unwrap();
+    let refused = modelgate(&["render", "--for", "envoy", bent.to_str().unwrap()]);
+    assert_eq!(
+        (refused.status.code(), refused.stdout.as_slice()),
+        (Some(1), &[][..])
+    );
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("bent.yaml:20:16: error[MG011 configuration]: rate-limit"),
+        "{said}"
+    );
+    let other = modelgate(&[
+        "render",
+        "--for",
+        "envoy",
+        &format!("{root}/envoy/openai.yaml"),
+    ]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("is no gateway file"));
+}
+
 /// Whether there is an Envoy; where there must be one, there is.
 fn has_envoy() -> bool {
     require_or_skip("an Envoy", Envoy::find(None, &|_| ())).is_some()

@@ -69,7 +69,7 @@ codes! {
     NOTHING_HERE = "MG008" "nothing-here" Error, "No filter of the suite is in the file.",
         "A filter is recognised by its module's file name, its `root_id` or its name.";
     KUBERNETES = "MG009" "kubernetes" Error, "A resource of a kind that is not read.",
-        "Read are Envoy's bootstraps and resources, what it answers on `/config_dump`, and of Kubernetes: Istio's WasmPlugin and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold one of these. For others, check what they are rendered to.";
+        "Read are Envoy's bootstraps and resources, what it answers on `/config_dump`, and of Kubernetes: Istio's WasmPlugin, TrafficExtension and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy and EnvoyPatchPolicy, Higress's WasmPlugin, and ConfigMaps and Secrets that hold one of these. For others, check what they are rendered to.";
     CONFIGURATION_TYPE = "MG010" "configuration-type" Error, "The filter's configuration is not a text.",
         "Write `\"@type\": type.googleapis.com/google.protobuf.StringValue` and `value: |` with a JSON object below. A Struct reaches a filter as protobuf bytes.";
     CONFIGURATION = "MG011" "configuration" Error, "The filter refuses its configuration.",
@@ -94,7 +94,7 @@ codes! {
         "Names are those of [gateway.md](gateway.md) and its JSON Schema; parts that filters read are judged by them (MG011). Nothing more of the file was checked, since it is not known what it means.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
-        "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4.";
+        "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4. WasmPlugins run by phase (AUTHN, AUTHZ, STATS) and, in each, the highest `priority` first; filters of an EnvoyExtensionPolicy as they are listed.";
     FACTS_HIDDEN = "MG102" "facts-hidden" Error, "A chain in one entry hides its facts from filters in other entries.",
         "Write `\"facts_to_filter_state\": true`, or list all filters in one chain.";
     FAILS_OPEN = "MG103" "fails-open" Error, "Where a filter cannot run, requests pass unfiltered.",

@@ -1,6 +1,6 @@
-//! Filters in resources of Kubernetes: Istio's WasmPlugin and EnvoyFilter, Envoy Gateway's
-//! EnvoyExtensionPolicy. ConfigMaps are opened in `check.rs`, since what they hold is a file of its
-//! own.
+//! Filters in resources of Kubernetes: Istio's WasmPlugin, TrafficExtension and EnvoyFilter, Envoy
+//! Gateway's EnvoyExtensionPolicy. ConfigMaps are opened in `check.rs`, since what they hold is a
+//! file of its own.
 
 pub(super) mod order;
 
@@ -163,11 +163,13 @@ pub(super) fn check(document: &Node, source: &str, sink: &mut Sink<'_>) -> usize
     let spec = document.member("spec");
     let kind = text(document, &["kind"]).unwrap_or_default();
     match (kind, spec) {
-        ("WasmPlugin", Some(spec)) => {
+        ("WasmPlugin" | "TrafficExtension", Some(spec)) => {
+            let spec = module(document, spec);
             let Some(runs) = plugin(document, spec) else {
+                // A TrafficExtension may be a script.
                 return 0;
             };
-            let name = text(document, &["metadata", "name"]).unwrap_or("WasmPlugin");
+            let name = text(document, &["metadata", "name"]).unwrap_or(kind);
             let policy = spec.member("failStrategy");
             let higress = text(document, &["apiVersion"])
                 .is_some_and(|version| version.starts_with("extensions.higress.io/"));
@@ -213,6 +215,15 @@ pub(super) fn check(document: &Node, source: &str, sink: &mut Sink<'_>) -> usize
             );
             0
         }
+    }
+}
+
+/// What says which module a WasmPlugin runs; a TrafficExtension, which is its successor, has it one
+/// member deeper.
+fn module<'a>(document: &Node, spec: &'a Node) -> &'a Node {
+    match text(document, &["kind"]) {
+        Some("TrafficExtension") => spec.member("wasm").unwrap_or(spec),
+        _ => spec,
     }
 }
 

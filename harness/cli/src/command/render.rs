@@ -7,13 +7,15 @@ use anyhow::{Context, Result};
 use clap::Args;
 use located_yaml::Node;
 
+use crate::check::{self, Checked, Format, Severity};
 use crate::gateway::{self, Host};
 
 /// Write a gateway file as the files that a host reads.
 ///
 /// A gateway file says in about 25 lines what a gateway is for: the model server, who may call and
 /// for what, limits, masking. docs/gateway.md explains it; `modelgate schema gateway` prints its
-/// JSON Schema. What filters say of their settings, `modelgate check` tells.
+/// JSON Schema. A file with errors is not written for anybody: what is wrong is said as `modelgate
+/// check` says it. What has to be known of a host besides goes to standard error.
 ///
 /// Exit code 0: it is written to standard output; 1: something is wrong with the file.
 #[derive(Debug, Args)]
@@ -31,6 +33,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let shown = arguments.file.display();
     let text = std::fs::read_to_string(&arguments.file).with_context(|| shown.to_string())?;
     let root = Node::parse(&text).with_context(|| format!("{shown} is not YAML"))?;
+    anyhow::ensure!(
+        gateway::is_gateway(&root),
+        "{shown} is no gateway file: it has no `backend` with a `kind`"
+    );
+    let outcome = check::check(&text);
+    let wrong = |finding: &check::Finding| finding.severity == Severity::Error;
+    if outcome.findings.iter().any(wrong) {
+        let path = shown.to_string();
+        let checked = Checked { path, outcome };
+        eprint!("{}", check::render(&[checked], Format::Text));
+        return Ok(ExitCode::FAILURE);
+    }
     match gateway::read(&root, arguments.host) {
         Ok(meaning) => {
             for note in gateway::notes(&meaning, arguments.host) {
@@ -39,6 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             print!("{}", gateway::render(&meaning, arguments.host));
             Ok(ExitCode::SUCCESS)
         }
+        // What only this host says.
         Err(problems) => {
             for problem in problems {
                 eprintln!("{shown}:{problem}");

@@ -7,7 +7,7 @@ use super::super::codes;
 use super::super::entry::{Runs, node, text};
 use super::super::files::Sink;
 use super::super::finding::Finding;
-use super::{listed, plugin};
+use super::{listed, module, plugin};
 use located_yaml::{Node, Place};
 use modelgate_scenario::catalogue::Member;
 
@@ -31,8 +31,9 @@ pub(in super::super) fn check(resources: &[Node], sink: &mut Sink<'_>) {
             continue;
         };
         match text(resource, &["kind"]) {
-            Some("WasmPlugin") => {
-                if let Some(Runs::One(member)) = plugin(resource, spec) {
+            Some("WasmPlugin" | "TrafficExtension") => {
+                let runs = plugin(resource, module(resource, spec));
+                if let Some(Runs::One(member)) = runs {
                     // Those of other pods, or of another namespace, are in another chain.
                     let of = ["selector", "targetRefs", "targetRef", "match"];
                     let of = of.map(|name| spec.member(name).map(Node::to_json));

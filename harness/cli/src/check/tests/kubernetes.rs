@@ -48,6 +48,29 @@ fn plugins_run_by_phase_and_priority() {
 }
 
 #[test]
+fn a_traffic_extension_is_read_as_a_plugin() {
+    let extension = |name: &str, priority: i64, fails: &str, config: &str| {
+        format!(
+            "apiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\nmetadata: {{ name: {name} }}\nspec:\n  phase: AUTHN\n  priority: {priority}\n  wasm:\n    url: oci://registry.acme.io/{name}:1\n    failStrategy: {fails}\n    pluginConfig: {config}\n---\n"
+        )
+    };
+    let chain = |audit, fails| {
+        extension("audit-log", audit, fails, "{}") + &extension("key-auth", 10, "FAIL_RELOAD", KEYS)
+    };
+    assert_eq!(said(&chain(20, "FAIL_RELOAD")), Vec::<String>::new());
+    assert_eq!(check(&chain(20, "FAIL_RELOAD")).filters, 2);
+    let wrong = said(&chain(1, "FAIL_OPEN"));
+    assert!(wrong[0].starts_with("6:13 MG101 audit-log:"), "{wrong:?}");
+    assert!(wrong[1].starts_with("9:19 MG103 audit-log:"), "{wrong:?}");
+    let bent = chain(20, "FAIL_RELOAD").replace("digest", "digst");
+    assert!(
+        said(&bent)
+            .iter()
+            .any(|said| said.contains("MG011 key-auth: keys[0].digst"))
+    );
+}
+
+#[test]
 fn a_policys_filters_run_as_they_are_listed() {
     let item = |name: &str, config: &str| {
         format!(
