@@ -91,11 +91,18 @@ pub fn notes(meaning: &Meaning, host: Host) -> Vec<String> {
             }
         }
     }
+    if !matches!(host, Host::Envoy | Host::Kubernetes) {
+        let open = meaning.protocol.ways.iter().filter(|way| way.open);
+        notes.extend(open.map(|way| {
+            let path = way.path.as_str();
+            format!("{path} asks for a credential too: probes have to ask the server itself")
+        }));
+    }
     let outside = meaning.servers.iter().filter(|one| one.service().is_none());
     match host {
         Host::Envoy | Host::Kong => {}
         Host::Kubernetes => notes.push(format!("limits are counted by each pod; secrets are keys of the Secret {}", meaning.name)),
-        Host::Istio => notes.push("refusals of unknown paths are Envoy's own".to_owned()),
+        Host::Istio => notes.push("refusals of unknown paths are Envoy's own; how paths are read, and how many proxies in front are trusted, is said to Istio (docs/kubernetes.md)".to_owned()),
         Host::EnvoyGateway => notes.push("EnvoyPatchPolicy must be enabled; after a crash a filter answers 503 until its proxy is restarted".to_owned()),
         Host::Higress => notes.extend(outside.map(|one| {
             format!(

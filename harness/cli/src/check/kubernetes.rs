@@ -16,9 +16,10 @@ use base64::prelude::BASE64_STANDARD;
 use located_yaml::{Key, Node, Value};
 
 /// Kinds that stand beside those with filters, and never have one.
-const BESIDE: [&str; 18] = [
+const BESIDE: [&str; 19] = [
     "Backend",
     "BackendTLSPolicy",
+    "ClientTrafficPolicy",
     "Deployment",
     "DestinationRule",
     "Gateway",

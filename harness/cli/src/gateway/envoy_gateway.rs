@@ -22,6 +22,7 @@ pub(super) fn resources(meaning: &Meaning, modules: &Modules) -> Vec<Json> {
     if meaning.backend.service().is_none() {
         resources.extend(outside(meaning));
     }
+    resources.push(clients(meaning));
     let wasm: Vec<Json> = meaning
         .filters
         .iter()
@@ -35,6 +36,23 @@ pub(super) fn resources(meaning: &Meaning, modules: &Modules) -> Vec<Json> {
         resources.push(resource(API, "EnvoyPatchPolicy", name, spec));
     }
     resources
+}
+
+/// How clients are spoken to. Without it 32 KiB of a body are held, and escaped slashes redirected.
+fn clients(meaning: &Meaning) -> Json {
+    let mut spec = json!({
+        "targetRefs": [ reference(meaning, "Gateway") ],
+        "connection": { "bufferLimit": meaning.buffer_bytes.to_string() },
+        "path": { "escapedSlashesAction": "RejectRequest" },
+        "headers": { "withUnderscoresAction": "RejectRequest" },
+    });
+    if let Json::Object(spec) = &mut spec
+        && meaning.proxies_in_front > 0
+    {
+        let trusted = json!({ "xForwardedFor": { "numTrustedHops": meaning.proxies_in_front } });
+        spec.insert("clientIPDetection".into(), trusted);
+    }
+    resource(API, "ClientTrafficPolicy", &meaning.name, spec)
 }
 
 /// A model server that is not in Kubernetes.

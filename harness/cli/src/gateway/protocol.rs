@@ -57,6 +57,15 @@ pub enum Path {
     Prefix(&'static str),
 }
 
+impl Path {
+    /// Its text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact(path) | Self::Prefix(path) => path,
+        }
+    }
+}
+
 const fn way(path: Path, timeout_s: u32) -> Way {
     Way {
         path,

@@ -172,6 +172,37 @@ fn what_a_host_cannot_do_is_refused_at_its_place() {
 }
 
 #[test]
+fn what_has_to_be_known_of_a_host_is_noted() {
+    let (_, torchserve) = examples()
+        .into_iter()
+        .find(|(name, _)| name == "torchserve")
+        .unwrap();
+    let noted = |text: &str, host, what: &str| {
+        let notes = notes(&meant(text, host), host);
+        notes.iter().any(|note| note.contains(what))
+    };
+    for host in Host::ALL {
+        let own = matches!(host, Host::Envoy | Host::Kubernetes);
+        assert_ne!(
+            noted(&torchserve, host, "/ping asks for a credential"),
+            own,
+            "{host:?}"
+        );
+        let holds = noted(&torchserve, host, "pii-mask may hold a request's headers");
+        assert_ne!(holds, host.holds_headers(), "{host:?}");
+    }
+    // In the mode that works without, nothing is held.
+    let free = torchserve.replace("masking: { ", "masking: { hold: body, ");
+    assert_ne!(free, torchserve);
+    assert!(!noted(&free, Host::EnvoyGateway, "pii-mask may hold"));
+    assert!(noted(
+        &torchserve,
+        Host::Higress,
+        "domain: login.example.com, port: 443"
+    ));
+}
+
+#[test]
 fn images_are_named_by_tag_or_digest() {
     let digits = "1".repeat(64);
     let text = format!(
