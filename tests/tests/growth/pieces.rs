@@ -222,26 +222,29 @@ pub fn whole() -> Vec<Case> {
         SIZE,
         |size| tensor_post(tensors(size / 120, 1)),
     ));
+    cases.push(parts());
     cases
 }
 
-/// A document, and a form, of as many texts as they are long.
+/// A document of as many texts as it is long.
 pub fn many_texts() -> Vec<Case> {
     let (name, document) = OTHER_TEXTS;
+    vec![Case::exchange(
+        "pii-mask",
+        format!("answer: {name}"),
+        MASK,
+        SIZE,
+        move |size| answer("application/json", document(size).as_bytes(), usize::MAX),
+    )]
+}
+
+/// A form of as many parts as it is long.
+fn parts() -> Case {
     let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1-1\r\n";
-    let parts = move |size: usize| format!("{}--x--", part.repeat(size / part.len()));
-    let form = move |size| typed_post("multipart/form-data; boundary=x", parts(size).into_bytes());
-    let form = Case::request("pii-mask", "parts of a form".to_owned(), MASK, LIMIT, form);
-    vec![
-        form,
-        Case::exchange(
-            "pii-mask",
-            format!("answer: {name}"),
-            MASK,
-            SIZE,
-            move |size| answer("application/json", document(size).as_bytes(), usize::MAX),
-        ),
-    ]
+    Case::request("pii-mask", "parts of a form", MASK, SIZE, move |size| {
+        let form = format!("{}--x--", part.repeat(size / part.len()));
+        typed_post("multipart/form-data; boundary=x", form.into_bytes())
+    })
 }
 
 /// Bodies that come byte by byte.

@@ -45,6 +45,12 @@ pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<Findin
             quotes: None,
         })
     };
+    // Groups of digits are numbers, but where a parameter begins with one.
+    let before = start.checked_sub(1).and_then(|at| scene.bytes.get(at));
+    let in_parameter = matches!(before, Some(b'=' | b'%'));
+    if !in_parameter && word.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     if wanted(Entity::ApiKey) {
         let span = azure(scene, start..end, word)
             .or_else(|| around(scene, start..end, word))
