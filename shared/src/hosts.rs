@@ -46,6 +46,9 @@ pub struct Rules {
     /// A running configuration is replaced, and told so. Elsewhere new workers begin, which know
     /// nothing of what the old ones had in memory.
     pub replaces_configurations: bool,
+    /// What comes of a body after the exchange was resumed outside of its callbacks is lost if the
+    /// callback lets it go on: it has to be held and resumed as well.
+    pub loses_data_after_resume: bool,
 }
 
 /// Envoy, and what is made of it.
@@ -61,6 +64,7 @@ pub static ENVOY: Rules = Rules {
     empty_lists_may_be_objects: false,
     shared_data_is_a_zone: false,
     replaces_configurations: true,
+    loses_data_after_resume: true,
 };
 
 /// The proxy as the machine is to see it: itself, or what stands before it. To be asked once for

@@ -9,6 +9,7 @@ pub(crate) mod announce;
 #[cfg(feature = "chain")]
 pub mod chain;
 mod driver;
+mod gathering;
 pub(crate) mod hub;
 mod root_entry;
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub static NGINX: Rules = Rules {
     empty_lists_may_be_objects: true,
     shared_data_is_a_zone: true,
     replaces_configurations: false,
+    loses_data_after_resume: false,
 };
 
 /// Header pairs that nginx shows at most, pseudo-headers among them; what comes after them it

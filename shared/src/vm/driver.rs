@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::Part;
+use super::gathering::Gathering;
 use super::hub::{Hub, Place};
 use super::verdict::{Action, Replied, Wait, verdict};
 use crate::call::{Answer, CallError};
@@ -105,6 +106,18 @@ pub(super) struct Driver {
     held: PerSide<bool>,
     /// Side whose callback has not returned yet: its action is still to be told.
     inside: Option<Side>,
+    gathering: PerSide<Gathering>,
+}
+
+/// Where a side is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// In the callback of its headers.
+    Headers,
+    /// In that of its body or trailers.
+    Rest,
+    /// In none of its callbacks.
+    Outside,
 }
 
 impl Driver {
@@ -132,6 +145,7 @@ impl Driver {
             counted: Cell::new(false),
             held: PerSide::default(),
             inside: None,
+            gathering: PerSide::default(),
         }
     }
 
@@ -154,6 +168,7 @@ impl Driver {
             inner.replied.set(Replied::Before);
         }
         let body = inner.bodies.of(side);
+        self.gathering.of_mut(side).comes(part);
         let mut contradicted = false;
         match part {
             Part::Headers(false) if side == Side::Request => self.look_for_end(),
@@ -188,7 +203,13 @@ impl Driver {
         } else {
             self.poll();
         }
-        self.settle(side, matches!(part, Part::Headers(_)))
+        let at = match part {
+            Part::Headers(_) => At::Headers,
+            Part::Body(..) | Part::Trailers => At::Rest,
+        };
+        let action = self.settle(side, at);
+        self.gathering.of_mut(side).told(part, action);
+        action
     }
 
     /// Whether it has refused, and the proxy did not take the reply.
@@ -275,7 +296,7 @@ impl Driver {
         self.poll();
         for side in [Side::Request, Side::Response] {
             if self.is_held(side)
-                && self.settle(side, false) == Action::Continue
+                && self.settle(side, At::Outside) == Action::Continue
                 && self.inside != Some(side)
                 && self.exchange.proxy().resume(side).is_err()
             {
@@ -421,8 +442,9 @@ impl Driver {
     }
 
     /// The action for a side after a step, with the step's writes handed over.
-    fn settle(&mut self, side: Side, headers: bool) -> Action {
+    fn settle(&mut self, side: Side, at: At) -> Action {
         let inner = &self.exchange.0;
+        let headers = at == At::Headers;
         let mut waits = [inner.wait.get(), inner.beside.get()];
         if !inner.rules.holds_headers_for_bodies {
             waits = waits.map(Wait::letting_headers_go);
@@ -439,7 +461,11 @@ impl Driver {
             self.give_up(&BODY_UNANNOUNCED);
             return Action::Pause;
         }
-        let action = verdict(side, headers, waits, inner.replied.get());
+        let mut action = verdict(side, headers, waits, inner.replied.get());
+        if action == Action::Continue && inner.replied.get() == Replied::No {
+            let resumes = at == At::Outside && self.inside != Some(side);
+            action = self.gathering.of_mut(side).action(inner.rules, resumes);
+        }
         let pauses = action == Action::Pause;
         let body = inner.bodies.of(side);
         if inner.replied.get() == Replied::Instead && side == Side::Response {

@@ -215,6 +215,7 @@ impl Gateway {
         else {
             return;
         };
+        let forgets = !self.core.borrow().profile.bodies.loses_data_after_resume;
         let resumed = self.stream(id, |stream| {
             let (view, message) = stream.view_and_message(side, filter)?;
             let running = view.state == IterationState::Continue && view.headers_continued;
@@ -228,7 +229,7 @@ impl Gateway {
             };
             let headers = !std::mem::replace(&mut view.headers_continued, true);
             view.state = IterationState::Continue;
-            view.buffering = false;
+            view.buffering &= !forgets;
             let end = message.ended && message.buffered.is_none() && message.trailers.is_none();
             Some((from, headers.then_some(end)))
         });

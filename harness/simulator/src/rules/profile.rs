@@ -162,6 +162,11 @@ pub struct BodyRules {
     /// Setting a body cuts it at the offset and appends as many bytes as the size says at most;
     /// otherwise a body can be replaced as a whole, prepended and appended to.
     pub set_cuts_and_appends: bool,
+    /// Data that comes after a filter has held data and was resumed outside of its callbacks joins
+    /// what is held, of which there is no more: if the filter lets it go on, it is lost (Envoy
+    /// before August 2026: `Context::decodeData` keeps `buffering_request_body_`, and
+    /// `commonHandleAfterDataCallback` hands on the empty frame; envoyproxy/envoy#46841).
+    pub loses_data_after_resume: bool,
 }
 
 /// Callouts.
@@ -361,6 +366,7 @@ pub const ENVOY: Profile = Profile {
         max_readable_request: None,
         start_is_ignored: false,
         set_cuts_and_appends: false,
+        loses_data_after_resume: true,
     },
     callouts: CalloutRules {
         unknown_cluster_fails_later: false,

@@ -150,6 +150,38 @@ fn where_headers_stop_alone_a_body_that_goes_on_releases_the_request() {
 }
 
 #[test]
+fn what_comes_first_after_held_data_was_resumed_elsewhere_is_lost() {
+    for (loses, whole) in [(true, "abcfg"), (false, "abcdefg")] {
+        let mut profile = profile::ENVOY_STOP_ITERATION;
+        profile.bodies.loses_data_after_resume = loses;
+        let answered = std::cell::Cell::new(false);
+        let holding = spec("holding", move |host, context, callback| match callback {
+            Callback::RequestHeaders { .. } => {
+                dispatch(host, 0);
+                STREAM.with(|stream| stream.set(context));
+                Some(PAUSE)
+            }
+            Callback::RequestBody { .. } if answered.get() => Some(CONTINUE),
+            Callback::RequestBody { .. } => Some(PAUSE),
+            Callback::HttpCallResponse { .. } => {
+                answered.set(true);
+                let stream = STREAM.with(std::cell::Cell::get);
+                host.set_effective_context(stream).unwrap();
+                host.continue_stream(StreamKind::Request).unwrap();
+                Some(CONTINUE)
+            }
+            _ => passing(callback),
+        });
+        let builder = Gateway::builder().profile(profile).network(slow_idp());
+        let mut gateway = builder.filter(holding).build().unwrap();
+        let later = Duration::from_millis(60);
+        let request = Request::post("/").chunk("abc").chunk_after(later, "de");
+        let outcome = gateway.exchange(request.chunk_after(later, "fg"));
+        assert_eq!(outcome.upstream.unwrap().body, whole.as_bytes());
+    }
+}
+
+#[test]
 fn a_whole_body_can_be_held_back_and_replaced() {
     let replacing = spec("replacing", |host, _, callback| match callback {
         Callback::RequestHeaders { end: false, .. } => Some(PAUSE),

@@ -14,6 +14,7 @@ use crate::filter::{Callbacks, Needs};
 use crate::host::{Host as _, Level, PerSide, Side, Status};
 use crate::vm::Part;
 use crate::vm::driver::Driver;
+use crate::vm::gathering::Gathering;
 use crate::vm::verdict::Action;
 
 /// What a filter of the chain is told; the rest passes it by, as the proxy does not call what a
@@ -65,6 +66,7 @@ struct Flow {
     paused: bool,
     /// What the proxy holds is not what would have to go on.
     broken: bool,
+    gathering: Gathering,
 }
 
 struct Link {
@@ -214,9 +216,13 @@ impl Chain {
     }
 
     /// What the proxy is told of a side after a step, with what goes on handed over.
-    fn settle(&mut self, side: Side, pushed: Result<(), Status>) -> Action {
+    fn settle(&mut self, side: Side, pushed: Result<(), Status>, outside: bool) -> Action {
+        let (rules, resumes) = (self.layer.rules(), outside && self.inside != Some(side));
         let flow = self.flows.of_mut(side);
-        let held = flow.broken || flow.gates.iter().any(|gate| gate.held) || self.stuck;
+        let held = flow.broken
+            || flow.gates.iter().any(|gate| gate.held)
+            || self.stuck
+            || flow.gathering.action(rules, resumes) == Action::Pause;
         let released = pushed.and_then(|()| {
             if held {
                 return Ok(());
@@ -267,7 +273,7 @@ impl Chain {
             };
             let opened = self.open(side, step);
             let paused = self.flows.of_mut(side).paused;
-            if self.settle(side, opened) == Action::Continue
+            if self.settle(side, opened, true) == Action::Continue
                 && paused
                 && self.inside != Some(side)
                 && self.layer.proxy().resume(side).is_err()
@@ -285,6 +291,7 @@ impl Chain {
         self.layer.step();
         let count = self.links.len();
         let flow = self.flows.of_mut(side);
+        flow.gathering.comes(part);
         let piece = match part {
             Part::Headers(last) => {
                 flow.gates.clear();
@@ -309,7 +316,9 @@ impl Chain {
         } else {
             self.push(side, 0, piece)
         };
-        self.settle(side, pushed)
+        let action = self.settle(side, pushed, false);
+        self.flows.of_mut(side).gathering.told(part, action);
+        action
     }
 
     /// A callout of this exchange has answered.

@@ -90,6 +90,7 @@ pub const NGINX: Profile = Profile {
         max_readable_request: Some(16 << 10),
         start_is_ignored: true,
         set_cuts_and_appends: true,
+        loses_data_after_resume: false,
     },
     callouts: CalloutRules {
         unknown_cluster_fails_later: true,
