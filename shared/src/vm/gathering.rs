@@ -1,11 +1,11 @@
 //! What is held of a body is held to its end where a proxy would lose or double the rest.
 //!
-//! An exchange that waits for something outside (a callout, what the background fetches) is resumed
-//! outside of its callbacks. Where a part of its body was held by then, Envoy's host for wasm goes on
-//! to put what comes next into the buffer of the filter manager: before August 2026 that is lost
-//! (envoyproxy/envoy#46841), and where a route retries, what the buffer has kept for that goes to the
-//! upstream once more, in later releases too. The end of the body is a callback, in which all of it
-//! goes on at once.
+//! An exchange that waits for something outside (a callout, what the background fetches) is
+//! resumed outside of its callbacks. Where a part of its body was held by then, Envoy's host for
+//! wasm goes on to put what comes next into the buffer of the filter manager: before August 2026
+//! that is lost (envoyproxy/envoy#46841), and where a route retries, what the buffer has kept for
+//! that goes to the upstream once more, in later releases too. The end of the body is a callback,
+//! in which all of it goes on at once.
 
 use super::Part;
 use super::verdict::Action;

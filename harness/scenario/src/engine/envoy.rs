@@ -24,7 +24,7 @@ use modelgate_envoy::log::{filter_lines, tail};
 use modelgate_envoy::process::Running;
 
 /// How long to wait for what arrives late: access-log lines, batched callouts, metrics.
-const LATE: Duration = Duration::from_secs(4);
+const LATE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Runs a scenario on an Envoy: one that is kept, unless the scenario needs one of its own.
