@@ -46,8 +46,8 @@ pub struct Rules {
     /// A running configuration is replaced, and told so. Elsewhere new workers begin, which know
     /// nothing of what the old ones had in memory.
     pub replaces_configurations: bool,
-    /// What comes of a body after the exchange was resumed outside of its callbacks is lost if the
-    /// callback lets it go on: it has to be held and resumed as well.
+    /// What comes of a body after the exchange was resumed outside of its callbacks is lost, or
+    /// goes on twice: what has waited in the middle of its body has to wait for its end.
     pub loses_data_after_resume: bool,
 }
 

@@ -461,11 +461,16 @@ impl Driver {
             self.give_up(&BODY_UNANNOUNCED);
             return Action::Pause;
         }
-        let mut action = verdict(side, headers, waits, inner.replied.get());
-        if action == Action::Continue && inner.replied.get() == Replied::No {
-            let resumes = at == At::Outside && self.inside != Some(side);
-            action = self.gathering.of_mut(side).action(inner.rules, resumes);
-        }
+        let replied = inner.replied.get();
+        let resumes = at == At::Outside
+            && self.inside != Some(side)
+            && verdict(side, headers, waits, replied) == Action::Continue;
+        let gathers = match self.gathering.of_mut(side).waits(inner.rules, resumes) {
+            true => Wait::Body(side),
+            false => Wait::Nothing,
+        };
+        let [own, beside] = waits;
+        let action = verdict(side, headers, [own, beside, gathers], replied);
         let pauses = action == Action::Pause;
         let body = inner.bodies.of(side);
         if inner.replied.get() == Replied::Instead && side == Side::Response {

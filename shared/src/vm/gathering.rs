@@ -23,17 +23,13 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// What is told where nothing but this holds the message. `resumes`: outside of the side's
-    /// callbacks.
-    pub const fn action(&mut self, rules: &Rules, resumes: bool) -> Action {
+    /// Whether the message has to wait for its end. `resumes`: nothing else holds it any more, and
+    /// that outside of the side's callbacks.
+    pub const fn waits(&mut self, rules: &Rules, resumes: bool) -> bool {
         if rules.loses_data_after_resume && resumes && self.holds {
             self.active = true;
         }
-        if self.active && !self.ended {
-            Action::Pause
-        } else {
-            Action::Continue
-        }
+        self.active && !self.ended
     }
 
     /// A part of the message comes, before it is decided on.
@@ -73,19 +69,19 @@ mod tests {
 
     #[test]
     fn what_is_resumed_within_its_body_goes_on_at_the_end() {
-        for (rules, held) in [(&ENVOY, Action::Pause), (&nginx::NGINX, Action::Continue)] {
+        for (rules, held) in [(&ENVOY, true), (&nginx::NGINX, false)] {
             let mut side = Gathering::default();
             side.comes(Part::Headers(false));
-            assert_eq!(side.action(rules, true), Action::Continue, "no body yet");
+            assert!(!side.waits(rules, true), "no body yet");
             side.comes(Part::Body(3, false));
             side.told(Part::Body(3, false), Action::Pause);
-            assert_eq!(side.action(rules, true), held);
+            assert_eq!(side.waits(rules, true), held);
             side.comes(Part::Body(6, false));
-            assert_eq!(side.action(rules, false), held);
+            assert_eq!(side.waits(rules, false), held);
             for last in [Part::Body(9, true), Part::Trailers] {
                 let mut side = side;
                 side.comes(last);
-                assert_eq!(side.action(rules, false), Action::Continue, "{last:?}");
+                assert!(!side.waits(rules, false), "{last:?}");
             }
         }
     }
@@ -95,8 +91,8 @@ mod tests {
         let mut side = Gathering::default();
         side.comes(Part::Body(3, false));
         side.told(Part::Body(3, false), Action::Pause);
-        assert_eq!(side.action(&ENVOY, false), Action::Continue);
+        assert!(!side.waits(&ENVOY, false));
         side.told(Part::Body(6, false), Action::Continue);
-        assert_eq!(side.action(&ENVOY, true), Action::Continue);
+        assert!(!side.waits(&ENVOY, true));
     }
 }

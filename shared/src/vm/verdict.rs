@@ -87,7 +87,12 @@ pub enum Replied {
 
 /// The action for a callback on `side`; `headers` says that it is the one for headers. What any of
 /// the `waits` holds is held.
-pub fn verdict(side: Side, headers: bool, waits: [Wait; 2], replied: Replied) -> Action {
+pub fn verdict<const N: usize>(
+    side: Side,
+    headers: bool,
+    waits: [Wait; N],
+    replied: Replied,
+) -> Action {
     match (replied, side) {
         // The message that was answered goes nowhere, whatever else of it arrives.
         (Replied::Now | Replied::Untaken, _) | (Replied::Before, Side::Request) => Action::Pause,

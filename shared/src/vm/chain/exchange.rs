@@ -222,7 +222,7 @@ impl Chain {
         let held = flow.broken
             || flow.gates.iter().any(|gate| gate.held)
             || self.stuck
-            || flow.gathering.action(rules, resumes) == Action::Pause;
+            || flow.gathering.waits(rules, resumes);
         let released = pushed.and_then(|()| {
             if held {
                 return Ok(());
