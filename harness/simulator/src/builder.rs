@@ -1,6 +1,5 @@
 //! What a gateway is built from: a profile, the world behind it, routes and filters.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::abi::LogLevel;
@@ -246,18 +245,11 @@ fn add_vms(core: &mut Core, thread: Thread, filters: &[FilterSpec]) {
             continue;
         }
         core.vms.push(Vm {
-            thread,
             plugins: vec![PluginId(index)],
             vm_id: spec.vm_id.clone(),
             environment: spec.environment.clone(),
             configuration: spec.vm_configuration.clone(),
-            contexts: BTreeMap::new(),
-            last_context: 0,
-            last_call: 0,
-            generation: 0,
-            lost: false,
-            worker_began: false,
-            reloaded_ns: None,
+            ..Vm::new(thread)
         });
     }
 }

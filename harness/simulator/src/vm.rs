@@ -85,6 +85,24 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
+    /// One that runs nothing yet.
+    pub const fn new(thread: Thread) -> Self {
+        Self {
+            thread,
+            plugins: Vec::new(),
+            vm_id: String::new(),
+            environment: BTreeMap::new(),
+            configuration: Vec::new(),
+            contexts: BTreeMap::new(),
+            last_context: 0,
+            last_call: 0,
+            generation: 0,
+            lost: false,
+            worker_began: false,
+            reloaded_ns: None,
+        }
+    }
+
     /// Makes a context and gives its number.
     pub fn add(&mut self, context: Context) -> ContextId {
         self.last_context = self.last_context.saturating_add(1);
@@ -137,18 +155,11 @@ impl Vm {
     /// The same VM in a new worker.
     pub fn anew(&self) -> Self {
         Self {
-            thread: self.thread,
             plugins: self.plugins.clone(),
             vm_id: self.vm_id.clone(),
             environment: self.environment.clone(),
             configuration: self.configuration.clone(),
-            contexts: BTreeMap::new(),
-            last_context: 0,
-            last_call: 0,
-            generation: 0,
-            lost: false,
-            worker_began: false,
-            reloaded_ns: None,
+            ..Self::new(self.thread)
         }
     }
 
