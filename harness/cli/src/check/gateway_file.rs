@@ -97,6 +97,7 @@ fn means(text: &str, meaning: &Meaning, start: Place, found: &mut Vec<Finding>) 
 #[cfg(test)]
 mod tests {
     use super::super::check;
+    use super::super::tests::coded as said;
 
     const GOOD: &str = "\
 backend: { kind: openai, url: 'http://vllm.models.svc:8000' }
@@ -112,22 +113,6 @@ limits:
 - { name: per-caller, by: [ consumer ], windows: [ { quota: 60, window_s: 60 } ] }
 masking: {}
 ";
-
-    fn said(text: &str) -> Vec<String> {
-        let outcome = check(text);
-        outcome
-            .findings
-            .iter()
-            .map(|finding| {
-                format!(
-                    "{} {} {}",
-                    finding.place,
-                    finding.code.id,
-                    finding.message()
-                )
-            })
-            .collect()
-    }
 
     #[test]
     fn a_good_gateway_file_has_no_findings_and_its_filters_are_counted() {

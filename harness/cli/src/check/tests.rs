@@ -11,6 +11,16 @@ mod routes;
 use super::*;
 use crate::SUITE;
 
+/// What is found in a text: place, code and message of each finding.
+pub(super) fn coded(text: &str) -> Vec<String> {
+    let findings = check(text).findings;
+    let coded = findings.iter().map(|finding| {
+        let (place, id) = (finding.place, finding.code.id);
+        format!("{place} {id} {}", finding.message())
+    });
+    coded.collect()
+}
+
 /// A chain of filters: (file name, lines inside `config`, JSON lines of the configuration).
 fn envoy(filters: &[(&str, &str, &str)]) -> String {
     let mut text = String::from(

@@ -1,21 +1,7 @@
 //! Filters in resources of Kubernetes: in which order they run, and what their VMs are given.
 
 use super::super::check;
-
-fn said(text: &str) -> Vec<String> {
-    let findings = check(text).findings;
-    let findings = findings.iter();
-    findings
-        .map(|finding| {
-            format!(
-                "{} {} {}",
-                finding.place,
-                finding.code.id,
-                finding.message()
-            )
-        })
-        .collect()
-}
+use super::coded as said;
 
 fn plugin(name: &str, phase: &str, priority: i64, config: &str) -> String {
     format!(
