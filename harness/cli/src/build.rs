@@ -27,6 +27,7 @@ use modelgate_scenario::catalogue::{GUESTS, file_name, module_name};
 use modelgate_scenario::file::ScenarioFile;
 
 mod meta;
+pub mod program;
 pub mod reproduce;
 pub mod second_host;
 
@@ -80,12 +81,9 @@ impl Workspace {
     /// If neither is there.
     pub fn locate() -> Result<Self> {
         let current = env::current_dir().context("the current directory")?;
-        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-        Self::at(
-            workspace_around(&current)
-                .or(built_from)
-                .unwrap_or(&current),
-        )
+        let built_from = program::SOURCES.map(Path::new).filter(|it| it.is_dir());
+        let root = workspace_around(&current).or(built_from.and_then(|it| it.ancestors().nth(2)));
+        Self::at(root.context("this needs the sources of modelgate: run it in a checkout of them")?)
     }
 
     /// The workspace around the folder `inside`.
@@ -223,7 +221,7 @@ pub fn build(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<
 /// The same, whether it has been built before or not.
 fn build_anew(workspace: &Workspace, names: &[&str], profile: Profile) -> Result<Vec<Artifact>> {
     ensure_target(workspace)?;
-    let flags = path_flags(workspace)?;
+    let flags = path_flags(workspace, TARGET)?;
     // Link-time optimization keeps one processor busy: two filters at a time, each lane with a
     // target directory of its own.
     let lane = |lane: usize| -> Result<Vec<(usize, Artifact)>> {
@@ -411,9 +409,10 @@ fn readable_by_all(_path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Cargo's setting that replaces this machine's paths, in panics' locations and elsewhere, by fixed
-/// ones. The compiler takes the last prefix that fits, so the more special ones come later.
-fn path_flags(workspace: &Workspace) -> Result<String> {
+/// Cargo's setting for `target` that replaces this machine's paths, in panics' locations and
+/// elsewhere, by fixed ones. The compiler takes the last prefix that fits, so the more special ones
+/// come later.
+fn path_flags(workspace: &Workspace, target: &str) -> Result<String> {
     let mut prefixes = vec![(workspace.root.clone(), "/modelgate".to_owned())];
     prefixes.push((workspace.target.clone(), "/modelgate/target".to_owned()));
     let home = cargo_home().context("neither CARGO_HOME nor HOME is set")?;
@@ -439,7 +438,7 @@ fn path_flags(workspace: &Workspace) -> Result<String> {
             "--remap-path-prefix={from}={to}"
         ))?);
     }
-    Ok(format!("target.{TARGET}.rustflags=[{}]", flags.join(",")))
+    Ok(format!("target.{target}.rustflags=[{}]", flags.join(",")))
 }
 
 fn cargo_home() -> Option<PathBuf> {
@@ -559,7 +558,7 @@ mod tests {
     #[test]
     fn the_paths_of_this_machine_are_replaced() {
         let workspace = Workspace::locate().unwrap();
-        let flags = path_flags(&workspace).unwrap();
+        let flags = path_flags(&workspace, TARGET).unwrap();
         let root = workspace.root.to_str().unwrap();
         assert!(flags.contains(&format!("--remap-path-prefix={root}=/modelgate\"")));
         assert!(flags.contains("=/cargo\""));

@@ -18,6 +18,7 @@ mod pipe;
 pub mod progress;
 pub mod pull;
 pub mod push;
+pub mod release;
 mod render;
 mod run;
 mod rustdoc;
@@ -63,6 +64,7 @@ enum Command {
     New(new::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
+    Release(release::Arguments),
     Render(render::Arguments),
     Run(run::Arguments),
     Scenario(scenario::Arguments),
@@ -80,6 +82,8 @@ pub struct Full {
     pub push: fn(&push::Arguments) -> Result<ExitCode>,
     /// Runs `modelgate pull`.
     pub pull: fn(&pull::Arguments) -> Result<ExitCode>,
+    /// Runs `modelgate release`.
+    pub release: fn(&release::Arguments) -> Result<ExitCode>,
     /// Fetches what `modelgate inspect` looks at.
     pub fetch: inspect::Fetch,
 }
@@ -117,6 +121,10 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
         },
         Command::Push(arguments) => match full {
             Some(full) => (full.push)(&arguments),
+            None => full::run(),
+        },
+        Command::Release(arguments) => match full {
+            Some(full) => (full.release)(&arguments),
             None => full::run(),
         },
         Command::Render(arguments) => render::run(&arguments),

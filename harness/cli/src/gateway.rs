@@ -9,12 +9,15 @@ mod envoy_gateway;
 mod file;
 mod higress;
 mod host;
+mod init_container;
 mod istio;
 mod kong;
 mod kubernetes;
 mod kustomize;
 mod meaning;
+mod metrics;
 mod objects;
+mod pieces;
 mod protocol;
 mod schema;
 mod servers;
@@ -76,6 +79,14 @@ pub fn base() -> Vec<(String, Json)> {
 pub fn overlay(meaning: &Meaning) -> Vec<(String, Json)> {
     let modules = meaning.modules.as_ref();
     modules.map_or_else(Vec::new, |modules| kustomize::overlay(meaning, modules))
+}
+
+/// The files of the overlay over that one, which is at `below`, for clusters without image volumes.
+pub fn overlay_without_image_volumes(meaning: &Meaning, below: &str) -> Vec<(String, Json)> {
+    let modules = meaning.modules.as_ref();
+    modules.map_or_else(Vec::new, |modules| {
+        kustomize::without_image_volumes(meaning, modules, below)
+    })
 }
 
 /// What a host does not do of what is meant, and what has to be done besides.

@@ -1,11 +1,12 @@
 //! Files that are made from the code: schemas, option tables, the pages of reason codes and of
 //! findings, the tags of metrics, the filters' entries in the Envoy configurations, what Kong reads
-//! beside the modules, and what gateway files mean to Kubernetes.
+//! beside the modules, and what gateway files mean to Kubernetes and in `envoy/compose`.
 //!
 //! `modelgate generate` rewrites them, `modelgate generate --check` (and the tests) compare. A
 //! table inside a written page stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what
 //! is outside is never touched.
 
+mod compose;
 mod examples;
 mod hosts;
 pub mod kong;
@@ -116,6 +117,7 @@ pub fn all(root: &Path) -> Result<Vec<Generated>> {
         content: examples::top_level(&discovering, "stats_config", &stats_config()),
     });
     files.extend(kubernetes::files(root)?);
+    files.push(compose::file(root)?);
     files.push(Generated {
         path: STATS_TAGS.into(),
         content: stats_tags(),

@@ -47,6 +47,10 @@ pub fn of(
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
+    let command = match subject.target {
+        TARGET => "modelgate build",
+        _ => "modelgate release",
+    };
     let mut dependencies = vec![
         json!({ "uri": format!("pkg:generic/rust@{rust}") }),
         json!({ "name": "Cargo.lock", "digest": { "sha256": lock } }),
@@ -61,14 +65,14 @@ pub fn of(
     Ok(json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{
-            "name": format!("{}.wasm", subject.krate.replace('-', "_")),
+            "name": subject.file,
             "digest": { "sha256": subject.sha256 },
         }],
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
                 "buildType": "urn:modelgate:build:1",
-                "externalParameters": { "command": "modelgate build", "filter": subject.krate, "target": TARGET },
+                "externalParameters": { "command": command, "crate": subject.krate, "target": subject.target },
                 "resolvedDependencies": dependencies,
             },
             "runDetails": { "builder": { "id": "urn:modelgate:builder:unattested" } },
@@ -85,6 +89,8 @@ mod tests {
         let workspace = Workspace::locate().unwrap();
         let subject = Subject {
             krate: "jwt-auth",
+            file: "jwt_auth.wasm",
+            target: TARGET,
             version: "1.0.0",
             sha256: "00",
         };

@@ -1,7 +1,7 @@
-//! What is in a module: a bill of materials in CycloneDX 1.6, from what cargo says it links and
-//! from `Cargo.lock`.
+//! What is in a module, or in the program: a bill of materials in CycloneDX 1.6, from what cargo
+//! says it links and from `Cargo.lock`.
 //!
-//! What only builds or tests a filter is not in it: build scripts, macros, test crates. Nothing in
+//! What only builds or tests it is not in it: build scripts, macros, test crates. Nothing in
 //! it comes from a clock, so the same module has the same bill.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,13 +12,17 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::build::{TARGET, Workspace, cargo};
+use crate::build::{Workspace, cargo};
 
-/// A module that a bill is written for.
+/// A module, or the program, that a bill is written for.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// Its crate.
     pub krate: &'a str,
+    /// Its file.
+    pub file: &'a str,
+    /// The compiler's name for the machine that it runs on.
+    pub target: &'a str,
     /// Its release.
     pub version: &'a str,
     /// SHA-256 of its file, in hexadecimal.
@@ -30,15 +34,36 @@ pub struct Subject<'a> {
 /// # Errors
 /// If cargo or the compiler cannot be asked.
 pub fn of(workspace: &Workspace, subject: Subject) -> Result<Json> {
-    let tree = cargo_tree(workspace, subject.krate)?;
+    let tree = Tree::ask(workspace, subject.krate, subject.target)?;
     let lock = workspace.root.join("Cargo.lock");
     let lock = fs::read_to_string(&lock).with_context(|| lock.display().to_string())?;
     Ok(bill(
         subject,
-        &Tree::read(&tree)?,
+        &tree,
         &checksums(&lock),
         &rust_release(workspace)?,
     ))
+}
+
+/// A crate of somebody else's that is linked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Linked {
+    /// Its name.
+    pub name: String,
+    /// Its release.
+    pub version: String,
+}
+
+/// What of others is linked into the crate `krate` for `target`, in order.
+///
+/// # Errors
+/// If cargo cannot be asked.
+pub fn linked(workspace: &Workspace, krate: &str, target: &str) -> Result<Vec<Linked>> {
+    let tree = Tree::ask(workspace, krate, target)?;
+    let others = tree.crates.into_iter().filter(|(_, (_, own))| !own);
+    Ok(others
+        .map(|((name, version), _)| Linked { name, version })
+        .collect())
 }
 
 /// The compiler's release, whose standard library is linked.
@@ -52,9 +77,9 @@ pub fn rust_release(workspace: &Workspace) -> Result<String> {
     release.map(str::to_owned).context("rustc names no release")
 }
 
-fn cargo_tree(workspace: &Workspace, krate: &str) -> Result<String> {
+fn cargo_tree(workspace: &Workspace, krate: &str, target: &str) -> Result<String> {
     let mut tree = cargo();
-    tree.args(["tree", "--locked", "--package", krate, "--target", TARGET])
+    tree.args(["tree", "--locked", "--package", krate, "--target", target])
         .args(["--edges", "normal,no-proc-macro", "--prefix", "depth"])
         .args(["--format", "|{p}|{l}"])
         .current_dir(&workspace.root);
@@ -83,6 +108,10 @@ struct Tree {
 }
 
 impl Tree {
+    fn ask(workspace: &Workspace, krate: &str, target: &str) -> Result<Self> {
+        Self::read(&cargo_tree(workspace, krate, target)?)
+    }
+
     /// Reads what `cargo tree` has written: depth, crate and licence in a line, and behind one that
     /// was shown before a mark in place of what it depends on.
     fn read(text: &str) -> Result<Self> {
@@ -253,9 +282,12 @@ fn serial_number(sha256: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::TARGET;
 
     const SUBJECT: Subject = Subject {
         krate: "a-filter",
+        file: "a_filter.wasm",
+        target: TARGET,
         version: "1.0.0",
         sha256: "00",
     };
@@ -330,5 +362,22 @@ mod tests {
         assert_eq!(base64["hashes"][0]["content"].as_str().unwrap().len(), 64);
         // Only builds it, only tests it.
         assert!(named("serde_derive").is_none() && named("proptest").is_none());
+    }
+
+    #[test]
+    fn what_is_linked_is_others_and_depends_on_the_target() {
+        let workspace = Workspace::locate().unwrap();
+        let names = |target| -> Vec<String> {
+            let linked = linked(&workspace, "jwt-auth", target).unwrap();
+            linked.into_iter().map(|linked| linked.name).collect()
+        };
+        let module = names(TARGET);
+        assert!(module.contains(&"base64".to_owned()));
+        assert!(
+            !module
+                .iter()
+                .any(|name| name == "jwt-auth" || name == "modelgate-kit")
+        );
+        assert_ne!(module, names("x86_64-unknown-linux-gnu"));
     }
 }

@@ -1,10 +1,12 @@
 //! What takes long to compile, and `modelgate` therefore does without: the embedded host on
-//! wasmtime, Envoy in containers, registries, the bench and the fuzzer.
+//! wasmtime, Envoy in containers, registries, releases, the bench and the fuzzer.
 
 pub mod bench;
 pub mod container;
+pub mod dependencies;
 pub mod fuzz;
 pub mod images;
+pub mod release;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ pub const FULL: Full = Full {
     bench: bench::command::run,
     push: images::run,
     pull: images::pull,
+    release: release::run,
     fetch: images::inspect,
 };
 

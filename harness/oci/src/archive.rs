@@ -1,7 +1,7 @@
 //! Archives: tar in gzip, the same bytes for the same files; and reading somebody else's.
 //!
-//! An entry is written as POSIX ustar has it, with mode 644 and nobody's name and time. Written by
-//! hand because nothing of an entry may come from the machine.
+//! An entry is written as POSIX ustar has it, with mode 644 (a program's: 755) and nobody's name
+//! and time. Written by hand because nothing of an entry may come from the machine.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -39,9 +39,22 @@ pub const LIMITS: Limits = Limits {
 /// # Errors
 /// If a path is too long for an entry, or a file too large.
 pub fn tar(files: &[File]) -> Result<Vec<u8>> {
+    tar_with_programs(files, |_| false)
+}
+
+/// The same, where those are programs whose path `is_program` says so of.
+///
+/// # Errors
+/// As [`tar`].
+pub fn tar_with_programs(files: &[File], is_program: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
     let mut archive = Vec::new();
     for (path, content) in files {
-        archive.extend(header(path, content.len())?);
+        let mode = if is_program(path) {
+            "0000755"
+        } else {
+            "0000644"
+        };
+        archive.extend(header(path, content.len(), mode)?);
         archive.extend(content);
         let padding = content.len().next_multiple_of(BLOCK) - content.len();
         archive.extend(std::iter::repeat_n(0, padding));
@@ -50,7 +63,7 @@ pub fn tar(files: &[File]) -> Result<Vec<u8>> {
     Ok(archive)
 }
 
-fn header(path: &str, bytes: usize) -> Result<Vec<u8>> {
+fn header(path: &str, bytes: usize, mode: &str) -> Result<Vec<u8>> {
     ensure!(path.len() <= LONGEST_PATH, "{path}: too long a path");
     ensure!(bytes < 0o100_000_000_000, "{path}: too large");
     let mut header = Vec::with_capacity(BLOCK);
@@ -58,7 +71,7 @@ fn header(path: &str, bytes: usize) -> Result<Vec<u8>> {
         header.extend(value.bytes().chain(std::iter::repeat(0)).take(width));
     };
     field(path, 100);
-    field("0000644", 8);
+    field(mode, 8);
     field("0000000", 8);
     field("0000000", 8);
     field(&format!("{bytes:011o}"), 12);
@@ -312,6 +325,17 @@ mod tests {
             assert_eq!(names, wanted, "{format}");
             assert_eq!(read[0].1, vec![7; 1000], "{format}");
         }
+    }
+
+    #[test]
+    fn programs_can_be_run_where_they_are_unpacked() {
+        let archive = tar_with_programs(&files(), |path| path == "kong/empty").unwrap();
+        let modes: Vec<&[u8]> = [0, 3, 4]
+            .iter()
+            .map(|at| &archive[at * BLOCK + 100..][..7])
+            .collect();
+        assert_eq!(modes, [&b"0000644"[..], b"0000755", b"0000644"]);
+        assert_eq!(untar(&archive, LIMITS).unwrap(), files());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod digest;
 mod explain;
 pub mod forms;
 mod layout;
+mod manifests;
 pub mod media;
 mod place;
 mod push;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError as Error;
 use oci_client::secrets::RegistryAuth;
@@ -16,6 +16,7 @@ use tokio::io::AsyncWrite;
 use tokio::runtime::Runtime;
 
 use crate::explain::{Asked, Failure};
+use crate::manifests::Asking;
 use crate::referrers::{Referrer, fallback_index, fallback_tag, listed};
 use crate::{Credentials, Digest, Repository, Source, Wanted, media};
 
@@ -31,12 +32,14 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// See [`CONNECT`].
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The largest manifest that is taken: registries take 4 MiB.
-const LARGEST_MANIFEST: usize = 4 << 20;
+const USER_AGENT: &str = concat!("modelgate/", env!("CARGO_PKG_VERSION"));
 
 /// A repository.
 pub struct Registry {
     client: Client,
+    /// For what must not be longer than a manifest.
+    http: reqwest::Client,
+    scheme: &'static str,
     runtime: Runtime,
     repository: Repository,
     auth: RegistryAuth,
@@ -60,9 +63,9 @@ impl Registry {
         // The one that is compiled; a second call finds it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let unsaid = plain_http || repository.is_loopback();
-        let protocol = match repository.plain_http.unwrap_or(unsaid) {
-            true => ClientProtocol::Http,
-            false => ClientProtocol::Https,
+        let (protocol, scheme) = match repository.plain_http.unwrap_or(unsaid) {
+            true => (ClientProtocol::Http, "http"),
+            false => (ClientProtocol::Https, "https"),
         };
         let config = ClientConfig {
             protocol,
@@ -70,11 +73,17 @@ impl Registry {
             use_monolithic_push: true,
             connect_timeout: Some(CONNECT),
             read_timeout: Some(SILENCE),
-            user_agent: concat!("modelgate/", env!("CARGO_PKG_VERSION")),
+            user_agent: USER_AGENT,
             platform_resolver: None,
             ..ClientConfig::default()
         };
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .user_agent(USER_AGENT);
         let registry = Self {
+            http: http.build().context("the HTTP client")?,
+            scheme,
             client: Client::try_from(config).context("the HTTP client")?,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -121,6 +130,18 @@ impl Registry {
                 _ => return Err(failure),
             }
         }
+    }
+
+    /// A manifest, or the list of what refers to one.
+    fn get(&self, kind: &str, name: &str) -> Result<Vec<u8>, Failure> {
+        let asking = Asking {
+            client: &self.client,
+            http: &self.http,
+            scheme: self.scheme,
+            auth: &self.auth,
+        };
+        let image = self.named("latest");
+        self.attempt(|| asking.get(&image, kind, name))
     }
 
     fn explained(&self, failure: &Failure) -> anyhow::Error {
@@ -222,13 +243,8 @@ impl Registry {
 
     /// The entries of the index with this tag.
     fn fallback(&self, tag: &str) -> Result<Vec<Json>> {
-        let image = self.named(tag);
-        let request = || {
-            self.client
-                .pull_manifest_raw(&image, &self.auth, &media::MANIFESTS)
-        };
-        let bytes = match self.attempt(request) {
-            Ok((bytes, _)) => bytes,
+        let bytes = match self.get("manifests", tag) {
+            Ok(bytes) => bytes,
             Err(failure) if failure.is_absent() => return Ok(Vec::new()),
             Err(failure) => return Err(self.explained(&failure)),
         };
@@ -242,23 +258,16 @@ impl Registry {
 
 impl Source for Registry {
     fn manifest(&self, wanted: &Wanted) -> Result<Vec<u8>> {
-        let image = match wanted {
-            Wanted::Tag(tag) => self.named(tag),
-            Wanted::Digest(digest) => self.named(digest.as_str()),
+        let name = match wanted {
+            Wanted::Tag(tag) => tag,
+            Wanted::Digest(digest) => digest.as_str(),
         };
-        let (bytes, _) = self.ask(|| {
-            self.client
-                .pull_manifest_raw(&image, &self.auth, &media::MANIFESTS)
-        })?;
-        ensure!(
-            bytes.len() <= LARGEST_MANIFEST,
-            "{}{wanted}: the manifest is larger than 4 MiB",
-            self.repository
-        );
+        let bytes = self.get("manifests", name);
+        let bytes = bytes.map_err(|failure| self.explained(&failure))?;
         if let Wanted::Digest(digest) = wanted {
             digest.verify("the manifest", &bytes)?;
         }
-        Ok(bytes.to_vec())
+        Ok(bytes)
     }
 
     fn blob(&self, digest: &Digest, bytes: u64) -> Result<Vec<u8>> {
@@ -284,22 +293,20 @@ impl Source for Registry {
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Referrer>> {
-        let repository = self.repository.clone();
-        let image = Reference::with_digest(
-            repository.registry,
-            repository.name,
-            subject.as_str().to_owned(),
-        );
-        let answer = self.attempt(|| self.client.pull_referrers(&image, None));
-        let entries = match answer {
-            Ok(index) => serde_json::to_value(index.manifests)?,
+        let list = match self.get("referrers", subject.as_str()) {
+            Ok(index) => serde_json::from_slice(&index).ok(),
             Err(failure) if failure.is_refusal() || failure.transient => {
                 return Err(self.explained(&failure));
             }
             // A registry that does not know the question.
-            Err(_) => Json::Array(self.fallback(&fallback_tag(subject))?),
+            Err(_) => None,
         };
-        Ok(listed(entries.as_array().map_or(&[], Vec::as_slice)))
+        let entries = list.and_then(|index: Json| index.get("manifests")?.as_array().cloned());
+        let entries = match entries {
+            Some(entries) => entries,
+            None => self.fallback(&fallback_tag(subject))?,
+        };
+        Ok(listed(&entries))
     }
 }
 

@@ -127,18 +127,23 @@ fn engine() -> Result<Engine, String> {
     engine.clone()
 }
 
+/// The folder of this package. Nothing where it was compiled for other machines, with
+/// `PROXY_WASM_RELEASED` in the environment.
+const SOURCES: Option<&str> = match option_env!("PROXY_WASM_RELEASED") {
+    None => Some(env!("CARGO_MANIFEST_DIR")),
+    Some(_) => None,
+};
+
 /// Where compiled functions are kept: `PROXY_WASM_CACHE`, or else a folder in cargo's target
-/// folder. `None` when it cannot be made.
+/// folder. `None` when there is none, or it cannot be made.
 fn cache_folder() -> Option<PathBuf> {
     let folder = std::env::var_os("PROXY_WASM_CACHE").map(PathBuf::from);
-    let folder = folder.or_else(|| {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        Some(
-            target
-                .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"))
-                .join("proxy-wasm/compiled"),
-        )
-    })?;
+    let target = || {
+        let named = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+        let target = named.or_else(|| Some(Path::new(SOURCES?).join("../../target")))?;
+        Some(target.join("proxy-wasm/compiled"))
+    };
+    let folder = folder.or_else(target)?;
     fs::create_dir_all(&folder).ok()?;
     Some(folder)
 }

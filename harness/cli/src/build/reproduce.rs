@@ -73,7 +73,11 @@ fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+/// What git knows or would add, below the root.
+///
+/// # Errors
+/// If git cannot be asked.
+pub fn sources(root: &Path) -> Result<Vec<PathBuf>> {
     let mut list = Command::new("git");
     list.args([
         "ls-files",

@@ -6,6 +6,8 @@ use modelgate_kit::problem::dialect::Shape;
 use serde_json::{Map, Value as Json, json};
 
 use super::meaning::{Filter, Meaning};
+use super::metrics;
+use super::pieces::{put, router, seconds, typed};
 use super::protocol::{NOTHING, Path, Way};
 use super::upstream::Upstream;
 use crate::stats_tags::stats_config;
@@ -13,7 +15,6 @@ use located_yaml::Node;
 
 /// The type of a Wasm filter's configuration.
 pub(super) const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
-const PREFIX: &str = "type.googleapis.com/";
 /// The folder of the modules.
 pub(super) const MODULES: &str = "/etc/envoy/modelgate";
 /// The secret with the gateway's own key, the header that it travels in, and the filter.
@@ -25,32 +26,27 @@ const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Everything.
 pub(super) fn bootstrap(meaning: &Meaning) -> Json {
     let mut resources = Map::new();
-    resources.insert("listeners".into(), json!([listener(meaning)]));
+    let metrics = meaning.metrics.map(metrics::listener);
+    let listeners: Vec<Json> = [listener(meaning)].into_iter().chain(metrics).collect();
+    resources.insert("listeners".into(), listeners.into());
     if let Some(variable) = &meaning.credential {
         let secret = json!({ "name": KEY, "generic_secret": { "secret": { "environment_variable": variable } } });
         resources.insert("secrets".into(), json!([secret]));
     }
     let backend = std::iter::once(&meaning.backend);
-    let clusters: Vec<Json> = backend.chain(&meaning.servers).map(cluster).collect();
+    let clusters = backend.chain(&meaning.servers).map(cluster);
+    let admin = meaning.metrics.map(|_| metrics::cluster());
+    let clusters: Vec<Json> = clusters.chain(admin).collect();
     resources.insert("clusters".into(), clusters.into());
     let stats = Node::parse(&stats_config()).map(|node| node.to_json());
     let stats = stats
         .ok()
         .and_then(|stats| stats.get("stats_config").cloned());
     json!({
-        "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 9901 } } },
+        "admin": metrics::admin(),
         "static_resources": resources,
         "stats_config": stats,
     })
-}
-
-fn typed(name: &str, members: Json) -> Json {
-    let mut typed = Map::new();
-    typed.insert("@type".into(), format!("{PREFIX}{name}").into());
-    if let Json::Object(members) = members {
-        typed.extend(members);
-    }
-    typed.into()
 }
 
 fn listener(meaning: &Meaning) -> Json {
@@ -93,12 +89,6 @@ fn listener(meaning: &Meaning) -> Json {
         "per_connection_buffer_limit_bytes": meaning.buffer_bytes,
         "filter_chains": [ { "filters": [ manager ] } ],
     })
-}
-
-fn put(to: &mut Json, name: &str, value: impl Into<Json>) {
-    if let Json::Object(members) = to {
-        members.insert(name.to_owned(), value.into());
-    }
 }
 
 fn access_log() -> Json {
@@ -217,10 +207,6 @@ fn off<'a>(filters: impl Iterator<Item = &'a str>) -> Json {
     filters.into()
 }
 
-fn seconds(seconds: u32) -> String {
-    format!("{seconds}s")
-}
-
 fn filters(meaning: &Meaning) -> Json {
     let mut filters: Vec<Json> = meaning
         .filters
@@ -230,10 +216,7 @@ fn filters(meaning: &Meaning) -> Json {
     if meaning.credential.is_some() {
         filters.extend(credential());
     }
-    filters.push(json!({
-        "name": "envoy.filters.http.router",
-        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", json!({})),
-    }));
+    filters.push(router());
     filters.into()
 }
 

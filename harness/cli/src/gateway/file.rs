@@ -47,6 +47,9 @@ pub struct Gateway {
     pub settings: Members<String, Source>,
     /// Address and port that it listens on (Envoy and Kubernetes). Default: `0.0.0.0:8080`.
     pub listen: Option<String>,
+    /// Address and port for Prometheus (`/stats/prometheus`) and probes (`/ready`), which get
+    /// nothing else of Envoy's admin interface (Envoy and Kubernetes). Default: none.
+    pub metrics: Option<String>,
     /// How many proxies that are trusted stand in front: the client's address is taken from
     /// `x-forwarded-for` accordingly. Default: 0.
     pub proxies_in_front: Option<u32>,
@@ -125,6 +128,20 @@ pub struct Modules {
     /// Digests of the images by filter (`jwt-auth: sha256:…`), which `modelgate push` prints.
     #[serde(default)]
     pub digests: Members<String, String>,
+    /// How they come into Envoy's pods (Kubernetes). Default: `image_volumes`.
+    #[serde(default)]
+    pub mount: Mount,
+}
+
+/// How modules come into pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mount {
+    /// As image volumes, which Kubernetes has from 1.33 on.
+    #[default]
+    ImageVolumes,
+    /// Fetched by an init container, in any release.
+    InitContainer,
 }
 
 impl Modules {
@@ -141,6 +158,15 @@ impl Modules {
         let version = version.unwrap_or(env!("CARGO_PKG_VERSION"));
         let registry = self.registry.trim_end_matches('/');
         format!("{registry}/{filter}:{version}")
+    }
+
+    /// The same for programs that take no tag beside a digest.
+    pub fn by_digest(&self, filter: &str) -> String {
+        let registry = self.registry.trim_end_matches('/');
+        match self.digest(filter) {
+            Some(digest) => format!("{registry}/{filter}@{digest}"),
+            None => self.tagged(filter),
+        }
     }
 
     /// A filter's image, by its digest where that is written.

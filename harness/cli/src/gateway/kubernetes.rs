@@ -10,8 +10,9 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::envoy;
-use super::file::Modules;
-use super::meaning::Meaning;
+use super::file::{Modules, Mount};
+use super::init_container;
+use super::meaning::{Filter, Meaning};
 use super::objects::{labels, resource};
 use located_yaml::write;
 
@@ -139,18 +140,27 @@ fn deployment(name: &str, port: u16) -> Json {
     resource("apps/v1", "Deployment", name, spec)
 }
 
-/// What a gateway's Deployment has of its own: modules as volumes, and secrets by their names.
+/// What a gateway's Deployment has of its own: modules, and secrets by their names.
 pub(super) fn own(meaning: &Meaning, modules: &Modules) -> Json {
+    let mut pod = Map::new();
     let mut volumes = Vec::new();
     let mut mounts = Vec::new();
-    for filter in &meaning.filters {
-        let krate = filter.member.krate;
-        let file = format!("{}/{}.wasm", envoy::MODULES, filter.member.filter.name);
-        let pull = json!({ "reference": modules.image(krate), "pullPolicy": "IfNotPresent" });
-        volumes.push(json!({ "name": krate, "image": pull }));
-        mounts.push(
-            json!({ "name": krate, "mountPath": file, "subPath": "plugin.wasm", "readOnly": true }),
-        );
+    match modules.mount {
+        Mount::ImageVolumes => {
+            for filter in &meaning.filters {
+                let krate = filter.member.krate;
+                let pull =
+                    json!({ "reference": modules.image(krate), "pullPolicy": "IfNotPresent" });
+                volumes.push(json!({ "name": krate, "image": pull }));
+                mounts.push(json!({ "name": krate, "mountPath": module(filter), "subPath": "plugin.wasm", "readOnly": true }));
+            }
+        }
+        Mount::InitContainer => {
+            let container = init_container::container(meaning, modules);
+            pod.insert("initContainers".into(), json!([container]));
+            volumes.extend(init_container::volumes());
+            mounts.push(init_container::mount());
+        }
     }
     let mut variables: BTreeSet<&String> = meaning.credential.iter().collect();
     variables.extend(
@@ -169,7 +179,18 @@ pub(super) fn own(meaning: &Meaning, modules: &Modules) -> Json {
     {
         container.insert("env".into(), variables.into());
     }
-    json!({ "spec": { "template": { "spec": { "containers": [ container ], "volumes": volumes } } } })
+    if let (Json::Object(container), Some(metrics)) = (&mut container, meaning.metrics) {
+        let port = json!({ "name": "metrics", "containerPort": metrics.port() });
+        container.insert("ports".into(), json!([port]));
+    }
+    pod.insert("containers".into(), json!([container]));
+    pod.insert("volumes".into(), volumes.into());
+    json!({ "spec": { "template": { "spec": pod } } })
+}
+
+/// Where Envoy looks for a filter's module.
+pub(super) fn module(filter: &Filter) -> String {
+    format!("{}/{}.wasm", envoy::MODULES, filter.member.filter.name)
 }
 
 /// A variable that a key of the gateway's Secret holds. A session's token may be missing.
@@ -183,7 +204,7 @@ fn variable(meaning: &Meaning, name: &str) -> Json {
     json!({ "name": name, "valueFrom": { "secretKeyRef": key } })
 }
 
-/// Who may call the gateway: everybody, at its port; whom it may call: its servers, at theirs, and
+/// Who may call the gateway: everybody, at its ports; whom it may call: its servers, at theirs, and
 /// who knows their names.
 pub(super) fn network_policy(meaning: &Meaning, name: &str) -> Json {
     let servers = meaning.servers.iter().chain([&meaning.backend]);
@@ -194,10 +215,13 @@ pub(super) fn network_policy(meaning: &Meaning, name: &str) -> Json {
         .into_iter()
         .map(|number| port("TCP", number))
         .collect();
+    let named = |name: &str| json!({ "protocol": "TCP", "port": name });
+    let metrics = meaning.metrics.map(|_| named("metrics"));
+    let open: Vec<Json> = [named("http")].into_iter().chain(metrics).collect();
     let spec = json!({
         "podSelector": { "matchLabels": labels(name) },
         "policyTypes": [ "Ingress", "Egress" ],
-        "ingress": [ { "ports": [ { "protocol": "TCP", "port": "http" } ] } ],
+        "ingress": [ { "ports": open } ],
         "egress": [ { "ports": [ port("UDP", 53), port("TCP", 53) ] }, { "ports": to } ],
     });
     resource("networking.k8s.io/v1", "NetworkPolicy", name, spec)

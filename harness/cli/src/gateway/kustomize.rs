@@ -4,7 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::envoy;
 use super::file::Modules;
-use super::kubernetes::{FILE, alike, config_map, network_policy, own};
+use super::init_container;
+use super::kubernetes::{FILE, alike, config_map, module, network_policy, own};
 use super::meaning::Meaning;
 
 /// What the resources of the base are called.
@@ -54,5 +55,42 @@ pub(super) fn overlay(meaning: &Meaning, modules: &Modules) -> Vec<(String, Json
         (FILE.into(), envoy::bootstrap(meaning)),
         ("kustomization.yaml".into(), root),
         ("networkpolicy.yaml".into(), network_policy(meaning, NAME)),
+    ]
+}
+
+/// The same gateway for clusters without image volumes: an overlay over the overlay, which is at
+/// `below`.
+pub(super) fn without_image_volumes(
+    meaning: &Meaning,
+    modules: &Modules,
+    below: &str,
+) -> Vec<(String, Json)> {
+    let gone = |key: &str, value: &str| json!({ "$patch": "delete", key: value });
+    let mut volumes: Vec<Json> = init_container::volumes().into();
+    let mut mounts = vec![init_container::mount()];
+    for filter in &meaning.filters {
+        volumes.push(gone("name", filter.member.krate));
+        mounts.push(gone("mountPath", &module(filter)));
+    }
+    let pod = json!({
+        "initContainers": [ init_container::container(meaning, modules) ],
+        "containers": [ { "name": "envoy", "volumeMounts": mounts } ],
+        "volumes": volumes,
+    });
+    let patch = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": NAME },
+        "spec": { "template": { "spec": pod } },
+    });
+    let root = json!({
+        "apiVersion": API,
+        "kind": "Kustomization",
+        "resources": [ below ],
+        "patches": [ { "path": "deployment.yaml", "target": { "kind": "Deployment" } } ],
+    });
+    vec![
+        ("deployment.yaml".into(), patch),
+        ("kustomization.yaml".into(), root),
     ]
 }

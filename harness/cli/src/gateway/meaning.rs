@@ -37,6 +37,8 @@ pub struct Meaning {
     pub filters: Vec<Filter>,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where metrics are fetched.
+    pub metrics: Option<SocketAddr>,
     /// Trusted proxies in front.
     pub proxies_in_front: u32,
     /// The most that is held of a body.
@@ -126,13 +128,14 @@ impl Reading<'_> {
             self.refuse::<()>(&["name"], said);
         }
         let listen = file.listen.as_deref().unwrap_or("0.0.0.0:8080");
-        let listen = match listen.parse::<SocketAddr>() {
-            Ok(listen) => Some(listen),
-            Err(_) => self.refuse(
-                &["listen"],
-                "expected an address and a port, as in 0.0.0.0:8080",
-            ),
-        };
+        let listen = self.address("listen", listen);
+        let metrics = file.metrics.as_deref();
+        let metrics = metrics.map(|metrics| self.address("metrics", metrics));
+        if let (Some(listen), Some(Some(metrics))) = (listen, metrics)
+            && listen.port() == metrics.port()
+        {
+            self.refuse::<()>(&["metrics"], "the port is that of `listen`");
+        }
         if let Some(audit) = &file.audit {
             match Upstream::of_url("logs", &audit.collector) {
                 Ok(server) if Upstream::is_bare(&audit.collector) => self.servers.add(server),
@@ -164,10 +167,16 @@ impl Reading<'_> {
             servers: self.servers.list,
             filters,
             listen: listen?,
+            metrics: metrics.flatten(),
             proxies_in_front: file.proxies_in_front.unwrap_or_default(),
             buffer_bytes: file.buffer_bytes.unwrap_or(BUFFER_BYTES),
             modules: file.modules,
         })
+    }
+
+    fn address(&self, name: &str, text: &str) -> Option<SocketAddr> {
+        let said = "expected an address and a port, as in 0.0.0.0:8080";
+        text.parse().ok().or_else(|| self.refuse(&[name], said))
     }
 
     fn backend(&self, backend: &Backend, protocol: &Protocol) -> Option<Upstream> {

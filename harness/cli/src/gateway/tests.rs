@@ -386,3 +386,53 @@ fn the_schema_takes_what_is_read_and_refuses_what_is_not() {
     let text = format!("{LEAST}settings: {{ rate-limit: {{ header: both }} }}\n");
     assert!(valid(&text).is_err());
 }
+
+#[test]
+fn metrics_have_a_listener_that_leads_to_nothing_else_of_the_admin_interface() {
+    let text = format!("{LEAST}metrics: 0.0.0.0:9902\nmodules: {{ registry: r.example }}\n");
+    let bootstrap = documents(&meant(&text, Host::Envoy), Host::Envoy).remove(0);
+    let manager = "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config";
+    let manager = bootstrap.pointer(manager).unwrap();
+    let routes = manager["route_config"]["virtual_hosts"][0]["routes"].as_array();
+    let paths: Vec<&str> = routes
+        .unwrap()
+        .iter()
+        .inspect(|route| assert_eq!(route["match"]["headers"][0]["string_match"]["exact"], "GET"))
+        .map(|route| route["match"]["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(paths, ["/stats/prometheus", "/ready"]);
+    let text_of = render(&meant(&text, Host::Kubernetes), Host::Kubernetes);
+    assert!(text_of.contains("containerPort: 9902"), "{text_of}");
+    assert!(text_of.contains("port: metrics"), "{text_of}");
+    for (metrics, said) in [
+        ("9902", "metrics: expected an address and a port"),
+        ("0.0.0.0:8080", "metrics: the port is that of `listen`"),
+    ] {
+        let problems = problems(&format!("{LEAST}metrics: '{metrics}'\n"));
+        assert!(problems.concat().contains(said), "{problems:?}");
+    }
+}
+
+#[test]
+fn modules_come_by_an_init_container_where_there_are_no_image_volumes() {
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let modules = format!(
+        "modules: {{ registry: r.example/f, version: 1.2.3, mount: init_container, digests: {{ jwt-auth: '{digest}' }} }}\n"
+    );
+    let meaning = meant(&format!("{LEAST}{modules}"), Host::Kubernetes);
+    let documents = documents(&meaning, Host::Kubernetes);
+    let deployment = documents.iter().find(|one| one["kind"] == "Deployment");
+    let pod = &deployment.unwrap()["spec"]["template"]["spec"];
+    let script = pod["initContainers"][0]["command"][2].as_str().unwrap();
+    // skopeo takes a tag or a digest, not both.
+    let by_digest = format!("fetch jwt_auth.wasm r.example/f/jwt-auth@{digest}\n");
+    assert!(script.contains(&by_digest), "{script}");
+    assert!(script.contains("fetch consumer_acl.wasm r.example/f/consumer-acl:1.2.3\n"));
+    let volumes = pod["volumes"].as_array().unwrap();
+    assert!(volumes.iter().all(|volume| volume.get("image").is_none()));
+    let mounts = &pod["containers"][0]["volumeMounts"];
+    assert!(
+        mounts.to_string().contains("/etc/envoy/modelgate\""),
+        "{mounts}"
+    );
+}

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use located_yaml::{Node, write};
 use serde_json::Value as Json;
 
 use super::Generated;
-use crate::gateway::{self, Host};
+use crate::gateway::{self, Host, Meaning};
 
 /// Where they are, below the root.
 const FOLDER: &str = "envoy/kubernetes";
@@ -29,23 +29,31 @@ pub(super) fn files(root: &Path) -> Result<Vec<Generated>> {
     }
     paths.sort();
     for path in paths {
+        let meaning = meaning(root, &path, Host::Kubernetes)?;
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(root.join(&path)).context(shown.clone())?;
-        let node = Node::parse(&text).context(shown.clone())?;
-        let meaning = match gateway::read(&node, Host::Kubernetes) {
-            Ok(meaning) => meaning,
-            Err(problems) => match problems.first() {
-                Some(problem) => bail!("{shown}:{problem}"),
-                None => bail!("{shown} is wrong"),
-            },
-        };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         for (file_name, value) in gateway::overlay(&meaning) {
             let place = format!("overlays/{name}/{file_name}");
             files.push(file(&place, &format!(" from {shown}"), &value));
         }
+        let below = format!("../../overlays/{name}");
+        for (file_name, value) in gateway::overlay_without_image_volumes(&meaning, &below) {
+            let place = format!("init-container/{name}/{file_name}");
+            files.push(file(&place, &format!(" from {shown}"), &value));
+        }
     }
     Ok(files)
+}
+
+/// What a gateway file below the root means.
+pub(super) fn meaning(root: &Path, path: &Path, host: Host) -> Result<Meaning> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(root.join(path)).context(shown.clone())?;
+    let node = Node::parse(&text).context(shown.clone())?;
+    gateway::read(&node, host).map_err(|problems| match problems.first() {
+        Some(problem) => anyhow!("{shown}:{problem}"),
+        None => anyhow!("{shown} is wrong"),
+    })
 }
 
 fn file(place: &str, from: &str, value: &Json) -> Generated {

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use modelgate_cli::SUITE;
-use modelgate_cli::build::{Artifact, Workspace};
+use modelgate_cli::build::{Artifact, TARGET, Workspace};
 use modelgate_cli::inspect::Module;
 use modelgate_cli::sbom::Subject;
 use modelgate_cli::{provenance, sbom};
 use modelgate_oci::{Attachment, Package, media};
+use modelgate_scenario::catalogue::file_name;
 use serde_json::Value as Json;
 
 /// When everything was made that says no time (the beginning of Unix's): a clock's would give other
@@ -34,6 +35,8 @@ pub(super) fn of(
     let version = module.version().unwrap_or_default().to_owned();
     let subject = Subject {
         krate: name,
+        file: &file_name(name),
+        target: TARGET,
         version: &version,
         sha256: &artifact.sha256,
     };

@@ -28,20 +28,25 @@ pub struct Server {
 impl Server {
     /// One for everybody; nothing if there is no docker-registry and need not be.
     pub fn open() -> Option<Self> {
-        require_or_skip("docker-registry", Self::start(""))
+        require_or_skip("docker-registry", Self::start("", MOCK_HTPASSWD))
     }
 
     /// One that asks for a password.
     pub fn with_password() -> Option<Self> {
         let auth = "auth: {htpasswd: {realm: mock, path: PATH}}\n";
-        require_or_skip("docker-registry", Self::start(auth))
+        Self::with_auth(auth, MOCK_HTPASSWD)
     }
 
-    fn start(auth: &str) -> Result<Self, String> {
+    /// One that asks as this configuration says, which names the file PATH with `content`.
+    pub fn with_auth(auth: &str, content: &str) -> Option<Self> {
+        require_or_skip("docker-registry", Self::start(auth, content))
+    }
+
+    fn start(auth: &str, content: &str) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
-        let passwords = folder.path().join("htpasswd");
+        let passwords = folder.path().join("auth");
         let data = folder.path().join("data");
         let auth = auth.replace("PATH", &passwords.display().to_string());
         let config = format!(
@@ -49,7 +54,7 @@ impl Server {
             data.display()
         );
         let file = folder.path().join("config.yml");
-        std::fs::write(&passwords, MOCK_HTPASSWD).map_err(|error| error.to_string())?;
+        std::fs::write(&passwords, content).map_err(|error| error.to_string())?;
         std::fs::write(&file, config).map_err(|error| error.to_string())?;
         let mut command = Command::new("docker-registry");
         command
