@@ -15,23 +15,26 @@ use serde_json::{Value as Json, json};
 const SCHEMAS: &str = "kubernetes-validate==1.37.0";
 const RELEASE: &str = "v1.37.0";
 
-/// What every example that a host can have is rendered to.
+/// What every example that a host can have is rendered to, in both ways for modules to come.
 fn rendered(host: Host) -> Vec<Json> {
     let root = Workspace::locate().unwrap().root;
     let mut found = Vec::new();
     for file in std::fs::read_dir(root.join("envoy/gateways")).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        // A pinned image is one of them.
-        let digests = format!(
-            "filters, digests: {{ jwt-auth: 'sha256:{}' }}",
-            "1".repeat(64)
-        );
-        let text = text.replace("filters }", &format!("{digests} }}"));
-        let read = gateway::read(&Node::parse(&text).unwrap(), host);
-        let Ok(meaning) = read else { continue };
-        let text = gateway::render(&meaning, host);
-        let documents = Node::documents(&text).unwrap();
-        found.extend(documents.iter().map(Node::to_json));
+        let shipped = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for mount in ["image_volumes", "init_container"] {
+            // A pinned image is one of them.
+            let modules = format!(
+                "filters, mount: {mount}, digests: {{ jwt-auth: 'sha256:{}' }} }}",
+                "1".repeat(64)
+            );
+            let text = shipped.replace("filters }", &modules);
+            let text = format!("{text}\nmetrics: 0.0.0.0:9902\n");
+            let read = gateway::read(&Node::parse(&text).unwrap(), host);
+            let Ok(meaning) = read else { continue };
+            let text = gateway::render(&meaning, host);
+            let documents = Node::documents(&text).unwrap();
+            found.extend(documents.iter().map(Node::to_json));
+        }
     }
     assert!(found.len() >= 6, "{host:?}: {}", found.len());
     found
