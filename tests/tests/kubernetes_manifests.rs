@@ -15,13 +15,17 @@ use serde_json::{Value as Json, json};
 const SCHEMAS: &str = "kubernetes-validate==1.37.0";
 const RELEASE: &str = "v1.37.0";
 
-/// What every example that a host can have is rendered to, in both ways for modules to come.
+/// What every example that a host can have is rendered to; one of them in both ways for modules to
+/// come.
 fn rendered(host: Host) -> Vec<Json> {
     let root = Workspace::locate().unwrap().root;
     let mut found = Vec::new();
     for file in std::fs::read_dir(root.join("envoy/gateways")).unwrap() {
-        let shipped = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for mount in ["image_volumes", "init_container"] {
+        let file = file.unwrap();
+        let shipped = std::fs::read_to_string(file.path()).unwrap();
+        let both = host == Host::Kubernetes && file.file_name() == "openai.yaml";
+        let mounts = ["image_volumes", "init_container"];
+        for mount in mounts.into_iter().take(1 + usize::from(both)) {
             // A pinned image is one of them.
             let modules = format!(
                 "filters, mount: {mount}, digests: {{ jwt-auth: 'sha256:{}' }} }}",
