@@ -16,6 +16,7 @@ mod hosts;
 #[path = "registry/server.rs"]
 mod server;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -90,6 +91,36 @@ fn every_client_gets_the_module_that_was_built() {
     };
     assert_eq!(tags(&pushed, false), tags(&again, true));
     assert_eq!(tags(&again, true).len(), 3);
+
+    // Signed is every tag by its digest, and nothing is told but the image; where nobody looks on,
+    // there is no progress.
+    let cosign = folder.join("cosign");
+    let script = format!("#!/bin/sh\necho \"$@\" >>'{}/signed'\n", folder.display());
+    std::fs::write(&cosign, script).unwrap();
+    std::fs::set_permissions(&cosign, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_modelgate-full"))
+        .args(arguments)
+        .arg("--sign")
+        .current_dir(folder)
+        .env("DOCKER_CONFIG", folder)
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .output()
+        .unwrap();
+    let (_, told) = said(&output);
+    assert!(output.status.success() && !told.contains('\r'), "{told}");
+    let signed = std::fs::read_to_string(folder.join("signed")).unwrap();
+    let signed: Vec<&str> = signed.lines().filter(|line| *line != "version").collect();
+    let commands: Vec<String> = tags(&again, true)
+        .iter()
+        .map(|tag| {
+            format!(
+                "sign --yes {image}@{}",
+                tag.rsplit(' ').next().unwrap().trim_matches('"')
+            )
+        })
+        .collect();
+    assert_eq!(signed, commands);
 
     // And what a dry run writes has the same digests.
     let dry = folder.join("dry");
