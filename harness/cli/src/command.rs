@@ -11,6 +11,7 @@ mod demo;
 mod full;
 mod gateway;
 mod generate;
+mod import;
 pub mod inspect;
 mod man;
 mod new;
@@ -34,6 +35,7 @@ use modelgate_scenario::engine::Backends;
 
 /// What the exit status means, for the help and the manual page.
 const EXIT_STATUS: &str = "Exit status: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out; \
+    3 `import` only: something that protects is not covered; \
     141 nobody reads the output any more (as in `modelgate demo | head`), what a shell gives for a program that SIGPIPE has ended.";
 
 /// Governed access to models: proxy-wasm filters for Envoy, and the tools around them.
@@ -59,6 +61,7 @@ enum Command {
     Completions(completions::Arguments),
     Demo(demo::Arguments),
     Generate(generate::Arguments),
+    Import(import::Arguments),
     Inspect(inspect::Arguments),
     Man(man::Arguments),
     New(new::Arguments),
@@ -111,6 +114,7 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
         Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
         Command::Demo(arguments) => demo::run(&arguments, &backends),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments, full.map(|full| full.fetch)),
         Command::Run(arguments) => run::run(&arguments, &backends),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),

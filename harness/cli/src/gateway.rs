@@ -28,9 +28,12 @@ use located_yaml::{Node, write};
 use serde_json::Value as Json;
 
 use crate::needs::holds_headers;
+pub(crate) use envoy::{access_log, cluster, credential, secret, stats, switched_off};
 use file::Modules;
 pub use host::Host;
 pub use meaning::{Filter, Meaning, read};
+pub(crate) use pieces::{put, router, typed};
+pub(crate) use upstream::Upstream;
 
 /// A filter's entry in a chain of Envoy's.
 pub fn entry(filter: &Filter) -> Json {

@@ -9,6 +9,7 @@ pub mod check;
 pub mod command;
 pub mod gateway;
 pub mod generate;
+pub mod import;
 pub mod inspect;
 mod needs;
 pub mod new;

@@ -141,8 +141,10 @@ async fn converse(port: u16, call: &Call) -> Result<Answer> {
     let connection = tokio::spawn(connection);
     let mut request = Request::builder()
         .method(call.method.as_str())
-        .uri(&call.path)
-        .header("host", format!("127.0.0.1:{port}"));
+        .uri(&call.path);
+    if !call.headers.iter().any(|(name, _)| name == "host") {
+        request = request.header("host", format!("127.0.0.1:{port}"));
+    }
     for (name, value) in &call.headers {
         request = request.header(name, value);
     }

@@ -30,23 +30,29 @@ pub(super) fn bootstrap(meaning: &Meaning) -> Json {
     let listeners: Vec<Json> = [listener(meaning)].into_iter().chain(metrics).collect();
     resources.insert("listeners".into(), listeners.into());
     if let Some(variable) = &meaning.credential {
-        let secret = json!({ "name": KEY, "generic_secret": { "secret": { "environment_variable": variable } } });
-        resources.insert("secrets".into(), json!([secret]));
+        resources.insert("secrets".into(), json!([secret(KEY, variable)]));
     }
     let backend = std::iter::once(&meaning.backend);
     let clusters = backend.chain(&meaning.servers).map(cluster);
     let admin = meaning.metrics.map(|_| metrics::cluster());
     let clusters: Vec<Json> = clusters.chain(admin).collect();
     resources.insert("clusters".into(), clusters.into());
-    let stats = Node::parse(&stats_config()).map(|node| node.to_json());
-    let stats = stats
-        .ok()
-        .and_then(|stats| stats.get("stats_config").cloned());
     json!({
         "admin": metrics::admin(),
         "static_resources": resources,
-        "stats_config": stats,
+        "stats_config": stats(),
     })
+}
+
+/// How the parts of the filters' metrics become labels.
+pub(crate) fn stats() -> Option<Json> {
+    let stats = Node::parse(&stats_config()).map(|node| node.to_json());
+    stats.ok()?.get("stats_config").cloned()
+}
+
+/// A secret of Envoy's that is in a variable of its environment.
+pub(crate) fn secret(name: &str, variable: &str) -> Json {
+    json!({ "name": name, "generic_secret": { "secret": { "environment_variable": variable } } })
 }
 
 fn listener(meaning: &Meaning) -> Json {
@@ -91,7 +97,8 @@ fn listener(meaning: &Meaning) -> Json {
     })
 }
 
-fn access_log() -> Json {
+/// The access log, with what filters leave for it.
+pub(crate) fn access_log() -> Json {
     let mut line = json!({
         "time": "%START_TIME%",
         "status": "%RESPONSE_CODE%",
@@ -197,14 +204,18 @@ fn written(name: &str, value: &str) -> Json {
 }
 
 fn off<'a>(filters: impl Iterator<Item = &'a str>) -> Json {
-    let disabled = || {
-        typed(
-            "envoy.config.route.v3.FilterConfig",
-            json!({ "disabled": true }),
-        )
-    };
-    let filters: Map<String, Json> = filters.map(|name| (name.to_owned(), disabled())).collect();
+    let filters: Map<String, Json> = filters
+        .map(|name| (name.to_owned(), switched_off()))
+        .collect();
     filters.into()
+}
+
+/// What switches a filter off on a route.
+pub(crate) fn switched_off() -> Json {
+    typed(
+        "envoy.config.route.v3.FilterConfig",
+        json!({ "disabled": true }),
+    )
 }
 
 fn filters(meaning: &Meaning) -> Json {
@@ -214,7 +225,8 @@ fn filters(meaning: &Meaning) -> Json {
         .map(|filter| entry(filter, &file(filter)))
         .collect();
     if meaning.credential.is_some() {
-        filters.extend(credential());
+        let names = [KEY, AUTHORIZATION].map(str::to_owned);
+        filters.extend(credential(KEY, &names, "authorization", "Bearer "));
     }
     filters.push(router());
     filters.into()
@@ -265,29 +277,36 @@ pub(super) fn entry(filter: &Filter, code: &Json) -> Json {
     })
 }
 
-/// The gateway's own key in place of the caller's credential. Envoy does not start without the
-/// variable, and refuses every request (401) where it is empty.
-fn credential() -> [Json; 2] {
+/// The gateway's own key in place of the caller's credential: two filters of these names. Envoy does
+/// not start without the variable, and refuses every request (401) where it is empty.
+pub(crate) fn credential(
+    secret: &str,
+    names: &[String; 2],
+    header: &str,
+    before: &str,
+) -> [Json; 2] {
+    let [injects, writes] = names;
     let generic = typed(
         "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-        json!({ "credential": { "name": KEY }, "header": KEY_HEADER }),
+        json!({ "credential": { "name": secret }, "header": KEY_HEADER }),
     );
     let injector = json!({
         "overwrite": true,
         "credential": { "name": "envoy.http.injected_credentials.generic", "typed_config": generic },
     });
-    let bearer = format!("Bearer %REQ({KEY_HEADER})%");
+    let value = format!("{before}%REQ({KEY_HEADER})%");
     let mutations = json!({ "mutations": { "request_mutations": [
-        { "append": written("authorization", &bearer) },
+        { "append": written(header, &value) },
         { "remove": KEY_HEADER },
     ] } });
     [
-        json!({ "name": KEY, "typed_config": typed("envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", injector) }),
-        json!({ "name": AUTHORIZATION, "typed_config": typed("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", mutations) }),
+        json!({ "name": injects, "typed_config": typed("envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", injector) }),
+        json!({ "name": writes, "typed_config": typed("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", mutations) }),
     ]
 }
 
-pub(super) fn cluster(upstream: &Upstream) -> Json {
+/// A cluster for a server.
+pub(crate) fn cluster(upstream: &Upstream) -> Json {
     let kind = match (upstream.ip(), upstream.tls) {
         (Some(_), _) => "STATIC",
         (None, true) => "LOGICAL_DNS",

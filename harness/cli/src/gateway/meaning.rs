@@ -66,6 +66,16 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// A filter with its configuration.
+    pub fn new(member: Member, config: Node) -> Self {
+        let environment = environment(member.filter.name, &config);
+        Self {
+            member,
+            config,
+            environment,
+        }
+    }
+
     /// Whether it says who calls, or records it: what runs also where nothing is to be had.
     pub fn is_first(&self) -> bool {
         matches!(
@@ -260,11 +270,7 @@ impl Reading<'_> {
                 continue;
             };
             self.servers.resolve(&mut config, member.krate, self.report);
-            filters.push(Filter {
-                member: *member,
-                environment: environment(name, &config),
-                config,
-            });
+            filters.push(Filter::new(*member, config));
         }
         filters
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 const PREFIX: &str = "type.googleapis.com/";
 
 /// A message of this type.
-pub(super) fn typed(name: &str, members: Json) -> Json {
+pub(crate) fn typed(name: &str, members: Json) -> Json {
     let mut typed = Map::new();
     typed.insert("@type".into(), format!("{PREFIX}{name}").into());
     if let Json::Object(members) = members {
@@ -15,7 +15,7 @@ pub(super) fn typed(name: &str, members: Json) -> Json {
 }
 
 /// Puts a member into an object.
-pub(super) fn put(to: &mut Json, name: &str, value: impl Into<Json>) {
+pub(crate) fn put(to: &mut Json, name: &str, value: impl Into<Json>) {
     if let Json::Object(members) = to {
         members.insert(name.to_owned(), value.into());
     }
@@ -27,7 +27,7 @@ pub(super) fn seconds(seconds: u32) -> String {
 }
 
 /// What ends every chain.
-pub(super) fn router() -> Json {
+pub(crate) fn router() -> Json {
     json!({
         "name": "envoy.filters.http.router",
         "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", json!({})),
