@@ -23,7 +23,7 @@ use modelgate_envoy::release::Envoy;
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::services::free_port;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The partners' keys as they are published.
 const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"partner-1","alg":"ES256","use":"sig",
     "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
@@ -309,6 +309,7 @@ async fn an_imported_gateway_of_kongs_gives_the_verdicts_that_kong_states() {
         environment: &[
             ("JWT_SECRET_ANN", ANN_SECRET),
             ("HEADER_X_UPSTREAM_TOKEN", "s3cr3t-upstream-token"),
+            ("OPENAI_API_KEY", "sk-provider-key-0123456789"),
             // `htpasswd -nbs clerk password`
             (
                 "BASIC_AUTH_USERS",

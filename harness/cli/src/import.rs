@@ -13,6 +13,7 @@ mod kong;
 mod ledger;
 mod model;
 mod native;
+mod providers;
 mod report;
 
 use located_yaml::{Node, write};
@@ -20,6 +21,13 @@ use located_yaml::{Node, write};
 use crate::check;
 use ledger::{At, Ledger, Spelling};
 pub use report::{Entry, Report, Variable, Verdict};
+
+/// Plugins of Kong's and Higress's that are known and not taken over.
+pub fn known_plugins() -> Vec<&'static str> {
+    let of_kong = kong::known::HARMLESS.iter().chain(&kong::known::HINTS);
+    let names = of_kong.map(|(name, _)| *name);
+    names.chain(higress::plugins::HARMLESS).collect()
+}
 
 /// Where a configuration comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +147,3 @@ pub fn import(
         report,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -55,6 +55,10 @@ fn ann(issuer: &str, more: Json) -> String {
 /// `request-termination`: the plugins' own pages. Where the import says that it means something
 /// else, the imported gateway's verdict stands here, with a comment.
 pub fn verdicts() -> Vec<Stated> {
+    let assistant = |model: &str| {
+        let body = format!(r#"{{"model":"{model}","messages":[]}}"#);
+        Call::post("/assistant", &body).with("content-type", "application/json")
+    };
     const M: &str = "models.example.com";
     const C: &str = "chat.example.com";
     let key = |call: Call, key: &str| call.with("apikey", key);
@@ -142,11 +146,15 @@ pub fn verdicts() -> Vec<Stated> {
         stated(C, 4, Call::get("/either")),
         stated(C, 2, bearer(Call::get("/either"), &ann(login, json!({}))))
             .reaches("/v1/", Some("ann")),
-        stated(C, 2, Call::get("/either/x").with("x-api-key", ROBOT))
-            .reaches("/v1/x", Some("robot")),
+        // Whom a key names is in `x-key-consumer-username`, as the report says.
+        stated(C, 2, Call::get("/either/x").with("x-api-key", ROBOT)).reaches("/v1/x", None),
         stated(C, 4, Call::get("/either").with("x-api-key", "wrong")),
         stated(C, 2, Call::get("/open/a/b?c=d")).reaches("/v1/a/b?c=d", None),
         stated(C, 2, Call::get("/openly")).reaches("/v1/ly", None),
+        stated(C, 4, assistant("gpt-4o-mini")),
+        stated(C, 2, assistant("gpt-4o-mini").with("x-api-key", ROBOT))
+            .reaches("/v1/chat/completions", Some("robot")),
+        stated(C, 4, assistant("gpt-4.1").with("x-api-key", ROBOT)),
         stated("x", 4, Call::get("/legacy")),
         stated(
             "x",

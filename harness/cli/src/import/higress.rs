@@ -5,7 +5,7 @@
 
 mod callers;
 mod does;
-mod plugins;
+pub mod plugins;
 mod resources;
 
 use serde_json::Value as Json;

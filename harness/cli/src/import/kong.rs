@@ -3,8 +3,10 @@
 //! Of each plugin one configuration runs for a request, that with the narrowest scope; so each route
 //! gets the plugins that would run on it. Plugins of consumers are taken over where they limit.
 
+mod ai;
 mod auth;
 mod entities;
+pub mod known;
 mod limits;
 mod plugins;
 mod routes;

@@ -196,7 +196,7 @@ fn by_path(plans: &Plans<'_, '_>, rules: &Rules<'_>) -> Try<Translation> {
     if base.is_none() || rules.rules.iter().any(|rule| is_open(&rule.requirement)) {
         plans.at.changed_note(
             "jwt_authn",
-            "on paths without a requirement Envoy does not look at tokens; jwt-auth lets requests without one pass, and refuses a bad one",
+            "on paths without a requirement Envoy does not look at tokens; jwt-auth lets requests without one pass, refuses a bad one, and tells the server of a good one",
         );
     }
     if !translation.profile_rules.is_empty() {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::ledger::{At, Try};
 use super::super::model::Injected;
-use super::super::native;
+use super::super::{native, providers};
 use super::callers;
 use crate::gateway::{Upstream, typed};
 
@@ -149,19 +149,6 @@ fn masking(config: &At<'_>) -> Try<Does> {
     ))
 }
 
-/// Providers with OpenAI's interface: type, server and path.
-const PROVIDERS: [(&str, &str, &str); 9] = [
-    ("openai", "https://api.openai.com", "/v1"),
-    ("deepseek", "https://api.deepseek.com", "/v1"),
-    ("moonshot", "https://api.moonshot.cn", "/v1"),
-    ("groq", "https://api.groq.com", "/openai/v1"),
-    ("mistral", "https://api.mistral.ai", "/v1"),
-    ("together-ai", "https://api.together.xyz", "/v1"),
-    ("openrouter", "https://openrouter.ai", "/api/v1"),
-    ("github", "https://models.inference.ai.azure.com", ""),
-    ("grok", "https://api.x.ai", "/v1"),
-];
-
 /// `ai-proxy`: the provider's server and key.
 fn proxy(config: &At<'_>) -> Try<Does> {
     let provider = match config.get("provider") {
@@ -182,19 +169,8 @@ fn proxy(config: &At<'_>) -> Try<Does> {
         },
     };
     let kind = provider.text_of("type").unwrap_or_default();
-    let known = PROVIDERS.iter().find(|(name, _, _)| *name == kind);
-    let (_, server, base) = known.ok_or_else(|| {
-        provider.obstacle("its provider does not speak OpenAI's protocol, and nothing translates")
-    })?;
     let custom = provider.text_of("openaiCustomUrl");
-    let url = custom.clone().unwrap_or_else(|| format!("{server}{base}"));
-    let upstream = Upstream::of_url(&kind, &url).map_err(|said| provider.obstacle(said))?;
-    let path = url
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split_once('/'));
-    let path = path.map_or(String::new(), |(_, path)| {
-        format!("/{}", path.trim_end_matches('/'))
-    });
+    let (upstream, path) = providers::server(&provider, &kind, custom.as_deref())?;
     for (member, text) in [
         (
             "modelMapping",

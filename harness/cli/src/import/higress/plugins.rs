@@ -29,7 +29,7 @@ struct Rule<'a> {
 }
 
 /// Plugins that keep nobody out.
-const HARMLESS: [&str; 15] = [
+pub const HARMLESS: [&str; 15] = [
     "ai-statistics",
     "ai-cache",
     "ai-history",

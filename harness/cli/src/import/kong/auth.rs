@@ -103,6 +103,10 @@ impl Credentials {
             "jwt_secrets" => self.secret(at, consumer, options),
             _ => {
                 at.swallow();
+                if !self.passwords {
+                    let holds = "a line `USER:{SHA}DIGEST` for each consumer with a password";
+                    at.ledger().variable("BASIC_AUTH_USERS", holds, at);
+                }
                 self.passwords = true;
                 at.changed(
                     &subject,

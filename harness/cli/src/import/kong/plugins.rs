@@ -8,8 +8,10 @@ use super::super::Options;
 use super::super::ledger::{At, Obstacle, Try};
 use super::super::model::{Action, Gateway, Route};
 use super::super::native::{self, Own};
+use super::ai;
 use super::auth::{self, Credentials};
 use super::entities::{Entities, Plugin};
+use super::known::{HARMLESS, HINTS};
 use super::limits::{self, Limit};
 
 /// What a plugin becomes, wherever it runs.
@@ -26,53 +28,11 @@ enum Does<'a> {
     Limit(Limit),
     /// Envoy's own work.
     Own(Own),
+    /// A provider of models.
+    Provider(ai::Provider),
     /// It protects, and cannot be taken over.
     Closes(String),
 }
-
-/// Plugins that change nothing about who may do what, and which no filter takes the place of.
-const HARMLESS: [(&str, &str); 19] = [
-    (
-        "http-log",
-        "events go to a collector by OTLP (`sink` of audit-log), not as Kong's JSON to any server",
-    ),
-    (
-        "tcp-log",
-        "events go to a collector by OTLP (`sink` of audit-log)",
-    ),
-    (
-        "udp-log",
-        "events go to a collector by OTLP (`sink` of audit-log)",
-    ),
-    (
-        "syslog",
-        "write Envoy's access log to a file or to a gRPC service",
-    ),
-    (
-        "loggly",
-        "events go to a collector by OTLP (`sink` of audit-log)",
-    ),
-    (
-        "kafka-log",
-        "events go to a collector by OTLP (`sink` of audit-log)",
-    ),
-    ("datadog", "use Envoy's `stats_sinks` (`dog_statsd`)"),
-    ("statsd", "use Envoy's `stats_sinks` (`statsd`)"),
-    ("statsd-advanced", "use Envoy's `stats_sinks` (`statsd`)"),
-    ("zipkin", "use `tracing` of the HTTP connection manager"),
-    (
-        "opentelemetry",
-        "use `tracing` of the HTTP connection manager; audit-log sends events by OTLP",
-    ),
-    ("proxy-cache", "use Envoy's cache filter"),
-    ("proxy-cache-advanced", "use Envoy's cache filter"),
-    ("ai-semantic-cache", "answers are not cached"),
-    ("grpc-web", "use Envoy's grpc_web filter"),
-    ("grpc-gateway", "use Envoy's grpc_json_transcoder filter"),
-    ("acme", "get certificates outside of the gateway"),
-    ("session", "no sessions are kept"),
-    ("request-callout", "no other server is asked"),
-];
 
 /// Applies all plugins.
 pub fn apply(
@@ -93,6 +53,7 @@ pub fn apply(
             gateway.logs.push(log.clone());
         }
     }
+    let mut clusters: Vec<Json> = Vec::new();
     for (index, route) in gateway.routes.iter_mut().enumerate() {
         let service = all.routes.get(index).and_then(|route| route.service);
         let on = On {
@@ -101,7 +62,12 @@ pub fn apply(
             index,
             service,
         };
-        on.apply(route);
+        clusters.extend(on.apply(route));
+    }
+    for cluster in clusters {
+        if !gateway.clusters.contains(&cluster) {
+            gateway.clusters.push(cluster);
+        }
     }
 }
 
@@ -200,7 +166,9 @@ fn read<'a>(
             Some(does)
         }
         Ok(None) => {
-            closes("no filter of the suite or of Envoy's is known to do what it does".to_owned())
+            let known = HINTS.iter().find(|(name, _)| *name == plugin.name);
+            let nothing = "no filter of the suite or of Envoy's is known to do what it does";
+            closes(known.map_or(nothing, |(_, hint)| hint).to_owned())
         }
         Err(Obstacle { place, reason }) => {
             at.ledger().back_to(mark);
@@ -294,6 +262,13 @@ fn translate<'a>(
                 "an access log of Envoy's, for all routes",
             );
         }
+        "ai-proxy" => {
+            let provider = ai::read(&needed()?)?;
+            (
+                Does::Provider(provider),
+                "the provider as a server, with the gateway's own key",
+            )
+        }
         "prometheus" => {
             config.inspect(|at| at.swallow());
             plugin.at.changed_note(
@@ -345,8 +320,14 @@ impl<'r, 'a> On<'r, 'a> {
             .collect()
     }
 
-    fn apply(&self, route: &mut Route) {
+    /// Applies them; a cluster that the route needs is given.
+    fn apply(&self, route: &mut Route) -> Option<Json> {
         let effective = self.effective();
+        let provider = match effective.get("ai-proxy") {
+            Some(Does::Provider(provider)) => Some(provider),
+            _ => None,
+        };
+        let cluster = provider.map(|provider| provider.apply(route));
         for does in effective.values() {
             if let Does::Own(own) = does {
                 put_own(route, own);
@@ -370,7 +351,11 @@ impl<'r, 'a> On<'r, 'a> {
         if let Err(why) = self.identities(route, &effective) {
             route.close(why);
         }
+        if let Some(provider) = provider {
+            provider.restrict(route);
+        }
         self.limits(route, &effective);
+        cluster
     }
 
     /// Authentication and access.
@@ -454,6 +439,9 @@ impl<'r, 'a> On<'r, 'a> {
                 // Of two that must both be there, the last says who calls.
                 let other = if optional { "keep" } else { "replace" };
                 plan.insert("on_other_identity".into(), other.into());
+                if optional {
+                    self.tell_apart(&mut plan);
+                }
             }
             route.plans.insert("key-auth", plan);
         }
@@ -469,6 +457,24 @@ impl<'r, 'a> On<'r, 'a> {
                 .insert("consumer-acl", plan.map_err(|_| "its acl cannot be read")?);
         }
         Ok(())
+    }
+
+    /// key-auth removes the headers that it writes, also where the token filter has written them: so
+    /// it writes others where either may say who calls.
+    fn tell_apart(&self, plan: &mut Map<String, Json>) {
+        let Some(headers) = plan.get_mut("identity_headers") else {
+            return;
+        };
+        let text = headers.to_string().replace("\"x-", "\"x-key-");
+        if let Ok(renamed) = serde_json::from_str(&text) {
+            *headers = renamed;
+        }
+        if let Some(route) = self.all.routes.get(self.index) {
+            route.at.changed_note(
+                &format!("route {}", route.name),
+                "a caller by token is told to the server in `x-consumer-*` and `x-credential-identifier`, a caller by key in `x-key-consumer-*` and `x-key-credential-identifier`",
+            );
+        }
     }
 
     fn consumer(&self, wanted: &str) -> Option<usize> {

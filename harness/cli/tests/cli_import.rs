@@ -1,14 +1,18 @@
-//! What holds for every importer, on gateways of a real size (`tests/imports/`).
+//! `modelgate import`: what holds for every source, on gateways of a real size (`tests/imports/`).
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // Helpers of tests.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Output};
 
 use located_yaml::{Node, Value};
+use modelgate_cli::check;
+use modelgate_cli::import::{Imported, Options, Source, Verdict, import, known_plugins};
+use serde_json::Value as Json;
 
-use super::*;
-
-const ENVOY: &str = include_str!("../../../../tests/imports/envoy.yaml");
-const KONG: &str = include_str!("../../../../tests/imports/kong.yaml");
-const HIGRESS: &str = include_str!("../../../../tests/imports/higress.yaml");
+const ENVOY: &str = include_str!("../../../tests/imports/envoy.yaml");
+const KONG: &str = include_str!("../../../tests/imports/kong.yaml");
+const HIGRESS: &str = include_str!("../../../tests/imports/higress.yaml");
 
 const FILES: [(Source, &str); 3] = [
     (Source::Envoy, ENVOY),
@@ -117,6 +121,7 @@ fn no_secret_gets_into_the_configuration_or_the_report() {
         "correct-horse",
         "partner-hmac",
         "s3cr3t-upstream",
+        "sk-provider-key",
         "log-collector-token",
         "redis-password",
         "web-2d711642",
@@ -370,4 +375,66 @@ fn hostile_files_are_refused_with_their_place() {
         imported(Source::Kong, text);
     }
     imported(Source::Envoy, "static_resources: { listeners: [] }");
+}
+
+#[test]
+fn the_page_names_every_plugin_that_is_known() {
+    let page = include_str!("../../../docs/migration.md");
+    for name in known_plugins() {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_modelgate"))
+        .arg("import")
+        .args(arguments)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/imports"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_command_writes_configuration_and_report_and_its_exit_code_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (config, report) = (path("envoy.yaml"), path("report.json"));
+    let arguments = [
+        "envoy",
+        "envoy.yaml",
+        "-o",
+        &config,
+        "--report",
+        &report,
+        "--format",
+        "json",
+    ];
+    let done = run(&arguments);
+    assert_eq!(
+        done.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    assert!(done.stdout.is_empty() && done.stderr.is_empty());
+    let told: Json = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    assert_eq!(told["lacks_protection"], false);
+    assert!(told["entries"][0]["line"].is_u64() && told["counts"]["kept"].as_u64() > Some(0));
+    assert!(
+        std::fs::read_to_string(&config)
+            .unwrap()
+            .contains("jwt_auth.wasm")
+    );
+
+    let done = run(&["kong", "kong.yaml"]);
+    assert_eq!(done.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&done.stdout).starts_with("admin:"));
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(
+        said.contains("kong.yaml:") && said.contains("not covered (it protects)"),
+        "{said}"
+    );
+
+    assert_eq!(run(&["kong", "envoy.yaml"]).status.code(), Some(1));
+    assert_eq!(run(&["kong", "nothing.yaml"]).status.code(), Some(2));
 }
