@@ -248,6 +248,7 @@ async fn an_imported_chain_of_envoys_gives_the_same_verdicts() {
     let mut wrong = Vec::new();
     for case in &cases.0 {
         let (theirs, ours) = (native.ask(case).await, imported_gateway.ask(case).await);
+        println!("{}: {theirs:?}", case.name);
         match (theirs.is_like(&ours), case.differs) {
             (true, None) => {}
             (false, Some(said)) => assert!(report.contains(said), "{said}\n{report}"),

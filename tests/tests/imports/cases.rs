@@ -175,7 +175,8 @@ pub fn people(cases: &mut Cases) {
         }
         .bearer(chat()),
     );
-    cases.add(
+    cases.differing(
+        "a token by a key that the issuer does not publish gets 503",
         P,
         "the other issuer's name",
         Token {

@@ -57,7 +57,7 @@ fn ann(issuer: &str, more: Json) -> String {
 pub fn verdicts() -> Vec<Stated> {
     let assistant = |model: &str| {
         let body = format!(r#"{{"model":"{model}","messages":[]}}"#);
-        Call::post("/assistant", &body).with("content-type", "application/json")
+        Call::post("/v1/chat/completions", &body).with("content-type", "application/json")
     };
     const M: &str = "models.example.com";
     const C: &str = "chat.example.com";

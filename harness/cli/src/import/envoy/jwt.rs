@@ -205,20 +205,12 @@ fn by_path(plans: &Plans<'_, '_>, rules: &Rules<'_>) -> Try<Translation> {
             "rules compare decoded paths; a path that servers may read in two ways (`%2f`, `..`, `//`) gets 400 `path_ambiguous`",
         );
     }
-    let mut headers: Vec<Json> = Vec::new();
-    for provider in plans.providers {
-        for header in &provider.headers {
-            let name = header.get("header");
-            match headers.iter().find(|known| known.get("header") == name) {
-                Some(known) if known == header => {}
-                Some(_) => {
-                    return Err(plans
-                        .at
-                        .obstacle("two providers write different claims into the same header"));
-                }
-                None => headers.push(header.clone()),
-            }
-        }
+    let mut lists = plans.providers.iter().map(|provider| &provider.headers);
+    let headers = lists.next().cloned().unwrap_or_default();
+    if lists.any(|other| *other != headers) {
+        return Err(plans.at.obstacle(
+            "providers tell the server different things of a caller, by claim_to_headers: jwt-auth has one list of headers",
+        ));
     }
     if !headers.is_empty() {
         let headers = json!({ "claims": headers });

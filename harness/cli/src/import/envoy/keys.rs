@@ -86,6 +86,8 @@ fn per_route(
         .map(|one| one.key.clone())
         .collect();
     let mut profile = Map::new();
+    // What a route does not say of this is not taken from the filter.
+    profile.insert("identity_headers".into(), Json::Null);
     settings(config, &own, &mut profile)?;
     profile.insert("keys".into(), keys.into());
     Ok(translation.profile(route, profile.into()))

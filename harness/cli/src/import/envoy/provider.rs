@@ -265,6 +265,10 @@ fn fetched(remote: &At<'_>, provider: &str) -> Try<Json> {
         );
     }
     let subject = format!("provider {provider}");
+    remote.changed_note(
+        &subject,
+        "a token by a key that the issuer does not publish gets 503 with `retry-after` until its keys may be fetched anew (`min_interval_s`), and then 401",
+    );
     if let Some(found) = remote.get("async_fetch") {
         found.changed(
             &subject,

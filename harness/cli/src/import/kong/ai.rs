@@ -1,9 +1,10 @@
 //! `ai-proxy`: the provider in place of the service, with the gateway's own key and one model.
 
+use modelgate_kit::route::{Dialect, Path, Route as Asked};
 use serde_json::{Map, Value as Json, json};
 
 use super::super::ledger::{At, Try};
-use super::super::model::{Action, Injected, Route};
+use super::super::model::{Action, Injected, Match, Route};
 use super::super::providers;
 use crate::gateway::{Upstream, cluster};
 
@@ -95,7 +96,7 @@ pub fn read(config: &At<'_>) -> Try<Provider> {
     if name.is_some() {
         config.changed_note(
             "ai-proxy",
-            "a request must name the model itself, and no other (consumer-acl); Kong fills it in",
+            "a request must name the model itself, and no other (consumer-acl), where Kong fills it in. That is possible on OpenAI's own paths, such as /v1/chat/completions; a route with another path is closed (403)",
         );
     }
     Ok(Provider {
@@ -130,9 +131,19 @@ impl Provider {
 
     /// Has a route allow its model only: the rules of its access control, or one for everybody.
     pub fn restrict(&self, route: &mut Route) {
-        let Some(model) = self.model.as_ref().filter(|model| !model.contains('*')) else {
-            return;
+        let Some(model) = &self.model else { return };
+        let is_read = |way: &Match| {
+            let path = way.condition.get("prefix").and_then(Json::as_str);
+            let path = path.and_then(|path| Path::parse(path.as_bytes()).ok());
+            path.is_some_and(|path| {
+                let route = Asked::parse(b"POST", &path);
+                route.is_some_and(|route| route.dialect == Dialect::OpenAi)
+            })
         };
+        if model.contains('*') || !route.matches.iter().all(is_read) {
+            route.close("a model can be told on OpenAI's own paths only, such as /v1/chat/completions, and this route is for one model");
+            return;
+        }
         let plan = route.plans.entry("consumer-acl").or_insert_with(|| {
             let all = json!([{ "id": "model", "effect": "allow", "who": { "identity": "any" } }]);
             Map::from_iter([("rules".to_owned(), all)])
