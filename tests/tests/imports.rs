@@ -246,9 +246,10 @@ async fn an_imported_chain_of_envoys_gives_the_same_verdicts() {
     assert!(cases.0.len() >= 100, "{}", cases.0.len());
     let report = imported.report.text();
     let mut wrong = Vec::new();
+    let mut reached = 0;
     for case in &cases.0 {
         let (theirs, ours) = (native.ask(case).await, imported_gateway.ask(case).await);
-        println!("{}: {theirs:?}", case.name);
+        reached += usize::from(theirs.upstream.is_some());
         match (theirs.is_like(&ours), case.differs) {
             (true, None) => {}
             (false, Some(said)) => assert!(report.contains(said), "{said}\n{report}"),
@@ -267,6 +268,8 @@ async fn an_imported_chain_of_envoys_gives_the_same_verdicts() {
         wrong.join("\n"),
         imported_gateway.log()
     );
+    // The gateways neither let everything pass, nor nothing.
+    assert!((50..cases.0.len() - 40).contains(&reached), "{reached}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

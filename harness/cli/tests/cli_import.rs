@@ -345,7 +345,7 @@ fn hostile_files_are_refused_with_their_place() {
         (
             Source::Kong,
             "consumers:\n- { username: a, jwt_secrets: [ { key: k, secret: 0123456789012345678901234567890123456789 }, { key: k } ] }\nplugins: [ { name: jwt } ]",
-            "f:2:94: consumers[0].jwt_secrets[1]: another credential has the same `key`: it would not be known whose a token is",
+            "f:2:95: consumers[0].jwt_secrets[1]: another credential has the same `key`: it would not be known whose a token is",
         ),
         (
             Source::Envoy,

@@ -4,7 +4,7 @@ use jwt_simple::prelude::{Claims, ECDSAP256KeyPairLike, ES256KeyPair, UnixTimeSt
 use modelgate_demo::client::Call;
 use serde_json::{Value as Json, json};
 
-/// The private halves of the keys in RFC 7515 appendix A.3 and RFC 7517 appendix A.2.
+/// The private halves of the keys: one of these tests, and that of RFC 7517 appendix A.2.
 const LOGIN: &str = "jpsQnnGMmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI";
 const PARTNERS: &str = "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE";
 

@@ -50,9 +50,9 @@ fn ann(issuer: &str, more: Json) -> String {
         .unwrap()
 }
 
-/// Stated by Kong's documentation, not observed: there is no Kong here. Routing: "How routing works"
-/// (priorities, `strip_path`, path handling v0). `jwt`, `key-auth`, `acl`, `ip-restriction` and
-/// `request-termination`: the plugins' own pages. Where the import says that it means something
+/// Stated by Kong's documentation, not observed: there is no Kong here. Routing: "How routing
+/// works" (priorities, `strip_path`, path handling v0). `jwt`, `key-auth`, `acl`, `ip-restriction`
+/// and `request-termination`: the plugins' own pages. Where the import says that it means something
 /// else, the imported gateway's verdict stands here, with a comment.
 pub fn verdicts() -> Vec<Stated> {
     let assistant = |model: &str| {

@@ -277,8 +277,8 @@ pub(super) fn entry(filter: &Filter, code: &Json) -> Json {
     })
 }
 
-/// The gateway's own key in place of the caller's credential: two filters of these names. Envoy does
-/// not start without the variable, and refuses every request (401) where it is empty.
+/// The gateway's own key in place of the caller's credential: two filters of these names. Envoy
+/// does not start without the variable, and refuses every request (401) where it is empty.
 pub(crate) fn credential(
     secret: &str,
     names: &[String; 2],

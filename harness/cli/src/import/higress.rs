@@ -1,7 +1,7 @@
 //! WasmPlugins of Higress, with the Ingresses and McpBridges beside them, as a gateway.
 //!
-//! A plugin has a configuration for everything and others for Ingresses, hosts or services. Of these
-//! the first that fits runs on a route.
+//! A plugin has a configuration for everything and others for Ingresses, hosts or services. Of
+//! these the first that fits runs on a route.
 
 mod callers;
 mod does;

@@ -192,7 +192,7 @@ fn readers(
         .map(|name| (*name).to_owned())
 }
 
-/// Whether a text names the namespace of `jwt_authn`; keys of `typed_per_filter_config` do not count.
+/// Whether a text names the namespace of `jwt_authn`, but for what routes say of `filters`.
 fn mentions(json: &Json, filters: &[String]) -> bool {
     match json {
         Json::String(text) => text.contains(TOKEN) && !text.contains("type.googleapis.com"),

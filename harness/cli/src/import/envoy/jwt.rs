@@ -8,8 +8,8 @@ use super::is_of;
 use super::jwt_rules::{self, Requirement, Rules};
 use super::paths::only;
 use super::provider::{self, Provider};
-use super::routes::{self, Scope};
-use super::translation::{Override, Translation, none_of};
+use super::routes;
+use super::translation::{Override, Scope, Translation, none_of};
 
 const PER_ROUTE: &str = "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig";
 

@@ -4,19 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::ledger::{At, Try};
 use super::is_of;
-use super::translation::Override;
+use super::translation::{Override, Scope};
 use crate::gateway::{put, switched_off, typed};
-
-/// On what something is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// The whole table.
-    Table,
-    /// A virtual host.
-    Host(usize),
-    /// A route of a virtual host.
-    Route(usize, usize),
-}
 
 /// A configuration for one filter, and what it is said on.
 pub struct Own<'a> {

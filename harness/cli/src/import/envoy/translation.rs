@@ -4,7 +4,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::digest;
 use super::super::ledger::{At, Obstacle, Try};
-use super::routes::Scope;
 
 /// A filter of the suite that takes the place of one of Envoy's.
 #[derive(Clone, Debug)]
@@ -29,6 +28,17 @@ pub struct Translation {
     pub wants_groups: bool,
     /// Whether the filter is off unless a route enables it.
     pub disabled: bool,
+}
+
+/// On what something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The whole table.
+    Table,
+    /// A virtual host.
+    Host(usize),
+    /// A route of a virtual host.
+    Route(usize, usize),
 }
 
 /// What a route says of a filter.

@@ -459,8 +459,8 @@ impl<'r, 'a> On<'r, 'a> {
         Ok(())
     }
 
-    /// key-auth removes the headers that it writes, also where the token filter has written them: so
-    /// it writes others where either may say who calls.
+    /// key-auth removes the headers that it writes, also where the token filter has written them:
+    /// so it writes others where either may say who calls.
     fn tell_apart(&self, plan: &mut Map<String, Json>) {
         let Some(headers) = plan.get_mut("identity_headers") else {
             return;
