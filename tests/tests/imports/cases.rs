@@ -110,6 +110,7 @@ fn chat() -> Call {
 pub fn people(cases: &mut Cases) {
     const P: usize = 0;
     let expired = Some(1_700_000_000);
+    let token = employee().sign();
     cases.add(P, "no token", chat());
     cases.add(P, "good", employee().bearer(chat()));
     cases.add(
@@ -194,10 +195,18 @@ pub fn people(cases: &mut Cases) {
         }
         .bearer(chat()),
     );
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let other = signature.replace(['A', 'b'], "c").replace('d', "e");
     cases.add(
         P,
         "tampered",
-        chat().with("authorization", &format!("Bearer {}x", employee().sign())),
+        chat().with("authorization", &format!("Bearer {signed}.{other}")),
+    );
+    cases.differing(
+        "tokens are read strictly",
+        P,
+        "more than a signature",
+        chat().with("authorization", &format!("Bearer {token}x")),
     );
     cases.add(
         P,

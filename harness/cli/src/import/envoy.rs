@@ -1,8 +1,8 @@
 //! Envoy's own filters to filters of the suite, in place. All else of the file stays as it is.
 //!
 //! A filter is taken over where the suite can do at least what it does, and otherwise it stays
-//! where it is. What keeps one of them where it is may keep others: a filter that reads what another
-//! leaves behind. So the chain is tried again until nothing changes.
+//! where it is. What keeps one of them where it is may keep others, such as a filter that reads
+//! what another leaves behind. So the chain is tried again until nothing changes.
 
 mod chain;
 mod jwt;

@@ -1,7 +1,8 @@
 //! A declarative configuration of Kong's (decK, or DB-less mode) as a gateway.
 //!
 //! Of each plugin one configuration runs for a request, that with the narrowest scope; so each
-//! route gets the plugins that would run on it. Plugins of consumers are taken over where they limit.
+//! route gets the plugins that would run on it. Plugins of consumers are taken
+//! over where they limit.
 
 mod ai;
 mod auth;

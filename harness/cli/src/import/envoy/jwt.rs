@@ -63,6 +63,10 @@ pub fn translate(
             );
         }
     }
+    config.changed_note(
+        "jwt_authn",
+        "tokens are read strictly: anything behind a signature, a `typ` that is none of a JWT's, a member that stands twice, and a second token in a request are refused",
+    );
     translation.left_keys = providers.iter().map(|one| one.metadata.clone()).collect();
     Ok(translation)
 }
