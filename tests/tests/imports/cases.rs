@@ -196,7 +196,7 @@ pub fn people(cases: &mut Cases) {
         .bearer(chat()),
     );
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    let other = signature.replace(['A', 'b'], "c").replace('d', "e");
+    let other: String = signature.chars().rev().collect();
     cases.add(
         P,
         "tampered",

@@ -184,10 +184,7 @@ impl Gateway {
             chain.extend(self.native(name, kind, config()));
         }
         self.inject(&mut chain);
-        chain.push(json!({
-            "name": "envoy.filters.http.router",
-            "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", json!({})),
-        }));
+        chain.push(gateway::router());
         chain.into()
     }
 
