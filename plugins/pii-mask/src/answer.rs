@@ -80,9 +80,15 @@ impl<'a> Answer<'a> {
         !self.is_text
     }
 
-    /// Whether it is a text of which something is held.
-    pub fn holds_text(&self) -> bool {
-        matches!(&self.frames, Frames::Text(held) if !held.is_empty() || self.text.held_bytes() > 0)
+    /// Whether something of it is held.
+    pub fn holds(&self) -> bool {
+        let held = match &self.frames {
+            Frames::Events(framer) => framer.held_bytes(),
+            Frames::Lines(held) | Frames::Unseen(held) => held.len(),
+            Frames::Text(held) => held.len().max(self.text.held_bytes()),
+            Frames::Messages(messages) => messages.held_bytes(),
+        };
+        held > 0 || self.events.holds()
     }
 
     /// What was found so far.

@@ -233,6 +233,11 @@ impl EventMasker {
         self.finish(|_, _| true, masker, tally);
     }
 
+    /// Whether an event waits.
+    pub fn holds(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// The next event that can go.
     pub fn next_ready(&mut self) -> Option<Ready> {
         let waiting = self.queue.pop_front_if(|waiting| waiting.open == 0)?;

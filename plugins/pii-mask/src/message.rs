@@ -320,6 +320,46 @@ fn mask_tensors(
     }))
 }
 
+/// After which of its pieces an answer may end with trailers, by its head.
+#[derive(Clone, Copy)]
+enum Ending {
+    /// After its last byte.
+    Length(usize),
+    /// After each: trailers are announced.
+    Announced,
+    /// After each, but most likely not: HTTP/2 and HTTP/3 need not announce trailers. A short
+    /// answer, which comes in one piece, is kept until more of it comes.
+    Open,
+    /// After none: HTTP/1, where proxies drop trailers unless told otherwise.
+    Never,
+}
+
+impl Ending {
+    fn of(headers: &HeaderBlock) -> Self {
+        if let Some(length) = length(headers) {
+            return Self::Length(length);
+        }
+        if headers.first("trailer").is_some() {
+            return Self::Announced;
+        }
+        let http1 = ["transfer-encoding", "connection"];
+        match http1.iter().any(|name| headers.first(name).is_some()) {
+            true => Self::Never,
+            false => Self::Open,
+        }
+    }
+
+    /// Whether trailers may come when so many bytes have come, in one piece or several.
+    const fn may_be_at(self, received: usize, first: bool) -> bool {
+        match self {
+            Self::Length(length) => received >= length,
+            Self::Announced => true,
+            Self::Open => first,
+            Self::Never => false,
+        }
+    }
+}
+
 /// Masks an answer as it passes.
 pub(crate) async fn mask_stream(
     plan: &Plan,
@@ -330,9 +370,9 @@ pub(crate) async fn mask_stream(
     if exchange.response().is_whole() {
         return Ok(());
     }
-    let announced = exchange.response().headers()?.first("trailer").is_some();
+    let ending = Ending::of(&*exchange.response().headers()?);
     let body = exchange.response().rewrite()?;
-    let (mut keeps, mut first) = (false, true);
+    let (mut keeps, mut first, mut received) = (false, true, 0_usize);
     loop {
         let chunk = if keeps {
             body.chunk_after_keeping().await
@@ -350,9 +390,10 @@ pub(crate) async fn mask_stream(
             body.write(&out);
         }
         // Should trailers come, what is held can still go only where the proxy has kept something.
-        // Where nothing goes, that costs nothing; a short text is kept until more of it comes.
-        keeps = answer.cut().is_none()
-            && (out.is_empty() || ((announced || first) && answer.holds_text()));
+        // Where nothing goes, that costs nothing.
+        received = received.saturating_add(chunk.as_ref().map_or(0, Vec::len));
+        let may_end = ending.may_be_at(received, first);
+        keeps = answer.cut().is_none() && (out.is_empty() || (may_end && answer.holds()));
         first = false;
         count(
             exchange,

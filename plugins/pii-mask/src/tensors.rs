@@ -5,7 +5,8 @@
 //! `inference-header-content-length` says how long the head is. Each tensor in it that has
 //! `parameters.binary_data_size` stands behind the head, in their order. In one of datatype BYTES
 //! each element is four bytes of length, little-endian, and that many bytes: elements are masked as
-//! text, with their new lengths. Tensors of other datatypes are numbers; they keep their bytes.
+//! text, with their new lengths. Tensors of numbers keep their bytes; what has another datatype, or
+//! none, cannot be read.
 
 use crate::document::{LIMITS, Scope, json};
 use crate::mask::{Masker, Tally};
@@ -36,10 +37,40 @@ pub struct Masked {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Tensor {
     name: String,
-    is_bytes: bool,
+    kind: Kind,
     /// Its size, and where that is written.
     size: Option<(usize, Range<usize>)>,
 }
+
+/// What a tensor holds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Nobody knows.
+    #[default]
+    Unknown,
+    /// Texts, or what else has a length of its own.
+    Bytes,
+    Numbers,
+}
+
+impl Kind {
+    fn of(datatype: &str) -> Self {
+        let is = |known: &&str| datatype.eq_ignore_ascii_case(known);
+        if is(&"BYTES") {
+            Self::Bytes
+        } else if NUMBERS.iter().any(is) {
+            Self::Numbers
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// The protocol's datatypes of numbers, and what TensorRT has besides.
+const NUMBERS: [&str; 14] = [
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP8",
+    "FP16", "FP32", "FP64", "BF16",
+];
 
 /// Masks a body whose head has this length; none if nothing changes. `no_text` says that elements
 /// which are not text may pass.
@@ -66,10 +97,12 @@ pub fn tensors(
         let (own, behind) = rest.split_at_checked(size).ok_or(Unread::Layout)?;
         rest = behind;
         let before = data.len();
-        if tensor.is_bytes {
-            changed |= elements(own, &tensor.name, no_text, masker, tally, &mut data)?;
-        } else {
-            data.extend_from_slice(own);
+        match tensor.kind {
+            Kind::Bytes => {
+                changed |= elements(own, &tensor.name, no_text, masker, tally, &mut data)?;
+            }
+            Kind::Numbers => data.extend_from_slice(own),
+            Kind::Unknown => return Err(Unread::Layout),
         }
         let length = data.len().saturating_sub(before);
         if length != size {
@@ -165,7 +198,7 @@ fn read(head: &[u8]) -> Result<Vec<Tensor>, Unread> {
         match token {
             Token::String(text) if is(&["name"]) => tensor.name = text.decode().into_owned(),
             Token::String(text) if is(&["datatype"]) => {
-                tensor.is_bytes = text.decode().eq_ignore_ascii_case("BYTES");
+                tensor.kind = Kind::of(&text.decode());
             }
             Token::Number(size) if is(&["parameters", "binary_data_size"]) => {
                 let bytes = size.raw().parse().map_err(|_| Unread::Layout)?;
@@ -308,6 +341,8 @@ mod tests {
             (one("null"), data.clone()),
             (one("4"), vec![9, 0, 0, 0]),
             (one("5"), vec![0, 0, 0, 0, 1]),
+            (one("19").replace("BYTES", "STRING"), data.clone()),
+            (one("19").replace("\"datatype\":\"BYTES\",", ""), data.clone()),
             (one("19,\"binary_data_size\":19"), data.clone()),
             ("{".to_owned(), data.clone()),
             (String::new(), data.clone()),

@@ -19,6 +19,8 @@ crate::reasons! { "kit";
         "nginx (ngx_wasm_module) shows a filter the first 100 header pairs only, pseudo-headers among them, and the request has as many or more: what comes after them would pass unseen. Send fewer headers.";
     BODY_UNANNOUNCED = 411 "body_unannounced", "The request does not say how long its body is.",
         "nginx (ngx_wasm_module) does not say with the headers whether a body follows, and calls no filter for one that is empty. The request has a body and no `content-length`, or `transfer-encoding` where a filter must see the body. Send its length.";
+    BODY_UNFINISHED = 408 "body_unfinished", "The request's body did not end in time.",
+        "The request had to wait in the middle of its body, e.g. for keys, and so goes on at the end of it; but for 5 seconds nothing more of it came, or after 60 it had not ended. Send it again: what it waited for is there now.";
     CONFIGURATION_REFUSED = 500 "configuration_refused", "The gateway is not configured for this route.",
         "The filter's configuration is wrong, and the proxy would let requests pass without the filter (nginx, Kong): so it answers every one. The proxy's log names each field and how to mend it. Also where the buckets of `rate-limit` do not fit into nginx's shared memory.";
     BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too long to be looked at.",

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::Part;
-use super::gathering::Gathering;
+use super::gathering::{Gathering, Look};
 use super::hub::{Hub, Place};
 use super::verdict::{Action, Replied, Wait, verdict};
 use crate::call::{Answer, CallError};
@@ -17,7 +17,7 @@ use crate::filter::{Handling, Launch};
 use crate::headers::HeaderBlock;
 use crate::host::{Buffer, Level, Map, PerSide, Proxy, Side, Status};
 use crate::metrics::Metric;
-use crate::problem::common::{self, BODY_UNANNOUNCED, FILTER_STALLED};
+use crate::problem::common::{self, BODY_UNANNOUNCED, BODY_UNFINISHED, FILTER_STALLED};
 use crate::problem::{Reason, Reply};
 use crate::profile::Policy;
 
@@ -168,7 +168,9 @@ impl Driver {
             inner.replied.set(Replied::Before);
         }
         let body = inner.bodies.of(side);
-        self.gathering.of_mut(side).comes(part);
+        self.gathering
+            .of_mut(side)
+            .comes(part, self.exchange.host());
         let mut contradicted = false;
         match part {
             Part::Headers(false) if side == Side::Request => self.look_for_end(),
@@ -304,7 +306,24 @@ impl Driver {
                     .host()
                     .log(Level::Error, "the proxy did not resume an exchange");
             }
+            self.look_at_gathering(side);
         }
+    }
+
+    /// Refuses the exchange if this side has waited too long for its end.
+    fn look_at_gathering(&mut self, side: Side) {
+        let look = self.gathering.of_mut(side).look(self.exchange.host());
+        match look {
+            Look::Later => {}
+            Look::Watch(at_ns) => self.watch(at_ns),
+            Look::Over => self.give_up(&BODY_UNFINISHED),
+        }
+    }
+
+    /// Asks to be woken once this time has come.
+    pub fn watch(&self, at_ns: u64) {
+        let inner = &self.exchange.0;
+        inner.hub.watch(at_ns, inner.place);
     }
 
     /// The exchange is over.
@@ -412,11 +431,12 @@ impl Driver {
     }
 
     /// Ends the exchange because the proxy did not do what the filter's verdict rests on.
-    pub fn break_off(&mut self) {
+    fn break_off(&mut self) {
         self.give_up(&common::HOST_REFUSED);
     }
 
-    fn give_up(&mut self, reason: &'static Reason) {
+    /// Refuses the exchange, whatever the filter waits for.
+    pub fn give_up(&mut self, reason: &'static Reason) {
         self.exchange.stop_waiting();
         self.handling = None;
         self.refuse(&Reply::new(reason));
@@ -465,7 +485,8 @@ impl Driver {
         let resumes = at == At::Outside
             && self.inside != Some(side)
             && verdict(side, headers, waits, replied) == Action::Continue;
-        let gathers = match self.gathering.of_mut(side).waits(inner.rules, resumes) {
+        let gathering = self.gathering.of_mut(side);
+        let gathers = match gathering.waits(inner.rules, resumes, self.exchange.host()) {
             true => Wait::Body(side),
             false => Wait::Nothing,
         };

@@ -21,6 +21,14 @@ pub struct Messages<'a> {
     inner: Option<(Box<Answer<'a>>, Vec<u8>)>,
 }
 
+impl Messages<'_> {
+    /// Bytes that are held, or 1 where the stream within holds something.
+    pub fn held_bytes(&self) -> usize {
+        let inner = self.inner.as_ref().is_some_and(|(inner, _)| inner.holds());
+        self.held.len().max(usize::from(inner))
+    }
+}
+
 impl<'a> Answer<'a> {
     pub(super) fn messages(&mut self, last: bool, out: &mut Vec<u8>) {
         let Frames::Messages(messages) = &mut self.frames else {

@@ -43,17 +43,19 @@ fn hint(word: &[u8]) -> Hint {
         | b"handynummer" | b"mobil" | b"mobilnummer" | b"rufnummer" | b"celular" | b"movil"
         | b"cellulare" | b"puhelin" | b"telepon" | b"msisdn" | b"gsm" | b"sdt" | b"landline"
         | b"hotline" => Hint::Phone,
-        b"call" | b"calling" | b"called" | b"dial" | b"sms" | b"text" | b"cell" | b"callback" => {
-            Hint::Call
-        }
-        b"reach" | b"reached" | b"contact" | b"answering" | b"ring" | b"signal" => Hint::Reach,
+        b"call" | b"calling" | b"called" | b"dial" | b"sms" | b"text" | b"cell" | b"callback"
+        | b"rufen" | b"anrufen" | b"ruf" | b"appelez" | b"appeler" | b"llame" | b"llamar"
+        | b"chiamami" | b"chiamare" | b"ligue" => Hint::Call,
+        b"erreichen" | b"erreichbar" | b"reach" | b"reached" | b"contact" | b"answering"
+        | b"ring" | b"signal" => Hint::Reach,
         b"number" | b"numbers" | b"nummer" => Hint::Number,
         b"my" | b"our" | b"his" | b"her" | b"their" | b"your" | b"me" | b"us" | b"him"
         | b"them" | b"s" => Hint::Whose,
         b"you" | b"it" | b"at" | b"on" | b"via" | b"by" | b"to" | b"the" | b"is" | b"was"
         | b"are" | b"please" | b"back" | b"now" | b"directly" | b"with" | b"under" | b"new"
         | b"no" | b"nr" | b"anytime" | b"or" | b"and" | b"today" | b"home" | b"work"
-        | b"office" => Hint::Between,
+        | b"office" | b"sie" | b"mich" | b"uns" | b"unter" | b"moi" | b"nous" | b"au" | b"al"
+        | b"ist" | b"der" | b"die" => Hint::Between,
         b"order" | b"account" | b"invoice" | b"ticket" | b"tracking" | b"serial" | b"id"
         | b"passport" | b"license" | b"licence" | b"routing" | b"policy" | b"case"
         | b"reference" | b"ref" | b"ssn" | b"social" | b"card" | b"isbn" | b"zip" | b"postal"
@@ -66,7 +68,7 @@ fn hint(word: &[u8]) -> Hint {
 }
 
 /// The word in other scripts; that of no other word is a part of these.
-const OTHER_SCRIPTS: [&str; 17] = [
+const OTHER_SCRIPTS: [&str; 19] = [
     "手机",
     "手機",
     "电话",
@@ -78,6 +80,8 @@ const OTHER_SCRIPTS: [&str; 17] = [
     "연락처",
     "телефон",
     "Телефон",
+    "móvil",
+    "Móvil",
     "тел.",
     "Тел.",
     "тел:",

@@ -149,6 +149,43 @@ const FORMS: &[&str] = &[
     "sk.{60 alnum}.{22 alnum}",
     "pat.{22 alnum}.{24 hex}.{20 alnum}",
     "abC8Q~{34 url}",
+    "CCIPAT_{22 alnum}_{40 hex}",
+    "bkua_{40 hex}",
+    "KGAT_{32 hex}",
+    "shpua_{32 hex}",
+    "shprt_{32 hex}",
+    "xwfp-{12 digits}-{13 digits}-{24 alnum}",
+    "re_{8 alnum}_{24 alnum}",
+    "hcaik_01{56 lower}",
+    "napi_{64 lower}",
+    "fw_{24 alnum}",
+    "pa-{43 url}",
+    "sess-{40 alnum}",
+    "mdb_sa_sk_{40 url}",
+    "zpka_{32 lower}_{8 hex}",
+    "tr_dev_{24 alnum}",
+    "tr_prod_{24 alnum}",
+    "nbp_{36 alnum}",
+    "dtn_{64 hex}",
+    "vercel_blob_rw_{16 alnum}_{30 alnum}",
+    "wandb_v1_{80 url}",
+    "sk_car_{22 alnum}",
+    "signkey-prod-{64 hex}",
+    "live_{40 alnum}",
+    "y0_AgAAAA{50 url}",
+    "aio_{28 alnum}",
+    "esecret_{26 alnum}",
+    "ALTAK-{21 alnum}/{40 hex}",
+    "fc-{32 hex}",
+    "sdk-{8 hex}-{4 hex}-{4 hex}-{4 hex}-{12 hex}",
+    "EAAA{60 alnum}",
+    "ATBB{32 alnum}",
+    "ATTA{72 hex}",
+    "nsec1{58 lower}",
+    "dose{32 hex}",
+    "1//0{2 alnum}{90 url}",
+    "amzn1.oa2-cs.v1.{64 hex}",
+    "{6 alnum}_{29 alnum}_mmk",
     "sha256~{43 url}",
     "{76 alnum}AZDO{4 alnum}",
     "{76 alnum}+ASt{5 alnum}Q",
@@ -237,6 +274,8 @@ fn keys_that_something_beside_them_tells_are_found_whole() {
         ("cloudflare token: ", "{40 alnum}", ""),
         ("CF_API_TOKEN=", "{12 alnum}-{27 alnum}", ""),
         ("mailgun ", "{32 hex}-{8 hex}-{8 hex}", ""),
+        ("[Interface]\nPrivateKey = ", "{43 alnum}", "=\n"),
+        ("presharedKey: \"", "{43 alnum}", "=\""),
     ] {
         let mut whole = 0;
         for _ in 0..100 {
@@ -248,6 +287,43 @@ fn keys_that_something_beside_them_tells_are_found_whole() {
         }
         assert!(whole >= 97, "{before}{form}: {whole}");
     }
+}
+
+/// Where a string's source has an escape in front of them, and where they stand in a path.
+#[test]
+fn keys_behind_an_escape_and_in_a_path_are_found_whole() {
+    let mut random = Random(12);
+    for form in [
+        "dapi{32 hex}",
+        "SK{32 hex}",
+        "AKCp{69 alnum}",
+        "EAAM{120 alnum}",
+        "ATBB{32 alnum}",
+        "GR1348941{20 url}",
+        "ya29.{120 url}",
+        "pat{14 alnum}.{64 hex}",
+        "GOOG1E{55 b32}",
+    ] {
+        for (before, behind) in [
+            ("keys\\n", "\\nend"),
+            ("keys\\u00e9", " end"),
+            ("https://api.example.com/v1/", "/models"),
+            ("a+", "+b"),
+        ] {
+            let value = made(form, &mut random);
+            let text = format!("{before}{value}{behind}");
+            let found = scan(&text, 0, "", EntitySet::all());
+            let span = before.len()..before.len() + value.len();
+            assert!(
+                found.iter().any(|one| one.span == span),
+                "{text}: {found:?}"
+            );
+        }
+    }
+    let value = made("{40 alnum}", &mut random);
+    let text = format!("aws_secret_access_key:\\n{value}\\n");
+    let found = scan(&text, 0, "", EntitySet::all());
+    assert!(found.iter().any(|one| one.span.len() == 40), "{found:?}");
 }
 
 /// The id of an application is a number, and its base64 has a form of its own.

@@ -4,7 +4,7 @@
 //! but 40 characters of base64: they count only beside the word "secret" (or the label of their
 //! field).
 
-use super::boundary::{LOOK_BEHIND, begins, context_contains, ends};
+use super::boundary::{LOOK_BEHIND, begins, context_contains, ends, ends_escape};
 use super::forms::{AROUND_I, Alphabet, Form, base64_url, ending_in};
 use super::{Certainty, Entity, Finding, Scene, armor, copies, signed, words};
 use core::ops::Range;
@@ -234,6 +234,7 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usi
     );
     let right = scene.bytes.get(at..).unwrap_or_default();
     let end = at.saturating_add(right.iter().take_while(is_part).count());
+    let start = behind_escape(scene.bytes, start).min(end);
     let word = scene.bytes.get(start..end).unwrap_or_default();
     if let Some((span, entity)) = words::find(scene, start, word) {
         let end = span.end;
@@ -245,7 +246,9 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usi
         };
         return (Some(finding), end);
     }
-    if let Some(finding) = signed::find(scene, start, word) {
+    if let Some(finding) =
+        signed::find(scene, start, word).or_else(|| find_in_part(scene, start, word))
+    {
         return (Some(finding), end);
     }
     let mixed = word.iter().any(u8::is_ascii_uppercase) && word.iter().any(u8::is_ascii_lowercase);
@@ -265,6 +268,39 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usi
         quotes: None,
     };
     (found.then_some(finding), end)
+}
+
+/// Where the word at `start` begins if its first letter belongs to an escape (`\n`, `\u00e9`) of a
+/// string's source.
+fn behind_escape(bytes: &[u8], start: usize) -> usize {
+    [1, 5]
+        .into_iter()
+        .map(|length| start.saturating_add(length))
+        .find(|end| ends_escape(bytes, *end))
+        .unwrap_or(start)
+}
+
+/// The first credential that is a part of a word, between its slashes and plus signs: in a path,
+/// say.
+fn find_in_part(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<Finding> {
+    let divides = |byte: &u8| matches!(byte, b'/' | b'+');
+    let mut next = start;
+    word.split(divides).find_map(|part| {
+        let at = next;
+        next = at.saturating_add(part.len()).saturating_add(1);
+        if at == start && part.len() == word.len() {
+            return None;
+        }
+        signed::find_in_part(scene, at, part).or_else(|| {
+            let (span, entity) = words::find(scene, at, part)?;
+            Some(Finding {
+                span,
+                entity,
+                certainty: Certainty::Check,
+                quotes: None,
+            })
+        })
+    })
 }
 
 /// How far behind a secret key of AWS its id is looked for, and on its line the word for it, in

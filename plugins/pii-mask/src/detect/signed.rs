@@ -23,7 +23,7 @@ const AZURE: [(usize, usize, &[&[u8]]); 4] = [
 
 /// Names of the fields of connection strings that hold keys, as they end: without signs, in lower
 /// case.
-const NAMES: [&[u8]; 7] = [
+const NAMES: [&[u8]; 12] = [
     b"accountkey",
     b"accesskey",
     b"storagekey",
@@ -31,6 +31,11 @@ const NAMES: [&[u8]; 7] = [
     b"secondarykey",
     b"masterkey",
     b"sharedkey",
+    b"privatekey",
+    b"secretkey",
+    b"signingkey",
+    b"encryptionkey",
+    b"presharedkey",
 ];
 
 /// The credential that `word`, which begins at `start` and holds a digit, is or belongs to.
@@ -64,6 +69,20 @@ pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<Findin
         }
     }
     copies::find(scene, start, word)
+}
+
+/// The credential that a part of a word in a path is or belongs to.
+pub(super) fn find_in_part(scene: Scene<'_>, start: usize, part: &[u8]) -> Option<Finding> {
+    let span = start..start.saturating_add(part.len());
+    if start < scene.floor || !scene.wanted.has(Entity::ApiKey) {
+        return None;
+    }
+    around(scene, span, part).map(|span| Finding {
+        span,
+        entity: Entity::ApiKey,
+        certainty: Certainty::Check,
+        quotes: None,
+    })
 }
 
 /// A key of Azure's, by its signature or by its name.
@@ -116,10 +135,15 @@ fn around(scene: Scene<'_>, span: Range<usize>, word: &[u8]) -> Option<Range<usi
     let rest = bytes.get(span.end..)?;
     let found = match first {
         b'E' if word.starts_with(b"EZAK") || word.starts_with(b"EZTK") => of_length(58..59),
-        // Facebook's; numbers in base64 have rows of `A`.
-        b'E' if word.starts_with(b"EAA") => {
-            of_length(100..400).filter(|_| !holds(word.get(4..).unwrap_or_default(), b"AAA"))
+        // Facebook's, and Square's; numbers in base64 have rows of `A`.
+        b'E' if word.starts_with(b"EAA") => of_length(100..400)
+            .or_else(|| run(bytes, span.start, 64..65).filter(|_| word.starts_with(b"EAAA")))
+            .filter(|found| !holds(bytes.get(found.clone()).unwrap_or_default(), b"AAAA")),
+        b'A' if word.starts_with(b"ATBB") => of_length(36..41),
+        b'A' if word.starts_with(b"ATTA") => {
+            of_length(76..77).filter(|_| is_hex(word.get(4..).unwrap_or_default()))
         }
+        b'n' if word.starts_with(b"nsec1") => of_length(63..64),
         b'A' if word.starts_with(b"AKCp") => of_length(73..74),
         b'A' if word.starts_with(b"AKID") => of_length(36..37),
         b'A' if word.starts_with(b"AQVN") => run(bytes, span.start, 39..43),
@@ -141,6 +165,7 @@ fn around(scene: Scene<'_>, span: Range<usize>, word: &[u8]) -> Option<Range<usi
             (length == 64).then(|| airtable(bytes, left)).flatten()
         })
         .or_else(|| mailchimp(bytes, span.clone(), word))
+        .or_else(|| maxmind(bytes, span.clone()))
         .or_else(|| client_secret(bytes, span.end))
         .filter(|found| begins(bytes, found.start) && ends(bytes, found.end))
 }
@@ -229,6 +254,16 @@ fn mailchimp(bytes: &[u8], span: Range<usize>, word: &[u8]) -> Option<Range<usiz
     let digits = digits.count();
     let end = span.end.saturating_add(3).saturating_add(digits);
     (1..=2).contains(&digits).then_some(span.start..end)
+}
+
+/// A licence key of MaxMind's: six letters and digits, 29 more, `mmk`.
+fn maxmind(bytes: &[u8], tail: Range<usize>) -> Option<Range<usize>> {
+    let end = tail.end.saturating_add(4);
+    let marked = tail.len() == 29 && bytes.get(tail.end..end) == Some(b"_mmk");
+    let start = tail.start.checked_sub(7).filter(|_| marked)?;
+    let front = bytes.get(start..tail.start)?.strip_suffix(b"_")?;
+    let fits = front.iter().all(u8::is_ascii_alphanumeric);
+    fits.then_some(start..end)
 }
 
 /// A client secret of Microsoft Entra: three signs, a digit, `Q~`, and 31 to 34 more. The digit

@@ -39,7 +39,7 @@ const BEDROCK: &[u8] = b"ABSKQmVkcm9ja0FQSUtleS";
 
 /// What a word in front of a dot says, how long the part behind the dot is, and how long the one
 /// behind a second dot, if there is one.
-const DOTTED: [(&[u8], Range<usize>, Range<usize>); 15] = [
+const DOTTED: [(&[u8], Range<usize>, Range<usize>); 16] = [
     (b"SG.", 20..25, 40..46),
     (b"hvs.", 24..512, 0..0),
     (b"hvb.", 80..1024, 0..0),
@@ -54,6 +54,7 @@ const DOTTED: [(&[u8], Range<usize>, Range<usize>); 15] = [
     (b"mfa.", 84..85, 0..0),
     (b"sk.", 40..200, 22..23),
     (b"sl.u.", 130..1500, 0..0),
+    (b"amzn1.oa2-cs.v1.", 64..65, 0..0),
     (PERSONAL, 22..23, 24..25),
     (SERVICE, 22..23, 24..25),
 ];
@@ -82,7 +83,16 @@ pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<(Range
                 .then(|| (start..start.saturating_add(20), Entity::AwsAccessKey));
         }
         _ if !api_key => return None,
-        b'd' if word.starts_with(b"dapi") => hexadecimal(word.get(4..)?, 32).then_some(word.len()),
+        b'd' if word.starts_with(b"dapi") || word.starts_with(b"dose") => {
+            hexadecimal(word.get(4..)?, 32).then_some(word.len())
+        }
+        // What renews a token of Google's.
+        b'1' if bytes.get(start..)?.starts_with(b"1//0") => {
+            let length = run(bytes, start.saturating_add(3), base64_url);
+            (60..600)
+                .contains(&length)
+                .then(|| length.saturating_add(3))
+        }
         b'S' if word.starts_with(b"SK") => hexadecimal(word.get(2..)?, 32).then_some(word.len()),
         b'o' if word.starts_with(b"oy2") => {
             let lower = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

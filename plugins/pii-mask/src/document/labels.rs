@@ -3,8 +3,9 @@
 //!
 //! `{"card":{"number":4111111111111111}}` is called `card.number`,
 //! `{"type":"SSN","value":"308630237"}` `SSN.value`, in either order, and a cell of
-//! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column. All of it is read in
-//! one pass, and names are bounded.
+//! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column, and an element of
+//! `{"inputs":[{"name":"ssn","data":["308630237"]}]}` by its tensor. All of it is read in one pass,
+//! and names are bounded.
 
 use crate::detect::LABEL;
 use core::ops::Range;
@@ -108,6 +109,33 @@ fn holds_rows(name: &str) -> bool {
     matches!(name, "data" | "rows" | "records" | "values" | "instances")
 }
 
+/// The lists of tensors in the Open Inference Protocol.
+fn holds_tensors(name: &str) -> bool {
+    matches!(name, "inputs" | "outputs")
+}
+
+/// Where a tensor stands: depth of its members, and its number in its list.
+type Place = (usize, usize);
+
+/// The tensor that a path leads into, if it leads to its `data` or its `name`, and which it is.
+fn in_tensor<'a>(path: &Path<'_, 'a>) -> Option<(Place, Text<'a>)> {
+    let mut steps = path
+        .segments()
+        .enumerate()
+        .skip_while(|(_, step)| match step {
+            Segment::Member(name) => !holds_tensors(name.raw()),
+            Segment::Index(_) => true,
+        });
+    steps.next()?;
+    let (at, Segment::Index(number)) = steps.next()? else {
+        return None;
+    };
+    match steps.next()? {
+        (_, Segment::Member(name)) => Some(((at, number), name)),
+        (_, Segment::Index(_)) => None,
+    }
+}
+
 /// Reads the names of one document as they come.
 #[derive(Debug)]
 pub struct Labels<'a> {
@@ -116,6 +144,8 @@ pub struct Labels<'a> {
     beside: Option<(Text<'a>, usize)>,
     /// The depth of a table's columns, and their names.
     columns: (usize, Vec<Text<'a>>),
+    /// The name of a tensor, and where it stands.
+    tensor: Option<(Place, Text<'a>)>,
 }
 
 impl<'a> Labels<'a> {
@@ -125,6 +155,7 @@ impl<'a> Labels<'a> {
             document,
             beside: None,
             columns: (0, Vec::new()),
+            tensor: None,
         }
     }
 
@@ -135,6 +166,9 @@ impl<'a> Labels<'a> {
         };
         if let Some(column) = self.column(path) {
             return column.decode_end(LABEL);
+        }
+        if let Some(tensor) = self.tensor(path) {
+            return tensor.decode_end(LABEL);
         }
         if !says_nothing(name.raw()) {
             return name.decode_end(LABEL);
@@ -161,6 +195,11 @@ impl<'a> Labels<'a> {
     /// Takes notice of a string at this path.
     pub fn note(&mut self, path: &Path<'_, 'a>, text: Text<'a>) {
         let short = text.raw().len() <= PART;
+        if let Some((place, member)) = in_tensor(path)
+            && member.raw() == "name"
+        {
+            self.tensor = Some((place, text));
+        }
         match path.segments().next_back() {
             Some(Segment::Member(name)) if short && names_another(name.raw()) => {
                 self.beside = Some((text, text.span().end));
@@ -181,6 +220,13 @@ impl<'a> Labels<'a> {
     /// Whether the member so many steps above the innermost one has such a name.
     fn is_in(&self, path: &Path<'_, 'a>, above: usize, such: fn(&str) -> bool) -> bool {
         matches!(path.segments().rev().nth(above), Some(Segment::Member(name)) if such(name.raw()))
+    }
+
+    /// What the tensor is called whose data the path leads into.
+    fn tensor(&self, path: &Path<'_, 'a>) -> Option<Text<'a>> {
+        let (place, name) = self.tensor?;
+        let (at, member) = in_tensor(path)?;
+        (at == place && member.raw() == "data").then_some(name)
     }
 
     fn column(&self, path: &Path<'_, 'a>) -> Option<Text<'a>> {

@@ -12,9 +12,11 @@ use super::layer::{Content, Layer};
 use crate::call::{Answer, CallError};
 use crate::filter::{Callbacks, Needs};
 use crate::host::{Host as _, Level, PerSide, Side, Status};
+use crate::problem::Reason;
+use crate::problem::common::{BODY_UNFINISHED, HOST_REFUSED};
 use crate::vm::Part;
 use crate::vm::driver::Driver;
-use crate::vm::gathering::Gathering;
+use crate::vm::gathering::{Gathering, Look};
 use crate::vm::verdict::Action;
 
 /// What a filter of the chain is told; the rest passes it by, as the proxy does not call what a
@@ -222,7 +224,7 @@ impl Chain {
         let held = flow.broken
             || flow.gates.iter().any(|gate| gate.held)
             || self.stuck
-            || flow.gathering.waits(rules, resumes);
+            || flow.gathering.waits(rules, resumes, self.layer.proxy());
         let released = pushed.and_then(|()| {
             if held {
                 return Ok(());
@@ -237,7 +239,7 @@ impl Chain {
         let paused = held || released.is_err();
         if released.is_err() {
             // What was to be replaced must not pass as it is.
-            self.break_off(side);
+            self.give_up(side, 0, &HOST_REFUSED);
         }
         self.flows.of_mut(side).paused = paused;
         if paused {
@@ -247,10 +249,23 @@ impl Chain {
         }
     }
 
-    fn break_off(&mut self, side: Side) {
+    /// Refuses the exchange in the name of one of its filters.
+    fn give_up(&mut self, side: Side, at: usize, reason: &'static Reason) {
         self.flows.of_mut(side).broken = true;
-        let _ = self.run(0, Driver::break_off);
-        self.stuck = self.links.first().is_none_or(|link| link.driver.is_stuck());
+        let _ = self.run(at, |driver| driver.give_up(reason));
+        self.stuck = self.links.get(at).is_none_or(|link| link.driver.is_stuck());
+    }
+
+    /// Refuses the exchange if this side, which this filter has resumed, has waited too long for
+    /// its end.
+    fn look_at_gathering(&mut self, side: Side, at: usize) {
+        match self.flows.of_mut(side).gathering.look(&*self.layer) {
+            Look::Later => {}
+            Look::Watch(at_ns) => {
+                let _ = self.run(at, |driver| driver.watch(at_ns));
+            }
+            Look::Over => self.give_up(side, at, &BODY_UNFINISHED),
+        }
     }
 
     fn wake(&mut self, at: usize, work: impl FnOnce(&mut Driver)) {
@@ -269,6 +284,7 @@ impl Chain {
                 .is_none_or(|link| link.driver.action(side) == Action::Pause);
             let held = self.gate(side, at).is_some_and(|gate| gate.held);
             let Some(step) = step.filter(|_| held && !still) else {
+                self.look_at_gathering(side, at);
                 continue;
             };
             let opened = self.open(side, step);
@@ -281,6 +297,7 @@ impl Chain {
                 self.layer
                     .log(Level::Error, "the proxy did not resume an exchange");
             }
+            self.look_at_gathering(side, at);
         }
     }
 }
@@ -291,7 +308,7 @@ impl Chain {
         self.layer.step();
         let count = self.links.len();
         let flow = self.flows.of_mut(side);
-        flow.gathering.comes(part);
+        flow.gathering.comes(part, &*self.layer);
         let piece = match part {
             Part::Headers(last) => {
                 flow.gates.clear();

@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use serde_json::json;
+
 use super::*;
 use crate::metrics::Metric;
 use crate::root::Root;
@@ -67,10 +69,12 @@ fn gate() -> TestGateway {
     TestGateway::open::<Waiting>(FakeProxy::new(0), "").unwrap()
 }
 
-fn chain() -> TestGateway {
-    let config = r#"{"filters": [ {"filter": "waiting"}, {"filter": "script", "config": {"steps": ["deny"]}} ]}"#;
+/// A chain of which the first filter waits, and the second does these steps.
+fn chain(steps: &[&str]) -> TestGateway {
+    let script = json!({"filter": "script", "config": {"steps": steps}});
+    let config = json!({"filters": [ {"filter": "waiting"}, script ]});
     let filters = [Registration::of::<Waiting>(), Registration::of::<Script>()];
-    TestGateway::chain(FakeProxy::new(0), &filters, config).unwrap()
+    TestGateway::chain(FakeProxy::new(0), &filters, &config.to_string()).unwrap()
 }
 
 const GOOD: &[(&str, &str)] = &[(":path", "/")];
@@ -112,7 +116,7 @@ fn no_exchange_is_answered_or_resumed_inside_the_callback_of_another() {
 
 #[test]
 fn in_a_chain_too_what_another_callback_woke_goes_on_in_a_tick() {
-    let mut gate = chain();
+    let mut gate = chain(&["deny"]);
     let (first, action) = gate.request(GOOD);
     assert_eq!(action, Pause);
     let (second, action) = gate.request(GOOD);
@@ -151,4 +155,29 @@ fn an_exchange_that_is_gone_before_the_tick_is_not_touched() {
     gate.tick();
     assert_eq!(gate.record(first).replies, 0);
     assert_eq!(gate.proxy().tick_ms(), 500);
+}
+
+#[test]
+fn what_waits_for_the_end_of_its_body_is_refused_in_time() {
+    for mut gate in [gate(), chain(&[])] {
+        let (first, _) = gate.begin(GOOD, false);
+        assert_eq!(gate.body(first, Side::Request, b"abc", false), Pause);
+        gate.request(GOOD);
+        gate.tick();
+        assert_eq!(gate.record(first).resumed, [], "it goes on at its end");
+        gate.proxy().pass_ns(4_500_000_000);
+        gate.tick();
+        assert_eq!(gate.record(first).replies, 0);
+        assert_eq!(gate.body(first, Side::Request, b"def", false), Pause);
+        gate.proxy().pass_ns(4_500_000_000);
+        gate.tick();
+        assert_eq!(gate.record(first).replies, 0, "it has gone on");
+        gate.proxy().pass_ns(500_000_000);
+        gate.tick();
+        assert_eq!(gate.record(first).replies, 1);
+        assert_eq!(gate.body(first, Side::Request, b"ghi", true), Pause);
+        gate.tick();
+        let denied = "modelgate.waiting.reason_body_unfinished.denied";
+        assert_eq!(gate.proxy().metric(denied), 1);
+    }
 }
