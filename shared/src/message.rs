@@ -80,7 +80,7 @@ impl<'a> Message<'a> {
     }
 
     /// Removes every value of a header. Where a proxy sends removed ones all the same, a header of
-    /// the request is emptied (`docs/hosts.md`).
+    /// the request is emptied (`docs/hosts/kong.md`).
     ///
     /// # Errors
     /// The host's status; a security header that cannot be removed means: deny.

@@ -8,7 +8,10 @@
 //! - `json FILTER`: the configuration of that filter;
 //! - `json`: JSON;
 //! - `rust PATH`, `yaml PATH`: a whole file of a filter that the page makes, which `new_filter.rs`
-//!   compiles and runs.
+//!   compiles and runs;
+//! - `sh`: commands, of which the command line's own must be ones that it takes;
+//! - `rust`, `python`, `text`: an excerpt, a client, a drawing or what a program prints. These are
+//!   for reading only.
 
 use modelgate_cli::SUITE;
 use std::path::{Path, PathBuf};
@@ -139,19 +142,49 @@ fn judge(snippet: &Snippet) -> Vec<String> {
             .collect(),
         (Some("rust" | "yaml"), Some(path)) if path.starts_with("plugins/") => Vec::new(),
         (Some("yaml"), Some(other)) => vec![format!("what is {other}?")],
-        // Commands, Rust, drawings.
-        (Some("" | "sh" | "rust" | "python" | "text" | "console"), None) | (None, _) => Vec::new(),
-        (Some(other), _) => vec![format!("what is {other}?")],
+        (Some("sh"), None) => commands(text).iter().filter_map(refused).collect(),
+        (Some("rust" | "python" | "text"), None) => Vec::new(),
+        (other, _) => vec![format!("what is {other:?}?")],
     }
+}
+
+/// The command lines of this project's own in a piece of shell script, as words.
+fn commands(script: &str) -> Vec<Vec<String>> {
+    let script = script.replace("\\\n", " ");
+    let parts = script
+        .lines()
+        .map(|line| line.split(" #").next().unwrap_or_default())
+        .flat_map(|line| line.split(['|', ';', '&', '>', '(', ')']));
+    let mut commands = Vec::new();
+    for part in parts {
+        let words = part.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let mut words = words.skip_while(|word| word.contains('=')).peekable();
+        if words.peek() == Some(&"cargo") {
+            words.next();
+        }
+        if words.peek() == Some(&"modelgate") {
+            commands.push(words.map(ToOwned::to_owned).collect());
+        }
+    }
+    commands
+}
+
+/// Why a command line would not be taken.
+fn refused(words: &Vec<String>) -> Option<String> {
+    let said = modelgate_cli::command::accepts(words).err()?;
+    Some(format!("{}: {said}", words.join(" ")))
 }
 
 #[test]
 fn every_snippet_is_what_it_says() {
     let root = Workspace::locate().unwrap().root;
     let mut wrong = Vec::new();
-    let mut seen = 0;
+    let (mut seen, mut commands_seen) = (0, 0);
     for page in pages(&root) {
         for snippet in snippets(&root, &page) {
+            if snippet.kind == "sh" {
+                commands_seen += commands(&snippet.text).len();
+            }
             seen +=
                 usize::from(snippet.kind.starts_with("yaml") || snippet.kind.starts_with("json"));
             for fault in judge(&snippet) {
@@ -160,6 +193,7 @@ fn every_snippet_is_what_it_says() {
         }
     }
     assert!(seen > 20, "{seen} snippets");
+    assert!(commands_seen > 20, "{commands_seen} commands");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -261,4 +295,6 @@ fn a_wrong_snippet_is_found() {
     assert!(bent("docs/profiles.md", "\"rank\"", "\"rang\"") > 0);
     assert!(bent("plugins/jwt-auth/README.md", "\"issuers\"", "\"isuers\"") > 0);
     assert!(bent("README.md", "typed_config", "typed_confg") > 0);
+    assert!(bent("README.md", "modelgate demo", "modelgate dmeo") > 0);
+    assert!(bent("docs/start.md", "--engine native", "--engin native") > 0);
 }

@@ -212,7 +212,7 @@ fn a_refused_configuration_takes_no_more_memory_than_one_that_is_taken() {
                 "",
             ),
             [
-                "keys[99999].grups: is not known here",
+                "keys[99999].grups: unknown field",
                 "did you mean `groups`?",
             ],
         ),

@@ -147,6 +147,7 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
             "put this document into a file of its own",
         ));
     }
+    outcome.settings_alone = !messages.is_empty() && messages.iter().all(dump::is_without_filters);
     let mut roots = messages;
     roots.extend(resources.iter().filter_map(kubernetes::patches).flatten());
     let files = Files::load(text, &roots, folder, &mut found);
@@ -178,6 +179,12 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
     outcome.environment = references::environment(&files);
     kubernetes::order::check(&resources, &mut sink);
     for resource in &resources {
+        if kubernetes::kustomize::is_one(resource) {
+            outcome.settings_alone = true;
+            found.extend(kubernetes::kustomize::check(resource, folder));
+            continue;
+        }
+        kubernetes::words::check(resource, &mut sink);
         if kubernetes::patches(resource).is_some() {
             continue;
         }

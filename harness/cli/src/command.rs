@@ -25,6 +25,7 @@ mod run;
 mod rustdoc;
 mod scenario;
 mod schema;
+mod site;
 mod test;
 
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ enum Command {
     Run(run::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
+    Site(site::Arguments),
     Test(test::Arguments),
 }
 
@@ -100,6 +102,20 @@ pub fn main(full: Option<&Full>) -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// Whether this is a command line that the program takes; `words` begins with the program's name.
+///
+/// # Errors
+/// If it is not: with what the program would say.
+pub fn accepts(words: &[String]) -> Result<(), String> {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+    match Cli::try_parse_from(words) {
+        Err(error) if !matches!(error.kind(), DisplayHelp | DisplayVersion) => {
+            Err(error.to_string())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
@@ -134,6 +150,7 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
         Command::Render(arguments) => render::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments, &backends),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Site(arguments) => site::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     }
 }

@@ -2,7 +2,7 @@
 
 modelgate_kit::reasons! { "aws_sigv4";
     PAYLOAD_TOO_LARGE = 413 "payload_too_large", "The request's body is too large to be signed.", "The body is longer than `max_body_bytes`.";
-    PAYLOAD_REFUSED = 400 "payload_refused", "This request may not have a body.", "The configuration says `payload: absent`, and the request announces a body or trailers.";
+    PAYLOAD_REFUSED = 400 "payload_refused", "This request must not have a body.", "The configuration says `payload: absent`, and the request announces a body or trailers.";
     UPGRADE_REFUSED = 403 "upgrade_refused", "The connection may not be upgraded here.", "The request asks for WebSocket or another upgrade, or is a CONNECT. What is sent after it is not signed; `on_upgrade` is `deny`, or left out where the body would be signed; or the request announces a body.";
     PATH_REFUSED = 403 "path_refused", "The gateway does not sign requests for this path.", "The path fits none of the templates of `paths`, or does not lie under `strip_path_prefix`.";
     HEADER_REFUSED = 403 "header_refused", "The request sets a header that only the gateway may set.", "The client sent an `x-amzn-*` header that `client_headers` does not list. The header would choose a variant, a model or a guardrail under the gateway's credentials.";

@@ -473,7 +473,7 @@ fn everything_wrong_with_a_configuration_is_said_at_once_and_no_secret_with_it()
         "signed_headers[0]:",
         "signed_headers[1]:",
         "max_body_bytes:",
-        "paylod: is not known here (did you mean `payload`?)",
+        "paylod: unknown field (did you mean `payload`?)",
         "credentials.session_token:",
     ] {
         assert!(logs.contains(path), "{path} is missing in\n{logs}");

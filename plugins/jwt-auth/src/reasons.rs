@@ -33,7 +33,7 @@ modelgate_kit::reasons! { "jwt_auth";
         "`exp` has passed, `clock_skew_s` included.";
     TOKEN_NOT_YET_VALID = 401 "token_not_yet_valid", "The token is not valid yet.",
         "`nbf` or `iat` is in the future, `clock_skew_s` included: look at the clocks.";
-    LIFETIME_REFUSED = 401 "lifetime_refused", "The token lives for too long.",
+    LIFETIME_REFUSED = 401 "lifetime_refused", "The lifetime of the token is too long.",
         "`exp` minus `iat` is above `max_lifetime_s`, or one of the two is missing; or `exp` lies beyond the year 9999 (milliseconds instead of seconds, mostly).";
     CLAIM_REFUSED = 403 "claim_refused", "The claims of the token do not allow this request.",
         "A condition under `claims` does not hold, or is about a claim whose value is elsewhere (`_claim_names`, `hasgroups`) or cannot be read; or a claim that names the caller, its groups or a header cannot be used as such.";

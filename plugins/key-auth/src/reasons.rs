@@ -17,6 +17,6 @@ modelgate_kit::reasons! { "key_auth";
         "The key is empty, or the scheme is not followed by spaces and one key (RFC 9110 section 11.4).";
     IDENTITY_CONFLICTING = 400 "identity_conflicting", "The request carries two kinds of credentials.",
         "An earlier filter has verified the caller already. Send one credential, or set `on_other_identity`.";
-    IDENTITY_UNWRITABLE = 403 "identity_unwritable", "The caller cannot be told to the upstream.",
+    IDENTITY_UNWRITABLE = 403 "identity_unwritable", "The caller's identity cannot be passed to the upstream.",
         "Something that `identity_headers` hands on has no faithful form as a header: a label with control characters, a group with a comma, groups or claims of an earlier token that are not all known.";
 }

@@ -425,7 +425,7 @@ fn a_broken_key_among_a_thousand_is_named() {
     );
     assert_eq!(
         said(|key| key["owner"] = "x".into()),
-        "keys[500].owner: is not known here (known here: id, digest, consumer, groups, not_before, expires_at, labels)"
+        "keys[500].owner: unknown field (known here: id, digest, consumer, groups, not_before, expires_at, labels)"
     );
     assert_eq!(
         said(|key| key["expires_at"] = "tomorrow".into()),
@@ -433,7 +433,7 @@ fn a_broken_key_among_a_thousand_is_named() {
     );
     assert_eq!(
         said(|key| *key = "k500".into()),
-        "keys[500]: has the wrong type: expected struct WrittenKey, found a text"
+        "keys[500]: has the wrong type: expected an object, found a text"
     );
     let text = json!({"keys": thousand(|_| {})}).to_string();
     let at = text.find(r#""id":"k500""#).unwrap();
@@ -460,7 +460,7 @@ fn what_is_wrong_with_keys_and_with_the_rest_is_said_at_once() {
     lines.sort();
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(lines[0].contains("keys[500].id: is not a name"));
-    assert!(lines[1].contains("more: is not known here"));
+    assert!(lines[1].contains("more: unknown field"));
     assert!(lines[2].contains("realm: has characters that a realm cannot have"));
 }
 

@@ -149,7 +149,7 @@ impl Kind {
                     None if known.is_empty() => "no member is expected here".to_owned(),
                     None => format!("known here: {}", known.join(", ")),
                 };
-                ("is not known here".to_owned(), hint)
+                ("unknown field".to_owned(), hint)
             }
             Self::Missing(_) => ("is required".to_owned(), String::new()),
             Self::Other => {
@@ -159,9 +159,12 @@ impl Kind {
                     .strip_prefix("invalid type: ")
                     .or_else(|| message.strip_prefix("invalid value: "))
                 {
-                    let expected = rest
-                        .rsplit_once(", expected ")
-                        .map_or("another type", |(_, e)| e);
+                    let expected = match rest.rsplit_once(", expected ") {
+                        // The name of a type of ours.
+                        Some((_, expected)) if expected.starts_with("struct ") => "an object",
+                        Some((_, expected)) => expected,
+                        None => "another type",
+                    };
                     let problem = match found(message) {
                         Some(found) => {
                             format!("has the wrong type: expected {expected}, found {found}")

@@ -11,7 +11,7 @@ crate::reasons! { "kit";
         "The route's metadata names a profile that the filter's configuration does not have. Add it under `profiles`, or correct the route.";
     PATH_AMBIGUOUS = 400 "path_ambiguous", "The request's path can be read in more than one way.",
         "The filter chooses its profile, or decides, by path, and this path has an encoded slash, dot segments, empty segments or a broken escape, which upstreams read differently. Send the plain path.";
-    HOST_UNREADABLE = 400 "host_unreadable", "The request's host is not a host.",
+    HOST_UNREADABLE = 400 "host_unreadable", "The request's host is not valid.",
         "The filter chooses its profile by host, or signs it, and `Host` or `:authority` is not a name or address with an optional port: it has userinfo (`user@host`), a list, an escape or the like, or names another host than its counterpart.";
     HEADER_AMBIGUOUS = 400 "header_ambiguous", "The request has headers that the upstream could confuse with the gateway's.",
         "More than 32 header names of the request, or one that is not text, differ from names that the filter writes only in `-`, `_` and the like. A few are removed; so many are an attack.";
@@ -23,7 +23,7 @@ crate::reasons! { "kit";
         "The request had to wait in the middle of its body, e.g. for keys, and so goes on at the end of it; but for 5 seconds nothing more of it came, or after 60 it had not ended. Send it again: what it waited for is there now.";
     CONFIGURATION_REFUSED = 500 "configuration_refused", "The gateway is not configured for this route.",
         "The filter's configuration is wrong, and the proxy would let requests pass without the filter (nginx, Kong): so it answers every one. The proxy's log names each field and how to mend it. Also where the buckets of `rate-limit` do not fit into nginx's shared memory.";
-    BODY_TOO_LARGE = 413 "body_too_large", "The request's body is too long to be looked at.",
+    BODY_TOO_LARGE = 413 "body_too_large", "The request body is larger than the gateway reads.",
         "A rule needs the body (e.g. for the model's name), and it is longer than the filter's `max_body_bytes`.";
     BODY_UNREADABLE = 500 "body_unreadable", "The gateway could not process this request.",
         "The proxy did not hand over the body that it had announced, e.g. because it was spooled to a file. Raise the proxy's buffer.";

@@ -495,7 +495,7 @@ fn a_configuration_is_refused_with_all_that_is_wrong() {
     assert!(!vm.configure(1, config.len()));
     let told = host.take().join("\n");
     for expected in [
-        "stesp: is not known here (did you mean `steps`?)",
+        "stesp: unknown field (did you mean `steps`?)",
         "steps[0]: is empty",
         "steps[2]: is empty",
         "profiles.p.steps: has the wrong type",

@@ -105,6 +105,7 @@ fn below(package: &str) -> Option<&'static [&'static str]> {
         | "workspace-hack"
         | "bench-bare"
         | "bench-sdk" => &[],
+        "modelgate-site" => &["workspace-hack"],
         "proxy-wasm-wasmtime" => &["proxy-wasm-simulator"],
         "bench-kit" => &["modelgate-kit"],
         "modelgate-envoy" => &["located-yaml", "proxy-wasm-simulator"],

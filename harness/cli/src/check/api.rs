@@ -137,6 +137,35 @@ impl Message {
             .find(|field| field.name == name || camel(field.name) == name)
     }
 
+    /// The only field whose name has the same words in another order (`rewrite_prefix`), or begins
+    /// with these (`port`).
+    pub fn alike(&self, name: &str) -> Option<&'static str> {
+        let words = |name: &str| {
+            let mut words: Vec<String> = name.split('_').map(ToOwned::to_owned).collect();
+            words.sort();
+            words
+        };
+        let begins = |field: &Field| {
+            let rest = field.name.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with('_'))
+        };
+        let mut alike = self
+            .fields
+            .iter()
+            .filter(|field| words(field.name) == words(name) || begins(field));
+        let first = alike.next()?;
+        alike.next().is_none().then_some(first.name)
+    }
+
+    /// The field whose message has a field of this name.
+    pub fn holder(&self, name: &str) -> Option<&'static str> {
+        let holds = |field: &&Field| match &field.kind {
+            Kind::Message(inner) => message(inner).is_some_and(|inner| inner.field(name).is_some()),
+            _ => false,
+        };
+        Some(self.fields.iter().find(holds)?.name)
+    }
+
     /// The name without its package.
     pub fn short(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)

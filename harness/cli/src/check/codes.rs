@@ -53,11 +53,11 @@ macro_rules! codes {
 
 codes! {
     SYNTAX = "MG001" "syntax" Error, "The file cannot be read.",
-        "It is missing, not UTF-8, or not YAML (JSON is YAML). Tabs cannot indent, and a key must not stand twice in a mapping: Envoy takes one of them in silence.";
+        "It is missing, not UTF-8, or not YAML (JSON is YAML). Tabs cannot indent, and a key must not stand twice in a mapping: Envoy silently takes one of them.";
     UNKNOWN_FIELD = "MG002" "unknown-field" Error, "Envoy's message has no such field.",
         "Names are compared with the whole API of Envoy 1.40, in both spellings that it takes (`typed_config` and `typedConfig`). Envoy refuses the file.";
     TWO_SPELLINGS = "MG003" "two-spellings" Error, "A field stands twice, in two spellings.",
-        "`failure_policy` and `failurePolicy` are one field. Envoy takes the last one, without a word. Remove one.";
+        "`failure_policy` and `failurePolicy` are one field. Envoy silently takes the last one. Remove one.";
     WRONG_VALUE = "MG004" "wrong-value" Error, "A value is not of the field's type.",
         "Unknown names of an enum, a text where a mapping is wanted, a number without quotes where a text is wanted (`stat_prefix: 5`), a duration without its `s`. Envoy refuses the file.";
     MERGE_KEY = "MG005" "merge-key" Error, "A YAML merge key (`<<`).",
@@ -69,7 +69,7 @@ codes! {
     NOTHING_HERE = "MG008" "nothing-here" Error, "No filter of the suite is in the file.",
         "A filter is recognised by its module's file name, its `root_id` or its name.";
     KUBERNETES = "MG009" "kubernetes" Error, "A resource of a kind that is not read.",
-        "Read are Envoy's bootstraps and resources, what it answers on `/config_dump`, and of Kubernetes: Istio's WasmPlugin, TrafficExtension and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy and EnvoyPatchPolicy, Higress's WasmPlugin, and ConfigMaps and Secrets that hold one of these. For others, check what they are rendered to.";
+        "Read are Envoy's bootstraps and resources, what it answers on `/config_dump`, and of Kubernetes: Istio's WasmPlugin, TrafficExtension and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy and EnvoyPatchPolicy, Higress's WasmPlugin, ConfigMaps and Secrets that hold one of these, and Kustomizations. For others, check what they are rendered to.";
     CONFIGURATION_TYPE = "MG010" "configuration-type" Error, "The filter's configuration is not a text.",
         "Write `\"@type\": type.googleapis.com/google.protobuf.StringValue` and `value: |` with a JSON object below. A Struct reaches a filter as protobuf bytes.";
     CONFIGURATION = "MG011" "configuration" Error, "The filter refuses its configuration.",
@@ -90,15 +90,17 @@ codes! {
         "A route's match has one of `prefix`, `path`, `safe_regex` …; Envoy refuses a second one, and most of these groups without any. In a bootstrap, and in a resource with its `@type`, what is missing is a finding; in a patch or a piece of a file it is not.";
     CONSTRAINT = "MG019" "constraint" Error, "A value is out of its range, or one that must be written is missing.",
         "`port_value: 70000`, `connect_timeout: 0s`, `domains: []`, a cluster without its `name`, a header's name with a space: the constraints are those of Envoy 1.40's own API (protoc-gen-validate); and of what it judges by code of its own: addresses that are none, extensions without `typed_config`, domains and filter chains that stand twice, tags without a `regex`. Of the rest (a negative timeout, a file that is not on its machine) only `--envoy` knows. Envoy refuses the file. What is missing is a finding as for `one-of`.";
-    GATEWAY = "MG020" "gateway-file" Error, "A gateway file says what cannot be, or lacks what must be there.",
+    GATEWAY = "MG020" "gateway-file" Error, "A gateway file is invalid or incomplete.",
         "Names are those of [gateway.md](gateway.md) and its JSON Schema; parts that filters read are judged by them (MG011). Nothing more of the file was checked, since it is not known what it means.";
+    MISSING_FILE = "MG021" "missing-file" Error, "A kustomization names a file that is not there.",
+        "Paths are relative to the kustomization. What the files hold is checked file by file: `modelgate check FOLDER` reads all of them.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
         "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4. WasmPlugins run by phase (AUTHN, AUTHZ, STATS) and, in each, the highest `priority` first; filters of an EnvoyExtensionPolicy as they are listed.";
     FACTS_HIDDEN = "MG102" "facts-hidden" Error, "A chain in one entry hides its facts from filters in other entries.",
         "Write `\"facts_to_filter_state\": true`, or list all filters in one chain.";
     FAILS_OPEN = "MG103" "fails-open" Error, "Where a filter cannot run, requests pass unfiltered.",
-        "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`. With `is_optional: true` an Envoy that is built without Wasm leaves the filter out, without a word.";
+        "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`. With `is_optional: true` an Envoy that is built without Wasm silently leaves the filter out.";
     STAYS_CLOSED = "MG104" "stays-closed" Warning, "After a crash every request on that worker gets 503 until Envoy is restarted.",
         "That is what `FAIL_CLOSED` means, which is also the default. With `FAIL_RELOAD` the next request gets a new VM.";
     STOP_ITERATION = "MG105" "stop-iteration" Error, "The filter cannot hold a request's headers.",
@@ -116,13 +118,13 @@ codes! {
     DISABLED = "MG111" "disabled-everywhere" Error, "A filter runs on no route.",
         "It has `disabled: true` and no route enables it, or every route disables it. Remove the filter, or enable it with `typed_per_filter_config`.";
     ROUTE_KEY = "MG112" "route-key" Error, "`typed_per_filter_config` names no filter of the chain.",
-        "The key is the filter's `name` in `http_filters`. Envoy ignores any other without a word: what should be on stays off, what should be off stays on.";
+        "The key is the filter's `name` in `http_filters`. Envoy silently ignores any other: what should be on stays off, what should be off stays on.";
     ROUTE_CONFIG = "MG113" "route-config" Error, "A Wasm filter has no configuration per route.",
         "Only `envoy.config.route.v3.FilterConfig` (on or off) works. What differs by route is a [profile](profiles.md).";
     BUFFER = "MG114" "buffer-limit" Error, "Envoy holds less of a body than the filter may need.",
         "Envoy answers 413 before the filter's own `max_body_bytes` does. Raise `per_connection_buffer_limit_bytes` of the listener (1 MiB unless it is written), or `request_body_buffer_limit` of the route or the virtual host, which goes further than the listener's and never lowers it; or lower `max_body_bytes`. A Buffer filter sets its own limit (`max_request_bytes`), also for the filters behind it. `per_request_buffer_limit_bytes` is about retries and mirrors, and has no part in this.";
     UPGRADE = "MG115" "upgrade" Warning, "Upgraded connections pass a filter that reads bodies.",
-        "A WebSocket has no body that ends: what flows through it can be neither masked nor signed, and the filter refuses the request unless it is told otherwise. Remove `upgrade_configs`, or give such routes a chain of their own.";
+        "A WebSocket has no body that ends: its data can be neither masked nor signed, and the filter refuses the request by default. Remove `upgrade_configs`, or give such routes a chain of their own.";
     UNDERSCORES = "MG116" "underscores" Warning, "Headers with underscores reach the upstream.",
         "Servers with CGI, WSGI or PHP read `x_user` as `x-user`. Write `common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }` in the HTTP connection manager.";
     PATHS = "MG117" "path-normalization" Warning, "Paths are not normalized before filters see them.",
@@ -130,15 +132,15 @@ codes! {
     CLIENT_ADDRESS = "MG118" "client-address" Error, "A client chooses the address it is counted by.",
         "Without `use_remote_address: true` Envoy believes `x-forwarded-for`. Behind other proxies say how many: `xff_num_trusted_hops`.";
     ADMIN = "MG119" "admin-open" Warning, "The admin interface listens on every address.",
-        "Whoever reaches it can read the configuration and stop Envoy. Bind it to 127.0.0.1.";
+        "Anyone who reaches it can read the configuration and stop Envoy. Bind it to 127.0.0.1.";
     ANOTHER_NAME = "MG120" "another-name" Warning, "A filter is called as another one of the suite.",
         "What runs is the module's filter, whatever its entry is called. Routes turn filters off by the name of the entry, and metrics and logs are read by it: `jwt-auth: { disabled: true }` would turn off something else.";
 
-    OPEN_SIGNER = "MG201" "unauthenticated-signer" Error, "Requests of strangers go out with the gateway's own credentials.",
-        "`aws-sigv4`, a filter of Envoy's that adds credentials (`credential_injector`, `aws_request_signing`, `aws_lambda`, `gcp_authn`, `header_mutation`), or a route that adds an `authorization` of its own stands behind nothing that refuses a stranger. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open. Envoy's own `rbac`, `ext_authz`, `ext_proc`, `jwt_authn`, `oauth2`, `basic_auth` and `api_key_auth` count unless their configuration lets strangers pass, and so does a client certificate that must be shown and is verified.";
-    NO_IDENTITY = "MG202" "no-identity" Error, "A rule needs to know the caller, and nothing in front finds out.",
+    OPEN_SIGNER = "MG201" "unauthenticated-signer" Error, "Unauthenticated requests go out with the gateway's own credentials.",
+        "`aws-sigv4`, a filter of Envoy's that adds credentials (`credential_injector`, `aws_request_signing`, `aws_lambda`, `gcp_authn`, `header_mutation`), or a route that adds an `authorization` of its own has nothing in front of it that refuses unauthenticated callers. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open. Envoy's own `rbac`, `ext_authz`, `ext_proc`, `jwt_authn`, `oauth2`, `basic_auth` and `api_key_auth` count unless their configuration lets strangers pass, and so does a client certificate that must be shown and is verified.";
+    NO_IDENTITY = "MG202" "no-identity" Error, "A rule needs to know the caller, and no filter in front identifies it.",
         "`consumer-acl` denies everything, and a limit by consumer refuses everything, when neither `jwt-auth` nor `key-auth` runs before it on the route.";
-    OPEN_CHAIN = "MG203" "open-chain" Warning, "No filter refuses a stranger.",
+    OPEN_CHAIN = "MG203" "open-chain" Warning, "No filter refuses unauthenticated callers.",
         "Authentication is missing or optional, and nothing later asks for an identity.";
     UNKNOWN_PROFILE = "MG204" "unknown-profile" Error, "A route names a profile that a filter does not have.",
         "Every request of the route gets 500 `profile_unknown`.";
@@ -146,18 +148,18 @@ codes! {
         "What no rule allows is denied: with rules that only deny, or none, every request is.";
     UNREACHABLE = "MG206" "unreachable-rule" Warning, "A rule that never decides.",
         "With `first_match` an earlier rule fits every request; with `deny_overrides` a rule denies every request.";
-    ODD_PATTERN = "MG207" "odd-pattern" Warning, "A pattern that fits nothing or is a slip.",
+    ODD_PATTERN = "MG207" "odd-pattern" Warning, "A pattern that matches nothing or is a mistake.",
         "An empty name fits nothing, and `[`, `?` or a space in a model's name stand for themselves: only `*` is special.";
-    NOT_HANDED_ON = "MG208" "not-handed-on" Error, "A rule asks for a claim that no authenticator hands on.",
+    NOT_HANDED_ON = "MG208" "not-handed-on" Error, "A rule needs a claim that no authenticator passes on.",
         "For every caller it reads as absent: a rule that allows never fits, one that denies never does either (or, with `none_of`, always does), and a limit by it refuses everybody. List the claim in `claims_to_fact` of an issuer in `jwt-auth`, or write it as a label of keys in `key-auth`; a claim inside of another is known where the outer one is. Groups are found by `groups_claim` and `groups` of an issuer, and by `groups` of keys. It is checked for each route and profile.";
-    METADATA = "MG209" "profile-metadata" Error, "Metadata say something that no filter reads.",
+    METADATA = "MG209" "profile-metadata" Error, "Metadata has a key that no filter reads.",
         "Profiles are named in the namespace `modelgate` of a route's or a virtual host's `filter_metadata`: `modelgate: { profile: NAME }` for all filters, `modelgate: { key_auth: { profile: NAME } }` for one. Under a name that is nearly one of these (`model-gate`, `key-auth`, `modelgate.key_auth`) and in another form (`key_auth: NAME`, a list) nothing is read, and the filter runs without the profile. `dialect` is read too, for the shape of refusals; a name that no protocol has is ignored.";
 
     CHANGED = "MG301" "changed-after-signing" Error, "A signed request is changed.",
         "Routes run after all filters: a rewritten host or path, or a changed signed header, breaks the signature. `aws-sigv4` sets `host` and takes off `strip_path_prefix` itself; with `\"rewritten_by\": \"route\"` the route must do exactly the same. With `internal_redirect_policy` Envoy follows a redirect of the upstream's itself: the request goes through the filters again as the first pass left it, with the credential removed and our signature in its place.";
     RETRIED = "MG302" "retried-after-signing" Warning, "A signed request is retried.",
         "A retry sends the same signature, which AWS takes for five minutes; it also repeats an inference that may have been paid for.";
-    CHANGED_BY_FILTER = "MG303" "changed-by-filter" Error, "A filter of Envoy's changes a request after it was signed or masked.",
+    CHANGED_BY_FILTER = "MG303" "changed-by-filter" Error, "One of Envoy's filters changes a request after it was signed or masked.",
         "`lua`, `ext_proc`, `ext_authz`, `transform`, `compressor`, `decompressor`, transcoders and whatever sets `authorization` break a signature behind `aws-sigv4` when they change what it signs, and put unmasked text into bodies behind `pii-mask`. Judged is what their configuration lets them change: the headers that a script writes, the bodies that a processor is shown, the rules for mutations. Put them in front.";
     MAY_CHANGE = "MG304" "may-change" Note, "Another filter can change what filters of the suite look at, or have looked at.",
         "Behind `consumer-acl` and `rate-limit` it can make another request of the one that was allowed; in front of an authenticator it can add a credential; in front of `pii-mask` it writes into answers that were masked already. Code that is not at hand (a script in a file, another Wasm module) may do anything. A note is never counted as an error, with `--strict` neither.";
@@ -168,7 +170,7 @@ codes! {
         "Envoy refuses the file.";
     SENT_UNSET = "MG403" "sent-unset" Error, "A credential that is not set is sent as `-`.",
         "`%ENVIRONMENT(NAME)%` in a header becomes `-` when the variable is missing. With a `credential_injector` and a secret from the environment Envoy does not start: see envoy/openai.yaml.";
-    PLACEHOLDER = "MG404" "placeholder" Warning, "A value that is there to be replaced.",
+    PLACEHOLDER = "MG404" "placeholder" Warning, "A placeholder has not been replaced.",
         "A name under example.com, a digest of zeros, `REGION`, `${…}` or the like. The files in envoy/ have some: replace them.";
     INLINE_SECRET = "MG405" "inline-secret" Warning, "A secret stands in the file.",
         "Name an environment variable instead (`{ \"env\": \"NAME\" }`, with `host_env_keys` in `vm_config`), or use SDS.";
@@ -189,13 +191,13 @@ codes! {
         "With `NAME.meta.json` beside the module Kong takes what its schema describes, and refuses a text. Write the configuration as YAML below `config:`.";
     SHARED_MEMORY = "MG505" "shared-memory" Error, "Workers have too little memory in common.",
         "`rate-limit` counts and `jwt-auth` keeps fetched keys in the zone `modelgate`, or where there is none in `*`. Without either, every look at it ends the filter's instance: requests get 500. In nginx.conf write `shm_kv modelgate 10m;` in `wasm { … }`, in kong.conf `nginx_wasm_shm_kv_modelgate = 10m`. `rate-limit` refuses every request where its buckets do not fit; a zone of its own is filled by no other filter.";
-    BODY_BUFFER = "MG506" "body-buffer" Error, "nginx keeps less of a request's body in memory than the filter may need.",
+    BODY_BUFFER = "MG506" "body-buffer" Error, "nginx keeps less of a request body in memory than the filter may need.",
         "What is longer goes to a file, where a filter cannot read it: such requests are refused. Raise `client_body_buffer_size` (16 KiB unless it is written; in Kong 8 KiB, `nginx_http_client_body_buffer_size`) above the filter's `max_body_bytes`, or lower that.";
     UNBUFFERED = "MG507" "request-buffering" Error, "nginx does not collect the body that a filter reads.",
         "Leave `proxy_request_buffering` on, and in Kong `request_buffering` of the route.";
     PARAMETER_LENGTH = "MG508" "parameter-length" Error, "A configuration is longer than nginx takes a parameter.",
         "nginx.conf takes no word of 4,096 bytes or more (`too long parameter`); Kong is not concerned. kong/README.md says how to live with it.";
-    NOT_PASSED = "MG509" "variable-not-passed" Error, "nginx does not hand a variable on that a filter reads.",
+    NOT_PASSED = "MG509" "variable-not-passed" Error, "nginx does not pass on a variable that a filter reads.",
         "nginx empties the environment of its workers but for what `env` names. In nginx.conf write `env NAME;` at the top level, in kong.conf `nginx_main_env = NAME; env ANOTHER`. Every filter of the worker can read it.";
     CHAIN_REPLACED = "MG510" "chain-replaced" Warning, "Filters of a context replace those around it.",
         "With one `proxy_wasm` of its own, a `location` has none of those of its `server` any more, and a `server` none of those of `http`. Write all filters of the chain in the innermost context.";
@@ -218,7 +220,7 @@ pub(super) fn named(name: &str) -> Option<&'static Code> {
 pub fn page() -> String {
     let mut page = String::from(
         "# Findings of `modelgate check`\n\n<!-- Made by `cargo modelgate generate`. -->\n\n\
-         Each finding has a code. Codes and names are never changed. To allow a finding, say so in a comment on its line, or on a line of\n\
+         Each finding has a code. Codes and names are never changed. To allow a finding, write a comment on its line, or on a line of\n\
          comments directly above it or above its filter:\n\n\
          ```yaml piece\n\
          # modelgate: allow(unauthenticated-signer)\n\

@@ -16,6 +16,16 @@ const RESOURCES: [&str; 4] = [
     "envoy.config.core.v3.TypedExtensionConfig",
 ];
 
+/// Kinds of resources that no filter stands in.
+const WITHOUT_FILTERS: [&str; 6] = [
+    "envoy.config.cluster.v3.Cluster",
+    "envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "envoy.config.route.v3.RouteConfiguration",
+    "envoy.config.route.v3.ScopedRouteConfiguration",
+    "envoy.config.route.v3.VirtualHost",
+    "envoy.extensions.transport_sockets.tls.v3.Secret",
+];
+
 /// What stands in place of a secret: as a text, and as bytes.
 pub(super) const REDACTED: [&str; 2] = ["[redacted]", "W3JlZGFjdGVkXQ=="];
 
@@ -57,6 +67,16 @@ pub(super) fn open(document: &Node) -> Option<Dump<'_>> {
             value: Value::Map(vec![(key, list)]),
         },
     })
+}
+
+/// Whether a document holds resources of discovery, and none in which a filter could stand.
+pub(super) fn is_without_filters(document: &Node) -> bool {
+    let resources = match document.member("resources") {
+        Some(list) => list.items(),
+        None => std::slice::from_ref(document),
+    };
+    let without = |resource: &Node| WITHOUT_FILTERS.contains(&kind(resource));
+    !resources.is_empty() && resources.iter().all(without)
 }
 
 fn kind(node: &Node) -> &str {

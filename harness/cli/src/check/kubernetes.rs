@@ -2,7 +2,9 @@
 //! Gateway's EnvoyExtensionPolicy. ConfigMaps are opened in `check.rs`, since what they hold is a
 //! file of its own.
 
+pub(super) mod kustomize;
 pub(super) mod order;
+pub(super) mod words;
 
 use super::codes;
 use super::entry::{Entry, Runs, flag, node, ours, runs, text};

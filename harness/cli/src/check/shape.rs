@@ -146,12 +146,14 @@ impl Reader<'_> {
                 .flat_map(|field| [field.name.to_owned(), camel(field.name)])
                 .collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let near = nearest(&key.text.replace('-', "_"), &names);
+            let written = key.text.replace('-', "_");
+            let near = nearest(&written, &names).or_else(|| message.alike(&written));
             meant = near.and_then(|name| message.field(name));
-            let hint = match near {
-                Some(name) => format!("did you mean `{name}`?"),
-                None if names.is_empty() => "no field is expected here".to_owned(),
-                None => String::new(),
+            let hint = match (near, message.holder(&written)) {
+                (Some(name), _) => format!("did you mean `{name}`?"),
+                (None, Some(holder)) => format!("write it below `{holder}`"),
+                (None, None) if names.is_empty() => "no field is expected here".to_owned(),
+                (None, None) => String::new(),
             };
             let problem = format!("`{}` is no field of a {}", key.text, message.short());
             Finding::new(

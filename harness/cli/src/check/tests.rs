@@ -241,7 +241,7 @@ fn what_is_wrong_inside_a_chain_is_found_on_its_line() {
             "\"issuer\": \"https://idp.test\"",
             "\"isuer\": \"https://idp.test\"",
             "isuer\"",
-            "filters[1].config.issuers[0].isuer: is not known here",
+            "filters[1].config.issuers[0].isuer: unknown field",
         ),
         (
             "\"cluster\": \"idp\"",
@@ -271,7 +271,7 @@ fn what_is_wrong_inside_a_chain_is_found_on_its_line() {
             "\"filter\": \"audit_log\"",
             "\"filter\": \"audit_log\", \"enabled\": true",
             "\"enabled\"",
-            "filters[0].enabled: is not known here",
+            "filters[0].enabled: unknown field",
         ),
     ] {
         let text = in_one_entry(HOLDS, &ONE_ENTRY.replace(from, to));

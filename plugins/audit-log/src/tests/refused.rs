@@ -17,7 +17,7 @@ fn everything_wrong_with_a_configuration_is_said_at_once() {
                 "sink.path:",
                 "sink.authority:",
                 "sink.headers.Host:",
-                "sink.queue.when_full: is not known here (did you mean `on_full`?)",
+                "sink.queue.when_full: unknown field (did you mean `on_full`?)",
                 "sink.retry.also[0]:",
             ][..],
         ),

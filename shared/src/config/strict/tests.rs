@@ -56,9 +56,9 @@ fn every_problem_is_found_at_once_and_named_as_written() {
             "items[1].tags[0]: has the wrong type: expected a string, found a whole number",
             "items[1].tags[2]: has the wrong type: expected a string, found a whole number",
             "items[2].id: is required",
-            "items[3].x: is not known here (known here: id, tags)",
+            "items[3].x: unknown field (known here: id, tags)",
             "mode: is not one of the known values (expected `enforce` or `shadow`)",
-            "nmae: is not known here (did you mean `name`?)",
+            "nmae: unknown field (did you mean `name`?)",
             "timeout_ms: must be a whole number from 1 to 100",
         ]
     );
@@ -119,7 +119,7 @@ fn what_is_not_told_is_counted_and_what_is_not_counted_is_said() {
     for (count, last) in [
         (
             20,
-            ": is not known here (known here: name, timeout_ms, items, mode)",
+            ": unknown field (known here: name, timeout_ms, items, mode)",
         ),
         (21, "(configuration): further problems: 1"),
         (99, "(configuration): further problems: 79"),

@@ -304,7 +304,7 @@ fn a_configuration_that_cannot_run_is_refused_with_every_problem() {
             r#"{"filters": [{"filter": "nobody"}, {"filter": "script", "config": {"steps": [""], "more": 1}}]}"#,
             vec![
                 "chain: configuration refused: filters[0].filter: is not a filter of this module (one of herald, script)",
-                "chain: configuration refused: filters[1].config.more: is not known here (known here: steps)",
+                "chain: configuration refused: filters[1].config.more: unknown field (known here: steps)",
                 "chain: configuration refused: filters[1].config.steps[0]: is empty",
             ],
         ),
