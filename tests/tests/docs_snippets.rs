@@ -130,7 +130,7 @@ fn judge(snippet: &Snippet) -> Vec<String> {
         }
         (Some("yaml"), None) => faults(&check::check(text)),
         (Some("yaml"), Some("piece")) => {
-            let mut faults = faults(&check::check(text));
+            let mut faults = faults(&check::check(&whole(text)));
             faults.retain(|fault| !fault.contains("nothing-here"));
             faults
         }
@@ -142,9 +142,24 @@ fn judge(snippet: &Snippet) -> Vec<String> {
             .collect(),
         (Some("rust" | "yaml"), Some(path)) if path.starts_with("plugins/") => Vec::new(),
         (Some("yaml"), Some(other)) => vec![format!("what is {other}?")],
-        (Some("sh"), None) => commands(text).iter().filter_map(refused).collect(),
+        (Some("sh"), None) => commands(text)
+            .iter()
+            .filter_map(|words| refused(words))
+            .collect(),
         (Some("rust" | "python" | "text"), None) => Vec::new(),
         (other, _) => vec![format!("what is {other:?}?")],
+    }
+}
+
+/// A gateway file of which a page shows the beginning, with what each must have.
+fn whole(piece: &str) -> String {
+    let digest = "1a".repeat(32);
+    match piece.starts_with("backend:") && !piece.contains("\nrules:") {
+        true => format!(
+            "{piece}keys: [ {{ id: a, digest: \"sha256:{digest}\", consumer: a }} ]\n\
+             rules: [ {{ id: all, effect: allow }} ]\n"
+        ),
+        false => piece.to_owned(),
     }
 }
 
@@ -157,7 +172,9 @@ fn commands(script: &str) -> Vec<Vec<String>> {
         .flat_map(|line| line.split(['|', ';', '&', '>', '(', ')']));
     let mut commands = Vec::new();
     for part in parts {
-        let words = part.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let words = part
+            .split_whitespace()
+            .map(|word| word.trim_matches(['"', '\'']));
         let mut words = words.skip_while(|word| word.contains('=')).peekable();
         if words.peek() == Some(&"cargo") {
             words.next();
@@ -170,7 +187,7 @@ fn commands(script: &str) -> Vec<Vec<String>> {
 }
 
 /// Why a command line would not be taken.
-fn refused(words: &Vec<String>) -> Option<String> {
+fn refused(words: &[String]) -> Option<String> {
     let said = modelgate_cli::command::accepts(words).err()?;
     Some(format!("{}: {said}", words.join(" ")))
 }

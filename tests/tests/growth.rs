@@ -211,10 +211,7 @@ fn a_refused_configuration_takes_no_more_memory_than_one_that_is_taken() {
                 &|at| good(at).replace("k99999\"", "k99999\",\"grups\":[]"),
                 "",
             ),
-            [
-                "keys[99999].grups: unknown field",
-                "did you mean `groups`?",
-            ],
+            ["keys[99999].grups: unknown field", "did you mean `groups`?"],
         ),
         (
             "one id twice",

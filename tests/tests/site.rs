@@ -47,7 +47,9 @@ impl Site {
         // The contents, in a frame of their own for browsers without scripts, and the page for
         // addresses that lead nowhere are mdBook's.
         let is_page = |path: &&PathBuf| {
-            let own = ["toc.html", "404.html"].iter().any(|own| path.ends_with(own));
+            let own = ["toc.html", "404.html"]
+                .iter()
+                .any(|own| path.ends_with(own));
             path.extension().is_some_and(|kind| kind == "html") && !own
         };
         let read = |path: &PathBuf| std::fs::read_to_string(folder.join(path)).unwrap();
@@ -143,7 +145,10 @@ fn the_site_has_every_document_and_no_link_leads_nowhere() {
     let mut seen = BTreeMap::new();
     for (pattern, what) in [
         ("<title>([^<]*)</title>", "title"),
-        (r#"<meta name="description" content="([^"]*)">"#, "description"),
+        (
+            r#"<meta name="description" content="([^"]*)">"#,
+            "description",
+        ),
     ] {
         for (page, said) in site.said(pattern) {
             let said = said.unwrap_or_default();
@@ -265,6 +270,6 @@ fn the_runbook_has_one_entry_for_each_reason_and_no_other() {
     pages.sort();
     assert_eq!(files(&folder), pages);
     let rows = index.matches("](runbook/").count();
-    let reasons = runbook().iter().map(|(_, reasons)| reasons.len()).sum();
+    let reasons: usize = runbook().iter().map(|(_, reasons)| reasons.len()).sum();
     assert_eq!(rows, reasons, "docs/runbook.md");
 }

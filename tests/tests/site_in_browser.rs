@@ -122,7 +122,10 @@ async fn no_page_scrolls_sideways_or_reports_an_error_and_the_search_finds_thing
     for (word, found) in report["found"].as_object().unwrap() {
         assert!(found.as_u64() > Some(0), "{word} is not found");
     }
-    assert_eq!(report["found"].as_object().unwrap().len(), probe::WORDS.len());
+    assert_eq!(
+        report["found"].as_object().unwrap().len(),
+        probe::WORDS.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,9 +156,22 @@ async fn a_page_that_is_too_wide_or_has_an_error_is_seen() {
         .collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, ["/console.html", "/lost.html", "/script.html", "/wide.html"]);
+    assert_eq!(
+        seen,
+        ["/console.html", "/lost.html", "/script.html", "/wide.html"]
+    );
     let wide = faults(&report).iter().any(|fault| fault.contains("390 px"));
     assert!(wide, "{report}");
-    assert!(!faults(&report).iter().any(|fault| fault.contains("1280 px")));
-    assert!(report["found"].as_object().unwrap().values().all(|found| found == 0));
+    assert!(
+        !faults(&report)
+            .iter()
+            .any(|fault| fault.contains("1280 px"))
+    );
+    assert!(
+        report["found"]
+            .as_object()
+            .unwrap()
+            .values()
+            .all(|found| found == 0)
+    );
 }

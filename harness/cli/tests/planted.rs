@@ -4,7 +4,7 @@
 //! The files are in `planted/`, and what is expected of each in `planted/expected.tsv`. A file
 //! whose line says `good` has no mistake, and nothing is found in it.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // Helpers of tests stand outside of them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // Helpers of tests.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -125,7 +125,11 @@ fn from_json(text: &str) -> Vec<Found> {
             column: finding["column"].as_u64().unwrap(),
             severity: text_of(&finding["severity"]),
             code: text_of(&finding["code"]),
-            message: format!("{} {}", text_of(&finding["problem"]), text_of(&finding["hint"])),
+            message: format!(
+                "{} {}",
+                text_of(&finding["problem"]),
+                text_of(&finding["hint"])
+            ),
         })
         .collect()
 }

@@ -65,8 +65,15 @@ fn described(html: &str) -> String {
             .filter_map(|paragraph| paragraph.get(1))
             .map(|paragraph| plain(paragraph.as_str()))
             .find(|text| !text.is_empty())?;
-        let meta = format!(r#"<meta name="description" content="{}">"#, shortened(&text));
-        Some(META.as_ref()?.replace(html, regex::NoExpand(&meta)).into_owned())
+        let meta = format!(
+            r#"<meta name="description" content="{}">"#,
+            shortened(&text)
+        );
+        Some(
+            META.as_ref()?
+                .replace(html, regex::NoExpand(&meta))
+                .into_owned(),
+        )
     };
     description().unwrap_or_else(|| html.to_owned())
 }
@@ -188,7 +195,11 @@ mod tests {
     fn a_picture_that_is_not_there_is_an_error() {
         let picture = |name: &str| format!("<p><img src=\"../pictures/{name}\" alt=\"A\"></p>");
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        assert!(drawn(&root, &picture("chain.svg")).unwrap().contains("<svg"));
+        assert!(
+            drawn(&root, &picture("chain.svg"))
+                .unwrap()
+                .contains("<svg")
+        );
         assert!(drawn(&root, &picture("nothing.svg")).is_err());
     }
 }

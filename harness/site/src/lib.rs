@@ -45,8 +45,7 @@ pub fn build(root: &Path, output: &Path) -> Result<()> {
             output.display()
         );
     }
-    std::fs::create_dir_all(output)
-        .with_context(|| format!("creating {}", output.display()))?;
+    std::fs::create_dir_all(output).with_context(|| format!("creating {}", output.display()))?;
     let output = output.canonicalize()?;
 
     let contents = Contents::read(root)?;

@@ -24,6 +24,9 @@ fn run() -> Result<()> {
     let Some(port) = arguments.next() else {
         return Ok(());
     };
-    let port = port.to_string_lossy().parse().context("PORT is no number")?;
+    let port = port
+        .to_string_lossy()
+        .parse()
+        .context("PORT is no number")?;
     tokio::runtime::Runtime::new()?.block_on(modelgate_site::serve::run(&output, port))
 }

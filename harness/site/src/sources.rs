@@ -128,10 +128,13 @@ impl Sources {
         let text = self.read(path)?;
         let longest = text.split(|letter| letter != '`').map(str::len).max();
         let fence = "`".repeat(longest.unwrap_or_default().saturating_add(1).max(3));
-        let kind = Path::new(path)
-            .extension()
-            .map(|kind| kind.to_string_lossy().replace("rs", "rust,ignore"))
-            .unwrap_or_default();
+        let extension = Path::new(path).extension();
+        let kind = match extension.and_then(|extension| extension.to_str()) {
+            Some("rs") => "rust,ignore",
+            Some("conf") => "ini",
+            Some(kind @ ("yaml" | "json" | "toml" | "sh")) => kind,
+            _ => "text",
+        };
         Ok(format!(
             "# `{path}`\n\nThe file `{path}` of the repository.\n\n{fence}{kind}\n{text}{fence}\n"
         ))

@@ -30,7 +30,7 @@ pub fn page(pages: &[String]) -> String {
 }
 
 const PROBE: &str = r#"<!DOCTYPE html><html><head><title>Probe</title></head><body><script>
-const faults = [];
+var faults = [];
 const found = {};
 let loads = 0;
 
@@ -55,44 +55,53 @@ function measure(frame, page, width, theme) {
     if (wide > innerWidth) {
         faults.push(`/${page} is ${wide} px wide at ${width} px, ${theme}`);
     }
-    if (!inner.documentElement.classList.contains(theme)) {
-        faults.push(`/${page} is not in the theme ${theme}`);
-    }
 }
 
-async function look(page, theme) {
-    const phone = frame(390);
-    await load(phone, page);
-    measure(phone, page, 390, theme);
-    phone.remove();
-    const screen = frame(1280);
-    await load(screen, page);
-    measure(screen, page, 1280, theme);
-    measure(screen, page, 1920, theme);
-    screen.remove();
+// Loads a page in a theme, and looks at it in this one and in the other.
+async function look(page, theme, other, widths) {
+    const one = frame(widths[0]);
+    await load(one, page);
+    const { classList } = one.contentDocument.documentElement;
+    if (!classList.contains(theme)) {
+        faults.push(`/${page} is not in the theme ${theme}`);
+    }
+    for (const width of widths) {
+        measure(one, page, width, theme);
+    }
+    classList.replace(theme, other);
+    for (const width of widths) {
+        measure(one, page, width, other);
+    }
+    one.remove();
+}
+
+// Some pages at a time.
+async function all(theme, other, widths) {
+    localStorage.setItem('mdbook-theme', theme);
+    const waiting = [...PAGES];
+    const lane = async () => {
+        while (waiting.length > 0) {
+            await look(waiting.shift(), theme, other, widths);
+        }
+    };
+    await Promise.all([lane(), lane(), lane(), lane()]);
 }
 
 async function search(word) {
-    const window = frame(1280);
-    await load(window, `index.html?search=${word}`);
-    const results = () => window.contentDocument.querySelectorAll('#mdbook-searchresults li').length;
+    const one = frame(1280);
+    await load(one, `index.html?search=${word}`);
+    const results = () => one.contentDocument.querySelectorAll('#mdbook-searchresults li').length;
     for (let tries = 0; tries < 50 && results() === 0; tries += 1) {
         await pause(100);
     }
     found[word] = results();
-    window.remove();
+    one.remove();
 }
 
 (async () => {
-    for (const theme of ['light', 'navy']) {
-        localStorage.setItem('mdbook-theme', theme);
-        for (const page of PAGES) {
-            await look(page, theme);
-        }
-    }
-    for (const word of WORDS) {
-        await search(word);
-    }
+    await all('light', 'navy', [390]);
+    await all('navy', 'light', [1280, 1920]);
+    await Promise.all(WORDS.map(search));
     await fetch('/report', { method: 'POST', body: JSON.stringify({ faults, found, loads }) });
 })();
 </script></body></html>"#;

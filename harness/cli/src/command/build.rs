@@ -14,7 +14,7 @@ pub struct Arguments {
     /// Filters to build, by their crates' names; all of them if none is named.
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
-    /// Build quickly instead of well: without optimization, with checks for overflow.
+    /// Build quickly: without optimization, with overflow checks.
     #[arg(long)]
     dev: bool,
     /// Build twice, in two temporary directories, and compare the bytes; target/modelgate stays as

@@ -16,14 +16,14 @@ use modelgate_envoy::release::Envoy;
 /// Check configurations of Envoy, Kong and nginx, and gateway files: every filter's settings, the
 /// order of the chain, clusters, crash policy, who may pass on each route.
 ///
-/// Which host a file is for is told by what stands in it. Of Kong it reads declarative
+/// The host is recognized from the content of the file. Of Kong it reads declarative
 /// configurations, with the kong.conf beside them, and of nginx what concerns ngx_wasm_module. Of
 /// Envoy it reads bootstraps, resources of discovery (files too, where a configuration names them)
 /// and pieces of them, YAML or JSON; what a running Envoy answers on /config_dump; and of
-/// Kubernetes WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, and ConfigMaps and Secrets that hold
-/// one of these. Compiles each filter's configuration with the code that runs in the proxy, and
-/// says all that is wrong, with line and hint. docs/findings.md has a section for every finding,
-/// and how to allow one.
+/// Kubernetes WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, ConfigMaps and Secrets that hold one
+/// of these, and Kustomizations. Compiles each filter's configuration with the code that runs in
+/// the proxy, and reports all problems with line and hint. docs/findings.md has a section for every
+/// finding, and how to allow one.
 ///
 /// Exit code 0: nothing is wrong, or only warnings; 1: something is; 2: a file could not be read.
 #[derive(Debug, Args)]
@@ -32,13 +32,13 @@ pub struct Arguments {
     /// input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Take warnings for errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     strict: bool,
     /// How to write the findings.
     #[arg(long, value_enum, default_value_t = Written::Text)]
     format: Written,
-    /// Also let an Envoy validate each bootstrap: a binary, or a release such as 1.40.0; without a
+    /// Also have Envoy validate each bootstrap: a binary, or a release such as 1.40.0; without a
     /// value, the newest supported release.
     #[arg(long, value_name = "PATH|VERSION", num_args = 0..=1, default_missing_value = "")]
     envoy: Option<String>,

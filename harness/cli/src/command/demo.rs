@@ -12,8 +12,7 @@ use modelgate_scenario::engine::Backends;
 
 use super::gateway::{Engine, EngineArguments, runtime};
 
-/// Start a gateway with everything around it on this machine, and take a guided tour of real
-/// requests.
+/// Start a complete gateway on this machine and walk through real requests.
 ///
 /// Needs rustup and Python 3 only: the compiler's wasm target is installed and Envoy is downloaded
 /// where they are missing. The gateway runs envoy/sagemaker.yaml, on Envoy or on the embedded host

@@ -14,7 +14,7 @@ use clap::Args;
 /// Exit code 0: all were, or now are, up to date; 1 with --check: some are not.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Only say what is out of date.
+    /// Only report what is out of date.
     #[arg(long)]
     check: bool,
 }

@@ -9,16 +9,16 @@ use crate::inspect::{Format, Image, Inspected, Module, render};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-/// Say what .wasm files and images are: filters, version, ABI, what they need of their host,
+/// Show what .wasm files and images contain: filters, version, ABI, what they need of their host,
 /// SHA-256.
 ///
-/// Runs nothing of them. Filters of modelgate say in custom sections which release they are and
-/// what they need; of any other proxy-wasm module the exported and imported functions tell what its
-/// host must have.
+/// Nothing is run. The custom sections of modelgate's filters name their release and requirements;
+/// for any other proxy-wasm module the exported and imported functions show what its host must
+/// provide.
 ///
-/// In place of a file an image in an OCI registry can be named, by tag or digest. Then it also says
-/// in which form the module lies there, which digest to pin, and what refers to it: bills of
-/// materials, statements of provenance, signatures.
+/// Instead of a file, name an image in an OCI registry by tag or digest. The output then includes
+/// the form of the image, the digest to pin, and what refers to it: bills of materials, statements
+/// of provenance, signatures.
 ///
 /// Exit code 0: all are proxy-wasm modules; 1: some are not, or are cut off; 2: a file or an image
 /// could not be read.
@@ -31,7 +31,7 @@ pub struct Arguments {
     /// How to write it.
     #[arg(long, value_enum, default_value_t = Written::Text)]
     format: Written,
-    /// Speak to the registry without TLS.
+    /// Access the registry without TLS.
     #[arg(long)]
     plain_http: bool,
 }

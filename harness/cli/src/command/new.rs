@@ -9,8 +9,8 @@ use clap::Args;
 use crate::build::{self, Workspace};
 use crate::new::{self, Kit, Name};
 
-/// Write a new filter: crate, configuration, reason codes, unit tests, scenarios and README, all of
-/// which work.
+/// Create a new filter: crate, configuration, reason codes, unit tests, scenarios and README, all
+/// working.
 ///
 /// It becomes a filter of the suite, in plugins/NAME, entered in the suite's list; or, with
 /// --standalone, a crate of its own, outside this repository, that is written with the kit.

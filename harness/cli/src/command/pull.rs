@@ -18,7 +18,7 @@ pub struct Arguments {
     /// The folder; without it, one in the current folder with the name of the filter.
     #[arg(long, short, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
-    /// Speak to the registry without TLS.
+    /// Access the registry without TLS.
     #[arg(long)]
     pub plain_http: bool,
 }

@@ -12,8 +12,8 @@ use clap::{Args, ValueEnum};
 /// materials (CycloneDX) and a statement of provenance refer to them. The same modules give the
 /// same digests, so pushing twice changes nothing.
 ///
-/// Modules are built first, and pushed as `modelgate build` makes them. What the registry has
-/// already is not sent again. A tag that stands for something else is not moved.
+/// Modules are built first, and pushed as `modelgate build` makes them. What the registry already
+/// has is not sent again. A tag that names something else is not moved.
 ///
 /// Credentials are those of `docker login` or `podman login`, credential helpers included, or
 /// MODELGATE_REGISTRY_USER and MODELGATE_REGISTRY_PASSWORD. HTTPS_PROXY and NO_PROXY are obeyed.
@@ -42,8 +42,8 @@ pub struct Arguments {
     /// commands where there is no cosign.
     #[arg(long)]
     pub sign: bool,
-    /// Speak to the registry without TLS. Registries on this machine (localhost, 127.0.0.1) are
-    /// spoken to so anyhow, unless https:// stands before the name.
+    /// Access the registry without TLS. This is the default for registries on this machine
+    /// (localhost, 127.0.0.1) unless the name begins with https://.
     #[arg(long)]
     pub plain_http: bool,
     /// How to say what was pushed.

@@ -10,12 +10,12 @@ use located_yaml::Node;
 use crate::check::{self, Checked, Format, Severity};
 use crate::gateway::{self, Host};
 
-/// Write a gateway file as the files that a host reads.
+/// Render a gateway file as the files that a host reads.
 ///
 /// A gateway file says in about 25 lines what a gateway is for: the model server, who may call and
 /// for what, limits, masking. docs/gateway.md explains it; `modelgate schema gateway` prints its
-/// JSON Schema. A file with errors is not written for anybody: what is wrong is said as `modelgate
-/// check` says it. What has to be known of a host besides goes to standard error.
+/// JSON Schema. A file with errors is not rendered; the errors are reported as `modelgate check`
+/// reports them. Notes about the host go to standard error.
 ///
 /// Exit code 0: it is written to standard output; 1: something is wrong with the file.
 #[derive(Debug, Args)]

@@ -36,8 +36,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// paths at them; everything else is as in the file. Prints where it listens and which environment
 /// variables are missing, then a line for every request, until Ctrl-C. `--cluster` puts a server on
 /// this machine in place of one of the configuration's: `--cluster openai=127.0.0.1:11434`. The
-/// embedded host (`--engine native` or `wasmtime`) starts at once and needs no Envoy; it speaks no
-/// TLS, so clusters with TLS have to be replaced.
+/// embedded host (`--engine native` or `wasmtime`) starts at once and needs no Envoy; it does not
+/// support TLS, so clusters with TLS have to be replaced.
 ///
 /// Exit code 0: it was stopped; 1: it ended by itself; 2: it did not start.
 #[derive(Debug, Args)]

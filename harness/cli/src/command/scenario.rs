@@ -21,7 +21,7 @@ use modelgate_scenario::file::{EngineName, Headers, ScenarioFile};
 use super::full;
 use super::progress::Progress;
 
-/// Run scenario files: requests through a chain of filters, and what must be seen.
+/// Run scenario files: requests through a chain of filters, with the expected results.
 ///
 /// A scenario says what a client sends, what every server behind the gateway answers, and what
 /// client and servers must see. The format is described in docs/scenarios.md. Exit code 0: all as

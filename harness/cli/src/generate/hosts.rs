@@ -54,10 +54,10 @@ pub fn page(root: &Path) -> Result<String> {
     let mut features = features_of(&features)?;
     let mut page = String::from(
         "# nginx and Kong, filter by filter\n\n<!-- Made by `cargo modelgate generate`. -->\n\n\
-         What each filter does there by feature, and then every scenario of every filter, on the simulated proxy that plays nginx with\n\
-         ngx_wasm_module ([what it does](wasm-host.md#where-nginx-differs)). Tests hold it in both directions: what works gives the same as on Envoy,\n\
-         what differs must differ, and what does not hold must not; and nothing that differs lets pass what Envoy stops. Nothing here was tried on a\n\
-         real nginx or Kong. What these hosts need is in [kong/README.md](../kong/README.md).\n",
+         The features of each filter, then its scenarios, with the result on the simulated proxy that plays nginx with ngx_wasm_module\n\
+         ([its behaviour](wasm-host.md#where-nginx-differs)). Tests check it in both directions: what works gives the same result as on Envoy, what\n\
+         differs must differ, and nothing that differs lets pass what Envoy stops. Nothing here was tried on a real nginx or Kong. What these\n\
+         hosts must be told is in [kong/README.md](../kong/README.md).\n",
     );
     let files = scenario_files(root)?;
     for member in SUITE.filters() {

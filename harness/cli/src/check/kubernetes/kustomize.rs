@@ -118,7 +118,11 @@ fn files(resource: &Node) -> Vec<&Node> {
         }
     }
     for patches in ["patches", "patchesJson6902", "replacements"] {
-        files.extend(items(patches).iter().filter_map(|patch| patch.member("path")));
+        files.extend(
+            items(patches)
+                .iter()
+                .filter_map(|patch| patch.member("path")),
+        );
     }
     files
 }
@@ -126,7 +130,9 @@ fn files(resource: &Node) -> Vec<&Node> {
 /// The file whose name is nearest.
 fn beside(folder: &Path, path: &str) -> String {
     let whole = folder.join(path);
-    let entries = whole.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    let entries = whole
+        .parent()
+        .and_then(|parent| std::fs::read_dir(parent).ok());
     let names: Vec<String> = entries
         .into_iter()
         .flatten()

@@ -1,5 +1,5 @@
-//! Words in resources of Kubernetes that one of a few is wanted for: one that is misspelt is refused
-//! by the cluster, or means something else.
+//! Words in resources of Kubernetes of which one of a few is wanted. One that is misspelt is
+//! refused by the cluster, or means something else.
 
 use super::super::codes;
 use super::super::entry::{node, text};
@@ -58,13 +58,7 @@ pub(in super::super) fn check(resource: &Node, sink: &mut Sink<'_>) {
                 .unwrap_or_default()
             {
                 one_of(resource, patch, &["applyTo"], &TARGETS, sink);
-                one_of(
-                    resource,
-                    patch,
-                    &["patch", "operation"],
-                    &OPERATIONS,
-                    sink,
-                );
+                one_of(resource, patch, &["patch", "operation"], &OPERATIONS, sink);
             }
         }
         _ => {}
