@@ -32,6 +32,9 @@ fn refused(source: Source, text: &str) -> Vec<String> {
 
 /// Paths of all values that hold no others.
 fn leaves(node: &Node, path: &str, found: &mut BTreeSet<String>) {
+    if node.is_null() {
+        return;
+    }
     match &node.value {
         Value::Map(members) if !members.is_empty() => {
             for (key, value) in members {

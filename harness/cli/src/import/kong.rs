@@ -66,6 +66,8 @@ pub fn import(root: &At<'_>, options: &Options) -> Json {
         ("partials", true),
         ("keys", false),
         ("key_sets", false),
+        ("parameters", false),
+        ("workspaces", false),
     ] {
         if let Some(found) = root.get(name) {
             found.missing(name, "entities of this kind are not taken over", protects);

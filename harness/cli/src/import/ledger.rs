@@ -150,6 +150,10 @@ impl Ledger {
 
     /// Hands every leaf below a value to the entry that is nearest to it.
     fn account(&self, at: &At<'_>, entries: &mut [Entry], unread: &mut Vec<Entry>) {
+        // What is null is not there.
+        if at.node.is_null() {
+            return;
+        }
         let is_leaf = match &at.node.value {
             Value::Scalar { .. } => true,
             Value::List(items) => items.is_empty(),

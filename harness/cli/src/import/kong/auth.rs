@@ -33,7 +33,7 @@ pub struct Used {
 
 /// Whether a text is a reference to something that is not in the file.
 fn is_reference(text: &str) -> bool {
-    text.contains("{vault:") || text.contains("${")
+    text.contains("{vault:") || text.starts_with('$') || text.contains("${")
 }
 
 impl Credentials {

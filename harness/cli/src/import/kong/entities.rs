@@ -66,6 +66,8 @@ pub struct Entities<'a> {
     pub plugins: Vec<Plugin<'a>>,
     /// Upstreams.
     pub upstreams: Vec<At<'a>>,
+    /// Targets of upstreams that do not stand in them.
+    pub targets: Vec<At<'a>>,
 }
 
 /// Kinds of credentials: what the list is called.
@@ -143,6 +145,7 @@ impl<'a> Entities<'a> {
             all.plugin(&at, None, None, None);
         }
         all.upstreams = root.list("upstreams");
+        all.targets = root.list("targets");
         all.doubled();
         all
     }

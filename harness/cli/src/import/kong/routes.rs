@@ -93,7 +93,7 @@ pub fn target(service: &Service<'_>, all: &Entities<'_>) -> Target {
                     .is_some_and(|name| name == upstream.host)
             });
             let mut cluster = match named {
-                Some(named) => balanced(&upstream, named, &mut target),
+                Some(named) => balanced(&upstream, named, all, &mut target),
                 None => gateway::cluster(&upstream),
             };
             put(&mut cluster, "connect_timeout", seconds(connect_ms.max(1)));
@@ -118,12 +118,26 @@ pub fn seconds(ms: u64) -> String {
 }
 
 /// A cluster of an upstream's targets.
-fn balanced(server: &Upstream, at: &At<'_>, target: &mut Target) -> Json {
+fn balanced(server: &Upstream, at: &At<'_>, all: &Entities<'_>, target: &mut Target) -> Json {
     entities::labels(at);
     let subject = format!("upstream {}", server.host);
     at.taken(&subject, "the endpoints of the cluster");
     let mut endpoints = Vec::new();
-    for one in at.list("targets") {
+    let keys: Vec<String> = ["name", "id"]
+        .iter()
+        .filter_map(|name| at.text_of(name))
+        .collect();
+    let of_this = |one: &At<'_>| {
+        let of = one.get("upstream");
+        let named = |of: &At<'_>| match of.is_map() {
+            true => ["name", "id"].iter().find_map(|name| of.text_of(name)),
+            false => of.text(),
+        };
+        of.and_then(|of| named(&of))
+            .is_some_and(|of| keys.contains(&of))
+    };
+    let beside = all.targets.iter().filter(|one| of_this(one)).cloned();
+    for one in at.list("targets").into_iter().chain(beside) {
         entities::labels(&one);
         let place = one.text_of("target").unwrap_or_default();
         let weight = one.number_of("weight").unwrap_or(100);
@@ -185,7 +199,7 @@ pub fn route(one: &entities::Route<'_>, target: Option<&Target>, has_old_paths: 
     let nowhere = r#"{"message":"no Route matched with those values"}"#.to_owned();
     let mut route = Route::new(
         one.name.clone(),
-        at.texts("hosts"),
+        hosts(at, &subject),
         Action::Reply(404, nowhere),
     );
     for (member, text) in [
@@ -206,25 +220,31 @@ pub fn route(one: &entities::Route<'_>, target: Option<&Target>, has_old_paths: 
             route.close(text);
         }
     }
-    for (member, text) in [
+    for (member, usual, text) in [
         (
             "request_buffering",
+            "false",
             "Envoy streams bodies, but where a filter has to hold them",
         ),
         (
             "response_buffering",
+            "false",
             "Envoy streams bodies, but where a filter has to hold them",
         ),
         (
             "path_handling",
+            "v0",
             "paths are joined as `v0` does, with one slash",
         ),
         (
             "https_redirect_status_code",
+            "426",
             "plaintext requests to a route for HTTPS get 426",
         ),
     ] {
-        if let Some(found) = at.get(member) {
+        if let Some(found) = at.get(member)
+            && found.text().as_deref() != Some(usual)
+        {
             found.changed(&subject, text);
         }
     }
@@ -275,6 +295,22 @@ pub fn route(one: &entities::Route<'_>, target: Option<&Target>, has_old_paths: 
         None => {}
     }
     route
+}
+
+/// The hosts of a route, without ports.
+fn hosts(at: &At<'_>, subject: &str) -> Vec<String> {
+    let name = |host: String| match host.split_once(':') {
+        Some((name, _)) => name.to_owned(),
+        None => host,
+    };
+    let hosts = at.texts("hosts");
+    if let Some(found) = at
+        .get("hosts")
+        .filter(|_| hosts.iter().any(|host| host.contains(':')))
+    {
+        found.changed(subject, "the port that a client names is not looked at");
+    }
+    hosts.into_iter().map(name).collect()
 }
 
 /// The matches of a route.
@@ -369,8 +405,10 @@ fn ways(at: &At<'_>, route: &mut Route, strip: bool, target: Option<&Target>, ha
                 }
             },
             None => {
-                path.wrong::<()>(
-                    "expected a path that begins with a slash, or a pattern after `~`",
+                path.missing(
+                    "path",
+                    "no request has such a path, which begins with a slash and has neither query nor fragment",
+                    false,
                 );
             }
         }
