@@ -139,6 +139,7 @@ fn balanced(server: &Upstream, at: &At<'_>, all: &Entities<'_>, target: &mut Tar
     let beside = all.targets.iter().filter(|one| of_this(one)).cloned();
     for one in at.list("targets").into_iter().chain(beside) {
         entities::labels(&one);
+        one.taken("target", "an endpoint of the cluster");
         let place = one.text_of("target").unwrap_or_default();
         let weight = one.number_of("weight").unwrap_or(100);
         let url = format!(
