@@ -305,10 +305,12 @@ fn is_beside_a_fraction(chain: &Chain<'_>, count: usize) -> bool {
     })
 }
 
-/// Whether groups of two digits are a part of a longer row of such (bytes in hex, drawn numbers) or
-/// no French number, which begins with 01 to 09.
+/// Whether groups of two digits, perhaps behind a zero apart, are a part of a longer row of numbers
+/// (bytes in hex, drawn numbers, cells) or no French number, which begins with 01 to 09.
 fn is_row(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
-    if !chain.lengths().take(count).all(|length| length == 2) {
+    let apart = chain.group(0) == b"0";
+    let mut pairs = chain.lengths().take(count).skip(usize::from(apart));
+    if !pairs.all(|length| length == 2) {
         return false;
     }
     let pair =
@@ -322,8 +324,16 @@ fn is_row(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
                 .and_then(|from| scene.bytes.get(from..start.saturating_sub(1))),
         )
         && super::boundary::begins(scene.bytes, start.saturating_sub(3));
+    let digit = |at: Option<usize>| {
+        at.and_then(|at| scene.bytes.get(at))
+            .is_some_and(u8::is_ascii_digit)
+    };
+    let cell_before = is_space(start.checked_sub(1)) && digit(start.checked_sub(2));
+    let cell_behind = is_space(Some(end)) && digit(end.checked_add(1));
+    let in_cells = apart && (cell_before || cell_behind);
     chain.group(0) == b"00"
         || before
+        || in_cells
         || (count < chain.len() && chain.lengths().nth(count) == Some(2) && is_space(Some(end)))
 }
 
@@ -465,7 +475,8 @@ fn extension(bytes: &[u8], at: usize) -> Option<usize> {
     ((1..=7).contains(&digits) && ends(bytes, end)).then_some(end)
 }
 
-/// 2024-11-21, 21.11.2024, 21/11/24: three groups that read as a day, a month and a year.
+/// 2024-11-21, 21.11.2024, 21/11/24: three groups that read as a day, a month and a year; or what
+/// stands between the day of a date and the year of the next: "28 `02 2009 19 08` 2021".
 fn is_date(chain: &Chain<'_>, count: usize) -> bool {
     let value = |index: usize| {
         chain
@@ -494,6 +505,14 @@ fn is_date(chain: &Chain<'_>, count: usize) -> bool {
         }
         (Some(1..=2), Some(1..=2), Some(4)) => {
             (1800..2200).contains(&value(2)) && day_and_month(value(0), value(1))
+        }
+        (Some(2), Some(4), Some(2)) => {
+            count == 4
+                && lengths.next() == Some(2)
+                && (1..=12).contains(&value(0))
+                && (1800..2200).contains(&value(1))
+                && (1..=31).contains(&value(2))
+                && (1..=12).contains(&value(3))
         }
         _ => false,
     }
