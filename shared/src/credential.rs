@@ -7,6 +7,7 @@
 //! every place, so that a backend never sees it.
 
 mod copies;
+mod told;
 
 use std::borrow::Cow;
 

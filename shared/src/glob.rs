@@ -43,6 +43,14 @@ impl Glob {
         }
     }
 
+    /// The pattern as it is written.
+    pub fn text(&self) -> &str {
+        match &self.0 {
+            Form::Any => "*",
+            Form::Exact(text) | Form::Starred(text) => text,
+        }
+    }
+
     /// The one text that the pattern stands for, if it has no `*`: what an index can be built on.
     pub fn literal(&self) -> Option<&str> {
         match &self.0 {

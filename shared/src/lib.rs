@@ -15,6 +15,7 @@ pub mod claim;
 pub mod config;
 pub mod credential;
 pub mod exchange;
+pub mod explain;
 mod export;
 pub mod facts;
 pub mod filter;

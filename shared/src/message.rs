@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use crate::body::{BodyError, BodyState};
 use crate::exchange::Exchange;
+use crate::explain::{self, Note};
 use crate::headers::HeaderBlock;
 use crate::host::{Map, Side, Status};
 use crate::vm::verdict::Wait;
@@ -75,6 +76,7 @@ impl<'a> Message<'a> {
     /// The host's status; a security header that cannot be set means: deny.
     pub fn set_header(self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
         self.forget();
+        explain::tell(|notes| notes.push(self.header_set(name, value.as_ref())));
         let proxy = self.exchange.proxy();
         proxy.set_header(self.map(), name, value.as_ref())
     }
@@ -86,6 +88,10 @@ impl<'a> Message<'a> {
     /// The host's status; a security header that cannot be removed means: deny.
     pub fn remove_header(self, name: &str) -> Result<(), Status> {
         self.forget();
+        explain::tell(|notes| {
+            let note = Note::info("header_removed", format!("Removes the header `{name}`."));
+            notes.push(note.with("side", self.side.as_str()).with("name", name));
+        });
         self.exchange.proxy().remove_header(self.map(), name)
     }
 
@@ -164,6 +170,11 @@ impl<'a> Message<'a> {
                 self.set_header("content-length", bytes.len().to_string())?;
             }
         }
+        explain::tell(|notes| {
+            let text = format!("Replaces the body: {} bytes now.", bytes.len());
+            let note = Note::info("body_replaced", text).with("side", self.side.as_str());
+            notes.push(note.with("bytes", bytes.len()));
+        });
         self.state().replace(bytes);
         Ok(())
     }
@@ -204,6 +215,13 @@ impl<'a> Message<'a> {
             }
             Side::Response => Ok(self.exchange.upgraded()),
         }
+    }
+
+    fn header_set(self, name: &str, value: &[u8]) -> Note {
+        let value = explain::header_value(name, value);
+        let note = Note::info("header_set", format!("Sets the header `{name}: {value}`."));
+        let note = note.with("side", self.side.as_str());
+        note.with("name", name).with("value", value)
     }
 
     fn forget(self) {

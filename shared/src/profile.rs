@@ -20,6 +20,7 @@ use std::rc::Rc;
 use crate::config::long::{Cut, Gathered, Shape, Text, cut_out};
 use crate::config::{Problems, Setup};
 use crate::exchange::Exchange;
+use crate::explain::{self, Note};
 use crate::filter::{Launch, Registration};
 use crate::host::Host;
 use crate::problem::Reply;
@@ -196,13 +197,20 @@ impl Policy {
             let rank = chosen.map_or(self.base.rank, |plan| plan.rank);
             chosen = self.by_rule(&subject, true, Some(rank))?.or(chosen);
         }
-        Ok(&chosen.unwrap_or(&self.base).launch)
+        let plan = chosen.unwrap_or(&self.base);
+        explain::tell(|notes| notes.push(plan.chosen()));
+        Ok(&plan.launch)
     }
 
     fn by_metadata(&self, host: &dyn Host) -> Result<Option<&Plan>, Reply> {
         let named = route_metadata::text(host, &[self.filter, "profile"])
             .or_else(|| route_metadata::text(host, &["profile"]));
         let Some(name) = named else { return Ok(None) };
+        explain::tell(|notes| {
+            let text = format!("The metadata of the route or virtual host names profile `{name}`.");
+            let note = Note::info("profile_choice", text).with("by", "metadata");
+            notes.push(note.with("profile", name.as_str()));
+        });
         match self.named(&name) {
             Some(plan) => Ok(Some(plan)),
             None => Err(Reply::new(&PROFILE_UNKNOWN)),
@@ -243,6 +251,7 @@ impl Policy {
                 .profiles
                 .get(rule.profile)
                 .ok_or_else(|| Reply::new(&PROFILE_UNKNOWN))?;
+            explain::tell(|notes| notes.push(self.fitting(rule, plan, floor)));
             match floor {
                 None => return Ok(Some(plan)),
                 Some(floor) if plan.rank > floor && best.is_none_or(|b| plan.rank > b.rank) => {
@@ -252,6 +261,44 @@ impl Policy {
             }
         }
         Ok(best)
+    }
+}
+
+/// What is told of a choice.
+impl Policy {
+    fn fitting(&self, rule: &Rule, plan: &Plan, floor: Option<u32>) -> Note {
+        let mut rules = self.rules.iter();
+        let at = rules
+            .position(|one| std::ptr::eq(one, rule))
+            .unwrap_or_default();
+        let name = &plan.name;
+        let text = match floor {
+            None => format!("profile_rules[{at}] fits: profile `{name}`."),
+            Some(floor) if plan.rank > floor => {
+                let rank = plan.rank;
+                format!(
+                    "profile_rules[{at}] looks at headers and fits: profile `{name}`, whose rank {rank} is above {floor}."
+                )
+            }
+            Some(floor) => {
+                let rank = plan.rank;
+                format!(
+                    "profile_rules[{at}] looks at headers and fits, but the rank {rank} of profile `{name}` is not above {floor}: it changes nothing."
+                )
+            }
+        };
+        let note = Note::info("profile_choice", text).with("by", "rule");
+        note.with("rule", at).with("profile", name.as_str())
+    }
+}
+
+impl Plan {
+    fn chosen(&self) -> Note {
+        let text = match self.name.as_str() {
+            "" => "The base configuration applies; no profile was chosen.".to_owned(),
+            name => format!("Profile `{name}` applies."),
+        };
+        Note::info("profile", text).with("profile", self.name.as_str())
     }
 }
 

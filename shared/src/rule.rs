@@ -10,9 +10,11 @@ mod asked;
 pub mod by_caller;
 mod kind;
 mod spelling;
+mod told;
 mod what;
 mod who;
 
 pub use asked::{Asked, DefaultModel, ModelBody, ModelBodyMode, Models};
+pub use told::Failed;
 pub use what::{Doubt, What, WrittenWhat};
 pub use who::{Caller, Presence, Who, WrittenClaim, WrittenGroups, WrittenWho};

@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod full;
 mod gateway;
 mod generate;
@@ -61,6 +62,7 @@ enum Command {
     Check(check::Arguments),
     Completions(completions::Arguments),
     Demo(demo::Arguments),
+    Explain(explain::Arguments),
     Generate(generate::Arguments),
     Import(import::Arguments),
     Inspect(inspect::Arguments),
@@ -129,6 +131,7 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
         Command::Demo(arguments) => demo::run(&arguments, &backends),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments, full.map(|full| full.fetch)),

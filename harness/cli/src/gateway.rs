@@ -24,7 +24,11 @@ mod servers;
 mod settings;
 mod upstream;
 
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
 use located_yaml::{Node, write};
+use modelgate_envoy::config::adapt::discovered;
 use serde_json::Value as Json;
 
 use crate::needs::holds_headers;
@@ -44,6 +48,33 @@ pub fn entry(filter: &Filter) -> Json {
 pub fn is_gateway(document: &Node) -> bool {
     let kind = |backend: &Node| backend.member("kind").is_some();
     document.member("backend").is_some_and(kind) && document.member("apiVersion").is_none()
+}
+
+/// The Envoy configuration in a file, or the one that a gateway file means; and the files with
+/// filters and secrets that it names, which were put in.
+///
+/// # Errors
+/// If it cannot be read, or something is wrong with the gateway file.
+pub fn bootstrap(file: &Path) -> Result<(Json, Vec<PathBuf>)> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| shown.to_string())?;
+    let root = Node::parse(&text).with_context(|| format!("{shown} is not YAML"))?;
+    let mut bootstrap = match is_gateway(&root) {
+        true => meant(&root).with_context(|| shown.to_string())?,
+        false => root.to_json(),
+    };
+    let put = discovered::put_in(&mut bootstrap, file.parent());
+    Ok((bootstrap, put.with_context(|| shown.to_string())?))
+}
+
+/// What a gateway file means to Envoy.
+fn meant(root: &Node) -> Result<Json> {
+    let meaning = read(root, Host::Envoy).map_err(|problems| {
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", said.join("\n"))
+    })?;
+    let documents = documents(&meaning, Host::Envoy).into_iter().next();
+    documents.context("it means nothing")
 }
 
 /// The JSON Schema of a gateway file, for editors.

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod check;
 pub mod command;
+pub mod explain;
 pub mod gateway;
 pub mod generate;
 pub mod import;

@@ -12,7 +12,7 @@ mod gateway;
 pub mod issuer;
 pub mod loopback;
 mod random;
-mod report;
+pub mod report;
 pub mod sagemaker;
 mod seen;
 pub mod sink;

@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod envoy;
 pub mod envoy_binary;
+pub mod explained;
 pub mod fused;
 pub mod kept;
 pub mod launch;

@@ -22,11 +22,13 @@ mod plan;
 pub mod reasons;
 mod ship;
 mod tally;
+mod told;
 
 use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::root::Root;
@@ -113,6 +115,7 @@ impl Filter for AuditLog {
 /// Counts the event, and leaves it for the access log.
 fn note(plan: &Plan, exchange: &Exchange, event: &Event) {
     let host = exchange.host();
+    explain::tell(|notes| notes.push(told::event(plan, event)));
     plan.outcomes.count(host, event.outcome);
     if plan.access_log {
         // A host without filter state has no access log that could show it.

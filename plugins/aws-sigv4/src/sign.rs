@@ -15,6 +15,7 @@ use crate::date::AmzDate;
 use crate::uri::PathRules;
 use hmac::digest::{FixedOutput, Update};
 use hmac::{Hmac, KeyInit, Mac};
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::headers::same_bytes;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -178,6 +179,7 @@ impl Signer {
     /// Signs `request` as of `date`.
     #[must_use]
     pub fn sign(&self, request: &Request<'_>, payload: &Payload, date: AmzDate) -> Signed {
+        explain::tell(|notes| notes.push(self.told(request, payload, date)));
         self.finish(self.prepare(request, payload, date))
     }
 
@@ -261,6 +263,39 @@ impl Signer {
         let keyed = || key.keyed.clone();
         let mac = Begun::hash(&mut key.begun, string_to_sign, 1, keyed);
         hex(mac.finalize_fixed().into())
+    }
+
+    /// What is signed, for whoever asks why: never a secret, and no signature.
+    fn told(&self, request: &Request<'_>, payload: &Payload, date: AmzDate) -> Note {
+        explain::hide(self.credentials.secret_access_key().as_bytes());
+        let prepared = self.prepare(request, payload, date);
+        explain::hide(&self.signature(&prepared.string_to_sign, date));
+        let signed = String::from_utf8_lossy(&prepared.canonical.signed_headers).into_owned();
+        let mut canonical = String::from_utf8_lossy(&prepared.canonical.text).into_owned();
+        if let Some(token) = self.session_token() {
+            explain::hide(token.as_bytes());
+            canonical = canonical.replace(token, "(not shown)");
+        }
+        let form = match payload {
+            Payload::Sha256(_) => "SHA-256 of the body",
+            Payload::Unsigned => "UNSIGNED-PAYLOAD",
+        };
+        let (region, service) = (self.scope.region(), self.scope.service());
+        let key_id = self.credentials.access_key_id();
+        let last = key_id
+            .get(key_id.len().saturating_sub(4)..)
+            .unwrap_or_default();
+        let text = format!(
+            "Signs for {service} in {region} with the key that ends in `{last}`; headers {signed}; payload: {form}."
+        );
+        Note::info("signature", text)
+            .with("service", service)
+            .with("region", region)
+            .with("access_key_id_ends", last)
+            .with("signed_headers", signed)
+            .with("payload", form)
+            .with("date", date.to_string())
+            .with("canonical_request", canonical)
     }
 
     fn write_scope(&self, out: &mut Vec<u8>, date: AmzDate) {

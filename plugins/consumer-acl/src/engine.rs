@@ -11,6 +11,7 @@
 //! Of many rules only those are tried that can fit: see `index`.
 
 mod index;
+mod told;
 
 use std::rc::Rc;
 

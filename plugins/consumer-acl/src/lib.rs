@@ -18,6 +18,7 @@ use std::rc::Rc;
 use modelgate_kit::config::long::LongList;
 use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::facts::{Decision, Fact as _, Identity};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
@@ -55,6 +56,17 @@ impl Filter for ConsumerAcl {
         let caller = Caller::from(identity.as_deref());
         let verdict = plan.judge(caller, &exchange).await;
         if plan.mode == Mode::Shadow {
+            explain::tell(|notes| {
+                let text = match &verdict {
+                    Ok(()) => "Shadow mode: the request would be allowed.".to_owned(),
+                    Err(reply) => format!(
+                        "Shadow mode: it would be refused with {} `{}`, and goes on all the same.",
+                        reply.status(),
+                        reply.reason.code
+                    ),
+                };
+                notes.push(Note::info("shadow", text).with("would_deny", verdict.is_err()));
+            });
             if verdict.is_err() {
                 plan.shadow_denied.add(exchange.host(), 1);
             }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
 use modelgate_kit::facts::{Challenges, Decision};
 use modelgate_kit::filter::Filter as _;
 use modelgate_kit::host::Host;
@@ -76,6 +77,7 @@ impl Plan {
                 .inspect_err(|_| self.publish_default(exchange))?;
         }
         let decided = self.engine.decide(caller, &asked);
+        explain::tell(|notes| notes.extend(self.engine.told(decided, caller, &asked)));
         self.record(decided, caller, &asked, exchange)?;
         match decided.effect {
             Effect::Allow if self.mode == Mode::Shadow => Ok(()),

@@ -5,9 +5,12 @@
 //! with that issuer's keys, and only then its claims, by each entry of that issuer until one takes
 //! it. When no key fits, the issuer's keys are asked for anew.
 
+mod told;
+
 use std::rc::Rc;
 
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
 use modelgate_kit::facts::RefusedToken;
 use modelgate_kit::host::Host;
 use modelgate_kit::identity_headers::Unwritable;
@@ -52,11 +55,14 @@ impl Plan {
     /// # Errors
     /// The reply to the client.
     pub async fn accept(&self, exchange: &Exchange, token: &[u8]) -> Result<Rc<Accepted>, Reply> {
+        explain::hide(token);
         if let Some(accepted) = self.recall(token, exchange.now_ns() / 1_000_000)? {
+            explain::tell(|notes| notes.extend(told::recalled(&accepted)));
             return Ok(accepted);
         }
         let refuse = |refusal: Refusal| self.challenge.reply(refusal.into(), &[]);
         let parsed = self.parse(token).map_err(refuse)?;
+        explain::tell(|notes| notes.push(self.told_token(&parsed)));
         let entries = self.entries_of(&parsed).map_err(refuse)?;
         let mut parsed = Some(parsed);
         let mut proven: Option<(usize, Result<Proof, Denial>)> = None;
@@ -82,6 +88,17 @@ impl Plan {
                 }),
                 None => continue,
             };
+            explain::tell(|notes| {
+                let now_s = exchange.now_ns() / 1_000_000_000;
+                let proof = proven.as_ref().and_then(|(_, proof)| proof.as_ref().ok());
+                let denial = outcome.as_ref().err().map(|refused| refused.denial);
+                notes.extend(told::entry(at, issuer, proof, denial, now_s));
+                notes.extend(
+                    outcome
+                        .iter()
+                        .map(|accepted| told::identity(&accepted.identity)),
+                );
+            });
             match outcome {
                 Ok(accepted) => {
                     let accepted = Rc::new(accepted);

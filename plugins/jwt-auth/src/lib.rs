@@ -28,6 +28,7 @@ use std::task::Poll;
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
 use modelgate_kit::jose::Refusal;
@@ -74,7 +75,9 @@ impl Filter for JwtAuth {
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let request = exchange.request().headers()?;
         let refused = |refusal: Refusal| plan.challenge.reply(refusal.into(), &[]);
-        let token = match find(&request, &plan.places) {
+        let found = find(&request, &plan.places);
+        explain::tell(|notes| notes.push(found.note("token", &plan.places)));
+        let token = match found {
             Found::One(token) if !token.is_empty() => token,
             Found::Several => return Err(refused(Refusal::Repeated)),
             Found::Mixed => return Err(refused(Refusal::Mixed)),

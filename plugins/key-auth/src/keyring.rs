@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 
 use modelgate_kit::config::fingerprint;
 use modelgate_kit::config::types::refused_unlike;
+use modelgate_kit::explain::{Note, instant};
 use modelgate_kit::facts::{Identity, Serialized};
 use modelgate_kit::sorting;
 use serde::Deserialize;
@@ -206,6 +207,37 @@ impl Keyring {
             // The fact was written by us: it can be read.
             (true, true, false) => self.read(place, nearest).ok_or(Unaccepted::Unknown),
         }
+    }
+
+    /// What is known of a key, for whoever asks why: its id, never the key.
+    pub fn told(&self, key: &[u8], now_ns: u64) -> Note {
+        const NS_PER_S: u64 = 1_000_000_000;
+        let digest: Digest = Sha256::digest(key).into();
+        let Some((_, record, true)) = self.nearest(&digest) else {
+            let count = self.records.len();
+            let text = format!("None of the {count} configured keys is this one.");
+            return Note::fail("key", text).with("known", false);
+        };
+        let id = String::from_utf8_lossy(self.texts.get(record.id)).into_owned();
+        let holder: Option<Identity> = serde_json::from_slice(self.texts.get(record.holder)).ok();
+        let owner = holder.unwrap_or_default().consumer;
+        let (begins_s, ends_s) = (
+            record.not_before_ns / NS_PER_S,
+            record.expires_at_ns / NS_PER_S,
+        );
+        let until = match record.expires_at_ns {
+            u64::MAX => "does not expire".to_owned(),
+            ends if ends <= now_ns => format!("has expired at {}", instant(ends_s)),
+            _ => format!("expires at {}", instant(ends_s)),
+        };
+        let from = match record.not_before_ns > now_ns {
+            true => format!(", is good from {} only", instant(begins_s)),
+            false => String::new(),
+        };
+        let good = (record.not_before_ns..record.expires_at_ns).contains(&now_ns);
+        let text = format!("The key is `{id}` of `{owner}`; it {until}{from}.");
+        let note = Note::info("key", text).marked(good).with("known", true);
+        note.with("key", id).with("owner", owner)
     }
 
     fn read(&self, place: usize, record: &Record) -> Option<Serialized<Identity>> {

@@ -19,6 +19,7 @@ use modelgate_kit::config::long::LongList;
 use modelgate_kit::config::{Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Found, Place, find};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
 use modelgate_kit::problem::{Reason, Reply};
@@ -68,7 +69,9 @@ impl Filter for KeyAuth {
         let headers = exchange.request().headers()?;
         // A client must not speak to the upstream in our name, whatever becomes of its key.
         plan.identity_headers.clean(&exchange, &headers)?;
-        let key = match find(&headers, &plan.places) {
+        let found = find(&headers, &plan.places);
+        explain::tell(|notes| notes.push(found.note("API key", &plan.places)));
+        let key = match found {
             Found::One(key) if !key.is_empty() => key,
             Found::Several | Found::Mixed => return Err(Reply::new(&KEY_REPEATED)),
             Found::Malformed | Found::One(_) => {
@@ -83,6 +86,8 @@ impl Filter for KeyAuth {
         if key.len() > plan.max_key_bytes {
             return Err(plan.unauthorized(&KEY_OVERSIZE));
         }
+        explain::hide(&key);
+        explain::tell(|notes| notes.push(plan.keyring.told(&key, exchange.now_ns())));
         let identity = plan
             .keyring
             .identify(&key, exchange.now_ns())

@@ -22,6 +22,7 @@ pub use strings::Strings;
 
 use crate::events;
 use crate::mask::{Masker, Tally};
+use modelgate_kit::explain;
 use modelgate_kit::json::{Edits, JsonError, Token, Walker};
 
 /// Masks a JSON document; none if nothing changes.
@@ -49,6 +50,7 @@ pub fn json(
             continue;
         }
         let path = walker.path();
+        explain::at(|| path.to_string());
         match token {
             Token::String(text) if !scope.skips(&path) => {
                 runs_on |= scope.drop_logprobs && !runs_on && events::runs_on(&path);

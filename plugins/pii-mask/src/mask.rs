@@ -5,6 +5,8 @@
 //! (a tool call's arguments) stays JSON; what replaces a number of JSON is quoted as the names
 //! around it are. They are not found again when they pass through once more.
 
+mod told;
+
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
 use crate::detect::{
@@ -189,7 +191,15 @@ impl Masker {
         if let Some(quotes) = finding.quotes {
             quotes.write(out);
         }
+        let from = out.len();
         self.put(finding.entity, action, value, tally, out);
+        told::finding(
+            finding.entity,
+            action,
+            value,
+            Some(&finding.span),
+            out.get(from..),
+        );
         if let Some(quotes) = finding.quotes {
             quotes.write(out);
         }
@@ -205,6 +215,7 @@ impl Masker {
         }
         let mut masked = String::new();
         self.put(entity, action, digits, tally, &mut masked);
+        told::finding(entity, action, digits, None, Some(&masked));
         Some(masked)
     }
 

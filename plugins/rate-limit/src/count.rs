@@ -1,8 +1,11 @@
 //! One request against every limit that applies: what is taken, what is told, and the refusal.
 
+mod told;
+
 use modelgate_kit::bucket::{Claim, Decision, Judged, Outcome, take_all};
 use modelgate_kit::config::{DenyOrAllow, Mode};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
 use modelgate_kit::facts::{Identity, Limited};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::common::CONFIGURATION_REFUSED;
@@ -55,9 +58,13 @@ impl Plan {
         let mut charges = Vec::new();
         for policy in &self.policies {
             let Some(windows) = policy.applying(caller, asked.as_ref()) else {
+                explain::tell(|notes| notes.push(told::not_applying(policy, caller, &asked)));
                 continue;
             };
             for key in make(&policy.parts, &material) {
+                if key.incomplete {
+                    explain::tell(|notes| notes.push(told::incomplete(policy, &key)));
+                }
                 match (key.incomplete, policy.on_missing) {
                     (true, OnMissing::Deny) => return Err(Reply::new(&LIMIT_KEY_MISSING)),
                     (true, OnMissing::Skip) => {}
@@ -74,6 +81,7 @@ impl Plan {
             return Err(Reply::new(&CONFIGURATION_REFUSED));
         }
         let outcome = take(&charges, exchange);
+        explain::tell(|notes| notes.extend(told::taken(&charges, &outcome)));
         self.record(&outcome, exchange);
         self.conclude(&charges, &outcome, exchange)
     }

@@ -84,6 +84,23 @@ impl Part {
         matches!(self, Self::Method | Self::Operation | Self::Model)
     }
 
+    /// What the part is called, and whether its value tells who calls.
+    pub(crate) fn name(&self) -> (String, bool) {
+        let (name, names_caller) = match self {
+            Self::Claim(path) => return (format!("claim `{}`", path.text()), true),
+            Self::Header(name) => return (format!("header `{name}`"), true),
+            Self::Consumer => ("consumer", true),
+            Self::Credential => ("credential", true),
+            Self::Ip => ("ip", true),
+            Self::Group | Self::GroupOf(_) => ("group", false),
+            Self::Route => ("route", false),
+            Self::Method => ("method", false),
+            Self::Operation => ("operation", false),
+            Self::Model => ("model", false),
+        };
+        (name.to_owned(), names_caller)
+    }
+
     /// The value of the part, or `None` where the request has none that can be believed.
     fn value(&self, material: &Material<'_>) -> Option<Vec<u8>> {
         let text = |text: &str| Some(text.as_bytes().to_vec());

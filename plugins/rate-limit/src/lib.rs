@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use modelgate_kit::config::{Mode, Problems, Setup};
 use modelgate_kit::exchange::{Exchange, Forwarded};
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::facts::{Fact as _, Limited};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
@@ -57,6 +58,13 @@ impl Filter for RateLimit {
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let counted = plan.count(&exchange).await;
         if plan.mode == Mode::Shadow {
+            explain::tell(|notes| {
+                let text = match counted.is_err() {
+                    true => "Shadow mode: it would be refused, and goes on all the same.",
+                    false => "Shadow mode: it would not be refused.",
+                };
+                notes.push(Note::info("shadow", text).with("would_deny", counted.is_err()));
+            });
             if counted.is_err() {
                 plan.counters.shadow_denied.add(exchange.host(), 1);
             }

@@ -62,8 +62,8 @@ pub struct Policy {
     pub cost: u64,
     /// How often it refused, or would have.
     pub limited: Metric,
-    who: Who,
-    what: What,
+    pub(crate) who: Who,
+    pub(crate) what: What,
     windows: Windows,
     tiers: Vec<(Who, Option<Windows>)>,
     /// Of many tiers, which a caller can be in.

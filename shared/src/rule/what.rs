@@ -44,12 +44,27 @@ pub enum Doubt {
 /// Compiled conditions on the request.
 #[derive(Clone, Debug)]
 pub struct What {
-    methods: Vec<String>,
-    paths: Vec<Template>,
-    models: Vec<Glob>,
+    pub(super) methods: Vec<String>,
+    pub(super) paths: Vec<Template>,
+    pub(super) models: Vec<Glob>,
     spelled: Vec<AnySpelling>,
-    operations: Vec<Operation>,
-    dialects: Vec<Dialect>,
+    pub(super) operations: Vec<Operation>,
+    pub(super) dialects: Vec<Dialect>,
+}
+
+/// A condition on the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhatCondition {
+    /// The method.
+    Methods,
+    /// The path.
+    Paths,
+    /// The operation.
+    Operations,
+    /// The protocol.
+    Dialects,
+    /// The models.
+    Models,
 }
 
 impl WrittenWhat {
@@ -144,24 +159,49 @@ impl What {
 
     /// Whether all conditions but those on the model hold.
     pub fn fits_but_for_model(&self, asked: &Asked<'_>, doubt: Doubt) -> bool {
-        let of_route = |decide: &dyn Fn(&crate::route::Route<'_>) -> bool| {
-            asked.route().map_or(doubt == Doubt::Fits, decide)
-        };
-        (self.methods.is_empty() || self.methods.iter().any(|method| method == asked.method()))
-            && (self.paths.is_empty()
-                || self
-                    .paths
-                    .iter()
-                    .any(|template| template.matches(asked.path())))
-            && (self.operations.is_empty()
-                || of_route(&|route| self.operations.contains(&route.operation)))
-            && (self.dialects.is_empty()
-                || of_route(&|route| self.dialects.contains(&route.dialect)))
+        self.failed_but_for_model(asked, doubt).is_none()
     }
 
     /// Whether every condition holds of the request.
     pub fn fits(&self, asked: &Asked<'_>, doubt: Doubt) -> bool {
-        let of_model = || match (asked.models(), doubt) {
+        self.first_failed(asked, doubt).is_none()
+    }
+
+    /// The first condition that does not hold of the request.
+    pub(super) fn first_failed(&self, asked: &Asked<'_>, doubt: Doubt) -> Option<WhatCondition> {
+        let failed = self.failed_but_for_model(asked, doubt);
+        failed.or_else(|| {
+            self.fails_model(asked, doubt)
+                .then_some(WhatCondition::Models)
+        })
+    }
+
+    fn failed_but_for_model(&self, asked: &Asked<'_>, doubt: Doubt) -> Option<WhatCondition> {
+        let fails_route = |holds: &dyn Fn(&crate::route::Route<'_>) -> bool| {
+            !asked.route().map_or(doubt == Doubt::Fits, holds)
+        };
+        let is_method = |method: &String| method == asked.method();
+        let is_path = |template: &Template| template.matches(asked.path());
+        if !(self.methods.is_empty() || self.methods.iter().any(is_method)) {
+            return Some(WhatCondition::Methods);
+        }
+        if !(self.paths.is_empty() || self.paths.iter().any(is_path)) {
+            return Some(WhatCondition::Paths);
+        }
+        if !self.operations.is_empty()
+            && fails_route(&|route| self.operations.contains(&route.operation))
+        {
+            return Some(WhatCondition::Operations);
+        }
+        if !self.dialects.is_empty() && fails_route(&|route| self.dialects.contains(&route.dialect))
+        {
+            return Some(WhatCondition::Dialects);
+        }
+        None
+    }
+
+    fn fails_model(&self, asked: &Asked<'_>, doubt: Doubt) -> bool {
+        let fits = || match (asked.models(), doubt) {
             (Models::None, Doubt::Misfits) => false,
             (Models::Unknown, doubt) => doubt == Doubt::Fits,
             (Models::Named(names), Doubt::Misfits) => {
@@ -173,7 +213,7 @@ impl What {
                 .iter()
                 .any(|name| self.spelled.iter().any(|pattern| pattern.matches(name))),
         };
-        self.fits_but_for_model(asked, doubt) && (self.models.is_empty() || of_model())
+        !(self.models.is_empty() || fits())
     }
 }
 

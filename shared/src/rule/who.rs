@@ -119,11 +119,30 @@ pub(super) enum Named<'a> {
 /// Compiled conditions on the caller.
 #[derive(Clone, Debug)]
 pub struct Who {
-    presence: Presence,
-    consumers: Vec<Glob>,
-    groups: WrittenGroups,
-    scopes: Vec<String>,
-    claims: Vec<ClaimRule>,
+    pub(super) presence: Presence,
+    pub(super) consumers: Vec<Glob>,
+    pub(super) groups: WrittenGroups,
+    pub(super) scopes: Vec<String>,
+    pub(super) claims: Vec<ClaimRule>,
+}
+
+/// A condition on the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhoCondition {
+    /// Whether there is an identity.
+    Identity,
+    /// Its name.
+    Consumers,
+    /// One of several groups.
+    AnyGroup,
+    /// All of several groups.
+    AllGroups,
+    /// None of several groups.
+    NoGroup,
+    /// Scopes.
+    Scopes,
+    /// A claim.
+    Claim,
 }
 
 impl WrittenWho {
@@ -251,14 +270,21 @@ impl Who {
     /// Whether every condition holds of the caller; `doubt` says how one counts that cannot be
     /// decided.
     pub fn fits(&self, caller: Caller<'_>, doubt: Doubt) -> bool {
+        self.first_failed(caller, doubt).is_none()
+    }
+
+    /// The first condition that does not hold of the caller.
+    pub(super) fn first_failed(&self, caller: Caller<'_>, doubt: Doubt) -> Option<WhoCondition> {
         match (caller, self.presence) {
-            (Caller::Unknown, Presence::Required) | (Caller::Known(_), Presence::Absent) => false,
-            (Caller::Known(identity), _) => self.fits_identity(identity, doubt),
-            (Caller::Unknown, _) => self.fits_identity(&Identity::default(), doubt),
+            (Caller::Unknown, Presence::Required) | (Caller::Known(_), Presence::Absent) => {
+                Some(WhoCondition::Identity)
+            }
+            (Caller::Known(identity), _) => self.failed_of(identity, doubt),
+            (Caller::Unknown, _) => self.failed_of(&Identity::default(), doubt),
         }
     }
 
-    fn fits_identity(&self, identity: &Identity, doubt: Doubt) -> bool {
+    fn failed_of(&self, identity: &Identity, doubt: Doubt) -> Option<WhoCondition> {
         let in_doubt = doubt == Doubt::Fits;
         let is_in =
             |group: &String| identity.groups.has(group) || (identity.groups_unknown && in_doubt);
@@ -266,19 +292,39 @@ impl Who {
             |group: &String| !identity.groups.has(group) && (!identity.groups_unknown || in_doubt);
         let is_granted =
             |scope: &String| identity.scopes.has(scope) || (identity.scopes_unknown && in_doubt);
-        (self.consumers.is_empty()
-            || self.consumers.iter().any(|pattern| {
-                !identity.consumer.is_empty() && pattern.matches(&identity.consumer)
-            }))
-            && (self.groups.any_of.is_empty() || self.groups.any_of.iter().any(is_in))
-            && self.groups.all_of.iter().all(is_in)
-            && self.groups.none_of.iter().all(is_out)
-            && self.scopes.iter().all(is_granted)
-            && self.claims.iter().all(|claim| {
-                let reading = identity.read(&claim.path, claim.split);
-                claim.holds(&reading).unwrap_or(in_doubt)
-            })
+        let is_named =
+            |pattern: &Glob| !identity.consumer.is_empty() && pattern.matches(&identity.consumer);
+        if !(self.consumers.is_empty() || self.consumers.iter().any(is_named)) {
+            return Some(WhoCondition::Consumers);
+        }
+        if !(self.groups.any_of.is_empty() || self.groups.any_of.iter().any(is_in)) {
+            return Some(WhoCondition::AnyGroup);
+        }
+        if !self.groups.all_of.iter().all(is_in) {
+            return Some(WhoCondition::AllGroups);
+        }
+        if !self.groups.none_of.iter().all(is_out) {
+            return Some(WhoCondition::NoGroup);
+        }
+        if !self.scopes.iter().all(is_granted) {
+            return Some(WhoCondition::Scopes);
+        }
+        let mut claims = self.claims.iter();
+        let fails = claims.any(|claim| fails(claim, identity, doubt));
+        fails.then_some(WhoCondition::Claim)
     }
+
+    /// Place of the first claim whose condition does not hold.
+    pub(super) fn failed_claim(&self, identity: &Identity, doubt: Doubt) -> Option<usize> {
+        let mut claims = self.claims.iter();
+        claims.position(|claim| fails(claim, identity, doubt))
+    }
+}
+
+/// Whether the condition on a claim does not hold.
+fn fails(claim: &ClaimRule, identity: &Identity, doubt: Doubt) -> bool {
+    let reading = identity.read(&claim.path, claim.split);
+    !claim.holds(&reading).unwrap_or(doubt == Doubt::Fits)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::hub::{Hub, Place};
 use super::verdict::{Action, Replied, Wait, verdict};
 use crate::call::{Answer, CallError};
 use crate::exchange::Exchange;
+use crate::explain::{self, Note};
 use crate::facts::Remembered;
 use crate::filter::{Handling, Launch};
 use crate::headers::HeaderBlock;
@@ -354,6 +355,7 @@ impl Driver {
     }
 
     fn begin(&mut self) {
+        explain::filter(self.filter);
         let policy = match &self.policy {
             Ok(policy) => policy,
             Err(reason) => return self.refuse(&Reply::new(reason)),
@@ -378,6 +380,7 @@ impl Driver {
         let Some(handling) = self.handling.as_mut() else {
             return;
         };
+        explain::filter(self.filter);
         match handling
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
@@ -398,6 +401,7 @@ impl Driver {
     }
 
     fn refuse(&self, reply: &Reply) {
+        explain::filter(self.filter);
         let inner = &self.exchange.0;
         if inner.replied.get() != Replied::No {
             return;
@@ -418,6 +422,7 @@ impl Driver {
         self.counters
             .with_denied(reply.reason, |metric| metric.add(self.exchange.host(), 1));
         let Reason { code, status, .. } = *reply.reason;
+        explain::tell(|notes| notes.push(refusal(reply)));
         self.counters
             .tell(&self.exchange, format_args!("denied: {code} ({status})"));
         if reply.send(self.filter, &self.exchange).is_err() {
@@ -510,9 +515,29 @@ impl Driver {
         if decided && side == Side::Request && !self.counted.replace(true) {
             self.counters.allowed.add(self.exchange.host(), 1);
             self.counters.tell(&self.exchange, format_args!("allowed"));
+            explain::filter(self.filter);
+            explain::tell(|notes| notes.push(Note::pass("verdict", "The request goes on.")));
         }
         action
     }
+}
+
+/// A refusal, for whoever asks why.
+fn refusal(reply: &Reply) -> Note {
+    let Reason {
+        filter,
+        code,
+        title,
+        help,
+        ..
+    } = *reply.reason;
+    let status = reply.status();
+    Note::fail("verdict", format!("Refused: {status} `{code}`. {help}"))
+        .with("status", status)
+        .with("reason", code)
+        .with("reason_of", filter)
+        .with("title", title)
+        .with("help", help)
 }
 
 /// Whether the headers of a request say that bytes follow; nothing where there may be none (RFC

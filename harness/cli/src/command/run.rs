@@ -15,7 +15,7 @@ use clap::Args;
 use located_yaml::{Node, Place};
 use modelgate_envoy::admin::{Listener, serving};
 use modelgate_envoy::child::StopSignals;
-use modelgate_envoy::config::adapt::{Local, Needs, adapt, discovered, fill_environment};
+use modelgate_envoy::config::adapt::{Local, Needs, adapt, fill_environment};
 use modelgate_envoy::config::read::Bootstrap;
 use modelgate_envoy::process::{CONFIG, Launch, Process, Verbosity};
 use modelgate_scenario::catalogue::file_name;
@@ -82,14 +82,8 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
         return Ok(code);
     }
     let shown = arguments.file.display();
-    let text = std::fs::read_to_string(&arguments.file).with_context(|| shown.to_string())?;
-    let root = Node::parse(&text).with_context(|| format!("{shown} is not YAML"))?;
-    let mut bootstrap = match gateway::is_gateway(&root) {
-        true => bootstrap(&root).with_context(|| shown.to_string())?,
-        false => root.to_json(),
-    };
-    let folder = arguments.file.parent();
-    for file in discovered::put_in(&mut bootstrap, folder).with_context(|| shown.to_string())? {
+    let (mut bootstrap, files) = gateway::bootstrap(&arguments.file)?;
+    for file in files {
         eprintln!("read once: {}", file.display());
     }
     let needs = Needs::of(&bootstrap);
@@ -122,19 +116,6 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     });
     runtime.shutdown_background();
     code
-}
-
-/// What a gateway file means to Envoy.
-fn bootstrap(root: &Node) -> Result<Json> {
-    let host = gateway::Host::Envoy;
-    let meaning = gateway::read(root, host).map_err(|problems| {
-        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("{}", said.join("\n"))
-    })?;
-    gateway::documents(&meaning, host)
-        .into_iter()
-        .next()
-        .context("it means nothing")
 }
 
 /// Where the suite's modules are that the configuration names; none where the engine has the code

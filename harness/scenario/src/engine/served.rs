@@ -70,7 +70,7 @@ pub async fn start(
 }
 
 /// The code of an entry: that of the suite's filters in the module of this name, or the module.
-fn code_of(filter: &WasmFilter, code: Code) -> Result<Rc<dyn GuestCode>> {
+pub(super) fn code_of(filter: &WasmFilter, code: Code) -> Result<Rc<dyn GuestCode>> {
     let catalogue = match code {
         Code::Modules(load) => return module(&filter.file, load),
         Code::Native(catalogue) => catalogue,

@@ -38,6 +38,16 @@ pub struct Chunk {
     pub bytes: Bytes,
 }
 
+impl Chunk {
+    /// A piece that comes at once.
+    pub fn at_once(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            after_ms: 0,
+            bytes: bytes.into(),
+        }
+    }
+}
+
 /// A body in pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
@@ -80,10 +90,7 @@ impl Body {
                 return Err(at_member("json", "give `body` or `json`, not both"));
             }
             (Some(Many(chunks)), None) => chunks,
-            (None, Some(json)) => vec![Chunk {
-                after_ms: 0,
-                bytes: Bytes::from(json.to_string()),
-            }],
+            (None, Some(json)) => vec![Chunk::at_once(json.to_string())],
             (None, None) => Vec::new(),
         };
         Ok(Self { chunks, trailers })

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use located_yaml::read::At;
+use located_yaml::Node;
+use located_yaml::read::{At, Problem, Report};
 use located_yaml::shape::{Many, Members, Never, Source};
 use modelgate_kit::config::Bounded;
 use schemars::JsonSchema;
@@ -190,6 +191,28 @@ pub(super) struct WrittenAlone(WrittenRequest<Never, Never>);
 #[serde(transparent)]
 #[schemars(rename = "Send", with = "WrittenRequest<Copies, StepExpect>")]
 pub(super) struct WrittenSend(WrittenRequest<Copies, StepExpect>);
+
+impl Request {
+    /// Reads a request that stands alone, written as `request` of a scenario is.
+    ///
+    /// # Errors
+    /// What is wrong with it, at its place.
+    pub fn read(node: &Node) -> Result<Self, Vec<Problem>> {
+        let report = Report::default();
+        let at = report.root(node);
+        let request = at.parse().and_then(|WrittenAlone(written)| {
+            let waits = written.wait_ms.is_some() || !written.after_requests.is_empty();
+            if waits || written.at_ms.is_some() || written.disconnect_after_ms.is_some() {
+                return at.refuse("it is sent at once, and its client waits: leave times out");
+            }
+            Self::of(written).map_or_else(|message| at.refuse(message), Some)
+        });
+        match request {
+            Some(request) if report.is_empty() => Ok(request),
+            _ => Err(report.into_problems()),
+        }
+    }
+}
 
 /// One step of a scenario.
 #[derive(JsonSchema)]

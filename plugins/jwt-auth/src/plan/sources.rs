@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use modelgate_kit::config::secret::FromEnvironment;
 use modelgate_kit::config::types::{ClusterName, NonEmpty};
-use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::config::{Problems, Secret, Setup};
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::host::Level;
 use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::jose::{Key, KeySet, Secrets, TENANT};
@@ -22,6 +24,7 @@ pub fn compile_keys(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<Source> {
+    explain::tell(|notes| notes.push(told(issuer, &written)));
     let name = |kind: &str| format!("{}: {path}.{kind}", setup.filter);
     let KeysConfig {
         jwks,
@@ -56,6 +59,46 @@ pub fn compile_keys(
                 "write one of jwks, pem, secret, fetch, discovery, pem_per_kid",
             );
             None
+        }
+    }
+}
+
+/// Where an issuer's keys come from, for whoever plays the issuer.
+fn told(issuer: &str, written: &KeysConfig) -> Note {
+    let note = Note::info("key_source", format!("Keys of the issuer `{issuer}`."));
+    let note = note.with("issuer", issuer);
+    let called = |source: &str, cluster: &ClusterName, url: &str| {
+        let note = note.clone().with("source", source).with("url", url);
+        note.with("cluster", cluster.to_string())
+    };
+    if let Some(fetch) = &written.fetch {
+        return called("fetch", &fetch.cluster, &fetch.url.to_string());
+    }
+    if let Some(discovery) = &written.discovery {
+        let url = discovery
+            .url
+            .as_ref()
+            .map_or_else(|| well_known(issuer), ToString::to_string);
+        let keys = discovery
+            .keys_cluster
+            .as_ref()
+            .unwrap_or(&discovery.cluster);
+        let note = called("discovery", &discovery.cluster, &url);
+        return note.with("keys_cluster", keys.to_string());
+    }
+    if let Some(single) = &written.pem_per_kid {
+        return called("pem_per_kid", &single.cluster, single.url.text());
+    }
+    match &written.secret {
+        None => note.with("source", "given"),
+        Some(secret) => {
+            let variable = match &secret.value {
+                Secret::Environment(FromEnvironment { env }) => Some(env.as_str()),
+                Secret::Inline(_) => None,
+            };
+            let is_text = secret.encoding == SecretEncoding::Text;
+            let note = note.with("source", "secret").with("is_text", is_text);
+            note.with("variable", variable)
         }
     }
 }

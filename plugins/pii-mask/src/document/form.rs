@@ -3,6 +3,7 @@
 
 use super::{Scope, json};
 use crate::mask::{Masker, Tally};
+use modelgate_kit::explain;
 use std::borrow::Cow;
 
 /// A form that cannot be read in one way only: a broken percent escape, or bytes that are not
@@ -52,6 +53,7 @@ fn pairs(
             .split_at_checked(equals.unwrap_or(pair.len()))
             .ok_or(MalformedForm)?;
         let plain = decode(name)?;
+        explain::at(|| format!("field `{plain}`"));
         if scope.names {
             changed |= mask(name, &plain, "", masker, tally, &mut out);
         } else {
