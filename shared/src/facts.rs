@@ -389,6 +389,23 @@ impl Exchange {
         self.host().set_property(&key(F::NAME), &written.json)
     }
 
+    /// Adds ways to authenticate to those that earlier filters have left.
+    pub fn offer(&self, challenges: &Serialized<Challenges>) {
+        // A host without facts loses a hint, nothing else.
+        let _ = match self.fact::<Challenges>() {
+            None => self.publish_serialized(challenges),
+            Some(earlier) => {
+                let mut all = (*earlier).clone();
+                for challenge in &challenges.offered {
+                    if !all.offered.contains(challenge) {
+                        all.offered.push(challenge.clone());
+                    }
+                }
+                self.publish(all)
+            }
+        };
+    }
+
     /// The fact that an earlier filter left, if any.
     pub fn fact<F: Fact>(&self) -> Option<Rc<F>> {
         if let Some(facts) = &self.0.facts {

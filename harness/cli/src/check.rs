@@ -3,7 +3,8 @@
 //! route.
 //!
 //! A file is read as the messages that it holds (`shape.rs`, by Envoy's own API in `api.rs`): a
-//! bootstrap, resources of discovery, or a piece of one, in either spelling. Every list
+//! bootstrap, resources of discovery, or a piece of one, in either spelling; a bootstrap also in
+//! protobuf's text form (`prototext.rs`). Every list
 //! `http_filters` in it is a chain, wherever it stands. A filter is recognised by its module's file
 //! name, its `root_id` or its name. Its configuration is compiled by the very code that runs in the
 //! proxy. A chain in one entry (`modelgate.wasm` with `root_id: chain`) is checked as if its
@@ -37,6 +38,7 @@ mod metadata;
 mod mutators;
 mod nginx;
 mod order;
+mod prototext;
 mod references;
 mod report;
 mod rules;
@@ -98,6 +100,11 @@ pub fn check(text: &str) -> Outcome {
 
 /// Checks the text of a file; `folder` is where the files that it names are looked for.
 pub fn check_in(text: &str, folder: Option<&Path>) -> Outcome {
+    match prototext::read(text) {
+        Some(Ok(root)) => return check_envoy(text, vec![root], folder),
+        Some(Err(error)) => return failed(error.place, error.problem),
+        None => {}
+    }
     match nginx::read(text) {
         nginx::Read::Nginx(directives) => return nginx::check(text, directives, folder),
         nginx::Read::Malformed(error) => return failed(error.place, error.problem),

@@ -20,7 +20,22 @@ fn holds_nothing(filter: &str, config: &Node) -> bool {
         ),
         _ => {
             let model = config.member("model_from_body");
-            model.and_then(|model| text(model, "mode")).as_deref() == Some("ignore")
+            let ignores = model.and_then(|model| text(model, "mode")).as_deref() == Some("ignore");
+            ignores || !looks_at_models(config)
         }
     }
+}
+
+/// Whether a rule or a limit looks at models, in any profile.
+fn looks_at_models(config: &Node) -> bool {
+    let counted = |by: &Node| by.text() == Some("model");
+    let members = config.members().iter();
+    members
+        .map(|(key, value)| match key.text.as_str() {
+            "models" => !value.items().is_empty(),
+            "by" => value.items().iter().any(counted),
+            _ => looks_at_models(value),
+        })
+        .chain(config.items().iter().map(looks_at_models))
+        .any(|looks| looks)
 }

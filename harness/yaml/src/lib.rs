@@ -4,9 +4,11 @@
 //! line and a column. Scalars keep their text and are typed (YAML 1.2 core schema) only when
 //! somebody asks. Duplicate keys are refused; anchors and aliases work; a key tagged `!ignore` is
 //! left out, as Envoy does; other tags are read past, as there, and several documents where one is
-//! expected. Depth and size are bounded.
+//! expected. Depth and size are bounded. What yaml-cpp (Envoy) and libyaml take beyond the
+//! specification is taken too, as far as it is met: see `lenient`.
 
 mod de;
+mod lenient;
 pub mod read;
 pub mod schema;
 pub mod shape;
@@ -103,12 +105,16 @@ pub struct Key {
 impl Node {
     /// Reads one document; an empty text is null.
     pub fn parse(text: &str) -> Result<Self, YamlError> {
-        Loader::new(text).document()
+        let nodes = lenient::read(text, |text| Ok(vec![Loader::new(text).document()?]))?;
+        nodes
+            .into_iter()
+            .next()
+            .ok_or_else(|| refuse(Place::default(), "no document"))
     }
 
     /// Reads every document of a text; an empty one is null.
     pub fn documents(text: &str) -> Result<Vec<Self>, YamlError> {
-        Loader::new(text).documents()
+        lenient::read(text, |text| Loader::new(text).documents())
     }
 
     /// The text of a quoted scalar or of a plain one.
@@ -360,6 +366,9 @@ impl<'a> Loader<'a> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let mut style = match style {
+                    ScalarStyle::Plain if text.starts_with(['|', '>']) => {
+                        return Err(refuse(place, "a block of text cannot stand here"));
+                    }
                     ScalarStyle::Plain => Style::Plain,
                     ScalarStyle::Literal => Style::Block,
                     _ => Style::Quoted,

@@ -29,12 +29,14 @@ pub struct Config {
     pub model_from_body: ModelBody,
     /// Headers (`X-Original-URL`, `X-Rewrite-URL`, `X-Forwarded-Prefix`, `X-HTTP-Method-Override`
     /// and their like) and the query parameter `_method`, by which frameworks replace the path or
-    /// method that the rules have looked at: `strip` takes them out of requests that pass, `deny`
-    /// refuses such requests, `allow` leaves them. Without rules over requests they are left.
+    /// method that the rules have looked at, and headers by which routers replace the host
+    /// (`x-portkey-custom-host`, `Helicone-Target-URL`, `Helicone-OpenAI-Api-Base`): `strip` takes
+    /// them out of requests that pass, `deny` refuses such requests, `allow` leaves them. Without
+    /// rules over requests they are left.
     pub override_headers: OverrideHeaders,
 }
 
-/// What becomes of headers that replace path or method behind us.
+/// What becomes of headers that replace path, method or host behind us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideHeaders {

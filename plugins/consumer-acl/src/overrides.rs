@@ -1,5 +1,5 @@
-//! Headers and a parameter by which a framework behind us would replace the path or method that the
-//! rules have looked at.
+//! Headers and a parameter by which a framework or router behind us would replace the path, method
+//! or host that the rules have looked at.
 //!
 //! `X-Original-URL` and `X-Rewrite-URL`: Symfony and Zend up to 2018, IIS, Spring's filters;
 //! `X-Original-URI` and `X-Forwarded-URI` and `-Path`: applications behind ingresses of nginx and
@@ -7,7 +7,8 @@
 //! Werkzeug's ProxyFix, `X-Forwarded-Context`: Knox and NiFi, all of which put it before the path
 //! or take it off; method overrides: Rails, Laravel, Symfony, Express' method-override, ASP.NET,
 //! Spring's HiddenHttpMethodFilter (`_method`). `X-Script-Name`: WSGI middlewares take it off the
-//! path.
+//! path. Portkey and Helicone send the request, and the provider's key with it, to whichever host
+//! their headers name.
 
 use crate::reasons::OVERRIDE_REFUSED;
 use modelgate_kit::exchange::Exchange;
@@ -17,7 +18,7 @@ use modelgate_kit::query::{has_parameter, take_parameter};
 
 use crate::config::OverrideHeaders;
 
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 15] = [
     "x-original-url",
     "x-original-uri",
     "x-forwarded-uri",
@@ -30,6 +31,9 @@ const HEADERS: [&str; 12] = [
     "x-http-method",
     "x-method-override",
     "x-script-name",
+    "x-portkey-custom-host",
+    "helicone-target-url",
+    "helicone-openai-api-base",
 ];
 const PARAMETER: &str = "_method";
 

@@ -87,8 +87,7 @@ impl Filter for JwtAuth {
                 return Err(refused(Refusal::Missing));
             }
             Found::None | Found::One(_) => {
-                // A host without facts loses a hint, nothing else.
-                let _ = exchange.publish_serialized(&plan.offer);
+                exchange.offer(&plan.offer);
                 return plan.identity_headers.clean(&exchange, &request);
             }
         };

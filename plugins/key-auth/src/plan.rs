@@ -35,6 +35,8 @@ pub struct Plan {
     pub(crate) credential_to_upstream: StripOrKeep,
     pub(crate) identity_headers: IdentityHeaders,
     challenge: String,
+    /// The same, for filters that follow.
+    offer: Serialized<Challenges>,
     pub(crate) max_key_bytes: usize,
 }
 
@@ -50,9 +52,12 @@ impl Plan {
             .unwrap_or_else(|| Rc::new(compile_keys(config.keys, problems)));
         let places = compile_places(config.credential_from, problems);
         let identity_headers = IdentityHeaders::compile(config.identity_headers, &places, problems);
+        let challenge = challenge(&places, &config.realm);
+        let offered = vec![challenge.clone()];
         Some(Plan {
             keyring,
-            challenge: challenge(&places, &config.realm),
+            offer: Challenges { offered }.into(),
+            challenge,
             places,
             on_missing: config.on_missing,
             on_other_identity: config.on_other_identity,
@@ -101,15 +106,9 @@ impl Plan {
 
     /// Tells the filters that follow how the caller could have authenticated, unless he has.
     pub(crate) fn offer(&self, exchange: &Exchange) {
-        if self.on_missing != OnMissing::Allow || exchange.fact::<Identity>().is_some() {
-            return;
+        if self.on_missing == OnMissing::Allow && exchange.fact::<Identity>().is_none() {
+            exchange.offer(&self.offer);
         }
-        let mut offered = exchange
-            .fact::<Challenges>()
-            .map_or_else(Vec::new, |earlier| earlier.offered.clone());
-        offered.push(self.challenge.clone());
-        // A host without facts loses a hint, nothing else.
-        let _ = exchange.publish(Challenges { offered });
     }
 
     /// A 401 with the challenge.

@@ -3,10 +3,13 @@
 //!
 //! The first kind is part of the protocol: it fills [`Route::selector`] and [`Route::inner_model`],
 //! and must have one reading. The second ([`Route::hints`]) is only there in some installations, so
-//! nothing is taken from it but doubt: whoever allows models looks at these names as well.
+//! nothing is taken from it but doubt: whoever allows models looks at these names as well. So it is
+//! with what a client tells a router ([`Route::routed`]); a router that keeps the configuration
+//! itself is told no name, and then the model is unknown ([`Route::is_routed_blindly`]).
 
 use std::borrow::Cow;
 
+use super::further::models_of_routing;
 use super::{AmbiguousHeader, Dialect, Route, Selector};
 use crate::headers::reads_as;
 use crate::query::{behind_semicolons, parameters};
@@ -24,6 +27,8 @@ enum Says {
     Deployment,
     /// A name that somebody may go by.
     Hint,
+    /// What a router is to do, in JSON, or the name of a configuration that it keeps.
+    Routing,
 }
 
 /// `docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html`; the
@@ -38,9 +43,9 @@ const SAGEMAKER: [(&str, Says); 6] = [
 ];
 const AZURE_ML: [(&str, Says); 1] = [("azureml-model-deployment", Says::Deployment)];
 /// Seldon Core 2; ModelMesh; Ray Serve; the Gateway API's inference extension; Envoy AI Gateway;
-/// vLLM's semantic router; Azure AI; Azure OpenAI's tool for images; and what home-made routers
-/// call it.
-const ANYWHERE: [(&str, Says); 16] = [
+/// vLLM's semantic router; Azure AI; Azure OpenAI's tool for images; LiteLLM's files; Higress; and
+/// what home-made routers call it. Then the instructions of Portkey and Helicone.
+const ANYWHERE: [(&str, Says); 22] = [
     ("seldon-model", Says::Hint),
     ("seldon-internal-model", Says::Hint),
     ("mm-model-id", Says::Hint),
@@ -57,6 +62,12 @@ const ANYWHERE: [(&str, Says); 16] = [
     ("x-model", Says::Hint),
     ("x-model-id", Says::Hint),
     ("x-model-name", Says::Hint),
+    ("x-litellm-model", Says::Hint),
+    ("x-higress-llm-model", Says::Hint),
+    ("x-llm-model", Says::Hint),
+    ("x-target-model", Says::Hint),
+    ("x-portkey-config", Says::Routing),
+    ("helicone-fallbacks", Says::Routing),
 ];
 /// Query parameters, however their words are joined.
 const PARAMETERS: [&str; 5] = ["model", "model-id", "modelid", "model-name", "modelname"];
@@ -123,6 +134,13 @@ impl<'a> Route<'a> {
             Says::Hint => {
                 for piece in value.split(',').map(str::trim) {
                     self.hint(name, Cow::Borrowed(piece))?;
+                }
+                return Ok(());
+            }
+            Says::Routing => {
+                match models_of_routing(value.as_bytes()) {
+                    Ok(models) if self.routed.len() < MOST_HINTS => self.routed.extend(models),
+                    _ => self.is_routed_blindly = true,
                 }
                 return Ok(());
             }

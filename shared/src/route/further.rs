@@ -233,6 +233,33 @@ pub fn further_models(body: &[u8], limits: Limits) -> Result<Vec<Cow<'_, str>>, 
     Ok(further.into_names())
 }
 
+/// The models that a header has a router turn to: a list of names (`["a", "b"]`), or an object or a
+/// list of objects in which members choose models (Portkey's `targets[].override_params.model`,
+/// Helicone's `[].bodyKeyOverride.model`).
+///
+/// # Errors
+/// The value is not JSON of this kind: the name of a stored configuration, for example.
+pub(super) fn models_of_routing(value: &[u8]) -> Result<Vec<Cow<'_, str>>, BodyError> {
+    let mut walker = Walker::new(value, Limits::default())?;
+    let mut further = Further::default();
+    let mut depth = 0_usize;
+    while let Some(token) = walker.next_token()? {
+        match token {
+            Token::ObjectStart | Token::ArrayStart => depth = depth.saturating_add(1),
+            Token::ObjectEnd | Token::ArrayEnd => depth = depth.saturating_sub(1),
+            Token::String(name) if depth == 1 && further.in_array => {
+                further.add(name.decode())?;
+                continue;
+            }
+            // The name of a stored configuration, alone or where a target is described.
+            _ if depth == 0 => return Err(BodyError::NotAnObject),
+            _ => {}
+        }
+        further.see(&token)?;
+    }
+    Ok(further.into_names())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +365,30 @@ mod tests {
         );
         assert_eq!(names(&many), Err(BodyError::ModelNotAName));
         assert!(matches!(names(r#"{"tools":["#), Err(BodyError::NotJson(_))));
+    }
+
+    #[test]
+    fn routers_are_told_models_in_lists_and_objects() {
+        let told =
+            |value: &'static str| models_of_routing(value.as_bytes()).map(|names| names.join(" "));
+        for (value, found) in [
+            (r#"["a", "b"]"#, "a b"),
+            (r#"{"retry":{"attempts":3},"cache":{"mode":"simple"}}"#, ""),
+            (r#"{"override_params":{"model":"a"}}"#, "a"),
+            (
+                r#"{"strategy":{"mode":"fallback"},"targets":[{"provider":"openai","override_params":{"model":"a"}},{"targets":[{"overrideParams":{"model":"b"}}]}]}"#,
+                "a b",
+            ),
+            (
+                r#"[{"target-url":"https://a.test","headers":{"x":"y"},"onCodes":[500],"bodyKeyOverride":{"model":"a"}}]"#,
+                "a",
+            ),
+        ] {
+            assert_eq!(told(value), Ok(found.to_owned()), "{value}");
+        }
+        for value in ["pc-main-1", r#""a""#, "", "[1", r#"{"models":{"a":"b"}}"#] {
+            assert!(told(value).is_err(), "{value}");
+        }
     }
 
     #[test]

@@ -160,11 +160,15 @@ impl<'a> Asked<'a> {
     /// Learns the model from the body, if that is where it is named.
     ///
     /// # Errors
-    /// A reply where the body is too long, cannot be had, or does not name one model in one way.
+    /// A reply where the body is too long, cannot be had, or does not name one model in one way, or
+    /// a router is told to choose by itself.
     pub async fn read_model(&mut self, exchange: &Exchange, how: &ModelBody) -> Result<(), Reply> {
         let Some(route) = self.route.as_ref() else {
             return Ok(());
         };
+        if route.is_routed_blindly {
+            return Err(Reply::new(&MODEL_UNREADABLE));
+        }
         let (model, has_further) = (route.model.clone(), self.may_have_further());
         if !(self.models == Models::Unknown || has_further) || how.mode == ModelBodyMode::Ignore {
             return Ok(());
@@ -294,14 +298,17 @@ impl<'a> Asked<'a> {
     /// Whether the body can do no more than hint at models: rules that allow models have nothing to
     /// learn from it.
     pub fn body_only_hints(&self) -> bool {
-        let route = self.route.as_ref();
-        route.is_some_and(|route| matches!(route.model, Model::HintedInBody(_)))
+        let only_hints = |route: &Route<'_>| {
+            matches!(route.model, Model::HintedInBody(_)) && !route.is_routed_blindly
+        };
+        self.route.as_ref().is_some_and(only_hints)
     }
 
     /// Further names that some server may go by: see [`Route::hints`]. A name that is a list
     /// (`a,b`) is several models for LiteLLM.
     pub fn hints(&self) -> impl Iterator<Item = &str> {
-        let of_route = self.route.iter().flat_map(|route| &route.hints);
+        let of_route = self.route.iter();
+        let of_route = of_route.flat_map(|route| route.hints.iter().chain(&route.routed));
         let lists = self.names().iter().filter(|name| name.contains(','));
         of_route
             .map(|hint| &**hint)
@@ -347,6 +354,8 @@ impl<'a> Asked<'a> {
             let names = self.names().iter().flat_map(|name| pieces(name));
             names.map(|name| canonical(name).into_bytes()).collect()
         };
+        let routed = self.route.iter().flat_map(|route| &route.routed);
+        keys.extend(routed.map(|name| canonical(name).into_bytes()));
         sorting::sort(&mut keys);
         keys.dedup();
         keys

@@ -5,13 +5,18 @@
 //! `openai/NAME` for NAME (LiteLLM, OpenRouter). Which of it the server behind does is not known,
 //! so a denying rule compares all of these forms; an allowing rule compares the name as it was
 //! sent.
+//!
+//! Some names also say who is to serve the model, or how: `us.NAME` and ARNs (Bedrock),
+//! `NAME:nitro` (OpenRouter), `@team/NAME` (Portkey), `NAME/azure` (Helicone). A rule that denies
+//! NAME takes them for it; one that denies `us.NAME` means no other region, so patterns are not
+//! shortened so.
 
 use crate::glob::Glob;
 use crate::query::decode;
 use crate::route::{folded, is_ignorable};
 
 /// What stands before a name without changing it, and behind.
-const BEFORE: [&str; 8] = [
+const BEFORE: [&str; 12] = [
     "/",
     "./",
     "https://",
@@ -20,44 +25,114 @@ const BEFORE: [&str; 8] = [
     "library/",
     "models/",
     "model/",
+    "converse/",
+    "converse_like/",
+    "invoke/",
+    "responses/",
 ];
-/// Providers that LiteLLM (`litellm.provider_list`) and OpenRouter put before a slash.
-const PROVIDERS: [&str; 33] = [
+/// Providers that LiteLLM (`litellm.provider_list`) and OpenRouter put before a slash, Helicone
+/// behind one, and Hugging Face's router behind a colon.
+const PROVIDERS: [&str; 78] = [
     "ai21",
     "amazon",
     "anthropic",
     "azure",
     "azure_ai",
+    "baseten",
     "bedrock",
+    "bedrock_converse",
+    "cerebras",
+    "chutes",
+    "clarifai",
+    "cloudflare",
     "cohere",
     "cohere_chat",
+    "dashscope",
     "databricks",
+    "deepinfra",
     "deepseek",
+    "fal-ai",
+    "featherless-ai",
+    "fireworks",
+    "fireworks-ai",
     "fireworks_ai",
+    "friendli",
     "gemini",
+    "github",
+    "github_copilot",
+    "gmicloud",
     "google",
     "groq",
+    "hf-inference",
     "hosted_vllm",
     "huggingface",
+    "hyperbolic",
+    "inference-net",
+    "lambda",
+    "litellm_proxy",
+    "lm_studio",
     "meta-llama",
+    "microsoft",
+    "minimax",
     "mistral",
     "mistralai",
+    "moonshotai",
+    "nebius",
+    "novita",
+    "nscale",
+    "nvidia",
     "nvidia_nim",
+    "oci",
     "ollama",
     "ollama_chat",
     "openai",
+    "openai_like",
     "openrouter",
+    "parasail",
     "perplexity",
     "qwen",
     "replicate",
     "sagemaker",
+    "sambanova",
+    "scaleway",
+    "snowflake",
+    "text-completion-openai",
+    "together",
     "together_ai",
+    "togetherai",
+    "triton",
+    "vertex",
     "vertex_ai",
+    "vertex_ai_beta",
     "vllm",
+    "voyage",
     "watsonx",
     "x-ai",
+    "xai",
+    "z-ai",
+    "zai",
 ];
 const BEHIND: [&str; 2] = ["/", ":latest"];
+/// How ids of Bedrock's inference profiles begin
+/// (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html).
+const REGIONS: [&str; 8] = [
+    "us.", "eu.", "apac.", "jp.", "au.", "ca.", "us-gov.", "global.",
+];
+/// What OpenRouter (openrouter.ai/docs/guides/routing/model-variants) and Hugging Face's router put
+/// behind a colon, beside providers.
+const VARIANTS: [&str; 11] = [
+    "beta",
+    "cheapest",
+    "exacto",
+    "extended",
+    "fastest",
+    "floor",
+    "free",
+    "nitro",
+    "online",
+    "preferred",
+    "thinking",
+];
 
 /// The name without case, white space around it, escapes, full width and characters that show
 /// nothing.
@@ -108,14 +183,43 @@ fn bare(folded: &str) -> &str {
     }
 }
 
+/// What is left of a bare name without what says who serves the model, or how.
+fn served(bare_name: &str) -> &str {
+    let mut rest = bare_name;
+    while let Some(shorter) = without_choice(rest).filter(|shorter| !shorter.is_empty()) {
+        rest = bare(shorter);
+    }
+    rest
+}
+
+fn without_choice(name: &str) -> Option<&str> {
+    let behind = |parts: (_, _)| parts.1;
+    if let Some(slug) = name.strip_prefix('@') {
+        return slug.split_once('/').map(behind);
+    }
+    if name.starts_with("arn:") {
+        return name.rsplit_once('/').map(behind);
+    }
+    let is_provider = |word: &str| PROVIDERS.binary_search(&word).is_ok();
+    let ending = |at: char, is_choice: &dyn Fn(&str) -> bool| {
+        let (rest, word) = name.rsplit_once(at)?;
+        is_choice(word).then_some(rest)
+    };
+    name.rsplit_once("/models/")
+        .map(behind)
+        .or_else(|| REGIONS.iter().find_map(|region| name.strip_prefix(region)))
+        .or_else(|| ending(':', &|word| VARIANTS.contains(&word) || is_provider(word)))
+        .or_else(|| ending('/', &is_provider))
+}
+
 /// The one form that stands for all spellings of a name: what buckets are counted under.
 pub fn canonical(name: &str) -> String {
-    bare(&fold(name)).to_owned()
+    served(bare(&fold(name))).to_owned()
 }
 
 /// The forms of a name that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spellings([String; 3]);
+pub struct Spellings([String; 4]);
 
 impl Spellings {
     /// The forms.
@@ -127,8 +231,9 @@ impl Spellings {
     pub fn of(name: &str) -> Self {
         let whole = fold(name);
         let bare = bare(&whole).to_owned();
+        let served = served(&bare).to_owned();
         let tagged = format!("{bare}:latest");
-        Self([whole, bare, tagged])
+        Self([whole, bare, served, tagged])
     }
 }
 
@@ -200,6 +305,33 @@ mod tests {
             ("models/gemini-*", &["gemini-pro", "models/Gemini-pro"]),
             ("stra\u{df}e", &["STRASSE"]),
             ("a+b", &["a+b", "a%2Bb"]),
+            (
+                "gpt-4o",
+                &[
+                    "openai/gpt-4o:nitro",
+                    "GPT-4o:online",
+                    "gpt-4o:free:floor",
+                    "gpt-4o/azure",
+                    "@openai-prod/gpt-4o",
+                    "@Team/openai/gpt-4o:beta",
+                    "azure/responses/gpt-4o",
+                    "vertex_ai/publishers/openai/models/gpt-4o",
+                ],
+            ),
+            (
+                "meta-llama/Llama-3.1-8B",
+                &["meta-llama/Llama-3.1-8B:cerebras", "llama-3.1-8b:fastest"],
+            ),
+            (
+                "anthropic.claude-3-*",
+                &[
+                    "us.anthropic.claude-3-opus-v1:0",
+                    "global.anthropic.claude-3-opus-v1:0",
+                    "bedrock/converse/eu.anthropic.claude-3-opus-v1:0",
+                    "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-opus-v1:0",
+                    "arn:aws:bedrock:eu-west-1:123:inference-profile/eu.anthropic.claude-3-opus-v1:0",
+                ],
+            ),
         ] {
             for name in names {
                 let name_forms = Spellings::of(name);
@@ -222,6 +354,10 @@ mod tests {
             ("library/*", "gpt-4"),
             ("openai/*", "gpt-4"),
             ("gpt-4", "somebody/gpt-4"),
+            ("us.anthropic.claude-3", "eu.anthropic.claude-3"),
+            ("deepseek-r1:free", "deepseek-r1"),
+            ("@prod/gpt-4", "@test/gpt-4"),
+            ("llama3", "llama3:instruct"),
         ] {
             assert!(
                 !AnySpelling::new(pattern).matches(&Spellings::of(name)),
@@ -237,7 +373,16 @@ mod tests {
 
     #[test]
     fn one_form_stands_for_all() {
-        for name in ["gpt", "GPT ", "models/gpt", "gpt:latest", "%67pt", "/GPT/"] {
+        for name in [
+            "gpt",
+            "GPT ",
+            "models/gpt",
+            "gpt:latest",
+            "%67pt",
+            "/GPT/",
+            "us.gpt:free",
+            "@a/gpt",
+        ] {
             assert_eq!(canonical(name), "gpt", "{name}");
         }
         assert_eq!(canonical("models/"), "models/");

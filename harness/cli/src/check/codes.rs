@@ -53,7 +53,7 @@ macro_rules! codes {
 
 codes! {
     SYNTAX = "MG001" "syntax" Error, "The file cannot be read.",
-        "It is missing, not UTF-8, or not YAML (JSON is YAML). Tabs cannot indent, and a key must not stand twice in a mapping: Envoy silently takes one of them.";
+        "It is missing, not UTF-8, or neither YAML (JSON is YAML) nor protobuf's text form. Tabs cannot indent, and a key must not stand twice in a mapping: Envoy silently takes one of them.";
     UNKNOWN_FIELD = "MG002" "unknown-field" Error, "Envoy's message has no such field.",
         "Names are compared with the whole API of Envoy 1.40, in both spellings that it takes (`typed_config` and `typedConfig`). Envoy refuses the file.";
     TWO_SPELLINGS = "MG003" "two-spellings" Error, "A field stands twice, in two spellings.",
@@ -102,7 +102,7 @@ codes! {
     FAILS_OPEN = "MG103" "fails-open" Error, "Where a filter cannot run, requests pass unfiltered.",
         "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`. With `is_optional: true` an Envoy that is built without Wasm silently leaves the filter out.";
     STAYS_CLOSED = "MG104" "stays-closed" Warning, "After a crash every request on that worker gets 503 until Envoy is restarted.",
-        "That is what `FAIL_CLOSED` means, which is also the default. With `FAIL_RELOAD` the next request gets a new VM.";
+        "That is what `FAIL_CLOSED` means, which is also the default. With `FAIL_RELOAD` Envoy starts the filter anew, after a back-off (`reload_config`; a second by default).";
     STOP_ITERATION = "MG105" "stop-iteration" Error, "The filter cannot hold a request's headers.",
         "It decides on the body before the headers go on, which Envoy allows with `allow_on_headers_stop_iteration: true` only. Without it requests with a body hang.";
     ROOT_ID = "MG106" "root-id" Error, "`root_id` names nothing in the module.",

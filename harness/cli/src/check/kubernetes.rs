@@ -16,33 +16,47 @@ use crate::needs::holds_headers;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use located_yaml::{Key, Node, Value};
+use modelgate_kit::config::strict::nearest;
 
-/// Kinds that stand beside those with filters, and never have one.
-const BESIDE: [&str; 19] = [
-    "Backend",
-    "BackendTLSPolicy",
-    "ClientTrafficPolicy",
-    "Deployment",
-    "DestinationRule",
-    "Gateway",
-    "GatewayClass",
-    "HTTPRoute",
-    "HorizontalPodAutoscaler",
-    "Ingress",
-    "McpBridge",
-    "Namespace",
-    "NetworkPolicy",
-    "PodDisruptionBudget",
-    "ReferenceGrant",
-    "Service",
-    "ServiceAccount",
-    "ServiceEntry",
-    "VirtualService",
+/// Kinds that are read.
+const READ: [&str; 9] = [
+    "ConfigMap",
+    "EnvoyExtensionPolicy",
+    "EnvoyFilter",
+    "EnvoyPatchPolicy",
+    "Kustomization",
+    "List",
+    "Secret",
+    "TrafficExtension",
+    "WasmPlugin",
 ];
 
-/// Whether it says that a resource is not read which is nobody's business beside others.
+/// Kinds that may hold filters, in a way that is not read: bootstraps, patches and values of Envoy
+/// Gateway, kgateway, Gloo, Kuma, Cilium, Emissary, Kong, Flux and Argo CD.
+const CARRIERS: [&str; 14] = [
+    "Application",
+    "CiliumClusterwideEnvoyConfig",
+    "CiliumEnvoyConfig",
+    "EnvoyProxy",
+    "HTTPListenerPolicy",
+    "HelmRelease",
+    "KongClusterPlugin",
+    "KongPlugin",
+    "ListenerOption",
+    "MeshProxyPatch",
+    "Module",
+    "ProxyTemplate",
+    "RouteOption",
+    "TrafficPolicy",
+];
+
+/// Whether it says that a resource is not read which is nobody's business beside others: of a kind
+/// that has no filters, and that is no slip for one that is read.
 pub(super) fn is_beside(finding: &Finding) -> bool {
-    finding.code == &codes::KUBERNETES && BESIDE.contains(&finding.filter.as_str())
+    let kind = finding.filter.as_str();
+    finding.code == &codes::KUBERNETES
+        && !CARRIERS.contains(&kind)
+        && nearest(kind, &READ).is_none()
 }
 
 /// Whether a document is a resource of Kubernetes.
@@ -209,8 +223,11 @@ pub(super) fn check(document: &Node, source: &str, sink: &mut Sink<'_>) -> usize
             count
         }
         _ => {
-            let problem = format!("this is a {kind} of Kubernetes, which is not read");
-            let hint = "check what it is rendered to; read are Envoy's own files, WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy and ConfigMaps with one of these";
+            let problem = format!("resources of the kind {kind} are not read");
+            let hint = match nearest(kind, &READ) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "check what it is rendered to; read are Envoy's own files, WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy and ConfigMaps with one of these".to_owned(),
+            };
             let place = document.member("kind").unwrap_or(document).place;
             sink.add(
                 0,

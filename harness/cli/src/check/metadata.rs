@@ -18,6 +18,16 @@ const NAMESPACE: &str = "modelgate";
 /// Everything of this kind on the routes of a chain.
 pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     for view in &chain.views {
+        let typed = view.levels.iter();
+        let typed = typed.filter_map(|level| node(level, &["metadata", "typed_filter_metadata"]));
+        for (key, _) in typed.flat_map(Node::members) {
+            if key.text == NAMESPACE || namespace_meant(&key.text).is_some() {
+                let problem = "no filter reads typed metadata";
+                let hint = format!("write `filter_metadata: {{ {NAMESPACE}: … }}`");
+                let finding = Finding::new(&codes::METADATA, key.place, &view.name, problem, hint);
+                sink.add(view.file, finding);
+            }
+        }
         let levels = view.levels.iter();
         let written = levels.filter_map(|level| node(level, &["metadata", "filter_metadata"]));
         for (key, namespace) in written.flat_map(Node::members) {

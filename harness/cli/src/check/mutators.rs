@@ -162,14 +162,24 @@ fn changes(slot: &Slot<'_>, view: Option<&View<'_>>) -> Option<Changes> {
         "oauth2.v3.OAuth2" if flag(config, &["config", "forward_bearer_token"]) => {
             sure(authorization(), false, false)
         }
+        "dynamic_forward_proxy.v3.FilterConfig" => {
+            let writes = |name: &str| own.is_some_and(|own| own.member(name).is_some());
+            let host = writes("host_rewrite_literal") || writes("host_rewrite_header");
+            let names = host.then(|| ":authority".to_owned());
+            sure(Headers::Named(names.into_iter().collect()), false, false)
+        }
+        "ai_protocol_manager.v3.AiProtocolManager" => Changes {
+            sure: false,
+            ..sure(Headers::Named(vec![":path".to_owned()]), true, true)
+        },
         "wasm.v3.Wasm" | "dynamic_modules.v3.DynamicModuleFilter" | "golang.v3.Config" => Changes {
             sure: false,
             ..sure(Headers::Any, true, true)
         },
         _ => return None,
     };
-    let nothing = Headers::None;
-    (found.headers != nothing || found.body || found.answers).then_some(found)
+    let named = found.headers.any(|_| true);
+    (named || found.body || found.answers).then_some(found)
 }
 
 fn authorization() -> Headers {

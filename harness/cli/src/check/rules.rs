@@ -387,7 +387,9 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
         ],
     );
     let writes = ["jwt_auth", "key_auth", "consumer_acl", "aws_sigv4"];
-    if any(&writes) && !matches!(underscores, Some("REJECT_REQUEST" | "DROP_HEADER")) {
+    // The chain of a cluster sees what that of a connection manager lets pass.
+    let first = !chain.upstream;
+    if first && any(&writes) && !matches!(underscores, Some("REJECT_REQUEST" | "DROP_HEADER")) {
         add(
             &codes::UNDERSCORES,
             place,
@@ -396,7 +398,7 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
         );
     }
     let paths = ["consumer_acl", "rate_limit", "aws_sigv4"];
-    if any(&paths) && !flag(manager, &["normalize_path"]) {
+    if first && any(&paths) && !flag(manager, &["normalize_path"]) {
         add(
             &codes::PATHS,
             place,

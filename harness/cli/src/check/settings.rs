@@ -40,7 +40,7 @@ impl Entry<'_> {
 
     fn check_failure_policy(&self, sink: &mut Sink<'_>) {
         const HINT: &str =
-            "write `failure_policy: FAIL_RELOAD`: after a crash the next request gets a new VM";
+            "write `failure_policy: FAIL_RELOAD`: after a crash Envoy starts the filter anew";
         let policy = self.config.member("failure_policy");
         let written = policy
             .and_then(Node::text)

@@ -253,7 +253,14 @@ fn signers(
 
 /// A filter of a cluster or of the router that adds credentials.
 fn signs(filter: &Node, file: usize) -> Option<Signer> {
-    adds_credentials(filter).then(|| Signer {
+    let is_ours = || match Slot::read(filter, "", file).what {
+        What::Ours(entry) => {
+            let mut parts = entry.parts().into_iter();
+            parts.any(|part| part.name() == "aws_sigv4")
+        }
+        _ => false,
+    };
+    (adds_credentials(filter) || is_ours()).then(|| Signer {
         name: text(filter, &["name"]).unwrap_or_default().to_owned(),
         place: filter.place,
         file,

@@ -6,6 +6,7 @@ mod judged;
 mod kubernetes;
 mod mutators;
 mod places;
+mod prototext;
 mod routes;
 
 use super::*;
@@ -164,18 +165,44 @@ fn a_struct_is_refused_with_what_to_write() {
 
 #[test]
 fn a_filter_that_holds_headers_needs_the_flag() {
-    let missing = |knobs: &str| {
-        findings(&envoy(&[(
-            "consumer_acl",
-            &format!("{RELOAD}\n{knobs}"),
-            "{}",
-        )]))
-        .iter()
-        .any(|finding| finding.contains("hang"))
+    let hangs = |filter: &str, knobs: &str, json: &str| {
+        findings(&envoy(&[(filter, &format!("{RELOAD}\n{knobs}"), json)]))
+            .iter()
+            .any(|finding| finding.contains("hang"))
     };
+    let of_models =
+        r#"{ "rules": [ { "id": "a", "effect": "allow", "what": { "models": [ "m" ] } } ] }"#;
+    let missing = |knobs: &str| hangs("consumer_acl", knobs, of_models);
     assert!(missing(""));
     assert!(missing("allow_on_headers_stop_iteration: false"));
     assert!(!missing("allow_on_headers_stop_iteration: true"));
+    // Without rules over models no body is read.
+    for (filter, json, holds) in [
+        ("consumer_acl", "{}", false),
+        (
+            "consumer_acl",
+            r#"{ "rules": [ { "id": "a", "effect": "allow", "what": { "models": [], "paths": [ "/v1/**" ] } } ] }"#,
+            false,
+        ),
+        (
+            "consumer_acl",
+            r#"{ "profiles": { "p": { "rules": [ { "id": "a", "effect": "deny", "what": { "models": [ "m" ] } } ] } } }"#,
+            true,
+        ),
+        (
+            "rate_limit",
+            r#"{ "policies": [ { "name": "p", "by": [ "ip" ], "windows": [ { "quota": 1, "window_s": 1 } ] } ] }"#,
+            false,
+        ),
+        (
+            "rate_limit",
+            r#"{ "policies": [ { "name": "p", "by": [ "ip", "model" ], "windows": [ { "quota": 1, "window_s": 1 } ] } ] }"#,
+            true,
+        ),
+        ("pii_mask", "{}", true),
+    ] {
+        assert_eq!(hangs(filter, "", json), holds, "{filter} {json}");
+    }
     let without_bodies = envoy(&[(
         "consumer_acl",
         RELOAD,
@@ -341,8 +368,10 @@ fn a_chain_holds_headers_if_one_of_its_filters_does() {
             .find(|finding| finding.contains("hang"))
             .unwrap_or_default()
     };
-    assert!(hang(ONE_ENTRY).contains("rate_limit holds the request's headers"));
-    let ignores = ONE_ENTRY.replace(
+    assert_eq!(hang(ONE_ENTRY), "");
+    let by_model = ONE_ENTRY.replace("\"consumer\"", "\"model\"");
+    assert!(hang(&by_model).contains("rate_limit holds the request's headers"));
+    let ignores = by_model.replace(
         "\"policies\"",
         "\"model_from_body\": { \"mode\": \"ignore\" }, \"policies\"",
     );

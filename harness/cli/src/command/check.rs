@@ -19,17 +19,17 @@ use modelgate_envoy::release::Envoy;
 /// The host is recognized from the content of the file. Of Kong it reads declarative
 /// configurations, with the kong.conf beside them, and of nginx what concerns ngx_wasm_module. Of
 /// Envoy it reads bootstraps, resources of discovery (files too, where a configuration names them)
-/// and pieces of them, YAML or JSON; what a running Envoy answers on /config_dump; and of
-/// Kubernetes WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy, ConfigMaps and Secrets that hold one
-/// of these, and Kustomizations. Compiles each filter's configuration with the code that runs in
-/// the proxy, and reports all problems with line and hint. docs/findings.md has a section for every
-/// finding, and how to allow one.
+/// and pieces of them, YAML or JSON; bootstraps in protobuf's text form; what a running Envoy
+/// answers on /config_dump; and of Kubernetes WasmPlugin, EnvoyFilter, EnvoyExtensionPolicy,
+/// ConfigMaps and Secrets that hold one of these, and Kustomizations. Compiles each filter's
+/// configuration with the code that runs in the proxy, and reports all problems with line and
+/// hint. docs/findings.md has a section for every finding, and how to allow one.
 ///
 /// Exit code 0: nothing is wrong, or only warnings; 1: something is; 2: a file could not be read.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Files, folders (every .yaml, .yml, .json and .conf in and below them), or - for standard
-    /// input.
+    /// Files, folders (every .yaml, .yml, .json, .pb_text and .conf in and below them), or - for
+    /// standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Treat warnings as errors.
@@ -112,7 +112,7 @@ fn expanded(path: &Path) -> Vec<(PathBuf, bool)> {
                 .is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if path.is_dir() && !hidden && !path.is_symlink() {
                 pending.push(path);
-            } else if matches!(kind, Some("yaml" | "yml" | "json" | "conf")) {
+            } else if matches!(kind, Some("yaml" | "yml" | "json" | "pb_text" | "conf")) {
                 found.push((path, false));
             }
         }

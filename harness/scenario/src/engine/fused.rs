@@ -68,6 +68,13 @@ pub fn fused(catalogue: &Catalogue, scenario: &Scenario) -> Result<Scenario, &'s
     let Some(first) = scenario.chain.first() else {
         return Err("it has no filter");
     };
+    let named = filters
+        .iter()
+        .filter_map(|filter| filter.get("filter")?.as_str());
+    let members = named.filter_map(|name| catalogue.member(name));
+    if !members.map(|member| member.filter.needs.order).is_sorted() {
+        return Err("its filters stand in an order that a chain in one entry refuses");
+    }
     Ok(Scenario {
         chain: vec![ChainEntry::bundled(
             catalogue.bundle(),

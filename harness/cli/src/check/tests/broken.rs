@@ -462,7 +462,7 @@ spec:
     rootID: consumer_acl
     failOpen: true
     code: { type: Image, image: { url: registry.acme.io/consumer-acl@sha256:aa } }
-    config: { ruls: [] }
+    config: { ruls: [ { what: { models: [ m ] } } ] }
 ";
     let found = said(&check(policy));
     for want in [

@@ -287,6 +287,14 @@ fn credentials_are_found_wherever_envoy_adds_them() {
         assert!(has(&text, "MG201"), "{:?}", found(&text));
     }
     assert!(!has(&gateway(&record, "", ROUTE), "MG201"));
+    // A signer of the suite in the chain of a cluster.
+    let own = "{ name: aws-sigv4, typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: { vm_config: { code: { local: { filename: /m/aws_sigv4.wasm } } } } } }";
+    let text = gateway(&record, "", ROUTE).replacen(
+        "name: up }",
+        &format!("name: up, typed_extension_protocol_options: {{ o: {{ '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, http_filters: [ {own} ] }} }} }}"),
+        1,
+    );
+    assert!(has(&text, "MG201"), "{:?}", found(&text));
     // What a route mutates is signed before, or is one more credential in the file.
     let text = gateway(&format!("{mutation}{record}"), "", &of_route);
     assert!(has(&text, "MG405"), "{:?}", found(&text));

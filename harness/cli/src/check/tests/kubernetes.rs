@@ -144,4 +144,9 @@ fn what_stands_beside_filters_is_passed_over_and_alone_it_is_not() {
     // What may hold filters in another form is named.
     let other = beside.replace("kind: Service", "kind: HelmRelease");
     assert_eq!(said(&other).len(), 1);
+    // Of kinds that nobody here has heard of, those are that are nearly one that is read.
+    let custom = beside.replace("kind: Service", "kind: AIGatewayRoute");
+    assert_eq!(said(&custom), Vec::<String>::new());
+    let slip = said(&beside.replace("kind: Service", "kind: WasmPlugn"));
+    assert!(slip.len() == 1 && slip[0].contains("MG009"), "{slip:?}");
 }

@@ -205,6 +205,13 @@ fn metadata_that_no_filter_reads_are_seen() {
             None => assert_eq!(of_metadata, None, "{written}"),
         }
     }
+    let typed = "                metadata: { typed_filter_metadata: { modelgate: { '@type': type.googleapis.com/google.protobuf.Struct, value: { profile: loose } } } }\n";
+    let found = found(&with_route(&good(), typed));
+    let of_typed = found.iter().find(|found| found.contains("typed metadata"));
+    assert!(
+        of_typed.is_some_and(|found| found.contains("MG209")),
+        "{found:#?}"
+    );
 }
 
 #[test]
