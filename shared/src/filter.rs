@@ -89,6 +89,18 @@ impl Callbacks {
         end: false,
     };
 
+    /// All of them.
+    #[cfg(all(feature = "dynamic", unix))]
+    pub(crate) const ALL: Self = Self {
+        request_body: true,
+        request_trailers: true,
+        response_headers: true,
+        response_body: true,
+        answers: true,
+        tick: true,
+        end: true,
+    };
+
     /// Those that a filter with these needs has.
     pub const fn of(needs: &Needs) -> Self {
         let request_body = needs.request_body || needs.buffers_request || needs.holds;

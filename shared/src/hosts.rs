@@ -49,6 +49,8 @@ pub struct Rules {
     /// What comes of a body after the exchange was resumed outside of its callbacks is lost, or
     /// goes on twice: what has waited in the middle of its body has to wait for its end.
     pub loses_data_after_resume: bool,
+    /// Metrics can be defined only while a configuration is compiled.
+    pub metrics_are_defined_at_start: bool,
 }
 
 /// Envoy, and what is made of it.
@@ -65,6 +67,13 @@ pub static ENVOY: Rules = Rules {
     shared_data_is_a_zone: false,
     replaces_configurations: true,
     loses_data_after_resume: true,
+    metrics_are_defined_at_start: false,
+};
+
+/// Envoy, where the filters run as a dynamic module.
+pub static ENVOY_MODULE: Rules = Rules {
+    metrics_are_defined_at_start: true,
+    ..ENVOY
 };
 
 /// The proxy as the machine is to see it: itself, or what stands before it. To be asked once for

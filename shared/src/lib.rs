@@ -14,6 +14,8 @@ pub mod call;
 pub mod claim;
 pub mod config;
 pub mod credential;
+#[cfg(all(feature = "dynamic", unix))]
+pub mod dynamic;
 pub mod exchange;
 pub mod explain;
 mod export;

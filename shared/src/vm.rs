@@ -237,6 +237,15 @@ impl Vm {
         let _ = self.host.focus(context);
     }
 
+    /// Tells the proxy what the exchanges of a root context have counted, without waiting for its
+    /// tick.
+    #[cfg(all(feature = "dynamic", unix))]
+    pub(crate) fn tell(&self, context: u32) {
+        if let Some(entry) = self.roots.get(&context) {
+            entry.tell(&*self.host);
+        }
+    }
+
     /// A part of a message arrives.
     pub fn message(&mut self, context: u32, side: Side, part: Part) -> Action {
         let Some(stream) = self.streams.get_mut(&context) else {

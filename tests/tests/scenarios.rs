@@ -70,13 +70,16 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     );
     for name in names() {
         let engine = engines.get(&name.to_string());
-        for (path, file) in &files {
+        for (path, file) in files.iter().filter(|(path, _)| runs_on(&name, path)) {
             trials.push(trial(format!("{path}::{name}"), &name, engine, file));
         }
         let several = match name.kind {
             EngineKind::Native | EngineKind::Wasmtime => 1,
-            EngineKind::Envoy if name.version.as_deref() == Some(release::DEFAULT) => 2,
-            EngineKind::Envoy | EngineKind::Container | EngineKind::Playing => continue,
+            EngineKind::Envoy | EngineKind::EnvoyNative if is_default(&name) => 2,
+            EngineKind::Envoy
+            | EngineKind::EnvoyNative
+            | EngineKind::Container
+            | EngineKind::Playing => continue,
         };
         let fused = engine.map(|engine| match engine {
             Ok(engine) => Ok(Arc::new(Fused {
@@ -112,6 +115,16 @@ fn trial(
     }
 }
 
+fn is_default(name: &EngineName) -> bool {
+    name.version.as_deref() == Some(release::DEFAULT)
+}
+
+/// Whether a file is tried on an engine. The dynamic module is the same for every release: on the
+/// default one it runs everything, on the others the chains.
+fn runs_on(name: &EngineName, path: &str) -> bool {
+    name.kind != EngineKind::EnvoyNative || is_default(name) || path.starts_with("tests/")
+}
+
 /// The engines that scenarios run on: the oldest and the newest Envoy among them.
 fn names() -> Vec<EngineName> {
     let envoy = |kind: &str, version: &str| format!("{kind} {version}");
@@ -122,8 +135,10 @@ fn names() -> Vec<EngineName> {
         envoy("envoy", release::OLDEST),
         envoy("envoy-container", release::DEFAULT),
     ];
+    let native = release::NATIVE.map(|version| envoy("envoy-native", version));
     names
         .iter()
+        .chain(&native)
         .map(|name| EngineName::parse(name).expect("the name of an engine"))
         .collect()
 }

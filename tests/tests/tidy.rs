@@ -213,6 +213,10 @@ fn every_rule_can_be_broken() {
             of(&[("plugins/x/src/lib.rs", "//! x\nunsafe extern \"C\" {}\n")]),
         ),
         (
+            "threads",
+            of(&[("plugins/x/src/a.rs", "//! x\nthread_local! {}\n")]),
+        ),
+        (
             "processes",
             of(&[("shared/src/x.rs", "//! x\nuse std::process::Command;\n")]),
         ),

@@ -27,6 +27,7 @@ use modelgate_scenario::catalogue::{GUESTS, file_name, module_name};
 use modelgate_scenario::file::ScenarioFile;
 
 mod meta;
+pub mod native;
 pub mod program;
 pub mod reproduce;
 pub mod second_host;
@@ -366,11 +367,16 @@ fn install(workspace: &Workspace, name: &str, built: &Path) -> Result<Artifact> 
         let complete = complete.with_context(|| format!("completing {}", built.display()))?;
         put(&workspace.second_host_path(name), &complete)?;
     }
+    artifact(&module_name(name), path, &wasm)
+}
+
+/// What has been built.
+fn artifact(name: &str, path: PathBuf, bytes: &[u8]) -> Result<Artifact> {
     Ok(Artifact {
-        name: module_name(name),
+        name: name.to_owned(),
         path,
-        bytes: u64::try_from(wasm.len())?,
-        sha256: Sha256::digest(&wasm)
+        bytes: u64::try_from(bytes.len())?,
+        sha256: Sha256::digest(bytes)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect(),

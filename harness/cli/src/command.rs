@@ -35,6 +35,8 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use modelgate_scenario::engine::Backends;
 
+use crate::build::native;
+
 /// What the exit status means, for the help and the manual page.
 const EXIT_STATUS: &str = "Exit status: 0 all is well; 1 something checked is not as it should be; 2 the command itself could not be carried out; \
     3 `import` only: something that protects is not covered; \
@@ -120,8 +122,15 @@ pub fn accepts(words: &[String]) -> Result<(), String> {
     }
 }
 
+/// The engines that every program has.
+const BACKENDS: Backends = Backends {
+    modules: None,
+    container: None,
+    native: Some(native::for_engines),
+};
+
 fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
-    let backends = full.map(|full| full.backends).unwrap_or_default();
+    let backends = full.map_or(BACKENDS, |full| full.backends);
     match Cli::parse().command {
         Command::Bench(arguments) => match full {
             Some(full) => (full.bench)(&arguments),

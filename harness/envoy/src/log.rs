@@ -2,15 +2,23 @@
 
 /// The lines that filters logged, without Envoy's own.
 pub fn filter_lines(log: &str) -> String {
-    lines_of(log, |line| line.contains("] wasm log"))
+    lines_of(log, is_of_filter)
+}
+
+/// The components of Envoy's log that filters write to: as wasm, and as a dynamic module.
+const FILTERS: [&str; 2] = ["] wasm log", "][dynamic_modules]"];
+
+fn is_of_filter(line: &str) -> bool {
+    FILTERS.iter().any(|part| line.contains(part))
 }
 
 /// Why Envoy ended: what filters logged, and its own errors.
 pub fn complaints(log: &str) -> String {
     let found = lines_of(log, |line| {
-        ["] wasm log", "][error]", "][critical]"]
-            .iter()
-            .any(|part| line.contains(part))
+        is_of_filter(line)
+            || ["][error]", "][critical]"]
+                .iter()
+                .any(|part| line.contains(part))
     });
     if found.is_empty() { tail(log) } else { found }
 }
@@ -55,7 +63,7 @@ pub fn last_words(log: &str) -> String {
         words.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let mut found: Vec<String> = Vec::new();
-    let said = |line: &&str| line.contains("wasm log") && !line.contains("[critical][main]");
+    let said = |line: &&str| is_of_filter(line) && !line.contains("[critical][main]");
     found.extend(log.lines().filter(said).map(words));
     let end: Vec<&str> = log
         .lines()

@@ -46,9 +46,14 @@ impl Verbosity {
                 "--log-level",
                 "warning",
                 "--component-log-level",
-                "wasm:info",
+                "wasm:info,dynamic_modules:info",
             ],
-            Self::Debug => &["--log-level", "info", "--component-log-level", "wasm:debug"],
+            Self::Debug => &[
+                "--log-level",
+                "info",
+                "--component-log-level",
+                "wasm:debug,dynamic_modules:debug",
+            ],
         }
     }
 }

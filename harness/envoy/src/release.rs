@@ -13,6 +13,8 @@ use anyhow::{Context, Result, bail};
 pub const DEFAULT: &str = "1.40.0";
 /// The oldest release that the suite supports.
 pub const OLDEST: &str = "1.36.4";
+/// The releases that the dynamic module is tried on, the oldest that can load it first.
+pub const NATIVE: [&str; 3] = ["1.38.2", "1.39.3", DEFAULT];
 /// Names one binary, or several separated by `:`, each used where its release fits.
 pub const ENVIRONMENT: &str = "MODELGATE_ENVOY";
 
@@ -91,6 +93,18 @@ impl Envoy {
         self.wasm
     }
 
+    /// An error that says what to do if it cannot load the dynamic module.
+    pub fn require_dynamic_modules(&self) -> Result<()> {
+        if loads_dynamic_modules(&self.version) {
+            return Ok(());
+        }
+        bail!(
+            "{} (Envoy {}) cannot load the dynamic module, whose interface is stable since Envoy 1.38.\nUse a later release, or the wasm modules.",
+            self.path.display(),
+            self.version
+        )
+    }
+
     /// An error that says what to do if it cannot run Wasm filters.
     pub fn require_wasm(&self) -> Result<()> {
         if self.wasm {
@@ -103,6 +117,15 @@ impl Envoy {
             self.path.display(),
             self.version
         )
+    }
+}
+
+/// Whether a release can load the dynamic module: 1.38 or later.
+fn loads_dynamic_modules(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (1, 38),
+        _ => false,
     }
 }
 

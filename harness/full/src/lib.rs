@@ -10,6 +10,7 @@ pub mod release;
 
 use std::sync::Arc;
 
+use modelgate_cli::build::native;
 use modelgate_cli::command::Full;
 use modelgate_envoy::release::Envoy;
 use modelgate_scenario::engine::{Backends, Engine, WasmFiles};
@@ -19,6 +20,7 @@ use proxy_wasm_wasmtime::WasmCode;
 pub const BACKENDS: Backends = Backends {
     modules: Some(WasmCode::load),
     container: Some(container),
+    native: Some(native::for_engines),
 };
 
 /// What `modelgate-full` has besides `modelgate`.

@@ -10,7 +10,7 @@ use modelgate_envoy::config::write;
 use modelgate_envoy::config::write::{
     Bootstrap, Cluster, Code, Configuration, Filter, Host, LISTENER, Route, Scope,
 };
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::file::routes::{Metadata, Switches};
 use crate::file::{ChainEntry, Config, Scenario, VirtualHost, Wasm};
@@ -27,7 +27,9 @@ pub struct Places {
     pub admin_port: u16,
     /// Ports of the servers on loopback, by cluster.
     pub clusters: BTreeMap<String, u16>,
-    /// Path of each filter's wasm, by name in the chain.
+    /// The filters are in a dynamic module.
+    pub native: bool,
+    /// Path of each filter's module, by name in the chain.
     pub wasm: BTreeMap<String, String>,
     /// Paths of the files that filters get their configuration from (ECDS), by name in the chain;
     /// the others have theirs in the bootstrap.
@@ -49,9 +51,12 @@ pub fn written<'a>(scenario: &'a Scenario, places: &'a Places) -> Bootstrap<'a> 
             &entry.wasm,
             &entry.config,
         ) {
-            (Some(path), ..) => Code::Discovered(path),
+            (Some(path), ..) => Code::Discovered {
+                path,
+                native: places.native,
+            },
             (None, Wasm::Own(own), Config::Json(config)) => Code::Own(own.kind(), config),
-            (None, _, config) => Code::Wasm(wasm(entry, config, scenario, places)),
+            (None, _, config) => code(entry, config, scenario, places),
         },
     });
     let clusters = scenario.clusters.iter().filter_map(|(name, cluster)| {
@@ -61,6 +66,15 @@ pub fn written<'a>(scenario: &'a Scenario, places: &'a Places) -> Bootstrap<'a> 
             http2: cluster.http2,
         })
     });
+    let natives: Vec<(&str, &str)> = scenario
+        .chain
+        .iter()
+        .filter(|entry| places.native && !matches!(entry.wasm, Wasm::Own(_)))
+        .filter_map(|entry| {
+            let file = places.wasm.get(&entry.name)?;
+            Some((entry.name.as_str(), file.as_str()))
+        })
+        .collect();
     Bootstrap {
         listener: match places.listener.as_str() {
             "" => LISTENER,
@@ -71,7 +85,11 @@ pub fn written<'a>(scenario: &'a Scenario, places: &'a Places) -> Bootstrap<'a> 
         filters: filters.collect(),
         facts: scenario.facts(),
         secrets: &scenario.secrets,
-        hosts: scenario.virtual_hosts.iter().map(host).collect(),
+        hosts: scenario
+            .virtual_hosts
+            .iter()
+            .map(|of| host(of, &natives))
+            .collect(),
         clusters: clusters.collect(),
         use_remote_address: scenario.gateway.use_remote_address,
         upgrades: scenario.gateway.upgrades(),
@@ -86,7 +104,40 @@ pub fn discovery(
     scenario: &Scenario,
     places: &Places,
 ) -> Json {
-    wasm(entry, config, scenario, places).discovery(&entry.name)
+    code(entry, config, scenario, places).discovery(&entry.name)
+}
+
+fn code<'a>(
+    entry: &'a ChainEntry,
+    config: &'a Config,
+    scenario: &'a Scenario,
+    places: &'a Places,
+) -> Code<'a> {
+    match places.native {
+        true => Code::Module(module(entry, config, scenario, places)),
+        false => Code::Wasm(wasm(entry, config, scenario, places)),
+    }
+}
+
+fn module<'a>(
+    entry: &'a ChainEntry,
+    config: &'a Config,
+    scenario: &'a Scenario,
+    places: &'a Places,
+) -> write::Module<'a> {
+    let catalogue = &scenario.catalogue;
+    let suite = entry.suite().unwrap_or_default();
+    let alone = catalogue.member(suite).map(|member| member.filter.name);
+    write::Module {
+        file: places.wasm.get(&entry.name).map(String::as_str),
+        filter_name: alone.unwrap_or(&entry.root_id),
+        environment: &scenario.env,
+        configuration: match config {
+            Config::Absent => None,
+            Config::Struct(json) | Config::Json(json) => Some(Configuration::Struct(json)),
+            text => Some(Configuration::Text(text.text())),
+        },
+    }
 }
 
 fn wasm<'a>(
@@ -113,7 +164,10 @@ fn wasm<'a>(
     }
 }
 
-fn host(host: &VirtualHost) -> Host<'_> {
+/// A virtual host. `natives` are the filters in a dynamic module, by name, and its file: it cannot
+/// read a virtual host's metadata, nor what is nested in a route's, and has a configuration of the
+/// route in their place.
+fn host<'a>(host: &'a VirtualHost, natives: &[(&str, &str)]) -> Host<'a> {
     let routes = host.routes.iter().map(|route| Route {
         name: route.name.as_deref(),
         path: &route.path,
@@ -121,7 +175,11 @@ fn host(host: &VirtualHost) -> Host<'_> {
             Some(_) => None,
             None => Some(&route.cluster),
         },
-        scope: scope(route.metadata.as_ref(), &route.switches),
+        scope: scope(
+            &[host.metadata.as_ref(), route.metadata.as_ref()],
+            &route.switches,
+            natives,
+        ),
         timeout_ms: route.timeout_ms,
         idle_timeout_ms: route.idle_timeout_ms,
         beside: &route.written.0,
@@ -130,16 +188,31 @@ fn host(host: &VirtualHost) -> Host<'_> {
     Host {
         name: &host.name,
         domains: &host.domains,
-        scope: scope(host.metadata.as_ref(), &host.switches),
+        scope: scope(&[host.metadata.as_ref()], &host.switches, natives),
         routes: routes.collect(),
     }
 }
 
-fn scope<'a>(metadata: Option<&'a Metadata>, switches: &'a Switches) -> Scope<'a> {
+/// What is said at the last of these levels; the others enclose it.
+fn scope<'a>(
+    levels: &[Option<&'a Metadata>],
+    switches: &'a Switches,
+    natives: &[(&str, &str)],
+) -> Scope<'a> {
+    let mut said = Map::new();
+    for metadata in levels.iter().flatten() {
+        said.extend(metadata.get("modelgate").cloned().unwrap_or_default());
+    }
+    let configured = natives.iter().filter(|_| !said.is_empty());
+    let configured = configured.map(|(name, file)| {
+        let typed = write::Module::for_route(file, &said);
+        ((*name).to_owned(), typed)
+    });
     Scope {
-        metadata,
+        metadata: levels.last().copied().flatten(),
         disable: &switches.disable,
         enable: &switches.enable,
+        configured: configured.collect(),
     }
 }
 

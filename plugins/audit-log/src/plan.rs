@@ -115,13 +115,17 @@ impl Plan {
         };
         let outcomes = Outcomes::new(setup.filter);
         outcomes.define(setup.host);
+        let lost_without_sink = Metric::counter(setup.filter, &[("cause", "reload")], "dropped");
+        if setup.host.rules().metrics_are_defined_at_start {
+            lost_without_sink.define(setup.host);
+        }
         Some(Self {
             subjects: Pseudonymizer::new(config.subject, key),
             access_log: config.access_log == Switch::On,
             base: setup.profile.is_empty(),
             numbers: OnceCell::new(),
             outcomes,
-            lost_without_sink: Metric::counter(setup.filter, &[("cause", "reload")], "dropped"),
+            lost_without_sink,
             shipping,
         })
     }

@@ -16,7 +16,7 @@ use modelgate_kit::rule::{Asked, Caller, ModelBody, ModelBodyMode};
 
 use crate::ConsumerAcl;
 use crate::config::{Config, OverrideHeaders, Reading};
-use crate::engine::{Decided, Effect, Engine};
+use crate::engine::{Decided, Effect, Engine, Rule};
 use crate::reasons::{ACCESS_DENIED, IDENTITY_MISSING, MODEL_UNKNOWN};
 
 /// The challenge of a 401 where no filter before has left one.
@@ -63,6 +63,9 @@ impl Plan {
         };
         plan.shadow_denied.define(setup.host);
         plan.by_default.define(setup.host);
+        if setup.host.rules().metrics_are_defined_at_start {
+            plan.define_decided(setup.host);
+        }
         Some(plan)
     }
 
@@ -146,18 +149,21 @@ impl Plan {
 
     /// Counts that a rule has decided, or would have.
     fn count(&self, at: usize, host: &dyn Host) {
-        let Some(rule) = self.engine.rules().get(at) else {
-            return;
-        };
+        if let Some(rule) = self.engine.rules().get(at) {
+            let mut decided = self.decided.borrow_mut();
+            let metric = decided.entry(at).or_insert_with(|| counter_of(rule));
+            metric.add(host, 1);
+        }
+    }
+
+    /// Defines the counter of every rule. Where that can wait, it waits until the rule decides:
+    /// there may be thousands.
+    fn define_decided(&self, host: &dyn Host) {
         let mut decided = self.decided.borrow_mut();
-        let metric = decided.entry(at).or_insert_with(|| {
-            let name = match rule.shadow {
-                true => "shadow_matched",
-                false => "decided",
-            };
-            Metric::counter(ConsumerAcl::NAME, &[("rule", &rule.id)], name)
-        });
-        metric.add(host, 1);
+        for (at, rule) in self.engine.rules().iter().enumerate() {
+            let metric = decided.entry(at).or_insert_with(|| counter_of(rule));
+            metric.define(host);
+        }
     }
 
     /// A request that cannot be judged is denied by the default.
@@ -176,4 +182,13 @@ impl Plan {
             shadow: self.mode == Mode::Shadow,
         }
     }
+}
+
+/// The counter of a rule.
+fn counter_of(rule: &Rule) -> Metric {
+    let name = match rule.shadow {
+        true => "shadow_matched",
+        false => "decided",
+    };
+    Metric::counter(ConsumerAcl::NAME, &[("rule", &rule.id)], name)
 }

@@ -1,10 +1,10 @@
-//! `modelgate build`: the filters' `.wasm` files.
+//! `modelgate build`: the filters' `.wasm` files, or the dynamic module.
 
 use std::process::ExitCode;
 
 use crate::SUITE;
 use crate::build::reproduce::build_twice;
-use crate::build::{Profile, Workspace, build};
+use crate::build::{Artifact, Profile, Workspace, build, native};
 use anyhow::{Context, Result};
 use clap::Args;
 
@@ -17,6 +17,10 @@ pub struct Arguments {
     /// Build quickly: without optimization, with overflow checks.
     #[arg(long)]
     dev: bool,
+    /// Build the dynamic module for Envoy instead, target/modelgate/libmodelgate.so: all filters as
+    /// a shared library for this machine.
+    #[arg(long, conflicts_with_all = ["filters", "dev", "twice"])]
+    native: bool,
     /// Build twice, in two temporary directories, and compare the bytes; target/modelgate stays as
     /// it is.
     #[arg(long)]
@@ -26,6 +30,10 @@ pub struct Arguments {
 /// Builds; see [`Arguments`]. Exit code 1 where two builds differ.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
+    if arguments.native {
+        show(&native::build(&workspace)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let known = |name: &String| {
         SUITE
             .modules()
@@ -65,12 +73,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         });
     }
     for artifact in build(&workspace, &names, profile)? {
-        println!(
-            "{}  {}  {} bytes",
-            artifact.sha256,
-            artifact.path.display(),
-            artifact.bytes
-        );
+        show(&artifact);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(artifact: &Artifact) {
+    println!(
+        "{}  {}  {} bytes",
+        artifact.sha256,
+        artifact.path.display(),
+        artifact.bytes
+    );
 }

@@ -65,7 +65,7 @@ pub struct Arguments {
 
 fn read_engine(text: &str) -> Result<EngineName, String> {
     let name = EngineName::parse(text).filter(|name| name.kind != EngineKind::Playing);
-    name.ok_or_else(|| "one of: native, wasmtime, envoy, envoy-container; the first two also with what they play: `native nginx`; the latter two also with a release: `envoy 1.36.4`".into())
+    name.ok_or_else(|| "one of: native, wasmtime, envoy, envoy-native, envoy-container; the first two also with what they play: `native nginx`; the others also with a release: `envoy 1.36.4`".into())
 }
 
 /// Runs the files; see [`Arguments`].
@@ -111,6 +111,8 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
         Some(folder) if theirs.is_none() => folder.clone(),
         // It runs the code that this program was built with.
         _ if arguments.engine.kind == EngineKind::Native => PathBuf::new(),
+        // The engine builds what it loads.
+        _ if arguments.engine.kind == EngineKind::EnvoyNative => PathBuf::new(),
         _ => build(&files, arguments.one_entry)?,
     };
     anyhow::ensure!(

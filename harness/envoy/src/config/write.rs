@@ -23,7 +23,12 @@ pub const CLIENT: &str = "modelgate_client";
 pub const FACT: &str = "fact.";
 
 const PREFIX: &str = "type.googleapis.com/";
+const STRING_VALUE: &str = "type.googleapis.com/google.protobuf.StringValue";
+const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";
 const WASM_FILTER: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+const MODULE_FILTER: &str =
+    "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter";
+const MODULE_ROUTE: &str = "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilterPerRoute";
 
 /// A bootstrap.
 #[derive(Clone, Debug)]
@@ -70,8 +75,15 @@ pub enum Code<'a> {
     Own(Kind, &'a Json),
     /// A module.
     Wasm(Wasm<'a>),
+    /// A dynamic module.
+    Module(Module<'a>),
     /// Whatever stands in this file, which Envoy reads again when another file takes its place.
-    Discovered(&'a str),
+    Discovered {
+        /// The file.
+        path: &'a str,
+        /// It is a filter in a dynamic module.
+        native: bool,
+    },
 }
 
 /// A filter in a module.
@@ -88,6 +100,19 @@ pub struct Wasm<'a> {
     /// Whether headers can be held back while the body arrives.
     pub stop_iteration: bool,
     /// Environment variables of its VM.
+    pub environment: &'a BTreeMap<String, String>,
+    /// Its configuration, if it has one.
+    pub configuration: Option<Configuration<'a>>,
+}
+
+/// A filter in a dynamic module.
+#[derive(Clone, Debug)]
+pub struct Module<'a> {
+    /// The module's file; `None` = it is named later.
+    pub file: Option<&'a str>,
+    /// Which of the filters inside the module.
+    pub filter_name: &'a str,
+    /// Environment variables for it.
     pub environment: &'a BTreeMap<String, String>,
     /// Its configuration, if it has one.
     pub configuration: Option<Configuration<'a>>,
@@ -137,7 +162,7 @@ pub struct Route<'a> {
 }
 
 /// What a route or a virtual host says of filters.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Scope<'a> {
     /// Metadata by namespace.
     pub metadata: Option<&'a BTreeMap<String, Map<String, Json>>>,
@@ -145,6 +170,8 @@ pub struct Scope<'a> {
     pub disable: &'a [String],
     /// Filters that are on here, though off in the chain.
     pub enable: &'a [String],
+    /// Filters that have a configuration here.
+    pub configured: BTreeMap<String, Json>,
 }
 
 /// A server on loopback.
@@ -291,18 +318,79 @@ impl Resource {
 impl Filter<'_> {
     fn json(&self) -> Json {
         let (member, value) = match &self.code {
-            Code::Discovered(path) => (
+            Code::Discovered { path, native } => (
                 "config_discovery",
                 json!({
                     "config_source": {"path_config_source": {"path": path}, "resource_api_version": "V3"},
-                    "type_urls": [WASM_FILTER],
+                    "type_urls": [if *native { MODULE_FILTER } else { WASM_FILTER }],
                 }),
             ),
-            Code::Own(kind, config) => ("typed_config", own(*kind, config)),
-            Code::Wasm(wasm) => ("typed_config", wasm.typed(self.name)),
+            code => ("typed_config", code.typed(self.name)),
         };
         json!({"name": self.name, "disabled": self.disabled, member: value})
     }
+}
+
+impl Code<'_> {
+    fn typed(&self, name: &str) -> Json {
+        match self {
+            Self::Own(kind, config) => own(*kind, config),
+            Self::Wasm(wasm) => wasm.typed(name),
+            Self::Module(module) => module.typed(),
+            Self::Discovered { .. } => Json::Null,
+        }
+    }
+
+    /// What stands in the file of [`Code::Discovered`]: the filter `name`, which is this.
+    pub fn discovery(&self, name: &str) -> Json {
+        json!({"resources": [{
+            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            "name": name,
+            "typed_config": self.typed(name),
+        }]})
+    }
+}
+
+impl Module<'_> {
+    fn typed(&self) -> Json {
+        let mut config = json!({
+            "@type": MODULE_FILTER,
+            "dynamic_module_config": dynamic_module(self.file),
+            "filter_name": self.filter_name,
+        });
+        let mut written = match &self.configuration {
+            Some(Configuration::Text(text)) => {
+                let value = json!({"@type": STRING_VALUE, "value": text});
+                add(&mut config, "filter_config", value);
+                return config;
+            }
+            Some(Configuration::Struct(json)) => (*json).clone(),
+            None => json!({}),
+        };
+        if !self.environment.is_empty() {
+            let variables = json!({"key_values": self.environment});
+            add(&mut written, "environment_variables", variables);
+        }
+        // As text: a Struct has no whole numbers.
+        let value = json!({"@type": STRING_VALUE, "value": written.to_string()});
+        add(&mut config, "filter_config", value);
+        config
+    }
+
+    /// What a route or virtual host says to a filter in the dynamic module of this file.
+    pub fn for_route(file: &str, said: &Map<String, Json>) -> Json {
+        json!({
+            "@type": MODULE_ROUTE,
+            "dynamic_module_config": dynamic_module(Some(file)),
+            "per_route_config_name": "modelgate",
+            "filter_config": {"@type": STRUCT, "value": said},
+        })
+    }
+}
+
+/// Metrics get the prefix that Envoy gives those of wasm modules.
+fn dynamic_module(file: Option<&str>) -> Json {
+    json!({"module": {"local": {"filename": file}}, "metrics_namespace": "wasmcustom"})
 }
 
 fn own(kind: Kind, config: &Json) -> Json {
@@ -329,24 +417,15 @@ impl Wasm<'_> {
         if let Some(configuration) = &self.configuration {
             let value = match configuration {
                 Configuration::Text(text) => {
-                    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text})
+                    json!({"@type": STRING_VALUE, "value": text})
                 }
                 Configuration::Struct(json) => {
-                    json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": json})
+                    json!({"@type": STRUCT, "value": json})
                 }
             };
             add(&mut config, "configuration", value);
         }
         json!({"@type": WASM_FILTER, "config": config})
-    }
-
-    /// What stands in the file of [`Code::Discovered`]: the filter `name`, which is this.
-    pub fn discovery(&self, name: &str) -> Json {
-        json!({"resources": [{
-            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-            "name": name,
-            "typed_config": self.typed(name),
-        }]})
     }
 }
 
@@ -404,8 +483,13 @@ impl Scope<'_> {
         let off = self.disable.iter();
         let off = off.map(|name| (name.clone(), switched(json!({"disabled": true}))));
         let on = self.enable.iter();
-        let on = on.map(|name| (name.clone(), switched(json!({"config": {}}))));
-        let per_filter: Map<String, Json> = off.chain(on).collect();
+        let on = on.map(|name| {
+            let config = self.configured.get(name).cloned();
+            let config = config.unwrap_or_else(|| json!({}));
+            (name.clone(), switched(json!({"config": config})))
+        });
+        let configured = self.configured.clone().into_iter();
+        let per_filter: Map<String, Json> = configured.chain(off).chain(on).collect();
         if !per_filter.is_empty() {
             add(json, "typed_per_filter_config", per_filter);
         }

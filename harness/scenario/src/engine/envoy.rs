@@ -17,7 +17,7 @@ use super::peer::Servers;
 use super::reloads::Reloads;
 use super::{Exchange, Observations, WasmFiles};
 use crate::envoy_config::{self, Places};
-use crate::file::{ChainEntry, EngineName, Scenario, Wasm};
+use crate::file::{ChainEntry, EngineKind, EngineName, Scenario, Wasm};
 use modelgate_envoy::admin::{self, METRICS, Ready, metrics, ready};
 use modelgate_envoy::config::write::{CLIENT, FACT, LISTENER, SERVED_BY};
 use modelgate_envoy::log::{filter_lines, tail};
@@ -85,10 +85,11 @@ impl Play<'_> {
         let mut places = Places {
             listener: resident.next_listener(),
             clusters: servers.ports(),
+            native: self.name.kind == EngineKind::EnvoyNative,
             ..Places::default()
         };
         for (entry, file) in self.modules()? {
-            let path = resident.place(&file)?;
+            let path = resident.place(&file, places.native)?;
             let path = path.to_str().context("a path that is not UTF-8")?;
             places.wasm.insert(entry.name.clone(), path.to_owned());
         }
@@ -120,6 +121,7 @@ impl Play<'_> {
         // Its own ports, 0, are any free ones: it says which.
         let mut places = Places {
             clusters: servers.ports(),
+            native: self.name.kind == EngineKind::EnvoyNative,
             ..Places::default()
         };
         let mut files = BTreeMap::new();

@@ -137,10 +137,14 @@ impl<R: Running> Resident<R> {
         })
     }
 
-    /// Where it finds a module.
-    pub fn place(&self, file: &Path) -> Result<PathBuf> {
+    /// Where it finds a module: the same file for all scenarios, or `anew` for each. A dynamic
+    /// module has its shared data in itself, and is another one under another path.
+    pub fn place(&self, file: &Path, anew: bool) -> Result<PathBuf> {
         // The name of a file in a folder of somebody else's may be taken: its whole path is told.
-        let name = file.to_string_lossy().replace(['/', '\\'], "-");
+        let mut name = file.to_string_lossy().replace(['/', '\\'], "-");
+        if anew {
+            name = format!("{}-{name}", self.plays);
+        }
         let path = self.folder.path().join(name);
         if !path.exists() {
             let copied = std::fs::copy(file, &path);

@@ -1,6 +1,7 @@
 //! Opening engines by name.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -15,6 +16,9 @@ use modelgate_envoy::release::Envoy;
 /// Makes an engine of an Envoy in a container.
 pub type OpenContainer = fn(&Envoy, Arc<dyn WasmFiles>) -> Result<Box<dyn Engine>>;
 
+/// Builds the dynamic module, and says where it is.
+pub type BuildNative = fn() -> Result<PathBuf>;
+
 /// What a program brings for engines that not every program has: WebAssembly and containers take
 /// long to compile.
 #[derive(Clone, Copy, Default)]
@@ -23,6 +27,8 @@ pub struct Backends {
     pub modules: Option<LoadModule>,
     /// For the engine `envoy-container`.
     pub container: Option<OpenContainer>,
+    /// For the engine `envoy-native`: builds the dynamic module, and says where it is.
+    pub native: Option<BuildNative>,
 }
 
 impl Backends {
@@ -32,6 +38,7 @@ impl Backends {
             EngineKind::Envoy | EngineKind::Native => true,
             EngineKind::Wasmtime => self.modules.is_some(),
             EngineKind::Container => self.container.is_some(),
+            EngineKind::EnvoyNative => self.native.is_some(),
             EngineKind::Playing => false,
         }
     }
@@ -84,6 +91,12 @@ pub fn open(
         EngineKind::Envoy => envoy()
             .and_then(|envoy| EnvoyBinary::new(&envoy, wasm))
             .map(|engine| Box::new(engine) as Box<dyn Engine>),
+        EngineKind::EnvoyNative => {
+            let build = backends.native.ok_or(Missing::Program)?;
+            envoy()
+                .and_then(|envoy| EnvoyBinary::native(&envoy, build()?))
+                .map(|engine| Box::new(engine) as Box<dyn Engine>)
+        }
         EngineKind::Container => {
             let open = backends.container.ok_or(Missing::Program)?;
             envoy().and_then(|envoy| open(&envoy, wasm))

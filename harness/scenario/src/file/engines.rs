@@ -38,7 +38,7 @@ pub struct Restriction {
 }
 
 /// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`,
-/// `envoy-container`. The simulated proxy may play another host than Envoy: `native nginx`; `nginx`
+/// `envoy-container`; `envoy-native` with the filters as a dynamic module. The simulated proxy may play another host than Envoy: `native nginx`; `nginx`
 /// alone is every engine that plays it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -51,7 +51,7 @@ pub struct EngineName {
 }
 
 /// The names of engines, as a regular expression.
-const PATTERN: &str = "^((native|wasmtime)([ @:-] *(envoy_stop_iteration|nginx|kong))?|envoy_stop_iteration|nginx|kong|envoy(-container)?([ @:-] *[0-9].*)?)$";
+const PATTERN: &str = "^((native|wasmtime)([ @:-] *(envoy_stop_iteration|nginx|kong))?|envoy_stop_iteration|nginx|kong|envoy(-container|-native)?([ @:-] *[0-9].*)?)$";
 
 /// What runs the filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub enum EngineKind {
     Wasmtime,
     /// A real Envoy process.
     Envoy,
+    /// A real Envoy process with the filters as a dynamic module.
+    EnvoyNative,
     /// A real Envoy in a container.
     Container,
     /// Any engine whose proxy plays a host.
@@ -75,9 +77,15 @@ impl EngineKind {
             Self::Native => "native",
             Self::Wasmtime => "wasmtime",
             Self::Envoy => "envoy",
+            Self::EnvoyNative => "envoy-native",
             Self::Container => "envoy-container",
             Self::Playing => "playing",
         }
+    }
+
+    /// Whether its proxy is a real Envoy.
+    pub const fn is_envoy(self) -> bool {
+        matches!(self, Self::Envoy | Self::EnvoyNative | Self::Container)
     }
 
     /// Whether its proxy is the simulated one.
@@ -96,9 +104,10 @@ impl EngineName {
                 version: Some(text.trim().to_owned()),
             });
         }
-        // The longer name first.
+        // The longer names first.
         let (kind, rest) = [
             EngineKind::Container,
+            EngineKind::EnvoyNative,
             EngineKind::Envoy,
             EngineKind::Native,
             EngineKind::Wasmtime,
@@ -132,11 +141,11 @@ impl EngineName {
     }
 
     /// Whether what is said of `self` is said of `engine`: `envoy` means all releases, also those
-    /// in containers; `native` whatever its proxy plays; `nginx` every engine that plays it, also
+    /// in containers and those with a dynamic module; `native` whatever its proxy plays; `nginx` every engine that plays it, also
     /// as Kong configures it.
     pub fn covers(&self, engine: &EngineName) -> bool {
         let kind = self.kind == engine.kind
-            || (self.kind == EngineKind::Envoy && engine.kind == EngineKind::Container)
+            || (self.kind == EngineKind::Envoy && engine.kind.is_envoy())
             || (self.kind == EngineKind::Playing && engine.kind.is_simulated());
         let versions = (self.version.as_deref(), engine.version.as_deref());
         let like_it =
@@ -160,7 +169,7 @@ impl TryFrom<String> for EngineName {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("expected native or wasmtime, also with what they play: `native nginx`; envoy or envoy-container, also with a release: `envoy 1.36.4`; or nginx, kong, envoy_stop_iteration: every engine that plays it")
+        Self::parse(&text).ok_or("expected native or wasmtime, also with what they play: `native nginx`; envoy, envoy-native or envoy-container, also with a release: `envoy 1.36.4`; or nginx, kong, envoy_stop_iteration: every engine that plays it")
     }
 }
 
