@@ -38,8 +38,8 @@ pub struct Restriction {
 }
 
 /// An engine, as files and the command line name it: `native`, `wasmtime`, `envoy`, `envoy 1.36.4`,
-/// `envoy-container`; `envoy-native` with the filters as a dynamic module. The simulated proxy may play another host than Envoy: `native nginx`; `nginx`
-/// alone is every engine that plays it.
+/// `envoy-container`; `envoy-native` with the filters as a dynamic module. The simulated proxy may
+/// play another host than Envoy: `native nginx`; `nginx` alone is every engine that plays it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("pattern" = PATTERN))]
@@ -141,8 +141,8 @@ impl EngineName {
     }
 
     /// Whether what is said of `self` is said of `engine`: `envoy` means all releases, also those
-    /// in containers and those with a dynamic module; `native` whatever its proxy plays; `nginx` every engine that plays it, also
-    /// as Kong configures it.
+    /// in containers and those with a dynamic module; `native` whatever its proxy plays; `nginx`
+    /// every engine that plays it, also as Kong configures it.
     pub fn covers(&self, engine: &EngineName) -> bool {
         let kind = self.kind == engine.kind
             || (self.kind == EngineKind::Envoy && engine.kind.is_envoy())
