@@ -97,6 +97,7 @@ fn open(chain: &Chain<'_>, views: &[&View<'_>], files: &Files, sink: &mut Sink<'
     }
     let all = filters_before(chain, chain.slots.len());
     let open = ways.is_empty() && views.iter().all(|view| !guarded(chain, Some(view), all));
+    let open = open && !views.iter().all(|view| is_for_operators(view));
     if let Some(view) = views.first().filter(|_| open) {
         let authenticates = chain
             .ours()
@@ -115,6 +116,12 @@ fn open(chain: &Chain<'_>, views: &[&View<'_>], files: &Files, sink: &mut Sink<'
         let finding = Finding::new(&codes::OPEN_CHAIN, place, &view.name, problem, hint);
         sink.add(chain.file, finding);
     }
+}
+
+/// Whether a route leads to what Prometheus and probes ask of Envoy, and nowhere else.
+fn is_for_operators(view: &View<'_>) -> bool {
+    let path = text(view.route, &["match", "path"]);
+    matches!(path, Some("/stats/prometheus" | "/ready"))
 }
 
 fn open_finding(

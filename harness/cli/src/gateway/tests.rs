@@ -401,6 +401,14 @@ fn metrics_have_a_listener_that_leads_to_nothing_else_of_the_admin_interface() {
         .map(|route| route["match"]["path"].as_str().unwrap())
         .collect();
     assert_eq!(paths, ["/stats/prometheus", "/ready"]);
+    // No filter guards it, and none has to; a listener that leads elsewhere is another matter.
+    let whole = render(&meant(&text, Host::Envoy), Host::Envoy);
+    let open = |text: &str| {
+        let found = check::check(text).findings;
+        found.iter().any(|finding| finding.code.id == "MG203")
+    };
+    assert!(!open(&whole));
+    assert!(open(&whole.replace("path: /ready", "path: /config_dump")));
     let text_of = render(&meant(&text, Host::Kubernetes), Host::Kubernetes);
     assert!(text_of.contains("containerPort: 9902"), "{text_of}");
     assert!(text_of.contains("port: metrics"), "{text_of}");
