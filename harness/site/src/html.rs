@@ -11,6 +11,9 @@ use regex::{Captures, Regex};
 /// Longest description of a page, in characters.
 const DESCRIPTION: usize = 160;
 
+/// Shortest paragraph that describes its page, in bytes.
+const TELLING: usize = 24;
+
 macro_rules! pattern {
     ($name:ident, $pattern:literal) => {
         // A pattern that is not one is found by every test that builds the site.
@@ -61,14 +64,15 @@ fn described(html: &str) -> String {
     let description = || {
         let main = MAIN.as_ref()?.captures(html)?.get(1)?.as_str();
         let paragraphs = PARAGRAPH.as_ref()?.captures_iter(main);
-        let text = paragraphs
+        let texts: Vec<String> = paragraphs
             .filter_map(|paragraph| paragraph.get(1))
             .map(|paragraph| plain(paragraph.as_str()))
-            .find(|text| !text.is_empty())?;
-        let meta = format!(
-            r#"<meta name="description" content="{}">"#,
-            shortened(&text)
-        );
+            .filter(|text| !text.is_empty())
+            .collect();
+        // A status or a caption describes nothing.
+        let telling = texts.iter().find(|text| text.len() >= TELLING);
+        let text = telling.or(texts.first())?;
+        let meta = format!(r#"<meta name="description" content="{}">"#, shortened(text));
         Some(
             META.as_ref()?
                 .replace(html, regex::NoExpand(&meta))
