@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use located_yaml::Node;
 use modelgate_cli::build::{Profile, Workspace, build_filters};
+use modelgate_cli::skip::require_or_skip;
 use modelgate_demo::client::{Answer, Call, send};
 use modelgate_envoy::process::{Launch, Process, Verbosity};
 use modelgate_tests::envoys::envoy;
@@ -250,12 +251,11 @@ async fn every_query_is_for_a_metric_that_the_gateway_has() {
 
 #[test]
 fn prometheus_takes_the_alerts() {
-    let Ok(output) = Command::new("promtool")
+    let judged = Command::new("promtool")
         .args(["check", "config"])
         .arg(folder().join("prometheus.yaml"))
-        .output()
-    else {
-        println!("SKIPPED: promtool (Debian: prometheus) is not installed");
+        .output();
+    let Some(output) = require_or_skip("promtool (Debian: prometheus)", judged) else {
         return;
     };
     let said = String::from_utf8_lossy(&output.stderr);

@@ -232,12 +232,14 @@ fn test_binary(line: &str) -> Option<TestBinary> {
 
 /// The tests that take longest, in this order: a lane that came to one of them last would go on
 /// alone.
-const LONG: [&str; 5] = [
+const LONG: [&str; 7] = [
     ": scenarios",
     ": envoy_configs",
     ": chain_sagemaker",
     ": new_filter",
     ": fuzz_callbacks",
+    ": native_module",
+    ": site_in_browser",
 ];
 
 /// The test binaries, those that take long first. An empty list where something does not compile.
