@@ -227,7 +227,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "diverges: []",
         "diverges: [ { engine: apache, field: client, because: it is another one } ]",
-        "12:23: diverges[0].engine: expected native or wasmtime, also with what they play: `native nginx`; envoy or envoy-container, also with a release: `envoy 1.36.4`; or nginx, kong, envoy_stop_iteration: every engine that plays it",
+        "12:23: diverges[0].engine: expected native or wasmtime, also with what they play: `native nginx`; envoy, envoy-native or envoy-container, also with a release: `envoy 1.36.4`; or nginx, kong, envoy_stop_iteration: every engine that plays it",
     ),
 ];
 

@@ -132,6 +132,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// The scenario as it is judged, where this engine runs it in another form.
+    fn form(&self, _scenario: &Scenario) -> Option<Scenario> {
+        None
+    }
+
     /// Runs a scenario. An error says why it could not be run at all, which is never what a
     /// scenario expects.
     fn run(&self, scenario: &Scenario) -> anyhow::Result<Observations>;
@@ -185,6 +190,7 @@ pub fn judge(engine: &dyn Engine, file: &ScenarioFile) -> anyhow::Result<Verdict
         return Ok(Verdict::Excluded(because));
     }
     let observations = engine.run(&scenario)?;
+    let scenario = engine.form(&scenario).unwrap_or(scenario);
     let mismatches = compare::judged(&scenario, engine.name(), &observations);
     match mismatches.is_empty() {
         true => Ok(Verdict::Passed(Box::new(observations))),

@@ -339,7 +339,7 @@ fn the_module_of_all_filters_is_the_one_that_root_id_names() {
     assert_eq!(findings(&single("jwt_auth", JWT)), Vec::<String>::new());
     let bent = single("jwt_auth", &JWT.replace("\"issuers\"", "\"isuers\""));
     let found = findings(&bent);
-    assert!(found[1].contains(": isuers: is not known"), "{found:?}");
+    assert!(found[1].contains(": isuers: unknown field"), "{found:?}");
     for (knobs, problem) in [
         ("root_id: jwt-auth", "no filter of this `root_id`"),
         ("root_id: Chain", "no filter of this `root_id`"),

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Engine, Observations};
 use crate::catalogue::Catalogue;
-use crate::file::{ChainEntry, Config, EngineName, Scenario};
+use crate::file::{ChainEntry, Config, Divergence, EngineName, Scenario};
 
 /// An engine that runs every chain in one entry.
 pub struct Fused {
@@ -30,6 +30,10 @@ impl Engine for Fused {
             Ok(scenario) => self.engine.refuses(&scenario),
             Err(because) => Some(because.to_owned()),
         }
+    }
+
+    fn form(&self, scenario: &Scenario) -> Option<Scenario> {
+        fused(&self.catalogue, scenario).ok()
     }
 
     fn run(&self, scenario: &Scenario) -> anyhow::Result<Observations> {
@@ -85,8 +89,17 @@ pub fn fused(catalogue: &Catalogue, scenario: &Scenario) -> Result<Scenario, &'s
             })),
             first.failure_policy,
         )],
+        diverges: scenario.diverges.iter().map(in_this_form).collect(),
         ..scenario.clone()
     })
+}
+
+/// A divergence that shows in one entry shows in this form.
+fn in_this_form(divergence: &Divergence) -> Divergence {
+    Divergence {
+        one_entry: false,
+        ..divergence.clone()
+    }
 }
 
 const OTHER_MODULES: &str = "its chain has other modules than the filters'";

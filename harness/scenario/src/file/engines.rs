@@ -22,6 +22,9 @@ pub struct Divergence {
     /// Why.
     #[serde(deserialize_with = "reason")]
     pub because: String,
+    /// Only where the whole chain stands in one entry of the proxy's.
+    #[serde(default)]
+    pub one_entry: bool,
 }
 
 /// Why a scenario does not run on every engine.

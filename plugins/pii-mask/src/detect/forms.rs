@@ -325,22 +325,7 @@ const fn ending(prefix: &[u8]) -> [u8; 3] {
     }
 }
 
-/// Those of [`FORMS`]: they are compared before whole prefixes are.
-const ENDINGS: [[u8; 3]; FORMS.len()] = {
-    let mut endings = [[0; 3]; FORMS.len()];
-    let mut at = 0;
-    while at < FORMS.len() {
-        // Both have as many elements.
-        #[allow(clippy::indexing_slicing)]
-        {
-            endings[at] = ending(FORMS[at].prefix);
-        }
-        at += 1;
-    }
-    endings
-};
-
-/// Places of [`MARKED`].
+/// Places of [`CHAINS`].
 const PLACES: usize = 1024;
 
 /// The longest prefix.
@@ -350,33 +335,36 @@ const fn place([a, b, c]: [u8; 3]) -> usize {
     (a as usize * 61 + b as usize * 7 + c as usize) % PLACES
 }
 
-/// Which endings there may be: most words with a dash or an underscore end in none.
-const MARKED: [bool; PLACES] = {
-    let mut marked = [false; PLACES];
-    let mut at = 0;
-    while at < ENDINGS.len() {
-        // The place is a remainder.
-        #[allow(clippy::indexing_slicing)]
+/// For each place the number of the first form whose ending has it, and for each form that of the
+/// next one, in the order of [`FORMS`]: numbers begin at 1, and 0 ends a chain. Most words with a
+/// dash or an underscore end in none.
+static CHAINS: ([u16; PLACES], [u16; FORMS.len()]) = {
+    let (mut first, mut next) = ([0; PLACES], [0; FORMS.len()]);
+    let mut number = FORMS.len();
+    while number > 0 {
+        // A form's number less one is its place in the list, and the other place is a remainder.
+        #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
         {
-            marked[place(ENDINGS[at])] = true;
+            let place = place(ending(FORMS[number - 1].prefix));
+            next[number - 1] = first[place];
+            first[place] = number as u16;
         }
-        at += 1;
+        number -= 1;
     }
-    marked
+    (first, next)
 };
 
 /// The forms whose prefix ends at `at` and does not begin before `floor`.
 pub fn ending_in(bytes: &[u8], floor: usize, at: usize) -> impl Iterator<Item = &'static Form> {
     let from = at.saturating_sub(LONGEST.saturating_sub(1)).max(floor);
     let before = bytes.get(from..=at).unwrap_or_default();
-    let end = ending(before);
-    let marked = MARKED.get(place(end)).copied().unwrap_or_default();
-    let forms = if marked { FORMS } else { &[] };
-    forms
-        .iter()
-        .zip(ENDINGS)
-        .filter(move |(form, ending)| *ending == end && before.ends_with(form.prefix))
-        .map(|(form, _)| form)
+    let (first, next) = &CHAINS;
+    let of = |number: u16| usize::from(number).checked_sub(1);
+    core::iter::successors(first.get(place(ending(before))).copied(), move |number| {
+        next.get(of(*number)?).copied()
+    })
+    .map_while(move |number| FORMS.get(of(number)?))
+    .filter(move |form| before.ends_with(form.prefix))
 }
 
 #[cfg(test)]
