@@ -163,7 +163,7 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
     for chain in Chain::all(&files) {
         let entries = chain.entries();
         let unread = chain.slots.iter().filter(|slot| match &slot.what {
-            What::Unreadable(..) => true,
+            What::Unreadable(..) | What::Native(_) => true,
             What::Elsewhere => entry::ours(&slot.name),
             _ => false,
         });

@@ -8,15 +8,13 @@ use serde_json::Value as Json;
 
 use super::chain::{Chain, Ours, View, plans};
 use super::codes;
-use super::entry::What;
 use super::files::Sink;
 use super::finding::Finding;
 use super::order::{position, runs, ways};
 
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, views: &[&View<'_>], sink: &mut Sink<'_>) {
-    let unread = |what: &What<'_>| matches!(what, What::Elsewhere | What::Unreadable(..));
-    if chain.slots.iter().any(|slot| unread(&slot.what)) {
+    if chain.slots.iter().any(|slot| slot.what.is_unread()) {
         return;
     }
     for ours in chain.ours() {

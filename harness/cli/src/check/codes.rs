@@ -75,7 +75,7 @@ codes! {
     CONFIGURATION = "MG011" "configuration" Error, "The filter refuses its configuration.",
         "The message is that of the code that runs in the proxy. Envoy would refuse the file at start, and keep the old configuration at a reload.";
     NOT_READ = "MG012" "not-read" Warning, "A part of the configuration is elsewhere and was not read.",
-        "Listeners, routes or filters that come from a control plane, or from a file that is not here. What they hold is not in the count. Files that `path_config_source` names are read when they are there.";
+        "Listeners, routes or filters that come from a control plane, or from a file that is not here, and settings of the [native form](native.md). What they hold is not in the count. Files that `path_config_source` names are read when they are there.";
     ENVOY = "MG013" "envoy" Error, "Envoy itself refuses the file.",
         "The last words of `envoy --mode validate`, which `--envoy` runs.";
     UNKNOWN_ALLOWANCE = "MG014" "unknown-allowance" Warning, "A comment allows a finding that does not exist.",
@@ -100,7 +100,7 @@ codes! {
     FACTS_HIDDEN = "MG102" "facts-hidden" Error, "A chain in one entry hides its facts from filters in other entries.",
         "Write `\"facts_to_filter_state\": true`, or list all filters in one chain.";
     FAILS_OPEN = "MG103" "fails-open" Error, "Where a filter cannot run, requests pass unfiltered.",
-        "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`. With `is_optional: true` an Envoy that is built without Wasm silently leaves the filter out.";
+        "`failure_policy: FAIL_OPEN` (or the old `fail_open: true`) takes the filter out of the chain when it crashes. Write `FAIL_RELOAD`. With `is_optional: true` an Envoy that is built without Wasm silently leaves the filter out. A dynamic module that is fetched (`remote`) is absent until it is there, unless `nack_on_cache_miss: true` refuses the configuration.";
     STAYS_CLOSED = "MG104" "stays-closed" Warning, "After a crash every request on that worker gets 503 until Envoy is restarted.",
         "That is what `FAIL_CLOSED` means, which is also the default. With `FAIL_RELOAD` Envoy starts the filter anew, after a back-off (`reload_config`; a second by default).";
     STOP_ITERATION = "MG105" "stop-iteration" Error, "The filter cannot hold a request's headers.",

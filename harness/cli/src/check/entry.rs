@@ -12,6 +12,7 @@ use located_yaml::{Node, Place};
 use modelgate_scenario::catalogue::{Member, file_name};
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+const NATIVE: &str = "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter";
 
 /// An entry of `http_filters`, or what stands in for one.
 pub(super) struct Slot<'a> {
@@ -35,6 +36,8 @@ pub(super) enum What<'a> {
     Unreadable(String, String, Place),
     /// It arrives by discovery, and is not at hand.
     Elsewhere,
+    /// The suite's native form: Envoy's message, whose settings are not read.
+    Native(&'a Node),
     /// Somebody else's filter, with the type of its configuration.
     Other(String),
 }
@@ -165,6 +168,39 @@ pub(super) fn module(config: &Node) -> Option<&str> {
         .and_then(|path| path.rsplit('/').next())
 }
 
+/// Whether a dynamic module's filter is the suite's: by its name, or by its module's.
+fn is_native(filter: &Node) -> bool {
+    let module = filter.member("dynamic_module_config");
+    let names: [&[&str]; 3] = [
+        &["name"],
+        &["module", "local", "filename"],
+        &["module", "remote", "http_uri", "uri"],
+    ];
+    let file = names
+        .into_iter()
+        .find_map(|path| text(module?, path)?.rsplit('/').next());
+    let is_library = file.is_some_and(|file| {
+        let name = file.strip_prefix("lib").unwrap_or(file);
+        name.starts_with(SUITE.bundle())
+    });
+    is_library || text(filter, &["filter_name"]).is_some_and(ours)
+}
+
+impl What<'_> {
+    /// Whether it may be a filter of the suite that was not read.
+    pub fn is_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::Elsewhere | Self::Native(_) | Self::Unreadable(..)
+        )
+    }
+
+    /// Whether it may be any filter: its settings are not at hand.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Elsewhere | Self::Native(_))
+    }
+}
+
 /// Where an entry says that a proxy may leave it out.
 pub(super) fn optional(entry: &Node) -> Option<Place> {
     let says = flag(entry, &["is_optional"]);
@@ -216,6 +252,9 @@ impl<'a> Slot<'a> {
             }
             _ => (written, Some(typed)),
         };
+        if let Some(filter) = wasm.filter(|filter| kind == NATIVE && is_native(filter)) {
+            return What::Native(filter);
+        }
         let config = wasm.and_then(|wasm| wasm.member("config"));
         if kind != WASM {
             let looks = ours(name)

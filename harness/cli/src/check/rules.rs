@@ -20,6 +20,7 @@ use located_yaml::Node;
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     unreadable(chain, sink);
+    fetched(chain, sink);
     optional(chain, sink);
     let entries = chain.entries();
     if entries.is_empty() {
@@ -64,10 +65,33 @@ fn optional(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             &codes::FAILS_OPEN,
             place,
             &slot.name,
-            "an Envoy that has no Wasm leaves it out in silence, and requests pass unfiltered",
+            "an Envoy that cannot run it leaves it out in silence, and requests pass unfiltered",
             "leave `is_optional` out: such an Envoy then refuses the configuration",
         );
         sink.add(chain.file, finding);
+    }
+}
+
+/// A module that is fetched while requests pass: Envoy's filter is absent until it is there, unless
+/// `nack_on_cache_miss` refuses the configuration (dynamic_modules.proto).
+fn fetched(chain: &Chain<'_>, sink: &mut Sink<'_>) {
+    for slot in &chain.slots {
+        let What::Native(filter) = &slot.what else {
+            continue;
+        };
+        let module = filter.member("dynamic_module_config");
+        let remote = module.and_then(|module| node(module, &["module", "remote"]));
+        let waits = module.is_some_and(|module| flag(module, &["nack_on_cache_miss"]));
+        if let (Some(remote), false) = (remote, waits) {
+            let finding = Finding::new(
+                &codes::FAILS_OPEN,
+                remote.place,
+                &slot.name,
+                "until the module has been fetched, requests pass unfiltered",
+                "use `local`, or set `nack_on_cache_miss: true` in `dynamic_module_config`",
+            );
+            sink.add(chain.file, finding);
+        }
     }
 }
 
@@ -80,6 +104,13 @@ fn unreadable(chain: &Chain<'_>, sink: &mut Sink<'_>) {
                 &slot.name,
                 format!("it looks like a filter of the suite, and cannot be read: {problem}"),
                 hint.clone(),
+            ),
+            What::Native(filter) => Finding::new(
+                &codes::NOT_READ,
+                filter.place,
+                &slot.name,
+                "it is the native form of the suite, whose settings are not read",
+                "let Envoy judge them too: `envoy --mode validate`, or `modelgate check --envoy`",
             ),
             What::Elsewhere if ours(&slot.name) => Finding::new(
                 &codes::NOT_READ,
