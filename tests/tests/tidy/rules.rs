@@ -175,7 +175,9 @@ fn unused(tree: &Tree) -> Vec<String> {
             .map(|(_, text)| text)
             .collect();
         let named = |ident: &str| code.iter().any(|text| has_word(text, ident));
-        let deliberate = |name: &str| ["workspace-hack", "hashbrown", "idna"].contains(&name);
+        let deliberate = |name: &str| {
+            ["workspace-hack", "axum", "hashbrown", "idna", "tower-http"].contains(&name)
+        };
         broken.extend(
             package
                 .dependencies
