@@ -72,19 +72,38 @@ const ANYWHERE: [(&str, Says); 22] = [
 /// Query parameters, however their words are joined.
 const PARAMETERS: [&str; 5] = ["model", "model-id", "modelid", "model-name", "modelname"];
 
-/// The lengths that the names above have, one bit each: most headers are told apart by it.
-const LENGTHS: u64 = lengths(&SAGEMAKER) | lengths(&AZURE_ML) | lengths(&ANYWHERE);
+/// For each length of the names above the letters that such names end in, one bit each: most
+/// headers are told apart by it.
+const ENDINGS: [u32; 64] = endings(&[&SAGEMAKER, &AZURE_ML, &ANYWHERE]);
 /// Most names that may be hinted at.
 const MOST_HINTS: usize = 16;
 
-const fn lengths(names: &[(&str, Says)]) -> u64 {
-    let mut all = 0;
-    let mut rest = names;
-    while let [(name, _), others @ ..] = rest {
-        all |= 1 << name.len();
-        rest = others;
+const fn endings(tables: &[&[(&str, Says)]]) -> [u32; 64] {
+    let mut all = [0; 64];
+    let mut tables = tables;
+    while let [table, others @ ..] = tables {
+        let mut rest: &[(&str, Says)] = table;
+        while let [(name, _), others @ ..] = rest {
+            if let [.., last] = name.as_bytes() {
+                // Every name is shorter; a longer one would not compile.
+                #[allow(clippy::indexing_slicing)]
+                {
+                    all[name.len()] |= letter(*last);
+                }
+            }
+            rest = others;
+        }
+        tables = others;
     }
     all
+}
+
+/// The bit of a letter, in either case; none for what is no letter.
+const fn letter(byte: u8) -> u32 {
+    match byte | 0x20 {
+        letter @ b'a'..=b'z' => 1 << (letter - b'a'),
+        _ => 0,
+    }
 }
 
 impl<'a> Route<'a> {
@@ -104,10 +123,10 @@ impl<'a> Route<'a> {
             _ => &[],
         };
         for (name, value) in headers {
-            let known = u32::try_from(name.len())
-                .ok()
-                .and_then(|length| LENGTHS.checked_shr(length))
-                .is_some_and(|lengths| lengths & 1 == 1);
+            let known = name.last().is_some_and(|last| {
+                let endings = ENDINGS.get(name.len()).copied().unwrap_or_default();
+                endings & letter(*last) != 0
+            });
             if !known {
                 continue;
             }
