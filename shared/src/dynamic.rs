@@ -7,7 +7,7 @@
 //! of the proxy is answered by [`proxy`], with the calls of [`envoy`] over the table of functions
 //! in [`abi`].
 //!
-//! HTTP filters have no timers in this interface. One thread ([`ticker`]) wakes the main thread,
+//! HTTP filters have no timers in this interface. One thread (`ticker`) wakes the main thread,
 //! which runs the background work of all workers ([`background`]): that of a worker without held
 //! exchanges at once, that of any other through one of its held exchanges, on its own thread.
 
@@ -22,7 +22,7 @@ mod fake;
 mod handed;
 pub mod hooks;
 pub mod proxy;
-mod settings;
+pub mod settings;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -283,10 +283,8 @@ pub struct Route<'a> {
     pub inner_model: Option<Cow<'a, str>>,
     /// Further names of models that some server may go by: see `chosen.rs`.
     pub hints: Vec<Cow<'a, str>>,
-    /// Models that a header has a router turn to.
-    pub routed: Vec<Cow<'a, str>>,
-    /// A header has a router turn to models that cannot be read from it.
-    pub is_routed_blindly: bool,
+    /// Headers that tell a router what to do: [`Route::routed`] reads them.
+    pub routing: Vec<&'a str>,
     /// The path names the model, and a JSON body may name further ones ([`further_models`]).
     pub further_in_body: bool,
     /// How the answer comes.

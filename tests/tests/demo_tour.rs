@@ -6,7 +6,7 @@ use std::future::pending;
 
 use located_yaml::Node;
 
-use modelgate_cli::build::{Profile, Workspace, build_all};
+use modelgate_cli::build::{Profile, Workspace, build_all, native};
 use modelgate_cli::gateway::{self, Host};
 use modelgate_demo::{Engine, Report, Settings, run};
 use modelgate_tests::envoys;
@@ -18,6 +18,7 @@ fn settings(engine: Engine) -> Settings {
     Settings {
         engine,
         config: std::fs::read_to_string(workspace.root.join("envoy/sagemaker.yaml")).unwrap(),
+        file: "envoy/sagemaker.yaml",
         port: 0,
         workers: 2,
         once: true,
@@ -116,6 +117,21 @@ async fn every_step_of_the_tour_goes_as_it_should_from_a_gateway_file_on_envoy()
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_the_tour_goes_as_it_should_from_a_gateway_file_on_native_code() {
     assert!(tour(Engine::Native(SUITE), rendered).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_the_tour_goes_as_it_should_in_the_native_form() {
+    let workspace = Workspace::locate().unwrap();
+    let native = |_: &str| {
+        let file = workspace.root.join("envoy/sagemaker-native.yaml");
+        std::fs::read_to_string(file).unwrap()
+    };
+    assert!(tour(Engine::Native(SUITE), native).await);
+    if let Some(envoy) = envoys::envoy(None) {
+        let library = native::build(&workspace).unwrap().path;
+        let folder = library.parent().unwrap().to_owned();
+        assert!(tour(Engine::EnvoyNative(envoy, folder), native).await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

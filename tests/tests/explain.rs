@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jwt_simple::prelude::{Claims, ECDSAP256KeyPairLike, ES256KeyPair};
 use located_yaml::{Node, Place};
+use modelgate_cli::SUITE;
 use modelgate_cli::build::Workspace;
 use modelgate_cli::explain::{self, Outcome, Question, Report};
-use modelgate_cli::{SUITE, gateway};
+use modelgate_cli::gateway::{self, Host};
 use modelgate_demo::report::Report as Paper;
 use modelgate_envoy::config::adapt::{Local, adapt, fill_environment, loopback};
 use modelgate_envoy::config::read::{Bootstrap, WasmFilter};
@@ -103,7 +104,7 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// What a gateway answers that knows nothing of explanations: status and reason code.
 fn engine(file: &Path, text: &str, issuer: &Issuer, times: usize) -> (u16, String) {
-    let (mut config, _) = gateway::bootstrap(file).unwrap();
+    let (mut config, _) = gateway::bootstrap(file, Host::Envoy).unwrap();
     let clusters = config["static_resources"]["clusters"].as_array().unwrap();
     let names: Vec<String> = clusters
         .iter()
@@ -277,7 +278,12 @@ fn cases() -> Vec<Case> {
         times(11, case(openai, CHAT, staff(), (429, "limit_exceeded"))),
     ];
     cases.push(case(openai, DOTS, staff(), (400, "")));
-    for config in [sagemaker, "sagemaker.yaml", "sagemaker-one-entry.yaml"] {
+    for config in [
+        sagemaker,
+        "sagemaker.yaml",
+        "sagemaker-one-entry.yaml",
+        "sagemaker-native.yaml",
+    ] {
         cases.extend([
             case(config, CHURN, groups("data-science"), (200, "")),
             case(config, CHURN, groups("others"), (403, "access_denied")),

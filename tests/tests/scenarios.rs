@@ -23,10 +23,15 @@ use modelgate_scenario::engine::fused::{self, Fused};
 use modelgate_scenario::engine::{Engine, Verdict, WasmFolder, judge, open};
 use modelgate_scenario::file::{EngineKind, EngineName, ScenarioError, ScenarioFile};
 
+/// How many scenarios run at a time: on an Envoy they wait for most of the time, and an Envoy plays
+/// one after the other.
+const AT_A_TIME: usize = 6;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_A_TIME);
     match trials(&arguments) {
-        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Ok(trials) => libtest_mimic::run(&arguments, dealt(trials)).exit_code(),
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
@@ -34,7 +39,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
+/// The trials of several engines, one of each in turn, so that those which run at a time have an
+/// Envoy each.
+fn dealt(engines: Vec<Vec<Trial>>) -> Vec<Trial> {
+    let mut rows: Vec<_> = engines.into_iter().map(Vec::into_iter).collect();
+    let mut trials = Vec::new();
+    loop {
+        let before = trials.len();
+        trials.extend(rows.iter_mut().filter_map(Iterator::next));
+        if trials.len() == before {
+            return trials;
+        }
+    }
+}
+
+/// The trials of each engine.
+fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Vec<Trial>>> {
     let workspace = Workspace::locate()?;
     let mut files = Vec::new();
     let mut trials = Vec::new();
@@ -46,9 +66,9 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     for (name, file) in read.chain(examples(&workspace.root)?) {
         match file {
             Ok(file) => files.push((name, Arc::new(file))),
-            Err(error) => trials.push(Trial::test(name, move || {
+            Err(error) => trials.push(vec![Trial::test(name, move || {
                 Err(Failed::from(error.to_string()))
-            })),
+            })]),
         }
     }
     let engines = if arguments.list {
@@ -70,9 +90,9 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     );
     for name in names() {
         let engine = engines.get(&name.to_string());
-        for (path, file) in files.iter().filter(|(path, _)| runs_on(&name, path)) {
-            trials.push(trial(format!("{path}::{name}"), &name, engine, file));
-        }
+        let here = files.iter().filter(|(path, _)| runs_on(&name, path));
+        let apart = here.map(|(path, file)| trial(format!("{path}::{name}"), &name, engine, file));
+        trials.push(apart.collect());
         let several = match name.kind {
             EngineKind::Native | EngineKind::Wasmtime => 1,
             EngineKind::Envoy | EngineKind::EnvoyNative if is_default(&name) => 2,
@@ -88,10 +108,12 @@ fn trials(arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
             }) as Arc<dyn Engine>),
             Err(missing) => Err(missing.clone()),
         });
-        for (path, file, _) in fusible.iter().filter(|(.., filters)| *filters >= several) {
+        let here = fusible.iter().filter(|(.., filters)| *filters >= several);
+        let fused = here.map(|(path, file, _)| {
             let test = format!("{path}::one entry on {name}");
-            trials.push(trial(test, &name, fused.as_ref(), file));
-        }
+            trial(test, &name, fused.as_ref(), file)
+        });
+        trials.push(fused.collect());
     }
     Ok(trials)
 }

@@ -146,6 +146,7 @@ async fn a_page_that_is_too_wide_or_has_an_error_is_seen() {
     page("script.html", "<script>nothing.at.all()</script>");
     page("console.html", "<script>console.error('alas')</script>");
     page("lost.html", "<img src='nowhere.png'>");
+    page("abroad.html", "<img src='http://127.0.0.1:9/pixel.png'>");
     // The search of the real site, without results.
     page("index.html", "");
     let pages = pages(folder.path());
@@ -158,10 +159,18 @@ async fn a_page_that_is_too_wide_or_has_an_error_is_seen() {
     seen.dedup();
     assert_eq!(
         seen,
-        ["/console.html", "/lost.html", "/script.html", "/wide.html"]
+        [
+            "/abroad.html",
+            "/console.html",
+            "/lost.html",
+            "/script.html",
+            "/wide.html"
+        ]
     );
-    let wide = faults(&report).iter().any(|fault| fault.contains("390 px"));
-    assert!(wide, "{report}");
+    for wanted in ["390 px", "asks another server"] {
+        let seen = faults(&report).iter().any(|fault| fault.contains(wanted));
+        assert!(seen, "{wanted}: {report}");
+    }
     assert!(
         !faults(&report)
             .iter()

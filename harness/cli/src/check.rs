@@ -36,6 +36,7 @@ mod kubernetes;
 mod locate;
 mod metadata;
 mod mutators;
+mod native;
 mod nginx;
 mod order;
 mod prototext;
@@ -163,7 +164,7 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
     for chain in Chain::all(&files) {
         let entries = chain.entries();
         let unread = chain.slots.iter().filter(|slot| match &slot.what {
-            What::Unreadable(..) | What::Native(_) => true,
+            What::Unreadable(..) => true,
             What::Elsewhere => entry::ours(&slot.name),
             _ => false,
         });

@@ -25,7 +25,8 @@ use modelgate_scenario::engine::explained::{Exchange, Explained, ModelAnswer};
 use modelgate_scenario::file::Request;
 use serde_json::Value as Json;
 
-use crate::{SUITE, gateway};
+use crate::SUITE;
+use crate::gateway::{self, Host};
 use environment::Environment;
 use keys::Issuers;
 
@@ -75,7 +76,7 @@ struct Found {
 /// If the configuration cannot be run.
 pub fn explain(question: &Question, variable: &dyn Fn(&str) -> Option<String>) -> Result<Report> {
     let shown = || question.file.display().to_string();
-    let (mut config, _) = gateway::bootstrap(&question.file)?;
+    let (mut config, _) = gateway::bootstrap(&question.file, Host::Envoy)?;
     let needs = Needs::of(&config);
     let environment = Environment::new(&needs, variable);
     let local = Local {

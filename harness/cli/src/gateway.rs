@@ -50,30 +50,30 @@ pub fn is_gateway(document: &Node) -> bool {
     document.member("backend").is_some_and(kind) && document.member("apiVersion").is_none()
 }
 
-/// The Envoy configuration in a file, or the one that a gateway file means; and the files with
-/// filters and secrets that it names, which were put in.
+/// The Envoy configuration in a file, or the one that a gateway file means to this host; and the
+/// files with filters and secrets that it names, which were put in.
 ///
 /// # Errors
 /// If it cannot be read, or something is wrong with the gateway file.
-pub fn bootstrap(file: &Path) -> Result<(Json, Vec<PathBuf>)> {
+pub fn bootstrap(file: &Path, host: Host) -> Result<(Json, Vec<PathBuf>)> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).with_context(|| shown.to_string())?;
     let root = Node::parse(&text).with_context(|| format!("{shown} is not YAML"))?;
     let mut bootstrap = match is_gateway(&root) {
-        true => meant(&root).with_context(|| shown.to_string())?,
+        true => meant(&root, host).with_context(|| shown.to_string())?,
         false => root.to_json(),
     };
     let put = discovered::put_in(&mut bootstrap, file.parent());
     Ok((bootstrap, put.with_context(|| shown.to_string())?))
 }
 
-/// What a gateway file means to Envoy.
-fn meant(root: &Node) -> Result<Json> {
-    let meaning = read(root, Host::Envoy).map_err(|problems| {
+/// What a gateway file means to a host.
+fn meant(root: &Node, host: Host) -> Result<Json> {
+    let meaning = read(root, host).map_err(|problems| {
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("{}", said.join("\n"))
     })?;
-    let documents = documents(&meaning, Host::Envoy).into_iter().next();
+    let documents = documents(&meaning, host).into_iter().next();
     documents.context("it means nothing")
 }
 
@@ -95,7 +95,8 @@ pub fn documents(meaning: &Meaning, host: Host) -> Vec<Json> {
         modules.map_or_else(Vec::new, |modules| write(meaning, modules))
     };
     match host {
-        Host::Envoy => vec![envoy::bootstrap(meaning)],
+        Host::Envoy => vec![envoy::bootstrap(meaning, envoy::Form::Wasm)],
+        Host::EnvoyNative => vec![envoy::bootstrap(meaning, envoy::Form::Native)],
         Host::Kubernetes => fetched(kubernetes::resources),
         Host::Istio => fetched(istio::resources),
         Host::EnvoyGateway => fetched(envoy_gateway::resources),
@@ -136,7 +137,7 @@ pub fn notes(meaning: &Meaning, host: Host) -> Vec<String> {
             }
         }
     }
-    if !matches!(host, Host::Envoy | Host::Kubernetes) {
+    if !matches!(host, Host::Envoy | Host::EnvoyNative | Host::Kubernetes) {
         let open = meaning.protocol.ways.iter().filter(|way| way.open);
         notes.extend(open.map(|way| {
             let path = way.path.as_str();
@@ -146,6 +147,7 @@ pub fn notes(meaning: &Meaning, host: Host) -> Vec<String> {
     let outside = meaning.servers.iter().filter(|one| one.service().is_none());
     match host {
         Host::Envoy | Host::Kong => {}
+        Host::EnvoyNative => notes.push("the library runs with Envoy's rights, on Envoy 1.38 or later (docs/native.md)".to_owned()),
         Host::Kubernetes => notes.push(format!("limits are counted by each pod; secrets are keys of the Secret {}", meaning.name)),
         Host::Istio => notes.push("refusals of unknown paths are Envoy's own; how paths are read, and how many proxies in front are trusted, is said to Istio (docs/kubernetes.md)".to_owned()),
         Host::EnvoyGateway => notes.push("EnvoyPatchPolicy must be enabled; after a crash a filter answers 503 until its proxy is restarted".to_owned()),

@@ -15,6 +15,7 @@ mod model;
 mod native;
 mod providers;
 mod report;
+mod token;
 
 use located_yaml::{Node, write};
 

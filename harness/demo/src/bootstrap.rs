@@ -53,10 +53,13 @@ pub fn adapted(text: &str, places: &Places, changes: &[Change]) -> Result<Json> 
     }
     let mut made = vec![false; changes.len()];
     for filter in filters {
-        let Some(config) = filter.pointer_mut("/typed_config/config") else {
-            continue;
-        };
-        fit_filter(config, places, changes, &mut made)?;
+        if let Some(config) = filter.pointer_mut("/typed_config/config") {
+            fit_filter(config, places, changes, &mut made)?;
+        } else if let Some(config) = filter.get_mut("typed_config")
+            && config.get("dynamic_module_config").is_some()
+        {
+            fit_native(config, places, changes, &mut made)?;
+        }
     }
     for (change, made) in changes.iter().zip(made) {
         anyhow::ensure!(made, "no filter {} to change", change.filter);
@@ -78,27 +81,61 @@ fn fit_filter(
         .and_then(Json::as_str)
         .context("a filter without a name")?
         .to_owned();
+    fit_file(config, "/vm_config/code/local/filename", places)?;
+    let Some(text) = config.pointer_mut("/configuration/value") else {
+        return Ok(());
+    };
+    let mut settings: Json = serde_json::from_str(text.as_str().unwrap_or_default())
+        .with_context(|| format!("the configuration of {name}"))?;
+    make(changes, made, &name, &mut settings)?;
+    *text = settings.to_string().into();
+    Ok(())
+}
+
+/// An entry of the native form, with its configuration as a Struct.
+fn fit_native(
+    config: &mut Json,
+    places: &Places,
+    changes: &[Change],
+    made: &mut [bool],
+) -> Result<()> {
+    let name = config.get("filter_name").and_then(Json::as_str);
+    let name = name
+        .context("a dynamic module without a filter")?
+        .to_owned();
+    fit_file(
+        config,
+        "/dynamic_module_config/module/local/filename",
+        places,
+    )?;
+    match config.pointer_mut("/filter_config/value") {
+        Some(settings) => make(changes, made, &name, settings),
+        None => Ok(()),
+    }
+}
+
+/// Points a filter at its file on this machine.
+fn fit_file(config: &mut Json, pointer: &str, places: &Places) -> Result<()> {
     let file = config
-        .pointer_mut("/vm_config/code/local/filename")
+        .pointer_mut(pointer)
         .context("a filter that is in no file")?;
     let written = PathBuf::from(file.as_str().unwrap_or_default());
     let local = places
         .wasm
         .join(written.file_name().context("a filter that is in no file")?);
     *file = path_text(&local)?.into();
-    let Some(text) = config.pointer_mut("/configuration/value") else {
-        return Ok(());
-    };
-    let mut settings: Json = serde_json::from_str(text.as_str().unwrap_or_default())
-        .with_context(|| format!("the configuration of {name}"))?;
+    Ok(())
+}
+
+/// Makes changes in the settings of the entry `name`, and notes which.
+fn make(changes: &[Change], made: &mut [bool], name: &str, settings: &mut Json) -> Result<()> {
     for (change, made) in changes.iter().zip(made) {
-        for settings in settings_of(change.filter, &name, &mut settings) {
+        for settings in settings_of(change.filter, name, settings) {
             set(settings, change.pointer, change.value.clone())
                 .with_context(|| format!("the configuration of {name}"))?;
             *made = true;
         }
     }
-    *text = settings.to_string().into();
     Ok(())
 }
 
@@ -255,6 +292,7 @@ static_resources:
         for text in [
             include_str!("../../../envoy/sagemaker.yaml"),
             include_str!("../../../envoy/sagemaker-one-entry.yaml"),
+            include_str!("../../../envoy/sagemaker-native.yaml"),
         ] {
             let clusters = [("sagemaker", 1), ("login", 2), ("logs", 3)].into();
             let places = Places {
@@ -263,6 +301,7 @@ static_resources:
             };
             let json = adapted(text, &places, &[]).unwrap();
             assert!(!json.to_string().contains(".example.com\",\"port_value"));
+            assert!(!json.to_string().contains("/etc/envoy"));
         }
     }
 }

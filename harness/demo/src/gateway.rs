@@ -32,6 +32,8 @@ use modelgate_scenario::engine::served::Code;
 pub enum Engine {
     /// An Envoy, with the filters' `.wasm` files in this folder.
     Envoy(release::Envoy, PathBuf),
+    /// An Envoy, with the filters' dynamic module in this folder.
+    EnvoyNative(release::Envoy, PathBuf),
     /// The embedded host on wasmtime, with the filters' `.wasm` files in this folder, and what
     /// loads them.
     Wasmtime(PathBuf, LoadModule),
@@ -40,10 +42,10 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Folder with the filters' `.wasm` files; native code needs none.
-    pub fn wasm(&self) -> &Path {
+    /// Folder with the filters' files; code that is built into this program needs none.
+    pub fn files(&self) -> &Path {
         match self {
-            Self::Envoy(_, wasm) | Self::Wasmtime(wasm, _) => wasm,
+            Self::Envoy(_, files) | Self::EnvoyNative(_, files) | Self::Wasmtime(files, _) => files,
             Self::Native(_) => Path::new(""),
         }
     }
@@ -52,6 +54,9 @@ impl Engine {
     pub fn name(&self) -> String {
         match self {
             Self::Envoy(envoy, _) => format!("Envoy {}", envoy.version()),
+            Self::EnvoyNative(envoy, _) => {
+                format!("Envoy {} as a dynamic module", envoy.version())
+            }
             Self::Wasmtime(..) => "the embedded host on wasmtime".into(),
             Self::Native(_) => "the embedded host with native code".into(),
         }
@@ -80,6 +85,10 @@ impl Gateway {
         Ok(match engine {
             Engine::Envoy(envoy, _) => {
                 envoy.require_wasm()?;
+                Self::Envoy(Envoy::start(envoy, bootstrap, workers, environment).await?)
+            }
+            Engine::EnvoyNative(envoy, _) => {
+                envoy.require_dynamic_modules()?;
                 Self::Envoy(Envoy::start(envoy, bootstrap, workers, environment).await?)
             }
             Engine::Wasmtime(_, load) => {

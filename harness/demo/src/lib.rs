@@ -1,8 +1,8 @@
 //! `modelgate demo`: a gateway with everything around it on this machine, a guided tour, and time
 //! to play.
 //!
-//! The gateway runs `envoy/sagemaker.yaml`, the file that users copy, with loopback addresses and
-//! short times: on an Envoy, or on the embedded host. Everything else is made of implementations
+//! The gateway runs a file that users copy (`envoy/sagemaker.yaml`, or the same in the native form),
+//! with loopback addresses and short times: on an Envoy, or on the embedded host. Everything else is made of implementations
 //! that are not the suite's own: tokens by `jwt-simple`, signatures verified by AWS's own signer.
 //! Nothing listens on anything but loopback, and nothing is left behind.
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub engine: Engine,
     /// The configuration for Envoy, in YAML.
     pub config: String,
+    /// Where it stands, from the root of the repository.
+    pub file: &'static str,
     /// Port of the gateway; 0 = any free one.
     pub port: u16,
     /// Worker threads of the gateway.
@@ -63,10 +65,10 @@ pub async fn run(
     let world = World::start()?;
     let bootstrap = bootstrap::adapted(
         &settings.config,
-        &world.places(settings.port, settings.engine.wasm()),
+        &world.places(settings.port, settings.engine.files()),
         &world.changes(),
     )
-    .context("envoy/sagemaker.yaml")?;
+    .context(settings.file)?;
     let environment = world.environment();
     let start = Gateway::start(&settings.engine, &bootstrap, settings.workers, &environment);
     let mut gateway = tokio::select! {
@@ -116,7 +118,10 @@ fn welcome(settings: &Settings, world: &World, gateway: &Gateway, report: &Repor
         report.strong(&format!("modelgate: seven filters on {}", settings.engine.name())),
         gateway.port(),
         settings.workers,
-        report.faint("The gateway runs envoy/sagemaker.yaml, with these addresses and shorter\n  times. Every request carries a traceparent, by which its audit event is\n  found.")
+        report.faint(&format!(
+            "The gateway runs {}, with these addresses and\n  shorter times. Every request carries a traceparent, by which its audit\n  event is found.",
+            settings.file
+        ))
     )
 }
 

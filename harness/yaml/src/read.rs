@@ -86,6 +86,16 @@ pub struct At<'a> {
     report: &'a Report,
 }
 
+/// The path of a member or item (`[0]`) of the value at a path.
+#[must_use]
+pub fn joined(path: &str, step: &str) -> String {
+    match (path, step.starts_with('[')) {
+        ("", _) => step.to_owned(),
+        (path, true) => format!("{path}{step}"),
+        (path, false) => format!("{path}.{step}"),
+    }
+}
+
 impl<'a> At<'a> {
     /// Reports a problem with this value, or with the member that [`at_member`] names. It returns
     /// `None`, so that `return at.refuse("…")` reads well.
@@ -112,14 +122,9 @@ impl<'a> At<'a> {
 
     /// A member or item of this value.
     pub(crate) fn child(&self, node: &'a Node, step: &str) -> Self {
-        let path = match (self.path.as_str(), step.starts_with('[')) {
-            ("", _) => step.to_owned(),
-            (path, true) => format!("{path}{step}"),
-            (path, false) => format!("{path}.{step}"),
-        };
         Self {
             node,
-            path,
+            path: joined(&self.path, step),
             report: self.report,
         }
     }

@@ -51,7 +51,7 @@ pub enum Mail {
 pub enum Tick {
     /// It is.
     Due,
-    /// At this time, if it is not [`NEVER`].
+    /// At this time, if it is not `NEVER`.
     At(u64),
 }
 

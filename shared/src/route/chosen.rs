@@ -5,7 +5,7 @@
 //! and must have one reading. The second ([`Route::hints`]) is only there in some installations, so
 //! nothing is taken from it but doubt: whoever allows models looks at these names as well. So it is
 //! with what a client tells a router ([`Route::routed`]); a router that keeps the configuration
-//! itself is told no name, and then the model is unknown ([`Route::is_routed_blindly`]).
+//! itself is told no name, and then the model is unknown.
 
 use std::borrow::Cow;
 
@@ -157,10 +157,7 @@ impl<'a> Route<'a> {
                 return Ok(());
             }
             Says::Routing => {
-                match models_of_routing(value.as_bytes()) {
-                    Ok(models) if self.routed.len() < MOST_HINTS => self.routed.extend(models),
-                    _ => self.is_routed_blindly = true,
-                }
+                self.routing.push(value);
                 return Ok(());
             }
             Says::Attributes => {
@@ -207,6 +204,20 @@ impl<'a> Route<'a> {
             }
         }
         Ok(self)
+    }
+
+    /// Models that headers have a router turn to; nothing if they cannot be read from one of them,
+    /// or are more than are looked at: then the router may turn to any.
+    #[must_use]
+    pub fn routed(&self) -> Option<Vec<Cow<'a, str>>> {
+        let mut routed = Vec::new();
+        for value in &self.routing {
+            if routed.len() >= MOST_HINTS {
+                return None;
+            }
+            routed.extend(models_of_routing(value.as_bytes()).ok()?);
+        }
+        Some(routed)
     }
 
     fn hint(&mut self, name: &'static str, model: Cow<'a, str>) -> Result<(), AmbiguousHeader> {

@@ -66,8 +66,7 @@ fn route(dialect: Dialect, operation: Operation, model: Model<'_>) -> Route<'_> 
         selector: None,
         inner_model: None,
         hints: Vec::new(),
-        routed: Vec::new(),
-        is_routed_blindly: false,
+        routing: Vec::new(),
         further_in_body: false,
         streaming: Streaming::No,
     }

@@ -94,6 +94,8 @@ pub struct Asked<'a> {
     path: Path<'a>,
     route: Option<Route<'a>>,
     headers: &'a HeaderBlock,
+    /// Models that headers have a router turn to; nothing if it may turn to any.
+    routed: Option<Vec<Cow<'a, str>>>,
     models: Models,
     /// Hints that the body holds.
     hints: Vec<String>,
@@ -145,11 +147,13 @@ impl<'a> Asked<'a> {
                 }
             }
         };
+        let routed = route.as_ref().map_or(Some(Vec::new()), Route::routed);
         Ok(Self {
             method,
             path,
             route,
             headers,
+            routed,
             models,
             hints: Vec::new(),
             knows_further: false,
@@ -166,7 +170,7 @@ impl<'a> Asked<'a> {
         let Some(route) = self.route.as_ref() else {
             return Ok(());
         };
-        if route.is_routed_blindly {
+        if self.routed.is_none() {
             return Err(Reply::new(&MODEL_UNREADABLE));
         }
         let (model, has_further) = (route.model.clone(), self.may_have_further());
@@ -298,17 +302,15 @@ impl<'a> Asked<'a> {
     /// Whether the body can do no more than hint at models: rules that allow models have nothing to
     /// learn from it.
     pub fn body_only_hints(&self) -> bool {
-        let only_hints = |route: &Route<'_>| {
-            matches!(route.model, Model::HintedInBody(_)) && !route.is_routed_blindly
-        };
-        self.route.as_ref().is_some_and(only_hints)
+        let only_hints = |route: &Route<'_>| matches!(route.model, Model::HintedInBody(_));
+        self.routed.is_some() && self.route.as_ref().is_some_and(only_hints)
     }
 
     /// Further names that some server may go by: see [`Route::hints`]. A name that is a list
     /// (`a,b`) is several models for LiteLLM.
     pub fn hints(&self) -> impl Iterator<Item = &str> {
-        let of_route = self.route.iter();
-        let of_route = of_route.flat_map(|route| route.hints.iter().chain(&route.routed));
+        let of_route = self.route.iter().flat_map(|route| &route.hints);
+        let of_route = of_route.chain(self.routed.iter().flatten());
         let lists = self.names().iter().filter(|name| name.contains(','));
         of_route
             .map(|hint| &**hint)
@@ -354,7 +356,7 @@ impl<'a> Asked<'a> {
             let names = self.names().iter().flat_map(|name| pieces(name));
             names.map(|name| canonical(name).into_bytes()).collect()
         };
-        let routed = self.route.iter().flat_map(|route| &route.routed);
+        let routed = self.routed.iter().flatten();
         keys.extend(routed.map(|name| canonical(name).into_bytes()));
         sorting::sort(&mut keys);
         keys.dedup();

@@ -68,6 +68,11 @@ async function look(page, theme, other, widths) {
     for (const width of widths) {
         measure(one, page, width, theme);
     }
+    for (const { name } of one.contentWindow.performance.getEntriesByType('resource')) {
+        if (new URL(name).origin !== location.origin) {
+            faults.push(`/${page} asks another server: ${name}`);
+        }
+    }
     classList.replace(theme, other);
     for (const width of widths) {
         measure(one, page, width, other);
@@ -90,8 +95,10 @@ async function all(theme, other, widths) {
 async function search(word) {
     const one = frame(1280);
     await load(one, `index.html?search=${word}`);
-    const results = () => one.contentDocument.querySelectorAll('#mdbook-searchresults li').length;
-    for (let tries = 0; tries < 50 && results() === 0; tries += 1) {
+    const list = one.contentDocument.querySelector('#mdbook-searchresults');
+    const results = () => list?.querySelectorAll('li').length ?? 0;
+    // The index is large, and the machine may be slow.
+    for (let tries = 0; list && tries < 1200 && results() === 0; tries += 1) {
         await pause(100);
     }
     found[word] = results();

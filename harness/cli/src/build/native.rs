@@ -14,7 +14,7 @@ use super::{Artifact, Workspace, artifact, cargo_alone, path_flags, put};
 /// The package.
 const PACKAGE: &str = "modelgate-native";
 /// The file's name: Envoy finds a module `NAME` as `libNAME.so`.
-const FILE: &str = "libmodelgate.so";
+pub const LIBRARY: &str = "libmodelgate.so";
 
 /// Builds it and puts it into `target/modelgate/`.
 ///
@@ -35,7 +35,7 @@ pub fn build(workspace: &Workspace) -> Result<Artifact> {
     ensure!(status.success(), "{PACKAGE} does not compile ({status})");
     let built = target.join(host).join("native/libmodelgate_native.so");
     let library = std::fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
-    let path = workspace.target.join("modelgate").join(FILE);
+    let path = workspace.target.join("modelgate").join(LIBRARY);
     put(&path, &library)?;
     artifact("libmodelgate", path, &library)
 }

@@ -3,8 +3,9 @@
 use modelgate_kit::profile::written::merge;
 use serde_json::Value as Json;
 
-use super::entry::{Entry, Part, Slot, What, flag, node, optional, text};
+use super::entry::{Entry, Form, Part, Slot, What, flag, node, optional, text};
 use super::files::Files;
+use super::native;
 use located_yaml::{Node, Place};
 
 /// A chain of filters.
@@ -360,7 +361,7 @@ fn called(route: &Node) -> String {
     }
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// Whether a filter runs on this route.
     pub fn runs(&self, slot: &Slot<'_>) -> bool {
         self.overrides(&slot.name)
@@ -393,18 +394,36 @@ impl View<'_> {
             .filter_map(move |level| node(level, &["typed_per_filter_config", filter]))
     }
 
-    /// The profile that metadata names for a filter, with the place of its name.
-    pub fn profile(&self, filter: &str) -> Option<(&str, Place)> {
-        let route = self.levels.len().checked_sub(3)?;
-        let levels = self.levels.iter().skip(route).take(2);
-        let named = |path: &[&str]| {
-            levels.clone().find_map(|level| {
-                let namespace = node(level, &["metadata", "filter_metadata", "modelgate"])?;
-                let found = node(namespace, path)?;
-                Some((found.text()?, found.place))
-            })
+    /// The profile that metadata names for a filter, with the place of its name. In the native form
+    /// the configuration of the route stands in place of what cannot be read there.
+    pub fn profile(&self, ours: &Ours<'_, '_>) -> Option<(String, Place)> {
+        let filter = ours.part.name();
+        let named = |level: &Node, path: &[&str]| {
+            let namespace = node(level, &["metadata", "filter_metadata", "modelgate"])?;
+            let found = node(namespace, path)?;
+            Some((found.text()?.to_owned(), found.place))
         };
-        named(&[filter, "profile"]).or_else(|| named(&["profile"]))
+        let (route, host) = (self.level(3)?, self.level(2)?);
+        match ours.entry.form {
+            Form::Wasm => {
+                let on = |path: &[&str]| named(route, path).or_else(|| named(host, path));
+                on(&[filter, "profile"]).or_else(|| on(&["profile"]))
+            }
+            Form::Native => {
+                let written = native::RouteConfig::of(self, ours.slot);
+                let on = |path: &[&str]| written.as_ref()?.text(path);
+                on(&[filter, "profile"])
+                    .or_else(|| named(route, &["profile"]))
+                    .or_else(|| on(&["profile"]))
+            }
+        }
+    }
+
+    /// A level, counted from the outermost: the route configuration is 1, the virtual host 2, the
+    /// route 3.
+    pub fn level(&self, outermost: usize) -> Option<&'a Node> {
+        let at = self.levels.len().checked_sub(outermost)?;
+        self.levels.get(at).copied()
     }
 
     /// Whether requests go on to a cluster from here.
@@ -455,8 +474,8 @@ pub(super) fn plans(ours: &Ours<'_, '_>, view: Option<&View<'_>>) -> Vec<Json> {
         .unwrap_or_default();
     let chosen = view
         .filter(|_| has_profiles)
-        .and_then(|view| view.profile(ours.part.name()));
-    let mut plans = match chosen {
+        .and_then(|view| view.profile(ours));
+    let mut plans = match &chosen {
         Some((name, _)) => profile_named(name).into_iter().collect(),
         None => vec![written.clone()],
     };

@@ -70,12 +70,12 @@ codes! {
         "A filter is recognised by its module's file name, its `root_id` or its name.";
     KUBERNETES = "MG009" "kubernetes" Error, "A resource of a kind that is not read.",
         "Read are Envoy's bootstraps and resources, what it answers on `/config_dump`, and of Kubernetes: Istio's WasmPlugin, TrafficExtension and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy and EnvoyPatchPolicy, Higress's WasmPlugin, ConfigMaps and Secrets that hold one of these, and Kustomizations. For others, check what they are rendered to.";
-    CONFIGURATION_TYPE = "MG010" "configuration-type" Error, "The filter's configuration is not a text.",
-        "Write `\"@type\": type.googleapis.com/google.protobuf.StringValue` and `value: |` with a JSON object below. A Struct reaches a filter as protobuf bytes.";
+    CONFIGURATION_TYPE = "MG010" "configuration-type" Error, "The filter's configuration has the wrong form.",
+        "Write `\"@type\": type.googleapis.com/google.protobuf.StringValue` and `value: |` with a JSON object below. A Struct reaches a Wasm filter as protobuf bytes; in the [native form](native.md) it is the better choice.";
     CONFIGURATION = "MG011" "configuration" Error, "The filter refuses its configuration.",
         "The message is that of the code that runs in the proxy. Envoy would refuse the file at start, and keep the old configuration at a reload.";
     NOT_READ = "MG012" "not-read" Warning, "A part of the configuration is elsewhere and was not read.",
-        "Listeners, routes or filters that come from a control plane, or from a file that is not here, and settings of the [native form](native.md). What they hold is not in the count. Files that `path_config_source` names are read when they are there.";
+        "Listeners, routes or filters that come from a control plane, or from a file that is not here. What they hold is not in the count. Files that `path_config_source` names are read when they are there.";
     ENVOY = "MG013" "envoy" Error, "Envoy itself refuses the file.",
         "The last words of `envoy --mode validate`, which `--envoy` runs.";
     UNKNOWN_ALLOWANCE = "MG014" "unknown-allowance" Warning, "A comment allows a finding that does not exist.",
@@ -120,7 +120,7 @@ codes! {
     ROUTE_KEY = "MG112" "route-key" Error, "`typed_per_filter_config` names no filter of the chain.",
         "The key is the filter's `name` in `http_filters`. Envoy silently ignores any other: what should be on stays off, what should be off stays on.";
     ROUTE_CONFIG = "MG113" "route-config" Error, "A Wasm filter has no configuration per route.",
-        "Only `envoy.config.route.v3.FilterConfig` (on or off) works. What differs by route is a [profile](profiles.md).";
+        "Only `envoy.config.route.v3.FilterConfig` (on or off) works for Wasm filters, and beside it `DynamicModuleFilterPerRoute` in the [native form](native.md). What differs by route is a [profile](profiles.md).";
     BUFFER = "MG114" "buffer-limit" Error, "Envoy holds less of a body than the filter may need.",
         "Envoy answers 413 before the filter's own `max_body_bytes` does. Raise `per_connection_buffer_limit_bytes` of the listener (1 MiB unless it is written), or `request_body_buffer_limit` of the route or the virtual host, which goes further than the listener's and never lowers it; or lower `max_body_bytes`. A Buffer filter sets its own limit (`max_request_bytes`), also for the filters behind it. `per_request_buffer_limit_bytes` is about retries and mirrors, and has no part in this.";
     UPGRADE = "MG115" "upgrade" Warning, "Upgraded connections pass a filter that reads bodies.",
@@ -153,7 +153,7 @@ codes! {
     NOT_HANDED_ON = "MG208" "not-handed-on" Error, "A rule needs a claim that no authenticator passes on.",
         "For every caller it reads as absent: a rule that allows never fits, one that denies never does either (or, with `none_of`, always does), and a limit by it refuses everybody. List the claim in `claims_to_fact` of an issuer in `jwt-auth`, or write it as a label of keys in `key-auth`; a claim inside of another is known where the outer one is. Groups are found by `groups_claim` and `groups` of an issuer, and by `groups` of keys. It is checked for each route and profile.";
     METADATA = "MG209" "profile-metadata" Error, "Metadata has a key that no filter reads.",
-        "Profiles are named in the namespace `modelgate` of a route's or a virtual host's `filter_metadata`: `modelgate: { profile: NAME }` for all filters, `modelgate: { key_auth: { profile: NAME } }` for one. Under a name that is nearly one of these (`model-gate`, `key-auth`, `modelgate.key_auth`) and in another form (`key_auth: NAME`, a list) nothing is read, and the filter runs without the profile. `dialect` is read too, for the shape of refusals; a name that no protocol has is ignored.";
+        "Profiles are named in the namespace `modelgate` of a route's or a virtual host's `filter_metadata`: `modelgate: { profile: NAME }` for all filters, `modelgate: { key_auth: { profile: NAME } }` for one. Under a name that is nearly one of these (`model-gate`, `key-auth`, `modelgate.key_auth`) and in another form (`key_auth: NAME`, a list) nothing is read, and the filter runs without the profile. `dialect` is read too, for the shape of refusals; a name that no protocol has is ignored. In the [native form](native.md) metadata of virtual hosts and of single filters cannot be read, and stands in the configuration of the route or virtual host.";
 
     CHANGED = "MG301" "changed-after-signing" Error, "A signed request is changed.",
         "Routes run after all filters: a rewritten host or path, or a changed signed header, breaks the signature. `aws-sigv4` sets `host` and takes off `strip_path_prefix` itself; with `\"rewritten_by\": \"route\"` the route must do exactly the same. With `internal_redirect_policy` Envoy follows a redirect of the upstream's itself: the request goes through the filters again as the first pass left it, with the credential removed and our signature in its place.";

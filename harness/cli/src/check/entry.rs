@@ -8,6 +8,7 @@ use super::api::type_name;
 use super::environment::Passed;
 use super::locate::Map;
 use crate::SUITE;
+use crate::build::native::LIBRARY;
 use located_yaml::{Node, Place};
 use modelgate_scenario::catalogue::{Member, file_name};
 
@@ -36,19 +37,28 @@ pub(super) enum What<'a> {
     Unreadable(String, String, Place),
     /// It arrives by discovery, and is not at hand.
     Elsewhere,
-    /// The suite's native form: Envoy's message, whose settings are not read.
-    Native(&'a Node),
     /// Somebody else's filter, with the type of its configuration.
     Other(String),
 }
 
-/// A Wasm filter of the proxy with code of the suite.
+/// In which form the suite's code is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A module for a Wasm runtime.
+    Wasm,
+    /// The shared library that Envoy loads.
+    Native,
+}
+
+/// A filter of the proxy with code of the suite.
 pub(super) struct Entry<'a> {
     /// Name in the chain.
     pub name: String,
     /// The entry in the list.
     pub node: &'a Node,
-    /// `PluginConfig`.
+    /// In which form.
+    pub form: Form,
+    /// `PluginConfig`, or `DynamicModuleFilter` in the native form.
     pub config: &'a Node,
     /// What its module is told to be.
     pub runs: Runs,
@@ -181,7 +191,7 @@ fn is_native(filter: &Node) -> bool {
         .find_map(|path| text(module?, path)?.rsplit('/').next());
     let is_library = file.is_some_and(|file| {
         let name = file.strip_prefix("lib").unwrap_or(file);
-        name.starts_with(SUITE.bundle())
+        name.starts_with(SUITE.bundle()) || nearest(file, &[LIBRARY]).is_some()
     });
     is_library || text(filter, &["filter_name"]).is_some_and(ours)
 }
@@ -189,15 +199,7 @@ fn is_native(filter: &Node) -> bool {
 impl What<'_> {
     /// Whether it may be a filter of the suite that was not read.
     pub fn is_unread(&self) -> bool {
-        matches!(
-            self,
-            Self::Elsewhere | Self::Native(_) | Self::Unreadable(..)
-        )
-    }
-
-    /// Whether it may be any filter: its settings are not at hand.
-    pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Elsewhere | Self::Native(_))
+        matches!(self, Self::Elsewhere | Self::Unreadable(..))
     }
 }
 
@@ -253,7 +255,7 @@ impl<'a> Slot<'a> {
             _ => (written, Some(typed)),
         };
         if let Some(filter) = wasm.filter(|filter| kind == NATIVE && is_native(filter)) {
-            return What::Native(filter);
+            return What::Ours(Box::new(Entry::native(entry, name, filter, source, file)));
         }
         let config = wasm.and_then(|wasm| wasm.member("config"));
         if kind != WASM {
@@ -339,12 +341,54 @@ impl<'a> Entry<'a> {
                 name => name.to_owned(),
             },
             node,
+            form: Form::Wasm,
             config,
             runs,
             map: Map::of(source, configuration.and_then(|node| node.member("value"))),
             file,
             passed: None,
         }
+    }
+
+    /// Of the native form. The library compares `filter_name` as it stands.
+    fn native(node: &'a Node, name: &str, filter: &'a Node, source: &str, file: usize) -> Self {
+        let called = text(filter, &["filter_name"]);
+        let value = super::entry::node(filter, &["filter_config", "value"]);
+        Self {
+            form: Form::Native,
+            map: match value {
+                Some(value) if value.text().is_none() => Map::of_yaml(value),
+                value => Map::of(source, value),
+            },
+            runs: runs(SUITE.bundle(), called).unwrap_or(Runs::Nothing),
+            ..Self::new(node, name, filter, Runs::Nothing, source, file)
+        }
+    }
+
+    /// What the filters are configured with, where it is written.
+    pub fn configuration(&self) -> Option<&'a Node> {
+        self.config.member(match self.form {
+            Form::Wasm => "configuration",
+            Form::Native => "filter_config",
+        })
+    }
+
+    /// `environment_variables`: what the filters see of the environment.
+    pub fn variables(&self) -> Option<&Node> {
+        const VARIABLES: &str = "environment_variables";
+        match self.form {
+            Form::Wasm => super::entry::node(self.config, &["vm_config", VARIABLES]),
+            Form::Native => self.map.json().member(VARIABLES),
+        }
+    }
+
+    /// The file of its code on the proxy's machine.
+    pub fn code(&self) -> Option<&'a Node> {
+        let path: &[&str] = match self.form {
+            Form::Wasm => &["vm_config", "code", "local", "filename"],
+            Form::Native => &["dynamic_module_config", "module", "local", "filename"],
+        };
+        super::entry::node(self.config, path)
     }
 
     /// The filters that it runs, as far as they are known, in the order of requests.
@@ -382,7 +426,7 @@ impl<'a> Entry<'a> {
     /// Where a path of the configuration stands in the file; else where the configuration does, or
     /// the entry.
     pub fn place(&self, path: &str) -> Place {
-        let configuration = self.config.member("configuration");
+        let configuration = self.configuration();
         let value = configuration.and_then(|node| node.member("value"));
         let whole = value.or(configuration).unwrap_or(self.node).place;
         self.map.place(path).unwrap_or(whole)

@@ -90,9 +90,8 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// With the variables that a `vm_config` gives.
-    pub fn of(vm_config: Option<&Node>) -> Self {
-        let given = vm_config.and_then(|config| config.member("environment_variables"));
+    /// With the variables that `environment_variables` gives.
+    pub fn of(given: Option<&Node>) -> Self {
         let mut variables = HashMap::new();
         for name in given
             .and_then(|given| given.member("host_env_keys"))

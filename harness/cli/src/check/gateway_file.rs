@@ -7,7 +7,7 @@ use located_yaml::{Node, Place};
 
 use super::allow::Allowances;
 use super::codes::{self, Code};
-use super::entry::{Entry, Runs};
+use super::entry::{Entry, Form, Runs};
 use super::files::{Files, Sink};
 use super::finding::Finding;
 use super::locate::Map;
@@ -57,6 +57,7 @@ fn means(text: &str, meaning: &Meaning, start: Place, found: &mut Vec<Finding>) 
         let entry = Entry {
             name: filter.member.krate.to_owned(),
             node: &filter.config,
+            form: Form::Wasm,
             config,
             runs: Runs::One(filter.member),
             map: Map::of_yaml(&filter.config),

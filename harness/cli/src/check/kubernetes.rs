@@ -7,7 +7,7 @@ pub(super) mod order;
 pub(super) mod words;
 
 use super::codes;
-use super::entry::{Entry, Runs, flag, node, ours, runs, text};
+use super::entry::{Entry, Form, Runs, flag, node, ours, runs, text};
 use super::files::Sink;
 use super::finding::Finding;
 use super::locate::Map;
@@ -341,6 +341,7 @@ fn configuration(
     let entry = Entry {
         name: name.to_owned(),
         node: written.unwrap_or(at),
+        form: Form::Wasm,
         config: &config,
         runs,
         map,

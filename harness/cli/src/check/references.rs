@@ -252,7 +252,7 @@ fn missing(
 /// The files of modules that are not on this machine. They may be on Envoy's.
 pub(super) fn missing_modules(chain: &Chain<'_>) -> Vec<String> {
     let files = chain.entries().into_iter().filter_map(|entry| {
-        let file = text(entry.config, &["vm_config", "code", "local", "filename"])?;
+        let file = entry.code()?.text()?;
         (!Path::new(file).is_file()).then(|| file.to_owned())
     });
     files.collect()

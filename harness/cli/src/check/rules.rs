@@ -10,17 +10,17 @@ use super::address;
 use super::buffers;
 use super::chain::{Chain, Ours, all_plans};
 use super::codes::{self, Severity};
-use super::entry::{Entry, Runs, Slot, What, flag, node, ours, text};
+use super::entry::{Entry, Form, Runs, Slot, What, flag, node, ours, text};
 use super::files::Sink;
 use super::finding::Finding;
 use super::metadata;
+use super::native;
 use super::settings::names;
 use located_yaml::Node;
 
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     unreadable(chain, sink);
-    fetched(chain, sink);
     optional(chain, sink);
     let entries = chain.entries();
     if entries.is_empty() {
@@ -47,6 +47,7 @@ pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     }
     profiles(chain, sink);
     metadata::check(chain, sink);
+    native::check(chain, sink);
     buffers::check(chain, sink);
     if chain.has_manager() {
         addresses(chain, sink);
@@ -72,29 +73,6 @@ fn optional(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     }
 }
 
-/// A module that is fetched while requests pass: Envoy's filter is absent until it is there, unless
-/// `nack_on_cache_miss` refuses the configuration (dynamic_modules.proto).
-fn fetched(chain: &Chain<'_>, sink: &mut Sink<'_>) {
-    for slot in &chain.slots {
-        let What::Native(filter) = &slot.what else {
-            continue;
-        };
-        let module = filter.member("dynamic_module_config");
-        let remote = module.and_then(|module| node(module, &["module", "remote"]));
-        let waits = module.is_some_and(|module| flag(module, &["nack_on_cache_miss"]));
-        if let (Some(remote), false) = (remote, waits) {
-            let finding = Finding::new(
-                &codes::FAILS_OPEN,
-                remote.place,
-                &slot.name,
-                "until the module has been fetched, requests pass unfiltered",
-                "use `local`, or set `nack_on_cache_miss: true` in `dynamic_module_config`",
-            );
-            sink.add(chain.file, finding);
-        }
-    }
-}
-
 fn unreadable(chain: &Chain<'_>, sink: &mut Sink<'_>) {
     for slot in &chain.slots {
         let finding = match &slot.what {
@@ -104,13 +82,6 @@ fn unreadable(chain: &Chain<'_>, sink: &mut Sink<'_>) {
                 &slot.name,
                 format!("it looks like a filter of the suite, and cannot be read: {problem}"),
                 hint.clone(),
-            ),
-            What::Native(filter) => Finding::new(
-                &codes::NOT_READ,
-                filter.place,
-                &slot.name,
-                "it is the native form of the suite, whose settings are not read",
-                "let Envoy judge them too: `envoy --mode validate`, or `modelgate check --envoy`",
             ),
             What::Elsewhere if ours(&slot.name) => Finding::new(
                 &codes::NOT_READ,
@@ -264,7 +235,7 @@ fn route_keys(chain: &Chain<'_>, sink: &mut Sink<'_>) {
                         finding
                     }
                     Some(slot)
-                        if matches!(slot.what, What::Ours(_))
+                        if matches!(&slot.what, What::Ours(entry) if entry.form == Form::Wasm)
                             && text(config, &["@type"])
                                 .is_some_and(|kind| !kind.ends_with("route.v3.FilterConfig")) =>
                     {
@@ -318,18 +289,18 @@ fn profiles(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             .map(|(key, _)| key.text.as_str())
             .collect();
         for view in chain.views.iter().filter(|view| view.runs(filter.slot)) {
-            let Some((name, place)) = view.profile(filter.part.name()) else {
+            let Some((name, place)) = view.profile(&filter) else {
                 continue;
             };
             // A filter without any ignores the name.
-            if known.is_empty() || known.contains(&name) {
+            if known.is_empty() || known.contains(&name.as_str()) {
                 continue;
             }
             let problem = format!(
                 "{} has no profile {name:?}: every request gets 500 profile_unknown",
                 filter.entry.called(&filter.part)
             );
-            let hint = match nearest(name, &known) {
+            let hint = match nearest(&name, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("its profiles are {}", known.join(", ")),
             };

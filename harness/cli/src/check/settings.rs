@@ -1,18 +1,21 @@
 //! What is checked of a single entry: its own settings as Envoy reads them, and the configuration
 //! of its filters.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use modelgate_kit::config::long::Text;
 use modelgate_kit::config::strict::nearest;
 use modelgate_kit::config::{Problem, Problems};
+use modelgate_kit::dynamic::settings::Settings;
 use modelgate_kit::filter::Registration;
+use modelgate_kit::host::Host as _;
 use modelgate_kit::profile::Policy;
 use modelgate_kit::vm::CHAIN;
 use modelgate_kit::vm::chain::written as chain;
 
 use super::codes;
-use super::entry::{Entry, Runs, flag, module, named, node, text};
+use super::entry::{Entry, Form, Runs, flag, module, named, node, text};
 use super::environment::Environment;
 use super::files::Sink;
 use super::finding::Finding;
@@ -20,19 +23,23 @@ use super::references::{Clusters, named_clusters};
 use super::scalars::kind;
 use super::values;
 use crate::SUITE;
+use crate::build::native::LIBRARY;
 use crate::needs::holds_headers;
-use located_yaml::Node;
+use located_yaml::{Node, Value};
 use modelgate_scenario::catalogue::file_name;
 
 impl Entry<'_> {
     /// Checks everything of the entry that can be told without its chain.
     pub fn check(&self, clusters: &Clusters, sink: &mut Sink<'_>) {
-        self.check_failure_policy(sink);
+        if self.form == Form::Wasm {
+            self.check_failure_policy(sink);
+            self.check_runtime(sink);
+            self.check_stop_iteration(sink);
+        }
         self.check_root_id(sink);
         self.check_name(sink);
-        self.check_runtime(sink);
+        self.check_fetched(sink);
         self.check_module(sink);
-        self.check_stop_iteration(sink);
         if self.check_form(sink) {
             self.check_configuration(clusters, sink);
         }
@@ -80,19 +87,29 @@ impl Entry<'_> {
     }
 
     fn check_root_id(&self, sink: &mut Sink<'_>) {
-        let written = self.config.member("root_id");
+        let option = match self.form {
+            Form::Wasm => "root_id",
+            Form::Native => "filter_name",
+        };
+        let written = self.config.member(option);
         let problem = match (self.runs, written.and_then(Node::text)) {
-            (Runs::Nothing, Some(_)) => "the module has no filter of this `root_id`",
-            (Runs::Nothing, None) => "`root_id` is missing, and the module holds several filters",
+            (Runs::Nothing, None) => {
+                format!("`{option}` is missing, and the module holds several filters")
+            }
             (Runs::One(member), Some(root_id))
-                if !root_id.is_empty() && root_id != member.filter.name =>
+                if root_id.is_empty() || root_id == member.filter.name =>
             {
-                "the module has no filter of this `root_id`"
+                return;
+            }
+            (Runs::Nothing | Runs::One(_), Some(_)) => {
+                format!("the module has no filter of this `{option}`")
             }
             _ => return,
         };
         let hint = match self.runs {
-            Runs::One(member) if module(self.config) != Some("modelgate.wasm") => {
+            Runs::One(member)
+                if self.form == Form::Wasm && module(self.config) != Some("modelgate.wasm") =>
+            {
                 format!("write `{}`, or leave it out", member.filter.name)
             }
             _ => {
@@ -153,7 +170,7 @@ impl Entry<'_> {
     }
 
     fn check_module(&self, sink: &mut Sink<'_>) {
-        let Some(written) = node(self.config, &["vm_config", "code", "local", "filename"]) else {
+        let Some(written) = self.code() else {
             return;
         };
         let path = Path::new(written.text().unwrap_or_default());
@@ -161,7 +178,10 @@ impl Entry<'_> {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let known: Vec<String> = SUITE.modules().into_iter().map(file_name).collect();
+        let known: Vec<String> = match self.form {
+            Form::Wasm => SUITE.modules().into_iter().map(file_name).collect(),
+            Form::Native => vec![LIBRARY.to_owned()],
+        };
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let mut add = |problem: String, hint: String| {
             let finding = Finding::new(&codes::MODULE, written.place, &self.name, problem, hint);
@@ -180,8 +200,34 @@ impl Entry<'_> {
         } else if folder.is_some_and(Path::is_dir) && !path.is_file() {
             add(
                 format!("there is no {name} in this folder"),
-                "`cargo modelgate build` makes the modules, in target/modelgate".to_owned(),
+                match self.form {
+                    Form::Wasm => "`cargo modelgate build` makes the modules, in target/modelgate",
+                    Form::Native => {
+                        "`cargo modelgate build --native` makes it, in target/modelgate"
+                    }
+                }
+                .to_owned(),
             );
+        }
+    }
+
+    /// A module that is fetched while requests pass: Envoy's filter is absent until it is there,
+    /// unless `nack_on_cache_miss` refuses the configuration (dynamic_modules.proto).
+    fn check_fetched(&self, sink: &mut Sink<'_>) {
+        let Some(module) = self.config.member("dynamic_module_config") else {
+            return;
+        };
+        if let Some(remote) = node(module, &["module", "remote"])
+            && !flag(module, &["nack_on_cache_miss"])
+        {
+            let finding = Finding::new(
+                &codes::FAILS_OPEN,
+                remote.place,
+                &self.name,
+                "until the module has been fetched, requests pass unfiltered",
+                "use `local`, or set `nack_on_cache_miss: true` in `dynamic_module_config`",
+            );
+            sink.add(self.file, finding);
         }
     }
 
@@ -208,8 +254,13 @@ impl Entry<'_> {
 
     /// Whether the configuration is a text (or absent).
     fn check_form(&self, sink: &mut Sink<'_>) -> bool {
-        const HINT: &str = "use `\"@type\": type.googleapis.com/google.protobuf.StringValue` with `value: |` and JSON text below";
-        let Some(configuration) = self.config.member("configuration") else {
+        const TEXT: &str = "use `\"@type\": type.googleapis.com/google.protobuf.StringValue` with `value: |` and JSON text below";
+        const STRUCT: &str = "use `\"@type\": type.googleapis.com/google.protobuf.Struct` with the members below `value`";
+        let hint = match self.form {
+            Form::Wasm => TEXT,
+            Form::Native => STRUCT,
+        };
+        let Some(configuration) = self.configuration() else {
             return true;
         };
         let written =
@@ -224,16 +275,30 @@ impl Entry<'_> {
                 ),
             ),
             (Some("StringValue"), _) => return true,
+            (Some("Struct"), value) if self.form == Form::Native => match value {
+                Some(value) if !matches!(value.value, Value::Map(_)) => (
+                    value.place,
+                    format!(
+                        "the value of a Struct must be a mapping; this is {}",
+                        kind(value)
+                    ),
+                ),
+                _ => return true,
+            },
             (Some("Struct"), _) => (
                 configuration.place,
                 "a Struct reaches the filter as protobuf bytes, not as JSON".to_owned(),
             ),
             _ => (
                 configuration.place,
-                "the configuration has another type than StringValue".to_owned(),
+                match self.form {
+                    Form::Wasm => "the configuration has another type than StringValue",
+                    Form::Native => "the configuration is neither a Struct nor a StringValue",
+                }
+                .to_owned(),
             ),
         };
-        let finding = Finding::new(&codes::CONFIGURATION_TYPE, place, &self.name, problem, HINT);
+        let finding = Finding::new(&codes::CONFIGURATION_TYPE, place, &self.name, problem, hint);
         sink.add(self.file, finding);
         false
     }
@@ -268,9 +333,16 @@ impl Entry<'_> {
     fn problems(&self, text: &[u8]) -> Vec<Problem> {
         let host = match self.passed {
             Some(passed) => Environment::on_nginx(passed),
-            None => Environment::of(self.config.member("vm_config")),
+            None => Environment::of(self.variables()),
         };
-        let text = Text::here(text);
+        let text = match self.form {
+            Form::Wasm => Cow::Borrowed(text),
+            Form::Native => match Settings::read(text, |name| host.environment(name)) {
+                Ok(settings) => Cow::Owned(settings.text),
+                Err(problems) => return problems,
+            },
+        };
+        let text = Text::here(&text);
         match self.runs {
             Runs::One(member) => Policy::compile(&member.filter, &text, &host)
                 .err()

@@ -311,11 +311,10 @@ fn guarded(chain: &Chain<'_>, view: Option<&View<'_>>, before: usize) -> bool {
     let by_others = chain.slots.iter().enumerate().any(|(at, slot)| {
         filters_before(chain, at) < before && on(slot) && gate(slot, view) == Some(Gate::Refuses)
     });
-    // What arrives by discovery, or is in the native form, may be such a filter.
-    let unknown =
-        chain.slots.iter().enumerate().any(|(at, slot)| {
-            slot.what.is_unknown() && filters_before(chain, at) < before && on(slot)
-        });
+    // What arrives by discovery may be such a filter.
+    let unknown = chain.slots.iter().enumerate().any(|(at, slot)| {
+        matches!(slot.what, What::Elsewhere) && filters_before(chain, at) < before && on(slot)
+    });
     let by_host = chain.elsewhere.is_some_and(|around| around.guarded);
     by_ours || by_others || unknown || by_host || with_certificate(chain)
 }

@@ -5,6 +5,7 @@ mod gates;
 mod judged;
 mod kubernetes;
 mod mutators;
+mod native;
 mod places;
 mod prototext;
 mod routes;

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::codes::{self, Code};
-use super::entry::{Entry, Part, node};
+use super::entry::{Entry, Part};
 use super::files::Sink;
 use super::finding::Finding;
 use located_yaml::{Node, Value};
@@ -323,10 +323,9 @@ fn rules(entry: &Entry<'_>, part: &Part, config: &Json, sink: &mut Sink<'_>) {
 
 /// Secrets among the variables that a module is given in the file.
 fn given(entry: &Entry<'_>, sink: &mut Sink<'_>) {
-    let values = node(
-        entry.config,
-        &["vm_config", "environment_variables", "key_values"],
-    );
+    let values = entry
+        .variables()
+        .and_then(|given| given.member("key_values"));
     for (key, value) in values.map(Node::members).unwrap_or_default() {
         let name = key.text.to_ascii_uppercase();
         let secret = ["SECRET", "TOKEN", "PASSWORD", "API_KEY", "PRIVATE"]

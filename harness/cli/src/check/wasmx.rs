@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::chain::{Chain, Elsewhere, Ours, all_plans};
 use super::codes;
-use super::entry::{Entry, Runs, Slot, What};
+use super::entry::{Entry, Form, Runs, Slot, What};
 use super::environment::Passed;
 use super::files::{Files, Sink};
 use super::finding::Finding;
@@ -91,6 +91,7 @@ impl Filter {
             Some(runs) => What::Ours(Box::new(Entry {
                 name: self.name.clone(),
                 node: &self.node,
+                form: Form::Wasm,
                 config: &self.node,
                 runs,
                 map,

@@ -18,10 +18,10 @@ pub struct EngineArguments {
     #[arg(long, value_enum, default_value_t)]
     pub engine: Engine,
     /// The Envoy release to use; without it, what MODELGATE_ENVOY or PATH has, or else the default
-    /// one. For the engine envoy.
+    /// one. For the engines envoy and envoy-native.
     #[arg(long, value_name = "VERSION")]
     envoy: Option<String>,
-    /// Folder with built modules; without it they are built. For the engines envoy and wasmtime.
+    /// Folder with built modules; without it they are built. For all engines but native.
     #[arg(long, value_name = "FOLDER")]
     wasm: Option<PathBuf>,
 }
@@ -31,6 +31,8 @@ pub enum Engine {
     /// A real Envoy, with the filters' modules.
     #[default]
     Envoy,
+    /// A real Envoy (1.38 or later), with the filters in the native form (docs/native.md).
+    EnvoyNative,
     /// The embedded host, with the filters' modules.
     Wasmtime,
     /// The embedded host, with the filters' code as it is built into this program.
@@ -41,9 +43,9 @@ impl EngineArguments {
     /// Refuses what would be passed over, before anything is built. Where this program lacks the
     /// engine, another one runs the command; its exit code is given.
     pub fn accept(&self, backends: &Backends) -> Result<Option<ExitCode>> {
-        if self.envoy.is_some() && self.engine != Engine::Envoy {
+        if self.envoy.is_some() && !matches!(self.engine, Engine::Envoy | Engine::EnvoyNative) {
             bail!(
-                "--envoy names a release for --engine envoy; the other engines run without Envoy"
+                "--envoy names a release for --engine envoy or envoy-native; the other engines run without Envoy"
             );
         }
         if self.wasm.is_some() && self.engine == Engine::Native {

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::SUITE;
+use crate::build::native::{self, LIBRARY};
 use crate::build::{Profile, Workspace, build};
-use crate::gateway;
+use crate::gateway::{self, Host};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use located_yaml::{Node, Place};
@@ -33,7 +34,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// Start a gateway from an Envoy configuration or a gateway file, and follow its access log.
 ///
 /// Finds Envoy or downloads it, builds the modules that the configuration names and points its
-/// paths at them; everything else is as in the file. Prints where it listens and which environment
+/// paths at them; everything else is as in the file. `--engine envoy-native` runs a gateway file in
+/// the native form. Prints where it listens and which environment
 /// variables are missing, then a line for every request, until Ctrl-C. `--cluster` puts a server on
 /// this machine in place of one of the configuration's: `--cluster openai=127.0.0.1:11434`. The
 /// embedded host (`--engine native` or `wasmtime`) starts at once and needs no Envoy; it does not
@@ -82,7 +84,11 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
         return Ok(code);
     }
     let shown = arguments.file.display();
-    let (mut bootstrap, files) = gateway::bootstrap(&arguments.file)?;
+    let host = match arguments.engine.engine {
+        Engine::EnvoyNative => Host::EnvoyNative,
+        Engine::Envoy | Engine::Wasmtime | Engine::Native => Host::Envoy,
+    };
+    let (mut bootstrap, files) = gateway::bootstrap(&arguments.file, host)?;
     for file in files {
         eprintln!("read once: {}", file.display());
     }
@@ -106,7 +112,7 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         match arguments.engine.engine {
-            Engine::Envoy => envoy(arguments, &bootstrap).await,
+            Engine::Envoy | Engine::EnvoyNative => envoy(arguments, &bootstrap).await,
             Engine::Wasmtime => {
                 let load = backends.modules.context("no WebAssembly here")?;
                 embedded(arguments, &bootstrap, Code::Modules(load)).await
@@ -121,25 +127,48 @@ pub fn run(arguments: &Arguments, backends: &Backends) -> Result<ExitCode> {
 /// Where the suite's modules are that the configuration names; none where the engine has the code
 /// in itself.
 fn modules(arguments: &Arguments, needs: &Needs) -> Result<BTreeMap<String, PathBuf>> {
-    let names: Vec<&str> = SUITE
+    let mut names: Vec<&str> = SUITE
         .modules()
         .into_iter()
         .filter(|name| needs.modules.contains(&file_name(name)))
         .collect();
-    if arguments.engine.engine == Engine::Native || names.is_empty() {
+    let library = needs.modules.contains(LIBRARY);
+    // The embedded host runs the Wasm module in place of the library.
+    if library && arguments.engine.engine == Engine::Wasmtime && !names.contains(&SUITE.bundle()) {
+        names.push(SUITE.bundle());
+    }
+    let library = library && arguments.engine.engine != Engine::Wasmtime;
+    if arguments.engine.engine == Engine::Native || (names.is_empty() && !library) {
         return Ok(BTreeMap::new());
     }
-    let build = |workspace: &Workspace| build(workspace, &names, Profile::Release);
+    let build = |workspace: &Workspace| {
+        let mut built = build(workspace, &names, Profile::Release)?;
+        if library {
+            built.push(native::build(workspace)?);
+        }
+        Ok(built)
+    };
     let folder = arguments.engine.modules(build)?;
     let files = names.into_iter().map(file_name);
-    Ok(files
+    let files = files.chain(library.then(|| LIBRARY.to_owned()));
+    let mut found: BTreeMap<String, PathBuf> = files
         .map(|file| (file.clone(), folder.join(file)))
-        .collect())
+        .collect();
+    if let Some(wasm) = found.get(&file_name(SUITE.bundle())).cloned() {
+        found.entry(LIBRARY.to_owned()).or_insert(wasm);
+    }
+    Ok(found)
 }
 
 async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
     let envoy = arguments.engine.find_envoy()?;
-    envoy.require_wasm()?;
+    let needs = Needs::of(bootstrap);
+    if needs.modules.iter().any(|file| file.ends_with(".wasm")) {
+        envoy.require_wasm()?;
+    }
+    if needs.modules.contains(LIBRARY) {
+        envoy.require_dynamic_modules()?;
+    }
     let launch = Launch {
         workers: arguments.workers,
         verbosity: Verbosity::Warnings,
@@ -150,7 +179,6 @@ async fn envoy(arguments: &Arguments, bootstrap: &Json) -> Result<ExitCode> {
     let process = Process::follow(&envoy, bootstrap, &launch, |line| {
         println!("{}", told(line))
     })?;
-    let needs = Needs::of(bootstrap);
     let config = process.folder().join(CONFIG);
     eprintln!("Envoy {} with {}", envoy.version(), config.display());
     let mut signals = StopSignals::new()?;

@@ -55,7 +55,7 @@ const STEPS: [Step; 5] = [
 
 /// Test binaries that run at a time: one computes while another waits for its servers, for a
 /// lock, or for the one test that is left of it.
-const BINARIES_AT_A_TIME: usize = 2;
+const BINARIES_AT_A_TIME: usize = 3;
 
 /// Tests of one binary that run at a time, unless `RUST_TEST_THREADS` says otherwise: more than
 /// there are processors on a small machine, because those with servers wait more than they compute.
@@ -73,6 +73,8 @@ struct Tally {
     skipped: u64,
     /// The steps and tests that failed, as they call themselves.
     faults: Vec<String>,
+    /// What they said of it.
+    said: Vec<String>,
 }
 
 /// Runs the steps; see [`Arguments`].
@@ -122,6 +124,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         if !well && step != Step::Tests {
             tally.faults.push(format!("step {name}"));
         }
+    }
+    // Once more at the end, where it is found.
+    for line in &tally.said {
+        println!("{line}");
     }
     for fault in &tally.faults {
         println!("FAILED {fault}");
@@ -331,7 +337,6 @@ fn run_tests(name: &str, mut command: Command) -> Result<(Output, Duration)> {
     let began = Instant::now();
     let output = command
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("{name} does not start"))?;
     Ok((output, began.elapsed()))
@@ -347,9 +352,14 @@ fn tell(
     let failed_before = tally.failed;
     let (ended_well, took) = match ended {
         Ok((output, took)) => {
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
-                show(line);
-                count(line, tally);
+            let [printed, errors] =
+                [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+            printed.lines().for_each(|line| count(line, tally));
+            told(&printed).chain(errors.lines()).for_each(show);
+            if !output.status.success() {
+                tally.said.push(format!("── {name}"));
+                tally.said.extend(causes(&printed).map(str::to_owned));
+                tally.said.extend(last_lines(&errors).map(str::to_owned));
             }
             (output.status.success(), took)
         }
@@ -365,6 +375,41 @@ fn tell(
         tally.faults.push(format!("{name} did not end well"));
     }
     ended_well
+}
+
+/// What a runner printed, without what passing tests print; but what they could not run is shown.
+fn told(printed: &str) -> impl Iterator<Item = &str> {
+    let mut of_passing = false;
+    printed.lines().filter(move |line| {
+        of_passing = match *line {
+            "successes:" => true,
+            "failures:" => false,
+            line => of_passing && !line.starts_with("test result: "),
+        };
+        let passed = line.starts_with("test ") && line.ends_with(" ... ok");
+        line.starts_with("SKIPPED") || !(of_passing || passed || line.is_empty())
+    })
+}
+
+/// What a runner says of the tests that failed, without the ways that panics took.
+fn causes(printed: &str) -> impl Iterator<Item = &str> {
+    let rest = printed.split_once("\nfailures:\n");
+    let all = rest.map_or("", |(_, rest)| rest);
+    let first = all
+        .split_once("\nfailures:\n")
+        .map_or(all, |(first, _)| first);
+    let mut in_backtrace = false;
+    first.lines().filter(move |line| {
+        in_backtrace = (in_backtrace || *line == "stack backtrace:") && !line.starts_with("note: ");
+        !in_backtrace && !line.is_empty()
+    })
+}
+
+/// The end of what a program printed, which names its fault.
+fn last_lines(printed: &str) -> impl Iterator<Item = &str> {
+    const MOST: usize = 40;
+    let lines = printed.lines().count();
+    printed.lines().skip(lines.saturating_sub(MOST))
 }
 
 /// Adds a closing line: `test result: ok. 3 passed; 0 failed; 1 ignored; …`, and keeps the name of
@@ -461,6 +506,35 @@ mod tests {
         let failed =
             "echo 'test x ... FAILED'; echo 'test result: FAILED. 0 passed; 1 failed'; exit 101";
         assert_eq!(ran(failed), (false, 0, 1, vec!["x".to_owned()]));
+    }
+
+    #[test]
+    fn what_failed_is_told_without_the_rest() {
+        let printed = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nsuccesses:\n\n\
+            ---- a stdout ----\nnoise\nSKIPPED: x\n\nsuccesses:\n    a\n\nfailures:\n\n\
+            ---- b stdout ----\nleft: 1\nstack backtrace:\n  0: f\nnote: Some details\nlater\n\n\
+            failures:\n    b\n\ntest result: FAILED. 1 passed; 1 failed";
+        let shown: Vec<&str> = told(printed).collect();
+        assert_eq!(shown.first(), Some(&"running 2 tests"));
+        assert!(shown.contains(&"SKIPPED: x") && shown.contains(&"left: 1"));
+        assert!(!shown.contains(&"noise") && !shown.contains(&"test a ... ok"));
+        assert_eq!(
+            shown.last(),
+            Some(&"test result: FAILED. 1 passed; 1 failed")
+        );
+        let causes: Vec<&str> = causes(printed).collect();
+        assert_eq!(
+            causes,
+            [
+                "---- b stdout ----",
+                "left: 1",
+                "note: Some details",
+                "later"
+            ]
+        );
+        let lines = "x\n".repeat(50) + "end";
+        assert_eq!(last_lines(&lines).count(), 40);
+        assert_eq!(last_lines(&lines).last(), Some("end"));
     }
 
     #[test]

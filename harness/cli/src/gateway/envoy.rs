@@ -10,6 +10,7 @@ use super::metrics;
 use super::pieces::{put, router, seconds, typed};
 use super::protocol::{NOTHING, Path, Way};
 use super::upstream::Upstream;
+use crate::build::native::LIBRARY;
 use crate::stats_tags::stats_config;
 use located_yaml::Node;
 
@@ -23,11 +24,23 @@ const KEY_HEADER: &str = "x-provider-key";
 const AUTHORIZATION: &str = "provider-authorization";
 const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// In which form Envoy runs the filters.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// A Wasm module for each.
+    Wasm,
+    /// The library that holds them all.
+    Native,
+}
+
 /// Everything.
-pub(super) fn bootstrap(meaning: &Meaning) -> Json {
+pub(super) fn bootstrap(meaning: &Meaning, form: Form) -> Json {
     let mut resources = Map::new();
     let metrics = meaning.metrics.map(metrics::listener);
-    let listeners: Vec<Json> = [listener(meaning)].into_iter().chain(metrics).collect();
+    let listeners: Vec<Json> = [listener(meaning, form)]
+        .into_iter()
+        .chain(metrics)
+        .collect();
     resources.insert("listeners".into(), listeners.into());
     if let Some(variable) = &meaning.credential {
         resources.insert("secrets".into(), json!([secret(KEY, variable)]));
@@ -55,7 +68,7 @@ pub(crate) fn secret(name: &str, variable: &str) -> Json {
     json!({ "name": name, "generic_secret": { "secret": { "environment_variable": variable } } })
 }
 
-fn listener(meaning: &Meaning) -> Json {
+fn listener(meaning: &Meaning, form: Form) -> Json {
     let mut manager = json!({
         "stat_prefix": "gateway",
         "use_remote_address": true,
@@ -81,7 +94,7 @@ fn listener(meaning: &Meaning) -> Json {
     put(&mut manager, "always_set_request_id_in_response", true);
     put(&mut manager, "access_log", json!([access_log()]));
     put(&mut manager, "route_config", routes(meaning));
-    put(&mut manager, "http_filters", filters(meaning));
+    put(&mut manager, "http_filters", filters(meaning, form));
     let manager = json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": typed(
@@ -218,11 +231,14 @@ pub(crate) fn switched_off() -> Json {
     )
 }
 
-fn filters(meaning: &Meaning) -> Json {
+fn filters(meaning: &Meaning, form: Form) -> Json {
     let mut filters: Vec<Json> = meaning
         .filters
         .iter()
-        .map(|filter| entry(filter, &file(filter)))
+        .map(|filter| match form {
+            Form::Wasm => entry(filter, &file(filter)),
+            Form::Native => native(filter),
+        })
         .collect();
     if meaning.credential.is_some() {
         let names = [KEY, AUTHORIZATION].map(str::to_owned);
@@ -273,6 +289,35 @@ pub(super) fn entry(filter: &Filter, code: &Json) -> Json {
         "typed_config": typed(
             "envoy.extensions.filters.http.wasm.v3.Wasm",
             json!({ "config": plugin }),
+        ),
+    })
+}
+
+/// A filter's entry in a chain, in the native form.
+fn native(filter: &Filter) -> Json {
+    let mut settings = filter.config.to_json();
+    if !filter.environment.is_empty() {
+        let keys: Vec<&String> = filter.environment.iter().collect();
+        put(
+            &mut settings,
+            "environment_variables",
+            json!({ "host_env_keys": keys }),
+        );
+    }
+    let file = format!("{MODULES}/{LIBRARY}");
+    json!({
+        "name": filter.member.krate,
+        "typed_config": typed(
+            "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+            json!({
+                "dynamic_module_config": {
+                    "module": { "local": { "filename": file } },
+                    // Metrics are called as in the Wasm form.
+                    "metrics_namespace": "wasmcustom",
+                },
+                "filter_name": filter.member.filter.name,
+                "filter_config": typed("google.protobuf.Struct", json!({ "value": settings })),
+            }),
         ),
     })
 }

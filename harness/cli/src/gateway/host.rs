@@ -7,6 +7,8 @@ use super::upstream::Upstream;
 pub enum Host {
     /// A bootstrap of Envoy's, complete.
     Envoy,
+    /// The same with the filters in the native form (docs/native.md).
+    EnvoyNative,
     /// Envoy in Kubernetes, without anybody's control plane: Deployment, Service, ConfigMap,
     /// HorizontalPodAutoscaler, PodDisruptionBudget, NetworkPolicy.
     Kubernetes,
@@ -22,8 +24,9 @@ pub enum Host {
 
 impl Host {
     /// Every host.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Envoy,
+        Self::EnvoyNative,
         Self::Kubernetes,
         Self::Istio,
         Self::EnvoyGateway,
@@ -34,7 +37,9 @@ impl Host {
     /// What a filter's configuration calls a server.
     pub fn cluster(self, upstream: &Upstream) -> String {
         match self {
-            Self::Envoy | Self::Kubernetes | Self::EnvoyGateway => upstream.name.clone(),
+            Self::Envoy | Self::EnvoyNative | Self::Kubernetes | Self::EnvoyGateway => {
+                upstream.name.clone()
+            }
             Self::Istio => format!("outbound|{}||{}", upstream.port, upstream.full_name()),
             // What is not in Kubernetes is a service of McpBridge's.
             Self::Higress => match upstream.service() {
@@ -53,12 +58,12 @@ impl Host {
 
     /// Whether it fetches the filters' images.
     pub fn fetches_images(self) -> bool {
-        !matches!(self, Self::Envoy | Self::Kong)
+        !matches!(self, Self::Envoy | Self::EnvoyNative | Self::Kong)
     }
 
     /// Whether it can send a key of the gateway's own.
     pub fn sends_credential(self) -> bool {
-        matches!(self, Self::Envoy | Self::Kubernetes)
+        matches!(self, Self::Envoy | Self::EnvoyNative | Self::Kubernetes)
     }
 
     /// Whether a filter can be let hold a request's headers.

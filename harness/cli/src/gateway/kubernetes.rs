@@ -31,7 +31,7 @@ pub(super) fn config_map(name: &str) -> String {
 /// Everything.
 pub(super) fn resources(meaning: &Meaning, modules: &Modules) -> Vec<Json> {
     let name = meaning.name.as_str();
-    let text = write::document(&envoy::bootstrap(meaning));
+    let text = write::document(&envoy::bootstrap(meaning, envoy::Form::Wasm));
     let mut resources = vec![json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -52,7 +52,7 @@ pub(super) fn overlay(meaning: &Meaning, modules: &Modules) -> Vec<(String, Json
     });
     vec![
         ("deployment.yaml".into(), patch),
-        (FILE.into(), envoy::bootstrap(meaning)),
+        (FILE.into(), envoy::bootstrap(meaning, envoy::Form::Wasm)),
         ("kustomization.yaml".into(), root),
         ("networkpolicy.yaml".into(), network_policy(meaning, NAME)),
     ]

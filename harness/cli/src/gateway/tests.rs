@@ -182,7 +182,7 @@ fn what_has_to_be_known_of_a_host_is_noted() {
         notes.iter().any(|note| note.contains(what))
     };
     for host in Host::ALL {
-        let own = matches!(host, Host::Envoy | Host::Kubernetes);
+        let own = matches!(host, Host::Envoy | Host::EnvoyNative | Host::Kubernetes);
         assert_ne!(
             noted(&torchserve, host, "/ping asks for a credential"),
             own,

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use located_yaml::read::Problem;
+use located_yaml::read::{Problem, joined};
 use located_yaml::{Node, Place, Value};
 use serde_json::Value as Json;
 
@@ -216,14 +216,9 @@ fn camel(name: &str) -> String {
 
 impl<'a> At<'a> {
     fn child(&self, node: &'a Node, step: &str) -> Self {
-        let path = match (self.path.as_str(), step.starts_with('[')) {
-            ("", _) => step.to_owned(),
-            (path, true) => format!("{path}{step}"),
-            (path, false) => format!("{path}.{step}"),
-        };
         Self {
             node,
-            path,
+            path: joined(&self.path, step),
             ledger: self.ledger,
         }
     }

@@ -27,7 +27,7 @@ pub struct Local {
 /// What a configuration needs and opens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Modules, by the names of their files (`jwt_auth.wasm`).
+    /// Modules, by the names of their files (`jwt_auth.wasm`, `libmodelgate.so`).
     pub modules: BTreeSet<String>,
     /// Environment variables that it reads.
     pub variables: BTreeSet<String>,
@@ -58,7 +58,7 @@ impl Needs {
         match (name, value) {
             ("filename", Json::String(path)) => self.modules.extend(
                 file_name(path)
-                    .filter(|name| name.ends_with(".wasm"))
+                    .filter(|name| name.ends_with(".wasm") || name.ends_with(".so"))
                     .map(str::to_owned),
             ),
             ("environment_variable", Json::String(variable)) => {

@@ -5,6 +5,7 @@
 //! it at once, because a gateway that overlooks a part of its configuration protects less than it
 //! says. The admin interface alone is passed over: there is none.
 
+mod native;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -438,6 +439,7 @@ fn filter(at: &At<'_>, secrets: &Secrets) -> Option<Filter> {
             }
             FilterKind::Own(own)
         }
+        None if native::is_one(&url) => FilterKind::Wasm(Box::new(native::filter(fields)?)),
         None => FilterKind::Wasm(Box::new(wasm_filter(of_type(&typed, WASM)?)?)),
     };
     Some(Filter {

@@ -4,11 +4,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::Options;
 use super::super::ledger::{At, Try};
-use super::is_of;
 use super::jwt_rules::{self, Requirement, Rules};
 use super::paths::only;
 use super::provider::{self, Provider};
-use super::routes;
+use super::routes::{self, Says};
 use super::translation::{Override, Scope, Translation, none_of};
 
 const PER_ROUTE: &str = "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig";
@@ -232,13 +231,9 @@ fn overrides(
     translation: &mut Translation,
 ) -> Try<()> {
     for own in routes::own(manager, name)? {
-        let (switch, config) = routes::switch(&own.config)?;
-        let what = match (switch, config) {
-            (Some(switch), _) => switch,
-            (None, Some(config)) => {
-                if !is_of(&config, PER_ROUTE) {
-                    return Err(config.obstacle("it is no configuration of this filter"));
-                }
+        let what = match own.says(PER_ROUTE)? {
+            Says::Switch(switch) => switch,
+            Says::Config(config) => {
                 only(&config, &["disabled", "requirement_name"])?;
                 match (
                     config.flag_of("disabled"),
@@ -257,7 +252,6 @@ fn overrides(
                     (_, None) => return Err(config.obstacle("it says nothing")),
                 }
             }
-            (None, None) => continue,
         };
         say(&own.config, own.scope, &what);
         translation.overrides.push((own.scope, what));

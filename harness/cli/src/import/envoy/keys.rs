@@ -4,10 +4,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::digest;
 use super::super::ledger::{At, Try};
-use super::is_of;
 use super::jwt::say;
 use super::paths::only;
-use super::routes;
+use super::routes::{self, Says};
 use super::translation::{Override, Translation, header_place};
 
 const PER_ROUTE: &str = "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute";
@@ -31,16 +30,11 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
     }
     let mut translation = Translation::new("key-auth", base);
     for own in routes::own(manager, name)? {
-        let (switch, config) = routes::switch(&own.config)?;
-        let what = match (switch, config) {
-            (Some(switch), _) => switch,
-            (None, Some(config)) => {
-                if !is_of(&config, PER_ROUTE) {
-                    return Err(config.obstacle("it is no configuration of this filter"));
-                }
+        let what = match own.says(PER_ROUTE)? {
+            Says::Switch(switch) => switch,
+            Says::Config(config) => {
                 Override::Profile(per_route(&config, &own.name, &listed, &mut translation)?)
             }
-            (None, None) => continue,
         };
         if matches!(what, Override::Profile(_)) {
             own.config.guarded(

@@ -4,10 +4,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::digest;
 use super::super::ledger::{At, Try};
-use super::is_of;
 use super::jwt::say;
 use super::paths::only;
-use super::routes;
+use super::routes::{self, Says};
 use super::translation::{Override, Translation, milliseconds, none_of};
 
 const KIND: &str = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit";
@@ -42,22 +41,15 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
         }
     };
     for own in routes::own(manager, name)? {
-        let (switch, config) = routes::switch(&own.config)?;
-        let what = match (switch, config) {
-            (Some(switch), _) => switch,
-            (None, Some(config)) => {
-                if !is_of(&config, KIND) {
-                    return Err(config.obstacle("it is no configuration of this filter"));
+        let what = match own.says(KIND)? {
+            Says::Switch(switch) => switch,
+            Says::Config(config) => match plan(&config, &own.name)? {
+                Does::Limits(plan) => {
+                    let profile = translation.profile(&own.name, plan.into());
+                    Override::Profile(profile)
                 }
-                match plan(&config, &own.name)? {
-                    Does::Limits(plan) => {
-                        let profile = translation.profile(&own.name, plan.into());
-                        Override::Profile(profile)
-                    }
-                    Does::Nothing => Override::Off,
-                }
-            }
-            (None, None) => continue,
+                Does::Nothing => Override::Off,
+            },
         };
         match what {
             Override::Profile(ref profile) => own.config.guarded(

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::super::Options;
 use super::super::jwks;
 use super::super::ledger::{At, Try};
+use super::super::token::add_places;
 use super::paths::only;
 use super::translation::{header_place, milliseconds, none_of};
 
@@ -166,20 +167,7 @@ fn places(at: &At<'_>) -> Try<Vec<Json>> {
             }
         });
     }
-    places.extend(
-        at.texts("from_params")
-            .iter()
-            .map(|name| json!({ "query": name })),
-    );
-    places.extend(
-        at.texts("from_cookies")
-            .iter()
-            .map(|name| json!({ "cookie": name })),
-    );
-    if places.is_empty() {
-        places.push(header_place("authorization", Some("Bearer")));
-        places.push(json!({ "query": "access_token" }));
-    }
+    add_places(at, &mut places);
     Ok(places)
 }
 

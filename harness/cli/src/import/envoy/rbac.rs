@@ -3,11 +3,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::ledger::{At, Try};
-use super::is_of;
 use super::jwt::say;
 use super::paths::only;
 use super::principals::{All, Asked, permission, principal};
-use super::routes;
+use super::routes::{self, Says};
 use super::translation::{Override, Translation};
 
 const PER_ROUTE: &str = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute";
@@ -35,13 +34,9 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
         }
     };
     for own in routes::own(manager, name)? {
-        let (switch, config) = routes::switch(&own.config)?;
-        let what = match (switch, config) {
-            (Some(switch), _) => switch,
-            (None, Some(config)) => {
-                if !is_of(&config, PER_ROUTE) {
-                    return Err(config.obstacle("it is no configuration of this filter"));
-                }
+        let what = match own.says(PER_ROUTE)? {
+            Says::Switch(switch) => switch,
+            Says::Config(config) => {
                 only(&config, &["rbac"])?;
                 let inner = config.get("rbac");
                 match inner
@@ -56,7 +51,6 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
                     None => Override::Off,
                 }
             }
-            (None, None) => continue,
         };
         match what {
             Override::Profile(ref profile) => own.config.guarded(

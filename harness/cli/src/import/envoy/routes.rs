@@ -17,6 +17,40 @@ pub struct Own<'a> {
     pub config: At<'a>,
 }
 
+/// What an entry of `typed_per_filter_config` says.
+pub enum Says<'a> {
+    /// On or off: [`Override::On`] or [`Override::Off`].
+    Switch(Override),
+    /// The filter's own configuration.
+    Config(At<'a>),
+}
+
+impl<'a> Own<'a> {
+    /// Reads it; the filter's own configuration is of a kind.
+    pub fn says(&self, kind: &str) -> Try<Says<'a>> {
+        let at = &self.config;
+        let own = |config: At<'a>| match is_of(&config, kind) {
+            true => Ok(Says::Config(config)),
+            false => Err(config.obstacle("it is no configuration of this filter")),
+        };
+        if !is_of(at, "envoy.config.route.v3.FilterConfig") {
+            return own(at.clone());
+        }
+        at.get("@type");
+        let inner = at
+            .get("config")
+            .filter(|inner| !inner.children().is_empty());
+        if at.flag_of("is_optional") == Some(true) {
+            return Err(at.obstacle("is_optional: it may be left out in silence"));
+        }
+        match (at.flag_of("disabled"), inner) {
+            (Some(true), _) => Ok(Says::Switch(Override::Off)),
+            (_, Some(inner)) => own(inner),
+            (_, None) => Ok(Says::Switch(Override::On)),
+        }
+    }
+}
+
 const PER_FILTER: &str = "typed_per_filter_config";
 
 /// Whether routes come from elsewhere.
@@ -68,25 +102,6 @@ fn entry<'a>(at: &At<'a>, filter: &str) -> Option<At<'a>> {
     members
         .find(|(name, _)| *name == filter)
         .map(|(_, config)| config)
-}
-
-/// Envoy's FilterConfig: on or off. It may have the filter's own configuration in it.
-pub fn switch<'a>(config: &At<'a>) -> Try<(Option<Override>, Option<At<'a>>)> {
-    if !is_of(config, "envoy.config.route.v3.FilterConfig") {
-        return Ok((None, Some(config.clone())));
-    }
-    config.get("@type");
-    let inner = config
-        .get("config")
-        .filter(|inner| !inner.children().is_empty());
-    if config.flag_of("is_optional") == Some(true) {
-        return Err(config.obstacle("is_optional: it may be left out in silence"));
-    }
-    match (config.flag_of("disabled"), inner) {
-        (Some(true), _) => Ok((Some(Override::Off), None)),
-        (_, Some(inner)) => Ok((None, Some(inner))),
-        (_, None) => Ok((Some(Override::On), None)),
-    }
 }
 
 /// Writes what is said of a filter into the table, for the filter that took its place; `disabled`

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::digest;
 use super::super::jwks;
 use super::super::ledger::{At, Try};
+use super::super::token::add_places;
 
 /// A consumer of a plugin's.
 pub struct Caller {
@@ -207,20 +208,7 @@ fn token_places(at: &At<'_>) -> Try<Vec<Json>> {
             None => return Err(header.obstacle("value_prefix is no scheme with a space after it")),
         });
     }
-    places.extend(
-        at.texts("from_params")
-            .iter()
-            .map(|name| json!({ "query": name })),
-    );
-    places.extend(
-        at.texts("from_cookies")
-            .iter()
-            .map(|name| json!({ "cookie": name })),
-    );
-    if places.is_empty() {
-        places.push(json!({ "header": "authorization", "scheme": "Bearer" }));
-        places.push(json!({ "query": "access_token" }));
-    }
+    add_places(at, &mut places);
     Ok(places)
 }
 
