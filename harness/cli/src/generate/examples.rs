@@ -4,7 +4,7 @@
 //! configuration is written by hand. What is between follows from the filter's needs; only the
 //! names of environment variables (`environment_variables: …`, one line) are kept as they stand.
 //! The entry of a whole chain is called after the module that holds all filters, and needs what one
-//! of those that it lists does.
+//! of those that it lists does. Entries in the native form are written by hand as a whole.
 
 use std::str::Lines;
 
@@ -27,6 +27,9 @@ pub fn entries(text: &str) -> Result<String> {
         };
         let member = SUITE.filters().iter().find(|member| member.krate == name);
         if member.is_none() && name != SUITE.bundle() {
+            continue;
+        }
+        if is_native(lines.clone()) {
             continue;
         }
         let mut environment = None;
@@ -82,6 +85,13 @@ pub fn entries(text: &str) -> Result<String> {
         write(8, "value: |");
     }
     Ok(made)
+}
+
+/// Whether the entry whose lines these are is in the native form, in which nothing follows from a
+/// filter's needs.
+fn is_native(lines: Lines<'_>) -> bool {
+    let mut entry = lines.take_while(|line| !line.trim_start().starts_with("- name: "));
+    entry.any(|line| line.trim_start().starts_with("dynamic_module_config:"))
 }
 
 /// `text` with the block of this key at its top level replaced; unchanged without one.
@@ -149,6 +159,8 @@ a: 1
         assert_eq!(entries(&made).unwrap(), made);
         let endless = bent.replace("value: |", "value: {}");
         assert!(entries(&endless).is_err());
+        let native = "  - name: modelgate\n    typed_config:\n      dynamic_module_config: {}\n  - name: x\n";
+        assert_eq!(entries(native).unwrap(), native);
     }
 
     #[test]
