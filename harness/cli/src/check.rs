@@ -42,6 +42,7 @@ mod order;
 mod prototext;
 mod references;
 mod report;
+mod route_config;
 mod rules;
 mod scalars;
 mod settings;

@@ -1,10 +1,11 @@
 //! `modelgate demo`: a gateway with everything around it on this machine, a guided tour, and time
 //! to play.
 //!
-//! The gateway runs a file that users copy (`envoy/sagemaker.yaml`, or the same in the native form),
-//! with loopback addresses and short times: on an Envoy, or on the embedded host. Everything else is made of implementations
-//! that are not the suite's own: tokens by `jwt-simple`, signatures verified by AWS's own signer.
-//! Nothing listens on anything but loopback, and nothing is left behind.
+//! The gateway runs a file that users copy (`envoy/sagemaker.yaml`, or `sagemaker-native.yaml`),
+//! with loopback addresses and short times: on an Envoy, or on the embedded host. Everything else
+//! is made of implementations that are not the suite's own: tokens by `jwt-simple`, signatures
+//! verified by AWS's own signer. Nothing listens on anything but loopback, and nothing is left
+//! behind.
 
 mod bootstrap;
 pub mod client;

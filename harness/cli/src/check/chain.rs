@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::entry::{Entry, Form, Part, Slot, What, flag, node, optional, text};
 use super::files::Files;
-use super::native;
+use super::route_config::RouteConfig;
 use located_yaml::{Node, Place};
 
 /// A chain of filters.
@@ -410,7 +410,8 @@ impl<'a> View<'a> {
                 on(&[filter, "profile"]).or_else(|| on(&["profile"]))
             }
             Form::Native => {
-                let written = native::RouteConfig::of(self, ours.slot);
+                let config = self.config_of(&ours.slot.name);
+                let written = config.and_then(RouteConfig::read);
                 let on = |path: &[&str]| written.as_ref()?.text(path);
                 on(&[filter, "profile"])
                     .or_else(|| named(route, &["profile"]))

@@ -5,53 +5,12 @@ use modelgate_kit::dynamic::settings;
 
 use super::chain::{Chain, View};
 use super::codes;
-use super::entry::{Form, Part, Slot, What, node, text};
+use super::entry::{Form, Part, Slot, What, node};
 use super::files::Sink;
 use super::finding::Finding;
-use super::locate::Map;
+use super::route_config::{RouteConfig, is_per_route};
 use crate::SUITE;
 use located_yaml::{Node, Place};
-
-/// The configuration of a route or virtual host for the native form.
-pub(super) struct RouteConfig {
-    map: Map,
-    /// Where it stands, if it is a text.
-    whole: Option<Place>,
-}
-
-impl RouteConfig {
-    /// That which counts for a filter on a route: the nearest, as a whole.
-    pub fn of(view: &View<'_>, slot: &Slot<'_>) -> Option<Self> {
-        view.config_of(&slot.name).and_then(Self::read)
-    }
-
-    fn read(config: &Node) -> Option<Self> {
-        if !is_per_route(config) {
-            return None;
-        }
-        let value = node(config, &["filter_config", "value"])?;
-        Some(match value.text() {
-            Some(_) => Self {
-                map: Map::of("", Some(value)),
-                whole: Some(value.place),
-            },
-            None => Self {
-                map: Map::of_yaml(value),
-                whole: None,
-            },
-        })
-    }
-
-    /// The text at a path, with its place.
-    pub fn text(&self, path: &[&str]) -> Option<(String, Place)> {
-        let found = node(self.map.json(), path)?;
-        Some((found.text()?.to_owned(), self.whole.unwrap_or(found.place)))
-    }
-}
-
-fn is_per_route(config: &Node) -> bool {
-    text(config, &["@type"]).is_some_and(|kind| kind.ends_with("DynamicModuleFilterPerRoute"))
-}
 
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, sink: &mut Sink<'_>) {
@@ -127,7 +86,7 @@ fn metadata(view: &View<'_>, slot: &Slot<'_>, filters: &[&str], sink: &mut Sink<
             }
         }
     }
-    let written = RouteConfig::of(view, slot);
+    let written = view.config_of(&slot.name).and_then(RouteConfig::read);
     let repeated = |filter: &str| {
         written
             .as_ref()
