@@ -1,5 +1,5 @@
-//! The dynamic module as it is built: what it exports, and what it needs of the machine that it is
-//! loaded on.
+//! The dynamic module as it is built: what it exports, what it needs of the machine that it is loaded
+//! on, and that no release of Envoy starts with it where it would not protect.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,9 @@ use elf::ElfBytes;
 use elf::abi::{DT_NEEDED, SHN_UNDEF, STB_WEAK};
 use elf::endian::AnyEndian;
 use modelgate_cli::build::{Workspace, native};
+use modelgate_envoy::process::validate;
+use modelgate_envoy::release;
+use modelgate_tests::envoys::envoy;
 
 /// The hooks that Envoy 1.38 looks for, without those that it can do without.
 const HOOKS: [&str; 25] = [
@@ -106,4 +109,53 @@ fn the_module_exports_the_hooks_and_needs_nothing_but_the_c_library() {
     let newest = library.glibc.last().copied().unwrap_or_default();
     assert!(newest <= (2, 36), "it needs glibc {newest:?}");
     assert!(module.bytes < 6 << 20, "{} bytes", module.bytes);
+}
+
+#[test]
+fn every_release_refuses_to_start_without_protection() {
+    let workspace = Workspace::locate().unwrap();
+    native::build(&workspace).unwrap();
+    let modules = workspace.target.join("modelgate");
+    let good = std::fs::read_to_string(workspace.root.join("envoy/sagemaker-native.yaml"))
+        .unwrap()
+        .replace("/etc/envoy/modelgate", modules.to_str().unwrap());
+    let local = good
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("module: "))
+        .unwrap();
+    let remote = "{ remote: { http_uri: { uri: https://login.example.com/m.so, cluster: login, timeout: 1s }, \
+                  sha256: \"0000000000000000000000000000000000000000000000000000000000000000\" } }";
+    let cases = [
+        ("  filter_name: chain\n", "  filter_name: chian\n"),
+        (" issuers:\n", " isuers:\n"),
+        (" AWS_SECRET_ACCESS_KEY,", ""),
+        ("- filter: aws_sigv4", "- filter: aws_sigv5"),
+        ("google.protobuf.Struct", "google.protobuf.BoolValue"),
+        ("/libmodelgate.so", "/libmodelgate-gone.so"),
+    ]
+    .map(|(from, to)| (from, to.to_owned()));
+    let fetched = format!("{remote}\n                nack_on_cache_miss: true");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("envoy.yaml");
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", Some("AKIDEXAMPLE")),
+        ("AWS_SECRET_ACCESS_KEY", Some("example")),
+    ];
+    for version in release::NATIVE {
+        let Some(envoy) = envoy(Some(version)) else {
+            continue;
+        };
+        let refused = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            validate(&envoy, &file, &environment).unwrap()
+        };
+        assert_eq!(refused(&good), None, "{version}");
+        for (from, to) in &cases {
+            let bent = good.replacen(from, to, 1);
+            assert_ne!(bent, good, "{from}");
+            assert!(refused(&bent).is_some(), "{version} takes {to:?}");
+        }
+        let bent = good.replacen(local, &fetched, 1);
+        assert!(refused(&bent).is_some(), "{version} waits for a module");
+    }
 }

@@ -57,6 +57,14 @@ pub fn chain() -> Value {
     schema
 }
 
+/// The schema of what the native form reads besides in its `filter_config`.
+#[cfg(all(feature = "dynamic", unix))]
+pub fn native() -> Value {
+    let mut schema = schemars::schema_for!(crate::dynamic::settings::Written).to_value();
+    join_lines(&mut schema);
+    schema
+}
+
 /// A schema for a set of named values.
 pub(crate) fn named(values: Value, description: &str) -> Value {
     json!({ "type": "object", "additionalProperties": values, "description": description })
