@@ -14,7 +14,7 @@ use modelgate_kit::problem::dialect::Shape;
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::route::Dialect;
 use modelgate_tests::envoys::envoy;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// Every bootstrap in `envoy/`.
 fn bootstraps(workspace: &Workspace) -> Vec<PathBuf> {
@@ -234,6 +234,43 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("AZUREML_ENDPOINT_KEY", "example"),
 ];
 
+/// Bootstraps as one, so that Envoy compiles each module once: every listener on a port of its own,
+/// clusters of the same name under others.
+fn joined<'a>(files: impl Iterator<Item = (&'a str, Json)>) -> Json {
+    let mut whole = Json::Null;
+    let list = |within: &Json, name: &str| {
+        let found = within["static_resources"][name].as_array();
+        found.cloned().unwrap_or_default()
+    };
+    for (file, mut one) in files {
+        let known = ["admin", "static_resources", "stats_config"];
+        let members = one.as_object().unwrap();
+        assert!(
+            members.keys().all(|name| known.contains(&&**name)),
+            "{file}"
+        );
+        if whole.is_null() {
+            whole = json!({ "admin": one["admin"], "stats_config": one["stats_config"] });
+        }
+        for listener in one["static_resources"]["listeners"].as_array_mut().unwrap() {
+            listener["name"] = file.into();
+            listener["address"]["socket_address"]["port_value"] = 0.into();
+        }
+        for name in ["listeners", "clusters", "secrets"] {
+            let mut all = list(&whole, name);
+            for mut item in list(&one, name) {
+                if all.iter().any(|other| other["name"] == item["name"]) {
+                    let own = format!("{file}.{}", item["name"].as_str().unwrap());
+                    item["name"] = own.into();
+                }
+                all.push(item);
+            }
+            whole["static_resources"][name] = all.into();
+        }
+    }
+    whole
+}
+
 fn accepts_and_refuses(version: &str) {
     let Some(envoy) = envoy(Some(version)) else {
         return;
@@ -242,45 +279,47 @@ fn accepts_and_refuses(version: &str) {
     build::build_all(&workspace, Profile::Release).unwrap();
     let modules = workspace.target.join("modelgate");
     let folder = tempfile::tempdir().unwrap();
-    let mut forms_bent = BTreeSet::new();
-    // Dynamic modules are stable since 1.38.
-    let forms = match version {
-        "1.36.4" => 2,
-        _ => {
-            build::native::build(&workspace).unwrap();
-            3
-        }
+    let file = folder.path().join("envoy.json");
+    let refused = |config: &Json| {
+        std::fs::write(&file, config.to_string()).unwrap();
+        let environment = ENVIRONMENT.map(|(name, value)| (name, Some(value)));
+        validate(&envoy, &file, &environment).unwrap()
     };
-    for path in bootstraps(&workspace) {
-        let text = std::fs::read_to_string(&path)
-            .unwrap()
-            .replace("/etc/envoy/modelgate", modules.to_str().unwrap());
-        let file = folder.path().join(path.file_name().unwrap());
-        let mut tries = vec![(text.clone(), true)];
-        let form = form(&text);
-        if form == Form::Native && forms == 2 {
-            continue;
+    // Dynamic modules are stable since 1.38.
+    let has_native = version != "1.36.4";
+    if has_native {
+        build::native::build(&workspace).unwrap();
+    }
+    let files: Vec<(String, Form, String)> = bootstraps(&workspace)
+        .iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let text = text.replace("/etc/envoy/modelgate", modules.to_str().unwrap());
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            (name.to_owned(), form(&text), text)
+        })
+        .filter(|(_, form, _)| has_native || *form != Form::Native)
+        .collect();
+    let read = |text: &str| Node::parse(text).unwrap().to_json();
+    let parts = files.iter().map(|(name, _, text)| (&**name, read(text)));
+    if let Some(said) = refused(&joined(parts)) {
+        for (name, _, text) in &files {
+            assert_eq!(refused(&read(text)), None, "{version} {name}");
         }
-        if forms_bent.insert(form) {
-            // A filter's own word on its configuration reaches Envoy, also out of a chain in one
-            // entry: the check can fail.
-            tries.push((bent(&text), false));
-        }
-        for (text, good) in tries {
-            std::fs::write(&file, text).unwrap();
-            let environment = ENVIRONMENT.map(|(name, value)| (name, Some(value)));
-            let refused = validate(&envoy, &file, &environment).unwrap();
-            let said = refused.as_deref().unwrap_or_default();
-            assert_eq!(
-                refused.is_none(),
-                good,
-                "{version} {}:\n{said}",
-                path.display()
+        panic!("{version}: each alone is taken, and together: {said}");
+    }
+    // A filter's own word on its configuration reaches Envoy in every form: the check can fail.
+    let mut forms_bent = BTreeSet::new();
+    for (name, form, text) in &files {
+        if forms_bent.insert(*form) {
+            let said = refused(&read(&bent(text))).unwrap_or_default();
+            assert!(
+                said.contains("did you mean `issuers`?"),
+                "{version} {name}: {said}"
             );
-            assert!(good || said.contains("did you mean `issuers`?"), "{said}");
         }
     }
-    assert_eq!(forms_bent.len(), forms, "every form is among them");
+    assert_eq!(forms_bent.len(), 2 + usize::from(has_native));
     // A provider's key that is not there stops the start; it is never sent as something else.
     for (file, variable) in [
         ("openai.yaml", "OPENAI_API_KEY"),

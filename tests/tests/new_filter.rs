@@ -74,6 +74,8 @@ fn cargo(root: &Path, target: &Path, arguments: &[&str]) -> Vec<u8> {
         .args(arguments)
         .current_dir(root)
         .env("CARGO_TARGET_DIR", target)
+        // Nobody looks into these with a debugger.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
