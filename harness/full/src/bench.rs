@@ -1,5 +1,5 @@
-//! What filters cost: CPU time of a real Envoy per request, beside nothing, beside Envoy's own
-//! filters, beside a filter without the kit.
+//! What filters cost: CPU time of a real Envoy per request, beside nothing, beside the native
+//! form, beside Envoy's own filters, beside a filter without the kit.
 //!
 //! Every variant is an Envoy process of its own with one worker, all under the same load from this
 //! process, in turns of about a second: round by round, so that whatever else the machine does
@@ -14,6 +14,7 @@
 
 pub mod case;
 pub mod command;
+pub mod compare;
 pub mod configurations;
 pub mod instructions;
 pub mod load;
@@ -22,6 +23,7 @@ pub mod server;
 pub mod sizes;
 pub mod starts;
 pub mod table;
+pub mod twins;
 
 use modelgate_cli::SUITE;
 use std::path::Path;

@@ -1,12 +1,15 @@
 //! The cases: a scenario file says which filters stand in the chain, which request is sent and
-//! which status it must get; this module adds the variants that a scenario cannot say (Envoy's own
-//! filter for the nearest job).
+//! which status it must get; this module adds the variants that a scenario cannot say (the native
+//! form, Envoy's own filters for the nearest job).
 
 use modelgate_cli::SUITE;
+use modelgate_cli::build::native::LIBRARY;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
+
+use super::twins;
 
 use modelgate_scenario::catalogue::file_name;
 use modelgate_scenario::engine::fused::fused;
@@ -18,8 +21,10 @@ use modelgate_scenario::file::{Body, Request, Scenario, ScenarioFile, Step, UPST
 pub struct Case {
     /// The variant itself.
     pub main: Variant,
-    /// Envoy's own filter for the nearest job.
+    /// The same in the native form.
     pub native: Option<Variant>,
+    /// Envoy's own filters for the nearest job.
+    pub own: Option<Variant>,
 }
 
 /// One chain under one load.
@@ -32,8 +37,12 @@ pub struct Variant {
     /// The status that it must get.
     pub status: u16,
     scenario: Scenario,
-    /// Stands in the chain in place of the scenario's filters.
-    instead: Option<Json>,
+    /// Whether the filters run as a dynamic module.
+    is_native: bool,
+    /// Whether the gateway writes an audit log.
+    is_audited: bool,
+    /// Stand in the chain in place of the scenario's filters.
+    instead: Option<Vec<Json>>,
     /// The route answers by itself: no upstream, so that little else is in the figures.
     direct: bool,
 }
@@ -64,21 +73,25 @@ impl Case {
             .and_then(|client| client.status())
             .context("a case without an expected status")?;
         let request = traffic.request.clone();
-        let native = native_twin(&name, &scenario)?;
+        let own = twins::of(&name, &scenario)?;
+        let is_audited = scenario.chain.iter().any(|entry| entry.name == "audit-log");
         let main = Variant {
             name,
             request,
             status,
             scenario,
+            is_native: false,
+            is_audited,
             instead: None,
             direct: false,
         };
-        let native = native.map(|(name, filter)| Variant {
+        let own = own.map(|(name, filters)| Variant {
             name: name.to_owned(),
-            instead: Some(filter),
+            instead: Some(filters),
             ..main.clone()
         });
-        Ok(Self { main, native })
+        let native = main.natively();
+        Ok(Self { main, native, own })
     }
 
     /// The same with its chain in one entry of the proxy's, under another name.
@@ -88,13 +101,16 @@ impl Case {
     pub fn in_one_entry(mut self, name: &str) -> Result<Self> {
         self.main.scenario = fused(&SUITE, &self.main.scenario).map_err(anyhow::Error::msg)?;
         self.main.name = name.to_owned();
-        self.native = None;
+        self.native = self.main.natively();
+        self.own = None;
         Ok(self)
     }
 
     /// The case itself, then what it is compared to.
     pub fn variants(&self) -> impl Iterator<Item = &Variant> {
-        std::iter::once(&self.main).chain(&self.native)
+        std::iter::once(&self.main)
+            .chain(&self.native)
+            .chain(&self.own)
     }
 }
 
@@ -103,6 +119,15 @@ impl Variant {
     #[must_use]
     pub const fn scenario(&self) -> &Scenario {
         &self.scenario
+    }
+
+    /// The same in the native form; nothing without a filter.
+    fn natively(&self) -> Option<Self> {
+        (!self.scenario.chain.is_empty()).then(|| Self {
+            name: format!("{}, native", self.name),
+            is_native: true,
+            ..self.clone()
+        })
     }
 
     /// The request without a filter, answered by the route itself: what filters of a few lines are
@@ -149,23 +174,31 @@ impl Variant {
             name: configuration
                 .map_or(module_name, |(name, _)| name)
                 .to_owned(),
-            instead: Some(filter),
+            instead: Some(vec![filter]),
             ..self.clone()
         })
     }
 
-    /// The bootstrap, with `@PORT@` for the listener's port. Modules lie in the folder `wasm`;
-    /// every cluster is the upstream.
+    /// The bootstrap, with `@PORT@` for the listener's port. Modules lie in the folder `wasm`, the
+    /// library of the native form beside them; every cluster is the upstream.
     ///
     /// # Errors
     /// If a module is not there.
     pub fn bootstrap(&self, wasm: &Path, upstream_port: u16) -> Result<Json> {
-        let mut places = Places::default();
+        let mut places = Places {
+            native: self.is_native,
+            ..Places::default()
+        };
         for name in self.scenario.clusters.keys() {
             places.clusters.insert(name.clone(), upstream_port);
         }
         for entry in &self.scenario.chain {
-            if let Some(file) = entry.wasm.file(wasm, &self.scenario.folder) {
+            let file = entry.wasm.file(wasm, &self.scenario.folder);
+            let file = file.map(|file| match self.is_native {
+                true => wasm.join(LIBRARY),
+                false => file,
+            });
+            if let Some(file) = file {
                 places.wasm.insert(entry.name.clone(), module(&file)?);
             }
         }
@@ -183,12 +216,7 @@ impl Variant {
             .pointer_mut("/filter_chains/0/filters/0/typed_config")
             .and_then(Json::as_object_mut);
         let manager = manager.context("a bootstrap without a connection manager")?;
-        if self
-            .scenario
-            .chain
-            .iter()
-            .any(|entry| entry.name == "audit-log")
-        {
+        if self.is_audited {
             manager.insert("access_log".into(), json!([audit_lines()]));
         } else {
             // A line costs as much as many a filter.
@@ -199,7 +227,7 @@ impl Variant {
             manager.get_mut("http_filters").and_then(Json::as_array_mut),
         ) {
             let router = filters.pop();
-            *filters = vec![instead.clone()];
+            filters.clone_from(instead);
             filters.extend(router);
         }
         if self.direct {
@@ -257,108 +285,4 @@ pub fn upstream() -> Json {
             },
         }]}],
     }]}})
-}
-
-/// Envoy's own filter that does the nearest job, configured as far as possible like the case's.
-fn native_twin(case: &str, scenario: &Scenario) -> Result<Option<(&'static str, Json)>> {
-    let filter = |name: &str, config: Json| json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config});
-    Ok(Some(match case {
-        "jwt-auth" => (
-            "jwt_authn, cached",
-            filter("jwt_authn", jwt_authn(scenario, true)?),
-        ),
-        "jwt-auth-uncached" => (
-            "jwt_authn",
-            filter("jwt_authn", jwt_authn(scenario, false)?),
-        ),
-        "key-auth" => (
-            "api_key_auth",
-            filter(
-                "api_key_auth",
-                json!({
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
-                    "credentials": [{"key": header(scenario, "x-api-key")?, "client": "team-a"}],
-                    "key_sources": [{"header": "x-api-key"}],
-                }),
-            ),
-        ),
-        "consumer-acl" => (
-            "rbac",
-            filter(
-                "rbac",
-                json!({
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-                    "rules": {"action": "ALLOW", "policies": {"infer": {
-                        "permissions": [{"url_path": {"path": {"prefix": "/v2/models/"}}}],
-                        "principals": [{"any": true}],
-                    }}},
-                }),
-            ),
-        ),
-        "rate-limit" => (
-            "local_ratelimit",
-            filter(
-                "local_ratelimit",
-                json!({
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-                    "stat_prefix": "limit",
-                    "token_bucket": {"max_tokens": 1_000_000, "tokens_per_fill": 1_000_000, "fill_interval": "1s"},
-                    "filter_enabled": {"default_value": {"numerator": 100}},
-                    "filter_enforced": {"default_value": {"numerator": 100}},
-                }),
-            ),
-        ),
-        "aws-sigv4" => (
-            "aws_request_signing",
-            filter(
-                "aws_request_signing",
-                json!({
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning",
-                    "service_name": "sagemaker",
-                    "region": "eu-central-1",
-                }),
-            ),
-        ),
-        _ => return Ok(None),
-    }))
-}
-
-fn jwt_authn(scenario: &Scenario, cached: bool) -> Result<Json> {
-    let entry = scenario.chain.first().context("a case without a filter")?;
-    let config: Json =
-        serde_json::from_str(&entry.config.text()).context("the configuration of jwt-auth")?;
-    let issuer = config
-        .pointer("/issuers/0")
-        .context("a case without an issuer")?;
-    let keys = issuer
-        .pointer("/keys/jwks")
-        .context("a case without inline keys")?;
-    let mut provider = json!({
-        "issuer": issuer.get("issuer"),
-        "audiences": issuer.get("audiences"),
-        "local_jwks": {"inline_string": keys.to_string()},
-    });
-    if let (true, Some(provider)) = (cached, provider.as_object_mut()) {
-        provider.insert("jwt_cache_config".into(), json!({"jwt_cache_size": 100}));
-    }
-    Ok(json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        "providers": {"idp": provider},
-        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "idp"}}],
-    }))
-}
-
-fn header(scenario: &Scenario, name: &str) -> Result<String> {
-    let traffic = scenario
-        .steps
-        .iter()
-        .find_map(Step::traffic)
-        .context("a case without a request")?;
-    let found = traffic
-        .request
-        .headers
-        .iter()
-        .find(|(known, _)| known == name);
-    let (_, value) = found.with_context(|| format!("a case without the header {name}"))?;
-    Ok(String::from_utf8(value.to_vec())?)
 }

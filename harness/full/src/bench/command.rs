@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::bench::case::{Case, Variant};
+use crate::bench::compare::{self, Run};
 use crate::bench::rounds::Rounds;
-use crate::bench::table::{Row, beside_native, beside_reference, replace_between};
+use crate::bench::table::{Row, beside_others, beside_reference, replace_between};
 use crate::bench::{self, BARE, Plan, measure};
 use crate::bench::{configurations, instructions, sizes, starts, table};
 use anyhow::{Context, Result};
 use modelgate_cli::SUITE;
+use modelgate_cli::build::native::{self, LIBRARY};
 use modelgate_cli::build::{Profile, Workspace, build};
 use modelgate_cli::command::bench::Arguments;
 use modelgate_envoy::child;
@@ -38,6 +40,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             let twins = TWINS.into_iter().filter(|_| measures(arguments, KIT));
             let names: Vec<&str> = SUITE.modules().into_iter().chain(twins).collect();
             build(&workspace, &names, Profile::Release)?;
+            if !arguments.instructions {
+                native::build(&workspace)?;
+            }
             workspace.target.join("modelgate")
         }
     };
@@ -138,22 +143,48 @@ fn cpu_tables(
     }
 
     let mut cases = vec![bare];
+    let has_library = has_library(wasm, &envoy);
+    if !has_library {
+        progress(
+            "the native form is not measured: it needs libmodelgate.so and Envoy 1.38 or later",
+        );
+    }
     for name in names(arguments, folder)? {
-        cases.push(bench::read(folder, &name)?);
+        let mut case = bench::read(folder, &name)?;
+        case.native = case.native.filter(|_| has_library);
+        cases.push(case);
     }
     let variants: Vec<&Variant> = cases.iter().flat_map(Case::variants).collect();
-    let filters = filters_table(&cases, &measure(&envoy, wasm, &variants, plan, &progress)?)?;
+    let measured = measure(&envoy, wasm, &variants, plan, &progress)?;
+    let filters = filters_table(&cases, &measured)?;
     println!("\n{filters}");
     tables.push(("filters", filters));
+    let this = Run::of(envoy.version(), &measured);
+    if let Some(file) = &arguments.save {
+        this.write(file)?;
+    }
+    if let Some(file) = &arguments.compare {
+        let before = Run::read(file)?;
+        println!("{} (Envoy {}) and now:\n", file.display(), before.envoy);
+        println!("{}", compare::table(&before, &this));
+    }
     Ok(tables)
 }
 
-/// What Envoy needs to start: without a filter, with all of them in as many entries and in one, and
-/// with few and many keys.
+/// Whether the native form can be measured.
+fn has_library(wasm: &Path, envoy: &Envoy) -> bool {
+    wasm.join(LIBRARY).is_file() && envoy.require_dynamic_modules().is_ok()
+}
+
+/// What Envoy needs to start: without a filter, with all of them in as many entries and in one, in
+/// both forms, and with few and many keys.
 fn starts_table(bare: &Case, folder: &Path, wasm: &Path, envoy: &Envoy) -> Result<String> {
+    let has_library = has_library(wasm, envoy);
     let mut variants = vec![bare.main.clone()];
     for name in ["chain", "chain-one-entry"] {
-        variants.push(bench::read(folder, name)?.main);
+        let case = bench::read(folder, name)?;
+        variants.push(case.main);
+        variants.extend(case.native.filter(|_| has_library));
     }
     for (name, count) in [("key-auth, 1 key", 1), ("key-auth, 100,000 keys", 100_000)] {
         let keys = configurations::keys(count);
@@ -206,15 +237,15 @@ fn kit_table(measured: &[Rounds]) -> Result<String> {
 fn filters_table(cases: &[Case], measured: &[Rounds]) -> Result<String> {
     let mut rows = Vec::new();
     for case in cases.iter().skip(1) {
-        let native = case
-            .native
-            .as_ref()
-            .map(|native| find(measured, &native.name))
-            .transpose()?;
+        let beside = |variant: &Option<Variant>| {
+            let found = variant.as_ref().map(|one| find(measured, &one.name));
+            found.transpose()
+        };
         rows.push(Row {
             main: find(measured, &case.main.name)?,
-            native,
+            native: beside(&case.native)?,
+            own: beside(&case.own)?,
         });
     }
-    Ok(beside_native(find(measured, BARE)?, &rows))
+    Ok(beside_others(find(measured, BARE)?, &rows))
 }

@@ -49,13 +49,34 @@ impl Rounds {
 
     /// Median of the ratios to `base` in the same round.
     pub fn ratio(&self, base: &Self) -> f64 {
-        median(self.beside(base).map(|(mine, base)| mine / base))
+        median(self.ratios(base))
+    }
+
+    /// The ratio to `base` in each round.
+    pub fn ratios<'a>(&'a self, base: &'a Self) -> impl Iterator<Item = f64> + 'a {
+        self.beside(base).map(|(mine, base)| mine / base)
     }
 
     fn beside<'a>(&'a self, base: &'a Self) -> impl Iterator<Item = (f64, f64)> + 'a {
         let both = self.samples.iter().zip(&base.samples);
         both.map(|(mine, base)| (mine.micros(), base.micros()))
     }
+}
+
+/// The value below which this part of the values lies, between the two nearest in proportion; 0 of
+/// none.
+pub fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[allow(clippy::cast_precision_loss)] // a few rounds
+    let place = part * sorted.len().saturating_sub(1) as f64;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 0 and their number
+    let below = place.floor() as usize;
+    let at = |index: usize| sorted.get(index).or(sorted.last()).copied();
+    let (Some(low), Some(high)) = (at(below), at(below.saturating_add(1))) else {
+        return 0.0;
+    };
+    low + (high - low) * place.fract()
 }
 
 /// The middle value; the mean of the two middle ones of an even number; 0 of none.
@@ -91,6 +112,15 @@ mod tests {
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
         assert_eq!(median(std::iter::empty()), 0.0);
+    }
+
+    #[test]
+    fn quantiles_lie_between_the_nearest_values() {
+        let values = [4.0, 1.0, 3.0, 2.0, 5.0];
+        let at = |part| quantile(&values, part);
+        assert_eq!([at(0.0), at(0.25), at(0.5), at(1.0)], [1.0, 2.0, 3.0, 5.0]);
+        assert_eq!(quantile(&[1.0, 2.0], 0.75), 1.75);
+        assert_eq!(quantile(&[], 0.5), 0.0);
     }
 
     #[test]

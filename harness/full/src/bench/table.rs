@@ -7,32 +7,35 @@ use super::rounds::Rounds;
 use super::sizes::Sizes;
 use super::starts::Start;
 
-/// One line of the table: a case, and Envoy's own filter where there is one.
+/// One line of the table: a case, and what was measured beside it.
 pub struct Row<'a> {
     /// The case.
     pub main: &'a Rounds,
-    /// What it is compared to.
+    /// The same in the native form.
     pub native: Option<&'a Rounds>,
+    /// Envoy's own filters for the nearest job.
+    pub own: Option<&'a Rounds>,
 }
 
 /// A table of costs beside `base`, the request without any filter.
-pub fn beside_native(base: &Rounds, rows: &[Row<'_>]) -> String {
+pub fn beside_others(base: &Rounds, rows: &[Row<'_>]) -> String {
     let mut table = String::from(
-        "| | CPU µs per request | added µs | × bare | Envoy's own | added µs | × bare |\n|---|---|---|---|---|---|---|\n",
+        "| | CPU µs per request | added µs | × bare | native form: added µs | × bare | Envoy's own | added µs | × bare |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     table.push_str(&format!(
-        "| {} | {:.1} | | 1.00 | | | |\n",
+        "| {} | {:.1} | | 1.00 | | | | | |\n",
         base.name,
         base.median()
     ));
-    for Row { main, native } in rows {
+    for Row { main, native, own } in rows {
         let costs =
             |rounds: &Rounds| format!("{:.1} | {:.2}", rounds.added(base), rounds.ratio(base));
-        let native = native.map_or("| |".to_owned(), |native| {
-            format!("{} | {}", native.name, costs(native))
+        let native = native.map_or(" |".to_owned(), costs);
+        let own = own.map_or("| |".to_owned(), |own| {
+            format!("{} | {}", own.name, costs(own))
         });
         table.push_str(&format!(
-            "| {} | {:.1} | {} | {native} |\n",
+            "| {} | {:.1} | {} | {native} | {own} |\n",
             main.name,
             main.median(),
             costs(main)
@@ -159,26 +162,33 @@ mod tests {
 
     #[test]
     fn a_row_shows_cost_addition_and_ratio() {
-        let (base, main, native) = (
+        let (base, main, own, native) = (
             rounds("bare", 50),
             rounds("jwt-auth", 60),
             rounds("jwt_authn", 55),
+            rounds("jwt-auth, native", 53),
         );
-        let table = beside_native(
+        let table = beside_others(
             &base,
             &[
                 Row {
                     main: &main,
                     native: Some(&native),
+                    own: Some(&own),
                 },
                 Row {
-                    main: &native,
+                    main: &own,
                     native: None,
+                    own: None,
                 },
             ],
         );
-        assert!(table.contains("| jwt-auth | 60.0 | 10.0 | 1.20 | jwt_authn | 5.0 | 1.10 |\n"));
-        assert!(table.contains("| jwt_authn | 55.0 | 5.0 | 1.10 | | | |\n"));
+        assert!(
+            table.contains(
+                "| jwt-auth | 60.0 | 10.0 | 1.20 | 3.0 | 1.06 | jwt_authn | 5.0 | 1.10 |\n"
+            )
+        );
+        assert!(table.contains("| jwt_authn | 55.0 | 5.0 | 1.10 |  | | | | |\n"));
     }
 
     #[test]
