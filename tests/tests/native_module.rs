@@ -1,5 +1,5 @@
-//! The dynamic module as it is built: what it exports, what it needs of the machine that it is loaded
-//! on, and that no release of Envoy starts with it where it would not protect.
+//! The dynamic module as it is built: what it exports, what it needs of the machine that it is
+//! loaded on, and that no release of Envoy starts with it where it would not protect.
 
 use std::collections::BTreeSet;
 

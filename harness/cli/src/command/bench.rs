@@ -10,9 +10,9 @@ use clap::Args;
 ///
 /// Instructions (wasmtime's fuel), entries and host calls of a request are counted on the embedded
 /// host, and are the same on every machine. CPU time of the Envoy process per request, with one
-/// worker, in interleaved rounds: the filters in wasm and in the native form, and Envoy's own for the
-/// nearest job. Takes several minutes; leave the machine alone meanwhile. To judge a change, `--save`
-/// a run before it, and `--compare` one after it.
+/// worker, in interleaved rounds: the filters in wasm and in the native form, and Envoy's own for
+/// the nearest job. Takes several minutes; leave the machine alone meanwhile. To judge a change,
+/// `--save` a run before it, and `--compare` one after it.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Cases to measure, by name (see tests/bench, and `kit`: what the kit itself costs); all of
@@ -41,8 +41,8 @@ pub struct Arguments {
     /// Keep what was measured of the filters in this file.
     #[arg(long, value_name = "FILE", conflicts_with = "instructions")]
     pub save: Option<PathBuf>,
-    /// Compare with what `--save` has kept, and say of each variant whether it is better or worse, or
-    /// whether the rounds cannot tell.
+    /// Compare with what `--save` has kept, and say of each variant whether it is better or worse,
+    /// or whether the rounds cannot tell.
     #[arg(long, value_name = "FILE", conflicts_with = "instructions")]
     pub compare: Option<PathBuf>,
     /// Write the tables to docs/performance.md too, and the budgets to tests/budgets.json; of all

@@ -81,6 +81,7 @@ struct Tally {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     let mut tally = Tally::default();
+    let this = kept(&workspace)?;
     if arguments.only.is_empty() {
         fetch_ahead();
     }
@@ -107,7 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 }
                 stale.is_empty()
             }
-            Step::Tests => tests(&workspace, &arguments.rest, &mut tally)?,
+            Step::Tests => tests(&workspace, &this, &arguments.rest, &mut tally)?,
         };
         if step != Step::Tests {
             *(if well {
@@ -137,6 +138,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         tally.passed, tally.failed, tally.skipped
     );
     Ok(ExitCode::from(u8::from(tally.failed > 0)))
+}
+
+/// This program under a path at which it stays: what is compiled for the tests may take the place
+/// of the one that was started.
+fn kept(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("modelgate");
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let (this, path) = (
+        std::env::current_exe()?,
+        folder.join("stands-in-for-rustdoc"),
+    );
+    std::fs::remove_file(&path).ok();
+    std::fs::hard_link(&this, &path)
+        .or_else(|_| std::fs::copy(&this, &path).map(drop))
+        .with_context(|| path.display().to_string())?;
+    Ok(path)
 }
 
 /// Fetches the Envoys that the tests run while the compiler works. Should one not be had, the tests
@@ -269,7 +286,8 @@ fn test_binaries(workspace: &Workspace) -> Result<Vec<TestBinary>> {
 }
 
 /// Runs all tests, shows what they print, and adds up what each runner says at its end.
-fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bool> {
+/// `this` is this program.
+fn tests(workspace: &Workspace, this: &Path, rest: &[String], tally: &mut Tally) -> Result<bool> {
     let binaries = test_binaries(workspace)?;
     if binaries.is_empty() {
         tally.failed += 1;
@@ -290,7 +308,7 @@ fn tests(workspace: &Workspace, rest: &[String], tally: &mut Tally) -> Result<bo
     // The links in it are followed too.
     documentation
         .args(["--doc", "--no-fail-fast", "--"])
-        .env("RUSTDOC", std::env::current_exe()?)
+        .env("RUSTDOC", this)
         .env(rustdoc::STANDS_IN, "1");
     jobs.push_back(("documentation".to_owned(), documentation));
     for (_, command) in &mut jobs {
