@@ -73,7 +73,7 @@ impl Secret {
                 match setup.host.environment(env) {
                     Some(value) => value.into_bytes(),
                     None => {
-                        problems.add(path, format!("the environment variable {env} is not set in the VM"), "set it in vm_config.environment_variables (key_values or host_env_keys)");
+                        problems.add(path, format!("the environment variable {env} is not set in the VM"), "name it in environment_variables (host_env_keys or key_values), of vm_config or, natively, of filter_config");
                         return None;
                     }
                 }
