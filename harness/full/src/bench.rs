@@ -18,6 +18,7 @@ pub mod compare;
 pub mod configurations;
 pub mod instructions;
 pub mod load;
+pub mod picture;
 pub mod rounds;
 pub mod server;
 pub mod sizes;

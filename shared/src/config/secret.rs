@@ -69,15 +69,13 @@ impl Secret {
     ) -> Option<SecretBytes> {
         let bytes = match self {
             Self::Inline(InlineText(text)) => text.as_bytes().to_vec(),
-            Self::Environment(FromEnvironment { env }) => {
-                match setup.host.environment(env) {
-                    Some(value) => value.into_bytes(),
-                    None => {
-                        problems.add(path, format!("the environment variable {env} is not set in the VM"), "name it in environment_variables (host_env_keys or key_values), of vm_config or, natively, of filter_config");
-                        return None;
-                    }
+            Self::Environment(FromEnvironment { env }) => match setup.host.environment(env) {
+                Some(value) => value.into_bytes(),
+                None => {
+                    problems.add(path, format!("the environment variable {env} is not set in the VM"), "name it in environment_variables (host_env_keys or key_values), of vm_config or, natively, of filter_config");
+                    return None;
                 }
-            }
+            },
         };
         if bytes.is_empty() {
             problems.add(path, "the secret is empty", "");

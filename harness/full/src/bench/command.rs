@@ -10,7 +10,7 @@ use crate::bench::compare::{self, Run};
 use crate::bench::rounds::Rounds;
 use crate::bench::table::{Row, beside_others, beside_reference, replace_between};
 use crate::bench::{self, BARE, Plan, measure};
-use crate::bench::{configurations, instructions, sizes, starts, table};
+use crate::bench::{configurations, instructions, picture, sizes, starts, table};
 use anyhow::{Context, Result};
 use modelgate_cli::SUITE;
 use modelgate_cli::build::native::{self, LIBRARY};
@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folder = workspace.root.join("tests/bench");
     let mut tables = work_tables(arguments, &workspace, &folder, &wasm)?;
     if !arguments.instructions {
-        tables.extend(cpu_tables(arguments, &folder, &wasm)?);
+        tables.extend(cpu_tables(arguments, &workspace, &folder, &wasm)?);
     }
     if arguments.write {
         let page = workspace.root.join("docs/performance.md");
@@ -110,6 +110,7 @@ fn work_tables(
 /// Envoy's own.
 fn cpu_tables(
     arguments: &Arguments,
+    workspace: &Workspace,
     folder: &Path,
     wasm: &Path,
 ) -> Result<Vec<(&'static str, String)>> {
@@ -159,6 +160,9 @@ fn cpu_tables(
     let filters = filters_table(&cases, &measured)?;
     println!("\n{filters}");
     tables.push(("filters", filters));
+    if arguments.write {
+        picture::write(&workspace.root, &measured)?;
+    }
     let this = Run::of(envoy.version(), &measured);
     if let Some(file) = &arguments.save {
         this.write(file)?;
