@@ -41,6 +41,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         "{} is there already: remove it, or write elsewhere with --output",
         folder.display()
     );
+    // First what may refuse the release, then what takes long.
+    let licences = contents::licences(&workspace, !arguments.filters_only)?;
     let names = SUITE.modules();
     if !arguments.once {
         let pairs = build_twice(&workspace, &names, Profile::Release)?;
@@ -72,7 +74,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             machine
         }
     };
-    files.extend(making.texts(&files)?);
+    files.extend(making.texts()?);
+    files.extend(licences);
     files.sort();
     let sums = checksums(&files);
     files.push((CHECKSUMS.to_owned(), sums.into_bytes()));

@@ -175,11 +175,11 @@ impl Making<'_> {
         Ok((machine, files))
     }
 
-    /// Configurations, schemas, notes, and the licences of whatever is in `files`.
+    /// Configurations, schemas and notes.
     ///
     /// # Errors
-    /// If something is missing, or a licence is not accepted.
-    pub(super) fn texts(&self, files: &[File]) -> Result<Vec<File>> {
+    /// If something is missing.
+    pub(super) fn texts(&self) -> Result<Vec<File>> {
         let mut texts = vec![(NOTES.to_owned(), self.notes.as_bytes().to_vec())];
         let root = &self.workspace.root;
         for (from, to) in FILES {
@@ -193,58 +193,61 @@ impl Making<'_> {
                 }
             }
         }
-        texts.extend(self.licences(files)?);
         Ok(texts)
     }
+}
 
-    fn licences(&self, files: &[File]) -> Result<Vec<File>> {
-        let workspace = self.workspace;
-        let deny = String::from_utf8(read(&workspace.root.join("deny.toml"))?)?;
-        let rules = Rules::read(&deny)?;
-        let mut linked: BTreeMap<String, Vec<Linked>> = BTreeMap::new();
-        for name in SUITE.modules() {
-            linked.insert(file_name(name), sbom::linked(workspace, name, TARGET)?);
-        }
-        if files.iter().any(|(path, _)| path == PROGRAM) {
-            let machine = program::host(workspace)?;
-            let crates = sbom::linked(workspace, program::CRATE, &machine)?;
-            linked.insert(PROGRAM.to_owned(), crates);
-        }
-        let packages = dependencies::by_name(dependencies::packages(workspace)?);
-        let mut known = BTreeMap::new();
-        let mut wrong = Vec::new();
-        for krate in linked.values().flatten() {
-            if known.contains_key(krate) {
-                continue;
-            }
-            let package = packages.get(&(krate.name.clone(), krate.version.clone()));
-            let package = package.with_context(|| format!("cargo knows no {}", krate.name))?;
-            match notices::of(package, &rules.licences) {
-                Ok(notice) => drop(known.insert(krate.clone(), notice)),
-                Err(error) => wrong.push(format!("{error:#}")),
-            }
-        }
-        wrong.sort();
-        wrong.dedup();
-        ensure!(wrong.is_empty(), "licences:\n{}", wrong.join("\n"));
-        let sysroot = self.sysroot()?;
-        let compiler = notices::of_compiler(&sysroot, &sbom::rust_release(workspace)?)?;
-        let text = notices::document(&linked, &known, &compiler)?;
-        Ok(vec![
-            ("THIRD-PARTY.txt".to_owned(), text.into_bytes()),
-            (
-                "RUST-STD.html".to_owned(),
-                notices::standard_library(&sysroot)?,
-            ),
-        ])
+/// The licences of all that is linked into the modules, and into the program if it is released.
+/// Nothing has to be built to know them.
+///
+/// # Errors
+/// If a licence is not accepted, or a text is missing.
+pub(super) fn licences(workspace: &Workspace, with_program: bool) -> Result<Vec<File>> {
+    let deny = String::from_utf8(read(&workspace.root.join("deny.toml"))?)?;
+    let rules = Rules::read(&deny)?;
+    let mut linked: BTreeMap<String, Vec<Linked>> = BTreeMap::new();
+    for name in SUITE.modules() {
+        linked.insert(file_name(name), sbom::linked(workspace, name, TARGET)?);
     }
+    if with_program {
+        let machine = program::host(workspace)?;
+        let crates = sbom::linked(workspace, program::CRATE, &machine)?;
+        linked.insert(PROGRAM.to_owned(), crates);
+    }
+    let packages = dependencies::by_name(dependencies::packages(workspace)?);
+    let mut known = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for krate in linked.values().flatten() {
+        if known.contains_key(krate) {
+            continue;
+        }
+        let package = packages.get(&(krate.name.clone(), krate.version.clone()));
+        let package = package.with_context(|| format!("cargo knows no {}", krate.name))?;
+        match notices::of(package, &rules.licences) {
+            Ok(notice) => drop(known.insert(krate.clone(), notice)),
+            Err(error) => wrong.push(format!("{error:#}")),
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    ensure!(wrong.is_empty(), "licences:\n{}", wrong.join("\n"));
+    let sysroot = sysroot(workspace)?;
+    let compiler = notices::of_compiler(&sysroot, &sbom::rust_release(workspace)?)?;
+    let text = notices::document(&linked, &known, &compiler)?;
+    Ok(vec![
+        ("THIRD-PARTY.txt".to_owned(), text.into_bytes()),
+        (
+            "RUST-STD.html".to_owned(),
+            notices::standard_library(&sysroot)?,
+        ),
+    ])
+}
 
-    fn sysroot(&self) -> Result<PathBuf> {
-        let mut rustc = Command::new("rustc");
-        rustc.args(["--print", "sysroot"]);
-        let said = said(rustc.current_dir(&self.workspace.root))?;
-        Ok(PathBuf::from(String::from_utf8(said)?.trim()))
-    }
+fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "sysroot"]);
+    let said = said(rustc.current_dir(&workspace.root))?;
+    Ok(PathBuf::from(String::from_utf8(said)?.trim()))
 }
 
 /// Whether a file of a release is run.
@@ -273,4 +276,19 @@ fn said(command: &mut Command) -> Result<Vec<u8>> {
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program}: {}", complaint.trim());
     Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_linked_has_its_licence_the_program_included() {
+        let files = licences(&Workspace::locate().unwrap(), true).unwrap();
+        let (_, text) = files.first().unwrap();
+        let text = String::from_utf8(text.clone()).unwrap();
+        let (_, of_program) = text.split_once("== bin/modelgate\n").unwrap();
+        assert!(of_program.contains("  vsimd 0.8.0: MIT\n"));
+        assert!(text.contains("vsimd 0.8.0 (LICENSE of Nugine/simd)\n"));
+    }
 }

@@ -1,8 +1,9 @@
 //! The licences of what is linked: every crate's own texts, from its package.
 //!
-//! A package without a text of its licence gets the standard one if that is as good: Apache's is
-//! the same for everybody, MIT's needs the names of the authors, which the manifest may have. Any
-//! other is an error.
+//! A package without a text of its licence gets the one in the sources that it was published from,
+//! where that is known here; else the standard one if that is as good: Apache's is the same for
+//! everybody, MIT's needs the names of the authors, which the manifest may have. Any other is an
+//! error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,6 +17,20 @@ use crate::dependencies::{Licences, Package};
 
 /// What wasm32-wasip1 links besides crates, and the texts that come with it.
 const WASI_LIBC: &str = include_str!("wasi-libc.txt");
+
+/// The licence in the repository of `base64-simd` and `vsimd` (github.com/Nugine/simd at d74c030,
+/// which both were published from), word by word: their packages leave it out.
+const NUGINE_SIMD: &str = include_str!("nugine-simd.txt");
+/// Packages whose sources have a text that the package lacks: name, release, where, and the text.
+const UPSTREAM: [(&str, &str, &str, &str); 2] = [
+    (
+        "base64-simd",
+        "0.8.0",
+        "LICENSE of Nugine/simd",
+        NUGINE_SIMD,
+    ),
+    ("vsimd", "0.8.0", "LICENSE of Nugine/simd", NUGINE_SIMD),
+];
 
 /// Something with a licence: a crate, or a library of the compiler's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +54,10 @@ pub fn of(package: &Package, policy: &Licences) -> Result<Notice> {
     let folder = folder.context("a manifest without a folder")?;
     let mut texts = own_texts(folder, package.license_file.as_deref())?;
     if !texts.iter().any(|(file, _)| !only_names(file)) {
-        let standard = standard_text(&expression, &package.authors);
-        let (file, text) = standard.with_context(|| {
+        let upstream = UPSTREAM.iter().find(|it| (it.0, it.1) == (name, version));
+        let text = upstream.map(|(_, _, file, text)| ((*file).to_owned(), (*text).to_owned()));
+        let text = text.or_else(|| standard_text(&expression, &package.authors));
+        let (file, text) = text.with_context(|| {
             format!(
                 "{name} {version} ({expression}): its package has no text of the licence, and names no authors for the standard one"
             )
@@ -282,6 +299,23 @@ mod tests {
             assert!(error.contains("has no text of the licence"), "{error}");
         }
         assert!(text("GPL-3.0-only", &["Ann"]).is_err());
+    }
+
+    #[test]
+    fn a_text_that_only_the_sources_of_a_package_have_is_theirs_word_by_word() {
+        let digest = modelgate_oci::Digest::of(NUGINE_SIMD.as_bytes());
+        let published = "71674605ec4c087fe9eb534e3e4f9e26eb2e4aabcd76a29fd156c6a844d44b3d";
+        assert_eq!(digest.hex(), published);
+        let folder = tempfile::tempdir().unwrap();
+        let mut package = package(folder.path(), "MIT", &[]);
+        "vsimd".clone_into(&mut package.name);
+        "0.8.0".clone_into(&mut package.version);
+        let notice = of(&package, &policy()).unwrap();
+        let text = ("LICENSE of Nugine/simd".to_owned(), NUGINE_SIMD.to_owned());
+        assert_eq!(notice.texts, [text]);
+        // Of another release nobody has looked.
+        "0.9.0".clone_into(&mut package.version);
+        assert!(of(&package, &policy()).is_err());
     }
 
     #[test]
