@@ -101,9 +101,15 @@ pub fn import(
         Source::Kong => {
             let root = one("a declarative configuration of Kong's")?;
             if !kong::is_declarative(&root) {
-                return Err(vec![format!(
-                    "{file}:1:1: it is no declarative configuration of Kong's: `_format_version` and `services` are missing"
-                )]);
+                let said = match root.node.member("kind") {
+                    Some(_) => {
+                        "a resource of Kubernetes; import what `deck gateway dump` writes of the Kong that its ingress controller configures"
+                    }
+                    None => {
+                        "it is no declarative configuration of Kong's: `_format_version` and `services` are missing"
+                    }
+                };
+                return Err(vec![format!("{file}:1:1: {said}")]);
             }
             (kong::import(&root, options), vec![root])
         }

@@ -176,11 +176,7 @@ impl HealthCheck {
     fn answer(&self, host: &HostHandle, end: bool) -> HostResult<u32> {
         let headers = host.header_pairs(MapKind::RequestHeaders)?;
         let path = headers.text(":path").unwrap_or_default();
-        let asked = match &self.path {
-            PathMatch::Exact(exact) => path == *exact,
-            PathMatch::Prefix(prefix) => path.starts_with(prefix.as_str()),
-        };
-        if !asked {
+        if !self.path.fits(&path) {
             return Ok(CONTINUE);
         }
         if end {

@@ -48,6 +48,7 @@ pub use ids::{CalloutToken, ContextId, MetricId, OutboundId, QueueId, StreamId, 
 pub use metric::Metric;
 pub use network::{Answer, Arrivals, Ending, Inbound, Network, Outbound, Reply, Script};
 pub use plugin::FailurePolicy;
+pub use rules::condition::{HeaderCondition, Pattern, Wanted};
 pub use rules::headers::Headers;
 pub use rules::mutation::{Addition, AppendAction, HeaderChanges, Mutation, Template};
 pub use rules::profile::Profile;

@@ -2,6 +2,7 @@
 //! makes of headers, paths, routes, attributes and signatures. None of them changes an exchange.
 
 pub(crate) mod attribute;
+pub(crate) mod condition;
 pub(crate) mod headers;
 pub(crate) mod mutation;
 pub mod path;

@@ -6,9 +6,12 @@
 
 mod ai;
 mod auth;
+mod does;
 mod entities;
 pub mod known;
 mod limits;
+mod oidc;
+mod on_route;
 mod plugins;
 mod routes;
 
@@ -41,10 +44,7 @@ pub fn import(root: &At<'_>, options: &Options) -> Json {
         ("_format_version", "how the file is to be read"),
         ("_transform", "how the file is to be read"),
         ("_comment", "it changes nothing"),
-        (
-            "_info",
-            "what decK selects and fills in: render the file with `deck file merge` or `deck gateway dump` first if there is more in it",
-        ),
+        ("_ignore", "Kong passes over it as well"),
         ("_workspace", "its name"),
         ("_konnect", "its control plane"),
     ] {
@@ -53,13 +53,22 @@ pub fn import(root: &At<'_>, options: &Options) -> Json {
             found.taken(name, text);
         }
     }
+    if let Some(info) = root.get("_info") {
+        if let Some(defaults) = info.get("defaults") {
+            let said = "decK fills these values in where the file has none: import what `deck gateway dump` writes instead";
+            defaults.missing("_info.defaults", said, true);
+        }
+        if let Some(tags) = info.get("select_tags") {
+            tags.swallow();
+            tags.taken("_info.select_tags", "what decK selects in Kong");
+        }
+    }
     let version = root.text_of("_format_version").unwrap_or_default();
     for (name, protects) in [
         ("certificates", false),
         ("snis", false),
         ("ca_certificates", true),
         ("vaults", false),
-        ("consumer_groups", true),
         ("filter_chains", true),
         ("rbac_roles", false),
         ("licenses", false),

@@ -449,6 +449,14 @@ impl<'a> At<'a> {
         }
     }
 
+    /// Reports that something about this is not covered, without speaking for all of it.
+    pub fn missing_note(&self, subject: &str, text: impl Into<String>, protects: bool) {
+        self.enter(Verdict::NotCovered, subject, text, false);
+        if let Some(entry) = self.ledger.entries.borrow_mut().last_mut() {
+            entry.protects = protects;
+        }
+    }
+
     /// Reports that this is not covered.
     pub fn missing(&self, subject: &str, text: impl Into<String>, protects: bool) {
         self.enter(Verdict::NotCovered, subject, text, true);

@@ -383,6 +383,11 @@ impl Route {
         self.action = Action::Reply(403, body.to_string());
     }
 
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.action, Action::Reply(403, _))
+    }
+
     /// The routes of Envoy's for one match.
     fn written(&self, way: &Match) -> Vec<Json> {
         let mut route = json!({ "name": self.name, "match": way.condition });

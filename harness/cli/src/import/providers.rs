@@ -20,7 +20,9 @@ const PROVIDERS: [(&str, &str, &str); 9] = [
 pub fn server(at: &At<'_>, kind: &str, custom: Option<&str>) -> Try<(Upstream, String)> {
     let known = PROVIDERS.iter().find(|(name, _, _)| *name == kind);
     let (_, server, base) = known.ok_or_else(|| {
-        at.obstacle("its provider does not speak OpenAI's protocol, and nothing translates")
+        at.obstacle(format!(
+            "provider {kind:?} is not known to speak OpenAI's protocol, and nothing translates requests and answers"
+        ))
     })?;
     let url = custom.map_or_else(|| format!("{server}{base}"), str::to_owned);
     let upstream = Upstream::of_url(kind, &url).map_err(|said| at.obstacle(said))?;

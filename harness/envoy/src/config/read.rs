@@ -244,6 +244,9 @@ fn read(at: &At<'_>) -> Option<Bootstrap> {
     // What is under way ends with the program.
     manager.take("drain_timeout");
     manager
+        .take("xff_num_trusted_hops")
+        .and_then(|at| at.within(0, 0));
+    manager
         .take("codec_type")
         .and_then(|at| at.word(&[("AUTO", ()), ("HTTP1", ())]));
     let bootstrap = Bootstrap {

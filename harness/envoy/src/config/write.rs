@@ -443,6 +443,8 @@ impl Route<'_> {
         let path = match self.path {
             PathMatch::Prefix(prefix) => json!({"prefix": prefix}),
             PathMatch::Exact(path) => json!({"path": path}),
+            PathMatch::Below(path) => json!({"path_separated_prefix": path}),
+            PathMatch::Pattern(pattern) => json!({"safe_regex": {"regex": pattern.text()}}),
         };
         let mut json = json!({"match": path});
         if let Some(cluster) = self.cluster {

@@ -447,6 +447,7 @@ fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
     let routes = host.routes.iter().map(|route| proxy::Route {
         name: route.name.clone().unwrap_or_default(),
         path: route.path.clone(),
+        headers: Vec::new(),
         cluster: route.cluster.clone(),
         metadata: metadata(route.metadata.as_ref()),
         switches: switches(&route.switches),
@@ -460,6 +461,7 @@ fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
     proxy::VirtualHost {
         name: host.name.clone(),
         domains: host.domains.clone(),
+        ignore_port: false,
         metadata: metadata(host.metadata.as_ref()),
         switches: switches(&host.switches),
         header_changes: proxy::HeaderChanges::default(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use crate::rules::condition::{HeaderCondition, Pattern};
 use crate::rules::headers::Headers;
 use crate::rules::mutation::HeaderChanges;
 
@@ -26,6 +27,8 @@ pub struct VirtualHost {
     pub name: String,
     /// Names that it serves; `*` alone is any.
     pub domains: Vec<String>,
+    /// Whether the port that a client names does not count (`ignore_port_in_host_matching`).
+    pub ignore_port: bool,
     /// Its metadata.
     pub metadata: Metadata,
     /// Filters that it switches.
@@ -45,6 +48,8 @@ pub struct Route {
     pub name: String,
     /// Which paths it takes.
     pub path: PathMatch,
+    /// Which headers it asks for.
+    pub headers: Vec<HeaderCondition>,
     /// Where they go, unless they are answered here.
     pub cluster: String,
     /// What they are answered by the proxy itself (`direct_response`).
@@ -141,6 +146,34 @@ pub enum PathMatch {
     Prefix(String),
     /// This one.
     Exact(String),
+    /// This one, and those below it (`path_separated_prefix`).
+    Below(String),
+    /// Those that fit a pattern as a whole.
+    Pattern(Pattern),
+}
+
+impl PathMatch {
+    /// Whether a path without its query is taken.
+    #[must_use]
+    pub fn fits(&self, path: &str) -> bool {
+        match self {
+            Self::Prefix(prefix) => path.starts_with(prefix.as_str()),
+            Self::Exact(exact) => path == exact,
+            Self::Below(folder) => {
+                let rest = path.strip_prefix(folder.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Self::Pattern(pattern) => pattern.fits(path),
+        }
+    }
+
+    /// What `prefix_rewrite` replaces: nothing where a pattern chose the route.
+    fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Prefix(text) | Self::Exact(text) | Self::Below(text) => Some(text),
+            Self::Pattern(_) => None,
+        }
+    }
 }
 
 impl Route {
@@ -149,6 +182,7 @@ impl Route {
         Self {
             name: String::new(),
             path: PathMatch::Prefix("/".to_owned()),
+            headers: Vec::new(),
             cluster: cluster.to_owned(),
             direct_response: None,
             metadata: Metadata::new(),
@@ -179,8 +213,8 @@ impl Route {
             headers.set(":authority", host.as_str());
         }
         let rest = |path: &str| {
-            let (PathMatch::Prefix(matched) | PathMatch::Exact(matched)) = &self.path;
-            path.strip_prefix(matched.as_str()).map(str::to_owned)
+            let matched = self.path.literal()?;
+            path.strip_prefix(matched).map(str::to_owned)
         };
         if let Some(prefix) = &self.rewrite.prefix
             && let Some(path) = headers.text(":path")
@@ -215,9 +249,9 @@ impl Routes {
         let host = self.host(&headers.text(":authority")?)?;
         let path = headers.text(":path")?;
         let path = path.split(['?', '#']).next().unwrap_or_default();
-        let route = host.routes.iter().find(|route| match &route.path {
-            PathMatch::Prefix(prefix) => path.starts_with(prefix),
-            PathMatch::Exact(exact) => path == exact,
+        let route = host.routes.iter().find(|route| {
+            let asked = |condition: &HeaderCondition| condition.fits(headers);
+            route.path.fits(path) && route.headers.iter().all(asked)
         })?;
         Some((host, route))
     }
@@ -239,8 +273,12 @@ impl Routes {
     }
 
     fn host(&self, authority: &str) -> Option<&VirtualHost> {
-        let authority = authority.to_ascii_lowercase();
-        let rank = |domain: &str| {
+        let whole = authority.to_ascii_lowercase();
+        let rank = |host: &VirtualHost, domain: &str| {
+            let authority = match host.ignore_port {
+                true => without_port(&whole),
+                false => whole.as_str(),
+            };
             let domain = domain.to_ascii_lowercase();
             if domain == authority {
                 Some((3, domain.len()))
@@ -257,7 +295,7 @@ impl Routes {
             Some((
                 host.domains
                     .iter()
-                    .filter_map(|domain| rank(domain))
+                    .filter_map(|domain| rank(host, domain))
                     .max()?,
                 host,
             ))
@@ -272,9 +310,18 @@ impl Routes {
     }
 }
 
+/// A host without its port; the colons of an address stand in brackets.
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::condition::Wanted;
 
     fn host(name: &str, domains: &[&str]) -> VirtualHost {
         VirtualHost {
@@ -392,5 +439,50 @@ mod tests {
             Some("exact")
         );
         assert_eq!(found(&routes, "x", "/exact/more"), None);
+        assert_eq!(name("api.example.org:8080").as_deref(), Some("prefix"));
+        let ported = VirtualHost {
+            ignore_port: true,
+            ..host("exact", &["api.example.org", "[::1]"])
+        };
+        let routes = Routes(vec![host("any", &["*"]), ported]);
+        for (authority, wanted) in [
+            ("api.example.org:8080", "exact"),
+            ("API.example.org", "exact"),
+            ("[::1]:80", "exact"),
+            ("[::1]", "exact"),
+            ("api.example.org:x", "any"),
+        ] {
+            let host = found(&routes, authority, "/v1/x").map(|(host, _)| host);
+            assert_eq!(host.as_deref(), Some(wanted), "{authority}");
+        }
+    }
+
+    #[test]
+    fn a_route_asks_for_a_path_and_for_headers() {
+        let below = PathMatch::Below("/api".into());
+        for (path, fits) in [("/api", true), ("/api/x", true), ("/apis", false)] {
+            assert_eq!(below.fits(path), fits, "{path}");
+        }
+        let pattern = PathMatch::Pattern(Pattern::read("/r/[0-9]+").unwrap());
+        assert!(pattern.fits("/r/12") && !pattern.fits("/r/12/x"));
+        let post = Route {
+            headers: vec![HeaderCondition {
+                name: ":method".into(),
+                value: Wanted::Pattern(Pattern::read("POST|PUT").unwrap()),
+            }],
+            ..Route::to("writes")
+        };
+        let all = VirtualHost {
+            domains: vec!["*".into()],
+            routes: vec![post, Route::to("reads")],
+            ..VirtualHost::default()
+        };
+        let routes = Routes(vec![all]);
+        for (method, cluster) in [("PUT", "writes"), ("GET", "reads")] {
+            let headers: Headers = [(":authority", "x"), (":path", "/a"), (":method", method)]
+                .into_iter()
+                .collect();
+            assert_eq!(routes.find(&headers).unwrap().1.cluster, cluster);
+        }
     }
 }

@@ -103,6 +103,12 @@ impl<'a> Plugin<'a> {
         }
     }
 
+    /// Whether it may say who calls: such a plugin may be for everything by its rules alone.
+    fn may_identify(&self) -> bool {
+        let parts = ["auth", "oidc", "jwt", "sso", "login", "session"];
+        parts.iter().any(|part| self.name.contains(part))
+    }
+
     /// The first configuration for a route that a rule has.
     fn rule(&self, route: &Route, names: &Named) -> Option<&Rule<'a>> {
         self.rules.iter().find(|rule| rule.fits(route, names))
@@ -234,8 +240,7 @@ pub fn apply(plugins: &[Plugin<'_>], options: &Options, gateway: &mut Gateway, n
                     let config = plugin
                         .rule(route, names)
                         .map_or(plugin.everywhere.is_some(), |rule| rule.config.is_some());
-                    // An authenticator may be for everything by its rules alone.
-                    if config || !plugin.rules.is_empty() {
+                    if config || (plugin.may_identify() && !plugin.rules.is_empty()) {
                         route.close(&format!("the plugin {} is not taken over", plugin.name));
                     }
                 }
@@ -305,7 +310,7 @@ fn apply_one(
                 action.insert("host_rewrite_literal".into(), server.host.clone().into());
                 action.insert("timeout".into(), "0s".into());
                 action.insert("idle_timeout".into(), "60s".into());
-                if !matches!(route.action, Action::Reply(403, _)) {
+                if !route.is_closed() {
                     route.action = Action::Forward(action);
                 }
                 route.injected.extend(key.clone());

@@ -106,23 +106,11 @@ fn ingress(
     let (space, name) = name(at);
     let subject = format!("Ingress {space}/{name}");
     at.taken(&subject, "routes and clusters");
-    let mut destination = None;
-    if let Some(annotations) = at.at(&["metadata", "annotations"]) {
-        for (key, value) in annotations.members() {
-            let text = value.text().unwrap_or_default();
-            match key.split_once('/') {
-                Some((_, "destination")) => {
-                    destination = text.split_whitespace().next().map(str::to_owned)
-                }
-                Some(("kubectl.kubernetes.io" | "meta.helm.sh", _)) => {}
-                _ => value.missing(
-                    key,
-                    "annotations of Ingresses, but for `destination`, are not taken over",
-                    true,
-                ),
-            }
-        }
-    }
+    let Annotations {
+        destination,
+        needs_tls,
+        closing,
+    } = annotations(at);
     let Some(spec) = at.get("spec") else { return };
     spec.get("ingressClassName").inspect(At::swallow);
     if let Some(tls) = spec.get("tls") {
@@ -173,6 +161,10 @@ fn ingress(
             };
             let name_of = format!("{name}-{}", gateway.routes.len().saturating_add(1));
             let mut route = Route::new(name_of, host.iter().cloned().collect(), action);
+            route.needs_tls = needs_tls;
+            if let Some(name) = &closing {
+                route.close(&format!("its annotation {name} is not taken over"));
+            }
             route.matches.push(Match {
                 condition,
                 rank: (1, exact.into(), text.len()),
@@ -185,6 +177,71 @@ fn ingress(
             });
         }
     }
+}
+
+/// What the annotations of an Ingress say.
+#[derive(Default)]
+struct Annotations {
+    /// Where its requests go.
+    destination: Option<String>,
+    /// Whether plaintext requests are turned away.
+    needs_tls: bool,
+    /// One that may say who gets in, and is not taken over.
+    closing: Option<String>,
+}
+
+/// Annotations of gateways that let nobody in who was kept out: beginnings of their names.
+const HARMLESS: [&str; 12] = [
+    "canary-by-cookie-ttl",
+    "cors-",
+    "enable-cors",
+    "enable-proxy-next-upstream",
+    "load-balance",
+    "proxy-body-size",
+    "proxy-connect-timeout",
+    "proxy-next-upstream",
+    "proxy-read-timeout",
+    "proxy-send-timeout",
+    "resource-definer",
+    "timeout",
+];
+
+fn annotations(at: &At<'_>) -> Annotations {
+    let mut said = Annotations::default();
+    let list = at.at(&["metadata", "annotations"]);
+    for (key, value) in list.map(|list| list.members()).unwrap_or_default() {
+        let text = value.text().unwrap_or_default();
+        let (prefix, name) = key.split_once('/').unwrap_or(("", key));
+        let of_gateway = prefix == "higress.io" || prefix.ends_with("ingress.kubernetes.io");
+        match name {
+            "destination" if of_gateway => {
+                said.destination = text.split_whitespace().next().map(str::to_owned);
+            }
+            "ssl-redirect" | "force-ssl-redirect" if of_gateway => {
+                said.needs_tls |= text == "true";
+                value.changed(
+                    key,
+                    "plaintext requests get 426, where they were redirected",
+                );
+            }
+            _ if of_gateway && text == "false" => {
+                value.taken(key, "it is off");
+            }
+            _ if !of_gateway => value.taken(key, "it changes nothing for requests"),
+            _ if HARMLESS.iter().any(|start| name.starts_with(start)) => {
+                value.missing(key, "the annotation is not taken over", false);
+            }
+            _ => {
+                value.missing(
+                    key,
+                    "the annotation is not taken over, and may say who gets in: its routes are closed (403)",
+                    true,
+                );
+                said.closing = Some(name.to_owned());
+            }
+        }
+    }
+    said
 }
 
 /// What is answered where the server is not known.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::ledger::{At, Try};
 use super::super::model::{Action, Injected, Match, Route};
 use super::super::providers;
+use super::auth;
 use crate::gateway::{Upstream, cluster};
 
 /// A provider, read.
@@ -14,6 +15,96 @@ pub struct Provider {
     path: String,
     key: Option<Injected>,
     model: Option<String>,
+}
+
+/// Reads `ai-proxy-advanced`: with one target it is `ai-proxy`.
+pub fn read_advanced(config: &At<'_>) -> Try<Provider> {
+    let targets = config.list("targets");
+    let [target] = targets.as_slice() else {
+        return Err(config.obstacle("several targets: no filter chooses a provider"));
+    };
+    for (at, member) in [
+        (config, "balancer"),
+        (target, "weight"),
+        (target, "description"),
+    ] {
+        if let Some(found) = at.get(member) {
+            found.changed("ai-proxy-advanced", "there is one target");
+        }
+    }
+    passes(config);
+    read(target)
+}
+
+/// Settings that change bodies or record them.
+fn passes(config: &At<'_>) {
+    for member in [
+        "logging",
+        "response_streaming",
+        "max_request_body_size",
+        "model_name_header",
+        "llm_format",
+        "genai_category",
+    ] {
+        if let Some(found) = config.get(member) {
+            found.changed("ai-proxy", "requests and answers pass as they are; audit-log records who asked for which model");
+        }
+    }
+}
+
+/// Why a credential cannot be taken over: the first member that says so.
+const ELSEWHERE: [(&str, &str); 6] = [
+    (
+        "param_name",
+        "the provider wants its key in the query or the body, and a secret is put into headers only",
+    ),
+    (
+        "aws_access_key_id",
+        "the provider wants requests signed by AWS in its own protocol: route to it and sign with aws-sigv4",
+    ),
+    (
+        "aws_assume_role_arn",
+        "the provider wants requests signed by AWS in its own protocol: route to it and sign with aws-sigv4",
+    ),
+    (
+        "azure_use_managed_identity",
+        "tokens of a managed identity are fetched and renewed, which Envoy does not do: give the gateway a key",
+    ),
+    (
+        "azure_client_id",
+        "tokens of an identity are fetched and renewed, which Envoy does not do: give the gateway a key",
+    ),
+    (
+        "gcp_use_service_account",
+        "tokens of a service account are fetched and renewed, which only Envoy's gcp_authn does",
+    ),
+];
+
+/// Where Azure has a deployment; its version of the interface is in the query.
+fn azure(options: &At<'_>, ends: &str) -> Try<(String, String)> {
+    let needed = |name: &str| {
+        let value = options
+            .text_of(name)
+            .filter(|text| !auth::is_reference(text));
+        value.ok_or_else(|| options.obstacle(format!("{name} is missing")))
+    };
+    let plain = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let instance = needed("azure_instance")?;
+    let deployment = needed("azure_deployment_id")?;
+    let version = options
+        .text_of("azure_api_version")
+        .unwrap_or_else(|| "2023-05-15".to_owned());
+    if ![&instance, &deployment, &version]
+        .iter()
+        .all(|text| plain(text))
+    {
+        return Err(options.obstacle("instance, deployment and version are plain words"));
+    }
+    let path = format!("/openai/deployments/{deployment}{ends}?api-version={version}");
+    Ok((format!("https://{instance}.openai.azure.com"), path))
 }
 
 /// Reads the plugin.
@@ -33,17 +124,36 @@ pub fn read(config: &At<'_>) -> Try<Provider> {
     let custom = model
         .at(&["options", "upstream_url"])
         .and_then(|at| at.text());
-    let (server, base) = providers::server(&model, &kind, custom.as_deref())?;
-    // A URL of one's own is the whole address.
-    let path = if custom.is_some() {
-        base
-    } else {
-        format!("{base}{ends}")
+    let options = model.get("options");
+    let translates = |member: &str, format: &str| {
+        let found = options.as_ref().and_then(|options| options.text_of(member));
+        found.is_some_and(|found| found != format)
+    };
+    let (server, path) = match kind.as_str() {
+        "azure" if custom.is_none() => {
+            let options = options.as_ref();
+            let options = options.ok_or_else(|| model.obstacle("azure_instance is missing"))?;
+            let (url, path) = azure(options, ends)?;
+            let server = Upstream::of_url("azure", &url).map_err(|said| model.obstacle(said))?;
+            (server, path)
+        }
+        "mistral" if translates("mistral_format", "openai") => {
+            return Err(model.obstacle("mistral_format: only `openai` needs no translation"));
+        }
+        _ => {
+            let (server, base) = providers::server(&model, &kind, custom.as_deref())?;
+            // A URL of one's own is the whole address.
+            let path = match custom {
+                Some(_) => base,
+                None => format!("{base}{ends}"),
+            };
+            (server, path)
+        }
     };
     let name = model.text_of("name");
-    if let Some(options) = model.get("options") {
+    if let Some(options) = options {
         for (option, value) in options.members() {
-            if option != "upstream_url" {
+            if option != "upstream_url" && !option.starts_with("azure_") {
                 value.changed(
                     "ai-proxy",
                     "clients say it themselves: bodies are not changed",
@@ -51,20 +161,15 @@ pub fn read(config: &At<'_>) -> Try<Provider> {
             }
         }
     }
-    for member in [
-        "logging",
-        "response_streaming",
-        "max_request_body_size",
-        "model_name_header",
-        "llm_format",
-        "genai_category",
-    ] {
-        if let Some(found) = config.get(member) {
-            found.changed("ai-proxy", "requests and answers pass as they are; audit-log records who asked for which model");
-        }
-    }
+    passes(config);
     let mut key = None;
     if let Some(auth) = config.get("auth") {
+        for (member, why) in ELSEWHERE {
+            let found = auth.get(member);
+            if let Some(found) = found.filter(|found| found.node.text() != Some("false")) {
+                return Err(found.obstacle(format!("{member}: {why}")));
+            }
+        }
         let header = auth.text_of("header_name");
         if let (Some(header), Some(value)) = (header, auth.get("header_value")) {
             let before = match value.text().unwrap_or_default().starts_with("Bearer ") {
@@ -96,7 +201,7 @@ pub fn read(config: &At<'_>) -> Try<Provider> {
     if name.is_some() {
         config.changed_note(
             "ai-proxy",
-            "a request must name the model itself, and no other (consumer-acl), where Kong fills it in. That is possible on OpenAI's own paths, such as /v1/chat/completions; a route with another path is closed (403)",
+            "a request must name the model itself, and no other (consumer-acl), where Kong fills it in",
         );
     }
     Ok(Provider {
@@ -118,7 +223,9 @@ impl Provider {
         );
         action.insert("timeout".into(), "0s".into());
         action.insert("idle_timeout".into(), "60s".into());
-        route.action = Action::Forward(action);
+        if !route.is_closed() {
+            route.action = Action::Forward(action);
+        }
         for way in &mut route.matches {
             way.rewrite = Some(json!({ "regex_rewrite": {
                 "pattern": { "regex": "^.*$" },
@@ -130,10 +237,16 @@ impl Provider {
     }
 
     /// Has a route allow its model only: the rules of its access control, or one for everybody.
-    pub fn restrict(&self, route: &mut Route) {
-        let Some(model) = &self.model else { return };
+    ///
+    /// # Errors
+    /// If requests of the route do not tell their model.
+    pub fn restrict(&self, route: &mut Route) -> Result<(), &'static str> {
+        let Some(model) = &self.model else {
+            return Ok(());
+        };
         let is_read = |way: &Match| {
-            let path = way.condition.get("prefix").and_then(Json::as_str);
+            let path = way.condition.get("path").or(way.condition.get("prefix"));
+            let path = path.and_then(Json::as_str);
             let path = path.and_then(|path| Path::parse(path.as_bytes()).ok());
             path.is_some_and(|path| {
                 let route = Asked::parse(b"POST", &path);
@@ -141,8 +254,9 @@ impl Provider {
             })
         };
         if model.contains('*') || !route.matches.iter().all(is_read) {
-            route.close("a model can be told on OpenAI's own paths only, such as /v1/chat/completions, and this route is for one model");
-            return;
+            return Err(
+                "it is for one model, and requests tell theirs on OpenAI's own paths only, such as /v1/chat/completions",
+            );
         }
         let plan = route.plans.entry("consumer-acl").or_insert_with(|| {
             let all = json!([{ "id": "model", "effect": "allow", "who": { "identity": "any" } }]);
@@ -155,5 +269,6 @@ impl Provider {
                 crate::gateway::put(rule, "what", json!({ "models": [model] }));
             }
         }
+        Ok(())
     }
 }

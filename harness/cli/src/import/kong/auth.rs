@@ -32,7 +32,7 @@ pub struct Used {
 }
 
 /// Whether a text is a reference to something that is not in the file.
-fn is_reference(text: &str) -> bool {
+pub fn is_reference(text: &str) -> bool {
     text.contains("{vault:") || text.starts_with('$') || text.contains("${")
 }
 
@@ -345,13 +345,13 @@ pub fn jwt(config: Option<&At<'_>>, credentials: &Credentials, groups: bool) -> 
     Ok(Plan { plan, anonymous })
 }
 
-fn realm(config: &At<'_>, plan: &mut Map<String, Json>) {
+pub fn realm(config: &At<'_>, plan: &mut Map<String, Json>) {
     if let Some(realm) = config.text_of("realm") {
         plan.insert("realm".into(), realm.into());
     }
 }
 
-fn preflight(config: &At<'_>) {
+pub fn preflight(config: &At<'_>) {
     if config.flag_of("run_on_preflight") == Some(false) {
         config.changed_note(
             "run_on_preflight",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ledger::At;
+use super::super::ledger::{At, Try};
 
 /// A service with the place of its routes.
 pub struct Service<'a> {
@@ -31,6 +31,8 @@ pub struct Consumer<'a> {
     pub name: String,
     /// Groups of its ACL.
     pub groups: Vec<String>,
+    /// Consumer groups that it is in.
+    pub member_of: Vec<String>,
     /// Its credentials: the kind, and where each stands.
     pub credentials: Vec<(&'static str, At<'a>)>,
 }
@@ -47,10 +49,19 @@ pub struct Plugin<'a> {
     pub route: Option<usize>,
     /// The consumer that it is for.
     pub consumer: Option<usize>,
-    /// Whether it is for a group of consumers.
-    pub group: bool,
+    /// The consumer group that it is for.
+    pub group: Option<String>,
     /// Whether it runs.
     pub enabled: bool,
+}
+
+/// What a plugin is for by where it stands.
+#[derive(Default)]
+struct Scope {
+    service: Option<usize>,
+    route: Option<usize>,
+    consumer: Option<usize>,
+    group: Option<String>,
 }
 
 /// Everything.
@@ -68,6 +79,10 @@ pub struct Entities<'a> {
     pub upstreams: Vec<At<'a>>,
     /// Targets of upstreams that do not stand in them.
     pub targets: Vec<At<'a>>,
+    /// Consumer groups: name, and every name that it may be called by.
+    groups: Vec<(String, Vec<String>)>,
+    /// Configurations that plugins refer to by `_config`.
+    shared: Option<At<'a>>,
 }
 
 /// Kinds of credentials: what the list is called.
@@ -108,7 +123,20 @@ pub fn labels(at: &At<'_>) {
 impl<'a> Entities<'a> {
     /// Reads a document.
     pub fn read(root: &At<'a>) -> Self {
-        let mut all = Self::default();
+        let mut all = Self {
+            shared: root.get("_plugin_configs"),
+            ..Self::default()
+        };
+        for at in root.list("consumer_groups") {
+            let index = all.groups.len();
+            let name = called(&at, &["name", "id"], "group", index);
+            at.taken(
+                &format!("consumer group {name}"),
+                "its members, whom its limits are for",
+            );
+            labels(&at);
+            all.groups.push((name, keys(&at, &["name", "id"])));
+        }
         for at in root.list("services") {
             all.service(&at);
         }
@@ -141,8 +169,21 @@ impl<'a> Entities<'a> {
                 consumer.groups.push(group);
             }
         }
+        all.memberships(root);
         for at in root.list("plugins") {
-            all.plugin(&at, None, None, None);
+            all.plugin(&at, Scope::default());
+        }
+        for (at, (name, _)) in root.list("consumer_groups").iter().zip(all.groups.clone()) {
+            for plugin in at.list("plugins") {
+                let group = Some(name.clone());
+                all.plugin(
+                    &plugin,
+                    Scope {
+                        group,
+                        ..Scope::default()
+                    },
+                );
+            }
         }
         all.upstreams = root.list("upstreams");
         all.targets = root.list("targets");
@@ -161,7 +202,13 @@ impl<'a> Entities<'a> {
             self.route(&route, Some(index));
         }
         for plugin in at.list("plugins") {
-            self.plugin(&plugin, Some(index), None, None);
+            self.plugin(
+                &plugin,
+                Scope {
+                    service: Some(index),
+                    ..Scope::default()
+                },
+            );
         }
     }
 
@@ -174,7 +221,13 @@ impl<'a> Entities<'a> {
             service,
         });
         for plugin in at.list("plugins") {
-            self.plugin(&plugin, None, Some(index), None);
+            self.plugin(
+                &plugin,
+                Scope {
+                    route: Some(index),
+                    ..Scope::default()
+                },
+            );
         }
     }
 
@@ -194,20 +247,111 @@ impl<'a> Entities<'a> {
             at: at.clone(),
             name: called(at, &["username", "custom_id", "id"], "consumer", index),
             groups,
+            member_of: at
+                .list("groups")
+                .iter()
+                .filter_map(|one| self.group(one))
+                .collect(),
             credentials,
         });
         for plugin in at.list("plugins") {
-            self.plugin(&plugin, None, None, Some(index));
+            self.plugin(
+                &plugin,
+                Scope {
+                    consumer: Some(index),
+                    ..Scope::default()
+                },
+            );
         }
     }
 
-    fn plugin(
-        &mut self,
-        at: &At<'a>,
-        service: Option<usize>,
-        route: Option<usize>,
-        consumer: Option<usize>,
-    ) {
+    /// The name of the consumer group that a value refers to.
+    fn group(&self, at: &At<'a>) -> Option<String> {
+        let wanted = match at.is_map() {
+            true => {
+                labels(at);
+                keys(at, &["name", "id"])
+            }
+            false => at.text().into_iter().collect(),
+        };
+        let mut groups = self.groups.iter();
+        let found = groups.find(|(_, keys)| wanted.iter().any(|wanted| keys.contains(wanted)));
+        match found {
+            Some((name, _)) => Some(name.clone()),
+            None => at.wrong("no consumer group of this file has this name"),
+        }
+    }
+
+    /// Members of consumer groups that do not stand with the consumers.
+    fn memberships(&mut self, root: &At<'a>) {
+        let by = ["username", "id"];
+        let mut found: Vec<(usize, String)> = Vec::new();
+        for at in root.list("consumer_group_consumers") {
+            labels(&at);
+            at.taken("consumer_group_consumers", "a member of a consumer group");
+            let consumer = self.reference(&at, "consumer", &by, &self.consumer_names());
+            let group = at.get("consumer_group").and_then(|one| self.group(&one));
+            found.extend(consumer.zip(group));
+        }
+        for (at, (name, _)) in root.list("consumer_groups").iter().zip(&self.groups) {
+            for member in at.list("consumers") {
+                let wanted = match member.is_map() {
+                    true => keys(&member, &by),
+                    false => member.text().into_iter().collect(),
+                };
+                let names = self.consumer_names();
+                let consumer = names
+                    .iter()
+                    .position(|known| wanted.iter().any(|wanted| known.contains(wanted)));
+                match consumer {
+                    Some(consumer) => found.push((consumer, name.clone())),
+                    None => drop(member.wrong::<()>("no consumer of this file has this name")),
+                }
+            }
+        }
+        for (consumer, group) in found {
+            if let Some(consumer) = self.consumers.get_mut(consumer)
+                && !consumer.member_of.contains(&group)
+            {
+                consumer.member_of.push(group);
+            }
+        }
+    }
+
+    /// The consumers that a plugin is for, if it is not for everybody.
+    pub fn members(&self, plugin: &Plugin<'_>) -> Vec<usize> {
+        match (plugin.consumer, &plugin.group) {
+            (Some(consumer), None) => vec![consumer],
+            (None, Some(group)) => {
+                let consumers = self.consumers.iter().enumerate();
+                let of_group = consumers.filter(|(_, one)| one.member_of.contains(group));
+                of_group.map(|(index, _)| index).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The configuration of a plugin, which may stand elsewhere in the file.
+    ///
+    /// # Errors
+    /// If it stands nowhere, or in two places that decK would merge.
+    pub fn config(&self, plugin: &At<'a>) -> Try<Option<At<'a>>> {
+        let own = plugin.get("config");
+        let Some(named) = plugin.get("_config") else {
+            return Ok(own);
+        };
+        if own.is_some() {
+            return Err(named.obstacle("it has `config` and `_config`, which decK merges"));
+        }
+        let name = named.text().unwrap_or_default();
+        let shared = self.shared.as_ref().and_then(|all| all.get(&name));
+        match shared {
+            Some(found) => Ok(Some(found)),
+            None => Err(named.obstacle("`_plugin_configs` has no such configuration")),
+        }
+    }
+
+    fn plugin(&mut self, at: &At<'a>, scope: Scope) {
         let name = at.text_of("name");
         let Some(name) = name else {
             at.wrong::<()>("the key \"name\" is missing");
@@ -215,6 +359,12 @@ impl<'a> Entities<'a> {
         };
         labels(at);
         let by_name = ["name", "id"];
+        let Scope {
+            service,
+            route,
+            consumer,
+            group,
+        } = scope;
         let service =
             service.or_else(|| self.reference(at, "service", &by_name, &self.service_names()));
         let route = route.or_else(|| {
@@ -228,7 +378,7 @@ impl<'a> Entities<'a> {
         let consumer = consumer.or_else(|| {
             self.reference(at, "consumer", &["username", "id"], &self.consumer_names())
         });
-        let group = at.get("consumer_group").is_some();
+        let group = group.or_else(|| at.get("consumer_group").and_then(|one| self.group(&one)));
         let enabled = at.flag_of("enabled") != Some(false);
         self.plugins.push(Plugin {
             at: at.clone(),

@@ -45,11 +45,7 @@ pub const HARMLESS: [(&str, &str); 19] = [
 ];
 
 /// Plugins that protect, or stand for a server, and what there is for them.
-pub const HINTS: [(&str, &str); 9] = [
-    (
-        "openid-connect",
-        "bearer tokens: write an issuer with `discovery` for jwt-auth; sessions: Envoy's oauth2 filter",
-    ),
+pub const HINTS: [(&str, &str); 8] = [
     (
         "oauth2",
         "Kong's own tokens are known to Kong only: let an identity provider issue JWTs for jwt-auth",
@@ -65,7 +61,7 @@ pub const HINTS: [(&str, &str); 9] = [
     ),
     (
         "aws-lambda",
-        "Envoy's aws_lambda filter calls functions; how requests and answers are wrapped differs",
+        "the function gets an event that Kong makes of the request, and its answer is made a response, in ways that nothing here has. Give the function a URL with AWS_IAM, and sign for it with aws-sigv4 (`service: lambda`); or rewrite it for the events of Envoy's aws_lambda filter",
     ),
     (
         "ai-rate-limiting-advanced",

@@ -186,13 +186,18 @@ fn elsewhere(config: &At<'_>, subject: &str) {
 }
 
 impl Limit {
-    /// Its policies on a route. `whom` limits them to a consumer, `but` leaves some out.
-    pub fn policies(&self, has_callers: bool, whom: Option<&str>, but: &[String]) -> Vec<Json> {
+    /// Its policies on a route. `whom` limits them to some consumers, `but` leaves some out.
+    pub fn policies(
+        &self,
+        has_callers: bool,
+        whom: Option<&[String]>,
+        but: &[String],
+    ) -> Vec<Json> {
         let by_ip = |name: &str, who: Json| self.policy(name, json!(["ip"]), who, but);
         let anybody = json!({ "identity": "any" });
         let named = |by: Json| match whom {
-            Some(consumer) => {
-                let who = json!({ "consumers": [consumer] });
+            Some(consumers) => {
+                let who = json!({ "consumers": consumers });
                 vec![self.policy("", by, who, &[])]
             }
             None => Vec::new(),

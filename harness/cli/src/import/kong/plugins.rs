@@ -1,38 +1,17 @@
-//! Which plugins run on which route, and what they become there.
+//! Kong's plugins, read one by one: what each becomes wherever it runs.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::super::Options;
 use super::super::ledger::{At, Obstacle, Try};
-use super::super::model::{Action, Gateway, Route};
+use super::super::model::Gateway;
 use super::super::native::{self, Own};
-use super::ai;
 use super::auth::{self, Credentials};
+use super::does::Does;
 use super::entities::{Entities, Plugin};
 use super::known::{HARMLESS, HINTS};
-use super::limits::{self, Limit};
-
-/// What a plugin becomes, wherever it runs.
-enum Does<'a> {
-    /// Who calls: the token filter, the key filter or Envoy's own.
-    Jwt(auth::Plan),
-    /// An API key.
-    Key(auth::Plan),
-    /// A password.
-    Basic,
-    /// Whose groups may call; where its configuration stands.
-    Acl(At<'a>),
-    /// How much.
-    Limit(Limit),
-    /// Envoy's own work.
-    Own(Own),
-    /// A provider of models.
-    Provider(ai::Provider),
-    /// It protects, and cannot be taken over.
-    Closes(String),
-}
+use super::on_route::On;
+use super::{ai, limits, oidc};
 
 /// Applies all plugins.
 pub fn apply(
@@ -83,6 +62,9 @@ fn scope(plugin: &Plugin<'_>, all: &Entities<'_>) -> String {
     if let Some(consumer) = plugin.consumer.and_then(|at| all.consumers.get(at)) {
         words.push(format!("consumer {}", consumer.name));
     }
+    if let Some(group) = &plugin.group {
+        words.push(format!("consumer group {group}"));
+    }
     if words.is_empty() {
         "everything".to_owned()
     } else {
@@ -100,7 +82,7 @@ fn read<'a>(
     let at = &plugin.at;
     let scope = scope(plugin, all);
     let subject = format!("{} for {scope}", plugin.name);
-    for member in ["service", "route", "consumer"] {
+    for member in ["service", "route", "consumer", "consumer_group"] {
         at.get(member).inspect(At::swallow);
     }
     at.get("protocols").inspect(At::swallow);
@@ -132,15 +114,18 @@ fn read<'a>(
         );
         Some(Does::Closes(plugin.name.clone()))
     };
-    if plugin.group {
-        return closes("plugins for groups of consumers are not taken over".to_owned());
+    let is_limit = plugin.name.starts_with("rate-limiting");
+    if let Some(group) = plugin.group.as_ref().filter(|_| !is_limit) {
+        return closes(format!(
+            "of plugins for a consumer group ({group}) only limits are taken over"
+        ));
     }
     let mark = at.ledger().mark();
-    let config = at.get("config");
-    if let Some(consumer) = plugin
-        .consumer
-        .filter(|_| !plugin.name.starts_with("rate-limiting"))
-    {
+    let config = match all.config(at) {
+        Ok(config) => config,
+        Err(found) => return closes(format!("line {}: {}", found.place.line, found.reason)),
+    };
+    if let Some(consumer) = plugin.consumer.filter(|_| !is_limit) {
         let one = all.consumers.get(consumer);
         let name = one.map_or("", |one| one.name.as_str());
         // Only strangers can be taken for a consumer without credentials.
@@ -157,7 +142,16 @@ fn read<'a>(
             "of plugins for a consumer ({name}) only limits are taken over"
         ));
     }
-    match translate(plugin, config.as_ref(), credentials, &scope) {
+    if plugin.group.is_some() && all.members(plugin).is_empty() {
+        at.swallow();
+        at.missing(
+            &subject,
+            "no consumer of this file is in the group: it limits nobody",
+            true,
+        );
+        return None;
+    }
+    match translate(plugin, config.as_ref(), all, credentials, &scope, options) {
         Ok(Some((does, became))) => {
             match &does {
                 Does::Basic | Does::Own(_) => at.kept_guarded(&subject, became),
@@ -182,8 +176,10 @@ type Became<'a> = Option<(Does<'a>, &'static str)>;
 fn translate<'a>(
     plugin: &Plugin<'a>,
     config: Option<&At<'a>>,
+    all: &Entities<'a>,
     credentials: &Credentials,
     scope: &str,
+    options: &Options,
 ) -> Try<Became<'a>> {
     let needed = || {
         config
@@ -262,8 +258,16 @@ fn translate<'a>(
                 "an access log of Envoy's, for all routes",
             );
         }
-        "ai-proxy" => {
-            let provider = ai::read(&needed()?)?;
+        "openid-connect" => (
+            Does::Tokens(Box::new(oidc::read(&needed()?, all, options)?)),
+            "jwt-auth: bearer tokens of the issuer, whose keys are found by discovery",
+        ),
+        "ai-proxy" | "ai-proxy-advanced" => {
+            let config = needed()?;
+            let provider = match plugin.name.as_str() {
+                "ai-proxy" => ai::read(&config)?,
+                _ => ai::read_advanced(&config)?,
+            };
             (
                 Does::Provider(provider),
                 "the provider as a server, with the gateway's own key",
@@ -279,267 +283,4 @@ fn translate<'a>(
         }
         _ => return Ok(None),
     }))
-}
-
-/// A route, with what runs on it.
-struct On<'r, 'a> {
-    all: &'r Entities<'a>,
-    does: &'r [Option<Does<'a>>],
-    index: usize,
-    service: Option<usize>,
-}
-
-impl<'r, 'a> On<'r, 'a> {
-    /// How narrow the scope of a plugin is, if it is for this route; consumers apart.
-    fn weight(&self, plugin: &Plugin<'_>) -> Option<u8> {
-        let of_route = plugin.route.is_none_or(|route| route == self.index);
-        let of_service = plugin
-            .service
-            .is_none_or(|service| Some(service) == self.service);
-        let weight = u8::from(plugin.route.is_some()) * 2 + u8::from(plugin.service.is_some());
-        (of_route && of_service).then_some(weight)
-    }
-
-    /// The plugins that run for anybody, by name.
-    fn effective(&self) -> BTreeMap<&'r str, &'r Does<'a>> {
-        let mut best: BTreeMap<&str, (u8, &Does<'a>)> = BTreeMap::new();
-        for (plugin, does) in self.all.plugins.iter().zip(self.does) {
-            let (Some(does), None) = (does, plugin.consumer) else {
-                continue;
-            };
-            let Some(weight) = self.weight(plugin) else {
-                continue;
-            };
-            let known = best.get(plugin.name.as_str()).map(|(known, _)| *known);
-            if known.is_none_or(|known| weight >= known) {
-                best.insert(&plugin.name, (weight, does));
-            }
-        }
-        best.into_iter()
-            .map(|(name, (_, does))| (name, does))
-            .collect()
-    }
-
-    /// Applies them; a cluster that the route needs is given.
-    fn apply(&self, route: &mut Route) -> Option<Json> {
-        let effective = self.effective();
-        let provider = match effective.get("ai-proxy") {
-            Some(Does::Provider(provider)) => Some(provider),
-            _ => None,
-        };
-        let cluster = provider.map(|provider| provider.apply(route));
-        for does in effective.values() {
-            if let Does::Own(own) = does {
-                put_own(route, own);
-            }
-        }
-        // A plugin of one consumer's that is not taken over leaves nobody in.
-        let of_consumers = self
-            .all
-            .plugins
-            .iter()
-            .zip(self.does)
-            .filter_map(|(plugin, does)| {
-                let is_here = plugin.consumer.is_some() && self.weight(plugin).is_some();
-                does.as_ref().filter(|_| is_here)
-            });
-        for does in effective.values().copied().chain(of_consumers) {
-            if let Does::Closes(name) = does {
-                route.close(&format!("the plugin {name} is not taken over"));
-            }
-        }
-        if let Err(why) = self.identities(route, &effective) {
-            route.close(why);
-        }
-        if let Some(provider) = provider {
-            provider.restrict(route);
-        }
-        self.limits(route, &effective);
-        cluster
-    }
-
-    /// Authentication and access.
-    fn identities(
-        &self,
-        route: &mut Route,
-        effective: &BTreeMap<&str, &Does<'a>>,
-    ) -> Result<(), &'static str> {
-        let plan = |name: &str| match effective.get(name) {
-            Some(Does::Jwt(plan) | Does::Key(plan)) => Some(plan),
-            _ => None,
-        };
-        let (jwt, key) = (plan("jwt"), plan("key-auth"));
-        let acl = match effective.get("acl") {
-            Some(Does::Acl(config)) => Some(config),
-            _ => None,
-        };
-        if let Some(Does::Basic) = effective.get("basic-auth") {
-            if jwt.is_some() || key.is_some() || acl.is_some() {
-                return Err("basic-auth stands beside other authentication or an acl");
-            }
-            let on = crate::gateway::typed(
-                "envoy.config.route.v3.FilterConfig",
-                json!({ "config": {} }),
-            );
-            route.native.insert("basic-auth", on);
-        }
-        let plans: Vec<&auth::Plan> = jwt.into_iter().chain(key).collect();
-        let optional = !plans.is_empty() && plans.iter().all(|plan| plan.anonymous.is_some());
-        let any_optional = plans.iter().any(|plan| plan.anonymous.is_some());
-        if any_optional && !optional {
-            return Err(
-                "one of its authentication plugins takes strangers for a consumer, and another does not",
-            );
-        }
-        let stranger = plans.iter().find_map(|plan| plan.anonymous.as_deref());
-        let stranger = match stranger {
-            Some(wanted) => match self.consumer(wanted) {
-                Some(index) => Some(index),
-                None => return Err("no consumer has the name that strangers are taken for"),
-            },
-            None => None,
-        };
-        let is_refused = stranger.is_some_and(|index| {
-            self.all.plugins.iter().any(|plugin| {
-                plugin.enabled
-                    && plugin.name == "request-termination"
-                    && plugin.consumer == Some(index)
-                    && self.weight(plugin).is_some()
-            })
-        });
-        let passes = optional && !is_refused;
-        let shows_groups = acl.is_some_and(|config| {
-            config
-                .node
-                .member("hide_groups_header")
-                .and_then(|node| node.text())
-                != Some("true")
-        });
-        let written = |plan: &auth::Plan, missing: &str| {
-            let mut plan = plan.plan.clone();
-            plan.insert("on_missing".into(), missing.into());
-            if shows_groups && let Some(headers) = plan.get_mut("identity_headers") {
-                crate::gateway::put(headers, "groups", "x-consumer-groups");
-            }
-            plan
-        };
-        if let Some(jwt) = jwt {
-            let later = key.is_some() && optional;
-            let missing = if passes || later { "allow" } else { "deny" };
-            route.plans.insert("jwt-auth", written(jwt, missing));
-        }
-        if let Some(key) = key {
-            let missing = match (passes, jwt.is_some() && optional) {
-                (true, _) => "allow",
-                (false, true) => "deny_unidentified",
-                (false, false) => "deny",
-            };
-            let mut plan = written(key, missing);
-            if jwt.is_some() {
-                // Of two that must both be there, the last says who calls.
-                let other = if optional { "keep" } else { "replace" };
-                plan.insert("on_other_identity".into(), other.into());
-                if optional {
-                    self.tell_apart(&mut plan);
-                }
-            }
-            route.plans.insert("key-auth", plan);
-        }
-        if let Some(config) = acl {
-            if plans.is_empty() {
-                return Err("it has an acl, and nothing that says who calls");
-            }
-            let groups = stranger.and_then(|index| self.all.consumers.get(index));
-            let groups = groups.filter(|_| passes).map(|one| one.groups.as_slice());
-            let plan = auth::acl(config, groups);
-            route
-                .plans
-                .insert("consumer-acl", plan.map_err(|_| "its acl cannot be read")?);
-        }
-        Ok(())
-    }
-
-    /// key-auth removes the headers that it writes, also where the token filter has written them:
-    /// so it writes others where either may say who calls.
-    fn tell_apart(&self, plan: &mut Map<String, Json>) {
-        let Some(headers) = plan.get_mut("identity_headers") else {
-            return;
-        };
-        let text = headers.to_string().replace("\"x-", "\"x-key-");
-        if let Ok(renamed) = serde_json::from_str(&text) {
-            *headers = renamed;
-        }
-        if let Some(route) = self.all.routes.get(self.index) {
-            route.at.changed_note(
-                &format!("route {}", route.name),
-                "a caller by token is told to the server in `x-consumer-*` and `x-credential-identifier`, a caller by key in `x-key-consumer-*` and `x-key-credential-identifier`",
-            );
-        }
-    }
-
-    fn consumer(&self, wanted: &str) -> Option<usize> {
-        self.all.consumers.iter().position(|one| {
-            one.name == wanted || one.at.text_of("id").is_some_and(|id| id == wanted)
-        })
-    }
-
-    /// Limits, those of single consumers in place of those of all.
-    fn limits(&self, route: &mut Route, effective: &BTreeMap<&str, &Does<'a>>) {
-        let has_callers =
-            route.plans.contains_key("jwt-auth") || route.plans.contains_key("key-auth");
-        let mut policies: Vec<Json> = Vec::new();
-        let mut plan: Option<Map<String, Json>> = None;
-        for name in ["rate-limiting", "rate-limiting-advanced"] {
-            let mut own: BTreeMap<usize, (u8, &Limit)> = BTreeMap::new();
-            for (plugin, does) in self.all.plugins.iter().zip(self.does) {
-                let (Some(Does::Limit(limit)), Some(consumer)) = (does, plugin.consumer) else {
-                    continue;
-                };
-                let Some(weight) = self.weight(plugin).filter(|_| plugin.name == name) else {
-                    continue;
-                };
-                if own.get(&consumer).is_none_or(|(known, _)| weight >= *known) {
-                    own.insert(consumer, (weight, limit));
-                }
-            }
-            let name_of =
-                |index: &usize| self.all.consumers.get(*index).map(|one| one.name.clone());
-            let but: Vec<String> = own.keys().filter_map(name_of).collect();
-            if let Some(Does::Limit(limit)) = effective.get(name) {
-                policies.extend(limit.policies(has_callers, None, &but));
-                plan = Some(limit.plan(Vec::new()));
-            }
-            for (consumer, (_, limit)) in own.iter().filter(|_| has_callers) {
-                let Some(consumer) = name_of(consumer) else {
-                    continue;
-                };
-                policies.extend(limit.policies(true, Some(&consumer), &[]));
-                plan = plan.or_else(|| Some(limit.plan(Vec::new())));
-            }
-        }
-        if let Some(mut plan) = plan.filter(|_| !policies.is_empty()) {
-            plan.insert("policies".into(), policies.into());
-            route.plans.insert("rate-limit", plan);
-        }
-    }
-}
-
-/// What Envoy itself does on a route.
-fn put_own(route: &mut Route, own: &Own) {
-    match own {
-        Own::Filter(name, config) => {
-            route.native.insert(name, config.clone());
-        }
-        Own::Members(members, injected) => {
-            route.injected.extend(injected.iter().cloned());
-            for (name, value) in members {
-                let known = route.more.entry(name.clone()).or_insert_with(|| json!([]));
-                if let (Some(known), Some(more)) = (known.as_array_mut(), value.as_array()) {
-                    known.extend(more.iter().cloned());
-                }
-            }
-        }
-        Own::Reply(status, body) => route.action = Action::Reply(*status, body.clone()),
-        Own::Log(_) | Own::Nothing => {}
-    }
 }

@@ -182,6 +182,24 @@ fn balanced(server: &Upstream, at: &At<'_>, all: &Entities<'_>, target: &mut Tar
             found.changed(&subject, "requests go to the targets in turn");
         }
     }
+    for member in [
+        "hash_on",
+        "hash_on_header",
+        "hash_on_cookie",
+        "hash_on_cookie_path",
+        "hash_on_query_arg",
+        "hash_on_uri_capture",
+        "hash_fallback",
+        "hash_fallback_header",
+        "hash_fallback_query_arg",
+        "hash_fallback_uri_capture",
+        "slots",
+    ] {
+        if let Some(found) = at.get(member) {
+            let text = "nothing of the request chooses a target: `hash_policy` of Envoy's routes with RING_HASH does";
+            found.changed(&subject, text);
+        }
+    }
     if let Some(checks) = at.get("healthchecks") {
         checks.missing(
             &subject,
@@ -272,7 +290,7 @@ pub fn route(one: &entities::Route<'_>, target: Option<&Target>, has_old_paths: 
     let strip = at.flag_of("strip_path") != Some(false);
     let preserve = at.flag_of("preserve_host") == Some(true);
     ways(at, &mut route, strip, target, has_old_paths);
-    let is_closed = matches!(&route.action, Action::Reply(403, _));
+    let is_closed = route.is_closed();
     match target {
         Some(target) if target.refused.is_none() && !is_closed => {
             let mut action = Map::new();
@@ -392,13 +410,13 @@ fn ways(at: &At<'_>, route: &mut Route, strip: bool, target: Option<&Target>, ha
                         false => format!("{pattern}.*"),
                     };
                     let length = whole.len();
+                    let condition = match literal(&pattern) {
+                        Some((path, true)) => json!({ "path": path }),
+                        Some((path, false)) => json!({ "prefix": path }),
+                        None => json!({ "safe_regex": { "regex": whole } }),
+                    };
                     // Patterns are tried before prefixes.
-                    add(
-                        json!({ "safe_regex": { "regex": whole } }),
-                        priority.saturating_add(1),
-                        length,
-                        rewrite,
-                    );
+                    add(condition, priority.saturating_add(1), length, rewrite);
                 }
                 None => {
                     closed = true;
@@ -421,6 +439,18 @@ fn ways(at: &At<'_>, route: &mut Route, strip: bool, target: Option<&Target>, ha
             false,
         );
     }
+}
+
+/// The only path that a pattern stands for, and whether nothing may come after it.
+fn literal(pattern: &str) -> Option<(String, bool)> {
+    let (text, ends) = match pattern.strip_suffix('$') {
+        Some(text) => (text, true),
+        None => (pattern, false),
+    };
+    let text = text.replace("\\.", ".").replace("\\-", "-");
+    let has_dot = pattern.replace("\\.", "").contains('.');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_~.".contains(c);
+    (!has_dot && text.starts_with('/') && text.chars().all(plain)).then_some((text, ends))
 }
 
 /// A pattern in RE2's spelling, with how many groups it has.

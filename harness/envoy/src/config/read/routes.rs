@@ -7,7 +7,9 @@ use super::Place;
 use super::text;
 use crate::config::own::{answer_changes, direct_response, flag, header_changes, of_type, rewrite};
 use located_yaml::read::{At, Fields};
-use proxy_wasm_simulator::{Metadata, PathMatch, Route, Switches, VirtualHost};
+use proxy_wasm_simulator::{
+    HeaderCondition, Metadata, PathMatch, Pattern, Route, Switches, VirtualHost, Wanted,
+};
 
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 
@@ -19,10 +21,18 @@ pub(super) fn hosts(at: &At<'_>, clusters: &Clusters) -> Vec<VirtualHost> {
         return Vec::new();
     };
     fields.take("name");
+    let ignore_port = flag(&mut fields, "ignore_port_in_host_matching");
     let hosts = fields.need("virtual_hosts").map(|at| at.list());
     fields.close();
     let hosts = hosts.unwrap_or_default();
-    hosts.iter().filter_map(|at| host(at, clusters)).collect()
+    let read = |at: &At<'_>| {
+        let host = host(at, clusters)?;
+        Some(VirtualHost {
+            ignore_port,
+            ..host
+        })
+    };
+    hosts.iter().filter_map(read).collect()
 }
 
 fn host(at: &At<'_>, clusters: &Clusters) -> Option<VirtualHost> {
@@ -32,6 +42,7 @@ fn host(at: &At<'_>, clusters: &Clusters) -> Option<VirtualHost> {
     let host = VirtualHost {
         name: text(&mut fields, "name"),
         domains: domains?.iter().filter_map(At::text).collect(),
+        ignore_port: false,
         metadata: metadata(&mut fields),
         switches: switches(&mut fields),
         header_changes: header_changes(&mut fields),
@@ -47,7 +58,7 @@ fn host(at: &At<'_>, clusters: &Clusters) -> Option<VirtualHost> {
 
 fn route(at: &At<'_>, clusters: &Clusters) -> Option<Route> {
     let mut fields = at.fields()?;
-    let path = fields.need("match").and_then(|at| path(&at));
+    let chosen = fields.need("match").and_then(|at| chosen(&at));
     let direct_response = direct_response(&mut fields);
     let target = match &direct_response {
         // What is wrong with it was said.
@@ -64,8 +75,10 @@ fn route(at: &At<'_>, clusters: &Clusters) -> Option<Route> {
         ..target.unwrap_or_else(|| Some(Route::to("")))?
     };
     fields.close();
+    let (path, headers) = chosen?;
     Some(Route {
-        path: path?,
+        path,
+        headers,
         ..route
     })
 }
@@ -81,6 +94,7 @@ fn target(at: &At<'_>, clusters: &Clusters) -> Option<Route> {
     let (timeout, idle_timeout) = (duration("timeout"), duration("idle_timeout"));
     let automatic = flag(&mut target, "auto_host_rewrite");
     let mut rewrite = rewrite(&mut target);
+    target.take("retry_policy").inspect(retry);
     target.close();
     if automatic && rewrite.host.is_some() {
         return at.refuse("`auto_host_rewrite` and `host_rewrite_literal` exclude each other");
@@ -102,15 +116,75 @@ fn target(at: &At<'_>, clusters: &Clusters) -> Option<Route> {
     })
 }
 
-fn path(at: &At<'_>) -> Option<PathMatch> {
-    let mut fields = at.fields()?;
-    let prefix = fields.take("prefix").and_then(|at| at.text());
-    let exact = fields.take("path").and_then(|at| at.text());
+/// Further attempts to connect are not seen by filters, and are not made here; any others would be.
+fn retry(at: &At<'_>) {
+    let Some(mut fields) = at.fields() else {
+        return;
+    };
+    if let Some(on) = fields.need("retry_on") {
+        on.word(&[("connect-failure", ())]);
+    }
+    fields.take("num_retries");
     fields.close();
-    match (prefix, exact) {
-        (Some(prefix), None) => Some(PathMatch::Prefix(prefix)),
-        (None, Some(exact)) => Some(PathMatch::Exact(exact)),
-        _ => at.refuse("a route is chosen by `prefix` or by `path` here"),
+}
+
+/// The paths and headers that a route is chosen by.
+fn chosen(at: &At<'_>) -> Option<(PathMatch, Vec<HeaderCondition>)> {
+    let mut fields = at.fields()?;
+    let mut text = |name| fields.take(name).and_then(|at| at.text());
+    let (prefix, exact) = (text("prefix"), text("path"));
+    let below = text("path_separated_prefix");
+    let pattern = fields.take("safe_regex").map(|at| pattern(&at));
+    let headers = fields.take("headers").map(|at| at.list());
+    fields.close();
+    let headers = headers.unwrap_or_default();
+    let headers = headers.iter().filter_map(header).collect();
+    let path = match (prefix, exact, below, pattern) {
+        (Some(prefix), None, None, None) => PathMatch::Prefix(prefix),
+        (None, Some(exact), None, None) => PathMatch::Exact(exact),
+        (None, None, Some(below), None) => PathMatch::Below(below),
+        (None, None, None, Some(pattern)) => PathMatch::Pattern(pattern?),
+        _ => {
+            return at.refuse(
+                "a route is chosen by one of `prefix`, `path`, `path_separated_prefix` and `safe_regex` here",
+            );
+        }
+    };
+    Some((path, headers))
+}
+
+/// A header that a route asks for.
+fn header(at: &At<'_>) -> Option<HeaderCondition> {
+    let mut fields = at.fields()?;
+    let name = fields.need("name").and_then(|at| at.text());
+    let value = fields.need("string_match").and_then(|at| {
+        let mut fields = at.fields()?;
+        let exact = fields.take("exact").and_then(|at| at.text());
+        let ignore_case = flag(&mut fields, "ignore_case");
+        let pattern = fields.take("safe_regex").map(|at| pattern(&at));
+        fields.close();
+        match (exact, pattern) {
+            (Some(text), None) => Some(Wanted::Exact { text, ignore_case }),
+            (None, Some(pattern)) => Some(Wanted::Pattern(pattern?)),
+            _ => at.refuse("a header is compared by `exact` or `safe_regex` here"),
+        }
+    });
+    fields.close();
+    Some(HeaderCondition {
+        name: name?.to_ascii_lowercase(),
+        value: value?,
+    })
+}
+
+/// A pattern.
+fn pattern(at: &At<'_>) -> Option<Pattern> {
+    let mut fields = at.fields()?;
+    fields.take("google_re2");
+    let regex = fields.need("regex").and_then(|at| at.text());
+    fields.close();
+    match Pattern::read(&regex?) {
+        Ok(pattern) => Some(pattern),
+        Err(problem) => at.refuse(problem),
     }
 }
 
