@@ -92,36 +92,6 @@ fn every_client_gets_the_module_that_was_built() {
     assert_eq!(tags(&pushed, false), tags(&again, true));
     assert_eq!(tags(&again, true).len(), 3);
 
-    // Signed is every tag by its digest, and nothing is told but the image; where nobody looks on,
-    // there is no progress.
-    let cosign = folder.join("cosign");
-    let script = format!("#!/bin/sh\necho \"$@\" >>'{}/signed'\n", folder.display());
-    std::fs::write(&cosign, script).unwrap();
-    std::fs::set_permissions(&cosign, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_modelgate-full"))
-        .args(arguments)
-        .arg("--sign")
-        .current_dir(folder)
-        .env("DOCKER_CONFIG", folder)
-        .env("PATH", format!("{}:{path}", folder.display()))
-        .output()
-        .unwrap();
-    let (_, told) = said(&output);
-    assert!(output.status.success() && !told.contains('\r'), "{told}");
-    let signed = std::fs::read_to_string(folder.join("signed")).unwrap();
-    let signed: Vec<&str> = signed.lines().filter(|line| *line != "version").collect();
-    let commands: Vec<String> = tags(&again, true)
-        .iter()
-        .map(|tag| {
-            format!(
-                "sign --yes {image}@{}",
-                tag.rsplit(' ').next().unwrap().trim_matches('"')
-            )
-        })
-        .collect();
-    assert_eq!(signed, commands);
-
     // And what a dry run writes has the same digests.
     let dry = folder.join("dry");
     let mut arguments = arguments.to_vec();
@@ -179,6 +149,70 @@ fn every_client_gets_the_module_that_was_built() {
 }
 
 /// A package that is small, and has no module that anything could load.
+/// A program called cosign that writes down what it is asked, and ends as it is told to. It signs
+/// nothing: cosign itself is in no registry of packages that the tests use.
+fn stand_in_for_cosign(folder: &Path, ends_with: u8) -> String {
+    let cosign = folder.join("cosign");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >>'{}/asked'\n[ \"$1\" = version ] || exit {ends_with}\n",
+        folder.display()
+    );
+    std::fs::write(&cosign, script).unwrap();
+    std::fs::set_permissions(&cosign, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+}
+
+#[test]
+fn a_stand_in_for_cosign_is_asked_to_sign_every_digest_and_its_failure_is_told() {
+    let Some(server) = Server::open() else { return };
+    for (ends_with, code) in [(0, 0), (1, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let path = stand_in_for_cosign(folder, ends_with);
+        let to = format!("{}/signed/filters:1.2.3", server.address);
+        let output = Command::new(env!("CARGO_BIN_EXE_modelgate-full"))
+            .args([
+                "push",
+                &to,
+                "--filter",
+                "consumer-acl",
+                "--format",
+                "json",
+                "--sign",
+            ])
+            .current_dir(folder)
+            .env("DOCKER_CONFIG", folder)
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        let (pushed, told) = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        // Where nobody looks on, there is no progress.
+        assert!(!told.contains('\r'), "{told}");
+        assert_eq!(
+            told.contains("cosign has not signed"),
+            ends_with != 0,
+            "{told}"
+        );
+        let pushed: Json = serde_json::from_str(&pushed).unwrap();
+        let image = pushed["modules"][0]["repository"].as_str().unwrap();
+        let tags = pushed["modules"][0]["tags"].as_array().unwrap();
+        let wanted: Vec<String> = tags
+            .iter()
+            .map(|tag| format!("sign --yes {image}@{}", tag["digest"].as_str().unwrap()))
+            .collect();
+        let asked = std::fs::read_to_string(folder.join("asked")).unwrap();
+        let asked: Vec<String> = asked
+            .lines()
+            .map(str::to_owned)
+            .filter(|line| line != "version")
+            .collect();
+        // Nothing is told but the image, and that by its digest.
+        let signed = if ends_with == 0 { 3 } else { 1 };
+        assert_eq!((wanted.len(), asked.as_slice()), (3, &wanted[..signed]));
+    }
+}
+
 fn package(content: &[u8]) -> Package {
     Package {
         wasm: content.to_vec(),

@@ -200,9 +200,10 @@ fn a_helper_on_the_path_is_asked_as_docker_asks_it() {
     );
 }
 
-/// Debian's registry does not know the list of referrers; this stands in for one that does
-/// (distribution-spec 1.1, "Listing Referrers").
-fn with_referrers(registry: &str) -> Middleman {
+/// Debian's registry does not know the list of referrers; this stub in front of it plays one that
+/// does (distribution-spec 1.1, "Listing Referrers"): the list and `OCI-Subject` are its own, all
+/// else is the registry's.
+fn stub_with_referrers(registry: &str) -> Middleman {
     let known: Mutex<Vec<(String, Json)>> = Mutex::default();
     Middleman::before(registry, move |request: &Request| {
         let mut known = known.lock().unwrap();
@@ -236,9 +237,9 @@ fn with_referrers(registry: &str) -> Middleman {
 }
 
 #[test]
-fn a_registry_that_lists_referrers_gets_no_tag_for_them() {
+fn a_stub_with_the_referrers_api_before_a_real_registry_gets_no_tag_for_them() {
     let Some(server) = Server::open() else { return };
-    let front = with_referrers(&server.address);
+    let front = stub_with_referrers(&server.address);
     let made = made(b"module");
     pushed(&front.address, &made, None).unwrap();
     let fallback = made.image.as_str().replace(':', "-");
