@@ -14,6 +14,9 @@ const DESCRIPTION: usize = 160;
 /// Shortest paragraph that describes its page, in bytes.
 const TELLING: usize = 24;
 
+/// A text in a cell that is a sentence rather than a word or a figure, in characters.
+const SENTENCE: usize = 48;
+
 macro_rules! pattern {
     ($name:ident, $pattern:literal) => {
         // A pattern that is not one is found by every test that builds the site.
@@ -33,6 +36,9 @@ pattern!(
 pattern!(TABLE, r"(?s)<table>.*?</table>");
 pattern!(FIRST_HEAD, r"<th[^>]*>(option|code|key|metric)</th>");
 pattern!(ROW, r"<tr><td[^>]*><code>([^<]+)</code>");
+pattern!(HEAD, r"(?s)<th[^>]*>(.*?)</th>");
+pattern!(LINE, r"(?s)<tr>.*?</tr>");
+pattern!(CELL, r"(?s)<td([^>]*)>(.*?)</td>");
 pattern!(ID, r#"\bid="([^"]+)""#);
 
 /// Goes over every page of a built site.
@@ -56,6 +62,7 @@ pub fn finish(root: &Path, site: &Path) -> Result<()> {
 fn page(root: &Path, html: &str) -> Result<String> {
     let html = described(html);
     let html = anchored(&html);
+    let html = labelled(&html);
     drawn(root, &html)
 }
 
@@ -166,7 +173,41 @@ fn anchored(html: &str) -> String {
             format!("<tr id=\"{id}\">{linked}")
         });
         let class = format!("<table class=\"listing {}s\">", kind.as_str());
+        // What must be written has no default.
+        let anchored =
+            anchored.replace("<td>required</td>", "<td class=\"required\">required</td>");
         anchored.replacen("<table>", &class, 1)
+    });
+    replaced.into_owned()
+}
+
+/// With the head of its column at each cell of a table of sentences: on a phone such a table is
+/// not laid out side by side, where its last columns would be out of sight.
+fn labelled(html: &str) -> String {
+    let (Some(table), Some(head), Some(line), Some(cell)) =
+        (TABLE.as_ref(), HEAD.as_ref(), LINE.as_ref(), CELL.as_ref())
+    else {
+        return html.to_owned();
+    };
+    let replaced = table.replace_all(html, |table: &Captures<'_>| {
+        let text = table.get(0).map_or("", |table| table.as_str());
+        let heads: Vec<String> = head.captures_iter(text).map(|it| plain(&it[1])).collect();
+        let cells = || cell.captures_iter(text).map(|it| plain(&it[2]));
+        let longest = cells().map(|text| text.chars().count()).max();
+        if heads.len() < 3 || longest < Some(SENTENCE) {
+            return text.to_owned();
+        }
+        let labelled = line.replace_all(text, |line: &Captures<'_>| {
+            let mut heads = heads.iter().enumerate();
+            let cells = cell.replace_all(&line[0], |cell: &Captures<'_>| match heads.next() {
+                Some((1.., head)) if !head.is_empty() => {
+                    format!("<td data-head=\"{head}\"{}>{}</td>", &cell[1], &cell[2])
+                }
+                _ => cell[0].to_owned(),
+            });
+            cells.into_owned()
+        });
+        labelled.replacen("<table>", "<table class=\"sentences\">", 1)
     });
     replaced.into_owned()
 }
@@ -193,6 +234,24 @@ mod tests {
         assert_eq!(options.matches("id=\"option-a.b\"").count(), 1);
         assert!(options.contains("href=\"#option-a.b\"><code>a[].b</code></a>"));
         assert_eq!(anchored(&table("file")), table("file"));
+    }
+
+    #[test]
+    fn cells_of_a_table_of_sentences_know_their_columns() {
+        let long = "a sentence that is too long to stand beside others on a phone";
+        let table = |text: &str| {
+            format!(
+                "<table><thead><tr><th>a</th><th>b <code>c</code></th><th></th></tr></thead><tr><td>1</td><td>{text}</td><td>3</td></tr></table>"
+            )
+        };
+        let said = labelled(&table(long));
+        assert!(said.starts_with("<table class=\"sentences\">"), "{said}");
+        assert!(said.contains(&format!(
+            "<td>1</td><td data-head=\"b c\">{long}</td><td>3</td>"
+        )));
+        assert_eq!(labelled(&table("short")), table("short"));
+        let listing = anchored("<table><tr><th>option</th></tr><tr><td>required</td></tr></table>");
+        assert!(listing.contains("<td class=\"required\">"));
     }
 
     #[test]
