@@ -10,30 +10,30 @@ use serde::{Deserialize, Serialize};
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What becomes of findings of the entities that `entities` does not name.
+    /// The action for entities that `entities` does not list.
     pub default_action: WrittenAction,
-    /// What becomes of findings, by entity.
+    /// The action for each entity.
     pub entities: Entities,
     /// Key for `hash`: the same value gets the same pseudonym as long as the key is the same. At
     /// least 16 bytes.
     pub hash_key: Option<Secret>,
-    /// Values that are left alone, in lower case; `*` stands for anything: `*@example.com`,
+    /// Values that are never masked, in lower case; `*` matches any text: `*@example.com`,
     /// `127.0.0.1`.
     pub allowed_values: Vec<AllowedValue>,
-    /// What a finding must rest on to count: `context` (a word beside it), `shape`, or `check`
-    /// (check digits, or a prefix that nothing else has).
+    /// The least evidence that a finding needs: `context` (a word beside it is enough), `shape`, or
+    /// `check` (check digits, or a prefix that nothing else has).
     pub least_certainty: WrittenCertainty,
-    /// The way to the model.
+    /// Requests, to the model.
     pub request: Direction,
-    /// The way back.
+    /// Answers, to the client.
     pub response: Direction,
-    /// What is held until a body has been read: `headers` (and the body; needs
-    /// `allow_on_headers_stop_iteration`) or only the `body` (works on every proxy, but the other
-    /// side sees the headers before anything is decided, and lengths become unknown).
+    /// What is held until the body has been read: `headers` (and the body; needs
+    /// `allow_on_headers_stop_iteration`), or only the `body` (works on every proxy, but the
+    /// headers are sent before anything is decided, and without the length).
     pub hold: Hold,
-    /// What happens with a request for WebSocket or another upgrade, and with a CONNECT: what is
-    /// sent after it cannot be masked. With `allow` it passes unmasked in both directions; an
-    /// answer that does not grant the upgrade is masked as any other.
+    /// The policy for requests for WebSocket or another upgrade, and for CONNECT: what follows
+    /// cannot be masked. With `allow` it passes unmasked in both directions; an answer that does
+    /// not grant the upgrade is masked as usual.
     pub on_upgrade: DenyOrAllow,
 }
 
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for AllowedValue {
     }
 }
 
-/// What becomes of the findings of each entity; those that are not named follow `default_action`.
+/// The action for each entity; those that are not listed follow `default_action`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Entities {
@@ -80,7 +80,7 @@ pub struct Entities {
     pub aws_secret_key: Option<Rule>,
     /// GitHub tokens.
     pub github_token: Option<Rule>,
-    /// Keys of OpenAI, Anthropic, Stripe, Google, GitLab, Hugging Face and npm.
+    /// API keys of OpenAI, Anthropic, Stripe, Google, GitLab, Hugging Face, npm and many others.
     pub api_key: Option<Rule>,
     /// Slack tokens.
     pub slack_token: Option<Rule>,
@@ -117,30 +117,31 @@ impl Entities {
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Direction {
-    /// Whether bodies of this direction are masked or passed as they are.
+    /// Whether bodies in this direction are masked.
     pub bodies: Bodies,
-    /// Longest body that is masked as a whole, in bytes. Stay below the proxy's own buffer limit
-    /// (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.
+    /// The longest body that is masked as a whole, in bytes. Keep it below the proxy's own buffer
+    /// limit (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers
+    /// first.
     pub max_body_bytes: Bounded<1, 67_108_864>,
-    /// Longest event of a stream, in bytes.
+    /// The longest event of a stream, in bytes.
     pub max_event_bytes: Bounded<1024, 16_777_216>,
-    /// What happens with a longer body or event.
+    /// The policy for longer bodies and events.
     pub on_oversize: DenyOrAllow,
-    /// What happens with a compressed body.
+    /// The policy for compressed bodies.
     pub on_compressed: DenyOrAllow,
-    /// What happens with a body that is not what its type says: broken JSON, text that is not
-    /// UTF-8.
+    /// The policy for bodies that do not match their content type: malformed JSON, text that is
+    /// not UTF-8.
     pub on_unparsable: DenyOrAllow,
-    /// What happens with a body of another type than JSON, JSON lines, server-sent events, forms
-    /// and text, and with a form that has a file of another type: with `allow`, such files pass.
+    /// The policy for bodies other than JSON, JSON lines, server-sent events, forms and text, and
+    /// for forms with a file of another type: with `allow`, such files pass.
     pub on_other_type: DenyOrAllow,
-    /// Whether names of JSON members and form fields are masked too.
+    /// Whether the names of JSON members and form fields are masked, too.
     pub json_names: Bodies,
-    /// Whether JSON numbers are masked too, below a name that says what they are (`card_number`,
-    /// `phone`, `ssn`); such a number becomes a string.
+    /// Whether JSON numbers are masked, too, if their name says what they are (`card_number`,
+    /// `phone`, `ssn`); a masked number becomes a string.
     pub json_numbers: Bodies,
-    /// JSON paths (and form fields) whose values are left alone with everything beneath them: names
-    /// and positions joined by dots, `*` for any one: `metadata`, `messages.*.name`.
+    /// JSON paths and form fields whose values are not masked, nor anything below them: names and
+    /// indices joined by dots, `*` for any one: `metadata`, `messages.*.name`.
     pub skip_paths: Vec<String>,
 }
 
@@ -161,13 +162,13 @@ impl Default for Direction {
     }
 }
 
-/// What becomes of the findings of one entity.
+/// The action for one entity.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// What becomes of them.
+    /// The action.
     pub action: WrittenAction,
-    /// With `mask`: how many of the last letters and digits stay readable; never more than a third.
+    /// With `mask`: how many letters and digits at the end stay readable; at most a third.
     #[serde(default = "keep_nothing")]
     pub keep_last: Bounded<0, 4>,
 }
@@ -176,24 +177,24 @@ const fn keep_nothing() -> Bounded<0, 4> {
     Bounded::new(0)
 }
 
-/// What becomes of a finding.
+/// An action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenAction {
-    /// Letters and digits become `*`; what divides them stays.
+    /// Letters and digits become `*`; separators stay.
     Mask,
     /// It becomes a placeholder such as `[EMAIL]`.
     #[default]
     Redact,
     /// It becomes a pseudonym such as `[EMAIL:9f86d081884c7d65]`, by a keyed hash.
     Hash,
-    /// The whole message is refused.
+    /// The message is refused.
     Block,
-    /// It is left alone.
+    /// The value passes.
     Allow,
 }
 
-/// What a finding must rest on.
+/// The evidence for a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenCertainty {

@@ -37,7 +37,7 @@ impl fmt::Display for PathFault {
 
 impl std::error::Error for PathFault {}
 
-/// A parsed claim path.
+/// The name of a top-level claim, or a JSON Pointer as in `/realm_access/roles`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, schemars::JsonSchema)]
 #[schemars(with = "String", inline)]
 pub struct ClaimPath {

@@ -131,7 +131,7 @@ macro_rules! texts {
 }
 
 texts! {
-    /// A field name (RFC 9110 section 5.1), in lower case whatever the case it was written in.
+    /// The name of a header (RFC 9110 section 5.1), in any case.
     HeaderName: "x-refused", |text| {
         text.make_ascii_lowercase();
         text.len() <= 256 && is_token(text)
@@ -238,7 +238,7 @@ pub enum StripOrKeep {
     Keep,
 }
 
-/// A list with something in it.
+/// A list with at least one element.
 #[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
 #[schemars(inline)]
 pub struct NonEmpty<T>(Vec<T>);

@@ -111,9 +111,22 @@ fn nested(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth: 
     {
         let inner = describe(root, alternative).0;
         if inner.get("properties").is_some() && !is_secret(schema) {
+            let first = rows.len();
             members(root, inner, path, rows, depth.saturating_add(1));
+            // What stands for itself alone is described as the alternative that it is.
+            let about = inner.get("description").and_then(Value::as_str);
+            if let (Some(about), 1) = (about, properties_of(inner))
+                && let Some(row) = rows.get_mut(first)
+            {
+                row.about = cell(about);
+            }
         }
     }
+}
+
+fn properties_of(schema: &Value) -> usize {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.map_or(0, serde_json::Map::len)
 }
 
 fn is_secret(schema: &Value) -> bool {
