@@ -14,10 +14,18 @@ const ENVOY: &str = include_str!("../../../tests/imports/envoy.yaml");
 const KONG: &str = include_str!("../../../tests/imports/kong.yaml");
 const HIGRESS: &str = include_str!("../../../tests/imports/higress.yaml");
 
-const FILES: [(Source, &str); 3] = [
+const FILES: [(Source, &str); 5] = [
     (Source::Envoy, ENVOY),
     (Source::Kong, KONG),
+    (
+        Source::Kong,
+        include_str!("../../../tests/imports/kong-models.yaml"),
+    ),
     (Source::Higress, HIGRESS),
+    (
+        Source::Higress,
+        include_str!("../../../tests/imports/higress-portal.yaml"),
+    ),
 ];
 
 fn imported(source: Source, text: &str) -> Imported {
@@ -78,7 +86,7 @@ fn every_value_of_a_source_is_in_the_report() {
             .collect();
         let lost: Vec<_> = wanted.difference(&told).collect();
         assert!(lost.is_empty(), "{source:?}: {lost:?}");
-        assert!(wanted.len() > 100, "{source:?}: {}", wanted.len());
+        assert!(wanted.len() > 60, "{source:?}: {}", wanted.len());
         // And it is known what protects and is not there.
         for entry in report
             .entries
@@ -98,7 +106,7 @@ fn the_result_passes_check_and_the_same_source_gives_the_same_result() {
         assert!(!one.is_wrong, "{source:?}: {}", one.report.text());
         assert_eq!(one.config, imported(source, text).config);
         let outcome = check::check(&one.config);
-        assert!(outcome.filters >= 4, "{source:?}: {}", outcome.filters);
+        assert!(outcome.filters >= 3, "{source:?}: {}", outcome.filters);
         let json = one.report.json();
         assert_eq!(
             json["entries"].as_array().unwrap().len(),
@@ -131,6 +139,9 @@ fn no_secret_gets_into_the_configuration_or_the_report() {
         "batch-c20ad4d7",
         "intern-aab3",
         "sk-0123456789",
+        "sk-deepseek",
+        "c2hvcC1zZWNyZXQ",
+        "key-of-ann",
     ];
     let all = FILES.map(|(source, text)| (source, imported(source, text)));
     for secret in secrets {
