@@ -31,6 +31,12 @@ const FOLDERS: [(&str, &str); 4] = [
     ("kong/", "kong/"),
     (PACKAGING, PACKAGING),
 ];
+/// What is read: the pages that the program and the configurations refer to, where they refer to.
+fn is_page(path: &str) -> bool {
+    let of_filter = path.starts_with("plugins/") && path.ends_with("/README.md");
+    of_filter || (path.starts_with("docs/") && !path.starts_with("docs/schemas/"))
+}
+
 /// How a release is installed.
 const PACKAGING: &str = "packaging/";
 /// What of it is run.
@@ -191,6 +197,9 @@ impl Making<'_> {
                 if let Some(below) = path.strip_prefix(from) {
                     texts.push((format!("{to}{below}"), read(&root.join(path))?));
                 }
+            }
+            if is_page(path) {
+                texts.push((path.to_owned(), read(&root.join(path))?));
             }
         }
         Ok(texts)
