@@ -133,7 +133,7 @@ fn what_is_not_served_is_refused_with_its_path() {
         (
             "normalize_path: true",
             "xff_num_trusted_hops: 1",
-            "xff_num_trusted_hops: unknown key",
+            "xff_num_trusted_hops: 1 is out of range",
         ),
         (
             "type: STATIC",
@@ -147,8 +147,8 @@ fn what_is_not_served_is_refused_with_its_path() {
         ),
         (
             "{ prefix: /open/ }",
-            "{ prefix: /open/, headers: [] }",
-            "match.headers: unknown key",
+            "{ prefix: /open/, grpc: {} }",
+            "match.grpc: unknown key",
         ),
         (
             "cluster: models, timeout",
@@ -249,6 +249,66 @@ fn a_route_may_answer_by_itself_and_take_its_host_from_the_cluster() {
 }
 
 /// `envoy/NAME.yaml` with every cluster on this machine.
+#[test]
+fn routes_are_chosen_by_patterns_segments_and_headers_and_others_are_refused() {
+    let chosen =
+        |by: &str| CONFIG.replace("match: { path: /exact }", &format!("match: {{ {by} }}"));
+    let path = |by: &str| read(&chosen(by)).unwrap().hosts[0].routes[1].path.clone();
+    assert_eq!(
+        path("path_separated_prefix: /a"),
+        PathMatch::Below("/a".into())
+    );
+    let pattern = path("safe_regex: { regex: '/a/[0-9]+' }");
+    assert!(pattern.fits("/a/1") && !pattern.fits("/a/1/b"));
+    let header = "prefix: /, headers: [ { name: ':method', string_match: { exact: get, ignore_case: true } } ]";
+    assert_eq!(
+        read(&chosen(header)).unwrap().hosts[0].routes[1]
+            .headers
+            .len(),
+        1
+    );
+    for (by, said) in [
+        ("safe_regex: { regex: '(a' }", "regex"),
+        ("prefix: /, path: /", "one of"),
+        ("prefix: /, query_parameters: [ ]", "query_parameters"),
+        (
+            "prefix: /, headers: [ { name: a, present_match: true } ]",
+            "present_match",
+        ),
+        (
+            "prefix: /, headers: [ { name: a, string_match: { prefix: a } } ]",
+            "prefix",
+        ),
+        (
+            "prefix: /, headers: [ { name: a, string_match: { exact: a }, invert_match: true } ]",
+            "invert_match",
+        ),
+    ] {
+        let problem = read(&chosen(by)).unwrap_err();
+        assert!(problem.contains(said), "{by}: {problem}");
+    }
+    let retries = |on: &str| {
+        CONFIG.replace(
+            "timeout: 1.5s",
+            &format!("retry_policy: {{ retry_on: {on}, num_retries: 2 }}"),
+        )
+    };
+    assert!(read(&retries("connect-failure")).is_ok());
+    assert!(read(&retries("5xx")).unwrap_err().contains("retry_on"));
+    let hops = |count: u8| {
+        CONFIG.replace(
+            "normalize_path:",
+            &format!("xff_num_trusted_hops: {count}\n          normalize_path:"),
+        )
+    };
+    assert!(read(&hops(0)).is_ok() && read(&hops(1)).is_err());
+    let port = CONFIG.replace(
+        "virtual_hosts:",
+        "ignore_port_in_host_matching: true\n            virtual_hosts:",
+    );
+    assert!(read(&port).unwrap().hosts[0].ignore_port);
+}
+
 fn shipped(text: &str) -> Bootstrap {
     let mut json = Node::parse(text).unwrap().to_json();
     let clusters = json.pointer("/static_resources/clusters").unwrap();
