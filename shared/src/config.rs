@@ -82,13 +82,21 @@ impl Problems {
     }
 
     /// Adds a problem at a path; an empty hint means that the problem says it all.
+    #[cold]
+    #[inline(never)]
     pub fn add(
         &mut self,
         path: impl AsRef<str>,
         problem: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let path = as_written(join(&self.prefix, path.as_ref()), &self.pruned);
+        self.put(path.as_ref(), problem.into(), hint.into());
+    }
+
+    /// As [`Problems::add`], compiled once for all kinds of text.
+    #[inline(never)]
+    fn put(&mut self, path: &str, problem: String, hint: String) {
+        let path = as_written(join(&self.prefix, path), &self.pruned);
         // What follows from a member that was itself refused is not a problem of its own.
         if self.replaced.contains(&path) {
             return;
@@ -102,8 +110,8 @@ impl Problems {
         }
         let problem = Problem {
             path,
-            problem: problem.into(),
-            hint: hint.into(),
+            problem,
+            hint,
         };
         if self.found.contains(&problem) {
             return;

@@ -21,6 +21,7 @@ pub mod explain;
 mod export;
 pub mod facts;
 pub mod filter;
+pub mod flat_map;
 pub mod glob;
 #[cfg(any(target_arch = "wasm32", test))]
 pub mod guest;

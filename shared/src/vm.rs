@@ -22,6 +22,7 @@ use std::rc::Rc;
 use crate::call::{Answer, Call, CallError};
 use crate::config::long::Text;
 use crate::filter::Registration;
+use crate::flat_map::FlatMap;
 use crate::host::{Level, Proxy, Side};
 use crate::hosts;
 use crate::problem::common::{CONFIGURATION_REFUSED, PLAN_MISSING};
@@ -111,7 +112,7 @@ pub struct Vm {
     filters: Vec<Registration>,
     /// It offers chains of its filters, too.
     chains: bool,
-    roots: BTreeMap<u32, RootEntry>,
+    roots: FlatMap<u32, RootEntry>,
     streams: BTreeMap<u32, Running>,
 }
 
@@ -125,7 +126,7 @@ impl Vm {
             hub: Rc::default(),
             filters: filters.to_vec(),
             chains: false,
-            roots: BTreeMap::new(),
+            roots: FlatMap::default(),
             streams: BTreeMap::new(),
         }
     }

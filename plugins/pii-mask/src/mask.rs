@@ -14,8 +14,8 @@ use crate::detect::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
+use modelgate_kit::flat_map::FlatMap;
 use sha2::Sha256;
-use std::collections::BTreeMap;
 
 /// What becomes of the findings of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Action {
 /// What is looked for and what becomes of it.
 #[derive(Debug)]
 pub struct Masker {
-    actions: BTreeMap<Entity, Action>,
+    actions: FlatMap<Entity, Action>,
     wanted: EntitySet,
     least: Certainty,
     key: Option<SecretBytes>,
@@ -48,7 +48,7 @@ pub struct Masker {
 /// How many findings of each entity, and whether one of them blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    counts: BTreeMap<Entity, u64>,
+    counts: FlatMap<Entity, u64>,
     blocked: bool,
 }
 
@@ -77,8 +77,9 @@ impl Tally {
     }
 
     fn add(&mut self, entity: Entity, action: Action) {
-        let count = self.counts.entry(entity).or_default();
-        *count = count.saturating_add(1);
+        if let Some(count) = self.counts.get_or_insert_with(entity, || 0) {
+            *count = count.saturating_add(1);
+        }
         self.blocked |= action == Action::Block;
     }
 }
@@ -89,7 +90,7 @@ impl Masker {
     /// `allowed` values, are left alone.
     #[must_use]
     pub fn new(
-        actions: BTreeMap<Entity, Action>,
+        actions: FlatMap<Entity, Action>,
         least: Certainty,
         key: Option<SecretBytes>,
         allowed: Allowed,
@@ -392,7 +393,7 @@ mod tests {
 
     #[test]
     fn what_is_below_the_wanted_certainty_stays() {
-        let actions: BTreeMap<_, _> = [
+        let actions: FlatMap<_, _> = [
             (Entity::Phone, Action::Redact),
             (Entity::Card, Action::Redact),
         ]

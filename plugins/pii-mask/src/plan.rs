@@ -1,9 +1,8 @@
 //! What a configuration becomes. Everything that can be wrong in it is found here, all of it at
 //! once.
 
-use std::collections::BTreeMap;
-
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
+use modelgate_kit::flat_map::FlatMap;
 use modelgate_kit::host::Side;
 use modelgate_kit::metrics::Metric;
 
@@ -56,7 +55,7 @@ pub struct Treatment {
     /// What of a document is looked at.
     pub scope: Scope,
     /// How many findings there were, by entity.
-    pub counters: BTreeMap<Entity, Metric>,
+    pub counters: FlatMap<Entity, Metric>,
 }
 
 const SHORTEST_KEY: usize = 16;
@@ -65,7 +64,7 @@ impl Config {
     /// The plan; `None` only together with a problem.
     pub fn compile(self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
         let default = action(self.default_action, 0);
-        let mut actions: BTreeMap<Entity, Action> = Entity::ALL
+        let mut actions: FlatMap<Entity, Action> = Entity::ALL
             .into_iter()
             .filter_map(|entity| Some((entity, default?)))
             .collect();
@@ -80,8 +79,8 @@ impl Config {
             }
             match action(rule.action, rule.keep_last.size()) {
                 Some(action) => actions.insert(entity, action),
-                None => actions.remove(&entity),
-            };
+                None => drop(actions.remove(&entity)),
+            }
         }
         let hashes = actions.values().any(|action| *action == Action::Hash);
         let key = self
@@ -165,7 +164,7 @@ impl Direction {
             counters: if masks {
                 masker.entities().map(counter).collect()
             } else {
-                BTreeMap::new()
+                FlatMap::default()
             },
         }
     }

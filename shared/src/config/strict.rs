@@ -36,6 +36,28 @@ pub fn parse<T: DeserializeOwned>(
     former: &[(&str, &str)],
     problems: &mut Problems,
 ) -> Option<Parsed<T>> {
+    let mut value = None;
+    let mut read = |rest: &Value| {
+        value = Some(located::read(rest)?);
+        Ok(())
+    };
+    let (pruned, replaced) = mend(written, former, problems, &mut read)?;
+    Some(Parsed {
+        value: value?,
+        pruned,
+        replaced,
+    })
+}
+
+/// Takes out of `written` what is refused until it can be `read`; the paths that were taken out,
+/// and those of values that were replaced. Compiled once for all types.
+#[inline(never)]
+fn mend(
+    written: &Value,
+    former: &[(&str, &str)],
+    problems: &mut Problems,
+    read: &mut dyn FnMut(&Value) -> Result<(), Fault>,
+) -> Option<(Vec<String>, Vec<String>)> {
     // Where nothing is wrong, which is the rule, nothing is copied.
     let mut rest = Cow::Borrowed(written);
     // Arrays that lost elements: their path as written, and the indices gone.
@@ -43,15 +65,8 @@ pub fn parse<T: DeserializeOwned>(
     let mut pruned = Vec::new();
     let mut replaced: Vec<String> = Vec::new();
     for _ in 0..MOST {
-        let (message, place) = match located::read(&rest) {
-            Ok(value) => {
-                return Some(Parsed {
-                    value,
-                    pruned,
-                    replaced,
-                });
-            }
-            Err(Fault { message, place }) => (message, place),
+        let Err(Fault { message, place }) = read(&rest) else {
+            return Some((pruned, replaced));
         };
         let mut steps = place;
         if problems.objects_are_lists

@@ -5,8 +5,9 @@
 //! its metadata (`modelgate: {dialect: openai}`), else the path's protocol, else problem+json (RFC
 //! 9457).
 
+use serde::Deserialize as _;
+use serde::de::value::{Error, StrDeserializer};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::Value;
 
 use super::{Reason, Reply};
 use crate::exchange::Exchange;
@@ -61,8 +62,8 @@ impl Shape {
         if name == "problem" {
             return Some(Self::Problem);
         }
-        let dialect: Dialect = serde_json::from_value(Value::String(name.to_owned())).ok()?;
-        Some(dialect.into())
+        let name = StrDeserializer::<Error>::new(name);
+        Some(Dialect::deserialize(name).ok()?.into())
     }
 
     /// The shape for an exchange.
@@ -364,6 +365,7 @@ fn is_grpc(kind: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::problem::common::PATH_AMBIGUOUS;
+    use serde_json::Value;
 
     const SHAPES: [Shape; 9] = [
         Shape::Problem,

@@ -2,7 +2,6 @@
 //! continue.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -15,6 +14,7 @@ use crate::exchange::Exchange;
 use crate::explain::{self, Note};
 use crate::facts::Remembered;
 use crate::filter::{Handling, Launch};
+use crate::flat_map::FlatMap;
 use crate::headers::HeaderBlock;
 use crate::host::{Buffer, Level, Map, PerSide, Proxy, Side, Status};
 use crate::metrics::Metric;
@@ -28,7 +28,7 @@ pub(super) struct Counters {
     /// The filter's own; the common ones are counted as well.
     reasons: &'static [&'static Reason],
     allowed: Metric,
-    denied: RefCell<BTreeMap<&'static str, Metric>>,
+    denied: RefCell<FlatMap<&'static str, Metric>>,
     /// Each decision is a line in the log too.
     told: Cell<bool>,
 }
@@ -77,14 +77,13 @@ impl Counters {
     }
 
     fn with_denied(&self, reason: &'static Reason, work: impl FnOnce(&Metric)) {
-        work(
-            self.denied
-                .borrow_mut()
-                .entry(reason.code)
-                .or_insert_with(|| {
-                    Metric::counter(self.filter, &[("reason", reason.code)], "denied")
-                }),
-        );
+        let mut denied = self.denied.borrow_mut();
+        let metric = denied.get_or_insert_with(reason.code, || {
+            Metric::counter(self.filter, &[("reason", reason.code)], "denied")
+        });
+        if let Some(metric) = metric {
+            work(metric);
+        }
     }
 }
 

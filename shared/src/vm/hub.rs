@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use crate::call::Limit;
@@ -32,7 +31,7 @@ pub struct Hub {
     wakes: RefCell<Vec<Place>>,
     nudges: RefCell<Vec<Place>>,
     deadlines: RefCell<Vec<(u64, Place)>>,
-    commons: RefCell<BTreeMap<String, Weak<dyn Any>>>,
+    commons: RefCell<Vec<(String, Weak<dyn Any>)>>,
 }
 
 impl Hub {
@@ -40,14 +39,15 @@ impl Hub {
     /// first that asks, gone with the last that holds it.
     pub(crate) fn common<T: Any>(&self, name: &str, make: impl FnOnce() -> T) -> Rc<T> {
         let mut commons = self.commons.borrow_mut();
-        let held = commons.get(name).and_then(Weak::upgrade);
+        let held = commons.iter().find(|(known, _)| known == name);
+        let held = held.and_then(|(_, held)| held.upgrade());
         if let Some(Ok(held)) = held.map(|held| held.downcast::<T>()) {
             return held;
         }
         let made = Rc::new(make());
-        commons.retain(|_, held| held.strong_count() > 0);
+        commons.retain(|(known, held)| held.strong_count() > 0 && known != name);
         let weak: Weak<T> = Rc::downgrade(&made);
-        commons.insert(name.to_owned(), weak);
+        commons.push((name.to_owned(), weak));
         made
     }
 
