@@ -240,17 +240,16 @@ impl WrittenKey {
                 "was the variable empty when the digest was made? Make a key first: KEY=\"mg_$(openssl rand -hex 24)\"",
             );
         }
-        let identity = Identity {
+        let mut identity = Identity {
             consumer: self.consumer.into_string(),
             method: "key".to_owned(),
             groups: self.groups.into_iter().map(String::from).collect(),
-            claims: self
-                .labels
-                .into_iter()
-                .map(|(name, value)| (name, value.into()))
-                .collect(),
             ..Identity::default()
         };
+        // One by one: to collect a map, the standard library sorts.
+        for (name, value) in self.labels {
+            identity.claims.insert(name, value.into());
+        }
         Entry {
             digest,
             not_before_ns,

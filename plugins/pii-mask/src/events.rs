@@ -492,14 +492,10 @@ impl EventMasker {
             Counter::Counts(last) => {
                 self.counter = Counter::Names;
                 // The texts so far are those of the index that was last.
-                let tracks = core::mem::take(&mut self.tracks);
-                self.tracks = tracks
-                    .into_iter()
-                    .map(|(mut id, track)| {
-                        id.ids.push(("index".to_owned(), last.to_string()));
-                        (id, track)
-                    })
-                    .collect();
+                for (mut id, track) in core::mem::take(&mut self.tracks) {
+                    id.ids.push(("index".to_owned(), last.to_string()));
+                    self.tracks.insert(id, track);
+                }
             }
             Counter::Names => {}
         }

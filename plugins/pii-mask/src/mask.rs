@@ -397,7 +397,8 @@ mod tests {
             (Entity::Phone, Action::Redact),
             (Entity::Card, Action::Redact),
         ]
-        .into();
+        .into_iter()
+        .collect();
         let masker = Masker::new(
             actions,
             Certainty::Check,

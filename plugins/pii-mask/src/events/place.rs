@@ -349,10 +349,10 @@ pub fn read<'a>(data: &'a str, scope: &Scope) -> Result<Event<'a>, JsonError> {
             other => other,
         })
         .collect();
-    event.ending.finished = finished
-        .into_iter()
-        .map(|element| elements.chain(element))
-        .collect();
+    // One by one: to collect a set, the standard library sorts.
+    let finished = finished.into_iter().map(|element| elements.chain(element));
+    event.ending.finished.clear();
+    event.ending.finished.extend(finished);
     event.awaited = rpc.is_awaited();
     // A delta that has text is none of Anthropic's, which ends a message.
     let is_piece = top.kind == "message_delta" && event.has_text();
