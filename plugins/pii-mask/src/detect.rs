@@ -1,7 +1,7 @@
 //! Finds personal data and credentials in text.
 //!
 //! Algorithm: one pass looks for anchors, the few bytes without which nothing can begin or be
-//! recognised (digits, `@`, `:`, `-`, `_`, `I`, `J`; `anchor`); each anchor is verified by hand
+//! recognised (digits, `@`, `:`, `;`, `-`, `_`, `I`, `J`; `anchor`); each anchor is verified by hand
 //! by the module of its kind, which reads a bounded stretch around it: lengths, separators, check
 //! digits, word boundaries, context words. Where two findings overlap the one that began earlier
 //! keeps its start, unless the later one holds it whole. The same text gives the same findings.
@@ -10,7 +10,7 @@
 //! reads, too (`fold`).
 //!
 //! What it cannot do: names, addresses, dates and whatever else needs a language model; data that
-//! is spelled out or encoded (base64, percent escapes but for `%40`).
+//! is spelled out or encoded (base64; escapes and character references but for the `@` of an address).
 
 mod anchor;
 pub(crate) mod armor;
@@ -19,6 +19,7 @@ pub(crate) mod boundary;
 mod card;
 mod columns;
 mod copies;
+mod decimal;
 pub(crate) mod email;
 pub(crate) mod fold;
 mod forms;
@@ -39,9 +40,10 @@ use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
+pub use decimal::read as read_number;
 pub use groups::SHORTEST as SHORTEST_NUMBER;
 pub use iban::LONGEST as LONGEST_IBAN;
-pub use number::judge as judge_number;
+pub use number::{judge as judge_number, judge_groups};
 pub use token::Quotes;
 
 /// What a finding is.
@@ -378,6 +380,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
     while let Some(anchor) = anchor::next(scene.bytes, at) {
         let found = match scene.bytes.get(anchor) {
             Some(b'@') => email::find(scene, anchor),
+            Some(b';') => email::find_entity(scene, anchor),
             Some(b':') if anchor >= colon_done => match words::around_colon(scene, anchor) {
                 None => {
                     let (found, done) = ip::find_v6(scene, anchor);

@@ -369,7 +369,7 @@ fn in_context(scene: Scene<'_>, chain: &Chain<'_>, start: usize) -> Option<(usiz
 }
 
 /// Whether words to the left, or the name of the text, say that a number is a telephone's.
-fn is_told(scene: Scene<'_>, at: usize) -> bool {
+pub fn is_told(scene: Scene<'_>, at: usize) -> bool {
     let is_label = || {
         let label = Words::read(scene.label.as_bytes());
         names::is_phone(&label) || label.ends_with(&["contact", "contacts"])
