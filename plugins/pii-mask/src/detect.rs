@@ -26,6 +26,7 @@ mod forms;
 mod groups;
 mod iban;
 mod ip;
+mod named;
 mod names;
 mod number;
 pub(crate) mod phone;
@@ -77,11 +78,13 @@ pub enum Entity {
     Jwt,
     /// A private key: PEM, OpenPGP, SSH2, PuTTY.
     PrivateKey,
+    /// A password, or a key without a form of its own, recognised by its name.
+    Secret,
 }
 
 impl Entity {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Entity; 13] = [
+    pub const ALL: [Entity; 14] = [
         Entity::Email,
         Entity::Phone,
         Entity::Card,
@@ -95,6 +98,7 @@ impl Entity {
         Entity::SlackToken,
         Entity::Jwt,
         Entity::PrivateKey,
+        Entity::Secret,
     ];
 
     /// Whether it is a credential, which has no shape worth keeping, rather than personal data.
@@ -109,6 +113,7 @@ impl Entity {
                 | Entity::SlackToken
                 | Entity::Jwt
                 | Entity::PrivateKey
+                | Entity::Secret
         )
     }
 
@@ -129,6 +134,7 @@ impl Entity {
             Entity::SlackToken => "slack_token",
             Entity::Jwt => "jwt",
             Entity::PrivateKey => "private_key",
+            Entity::Secret => "secret",
         }
     }
 
@@ -149,6 +155,7 @@ impl Entity {
             Entity::SlackToken => "[SLACK_TOKEN]",
             Entity::Jwt => "[JWT]",
             Entity::PrivateKey => "[PRIVATE_KEY]",
+            Entity::Secret => "[SECRET]",
         }
     }
 }
@@ -245,15 +252,31 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    if floor == 0
+        && wanted.has(Entity::Secret)
+        && let Some(secret) = named::whole(text, label)
+    {
+        return whole_or(secret, scan_read(text, floor, label, wanted).0);
+    }
     // Most names and short values hold nothing.
     if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
         return Vec::new();
     }
     let (findings, has_cells) = scan_read(text, floor, label, wanted);
-    if has_cells && memchr::memchr(b'\n', text.as_bytes()).is_some() {
+    let line = memchr::memchr(b'\n', text.as_bytes());
+    if line.is_some_and(|end| has_cells || columns::may_name_secrets(text.as_bytes(), end)) {
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
     }
     findings
+}
+
+/// The findings, or the secret that is all of the text if none of them is.
+fn whole_or(secret: Finding, findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.iter().any(|known| known.span == secret.span) {
+        findings
+    } else {
+        vec![secret]
+    }
 }
 
 /// As [`scan`], of a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
@@ -288,7 +311,7 @@ fn in_columns(
             Column::Id => cells.push((cell, true)),
             Column::Named(name) => {
                 let of_cell = text.get(cell.clone()).unwrap_or_default();
-                let (found, _) = scan_read(of_cell, 0, name, wanted);
+                let found = scan(of_cell, 0, name, wanted);
                 if !found.is_empty() {
                     cells.push((cell.clone(), false));
                 }
@@ -379,7 +402,9 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
     let mut word_done = 0;
     while let Some(anchor) = anchor::next(scene.bytes, at) {
         let found = match scene.bytes.get(anchor) {
-            Some(b'@') => email::find(scene, anchor),
+            Some(b'@') => named::in_address(scene, anchor)
+                .filter(|_| wanted.has(Entity::Secret))
+                .or_else(|| email::find(scene, anchor)),
             Some(b';') => email::find_entity(scene, anchor),
             Some(b':') if anchor >= colon_done => match words::around_colon(scene, anchor) {
                 None => {
@@ -396,6 +421,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
                     .or_else(|| number::find(scene, anchor, &mut numbers));
                 if found.is_none() && anchor >= word_done {
                     (found, word_done) = secret::find_in_word(scene, anchor);
+                    found = found.or_else(|| named::around(scene, anchor));
                 }
                 found
             }

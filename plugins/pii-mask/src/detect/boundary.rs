@@ -33,6 +33,8 @@ pub fn kind(character: char) -> Kind {
         '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' | '~' => Kind::Word,
         // A character reference may be the sign of an address.
         '&' | '#' => Kind::Word,
+        // Signs of passwords.
+        '!' | '$' | '*' | '^' => Kind::Word,
         _ if is_dash(character) => Kind::Word,
         _ if is_letter(character) => Kind::Word,
         _ if fold::reads_otherwise(character) => Kind::Word,
