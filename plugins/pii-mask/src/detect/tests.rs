@@ -31,6 +31,22 @@ fn marked(entity: &str, table: &[&str]) {
     }
 }
 
+#[test]
+fn national_telephone_numbers_in_forms_of_their_own() {
+    marked(
+        "phone",
+        &[
+            "«8 (912) 345-67-89», «8(912)345-67-89» or «8-912-345-67-89»",
+            "ligue «(11) 98765-4321» ou «(21)3456-7890»",
+            "«138-1234-5678», «199-1234-5678».",
+            "«06 12 34 56 78» «020 7946 0958» «0412 345 678»",
+            // Without a word these have the form of other numbers.
+            "612 345 678, 98765 43210, 13812345678, 0612345678, 030 123456, 89123456789, 138 1234 5678",
+            "11 98765-4321, (11) 9876-54321, 128-1234-5678, 8-212-345-67-8, 138-1234-5678-90",
+        ],
+    );
+}
+
 /// Whole numbers that tables and serialisers spell with a fraction or an exponent.
 #[test]
 fn numbers_however_they_are_spelled() {

@@ -52,6 +52,34 @@ fn values_wherever_they_stand_are_masked_and_the_rest_keeps_its_bytes() {
 }
 
 #[test]
+fn a_number_is_called_by_the_question_that_it_answers() {
+    for (document, expected) in [
+        (
+            r#"[{"role":"assistant","content":"What is your SSN?"},{"role":"user","content":"123456789"}]"#,
+            r#"[{"role":"assistant","content":"What is your SSN?"},{"role":"user","content":"[SSN]"}]"#,
+        ),
+        (
+            r#"{"question":"Your phone number, please:","answer":"5550132, mornings"}"#,
+            r#"{"question":"Your phone number, please:","answer":"[PHONE], mornings"}"#,
+        ),
+        (
+            r#"{"q":"SSN?","answer":308630237}"#,
+            r#"{"q":"SSN?","answer":"[SSN]"}"#,
+        ),
+    ] {
+        assert_eq!(masked(document).as_deref(), Some(expected), "{document}");
+    }
+    for document in [
+        r#"{"q":"How many phones were sold?","answer":"5550132"}"#,
+        r#"[{"content":"What is your SSN?"},{"order_id":"308630237"}]"#,
+        r#"[{"q":"What is your SSN?"},{"x":"1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0","a":"308630237"}]"#,
+        r#"[{"q":"What is your SSN"},{"a":"308630237"}]"#,
+    ] {
+        assert_eq!(masked(document), None, "{document}");
+    }
+}
+
+#[test]
 fn numbers_are_read_however_they_are_spelled() {
     assert_eq!(
         masked(r#"{"card":4111111111111111e0,"n":4.111111111111111E+15,"phone":1.4155550132e10,"ssn":3.08630237e8,"cards":[411111111111111100e-2,1.5]}"#)
