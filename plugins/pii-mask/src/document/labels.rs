@@ -4,9 +4,9 @@
 //! `{"card":{"number":4111111111111111}}` is called `card.number`,
 //! `{"type":"SSN","value":"308630237"}` `SSN.value`, in either order, and a cell of
 //! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column, and an element of
-//! `{"inputs":[{"name":"ssn","data":["308630237"]}]}` by its tensor. A number that answers a question
-//! (`"What is your SSN?"`, the message before) is called by that. All of it is read in one pass, and
-//! names are bounded.
+//! `{"inputs":[{"name":"ssn","data":["308630237"]}]}` by its tensor. A number that answers a
+//! question (`"What is your SSN?"`, the message before) is called by that. All of it is read in one
+//! pass, and names are bounded.
 
 use crate::detect::LABEL;
 use core::ops::Range;
