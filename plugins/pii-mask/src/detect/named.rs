@@ -88,15 +88,21 @@ pub fn around(scene: Scene<'_>, at: usize) -> Option<Finding> {
 /// The password that ends before the `@` at `at`: `scheme://user:password@host`.
 pub fn in_address(scene: Scene<'_>, at: usize) -> Option<Finding> {
     let left = scene.bytes.get(at.saturating_sub(ADDRESS)..at)?;
-    let is_user = |byte: &u8| !b"/@".contains(byte) && byte.is_ascii_graphic();
-    let length = left.iter().rev().take_while(|byte| is_user(byte)).count();
-    let (before, pair) = left.split_at_checked(left.len().saturating_sub(length))?;
-    let user = memchr::memchr(b':', pair)?;
-    let password = pair.get(user.saturating_add(1)..)?;
+    // Before most addresses stands no colon.
+    let in_password = |byte: &u8| is_part(*byte) && !b"/@".contains(byte);
+    let length = left
+        .iter()
+        .rev()
+        .take_while(|byte| in_password(byte))
+        .count();
+    let (before, password) = left.split_at_checked(left.len().saturating_sub(length))?;
+    let before = before.strip_suffix(b":")?;
+    let in_user = |byte: &u8| byte.is_ascii_graphic() && !b"/@:".contains(byte);
+    let length = before.iter().rev().take_while(|byte| in_user(byte)).count();
+    let scheme = before.get(..before.len().saturating_sub(length))?;
     let start = at.saturating_sub(password.len());
-    let fits = before.ends_with(b"://")
+    let fits = scheme.ends_with(b"://")
         && start >= scene.floor
-        && password.iter().all(|byte| is_part(*byte))
         && password.iter().any(|byte| !is_of_words(*byte))
         && password.len() < PASSWORD.end
         && !is_reference(password);
