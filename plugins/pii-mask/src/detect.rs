@@ -3,8 +3,9 @@
 //! Algorithm: one pass looks for anchors, the few bytes without which nothing can begin or be
 //! recognised (digits, `@`, `:`, `;`, `-`, `_`, `I`, `J`; `anchor`); each anchor is verified by
 //! hand by the module of its kind, which reads a bounded stretch around it: lengths, separators,
-//! check digits, word boundaries, context words. Where two findings overlap the one that began earlier
-//! keeps its start, unless the later one holds it whole. The same text gives the same findings.
+//! check digits, word boundaries, context words. Where two findings overlap the one that began
+//! earlier keeps its start, unless the later one holds it whole. The same text gives the same
+//! findings.
 //!
 //! Text with invisible characters, digits of other scripts or full-width forms is scanned as it
 //! reads, too (`fold`).
