@@ -192,6 +192,22 @@ fn refused(words: &[String]) -> Option<String> {
     Some(format!("{}: {said}", words.join(" ")))
 }
 
+/// Without it a worker answers 503 for a second after a crash.
+#[test]
+fn every_wasm_entry_says_how_soon_it_is_reloaded() {
+    let root = Workspace::locate().unwrap().root;
+    let mut seen = 0;
+    for page in pages(&root) {
+        for snippet in snippets(&root, &page) {
+            let count = |what: &str| snippet.text.matches(what).count();
+            let entries = count("failure_policy: FAIL_RELOAD");
+            seen += entries;
+            assert_eq!(count("reload_config:"), entries, "{}", snippet.place);
+        }
+    }
+    assert!(seen >= 10, "{seen}");
+}
+
 #[test]
 fn every_snippet_is_what_it_says() {
     let root = Workspace::locate().unwrap().root;

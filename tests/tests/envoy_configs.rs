@@ -97,12 +97,12 @@ fn every_configuration_says_what_to_do_after_a_crash() {
         }
         let one = form(&text) == Form::OneEntry;
         assert!(entries >= 5 || (one && entries == 1), "{}", path.display());
-        assert_eq!(
-            lines("failure_policy: FAIL_RELOAD"),
-            entries,
-            "{}",
-            path.display()
-        );
+        for line in [
+            "failure_policy: FAIL_RELOAD",
+            "reload_config: { backoff: { base_interval: 0.2s } }",
+        ] {
+            assert_eq!(lines(line), entries, "{}: {line}", path.display());
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::core::{ActiveRequest, Core, Deferred, LocalReply};
 use crate::gateway::filter_manager::StartFrom;
-use crate::gateway::request::{ClientResponse, Connection, Outcome, Request};
+use crate::gateway::request::{ClientResponse, Connection, HTTP_1, Outcome, Request};
 use crate::gateway::stream::{ActiveFilter, Asked, Message, Side, Stream, WaitingFrame};
 use crate::gateway::threads::VmAvailability;
 use crate::guest::{Guest, GuestCode};
@@ -29,6 +29,7 @@ use crate::ids::{PluginId, StreamId, WorkerId};
 use crate::metric::Metric;
 use crate::network::Outbound;
 use crate::plugin::Plugin;
+use crate::rules::framing;
 use crate::rules::headers::Headers;
 use crate::rules::path::PathRules;
 use crate::rules::uri::Uri;
@@ -163,9 +164,10 @@ impl Gateway {
         let worker = worker.map_or(self.next_worker, |worker| worker.0) % self.workers;
         self.next_worker = worker.wrapping_add(1);
         let upgrades = self.allows_upgrade(&headers);
+        let framed = self.misframed(&headers, connection.protocol);
         let (id, accepted) = self.create_stream(headers, connection, WorkerId(worker), end);
         schedule(&mut self.core.borrow_mut(), id);
-        if let Some((status, details)) = self.codec_refuses(id) {
+        if let Some((status, details)) = framed.or_else(|| self.codec_refuses(id)) {
             self.refuse_early(id, status, details);
             self.record_outcome(id);
             return id;
@@ -432,6 +434,17 @@ impl Gateway {
             core.schedule_after(timeout, TimedEvent::IdleTimeout(id, timeout));
         }
         (id, accepted)
+    }
+
+    /// Why the proxy's codec cannot tell how long a message is, if it cannot.
+    fn misframed(&self, headers: &Headers, protocol: &str) -> Option<(u16, &'static str)> {
+        let strips = self.core.borrow().profile.strips_connection_headers;
+        if !strips || protocol != HTTP_1 {
+            return None;
+        }
+        let mut headers = headers.clone();
+        headers.lower_names();
+        framing::refused(&headers)
     }
 
     /// Why the proxy's codec refuses a request before any filter sees it, if it does.

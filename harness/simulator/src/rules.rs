@@ -3,6 +3,7 @@
 
 pub(crate) mod attribute;
 pub(crate) mod condition;
+pub(crate) mod framing;
 pub(crate) mod headers;
 pub(crate) mod mutation;
 pub mod path;

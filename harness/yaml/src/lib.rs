@@ -8,6 +8,7 @@
 //! specification is taken too, as far as it is met: see `lenient`.
 
 mod de;
+mod flow;
 mod lenient;
 pub mod read;
 pub mod schema;
@@ -284,6 +285,7 @@ struct Loader<'a> {
     anchors: HashMap<usize, Node>,
     nodes: usize,
     text: &'a str,
+    open: flow::Open,
 }
 
 impl<'a> Loader<'a> {
@@ -293,12 +295,17 @@ impl<'a> Loader<'a> {
             anchors: HashMap::new(),
             nodes: 0,
             text,
+            open: flow::Open::default(),
         }
     }
 
     fn event(&mut self) -> Result<(Event<'a>, Place), YamlError> {
         match self.parser.next_event() {
-            Some(Ok((event, span))) => Ok((event, place(span))),
+            Some(Ok((event, span))) => {
+                let at = place(span);
+                self.open.note(&event, at, self.text)?;
+                Ok((event, at))
+            }
             Some(Err(error)) => {
                 let at = Place {
                     line: error.marker().line(),
@@ -373,17 +380,13 @@ impl<'a> Loader<'a> {
                     ScalarStyle::Literal => Style::Block,
                     _ => Style::Quoted,
                 };
-                if let Some(tag) = tag {
-                    match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
-                        (true, "str") if style == Style::Plain => style = Style::Quoted,
-                        (true, "str") => {}
-                        (true, "int" | "float" | "bool" | "null") => style = Style::Plain,
-                        (true, _) => return Err(refuse(place, "an unknown tag")),
-                        // A lone `!` says that it is a text. Envoy reads past the tags of others.
-                        (false, _) if is_text(&tag) => style = Style::Quoted,
-                        (false, _) => {}
-                    }
-                }
+                // A lone `!` says that it is a text. Envoy reads past all others, and past what
+                // quotes say: to it `!!str 5` and `!!int "5"` are numbers.
+                style = match (tag, style) {
+                    (Some(tag), _) if is_text(&tag) => Style::Quoted,
+                    (Some(_), Style::Quoted) => Style::Plain,
+                    (_, style) => style,
+                };
                 (
                     anchor,
                     Value::Scalar {

@@ -88,6 +88,8 @@ pub struct Entities {
     pub jwt: Option<Rule>,
     /// Private keys in PEM form.
     pub private_key: Option<Rule>,
+    /// Passwords, and keys without a form of their own, by their name.
+    pub secret: Option<Rule>,
 }
 
 impl Entities {
@@ -106,6 +108,7 @@ impl Entities {
             (Entity::SlackToken, &self.slack_token),
             (Entity::Jwt, &self.jwt),
             (Entity::PrivateKey, &self.private_key),
+            (Entity::Secret, &self.secret),
         ];
         rules
             .into_iter()

@@ -1,16 +1,18 @@
 //! Finds personal data and credentials in text.
 //!
 //! Algorithm: one pass looks for anchors, the few bytes without which nothing can begin or be
-//! recognised (digits, `@`, `:`, `-`, `_`, `I`, `J`; `anchor`); each anchor is verified by hand
-//! by the module of its kind, which reads a bounded stretch around it: lengths, separators, check
-//! digits, word boundaries, context words. Where two findings overlap the one that began earlier
-//! keeps its start, unless the later one holds it whole. The same text gives the same findings.
+//! recognised (digits, `@`, `:`, `;`, `-`, `_`, `I`, `J`; `anchor`); each anchor is verified by
+//! hand by the module of its kind, which reads a bounded stretch around it: lengths, separators,
+//! check digits, word boundaries, context words. Where two findings overlap the one that began
+//! earlier keeps its start, unless the later one holds it whole. The same text gives the same
+//! findings.
 //!
 //! Text with invisible characters, digits of other scripts or full-width forms is scanned as it
 //! reads, too (`fold`).
 //!
 //! What it cannot do: names, addresses, dates and whatever else needs a language model; data that
-//! is spelled out or encoded (base64, percent escapes but for `%40`).
+//! is spelled out or encoded (base64; escapes and character references but for the `@` of an
+//! address).
 
 mod anchor;
 pub(crate) mod armor;
@@ -19,12 +21,14 @@ pub(crate) mod boundary;
 mod card;
 mod columns;
 mod copies;
+mod decimal;
 pub(crate) mod email;
 pub(crate) mod fold;
 mod forms;
 mod groups;
 mod iban;
 mod ip;
+mod named;
 mod names;
 mod number;
 pub(crate) mod phone;
@@ -39,9 +43,10 @@ use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
+pub use decimal::read as read_number;
 pub use groups::SHORTEST as SHORTEST_NUMBER;
 pub use iban::LONGEST as LONGEST_IBAN;
-pub use number::judge as judge_number;
+pub use number::{judge as judge_number, judge_groups};
 pub use token::Quotes;
 
 /// What a finding is.
@@ -75,11 +80,13 @@ pub enum Entity {
     Jwt,
     /// A private key: PEM, OpenPGP, SSH2, PuTTY.
     PrivateKey,
+    /// A password, or a key without a form of its own, recognised by its name.
+    Secret,
 }
 
 impl Entity {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Entity; 13] = [
+    pub const ALL: [Entity; 14] = [
         Entity::Email,
         Entity::Phone,
         Entity::Card,
@@ -93,6 +100,7 @@ impl Entity {
         Entity::SlackToken,
         Entity::Jwt,
         Entity::PrivateKey,
+        Entity::Secret,
     ];
 
     /// Whether it is a credential, which has no shape worth keeping, rather than personal data.
@@ -107,6 +115,7 @@ impl Entity {
                 | Entity::SlackToken
                 | Entity::Jwt
                 | Entity::PrivateKey
+                | Entity::Secret
         )
     }
 
@@ -127,6 +136,7 @@ impl Entity {
             Entity::SlackToken => "slack_token",
             Entity::Jwt => "jwt",
             Entity::PrivateKey => "private_key",
+            Entity::Secret => "secret",
         }
     }
 
@@ -147,6 +157,7 @@ impl Entity {
             Entity::SlackToken => "[SLACK_TOKEN]",
             Entity::Jwt => "[JWT]",
             Entity::PrivateKey => "[PRIVATE_KEY]",
+            Entity::Secret => "[SECRET]",
         }
     }
 }
@@ -243,15 +254,31 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    if floor == 0
+        && wanted.has(Entity::Secret)
+        && let Some(secret) = named::whole(text, label)
+    {
+        return whole_or(secret, scan_read(text, floor, label, wanted).0);
+    }
     // Most names and short values hold nothing.
     if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
         return Vec::new();
     }
     let (findings, has_cells) = scan_read(text, floor, label, wanted);
-    if has_cells && memchr::memchr(b'\n', text.as_bytes()).is_some() {
+    let line = memchr::memchr(b'\n', text.as_bytes());
+    if line.is_some_and(|end| has_cells || columns::may_name_secrets(text.as_bytes(), end)) {
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
     }
     findings
+}
+
+/// The findings, or the secret that is all of the text if none of them is.
+fn whole_or(secret: Finding, findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.iter().any(|known| known.span == secret.span) {
+        findings
+    } else {
+        vec![secret]
+    }
 }
 
 /// As [`scan`], of a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
@@ -286,7 +313,7 @@ fn in_columns(
             Column::Id => cells.push((cell, true)),
             Column::Named(name) => {
                 let of_cell = text.get(cell.clone()).unwrap_or_default();
-                let (found, _) = scan_read(of_cell, 0, name, wanted);
+                let found = scan(of_cell, 0, name, wanted);
                 if !found.is_empty() {
                     cells.push((cell.clone(), false));
                 }
@@ -377,7 +404,10 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
     let mut word_done = 0;
     while let Some(anchor) = anchor::next(scene.bytes, at) {
         let found = match scene.bytes.get(anchor) {
-            Some(b'@') => email::find(scene, anchor),
+            Some(b'@') => named::in_address(scene, anchor)
+                .filter(|_| wanted.has(Entity::Secret))
+                .or_else(|| email::find(scene, anchor)),
+            Some(b';') => email::find_entity(scene, anchor),
             Some(b':') if anchor >= colon_done => match words::around_colon(scene, anchor) {
                 None => {
                     let (found, done) = ip::find_v6(scene, anchor);
@@ -393,6 +423,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
                     .or_else(|| number::find(scene, anchor, &mut numbers));
                 if found.is_none() && anchor >= word_done {
                     (found, word_done) = secret::find_in_word(scene, anchor);
+                    found = found.or_else(|| named::around(scene, anchor));
                 }
                 found
             }

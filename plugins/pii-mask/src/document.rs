@@ -10,6 +10,7 @@ mod form;
 mod labels;
 mod logprobs;
 mod number;
+mod pieces;
 mod scope;
 mod strings;
 

@@ -9,13 +9,13 @@ mod told;
 
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
-use crate::detect::{
-    Certainty, Columns, Entity, EntitySet, Finding, judge_number, scan, scan_next,
-};
+use crate::detect::{Certainty, Columns, Entity, EntitySet, Finding, SHORTEST_NUMBER};
+use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next};
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::flat_map::FlatMap;
 use sha2::Sha256;
+use std::borrow::Cow;
 
 /// What becomes of the findings of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Masker {
             let Some(action) = self.actions.get(&finding.entity).copied() else {
                 continue;
             };
-            if finding.certainty < self.least || self.is_allowed(value) {
+            if finding.certainty < self.least || self.is_allowed(finding.entity, value) {
                 continue;
             }
             found.push((finding, action));
@@ -209,9 +209,24 @@ impl Masker {
     /// What stands in place of a number of JSON with these digits under this name; none if it is
     /// nothing.
     pub fn mask_number(&self, digits: &str, name: &str, tally: &mut Tally) -> Option<String> {
-        let (entity, certainty) = judge_number(digits.as_bytes(), name.as_bytes(), self.wanted)?;
+        let judged = judge_number(digits.as_bytes(), name.as_bytes(), self.wanted)?;
+        self.mask_judged(digits, judged, tally)
+    }
+
+    /// The same of a number whose groups are the elements of an array.
+    pub fn mask_groups(&self, groups: &[&str], name: &str, tally: &mut Tally) -> Option<String> {
+        let judged = judge_groups(groups, name, self.wanted)?;
+        self.mask_judged(&groups.concat(), judged, tally)
+    }
+
+    fn mask_judged(
+        &self,
+        digits: &str,
+        (entity, certainty): (Entity, Certainty),
+        tally: &mut Tally,
+    ) -> Option<String> {
         let action = self.actions.get(&entity).copied()?;
-        if certainty < self.least || self.is_allowed(digits) {
+        if certainty < self.least || self.is_allowed(entity, digits) {
             return None;
         }
         let mut masked = String::new();
@@ -238,12 +253,32 @@ impl Masker {
         }
     }
 
-    fn is_allowed(&self, value: &str) -> bool {
-        !self.allowed.is_empty() && { self.allowed.has(&plain(value).to_lowercase()) }
+    fn is_allowed(&self, entity: Entity, value: &str) -> bool {
+        !self.allowed.is_empty() && { self.allowed.has(&reads(entity, value).to_lowercase()) }
     }
 }
 
+/// A value as it reads, however it is spelled: an address with its `@`, a number with its digits.
+fn reads(entity: Entity, value: &str) -> Cow<'_, str> {
+    let value = plain(value);
+    let spelled = match entity {
+        Entity::Email => match email::plain(&value) {
+            Cow::Owned(plain) => Some(plain),
+            Cow::Borrowed(_) => None,
+        },
+        Entity::Phone | Entity::Card | Entity::Ssn => read_number(value.as_bytes())
+            .filter(|number| number.length == value.len() && number.digits.len() >= SHORTEST_NUMBER)
+            .and_then(|number| match number.digits {
+                Cow::Owned(digits) => Some(digits),
+                Cow::Borrowed(_) => None,
+            }),
+        _ => None,
+    };
+    spelled.map_or(value, Cow::Owned)
+}
+
 fn mask(entity: Entity, keep: usize, value: &str, out: &mut String) {
+    let value = &*reads(entity, value);
     let is_part = |character: &char| character.is_alphanumeric();
     let parts = value.chars().filter(is_part).count();
     // At most a third stays readable: of a short value the whole tail would be the value.
@@ -275,7 +310,7 @@ fn pseudonym(entity: Entity, key: &SecretBytes, value: &str, out: &mut String) {
     };
     mac.update(entity.name().as_bytes());
     mac.update(&[0]);
-    let value = plain(value);
+    let value = reads(entity, value);
     let value = match entity {
         Entity::Phone | Entity::Card | Entity::Ssn => {
             value.chars().filter(char::is_ascii_digit).collect()
@@ -336,6 +371,9 @@ mod tests {
             "***@******e.com, ****-****-****-1111, ****wxyz; help@Support.example"
         );
         let masker = masker(Action::Mask { keep: 4 });
+        let masked = |text| masker.mask(text, "", &mut Tally::default());
+        assert_eq!(masked("ann&#64;example.com").unwrap(), "***@******e.com");
+        assert_eq!(masked("see help%40support.example"), None);
         assert_eq!(
             masker
                 .mask("call 555-0132", "", &mut Tally::default())
@@ -364,6 +402,12 @@ mod tests {
         assert_eq!(
             of("４１１１-1111\u{200b}-1111-1111"),
             of("4111111111111111")
+        );
+        assert_eq!(of("ann&#64;example.com"), of("ann@example.com"));
+        assert_eq!(of("ann%40example.com"), of("ann@example.com"));
+        assert_eq!(
+            of("my card: 4111111111111111.0"),
+            of("my card: 4111111111111111")
         );
         assert_ne!(of("bob@example.com"), of("ann@example.com"));
         // HMAC-SHA-256 with the key "key" over "email\0ann@example.com", by another implementation.

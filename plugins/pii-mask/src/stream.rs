@@ -14,7 +14,7 @@ mod segment;
 
 use crate::detect::armor::{Armor, Step};
 use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, kind};
-use crate::detect::email::{LONGEST_LOCAL, is_local};
+use crate::detect::email::{self, LONGEST_LOCAL, is_local};
 use crate::detect::fold::{self, reads_otherwise};
 use crate::detect::secret::{self, is_object, may_be_aws_secret, may_begin};
 use crate::detect::{Columns, Entity, Finding};
@@ -232,6 +232,7 @@ impl TextStream {
     #[must_use]
     pub fn ends_in_word(&self) -> bool {
         let held = self.buffer.get(self.floor..).unwrap_or_default();
+        let held = email::without_sign_front(held);
         let word = held.get(held.trim_end_matches(is_local).len()..);
         word.is_some_and(|word| word.len() <= LONGEST_LOCAL && word.contains(char::is_alphanumeric))
     }

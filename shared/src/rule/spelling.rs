@@ -145,13 +145,36 @@ fn fold(name: &str) -> String {
     } else {
         name.into()
     };
-    decoded
+    let folded = decoded
         .trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_ignorable(c))
         .chars()
         .filter(|c| !is_ignorable(*c))
         .map(narrow)
         .flat_map(folded)
-        .collect()
+        .collect();
+    without_dots(folded)
+}
+
+/// The name without dot segments (RFC 3986 section 5.2.4): servers that keep models in folders take
+/// `x/../NAME` and `NAME/.` for NAME.
+fn without_dots(name: String) -> String {
+    if !name.starts_with('.') && !name.contains("/.") {
+        return name;
+    }
+    let mut parts = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    match parts.join("/") {
+        nothing if nothing.is_empty() => name,
+        plain => plain,
+    }
 }
 
 /// Full-width forms of ASCII (U+FF01 to U+FF5E) and the ideographic space as what they are
@@ -291,6 +314,9 @@ mod tests {
                     "library/llama3:70b",
                     "registry.ollama.ai/library/Llama3:70b",
                     "./llama3:70b",
+                    "x/../llama3:70b",
+                    "llama3:70b/../llama3:70b",
+                    "models/.//llama3:70b/.",
                     "openrouter/Ollama/llama3:70b",
                 ][..],
             ),
@@ -358,6 +384,8 @@ mod tests {
             ("deepseek-r1:free", "deepseek-r1"),
             ("@prod/gpt-4", "@test/gpt-4"),
             ("llama3", "llama3:instruct"),
+            ("llama3", "x/.llama3"),
+            ("llama3", "llama3/.."),
         ] {
             assert!(
                 !AnySpelling::new(pattern).matches(&Spellings::of(name)),

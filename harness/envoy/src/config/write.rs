@@ -225,6 +225,7 @@ impl Bootstrap<'_> {
             "access_log": [self.access_log()],
             "route_config": {"name": "routes", "virtual_hosts": hosts},
             "use_remote_address": self.use_remote_address,
+            "always_set_request_id_in_response": true,
             "http_filters": filters,
         });
         let upgrades = self.upgrades.iter();

@@ -1,5 +1,7 @@
 //! Comparing what was seen with what a scenario expects.
 
+mod refusal;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -32,6 +34,7 @@ impl fmt::Display for Mismatch {
 /// The differences that are failures: those not declared, and declared ones that did not show.
 pub fn judged(scenario: &Scenario, engine: &EngineName, seen: &Observations) -> Vec<Mismatch> {
     let mut mismatches = mismatches(scenario, seen);
+    mismatches.extend(refusal::lacks(seen, engine.profile().adds_headers));
     for divergence in scenario
         .diverges
         .iter()

@@ -191,6 +191,7 @@ pub fn builder(
         .network(servers.network())
         .workers(usize::try_from(scenario.gateway.workers())?)
         .use_remote_address(scenario.gateway.use_remote_address)
+        .request_id_in_response(true)
         .upgrades(scenario.gateway.upgrades().to_vec())
         .now_ns(scenario.now_s.saturating_mul(1_000_000_000))
         .log_level(proxy::abi::LogLevel::Debug);

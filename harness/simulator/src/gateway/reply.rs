@@ -6,6 +6,7 @@ use crate::gateway::Gateway;
 use crate::gateway::filter_manager::StartFrom;
 use crate::gateway::stream::{Side, Source, Stream};
 use crate::ids::{PluginId, StreamId};
+use crate::rules::framing;
 use crate::rules::headers::Headers;
 use crate::schedule::TimedEvent;
 use crate::timeline::Event;
@@ -89,10 +90,15 @@ impl Gateway {
         let (now, named, binds) = {
             let core = self.core.borrow();
             let binds = core.profile.bodies.announced_length_binds;
-            (core.now_ns, core.request_id_in_response, binds)
+            let strips = core.profile.strips_connection_headers;
+            (core.now_ns, (core.request_id_in_response, strips), binds)
         };
+        let (named, strips) = named;
         let headers = self.stream(id, |stream| {
             stream.response.forwarded = true;
+            if strips && let Some(headers) = &mut stream.response.headers {
+                framing::settle(headers);
+            }
             if named {
                 set_response_request_id(stream);
             }

@@ -7,6 +7,9 @@ use crate::ids::WorkerId;
 use crate::network::Outbound;
 use crate::rules::headers::Headers;
 
+/// What [`Connection::protocol`] is by default.
+pub(crate) const HTTP_1: &str = "HTTP/1.1";
+
 /// How a client is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
@@ -27,7 +30,7 @@ impl Default for Connection {
             source: local(40_000),
             destination: local(10_000),
             id: 1,
-            protocol: "HTTP/1.1",
+            protocol: HTTP_1,
         }
     }
 }

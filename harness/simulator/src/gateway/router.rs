@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::core::{LocalReply, Purpose};
 use crate::gateway::Gateway;
 use crate::gateway::filter_manager::StartFrom;
+use crate::gateway::request::HTTP_1;
 use crate::gateway::stream::{Pause, Side, Source, UpstreamRequest, WaitingFrame};
 use crate::ids::{OutboundId, StreamId};
 use crate::network::{Inbound, Outbound};
@@ -394,6 +395,12 @@ impl Gateway {
             return;
         }
         match arrival {
+            Inbound::Head { headers, .. } if self.misframed(&headers, HTTP_1).is_some() => {
+                self.close_upstream(id, outbound, true);
+                let details = "upstream_reset_before_response_started{protocol_error}";
+                let reply = error_reply(502, BROKEN_HEADERS, details, flag::PROTOCOL_ERROR);
+                self.local_reply(id, reply);
+            }
             Inbound::Head { mut headers, end } => {
                 self.finalize_answer(id, &mut headers);
                 self.stream(id, |stream| {
@@ -501,7 +508,7 @@ impl Gateway {
 
     fn end_stream_as_own_frame(&self, id: StreamId) -> bool {
         let http1 = self
-            .stream(id, |stream| stream.connection.protocol == "HTTP/1.1")
+            .stream(id, |stream| stream.connection.protocol == HTTP_1)
             .unwrap_or_default();
         http1 && self.core.borrow().profile.end_stream_as_own_frame
     }

@@ -1,8 +1,8 @@
 //! The bytes without which nothing that is looked for can begin or be recognised.
 
-/// Whether a byte is an anchor: a digit, `:`, `@`, `I`, `J`, `_` or `-`.
+/// Whether a byte is an anchor: a digit, `:`, `;`, `@`, `I`, `J`, `_` or `-`.
 const fn is_anchor(byte: u8) -> bool {
-    matches!(byte, b'0'..=b':' | b'@' | b'I' | b'J' | b'_' | b'-')
+    matches!(byte, b'0'..=b';' | b'@' | b'I' | b'J' | b'_' | b'-')
 }
 
 /// What a byte is.
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_anchor_is_found_wherever_it_stands() {
-        for anchor in *b"0129:@IJ_-" {
+        for anchor in *b"0129:;@IJ_-" {
             for at in 0..70 {
                 let mut bytes = vec![b'x'; 70];
                 bytes[at] = anchor;

@@ -31,6 +31,10 @@ pub fn kind(character: char) -> Kind {
         '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Kind::Space,
         'A'..='Z' | 'a'..='z' | '0'..='9' => Kind::Word,
         '.' | '_' | '%' | '+' | '\'' | '-' | '/' | ':' | '(' | ')' | '@' | '~' => Kind::Word,
+        // A character reference may be the sign of an address.
+        '&' | '#' => Kind::Word,
+        // Signs of passwords.
+        '!' | '$' | '*' | '^' => Kind::Word,
         _ if is_dash(character) => Kind::Word,
         _ if is_letter(character) => Kind::Word,
         _ if fold::reads_otherwise(character) => Kind::Word,
@@ -175,6 +179,11 @@ pub fn reach(scene: Scene<'_>, at: usize) -> &[u8] {
 /// looked for are left out.
 pub fn left_words(scene: Scene<'_>, at: usize, mut each: impl FnMut(&[u8])) {
     text_words(scene, at, &mut each);
+    label_words(scene, &mut each);
+}
+
+/// The same for the label alone.
+pub fn label_words(scene: Scene<'_>, mut each: impl FnMut(&[u8])) {
     words(scene.label.as_bytes(), false, &mut each);
 }
 

@@ -41,7 +41,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<usize> {
             && chain.copy_digits(count, &mut digits).is_some_and(|digits| {
                 is_luhn(digits) && is_issued(digits, || is_told(scene, chain, count))
             })
-            && (stands_alone(scene, chain, count) || is_called_card(scene, chain, count))
+            && (stands_alone(scene, chain, count) || is_called(scene, chain, count))
             && (count > 1 || !is_id(scene, chain.start()))
         {
             matching = Some(count);
@@ -122,6 +122,15 @@ fn next_group(bytes: &[u8], end: usize) -> Option<(usize, bool)> {
 
 /// Whether these ASCII digits, which are a number of JSON, can be a card's.
 pub fn is_card(digits: &[u8]) -> bool {
+    can_be(digits, true)
+}
+
+/// Whether these ASCII digits are a card's though nothing beside them tells.
+pub fn is_usual(digits: &[u8]) -> bool {
+    can_be(digits, false)
+}
+
+fn can_be(digits: &[u8], told: bool) -> bool {
     let mut values = [0_u8; 19];
     let Some(values) = values.get_mut(..digits.len()) else {
         return false;
@@ -129,7 +138,7 @@ pub fn is_card(digits: &[u8]) -> bool {
     for (value, digit) in values.iter_mut().zip(digits) {
         *value = digit.wrapping_sub(b'0');
     }
-    values.len() >= SHORTEST && is_luhn(values) && is_issued(values, || true)
+    values.len() >= SHORTEST && is_luhn(values) && is_issued(values, || told)
 }
 
 /// Behind a card its security code, its date or a second card may be glued on. A fraction is no
@@ -142,14 +151,19 @@ fn can_end(chain: &Chain<'_>, count: usize) -> bool {
 /// Whether something beside the number says that it is a card: a word, or that it is written in
 /// groups. Slashes divide other numbers too.
 fn is_told(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
-    (count > 1 && chain.separator(0) != b"/") || is_called_card(scene, chain, count)
+    (count > 1 && chain.separator(0) != b"/") || is_called(scene, chain, count)
 }
 
 /// Whether a word beside the number says that it is a card.
-fn is_called_card(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
+fn is_called(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
     called(scene.bytes, chain.end(count)) == Some(Called::Card)
-        || boundary::context_has(scene, chain.start(), &names::CARDS)
-        || boundary::context_has(scene, chain.start(), &["credit", "debit"])
+        || is_called_card(scene, chain.start())
+}
+
+/// Whether a word before the number, or the name of the text, says that it is a card.
+pub fn is_called_card(scene: Scene<'_>, at: usize) -> bool {
+    boundary::context_has(scene, at, &names::CARDS)
+        || boundary::context_has(scene, at, &["credit", "debit"])
 }
 
 /// Whether nothing around the number shows that it is something else's: groups that are a part of a

@@ -5,6 +5,7 @@
 //! rows, as long as each has as many cells. Between cells stand commas, semicolons, tabs or bars;
 //! cells may be quoted (RFC 4180). The text is read once, in whatever pieces it comes.
 
+use super::named;
 use super::names::{self, Words};
 use core::ops::Range;
 
@@ -13,6 +14,17 @@ const LONGEST_NAME: usize = 40;
 const LONGEST_LINE: usize = 1024;
 /// What divides cells; the first that a line of names holds counts.
 const SEPARATORS: [u8; 4] = *b"\t;|,";
+
+/// Whether the first line, which ends at `end`, may be one of names of which one is a secret's:
+/// cells below it need not begin with a digit.
+pub fn may_name_secrets(text: &[u8], end: usize) -> bool {
+    let line = text.get(..end.min(LONGEST_LINE)).unwrap_or_default();
+    let names = || {
+        line.split(|byte| SEPARATORS.contains(byte))
+            .any(|name| name.len() <= LONGEST_NAME && named::is_secrets(&Words::read(name)))
+    };
+    line.iter().any(|byte| SEPARATORS.contains(byte)) && names()
+}
 
 /// What a column says of its cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +199,7 @@ fn read_name(cell: &str) -> Column {
         || names::is_card(&words)
         || names::is_ssn(&words)
         || words.has(&["iban", "secret"])
+        || named::is_secrets(&words)
     {
         Column::Named(name.to_owned())
     } else if names::is_id(&words) {

@@ -6,6 +6,7 @@
 use super::boundary::{ends_escape, is_letter, is_unspaced};
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
+use std::borrow::Cow;
 
 /// Longest stretch that is read to each side, in bytes; RFC 5321 allows 64 and 255.
 const MAX_SIDE: usize = 255;
@@ -27,6 +28,72 @@ pub fn find_escaped(scene: Scene<'_>, at: usize) -> Option<Finding> {
         return None;
     }
     find_around(scene, start..end)
+}
+
+/// The address whose `@` is a character reference of HTML, which ends with the semicolon at `at`.
+pub fn find_entity(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    let end = at.saturating_add(1);
+    let start = sign_start(scene.bytes.get(..end)?)?;
+    find_around(scene, start..end)
+}
+
+/// Longest reference that is read: `&#0000064;`.
+const REFERENCE: usize = 10;
+
+/// Where the `@` begins that ends `text` and is written as a character reference of HTML:
+/// `&#64;`, `&#x40;`, `&commat;`.
+pub fn sign_start(text: &[u8]) -> Option<usize> {
+    let before = text.strip_suffix(b";")?;
+    if !matches!(before, [.., b'4' | b'0' | b't']) {
+        return None;
+    }
+    let from = text.len().saturating_sub(REFERENCE);
+    let start = from.saturating_add(memchr::memrchr(b'&', before.get(from..)?)?);
+    let number = |digits: &[u8], wanted: &[u8]| {
+        let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+        digits.get(zeros..) == Some(wanted)
+    };
+    let is_sign = match before.get(start.saturating_add(1)..)? {
+        [b'#', b'x' | b'X', digits @ ..] => number(digits, b"40"),
+        [b'#', digits @ ..] => number(digits, b"64"),
+        name => name == b"commat",
+    };
+    is_sign.then_some(start)
+}
+
+/// The text without what may be the front of a character reference at its end.
+pub fn without_sign_front(text: &str) -> &str {
+    let near = text.len().saturating_sub(REFERENCE);
+    match text.rfind('&').filter(|at| *at >= near) {
+        Some(at) if text.bytes().skip(at.saturating_add(1)).all(is_in_reference) => {
+            text.get(..at).unwrap_or_default()
+        }
+        _ => text,
+    }
+}
+
+const fn is_in_reference(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'#'
+}
+
+/// An address with its `@` as one, however that is written.
+pub fn plain(address: &str) -> Cow<'_, str> {
+    if address.contains('@') {
+        return Cow::Borrowed(address);
+    }
+    let escape = || address.find("%40").map(|at| at..at.saturating_add(3));
+    let reference = || {
+        let end = address.find(';')?.saturating_add(1);
+        Some(sign_start(address.as_bytes().get(..end)?)?..end)
+    };
+    match reference().or_else(escape) {
+        Some(sign) => {
+            let mut plain = address.to_owned();
+            plain.replace_range(sign, "@");
+            Cow::Owned(plain)
+        }
+        None => Cow::Borrowed(address),
+    }
 }
 
 fn find_around(scene: Scene<'_>, sign: Range<usize>) -> Option<Finding> {

@@ -116,7 +116,7 @@ fn behind(before: &str, value: String) -> (String, String, String) {
     (before.to_owned(), value, String::new())
 }
 
-const ORDINARY: [Form; 24] = [
+const ORDINARY: [Form; 28] = [
     ("email", |r| alone(r.email())),
     ("email", |r| behind("{\"to\":\"", r.email())),
     ("phone", |r| {
@@ -200,6 +200,23 @@ const ORDINARY: [Form; 24] = [
         ))
     }),
     ("private_key", |r| alone(r.key())),
+    ("secret", |r| {
+        behind("api_key = ", r.from("0123456789abcdef", 40))
+    }),
+    ("secret", |r| {
+        behind("\"client_secret\": \"", r.from(ALPHANUMERIC, 32))
+    }),
+    ("secret", |r| {
+        behind(
+            "DB_PASSWORD=",
+            format!("{}{}", r.word(), 100 + r.below(900)),
+        )
+    }),
+    ("secret", |r| {
+        let password = format!("{}{}", r.word(), 100 + r.below(900));
+        let (user, host) = (r.word(), r.word());
+        (format!("amqp://{user}:"), password, format!("@{host}:5672"))
+    }),
 ];
 
 /// Some of them are known to stay.
@@ -292,7 +309,7 @@ const ODD: [Form; 27] = [
 type Negative = fn(&mut Random) -> String;
 
 /// What is nothing, in sentences that do not say what it is.
-const NEGATIVES: [Negative; 23] = [
+const NEGATIVES: [Negative; 28] = [
     |r| {
         let numbers: Vec<String> = (0..12).map(|_| r.digits(4)).collect();
         numbers.join("\n")
@@ -335,6 +352,18 @@ const NEGATIVES: [Negative; 23] = [
     },
     |r| format!("sha256:{}", r.from("0123456789abcdef", 64)),
     |r| format!("commit {}", r.from("0123456789abcdef", 40)),
+    |r| format!("cache_key={}", r.from("0123456789abcdef", 40)),
+    |r| format!("\"next_page_token\": \"{}\"", r.base64(40)),
+    |r| format!("\"tokens\": [{}, {}]", r.digits(5), r.digits(6)),
+    |r| format!("password = os.environ[\"{}_{}\"]", r.word(), r.below(9)),
+    |r| {
+        format!(
+            "https://{}.example:{}/@{}/x",
+            r.word(),
+            r.below(9999),
+            r.word()
+        )
+    },
     |r| format!("etag \"{}\"", r.base64(44)),
     |r| {
         format!(

@@ -53,7 +53,8 @@ impl Words {
         }
     }
 
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+    /// The words in their order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         (self.count.saturating_sub(MOST_WORDS)..self.count).map(|at| {
             let place = at % MOST_WORDS;
             let length = self.lengths.get(place).copied().unwrap_or_default();

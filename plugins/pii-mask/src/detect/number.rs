@@ -1,9 +1,10 @@
 //! What a number is: a chain of groups is read once, then the recognisers of IP addresses, cards,
 //! social security numbers and telephone numbers judge its first groups.
 
-use super::boundary::begins;
+use super::boundary::{begins, ends};
 use super::groups::{Chain, SHORTEST, group_end, separator};
-use super::{Certainty, Entity, EntitySet, Finding, Scene, card, ip, names, phone, ssn, token};
+use super::{Certainty, Entity, EntitySet, Finding, Scene};
+use super::{card, decimal, ip, names, phone, ssn, token};
 use core::ops::Range;
 
 /// What the number is that begins with the digit at `at`. `last` is the chain that was read last:
@@ -32,12 +33,16 @@ pub fn find<'a>(scene: Scene<'a>, at: usize, last: &mut Option<Chain<'a>>) -> Op
     if length < SHORTEST && separator(scene.bytes.get(end..).unwrap_or_default()).is_none() {
         return None;
     }
-    if length >= SHORTEST {
+    let spelled = || is_spelled(scene.bytes.get(end..).unwrap_or_default());
+    if length >= SHORTEST || spelled() {
         if is_fraction_without_zero(scene.bytes, at) {
             return None;
         }
         if let Some(token) = token::around(scene.bytes, at) {
             return in_json(scene, token);
+        }
+        if let Some(found) = told(scene, at, length) {
+            return Some(found);
         }
     }
     let chain = match last {
@@ -74,9 +79,75 @@ pub fn find<'a>(scene: Scene<'a>, at: usize, last: &mut Option<Chain<'a>>) -> Op
     None
 }
 
+/// Most places of a fraction before an exponent.
+const PLACES: usize = 20;
+
+/// Whether a point, places and an exponent stand behind the first digits of a number.
+fn is_spelled(behind: &[u8]) -> bool {
+    let Some(places) = behind.strip_prefix(b".") else {
+        return false;
+    };
+    let length = places.iter().take(PLACES);
+    let length = length.take_while(|byte| byte.is_ascii_digit()).count();
+    length > 0 && matches!(places.get(length), Some(b'e' | b'E'))
+}
+
+/// What a number with a fraction of zeros or an exponent is, `length` digits before it, beside a
+/// word that tells: tables write whole numbers so.
+fn told(scene: Scene<'_>, at: usize, length: usize) -> Option<Finding> {
+    let text = scene.bytes.get(at..)?;
+    if !matches!(text.get(length), Some(b'.' | b'e' | b'E')) {
+        return None;
+    }
+    let whole = decimal::read(text).filter(|whole| whole.length > length)?;
+    let end = at.saturating_add(whole.length);
+    let goes_on = matches!(scene.bytes.get(end..), Some([b'.' | b'-', b'0'..=b'9', ..]));
+    if goes_on || !ends(scene.bytes, end) {
+        return None;
+    }
+    let can_be = Shapes::of(whole.digits.as_bytes(), scene.wanted);
+    let (entity, certainty) = if can_be.card && card::is_called_card(scene, at) {
+        (Entity::Card, Certainty::Check)
+    } else if can_be.ssn && ssn::is_named(scene, at) {
+        (Entity::Ssn, Certainty::Context)
+    } else if can_be.phone && phone::is_told(scene, at) {
+        (Entity::Phone, Certainty::Context)
+    } else {
+        return None;
+    };
+    Some(Finding {
+        span: at..end,
+        entity,
+        certainty,
+        quotes: None,
+    })
+}
+
+/// What a number in JSON can be by its digits.
+struct Shapes {
+    card: bool,
+    phone: bool,
+    ssn: bool,
+}
+
+impl Shapes {
+    fn of(digits: &[u8], wanted: EntitySet) -> Self {
+        let length = digits.len();
+        Self {
+            card: wanted.has(Entity::Card) && card::is_card(digits),
+            phone: wanted.has(Entity::Phone)
+                && (7..=15).contains(&length)
+                && !digits.ends_with(b"00000")
+                && digits.first() != Some(&b'0'),
+            // A number has lost its leading zeros.
+            ssn: wanted.has(Entity::Ssn) && ssn::is_given_number(digits),
+        }
+    }
+}
+
 /// What a number of JSON inside the text is.
 fn in_json(scene: Scene<'_>, token: token::Token<'_>) -> Option<Finding> {
-    let digits = scene.bytes.get(token.digits.clone())?;
+    let digits = token.digits.as_bytes();
     let name = token.name.unwrap_or(scene.label.as_bytes());
     let (entity, certainty) = judge(digits, name, scene.wanted)?;
     Some(Finding {
@@ -89,15 +160,8 @@ fn in_json(scene: Scene<'_>, token: token::Token<'_>) -> Option<Finding> {
 
 /// What a number in JSON is, by its digits and the name above it, and what that rests on.
 pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
-    let length = digits.len();
     // The digits are judged first: they cost less than the name.
-    let card = wanted.has(Entity::Card) && card::is_card(digits);
-    let phone = wanted.has(Entity::Phone)
-        && (7..=15).contains(&length)
-        && !digits.ends_with(b"00000")
-        && digits.first() != Some(&b'0');
-    // A number has lost its leading zeros.
-    let ssn = wanted.has(Entity::Ssn) && ssn::is_given_number(digits);
+    let Shapes { card, phone, ssn } = Shapes::of(digits, wanted);
     if !(card || phone || ssn) {
         return None;
     }
@@ -111,6 +175,31 @@ pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, C
     } else {
         None
     }
+}
+
+/// What a number is whose groups are the elements of an array, of this name: a card in the groups
+/// that cards are printed in, the others only by their name.
+pub fn judge_groups(groups: &[&str], name: &str, wanted: EntitySet) -> Option<(Entity, Certainty)> {
+    let mut lengths = [0_usize; 4];
+    for (length, group) in lengths.iter_mut().zip(groups) {
+        *length = group.len();
+    }
+    let shape = match lengths {
+        [4, 4, 4, 4] | [4, 6, 4..=5, 0] => Entity::Card,
+        [3, 2, 4, 0] => Entity::Ssn,
+        [3, 3, 4, 0] => Entity::Phone,
+        _ => return None,
+    };
+    let digits = groups.concat();
+    let judged = judge(digits.as_bytes(), name.as_bytes(), wanted);
+    if judged.is_some_and(|(entity, _)| entity == shape) {
+        return judged;
+    }
+    let is_card = shape == Entity::Card
+        && wanted.has(Entity::Card)
+        && !names::is_id(&names::Words::read(name.as_bytes()))
+        && card::is_usual(digits.as_bytes());
+    is_card.then_some((Entity::Card, Certainty::Check))
 }
 
 /// `.9957417845` behind a space, a comma, a bracket or a sign: a fraction whose zero is not

@@ -103,6 +103,7 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(scene, chain))
         .or_else(|| trunk(scene, chain))
+        .or_else(|| national(scene, chain))
         .filter(|_| {
             // Brackets around an area code leave no doubt.
             scene.bytes.get(start) == Some(&b'(')
@@ -281,6 +282,41 @@ fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     })
 }
 
+/// National forms that nothing else has: Russia's `8 (912) 345-67-89` and `8-912-345-67-89`,
+/// Brazil's `(11) 98765-4321`, China's mobile numbers with hyphens (`138-1234-5678`).
+fn national(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
+    let bracket = chain.start().checked_sub(1).filter(|at| *at >= scene.floor);
+    let bracketed = bracket.and_then(|at| scene.bytes.get(at)) == Some(&b'(');
+    let separators = |wanted: &[&[u8]]| {
+        wanted
+            .iter()
+            .enumerate()
+            .all(|(index, separator)| chain.separator(index) == *separator)
+    };
+    let first = chain.group(0);
+    let second = chain.group(1);
+    let mut lengths = [0_usize; 5];
+    for (slot, length) in lengths.iter_mut().zip(chain.lengths()) {
+        *slot = length;
+    }
+    let count = match lengths {
+        [1, 3, 3, 2, 2] if first == b"8" && matches!(second.first(), Some(b'3'..=b'9')) => {
+            let fits = separators(&[b" (", b") ", b"-", b"-"])
+                || separators(&[b"(", b")", b"-", b"-"])
+                || separators(&[b"-", b"-", b"-", b"-"]);
+            fits.then_some(5)?
+        }
+        [2, 4..=5, 4, ..] if bracketed && matches!(first, [b'1'..=b'9', b'1'..=b'9']) => {
+            (separators(&[b") ", b"-"]) || separators(&[b")", b"-"])).then_some(3)?
+        }
+        [3, 4, 4, ..] if matches!(first, [b'1', b'3'..=b'9', _]) => {
+            separators(&[b"-", b"-"]).then_some(3)?
+        }
+        _ => return None,
+    };
+    can_end(chain, count).then_some((count, Certainty::Shape))
+}
+
 /// Two groups with a point between them are a decimal number, but for 3 and 4 digits, or a prefix
 /// that begins with 0.
 fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
@@ -369,7 +405,7 @@ fn in_context(scene: Scene<'_>, chain: &Chain<'_>, start: usize) -> Option<(usiz
 }
 
 /// Whether words to the left, or the name of the text, say that a number is a telephone's.
-fn is_told(scene: Scene<'_>, at: usize) -> bool {
+pub fn is_told(scene: Scene<'_>, at: usize) -> bool {
     let is_label = || {
         let label = Words::read(scene.label.as_bytes());
         names::is_phone(&label) || label.ends_with(&["contact", "contacts"])

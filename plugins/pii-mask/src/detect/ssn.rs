@@ -4,7 +4,7 @@
 //! digits without separators, and other separators count too.
 
 use super::behind::{Called, called};
-use super::boundary::{left_words, word_before};
+use super::boundary::{label_words, text_words, word_before};
 use super::groups::Chain;
 use super::names::is_part_number;
 use super::{Certainty, Scene};
@@ -87,21 +87,42 @@ const BETWEEN: [&[u8]; 9] = [
 
 /// Whether a word to the left, or the name of the text, is one for such numbers: SSN, S.S.N., ITIN,
 /// TIN, tax id, social security; "social" and "taxpayer" alone if they stand directly before.
-fn is_named(scene: Scene<'_>, at: usize) -> bool {
-    let (mut named, mut alone) = (false, false);
-    let mut before = [[0_u8; 2]; 2];
-    let mut tax = false;
-    let mut social = false;
-    left_words(scene, at, |word| {
+pub fn is_named(scene: Scene<'_>, at: usize) -> bool {
+    let mut text = Naming::default();
+    text_words(scene, at, |word| text.hear(word));
+    let mut label = Naming::default();
+    label_words(scene, |word| label.hear(word));
+    text.names() || label.names()
+}
+
+/// What words say, one after the other.
+#[derive(Default)]
+struct Naming {
+    named: bool,
+    /// "social" and what may stand between it and the number.
+    alone: bool,
+    /// The last two words, if they are single letters.
+    before: [[u8; 2]; 2],
+    tax: bool,
+    social: bool,
+}
+
+impl Naming {
+    fn names(&self) -> bool {
+        self.named || self.alone
+    }
+
+    fn hear(&mut self, word: &[u8]) {
         let letters = |letters: [u8; 3]| {
             word.len() == 1
-                && before
+                && self
+                    .before
                     .iter()
                     .zip(letters)
                     .all(|(seen, letter)| *seen == [letter, 1])
                 && word.first() == letters.last()
         };
-        named |= matches!(
+        self.named |= matches!(
             word,
             b"ssn"
                 | b"ssns"
@@ -111,30 +132,29 @@ fn is_named(scene: Scene<'_>, at: usize) -> bool {
                 | b"taxid"
                 | b"taxpayer"
                 | b"socialsecurity"
-        ) || (tax
+        ) || (self.tax
             && matches!(word, b"id" | b"ids" | b"identification" | b"number" | b"no"))
-            || (social
+            || (self.social
                 && matches!(
                     word,
                     b"security" | b"sec" | b"number" | b"no" | b"insurance"
                 ))
             || letters(*b"ssn")
             || letters(*b"tin");
-        alone = match word {
+        self.alone = match word {
             b"social" | b"socials" => true,
-            _ => alone && BETWEEN.contains(&word),
+            _ => self.alone && BETWEEN.contains(&word),
         };
         // "SS# 410787235"
-        alone |= word == b"ss";
-        tax = word == b"tax" || word == b"taxpayer";
-        social = matches!(word, b"social" | b"soc");
-        before.rotate_left(1);
-        if let Some(slot) = before.last_mut() {
+        self.alone |= word == b"ss";
+        self.tax = word == b"tax" || word == b"taxpayer";
+        self.social = matches!(word, b"social" | b"soc");
+        self.before.rotate_left(1);
+        if let Some(slot) = self.before.last_mut() {
             *slot = [
                 word.first().copied().unwrap_or_default(),
                 u8::from(word.len() == 1),
             ];
         }
-    });
-    named || alone
+    }
 }

@@ -32,6 +32,86 @@ fn marked(entity: &str, table: &[&str]) {
 }
 
 #[test]
+fn national_telephone_numbers_in_forms_of_their_own() {
+    marked(
+        "phone",
+        &[
+            "«8 (912) 345-67-89», «8(912)345-67-89» or «8-912-345-67-89»",
+            "ligue «(11) 98765-4321» ou «(21)3456-7890»",
+            "«138-1234-5678», «199-1234-5678».",
+            "«06 12 34 56 78» «020 7946 0958» «0412 345 678»",
+            // Without a word these have the form of other numbers.
+            "612 345 678, 98765 43210, 13812345678, 0612345678, 030 123456, 89123456789, 138 1234 5678",
+            "11 98765-4321, (11) 9876-54321, 128-1234-5678, 8-212-345-67-8, 138-1234-5678-90",
+        ],
+    );
+}
+
+/// Whole numbers that tables and serialisers spell with a fraction or an exponent.
+#[test]
+fn numbers_however_they_are_spelled() {
+    let of = |entity, value| vec![(entity, value)];
+    for (label, text, value) in [
+        ("card", "4111111111111111.0", "4111111111111111.0"),
+        ("card", "4.111111111111111E+15", "4.111111111111111E+15"),
+        ("", "card 4111111111111111e0, x", "4111111111111111e0"),
+        ("", "my card is 4111111111111111.00.", "4111111111111111.00"),
+        (
+            "",
+            r#"{"card":4.111111111111111e15}"#,
+            "4.111111111111111e15",
+        ),
+        (
+            "",
+            r#"{"a":1,"card": 0.4111111111111111e16 }"#,
+            "0.4111111111111111e16",
+        ),
+        ("", r#"{"card":004111111111111111}"#, "004111111111111111"),
+        (
+            "",
+            r#"{"cards":[5, 4111111111111111000e-3]}"#,
+            "4111111111111111000e-3",
+        ),
+    ] {
+        assert_eq!(labelled(label, text), of("card", value), "{label} {text}");
+    }
+    for (label, text, value) in [
+        ("phone", "14155550132.0", "14155550132.0"),
+        ("", "phone: 1.4155550132e10", "1.4155550132e10"),
+        ("", r#"{"phone":4.155550132e9}"#, "4.155550132e9"),
+    ] {
+        assert_eq!(labelled(label, text), of("phone", value), "{label} {text}");
+    }
+    for (label, text, value) in [
+        ("ssn", "308630237.0", "308630237.0"),
+        ("", "my social is 3.08630237e8", "3.08630237e8"),
+        ("t", "my social is 308630237", "308630237"),
+    ] {
+        assert_eq!(labelled(label, text), of("ssn", value), "{label} {text}");
+    }
+    for text in [
+        "4111111111111111.0",
+        "id 4.111111111111111e15",
+        "card 4111111111111111.5",
+        "card 4111111111111111.0.1",
+        "card 4.111111111111111e15x",
+        "card 4.111111111111112e15",
+        "phone 4.1e-5",
+        "social score 0.308630237",
+        r#"{"data":[4.111111111111111e15, 1.0]}"#,
+        r#"{"phone":4.155550132e-9}"#,
+        r#"{"card_id":4.111111111111111e15}"#,
+    ] {
+        assert_eq!(found(text), [], "{text}");
+    }
+    let columns = "name,card,ssn\nann,4111111111111111.0,308630237.0\nbob,,\n";
+    assert_eq!(
+        found(columns),
+        [("card", "4111111111111111.0"), ("ssn", "308630237.0")]
+    );
+}
+
+#[test]
 fn emails() {
     marked(
         "email",
@@ -142,6 +222,9 @@ fn what_nobody_sees_hides_nothing() {
         &[
             "«ann\u{200b}@example\u{200b}.com», «ann＠example.org» «ａｎｎ＠ｅｘａｍｐｌｅ．ｃｏｍ»",
             "https://x.example/?e=«ann.lee%40example.org»&x=%40types%2Fnode, %40angular.io 100%40 a%40b",
+            "<a href=\"mailto:«jane&#64;acme.io»\">«jane.doe&#x40;acme.co.uk»</a>, «jane&#0064;acme.io»; «jane&commat;acme.io»&amp;x",
+            "x&#65;acme.io x&#640;acme.io x&amp;acme.io a&#64;b &#64;acme.io x#64;acme.io x&commat acme.io; x;40;acme.io",
+            "jane=40acme.io width=40em.foo ?s=40acme.io jane%2540acme.io jane(at)acme.io &#106;&#97;&#64;acme.io",
             "«user@例え.jp», «user@例え.jp»です «user@한국.한국», 请联系«ann@example.com»谢谢 abc@公司.谢谢",
         ],
     );
@@ -395,7 +478,7 @@ fn only_what_is_wanted_is_found() {
 pub(crate) fn dense_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
-            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "例え", "٤",
+            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "&#64;", "&", "#", ";", "例え", "٤",
             "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax", " is my ", " (my ", "SSN", "card", "cell", "1111\n1111", "\r\n",
         ]).prop_map(str::to_owned),
         3 => prop::sample::select(vec![
@@ -405,7 +488,8 @@ pub(crate) fn dense_text() -> impl Strategy<Value = String> {
             "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
             "MIIE", "-----END PRIVATE KEY-----", "---- BEGIN SSH2 PRIVATE KEY ----", "---- END SSH2 PRIVATE KEY ----", "-----BEGIN ", "---- ",
             "PuTTY-User-Key-File-3: ", "Private-MAC: 01ab\n", "Version: x\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n",
-            "xoxb-", "the quick brown",
+            "xoxb-", "the quick brown", "password=", "password: ", "password is ", "api_key = \"", "Bearer ", "Basic ", "<password>", "postgres://app:", "abc123", "!", "$", "*",
+            "3f2504e04f8911d39a0c0305e82c330112345678", "4111111111111111.0", "4.111111111111111e15",
         ]).prop_map(str::to_owned),
         2 => "[0-9]{1,6}",
         1 => "[A-Za-z0-9]{1,8}",

@@ -3,16 +3,17 @@
 //! be quoted as the names around it are, or the document inside can no longer be read; and what the
 //! number is tells its member's name, as it does in a document of our own.
 
-use super::LABEL;
+use super::{LABEL, decimal};
 use core::ops::Range;
+use std::borrow::Cow;
 
 /// A number of JSON inside a text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Token<'a> {
-    /// All of it, with sign and `.0`.
+    /// All of it, with sign, fraction and exponent.
     pub span: Range<usize>,
-    /// Its digits before the point.
-    pub digits: Range<usize>,
+    /// The digits of its value, which is whole.
+    pub digits: Cow<'a, str>,
     /// The quotes that a string in its place needs.
     pub quotes: Quotes,
     /// The name of the member that holds it, if there is one.
@@ -51,8 +52,8 @@ pub fn around(bytes: &[u8], at: usize) -> Option<Token<'_>> {
     if !matches!(trimmed.last(), Some(b':' | b'[' | b',')) {
         return None;
     }
-    let digits_end = super::groups::group_end(bytes, at);
-    let end = fraction_end(bytes, digits_end);
+    let whole = decimal::read(bytes.get(at..)?)?;
+    let end = at.saturating_add(whole.length);
     if !matches!(
         bytes.get(end),
         None | Some(b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r' | b'\\')
@@ -62,24 +63,10 @@ pub fn around(bytes: &[u8], at: usize) -> Option<Token<'_>> {
     let (quotes, name) = context(trimmed, left.len() == start)?;
     Some(Token {
         span: start..end,
-        digits: at..digits_end,
+        digits: whole.digits,
         quotes,
         name,
     })
-}
-
-/// Behind a fraction of zeros: `4111111111111111.0` is the same number. Other fractions stay
-/// outside and make no token.
-fn fraction_end(bytes: &[u8], at: usize) -> usize {
-    let Some(rest) = bytes.get(at..).and_then(|rest| rest.strip_prefix(b".")) else {
-        return at;
-    };
-    let zeros = rest.iter().take_while(|byte| **byte == b'0').count();
-    if zeros == 0 {
-        at
-    } else {
-        at.saturating_add(1).saturating_add(zeros)
-    }
 }
 
 /// Without the white space at the end, also where it is written as an escape (`\n` of a nested

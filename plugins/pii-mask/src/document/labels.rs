@@ -4,8 +4,9 @@
 //! `{"card":{"number":4111111111111111}}` is called `card.number`,
 //! `{"type":"SSN","value":"308630237"}` `SSN.value`, in either order, and a cell of
 //! `{"columns":["name","ssn"],"data":[["ann","308630237"]]}` by its column, and an element of
-//! `{"inputs":[{"name":"ssn","data":["308630237"]}]}` by its tensor. All of it is read in one pass,
-//! and names are bounded.
+//! `{"inputs":[{"name":"ssn","data":["308630237"]}]}` by its tensor. A number that answers a
+//! question (`"What is your SSN?"`, the message before) is called by that. All of it is read in one
+//! pass, and names are bounded.
 
 use crate::detect::LABEL;
 use core::ops::Range;
@@ -18,6 +19,9 @@ const PART: usize = 40;
 const MOST_PARTS: usize = 3;
 /// Most bytes between the end of a value that names and the beginning of the value that it names.
 const REACH: usize = 64;
+/// Longest end of a question that is read, and most bytes between it and its answer.
+const QUESTION: usize = 48;
+const TURN: usize = 96;
 /// Most columns that are known by name.
 const MOST_COLUMNS: usize = 128;
 
@@ -87,6 +91,14 @@ fn names_another(name: &str) -> bool {
     )
 }
 
+/// Names of members that hold what somebody says.
+fn says(name: &str) -> bool {
+    matches!(
+        name,
+        "content" | "text" | "answer" | "a" | "value" | "response" | "reply" | "message" | "input"
+    )
+}
+
 /// The string without escapes at the front of `text`, and what stands behind it.
 fn quoted(text: &[u8]) -> Option<(&str, &[u8])> {
     let text = text.trim_ascii_start().strip_prefix(b"\"")?;
@@ -142,6 +154,8 @@ pub struct Labels<'a> {
     document: &'a [u8],
     /// A value that names the one behind it, and where it ends.
     beside: Option<(Text<'a>, usize)>,
+    /// A question, and where it ends.
+    asked: Option<(Text<'a>, usize)>,
     /// The depth of a table's columns, and their names.
     columns: (usize, Vec<Text<'a>>),
     /// The name of a tensor, and where it stands.
@@ -154,6 +168,7 @@ impl<'a> Labels<'a> {
         Self {
             document,
             beside: None,
+            asked: None,
             columns: (0, Vec::new()),
             tensor: None,
         }
@@ -169,6 +184,9 @@ impl<'a> Labels<'a> {
         }
         if let Some(tensor) = self.tensor(path) {
             return tensor.decode_end(LABEL);
+        }
+        if let Some(question) = self.asked(name.raw(), span.start) {
+            return question.decode_end(QUESTION);
         }
         if !says_nothing(name.raw()) {
             return name.decode_end(LABEL);
@@ -195,6 +213,9 @@ impl<'a> Labels<'a> {
     /// Takes notice of a string at this path.
     pub fn note(&mut self, path: &Path<'_, 'a>, text: Text<'a>) {
         let short = text.raw().len() <= PART;
+        if text.raw().ends_with(['?', ':']) {
+            self.asked = Some((text, text.span().end));
+        }
         if let Some((place, member)) = in_tensor(path)
             && member.raw() == "name"
         {
@@ -240,6 +261,14 @@ impl<'a> Labels<'a> {
             }
             _ => None,
         }
+    }
+
+    /// The question that the number answers which begins at `start`, below a name of what is said.
+    fn asked(&self, name: &str, start: usize) -> Option<Text<'a>> {
+        let (question, end) = self.asked?;
+        let near = start.saturating_sub(end) <= TURN;
+        let number = self.document.get(start).is_some_and(u8::is_ascii_digit);
+        (near && number && says(name)).then_some(question)
     }
 
     /// The value that names the one which begins at `start`: no object begins or ends between.

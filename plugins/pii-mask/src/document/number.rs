@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use modelgate_kit::json::escape_into;
 
-use crate::detect::SHORTEST_NUMBER;
+use crate::detect::{SHORTEST_NUMBER, read_number};
 use crate::mask::{Masker, Tally};
 
 /// The string that takes a number's place if something is found in it.
@@ -15,16 +15,15 @@ pub fn number<'a>(
     tally: &mut Tally,
 ) -> Option<String> {
     let whole = raw.strip_prefix('-').unwrap_or(raw);
-    let length = whole.bytes().take_while(u8::is_ascii_digit).count();
-    if length < SHORTEST_NUMBER {
+    if whole.len() < SHORTEST_NUMBER {
         return None;
     }
-    // 4111111111111111.0 is the same number.
-    let (digits, rest) = whole.split_at_checked(length)?;
-    if !rest.is_empty() && !rest.strip_prefix('.')?.bytes().all(|digit| digit == b'0') {
+    // 4111111111111111.0 and 4.111111111111111e15 are the same number.
+    let number = read_number(whole.as_bytes()).filter(|number| number.length == whole.len())?;
+    if number.digits.len() < SHORTEST_NUMBER {
         return None;
     }
-    let masked = masker.mask_number(digits, &label(), tally)?;
+    let masked = masker.mask_number(&number.digits, &label(), tally)?;
     let mut quoted = String::from("\"");
     escape_into(&masked, &mut quoted);
     quoted.push('"');

@@ -1,6 +1,7 @@
 //! The strings of a JSON document, in their order: each is scanned by itself, but for a private key
-//! whose lines are the elements of an array.
+//! whose lines are the elements of an array, and a number whose groups are.
 
+use super::pieces;
 use crate::detect::armor::{self, Armor};
 use crate::detect::secret::{holds_id, may_be_aws_secret};
 use crate::detect::{Entity, Finding};
@@ -16,6 +17,8 @@ pub struct Strings<'a> {
     key: Option<(Armor, usize)>,
     /// Where the id of an access key stands: the key itself may be near, under any name.
     access_key: Option<usize>,
+    /// Where the last group ends of a number in groups, which its first one tells of.
+    groups_until: usize,
 }
 
 /// How far behind its id, or before it, an access key is looked for, in bytes.
@@ -30,6 +33,7 @@ impl<'a> Strings<'a> {
             document,
             key: None,
             access_key: None,
+            groups_until: 0,
         }
     }
 
@@ -42,6 +46,9 @@ impl<'a> Strings<'a> {
         tally: &mut Tally,
         mut replace: impl FnMut(Range<usize>, String),
     ) {
+        if self.groups(text.span(), label, masker, tally, &mut replace) {
+            return;
+        }
         let decoded = text.decode();
         let from = match self.key.take() {
             Some((armor, end)) => self.go_on(armor, end, text.span(), &decoded),
@@ -71,6 +78,32 @@ impl<'a> Strings<'a> {
         }
         let rest = (from > 0).then(|| (0..from, String::new()));
         put(text, &decoded, rest, found, masker, tally, &mut replace);
+    }
+
+    /// Whether the value is a group of a number, whose first group all of it is masked in.
+    fn groups(
+        &mut self,
+        span: Range<usize>,
+        label: &str,
+        masker: &Masker,
+        tally: &mut Tally,
+        replace: &mut dyn FnMut(Range<usize>, String),
+    ) -> bool {
+        if span.start < self.groups_until {
+            replace(span, String::new());
+            return true;
+        }
+        let Some((groups, end)) = pieces::read(self.document, span.clone()) else {
+            return false;
+        };
+        let Some(masked) = masker.mask_groups(&groups, label, tally) else {
+            return false;
+        };
+        let mut raw = String::with_capacity(masked.len());
+        escape_into(&masked, &mut raw);
+        replace(span, raw);
+        self.groups_until = end;
+        true
     }
 
     /// Whether a text that ends at `end` of the document may hold an access key, and its id is near

@@ -52,6 +52,80 @@ fn values_wherever_they_stand_are_masked_and_the_rest_keeps_its_bytes() {
 }
 
 #[test]
+fn a_number_is_called_by_the_question_that_it_answers() {
+    for (document, expected) in [
+        (
+            r#"[{"role":"assistant","content":"What is your SSN?"},{"role":"user","content":"123456789"}]"#,
+            r#"[{"role":"assistant","content":"What is your SSN?"},{"role":"user","content":"[SSN]"}]"#,
+        ),
+        (
+            r#"{"question":"Your phone number, please:","answer":"5550132, mornings"}"#,
+            r#"{"question":"Your phone number, please:","answer":"[PHONE], mornings"}"#,
+        ),
+        (
+            r#"{"q":"SSN?","answer":308630237}"#,
+            r#"{"q":"SSN?","answer":"[SSN]"}"#,
+        ),
+    ] {
+        assert_eq!(masked(document).as_deref(), Some(expected), "{document}");
+    }
+    for document in [
+        r#"{"q":"How many phones were sold?","answer":"5550132"}"#,
+        r#"[{"content":"What is your SSN?"},{"order_id":"308630237"}]"#,
+        r#"[{"q":"What is your SSN?"},{"x":"1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0","a":"308630237"}]"#,
+        r#"[{"q":"What is your SSN"},{"a":"308630237"}]"#,
+    ] {
+        assert_eq!(masked(document), None, "{document}");
+    }
+}
+
+#[test]
+fn numbers_are_read_however_they_are_spelled() {
+    assert_eq!(
+        masked(r#"{"card":4111111111111111e0,"n":4.111111111111111E+15,"phone":1.4155550132e10,"ssn":3.08630237e8,"cards":[411111111111111100e-2,1.5]}"#)
+            .unwrap(),
+        r#"{"card":"[CARD]","n":4.111111111111111E+15,"phone":"[PHONE]","ssn":"[SSN]","cards":["[CARD]",1.5]}"#
+    );
+    assert_eq!(
+        masked(r#"{"arguments":"{\"card\":4111111111111111e0}"}"#).unwrap(),
+        r#"{"arguments":"{\"card\":\"[CARD]\"}"}"#
+    );
+    assert_eq!(
+        masked(r#"{"card":4111111111111111e1,"phone":4.155550132e-9,"ssn":0.308630237}"#),
+        None
+    );
+}
+
+#[test]
+fn groups_that_are_the_elements_of_an_array_are_one_number() {
+    for (document, expected) in [
+        (
+            r#"{"x":["4111","1111", "1111","1111"]}"#,
+            r#"{"x":["[CARD]","", "",""]}"#,
+        ),
+        (
+            r#"[["3782","822463","10005"],["4111"]]"#,
+            r#"[["[CARD]","",""],["4111"]]"#,
+        ),
+        (
+            r#"{"ssn":["308","63","0237"],"phone":["415","555","0132"]}"#,
+            r#"{"ssn":["[SSN]","",""],"phone":["[PHONE]","",""]}"#,
+        ),
+    ] {
+        assert_eq!(masked(document).as_deref(), Some(expected), "{document}");
+    }
+    for document in [
+        r#"{"order_ids":["4111","1111","1111","1111"]}"#,
+        r#"{"x":["4111","1111","1111","1112"]}"#,
+        r#"{"x":["4111","1111","1111","1111","1111"]}"#,
+        r#"{"x":["308","63","0237"],"size":["640","480","1024"]}"#,
+        r#"{"years":["2019","2020","2021","2022"]}"#,
+    ] {
+        assert_eq!(masked(document), None, "{document}");
+    }
+}
+
+#[test]
 fn a_members_name_is_context_for_its_value() {
     assert_eq!(
         masked(r#"{"ssn":"308630237","home_phone":"5550132","id":"5550132"}"#).unwrap(),

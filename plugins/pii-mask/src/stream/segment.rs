@@ -9,7 +9,7 @@
 use crate::detect::armor::{self, Armor, Step};
 use crate::detect::behind;
 use crate::detect::boundary::{Kind, is_dash, is_letter, is_unspaced, kind};
-use crate::detect::email::{BEFORE_ADDRESSES, MAX_UNSPACED};
+use crate::detect::email::{self, BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
 use crate::detect::phone::LABELS;
 use core::ops::Range;
@@ -90,7 +90,9 @@ impl Segmenter {
             }
             return None;
         }
-        let (kind, character) = if character.is_ascii() {
+        let (kind, character) = if character == ';' && ends_in_sign(buffer, next) {
+            (Kind::Word, '@')
+        } else if character.is_ascii() {
             (kind(character), character)
         } else if fold::is_invisible(character) {
             if self.run.end == at {
@@ -363,6 +365,12 @@ fn as_it_reads(text: &str) -> Cow<'_, str> {
             .map(|one| fold::folded(one).unwrap_or(one))
             .collect(),
     )
+}
+
+/// Whether what ends before `next` is the sign of an address, written as a character reference.
+fn ends_in_sign(buffer: &str, next: usize) -> bool {
+    let text = buffer.as_bytes().get(..next).unwrap_or_default();
+    email::sign_start(text).is_some()
 }
 
 /// How long the front of a private key's first line is that ends before `next`.

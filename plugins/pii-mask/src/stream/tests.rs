@@ -221,7 +221,7 @@ proptest! {
     #[test]
     fn addresses_in_scripts_without_spaces_are_masked_like_the_whole(
         parts in prop::collection::vec(prop::sample::select(vec![
-            "伊藤", "芳.朱92", "请联系", "の", "メール", "是", "김철수", "ประสิทธิ์", "@", "@例え.jp", "@mail.com", "＠example.org", "%40example.org",
+            "伊藤", "芳.朱92", "请联系", "の", "メール", "是", "김철수", "ประสิทธิ์", "@", "@例え.jp", "@mail.com", "＠example.org", "%40example.org", "&#64;example.org", "&", "#", ";", "&commat;",
             "ann", ".", "_", "-", "1", "92", " ", "。", "\u{200b}", "4111 1111 1111 1111", "13812345678", "+", "我们的电子邮件地址就在下面请大家注意查收谢谢合作", "\n",
         ]), 0..12),
         size in 1_usize..9,
@@ -293,7 +293,7 @@ proptest! {
     fn long_words_before_and_in_values_are_masked_like_the_whole(
         word in "[a-zI/.:]{200,900}",
         value in prop::sample::select(vec![
-            "@example.com", " 4111 1111 1111 1111", "4111111111111111", "-sk-proj-Ab3dE5gHAb3dE5gHAb3dE5gH", "%40example.org", ":dead:beef::1",
+            "@example.com", " 4111 1111 1111 1111", "4111111111111111", "-sk-proj-Ab3dE5gHAb3dE5gHAb3dE5gH", "%40example.org", "&#64;example.org", "&commat;example.org", ":dead:beef::1",
             "/eyJhbGciOiJub25lIn0.eyJzdWIiOiIxMjM0NTYifQ.", " secret wJalrXUtnFEMIaK7MDENGabPxRfiCYaEXAMPLEKEY4", "",
         ]),
         size in 1_usize..50,
