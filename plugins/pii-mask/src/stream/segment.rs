@@ -188,7 +188,8 @@ impl Segmenter {
         }
         let joined = || {
             let left = buffer.get(floor..span.start).unwrap_or_default();
-            left.ends_with(['.', '_', '-'])
+            let read = left.trim_end_matches(fold::is_invisible);
+            read.ends_with(['.', '_', '-'])
         };
         if !self.run.is_empty() && self.run.end == span.start {
             self.run.end = span.end;

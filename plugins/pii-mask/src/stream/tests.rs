@@ -195,6 +195,8 @@ fn cuts_and_findings_agree_where_it_is_tight() {
     for text in [
         "-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----'ann@example.com",
         "::4111 1111 1111 1111 office\u{c0}",
+        "_\u{200b}伊藤@例え.jp",
+        "芳.\u{200b}\u{200b}朱@mail.com",
         "sk-proj-0123456789abcdefghij-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----ann@example.com ",
     ] {
         assert_eq!(stream(characters(text)), whole(text), "{text}");
