@@ -1,9 +1,9 @@
 //! `modelgate check` and Envoy on configurations that are broken in generated ways: what Envoy
 //! refuses `check` finds, and what Envoy takes is written as it should be.
 //!
-//! The files of `envoy/` are what is broken. Modules are empty ones that take any configuration, so
-//! that Envoy starts at once: what filters say of theirs is compared elsewhere
-//! (tests/tests/envoy_configs.rs).
+//! The files of `envoy/` are what is broken. Wasm modules are empty ones that take any
+//! configuration, so that Envoy starts at once: what filters say of theirs is compared elsewhere
+//! (tests/tests/envoy_configs.rs). The library of the native form is the real one.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // Helpers of tests stand outside of them.
 
@@ -14,7 +14,7 @@ use std::path::Path;
 
 use located_yaml::Node;
 use modelgate_cli::SUITE;
-use modelgate_cli::build::Workspace;
+use modelgate_cli::build::{Workspace, native};
 use modelgate_cli::check::{Outcome, Severity, check};
 use modelgate_cli::generate;
 use modelgate_cli::skip::require_or_skip;
@@ -107,6 +107,8 @@ fn what_envoy_refuses_is_found_and_what_it_takes_is_not() {
         let name = file_name(module);
         std::fs::write(modules.join(name), wat::parse_str(MODULE).unwrap()).unwrap();
     }
+    let library = native::build(&workspace).unwrap().path;
+    std::fs::copy(library, modules.join(native::LIBRARY)).unwrap();
     let file = folder.path().join("envoy.yaml");
     let mut bases: Vec<(String, Json)> = Vec::new();
     for path in generate::bootstraps(&workspace.root).unwrap() {

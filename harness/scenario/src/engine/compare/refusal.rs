@@ -61,10 +61,12 @@ fn is_status(denied: Option<&Json>, exchange: &Exchange) -> bool {
     denied == status.as_ref() || !texts(exchange, "grpc-status").is_empty()
 }
 
-/// The reason that the details give, if the answer is a filter's own: what is broken off has the
-/// head of another.
+/// The reason that the details give, if the answer is a filter's own: what is broken off, or ended
+/// before its time, has the head of another.
 fn refused(exchange: &Exchange) -> Option<&str> {
-    if exchange.status.is_none() || exchange.end != Ended::Complete {
+    let status = exchange.status?;
+    let says_no = status >= 400 || !texts(exchange, "grpc-status").is_empty();
+    if !says_no || exchange.end != Ended::Complete {
         return None;
     }
     let details = exchange.details.as_deref()?.strip_prefix("modelgate.")?;
@@ -102,6 +104,13 @@ mod tests {
         let denied = r#"{"reason":"access_denied","status":403}"#;
         let whole = Ended::Complete;
         let none: [&str; 0] = [];
+        let begun = Exchange {
+            status: Some(200),
+            end: Ended::Complete,
+            details: Some(details.to_owned()),
+            ..Exchange::default()
+        };
+        assert_eq!(refused(&begun), None);
         assert_eq!(seen(details, &[reason, id], denied, whole), none);
         assert_eq!(seen("via_upstream", &[], denied, whole), none);
         assert_eq!(seen(details, &[], denied, Ended::Reset), none);
