@@ -385,12 +385,12 @@ pub fn bounds() -> Vec<Bound> {
         },
         Bound {
             what: "`pii-mask`, text requests",
-            most: 2_400,
+            most: 2_500,
             cases: texts("text/plain"),
         },
         Bound {
             what: "`pii-mask`, streamed answers",
-            most: 2_600,
+            most: 2_700,
             cases: streams(),
         },
         Bound {

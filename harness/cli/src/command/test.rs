@@ -55,7 +55,7 @@ const STEPS: [Step; 5] = [
 
 /// Test binaries that run at a time: one computes while another waits for its servers, for a
 /// lock, or for the one test that is left of it.
-const BINARIES_AT_A_TIME: usize = 3;
+const BINARIES_AT_A_TIME: usize = 2;
 
 /// Tests of one binary that run at a time, unless `RUST_TEST_THREADS` says otherwise: more than
 /// there are processors on a small machine, because those with servers wait more than they compute.
