@@ -210,8 +210,8 @@ fn examples(root: &Path) -> anyhow::Result<Vec<(String, Result<ScenarioFile, Sce
 /// Held by whoever runs a scenario; as a whole by whoever runs one alone.
 static BESIDE_OTHERS: RwLock<()> = RwLock::new(());
 
-/// In real time pieces that are sent one after the other may arrive as one, where too much else goes
-/// on: what fails beside others is run once more without them.
+/// In real time pieces that are sent one after the other may arrive as one, where too much else
+/// goes on: what fails beside others is run once more without them.
 fn run(engine: &dyn Engine, file: &ScenarioFile, in_real_time: bool) -> Result<(), Failed> {
     let beside = {
         let _shared = BESIDE_OTHERS.read();
