@@ -266,7 +266,9 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
     }
     let (findings, has_cells) = scan_read(text, floor, label, wanted);
     let line = memchr::memchr(b'\n', text.as_bytes());
-    if line.is_some_and(|end| has_cells || columns::may_name_secrets(text.as_bytes(), end)) {
+    let names_secrets =
+        |end| wanted.has(Entity::Secret) && columns::may_name_secrets(text.as_bytes(), end);
+    if line.is_some_and(|end| has_cells || names_secrets(end)) {
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
     }
     findings
@@ -404,9 +406,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
     let mut word_done = 0;
     while let Some(anchor) = anchor::next(scene.bytes, at) {
         let found = match scene.bytes.get(anchor) {
-            Some(b'@') => named::in_address(scene, anchor)
-                .filter(|_| wanted.has(Entity::Secret))
-                .or_else(|| email::find(scene, anchor)),
+            Some(b'@') => named::in_address(scene, anchor).or_else(|| email::find(scene, anchor)),
             Some(b';') => email::find_entity(scene, anchor),
             Some(b':') if anchor >= colon_done => match words::around_colon(scene, anchor) {
                 None => {

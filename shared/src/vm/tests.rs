@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 mod chain;
+mod defects;
 mod waking;
 
 use super::{Part, Vm};

@@ -385,12 +385,12 @@ pub fn bounds() -> Vec<Bound> {
         },
         Bound {
             what: "`pii-mask`, text requests",
-            most: 2_500,
+            most: 2_400,
             cases: texts("text/plain"),
         },
         Bound {
             what: "`pii-mask`, streamed answers",
-            most: 2_700,
+            most: 2_650,
             cases: streams(),
         },
         Bound {

@@ -31,9 +31,9 @@ pub fn read(text: &[u8]) -> Option<Whole<'_>> {
     }
     let exponent = exponent(text.get(length..)?);
     if fraction.is_empty() && exponent.is_none() {
-        let digits = core::str::from_utf8(whole).ok()?;
+        let zeros = whole.iter().take_while(|digit| **digit == b'0').count();
         return Some(Whole {
-            digits: Cow::Borrowed(digits.trim_start_matches('0')),
+            digits: Cow::Borrowed(core::str::from_utf8(whole.get(zeros..)?).ok()?),
             length,
         });
     }

@@ -56,15 +56,23 @@ pub fn whole(text: &str, label: &str) -> Option<Finding> {
 
 /// The value around the digit at `at`, by what stands in front of it.
 pub fn around(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    if !scene.wanted.has(Entity::Secret) {
+        return None;
+    }
     let left = scene.bytes.get(at.saturating_sub(LEFT)..at)?;
     let before = left.iter().rev().take_while(|byte| is_part(**byte)).count();
     let start = at.saturating_sub(before);
-    if start < scene.floor {
+    let value = scene.bytes.get(start..)?;
+    // Most numbers are too short; what stands in front of them need not be read.
+    let is_short = || {
+        let shortest = value.get(..PASSWORD.start);
+        !shortest.is_some_and(|value| value.iter().all(|byte| is_part(*byte)))
+    };
+    if start < scene.floor || is_short() {
         return None;
     }
     let front = scene.bytes.get(start.saturating_sub(FRONT)..start)?;
     let said = in_front(front)?;
-    let value = scene.bytes.get(start..)?;
     let length = value
         .iter()
         .take(KEY.end)
@@ -87,6 +95,9 @@ pub fn around(scene: Scene<'_>, at: usize) -> Option<Finding> {
 
 /// The password that ends before the `@` at `at`: `scheme://user:password@host`.
 pub fn in_address(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    if !scene.wanted.has(Entity::Secret) {
+        return None;
+    }
     let left = scene.bytes.get(at.saturating_sub(ADDRESS)..at)?;
     // Before most addresses stands no colon.
     let in_password = |byte: &u8| is_part(*byte) && !b"/@".contains(byte);

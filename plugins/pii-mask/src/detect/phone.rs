@@ -285,32 +285,38 @@ fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
 /// National forms that nothing else has: Russia's `8 (912) 345-67-89` and `8-912-345-67-89`,
 /// Brazil's `(11) 98765-4321`, China's mobile numbers with hyphens (`138-1234-5678`).
 fn national(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
-    let bracket = chain.start().checked_sub(1).filter(|at| *at >= scene.floor);
-    let bracketed = bracket.and_then(|at| scene.bytes.get(at)) == Some(&b'(');
     let separators = |wanted: &[&[u8]]| {
         wanted
             .iter()
             .enumerate()
             .all(|(index, separator)| chain.separator(index) == *separator)
     };
-    let first = chain.group(0);
-    let second = chain.group(1);
-    let mut lengths = [0_usize; 5];
-    for (slot, length) in lengths.iter_mut().zip(chain.lengths()) {
-        *slot = length;
-    }
-    let count = match lengths {
-        [1, 3, 3, 2, 2] if first == b"8" && matches!(second.first(), Some(b'3'..=b'9')) => {
-            let fits = separators(&[b" (", b") ", b"-", b"-"])
-                || separators(&[b"(", b")", b"-", b"-"])
-                || separators(&[b"-", b"-", b"-", b"-"]);
+    let lengths = || {
+        let mut lengths = [0_usize; 5];
+        for (slot, length) in lengths.iter_mut().zip(chain.lengths()) {
+            *slot = length;
+        }
+        lengths
+    };
+    let count = match chain.group(0) {
+        b"8" => {
+            let fits = lengths() == [1, 3, 3, 2, 2]
+                && matches!(chain.group(1).first(), Some(b'3'..=b'9'))
+                && (separators(&[b" (", b") ", b"-", b"-"])
+                    || separators(&[b"(", b")", b"-", b"-"])
+                    || separators(&[b"-", b"-", b"-", b"-"]));
             fits.then_some(5)?
         }
-        [2, 4..=5, 4, ..] if bracketed && matches!(first, [b'1'..=b'9', b'1'..=b'9']) => {
-            (separators(&[b") ", b"-"]) || separators(&[b")", b"-"])).then_some(3)?
+        [b'1'..=b'9', b'1'..=b'9'] => {
+            let bracket = chain.start().checked_sub(1).filter(|at| *at >= scene.floor);
+            let fits = bracket.and_then(|at| scene.bytes.get(at)) == Some(&b'(')
+                && matches!(lengths(), [2, 4..=5, 4, ..])
+                && (separators(&[b") ", b"-"]) || separators(&[b")", b"-"]));
+            fits.then_some(3)?
         }
-        [3, 4, 4, ..] if matches!(first, [b'1', b'3'..=b'9', _]) => {
-            separators(&[b"-", b"-"]).then_some(3)?
+        [b'1', b'3'..=b'9', _] => {
+            let fits = matches!(lengths(), [3, 4, 4, ..]) && separators(&[b"-", b"-"]);
+            fits.then_some(3)?
         }
         _ => return None,
     };
