@@ -235,7 +235,7 @@ const ENVIRONMENT: [(&str, &str); 4] = [
 ];
 
 /// Bootstraps as one, so that Envoy compiles each module once: every listener on a port of its own,
-/// clusters of the same name under others.
+/// with VMs of its own, clusters of the same name under others.
 fn joined<'a>(files: impl Iterator<Item = (&'a str, Json)>) -> Json {
     let mut whole = Json::Null;
     let list = |within: &Json, name: &str| {
@@ -255,6 +255,7 @@ fn joined<'a>(files: impl Iterator<Item = (&'a str, Json)>) -> Json {
         for listener in one["static_resources"]["listeners"].as_array_mut().unwrap() {
             listener["name"] = file.into();
             listener["address"]["socket_address"]["port_value"] = 0.into();
+            apart(listener, file);
         }
         for name in ["listeners", "clusters", "secrets"] {
             let mut all = list(&whole, name);
@@ -269,6 +270,22 @@ fn joined<'a>(files: impl Iterator<Item = (&'a str, Json)>) -> Json {
         }
     }
     whole
+}
+
+/// Gives VMs ids of this file's: those of the same id would share an environment.
+fn apart(value: &mut Json, file: &str) {
+    match value {
+        Json::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Json::String(id) if name == "vm_id" => *id = format!("{file}.{id}"),
+                    value => apart(value, file),
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| apart(item, file)),
+        _ => {}
+    }
 }
 
 fn accepts_and_refuses(version: &str) {

@@ -12,7 +12,7 @@ use modelgate_cli::SUITE;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use modelgate_cli::build::{self, Profile, Workspace};
@@ -127,8 +127,7 @@ fn trial(
     match engine {
         Some(Ok(engine)) => {
             let (engine, file) = (Arc::clone(engine), Arc::clone(file));
-            let in_real_time = !matches!(name.kind, EngineKind::Native | EngineKind::Wasmtime);
-            Trial::test(test, move || run(engine.as_ref(), &file, in_real_time))
+            Trial::test(test, move || run(engine.as_ref(), &file))
         }
         Some(Err(missing)) if is_ci() => {
             let missing = format!("CI=true, and there is no engine {name}: {missing}");
@@ -207,31 +206,8 @@ fn examples(root: &Path) -> anyhow::Result<Vec<(String, Result<ScenarioFile, Sce
     Ok(examples)
 }
 
-/// Held by whoever runs a scenario; as a whole by whoever runs one alone.
-static BESIDE_OTHERS: RwLock<()> = RwLock::new(());
-
-/// In real time pieces that are sent one after the other may arrive as one, where too much else
-/// goes on: what fails beside others is run once more without them.
-fn run(engine: &dyn Engine, file: &ScenarioFile, in_real_time: bool) -> Result<(), Failed> {
-    let beside = {
-        let _shared = BESIDE_OTHERS.read();
-        judge(engine, file)
-    };
-    let verdict = match beside {
-        Ok(Verdict::Failed(mismatches, _)) if in_real_time => {
-            let said: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
-            let path = file.path().display();
-            println!(
-                "{path} on {}, once more, alone: {}",
-                engine.name(),
-                said.join("; ")
-            );
-            let _alone = BESIDE_OTHERS.write();
-            judge(engine, file)
-        }
-        beside => beside,
-    };
-    match verdict {
+fn run(engine: &dyn Engine, file: &ScenarioFile) -> Result<(), Failed> {
+    match judge(engine, file) {
         Ok(Verdict::Passed(_)) => Ok(()),
         Ok(Verdict::Excluded(because)) => {
             println!("not meant for {}: {because}", engine.name());

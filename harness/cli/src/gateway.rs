@@ -31,6 +31,7 @@ use located_yaml::{Node, write};
 use modelgate_envoy::config::adapt::discovered;
 use serde_json::Value as Json;
 
+use crate::build::native::Form;
 use crate::needs::holds_headers;
 pub(crate) use envoy::{access_log, cluster, credential, secret, stats, switched_off};
 use file::Modules;
@@ -95,8 +96,8 @@ pub fn documents(meaning: &Meaning, host: Host) -> Vec<Json> {
         modules.map_or_else(Vec::new, |modules| write(meaning, modules))
     };
     match host {
-        Host::Envoy => vec![envoy::bootstrap(meaning, envoy::Form::Wasm)],
-        Host::EnvoyNative => vec![envoy::bootstrap(meaning, envoy::Form::Native)],
+        Host::Envoy => vec![envoy::bootstrap(meaning, Form::Wasm)],
+        Host::EnvoyNative => vec![envoy::bootstrap(meaning, Form::Native)],
         Host::Kubernetes => fetched(kubernetes::resources),
         Host::Istio => fetched(istio::resources),
         Host::EnvoyGateway => fetched(envoy_gateway::resources),

@@ -202,8 +202,9 @@ pub fn judge(engine: &dyn Engine, file: &ScenarioFile) -> anyhow::Result<Verdict
 /// script says.
 const QUIET: Duration = Duration::from_millis(150);
 
-/// How long a client waits for the whole answer when it should come.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a client waits for the whole answer when it should come: longer than an Envoy takes to
+/// compile a module where much else goes on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the client of a step waits.
 fn patience(scenario: &Scenario, traffic: &Traffic) -> Duration {

@@ -83,9 +83,7 @@ async function look(page, theme, other, widths) {
 // Some pages at a time.
 async function all(theme, other, widths) {
     localStorage.setItem('mdbook-theme', theme);
-    // Files of the repository are one listing like the other: on a phone they are widest.
-    const narrow = widths[0] < 500;
-    const waiting = PAGES.filter((page) => narrow || !page.startsWith('files/'));
+    const waiting = [...PAGES];
     const lane = async () => {
         while (waiting.length > 0) {
             await look(waiting.shift(), theme, other, widths);

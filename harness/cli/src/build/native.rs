@@ -16,6 +16,15 @@ const PACKAGE: &str = "modelgate-native";
 /// The file's name: Envoy finds a module `NAME` as `libNAME.so`.
 pub const LIBRARY: &str = "libmodelgate.so";
 
+/// In which form Envoy has the filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Modules for its Wasm runtime.
+    Wasm,
+    /// The library, which holds them all.
+    Native,
+}
+
 /// Builds it and puts it into `target/modelgate/`.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use super::api::type_name;
 use super::environment::Passed;
 use super::locate::Map;
 use crate::SUITE;
+pub(super) use crate::build::native::Form;
 use crate::build::native::LIBRARY;
 use located_yaml::{Node, Place};
 use modelgate_scenario::catalogue::{Member, file_name};
@@ -39,15 +40,6 @@ pub(super) enum What<'a> {
     Elsewhere,
     /// Somebody else's filter, with the type of its configuration.
     Other(String),
-}
-
-/// In which form the suite's code is there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A module for a Wasm runtime.
-    Wasm,
-    /// The shared library that Envoy loads.
-    Native,
 }
 
 /// A filter of the proxy with code of the suite.

@@ -10,7 +10,7 @@ use super::metrics;
 use super::pieces::{put, router, seconds, typed};
 use super::protocol::{NOTHING, Path, Way};
 use super::upstream::Upstream;
-use crate::build::native::LIBRARY;
+use crate::build::native::{Form, LIBRARY};
 use crate::stats_tags::stats_config;
 use located_yaml::Node;
 
@@ -23,15 +23,6 @@ const KEY: &str = "provider-key";
 const KEY_HEADER: &str = "x-provider-key";
 const AUTHORIZATION: &str = "provider-authorization";
 const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
-
-/// In which form Envoy runs the filters.
-#[derive(Clone, Copy)]
-pub(super) enum Form {
-    /// A Wasm module for each.
-    Wasm,
-    /// The library that holds them all.
-    Native,
-}
 
 /// Everything.
 pub(super) fn bootstrap(meaning: &Meaning, form: Form) -> Json {
@@ -266,14 +257,7 @@ pub(super) fn entry(filter: &Filter, code: &Json) -> Json {
         put(&mut plugin, "allow_on_headers_stop_iteration", true);
     }
     let mut machine = json!({ "vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": code });
-    if !filter.environment.is_empty() {
-        let keys: Vec<&String> = filter.environment.iter().collect();
-        put(
-            &mut machine,
-            "environment_variables",
-            json!({ "host_env_keys": keys }),
-        );
-    }
+    put_environment(&mut machine, filter);
     put(&mut plugin, "vm_config", machine);
     let configuration = format!("{:#}\n", filter.config.to_json());
     put(
@@ -293,17 +277,22 @@ pub(super) fn entry(filter: &Filter, code: &Json) -> Json {
     })
 }
 
-/// A filter's entry in a chain, in the native form.
-fn native(filter: &Filter) -> Json {
-    let mut settings = filter.config.to_json();
+/// The variables of Envoy's environment that a filter sees, if it sees one.
+fn put_environment(within: &mut Json, filter: &Filter) {
     if !filter.environment.is_empty() {
         let keys: Vec<&String> = filter.environment.iter().collect();
         put(
-            &mut settings,
+            within,
             "environment_variables",
             json!({ "host_env_keys": keys }),
         );
     }
+}
+
+/// A filter's entry in a chain, in the native form.
+fn native(filter: &Filter) -> Json {
+    let mut settings = filter.config.to_json();
+    put_environment(&mut settings, filter);
     let file = format!("{MODULES}/{LIBRARY}");
     json!({
         "name": filter.member.krate,

@@ -14,6 +14,7 @@ use super::file::{Modules, Mount};
 use super::init_container;
 use super::meaning::{Filter, Meaning};
 use super::objects::{labels, resource};
+use crate::build::native::Form;
 use located_yaml::write;
 
 /// The folder of the configuration, and its file.
@@ -31,7 +32,7 @@ pub(super) fn config_map(name: &str) -> String {
 /// Everything.
 pub(super) fn resources(meaning: &Meaning, modules: &Modules) -> Vec<Json> {
     let name = meaning.name.as_str();
-    let text = write::document(&envoy::bootstrap(meaning, envoy::Form::Wasm));
+    let text = write::document(&envoy::bootstrap(meaning, Form::Wasm));
     let mut resources = vec![json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",

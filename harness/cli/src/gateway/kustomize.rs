@@ -7,6 +7,7 @@ use super::file::Modules;
 use super::init_container;
 use super::kubernetes::{FILE, alike, config_map, module, network_policy, own};
 use super::meaning::Meaning;
+use crate::build::native::Form;
 
 /// What the resources of the base are called.
 const NAME: &str = "modelgate";
@@ -52,7 +53,7 @@ pub(super) fn overlay(meaning: &Meaning, modules: &Modules) -> Vec<(String, Json
     });
     vec![
         ("deployment.yaml".into(), patch),
-        (FILE.into(), envoy::bootstrap(meaning, envoy::Form::Wasm)),
+        (FILE.into(), envoy::bootstrap(meaning, Form::Wasm)),
         ("kustomization.yaml".into(), root),
         ("networkpolicy.yaml".into(), network_policy(meaning, NAME)),
     ]
