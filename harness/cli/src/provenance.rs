@@ -80,6 +80,21 @@ pub fn of(
     }))
 }
 
+/// Where the sources are that a statement names, and their commit.
+pub fn sources(statement: &Json) -> (Option<String>, Option<String>) {
+    let dependencies = statement
+        .pointer("/predicate/buildDefinition/resolvedDependencies")
+        .and_then(Json::as_array);
+    let sources = dependencies
+        .into_iter()
+        .flatten()
+        .find(|dependency| dependency.get("name").is_some_and(|name| name == "sources"));
+    let text = |pointer: &str| sources.and_then(|sources| sources.pointer(pointer)?.as_str());
+    let source = text("/uri").and_then(|uri| uri.strip_prefix("git+"));
+    let revision = text("/digest/gitCommit");
+    (source.map(str::to_owned), revision.map(str::to_owned))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +121,10 @@ mod tests {
             made_of[2],
             json!({ "name": "sources", "digest": { "gitCommit": "abc" }, "uri": "git+https://git.example/modelgate" })
         );
+        let known = (source.map(str::to_owned), Some("abc".to_owned()));
+        assert_eq!(sources(&statement), known);
         let unknown = of(&workspace, subject, source, None).unwrap();
+        assert_eq!(sources(&unknown), (None, None));
         let made_of = &unknown["predicate"]["buildDefinition"]["resolvedDependencies"];
         assert_eq!(made_of.as_array().unwrap().len(), 2);
     }

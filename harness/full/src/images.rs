@@ -4,6 +4,7 @@
 mod fetch;
 mod helper;
 mod package;
+mod release;
 mod sign;
 
 pub use fetch::{inspect, pull};
@@ -14,14 +15,16 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use modelgate_cli::SUITE;
-use modelgate_cli::build::{Profile, Workspace, build};
+use modelgate_cli::build::{Artifact, Profile, Workspace, build};
 use modelgate_cli::command::progress::Progress;
 use modelgate_cli::command::push::{Arguments, Format};
 use modelgate_cli::inspect::VERSION;
 use modelgate_cli::provenance;
 use modelgate_oci::forms::{Made, make};
-use modelgate_oci::{Credentials, Layout, Options, Pushed, Registry, Repository, push};
+use modelgate_oci::{Credentials, Layout, Options, Package, Pushed, Registry, Repository, push};
 use serde_json::{Value as Json, json};
+
+use release::Release;
 
 /// A module that was pushed.
 struct Done {
@@ -37,23 +40,19 @@ struct Done {
 /// If a module cannot be built, or the registry refuses something.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (prefix, tag) = Repository::parse(&arguments.to)?;
-    let tag = tag.unwrap_or_else(|| VERSION.to_owned());
     let names = named(&arguments.filters)?;
-    let workspace = Workspace::locate()?;
-    let artifacts = build(&workspace, &names, Profile::Release)?;
-    let revision = provenance::revision(&workspace);
-    if revision.is_none() {
-        eprintln!("the sources are not those of a commit: images say no revision");
-    }
-    let source = arguments.source.as_deref();
+    let packages = match &arguments.release {
+        Some(folder) => released(folder, &names, arguments.source.as_deref())?,
+        None => built(&names, arguments.source.as_deref())?,
+    };
+    let tag = tag.unwrap_or_else(|| version(&packages).to_owned());
     let credentials = match arguments.dry_run {
         Some(_) => None,
         None => Credentials::find(&prefix.registry, &helper::ask)?,
     };
     let mut all = Vec::new();
-    for (name, artifact) in names.iter().zip(&artifacts) {
-        let package = package::of(&workspace, name, artifact, source, revision.as_deref())?;
-        all.push((*name, make(&package, &tag, arguments.index)?));
+    for (name, package) in names.iter().zip(&packages) {
+        all.push((*name, make(package, &tag, arguments.index)?));
     }
     let pieces = |(_, made): &(_, Made)| made.blobs.len().saturating_add(made.manifests.len());
     let mut progress = Progress::new(all.iter().map(pieces).sum());
@@ -94,6 +93,34 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return sign::sign(&done, arguments.dry_run.is_none());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The modules, built from the sources.
+fn built(names: &[&str], source: Option<&str>) -> Result<Vec<Package>> {
+    let workspace = Workspace::locate()?;
+    let artifacts = build(&workspace, names, Profile::Release)?;
+    let revision = provenance::revision(&workspace);
+    if revision.is_none() {
+        eprintln!("the sources are not those of a commit: images say no revision");
+    }
+    let package = |(name, artifact): (&&str, &Artifact)| {
+        package::built(&workspace, name, artifact, source, revision.as_deref())
+    };
+    names.iter().zip(&artifacts).map(package).collect()
+}
+
+/// The version of the modules.
+fn version(packages: &[Package]) -> &str {
+    let annotations = packages.first().map(|package| &package.annotations);
+    let version = annotations.and_then(|said| said.get("org.opencontainers.image.version"));
+    version.map_or(VERSION, String::as_str)
+}
+
+/// The modules of a release.
+fn released(folder: &Path, names: &[&str], source: Option<&str>) -> Result<Vec<Package>> {
+    let release = Release::open(folder)?;
+    let package = |name: &&str| package::released(&release, name, source);
+    names.iter().map(package).collect()
 }
 
 /// The modules by their crates' names; all of them if none is named.

@@ -21,7 +21,7 @@ use modelgate_oci::archive::{File, gzip, tar_with_programs};
 use modelgate_oci::read::write_file;
 
 /// The list of checksums, in the form that `sha256sum -c` reads.
-const CHECKSUMS: &str = "SHA256SUMS";
+pub(crate) const CHECKSUMS: &str = "SHA256SUMS";
 
 /// Makes a release; see [`Arguments`].
 ///

@@ -178,6 +178,47 @@ fn a_release_is_whole_and_says_so_and_is_the_same_each_time() {
     }
 }
 
+#[test]
+fn a_release_is_pushed_without_sources_and_as_from_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    released(&folder.join("out"));
+    let release = folder.join(format!("out/modelgate-{VERSION}"));
+    let release = release.to_str().unwrap();
+    let push = |from: &Path, more: &[&str]| {
+        let mut arguments = vec!["push", "registry.example/acme", "--filter", "consumer-acl"];
+        arguments.extend(["--filter", "modelgate", "--dry-run"]);
+        arguments.extend(more);
+        modelgate(from, &arguments)
+    };
+    let root = Workspace::locate().unwrap().root;
+    let (ours, theirs) = (folder.join("ours"), folder.join("theirs"));
+    let built = push(&root, &[ours.to_str().unwrap()]);
+    let empty = folder.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let pushed = push(&empty, &[theirs.to_str().unwrap(), "--release", release]);
+    for output in [&built, &pushed] {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaint}");
+    }
+    run(folder, "diff", &["-r", "ours", "theirs"]);
+    assert!(theirs.join("modelgate/index.json").is_file());
+
+    // What somebody has changed since is not pushed.
+    let module = Path::new(release).join("filters/consumer_acl.wasm");
+    let mut content = fs::read(&module).unwrap();
+    content.push(0);
+    fs::write(&module, content).unwrap();
+    let refused = push(&empty, &["other", "--release", release]);
+    let complaint = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(
+        complaint.contains("consumer_acl.wasm: is not the file that SHA256SUMS lists"),
+        "{complaint}"
+    );
+    assert!(!empty.join("other").exists());
+}
+
 /// A workspace that is modelgate's by its names, and nothing else.
 fn small(folder: &Path) {
     let cli = folder.join("harness/cli");

@@ -12,7 +12,8 @@ use clap::{Args, ValueEnum};
 /// materials (CycloneDX) and a statement of provenance refer to them. The same modules give the
 /// same digests, so pushing twice changes nothing.
 ///
-/// Modules are built first, and pushed as `modelgate build` makes them. What the registry already
+/// Modules are built first, and pushed as `modelgate build` makes them; with --release those of a
+/// release are, which needs neither sources nor a compiler. What the registry already
 /// has is not sent again. A tag that names something else is not moved.
 ///
 /// Credentials are those of `docker login` or `podman login`, credential helpers included, or
@@ -25,6 +26,10 @@ pub struct Arguments {
     /// Push only this module, by its crate's name; may be repeated.
     #[arg(long = "filter", value_name = "FILTER")]
     pub filters: Vec<String>,
+    /// Push the modules of this release instead of building them: the folder that its archive
+    /// unpacks to. Each file must be the one that SHA256SUMS there lists.
+    #[arg(long, value_name = "FOLDER")]
+    pub release: Option<PathBuf>,
     /// Make TAG an index over image (for amd64 and arm64) and CNCF artifact; the image's own tag is
     /// then TAG-image. A WasmPlugin pins the image's digest, not the index's.
     #[arg(long)]
