@@ -226,11 +226,11 @@ impl WrittenKey {
         let not_before_ns = self.not_before.map_or(0, |Timestamp(ns)| ns);
         let expires_at_ns = self.expires_at.map_or(u64::MAX, |Timestamp(ns)| ns);
         if not_before_ns >= expires_at_ns {
-            problems.add(
-                "expires_at",
-                "is not after not_before",
-                "the key would never be good",
-            );
+            let (path, problem) = match self.expires_at {
+                Some(_) => ("expires_at", "is not after not_before"),
+                None => ("not_before", "lies behind 21 July 2554, when time ends here"),
+            };
+            problems.add(path, problem, "the key would never be good");
         }
         let KeyDigest(digest) = self.digest;
         if is_of_no_key(&digest) {
