@@ -12,7 +12,7 @@ use super::program::host;
 use super::{Artifact, Workspace, artifact, cargo_alone, path_flags, put};
 
 /// The package.
-const PACKAGE: &str = "modelgate-native";
+pub const PACKAGE: &str = "modelgate-native";
 /// The file's name: Envoy finds a module `NAME` as `libNAME.so`.
 pub const LIBRARY: &str = "libmodelgate.so";
 

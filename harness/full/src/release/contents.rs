@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use modelgate_cli::SUITE;
-use modelgate_cli::build::{Artifact, TARGET, Workspace, program, reproduce};
+use modelgate_cli::build::{Artifact, TARGET, Workspace, native, program, reproduce};
 use modelgate_cli::inspect::VERSION;
 use modelgate_cli::provenance;
 use modelgate_cli::sbom::{self, Linked, Subject};
@@ -21,6 +21,8 @@ use crate::dependencies::{self, Rules};
 
 /// The program's file.
 const PROGRAM: &str = "bin/modelgate";
+/// The folder of the library that is the native form.
+const NATIVE: &str = "native/";
 /// The notes of the release.
 pub(super) const NOTES: &str = "RELEASE-NOTES.md";
 
@@ -125,40 +127,25 @@ impl Making<'_> {
         ])
     }
 
-    /// The machine that the program is for; the program, its manual pages and completions.
+    /// The machine that the program is for; the program, its manual pages and completions, and the
+    /// native form of the filters.
     ///
     /// # Errors
-    /// If it does not compile, does not run, needs what not every machine has, or names a path of
-    /// this one.
+    /// If something does not compile, does not run, needs what not every machine has, or names a
+    /// path of this one.
     pub(super) fn program(&self) -> Result<(String, Vec<File>)> {
         let machine = program::host(self.workspace)?;
         let path = program::build(self.workspace, &machine)?;
-        let content = read(&path)?;
-        let needs = elf::needs(&content).with_context(|| path.display().to_string())?;
-        let odd = |library: &&String| !LIBRARIES.iter().any(|known| library.starts_with(known));
-        let odd: Vec<&String> = needs.libraries.iter().filter(odd).collect();
-        ensure!(
-            odd.is_empty(),
-            "the program needs libraries that not every machine has: {odd:?}"
-        );
-        ensure!(
-            !contains(&content, &self.workspace.root),
-            "the program names the folder that it was built in"
-        );
         let said = output(&path, &["--version"])?;
         ensure!(
             String::from_utf8_lossy(&said).trim() == format!("modelgate {VERSION}"),
             "the program says that it is another version"
         );
-        let sha256 = Digest::of(&content);
-        let mut files = vec![(PROGRAM.to_owned(), content)];
-        files.extend(self.described(Subject {
-            krate: program::CRATE,
-            file: "modelgate",
-            target: &machine,
-            version: VERSION,
-            sha256: sha256.hex(),
-        })?);
+        let (mut files, needs) = self.linked(&path, PROGRAM, program::CRATE, &machine)?;
+        let library = native::build(self.workspace)?.path;
+        let place = format!("{NATIVE}{}", native::LIBRARY);
+        let (more, library_needs) = self.linked(&library, &place, native::PACKAGE, &machine)?;
+        files.extend(more);
         let folder = tempfile::tempdir()?;
         let pages = folder.path().to_str().context("a path that is not UTF-8")?;
         output(&path, &["man", pages])?;
@@ -171,14 +158,50 @@ impl Making<'_> {
             let script = output(&path, &["completions", shell])?;
             files.push((format!("share/completions/{name}"), script));
         }
-        let said = format!(
-            "bin/modelgate is for {machine} and needs glibc {} or newer ({}).\n\
-             The modules need nothing but their host.\n",
-            needs.glibc,
-            needs.libraries.join(", ")
-        );
+        let line = |place: &str, needs: &elf::Needs| {
+            let libraries = needs.libraries.join(", ");
+            let glibc = &needs.glibc;
+            format!("{place} is for {machine} and needs glibc {glibc} or newer ({libraries}).\n")
+        };
+        let mut said = line(PROGRAM, &needs);
+        said.push_str(&line(&place, &library_needs));
+        said.push_str("The modules need nothing but their host.\n");
         files.push(("REQUIREMENTS.txt".to_owned(), said.into_bytes()));
         Ok((machine, files))
+    }
+
+    /// A file for the machine that it was linked on, its bill of materials and its statement of
+    /// provenance; and what it needs.
+    fn linked(
+        &self,
+        path: &Path,
+        place: &str,
+        krate: &str,
+        machine: &str,
+    ) -> Result<(Vec<File>, elf::Needs)> {
+        let content = read(path)?;
+        let needs = elf::needs(&content).with_context(|| path.display().to_string())?;
+        let odd = |library: &&String| !LIBRARIES.iter().any(|known| library.starts_with(known));
+        let odd: Vec<&String> = needs.libraries.iter().filter(odd).collect();
+        ensure!(
+            odd.is_empty(),
+            "{place} needs libraries that not every machine has: {odd:?}"
+        );
+        ensure!(
+            !contains(&content, &self.workspace.root),
+            "{place} names the folder that it was built in"
+        );
+        let sha256 = Digest::of(&content);
+        let described = self.described(Subject {
+            krate,
+            file: place.rsplit('/').next().unwrap_or_default(),
+            target: machine,
+            version: VERSION,
+            sha256: sha256.hex(),
+        })?;
+        let mut files = vec![(place.to_owned(), content)];
+        files.extend(described);
+        Ok((files, needs))
     }
 
     /// Configurations, schemas and notes.
@@ -222,6 +245,8 @@ pub(super) fn licences(workspace: &Workspace, with_program: bool) -> Result<Vec<
         let machine = program::host(workspace)?;
         let crates = sbom::linked(workspace, program::CRATE, &machine)?;
         linked.insert(PROGRAM.to_owned(), crates);
+        let crates = sbom::linked(workspace, native::PACKAGE, &machine)?;
+        linked.insert(format!("{NATIVE}{}", native::LIBRARY), crates);
     }
     let packages = dependencies::by_name(dependencies::packages(workspace)?);
     let mut known = BTreeMap::new();
@@ -298,6 +323,8 @@ mod tests {
         let text = String::from_utf8(text.clone()).unwrap();
         let (_, of_program) = text.split_once("== bin/modelgate\n").unwrap();
         assert!(of_program.contains("  vsimd 0.8.0: MIT\n"));
+        let (_, of_library) = text.split_once("== native/libmodelgate.so\n").unwrap();
+        assert!(of_library.contains("  ed25519-dalek "));
         assert!(text.contains("vsimd 0.8.0 (LICENSE of Nugine/simd)\n"));
     }
 }
