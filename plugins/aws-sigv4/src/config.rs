@@ -1,21 +1,36 @@
 //! What the operator writes, and the plan that it becomes. Everything that can be wrong is found
 //! here, all of it at once.
 
+pub mod sources;
+
 use std::collections::BTreeMap;
 
-use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, refused};
-use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
+use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, OneOrList, refused};
+use modelgate_kit::config::{Bounded, DenyOrAllow};
 use modelgate_kit::route::{Path, Template};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use sources::{WrittenRefresh, WrittenRule, WrittenSource};
 
 pub(crate) const REGION: &str = "AWS_REGION";
 pub(crate) const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 pub(crate) const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 pub(crate) const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+pub(crate) const CONTAINER_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+pub(crate) const CONTAINER_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+pub(crate) const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 
 /// The variables of the VM's environment that are read where the configuration says nothing else.
-pub const ENVIRONMENT: [&str; 4] = [REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN];
+pub const ENVIRONMENT: [&str; 7] = [
+    REGION,
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    CONTAINER_FULL_URI,
+    CONTAINER_RELATIVE_URI,
+    CONTAINER_TOKEN,
+];
 
 /// Signs requests with AWS Signature Version 4.
 #[derive(Deserialize, JsonSchema, Serialize)]
@@ -26,9 +41,15 @@ pub struct Config {
     pub region: Option<String>,
     /// The service's signing name: `sagemaker`, `bedrock`, `s3`, `execute-api` …
     pub service: String,
-    /// The access key. Without it, the VM's environment variables `AWS_ACCESS_KEY_ID`,
+    /// Where the credentials are from: a source, or a list of sources, of which the first that has
+    /// some counts. Without it, the VM's environment variables `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY` and, if it is there, `AWS_SESSION_TOKEN`.
-    pub credentials: Option<WrittenCredentials>,
+    pub credentials: Option<OneOrList<WrittenSource>>,
+    /// How fetched credentials are kept fresh.
+    pub credentials_refresh: WrittenRefresh,
+    /// Which role signs for whom: the first that fits the caller, as an earlier filter has verified
+    /// him. Whom none fits gets 403 `role_denied`. Empty: `credentials` sign for everybody.
+    pub roles: Vec<WrittenRule>,
     /// Host to send to and sign, such as `runtime.sagemaker.eu-central-1.amazonaws.com`. Without
     /// it, the request's own authority.
     pub host: Option<Authority>,
@@ -82,6 +103,10 @@ pub struct Config {
     pub content_sha256_header: Switch,
     /// Whether a session token is signed or added after signing, which some services ask for.
     pub session_token: WrittenTokenSigning,
+    /// AWS's errors: `client` tells them in the dialect that the route's metadata or the request's
+    /// path names, where that is another than AWS's (docs/backends.md); `aws` lets them pass as
+    /// they came.
+    pub errors: ErrorsAs,
 }
 
 impl Default for Config {
@@ -90,6 +115,8 @@ impl Default for Config {
             region: None,
             service: "sagemaker".to_owned(),
             credentials: None,
+            credentials_refresh: WrittenRefresh::default(),
+            roles: Vec::new(),
             host: None,
             strip_path_prefix: None,
             rewritten_by: RewrittenBy::default(),
@@ -107,20 +134,9 @@ impl Default for Config {
             path_normalization: Switch::default(),
             content_sha256_header: Switch::default(),
             session_token: WrittenTokenSigning::default(),
+            errors: ErrorsAs::default(),
         }
     }
-}
-
-/// An access key.
-#[derive(Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenCredentials {
-    /// Its public id.
-    pub access_key_id: Secret,
-    /// Its secret half.
-    pub secret_access_key: Secret,
-    /// The session token of a temporary key.
-    pub session_token: Option<Secret>,
 }
 
 /// Who rewrites host and path.
@@ -214,6 +230,17 @@ pub enum WrittenTokenSigning {
     Signed,
     /// After signing.
     AddedAfter,
+}
+
+/// In which dialect AWS's errors are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorsAs {
+    /// The client's.
+    #[default]
+    Client,
+    /// AWS's.
+    Aws,
 }
 
 /// The name of an `x-amzn-*` header, which says something to the model service.

@@ -19,6 +19,7 @@ use modelgate_kit::explain::{self, Note};
 use modelgate_kit::headers::same_bytes;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
+use std::rc::Rc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The name of the algorithm, as `Authorization` and the string to sign begin.
@@ -110,7 +111,7 @@ pub struct Signed {
 
 /// Signs requests with one set of credentials for one region and service.
 pub struct Signer {
-    credentials: Credentials,
+    credentials: Rc<Credentials>,
     scope: Scope,
     options: Options,
     key: RefCell<Option<DayKey>>,
@@ -160,14 +161,20 @@ impl<H: Clone + Update> Begun<H> {
 impl Signer {
     /// A signer; it derives its key with the first signature.
     #[must_use]
-    pub fn new(credentials: Credentials, scope: Scope, options: Options) -> Self {
+    pub fn new(credentials: impl Into<Rc<Credentials>>, scope: Scope, options: Options) -> Self {
         Self {
-            credentials,
+            credentials: credentials.into(),
             scope,
             options,
             key: RefCell::new(None),
             canonical: RefCell::new(None),
         }
+    }
+
+    /// Whether it signs with just these credentials.
+    #[must_use]
+    pub fn is_of(&self, credentials: &Rc<Credentials>) -> bool {
+        Rc::ptr_eq(&self.credentials, credentials)
     }
 
     /// The session token that must go out as `x-amz-security-token`, if the credentials have one.
