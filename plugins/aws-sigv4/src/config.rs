@@ -5,7 +5,9 @@ pub mod sources;
 
 use std::collections::BTreeMap;
 
-use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, OneOrList, refused};
+use modelgate_kit::config::types::{
+    Authority, HeaderName, HeaderValue, OneOrList, refused, refused_unlike,
+};
 use modelgate_kit::config::{Bounded, DenyOrAllow};
 use modelgate_kit::route::{Path, Template};
 use schemars::JsonSchema;
@@ -41,6 +43,16 @@ pub struct Config {
     pub region: Option<String>,
     /// The service's signing name: `sagemaker`, `bedrock`, `s3`, `execute-api` …
     pub service: String,
+    /// The version of the signature: `sigv4`, or `sigv4a`, which is good for several regions
+    /// (`region_set`).
+    pub algorithm: WrittenAlgorithm,
+    /// The regions that a signature of `sigv4a` is good for; `*` stands for any run of characters.
+    /// Empty: `region`.
+    pub region_set: Vec<RegionPattern>,
+    /// Where the signature stands: in `headers`, or in the `query` (a presigned request).
+    pub signature_in: SignatureIn,
+    /// How long a presigned request is good, in seconds.
+    pub expires_s: Bounded<1, 604_800>,
     /// Where the credentials are from: a source, or a list of sources, of which the first that has
     /// some counts. Without it, the VM's environment variables `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY` and, if it is there, `AWS_SESSION_TOKEN`.
@@ -70,7 +82,8 @@ pub struct Config {
     /// `X-Amz-*` parameters; `drop` sends none.
     pub query: QueryPolicy,
     /// The body: `signed` holds it (at most `max_body_bytes`) and signs its hash; `unsigned` lets
-    /// it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `absent`
+    /// it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `chunked` lets
+    /// it stream in pieces that are signed one by one (S3 alone; needs a `content-length`); `absent`
     /// refuses requests that have one. Only `signed` needs `allow_on_headers_stop_iteration`.
     pub payload: PayloadPolicy,
     /// Longest body that is signed, in bytes. Stay below the proxy's own buffer limit (Envoy:
@@ -114,6 +127,10 @@ impl Default for Config {
         Self {
             region: None,
             service: "sagemaker".to_owned(),
+            algorithm: WrittenAlgorithm::default(),
+            region_set: Vec::new(),
+            signature_in: SignatureIn::default(),
+            expires_s: Bounded::new(300),
             credentials: None,
             credentials_refresh: WrittenRefresh::default(),
             roles: Vec::new(),
@@ -170,6 +187,8 @@ pub enum PayloadPolicy {
     Signed,
     /// Nothing.
     Unsigned,
+    /// Each piece of it.
+    Chunked,
     /// There must be none.
     Absent,
 }
@@ -230,6 +249,49 @@ pub enum WrittenTokenSigning {
     Signed,
     /// After signing.
     AddedAfter,
+}
+
+/// The version of the signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenAlgorithm {
+    /// Signature Version 4.
+    #[default]
+    Sigv4,
+    /// Signature Version 4A.
+    Sigv4a,
+}
+
+/// Where the signature stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureIn {
+    /// In headers.
+    #[default]
+    Headers,
+    /// In the query.
+    Query,
+}
+
+/// A region, or a pattern of regions.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(inline)]
+pub struct RegionPattern(pub String);
+
+impl<'de> Deserialize<'de> for RegionPattern {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let fits =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-*".contains(&byte);
+        if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+            return Ok(Self(text));
+        }
+        Err(refused_unlike(
+            "eu-west-1",
+            "is not a region",
+            "such as eu-central-1, eu-* or *",
+        ))
+    }
 }
 
 /// In which dialect AWS's errors are told.

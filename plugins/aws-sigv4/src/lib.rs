@@ -14,6 +14,7 @@
 mod answer;
 mod callers;
 pub mod canonical;
+pub mod chunked;
 mod clock;
 pub mod config;
 pub mod credentials;
@@ -39,11 +40,15 @@ use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::root::Root;
 
 use answer::{Hint, hint, translate};
+use chunked::{Pieces, sent_length, stream};
 use config::{Config, ErrorsAs, PayloadPolicy};
 use plan::{Plan, announced};
-use reasons::{PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE, UPGRADE_REFUSED};
+use reasons::{LENGTH_REQUIRED, PAYLOAD_REFUSED, PAYLOAD_TOO_LARGE, UPGRADE_REFUSED};
 use sign::Payload;
 use signers::Chosen;
+
+/// How long the body is that is sent in pieces.
+const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 
 /// The filter.
 pub struct AwsSigv4;
@@ -83,11 +88,20 @@ impl Filter for AwsSigv4 {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let request = exchange.request().headers()?;
-        let chosen = sign(&plan, &exchange, &request).await?;
-        if exchange.forward().await == Forwarded::Answered {
-            answered(&plan, &exchange, &chosen, &request).await;
+        let (chosen, streamed) = sign(&plan, &exchange, &request).await?;
+        let answer = async {
+            if exchange.forward().await == Forwarded::Answered {
+                answered(&plan, &exchange, &chosen, &request).await;
+            }
+            Ok(())
+        };
+        match streamed {
+            None => answer.await,
+            Some((pieces, length)) => {
+                let body = stream(&exchange, pieces, length);
+                exchange.side_by_side(body, answer).await
+            }
         }
-        Ok(())
     }
 
     async fn background(plan: Rc<Plan>, root: Root) {
@@ -95,8 +109,15 @@ impl Filter for AwsSigv4 {
     }
 }
 
-/// Signs the request; who has signed.
-async fn sign(plan: &Plan, exchange: &Exchange, headers: &HeaderBlock) -> Result<Chosen, Reply> {
+/// Pieces that the body is sent in, and their length.
+type Streamed = Option<(Pieces, usize)>;
+
+/// Signs the request; who has signed, and what is still to be signed of its body.
+async fn sign(
+    plan: &Plan,
+    exchange: &Exchange,
+    headers: &HeaderBlock,
+) -> Result<(Chosen, Streamed), Reply> {
     let (mut changed, mut prepared) = (None, None);
     let whole_at_once = exchange.request().is_whole();
     let mut length = None;
@@ -109,10 +130,16 @@ async fn sign(plan: &Plan, exchange: &Exchange, headers: &HeaderBlock) -> Result
         PayloadPolicy::Unsigned => Payload::Unsigned,
         // What follows the headers of an upgrade is not the request's body (RFC 9110 section
         // 7.8).
-        PayloadPolicy::Absent | PayloadPolicy::Signed if whole_at_once || upgrade.is_some() => {
-            Payload::of(b"")
-        }
+        _ if whole_at_once || upgrade.is_some() => Payload::of(b""),
         PayloadPolicy::Absent => return Err(Reply::new(&PAYLOAD_REFUSED)),
+        PayloadPolicy::Chunked => {
+            length = announced(headers);
+            match length {
+                None => return Err(Reply::new(&LENGTH_REQUIRED)),
+                Some(0) => Payload::of(b""),
+                Some(_) => Payload::Chunked,
+            }
+        }
         PayloadPolicy::Signed => {
             // What will be refused is refused before its body is held.
             prepared = Some(plan.outgoing.prepare(headers)?);
@@ -137,50 +164,68 @@ async fn sign(plan: &Plan, exchange: &Exchange, headers: &HeaderBlock) -> Result
         }
     };
     let headers = changed.as_deref().unwrap_or(headers);
-    let outgoing = match prepared {
+    let decoded = length.unwrap_or(0).to_string();
+    let mut outgoing = match prepared {
         Some(prepared) => prepared,
         None => plan.outgoing.prepare(headers)?,
     };
+    if payload == Payload::Chunked {
+        outgoing.add(DECODED_LENGTH, &decoded);
+    }
     // Those that are there now: while the body came, they may have been replaced.
     let signer = plan.signers.signer(exchange, &chosen).await?;
     let date = plan.clock.stamp(exchange.now_ns());
-    let signed = signer.sign(&outgoing.request(), &payload, date);
-
+    let request = exchange.request();
     for name in &outgoing.removed {
-        exchange.request().remove_header(name)?;
+        request.remove_header(name)?;
     }
     for (name, value) in &plan.outgoing.set_headers {
-        exchange.request().set_header(name, value)?;
+        request.set_header(name, value)?;
     }
     if let Some(authority) = outgoing.authority {
-        exchange.request().set_header(":authority", authority)?;
-    }
-    if let Some(target) = &outgoing.target {
-        exchange.request().set_header(":path", target)?;
+        request.set_header(":authority", authority)?;
     }
     // Services refuse a body of unknown length, and the length is known here.
     if let Some(length) = length.filter(|length| announced(headers) != Some(*length)) {
-        exchange
-            .request()
-            .set_header("content-length", length.to_string())?;
+        request.set_header("content-length", length.to_string())?;
     }
+    if let Some(expires_s) = plan.presigned_s {
+        let query = signer.presign(&outgoing.request(), &payload, date, expires_s);
+        if headers.first("authorization").is_some() {
+            request.remove_header("authorization")?;
+        }
+        request.set_header(":path", outgoing.target_with(&query))?;
+        return Ok((chosen, None));
+    }
+    if let Some(target) = outgoing.changed_target() {
+        request.set_header(":path", target)?;
+    }
+    let signed = signer.sign(&outgoing.request(), &payload, date);
     if let Some(token) = signer.session_token() {
-        exchange
-            .request()
-            .set_header("x-amz-security-token", token)?;
+        request.set_header("x-amz-security-token", token)?;
     }
     if let Some(payload) = &signed.content_sha256 {
-        exchange
-            .request()
-            .set_header("x-amz-content-sha256", payload.text())?;
+        request.set_header("x-amz-content-sha256", payload.text())?;
     }
-    exchange
-        .request()
-        .set_header("x-amz-date", signed.date.bytes())?;
-    exchange
-        .request()
-        .set_header("authorization", &signed.authorization)?;
-    Ok(chosen)
+    if let Some(regions) = &signed.region_set {
+        request.set_header("x-amz-region-set", regions)?;
+    }
+    request.set_header("x-amz-date", signed.date.bytes())?;
+    request.set_header("authorization", &signed.authorization)?;
+    if payload != Payload::Chunked {
+        return Ok((chosen, None));
+    }
+    request.set_header(DECODED_LENGTH, &decoded)?;
+    let coding = match headers.text("content-encoding") {
+        Some(coding) => format!("aws-chunked,{coding}"),
+        None => "aws-chunked".to_owned(),
+    };
+    request.set_header("content-encoding", coding)?;
+    let (Some(length), Some(before)) = (length, signed.authorization.last_chunk::<64>()) else {
+        return Err(Reply::new(&HOST_REFUSED));
+    };
+    let pieces = Pieces::new(signer, date, *before, length);
+    Ok((chosen, Some((pieces, sent_length(length)))))
 }
 
 /// Learns from the answer, and tells an error in the client's dialect. Nothing of it can be refused:

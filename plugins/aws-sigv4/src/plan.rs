@@ -13,12 +13,12 @@ use crate::callers::Callers;
 use crate::canonical::SignedHeaders;
 use crate::clock::Clock;
 use crate::config::{
-    Config, ErrorsAs, PathPrefix, PayloadPolicy, REGION, RewrittenBy, SignedHeader,
-    WrittenPathEncoding, WrittenTokenSigning,
+    Config, ErrorsAs, PathPrefix, PayloadPolicy, REGION, RegionPattern, RewrittenBy, SignatureIn,
+    SignedHeader, WrittenAlgorithm, WrittenPathEncoding, WrittenTokenSigning,
 };
 use crate::credentials::{Malformed, Scope};
 use crate::outgoing::Rules;
-use crate::sign::{Options, PayloadHeader, TokenSigning};
+use crate::sign::{Algorithm, Options, PayloadHeader, TokenSigning};
 use crate::signers::Signers;
 use crate::supply::Supply;
 use crate::uri::{PathEncoding, PathRules};
@@ -33,6 +33,8 @@ pub struct Plan {
     pub(crate) max_body_bytes: usize,
     pub(crate) on_upgrade: DenyOrAllow,
     pub(crate) errors: ErrorsAs,
+    /// How long presigned requests are good, in seconds; none where requests are signed in headers.
+    pub(crate) presigned_s: Option<u64>,
 }
 
 impl Plan {
@@ -53,7 +55,10 @@ impl Config {
         let clock = Rc::new(Clock::new(setup.filter));
         clock.define_metrics(setup.host);
         let supplied = self.supply(scope.as_ref(), &clock, setup, problems);
+        let algorithm = self.algorithm(scope.as_ref());
+        self.check_payload(problems);
         let options = Options {
+            algorithm,
             path: PathRules {
                 normalize: self.path_normalization.or(!s3),
                 encoding: match self.path_encoding {
@@ -80,10 +85,16 @@ impl Config {
             },
         };
         let errors = self.errors;
+        let presigned_s = match self.signature_in {
+            SignatureIn::Headers => None,
+            SignatureIn::Query => Some(self.expires_s.value()),
+        };
         let (payload, max_body_bytes) = (self.payload, self.max_body_bytes.size());
         let on_upgrade = self.on_upgrade.unwrap_or(match payload {
             PayloadPolicy::Unsigned => DenyOrAllow::Allow,
-            PayloadPolicy::Signed | PayloadPolicy::Absent => DenyOrAllow::Deny,
+            PayloadPolicy::Signed | PayloadPolicy::Chunked | PayloadPolicy::Absent => {
+                DenyOrAllow::Deny
+            }
         });
         let rewrites = self.host.is_some() || self.strip_path_prefix.is_some();
         if rewrites
@@ -108,7 +119,58 @@ impl Config {
             max_body_bytes,
             on_upgrade,
             errors,
+            presigned_s,
         })
+    }
+
+    fn algorithm(&self, scope: Option<&Scope>) -> Algorithm {
+        if self.algorithm == WrittenAlgorithm::Sigv4 {
+            return Algorithm::V4;
+        }
+        let regions: Vec<&str> = match self.region_set.as_slice() {
+            [] => scope.map(Scope::region).into_iter().collect(),
+            several => several
+                .iter()
+                .map(|RegionPattern(text)| text.as_str())
+                .collect(),
+        };
+        Algorithm::V4a {
+            regions: regions.join(","),
+        }
+    }
+
+    /// What a service, or a version of the signature, does not take is refused by name.
+    fn check_payload(&self, problems: &mut Problems) {
+        let (s3, v4a) = (
+            self.service == "s3",
+            self.algorithm == WrittenAlgorithm::Sigv4a,
+        );
+        let in_query = self.signature_in == SignatureIn::Query;
+        if !self.region_set.is_empty() && !v4a {
+            problems.add(
+                "region_set",
+                "has no meaning for `sigv4`",
+                "write `algorithm: sigv4a`, or one `region`",
+            );
+        }
+        match self.payload {
+            PayloadPolicy::Chunked if !s3 => problems.add(
+                "payload",
+                format!("is `chunked`, and {} takes no body in pieces", self.service),
+                "write `signed`; only S3 takes pieces",
+            ),
+            PayloadPolicy::Chunked if v4a || in_query => problems.add(
+                "payload",
+                "`chunked` is for signatures of version 4 in headers",
+                "write `signed` or `unsigned`",
+            ),
+            PayloadPolicy::Signed if s3 && in_query => problems.add(
+                "payload",
+                "S3 takes presigned requests with an unsigned body only",
+                "write `unsigned`",
+            ),
+            _ => {}
+        }
     }
 
     /// Where credentials come from, and the roles of callers.
