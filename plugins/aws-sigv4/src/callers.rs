@@ -76,6 +76,9 @@ impl TagValue {
     }
 }
 
+/// Tells sessions apart: the number of the rule, and the tags.
+type Which = (usize, Vec<Tag>);
+
 /// Sessions of the roles of one configuration.
 pub struct Callers {
     filter: &'static str,
@@ -84,7 +87,7 @@ pub struct Callers {
     clock: Rc<Clock>,
     keeping: Keeping,
     most: usize,
-    sessions: RefCell<BTreeMap<(usize, Vec<Tag>), Rc<Session>>>,
+    sessions: RefCell<BTreeMap<Which, Rc<Session>>>,
     /// Those that the background task has not seen yet.
     begun: RefCell<Vec<Rc<Session>>>,
 }
@@ -165,7 +168,7 @@ impl Callers {
     fn begin(
         &self,
         exchange: &Exchange,
-        which: (usize, Vec<Tag>),
+        which: Which,
         role: &Rc<Role>,
     ) -> Result<Rc<Session>, Reply> {
         let mut sessions = self.sessions.borrow_mut();

@@ -15,8 +15,8 @@ use crate::credentials::{Credentials, Scope};
 use crate::made::Made;
 use crate::reasons::CREDENTIALS_UNAVAILABLE;
 use crate::sign::{Options, Signer};
+use crate::supply::Supply;
 use crate::supply::read::Temporary;
-use crate::supply::{Chain, Supply};
 
 /// The signers of one configuration.
 pub struct Signers {

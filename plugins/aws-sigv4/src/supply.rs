@@ -291,11 +291,6 @@ impl Assumed {
         };
         kept(name, assumed, mark, keeping, filter)
     }
-
-    /// The tags of its session.
-    pub fn tags(&self) -> &[Tag] {
-        &self.tags
-    }
 }
 
 impl Source for Assumed {
