@@ -121,7 +121,11 @@ fn what_expires_is_due_before_its_end_and_the_rest_by_its_age() {
     let hour_ms = 3_600_000;
     for (lives_ms, earliest_ms, latest_ms) in [
         // Five minutes before the end, and up to a tenth of the life earlier.
-        (Some(hour_ms), hour_ms - 300_000 - 360_000, hour_ms - 300_000),
+        (
+            Some(hour_ms),
+            hour_ms - 300_000 - 360_000,
+            hour_ms - 300_000,
+        ),
         // A fifth of a short life.
         (Some(20_000), 14_000, 16_000),
         (Some(0), 0, 0),
