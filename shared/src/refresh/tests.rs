@@ -1,12 +1,13 @@
-//! The lease and the key cache against shared data that other workers, other filters and accidents
-//! have written.
+//! The lease against shared data that other workers, other filters and accidents have written, and
+//! when what was fetched is due again.
 
 use std::cell::RefCell;
 
-use modelgate_kit::shared_data::{Store, StoreFailed, Swap};
+use crate::shared_data::{Store, StoreFailed, Swap};
 use proptest::prelude::*;
 
 use super::lease::{Attempt, Hold, Lease};
+use super::{Timing, due_ms};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -67,7 +68,7 @@ fn failures_are_counted_and_a_success_ends_the_count() {
             lease().take(&store, now_ms, 5000),
             Ok(Attempt::Taken { failures })
         );
-        let until_ms = lease().fail(&store, now_ms, failures, 0).unwrap();
+        let until_ms = lease().fail(&store, now_ms, failures, 60_000, 0).unwrap();
         assert_eq!(
             lease().take(&store, now_ms + 999, 5000),
             Ok(Attempt::Held(Hold::Failed, until_ms))
@@ -100,9 +101,43 @@ proptest! {
     fn a_back_off_is_never_longer_than_a_minute(failures in any::<u32>(), random in any::<u64>()) {
         let store = Cell::default();
         lease().take(&store, NOW_MS, 5000).unwrap();
-        let until_ms = lease().fail(&store, NOW_MS, failures, random).unwrap();
+        let until_ms = lease().fail(&store, NOW_MS, failures, 60_000, random).unwrap();
         prop_assert_eq!(lease().take(&store, NOW_MS + 749, 5000), Ok(Attempt::Held(Hold::Failed, until_ms)));
         let taken = matches!(lease().take(&store, NOW_MS + 60_000, 5000), Ok(Attempt::Taken { .. }));
         prop_assert!(taken);
+    }
+}
+
+const TIMING: Timing = Timing {
+    every_ms: 300_000,
+    max_stale_ms: 0,
+    min_interval_ms: 0,
+    max_back_off_ms: 0,
+    wait_ms: 0,
+};
+
+#[test]
+fn what_expires_is_due_before_its_end_and_the_rest_by_its_age() {
+    let hour_ms = 3_600_000;
+    for (lives_ms, earliest_ms, latest_ms) in [
+        // Five minutes before the end, and up to a tenth of the life earlier.
+        (
+            Some(hour_ms),
+            hour_ms - 300_000 - 360_000,
+            hour_ms - 300_000,
+        ),
+        // A fifth of a short life.
+        (Some(20_000), 14_000, 16_000),
+        (Some(0), 0, 0),
+        (None, 240_000, 300_000),
+    ] {
+        let expires_ms = lives_ms.map(|lives_ms| NOW_MS + lives_ms);
+        for random in [0, 1, 359_999, 17_777, u64::MAX] {
+            let due_ms = due_ms(&TIMING, NOW_MS, expires_ms, random) - NOW_MS;
+            assert!(
+                (earliest_ms..=latest_ms).contains(&due_ms),
+                "{lives_ms:?}: {due_ms}"
+            );
+        }
     }
 }
