@@ -14,6 +14,7 @@ modelgate_kit::suite! {
     "key-auth" => key_auth::KeyAuth,
     "consumer-acl" => consumer_acl::ConsumerAcl,
     "rate-limit" => rate_limit::RateLimit,
+    "model-route" => model_route::ModelRoute,
     "pii-mask" => pii_mask::PiiMask,
     "aws-sigv4" => aws_sigv4::AwsSigv4,
 }
