@@ -208,7 +208,10 @@ impl Reply {
         }
         match answer {
             Some(Instead { headers: own, .. }) => {
-                headers.extend(own.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+                headers.extend(
+                    own.iter()
+                        .map(|(name, value)| (name.as_str(), value.as_bytes())),
+                );
             }
             None => {
                 let added = shape.header(self);

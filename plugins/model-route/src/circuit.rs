@@ -142,12 +142,12 @@ pub struct Record {
 }
 
 /// What is said of a request for a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It may go there.
     In,
     /// It may, as part of a trial, if this record is stored.
-    OnTrial(Record),
+    OnTrial(Box<Record>),
     /// It goes elsewhere.
     Out,
 }
@@ -180,7 +180,7 @@ impl Record {
             }
             State::Trial => return Admission::Out,
         }
-        Admission::OnTrial(next)
+        Admission::OnTrial(Box::new(next))
     }
 
     /// The record after an outcome; nothing where that changes nothing. `on_trial` says that the
@@ -246,7 +246,11 @@ impl Record {
         let soon = rules.window_ns.saturating_mul(4);
         let again = self.times > 0
             && (self.state == State::Trial || now_ns.saturating_sub(self.since_ns) < soon);
-        let times = if again { self.times.saturating_add(1) } else { 1 };
+        let times = if again {
+            self.times.saturating_add(1)
+        } else {
+            1
+        };
         let doublings = times.saturating_sub(1).min(MOST_DOUBLINGS);
         let wait = |back: u64| now_ns.saturating_add(back.saturating_mul(1 << doublings));
         *self = Self {

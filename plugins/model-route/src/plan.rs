@@ -130,8 +130,7 @@ impl Plan {
                 .find(|(pattern, _)| pattern.matches(name))
                 .map(|(_, at)| at)
         };
-        self.models
-            .get(*self.exact.get(name).or_else(by_pattern)?)
+        self.models.get(*self.exact.get(name).or_else(by_pattern)?)
     }
 
     /// The model of requests that name none and have this path.
@@ -152,12 +151,7 @@ impl Model {
         let by_caller = |key: &Key| !matches!(key, Key::Header(_));
         self.pin.is_none()
             && (self.sticky_by.iter().any(by_caller)
-                || self.overrides.iter().any(|one| one.who.looks_at_identity()))
-    }
-
-    /// Whether its answers are looked at.
-    pub fn watches_answers(&self) -> bool {
-        self.rollback.is_some() || self.fallback.is_some()
+                || self.overrides.iter().any(|one| !one.who.fits_everybody()))
     }
 }
 

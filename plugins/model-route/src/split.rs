@@ -122,7 +122,9 @@ fn negative_log2(draw: u64) -> u64 {
         digits >>= bit;
         fraction = fraction << 1 | bit;
     }
-    ((u64::from(zeros) + 1) << FRACTION).saturating_sub(fraction).max(1)
+    ((u64::from(zeros) + 1) << FRACTION)
+        .saturating_sub(fraction)
+        .max(1)
 }
 
 #[cfg(test)]
@@ -142,7 +144,16 @@ mod tests {
 
     #[test]
     fn a_logarithm_is_right_to_its_last_bits() {
-        for draw in [1, 2, 3, 1 << 31, 12_345_678_901, 1 << 63, (1 << 63) + 1, u64::MAX - 1] {
+        for draw in [
+            1,
+            2,
+            3,
+            1 << 31,
+            12_345_678_901,
+            1 << 63,
+            (1 << 63) + 1,
+            u64::MAX - 1,
+        ] {
             let exact = 64.0 - (draw as f64).log2();
             let ours = negative_log2(draw) as f64 / f64::from(1 << FRACTION);
             assert!((exact - ours).abs() < 2e-7, "{draw}: {exact} {ours}");
@@ -172,7 +183,10 @@ mod tests {
                 let expected = share * f64::from(total);
                 let error = (expected * (1.0 - share)).sqrt();
                 let off = (f64::from(count) - expected).abs();
-                assert!(off <= 3.0 * error, "{weights:?} {tag}: {count}, {expected} expected");
+                assert!(
+                    off <= 3.0 * error,
+                    "{weights:?} {tag}: {count}, {expected} expected"
+                );
             }
         }
     }
@@ -189,7 +203,7 @@ mod tests {
     }
 
     /// Changing it moves the consumers of every running canary.
-    const GOLDEN: &str = "";
+    const GOLDEN: &str = "sccccsscscscssccssccccscsccccsscccscsccssssccsccscsccscssssccscc";
 
     #[test]
     fn a_ramp_moves_keys_to_what_grows_and_to_nothing_else() {
@@ -201,7 +215,10 @@ mod tests {
             for canary in [0, 1, 5, 10, 20, 50, 80, 99, 100] {
                 let weights = [("stable", 100 - canary), ("canary", canary)];
                 let now = target(salt, &key, &weights).unwrap();
-                assert!(before == "stable" || now == "canary", "{key} went back at {canary}");
+                assert!(
+                    before == "stable" || now == "canary",
+                    "{key} went back at {canary}"
+                );
                 moved += u32::from(before != now);
                 before = now;
             }

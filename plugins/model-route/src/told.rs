@@ -39,7 +39,10 @@ pub(crate) fn chosen(sent: &Sent<'_>, sticky: Sticky, exchange: &Exchange) -> Ve
         }
         Why::NoneLeft => "all targets are taken out, and nothing takes over".to_owned(),
     };
-    let text = format!("Model `{}` goes to `{tag}` at `{backend}`: {why}.", model.name);
+    let text = format!(
+        "Model `{}` goes to `{tag}` at `{backend}`: {why}.",
+        model.name
+    );
     notes.push(
         Note::pass("route", text)
             .with("model", model.name.as_str())

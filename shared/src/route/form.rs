@@ -118,7 +118,10 @@ pub fn field<'a>(
     let span = field_span(body, boundary, member)?;
     let value = span.map(|span| body.get(span).unwrap_or_default());
     let text = |value| std::str::from_utf8(value).map_err(|_| BodyError::ModelNotAName);
-    value.map(text).transpose().map(|text| text.map(Cow::Borrowed))
+    value
+        .map(text)
+        .transpose()
+        .map(|text| text.map(Cow::Borrowed))
 }
 
 /// Where the value of the field `member` stands in the body; nothing if there is none.

@@ -458,7 +458,11 @@ impl Route<'_> {
             PathMatch::Pattern(pattern) => json!({"safe_regex": {"regex": pattern.text()}}),
         };
         if !self.headers.is_empty() {
-            add(&mut asked, "headers", self.headers.iter().map(header_match).collect::<Vec<_>>());
+            add(
+                &mut asked,
+                "headers",
+                self.headers.iter().map(header_match).collect::<Vec<_>>(),
+            );
         }
         let mut json = json!({"match": asked});
         if let Some(cluster) = self.cluster {

@@ -38,7 +38,7 @@ fn feed(record: &mut Record, now_ns: u64, outcome: Outcome, times: u32) {
 fn try_out(record: &mut Record, now_ns: u64) -> u32 {
     let mut count = 0;
     while let Admission::OnTrial(next) = record.admit(&rules(), now_ns) {
-        *record = next;
+        *record = *next;
         count += 1;
     }
     count
@@ -170,13 +170,19 @@ fn without_a_time_to_come_back_it_stays_out() {
     assert_eq!(record.admit(&never, u64::MAX), Admission::Out);
     // A new configuration may let it back.
     assert_eq!(record.admit(&rules(), 119 * S), Admission::Out);
-    assert!(matches!(record.admit(&rules(), 120 * S), Admission::OnTrial(_)));
+    assert!(matches!(
+        record.admit(&rules(), 120 * S),
+        Admission::OnTrial(_)
+    ));
 }
 
 #[test]
 fn a_clock_that_was_set_back_keeps_nothing_out_for_longer() {
     let record = opened(1_000_000 * S);
-    assert!(matches!(record.admit(&rules(), 1_000 * S), Admission::OnTrial(_)));
+    assert!(matches!(
+        record.admit(&rules(), 1_000 * S),
+        Admission::OnTrial(_)
+    ));
     let mut record = Record::default();
     feed(&mut record, 1_000_000 * S, BAD, 19);
     feed(&mut record, 1_000 * S, BAD, 19);
@@ -203,7 +209,12 @@ fn what_is_no_record_is_as_none() {
     assert_eq!(Record::decode(&bytes), Some(opened(5 * S)));
     let mut other = bytes.clone();
     other[0] = 0x33;
-    for bad in [&b""[..], &bytes[..20], &[bytes.as_slice(), b"x"].concat(), &other] {
+    for bad in [
+        &b""[..],
+        &bytes[..20],
+        &[bytes.as_slice(), b"x"].concat(),
+        &other,
+    ] {
         assert_eq!(Record::decode(bad), None);
     }
 }
@@ -218,7 +229,7 @@ proptest! {
             now += seconds * S / 10;
             let outcome = [GOOD, BAD, SLOW][usize::from(kind)];
             if let Admission::OnTrial(next) = record.admit(&rules(), now) {
-                record = next;
+                record = *next;
             }
             if let Some(next) = record.after(&rules(), now, outcome, on_trial) {
                 record = next;

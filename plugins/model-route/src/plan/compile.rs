@@ -10,9 +10,7 @@ use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::Instead;
 use modelgate_kit::route::Selector;
 
-use super::{
-    Fallback, Key, Metrics, Model, Override, Plan, Rollback, Shadow, Target,
-};
+use super::{Fallback, Key, Metrics, Model, Override, Plan, Rollback, Shadow, Target};
 use crate::ModelRoute;
 use crate::circuit::{MILLION, Rules};
 use crate::config::{
@@ -196,7 +194,10 @@ fn circuit_key(model: &str, target: &Target) -> String {
     ] {
         text.push_str(&format!("{}:{part},", part.len()));
     }
-    format!("modelgate.model_route.{:016x}", fingerprint(text.as_bytes()))
+    format!(
+        "modelgate.model_route.{:016x}",
+        fingerprint(text.as_bytes())
+    )
 }
 
 /// The targets of a model, to be found by their tags.
