@@ -287,7 +287,11 @@ fn fetches_keys(plan: &Json) -> bool {
 fn takes_out(plan: &Json) -> bool {
     let models = plan.get("models").and_then(Json::as_array);
     let mut models = models.into_iter().flatten();
-    models.any(|model| model.get("rollback").is_some_and(|rollback| !rollback.is_null()))
+    models.any(|model| {
+        model
+            .get("rollback")
+            .is_some_and(|rollback| !rollback.is_null())
+    })
 }
 
 /// Filters that read a request's body.

@@ -1,6 +1,6 @@
 //! From what was written to what runs; everything that cannot be right is said with its path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use modelgate_kit::config::{Bounded, Problems, Setup, fingerprint};
@@ -14,13 +14,15 @@ use super::{Fallback, Key, Metrics, Model, Override, Plan, Rollback, Shadow, Tar
 use crate::ModelRoute;
 use crate::circuit::{MILLION, Rules};
 use crate::config::{
-    Config, Name, Tag, VersionIs, WrittenAnswer, WrittenFallback, WrittenKey, WrittenModel,
-    WrittenOverride, WrittenRollback, WrittenTarget,
+    Config, ModelPattern, Name, Tag, VersionIs, WrittenAnswer, WrittenFallback, WrittenKey,
+    WrittenModel, WrittenOverride, WrittenRollback, WrittenTarget,
 };
 use crate::split::Salt;
 
 const NS_PER_S: u64 = 1_000_000_000;
 const NS_PER_MS: u64 = 1_000_000;
+/// Most targets of a model: each of them may have to be asked for.
+const MOST_TARGETS: usize = 32;
 
 impl Plan {
     /// Compiles the models; what is wrong with them is added to `problems`.
@@ -50,9 +52,10 @@ impl Plan {
                 "give each a name of its own",
             );
         }
+        let mut names = BTreeSet::new();
         for (at, written) in config.models.into_iter().enumerate() {
             problems.within(&format!("models[{at}]"), |problems| {
-                plan.enter_names(at, &written, problems);
+                plan.enter_names(at, &written, &mut names, problems);
                 plan.models.push(written.compile(salt, problems));
             });
         }
@@ -65,25 +68,29 @@ impl Plan {
         Some(plan)
     }
 
-    fn enter_names(&mut self, at: usize, written: &WrittenModel, problems: &mut Problems) {
+    fn enter_names(
+        &mut self,
+        at: usize,
+        written: &WrittenModel,
+        names: &mut BTreeSet<String>,
+        problems: &mut Problems,
+    ) {
         let aliases = written.aliases.iter().enumerate();
         let aliases = aliases.map(|(at, alias)| (format!("aliases[{at}]"), alias));
-        for (path, pattern) in std::iter::once(("name".to_owned(), &written.name)).chain(aliases) {
-            let pattern = pattern.0.as_str();
-            let is_taken = if pattern.contains('*') {
-                let glob = Glob::new(pattern);
-                let is_taken = self.patterns.iter().any(|(other, _)| *other == glob);
-                self.patterns.push((glob, at));
-                is_taken
-            } else {
-                self.exact.insert(pattern.into(), at).is_some()
-            };
-            if is_taken {
+        for (path, ModelPattern(name)) in
+            std::iter::once(("name".to_owned(), &written.name)).chain(aliases)
+        {
+            if !names.insert(name.clone()) {
                 problems.add(
                     path,
                     "is a name of another model too, or is written twice",
                     "each name leads to one entry",
                 );
+            }
+            if name.contains('*') {
+                self.patterns.push((Glob::new(name), at));
+            } else {
+                self.exact.insert(name.as_str().into(), at);
             }
         }
     }
@@ -121,6 +128,13 @@ impl WrittenModel {
     fn compile(self, salt: Salt, problems: &mut Problems) -> Model {
         let name = self.name.0;
         let mut targets: Vec<Target> = Vec::new();
+        if self.targets.len() > MOST_TARGETS {
+            problems.add(
+                "targets",
+                format!("are {}", self.targets.len()),
+                format!("write at most {MOST_TARGETS}"),
+            );
+        }
         for (at, written) in self.targets.into_vec().into_iter().enumerate() {
             problems.within(&format!("targets[{at}]"), |problems| {
                 if targets.iter().any(|other| other.tag == written.tag.0) {
@@ -142,7 +156,6 @@ impl WrittenModel {
                 "give one of them a weight above 0, or pin one",
             );
         }
-        let tags = Tags(&targets);
         let mut overrides = Vec::new();
         for (at, written) in self.overrides.into_iter().enumerate() {
             problems.within(&format!("overrides[{at}]"), |problems| {
