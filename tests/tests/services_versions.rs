@@ -74,7 +74,7 @@ async fn start(package: &Path, folder: &Path) -> Server {
     fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
     let mut command = Command::new("python3");
     command
-        .args(["-m", "mlserver.cli", "start", "."])
+        .args(["-c", "from mlserver.cli import main; main()", "start", "."])
         .current_dir(folder)
         .env("PYTHONPATH", format!("{}:.", package.display()))
         .stdout(Stdio::null())
@@ -83,14 +83,18 @@ async fn start(package: &Path, folder: &Path) -> Server {
     let began = Instant::now();
     let ready = Call::get("/v2/models/distilbert/versions/4/ready");
     while send(http, &ready).await.map_or(0, |answer| answer.status) != 200 {
-        assert!(began.elapsed() < Duration::from_secs(60), "the models do not load");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the models do not load"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     server
 }
 
 fn infer(session: &str, text: &str) -> Call {
-    let body = json!({"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}]});
+    let body =
+        json!({"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}]});
     Call::post("/v2/models/sentiment/infer", &body.to_string())
         .with("content-type", "application/json")
         .with("x-session", session)
@@ -126,7 +130,10 @@ async fn the_lineage_is_what_the_server_says_and_a_failing_version_goes() {
         assert_eq!(*before, version);
     }
     let canary = of.values().filter(|version| *version == "4").count();
-    assert!((16..=44).contains(&canary), "{canary} of 100 where 30 are meant");
+    assert!(
+        (16..=44).contains(&canary),
+        "{canary} of 100 where 30 are meant"
+    );
     // Version 4 fails: soon nobody gets it, and whoever had version 3 never notices.
     let mut failed = 0;
     for number in 0..400 {
@@ -146,6 +153,9 @@ async fn the_lineage_is_what_the_server_says_and_a_failing_version_goes() {
     // The server is gone: callers get the operator's answer.
     drop(server);
     let gone = gateway.send(&infer("s0", "fine")).await;
-    assert_eq!((gone.status, gone.text().as_str()), (200, "{\"degraded\":true}"));
+    assert_eq!(
+        (gone.status, gone.text().as_str()),
+        (200, "{\"degraded\":true}")
+    );
     assert_eq!(gone.header("x-modelgate-reason"), Some("model_degraded"));
 }

@@ -56,7 +56,7 @@ impl Plan {
         for (at, written) in config.models.into_iter().enumerate() {
             problems.within(&format!("models[{at}]"), |problems| {
                 plan.enter_names(at, &written, &mut names, problems);
-                plan.models.push(written.compile(salt, problems));
+                plan.models.push(written.compile(salt, setup, problems));
             });
         }
         plan.uncounted.define(setup.host);
@@ -125,7 +125,7 @@ impl Metrics {
 }
 
 impl WrittenModel {
-    fn compile(self, salt: Salt, problems: &mut Problems) -> Model {
+    fn compile(self, salt: Salt, setup: &Setup<'_>, problems: &mut Problems) -> Model {
         let name = self.name.0;
         let mut targets: Vec<Target> = Vec::new();
         if self.targets.len() > MOST_TARGETS {
@@ -163,7 +163,9 @@ impl WrittenModel {
             });
         }
         let fallback = self.fallback.map(|written| {
-            problems.within("fallback", |problems| written.compile(&tags, problems))
+            problems.within("fallback", |problems| {
+                written.compile(&tags, setup, problems)
+            })
         });
         let rollback = self.rollback.map(|written| {
             problems.within("rollback", |problems| written.compile(&tags, problems))
@@ -342,9 +344,17 @@ impl WrittenRollback {
 }
 
 impl WrittenFallback {
-    fn compile(self, tags: &Tags<'_>, problems: &mut Problems) -> Fallback {
+    fn compile(self, tags: &Tags<'_>, setup: &Setup<'_>, problems: &mut Problems) -> Fallback {
         if self.target.is_none() && self.answer.is_none() {
             problems.add("", "does nothing", "write `target`, `answer` or both");
+        }
+        let replaces = self.answer.is_some() && !self.statuses.is_empty();
+        if replaces && !setup.host.rules().replies_to_responses {
+            problems.add(
+                "statuses",
+                "are looked for in answers, in whose place this proxy takes no other",
+                "write `[]`: `answer` is then given while all targets are taken out",
+            );
         }
         Fallback {
             target: self
