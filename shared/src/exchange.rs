@@ -202,6 +202,14 @@ impl Exchange {
         asked.is_some_and(|asked| asked.is_granted(self.response().status().unwrap_or_default()))
     }
 
+    /// Lets the proxy choose the route again by what the filter has made of the request's headers.
+    ///
+    /// # Errors
+    /// The host's status: then the request may go where it would have gone before.
+    pub fn choose_route_again(&self) -> Result<(), Status> {
+        self.proxy().choose_route_again()
+    }
+
     /// Lets the request go and suspends until there is a response, or the exchange is over.
     pub async fn forward(&self) -> Forwarded {
         poll_fn(|_| {

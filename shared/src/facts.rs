@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::claim::{ANY, ClaimPath, Finding, Reading, Readings, Split};
+use crate::claim::{ANY, ClaimPath, Finding, Reading, Readings, Split, Word, words};
 use crate::exchange::Exchange;
 use crate::host::Status;
 use crate::names::Names;
@@ -118,6 +118,20 @@ impl Identity {
         match self.claims.get(path.text()) {
             Some(value) => Finding::Value(value),
             None => path.look(&self.claims),
+        }
+    }
+
+    /// The one word of a claim, as bytes that tell it from others; nothing where the claim is not
+    /// known, or has several.
+    pub fn one_word(&self, path: &ClaimPath) -> Option<Vec<u8>> {
+        let Finding::Value(value) = self.look(path) else {
+            return None;
+        };
+        match words(value, Split::Whole)?.as_slice() {
+            [Word::Text(text)] => Some(text.as_bytes().to_vec()),
+            [Word::Number(number)] => Some(number.to_string().into_bytes()),
+            [Word::Bool(flag)] => Some(flag.to_string().into_bytes()),
+            _ => None,
         }
     }
 
@@ -251,6 +265,33 @@ pub struct ModelCall {
     /// Version, label or variant.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
+    /// Where it was sent, once that is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<Box<Routed>>,
+}
+
+/// Which model, in which version, answers: the lineage of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Routed {
+    /// The name that the request has asked for.
+    pub name: String,
+    /// Tag of the target that was chosen.
+    pub target: String,
+    /// Where it stands, by the name that the proxy's routes know.
+    pub backend: String,
+    /// The name that the server knows the model by.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// Version, label, variant or deployment.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Why this target: `pin`, `override`, `split`, `rollback`, `fallback`, …
+    pub why: String,
+}
+
+impl Fact for Routed {
+    const NAME: &'static str = "route";
 }
 
 impl ModelCall {

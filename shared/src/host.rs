@@ -313,6 +313,14 @@ pub trait Proxy: Host {
     fn dispatch(&self, call: &Dispatch<'_>) -> Result<u32, Status>;
     /// Asks for a tick every so many milliseconds.
     fn set_tick(&self, period_ms: u32) -> Result<(), Status>;
+    /// Lets the proxy choose the request's route again, by its headers as they are now. Most do so
+    /// by themselves once a header has changed.
+    ///
+    /// # Errors
+    /// The proxy's status.
+    fn choose_route_again(&self) -> Result<(), Status> {
+        Ok(())
+    }
     /// Makes another context of this VM the one that host calls act on.
     fn focus(&self, context: u32) -> Result<(), Status>;
 }

@@ -9,6 +9,7 @@ pub mod common;
 pub mod dialect;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::exchange::Exchange;
 use crate::facts::{Challenges, Denied, RefusedToken};
@@ -74,6 +75,18 @@ struct More {
     headers: Vec<(&'static str, String)>,
     extensions: BTreeMap<String, serde_json::Value>,
     token: Option<RefusedToken>,
+    answer: Option<Rc<Instead>>,
+}
+
+/// An answer of the operator's own, which a reply gives in place of an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instead {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers besides the status.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
 }
 
 impl Reply {
@@ -126,6 +139,15 @@ impl Reply {
         self
     }
 
+    /// The operator's own answer in place of an error in the client's dialect. The reason is told as
+    /// always.
+    #[must_use]
+    pub fn with_answer(mut self, answer: Rc<Instead>) -> Self {
+        self.status = answer.status;
+        self.more().answer = Some(answer);
+        self
+    }
+
     fn token(&self) -> Option<RefusedToken> {
         self.more.as_ref()?.token.clone()
     }
@@ -173,15 +195,28 @@ impl Reply {
             token: self.token(),
         };
         let _ = exchange.publish(denied);
+        let answer = self.more.as_ref().and_then(|more| more.answer.as_deref());
         let shape = Shape::of(exchange);
-        let (content_type, body) = shape.render(self);
+        let (content_type, body) = match answer {
+            Some(answer) => (None, answer.body.clone()),
+            None => shape.render(self),
+        };
         let mut headers: Vec<(&str, &[u8])> = vec![(REASON_HEADER, self.reason.code.as_bytes())];
         // The type of an answer to a gRPC client is the host's to write.
         if let Some(content_type) = content_type {
             headers.push(("content-type", content_type.as_bytes()));
         }
-        if let Some((name, value)) = shape.header(self) {
-            headers.push((name, value.as_bytes()));
+        match answer {
+            Some(Instead { headers: own, .. }) => {
+                headers.extend(
+                    own.iter()
+                        .map(|(name, value)| (name.as_str(), value.as_bytes())),
+                );
+            }
+            None => {
+                let added = shape.header(self);
+                headers.extend(added.map(|(name, value)| (name, value.as_bytes())));
+            }
         }
         headers.extend(
             self.headers()
@@ -211,7 +246,10 @@ impl Reply {
             details: &details,
             headers: &headers,
             body: &body,
-            grpc_status: shape.grpc_status(self.status),
+            grpc_status: match answer {
+                Some(_) => None,
+                None => shape.grpc_status(self.status),
+            },
         };
         host.reply(&reply)
     }

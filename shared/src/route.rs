@@ -22,12 +22,14 @@ mod form;
 mod further;
 mod grammar;
 mod path;
+mod rewrite;
 mod template;
 
 pub use body::{BodyError, Stated, folded, hints_in, is_ignorable, models_of_batch};
 pub use form::{boundary, field};
 pub use further::further_models;
 pub use path::{Path, PathError, Segment};
+pub use rewrite::{Choice, Inexpressible, Rewritten, Wanted, rename_in_form, rename_in_json};
 pub use template::{Template, TemplateError};
 
 use schemars::JsonSchema;

@@ -22,6 +22,7 @@ pub mod pull;
 pub mod push;
 pub mod release;
 mod render;
+mod route;
 mod run;
 mod rustdoc;
 mod scenario;
@@ -74,6 +75,7 @@ enum Command {
     Push(push::Arguments),
     Release(release::Arguments),
     Render(render::Arguments),
+    Route(route::Arguments),
     Run(run::Arguments),
     Scenario(scenario::Arguments),
     Schema(schema::Arguments),
@@ -160,6 +162,7 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
             None => full::run(),
         },
         Command::Render(arguments) => render::run(&arguments),
+        Command::Route(arguments) => route::run(&arguments),
         Command::Scenario(arguments) => scenario::run(&arguments, &backends),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Site(arguments) => site::run(&arguments),

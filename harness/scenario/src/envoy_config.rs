@@ -171,6 +171,7 @@ fn host<'a>(host: &'a VirtualHost, natives: &[(&str, &str)]) -> Host<'a> {
     let routes = host.routes.iter().map(|route| Route {
         name: route.name.as_deref(),
         path: &route.path,
+        headers: &route.headers,
         cluster: match route.direct_response {
             Some(_) => None,
             None => Some(&route.cluster),

@@ -79,6 +79,21 @@ pub struct What {
     pub model: Option<Text<128>>,
     /// The model's version, where the request names one.
     pub version: Option<Text<64>>,
+    /// Where it was sent.
+    pub sent: Sent,
+}
+
+/// Which target was to answer, where a filter has chosen one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// The target's tag.
+    pub target: Option<Text<40>>,
+    /// Where it is.
+    pub backend: Option<Text<128>>,
+    /// The name that the server knows the model by.
+    pub model: Option<Text<128>>,
+    /// Version, label, variant or deployment.
+    pub version: Option<Text<64>>,
 }
 
 /// Which filter decided, under which rule, and why.

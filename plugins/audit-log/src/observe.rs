@@ -7,12 +7,14 @@
 use std::rc::Rc;
 
 use modelgate_kit::exchange::Exchange;
-use modelgate_kit::facts::{Decision, Denied, Identity, Limited, Masked, ModelCall, RefusedToken};
+use modelgate_kit::facts::{
+    Decision, Denied, Identity, Limited, Masked, ModelCall, RefusedToken, Routed,
+};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::route::{Path, Route};
 
 use crate::event::{
-    Answered, Decided, Ending, Event, Few, Flags, Text, TraceParent, What, Who, path_of,
+    Answered, Decided, Ending, Event, Few, Flags, Sent, Text, TraceParent, What, Who, path_of,
 };
 use crate::plan::Plan;
 
@@ -128,8 +130,18 @@ fn what(exchange: &Exchange, head: &HeaderBlock) -> What {
             .and_then(Text::some),
         dialect: Text::some(&call.dialect),
         operation: Text::some(&call.operation),
-        model: Text::some(&call.model),
+        model: Text::some(&call.model).or_else(|| Text::some(&call.route.as_ref()?.name)),
         version: Text::some(&call.version),
+        sent: call.route.as_deref().map(sent).unwrap_or_default(),
+    }
+}
+
+fn sent(routed: &Routed) -> Sent {
+    Sent {
+        target: Text::some(&routed.target),
+        backend: Text::some(&routed.backend),
+        model: Text::some(&routed.model),
+        version: Text::some(&routed.version),
     }
 }
 

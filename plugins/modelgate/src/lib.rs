@@ -3,7 +3,7 @@
 //! With a filter's name as `root_id` it is that filter. With `chain` it is a whole chain in one
 //! entry of the proxy's: its configuration lists the filters with theirs, a request passes them in
 //! that order and a response in the reverse one, and the proxy enters the module once where it
-//! would have entered seven.
+//! would have entered eight.
 //!
 //! This is the list of the suite's filters: the tools, the tests and the generated documentation
 //! take it from here.
@@ -14,6 +14,7 @@ modelgate_kit::suite! {
     "key-auth" => key_auth::KeyAuth,
     "consumer-acl" => consumer_acl::ConsumerAcl,
     "rate-limit" => rate_limit::RateLimit,
+    "model-route" => model_route::ModelRoute,
     "pii-mask" => pii_mask::PiiMask,
     "aws-sigv4" => aws_sigv4::AwsSigv4,
 }

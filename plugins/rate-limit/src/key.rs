@@ -8,7 +8,7 @@
 
 use std::iter;
 
-use modelgate_kit::claim::{ClaimPath, Finding, Split, Word, words};
+use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
@@ -112,7 +112,7 @@ impl Part {
                 let known = whole_groups(material.identity?)?;
                 text(groups.iter().find(|group| known.has(group))?)
             }
-            Self::Claim(path) => claim(path, material.identity?),
+            Self::Claim(path) => material.identity?.one_word(path),
             Self::Header(name) => match material.headers.once(name) {
                 Occurrence::Once(value) => Some(value.to_vec()),
                 Occurrence::Absent | Occurrence::Repeated => None,
@@ -158,18 +158,6 @@ fn is_whole(value: &[u8]) -> bool {
 /// The caller's groups, unless there may be further ones: which comes first is not known then.
 fn whole_groups(identity: &Identity) -> Option<&Names> {
     (!identity.groups_unknown).then_some(&identity.groups)
-}
-
-fn claim(path: &ClaimPath, identity: &Identity) -> Option<Vec<u8>> {
-    let Finding::Value(value) = identity.look(path) else {
-        return None;
-    };
-    match words(value, Split::Whole)?.as_slice() {
-        [Word::Text(text)] => Some(text.as_bytes().to_vec()),
-        [Word::Number(number)] => Some(number.to_string().into_bytes()),
-        [Word::Bool(flag)] => Some(flag.to_string().into_bytes()),
-        _ => None,
-    }
 }
 
 fn address(material: &Material<'_>) -> Option<std::net::IpAddr> {

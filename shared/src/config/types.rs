@@ -102,6 +102,11 @@ macro_rules! texts {
                 fits(&mut text).then_some(Self(text))
             }
 
+            /// One that stands in the program.
+            pub fn fixed(text: &'static str) -> Self {
+                Self(text.to_owned())
+            }
+
             /// The text.
             pub fn into_string(self) -> String {
                 self.0
@@ -184,13 +189,6 @@ texts! {
     /// An `https` URL that can stand in a quoted string.
     HttpsUrl: "https://refused/", |text| is_quotable(text) && !text.contains(' ') && text.starts_with("https://"),
         "is not an https URL", "write https://HOST/PATH";
-}
-
-impl RequestPath {
-    /// One that stands in the program.
-    pub fn fixed(path: &'static str) -> Self {
-        Self(path.to_owned())
-    }
 }
 
 impl Default for Realm {

@@ -241,6 +241,7 @@ table! {
             ) -> bool;
         get_route_config =
             c"envoy_dynamic_module_callback_get_most_specific_route_config"(Ptr) -> *const c_void;
+        clear_route_cache = c"envoy_dynamic_module_callback_http_clear_route_cache"(Ptr);
         http_callout = c"envoy_dynamic_module_callback_http_filter_http_callout"(
             Ptr, *mut u64, Buf, *const Pair, usize, Buf, u64
         ) -> u32;

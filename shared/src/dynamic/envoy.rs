@@ -176,6 +176,13 @@ impl Stream {
         })
     }
 
+    /// Forgets which route was chosen: it is chosen again when it is next asked for. Envoy does not
+    /// do so for a module that changes headers.
+    pub fn choose_route_again(self) {
+        // SAFETY: a live filter.
+        unsafe { (self.api.clear_route_cache)(self.raw()) }
+    }
+
     /// Bytes in one of the buffers of [`body`].
     pub fn body_size(self, kind: u32) -> usize {
         // SAFETY: a live filter.

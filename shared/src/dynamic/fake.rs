@@ -26,6 +26,8 @@ pub struct FakeFilter {
     pub state: RefCell<BTreeMap<String, Vec<u8>>>,
     pub metadata: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
     pub route: Cell<*const c_void>,
+    /// The route is to be chosen again.
+    pub routed_again: Cell<bool>,
     pub callouts: RefCell<Vec<String>>,
     /// How often another thread has asked for the hook of this exchange.
     pub woken: Arc<AtomicUsize>,
@@ -230,6 +232,7 @@ fakes! {
         }
     }
     route_config(of: Ptr) -> *const c_void { filter(of).route.get() }
+    clear_route_cache(of: Ptr) { filter(of).routed_again.set(true); }
     callout(
         of: Ptr, id: *mut u64, cluster: Buf, _headers: *const Pair, _count: usize, _body: Buf,
         _timeout_ms: u64
@@ -309,6 +312,7 @@ fn address(name: &CStr, release: u32) -> Ptr {
         "http_set_filter_state_bytes" => set_state as *const (),
         "http_get_filter_state_bytes" => get_state as *const (),
         "get_most_specific_route_config" => route_config as *const (),
+        "http_clear_route_cache" => clear_route_cache as *const (),
         "http_filter_http_callout" => callout as *const (),
         "http_filter_config_http_callout" => config_callout as *const (),
         "http_filter_scheduler_new" => scheduler_new as *const (),

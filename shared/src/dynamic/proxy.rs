@@ -536,6 +536,11 @@ impl Proxy for Envoy {
         Ok(())
     }
 
+    fn choose_route_again(&self) -> Result<(), Status> {
+        self.stream()?.choose_route_again();
+        Ok(())
+    }
+
     fn focus(&self, context: u32) -> Result<(), Status> {
         if context == ROOT {
             self.current.set(None);

@@ -7,6 +7,7 @@
 //! The body is gone through once; nothing of a file is looked at but for the delimiter.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::memmem;
 
@@ -114,6 +115,24 @@ pub fn field<'a>(
     boundary: &str,
     member: &str,
 ) -> Result<Option<Cow<'a, str>>, BodyError> {
+    let span = field_span(body, boundary, member)?;
+    let value = span.map(|span| body.get(span).unwrap_or_default());
+    let text = |value| std::str::from_utf8(value).map_err(|_| BodyError::ModelNotAName);
+    value
+        .map(text)
+        .transpose()
+        .map(|text| text.map(Cow::Borrowed))
+}
+
+/// Where the value of the field `member` stands in the body; nothing if there is none.
+///
+/// # Errors
+/// As [`field`].
+pub fn field_span(
+    body: &[u8],
+    boundary: &str,
+    member: &str,
+) -> Result<Option<Range<usize>>, BodyError> {
     let delimiter = format!("--{boundary}");
     let mut found = None;
     let mut begin: Option<usize> = None;
@@ -141,10 +160,12 @@ pub fn field<'a>(
             if parts > MOST_PARTS {
                 return Err(BodyError::FormUnclear);
             }
-            if let Some(value) = value_of(part, member)?
-                && found.replace(value).is_some()
-            {
-                return Err(BodyError::MemberTwice);
+            if let Some(value) = value_of(part, member)? {
+                let end = begin.saturating_add(part.len());
+                let span = end.saturating_sub(value.len())..end;
+                if found.replace(span).is_some() {
+                    return Err(BodyError::MemberTwice);
+                }
             }
         }
         match behind {
@@ -160,8 +181,8 @@ pub fn field<'a>(
     }
 }
 
-/// The value of a part if it is the field `member`.
-fn value_of<'a>(part: &'a [u8], member: &str) -> Result<Option<Cow<'a, str>>, BodyError> {
+/// The value of a part, which is the end of it, if it is the field `member`.
+fn value_of<'a>(part: &'a [u8], member: &str) -> Result<Option<&'a [u8]>, BodyError> {
     let unclear = BodyError::FormUnclear;
     let beginning = part
         .get(..part.len().min(LONGEST_HEADERS))
@@ -234,7 +255,8 @@ fn value_of<'a>(part: &'a [u8], member: &str) -> Result<Option<Cow<'a, str>>, Bo
         return Err(unclear);
     }
     let text = std::str::from_utf8(value).map_err(|_| BodyError::ModelNotAName)?;
-    name_of_model(Cow::Borrowed(text)).map(Some)
+    name_of_model(Cow::Borrowed(text))?;
+    Ok(Some(value))
 }
 
 #[cfg(test)]

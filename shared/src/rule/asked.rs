@@ -64,6 +64,28 @@ impl Default for ModelBody {
     }
 }
 
+impl ModelBody {
+    /// The body of a request that names its model there, and the limits of JSON in it. The request
+    /// is held meanwhile.
+    ///
+    /// # Errors
+    /// A reply where the body is too long or cannot be had.
+    pub async fn body(&self, exchange: &Exchange) -> Result<(Vec<u8>, Limits), Reply> {
+        let limits = Limits {
+            max_bytes: self.max_body_bytes.size(),
+            ..Limits::default()
+        };
+        let body = exchange.request().body(limits.max_bytes).await;
+        let body = body.map_err(|error| match error {
+            BodyError::TooLarge => Reply::new(&BODY_TOO_LARGE),
+            BodyError::Unreadable => Reply::new(&BODY_UNREADABLE),
+            // What comes after the headers of an upgrade is no body: the model is named nowhere.
+            BodyError::Endless => Reply::new(&MODEL_UNREADABLE),
+        })?;
+        Ok((body, limits))
+    }
+}
+
 /// Whether bodies are read for the model's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -195,22 +217,7 @@ impl<'a> Asked<'a> {
         if matches!(kind, Kind::Form(_)) && !matches!(model, Model::InForm(_)) {
             return Err(unreadable());
         }
-        let limit = how.max_body_bytes.size();
-        let body = exchange
-            .request()
-            .body(limit)
-            .await
-            .map_err(|error| match error {
-                BodyError::TooLarge => Reply::new(&BODY_TOO_LARGE),
-                BodyError::Unreadable => Reply::new(&BODY_UNREADABLE),
-                // What comes after the headers of an upgrade is no body: the model is named
-                // nowhere.
-                BodyError::Endless => Reply::new(&MODEL_UNREADABLE),
-            })?;
-        let limits = Limits {
-            max_bytes: limit,
-            ..Limits::default()
-        };
+        let (body, limits) = how.body(exchange).await?;
         let default = || {
             let mut defaults = how.defaults.iter();
             let default = defaults.find(|default| default.path.matches(&self.path))?;
@@ -382,6 +389,7 @@ impl<'a> Asked<'a> {
                 .as_ref()
                 .map(|selector| selector.name().to_owned())
                 .unwrap_or_default(),
+            route: None,
         })
     }
 }

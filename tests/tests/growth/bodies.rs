@@ -488,9 +488,18 @@ pub const ACL: &str =
 pub const BY_MODEL: &str =
     r#"{"policies":[{"name":"a","by":["model"],"windows":[{"quota":1000000,"window_s":1}]}]}"#;
 
+/// A model that has another name behind the gateway.
+pub const RENAMED: &str =
+    r#"{"models":[{"name":"m","targets":[{"tag":"t","backend":"a","model":"longer"}]}]}"#;
+
 /// A document beside the name of a model.
-pub fn beside_a_model(name: &str, document: fn(usize) -> String) -> [Case; 2] {
-    [("consumer-acl", ACL), ("rate-limit", BY_MODEL)].map(|(filter, config)| {
+pub fn beside_a_model(name: &str, document: fn(usize) -> String) -> [Case; 3] {
+    let reading = [
+        ("consumer-acl", ACL),
+        ("rate-limit", BY_MODEL),
+        ("model-route", RENAMED),
+    ];
+    reading.map(|(filter, config)| {
         Case::request(filter, format!("body: {name}"), config, SIZE, move |size| {
             json_post(format!("{{\"model\":\"m\",\"x\":{}}}", document(size)).into_bytes())
         })

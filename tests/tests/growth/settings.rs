@@ -366,6 +366,39 @@ fn of_rules() -> Vec<Setting> {
     ]
 }
 
+/// Models that requests are routed by, each with these names.
+fn routed(models: Vec<Value>) -> Value {
+    json!({"models": models})
+}
+
+fn target() -> Value {
+    json!([{"tag": "t", "backend": "a", "model": "m"}])
+}
+
+fn of_routes() -> Vec<Setting> {
+    let last = |n: usize| Request::post(&format!("/v2/models/m{}/infer", n - 1));
+    vec![
+        Setting::new("model-route", "models", 300, |n| {
+            routed(many(n, |at| json!({"name": format!("m{at}"), "targets": target()})))
+        }, last),
+        Setting::new("model-route", "models by pattern", 300, |n| {
+            routed(many(n, |at| json!({"name": format!("m{at}*x"), "aliases": [format!("m{at}")], "targets": target()})))
+        }, last),
+        Setting::new("model-route", "aliases", 300, |n| {
+            routed(vec![json!({"name": "x", "aliases": many(n, |at| format!("m{at}")), "targets": target()})])
+        }, last),
+        Setting::new("model-route", "targets", 16, |n| {
+            routed(vec![json!({"name": "m*", "sticky_by": [{"header": "x-tenant"}], "rollback": {},
+                "targets": many(n, |at| json!({"tag": format!("t{at}"), "backend": "a"}))})])
+        }, last),
+        Setting::new("model-route", "overrides, and groups of the caller", 300, |n| {
+            routed(vec![json!({"name": "m*", "targets": target(),
+                "overrides": many(n, |at| json!({"who": {"groups": {"any_of": [format!("g{at}")]}}, "target": "t"}))})])
+        }, last)
+        .by(others),
+    ]
+}
+
 fn of_others() -> Vec<Setting> {
     vec![
         Setting::new(
@@ -444,7 +477,7 @@ fn of_others() -> Vec<Setting> {
 }
 
 fn cases(what: What) -> Vec<Case> {
-    [of_callers(), of_rules(), of_others()]
+    [of_callers(), of_rules(), of_routes(), of_others()]
         .into_iter()
         .flatten()
         .map(|setting| setting.case(what))

@@ -170,6 +170,20 @@ fn asked_by(ours: &Ours<'_, '_>, plan: &Json) -> Vec<(String, Question)> {
                 }
             }
         }
+        "model_route" => {
+            for (at, model) in list(plan, "models").enumerate() {
+                for (key, sticky) in list(model, "sticky_by").enumerate() {
+                    if let Some(claim) = sticky.get("claim").and_then(Json::as_str) {
+                        let path = format!("models[{at}].sticky_by[{key}]");
+                        asked.push((path, Question::Claim(claim.to_owned())));
+                    }
+                }
+                for (number, one) in list(model, "overrides").enumerate() {
+                    let path = format!("models[{at}].overrides[{number}]");
+                    of_who(one, &path, &mut asked);
+                }
+            }
+        }
         _ => {}
     }
     asked

@@ -190,7 +190,7 @@ codes! {
     CONFIG_AS_TEXT = "MG504" "config-as-text" Error, "A filter's configuration is a text where Kong wants a mapping.",
         "With `NAME.meta.json` beside the module Kong takes what its schema describes, and refuses a text. Write the configuration as YAML below `config:`.";
     SHARED_MEMORY = "MG505" "shared-memory" Error, "Workers have too little memory in common.",
-        "`rate-limit` counts and `jwt-auth` keeps fetched keys in the zone `modelgate`, or where there is none in `*`. Without either, every look at it ends the filter's instance: requests get 500. In nginx.conf write `shm_kv modelgate 10m;` in `wasm { … }`, in kong.conf `nginx_wasm_shm_kv_modelgate = 10m`. `rate-limit` refuses every request where its buckets do not fit; a zone of its own is filled by no other filter.";
+        "`rate-limit` counts, `jwt-auth` keeps fetched keys and `model-route` what it has seen fail in the zone `modelgate`, or where there is none in `*`. Without either, every look at it ends the filter's instance: requests get 500. In nginx.conf write `shm_kv modelgate 10m;` in `wasm { … }`, in kong.conf `nginx_wasm_shm_kv_modelgate = 10m`. `rate-limit` refuses every request where its buckets do not fit; a zone of its own is filled by no other filter.";
     BODY_BUFFER = "MG506" "body-buffer" Error, "nginx keeps less of a request body in memory than the filter may need.",
         "What is longer goes to a file, where a filter cannot read it: such requests are refused. Raise `client_body_buffer_size` (16 KiB unless it is written; in Kong 8 KiB, `nginx_http_client_body_buffer_size`) above the filter's `max_body_bytes`, or lower that.";
     UNBUFFERED = "MG507" "request-buffering" Error, "nginx does not collect the body that a filter reads.",

@@ -388,7 +388,13 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             "headers_with_underscores_action",
         ],
     );
-    let writes = ["jwt_auth", "key_auth", "consumer_acl", "aws_sigv4"];
+    let writes = [
+        "jwt_auth",
+        "key_auth",
+        "consumer_acl",
+        "model_route",
+        "aws_sigv4",
+    ];
     // The chain of a cluster sees what that of a connection manager lets pass.
     let first = !chain.upstream;
     if first && any(&writes) && !matches!(underscores, Some("REJECT_REQUEST" | "DROP_HEADER")) {
@@ -399,7 +405,7 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             "write `common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }`",
         );
     }
-    let paths = ["consumer_acl", "rate_limit", "aws_sigv4"];
+    let paths = ["consumer_acl", "rate_limit", "model_route", "aws_sigv4"];
     if first && any(&paths) && !flag(manager, &["normalize_path"]) {
         add(
             &codes::PATHS,

@@ -408,6 +408,21 @@ pub(super) fn needs_identity(filter: &str, plan: &Json) -> Option<String> {
                 None => named(policy.get("who")).then(|| format!("policies[{at}].who")),
             }
         }),
+        "model_route" => list("models").enumerate().find_map(|(at, model)| {
+            let keys = model.get("sticky_by").and_then(Json::as_array);
+            let of_caller = |key: &Json| key == "consumer" || key.get("claim").is_some();
+            let all_of_caller =
+                keys.is_some_and(|keys| !keys.is_empty() && keys.iter().all(of_caller));
+            if all_of_caller {
+                return Some(format!("models[{at}].sticky_by"));
+            }
+            let overrides = model.get("overrides").and_then(Json::as_array);
+            let one = overrides
+                .into_iter()
+                .flatten()
+                .position(|one| named(one.get("who")));
+            one.map(|one| format!("models[{at}].overrides[{one}].who"))
+        }),
         _ => None,
     }
 }
@@ -430,12 +445,14 @@ pub(super) fn holds_bytes(filter: &str, plan: &Json) -> Option<(u64, &'static st
             .then(|| (number("/request/max_body_bytes"), "request.max_body_bytes")),
         "aws_sigv4" => (!is("/payload", &["unsigned", "absent"]))
             .then(|| (number("/max_body_bytes"), "max_body_bytes")),
-        "consumer_acl" | "rate_limit" => (!is("/model_from_body/mode", &["ignore"])).then(|| {
-            (
-                number("/model_from_body/max_body_bytes"),
-                "model_from_body.max_body_bytes",
-            )
-        }),
+        "consumer_acl" | "rate_limit" | "model_route" => {
+            (!is("/model_from_body/mode", &["ignore"])).then(|| {
+                (
+                    number("/model_from_body/max_body_bytes"),
+                    "model_from_body.max_body_bytes",
+                )
+            })
+        }
         _ => None,
     }
 }

@@ -209,6 +209,7 @@ fn shared(filter: &Ours<'_, '_>, settings: &Settings, sink: &mut Sink<'_>) {
             .max()
             .map(|most| (most, "its counts")),
         "jwt_auth" if plans.iter().any(fetches_keys) => Some((0, "the keys that it fetches")),
+        "model_route" if plans.iter().any(takes_out) => Some((0, "what it has seen fail")),
         _ => None,
     };
     let Some((least, why)) = needs else { return };
@@ -279,6 +280,17 @@ fn fetches_keys(plan: &Json) -> bool {
         ["fetch", "discovery", "pem_per_kid"]
             .iter()
             .any(|kind| keys.get(kind).is_some())
+    })
+}
+
+/// Whether a configuration of `model_route` takes targets out.
+fn takes_out(plan: &Json) -> bool {
+    let models = plan.get("models").and_then(Json::as_array);
+    let mut models = models.into_iter().flatten();
+    models.any(|model| {
+        model
+            .get("rollback")
+            .is_some_and(|rollback| !rollback.is_null())
     })
 }
 

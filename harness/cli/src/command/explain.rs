@@ -90,6 +90,11 @@ fn read_time(text: &str) -> Result<u64, String> {
 
 /// Runs it; see [`Arguments`].
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    run_for(arguments, None)
+}
+
+/// The same, with what one filter tells and nothing of the others.
+pub fn run_for(arguments: &Arguments, only: Option<&str>) -> Result<ExitCode> {
     let variable = |name: &str| std::env::var(name).ok();
     let mut keys = BTreeMap::new();
     for (issuer, file) in &arguments.jwks {
@@ -110,7 +115,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         assume_verified: arguments.assume_verified,
         answer: answer.transpose()?,
     };
-    let report = explain::explain(&question, &variable)?;
+    let mut report = explain::explain(&question, &variable)?;
+    if let Some(only) = only {
+        report.filters.retain(|filter| filter.filter == only);
+    }
     match arguments.format {
         Format::Text => print!("{}", explain::text(&report, &Paper::new())),
         Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use proxy_wasm_simulator::PathMatch;
+use proxy_wasm_simulator::{HeaderCondition, PathMatch, Wanted};
 use serde_json::{Map, Value as Json, json};
 
 use super::adapt::{address, loopback};
@@ -147,6 +147,8 @@ pub struct Route<'a> {
     pub name: Option<&'a str>,
     /// The paths that it takes.
     pub path: &'a PathMatch,
+    /// The headers that it asks for.
+    pub headers: &'a [HeaderCondition],
     /// Where it leads; `None` = it answers by itself, as `beside` says.
     pub cluster: Option<&'a str>,
     /// What it says of filters.
@@ -439,15 +441,30 @@ impl Host<'_> {
     }
 }
 
+fn header_match(HeaderCondition { name, value }: &HeaderCondition) -> Json {
+    let matcher = match value {
+        Wanted::Exact { text, ignore_case } => json!({"exact": text, "ignore_case": ignore_case}),
+        Wanted::Pattern(pattern) => json!({"safe_regex": {"regex": pattern.text()}}),
+    };
+    json!({"name": name, "string_match": matcher})
+}
+
 impl Route<'_> {
     fn json(&self) -> Json {
-        let path = match self.path {
+        let mut asked = match self.path {
             PathMatch::Prefix(prefix) => json!({"prefix": prefix}),
             PathMatch::Exact(path) => json!({"path": path}),
             PathMatch::Below(path) => json!({"path_separated_prefix": path}),
             PathMatch::Pattern(pattern) => json!({"safe_regex": {"regex": pattern.text()}}),
         };
-        let mut json = json!({"match": path});
+        if !self.headers.is_empty() {
+            add(
+                &mut asked,
+                "headers",
+                self.headers.iter().map(header_match).collect::<Vec<_>>(),
+            );
+        }
+        let mut json = json!({"match": asked});
         if let Some(cluster) = self.cluster {
             let mut action = self.action.clone();
             action.insert("cluster".into(), cluster.into());

@@ -448,7 +448,7 @@ fn virtual_host(host: &VirtualHost) -> proxy::VirtualHost {
     let routes = host.routes.iter().map(|route| proxy::Route {
         name: route.name.clone().unwrap_or_default(),
         path: route.path.clone(),
-        headers: Vec::new(),
+        headers: route.headers.clone(),
         cluster: route.cluster.clone(),
         metadata: metadata(route.metadata.as_ref()),
         switches: switches(&route.switches),

@@ -6,7 +6,9 @@ use located_yaml::read::{At, at_member};
 use located_yaml::shape::{Many, Source};
 use modelgate_envoy::config::own::{answer_changes, direct_response, header_changes, rewrite};
 use modelgate_kit::config::Bounded;
-use proxy_wasm_simulator::{DirectResponse, HeaderChanges, PathMatch, Rewrite};
+use proxy_wasm_simulator::{
+    DirectResponse, HeaderChanges, HeaderCondition, PathMatch, Rewrite, Wanted,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -72,6 +74,8 @@ pub struct Route {
     pub name: Option<String>,
     /// The paths it takes.
     pub path: PathMatch,
+    /// The headers that it asks for.
+    pub headers: Vec<HeaderCondition>,
     /// Where it leads.
     pub cluster: String,
     /// Metadata by namespace.
@@ -105,6 +109,9 @@ pub(super) struct WrittenRoute {
     prefix: Option<String>,
     /// Takes this path.
     path: Option<String>,
+    /// Takes requests that have each of these headers with this value.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     /// Cluster that it leads to; `upstream` if not given.
     cluster: Option<String>,
     /// Metadata by namespace.
@@ -228,6 +235,7 @@ impl RouteReader<'_> {
             return vec![Route {
                 name: None,
                 path: PathMatch::Prefix("/".into()),
+                headers: Vec::new(),
                 cluster: UPSTREAM.into(),
                 metadata: None,
                 switches: Switches::default(),
@@ -261,6 +269,7 @@ impl RouteReader<'_> {
         Some(Route {
             name: written.name,
             path,
+            headers: written.headers.into_iter().map(asked_for).collect(),
             cluster,
             metadata: written.metadata,
             switches: Switches {
@@ -304,6 +313,17 @@ impl RouteReader<'_> {
                 at.refuse::<()>("no filter of the chain has this name");
             }
         }
+    }
+}
+
+/// A header that a route asks for, with its value.
+fn asked_for((name, text): (String, String)) -> HeaderCondition {
+    HeaderCondition {
+        name: name.to_ascii_lowercase(),
+        value: Wanted::Exact {
+            text,
+            ignore_case: false,
+        },
     }
 }
 

@@ -78,6 +78,19 @@ impl Event {
             field!("model_version", "modelgate.model_version"),
             &self.what.version,
         );
+        to.text(field!("target", "modelgate.target"), &self.what.sent.target);
+        to.text(
+            field!("backend", "modelgate.backend"),
+            &self.what.sent.backend,
+        );
+        to.text(
+            field!("served_model", "modelgate.served_model"),
+            &self.what.sent.model,
+        );
+        to.text(
+            field!("served_version", "modelgate.served_version"),
+            &self.what.sent.version,
+        );
         to.text(
             field!("operation", "modelgate.operation"),
             &self.what.operation,

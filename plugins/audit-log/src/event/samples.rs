@@ -30,6 +30,12 @@ pub(crate) fn full() -> Event {
             operation: Text::some("infer"),
             model: Text::some("iris"),
             version: Text::some("3"),
+            sent: Sent {
+                target: Text::some("canary"),
+                backend: Text::some("models-b"),
+                model: Text::some("iris-forest"),
+                version: Text::some("4"),
+            },
         },
         decided: Decided {
             filter: Text::some("consumer_acl"),
@@ -100,6 +106,12 @@ pub(crate) fn largest() -> Event {
             operation: Some(long()),
             model: Some(long()),
             version: Some(long()),
+            sent: Sent {
+                target: Some(long()),
+                backend: Some(long()),
+                model: Some(long()),
+                version: Some(long()),
+            },
         },
         decided: Decided {
             filter: Some(long()),

@@ -381,6 +381,10 @@ impl Proxy for Layer {
         self.written(map, name, None, false, done)
     }
 
+    fn choose_route_again(&self) -> Result<(), Status> {
+        self.host.choose_route_again()
+    }
+
     fn body(&self, buffer: Buffer, start: usize, max: usize) -> Result<Vec<u8>, Status> {
         let Some((side, view)) = self.with_body(buffer) else {
             return self.host.body(buffer, start, max);

@@ -1,0 +1,224 @@
+//! What is made of an answer: the lineage that is told of it, the outcome that is counted, and the
+//! substitute that stands in its place.
+
+use std::rc::Rc;
+
+use modelgate_kit::exchange::{Exchange, Forwarded};
+use modelgate_kit::explain::{self, Note};
+use modelgate_kit::facts::{Denied, ModelCall, Routed};
+use modelgate_kit::headers::HeaderBlock;
+use modelgate_kit::host::Level;
+use modelgate_kit::problem::{Instead, REASON_HEADER, Reply};
+use modelgate_kit::route::Selector;
+use modelgate_kit::rule::Asked;
+use modelgate_kit::shared_data::{SharedData, StoreFailed};
+use modelgate_kit::structured_field::{Bare, Item, push_member};
+
+use crate::choose::Chosen;
+use crate::circuit::{Outcome, State};
+use crate::plan::{Model, Plan, Rollback, Target};
+use crate::reasons::MODEL_DEGRADED;
+use crate::watch::Watch;
+
+/// A request that has its target.
+pub(crate) struct Sent<'a> {
+    pub plan: &'a Plan,
+    pub model: &'a Model,
+    pub target: &'a Target,
+    /// The name that it has asked for.
+    pub name: &'a str,
+    pub chosen: Chosen,
+    pub began_ns: u64,
+}
+
+impl Sent<'_> {
+    /// Leaves for the filters that follow, and for the audit, where the request goes.
+    ///
+    /// # Errors
+    /// The proxy's status: an answer whose lineage is not known must not be given.
+    pub fn publish(&self, asked: &Asked<'_>, exchange: &Exchange) -> Result<(), Reply> {
+        let routed = Routed {
+            name: self.name.to_owned(),
+            target: self.target.tag.clone(),
+            backend: self.target.backend.clone(),
+            model: self.served().to_owned(),
+            version: self.target.version().to_owned(),
+            why: self.chosen.why.as_str().to_owned(),
+        };
+        exchange.publish(ModelCall {
+            route: Some(Box::new(routed.clone())),
+            ..asked.model_call().unwrap_or_default()
+        })?;
+        Ok(exchange.publish(routed)?)
+    }
+
+    /// The name that the server knows the model by.
+    fn served(&self) -> &str {
+        self.target.model.as_deref().unwrap_or(self.name)
+    }
+
+    /// Waits for the answer, counts what has come of the request, and tells the lineage.
+    ///
+    /// # Errors
+    /// The substitute for an answer.
+    pub async fn answered(&self, exchange: &Exchange) -> Result<(), Reply> {
+        let forwarded = exchange.forward().await;
+        let elapsed_ns = exchange.now_ns().saturating_sub(self.began_ns);
+        if forwarded == Forwarded::Gone {
+            // The client had no more patience. That says something only where it had enough.
+            if self.is_slow(elapsed_ns) {
+                self.count(None, elapsed_ns, exchange);
+            }
+            return Ok(());
+        }
+        let response = exchange.response().headers()?;
+        if is_refusal(&response, exchange) {
+            return Ok(());
+        }
+        let status = response.text(":status").and_then(|text| text.parse().ok());
+        self.count(status, elapsed_ns, exchange);
+        if let Some(status) = status.filter(|status| self.is_replaced(*status)) {
+            explain::tell(|notes| {
+                let text = format!("The answer has status {status}: the fallback takes its place.");
+                notes.push(Note::fail("fallback", text).with("status", status));
+            });
+            return Err(self.degraded(exchange));
+        }
+        if let Some((name, value)) = self.lineage(false) {
+            exchange.response().set_header(&name, value)?;
+        }
+        Ok(())
+    }
+
+    /// The operator's answer in place of the model's.
+    pub fn degraded(&self, exchange: &Exchange) -> Reply {
+        self.target.metrics.degraded.add(exchange.host(), 1);
+        let reply = Reply::new(&MODEL_DEGRADED);
+        let fallback = self.model.fallback.as_ref();
+        match fallback.and_then(|fallback| fallback.answer.as_deref()) {
+            Some(answer) => {
+                let headers = answer.headers.iter().cloned();
+                reply.with_answer(Rc::new(Instead {
+                    headers: headers.chain(self.lineage(true)).collect(),
+                    ..answer.clone()
+                }))
+            }
+            None => reply,
+        }
+    }
+
+    fn is_replaced(&self, status: u16) -> bool {
+        let fallback = self.model.fallback.as_ref();
+        fallback.is_some_and(|fallback| {
+            fallback.answer.is_some() && fallback.statuses.contains(&status)
+        })
+    }
+
+    /// The header that says who has answered: the name that was asked for, and what it stands for
+    /// (RFC 9651: a list of one string with parameters).
+    fn lineage(&self, is_degraded: bool) -> Option<(String, String)> {
+        let header = self.plan.lineage_header.clone()?;
+        let mut parameters = vec![("target", Bare::String(&self.target.tag))];
+        if is_degraded {
+            parameters.push(("answer", Bare::String("degraded")));
+        } else {
+            parameters.push(("model", text(self.served())));
+            let selector = self.target.selector.as_ref();
+            parameters.extend(selector.map(|selector| {
+                let kind = match selector {
+                    Selector::Version(_) => "version",
+                    Selector::Label(_) => "label",
+                    Selector::Variant(_) => "variant",
+                    Selector::Deployment(_) => "deployment",
+                };
+                (kind, text(selector.name()))
+            }));
+        }
+        let mut field = String::new();
+        let item = Item {
+            value: text(self.name),
+            parameters: &parameters,
+        };
+        push_member(&mut field, &item).ok()?;
+        Some((header, field))
+    }
+
+    fn is_slow(&self, elapsed_ns: u64) -> bool {
+        let rollback = self.model.rollback.as_ref();
+        let slow_ns = rollback.and_then(|rollback| rollback.slow_ns);
+        slow_ns.is_some_and(|slow_ns| elapsed_ns > slow_ns)
+    }
+
+    /// Counts what has come of the request; without a status the client has left.
+    fn count(&self, status: Option<u16>, elapsed_ns: u64, exchange: &Exchange) {
+        let host = exchange.host();
+        let rollback = self.model.rollback.as_ref();
+        let also = rollback.map_or(&[][..], |rollback| &rollback.error_statuses);
+        let outcome = Outcome {
+            error: status.is_some_and(|status| status >= 500 || also.contains(&status)),
+            slow: self.is_slow(elapsed_ns),
+        };
+        let metrics = &self.target.metrics;
+        if outcome.error {
+            metrics.errors.add(host, 1);
+        }
+        if outcome.slow {
+            metrics.slow.add(host, 1);
+        }
+        if let (Some(rollback), Some(circuit)) = (rollback, &self.target.circuit)
+            && self.chosen.why.counts()
+        {
+            self.report(rollback, circuit, outcome, exchange);
+        }
+    }
+
+    fn report(&self, rollback: &Rollback, circuit: &str, outcome: Outcome, exchange: &Exchange) {
+        let host = exchange.host();
+        let watch = Watch {
+            store: &SharedData(host),
+            rules: &rollback.rules,
+            now_ns: exchange.now_ns(),
+        };
+        match watch.report(circuit, outcome, self.chosen.on_trial) {
+            Ok(reported) => {
+                self.target
+                    .metrics
+                    .state
+                    .record(host, reported.state.gauge());
+                if reported.changed {
+                    self.announce(reported.state, exchange);
+                }
+            }
+            Err(StoreFailed) => self.plan.uncounted.add(host, 1),
+        }
+    }
+
+    /// Tells the operator that a target was taken out, or is back.
+    fn announce(&self, state: State, exchange: &Exchange) {
+        let (level, what) = match state {
+            State::Open => (Level::Warn, "is taken out: too many errors, or too slow"),
+            State::Trial => return,
+            State::Closed => (Level::Info, "is back"),
+        };
+        if state == State::Open {
+            self.target.metrics.taken_out.add(exchange.host(), 1);
+        }
+        let (model, target) = (&self.model.name, &self.target.tag);
+        let line = format!("model_route: target {target} of model {model} {what}");
+        exchange.host().log(level, &line);
+    }
+}
+
+/// A text as a structured field has it: a string, or bytes where that cannot hold it.
+fn text(text: &str) -> Bare<'_> {
+    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Bare::String(text),
+        false => Bare::Bytes(text.as_bytes()),
+    }
+}
+
+/// Whether the answer is the refusal of a filter that stands behind us: no server has given it.
+fn is_refusal(response: &HeaderBlock, exchange: &Exchange) -> bool {
+    // The header alone may be that of a gateway behind ours.
+    response.first(REASON_HEADER).is_some() && exchange.fact::<Denied>().is_some()
+}

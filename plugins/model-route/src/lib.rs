@@ -1,0 +1,153 @@
+//! `model-route`: which backend, model and version answers.
+//!
+//! A public name leads to targets: a backend, the model's name there, a version, label, variant or
+//! deployment. Weights split callers among them, the same on every gateway; testers go where an
+//! override says; a target that fails or is slow is taken out by what all workers have counted, and
+//! comes back by a trial; a human's pin wins over everything. What was chosen is written into the
+//! request in its own protocol, and told in a header of the answer, in facts, in metrics.
+//!
+//! It stands behind what judges requests by the public name, and before what looks at the request
+//! that goes out. What it cannot do: send a request a second time, choose a route by itself (the
+//! proxy's routes match its header), or count what other proxies see.
+
+pub mod circuit;
+pub mod config;
+pub mod plan;
+pub mod reasons;
+pub mod split;
+
+mod answer;
+mod choose;
+mod find;
+mod told;
+mod watch;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use modelgate_kit::config::{Problems, Setup};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
+use modelgate_kit::facts::{Fact as _, Identity, Routed};
+use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::headers::{HeaderBlock, Reserved};
+use modelgate_kit::problem::{Reason, Reply};
+use modelgate_kit::rule::Asked;
+use modelgate_kit::shared_data::SharedData;
+
+use answer::Sent;
+use choose::{Chosen, Material, Sticky, Why};
+use config::Config;
+use find::Found;
+use plan::{Model, Plan};
+use watch::Watch;
+
+/// The filter.
+#[derive(Debug)]
+pub struct ModelRoute;
+
+impl Filter for ModelRoute {
+    const NAME: &'static str = "model_route";
+    const NEEDS: Needs = Needs {
+        buffers_request: true,
+        request_body: true,
+        response_headers: true,
+        reserves: true,
+        end: true,
+        // Behind rules and limits, which know the public name; before what sees the request that
+        // goes out.
+        order: 52,
+        ..Needs::NONE
+    };
+    const REASONS: &'static [&'static Reason] = reasons::ALL;
+    const TAGS: &'static [&'static str] = &["model", "target"];
+    const LEAVES: &'static [&'static str] = &[Routed::NAME];
+    type Config = Config;
+    type Plan = Plan;
+
+    fn compile(config: Config, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+        Plan::compile(config, setup, problems)
+    }
+
+    fn reserved(plan: &Plan) -> Reserved {
+        Reserved::names(plan.own_headers())
+    }
+
+    async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
+        let headers = exchange.request().headers()?;
+        exchange.remove_lookalikes(&headers, plan.own_headers())?;
+        let mut asked = Asked::read(&headers)?;
+        if find::is_in_body(&asked) {
+            asked.read_model(&exchange, &plan.model_from_body).await?;
+        }
+        let Found::Model(model, name) = plan.find(&asked)? else {
+            return Ok(());
+        };
+        let (chosen, sticky) = plan.choose(model, &exchange, &headers);
+        let Some(target) = model.targets.get(chosen.at) else {
+            return Ok(());
+        };
+        let sent = Sent {
+            plan: &plan,
+            model,
+            target,
+            name: &name,
+            chosen,
+            began_ns: exchange.now_ns(),
+        };
+        explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
+        sent.publish(&asked, &exchange)?;
+        if chosen.is_degraded {
+            return Err(sent.degraded(&exchange));
+        }
+        plan.write(model, target, &name, &asked, &headers, &exchange)
+            .await?;
+        plan.shadow(model, sticky, &exchange)?;
+        exchange.choose_route_again()?;
+        target.metrics.requests.add(exchange.host(), 1);
+        sent.answered(&exchange).await
+    }
+}
+
+impl Plan {
+    /// The target of a request, and what it was split by, if it was.
+    fn choose(
+        &self,
+        model: &Model,
+        exchange: &Exchange,
+        headers: &HeaderBlock,
+    ) -> (Chosen, Sticky) {
+        let host = exchange.host();
+        let identity = match model.looks_at_identity() {
+            true => exchange.fact::<Identity>(),
+            false => None,
+        };
+        let material = Material {
+            headers,
+            identity: identity.as_deref(),
+        };
+        let sticky = material.sticky(model, self.salt, || host.random());
+        if let Some(chosen) = model.by_hand(&material) {
+            return (chosen, sticky);
+        }
+        let store = SharedData(host);
+        let watch = model.rollback.as_ref().map(|rollback| Watch {
+            store: &store,
+            rules: &rollback.rules,
+            now_ns: exchange.now_ns(),
+        });
+        let mut failed = || self.uncounted.add(host, 1);
+        let chosen = model.by_weight(sticky.key, watch.as_ref(), &mut failed);
+        // There is one with a weight, or a pin: the configuration was refused otherwise.
+        (
+            chosen.unwrap_or(Chosen::new(0, Why::NoneLeft, false)),
+            sticky,
+        )
+    }
+}
+
+#[cfg(feature = "module")]
+modelgate_kit::export!(ModelRoute: request_body, response_headers, end);

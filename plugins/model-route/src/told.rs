@@ -1,0 +1,86 @@
+//! What is told of a choice, to whoever asks why.
+
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain::Note;
+use modelgate_kit::shared_data::SharedData;
+
+use crate::answer::Sent;
+use crate::choose::{Sticky, Why};
+use crate::plan::{Model, Target};
+use crate::watch::Watch;
+
+/// The targets with their weights and states, and which was chosen why.
+pub(crate) fn chosen(sent: &Sent<'_>, sticky: Sticky, exchange: &Exchange) -> Vec<Note> {
+    let model = sent.model;
+    let mut notes: Vec<Note> = model
+        .targets
+        .iter()
+        .map(|target| standing(model, target, exchange))
+        .collect();
+    let Target { tag, backend, .. } = sent.target;
+    let by = match sticky.by {
+        Some(kind) => format!("the caller's {kind}"),
+        None => "nothing that stays the same from request to request".to_owned(),
+    };
+    let other = |at: usize| {
+        let target = model.targets.get(at);
+        target.map_or_else(String::new, |target| format!("`{}`", target.tag))
+    };
+    let why = match sent.chosen.why {
+        Why::Pin => "it is pinned".to_owned(),
+        Why::Override(at) => format!("`overrides[{at}]` fits"),
+        Why::Split if sent.chosen.on_trial => {
+            format!("the weights say so by {by}, and it is on trial")
+        }
+        Why::Split => format!("the weights say so by {by}"),
+        Why::Rollback(from) => format!("{} is taken out", other(from)),
+        Why::Fallback(from) => {
+            format!("{} and all others with a weight are taken out", other(from))
+        }
+        Why::NoneLeft => "all targets are taken out, and nothing takes over".to_owned(),
+    };
+    let text = format!(
+        "Model `{}` goes to `{tag}` at `{backend}`: {why}.",
+        model.name
+    );
+    notes.push(
+        Note::pass("route", text)
+            .with("model", model.name.as_str())
+            .with("target", tag.as_str())
+            .with("backend", backend.as_str())
+            .with("why", sent.chosen.why.as_str())
+            .with("sticky_by", sticky.by),
+    );
+    notes
+}
+
+/// How a target stands.
+fn standing(model: &Model, target: &Target, exchange: &Exchange) -> Note {
+    let weights: u64 = model.targets.iter().map(|one| one.share.weight()).sum();
+    let weight = target.share.weight();
+    let mut text = format!("Target `{}` has weight {weight} of {weights}", target.tag);
+    let note = |text: String| {
+        Note::info("target", text)
+            .with("target", target.tag.as_str())
+            .with("weight", weight)
+    };
+    let (Some(rollback), Some(circuit)) = (&model.rollback, &target.circuit) else {
+        return note(text + ".");
+    };
+    let watch = Watch {
+        store: &SharedData(exchange.host()),
+        rules: &rollback.rules,
+        now_ns: exchange.now_ns(),
+    };
+    let record = watch.record(circuit).unwrap_or_default();
+    let state = record.state().as_str();
+    let (all, errors, slow) = record.window(watch.rules, watch.now_ns);
+    text.push_str(&format!(
+        ", and its circuit is {state}: {errors} errors and {slow} slow of {all} in the window."
+    ));
+    note(text)
+        .with("state", state)
+        .with("requests", all)
+        .with("errors", errors)
+        .with("slow", slow)
+}
