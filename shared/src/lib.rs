@@ -41,6 +41,7 @@ pub mod problem;
 pub mod profile;
 pub mod pseudonym;
 pub mod query;
+pub mod refresh;
 pub mod root;
 pub mod route;
 pub(crate) mod route_metadata;

@@ -22,7 +22,7 @@ use modelgate_kit::pseudonym::PseudonymKey;
 
 use crate::accepted::Accepted;
 use crate::challenge::Denial;
-use crate::keys::{Asking, Doubt, Keys, Renewal};
+use crate::keys::{Asking, Doubt, Keys};
 use crate::plan::{Issuer, Plan};
 
 /// A token whose signature is good, with the keys that say so.
@@ -150,7 +150,7 @@ impl Plan {
             return Ok(None);
         };
         match issuer.keys.current(now_ms) {
-            Some(keys) if keys.generation == accepted.generation => {}
+            Some(keys) if keys.generation() == accepted.generation => {}
             _ => {
                 self.cache.borrow_mut().forget(token);
                 return Ok(None);
@@ -268,7 +268,7 @@ impl Plan {
                 .map_err(|Unwritable| Refusal::ClaimRefused)?;
             Ok(Accepted {
                 issuer: at,
-                generation: keys.generation,
+                generation: keys.generation(),
                 identity: identity.into(),
                 headers,
                 kid: kid.map(str::to_owned),

@@ -36,7 +36,6 @@ use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::root::Root;
 
 use config::Config;
-use keys::refresh::keep_fresh;
 use plan::Plan;
 
 /// The filter.
@@ -104,7 +103,7 @@ impl Filter for JwtAuth {
     async fn background(plan: Rc<Plan>, root: Root) {
         let mut tasks: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
         for fetched in plan.fetched() {
-            tasks.push(Box::pin(keep_fresh(Rc::clone(fetched), root.clone())));
+            tasks.push(Box::pin(Rc::clone(fetched).keep_fresh(root.clone())));
         }
         poll_fn(|context| {
             tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());

@@ -1,7 +1,5 @@
 //! Where an issuer's keys come from: checked, and read where they are given.
 
-use std::rc::Rc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modelgate_kit::config::secret::FromEnvironment;
@@ -15,7 +13,7 @@ use modelgate_kit::jose::{Key, KeySet, Secrets, TENANT};
 use crate::config::{
     Discovery, Fetch, KeysConfig, PemKey, PemPerKid, SecretEncoding, SharedSecret,
 };
-use crate::keys::{CallHeaders, Fetched, Origin, Source, well_known};
+use crate::keys::{CallHeaders, Origin, Source, well_known};
 
 pub fn compile_keys(
     written: KeysConfig,
@@ -267,7 +265,7 @@ fn kept_fresh(
     refresh: crate::config::Refresh,
     setup: &Setup<'_>,
 ) -> Source {
-    let fetched = Fetched::new(name, origin, headers, refresh, setup.filter);
+    let fetched = Source::fetched(name, origin, headers, refresh, setup.filter);
     fetched.define_metrics(setup.host);
-    Source::Fetched(Rc::new(fetched))
+    Source::Fetched(fetched)
 }

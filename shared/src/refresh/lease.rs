@@ -1,6 +1,7 @@
-//! Who may fetch, and when: one small record in shared data, changed by compare-and-swap.
+//! Who may fetch, and when: one small record, changed by compare-and-swap, in shared data or in the
+//! memory of one VM.
 //!
-//! Every worker runs the same background task. Whoever swaps the record from free to taken is the
+//! Every worker, and every configuration, runs the same background task. Whoever swaps the record from free to taken is the
 //! one that fetches; all others see until when that holds. The same record then says when the next
 //! fetch is allowed at all: after a success the least interval has to pass, after a failure a
 //! back-off that doubles. A leader that dies is replaced when its time is over.
@@ -8,22 +9,19 @@
 //! What is read is not trusted: a record that is torn, foreign or holds a time far off counts as
 //! free.
 
-use modelgate_kit::shared_data::{Store, StoreFailed, Swap, create};
+use crate::shared_data::{Store, StoreFailed, Swap, create};
 
 /// Longest hold that is believed, in milliseconds: above every interval that can be configured.
 const FURTHEST_MS: u64 = 3_600_000 * 2;
 /// First back-off after a failure, in milliseconds; it doubles with each further one.
 const BACK_OFF_MS: u64 = 1000;
-/// Longest back-off, in milliseconds.
-const MAX_BACK_OFF_MS: u64 = 60_000;
-
 /// Why nobody may fetch now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Hold {
     /// Somebody fetches at this moment.
     Fetching = 1,
-    /// The keys have just been fetched.
+    /// It has just been fetched.
     Fresh = 2,
     /// The last fetch failed.
     Failed = 3,
@@ -78,15 +76,15 @@ pub enum Attempt {
     Held(Hold, u64),
 }
 
-/// The lease of one source of keys.
+/// The lease of one source.
 #[derive(Debug)]
 pub struct Lease {
     key: String,
 }
 
 impl Lease {
-    /// The lease under this key of shared data.
-    pub fn new(key: String) -> Self {
+    /// The lease under this key of its store.
+    pub const fn new(key: String) -> Self {
         Self { key }
     }
 
@@ -149,7 +147,7 @@ impl Lease {
     }
 
     /// The leader has failed after `failures` others: nobody fetches again before the back-off is
-    /// over, at the time that is returned. `random` spreads it.
+    /// over, at the time that is returned. It is `most_ms` at most; `random` spreads it.
     ///
     /// # Errors
     /// When the host has no shared data for us.
@@ -158,9 +156,10 @@ impl Lease {
         store: &dyn Store,
         now_ms: u64,
         failures: u32,
+        most_ms: u64,
         random: u64,
     ) -> Result<u64, StoreFailed> {
-        let until_ms = now_ms.saturating_add(back_off_ms(failures, random));
+        let until_ms = now_ms.saturating_add(back_off_ms(failures, most_ms, random));
         self.write(
             store,
             Record {
@@ -182,10 +181,10 @@ impl Lease {
     }
 }
 
-/// 1 s, 2 s, 4 s … 60 s, each shortened by up to a quarter.
-fn back_off_ms(failures: u32, random: u64) -> u64 {
+/// 1 s, 2 s, 4 s … `most_ms`, each shortened by up to a quarter.
+fn back_off_ms(failures: u32, most_ms: u64, random: u64) -> u64 {
     let whole = BACK_OFF_MS
         .saturating_mul(1 << failures.min(10))
-        .min(MAX_BACK_OFF_MS);
+        .min(most_ms);
     whole.saturating_sub(random % (whole / 4).max(1))
 }

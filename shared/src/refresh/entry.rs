@@ -1,13 +1,13 @@
-//! Fetched keys in shared data, so that one worker's fetch serves all.
+//! What was fetched in shared data, so that one worker's fetch serves all.
 //!
 //! The entry names the source it was fetched from and when. A reader checks the name: keys of
 //! shared data are compared by some hosts by a short hash only, and a foreign entry must never
-//! become a trusted key set.
+//! be trusted.
 
-use modelgate_kit::host::Host;
+use crate::host::Host;
 use serde::{Deserialize, Serialize};
 
-/// A fetched key set.
+/// What was fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -17,22 +17,24 @@ pub struct Entry {
     source: String,
     /// When, in milliseconds since 1970.
     pub fetched_ms: u64,
-    /// The JWK Set as it came.
-    pub jwks: String,
+    /// The payload as its source writes it. The member has the name that it had when only key sets
+    /// were kept here: releases that run side by side read each other's.
+    #[serde(rename = "jwks")]
+    pub text: String,
 }
 
 const VERSION: u8 = 1;
 
-/// The place of one source's keys in shared data.
+/// The place of one source in shared data.
 #[derive(Debug)]
-pub struct KeyCache {
+pub struct SharedEntry {
     key: String,
     source: String,
 }
 
-impl KeyCache {
-    /// The place under this key, for keys of this source.
-    pub fn new(key: String, source: String) -> Self {
+impl SharedEntry {
+    /// The place under this key, for what comes of this source.
+    pub const fn new(key: String, source: String) -> Self {
         Self { key, source }
     }
 
@@ -46,20 +48,19 @@ impl KeyCache {
         (entry.version == VERSION && entry.source == self.source).then_some((entry, number))
     }
 
-    /// Puts a key set there, for all workers. A host without shared data loses it: each worker then
+    /// Puts a payload there, for all workers. A host without shared data loses it: each worker then
     /// fetches for itself.
-    pub fn put(&self, host: &dyn Host, jwks: &str, fetched_ms: u64) -> Entry {
+    pub fn put(&self, host: &dyn Host, text: String, fetched_ms: u64) {
         let entry = Entry {
             version: VERSION,
             source: self.source.clone(),
             fetched_ms,
-            jwks: jwks.to_owned(),
+            text,
         };
         if let Ok(bytes) = serde_json::to_vec(&entry) {
             let number = host.shared(&self.key).map_or(0, |(_, number)| number);
-            // A mismatch means that another worker was faster with keys as fresh as ours.
+            // A mismatch means that another worker was faster with one as fresh as ours.
             let _ = host.set_shared(&self.key, &bytes, number);
         }
-        entry
     }
 }

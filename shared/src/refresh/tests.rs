@@ -1,9 +1,9 @@
-//! The lease and the key cache against shared data that other workers, other filters and accidents
-//! have written.
+//! The lease against shared data that other workers, other filters and accidents have written, and
+//! when what was fetched is due again.
 
 use std::cell::RefCell;
 
-use modelgate_kit::shared_data::{Store, StoreFailed, Swap};
+use crate::shared_data::{Store, StoreFailed, Swap};
 use proptest::prelude::*;
 
 use super::lease::{Attempt, Hold, Lease};
@@ -67,7 +67,7 @@ fn failures_are_counted_and_a_success_ends_the_count() {
             lease().take(&store, now_ms, 5000),
             Ok(Attempt::Taken { failures })
         );
-        let until_ms = lease().fail(&store, now_ms, failures, 0).unwrap();
+        let until_ms = lease().fail(&store, now_ms, failures, 60_000, 0).unwrap();
         assert_eq!(
             lease().take(&store, now_ms + 999, 5000),
             Ok(Attempt::Held(Hold::Failed, until_ms))
@@ -100,7 +100,7 @@ proptest! {
     fn a_back_off_is_never_longer_than_a_minute(failures in any::<u32>(), random in any::<u64>()) {
         let store = Cell::default();
         lease().take(&store, NOW_MS, 5000).unwrap();
-        let until_ms = lease().fail(&store, NOW_MS, failures, random).unwrap();
+        let until_ms = lease().fail(&store, NOW_MS, failures, 60_000, random).unwrap();
         prop_assert_eq!(lease().take(&store, NOW_MS + 749, 5000), Ok(Attempt::Held(Hold::Failed, until_ms)));
         let taken = matches!(lease().take(&store, NOW_MS + 60_000, 5000), Ok(Attempt::Taken { .. }));
         prop_assert!(taken);
