@@ -15,7 +15,6 @@ use modelgate_kit::jose::{
 };
 
 use crate::accepted::Accepted;
-use crate::cache::Cache;
 use crate::caller::CallerClaims;
 use crate::challenge::Challenge;
 use crate::config::{

@@ -15,5 +15,6 @@ modelgate_kit::suite! {
     "consumer-acl" => consumer_acl::ConsumerAcl,
     "rate-limit" => rate_limit::RateLimit,
     "pii-mask" => pii_mask::PiiMask,
+    "upstream-auth" => upstream_auth::UpstreamAuth,
     "aws-sigv4" => aws_sigv4::AwsSigv4,
 }

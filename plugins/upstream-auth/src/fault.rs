@@ -6,14 +6,14 @@ use std::fmt;
 /// that is in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
-    /// No answer: cluster unknown, connection refused, or the answer too long.
+    /// No answer: cluster unknown, connection refused, or too late.
     NoAnswer,
     /// An answer with this status, and the error code of RFC 6749 section 5.2, if it is a known
     /// one.
     Status(u16, Option<&'static str>),
     /// The federated token came with this status, or is none.
     Assertion(u16),
-    /// The answer is no JSON object with an access token in it.
+    /// The answer is no JSON object with an access token in it, or too long.
     NoToken,
     /// The token is no bearer token.
     TokenType,
@@ -29,14 +29,16 @@ impl fmt::Display for TokenFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAnswer => out.write_str(
-                "no answer (cluster unknown or unreachable, or the answer above max_bytes)",
+                "no answer (cluster unknown or unreachable, or nothing within timeout_ms)",
             ),
             Self::Status(status, None) => write!(out, "status {status}"),
             Self::Status(status, Some(code)) => write!(out, "status {status}, {code}"),
             Self::Assertion(status) => {
                 write!(out, "the federated token came with status {status}, or is none")
             }
-            Self::NoToken => out.write_str("the answer is no JSON object with an access_token"),
+            Self::NoToken => out.write_str(
+                "the answer is no JSON object with an access_token, or longer than max_bytes",
+            ),
             Self::TokenType => out.write_str("the token is of another type than bearer"),
             Self::Unfit => out.write_str(
                 "the token is longer than 16,384 bytes or has characters that no header may have",

@@ -26,6 +26,8 @@ pub struct Token {
     pub value: Rc<SecretBytes>,
     /// When it is no longer sent, in milliseconds since 1970.
     pub expires_ms: u64,
+    /// When it was asked for, in milliseconds since 1970.
+    pub asked_ms: u64,
 }
 
 /// What is read of an answer. Members that occur twice are an error.
@@ -100,6 +102,7 @@ pub fn read(answer: Answer, asked_ms: u64, assumed_s: u64) -> Result<Token, Toke
         value: Rc::new(SecretBytes::new(written.access_token.as_bytes().to_vec())),
         expires_ms: asked_ms
             .saturating_add(lifetime_s.min(LONGEST_LIFETIME_S).saturating_mul(1000)),
+        asked_ms,
     })
 }
 
