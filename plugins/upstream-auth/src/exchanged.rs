@@ -79,6 +79,7 @@ pub struct Exchanged {
     name: String,
     grant: Grant,
     wait_ms: u64,
+    min_interval_ms: u64,
     known: RefCell<Cache<Known>>,
     pending: RefCell<Vec<Rc<Pending>>>,
     /// The fault that was logged last, and when.
@@ -96,6 +97,8 @@ pub struct Bounds {
     pub max_token_bytes: usize,
     /// Longest that a request waits, in milliseconds.
     pub wait_ms: u64,
+    /// Least time between two exchanges of a token that was accepted, in milliseconds.
+    pub min_interval_ms: u64,
 }
 
 impl Exchanged {
@@ -119,6 +122,7 @@ impl Exchanged {
             name,
             grant,
             wait_ms: bounds.wait_ms,
+            min_interval_ms: bounds.min_interval_ms,
             known: RefCell::new(Cache::new(bounds.entries, host.random())),
             pending: RefCell::default(),
             told: RefCell::default(),
@@ -166,7 +170,7 @@ impl Exchanged {
         let mut known = self.known.borrow_mut();
         if let Some(Known::Token(token)) = known.recall(&print)
             && Rc::ptr_eq(&token.value, &sent.value)
-            && now_ms >= token.asked_ms.saturating_add(REFUSED_MS)
+            && now_ms >= token.asked_ms.saturating_add(self.min_interval_ms)
         {
             known.forget(&print);
         }

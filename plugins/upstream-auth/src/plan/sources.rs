@@ -310,6 +310,7 @@ pub fn token_exchange(
         entries: written.cache_entries.size(),
         max_token_bytes: written.max_token_bytes.size(),
         wait_ms: refresh.wait_ms.value(),
+        min_interval_ms: refresh.min_interval_s.value().saturating_mul(1000),
     };
     Some(Exchanged::new(
         name,
