@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-use foldhash::fast::FixedState;
 use crate::headers::same_bytes;
+use foldhash::fast::FixedState;
 
 /// A token with what is known about it.
 struct Entry<V> {

@@ -4,8 +4,8 @@ mod sources;
 
 use std::collections::BTreeMap;
 
-use modelgate_kit::config::types::{HeaderName, HeaderValue, Token, refused};
 use modelgate_kit::config::Bounded;
+use modelgate_kit::config::types::{HeaderName, HeaderValue, Token, refused};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -144,7 +144,9 @@ impl Exchanged {
             let known = self.known.borrow_mut().recall(&print);
             match known {
                 Some(Known::Token(token)) if now_ms < token.expires_ms => return Ok(token),
-                Some(Known::Refused(until_ms)) if now_ms < until_ms => return Err(NoToken::Refused),
+                Some(Known::Refused(until_ms)) if now_ms < until_ms => {
+                    return Err(NoToken::Refused);
+                }
                 Some(Known::Failed(until_ms)) if now_ms < until_ms => {
                     return Err(NoToken::Unavailable(1));
                 }

@@ -34,7 +34,10 @@ impl fmt::Display for TokenFault {
             Self::Status(status, None) => write!(out, "status {status}"),
             Self::Status(status, Some(code)) => write!(out, "status {status}, {code}"),
             Self::Assertion(status) => {
-                write!(out, "the federated token came with status {status}, or is none")
+                write!(
+                    out,
+                    "the federated token came with status {status}, or is none"
+                )
             }
             Self::NoToken => out.write_str(
                 "the answer is no JSON object with an access_token, or longer than max_bytes",

@@ -148,14 +148,21 @@ fn compile_rules(config: &Config, place: Option<Place>, problems: &mut Problems)
                 "other headers pass without being listed; the README names them",
             );
         } else if is_set(name) {
-            problems.add(path, "is set for every request", "leave it out in one of both");
+            problems.add(
+                path,
+                "is set for every request",
+                "leave it out in one of both",
+            );
         }
     }
     let mut choosing: Vec<(String, bool)> = known
         .iter()
         .filter(|name| !is_set(name))
         .map(|name| {
-            let may = config.client_headers.iter().any(|listed| **listed == **name);
+            let may = config
+                .client_headers
+                .iter()
+                .any(|listed| **listed == **name);
             ((*name).to_owned(), may)
         })
         .collect();
@@ -285,7 +292,8 @@ fn compile_credential(
 
 /// A key as it is sent.
 fn given(value: SecretBytes, place: &Place, problems: &mut Problems) -> Option<SecretBytes> {
-    let is_basic = matches!(place, Place::Header { before, .. } if before.eq_ignore_ascii_case("basic "));
+    let is_basic =
+        matches!(place, Place::Header { before, .. } if before.eq_ignore_ascii_case("basic "));
     if is_basic {
         if !value.expose().contains(&b':') {
             problems.add(
@@ -295,7 +303,9 @@ fn given(value: SecretBytes, place: &Place, problems: &mut Problems) -> Option<S
             );
             return None;
         }
-        return Some(SecretBytes::new(STANDARD.encode(value.expose()).into_bytes()));
+        return Some(SecretBytes::new(
+            STANDARD.encode(value.expose()).into_bytes(),
+        ));
     }
     if !is_sendable(value.expose()) {
         problems.add(

@@ -81,13 +81,17 @@ pub const BEARER: KeyPlace = KeyPlace {
     scheme: Some("Bearer"),
 };
 
+/// A header that holds nothing but the key.
+const fn bare(header: &'static str) -> KeyPlace {
+    KeyPlace {
+        header,
+        scheme: None,
+    }
+}
+
 impl Provider {
     /// Where it wants a key.
     pub const fn key_place(self) -> KeyPlace {
-        let bare = |header| KeyPlace {
-            header,
-            scheme: None,
-        };
         match self {
             Self::Anthropic => bare("x-api-key"),
             Self::Assemblyai => bare("authorization"),

@@ -105,8 +105,14 @@ fn everything_that_is_wrong_is_said_with_its_place() {
 fn a_tunnel_is_not_opened_and_a_websocket_is() {
     let mut gate = Gate::new(&json!({"credential": {"static": {"value": "k"}}}));
     let tunnel = gate.send(&[(":method", "CONNECT"), (":authority", "a.test")]);
-    assert_eq!(tunnel.1, Outcome::Refused(403, "upgrade_refused".to_owned()));
+    assert_eq!(
+        tunnel.1,
+        Outcome::Refused(403, "upgrade_refused".to_owned())
+    );
     let upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")];
     let (_, outcome) = gate.send(&upgrade);
-    assert_eq!(outcome, Outcome::Passed(vec!["authorization=Bearer k".to_owned()]));
+    assert_eq!(
+        outcome,
+        Outcome::Passed(vec!["authorization=Bearer k".to_owned()])
+    );
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use modelgate_kit::call::Answer;
 use modelgate_kit::config::SecretBytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::fault::{TokenFault, known_code};
@@ -33,10 +33,16 @@ pub struct Token {
 /// What is read of an answer. Members that occur twice are an error.
 #[derive(Deserialize)]
 struct Written {
+    #[serde(deserialize_with = "wiped")]
     access_token: Zeroizing<String>,
     token_type: Option<String>,
     expires_in: Option<Seconds>,
     expires_on: Option<Seconds>,
+}
+
+/// Reads a text that is wiped when dropped.
+pub fn wiped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
 }
 
 /// Seconds: a number, or as Azure's metadata service writes it, a text.
@@ -138,15 +144,27 @@ mod tests {
     #[test]
     fn lifetimes_are_read_as_each_service_writes_them() {
         for (body, seconds) in [
-            (r#"{"access_token":"t","token_type":"Bearer","expires_in":3599}"#, 3599),
-            (r#"{"access_token":"t","token_type":"bearer","expires_in":59.9}"#, 59),
+            (
+                r#"{"access_token":"t","token_type":"Bearer","expires_in":3599}"#,
+                3599,
+            ),
+            (
+                r#"{"access_token":"t","token_type":"bearer","expires_in":59.9}"#,
+                59,
+            ),
             (
                 r#"{"access_token":"t","token_type":"Bearer","expires_in":"86399","expires_on":"1800000060","not_before":"1"}"#,
                 86_399,
             ),
-            (r#"{"access_token":"t","token_type":"Bearer","expires_on":"1800000060"}"#, 60),
+            (
+                r#"{"access_token":"t","token_type":"Bearer","expires_on":"1800000060"}"#,
+                60,
+            ),
             (r#"{"access_token":"t","token_type":"BEARER"}"#, 300),
-            (r#"{"access_token":"t","token_type":"Bearer","expires_in":1e15}"#, 86_400),
+            (
+                r#"{"access_token":"t","token_type":"Bearer","expires_in":1e15}"#,
+                86_400,
+            ),
         ] {
             assert_eq!(judged(body), Ok(("t".to_owned(), seconds)), "{body}");
         }
@@ -159,22 +177,43 @@ mod tests {
             ("", TokenFault::NoToken),
             ("[]", TokenFault::NoToken),
             ("{}", TokenFault::NoToken),
-            (r#"{"access_token":1,"token_type":"Bearer"}"#, TokenFault::NoToken),
+            (
+                r#"{"access_token":1,"token_type":"Bearer"}"#,
+                TokenFault::NoToken,
+            ),
             (
                 r#"{"access_token":"a","access_token":"b","token_type":"Bearer"}"#,
                 TokenFault::NoToken,
             ),
             (r#"{"access_token":"t"}"#, TokenFault::TokenType),
-            (r#"{"access_token":"t","token_type":"N_A"}"#, TokenFault::TokenType),
-            (r#"{"access_token":"t","token_type":"DPoP"}"#, TokenFault::TokenType),
-            (r#"{"access_token":"","token_type":"Bearer"}"#, TokenFault::Unfit),
-            (r#"{"access_token":"a b","token_type":"Bearer"}"#, TokenFault::Unfit),
+            (
+                r#"{"access_token":"t","token_type":"N_A"}"#,
+                TokenFault::TokenType,
+            ),
+            (
+                r#"{"access_token":"t","token_type":"DPoP"}"#,
+                TokenFault::TokenType,
+            ),
+            (
+                r#"{"access_token":"","token_type":"Bearer"}"#,
+                TokenFault::Unfit,
+            ),
+            (
+                r#"{"access_token":"a b","token_type":"Bearer"}"#,
+                TokenFault::Unfit,
+            ),
             (
                 r#"{"access_token":"a\r\nx-admin: 1","token_type":"Bearer"}"#,
                 TokenFault::Unfit,
             ),
-            (r#"{"access_token":"a\u0000","token_type":"Bearer"}"#, TokenFault::Unfit),
-            (r#"{"access_token":"ü","token_type":"Bearer"}"#, TokenFault::Unfit),
+            (
+                r#"{"access_token":"a\u0000","token_type":"Bearer"}"#,
+                TokenFault::Unfit,
+            ),
+            (
+                r#"{"access_token":"ü","token_type":"Bearer"}"#,
+                TokenFault::Unfit,
+            ),
             (
                 &format!(r#"{{"access_token":"{long}","token_type":"Bearer"}}"#),
                 TokenFault::Unfit,
@@ -207,7 +246,10 @@ mod tests {
     #[test]
     fn of_an_error_only_a_known_code_is_kept() {
         let fault = |status, body: &str| read(answer(status, body), ASKED_MS, 1).err().unwrap();
-        let known = fault(400, r#"{"error":"invalid_client","error_description":"s3cret"}"#);
+        let known = fault(
+            400,
+            r#"{"error":"invalid_client","error_description":"s3cret"}"#,
+        );
         assert_eq!(known.to_string(), "status 400, invalid_client");
         for body in [
             r#"{"error":"client_secret s3cret is wrong"}"#,

@@ -388,7 +388,13 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
             "headers_with_underscores_action",
         ],
     );
-    let writes = ["jwt_auth", "key_auth", "consumer_acl", "aws_sigv4"];
+    let writes = [
+        "jwt_auth",
+        "key_auth",
+        "consumer_acl",
+        "upstream_auth",
+        "aws_sigv4",
+    ];
     // The chain of a cluster sees what that of a connection manager lets pass.
     let first = !chain.upstream;
     if first && any(&writes) && !matches!(underscores, Some("REJECT_REQUEST" | "DROP_HEADER")) {

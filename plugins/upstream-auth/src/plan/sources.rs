@@ -23,6 +23,7 @@ use crate::exchanged::{Bounds, Exchanged};
 use crate::form::{encode, encoded};
 use crate::grant::{Assertion, Grant, Limits, Metadata, Origin, Proof, Server};
 use crate::jwt::{Claims, KeyFault, Signer};
+use crate::token::{is_sendable, wiped};
 
 /// RFC 7523 section 2.1.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -88,13 +89,7 @@ pub fn client_credentials(
         written.resource,
     );
     further(&mut form, written.parameters, problems);
-    let proof = proof(
-        written.client,
-        SecretIn::Basic,
-        &endpoint,
-        setup,
-        problems,
-    )?;
+    let proof = proof(written.client, SecretIn::Basic, &endpoint, setup, problems)?;
     if matches!(proof, Proof::Public { .. }) {
         return no_proof(problems);
     }
@@ -190,6 +185,7 @@ pub fn managed_identity(
 #[derive(Deserialize)]
 struct KeyFile {
     client_email: String,
+    #[serde(deserialize_with = "wiped")]
     private_key: Zeroizing<String>,
     private_key_id: Option<String>,
     token_uri: HttpUrl,
@@ -293,13 +289,7 @@ pub fn token_exchange(
     let places = problems.within("subject_token_from", |problems| {
         compile_places(written.subject_token_from, problems)
     });
-    let proof = proof(
-        written.client,
-        SecretIn::Basic,
-        &endpoint,
-        setup,
-        problems,
-    )?;
+    let proof = proof(written.client, SecretIn::Basic, &endpoint, setup, problems)?;
     let grant = Grant {
         endpoint,
         form,
@@ -332,7 +322,11 @@ fn proof(
 ) -> Option<Proof> {
     problems.within("client", |problems| {
         if written.secret.is_none() && written.secret_in.is_some() {
-            problems.add("secret_in", "has no meaning without `secret`", "leave it out");
+            problems.add(
+                "secret_in",
+                "has no meaning without `secret`",
+                "leave it out",
+            );
         }
         let id = written.id.into_string();
         let secret_in = written.secret_in.unwrap_or(secret_in);
@@ -362,7 +356,7 @@ fn proof(
             }),
             (None, None, Some(token), None) => {
                 let token = token.resolve("assertion", setup, problems)?;
-                if !crate::token::is_sendable(token.expose()) {
+                if !is_sendable(token.expose()) {
                     problems.add("assertion", "is not a token", "one JWT, without line ends");
                     return None;
                 }

@@ -32,7 +32,9 @@ fn sent(token: &str) -> Outcome {
 
 #[test]
 fn one_callers_requests_share_one_exchange_and_no_other_callers() {
-    let mut gate = Gate::new(&config(json!({"requested_token_type": "urn:ietf:params:oauth:token-type:jwt"})));
+    let mut gate = Gate::new(&config(
+        json!({"requested_token_type": "urn:ietf:params:oauth:token-type:jwt"}),
+    ));
     let (ann, outcome) = bear(&mut gate, "ann");
     assert_eq!(outcome, Outcome::Held);
     assert_eq!(gate.calls().len(), 1);
@@ -40,9 +42,18 @@ fn one_callers_requests_share_one_exchange_and_no_other_callers() {
     assert_eq!(
         gate.form(),
         [
-            pair("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
-            pair("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
-            pair("requested_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+            pair(
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange"
+            ),
+            pair(
+                "subject_token_type",
+                "urn:ietf:params:oauth:token-type:access_token"
+            ),
+            pair(
+                "requested_token_type",
+                "urn:ietf:params:oauth:token-type:jwt"
+            ),
             pair("audience", "models"),
             pair("subject_token", "ann"),
             pair("client_id", "gateway"),
@@ -68,19 +79,33 @@ fn one_callers_requests_share_one_exchange_and_no_other_callers() {
 fn who_has_no_token_or_several_is_refused_and_nobody_is_asked() {
     let mut gate = Gate::new(&config(json!({"max_token_bytes": 128})));
     assert_eq!(gate.send(&[]).1, refused(401, "subject_missing"));
-    assert_eq!(gate.send(&[("authorization", "Basic eA==")]).1, refused(401, "subject_missing"));
-    assert_eq!(bear(&mut gate, &"x".repeat(129)).1, refused(401, "subject_missing"));
+    assert_eq!(
+        gate.send(&[("authorization", "Basic eA==")]).1,
+        refused(401, "subject_missing")
+    );
+    assert_eq!(
+        bear(&mut gate, &"x".repeat(129)).1,
+        refused(401, "subject_missing")
+    );
     let twice = [("authorization", "Bearer a"), ("authorization", "Bearer b")];
     assert_eq!(gate.send(&twice).1, refused(400, "subject_ambiguous"));
-    assert_eq!(gate.send(&[("authorization", "Bearer ")]).1, refused(400, "subject_ambiguous"));
+    assert_eq!(
+        gate.send(&[("authorization", "Bearer ")]).1,
+        refused(400, "subject_ambiguous")
+    );
     assert_eq!(gate.calls().len(), 0);
 }
 
 #[test]
 fn the_callers_own_token_does_not_go_on_wherever_it_stands() {
-    let mut gate = Gate::new(&config(json!({"subject_token_from": [{"query": "access_token"}]})));
+    let mut gate = Gate::new(&config(
+        json!({"subject_token_from": [{"query": "access_token"}]}),
+    ));
     let token = "a-token-of-some-length";
-    let headers = [(":path", "/v1?access_token=a-token-of-some-length&x=1"), ("x-copy", token)];
+    let headers = [
+        (":path", "/v1?access_token=a-token-of-some-length&x=1"),
+        ("x-copy", token),
+    ];
     let (context, _) = gate.send(&headers);
     gate.give("t", 60);
     let changes = ["-x-copy", ":path=/v1?x=1", "authorization=Bearer t"].map(str::to_owned);
@@ -91,21 +116,36 @@ fn the_callers_own_token_does_not_go_on_wherever_it_stands() {
 fn a_refusal_is_remembered_and_a_failure_only_for_a_moment() {
     let mut gate = Gate::new(&config(json!({})));
     let (context, _) = bear(&mut gate, "ann");
-    gate.answer(1, "400", r#"{"error":"invalid_grant","error_description":"ann"}"#);
+    gate.answer(
+        1,
+        "400",
+        r#"{"error":"invalid_grant","error_description":"ann"}"#,
+    );
     assert_eq!(gate.later(context), refused(403, "subject_refused"));
     assert_eq!(bear(&mut gate, "ann").1, refused(403, "subject_refused"));
     assert_eq!(gate.calls().len(), 1);
     assert!(!gate.logs().contains("ann"), "{}", gate.logs());
     gate.pass_ms(30_001);
-    assert_eq!(bear(&mut gate, "ann").1, Outcome::Held, "it may be good by now");
+    assert_eq!(
+        bear(&mut gate, "ann").1,
+        Outcome::Held,
+        "it may be good by now"
+    );
 
     let mut gate = Gate::new(&config(json!({})));
     let (context, _) = bear(&mut gate, "ann");
     gate.answer(1, "401", r#"{"error":"invalid_client"}"#);
     assert_eq!(gate.later(context), refused(503, "credential_unavailable"));
-    assert_eq!(bear(&mut gate, "ann").1, refused(503, "credential_unavailable"));
+    assert_eq!(
+        bear(&mut gate, "ann").1,
+        refused(503, "credential_unavailable")
+    );
     assert_eq!(gate.calls().len(), 1);
-    assert!(gate.logs().contains("status 401, invalid_client"), "{}", gate.logs());
+    assert!(
+        gate.logs().contains("status 401, invalid_client"),
+        "{}",
+        gate.logs()
+    );
     gate.pass_ms(1001);
     assert_eq!(bear(&mut gate, "ann").1, Outcome::Held);
     gate.pass_ms(3100);
@@ -139,12 +179,22 @@ fn what_was_exchanged_serves_no_longer_than_either_token() {
 fn there_is_an_end_to_what_is_asked_at_once_and_what_is_remembered() {
     let mut gate = Gate::new(&config(json!({"cache_entries": 2})));
     for caller in 0..64 {
-        assert_eq!(bear(&mut gate, &format!("caller-{caller}")).1, Outcome::Held);
+        assert_eq!(
+            bear(&mut gate, &format!("caller-{caller}")).1,
+            Outcome::Held
+        );
     }
-    assert_eq!(bear(&mut gate, "one-more").1, refused(503, "credential_unavailable"));
+    assert_eq!(
+        bear(&mut gate, "one-more").1,
+        refused(503, "credential_unavailable")
+    );
     assert_eq!(gate.calls().len(), 64);
     for number in 1..=64 {
-        gate.answer(number, "200", r#"{"access_token":"t","token_type":"Bearer","expires_in":60}"#);
+        gate.answer(
+            number,
+            "200",
+            r#"{"access_token":"t","token_type":"Bearer","expires_in":60}"#,
+        );
     }
     assert_eq!(bear(&mut gate, "caller-63").1, sent("t"));
     assert_eq!(bear(&mut gate, "caller-0").1, Outcome::Held, "forgotten");

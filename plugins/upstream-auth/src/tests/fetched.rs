@@ -66,7 +66,9 @@ fn requests_wait_for_the_first_token_and_share_one_call() {
 
 #[test]
 fn a_client_proves_itself_as_the_configuration_says() {
-    let mut gate = Gate::new(&idp(json!({"id": "gateway", "secret": "s3cret", "secret_in": "post"})));
+    let mut gate = Gate::new(&idp(
+        json!({"id": "gateway", "secret": "s3cret", "secret_in": "post"}),
+    ));
     gate.send(&[]);
     assert_eq!(gate.calls()[0].header("authorization"), None);
     assert_eq!(gate.parameter("client_id").as_deref(), Some("gateway"));
@@ -75,7 +77,10 @@ fn a_client_proves_itself_as_the_configuration_says() {
     let mut gate = Gate::new(&idp(json!({"id": "gateway", "assertion": "a.b.c"})));
     gate.send(&[]);
     let jwt_bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-    assert_eq!(gate.parameter("client_assertion_type").as_deref(), Some(jwt_bearer));
+    assert_eq!(
+        gate.parameter("client_assertion_type").as_deref(),
+        Some(jwt_bearer)
+    );
     assert_eq!(gate.parameter("client_assertion").as_deref(), Some("a.b.c"));
 
     let from = json!({"url": "http://127.0.0.1:8099/token", "cluster": "files"});
@@ -90,7 +95,12 @@ fn a_client_proves_itself_as_the_configuration_says() {
 
 #[test]
 fn a_federated_token_that_is_none_is_not_sent() {
-    for (status, body) in [("404", "a.b.c"), ("200", ""), ("200", "a b"), ("200", "a\r\nb")] {
+    for (status, body) in [
+        ("404", "a.b.c"),
+        ("200", ""),
+        ("200", "a b"),
+        ("200", "a\r\nb"),
+    ] {
         let from = json!({"url": "http://127.0.0.1:8099/token", "cluster": "files"});
         let mut gate = Gate::new(&idp(json!({"id": "gateway", "assertion_from": from})));
         let (context, _) = gate.send(&[]);
@@ -104,17 +114,25 @@ fn a_federated_token_that_is_none_is_not_sent() {
 
 #[test]
 fn entra_is_asked_at_its_tenant_for_its_scope() {
-    let mut gate = Gate::new(&json!({"provider": "azure_openai", "credential": {"entra": {
-        "tenant": "acme.onmicrosoft.com",
-        "client": {"id": "11111111-2222", "secret": "s3cret"},
-        "scope": "https://cognitiveservices.azure.com/.default",
-        "cluster": "login",
-    }}}));
+    let mut gate = Gate::new(
+        &json!({"provider": "azure_openai", "credential": {"entra": {
+            "tenant": "acme.onmicrosoft.com",
+            "client": {"id": "11111111-2222", "secret": "s3cret"},
+            "scope": "https://cognitiveservices.azure.com/.default",
+            "cluster": "login",
+        }}}),
+    );
     let (context, _) = gate.send(&[("api-key", "theirs")]);
     let call = gate.calls().remove(0);
     assert_eq!(call.header(":authority"), Some("login.microsoftonline.com"));
-    assert_eq!(call.header(":path"), Some("/acme.onmicrosoft.com/oauth2/v2.0/token"));
-    assert_eq!(gate.parameter("scope").as_deref(), Some("https://cognitiveservices.azure.com/.default"));
+    assert_eq!(
+        call.header(":path"),
+        Some("/acme.onmicrosoft.com/oauth2/v2.0/token")
+    );
+    assert_eq!(
+        gate.parameter("scope").as_deref(),
+        Some("https://cognitiveservices.azure.com/.default")
+    );
     assert_eq!(gate.parameter("client_secret").as_deref(), Some("s3cret"));
     gate.give("t1", 3599);
     let changes = vec!["-api-key".to_owned(), "authorization=Bearer t1".to_owned()];
@@ -137,7 +155,11 @@ fn metadata_services_are_asked_as_they_want_it() {
     ] {
         assert_eq!(call.header(name), Some(value), "{name}");
     }
-    gate.answer(1, "200", r#"{"access_token":"m1","expires_in":"86400","expires_on":"1","token_type":"Bearer"}"#);
+    gate.answer(
+        1,
+        "200",
+        r#"{"access_token":"m1","expires_in":"86400","expires_on":"1","token_type":"Bearer"}"#,
+    );
     assert_eq!(gate.later(context), bearer("m1"));
 
     let mut gate = Gate::new(&json!({"credential": {"google_metadata": {
@@ -199,7 +221,11 @@ fn where_there_is_no_token_nothing_goes_on() {
     }
     let mut gate = Gate::new(&secret());
     gate.send(&[]);
-    gate.answer(1, "401", r#"{"error":"invalid_client","error_description":"s3cret"}"#);
+    gate.answer(
+        1,
+        "401",
+        r#"{"error":"invalid_client","error_description":"s3cret"}"#,
+    );
     let line = "upstream_auth: credential.oauth2_client_credentials: tokens could not be fetched: status 401, invalid_client";
     assert!(gate.logs().contains(line), "{}", gate.logs());
     assert!(!gate.logs().contains("s3cret"), "{}", gate.logs());
@@ -230,7 +256,7 @@ fn a_401_of_the_backend_has_the_token_fetched_anew_once() {
 }
 
 #[test]
-fn a_401_to_a_new_token_has_none_fetched_before_the_least_interval() {
+fn a_401_to_a_token_that_is_new_says_nothing_of_it() {
     let mut gate = Gate::new(&secret());
     let (first, _) = gate.send(&[]);
     gate.give("t1", 3600);
@@ -238,6 +264,9 @@ fn a_401_to_a_new_token_has_none_fetched_before_the_least_interval() {
     gate.pass_ms(5000);
     assert_eq!(gate.calls().len(), 1);
     gate.pass_ms(6000);
+    assert_eq!(gate.calls().len(), 1);
+    let (second, _) = gate.send(&[]);
+    gate.respond(second, "401");
     assert_eq!(gate.calls().len(), 2);
 }
 
@@ -252,7 +281,13 @@ fn configurations_of_one_vm_that_want_the_same_token_share_it() {
     gate.pass_ms(500);
     assert_eq!(gate.send(&[]).1, bearer("t1"));
     let changes = vec!["authorization=Bearer t1".to_owned(), "x-a=b".to_owned()];
-    assert_eq!(gate.send(&[(":path", "/other")]).1, Outcome::Passed(changes));
+    assert_eq!(
+        gate.send(&[(":path", "/other")]).1,
+        Outcome::Passed(changes)
+    );
     assert_eq!(gate.calls().len(), 1);
-    assert!(gate.gate.proxy().shared_keys().is_empty(), "no secret is shared");
+    assert!(
+        gate.gate.proxy().shared_keys().is_empty(),
+        "no secret is shared"
+    );
 }

@@ -142,7 +142,8 @@ impl Gate {
     /// One parameter of the last call's body.
     pub fn parameter(&self, name: &str) -> Option<String> {
         let mut form = self.form().into_iter();
-        form.find(|(known, _)| known == name).map(|(_, value)| value)
+        form.find(|(known, _)| known == name)
+            .map(|(_, value)| value)
     }
 
     /// Answers the call of this number, from 1.
