@@ -95,7 +95,7 @@ pub trait Source: 'static {
     }
 
     /// Reads what another worker has written. It is not trusted: none where it is not right.
-    fn from_shared(&self, _text: &str) -> Option<Self::Payload> {
+    fn read_shared(&self, _text: &str) -> Option<Self::Payload> {
         None
     }
 

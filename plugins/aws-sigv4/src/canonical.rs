@@ -47,10 +47,11 @@ impl Default for SignedHeaders {
 }
 
 /// Names that the signature itself sets: whatever a request carries under them is never signed.
-pub const SET_BY_SIGNATURE: [&str; 4] = [
+pub const SET_BY_SIGNATURE: [&str; 5] = [
     "authorization",
     "x-amz-content-sha256",
     "x-amz-date",
+    "x-amz-region-set",
     "x-amz-security-token",
 ];
 
@@ -96,15 +97,7 @@ impl Canonical {
         select: &SignedHeaders,
         rules: PathRules,
     ) -> Self {
-        let mut headers: Vec<(&[u8], &[u8])> = request
-            .headers
-            .iter()
-            .filter(|(name, _)| select.selects(name))
-            .chain(added)
-            .copied()
-            .collect();
-        // Stable: repeated headers keep their order.
-        headers.sort_by(|(a, _), (b, _)| compare_ignore_case(a, b));
+        let headers = selected(request, added, select);
 
         let mut text = Vec::with_capacity(768);
         text.extend_from_slice(request.method);
@@ -139,6 +132,32 @@ impl Canonical {
             signed_headers,
         }
     }
+}
+
+/// The headers that are signed, in the order of their names.
+fn selected<'a>(
+    request: &Request<'a>,
+    added: &[(&'a [u8], &'a [u8])],
+    select: &SignedHeaders,
+) -> Vec<(&'a [u8], &'a [u8])> {
+    let own = request.headers.iter();
+    let own = own.filter(|(name, _)| select.selects(name));
+    let mut headers: Vec<(&[u8], &[u8])> = own.chain(added).copied().collect();
+    // Stable: repeated headers keep their order.
+    headers.sort_by(|(a, _), (b, _)| compare_ignore_case(a, b));
+    headers
+}
+
+/// The names of the headers of a request that are signed, where the signature adds none: sorted, in
+/// lower case, joined by `;`.
+#[must_use]
+pub fn signed_names(request: &Request<'_>, select: &SignedHeaders) -> Vec<u8> {
+    let mut names: Vec<Vec<u8>> = selected(request, &[], select)
+        .into_iter()
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect();
+    names.dedup();
+    names.join(&b';')
 }
 
 /// Appends `value` without white space at its ends, each inner run of white space (line breaks too)

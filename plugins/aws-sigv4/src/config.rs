@@ -1,21 +1,38 @@
 //! What the operator writes, and the plan that it becomes. Everything that can be wrong is found
 //! here, all of it at once.
 
+pub mod sources;
+
 use std::collections::BTreeMap;
 
-use modelgate_kit::config::types::{Authority, HeaderName, HeaderValue, refused};
-use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
+use modelgate_kit::config::types::{
+    Authority, HeaderName, HeaderValue, OneOrList, refused, refused_unlike,
+};
+use modelgate_kit::config::{Bounded, DenyOrAllow};
 use modelgate_kit::route::{Path, Template};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use sources::{WrittenRefresh, WrittenRule, WrittenSource};
 
 pub(crate) const REGION: &str = "AWS_REGION";
 pub(crate) const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 pub(crate) const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 pub(crate) const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+pub(crate) const CONTAINER_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+pub(crate) const CONTAINER_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+pub(crate) const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 
 /// The variables of the VM's environment that are read where the configuration says nothing else.
-pub const ENVIRONMENT: [&str; 4] = [REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN];
+pub const ENVIRONMENT: [&str; 7] = [
+    REGION,
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    CONTAINER_FULL_URI,
+    CONTAINER_RELATIVE_URI,
+    CONTAINER_TOKEN,
+];
 
 /// Signs requests with AWS Signature Version 4.
 #[derive(Deserialize, JsonSchema, Serialize)]
@@ -26,9 +43,25 @@ pub struct Config {
     pub region: Option<String>,
     /// The service's signing name: `sagemaker`, `bedrock`, `s3`, `execute-api` …
     pub service: String,
-    /// The access key. Without it, the VM's environment variables `AWS_ACCESS_KEY_ID`,
+    /// The version of the signature: `sigv4`, or `sigv4a`, which is good for several regions
+    /// (`region_set`).
+    pub algorithm: WrittenAlgorithm,
+    /// The regions that a signature of `sigv4a` is good for; `*` stands for any run of characters.
+    /// Empty: `region`.
+    pub region_set: Vec<RegionPattern>,
+    /// Where the signature stands: in `headers`, or in the `query` (a presigned request).
+    pub signature_in: SignatureIn,
+    /// How long a presigned request is good, in seconds.
+    pub expires_s: Bounded<1, 604_800>,
+    /// Where the credentials are from: a source, or a list of sources, of which the first that has
+    /// some counts. Without it, the VM's environment variables `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY` and, if it is there, `AWS_SESSION_TOKEN`.
-    pub credentials: Option<WrittenCredentials>,
+    pub credentials: Option<OneOrList<WrittenSource>>,
+    /// How fetched credentials are kept fresh.
+    pub credentials_refresh: WrittenRefresh,
+    /// Which role signs for whom: the first that fits the caller, as an earlier filter has verified
+    /// him. Whom none fits gets 403 `role_denied`. Empty: `credentials` sign for everybody.
+    pub roles: Vec<WrittenRule>,
     /// Host to send to and sign, such as `runtime.sagemaker.eu-central-1.amazonaws.com`. Without
     /// it, the request's own authority.
     pub host: Option<Authority>,
@@ -49,7 +82,8 @@ pub struct Config {
     /// `X-Amz-*` parameters; `drop` sends none.
     pub query: QueryPolicy,
     /// The body: `signed` holds it (at most `max_body_bytes`) and signs its hash; `unsigned` lets
-    /// it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `absent`
+    /// it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `chunked` lets
+    /// it stream in pieces that are signed one by one (S3 alone; needs a `content-length`); `absent`
     /// refuses requests that have one. Only `signed` needs `allow_on_headers_stop_iteration`.
     pub payload: PayloadPolicy,
     /// Longest body that is signed, in bytes. Stay below the proxy's own buffer limit (Envoy:
@@ -82,6 +116,10 @@ pub struct Config {
     pub content_sha256_header: Switch,
     /// Whether a session token is signed or added after signing, which some services ask for.
     pub session_token: WrittenTokenSigning,
+    /// AWS's errors: `client` tells them in the dialect that the route's metadata or the request's
+    /// path names, where that is another than AWS's (docs/backends.md); `aws` lets them pass as
+    /// they came.
+    pub errors: ErrorsAs,
 }
 
 impl Default for Config {
@@ -89,7 +127,13 @@ impl Default for Config {
         Self {
             region: None,
             service: "sagemaker".to_owned(),
+            algorithm: WrittenAlgorithm::default(),
+            region_set: Vec::new(),
+            signature_in: SignatureIn::default(),
+            expires_s: Bounded::new(300),
             credentials: None,
+            credentials_refresh: WrittenRefresh::default(),
+            roles: Vec::new(),
             host: None,
             strip_path_prefix: None,
             rewritten_by: RewrittenBy::default(),
@@ -107,20 +151,9 @@ impl Default for Config {
             path_normalization: Switch::default(),
             content_sha256_header: Switch::default(),
             session_token: WrittenTokenSigning::default(),
+            errors: ErrorsAs::default(),
         }
     }
-}
-
-/// An access key.
-#[derive(Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenCredentials {
-    /// Its public id.
-    pub access_key_id: Secret,
-    /// Its secret half.
-    pub secret_access_key: Secret,
-    /// The session token of a temporary key.
-    pub session_token: Option<Secret>,
 }
 
 /// Who rewrites host and path.
@@ -154,6 +187,8 @@ pub enum PayloadPolicy {
     Signed,
     /// Nothing.
     Unsigned,
+    /// Each piece of it.
+    Chunked,
     /// There must be none.
     Absent,
 }
@@ -214,6 +249,60 @@ pub enum WrittenTokenSigning {
     Signed,
     /// After signing.
     AddedAfter,
+}
+
+/// The version of the signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenAlgorithm {
+    /// Signature Version 4.
+    #[default]
+    Sigv4,
+    /// Signature Version 4A.
+    Sigv4a,
+}
+
+/// Where the signature stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureIn {
+    /// In headers.
+    #[default]
+    Headers,
+    /// In the query.
+    Query,
+}
+
+/// A region, or a pattern of regions.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(inline)]
+pub struct RegionPattern(pub String);
+
+impl<'de> Deserialize<'de> for RegionPattern {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let fits =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-*".contains(&byte);
+        if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+            return Ok(Self(text));
+        }
+        Err(refused_unlike(
+            "eu-west-1",
+            "is not a region",
+            "such as eu-central-1, eu-* or *",
+        ))
+    }
+}
+
+/// In which dialect AWS's errors are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorsAs {
+    /// The client's.
+    #[default]
+    Client,
+    /// AWS's.
+    Aws,
 }
 
 /// The name of an `x-amzn-*` header, which says something to the model service.

@@ -51,11 +51,36 @@ pub struct Outgoing<'a> {
     pub removed: Vec<&'a str>,
     /// The new `:authority`, where it changes.
     pub authority: Option<&'a str>,
-    /// The new `:path`, where it changes.
-    pub target: Option<Vec<u8>>,
+    /// The part of the path that is sent and not signed.
+    prefix: &'a [u8],
+    /// The `:path` as it came.
+    came: &'a [u8],
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
+    /// Signs one more header.
+    pub fn add(&mut self, name: &'a str, value: &'a str) {
+        self.headers.push((name.as_bytes(), value.as_bytes()));
+    }
+
+    /// The `:path` with this query.
+    #[must_use]
+    pub fn target_with(&self, query: &[u8]) -> Vec<u8> {
+        let mut target = [self.prefix, &self.path].concat();
+        if !query.is_empty() {
+            target.push(b'?');
+            target.extend_from_slice(query);
+        }
+        target
+    }
+
+    /// The new `:path`, where it changes.
+    #[must_use]
+    pub fn changed_target(&self) -> Option<Vec<u8>> {
+        let target = self.target_with(&self.query);
+        (target != self.came).then_some(target)
+    }
+
     /// What is signed.
     #[must_use]
     pub fn request(&self) -> Request<'_> {
@@ -136,15 +161,6 @@ impl Rules {
             }
         };
         let query = self.canonical_query(target);
-        let mut new_target = if by_filter {
-            path.to_vec()
-        } else {
-            [prefix, &path].concat()
-        };
-        if !query.is_empty() {
-            new_target.push(b'?');
-            new_target.extend_from_slice(&query);
-        }
         Ok(Outgoing {
             method,
             path,
@@ -155,7 +171,8 @@ impl Rules {
                 .host
                 .as_deref()
                 .filter(|host| by_filter && host.as_bytes() != authority),
-            target: (new_target != target).then_some(new_target),
+            prefix: if by_filter { b"" } else { prefix },
+            came: target,
         })
     }
 

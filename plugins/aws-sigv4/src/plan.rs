@@ -1,28 +1,40 @@
 //! What runs: the signer, the rules of what goes out, and how the configuration becomes these.
 
-use modelgate_kit::config::secret::FromEnvironment;
+mod sources;
+
+use std::rc::Rc;
+
 use modelgate_kit::config::types::Authority;
-use modelgate_kit::config::{DenyOrAllow, Problems, Secret, Setup};
+use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::upgrade::Upgrade;
 
+use crate::callers::Callers;
 use crate::canonical::SignedHeaders;
+use crate::clock::Clock;
 use crate::config::{
-    ACCESS_KEY_ID, Config, PathPrefix, PayloadPolicy, REGION, RewrittenBy, SECRET_ACCESS_KEY,
-    SESSION_TOKEN, SignedHeader, WrittenPathEncoding, WrittenTokenSigning,
+    Config, ErrorsAs, PathPrefix, PayloadPolicy, REGION, RegionPattern, RewrittenBy, SignatureIn,
+    SignedHeader, WrittenAlgorithm, WrittenPathEncoding, WrittenTokenSigning,
 };
-use crate::credentials::{Credentials, Malformed, Scope};
+use crate::credentials::{Malformed, Scope};
 use crate::outgoing::Rules;
-use crate::sign::{Options, PayloadHeader, Signer, TokenSigning};
+use crate::sign::{Algorithm, Options, PayloadHeader, TokenSigning};
+use crate::signers::Signers;
+use crate::supply::Supply;
 use crate::uri::{PathEncoding, PathRules};
+use sources::Sources;
 
 /// What runs.
 pub struct Plan {
-    pub(crate) signer: Signer,
+    pub(crate) signers: Signers,
+    pub(crate) clock: Rc<Clock>,
     pub(crate) outgoing: Rules,
     pub(crate) payload: PayloadPolicy,
     pub(crate) max_body_bytes: usize,
     pub(crate) on_upgrade: DenyOrAllow,
+    pub(crate) errors: ErrorsAs,
+    /// How long presigned requests are good, in seconds; none where requests are signed in headers.
+    pub(crate) presigned_s: Option<u64>,
 }
 
 impl Plan {
@@ -37,11 +49,16 @@ impl Plan {
 
 impl Config {
     /// Compiles it; every problem is added.
-    pub(crate) fn compile(self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
+    pub(crate) fn compile(mut self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
         let s3 = self.service == "s3";
-        let credentials = self.credentials(setup, problems);
         let scope = self.scope(setup, problems);
+        let clock = Rc::new(Clock::new(setup.filter));
+        clock.define_metrics(setup.host);
+        let supplied = self.supply(scope.as_ref(), &clock, setup, problems);
+        let algorithm = self.algorithm(scope.as_ref());
+        self.check_payload(problems);
         let options = Options {
+            algorithm,
             path: PathRules {
                 normalize: self.path_normalization.or(!s3),
                 encoding: match self.path_encoding {
@@ -67,10 +84,17 @@ impl Config {
                 PayloadHeader::Omit
             },
         };
+        let errors = self.errors;
+        let presigned_s = match self.signature_in {
+            SignatureIn::Headers => None,
+            SignatureIn::Query => Some(self.expires_s.value()),
+        };
         let (payload, max_body_bytes) = (self.payload, self.max_body_bytes.size());
         let on_upgrade = self.on_upgrade.unwrap_or(match payload {
             PayloadPolicy::Unsigned => DenyOrAllow::Allow,
-            PayloadPolicy::Signed | PayloadPolicy::Absent => DenyOrAllow::Deny,
+            PayloadPolicy::Signed | PayloadPolicy::Chunked | PayloadPolicy::Absent => {
+                DenyOrAllow::Deny
+            }
         });
         let rewrites = self.host.is_some() || self.strip_path_prefix.is_some();
         if rewrites
@@ -85,49 +109,99 @@ impl Config {
         }
         let outgoing = self.rules(options.path, problems);
         Some(Plan {
-            signer: Signer::new(credentials?, scope?, options),
+            signers: {
+                let (supply, callers) = supplied?;
+                Signers::new(supply, callers, scope?, options)
+            },
+            clock,
             outgoing,
             payload,
             max_body_bytes,
             on_upgrade,
+            errors,
+            presigned_s,
         })
     }
 
-    fn credentials(&self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Credentials> {
-        let mut resolve = |secret: &Secret, path: &str| secret.resolve_text(path, setup, problems);
-        let (id, secret, token) = match &self.credentials {
-            Some(written) => (
-                resolve(&written.access_key_id, "credentials.access_key_id"),
-                resolve(&written.secret_access_key, "credentials.secret_access_key"),
-                written
-                    .session_token
-                    .as_ref()
-                    .map(|token| resolve(token, "credentials.session_token")),
+    fn algorithm(&self, scope: Option<&Scope>) -> Algorithm {
+        if self.algorithm == WrittenAlgorithm::Sigv4 {
+            return Algorithm::V4;
+        }
+        let regions: Vec<&str> = match self.region_set.as_slice() {
+            [] => scope.map(Scope::region).into_iter().collect(),
+            several => several
+                .iter()
+                .map(|RegionPattern(text)| text.as_str())
+                .collect(),
+        };
+        Algorithm::V4a {
+            regions: regions.join(","),
+        }
+    }
+
+    /// What a service, or a version of the signature, does not take is refused by name.
+    fn check_payload(&self, problems: &mut Problems) {
+        let (s3, v4a) = (
+            self.service == "s3",
+            self.algorithm == WrittenAlgorithm::Sigv4a,
+        );
+        let in_query = self.signature_in == SignatureIn::Query;
+        if !self.region_set.is_empty() && !v4a {
+            problems.add(
+                "region_set",
+                "has no meaning for `sigv4`",
+                "write `algorithm: sigv4a`, or one `region`",
+            );
+        }
+        match self.payload {
+            PayloadPolicy::Chunked if !s3 => problems.add(
+                "payload",
+                format!("is `chunked`, and {} takes no body in pieces", self.service),
+                "write `signed`; only S3 takes pieces",
             ),
-            None => {
-                let variable = |env: &str| {
-                    Secret::Environment(FromEnvironment {
-                        env: env.to_owned(),
-                    })
-                };
-                let has_token = setup
-                    .host
-                    .environment(SESSION_TOKEN)
-                    .is_some_and(|token| !token.is_empty());
-                (
-                    resolve(&variable(ACCESS_KEY_ID), "credentials"),
-                    resolve(&variable(SECRET_ACCESS_KEY), "credentials"),
-                    has_token.then(|| resolve(&variable(SESSION_TOKEN), "credentials")),
-                )
-            }
+            PayloadPolicy::Chunked if v4a || in_query => problems.add(
+                "payload",
+                "`chunked` is for signatures of version 4 in headers",
+                "write `signed` or `unsigned`",
+            ),
+            PayloadPolicy::Signed if s3 && in_query => problems.add(
+                "payload",
+                "S3 takes presigned requests with an unsigned body only",
+                "write `unsigned`",
+            ),
+            _ => {}
+        }
+    }
+
+    /// Where credentials come from, and the roles of callers.
+    fn supply(
+        &mut self,
+        scope: Option<&Scope>,
+        clock: &Rc<Clock>,
+        setup: &Setup<'_>,
+        problems: &mut Problems,
+    ) -> Option<(Supply, Option<Callers>)> {
+        let sources = Sources {
+            setup,
+            region: scope.map(Scope::region),
         };
-        let token = match token {
-            Some(token) => Some(token?),
-            None => None,
-        };
-        Credentials::new(id?.to_string(), secret?, token)
-            .map_err(|malformed| explain(malformed, problems))
-            .ok()
+        let keeping = sources::keeping(self.credentials_refresh);
+        let written = sources.compile(self.credentials.take(), problems);
+        let rules = sources.rules(std::mem::take(&mut self.roles), problems);
+        let filter = setup.filter;
+        let supply = Supply::new(
+            format!("{filter}: credentials"),
+            written,
+            clock,
+            keeping,
+            filter,
+        )?;
+        supply.define_metrics(setup.host);
+        let callers = (!rules.is_empty()).then(|| {
+            let most = self.credentials_refresh.max_sessions.size();
+            Callers::new(filter, rules, supply.clone(), clock, keeping, most)
+        });
+        Some((supply, callers))
     }
 
     fn scope(&self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Scope> {
@@ -145,9 +219,21 @@ impl Config {
             );
             return None;
         };
-        Scope::new(region, self.service.clone())
-            .map_err(|malformed| explain(malformed, problems))
-            .ok()
+        match Scope::new(region, self.service.clone()) {
+            Ok(scope) => Some(scope),
+            Err(Malformed::Service) => {
+                problems.add(
+                    "service",
+                    "is not a service's signing name",
+                    "such as sagemaker, bedrock or s3",
+                );
+                None
+            }
+            Err(_) => {
+                problems.add("region", "is not a region", "such as eu-central-1");
+                None
+            }
+        }
     }
 
     fn rules(self, path_rules: PathRules, problems: &mut Problems) -> Rules {
@@ -185,29 +271,6 @@ impl Config {
             path_rules,
         }
     }
-}
-
-/// Says what [`Credentials`] or [`Scope`] did not take.
-fn explain(malformed: Malformed, problems: &mut Problems) {
-    let (path, problem) = match malformed {
-        Malformed::AccessKeyId => ("credentials.access_key_id", "is not an access key id"),
-        Malformed::SecretAccessKey => (
-            "credentials.secret_access_key",
-            "is not a secret access key",
-        ),
-        Malformed::SessionToken => ("credentials.session_token", "is not a session token"),
-        Malformed::Region => ("region", "is not a region"),
-        Malformed::Service => ("service", "is not a service's signing name"),
-    };
-    let hint = match malformed {
-        Malformed::AccessKeyId => "letters and digits, such as AKIAIOSFODNN7EXAMPLE",
-        Malformed::SecretAccessKey | Malformed::SessionToken => {
-            "it holds white space or other characters that no key has; was it copied whole?"
-        }
-        Malformed::Region => "such as eu-central-1",
-        Malformed::Service => "such as sagemaker, bedrock or s3",
-    };
-    problems.add(path, problem, hint);
 }
 
 /// The length that the request announces.

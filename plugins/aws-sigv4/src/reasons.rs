@@ -9,4 +9,9 @@ modelgate_kit::reasons! { "aws_sigv4";
     HEADER_REPEATED = 400 "header_repeated", "The request repeats a header that may occur only once.", "An `x-amzn-*` header that `client_headers` lists came more than once: which of them the service would take is not known.";
     HOST_MISSING = 400 "host_missing", "The request names no host.", "The configuration has no `host`, and the request has no authority to sign.";
     HOST_AMBIGUOUS = 400 "host_ambiguous", "The request names two hosts.", "The request has an authority and a `host` header, or several of one, that differ: which one the next hop would take is not known.";
+    LENGTH_REQUIRED = 411 "length_required", "The request must say how long its body is.", "The configuration says `payload: chunked`, and the request has a body without `content-length`: the length of what is sent is signed before the body is.";
+    CREDENTIALS_UNAVAILABLE = 503 "credentials_unavailable", "The gateway has no credentials for the service at the moment.", "No source of `credentials` has given any within `wait_ms`, or the last ones have expired and the source does not answer. The log says why; the next attempt is at most 10 seconds away.";
+    ROLE_DENIED = 403 "role_denied", "No role of the gateway signs for this caller.", "No rule of `roles` surely fits the caller. Add one, or one for everybody: `{ \"who\": { \"identity\": \"any\" } }`.";
+    TAG_UNKNOWN = 403 "tag_unknown", "The caller lacks a property that the gateway must tell the service.", "A tag of the role's session takes its value from the caller, whose identity does not have it, or not as 1 to 256 letters, digits, spaces and `_.:/=+-@`.";
+    SESSIONS_EXHAUSTED = 503 "sessions_exhausted", "The gateway acts for too many callers at a time.", "As many sessions of roles as `max_sessions` allows are waiting for credentials or signing at this moment. Raise it, or give sessions fewer tags.";
 }

@@ -93,7 +93,7 @@ pub fn write_query_without(out: &mut Vec<u8>, query: &[u8], unwanted: impl Fn(&[
 }
 
 /// `bytes` with each byte but the unreserved ones as `%XX`.
-fn encoded(bytes: impl Iterator<Item = u8>) -> Vec<u8> {
+pub fn encoded(bytes: impl Iterator<Item = u8>) -> Vec<u8> {
     let mut out = Vec::new();
     write_encoded(&mut out, bytes, Slash::Encode);
     out

@@ -24,6 +24,7 @@ use crate::accepted::Accepted;
 use crate::challenge::Denial;
 use crate::keys::{Asking, Doubt, Keys};
 use crate::plan::{Issuer, Plan};
+use modelgate_kit::refresh::Renewal;
 
 /// A token whose signature is good, with the keys that say so.
 type Proof = (Verified, Rc<Keys>);

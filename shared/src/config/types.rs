@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
-use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -305,6 +305,48 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMore<T> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
                 Vec::deserialize(SeqAccessDeserializer::new(access)).map(OneOrMore::Several)
+            }
+        }
+        deserializer.deserialize_any(Reader(std::marker::PhantomData))
+    }
+}
+
+/// An object, written as it is, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
+#[serde(untagged)]
+pub enum OneOrList<T> {
+    /// One.
+    One(T),
+    /// Several, in their order.
+    Several(Vec<T>),
+}
+
+impl<T> OneOrList<T> {
+    /// All of them, each with what stands behind the member's name in its path.
+    pub fn into_parts(self) -> Vec<(String, T)> {
+        match self {
+            Self::One(one) => vec![(String::new(), one)],
+            Self::Several(several) => {
+                let numbered = several.into_iter().enumerate();
+                numbered.map(|(at, one)| (format!("[{at}]"), one)).collect()
+            }
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrList<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = OneOrList<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or a list of objects")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(access)).map(OneOrList::One)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(access)).map(OneOrList::Several)
             }
         }
         deserializer.deserialize_any(Reader(std::marker::PhantomData))

@@ -6,11 +6,12 @@
 //! 9457).
 
 use serde::Deserialize as _;
-use serde::de::value::{Error, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::{Reason, Reply};
 use crate::exchange::Exchange;
+use crate::headers::HeaderBlock;
 use crate::route::{Dialect, Path, Route};
 
 /// A family of error replies.
@@ -39,6 +40,17 @@ pub enum Shape {
     Grpc,
 }
 
+/// An error, as every dialect can tell it.
+#[derive(Clone, Copy, Debug)]
+pub struct Error<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong, for programs.
+    pub code: &'a str,
+    /// What is wrong, for people.
+    pub message: &'a str,
+}
+
 impl From<Dialect> for Shape {
     fn from(dialect: Dialect) -> Self {
         match dialect {
@@ -62,28 +74,28 @@ impl Shape {
         if name == "problem" {
             return Some(Self::Problem);
         }
-        let name = StrDeserializer::<Error>::new(name);
+        let name = StrDeserializer::<serde::de::value::Error>::new(name);
         Some(Dialect::deserialize(name).ok()?.into())
     }
 
     /// The shape for an exchange.
     pub fn of(exchange: &Exchange) -> Self {
         let request = exchange.request().headers().ok();
-        let kind = request
-            .as_ref()
-            .and_then(|headers| headers.first("content-type"));
+        Self::known(exchange, request.as_deref()).unwrap_or(Self::Problem)
+    }
+
+    /// The shape for an exchange whose request came with these headers; none where neither the
+    /// route nor the request says which.
+    pub fn known(exchange: &Exchange, request: Option<&HeaderBlock>) -> Option<Self> {
+        let kind = request.and_then(|headers| headers.first("content-type"));
         if kind.is_some_and(is_grpc) {
-            return Self::Grpc;
+            return Some(Self::Grpc);
         }
         let named = crate::route_metadata::text(exchange.host(), &["dialect"]);
-        if let Some(shape) = named.and_then(|name| Self::named(&name)) {
-            return shape;
-        }
-        request
-            .and_then(|headers| {
-                Self::of_request(headers.first(":method")?, headers.first(":path")?)
-            })
-            .unwrap_or(Self::Problem)
+        named.and_then(|name| Self::named(&name)).or_else(|| {
+            let headers = request?;
+            Self::of_request(headers.first(":method")?, headers.first(":path")?)
+        })
     }
 
     /// The shape of the protocol that method and path belong to.
@@ -97,13 +109,47 @@ impl Shape {
     pub fn render(self, reply: &Reply) -> (Option<&'static str>, Vec<u8>) {
         let reason = reply.reason;
         let message = reply.detail().unwrap_or(reason.title);
+        let error = Error {
+            status: reply.status,
+            code: reason.code,
+            message,
+        };
         let coded = || format!("{message} (reason: {})", reason.code);
-        let (status, code) = (reply.status, reason.code);
-        let body = match self {
+        match self {
+            Self::Problem => (Some("application/problem+json"), written(&Problem(reply))),
+            Self::Grpc => (None, coded().into_bytes()),
+            _ => (Some("application/json"), self.document(&error, coded)),
+        }
+    }
+
+    /// Content type and body of an error that is not ours: the backend's, told in the client's
+    /// dialect. None for gRPC, whose answers are no documents.
+    pub fn tell(self, error: &Error<'_>) -> Option<(&'static str, Vec<u8>)> {
+        let coded = || format!("{} ({})", error.message, error.code);
+        match self {
             Self::Problem => {
-                return (Some("application/problem+json"), written(&Problem(reply)));
+                let document = written(&Foreign {
+                    kind: "about:blank",
+                    title: error.code,
+                    status: error.status,
+                    detail: error.message,
+                });
+                Some(("application/problem+json", document))
             }
-            Self::Grpc => return (None, coded().into_bytes()),
+            Self::Grpc => None,
+            _ => Some(("application/json", self.document(error, coded))),
+        }
+    }
+
+    /// The JSON of a dialect's own; `coded` is the message with its code, for those that have no
+    /// member for it.
+    fn document(self, error: &Error<'_>, coded: impl Fn() -> String) -> Vec<u8> {
+        let Error {
+            status,
+            code,
+            message,
+        } = *error;
+        match self {
             Self::OpenAi => written(&Outer {
                 error: OpenAi {
                     message,
@@ -113,7 +159,9 @@ impl Shape {
                 },
             }),
             Self::Plain => written(&Outer { error: coded() }),
-            Self::Aws | Self::Cohere => written(&Aws { message: coded() }),
+            Self::Aws | Self::Cohere | Self::Problem | Self::Grpc => {
+                written(&Aws { message: coded() })
+            }
             Self::Anthropic => written(&Anthropic {
                 kind: "error",
                 error: AnthropicError {
@@ -141,8 +189,7 @@ impl Shape {
             Self::Azure => written(&Outer {
                 error: Azure { code, message },
             }),
-        };
-        (Some("application/json"), body)
+        }
     }
 
     /// The `grpc-status` of a reply, for gRPC clients: by the meaning of what refused the request,
@@ -185,7 +232,7 @@ struct OpenAi<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     param: (),
-    code: &'static str,
+    code: &'a str,
 }
 
 #[derive(serde::Serialize)]
@@ -233,8 +280,19 @@ struct GoogleDetail {
 
 #[derive(serde::Serialize)]
 struct Azure<'a> {
-    code: &'static str,
+    code: &'a str,
     message: &'a str,
+}
+
+/// A problem document (RFC 9457) of an error that is not ours: section 4.2.1, the status says what
+/// it is.
+#[derive(serde::Serialize)]
+struct Foreign<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
 }
 
 #[derive(serde::Serialize)]

@@ -83,7 +83,7 @@ impl<S: Source> Place<S> {
         match &self.kind {
             Kind::Shared(shared) => {
                 let (entry, number) = shared.look(host, seen)?;
-                let read = || source.from_shared(&entry.text).map(Rc::new);
+                let read = || source.read_shared(&entry.text).map(Rc::new);
                 let payload = if entry.fetched_ms > have_ms {
                     read()
                 } else {

@@ -138,6 +138,7 @@ fn any_options() -> impl Strategy<Value = Options> {
         any::<bool>(),
     )
         .prop_map(|(normalize, twice, all, signed, send)| Options {
+            algorithm: Algorithm::V4,
             path: PathRules {
                 normalize,
                 encoding: if twice {

@@ -192,7 +192,7 @@ impl Source for Issuer {
         Some(keys.text.clone())
     }
 
-    fn from_shared(&self, text: &str) -> Option<Keys> {
+    fn read_shared(&self, text: &str) -> Option<Keys> {
         let set = self.origin.read(text.as_bytes()).ok()?;
         Some(Keys::new(set, text.to_owned()))
     }

@@ -1,0 +1,214 @@
+//! Who signs for whom: the rules that give callers a role, and the sessions of roles, one for each
+//! set of tags, as many as are used and no more than a bound.
+//!
+//! The first rule that surely fits the caller decides; a caller whom none fits is refused. What the
+//! identity leaves open is no fit.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use modelgate_kit::claim::{ClaimPath, Finding};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::Identity;
+use modelgate_kit::problem::Reply;
+use modelgate_kit::refresh::Refreshed;
+use modelgate_kit::rule::{Caller, Doubt, Who};
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::config::sources::is_tag_text;
+use crate::made::Made;
+use crate::reasons::{ROLE_DENIED, SESSIONS_EXHAUSTED, TAG_UNKNOWN};
+use crate::supply::sts::{Role, Tag};
+use crate::supply::{Assumed, Keeping, Supply};
+
+/// A session that nobody has used for so long is let go, in milliseconds.
+const IDLE_MS: u64 = 900_000;
+/// Longest value of a tag, in characters (API_Tag).
+const MOST_VALUE: usize = 256;
+
+/// A rule.
+pub struct Rule {
+    /// Whom it is for.
+    pub who: Who,
+    /// The role and the tags of its sessions; without one, `credentials` themselves sign.
+    pub role: Option<(Rc<Role>, Vec<TagRule>)>,
+}
+
+/// A tag, and where its value is from.
+pub struct TagRule {
+    /// Its key.
+    pub key: String,
+    /// Where its value is from.
+    pub from: TagValue,
+}
+
+/// Where a tag's value is from.
+pub enum TagValue {
+    /// The configuration.
+    Fixed(String),
+    /// The name of the consumer.
+    Consumer,
+    /// Who vouches for the caller.
+    Issuer,
+    /// The caller as the issuer names him.
+    Subject,
+    /// A claim that is a text, a number or a boolean.
+    Claim(ClaimPath),
+}
+
+impl TagValue {
+    fn of(&self, identity: &Identity) -> Option<String> {
+        let text = match self {
+            Self::Fixed(text) => text.clone(),
+            Self::Consumer => identity.consumer.clone(),
+            Self::Issuer => identity.issuer.clone(),
+            Self::Subject => identity.subject.clone(),
+            Self::Claim(path) => match identity.look(path) {
+                Finding::Value(Value::String(text)) => text.clone(),
+                Finding::Value(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+                Finding::Value(_) | Finding::Absent | Finding::Unknown => return None,
+            },
+        };
+        let fits = is_tag_text(&text) && text.chars().count() <= MOST_VALUE;
+        fits.then_some(text)
+    }
+}
+
+/// Tells sessions apart: the number of the rule, and the tags.
+type Which = (usize, Vec<Tag>);
+
+/// Sessions of the roles of one configuration.
+pub struct Callers {
+    filter: &'static str,
+    rules: Vec<Rule>,
+    base: Supply,
+    clock: Rc<Clock>,
+    keeping: Keeping,
+    most: usize,
+    sessions: RefCell<BTreeMap<Which, Rc<Session>>>,
+    /// Those that the background task has not seen yet.
+    begun: RefCell<Vec<Rc<Session>>>,
+}
+
+/// One session.
+pub struct Session {
+    /// Its credentials.
+    pub kept: Rc<Refreshed<Assumed>>,
+    /// The signer of its credentials.
+    pub made: Made,
+    used_ms: Cell<u64>,
+    is_over: Cell<bool>,
+}
+
+impl Session {
+    /// Whether it was let go.
+    pub const fn is_over(&self) -> bool {
+        self.is_over.get()
+    }
+}
+
+impl Callers {
+    /// These rules; at most so many sessions.
+    pub fn new(
+        filter: &'static str,
+        rules: Vec<Rule>,
+        base: Supply,
+        clock: &Rc<Clock>,
+        keeping: Keeping,
+        most: usize,
+    ) -> Self {
+        Self {
+            filter,
+            rules,
+            base,
+            clock: Rc::clone(clock),
+            keeping,
+            most,
+            sessions: RefCell::default(),
+            begun: RefCell::default(),
+        }
+    }
+
+    /// The session that signs for the caller; none where `credentials` do.
+    ///
+    /// # Errors
+    /// The refusal of a caller for whom there is none.
+    pub fn session(&self, exchange: &Exchange) -> Result<Option<Rc<Session>>, Reply> {
+        let identity = exchange.fact::<Identity>();
+        let caller = Caller::from(identity.as_deref());
+        let mut rules = self.rules.iter().enumerate();
+        let fitting = rules.find(|(_, rule)| rule.who.fits(caller, Doubt::Misfits));
+        let (at, rule) = fitting.ok_or_else(|| Reply::new(&ROLE_DENIED))?;
+        let Some((role, wanted)) = &rule.role else {
+            return Ok(None);
+        };
+        let nobody = Identity::default();
+        let identity = identity.as_deref().unwrap_or(&nobody);
+        let mut tags: Vec<Tag> = Vec::with_capacity(wanted.len());
+        for tag in wanted {
+            let value = tag.from.of(identity);
+            tags.push((
+                tag.key.clone(),
+                value.ok_or_else(|| Reply::new(&TAG_UNKNOWN))?,
+            ));
+        }
+        let now_ms = exchange.now_ns() / 1_000_000;
+        let which = (at, tags);
+        let known = self.sessions.borrow().get(&which).cloned();
+        let session = match known {
+            Some(session) => session,
+            None => self.begin(exchange, which, role)?,
+        };
+        session.used_ms.set(now_ms);
+        Ok(Some(session))
+    }
+
+    fn begin(
+        &self,
+        exchange: &Exchange,
+        which: Which,
+        role: &Rc<Role>,
+    ) -> Result<Rc<Session>, Reply> {
+        let mut sessions = self.sessions.borrow_mut();
+        if sessions.len() >= self.most {
+            // The one that was not used for the longest time, and that nobody waits for: besides
+            // the map, the background task holds it.
+            let idle = sessions
+                .iter()
+                .filter(|(_, session)| Rc::strong_count(session) <= 2);
+            let oldest = idle.min_by_key(|(_, session)| session.used_ms.get());
+            let oldest = oldest.map(|(which, _)| which.clone());
+            let oldest = oldest.and_then(|which| sessions.remove(&which));
+            oldest
+                .ok_or_else(|| Reply::new(&SESSIONS_EXHAUSTED))?
+                .is_over
+                .set(true);
+        }
+        let name = format!("{}: roles[{}].assume_role", self.filter, which.0);
+        let (base, clock, tags) = (&self.base, &self.clock, which.1.clone());
+        let kept = Assumed::kept(name, base, role, tags, clock, self.keeping, self.filter);
+        kept.define_metrics(exchange.host());
+        let session = Rc::new(Session {
+            kept: Rc::new(kept),
+            made: Made::default(),
+            used_ms: Cell::new(0),
+            is_over: Cell::new(false),
+        });
+        sessions.insert(which, Rc::clone(&session));
+        self.begun.borrow_mut().push(Rc::clone(&session));
+        Ok(session)
+    }
+
+    /// Lets sessions go that nobody has used for long, and gives those that have begun since the
+    /// last time.
+    pub fn follow(&self, now_ms: u64) -> Vec<Rc<Session>> {
+        let is_used = |session: &Session| now_ms.saturating_sub(session.used_ms.get()) < IDLE_MS;
+        self.sessions.borrow_mut().retain(|_, session| {
+            session.is_over.set(!is_used(session));
+            is_used(session)
+        });
+        self.begun.take()
+    }
+}
