@@ -5,6 +5,7 @@ mod sources;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use modelgate_kit::cache::Cache;
 use modelgate_kit::config::types::{NonEmpty, NonEmptyText, OneOrMore};
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Place, compile_places};

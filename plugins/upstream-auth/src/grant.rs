@@ -113,6 +113,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The servers that are called.
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        let (grant, metadata) = match self {
+            Self::Grant(grant) => (Some(grant), None),
+            Self::Metadata(metadata) => (None, Some(&metadata.endpoint)),
+        };
+        let of_grant = grant.into_iter().flat_map(Grant::servers);
+        of_grant.chain(metadata)
+    }
+
     /// A name that another origin does not have: it decides what is fetched, and holds secrets as a
     /// digest.
     pub fn name(&self, filter: &str) -> String {
@@ -174,6 +184,18 @@ impl Print {
 }
 
 impl Grant {
+    /// The servers that are called.
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        let assertion = match &self.proof {
+            Proof::Assertion {
+                assertion: Assertion::From(server),
+                ..
+            } => Some(server),
+            _ => None,
+        };
+        assertion.into_iter().chain([&self.endpoint])
+    }
+
     /// Asks for a token, with these parameters more.
     ///
     /// # Errors

@@ -405,12 +405,12 @@ fn sent_unset(chain: &Chain<'_>, sink: &mut Sink<'_>) {
                 added.place,
                 by,
                 format!("when {name} is not set, {what} is sent with `-` in its place"),
-                "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai.yaml)",
+                "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai-key-by-sds.yaml)",
             );
             sink.add(file, finding);
         } else if added.literal() {
             let problem = format!("the value of {what} stands in the file");
-            let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai.yaml)";
+            let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai-key-by-sds.yaml)";
             let finding = Finding::new(&codes::INLINE_SECRET, added.place, by, problem, hint);
             sink.add(file, finding);
         }

@@ -121,7 +121,7 @@ pub(super) fn credential(at: &At<'_>) -> Node {
         let Some(source) = member_mut(&mut node, name) else {
             continue;
         };
-        if source.is_map() && source.member("cluster").is_none() {
+        if matches!(source.value, Value::Map(_)) && source.member("cluster").is_none() {
             let written = ["url", "authority"]
                 .iter()
                 .find_map(|name| source.member(name));

@@ -9,6 +9,7 @@ use modelgate_kit::config::secret::FromEnvironment;
 use modelgate_kit::config::types::{NonEmptyText, Scope, Token};
 use modelgate_kit::config::{Problems, Secret, SecretBytes, Setup};
 use modelgate_kit::credential::compile_places;
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::refresh::{Refreshed, Sharing, Timing};
 use serde::Deserialize;
@@ -51,12 +52,21 @@ pub fn limits(refresh: &Refresh) -> Limits {
     }
 }
 
+/// Where a token comes from, for whoever plays its server.
+fn told(name: &str, server: &Server) -> Note {
+    let text = format!("Tokens of `{name}`.");
+    let note = Note::info("token_source", text).with("source", name);
+    let note = note.with("url", server.location.to_string());
+    note.with("cluster", server.cluster.clone())
+}
+
 pub fn kept_fresh(
     name: String,
     origin: Origin,
     refresh: &Refresh,
     setup: &Setup<'_>,
 ) -> Credential {
+    explain::tell(|notes| notes.extend(origin.servers().map(|server| told(&name, server))));
     let timing = Timing {
         // Tokens expire by themselves.
         every_ms: 0,
@@ -296,6 +306,7 @@ pub fn token_exchange(
         proof,
         limits: limits(refresh),
     };
+    explain::tell(|notes| notes.extend(grant.servers().map(|server| told(&name, server))));
     let bounds = Bounds {
         entries: written.cache_entries.size(),
         max_token_bytes: written.max_token_bytes.size(),
