@@ -101,11 +101,20 @@ impl Filter for UpstreamAuth {
         }
     }
 
-    async fn background(plan: Rc<Plan>, root: Root) {
-        match &plan.credential {
-            Credential::Fetched(kept) => Rc::clone(kept).keep_fresh(root).await,
-            Credential::Exchanged(exchanged) => Rc::clone(exchanged).keep_exchanging(root).await,
-            Credential::Given(_) | Credential::PassedThrough => {}
+    fn background(plan: Rc<Plan>, root: Root) -> impl Future<Output = ()> + 'static {
+        // Now, and not with the first tick: the configuration that this one replaces may be gone by
+        // then, and its token with it.
+        if let Credential::Fetched(kept) = &plan.credential {
+            kept.join(&root);
+        }
+        async move {
+            match &plan.credential {
+                Credential::Fetched(kept) => Rc::clone(kept).keep_fresh(root).await,
+                Credential::Exchanged(exchanged) => {
+                    Rc::clone(exchanged).keep_exchanging(root).await;
+                }
+                Credential::Given(_) | Credential::PassedThrough => {}
+            }
         }
     }
 }

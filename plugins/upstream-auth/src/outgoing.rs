@@ -6,6 +6,7 @@
 //! ([`modelgate_kit::headers::reads_as`]); and headers that choose who pays, or which deployment
 //! answers, come from the configuration or are ones that it lists.
 
+use modelgate_kit::config::types::is_token_byte;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::headers::{HeaderBlock, Reserved, reads_as};
 use modelgate_kit::problem::Reply;
@@ -110,6 +111,11 @@ impl Rules {
                     return Err(Reply::new(&HEADER_REFUSED));
                 }
             }
+        }
+        if self.place == Place::Client
+            && request.all("authorization").map(schemes).sum::<usize>() > 1
+        {
+            return Err(Reply::new(&HEADER_REPEATED));
         }
         let protocols = |value: &[u8]| {
             value
@@ -221,4 +227,17 @@ impl Rules {
                 && (known.ends_with('.') || protocol.len() == known.len())
         })
     }
+}
+
+/// How many credentials a value of `authorization` holds: proxies join repeated headers with commas
+/// (RFC 9110 section 5.2), and each begins with its scheme and a space (section 11.4). Parameters of
+/// one credential, as in `Digest a=b, c=d`, do not.
+fn schemes(value: &[u8]) -> usize {
+    let pieces = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let begins = |piece: &[u8]| {
+        let mut words = piece.split(|byte| *byte == b' ');
+        let scheme = words.next().unwrap_or_default();
+        words.next().is_some() && !scheme.is_empty() && scheme.iter().all(|b| is_token_byte(*b))
+    };
+    pieces.filter(|piece| begins(piece)).count()
 }

@@ -226,11 +226,20 @@ fn the_clients_own_authorization_passes_only_where_that_is_said() {
     ];
     assert_eq!(gate.passes(&sent), ["-api-key", "-x_api_key"]);
     assert_eq!(gate.passes(&[]), Vec::<String>::new());
-    let twice = [("authorization", "Bearer a"), ("authorization", "Basic b")];
-    assert_eq!(
-        gate.send(&twice).1,
-        Outcome::Refused(400, "header_repeated".to_owned())
-    );
+    for twice in [
+        &[("authorization", "Bearer a"), ("authorization", "Basic b")][..],
+        &[("authorization", "Bearer a,Basic b")],
+        &[("authorization", "k"), ("authorization", "k")],
+    ] {
+        let refused = Outcome::Refused(400, "header_repeated".to_owned());
+        assert_eq!(gate.send(twice).1, refused, "{twice:?}");
+    }
+    for one in [
+        r#"Digest username="a b", realm="c", uri="/""#,
+        "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c",
+    ] {
+        assert_eq!(gate.passes(&[("authorization", one)]), Vec::<String>::new());
+    }
 }
 
 #[test]
