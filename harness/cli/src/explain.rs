@@ -108,7 +108,10 @@ pub fn explain(question: &Question, variable: &dyn Fn(&str) -> Option<String>) -
     let told = explained.hidden().into_iter();
     let told = told.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let found = Found {
-        hidden: told.chain(of_request).chain(environment.secrets()).collect(),
+        hidden: told
+            .chain(of_request)
+            .chain(environment.secrets())
+            .collect(),
         missing: environment.missing().map(str::to_owned).collect(),
         exchange,
         explained,

@@ -186,10 +186,15 @@ fn what_has_to_be_known_of_a_host_is_noted() {
 #[test]
 fn a_backends_credential_is_a_variable_or_what_upstream_auth_takes() {
     let meant = |credential: &str, host| {
-        let backend = format!("backend: {{ kind: azure_ml, url: 'https://m.test', deployment: blue, credential: {credential} }}");
+        let backend = format!(
+            "backend: {{ kind: azure_ml, url: 'https://m.test', deployment: blue, credential: {credential} }}"
+        );
         let text = LEAST.replace("backend: { kind: kserve, url: 'http://m:80' }", &backend);
         let meaning = meant(&text, host);
-        let filter = meaning.filters.iter().find(|one| one.member.krate == "upstream-auth");
+        let filter = meaning
+            .filters
+            .iter()
+            .find(|one| one.member.krate == "upstream-auth");
         let filter = filter.unwrap();
         let servers: Vec<String> = meaning.servers.iter().map(Upstream::authority).collect();
         (filter.config.to_json(), filter.environment.clone(), servers)
