@@ -139,7 +139,14 @@ impl Exchange {
         request: &'a HeaderBlock,
         ours: impl Iterator<Item = &'a str> + Clone,
     ) -> Result<(), Reply> {
-        let names = request.lookalikes(ours);
+        self.remove_headers(&request.lookalikes(ours))
+    }
+
+    /// Takes headers out of the request; each name is given once.
+    ///
+    /// # Errors
+    /// As [`Exchange::remove_lookalikes`].
+    pub fn remove_headers(&self, names: &[&[u8]]) -> Result<(), Reply> {
         // Each removal is a host call that looks through the headers.
         if names.len() > MOST_LOOKALIKES {
             return Err(Reply::new(&HEADER_AMBIGUOUS));

@@ -10,6 +10,7 @@
 pub mod authority;
 pub mod body;
 pub mod bucket;
+pub mod cache;
 pub mod call;
 pub mod claim;
 pub mod config;

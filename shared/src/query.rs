@@ -36,6 +36,26 @@ pub fn take_parameter(target: &str, name: &str) -> Option<Taken> {
     (!values.is_empty()).then_some(Taken { values, rest })
 }
 
+/// A request target without the parameters whose decoded names are to go; without `?` if nothing is
+/// left of the query. `None` where there is none of them.
+pub fn without(target: &[u8], goes: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let (path, query) = parameters_raw(target)?;
+    let mut rest = Vec::with_capacity(target.len());
+    rest.extend_from_slice(path);
+    let (mut separator, mut went) = (b'?', false);
+    for pair in query.split(|byte| *byte == b'&') {
+        let (name, _) = halves(pair);
+        if goes(&name) {
+            went = true;
+        } else {
+            rest.push(separator);
+            rest.extend_from_slice(pair);
+            separator = b'&';
+        }
+    }
+    went.then_some(rest)
+}
+
 /// The path and the query of a request target, as they were sent; nothing without a query.
 pub fn parameters_raw(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = memchr::memchr(b'?', target)?;
@@ -171,6 +191,21 @@ mod tests {
                 there,
                 "{target}"
             );
+        }
+    }
+
+    #[test]
+    fn parameters_go_by_their_decoded_names_and_the_rest_is_left_as_it_was() {
+        let goes = |name: &[u8]| name.eq_ignore_ascii_case(b"key");
+        for (target, rest) in [
+            ("/a?key=1", Some("/a")),
+            ("/a?x=%41&KEY=1&&%6bey", Some("/a?x=%41&")),
+            ("/a?x=key&keys=1", None),
+            ("/a?", None),
+            ("/key=1", None),
+        ] {
+            let left = without(target.as_bytes(), goes);
+            assert_eq!(left.as_deref(), rest.map(str::as_bytes), "{target}");
         }
     }
 

@@ -2,5 +2,6 @@
 
 pub mod envoys;
 pub mod gateways;
+pub mod gateway;
 pub mod oracles;
 pub mod services;

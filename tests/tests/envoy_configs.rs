@@ -340,6 +340,7 @@ fn accepts_and_refuses(version: &str) {
     // A provider's key that is not there stops the start; it is never sent as something else.
     for (file, variable) in [
         ("openai.yaml", "OPENAI_API_KEY"),
+        ("openai-key-by-sds.yaml", "OPENAI_API_KEY"),
         ("azure-ml.yaml", "AZUREML_ENDPOINT_KEY"),
     ] {
         let text = std::fs::read_to_string(workspace.root.join("envoy").join(file))

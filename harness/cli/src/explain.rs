@@ -12,6 +12,7 @@ mod report;
 mod request;
 mod shell;
 mod text;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -64,6 +65,8 @@ struct Found {
     exchange: Exchange,
     explained: Explained,
     issuers: Issuers,
+    /// Sources of tokens that a stand-in answers for.
+    played: BTreeSet<String>,
     /// Variables that placeholders stand for.
     missing: Vec<String>,
     /// Texts that must not be shown.
@@ -93,22 +96,27 @@ pub fn explain(question: &Question, variable: &dyn Fn(&str) -> Option<String>) -
     let answer = question.answer.clone().unwrap_or_else(plain_answer);
     let mut explained =
         Explained::start(&bootstrap, SUITE, question.at_ns, answer, &value).with_context(shown)?;
-    let (issuers, request, tokens) = keys::play(
+    let (issuers, request, of_request) = keys::play(
         &mut explained,
         &question.keys,
         question.assume_verified,
         &environment,
         &question.request,
     )?;
+    let played = tokens::play(&mut explained);
     let exchange = explained.ask(&request, question.from, question.times);
     let told = explained.hidden().into_iter();
     let told = told.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let found = Found {
-        hidden: told.chain(tokens).chain(environment.secrets()).collect(),
+        hidden: told
+            .chain(of_request)
+            .chain(environment.secrets())
+            .collect(),
         missing: environment.missing().map(str::to_owned).collect(),
         exchange,
         explained,
         issuers,
+        played,
     };
     report::write(question, &found)
 }

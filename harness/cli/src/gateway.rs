@@ -33,7 +33,7 @@ use serde_json::Value as Json;
 
 use crate::build::native::Form;
 use crate::needs::holds_headers;
-pub(crate) use envoy::{access_log, cluster, credential, secret, stats, switched_off};
+pub(crate) use envoy::{access_log, cluster, stats, switched_off, written};
 use file::Modules;
 pub use host::Host;
 pub use meaning::{Filter, Meaning, read};

@@ -13,6 +13,7 @@ mod kong;
 mod ledger;
 mod model;
 mod native;
+mod provider_key;
 mod providers;
 mod report;
 mod token;

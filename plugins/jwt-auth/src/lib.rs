@@ -10,7 +10,6 @@
 
 pub mod accept;
 mod accepted;
-pub mod cache;
 pub mod caller;
 pub mod challenge;
 pub mod config;

@@ -5,6 +5,7 @@ mod sources;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use modelgate_kit::cache::Cache;
 use modelgate_kit::config::types::{NonEmpty, NonEmptyText, OneOrMore};
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup, StripOrKeep};
 use modelgate_kit::credential::{Place, compile_places};
@@ -15,7 +16,6 @@ use modelgate_kit::jose::{
 };
 
 use crate::accepted::Accepted;
-use crate::cache::Cache;
 use crate::caller::CallerClaims;
 use crate::challenge::Challenge;
 use crate::config::{

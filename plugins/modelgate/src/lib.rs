@@ -16,5 +16,6 @@ modelgate_kit::suite! {
     "rate-limit" => rate_limit::RateLimit,
     "model-route" => model_route::ModelRoute,
     "pii-mask" => pii_mask::PiiMask,
+    "upstream-auth" => upstream_auth::UpstreamAuth,
     "aws-sigv4" => aws_sigv4::AwsSigv4,
 }

@@ -24,6 +24,14 @@ const TELL_AGAIN_MS: u64 = 60_000;
 const LEAST_BACK_OFF_MS: u64 = 1000;
 
 impl<S: Source> Refreshed<S> {
+    /// Joins the configurations of this VM that keep the same, and takes over what they have: to be
+    /// called where the background work is set up, while a configuration that is replaced is still
+    /// there.
+    pub fn join(&self, root: &Root) {
+        self.place.open(root);
+        self.look(root.host());
+    }
+
     /// Keeps it fresh for as long as the plan lives.
     pub async fn keep_fresh(self: Rc<Self>, root: Root) {
         self.place.open(&root);

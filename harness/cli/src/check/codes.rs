@@ -137,7 +137,7 @@ codes! {
         "What runs is the module's filter, whatever its entry is called. Routes turn filters off by the name of the entry, and metrics and logs are read by it: `jwt-auth: { disabled: true }` would turn off something else.";
 
     OPEN_SIGNER = "MG201" "unauthenticated-signer" Error, "Unauthenticated requests go out with the gateway's own credentials.",
-        "`aws-sigv4`, a filter of Envoy's that adds credentials (`credential_injector`, `aws_request_signing`, `aws_lambda`, `gcp_authn`, `header_mutation`), or a route that adds an `authorization` of its own has nothing in front of it that refuses unauthenticated callers. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open. Envoy's own `rbac`, `ext_authz`, `ext_proc`, `jwt_authn`, `oauth2`, `basic_auth` and `api_key_auth` count unless their configuration lets strangers pass, and so does a client certificate that must be shown and is verified.";
+        "`aws-sigv4`, `upstream-auth`, a filter of Envoy's that adds credentials (`credential_injector`, `aws_request_signing`, `aws_lambda`, `gcp_authn`, `header_mutation`), or a route that adds an `authorization` of its own has nothing in front of it that refuses unauthenticated callers. Put `jwt-auth` or `key-auth` in front, without `\"on_missing\": \"allow\"` unless a later filter refuses, or `consumer-acl` with rules that need an identity. It is checked for each route: a route that disables the authenticator and keeps the signer is open. Envoy's own `rbac`, `ext_authz`, `ext_proc`, `jwt_authn`, `oauth2`, `basic_auth` and `api_key_auth` count unless their configuration lets strangers pass, and so does a client certificate that must be shown and is verified.";
     NO_IDENTITY = "MG202" "no-identity" Error, "A rule needs to know the caller, and no filter in front identifies it.",
         "`consumer-acl` denies everything, and a limit by consumer refuses everything, when neither `jwt-auth` nor `key-auth` runs before it on the route.";
     OPEN_CHAIN = "MG203" "open-chain" Warning, "No filter refuses unauthenticated callers.",
@@ -169,7 +169,7 @@ codes! {
     CLUSTER_TWICE = "MG402" "cluster-twice" Error, "Two clusters have one name.",
         "Envoy refuses the file.";
     SENT_UNSET = "MG403" "sent-unset" Error, "A credential that is not set is sent as `-`.",
-        "`%ENVIRONMENT(NAME)%` in a header becomes `-` when the variable is missing. With a `credential_injector` and a secret from the environment Envoy does not start: see envoy/openai.yaml.";
+        "`%ENVIRONMENT(NAME)%` in a header becomes `-` when the variable is missing. With a `credential_injector` and a secret from the environment Envoy does not start: see envoy/openai-key-by-sds.yaml.";
     PLACEHOLDER = "MG404" "placeholder" Warning, "A placeholder has not been replaced.",
         "A name under example.com, a digest of zeros, `REGION`, `${…}` or the like. The files in envoy/ have some: replace them.";
     INLINE_SECRET = "MG405" "inline-secret" Warning, "A secret stands in the file.",

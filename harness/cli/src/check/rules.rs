@@ -393,6 +393,7 @@ fn manager(chain: &Chain<'_>, sink: &mut Sink<'_>) {
         "key_auth",
         "consumer_acl",
         "model_route",
+        "upstream_auth",
         "aws_sigv4",
     ];
     // The chain of a cluster sees what that of a connection manager lets pass.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::chain::{Chain, View, plans};
+use super::chain::{Chain, Ours, View, plans};
 use super::claims;
 use super::codes;
 use super::credentials::{Added, added, adds_credentials, sends_credentials};
@@ -17,6 +17,7 @@ use super::references::environment_in;
 use super::signed;
 use super::values::{needs_identity, refuses_strangers};
 use located_yaml::{Node, Place};
+use serde_json::Value as Json;
 
 /// What sends credentials on a route.
 #[derive(Clone)]
@@ -161,7 +162,7 @@ fn signers(
     let on = |slot| view.is_none_or(|view| view.runs(slot));
     let mut found: Vec<Signer> = Vec::new();
     for ours in chain.ours() {
-        if ours.part.name() == "aws_sigv4" && on(ours.slot) {
+        if on(ours.slot) && lends(&ours, view) {
             let path = ours.part.own_path();
             found.push(Signer {
                 name: ours.entry.called(&ours.part),
@@ -258,12 +259,29 @@ fn signers(
     found
 }
 
+/// Whether a filter of the suite sends the gateway's own credentials. What upstream-auth makes of
+/// the client's own is none.
+fn lends(ours: &Ours<'_, '_>, view: Option<&View<'_>>) -> bool {
+    let is_own = |plan: &Json| {
+        let sources = plan.get("credential").and_then(Json::as_object);
+        let mut written = sources.into_iter().flatten();
+        written.any(|(name, source)| {
+            !source.is_null() && !matches!(name.as_str(), "pass_through" | "token_exchange")
+        })
+    };
+    match ours.part.name() {
+        "aws_sigv4" => true,
+        "upstream_auth" => plans(ours, view).iter().any(is_own),
+        _ => false,
+    }
+}
+
 /// A filter of a cluster or of the router that adds credentials.
 fn signs(filter: &Node, file: usize) -> Option<Signer> {
     let is_ours = || match Slot::read(filter, "", file).what {
         What::Ours(entry) => {
             let mut parts = entry.parts().into_iter();
-            parts.any(|part| part.name() == "aws_sigv4")
+            parts.any(|part| matches!(part.name(), "aws_sigv4" | "upstream_auth"))
         }
         _ => false,
     };
@@ -387,12 +405,12 @@ fn sent_unset(chain: &Chain<'_>, sink: &mut Sink<'_>) {
                 added.place,
                 by,
                 format!("when {name} is not set, {what} is sent with `-` in its place"),
-                "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai.yaml)",
+                "use a credential_injector with `environment_variable`: Envoy then does not start without it (envoy/openai-key-by-sds.yaml)",
             );
             sink.add(file, finding);
         } else if added.literal() {
             let problem = format!("the value of {what} stands in the file");
-            let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai.yaml)";
+            let hint = "use a credential_injector with a secret from the environment or SDS (envoy/openai-key-by-sds.yaml)";
             let finding = Finding::new(&codes::INLINE_SECRET, added.place, by, problem, hint);
             sink.add(file, finding);
         }

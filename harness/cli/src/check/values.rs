@@ -69,6 +69,10 @@ fn scalar(entry: &Entry<'_>, part: &Part, path: &str, node: &Node, sink: &mut Si
         "jwt_auth" => path.ends_with("keys.secret.value"),
         "aws_sigv4" => matches!(last, "secret_access_key" | "session_token"),
         "pii_mask" => last == "hash_key",
+        "upstream_auth" => {
+            let is_last = matches!(last, "secret" | "pem" | "assertion");
+            is_last || path.ends_with("static.value") || path.ends_with("service_account.key")
+        }
         "audit_log" => path.starts_with("sink.headers.") && !path.ends_with(".env"),
         _ => false,
     };
@@ -99,6 +103,19 @@ fn scalar(entry: &Entry<'_>, part: &Part, path: &str, node: &Node, sink: &mut Si
             &codes::PLAINTEXT,
             path,
             problem,
+            "use https://",
+            sink,
+        );
+    }
+    let asks = part.name() == "upstream_auth" && path.ends_with("token_endpoint.url");
+    if asks && plaintext(value) {
+        let problem = "secrets and tokens that travel without TLS can be read on the way";
+        add(
+            entry,
+            part,
+            &codes::PLAINTEXT,
+            path,
+            problem.to_owned(),
             "use https://",
             sink,
         );

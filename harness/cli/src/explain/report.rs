@@ -109,6 +109,11 @@ fn assumptions(question: &Question, found: &Found) -> Vec<String> {
             "The keys of {issuer} are not here: signatures of its tokens cannot be checked. Give them with --jwks {issuer}=FILE, or explain on with --assume-verified."
         ));
     }
+    for source in &found.played {
+        all.push(format!(
+            "{source}: no token is fetched, a stand-in is sent in its place."
+        ));
+    }
     if !found.missing.is_empty() {
         all.push(format!(
             "Not set in the environment, so placeholders are used: {}.",

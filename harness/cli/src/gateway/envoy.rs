@@ -18,10 +18,6 @@ use located_yaml::Node;
 pub(super) const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 /// The folder of the modules.
 pub(super) const MODULES: &str = "/etc/envoy/modelgate";
-/// The secret with the gateway's own key, the header that it travels in, and the filter.
-const KEY: &str = "provider-key";
-const KEY_HEADER: &str = "x-provider-key";
-const AUTHORIZATION: &str = "provider-authorization";
 const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Everything.
@@ -33,9 +29,6 @@ pub(super) fn bootstrap(meaning: &Meaning, form: Form) -> Json {
         .chain(metrics)
         .collect();
     resources.insert("listeners".into(), listeners.into());
-    if let Some(variable) = &meaning.credential {
-        resources.insert("secrets".into(), json!([secret(KEY, variable)]));
-    }
     let backend = std::iter::once(&meaning.backend);
     let clusters = backend.chain(&meaning.servers).map(cluster);
     let admin = meaning.metrics.map(|_| metrics::cluster());
@@ -52,11 +45,6 @@ pub(super) fn bootstrap(meaning: &Meaning, form: Form) -> Json {
 pub(crate) fn stats() -> Option<Json> {
     let stats = Node::parse(&stats_config()).map(|node| node.to_json());
     stats.ok()?.get("stats_config").cloned()
-}
-
-/// A secret of Envoy's that is in a variable of its environment.
-pub(crate) fn secret(name: &str, variable: &str) -> Json {
-    json!({ "name": name, "generic_secret": { "secret": { "environment_variable": variable } } })
 }
 
 fn listener(meaning: &Meaning, form: Form) -> Json {
@@ -157,10 +145,6 @@ fn route(meaning: &Meaning, way: &Way) -> Json {
         Path::Prefix(path) => json!({ "prefix": path }),
     };
     let mut route = json!({ "match": path, "metadata": dialect(meaning), "route": action });
-    if let Some(deployment) = &meaning.deployment {
-        let header = written("azureml-model-deployment", deployment);
-        put(&mut route, "request_headers_to_add", json!([header]));
-    }
     if way.open {
         let of_callers = ["jwt_auth", "key_auth", "consumer_acl", "rate_limit"];
         let names = meaning.filters.iter().map(|filter| filter.member);
@@ -184,9 +168,6 @@ fn nothing(meaning: &Meaning) -> Json {
     let headers: Vec<Json> = headers.map(|(name, value)| written(name, value)).collect();
     let later = meaning.filters.iter().filter(|filter| !filter.is_first());
     let later = later.map(|filter| filter.member.krate);
-    let own = [KEY, AUTHORIZATION]
-        .into_iter()
-        .filter(|_| meaning.credential.is_some());
     json!({
         "match": { "prefix": "/" },
         "metadata": dialect(meaning),
@@ -195,12 +176,12 @@ fn nothing(meaning: &Meaning) -> Json {
             "body": { "inline_string": String::from_utf8_lossy(&body) },
         },
         "response_headers_to_add": headers,
-        "typed_per_filter_config": off(later.chain(own)),
+        "typed_per_filter_config": off(later),
     })
 }
 
 /// A header that takes the place of one that is there.
-fn written(name: &str, value: &str) -> Json {
+pub(crate) fn written(name: &str, value: &str) -> Json {
     json!({
         "header": { "key": name, "value": value },
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
@@ -231,10 +212,6 @@ fn filters(meaning: &Meaning, form: Form) -> Json {
             Form::Native => native(filter),
         })
         .collect();
-    if meaning.credential.is_some() {
-        let names = [KEY, AUTHORIZATION].map(str::to_owned);
-        filters.extend(credential(KEY, &names, "authorization", "Bearer "));
-    }
     filters.push(router());
     filters.into()
 }
@@ -309,34 +286,6 @@ fn native(filter: &Filter) -> Json {
             }),
         ),
     })
-}
-
-/// The gateway's own key in place of the caller's credential: two filters of these names. Envoy
-/// does not start without the variable, and refuses every request (401) where it is empty.
-pub(crate) fn credential(
-    secret: &str,
-    names: &[String; 2],
-    header: &str,
-    before: &str,
-) -> [Json; 2] {
-    let [injects, writes] = names;
-    let generic = typed(
-        "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-        json!({ "credential": { "name": secret }, "header": KEY_HEADER }),
-    );
-    let injector = json!({
-        "overwrite": true,
-        "credential": { "name": "envoy.http.injected_credentials.generic", "typed_config": generic },
-    });
-    let value = format!("{before}%REQ({KEY_HEADER})%");
-    let mutations = json!({ "mutations": { "request_mutations": [
-        { "append": written(header, &value) },
-        { "remove": KEY_HEADER },
-    ] } });
-    [
-        json!({ "name": injects, "typed_config": typed("envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", injector) }),
-        json!({ "name": writes, "typed_config": typed("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", mutations) }),
-    ]
 }
 
 /// A cluster for a server.

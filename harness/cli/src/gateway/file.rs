@@ -73,9 +73,12 @@ pub struct Backend {
     pub region: Option<String>,
     /// The deployment that is asked (`azure_ml`); callers cannot choose another one.
     pub deployment: Option<String>,
-    /// The gateway's own key at the backend, which is sent as `authorization: Bearer …`
-    /// (`azure_ml`, `openai`).
-    pub credential: Option<Credential>,
+    /// The gateway's own credential at the backend: `{ env: NAME }` for a key in a variable, or a
+    /// source as `credential` of upstream-auth, such as `{ entra: { … } }`. Not for `sagemaker`,
+    /// whose requests are signed.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::credential")]
+    pub credential: Option<Source>,
 }
 
 /// Kinds of model servers.
@@ -94,15 +97,6 @@ pub enum Kind {
     Torchserve,
     /// OpenAI's API, by whomever it is served.
     Openai,
-}
-
-/// A secret by its name.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Credential {
-    /// The variable of the proxy's environment that holds it. In Kubernetes it is the key of that
-    /// name in the Secret that is called as the gateway.
-    pub env: String,
 }
 
 /// Where events are sent.

@@ -61,11 +61,6 @@ impl Host {
         !matches!(self, Self::Envoy | Self::EnvoyNative | Self::Kong)
     }
 
-    /// Whether it can send a key of the gateway's own.
-    pub fn sends_credential(self) -> bool {
-        matches!(self, Self::Envoy | Self::EnvoyNative | Self::Kubernetes)
-    }
-
     /// Whether a filter can be let hold a request's headers.
     pub fn holds_headers(self) -> bool {
         !matches!(self, Self::EnvoyGateway | Self::Higress)

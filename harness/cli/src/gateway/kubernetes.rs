@@ -163,13 +163,8 @@ pub(super) fn own(meaning: &Meaning, modules: &Modules) -> Json {
             mounts.push(init_container::mount());
         }
     }
-    let mut variables: BTreeSet<&String> = meaning.credential.iter().collect();
-    variables.extend(
-        meaning
-            .filters
-            .iter()
-            .flat_map(|filter| &filter.environment),
-    );
+    let filters = meaning.filters.iter();
+    let variables: BTreeSet<&String> = filters.flat_map(|filter| &filter.environment).collect();
     let variables: Vec<Json> = variables
         .into_iter()
         .map(|name| variable(meaning, name))

@@ -12,7 +12,7 @@ use super::file::{Backend, Gateway, Modules};
 use super::host::Host;
 use super::protocol::{Need, Protocol, SAGEMAKER_PATHS};
 use super::servers::{Servers, text};
-use super::settings::{add, environment, issuers, object, put};
+use super::settings::{add, credential, environment, issuers, object, put};
 use super::upstream::Upstream;
 use crate::SUITE;
 
@@ -27,10 +27,6 @@ pub struct Meaning {
     pub protocol: &'static Protocol,
     /// The model server.
     pub backend: Upstream,
-    /// The deployment that is asked.
-    pub deployment: Option<String>,
-    /// The variable with the gateway's own key at the model server.
-    pub credential: Option<String>,
     /// What filters call.
     pub servers: Vec<Upstream>,
     /// The filters of the suite, in the order of the chain.
@@ -166,14 +162,11 @@ impl Reading<'_> {
         }
         let mut backend = backend?;
         let filters = self.filters(&file, protocol, &backend);
-        let credential = file.backend.credential.map(|credential| credential.env);
         backend.name = protocol.name.to_owned();
         Some(Meaning {
             name,
             protocol,
             backend,
-            deployment: file.backend.deployment,
-            credential,
             servers: self.servers.list,
             filters,
             listen: listen?,
@@ -191,6 +184,7 @@ impl Reading<'_> {
 
     fn backend(&self, backend: &Backend, protocol: &Protocol) -> Option<Upstream> {
         let credential = backend.credential.as_ref();
+        let credential = credential.map(|source| source.at(self.report));
         let wanted = [
             ("region", backend.region.is_some(), need(protocol.signed)),
             (
@@ -214,11 +208,8 @@ impl Reading<'_> {
                 _ => {}
             }
         }
-        if credential.is_some() && !self.host.sends_credential() {
-            let said = "this host cannot send a key of the gateway's own: use `--for envoy` or `--for kubernetes`";
-            self.refuse::<()>(&["backend", "credential"], said);
-        }
-        if credential.is_some_and(|one| !is_variable(&one.env)) {
+        let variable = credential.as_ref().and_then(|at| at.member("env"));
+        if variable.is_some_and(|at| !at.node.text().is_some_and(is_variable)) {
             // What may be the secret is not repeated.
             let said = "expected the name of a variable: the secret itself must not stand here";
             self.refuse::<()>(&["backend", "credential", "env"], said);
@@ -340,6 +331,20 @@ impl Reading<'_> {
             }
             configs.insert("aws_sigv4", config);
         }
+        if let Some(source) = &file.backend.credential {
+            let at = source.at(self.report);
+            let place = at.node.place;
+            let mut config = object(place, [("credential", credential(&at))]);
+            if let Some(provider) = protocol.provider {
+                put(&mut config, "provider", text(place, provider));
+            }
+            if let Some(deployment) = &file.backend.deployment {
+                let place = self.value(&["backend", "deployment"]).node.place;
+                let header = object(place, [(DEPLOYMENT, text(place, deployment))]);
+                put(&mut config, "set_headers", header);
+            }
+            configs.insert("upstream_auth", config);
+        }
         configs
     }
 
@@ -372,6 +377,9 @@ fn listed<'a>(source: Option<&'a Source>, report: &'a Report) -> Option<At<'a>> 
     let at = source?.at(report);
     (!at.node.items().is_empty()).then_some(at)
 }
+
+/// The header that chooses a deployment of an endpoint of Azure ML's.
+const DEPLOYMENT: &str = "azureml-model-deployment";
 
 const NO_PATH: &str = "expected scheme, host and port only: paths are those of the protocol";
 

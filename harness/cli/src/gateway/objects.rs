@@ -60,10 +60,6 @@ fn rule(meaning: &Meaning, way: &Way, backend: &Json) -> Json {
         Path::Prefix(path) => ("PathPrefix", path.trim_end_matches('/')),
     };
     let mut filters = Vec::new();
-    if let Some(deployment) = &meaning.deployment {
-        let header = json!({ "name": "azureml-model-deployment", "value": deployment });
-        filters.push(json!({ "type": "RequestHeaderModifier", "requestHeaderModifier": { "set": [ header ] } }));
-    }
     if meaning.rewrites_host() {
         filters.push(
             json!({ "type": "URLRewrite", "urlRewrite": { "hostname": meaning.backend.host } }),

@@ -18,8 +18,10 @@ pub struct Protocol {
     pub ways: &'static [Way],
     /// Whether requests are signed for AWS.
     pub signed: bool,
-    /// Whether the gateway has a key of its own there.
+    /// Whether the gateway has a credential of its own there.
     pub credential: Need,
+    /// What upstream-auth calls it.
+    pub provider: Option<&'static str>,
     /// Whether a deployment is chosen by the gateway.
     pub deployment: bool,
 }
@@ -98,7 +100,8 @@ impl Protocol {
         url: None,
         ways: &[],
         signed: false,
-        credential: Need::Never,
+        credential: Need::May,
+        provider: None,
         deployment: false,
     };
 
@@ -122,6 +125,7 @@ const SAGEMAKER: Protocol = Protocol {
     // SageMaker ends a call after 60 s.
     ways: &[way(Path::Prefix("/endpoints/"), 65)],
     signed: true,
+    credential: Need::Never,
     ..Protocol::PLAIN
 };
 
@@ -131,6 +135,7 @@ const AZURE_ML: Protocol = Protocol {
     // An endpoint ends a call after 90 s at most.
     ways: &[way(Path::Exact("/score"), 95)],
     credential: Need::Must,
+    provider: Some("azure_ml"),
     deployment: true,
     ..Protocol::PLAIN
 };
@@ -158,6 +163,7 @@ const TENSORFLOW_SERVING: Protocol = Protocol {
 /// Neither the management API (8081) nor the metrics API (8082) may be a way.
 const TORCHSERVE: Protocol = Protocol {
     name: "torchserve",
+    provider: Some("torchserve"),
     dialect: "torchserve",
     ways: &[
         way(Path::Prefix("/predictions/"), 60),
@@ -179,6 +185,6 @@ const OPENAI: Protocol = Protocol {
         idle_timeout_s: Some(60),
         ..way(Path::Prefix("/v1/"), 0)
     }],
-    credential: Need::May,
+    provider: Some("openai"),
     ..Protocol::PLAIN
 };

@@ -31,6 +31,21 @@ pub(super) fn masking(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "$ref": "#/$defs/pii_mask" })
 }
 
+/// A variable of the proxy's environment, or what upstream-auth takes.
+pub(super) fn credential(_: &mut SchemaGenerator) -> Schema {
+    let variable = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": [ "env" ],
+        "properties": { "env": {
+            "type": "string",
+            "description": "The variable of the proxy's environment that holds the key. In Kubernetes it is the key of that name in the Secret that is called as the gateway.",
+        } },
+    });
+    let source = json!({ "$ref": "#/$defs/upstream_auth.CredentialConfig" });
+    json_schema!({ "anyOf": [ variable, source ] })
+}
+
 pub(super) fn resource(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "$ref": "#/$defs/audit_log.Sink/properties/resource" })
 }
@@ -62,8 +77,16 @@ pub fn of<T: JsonSchema>() -> Json {
         }
         definitions.insert(name.to_owned(), settings);
     }
-    // Which cluster is called follows from the URL, or from the issuer.
-    for name in ["jwt_auth.Discovery", "jwt_auth.Fetch"] {
+    // Which cluster is called follows from the URL, or from what is asked.
+    for name in [
+        "jwt_auth.Discovery",
+        "jwt_auth.Fetch",
+        "upstream_auth.Endpoint",
+        "upstream_auth.Entra",
+        "upstream_auth.GoogleMetadata",
+        "upstream_auth.GoogleServiceAccount",
+        "upstream_auth.ManagedIdentity",
+    ] {
         let required = definitions
             .get_mut(name)
             .and_then(|one| one.get_mut("required"));

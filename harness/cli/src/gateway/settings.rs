@@ -106,6 +106,57 @@ pub(super) fn issuers(at: &At<'_>) -> Node {
     node
 }
 
+/// The server that a source of upstream-auth calls where its cluster is left out, and none of its
+/// own members says it.
+const SOURCES: [(&str, &str); 4] = [
+    ("entra", "https://login.microsoftonline.com"),
+    ("managed_identity", "http://169.254.169.254"),
+    ("google_service_account", "https://oauth2.googleapis.com"),
+    ("google_metadata", "http://metadata.google.internal"),
+];
+
+/// upstream-auth's `credential`: the URL of the server to call where no cluster is named, and a
+/// variable alone as a key.
+pub(super) fn credential(at: &At<'_>) -> Node {
+    let mut node = at.node.clone();
+    let place = node.place;
+    if node.member("env").is_some() {
+        return object(place, [("static", object(place, [("value", node)]))]);
+    }
+    for (name, server) in SOURCES {
+        let Some(source) = member_mut(&mut node, name) else {
+            continue;
+        };
+        if matches!(source.value, Value::Map(_)) && source.member("cluster").is_none() {
+            let written = ["url", "authority"]
+                .iter()
+                .find_map(|name| source.member(name));
+            let url = written.and_then(Node::text).unwrap_or(server);
+            let url = text(source.place, url);
+            put(source, "cluster", url);
+        }
+    }
+    endpoints(&mut node);
+    node
+}
+
+/// Names the server of an endpoint that has a URL and nothing else.
+fn endpoints(node: &mut Node) {
+    let Value::Map(members) = &mut node.value else {
+        return;
+    };
+    for (key, value) in members {
+        let is_endpoint = matches!(key.text.as_str(), "token_endpoint" | "assertion_from");
+        match value.member("url").and_then(Node::text) {
+            Some(url) if is_endpoint && value.member("cluster").is_none() => {
+                let url = text(value.place, url);
+                put(value, "cluster", url);
+            }
+            _ => endpoints(value),
+        }
+    }
+}
+
 /// The variables of the environment that a filter reads.
 pub(super) fn environment(filter: &str, config: &Node) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -127,7 +178,18 @@ pub(super) fn environment(filter: &str, config: &Node) -> BTreeSet<String> {
             }
         }
     }
+    if filter == "upstream_auth" && asks_app_service(config) {
+        found.extend(["IDENTITY_ENDPOINT", "IDENTITY_HEADER"].map(ToOwned::to_owned));
+    }
     found
+}
+
+fn asks_app_service(node: &Node) -> bool {
+    let members = node.members().iter();
+    let mut values = members.map(|(key, value)| (key.text.as_str(), value));
+    values.any(|(name, value)| {
+        (name == "endpoint" && value.text() == Some("app_service")) || asks_app_service(value)
+    })
 }
 
 fn named(node: &Node, found: &mut BTreeSet<String>) {

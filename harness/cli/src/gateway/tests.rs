@@ -108,19 +108,11 @@ fn flat(value: &Json) -> Vec<(String, &Json)> {
     inner.collect()
 }
 
-/// What a host cannot do with an example.
-fn refused(name: &str, host: Host) -> bool {
-    matches!(name, "openai" | "azure-ml") && !host.sends_credential()
-}
-
 #[test]
 fn what_is_rendered_has_no_findings_but_for_what_a_host_cannot() {
     let mut missed = Vec::new();
     for (name, text) in examples() {
         for host in Host::ALL {
-            if refused(&name, host) {
-                continue;
-            }
             let meaning = meant(&text, host);
             let outcome = check::check(&render(&meaning, host));
             let allowed: &[&str] = match host {
@@ -146,17 +138,6 @@ fn what_is_rendered_has_no_findings_but_for_what_a_host_cannot() {
 
 #[test]
 fn what_a_host_cannot_do_is_refused_at_its_place() {
-    for (name, text) in examples() {
-        for host in Host::ALL {
-            let said = read(&Node::parse(&text).unwrap(), host)
-                .err()
-                .unwrap_or_default();
-            let said: Vec<String> = said.iter().map(ToString::to_string).collect();
-            let refusal = "backend.credential: this host cannot send a key";
-            let refusal = said.iter().any(|said| said.contains(refusal));
-            assert_eq!(refusal, refused(&name, host), "{name} {host:?} {said:?}");
-        }
-    }
     let text = LEAST.replace("http://m:80", "http://10.0.0.1:80");
     let said = |host| {
         let said = read(&Node::parse(&text).unwrap(), host)
@@ -200,6 +181,67 @@ fn what_has_to_be_known_of_a_host_is_noted() {
         Host::Higress,
         "domain: login.example.com, port: 443"
     ));
+}
+
+#[test]
+fn a_backends_credential_is_a_variable_or_what_upstream_auth_takes() {
+    let meant = |credential: &str, host| {
+        let backend = format!(
+            "backend: {{ kind: azure_ml, url: 'https://m.test', deployment: blue, credential: {credential} }}"
+        );
+        let text = LEAST.replace("backend: { kind: kserve, url: 'http://m:80' }", &backend);
+        let meaning = meant(&text, host);
+        let filter = meaning
+            .filters
+            .iter()
+            .find(|one| one.member.krate == "upstream-auth");
+        let filter = filter.unwrap();
+        let servers: Vec<String> = meaning.servers.iter().map(Upstream::authority).collect();
+        (filter.config.to_json(), filter.environment.clone(), servers)
+    };
+    let (config, environment, servers) = meant("{ env: KEY }", Host::Kong);
+    let want = serde_json::json!({
+        "credential": { "static": { "value": { "env": "KEY" } } },
+        "provider": "azure_ml",
+        "set_headers": { "azureml-model-deployment": "blue" },
+    });
+    assert_eq!(config, want);
+    assert!(environment.contains("KEY"));
+    assert_eq!(servers, ["idp.example:443"]);
+    for (credential, pointer, cluster, server) in [
+        (
+            "{ entra: { tenant: t, client: { id: c, secret: { env: S } }, scope: s/.default } }",
+            "/credential/entra/cluster",
+            "login",
+            "login.microsoftonline.com:443",
+        ),
+        (
+            "{ google_metadata: {} }",
+            "/credential/google_metadata/cluster",
+            "metadata",
+            "metadata.google.internal:80",
+        ),
+        (
+            "{ managed_identity: { resource: r } }",
+            "/credential/managed_identity/cluster",
+            "169.254.169.254",
+            "169.254.169.254:80",
+        ),
+        (
+            "{ oauth2_client_credentials: { token_endpoint: { url: 'https://sts.test/t' }, client: { id: c, assertion_from: { url: 'http://files.test:81/t' } } } }",
+            "/credential/oauth2_client_credentials/client/assertion_from/cluster",
+            "files",
+            "files.test:81",
+        ),
+    ] {
+        let (config, _, servers) = meant(credential, Host::Envoy);
+        let named = config.pointer(pointer).and_then(serde_json::Value::as_str);
+        assert_eq!(named, Some(cluster), "{config}");
+        assert!(servers.contains(&server.to_owned()), "{servers:?}");
+    }
+    let app_service = "{ managed_identity: { resource: r, endpoint: app_service, url: 'http://localhost:4141/t' } }";
+    let (_, environment, _) = meant(app_service, Host::Envoy);
+    assert!(environment.contains("IDENTITY_HEADER"), "{environment:?}");
 }
 
 #[test]
@@ -278,7 +320,7 @@ fn everything_wrong_is_said_at_its_place() {
         problems(&text),
         [
             "5:13: settings.pii-mask: this gateway does not have the filter: nothing above asks for it",
-            "6:8: settings.jwt: no filter has this name; there are audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, aws-sigv4",
+            "6:8: settings.jwt: no filter has this name; there are audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, upstream-auth, aws-sigv4",
             "7:24: settings.jwt-auth.issuers: it follows from another part of this file, and cannot be written twice",
         ]
     );

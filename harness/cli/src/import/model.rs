@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::digest;
+use super::{digest, provider_key};
 use crate::SUITE;
 use crate::gateway::{self, put, switched_off, typed};
 
@@ -205,13 +205,13 @@ impl Gateway {
         }
         for one in &all {
             let names = one.filters();
-            let filters = gateway::credential(&one.variable, &names, &one.header, one.before);
+            let filters = provider_key::credential(&one.variable, &names, &one.header, one.before);
             for mut filter in filters {
                 put(&mut filter, "disabled", true);
                 chain.push(filter);
             }
             self.secrets
-                .push(gateway::secret(&one.variable, &one.variable));
+                .push(provider_key::secret(&one.variable, &one.variable));
         }
     }
 

@@ -170,9 +170,11 @@ impl Filler<'_> {
             "jwks" => self.token_store.jwks(argument),
             "jwk" => self.token_store.jwk(argument),
             "pem" => self.token_store.pem(argument),
+            "private_pem" => self.token_store.private_pem(argument),
+            "service_account" => self.token_store.service_account(argument),
             "secret" => self.token_store.secret(argument),
             _ => Err(format!(
-                "`${{{name}}}`: known are now, token.NAME, jwks.KEY[,KEY], jwk.KEY, pem.KEY, secret.KEY, sha256.TEXT, base64.TEXT"
+                "`${{{name}}}`: known are now, token.NAME, jwks.KEY[,KEY], jwk.KEY, pem.KEY, private_pem.KEY, service_account.KEY, secret.KEY, sha256.TEXT, base64.TEXT"
             )),
         }
     }

@@ -143,6 +143,7 @@ pub(super) struct TokenStore {
     tokens: BTreeMap<String, String>,
     jwks: BTreeMap<String, Json>,
     pems: BTreeMap<String, String>,
+    private_pems: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
 }
 
@@ -199,6 +200,9 @@ impl TokenStore {
         }
         self.jwks.insert(name.to_owned(), jwk);
         self.pems.extend(pem.map(|pem| (name.to_owned(), pem)));
+        let private = private_key(spec, minting)?;
+        self.private_pems
+            .extend(private.map(|pem| (name.to_owned(), pem)));
         Ok(())
     }
 
@@ -230,6 +234,25 @@ impl TokenStore {
             .get(name)
             .map(|pem| Json::from(pem.clone()))
             .ok_or_else(|| format!("no public key is called {name:?}"))
+    }
+
+    pub fn private_pem(&self, name: &str) -> Result<Json, String> {
+        self.private_pems
+            .get(name)
+            .map(|pem| Json::from(pem.clone()))
+            .ok_or_else(|| format!("no private key is called {name:?}"))
+    }
+
+    /// The key file of a Google service account with this key, as text.
+    pub fn service_account(&self, name: &str) -> Result<Json, String> {
+        let key = json!({
+            "type": "service_account",
+            "client_email": format!("{name}@project.iam.gserviceaccount.com"),
+            "private_key_id": name,
+            "private_key": self.private_pem(name)?,
+            "token_uri": "https://oauth2.googleapis.com/token",
+        });
+        Ok(key.to_string().into())
     }
 
     pub fn secret(&self, name: &str) -> Result<Json, String> {
@@ -338,6 +361,13 @@ fn public_key(spec: &KeySpec, minting: Minting) -> Result<(Json, Option<String>)
             Some("pretended".into()),
         )),
         Minting::Real => mint::public_key(spec),
+    }
+}
+
+fn private_key(spec: &KeySpec, minting: Minting) -> Result<Option<String>, String> {
+    match minting {
+        Minting::Pretend => Ok(Some("pretended".into())),
+        Minting::Real => mint::private_key(spec),
     }
 }
 

@@ -331,14 +331,21 @@ fn a_gateway_without_its_secret_does_not_start() {
         let module = wasm.file.file_stem().unwrap().to_str().unwrap().to_owned();
         Ok(NativeCode::filter(SUITE.member(&module).unwrap().filter))
     };
-    for (text, name) in [
+    for (text, name, is_envoys) in [
+        (
+            include_str!("../../../../../envoy/openai-key-by-sds.yaml"),
+            "OPENAI_API_KEY",
+            true,
+        ),
         (
             include_str!("../../../../../envoy/openai.yaml"),
             "OPENAI_API_KEY",
+            false,
         ),
         (
             include_str!("../../../../../envoy/azure-ml.yaml"),
             "AZUREML_ENDPOINT_KEY",
+            false,
         ),
     ] {
         let bootstrap = shipped(text);
@@ -351,6 +358,11 @@ fn a_gateway_without_its_secret_does_not_start() {
             anyhow::Ok(builder.build().is_ok())
         };
         assert!(start(true).unwrap(), "{name}");
+        if !is_envoys {
+            // The filter refuses its configuration.
+            assert!(!start(false).unwrap(), "{name}");
+            continue;
+        }
         let refused = format!("{:#}", start(false).unwrap_err());
         assert!(
             refused.contains(&format!(
@@ -363,7 +375,7 @@ fn a_gateway_without_its_secret_does_not_start() {
 
 #[test]
 fn what_an_own_filter_of_envoys_does_beyond_this_is_refused_by_its_name() {
-    let text = include_str!("../../../../../envoy/openai.yaml");
+    let text = include_str!("../../../../../envoy/openai-key-by-sds.yaml");
     for (from, to, complaint) in [
         (
             "credential: { name: provider-key }",

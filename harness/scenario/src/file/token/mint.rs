@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jwt_simple::common::HeaderOptions;
 use jwt_simple::prelude::*;
 use rsa::pkcs8::DecodePrivateKey as _;
@@ -114,6 +114,21 @@ pub(super) fn public_key(spec: &KeySpec) -> Result<(Json, Option<String>), Strin
             Ok((jwk, None))
         }
     )
+}
+
+/// The private key in PEM (PKCS #8); none of a shared secret.
+pub(super) fn private_key(spec: &KeySpec) -> Result<Option<String>, String> {
+    if spec.secret.is_some() {
+        return Ok(None);
+    }
+    let text = STANDARD.encode(material(spec)?);
+    let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END PRIVATE KEY-----\n");
+    Ok(Some(pem))
 }
 
 /// A compact JWS.

@@ -1,4 +1,4 @@
-//! Tokens that were verified, so that each is verified once per worker.
+//! What was found out about tokens, so that each is looked into once per worker.
 //!
 //! Tokens are found by a seeded hash, which an attacker cannot aim at, and compared byte for byte;
 //! of two with the same hash the younger one is remembered. Two generations bound it: when the
@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
+use crate::headers::same_bytes;
 use foldhash::fast::FixedState;
-use modelgate_kit::headers::same_bytes;
 
 /// A token with what is known about it.
 struct Entry<V> {
