@@ -1,7 +1,6 @@
 //! What the test binaries share.
 
 pub mod envoys;
-pub mod gateways;
 pub mod gateway;
 pub mod oracles;
 pub mod services;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use modelgate_demo::client::{Answer, Call, send};
 use modelgate_tests::envoys::envoy;
-use modelgate_tests::gateways::Gateway;
+use modelgate_tests::gateway::Gateway;
 use modelgate_tests::services::{Server, free_port, python_package};
 use serde_json::{Value, json};
 
@@ -35,6 +35,7 @@ class Versioned(MLModel):
 
 const CHAIN: &str = r#"
 about: two versions of a model
+gateway: { workers: 2 }
 chain:
 - model-route:
     models:
@@ -121,7 +122,7 @@ async fn the_lineage_is_what_the_server_says_and_a_failing_version_goes() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&package, folder.path()).await;
     let servers = [("a", server.port), ("b", server.port)];
-    let gateway = Gateway::start(&envoy, 2, CHAIN, &servers).await;
+    let gateway = Gateway::start(&envoy, CHAIN, &servers).await;
     let mut of: BTreeMap<String, String> = BTreeMap::new();
     for number in 0..200 {
         let session = format!("s{}", number % 100);
