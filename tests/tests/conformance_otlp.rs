@@ -2,7 +2,8 @@
 //! where the example has one of the same name and type.
 
 use audit_log::event::{
-    Answered, Decided, Event, Few, Flags, Outcome, Subject, Text, TraceParent, What, Who, path_of,
+    Answered, Decided, Event, Few, Flags, Outcome, Sent, Subject, Text, TraceParent, What, Who,
+    path_of,
 };
 use audit_log::otlp::Otlp;
 use modelgate_tests::oracles;
@@ -42,6 +43,12 @@ fn event() -> Event {
             operation: Text::some("infer"),
             model: Text::some("iris \"\\\u{1f33c} \n"),
             version: Text::some("3"),
+            sent: Sent {
+                target: Text::some("canary"),
+                backend: Text::some("models-b"),
+                model: Text::some("iris-forest"),
+                version: Text::some("4"),
+            },
         },
         decided: Decided {
             filter: Text::some("consumer_acl"),
