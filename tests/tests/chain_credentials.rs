@@ -11,6 +11,7 @@ mod chain_credentials {
     pub mod moto;
 }
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -185,6 +186,84 @@ async fn behind_the_load_balancer_each_attempt_is_signed_anew() {
     assert_ne!(first.1["x-amz-date"], second.1["x-amz-date"]);
     assert_ne!(first.1["authorization"], second.1["authorization"]);
     assert_eq!(*aws.refused.lock().unwrap(), Vec::<String>::new());
+}
+
+/// A filter cannot read files: the proxy serves the file to it, on a socket that nobody else may
+/// open, and reads it again when it is replaced.
+fn serving(file: &Path) -> impl FnOnce(&mut Value) {
+    let folder = file.parent().unwrap().to_str().unwrap().to_owned();
+    let file = file.to_str().unwrap().to_owned();
+    move |config: &mut Value| {
+        let socket = json!({"pipe": {"path": format!("{folder}/tokens.sock"), "mode": 0o600}});
+        let body = json!({"filename": file, "watched_directory": {"path": folder}});
+        let listener = json!({
+            "name": "tokens",
+            "address": socket,
+            "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                    "stat_prefix": "tokens",
+                    "route_config": {"virtual_hosts": [{
+                        "name": "tokens",
+                        "domains": ["*"],
+                        "routes": [{"match": {"path": "/token"}, "direct_response": {"status": 200, "body": body}}],
+                    }]},
+                    "http_filters": [{
+                        "name": "envoy.filters.http.router",
+                        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+                    }],
+                },
+            }]}],
+        });
+        let cluster = json!({
+            "name": "files",
+            "load_assignment": {"cluster_name": "files", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket}}]}]},
+        });
+        let resources = &mut config["static_resources"];
+        resources["listeners"]
+            .as_array_mut()
+            .unwrap()
+            .push(listener);
+        resources["clusters"].as_array_mut().unwrap().push(cluster);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_replaced_in_its_file_is_read_anew() {
+    const CHAIN: &str = r#"
+chain:
+- aws-sigv4:
+    region: eu-central-1
+    credentials: { web_identity: { role_arn: "arn:aws:iam::1:role/pod", cluster: sts, token: { url: "http://tokens.local/token", cluster: files } } }
+"#;
+    let Some(envoy) = envoy(None) else { return };
+    let aws = MockAws::new(Duration::from_secs(6));
+    let server = Loopback::start(Arc::clone(&aws), 0).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let replace = |token: &str| {
+        let newer = folder.path().join("newer");
+        std::fs::write(&newer, format!("{token}\n")).unwrap();
+        std::fs::rename(newer, &file).unwrap();
+        token.clone_into(&mut aws.token.lock().unwrap());
+    };
+    replace("one");
+    let clusters = [("upstream", server.port()), ("sts", server.port())];
+    let gateway = Gateway::start(&envoy, CHAIN, &clusters, serving(&file)).await;
+    for token in ["two", "three"] {
+        let before = aws.given.load(Ordering::SeqCst);
+        for _ in 0..8 {
+            let answer = gateway.send(&invoke("1,2,3")).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(
+            aws.given.load(Ordering::SeqCst) > before,
+            "keys were fetched again"
+        );
+        replace(token);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
