@@ -1,6 +1,6 @@
-//! Where credentials come from, on a real Envoy: roles, secrets and instance metadata of moto, which
-//! enforces IAM policies; keys that expire every few seconds under load; an endpoint that goes away;
-//! a signer that stands behind the load balancer, in the filter chain of the cluster.
+//! Where credentials come from, on a real Envoy: roles, secrets and instance metadata of moto,
+//! which enforces IAM policies; keys that expire every few seconds under load; an endpoint that
+//! goes away; a signer that stands behind the load balancer, in the filter chain of the cluster.
 //!
 //! `MODELGATE_ROTATION_S=300` lets the load go on for five minutes with keys of 20 seconds, and
 //! `MODELGATE_OUTAGE_S=60` the endpoint be away for a minute.
@@ -165,24 +165,42 @@ fn into_the_cluster(config: &mut Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_the_load_balancer_each_attempt_is_signed_anew() {
+    const CHAIN: &str = r#"
+chain:
+- key-auth: { keys: [ { id: a, digest: "sha256:${sha256.key-of-ann}", consumer: ann }, { id: e, digest: "sha256:${sha256.key-of-eve}", consumer: eve } ] }
+- aws-sigv4:
+    region: eu-central-1
+    host: runtime.sagemaker.eu-central-1.amazonaws.com
+    credentials: { container: { cluster: ecs, url: "http://169.254.170.2/credentials" } }
+    roles: [ { who: { consumers: [ ann ] } } ]
+"#;
     let Some(envoy) = envoy(None) else { return };
     let aws = MockAws::new(Duration::from_secs(3600));
     let server = Loopback::start(Arc::clone(&aws), 0).unwrap();
     let clusters = [("upstream", server.port()), ("ecs", server.port())];
-    let gateway = Gateway::start(&envoy, FROM_A_CONTAINER, &clusters, into_the_cluster).await;
-    let answer = gateway.send(&invoke("1,2,3")).await;
+    let gateway = Gateway::start(&envoy, CHAIN, &clusters, into_the_cluster).await;
+    let call = |key: &str, body: &str| {
+        let call = invoke(body);
+        call.with("x-api-key", key)
+    };
+    let answer = gateway.send(&call("key-of-ann", "1,2,3")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     aws.fails.store(1, Ordering::SeqCst);
-    let answer = gateway.send(&invoke("4,5,6")).await;
+    let answer = gateway.send(&call("key-of-ann", "4,5,6")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
+    // What filters of the listener know of the caller is known here.
+    let answer = gateway.send(&call("key-of-eve", "7")).await;
+    let reason = answer.header("x-modelgate-reason");
+    assert_eq!((answer.status, reason), (403, Some("role_denied")));
     let received = aws.received.lock().unwrap();
     let [_, first, second] = received.as_slice() else {
         panic!("{} requests", received.len());
     };
-    assert_eq!(
-        (&first.2[..], &second.2[..]),
-        (&b"4,5,6"[..], &b"4,5,6"[..])
-    );
+    for (target, headers, body) in [first, second] {
+        assert_eq!((target.as_str(), &body[..]), (CHURN, &b"4,5,6"[..]));
+        let host = "runtime.sagemaker.eu-central-1.amazonaws.com";
+        assert_eq!(headers["host"], host);
+    }
     assert_ne!(first.1["x-amz-date"], second.1["x-amz-date"]);
     assert_ne!(first.1["authorization"], second.1["authorization"]);
     assert_eq!(*aws.refused.lock().unwrap(), Vec::<String>::new());

@@ -285,7 +285,8 @@ fn every_case_of_the_aws_suite_is_signed_in_its_query() {
             "{name}: {}",
             text(&query)
         );
-        // What a presigned request has besides its own parameters, which are sent as they are signed.
+        // What a presigned request has besides its own parameters, which are sent as they are
+        // signed.
         let sent = case.expected("query-signed-request.txt");
         let (_, rest) = sent.split_once('?').unwrap();
         let rest = rest.split(" HTTP/").next().unwrap();
@@ -349,8 +350,8 @@ fn every_case_of_the_aws_suite_is_signed_by_version_4a() {
     assert!(count >= 36, "{count}");
 }
 
-/// Keys and texts of all kinds, against AWS's own crate: what is derived and signed is the same, byte
-/// by byte.
+/// Keys and texts of all kinds, against AWS's own crate: what is derived and signed is the same,
+/// byte by byte.
 #[test]
 fn version_4a_signs_whatever_it_is_given_as_awss_own_crate_does() {
     for number in 0..200_u32 {

@@ -31,8 +31,8 @@ fn timestamp(ms: u64) -> String {
 }
 
 /// A mock of a container's endpoint and of a service behind it: each key lives for so long, and the
-/// service takes none that has ended. The id of a key says when it ends, and its secret follows from
-/// the id.
+/// service takes none that has ended. The id of a key says when it ends, and its secret follows
+/// from the id.
 pub struct MockAws {
     life: Duration,
     /// Keys that were given.
