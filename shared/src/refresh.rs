@@ -311,8 +311,8 @@ impl<S: Source> Refreshed<S> {
         })
     }
 
-    /// What there is does not serve any more, whatever its age, e.g. because the service has refused
-    /// it: it is fetched anew as soon as that may be. Nobody waits for it.
+    /// What there is does not serve any more, whatever its age, e.g. because the service has
+    /// refused it: it is fetched anew as soon as that may be. Nobody waits for it.
     pub fn doubt(&self, exchange: &Exchange) {
         self.wanted.set(true);
         exchange.nudge_background();

@@ -1,5 +1,5 @@
-//! Where the credentials come from that requests are signed with: given, or fetched from the sources
-//! that the operator lists, in their order, and kept fresh ([`modelgate_kit::refresh`]).
+//! Where the credentials come from that requests are signed with: given, or fetched from the
+//! sources that the operator lists, in their order, and kept fresh ([`modelgate_kit::refresh`]).
 //!
 //! A source is passed over only where it says that there is nothing: an endpoint by 404. One that
 //! is there and fails is a failure, or another, weaker or stronger, identity would sign in silence.
@@ -16,8 +16,10 @@ pub mod token;
 
 use std::rc::Rc;
 
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::refresh::{Counters, Refreshed, Sharing, Source, Timing};
 use modelgate_kit::root::Root;
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -78,6 +80,16 @@ impl Supplied {
         match &self.base {
             Base::Key(key) if self.roles.is_empty() && self.secret.is_none() => Some(key),
             _ => None,
+        }
+    }
+
+    /// What the operator calls what it begins with.
+    const fn kind(&self) -> &'static str {
+        match &self.base {
+            Base::Key(_) => "a key",
+            Base::Container(_) => "container",
+            Base::Instance(_) => "instance_metadata",
+            Base::WebIdentity(_) => "web_identity",
         }
     }
 
@@ -205,6 +217,9 @@ impl Supply {
         if let Some(key) = sources.first()?.given() {
             return Some(Self::Given(Rc::clone(key)));
         }
+        if explain::is_asked() {
+            return told(&sources);
+        }
         let mark = sources
             .iter()
             .fold(Mark::new(), |mark, source| source.mark(mark));
@@ -228,6 +243,21 @@ impl Supply {
             }
         }
     }
+}
+
+/// What is told where nothing is called: a placeholder signs.
+fn told(sources: &[Supplied]) -> Option<Supply> {
+    let kinds: Vec<&str> = sources.iter().map(Supplied::kind).collect();
+    explain::tell(|notes| {
+        let text = format!(
+            "Credentials are fetched when the gateway runs, from {}; a placeholder stands for them here.",
+            kinds.join(", else ")
+        );
+        notes.push(Note::info("credentials", text).with("sources", kinds.clone()));
+    });
+    let secret = Zeroizing::new("placeholder".to_owned());
+    let placeholder = Credentials::new("PLACEHOLDER".to_owned(), secret, None);
+    Some(Supply::Given(Rc::new(placeholder.ok()?)))
 }
 
 fn kept<S: Source>(

@@ -1,5 +1,5 @@
-//! Credentials that are fetched: in which order sources are asked, when again, and what requests see
-//! of it.
+//! Credentials that are fetched: in which order sources are asked, when again, and what requests
+//! see of it.
 
 use modelgate_kit::testing::{FakeProxy, Sent, TestGateway};
 use modelgate_kit::vm::verdict::Action::{Continue, Pause};
