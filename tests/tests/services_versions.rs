@@ -45,7 +45,7 @@ chain:
       - { tag: canary, weight: 30, backend: b, model: distilbert, version: "4" }
       rollback: { of: [ stable, canary ], to: stable, errors_per_1000: 300, minimum: 10, window_s: 60 }
       fallback: { answer: { body: '{"degraded":true}' } }
-clusters: { a: {}, b: {} }
+clusters: { a: { answer: {} }, b: { answer: {} } }
 routes:
 - { prefix: /, headers: { x-modelgate-backend: a }, cluster: a, timeout_ms: 5000 }
 - { prefix: /, headers: { x-modelgate-backend: b }, cluster: b, timeout_ms: 5000 }
