@@ -104,7 +104,8 @@ fn infer(session: &str, text: &str) -> Call {
 fn version(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
-    let version = body["model_version"].as_str().unwrap();
+    let version = body["model_version"].as_str();
+    let version = version.unwrap_or_else(|| panic!("{:?} {}", answer.headers, answer.text()));
     let target = if version == "3" { "stable" } else { "canary" };
     let lineage = answer.header("x-modelgate-model").unwrap();
     let expected =
@@ -141,7 +142,8 @@ async fn the_lineage_is_what_the_server_says_and_a_failing_version_goes() {
         let answer = gateway.send(&infer(&session, "fail 4")).await;
         if of[&session] == "3" {
             assert_eq!(version(&answer), "3");
-        } else if answer.status >= 500 {
+        } else if answer.status >= 500 || answer.header("x-modelgate-reason").is_some() {
+            // Where the server has closed a connection after its failure, the fallback answers.
             failed += 1;
         } else {
             assert_eq!(version(&answer), "3");
