@@ -139,8 +139,8 @@ impl Reply {
         self
     }
 
-    /// The operator's own answer in place of an error in the client's dialect. The reason is told as
-    /// always.
+    /// The operator's own answer in place of an error in the client's dialect. The reason is told
+    /// as always.
     #[must_use]
     pub fn with_answer(mut self, answer: Rc<Instead>) -> Self {
         self.status = answer.status;

@@ -174,7 +174,13 @@ fn rows() -> impl Iterator<Item = String> {
 /// keys that are fetched.
 fn shares_memory(scenario: &Scenario) -> bool {
     let written = format!("{:?}", scenario.chain);
-    let needing = ["rate_limit", "fetch", "discovery", "pem_per_kid"];
+    let needing = [
+        "rate_limit",
+        "rollback",
+        "fetch",
+        "discovery",
+        "pem_per_kid",
+    ];
     needing.iter().any(|word| written.contains(word))
 }
 

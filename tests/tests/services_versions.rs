@@ -46,7 +46,7 @@ chain:
       - { tag: canary, weight: 30, backend: b, model: distilbert, version: "4" }
       rollback: { of: [ stable, canary ], to: stable, errors_per_1000: 300, minimum: 10, window_s: 60 }
       fallback: { answer: { body: '{"degraded":true}' } }
-clusters: { a: {}, b: {} }
+clusters: { a: { answer: {} }, b: { answer: {} } }
 routes:
 - { prefix: /, headers: { x-modelgate-backend: a }, cluster: a, timeout_ms: 5000 }
 - { prefix: /, headers: { x-modelgate-backend: b }, cluster: b, timeout_ms: 5000 }
@@ -105,7 +105,8 @@ fn infer(session: &str, text: &str) -> Call {
 fn version(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
-    let version = body["model_version"].as_str().unwrap();
+    let version = body["model_version"].as_str();
+    let version = version.unwrap_or_else(|| panic!("{:?} {}", answer.headers, answer.text()));
     let target = if version == "3" { "stable" } else { "canary" };
     let lineage = answer.header("x-modelgate-model").unwrap();
     let expected =
@@ -142,7 +143,8 @@ async fn the_lineage_is_what_the_server_says_and_a_failing_version_goes() {
         let answer = gateway.send(&infer(&session, "fail 4")).await;
         if of[&session] == "3" {
             assert_eq!(version(&answer), "3");
-        } else if answer.status >= 500 {
+        } else if answer.status >= 500 || answer.header("x-modelgate-reason").is_some() {
+            // Where the server has closed a connection after its failure, the fallback answers.
             failed += 1;
         } else {
             assert_eq!(version(&answer), "3");

@@ -83,8 +83,13 @@ impl Filter for ModelRoute {
         if find::is_in_body(&asked) {
             asked.read_model(&exchange, &plan.model_from_body).await?;
         }
-        let Found::Model(model, name) = plan.find(&asked)? else {
-            return Ok(());
+        let (model, name) = match plan.find(&asked)? {
+            Found::Model(model, name) => (model, name),
+            Found::Passes => {
+                // What a client has sent to choose a route with is gone.
+                exchange.choose_route_again()?;
+                return Ok(());
+            }
         };
         let (chosen, sticky) = plan.choose(model, &exchange, &headers);
         let Some(target) = model.targets.get(chosen.at) else {

@@ -1,9 +1,9 @@
 //! Which target a key goes to: weighted rendezvous hashing.
 //!
-//! Each target draws a number in (0, 1) for each key; the one with the highest `weight / -log2(draw)`
-//! has the key (D. Thaler, C. Ravishankar, "Using name-based mappings to increase hit rates", 1998;
-//! for weights: J. Resch, "New hashing algorithms for data storage", 2015). So each target has its
-//! share of the keys, whatever their order, and
+//! Each target draws a number in (0, 1) for each key; the one with the highest
+//! `weight / -log2(draw)` has the key (D. Thaler, C. Ravishankar, "Using name-based mappings to
+//! increase hit rates", 1998; for weights: J. Resch, "New hashing algorithms for data storage",
+//! 2015). So each target has its share of the keys, whatever their order, and
 //! - a key moves from one target to another only where the weight of the other has grown in
 //!   proportion: on the way from 90/10 to 80/20 keys move to the second target alone;
 //! - without a target, its keys go to the others by their weights, and no other key moves.

@@ -56,6 +56,10 @@ const AMBIGUOUS: [(&str, u16); 3] = [
     ("dots in the path", 400),
 ];
 
+/// Everything passes, and a model has another name and a version behind the gateway.
+const ROUTED: &str = r#"{"unknown_models":"allow","other_requests":"allow","models":[{"name":"abc*",
+    "targets":[{"tag":"t","backend":"a","model":"m","version":"1"}],"sticky_by":[{"header":"x-a"}]}]}"#;
+
 /// Every filter, with the configuration under which its heads are judged.
 pub fn doors() -> Vec<Door> {
     let door = |filter, config: &str, refused| Door {
@@ -84,6 +88,7 @@ pub fn doors() -> Vec<Door> {
         },
         door("consumer-acl", RULES, &AMBIGUOUS),
         door("rate-limit", LIMIT, &AMBIGUOUS),
+        door("model-route", ROUTED, &AMBIGUOUS),
         door("aws-sigv4", SIGN, &AMBIGUOUS),
         door("aws-sigv4", SIGN_S3, &[]),
         door("pii-mask", "{}", &[]),

@@ -4,7 +4,7 @@
 use proxy_wasm_simulator::Request;
 use serde_json::{Value, json};
 
-use super::bodies::{ACL, BY_MODEL, typed_post};
+use super::bodies::{ACL, BY_MODEL, RENAMED, typed_post};
 use super::heads::{SIGN, bearer_of, doors, tokens};
 use super::measure::{ANY, Case, mixture, random, seeds};
 
@@ -311,6 +311,7 @@ fn bodies() -> impl Iterator<Item = Case> {
     let filters = [
         ("consumer-acl", ACL),
         ("rate-limit", BY_MODEL),
+        ("model-route", RENAMED),
         ("aws-sigv4", SIGN),
     ];
     filters.into_iter().flat_map(|(filter, config)| {

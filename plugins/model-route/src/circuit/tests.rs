@@ -1,3 +1,5 @@
+//! When a target is taken out, and how it comes back.
+
 use super::*;
 use proptest::prelude::*;
 

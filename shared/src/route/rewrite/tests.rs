@@ -1,3 +1,5 @@
+//! Each protocol's way to name a model and a version, and what none has a word for.
+
 use super::*;
 use proptest::prelude::*;
 
