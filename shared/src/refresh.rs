@@ -155,8 +155,40 @@ pub struct Refreshed<S: Source> {
     signal: Signal,
     /// Requests that wait until the source may be asked again.
     waiting: Cell<usize>,
-    fetches: Metric,
-    failures: Metric,
+    counters: Counters,
+}
+
+/// What is counted of fetches. Several sources may count together.
+#[derive(Clone)]
+pub struct Counters(Rc<[Metric; 2]>);
+
+impl Counters {
+    /// Counters of a filter, under these names.
+    pub fn new(filter: &str, fetches: &'static str, failures: &'static str) -> Self {
+        let counter = |name| Metric::counter(filter, &[], name);
+        Self(Rc::new([fetches, failures].map(counter)))
+    }
+
+    /// Defines the metrics, so that they show as 0.
+    pub fn define(&self, host: &dyn Host) {
+        for metric in self.0.iter() {
+            metric.define(host);
+        }
+    }
+
+    fn count(&self, host: &dyn Host, has_failed: bool) {
+        let [fetches, failures] = &*self.0;
+        fetches.add(host, 1);
+        if has_failed {
+            failures.add(host, 1);
+        }
+    }
+}
+
+impl From<(&str, &'static str, &'static str)> for Counters {
+    fn from((filter, fetches, failures): (&str, &'static str, &'static str)) -> Self {
+        Self::new(filter, fetches, failures)
+    }
 }
 
 struct State<S: Source> {
@@ -197,15 +229,14 @@ pub enum Renewal {
 
 impl<S: Source> Refreshed<S> {
     /// What comes of a source. `name` is how logs call it: the path in the configuration;
-    /// `counters` are the filter, and the names of its metrics for fetches and failures.
+    /// `counters` are its own or shared ones; or the filter, and their names.
     pub fn new(
         name: String,
         source: S,
         sharing: Sharing,
         timing: Timing,
-        counters: (&str, &'static str, &'static str),
+        counters: impl Into<Counters>,
     ) -> Self {
-        let (filter, fetches, failures) = counters;
         Self {
             source,
             name,
@@ -223,15 +254,13 @@ impl<S: Source> Refreshed<S> {
             wanted: Cell::new(false),
             signal: Signal::default(),
             waiting: Cell::new(0),
-            fetches: Metric::counter(filter, &[], fetches),
-            failures: Metric::counter(filter, &[], failures),
+            counters: counters.into(),
         }
     }
 
     /// Defines the metrics, so that they show as 0.
     pub fn define_metrics(&self, host: &dyn Host) {
-        self.fetches.define(host);
-        self.failures.define(host);
+        self.counters.define(host);
     }
 
     /// What there is, unless it has expired or is too old.

@@ -159,18 +159,13 @@ impl Callers {
         let known = self.sessions.borrow().get(&which).cloned();
         let session = match known {
             Some(session) => session,
-            None => self.begin(exchange, which, role)?,
+            None => self.begin(which, role)?,
         };
         session.used_ms.set(now_ms);
         Ok(Some(session))
     }
 
-    fn begin(
-        &self,
-        exchange: &Exchange,
-        which: Which,
-        role: &Rc<Role>,
-    ) -> Result<Rc<Session>, Reply> {
+    fn begin(&self, which: Which, role: &Rc<Role>) -> Result<Rc<Session>, Reply> {
         let mut sessions = self.sessions.borrow_mut();
         if sessions.len() >= self.most {
             // The one that was not used for the longest time, and that nobody waits for: besides
@@ -188,8 +183,7 @@ impl Callers {
         }
         let name = format!("{}: roles[{}].assume_role", self.filter, which.0);
         let (base, clock, tags) = (&self.base, &self.clock, which.1.clone());
-        let kept = Assumed::kept(name, base, role, tags, clock, self.keeping, self.filter);
-        kept.define_metrics(exchange.host());
+        let kept = Assumed::kept(name, base, role, tags, clock, &self.keeping, self.filter);
         let session = Rc::new(Session {
             kept: Rc::new(kept),
             made: Made::default(),

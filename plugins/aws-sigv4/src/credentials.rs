@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// Why credentials or a scope were refused. Never holds the refused text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Malformed {
-    /// The access key id is not 1 to 128 letters, digits or underscores.
+    /// The access key id is not 1 to 128 letters, digits, underscores or hyphens.
     AccessKeyId,
     /// The secret access key is empty, longer than 256 bytes, or holds white space or a control
     /// character.
@@ -39,7 +39,7 @@ impl Credentials {
         secret_access_key: Zeroizing<String>,
         session_token: Option<Zeroizing<String>>,
     ) -> Result<Self, Malformed> {
-        let id_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let id_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if !(1..=128).contains(&access_key_id.len()) || !access_key_id.bytes().all(id_byte) {
             return Err(Malformed::AccessKeyId);
         }

@@ -89,6 +89,10 @@ impl Filter for AwsSigv4 {
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let request = exchange.request().headers()?;
         let (chosen, streamed) = sign(&plan, &exchange, &request).await?;
+        // What follows an upgrade is no answer that could be read.
+        if exchange.upgrade()?.is_some() {
+            return Ok(());
+        }
         let answer = async {
             if exchange.forward().await == Forwarded::Answered {
                 answered(&plan, &exchange, &chosen, &request).await;

@@ -97,10 +97,22 @@ impl Config {
             }
         });
         let rewrites = self.host.is_some() || self.strip_path_prefix.is_some();
-        if rewrites
-            && self.rewritten_by == RewrittenBy::Filter
-            && !setup.host.rules().changes_targets
-        {
+        let rules = setup.host.rules();
+        if self.signature_in == SignatureIn::Query && !rules.changes_targets {
+            problems.add(
+                "signature_in",
+                "is `query`, and this proxy takes no other path from a filter",
+                "write `headers`",
+            );
+        }
+        if payload == PayloadPolicy::Chunked && !rules.holds_headers_for_bodies {
+            problems.add(
+                "payload",
+                "is `chunked`, and this proxy takes no longer body from a filter than the client sends",
+                "write `signed` or `unsigned`",
+            );
+        }
+        if rewrites && self.rewritten_by == RewrittenBy::Filter && !rules.changes_targets {
             problems.add(
                 "rewritten_by",
                 "is `filter`, and this proxy takes no other host or path from a filter",
@@ -185,7 +197,7 @@ impl Config {
             setup,
             region: scope.map(Scope::region),
         };
-        let keeping = sources::keeping(self.credentials_refresh);
+        let keeping = sources::keeping(self.credentials_refresh, setup.filter);
         let written = sources.compile(self.credentials.take(), problems);
         let rules = sources.rules(std::mem::take(&mut self.roles), problems);
         let filter = setup.filter;
@@ -193,10 +205,12 @@ impl Config {
             format!("{filter}: credentials"),
             written,
             clock,
-            keeping,
+            &keeping,
             filter,
         )?;
-        supply.define_metrics(setup.host);
+        if matches!(supply, Supply::Fetched(_)) || !rules.is_empty() {
+            keeping.counters.define(setup.host);
+        }
         let callers = (!rules.is_empty()).then(|| {
             let most = self.credentials_refresh.max_sessions.size();
             Callers::new(filter, rules, supply.clone(), clock, keeping, most)

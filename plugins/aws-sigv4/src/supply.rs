@@ -16,8 +16,7 @@ pub mod token;
 
 use std::rc::Rc;
 
-use modelgate_kit::host::Host;
-use modelgate_kit::refresh::{Refreshed, Sharing, Source, Timing};
+use modelgate_kit::refresh::{Counters, Refreshed, Sharing, Source, Timing};
 use modelgate_kit::root::Root;
 
 use crate::clock::Clock;
@@ -40,12 +39,14 @@ const MOST_CALLS: u64 = 8;
 pub const MOST_ROLES: usize = 4;
 
 /// How fetched credentials are kept.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Keeping {
     /// When, and how long.
     pub timing: Timing,
     /// Time-out of each call, in milliseconds.
     pub timeout_ms: u32,
+    /// What is counted of their fetches.
+    pub counters: Counters,
 }
 
 /// What credentials begin with.
@@ -198,7 +199,7 @@ impl Supply {
         name: String,
         sources: Vec<Supplied>,
         clock: &Rc<Clock>,
-        keeping: Keeping,
+        keeping: &Keeping,
         filter: &str,
     ) -> Option<Self> {
         if let Some(key) = sources.first()?.given() {
@@ -217,13 +218,6 @@ impl Supply {
         ))))
     }
 
-    /// Defines the metrics, so that they show as 0.
-    pub fn define_metrics(&self, host: &dyn Host) {
-        if let Self::Fetched(fetched) = self {
-            fetched.define_metrics(host);
-        }
-    }
-
     /// The credentials, where they are there; nothing waits.
     fn current(&self, now_ms: u64) -> Option<Rc<Credentials>> {
         match self {
@@ -240,15 +234,20 @@ fn kept<S: Source>(
     name: String,
     source: S,
     mark: Mark,
-    keeping: Keeping,
+    keeping: &Keeping,
     filter: &str,
 ) -> Refreshed<S> {
     // Secret: each VM fetches its own.
     let sharing = Sharing::Own {
         name: format!("{filter}.credentials.{}", mark.text()),
     };
-    let counters = (filter, "credential_fetches", "credential_fetch_failures");
-    Refreshed::new(name, source, sharing, keeping.timing, counters)
+    Refreshed::new(
+        name,
+        source,
+        sharing,
+        keeping.timing,
+        keeping.counters.clone(),
+    )
 }
 
 /// A role that is assumed for some callers, in sessions with their tags.
@@ -268,7 +267,7 @@ impl Assumed {
         role: &Rc<Role>,
         tags: Vec<Tag>,
         clock: &Rc<Clock>,
-        keeping: Keeping,
+        keeping: &Keeping,
         filter: &str,
     ) -> Refreshed<Self> {
         let mut mark = role.mark(Mark::new());

@@ -1,6 +1,8 @@
 //! The filter, natively: what becomes of a request, event by event.
 
+mod fetched;
 mod nginx;
+mod roles;
 mod upgrades;
 
 use modelgate_kit::host::Side;

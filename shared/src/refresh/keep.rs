@@ -122,7 +122,7 @@ impl<S: Source> Refreshed<S> {
         let host = root.host();
         let now_ms = root.now_ns() / 1_000_000;
         let interval_ms = self.timing.min_interval_ms;
-        self.fetches.add(host, 1);
+        self.counters.count(host, outcome.is_err());
         match outcome {
             Ok(payload) => {
                 let payload = Rc::new(payload);
@@ -134,7 +134,6 @@ impl<S: Source> Refreshed<S> {
                 (Hold::Fresh, now_ms.saturating_add(interval_ms))
             }
             Err(fault) => {
-                self.failures.add(host, 1);
                 self.tell(host, fault, now_ms);
                 let most_ms = self.longest_back_off_ms(now_ms);
                 let until_ms = self.place.fail(host, now_ms, failures, most_ms);

@@ -7,6 +7,7 @@ use crate::shared_data::{Store, StoreFailed, Swap};
 use proptest::prelude::*;
 
 use super::lease::{Attempt, Hold, Lease};
+use super::{Timing, due_ms};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -104,5 +105,39 @@ proptest! {
         prop_assert_eq!(lease().take(&store, NOW_MS + 749, 5000), Ok(Attempt::Held(Hold::Failed, until_ms)));
         let taken = matches!(lease().take(&store, NOW_MS + 60_000, 5000), Ok(Attempt::Taken { .. }));
         prop_assert!(taken);
+    }
+}
+
+const TIMING: Timing = Timing {
+    every_ms: 300_000,
+    max_stale_ms: 0,
+    min_interval_ms: 0,
+    max_back_off_ms: 0,
+    wait_ms: 0,
+};
+
+#[test]
+fn what_expires_is_due_before_its_end_and_the_rest_by_its_age() {
+    let hour_ms = 3_600_000;
+    for (lives_ms, earliest_ms, latest_ms) in [
+        // Five minutes before the end, and up to a tenth of the life earlier.
+        (
+            Some(hour_ms),
+            hour_ms - 300_000 - 360_000,
+            hour_ms - 300_000,
+        ),
+        // A fifth of a short life.
+        (Some(20_000), 14_000, 16_000),
+        (Some(0), 0, 0),
+        (None, 240_000, 300_000),
+    ] {
+        let expires_ms = lives_ms.map(|lives_ms| NOW_MS + lives_ms);
+        for random in [0, 1, 359_999, 17_777, u64::MAX] {
+            let due_ms = due_ms(&TIMING, NOW_MS, expires_ms, random) - NOW_MS;
+            assert!(
+                (earliest_ms..=latest_ms).contains(&due_ms),
+                "{lives_ms:?}: {due_ms}"
+            );
+        }
     }
 }

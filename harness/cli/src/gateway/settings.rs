@@ -14,6 +14,12 @@ const AWS: [&str; 3] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
 ];
+/// Those that it reads where a container's endpoint is not written.
+const AWS_CONTAINER: [&str; 3] = [
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+];
 
 /// A mapping that stands at this place.
 pub(super) fn object<const N: usize>(place: Place, members: [(&str, Node); N]) -> Node {
@@ -155,8 +161,22 @@ fn endpoints(node: &mut Node) {
 pub(super) fn environment(filter: &str, config: &Node) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     named(config, &mut found);
-    if filter == "aws_sigv4" && config.member("credentials").is_none() {
-        found.extend(AWS.map(ToOwned::to_owned));
+    if filter == "aws_sigv4" {
+        match config.member("credentials") {
+            None => found.extend(AWS.map(ToOwned::to_owned)),
+            Some(written) => {
+                // A source, or a list of them.
+                for source in std::iter::once(written).chain(written.items()) {
+                    let container = source.member("container");
+                    if source.member("environment").is_some() {
+                        found.extend(AWS.map(ToOwned::to_owned));
+                    }
+                    if container.is_some_and(|container| container.member("url").is_none()) {
+                        found.extend(AWS_CONTAINER.map(ToOwned::to_owned));
+                    }
+                }
+            }
+        }
     }
     if filter == "upstream_auth" && asks_app_service(config) {
         found.extend(["IDENTITY_ENDPOINT", "IDENTITY_HEADER"].map(ToOwned::to_owned));

@@ -6,7 +6,7 @@ use modelgate_kit::config::secret::FromEnvironment;
 use modelgate_kit::config::types::{ClusterName, NonEmptyText, OneOrList};
 use modelgate_kit::config::{Problems, Secret, Setup};
 use modelgate_kit::http_url::HttpUrl;
-use modelgate_kit::refresh::Timing;
+use modelgate_kit::refresh::{Counters, Timing};
 
 use crate::callers::{Rule, TagRule, TagValue};
 use crate::config::sources::{
@@ -35,8 +35,9 @@ const MIN_INTERVAL_MS: u64 = 1000;
 const MAX_BACK_OFF_MS: u64 = 10_000;
 
 /// How fetched credentials are kept.
-pub fn keeping(written: WrittenRefresh) -> Keeping {
+pub fn keeping(written: WrittenRefresh, filter: &str) -> Keeping {
     Keeping {
+        counters: Counters::new(filter, "credential_fetches", "credential_fetch_failures"),
         timing: Timing {
             every_ms: written.every_s.value().saturating_mul(1000),
             max_stale_ms: written.max_stale_s.value().saturating_mul(1000),
