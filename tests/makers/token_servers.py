@@ -1,11 +1,12 @@
 """Token servers and model servers that take their tokens, for tests of upstream-auth.
 
-    python3 token_servers.py PORT PUBLIC_KEY_PEM LIFETIME_S
+    python3 token_servers.py PORT LIFETIME_S RSA_PUBLIC_KEY_PEM P256_PUBLIC_KEY_PEM
 
 The token endpoint is Authlib's: it verifies secrets and signed JWTs, and issues opaque tokens. What Authlib does not have are mocks, and are named so: the token exchange of
 RFC 8693, the metadata services of Azure and Google, and the model servers, which look each token up at the place that has issued it.
 """
 
+import os
 import sys
 import time
 
@@ -16,10 +17,13 @@ from authlib.oauth2.rfc6750 import BearerTokenValidator
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion, JWTBearerGrant
 from flask import Flask, jsonify, request
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
-PORT, KEY_FILE, LIFETIME_S = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-PUBLIC_KEY = RSAKey.import_key(open(KEY_FILE, "rb").read())
+# Here all of it is on loopback, also what is called by another name.
+os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
+PORT, LIFETIME_S = int(sys.argv[1]), int(sys.argv[2])
+RSA_KEY = RSAKey.import_key(open(sys.argv[3], "rb").read())
+P256_KEY = ECKey.import_key(open(sys.argv[4], "rb").read())
 TOKEN_URLS = [f"http://127.0.0.1:{PORT}/oauth2/token", "https://oauth2.googleapis.com/token"]
 CALLERS_KEY = OctKey.import_key(b"a secret of this test, at least 32 bytes long")
 
@@ -49,7 +53,8 @@ CLIENTS = {
     for client in [
         Client("by basic", "s:3+cr et&%", ["client_secret_basic"]),
         Client("by-post", "s:3+cr et&%", ["client_secret_post"]),
-        Client("by-key", None, ["private_key_jwt"]),
+        Client("by-rs256", None, ["private_key_jwt"]),
+        Client("by-es256", None, ["private_key_jwt"]),
         Client("exchanger", "s3cret", ["client_secret_basic"]),
         Client("account@project.iam.gserviceaccount.com"),
     ]
@@ -113,18 +118,29 @@ class Assertion(JWTBearerClientAssertion):
         return is_new
 
     def resolve_client_public_key(self, client):
-        return PUBLIC_KEY
+        return P256_KEY if client.client_id == "by-es256" else RSA_KEY
 
 
 class ServiceAccounts(JWTBearerGrant):
     def get_audiences(self):
         return TOKEN_URLS
 
+    def process_assertion_claims(self, assertion):
+        claims = super().process_assertion_claims(assertion)
+        # Google reads the scope there, and not in the request.
+        self.scope = claims["scope"]
+        return claims
+
+    def create_token_response(self):
+        token = self.generate_token(scope=self.scope, user=None, include_refresh_token=False)
+        self.save_token(token)
+        return 200, token, self.TOKEN_RESPONSE_HEADER
+
     def resolve_issuer_client(self, issuer):
         return CLIENTS.get(issuer)
 
     def resolve_client_public_key(self, client):
-        return PUBLIC_KEY
+        return RSA_KEY
 
     def authenticate_user(self, subject):
         return None
@@ -170,6 +186,7 @@ require.register_token_validator(Bearer())
 
 
 @app.post("/oauth2/token")
+@app.post("/token")
 def token_endpoint():
     return server.create_token_response()
 

@@ -7,7 +7,7 @@ use modelgate_cli::SUITE;
 use modelgate_cli::build::{self, Profile, Workspace};
 use modelgate_demo::client::{Answer, Call, send};
 use modelgate_envoy::admin::{Ready, ready};
-use modelgate_envoy::process::{Launch, Process, Verbosity};
+use modelgate_envoy::process::{Launch, Process, Running as _, Verbosity};
 use modelgate_envoy::release::Envoy;
 use modelgate_scenario::engine::{WasmFiles, WasmFolder};
 use modelgate_scenario::envoy_config::{Places, bootstrap};
@@ -16,7 +16,7 @@ use modelgate_scenario::file::ScenarioFile;
 /// A running Envoy.
 pub struct Gateway {
     /// Killed when dropped.
-    _envoy: Process,
+    envoy: Process,
     port: u16,
 }
 
@@ -54,11 +54,16 @@ impl Gateway {
         let mut envoy = Process::start(envoy, &config, &launch).expect("a process");
         match ready(&mut envoy).await.expect("an Envoy that answers") {
             Ready::Serving { listeners, .. } => Self {
-                _envoy: envoy,
+                envoy,
                 port: listeners.first().expect("a listener").address.port(),
             },
             Ready::Refused(said) => panic!("{said}"),
         }
+    }
+
+    /// What Envoy and the filters have logged.
+    pub fn log(&mut self) -> String {
+        self.envoy.log().unwrap_or_default()
     }
 
     /// Sends a call.

@@ -30,9 +30,9 @@ fn token_servers(package: &Path, lifetime_s: u32) -> Server {
     let mut command = Command::new("python3");
     command
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("makers/token_servers.py"))
-        .arg(port.to_string())
+        .args([port.to_string(), lifetime_s.to_string()])
         .arg(keys().join("rsa.pub.pem"))
-        .arg(lifetime_s.to_string())
+        .arg(keys().join("p256.pub.pem"))
         .env("PYTHONPATH", package)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -78,8 +78,8 @@ fn chain(port: u16, upstream_auth: &Value) -> String {
         r#"
 about: a caller's token becomes the gateway's own
 gateway: {{ workers: 2 }}
-env: {{ CLIENT_SECRET: "s:3+cr et&%", CLIENT_KEY: {}, GOOGLE_KEY: {} }}
-clusters: {{ idp: {{}}, torchserve: {{}} }}
+env: {{ CLIENT_SECRET: "s:3+cr et&%", CLIENT_KEY: {}, P256_KEY: {}, GOOGLE_KEY: {} }}
+clusters: {{ idp: {{ answer: {{ status: 200 }} }}, torchserve: {{ answer: {{ status: 200 }} }} }}
 routes:
 - {{ prefix: /predictions, cluster: torchserve }}
 - {{ prefix: / }}
@@ -92,6 +92,7 @@ request: {{ path: / }}
 expect: {{ client: {{ status: 200 }} }}
 "#,
         text(key),
+        text(fs::read_to_string(keys().join("p256.pem")).unwrap()),
         text(account.to_string()),
         upstream_auth
             .to_string()
@@ -119,9 +120,9 @@ fn every_source(inference_key: &str) -> Value {
     config["provider"] = "azure_ml".into();
     config["set_headers"] = json!({ "azureml-model-deployment": "blue" });
     let of = |source: &str, written: Value| json!({ "credential": { "oauth2_client_credentials": null, source: written } });
-    let key = |algorithm: &str| {
-        json!({ "id": "by-key", "secret": null,
-            "private_key": { "pem": { "env": "CLIENT_KEY" }, "algorithm": algorithm } })
+    let key = |id: &str, variable: &str, algorithm: &str| {
+        json!({ "id": id, "secret": null,
+            "private_key": { "pem": { "env": variable }, "algorithm": algorithm } })
     };
     let exchange = json!({
         "token_endpoint": { "url": "TOKEN_URL", "cluster": "idp" },
@@ -135,8 +136,8 @@ fn every_source(inference_key: &str) -> Value {
                 json!({ "id": "by-post", "secret": { "env": "CLIENT_SECRET" }, "secret_in": "post" }),
             ),
         ),
-        ("rs256", client(key("RS256"))),
-        ("ps256", client(key("PS256"))),
+        ("rs256", client(key("by-rs256", "CLIENT_KEY", "RS256"))),
+        ("es256", client(key("by-es256", "P256_KEY", "ES256"))),
         (
             "machine",
             of(
@@ -215,7 +216,7 @@ fn torchserve(package: &Path, folder: &Path) -> Option<(Server, String)> {
 }
 
 /// The answer once the gateway has its token: workers fetch with their first tick.
-async fn ready(gateway: &Gateway, call: &Call) -> Answer {
+async fn ready(gateway: &mut Gateway, call: &Call) -> Answer {
     for _ in 0..20 {
         let answer = gateway.send(call).await;
         if answer.status != 503 {
@@ -223,7 +224,7 @@ async fn ready(gateway: &Gateway, call: &Call) -> Answer {
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    panic!("no token after 5 s");
+    panic!("no token after 5 s: {}", gateway.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,13 +247,13 @@ async fn each_source_is_taken_where_its_tokens_are_verified() {
         ("idp", servers.port),
         ("torchserve", model.port),
     ];
-    let gateway = Gateway::start(&envoy, &text, &clusters).await;
+    let mut gateway = Gateway::start(&envoy, &text, &clusters).await;
 
     for (source, path, client, subject) in [
         ("", "/score", "by basic", None),
         ("post", "/score", "by-post", None),
-        ("rs256", "/score", "by-key", None),
-        ("ps256", "/score", "by-key", None),
+        ("rs256", "/score", "by-rs256", None),
+        ("es256", "/score", "by-es256", None),
         ("machine", "/score", "machine at azure", None),
         (
             "google",
@@ -267,7 +268,7 @@ async fn each_source_is_taken_where_its_tokens_are_verified() {
         if !source.is_empty() {
             asked = asked.with("x-source", source);
         }
-        let seen = seen(&ready(&gateway, &asked).await);
+        let seen = seen(&ready(&mut gateway, &asked).await);
         assert_eq!(seen["client"], client, "{source}");
         assert_eq!(seen["subject"].as_str(), subject, "{source}");
         // Nothing of the client's but what the gateway has put in.
@@ -327,9 +328,9 @@ async fn tokens_run_out_and_are_revoked_and_no_request_fails_for_it() {
         ("idp", servers.port),
         ("torchserve", servers.port),
     ];
-    let gateway = Gateway::start(&envoy, &text, &clusters).await;
+    let mut gateway = Gateway::start(&envoy, &text, &clusters).await;
     let asked = call("/score", "ann");
-    assert_eq!(ready(&gateway, &asked).await.status, 200);
+    assert_eq!(ready(&mut gateway, &asked).await.status, 200);
     // Two lives of a token and more.
     for _ in 0..70 {
         let answer = gateway.send(&asked).await;

@@ -1,8 +1,8 @@
 //! Tokens in exchange for callers' own (RFC 8693), remembered by caller.
 //!
 //! The exchange is made in the background, so that it does not end with the request that has asked
-//! first: whoever comes with the same token meanwhile waits for the same call. What is remembered is
-//! found by the SHA-256 of the caller's token; the token itself is kept until its exchange has
+//! first: whoever comes with the same token meanwhile waits for the same call. What is remembered
+//! is found by the SHA-256 of the caller's token; the token itself is kept until its exchange has
 //! ended, and no longer.
 
 use std::cell::RefCell;

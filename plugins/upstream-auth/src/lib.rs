@@ -1,10 +1,10 @@
 //! Shows the backend the gateway's own credential in place of the client's: a key, or a token that
 //! is fetched in the background and kept fresh.
 //!
-//! Whatever a client could use as a credential of its own is removed, and what it could choose under
-//! the gateway's is refused or comes from the configuration ([`outgoing`]). Tokens come from token
-//! endpoints and metadata services ([`grant`]), each VM's its own, or in exchange for the caller's
-//! ([`exchanged`]). Without a credential no request goes on.
+//! Whatever a client could use as a credential of its own is removed, and what it could choose
+//! under the gateway's is refused or comes from the configuration ([`outgoing`]). Tokens come from
+//! token endpoints and metadata services ([`grant`]), each VM's its own, or in exchange for the
+//! caller's ([`exchanged`]). Without a credential no request goes on.
 //!
 //! It cannot read files, sign requests (`aws-sigv4` does), or replay a request that the backend has
 //! refused: a 401 only has the token fetched anew.
@@ -19,6 +19,7 @@ pub mod outgoing;
 pub mod plan;
 pub mod provider;
 pub mod reasons;
+mod send;
 pub mod token;
 
 #[cfg(test)]
@@ -27,21 +28,16 @@ mod tests;
 use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
-use modelgate_kit::credential::{Found, find};
-use modelgate_kit::exchange::{Exchange, Forwarded};
+use modelgate_kit::exchange::Exchange;
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::{HeaderBlock, Reserved};
+use modelgate_kit::headers::Reserved;
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::root::Root;
 use modelgate_kit::upgrade::Upgrade;
 
 use config::Config;
-use exchanged::{Exchanged, NoToken};
 use plan::{Credential, Plan};
-use reasons::{
-    CREDENTIAL_UNAVAILABLE, SUBJECT_AMBIGUOUS, SUBJECT_MISSING, SUBJECT_REFUSED, UPGRADE_REFUSED,
-};
-use token::Token;
+use reasons::UPGRADE_REFUSED;
 
 /// The filter.
 pub struct UpstreamAuth;
@@ -79,26 +75,7 @@ impl Filter for UpstreamAuth {
             return Err(Reply::new(&UPGRADE_REFUSED));
         }
         plan.rules.judge(&request)?;
-        match &plan.credential {
-            Credential::Given(key) => plan.rules.apply(&exchange, &request, key.expose()),
-            Credential::PassedThrough => plan.rules.apply(&exchange, &request, b""),
-            Credential::Fetched(kept) => {
-                let token = kept.get(&exchange).await.map_err(unavailable)?;
-                plan.rules
-                    .apply(&exchange, &request, token.value.expose())?;
-                // Only where it is not another one already.
-                let is_kept = |kept: Rc<Token>| Rc::ptr_eq(&kept, &token);
-                if is_refused(&exchange).await
-                    && kept.current(now_ms(&exchange)).is_some_and(is_kept)
-                {
-                    kept.doubt(&exchange);
-                }
-                Ok(())
-            }
-            Credential::Exchanged(exchanged) => {
-                exchange_token(&plan, exchanged, &exchange, &request).await
-            }
-        }
+        send::send(&plan, &exchange, &request).await
     }
 
     fn background(plan: Rc<Plan>, root: Root) -> impl Future<Output = ()> + 'static {
@@ -117,51 +94,6 @@ impl Filter for UpstreamAuth {
             }
         }
     }
-}
-
-/// Sends what the caller's own token is exchanged for.
-async fn exchange_token(
-    plan: &Plan,
-    exchanged: &Exchanged,
-    exchange: &Exchange,
-    request: &HeaderBlock,
-) -> Result<(), Reply> {
-    let subject = match find(request, &exchanged.places) {
-        Found::One(subject) if subject.is_empty() || subject.len() > exchanged.max_token_bytes => {
-            return Err(Reply::new(&SUBJECT_MISSING));
-        }
-        Found::One(subject) => subject,
-        Found::None => return Err(Reply::new(&SUBJECT_MISSING)),
-        Found::Several | Found::Mixed | Found::Malformed => {
-            return Err(Reply::new(&SUBJECT_AMBIGUOUS));
-        }
-    };
-    let token = match exchanged.get(exchange, &subject).await {
-        Ok(token) => token,
-        Err(NoToken::Refused) => return Err(Reply::new(&SUBJECT_REFUSED)),
-        Err(NoToken::Unavailable(seconds)) => return Err(unavailable(seconds)),
-    };
-    exchange.take_out_credential(request, &exchanged.places, &subject)?;
-    // Its place may have been the query.
-    let request = exchange.request().headers()?;
-    plan.rules.apply(exchange, &request, token.value.expose())?;
-    if is_refused(exchange).await {
-        exchanged.doubt(&subject, &token, now_ms(exchange));
-    }
-    Ok(())
-}
-
-fn now_ms(exchange: &Exchange) -> u64 {
-    exchange.now_ns() / 1_000_000
-}
-
-fn unavailable(seconds: u64) -> Reply {
-    Reply::new(&CREDENTIAL_UNAVAILABLE).with_header("retry-after", seconds.to_string())
-}
-
-/// Lets the request go, and tells whether the backend has refused the credential.
-async fn is_refused(exchange: &Exchange) -> bool {
-    exchange.forward().await == Forwarded::Answered && exchange.response().status() == Some(401)
 }
 
 #[cfg(feature = "module")]

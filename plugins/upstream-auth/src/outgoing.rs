@@ -230,8 +230,8 @@ impl Rules {
 }
 
 /// How many credentials a value of `authorization` holds: proxies join repeated headers with commas
-/// (RFC 9110 section 5.2), and each begins with its scheme and a space (section 11.4). Parameters of
-/// one credential, as in `Digest a=b, c=d`, do not.
+/// (RFC 9110 section 5.2), and each begins with its scheme and a space (section 11.4). Parameters
+/// of one credential, as in `Digest a=b, c=d`, do not.
 fn schemes(value: &[u8]) -> usize {
     let pieces = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let begins = |piece: &[u8]| {

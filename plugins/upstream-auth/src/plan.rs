@@ -220,7 +220,7 @@ fn compile_credential(
     } = written;
     let limits = sources::limits(refresh);
     let fetched = |member: &str, origin: Option<Origin>| {
-        let name = format!("{}: credential.{member}", setup.filter);
+        let name = called(member, setup);
         origin.map(|origin| sources::kept_fresh(name, origin, refresh, setup))
     };
     match (
@@ -272,7 +272,7 @@ fn compile_credential(
             fetched("google_metadata", origin)
         }
         (None, None, None, None, None, None, Some(written), false) => {
-            let name = format!("{}: credential.token_exchange", setup.filter);
+            let name = called("token_exchange", setup);
             problems.within("token_exchange", |problems| {
                 sources::token_exchange(written, name, refresh, setup, problems)
                     .map(|exchanged| Credential::Exchanged(Rc::new(exchanged)))
@@ -288,6 +288,15 @@ fn compile_credential(
             None
         }
     }
+}
+
+/// How logs call a source: its path in the configuration.
+fn called(member: &str, setup: &Setup<'_>) -> String {
+    let profile = match setup.profile {
+        "" => String::new(),
+        profile => format!("profiles.{profile}."),
+    };
+    format!("{}: {profile}credential.{member}", setup.filter)
 }
 
 /// A key as it is sent.
