@@ -39,6 +39,8 @@ pub mod metrics;
 pub mod names;
 pub mod problem;
 pub mod profile;
+pub mod properties;
+pub mod protobuf;
 pub mod pseudonym;
 pub mod query;
 pub mod root;

@@ -8,6 +8,7 @@
 //! What it cannot do: RSA-PSS, Ed25519 and HMAC, which Envoy's function does not know.
 
 use super::algorithm::Hash;
+use crate::protobuf::{push_field, take_field};
 
 /// The name that Envoy registers the function under.
 pub const FOREIGN_FUNCTION: &str = "verify_signature";
@@ -32,7 +33,7 @@ pub struct SignatureQuery<'a> {
     pub text: &'a [u8],
 }
 
-impl SignatureQuery<'_> {
+impl<'a> SignatureQuery<'a> {
     /// The argument of [`FOREIGN_FUNCTION`]: fields 1 hash_function, 2 public_key, 3 signature, 4
     /// text.
     pub fn encode(&self) -> Vec<u8> {
@@ -48,20 +49,42 @@ impl SignatureQuery<'_> {
             .sum();
         let mut out = Vec::with_capacity(length);
         for (tag, field) in [0x0a, 0x12, 0x1a, 0x22].into_iter().zip(fields) {
-            out.push(tag);
-            push_varint(&mut out, field.len());
-            out.extend_from_slice(field);
+            push_field(&mut out, tag, field);
         }
         out
     }
+
+    /// Reads what [`SignatureQuery::encode`] has written, and nothing else.
+    pub fn decode(argument: &'a [u8]) -> Option<Self> {
+        let mut rest = argument;
+        let [hash, public_key, signature, text] = [
+            take_field(&mut rest, 0x0a)?,
+            take_field(&mut rest, 0x12)?,
+            take_field(&mut rest, 0x1a)?,
+            take_field(&mut rest, 0x22)?,
+        ];
+        let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
+        let hash = hashes
+            .into_iter()
+            .find(|known| known.name().as_bytes() == hash)?;
+        rest.is_empty().then_some(Self {
+            hash,
+            public_key,
+            signature,
+            text,
+        })
+    }
 }
 
-fn push_varint(out: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
+/// The message that a digest did not verify.
+const REFUSED: &[u8] = b"Failed to verify digest";
+
+/// An answer of [`FOREIGN_FUNCTION`], as [`decode_answer`] reads it.
+pub fn encode_answer(is_good: bool) -> Vec<u8> {
+    match is_good {
+        true => vec![0x08, 0x01],
+        false => [&[0x12, REFUSED.len() as u8], REFUSED].concat(),
     }
-    out.push(value as u8);
 }
 
 /// Reads the answer of [`FOREIGN_FUNCTION`].
@@ -71,7 +94,6 @@ fn push_varint(out: &mut Vec<u8>, mut value: usize) {
 /// `None`, so that the module decides itself.
 pub fn decode_answer(answer: &[u8]) -> Option<bool> {
     // Field 2, error: a short text, so its length is one byte or two.
-    const REFUSED: &[u8] = b"Failed to verify digest";
     match answer {
         [0x08, 0x01] => Some(true),
         [0x12, 0..=0x7f, error @ ..] | [0x12, 0x80..=0xff, 0..=0x7f, error @ ..]
@@ -99,6 +121,23 @@ mod tests {
         let mut expected = b"\x0a\x06sha256\x12\x03key\x1a\x00\x22\xc8\x01".to_vec();
         expected.extend_from_slice(&text);
         assert_eq!(query.encode(), expected);
+        assert_eq!(SignatureQuery::decode(&expected), Some(query));
+        for cut in 0..expected.len() {
+            assert_eq!(SignatureQuery::decode(&expected[..cut]), None, "{cut}");
+        }
+        expected.push(0);
+        assert_eq!(SignatureQuery::decode(&expected), None);
+        let other = b"\x0a\x06sha225\x12\x00\x1a\x00\x22\x00";
+        assert_eq!(SignatureQuery::decode(other), None);
+        let endless = b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+        assert_eq!(SignatureQuery::decode(endless), None);
+    }
+
+    #[test]
+    fn answers_are_read_as_they_are_written() {
+        for good in [true, false] {
+            assert_eq!(decode_answer(&encode_answer(good)), Some(good));
+        }
     }
 
     #[test]
