@@ -21,7 +21,6 @@ use crate::hosts::Rules;
 use crate::message::Message;
 use crate::problem::Reply;
 use crate::problem::common::HEADER_AMBIGUOUS;
-use crate::properties::Wanted;
 use crate::signal::Signal;
 use crate::upgrade::Upgrade;
 use crate::vm::hub::{Hub, Place};
@@ -68,16 +67,6 @@ pub(crate) struct Inner {
 /// One exchange. Cloning is cheap and gives another handle on the same exchange.
 #[derive(Clone)]
 pub struct Exchange(pub(crate) Rc<Inner>);
-
-/// A numeric property: eight little-endian bytes (Envoy) or decimal text (nginx).
-pub fn number(bytes: &[u8]) -> Option<u64> {
-    if let Ok(eight) = <[u8; 8]>::try_from(bytes)
-        && !bytes.iter().all(u8::is_ascii_digit)
-    {
-        return Some(u64::from_le_bytes(eight));
-    }
-    std::str::from_utf8(bytes).ok()?.parse().ok()
-}
 
 impl Exchange {
     pub(crate) fn new(
@@ -171,14 +160,15 @@ impl Exchange {
         self.0.host.property(path).ok()
     }
 
-    /// Several properties, in the order of the question: where the proxy can, in one call.
-    pub fn properties(&self, wanted: &'static [Wanted]) -> Vec<Option<Vec<u8>>> {
-        self.0.host.properties(wanted)
-    }
-
-    /// A numeric property; see [`number`].
+    /// A numeric property: eight little-endian bytes (Envoy) or decimal text (nginx).
     pub fn property_u64(&self, path: &[&str]) -> Option<u64> {
-        number(&self.property(path)?)
+        let bytes = self.property(path)?;
+        if let Ok(eight) = <[u8; 8]>::try_from(bytes.as_slice())
+            && !bytes.iter().all(u8::is_ascii_digit)
+        {
+            return Some(u64::from_le_bytes(eight));
+        }
+        std::str::from_utf8(&bytes).ok()?.parse().ok()
     }
 
     /// A text property.

@@ -11,7 +11,6 @@ use std::rc::Rc;
 use crate::headers::HeaderBlock;
 use crate::hosts::{ENVOY, Rules};
 use crate::problem::Reason;
-use crate::properties::Wanted;
 
 /// Why the host refused a call: the proxy-wasm status other than `Ok` (proxy-wasm ABI 0.2.1,
 /// `proxy_status_t`).
@@ -242,12 +241,6 @@ pub trait Host {
     fn environment(&self, name: &str) -> Option<String>;
     /// A property by path; values are bytes in the host's own coding.
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status>;
-    /// Several properties in the order of the question, `None` where the host does not have one:
-    /// as by [`Host::property`], if there is no quicker way.
-    fn properties(&self, wanted: &'static [Wanted]) -> Vec<Option<Vec<u8>>> {
-        let wanted = wanted.iter();
-        wanted.map(|one| self.property(one.path).ok()).collect()
-    }
     /// Leaves a value in the exchange's filter state under one name.
     fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status>;
     /// A shared value and its compare-and-swap number.

@@ -23,7 +23,7 @@ pub mod facts;
 pub mod filter;
 pub mod flat_map;
 pub mod glob;
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(any(target_arch = "wasm32", test, all(feature = "dynamic", unix)))]
 pub mod guest;
 pub mod headers;
 pub mod host;
@@ -39,8 +39,6 @@ pub mod metrics;
 pub mod names;
 pub mod problem;
 pub mod profile;
-pub mod properties;
-pub mod protobuf;
 pub mod pseudonym;
 pub mod query;
 pub mod root;

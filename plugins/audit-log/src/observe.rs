@@ -6,10 +6,9 @@
 
 use std::rc::Rc;
 
-use modelgate_kit::exchange::{Exchange, number};
+use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Decision, Denied, Identity, Limited, Masked, ModelCall, RefusedToken};
 use modelgate_kit::headers::HeaderBlock;
-use modelgate_kit::properties::Wanted;
 use modelgate_kit::route::{Path, Route};
 
 use crate::event::{
@@ -17,27 +16,12 @@ use crate::event::{
 };
 use crate::plan::Plan;
 
-/// What is asked of the proxy about every exchange that is over.
-static ENDING: [Wanted; 6] = [
-    Wanted::value(&["response", "code_details"]),
-    Wanted::value(&["response", "code"]),
-    Wanted::value(&["response", "flags"]),
-    Wanted::duration(&["response", "backend_latency"]),
-    Wanted::value(&["response", "size"]),
-    Wanted::value(&["xds", "route_name"]),
-];
-
-/// [`ENDING`], as the proxy has it.
-fn ending(exchange: &Exchange) -> [Option<Vec<u8>>; 6] {
-    let properties = exchange.properties(&ENDING);
-    properties.try_into().unwrap_or_default()
-}
-
 /// Reads the event of an exchange that is over. `head` are the request's headers as the client sent
 /// them, `began_ns` is when.
 pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64) -> Event {
-    let [details, code, flags, upstream_ns, response_bytes, route] = ending(exchange);
-    let details = details.unwrap_or_default();
+    let details = exchange
+        .property(&["response", "code_details"])
+        .unwrap_or_default();
     let from_upstream = match details.as_slice() {
         [] => exchange
             .property(&["upstream", "address"])
@@ -50,10 +34,11 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
         b"via_upstream" => None,
         _ => exchange.fact::<Denied>(),
     };
-    let as_number = |property: Option<Vec<u8>>| number(&property?);
-    let status = as_number(code).and_then(|code| u16::try_from(code).ok());
+    let status = exchange
+        .property_u64(&["response", "code"])
+        .and_then(|code| u16::try_from(code).ok());
     let status = status.filter(|status| *status > 0);
-    let flags = Flags(as_number(flags).unwrap_or(0));
+    let flags = Flags(exchange.property_u64(&["response", "flags"]).unwrap_or(0));
     let ending = Ending {
         denied: denied.is_some(),
         status,
@@ -72,16 +57,18 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             exchange.fact::<Identity>().as_deref(),
             denied.as_deref().and_then(|denied| denied.token.as_ref()),
         ),
-        what: what(exchange, head, route),
+        what: what(exchange, head),
         decided: decided(exchange, denied.as_deref()),
         answered: Answered {
             status,
             details: Text::some(details),
             flags,
             total_ms: Some(nanoseconds / 1_000_000),
-            upstream_ms: as_number(upstream_ns).map(|ns| ns / 1_000_000),
+            upstream_ms: exchange
+                .property_u64(&["response", "backend_latency"])
+                .map(|ns| ns / 1_000_000),
             request_bytes: announced(head).or_else(|| exchange.property_u64(&["request", "size"])),
-            response_bytes: as_number(response_bytes),
+            response_bytes: exchange.property_u64(&["response", "size"]),
         },
         masked: exchange
             .fact::<Masked>()
@@ -122,7 +109,7 @@ fn who(plan: &Plan, identity: Option<&Identity>, refused: Option<&RefusedToken>)
     }
 }
 
-fn what(exchange: &Exchange, head: &HeaderBlock, route: Option<Vec<u8>>) -> What {
+fn what(exchange: &Exchange, head: &HeaderBlock) -> What {
     let target = head.first(":path").unwrap_or_default();
     let method = head.first(":method").unwrap_or_default();
     let call = exchange
@@ -132,7 +119,9 @@ fn what(exchange: &Exchange, head: &HeaderBlock, route: Option<Vec<u8>>) -> What
     What {
         method: Text::some(method),
         path: path_of(target),
-        route: route.and_then(Text::some),
+        route: exchange
+            .property(&["xds", "route_name"])
+            .and_then(Text::some),
         host: head
             .first(":authority")
             .or_else(|| head.first("host"))

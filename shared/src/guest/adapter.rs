@@ -3,7 +3,7 @@
 //! A callback that cannot reach the VM (which cannot happen on a host that keeps to the ABI)
 //! answers as if it refused: nothing passes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
@@ -14,7 +14,6 @@ use crate::headers::encode_refs;
 use crate::host::{
     Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, Proxy, Side, Status,
 };
-use crate::properties::{self, Wanted};
 use crate::vm::verdict::Action;
 use crate::vm::{Part, Vm};
 
@@ -24,13 +23,13 @@ thread_local! {
 
 /// Installs the filter of this module.
 pub fn install(filters: &[Registration]) {
-    put(Vm::new(Rc::new(HostCalls::default()), filters));
+    put(Vm::new(Rc::new(HostCalls), filters));
 }
 
 /// Installs the filters of a bundle, and chains of them.
 #[cfg(feature = "chain")]
 pub fn install_bundle(filters: &[Registration]) {
-    put(Vm::with_chains(Rc::new(HostCalls::default()), filters));
+    put(Vm::with_chains(Rc::new(HostCalls), filters));
 }
 
 fn put(new: Vm) {
@@ -110,35 +109,7 @@ pub fn delete(context: u32) {
 }
 
 /// The proxy behind this module.
-#[derive(Default)]
-struct HostCalls {
-    /// Properties that were asked for together, with the proxy's number of the expression for them;
-    /// none where it has no expressions.
-    expression: Cell<Option<(&'static [Wanted], Option<[u8; 4]>)>>,
-}
-
-impl HostCalls {
-    /// Properties by one expression, which is made when they are first asked for and kept as long
-    /// as the VM lives.
-    fn evaluated(&self, wanted: &'static [Wanted]) -> Option<Vec<Option<Vec<u8>>>> {
-        let number = match self.expression.get() {
-            Some((known, number)) if std::ptr::eq(known, wanted) => number,
-            // One for each VM: whoever asks for others gets these one after the other.
-            Some(_) => None,
-            None => {
-                let made = abi::foreign(
-                    properties::CREATE.as_bytes(),
-                    properties::expression(wanted).as_bytes(),
-                );
-                let number = made.ok().and_then(|made| made.try_into().ok());
-                self.expression.set(Some((wanted, number)));
-                number
-            }
-        };
-        let answer = abi::foreign(properties::EVALUATE.as_bytes(), &number?).ok()?;
-        properties::read(&answer, wanted)
-    }
-}
+struct HostCalls;
 
 impl Host for HostCalls {
     fn now_ns(&self) -> u64 {
@@ -156,14 +127,6 @@ impl Host for HostCalls {
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
         abi::property(path.join("\0").as_bytes())
-    }
-
-    fn properties(&self, wanted: &'static [Wanted]) -> Vec<Option<Vec<u8>>> {
-        let together = self.evaluated(wanted);
-        together.unwrap_or_else(|| {
-            let wanted = wanted.iter();
-            wanted.map(|one| self.property(one.path).ok()).collect()
-        })
     }
 
     fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {

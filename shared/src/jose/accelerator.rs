@@ -8,7 +8,6 @@
 //! What it cannot do: RSA-PSS, Ed25519 and HMAC, which Envoy's function does not know.
 
 use super::algorithm::Hash;
-use crate::protobuf::{push_field, take_field};
 
 /// The name that Envoy registers the function under.
 pub const FOREIGN_FUNCTION: &str = "verify_signature";
@@ -49,7 +48,9 @@ impl<'a> SignatureQuery<'a> {
             .sum();
         let mut out = Vec::with_capacity(length);
         for (tag, field) in [0x0a, 0x12, 0x1a, 0x22].into_iter().zip(fields) {
-            push_field(&mut out, tag, field);
+            out.push(tag);
+            push_varint(&mut out, field.len());
+            out.extend_from_slice(field);
         }
         out
     }
@@ -74,6 +75,40 @@ impl<'a> SignatureQuery<'a> {
             text,
         })
     }
+}
+
+/// The most bits that a length is taken for: 256 MB.
+const LENGTH_BITS: u32 = 28;
+
+/// Appends a number as a varint.
+fn push_varint(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Takes the next field off `rest` and gives its content, if it is the length-delimited one with
+/// this tag.
+fn take_field<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+    let mut after = rest.strip_prefix(&[tag])?;
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        let (byte, left) = after.split_first()?;
+        after = left;
+        if shift >= LENGTH_BITS {
+            return None;
+        }
+        length |= usize::from(byte & 0x7f) << shift;
+        shift = shift.saturating_add(7);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let (content, left) = after.split_at_checked(length)?;
+    *rest = left;
+    Some(content)
 }
 
 /// The message that a digest did not verify.

@@ -11,7 +11,6 @@ use crate::host::{
 };
 use crate::hosts::Rules;
 use crate::problem::Reason;
-use crate::properties::Wanted;
 
 /// Bytes of a body, at one place of the chain.
 #[derive(Debug, PartialEq, Eq)]
@@ -299,10 +298,6 @@ impl Host for Layer {
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
         self.host.property(path)
-    }
-
-    fn properties(&self, wanted: &'static [Wanted]) -> Vec<Option<Vec<u8>>> {
-        self.host.properties(wanted)
     }
 
     fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
