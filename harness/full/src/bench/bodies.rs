@@ -5,7 +5,12 @@ use super::case::{Case, Variant};
 use modelgate_scenario::file::{Body, Chunk};
 
 /// Sizes of requests, in bytes.
-const SIZES: [(&str, usize); 3] = [("1 KiB", 1 << 10), ("64 KiB", 1 << 16), ("1 MiB", 1 << 20)];
+const SIZES: [(&str, usize); 3] = [
+    ("1 KiB", 1 << 10),
+    ("64 KiB", 1 << 16),
+    // The most that the filters take by default.
+    ("1 MB", 1_000_000),
+];
 
 /// What asks the upstream for a stream of events; see [`super::case::upstream`].
 pub const STREAM: (&str, &str) = ("x-bench-answer", "stream");
