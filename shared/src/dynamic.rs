@@ -21,6 +21,7 @@ mod export;
 mod fake;
 mod handed;
 pub mod hooks;
+pub mod pool;
 pub mod proxy;
 pub mod settings;
 mod store;

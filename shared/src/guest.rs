@@ -5,4 +5,4 @@
 pub mod abi;
 #[cfg(target_arch = "wasm32")]
 pub mod adapter;
-mod pool;
+pub(crate) mod pool;

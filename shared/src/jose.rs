@@ -21,6 +21,8 @@ mod issuer;
 mod jwk;
 mod keyset;
 mod modulus;
+#[cfg(all(feature = "dynamic", unix))]
+mod native;
 mod padding;
 mod pem;
 mod refusal;
@@ -29,7 +31,9 @@ mod strict;
 mod token;
 
 pub use crate::claim::{ClaimPath, ClaimRule, Finding, PathFault, Scopes, Split, Test, Wanted};
-pub use accelerator::{Accelerator, FOREIGN_FUNCTION, SignatureQuery, decode_answer};
+pub use accelerator::{
+    Accelerator, FOREIGN_FUNCTION, SignatureQuery, decode_answer, encode_answer,
+};
 pub use algorithm::{Algorithm, Algorithms, Hash};
 pub use claims::Claims;
 pub use expect::{DEFAULT_TYPES, Expectations};
@@ -37,6 +41,8 @@ pub use header::{Header, media_type};
 pub use issuer::{IssuerName, TENANT};
 pub use jwk::{Key, KeyFault, MIN_RSA_BITS, Secrets};
 pub use keyset::{KeySet, KeySetFault, MAX_KEYS, MAX_TRIED};
+#[cfg(all(feature = "dynamic", unix))]
+pub use native::NativeVerifier;
 pub use refusal::Refusal;
 pub use strict::parse_strict;
 pub use token::{Token, Verified};

@@ -24,7 +24,7 @@ pub mod facts;
 pub mod filter;
 pub mod flat_map;
 pub mod glob;
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(any(target_arch = "wasm32", test, all(feature = "dynamic", unix)))]
 pub mod guest;
 pub mod headers;
 pub mod host;

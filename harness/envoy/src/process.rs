@@ -278,7 +278,7 @@ fn spawn(command: &mut Command) -> Result<Child> {
 }
 
 fn command(envoy: &Envoy, config: &Path, folder: &Path, launch: &Launch<'_>) -> Command {
-    let mut command = Command::new(envoy.path());
+    let mut command = envoy.command();
     command
         .arg("-c")
         .arg(config)

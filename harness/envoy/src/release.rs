@@ -24,6 +24,8 @@ pub struct Envoy {
     path: PathBuf,
     version: String,
     wasm: bool,
+    /// What its processes run under, with arguments; empty for nothing.
+    under: Vec<String>,
 }
 
 impl Envoy {
@@ -46,6 +48,7 @@ impl Envoy {
             path: path.to_owned(),
             wasm: has_wasm(path)?,
             version,
+            under: Vec::new(),
         })
     }
 
@@ -81,6 +84,26 @@ impl Envoy {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same, its processes started by a program (with arguments) that runs others, such as
+    /// valgrind.
+    #[must_use]
+    pub fn under(&self, program: Vec<String>) -> Self {
+        Self {
+            under: program,
+            ..self.clone()
+        }
+    }
+
+    /// What starts it, without its own arguments.
+    pub fn command(&self) -> Command {
+        let Some((program, arguments)) = self.under.split_first() else {
+            return Command::new(&self.path);
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).arg(&self.path);
+        command
     }
 
     /// Its release, such as `1.40.0`.

@@ -7,16 +7,20 @@
 //! kernel's accounting) divided by the requests that it answered. Where the machine has two
 //! processors, the Envoys are bound to one and load and upstream to the other.
 //!
-//! Beside it, what filters execute for a request, counted by the embedded host: `instructions`.
+//! Beside it, what filters execute for a request, counted by the embedded host (`instructions`), and
+//! what the whole Envoy does, counted by valgrind (`callgrind`).
 //!
 //! Read the ratios of one run. Absolute figures move with the machine, and by a third between runs
 //! on a shared one.
 
+pub mod bodies;
+pub mod callgrind;
 pub mod case;
 pub mod command;
 pub mod compare;
 pub mod configurations;
 pub mod instructions;
+pub mod latency;
 pub mod load;
 pub mod picture;
 pub mod rounds;

@@ -11,6 +11,9 @@ use modelgate_kit::structured_field::{Bare, Inexpressible, Item, MAX_INTEGER, pu
 
 const NS_PER_S: u64 = 1_000_000_000;
 
+/// What a field of one or two windows needs, in bytes.
+const FIELD: usize = 64;
+
 /// One window, named, and how it stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
@@ -29,7 +32,7 @@ pub struct Standing<'a> {
 pub fn ratelimit_policy<'a>(
     windows: impl IntoIterator<Item = (&'a str, Rate)>,
 ) -> Result<String, Inexpressible> {
-    let mut field = String::new();
+    let mut field = String::with_capacity(FIELD);
     for (policy, rate) in windows {
         let whole = [
             ("q", integer(rate.quota())),
@@ -53,7 +56,7 @@ pub fn ratelimit_policy<'a>(
 /// # Errors
 /// [`Inexpressible`] if a policy's name is not printable ASCII.
 pub fn ratelimit(standings: &[Standing<'_>]) -> Result<String, Inexpressible> {
-    let mut field = String::new();
+    let mut field = String::with_capacity(FIELD);
     for standing in standings {
         let parameters = [
             ("r", integer(standing.judged.remaining)),

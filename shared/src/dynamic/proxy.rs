@@ -18,6 +18,9 @@ use crate::host::{
     Buffer, Dispatch, Host, Level, LocalReply, Map, MetricKind, PerSide, Proxy, Side, Status,
 };
 use crate::hosts::{ENVOY_MODULE, Rules};
+use crate::jose::{
+    Accelerator as _, FOREIGN_FUNCTION, NativeVerifier, SignatureQuery, encode_answer,
+};
 
 /// The context of the root.
 pub const ROOT: u32 = 1;
@@ -407,8 +410,14 @@ impl Host for Envoy {
         self.entry.log(level, line);
     }
 
-    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Status> {
-        Err(Status::NotFound)
+    /// Envoy has no functions for dynamic modules; the one that verifies signatures is the module's.
+    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
+        if name != FOREIGN_FUNCTION {
+            return Err(Status::NotFound);
+        }
+        let query = SignatureQuery::decode(argument).ok_or(Status::BadArgument)?;
+        let verdict = NativeVerifier.verify(&query).ok_or(Status::Unimplemented)?;
+        Ok(encode_answer(verdict))
     }
 }
 

@@ -27,6 +27,8 @@ use crate::signal::Signal;
 use crate::suite::Member;
 use crate::vm::Part;
 
+mod fuzz;
+
 crate::reasons! { "taker";
     TAKEN = 403 "taken", "No.", "For tests.";
 }

@@ -13,13 +13,16 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(any(target_arch = "wasm32", test))]
 use std::cell::UnsafeCell;
-use std::ptr::{copy_nonoverlapping, null_mut};
+use std::ptr::copy_nonoverlapping;
+#[cfg(any(target_arch = "wasm32", test))]
+use std::ptr::null_mut;
 
 /// Bytes by which the sizes of two neighbouring classes differ.
-const STEP: usize = 32;
+pub(crate) const STEP: usize = 32;
 /// Number of classes; blocks larger than the last one's are the standard allocator's.
-const CLASSES: usize = 64;
+pub(crate) const CLASSES: usize = 64;
 /// Alignment of every block of a class.
 const ALIGN: usize = 16;
 
@@ -28,6 +31,7 @@ const ALIGN: usize = 16;
 static MEMORY: Pool = Pool::new();
 
 /// Free blocks by class: each begins with the address of the next one.
+#[cfg(any(target_arch = "wasm32", test))]
 struct Pool(UnsafeCell<[*mut u8; CLASSES]>);
 
 // SAFETY: a module has one thread (the target has no threads), and no allocation happens inside
@@ -37,7 +41,7 @@ unsafe impl Sync for Pool {}
 
 /// The class of a block; `None` where the standard allocator has it.
 #[inline]
-const fn class(size: usize, align: usize) -> Option<usize> {
+pub(crate) const fn class(size: usize, align: usize) -> Option<usize> {
     let class = size.wrapping_sub(1) / STEP;
     if class < CLASSES && align <= ALIGN {
         Some(class)
@@ -48,11 +52,12 @@ const fn class(size: usize, align: usize) -> Option<usize> {
 
 /// What the standard allocator is asked for when a class has no free block.
 #[inline]
-const fn whole(class: usize) -> Layout {
+pub(crate) const fn whole(class: usize) -> Layout {
     // SAFETY: the alignment is a power of two, and no class comes near the largest size.
     unsafe { Layout::from_size_align_unchecked((class + 1) * STEP, ALIGN) }
 }
 
+#[cfg(any(target_arch = "wasm32", test))]
 impl Pool {
     const fn new() -> Self {
         Self(UnsafeCell::new([null_mut(); CLASSES]))
@@ -68,6 +73,7 @@ impl Pool {
 // SAFETY: a block of a class is at least `STEP` bytes that nobody else has, aligned to `ALIGN`; it
 // is on a list exactly while it is free, and `class` gives the same number for the layout that it
 // was taken with and given back with.
+#[cfg(any(target_arch = "wasm32", test))]
 unsafe impl GlobalAlloc for Pool {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -99,30 +105,47 @@ unsafe impl GlobalAlloc for Pool {
 
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let (before, after) = (
-            class(layout.size(), layout.align()),
-            class(size, layout.align()),
-        );
-        match (before, after) {
-            (None, None) => unsafe { System.realloc(block, layout, size) },
-            (Some(before), Some(after)) if before == after => block,
-            _ => unsafe {
-                let wanted = Layout::from_size_align_unchecked(size, layout.align());
-                let moved = self.alloc(wanted);
-                if !moved.is_null() {
-                    copy_nonoverlapping(block, moved, layout.size().min(size));
-                    self.dealloc(block, layout);
-                }
-                moved
-            },
-        }
+        unsafe { regrow(self, block, layout, size) }
     }
 }
 
+/// Another size for a block of an allocator of blocks by class.
+///
+/// # Safety
+/// As [`GlobalAlloc::realloc`]; what `class` has no number for is the standard allocator's.
+#[inline]
+pub(crate) unsafe fn regrow(
+    pool: &impl GlobalAlloc,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+) -> *mut u8 {
+    let (before, after) = (
+        class(layout.size(), layout.align()),
+        class(size, layout.align()),
+    );
+    match (before, after) {
+        (None, None) => unsafe { System.realloc(block, layout, size) },
+        (Some(before), Some(after)) if before == after => block,
+        _ => unsafe {
+            let wanted = Layout::from_size_align_unchecked(size, layout.align());
+            let moved = pool.alloc(wanted);
+            if !moved.is_null() {
+                copy_nonoverlapping(block, moved, layout.size().min(size));
+                pool.dealloc(block, layout);
+            }
+            moved
+        },
+    }
+}
+
+/// What every allocator of blocks by class must do.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod checks {
+    use std::alloc::{GlobalAlloc, Layout};
+
     use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
 
     /// A block that is in use, and the byte that it is full of.
     struct Used(*mut u8, Layout, u8);
@@ -138,12 +161,16 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn every_block_is_its_owners_alone(
-            steps in prop::collection::vec((0_u8..3, 0_usize..40, 1_usize..5_000, 0_u32..7, any::<u8>()), 0..300),
-        ) {
-            let pool = Pool::new();
+    /// Takes blocks, lets them grow and gives them back, and looks at every byte of each.
+    pub(crate) fn every_block_is_its_owners_alone(pool: &impl GlobalAlloc) {
+        let step = (0_u8..3, 0_usize..40, 1_usize..5_000, 0_u32..7, any::<u8>());
+        let steps = prop::collection::vec(step, 0..300);
+        // Steps that fail can be drawn again by their seed; there is no file to keep them in.
+        let config = ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        let run = TestRunner::new(config).run(&steps, |steps| {
             let mut used: Vec<Used> = Vec::new();
             for (step, at, size, align, byte) in steps {
                 let at = at % used.len().max(1);
@@ -175,7 +202,19 @@ mod tests {
                 last.assert_whole(last.1.size());
                 unsafe { pool.dealloc(last.0, last.1) };
             }
-        }
+            Ok(())
+        });
+        run.unwrap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_is_its_owners_alone() {
+        checks::every_block_is_its_owners_alone(&Pool::new());
     }
 
     #[test]

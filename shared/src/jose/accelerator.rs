@@ -32,7 +32,7 @@ pub struct SignatureQuery<'a> {
     pub text: &'a [u8],
 }
 
-impl SignatureQuery<'_> {
+impl<'a> SignatureQuery<'a> {
     /// The argument of [`FOREIGN_FUNCTION`]: fields 1 hash_function, 2 public_key, 3 signature, 4
     /// text.
     pub fn encode(&self) -> Vec<u8> {
@@ -54,14 +54,72 @@ impl SignatureQuery<'_> {
         }
         out
     }
+
+    /// Reads what [`SignatureQuery::encode`] has written, and nothing else.
+    pub fn decode(argument: &'a [u8]) -> Option<Self> {
+        let mut rest = argument;
+        let [hash, public_key, signature, text] = [
+            take_field(&mut rest, 0x0a)?,
+            take_field(&mut rest, 0x12)?,
+            take_field(&mut rest, 0x1a)?,
+            take_field(&mut rest, 0x22)?,
+        ];
+        let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
+        let hash = hashes
+            .into_iter()
+            .find(|known| known.name().as_bytes() == hash)?;
+        rest.is_empty().then_some(Self {
+            hash,
+            public_key,
+            signature,
+            text,
+        })
+    }
 }
 
+/// The most bits that a length is taken for: 256 MB.
+const LENGTH_BITS: u32 = 28;
+
+/// Appends a number as a varint.
 fn push_varint(out: &mut Vec<u8>, mut value: usize) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Takes the next field off `rest` and gives its content, if it is the length-delimited one with
+/// this tag.
+fn take_field<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+    let mut after = rest.strip_prefix(&[tag])?;
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        let (byte, left) = after.split_first()?;
+        after = left;
+        if shift >= LENGTH_BITS {
+            return None;
+        }
+        length |= usize::from(byte & 0x7f) << shift;
+        shift = shift.saturating_add(7);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let (content, left) = after.split_at_checked(length)?;
+    *rest = left;
+    Some(content)
+}
+
+/// The message that a digest did not verify.
+const REFUSED: &[u8] = b"Failed to verify digest";
+
+/// An answer of [`FOREIGN_FUNCTION`], as [`decode_answer`] reads it.
+pub fn encode_answer(is_good: bool) -> Vec<u8> {
+    match is_good {
+        true => vec![0x08, 0x01],
+        false => [&[0x12, REFUSED.len() as u8], REFUSED].concat(),
+    }
 }
 
 /// Reads the answer of [`FOREIGN_FUNCTION`].
@@ -71,7 +129,6 @@ fn push_varint(out: &mut Vec<u8>, mut value: usize) {
 /// `None`, so that the module decides itself.
 pub fn decode_answer(answer: &[u8]) -> Option<bool> {
     // Field 2, error: a short text, so its length is one byte or two.
-    const REFUSED: &[u8] = b"Failed to verify digest";
     match answer {
         [0x08, 0x01] => Some(true),
         [0x12, 0..=0x7f, error @ ..] | [0x12, 0x80..=0xff, 0..=0x7f, error @ ..]
@@ -99,6 +156,23 @@ mod tests {
         let mut expected = b"\x0a\x06sha256\x12\x03key\x1a\x00\x22\xc8\x01".to_vec();
         expected.extend_from_slice(&text);
         assert_eq!(query.encode(), expected);
+        assert_eq!(SignatureQuery::decode(&expected), Some(query));
+        for cut in 0..expected.len() {
+            assert_eq!(SignatureQuery::decode(&expected[..cut]), None, "{cut}");
+        }
+        expected.push(0);
+        assert_eq!(SignatureQuery::decode(&expected), None);
+        let other = b"\x0a\x06sha225\x12\x00\x1a\x00\x22\x00";
+        assert_eq!(SignatureQuery::decode(other), None);
+        let endless = b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+        assert_eq!(SignatureQuery::decode(endless), None);
+    }
+
+    #[test]
+    fn answers_are_read_as_they_are_written() {
+        for good in [true, false] {
+            assert_eq!(decode_answer(&encode_answer(good)), Some(good));
+        }
     }
 
     #[test]

@@ -184,7 +184,7 @@ where
 }
 
 /// JOSE's `r || s` as ECDSA-Sig-Value (RFC 3279 section 2.2.3).
-fn der_signature(joined: &[u8]) -> Vec<u8> {
+pub(super) fn der_signature(joined: &[u8]) -> Vec<u8> {
     let (r, s) = joined
         .split_at_checked(joined.len() / 2)
         .unwrap_or_default();

@@ -15,8 +15,9 @@ use clap::Args;
 /// `--save` a run before it, and `--compare` one after it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Cases to measure, by name (see tests/bench, and `kit`: what the kit itself costs); all of
-    /// them if none is named. `bare`, without a filter, is always measured.
+    /// Cases to measure, by name (see tests/bench, and `kit`, `bodies`, `latency`, `sizes`,
+    /// `starts`, which are no files); all of them if none is named. `bare`, without a filter, is
+    /// always measured.
     #[arg(value_name = "CASE")]
     pub cases: Vec<String>,
     /// How often each variant has its turn.
@@ -38,12 +39,19 @@ pub struct Arguments {
     /// Only count what filters execute (on the embedded host, without an Envoy).
     #[arg(long)]
     pub instructions: bool,
+    /// Only count what the whole Envoy executes, by valgrind's callgrind (which must be installed);
+    /// fails where a case exceeds its budget. Takes some minutes a case.
+    #[arg(long, conflicts_with = "instructions")]
+    pub callgrind: bool,
+    /// Keep callgrind's files in this folder, for callgrind_annotate.
+    #[arg(long, value_name = "FOLDER", requires = "callgrind")]
+    pub dumps: Option<PathBuf>,
     /// Keep what was measured of the filters in this file.
-    #[arg(long, value_name = "FILE", conflicts_with = "instructions")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["instructions", "callgrind"])]
     pub save: Option<PathBuf>,
     /// Compare with what `--save` has kept, and say of each variant whether it is better or worse,
     /// or whether the rounds cannot tell.
-    #[arg(long, value_name = "FILE", conflicts_with = "instructions")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["instructions", "callgrind"])]
     pub compare: Option<PathBuf>,
     /// Write the tables to docs/performance.md too, and the budgets to tests/budgets.json; of all
     /// cases.

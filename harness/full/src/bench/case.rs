@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
-use super::twins;
+use super::{bodies, twins};
 
 use modelgate_scenario::catalogue::file_name;
 use modelgate_scenario::engine::fused::fused;
@@ -130,6 +130,15 @@ impl Variant {
         })
     }
 
+    /// The same under a name that says what else is different.
+    #[must_use]
+    pub fn renamed(&self, what: &str) -> Self {
+        Self {
+            name: format!("{}, {what}", self.name),
+            ..self.clone()
+        }
+    }
+
     /// The request without a filter, answered by the route itself: what filters of a few lines are
     /// compared on.
     #[must_use]
@@ -212,6 +221,9 @@ impl Variant {
         if let Some(port) = listener.pointer_mut("/address/socket_address/port_value") {
             *port = "@PORT@".into();
         }
+        if let Some(listener) = listener.as_object_mut() {
+            listener.insert("per_connection_buffer_limit_bytes".into(), MOST_HELD.into());
+        }
         let manager = listener
             .pointer_mut("/filter_chains/0/filters/0/typed_config")
             .and_then(Json::as_object_mut);
@@ -239,6 +251,9 @@ impl Variant {
     }
 }
 
+/// What Envoy may hold of a body, in bytes: twice the largest of the bench.
+const MOST_HELD: usize = 2 << 20;
+
 /// The access log that a gateway with `audit-log` has.
 fn audit_lines() -> Json {
     json!({
@@ -261,26 +276,40 @@ fn module(file: &Path) -> Result<String> {
     Ok(file.canonicalize()?.display().to_string())
 }
 
-/// An Envoy that answers every request at once: what stands behind the gateway.
+/// An Envoy that answers every request at once: what stands behind the gateway. One header asks it
+/// for a stream of events.
 pub fn upstream() -> Json {
+    let route = |asked: Json, content_type: &str, body: &str| {
+        json!({
+            "match": asked,
+            "direct_response": {"status": 200, "body": {"inline_string": body}},
+            "response_headers_to_add": [{"header": {"key": "content-type", "value": content_type}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
+        })
+    };
+    let (header, value) = bodies::STREAM;
+    let asked =
+        json!({"prefix": "/", "headers": [{"name": header, "string_match": {"exact": value}}]});
+    let stream = route(asked, "text/event-stream", &bodies::stream());
+    let scores = r#"{"outputs":[{"name":"y","shape":[1],"data":[0.5]}]}"#;
+    let ordinary = route(json!({"prefix": "/"}), "application/json", scores);
     json!({"static_resources": {"listeners": [{
         "name": UPSTREAM,
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": "@PORT@"}},
+        "per_connection_buffer_limit_bytes": MOST_HELD,
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                 "stat_prefix": "upstream",
-                "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{
-                    "match": {"prefix": "/"},
-                    "direct_response": {"status": 200, "body": {"inline_string": r#"{"outputs":[{"name":"y","shape":[1],"data":[0.5]}]}"#}},
-                    "response_headers_to_add": [{"header": {"key": "content-type", "value": "application/json"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
-                }]}]},
+                "route_config": {
+                    "max_direct_response_body_size_bytes": MOST_HELD,
+                    "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [stream, ordinary]}],
+                },
                 "http_filters": [{
                     // Waits for the end of the request: Envoy closes a connection whose request it
                     // has answered before its end.
                     "name": "envoy.filters.http.buffer",
-                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": 1_048_576},
+                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": MOST_HELD},
                 }, {"name": "envoy.filters.http.router", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
             },
         }]}],

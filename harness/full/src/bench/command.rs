@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::bench::callgrind::{self, Executed};
 use crate::bench::case::{Case, Variant};
 use crate::bench::compare::{self, Run};
 use crate::bench::rounds::Rounds;
 use crate::bench::table::{Row, beside_others, beside_reference, replace_between};
 use crate::bench::{self, BARE, Plan, measure};
-use crate::bench::{configurations, instructions, picture, sizes, starts, table};
+use crate::bench::{bodies, configurations, instructions, latency, picture, sizes, starts, table};
 use anyhow::{Context, Result};
 use modelgate_cli::SUITE;
 use modelgate_cli::build::native::{self, LIBRARY};
@@ -22,8 +23,11 @@ use modelgate_envoy::release::Envoy;
 /// The filters that show what the kit itself costs.
 const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];
 
-/// The cases that are no files: the kit itself, long configurations, and starts.
+/// The cases that are no files: the kit itself, bodies, latency, long configurations, and starts.
 const KIT: &str = "kit";
+const BODIES: &str = "bodies";
+const LATENCY: &str = "latency";
+const NO_FILES: [&str; 5] = [KIT, BODIES, LATENCY, SIZES, STARTS];
 const SIZES: &str = "sizes";
 const STARTS: &str = "starts";
 
@@ -47,10 +51,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     };
     let folder = workspace.root.join("tests/bench");
-    let mut tables = work_tables(arguments, &workspace, &folder, &wasm)?;
-    if !arguments.instructions {
-        tables.extend(cpu_tables(arguments, &workspace, &folder, &wasm)?);
-    }
+    let (tables, kept) = if arguments.callgrind {
+        executed_table(arguments, &workspace, &folder, &wasm)?
+    } else {
+        let mut tables = work_tables(arguments, &workspace, &folder, &wasm)?;
+        if !arguments.instructions {
+            tables.extend(cpu_tables(arguments, &workspace, &folder, &wasm)?);
+        }
+        (tables, true)
+    };
     if arguments.write {
         let page = workspace.root.join("docs/performance.md");
         let mut text =
@@ -62,7 +71,54 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         std::fs::write(&page, text)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match kept {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Tables by the names of their places in docs/performance.md.
+type Tables = Vec<(&'static str, String)>;
+
+/// What the whole Envoy executes, and whether it keeps to the budgets; with `--write` these are
+/// written anew.
+fn executed_table(
+    arguments: &Arguments,
+    workspace: &Workspace,
+    folder: &Path,
+    wasm: &Path,
+) -> Result<(Tables, bool)> {
+    let progress = |text: &str| eprintln!("{text}");
+    let envoy = Envoy::find(arguments.envoy.as_deref(), &progress)?;
+    envoy.require_wasm()?;
+    let cases = cases(arguments, folder, wasm, &envoy)?;
+    let variants: Vec<&Variant> = cases.iter().flat_map(Case::variants).collect();
+    let dumps = arguments.dumps.as_deref();
+    let measured = callgrind::measure(&envoy, wasm, &variants, dumps, &progress)?;
+    let find = |name: &str| {
+        let found = measured.iter().find(|one| one.name == name);
+        found.context("a variant without figures")
+    };
+    let bare = find(BARE)?;
+    let rows = rows(&cases, find)?;
+    let ratios: BTreeMap<String, u64> = rows
+        .iter()
+        .flat_map(|row: &Row<'_, Executed>| std::iter::once(row.main).chain(row.native))
+        .map(|one| (one.name.clone(), one.ratio(bare)))
+        .collect();
+    let file = workspace.root.join(instructions::BUDGETS);
+    let mut budgets = instructions::Budgets::read(&file)?;
+    if arguments.write {
+        budgets = budgets.and_envoy(&ratios);
+        budgets.write(&file)?;
+    }
+    let table = table::executed(bare, &rows, &budgets);
+    println!("\n{table}");
+    let broken = budgets.envoy_broken_by(&ratios);
+    for broken in &broken {
+        eprintln!("{broken}");
+    }
+    Ok((vec![("callgrind", table)], broken.is_empty()))
 }
 
 /// What filters execute, from the embedded host; with `--write` the budgets are written anew.
@@ -71,7 +127,7 @@ fn work_tables(
     workspace: &Workspace,
     folder: &Path,
     wasm: &Path,
-) -> Result<Vec<(&'static str, String)>> {
+) -> Result<Tables> {
     let mut costs = BTreeMap::new();
     let mut filters = String::new();
     for name in names(arguments, folder)? {
@@ -87,14 +143,16 @@ fn work_tables(
         long = sizes::measure(wasm, usize::MAX, &|text| eprintln!("{text}"))?;
     }
     let file = workspace.root.join(instructions::BUDGETS);
-    let budgets = if arguments.write {
+    let mut budgets = instructions::Budgets::read(&file)?;
+    if arguments.write {
         let modules = instructions::module_bytes(wasm)?;
-        let budgets = instructions::Budgets::above(&costs, &modules, &long);
-        std::fs::write(&file, serde_json::to_string_pretty(&budgets)? + "\n")?;
-        budgets
-    } else {
-        instructions::Budgets::read(&file)?
-    };
+        let envoy = std::mem::take(&mut budgets.envoy);
+        budgets = instructions::Budgets {
+            envoy,
+            ..instructions::Budgets::above(&costs, &modules, &long)
+        };
+        budgets.write(&file)?;
+    }
     let tables = vec![
         ("work", table::work(&costs, &budgets)),
         ("sizes", table::sizes(&long)),
@@ -113,7 +171,7 @@ fn cpu_tables(
     workspace: &Workspace,
     folder: &Path,
     wasm: &Path,
-) -> Result<Vec<(&'static str, String)>> {
+) -> Result<Tables> {
     let progress = |text: &str| eprintln!("{text}");
     let envoy = Envoy::find(arguments.envoy.as_deref(), &progress)?;
     envoy.require_wasm()?;
@@ -143,18 +201,21 @@ fn cpu_tables(
         tables.push(("starts", starts));
     }
 
-    let mut cases = vec![bare];
-    let has_library = has_library(wasm, &envoy);
-    if !has_library {
-        progress(
-            "the native form is not measured: it needs libmodelgate.so and Envoy 1.38 or later",
-        );
+    let one_entry = bench::read(folder, "chain-one-entry")?;
+    if measures(arguments, BODIES) {
+        let bodies = bodies_table(&bare, &one_entry, wasm, &envoy, plan)?;
+        println!("\n{bodies}");
+        tables.push((BODIES, bodies));
     }
-    for name in names(arguments, folder)? {
-        let mut case = bench::read(folder, &name)?;
-        case.native = case.native.filter(|_| has_library);
-        cases.push(case);
+    if measures(arguments, LATENCY) {
+        let variants: Vec<&Variant> = bare.variants().chain(one_entry.variants()).collect();
+        let found = latency::measure(&envoy, wasm, &variants, plan, &progress)?;
+        let latencies = table::latencies(&found);
+        println!("\n{latencies}");
+        tables.push((LATENCY, latencies));
     }
+
+    let cases = cases(arguments, folder, wasm, &envoy)?;
     let variants: Vec<&Variant> = cases.iter().flat_map(Case::variants).collect();
     let measured = measure(&envoy, wasm, &variants, plan, &progress)?;
     let filters = filters_table(&cases, &measured)?;
@@ -175,9 +236,65 @@ fn cpu_tables(
     Ok(tables)
 }
 
+/// The bare request, and the cases that are measured on Envoy, with what they are compared to.
+fn cases(arguments: &Arguments, folder: &Path, wasm: &Path, envoy: &Envoy) -> Result<Vec<Case>> {
+    let mut cases = vec![bench::read(folder, BARE)?];
+    let has_library = has_library(wasm, envoy);
+    if !has_library {
+        eprintln!(
+            "the native form is not measured: it needs libmodelgate.so and Envoy 1.38 or later"
+        );
+    }
+    for name in names(arguments, folder)? {
+        let mut case = bench::read(folder, &name)?;
+        case.native = case.native.filter(|_| has_library);
+        cases.push(case);
+    }
+    Ok(cases)
+}
+
+/// What was measured of each case but the bare one.
+fn rows<'a, T>(cases: &[Case], find: impl Fn(&str) -> Result<&'a T>) -> Result<Vec<Row<'a, T>>> {
+    let beside = |variant: &Option<Variant>| {
+        let found = variant.as_ref().map(|one| find(&one.name));
+        found.transpose()
+    };
+    let cases = cases.iter().skip(1);
+    let row = |case: &Case| {
+        Ok(Row {
+            main: find(&case.main.name)?,
+            native: beside(&case.native)?,
+            own: beside(&case.own)?,
+        })
+    };
+    cases.map(row).collect()
+}
+
 /// Whether the native form can be measured.
 fn has_library(wasm: &Path, envoy: &Envoy) -> bool {
     wasm.join(LIBRARY).is_file() && envoy.require_dynamic_modules().is_ok()
+}
+
+/// What longer messages cost, without a filter and through the chain in one entry, in both forms.
+fn bodies_table(
+    bare: &Case,
+    chain: &Case,
+    wasm: &Path,
+    envoy: &Envoy,
+    plan: Plan,
+) -> Result<String> {
+    let mut table = Vec::new();
+    let rows = bodies::rows(bare, chain);
+    for row in &rows {
+        let variants: Vec<&Variant> = row.variants.iter().collect();
+        let measured = measure(envoy, wasm, &variants, plan, &|text| eprintln!("{text}"))?;
+        table.push((row.what, measured));
+    }
+    let rows: Vec<_> = table
+        .iter()
+        .map(|(what, measured)| (*what, measured.iter().collect()))
+        .collect();
+    Ok(table::bodies(&rows))
 }
 
 /// What Envoy needs to start: without a filter, with all of them in as many entries and in one, in
@@ -217,7 +334,7 @@ fn names(arguments: &Arguments, folder: &Path) -> Result<Vec<String>> {
         let named = arguments
             .cases
             .iter()
-            .filter(|case| ![KIT, SIZES, STARTS].contains(&case.as_str()));
+            .filter(|case| !NO_FILES.contains(&case.as_str()));
         Ok(named.cloned().collect())
     }
 }
@@ -239,17 +356,6 @@ fn kit_table(measured: &[Rounds]) -> Result<String> {
 }
 
 fn filters_table(cases: &[Case], measured: &[Rounds]) -> Result<String> {
-    let mut rows = Vec::new();
-    for case in cases.iter().skip(1) {
-        let beside = |variant: &Option<Variant>| {
-            let found = variant.as_ref().map(|one| find(measured, &one.name));
-            found.transpose()
-        };
-        rows.push(Row {
-            main: find(measured, &case.main.name)?,
-            native: beside(&case.native)?,
-            own: beside(&case.own)?,
-        });
-    }
+    let rows = rows(cases, |name| find(measured, name))?;
     Ok(beside_others(find(measured, BARE)?, &rows))
 }

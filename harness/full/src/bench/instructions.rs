@@ -54,6 +54,9 @@ pub struct Budgets {
     pub module_bytes: BTreeMap<String, u64>,
     /// What long configurations cost, by case and number of entries, for numbers up to [`HELD`].
     pub entries: BTreeMap<String, PerEntry>,
+    /// Instructions of the whole Envoy for a request beside those for the bare request, by variant,
+    /// in hundredths (`bench --callgrind`).
+    pub envoy: BTreeMap<String, u64>,
 }
 
 /// Numbers of entries whose figures are held to a budget.
@@ -87,7 +90,38 @@ impl Budgets {
         serde_json::from_slice(&text).with_context(|| file.display().to_string())
     }
 
-    /// Budgets with a little room above what was measured.
+    /// Writes them to a file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        std::fs::write(file, text).with_context(|| file.display().to_string())
+    }
+
+    /// These, with budgets of what a whole Envoy executes, a little above these ratios.
+    #[must_use]
+    pub fn and_envoy(mut self, ratios: &BTreeMap<String, u64>) -> Self {
+        let ratios = ratios.iter();
+        self.envoy = ratios
+            .map(|(name, ratio)| (name.clone(), with_room(*ratio)))
+            .collect();
+        self
+    }
+
+    /// Which of these ratios of what a whole Envoy executes are over their budgets, or have none.
+    pub fn envoy_broken_by(&self, ratios: &BTreeMap<String, u64>) -> Vec<String> {
+        let told = |(name, ratio): (&String, &u64)| match self.envoy.get(name) {
+            None => Some(format!("{name}: no budget for instructions of Envoy")),
+            Some(budget) if ratio > budget => Some(format!(
+                "{name}: {ratio} hundredths of the bare request's instructions, budget {budget}"
+            )),
+            Some(_) => None,
+        };
+        ratios.iter().filter_map(told).collect()
+    }
+
+    /// Budgets with a little room above what was measured on the embedded host.
     pub fn above(
         costs: &BTreeMap<String, Cost>,
         module_bytes: &BTreeMap<String, u64>,
@@ -115,6 +149,7 @@ impl Budgets {
                     (name, budget)
                 })
                 .collect(),
+            envoy: BTreeMap::new(),
         }
     }
 
@@ -291,7 +326,18 @@ mod tests {
                 .iter()
                 .any(|said| said.contains("without a purpose"))
         );
+        let ratio = |ratio: u64| BTreeMap::from([("a".to_owned(), ratio)]);
+        let budgets = budgets.and_envoy(&ratio(200));
+        assert!(budgets.envoy_broken_by(&ratio(210)).is_empty());
+        assert_eq!(
+            budgets.envoy_broken_by(&ratio(211)),
+            ["a: 211 hundredths of the bare request's instructions, budget 210"]
+        );
         let unknown: BTreeMap<String, u64> = [("b".to_owned(), 1)].into();
+        assert_eq!(
+            budgets.envoy_broken_by(&unknown),
+            ["b: no budget for instructions of Envoy"]
+        );
         assert_eq!(
             budgets.broken_by(&costs(1000), &unknown, &long(200)),
             ["b: no budget for bytes"]

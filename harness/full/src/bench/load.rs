@@ -82,26 +82,60 @@ impl Load {
         Ok(answered)
     }
 
-    async fn keep_busy(&self, port: u16, until: Instant) -> Result<u64> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    /// A connection on which it is sent.
+    ///
+    /// # Errors
+    /// If nobody listens.
+    pub async fn connect(&self, port: u16) -> Result<Connection<'_>> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
-        let mut buffer = Vec::with_capacity(LONGEST_HEAD);
+        Ok(Connection {
+            load: self,
+            stream,
+            buffer: Vec::with_capacity(LONGEST_HEAD),
+        })
+    }
+
+    async fn keep_busy(&self, port: u16, until: Instant) -> Result<u64> {
+        let mut connection = self.connect(port).await?;
         let mut answered = 0u64;
         while Instant::now() < until {
-            stream.write_all(&self.request).await?;
-            let head = read_head(&mut stream, &mut buffer).await?;
-            if head.status != self.status {
-                let shown = String::from_utf8_lossy(&buffer).into_owned();
-                bail!(
-                    "answered with {} instead of {}: {shown}",
-                    head.status,
-                    self.status
-                );
-            }
-            skip_body(&mut stream, &mut buffer, &head).await?;
+            connection.exchange().await?;
             answered = answered.saturating_add(1);
         }
         Ok(answered)
+    }
+}
+
+/// A connection that the request is sent on, one after the other.
+pub struct Connection<'a> {
+    load: &'a Load,
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection<'_> {
+    /// Sends the request once and reads the answer.
+    ///
+    /// # Errors
+    /// If the connection breaks, or the answer has another status.
+    pub async fn exchange(&mut self) -> Result<()> {
+        let Self {
+            load,
+            stream,
+            buffer,
+        } = self;
+        stream.write_all(&load.request).await?;
+        let head = read_head(stream, buffer).await?;
+        if head.status != load.status {
+            let shown = String::from_utf8_lossy(buffer).into_owned();
+            bail!(
+                "answered with {} instead of {}: {shown}",
+                head.status,
+                load.status
+            );
+        }
+        skip_body(stream, buffer, &head).await
     }
 }
 

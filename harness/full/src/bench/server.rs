@@ -78,6 +78,21 @@ impl Server {
         name: &str,
         workers: u32,
     ) -> Result<Self> {
+        Self::start_within(START, envoy, bootstrap, processor, name, workers)
+    }
+
+    /// As [`Self::start`], with the time that it may take.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_within(
+        patience: Duration,
+        envoy: &Envoy,
+        bootstrap: &Json,
+        processor: Option<usize>,
+        name: &str,
+        workers: u32,
+    ) -> Result<Self> {
         let port = free_port()?;
         let bootstrap = bootstrap
             .to_string()
@@ -98,7 +113,7 @@ impl Server {
         if let Some(processor) = processor {
             bind_process(server.process.id(), processor);
         }
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + patience;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if let Some(status) = server.process.try_wait()? {
                 let said = server.process.log()?;
@@ -116,6 +131,11 @@ impl Server {
             bind_process(server.process.id(), processor);
         }
         Ok(server)
+    }
+
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The memory that it has in use, in bytes (`VmRSS`).

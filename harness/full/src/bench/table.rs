@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use super::callgrind::Executed;
 use super::instructions::{Budgets, Cost};
+use super::latency::Latency;
 use super::rounds::Rounds;
 use super::sizes::Sizes;
 use super::starts::Start;
 
-/// One line of the table: a case, and what was measured beside it.
-pub struct Row<'a> {
+/// One line of a table: a case, and what was measured beside it.
+pub struct Row<'a, T = Rounds> {
     /// The case.
-    pub main: &'a Rounds,
+    pub main: &'a T,
     /// The same in the native form.
-    pub native: Option<&'a Rounds>,
+    pub native: Option<&'a T>,
     /// Envoy's own filters for the nearest job.
-    pub own: Option<&'a Rounds>,
+    pub own: Option<&'a T>,
 }
 
 /// A table of costs beside `base`, the request without any filter.
@@ -82,6 +84,39 @@ pub fn work(costs: &BTreeMap<String, Cost>, budgets: &Budgets) -> String {
     table
 }
 
+/// What a whole Envoy executes for a request, beside `bare`, the request without any filter.
+pub fn executed(bare: &Executed, rows: &[Row<'_, Executed>], budgets: &Budgets) -> String {
+    let mut table = String::from(
+        "| | instructions | × bare | budget | native form | × bare | budget | Envoy's own | instructions | × bare |\n|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    table.push_str(&format!(
+        "| {} | {} | 1.00 | | | | | | | |\n",
+        bare.name, bare.instructions
+    ));
+    let hundredths = |count: u64| format!("{}.{:02}", count / 100, count % 100);
+    for Row { main, native, own } in rows {
+        let beside = |one: &Executed| {
+            let ratio = hundredths(one.ratio(bare));
+            format!("{} | {ratio}", one.instructions)
+        };
+        let held = |one: &Executed| {
+            let budget = budgets.envoy.get(&one.name).copied();
+            let budget = budget.map_or(String::new(), hundredths);
+            format!("{} | {budget}", beside(one))
+        };
+        let native = native.map_or("| | ".to_owned(), held);
+        let own = own.map_or("| | ".to_owned(), |own| {
+            format!("{} | {}", own.name, beside(own))
+        });
+        table.push_str(&format!(
+            "| {} | {} | {native} | {own} |\n",
+            main.name,
+            held(main)
+        ));
+    }
+    table
+}
+
 /// What configurations of several lengths cost.
 pub fn sizes(cases: &Sizes) -> String {
     let mut table = String::from(
@@ -131,6 +166,40 @@ pub fn starts(starts: &[Start]) -> String {
 #[allow(clippy::cast_precision_loss)] // far below 2^52
 fn megabytes(start: &Start) -> f64 {
     start.resident_bytes as f64 / 1e6
+}
+
+/// What messages of several sizes cost: for each row what was sent, and the variants in it, the
+/// bare request first.
+pub fn bodies(rows: &[(&str, Vec<&Rounds>)]) -> String {
+    let mut table = String::from(
+        "| | bare, µs | chain-one-entry, µs | × bare | native form, µs | × bare |\n|---|---|---|---|---|---|\n",
+    );
+    for (what, variants) in rows {
+        let Some((bare, others)) = variants.split_first() else {
+            continue;
+        };
+        table.push_str(&format!("| {what} | {:.1} |", bare.median()));
+        for other in others {
+            let (micros, ratio) = (other.median(), other.ratio(bare));
+            table.push_str(&format!(" {micros:.1} | {ratio:.2} |"));
+        }
+        table.push('\n');
+    }
+    table
+}
+
+/// How long answers take at half load.
+pub fn latencies(found: &[Latency]) -> String {
+    let mut table = String::from(
+        "| | requests a second, fully busy | at half of that: p50, µs | p99, µs |\n|---|---|---|---|\n",
+    );
+    for one in found {
+        table.push_str(&format!(
+            "| {} | {} | {:.0} | {:.0} |\n",
+            one.name, one.capacity, one.p50_us, one.p99_us
+        ));
+    }
+    table
 }
 
 /// `page` with `table` between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; nothing where the
@@ -189,6 +258,30 @@ mod tests {
             )
         );
         assert!(table.contains("| jwt_authn | 55.0 | 5.0 | 1.10 |  | | | | |\n"));
+    }
+
+    #[test]
+    fn what_envoy_executes_stands_beside_the_bare_request() {
+        let executed = |name: &str, instructions| Executed {
+            name: name.to_owned(),
+            instructions,
+        };
+        let (bare, main, native) = (
+            executed("bare", 200),
+            executed("chain", 600),
+            executed("chain, native", 301),
+        );
+        let row = Row {
+            main: &main,
+            native: Some(&native),
+            own: None,
+        };
+        let ratios = [("chain".to_owned(), 300)].into();
+        let budgets = Budgets::default().and_envoy(&ratios);
+        assert!(
+            super::executed(&bare, &[row], &budgets)
+                .ends_with("| chain | 600 | 3.00 | 3.15 | 301 | 1.51 |  | | |  |\n")
+        );
     }
 
     #[test]
