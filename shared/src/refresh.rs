@@ -109,8 +109,8 @@ pub trait Source: 'static {
 /// Where the payload is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// In the proxy's shared data: one worker fetches for all. Every filter of the VMs with the same
-    /// `vm_id` can read it, so it must be public.
+    /// In the proxy's shared data: one worker fetches for all. Every filter of the VMs with the
+    /// same `vm_id` can read it, so it must be public.
     Shared {
         /// The key of the entry; the lease lies beside it.
         key: String,
