@@ -19,8 +19,11 @@ pub mod split;
 mod answer;
 mod choose;
 mod find;
+mod kept;
+mod lineage;
 mod told;
 mod watch;
+mod why;
 mod write;
 
 #[cfg(test)]
@@ -39,11 +42,12 @@ use modelgate_kit::rule::Asked;
 use modelgate_kit::shared_data::SharedData;
 
 use answer::Sent;
-use choose::{Chosen, Material, Sticky, Why};
+use choose::{Chosen, Material, Sticky};
 use config::Config;
 use find::Found;
 use plan::{Model, Plan};
 use watch::Watch;
+use why::Why;
 
 /// The filter.
 #[derive(Debug)]
@@ -101,10 +105,11 @@ impl Filter for ModelRoute {
             target,
             name: &name,
             chosen,
+            told: target.tell(&name, chosen.why, &asked),
             began_ns: exchange.now_ns(),
         };
         explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
-        sent.publish(&asked, &exchange)?;
+        sent.publish(&exchange)?;
         if chosen.is_degraded {
             return Err(sent.degraded(&exchange));
         }
