@@ -138,10 +138,11 @@ impl Sent<'_> {
         };
         match watch.report(circuit, outcome, self.chosen.on_trial) {
             Ok(reported) => {
-                self.target
-                    .metrics
-                    .state
-                    .record(host, reported.state.gauge());
+                // All workers have one gauge: what stays closed is not said again.
+                if reported.changed || reported.state != State::Closed {
+                    let gauge = &self.target.metrics.state;
+                    gauge.record(host, reported.state.gauge());
+                }
                 if reported.changed {
                     self.announce(reported.state, exchange);
                 }
