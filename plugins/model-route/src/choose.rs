@@ -1,12 +1,13 @@
 //! Which target a request goes to, and why: a pin, an override, the split by weights, and what
 //! takes over where a target is taken out.
 
+use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
 use modelgate_kit::rule::{Caller, Doubt};
-use modelgate_kit::shared_data::StoreFailed;
+use modelgate_kit::shared_data::{SharedData, StoreFailed};
 
-use crate::plan::{Key, Model, Override};
+use crate::plan::{Key, Model, Override, Plan};
 use crate::split::{self, Salt, Share};
 use crate::watch::{Admitted, Watch};
 use crate::why::Why;
@@ -165,5 +166,42 @@ impl Model {
             is_degraded: fallback.is_some_and(|fallback| fallback.answer.is_some()),
             ..Chosen::new(first, Why::NoneLeft, false)
         })
+    }
+}
+
+impl Plan {
+    /// The target of a request, and what it was split by, if it was.
+    pub(crate) fn choose(
+        &self,
+        model: &Model,
+        exchange: &Exchange,
+        headers: &HeaderBlock,
+    ) -> (Chosen, Sticky) {
+        let host = exchange.host();
+        let identity = match model.looks_at_identity() {
+            true => exchange.fact::<Identity>(),
+            false => None,
+        };
+        let material = Material {
+            headers,
+            identity: identity.as_deref(),
+        };
+        let sticky = material.sticky(model, self.salt, || host.random());
+        if let Some(chosen) = model.by_hand(&material) {
+            return (chosen, sticky);
+        }
+        let store = SharedData(host);
+        let watch = model.rollback.as_ref().map(|rollback| Watch {
+            store: &store,
+            rules: &rollback.rules,
+            now_ns: exchange.now_ns(),
+        });
+        let mut failed = || self.uncounted.add(host, 1);
+        let chosen = model.by_weight(sticky.key, watch.as_ref(), &mut failed);
+        // There is one with a weight, or a pin: the configuration was refused otherwise.
+        (
+            chosen.unwrap_or(Chosen::new(0, Why::NoneLeft, false)),
+            sticky,
+        )
     }
 }
