@@ -1,21 +1,19 @@
-//! What is made of an answer: the lineage that is told of it, the outcome that is counted, and the
+//! What is made of an answer: the outcome that is counted, the lineage that is told of it, and the
 //! substitute that stands in its place.
 
 use std::rc::Rc;
 
 use modelgate_kit::exchange::{Exchange, Forwarded};
 use modelgate_kit::explain::{self, Note};
-use modelgate_kit::facts::{Denied, ModelCall, Routed};
+use modelgate_kit::facts::Denied;
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::host::Level;
 use modelgate_kit::problem::{Instead, REASON_HEADER, Reply};
-use modelgate_kit::route::Selector;
-use modelgate_kit::rule::Asked;
 use modelgate_kit::shared_data::{SharedData, StoreFailed};
-use modelgate_kit::structured_field::{Bare, Item, push_member};
 
 use crate::choose::Chosen;
 use crate::circuit::{Outcome, State};
+use crate::kept::Told;
 use crate::plan::{Model, Plan, Rollback, Target};
 use crate::reasons::MODEL_DEGRADED;
 use crate::watch::Watch;
@@ -28,6 +26,8 @@ pub(crate) struct Sent<'a> {
     /// The name that it has asked for.
     pub name: &'a str,
     pub chosen: Chosen,
+    /// What is told of it.
+    pub told: Rc<Told>,
     pub began_ns: u64,
 }
 
@@ -36,25 +36,9 @@ impl Sent<'_> {
     ///
     /// # Errors
     /// The proxy's status: an answer whose lineage is not known must not be given.
-    pub fn publish(&self, asked: &Asked<'_>, exchange: &Exchange) -> Result<(), Reply> {
-        let routed = Routed {
-            name: self.name.to_owned(),
-            target: self.target.tag.clone(),
-            backend: self.target.backend.clone(),
-            model: self.served().to_owned(),
-            version: self.target.version().to_owned(),
-            why: self.chosen.why.as_str().to_owned(),
-        };
-        exchange.publish(ModelCall {
-            route: Some(Box::new(routed.clone())),
-            ..asked.model_call().unwrap_or_default()
-        })?;
-        Ok(exchange.publish(routed)?)
-    }
-
-    /// The name that the server knows the model by.
-    fn served(&self) -> &str {
-        self.target.model.as_deref().unwrap_or(self.name)
+    pub fn publish(&self, exchange: &Exchange) -> Result<(), Reply> {
+        exchange.publish_serialized(&self.told.call)?;
+        Ok(exchange.publish_serialized(&self.told.routed)?)
     }
 
     /// Waits for the answer, counts what has come of the request, and tells the lineage.
@@ -84,8 +68,8 @@ impl Sent<'_> {
             });
             return Err(self.degraded(exchange));
         }
-        if let Some((name, value)) = self.lineage(false) {
-            exchange.response().set_header(&name, value)?;
+        if let (Some(name), Some(value)) = (&self.plan.lineage_header, &self.told.header) {
+            exchange.response().set_header(name, value)?;
         }
         Ok(())
     }
@@ -97,9 +81,11 @@ impl Sent<'_> {
         let fallback = self.model.fallback.as_ref();
         match fallback.and_then(|fallback| fallback.answer.as_deref()) {
             Some(answer) => {
+                let header = self.plan.lineage_header.clone();
+                let lineage = header.zip(self.target.lineage(self.name, true));
                 let headers = answer.headers.iter().cloned();
                 reply.with_answer(Rc::new(Instead {
-                    headers: headers.chain(self.lineage(true)).collect(),
+                    headers: headers.chain(lineage).collect(),
                     ..answer.clone()
                 }))
             }
@@ -112,35 +98,6 @@ impl Sent<'_> {
         fallback.is_some_and(|fallback| {
             fallback.answer.is_some() && fallback.statuses.contains(&status)
         })
-    }
-
-    /// The header that says who has answered: the name that was asked for, and what it stands for
-    /// (RFC 9651: a list of one string with parameters).
-    fn lineage(&self, is_degraded: bool) -> Option<(String, String)> {
-        let header = self.plan.lineage_header.clone()?;
-        let mut parameters = vec![("target", Bare::String(&self.target.tag))];
-        if is_degraded {
-            parameters.push(("answer", Bare::String("degraded")));
-        } else {
-            parameters.push(("model", text(self.served())));
-            let selector = self.target.selector.as_ref();
-            parameters.extend(selector.map(|selector| {
-                let kind = match selector {
-                    Selector::Version(_) => "version",
-                    Selector::Label(_) => "label",
-                    Selector::Variant(_) => "variant",
-                    Selector::Deployment(_) => "deployment",
-                };
-                (kind, text(selector.name()))
-            }));
-        }
-        let mut field = String::new();
-        let item = Item {
-            value: text(self.name),
-            parameters: &parameters,
-        };
-        push_member(&mut field, &item).ok()?;
-        Some((header, field))
     }
 
     fn is_slow(&self, elapsed_ns: u64) -> bool {
@@ -181,10 +138,11 @@ impl Sent<'_> {
         };
         match watch.report(circuit, outcome, self.chosen.on_trial) {
             Ok(reported) => {
-                self.target
-                    .metrics
-                    .state
-                    .record(host, reported.state.gauge());
+                // All workers have one gauge: what stays closed is not said again.
+                if reported.changed || reported.state != State::Closed {
+                    let gauge = &self.target.metrics.state;
+                    gauge.record(host, reported.state.gauge());
+                }
                 if reported.changed {
                     self.announce(reported.state, exchange);
                 }
@@ -206,14 +164,6 @@ impl Sent<'_> {
         let (model, target) = (&self.model.name, &self.target.tag);
         let line = format!("model_route: target {target} of model {model} {what}");
         exchange.host().log(level, &line);
-    }
-}
-
-/// A text as a structured field has it: a string, or bytes where that cannot hold it.
-fn text(text: &str) -> Bare<'_> {
-    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        true => Bare::String(text),
-        false => Bare::Bytes(text.as_bytes()),
     }
 }
 

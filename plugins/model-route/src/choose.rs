@@ -1,54 +1,19 @@
 //! Which target a request goes to, and why: a pin, an override, the split by weights, and what
 //! takes over where a target is taken out.
 
+use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
 use modelgate_kit::rule::{Caller, Doubt};
-use modelgate_kit::shared_data::StoreFailed;
+use modelgate_kit::shared_data::{SharedData, StoreFailed};
 
-use crate::plan::{Key, Model, Override};
+use crate::plan::{Key, Model, Override, Plan};
 use crate::split::{self, Salt, Share};
 use crate::watch::{Admitted, Watch};
+use crate::why::Why;
 
 /// Longest value of a header or claim that can be a key, in bytes: a longer one counts as missing.
 const LONGEST_KEY: usize = 1_024;
-
-/// Why a target was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// The model is pinned to it.
-    Pin,
-    /// The override at this place fits.
-    Override(usize),
-    /// The weights say so.
-    Split,
-    /// The target at this place is taken out.
-    Rollback(usize),
-    /// All that have a weight are taken out.
-    Fallback(usize),
-    /// All are taken out, and nothing takes over: the weights say so.
-    NoneLeft,
-}
-
-impl Why {
-    /// The word for facts and notes.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pin => "pin",
-            Self::Override(_) => "override",
-            Self::Split => "split",
-            Self::Rollback(_) => "rollback",
-            Self::Fallback(_) => "fallback",
-            Self::NoneLeft => "none_left",
-        }
-    }
-
-    /// Whether what comes of the request counts for the target's circuit: not where a human has
-    /// chosen, who may know that it fails.
-    pub const fn counts(self) -> bool {
-        !matches!(self, Self::Pin | Self::Override(_))
-    }
-}
 
 /// A target, chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,5 +166,42 @@ impl Model {
             is_degraded: fallback.is_some_and(|fallback| fallback.answer.is_some()),
             ..Chosen::new(first, Why::NoneLeft, false)
         })
+    }
+}
+
+impl Plan {
+    /// The target of a request, and what it was split by, if it was.
+    pub(crate) fn choose(
+        &self,
+        model: &Model,
+        exchange: &Exchange,
+        headers: &HeaderBlock,
+    ) -> (Chosen, Sticky) {
+        let host = exchange.host();
+        let identity = match model.looks_at_identity() {
+            true => exchange.fact::<Identity>(),
+            false => None,
+        };
+        let material = Material {
+            headers,
+            identity: identity.as_deref(),
+        };
+        let sticky = material.sticky(model, self.salt, || host.random());
+        if let Some(chosen) = model.by_hand(&material) {
+            return (chosen, sticky);
+        }
+        let store = SharedData(host);
+        let watch = model.rollback.as_ref().map(|rollback| Watch {
+            store: &store,
+            rules: &rollback.rules,
+            now_ns: exchange.now_ns(),
+        });
+        let mut failed = || self.uncounted.add(host, 1);
+        let chosen = model.by_weight(sticky.key, watch.as_ref(), &mut failed);
+        // There is one with a weight, or a pin: the configuration was refused otherwise.
+        (
+            chosen.unwrap_or(Chosen::new(0, Why::NoneLeft, false)),
+            sticky,
+        )
     }
 }

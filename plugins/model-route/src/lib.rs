@@ -19,8 +19,11 @@ pub mod split;
 mod answer;
 mod choose;
 mod find;
+mod kept;
+mod lineage;
 mod told;
 mod watch;
+mod why;
 mod write;
 
 #[cfg(test)]
@@ -31,19 +34,16 @@ use std::rc::Rc;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::explain;
-use modelgate_kit::facts::{Fact as _, Identity, Routed};
+use modelgate_kit::facts::{Fact as _, Routed};
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::headers::{HeaderBlock, Reserved};
+use modelgate_kit::headers::Reserved;
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::rule::Asked;
-use modelgate_kit::shared_data::SharedData;
 
 use answer::Sent;
-use choose::{Chosen, Material, Sticky, Why};
 use config::Config;
 use find::Found;
-use plan::{Model, Plan};
-use watch::Watch;
+use plan::Plan;
 
 /// The filter.
 #[derive(Debug)]
@@ -101,10 +101,11 @@ impl Filter for ModelRoute {
             target,
             name: &name,
             chosen,
+            told: target.tell(&name, chosen.why, &asked),
             began_ns: exchange.now_ns(),
         };
         explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
-        sent.publish(&asked, &exchange)?;
+        sent.publish(&exchange)?;
         if chosen.is_degraded {
             return Err(sent.degraded(&exchange));
         }
@@ -114,43 +115,6 @@ impl Filter for ModelRoute {
         exchange.choose_route_again()?;
         target.metrics.requests.add(exchange.host(), 1);
         sent.answered(&exchange).await
-    }
-}
-
-impl Plan {
-    /// The target of a request, and what it was split by, if it was.
-    fn choose(
-        &self,
-        model: &Model,
-        exchange: &Exchange,
-        headers: &HeaderBlock,
-    ) -> (Chosen, Sticky) {
-        let host = exchange.host();
-        let identity = match model.looks_at_identity() {
-            true => exchange.fact::<Identity>(),
-            false => None,
-        };
-        let material = Material {
-            headers,
-            identity: identity.as_deref(),
-        };
-        let sticky = material.sticky(model, self.salt, || host.random());
-        if let Some(chosen) = model.by_hand(&material) {
-            return (chosen, sticky);
-        }
-        let store = SharedData(host);
-        let watch = model.rollback.as_ref().map(|rollback| Watch {
-            store: &store,
-            rules: &rollback.rules,
-            now_ns: exchange.now_ns(),
-        });
-        let mut failed = || self.uncounted.add(host, 1);
-        let chosen = model.by_weight(sticky.key, watch.as_ref(), &mut failed);
-        // There is one with a weight, or a pin: the configuration was refused otherwise.
-        (
-            chosen.unwrap_or(Chosen::new(0, Why::NoneLeft, false)),
-            sticky,
-        )
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod compile;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -15,6 +16,7 @@ use modelgate_kit::route::{Path, Selector, Template};
 use modelgate_kit::rule::{ModelBody, Who};
 
 use crate::circuit::Rules;
+use crate::kept::Told;
 use crate::split::{Salt, Share};
 
 /// The compiled configuration.
@@ -74,6 +76,8 @@ pub(crate) struct Target {
     pub is_asked: bool,
     /// Where its circuit stands in shared data, if it may be taken out.
     pub circuit: Option<String>,
+    /// What was told last of a request that went here.
+    pub told: RefCell<Option<Rc<Told>>>,
     pub metrics: Metrics,
 }
 

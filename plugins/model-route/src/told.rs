@@ -5,9 +5,10 @@ use modelgate_kit::explain::Note;
 use modelgate_kit::shared_data::SharedData;
 
 use crate::answer::Sent;
-use crate::choose::{Sticky, Why};
+use crate::choose::Sticky;
 use crate::plan::{Model, Target};
 use crate::watch::Watch;
+use crate::why::Why;
 
 /// The targets with their weights and states, and which was chosen why.
 pub(crate) fn chosen(sent: &Sent<'_>, sticky: Sticky, exchange: &Exchange) -> Vec<Note> {

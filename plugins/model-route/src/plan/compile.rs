@@ -1,5 +1,6 @@
 //! From what was written to what runs; everything that cannot be right is said with its path.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -268,6 +269,7 @@ impl WrittenTarget {
             selector,
             is_asked: self.version_is == VersionIs::Asked,
             circuit: None,
+            told: RefCell::default(),
         }
     }
 }
