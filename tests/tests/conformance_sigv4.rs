@@ -351,7 +351,10 @@ fn every_case_of_the_aws_suite_is_signed_by_version_4a() {
 #[test]
 fn version_4a_signs_whatever_it_is_given_as_awss_own_crate_does() {
     for number in 0..200_u32 {
-        let id = format!("AKIA{:016X}", u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let id = format!(
+            "AKIA{:016X}",
+            u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        );
         let secret = format!("{id}/{number}+secret").repeat(1 + number as usize % 4);
         let options = Options {
             algorithm: Algorithm::V4a {
