@@ -239,6 +239,11 @@ pub trait Host {
     fn random(&self) -> u64;
     /// An environment variable that the VM was given.
     fn environment(&self, name: &str) -> Option<String>;
+    /// Whether a value of the environment only stands for one that the proxy's machine has: then
+    /// its form says nothing. No proxy has such values; tools that read configurations do.
+    fn is_stand_in(&self, _value: &str) -> bool {
+        false
+    }
     /// A property by path; values are bytes in the host's own coding.
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status>;
     /// Leaves a value in the exchange's filter state under one name.

@@ -34,7 +34,7 @@ const CALLBACKS: u64 = 10_000;
 const NOW_S: u64 = 1_800_000_000;
 
 /// The worlds of this folder, by module, with what they promise.
-const PROMISES: [(&str, &str, Promise); 9] = [
+const PROMISES: [(&str, &str, Promise); 10] = [
     ("jwt-auth", "jwt-tokens.yaml", Promise::Nothing),
     (
         "jwt-auth",
@@ -57,6 +57,11 @@ const PROMISES: [(&str, &str, Promise); 9] = [
         "aws-sigv4",
         "sigv4-signed.yaml",
         Promise::Outcome(goes_unsigned),
+    ),
+    (
+        "upstream-auth",
+        "upstream-auth-sent.yaml",
+        Promise::Outcome(goes_without_our_credential),
     ),
     (
         SUITE.bundle(),
@@ -109,6 +114,16 @@ fn goes_unsigned(outcome: &Outcome) -> Option<String> {
         _ => false,
     };
     (!signed).then(|| "the upstream receives a request without a signature of ours".to_owned())
+}
+
+fn goes_without_our_credential(outcome: &Outcome) -> Option<String> {
+    let sent = outcome.upstream.as_ref()?;
+    let mut values = sent.headers.all("authorization");
+    let is_ours = match (values.next(), values.next()) {
+        (Some(value), None) => value == b"Bearer the-gateways-own".as_slice(),
+        _ => false,
+    };
+    (!is_ours).then(|| "the upstream receives a request without our credential".to_owned())
 }
 
 fn shows_the_address_or_goes_unsigned(outcome: &Outcome) -> Option<String> {

@@ -32,6 +32,8 @@ enum SigningKey {
     Pkcs1(Box<rsa::pkcs1v15::SigningKey<Sha256>>),
     Pss(Box<rsa::pss::SigningKey<Sha256>>),
     P256(p256::ecdsa::SigningKey),
+    /// One that only the proxy's machine has.
+    Elsewhere,
 }
 
 /// Why a key cannot be used. Never holds any of it.
@@ -99,6 +101,16 @@ impl Signer {
         })
     }
 
+    /// One whose key is not at hand, where a configuration is only looked at: it does not sign.
+    pub fn elsewhere() -> Self {
+        Self {
+            key: SigningKey::Elsewhere,
+            header: String::new(),
+            claims: serde_json::Map::new(),
+            print: [0; 32],
+        }
+    }
+
     /// What tells it from others: a digest of key and claims.
     pub const fn print(&self) -> &[u8; 32] {
         &self.print
@@ -133,6 +145,7 @@ impl Signer {
                     key.try_sign(text.as_bytes()).map_err(failed)?;
                 signature.to_vec()
             }
+            SigningKey::Elsewhere => return Err(TokenFault::Signature),
         };
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut text);

@@ -12,6 +12,8 @@ pub const KEYS: &str = r#"{"keys":[{"id":"k","digest":"sha256:2c26b46b68ffc68ff9
 const RULES: &str = r#"{"rules":[{"id":"a","effect":"allow","who":{"identity":"any"},"what":{"paths":["/a/**","/b/{x}/c","/v2/**"]}},{"id":"b","effect":"deny","what":{"models":["*a*b*c*d*"]}},{"id":"c","effect":"allow","who":{"groups":{"any_of":["g"]}}}]}"#;
 const LIMIT: &str = r#"{"policies":[{"name":"a","by":[{"header":"x-tenant"},"method"],"on_missing":"shared","windows":[{"quota":1000000,"window_s":1}]}]}"#;
 const AUDIT: &str = r#"{}"#;
+const LEND: &str = r#"{"provider":"gemini","credential":{"static":{"value":"the-gateways-own"}},"cookies":"strip","remove_headers":["x-a"],"remove_parameters":["a"]}"#;
+const PASS: &str = r#"{"provider":"openai","credential":{"pass_through":true}}"#;
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 pub fn tokens() -> String {
@@ -92,6 +94,8 @@ pub fn doors() -> Vec<Door> {
         door("aws-sigv4", SIGN, &AMBIGUOUS),
         door("aws-sigv4", SIGN_S3, &[]),
         door("pii-mask", "{}", &[]),
+        door("upstream-auth", LEND, &[]),
+        door("upstream-auth", PASS, &[]),
         Door {
             credential: Some(("authorization", format!("Bearer {}", bearer_of(json!({}))))),
             ..door("jwt-auth", &tokens(), &[("many credentials", 400)])

@@ -150,6 +150,10 @@ impl Host for Environment<'_> {
         }
     }
 
+    fn is_stand_in(&self, value: &str) -> bool {
+        value == UNKNOWN
+    }
+
     fn shared(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
         self.shared
             .borrow()

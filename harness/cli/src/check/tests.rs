@@ -226,6 +226,46 @@ fn environment_variables_of_the_vm_are_known() {
     );
 }
 
+#[test]
+fn a_credential_of_the_gateways_own_is_judged_as_far_as_it_is_here() {
+    let own = |credential: &str| {
+        let json = format!("{{ \"credential\": {credential} }}");
+        envoy(&[("upstream_auth", RELOAD, &json)]).replace(
+            "vm_config: {",
+            "vm_config: { environment_variables: { host_env_keys: [ NOT_ON_THIS_MACHINE ] },",
+        )
+    };
+    let env = "{ \"env\": \"NOT_ON_THIS_MACHINE\" }";
+    let endpoint = "\"token_endpoint\": { \"url\": \"https://idp.test/t\", \"cluster\": \"idp\" }";
+    // What only the proxy's machine has is not taken for a key that cannot be read.
+    for credential in [
+        format!("{{ \"static\": {{ \"value\": {env} }} }}"),
+        format!("{{ \"google_service_account\": {{ \"key\": {env}, \"cluster\": \"idp\" }} }}"),
+        format!(
+            "{{ \"oauth2_client_credentials\": {{ {endpoint}, \"client\": {{ \"id\": \"c\", \"private_key\": {{ \"pem\": {env} }} }} }} }}"
+        ),
+    ] {
+        // Nobody is asked who he is: whoever comes acts as the gateway.
+        let said = coded(&own(&credential));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("MG201"), "{said:?}");
+    }
+    for (credential, code) in [
+        ("{ \"static\": { \"value\": \"sk-1\" } }".to_owned(), "MG405"),
+        (
+            format!("{{ \"oauth2_client_credentials\": {{ {endpoint}, \"client\": {{ \"id\": \"c\", \"secret\": {env} }} }} }}").replace("https:", "http:"),
+            "MG406",
+        ),
+        ("{ \"static\": { \"value\": \"a b\" } }".to_owned(), "MG011"),
+    ] {
+        let said = coded(&own(&credential));
+        assert!(said.iter().any(|said| said.contains(code)), "{code} {said:?}");
+    }
+    // Of the client's own nothing is lent.
+    let said = coded(&own("{ \"pass_through\": true }"));
+    assert!(!said.iter().any(|said| said.contains("MG201")), "{said:?}");
+}
+
 /// The module of all filters, with these lines inside `config` and this configuration.
 fn in_one_entry(knobs: &str, json: &str) -> String {
     envoy(&[("modelgate", &format!("{RELOAD}\n{knobs}"), json)])

@@ -35,6 +35,8 @@ const AZURE_METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/to
 /// The metadata server of Google's machines.
 const GOOGLE_METADATA: &str =
     "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/";
+/// Where Google gives tokens to service accounts.
+const GOOGLE_TOKENS: &str = "https://oauth2.googleapis.com/token";
 /// What App Service calls its endpoint, in the environment.
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 /// And the secret that goes with each call.
@@ -172,9 +174,13 @@ pub fn managed_identity(
     let url = match (written.url, written.endpoint) {
         (Some(url), _) => url.to_string(),
         (None, AzureEndpoint::InstanceMetadata) => AZURE_METADATA.to_owned(),
-        (None, AzureEndpoint::AppService) => variable(IDENTITY_ENDPOINT)
-            .resolve_text("endpoint", setup, problems)?
-            .to_string(),
+        (None, AzureEndpoint::AppService) => {
+            let url = variable(IDENTITY_ENDPOINT).resolve_text("endpoint", setup, problems)?;
+            match setup.host.is_stand_in(&url) {
+                true => AZURE_METADATA.to_owned(),
+                false => url.to_string(),
+            }
+        }
     };
     let mut url = with_parameter(url, "api-version", version);
     url = with_parameter(url, "resource", &written.resource);
@@ -208,6 +214,21 @@ pub fn google_service_account(
     problems: &mut Problems,
 ) -> Option<Origin> {
     let text = written.key.resolve_text("key", setup, problems)?;
+    let grant = |location, signer| {
+        Origin::Grant(Grant {
+            endpoint: Server {
+                location,
+                cluster: written.cluster.into_string(),
+            },
+            form: vec![pair("grant_type", JWT_BEARER)],
+            proof: Proof::Grant(signer),
+            limits,
+        })
+    };
+    if setup.host.is_stand_in(&text) {
+        let location = parsed("key", GOOGLE_TOKENS, problems)?;
+        return Some(grant(location, Rc::new(Signer::elsewhere())));
+    }
     let Ok(file) = serde_json::from_str::<KeyFile>(&text) else {
         problems.add(
             "key",
@@ -233,15 +254,7 @@ pub fn google_service_account(
         ],
     };
     let signer = signer(&file.private_key, Algorithm::Rs256, says, "key", problems)?;
-    Some(Origin::Grant(Grant {
-        endpoint: Server {
-            location: file.token_uri,
-            cluster: written.cluster.into_string(),
-        },
-        form: vec![pair("grant_type", JWT_BEARER)],
-        proof: Proof::Grant(signer),
-        limits,
-    }))
+    Some(grant(file.token_uri, signer))
 }
 
 pub fn google_metadata(
@@ -408,6 +421,9 @@ fn own_jwt(
     problems: &mut Problems,
 ) -> Option<Rc<Signer>> {
     let pem = written.pem.resolve_text("pem", setup, problems)?;
+    if setup.host.is_stand_in(&pem) {
+        return Some(Rc::new(Signer::elsewhere()));
+    }
     let header = [
         ("kid", written.key_id),
         ("x5t#S256", written.certificate_sha256),
