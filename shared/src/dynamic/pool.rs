@@ -96,10 +96,10 @@ unsafe fn keep(block: *mut u8, class: usize) -> bool {
 
 // Not inlined: at each of thousands of places it would make the library a quarter larger.
 //
-// SAFETY: a block of a class is at least `STEP` bytes that nobody else has, aligned as `whole` says;
-// it is on one list exactly while it is free, and `class` gives the same number for the layout that
-// it was taken with and given back with. A block of a class always has the layout `whole(class)`
-// for the process's allocator.
+// SAFETY: a block of a class is at least `STEP` bytes that nobody else has, aligned as `whole`
+// says; it is on one list exactly while it is free, and `class` gives the same number for the
+// layout that it was taken with and given back with. A block of a class always has the layout
+// `whole(class)` for the process's allocator.
 unsafe impl GlobalAlloc for Pool {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
