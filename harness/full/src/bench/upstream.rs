@@ -1,4 +1,5 @@
-//! What stands behind the gateway while it is measured: an Envoy that answers every request at once.
+//! What stands behind the gateway while it is measured: an Envoy that answers every request at
+//! once.
 
 use serde_json::{Value as Json, json};
 
