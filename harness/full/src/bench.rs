@@ -7,8 +7,8 @@
 //! kernel's accounting) divided by the requests that it answered. Where the machine has two
 //! processors, the Envoys are bound to one and load and upstream to the other.
 //!
-//! Beside it, what filters execute for a request, counted by the embedded host (`instructions`), and
-//! what the whole Envoy does, counted by valgrind (`callgrind`).
+//! Beside it, what filters execute for a request, counted by the embedded host (`instructions`),
+//! and what the whole Envoy does, counted by valgrind (`callgrind`).
 //!
 //! Read the ratios of one run. Absolute figures move with the machine, and by a third between runs
 //! on a shared one.
@@ -29,6 +29,7 @@ pub mod sizes;
 pub mod starts;
 pub mod table;
 pub mod twins;
+pub mod upstream;
 
 use modelgate_cli::SUITE;
 use std::path::Path;
@@ -114,7 +115,7 @@ pub fn measure(
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Rounds>> {
     let places = Place::assign();
-    let upstream = Server::start(envoy, &case::upstream(), places.load, "upstream", 1)?;
+    let upstream = Server::start(envoy, &upstream::bootstrap(), places.load, "upstream", 1)?;
     let mut running = Vec::new();
     for variant in variants {
         progress(&format!("starting Envoy: {}", variant.name));

@@ -94,11 +94,14 @@ unsafe fn keep(block: *mut u8, class: usize) -> bool {
     kept.unwrap_or(false)
 }
 
-// SAFETY: a block of a class is at least `STEP` bytes that nobody else has, aligned as `whole` says;
-// it is on one list exactly while it is free, and `class` gives the same number for the layout that
-// it was taken with and given back with. A block of a class always has the layout `whole(class)`
-// for the process's allocator.
+// Not inlined: at each of thousands of places it would make the library a quarter larger.
+//
+// SAFETY: a block of a class is at least `STEP` bytes that nobody else has, aligned as `whole`
+// says; it is on one list exactly while it is free, and `class` gives the same number for the
+// layout that it was taken with and given back with. A block of a class always has the layout
+// `whole(class)` for the process's allocator.
 unsafe impl GlobalAlloc for Pool {
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(class) = class(layout.size(), layout.align()) else {
             return unsafe { System.alloc(layout) };
@@ -110,6 +113,7 @@ unsafe impl GlobalAlloc for Pool {
         block
     }
 
+    #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(class) = class(layout.size(), layout.align()) else {
             return unsafe { System.dealloc(block, layout) };
@@ -121,6 +125,7 @@ unsafe impl GlobalAlloc for Pool {
         }
     }
 
+    #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         unsafe { regrow(self, block, layout, size) }
     }

@@ -410,7 +410,8 @@ impl Host for Envoy {
         self.entry.log(level, line);
     }
 
-    /// Envoy has no functions for dynamic modules; the one that verifies signatures is the module's.
+    /// Envoy has no functions for dynamic modules; the one that verifies signatures is the
+    /// module's.
     fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
         if name != FOREIGN_FUNCTION {
             return Err(Status::NotFound);

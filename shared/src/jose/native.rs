@@ -2,9 +2,9 @@
 //! and for ECDSA on P-256 and P-384. It takes the place that Envoy's function has in the wasm form,
 //! and gives the same verdicts as the module's own code.
 //!
-//! What it is asked about has been looked at before: keys have 2048 to 8192 bits and an odd exponent
-//! from 3 to 2^33 - 1, or are points on their curve; signatures have the length of the key. ring
-//! takes each of these, so what it refuses is a bad signature.
+//! What it is asked about has been looked at before: keys have 2048 to 8192 bits and an odd
+//! exponent from 3 to 2^33 - 1, or are points on their curve; signatures have the length of the
+//! key. ring takes each of these, so what it refuses is a bad signature.
 //!
 //! What it cannot do: P-521, which ring does not have.
 
@@ -144,8 +144,8 @@ mod tests {
         }
     }
 
-    /// Signatures over `text` with SHA-256, under moduli that are primes of the form 2^bits - c, so
-    /// that the private exponent is known: exponent and signature were computed with Python's `pow`.
+    /// Signatures over `text` with SHA-256, under moduli that are primes of the form 2^bits - c: so
+    /// the private exponent is known, and Python's `pow` has computed them.
     const RSA: [(usize, u64, u64, &str); 3] = [
         (
             2048,

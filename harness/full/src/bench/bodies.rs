@@ -2,6 +2,7 @@
 //! events.
 
 use super::case::{Case, Variant};
+use super::upstream::STREAM;
 use modelgate_scenario::file::{Body, Chunk};
 
 /// Sizes of requests, in bytes.
@@ -11,11 +12,6 @@ const SIZES: [(&str, usize); 3] = [
     // The most that the filters take by default.
     ("1 MB", 1_000_000),
 ];
-
-/// What asks the upstream for a stream of events; see [`super::case::upstream`].
-pub const STREAM: (&str, &str) = ("x-bench-answer", "stream");
-/// Events of the stream.
-pub const EVENTS: usize = 200;
 
 /// A message with each of its variants.
 pub struct Row {
@@ -51,14 +47,6 @@ pub fn rows(bare: &Case, chain: &Case) -> Vec<Row> {
     rows
 }
 
-/// A stream of events of a chat, each with a few words.
-pub fn stream() -> String {
-    let event = r#"data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" some words of an answer"}}]}"#;
-    let mut text = format!("{event}\n\n").repeat(EVENTS);
-    text.push_str("data: [DONE]\n\n");
-    text
-}
-
 fn with_body(variant: &Variant, what: &str, bytes: usize) -> Variant {
     let mut variant = variant.renamed(what);
     variant.request.body = Body {
@@ -92,12 +80,5 @@ mod tests {
             let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert!(value.pointer("/inputs/0/data/0").is_some());
         }
-    }
-
-    #[test]
-    fn a_stream_ends_as_streams_of_chats_do() {
-        let stream = stream();
-        assert_eq!(stream.matches("data: ").count(), EVENTS + 1);
-        assert!(stream.ends_with("data: [DONE]\n\n"));
     }
 }

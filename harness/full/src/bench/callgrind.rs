@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::case::{self, Variant};
+use super::case::Variant;
 use super::load::Load;
 use super::server::{Place, Server};
+use super::upstream;
 use modelgate_envoy::release::Envoy;
 
 /// Requests before those that are counted: caches are filled, and V8 has compiled what it will.
@@ -58,7 +59,7 @@ pub fn measure(
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Executed>> {
     let load = Place::assign().load;
-    let upstream = Server::start(envoy, &case::upstream(), load, "upstream", 1)?;
+    let upstream = Server::start(envoy, &upstream::bootstrap(), load, "upstream", 1)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

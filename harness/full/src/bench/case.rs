@@ -9,12 +9,13 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
 
-use super::{bodies, twins};
+use super::twins;
+use super::upstream::MOST_HELD;
 
 use modelgate_scenario::catalogue::file_name;
 use modelgate_scenario::engine::fused::fused;
 use modelgate_scenario::envoy_config::{self, Places};
-use modelgate_scenario::file::{Body, Request, Scenario, ScenarioFile, Step, UPSTREAM};
+use modelgate_scenario::file::{Body, Request, Scenario, ScenarioFile, Step};
 
 /// Something that is measured, with what it is compared to.
 #[derive(Clone, Debug)]
@@ -251,9 +252,6 @@ impl Variant {
     }
 }
 
-/// What Envoy may hold of a body, in bytes: twice the largest of the bench.
-const MOST_HELD: usize = 2 << 20;
-
 /// The access log that a gateway with `audit-log` has.
 fn audit_lines() -> Json {
     json!({
@@ -274,44 +272,4 @@ fn module(file: &Path) -> Result<String> {
         file.display()
     );
     Ok(file.canonicalize()?.display().to_string())
-}
-
-/// An Envoy that answers every request at once: what stands behind the gateway. One header asks it
-/// for a stream of events.
-pub fn upstream() -> Json {
-    let route = |asked: Json, content_type: &str, body: &str| {
-        json!({
-            "match": asked,
-            "direct_response": {"status": 200, "body": {"inline_string": body}},
-            "response_headers_to_add": [{"header": {"key": "content-type", "value": content_type}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
-        })
-    };
-    let (header, value) = bodies::STREAM;
-    let asked =
-        json!({"prefix": "/", "headers": [{"name": header, "string_match": {"exact": value}}]});
-    let stream = route(asked, "text/event-stream", &bodies::stream());
-    let scores = r#"{"outputs":[{"name":"y","shape":[1],"data":[0.5]}]}"#;
-    let ordinary = route(json!({"prefix": "/"}), "application/json", scores);
-    json!({"static_resources": {"listeners": [{
-        "name": UPSTREAM,
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": "@PORT@"}},
-        "per_connection_buffer_limit_bytes": MOST_HELD,
-        "filter_chains": [{"filters": [{
-            "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                "stat_prefix": "upstream",
-                "route_config": {
-                    "max_direct_response_body_size_bytes": MOST_HELD,
-                    "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [stream, ordinary]}],
-                },
-                "http_filters": [{
-                    // Waits for the end of the request: Envoy closes a connection whose request it
-                    // has answered before its end.
-                    "name": "envoy.filters.http.buffer",
-                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": MOST_HELD},
-                }, {"name": "envoy.filters.http.router", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
-            },
-        }]}],
-    }]}})
 }

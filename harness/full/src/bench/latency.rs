@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::Plan;
-use super::case::{self, Variant};
+use super::case::Variant;
 use super::load::{self, Load};
 use super::rounds::quantile;
 use super::server::{Place, Server};
+use super::upstream;
 use modelgate_envoy::release::Envoy;
 
 /// What one variant showed.
@@ -45,7 +46,7 @@ pub fn measure(
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Latency>> {
     let places = Place::assign();
-    let upstream = Server::start(envoy, &case::upstream(), places.load, "upstream", 1)?;
+    let upstream = Server::start(envoy, &upstream::bootstrap(), places.load, "upstream", 1)?;
     load::bind(places.load);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
