@@ -83,16 +83,6 @@ impl Supplied {
         }
     }
 
-    /// What the operator calls what it begins with.
-    const fn kind(&self) -> &'static str {
-        match &self.base {
-            Base::Key(_) => "a key",
-            Base::Container(_) => "container",
-            Base::Instance(_) => "instance_metadata",
-            Base::WebIdentity(_) => "web_identity",
-        }
-    }
-
     async fn fetch(&self, caller: Caller<'_>) -> Result<Option<Temporary>, Fault> {
         let found = match &self.base {
             Base::Key(key) => Some(Temporary {
@@ -218,7 +208,7 @@ impl Supply {
             return Some(Self::Given(Rc::clone(key)));
         }
         if explain::is_asked() {
-            return told(&sources);
+            return placeholder();
         }
         let mark = sources
             .iter()
@@ -233,6 +223,18 @@ impl Supply {
         ))))
     }
 
+    /// Says, to whoever asks why, that a placeholder signs.
+    pub fn tell(&self) {
+        if let Self::Given(key) = self
+            && key.access_key_id() == PLACEHOLDER
+        {
+            explain::tell(|notes| {
+                let text = "Credentials are fetched when the gateway runs; a placeholder stands for them here.";
+                notes.push(Note::info("credentials", text).with("fetched", true));
+            });
+        }
+    }
+
     /// The credentials, where they are there; nothing waits.
     fn current(&self, now_ms: u64) -> Option<Rc<Credentials>> {
         match self {
@@ -245,19 +247,14 @@ impl Supply {
     }
 }
 
-/// What is told where nothing is called: a placeholder signs.
-fn told(sources: &[Supplied]) -> Option<Supply> {
-    let kinds: Vec<&str> = sources.iter().map(Supplied::kind).collect();
-    explain::tell(|notes| {
-        let text = format!(
-            "Credentials are fetched when the gateway runs, from {}; a placeholder stands for them here.",
-            kinds.join(", else ")
-        );
-        notes.push(Note::info("credentials", text).with("sources", kinds.clone()));
-    });
+/// The id of the key that signs where nothing is called.
+const PLACEHOLDER: &str = "PLACEHOLDER";
+
+/// What signs where nothing is called.
+fn placeholder() -> Option<Supply> {
     let secret = Zeroizing::new("placeholder".to_owned());
-    let placeholder = Credentials::new("PLACEHOLDER".to_owned(), secret, None);
-    Some(Supply::Given(Rc::new(placeholder.ok()?)))
+    let key = Credentials::new(PLACEHOLDER.to_owned(), secret, None);
+    Some(Supply::Given(Rc::new(key.ok()?)))
 }
 
 fn kept<S: Source>(

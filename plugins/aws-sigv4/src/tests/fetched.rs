@@ -365,6 +365,21 @@ fn another_configuration_of_the_vm_begins_with_what_there_is() {
 }
 
 #[test]
+fn a_fetch_that_was_given_up_stands_in_nobodys_way() {
+    let mut aws = FakeAws::open(container(), Vec::new());
+    let (_, action) = aws.gate.request(&POST);
+    assert_eq!((action, aws.asked().len()), (Pause, 1));
+    let again = written(container()).to_string();
+    let old = aws.gate.reconfigure(&again).unwrap();
+    aws.gate.tick();
+    assert_eq!(aws.asked().len(), 1, "somebody is at it");
+    aws.gate.delete(old);
+    aws.answered = 1;
+    aws.rule("/v2", 200, key("ASIA2", HOUR));
+    assert_eq!(aws.signs(), "ASIA2");
+}
+
+#[test]
 fn credentials_that_the_service_does_not_take_are_fetched_anew() {
     let mut aws = FakeAws::open(container(), vec![("/v2", 200, key("ASIA1", HOUR))]);
     assert_eq!(aws.signs(), "ASIA1");
