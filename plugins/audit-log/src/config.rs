@@ -161,7 +161,7 @@ pub struct BatchConfig {
     /// Events in one batch at most; as many are sent without waiting.
     pub max_events: Bounded<1, 10_000>,
     /// Bytes of events in one batch at most.
-    pub max_bytes: Bounded<16_384, 16_777_216>,
+    pub max_bytes: Bounded<20_480, 16_777_216>,
     /// How long an event waits for others at most, in milliseconds; looked at twice a second.
     pub max_age_ms: Bounded<0, 600_000>,
 }

@@ -18,7 +18,7 @@ pub const CONTENT_TYPE: &str = "application/json";
 pub const DEFAULT_PATH: &str = "/v1/logs";
 
 /// No record of an event is longer, in bytes.
-pub const LONGEST_RECORD: usize = 17_408;
+pub const LONGEST_RECORD: usize = 20_480;
 
 /// The event name of each record.
 const EVENT_NAME: &str = "modelgate.request";
