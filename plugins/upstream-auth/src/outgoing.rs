@@ -75,6 +75,13 @@ pub struct Rules {
     pub(crate) protocols: &'static [&'static str],
     /// Whether cookies go on.
     pub(crate) cookies: KeepOrStrip,
+    /// Lengths of the names above, as bits: most names of a request are of none of ours.
+    pub(crate) lengths: u64,
+}
+
+/// The bit of a name's length; the last one is that of every longer name.
+pub(crate) fn length_bit(name: &[u8]) -> u64 {
+    1 << name.len().min(63)
 }
 
 impl Rules {
@@ -96,7 +103,7 @@ impl Rules {
     /// The reply.
     pub fn judge(&self, request: &HeaderBlock) -> Result<(), Reply> {
         let mut seen: Vec<&str> = Vec::new();
-        for (name, _) in request.iter() {
+        for (name, _) in request.iter().filter(|(name, _)| self.may_be_ours(name)) {
             for (choosing, may) in &self.choosing {
                 if !reads_as(name, choosing.as_bytes()) {
                     continue;
@@ -191,7 +198,7 @@ impl Rules {
         let mut names: Vec<&[u8]> = request
             .iter()
             .map(|(name, _)| name)
-            .filter(|name| goes(name))
+            .filter(|name| self.may_be_ours(name) && goes(name))
             .collect();
         sorting::sort(&mut names);
         names.dedup();
@@ -212,6 +219,10 @@ impl Rules {
         let credential = String::from_utf8_lossy(credential);
         target.extend_from_slice(form::encoded(&credential).as_bytes());
         Some(target)
+    }
+
+    fn may_be_ours(&self, name: &[u8]) -> bool {
+        self.lengths & length_bit(name) != 0
     }
 
     fn takes_parameter(&self, name: &[u8]) -> bool {

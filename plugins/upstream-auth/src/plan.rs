@@ -12,7 +12,7 @@ use modelgate_kit::refresh::Refreshed;
 use crate::config::{Config, CredentialConfig, SendAs};
 use crate::exchanged::Exchanged;
 use crate::grant::Origin;
-use crate::outgoing::{CREDENTIALS, Place, Rules};
+use crate::outgoing::{CREDENTIALS, Place, Rules, length_bit};
 use crate::provider::{BEARER, KeyPlace, Provider};
 use crate::token::is_sendable;
 
@@ -188,7 +188,10 @@ fn compile_rules(config: &Config, place: Option<Place>, problems: &mut Problems)
     if let Place::Query(name) = &place {
         parameters.push(name.to_ascii_lowercase());
     }
+    let names = removed.iter().chain(choosing.iter().map(|(name, _)| name));
+    let lengths = names.fold(0, |bits, name| bits | length_bit(name.as_bytes()));
     Rules {
+        lengths,
         place,
         removed,
         set,

@@ -95,7 +95,7 @@ pub fn doors() -> Vec<Door> {
         door("aws-sigv4", SIGN_S3, &[]),
         door("pii-mask", "{}", &[]),
         door("upstream-auth", LEND, &[]),
-        door("upstream-auth", PASS, &[]),
+        door("upstream-auth", PASS, &[("many credentials", 400)]),
         Door {
             credential: Some(("authorization", format!("Bearer {}", bearer_of(json!({}))))),
             ..door("jwt-auth", &tokens(), &[("many credentials", 400)])
