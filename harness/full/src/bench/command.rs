@@ -104,6 +104,7 @@ fn executed_table(
     let ratios: BTreeMap<String, u64> = rows
         .iter()
         .flat_map(|row: &Row<'_, Executed>| std::iter::once(row.main).chain(row.native))
+        .filter(|one| one.instructions > 0)
         .map(|one| (one.name.clone(), one.ratio(bare)))
         .collect();
     let file = workspace.root.join(instructions::BUDGETS);

@@ -138,6 +138,14 @@ impl Server {
         self.process.id()
     }
 
+    /// What it has logged.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn log(&mut self) -> Result<String> {
+        self.process.log()
+    }
+
     /// The memory that it has in use, in bytes (`VmRSS`).
     ///
     /// # Errors

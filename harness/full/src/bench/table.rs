@@ -95,9 +95,9 @@ pub fn executed(bare: &Executed, rows: &[Row<'_, Executed>], budgets: &Budgets) 
     ));
     let hundredths = |count: u64| format!("{}.{:02}", count / 100, count % 100);
     for Row { main, native, own } in rows {
-        let beside = |one: &Executed| {
-            let ratio = hundredths(one.ratio(bare));
-            format!("{} | {ratio}", one.instructions)
+        let beside = |one: &Executed| match one.instructions {
+            0 => " | ".to_owned(),
+            instructions => format!("{instructions} | {}", hundredths(one.ratio(bare))),
         };
         let held = |one: &Executed| {
             let budget = budgets.envoy.get(&one.name).copied();
