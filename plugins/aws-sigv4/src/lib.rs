@@ -6,8 +6,8 @@
 //! are brought to what will be sent, and the signature is added. Everything that a client could use
 //! to act under the gateway's credentials is refused or removed: see [`outgoing`].
 //!
-//! Where credentials are fetched, they are kept fresh in the background ([`signers`], [`supply`]),
-//! and which role signs may depend on the caller ([`callers`]).
+//! Where credentials are fetched, they are kept fresh in the background (`signers`, `supply`),
+//! and which role signs may depend on the caller (`callers`).
 //!
 //! It signs each request once: retries of the proxy send the same signature, which AWS takes for
 //! five minutes, unless the filter stands in the chain of a cluster. It cannot know what the
