@@ -63,7 +63,7 @@ impl Filter for ModelRoute {
         ..Needs::NONE
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
-    const TAGS: &'static [&'static str] = &["model", "target"];
+    const TAGS: &'static [&'static str] = &["name", "target"];
     const LEAVES: &'static [&'static str] = &[Routed::NAME];
     type Config = Config;
     type Plan = Plan;

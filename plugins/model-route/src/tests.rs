@@ -158,11 +158,11 @@ fn a_failing_version_is_taken_out_for_all_workers_and_nobody_else_moves() {
     // About 100 good answers of the canary were in the window: a tenth of all may fail.
     assert!((8..=25).contains(&failed), "{failed}");
     assert_eq!(
-        proxy.metric("modelgate.model_route.model_m.target_canary.state"),
+        proxy.metric("modelgate.model_route.name_m.target_canary.state"),
         2
     );
     assert_eq!(
-        proxy.metric("modelgate.model_route.model_m.target_canary.taken_out"),
+        proxy.metric("modelgate.model_route.name_m.target_canary.taken_out"),
         1
     );
     // Tried again after two minutes, by five requests and no more; then all are back.
@@ -247,11 +247,11 @@ fn what_testers_and_the_pin_see_fail_takes_nothing_out() {
         assert_eq!(backend(&send(&mut pinned, "ann", "500")), "b");
     }
     assert_eq!(
-        proxy.metric("modelgate.model_route.model_m.target_canary.errors"),
+        proxy.metric("modelgate.model_route.name_m.target_canary.errors"),
         100
     );
     assert_eq!(
-        proxy.metric("modelgate.model_route.model_m.target_canary.taken_out"),
+        proxy.metric("modelgate.model_route.name_m.target_canary.taken_out"),
         0
     );
     assert!(proxy.shared_keys().is_empty());
@@ -282,11 +282,11 @@ fn the_refusal_of_a_later_filter_is_no_failure_of_the_model() {
         gate.end(at);
     }
     assert_eq!(
-        proxy.metric("modelgate.model_route.model_m.target_canary.errors"),
+        proxy.metric("modelgate.model_route.name_m.target_canary.errors"),
         20
     );
     assert_eq!(
-        proxy.metric("modelgate.model_route.model_m.target_canary.taken_out"),
+        proxy.metric("modelgate.model_route.name_m.target_canary.taken_out"),
         1
     );
 }

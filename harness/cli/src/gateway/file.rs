@@ -34,6 +34,12 @@ pub struct Gateway {
     #[serde(default)]
     #[schemars(schema_with = "schema::limits")]
     pub limits: Option<Source>,
+    /// Which public name leads to which model and version at the backend, as `models` of
+    /// model-route. Left out, names pass as they are. `backend` of a target is a name for lineage
+    /// and audit: everything goes to the one backend.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::models")]
+    pub models: Option<Source>,
     /// What is masked, as the settings of pii-mask; `{}` for its defaults. Left out, nothing is
     /// masked.
     #[serde(default)]

@@ -301,6 +301,13 @@ impl Reading<'_> {
         if let Some(limits) = file.limits.as_ref().map(taken) {
             configs.insert("rate_limit", object(limits.place, [("policies", limits)]));
         }
+        if let Some(models) = file.models.as_ref().map(taken) {
+            let place = models.place;
+            // Which paths there are besides, the backend's routes say.
+            let others = text(place, "allow");
+            let config = object(place, [("models", models), ("other_requests", others)]);
+            configs.insert("model_route", config);
+        }
         if let Some(masking) = file.masking.as_ref().map(taken) {
             configs.insert("pii_mask", masking);
         }

@@ -27,6 +27,10 @@ pub(super) fn limits(_: &mut SchemaGenerator) -> Schema {
     member("rate_limit", "policies")
 }
 
+pub(super) fn models(_: &mut SchemaGenerator) -> Schema {
+    member("model_route", "models")
+}
+
 pub(super) fn masking(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "$ref": "#/$defs/pii_mask" })
 }

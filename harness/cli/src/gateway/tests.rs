@@ -333,6 +333,19 @@ fn variables_follow_from_where_credentials_come() {
 const LEAST: &str = "backend: { kind: kserve, url: 'http://m:80' }\nissuers: [ { issuer: 'https://idp.example' } ]\nrules: []\n";
 
 #[test]
+fn models_are_routed_between_limits_and_masking() {
+    let text = format!(
+        "{LEAST}limits: []\nmasking: {{}}\nmodels: [ {{ name: m, targets: [ {{ tag: t, backend: b, version: '2' }} ] }} ]\n"
+    );
+    for host in [Host::Envoy, Host::EnvoyNative] {
+        let rendered = render(&meant(&text, host), host);
+        let at = |what: &str| rendered.find(what).unwrap_or_else(|| panic!("{what}"));
+        assert!(at("rate_limit") < at("model_route") && at("model_route") < at("pii_mask"));
+        assert!(rendered.contains("other_requests"), "{rendered}");
+    }
+}
+
+#[test]
 fn everything_wrong_is_said_at_its_place() {
     let text = "name: Models\nbackend: { kind: openai, url: 'http://x/v1', region: x, credential: { env: 'sk-abc' } }\nlimit: []\nlisten: 80\nsettings:\n  pii-mask: {}\n  jwt: {}\n";
     let said = problems(text);
@@ -357,7 +370,7 @@ fn everything_wrong_is_said_at_its_place() {
         problems(&text),
         [
             "5:13: settings.pii-mask: this gateway does not have the filter: nothing above asks for it",
-            "6:8: settings.jwt: no filter has this name; there are audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, pii-mask, upstream-auth, aws-sigv4",
+            "6:8: settings.jwt: no filter has this name; there are audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, model-route, pii-mask, upstream-auth, aws-sigv4",
             "7:24: settings.jwt-auth.issuers: it follows from another part of this file, and cannot be written twice",
         ]
     );

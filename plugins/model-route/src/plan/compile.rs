@@ -99,7 +99,7 @@ impl Plan {
 
 impl Metrics {
     fn new(model: &str, tag: &str) -> Self {
-        let tags = [("model", model), ("target", tag)];
+        let tags = [("name", model), ("target", tag)];
         let counter = |name| Metric::counter(ModelRoute::NAME, &tags, name);
         Self {
             requests: counter("requests"),
