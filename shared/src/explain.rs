@@ -119,10 +119,10 @@ pub fn header_value(name: &str, value: &[u8]) -> String {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use recorder::{Recorder, Told, at, enter, filter, hide, instant, tell};
+pub use recorder::{Recorder, Told, at, enter, filter, hide, instant, is_asked, tell};
 
 #[cfg(target_arch = "wasm32")]
-pub use silence::{at, filter, hide, instant, tell};
+pub use silence::{at, filter, hide, instant, is_asked, tell};
 
 /// In a module nobody listens.
 #[cfg(target_arch = "wasm32")]
@@ -132,6 +132,12 @@ mod silence {
     /// Tells notes; here, nothing.
     #[inline(always)]
     pub fn tell(_: impl FnOnce(&mut Vec<Note>)) {}
+
+    /// Whether somebody asks why; here, nobody.
+    #[inline(always)]
+    pub const fn is_asked() -> bool {
+        false
+    }
 
     /// Which filter runs from here on.
     #[inline(always)]
@@ -220,6 +226,12 @@ mod recorder {
         fn drop(&mut self) {
             LISTENING.with(|listening| listening.replace(None));
         }
+    }
+
+    /// Whether somebody asks why: then nothing outside is called, and what would come of that is
+    /// stood in for.
+    pub fn is_asked() -> bool {
+        with(|_| ()).is_some()
     }
 
     /// Which entry of the proxy's configuration runs from here on, on which way of the exchange.

@@ -109,8 +109,8 @@ pub trait Source: 'static {
 /// Where the payload is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// In the proxy's shared data: one worker fetches for all. Every filter of the VMs with the same
-    /// `vm_id` can read it, so it must be public.
+    /// In the proxy's shared data: one worker fetches for all. Every filter of the VMs with the
+    /// same `vm_id` can read it, so it must be public.
     Shared {
         /// The key of the entry; the lease lies beside it.
         key: String,
@@ -311,8 +311,8 @@ impl<S: Source> Refreshed<S> {
         })
     }
 
-    /// What there is does not serve any more, whatever its age, e.g. because the service has refused
-    /// it: it is fetched anew as soon as that may be. Nobody waits for it.
+    /// What there is does not serve any more, whatever its age, e.g. because the service has
+    /// refused it: it is fetched anew as soon as that may be. Nobody waits for it.
     pub fn doubt(&self, exchange: &Exchange) {
         self.wanted.set(true);
         exchange.nudge_background();

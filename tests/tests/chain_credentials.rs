@@ -1,6 +1,6 @@
-//! Where credentials come from, on a real Envoy: roles, secrets and instance metadata of moto, which
-//! enforces IAM policies; keys that expire every few seconds under load; an endpoint that goes away;
-//! a signer that stands behind the load balancer, in the filter chain of the cluster.
+//! Where credentials come from, on a real Envoy: roles, secrets and instance metadata of moto,
+//! which enforces IAM policies; keys that expire every few seconds under load; an endpoint that
+//! goes away; a signer that stands behind the load balancer, in the filter chain of the cluster.
 //!
 //! `MODELGATE_ROTATION_S=300` lets the load go on for five minutes with keys of 20 seconds, and
 //! `MODELGATE_OUTAGE_S=60` the endpoint be away for a minute.
@@ -11,6 +11,7 @@ mod chain_credentials {
     pub mod moto;
 }
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -164,27 +165,123 @@ fn into_the_cluster(config: &mut Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_the_load_balancer_each_attempt_is_signed_anew() {
+    const CHAIN: &str = r#"
+chain:
+- key-auth: { keys: [ { id: a, digest: "sha256:${sha256.key-of-ann}", consumer: ann }, { id: e, digest: "sha256:${sha256.key-of-eve}", consumer: eve } ] }
+- aws-sigv4:
+    region: eu-central-1
+    host: runtime.sagemaker.eu-central-1.amazonaws.com
+    credentials: { container: { cluster: ecs, url: "http://169.254.170.2/credentials" } }
+    roles: [ { who: { consumers: [ ann ] } } ]
+"#;
     let Some(envoy) = envoy(None) else { return };
     let aws = MockAws::new(Duration::from_secs(3600));
     let server = Loopback::start(Arc::clone(&aws), 0).unwrap();
     let clusters = [("upstream", server.port()), ("ecs", server.port())];
-    let gateway = Gateway::start(&envoy, FROM_A_CONTAINER, &clusters, into_the_cluster).await;
-    let answer = gateway.send(&invoke("1,2,3")).await;
+    let gateway = Gateway::start(&envoy, CHAIN, &clusters, into_the_cluster).await;
+    let call = |key: &str, body: &str| {
+        let call = invoke(body);
+        call.with("x-api-key", key)
+    };
+    let answer = gateway.send(&call("key-of-ann", "1,2,3")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     aws.fails.store(1, Ordering::SeqCst);
-    let answer = gateway.send(&invoke("4,5,6")).await;
+    let answer = gateway.send(&call("key-of-ann", "4,5,6")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
+    // What filters of the listener know of the caller is known here.
+    let answer = gateway.send(&call("key-of-eve", "7")).await;
+    let reason = answer.header("x-modelgate-reason");
+    assert_eq!((answer.status, reason), (403, Some("role_denied")));
     let received = aws.received.lock().unwrap();
     let [_, first, second] = received.as_slice() else {
         panic!("{} requests", received.len());
     };
-    assert_eq!(
-        (&first.2[..], &second.2[..]),
-        (&b"4,5,6"[..], &b"4,5,6"[..])
-    );
+    for (target, headers, body) in [first, second] {
+        assert_eq!((target.as_str(), &body[..]), (CHURN, &b"4,5,6"[..]));
+        let host = "runtime.sagemaker.eu-central-1.amazonaws.com";
+        assert_eq!(headers["host"], host);
+    }
     assert_ne!(first.1["x-amz-date"], second.1["x-amz-date"]);
     assert_ne!(first.1["authorization"], second.1["authorization"]);
     assert_eq!(*aws.refused.lock().unwrap(), Vec::<String>::new());
+}
+
+/// A filter cannot read files: the proxy serves the file to it, on a socket that nobody else may
+/// open, and reads it again when it is replaced.
+fn serving(file: &Path) -> impl FnOnce(&mut Value) {
+    let folder = file.parent().unwrap().to_str().unwrap().to_owned();
+    let file = file.to_str().unwrap().to_owned();
+    move |config: &mut Value| {
+        let socket = json!({"pipe": {"path": format!("{folder}/tokens.sock"), "mode": 0o600}});
+        let body = json!({"filename": file, "watched_directory": {"path": folder}});
+        let listener = json!({
+            "name": "tokens",
+            "address": socket,
+            "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                    "stat_prefix": "tokens",
+                    "route_config": {"virtual_hosts": [{
+                        "name": "tokens",
+                        "domains": ["*"],
+                        "routes": [{"match": {"path": "/token"}, "direct_response": {"status": 200, "body": body}}],
+                    }]},
+                    "http_filters": [{
+                        "name": "envoy.filters.http.router",
+                        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+                    }],
+                },
+            }]}],
+        });
+        let cluster = json!({
+            "name": "files",
+            "load_assignment": {"cluster_name": "files", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket}}]}]},
+        });
+        let resources = &mut config["static_resources"];
+        resources["listeners"]
+            .as_array_mut()
+            .unwrap()
+            .push(listener);
+        resources["clusters"].as_array_mut().unwrap().push(cluster);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_replaced_in_its_file_is_read_anew() {
+    const CHAIN: &str = r#"
+chain:
+- aws-sigv4:
+    region: eu-central-1
+    credentials: { web_identity: { role_arn: "arn:aws:iam::1:role/pod", cluster: sts, token: { url: "http://tokens.local/token", cluster: files } } }
+"#;
+    let Some(envoy) = envoy(None) else { return };
+    let aws = MockAws::new(Duration::from_secs(6));
+    let server = Loopback::start(Arc::clone(&aws), 0).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let replace = |token: &str| {
+        let newer = folder.path().join("newer");
+        std::fs::write(&newer, format!("{token}\n")).unwrap();
+        std::fs::rename(newer, &file).unwrap();
+        token.clone_into(&mut aws.token.lock().unwrap());
+    };
+    replace("one");
+    let clusters = [("upstream", server.port()), ("sts", server.port())];
+    let gateway = Gateway::start(&envoy, CHAIN, &clusters, serving(&file)).await;
+    for token in ["two", "three"] {
+        let before = aws.given.load(Ordering::SeqCst);
+        for _ in 0..8 {
+            let answer = gateway.send(&invoke("1,2,3")).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(
+            aws.given.load(Ordering::SeqCst) > before,
+            "keys were fetched again"
+        );
+        replace(token);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

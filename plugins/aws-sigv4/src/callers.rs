@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use modelgate_kit::claim::{ClaimPath, Finding};
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::facts::Identity;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::refresh::Refreshed;
@@ -140,6 +141,7 @@ impl Callers {
         let caller = Caller::from(identity.as_deref());
         let mut rules = self.rules.iter().enumerate();
         let fitting = rules.find(|(_, rule)| rule.who.fits(caller, Doubt::Misfits));
+        explain::tell(|notes| notes.push(told(fitting)));
         let (at, rule) = fitting.ok_or_else(|| Reply::new(&ROLE_DENIED))?;
         let Some((role, wanted)) = &rule.role else {
             return Ok(None);
@@ -153,6 +155,9 @@ impl Callers {
                 tag.key.clone(),
                 value.ok_or_else(|| Reply::new(&TAG_UNKNOWN))?,
             ));
+        }
+        if explain::is_asked() {
+            return Ok(None);
         }
         let now_ms = exchange.now_ns() / 1_000_000;
         let which = (at, tags);
@@ -204,5 +209,29 @@ impl Callers {
             is_used(session)
         });
         self.begun.take()
+    }
+}
+
+/// Which rule fits, for whoever asks why.
+fn told(fitting: Option<(usize, &Rule)>) -> Note {
+    match fitting {
+        None => Note::fail("role", "No rule of `roles` surely fits the caller."),
+        Some((at, Rule { role: None, .. })) => {
+            let text = format!("roles[{at}] fits the caller: `credentials` themselves sign.");
+            Note::pass("role", text).with("rule", at)
+        }
+        Some((
+            at,
+            Rule {
+                role: Some((role, _)),
+                ..
+            },
+        )) => {
+            let arn = role.session.role_arn.as_str();
+            let text = format!("roles[{at}] fits the caller: {arn} signs.");
+            Note::pass("role", text)
+                .with("rule", at)
+                .with("role_arn", arn)
+        }
     }
 }

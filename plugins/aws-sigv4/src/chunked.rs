@@ -3,8 +3,8 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
 //!
 //! Each piece is sent with its length and a signature that covers the one before it, so that none
-//! can be left out, changed or moved. The length of the whole is announced, so it must be known when
-//! the request begins.
+//! can be left out, changed or moved. The length of the whole is announced, so it must be known
+//! when the request begins.
 
 use std::rc::Rc;
 

@@ -1,10 +1,10 @@
 //! The clock that signatures go by: the proxy's, and how far the services' are ahead of it.
 //!
 //! AWS refuses what is signed more than five minutes beside its own clock. A proxy whose clock is
-//! wrong learns by how much from the `Date` of answers (RFC 9110 section 6.6.1): of those that bring
-//! credentials, and of refusals that speak of the time or the signature, as AWS's SDKs do. Small
-//! differences are the network's and count as none; differences of more than a day are no clock's,
-//! and are not believed.
+//! wrong learns by how much from the `Date` of answers (RFC 9110 section 6.6.1): of those that
+//! bring credentials, and of refusals that speak of the time or the signature, as AWS's SDKs do.
+//! Small differences are the network's and count as none; differences of more than a day are no
+//! clock's, and are not believed.
 
 use std::cell::Cell;
 use std::time::UNIX_EPOCH;

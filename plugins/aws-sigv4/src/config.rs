@@ -83,8 +83,9 @@ pub struct Config {
     pub query: QueryPolicy,
     /// The body: `signed` holds it (at most `max_body_bytes`) and signs its hash; `unsigned` lets
     /// it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `chunked` lets
-    /// it stream in pieces that are signed one by one (S3 alone; needs a `content-length`); `absent`
-    /// refuses requests that have one. Only `signed` needs `allow_on_headers_stop_iteration`.
+    /// it stream in pieces that are signed one by one (S3 alone; needs a `content-length`);
+    /// `absent` refuses requests that have one. Only `signed` needs
+    /// `allow_on_headers_stop_iteration`.
     pub payload: PayloadPolicy,
     /// Longest body that is signed, in bytes. Stay below the proxy's own buffer limit (Envoy:
     /// `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.

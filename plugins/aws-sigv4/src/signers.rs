@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use modelgate_kit::exchange::Exchange;
+use modelgate_kit::explain;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::refresh::{Refreshed, Source};
 use modelgate_kit::root::Root;
@@ -52,6 +53,9 @@ impl Signers {
     /// # Errors
     /// The refusal where nobody does.
     pub fn choose(&self, exchange: &Exchange) -> Result<Chosen, Reply> {
+        if explain::is_asked() {
+            self.supply.tell();
+        }
         let Some(callers) = &self.callers else {
             return Ok(Chosen::Everybody);
         };

@@ -1,5 +1,5 @@
-//! Where the credentials come from that requests are signed with: given, or fetched from the sources
-//! that the operator lists, in their order, and kept fresh ([`modelgate_kit::refresh`]).
+//! Where the credentials come from that requests are signed with: given, or fetched from the
+//! sources that the operator lists, in their order, and kept fresh ([`modelgate_kit::refresh`]).
 //!
 //! A source is passed over only where it says that there is nothing: an endpoint by 404. One that
 //! is there and fails is a failure, or another, weaker or stronger, identity would sign in silence.
@@ -16,8 +16,10 @@ pub mod token;
 
 use std::rc::Rc;
 
+use modelgate_kit::explain::{self, Note};
 use modelgate_kit::refresh::{Counters, Refreshed, Sharing, Source, Timing};
 use modelgate_kit::root::Root;
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -205,6 +207,9 @@ impl Supply {
         if let Some(key) = sources.first()?.given() {
             return Some(Self::Given(Rc::clone(key)));
         }
+        if explain::is_asked() {
+            return placeholder();
+        }
         let mark = sources
             .iter()
             .fold(Mark::new(), |mark, source| source.mark(mark));
@@ -218,6 +223,18 @@ impl Supply {
         ))))
     }
 
+    /// Says, to whoever asks why, that a placeholder signs.
+    pub fn tell(&self) {
+        if let Self::Given(key) = self
+            && key.access_key_id() == PLACEHOLDER
+        {
+            explain::tell(|notes| {
+                let text = "Credentials are fetched when the gateway runs; a placeholder stands for them here.";
+                notes.push(Note::info("credentials", text).with("fetched", true));
+            });
+        }
+    }
+
     /// The credentials, where they are there; nothing waits.
     fn current(&self, now_ms: u64) -> Option<Rc<Credentials>> {
         match self {
@@ -228,6 +245,16 @@ impl Supply {
             }
         }
     }
+}
+
+/// The id of the key that signs where nothing is called.
+const PLACEHOLDER: &str = "PLACEHOLDER";
+
+/// What signs where nothing is called.
+fn placeholder() -> Option<Supply> {
+    let secret = Zeroizing::new("placeholder".to_owned());
+    let key = Credentials::new(PLACEHOLDER.to_owned(), secret, None);
+    Some(Supply::Given(Rc::new(key.ok()?)))
 }
 
 fn kept<S: Source>(

@@ -1,5 +1,5 @@
-//! The keys of one issuer: given in the configuration, or fetched and kept fresh, one worker for all
-//! ([`modelgate_kit::refresh`]).
+//! The keys of one issuer: given in the configuration, or fetched and kept fresh, one worker for
+//! all ([`modelgate_kit::refresh`]).
 //!
 //! When a token names a key that we do not have, or there are no keys at all, the request may wait
 //! for newer ones. Only a set that was asked for after the request had come says that a key does

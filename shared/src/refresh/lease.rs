@@ -1,10 +1,11 @@
 //! Who may fetch, and when: one small record, changed by compare-and-swap, in shared data or in the
 //! memory of one VM.
 //!
-//! Every worker, and every configuration, runs the same background task. Whoever swaps the record from free to taken is the
-//! one that fetches; all others see until when that holds. The same record then says when the next
-//! fetch is allowed at all: after a success the least interval has to pass, after a failure a
-//! back-off that doubles. A leader that dies is replaced when its time is over.
+//! Every worker, and every configuration, runs the same background task. Whoever swaps the record
+//! from free to taken is the one that fetches; all others see until when that holds. The same
+//! record then says when the next fetch is allowed at all: after a success the least interval has
+//! to pass, after a failure a back-off that doubles. A leader that dies is replaced when its time
+//! is over.
 //!
 //! What is read is not trusted: a record that is torn, foreign or holds a time far off counts as
 //! free.

@@ -41,7 +41,7 @@ impl Gateway {
     ) -> Self {
         let named: Vec<String> = clusters
             .iter()
-            .map(|(name, _)| format!("{name}: {{}}"))
+            .map(|(name, _)| format!("{name}: {{ answer: {{}} }}"))
             .collect();
         let text = format!(
             "about: credentials\nclusters: {{ {} }}\n{chain}\nrequest: {{ path: / }}\nexpect: {{ client: {{ status: 200 }} }}\n",

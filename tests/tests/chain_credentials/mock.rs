@@ -31,8 +31,8 @@ fn timestamp(ms: u64) -> String {
 }
 
 /// A mock of a container's endpoint and of a service behind it: each key lives for so long, and the
-/// service takes none that has ended. The id of a key says when it ends, and its secret follows from
-/// the id.
+/// service takes none that has ended. The id of a key says when it ends, and its secret follows
+/// from the id.
 pub struct MockAws {
     life: Duration,
     /// Keys that were given.
@@ -43,6 +43,8 @@ pub struct MockAws {
     pub refused: Mutex<Vec<String>>,
     /// Requests as they were received, if they are to be kept.
     pub received: Mutex<Vec<(String, HeaderMap, Bytes)>>,
+    /// The token that STS takes for a role.
+    pub token: Mutex<String>,
     /// How many of the next requests fail after a second, with 503.
     pub fails: AtomicUsize,
 }
@@ -56,6 +58,7 @@ impl MockAws {
             taken: AtomicUsize::new(0),
             refused: Mutex::default(),
             received: Mutex::default(),
+            token: Mutex::default(),
             fails: AtomicUsize::new(0),
         })
     }
@@ -92,6 +95,26 @@ impl MockAws {
         })
     }
 
+    /// `AssumeRoleWithWebIdentity`.
+    fn assume(&self, form: &[u8]) -> Response<Body> {
+        let token = format!("WebIdentityToken={}", self.token.lock().unwrap());
+        if !String::from_utf8_lossy(form).ends_with(&token) {
+            let why =
+                "<ErrorResponse><Error><Code>ExpiredTokenException</Code></Error></ErrorResponse>";
+            return loopback::whole(StatusCode::BAD_REQUEST, "text/xml", why);
+        }
+        let key = self.give();
+        let text = |name: &str| key[name].as_str().unwrap();
+        let answer = format!(
+            "<R><Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials></R>",
+            text("AccessKeyId"),
+            text("SecretAccessKey"),
+            text("Token"),
+            text("Expiration")
+        );
+        loopback::whole(StatusCode::OK, "text/xml", answer)
+    }
+
     /// What the service says of a request.
     pub fn judge(&self, request: &Request<Bytes>) -> Result<(), String> {
         let authorization = request.headers().get("authorization");
@@ -115,6 +138,9 @@ impl Service for MockAws {
     async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
         if request.uri().path() == "/credentials" {
             return loopback::json(StatusCode::OK, &self.give());
+        }
+        if request.uri().path() == "/" {
+            return self.assume(request.body());
         }
         let kept = (
             request.uri().to_string(),

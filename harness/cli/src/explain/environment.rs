@@ -5,7 +5,13 @@ use std::collections::BTreeSet;
 use modelgate_envoy::config::adapt::Needs;
 
 /// Variables without which filters run as well.
-const OPTIONAL: [&str; 2] = ["AWS_SESSION_TOKEN", "MODELGATE_LOG"];
+const OPTIONAL: [&str; 5] = [
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_SESSION_TOKEN",
+    "MODELGATE_LOG",
+];
 
 /// How variables end that are no secret.
 const REGION: &str = "REGION";

@@ -293,6 +293,43 @@ fn a_pod_has_the_secrets_that_its_filters_name_and_no_others() {
     }
 }
 
+#[test]
+fn variables_follow_from_where_credentials_come() {
+    const KEY: &str = "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN";
+    const CONTAINER: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+    for (credentials, want) in [
+        ("{ environment: {} }", KEY.to_owned()),
+        (
+            "{ instance_metadata: { cluster: 'http://169.254.169.254' } }",
+            String::new(),
+        ),
+        (
+            "[ { environment: {} }, { container: { cluster: 'http://169.254.170.2' } } ]",
+            format!("{KEY} {CONTAINER}"),
+        ),
+        (
+            "{ container: { cluster: 'http://169.254.170.2', url: 'http://169.254.170.2/x' } }",
+            String::new(),
+        ),
+        (
+            "{ access_key_id: { env: A }, secret_access_key: { env: B } }",
+            "A B".to_owned(),
+        ),
+    ] {
+        let text = format!(
+            "backend: {{ kind: sagemaker, region: eu-central-1 }}\nissuers: [ {{ issuer: 'https://idp.example', audiences: [ m ] }} ]\nrules: []\nsettings: {{ aws-sigv4: {{ credentials: {credentials} }} }}\n"
+        );
+        let meaning = meant(&text, Host::Envoy);
+        let rendered = documents(&meaning, Host::Envoy);
+        let found = rendered[0].to_string();
+        let mut variables: Vec<&str> = want.split(' ').filter(|name| !name.is_empty()).collect();
+        variables.sort_unstable();
+        let keys = serde_json::json!({ "host_env_keys": variables }).to_string();
+        let has = found.contains(&keys);
+        assert_eq!(has, !variables.is_empty(), "{credentials}: {found}");
+    }
+}
+
 const LEAST: &str = "backend: { kind: kserve, url: 'http://m:80' }\nissuers: [ { issuer: 'https://idp.example' } ]\nrules: []\n";
 
 #[test]

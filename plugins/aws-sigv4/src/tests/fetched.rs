@@ -1,5 +1,5 @@
-//! Credentials that are fetched: in which order sources are asked, when again, and what requests see
-//! of it.
+//! Credentials that are fetched: in which order sources are asked, when again, and what requests
+//! see of it.
 
 use modelgate_kit::testing::{FakeProxy, Sent, TestGateway};
 use modelgate_kit::vm::verdict::Action::{Continue, Pause};
@@ -362,6 +362,21 @@ fn another_configuration_of_the_vm_begins_with_what_there_is() {
     aws.gate.reconfigure(&written(config).to_string()).unwrap();
     aws.rule("/v2", 200, key("ASIA2", HOUR));
     assert_eq!(aws.signs(), "ASIA2", "another token is another source");
+}
+
+#[test]
+fn a_fetch_that_was_given_up_stands_in_nobodys_way() {
+    let mut aws = FakeAws::open(container(), Vec::new());
+    let (_, action) = aws.gate.request(&POST);
+    assert_eq!((action, aws.asked().len()), (Pause, 1));
+    let again = written(container()).to_string();
+    let old = aws.gate.reconfigure(&again).unwrap();
+    aws.gate.tick();
+    assert_eq!(aws.asked().len(), 1, "somebody is at it");
+    aws.gate.delete(old);
+    aws.answered = 1;
+    aws.rule("/v2", 200, key("ASIA2", HOUR));
+    assert_eq!(aws.signs(), "ASIA2");
 }
 
 #[test]

@@ -17,9 +17,12 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
         &[
             (
                 "signing_algorithm",
-                "aws-sigv4 signs by Signature Version 4 only",
+                "Envoy takes the regions of a signature of version 4A from `region`; write `algorithm: sigv4a` and `region_set`",
             ),
-            ("query_string", "signatures in the query are not made"),
+            (
+                "query_string",
+                "write `signature_in: query`, and `expires_s` with whole seconds",
+            ),
             (
                 "match_excluded_headers",
                 "aws-sigv4 signs a list of headers of its own",
@@ -81,7 +84,7 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
 
 /// Where the access key comes from; nothing stands for the usual variables.
 fn credentials(config: &At<'_>) -> Try<Option<Json>> {
-    let elsewhere = "Envoy finds its access key in files, roles and metadata services and renews it; aws-sigv4 reads variables when it starts";
+    let elsewhere = "Envoy connects to roles and metadata services by itself; aws-sigv4 asks them through clusters, which are not in this file: write `credentials` and the clusters";
     let at = config
         .get("credential_provider")
         .ok_or_else(|| config.obstacle(elsewhere))?;
