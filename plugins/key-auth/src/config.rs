@@ -228,7 +228,10 @@ impl WrittenKey {
         if not_before_ns >= expires_at_ns {
             let (path, problem) = match self.expires_at {
                 Some(_) => ("expires_at", "is not after not_before"),
-                None => ("not_before", "lies behind 21 July 2554, when time ends here"),
+                None => (
+                    "not_before",
+                    "lies behind 21 July 2554, when time ends here",
+                ),
             };
             problems.add(path, problem, "the key would never be good");
         }

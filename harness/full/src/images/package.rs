@@ -194,11 +194,7 @@ fn second_host(name: &str, file: &str) -> String {
 }
 
 /// image-spec, annotations.md.
-fn annotations(
-    name: &str,
-    module: &Module,
-    content: &Content,
-) -> Result<BTreeMap<String, String>> {
+fn annotations(name: &str, module: &Module, content: &Content) -> Result<BTreeMap<String, String>> {
     let description = description(&String::from_utf8_lossy(&content.readme))?;
     let described = |key: &str| module.described.get(key).cloned();
     let said = [

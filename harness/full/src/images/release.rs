@@ -25,7 +25,10 @@ impl Release {
     pub(super) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(CHECKSUMS);
         let text = fs::read_to_string(&path).with_context(|| {
-            format!("{}: is this what the archive of a release unpacks to?", path.display())
+            format!(
+                "{}: is this what the archive of a release unpacks to?",
+                path.display()
+            )
         })?;
         let sums = text.lines().filter_map(|line| {
             let (sum, path) = line.split_once("  ")?;
