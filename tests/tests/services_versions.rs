@@ -67,20 +67,18 @@ async fn start(package: &Path, folder: &Path) -> Server {
         });
         fs::write(folder.join("model-settings.json"), settings.to_string()).unwrap();
     }
-    let (http, grpc, metrics) = (free_port(), free_port(), free_port());
-    let settings = json!({
-        "host": "127.0.0.1", "http_port": http, "grpc_port": grpc, "metrics_port": metrics,
-        "parallel_workers": 0,
-    });
-    fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
-    let mut command = Command::new("python3");
-    command
-        .args(["-c", "from mlserver.cli import main; main()", "start", "."])
-        .current_dir(folder)
-        .env("PYTHONPATH", format!("{}:.", package.display()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let server = Server::start(&mut command, http).unwrap();
+    // Between looking for free ports and the server's taking them, others may have taken one.
+    let mut tries = 0;
+    let (server, http) = loop {
+        let http = free_port();
+        match launch(package, folder, http) {
+            Ok(server) => break (server, http),
+            Err(error) => {
+                tries += 1;
+                assert!(tries < 3, "{error}");
+            }
+        }
+    };
     let began = Instant::now();
     let ready = Call::get("/v2/models/distilbert/versions/4/ready");
     while send(http, &ready).await.map_or(0, |answer| answer.status) != 200 {
@@ -91,6 +89,22 @@ async fn start(package: &Path, folder: &Path) -> Server {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     server
+}
+
+fn launch(package: &Path, folder: &Path, http: u16) -> Result<Server, String> {
+    let settings = json!({
+        "host": "127.0.0.1", "http_port": http, "grpc_port": free_port(), "metrics_port": free_port(),
+        "parallel_workers": 0,
+    });
+    fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", "from mlserver.cli import main; main()", "start", "."])
+        .current_dir(folder)
+        .env("PYTHONPATH", format!("{}:.", package.display()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Server::start(&mut command, http)
 }
 
 fn infer(session: &str, text: &str) -> Call {

@@ -8,10 +8,7 @@ use crate::filter::Filter;
 /// The schema of filter `F` (draft 2020-12).
 pub fn of<F: Filter>() -> Value {
     let mut schema = schemars::schema_for!(F::Config).to_value();
-    let overrides = schema
-        .get("properties")
-        .cloned()
-        .unwrap_or_else(|| Value::Object(Map::new()));
+    let overrides = overrides(&mut schema);
     if let Some(root) = schema.as_object_mut() {
         root.insert(
             "title".into(),
@@ -27,6 +24,110 @@ pub fn of<F: Filter>() -> Value {
     }
     join_lines(&mut schema);
     schema
+}
+
+/// The properties of the base as a profile may have them: it is merged into the base (RFC 7396), so
+/// an object in it needs to say only what differs.
+fn overrides(schema: &mut Value) -> Value {
+    let member = |name: &str| match schema.get(name) {
+        Some(Value::Object(members)) => members.clone(),
+        _ => Map::new(),
+    };
+    let mut partial = Partial {
+        whole: member("$defs"),
+        made: Map::new(),
+    };
+    let properties = member("properties").into_iter();
+    let properties = properties.map(|(name, property)| (name, partial.of(property)));
+    let properties = Value::Object(properties.collect());
+    if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
+        definitions.extend(partial.made);
+    }
+    properties
+}
+
+/// Schemas of parts of objects, made from those of the whole.
+struct Partial {
+    whole: Map<String, Value>,
+    made: Map<String, Value>,
+}
+
+impl Partial {
+    /// The schema without `required`, wherever a merge goes on: not in items of a list, which is
+    /// replaced as a whole.
+    fn of(&mut self, schema: Value) -> Value {
+        let Value::Object(mut members) = schema else {
+            return schema;
+        };
+        members.remove("required");
+        if let Some(Value::String(to)) = members.get_mut("$ref")
+            && let Some(name) = to.strip_prefix("#/$defs/").map(str::to_owned)
+            && self.has_required(&name, &mut Vec::new())
+        {
+            let partial = format!("{name}Partial");
+            if !self.made.contains_key(&partial) {
+                // Before it is made: it may refer to itself.
+                self.made.insert(partial.clone(), Value::Null);
+                let whole = self.whole.get(&name).cloned().unwrap_or_default();
+                let made = self.of(whole);
+                self.made.insert(partial.clone(), made);
+            }
+            *to = format!("#/$defs/{partial}");
+        }
+        for (name, value) in &mut members {
+            match (name.as_str(), value) {
+                ("properties", Value::Object(inner)) => {
+                    inner
+                        .values_mut()
+                        .for_each(|value| *value = self.of(value.take()));
+                }
+                ("anyOf" | "oneOf" | "allOf", Value::Array(inner)) => {
+                    inner
+                        .iter_mut()
+                        .for_each(|value| *value = self.of(value.take()));
+                }
+                ("additionalProperties", value) => *value = self.of(value.take()),
+                _ => {}
+            }
+        }
+        // Parts of several may look alike.
+        if let Some(one_of) = members.remove("oneOf") {
+            members.insert("anyOf".into(), one_of);
+        }
+        Value::Object(members)
+    }
+
+    /// Whether a part of this definition differs from the whole.
+    fn has_required(&self, name: &str, seen: &mut Vec<String>) -> bool {
+        if seen.iter().any(|known| known == name) {
+            return false;
+        }
+        seen.push(name.to_owned());
+        let whole = self.whole.get(name);
+        whole.is_some_and(|schema| self.requires(schema, seen))
+    }
+
+    fn requires(&self, schema: &Value, seen: &mut Vec<String>) -> bool {
+        let Value::Object(members) = schema else {
+            return false;
+        };
+        members
+            .iter()
+            .any(|(name, value)| match (name.as_str(), value) {
+                ("required", _) => true,
+                ("$ref", Value::String(to)) => to
+                    .strip_prefix("#/$defs/")
+                    .is_some_and(|name| self.has_required(name, seen)),
+                ("properties", Value::Object(inner)) => {
+                    inner.values().any(|value| self.requires(value, seen))
+                }
+                ("anyOf" | "oneOf" | "allOf", Value::Array(inner)) => {
+                    inner.iter().any(|value| self.requires(value, seen))
+                }
+                ("additionalProperties", value) => self.requires(value, seen),
+                _ => false,
+            })
+    }
 }
 
 /// Has every description be one line for each paragraph: where lines end in the source says
