@@ -38,7 +38,7 @@ fn overrides(schema: &mut Value) -> Value {
         made: Map::new(),
     };
     let properties = member("properties").into_iter();
-    let properties = properties.map(|(name, property)| (name, partial.of(property)));
+    let properties = properties.map(|(name, property)| (name, or_null(partial.of(property))));
     let properties = Value::Object(properties.collect());
     if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
         definitions.extend(partial.made);
@@ -79,7 +79,7 @@ impl Partial {
                 ("properties", Value::Object(inner)) => {
                     inner
                         .values_mut()
-                        .for_each(|value| *value = self.of(value.take()));
+                        .for_each(|value| *value = or_null(self.of(value.take())));
                 }
                 ("anyOf" | "oneOf" | "allOf", Value::Array(inner)) => {
                     inner
@@ -128,6 +128,29 @@ impl Partial {
                 _ => false,
             })
     }
+}
+
+/// A null takes the base's member away.
+fn or_null(mut schema: Value) -> Value {
+    let null = || json!({ "type": "null" });
+    let Value::Object(members) = &mut schema else {
+        return schema;
+    };
+    if let Some(to) = members.remove("$ref") {
+        members.insert("anyOf".into(), json!([{ "$ref": to }, { "type": "null" }]));
+        return schema;
+    }
+    match members.get_mut("type") {
+        Some(Value::Array(types)) if !types.contains(&"null".into()) => types.push("null".into()),
+        Some(kind @ Value::String(_)) if *kind != "null" => *kind = json!([kind.take(), "null"]),
+        _ => {}
+    }
+    if let Some(Value::Array(any_of)) = members.get_mut("anyOf")
+        && !any_of.contains(&null())
+    {
+        any_of.push(null());
+    }
+    schema
 }
 
 /// Has every description be one line for each paragraph: where lines end in the source says
