@@ -184,6 +184,35 @@ fn a_misspelt_member_is_refused_and_so_is_a_value_of_another_kind() {
     assert!(tried > 250, "{tried} members were tried");
 }
 
+#[test]
+fn a_profile_says_what_differs_and_nothing_else() {
+    let validator = Validator::of("upstream-auth");
+    let judged = |profile: Json| {
+        let client = json!({ "id": "gateway", "secret": "s3cret" });
+        let endpoint = json!({ "url": "https://idp.test/token", "cluster": "idp" });
+        let grant = json!({ "token_endpoint": endpoint, "client": client });
+        validator.judge(&json!({
+            "credential": { "oauth2_client_credentials": grant },
+            "profiles": { "other": profile },
+        }))
+    };
+    for right in [
+        json!({ "credential": { "oauth2_client_credentials": { "token_endpoint": { "url": "https://idp.test/t" } } } }),
+        json!({ "credential": { "oauth2_client_credentials": null, "static": { "value": "k" } } }),
+        json!({ "refresh": { "wait_ms": null } }),
+        json!({ "refresh": null }),
+    ] {
+        judged(right.clone()).unwrap_or_else(|error| panic!("{right}: {error}"));
+    }
+    for wrong in [
+        json!({ "credential": { "oauth2_client_credentials": { "token_endpoint": { "uri": "https://idp.test/t" } } } }),
+        json!({ "refresh": { "wait_ms": "3000" } }),
+        json!({ "refresh": { "wait": null } }),
+    ] {
+        assert!(judged(wrong.clone()).is_err(), "{wrong}");
+    }
+}
+
 /// What Kong's validator reads, and what it passes over because it only describes.
 const KNOWN: &[&str] = &[
     "$ref",

@@ -60,19 +60,11 @@ impl Partial {
             return schema;
         };
         members.remove("required");
+        let one_of = members.get("oneOf").cloned();
         if let Some(Value::String(to)) = members.get_mut("$ref")
             && let Some(name) = to.strip_prefix("#/$defs/").map(str::to_owned)
-            && self.has_required(&name, &mut Vec::new())
         {
-            let partial = format!("{name}Partial");
-            if !self.made.contains_key(&partial) {
-                // Before it is made: it may refer to itself.
-                self.made.insert(partial.clone(), Value::Null);
-                let whole = self.whole.get(&name).cloned().unwrap_or_default();
-                let made = self.of(whole);
-                self.made.insert(partial.clone(), made);
-            }
-            *to = format!("#/$defs/{partial}");
+            *to = format!("#/$defs/{}", self.named(&name));
         }
         for (name, value) in &mut members {
             match (name.as_str(), value) {
@@ -91,42 +83,29 @@ impl Partial {
             }
         }
         // Parts of several may look alike.
-        if let Some(one_of) = members.remove("oneOf") {
-            members.insert("anyOf".into(), one_of);
+        if members.get("oneOf") != one_of.as_ref()
+            && let Some(parts) = members.remove("oneOf")
+        {
+            members.insert("anyOf".into(), parts);
         }
         Value::Object(members)
     }
 
-    /// Whether a part of this definition differs from the whole.
-    fn has_required(&self, name: &str, seen: &mut Vec<String>) -> bool {
-        if seen.iter().any(|known| known == name) {
-            return false;
+    /// The definition of the parts of what this one defines: itself, where it is no object.
+    fn named(&mut self, name: &str) -> String {
+        let partial = format!("{name}Partial");
+        if !self.made.contains_key(&partial) {
+            // Before it is made: it may refer to itself.
+            self.made.insert(partial.clone(), Value::Null);
+            let whole = self.whole.get(name).cloned().unwrap_or_default();
+            let made = self.of(whole.clone());
+            if made == whole {
+                self.made.remove(&partial);
+                return name.to_owned();
+            }
+            self.made.insert(partial.clone(), made);
         }
-        seen.push(name.to_owned());
-        let whole = self.whole.get(name);
-        whole.is_some_and(|schema| self.requires(schema, seen))
-    }
-
-    fn requires(&self, schema: &Value, seen: &mut Vec<String>) -> bool {
-        let Value::Object(members) = schema else {
-            return false;
-        };
-        members
-            .iter()
-            .any(|(name, value)| match (name.as_str(), value) {
-                ("required", _) => true,
-                ("$ref", Value::String(to)) => to
-                    .strip_prefix("#/$defs/")
-                    .is_some_and(|name| self.has_required(name, seen)),
-                ("properties", Value::Object(inner)) => {
-                    inner.values().any(|value| self.requires(value, seen))
-                }
-                ("anyOf" | "oneOf" | "allOf", Value::Array(inner)) => {
-                    inner.iter().any(|value| self.requires(value, seen))
-                }
-                ("additionalProperties", value) => self.requires(value, seen),
-                _ => false,
-            })
+        partial
     }
 }
 
