@@ -1,6 +1,7 @@
 //! A real Envoy with a chain of the suite's filters in front of servers that somebody else has
 //! started.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use modelgate_cli::SUITE;
@@ -12,12 +13,14 @@ use modelgate_envoy::release::Envoy;
 use modelgate_scenario::engine::{WasmFiles, WasmFolder};
 use modelgate_scenario::envoy_config::{Places, bootstrap};
 use modelgate_scenario::file::ScenarioFile;
+use serde_json::Value;
 
 /// A running Envoy.
 pub struct Gateway {
     /// Killed when dropped.
     envoy: Process,
-    port: u16,
+    /// Where it listens, on loopback.
+    pub port: u16,
 }
 
 impl Gateway {
@@ -26,12 +29,26 @@ impl Gateway {
     /// # Panics
     /// If it does not serve.
     pub async fn start(envoy: &Envoy, text: &str, clusters: &[(&str, u16)]) -> Self {
+        Self::start_changed(envoy, text, clusters, |_| {}).await
+    }
+
+    /// The same, with a change that is made to Envoy's configuration before.
+    ///
+    /// # Panics
+    /// If it does not serve.
+    pub async fn start_changed(
+        envoy: &Envoy,
+        text: &str,
+        clusters: &[(&str, u16)],
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
         let scenario = ScenarioFile::parse(&SUITE, Path::new("gateway.yaml"), text)
             .expect("a scenario")
             .resolve(1_700_000_000)
             .expect("a scenario that can be played");
         let workspace = Workspace::locate().expect("the workspace");
-        let filters: Vec<&str> = scenario.chain.iter().map(|one| one.name.as_str()).collect();
+        let suite = scenario.chain.iter().filter_map(|entry| entry.suite());
+        let filters: Vec<&str> = suite.collect::<BTreeSet<_>>().into_iter().collect();
         build::build(&workspace, &filters, Profile::Release).expect("modules");
         let wasm = WasmFolder(workspace.target.join("modelgate"));
         let mut places = Places::default();
@@ -50,7 +67,8 @@ impl Gateway {
             drain_s: None,
             environment: &[],
         };
-        let config = bootstrap(&scenario, &places);
+        let mut config = bootstrap(&scenario, &places);
+        change(&mut config);
         let mut envoy = Process::start(envoy, &config, &launch).expect("a process");
         match ready(&mut envoy).await.expect("an Envoy that answers") {
             Ready::Serving { listeners, .. } => Self {

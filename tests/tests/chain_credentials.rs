@@ -23,7 +23,7 @@ use modelgate_demo::loopback::Loopback;
 use modelgate_tests::envoys::envoy;
 use serde_json::{Value, json};
 
-use chain_credentials::gateway::Gateway;
+use chain_credentials::gateway::start;
 use chain_credentials::mock::MockAws;
 
 const CHURN: &str = "/endpoints/churn/invocations";
@@ -76,7 +76,7 @@ async fn keys_that_end_every_few_seconds_are_replaced_without_a_failed_request()
     let aws = MockAws::new(Duration::from_secs(life_s));
     let server = Loopback::start(Arc::clone(&aws), 0).unwrap();
     let clusters = [("upstream", server.port()), ("ecs", server.port())];
-    let gateway = Gateway::start(&envoy, FROM_A_CONTAINER, &clusters, |_| {}).await;
+    let gateway = start(&envoy, FROM_A_CONTAINER, &clusters, |_| {}).await;
     let (sent, failed) = load(gateway.port, 200, Duration::from_secs(time_s)).await;
     let given = aws.given.load(Ordering::SeqCst);
     println!(
@@ -107,7 +107,7 @@ async fn an_endpoint_that_is_away_for_a_while_is_noticed_by_no_request() {
     let endpoint = Loopback::start(Arc::clone(&aws), 0).unwrap();
     let service = Loopback::start(Arc::clone(&aws), 0).unwrap();
     let clusters = [("upstream", service.port()), ("ecs", endpoint.port())];
-    let gateway = Gateway::start(&envoy, FROM_A_CONTAINER, &clusters, |_| {}).await;
+    let gateway = start(&envoy, FROM_A_CONTAINER, &clusters, |_| {}).await;
     let time = Duration::from_secs(life_s + 5);
     let running = tokio::spawn(load(gateway.port, 100, time));
     tokio::time::sleep(Duration::from_secs(goes_s)).await;
@@ -178,7 +178,7 @@ chain:
     let aws = MockAws::new(Duration::from_secs(3600));
     let server = Loopback::start(Arc::clone(&aws), 0).unwrap();
     let clusters = [("upstream", server.port()), ("ecs", server.port())];
-    let gateway = Gateway::start(&envoy, CHAIN, &clusters, into_the_cluster).await;
+    let gateway = start(&envoy, CHAIN, &clusters, into_the_cluster).await;
     let call = |key: &str, body: &str| {
         let call = invoke(body);
         call.with("x-api-key", key)
@@ -268,7 +268,7 @@ chain:
     };
     replace("one");
     let clusters = [("upstream", server.port()), ("sts", server.port())];
-    let gateway = Gateway::start(&envoy, CHAIN, &clusters, serving(&file)).await;
+    let gateway = start(&envoy, CHAIN, &clusters, serving(&file)).await;
     for token in ["two", "three"] {
         let before = aws.given.load(Ordering::SeqCst);
         for _ in 0..8 {
@@ -290,7 +290,7 @@ async fn twelve_changes_to_a_signed_request_are_refused() {
     let aws = MockAws::new(Duration::from_secs(3600));
     let server = Loopback::start(Arc::clone(&aws), 0).unwrap();
     let clusters = [("upstream", server.port()), ("ecs", server.port())];
-    let gateway = Gateway::start(&envoy, FROM_A_CONTAINER, &clusters, |_| {}).await;
+    let gateway = start(&envoy, FROM_A_CONTAINER, &clusters, |_| {}).await;
     let call = Call::post(&format!("{CHURN}?a=1"), "1,2,3")
         .with("content-type", "text/csv")
         .with("accept", "application/json");

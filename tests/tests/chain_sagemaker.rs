@@ -2,26 +2,20 @@
 //! front of verifiers that are not ours: a backend that verifies with AWS's own signer, and moto,
 //! which verifies with botocore and enforces IAM policies.
 
-use modelgate_cli::SUITE;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jwt_simple::prelude::{Claims, HS256Key, MACLike};
-use modelgate_cli::build::{self, Profile, Workspace};
-use modelgate_demo::client::{Answer, Call, send};
+use modelgate_demo::client::Call;
 use modelgate_demo::loopback::Loopback;
 use modelgate_demo::sagemaker::{Account, LEAKED_EMAIL, Received, SageMaker};
-use modelgate_envoy::admin::{Ready, ready};
-use modelgate_envoy::process::{Launch, Process, Verbosity};
 use modelgate_envoy::release::Envoy;
-use modelgate_scenario::engine::{WasmFiles, WasmFolder};
-use modelgate_scenario::envoy_config::{Places, bootstrap};
-use modelgate_scenario::file::ScenarioFile;
 use modelgate_tests::envoys::envoy;
+use modelgate_tests::gateway::Gateway;
 use modelgate_tests::services::{Server, free_port, python_package};
 
 const MOTO: &str = "moto[s3,server]==5.2.5";
@@ -39,26 +33,10 @@ fn account(access_key_id: &str, secret_access_key: &str) -> Account {
     }
 }
 
-fn built() -> Workspace {
-    let workspace = Workspace::locate().unwrap();
-    let filters = ["jwt-auth", "pii-mask", "aws-sigv4"];
-    build::build(&workspace, &filters, Profile::Release).unwrap();
-    workspace
-}
-
-/// A running Envoy with jwt-auth, pii-mask and aws-sigv4.
-struct Gateway {
-    /// Killed when dropped.
-    _envoy: Process,
-    port: u16,
-}
-
-impl Gateway {
-    async fn start(envoy: &Envoy, account: &Account, upstream: u16) -> Self {
-        static BUILT: OnceLock<Workspace> = OnceLock::new();
-        let workspace = BUILT.get_or_init(built);
-        let text = format!(
-            r#"
+/// An Envoy with jwt-auth, pii-mask and aws-sigv4.
+async fn start(envoy: &Envoy, account: &Account, upstream: u16) -> Gateway {
+    let text = format!(
+        r#"
 about: a token becomes a signature
 env: {{ AWS_ACCESS_KEY_ID: "{}", AWS_SECRET_ACCESS_KEY: "{}" }}
 chain:
@@ -73,41 +51,9 @@ chain:
 request: {{ path: / }}
 expect: {{ client: {{ status: 200 }} }}
 "#,
-            account.access_key_id, account.secret_access_key
-        );
-        let scenario = ScenarioFile::parse(&SUITE, Path::new("chain_sagemaker.rs"), &text)
-            .unwrap()
-            .resolve(1_700_000_000)
-            .unwrap();
-        let wasm = WasmFolder(workspace.target.join("modelgate"));
-        let mut places = Places::default();
-        places.clusters.insert("upstream".to_owned(), upstream);
-        for entry in &scenario.chain {
-            let file = wasm.file(&scenario, &entry.wasm).unwrap();
-            places
-                .wasm
-                .insert(entry.name.clone(), file.to_str().unwrap().to_owned());
-        }
-        let launch = Launch {
-            workers: 1,
-            verbosity: Verbosity::Warnings,
-            flush_ms: 10_000,
-            drain_s: None,
-            environment: &[],
-        };
-        let mut envoy = Process::start(envoy, &bootstrap(&scenario, &places), &launch).unwrap();
-        match ready(&mut envoy).await.unwrap() {
-            Ready::Serving { listeners, .. } => Self {
-                _envoy: envoy,
-                port: listeners[0].address.port(),
-            },
-            Ready::Refused(said) => panic!("{said}"),
-        }
-    }
-
-    async fn send(&self, call: &Call) -> Answer {
-        send(self.port, call).await.unwrap()
-    }
+        account.access_key_id, account.secret_access_key
+    );
+    Gateway::start(envoy, &text, &[("upstream", upstream)]).await
 }
 
 /// A call with a good token.
@@ -175,7 +121,7 @@ async fn a_token_becomes_a_signature_that_the_official_signer_confirms() {
     );
     let sagemaker = Arc::new(SageMaker::new(account.clone()));
     let backend = Loopback::start(Arc::clone(&sagemaker), 0).unwrap();
-    let gateway = Gateway::start(&envoy, &account, backend.port()).await;
+    let gateway = start(&envoy, &account, backend.port()).await;
 
     let answer = gateway
         .send(&Call::post(CHURN, "1,2,3").with("content-type", "text/csv"))
@@ -292,7 +238,7 @@ async fn a_gateway_with_a_wrong_secret_is_refused() {
         "the-right-one",
     )));
     let backend = Loopback::start(Arc::clone(&sagemaker), 0).unwrap();
-    let gateway = Gateway::start(
+    let gateway = start(
         &envoy,
         &account("AKIAIOSFODNN7EXAMPLE", "the-wrong-one"),
         backend.port(),
@@ -366,14 +312,14 @@ async fn moto_confirms_the_signature_and_refuses_a_changed_one() {
         return;
     };
     let moto = Moto::start(&package);
-    let gateway = Gateway::start(&envoy, &moto.account, moto.server.port).await;
+    let gateway = start(&envoy, &moto.account, moto.server.port).await;
     let answer = gateway.send(&invoke(CHURN, "text/csv", "1,2,3")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 
     // A request that our own backend has seen, sent on to moto as it was and changed.
     let sagemaker = Arc::new(SageMaker::new(moto.account.clone()));
     let backend = Loopback::start(Arc::clone(&sagemaker), 0).unwrap();
-    let gateway = Gateway::start(&envoy, &moto.account, backend.port()).await;
+    let gateway = start(&envoy, &moto.account, backend.port()).await;
     assert_eq!(
         gateway
             .send(&invoke(CHURN, "text/csv", "1,2,3"))

@@ -11,7 +11,7 @@ use modelgate_demo::sagemaker::{Account, SageMaker};
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::services::{Server, free_port, python_package};
 
-use super::gateway::Gateway;
+use super::gateway::start;
 use super::mock::MockAws;
 use crate::invoke;
 
@@ -149,7 +149,7 @@ async fn moto_takes_what_is_signed_by_its_roles_secrets_and_tokens() {
         let chain = format!(
             "chain:\n- aws-sigv4:\n    region: eu-central-1\n    host: runtime.sagemaker.eu-central-1.amazonaws.com\n    credentials: {credentials}\n"
         );
-        let gateway = Gateway::start(&envoy, &chain, &clusters, |_| {}).await;
+        let gateway = start(&envoy, &chain, &clusters, |_| {}).await;
         let answer = gateway.send(&invoke("1,2,3")).await;
         assert_eq!(answer.status, status, "{credentials}: {}", answer.text());
     }
@@ -166,7 +166,7 @@ async fn a_token_becomes_a_role_of_motos() {
     let moto = Moto::open(&package);
     let chain = "chain:\n- aws-sigv4:\n    region: eu-central-1\n    host: runtime.sagemaker.eu-central-1.amazonaws.com\n    credentials: { web_identity: { role_arn: \"arn:aws:iam::123456789012:role/models\", cluster: sts, token: eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2ln } }\n";
     let clusters = [("upstream", moto.port), ("sts", moto.port)];
-    let gateway = Gateway::start(&envoy, chain, &clusters, |_| {}).await;
+    let gateway = start(&envoy, chain, &clusters, |_| {}).await;
     let answer = gateway.send(&invoke("1,2,3")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
@@ -190,7 +190,7 @@ async fn instance_metadata_and_containers_are_read_as_the_sdk_reads_them() {
     }));
     let backend = Loopback::start(Arc::clone(&sagemaker), 0).unwrap();
     let clusters = [("upstream", backend.port()), ("imds", moto.port)];
-    let gateway = Gateway::start(&envoy, chain, &clusters, |_| {}).await;
+    let gateway = start(&envoy, chain, &clusters, |_| {}).await;
     let answer = gateway.send(&invoke("1,2,3")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 
