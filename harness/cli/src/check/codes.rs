@@ -96,7 +96,7 @@ codes! {
         "Paths are relative to the kustomization. What the files hold is checked file by file: `modelgate check FOLDER` reads all of them.";
 
     ORDER = "MG101" "filter-order" Error, "A filter stands in the wrong place.",
-        "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, model-route, pii-mask, aws-sigv4. WasmPlugins run by phase (AUTHN, AUTHZ, STATS) and, in each, the highest `priority` first; filters of an EnvoyExtensionPolicy as they are listed.";
+        "A filter must see what a later one leaves, or must not see what an earlier one lets pass. The order is audit-log, jwt-auth, key-auth, consumer-acl, rate-limit, model-route, pii-mask, upstream-auth, aws-sigv4. WasmPlugins run by phase (AUTHN, AUTHZ, STATS) and, in each, the highest `priority` first; filters of an EnvoyExtensionPolicy as they are listed.";
     FACTS_HIDDEN = "MG102" "facts-hidden" Error, "A chain in one entry hides its facts from filters in other entries.",
         "Write `\"facts_to_filter_state\": true`, or list all filters in one chain.";
     FAILS_OPEN = "MG103" "fails-open" Error, "Where a filter cannot run, requests pass unfiltered.",
@@ -274,5 +274,12 @@ mod tests {
             assert_eq!(named(code.id).map(|found| found.name), Some(code.name));
             assert!(page().contains(&format!("\n## {} {}\n", code.id, code.name)));
         }
+    }
+
+    #[test]
+    fn the_order_that_is_told_is_that_of_the_suite() {
+        let order = crate::SUITE.crates().collect::<Vec<_>>().join(", ");
+        let told = format!("The order is {order}.");
+        assert!(page().contains(&told), "{told}");
     }
 }
