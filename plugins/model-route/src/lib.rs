@@ -92,9 +92,8 @@ impl Filter for ModelRoute {
             }
         };
         let (chosen, sticky) = plan.choose(model, &exchange, &headers);
-        let Some(target) = model.targets.get(chosen.at) else {
-            return Ok(());
-        };
+        let target = model.targets.get(chosen.at);
+        let target = target.ok_or_else(|| Reply::new(&reasons::MODEL_NOT_ROUTED))?;
         let sent = Sent {
             plan: &plan,
             model,
