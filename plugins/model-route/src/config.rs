@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use modelgate_kit::claim::ClaimPath;
-use modelgate_kit::config::types::{HeaderName, HeaderValue, ModelName, NonEmpty, refused_unlike};
+use modelgate_kit::config::types::{
+    HeaderName, HeaderValue, ModelName, NonEmpty, PlainName, refused_unlike,
+};
 use modelgate_kit::config::{Bounded, DenyOrAllow};
 use modelgate_kit::route::Template;
 use modelgate_kit::rule::{ModelBody, WrittenWho};
@@ -77,7 +79,7 @@ pub struct WrittenModel {
     pub overrides: Vec<WrittenOverride>,
     /// The tag of the target that every request goes to, whatever else is written: a human's word.
     #[serde(default)]
-    pub pin: Option<Tag>,
+    pub pin: Option<PlainName>,
     /// Takes a target out that fails or is slow. Without it none is.
     #[serde(default)]
     pub rollback: Option<WrittenRollback>,
@@ -107,7 +109,7 @@ pub enum WrittenKey {
 pub struct WrittenTarget {
     /// Name of the target: in the lineage of answers, in metrics and in audit events. Unique in its
     /// model.
-    pub tag: Tag,
+    pub tag: PlainName,
     /// Its share of the requests, in proportion to the other weights; 0 for none.
     #[serde(default = "one")]
     pub weight: Bounded<0, 1_000_000>,
@@ -165,7 +167,7 @@ pub struct WrittenOverride {
     #[serde(default)]
     pub header: Option<WrittenHeader>,
     /// The tag of the target.
-    pub target: Tag,
+    pub target: PlainName,
 }
 
 /// A header with its value.
@@ -185,10 +187,10 @@ pub struct WrittenHeader {
 pub struct WrittenRollback {
     /// Tags of the targets that may be taken out. Without it: all but `to`.
     #[serde(default)]
-    pub of: Vec<Tag>,
+    pub of: Vec<PlainName>,
     /// The tag of the target that takes over. Without it: those that are left, by their weights.
     #[serde(default)]
-    pub to: Option<Tag>,
+    pub to: Option<PlainName>,
     /// Of 1,000 requests, so many may end with an error: a status of 500 or above, or the proxy's
     /// own for a server that does not answer.
     #[serde(default = "fifty")]
@@ -249,7 +251,7 @@ pub struct WrittenSlow {
 pub struct WrittenFallback {
     /// The tag of the target that requests go to while all that have a weight are taken out.
     #[serde(default)]
-    pub target: Option<Tag>,
+    pub target: Option<PlainName>,
     /// What clients get while all that could answer are taken out, and in place of an answer with
     /// one of `statuses`. A request that was sent is not sent again.
     #[serde(default)]
@@ -319,28 +321,6 @@ impl<'de> Deserialize<'de> for ModelPattern {
             "refused",
             "is not the name of a model",
             "write 1 to 512 bytes without control characters",
-        ))
-    }
-}
-
-/// The name of a target: 1 to 40 lower-case letters, digits, `_` or `-`.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-#[schemars(inline)]
-pub struct Tag(pub String);
-
-impl<'de> Deserialize<'de> for Tag {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let is_plain = |byte: u8| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
-        };
-        if (1..=40).contains(&text.len()) && text.bytes().all(is_plain) {
-            return Ok(Self(text));
-        }
-        Err(refused_unlike(
-            "refused",
-            "is not a tag",
-            "write 1 to 40 lower-case letters, digits, `_` or `-`",
         ))
     }
 }

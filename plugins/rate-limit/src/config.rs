@@ -1,7 +1,7 @@
 //! What the operator writes.
 
 use modelgate_kit::claim::ClaimPath;
-use modelgate_kit::config::types::{HeaderName, NonEmpty, refused, refused_unlike};
+use modelgate_kit::config::types::{HeaderName, NonEmpty, PlainName, refused};
 use modelgate_kit::config::{Bounded, DenyOrAllow, Mode};
 use modelgate_kit::rule::{ModelBody, WrittenWhat, WrittenWho};
 use schemars::JsonSchema;
@@ -73,7 +73,7 @@ pub enum Headers {
 pub struct WrittenPolicy {
     /// Name of the limit: clients see it, and so do metrics and audit events. Lower-case letters,
     /// digits, `_` and `-`; unique.
-    pub name: PolicyName,
+    pub name: PlainName,
     /// What tells one bucket from another; several parts make one key. Without any, all requests
     /// share one bucket.
     #[serde(default)]
@@ -232,29 +232,6 @@ impl Default for WrittenBuckets {
             count: Bounded::new(16_384),
             shared_as: None,
         }
-    }
-}
-
-/// The name of a policy: 1 to 40 lower-case letters, digits, `_` or `-`, which stand in keys of
-/// shared data, metrics and headers as they are.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-#[schemars(inline)]
-pub struct PolicyName(pub String);
-
-impl<'de> Deserialize<'de> for PolicyName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let is_plain = |byte: u8| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
-        };
-        if (1..=40).contains(&text.len()) && text.bytes().all(is_plain) {
-            return Ok(Self(text));
-        }
-        Err(refused_unlike(
-            "refused",
-            "is not a name",
-            "write 1 to 40 lower-case letters, digits, `_` or `-`",
-        ))
     }
 }
 

@@ -71,7 +71,7 @@ impl Plan {
         let mut policies: Vec<Policy> = Vec::with_capacity(config.policies.len());
         for (at, written) in config.policies.into_iter().enumerate() {
             problems.within(&format!("policies[{at}]"), |problems| {
-                if policies.iter().any(|other| other.name == written.name.0) {
+                if policies.iter().any(|other| other.name == *written.name) {
                     problems.add(
                         "name",
                         "is the name of another policy too",

@@ -14,7 +14,7 @@ use modelgate_kit::rule::{Asked, Caller, Doubt, Presence, What, Who};
 use modelgate_kit::shared_data::{Store, StoreFailed, Swap, create};
 
 use crate::config::{
-    OnMissing, PolicyName, TierEffect, WrittenPart, WrittenPolicy, WrittenTier, WrittenWindow,
+    OnMissing, TierEffect, WrittenPart, WrittenPolicy, WrittenTier, WrittenWindow,
 };
 use crate::key::Part;
 
@@ -198,7 +198,7 @@ impl WrittenPolicy {
         is_shared: bool,
         problems: &mut Problems,
     ) -> Policy {
-        let PolicyName(name) = self.name;
+        let name = self.name.into_string();
         let parts: Vec<Part> = self.by.into_iter().map(Part::from).collect();
         let cost = self.cost.value();
         let windows = compile_windows(&self.windows, &name, cost, problems);

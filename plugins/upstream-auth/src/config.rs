@@ -5,7 +5,7 @@ mod sources;
 use std::collections::BTreeMap;
 
 use modelgate_kit::config::Bounded;
-use modelgate_kit::config::types::{HeaderName, HeaderValue, Token, refused};
+use modelgate_kit::config::types::{FRAMING, HeaderName, HeaderValue, Token, refused};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -139,20 +139,8 @@ impl Default for Refresh {
     }
 }
 
-/// What frames the message or says where it goes is not the operator's to change here.
-const FRAMING: [&str; 11] = [
-    "host",
-    "connection",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "cookie",
-    "expect",
-];
+/// What frames a request besides what frames every message; cookies have an option of their own.
+const FRAMING_REQUESTS: [&str; 3] = ["trailer", "cookie", "expect"];
 
 /// A header that the operator may write or remove.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
@@ -162,7 +150,11 @@ pub struct PlainHeader(HeaderName);
 impl<'de> Deserialize<'de> for PlainHeader {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = HeaderName::deserialize(deserializer)?;
-        if FRAMING.contains(&&*name) {
+        if FRAMING
+            .iter()
+            .chain(&FRAMING_REQUESTS)
+            .any(|one| **one == *name)
+        {
             return Err(refused(
                 "is a header that frames the request",
                 "write another; `cookies` is an option of its own",

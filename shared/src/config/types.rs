@@ -166,6 +166,12 @@ texts! {
         && text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b','),
         "is not a name", "write 1 to 256 visible ASCII characters without commas and spaces";
 
+    /// A name that stands in keys of shared data, metrics and headers as it is: 1 to 40 lower-case
+    /// letters, digits, `_` or `-`.
+    PlainName: "refused", |text| (1..=40).contains(&text.len()) && text.bytes().all(|byte| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+    }), "is not a name", "write 1 to 40 lower-case letters, digits, `_` or `-`";
+
     /// The value of a header: visible ASCII and spaces, at most 8,192 bytes.
     HeaderValue: "refused", |text| (1..=8192).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~')),
@@ -361,8 +367,8 @@ pub struct CallHeaders(BTreeMap<CallHeaderName, Secret>);
 #[schemars(inline)]
 struct CallHeaderName(HeaderName);
 
-/// What frames the call, says where it goes or what it carries is not the operator's to change.
-const FRAMING: [&str; 8] = [
+/// What frames a message, says where it goes or what it carries is not the operator's to change.
+pub const FRAMING: [&str; 8] = [
     "host",
     "connection",
     "content-length",

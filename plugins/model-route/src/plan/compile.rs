@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use modelgate_kit::config::types::PlainName;
 use modelgate_kit::config::{Bounded, Problems, Setup, fingerprint};
 use modelgate_kit::filter::Filter as _;
 use modelgate_kit::glob::Glob;
@@ -15,7 +16,7 @@ use super::{Fallback, Key, Metrics, Model, Override, Plan, Rollback, Shadow, Tar
 use crate::ModelRoute;
 use crate::circuit::{MILLION, Rules};
 use crate::config::{
-    Config, ModelPattern, Name, Tag, VersionIs, WrittenAnswer, WrittenFallback, WrittenKey,
+    Config, ModelPattern, Name, VersionIs, WrittenAnswer, WrittenFallback, WrittenKey,
     WrittenModel, WrittenOverride, WrittenRollback, WrittenTarget,
 };
 use crate::split::Salt;
@@ -138,7 +139,7 @@ impl WrittenModel {
         }
         for (at, written) in self.targets.into_vec().into_iter().enumerate() {
             problems.within(&format!("targets[{at}]"), |problems| {
-                if targets.iter().any(|other| other.tag == written.tag.0) {
+                if targets.iter().any(|other| other.tag == *written.tag) {
                     problems.add(
                         "tag",
                         "is the tag of another target too",
@@ -221,8 +222,8 @@ struct Tags<'a>(&'a [Target]);
 
 impl Tags<'_> {
     /// The place of the target with a tag.
-    fn find(&self, path: &str, tag: &Tag, problems: &mut Problems) -> Option<usize> {
-        let found = self.0.iter().position(|target| target.tag == tag.0);
+    fn find(&self, path: &str, tag: &PlainName, problems: &mut Problems) -> Option<usize> {
+        let found = self.0.iter().position(|target| target.tag == **tag);
         if found.is_none() {
             problems.add(path, "is no tag of a target", "write one of `targets`");
         }
@@ -261,9 +262,9 @@ impl WrittenTarget {
             );
         }
         Target {
-            share: salt.share(&self.tag.0, self.weight.value()),
-            metrics: Metrics::new(model, &self.tag.0),
-            tag: self.tag.0,
+            share: salt.share(&self.tag, self.weight.value()),
+            metrics: Metrics::new(model, &self.tag),
+            tag: self.tag.into_string(),
             backend: self.backend.0,
             model: self.model.map(String::from),
             selector,

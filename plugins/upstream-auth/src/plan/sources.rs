@@ -102,15 +102,7 @@ pub fn client_credentials(
     );
     further(&mut form, written.parameters, problems);
     let proof = proof(written.client, SecretIn::Basic, &endpoint, setup, problems)?;
-    if matches!(proof, Proof::Public { .. }) {
-        return no_proof(problems);
-    }
-    Some(Origin::Grant(Grant {
-        endpoint,
-        form,
-        proof,
-        limits,
-    }))
+    of_client(endpoint, form, proof, limits, problems)
 }
 
 pub fn entra(
@@ -134,8 +126,24 @@ pub fn entra(
         pair("scope", &written.scope),
     ];
     let proof = proof(written.client, SecretIn::Post, &endpoint, setup, problems)?;
+    of_client(endpoint, form, proof, limits, problems)
+}
+
+/// A grant to the client itself, which must prove that it is the one.
+fn of_client(
+    endpoint: Server,
+    form: Vec<(String, String)>,
+    proof: Proof,
+    limits: Limits,
+    problems: &mut Problems,
+) -> Option<Origin> {
     if matches!(proof, Proof::Public { .. }) {
-        return no_proof(problems);
+        problems.add(
+            "client",
+            "proves nothing",
+            "write one of secret, private_key, assertion, assertion_from",
+        );
+        return None;
     }
     Some(Origin::Grant(Grant {
         endpoint,
@@ -143,15 +151,6 @@ pub fn entra(
         proof,
         limits,
     }))
-}
-
-fn no_proof(problems: &mut Problems) -> Option<Origin> {
-    problems.add(
-        "client",
-        "proves nothing",
-        "write one of secret, private_key, assertion, assertion_from",
-    );
-    None
 }
 
 pub fn managed_identity(
