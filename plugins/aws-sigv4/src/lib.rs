@@ -105,8 +105,11 @@ impl Filter for AwsSigv4 {
         }
     }
 
-    async fn background(plan: Rc<Plan>, root: Root) {
-        plan.signers.keep_fresh(root).await;
+    fn background(plan: Rc<Plan>, root: Root) -> impl Future<Output = ()> + 'static {
+        // Now, and not with the first tick: the configuration that this one replaces may be gone by
+        // then, and its credentials with it.
+        plan.signers.join(&root);
+        async move { plan.signers.keep_fresh(root).await }
     }
 }
 

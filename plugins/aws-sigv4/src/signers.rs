@@ -100,6 +100,13 @@ impl Signers {
         }
     }
 
+    /// Takes over what configurations of this VM have that ask the same: see [`Refreshed::join`].
+    pub fn join(&self, root: &Root) {
+        if let Supply::Fetched(fetched) = &self.supply {
+            fetched.join(root);
+        }
+    }
+
     /// Keeps everything fresh for as long as the plan lives.
     pub async fn keep_fresh(&self, root: Root) {
         let mut base: Option<Task> = match &self.supply {
