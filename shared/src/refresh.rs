@@ -14,6 +14,7 @@
 mod entry;
 mod keep;
 mod lease;
+mod mark;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,8 @@ use crate::host::Host;
 use crate::metrics::Metric;
 use crate::root::Root;
 use crate::signal::Signal;
+
+pub use mark::Mark;
 
 use lease::Hold;
 use place::Place;

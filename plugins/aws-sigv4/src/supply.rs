@@ -17,13 +17,13 @@ pub mod token;
 use std::rc::Rc;
 
 use modelgate_kit::explain::{self, Note};
-use modelgate_kit::refresh::{Counters, Refreshed, Sharing, Source, Timing};
+use modelgate_kit::refresh::{Counters, Mark, Refreshed, Sharing, Source, Timing};
 use modelgate_kit::root::Root;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::credentials::Credentials;
-use call::{Caller, Mark};
+use call::Caller;
 use container::Container;
 use fault::Fault;
 use instance::Instance;
@@ -212,7 +212,7 @@ impl Supply {
         }
         let mark = sources
             .iter()
-            .fold(Mark::new(), |mark, source| source.mark(mark));
+            .fold(Mark::default(), |mark, source| source.mark(mark));
         let chain = Chain {
             sources,
             clock: Rc::clone(clock),
@@ -297,7 +297,7 @@ impl Assumed {
         keeping: &Keeping,
         filter: &str,
     ) -> Refreshed<Self> {
-        let mut mark = role.mark(Mark::new());
+        let mut mark = role.mark(Mark::default());
         for (key, value) in &tags {
             mark = mark.with(key).with(value);
         }

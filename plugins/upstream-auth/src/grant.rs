@@ -3,15 +3,12 @@
 
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modelgate_kit::call::{Answer, Call};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::host::Host;
 use modelgate_kit::http_url::HttpUrl;
-use modelgate_kit::refresh::Source;
+use modelgate_kit::refresh::{Mark, Source};
 use modelgate_kit::root::Root;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize as _;
 
 use crate::fault::TokenFault;
@@ -126,64 +123,50 @@ impl Origin {
     /// A name that another origin does not have: it decides what is fetched, and holds secrets as a
     /// digest.
     pub fn name(&self, filter: &str) -> String {
-        let mut print = Print::default();
-        match self {
-            Self::Grant(grant) => {
-                print.server(&grant.endpoint);
-                for (name, value) in &grant.form {
-                    print.add(name.as_bytes());
-                    print.add(value.as_bytes());
-                }
-                match &grant.proof {
-                    Proof::Public { id } => print.add(id.as_bytes()),
-                    Proof::Basic { header } => print.add(header.expose()),
-                    Proof::Post { id, secret } => {
-                        print.add(id.as_bytes());
-                        print.add(secret.expose());
-                    }
-                    Proof::Grant(signer) => print.add(signer.print()),
-                    Proof::Assertion { id, assertion } => {
-                        print.add(id.as_bytes());
-                        match assertion {
-                            Assertion::Signed(signer) => print.add(signer.print()),
-                            Assertion::Given(token) => print.add(token.expose()),
-                            Assertion::From(server) => print.server(server),
-                        }
-                    }
-                }
-            }
+        let mark = match self {
+            Self::Grant(grant) => grant.mark(Mark::default()),
             Self::Metadata(metadata) => {
-                print.server(&metadata.endpoint);
-                for (name, value) in &metadata.headers {
-                    print.add(name.as_bytes());
-                    print.add(value.expose());
-                }
+                let mark = metadata.endpoint.mark(Mark::default());
+                let headers = metadata.headers.iter();
+                headers.fold(mark, |mark, (name, value)| {
+                    mark.with(name).with(value.expose())
+                })
             }
-        }
-        let digest = URL_SAFE_NO_PAD.encode(print.0.finalize());
+        };
+        let digest = mark.text();
         format!("modelgate.{filter}.token.{digest}")
     }
 }
 
-/// A digest of parts that cannot run into each other.
-#[derive(Default)]
-struct Print(Sha256);
-
-impl Print {
-    fn add(&mut self, part: &[u8]) {
-        // 64 bits hold every length.
-        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
-        self.0.update(length.to_le_bytes());
-        self.0.update(part);
-    }
-
-    fn server(&mut self, server: &Server) {
-        self.add(server.location.to_string().as_bytes());
-        self.add(server.cluster.as_bytes());
+impl Server {
+    fn mark(&self, mark: Mark) -> Mark {
+        mark.with(self.location.to_string()).with(&self.cluster)
     }
 }
 
 impl Grant {
+    fn mark(&self, mark: Mark) -> Mark {
+        let mark = self.endpoint.mark(mark);
+        let mark = self
+            .form
+            .iter()
+            .fold(mark, |mark, (name, value)| mark.with(name).with(value));
+        match &self.proof {
+            Proof::Public { id } => mark.with("public").with(id),
+            Proof::Basic { header } => mark.with("basic").with(header.expose()),
+            Proof::Post { id, secret } => mark.with("post").with(id).with(secret.expose()),
+            Proof::Grant(signer) => mark.with("grant").with(signer.print()),
+            Proof::Assertion { id, assertion } => {
+                let mark = mark.with("assertion").with(id);
+                match assertion {
+                    Assertion::Signed(signer) => mark.with("signed").with(signer.print()),
+                    Assertion::Given(token) => mark.with("given").with(token.expose()),
+                    Assertion::From(server) => server.mark(mark.with("from")),
+                }
+            }
+        }
+    }
+
     /// The servers that are called.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
         let assertion = match &self.proof {

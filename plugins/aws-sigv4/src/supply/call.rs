@@ -1,9 +1,9 @@
-//! One call to an endpoint that gives credentials, and the mark that tells sources apart.
+//! One call to an endpoint that gives credentials.
 
 use modelgate_kit::call::{Answer, Call};
 use modelgate_kit::http_url::HttpUrl;
+use modelgate_kit::refresh::Mark;
 use modelgate_kit::root::Root;
-use sha2::{Digest, Sha256};
 
 use super::fault::{Fault, Step};
 use super::read::error_code;
@@ -19,6 +19,13 @@ pub struct Endpoint {
     pub url: HttpUrl,
     /// The cluster.
     pub cluster: String,
+}
+
+impl Endpoint {
+    /// Adds it to a mark.
+    pub fn mark(&self, mark: Mark) -> Mark {
+        mark.with(self.url.to_string()).with(&self.cluster)
+    }
 }
 
 /// What calls are made with.
@@ -73,36 +80,5 @@ impl Caller<'_> {
                 None => Fault::Status(step, status),
             }),
         }
-    }
-}
-
-/// Tells sources apart that are not the same: a digest of all that decides what they give.
-pub struct Mark(Sha256);
-
-impl Mark {
-    /// An empty one.
-    pub fn new() -> Self {
-        Self(Sha256::new())
-    }
-
-    /// Adds a part.
-    #[must_use]
-    pub fn with(mut self, part: impl AsRef<[u8]>) -> Self {
-        let part = part.as_ref();
-        self.0.update((part.len() as u64).to_le_bytes());
-        self.0.update(part);
-        self
-    }
-
-    /// Adds an endpoint.
-    #[must_use]
-    pub fn with_endpoint(self, endpoint: &Endpoint) -> Self {
-        self.with(endpoint.url.to_string()).with(&endpoint.cluster)
-    }
-
-    /// The digest, in hexadecimal.
-    pub fn text(self) -> String {
-        let digest = self.0.finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -2,7 +2,9 @@
 //! any other that speaks as they do.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 
-use super::call::{Caller, Endpoint, Mark};
+use modelgate_kit::refresh::Mark;
+
+use super::call::{Caller, Endpoint};
 use super::fault::Fault;
 use super::read::{self, Temporary};
 use super::token::Token;
@@ -40,7 +42,7 @@ impl Container {
 
     /// Adds it to a mark.
     pub fn mark(&self, mark: Mark) -> Mark {
-        let mark = mark.with("container").with_endpoint(&self.endpoint);
+        let mark = self.endpoint.mark(mark.with("container"));
         match &self.authorization {
             Some(token) => token.mark(mark),
             None => mark,

@@ -2,7 +2,9 @@
 //! token of a session; version 1 is never used).
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>
 
-use super::call::{Caller, Endpoint, Mark};
+use modelgate_kit::refresh::Mark;
+
+use super::call::{Caller, Endpoint};
 use super::fault::Fault;
 use super::read::{self, Temporary};
 use crate::config::sources::is_role_name;
@@ -71,7 +73,7 @@ impl Instance {
 
     /// Adds it to a mark.
     pub fn mark(&self, mark: Mark) -> Mark {
-        let mark = mark.with("instance").with_endpoint(&self.endpoint);
+        let mark = self.endpoint.mark(mark.with("instance"));
         mark.with(self.role.as_deref().unwrap_or_default())
     }
 }

@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use super::call::{Caller, Mark};
+use modelgate_kit::refresh::Mark;
+
+use super::call::Caller;
 use super::fault::Fault;
 use super::read::{self, Temporary};
 use super::signed::Service;
@@ -46,7 +48,7 @@ impl Secret {
     /// Adds it to a mark.
     pub fn mark(&self, mark: Mark) -> Mark {
         let mark = mark.with("secret").with(&self.id);
-        let mark = mark.with_endpoint(&self.service.endpoint);
+        let mark = self.service.endpoint.mark(mark);
         mark.with(self.service.scope.region())
     }
 }

@@ -4,7 +4,9 @@
 
 use std::rc::Rc;
 
-use super::call::{Caller, Endpoint, Headers, Mark};
+use modelgate_kit::refresh::Mark;
+
+use super::call::{Caller, Endpoint, Headers};
 use super::fault::Fault;
 use super::read::{self, Temporary};
 use super::signed::Service;
@@ -86,7 +88,7 @@ impl Role {
     /// Adds it to a mark.
     pub fn mark(&self, mark: Mark) -> Mark {
         let mark = self.session.mark(mark.with("role"));
-        let mark = mark.with_endpoint(&self.sts.endpoint);
+        let mark = self.sts.endpoint.mark(mark);
         mark.with(self.sts.scope.region())
             .with(self.external_id.as_deref().unwrap_or_default())
     }
@@ -123,7 +125,7 @@ impl WebIdentity {
     /// Adds it to a mark.
     pub fn mark(&self, mark: Mark) -> Mark {
         let mark = self.session.mark(mark.with("web identity"));
-        self.token.mark(mark.with_endpoint(&self.endpoint))
+        self.token.mark(self.endpoint.mark(mark))
     }
 }
 

@@ -5,7 +5,8 @@
 use modelgate_kit::config::SecretBytes;
 use zeroize::Zeroizing;
 
-use super::call::{Caller, Endpoint, Mark};
+use modelgate_kit::refresh::Mark;
+use super::call::{Caller, Endpoint};
 use super::fault::Fault;
 
 /// What it is called in faults.
@@ -47,7 +48,7 @@ impl Token {
     pub fn mark(&self, mark: Mark) -> Mark {
         match self {
             Self::Given(token) => mark.with(token.expose()),
-            Self::Fetched(endpoint) => mark.with_endpoint(endpoint),
+            Self::Fetched(endpoint) => endpoint.mark(mark),
         }
     }
 }
