@@ -1,6 +1,7 @@
 //! Audit batches against OpenTelemetry's own example of a log export in JSON: every member stands
 //! where the example has one of the same name and type.
 
+use audit_log::config::Format;
 use audit_log::event::{
     Answered, Decided, Event, Few, Flags, Outcome, Sent, Subject, Text, TraceParent, What, Who,
     path_of,
@@ -116,7 +117,7 @@ fn a_batch_has_the_structure_of_the_protocols_own_example() {
     };
     let example: Value =
         serde_json::from_slice(&std::fs::read(folder.join("logs.json")).unwrap()).unwrap();
-    let otlp = Otlp::new([("service.name", "modelgate")]);
+    let otlp = Otlp::new(Format::OtlpJson, [("service.name", "modelgate")]);
     let record = otlp.record(&event());
     let batch: Value =
         serde_json::from_slice(&otlp.batch([record.as_slice(), &record], 0)).unwrap();

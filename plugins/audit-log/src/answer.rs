@@ -7,6 +7,7 @@
 
 use std::time::UNIX_EPOCH;
 
+use crate::otlp::rejected_in_protobuf;
 use crate::queue::Answer;
 
 /// The statuses that the protocol says to try again ("Retryable Response Codes").
@@ -43,9 +44,12 @@ impl Response<'_> {
     }
 }
 
-/// `partialSuccess.rejectedLogRecords` (a 64-bit integer: a number or a decimal string); 0 for
-/// everything else.
+/// `partialSuccess.rejectedLogRecords` (a 64-bit integer: in JSON a number or a decimal string); 0
+/// for everything else. The first byte tells JSON from Protobuf, in which it would begin a group.
 fn rejected(body: &[u8]) -> u64 {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return rejected_in_protobuf(body);
+    }
     let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else {
         return 0;
     };

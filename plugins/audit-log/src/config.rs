@@ -44,6 +44,8 @@ pub enum Format {
     /// OpenTelemetry log records: OTLP over HTTP, in JSON.
     #[default]
     OtlpJson,
+    /// The same as Protobuf, which takes fewer bytes and less time.
+    OtlpProtobuf,
 }
 
 /// `https` or `http`.
@@ -63,7 +65,8 @@ pub enum Scheme {
 pub struct Sink {
     /// The proxy's cluster for the receiver (with Envoy), or its `host:port` (with nginx).
     pub cluster: ClusterName,
-    /// How events are written.
+    /// How events are written: OpenTelemetry log records (OTLP over HTTP), in JSON or as Protobuf,
+    /// which takes fewer bytes and less time.
     #[serde(default)]
     pub format: Format,
     /// The `host` header of the calls; the cluster's name if absent.

@@ -191,11 +191,12 @@ impl Shipping {
         let deny_when_full = sink.queue.on_full == FullPolicy::Deny;
         let resource = resource(&sink, problems);
         let otlp = Otlp::new(
+            sink.format,
             resource
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
-        let target = Target::compile(sink, setup, problems);
+        let target = Target::compile(sink, &otlp, setup, problems);
         let identity = target.identity(&resource);
         let tally = Tally::new(setup.filter);
         tally.define(setup.host);
@@ -230,7 +231,7 @@ fn resource(sink: &Sink, problems: &mut Problems) -> Vec<(String, String)> {
 }
 
 impl Target {
-    fn compile(sink: Sink, setup: &Setup<'_>, problems: &mut Problems) -> Self {
+    fn compile(sink: Sink, otlp: &Otlp, setup: &Setup<'_>, problems: &mut Problems) -> Self {
         let authority = match sink.authority {
             Some(authority) => authority.into_string(),
             None => sink.cluster.to_string(),
@@ -240,7 +241,7 @@ impl Target {
             .into_iter()
             .map(|(name, value)| (name, value.expose().to_vec()))
             .collect();
-        headers.push(("content-type".to_owned(), crate::otlp::CONTENT_TYPE.into()));
+        headers.push(("content-type".to_owned(), otlp.content_type().into()));
         Self {
             cluster: sink.cluster.into_string(),
             authority,

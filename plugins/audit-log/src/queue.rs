@@ -314,7 +314,7 @@ impl Queue {
 
     /// The batch to send now, if one is due; it is in flight from here until [`Queue::answered`].
     /// `None` while another one is. Events that have waited too long are dropped first.
-    pub fn poll(&mut self, now_ms: u64) -> Option<impl Iterator<Item = &[u8]> + use<'_>> {
+    pub fn poll(&mut self, now_ms: u64) -> Option<impl Iterator<Item = &[u8]> + Clone + use<'_>> {
         if !self.flying.is_empty() || now_ms < self.not_before_ms {
             return None;
         }
