@@ -60,7 +60,7 @@ impl Plan {
             let to = wanted.model.unwrap_or(name);
             self.rename(name, to, asked, headers, exchange).await?;
         }
-        if let Some((header, value)) = rewritten.header {
+        for (header, value) in rewritten.headers {
             exchange.remove_lookalikes(headers, std::iter::once(header))?;
             if let Some(value) = value {
                 exchange.request().set_header(header, value)?;

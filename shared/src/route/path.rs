@@ -5,10 +5,13 @@
 //! whatever could be read in two ways is refused here: escapes of separators, of `%` itself, of
 //! control characters and of characters that need none; `.` and `..`; empty segments but for a last
 //! one; `;`; `\`; bytes that no URI may hold. It is decoded once, after it was split at its
-//! slashes.
+//! slashes. One kind of path may hold escaped slashes: Bedrock's, with a model's ARN as one of its
+//! segments ([`super::bedrock`]).
 
 use std::borrow::Cow;
 use std::fmt;
+
+use super::bedrock;
 
 /// Why a path was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -86,7 +89,10 @@ impl<'a> Path<'a> {
             if segment.is_empty() && segments.peek().is_some() {
                 return Err(PathError::EmptySegment);
             }
-            check(segment)?;
+            match check(segment) {
+                Err(PathError::EncodedSeparator) if bedrock::names_an_arn(inner) => {}
+                checked => checked?,
+            }
         }
         Ok(Self { raw })
     }
@@ -97,7 +103,7 @@ impl<'a> Path<'a> {
         self.raw
     }
 
-    /// The path with its escapes decoded; none of them is a slash.
+    /// The path with its escapes decoded; none of them is a slash but those of an ARN.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
         decoded(self.raw)
@@ -139,7 +145,7 @@ pub(super) fn decoded(raw: &str) -> Cow<'_, str> {
         return Cow::Borrowed(raw);
     }
     // Checked by `check` already; a part cut at a character boundary decodes as the whole does.
-    decode(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+    decode(raw, Slash::OfArn).map_or(Cow::Borrowed(raw), Cow::Owned)
 }
 
 fn check(segment: &str) -> Result<(), PathError> {
@@ -161,12 +167,20 @@ fn check(segment: &str) -> Result<(), PathError> {
         }
     }
     if escaped {
-        decode(segment)?;
+        decode(segment, Slash::Refused)?;
     }
     Ok(())
 }
 
-fn decode(segment: &str) -> Result<String, PathError> {
+/// What becomes of an escaped slash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slash {
+    Refused,
+    /// It is one of an ARN's.
+    OfArn,
+}
+
+fn decode(segment: &str, slash: Slash) -> Result<String, PathError> {
     let mut out = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
@@ -180,6 +194,7 @@ fn decode(segment: &str) -> Result<String, PathError> {
         };
         let byte = (high << 4 | low) as u8;
         match byte {
+            b'/' if slash == Slash::OfArn => out.push(byte),
             b'/' | b'\\' => return Err(PathError::EncodedSeparator),
             b'%' => return Err(PathError::EncodedPercent),
             b';' => return Err(PathError::PathParameter),
@@ -244,6 +259,35 @@ mod tests {
             assert_eq!(Path::parse(path.as_bytes()).err(), Some(error), "{path}");
         }
         assert_eq!(Path::parse(b"/\xff").err(), Some(IllegalByte));
+    }
+
+    #[test]
+    fn an_arn_of_bedrocks_is_one_segment() {
+        let arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile";
+        for sent in [
+            format!("{arn}%2Fus.a.b-v1:0"),
+            format!("{}%2Fus.a.b-v1%3A0", arn.replace(':', "%3A")),
+        ] {
+            let target = format!("/model/{sent}/converse?x=1");
+            let path = Path::parse(target.as_bytes()).unwrap();
+            let segments: Vec<_> = path.segments().map(|segment| segment.decoded()).collect();
+            let whole = format!("{arn}/us.a.b-v1:0");
+            assert_eq!(segments, ["model", whole.as_str(), "converse"]);
+            assert_eq!(path.text(), format!("/model/{whole}/converse"));
+        }
+        for other in [
+            format!("/models/{arn}%2Fa/converse"),
+            format!("/model/{arn}%2Fa/other"),
+            format!("/model/{arn}%2Fa%2Fb/converse"),
+            format!("/model/{arn}%2F..%2Fa/converse"),
+            format!("/model/{arn}%2fa/converse"),
+            "/model/a%2Fb/converse".to_owned(),
+        ] {
+            let error = Path::parse(other.as_bytes()).err();
+            assert_eq!(error, Some(PathError::EncodedSeparator), "{other}");
+        }
+        let dotted = format!("/model/{arn}%2F%2e%2e/converse");
+        assert!(Path::parse(dotted.as_bytes()).is_err());
     }
 
     #[test]
