@@ -311,7 +311,7 @@ impl Fact for ModelCall {
 
 /// Key of a fact in the filter state.
 fn key(name: &str) -> String {
-    format!("modelgate.{name}")
+    ["modelgate.", name].concat()
 }
 
 /// The facts of one exchange as the filters of a fused chain hand them on: as they are, by name.

@@ -83,6 +83,9 @@ impl<'a> Path<'a> {
             .next()
             .unwrap_or_default();
         let raw = std::str::from_utf8(raw).map_err(|_| PathError::IllegalByte)?;
+        if is_plain(raw) {
+            return Ok(Self { raw });
+        }
         let inner = raw.strip_prefix('/').ok_or(PathError::NotAbsolute)?;
         let mut segments = inner.split('/').peekable();
         while let Some(segment) = segments.next() {
@@ -146,6 +149,25 @@ pub(super) fn decoded(raw: &str) -> Cow<'_, str> {
     }
     // Checked by `check` already; a part cut at a character boundary decodes as the whole does.
     decode(raw, Slash::OfArn).map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
+/// Whether a path begins with a slash, and has nothing in it that [`check`] has to look at: most
+/// do.
+fn is_plain(raw: &str) -> bool {
+    let mut before = None;
+    for byte in raw.bytes() {
+        let fits = match byte {
+            b'/' => before != Some(b'/'),
+            b'.' => before.is_some() && before != Some(b'/'),
+            b'-' | b'_' | b'~' | b':' | b'@' => before.is_some(),
+            _ => before.is_some() && byte.is_ascii_alphanumeric(),
+        };
+        if !fits {
+            return false;
+        }
+        before = Some(byte);
+    }
+    before.is_some()
 }
 
 fn check(segment: &str) -> Result<(), PathError> {
@@ -300,6 +322,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_plain_path_needs_no_second_look(path in "[/a-b.:%;é@-]{0,12}") {
+            if is_plain(&path) {
+                let inner = path.strip_prefix('/').unwrap();
+                let empty = inner.split('/').rev().skip(1).any(str::is_empty);
+                prop_assert!(!empty && inner.split('/').all(|segment| check(segment).is_ok()));
+            }
+        }
+
         #[test]
         fn a_decoded_path_has_no_separator_and_no_dots(target in "/[a-c./%25fFe0\\\\;?]{0,24}") {
             if let Ok(path) = Path::parse(target.as_bytes()) {

@@ -182,14 +182,15 @@ fn renamed(
         Choice::Drop => None,
         Choice::Set(selector) => Some(selector),
     };
-    // Of a path of SageMaker's, a choice is about the component.
-    let names_selector = |read: &Route<'_>| match by_header {
-        true => {
-            *choice == Choice::Keep || read.inner_model.as_deref() == selector.map(Selector::name)
+    // Of a path of SageMaker's, a choice is about the component in it.
+    let names_selector = |path: &Path<'_>, read: &Route<'_>| {
+        let component = read.inner_model.as_deref().filter(|_| has_component(path));
+        match by_header {
+            true => *choice == Choice::Keep || component == selector.map(Selector::name),
+            false => read.selector.as_ref() == selector,
         }
-        false => read.selector.as_ref() == selector,
     };
-    if route.model.name() == Some(model) && names_selector(route) {
+    if route.model.name() == Some(model) && names_selector(path, route) {
         return Ok(None);
     }
     let new = path_of(path, route, model, choice).ok_or(Inexpressible)?;
@@ -199,7 +200,7 @@ fn renamed(
         && read.operation == route.operation
         && read.streaming == route.streaming
         && read.model.name() == Some(model)
-        && names_selector(&read);
+        && names_selector(&again, &read);
     match as_wanted {
         true => Ok(Some(new)),
         false => Err(Inexpressible),

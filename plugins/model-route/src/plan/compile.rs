@@ -272,6 +272,7 @@ impl WrittenTarget {
             is_asked: self.version_is == VersionIs::Asked,
             circuit: None,
             told: RefCell::default(),
+            rewritten: RefCell::default(),
         }
     }
 }

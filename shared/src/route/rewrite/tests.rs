@@ -260,7 +260,7 @@ fn variants_and_deployments_are_chosen_by_their_headers() {
 
 #[test]
 fn a_component_stands_in_the_path_where_that_is_openais() {
-    let none = vec![(VARIANT, None)];
+    let none = vec![(VARIANT, None), (COMPONENT, None)];
     for (target, model, choice, path) in [
         (
             "/endpoints/e/openai/v1/chat/completions",
