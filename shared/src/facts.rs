@@ -283,7 +283,7 @@ pub struct Routed {
     /// The name that the server knows the model by.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// Version, label, variant or deployment.
+    /// Version, label, variant, deployment or inference component.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// Why this target: `pin`, `override`, `split`, `rollback`, `fallback`, …
@@ -311,7 +311,7 @@ impl Fact for ModelCall {
 
 /// Key of a fact in the filter state.
 fn key(name: &str) -> String {
-    format!("modelgate.{name}")
+    ["modelgate.", name].concat()
 }
 
 /// The facts of one exchange as the filters of a fused chain hand them on: as they are, by name.

@@ -89,13 +89,20 @@ impl HeaderBlock {
     /// The names, as they were sent, that an upstream may take for one of `ours` (see
     /// [`reads_as`]), each once.
     pub fn lookalikes<'a>(&'a self, ours: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a [u8]> {
-        let mut names: Vec<&[u8]> = self
-            .iter()
-            .map(|(name, _)| name)
-            .filter(|name| ours.clone().any(|ours| reads_as(name, ours.as_bytes())))
-            .collect();
-        sorting::sort(&mut names);
-        names.dedup();
+        let bit = |length: usize| 1_u64 << length.min(63);
+        let lengths = ours.clone().fold(0, |bits, ours| bits | bit(ours.len()));
+        let mut names: Vec<&[u8]> = Vec::new();
+        for (name, _) in self.iter() {
+            if lengths & bit(name.len()) != 0
+                && ours.clone().any(|ours| reads_as(name, ours.as_bytes()))
+            {
+                names.push(name);
+            }
+        }
+        if names.len() > 1 {
+            sorting::sort(&mut names);
+            names.dedup();
+        }
         names
     }
 

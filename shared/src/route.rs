@@ -13,9 +13,9 @@
 //! A path that no grammar knows is no route: that is not an error, but whoever decides on models
 //! must not let it pass as one. It cannot tell servers apart that use the same paths:
 //! `/v1/models/M:predict` is TensorFlow Serving, KServe V1 and TorchServe alike and is reported as
-//! [`Dialect::TfServing`]; `/ping` is reported as [`Dialect::TorchServe`]. Bedrock model ids that
-//! are ARNs with a slash (`%2F`) are refused with all other encoded slashes.
+//! [`Dialect::TfServing`]; `/ping` is reported as [`Dialect::TorchServe`].
 
+mod bedrock;
 mod body;
 mod chosen;
 mod form;
@@ -243,17 +243,21 @@ pub enum Selector<'a> {
     Variant(Cow<'a, str>),
     /// Azure ML's deployment behind an endpoint.
     Deployment(Cow<'a, str>),
+    /// SageMaker's inference component at an endpoint. It is only ever asked for
+    /// ([`Wanted`]); of a request it is the [`Route::inner_model`].
+    InferenceComponent(Cow<'a, str>),
 }
 
 impl Selector<'_> {
-    /// The version, label, variant or deployment.
+    /// The version, label, variant, deployment or component.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Version(name)
             | Self::Label(name)
             | Self::Variant(name)
-            | Self::Deployment(name) => name,
+            | Self::Deployment(name)
+            | Self::InferenceComponent(name) => name,
         }
     }
 }

@@ -86,6 +86,14 @@ impl Running {
         }
     }
 
+    fn gone(&mut self) {
+        match self {
+            Self::One(driver) => driver.gone(),
+            #[cfg(feature = "chain")]
+            Self::Chain(chain) => chain.gone(),
+        }
+    }
+
     fn enter(&mut self, side: Option<Side>) {
         match self {
             Self::One(driver) => driver.enter(side),
@@ -299,7 +307,9 @@ impl Vm {
     /// A context is gone.
     pub fn delete(&mut self, context: u32) {
         self.hub.forget(context);
-        self.streams.remove(&context);
+        if let Some(mut stream) = self.streams.remove(&context) {
+            stream.gone();
+        }
         if let Some(entry) = self.roots.remove(&context) {
             #[cfg(feature = "chain")]
             entry.tell(&*self.host);

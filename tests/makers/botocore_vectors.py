@@ -23,6 +23,11 @@ MODELS = [
     "anthropic.claude-3-5-sonnet-20240620-v1:0",
     "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.meta.llama3-2-3b-instruct-v1:0",
     "amazon.titan-text-express-v1",
+    "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-v2:1",
+    "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:application-inference-profile/abc123",
+    "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.titan-text/abcdefghij12",
+    "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDE12345:1",
+    "arn:aws:sagemaker:us-east-1:123456789012:endpoint/my-endpoint",
 ]
 
 

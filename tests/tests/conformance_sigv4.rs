@@ -8,6 +8,7 @@ use aws_sigv4::sign::{Algorithm, Options, Payload, PayloadHeader, Signer, TokenS
 use aws_sigv4::uri::{PathEncoding, PathRules};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use modelgate_kit::route::{Path, Route};
 use modelgate_tests::oracles;
 use official_aws_sigv4::sign::v4a;
 use serde_json::Value;
@@ -400,6 +401,10 @@ fn botocore(file: Option<PathBuf>, cases: usize) {
             .unwrap();
         let target = format!("/{target}");
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        // ARNs among them: what the SDK sends has one reading.
+        let one_reading = Path::parse(path.as_bytes()).unwrap();
+        let route = Route::parse(need("method").as_bytes(), &one_reading).unwrap();
+        assert!(route.model.name().is_some(), "case {id}");
         // All that the SDK sent: what it did not sign (user-agent, content-length, amz-sdk-*) must
         // be left out by our selection, and its own authorization, x-amz-date and
         // x-amz-security-token must not count.

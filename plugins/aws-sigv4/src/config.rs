@@ -76,16 +76,17 @@ pub struct Config {
     /// `/endpoints/*/invocations`. Empty: all.
     pub paths: Vec<Template>,
     /// Paths that two servers may read in two ways (encoded slashes, dots, double slashes …).
-    /// `allow` needs empty `paths`; object keys of S3 and ARNs as model ids of Bedrock need it.
+    /// `allow` needs empty `paths`; object keys of S3 need it. An ARN as a model id of Bedrock is
+    /// none of them.
     pub ambiguous_paths: DenyOrAllow,
     /// The query: `canonical` sends the sorted and newly encoded query that is signed, without
     /// `X-Amz-*` parameters; `drop` sends none.
     pub query: QueryPolicy,
     /// The body: `signed` holds it (at most `max_body_bytes`) and signs its hash; `unsigned` lets
-    /// it stream under `UNSIGNED-PAYLOAD`, which S3 takes and model services refuse; `chunked` lets
-    /// it stream in pieces that are signed one by one (S3 alone; needs a `content-length`);
-    /// `absent` refuses requests that have one. Only `signed` needs
-    /// `allow_on_headers_stop_iteration`.
+    /// it stream under `UNSIGNED-PAYLOAD`, for the services that take that (S3 and VPC Lattice; no
+    /// model service does); `chunked` lets it stream in pieces that are signed one by one (S3
+    /// alone; needs a `content-length`); `absent` refuses requests that have one. Only `signed`
+    /// needs `allow_on_headers_stop_iteration`.
     pub payload: PayloadPolicy,
     /// Longest body that is signed, in bytes. Stay below the proxy's own buffer limit (Envoy:
     /// `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers first.

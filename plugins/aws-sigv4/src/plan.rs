@@ -24,6 +24,21 @@ use crate::supply::Supply;
 use crate::uri::{PathEncoding, PathRules};
 use sources::Sources;
 
+/// The signing names of services that take `UNSIGNED-PAYLOAD`: S3 in all its forms and VPC Lattice,
+/// which does not take a signed body (their developers' guides), and those of which botocore's
+/// models sign some operation so (`v4-unsigned-body`, `unsignedPayload`).
+const UNSIGNED_BODIES: [&str; 9] = [
+    "s3",
+    "s3express",
+    "s3-object-lambda",
+    "s3-outposts",
+    "vpc-lattice-svcs",
+    "ebs",
+    "lex",
+    "mediastore",
+    "omics",
+];
+
 /// What runs.
 pub struct Plan {
     pub(crate) signers: Signers,
@@ -166,6 +181,19 @@ impl Config {
             );
         }
         match self.payload {
+            PayloadPolicy::Unsigned if !UNSIGNED_BODIES.contains(&self.service.as_str()) => {
+                problems.add(
+                    "payload",
+                    format!(
+                        "is `unsigned`, and {} takes no unsigned body",
+                        self.service
+                    ),
+                    format!(
+                        "write `signed`, or `absent` for requests without a body; these take one: {}",
+                        UNSIGNED_BODIES.join(", ")
+                    ),
+                );
+            }
             PayloadPolicy::Chunked if !s3 => problems.add(
                 "payload",
                 format!("is `chunked`, and {} takes no body in pieces", self.service),

@@ -522,7 +522,8 @@ proptest::proptest! {
         strip: bool,
     ) {
         let others = if strip { "strip" } else { "deny" };
-        let mut gate = open(json!({ "payload": payload, "max_body_bytes": 1000, "other_client_headers": others, "paths": ["/**"] }));
+        let service = if payload == "unsigned" { "s3" } else { "sagemaker" };
+        let mut gate = open(json!({ "payload": payload, "service": service, "max_body_bytes": 1000, "other_client_headers": others, "paths": ["/**"] }));
         let mut headers = vec![(":method", "POST"), (":path", target.as_str()), (":authority", "h")];
         headers.extend(names.iter().map(|name| (name.as_str(), value.as_str())));
         let (context, mut action) = gate.begin(&headers, pieces.is_empty() && !trailers);

@@ -28,7 +28,8 @@ pub(crate) struct Sent<'a> {
     pub chosen: Chosen,
     /// What is told of it.
     pub told: Rc<Told>,
-    pub began_ns: u64,
+    /// When it began, where that says something.
+    pub began_ns: Option<u64>,
 }
 
 impl Sent<'_> {
@@ -47,11 +48,11 @@ impl Sent<'_> {
     /// The substitute for an answer.
     pub async fn answered(&self, exchange: &Exchange) -> Result<(), Reply> {
         let forwarded = exchange.forward().await;
-        let elapsed_ns = exchange.now_ns().saturating_sub(self.began_ns);
+        let is_slow = self.is_slow(exchange);
         if forwarded == Forwarded::Gone {
             // The client had no more patience. That says something only where it had enough.
-            if self.is_slow(elapsed_ns) {
-                self.count(None, elapsed_ns, exchange);
+            if is_slow {
+                self.count(None, is_slow, exchange);
             }
             return Ok(());
         }
@@ -60,7 +61,7 @@ impl Sent<'_> {
             return Ok(());
         }
         let status = response.text(":status").and_then(|text| text.parse().ok());
-        self.count(status, elapsed_ns, exchange);
+        self.count(status, is_slow, exchange);
         if let Some(status) = status.filter(|status| self.is_replaced(*status)) {
             explain::tell(|notes| {
                 let text = format!("The answer has status {status}: the fallback takes its place.");
@@ -100,20 +101,21 @@ impl Sent<'_> {
         })
     }
 
-    fn is_slow(&self, elapsed_ns: u64) -> bool {
-        let rollback = self.model.rollback.as_ref();
-        let slow_ns = rollback.and_then(|rollback| rollback.slow_ns);
-        slow_ns.is_some_and(|slow_ns| elapsed_ns > slow_ns)
+    /// Whether the answer comes late, where that counts.
+    fn is_slow(&self, exchange: &Exchange) -> bool {
+        let limit = self.model.slow_ns().zip(self.began_ns);
+        limit
+            .is_some_and(|(slow_ns, began_ns)| exchange.now_ns().saturating_sub(began_ns) > slow_ns)
     }
 
     /// Counts what has come of the request; without a status the client has left.
-    fn count(&self, status: Option<u16>, elapsed_ns: u64, exchange: &Exchange) {
+    fn count(&self, status: Option<u16>, is_slow: bool, exchange: &Exchange) {
         let host = exchange.host();
         let rollback = self.model.rollback.as_ref();
         let also = rollback.map_or(&[][..], |rollback| &rollback.error_statuses);
         let outcome = Outcome {
             error: status.is_some_and(|status| status >= 500 || also.contains(&status)),
-            slow: self.is_slow(elapsed_ns),
+            slow: is_slow,
         };
         let metrics = &self.target.metrics;
         if outcome.error {

@@ -123,9 +123,8 @@ impl Model {
         watch: Option<&Watch<'_>>,
         failed: &mut dyn FnMut(),
     ) -> Option<Chosen> {
-        let shares = self.targets.iter().map(|target| target.share);
-        let mut left: Vec<(usize, Share)> = shares.enumerate().collect();
-        let first = split::winner(key, left.iter().copied())?;
+        let shares = || self.targets.iter().map(|target| target.share).enumerate();
+        let first = split::winner(key, shares())?;
         let mut admit = |at: usize, why: Why| {
             let circuit = self.targets.get(at).and_then(|one| one.circuit.as_deref());
             let admitted = match (watch, circuit) {
@@ -145,7 +144,7 @@ impl Model {
         if let Some(chosen) = admit(first, Why::Split) {
             return Some(chosen);
         }
-        left.retain(|(at, _)| *at != first);
+        let mut left: Vec<(usize, Share)> = shares().filter(|(at, _)| *at != first).collect();
         let to = self.rollback.as_ref().and_then(|rollback| rollback.to);
         let mut next = to.filter(|to| *to != first);
         while let Some(at) = next.or_else(|| split::winner(key, left.iter().copied())) {

@@ -121,7 +121,8 @@ pub struct WrittenTarget {
     pub model: Option<ModelName>,
     /// The version: `/versions/N` (Open Inference Protocol, TensorFlow Serving), `/NAME/1.0`
     /// (TorchServe), `NAME@N` (Vertex AI). Where no target of the model has a version, label,
-    /// variant or deployment, a client's stays; else it is replaced, or taken out.
+    /// variant, deployment or inference component, a client's stays; else it is replaced, or taken
+    /// out.
     #[serde(default)]
     pub version: Option<Name>,
     /// The label of a version, in place of it (TensorFlow Serving: `/labels/L`).
@@ -133,9 +134,13 @@ pub struct WrittenTarget {
     /// The deployment behind an Azure ML endpoint (`azureml-model-deployment`).
     #[serde(default)]
     pub deployment: Option<Name>,
-    /// Whether the server is told the version, label, variant or deployment: `asked`, and requests
-    /// whose protocol has no word for it are refused; or `of_backend`: all that the backend serves
-    /// is this version, and only the lineage names it.
+    /// The inference component at a SageMaker endpoint (`X-Amzn-SageMaker-Inference-Component`; in
+    /// the path where that is OpenAI's: `/endpoints/E/inference-components/C/openai/v1/…`).
+    #[serde(default)]
+    pub inference_component: Option<Name>,
+    /// Whether the server is told the version, label, variant, deployment or inference component:
+    /// `asked`, and requests whose protocol has no word for it are refused; or `of_backend`: all
+    /// that the backend serves is this version, and only the lineage names it.
     #[serde(default)]
     pub version_is: VersionIs,
 }

@@ -1,7 +1,9 @@
-//! What a target keeps of the last request: what was told of it.
+//! What a target keeps of the last request: what was told of it, and what was written into it.
+
+use std::rc::Rc;
 
 use modelgate_kit::facts::{ModelCall, Routed, Serialized};
-use modelgate_kit::route::{Dialect, Operation, Route, Selector};
+use modelgate_kit::route::{Dialect, Operation, Rewritten, Route, Selector};
 use modelgate_kit::rule::{Asked, Models};
 
 use crate::why::Why;
@@ -47,6 +49,32 @@ impl Of {
             && self.asked == route.map(kind)
             && self.version == version(route)
             && matches!(asked.models(), Models::Named(names) if matches!(names.as_slice(), [one] if one == name))
+    }
+}
+
+/// What was written into a request whose path names the model: it follows from the path, and for
+/// one target always in the same way.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    method: String,
+    path: String,
+    written: Rc<Rewritten>,
+}
+
+impl Kept {
+    /// That of this request.
+    pub fn new(asked: &Asked<'_>, written: &Rc<Rewritten>) -> Self {
+        Self {
+            method: asked.method().to_owned(),
+            path: asked.path().as_str().to_owned(),
+            written: Rc::clone(written),
+        }
+    }
+
+    /// What is written into this request, if it has the same path.
+    pub fn of(&self, asked: &Asked<'_>) -> Option<Rc<Rewritten>> {
+        let is_same = self.path == asked.path().as_str() && self.method == asked.method();
+        is_same.then(|| Rc::clone(&self.written))
     }
 }
 

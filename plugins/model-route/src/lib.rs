@@ -56,7 +56,6 @@ impl Filter for ModelRoute {
         request_body: true,
         response_headers: true,
         reserves: true,
-        end: true,
         // Behind rules and limits, which know the public name; before what sees the request that
         // goes out.
         order: 52,
@@ -101,7 +100,7 @@ impl Filter for ModelRoute {
             name: &name,
             chosen,
             told: target.tell(&name, chosen.why, &asked),
-            began_ns: exchange.now_ns(),
+            began_ns: model.slow_ns().map(|_| exchange.now_ns()),
         };
         explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
         sent.publish(&exchange)?;
@@ -118,4 +117,4 @@ impl Filter for ModelRoute {
 }
 
 #[cfg(feature = "module")]
-modelgate_kit::export!(ModelRoute: request_body, response_headers, end);
+modelgate_kit::export!(ModelRoute: request_body, response_headers);

@@ -67,6 +67,7 @@ impl Target {
                     Selector::Label(_) => "label",
                     Selector::Variant(_) => "variant",
                     Selector::Deployment(_) => "deployment",
+                    Selector::InferenceComponent(_) => "inference_component",
                 };
                 (kind, text(selector.name()))
             }));

@@ -16,7 +16,7 @@ use modelgate_kit::route::{Path, Selector, Template};
 use modelgate_kit::rule::{ModelBody, Who};
 
 use crate::circuit::Rules;
-use crate::kept::Told;
+use crate::kept::{Kept, Told};
 use crate::split::{Salt, Share};
 
 /// The compiled configuration.
@@ -78,6 +78,8 @@ pub(crate) struct Target {
     pub circuit: Option<String>,
     /// What was told last of a request that went here.
     pub told: RefCell<Option<Rc<Told>>>,
+    /// What was written last into one.
+    pub rewritten: RefCell<Option<Kept>>,
     pub metrics: Metrics,
 }
 
@@ -150,6 +152,11 @@ impl Plan {
 }
 
 impl Model {
+    /// How late an answer must be to count as slow, in nanoseconds; nothing where none does.
+    pub fn slow_ns(&self) -> Option<u64> {
+        self.rollback.as_ref()?.slow_ns
+    }
+
     /// Whether anything of it looks at the verified caller.
     pub fn looks_at_identity(&self) -> bool {
         let by_caller = |key: &Key| !matches!(key, Key::Header(_));

@@ -1,6 +1,8 @@
 //! Writes into a request what was chosen for it: the model's name and version in the request's own
 //! protocol, and the headers that the proxy's routes look at.
 
+use std::rc::Rc;
+
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::host::Status;
@@ -12,6 +14,7 @@ use modelgate_kit::route::{
 use modelgate_kit::rule::Asked;
 
 use crate::choose::Sticky;
+use crate::kept::Kept;
 use crate::plan::{Model, Plan, Target};
 use crate::reasons::ROUTE_INEXPRESSIBLE;
 
@@ -49,24 +52,37 @@ impl Plan {
         let wanted = target.wanted(model, name);
         // A path of no protocol says what its backend makes of it.
         let is_plain = wanted.model.is_none() && !matches!(wanted.choice, Choice::Set(_));
-        let rewritten = match asked.route() {
-            Some(route) => wanted
-                .write(asked.method().as_bytes(), asked.path(), route)
-                .map_err(inexpressible)?,
-            None if is_plain => Default::default(),
-            None => return Err(inexpressible(Inexpressible)),
+        let kept = target
+            .rewritten
+            .borrow()
+            .as_ref()
+            .and_then(|kept| kept.of(asked));
+        let rewritten = match (kept, asked.route()) {
+            (Some(kept), _) => kept,
+            (None, Some(route)) => {
+                let written = wanted
+                    .write(asked.method().as_bytes(), asked.path(), route)
+                    .map_err(inexpressible)?;
+                let written = Rc::new(written);
+                if matches!(route.model, Named::Named(_)) {
+                    *target.rewritten.borrow_mut() = Some(Kept::new(asked, &written));
+                }
+                written
+            }
+            (None, None) if is_plain => Rc::default(),
+            (None, None) => return Err(inexpressible(Inexpressible)),
         };
         if rewritten.in_body {
             let to = wanted.model.unwrap_or(name);
             self.rename(name, to, asked, headers, exchange).await?;
         }
-        if let Some((header, value)) = rewritten.header {
-            exchange.remove_lookalikes(headers, std::iter::once(header))?;
+        for (header, value) in &rewritten.headers {
+            exchange.remove_lookalikes(headers, std::iter::once(*header))?;
             if let Some(value) = value {
                 exchange.request().set_header(header, value)?;
             }
         }
-        if let Some(mut path) = rewritten.path {
+        if let Some(mut path) = rewritten.path.clone() {
             let target = headers.first(":path").unwrap_or_default();
             let query = target.splitn(2, |byte| *byte == b'?').nth(1);
             let query = query.map(std::str::from_utf8).transpose();

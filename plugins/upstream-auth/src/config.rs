@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::Provider;
 pub use sources::{
-    Algorithm, AzureEndpoint, Client, ClientCredentials, Endpoint, Entra, GoogleMetadata,
-    GoogleServiceAccount, ManagedIdentity, PrivateKey, SecretIn, Static, TokenExchange,
+    Algorithm, AzureEndpoint, Client, ClientCredentials, Endpoint, Entra, EntraOnBehalfOf,
+    GoogleMetadata, GoogleServiceAccount, ManagedIdentity, PrivateKey, SecretIn, Static,
+    TokenExchange,
 };
 
 /// Puts the gateway's own credential into requests, in place of the client's.
@@ -68,6 +69,9 @@ pub struct CredentialConfig {
     pub google_metadata: Option<GoogleMetadata>,
     /// A token in exchange for the caller's own (RFC 8693): the backend knows who calls.
     pub token_exchange: Option<TokenExchange>,
+    /// A token of Entra ID's on behalf of the caller (`requested_token_use=on_behalf_of`), in
+    /// exchange for the caller's own.
+    pub entra_on_behalf_of: Option<EntraOnBehalfOf>,
     /// `true`: the client's own `authorization` goes to the backend as it came. Nothing else lets
     /// it through.
     pub pass_through: bool,

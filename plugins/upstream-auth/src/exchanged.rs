@@ -1,4 +1,5 @@
-//! Tokens in exchange for callers' own (RFC 8693), remembered by caller.
+//! Tokens in exchange for callers' own (RFC 8693, and Entra ID's on-behalf-of flow), remembered by
+//! caller.
 //!
 //! The exchange is made in the background, so that it does not end with the request that has asked
 //! first: whoever comes with the same token meanwhile waits for the same call. What is remembered
@@ -11,8 +12,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modelgate_kit::cache::Cache;
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::credential::Place;
@@ -21,12 +20,11 @@ use modelgate_kit::host::{Host, Level};
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::root::Root;
 use modelgate_kit::signal::Signal;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::fault::TokenFault;
 use crate::grant::Grant;
-use crate::token::Token;
+use crate::token::{Token, jwt_expires_ms};
 
 /// Most exchanges that are asked for and have not ended; the next caller is told to come again.
 const MAX_PENDING: usize = 64;
@@ -78,6 +76,8 @@ pub struct Exchanged {
     pub max_token_bytes: usize,
     name: String,
     grant: Grant,
+    /// The parameter that holds the caller's token.
+    parameter: &'static str,
     wait_ms: u64,
     min_interval_ms: u64,
     known: RefCell<Cache<Known>>,
@@ -102,10 +102,11 @@ pub struct Bounds {
 }
 
 impl Exchanged {
-    /// `name` is how logs call it: the path in the configuration.
+    /// `name` is how logs call it: the path in the configuration. `parameter` of the request holds
+    /// the caller's token.
     pub fn new(
         name: String,
-        grant: Grant,
+        (grant, parameter): (Grant, &'static str),
         places: Vec<Place>,
         bounds: Bounds,
         filter: &str,
@@ -121,6 +122,7 @@ impl Exchanged {
             max_token_bytes: bounds.max_token_bytes,
             name,
             grant,
+            parameter,
             wait_ms: bounds.wait_ms,
             min_interval_ms: bounds.min_interval_ms,
             known: RefCell::new(Cache::new(bounds.entries, host.random())),
@@ -224,13 +226,14 @@ impl Exchanged {
 
     async fn exchange(&self, root: &Root, pending: &Pending, subject: &SecretBytes) {
         let text = subject.expose_text().unwrap_or_default();
-        let outcome = self.grant.ask(root, &[("subject_token", text)]).await;
+        let outcome = self.grant.ask(root, &[(self.parameter, text)]).await;
         let host = root.host();
         let now_ms = now_ms(host);
         self.exchanges.add(host, 1);
         let known = match outcome {
             Ok(mut token) => {
-                // Never longer than the caller's own, where that can be read.
+                // Never longer than the caller's own, where that can be read. It is not believed for
+                // anything but to forget sooner.
                 let end_ms = jwt_expires_ms(subject.expose()).unwrap_or(u64::MAX);
                 let margin_ms = MARGIN_MS.min(token.expires_ms.saturating_sub(now_ms) / 5);
                 token.expires_ms = token.expires_ms.saturating_sub(margin_ms).min(end_ms);
@@ -269,20 +272,6 @@ impl Exchanged {
             *told = Some((fault, now_ms));
         }
     }
-}
-
-/// When a JWT says that it expires (RFC 7519 section 4.1.4), in milliseconds. It is not believed
-/// for anything but to forget sooner.
-fn jwt_expires_ms(token: &[u8]) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: f64,
-    }
-    let payload = token.split(|byte| *byte == b'.').nth(1)?;
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
-    let seconds = claims.exp as u64;
-    Some(seconds.saturating_mul(1000))
 }
 
 fn now_ms(host: &dyn Host) -> u64 {

@@ -15,6 +15,8 @@ pub enum TokenFault {
     Assertion(u16),
     /// The answer is no JSON object with an access token in it, or too long.
     NoToken,
+    /// What should be an ID token is no JWT with an end.
+    NoIdToken,
     /// The token is no bearer token.
     TokenType,
     /// The token is too long, or has characters that no header may have.
@@ -39,9 +41,12 @@ impl fmt::Display for TokenFault {
                     "the federated token came with status {status}, or is none"
                 )
             }
-            Self::NoToken => out.write_str(
-                "the answer is no JSON object with an access_token, or longer than max_bytes",
-            ),
+            Self::NoToken => {
+                out.write_str("the answer is no JSON object with a token, or longer than max_bytes")
+            }
+            Self::NoIdToken => {
+                out.write_str("the ID token is no JWT that says when it ends (`exp`)")
+            }
             Self::TokenType => out.write_str("the token is of another type than bearer"),
             Self::Unfit => out.write_str(
                 "the token is longer than 16,384 bytes or has characters that no header may have",

@@ -14,7 +14,7 @@ use zeroize::Zeroize as _;
 use crate::fault::TokenFault;
 use crate::form::Form;
 use crate::jwt::Signer;
-use crate::token::{Token, is_sendable, read};
+use crate::token::{Token, Wanted, is_sendable};
 
 /// RFC 7523 section 2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -87,6 +87,8 @@ pub struct Grant {
     pub form: Vec<(String, String)>,
     /// Who asks.
     pub proof: Proof,
+    /// What the answer has to hold.
+    pub wanted: Wanted,
     /// What bounds it.
     pub limits: Limits,
 }
@@ -97,6 +99,8 @@ pub struct Metadata {
     pub endpoint: Server,
     /// Headers that it wants.
     pub headers: Vec<(&'static str, SecretBytes)>,
+    /// What the answer has to hold.
+    pub wanted: Wanted,
     /// What bounds it.
     pub limits: Limits,
 }
@@ -226,7 +230,7 @@ impl Grant {
         let body = form.text().as_bytes().to_vec();
         let request = call(&self.endpoint, "POST", headers, body, self.limits);
         let answer = answer(root, request).await?;
-        read(answer, asked_ms, self.limits.assumed_s)
+        self.wanted.read(answer, asked_ms, self.limits.assumed_s)
     }
 }
 
@@ -241,6 +245,7 @@ impl Source for Origin {
             Self::Metadata(Metadata {
                 endpoint,
                 headers,
+                wanted,
                 limits,
             }) => {
                 let asked_ms = now_ms(root.host());
@@ -249,7 +254,7 @@ impl Source for Origin {
                     .map(|(name, value)| ((*name).to_owned(), value.expose().to_vec()))
                     .collect();
                 let request = call(endpoint, "GET", headers, Vec::new(), *limits);
-                read(answer(root, request).await?, asked_ms, limits.assumed_s)
+                wanted.read(answer(root, request).await?, asked_ms, limits.assumed_s)
             }
         }
     }

@@ -75,13 +75,43 @@ pub struct Rules {
     pub(crate) protocols: &'static [&'static str],
     /// Whether cookies go on.
     pub(crate) cookies: KeepOrStrip,
-    /// Lengths of the names above, as bits: most names of a request are of none of ours.
-    pub(crate) lengths: u64,
+    /// The names above by length and ending: most names of a request are like none of ours.
+    pub(crate) endings: Endings,
 }
 
-/// The bit of a name's length; the last one is that of every longer name.
-pub(crate) fn length_bit(name: &[u8]) -> u64 {
-    1 << name.len().min(63)
+/// For each length of some names the letters that such names end in, one bit each.
+pub struct Endings([u32; 64]);
+
+impl Endings {
+    /// Those of these names.
+    pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut all = [0; 64];
+        for name in names {
+            if let Some(bits) = all.get_mut(Self::place(name.as_bytes())) {
+                *bits |= Self::bit(name.as_bytes());
+            }
+        }
+        Self(all)
+    }
+
+    /// Whether a name may read as one of them ([`reads_as`]).
+    pub fn may_have(&self, name: &[u8]) -> bool {
+        let bits = self.0.get(Self::place(name)).copied();
+        bits.unwrap_or_default() & Self::bit(name) != 0
+    }
+
+    /// The place of a name's length; the last one is that of every longer name.
+    fn place(name: &[u8]) -> usize {
+        name.len().min(63)
+    }
+
+    /// The bit of the letter that a name ends in, in either case; one for all that is no letter.
+    fn bit(name: &[u8]) -> u32 {
+        match name.last().map(u8::to_ascii_lowercase) {
+            Some(letter @ b'a'..=b'z') => 1 << (letter - b'a'),
+            _ => 1 << 26,
+        }
+    }
 }
 
 impl Rules {
@@ -222,7 +252,7 @@ impl Rules {
     }
 
     fn may_be_ours(&self, name: &[u8]) -> bool {
-        self.lengths & length_bit(name) != 0
+        self.endings.may_have(name)
     }
 
     fn takes_parameter(&self, name: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! What runs: where the credential comes from, and the rules of what goes out.
 
+mod google;
 mod sources;
 
 use std::rc::Rc;
@@ -9,10 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use modelgate_kit::config::{Problems, SecretBytes, Setup};
 use modelgate_kit::refresh::Refreshed;
 
-use crate::config::{Config, CredentialConfig, SendAs};
+use crate::config::{
+    ClientCredentials, Config, CredentialConfig, Entra, EntraOnBehalfOf, GoogleMetadata,
+    GoogleServiceAccount, ManagedIdentity, SendAs, Static, TokenExchange,
+};
 use crate::exchanged::Exchanged;
 use crate::grant::Origin;
-use crate::outgoing::{CREDENTIALS, Place, Rules, length_bit};
+use crate::outgoing::{CREDENTIALS, Endings, Place, Rules};
 use crate::provider::{BEARER, KeyPlace, Provider};
 use crate::token::is_sendable;
 
@@ -189,9 +193,9 @@ fn compile_rules(config: &Config, place: Option<Place>, problems: &mut Problems)
         parameters.push(name.to_ascii_lowercase());
     }
     let names = removed.iter().chain(choosing.iter().map(|(name, _)| name));
-    let lengths = names.fold(0, |bits, name| bits | length_bit(name.as_bytes()));
+    let endings = Endings::of(names.map(String::as_str));
     Rules {
-        lengths,
+        endings,
         place,
         removed,
         set,
@@ -211,84 +215,140 @@ fn compile_credential(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<Credential> {
-    let CredentialConfig {
-        fixed,
-        oauth2_client_credentials,
-        entra,
-        managed_identity,
-        google_service_account,
-        google_metadata,
-        token_exchange,
-        pass_through,
-    } = written;
     let limits = sources::limits(refresh);
     let fetched = |member: &str, origin: Option<Origin>| {
         let name = called(member, setup);
         origin.map(|origin| sources::kept_fresh(name, origin, refresh, setup))
     };
-    match (
-        fixed,
-        oauth2_client_credentials,
-        entra,
-        managed_identity,
-        google_service_account,
-        google_metadata,
-        token_exchange,
-        pass_through,
-    ) {
-        (Some(fixed), None, None, None, None, None, None, false) => {
-            problems.within("static", |problems| {
-                let value = fixed.value.resolve("value", setup, problems)?;
-                given(value, place, setup, problems).map(Credential::Given)
-            })
+    let exchanged = |exchanged: Option<Exchanged>| {
+        exchanged.map(|exchanged| Credential::Exchanged(Rc::new(exchanged)))
+    };
+    let Some(source) = Written::only(written) else {
+        problems.add(
+            "",
+            "must have exactly one source",
+            format!("write one of {}", MEMBERS.join(", ")),
+        );
+        return None;
+    };
+    let member = source.member();
+    problems.within(member, |problems| match source {
+        Written::Static(fixed) => {
+            let value = fixed.value.resolve("value", setup, problems)?;
+            given(value, place, setup, problems).map(Credential::Given)
         }
-        (None, Some(written), None, None, None, None, None, false) => {
-            let member = "oauth2_client_credentials";
-            let origin = problems.within(member, |problems| {
-                sources::client_credentials(written, limits, setup, problems)
-            });
+        Written::ClientCredentials(written) => {
+            let origin = sources::client_credentials(written, limits, setup, problems);
             fetched(member, origin)
         }
-        (None, None, Some(written), None, None, None, None, false) => {
-            let origin = problems.within("entra", |problems| {
-                sources::entra(written, limits, setup, problems)
-            });
-            fetched("entra", origin)
+        Written::Entra(written) => {
+            fetched(member, sources::entra(written, limits, setup, problems))
         }
-        (None, None, None, Some(written), None, None, None, false) => {
-            let origin = problems.within("managed_identity", |problems| {
-                sources::managed_identity(written, limits, setup, problems)
-            });
-            fetched("managed_identity", origin)
-        }
-        (None, None, None, None, Some(written), None, None, false) => {
-            let member = "google_service_account";
-            let origin = problems.within(member, |problems| {
-                sources::google_service_account(written, limits, setup, problems)
-            });
+        Written::ManagedIdentity(written) => {
+            let origin = sources::managed_identity(written, limits, setup, problems);
             fetched(member, origin)
         }
-        (None, None, None, None, None, Some(written), None, false) => {
-            let origin = problems.within("google_metadata", |problems| {
-                sources::google_metadata(written, limits, problems)
-            });
-            fetched("google_metadata", origin)
+        Written::GoogleServiceAccount(written) => {
+            let origin = google::service_account(written, limits, setup, problems);
+            fetched(member, origin)
         }
-        (None, None, None, None, None, None, Some(written), false) => {
-            let name = called("token_exchange", setup);
-            problems.within("token_exchange", |problems| {
-                sources::token_exchange(written, name, refresh, setup, problems)
-                    .map(|exchanged| Credential::Exchanged(Rc::new(exchanged)))
-            })
+        Written::GoogleMetadata(written) => {
+            fetched(member, google::metadata(written, limits, problems))
         }
-        (None, None, None, None, None, None, None, true) => Some(Credential::PassedThrough),
-        _ => {
-            problems.add(
-                "",
-                "must have exactly one source",
-                "write one of static, oauth2_client_credentials, entra, managed_identity, google_service_account, google_metadata, token_exchange, pass_through",
-            );
-            None
+        Written::TokenExchange(written) => {
+            let name = called(member, setup);
+            exchanged(sources::token_exchange(
+                written, name, refresh, setup, problems,
+            ))
+        }
+        Written::EntraOnBehalfOf(written) => {
+            let name = called(member, setup);
+            exchanged(sources::on_behalf_of(
+                written, name, refresh, setup, problems,
+            ))
+        }
+        Written::PassThrough => Some(Credential::PassedThrough),
+    })
+}
+
+/// The members of `credential`, as they are written.
+const MEMBERS: [&str; 9] = [
+    "static",
+    "oauth2_client_credentials",
+    "entra",
+    "managed_identity",
+    "google_service_account",
+    "google_metadata",
+    "token_exchange",
+    "entra_on_behalf_of",
+    "pass_through",
+];
+
+/// The one source that is written.
+enum Written {
+    Static(Static),
+    ClientCredentials(ClientCredentials),
+    Entra(Entra),
+    ManagedIdentity(ManagedIdentity),
+    GoogleServiceAccount(GoogleServiceAccount),
+    GoogleMetadata(GoogleMetadata),
+    TokenExchange(TokenExchange),
+    EntraOnBehalfOf(EntraOnBehalfOf),
+    PassThrough,
+}
+
+impl Written {
+    /// It, if it is the only one.
+    fn only(written: CredentialConfig) -> Option<Self> {
+        let CredentialConfig {
+            fixed,
+            oauth2_client_credentials,
+            entra,
+            managed_identity,
+            google_service_account,
+            google_metadata,
+            token_exchange,
+            entra_on_behalf_of,
+            pass_through,
+        } = written;
+        let all = [
+            fixed.map(Self::Static),
+            oauth2_client_credentials.map(Self::ClientCredentials),
+            entra.map(Self::Entra),
+            managed_identity.map(Self::ManagedIdentity),
+            google_service_account.map(Self::GoogleServiceAccount),
+            google_metadata.map(Self::GoogleMetadata),
+            token_exchange.map(Self::TokenExchange),
+            entra_on_behalf_of.map(Self::EntraOnBehalfOf),
+            pass_through.then_some(Self::PassThrough),
+        ];
+        let mut all = all.into_iter().flatten();
+        all.next().filter(|_| all.next().is_none())
+    }
+
+    /// The member that it stands in.
+    const fn member(&self) -> &'static str {
+        let [
+            fixed,
+            oauth2,
+            entra,
+            identity,
+            account,
+            metadata,
+            exchange,
+            behalf,
+            through,
+        ] = MEMBERS;
+        match self {
+            Self::Static(_) => fixed,
+            Self::ClientCredentials(_) => oauth2,
+            Self::Entra(_) => entra,
+            Self::ManagedIdentity(_) => identity,
+            Self::GoogleServiceAccount(_) => account,
+            Self::GoogleMetadata(_) => metadata,
+            Self::TokenExchange(_) => exchange,
+            Self::EntraOnBehalfOf(_) => behalf,
+            Self::PassThrough => through,
         }
     }
 }

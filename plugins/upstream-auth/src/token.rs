@@ -6,6 +6,8 @@
 
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modelgate_kit::call::Answer;
 use modelgate_kit::config::SecretBytes;
 use serde::{Deserialize, Deserializer};
@@ -38,6 +40,81 @@ struct Written {
     token_type: Option<String>,
     expires_in: Option<Seconds>,
     expires_on: Option<Seconds>,
+}
+
+/// What an answer has to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// An access token (RFC 6749 section 5.1).
+    #[default]
+    Access,
+    /// An ID token, as the member `id_token`.
+    Id,
+    /// An ID token that is the whole body.
+    IdAlone,
+}
+
+impl Wanted {
+    /// Reads an answer. `asked_ms` is when it was asked for: the lifetime of an access token counts
+    /// from there.
+    ///
+    /// # Errors
+    /// Why it gives no token.
+    pub fn read(self, answer: Answer, asked_ms: u64, assumed_s: u64) -> Result<Token, TokenFault> {
+        match self {
+            Self::Access => read(answer, asked_ms, assumed_s),
+            Self::Id => {
+                let body = body_of(answer)?;
+                let written: WrittenId =
+                    serde_json::from_slice(&body).map_err(|_| TokenFault::NoToken)?;
+                id_token(written.id_token.as_bytes(), asked_ms)
+            }
+            Self::IdAlone => id_token(body_of(answer)?.trim_ascii(), asked_ms),
+        }
+    }
+}
+
+/// An answer with an ID token.
+#[derive(Deserialize)]
+struct WrittenId {
+    #[serde(deserialize_with = "wiped")]
+    id_token: Zeroizing<String>,
+}
+
+/// An ID token, which says itself how long it is good (RFC 7519 section 4.1.4): nothing else of the
+/// answer does, and a metadata server gives the same one again while it is good.
+fn id_token(token: &[u8], asked_ms: u64) -> Result<Token, TokenFault> {
+    if !is_sendable(token) {
+        return Err(TokenFault::Unfit);
+    }
+    let is_jwt = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let end_ms = jwt_expires_ms(token).filter(|_| token.iter().all(is_jwt));
+    let end_ms = end_ms.ok_or(TokenFault::NoIdToken)?;
+    if end_ms <= asked_ms {
+        return Err(TokenFault::Lifetime);
+    }
+    let latest_ms = asked_ms.saturating_add(LONGEST_LIFETIME_S.saturating_mul(1000));
+    Ok(Token {
+        value: Rc::new(SecretBytes::new(token.to_vec())),
+        expires_ms: end_ms.min(latest_ms),
+        asked_ms,
+    })
+}
+
+/// When a JWT says that it expires (RFC 7519 section 4.1.4), in milliseconds since 1970. Its
+/// signature is not looked at: that is for whom it is sent to.
+pub fn jwt_expires_ms(token: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let mut parts = token.split(|byte| *byte == b'.');
+    let (_, payload, _, end) = (parts.next()?, parts.next()?, parts.next()?, parts.next());
+    let payload = Zeroizing::new(URL_SAFE_NO_PAD.decode(payload).ok()?);
+    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
+    let seconds = claims.exp as u64;
+    end.is_none().then(|| seconds.saturating_mul(1000))
 }
 
 /// Reads a text that is wiped when dropped.
@@ -76,13 +153,8 @@ struct WrittenError {
 ///
 /// # Errors
 /// Why it gives no token.
-pub fn read(answer: Answer, asked_ms: u64, assumed_s: u64) -> Result<Token, TokenFault> {
-    let body = Zeroizing::new(answer.body);
-    if answer.status != 200 {
-        let error = serde_json::from_slice::<WrittenError>(&body).ok();
-        let code = error.and_then(|written| known_code(&written.error));
-        return Err(TokenFault::Status(answer.status, code));
-    }
+fn read(answer: Answer, asked_ms: u64, assumed_s: u64) -> Result<Token, TokenFault> {
+    let body = body_of(answer)?;
     let written: Written = serde_json::from_slice(&body).map_err(|_| TokenFault::NoToken)?;
     if !written
         .token_type
@@ -110,6 +182,17 @@ pub fn read(answer: Answer, asked_ms: u64, assumed_s: u64) -> Result<Token, Toke
             .saturating_add(lifetime_s.min(LONGEST_LIFETIME_S).saturating_mul(1000)),
         asked_ms,
     })
+}
+
+/// The body of an answer that is none of an error.
+fn body_of(answer: Answer) -> Result<Zeroizing<Vec<u8>>, TokenFault> {
+    let body = Zeroizing::new(answer.body);
+    if answer.status == 200 {
+        return Ok(body);
+    }
+    let error = serde_json::from_slice::<WrittenError>(&body).ok();
+    let code = error.and_then(|written| known_code(&written.error));
+    Err(TokenFault::Status(answer.status, code))
 }
 
 /// Whether a credential can stand in a header behind its scheme: visible ASCII, not too much of it.
@@ -240,6 +323,75 @@ mod tests {
             ),
         ] {
             assert_eq!(judged(body), Err(fault), "{body}");
+        }
+    }
+
+    fn jwt(claims: &str) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn an_id_token_says_itself_how_long_it_is_good() {
+        let token = jwt(r#"{"exp":1800000600,"aud":"a"}"#);
+        let in_json = format!(r#"{{"id_token":"{token}"}}"#);
+        for (wanted, body) in [
+            (Wanted::Id, in_json.as_str()),
+            (Wanted::IdAlone, token.as_str()),
+            (Wanted::IdAlone, &format!("{token}\n")),
+        ] {
+            let read = wanted.read(answer(200, body), ASKED_MS, 300).unwrap();
+            assert_eq!(read.value.expose(), token.as_bytes());
+            assert_eq!(read.expires_ms, 1_800_000_600_000);
+        }
+        let endless = jwt(r#"{"exp":9e15}"#);
+        let read = Wanted::IdAlone.read(answer(200, &endless), ASKED_MS, 300);
+        let latest_ms = ASKED_MS + LONGEST_LIFETIME_S * 1000;
+        assert_eq!(read.unwrap().expires_ms, latest_ms);
+        for (wanted, status, body, fault) in [
+            (Wanted::Id, 200, "{}", TokenFault::NoToken),
+            (Wanted::Id, 200, token.as_str(), TokenFault::NoToken),
+            (
+                Wanted::Id,
+                200,
+                r#"{"id_token":"x"}"#,
+                TokenFault::NoIdToken,
+            ),
+            (
+                Wanted::IdAlone,
+                200,
+                in_json.as_str(),
+                TokenFault::NoIdToken,
+            ),
+            (Wanted::IdAlone, 200, "", TokenFault::Unfit),
+            (Wanted::IdAlone, 200, "a\r\nb", TokenFault::Unfit),
+            (Wanted::IdAlone, 200, &jwt("{}"), TokenFault::NoIdToken),
+            (
+                Wanted::IdAlone,
+                200,
+                &format!("{token}.x"),
+                TokenFault::NoIdToken,
+            ),
+            (
+                Wanted::IdAlone,
+                200,
+                &jwt(r#"{"exp":1800000000}"#),
+                TokenFault::Lifetime,
+            ),
+            (
+                Wanted::IdAlone,
+                200,
+                &jwt(r#"{"exp":-1}"#),
+                TokenFault::Lifetime,
+            ),
+            (
+                Wanted::IdAlone,
+                404,
+                token.as_str(),
+                TokenFault::Status(404, None),
+            ),
+        ] {
+            let read = wanted.read(answer(status, body), ASKED_MS, 300);
+            assert_eq!(read.err(), Some(fault), "{wanted:?} {body}");
         }
     }
 

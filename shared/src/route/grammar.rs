@@ -433,16 +433,7 @@ fn bedrock<'a>(method: Method, words: &[&'a str]) -> Option<Route<'a>> {
         }
         _ => return None,
     };
-    let (operation, streaming) = match action {
-        "invoke" => (Operation::Infer, Streaming::No),
-        "invoke-with-response-stream" | "invoke-with-bidirectional-stream" => {
-            (Operation::Infer, Streaming::Yes)
-        }
-        "converse" => (Operation::Chat, Streaming::No),
-        "converse-stream" => (Operation::Chat, Streaming::Yes),
-        "count-tokens" => (Operation::CountTokens, Streaming::No),
-        _ => return None,
-    };
+    let (operation, streaming) = super::bedrock::action(action)?;
     Some(route(Dialect::Bedrock, operation, named(model)).stream(streaming))
 }
 

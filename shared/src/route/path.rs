@@ -5,10 +5,13 @@
 //! whatever could be read in two ways is refused here: escapes of separators, of `%` itself, of
 //! control characters and of characters that need none; `.` and `..`; empty segments but for a last
 //! one; `;`; `\`; bytes that no URI may hold. It is decoded once, after it was split at its
-//! slashes.
+//! slashes. One kind of path may hold escaped slashes: Bedrock's, with a model's ARN as one of its
+//! segments ([`super::bedrock`]).
 
 use std::borrow::Cow;
 use std::fmt;
+
+use super::bedrock;
 
 /// Why a path was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -80,13 +83,19 @@ impl<'a> Path<'a> {
             .next()
             .unwrap_or_default();
         let raw = std::str::from_utf8(raw).map_err(|_| PathError::IllegalByte)?;
+        if is_plain(raw) {
+            return Ok(Self { raw });
+        }
         let inner = raw.strip_prefix('/').ok_or(PathError::NotAbsolute)?;
         let mut segments = inner.split('/').peekable();
         while let Some(segment) = segments.next() {
             if segment.is_empty() && segments.peek().is_some() {
                 return Err(PathError::EmptySegment);
             }
-            check(segment)?;
+            match check(segment) {
+                Err(PathError::EncodedSeparator) if bedrock::names_an_arn(inner) => {}
+                checked => checked?,
+            }
         }
         Ok(Self { raw })
     }
@@ -97,7 +106,7 @@ impl<'a> Path<'a> {
         self.raw
     }
 
-    /// The path with its escapes decoded; none of them is a slash.
+    /// The path with its escapes decoded; none of them is a slash but those of an ARN.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
         decoded(self.raw)
@@ -139,7 +148,26 @@ pub(super) fn decoded(raw: &str) -> Cow<'_, str> {
         return Cow::Borrowed(raw);
     }
     // Checked by `check` already; a part cut at a character boundary decodes as the whole does.
-    decode(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+    decode(raw, Slash::OfArn).map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
+/// Whether a path begins with a slash, and has nothing in it that [`check`] has to look at: most
+/// do.
+fn is_plain(raw: &str) -> bool {
+    let mut before = None;
+    for byte in raw.bytes() {
+        let fits = match byte {
+            b'/' => before != Some(b'/'),
+            b'.' => before.is_some() && before != Some(b'/'),
+            b'-' | b'_' | b'~' | b':' | b'@' => before.is_some(),
+            _ => before.is_some() && byte.is_ascii_alphanumeric(),
+        };
+        if !fits {
+            return false;
+        }
+        before = Some(byte);
+    }
+    before.is_some()
 }
 
 fn check(segment: &str) -> Result<(), PathError> {
@@ -161,12 +189,20 @@ fn check(segment: &str) -> Result<(), PathError> {
         }
     }
     if escaped {
-        decode(segment)?;
+        decode(segment, Slash::Refused)?;
     }
     Ok(())
 }
 
-fn decode(segment: &str) -> Result<String, PathError> {
+/// What becomes of an escaped slash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slash {
+    Refused,
+    /// It is one of an ARN's.
+    OfArn,
+}
+
+fn decode(segment: &str, slash: Slash) -> Result<String, PathError> {
     let mut out = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
@@ -180,6 +216,7 @@ fn decode(segment: &str) -> Result<String, PathError> {
         };
         let byte = (high << 4 | low) as u8;
         match byte {
+            b'/' if slash == Slash::OfArn => out.push(byte),
             b'/' | b'\\' => return Err(PathError::EncodedSeparator),
             b'%' => return Err(PathError::EncodedPercent),
             b';' => return Err(PathError::PathParameter),
@@ -247,6 +284,35 @@ mod tests {
     }
 
     #[test]
+    fn an_arn_of_bedrocks_is_one_segment() {
+        let arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile";
+        for sent in [
+            format!("{arn}%2Fus.a.b-v1:0"),
+            format!("{}%2Fus.a.b-v1%3A0", arn.replace(':', "%3A")),
+        ] {
+            let target = format!("/model/{sent}/converse?x=1");
+            let path = Path::parse(target.as_bytes()).unwrap();
+            let segments: Vec<_> = path.segments().map(|segment| segment.decoded()).collect();
+            let whole = format!("{arn}/us.a.b-v1:0");
+            assert_eq!(segments, ["model", whole.as_str(), "converse"]);
+            assert_eq!(path.text(), format!("/model/{whole}/converse"));
+        }
+        for other in [
+            format!("/models/{arn}%2Fa/converse"),
+            format!("/model/{arn}%2Fa/other"),
+            format!("/model/{arn}%2Fa%2Fb/converse"),
+            format!("/model/{arn}%2F..%2Fa/converse"),
+            format!("/model/{arn}%2fa/converse"),
+            "/model/a%2Fb/converse".to_owned(),
+        ] {
+            let error = Path::parse(other.as_bytes()).err();
+            assert_eq!(error, Some(PathError::EncodedSeparator), "{other}");
+        }
+        let dotted = format!("/model/{arn}%2F%2e%2e/converse");
+        assert!(Path::parse(dotted.as_bytes()).is_err());
+    }
+
+    #[test]
     fn a_plain_path_is_split_and_decoded() {
         let path = Path::parse(b"/model/a%3A0/caf%C3%A9/?x=/../y").unwrap();
         assert_eq!(path.as_str(), "/model/a%3A0/caf%C3%A9/");
@@ -256,6 +322,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_plain_path_needs_no_second_look(path in "[/a-b.:%;é@-]{0,12}") {
+            if is_plain(&path) {
+                let inner = path.strip_prefix('/').unwrap();
+                let empty = inner.split('/').rev().skip(1).any(str::is_empty);
+                prop_assert!(!empty && inner.split('/').all(|segment| check(segment).is_ok()));
+            }
+        }
+
         #[test]
         fn a_decoded_path_has_no_separator_and_no_dots(target in "/[a-c./%25fFe0\\\\;?]{0,24}") {
             if let Ok(path) = Path::parse(target.as_bytes()) {

@@ -17,6 +17,8 @@ use crate::json::{Edits, Limits, Token, Walker};
 /// SageMaker's production variant
 /// (`docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html`).
 const VARIANT: &str = "x-amzn-sagemaker-target-variant";
+/// SageMaker's inference component, in place of a variant (the same page).
+const COMPONENT: &str = "x-amzn-sagemaker-inference-component";
 /// Azure ML's deployment (`learn.microsoft.com/azure/machine-learning/how-to-invoke-endpoints`).
 const DEPLOYMENT: &str = "azureml-model-deployment";
 
@@ -49,8 +51,8 @@ pub struct Wanted<'a> {
 pub struct Rewritten {
     /// The new path, without query.
     pub path: Option<String>,
-    /// A header that chooses the version: set to this, or taken out.
-    pub header: Option<(&'static str, Option<String>)>,
+    /// Headers that choose the version: set to this, or taken out.
+    pub headers: Vec<(&'static str, Option<String>)>,
     /// The name has to be replaced in the body.
     pub in_body: bool,
 }
@@ -69,16 +71,19 @@ impl Wanted<'_> {
     ) -> Result<Rewritten, Inexpressible> {
         let mut rewritten = Rewritten::default();
         let mut in_path = self.choice.clone();
-        if let Some((header, selects)) = chosen_by_header(route) {
-            rewritten.header = match &self.choice {
-                Choice::Keep => None,
-                Choice::Drop => Some((header, None)),
-                Choice::Set(selector) if selects(selector) => {
-                    Some((header, Some(selector.name().to_owned())))
+        let headers = chosen_by_headers(route);
+        if !headers.is_empty() {
+            rewritten.headers = self.headers(headers)?;
+            in_path = match &self.choice {
+                // OpenAI's API at an endpoint has the component in its path.
+                Choice::Set(Selector::InferenceComponent(_)) if is_openai(path) => {
+                    rewritten.headers.retain(|(name, _)| *name != COMPONENT);
+                    self.choice.clone()
                 }
-                Choice::Set(_) => return Err(Inexpressible),
+                Choice::Keep => Choice::Keep,
+                Choice::Drop | Choice::Set(_) if has_component(path) => Choice::Drop,
+                Choice::Drop | Choice::Set(_) => Choice::Keep,
             };
-            in_path = Choice::Keep;
         }
         match &route.model {
             Model::Named(name) => {
@@ -98,6 +103,27 @@ impl Wanted<'_> {
         }
         Ok(rewritten)
     }
+
+    /// What becomes of these headers, of which at most one chooses.
+    fn headers(
+        &self,
+        headers: &'static [(&'static str, Selects)],
+    ) -> Result<Vec<(&'static str, Option<String>)>, Inexpressible> {
+        let selector = match &self.choice {
+            Choice::Keep => return Ok(Vec::new()),
+            Choice::Drop => None,
+            Choice::Set(selector) => Some(selector),
+        };
+        let written = headers.iter().map(|(header, selects)| {
+            let chosen = selector.filter(|selector| selects(selector));
+            (*header, chosen.map(|selector| selector.name().to_owned()))
+        });
+        let written: Vec<_> = written.collect();
+        match selector.is_some() && written.iter().all(|(_, value)| value.is_none()) {
+            true => Err(Inexpressible),
+            false => Ok(written),
+        }
+    }
 }
 
 /// Fails where a version is wanted.
@@ -111,13 +137,33 @@ fn no_version(choice: &Choice<'_>) -> Result<(), Inexpressible> {
 /// Whether a header of the protocol can say this.
 type Selects = fn(&Selector<'_>) -> bool;
 
-/// The header by which the protocol chooses, and what it can say.
-fn chosen_by_header(route: &Route<'_>) -> Option<(&'static str, Selects)> {
+/// The headers by which the protocol chooses, and what each can say.
+fn chosen_by_headers(route: &Route<'_>) -> &'static [(&'static str, Selects)] {
     match route.dialect {
-        Dialect::SageMaker => Some((VARIANT, |one| matches!(one, Selector::Variant(_)))),
-        Dialect::AzureMl => Some((DEPLOYMENT, |one| matches!(one, Selector::Deployment(_)))),
-        _ => None,
+        Dialect::SageMaker => &[
+            (VARIANT, |one| matches!(one, Selector::Variant(_))),
+            (COMPONENT, |one| {
+                matches!(one, Selector::InferenceComponent(_))
+            }),
+        ],
+        Dialect::AzureMl => &[(DEPLOYMENT, |one| matches!(one, Selector::Deployment(_)))],
+        _ => &[],
     }
+}
+
+/// The word before an inference component in the paths of OpenAI's API at SageMaker's endpoints.
+const COMPONENTS: &str = "inference-components";
+
+/// Whether the path is one of OpenAI's API at an endpoint:
+/// `/endpoints/E[/inference-components/C]/openai/v1/…`.
+fn is_openai(path: &Path<'_>) -> bool {
+    let mut words = path.segments().map(|segment| segment.as_sent());
+    let behind = if has_component(path) { 4 } else { 2 };
+    words.next() == Some("endpoints") && words.nth(behind - 1) == Some("openai")
+}
+
+fn has_component(path: &Path<'_>) -> bool {
+    path.segments().nth(2).map(|segment| segment.as_sent()) == Some(COMPONENTS)
 }
 
 /// The path with this model and version; nothing if it is the same.
@@ -128,25 +174,33 @@ fn renamed(
     model: &str,
     choice: &Choice<'_>,
 ) -> Result<Option<String>, Inexpressible> {
+    let by_header = !chosen_by_headers(route).is_empty();
     let selector = match choice {
         // What a header says is not the path's.
-        Choice::Keep if chosen_by_header(route).is_some() => None,
+        Choice::Keep if by_header => None,
         Choice::Keep => route.selector.as_ref(),
         Choice::Drop => None,
         Choice::Set(selector) => Some(selector),
     };
-    let is_same = chosen_by_header(route).is_some() || route.selector.as_ref() == selector;
-    if route.model.name() == Some(model) && is_same {
+    // Of a path of SageMaker's, a choice is about the component in it.
+    let names_selector = |path: &Path<'_>, read: &Route<'_>| {
+        let component = read.inner_model.as_deref().filter(|_| has_component(path));
+        match by_header {
+            true => *choice == Choice::Keep || component == selector.map(Selector::name),
+            false => read.selector.as_ref() == selector,
+        }
+    };
+    if route.model.name() == Some(model) && names_selector(path, route) {
         return Ok(None);
     }
-    let new = path_of(path, route, model, selector).ok_or(Inexpressible)?;
+    let new = path_of(path, route, model, choice).ok_or(Inexpressible)?;
     let again = Path::parse(new.as_bytes()).map_err(|_| Inexpressible)?;
     let read = Route::parse(method, &again).ok_or(Inexpressible)?;
     let as_wanted = read.dialect == route.dialect
         && read.operation == route.operation
         && read.streaming == route.streaming
         && read.model.name() == Some(model)
-        && read.selector.as_ref() == selector;
+        && names_selector(&again, &read);
     match as_wanted {
         true => Ok(Some(new)),
         false => Err(Inexpressible),
@@ -155,12 +209,12 @@ fn renamed(
 
 /// The path of this route for another model. What it cannot say is left out, which the second
 /// reading finds.
-fn path_of(
-    path: &Path<'_>,
-    route: &Route<'_>,
-    model: &str,
-    selector: Option<&Selector<'_>>,
-) -> Option<String> {
+fn path_of(path: &Path<'_>, route: &Route<'_>, model: &str, choice: &Choice<'_>) -> Option<String> {
+    let selector = match choice {
+        Choice::Keep => route.selector.as_ref(),
+        Choice::Drop => None,
+        Choice::Set(selector) => Some(selector),
+    };
     let mut words: Vec<Cow<'_, str>> = path
         .segments()
         .map(|segment| Cow::Borrowed(segment.as_sent()))
@@ -222,7 +276,19 @@ fn path_of(
                 None => name.into(),
             };
         }
-        Dialect::SageMaker | Dialect::Bedrock => *words.get_mut(1)? = name.into(),
+        Dialect::SageMaker => {
+            *words.get_mut(1)? = name.into();
+            let behind = if has_component(path) { 4 } else { 2 };
+            match (choice, selector) {
+                (Choice::Keep, _) => {}
+                (_, Some(Selector::InferenceComponent(component))) => {
+                    let component = escaped(component).into();
+                    words.splice(2..behind, [COMPONENTS.into(), component]);
+                }
+                _ => drop(words.drain(2..behind)),
+            }
+        }
+        Dialect::Bedrock => *words.get_mut(1)? = name.into(),
         Dialect::OpenAi => {
             let mut sent = path.segments().map(|segment| segment.as_sent());
             let at = match (sent.next()?, sent.next()?) {

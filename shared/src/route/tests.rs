@@ -232,6 +232,7 @@ fn describe(route: &Route<'_>) -> String {
             Selector::Label(_) => "label",
             Selector::Variant(_) => "variant",
             Selector::Deployment(_) => "deployment",
+            Selector::InferenceComponent(_) => "inference_component",
         };
         format!("{kind}={}", selector.name())
     });

@@ -163,6 +163,9 @@ impl Driver {
 
     /// A part of a message arrives on one side.
     pub fn message(&mut self, side: Side, part: Part) -> Action {
+        if part != Part::Trailers && self.is_done() {
+            return Action::Continue;
+        }
         let inner = &self.exchange.0;
         if inner.replied.get() == Replied::Now {
             inner.replied.set(Replied::Before);
@@ -333,6 +336,15 @@ impl Driver {
             self.poll();
         }
         self.handling = None;
+    }
+
+    /// The proxy forgets the exchange, whose end it may not have told. Who waits for an answer
+    /// learns that none comes.
+    pub fn gone(&mut self) {
+        let inner = &self.exchange.0;
+        if [inner.wait.get(), inner.beside.get()].contains(&Wait::Response) {
+            self.end();
+        }
     }
 
     /// A callback of this side is still running, or none is.

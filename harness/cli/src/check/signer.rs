@@ -266,7 +266,11 @@ fn lends(ours: &Ours<'_, '_>, view: Option<&View<'_>>) -> bool {
         let sources = plan.get("credential").and_then(Json::as_object);
         let mut written = sources.into_iter().flatten();
         written.any(|(name, source)| {
-            !source.is_null() && !matches!(name.as_str(), "pass_through" | "token_exchange")
+            !source.is_null()
+                && !matches!(
+                    name.as_str(),
+                    "pass_through" | "token_exchange" | "entra_on_behalf_of"
+                )
         })
     };
     match ours.part.name() {

@@ -108,8 +108,9 @@ pub(super) fn issuers(at: &At<'_>) -> Node {
 
 /// The server that a source of upstream-auth calls where its cluster is left out, and none of its
 /// own members says it.
-const SOURCES: [(&str, &str); 4] = [
+const SOURCES: [(&str, &str); 5] = [
     ("entra", "https://login.microsoftonline.com"),
+    ("entra_on_behalf_of", "https://login.microsoftonline.com"),
     ("managed_identity", "http://169.254.169.254"),
     ("google_service_account", "https://oauth2.googleapis.com"),
     ("google_metadata", "http://metadata.google.internal"),

@@ -21,13 +21,13 @@ fn an_upgrade_is_refused_at_once_where_the_body_would_be_signed() {
     for config in [
         json!({}),
         json!({"payload": "absent"}),
-        json!({"on_upgrade": "deny", "payload": "unsigned"}),
+        json!({"on_upgrade": "deny", "payload": "unsigned", "service": "s3"}),
     ] {
         let (record, action) = upgrade(config, &[]);
         assert_eq!(action, Pause);
         assert_eq!(refused(&record), (403, "upgrade_refused"));
     }
-    let (_, action) = upgrade(json!({"payload": "unsigned"}), &[]);
+    let (_, action) = upgrade(json!({"payload": "unsigned", "service": "s3"}), &[]);
     assert_eq!(action, Continue);
 }
 
@@ -52,7 +52,7 @@ fn an_allowed_upgrade_is_signed_at_once_as_a_request_without_a_body() {
 fn a_connect_is_never_signed() {
     for config in [
         json!({"on_upgrade": "allow"}),
-        json!({"payload": "unsigned"}),
+        json!({"payload": "unsigned", "service": "s3"}),
     ] {
         let mut gate = open(config);
         let headers = [

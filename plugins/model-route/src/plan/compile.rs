@@ -244,11 +244,12 @@ impl From<WrittenKey> for Key {
 impl WrittenTarget {
     fn compile(self, model: &str, salt: Salt, problems: &mut Problems) -> Target {
         type Select = fn(std::borrow::Cow<'static, str>) -> Selector<'static>;
-        let written: [(Option<Name>, Select); 4] = [
+        let written: [(Option<Name>, Select); 5] = [
             (self.version, Selector::Version),
             (self.label, Selector::Label),
             (self.variant, Selector::Variant),
             (self.deployment, Selector::Deployment),
+            (self.inference_component, Selector::InferenceComponent),
         ];
         let mut selectors = written
             .into_iter()
@@ -257,8 +258,8 @@ impl WrittenTarget {
         if selectors.next().is_some() {
             problems.add(
                 "version",
-                "stands beside a label, variant or deployment",
-                "write one of `version`, `label`, `variant` and `deployment`",
+                "stands beside a label, variant, deployment or inference component",
+                "write one of `version`, `label`, `variant`, `deployment` and `inference_component`",
             );
         }
         Target {
@@ -271,6 +272,7 @@ impl WrittenTarget {
             is_asked: self.version_is == VersionIs::Asked,
             circuit: None,
             told: RefCell::default(),
+            rewritten: RefCell::default(),
         }
     }
 }

@@ -170,9 +170,11 @@ pub struct GoogleServiceAccount {
     /// The account's key file, as Google gives it: JSON with `client_email`, `private_key`,
     /// `private_key_id` and `token_uri`.
     pub key: Secret,
-    /// Scopes of the token.
-    #[serde(default = "cloud_platform")]
-    pub scopes: Vec<Scope>,
+    /// Scopes of the token. Default: `https://www.googleapis.com/auth/cloud-platform`.
+    pub scopes: Option<NonEmpty<Scope>>,
+    /// Whom an ID token is for, which is then sent in place of an access token: the URL of a
+    /// service on Cloud Run, or the client id of Identity-Aware Proxy. Not beside `scopes`.
+    pub audience: Option<NonEmptyText>,
     /// Cluster that leads to the host of `token_uri`, which is oauth2.googleapis.com (on nginx:
     /// host:port).
     pub cluster: ClusterName,
@@ -189,6 +191,9 @@ pub struct GoogleMetadata {
     /// Scopes of the token; without them those of the machine.
     #[serde(default)]
     pub scopes: Vec<Scope>,
+    /// Whom an ID token is for, which is then sent in place of an access token: the URL of a
+    /// service on Cloud Run, or the client id of Identity-Aware Proxy. Not beside `scopes`.
+    pub audience: Option<NonEmptyText>,
 }
 
 /// A token in exchange for the caller's.
@@ -226,16 +231,39 @@ pub struct TokenExchange {
     pub cache_entries: Bounded<1, 100_000>,
 }
 
+/// A token of Entra ID's on behalf of the caller, for whose own token it is given.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntraOnBehalfOf {
+    /// The tenant: its id or one of its domains.
+    pub tenant: Token,
+    /// The gateway as an application there, for which the caller's token must be (`aud`).
+    pub client: Client,
+    /// Scopes of the backend that are asked for in the caller's name: `https://ml.azure.com/.default`.
+    pub scopes: NonEmpty<Scope>,
+    /// Cluster that leads to the authority (on nginx: host:port).
+    pub cluster: ClusterName,
+    /// The authority; another one in national clouds.
+    #[serde(default = "entra_authority")]
+    pub authority: HttpUrl,
+    /// Where the caller's token stands. The authenticator before must leave it there:
+    /// `credential_to_upstream: keep` of jwt-auth.
+    #[serde(default = "bearer")]
+    pub subject_token_from: NonEmpty<WrittenPlace>,
+    /// Longest token of a caller's that is exchanged, in bytes.
+    #[serde(default = "max_subject_bytes")]
+    pub max_token_bytes: Bounded<128, 65_536>,
+    /// Callers' tokens whose exchange is remembered, per worker.
+    #[serde(default = "cache_entries")]
+    pub cache_entries: Bounded<1, 100_000>,
+}
+
 fn entra_authority() -> HttpUrl {
     HttpUrl {
         scheme: "https",
         authority: "login.microsoftonline.com".to_owned(),
         path: "/".to_owned(),
     }
-}
-
-fn cloud_platform() -> Vec<Scope> {
-    Vec::from_iter(Scope::new("https://www.googleapis.com/auth/cloud-platform"))
 }
 
 fn bearer() -> NonEmpty<WrittenPlace> {

@@ -6,37 +6,31 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use modelgate_kit::config::secret::FromEnvironment;
-use modelgate_kit::config::types::{NonEmptyText, Scope, Token};
+use modelgate_kit::config::types::{ClusterName, NonEmptyText, Scope, Token};
 use modelgate_kit::config::{Problems, Secret, SecretBytes, Setup};
-use modelgate_kit::credential::compile_places;
+use modelgate_kit::credential::{Place, compile_places};
 use modelgate_kit::explain::{self, Note};
 use modelgate_kit::http_url::HttpUrl;
 use modelgate_kit::refresh::{Refreshed, Sharing, Timing};
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Credential;
 use crate::config::{
-    Algorithm, AzureEndpoint, Client, ClientCredentials, Endpoint, Entra, GoogleMetadata,
-    GoogleServiceAccount, ManagedIdentity, PrivateKey, Refresh, SecretIn, TokenExchange,
+    Algorithm, AzureEndpoint, Client, ClientCredentials, Endpoint, Entra, EntraOnBehalfOf,
+    ManagedIdentity, PrivateKey, Refresh, SecretIn, TokenExchange,
 };
 use crate::exchanged::{Bounds, Exchanged};
 use crate::form::{encode, encoded};
 use crate::grant::{Assertion, Grant, Limits, Metadata, Origin, Proof, Server};
 use crate::jwt::{Claims, KeyFault, Signer};
-use crate::token::{is_sendable, wiped};
+use crate::token::{Wanted, is_sendable};
 
 /// RFC 7523 section 2.1.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// RFC 8693 section 2.1.
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The metadata service of Azure's machines.
 const AZURE_METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
-/// The metadata server of Google's machines.
-const GOOGLE_METADATA: &str =
-    "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/";
-/// Where Google gives tokens to service accounts.
-const GOOGLE_TOKENS: &str = "https://oauth2.googleapis.com/token";
 /// What App Service calls its endpoint, in the environment.
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 /// And the secret that goes with each call.
@@ -111,22 +105,37 @@ pub fn entra(
     setup: &Setup<'_>,
     problems: &mut Problems,
 ) -> Option<Origin> {
-    let authority = written.authority.to_string();
-    let url = format!(
-        "{}/{}/oauth2/v2.0/token",
-        authority.trim_end_matches('/'),
-        encoded(&written.tenant)
-    );
-    let endpoint = Server {
-        location: parsed("authority", &url, problems)?,
-        cluster: written.cluster.into_string(),
-    };
+    let endpoint = of_entra(
+        &written.authority,
+        &written.tenant,
+        written.cluster,
+        problems,
+    )?;
     let form = vec![
         pair("grant_type", "client_credentials"),
         pair("scope", &written.scope),
     ];
     let proof = proof(written.client, SecretIn::Post, &endpoint, setup, problems)?;
     of_client(endpoint, form, proof, limits, problems)
+}
+
+/// Entra ID's token endpoint of a tenant.
+fn of_entra(
+    authority: &HttpUrl,
+    tenant: &Token,
+    cluster: ClusterName,
+    problems: &mut Problems,
+) -> Option<Server> {
+    let authority = authority.to_string();
+    let url = format!(
+        "{}/{}/oauth2/v2.0/token",
+        authority.trim_end_matches('/'),
+        encoded(tenant)
+    );
+    Some(Server {
+        location: parsed("authority", &url, problems)?,
+        cluster: cluster.into_string(),
+    })
 }
 
 /// A grant to the client itself, which must prove that it is the one.
@@ -137,6 +146,18 @@ fn of_client(
     limits: Limits,
     problems: &mut Problems,
 ) -> Option<Origin> {
+    let proof = proven(proof, problems)?;
+    Some(Origin::Grant(Grant {
+        endpoint,
+        form,
+        proof,
+        wanted: Wanted::Access,
+        limits,
+    }))
+}
+
+/// What proves anything.
+fn proven(proof: Proof, problems: &mut Problems) -> Option<Proof> {
     if matches!(proof, Proof::Public { .. }) {
         problems.add(
             "client",
@@ -145,12 +166,7 @@ fn of_client(
         );
         return None;
     }
-    Some(Origin::Grant(Grant {
-        endpoint,
-        form,
-        proof,
-        limits,
-    }))
+    Some(proof)
 }
 
 pub fn managed_identity(
@@ -192,96 +208,7 @@ pub fn managed_identity(
             cluster: written.cluster.into_string(),
         },
         headers: vec![header?],
-        limits,
-    }))
-}
-
-/// The key file of a Google service account. Members that are of no use here are left out.
-#[derive(Deserialize)]
-struct KeyFile {
-    client_email: String,
-    #[serde(deserialize_with = "wiped")]
-    private_key: Zeroizing<String>,
-    private_key_id: Option<String>,
-    token_uri: HttpUrl,
-}
-
-pub fn google_service_account(
-    written: GoogleServiceAccount,
-    limits: Limits,
-    setup: &Setup<'_>,
-    problems: &mut Problems,
-) -> Option<Origin> {
-    let text = written.key.resolve_text("key", setup, problems)?;
-    let grant = |location, signer| {
-        Origin::Grant(Grant {
-            endpoint: Server {
-                location,
-                cluster: written.cluster.into_string(),
-            },
-            form: vec![pair("grant_type", JWT_BEARER)],
-            proof: Proof::Grant(signer),
-            limits,
-        })
-    };
-    if setup.host.is_stand_in(&text) {
-        let location = parsed("key", GOOGLE_TOKENS, problems)?;
-        return Some(grant(location, Rc::new(Signer::elsewhere())));
-    }
-    let Ok(file) = serde_json::from_str::<KeyFile>(&text) else {
-        problems.add(
-            "key",
-            "is not the key file of a service account",
-            "JSON with client_email, private_key and token_uri, as Google gives it",
-        );
-        return None;
-    };
-    let scopes: Vec<&str> = written.scopes.iter().map(|scope| &**scope).collect();
-    if scopes.is_empty() {
-        problems.add("scopes", "is empty", "name at least one, or leave it out");
-    }
-    let says = Claims {
-        header: file
-            .private_key_id
-            .map(|id| ("kid", id))
-            .into_iter()
-            .collect(),
-        claims: vec![
-            ("iss", file.client_email),
-            ("scope", scopes.join(" ")),
-            ("aud", file.token_uri.to_string()),
-        ],
-    };
-    let signer = signer(&file.private_key, Algorithm::Rs256, says, "key", problems)?;
-    Some(grant(file.token_uri, signer))
-}
-
-pub fn google_metadata(
-    written: GoogleMetadata,
-    limits: Limits,
-    problems: &mut Problems,
-) -> Option<Origin> {
-    let account = written.account.as_deref().unwrap_or("default");
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@.-_".contains(&byte);
-    if !account.bytes().all(is_plain) || account.starts_with('.') {
-        problems.add(
-            "account",
-            "is not the mail address of a service account",
-            "such as models@project.iam.gserviceaccount.com",
-        );
-        return None;
-    }
-    let mut url = format!("{GOOGLE_METADATA}{account}/token");
-    if !written.scopes.is_empty() {
-        let scopes: Vec<&str> = written.scopes.iter().map(|scope| &**scope).collect();
-        url = with_parameter(url, "scopes", &scopes.join(","));
-    }
-    Some(Origin::Metadata(Metadata {
-        endpoint: Server {
-            location: parsed("account", &url, problems)?,
-            cluster: written.cluster.into_string(),
-        },
-        headers: vec![("metadata-flavor", SecretBytes::new(b"Google".to_vec()))],
+        wanted: Wanted::Access,
         limits,
     }))
 }
@@ -316,23 +243,80 @@ pub fn token_exchange(
         endpoint,
         form,
         proof,
+        wanted: Wanted::Access,
         limits: limits(refresh),
     };
-    explain::tell(|notes| notes.extend(grant.servers().map(|server| told(&name, server))));
-    let bounds = Bounds {
+    let callers = Callers {
+        places,
         entries: written.cache_entries.size(),
         max_token_bytes: written.max_token_bytes.size(),
-        wait_ms: refresh.wait_ms.value(),
-        min_interval_ms: refresh.min_interval_s.value().saturating_mul(1000),
     };
-    Some(Exchanged::new(
-        name,
-        grant,
+    Some(callers.exchanged(name, (grant, "subject_token"), refresh, setup))
+}
+
+/// learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
+pub fn on_behalf_of(
+    written: EntraOnBehalfOf,
+    name: String,
+    refresh: &Refresh,
+    setup: &Setup<'_>,
+    problems: &mut Problems,
+) -> Option<Exchanged> {
+    let endpoint = of_entra(
+        &written.authority,
+        &written.tenant,
+        written.cluster,
+        problems,
+    )?;
+    let mut form = vec![
+        pair("grant_type", JWT_BEARER),
+        pair("requested_token_use", "on_behalf_of"),
+    ];
+    asked_for(&mut form, &written.scopes.into_vec(), None, None);
+    let places = problems.within("subject_token_from", |problems| {
+        compile_places(written.subject_token_from, problems)
+    });
+    let proof = proof(written.client, SecretIn::Post, &endpoint, setup, problems)?;
+    let grant = Grant {
+        endpoint,
+        form,
+        proof: proven(proof, problems)?,
+        wanted: Wanted::Access,
+        limits: limits(refresh),
+    };
+    let callers = Callers {
         places,
-        bounds,
-        setup.filter,
-        setup.host,
-    ))
+        entries: written.cache_entries.size(),
+        max_token_bytes: written.max_token_bytes.size(),
+    };
+    Some(callers.exchanged(name, (grant, "assertion"), refresh, setup))
+}
+
+/// Where callers' tokens are, and how much is remembered of them.
+struct Callers {
+    places: Vec<Place>,
+    entries: usize,
+    max_token_bytes: usize,
+}
+
+impl Callers {
+    /// Exchanges them by this grant, of which this parameter holds the caller's token.
+    fn exchanged(
+        self,
+        name: String,
+        grant: (Grant, &'static str),
+        refresh: &Refresh,
+        setup: &Setup<'_>,
+    ) -> Exchanged {
+        explain::tell(|notes| notes.extend(grant.0.servers().map(|server| told(&name, server))));
+        let bounds = Bounds {
+            entries: self.entries,
+            max_token_bytes: self.max_token_bytes,
+            wait_ms: refresh.wait_ms.value(),
+            min_interval_ms: refresh.min_interval_s.value().saturating_mul(1000),
+        };
+        Exchanged::new(name, grant, self.places, bounds, setup.filter, setup.host)
+    }
 }
 
 /// How a client proves who it is.
@@ -445,7 +429,7 @@ fn own_jwt(
     signer(&pem, written.algorithm, says, "pem", problems)
 }
 
-fn signer(
+pub(super) fn signer(
     pem: &str,
     algorithm: Algorithm,
     says: Claims,
@@ -480,7 +464,7 @@ fn server(endpoint: Endpoint) -> Server {
     }
 }
 
-fn parsed(path: &str, url: &str, problems: &mut Problems) -> Option<HttpUrl> {
+pub(super) fn parsed(path: &str, url: &str, problems: &mut Problems) -> Option<HttpUrl> {
     let parsed = HttpUrl::parse(url);
     if parsed.is_none() {
         problems.add(
@@ -492,7 +476,7 @@ fn parsed(path: &str, url: &str, problems: &mut Problems) -> Option<HttpUrl> {
     parsed
 }
 
-fn with_parameter(mut url: String, name: &str, value: &str) -> String {
+pub(super) fn with_parameter(mut url: String, name: &str, value: &str) -> String {
     url.push(if url.contains('?') { '&' } else { '?' });
     url.push_str(name);
     url.push('=');
@@ -506,7 +490,7 @@ fn variable(name: &str) -> Secret {
     })
 }
 
-fn pair(name: &str, value: &str) -> (String, String) {
+pub(super) fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 

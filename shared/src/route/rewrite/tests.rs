@@ -19,6 +19,10 @@ fn deployment(name: &str) -> Choice<'_> {
     Choice::Set(Selector::Deployment(name.into()))
 }
 
+fn component(name: &str) -> Choice<'_> {
+    Choice::Set(Selector::InferenceComponent(name.into()))
+}
+
 fn write(
     method: &str,
     target: &str,
@@ -158,6 +162,20 @@ fn a_path_names_model_and_version_as_its_server_writes_them() {
         ),
         (
             "POST",
+            "/model/anthropic.claude%3A0/invoke",
+            "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.a.b-v1:0",
+            Keep,
+            "/model/arn:aws:bedrock:us-east-1:123456789012:inference-profile%2Fus.a.b-v1:0/invoke",
+        ),
+        (
+            "POST",
+            "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aprompt%2FABCDE12345/converse",
+            "a.b-v1:0",
+            Keep,
+            "/model/a.b-v1:0/converse",
+        ),
+        (
+            "POST",
             "/v1/publishers/google/models/g:generateContent",
             "h",
             version("002"),
@@ -201,7 +219,10 @@ fn a_path_names_model_and_version_as_its_server_writes_them() {
     ] {
         let rewritten = write(method, target, Some(model), choice).unwrap();
         assert_eq!(rewritten.path.as_deref(), Some(path), "{target}");
-        assert!(rewritten.header.is_none() && !rewritten.in_body, "{target}");
+        assert!(
+            rewritten.headers.is_empty() && !rewritten.in_body,
+            "{target}"
+        );
     }
 }
 
@@ -220,23 +241,61 @@ fn what_stays_the_same_is_not_written() {
 
 #[test]
 fn variants_and_deployments_are_chosen_by_their_headers() {
-    let rewritten = write(
-        "POST",
-        "/endpoints/e/invocations",
-        Some("f"),
-        variant("blue"),
-    );
-    let rewritten = rewritten.unwrap();
+    let named = |name: &str| Some(name.to_owned());
+    let invocations = "/endpoints/e/invocations";
+    let rewritten = write("POST", invocations, Some("f"), variant("blue")).unwrap();
     assert_eq!(rewritten.path.as_deref(), Some("/endpoints/f/invocations"));
-    assert_eq!(rewritten.header, Some((VARIANT, Some("blue".to_owned()))));
+    let headers = [(VARIANT, named("blue")), (COMPONENT, None)];
+    assert_eq!(rewritten.headers, headers);
+    let rewritten = write("POST", invocations, None, component("part-1")).unwrap();
+    assert_eq!(rewritten.path, None);
+    let headers = [(VARIANT, None), (COMPONENT, named("part-1"))];
+    assert_eq!(rewritten.headers, headers);
     let rewritten = write("POST", "/score", None, deployment("green")).unwrap();
-    assert_eq!(
-        rewritten.header,
-        Some((DEPLOYMENT, Some("green".to_owned())))
-    );
+    assert_eq!(rewritten.headers, [(DEPLOYMENT, named("green"))]);
     let rewritten = write("POST", "/score", None, Choice::Drop).unwrap();
-    assert_eq!(rewritten.header, Some((DEPLOYMENT, None)));
+    assert_eq!(rewritten.headers, [(DEPLOYMENT, None)]);
     assert!(rewritten.path.is_none());
+}
+
+#[test]
+fn a_component_stands_in_the_path_where_that_is_openais() {
+    let none = vec![(VARIANT, None), (COMPONENT, None)];
+    for (target, model, choice, path) in [
+        (
+            "/endpoints/e/openai/v1/chat/completions",
+            None,
+            component("c"),
+            Some("/endpoints/e/inference-components/c/openai/v1/chat/completions"),
+        ),
+        (
+            "/endpoints/e/inference-components/a/openai/v1/chat/completions",
+            Some("f"),
+            component("c"),
+            Some("/endpoints/f/inference-components/c/openai/v1/chat/completions"),
+        ),
+        (
+            "/endpoints/e/inference-components/c/openai/v1/chat/completions",
+            None,
+            component("c"),
+            None,
+        ),
+    ] {
+        let rewritten = write("POST", target, model, choice).unwrap();
+        assert_eq!(rewritten.path.as_deref(), path, "{target}");
+        assert_eq!(rewritten.headers, none, "{target}");
+    }
+    let target = "/endpoints/e/inference-components/c/openai/v1/chat/completions";
+    let rewritten = write("POST", target, Some("f"), Choice::Keep).unwrap();
+    let kept = "/endpoints/f/inference-components/c/openai/v1/chat/completions";
+    assert_eq!(rewritten.path.as_deref(), Some(kept));
+    let rewritten = write("POST", target, None, variant("blue")).unwrap();
+    let without = "/endpoints/e/openai/v1/chat/completions";
+    assert_eq!(rewritten.path.as_deref(), Some(without));
+    assert_eq!(
+        write("POST", target, None, component("-c")),
+        Err(Inexpressible)
+    );
 }
 
 #[test]
@@ -261,6 +320,9 @@ fn what_a_protocol_has_no_word_for_is_not_written() {
         ("POST", "/score", Some("n"), Choice::Keep),
         ("GET", "/v2/health/live", Some("n"), Choice::Keep),
         ("POST", "/model/m/invoke", Some("n"), version("1")),
+        ("POST", "/model/m/invoke", Some("a/b"), Choice::Keep),
+        ("POST", "/model/m/invoke", None, component("c")),
+        ("POST", "/score", None, component("c")),
         (
             "POST",
             "/openai/deployments/d/embeddings",

@@ -358,6 +358,14 @@ impl Chain {
         }
     }
 
+    /// The proxy forgets the exchange.
+    pub fn gone(&mut self) {
+        self.layer.step();
+        for at in 0..self.links.len() {
+            let _ = self.run(at, Driver::gone);
+        }
+    }
+
     /// A callback of this side is still running, or none is.
     pub fn enter(&mut self, side: Option<Side>) {
         self.inside = side;

@@ -126,7 +126,7 @@ fn filters_of_an_envoy_filter_are_a_chain() {
 
 #[test]
 fn variables_are_those_that_a_resource_hands_on() {
-    let config = "{ service: sagemaker, region: eu-central-1, payload: unsigned }";
+    let config = "{ service: sagemaker, region: eu-central-1, payload: absent }";
     let without = plugin("aws-sigv4", "AUTHN", 1, config);
     let with = without.replace("  pluginConfig", "  vmConfig: { env: [ { name: AWS_ACCESS_KEY_ID, valueFrom: HOST }, { name: AWS_SECRET_ACCESS_KEY, valueFrom: HOST } ] }\n  pluginConfig");
     assert_eq!(said(&with), Vec::<String>::new());
