@@ -440,7 +440,7 @@ fn scan_by<const EACH: bool>(
                     found = number::find(scene, anchor, &mut numbers);
                 }
                 if found.is_none() && anchor >= word_done {
-                    (found, word_done) = secret::find_in_word(scene, anchor);
+                    (found, word_done) = secret::find_in_word(scene, anchor, EACH);
                     if found.is_none() && (EACH || anchor >= named_done) {
                         (found, named_done) = named::around(scene, anchor);
                     }
