@@ -34,6 +34,7 @@ pub mod identity_headers;
 #[cfg(feature = "jose")]
 pub mod jose;
 pub mod json;
+pub mod lanes;
 pub mod manifest;
 pub mod message;
 pub mod metrics;

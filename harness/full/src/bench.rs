@@ -28,6 +28,8 @@ pub mod server;
 pub mod sizes;
 pub mod starts;
 pub mod table;
+pub mod texts;
+pub mod throughput;
 pub mod twins;
 pub mod upstream;
 

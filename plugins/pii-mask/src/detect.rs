@@ -22,6 +22,7 @@ mod card;
 mod columns;
 mod copies;
 mod decimal;
+mod digits;
 pub(crate) mod email;
 pub(crate) mod fold;
 mod forms;
@@ -38,6 +39,7 @@ mod ssn;
 mod token;
 mod words;
 
+use anchor::Anchors;
 use columns::Column;
 use core::cell::OnceCell;
 use core::ops::Range;
@@ -383,6 +385,16 @@ fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
 
 /// The findings in a text as it is written.
 fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<Finding>, bool) {
+    scan_by::<false>(text, floor, label, wanted)
+}
+
+/// The same; `EACH` says that every verifier is asked at every anchor, which gives the same.
+fn scan_by<const EACH: bool>(
+    text: &str,
+    floor: usize,
+    label: &str,
+    wanted: EntitySet,
+) -> (Vec<Finding>, bool) {
     let mut findings = Vec::new();
     let mut has_cells = false;
     let label = label
@@ -398,13 +410,16 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
         label_is_phone: &label_is_phone,
         wanted,
     };
+    let mut anchors = Anchors::of(scene.bytes);
     let mut numbers = None;
     let mut at = floor;
     // Stretches that a verifier has read in vain once are not read again from the next anchor: this
     // keeps the scan linear.
     let mut colon_done = 0;
     let mut word_done = 0;
-    while let Some(anchor) = anchor::next(scene.bytes, at) {
+    let mut named_done = 0;
+    while let Some(anchor) = anchors.next(at, if EACH { 0 } else { word_done }) {
+        let mut behind = anchor.saturating_add(1);
         let found = match scene.bytes.get(anchor) {
             Some(b'@') => named::in_address(scene, anchor).or_else(|| email::find(scene, anchor)),
             Some(b';') => email::find_entity(scene, anchor),
@@ -417,33 +432,34 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
                 found => found,
             },
             Some(b'0'..=b'9') => {
-                has_cells |= begins_cell(scene.bytes, anchor);
-                let mut found = email::find_escaped(scene, anchor)
-                    .or_else(|| iban::find(scene, anchor))
-                    .or_else(|| number::find(scene, anchor, &mut numbers));
+                behind = groups::group_end(scene.bytes, anchor);
+                has_cells = has_cells || begins_cell(scene.bytes, anchor);
+                let mut found =
+                    email::find_escaped(scene, anchor).or_else(|| iban::find(scene, anchor));
+                if found.is_none() && (EACH || digits::may_begin(scene, anchor..behind)) {
+                    found = number::find(scene, anchor, &mut numbers);
+                }
                 if found.is_none() && anchor >= word_done {
-                    (found, word_done) = secret::find_in_word(scene, anchor);
-                    found = found.or_else(|| named::around(scene, anchor));
+                    (found, word_done) = secret::find_in_word(scene, anchor, EACH);
+                    if found.is_none() && (EACH || anchor >= named_done) {
+                        (found, named_done) = named::around(scene, anchor);
+                    }
                 }
                 found
             }
             Some(b'-' | b'_' | b'I' | b'J') => secret::find(scene, anchor),
             _ => None,
         };
-        at = anchor.saturating_add(1);
-        match found {
+        at = match found {
             Some(finding) if wanted.has(finding.entity) => {
-                at = at.max(finding.span.end);
-                scene.found_until = Some(finding.span.end);
+                let end = finding.span.end;
+                scene.found_until = Some(end);
                 keep(&mut findings, finding);
+                end.max(anchor.saturating_add(1))
             }
-            Some(_) => {}
-            None => {
-                if scene.bytes.get(anchor).is_some_and(u8::is_ascii_digit) {
-                    at = groups::group_end(scene.bytes, anchor);
-                }
-            }
-        }
+            Some(_) => anchor.saturating_add(1),
+            None => behind,
+        };
     }
     (findings, has_cells)
 }

@@ -2,7 +2,7 @@
 //! events.
 
 use super::case::{Case, Variant};
-use super::upstream::STREAM;
+use super::upstream::{ANSWER, STREAM};
 use modelgate_scenario::file::{Body, Chunk};
 
 /// Sizes of requests, in bytes.
@@ -38,9 +38,8 @@ pub fn rows(bare: &Case, chain: &Case) -> Vec<Row> {
         what: "200 events",
         variants: variants(&|variant| {
             let mut variant = variant.renamed("200 events");
-            let (name, value) = STREAM;
             let headers = &mut variant.request.headers;
-            headers.push((name.to_owned(), value.into()));
+            headers.push((ANSWER.to_owned(), STREAM.into()));
             variant
         }),
     });

@@ -11,7 +11,9 @@ use crate::bench::compare::{self, Run};
 use crate::bench::rounds::Rounds;
 use crate::bench::table::{Row, beside_others, beside_reference, replace_between};
 use crate::bench::{self, BARE, Plan, measure};
-use crate::bench::{bodies, configurations, instructions, latency, picture, sizes, starts, table};
+use crate::bench::{
+    bodies, configurations, instructions, latency, picture, sizes, starts, table, throughput,
+};
 use anyhow::{Context, Result};
 use modelgate_cli::SUITE;
 use modelgate_cli::build::native::{self, LIBRARY};
@@ -23,11 +25,13 @@ use modelgate_envoy::release::Envoy;
 /// The filters that show what the kit itself costs.
 const TWINS: [&str; 3] = ["bench-bare", "bench-kit", "bench-sdk"];
 
-/// The cases that are no files: the kit itself, bodies, latency, long configurations, and starts.
+/// The cases that are no files: the kit itself, bodies, latency, kinds of bodies that are masked,
+/// long configurations, and starts.
 const KIT: &str = "kit";
 const BODIES: &str = "bodies";
 const LATENCY: &str = "latency";
-const NO_FILES: [&str; 5] = [KIT, BODIES, LATENCY, SIZES, STARTS];
+const PII: &str = "pii";
+const NO_FILES: [&str; 6] = [KIT, BODIES, LATENCY, PII, SIZES, STARTS];
 const SIZES: &str = "sizes";
 const STARTS: &str = "starts";
 
@@ -143,6 +147,10 @@ fn work_tables(
     if measures(arguments, SIZES) {
         long = sizes::measure(wasm, usize::MAX, &|text| eprintln!("{text}"))?;
     }
+    let mut counted = Vec::new();
+    if measures(arguments, PII) {
+        counted = throughput::count(wasm, &|text| eprintln!("{text}"))?;
+    }
     let file = workspace.root.join(instructions::BUDGETS);
     let mut budgets = instructions::Budgets::read(&file)?;
     if arguments.write {
@@ -154,10 +162,13 @@ fn work_tables(
         };
         budgets.write(&file)?;
     }
-    let tables = vec![
+    let mut tables = vec![
         ("work", table::work(&costs, &budgets)),
         ("sizes", table::sizes(&long)),
     ];
+    if arguments.instructions {
+        tables.push((PII, throughput::table(&counted, &[])?));
+    }
     for (_, table) in &tables {
         println!("\n{table}");
     }
@@ -214,6 +225,12 @@ fn cpu_tables(
         let latencies = table::latencies(&found);
         println!("\n{latencies}");
         tables.push((LATENCY, latencies));
+    }
+
+    if measures(arguments, PII) {
+        let table = pii_table(&bare, folder, wasm, &envoy, plan)?;
+        println!("\n{table}");
+        tables.push((PII, table));
     }
 
     let cases = cases(arguments, folder, wasm, &envoy)?;
@@ -296,6 +313,19 @@ fn bodies_table(
         .map(|(what, measured)| (*what, measured.iter().collect()))
         .collect();
     Ok(table::bodies(&rows))
+}
+
+/// What masking costs by what a body is, in both forms.
+fn pii_table(bare: &Case, folder: &Path, wasm: &Path, envoy: &Envoy, plan: Plan) -> Result<String> {
+    let progress = |text: &str| eprintln!("{text}");
+    let mut masks = bench::read(folder, "pii-mask")?;
+    masks.native = masks.native.filter(|_| has_library(wasm, envoy));
+    let mut measured = Vec::new();
+    for row in throughput::rows(bare, &masks) {
+        let variants: Vec<&Variant> = row.variants.iter().collect();
+        measured.push((row.name, measure(envoy, wasm, &variants, plan, &progress)?));
+    }
+    throughput::table(&throughput::count(wasm, &progress)?, &measured)
 }
 
 /// What Envoy needs to start: without a filter, with all of them in as many entries and in one, in

@@ -83,7 +83,11 @@ pub fn measure(wasm: &Path, most: usize, progress: &dyn Fn(&str)) -> Result<Size
     Ok(measured)
 }
 
-fn load(wasm: &Path, filter: &str) -> Result<Rc<dyn GuestCode>> {
+/// The code of a filter's module in the folder `wasm`, without limits.
+///
+/// # Errors
+/// If it is missing or no module.
+pub fn load(wasm: &Path, filter: &str) -> Result<Rc<dyn GuestCode>> {
     let file = wasm.join(file_name(filter));
     let module = std::fs::read(&file).with_context(|| file.display().to_string())?;
     let limits = Limits {

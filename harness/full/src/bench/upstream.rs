@@ -3,15 +3,21 @@
 
 use serde_json::{Value as Json, json};
 
+use super::texts::EVENTS;
 use modelgate_scenario::file::UPSTREAM;
 
 /// What Envoy may hold of a body, in bytes: twice the largest of the bench.
 pub const MOST_HELD: usize = 2 << 20;
 
-/// What asks the upstream for a stream of events.
-pub const STREAM: (&str, &str) = ("x-bench-answer", "stream");
-/// Events of the stream.
-const EVENTS: usize = 200;
+/// The header that asks the upstream for a stream of events, and for which.
+pub const ANSWER: &str = "x-bench-answer";
+/// A short one.
+pub const STREAM: &str = "stream";
+/// One as OpenAI sends it, of 64 KiB.
+pub const CHAT: &str = "chat";
+/// Events of the short one, and bytes of the other.
+const COUNT: usize = 200;
+const CHAT_BYTES: usize = 1 << 16;
 
 /// An Envoy that answers every request at once: what stands behind the gateway. One header asks it
 /// for a stream of events.
@@ -23,10 +29,10 @@ pub fn bootstrap() -> Json {
             "response_headers_to_add": [{"header": {"key": "content-type", "value": content_type}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
         })
     };
-    let (header, value) = STREAM;
-    let asked =
-        json!({"prefix": "/", "headers": [{"name": header, "string_match": {"exact": value}}]});
-    let stream = route(asked, "text/event-stream", &stream());
+    let asked = |value: &str| json!({"prefix": "/", "headers": [{"name": ANSWER, "string_match": {"exact": value}}]});
+    let stream = route(asked(STREAM), "text/event-stream", &stream());
+    let chat = (EVENTS.make)(CHAT_BYTES);
+    let chat = route(asked(CHAT), EVENTS.content_type, &chat);
     let scores = r#"{"outputs":[{"name":"y","shape":[1],"data":[0.5]}]}"#;
     let ordinary = route(json!({"prefix": "/"}), "application/json", scores);
     json!({"static_resources": {"listeners": [{
@@ -40,7 +46,7 @@ pub fn bootstrap() -> Json {
                 "stat_prefix": "upstream",
                 "route_config": {
                     "max_direct_response_body_size_bytes": MOST_HELD,
-                    "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [stream, ordinary]}],
+                    "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [stream, chat, ordinary]}],
                 },
                 "http_filters": [{
                     // Waits for the end of the request: Envoy closes a connection whose request it
@@ -56,7 +62,7 @@ pub fn bootstrap() -> Json {
 /// A stream of events of a chat, each with a few words.
 fn stream() -> String {
     let event = r#"data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" some words of an answer"}}]}"#;
-    let mut text = format!("{event}\n\n").repeat(EVENTS);
+    let mut text = format!("{event}\n\n").repeat(COUNT);
     text.push_str("data: [DONE]\n\n");
     text
 }
@@ -68,7 +74,7 @@ mod tests {
     #[test]
     fn a_stream_ends_as_streams_of_chats_do() {
         let stream = stream();
-        assert_eq!(stream.matches("data: ").count(), EVENTS + 1);
+        assert_eq!(stream.matches("data: ").count(), COUNT + 1);
         assert!(stream.ends_with("data: [DONE]\n\n"));
     }
 }

@@ -104,10 +104,26 @@ pub fn find_v6(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
             .take_while(|byte| is_part(byte) || **byte == b'.')
             .count(),
     );
-    if !scene.wanted.has(Entity::Ip) || end.saturating_sub(start) > MAX_V6.saturating_mul(2) {
+    let written = scene.bytes.get(start..end).unwrap_or_default();
+    if !scene.wanted.has(Entity::Ip)
+        || written.len() > MAX_V6.saturating_mul(2)
+        || !has_colons(written)
+    {
         return (None, end);
     }
     (address(scene, start, end), end)
+}
+
+/// Whether there are as many colons as in an address: two in a row, or six or seven in all.
+fn has_colons(text: &[u8]) -> bool {
+    let (mut count, mut last, mut double) = (0_usize, false, false);
+    for byte in text {
+        let is_one = *byte == b':';
+        double |= is_one && last;
+        count = count.saturating_add(usize::from(is_one));
+        last = is_one;
+    }
+    double || count >= 6
 }
 
 fn address(scene: Scene<'_>, mut start: usize, mut end: usize) -> Option<Finding> {

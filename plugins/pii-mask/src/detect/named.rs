@@ -54,23 +54,34 @@ pub fn whole(text: &str, label: &str) -> Option<Finding> {
     found.then(|| finding(0..value.len()))
 }
 
-/// The value around the digit at `at`, by what stands in front of it.
-pub fn around(scene: Scene<'_>, at: usize) -> Option<Finding> {
+/// The value around the digit at `at`, by what stands in front of it, and up to where other digits
+/// stand in the same one.
+pub fn around(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
     if !scene.wanted.has(Entity::Secret) {
-        return None;
+        return (None, usize::MAX);
     }
-    let left = scene.bytes.get(at.saturating_sub(LEFT)..at)?;
-    let before = left.iter().rev().take_while(|byte| is_part(**byte)).count();
+    let left = scene.bytes.get(at.saturating_sub(LEFT)..at);
+    let left = left.unwrap_or_default().iter().rev();
+    let before = left.take_while(|byte| is_part(**byte)).count();
     let start = at.saturating_sub(before);
-    let value = scene.bytes.get(start..)?;
-    // Most numbers are too short; what stands in front of them need not be read.
-    let is_short = || {
-        let shortest = value.get(..PASSWORD.start);
-        !shortest.is_some_and(|value| value.iter().all(|byte| is_part(*byte)))
+    let value = scene.bytes.get(start..).unwrap_or_default();
+    let same = value.iter().take(LEFT.saturating_add(1));
+    let same = same.take_while(|byte| is_part(**byte)).count();
+    // From further to the right another part of it is looked at.
+    let done = match before {
+        LEFT => at,
+        _ => start.saturating_add(same),
     };
-    if start < scene.floor || is_short() {
-        return None;
+    // Most numbers are too short; what stands in front of them need not be read.
+    if start < scene.floor || same < PASSWORD.start {
+        return (None, done);
     }
+    (value_at(scene, start), done)
+}
+
+/// The value that begins at `start`.
+fn value_at(scene: Scene<'_>, start: usize) -> Option<Finding> {
+    let value = scene.bytes.get(start..)?;
     let front = scene.bytes.get(start.saturating_sub(FRONT)..start)?;
     let said = in_front(front)?;
     let length = value
@@ -248,6 +259,13 @@ fn name(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// What the text in front of a value says.
 fn in_front(front: &[u8]) -> Option<Said> {
+    let told = matches!(
+        front.last()?,
+        b'=' | b':' | b'>' | b' ' | b'\t' | b'"' | b'\'' | b'`'
+    );
+    if !told {
+        return None;
+    }
     let text = unspaced(unquoted(front));
     match text {
         // What takes the place of a finding is none (`[API_KEY:9f86d081884c7d65]`), nor is the name

@@ -8,6 +8,7 @@ use super::boundary::{LOOK_BEHIND, begins, context_contains, ends, ends_escape};
 use super::forms::{AROUND_I, Alphabet, Form, base64_url, ending_in};
 use super::{Certainty, Entity, Finding, Scene, armor, copies, signed, words};
 use core::ops::Range;
+use modelgate_kit::lanes::Lanes;
 
 /// The credential that the anchor at `at` belongs to.
 pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
@@ -17,27 +18,23 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         certainty: Certainty::Check,
         quotes: None,
     };
+    let next = || scene.bytes.get(at.saturating_add(1)).copied();
     match scene.bytes.get(at)? {
-        b'I' => AROUND_I
-            .iter()
-            .find_map(|(before, form)| {
-                let start = at.checked_sub(*before)?;
-                scene
-                    .bytes
-                    .get(start..)?
-                    .starts_with(form.prefix)
-                    .then(|| form_at(scene, start, form))?
+        b'I' => around_i(scene, at)
+            .or_else(|| json_web_token(scene, at))
+            .map(found),
+        b'J' => json_web_token(scene, at)
+            .or_else(|| {
+                let signed = next() == Some(b'Q');
+                signed.then(|| words::signed_within(scene, at)).flatten()
             })
             .map(found)
-            .or_else(|| json_web_token(scene, at).map(found)),
-        b'J' => json_web_token(scene, at)
-            .or_else(|| words::signed_within(scene, at))
-            .map(found)
             .or_else(|| copies::of_aws(scene, at)),
-        b'-' if matches!(
-            scene.bytes.get(at.saturating_add(1)..),
-            Some([b'-', b'-', b'-', b'-' | b' ', ..] | [b'U', b's', b'e', b'r', b'-', ..])
-        ) =>
+        b'-' if matches!(next(), Some(b'-' | b'U'))
+            && matches!(
+                scene.bytes.get(at.saturating_add(1)..),
+                Some([b'-', b'-', b'-', b'-' | b' ', ..] | [b'U', b's', b'e', b'r', b'-', ..])
+            ) =>
         {
             private_key(scene, at).map(|span| found((span, Entity::PrivateKey)))
         }
@@ -53,6 +50,28 @@ pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
                 .map(found)
         }
     }
+}
+
+/// The credential whose prefix has the `I` at `at`.
+fn around_i(scene: Scene<'_>, at: usize) -> Option<(Range<usize>, Entity)> {
+    if !is_in_prefix(scene.bytes, at) {
+        return None;
+    }
+    AROUND_I.iter().find_map(|(before, form)| {
+        let start = at.checked_sub(*before)?;
+        scene
+            .bytes
+            .get(start..)?
+            .starts_with(form.prefix)
+            .then(|| form_at(scene, start, form))?
+    })
+}
+
+/// Whether what stands beside the `I` at `at` does so in one of the prefixes.
+fn is_in_prefix(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    let next = bytes.get(at.saturating_add(1));
+    matches!(before, Some(b'A' | b'r' | b'X')) || matches!(next, Some(b'A' | b'z' | b'Q' | b'v'))
 }
 
 /// Whether a word of `text[floor..]` begins as credentials do, or one of AWS may stand there.
@@ -221,7 +240,8 @@ fn has_stretch(tail: &[u8]) -> bool {
 
 /// A credential in the word around the digit at `at`: a secret key of AWS, or one that is told by
 /// how that word begins; and where the word ends.
-pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
+/// `each`: also a word that shows at a glance that it is none.
+pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usize) {
     const LENGTH: usize = 40;
     let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let left = scene.bytes.get(..at).unwrap_or_default();
@@ -232,8 +252,10 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usi
             .take_while(is_part)
             .count(),
     );
-    let right = scene.bytes.get(at..).unwrap_or_default();
-    let end = at.saturating_add(right.iter().take_while(is_part).count());
+    let end = word_end(scene.bytes, at);
+    if !each && is_ordinary(scene.bytes, start..end) {
+        return (None, end);
+    }
     let start = behind_escape(scene.bytes, start).min(end);
     let word = scene.bytes.get(start..end).unwrap_or_default();
     if let Some((span, entity)) = words::find(scene, start, word) {
@@ -268,6 +290,60 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize) -> (Option<Finding>, usi
         quotes: None,
     };
     (found.then_some(finding), end)
+}
+
+/// Where the letters, digits, slashes and plus signs end that begin at `at`.
+fn word_end(bytes: &[u8], mut at: usize) -> usize {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let near = bytes.get(at..).unwrap_or_default().iter().take(SHORT);
+    let length = near.take_while(|byte| is_part(byte)).count();
+    at = at.saturating_add(length);
+    if length < SHORT {
+        return at;
+    }
+    loop {
+        let lanes = Lanes::front(bytes.get(at..).unwrap_or_default());
+        let signs = lanes.between(b'/', b'9') | lanes.are(b'+');
+        let length = (signs | lanes.letters()).bits().trailing_ones();
+        at = at.saturating_add(usize::try_from(length).unwrap_or_default());
+        if length < u64::BITS {
+            return at;
+        }
+    }
+}
+
+/// Bytes of the longest word that is no credential unless its front or its neighbours say so.
+const SHORT: usize = 16;
+
+/// Whether a short word is none that [`words`], [`signed`] or [`copies`] know.
+fn is_ordinary(bytes: &[u8], word: Range<usize>) -> bool {
+    let left = bytes.get(..word.start).unwrap_or_default();
+    let right = bytes.get(word.end..).unwrap_or_default();
+    let word = bytes.get(word).unwrap_or_default();
+    let front = matches!(
+        word,
+        [b'A', b'T' | b'Q', ..]
+            | [b'E', b'A', ..]
+            | [b'G', b'R', ..]
+            | [b'a', b't', ..]
+            | [b'd', b't', ..]
+            | [b's', b'h', ..]
+            | [b't', b'1']
+            | [b'y', b'a', ..]
+    );
+    let digits = || word.iter().all(u8::is_ascii_digit);
+    let joined = matches!(right.first(), Some(b'-' | b'_'));
+    let beside = match left {
+        _ if right.first() == Some(&b'~') => true,
+        // The value of a parameter whose name ends as "sig" and "signature" do.
+        [.., b'g' | b'G' | b'e' | b'E', b'='] | [b'='] | [.., b'%' | b'\\'] => true,
+        [.., b'='] => joined,
+        [.., b'.' | b'-' | b'_'] if words::may_be_dotted(left) => true,
+        [.., b'-' | b'_'] => !digits(),
+        _ => joined && !digits(),
+    };
+    let divided = || word.iter().any(|byte| matches!(byte, b'/' | b'+'));
+    word.len() <= SHORT && !front && !beside && !divided()
 }
 
 /// Where the word at `start` begins if its first letter belongs to an escape (`\n`, `\u00e9`) of a
@@ -369,6 +445,10 @@ fn json_web_token(scene: Scene<'_>, at: usize) -> Option<(Range<usize>, Entity)>
         return None;
     }
     // `eyJ`; `eyAi…Ijog` and the like.
+    let before = scene.bytes.get(at.saturating_sub(8)..at)?;
+    if !before.iter().fold(false, |has, byte| has | (*byte == b'e')) {
+        return None;
+    }
     (2..=8)
         .filter_map(|before| at.checked_sub(before))
         .filter(|start| scene.bytes.get(*start) == Some(&b'e'))
@@ -439,4 +519,16 @@ fn private_key(scene: Scene<'_>, at: usize) -> Option<Range<usize>> {
     }
     let (length, _) = armor::read(scene.bytes.get(start..)?)?;
     Some(start..start.saturating_add(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_shows_beside_its_letter() {
+        for (before, form) in AROUND_I {
+            assert!(is_in_prefix(form.prefix, *before));
+        }
+    }
 }

@@ -169,18 +169,43 @@ fn parts(
         .then(|| length.saturating_add(1).saturating_add(two))
 }
 
+/// How many bytes of letters, digits, dashes and underscores end `left`, as far as counts.
+fn part_before(left: &[u8]) -> usize {
+    let part = left.iter().rev().take(PART);
+    part.take_while(|byte| base64_url(**byte)).count()
+}
+
+/// Whether what stands behind `left` may be in a part behind a dot of one of [`DOTTED`].
+pub(super) fn may_be_dotted(left: &[u8]) -> bool {
+    let before = |left: &[u8]| left.len().saturating_sub(part_before(left));
+    // Each front ends in a letter, or in `v1`, and a dot.
+    let is_front = |left: &[u8]| {
+        matches!(
+            left,
+            [
+                ..,
+                b'G' | b's' | b'b' | b'r' | b't' | b'a' | b'm' | b'k' | b'u' | b'o',
+                b'.'
+            ] | [.., b'v', b'1', b'.']
+        )
+    };
+    let Some(front) = left.get(..before(left)) else {
+        return false;
+    };
+    let Some(first) = front.strip_suffix(b".") else {
+        return false;
+    };
+    is_front(front) || first.get(..before(first)).is_some_and(is_front)
+}
+
 /// The credential whose part behind a dot holds what begins at `start`.
 fn dotted(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
     let bytes = scene.bytes;
     let left = bytes.get(..start)?;
-    if !matches!(left.last(), Some(b'.' | b'-' | b'_')) {
+    if !matches!(left.last(), Some(b'.' | b'-' | b'_')) || !may_be_dotted(left) {
         return None;
     }
-    let before_part = |left: &[u8]| {
-        let part = left.iter().rev().take(PART);
-        let length = part.take_while(|byte| base64_url(**byte)).count();
-        left.len().saturating_sub(length)
-    };
+    let before_part = |left: &[u8]| left.len().saturating_sub(part_before(left));
     let from = |at: usize| {
         let left = bytes.get(..at)?;
         DOTTED.iter().find_map(|(front, first, second)| {
@@ -283,4 +308,22 @@ fn webhook(rest: &[u8], at: usize) -> Option<(Range<usize>, Entity)> {
     let name = name.count();
     rest.get(name..)?.starts_with(host).then_some(())?;
     path(name.saturating_add(host.len()), least).map(|span| (span, Entity::ApiKey))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_behind_a_dot_may_be_one() {
+        for (front, ..) in DOTTED {
+            let text = [b" ", front].concat();
+            assert!(may_be_dotted(&text));
+            assert!(may_be_dotted(&[&text, b"a-b_".as_slice()].concat()));
+            assert!(may_be_dotted(&[&text, b"a-b_.c-".as_slice()].concat()));
+        }
+        for other in [b"".as_slice(), b".", b"12.", b"1.12.", b"a-"] {
+            assert!(!may_be_dotted(other));
+        }
+    }
 }

@@ -1,0 +1,214 @@
+//! Digits that are no number that is looked for, told by the bytes beside them: most digits in
+//! logs, tables and programs are parts of dates and times, fractions, counts and names.
+//!
+//! What is said here to be none is none to [`super::number`] too; a test holds both against each
+//! other.
+
+use super::Scene;
+use super::groups::{SHORTEST, group_end};
+use core::ops::Range;
+
+/// Digits of the longest number without separators that can be anything.
+const LONGEST: usize = 20;
+/// Characters that may stand between two groups.
+const MOST_SEPARATORS: usize = 3;
+/// Places of a fraction that has too many for a group of a card.
+const LONG_FRACTION: usize = 7;
+/// Digits of the shortest card.
+const SHORTEST_CARD: usize = 12;
+
+/// Whether these digits may begin a number. They begin at a digit behind none, or behind a finding.
+pub fn may_begin(scene: Scene<'_>, digits: Range<usize>) -> bool {
+    let near = Near {
+        bytes: scene.bytes,
+        at: digits.start,
+    };
+    match near.before(1) {
+        Some(before) if is_word(before) && !near.may_follow(before) => return false,
+        Some(b'-' | b'.' | b'/')
+            if near.before(2).is_some_and(|byte| byte.is_ascii_digit())
+                && scene.found_until != digits.start.checked_sub(1) =>
+        {
+            // A later part of something longer.
+            return false;
+        }
+        _ => {}
+    }
+    let length = digits.end.saturating_sub(digits.start);
+    match length {
+        0..SHORTEST => !is_short(near, digits),
+        SHORTEST..=LONGEST => true,
+        // With zeros in front it may be shorter.
+        _ => {
+            near.before(0) == Some(b'0')
+                || (scene.bytes.get(digits.end)).is_some_and(|byte| !b",]} \n\"".contains(byte))
+        }
+    }
+}
+
+/// Whether a byte belongs to a word.
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// What stands before a place.
+#[derive(Clone, Copy)]
+struct Near<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Near<'_> {
+    /// The byte so many before it; with 0 the one there.
+    fn before(self, count: usize) -> Option<u8> {
+        self.bytes.get(self.at.checked_sub(count)?).copied()
+    }
+
+    /// Whether a number may follow a byte of a word: the last letter of a name that numbers are
+    /// glued to, or of an escape.
+    fn may_follow(self, before: u8) -> bool {
+        let ends_name = |byte: u8| {
+            matches!(
+                byte.to_ascii_lowercase(),
+                b'n' | b'c' | b'd' | b'l' | b'e' | b'x' | b'b'
+            )
+        };
+        ends_name(before)
+            || (before == b'_' && self.before(2).is_some_and(ends_name))
+            || self.before(2) == Some(b'\\')
+            || self.before(6) == Some(b'\\')
+    }
+}
+
+/// Whether fewer digits than a number has by itself are none with what stands behind them, either.
+fn is_short(near: Near<'_>, digits: Range<usize>) -> bool {
+    let bytes = near.bytes;
+    let length = digits.end.saturating_sub(digits.start);
+    let behind = bytes.get(digits.end..).unwrap_or_default();
+    // Four digits of a card whose next group may stand in the next line.
+    let lines = match behind {
+        [b'\n', next, ..] => next.is_ascii_digit(),
+        [b'\r' | b' ', b'\r' | b'\n', ..] => true,
+        [b' ' | b'-', next @ ..] => next
+            .get(..4)
+            .is_some_and(|next| next.iter().all(u8::is_ascii_digit)),
+        _ => false,
+    };
+    if length == 4 && lines {
+        return false;
+    }
+    let Some(chain) = Chain::read(bytes, digits.end, length) else {
+        return false;
+    };
+    // A power of ten stands behind a fraction.
+    if chain.fraction.is_some() && matches!(bytes.get(chain.second_end), Some(b'e' | b'E')) {
+        return false;
+    }
+    chain.is_little() || chain.is_decimal(near, length) || chain.is_date(near)
+}
+
+/// The groups of digits behind a first one, as far as they are needed.
+struct Chain {
+    /// Number of groups, and their digits, with the first: no more than show that there are many.
+    count: usize,
+    total: usize,
+    /// What stands behind the first group if it is one character.
+    separator: Option<u8>,
+    /// Digits of the second group, and where they end.
+    second: usize,
+    second_end: usize,
+    /// Digits of the second group if it stands behind a point.
+    fraction: Option<usize>,
+}
+
+impl Chain {
+    /// None if characters beyond ASCII may stand between groups.
+    fn read(bytes: &[u8], end: usize, length: usize) -> Option<Self> {
+        let mut chain = Self {
+            count: 1,
+            total: length,
+            separator: None,
+            second: 0,
+            second_end: end,
+            fraction: None,
+        };
+        let mut at = end;
+        loop {
+            let between = bytes.get(at..).unwrap_or_default();
+            let is_separator = |byte: &&u8| matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')');
+            let separators = between.iter().take(MOST_SEPARATORS);
+            let separators = separators.take_while(is_separator).count();
+            let next = at.saturating_add(separators);
+            match between.get(separators) {
+                Some(byte) if separators < MOST_SEPARATORS && !byte.is_ascii() => return None,
+                Some(byte) if separators > 0 && byte.is_ascii_digit() => {}
+                _ => return Some(chain),
+            }
+            let end = group_end(bytes, next);
+            let digits = end.saturating_sub(next);
+            if chain.count == 1 {
+                chain.separator = between.first().copied().filter(|_| separators == 1);
+                (chain.second, chain.second_end) = (digits, end);
+                chain.fraction = (chain.separator == Some(b'.')).then_some(digits);
+            }
+            chain.count = chain.count.saturating_add(1);
+            chain.total = chain.total.saturating_add(digits);
+            if chain.count > 2 && !chain.is_little() {
+                return Some(chain);
+            }
+            at = end;
+        }
+    }
+
+    /// Whether it has fewer groups than addresses and fewer digits than telephones.
+    const fn is_little(&self) -> bool {
+        self.count < 4 && self.total < SHORTEST.saturating_sub(1) || self.count == 1
+    }
+
+    /// Whether it is a number with a fraction that is no telephone and no card: those have points
+    /// between groups too.
+    fn is_decimal(&self, near: Near<'_>, length: usize) -> bool {
+        let Some(places) = self.fraction.filter(|_| self.count == 2) else {
+            return false;
+        };
+        let zero = near.before(0) == Some(b'0') && length > 1;
+        let card = places < LONG_FRACTION && self.total >= SHORTEST_CARD;
+        let phone = length == 3 && places == 4;
+        near.before(1) != Some(b'+') && !zero && !card && !phone
+    }
+
+    /// Whether it is a date as ISO 8601 has it, or with other separators, and nothing glued on.
+    fn is_date(&self, near: Near<'_>) -> bool {
+        let Some(text) = near.bytes.get(near.at..) else {
+            return false;
+        };
+        let Some(([y0, y1, y2, y3, one, m0, m1, two, d0, d1], behind)) = text.split_first_chunk()
+        else {
+            return false;
+        };
+        let pair = |tens: &u8, ones: &u8| {
+            let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+            let value = |digit: &u8| u32::from(digit.wrapping_sub(b'0'));
+            digits.then(|| value(tens) * 10 + value(ones))
+        };
+        let (Some(century), Some(_), Some(month), Some(day)) =
+            (pair(y0, y1), pair(y2, y3), pair(m0, m1), pair(d0, d1))
+        else {
+            return false;
+        };
+        let ended = match behind {
+            [b'-' | b'.' | b'/', next, ..] => !next.is_ascii_digit(),
+            [byte, ..] => byte.is_ascii() && !matches!(byte, b'0'..=b'9' | b'x' | b'X'),
+            [] => true,
+        };
+        let real = |one: u32| (1..=31).contains(&one);
+        near.before(1) != Some(b'+')
+            && matches!(one, b'-' | b'.' | b'/')
+            && one == two
+            && ended
+            && (18..22).contains(&century)
+            && real(month)
+            && real(day)
+            && (month <= 12 || day <= 12)
+    }
+}
