@@ -9,6 +9,7 @@
 use crate::detect::armor::{self, Armor, Step};
 use crate::detect::behind;
 use crate::detect::boundary::{Kind, is_dash, is_letter, is_unspaced, kind};
+use crate::detect::dates;
 use crate::detect::email::{self, BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
 use crate::detect::phone::LABELS;
@@ -329,6 +330,7 @@ impl Segmenter {
             let text = &*as_it_reads(text);
             LABELS.iter().any(|label| label.eq_ignore_ascii_case(text))
                 || (self.digits >= behind::LEAST_DIGITS && behind::calls(text))
+                || (self.digits <= dates::MOST_DIGITS && dates::is_month_phrase(text))
         })
     }
 
@@ -340,6 +342,7 @@ impl Segmenter {
                     .get(..front.len())
                     .is_some_and(|part| part.eq_ignore_ascii_case(front))
             }) || (self.digits >= behind::LEAST_DIGITS && behind::may_call(front))
+                || (self.digits <= dates::MOST_DIGITS && dates::may_be_month_phrase(front))
         })
     }
 
