@@ -93,8 +93,6 @@ const MONTHS: [&str; 83] = [
     "augustus",
 ];
 
-/// Digits of a day, before the name of its month.
-pub const MOST_DIGITS: u8 = 2;
 /// The longest phrase: `de setiembre de`.
 const LONGEST: usize = 24;
 
