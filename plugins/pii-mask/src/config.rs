@@ -90,6 +90,30 @@ pub struct Entities {
     pub private_key: Option<Rule>,
     /// Passwords, and keys without a form of their own, by their name.
     pub secret: Option<Rule>,
+    /// Numbers that states give to people (DNI, BSN, PESEL, CPF, Aadhaar and their kin).
+    pub national_id: Option<Rule>,
+    /// Taxpayer numbers beside a word that names them (EIN, UTR).
+    pub tax_id: Option<Rule>,
+    /// Passport numbers, beside a word that names them.
+    pub passport: Option<Rule>,
+    /// Numbers of driver's licences, beside a word that names them.
+    pub driver_license: Option<Rule>,
+    /// Dates of birth, beside a word that says so.
+    pub date_of_birth: Option<Rule>,
+    /// Hardware addresses (MAC, EUI-48).
+    pub mac: Option<Rule>,
+    /// Addresses of cryptocurrencies.
+    pub crypto_address: Option<Rule>,
+    /// Business identifier codes (BIC, SWIFT), beside a word that names them.
+    pub bic: Option<Rule>,
+    /// Account numbers, routing numbers and sort codes of banks, beside a word that names them.
+    pub bank_account: Option<Rule>,
+    /// Vehicle identification numbers.
+    pub vin: Option<Rule>,
+    /// Registration plates of vehicles, beside a word that names them.
+    pub license_plate: Option<Rule>,
+    /// Numbers of patients, insured people and providers of health care (NHS, NPI, DEA, Medicare, record numbers).
+    pub medical_id: Option<Rule>,
 }
 
 impl Entities {
@@ -109,6 +133,18 @@ impl Entities {
             (Entity::Jwt, &self.jwt),
             (Entity::PrivateKey, &self.private_key),
             (Entity::Secret, &self.secret),
+            (Entity::NationalId, &self.national_id),
+            (Entity::TaxId, &self.tax_id),
+            (Entity::Passport, &self.passport),
+            (Entity::DriverLicense, &self.driver_license),
+            (Entity::DateOfBirth, &self.date_of_birth),
+            (Entity::Mac, &self.mac),
+            (Entity::CryptoAddress, &self.crypto_address),
+            (Entity::Bic, &self.bic),
+            (Entity::BankAccount, &self.bank_account),
+            (Entity::Vin, &self.vin),
+            (Entity::LicensePlate, &self.license_plate),
+            (Entity::MedicalId, &self.medical_id),
         ];
         rules
             .into_iter()

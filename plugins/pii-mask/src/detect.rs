@@ -17,18 +17,25 @@
 mod anchor;
 pub(crate) mod armor;
 pub(crate) mod behind;
+mod bic;
 pub(crate) mod boundary;
 mod card;
 mod columns;
 mod copies;
+mod crypto;
+pub(crate) mod dates;
 mod decimal;
 mod digits;
 pub(crate) mod email;
 pub(crate) mod fold;
 mod forms;
 mod groups;
+mod hints;
 mod iban;
+mod ids;
 mod ip;
+mod lists;
+mod mac;
 mod named;
 mod names;
 mod number;
@@ -84,11 +91,35 @@ pub enum Entity {
     PrivateKey,
     /// A password, or a key without a form of its own, recognised by its name.
     Secret,
+    /// A number that a state gives to a person, by its check digits or by what it is called.
+    NationalId,
+    /// A taxpayer's number without check digits of its own, by what it is called.
+    TaxId,
+    /// The number of a passport, by what it is called.
+    Passport,
+    /// The number of a driver's licence, by what it is called.
+    DriverLicense,
+    /// A date of birth, by what it is called.
+    DateOfBirth,
+    /// A hardware address (IEEE 802).
+    Mac,
+    /// An address of a cryptocurrency.
+    CryptoAddress,
+    /// A business identifier code (ISO 9362), by what it is called.
+    Bic,
+    /// A bank account's or a bank's number, by what it is called.
+    BankAccount,
+    /// A vehicle identification number (ISO 3779).
+    Vin,
+    /// The registration plate of a vehicle, by what it is called.
+    LicensePlate,
+    /// A number of a patient, an insured person or a provider of health care.
+    MedicalId,
 }
 
 impl Entity {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Entity; 14] = [
+    pub const ALL: [Entity; 26] = [
         Entity::Email,
         Entity::Phone,
         Entity::Card,
@@ -103,6 +134,18 @@ impl Entity {
         Entity::Jwt,
         Entity::PrivateKey,
         Entity::Secret,
+        Entity::NationalId,
+        Entity::TaxId,
+        Entity::Passport,
+        Entity::DriverLicense,
+        Entity::DateOfBirth,
+        Entity::Mac,
+        Entity::CryptoAddress,
+        Entity::Bic,
+        Entity::BankAccount,
+        Entity::Vin,
+        Entity::LicensePlate,
+        Entity::MedicalId,
     ];
 
     /// Whether it is a credential, which has no shape worth keeping, rather than personal data.
@@ -139,6 +182,18 @@ impl Entity {
             Entity::Jwt => "jwt",
             Entity::PrivateKey => "private_key",
             Entity::Secret => "secret",
+            Entity::NationalId => "national_id",
+            Entity::TaxId => "tax_id",
+            Entity::Passport => "passport",
+            Entity::DriverLicense => "driver_license",
+            Entity::DateOfBirth => "date_of_birth",
+            Entity::Mac => "mac",
+            Entity::CryptoAddress => "crypto_address",
+            Entity::Bic => "bic",
+            Entity::BankAccount => "bank_account",
+            Entity::Vin => "vin",
+            Entity::LicensePlate => "license_plate",
+            Entity::MedicalId => "medical_id",
         }
     }
 
@@ -160,13 +215,25 @@ impl Entity {
             Entity::Jwt => "[JWT]",
             Entity::PrivateKey => "[PRIVATE_KEY]",
             Entity::Secret => "[SECRET]",
+            Entity::NationalId => "[NATIONAL_ID]",
+            Entity::TaxId => "[TAX_ID]",
+            Entity::Passport => "[PASSPORT]",
+            Entity::DriverLicense => "[DRIVER_LICENSE]",
+            Entity::DateOfBirth => "[DATE_OF_BIRTH]",
+            Entity::Mac => "[MAC]",
+            Entity::CryptoAddress => "[CRYPTO_ADDRESS]",
+            Entity::Bic => "[BIC]",
+            Entity::BankAccount => "[BANK_ACCOUNT]",
+            Entity::Vin => "[VIN]",
+            Entity::LicensePlate => "[LICENSE_PLATE]",
+            Entity::MedicalId => "[MEDICAL_ID]",
         }
     }
 }
 
 /// A set of entities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EntitySet(u16);
+pub struct EntitySet(u64);
 
 impl EntitySet {
     /// Every entity.
@@ -178,13 +245,13 @@ impl EntitySet {
     /// Whether the entity is in the set.
     #[must_use]
     pub const fn has(self, entity: Entity) -> bool {
-        self.0 & (1 << entity as u16) != 0
+        self.0 & (1 << entity as u64) != 0
     }
 
     /// The set without one entity.
     #[must_use]
     pub const fn without(self, entity: Entity) -> Self {
-        Self(self.0 & !(1 << entity as u16))
+        Self(self.0 & !(1 << entity as u64))
     }
 
     /// Whether the set has no entity.
@@ -199,7 +266,7 @@ impl FromIterator<Entity> for EntitySet {
         Self(
             entities
                 .into_iter()
-                .fold(0, |set, entity| set | 1 << entity as u16),
+                .fold(0, |set, entity| set | 1 << entity as u64),
         )
     }
 }
@@ -261,6 +328,12 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
         && let Some(secret) = named::whole(text, label)
     {
         return whole_or(secret, scan_read(text, floor, label, wanted).0);
+    }
+    if floor == 0
+        && wanted.has(Entity::Bic)
+        && let Some(code) = bic::whole(text, label)
+    {
+        return vec![code];
     }
     // Most names and short values hold nothing.
     if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
@@ -412,7 +485,16 @@ fn scan_by<const EACH: bool>(
     };
     let mut anchors = Anchors::of(scene.bytes);
     let mut numbers = None;
+    let mut known = ids::Known::default();
+    let has_ids = ids::is_wanted(wanted);
     let mut at = floor;
+    if wanted.has(Entity::Bic)
+        && let Some(code) = bic::at_front(scene)
+    {
+        at = code.span.end;
+        scene.found_until = Some(at);
+        findings.push(code);
+    }
     // Stretches that a verifier has read in vain once are not read again from the next anchor: this
     // keeps the scan linear.
     let mut colon_done = 0;
@@ -423,19 +505,22 @@ fn scan_by<const EACH: bool>(
         let found = match scene.bytes.get(anchor) {
             Some(b'@') => named::in_address(scene, anchor).or_else(|| email::find(scene, anchor)),
             Some(b';') => email::find_entity(scene, anchor),
-            Some(b':') if anchor >= colon_done => match words::around_colon(scene, anchor) {
-                None => {
-                    let (found, done) = ip::find_v6(scene, anchor);
-                    colon_done = done;
-                    found
+            Some(b':') if anchor >= colon_done => {
+                match words::around_colon(scene, anchor).or_else(|| mac::find(scene, anchor)) {
+                    None => {
+                        let (found, done) = ip::find_v6(scene, anchor);
+                        colon_done = done;
+                        found
+                    }
+                    found => found,
                 }
-                found => found,
-            },
+            }
             Some(b'0'..=b'9') => {
                 behind = groups::group_end(scene.bytes, anchor);
                 has_cells = has_cells || begins_cell(scene.bytes, anchor);
-                let mut found =
-                    email::find_escaped(scene, anchor).or_else(|| iban::find(scene, anchor));
+                let mut found = email::find_escaped(scene, anchor)
+                    .or_else(|| iban::find(scene, anchor))
+                    .or_else(|| has_ids.then(|| ids::find(scene, anchor, &mut known))?);
                 if found.is_none() && (EACH || digits::may_begin(scene, anchor..behind)) {
                     found = number::find(scene, anchor, &mut numbers);
                 }
@@ -447,7 +532,9 @@ fn scan_by<const EACH: bool>(
                 }
                 found
             }
-            Some(b'-' | b'_' | b'I' | b'J') => secret::find(scene, anchor),
+            Some(b'I') => secret::find(scene, anchor).or_else(|| bic::behind_name(scene, anchor)),
+            Some(b'-') => secret::find(scene, anchor).or_else(|| mac::find(scene, anchor)),
+            Some(b'_' | b'J') => secret::find(scene, anchor),
             _ => None,
         };
         at = match found {

@@ -315,7 +315,17 @@ fn pseudonym(entity: Entity, key: &SecretBytes, value: &str, out: &mut String) {
         Entity::Phone | Entity::Card | Entity::Ssn => {
             value.chars().filter(char::is_ascii_digit).collect()
         }
-        Entity::Iban => value
+        Entity::Iban
+        | Entity::NationalId
+        | Entity::TaxId
+        | Entity::Passport
+        | Entity::DriverLicense
+        | Entity::Mac
+        | Entity::Bic
+        | Entity::BankAccount
+        | Entity::Vin
+        | Entity::LicensePlate
+        | Entity::MedicalId => value
             .chars()
             .filter(char::is_ascii_alphanumeric)
             .collect::<String>()

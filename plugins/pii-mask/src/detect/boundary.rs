@@ -10,7 +10,7 @@ use super::{Scene, fold};
 pub const LOOK_BEHIND: usize = 96;
 
 /// How far a context word may be from what it tells about, in bytes.
-const CONTEXT_REACH: usize = 48;
+pub const CONTEXT_REACH: usize = 48;
 
 /// How a character bears on where words and findings can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

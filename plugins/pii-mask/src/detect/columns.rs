@@ -5,6 +5,7 @@
 //! rows, as long as each has as many cells. Between cells stand commas, semicolons, tabs or bars;
 //! cells may be quoted (RFC 4180). The text is read once, in whatever pieces it comes.
 
+use super::ids;
 use super::named;
 use super::names::{self, Words};
 use core::ops::Range;
@@ -200,6 +201,7 @@ fn read_name(cell: &str) -> Column {
         || names::is_ssn(&words)
         || words.has(&["iban", "secret"])
         || named::is_secrets(&words)
+        || ids::is_named(name)
     {
         Column::Named(name.to_owned())
     } else if names::is_id(&words) {

@@ -324,8 +324,8 @@ const NEGATIVES: [Negative; 28] = [
     |r| format!("seen {} twice", r.digits(16)),
     |r| format!("ean 4{}", r.digits(12)),
     |r| {
-        let hex = r.from("0123456789abcdef", 12);
-        let pairs: Vec<&str> = (0..6).map(|at| &hex[at * 2..at * 2 + 2]).collect();
+        let hex = r.from("0123456789abcdef", 32);
+        let pairs: Vec<&str> = (0..16).map(|at| &hex[at * 2..at * 2 + 2]).collect();
         pairs.join(":")
     },
     |r| format!("0.{} and -0.{}", r.digits(9), r.digits(10)),
@@ -488,6 +488,11 @@ fn the_readme_states_what_is_measured_and_that_is_no_less_than_it_was() {
         "| entity | ordinary forms covered | odd forms covered | precision |\n|---|---|---|---|\n",
     );
     for (entity, score) in Entity::ALL.into_iter().zip(measure()) {
+        // The others are measured with generators of other people's.
+        if score.values == 0 {
+            assert_eq!(score.wrong, 0, "{}", entity.name());
+            continue;
+        }
         writeln!(
             table,
             "| {} | {} of {} | {} | {} |",

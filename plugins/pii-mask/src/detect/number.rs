@@ -4,7 +4,7 @@
 use super::boundary::{begins, ends};
 use super::groups::{Chain, SHORTEST, group_end, separator};
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
-use super::{card, decimal, ip, names, phone, ssn, token};
+use super::{card, decimal, ids, ip, names, phone, ssn, token};
 use core::ops::Range;
 
 /// What the number is that begins with the digit at `at`. `last` is the chain that was read last:
@@ -162,8 +162,9 @@ fn in_json(scene: Scene<'_>, token: token::Token<'_>) -> Option<Finding> {
 pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
     // The digits are judged first: they cost less than the name.
     let Shapes { card, phone, ssn } = Shapes::of(digits, wanted);
+    let known = || ids::judge(digits, name, wanted);
     if !(card || phone || ssn) {
-        return None;
+        return known();
     }
     let words = names::Words::read(name);
     if card && names::is_card(&words) {
@@ -173,7 +174,7 @@ pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, C
     } else if phone && names::is_phone(&words) {
         Some((Entity::Phone, Certainty::Context))
     } else {
-        None
+        known()
     }
 }
 

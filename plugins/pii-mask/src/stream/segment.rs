@@ -9,6 +9,7 @@
 use crate::detect::armor::{self, Armor, Step};
 use crate::detect::behind;
 use crate::detect::boundary::{Kind, is_dash, is_letter, is_unspaced, kind};
+use crate::detect::dates;
 use crate::detect::email::{self, BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
 use crate::detect::phone::LABELS;
@@ -138,6 +139,8 @@ impl Segmenter {
             }
             (Kind::Break, _) => self.cut(next),
             (Kind::Space, Place::Line) => self.cut(next),
+            // `17 de mayo `: ` de` may follow.
+            (Kind::Space, Place::Label(start)) if is_month_front(buffer.get(start..next)) => None,
             (Kind::Space, Place::Label(start)) if !self.is_label(buffer.get(start..at)) => {
                 if self.is_label_front(buffer.get(start..next)) {
                     return None;
@@ -297,6 +300,12 @@ impl Segmenter {
         if self.is_label_front(buffer.get(start..span.end)) {
             return None;
         }
+        let month = || buffer.get(start..at)?.strip_suffix(' ');
+        if character.is_ascii_digit() && month().is_some_and(dates::is_month_phrase) {
+            self.place = Place::Word;
+            self.word(buffer, at, character);
+            return None;
+        }
         // Before and behind what reads otherwise than it is written a word may end, and may go on.
         let label = buffer.get(start..at).unwrap_or_default();
         let written = label.trim_end_matches(fold::is_invisible);
@@ -329,6 +338,7 @@ impl Segmenter {
             let text = &*as_it_reads(text);
             LABELS.iter().any(|label| label.eq_ignore_ascii_case(text))
                 || (self.digits >= behind::LEAST_DIGITS && behind::calls(text))
+                || dates::is_month_phrase(text)
         })
     }
 
@@ -340,6 +350,7 @@ impl Segmenter {
                     .get(..front.len())
                     .is_some_and(|part| part.eq_ignore_ascii_case(front))
             }) || (self.digits >= behind::LEAST_DIGITS && behind::may_call(front))
+                || is_month_front(Some(front))
         })
     }
 
@@ -353,6 +364,11 @@ impl Segmenter {
             }
         }
     }
+}
+
+/// Whether the text may be what stands between a day and its year, or the front of that.
+fn is_month_front(front: Option<&str>) -> bool {
+    front.is_some_and(dates::may_be_month_phrase)
 }
 
 /// The text without invisible characters, and full-width forms as their counterparts.

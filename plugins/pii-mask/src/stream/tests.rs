@@ -218,7 +218,103 @@ fn split<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
     pieces
 }
 
+/// Pieces of numbers that people and their things have, of the words that name them, and of what
+/// stands between.
+const NUMBERS: &[&str] = &[
+    "passport ",
+    "Passport No. ",
+    "BSN ",
+    "DNI: ",
+    "CPF=",
+    "born on ",
+    "geboren am ",
+    "née le ",
+    "DOB: ",
+    "BIC: ",
+    "SWIFT code is ",
+    "MRN-",
+    "IBAN ",
+    "phone ",
+    "sort code ",
+    "account number ",
+    "NHS number ",
+    "license plate ",
+    "Führerschein ",
+    "身份证号",
+    "VIN ",
+    "national id ",
+    "UTR ",
+    "EIN ",
+    "wallet ",
+    "date of ",
+    "birth ",
+    "C01X00T47",
+    "111222333",
+    "111.444.777-35",
+    "54362315K",
+    "17.05.1980",
+    "17. Mai 1980",
+    "17 May 1980",
+    "17 de mayo de 1980",
+    "May 17, 1980",
+    "17th",
+    "5/17/80",
+    "1980",
+    "DEUTDEFF",
+    "CHASUS33XXX",
+    "00123456",
+    "12-34-56",
+    "12345678",
+    "943 476 5919",
+    "7ABC123",
+    "M-AB1234",
+    "B072RRE2I55",
+    "1M8GDM9AXKP042788",
+    "8001015009087",
+    "131052-308T",
+    "RCCMNL83S18D969H",
+    "2 55 08 14 168 025 38",
+    "00:1A:2B:3c:4d:5e",
+    "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+    "19558 39661",
+    "12-3456789",
+    "17",
+    "de ",
+    "May",
+    "mayo ",
+    "dec",
+    " ",
+    " ",
+    "\n",
+    ",",
+    ".",
+    "-",
+    "/",
+    ":",
+    "(",
+    "\"",
+    "\\n",
+    "A",
+    "x",
+    "é",
+    "界",
+    "\u{200b}",
+    "\u{a0}",
+    "４",
+];
+
 proptest! {
+    #[test]
+    fn numbers_of_people_are_masked_like_the_whole(
+        parts in prop::collection::vec(prop::sample::select(NUMBERS), 0..16),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let text = parts.concat();
+        let expected = whole(&text);
+        prop_assert_eq!(&stream(split(&text, &cuts)), &expected);
+        prop_assert_eq!(&stream(characters(&text)), &expected);
+    }
+
     /// Letters before the `@` that have no spaces between words are the address's, in a stream too.
     #[test]
     fn addresses_in_scripts_without_spaces_are_masked_like_the_whole(

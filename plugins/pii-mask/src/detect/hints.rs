@@ -1,0 +1,356 @@
+//! Which words stand to the left of a value, or in its name: what they call the value.
+//!
+//! Words are read once, as the scan goes on, with what they were; a question looks at the last few
+//! that said something. Letters are compared without case and accents (`Führerschein` as
+//! `fuhrerschein`), a phrase has up to three words (`date of birth`), and `camelCase` humps divide.
+//! The last word counts: in "passport 123, phone 456" only the first is a passport's.
+
+use super::boundary::{CONTEXT_REACH, LOOK_BEHIND};
+use super::ids::{Id, Ids};
+use super::{Scene, lists};
+
+/// The most hits within reach that count.
+const KEPT: usize = 8;
+/// Slots of the table of words: a power of two, a good deal more than there are words.
+const SLOTS: usize = 4096;
+/// No row.
+const EMPTY: u8 = u8::MAX;
+
+/// FNV-1a, 32 bits.
+const BASIS: u32 = 0x811c_9dc5;
+const fn hash(state: u32, byte: u8) -> u32 {
+    (state ^ byte as u32).wrapping_mul(0x0100_0193)
+}
+
+/// By hash: the word's, and its row in [`lists::WORDS`].
+struct Table {
+    hashes: [u32; SLOTS],
+    rows: [u8; SLOTS],
+}
+
+static TABLE: Table = table();
+
+// Indices are below the length by the loops' bounds and the mask; this runs at compile time.
+#[allow(clippy::indexing_slicing, long_running_const_eval)]
+const fn table() -> Table {
+    let mut table = Table {
+        hashes: [0; SLOTS],
+        rows: [EMPTY; SLOTS],
+    };
+    let mut row = 0;
+    while row < lists::WORDS.len() {
+        let words = lists::WORDS[row].0.as_bytes();
+        let (mut at, mut state) = (0, BASIS);
+        while at <= words.len() {
+            if at == words.len() || words[at] == b'|' {
+                let mut slot = state as usize & (SLOTS - 1);
+                while table.rows[slot] != EMPTY {
+                    slot = (slot + 1) & (SLOTS - 1);
+                }
+                table.hashes[slot] = state;
+                table.rows[slot] = row as u8;
+                state = BASIS;
+            } else {
+                state = hash(state, words[at]);
+            }
+            at += 1;
+        }
+        row += 1;
+    }
+    table
+}
+
+/// The row of the word or phrase with this hash.
+fn row_of(state: u32) -> Option<u8> {
+    let mut slot = usize::try_from(state).unwrap_or_default() & (SLOTS - 1);
+    loop {
+        let row = *TABLE.rows.get(slot)?;
+        if row == EMPTY {
+            return None;
+        }
+        if TABLE.hashes.get(slot) == Some(&state) {
+            return Some(row);
+        }
+        slot = slot.saturating_add(1) & (SLOTS - 1);
+    }
+}
+
+fn ids_of(row: u8) -> Ids {
+    lists::WORDS
+        .get(usize::from(row))
+        .map_or(Ids::NONE, |(_, ids)| Ids::of(ids))
+}
+
+/// A word or phrase: where it begins, and its hash.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    start: usize,
+    hash: u32,
+}
+
+/// Reads words in their order.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    /// The word that is being read, with those before it.
+    open: Option<[Word; 3]>,
+    /// The last word, and the last two.
+    before: [Option<Word>; 2],
+    /// The hits, as a ring: where each began, and its row.
+    hits: [(usize, u8); KEPT],
+    count: usize,
+    lower: bool,
+}
+
+impl Reader {
+    const fn new() -> Self {
+        Self {
+            open: None,
+            before: [None; 2],
+            hits: [(0, EMPTY); KEPT],
+            count: 0,
+            lower: false,
+        }
+    }
+
+    fn letter(&mut self, at: usize, letter: u8) {
+        let hump = letter.is_ascii_uppercase() && self.lower;
+        self.lower = letter.is_ascii_lowercase();
+        if hump {
+            self.end();
+        }
+        let before = self.before;
+        let words = self.open.get_or_insert_with(|| {
+            let fresh = Word {
+                start: at,
+                hash: BASIS,
+            };
+            // Without a word before, a phrase has the hash of nothing that is listed.
+            let behind = |word: Option<Word>| {
+                word.map_or(fresh, |word| Word {
+                    start: word.start,
+                    hash: hash(word.hash, b' '),
+                })
+            };
+            let [last, two] = before;
+            [fresh, behind(last), behind(two)]
+        });
+        for word in words {
+            word.hash = hash(word.hash, letter.to_ascii_lowercase());
+        }
+    }
+
+    /// The word ends.
+    fn end(&mut self) {
+        let Some([word, two, three]) = self.open.take() else {
+            return;
+        };
+        for phrase in [word, two, three] {
+            if let Some(row) = row_of(phrase.hash)
+                && let Some(hit) = self.hits.get_mut(self.count % KEPT)
+            {
+                *hit = (phrase.start, row);
+                self.count = self.count.saturating_add(1);
+            }
+        }
+        self.before = [
+            Some(word),
+            self.before.first().and_then(|last| last.map(|_| two)),
+        ];
+        self.lower = false;
+    }
+
+    /// What divides words stands here.
+    fn gap(&mut self, byte: u8) {
+        self.end();
+        self.lower = false;
+        if byte.is_ascii_digit() {
+            self.before = [None; 2];
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8], from: usize, to: usize) {
+        let mut at = from;
+        while at < to {
+            let rest = bytes.get(at..to).unwrap_or_default();
+            match rest {
+                [letter, ..] if letter.is_ascii_alphabetic() => self.letter(at, *letter),
+                [lead @ 0xC3..=0xC5, next @ 0x80..=0xBF, ..] => {
+                    match plain(*lead, *next) {
+                        0 => self.gap(b' '),
+                        letter => self.letter(at, letter),
+                    }
+                    at = at.saturating_add(1);
+                }
+                [byte, ..] => self.gap(*byte),
+                [] => {}
+            }
+            at = at.saturating_add(1);
+        }
+    }
+
+    /// What the hits from `from` on say, up to the last one that says something else.
+    fn says(&self, from: usize) -> Ids {
+        let mut ids = Ids::NONE;
+        for back in 1..=self.count.min(KEPT) {
+            let place = self.count.saturating_sub(back) % KEPT;
+            let Some((start, row)) = self.hits.get(place) else {
+                break;
+            };
+            let said = ids_of(*row);
+            if said.has(Id::Other) {
+                break;
+            }
+            if *start >= from {
+                ids = ids.with(said);
+            }
+        }
+        ids
+    }
+}
+
+/// U+00C0 to U+017F without their accents; 0 for what is no letter.
+fn plain(lead: u8, next: u8) -> u8 {
+    const LETTERS: &[u8; 192] = b"aaaaaaaceeeeiiiidnooooo-ouuuuytsaaaaaaaceeeeiiiidnooooo-ouuuuyty\
+aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+    let place = usize::from(lead.wrapping_sub(0xC3)) * 64 + usize::from(next & 0x3F);
+    match LETTERS.get(place) {
+        Some(b'-') | None => 0,
+        Some(letter) => *letter,
+    }
+}
+
+/// The words of one text, read as the scan goes on, and of its name.
+#[derive(Debug, Default)]
+pub struct Hints {
+    reader: Option<(Reader, usize)>,
+    label: Option<Ids>,
+}
+
+impl Hints {
+    /// What stands to the left of `at`, or the name of the text, says of the value that begins
+    /// there.
+    pub fn at(&mut self, scene: Scene<'_>, at: usize) -> Ids {
+        let bytes = scene.bytes;
+        let from = at.saturating_sub(CONTEXT_REACH);
+        let (mut reader, mut read) = match self.reader.take() {
+            Some((reader, read)) if (from..=at).contains(&read) => (reader, read),
+            _ => (Reader::new(), from),
+        };
+        if read == from {
+            reader = Reader::new();
+            read = word_begins(bytes, from, at);
+        }
+        reader.read(bytes, read, at);
+        let said = {
+            let mut all = reader;
+            all.end();
+            all.says(from)
+        };
+        self.reader = Some((reader, at));
+        let label = self.label.get_or_insert_with(|| of_name(scene.label));
+        said.with(*label).with(in_other_scripts(bytes, at))
+    }
+}
+
+/// Behind the word that goes over `from`.
+fn word_begins(bytes: &[u8], from: usize, to: usize) -> usize {
+    let part = |at: usize| match bytes.get(at.saturating_sub(1)..) {
+        _ if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) => true,
+        Some([lead @ 0xC3..=0xC5, next @ 0x80..=0xBF, ..]) if at > 0 => plain(*lead, *next) > 0,
+        _ => {
+            matches!(bytes.get(at..), Some([lead @ 0xC3..=0xC5, next, ..]) if plain(*lead, *next) > 0)
+        }
+    };
+    let mut at = from;
+    while at < to
+        && let Some(before) = at.checked_sub(1)
+        && part(before)
+        && part(at)
+    {
+        let hump = matches!(bytes.get(before..=at), Some([a, b]) if a.is_ascii_lowercase() && b.is_ascii_uppercase());
+        if hump {
+            break;
+        }
+        at = at.saturating_add(1);
+    }
+    at
+}
+
+/// What a name says: of a member, a field, a column.
+pub fn of_name(name: &str) -> Ids {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() {
+        return Ids::NONE;
+    }
+    let mut reader = Reader::new();
+    let from = word_begins(bytes, bytes.len().saturating_sub(LOOK_BEHIND), bytes.len());
+    reader.read(bytes, from, bytes.len());
+    reader.end();
+    reader.says(0).with(in_other_scripts(bytes, bytes.len()))
+}
+
+/// What words of other scripts say, wherever they stand within reach: that of no other word is a
+/// part of these.
+fn in_other_scripts(bytes: &[u8], at: usize) -> Ids {
+    let left = bytes
+        .get(at.saturating_sub(CONTEXT_REACH)..at)
+        .unwrap_or_default();
+    // The first byte of Greek, Cyrillic and everything behind them.
+    if !left.iter().any(|byte| *byte >= 0xCE) {
+        return Ids::NONE;
+    }
+    let held = |(word, _): &&(&str, Id)| memchr::memmem::find(left, word.as_bytes()).is_some();
+    lists::OTHER_SCRIPTS
+        .iter()
+        .filter(held)
+        .fold(Ids::NONE, |ids, (_, id)| ids.with(Ids::of(&[*id])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_found_in_its_row_and_no_two_have_one_hash() {
+        let mut seen = std::collections::BTreeMap::new();
+        for (row, (words, ids)) in lists::WORDS.iter().enumerate() {
+            assert!(!ids.is_empty());
+            for word in words.split('|') {
+                assert!(!word.is_empty() && word.split(' ').count() <= 3, "{word}");
+                assert!(
+                    word.bytes().all(|b| b.is_ascii_lowercase() || b == b' '),
+                    "{word}"
+                );
+                let state = word.bytes().fold(BASIS, hash);
+                assert_eq!(seen.insert(state, word), None, "{word} twice");
+                assert_eq!(row_of(state).map(usize::from), Some(row), "{word}");
+            }
+        }
+        assert!(seen.len() * 2 < SLOTS, "{} words", seen.len());
+    }
+
+    #[test]
+    fn names_and_phrases_say_what_a_value_is() {
+        for (name, id) in [
+            ("passportNumber", Id::Passport),
+            ("date_of_birth", Id::Birth),
+            ("dateOfBirth", Id::Birth),
+            ("DOB", Id::Birth),
+            ("Führerscheinnummer", Id::License),
+            ("numéro de passeport", Id::Passport),
+            ("driver's license", Id::License),
+            ("身份证号", Id::Cn),
+        ] {
+            assert!(of_name(name).has(id), "{name}");
+        }
+        for name in [
+            "",
+            "passport_expiry",
+            "passport_phone",
+            "birth",
+            "passports_sold_count",
+        ] {
+            assert!(!of_name(name).has(Id::Passport), "{name}");
+        }
+    }
+}

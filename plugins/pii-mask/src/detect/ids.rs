@@ -1,0 +1,605 @@
+//! Numbers that people, their papers, accounts and vehicles have, by what they are called and by
+//! their check digits.
+//!
+//! What has neither a form nor check digits that other numbers lack counts beside a word alone
+//! ([`super::hints`]), or under such a name. A stretch of letters and digits is looked at once.
+
+mod checks;
+mod schemes;
+
+use super::boundary::{ends, ends_escape, word_before};
+use super::groups::separator;
+use super::hints::{self, Hints};
+use super::names::is_number_of_things;
+use super::{Certainty, Entity, EntitySet, Finding, Scene};
+use super::{bic, crypto, dates, token};
+use core::ops::Range;
+use schemes::{ALONE, SCHEMES, Scheme, scheme};
+
+/// What a number is, by who gives it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Id {
+    De,
+    DeCard,
+    Fr,
+    EsDni,
+    EsNie,
+    It,
+    PtNif,
+    PtCc,
+    Nl,
+    Be,
+    Pl,
+    Se,
+    No,
+    Dk,
+    Fi,
+    Ee,
+    Lv,
+    Cz,
+    Ro,
+    Bg,
+    Hr,
+    Yu,
+    Gr,
+    Tr,
+    Ie,
+    Gb,
+    Ch,
+    At,
+    Br,
+    Cl,
+    Ar,
+    ArDni,
+    MxCurp,
+    MxRfc,
+    InAadhaar,
+    InPan,
+    Cn,
+    Kr,
+    Jp,
+    Sg,
+    My,
+    Th,
+    Nik,
+    Za,
+    AuTfn,
+    Nz,
+    Ca,
+    Il,
+    HuTaj,
+    HuTax,
+    Is,
+    Ua,
+    RuInn,
+    RuSnils,
+    EcCi,
+    DoCedula,
+    Tw,
+    Hk,
+    Pk,
+    Ein,
+    Utr,
+    Aba,
+    SortCode,
+    Bsb,
+    Clabe,
+    Vin,
+    Npi,
+    Nhs,
+    Dea,
+    Kvnr,
+    Mbi,
+    AuMedicare,
+    // Without a form of their own.
+    Passport,
+    License,
+    Birth,
+    Plate,
+    Account,
+    Mrn,
+    Bic,
+    Crypto,
+    /// One of those with check digits: the word names no country.
+    AnyNational,
+    /// Something else.
+    Other,
+}
+
+/// A set of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ids(u128);
+
+impl Ids {
+    pub const NONE: Self = Self(0);
+
+    pub fn of(ids: &[Id]) -> Self {
+        Self(ids.iter().fold(0, |set, id| set | 1 << *id as u8))
+    }
+
+    pub const fn has(self, id: Id) -> bool {
+        self.0 & (1 << id as u8) != 0
+    }
+
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What is found here.
+const ENTITIES: [Entity; 11] = [
+    Entity::NationalId,
+    Entity::TaxId,
+    Entity::Passport,
+    Entity::DriverLicense,
+    Entity::DateOfBirth,
+    Entity::CryptoAddress,
+    Entity::Bic,
+    Entity::BankAccount,
+    Entity::Vin,
+    Entity::LicensePlate,
+    Entity::MedicalId,
+];
+
+/// Whether anything of it is looked for.
+pub fn is_wanted(wanted: EntitySet) -> bool {
+    ENTITIES.into_iter().any(|entity| wanted.has(entity))
+}
+
+/// Longest stretch of letters and digits that may be one: an address of Bitcoin.
+const LONGEST_RUN: usize = 90;
+/// How far such a stretch is read to the left of its first digit.
+const LONGEST_FRONT: usize = 40;
+/// Most letters and digits of a number.
+const MOST: usize = 24;
+
+/// What is known about one text from one number to the next.
+#[derive(Debug, Default)]
+pub struct Known {
+    hints: Hints,
+    /// Up to where stretches have been looked at.
+    done: usize,
+}
+
+/// What the stretch of letters and digits around the digit at `at` begins.
+pub fn find(scene: Scene<'_>, at: usize, known: &mut Known) -> Option<Finding> {
+    if at < known.done {
+        return None;
+    }
+    let run = run_around(scene, at);
+    known.done = run.end;
+    let length = run.len();
+    let behind = scene.bytes.get(run.end..).unwrap_or_default();
+    // A few digits by themselves are nothing, and need no look at what stands before them.
+    let goes_on = separator(behind).is_some_and(|(_, first)| {
+        let rest = behind.get(first..).unwrap_or_default();
+        let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+        rest.first().is_some_and(u8::is_ascii_alphanumeric)
+    });
+    // But for the parts of a date: `born May 17, 1980`.
+    let dated = || {
+        let before = run.start.checked_sub(1).and_then(|at| scene.bytes.get(at));
+        before == Some(&b' ')
+    };
+    if (length < 5 && !goes_on && !dated()) || length > LONGEST_RUN || !begins(scene, run.start) {
+        return None;
+    }
+    alone(scene, &run, behind).or_else(|| {
+        let said = known.hints.at(scene, run.start);
+        (!said.is_empty()).then(|| called(scene, &run, said))?
+    })
+}
+
+/// The letters and digits around the digit at `at`.
+fn run_around(scene: Scene<'_>, at: usize) -> Range<usize> {
+    let part = |byte: &&u8| byte.is_ascii_alphanumeric();
+    let left = scene
+        .bytes
+        .get(scene.floor.max(at.saturating_sub(LONGEST_FRONT))..at);
+    let before = left.unwrap_or_default().iter().rev().take_while(part);
+    let mut start = at.saturating_sub(before.count());
+    // The letter of an escape is none of the word's.
+    let first = start.saturating_add(1);
+    if ends_escape(scene.bytes, first) {
+        start = first.min(at);
+    }
+    let rest = scene.bytes.get(at..).unwrap_or_default();
+    let length = rest.iter().take(LONGEST_RUN + 1).take_while(part).count();
+    start..at.saturating_add(length)
+}
+
+/// Whether a number can begin at `start`: not behind a letter, and not in the middle of a longer
+/// number.
+fn begins(scene: Scene<'_>, start: usize) -> bool {
+    let before = scene
+        .bytes
+        .get(start.saturating_sub(2)..start)
+        .unwrap_or_default();
+    let escaped = ends_escape(scene.bytes, start);
+    match before {
+        [.., b'_'] => false,
+        [.., last] if last.is_ascii_alphanumeric() => escaped,
+        [letter, b'.'] => letter.is_ascii_alphabetic(),
+        [digit, b'-' | b'/' | b'+' | b','] => !digit.is_ascii_digit(),
+        [b'.'] => false,
+        _ => true,
+    }
+}
+
+/// Whether it can end at `end`: no letter and no further group is glued to it.
+fn can_end(bytes: &[u8], end: usize) -> bool {
+    let glued = matches!(
+        bytes.get(end..),
+        Some([b'-' | b'.' | b'/' | b'@', next, ..]) if next.is_ascii_alphanumeric()
+    );
+    ends(bytes, end) && !glued
+}
+
+/// The letters and digits of a number, in capitals.
+#[derive(Default)]
+struct Compact {
+    letters: [u8; MOST],
+    length: usize,
+    /// A letter was a small one.
+    small: bool,
+}
+
+impl Compact {
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.letters.get_mut(self.length) {
+            *slot = byte.to_ascii_uppercase();
+            self.length = self.length.saturating_add(1);
+        }
+        self.small |= byte.is_ascii_lowercase();
+    }
+
+    fn get(&self) -> &[u8] {
+        self.letters.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// Where a number of this form ends that begins at `start`.
+fn match_form(bytes: &[u8], start: usize, form: &str) -> Option<(usize, Compact)> {
+    let mut compact = Compact::default();
+    let mut at = start;
+    for sign in form.bytes() {
+        let rest = bytes.get(at..)?;
+        let byte = *rest.first()?;
+        let fits = match sign {
+            b'd' => byte.is_ascii_digit(),
+            b'a' => byte.is_ascii_alphabetic(),
+            b'x' => byte.is_ascii_alphanumeric(),
+            b's' => {
+                b"-+".contains(&byte)
+                    || (b'A'..=b'F').contains(&byte)
+                    || (b'U'..=b'Y').contains(&byte)
+            }
+            _ => {
+                let optional = sign == b'~';
+                let found = separator(rest).filter(|(found, length)| {
+                    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+                    let digits = before.is_some_and(u8::is_ascii_digit)
+                        && rest.get(*length).is_some_and(u8::is_ascii_digit);
+                    let wanted = if optional {
+                        b" -./".contains(found)
+                    } else {
+                        *found == sign
+                    };
+                    wanted && (*found != b' ' || digits)
+                });
+                match found {
+                    Some((_, length)) => at = at.saturating_add(length),
+                    None if optional => {}
+                    None => return None,
+                }
+                continue;
+            }
+        };
+        if !fits {
+            return None;
+        }
+        if byte.is_ascii_alphanumeric() {
+            compact.push(byte);
+        }
+        at = at.saturating_add(1);
+    }
+    Some((at, compact))
+}
+
+fn finding(span: Range<usize>, entity: Entity, certainty: Certainty) -> Finding {
+    Finding {
+        span,
+        entity,
+        certainty,
+        quotes: None,
+    }
+}
+
+/// What needs no word beside it.
+fn alone(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> Option<Finding> {
+    let front = scene.bytes.get(run.clone())?;
+    let letter = front.first()?.is_ascii_alphabetic();
+    let glue = behind.first().copied().unwrap_or_default();
+    // Which forms can begin so; most stretches begin none.
+    let may = |form: &str| match (front.len(), letter, glue) {
+        (9 | 10 | 16, true, _) | (17 | 18, _, _) => form.len() == front.len(),
+        (6, false, b'-' | b'+') | (11, false, _) => form.len() == 11,
+        (1..=4, false, b'.' | b'-' | b' ') => form.as_bytes().get(front.len()) == Some(&glue),
+        _ => false,
+    };
+    let found = ALONE
+        .iter()
+        .filter(|(_, form)| may(form))
+        .find_map(|(id, form)| {
+            let (end, compact) = match_form(scene.bytes, run.start, form)?;
+            let scheme = scheme(*id)?;
+            let fits = !compact.small
+                && scene.wanted.has(scheme.entity)
+                && can_end(scene.bytes, end)
+                && stands_alone(*id, scheme, compact.get())
+                && !is_glued(scene, run.start)
+                && !is_number_of_things(word_before(scene.bytes, run.start));
+            fits.then(|| finding(run.start..end, scheme.entity, Certainty::Check))
+        });
+    found.or_else(|| crypto::alone(scene, run))
+}
+
+/// Whether letters and digits of such a form are the number without a word beside them.
+fn stands_alone(id: Id, scheme: &Scheme, number: &[u8]) -> bool {
+    match id {
+        Id::Vin => checks::vehicle(number),
+        // A date and four digits are a number of many things.
+        Id::Fi => number.iter().any(u8::is_ascii_uppercase) && (scheme.check)(number),
+        _ => (scheme.check)(number),
+    }
+}
+
+/// Whether a word or number ends right before the sign that stands before `start`.
+fn is_glued(scene: Scene<'_>, start: usize) -> bool {
+    matches!(
+        scene.bytes.get(start.saturating_sub(2)..start),
+        Some([word, b'-' | b'.' | b'/' | b'+']) if word.is_ascii_alphanumeric()
+    )
+}
+
+/// What the words beside it call it.
+fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
+    let start = run.start;
+    let found = by_scheme(scene, start, said)
+        .or_else(|| without_form(scene, start, said))
+        .or_else(|| crypto::called(scene, run, said))
+        .or_else(|| bic::at(scene, run, said))?;
+    if !scene.wanted.has(found.entity) || !can_end(scene.bytes, found.span.end) {
+        return None;
+    }
+    // A number where JSON has its numbers is called by its own name alone.
+    let digits = scene.bytes.get(found.span.clone())?;
+    if digits.iter().all(u8::is_ascii_digit)
+        && let Some(token) = token::around(scene.bytes, start)
+    {
+        let name = token.name.unwrap_or(scene.label.as_bytes());
+        let (entity, certainty) = judge(token.digits.as_bytes(), name, scene.wanted)?;
+        return Some(Finding {
+            span: token.span,
+            entity,
+            certainty,
+            quotes: Some(token.quotes),
+        });
+    }
+    Some(found)
+}
+
+fn by_scheme(scene: Scene<'_>, start: usize, said: Ids) -> Option<Finding> {
+    let any = said.has(Id::AnyNational);
+    SCHEMES
+        .iter()
+        .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
+        .filter(|scheme| scene.wanted.has(scheme.entity))
+        .find_map(|scheme| {
+            let mut forms = scheme.forms.split('|');
+            let end = forms.find_map(|form| {
+                let (end, compact) = match_form(scene.bytes, start, form)?;
+                let fits = can_end(scene.bytes, end) && (scheme.check)(compact.get());
+                fits.then_some(end)
+            })?;
+            Some(finding(start..end, scheme.entity, scheme.certainty))
+        })
+}
+
+fn is_national(scheme: &Scheme) -> bool {
+    scheme.entity == Entity::NationalId && scheme.certainty == Certainty::Check
+}
+
+/// Letters and digits, hyphens and spaces between groups, with so many of them and of digits among
+/// them.
+struct Code {
+    least: usize,
+    most: usize,
+    digits: usize,
+    between: &'static [u8],
+}
+
+const PASSPORT: Code = Code {
+    least: 6,
+    most: 9,
+    digits: 5,
+    between: b"",
+};
+const LICENSE: Code = Code {
+    least: 5,
+    most: 20,
+    digits: 4,
+    between: b"- ",
+};
+const PLATE: Code = Code {
+    least: 4,
+    most: 8,
+    digits: 1,
+    between: b"-",
+};
+const ACCOUNT: Code = Code {
+    least: 6,
+    most: 17,
+    digits: 6,
+    between: b"- ",
+};
+const RECORD: Code = Code {
+    least: 5,
+    most: 14,
+    digits: 4,
+    between: b"-",
+};
+
+/// What has no form but that it is letters and digits.
+fn without_form(scene: Scene<'_>, start: usize, said: Ids) -> Option<Finding> {
+    if said.has(Id::Birth)
+        && scene.wanted.has(Entity::DateOfBirth)
+        && let Some(end) = dates::date(scene, start)
+    {
+        return Some(finding(start..end, Entity::DateOfBirth, Certainty::Context));
+    }
+    let kinds = [
+        (Id::Passport, Entity::Passport, PASSPORT),
+        (Id::License, Entity::DriverLicense, LICENSE),
+        (Id::Plate, Entity::LicensePlate, PLATE),
+        (Id::Account, Entity::BankAccount, ACCOUNT),
+        (Id::Mrn, Entity::MedicalId, RECORD),
+    ];
+    kinds.into_iter().find_map(|(id, entity, code)| {
+        if !said.has(id) || !scene.wanted.has(entity) {
+            return None;
+        }
+        let end = code_end(scene.bytes, start, &code)?;
+        let start = match id {
+            Id::Plate => district(scene, start),
+            _ => start,
+        };
+        let code = scene.bytes.get(start..end)?;
+        let mixed = code.iter().any(u8::is_ascii_uppercase);
+        let fits = match id {
+            Id::Plate => mixed,
+            Id::Account => !mixed,
+            _ => true,
+        };
+        (fits && dates::date(scene, start).is_none())
+            .then(|| finding(start..end, entity, Certainty::Context))
+    })
+}
+
+/// Where a plate begins whose letters and digits from `start` on stand behind a district's:
+/// `M-AB1234`.
+fn district(scene: Scene<'_>, start: usize) -> usize {
+    let left = scene.bytes.get(scene.floor..start).unwrap_or_default();
+    let Some(left) = left.strip_suffix(b"-") else {
+        return start;
+    };
+    let letters = left.iter().rev().take(4);
+    let length = letters.take_while(|byte| byte.is_ascii_uppercase()).count();
+    let begin = start.saturating_sub(length.saturating_add(1));
+    if (1..=3).contains(&length) && super::boundary::begins(scene.bytes, begin) {
+        begin
+    } else {
+        start
+    }
+}
+
+fn code_end(bytes: &[u8], start: usize, code: &Code) -> Option<usize> {
+    let (mut at, mut end) = (start, None);
+    let (mut length, mut digits) = (0_usize, 0_usize);
+    loop {
+        match bytes.get(at) {
+            Some(byte) if byte.is_ascii_digit() || byte.is_ascii_uppercase() => {
+                length = length.saturating_add(1);
+                digits = digits.saturating_add(usize::from(byte.is_ascii_digit()));
+                at = at.saturating_add(1);
+            }
+            byte => {
+                let whole = (code.least..=code.most).contains(&length)
+                    && digits >= code.digits
+                    && can_end(bytes, at);
+                if whole {
+                    end = Some(at);
+                }
+                let next = bytes.get(at.saturating_add(1));
+                let goes_on = byte.is_some_and(|byte| match byte {
+                    b' ' => {
+                        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+                        before.is_some_and(u8::is_ascii_digit) && next.is_some_and(u8::is_ascii_digit)
+                    }
+                    _ => next.is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase()),
+                } && code.between.contains(byte));
+                if !goes_on || length > code.most {
+                    return end;
+                }
+                at = at.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// Fewest digits of a number of JSON that can be one.
+const SHORTEST: usize = 7;
+/// Longest: of another kind.
+const LONGEST: usize = 18;
+
+/// What a number in JSON is, by its digits and the name above it. Zeros in front may be lost.
+pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
+    if !(SHORTEST..=LONGEST).contains(&digits.len()) || !is_wanted(wanted) {
+        return None;
+    }
+    let said = hints::of_name(core::str::from_utf8(name).ok()?);
+    if said.is_empty() {
+        return None;
+    }
+    let any = said.has(Id::AnyNational);
+    let known = SCHEMES
+        .iter()
+        .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
+        .filter(|scheme| wanted.has(scheme.entity))
+        .find(|scheme| {
+            scheme.forms.split('|').any(|form| {
+                let plain = form.bytes().all(|sign| b"dx~".contains(&sign));
+                let length = form.bytes().filter(|sign| b"dx".contains(sign)).count();
+                let lost = length.saturating_sub(digits.len());
+                let mut padded = [b'0'; MOST];
+                for (to, from) in padded.iter_mut().skip(lost).zip(digits) {
+                    *to = *from;
+                }
+                plain
+                    && lost <= 2
+                    && digits.len() <= length
+                    && padded.get(..length).is_some_and(scheme.check)
+            })
+        });
+    if let Some(scheme) = known {
+        return Some((scheme.entity, scheme.certainty));
+    }
+    let kinds = [
+        (Id::Passport, Entity::Passport, 7..=9),
+        (Id::License, Entity::DriverLicense, 7..=18),
+        (Id::Account, Entity::BankAccount, 7..=17),
+        (Id::Mrn, Entity::MedicalId, 7..=14),
+    ];
+    if said.has(Id::Birth) && wanted.has(Entity::DateOfBirth) && dates::is_compact(digits) {
+        return Some((Entity::DateOfBirth, Certainty::Context));
+    }
+    kinds
+        .into_iter()
+        .find(|(id, entity, lengths)| {
+            said.has(*id) && wanted.has(*entity) && lengths.contains(&digits.len())
+        })
+        .map(|(_, entity, _)| (entity, Certainty::Context))
+}
+
+/// Whether a name is that of one of these, so that the cells of such a column are.
+pub fn is_named(name: &str) -> bool {
+    !hints::of_name(name).is_empty() && !hints::of_name(name).has(Id::Other)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! The numbers that people, papers, accounts and vehicles have: how they are written, and what is
+//! checked.
+//!
+//! In a form, `d` is a digit, `a` a letter, `x` either, `s` the sign of a century (`-`, `+` or a
+//! letter), `~` one separator or none (a space, hyphen, dot or slash), ` ` a space; everything else
+//! stands for itself. Spaces and dashes of all kinds count, a space only in front of a digit and
+//! behind one: so a stream holds the whole.
+
+use super::Id;
+use super::checks as check;
+use crate::detect::{Certainty, Entity};
+
+/// One kind of number.
+pub struct Scheme {
+    /// Which.
+    pub id: Id,
+    /// What it is told as.
+    pub entity: Entity,
+    /// How it is written, with `|` between.
+    pub forms: &'static str,
+    /// Whether these letters and digits are one.
+    pub check: fn(&[u8]) -> bool,
+    /// Whether that is a check digit or a form that nothing else has.
+    pub certainty: Certainty,
+}
+
+const fn checked(id: Id, forms: &'static str, check: fn(&[u8]) -> bool) -> Scheme {
+    Scheme {
+        id,
+        entity: Entity::NationalId,
+        forms,
+        check,
+        certainty: Certainty::Check,
+    }
+}
+
+const fn shaped(id: Id, forms: &'static str, check: fn(&[u8]) -> bool) -> Scheme {
+    Scheme {
+        certainty: Certainty::Context,
+        ..checked(id, forms, check)
+    }
+}
+
+const fn of(entity: Entity, scheme: Scheme) -> Scheme {
+    Scheme { entity, ..scheme }
+}
+
+/// All of them. Those with [`Certainty::Check`] may be what a word means that names no country.
+pub const SCHEMES: &[Scheme] = &[
+    checked(Id::De, "dd~ddd~ddd~ddd", check::germany),
+    shaped(Id::DeCard, "axxxxxxxxd|axxxxxxxx", check::germany_card),
+    checked(Id::Fr, "d~dd~dd~dx~ddd~ddd~dd", check::france),
+    checked(
+        Id::EsDni,
+        "dddddddda|dddddddd-a|dd.ddd.ddd-a|dd.ddd.ddda",
+        check::spain,
+    ),
+    checked(
+        Id::EsNie,
+        "addddddda|a-ddddddd-a|addddddd-a",
+        check::spain_foreigner,
+    ),
+    checked(Id::It, "aaaaaaxxaxxaxxxa", check::italy),
+    checked(Id::PtNif, "ddd~ddd~ddd", check::portugal),
+    checked(Id::PtCc, "dddddddddxxd", check::portugal_card),
+    checked(
+        Id::Nl,
+        "ddd~ddd~ddd|dddd~dd~ddd|dddd.dd.ddd",
+        check::netherlands,
+    ),
+    checked(Id::Be, "dd~dd~dd~ddd~dd", check::belgium),
+    checked(Id::Pl, "ddddddddddd", check::poland),
+    checked(
+        Id::Se,
+        "dddddd-dddd|dddddd+dddd|dddddddd-dddd|dddddddddd|dddddddddddd",
+        check::sweden,
+    ),
+    checked(Id::No, "dddddd~ddddd", check::norway),
+    shaped(Id::Dk, "dddddd-dddd|dddddd dddd|dddddddddd", check::denmark),
+    checked(Id::Fi, "ddddddsdddx", check::finland),
+    checked(Id::Ee, "ddddddddddd", check::estonia),
+    checked(Id::Lv, "dddddd-ddddd|ddddddddddd", check::latvia),
+    checked(Id::Cz, "dddddd/dddd|dddddd/ddd|dddddddddd", check::czechia),
+    checked(Id::Ro, "ddddddddddddd", check::romania),
+    checked(Id::Bg, "dddddddddd", check::bulgaria),
+    checked(Id::Hr, "ddddddddddd", check::mod_11_10),
+    checked(Id::Yu, "ddddddddddddd", check::yugoslavia),
+    checked(Id::Gr, "ddddddddddd", check::greece),
+    checked(Id::Tr, "ddddddddddd", check::turkey),
+    checked(Id::Ie, "ddddddda|dddddddaa", check::ireland),
+    shaped(
+        Id::Gb,
+        "aadddddda|aadd-dd-dd-a|aa-dd-dd-dd-a",
+        check::britain,
+    ),
+    checked(Id::Ch, "ddd~dddd~dddd~dd", check::switzerland),
+    checked(
+        Id::At,
+        "dddd~dddddd|dddd-dd-dd-dd|dddd dd dd dd",
+        check::austria,
+    ),
+    checked(Id::Br, "ddd~ddd~ddd~dd", check::brazil),
+    checked(
+        Id::Cl,
+        "dd.ddd.ddd-x|d.ddd.ddd-x|dddddddd-x|ddddddd-x|ddddddddx|dddddddx",
+        check::chile,
+    ),
+    checked(Id::Ar, "dd~dddddddd~d", check::argentina),
+    shaped(Id::ArDni, "dd.ddd.ddd|d.ddd.ddd|dddddddd", check::any),
+    checked(Id::MxCurp, "aaaaddddddaaaaaaxd", check::mexico),
+    shaped(Id::MxRfc, "aaaaddddddxxx", check::mexico_taxpayer),
+    checked(Id::InAadhaar, "dddd~dddd~dddd", check::india),
+    shaped(Id::InPan, "aaaaadddda", check::india_account),
+    checked(Id::Cn, "dddddddddddddddddx", check::china),
+    shaped(Id::Kr, "dddddd-ddddddd|ddddddddddddd", check::korea),
+    checked(Id::Jp, "dddd~dddd~dddd", check::japan),
+    checked(Id::Sg, "addddddda", check::singapore),
+    shaped(Id::My, "dddddd-dd-dddd|dddddddddddd", check::malaysia),
+    checked(Id::Th, "d~dddd~ddddd~dd~d", check::thailand),
+    shaped(Id::Nik, "dddddddddddddddd", check::indonesia),
+    checked(
+        Id::Za,
+        "dddddd~dddd~ddd|dddddd~dddd~dd~d",
+        check::south_africa,
+    ),
+    checked(Id::AuTfn, "ddd~ddd~ddd|dd~ddd~ddd", check::australia),
+    checked(Id::Nz, "ddd~ddd~ddd|dd~ddd~ddd", check::new_zealand),
+    checked(Id::Ca, "ddd~ddd~ddd", check::luhn),
+    checked(Id::Il, "ddddddddd|d-ddddddd-d|dddddddd-d", check::luhn),
+    checked(Id::HuTaj, "ddd~ddd~ddd", check::hungary_social),
+    checked(Id::HuTax, "dddddddddd", check::hungary_tax),
+    checked(Id::Is, "dddddd-dddd|dddddddddd", check::iceland),
+    checked(Id::Ua, "dddddddddd", check::ukraine),
+    checked(Id::RuInn, "dddddddddddd", check::russia),
+    checked(Id::RuSnils, "ddd~ddd~ddd~dd", check::russia_pension),
+    checked(Id::EcCi, "dddddddddd|ddddddddd-d", check::ecuador),
+    checked(Id::DoCedula, "ddd~ddddddd~d", check::luhn),
+    checked(Id::Tw, "addddddddd", check::taiwan),
+    checked(
+        Id::Hk,
+        "adddddd(x)|adddddddx|addddddx|aadddddd(x)",
+        check::hong_kong,
+    ),
+    shaped(Id::Pk, "ddddd-ddddddd-d|ddddddddddddd", check::pakistan),
+    of(
+        Entity::TaxId,
+        shaped(Id::Ein, "dd-ddddddd", check::employer),
+    ),
+    of(
+        Entity::TaxId,
+        shaped(Id::Utr, "ddddd~ddddd", check::britain_taxpayer),
+    ),
+    of(
+        Entity::BankAccount,
+        checked(Id::Aba, "ddddddddd|dddd-dddd-d", check::routing),
+    ),
+    of(
+        Entity::BankAccount,
+        shaped(Id::SortCode, "dd-dd-dd|dd dd dd|dddddd", check::any),
+    ),
+    of(
+        Entity::BankAccount,
+        shaped(Id::Bsb, "ddd-ddd|dddddd", check::any),
+    ),
+    of(
+        Entity::BankAccount,
+        checked(Id::Clabe, "dddddddddddddddddd", check::clabe),
+    ),
+    of(
+        Entity::Vin,
+        shaped(Id::Vin, "xxxxxxxxxxxxxxxxx", check::is_vehicle),
+    ),
+    of(
+        Entity::MedicalId,
+        checked(Id::Npi, "dddddddddd", check::provider),
+    ),
+    of(
+        Entity::MedicalId,
+        checked(Id::Nhs, "ddd~ddd~dddd", check::nhs),
+    ),
+    of(
+        Entity::MedicalId,
+        checked(Id::Dea, "axddddddd", check::drugs),
+    ),
+    of(
+        Entity::MedicalId,
+        checked(Id::Kvnr, "addddddddd", check::germany_insured),
+    ),
+    of(
+        Entity::MedicalId,
+        shaped(Id::Mbi, "dxxdaxdaadd|dxxd-axd-aadd", check::medicare),
+    ),
+    of(
+        Entity::MedicalId,
+        checked(
+            Id::AuMedicare,
+            "dddd~ddddd~d|dddd~ddddd~d/d",
+            check::australia_medicare,
+        ),
+    ),
+];
+
+/// Which may stand in text without a word, in these forms: with check digits and a form that
+/// numbers, ids and words do not have.
+pub const ALONE: &[(Id, &str)] = &[
+    (Id::It, "aaaaaaxxaxxaxxxa"),
+    (Id::MxCurp, "aaaaddddddaaaaaaxd"),
+    (Id::Cn, "dddddddddddddddddx"),
+    (Id::EsNie, "addddddda"),
+    (Id::Sg, "addddddda"),
+    (Id::InPan, "aaaaadddda"),
+    (Id::Fi, "ddddddsdddx"),
+    (Id::Br, "ddd.ddd.ddd-dd"),
+    (Id::Ch, "ddd.dddd.dddd.dd"),
+    (Id::Be, "dd.dd.dd-ddd.dd"),
+    (Id::Cl, "dd.ddd.ddd-x"),
+    (Id::Ar, "dd-dddddddd-d"),
+    (Id::Th, "d-dddd-ddddd-dd-d"),
+    (Id::RuSnils, "ddd-ddd-ddd dd"),
+    (Id::Fr, "d dd dd dx ddd ddd dd"),
+    (Id::Vin, "xxxxxxxxxxxxxxxxx"),
+    (Id::Mbi, "dxxd-axd-aadd"),
+];
+
+/// The scheme of this id.
+pub fn scheme(id: Id) -> Option<&'static Scheme> {
+    SCHEMES.iter().find(|scheme| scheme.id == id)
+}
