@@ -2,7 +2,7 @@
 
 use crate::detect::Entity;
 use modelgate_kit::config::types::refused;
-use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
+use modelgate_kit::config::{Bounded, DenyOrAllow, Mode, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Whether findings have consequences: with `shadow` nothing is changed nor refused, and what
+    /// would have been is counted and recorded.
+    pub mode: Mode,
     /// The action for entities that `entities` does not list.
     pub default_action: WrittenAction,
     /// The action for each entity.
@@ -130,8 +133,9 @@ pub struct Direction {
     pub max_event_bytes: Bounded<1024, 16_777_216>,
     /// The policy for longer bodies and events.
     pub on_oversize: DenyOrAllow,
-    /// The policy for compressed bodies.
-    pub on_compressed: DenyOrAllow,
+    /// The policy for compressed bodies. With `decode`, gzip and deflate are decoded, up to
+    /// `max_body_bytes`, and the body goes on without its coding; others are refused.
+    pub on_compressed: OnCompressed,
     /// The policy for bodies that do not match their content type: malformed JSON, text that is
     /// not UTF-8.
     pub on_unparsable: DenyOrAllow,
@@ -155,7 +159,7 @@ impl Default for Direction {
             max_body_bytes: Bounded::new(1_000_000),
             max_event_bytes: Bounded::new(262_144),
             on_oversize: DenyOrAllow::Deny,
-            on_compressed: DenyOrAllow::Deny,
+            on_compressed: OnCompressed::Deny,
             on_unparsable: DenyOrAllow::Deny,
             on_other_type: DenyOrAllow::Deny,
             json_names: Bodies::Mask,
@@ -193,6 +197,8 @@ pub enum WrittenAction {
     Hash,
     /// The message is refused.
     Block,
+    /// The value passes, and is counted.
+    Report,
     /// The value passes.
     Allow,
 }
@@ -208,6 +214,19 @@ pub enum WrittenCertainty {
     Shape,
     /// Check digits, or a prefix that nothing else has.
     Check,
+}
+
+/// What becomes of a compressed body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCompressed {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It passes as it is, unread.
+    Allow,
+    /// It is decoded and masked.
+    Decode,
 }
 
 /// Whether something is masked.

@@ -213,6 +213,18 @@ pub enum Certainty {
     Check,
 }
 
+impl Certainty {
+    /// The name in configuration and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Certainty::Context => "context",
+            Certainty::Shape => "shape",
+            Certainty::Check => "check",
+        }
+    }
+}
+
 /// One finding: bytes of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

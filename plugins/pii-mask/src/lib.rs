@@ -13,6 +13,7 @@
 pub mod allowed;
 pub mod amazon;
 pub mod answer;
+pub mod coding;
 pub mod config;
 pub mod detect;
 pub mod document;
@@ -22,7 +23,9 @@ pub mod media;
 mod message;
 pub mod multipart;
 pub mod plan;
+pub mod reading;
 pub mod reasons;
+mod shadow;
 pub mod stream;
 pub mod tensors;
 
@@ -33,11 +36,11 @@ use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
 use modelgate_kit::exchange::{Exchange, Forwarded};
 use modelgate_kit::facts::{Fact as _, Masked};
 use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::host::Side;
 use modelgate_kit::problem::{Reason, Reply};
 
 use answer::Answer;
 use config::Config;
-use media::Media;
 use message::{REQUEST, RESPONSE, announces_body, mask_stream, mask_whole};
 use plan::Plan;
 
@@ -88,6 +91,13 @@ impl Filter for PiiMask {
         } else {
             None
         };
+        if upgrade.is_some() && plan.shadow {
+            if plan.on_upgrade == DenyOrAllow::Deny {
+                let side = Side::Request;
+                shadow::would_deny(&plan, &exchange, side, &counts, &reasons::UPGRADE_REFUSED)?;
+            }
+            return Ok(());
+        }
         if upgrade.is_some() {
             // A request that announces a body beside the upgrade could carry past what was to be
             // masked.
@@ -114,6 +124,9 @@ async fn mask_request(
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
+    if plan.request.masks && plan.shadow {
+        return shadow::watch(plan, exchange, &REQUEST, counts).await;
+    }
     if plan.request.masks {
         mask_whole(plan, exchange, &REQUEST, counts).await?;
     }
@@ -128,8 +141,16 @@ async fn mask_answer(
     if !plan.response.masks || exchange.forward().await == Forwarded::Gone || exchange.upgraded() {
         return Ok(());
     }
-    match Answer::new(plan, Media::of(&*exchange.response().headers()?)) {
-        Some(answer) => mask_stream(plan, exchange, answer, counts).await,
+    if plan.shadow {
+        return shadow::watch(plan, exchange, &RESPONSE, counts).await;
+    }
+    let read = reading::read(&*exchange.response().headers()?, &plan.response);
+    let streams = read.ok().and_then(|reading| {
+        let answer = Answer::new(plan, reading.media)?;
+        Some((answer, reading.codings.decoder()))
+    });
+    match streams {
+        Some((answer, decoder)) => mask_stream(plan, exchange, answer, decoder, counts).await,
         None => mask_whole(plan, exchange, &RESPONSE, counts).await,
     }
 }

@@ -33,6 +33,16 @@ pub enum Action {
     Hash,
     /// The message is refused.
     Block,
+    /// The finding passes, and is counted.
+    Report,
+}
+
+impl Action {
+    /// Whether the finding does not stay as it is.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        self != Action::Report
+    }
 }
 
 /// What is looked for and what becomes of it.
@@ -49,6 +59,7 @@ pub struct Masker {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: FlatMap<Entity, u64>,
+    reported: FlatMap<Entity, u64>,
     blocked: bool,
 }
 
@@ -64,10 +75,23 @@ impl Tally {
         self.counts.get(&entity).copied().unwrap_or_default()
     }
 
+    /// Entities that were found and passed ([`Action::Report`]), with their counts.
+    pub fn reported(&self) -> impl Iterator<Item = (Entity, u64)> + '_ {
+        self.reported
+            .iter()
+            .map(|(entity, count)| (*entity, *count))
+    }
+
+    /// How many of one entity were reported.
+    #[must_use]
+    pub fn count_reported(&self, entity: Entity) -> u64 {
+        self.reported.get(&entity).copied().unwrap_or_default()
+    }
+
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.counts.is_empty() && self.reported.is_empty()
     }
 
     /// Whether something was found whose action is to block.
@@ -77,7 +101,11 @@ impl Tally {
     }
 
     fn add(&mut self, entity: Entity, action: Action) {
-        if let Some(count) = self.counts.get_or_insert_with(entity, || 0) {
+        let counts = match action.changes() {
+            true => &mut self.counts,
+            false => &mut self.reported,
+        };
+        if let Some(count) = counts.get_or_insert_with(entity, || 0) {
             *count = count.saturating_add(1);
         }
         self.blocked |= action == Action::Block;
@@ -114,6 +142,14 @@ impl Masker {
     /// What it looks for.
     pub fn entities(&self) -> impl Iterator<Item = Entity> + '_ {
         self.actions.keys().copied()
+    }
+
+    /// Whether findings of this entity do not stay as they are.
+    #[must_use]
+    pub fn changes(&self, entity: Entity) -> bool {
+        self.actions
+            .get(&entity)
+            .is_some_and(|action| action.changes())
     }
 
     /// The findings in `text[floor..]` that something becomes of.
@@ -158,7 +194,8 @@ impl Masker {
         }
         let mut masked = String::with_capacity(text.len());
         self.write(text, 0, &found, tally, &mut masked);
-        Some(masked)
+        let changes = found.iter().any(|(_, action)| action.changes());
+        changes.then_some(masked)
     }
 
     /// Appends `text[from..]` with the findings replaced and counted.
@@ -189,19 +226,21 @@ impl Masker {
         tally: &mut Tally,
         out: &mut String,
     ) {
-        if let Some(quotes) = finding.quotes {
+        let quotes = finding.quotes.filter(|_| action.changes());
+        if let Some(quotes) = quotes {
             quotes.write(out);
         }
         let from = out.len();
         self.put(finding.entity, action, value, tally, out);
         told::finding(
             finding.entity,
+            finding.certainty,
             action,
             value,
             Some(&finding.span),
             out.get(from..),
         );
-        if let Some(quotes) = finding.quotes {
+        if let Some(quotes) = quotes {
             quotes.write(out);
         }
     }
@@ -231,8 +270,8 @@ impl Masker {
         }
         let mut masked = String::new();
         self.put(entity, action, digits, tally, &mut masked);
-        told::finding(entity, action, digits, None, Some(&masked));
-        Some(masked)
+        told::finding(entity, certainty, action, digits, None, Some(&masked));
+        action.changes().then_some(masked)
     }
 
     fn put(
@@ -250,6 +289,7 @@ impl Masker {
             (Action::Hash | Action::Redact | Action::Block, _) => {
                 out.push_str(entity.placeholder())
             }
+            (Action::Report, _) => out.push_str(value),
         }
     }
 

@@ -5,9 +5,9 @@
 use modelgate_kit::config::SecretBytes;
 use zeroize::Zeroizing;
 
-use modelgate_kit::refresh::Mark;
 use super::call::{Caller, Endpoint};
 use super::fault::Fault;
+use modelgate_kit::refresh::Mark;
 
 /// What it is called in faults.
 const STEP: &str = "token";

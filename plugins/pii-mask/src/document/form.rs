@@ -90,16 +90,19 @@ fn mask(
     let mut at = 0_usize;
     for (finding, action) in &found {
         let (before, behind) = split(rest, finding.span.start.saturating_sub(at));
-        let (_, behind) = split(behind, finding.span.len());
+        let (own, behind) = split(behind, finding.span.len());
         out.extend_from_slice(before);
         let value = plain.get(finding.span.clone()).unwrap_or_default();
         let mut with = String::new();
         masker.replace(finding, *action, value, tally, &mut with);
-        encode(&with, out);
+        match action.changes() {
+            true => encode(&with, out),
+            false => out.extend_from_slice(own),
+        }
         (rest, at) = (behind, finding.span.end);
     }
     out.extend_from_slice(rest);
-    !found.is_empty()
+    found.iter().any(|(_, action)| action.changes())
 }
 
 /// Splits what is written behind so many bytes of what it means.

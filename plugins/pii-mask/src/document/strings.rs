@@ -69,7 +69,8 @@ impl<'a> Strings<'a> {
         {
             self.access_key = Some(text.span().end);
         }
-        if let Some((finding, _)) = found.last()
+        if let Some((finding, action)) = found.last()
+            && action.changes()
             && finding.entity == Entity::PrivateKey
             && let Some(key) = decoded.as_bytes().get(finding.span.start..)
             && let Some((_, Some(armor))) = armor::read(key)
@@ -158,11 +159,11 @@ fn put(
         return;
     }
     let mut offsets = text.offsets();
-    let found = found.into_iter().map(|(finding, action)| {
+    let found = found.into_iter().filter_map(|(finding, action)| {
         let value = decoded.get(finding.span.clone()).unwrap_or_default();
         let mut masked = String::new();
         masker.replace(&finding, action, value, tally, &mut masked);
-        (finding.span, masked)
+        action.changes().then_some((finding.span, masked))
     });
     for (span, with) in rest.into_iter().chain(found) {
         let mut raw = String::with_capacity(with.len());

@@ -7,11 +7,12 @@ use modelgate_kit::explain::{self, Note};
 use serde_json::json;
 
 use super::Action;
-use crate::detect::Entity;
+use crate::detect::{Certainty, Entity};
 
 /// Tells of one finding, which `with` takes the place of.
 pub fn finding(
     entity: Entity,
+    certainty: Certainty,
     action: Action,
     value: &str,
     span: Option<&Range<usize>>,
@@ -22,7 +23,9 @@ pub fn finding(
         let (name, action) = (entity.name(), verb(action));
         let count = value.chars().count();
         let text = match (action, with) {
-            ("block", _) | (_, None) => format!("Finds {name}, {count} characters: {action}."),
+            ("block" | "report", _) | (_, None) => {
+                format!("Finds {name}, {count} characters: {action}.")
+            }
             (_, Some(with)) => format!("Finds {name}, {count} characters: {action}, as `{with}`."),
         };
         let span = span.map(|span| json!({"start": span.start, "end": span.end}));
@@ -30,7 +33,9 @@ pub fn finding(
             .with("entity", name)
             .with("action", action);
         let note = note.with("characters", count).with("span", span);
-        notes.push(note.with("with", with.filter(|_| action != "block")));
+        let note = note.with("certainty", certainty.name());
+        let with = with.filter(|_| !matches!(action, "block" | "report"));
+        notes.push(note.with("with", with));
     });
 }
 
@@ -40,6 +45,7 @@ const fn verb(action: Action) -> &'static str {
         Action::Redact => "redact",
         Action::Hash => "hash",
         Action::Block => "block",
+        Action::Report => "report",
     }
 }
 
@@ -55,6 +61,7 @@ mod tests {
         let email = "ann@example.com";
         finding(
             Entity::Email,
+            Certainty::Shape,
             Action::Redact,
             email,
             Some(&(3..18)),
