@@ -1,7 +1,8 @@
 //! What the operator writes.
 
 use crate::detect::Entity;
-use modelgate_kit::config::types::refused;
+use crate::tensors::HEAD_LENGTH;
+use modelgate_kit::config::types::{FRAMING, HeaderName, refused};
 use modelgate_kit::config::{Bounded, DenyOrAllow, Mode, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct Config {
     /// The least evidence that a finding needs: `context` (a word beside it is enough), `shape`, or
     /// `check` (check digits, or a prefix that nothing else has).
     pub least_certainty: WrittenCertainty,
+    /// Whether the query of the request's target is masked, too. It is part of what signatures and
+    /// caches go by.
+    pub query: Query,
     /// Requests, to the model.
     pub request: Direction,
     /// Answers, to the client.
@@ -125,6 +129,9 @@ impl Entities {
 pub struct Direction {
     /// Whether bodies in this direction are masked.
     pub bodies: Bodies,
+    /// The headers whose values are masked, too; in `location`, `content-location` and `referer`
+    /// as URLs. At most 32.
+    pub headers: Vec<MaskedHeader>,
     /// The longest body that is masked as a whole, in bytes. Keep it below the proxy's own buffer
     /// limit (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers
     /// first.
@@ -156,6 +163,7 @@ impl Default for Direction {
     fn default() -> Self {
         Self {
             bodies: Bodies::Mask,
+            headers: Vec::new(),
             max_body_bytes: Bounded::new(1_000_000),
             max_event_bytes: Bounded::new(262_144),
             on_oversize: DenyOrAllow::Deny,
@@ -166,6 +174,28 @@ impl Default for Direction {
             json_numbers: Bodies::Mask,
             skip_paths: Vec::new(),
         }
+    }
+}
+
+/// A header whose values can be masked.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(inline)]
+pub struct MaskedHeader(pub HeaderName);
+
+/// Besides what frames a message: cookies are opaque, and have lines that cannot be joined; the
+/// head of tensors is measured by its header.
+const NOT_MASKED: [&str; 3] = ["cookie", "set-cookie", HEAD_LENGTH];
+
+impl<'de> Deserialize<'de> for MaskedHeader {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = HeaderName::deserialize(deserializer)?;
+        if FRAMING.contains(&&*name) || NOT_MASKED.contains(&&*name) {
+            return Err(refused(
+                "is not a header that can be masked",
+                "name headers that hold text, such as x-user-email or location",
+            ));
+        }
+        Ok(Self(name))
     }
 }
 
@@ -238,6 +268,17 @@ pub enum Bodies {
     Mask,
     /// It passes as it is.
     Allow,
+}
+
+/// Whether a query is masked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Query {
+    /// It passes as it is.
+    #[default]
+    Allow,
+    /// It is.
+    Mask,
 }
 
 /// What is held until a body has been read.

@@ -14,7 +14,7 @@ mod pieces;
 mod scope;
 mod strings;
 
-pub use form::{MalformedForm, form};
+pub use form::{MalformedForm, form, query, url};
 pub use labels::{Labels, tail};
 pub use logprobs::Logprobs;
 pub use number::number;

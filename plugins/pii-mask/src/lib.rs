@@ -18,6 +18,7 @@ pub mod config;
 pub mod detect;
 pub mod document;
 pub mod events;
+mod head;
 pub mod mask;
 pub mod media;
 mod message;
@@ -41,6 +42,7 @@ use modelgate_kit::problem::{Reason, Reply};
 
 use answer::Answer;
 use config::Config;
+use head::mask_head;
 use message::{REQUEST, RESPONSE, announces_body, mask_stream, mask_whole};
 use plan::Plan;
 
@@ -86,6 +88,7 @@ impl Filter for PiiMask {
                 }
             }
         }
+        mask_head(&plan, &exchange, &REQUEST, &counts)?;
         let upgrade = if plan.request.masks || plan.response.masks {
             exchange.upgrade()?
         } else {
@@ -138,7 +141,12 @@ async fn mask_answer(
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
-    if !plan.response.masks || exchange.forward().await == Forwarded::Gone || exchange.upgraded() {
+    let idle = !plan.response.masks && plan.response.headers.is_empty();
+    if idle || exchange.forward().await == Forwarded::Gone {
+        return Ok(());
+    }
+    mask_head(plan, exchange, &RESPONSE, counts)?;
+    if !plan.response.masks || exchange.upgraded() {
         return Ok(());
     }
     if plan.shadow {

@@ -36,6 +36,7 @@ pub(crate) struct Terms {
     other_type: &'static Reason,
     partial: &'static Reason,
     tensors: &'static Reason,
+    pub head: &'static Reason,
 }
 
 impl Terms {
@@ -61,6 +62,7 @@ pub(crate) static REQUEST: Terms = Terms {
     other_type: &reasons::TYPE_REFUSED,
     partial: &reasons::TYPE_REFUSED,
     tensors: &reasons::TENSOR_BINARY_REFUSED,
+    head: &reasons::HEAD_UNPARSED,
 };
 
 pub(crate) static RESPONSE: Terms = Terms {
@@ -72,6 +74,7 @@ pub(crate) static RESPONSE: Terms = Terms {
     other_type: &reasons::ANSWER_TYPE_REFUSED,
     partial: &reasons::ANSWER_PARTIAL,
     tensors: &reasons::ANSWER_TENSOR_REFUSED,
+    head: &reasons::ANSWER_HEAD_UNPARSED,
 };
 
 /// Why a whole body does not pass.

@@ -8,7 +8,7 @@ use modelgate_kit::metrics::Metric;
 
 use crate::allowed::Allowed;
 use crate::config::WrittenCertainty;
-use crate::config::{Bodies, Config, Direction, Hold, OnCompressed, WrittenAction};
+use crate::config::{Bodies, Config, Direction, Hold, OnCompressed, Query, WrittenAction};
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
 use crate::mask::{Action, Masker};
@@ -43,6 +43,10 @@ impl Plan {
 pub struct Treatment {
     /// Whether bodies are masked.
     pub masks: bool,
+    /// Whether the query is masked.
+    pub query: bool,
+    /// Headers that are masked.
+    pub headers: Vec<String>,
     /// Longest body, in bytes.
     pub max_body_bytes: usize,
     /// Longest event, in bytes.
@@ -66,6 +70,8 @@ pub struct Treatment {
 }
 
 const SHORTEST_KEY: usize = 16;
+/// Most headers of one direction that are masked.
+const MOST_HEADERS: usize = 32;
 
 impl Config {
     /// The plan; `None` only together with a problem.
@@ -110,11 +116,11 @@ impl Config {
         let shadow = self.mode == Mode::Shadow;
         let request = problems.within("request", |problems| {
             self.request
-                .compile("request", &masker, shadow, setup, problems)
+                .compile("request", self.query, &masker, shadow, setup, problems)
         });
         let response = problems.within("response", |problems| {
             self.response
-                .compile("response", &masker, shadow, setup, problems)
+                .compile("response", Query::Allow, &masker, shadow, setup, problems)
         });
         problems.is_empty().then_some(Plan {
             shadow,
@@ -131,6 +137,7 @@ impl Direction {
     fn compile(
         &self,
         side: &str,
+        query: Query,
         masker: &Masker,
         shadow: bool,
         setup: &Setup<'_>,
@@ -150,13 +157,21 @@ impl Direction {
             skip.push(steps);
         }
         let masks = self.bodies == Bodies::Mask && !masker.is_idle();
+        let query = query == Query::Mask && !masker.is_idle();
+        if self.headers.len() > MOST_HEADERS {
+            let hint = format!("list {MOST_HEADERS} at most");
+            problems.add("headers", "has too many", hint);
+        }
+        let names = self.headers.iter().filter(|_| !masker.is_idle());
+        let headers: Vec<_> = names.map(|name| name.0.to_string()).collect();
+        let looks = masks || query || !headers.is_empty();
         let counter = |tags: &[(&str, &str)], name| {
             let counter = Metric::counter(setup.filter, tags, name);
             counter.define(setup.host);
             counter
         };
         let counters = |name, wanted: &dyn Fn(Entity) -> bool| -> FlatMap<Entity, Metric> {
-            let entities = masker.entities().filter(|entity| masks && wanted(*entity));
+            let entities = masker.entities().filter(|entity| looks && wanted(*entity));
             let tags = |entity: Entity| [("side", side), ("entity", entity.name())];
             entities
                 .map(|entity| (entity, counter(&tags(entity), name)))
@@ -164,6 +179,8 @@ impl Direction {
         };
         Treatment {
             masks,
+            query,
+            headers,
             max_body_bytes: self.max_body_bytes.size(),
             max_event_bytes: self.max_event_bytes.size(),
             on_oversize: self.on_oversize,
@@ -178,7 +195,7 @@ impl Direction {
             },
             counters: counters("masked", &|entity| !shadow && masker.changes(entity)),
             reported: counters("reported", &|entity| shadow || !masker.changes(entity)),
-            shadow_denied: (masks && shadow).then(|| counter(&[("side", side)], "shadow_denied")),
+            shadow_denied: (looks && shadow).then(|| counter(&[("side", side)], "shadow_denied")),
         }
     }
 }
