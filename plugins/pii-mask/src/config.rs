@@ -30,6 +30,13 @@ pub struct Config {
     /// Whether the query of the request's target is masked, too. It is part of what signatures and
     /// caches go by.
     pub query: Query,
+    /// Encodings that values are read in, too, each once: `base64` for JSON strings and form fields
+    /// that are base64 of a text as a whole, `url` for percent escapes, `html` for character
+    /// references. Texts that stream are read as they are written.
+    pub decode: Vec<Encoding>,
+    /// Whether addresses in words are e-mail addresses: `ann (at) example [dot] org`, also in other
+    /// brackets, and ` AT `, ` DOT ` in capitals. Texts that stream are read as they are written.
+    pub spelled_addresses: bool,
     /// Requests, to the model.
     pub request: Direction,
     /// Answers, to the client.
@@ -268,6 +275,18 @@ pub enum Bodies {
     Mask,
     /// It passes as it is.
     Allow,
+}
+
+/// An encoding that values are read in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// RFC 4648, either alphabet, padded or not.
+    Base64,
+    /// Percent escapes (RFC 3986).
+    Url,
+    /// Character references of HTML.
+    Html,
 }
 
 /// Whether a query is masked.

@@ -34,6 +34,7 @@ mod number;
 pub(crate) mod phone;
 pub(crate) mod secret;
 mod signed;
+pub(crate) mod spelled;
 mod ssn;
 mod token;
 mod words;

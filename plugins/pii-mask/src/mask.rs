@@ -5,12 +5,15 @@
 //! (a tool call's arguments) stays JSON; what replaces a number of JSON is quoted as the names
 //! around it are. They are not found again when they pass through once more.
 
+mod coded;
 mod told;
 
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
+use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Columns, Entity, EntitySet, Finding, SHORTEST_NUMBER};
 use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next};
+use coded::Coded;
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::flat_map::FlatMap;
@@ -53,6 +56,8 @@ pub struct Masker {
     least: Certainty,
     key: Option<SecretBytes>,
     allowed: Allowed,
+    spellings: Spellings,
+    base64: bool,
 }
 
 /// How many findings of each entity, and whether one of them blocks.
@@ -130,7 +135,24 @@ impl Masker {
             least,
             key,
             allowed,
+            spellings: Spellings::default(),
+            base64: false,
         }
+    }
+
+    /// The same, which reads whole texts and values in these spellings, too, and strings that are
+    /// base64 of a text.
+    #[must_use]
+    pub fn reading(mut self, spellings: Spellings, base64: bool) -> Self {
+        (self.spellings, self.base64) = (spellings, base64);
+        self
+    }
+
+    /// The base64 of what a text in base64 becomes; none if it is none, or nothing changes.
+    pub fn mask_base64(&self, text: &str, label: &str, tally: &mut Tally) -> Option<String> {
+        let coded = self.base64.then(|| Coded::read(text))??;
+        let masked = self.mask(&coded.text, label, tally)?;
+        Some(coded.encode(&masked))
     }
 
     /// Whether it looks for nothing.
@@ -155,7 +177,11 @@ impl Masker {
     /// The findings in `text[floor..]` that something becomes of.
     #[must_use]
     pub fn find(&self, text: &str, floor: usize, label: &str) -> Vec<(Finding, Action)> {
-        self.decide(text, scan(text, floor, label, self.wanted))
+        let mut findings = scan(text, floor, label, self.wanted);
+        if floor == 0 {
+            findings = with_spelled(text, label, self.wanted, self.spellings, findings);
+        }
+        self.decide(text, findings)
     }
 
     /// The same for a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
@@ -283,18 +309,28 @@ impl Masker {
         out: &mut String,
     ) {
         tally.add(entity, action);
+        if action == Action::Report {
+            out.push_str(value);
+            return;
+        }
+        let value = &*self.as_it_reads(value);
         match (action, &self.key) {
             (Action::Mask { keep }, _) => mask(entity, keep, value, out),
             (Action::Hash, Some(key)) => pseudonym(entity, key, value, out),
-            (Action::Hash | Action::Redact | Action::Block, _) => {
+            (Action::Hash | Action::Redact | Action::Block | Action::Report, _) => {
                 out.push_str(entity.placeholder())
             }
-            (Action::Report, _) => out.push_str(value),
         }
     }
 
     fn is_allowed(&self, entity: Entity, value: &str) -> bool {
-        !self.allowed.is_empty() && { self.allowed.has(&reads(entity, value).to_lowercase()) }
+        let reads = || reads(entity, &self.as_it_reads(value)).to_lowercase();
+        !self.allowed.is_empty() && self.allowed.has(&reads())
+    }
+
+    /// A value without the spellings that are read.
+    fn as_it_reads<'a>(&self, value: &'a str) -> Cow<'a, str> {
+        spelled::read(value, self.spellings).map_or(Cow::Borrowed(value), |read| read.text.into())
     }
 }
 

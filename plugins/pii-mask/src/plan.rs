@@ -8,7 +8,10 @@ use modelgate_kit::metrics::Metric;
 
 use crate::allowed::Allowed;
 use crate::config::WrittenCertainty;
-use crate::config::{Bodies, Config, Direction, Hold, OnCompressed, Query, WrittenAction};
+use crate::config::{
+    Bodies, Config, Direction, Encoding, Hold, OnCompressed, Query, WrittenAction,
+};
+use crate::detect::spelled::Spellings;
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
 use crate::mask::{Action, Masker};
@@ -113,6 +116,13 @@ impl Config {
             key,
             Allowed::new(self.allowed_values.iter().map(|value| value.0.as_str())),
         );
+        let decodes = |encoding| self.decode.contains(&encoding);
+        let spellings = Spellings {
+            percent: decodes(Encoding::Url),
+            references: decodes(Encoding::Html),
+            words: self.spelled_addresses,
+        };
+        let masker = masker.reading(spellings, decodes(Encoding::Base64));
         let shadow = self.mode == Mode::Shadow;
         let request = problems.within("request", |problems| {
             self.request

@@ -151,6 +151,10 @@ fn mask(
     tally: &mut Tally,
     out: &mut Vec<u8>,
 ) -> bool {
+    if let Some(masked) = masker.mask_base64(plain, label, tally) {
+        encode(&masked, rules, out);
+        return true;
+    }
     let found = masker.find(plain, 0, label);
     let mut rest = written;
     let mut at = 0_usize;

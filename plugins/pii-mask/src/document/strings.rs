@@ -50,6 +50,11 @@ impl<'a> Strings<'a> {
             return;
         }
         let decoded = text.decode();
+        if let Some(masked) = masker.mask_base64(&decoded, label, tally) {
+            let mut raw = String::with_capacity(masked.len());
+            escape_into(&masked, &mut raw);
+            return replace(text.span(), raw);
+        }
         let from = match self.key.take() {
             Some((armor, end)) => self.go_on(armor, end, text.span(), &decoded),
             None => 0,
