@@ -108,10 +108,13 @@ fn pairs(
 ) -> Result<Option<Vec<u8>>, MalformedForm> {
     let mut out = Vec::with_capacity(body.len());
     let mut changed = false;
+    let mut at = 0_usize;
     for (count, pair) in body.split(|byte| *byte == b'&').enumerate() {
         if count > 0 {
             out.push(b'&');
         }
+        let start = at;
+        at = at.saturating_add(pair.len()).saturating_add(1);
         let equals = memchr::memchr(b'=', pair);
         let (name, value) = pair
             .split_at_checked(equals.unwrap_or(pair.len()))
@@ -119,7 +122,9 @@ fn pairs(
         let plain = decode(name, rules)?;
         explain::at(|| format!("field `{plain}`"));
         if scope.names {
-            changed |= mask(name, &plain, "", rules, masker, tally, &mut out);
+            changed |= explain::inside(start, || {
+                mask(name, &plain, "", rules, masker, tally, &mut out)
+            });
         } else {
             out.extend_from_slice(name);
         }
@@ -135,7 +140,10 @@ fn pairs(
             out.extend_from_slice(value);
         } else {
             let means = decode(value, rules)?;
-            changed |= mask(value, &means, &plain, rules, masker, tally, &mut out);
+            let start = start.saturating_add(name.len()).saturating_add(1);
+            changed |= explain::inside(start, || {
+                mask(value, &means, &plain, rules, masker, tally, &mut out)
+            });
         }
     }
     Ok(changed.then_some(out))
@@ -151,6 +159,7 @@ fn mask(
     tally: &mut Tally,
     out: &mut Vec<u8>,
 ) -> bool {
+    explain::spot(|| 0..written.len());
     if let Some(masked) = masker.mask_base64(plain, label, tally) {
         encode(&masked, rules, out);
         return true;
@@ -163,6 +172,10 @@ fn mask(
         let (own, behind) = split(behind, finding.span.len());
         out.extend_from_slice(before);
         let value = plain.get(finding.span.clone()).unwrap_or_default();
+        explain::spot(|| {
+            let end = written.len().saturating_sub(behind.len());
+            end.saturating_sub(own.len())..end
+        });
         let mut with = String::new();
         masker.replace(finding, *action, value, tally, &mut with);
         match action.changes() {

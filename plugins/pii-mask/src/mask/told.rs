@@ -28,11 +28,14 @@ pub fn finding(
             }
             (_, Some(with)) => format!("Finds {name}, {count} characters: {action}, as `{with}`."),
         };
-        let span = span.map(|span| json!({"start": span.start, "end": span.end}));
+        let written = |span: Range<usize>| json!({"start": span.start, "end": span.end});
         let note = Note::info("finding", text)
             .with("entity", name)
             .with("action", action);
-        let note = note.with("characters", count).with("span", span);
+        let note = note
+            .with("characters", count)
+            .with("span", span.cloned().map(written));
+        let note = note.with("bytes", explain::bytes_of(span).map(written));
         let note = note.with("certainty", certainty.name());
         let with = with.filter(|_| !matches!(action, "block" | "report"));
         notes.push(note.with("with", with));
