@@ -432,4 +432,6 @@ impl<'a> Answer<'a> {
 }
 
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod tests;

@@ -162,8 +162,10 @@ async fn whole(
         return refuse(Unread::TooLarge);
     }
     let decoder = reading.codings.decoder();
-    if decoder.is_some() && plan.hold == Hold::Body {
-        // The headers go on before the body is here.
+    // Whether the headers go on before the body is here.
+    let goes_ahead = plan.hold == Hold::Body
+        || (side == Side::Response && !exchange.host().rules().holds_responses);
+    if decoder.is_some() && goes_ahead {
         message.remove_header(CODING)?;
     }
     let body = match plan.hold {
@@ -175,7 +177,7 @@ async fn whole(
         Hold::Body => Refusal::Late,
     };
     // What has lost the name of its coding cannot pass as it is.
-    let must_decode = decoder.is_some() && plan.hold == Hold::Body;
+    let must_decode = decoder.is_some() && goes_ahead;
     let refuse = |unread: Unread| match unread.policy(way) {
         DenyOrAllow::Allow if !must_decode => Ok(()),
         _ if unread == Unread::Untyped && !(plan.hold == Hold::Body && side == Side::Response) => {

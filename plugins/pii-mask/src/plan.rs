@@ -123,6 +123,13 @@ impl Config {
             words: self.spelled_addresses,
         };
         let masker = masker.reading(spellings, decodes(Encoding::Base64));
+        if self.query == Query::Mask && !setup.host.rules().changes_targets {
+            problems.add(
+                "query",
+                "is `mask`, and this proxy takes no other path from a filter",
+                "write `allow`",
+            );
+        }
         let shadow = self.mode == Mode::Shadow;
         let request = problems.within("request", |problems| {
             self.request
