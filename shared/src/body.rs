@@ -225,6 +225,22 @@ impl BodyState {
         }
     }
 
+    /// As [`BodyState::poll_chunk`], of a body that passes as it is.
+    pub fn poll_seen(
+        &self,
+        host: &dyn Proxy,
+        side: Side,
+        over: bool,
+    ) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
+        if self.fresh.replace(false) {
+            return Poll::Ready(self.read(host, side).map(Some));
+        }
+        match self.complete() || over {
+            true => Poll::Ready(Ok(None)),
+            false => Poll::Pending,
+        }
+    }
+
     pub fn write(&self, bytes: &[u8]) {
         self.out
             .borrow_mut()

@@ -119,10 +119,12 @@ pub fn header_value(name: &str, value: &[u8]) -> String {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use recorder::{Recorder, Told, at, enter, filter, hide, instant, is_asked, tell};
+pub use recorder::{
+    Recorder, Told, at, bytes_of, enter, filter, hide, inside, instant, is_asked, spot, tell,
+};
 
 #[cfg(target_arch = "wasm32")]
-pub use silence::{at, filter, hide, instant, is_asked, tell};
+pub use silence::{at, filter, hide, inside, instant, is_asked, spot, tell};
 
 /// In a module nobody listens.
 #[cfg(target_arch = "wasm32")]
@@ -151,6 +153,16 @@ mod silence {
     #[inline(always)]
     pub fn at(_: impl FnOnce() -> String) {}
 
+    /// Which bytes of a message are looked at from here on.
+    #[inline(always)]
+    pub fn spot(_: impl FnOnce() -> core::ops::Range<usize>) {}
+
+    /// Does something with bytes that begin so far behind those that were looked at.
+    #[inline(always)]
+    pub fn inside<T>(_: usize, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     /// A point in time as text.
     #[inline(always)]
     pub fn instant(_: u64) -> String {
@@ -162,6 +174,7 @@ mod silence {
 mod recorder {
     use std::cell::RefCell;
     use std::marker::PhantomData;
+    use std::ops::Range;
 
     use time::OffsetDateTime;
     use time::format_description::well_known::Rfc3339;
@@ -189,6 +202,9 @@ mod recorder {
         filter: &'static str,
         phase: &'static str,
         place: String,
+        /// Where the bytes begin in the body that are looked at.
+        base: usize,
+        spot: Option<Range<usize>>,
         told: Vec<Told>,
         hidden: Vec<Vec<u8>>,
     }
@@ -254,8 +270,49 @@ mod recorder {
     pub fn at(place: impl FnOnce() -> String) {
         if with(|_| ()).is_some() {
             let place = place();
-            with(|recorded| recorded.place = place);
+            with(|recorded| {
+                recorded.place = place;
+                recorded.spot = None;
+            });
         }
+    }
+
+    /// Which bytes of a message are looked at from here on, until the next place.
+    pub fn spot(span: impl FnOnce() -> Range<usize>) {
+        if with(|_| ()).is_some() {
+            let span = span();
+            with(|recorded| {
+                let base = recorded.base;
+                let shifted = |at: usize| base.saturating_add(at);
+                recorded.spot = Some(shifted(span.start)..shifted(span.end));
+            });
+        }
+    }
+
+    /// Does something with bytes that begin so far behind those that were looked at.
+    pub fn inside<T>(offset: usize, work: impl FnOnce() -> T) -> T {
+        let before = with(|recorded| {
+            recorded.spot = None;
+            let base = recorded.base.saturating_add(offset);
+            std::mem::replace(&mut recorded.base, base)
+        });
+        let done = work();
+        with(|recorded| {
+            recorded.base = before.unwrap_or_default();
+            recorded.spot = None;
+        });
+        done
+    }
+
+    /// The bytes of the body that something is said of: the spot, or this span of the text.
+    pub fn bytes_of(span: Option<&Range<usize>>) -> Option<Range<usize>> {
+        with(|recorded| {
+            let base = recorded.base;
+            recorded.spot.clone().or_else(|| {
+                let shifted = |at: usize| base.saturating_add(at);
+                span.map(|span| shifted(span.start)..shifted(span.end))
+            })
+        })?
     }
 
     /// A point in time, in seconds since the Unix epoch, as RFC 3339 writes it.

@@ -242,6 +242,15 @@ pub struct Masked {
     /// In the response: entity → count.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub response: BTreeMap<String, u64>,
+    /// Found in the request, and passed all the same: entity → count.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub request_reported: BTreeMap<String, u64>,
+    /// Found in the response, and passed all the same: entity → count.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub response_reported: BTreeMap<String, u64>,
+    /// Reason codes that request or response would have been refused for, in shadow mode.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub would_deny: Vec<String>,
 }
 
 impl Fact for Masked {

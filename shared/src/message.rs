@@ -188,6 +188,13 @@ impl<'a> Message<'a> {
         Ok(Rewrite(self))
     }
 
+    /// Begins to look on as the body passes: nothing of it is held or changed, and the headers go
+    /// on as they are.
+    pub fn watch(self) -> Watch<'a> {
+        self.state().let_headers_go();
+        Watch(self)
+    }
+
     fn release_headers(self) -> Result<(), Status> {
         if self.state().are_headers_gone() {
             return Ok(());
@@ -234,6 +241,28 @@ impl<'a> Message<'a> {
 
     fn state(self) -> &'a BodyState {
         self.exchange.0.bodies.of(self.side)
+    }
+}
+
+/// A body that is looked at as it passes.
+pub struct Watch<'a>(Message<'a>);
+
+impl Watch<'_> {
+    /// The next chunk; `None` after the last.
+    ///
+    /// # Errors
+    /// [`BodyError::Unreadable`] when the host does not hand over what it announced.
+    pub async fn chunk(&self) -> Result<Option<Vec<u8>>, BodyError> {
+        let Self(message) = self;
+        poll_fn(|_| {
+            let over = message.exchange.0.ended.get();
+            let (state, proxy) = (message.state(), message.exchange.proxy());
+            let polled = state.poll_seen(proxy, message.side, over);
+            message
+                .exchange
+                .suspended(polled, Wait::Chunk(message.side))
+        })
+        .await
     }
 }
 

@@ -16,6 +16,7 @@ mod import;
 pub mod inspect;
 mod man;
 mod new;
+mod pii;
 mod pipe;
 pub mod progress;
 pub mod pull;
@@ -71,6 +72,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Man(man::Arguments),
     New(new::Arguments),
+    Pii(pii::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
     Release(release::Arguments),
@@ -149,6 +151,7 @@ fn dispatch(full: Option<&Full>) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(&arguments, &backends),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
         Command::New(arguments) => new::run(&arguments),
+        Command::Pii(arguments) => pii::run(&arguments),
         Command::Pull(arguments) => match full {
             Some(full) => (full.pull)(&arguments),
             None => full::run(),

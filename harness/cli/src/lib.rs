@@ -14,6 +14,7 @@ pub mod import;
 pub mod inspect;
 mod needs;
 pub mod new;
+pub mod pii;
 pub mod provenance;
 pub mod sbom;
 pub mod skip;

@@ -105,6 +105,14 @@ impl Report {
         self.paint("2", text)
     }
 
+    /// Text that is pointed at.
+    pub fn highlighted(&self, text: &str) -> String {
+        match self.colour {
+            true => self.paint("7", text),
+            false => format!("»{text}«"),
+        }
+    }
+
     /// The mark of success or failure.
     pub fn mark(&self, right: bool) -> String {
         match right {

@@ -165,6 +165,7 @@ fn model_call(head: &HeaderBlock, method: &[u8], target: &[u8]) -> Option<ModelC
 fn decided(exchange: &Exchange, denied: Option<&Denied>) -> Decided {
     let decision = exchange.fact::<Decision>();
     let limited = exchange.fact::<Limited>();
+    let masked = exchange.fact::<Masked>();
     let refused_in_shadow = |decision: &Decision| decision.shadow && decision.effect == "deny";
     let would_deny: Few<Text<64>, 8> = decision
         .iter()
@@ -175,6 +176,12 @@ fn decided(exchange: &Exchange, denied: Option<&Denied>) -> Decided {
                 .iter()
                 .filter(|limited| limited.shadow)
                 .map(|limited| format!("rate_limit:{}", limited.policy)),
+        )
+        .chain(
+            masked
+                .iter()
+                .flat_map(|masked| &masked.would_deny)
+                .map(|reason| format!("pii_mask:{reason}")),
         )
         .map(Text::of)
         .collect();
@@ -207,7 +214,13 @@ fn decided(exchange: &Exchange, denied: Option<&Denied>) -> Decided {
 }
 
 fn masked(masked: &Masked) -> Few<(Text<32>, u64), 32> {
-    [("request", &masked.request), ("response", &masked.response)]
+    let sides = [
+        ("request", &masked.request),
+        ("response", &masked.response),
+        ("request.reported", &masked.request_reported),
+        ("response.reported", &masked.response_reported),
+    ];
+    sides
         .into_iter()
         .flat_map(|(side, counts)| counts.iter().map(move |count| (side, count)))
         .map(|(side, (kind, count))| (Text::of(format!("{side}.{kind}")), *count))

@@ -115,6 +115,15 @@ impl<'a> Answer<'a> {
         self.guard(out)
     }
 
+    /// The answer cannot be read on, for this reason: what says so in its place.
+    pub fn break_off(&mut self, reason: &'static Reason) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.cut().is_none() {
+            self.stop(reason, &mut out);
+        }
+        out
+    }
+
     /// The answer has ended: the bytes that were held.
     pub fn finish(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -422,5 +431,7 @@ impl<'a> Answer<'a> {
     }
 }
 
+#[cfg(test)]
+mod held;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! What the operator writes.
 
 use crate::detect::Entity;
-use modelgate_kit::config::types::refused;
-use modelgate_kit::config::{Bounded, DenyOrAllow, Secret};
+use crate::tensors::HEAD_LENGTH;
+use modelgate_kit::config::types::{FRAMING, HeaderName, refused};
+use modelgate_kit::config::{Bounded, DenyOrAllow, Mode, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Whether findings have consequences: with `shadow` nothing is changed nor refused, and what
+    /// would have been is counted and recorded.
+    pub mode: Mode,
     /// The action for entities that `entities` does not list.
     pub default_action: WrittenAction,
     /// The action for each entity.
@@ -23,6 +27,16 @@ pub struct Config {
     /// The least evidence that a finding needs: `context` (a word beside it is enough), `shape`, or
     /// `check` (check digits, or a prefix that nothing else has).
     pub least_certainty: WrittenCertainty,
+    /// Whether the query of the request's target is masked, too. It is part of what signatures and
+    /// caches go by.
+    pub query: Query,
+    /// Encodings that values are read in, too, each once: `base64` for JSON strings and form fields
+    /// that are base64 of a text as a whole, `url` for percent escapes, `html` for character
+    /// references. Texts that stream are read as they are written.
+    pub decode: Vec<Encoding>,
+    /// Whether addresses in words are e-mail addresses: `ann (at) example [dot] org`, also in other
+    /// brackets, and ` AT `, ` DOT ` in capitals. Texts that stream are read as they are written.
+    pub spelled_addresses: bool,
     /// Requests, to the model.
     pub request: Direction,
     /// Answers, to the client.
@@ -158,6 +172,9 @@ impl Entities {
 pub struct Direction {
     /// Whether bodies in this direction are masked.
     pub bodies: Bodies,
+    /// The headers whose values are masked, too; in `location`, `content-location` and `referer`
+    /// as URLs. At most 32.
+    pub headers: Vec<MaskedHeader>,
     /// The longest body that is masked as a whole, in bytes. Keep it below the proxy's own buffer
     /// limit (Envoy: `per_connection_buffer_limit_bytes`, 1 MiB unless set), or the proxy answers
     /// first.
@@ -166,8 +183,9 @@ pub struct Direction {
     pub max_event_bytes: Bounded<1024, 16_777_216>,
     /// The policy for longer bodies and events.
     pub on_oversize: DenyOrAllow,
-    /// The policy for compressed bodies.
-    pub on_compressed: DenyOrAllow,
+    /// The policy for compressed bodies. With `decode`, gzip and deflate are decoded, up to
+    /// `max_body_bytes`, and the body goes on without its coding; others are refused.
+    pub on_compressed: OnCompressed,
     /// The policy for bodies that do not match their content type: malformed JSON, text that is
     /// not UTF-8.
     pub on_unparsable: DenyOrAllow,
@@ -188,16 +206,39 @@ impl Default for Direction {
     fn default() -> Self {
         Self {
             bodies: Bodies::Mask,
+            headers: Vec::new(),
             max_body_bytes: Bounded::new(1_000_000),
             max_event_bytes: Bounded::new(262_144),
             on_oversize: DenyOrAllow::Deny,
-            on_compressed: DenyOrAllow::Deny,
+            on_compressed: OnCompressed::Deny,
             on_unparsable: DenyOrAllow::Deny,
             on_other_type: DenyOrAllow::Deny,
             json_names: Bodies::Mask,
             json_numbers: Bodies::Mask,
             skip_paths: Vec::new(),
         }
+    }
+}
+
+/// A header whose values can be masked.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(inline)]
+pub struct MaskedHeader(pub HeaderName);
+
+/// Besides what frames a message: cookies are opaque, and have lines that cannot be joined; the
+/// head of tensors is measured by its header.
+const NOT_MASKED: [&str; 3] = ["cookie", "set-cookie", HEAD_LENGTH];
+
+impl<'de> Deserialize<'de> for MaskedHeader {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = HeaderName::deserialize(deserializer)?;
+        if FRAMING.contains(&&*name) || NOT_MASKED.contains(&&*name) {
+            return Err(refused(
+                "is not a header that can be masked",
+                "name headers that hold text, such as x-user-email or location",
+            ));
+        }
+        Ok(Self(name))
     }
 }
 
@@ -229,6 +270,8 @@ pub enum WrittenAction {
     Hash,
     /// The message is refused.
     Block,
+    /// The value passes, and is counted.
+    Report,
     /// The value passes.
     Allow,
 }
@@ -246,6 +289,19 @@ pub enum WrittenCertainty {
     Check,
 }
 
+/// What becomes of a compressed body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCompressed {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It passes as it is, unread.
+    Allow,
+    /// It is decoded and masked.
+    Decode,
+}
+
 /// Whether something is masked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -255,6 +311,29 @@ pub enum Bodies {
     Mask,
     /// It passes as it is.
     Allow,
+}
+
+/// An encoding that values are read in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// RFC 4648, either alphabet, padded or not.
+    Base64,
+    /// Percent escapes (RFC 3986).
+    Url,
+    /// Character references of HTML.
+    Html,
+}
+
+/// Whether a query is masked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Query {
+    /// It passes as it is.
+    #[default]
+    Allow,
+    /// It is.
+    Mask,
 }
 
 /// What is held until a body has been read.

@@ -42,6 +42,7 @@ mod number;
 pub(crate) mod phone;
 pub(crate) mod secret;
 mod signed;
+pub(crate) mod spelled;
 mod ssn;
 mod token;
 mod words;
@@ -280,6 +281,18 @@ pub enum Certainty {
     Shape,
     /// Check digits, or a prefix that nothing else has.
     Check,
+}
+
+impl Certainty {
+    /// The name in configuration and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Certainty::Context => "context",
+            Certainty::Shape => "shape",
+            Certainty::Check => "check",
+        }
+    }
 }
 
 /// One finding: bytes of the text.

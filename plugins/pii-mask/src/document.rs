@@ -14,7 +14,7 @@ mod pieces;
 mod scope;
 mod strings;
 
-pub use form::{MalformedForm, form};
+pub use form::{MalformedForm, form, query, url};
 pub use labels::{Labels, tail};
 pub use logprobs::Logprobs;
 pub use number::number;
@@ -67,6 +67,7 @@ pub fn json(
                 });
             }
             Token::Number(found) if scope.numbers && !scope.skips(&path) => {
+                explain::spot(|| found.span());
                 let label = || labels.label(&path, found.span());
                 if let Some(raw) = number(found.raw(), label, masker, tally) {
                     edits.replace_raw(found.span(), raw);
@@ -119,12 +120,14 @@ pub fn json_lines(
 ) -> Result<Option<Vec<u8>>, JsonError> {
     let mut out = Vec::with_capacity(body.len());
     let mut changed = false;
+    let mut at = 0_usize;
     for line in body.split_inclusive(|byte| *byte == b'\n') {
         let masked = if line.trim_ascii().is_empty() {
             None
         } else {
-            json(line, scope, masker, tally)?
+            explain::inside(at, || json(line, scope, masker, tally))?
         };
+        at = at.saturating_add(line.len());
         changed |= masked.is_some();
         out.extend_from_slice(masked.as_deref().unwrap_or(line));
     }

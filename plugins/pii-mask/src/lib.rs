@@ -13,16 +13,20 @@
 pub mod allowed;
 pub mod amazon;
 pub mod answer;
+pub mod coding;
 pub mod config;
 pub mod detect;
 pub mod document;
 pub mod events;
+mod head;
 pub mod mask;
 pub mod media;
 mod message;
 pub mod multipart;
 pub mod plan;
+pub mod reading;
 pub mod reasons;
+mod shadow;
 pub mod stream;
 pub mod tensors;
 
@@ -33,11 +37,12 @@ use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
 use modelgate_kit::exchange::{Exchange, Forwarded};
 use modelgate_kit::facts::{Fact as _, Masked};
 use modelgate_kit::filter::{Filter, Needs};
+use modelgate_kit::host::Side;
 use modelgate_kit::problem::{Reason, Reply};
 
 use answer::Answer;
 use config::Config;
-use media::Media;
+use head::mask_head;
 use message::{REQUEST, RESPONSE, announces_body, mask_stream, mask_whole};
 use plan::Plan;
 
@@ -83,11 +88,19 @@ impl Filter for PiiMask {
                 }
             }
         }
+        mask_head(&plan, &exchange, &REQUEST, &counts)?;
         let upgrade = if plan.request.masks || plan.response.masks {
             exchange.upgrade()?
         } else {
             None
         };
+        if upgrade.is_some() && plan.shadow {
+            if plan.on_upgrade == DenyOrAllow::Deny {
+                let side = Side::Request;
+                shadow::would_deny(&plan, &exchange, side, &counts, &reasons::UPGRADE_REFUSED)?;
+            }
+            return Ok(());
+        }
         if upgrade.is_some() {
             // A request that announces a body beside the upgrade could carry past what was to be
             // masked.
@@ -114,6 +127,9 @@ async fn mask_request(
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
+    if plan.request.masks && plan.shadow {
+        return shadow::watch(plan, exchange, &REQUEST, counts).await;
+    }
     if plan.request.masks {
         mask_whole(plan, exchange, &REQUEST, counts).await?;
     }
@@ -125,11 +141,24 @@ async fn mask_answer(
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
-    if !plan.response.masks || exchange.forward().await == Forwarded::Gone || exchange.upgraded() {
+    let idle = !plan.response.masks && plan.response.headers.is_empty();
+    if idle || exchange.forward().await == Forwarded::Gone {
         return Ok(());
     }
-    match Answer::new(plan, Media::of(&*exchange.response().headers()?)) {
-        Some(answer) => mask_stream(plan, exchange, answer, counts).await,
+    mask_head(plan, exchange, &RESPONSE, counts)?;
+    if !plan.response.masks || exchange.upgraded() {
+        return Ok(());
+    }
+    if plan.shadow {
+        return shadow::watch(plan, exchange, &RESPONSE, counts).await;
+    }
+    let read = reading::read(&*exchange.response().headers()?, &plan.response);
+    let streams = read.ok().and_then(|reading| {
+        let answer = Answer::new(plan, reading.media)?;
+        Some((answer, reading.codings.decoder()))
+    });
+    match streams {
+        Some((answer, decoder)) => mask_stream(plan, exchange, answer, decoder, counts).await,
         None => mask_whole(plan, exchange, &RESPONSE, counts).await,
     }
 }

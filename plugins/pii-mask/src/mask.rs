@@ -5,12 +5,15 @@
 //! (a tool call's arguments) stays JSON; what replaces a number of JSON is quoted as the names
 //! around it are. They are not found again when they pass through once more.
 
+mod coded;
 mod told;
 
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
+use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Columns, Entity, EntitySet, Finding, SHORTEST_NUMBER};
 use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next};
+use coded::Coded;
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::flat_map::FlatMap;
@@ -33,6 +36,16 @@ pub enum Action {
     Hash,
     /// The message is refused.
     Block,
+    /// The finding passes, and is counted.
+    Report,
+}
+
+impl Action {
+    /// Whether the finding does not stay as it is.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        self != Action::Report
+    }
 }
 
 /// What is looked for and what becomes of it.
@@ -43,12 +56,15 @@ pub struct Masker {
     least: Certainty,
     key: Option<SecretBytes>,
     allowed: Allowed,
+    spellings: Spellings,
+    base64: bool,
 }
 
 /// How many findings of each entity, and whether one of them blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: FlatMap<Entity, u64>,
+    reported: FlatMap<Entity, u64>,
     blocked: bool,
 }
 
@@ -64,10 +80,23 @@ impl Tally {
         self.counts.get(&entity).copied().unwrap_or_default()
     }
 
+    /// Entities that were found and passed ([`Action::Report`]), with their counts.
+    pub fn reported(&self) -> impl Iterator<Item = (Entity, u64)> + '_ {
+        self.reported
+            .iter()
+            .map(|(entity, count)| (*entity, *count))
+    }
+
+    /// How many of one entity were reported.
+    #[must_use]
+    pub fn count_reported(&self, entity: Entity) -> u64 {
+        self.reported.get(&entity).copied().unwrap_or_default()
+    }
+
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.counts.is_empty() && self.reported.is_empty()
     }
 
     /// Whether something was found whose action is to block.
@@ -77,7 +106,11 @@ impl Tally {
     }
 
     fn add(&mut self, entity: Entity, action: Action) {
-        if let Some(count) = self.counts.get_or_insert_with(entity, || 0) {
+        let counts = match action.changes() {
+            true => &mut self.counts,
+            false => &mut self.reported,
+        };
+        if let Some(count) = counts.get_or_insert_with(entity, || 0) {
             *count = count.saturating_add(1);
         }
         self.blocked |= action == Action::Block;
@@ -102,7 +135,24 @@ impl Masker {
             least,
             key,
             allowed,
+            spellings: Spellings::default(),
+            base64: false,
         }
+    }
+
+    /// The same, which reads whole texts and values in these spellings, too, and strings that are
+    /// base64 of a text.
+    #[must_use]
+    pub fn reading(mut self, spellings: Spellings, base64: bool) -> Self {
+        (self.spellings, self.base64) = (spellings, base64);
+        self
+    }
+
+    /// The base64 of what a text in base64 becomes; none if it is none, or nothing changes.
+    pub fn mask_base64(&self, text: &str, label: &str, tally: &mut Tally) -> Option<String> {
+        let coded = self.base64.then(|| Coded::read(text))??;
+        let masked = self.mask(&coded.text, label, tally)?;
+        Some(coded.encode(&masked))
     }
 
     /// Whether it looks for nothing.
@@ -116,10 +166,22 @@ impl Masker {
         self.actions.keys().copied()
     }
 
+    /// Whether findings of this entity do not stay as they are.
+    #[must_use]
+    pub fn changes(&self, entity: Entity) -> bool {
+        self.actions
+            .get(&entity)
+            .is_some_and(|action| action.changes())
+    }
+
     /// The findings in `text[floor..]` that something becomes of.
     #[must_use]
     pub fn find(&self, text: &str, floor: usize, label: &str) -> Vec<(Finding, Action)> {
-        self.decide(text, scan(text, floor, label, self.wanted))
+        let mut findings = scan(text, floor, label, self.wanted);
+        if floor == 0 {
+            findings = with_spelled(text, label, self.wanted, self.spellings, findings);
+        }
+        self.decide(text, findings)
     }
 
     /// The same for a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
@@ -158,7 +220,8 @@ impl Masker {
         }
         let mut masked = String::with_capacity(text.len());
         self.write(text, 0, &found, tally, &mut masked);
-        Some(masked)
+        let changes = found.iter().any(|(_, action)| action.changes());
+        changes.then_some(masked)
     }
 
     /// Appends `text[from..]` with the findings replaced and counted.
@@ -189,19 +252,21 @@ impl Masker {
         tally: &mut Tally,
         out: &mut String,
     ) {
-        if let Some(quotes) = finding.quotes {
+        let quotes = finding.quotes.filter(|_| action.changes());
+        if let Some(quotes) = quotes {
             quotes.write(out);
         }
         let from = out.len();
         self.put(finding.entity, action, value, tally, out);
         told::finding(
             finding.entity,
+            finding.certainty,
             action,
             value,
             Some(&finding.span),
             out.get(from..),
         );
-        if let Some(quotes) = finding.quotes {
+        if let Some(quotes) = quotes {
             quotes.write(out);
         }
     }
@@ -231,8 +296,8 @@ impl Masker {
         }
         let mut masked = String::new();
         self.put(entity, action, digits, tally, &mut masked);
-        told::finding(entity, action, digits, None, Some(&masked));
-        Some(masked)
+        told::finding(entity, certainty, action, digits, None, Some(&masked));
+        action.changes().then_some(masked)
     }
 
     fn put(
@@ -244,17 +309,28 @@ impl Masker {
         out: &mut String,
     ) {
         tally.add(entity, action);
+        if action == Action::Report {
+            out.push_str(value);
+            return;
+        }
+        let value = &*self.as_it_reads(value);
         match (action, &self.key) {
             (Action::Mask { keep }, _) => mask(entity, keep, value, out),
             (Action::Hash, Some(key)) => pseudonym(entity, key, value, out),
-            (Action::Hash | Action::Redact | Action::Block, _) => {
+            (Action::Hash | Action::Redact | Action::Block | Action::Report, _) => {
                 out.push_str(entity.placeholder())
             }
         }
     }
 
     fn is_allowed(&self, entity: Entity, value: &str) -> bool {
-        !self.allowed.is_empty() && { self.allowed.has(&reads(entity, value).to_lowercase()) }
+        let reads = || reads(entity, &self.as_it_reads(value)).to_lowercase();
+        !self.allowed.is_empty() && self.allowed.has(&reads())
+    }
+
+    /// A value without the spellings that are read.
+    fn as_it_reads<'a>(&self, value: &'a str) -> Cow<'a, str> {
+        spelled::read(value, self.spellings).map_or(Cow::Borrowed(value), |read| read.text.into())
     }
 }
 

@@ -31,21 +31,12 @@ pub enum Media {
     /// A part of something: values may be cut in two, and what is said of its place would no longer
     /// hold.
     Partial,
-    /// Compressed or otherwise encoded.
-    Encoded,
 }
 
 impl Media {
-    /// What the headers announce. A body without a type is taken for JSON: most that is sent to
+    /// What the headers announce, whatever its content codings are. A body without a type is taken for JSON: most that is sent to
     /// models is.
     pub fn of(headers: &HeaderBlock) -> Self {
-        let encoded = headers.all("content-encoding").any(|value| {
-            let value = value.trim_ascii();
-            !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
-        });
-        if encoded {
-            return Media::Encoded;
-        }
         // RFC 9110 section 14.4; `bytes */100` tells of a range that could not be had.
         if headers
             .all("content-range")
@@ -204,10 +195,6 @@ mod tests {
             (vec![(HEAD_LENGTH, "+12")], Media::Other),
             (vec![(HEAD_LENGTH, "")], Media::Other),
             (
-                vec![(HEAD_LENGTH, "12"), ("content-encoding", "gzip")],
-                Media::Encoded,
-            ),
-            (
                 vec![
                     ("content-range", "bytes 0-1/9"),
                     ("content-type", "text/plain"),
@@ -224,24 +211,5 @@ mod tests {
         ] {
             assert_eq!(of(&headers), media, "{headers:?}");
         }
-    }
-
-    #[test]
-    fn an_encoding_hides_whatever_the_type_is() {
-        assert_eq!(
-            of(&[
-                ("content-type", "text/plain"),
-                ("content-encoding", "identity"),
-                ("content-encoding", "gzip")
-            ]),
-            Media::Encoded
-        );
-        assert_eq!(
-            of(&[
-                ("content-type", "text/plain"),
-                ("content-encoding", "identity")
-            ]),
-            Media::Text
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! One message of an exchange, masked: whole, as tensors, or as it passes.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use modelgate_kit::body::BodyError;
 use modelgate_kit::config::DenyOrAllow;
@@ -8,29 +9,48 @@ use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Denied, Masked};
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::host::{Side, Status};
+use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::common::HOST_REFUSED;
 use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::problem::{Reason, Reply};
 
 use crate::answer::Answer;
+use crate::coding::{Broken, Decoder};
 use crate::config::Hold;
+use crate::detect::Entity;
 use crate::mask::Tally;
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
-use crate::tensors::{self, HEAD_LENGTH, tensors};
-use crate::{PiiMask, document, multipart, reasons};
+use crate::reading::{self, Changed, Unread};
+use crate::tensors::HEAD_LENGTH;
+use crate::{PiiMask, document, reasons};
 use modelgate_kit::filter::Filter as _;
 
 /// What a direction is called, and the reasons that it refuses for.
 pub(crate) struct Terms {
-    side: Side,
-    blocked: &'static Reason,
+    pub side: Side,
+    pub blocked: &'static Reason,
     too_large: &'static Reason,
     compressed: &'static Reason,
     unparsed: &'static Reason,
     other_type: &'static Reason,
     partial: &'static Reason,
     tensors: &'static Reason,
+    pub head: &'static Reason,
+}
+
+impl Terms {
+    /// The reason to refuse what cannot be masked.
+    pub const fn reason(&self, unread: Unread) -> &'static Reason {
+        match unread {
+            Unread::Compressed => self.compressed,
+            Unread::OtherType | Unread::Untyped | Unread::Part => self.other_type,
+            Unread::Partial => self.partial,
+            Unread::TooLarge => self.too_large,
+            Unread::Unparsed => self.unparsed,
+            Unread::Tensors(_) => self.tensors,
+        }
+    }
 }
 
 pub(crate) static REQUEST: Terms = Terms {
@@ -42,6 +62,7 @@ pub(crate) static REQUEST: Terms = Terms {
     other_type: &reasons::TYPE_REFUSED,
     partial: &reasons::TYPE_REFUSED,
     tensors: &reasons::TENSOR_BINARY_REFUSED,
+    head: &reasons::HEAD_UNPARSED,
 };
 
 pub(crate) static RESPONSE: Terms = Terms {
@@ -53,6 +74,7 @@ pub(crate) static RESPONSE: Terms = Terms {
     other_type: &reasons::ANSWER_TYPE_REFUSED,
     partial: &reasons::ANSWER_PARTIAL,
     tensors: &reasons::ANSWER_TENSOR_REFUSED,
+    head: &reasons::ANSWER_HEAD_UNPARSED,
 };
 
 /// Why a whole body does not pass.
@@ -122,28 +144,29 @@ async fn whole(
     let message = exchange.message(side);
     let way = plan.way(side);
     let headers = message.headers()?;
-    let refuse = |policy: DenyOrAllow, reason| match policy {
-        DenyOrAllow::Deny => Err(Refusal::Reason(reason)),
+    let refuse = |unread: Unread| match unread.policy(way) {
+        DenyOrAllow::Deny => Err(Refusal::Reason(terms.reason(unread))),
         DenyOrAllow::Allow => Ok(()),
     };
-    let media = Media::of(&headers);
-    match media {
-        Media::Encoded => return refuse(way.on_compressed, terms.compressed),
-        Media::Other | Media::Octets | Media::Messages => {
-            return refuse(way.on_other_type, terms.other_type);
-        }
-        Media::Partial => return refuse(way.on_other_type, terms.partial),
-        _ => {}
-    }
-    let parts = headers.text("content-type").and_then(multipart::boundary);
-    if media == Media::Parts && parts.is_none() {
-        return refuse(way.on_other_type, terms.other_type);
-    }
+    let reading = match reading::read(&headers, way) {
+        Ok(reading) if reading.media != Media::Messages => reading,
+        Ok(_) => return refuse(Unread::OtherType),
+        Err(unread) => return refuse(unread),
+    };
     let announced = length(&headers);
     // What has no type may be an image of any length, which its first bytes tell.
-    let first_tells = media == Media::Untyped && way.on_other_type == DenyOrAllow::Allow;
+    let first_tells = reading.media == Media::Untyped
+        && !reading.codings.is_encoded()
+        && way.on_other_type == DenyOrAllow::Allow;
     if announced.is_some_and(|length| length > way.max_body_bytes) && !first_tells {
-        return refuse(way.on_oversize, terms.too_large);
+        return refuse(Unread::TooLarge);
+    }
+    let decoder = reading.codings.decoder();
+    // Whether the headers go on before the body is here.
+    let goes_ahead = plan.hold == Hold::Body
+        || (side == Side::Response && !exchange.host().rules().holds_responses);
+    if decoder.is_some() && goes_ahead {
+        message.remove_header(CODING)?;
     }
     let body = match plan.hold {
         Hold::Headers => message.body(way.max_body_bytes).await,
@@ -153,9 +176,14 @@ async fn whole(
         Hold::Headers => Refusal::Reason,
         Hold::Body => Refusal::Late,
     };
-    let refuse = |policy: DenyOrAllow, reason| match policy {
-        DenyOrAllow::Deny => Err(refusal(reason)),
-        DenyOrAllow::Allow => Ok(()),
+    // What has lost the name of its coding cannot pass as it is.
+    let must_decode = decoder.is_some() && goes_ahead;
+    let refuse = |unread: Unread| match unread.policy(way) {
+        DenyOrAllow::Allow if !must_decode => Ok(()),
+        _ if unread == Unread::Untyped && !(plan.hold == Hold::Body && side == Side::Response) => {
+            Err(Refusal::Untyped(terms.reason(unread)))
+        }
+        _ => Err(refusal(terms.reason(unread))),
     };
     let body = match body {
         Ok(body) => body,
@@ -164,161 +192,51 @@ async fn whole(
             if first_tells && !document::may_be_json(&first) {
                 return Ok(());
             }
-            return refuse(way.on_oversize, terms.too_large);
+            return refuse(Unread::TooLarge);
         }
         Err(BodyError::Unreadable | BodyError::Endless) => return Err(refusal(&HOST_REFUSED)),
     };
     if body.is_empty() {
         return Ok(());
     }
+    let decodes = decoder.is_some();
+    let body = match decoder.map(|decoder| decoder.whole(&body, way.max_body_bytes)) {
+        None => body,
+        Some(Ok(decoded)) => decoded,
+        Some(Err(broken)) => return refuse(broken.into()),
+    };
     let mut tally = Tally::default();
     let fixed = message.are_headers_gone();
-    let masked = match parts.filter(|_| media == Media::Parts) {
-        Some(boundary) => mask_parts(&body, boundary, way, plan, &mut tally),
-        None => mask_body(media, &body, way, plan, fixed, &mut tally),
-    };
-    count(exchange, way, side, &tally, &Tally::default(), counts)?;
+    let masked = reading.mask(&body, &plan.masker, way, fixed, &mut tally);
+    count(exchange, plan, side, &tally, &Tally::default(), counts)?;
     if tally.is_blocked() {
         return Err(refusal(terms.blocked));
     }
-    match masked {
-        Ok(None) => Ok(()),
-        Ok(Some(Changed { bytes, head })) => {
-            if let Some(head) = head.filter(|_| !message.are_headers_gone()) {
-                message.set_header(HEAD_LENGTH, head.to_string())?;
-            }
-            Ok(message.replace_body(bytes)?)
+    let changed = match masked {
+        Ok(None) if decodes => Changed {
+            bytes: body,
+            head: None,
+        },
+        Ok(None) => return Ok(()),
+        Ok(Some(changed)) => changed,
+        Err(unread) => return refuse(unread),
+    };
+    if !message.are_headers_gone() {
+        if let Some(head) = changed.head {
+            message.set_header(HEAD_LENGTH, head.to_string())?;
         }
-        Err(Unread::Unparsed) => refuse(way.on_unparsable, terms.unparsed),
-        Err(Unread::Part) => Err(refusal(terms.other_type)),
-        Err(Unread::Untyped) if way.on_other_type == DenyOrAllow::Allow => Ok(()),
-        Err(Unread::Untyped) if plan.hold == Hold::Body && side == Side::Response => {
-            Err(refusal(terms.other_type))
+        if decodes {
+            message.remove_header(CODING)?;
         }
-        Err(Unread::Untyped) => Err(Refusal::Untyped(terms.other_type)),
-        Err(Unread::Tensors(tensors::Unread::Layout)) => refuse(way.on_unparsable, terms.tensors),
-        Err(Unread::Tensors(tensors::Unread::NoText)) => refuse(way.on_other_type, terms.tensors),
     }
+    Ok(message.replace_body(changed.bytes)?)
 }
+
+/// The header that names content codings.
+const CODING: &str = "content-encoding";
 
 /// How much of a body is looked at to tell what it is.
 const FIRST_BYTES: usize = 64;
-
-/// Why a body cannot be masked.
-enum Unread {
-    /// It is not what its type says.
-    Unparsed,
-    /// It has no type, and is not JSON.
-    Untyped,
-    /// A part of it is of another type and no file, or a file that may not pass.
-    Part,
-    Tensors(tensors::Unread),
-}
-
-/// A body in which something was replaced.
-struct Changed {
-    bytes: Vec<u8>,
-    /// Length of its head, where tensors stand behind one.
-    head: Option<usize>,
-}
-
-fn mask_body(
-    media: Media,
-    body: &[u8],
-    way: &Treatment,
-    plan: &Plan,
-    fixed: bool,
-    tally: &mut Tally,
-) -> Result<Option<Changed>, Unread> {
-    let (scope, masker) = (&way.scope, &plan.masker);
-    let masked = match media {
-        Media::Json => document::json(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
-        Media::Untyped => mask_untyped(body, way, plan, tally),
-        Media::Form => document::form(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
-        Media::JsonLines => {
-            document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
-        }
-        Media::Tensors(head) => return mask_tensors(head, body, way, plan, fixed, tally),
-        Media::Events
-        | Media::Text
-        | Media::Other
-        | Media::Octets
-        | Media::Parts
-        | Media::Messages
-        | Media::Partial
-        | Media::Encoded => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
-    };
-    Ok(masked?.map(|bytes| Changed { bytes, head: None }))
-}
-
-/// A form in parts. Where files of other types may not pass, what is none is one of these.
-fn mask_parts(
-    body: &[u8],
-    boundary: &str,
-    way: &Treatment,
-    plan: &Plan,
-    tally: &mut Tally,
-) -> Result<Option<Changed>, Unread> {
-    let others = way.on_other_type == DenyOrAllow::Allow;
-    let (scope, masker) = (&way.scope, &plan.masker);
-    match multipart::multipart(body, boundary, others, scope, masker, tally) {
-        Ok(masked) => Ok(masked.map(|bytes| Changed { bytes, head: None })),
-        Err(multipart::Unread::Malformed) => Err(Unread::Unparsed),
-        Err(multipart::Unread::OtherType) => Err(Unread::Part),
-    }
-}
-
-/// A body without a type: one JSON document, or lines of JSON.
-fn mask_untyped(
-    body: &[u8],
-    way: &Treatment,
-    plan: &Plan,
-    tally: &mut Tally,
-) -> Result<Option<Vec<u8>>, Unread> {
-    let (scope, masker) = (&way.scope, &plan.masker);
-    let before = tally.clone();
-    if let Ok(masked) = document::json(body, scope, masker, tally) {
-        return Ok(masked);
-    }
-    // What begins as JSON is not of another type because it is broken.
-    if !document::may_be_json(body) {
-        return Err(Unread::Untyped);
-    }
-    *tally = before;
-    document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
-}
-
-fn mask_tensors(
-    head: usize,
-    body: &[u8],
-    way: &Treatment,
-    plan: &Plan,
-    fixed: bool,
-    tally: &mut Tally,
-) -> Result<Option<Changed>, Unread> {
-    let no_text = way.on_other_type == DenyOrAllow::Allow;
-    let masked =
-        tensors(body, head, no_text, &way.scope, &plan.masker, tally).map_err(Unread::Tensors)?;
-    let Some(tensors::Masked {
-        mut body,
-        head: new,
-    }) = masked
-    else {
-        return Ok(None);
-    };
-    if fixed {
-        // The header has gone on: the head must keep its length, and can as long as it did not
-        // grow.
-        let missing = head
-            .checked_sub(new)
-            .ok_or(Unread::Tensors(tensors::Unread::Layout))?;
-        body.splice(new..new, core::iter::repeat_n(b' ', missing));
-    }
-    Ok(Some(Changed {
-        bytes: body,
-        head: Some(new),
-    }))
-}
 
 /// After which of its pieces an answer may end with trailers, by its head.
 #[derive(Clone, Copy)]
@@ -360,15 +278,42 @@ impl Ending {
     }
 }
 
+/// What a piece of an encoded answer decodes to, and what its end leaves.
+pub(crate) fn decoded(
+    decoder: &mut Option<Decoder>,
+    chunk: Option<Vec<u8>>,
+    way: &Treatment,
+) -> Result<Option<Vec<u8>>, &'static Reason> {
+    let reason = |broken| match broken {
+        Broken::Malformed => &reasons::ANSWER_UNPARSED,
+        Broken::TooLarge => &reasons::ANSWER_TOO_LARGE,
+    };
+    match (decoder, chunk) {
+        (None, chunk) => Ok(chunk),
+        (Some(decoder), Some(chunk)) => {
+            let most = way.max_body_bytes.max(MOST_DECODED);
+            decoder.push(&chunk, most).map(Some).map_err(reason)
+        }
+        (Some(decoder), None) => decoder.finish().map(|()| None).map_err(reason),
+    }
+}
+
+/// Most bytes that a piece of an answer may decode to, where bodies may not be longer.
+const MOST_DECODED: usize = 4 << 20;
+
 /// Masks an answer as it passes.
 pub(crate) async fn mask_stream(
     plan: &Plan,
     exchange: &Exchange,
     mut answer: Answer<'_>,
+    mut decoder: Option<Decoder>,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if exchange.response().is_whole() {
         return Ok(());
+    }
+    if decoder.is_some() {
+        exchange.response().remove_header(CODING)?;
     }
     let ending = Ending::of(&*exchange.response().headers()?);
     let body = exchange.response().rewrite()?;
@@ -382,22 +327,23 @@ pub(crate) async fn mask_stream(
         let chunk = chunk.map_err(|_| Reply::new(&HOST_REFUSED))?;
         let (before, cut) = (answer.tally().clone(), answer.cut());
         let last = chunk.is_none();
-        let out = match &chunk {
-            Some(chunk) => answer.push(chunk),
-            None => answer.finish(),
+        received = received.saturating_add(chunk.as_ref().map_or(0, Vec::len));
+        let out = match decoded(&mut decoder, chunk, &plan.response) {
+            Ok(Some(chunk)) => answer.push(&chunk),
+            Ok(None) => answer.finish(),
+            Err(reason) => answer.break_off(reason),
         };
         if !out.is_empty() {
             body.write(&out);
         }
         // Should trailers come, what is held can still go only where the proxy has kept something.
         // Where nothing goes, that costs nothing.
-        received = received.saturating_add(chunk.as_ref().map_or(0, Vec::len));
         let may_end = ending.may_be_at(received, first);
         keeps = answer.cut().is_none() && (out.is_empty() || (may_end && answer.holds()));
         first = false;
         count(
             exchange,
-            &plan.response,
+            plan,
             Side::Response,
             answer.tally(),
             &before,
@@ -431,9 +377,9 @@ fn refuse_late(exchange: &Exchange, reason: &Reason) {
 }
 
 /// Counts what was found beyond `before`, in the metrics and in the fact.
-fn count(
+pub(crate) fn count(
     exchange: &Exchange,
-    way: &Treatment,
+    plan: &Plan,
     side: Side,
     tally: &Tally,
     before: &Tally,
@@ -442,19 +388,41 @@ fn count(
     if tally == before {
         return Ok(());
     }
+    let way = plan.way(side);
     let mut counts = counts.borrow_mut();
-    let of_side = match side {
-        Side::Request => &mut counts.request,
-        Side::Response => &mut counts.response,
+    let counts = &mut *counts;
+    let (masked, reported) = match side {
+        Side::Request => (&mut counts.request, &mut counts.request_reported),
+        Side::Response => (&mut counts.response, &mut counts.response_reported),
     };
     for (entity, count) in tally.counts() {
         let more = count.saturating_sub(before.count(entity));
-        if let Some(counter) = way.counters.get(&entity).filter(|_| more > 0) {
-            counter.add(exchange.host(), more);
-        }
-        of_side.insert(entity.name().to_owned(), count);
+        let (counters, of_side) = match plan.shadow {
+            false => (&way.counters, &mut *masked),
+            true => (&way.reported, &mut *reported),
+        };
+        add(exchange, counters.get(&entity), more);
+        put(of_side, entity, more);
+    }
+    for (entity, count) in tally.reported() {
+        let more = count.saturating_sub(before.count_reported(entity));
+        add(exchange, way.reported.get(&entity), more);
+        put(reported, entity, more);
     }
     exchange.publish(counts.clone())
+}
+
+fn add(exchange: &Exchange, counter: Option<&Metric>, more: u64) {
+    if let Some(counter) = counter.filter(|_| more > 0) {
+        counter.add(exchange.host(), more);
+    }
+}
+
+fn put(counts: &mut BTreeMap<String, u64>, entity: Entity, more: u64) {
+    if more > 0 {
+        let known = counts.entry(entity.name().to_owned()).or_default();
+        *known = known.saturating_add(more);
+    }
 }
 
 pub(crate) fn announces_body(headers: &HeaderBlock) -> bool {

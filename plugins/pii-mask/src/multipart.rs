@@ -9,6 +9,7 @@
 use crate::document::{self, Scope};
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
+use modelgate_kit::explain;
 
 /// Why such a body cannot be masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +75,17 @@ pub fn multipart(
         let (part, behind) = part.split_at_checked(end).ok_or(Unread::Malformed)?;
         rest = behind.get(delimiter.len()..).ok_or(Unread::Malformed)?;
         out.extend_from_slice(b"\r\n");
-        changed |= mask_part(part, others, scope, masker, tally, &mut out)?;
+        changed |= explain::inside(start_of(body, rest, part, delimiter.len()), || {
+            mask_part(part, others, scope, masker, tally, &mut out)
+        })?;
         out.extend_from_slice(delimiter.as_bytes());
     }
+}
+
+/// Where a part begins, behind which the delimiter and the rest of the body stand.
+const fn start_of(body: &[u8], rest: &[u8], part: &[u8], delimiter: usize) -> usize {
+    let behind = rest.len().saturating_add(delimiter);
+    body.len().saturating_sub(behind.saturating_add(part.len()))
 }
 
 /// Writes a part with its findings replaced; whether there were any.
@@ -104,17 +113,23 @@ fn mask_part(
     let masked = if scope.skip.iter().any(is_skipped) {
         None
     } else {
-        let read = match media {
-            Media::Json => document::json(content, scope, masker, tally).map_err(drop),
-            Media::JsonLines => document::json_lines(content, scope, masker, tally).map_err(drop),
-            Media::Form => document::form(content, scope, masker, tally).map_err(drop),
+        let read = explain::inside(head.len(), || match media {
+            Media::Json => {
+                document::json(content, scope, masker, tally).map_err(|_| Unread::Malformed)
+            }
+            Media::JsonLines => {
+                document::json_lines(content, scope, masker, tally).map_err(|_| Unread::Malformed)
+            }
+            Media::Form => {
+                document::form(content, scope, masker, tally).map_err(|_| Unread::Malformed)
+            }
             Media::Text | Media::Events => core::str::from_utf8(content)
                 .map(|text| masker.mask(text, name, tally).map(String::into_bytes))
-                .map_err(drop),
+                .map_err(|_| Unread::Malformed),
             _ if is_file && others => Ok(None),
-            _ => return Err(Unread::OtherType),
-        };
-        read.map_err(|()| Unread::Malformed)?
+            _ => Err(Unread::OtherType),
+        });
+        read?
     };
     // A receiver that is told another character set would read something else.
     if name == "_charset_" && !content.eq_ignore_ascii_case(b"utf-8") {

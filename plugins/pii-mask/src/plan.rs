@@ -1,19 +1,25 @@
 //! What a configuration becomes. Everything that can be wrong in it is found here, all of it at
 //! once.
 
-use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
+use modelgate_kit::config::{DenyOrAllow, Mode, Problems, Setup};
 use modelgate_kit::flat_map::FlatMap;
 use modelgate_kit::host::Side;
 use modelgate_kit::metrics::Metric;
 
 use crate::allowed::Allowed;
-use crate::config::{Bodies, Config, Direction, Hold, WrittenAction, WrittenCertainty};
+use crate::config::WrittenCertainty;
+use crate::config::{
+    Bodies, Config, Direction, Encoding, Hold, OnCompressed, Query, WrittenAction,
+};
+use crate::detect::spelled::Spellings;
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
 use crate::mask::{Action, Masker};
 
 /// What runs.
 pub struct Plan {
+    /// Nothing is changed nor refused, only recorded.
+    pub shadow: bool,
     /// What is looked for and what becomes of it.
     pub masker: Masker,
     /// The way to the model.
@@ -40,6 +46,10 @@ impl Plan {
 pub struct Treatment {
     /// Whether bodies are masked.
     pub masks: bool,
+    /// Whether the query is masked.
+    pub query: bool,
+    /// Headers that are masked.
+    pub headers: Vec<String>,
     /// Longest body, in bytes.
     pub max_body_bytes: usize,
     /// Longest event, in bytes.
@@ -47,18 +57,24 @@ pub struct Treatment {
     /// See [`Direction::on_oversize`].
     pub on_oversize: DenyOrAllow,
     /// See [`Direction::on_compressed`].
-    pub on_compressed: DenyOrAllow,
+    pub on_compressed: OnCompressed,
     /// See [`Direction::on_unparsable`].
     pub on_unparsable: DenyOrAllow,
     /// See [`Direction::on_other_type`].
     pub on_other_type: DenyOrAllow,
     /// What of a document is looked at.
     pub scope: Scope,
-    /// How many findings there were, by entity.
+    /// How many findings were masked or blocked, by entity.
     pub counters: FlatMap<Entity, Metric>,
+    /// How many passed and were reported, by entity.
+    pub reported: FlatMap<Entity, Metric>,
+    /// How many messages would have been refused, in shadow mode.
+    pub shadow_denied: Option<Metric>,
 }
 
 const SHORTEST_KEY: usize = 16;
+/// Most headers of one direction that are masked.
+const MOST_HEADERS: usize = 32;
 
 impl Config {
     /// The plan; `None` only together with a problem.
@@ -100,13 +116,31 @@ impl Config {
             key,
             Allowed::new(self.allowed_values.iter().map(|value| value.0.as_str())),
         );
+        let decodes = |encoding| self.decode.contains(&encoding);
+        let spellings = Spellings {
+            percent: decodes(Encoding::Url),
+            references: decodes(Encoding::Html),
+            words: self.spelled_addresses,
+        };
+        let masker = masker.reading(spellings, decodes(Encoding::Base64));
+        if self.query == Query::Mask && !setup.host.rules().changes_targets {
+            problems.add(
+                "query",
+                "is `mask`, and this proxy takes no other path from a filter",
+                "write `allow`",
+            );
+        }
+        let shadow = self.mode == Mode::Shadow;
         let request = problems.within("request", |problems| {
-            self.request.compile("request", &masker, setup, problems)
+            self.request
+                .compile("request", self.query, &masker, shadow, setup, problems)
         });
         let response = problems.within("response", |problems| {
-            self.response.compile("response", &masker, setup, problems)
+            self.response
+                .compile("response", Query::Allow, &masker, shadow, setup, problems)
         });
         problems.is_empty().then_some(Plan {
+            shadow,
             masker,
             request,
             response,
@@ -120,7 +154,9 @@ impl Direction {
     fn compile(
         &self,
         side: &str,
+        query: Query,
         masker: &Masker,
+        shadow: bool,
         setup: &Setup<'_>,
         problems: &mut Problems,
     ) -> Treatment {
@@ -138,17 +174,30 @@ impl Direction {
             skip.push(steps);
         }
         let masks = self.bodies == Bodies::Mask && !masker.is_idle();
-        let counter = |entity: Entity| {
-            let counter = Metric::counter(
-                setup.filter,
-                &[("side", side), ("entity", entity.name())],
-                "masked",
-            );
+        let query = query == Query::Mask && !masker.is_idle();
+        if self.headers.len() > MOST_HEADERS {
+            let hint = format!("list {MOST_HEADERS} at most");
+            problems.add("headers", "has too many", hint);
+        }
+        let names = self.headers.iter().filter(|_| !masker.is_idle());
+        let headers: Vec<_> = names.map(|name| name.0.to_string()).collect();
+        let looks = masks || query || !headers.is_empty();
+        let counter = |tags: &[(&str, &str)], name| {
+            let counter = Metric::counter(setup.filter, tags, name);
             counter.define(setup.host);
-            (entity, counter)
+            counter
+        };
+        let counters = |name, wanted: &dyn Fn(Entity) -> bool| -> FlatMap<Entity, Metric> {
+            let entities = masker.entities().filter(|entity| looks && wanted(*entity));
+            let tags = |entity: Entity| [("side", side), ("entity", entity.name())];
+            entities
+                .map(|entity| (entity, counter(&tags(entity), name)))
+                .collect()
         };
         Treatment {
             masks,
+            query,
+            headers,
             max_body_bytes: self.max_body_bytes.size(),
             max_event_bytes: self.max_event_bytes.size(),
             on_oversize: self.on_oversize,
@@ -161,11 +210,9 @@ impl Direction {
                 drop_logprobs: side == "response",
                 skip,
             },
-            counters: if masks {
-                masker.entities().map(counter).collect()
-            } else {
-                FlatMap::default()
-            },
+            counters: counters("masked", &|entity| !shadow && masker.changes(entity)),
+            reported: counters("reported", &|entity| shadow || !masker.changes(entity)),
+            shadow_denied: (looks && shadow).then(|| counter(&[("side", side)], "shadow_denied")),
         }
     }
 }
@@ -176,6 +223,7 @@ fn action(written: WrittenAction, keep: usize) -> Option<Action> {
         WrittenAction::Redact => Some(Action::Redact),
         WrittenAction::Hash => Some(Action::Hash),
         WrittenAction::Block => Some(Action::Block),
+        WrittenAction::Report => Some(Action::Report),
         WrittenAction::Allow => None,
     }
 }

@@ -43,6 +43,10 @@ pub trait Sink {
     fn keep(&mut self, text: &str);
     /// So many bytes of the text are replaced by `with`.
     fn replace(&mut self, length: usize, with: &str);
+    /// This text was found, and stays.
+    fn report(&mut self, text: &str) {
+        self.keep(text);
+    }
 }
 
 impl Sink for String {
@@ -274,7 +278,10 @@ impl TextStream {
             if finding.span.end > self.told {
                 masker.replace(finding, *action, value, tally, &mut with);
             }
-            out.replace(value.len(), &with);
+            match action.changes() {
+                true => out.replace(value.len(), &with),
+                false => out.report(value),
+            }
             at = finding.span.end;
         }
         out.keep(text.get(at..).unwrap_or_default());
@@ -307,6 +314,19 @@ impl TextStream {
         let mut columns = self.columns.clone();
         let mut found = masker.find_next(text, self.floor, &mut columns);
         let key = self.segmenter.take_key();
+        if let Some((last, action)) = found.last()
+            && !action.changes()
+            && last.entity.is_credential()
+            && (last.span.end == end || key.is_some())
+        {
+            // It stays, and what goes on of it is text.
+            self.segmenter = Segmenter::default();
+            let text = self.buffer.get(self.floor..end).unwrap_or_default();
+            self.columns.read(text, |_, _| {});
+            self.write(end, &found, masker, tally, out);
+            self.forget(end);
+            return false;
+        }
         let begun = found
             .iter()
             .rposition(|(finding, _)| finding.entity == Entity::PrivateKey);

@@ -1,6 +1,9 @@
 //! The filter, natively: what becomes of a request and its answer, event by event.
 
+mod codings;
+mod heads;
 mod nginx;
+mod shadow;
 mod split;
 mod upgrades;
 

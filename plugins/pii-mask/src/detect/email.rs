@@ -269,12 +269,23 @@ fn domain_end(scene: Scene<'_>, from: usize) -> Option<usize> {
             end = Some(behind);
         }
         at = at.saturating_add(length);
-        if scene.bytes.get(at) != Some(&b'.') || trimmed.len() != length {
+        let dot = match scene.text.get(at..).and_then(|rest| rest.chars().next()) {
+            Some('.') => 1,
+            Some(other) if is_full_stop(other) && labels == 1 => other.len_utf8(),
+            _ => break,
+        };
+        if trimmed.len() != length {
             break;
         }
-        at = at.saturating_add(1);
+        at = at.saturating_add(dot);
     }
     end
+}
+
+/// The full stops of ideographs, which divide labels too (RFC 3490 section 3.1). In text they end a
+/// sentence: only behind the first label they are read as a dot.
+pub const fn is_full_stop(character: char) -> bool {
+    matches!(character, '\u{3002}' | '\u{ff61}')
 }
 
 /// Top-level domains in scripts without spaces.

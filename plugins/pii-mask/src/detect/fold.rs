@@ -4,27 +4,38 @@
 use core::ops::Range;
 use std::borrow::Cow;
 
-/// Whether a character has no width and no meaning of its own: soft hyphen, zero-width space,
-/// joiners, direction marks, word joiner, byte order mark.
+/// Whether a character has no width and no meaning of its own: soft hyphen, grapheme joiner,
+/// zero-width space, joiners, direction marks, word joiner and invisible operators, variation
+/// selectors, byte order mark, tags.
 pub const fn is_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e01ef}'
     )
 }
 
-/// Zeros of scripts that have decimal digits of their own: Arabic, Persian, those of India, Thai,
-/// Lao, Tibetan.
-const ZEROS: [u32; 14] = [
-    0x0660, 0x06F0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0E50,
-    0x0ED0, 0x0F20,
+/// Zeros of scripts that have decimal digits of their own: Arabic, Persian, N'Ko, those of India and
+/// Sri Lanka, Thai, Lao, Tibetan, Burmese, Khmer, Mongolian.
+const ZEROS: [u32; 19] = [
+    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
+    0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x17E0, 0x1810,
 ];
 
 /// The ASCII character that this one stands for: a digit of another script, a full-width letter,
 /// digit or sign of addresses and numbers.
 pub fn folded(character: char) -> Option<char> {
     match character {
-        '\u{660}'..'\u{1000}' => {
+        '\u{660}'..'\u{1820}' => {
             let code = u32::from(character);
             let digit = ZEROS
                 .iter()
@@ -33,6 +44,10 @@ pub fn folded(character: char) -> Option<char> {
             char::from_digit(digit, 10)
         }
         '\u{fe6b}' => Some('@'),
+        // Digits of mathematical alphabets: five in a row, from zero to nine each.
+        '\u{1d7ce}'..='\u{1d7ff}' => {
+            char::from_digit(u32::from(character).saturating_sub(0x1D7CE) % 10, 10)
+        }
         '\u{ff0b}'
         | '\u{ff0d}'
         | '\u{ff0e}'
@@ -55,6 +70,25 @@ pub struct Folded {
 }
 
 impl Folded {
+    /// Of an empty text, for one of this length.
+    pub fn with_capacity(length: usize) -> Self {
+        Self {
+            text: String::with_capacity(length),
+            changes: Vec::new(),
+        }
+    }
+
+    /// The text goes on as it is written.
+    pub fn keep(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// The text goes on with a character that is written otherwise, up to this offset.
+    pub fn replace(&mut self, character: char, end: usize) {
+        self.text.push(character);
+        self.changes.push((self.text.len(), end, false));
+    }
+
     /// None if from `floor` on the text reads as it is written.
     pub fn read(text: &str, floor: usize) -> Option<Self> {
         if !changes(text, floor) {
@@ -134,7 +168,9 @@ fn changes(text: &str, from: usize) -> bool {
     // The bytes with which such characters begin in UTF-8.
     !is_ascii(bytes)
         && (memchr::memchr3_iter(0xC2, 0xE2, 0xEF, bytes).any(is_change)
-            || memchr::memchr3_iter(0xD9, 0xDB, 0xE0, bytes).any(is_change))
+            || memchr::memchr3_iter(0xD9, 0xDB, 0xE0, bytes).any(is_change)
+            || memchr::memchr3_iter(0xCD, 0xD8, 0xDF, bytes).any(is_change)
+            || memchr::memchr3_iter(0xE1, 0xF0, 0xF3, bytes).any(is_change))
 }
 
 /// The same as the method of this name, 32 bytes at a time.
@@ -173,6 +209,10 @@ mod tests {
             ("٤1٣", "413", "413", "٤1٣"),
             ("é４", "é4", "4", "４"),
             ("ａ＠ｂ．ｃ", "a@b.c", "a@b.c", "ａ＠ｂ．ｃ"),
+            ("a\u{34f}@b\u{fe0f}", "a@b", "a@b", "a\u{34f}@b"),
+            ("\u{1d7d2}\u{1d7d9}", "41", "41", "\u{1d7d2}\u{1d7d9}"),
+            ("၄၁ ៤១ ߄߁", "41 41 41", "41 41 41", "၄၁ ៤១ ߄߁"),
+            ("4\u{e0031}\u{202e}1", "41", "41", "4\u{e0031}\u{202e}1"),
         ] {
             let folded = Folded::read(text, 0).unwrap();
             assert_eq!(folded.text, reads);

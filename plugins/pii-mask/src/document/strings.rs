@@ -7,6 +7,7 @@ use crate::detect::secret::{holds_id, may_be_aws_secret};
 use crate::detect::{Entity, Finding};
 use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
+use modelgate_kit::explain;
 use modelgate_kit::json::{Text, escape_into};
 
 /// Masks the strings of one document.
@@ -50,6 +51,12 @@ impl<'a> Strings<'a> {
             return;
         }
         let decoded = text.decode();
+        explain::spot(|| text.span());
+        if let Some(masked) = masker.mask_base64(&decoded, label, tally) {
+            let mut raw = String::with_capacity(masked.len());
+            escape_into(&masked, &mut raw);
+            return replace(text.span(), raw);
+        }
         let from = match self.key.take() {
             Some((armor, end)) => self.go_on(armor, end, text.span(), &decoded),
             None => 0,
@@ -69,7 +76,8 @@ impl<'a> Strings<'a> {
         {
             self.access_key = Some(text.span().end);
         }
-        if let Some((finding, _)) = found.last()
+        if let Some((finding, action)) = found.last()
+            && action.changes()
             && finding.entity == Entity::PrivateKey
             && let Some(key) = decoded.as_bytes().get(finding.span.start..)
             && let Some((_, Some(armor))) = armor::read(key)
@@ -96,6 +104,7 @@ impl<'a> Strings<'a> {
         let Some((groups, end)) = pieces::read(self.document, span.clone()) else {
             return false;
         };
+        explain::spot(|| span.start..end);
         let Some(masked) = masker.mask_groups(&groups, label, tally) else {
             return false;
         };
@@ -158,16 +167,22 @@ fn put(
         return;
     }
     let mut offsets = text.offsets();
-    let found = found.into_iter().map(|(finding, action)| {
+    let rest = rest.map(|(span, with)| {
+        let from = offsets.locate(span.start);
+        (from..offsets.locate(span.end), with)
+    });
+    let found = found.into_iter().filter_map(|(finding, action)| {
         let value = decoded.get(finding.span.clone()).unwrap_or_default();
         let mut masked = String::new();
+        let from = offsets.locate(finding.span.start);
+        let written = from..offsets.locate(finding.span.end);
+        explain::spot(|| written.clone());
         masker.replace(&finding, action, value, tally, &mut masked);
-        (finding.span, masked)
+        action.changes().then_some((written, masked))
     });
     for (span, with) in rest.into_iter().chain(found) {
         let mut raw = String::with_capacity(with.len());
         escape_into(&with, &mut raw);
-        let from = offsets.locate(span.start);
-        replace(from..offsets.locate(span.end), raw);
+        replace(span, raw);
     }
 }

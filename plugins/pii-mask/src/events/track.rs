@@ -17,7 +17,10 @@ pub struct Piece {
     pub span: Range<usize>,
     /// What changes, by offsets into the decoded piece.
     pub changes: Vec<(Range<usize>, String)>,
-    /// What was found in the piece by itself; it counts where nothing of `changes` overlaps it.
+    /// What was found and stays, by offsets into the decoded piece.
+    pub reported: Vec<Range<usize>>,
+    /// What was found in the piece by itself; it counts where nothing of `changes` and `reported`
+    /// overlaps it.
     pub alone: Vec<(Finding, Action)>,
     /// Offsets into the text.
     from: usize,
@@ -50,6 +53,16 @@ impl Pieces {
 
 impl Sink for Pieces {
     fn keep(&mut self, text: &str) {
+        self.advance(text.len());
+    }
+
+    fn report(&mut self, text: &str) {
+        let end = self.at.saturating_add(text.len());
+        for piece in self.waiting.iter_mut().take_while(|piece| piece.from < end) {
+            let from = self.at.max(piece.from).saturating_sub(piece.from);
+            let to = end.min(piece.to).saturating_sub(piece.from);
+            piece.reported.push(from..to);
+        }
         self.advance(text.len());
     }
 
@@ -194,6 +207,7 @@ impl Track {
             event,
             span,
             changes,
+            reported: Vec::new(),
             alone: if self.pieces.again { Vec::new() } else { alone },
             from,
             to,

@@ -62,6 +62,7 @@ impl Waiting {
         let Piece {
             span,
             changes,
+            reported,
             alone,
             ..
         } = piece;
@@ -92,6 +93,14 @@ impl Waiting {
         let mut merged: Vec<(Range<usize>, String)> = Vec::with_capacity(changes.len());
         for (finding, action) in alone {
             let own = &finding.span;
+            if !action.changes() {
+                let next = reported.partition_point(|other| other.end <= own.start);
+                let overlaps = reported.get(next).is_some_and(|next| next.start < own.end);
+                if !overlaps {
+                    replace(&finding, action);
+                }
+                continue;
+            }
             while let Some(before) = changes.pop_front_if(|(span, _)| span.end <= own.start) {
                 merged.push(before);
             }

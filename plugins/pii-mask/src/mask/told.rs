@@ -7,11 +7,12 @@ use modelgate_kit::explain::{self, Note};
 use serde_json::json;
 
 use super::Action;
-use crate::detect::Entity;
+use crate::detect::{Certainty, Entity};
 
 /// Tells of one finding, which `with` takes the place of.
 pub fn finding(
     entity: Entity,
+    certainty: Certainty,
     action: Action,
     value: &str,
     span: Option<&Range<usize>>,
@@ -22,15 +23,22 @@ pub fn finding(
         let (name, action) = (entity.name(), verb(action));
         let count = value.chars().count();
         let text = match (action, with) {
-            ("block", _) | (_, None) => format!("Finds {name}, {count} characters: {action}."),
+            ("block" | "report", _) | (_, None) => {
+                format!("Finds {name}, {count} characters: {action}.")
+            }
             (_, Some(with)) => format!("Finds {name}, {count} characters: {action}, as `{with}`."),
         };
-        let span = span.map(|span| json!({"start": span.start, "end": span.end}));
+        let written = |span: Range<usize>| json!({"start": span.start, "end": span.end});
         let note = Note::info("finding", text)
             .with("entity", name)
             .with("action", action);
-        let note = note.with("characters", count).with("span", span);
-        notes.push(note.with("with", with.filter(|_| action != "block")));
+        let note = note
+            .with("characters", count)
+            .with("span", span.cloned().map(written));
+        let note = note.with("bytes", explain::bytes_of(span).map(written));
+        let note = note.with("certainty", certainty.name());
+        let with = with.filter(|_| !matches!(action, "block" | "report"));
+        notes.push(note.with("with", with));
     });
 }
 
@@ -40,6 +48,7 @@ const fn verb(action: Action) -> &'static str {
         Action::Redact => "redact",
         Action::Hash => "hash",
         Action::Block => "block",
+        Action::Report => "report",
     }
 }
 
@@ -55,6 +64,7 @@ mod tests {
         let email = "ann@example.com";
         finding(
             Entity::Email,
+            Certainty::Shape,
             Action::Redact,
             email,
             Some(&(3..18)),

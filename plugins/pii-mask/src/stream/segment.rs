@@ -93,6 +93,8 @@ impl Segmenter {
         }
         let (kind, character) = if character == ';' && ends_in_sign(buffer, next) {
             (Kind::Word, '@')
+        } else if email::is_full_stop(character) && self.address && has_no_dot(buffer, floor, at) {
+            (Kind::Word, '.')
         } else if character.is_ascii() {
             (kind(character), character)
         } else if fold::is_invisible(character) {
@@ -101,7 +103,7 @@ impl Segmenter {
                 self.hidden = self.hidden.saturating_add(character.len_utf8());
             }
             return None;
-        } else if is_unspaced(character) {
+        } else if is_unspaced(character) && fold::folded(character).is_none() {
             if !self.address || self.place != Place::Word {
                 return self.unspaced(buffer, floor, at..next, character);
             }
@@ -388,6 +390,13 @@ fn as_it_reads(text: &str) -> Cow<'_, str> {
 fn ends_in_sign(buffer: &str, next: usize) -> bool {
     let text = buffer.as_bytes().get(..next).unwrap_or_default();
     email::sign_start(text).is_some()
+}
+
+/// Whether the domain that ends before `at` has only one label as yet.
+fn has_no_dot(buffer: &str, floor: usize, at: usize) -> bool {
+    let held = buffer.get(floor..at).unwrap_or_default();
+    let domain = held.rsplit(['@', '\u{ff20}', '\u{fe6b}', ';']).next();
+    domain.is_some_and(|domain| !domain.is_empty() && !domain.contains(['.', '\u{ff0e}']))
 }
 
 /// How long the front of a private key's first line is that ends before `next`.
