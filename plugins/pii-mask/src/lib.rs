@@ -23,6 +23,7 @@ mod message;
 pub mod multipart;
 pub mod plan;
 pub mod reasons;
+pub mod restore;
 pub mod stream;
 pub mod tensors;
 
@@ -37,6 +38,7 @@ use modelgate_kit::problem::{Reason, Reply};
 
 use answer::Answer;
 use config::Config;
+use mask::Masker;
 use media::Media;
 use message::{REQUEST, RESPONSE, announces_body, mask_stream, mask_whole};
 use plan::Plan;
@@ -71,6 +73,7 @@ impl Filter for PiiMask {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let counts = RefCell::new(Masked::default());
+        let (request, answer) = plan.maskers(&exchange)?;
         if plan.response.masks {
             // The answer must be readable, and whole.
             exchange
@@ -96,14 +99,15 @@ impl Filter for PiiMask {
             {
                 return Err(Reply::new(&reasons::UPGRADE_REFUSED));
             }
-            return mask_answer(&plan, &exchange, &counts).await;
+            request.settle();
+            return mask_answer(&plan, &answer, &exchange, &counts).await;
         }
         // An answer may come before the request is whole: a client that lets its body wait must not
         // get it unmasked.
         exchange
             .side_by_side(
-                mask_request(&plan, &exchange, &counts),
-                mask_answer(&plan, &exchange, &counts),
+                mask_request(&plan, &request, &exchange, &counts),
+                mask_answer(&plan, &answer, &exchange, &counts),
             )
             .await
     }
@@ -111,26 +115,32 @@ impl Filter for PiiMask {
 
 async fn mask_request(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if plan.request.masks {
-        mask_whole(plan, exchange, &REQUEST, counts).await?;
+        mask_whole(plan, masker, exchange, &REQUEST, counts).await?;
     }
+    masker.settle();
     Ok(())
 }
 
 async fn mask_answer(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if !plan.response.masks || exchange.forward().await == Forwarded::Gone || exchange.upgraded() {
         return Ok(());
     }
+    if masker.has_nothing_to_do() {
+        return Ok(());
+    }
     match Answer::new(plan, Media::of(&*exchange.response().headers()?)) {
-        Some(answer) => mask_stream(plan, exchange, answer, counts).await,
-        None => mask_whole(plan, exchange, &RESPONSE, counts).await,
+        Some(answer) => mask_stream(plan, exchange, answer.masked_by(masker), counts).await,
+        None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,
     }
 }
 

@@ -14,7 +14,7 @@ use modelgate_kit::problem::{Reason, Reply};
 
 use crate::answer::Answer;
 use crate::config::Hold;
-use crate::mask::Tally;
+use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
 use crate::tensors::{self, HEAD_LENGTH, tensors};
@@ -77,6 +77,7 @@ const UNTYPED: &str =
 /// Holds a body until it is whole, and masks it.
 pub(crate) async fn mask_whole(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     terms: &Terms,
     counts: &RefCell<Masked>,
@@ -84,7 +85,7 @@ pub(crate) async fn mask_whole(
     if exchange.message(terms.side).is_whole() {
         return Ok(());
     }
-    let result = whole(plan, exchange, terms, counts).await;
+    let result = whole(plan, masker, exchange, terms, counts).await;
     match result {
         Ok(()) => Ok(()),
         Err(Refusal::Host(status)) => Err(Reply::from(status)),
@@ -114,6 +115,7 @@ async fn drain(exchange: &Exchange, side: Side) -> Result<(), Reply> {
 
 async fn whole(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     terms: &Terms,
     counts: &RefCell<Masked>,
@@ -173,9 +175,12 @@ async fn whole(
     }
     let mut tally = Tally::default();
     let fixed = message.are_headers_gone();
+    if side == Side::Request {
+        masker.reserve(&body);
+    }
     let masked = match parts.filter(|_| media == Media::Parts) {
-        Some(boundary) => mask_parts(&body, boundary, way, plan, &mut tally),
-        None => mask_body(media, &body, way, plan, fixed, &mut tally),
+        Some(boundary) => mask_parts(&body, boundary, way, masker, &mut tally),
+        None => mask_body(media, &body, way, masker, fixed, &mut tally),
     };
     count(exchange, way, side, &tally, &Tally::default(), counts)?;
     if tally.is_blocked() {
@@ -226,19 +231,19 @@ fn mask_body(
     media: Media,
     body: &[u8],
     way: &Treatment,
-    plan: &Plan,
+    masker: &Masker,
     fixed: bool,
     tally: &mut Tally,
 ) -> Result<Option<Changed>, Unread> {
-    let (scope, masker) = (&way.scope, &plan.masker);
+    let scope = &way.scope;
     let masked = match media {
         Media::Json => document::json(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
-        Media::Untyped => mask_untyped(body, way, plan, tally),
+        Media::Untyped => mask_untyped(body, way, masker, tally),
         Media::Form => document::form(body, scope, masker, tally).map_err(|_| Unread::Unparsed),
         Media::JsonLines => {
             document::json_lines(body, scope, masker, tally).map_err(|_| Unread::Unparsed)
         }
-        Media::Tensors(head) => return mask_tensors(head, body, way, plan, fixed, tally),
+        Media::Tensors(head) => return mask_tensors(head, body, way, masker, fixed, tally),
         Media::Events
         | Media::Text
         | Media::Other
@@ -256,11 +261,11 @@ fn mask_parts(
     body: &[u8],
     boundary: &str,
     way: &Treatment,
-    plan: &Plan,
+    masker: &Masker,
     tally: &mut Tally,
 ) -> Result<Option<Changed>, Unread> {
     let others = way.on_other_type == DenyOrAllow::Allow;
-    let (scope, masker) = (&way.scope, &plan.masker);
+    let scope = &way.scope;
     match multipart::multipart(body, boundary, others, scope, masker, tally) {
         Ok(masked) => Ok(masked.map(|bytes| Changed { bytes, head: None })),
         Err(multipart::Unread::Malformed) => Err(Unread::Unparsed),
@@ -272,10 +277,10 @@ fn mask_parts(
 fn mask_untyped(
     body: &[u8],
     way: &Treatment,
-    plan: &Plan,
+    masker: &Masker,
     tally: &mut Tally,
 ) -> Result<Option<Vec<u8>>, Unread> {
-    let (scope, masker) = (&way.scope, &plan.masker);
+    let scope = &way.scope;
     let before = tally.clone();
     if let Ok(masked) = document::json(body, scope, masker, tally) {
         return Ok(masked);
@@ -292,13 +297,13 @@ fn mask_tensors(
     head: usize,
     body: &[u8],
     way: &Treatment,
-    plan: &Plan,
+    masker: &Masker,
     fixed: bool,
     tally: &mut Tally,
 ) -> Result<Option<Changed>, Unread> {
     let no_text = way.on_other_type == DenyOrAllow::Allow;
     let masked =
-        tensors(body, head, no_text, &way.scope, &plan.masker, tally).map_err(Unread::Tensors)?;
+        tensors(body, head, no_text, &way.scope, masker, tally).map_err(Unread::Tensors)?;
     let Some(tensors::Masked {
         mut body,
         head: new,
@@ -453,6 +458,21 @@ fn count(
             counter.add(exchange.host(), more);
         }
         of_side.insert(entity.name().to_owned(), count);
+        let more = tally.unkept(entity).saturating_sub(before.unkept(entity));
+        if let Some(counter) = way.unkept.get(&entity).filter(|_| more > 0) {
+            counter.add(exchange.host(), more);
+        }
+    }
+    for entity in tally.restored_entities() {
+        let more = tally
+            .restored(entity)
+            .saturating_sub(before.restored(entity));
+        if let Some(counter) = way.restored.get(&entity).filter(|_| more > 0) {
+            counter.add(exchange.host(), more);
+        }
+    }
+    if counts.request.is_empty() && counts.response.is_empty() {
+        return Ok(());
     }
     exchange.publish(counts.clone())
 }

@@ -1,21 +1,38 @@
 //! What a configuration becomes. Everything that can be wrong in it is found here, all of it at
 //! once.
 
-use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use modelgate_kit::config::{DenyOrAllow, Problems, SecretBytes, Setup};
+use modelgate_kit::exchange::Exchange;
+use modelgate_kit::facts::Identity;
 use modelgate_kit::flat_map::FlatMap;
 use modelgate_kit::host::Side;
 use modelgate_kit::metrics::Metric;
+use modelgate_kit::problem::Reply;
 
 use crate::allowed::Allowed;
-use crate::config::{Bodies, Config, Direction, Hold, WrittenAction, WrittenCertainty};
+use crate::config::{AnswerAction, Bodies, Config, Direction, HashScope, Hold, Restore};
+use crate::config::{WrittenAction, WrittenCertainty};
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
-use crate::mask::{Action, Masker};
+use crate::mask::{Action, Masker, Surrogate, keyed};
+use crate::reasons::SCOPE_MISSING;
+use crate::restore::Vault;
 
 /// What runs.
 pub struct Plan {
-    /// What is looked for and what becomes of it.
+    /// What is looked for in requests and what becomes of it.
     pub masker: Masker,
+    /// The same of answers.
+    pub answer_masker: Masker,
+    /// Whether what requests had is put back in answers.
+    pub restores: bool,
+    /// Whom codes are the same for.
+    pub hash_scope: HashScope,
+    /// See [`Config::on_missing_scope`].
+    pub on_missing_scope: DenyOrAllow,
     /// The way to the model.
     pub request: Treatment,
     /// The way back.
@@ -34,11 +51,54 @@ impl Plan {
             Side::Response => &self.response,
         }
     }
+
+    /// The maskers of one exchange, of its request and of its answer.
+    ///
+    /// # Errors
+    /// It is not known whose the exchange is, and has to be.
+    pub fn maskers(&self, exchange: &Exchange) -> Result<(Masker, Masker), Reply> {
+        let scope = self.scope(exchange)?;
+        if !self.masker.keeps() {
+            return Ok((
+                self.masker.scoped(&scope),
+                self.answer_masker.scoped(&scope),
+            ));
+        }
+        let vault = Rc::new(RefCell::new(Vault::default()));
+        let answer = if self.restores {
+            self.answer_masker.restoring(&vault, &scope)
+        } else {
+            self.answer_masker.scoped(&scope)
+        };
+        Ok((self.masker.keeping(&vault, &scope), answer))
+    }
+
+    fn scope(&self, exchange: &Exchange) -> Result<keyed::Scope, Reply> {
+        let is_keyed = self.masker.is_keyed() || self.answer_masker.is_keyed();
+        if self.hash_scope == HashScope::Everybody || !is_keyed {
+            return Ok(keyed::Scope::Everybody);
+        }
+        let of = exchange.fact::<Identity>().and_then(|identity| {
+            let name = match &self.hash_scope {
+                HashScope::Everybody => None,
+                HashScope::Consumer => Some(identity.consumer.as_bytes().to_vec()),
+                HashScope::Claim(path) => identity.one_word(path),
+            };
+            name.filter(|name| !name.is_empty())
+        });
+        match (of, self.on_missing_scope) {
+            (Some(name), _) => Ok(keyed::Scope::Of(name)),
+            (None, DenyOrAllow::Allow) => Ok(keyed::Scope::Unknown),
+            (None, DenyOrAllow::Deny) => Err(Reply::new(&SCOPE_MISSING)),
+        }
+    }
 }
+
+type Actions = FlatMap<Entity, Action>;
 
 /// One direction, compiled.
 pub struct Treatment {
-    /// Whether bodies are masked.
+    /// Whether bodies are looked at.
     pub masks: bool,
     /// Longest body, in bytes.
     pub max_body_bytes: usize,
@@ -56,6 +116,10 @@ pub struct Treatment {
     pub scope: Scope,
     /// How many findings there were, by entity.
     pub counters: FlatMap<Entity, Metric>,
+    /// How many of them were redacted because no more could be kept.
+    pub unkept: FlatMap<Entity, Metric>,
+    /// How many were put back.
+    pub restored: FlatMap<Entity, Metric>,
 }
 
 const SHORTEST_KEY: usize = 16;
@@ -63,26 +127,10 @@ const SHORTEST_KEY: usize = 16;
 impl Config {
     /// The plan; `None` only together with a problem.
     pub fn compile(self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
-        let default = action(self.default_action, 0);
-        let mut actions: FlatMap<Entity, Action> = Entity::ALL
+        let (actions, answers) = self.actions(problems);
+        let hashes = [&actions, &answers]
             .into_iter()
-            .filter_map(|entity| Some((entity, default?)))
-            .collect();
-        for (entity, rule) in self.entities.rules() {
-            if rule.keep_last.value() > 0 && rule.action != WrittenAction::Mask {
-                let path = format!("entities.{}.keep_last", entity.name());
-                problems.add(
-                    path,
-                    "only `mask` keeps anything",
-                    "write `action: mask`, or leave it out",
-                );
-            }
-            match action(rule.action, rule.keep_last.size()) {
-                Some(action) => actions.insert(entity, action),
-                None => drop(actions.remove(&entity)),
-            }
-        }
-        let hashes = actions.values().any(|action| *action == Action::Hash);
+            .any(|actions| actions.values().any(|action| action.is_keyed()));
         let key = self
             .hash_key
             .as_ref()
@@ -90,30 +138,115 @@ impl Config {
         if hashes && self.hash_key.is_none() {
             problems.add(
                 "hash_key",
-                "`hash` needs a key",
+                "`hash` and `pseudonym` need a key",
                 "write `hash_key: {\"env\": \"NAME\"}`",
             );
         }
-        let masker = Masker::new(
-            actions,
-            self.least_certainty.into(),
-            key,
-            Allowed::new(self.allowed_values.iter().map(|value| value.0.as_str())),
-        );
-        let request = problems.within("request", |problems| {
+        if !hashes && self.hash_scope != HashScope::Everybody {
+            let hint = "leave it out, or write `action: pseudonym`";
+            problems.add("hash_scope", "no entity has a code", hint);
+        }
+        let masker = |actions, key: Option<SecretBytes>| {
+            let allowed = self.allowed_values.iter().map(|value| value.0.as_str());
+            let least = self.least_certainty.into();
+            Masker::new(actions, least, key, Allowed::new(allowed))
+        };
+        let (masker, answer_masker) = (masker(actions, key.clone()), masker(answers, key));
+        let mut request = problems.within("request", |problems| {
             self.request.compile("request", &masker, setup, problems)
         });
-        let response = problems.within("response", |problems| {
-            self.response.compile("response", &masker, setup, problems)
+        let restores = self.restore == Restore::Answer && request.masks && masker.keeps();
+        let mut response = problems.within("response", |problems| {
+            self.response
+                .compile("response", &answer_masker, setup, problems)
         });
+        let answer_masker = if restores && !response.masks {
+            response.only_restores();
+            Masker::new(
+                FlatMap::default(),
+                Certainty::Check,
+                None,
+                Allowed::default(),
+            )
+        } else {
+            answer_masker
+        };
+        if masker.keeps() {
+            let counters = |side, what| {
+                let counter = |entity| (entity, counter(setup, side, entity, what));
+                masker.entities().map(counter).collect()
+            };
+            request.unkept = counters("request", "unkept");
+            response.restored = counters("response", "restored");
+        }
         problems.is_empty().then_some(Plan {
             masker,
+            answer_masker,
+            restores,
+            hash_scope: self.hash_scope,
+            on_missing_scope: self.on_missing_scope,
             request,
             response,
             hold: self.hold,
             on_upgrade: self.on_upgrade,
         })
     }
+}
+
+impl Config {
+    /// The actions for requests and for answers.
+    fn actions(&self, problems: &mut Problems) -> (Actions, Actions) {
+        let default = action(self.default_action, 0);
+        let default_answer = answer(self.default_answer_action, default, 0);
+        let each = |default: Option<Action>| {
+            let entities = Entity::ALL.into_iter();
+            entities.filter_map(move |entity| Some((entity, default?)))
+        };
+        let (mut requests, mut answers): (Actions, Actions) =
+            (each(default).collect(), each(default_answer).collect());
+        for (entity, rule) in self.entities.rules() {
+            let masks = rule.action == WrittenAction::Mask
+                || rule.answer_action == Some(AnswerAction::Mask);
+            if rule.keep_last.value() > 0 && !masks {
+                let path = format!("entities.{}.keep_last", entity.name());
+                problems.add(
+                    path,
+                    "only `mask` keeps anything",
+                    "write `action: mask`, or leave it out",
+                );
+            }
+            let keep = rule.keep_last.size();
+            let own = action(rule.action, keep);
+            for (actions, action) in [
+                (&mut requests, own),
+                (&mut answers, answer(rule.answer_action, own, keep)),
+            ] {
+                match action {
+                    Some(action) => actions.insert(entity, action),
+                    None => drop(actions.remove(&entity)),
+                }
+            }
+        }
+        (requests, answers)
+    }
+}
+
+impl Treatment {
+    /// Answers are read for surrogates alone: what cannot be read passes.
+    const fn only_restores(&mut self) {
+        self.masks = true;
+        self.on_oversize = DenyOrAllow::Allow;
+        self.on_compressed = DenyOrAllow::Allow;
+        self.on_unparsable = DenyOrAllow::Allow;
+        self.on_other_type = DenyOrAllow::Allow;
+    }
+}
+
+fn counter(setup: &Setup<'_>, side: &str, entity: Entity, what: &str) -> Metric {
+    let tags = [("side", side), ("entity", entity.name())];
+    let counter = Metric::counter(setup.filter, &tags, what);
+    counter.define(setup.host);
+    counter
 }
 
 impl Direction {
@@ -138,15 +271,7 @@ impl Direction {
             skip.push(steps);
         }
         let masks = self.bodies == Bodies::Mask && !masker.is_idle();
-        let counter = |entity: Entity| {
-            let counter = Metric::counter(
-                setup.filter,
-                &[("side", side), ("entity", entity.name())],
-                "masked",
-            );
-            counter.define(setup.host);
-            (entity, counter)
-        };
+        let counter = |entity| (entity, counter(setup, side, entity, "masked"));
         Treatment {
             masks,
             max_body_bytes: self.max_body_bytes.size(),
@@ -166,6 +291,8 @@ impl Direction {
             } else {
                 FlatMap::default()
             },
+            unkept: FlatMap::default(),
+            restored: FlatMap::default(),
         }
     }
 }
@@ -175,8 +302,25 @@ fn action(written: WrittenAction, keep: usize) -> Option<Action> {
         WrittenAction::Mask => Some(Action::Mask { keep }),
         WrittenAction::Redact => Some(Action::Redact),
         WrittenAction::Hash => Some(Action::Hash),
+        WrittenAction::Placeholder => Some(Action::Surrogate(Surrogate::Placeholder, 0)),
+        WrittenAction::Pseudonym => Some(Action::Surrogate(Surrogate::Pseudonym, 0)),
         WrittenAction::Block => Some(Action::Block),
         WrittenAction::Allow => None,
+    }
+}
+
+/// The action for answers, where that for requests is another one.
+fn answer(written: Option<AnswerAction>, request: Option<Action>, keep: usize) -> Option<Action> {
+    match written {
+        Some(AnswerAction::Mask) => Some(Action::Mask { keep }),
+        Some(AnswerAction::Redact) => Some(Action::Redact),
+        Some(AnswerAction::Hash) => Some(Action::Hash),
+        Some(AnswerAction::Block) => Some(Action::Block),
+        Some(AnswerAction::Allow) => None,
+        None => match request {
+            Some(Action::Surrogate(..)) => Some(Action::Redact),
+            other => other,
+        },
     }
 }
 
