@@ -3,7 +3,7 @@
 //! - `churn` scores CSV rows: one number per row, always the same for the same row.
 //! - `assistant` talks, and gives away an e-mail address and a card number, so that there is
 //!   something to mask; with `/openai/v1/chat/completions` and `"stream": true` it does so in
-//!   events, cut in the middle of the address.
+//!   events, cut in the middle of the address and of the first placeholder.
 //!
 //! It answers errors as the service does: AWS JSON with `x-amzn-errortype`. It does not enforce IAM
 //! policies and has no models.
@@ -224,8 +224,12 @@ fn chat(asked: &Json) -> Result<Response<Body>, Refusal> {
         )
     };
     let mut events = String::new();
-    for sentence in text.split_inclusive("; ") {
-        events.push_str(&event(json!({ "content": sentence }), Json::Null));
+    // A placeholder comes in two tokens, as it does from a model.
+    let placeholder = text.find("<").map_or(0, |at| at.saturating_add(4));
+    let (front, rest) = text.split_at_checked(placeholder).unwrap_or(("", &text));
+    let pieces = [front].into_iter().chain(rest.split_inclusive("; "));
+    for piece in pieces.filter(|piece| !piece.is_empty()) {
+        events.push_str(&event(json!({ "content": piece }), Json::Null));
     }
     events.push_str(&event(json!({}), json!("stop")));
     events.push_str("data: [DONE]\n\n");

@@ -197,8 +197,7 @@ impl<'a> Tour<'a> {
             ],
             ..ann()
         };
-        let about =
-            "The question holds personal data, and so does the model's answer: neither passes.";
+        let about = "The question holds personal data, and so does the model's answer: neither passes. The customer's address comes back to Ann.";
         let question = format!("Mail {CUSTOMER_EMAIL} about SSN {CUSTOMER_SSN}.");
         let call = bearer(ask(&question), "$ANN");
         self.head("Personal data, in and out", about, &call);
@@ -209,7 +208,7 @@ impl<'a> Tour<'a> {
             .as_ref()
             .map(|received| String::from_utf8_lossy(&received.body).into_owned());
         let arrived = arrived.unwrap_or_default();
-        let clean = arrived.contains("[EMAIL]")
+        let clean = arrived.contains("<EMAIL_1>")
             && !arrived.contains(CUSTOMER_EMAIL)
             && !arrived.contains(CUSTOMER_SSN);
         lines.push(Line::new(
@@ -218,6 +217,7 @@ impl<'a> Tour<'a> {
             clean,
             "no e-mail address and no SSN",
         ));
+        lines.push(put_back(&seen));
         lines.push(unleaked(&seen));
         self.tell(&lines);
         Ok(())
@@ -225,11 +225,16 @@ impl<'a> Tour<'a> {
 
     async fn stream(&mut self) -> Result<()> {
         let expected = Expected {
-            masked: &[("response", "card", 1), ("response", "email", 1)],
+            masked: &[
+                ("request", "email", 1),
+                ("response", "card", 1),
+                ("response", "email", 1),
+            ],
             ..ann()
         };
-        let about = "The answer streams, cut in the middle of an address. What is masked is masked all the same, and the rest flows.";
-        let call = bearer(chat("Whom do I ask?"), "$ANN");
+        let about = "The answer streams, cut in the middle of an address and of the placeholder that stands for another. What is masked is masked all the same, what was replaced is put back, and the rest flows.";
+        let question = format!("Whom do I ask about {CUSTOMER_EMAIL}?");
+        let call = bearer(chat(&question), "$ANN");
         self.head("A streaming answer", about, &call);
         let seen = self.send(&call).await?;
         let mut lines = seen.lines(&expected);
@@ -245,6 +250,7 @@ impl<'a> Tour<'a> {
             streamed,
             "a whole stream in several pieces",
         ));
+        lines.push(put_back(&seen));
         lines.push(unleaked(&seen));
         self.tell(&lines);
         Ok(())
@@ -514,6 +520,22 @@ fn bob_denied() -> Expected {
         identity: Some((BOB, "jwt")),
         ..Expected::default()
     }
+}
+
+/// What the request had is in the answer again, which the model wrote with a placeholder.
+fn put_back(seen: &Seen) -> Line {
+    let received = seen.received.as_ref();
+    let arrived = received.map(|received| String::from_utf8_lossy(&received.body).into_owned());
+    let text = seen.answer.text();
+    Line::new(
+        "client",
+        format!("reads {CUSTOMER_EMAIL} where the model saw and wrote <EMAIL_1>"),
+        arrived.is_some_and(|arrived| {
+            arrived.contains("<EMAIL_1>") && !arrived.contains(CUSTOMER_EMAIL)
+        }) && text.contains(CUSTOMER_EMAIL)
+            && !text.contains("EMAIL_1"),
+        "the customer's address, and no placeholder",
+    )
 }
 
 /// What the model gives away does not reach the client.

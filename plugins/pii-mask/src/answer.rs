@@ -9,7 +9,7 @@ mod sniff;
 
 use crate::amazon::error as error_message;
 use crate::events::{EventMasker, Form, Ready};
-use crate::mask::Tally;
+use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
 use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNDECIDED, ANSWER_UNPARSED};
@@ -24,6 +24,7 @@ use sniff::{Looks, code, sniff};
 /// An answer that arrives in pieces.
 pub struct Answer<'a> {
     plan: &'a Plan,
+    masker: Masker,
     frames: Frames<'a>,
     events: EventMasker,
     text: TextStream,
@@ -65,6 +66,7 @@ impl<'a> Answer<'a> {
         let (events, text, tally) = Default::default();
         Some(Self {
             plan,
+            masker: plan.answer_masker.clone(),
             frames,
             events,
             text,
@@ -73,6 +75,15 @@ impl<'a> Answer<'a> {
             is_text: media == Media::Text,
             begun: false,
         })
+    }
+
+    /// The same with the masker of its exchange.
+    #[must_use]
+    pub fn masked_by(self, masker: &Masker) -> Self {
+        Self {
+            masker: masker.clone(),
+            ..self
+        }
     }
 
     /// Whether the cut shows in the answer itself. Text has no form for it.
@@ -179,7 +190,7 @@ impl<'a> Answer<'a> {
 
     /// Lets go what is held of running texts.
     fn release(&mut self, out: &mut Vec<u8>) {
-        self.events.end(&self.plan.masker, &mut self.tally);
+        self.events.end(&self.masker, &mut self.tally);
         self.flow(out);
     }
 
@@ -257,8 +268,12 @@ impl<'a> Answer<'a> {
                 }
             };
             let plan = self.plan;
-            let masker = &plan.masker;
-            let whole = block.with_others(|line| masker.mask(line, "", &mut self.tally));
+            let masker = &self.masker;
+            // What is put back must not end the line.
+            let whole = block.with_others(|line| {
+                let masked = masker.mask(line, "", &mut self.tally)?;
+                Some(masked.replace(['\r', '\n'], " "))
+            });
             let block = whole.as_ref().map_or(block, |raw| block.of_same_place(raw));
             let raw = block.raw();
             let Some(data) = block.data() else {
@@ -358,7 +373,7 @@ impl<'a> Answer<'a> {
             None => ("", content),
         };
         let taken = core::str::from_utf8(content).ok().and_then(|data| {
-            let (masker, tally) = (&self.plan.masker, &mut self.tally);
+            let (masker, tally) = (&self.masker, &mut self.tally);
             let form = if name.is_empty() {
                 Form::Line
             } else {
@@ -396,10 +411,9 @@ impl<'a> Answer<'a> {
         let mut masked = String::with_capacity(text.len());
         let text = core::str::from_utf8(text).unwrap_or_default();
         self.text
-            .push(text, &self.plan.masker, &mut self.tally, &mut masked);
+            .push(text, &self.masker, &mut self.tally, &mut masked);
         if last || broken {
-            self.text
-                .finish(&self.plan.masker, &mut self.tally, &mut masked);
+            self.text.finish(&self.masker, &mut self.tally, &mut masked);
         }
         out.extend_from_slice(masked.as_bytes());
         match (broken, self.way().on_unparsable) {

@@ -2,6 +2,7 @@
 
 use crate::detect::Entity;
 use crate::tensors::HEAD_LENGTH;
+use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::config::types::{FRAMING, HeaderName, refused};
 use modelgate_kit::config::{Bounded, DenyOrAllow, Mode, Secret};
 use schemars::JsonSchema;
@@ -16,11 +17,22 @@ pub struct Config {
     pub mode: Mode,
     /// The action for entities that `entities` does not list.
     pub default_action: WrittenAction,
+    /// The action for what is found in answers of entities whose rule does not say: as in requests
+    /// unless given, and `redact` where that is one of `placeholder`, `pseudonym`.
+    pub default_answer_action: Option<AnswerAction>,
     /// The action for each entity.
     pub entities: Entities,
-    /// Key for `hash`: the same value gets the same pseudonym as long as the key is the same. At
-    /// least 16 bytes.
+    /// Key for `hash` and `pseudonym`: the same value gets the same code as long as the key is the
+    /// same. At least 16 bytes.
     pub hash_key: Option<Secret>,
+    /// Whom codes by `hash_key` are the same for: everybody unless given.
+    pub hash_scope: HashScope,
+    /// The policy for requests of which it is not known whose they are, where `hash_scope` asks:
+    /// `deny`, or `allow` (what would have a code is redacted).
+    pub on_missing_scope: DenyOrAllow,
+    /// Whether what `placeholder` and `pseudonym` have replaced in a request is put back in its
+    /// answer.
+    pub restore: Restore,
     /// Values that are never masked, in lower case; `*` matches any text: `*@example.com`,
     /// `127.0.0.1`.
     pub allowed_values: Vec<AllowedValue>,
@@ -248,6 +260,10 @@ impl<'de> Deserialize<'de> for MaskedHeader {
 pub struct Rule {
     /// The action.
     pub action: WrittenAction,
+    /// The action for what is found in answers; the same unless given, or `redact` for
+    /// `placeholder` and `pseudonym`.
+    #[serde(default)]
+    pub answer_action: Option<AnswerAction>,
     /// With `mask`: how many letters and digits at the end stay readable; at most a third.
     #[serde(default = "keep_nothing")]
     pub keep_last: Bounded<0, 4>,
@@ -266,14 +282,59 @@ pub enum WrittenAction {
     /// It becomes a placeholder such as `[EMAIL]`.
     #[default]
     Redact,
-    /// It becomes a pseudonym such as `[EMAIL:9f86d081884c7d65]`, by a keyed hash.
+    /// It becomes a code such as `[EMAIL:9f86d081884c7d65]`, by a keyed hash.
     Hash,
+    /// It becomes `<EMAIL_1>`, numbered in each exchange, and is put back in the answer.
+    Placeholder,
+    /// It becomes `<EMAIL_kqnbtfmw>`, by a keyed hash, and is put back in the answer.
+    Pseudonym,
     /// The message is refused.
     Block,
     /// The value passes, and is counted.
     Report,
     /// The value passes.
     Allow,
+}
+
+/// An action for what is found in answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerAction {
+    /// Letters and digits become `*`; separators stay.
+    Mask,
+    /// It becomes `[EMAIL]`.
+    Redact,
+    /// It becomes a code such as `[EMAIL:9f86d081884c7d65]`, by a keyed hash.
+    Hash,
+    /// The answer is refused.
+    Block,
+    /// The value passes.
+    Allow,
+}
+
+/// Whom codes are the same for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HashScope {
+    /// Everybody.
+    #[default]
+    Everybody,
+    /// One verified consumer.
+    Consumer,
+    /// Callers with the same verified claim or label: its name, or a JSON Pointer such as
+    /// `/org/tenant`.
+    Claim(ClaimPath),
+}
+
+/// Whether what was replaced is put back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restore {
+    /// In the answer of the same exchange.
+    #[default]
+    Answer,
+    /// Nowhere.
+    Never,
 }
 
 /// The evidence for a finding.

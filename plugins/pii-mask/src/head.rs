@@ -9,6 +9,7 @@ use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::explain;
 use modelgate_kit::facts::Masked;
+use modelgate_kit::host::Side;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::query::parameters_raw;
 
@@ -24,6 +25,7 @@ const URLS: [&str; 3] = ["location", "content-location", "referer"];
 /// Masks what is to be masked of the head of one side.
 pub(crate) fn mask_head(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     terms: &Terms,
     counts: &RefCell<Masked>,
@@ -34,18 +36,25 @@ pub(crate) fn mask_head(
     }
     let message = exchange.message(terms.side);
     let headers = message.headers()?;
+    if terms.side == Side::Request {
+        headers
+            .all(":path")
+            .for_each(|target| masker.reserve(target));
+        let lines = way.headers.iter().flat_map(|name| headers.all(name));
+        lines.for_each(|line| masker.reserve(line));
+    }
     let mut tally = Tally::default();
     let mut changes: Vec<(&str, Vec<u8>)> = Vec::new();
     let mut unread = false;
     if let Some(target) = headers.first(":path").filter(|_| way.query) {
-        match target_of(target, way, &plan.masker, &mut tally) {
+        match target_of(target, way, masker, &mut tally) {
             Ok(masked) => changes.extend(masked.map(|masked| (":path", masked))),
             Err(MalformedForm) => unread = true,
         }
     }
     for name in &way.headers {
         let lines: Vec<&[u8]> = headers.all(name).collect();
-        match lines_of(name, &lines, way, &plan.masker, &mut tally) {
+        match lines_of(name, &lines, way, masker, &mut tally) {
             Ok(masked) => changes.extend(masked.map(|masked| (name.as_str(), masked))),
             Err(MalformedForm) => unread = true,
         }

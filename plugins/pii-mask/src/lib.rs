@@ -26,6 +26,7 @@ pub mod multipart;
 pub mod plan;
 pub mod reading;
 pub mod reasons;
+pub mod restore;
 mod shadow;
 pub mod stream;
 pub mod tensors;
@@ -43,6 +44,7 @@ use modelgate_kit::problem::{Reason, Reply};
 use answer::Answer;
 use config::Config;
 use head::mask_head;
+use mask::Masker;
 use message::{REQUEST, RESPONSE, announces_body, mask_stream, mask_whole};
 use plan::Plan;
 
@@ -76,6 +78,7 @@ impl Filter for PiiMask {
 
     async fn handle(plan: Rc<Plan>, exchange: Exchange) -> Result<(), Reply> {
         let counts = RefCell::new(Masked::default());
+        let (request, answer) = plan.maskers(&exchange)?;
         if plan.response.masks {
             // The answer must be readable, and whole.
             exchange
@@ -88,7 +91,7 @@ impl Filter for PiiMask {
                 }
             }
         }
-        mask_head(&plan, &exchange, &REQUEST, &counts)?;
+        mask_head(&plan, &request, &exchange, &REQUEST, &counts)?;
         let upgrade = if plan.request.masks || plan.response.masks {
             exchange.upgrade()?
         } else {
@@ -109,14 +112,15 @@ impl Filter for PiiMask {
             {
                 return Err(Reply::new(&reasons::UPGRADE_REFUSED));
             }
-            return mask_answer(&plan, &exchange, &counts).await;
+            request.settle();
+            return mask_answer(&plan, &answer, &exchange, &counts).await;
         }
         // An answer may come before the request is whole: a client that lets its body wait must not
         // get it unmasked.
         exchange
             .side_by_side(
-                mask_request(&plan, &exchange, &counts),
-                mask_answer(&plan, &exchange, &counts),
+                mask_request(&plan, &request, &exchange, &counts),
+                mask_answer(&plan, &answer, &exchange, &counts),
             )
             .await
     }
@@ -124,20 +128,23 @@ impl Filter for PiiMask {
 
 async fn mask_request(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if plan.request.masks && plan.shadow {
-        return shadow::watch(plan, exchange, &REQUEST, counts).await;
+        return shadow::watch(plan, masker, exchange, &REQUEST, counts).await;
     }
     if plan.request.masks {
-        mask_whole(plan, exchange, &REQUEST, counts).await?;
+        mask_whole(plan, masker, exchange, &REQUEST, counts).await?;
     }
+    masker.settle();
     Ok(())
 }
 
 async fn mask_answer(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
@@ -145,21 +152,24 @@ async fn mask_answer(
     if idle || exchange.forward().await == Forwarded::Gone {
         return Ok(());
     }
-    mask_head(plan, exchange, &RESPONSE, counts)?;
+    mask_head(plan, masker, exchange, &RESPONSE, counts)?;
     if !plan.response.masks || exchange.upgraded() {
         return Ok(());
     }
     if plan.shadow {
-        return shadow::watch(plan, exchange, &RESPONSE, counts).await;
+        return shadow::watch(plan, masker, exchange, &RESPONSE, counts).await;
+    }
+    if masker.has_nothing_to_do() {
+        return Ok(());
     }
     let read = reading::read(&*exchange.response().headers()?, &plan.response);
     let streams = read.ok().and_then(|reading| {
         let answer = Answer::new(plan, reading.media)?;
-        Some((answer, reading.codings.decoder()))
+        Some((answer.masked_by(masker), reading.codings.decoder()))
     });
     match streams {
         Some((answer, decoder)) => mask_stream(plan, exchange, answer, decoder, counts).await,
-        None => mask_whole(plan, exchange, &RESPONSE, counts).await,
+        None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,
     }
 }
 

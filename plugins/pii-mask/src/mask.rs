@@ -1,24 +1,31 @@
-//! What becomes of a finding: masked, redacted, hashed, or the reason to block; and how many there
-//! were.
+//! What becomes of a finding: masked, redacted, hashed, kept for the answer behind a surrogate, or
+//! the reason to block; and how many there were.
 //!
-//! Replacements hold only letters, digits and `*[]:_-.@+()/ %'`, so that text that is itself JSON
+//! Replacements hold only letters, digits and `*[]<>:_-.@+()/ %'`, so that text that is itself JSON
 //! (a tool call's arguments) stays JSON; what replaces a number of JSON is quoted as the names
 //! around it are. They are not found again when they pass through once more.
 
 mod coded;
+pub mod keyed;
 mod told;
+mod trip;
+
+pub use trip::Reading;
 
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
 use crate::detect::spelled::{self, Spellings, with_spelled};
-use crate::detect::{Certainty, Columns, Entity, EntitySet, Finding, SHORTEST_NUMBER};
+use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
 use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next};
+use crate::restore::spelled::Around;
+use crate::restore::{Place, Vault};
 use coded::Coded;
-use hmac::{Hmac, KeyInit, Mac};
+use keyed::{Scope, canonical, code};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::flat_map::FlatMap;
-use sha2::Sha256;
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// What becomes of the findings of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +41,12 @@ pub enum Action {
     /// The finding becomes a pseudonym: `[EMAIL:` and 16 hex digits of a keyed hash `]`, the same
     /// for the same value.
     Hash,
+    /// The finding becomes something that the answer's reader gets it back for. In so many strings
+    /// of JSON it stands, one in another.
+    Surrogate(Surrogate, u8),
+    /// What stood here in the request is put back, in so many strings of JSON. No finding has this
+    /// action by its entity.
+    Restore(Place, u8, Around),
     /// The message is refused.
     Block,
     /// The finding passes, and is counted.
@@ -46,18 +59,48 @@ impl Action {
     pub fn changes(self) -> bool {
         self != Action::Report
     }
+
+    /// Whether it needs a key.
+    #[must_use]
+    pub const fn is_keyed(self) -> bool {
+        matches!(
+            self,
+            Action::Hash | Action::Surrogate(Surrogate::Pseudonym, _)
+        )
+    }
+}
+
+/// What stands for a value between request and answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surrogate {
+    /// `<EMAIL_1>`, numbered in each exchange.
+    Placeholder,
+    /// `<EMAIL_kqnbtfmw>`, by a keyed hash: the same in each exchange.
+    Pseudonym,
 }
 
 /// What is looked for and what becomes of it.
-#[derive(Debug)]
-pub struct Masker {
+struct Rules {
     actions: FlatMap<Entity, Action>,
     wanted: EntitySet,
     least: Certainty,
     key: Option<SecretBytes>,
     allowed: Allowed,
+}
+
+/// What is looked for and what becomes of it, in the messages of one exchange or of any.
+#[derive(Clone)]
+pub struct Masker {
+    rules: Rc<Rules>,
+    /// What whole texts and values are read in, too.
     spellings: Spellings,
+    /// Whether strings that are base64 of a text are.
     base64: bool,
+    /// What is kept of the exchange.
+    vault: Option<Rc<RefCell<Vault>>>,
+    scope: Scope,
+    /// What was kept is put back, and nothing kept: it masks the answer.
+    restores: bool,
 }
 
 /// How many findings of each entity, and whether one of them blocks.
@@ -65,6 +108,8 @@ pub struct Masker {
 pub struct Tally {
     counts: FlatMap<Entity, u64>,
     reported: FlatMap<Entity, u64>,
+    restored: FlatMap<Entity, u64>,
+    unkept: FlatMap<Entity, u64>,
     blocked: bool,
 }
 
@@ -105,21 +150,43 @@ impl Tally {
         self.blocked
     }
 
+    /// Entities of which something was put back, with their counts.
+    pub fn restored(&self) -> impl Iterator<Item = (Entity, u64)> + '_ {
+        let restored = self.restored.iter();
+        restored.map(|(entity, count)| (*entity, *count))
+    }
+
+    /// How many of one entity were put back.
+    #[must_use]
+    pub fn count_restored(&self, entity: Entity) -> u64 {
+        self.restored.get(&entity).copied().unwrap_or_default()
+    }
+
+    /// How many of one entity were redacted because no more could be kept.
+    #[must_use]
+    pub fn unkept(&self, entity: Entity) -> u64 {
+        self.unkept.get(&entity).copied().unwrap_or_default()
+    }
+
     fn add(&mut self, entity: Entity, action: Action) {
         let counts = match action.changes() {
             true => &mut self.counts,
             false => &mut self.reported,
         };
-        if let Some(count) = counts.get_or_insert_with(entity, || 0) {
-            *count = count.saturating_add(1);
-        }
+        one_more(counts, entity);
         self.blocked |= action == Action::Block;
+    }
+}
+
+fn one_more(counts: &mut FlatMap<Entity, u64>, entity: Entity) {
+    if let Some(count) = counts.get_or_insert_with(entity, || 0) {
+        *count = count.saturating_add(1);
     }
 }
 
 impl Masker {
     /// A masker for these actions; entities without one are left alone. `key` is for
-    /// [`Action::Hash`]: without one, hashing redacts. Findings below `least` certainty, and
+    /// [`Action::Hash`] and pseudonyms: without one, they redact. Findings below `least` certainty, and
     /// `allowed` values, are left alone.
     #[must_use]
     pub fn new(
@@ -129,14 +196,20 @@ impl Masker {
         allowed: Allowed,
     ) -> Self {
         let wanted: EntitySet = actions.keys().copied().collect();
-        Self {
+        let rules = Rules {
             actions,
             wanted,
             least,
             key,
             allowed,
+        };
+        Self {
+            rules: Rc::new(rules),
             spellings: Spellings::default(),
             base64: false,
+            vault: None,
+            scope: Scope::Everybody,
+            restores: false,
         }
     }
 
@@ -157,43 +230,54 @@ impl Masker {
 
     /// Whether it looks for nothing.
     #[must_use]
-    pub const fn is_idle(&self) -> bool {
-        self.wanted.is_empty()
+    pub fn is_idle(&self) -> bool {
+        self.rules.wanted.is_empty()
     }
 
     /// What it looks for.
     pub fn entities(&self) -> impl Iterator<Item = Entity> + '_ {
-        self.actions.keys().copied()
+        self.rules.actions.keys().copied()
     }
 
     /// Whether findings of this entity do not stay as they are.
     #[must_use]
     pub fn changes(&self, entity: Entity) -> bool {
-        self.actions
-            .get(&entity)
-            .is_some_and(|action| action.changes())
+        let action = self.rules.actions.get(&entity);
+        action.is_some_and(|action| action.changes())
     }
 
     /// The findings in `text[floor..]` that something becomes of.
     #[must_use]
     pub fn find(&self, text: &str, floor: usize, label: &str) -> Vec<(Finding, Action)> {
-        let mut findings = scan(text, floor, label, self.wanted);
-        if floor == 0 {
-            findings = with_spelled(text, label, self.wanted, self.spellings, findings);
-        }
-        self.decide(text, findings)
+        let found = if self.is_idle() {
+            Vec::new()
+        } else {
+            let mut findings = scan(text, floor, label, self.rules.wanted);
+            if floor == 0 {
+                let wanted = self.rules.wanted;
+                findings = with_spelled(text, label, wanted, self.spellings, findings);
+            }
+            self.decide(text, findings)
+        };
+        self.with_surrogates(text, floor, found)
     }
 
-    /// The same for a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
+    /// The same for a text that comes in pieces: `text[floor..]` is the next one, and `reading` has
     /// read those before.
     #[must_use]
     pub fn find_next(
         &self,
         text: &str,
         floor: usize,
-        columns: &mut Columns,
+        reading: &mut Reading,
     ) -> Vec<(Finding, Action)> {
-        self.decide(text, scan_next(text, floor, self.wanted, columns))
+        let found = if self.is_idle() {
+            Vec::new()
+        } else {
+            let found = scan_next(text, floor, self.rules.wanted, &mut reading.columns);
+            self.decide(text, found)
+        };
+        self.with_surrogates_next(text, floor, found, &mut reading.layers)
     }
 
     /// Those of the findings that something becomes of.
@@ -201,10 +285,10 @@ impl Masker {
         let mut found = Vec::new();
         for finding in findings {
             let value = text.get(finding.span.clone()).unwrap_or_default();
-            let Some(action) = self.actions.get(&finding.entity).copied() else {
+            let Some(action) = self.rules.actions.get(&finding.entity).copied() else {
                 continue;
             };
-            if finding.certainty < self.least || self.is_allowed(finding.entity, value) {
+            if finding.certainty < self.rules.least || self.is_allowed(finding.entity, value) {
                 continue;
             }
             found.push((finding, action));
@@ -274,13 +358,13 @@ impl Masker {
     /// What stands in place of a number of JSON with these digits under this name; none if it is
     /// nothing.
     pub fn mask_number(&self, digits: &str, name: &str, tally: &mut Tally) -> Option<String> {
-        let judged = judge_number(digits.as_bytes(), name.as_bytes(), self.wanted)?;
+        let judged = judge_number(digits.as_bytes(), name.as_bytes(), self.rules.wanted)?;
         self.mask_judged(digits, judged, tally)
     }
 
     /// The same of a number whose groups are the elements of an array.
     pub fn mask_groups(&self, groups: &[&str], name: &str, tally: &mut Tally) -> Option<String> {
-        let judged = judge_groups(groups, name, self.wanted)?;
+        let judged = judge_groups(groups, name, self.rules.wanted)?;
         self.mask_judged(&groups.concat(), judged, tally)
     }
 
@@ -290,8 +374,8 @@ impl Masker {
         (entity, certainty): (Entity, Certainty),
         tally: &mut Tally,
     ) -> Option<String> {
-        let action = self.actions.get(&entity).copied()?;
-        if certainty < self.least || self.is_allowed(entity, digits) {
+        let action = self.rules.actions.get(&entity).copied()?;
+        if certainty < self.rules.least || self.is_allowed(entity, digits) {
             return None;
         }
         let mut masked = String::new();
@@ -308,24 +392,43 @@ impl Masker {
         tally: &mut Tally,
         out: &mut String,
     ) {
+        if let Action::Restore(place, layers, around) = action {
+            return self.restore(place, layers, around, tally, out);
+        }
         tally.add(entity, action);
         if action == Action::Report {
             out.push_str(value);
             return;
         }
-        let value = &*self.as_it_reads(value);
-        match (action, &self.key) {
-            (Action::Mask { keep }, _) => mask(entity, keep, value, out),
-            (Action::Hash, Some(key)) => pseudonym(entity, key, value, out),
-            (Action::Hash | Action::Redact | Action::Block | Action::Report, _) => {
-                out.push_str(entity.placeholder())
+        let reads = || self.as_it_reads(value);
+        match action {
+            Action::Mask { keep } => mask(entity, keep, &reads(), out),
+            Action::Hash => {
+                let canonical = canonical(entity, &reads());
+                match code(entity, self.rules.key.as_ref(), &self.scope, &canonical) {
+                    Some(code) => keyed::hash(entity, &code, out),
+                    None => out.push_str(entity.placeholder()),
+                }
+            }
+            Action::Surrogate(surrogate, layers) => {
+                match self.surrogate(surrogate, entity, value, layers) {
+                    Some(surrogate) => out.push_str(&surrogate),
+                    None => {
+                        one_more(&mut tally.unkept, entity);
+                        out.push_str(entity.placeholder());
+                    }
+                }
+            }
+            Action::Redact | Action::Block | Action::Report | Action::Restore(..) => {
+                out.push_str(entity.placeholder());
             }
         }
     }
 
     fn is_allowed(&self, entity: Entity, value: &str) -> bool {
+        let allowed = &self.rules.allowed;
         let reads = || reads(entity, &self.as_it_reads(value)).to_lowercase();
-        !self.allowed.is_empty() && self.allowed.has(&reads())
+        !allowed.is_empty() && allowed.has(&reads())
     }
 
     /// A value without the spellings that are read.
@@ -374,51 +477,6 @@ fn mask(entity: Entity, keep: usize, value: &str, out: &mut String) {
         out.push(if left > keep { '*' } else { character });
         left = left.saturating_sub(1);
     }
-}
-
-/// `[EMAIL:9f86d081884c7d65]`: HMAC-SHA-256 of the entity's name, NUL and the value, cut to 64
-/// bits. How a value is written does not matter: case, and for numbers everything but digits, is
-/// left out.
-fn pseudonym(entity: Entity, key: &SecretBytes, value: &str, out: &mut String) {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose()) else {
-        out.push_str(entity.placeholder());
-        return;
-    };
-    mac.update(entity.name().as_bytes());
-    mac.update(&[0]);
-    let value = reads(entity, value);
-    let value = match entity {
-        Entity::Phone | Entity::Card | Entity::Ssn => {
-            value.chars().filter(char::is_ascii_digit).collect()
-        }
-        Entity::Iban
-        | Entity::NationalId
-        | Entity::TaxId
-        | Entity::Passport
-        | Entity::DriverLicense
-        | Entity::Mac
-        | Entity::Bic
-        | Entity::BankAccount
-        | Entity::Vin
-        | Entity::LicensePlate
-        | Entity::MedicalId => value
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect::<String>()
-            .to_uppercase(),
-        Entity::Email | Entity::Ip => value.to_lowercase(),
-        _ => value.into_owned(),
-    };
-    mac.update(value.as_bytes());
-    let code = mac.finalize().into_bytes();
-    out.push_str(entity.placeholder().trim_end_matches(']'));
-    out.push(':');
-    for byte in code.iter().take(8) {
-        for digit in [byte >> 4, byte & 15] {
-            out.extend(char::from_digit(u32::from(digit), 16));
-        }
-    }
-    out.push(']');
 }
 
 #[cfg(test)]

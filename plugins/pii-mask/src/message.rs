@@ -18,7 +18,7 @@ use crate::answer::Answer;
 use crate::coding::{Broken, Decoder};
 use crate::config::Hold;
 use crate::detect::Entity;
-use crate::mask::Tally;
+use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
 use crate::reading::{self, Changed, Unread};
@@ -99,6 +99,7 @@ const UNTYPED: &str =
 /// Holds a body until it is whole, and masks it.
 pub(crate) async fn mask_whole(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     terms: &Terms,
     counts: &RefCell<Masked>,
@@ -106,7 +107,7 @@ pub(crate) async fn mask_whole(
     if exchange.message(terms.side).is_whole() {
         return Ok(());
     }
-    let result = whole(plan, exchange, terms, counts).await;
+    let result = whole(plan, masker, exchange, terms, counts).await;
     match result {
         Ok(()) => Ok(()),
         Err(Refusal::Host(status)) => Err(Reply::from(status)),
@@ -136,6 +137,7 @@ async fn drain(exchange: &Exchange, side: Side) -> Result<(), Reply> {
 
 async fn whole(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     terms: &Terms,
     counts: &RefCell<Masked>,
@@ -207,7 +209,10 @@ async fn whole(
     };
     let mut tally = Tally::default();
     let fixed = message.are_headers_gone();
-    let masked = reading.mask(&body, &plan.masker, way, fixed, &mut tally);
+    if side == Side::Request {
+        masker.reserve(&body);
+    }
+    let masked = reading.mask(&body, masker, way, fixed, &mut tally);
     count(exchange, plan, side, &tally, &Tally::default(), counts)?;
     if tally.is_blocked() {
         return Err(refusal(terms.blocked));
@@ -403,11 +408,20 @@ pub(crate) fn count(
         };
         add(exchange, counters.get(&entity), more);
         put(of_side, entity, more);
+        let more = tally.unkept(entity).saturating_sub(before.unkept(entity));
+        add(exchange, way.unkept.get(&entity), more);
     }
     for (entity, count) in tally.reported() {
         let more = count.saturating_sub(before.count_reported(entity));
         add(exchange, way.reported.get(&entity), more);
         put(reported, entity, more);
+    }
+    for (entity, count) in tally.restored() {
+        let more = count.saturating_sub(before.count_restored(entity));
+        add(exchange, way.restored.get(&entity), more);
+    }
+    if *counts == Masked::default() {
+        return Ok(());
     }
     exchange.publish(counts.clone())
 }

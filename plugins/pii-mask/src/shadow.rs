@@ -11,7 +11,7 @@ use modelgate_kit::problem::{Reason, Reply};
 
 use crate::answer::Answer;
 use crate::config::Hold;
-use crate::mask::Tally;
+use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::message::{Terms, count, decoded};
 use crate::plan::Plan;
@@ -20,6 +20,7 @@ use crate::reading::{self, Reading, Unread};
 /// Looks on as a body passes.
 pub(crate) async fn watch(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     terms: &Terms,
     counts: &RefCell<Masked>,
@@ -31,7 +32,9 @@ pub(crate) async fn watch(
     let way = plan.way(terms.side);
     let read = reading::read(&*message.headers()?, way);
     let answer = match (&read, terms.side) {
-        (Ok(reading), Side::Response) => Answer::new(plan, reading.media),
+        (Ok(reading), Side::Response) => {
+            Answer::new(plan, reading.media).map(|answer| answer.masked_by(masker))
+        }
         _ => None,
     };
     let unread = match (read, answer) {
@@ -39,7 +42,7 @@ pub(crate) async fn watch(
             return watch_stream(plan, exchange, terms, counts, &reading, answer).await;
         }
         (Ok(reading), None) if reading.media != Media::Messages => {
-            return watch_whole(plan, exchange, terms, counts, &reading).await;
+            return watch_whole(plan, masker, exchange, terms, counts, &reading).await;
         }
         (Ok(_), None) => Unread::OtherType,
         (Err(unread), _) => unread,
@@ -49,6 +52,7 @@ pub(crate) async fn watch(
 
 async fn watch_whole(
     plan: &Plan,
+    masker: &Masker,
     exchange: &Exchange,
     terms: &Terms,
     counts: &RefCell<Masked>,
@@ -78,7 +82,7 @@ async fn watch_whole(
     }
     let mut tally = Tally::default();
     let fixed = plan.hold == Hold::Body;
-    let masked = reading.mask(&seen, &plan.masker, way, fixed, &mut tally);
+    let masked = reading.mask(&seen, masker, way, fixed, &mut tally);
     count(
         exchange,
         plan,

@@ -17,8 +17,8 @@ use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, kind};
 use crate::detect::email::{self, LONGEST_LOCAL, is_local};
 use crate::detect::fold::{self, reads_otherwise};
 use crate::detect::secret::{self, is_object, may_be_aws_secret, may_begin};
-use crate::detect::{Columns, Entity, Finding};
-use crate::mask::{Action, Masker, Tally};
+use crate::detect::{Entity, Finding};
+use crate::mask::{Action, Masker, Reading, Tally};
 use segment::Segmenter;
 
 /// Longest segment that is held, in bytes.
@@ -69,8 +69,8 @@ pub struct TextStream {
     /// Up to where the segmenter has read.
     read: usize,
     segmenter: Segmenter,
-    /// What has gone out, as lines of a table.
-    columns: Columns,
+    /// What has gone out: as lines of a table, as JSON.
+    reading: Reading,
     swallow: Option<Swallow>,
     /// The last place at which it may be cut.
     offered: usize,
@@ -150,7 +150,9 @@ impl TextStream {
             self.reads_shorter |= !character.is_ascii() && reads_otherwise(character);
             let floor = cut.unwrap_or(self.floor);
             if let Some(place) = self.segmenter.step(&self.buffer, floor, at, character) {
-                if !self.may_be_named_behind(place) {
+                let known = self.buffer.get(..self.read).unwrap_or_default();
+                let spans = masker.spans(known, floor, place);
+                if !self.may_be_named_behind(place) && !spans {
                     cut = Some(place);
                 }
             } else if self.read.saturating_sub(floor) > self.most_held() {
@@ -209,7 +211,7 @@ impl TextStream {
         }
         let cut = floor_char_boundary(&self.buffer, self.read.saturating_sub(PLAIN_OVERLAP));
         let plain = self.buffer.get(self.floor..cut).unwrap_or_default();
-        self.columns.read(plain, |_, _| {});
+        self.reading.pass(plain);
         out.keep(plain);
         self.forget(cut);
         true
@@ -220,7 +222,7 @@ impl TextStream {
     /// credential. What is a finding by itself is replaced even if it goes on.
     #[must_use]
     pub fn may_begin_a_value(&self, masker: &Masker) -> bool {
-        let found = masker.find_next(&self.buffer, self.floor, &mut self.columns.clone());
+        let found = masker.find_next(&self.buffer, self.floor, &mut self.reading.clone());
         let from = found
             .last()
             .map_or(self.floor, |(finding, _)| finding.span.end);
@@ -229,6 +231,7 @@ impl TextStream {
             || (!rest.is_empty()
                 && (self.segmenter.is_in_value()
                     || may_begin(&self.buffer, from)
+                    || masker.spans(&self.buffer, from, self.buffer.len())
                     || number_goes_on(rest)))
     }
 
@@ -244,8 +247,8 @@ impl TextStream {
     /// Tells `out` what becomes of what is held if nothing more comes; what comes nevertheless is
     /// read together with it.
     pub fn rest(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
-        let mut columns = self.columns.clone();
-        let found = masker.find_next(&self.buffer, self.floor, &mut columns);
+        let mut reading = self.reading.clone();
+        let found = masker.find_next(&self.buffer, self.floor, &mut reading);
         self.write(self.buffer.len(), &found, masker, tally, out);
         self.told = self.buffer.len();
     }
@@ -253,7 +256,7 @@ impl TextStream {
     /// Lets out the text up to `cut`, which no finding spans.
     fn release(&mut self, cut: usize, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) {
         let text = self.buffer.get(..cut).unwrap_or_default();
-        let found = masker.find_next(text, self.floor, &mut self.columns);
+        let found = masker.find_next(text, self.floor, &mut self.reading);
         self.write(cut, &found, masker, tally, out);
         self.forget(cut);
     }
@@ -311,8 +314,8 @@ impl TextStream {
     fn force(&mut self, masker: &Masker, tally: &mut Tally, out: &mut dyn Sink) -> bool {
         let text = self.buffer.get(..self.read).unwrap_or_default();
         let end = text.len();
-        let mut columns = self.columns.clone();
-        let mut found = masker.find_next(text, self.floor, &mut columns);
+        let mut reading = self.reading.clone();
+        let mut found = masker.find_next(text, self.floor, &mut reading);
         let key = self.segmenter.take_key();
         if let Some((last, action)) = found.last()
             && !action.changes()
@@ -322,7 +325,7 @@ impl TextStream {
             // It stays, and what goes on of it is text.
             self.segmenter = Segmenter::default();
             let text = self.buffer.get(self.floor..end).unwrap_or_default();
-            self.columns.read(text, |_, _| {});
+            self.reading.pass(text);
             self.write(end, &found, masker, tally, out);
             self.forget(end);
             return false;
@@ -350,7 +353,10 @@ impl TextStream {
         }
         let goes_on = found
             .last()
-            .filter(|(finding, _)| finding.span.end == end && finding.entity.is_credential())
+            .filter(|(finding, action)| {
+                let is_new = !matches!(action, Action::Restore(..));
+                is_new && finding.span.end == end && finding.entity.is_credential()
+            })
             .map(|(finding, _)| finding.entity);
         if let Some(goes_on) = goes_on {
             let swallow = Swallow::Token(goes_on);
@@ -381,7 +387,7 @@ impl TextStream {
         }
         found.retain(|(finding, _)| finding.span.end <= cut);
         let text = self.buffer.get(self.floor..cut).unwrap_or_default();
-        self.columns.read(text, |_, _| {});
+        self.reading.pass(text);
         self.write(cut, &found, masker, tally, out);
         self.forget(cut);
         false
@@ -400,7 +406,7 @@ impl TextStream {
         self.swallow = Some(swallow);
         self.segmenter = Segmenter::default();
         let text = self.buffer.get(self.floor..end).unwrap_or_default();
-        self.columns.read(text, |_, _| {});
+        self.reading.pass(text);
         self.write(end, found, masker, tally, out);
         let unread = self.buffer.len().saturating_sub(self.read);
         self.buffer.drain(end..self.read);

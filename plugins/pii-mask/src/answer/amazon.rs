@@ -85,7 +85,7 @@ impl<'a> Answer<'a> {
                 }
                 let wrapped = wrapped(payload)?;
                 let data = wrapped.as_ref().map_or(payload, |(data, _)| data.as_str());
-                let (masker, tally) = (&self.plan.masker, &mut self.tally);
+                let (masker, tally) = (&self.masker, &mut self.tally);
                 self.events
                     .event(
                         message.raw(),
@@ -115,7 +115,9 @@ impl<'a> Answer<'a> {
             return;
         };
         if messages.inner.is_none() {
-            let inner = Answer::new(plan, Media::Text).map(|inner| (Box::new(inner), Vec::new()));
+            let inner = Answer::new(plan, Media::Text);
+            let inner = inner.map(|inner| inner.masked_by(&self.masker));
+            let inner = inner.map(|inner| (Box::new(inner), Vec::new()));
             messages.inner = inner;
         }
         let Some((inner, headers)) = &mut messages.inner else {

@@ -6,7 +6,7 @@ use core::ops::Range;
 use modelgate_kit::explain::{self, Note};
 use serde_json::json;
 
-use super::Action;
+use super::{Action, Surrogate};
 use crate::detect::{Certainty, Entity};
 
 /// Tells of one finding, which `with` takes the place of.
@@ -18,6 +18,9 @@ pub fn finding(
     span: Option<&Range<usize>>,
     with: Option<&str>,
 ) {
+    if let Action::Restore(..) = action {
+        return restored(entity, value, span, with);
+    }
     explain::hide(value.as_bytes());
     explain::tell(|notes| {
         let (name, action) = (entity.name(), verb(action));
@@ -42,11 +45,26 @@ pub fn finding(
     });
 }
 
+/// Tells of what is put back in place of a surrogate.
+fn restored(entity: Entity, surrogate: &str, span: Option<&Range<usize>>, with: Option<&str>) {
+    explain::hide(with.unwrap_or_default().as_bytes());
+    explain::tell(|notes| {
+        let name = entity.name();
+        let text = format!("Puts {name} back in place of `{surrogate}`.");
+        let span = span.map(|span| json!({"start": span.start, "end": span.end}));
+        let note = Note::info("restored", text).with("entity", name);
+        notes.push(note.with("surrogate", surrogate).with("span", span));
+    });
+}
+
 const fn verb(action: Action) -> &'static str {
     match action {
         Action::Mask { .. } => "mask",
         Action::Redact => "redact",
         Action::Hash => "hash",
+        Action::Surrogate(Surrogate::Placeholder, _) => "placeholder",
+        Action::Surrogate(Surrogate::Pseudonym, _) => "pseudonym",
+        Action::Restore(..) => "restore",
         Action::Block => "block",
         Action::Report => "report",
     }
