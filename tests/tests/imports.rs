@@ -285,6 +285,7 @@ async fn an_imported_gateway_of_kongs_gives_the_verdicts_that_kong_states() {
         "key-auth",
         "consumer-acl",
         "rate-limit",
+        "upstream-auth",
     ];
     build::build(&workspace, &filters, Profile::Release).unwrap();
     let modules = workspace.target.join("modelgate");

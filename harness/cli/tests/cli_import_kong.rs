@@ -5,7 +5,7 @@
 
 use located_yaml::Node;
 use modelgate_cli::import::{Imported, Options, Source, Verdict, import};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 fn imported(text: &str) -> Imported {
     import(Source::Kong, "kong.yaml", text, &Options::default())
@@ -138,7 +138,7 @@ fn what_stands_in_other_peoples_files_is_told_and_nothing_gets_open_by_it() {
                 "/",
                 "{ name: ai-proxy, config: { route_type: llm/v1/chat, auth: { param_name: key, param_value: AIzaSy }, model: { provider: openai } } }",
             ),
-            "a secret is put into headers only",
+            "a key in the body is not written there",
             true,
         ),
         (
@@ -312,11 +312,70 @@ fn azures_deployments_and_one_target_of_several_are_providers() {
         azure.replace("east", "'east/x'"),
         azure.replace(
             "header_name: api-key, header_value: azure-key",
-            "azure_use_managed_identity: true",
+            "azure_client_id: c, azure_client_secret: azure-key",
         ),
     ] {
-        assert!(is_closed(&imported(&on_route("/v1", &wrong))), "{wrong}");
+        let one = imported(&on_route("'~/v1/chat/completions$'", &wrong));
+        assert!(is_closed(&one), "{wrong}");
     }
+}
+
+#[test]
+fn what_a_provider_is_shown_is_shown_by_upstream_auth() {
+    let with = |auth: &str| {
+        let plugin = format!(
+            "{{ name: ai-proxy, config: {{ route_type: llm/v1/chat, auth: {{ {auth} }}, model: {{ provider: azure, options: {{ azure_instance: east, azure_deployment_id: d1 }} }} }} }}"
+        );
+        let one = imported(&on_route("/", &plugin));
+        assert!(!is_closed(&one), "{}", one.report.text());
+        assert!(!one.config.contains("s3cret"), "{}", one.config);
+        one
+    };
+    for (auth, plan, cluster) in [
+        (
+            "header_name: api-key, header_value: s3cret",
+            json!({"credential": {"static": {"value": {"env": "AZURE_API_KEY"}}}, "send_as": {"header": "api-key"}}),
+            "",
+        ),
+        (
+            "header_name: Authorization, header_value: Bearer s3cret",
+            json!({"credential": {"static": {"value": {"env": "AZURE_API_KEY"}}}}),
+            "",
+        ),
+        (
+            "header_name: authorization, header_value: Token s3cret",
+            json!({"credential": {"static": {"value": {"env": "AZURE_API_KEY"}}}, "send_as": {"header": "authorization", "scheme": "Token"}}),
+            "",
+        ),
+        (
+            "header_name: api-key, header_value: '{vault://env/key}'",
+            json!({"credential": {"static": {"value": {"env": "AZURE_API_KEY"}}}, "send_as": {"header": "api-key"}}),
+            "",
+        ),
+        (
+            "param_name: key, param_value: s3cret, param_location: query",
+            json!({"credential": {"static": {"value": {"env": "AZURE_API_KEY"}}}, "send_as": {"query": "key"}}),
+            "",
+        ),
+        (
+            "azure_use_managed_identity: true, azure_client_id: c",
+            json!({"credential": {"managed_identity": {"resource": "https://cognitiveservices.azure.com", "client_id": "c", "cluster": "azure-metadata"}}}),
+            "azure-metadata",
+        ),
+        (
+            "azure_client_id: c, azure_client_secret: s3cret, azure_tenant_id: t",
+            json!({"credential": {"entra": {"tenant": "t", "client": {"id": "c", "secret": {"env": "AZURE_CLIENT_SECRET"}}, "scope": "https://cognitiveservices.azure.com/.default", "cluster": "azure-login"}}}),
+            "azure-login",
+        ),
+    ] {
+        let one = with(auth);
+        assert_eq!(filter(&one, "upstream-auth"), plan, "{auth}");
+        assert!(one.config.contains(cluster), "{auth}");
+        assert!(!one.config.contains("credential_injector"), "{auth}");
+    }
+    // Whether what a vault has begins with a scheme is not known here.
+    let one = with("header_name: authorization, header_value: '{vault://env/key}'");
+    assert!(one.config.contains("credential_injector"));
 }
 
 #[test]

@@ -62,6 +62,11 @@ impl Key {
         Self(random)
     }
 
+    /// The hash, for whoever compares two gateways: 16 hexadecimal digits.
+    pub fn hex(self) -> String {
+        format!("{:016x}", self.0)
+    }
+
     /// Whether the key is among the first so many percent of all, for this purpose.
     pub fn is_among(self, percent: u64, purpose: Share) -> bool {
         // The upper half of the draw is as even as the whole.
@@ -81,6 +86,12 @@ impl Share {
     /// Its weight.
     pub const fn weight(&self) -> u64 {
         self.weight
+    }
+
+    /// What it draws for a key, in millionths: from 0 to 999,999.
+    pub fn draw_ppm(&self, key: Key) -> u64 {
+        // The upper half of the draw is as even as the whole.
+        (self.draw(key) >> 32).saturating_mul(1_000_000) >> 32
     }
 
     /// What it draws for a key.
@@ -131,6 +142,24 @@ fn negative_log2(draw: u64) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_told_of_a_draw_is_the_same_everywhere_and_even() {
+        let salt = Salt::new("s");
+        let share = salt.share("canary", 10);
+        let key = salt.key("m", "consumer", b"ann");
+        assert_eq!(key.hex(), Salt::new("s").key("m", "consumer", b"ann").hex());
+        assert_eq!(key.hex().len(), 16);
+        assert_eq!(
+            share.draw_ppm(key),
+            Salt::new("s").share("canary", 90).draw_ppm(key)
+        );
+        let keys = (0..1_000_u32).map(|number| salt.key("m", "consumer", &number.to_le_bytes()));
+        let draws: Vec<u64> = keys.map(|key| share.draw_ppm(key)).collect();
+        assert!(draws.iter().all(|draw| *draw < 1_000_000));
+        let mean = draws.iter().sum::<u64>() / 1_000;
+        assert!((470_000..530_000).contains(&mean), "{mean}");
+    }
 
     fn shares(salt: Salt, weights: &[(&'static str, u64)]) -> Vec<(&'static str, Share)> {
         let of = |(tag, weight): &(&'static str, u64)| (*tag, salt.share(tag, *weight));

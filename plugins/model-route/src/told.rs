@@ -1,4 +1,5 @@
-//! What is told of a choice, to whoever asks why.
+//! What is told of a choice, to whoever asks why. The hash of the key and the draws of the targets
+//! are the same on every gateway that has the same models and salt.
 
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::explain::Note;
@@ -16,12 +17,13 @@ pub(crate) fn chosen(sent: &Sent<'_>, sticky: Sticky, exchange: &Exchange) -> Ve
     let mut notes: Vec<Note> = model
         .targets
         .iter()
-        .map(|target| standing(model, target, exchange))
+        .map(|target| standing(model, target, sticky, exchange))
         .collect();
     let Target { tag, backend, .. } = sent.target;
-    let by = match sticky.by {
-        Some(kind) => format!("the caller's {kind}"),
-        None => "nothing that stays the same from request to request".to_owned(),
+    let hash = sticky.by.map(|_| sticky.key.hex());
+    let by = match (sticky.by, &hash) {
+        (Some(kind), Some(hash)) => format!("the caller's {kind}, whose hash is {hash}"),
+        _ => "nothing that stays the same from request to request".to_owned(),
     };
     let other = |at: usize| {
         let target = model.targets.get(at);
@@ -50,20 +52,27 @@ pub(crate) fn chosen(sent: &Sent<'_>, sticky: Sticky, exchange: &Exchange) -> Ve
             .with("target", tag.as_str())
             .with("backend", backend.as_str())
             .with("why", sent.chosen.why.as_str())
-            .with("sticky_by", sticky.by),
+            .with("sticky_by", sticky.by)
+            .with("sticky_hash", hash),
     );
     notes
 }
 
 /// How a target stands.
-fn standing(model: &Model, target: &Target, exchange: &Exchange) -> Note {
+fn standing(model: &Model, target: &Target, sticky: Sticky, exchange: &Exchange) -> Note {
     let weights: u64 = model.targets.iter().map(|one| one.share.weight()).sum();
     let weight = target.share.weight();
     let mut text = format!("Target `{}` has weight {weight} of {weights}", target.tag);
+    // A key that nobody has twice says nothing.
+    let draw = sticky.by.map(|_| target.share.draw_ppm(sticky.key));
+    if let Some(draw) = draw {
+        text.push_str(&format!(" and draws 0.{draw:06}"));
+    }
     let note = |text: String| {
         Note::info("target", text)
             .with("target", target.tag.as_str())
             .with("weight", weight)
+            .with("draw_ppm", draw)
     };
     let (Some(rollback), Some(circuit)) = (&model.rollback, &target.circuit) else {
         return note(text + ".");

@@ -15,7 +15,7 @@ pub enum TokenFault {
     Assertion(u16),
     /// The answer is no JSON object with an access token in it, or too long.
     NoToken,
-    /// What should be an ID token is no JWT with an end.
+    /// The answer has no ID token in it that says when it ends.
     NoIdToken,
     /// The token is no bearer token.
     TokenType,
@@ -42,11 +42,11 @@ impl fmt::Display for TokenFault {
                 )
             }
             Self::NoToken => {
-                out.write_str("the answer is no JSON object with a token, or longer than max_bytes")
+                out.write_str("the answer is no JSON object with an access_token, or longer than max_bytes")
             }
-            Self::NoIdToken => {
-                out.write_str("the ID token is no JWT that says when it ends (`exp`)")
-            }
+            Self::NoIdToken => out.write_str(
+                "the answer has no ID token (a JWT that says when it ends: `exp`), or is longer than max_bytes",
+            ),
             Self::TokenType => out.write_str("the token is of another type than bearer"),
             Self::Unfit => out.write_str(
                 "the token is longer than 16,384 bytes or has characters that no header may have",

@@ -66,7 +66,7 @@ impl Wanted {
             Self::Id => {
                 let body = body_of(answer)?;
                 let written: WrittenId =
-                    serde_json::from_slice(&body).map_err(|_| TokenFault::NoToken)?;
+                    serde_json::from_slice(&body).map_err(|_| TokenFault::NoIdToken)?;
                 id_token(written.id_token.as_bytes(), asked_ms)
             }
             Self::IdAlone => id_token(body_of(answer)?.trim_ascii(), asked_ms),
@@ -348,8 +348,8 @@ mod tests {
         let latest_ms = ASKED_MS + LONGEST_LIFETIME_S * 1000;
         assert_eq!(read.unwrap().expires_ms, latest_ms);
         for (wanted, status, body, fault) in [
-            (Wanted::Id, 200, "{}", TokenFault::NoToken),
-            (Wanted::Id, 200, token.as_str(), TokenFault::NoToken),
+            (Wanted::Id, 200, "{}", TokenFault::NoIdToken),
+            (Wanted::Id, 200, token.as_str(), TokenFault::NoIdToken),
             (
                 Wanted::Id,
                 200,

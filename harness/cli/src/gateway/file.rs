@@ -73,9 +73,10 @@ pub struct Backend {
     /// The protocol that it speaks.
     pub kind: Kind,
     /// Scheme, host and port, as in `http://mlserver.models.svc:8080`. May be left out for
-    /// `sagemaker` and `openai` (the provider's own).
+    /// `sagemaker`, `vertex` and `openai` (the provider's own).
     pub url: Option<String>,
-    /// The AWS region (`sagemaker`).
+    /// The AWS region (`sagemaker`), or Google's location (`vertex`; without it the global
+    /// endpoint).
     pub region: Option<String>,
     /// The deployment that is asked (`azure_ml`); callers cannot choose another one.
     pub deployment: Option<String>,
@@ -103,6 +104,8 @@ pub enum Kind {
     Torchserve,
     /// OpenAI's API, by whomever it is served.
     Openai,
+    /// Google's Vertex AI: Gemini, models of other publishers, and endpoints.
+    Vertex,
 }
 
 /// Where events are sent.

@@ -186,7 +186,7 @@ impl Reading<'_> {
         let credential = backend.credential.as_ref();
         let credential = credential.map(|source| source.at(self.report));
         let wanted = [
-            ("region", backend.region.is_some(), need(protocol.signed)),
+            ("region", backend.region.is_some(), protocol.region),
             (
                 "deployment",
                 backend.deployment.is_some(),
@@ -221,7 +221,11 @@ impl Reading<'_> {
                 "expected a region, such as eu-central-1",
             );
         }
-        let given = || protocol.url.map(|url| url.replace("{region}", region));
+        let global = protocol.global_url.filter(|_| region.is_empty());
+        let given = || {
+            let url = global.or(protocol.url)?;
+            Some(url.replace("{region}", region))
+        };
         let Some(url) = backend.url.clone().or_else(given) else {
             return self.refuse(&["backend"], "the key \"url\" is missing");
         };
@@ -389,13 +393,6 @@ fn listed<'a>(source: Option<&'a Source>, report: &'a Report) -> Option<At<'a>> 
 const DEPLOYMENT: &str = "azureml-model-deployment";
 
 const NO_PATH: &str = "expected scheme, host and port only: paths are those of the protocol";
-
-const fn need(wanted: bool) -> Need {
-    match wanted {
-        true => Need::Must,
-        false => Need::Never,
-    }
-}
 
 const fn may(wanted: bool) -> Need {
     match wanted {

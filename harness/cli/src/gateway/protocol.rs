@@ -14,6 +14,10 @@ pub struct Protocol {
     pub dialect: &'static str,
     /// Where it is, unless it is said; `{region}` is to be filled in.
     pub url: Option<&'static str>,
+    /// Where it is for no region in particular, if that is elsewhere.
+    pub global_url: Option<&'static str>,
+    /// Whether its region is said.
+    pub region: Need,
     /// Its paths, first match first; everything else is not there.
     pub ways: &'static [Way],
     /// Whether requests are signed for AWS.
@@ -98,6 +102,8 @@ impl Protocol {
         name: "",
         dialect: "",
         url: None,
+        global_url: None,
+        region: Need::Never,
         ways: &[],
         signed: false,
         credential: Need::May,
@@ -114,6 +120,7 @@ impl Protocol {
             Kind::TensorflowServing => &TENSORFLOW_SERVING,
             Kind::Torchserve => &TORCHSERVE,
             Kind::Openai => &OPENAI,
+            Kind::Vertex => &VERTEX,
         }
     }
 }
@@ -122,6 +129,7 @@ const SAGEMAKER: Protocol = Protocol {
     name: "sagemaker",
     dialect: "sagemaker",
     url: Some("https://runtime.sagemaker.{region}.amazonaws.com"),
+    region: Need::Must,
     // SageMaker ends a call after 60 s.
     ways: &[way(Path::Prefix("/endpoints/"), 65)],
     signed: true,
@@ -186,5 +194,27 @@ const OPENAI: Protocol = Protocol {
         ..way(Path::Prefix("/v1/"), 0)
     }],
     provider: Some("openai"),
+    ..Protocol::PLAIN
+};
+
+const VERTEX: Protocol = Protocol {
+    name: "vertex",
+    dialect: "vertex",
+    url: Some("https://{region}-aiplatform.googleapis.com"),
+    global_url: Some("https://aiplatform.googleapis.com"),
+    region: Need::May,
+    // As with OpenAI; the second has Google's newest features.
+    ways: &[
+        Way {
+            idle_timeout_s: Some(60),
+            ..way(Path::Prefix("/v1/projects/"), 0)
+        },
+        Way {
+            idle_timeout_s: Some(60),
+            ..way(Path::Prefix("/v1beta1/projects/"), 0)
+        },
+    ],
+    credential: Need::Must,
+    provider: Some("vertex"),
     ..Protocol::PLAIN
 };

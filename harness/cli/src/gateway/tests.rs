@@ -14,7 +14,7 @@ fn examples() -> Vec<(String, String)> {
         }
     }
     found.sort();
-    assert!(found.len() >= 6);
+    assert!(found.len() >= 7);
     found
 }
 
@@ -389,7 +389,7 @@ fn everything_wrong_is_said_at_its_place() {
         ),
         (
             "backend: { kind: kserv, url: 'http://m' }\nkeys: [ {} ]\nrules: []\n",
-            "1:18: backend.kind: expected one of: sagemaker, azure_ml, kserve, tensorflow_serving, torchserve, openai",
+            "1:18: backend.kind: expected one of: sagemaker, azure_ml, kserve, tensorflow_serving, torchserve, openai, vertex",
         ),
     ] {
         assert_eq!(problems(text), [want], "{text}");

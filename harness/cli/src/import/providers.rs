@@ -1,7 +1,62 @@
-//! Providers of models that speak OpenAI's protocol.
+//! Providers of models that speak OpenAI's protocol, and what they are shown.
+
+use serde_json::{Map, Value as Json, json};
 
 use super::ledger::{At, Try};
-use crate::gateway::Upstream;
+use crate::gateway::{Upstream, put};
+
+/// Where a key travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A header, and the scheme before the key.
+    Header(String, Option<String>),
+    /// A query parameter.
+    Query(String),
+}
+
+/// The gateway's own credential at a provider: a configuration of upstream-auth, and the servers
+/// that are called for it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The configuration.
+    pub plan: Map<String, Json>,
+    /// The servers besides the provider's own.
+    pub servers: Vec<Upstream>,
+}
+
+impl Shown {
+    /// A key that a variable of the environment has.
+    pub fn key(place: &Place, variable: &str) -> Self {
+        let mut plan = json!({ "credential": { "static": { "value": { "env": variable } } } });
+        let bearer = Place::Header("authorization".to_owned(), Some("Bearer".to_owned()));
+        match place {
+            usual if *usual == bearer => {}
+            Place::Header(header, None) => put(&mut plan, "send_as", json!({ "header": header })),
+            Place::Header(header, Some(scheme)) => {
+                put(
+                    &mut plan,
+                    "send_as",
+                    json!({ "header": header, "scheme": scheme }),
+                );
+            }
+            Place::Query(name) => put(&mut plan, "send_as", json!({ "query": name })),
+        }
+        Self::of(plan, Vec::new())
+    }
+
+    /// A token of a source of upstream-auth's, which calls these servers.
+    pub fn token(source: &str, members: &Json, servers: Vec<Upstream>) -> Self {
+        Self::of(json!({ "credential": { source: members } }), servers)
+    }
+
+    fn of(plan: Json, servers: Vec<Upstream>) -> Self {
+        let plan = match plan {
+            Json::Object(plan) => plan,
+            _ => Map::new(),
+        };
+        Self { plan, servers }
+    }
+}
 
 /// Providers: type, server, and the path that OpenAI's `/v1` has there.
 const PROVIDERS: [(&str, &str, &str); 9] = [

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::ledger::{At, Try};
-use super::super::model::Injected;
+use super::super::providers::{Place, Shown};
 use super::super::{native, providers};
 use super::callers;
 use crate::gateway::{Upstream, typed};
@@ -15,7 +15,7 @@ pub enum Does {
     /// A configuration of one of Envoy's own.
     Native(&'static str, Json),
     /// A server, how its paths are rewritten, and its key.
-    Server(Box<Upstream>, Option<Json>, Option<Injected>),
+    Server(Box<Upstream>, Option<Json>, Option<Shown>),
     /// Nothing.
     Nothing,
 }
@@ -200,11 +200,8 @@ fn proxy(config: &At<'_>) -> Try<Does> {
             "ai-proxy",
             format!("one key is read from the variable {name}; none is in the new file"),
         );
-        key = Some(Injected {
-            header: "authorization".to_owned(),
-            before: "Bearer ",
-            variable: name,
-        });
+        let place = Place::Header("authorization".to_owned(), Some("Bearer".to_owned()));
+        key = Some(Shown::key(&place, &name));
     }
     let rewrite = (path != "/v1").then(|| {
         json!({ "regex_rewrite": {

@@ -313,7 +313,10 @@ fn apply_one(
                 if !route.is_closed() {
                     route.action = Action::Forward(action);
                 }
-                route.injected.extend(key.clone());
+                if let Some(shown) = key {
+                    clusters.extend(shown.servers.iter().map(cluster));
+                    route.plans.insert("upstream-auth", shown.plan.clone());
+                }
                 for way in &mut route.matches {
                     way.rewrite.clone_from(rewrite);
                 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::ledger::{At, Try};
 use super::super::model::{Action, Injected, Match, Route};
-use super::super::providers;
+use super::super::providers::{self, Place, Shown};
 use super::auth;
 use crate::gateway::{Upstream, cluster};
 
@@ -13,7 +13,9 @@ use crate::gateway::{Upstream, cluster};
 pub struct Provider {
     server: Upstream,
     path: String,
+    /// A header whose value is not known to be a key alone.
     key: Option<Injected>,
+    shown: Option<Shown>,
     model: Option<String>,
 }
 
@@ -53,11 +55,7 @@ fn passes(config: &At<'_>) {
 }
 
 /// Why a credential cannot be taken over: the first member that says so.
-const ELSEWHERE: [(&str, &str); 6] = [
-    (
-        "param_name",
-        "the provider wants its key in the query or the body, and a secret is put into headers only",
-    ),
+const ELSEWHERE: [(&str, &str); 3] = [
     (
         "aws_access_key_id",
         "the provider wants requests signed by AWS in its own protocol: route to it and sign with aws-sigv4",
@@ -67,18 +65,135 @@ const ELSEWHERE: [(&str, &str); 6] = [
         "the provider wants requests signed by AWS in its own protocol: route to it and sign with aws-sigv4",
     ),
     (
-        "azure_use_managed_identity",
-        "tokens of a managed identity are fetched and renewed, which Envoy does not do: give the gateway a key",
-    ),
-    (
-        "azure_client_id",
-        "tokens of an identity are fetched and renewed, which Envoy does not do: give the gateway a key",
-    ),
-    (
         "gcp_use_service_account",
-        "tokens of a service account are fetched and renewed, which only Envoy's gcp_authn does",
+        "the provider's own protocol is another: route to it and send the token with upstream-auth (`google_service_account`)",
     ),
 ];
+
+/// What tokens for Azure's models are for.
+const AZURE: &str = "https://cognitiveservices.azure.com";
+
+/// A token of an identity of Azure's: of a client with a secret, or of the machine.
+fn azure_identity(auth: &At<'_>) -> Try<Option<Shown>> {
+    let by_machine = auth.flag_of("azure_use_managed_identity") == Some(true);
+    let literal = |name: &str| {
+        let text = auth.text_of(name);
+        text.filter(|text| !auth::is_reference(text))
+    };
+    let Some(secret) = auth.get("azure_client_secret") else {
+        if !by_machine && auth.get("azure_client_id").is_none() {
+            return Ok(None);
+        }
+        let mut members = json!({ "resource": AZURE, "cluster": "azure-metadata" });
+        if let Some(id) = literal("azure_client_id") {
+            crate::gateway::put(&mut members, "client_id", id);
+        }
+        let server = Upstream::of_url("azure-metadata", "http://169.254.169.254");
+        let server = server.map_err(|said| auth.obstacle(said))?;
+        return Ok(Some(Shown::token(
+            "managed_identity",
+            &members,
+            vec![server],
+        )));
+    };
+    let needed = |name: &str| {
+        literal(name).ok_or_else(|| {
+            auth.obstacle(format!(
+                "{name} must be written, beside azure_client_secret"
+            ))
+        })
+    };
+    let (id, tenant) = (needed("azure_client_id")?, needed("azure_tenant_id")?);
+    let holds = "azure_client_secret of ai-proxy";
+    let variable = auth
+        .ledger()
+        .variable("AZURE_CLIENT_SECRET", holds, &secret);
+    secret.changed(
+        "ai-proxy",
+        format!("the secret is read from the variable {variable}; it is not in the new file"),
+    );
+    let members = json!({
+        "tenant": tenant,
+        "client": { "id": id, "secret": { "env": variable } },
+        "scope": format!("{AZURE}/.default"),
+        "cluster": "azure-login",
+    });
+    let server = Upstream::of_url("azure-login", "https://login.microsoftonline.com");
+    let server = server.map_err(|said| auth.obstacle(said))?;
+    Ok(Some(Shown::token("entra", &members, vec![server])))
+}
+
+/// The scheme before a key, where the value is written: one word and a space.
+fn scheme(value: &str) -> Option<Option<&str>> {
+    match value.split_once(' ') {
+        None => Some(None),
+        Some((scheme, key)) if !scheme.is_empty() && !key.is_empty() && !key.contains(' ') => {
+            let plain = scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-');
+            plain.then_some(Some(scheme))
+        }
+        Some(_) => None,
+    }
+}
+
+/// How a provider's key is sent.
+fn sent(config: &At<'_>, auth: &At<'_>, kind: &str) -> Try<(Option<Injected>, Option<Shown>)> {
+    let taken = |holds: String, value: &At<'_>| {
+        let ledger = config.ledger();
+        let variable = ledger.variable(&format!("{kind}_API_KEY"), &holds, value);
+        let said = "the key is read from the variable";
+        value.changed(
+            "ai-proxy",
+            format!("{said} {variable}; it is not in the new file"),
+        );
+        variable
+    };
+    if let Some(name) = auth.text_of("param_name") {
+        if auth.text_of("param_location").as_deref() != Some("query") {
+            return Err(auth
+                .obstacle("param_location: a key in the body is not written there by any filter"));
+        }
+        let value = auth.get("param_value");
+        let value = value.ok_or_else(|| auth.obstacle("param_value is missing"))?;
+        let variable = taken(format!("param_value of provider {kind}"), &value);
+        return Ok((None, Some(Shown::key(&Place::Query(name), &variable))));
+    }
+    let (Some(header), Some(value)) = (auth.text_of("header_name"), auth.get("header_value"))
+    else {
+        return Ok((None, None));
+    };
+    let header = header.to_ascii_lowercase();
+    let text = value.text().unwrap_or_default();
+    let scheme = match auth::is_reference(&text) {
+        // What is behind it may begin with a scheme.
+        true if header == "authorization" => None,
+        true => Some(None),
+        false => scheme(&text),
+    };
+    let holds = match scheme {
+        Some(Some(scheme)) => format!("header_value of provider {kind}, without `{scheme} `"),
+        _ => format!("header_value of provider {kind}"),
+    };
+    let variable = taken(holds, &value);
+    Ok(match scheme {
+        Some(scheme) => {
+            let place = Place::Header(header, scheme.map(ToOwned::to_owned));
+            (None, Some(Shown::key(&place, &variable)))
+        }
+        None => {
+            let before = "";
+            (
+                Some(Injected {
+                    header,
+                    before,
+                    variable,
+                }),
+                None,
+            )
+        }
+    })
+}
 
 /// Where Azure has a deployment; its version of the interface is in the query.
 fn azure(options: &At<'_>, ends: &str) -> Try<(String, String)> {
@@ -162,7 +277,7 @@ pub fn read(config: &At<'_>) -> Try<Provider> {
         }
     }
     passes(config);
-    let mut key = None;
+    let (mut key, mut shown) = (None, None);
     if let Some(auth) = config.get("auth") {
         for (member, why) in ELSEWHERE {
             let found = auth.get(member);
@@ -170,28 +285,9 @@ pub fn read(config: &At<'_>) -> Try<Provider> {
                 return Err(found.obstacle(format!("{member}: {why}")));
             }
         }
-        let header = auth.text_of("header_name");
-        if let (Some(header), Some(value)) = (header, auth.get("header_value")) {
-            let before = match value.text().unwrap_or_default().starts_with("Bearer ") {
-                true => "Bearer ",
-                false => "",
-            };
-            let holds = match before {
-                "" => format!("header_value of provider {kind}"),
-                _ => format!("header_value of provider {kind}, without `Bearer `"),
-            };
-            let variable = config
-                .ledger()
-                .variable(&format!("{kind}_API_KEY"), &holds, &value);
-            value.changed(
-                "ai-proxy",
-                format!("the key is read from the variable {variable}; it is not in the new file"),
-            );
-            key = Some(Injected {
-                header: header.to_ascii_lowercase(),
-                before,
-                variable,
-            });
+        shown = azure_identity(&auth)?;
+        if shown.is_none() {
+            (key, shown) = sent(config, &auth, &kind)?;
         }
         if auth.flag_of("allow_override") == Some(true) {
             return Err(auth
@@ -208,13 +304,14 @@ pub fn read(config: &At<'_>) -> Try<Provider> {
         server,
         path,
         key,
+        shown,
         model: name,
     })
 }
 
 impl Provider {
-    /// Has a route lead to the provider; its cluster is given.
-    pub fn apply(&self, route: &mut Route) -> Json {
+    /// Has a route lead to the provider; its clusters are given.
+    pub fn apply(&self, route: &mut Route) -> Vec<Json> {
         let mut action = Map::new();
         action.insert("cluster".into(), self.server.name.clone().into());
         action.insert(
@@ -233,7 +330,12 @@ impl Provider {
             } }));
         }
         route.injected.extend(self.key.clone());
-        cluster(&self.server)
+        let mut servers = vec![cluster(&self.server)];
+        if let Some(shown) = &self.shown {
+            servers.extend(shown.servers.iter().map(cluster));
+            route.plans.insert("upstream-auth", shown.plan.clone());
+        }
+        servers
     }
 
     /// Has a route allow its model only: the rules of its access control, or one for everybody.

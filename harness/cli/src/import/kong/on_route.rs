@@ -79,7 +79,11 @@ impl<'r, 'a> On<'r, 'a> {
         let provider = providers.next();
         let has_two = providers.next().is_some();
         let mut clusters: Vec<Json> = Vec::new();
-        clusters.extend(provider.map(|provider| provider.apply(route)));
+        clusters.extend(
+            provider
+                .into_iter()
+                .flat_map(|provider| provider.apply(route)),
+        );
         if let Some(Does::Tokens(issuer)) = effective.get("openid-connect") {
             clusters.push(issuer.cluster.clone());
         }
