@@ -19,6 +19,7 @@ pub(crate) mod armor;
 pub(crate) mod behind;
 pub(crate) mod boundary;
 mod card;
+mod class;
 mod columns;
 mod copies;
 mod decimal;
@@ -434,13 +435,19 @@ fn scan_by<const EACH: bool>(
             Some(b'0'..=b'9') => {
                 behind = groups::group_end(scene.bytes, anchor);
                 has_cells = has_cells || begins_cell(scene.bytes, anchor);
-                let mut found =
-                    email::find_escaped(scene, anchor).or_else(|| iban::find(scene, anchor));
+                let before = anchor.checked_sub(1).and_then(|at| scene.bytes.get(at));
+                let mut found = match before {
+                    Some(b'%') => email::find_escaped(scene, anchor),
+                    Some(byte) if byte.is_ascii_alphabetic() => iban::find(scene, anchor),
+                    _ => None,
+                };
                 if found.is_none() && (EACH || digits::may_begin(scene, anchor..behind)) {
                     found = number::find(scene, anchor, &mut numbers);
                 }
                 if found.is_none() && anchor >= word_done {
-                    (found, word_done) = secret::find_in_word(scene, anchor, EACH);
+                    if EACH || !digits::stand_alone(before, scene.bytes.get(behind)) {
+                        (found, word_done) = secret::find_in_word(scene, anchor, EACH);
+                    }
                     if found.is_none() && (EACH || anchor >= named_done) {
                         (found, named_done) = named::around(scene, anchor);
                     }
