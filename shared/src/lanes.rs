@@ -290,7 +290,10 @@ mod tests {
                 bits(&bytes, |byte| byte.is_ascii_alphabetic())
             );
             let both = lanes.are(b'-') | lanes.are(from);
-            assert_eq!(both.bits(), bits(&bytes, |byte| byte == b'-' || byte == from));
+            assert_eq!(
+                both.bits(),
+                bits(&bytes, |byte| byte == b'-' || byte == from)
+            );
         }
     }
 
@@ -310,12 +313,21 @@ mod tests {
             let bytes = text(from);
             let bytes: &[u8; 16] = bytes.first_chunk().unwrap();
             let (here, there) = (load(bytes), plain::load(bytes));
-            assert_eq!(mask(equal(here, from)), plain::mask(plain::equal(there, from)));
-            let (here, there) = (minus(lower(here), from), plain::minus(plain::lower(there), from));
+            assert_eq!(
+                mask(equal(here, from)),
+                plain::mask(plain::equal(there, from))
+            );
+            let (here, there) = (
+                minus(lower(here), from),
+                plain::minus(plain::lower(there), from),
+            );
             assert_eq!(mask(below(here, 70)), plain::mask(plain::below(there, 70)));
             assert_eq!(
                 mask(either(below(here, 9), equal(here, 80))),
-                plain::mask(plain::either(plain::below(there, 9), plain::equal(there, 80)))
+                plain::mask(plain::either(
+                    plain::below(there, 9),
+                    plain::equal(there, 80)
+                ))
             );
         }
     }
