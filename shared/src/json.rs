@@ -6,14 +6,15 @@
 //!
 //! Algorithm: the document's UTF-8 is checked once, then [`Walker`] pulls one token at a time with
 //! an explicit stack (no recursion, depth bounded by [`Limits`]); strings are skipped eight bytes
-//! at a time and decoded only when asked ([`Text::decode`]); [`Edits`] collects replacements and
-//! applies them in one copy.
+//! at a time and decoded only when asked ([`Text::decode`]); long arrays of numbers can be passed
+//! over ([`Walker::pass_numbers`]); [`Edits`] collects replacements and applies them in one copy.
 //!
 //! What it cannot do: convert numbers, accept comments, trailing commas, a byte order mark or any
 //! other extension (but for `NaN` and the infinities on request), or repair what is broken. A
 //! surrogate escape without its partner is grammatical JSON; it is accepted and decodes to U+FFFD.
 
 mod edit;
+mod numbers;
 mod path;
 mod string;
 mod walker;

@@ -20,6 +20,7 @@ pub(crate) mod behind;
 mod bic;
 pub(crate) mod boundary;
 mod card;
+mod class;
 mod columns;
 mod copies;
 mod crypto;
@@ -531,14 +532,22 @@ fn scan_by<const EACH: bool>(
             Some(b'0'..=b'9') => {
                 behind = groups::group_end(scene.bytes, anchor);
                 has_cells = has_cells || begins_cell(scene.bytes, anchor);
-                let mut found = email::find_escaped(scene, anchor)
-                    .or_else(|| iban::find(scene, anchor))
-                    .or_else(|| has_ids.then(|| ids::find(scene, anchor, &mut known))?);
+                let before = anchor.checked_sub(1).and_then(|at| scene.bytes.get(at));
+                let mut found = match before {
+                    Some(b'%') => email::find_escaped(scene, anchor),
+                    Some(byte) if byte.is_ascii_alphabetic() => iban::find(scene, anchor),
+                    _ => None,
+                };
+                if found.is_none() && has_ids {
+                    found = ids::find(scene, anchor, &mut known);
+                }
                 if found.is_none() && (EACH || digits::may_begin(scene, anchor..behind)) {
                     found = number::find(scene, anchor, &mut numbers);
                 }
                 if found.is_none() && anchor >= word_done {
-                    (found, word_done) = secret::find_in_word(scene, anchor, EACH);
+                    if EACH || !digits::stand_alone(before, scene.bytes.get(behind)) {
+                        (found, word_done) = secret::find_in_word(scene, anchor, EACH);
+                    }
                     if found.is_none() && (EACH || anchor >= named_done) {
                         (found, named_done) = named::around(scene, anchor);
                     }

@@ -15,7 +15,7 @@ mod scope;
 mod strings;
 
 pub use form::{MalformedForm, form, query, url};
-pub use labels::{Labels, tail};
+pub use labels::{Labels, says_nothing, tail};
 pub use logprobs::Logprobs;
 pub use number::number;
 pub use scope::{LIMITS, Scope};
@@ -74,6 +74,10 @@ pub fn json(
                 }
             }
             _ => {}
+        }
+        // Shorter numbers are nothing.
+        if matches!(token, Token::ArrayStart | Token::Number(_)) {
+            walker.pass_numbers();
         }
     }
     if runs_on && let Ok(data) = core::str::from_utf8(body) {

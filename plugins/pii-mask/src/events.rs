@@ -13,6 +13,7 @@
 //!
 //! What it cannot do: find what is spread over several texts.
 
+mod again;
 mod place;
 mod role;
 mod silence;
@@ -25,6 +26,7 @@ pub use waiting::Ready;
 use crate::detect::LABEL;
 use crate::document::{Scope, Strings, number, tail};
 use crate::mask::{Masker, Tally};
+use again::Again;
 use core::ops::Range;
 use modelgate_kit::json::{Path, Segment, Text};
 use place::{Place, TextId, read};
@@ -90,6 +92,8 @@ pub struct EventMasker {
     /// How many events have had pieces.
     heard: u64,
     counter: Counter,
+    /// The last event, if the next one may be known by it.
+    again: Option<Again>,
 }
 
 /// Whether an event's own `index` counts events or names a choice.
@@ -169,6 +173,7 @@ impl Default for EventMasker {
             too_many: false,
             heard: 0,
             counter: Counter::default(),
+            again: None,
         }
     }
 }
@@ -189,6 +194,15 @@ impl EventMasker {
         masker: &Masker,
         tally: &mut Tally,
     ) -> Result<(), Unreadable> {
+        if let Some(known) = self.again.take() {
+            let is_known = self.tracks.contains_key(&known.id);
+            let piece = known.piece(data, name, form).filter(|_| is_known);
+            if let Some((text, span)) = piece {
+                self.go_on(raw, data, &known.id, (text, span), masker, tally);
+                self.again = Some(known);
+                return Ok(());
+            }
+        }
         let trimmed = data.trim();
         let is_json = form != Form::Event || trimmed.starts_with(['{', '[', '"']);
         match is_json.then(|| read(data, scope)) {
@@ -202,7 +216,11 @@ impl EventMasker {
                 if matches!(form, Form::Coded | Form::Named) && !name.is_empty() {
                     event.behind_code(name);
                 }
-                self.json(raw, data, event, form, masker, tally);
+                let known = Again::of(&event, form);
+                let is_clean = self.json(raw, data, event, form, masker, tally);
+                self.again = known
+                    .filter(|_| is_clean)
+                    .map(|known| Again::new(form, name, data, known));
             }
             Some(Err(_)) if form != Form::Event => return Err(Unreadable),
             // A token of plain text may begin like JSON, but what an escape hides is not seen in
@@ -262,6 +280,23 @@ impl EventMasker {
         number
     }
 
+    /// An event that is the last one but for this piece, of a text that is known.
+    fn go_on(
+        &mut self,
+        raw: &[u8],
+        data: &str,
+        id: &TextId,
+        (text, span): (Text<'_>, Range<usize>),
+        masker: &Masker,
+        tally: &mut Tally,
+    ) {
+        self.heard = self.heard.saturating_add(u64::from(!span.is_empty()));
+        let number = self.enqueue(raw, data, true);
+        self.piece(id, number, span, &text.decode(), Doubt::None, masker, tally);
+        self.settle(masker, tally);
+    }
+
+    /// Takes an event; whether nothing was found in it beside its pieces.
     fn json(
         &mut self,
         raw: &[u8],
@@ -270,7 +305,7 @@ impl EventMasker {
         form: Form,
         masker: &Masker,
         tally: &mut Tally,
-    ) {
+    ) -> bool {
         let certain = match form {
             Form::Event | Form::Coded | Form::Named => true,
             Form::Line => event.of_stream,
@@ -356,6 +391,7 @@ impl EventMasker {
                 }
             }
         }
+        let is_clean = edits.is_empty();
         if let Some(waiting) = self.queue.back_mut() {
             waiting.edits.append(&mut edits);
         }
@@ -369,6 +405,7 @@ impl EventMasker {
             self.finish(|id, _| event.ending.ends(id), masker, tally);
         }
         self.settle(masker, tally);
+        is_clean
     }
 
     /// Data that are text.

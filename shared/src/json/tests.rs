@@ -308,3 +308,45 @@ fn the_end_of_a_string_is_decoded_alone() {
     assert_eq!(end(r#""x\u00e9y""#, 3), "e9y");
     assert_eq!(end(r#""\\\\\\""#, 1), "\\");
 }
+
+/// What stands behind numbers that are passed over has the path that it would have had.
+#[test]
+fn numbers_that_are_passed_over_count_as_elements() {
+    let document = br#"{"a":[1, 2.5,-3,"x",4,5,1e3,6,7],"b":[[0,1,2],[]],"c":[1234567,8,9]}"#;
+    let read = |pass: bool| {
+        let mut walker = Walker::new(document, Limits::default()).unwrap();
+        let mut tokens = Vec::new();
+        while let Some(token) = walker.next_token().unwrap() {
+            tokens.push((
+                walker.path().to_string(),
+                format!("{token:?}"),
+                walker.offset(),
+            ));
+            if pass {
+                walker.pass_numbers();
+            }
+        }
+        tokens
+    };
+    let (all, some) = (read(false), read(true));
+    assert!(some.len() + 8 < all.len());
+    assert!(some.iter().all(|token| all.contains(token)));
+    for path in [
+        "$.a[3]",
+        "$.a[6]",
+        "$.a[8]",
+        "$.b[0][2]",
+        "$.c[0]",
+        "$.c[2]",
+    ] {
+        assert!(some.iter().any(|(at, ..)| at == path), "{path}");
+    }
+    let broken = br"[1,2,03]";
+    let mut walker = Walker::new(broken, Limits::default()).unwrap();
+    walker.next_token().unwrap();
+    walker.pass_numbers();
+    assert_eq!(
+        walker.next_token().unwrap_err().problem,
+        JsonProblem::BadNumber
+    );
+}

@@ -3,6 +3,7 @@
 //! Its whole state is the offset, the stack and what the grammar expects next, so that it could be
 //! fed by pieces.
 
+use super::numbers;
 use super::path::{Frame, Path};
 use super::string::Text;
 use super::{DuplicateMembers, JsonError, JsonProblem, Limits, NonFinite};
@@ -180,6 +181,27 @@ impl<'a> Walker<'a> {
                 }
                 (Expect::Value | Expect::ElementOrEnd, _) => return self.value(byte).map(Some),
             }
+        }
+    }
+
+    /// Passes over elements of an array that are numbers without an exponent and with at most six
+    /// digits before their point, if one may stand there: the next token is the one behind them.
+    /// The last element of an array is always a token.
+    pub fn pass_numbers(&mut self) {
+        let Some(Frame::Array { index }) = self.frames.last_mut() else {
+            return;
+        };
+        let comma = match (self.expect, self.text.as_bytes().get(self.at)) {
+            (Expect::ElementOrEnd | Expect::Value, _) => 0,
+            (Expect::CommaOrEnd, Some(b',')) => 1,
+            _ => return,
+        };
+        let from = self.at.saturating_add(comma);
+        let run = numbers::plain(self.text.as_bytes().get(from..).unwrap_or_default());
+        if run.count > 0 {
+            *index = index.saturating_add(comma).saturating_add(run.count);
+            self.at = from.saturating_add(run.bytes);
+            self.expect = Expect::Value;
         }
     }
 

@@ -71,9 +71,13 @@ impl<'a> Anchors<'a> {
                 Some(block) if at.saturating_sub(block) < WIDTH => block,
                 last => self.look(last, at)?,
             };
-            let bit = |at: usize| u32::try_from(at.saturating_sub(block)).unwrap_or(u32::MAX);
-            let behind = |at: usize| u64::MAX.checked_shl(bit(at)).unwrap_or_default();
-            let left = self.anchors & behind(at) & !(self.deep & !behind(word_done));
+            let behind = |at: usize| u64::MAX << (at.saturating_sub(block) % WIDTH);
+            let mut left = self.anchors & behind(at);
+            if word_done >= block.saturating_add(WIDTH) {
+                left &= !self.deep;
+            } else if word_done > at {
+                left &= !(self.deep & !behind(word_done));
+            }
             if left != 0 {
                 let found = usize::try_from(left.trailing_zeros()).unwrap_or_default();
                 return Some(block.saturating_add(found));

@@ -5,6 +5,7 @@
 //! other.
 
 use super::Scene;
+use super::class::base64;
 use super::groups::{SHORTEST, group_end};
 use core::ops::Range;
 
@@ -44,6 +45,15 @@ pub fn may_begin(scene: Scene<'_>, digits: Range<usize>) -> bool {
                 || (scene.bytes.get(digits.end)).is_some_and(|byte| !b",]} \n\"".contains(byte))
         }
     }
+}
+
+/// Whether digits with these bytes before and behind them are a word by themselves, and in nothing
+/// that has several words.
+pub fn stand_alone(before: Option<&u8>, behind: Option<&u8>) -> bool {
+    let apart = |byte: &u8| !base64(*byte);
+    before
+        .is_none_or(|byte| apart(byte) && !matches!(byte, b'.' | b'-' | b'_' | b'=' | b'%' | b'\\'))
+        && behind.is_none_or(|byte| apart(byte) && *byte != b'~')
 }
 
 /// Whether a byte belongs to a word.

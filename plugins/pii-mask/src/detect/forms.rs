@@ -5,6 +5,7 @@
 //! What a public key or the id of an application is (`pk_live_`, `phc_`, `sq0idp-`) is not here.
 
 use super::Entity;
+use super::class::base64_url;
 
 /// One form: what it is, its prefix, which bytes may follow, how many at least.
 pub struct Form {
@@ -55,10 +56,6 @@ impl Alphabet {
             Alphabet::Base64 => base64_url(byte) || matches!(byte, b'%' | b'+' | b'/'),
         }
     }
-}
-
-pub fn base64_url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 const fn form(entity: Entity, prefix: &'static [u8], tail: Alphabet, least: usize) -> Form {

@@ -6,6 +6,7 @@
 //! key is long and mixed as chance mixes. References to secrets (`$DB_PASSWORD`, `<your key>`,
 //! `/run/secrets/x`) are none.
 
+use super::class::in_value;
 use super::names::Words;
 use super::{Certainty, Entity, Finding, Scene, copies};
 use core::ops::Range;
@@ -62,11 +63,11 @@ pub fn around(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
     }
     let left = scene.bytes.get(at.saturating_sub(LEFT)..at);
     let left = left.unwrap_or_default().iter().rev();
-    let before = left.take_while(|byte| is_part(**byte)).count();
+    let before = left.take_while(|byte| in_value(**byte)).count();
     let start = at.saturating_sub(before);
     let value = scene.bytes.get(start..).unwrap_or_default();
     let same = value.iter().take(LEFT.saturating_add(1));
-    let same = same.take_while(|byte| is_part(**byte)).count();
+    let same = same.take_while(|byte| in_value(**byte)).count();
     // From further to the right another part of it is looked at.
     let done = match before {
         LEFT => at,
@@ -87,7 +88,7 @@ fn value_at(scene: Scene<'_>, start: usize) -> Option<Finding> {
     let length = value
         .iter()
         .take(KEY.end)
-        .take_while(|byte| is_part(**byte));
+        .take_while(|byte| in_value(**byte));
     let mut value = value.get(..length.count())?;
     // It ends a sentence.
     while let [rest @ .., b'.'] = value {
@@ -111,7 +112,7 @@ pub fn in_address(scene: Scene<'_>, at: usize) -> Option<Finding> {
     }
     let left = scene.bytes.get(at.saturating_sub(ADDRESS)..at)?;
     // Before most addresses stands no colon.
-    let in_password = |byte: &u8| is_part(*byte) && !b"/@".contains(byte);
+    let in_password = |byte: &u8| in_value(*byte) && !b"/@".contains(byte);
     let length = left
         .iter()
         .rev()
@@ -143,15 +144,6 @@ const fn finding(span: Range<usize>) -> Finding {
         certainty: Certainty::Context,
         quotes: None,
     }
-}
-
-/// Whether a byte may stand in a value in running text.
-const fn is_part(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'_' | b'.' | b'+' | b'/' | b'~' | b'%' | b'@' | b'^' | b'*' | b'$' | b'!'
-        )
 }
 
 /// Whether a byte may stand in words and names.

@@ -5,7 +5,8 @@
 //! field).
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends, ends_escape};
-use super::forms::{AROUND_I, Alphabet, Form, base64_url, ending_in};
+use super::class::{base64, base64_url};
+use super::forms::{AROUND_I, Alphabet, Form, ending_in};
 use super::{Certainty, Entity, Finding, Scene, armor, copies, signed, words};
 use core::ops::Range;
 use modelgate_kit::lanes::Lanes;
@@ -243,7 +244,7 @@ fn has_stretch(tail: &[u8]) -> bool {
 /// `each`: also a word that shows at a glance that it is none.
 pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usize) {
     const LENGTH: usize = 40;
-    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let is_part = |byte: &&u8| base64(**byte);
     let left = scene.bytes.get(..at).unwrap_or_default();
     let start = at.saturating_sub(
         left.iter()
@@ -294,9 +295,8 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<F
 
 /// Where the letters, digits, slashes and plus signs end that begin at `at`.
 fn word_end(bytes: &[u8], mut at: usize) -> usize {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let near = bytes.get(at..).unwrap_or_default().iter().take(SHORT);
-    let length = near.take_while(|byte| is_part(byte)).count();
+    let length = near.take_while(|byte| base64(**byte)).count();
     at = at.saturating_add(length);
     if length < SHORT {
         return at;
@@ -408,27 +408,27 @@ pub fn holds_id(text: &[u8]) -> bool {
 /// of its length has one of the places that are looked at.
 pub fn may_be_aws_secret(text: &[u8]) -> bool {
     const LENGTH: usize = 40;
-    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    (LENGTH.saturating_sub(1)..text.len())
-        .step_by(LENGTH)
-        .any(|at| {
-            let (left, right) = text.split_at_checked(at).unwrap_or_default();
-            let after = right.iter().take(LENGTH + 1).take_while(is_part).count();
-            let before = left
-                .iter()
-                .rev()
-                .take(LENGTH + 1)
-                .take_while(is_part)
-                .count();
-            let word = text
-                .get(at.saturating_sub(before)..at.saturating_add(after))
-                .unwrap_or_default();
-            after > 0
-                && word.len() == LENGTH
-                && word.iter().any(u8::is_ascii_uppercase)
-                && word.iter().any(u8::is_ascii_lowercase)
-                && word.iter().any(u8::is_ascii_digit)
-        })
+    let mut at = LENGTH.saturating_sub(1);
+    while let Some(byte) = text.get(at) {
+        if !base64(*byte) {
+            at = at.saturating_add(LENGTH);
+            continue;
+        }
+        let left = text.get(..at).unwrap_or_default().iter().rev();
+        let before = left.take(LENGTH).take_while(|byte| base64(**byte)).count();
+        let (start, end) = (at.saturating_sub(before), word_end(text, at));
+        let word = text.get(start..end).unwrap_or_default();
+        let found = word.len() == LENGTH
+            && word.iter().any(u8::is_ascii_uppercase)
+            && word.iter().any(u8::is_ascii_lowercase)
+            && word.iter().any(u8::is_ascii_digit);
+        if found {
+            return true;
+        }
+        // Behind it another one begins at the earliest.
+        at = end.saturating_add(LENGTH);
+    }
+    false
 }
 
 /// Whether base64 begins as that of a JSON object does: `{"`, or white space behind the brace.

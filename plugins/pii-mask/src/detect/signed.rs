@@ -3,8 +3,8 @@
 //! signed address, a part of a known form; and copies of keys in base64.
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends};
+use super::class::base64_url;
 use super::copies;
-use super::forms::base64_url;
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
 

@@ -2,7 +2,7 @@
 //! them, or a colon, or a signature within. Each has a length, or an alphabet that words have not.
 
 use super::boundary::{begins, ends};
-use super::forms::base64_url;
+use super::class::base64_url;
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
 

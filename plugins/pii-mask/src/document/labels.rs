@@ -26,7 +26,7 @@ const TURN: usize = 96;
 const MOST_COLUMNS: usize = 128;
 
 /// Names that say nothing of what their values are.
-fn says_nothing(name: &str) -> bool {
+pub fn says_nothing(name: &str) -> bool {
     matches!(
         name,
         "number"

@@ -7,6 +7,7 @@ use crate::mask::Action;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod again;
 mod bounds;
 mod keys;
 mod shapes;
