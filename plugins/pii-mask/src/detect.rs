@@ -37,7 +37,7 @@ mod signed;
 pub(crate) mod spelled;
 mod ssn;
 mod token;
-mod words;
+pub(crate) mod words;
 
 use columns::Column;
 use core::cell::OnceCell;
