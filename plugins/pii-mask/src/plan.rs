@@ -9,7 +9,7 @@ use modelgate_kit::metrics::Metric;
 use crate::allowed::Allowed;
 use crate::config::WrittenCertainty;
 use crate::config::{
-    Bodies, Config, Direction, Encoding, Hold, OnCompressed, Query, WrittenAction,
+    Bodies, Config, Direction, Encoding, Hold, OnCompressed, OnUnknownStream, Query, WrittenAction,
 };
 use crate::detect::spelled::Spellings;
 use crate::detect::{Certainty, Entity};
@@ -28,6 +28,8 @@ pub struct Plan {
     pub response: Treatment,
     /// What is held.
     pub hold: Hold,
+    /// What happens with streams of a shape that is not known.
+    pub on_unknown_stream: OnUnknownStream,
     /// What happens with upgrades.
     pub on_upgrade: DenyOrAllow,
 }
@@ -145,6 +147,7 @@ impl Config {
             request,
             response,
             hold: self.hold,
+            on_unknown_stream: self.on_unknown_stream,
             on_upgrade: self.on_upgrade,
         })
     }
