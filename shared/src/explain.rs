@@ -124,7 +124,7 @@ pub use recorder::{
 };
 
 #[cfg(target_arch = "wasm32")]
-pub use silence::{at, filter, hide, inside, instant, is_asked, spot, tell};
+pub use silence::{at, bytes_of, filter, hide, inside, instant, is_asked, spot, tell};
 
 /// In a module nobody listens.
 #[cfg(target_arch = "wasm32")]
@@ -161,6 +161,12 @@ mod silence {
     #[inline(always)]
     pub fn inside<T>(_: usize, work: impl FnOnce() -> T) -> T {
         work()
+    }
+
+    /// The bytes that something is said of; here, none.
+    #[inline(always)]
+    pub const fn bytes_of(_: Option<&core::ops::Range<usize>>) -> Option<core::ops::Range<usize>> {
+        None
     }
 
     /// A point in time as text.

@@ -308,6 +308,20 @@ fn masked_counts_tell_request_and_response_apart() {
 }
 
 #[test]
+fn what_pii_mask_only_reports_and_would_refuse_is_told() {
+    let masked = r#"{"request":{"card":1},"request_reported":{"email":2},"response_reported":{"iban":1},"would_deny":["pii_blocked"]}"#;
+    let line = line(
+        "{}",
+        &[("modelgate.masked", masked), ("response.code", "200")],
+    );
+    assert_eq!(
+        line["masked"],
+        json!({"request.card": 1, "request.reported.email": 2, "response.reported.iban": 1})
+    );
+    assert_eq!(line["would_deny"], json!(["pii_mask:pii_blocked"]));
+}
+
+#[test]
 fn a_refused_token_whose_signature_is_good_says_whose_it_is() {
     let denied = r#"{"filter":"jwt_auth","reason":"audience_refused","status":401,"token":
         {"issuer":"https://idp.example","subject":"00112233445566778899aabbccddeeff","audience":["other"],"kid":"k1"}}"#;

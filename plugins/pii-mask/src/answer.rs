@@ -8,10 +8,12 @@ mod amazon;
 mod sniff;
 
 use crate::amazon::error as error_message;
+use crate::config::OnUnknownStream;
 use crate::events::{EventMasker, Form, Ready};
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
+use crate::reasons::ANSWER_SHAPE_UNKNOWN;
 use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNDECIDED, ANSWER_UNPARSED};
 use crate::stream::TextStream;
 use amazon::Messages;
@@ -213,6 +215,10 @@ impl<'a> Answer<'a> {
             } else {
                 out.extend_from_slice(&Block::from_raw(&raw).with_data(data.as_bytes()));
             }
+        }
+        let denies = self.plan.on_unknown_stream == OnUnknownStream::Deny;
+        if denies && self.events.is_of_unknown_shape() && self.cut().is_none() {
+            self.stop(&ANSWER_SHAPE_UNKNOWN, out);
         }
         if self.events.is_overfull() && self.cut().is_none() {
             self.stop(&ANSWER_UNDECIDED, out);

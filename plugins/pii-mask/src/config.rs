@@ -57,6 +57,9 @@ pub struct Config {
     /// `allow_on_headers_stop_iteration`), or only the `body` (works on every proxy, but the
     /// headers are sent before anything is decided, and without the length).
     pub hold: Hold,
+    /// The policy for streams of events in which strings go on over events and none is known to be
+    /// a text: with `mask` they are read both ways, each by itself and together.
+    pub on_unknown_stream: OnUnknownStream,
     /// The policy for requests for WebSocket or another upgrade, and for CONNECT: what follows
     /// cannot be masked. With `allow` it passes unmasked in both directions; an answer that does
     /// not grant the upgrade is masked as usual.
@@ -384,6 +387,17 @@ pub enum Encoding {
     Url,
     /// Character references of HTML.
     Html,
+}
+
+/// What becomes of a stream whose shape is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknownStream {
+    /// It is masked.
+    #[default]
+    Mask,
+    /// It is cut.
+    Deny,
 }
 
 /// Whether a query is masked.

@@ -46,7 +46,7 @@ mod signed;
 pub(crate) mod spelled;
 mod ssn;
 mod token;
-mod words;
+pub(crate) mod words;
 
 use anchor::Anchors;
 use columns::Column;

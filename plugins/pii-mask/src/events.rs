@@ -89,6 +89,8 @@ pub struct EventMasker {
     most_texts: usize,
     /// There are more texts than that, and each of them waits.
     too_many: bool,
+    /// A string goes on over events that is not known to be a text, and none is known.
+    of_unknown_shape: bool,
     /// How many events have had pieces.
     heard: u64,
     counter: Counter,
@@ -171,6 +173,7 @@ impl Default for EventMasker {
             known: false,
             most_texts: MAX_TEXTS,
             too_many: false,
+            of_unknown_shape: false,
             heard: 0,
             counter: Counter::default(),
             again: None,
@@ -239,6 +242,11 @@ impl EventMasker {
                 .queue
                 .front()
                 .is_some_and(|first| first.open > 0 && behind(first) > MAX_WAITING)
+    }
+
+    /// Whether the stream may be a text whose shape is not known.
+    pub const fn is_of_unknown_shape(&self) -> bool {
+        self.of_unknown_shape
     }
 
     /// An event without data, or whose data are not looked at.
@@ -468,7 +476,11 @@ impl EventMasker {
             alone = masker.find(text, 0, tail(&id.names));
             let verdict = track.judge(text, &alone, doubt);
             match verdict {
-                Verdict::GoesOn => {}
+                Verdict::GoesOn => {
+                    // Data that are no JSON are text; lines may be records.
+                    let in_json = doubt == Doubt::Text && !id.names.is_empty();
+                    self.of_unknown_shape |= known && in_json && !self.known;
+                }
                 Verdict::Row => track.take_apart(),
                 Verdict::Begins | Verdict::Value => track.finish(masker, tally),
             }

@@ -14,7 +14,8 @@ use modelgate_kit::problem::Reply;
 
 use crate::allowed::Allowed;
 use crate::config::{AnswerAction, Bodies, Config, Direction, Encoding, HashScope, Hold};
-use crate::config::{OnCompressed, Query, Restore, WrittenAction, WrittenCertainty};
+use crate::config::{OnCompressed, OnUnknownStream, Query, Restore};
+use crate::config::{WrittenAction, WrittenCertainty};
 use crate::detect::spelled::Spellings;
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub response: Treatment,
     /// What is held.
     pub hold: Hold,
+    /// What happens with streams of a shape that is not known.
+    pub on_unknown_stream: OnUnknownStream,
     /// What happens with upgrades.
     pub on_upgrade: DenyOrAllow,
 }
@@ -223,6 +226,7 @@ impl Config {
             request,
             response,
             hold: self.hold,
+            on_unknown_stream: self.on_unknown_stream,
             on_upgrade: self.on_upgrade,
         })
     }

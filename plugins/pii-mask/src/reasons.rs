@@ -17,6 +17,7 @@ modelgate_kit::reasons! { "pii_mask";
     ANSWER_UNPARSED = 502 "answer_unparsed", "The answer is not what its content type says.", "The answer is no JSON or no text in UTF-8 and cannot be checked; `response.on_unparsable` is `deny`.";
     ANSWER_HEAD_UNPARSED = 502 "answer_head_unparsed", "A header of the answer cannot be checked.", "A header of `response.headers` is not UTF-8; `response.on_unparsable` is `deny`.";
     ANSWER_TYPE_REFUSED = 502 "answer_type_refused", "Answers of this content type cannot be checked.", "The answer is neither JSON nor text in UTF-8 nor a stream of events, or it has no content type and is not JSON; `response.on_other_type` is `deny`.";
+    ANSWER_SHAPE_UNKNOWN = 502 "answer_shape_unknown", "The answer streams in a shape that is not known.", "Strings of a stream go on over its events, and none is known to be a text; `on_unknown_stream` is `deny`. The stream is cut.";
     ANSWER_PARTIAL = 502 "answer_partial", "A partial answer cannot be checked.", "The upstream sent a range (206) although it was not asked for one; `response.on_other_type` is `deny`.";
     ANSWER_TENSOR_REFUSED = 502 "answer_tensor_refused", "The binary tensors cannot be read.", "The answer has `Inference-Header-Content-Length`, and is not laid out as its head says (`response.on_unparsable` is `deny`), or a BYTES tensor holds what is not text (`response.on_other_type` is `deny`).";
 }

@@ -26,6 +26,8 @@ const MAX_HELD: usize = 4096;
 /// The same of one that can be nothing but the front of an address, and what stays of it.
 const MAX_HELD_PLAIN: usize = 384;
 const PLAIN_OVERLAP: usize = 256;
+/// The same of one that is base64 of something else than a credential, as far as can be told.
+const MAX_HELD_BASE64: usize = 640;
 /// Shortest segment that a secret key of AWS may be in.
 const SHORTEST_SECRET: usize = 39;
 /// The same where a token's header may have begun.
@@ -80,10 +82,22 @@ pub struct TextStream {
     reads_shorter: bool,
     /// What is held may be the header of a token.
     patient: bool,
-    /// What is held may be something long.
-    may_be_long: bool,
+    /// How long what is held may be.
+    long: Long,
     /// Up to where the sink has been told already, if that is beyond the floor.
     told: usize,
+}
+
+/// What is known of a segment that grows long.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Long {
+    /// Nothing as yet.
+    #[default]
+    Unseen,
+    /// It is more than the front of an address.
+    NotPlain,
+    /// It may be something long.
+    MayBe,
 }
 
 /// What goes on of a credential that has been replaced already.
@@ -159,8 +173,14 @@ impl TextStream {
                 if let Some(place) = cut.take() {
                     self.release(place, masker, tally, out);
                 }
-                if !self.may_be_long {
-                    self.may_be_long = !self.let_go_of_plain(out);
+                if self.long == Long::Unseen {
+                    if !self.let_go_of_plain(out) {
+                        self.long = Long::NotPlain;
+                    }
+                } else if self.long == Long::NotPlain {
+                    if !self.let_go_of_base64(masker, out) {
+                        self.long = Long::MayBe;
+                    }
                 } else if self.force(masker, tally, out) {
                     // The rest was never read: take it back.
                     let unread = self.buffer.len().saturating_sub(self.read);
@@ -191,10 +211,11 @@ impl TextStream {
     }
 
     const fn most_held(&self) -> usize {
-        match (self.may_be_long, self.patient) {
-            (false, _) => MAX_HELD_PLAIN,
-            (true, false) => MAX_HELD,
-            (true, true) => MAX_HELD_HEADER,
+        match (self.long, self.patient) {
+            (Long::Unseen, _) => MAX_HELD_PLAIN,
+            (Long::NotPlain, _) => MAX_HELD_BASE64,
+            (Long::MayBe, false) => MAX_HELD,
+            (Long::MayBe, true) => MAX_HELD_HEADER,
         }
     }
 
@@ -209,12 +230,35 @@ impl TextStream {
         if !plain {
             return false;
         }
+        self.let_go(out);
+        true
+    }
+
+    /// Lets out most of a long word of base64 in which nothing is found, and that has nothing of
+    /// what credentials begin with. False if it may be more.
+    fn let_go_of_base64(&mut self, masker: &Masker, out: &mut dyn Sink) -> bool {
+        let held = self.buffer.get(self.floor..self.read).unwrap_or_default();
+        let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+        let mut columns = self.columns.clone();
+        let text = self.buffer.get(..self.read).unwrap_or_default();
+        let nothing = held.bytes().all(is_base64)
+            && !self.segmenter.is_in_value()
+            && !held.as_bytes().windows(3).any(is_object)
+            && !may_begin(text, self.floor)
+            && masker.find_next(text, self.floor, &mut columns).is_empty();
+        if nothing {
+            self.let_go(out);
+        }
+        nothing
+    }
+
+    /// Lets out the text but for as much of its end as an address may begin in.
+    fn let_go(&mut self, out: &mut dyn Sink) {
         let cut = floor_char_boundary(&self.buffer, self.read.saturating_sub(PLAIN_OVERLAP));
         let plain = self.buffer.get(self.floor..cut).unwrap_or_default();
         self.reading.pass(plain);
         out.keep(plain);
         self.forget(cut);
-        true
     }
 
     /// Whether what is held, where nothing was found in it, may be the front of a finding that more
@@ -306,7 +350,7 @@ impl TextStream {
         self.told = self.told.saturating_sub(keep);
         self.offered = self.offered.saturating_sub(keep);
         self.named_until = self.named_until.saturating_sub(keep);
-        (self.patient, self.may_be_long) = (false, false);
+        (self.patient, self.long) = (false, Long::Unseen);
     }
 
     /// Cuts a segment that has grown too long. True if its end is a credential that is swallowed

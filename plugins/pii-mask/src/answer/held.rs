@@ -49,15 +49,18 @@ fn tokens_are_held_only_as_long_as_they_may_become_a_finding() {
     let url = "https://docs.example.org/guides/getting-started/installation/with-packages/and-modules?tab=linux#step-two ";
     let base64 = "QUJDZGVm".repeat(300);
     for (name, text, most_mean, most) in [
-        ("prose", "The quick brown fox jumps over the lazy dog, and nobody minds it. ".repeat(20), 1.0, 4),
-        ("code", "fn main() { let total = items.iter().map(|item| item.price).sum::<u64>(); println!(\"{total}\"); } ".repeat(10), 4.0, 12),
-        ("urls", url.repeat(10), 4.0, 12),
-        ("base64", format!("see {base64} end. ").repeat(3), 100.0, 400),
-        ("german", "Die Donaudampfschifffahrtsgesellschaft und die Rindfleischetikettierung sind lange Worte. ".repeat(10), 4.0, 12),
-        ("json", "{\"name\": \"value\", \"list\": [1, 2, 3], \"flag\": true}\n".repeat(20), 2.0, 8),
+        ("prose", "The quick brown fox jumps over the lazy dog, and nobody minds it. ".repeat(20), 1.4, 3),
+        ("code", "fn main() { let total = items.iter().map(|item| item.price).sum::<u64>(); println!(\"{total}\"); } ".repeat(10), 1.5, 4),
+        ("urls", url.repeat(10), 2.5, 6),
+        ("base64", format!("see {base64} end. ").repeat(3), 105.0, 165),
+        ("german", "Die Donaudampfschifffahrtsgesellschaft und die Rindfleischetikettierung sind lange Worte. ".repeat(10), 3.5, 9),
+        ("json", "{\"name\": \"value\", \"list\": [1, 2, 3], \"flag\": true}\n".repeat(20), 0.8, 2),
     ] {
         let held = held(&text);
-        eprintln!("{name}: mean {:.2}, most {:?}, of {}", mean(&held), held.iter().max(), held.len());
-        let _ = (most_mean, most);
+        let (mean, longest) = (mean(&held), held.iter().max().copied().unwrap());
+        assert!(
+            mean <= most_mean && longest <= most,
+            "{name}: mean {mean:.2}, longest {longest}"
+        );
     }
 }

@@ -346,3 +346,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_stream_of_unknown_shape_is_cut_where_it_is_refused() {
+    let deny = plan(r#"{"on_unknown_stream":"deny"}"#);
+    let event =
+        |name: &str, text: &str| format!("data: {{\"{name}\":\"{text}\",\"id\":\"x\"}}\n\n");
+    let run = |plan: &Plan, name: &str| {
+        let stream = [
+            event(name, "hi ann@exa"),
+            event(name, "mple.com and"),
+            event(name, " more"),
+        ];
+        text(&run(
+            plan,
+            Media::Events,
+            stream.iter().map(String::as_bytes),
+        ))
+    };
+    let out = run(&deny, "frobnicated");
+    assert!(
+        out.contains("answer_shape_unknown") && !out.contains("ann"),
+        "{out}"
+    );
+    assert!(run(&plan("{}"), "frobnicated").contains("[EMAIL]"));
+    // Known shapes, single events, records and plain text are none.
+    assert!(run(&deny, "content").contains("[EMAIL]"));
+    let other = "data: {\"status\":\"started\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\ndata: [DONE]\n\n";
+    assert_eq!(
+        text(&super::tests::run(&deny, Media::Events, [other.as_bytes()])),
+        other
+    );
+    let plain = "data: some\n\ndata:  text\n\n";
+    assert_eq!(
+        text(&super::tests::run(&deny, Media::Events, [plain.as_bytes()])),
+        plain
+    );
+}

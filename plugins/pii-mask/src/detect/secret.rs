@@ -75,6 +75,14 @@ fn is_in_prefix(bytes: &[u8], at: usize) -> bool {
     matches!(before, Some(b'A' | b'r' | b'X')) || matches!(next, Some(b'A' | b'z' | b'Q' | b'v'))
 }
 
+/// Whether a secret key of AWS may follow: its id, or a word that names it, stands in the text.
+pub fn names_aws_secret(text: &[u8]) -> bool {
+    holds_id(text)
+        || text
+            .windows(SECRET.len())
+            .any(|window| window.eq_ignore_ascii_case(SECRET))
+}
+
 /// Whether a word of `text[floor..]` begins as credentials do, or one of AWS may stand there.
 pub fn may_begin(text: &str, floor: usize) -> bool {
     let bytes = text.as_bytes();

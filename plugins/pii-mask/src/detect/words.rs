@@ -287,6 +287,15 @@ const OF_TENANTS: (&[u8], usize) = (b".webhook.office.com/webhookb2/", 100);
 /// The longest such name (RFC 1035 section 2.3.4).
 const LONGEST_NAME: usize = 63;
 
+/// Whether the path behind a host may be the credential of a webhook.
+pub fn may_be_of_webhook(host: &[u8]) -> bool {
+    let (of_tenants, _) = OF_TENANTS;
+    WEBHOOKS.iter().any(|(front, ..)| front.starts_with(host))
+        || of_tenants
+            .strip_suffix(b"/webhookb2/")
+            .is_some_and(|end| host.ends_with(end))
+}
+
 /// The path of a webhook, whose address without its scheme is `rest` and begins at `at`.
 fn webhook(rest: &[u8], at: usize) -> Option<(Range<usize>, Entity)> {
     let path = |front: usize, least: usize| {

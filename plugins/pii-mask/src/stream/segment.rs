@@ -13,11 +13,16 @@ use crate::detect::dates;
 use crate::detect::email::{self, BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
 use crate::detect::phone::LABELS;
+use crate::detect::secret::names_aws_secret;
+use crate::detect::words::may_be_of_webhook;
 use core::ops::Range;
 use std::borrow::Cow;
 
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
+
+/// Shortest part of an address of the web behind which a text may be cut.
+const SHORTEST_PART: usize = 3;
 
 /// Ends of lines in a row that a card's number may go over, and the one that shows that it goes on.
 const MOST_LINES: u8 = 4;
@@ -39,6 +44,16 @@ pub struct Segmenter {
     /// Up to where groups of an account number may follow.
     iban_until: usize,
     key: Option<Key>,
+    /// Where the part of an address of the web begins that is being read: its host, or what slashes
+    /// and the like divide behind that.
+    part: Option<Part>,
+}
+
+/// See [`Segmenter::part`].
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    from: usize,
+    is_host: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -170,12 +185,56 @@ impl Segmenter {
             }
             (Kind::Word, Place::Gap) => self.after_gap(buffer, at..next, character),
             (Kind::Word, Place::Label(start)) => self.in_label(buffer, start, at..next, character),
+            (Kind::Word, Place::Word) if matches!(character, '/' | '?' | '#' | '&') => {
+                self.behind_part(buffer, at)
+            }
             (Kind::Word, Place::Word | Place::Line | Place::Bracket) => {
                 self.place = Place::Word;
                 self.word(buffer, at, character);
                 None
             }
         }
+    }
+
+    /// A sign that divides the parts of an address of the web, at `at`. Behind its host nothing
+    /// that is looked for goes over a part of small letters, but for the paths of webhooks.
+    fn behind_part(&mut self, buffer: &str, at: usize) -> Option<usize> {
+        let next = at.saturating_add(1);
+        let part = self.part.take();
+        // One may stand in the path of another.
+        let begins = buffer
+            .as_bytes()
+            .get(..next)
+            .is_some_and(|text| text.ends_with(b"://"));
+        if begins {
+            self.part = Some(Part {
+                from: next,
+                is_host: true,
+            });
+            return None;
+        }
+        let part = part?;
+        let text = buffer.as_bytes().get(part.from..at).unwrap_or_default();
+        let is_small = |byte: &u8| byte.is_ascii_lowercase() || b"-.".contains(byte);
+        let goes_on = match part.is_host {
+            true => {
+                let of_host = |byte: &u8| is_small(byte) || byte.is_ascii_digit();
+                !text.is_empty() && text.iter().all(of_host) && !may_be_of_webhook(text)
+            }
+            false => !self.address && self.key.is_none(),
+        };
+        let behind = goes_on.then_some(Part {
+            from: next,
+            is_host: false,
+        });
+        let ends = goes_on
+            && text.len() >= SHORTEST_PART
+            && text.iter().all(is_small)
+            && next >= self.iban_until
+            && !names_aws_secret(buffer.as_bytes().get(..at).unwrap_or_default());
+        let cut = ends.then(|| self.cut(next)).flatten();
+        self.part = behind;
+        cut
     }
 
     /// A letter of a script without spaces that is in no domain. It ends whatever stands before it,
@@ -237,6 +296,9 @@ impl Segmenter {
     pub fn shift(&mut self, bytes: usize) {
         self.iban_until = self.iban_until.saturating_sub(bytes);
         self.run = self.run.start.saturating_sub(bytes)..self.run.end.saturating_sub(bytes);
+        if let Some(part) = &mut self.part {
+            part.from = part.from.saturating_sub(bytes);
+        }
         if let Some(Key::FirstLine(start)) = &mut self.key {
             *start = start.saturating_sub(bytes);
         }

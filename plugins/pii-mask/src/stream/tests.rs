@@ -401,3 +401,44 @@ proptest! {
         prop_assert_eq!(stream(pieces).0, whole(&text).0);
     }
 }
+
+#[test]
+fn digits_of_all_scripts_and_full_stops_are_read_in_pieces_as_in_the_whole() {
+    for text in [
+        "card ၄၁၁၁ ၁၁၁၁ ၁၁၁၁ ၁၁၁၁, ok",
+        "card ๔๑๑๑๑๑๑๑๑๑๑๑๑๑๑๑ ok",
+        "card \u{1d7d2}\u{1d7cf}\u{1d7cf}\u{1d7cf}-1111-1111-1111 ok",
+        "card 4\u{fe0f}111 11\u{34f}11 1111 1111 ok",
+        "an ann@例え。jp end",
+        "ann@example。com。and more",
+        "ann@example.com。Thanks for it",
+    ] {
+        let (masked, _) = whole(text);
+        assert!(masked.contains('['), "{masked}");
+        assert_eq!(stream(characters(text)).0, masked);
+    }
+}
+
+proptest! {
+    #[test]
+    fn addresses_of_the_web_are_read_in_pieces_as_in_the_whole(
+        parts in prop::collection::vec(prop_oneof![
+            Just("https://example.org/".to_owned()),
+            Just("https://hooks.slack.com/services/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".to_owned()),
+            Just("https://discord.com/api/webhooks/123456789012345678/aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5zA7bC9dE1fG3hI5jK7lM9nO1pQ3rS5tU7v".to_owned()),
+            Just("https://acme.webhook.office.com/webhookb2/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f@0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f/IncomingWebhook/0a1b2c3d4e5f0a1b2c3d4e5f0a1b2c3d/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f".to_owned()),
+            Just("ann@example.com".to_owned()),
+            Just("postgres://app:S3cret-pw9@db.internal/x".to_owned()),
+            Just("4111111111111111".to_owned()),
+            Just("030/1234567".to_owned()),
+            Just("10.0.0.1/24".to_owned()),
+            "[a-z]{1,8}", "[0-9]{1,9}", "[/?#& ]", "[/=:.@-]", "password=[a-z0-9]{8}", "phone",
+            "[A-Za-z0-9+/]{30,50}",
+        ], 1..14),
+        size in 1_usize..30,
+    ) {
+        let text = parts.concat();
+        let pieces = text.as_bytes().chunks(size).map(|piece| core::str::from_utf8(piece).unwrap());
+        prop_assert_eq!(stream(pieces).0, whole(&text).0);
+    }
+}

@@ -1,0 +1,56 @@
+//! `modelgate pii` as a program: exit codes, and what it shows.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_modelgate");
+
+/// Runs it with this text on standard input.
+fn pii(arguments: &[&str], text: &str) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.arg("pii").args(arguments).env_remove("NO_COLOR");
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn exit_codes_say_whether_something_is_found() {
+    for (arguments, text, code, said) in [
+        (&["-"][..], "nothing here", 0, "Nothing is found"),
+        (&["-"], "mail ann@example.com", 1, "mail »ann@example.com«"),
+        (
+            &["-", "--redacted"],
+            "mail ann@example.com",
+            1,
+            "1:6  email",
+        ),
+        (
+            &["-", "--content-type", "image/png"],
+            "x",
+            1,
+            "it is refused: type_refused",
+        ),
+        (
+            &["-", "--format", "json"],
+            "ann@example.com",
+            1,
+            "\"entity\": \"email\"",
+        ),
+        (&["no-such-file"], "", 2, ""),
+        (&["-", "--config", "no-such-file"], "", 2, ""),
+        (&["-", "--profile", "x"], "", 2, ""),
+    ] {
+        let done = pii(arguments, text);
+        let shown = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert_eq!(done.status.code(), Some(code), "{arguments:?}\n{shown}");
+        assert!(shown.contains(said), "{arguments:?}\n{shown}");
+        assert_eq!(done.stderr.is_empty(), !shown.is_empty(), "{arguments:?}");
+        assert!(!shown.contains('\u{1b}'), "no colour where no terminal is");
+    }
+    let redacted = pii(&["-", "--redacted"], "mail ann@example.com");
+    assert!(!String::from_utf8_lossy(&redacted.stdout).contains("ann@"));
+}
