@@ -5,6 +5,7 @@
 //! (a tool call's arguments) stays JSON; what replaces a number of JSON is quoted as the names
 //! around it are. They are not found again when they pass through once more.
 
+pub mod fake;
 pub mod keyed;
 mod told;
 mod trip;
@@ -54,7 +55,7 @@ impl Action {
     pub const fn is_keyed(self) -> bool {
         matches!(
             self,
-            Action::Hash | Action::Surrogate(Surrogate::Pseudonym, _)
+            Action::Hash | Action::Surrogate(Surrogate::Pseudonym | Surrogate::Fake, _)
         )
     }
 }
@@ -66,6 +67,9 @@ pub enum Surrogate {
     Placeholder,
     /// `<EMAIL_kqnbtfmw>`, by a keyed hash: the same in each exchange.
     Pseudonym,
+    /// A value of the same form that is nobody's, by a keyed hash: the same in each exchange. What
+    /// is too long for that gets a placeholder.
+    Fake,
 }
 
 /// What is looked for and what becomes of it.

@@ -138,7 +138,7 @@ impl Config {
         if hashes && self.hash_key.is_none() {
             problems.add(
                 "hash_key",
-                "`hash` and `pseudonym` need a key",
+                "`hash`, `pseudonym` and `fake` need a key",
                 "write `hash_key: {\"env\": \"NAME\"}`",
             );
         }
@@ -304,6 +304,7 @@ fn action(written: WrittenAction, keep: usize) -> Option<Action> {
         WrittenAction::Hash => Some(Action::Hash),
         WrittenAction::Placeholder => Some(Action::Surrogate(Surrogate::Placeholder, 0)),
         WrittenAction::Pseudonym => Some(Action::Surrogate(Surrogate::Pseudonym, 0)),
+        WrittenAction::Fake => Some(Action::Surrogate(Surrogate::Fake, 0)),
         WrittenAction::Block => Some(Action::Block),
         WrittenAction::Allow => None,
     }

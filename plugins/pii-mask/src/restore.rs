@@ -8,11 +8,13 @@
 //!
 //! What it cannot do: recognise a placeholder that the model has translated or split by spaces.
 
+pub mod fakes;
 pub mod layers;
 pub mod spelled;
 
 use crate::detect::Entity;
 use core::ops::{Bound, Range};
+use fakes::Fakes;
 use layers::Layers;
 use modelgate_kit::flat_map::FlatMap;
 use modelgate_kit::json::escape_into;
@@ -24,6 +26,8 @@ const MOST_VALUES: usize = 4096;
 const MOST_BYTES: usize = 1 << 20;
 /// Highest number of a placeholder.
 const MOST_NUMBER: usize = 9999;
+/// Most fakes that are tried for a value.
+const MOST_ATTEMPTS: u8 = 16;
 
 /// What was replaced in one exchange. It is never written anywhere, and so has no `Debug`.
 #[derive(Default)]
@@ -33,6 +37,7 @@ pub struct Vault {
     by_value: BTreeMap<String, usize>,
     /// By name with number or code in lower case; [`TAKEN`] for those that the request has.
     by_core: BTreeMap<String, usize>,
+    fakes: Fakes,
     numbers: FlatMap<Entity, usize>,
     bytes: usize,
     /// One of the values has characters that JSON escapes.
@@ -111,8 +116,9 @@ impl Vault {
     }
 
     /// Nothing more will be replaced.
-    pub const fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.is_settled = true;
+        self.fakes.settle();
     }
 
     /// Whether nothing will have to be put back.
@@ -127,7 +133,7 @@ impl Vault {
 
     /// The placeholder of a value; none if there are too many.
     pub fn placeholder(&mut self, value: Value<'_>) -> Option<String> {
-        let key = key(value);
+        let key = key(value.entity, value.canonical);
         if let Some(surrogate) = self.known(&key) {
             return Some(surrogate);
         }
@@ -150,7 +156,7 @@ impl Vault {
     /// A surrogate that `code` tells for a value: `<EMAIL_code>`; none if there are too many, or
     /// another value has it.
     pub fn pseudonym(&mut self, value: Value<'_>, code: &str) -> Option<String> {
-        let key = key(value);
+        let key = key(value.entity, value.canonical);
         if let Some(surrogate) = self.known(&key) {
             return Some(surrogate);
         }
@@ -161,21 +167,68 @@ impl Vault {
         self.keep(key, value, format!("<{core}>"))
     }
 
+    /// A fake for a value that `make` makes, at each attempt another one, with how it reads; none if
+    /// there are too many, or none is free.
+    pub fn fake(
+        &mut self,
+        value: Value<'_>,
+        make: impl Fn(u8) -> Option<(String, String)>,
+    ) -> Option<String> {
+        let own = key(value.entity, value.canonical);
+        if let Some(surrogate) = self.known(&own) {
+            return Some(surrogate);
+        }
+        if self.is_full(value) {
+            return None;
+        }
+        for attempt in 0..MOST_ATTEMPTS {
+            let (fake, canonical) = make(attempt)?;
+            let reading = key(value.entity, &canonical);
+            let is_free = reading != own && !self.by_value.contains_key(&reading);
+            if is_free && self.fakes.add(&fake, reading, self.kept.len()) {
+                return self.keep(own, value, fake);
+            }
+        }
+        None
+    }
+
+    /// What a value of this spelling stands for, if it is a fake.
+    pub fn fake_of(&self, entity: Entity, canonical: &str) -> Option<Place> {
+        self.fakes.reads(&key(entity, canonical))
+    }
+
+    /// Whether there are fakes.
+    pub fn has_fakes(&self) -> bool {
+        !self.fakes.is_empty()
+    }
+
+    /// Takes notice of the words of a body before anything is replaced in it: no fake is one of
+    /// them.
+    pub fn reserve_words(&mut self, body: &[u8]) {
+        self.fakes.reserve(body);
+    }
+
+    fn is_full(&self, value: Value<'_>) -> bool {
+        self.kept.len() >= MOST_VALUES
+            || self.bytes.saturating_add(value.written.len()) > MOST_BYTES
+    }
+
     fn known(&self, key: &str) -> Option<String> {
         let kept = self.kept.get(*self.by_value.get(key)?)?;
         Some(kept.surrogate.clone())
     }
 
     fn keep(&mut self, key: String, value: Value<'_>, surrogate: String) -> Option<String> {
-        let place = self.kept.len();
-        let bytes = self.bytes.saturating_add(value.written.len());
-        if place >= MOST_VALUES || bytes > MOST_BYTES {
+        if self.is_full(value) {
             return None;
         }
-        self.bytes = bytes;
+        let place = self.kept.len();
+        self.bytes = self.bytes.saturating_add(value.written.len());
         self.has_special |= is_special(value.written);
-        let core = surrogate.trim_matches(['<', '>']).to_ascii_lowercase();
-        self.by_core.insert(core, place);
+        if let Some(core) = surrogate.strip_prefix('<') {
+            let core = core.trim_end_matches('>').to_ascii_lowercase();
+            self.by_core.insert(core, place);
+        }
         self.by_value.insert(key, place);
         self.kept.push(Kept {
             entity: value.entity,
@@ -217,7 +270,7 @@ impl Vault {
         }
     }
 
-    /// The placeholders in `text[floor..]`. They ascend and do not overlap.
+    /// The surrogates in `text[floor..]`. They ascend and do not overlap.
     pub fn find(&self, text: &str, floor: usize) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
         let bytes = text.as_bytes();
@@ -233,6 +286,22 @@ impl Vault {
                 done = done.max(one.span.end);
                 found.push(one);
             }
+        }
+        let fakes = self.fakes.find(text, floor);
+        if !fakes.is_empty() {
+            found.extend(fakes.into_iter().map(|(span, place)| Found {
+                span,
+                place,
+                around: Around::Text,
+                is_bare: false,
+            }));
+            found.sort_by_key(|found| found.span.start);
+            let mut end = 0;
+            found.retain(|found| {
+                let is_behind = found.span.start >= end;
+                end = end.max(found.span.end);
+                is_behind
+            });
         }
         found
     }
@@ -269,10 +338,13 @@ impl Vault {
         }
     }
 
-    /// Whether a placeholder stands over `place` of the text, or may if the text goes on.
+    /// Whether a surrogate stands over `place` of the text, or may if the text goes on.
     pub fn spans(&self, text: &str, floor: usize, place: usize) -> bool {
         if self.is_empty() {
             return false;
+        }
+        if self.fakes.spans(text, floor, place) {
+            return true;
         }
         let bytes = text.as_bytes();
         let from = floor.max(place.saturating_sub(LONGEST));
@@ -347,8 +419,8 @@ fn name(entity: Entity) -> &'static str {
     entity.placeholder().trim_matches(['[', ']'])
 }
 
-fn key(value: Value<'_>) -> String {
-    format!("{}\0{}", value.entity.name(), value.canonical)
+fn key(entity: Entity, canonical: &str) -> String {
+    format!("{}\0{canonical}", entity.name())
 }
 
 /// Whether a value has characters that JSON escapes.
@@ -472,4 +544,4 @@ impl<'a> Depths<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
