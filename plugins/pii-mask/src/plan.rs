@@ -177,7 +177,9 @@ impl Config {
                 masker.entities().map(counter).collect()
             };
             request.unkept = counters("request", "unkept");
-            response.restored = counters("response", "restored");
+            if restores {
+                response.restored = counters("response", "restored");
+            }
         }
         problems.is_empty().then_some(Plan {
             masker,
