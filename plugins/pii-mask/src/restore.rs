@@ -13,11 +13,12 @@ pub mod layers;
 pub mod spelled;
 
 use crate::detect::Entity;
+use crate::document::LIMITS;
 use core::ops::{Bound, Range};
 use fakes::Fakes;
 use layers::Layers;
 use modelgate_kit::flat_map::FlatMap;
-use modelgate_kit::json::escape_into;
+use modelgate_kit::json::{Token, Walker, escape_into};
 use spelled::{Around, Issued, LONGEST, Read, Spelled, bare, bracketed, may_open};
 use std::collections::BTreeMap;
 
@@ -323,7 +324,11 @@ impl Vault {
         let word = from.saturating_add(word.map_or(0, |before| before.saturating_add(1)));
         let front = from.max(word.saturating_sub(LONGEST_BRACKET));
         let opens = |at: &usize| {
-            bytes.get(*at).is_some_and(|byte| may_open(*byte)) && text.is_char_boundary(*at)
+            let byte = bytes.get(*at).copied().unwrap_or_default();
+            // Of a row of backslashes the first opens.
+            let is_second =
+                byte == b'\\' && *at > front && bytes.get(at.saturating_sub(1)) == Some(&b'\\');
+            may_open(byte) && !is_second && text.is_char_boundary(*at)
         };
         for start in (front..low_line).filter(opens) {
             if let Read::Whole(spelled) = bracketed(text, start, self)
@@ -346,28 +351,18 @@ impl Vault {
         if self.fakes.spans(text, floor, place) {
             return true;
         }
-        let bytes = text.as_bytes();
-        let from = floor.max(place.saturating_sub(LONGEST));
-        let left = bytes.get(from..place).unwrap_or_default();
-        let word = left.iter().rposition(u8::is_ascii_whitespace);
-        let mut at = from.saturating_add(word.map_or(0, |space| space.saturating_add(1)));
-        while at < place {
-            let byte = bytes.get(at).copied().unwrap_or_default();
-            let read = if may_open(byte) && text.is_char_boundary(at) {
-                bracketed(text, at, self)
-            } else if byte.is_ascii_uppercase() {
-                bare(text, at, self)
-            } else {
-                Read::No
+        let mut starts = starts_before(text, floor, place).take(MOST_STARTS);
+        starts.any(|at| {
+            let read = match bracketed(text, at, self) {
+                Read::No => bare(text, at, self),
+                read => read,
             };
             match read {
-                Read::No => at = at.saturating_add(1),
-                Read::Open => return true,
-                Read::Whole(spelled) if spelled.end > place || spelled.may_go_on => return true,
-                Read::Whole(spelled) => at = spelled.end,
+                Read::No => false,
+                Read::Open => true,
+                Read::Whole(spelled) => spelled.end > place || spelled.may_go_on,
             }
-        }
-        false
+        })
     }
 
     /// What the value in this place is.
@@ -390,8 +385,7 @@ impl Vault {
         }
         let mut value = kept.written.clone();
         for _ in 0..kept.layers {
-            // What cannot be read is written as it was.
-            value = serde_json::from_str(&format!("\"{value}\"")).unwrap_or(value);
+            value = unescaped_json(value);
         }
         for _ in 0..layers {
             let mut escaped = String::with_capacity(value.len());
@@ -399,6 +393,52 @@ impl Vault {
             value = escaped;
         }
         encoded(&value, around, out);
+    }
+}
+
+/// Most places at which a placeholder that stands over a place may begin, counted from there: it has
+/// no more backslashes and references in it.
+const MOST_STARTS: usize = 12;
+
+/// The places before `place` at which a placeholder may begin that goes on to there, the nearest
+/// first.
+fn starts_before(text: &str, floor: usize, place: usize) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let from = floor.max(place.saturating_sub(LONGEST));
+    let left = bytes.get(from..place).unwrap_or_default();
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"_\\&;#%".contains(byte);
+    // A bracket that closes may belong to the name of a link.
+    let open = left.strip_suffix(b"]").unwrap_or(left);
+    let inside = open.iter().rev().take_while(|byte| is_inside(byte)).count();
+    let word = from.saturating_add(open.len().saturating_sub(inside));
+    let before = text.get(..word).unwrap_or_default();
+    let bracket = before
+        .chars()
+        .next_back()
+        .filter(|last| word > from && matches!(last, '<' | '[' | '＜' | '‹'));
+    let first = word.saturating_sub(bracket.map_or(0, char::len_utf8));
+    let escapes = bytes.get(from..first).unwrap_or_default();
+    let escapes = escapes.iter().rev().take_while(|byte| **byte == b'\\');
+    let first = first.saturating_sub(escapes.count());
+    (first..place).rev().filter(move |at| {
+        let byte = bytes.get(*at).copied().unwrap_or_default();
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        match byte {
+            // Of a row of them it is the first.
+            b'\\' => *at == first || before != Some(&b'\\'),
+            b'A'..=b'Z' => *at == first || *at == word || before == Some(&b';'),
+            byte => may_open(byte),
+        }
+    })
+}
+
+/// What a value means that stands in a string of JSON; what cannot be read stays as it is.
+fn unescaped_json(value: String) -> String {
+    let quoted = format!("\"{value}\"");
+    let token = Walker::new(quoted.as_bytes(), LIMITS).and_then(|mut walker| walker.next_token());
+    match token {
+        Ok(Some(Token::String(text))) => text.decode().into_owned(),
+        _ => value,
     }
 }
 

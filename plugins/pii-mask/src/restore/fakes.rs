@@ -17,8 +17,10 @@ pub struct Fakes {
     words: BTreeMap<String, Place>,
     /// By entity and value in one spelling: models write numbers in groups of their own.
     readings: BTreeMap<String, Place>,
-    /// What they begin with.
-    firsts: Vec<u8>,
+    /// What they begin with, a bit for each byte of ASCII.
+    firsts: u128,
+    /// Length of the longest.
+    longest: usize,
 }
 
 impl Fakes {
@@ -71,9 +73,8 @@ impl Fakes {
             return false;
         }
         let first = fake.bytes().next().unwrap_or_default();
-        if !self.firsts.contains(&first) {
-            self.firsts.push(first);
-        }
+        self.firsts |= 1_u128.checked_shl(u32::from(first)).unwrap_or_default();
+        self.longest = self.longest.max(fake.len());
         self.written.insert(fake, place);
         self.readings.insert(reading, place);
         true
@@ -105,15 +106,14 @@ impl Fakes {
     /// Whether one stands over `place`, or may if the text goes on.
     pub fn spans(&self, text: &str, floor: usize, place: usize) -> bool {
         let bytes = text.as_bytes();
-        let from = floor.max(place.saturating_sub(LONGEST));
+        let from = floor.max(place.saturating_sub(self.longest));
         !self.is_empty()
             && (from..place).any(|at| {
                 if !self.may_begin(bytes, at) {
                     return false;
                 }
                 let rest = bytes.get(at..).unwrap_or_default();
-                let window = lower(rest);
-                if rest.len() < LONGEST && self.any_begins(&window) {
+                if rest.len() <= self.longest && self.any_begins(&self.lower(rest)) {
                     return true;
                 }
                 self.longest(text, at).is_some_and(|(end, _)| end > place)
@@ -123,12 +123,13 @@ impl Fakes {
     /// Whether one may begin here by its first bytes.
     fn may_begin(&self, bytes: &[u8], at: usize) -> bool {
         let first = bytes.get(at).copied().unwrap_or_default();
-        if !self.firsts.contains(&first.to_ascii_lowercase()) || goes_on(bytes, at) {
+        let bit = 1_u128.checked_shl(u32::from(first.to_ascii_lowercase()));
+        if self.firsts & bit.unwrap_or_default() == 0 || goes_on(bytes, at) {
             return false;
         }
         let front = bytes.get(at..).unwrap_or_default();
         let front = front.get(..front.len().min(FRONT)).unwrap_or_default();
-        front.is_ascii() && !front.is_empty() && self.any_begins(&lower(front))
+        front.is_ascii() && !front.is_empty() && self.any_begins(&self.lower(front))
     }
 
     fn any_begins(&self, front: &str) -> bool {
@@ -137,24 +138,23 @@ impl Fakes {
         first.is_some_and(|(fake, _)| fake.starts_with(front))
     }
 
+    /// The front of a text in lower case, as much as a fake is long.
+    fn lower(&self, bytes: &[u8]) -> String {
+        let front = bytes.get(..bytes.len().min(self.longest));
+        let mut chunks = front.unwrap_or_default().utf8_chunks();
+        let valid = chunks.next().map_or("", |chunk| chunk.valid());
+        valid.to_ascii_lowercase()
+    }
+
     /// The fake that begins at `at`, and where it ends.
     fn longest(&self, text: &str, at: usize) -> Option<(usize, Place)> {
-        let window = lower(text.as_bytes().get(at..)?);
+        let window = self.lower(text.as_bytes().get(at..)?);
         let to: (Bound<&str>, Bound<&str>) = (Bound::Unbounded, Bound::Included(&window));
         let (fake, place) = self.written.range::<str, _>(to).next_back()?;
         window
             .starts_with(fake.as_str())
             .then(|| (at.saturating_add(fake.len()), *place))
     }
-}
-
-/// The front of a text in lower case, as much as a fake is long. Fakes are ASCII where they were
-/// made, and keep what else was in a value as it was.
-fn lower(bytes: &[u8]) -> String {
-    let front = bytes.get(..bytes.len().min(LONGEST.saturating_mul(2)));
-    let front = front.unwrap_or_default();
-    let valid = front.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    valid.to_ascii_lowercase()
 }
 
 /// Whether a number goes on over this place.
