@@ -15,6 +15,7 @@ mod growth {
     pub mod pieces;
     pub mod settings;
     pub mod shipped;
+    pub mod trips;
 }
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use growth::measure::{Bench, Case, Growth, judge};
-use growth::{bodies, fetched, heads, mixed, pieces, settings, shipped};
+use growth::{bodies, fetched, heads, mixed, pieces, settings, shipped, trips};
 
 /// What all tests of this file have tried so far.
 static TRIED: Mutex<Summary> = Mutex::new(Summary {
@@ -123,6 +124,11 @@ fn pii_mask_reads_answers_in_linear_time() {
 #[test]
 fn pii_mask_reads_mixtures_in_linear_time() {
     all(bodies::mixtures());
+}
+
+#[test]
+fn what_pii_mask_replaces_is_put_back_in_linear_time() {
+    all(trips::cases());
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl<'a> Tour<'a> {
             ..ann()
         };
         let about = "The answer streams, cut in the middle of an address and of the placeholder that stands for another. What is masked is masked all the same, what was replaced is put back, and the rest flows.";
-        let question = format!("Whom do I ask about {CUSTOMER_EMAIL}?");
+        let question = format!("Who is {CUSTOMER_EMAIL}?");
         let call = bearer(chat(&question), "$ANN");
         self.head("A streaming answer", about, &call);
         let seen = self.send(&call).await?;

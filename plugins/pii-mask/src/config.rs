@@ -18,11 +18,11 @@ pub struct Config {
     /// The action for entities that `entities` does not list.
     pub default_action: WrittenAction,
     /// The action for what is found in answers of entities whose rule does not say: as in requests
-    /// unless given, and `redact` where that is one of `placeholder`, `pseudonym`.
+    /// unless given, and `redact` where that is `placeholder`, `pseudonym` or `fake`.
     pub default_answer_action: Option<AnswerAction>,
     /// The action for each entity.
     pub entities: Entities,
-    /// Key for `hash` and `pseudonym`: the same value gets the same code as long as the key is the
+    /// Key for `hash`, `pseudonym` and `fake`: the same value gets the same code as long as the key is the
     /// same. At least 16 bytes.
     pub hash_key: Option<Secret>,
     /// Whom codes by `hash_key` are the same for: everybody unless given.
@@ -30,8 +30,8 @@ pub struct Config {
     /// The policy for requests of which it is not known whose they are, where `hash_scope` asks:
     /// `deny`, or `allow` (what would have a code is redacted).
     pub on_missing_scope: DenyOrAllow,
-    /// Whether what `placeholder` and `pseudonym` have replaced in a request is put back in its
-    /// answer.
+    /// Whether what `placeholder`, `pseudonym` and `fake` have replaced in a request is put back:
+    /// in its `answer`, or `never`.
     pub restore: Restore,
     /// Values that are never masked, in lower case; `*` matches any text: `*@example.com`,
     /// `127.0.0.1`.
@@ -264,7 +264,7 @@ pub struct Rule {
     /// The action.
     pub action: WrittenAction,
     /// The action for what is found in answers; the same unless given, or `redact` for
-    /// `placeholder` and `pseudonym`.
+    /// `placeholder`, `pseudonym` and `fake`.
     #[serde(default)]
     pub answer_action: Option<AnswerAction>,
     /// With `mask`: how many letters and digits at the end stay readable; at most a third.
@@ -291,6 +291,9 @@ pub enum WrittenAction {
     Placeholder,
     /// It becomes `<EMAIL_kqnbtfmw>`, by a keyed hash, and is put back in the answer.
     Pseudonym,
+    /// It becomes a value of the same form that is nobody's, by a keyed hash, and is put back in
+    /// the answer.
+    Fake,
     /// The message is refused.
     Block,
     /// The value passes, and is counted.

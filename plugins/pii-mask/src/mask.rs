@@ -6,6 +6,7 @@
 //! around it are. They are not found again when they pass through once more.
 
 mod coded;
+pub mod fake;
 pub mod keyed;
 mod told;
 mod trip;
@@ -65,7 +66,7 @@ impl Action {
     pub const fn is_keyed(self) -> bool {
         matches!(
             self,
-            Action::Hash | Action::Surrogate(Surrogate::Pseudonym, _)
+            Action::Hash | Action::Surrogate(Surrogate::Pseudonym | Surrogate::Fake, _)
         )
     }
 }
@@ -77,6 +78,9 @@ pub enum Surrogate {
     Placeholder,
     /// `<EMAIL_kqnbtfmw>`, by a keyed hash: the same in each exchange.
     Pseudonym,
+    /// A value of the same form that is nobody's, by a keyed hash: the same in each exchange. What
+    /// is too long for that gets a placeholder.
+    Fake,
 }
 
 /// What is looked for and what becomes of it.

@@ -157,7 +157,7 @@ impl Config {
         if hashes && self.hash_key.is_none() {
             problems.add(
                 "hash_key",
-                "`hash` and `pseudonym` need a key",
+                "`hash`, `pseudonym` and `fake` need a key",
                 "write `hash_key: {\"env\": \"NAME\"}`",
             );
         }
@@ -214,7 +214,9 @@ impl Config {
                 masker.entities().map(counter).collect()
             };
             request.unkept = counters("request", "unkept");
-            response.restored = counters("response", "restored");
+            if restores {
+                response.restored = counters("response", "restored");
+            }
         }
         problems.is_empty().then_some(Plan {
             shadow,
@@ -362,6 +364,7 @@ fn action(written: WrittenAction, keep: usize) -> Option<Action> {
         WrittenAction::Hash => Some(Action::Hash),
         WrittenAction::Placeholder => Some(Action::Surrogate(Surrogate::Placeholder, 0)),
         WrittenAction::Pseudonym => Some(Action::Surrogate(Surrogate::Pseudonym, 0)),
+        WrittenAction::Fake => Some(Action::Surrogate(Surrogate::Fake, 0)),
         WrittenAction::Block => Some(Action::Block),
         WrittenAction::Report => Some(Action::Report),
         WrittenAction::Allow => None,

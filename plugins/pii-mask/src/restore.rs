@@ -8,14 +8,17 @@
 //!
 //! What it cannot do: recognise a placeholder that the model has translated or split by spaces.
 
+pub mod fakes;
 pub mod layers;
 pub mod spelled;
 
 use crate::detect::Entity;
+use crate::document::LIMITS;
 use core::ops::{Bound, Range};
+use fakes::Fakes;
 use layers::Layers;
 use modelgate_kit::flat_map::FlatMap;
-use modelgate_kit::json::escape_into;
+use modelgate_kit::json::{Token, Walker, escape_into};
 use spelled::{Around, Issued, LONGEST, Read, Spelled, bare, bracketed, may_open};
 use std::collections::BTreeMap;
 
@@ -24,6 +27,8 @@ const MOST_VALUES: usize = 4096;
 const MOST_BYTES: usize = 1 << 20;
 /// Highest number of a placeholder.
 const MOST_NUMBER: usize = 9999;
+/// Most fakes that are tried for a value.
+const MOST_ATTEMPTS: u8 = 16;
 
 /// What was replaced in one exchange. It is never written anywhere, and so has no `Debug`.
 #[derive(Default)]
@@ -33,6 +38,7 @@ pub struct Vault {
     by_value: BTreeMap<String, usize>,
     /// By name with number or code in lower case; [`TAKEN`] for those that the request has.
     by_core: BTreeMap<String, usize>,
+    fakes: Fakes,
     numbers: FlatMap<Entity, usize>,
     bytes: usize,
     /// One of the values has characters that JSON escapes.
@@ -111,8 +117,9 @@ impl Vault {
     }
 
     /// Nothing more will be replaced.
-    pub const fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.is_settled = true;
+        self.fakes.settle();
     }
 
     /// Whether nothing will have to be put back.
@@ -127,7 +134,7 @@ impl Vault {
 
     /// The placeholder of a value; none if there are too many.
     pub fn placeholder(&mut self, value: Value<'_>) -> Option<String> {
-        let key = key(value);
+        let key = key(value.entity, value.canonical);
         if let Some(surrogate) = self.known(&key) {
             return Some(surrogate);
         }
@@ -150,7 +157,7 @@ impl Vault {
     /// A surrogate that `code` tells for a value: `<EMAIL_code>`; none if there are too many, or
     /// another value has it.
     pub fn pseudonym(&mut self, value: Value<'_>, code: &str) -> Option<String> {
-        let key = key(value);
+        let key = key(value.entity, value.canonical);
         if let Some(surrogate) = self.known(&key) {
             return Some(surrogate);
         }
@@ -161,21 +168,68 @@ impl Vault {
         self.keep(key, value, format!("<{core}>"))
     }
 
+    /// A fake for a value that `make` makes, at each attempt another one, with how it reads; none if
+    /// there are too many, or none is free.
+    pub fn fake(
+        &mut self,
+        value: Value<'_>,
+        make: impl Fn(u8) -> Option<(String, String)>,
+    ) -> Option<String> {
+        let own = key(value.entity, value.canonical);
+        if let Some(surrogate) = self.known(&own) {
+            return Some(surrogate);
+        }
+        if self.is_full(value) {
+            return None;
+        }
+        for attempt in 0..MOST_ATTEMPTS {
+            let (fake, canonical) = make(attempt)?;
+            let reading = key(value.entity, &canonical);
+            let is_free = reading != own && !self.by_value.contains_key(&reading);
+            if is_free && self.fakes.add(&fake, reading, self.kept.len()) {
+                return self.keep(own, value, fake);
+            }
+        }
+        None
+    }
+
+    /// What a value of this spelling stands for, if it is a fake.
+    pub fn fake_of(&self, entity: Entity, canonical: &str) -> Option<Place> {
+        self.fakes.reads(&key(entity, canonical))
+    }
+
+    /// Whether there are fakes.
+    pub fn has_fakes(&self) -> bool {
+        !self.fakes.is_empty()
+    }
+
+    /// Takes notice of the words of a body before anything is replaced in it: no fake is one of
+    /// them.
+    pub fn reserve_words(&mut self, body: &[u8]) {
+        self.fakes.reserve(body);
+    }
+
+    fn is_full(&self, value: Value<'_>) -> bool {
+        self.kept.len() >= MOST_VALUES
+            || self.bytes.saturating_add(value.written.len()) > MOST_BYTES
+    }
+
     fn known(&self, key: &str) -> Option<String> {
         let kept = self.kept.get(*self.by_value.get(key)?)?;
         Some(kept.surrogate.clone())
     }
 
     fn keep(&mut self, key: String, value: Value<'_>, surrogate: String) -> Option<String> {
-        let place = self.kept.len();
-        let bytes = self.bytes.saturating_add(value.written.len());
-        if place >= MOST_VALUES || bytes > MOST_BYTES {
+        if self.is_full(value) {
             return None;
         }
-        self.bytes = bytes;
+        let place = self.kept.len();
+        self.bytes = self.bytes.saturating_add(value.written.len());
         self.has_special |= is_special(value.written);
-        let core = surrogate.trim_matches(['<', '>']).to_ascii_lowercase();
-        self.by_core.insert(core, place);
+        if let Some(core) = surrogate.strip_prefix('<') {
+            let core = core.trim_end_matches('>').to_ascii_lowercase();
+            self.by_core.insert(core, place);
+        }
         self.by_value.insert(key, place);
         self.kept.push(Kept {
             entity: value.entity,
@@ -217,7 +271,7 @@ impl Vault {
         }
     }
 
-    /// The placeholders in `text[floor..]`. They ascend and do not overlap.
+    /// The surrogates in `text[floor..]`. They ascend and do not overlap.
     pub fn find(&self, text: &str, floor: usize) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
         let bytes = text.as_bytes();
@@ -233,6 +287,22 @@ impl Vault {
                 done = done.max(one.span.end);
                 found.push(one);
             }
+        }
+        let fakes = self.fakes.find(text, floor);
+        if !fakes.is_empty() {
+            found.extend(fakes.into_iter().map(|(span, place)| Found {
+                span,
+                place,
+                around: Around::Text,
+                is_bare: false,
+            }));
+            found.sort_by_key(|found| found.span.start);
+            let mut end = 0;
+            found.retain(|found| {
+                let is_behind = found.span.start >= end;
+                end = end.max(found.span.end);
+                is_behind
+            });
         }
         found
     }
@@ -254,7 +324,11 @@ impl Vault {
         let word = from.saturating_add(word.map_or(0, |before| before.saturating_add(1)));
         let front = from.max(word.saturating_sub(LONGEST_BRACKET));
         let opens = |at: &usize| {
-            bytes.get(*at).is_some_and(|byte| may_open(*byte)) && text.is_char_boundary(*at)
+            let byte = bytes.get(*at).copied().unwrap_or_default();
+            // Of a row of backslashes the first opens.
+            let is_second =
+                byte == b'\\' && *at > front && bytes.get(at.saturating_sub(1)) == Some(&b'\\');
+            may_open(byte) && !is_second && text.is_char_boundary(*at)
         };
         for start in (front..low_line).filter(opens) {
             if let Read::Whole(spelled) = bracketed(text, start, self)
@@ -269,33 +343,26 @@ impl Vault {
         }
     }
 
-    /// Whether a placeholder stands over `place` of the text, or may if the text goes on.
+    /// Whether a surrogate stands over `place` of the text, or may if the text goes on.
     pub fn spans(&self, text: &str, floor: usize, place: usize) -> bool {
         if self.is_empty() {
             return false;
         }
-        let bytes = text.as_bytes();
-        let from = floor.max(place.saturating_sub(LONGEST));
-        let left = bytes.get(from..place).unwrap_or_default();
-        let word = left.iter().rposition(u8::is_ascii_whitespace);
-        let mut at = from.saturating_add(word.map_or(0, |space| space.saturating_add(1)));
-        while at < place {
-            let byte = bytes.get(at).copied().unwrap_or_default();
-            let read = if may_open(byte) && text.is_char_boundary(at) {
-                bracketed(text, at, self)
-            } else if byte.is_ascii_uppercase() {
-                bare(text, at, self)
-            } else {
-                Read::No
+        if self.fakes.spans(text, floor, place) {
+            return true;
+        }
+        let mut starts = starts_before(text, floor, place).take(MOST_STARTS);
+        starts.any(|at| {
+            let read = match bracketed(text, at, self) {
+                Read::No => bare(text, at, self),
+                read => read,
             };
             match read {
-                Read::No => at = at.saturating_add(1),
-                Read::Open => return true,
-                Read::Whole(spelled) if spelled.end > place || spelled.may_go_on => return true,
-                Read::Whole(spelled) => at = spelled.end,
+                Read::No => false,
+                Read::Open => true,
+                Read::Whole(spelled) => spelled.end > place || spelled.may_go_on,
             }
-        }
-        false
+        })
     }
 
     /// What the value in this place is.
@@ -318,8 +385,7 @@ impl Vault {
         }
         let mut value = kept.written.clone();
         for _ in 0..kept.layers {
-            // What cannot be read is written as it was.
-            value = serde_json::from_str(&format!("\"{value}\"")).unwrap_or(value);
+            value = unescaped_json(value);
         }
         for _ in 0..layers {
             let mut escaped = String::with_capacity(value.len());
@@ -327,6 +393,52 @@ impl Vault {
             value = escaped;
         }
         encoded(&value, around, out);
+    }
+}
+
+/// Most places at which a placeholder that stands over a place may begin, counted from there: it has
+/// no more backslashes and references in it.
+const MOST_STARTS: usize = 12;
+
+/// The places before `place` at which a placeholder may begin that goes on to there, the nearest
+/// first.
+fn starts_before(text: &str, floor: usize, place: usize) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let from = floor.max(place.saturating_sub(LONGEST));
+    let left = bytes.get(from..place).unwrap_or_default();
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"_\\&;#%".contains(byte);
+    // A bracket that closes may belong to the name of a link.
+    let open = left.strip_suffix(b"]").unwrap_or(left);
+    let inside = open.iter().rev().take_while(|byte| is_inside(byte)).count();
+    let word = from.saturating_add(open.len().saturating_sub(inside));
+    let before = text.get(..word).unwrap_or_default();
+    let bracket = before
+        .chars()
+        .next_back()
+        .filter(|last| word > from && matches!(last, '<' | '[' | '＜' | '‹'));
+    let first = word.saturating_sub(bracket.map_or(0, char::len_utf8));
+    let escapes = bytes.get(from..first).unwrap_or_default();
+    let escapes = escapes.iter().rev().take_while(|byte| **byte == b'\\');
+    let first = first.saturating_sub(escapes.count());
+    (first..place).rev().filter(move |at| {
+        let byte = bytes.get(*at).copied().unwrap_or_default();
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        match byte {
+            // Of a row of them it is the first.
+            b'\\' => *at == first || before != Some(&b'\\'),
+            b'A'..=b'Z' => *at == first || *at == word || before == Some(&b';'),
+            byte => may_open(byte),
+        }
+    })
+}
+
+/// What a value means that stands in a string of JSON; what cannot be read stays as it is.
+fn unescaped_json(value: String) -> String {
+    let quoted = format!("\"{value}\"");
+    let token = Walker::new(quoted.as_bytes(), LIMITS).and_then(|mut walker| walker.next_token());
+    match token {
+        Ok(Some(Token::String(text))) => text.decode().into_owned(),
+        _ => value,
     }
 }
 
@@ -347,8 +459,8 @@ fn name(entity: Entity) -> &'static str {
     entity.placeholder().trim_matches(['[', ']'])
 }
 
-fn key(value: Value<'_>) -> String {
-    format!("{}\0{}", value.entity.name(), value.canonical)
+fn key(entity: Entity, canonical: &str) -> String {
+    format!("{}\0{canonical}", entity.name())
 }
 
 /// Whether a value has characters that JSON escapes.
@@ -472,4 +584,4 @@ impl<'a> Depths<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

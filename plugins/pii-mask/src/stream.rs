@@ -239,13 +239,13 @@ impl TextStream {
     fn let_go_of_base64(&mut self, masker: &Masker, out: &mut dyn Sink) -> bool {
         let held = self.buffer.get(self.floor..self.read).unwrap_or_default();
         let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
-        let mut columns = self.columns.clone();
+        let mut reading = self.reading.clone();
         let text = self.buffer.get(..self.read).unwrap_or_default();
         let nothing = held.bytes().all(is_base64)
             && !self.segmenter.is_in_value()
             && !held.as_bytes().windows(3).any(is_object)
             && !may_begin(text, self.floor)
-            && masker.find_next(text, self.floor, &mut columns).is_empty();
+            && masker.find_next(text, self.floor, &mut reading).is_empty();
         if nothing {
             self.let_go(out);
         }

@@ -64,6 +64,7 @@ const fn verb(action: Action) -> &'static str {
         Action::Hash => "hash",
         Action::Surrogate(Surrogate::Placeholder, _) => "placeholder",
         Action::Surrogate(Surrogate::Pseudonym, _) => "pseudonym",
+        Action::Surrogate(Surrogate::Fake, _) => "fake",
         Action::Restore(..) => "restore",
         Action::Block => "block",
         Action::Report => "report",

@@ -1,6 +1,7 @@
 //! The way to the model and back: surrogates are given out in the request, and what they stand for
 //! takes their place in the answer of the same exchange.
 
+use super::fake;
 use super::keyed::{self, Scope, canonical};
 use super::{Action, Masker, Surrogate, Tally, one_more};
 use crate::detect::{Certainty, Columns, Entity, Finding};
@@ -67,20 +68,28 @@ impl Masker {
         self.rules.actions.values().any(|action| action.is_keyed())
     }
 
-    /// Takes notice of a body before it is masked: what reads like a placeholder in it is none that
-    /// is given out.
+    /// Takes notice of a body before it is masked: what reads like a placeholder or a fake in it is
+    /// none that is given out.
     pub fn reserve(&self, body: &[u8]) {
-        let numbered =
-            |action: &Action| matches!(action, Action::Surrogate(Surrogate::Placeholder, _));
-        let actions = self.rules.actions.iter();
-        let entities: Vec<Entity> = actions
-            .filter(|(_, action)| numbered(action))
-            .map(|(entity, _)| *entity)
-            .collect();
-        if let Some(vault) = &self.vault
-            && !entities.is_empty()
-        {
-            vault.borrow_mut().reserve(body, &entities);
+        let Some(vault) = &self.vault else {
+            return;
+        };
+        let of = |wanted: Surrogate| -> Vec<Entity> {
+            let actions = self.rules.actions.iter();
+            let of_kind = actions.filter(
+                |(_, action)| matches!(action, Action::Surrogate(kind, _) if *kind == wanted),
+            );
+            of_kind.map(|(entity, _)| *entity).collect()
+        };
+        let (mut numbered, fakes) = (of(Surrogate::Placeholder), of(Surrogate::Fake));
+        let mut vault = vault.borrow_mut();
+        if !fakes.is_empty() {
+            vault.reserve_words(body);
+            // What is too long for a fake.
+            numbered.extend(fakes);
+        }
+        if !numbered.is_empty() {
+            vault.reserve(body, &numbered);
         }
     }
 
@@ -126,6 +135,7 @@ impl Masker {
             if vault.is_empty() {
                 return found;
             }
+            let found = read_fakes(&vault, text, found);
             let surrogates = vault.find(text, floor);
             let needs_layers = vault.needs_layers();
             return together(found, self.back_at(surrogates, needs_layers, depths).0);
@@ -146,6 +156,7 @@ impl Masker {
         };
         let vault = vault.borrow();
         let needs_layers = vault.needs_layers();
+        let found = read_fakes(&vault, text, found);
         let depths = Depths::of(text, floor, core::mem::take(layers));
         let surrogates = vault.find(text, floor);
         let (surrogates, depths) = self.back_at(surrogates, needs_layers, depths);
@@ -206,6 +217,16 @@ impl Masker {
                 let code = keyed::code(entity, key, &self.scope, &canonical)?;
                 vault.pseudonym(value, &keyed::letters(&code))
             }
+            Surrogate::Fake if written.len() > fake::LONGEST => vault.placeholder(value),
+            Surrogate::Fake => {
+                let key = self.rules.key.as_ref();
+                let code = keyed::code(entity, key, &self.scope, &canonical)?;
+                vault.fake(value, |attempt| {
+                    let faked = fake::fake(entity, written, &code, attempt)?;
+                    let reads = keyed::canonical(entity, &faked);
+                    Some((faked, reads))
+                })
+            }
         }
     }
 
@@ -242,6 +263,25 @@ fn layered(
                 .is_some_and(|value| value.contains('\\'))
         {
             *layers = depths.at(finding.span.start);
+        }
+    }
+    found
+}
+
+/// The findings, those that read like a fake with what it stands for.
+fn read_fakes(
+    vault: &Vault,
+    text: &str,
+    mut found: Vec<(Finding, Action)>,
+) -> Vec<(Finding, Action)> {
+    if vault.has_fakes() {
+        for (finding, action) in &mut found {
+            let value = text.get(finding.span.clone()).unwrap_or_default();
+            let reads = canonical(finding.entity, value);
+            if let Some(place) = vault.fake_of(finding.entity, &reads) {
+                // A finding that may be read otherwise has no characters that JSON escapes.
+                *action = Action::Restore(place, 0, Around::Text);
+            }
         }
     }
     found

@@ -244,6 +244,43 @@ fn pseudonyms_are_the_same_in_every_exchange() {
 }
 
 #[test]
+fn fakes_are_put_back_however_they_are_written() {
+    let trip = Trip::new(Surrogate::Fake);
+    let text = "ann@private.test, 4111-1111-1111-1111, call (415) 555-2671, 10.1.2.3, DE89370400440532013000";
+    let asked = trip.ask(text);
+    let parts: Vec<&str> = asked.split(", ").collect();
+    for (part, other) in parts.iter().zip(text.split(", ")) {
+        assert_ne!(*part, other);
+    }
+    assert_eq!(trip.answer(&asked), text);
+    assert_eq!(
+        trip.answer(&asked.to_uppercase().replace("CALL", "call")),
+        text
+    );
+    assert_eq!(
+        trip.answer(&parts[1].replace('-', " ")),
+        "4111-1111-1111-1111"
+    );
+    assert!(!trip.answer(&format!("{}9", parts[3])).contains("10.1.2.3"));
+    assert_eq!(Trip::new(Surrogate::Fake).ask(text), asked);
+    let key = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC".repeat(3)
+    );
+    assert_eq!(trip.ask(&key), "<PRIVATE_KEY_1>");
+}
+
+#[test]
+fn a_fake_is_none_of_the_values_that_the_request_has() {
+    let first = Trip::new(Surrogate::Fake).ask("10.1.2.3");
+    let trip = Trip::new(Surrogate::Fake);
+    let asked = trip.ask(&format!("10.1.2.3 is not {first}"));
+    assert!(!asked.contains(&first), "{asked}");
+    let back = trip.answer(&asked);
+    assert_eq!(back, format!("10.1.2.3 is not {first}"));
+}
+
+#[test]
 fn surrogates_are_not_found_again() {
     let text = concat!(
         "ann@example.com, 4111-1111-1111-1111, ghp_0123456789abcdefghijklmnopqrstuvwxyz, SSN 536-90-4399, call 555-0132, ",
@@ -322,10 +359,35 @@ fn pieces<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
     at.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
 }
 
+/// What a value of a form means.
+fn read_form(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let code: String = rest.by_ref().take(2).map(char::from).collect();
+                u8::from_str_radix(&code, 16).unwrap()
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+fn any_surrogate() -> impl Strategy<Value = Surrogate> {
+    prop::sample::select(vec![
+        Surrogate::Placeholder,
+        Surrogate::Pseudonym,
+        Surrogate::Fake,
+    ])
+}
+
 proptest! {
     #[test]
-    fn what_is_copied_comes_back(text in dense()) {
-        let trip = placeholders();
+    fn what_is_copied_comes_back(text in dense(), surrogate in any_surrogate()) {
+        let trip = Trip::new(surrogate);
         let asked = trip.ask(&text);
         prop_assert_eq!(whole(&trip.only_back, &asked), text, "{}", asked);
     }
@@ -335,8 +397,9 @@ proptest! {
         request in dense(),
         answer in dense(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..10),
+        surrogate in any_surrogate(),
     ) {
-        let trip = placeholders();
+        let trip = Trip::new(surrogate);
         let asked = trip.ask(&request);
         for answer in [asked, answer] {
             for masker in [&trip.back, &trip.only_back] {
@@ -347,8 +410,21 @@ proptest! {
     }
 
     #[test]
-    fn documents_stay_documents(text in dense(), depth in 0_usize..4) {
-        let trip = placeholders();
+    fn forms_stay_forms(text in dense(), surrogate in any_surrogate()) {
+        let trip = Trip::new(surrogate);
+        let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let body = format!("n=1&text={encoded}");
+        trip.there.reserve(body.as_bytes());
+        let masked = document::form(body.as_bytes(), &LOOKED, &trip.there, &mut Tally::default());
+        let masked = masked.unwrap().unwrap_or(body.into_bytes());
+        let back = document::form(&masked, &LOOKED, &trip.only_back, &mut Tally::default());
+        let back = String::from_utf8(back.unwrap().unwrap_or(masked)).unwrap();
+        prop_assert_eq!(read_form(back.strip_prefix("n=1&text=").unwrap()), text);
+    }
+
+    #[test]
+    fn documents_stay_documents(text in dense(), depth in 0_usize..4, surrogate in any_surrogate()) {
+        let trip = Trip::new(surrogate);
         let mut document = serde_json::json!({ "text": text });
         for _ in 0..depth {
             document = serde_json::json!([document.to_string()]);

@@ -6,9 +6,10 @@ use crate::amazon;
 use crate::answer::Answer;
 use crate::config::Config;
 use crate::document;
-use crate::mask::Tally;
+use crate::mask::{Surrogate, Tally};
 use crate::media::Media;
 use crate::plan::Plan;
+use crate::restore::tests::Trip;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::filter::Filter as _;
 use modelgate_kit::testing::FakeProxy;
@@ -161,7 +162,10 @@ fn plan() -> Plan {
 }
 
 fn through(plan: &Plan, media: Media, pieces: &[Vec<u8>]) -> String {
-    let mut answer = Answer::new(plan, media).unwrap();
+    pass(Answer::new(plan, media).unwrap(), pieces)
+}
+
+fn pass(mut answer: Answer<'_>, pieces: &[Vec<u8>]) -> String {
     let mut out = Vec::new();
     for piece in pieces {
         out.extend(answer.push(piece));
@@ -201,6 +205,54 @@ fn values_that_are_split_at_any_byte_do_not_pass_in_any_shape() {
         }
     }
     assert!(cases > 5_000, "{cases}");
+}
+
+#[test]
+fn surrogates_that_are_split_at_any_byte_come_back_in_every_shape() {
+    let plan = plan();
+    let (mut cases, secret) = (0, "p\\4\"w0rd!9");
+    for surrogate in [
+        Surrogate::Placeholder,
+        Surrogate::Pseudonym,
+        Surrogate::Fake,
+    ] {
+        let trip = Trip::new(surrogate);
+        let email = trip.ask("ann@private.test");
+        let body = json!({ "password": secret }).to_string();
+        let scope = &plan.request.scope;
+        let asked = document::json(body.as_bytes(), scope, &trip.there, &mut Tally::default());
+        let asked: Value = serde_json::from_slice(&asked.unwrap().unwrap()).unwrap();
+        let password = asked["password"].as_str().unwrap().to_owned();
+        let markdown = email.replace('<', "\\<").replace('_', "\\_");
+        let spellings = [
+            (email.clone(), "ann@private.test"),
+            (email.to_lowercase(), "ann@private.test"),
+            (markdown, "ann@private.test"),
+            (
+                email.replace('<', "&lt;").replace('>', "&gt;"),
+                "ann@private.test",
+            ),
+            (password, secret),
+        ];
+        for (name, media, shape) in SHAPES {
+            for (written, value) in &spellings {
+                for (at, _) in written.char_indices() {
+                    let (one, other) = written.split_at(at);
+                    let pieces = [shape("So: "), shape(one), shape(other), shape(" it is.")];
+                    let answer = Answer::new(&plan, media).unwrap();
+                    let out = pass(answer.masked_by(&trip.back), &pieces);
+                    let quoted = serde_json::to_string(value).unwrap();
+                    let is_back = [&quoted[1..quoted.len() - 1], value];
+                    assert!(
+                        is_back.iter().any(|value| out.matches(value).count() == 1),
+                        "{name}: {one}|{other}: {out}"
+                    );
+                    cases += 1;
+                }
+            }
+        }
+    }
+    assert!(cases > 2_000, "{cases}");
 }
 
 const NOBODYS: [&str; 24] = [
