@@ -8,9 +8,14 @@
 //! - SSN: an area that is never given out (9…), with a group that no other taxpayer number has;
 //! - IBAN: its country and length, with check digits that are right;
 //! - IP: RFC 5737, RFC 3849;
-//! - everything else: letters for letters and digits for digits, behind its prefix.
+//! - date of birth: another year and day;
+//! - MAC: a local one (IEEE 802, the second lowest bit of the first octet);
+//! - everything else: letters for letters and digits for digits, behind its prefix, and with check
+//!   digits that are wrong where nobody's number is known to be free.
 
-use crate::detect::Entity;
+mod date;
+
+use crate::detect::{Certainty, Entity, EntitySet, scan};
 use sha2::{Digest, Sha256};
 
 /// Longest value that a fake stands for, in bytes.
@@ -106,8 +111,54 @@ pub fn fake(entity: Entity, written: &str, code: &[u8; 32], attempt: u8) -> Opti
             let net = NETS.get(net).copied().unwrap_or("192.0.2");
             format!("{net}.{}", chance.below(254).saturating_add(1))
         }
+        Entity::DateOfBirth => date::date(written, &mut chance),
+        Entity::Mac => mac(written, &mut chance),
+        Entity::NationalId | Entity::TaxId | Entity::BankAccount | Entity::MedicalId => {
+            // What has a right check digit may be somebody's.
+            let mut fakes = (0..TRIES).map(|_| by_class(written, &mut chance));
+            fakes.find(|fake| !is_checked(fake))?
+        }
         _ => by_class(written, &mut chance),
     })
+}
+
+/// How many numbers are tried for one whose check digit is wrong.
+const TRIES: usize = 32;
+
+/// Whether a number is right by its check digits.
+fn is_checked(number: &str) -> bool {
+    ["", "id", "tax id", "routing number", "npi"]
+        .iter()
+        .any(|label| {
+            let found = scan(number, 0, label, EntitySet::all());
+            let mut found = found.iter();
+            found.any(|finding| finding.certainty == Certainty::Check)
+        })
+}
+
+/// Hexadecimal digits for such, and a first octet that no maker has.
+fn mac(written: &str, chance: &mut Chance) -> String {
+    let mut at = 0_usize;
+    written
+        .chars()
+        .map(|one| {
+            if !one.is_ascii_hexdigit() {
+                return one;
+            }
+            at = at.saturating_add(1);
+            let digit = match at {
+                1 => 0,
+                2 => 2,
+                _ => chance.below(16),
+            };
+            let digit = char::from_digit(digit, 16).unwrap_or('0');
+            if written.bytes().any(|byte| byte.is_ascii_lowercase()) {
+                digit
+            } else {
+                digit.to_ascii_uppercase()
+            }
+        })
+        .collect()
 }
 
 /// Digits in the place of those of a value, if there are as many; else by themselves.
@@ -290,6 +341,9 @@ mod tests {
                 &["ghp_"],
             ),
             (Entity::Secret, "hunter2horse", &[""]),
+            (Entity::NationalId, "111.444.777-35", &[""]),
+            (Entity::NationalId, "RSSMRA85T10A562S", &[""]),
+            (Entity::Vin, "1HGCM82633A004352", &[""]),
         ] {
             for attempt in 0..20 {
                 let faked = of(entity, written, attempt);
@@ -306,7 +360,7 @@ mod tests {
                         assert_eq!(found[0].entity, entity, "{faked}");
                         assert_eq!(found[0].span, 0..faked.len());
                     }
-                    Entity::Ssn => assert!(found.is_empty(), "{faked}"),
+                    Entity::Ssn | Entity::NationalId => assert!(found.is_empty(), "{faked}"),
                     _ => {}
                 }
             }
@@ -321,6 +375,12 @@ mod tests {
                 ["192.0.2.", "198.51.100.", "203.0.113."]
                     .iter()
                     .any(|net| one.starts_with(net))
+            }),
+            (Entity::Mac, "00:1B:44:11:3A:B7", |one| {
+                one.starts_with("02:") && one.len() == 17
+            }),
+            (Entity::Mac, "00-1b-44-11-3a-b7", |one| {
+                one.starts_with("02-") && one == one.to_lowercase()
             }),
             (Entity::Ip, "fe80::1", |one| one.starts_with("2001:db8::")),
             (Entity::Phone, "+49 171 1234567", |one| {
