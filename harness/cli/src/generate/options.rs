@@ -6,6 +6,10 @@ use serde_json::Value;
 /// Deepest nesting shown.
 const DEEPEST: usize = 6;
 
+/// Members of one object that have the same members themselves, from which on these stand once, as
+/// `entities.*.action`.
+const MANY: usize = 4;
+
 struct Row {
     path: String,
     kind: String,
@@ -49,6 +53,16 @@ fn members(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth:
         .flatten()
         .filter_map(Value::as_str)
         .collect();
+    let alike: Vec<&Value> = properties
+        .values()
+        .map(|property| describe(root, property).0)
+        .filter(|resolved| resolved.get("properties").is_some())
+        .collect();
+    let is_one_of_many = |schema: &Value| {
+        let same = alike.iter().filter(|other| std::ptr::eq(**other, schema));
+        same.count() >= MANY
+    };
+    let mut told: Vec<&Value> = Vec::new();
     for (name, property) in properties {
         // The profiles' members are the filter's own again.
         let whole = if path.is_empty() {
@@ -74,9 +88,22 @@ fn members(root: &Value, schema: &Value, path: &str, rows: &mut Vec<Row>, depth:
             default,
             about: cell(about),
         });
-        if depth < DEEPEST && name != "profiles" {
-            nested(root, resolved, &whole, rows, depth);
+        if depth >= DEEPEST || name == "profiles" {
+            continue;
         }
+        if !is_one_of_many(resolved) {
+            nested(root, resolved, &whole, rows, depth);
+        } else if !told.iter().any(|known| std::ptr::eq(*known, resolved)) {
+            told.push(resolved);
+        }
+    }
+    for schema in told {
+        let each = if path.is_empty() {
+            "*".to_owned()
+        } else {
+            format!("{path}.*")
+        };
+        nested(root, schema, &each, rows, depth);
     }
 }
 
@@ -276,5 +303,21 @@ mod tests {
             assert!(table.contains(row), "{row} is not in\n{table}");
         }
         assert!(!table.contains("`key.env`"));
+    }
+
+    #[test]
+    fn what_many_members_have_stands_once() {
+        let rule = json!({ "$ref": "#/$defs/Rule" });
+        let schema = json!({
+            "properties": { "entities": { "properties": { "a": rule, "b": rule, "c": rule, "d": rule } } },
+            "$defs": { "Rule": { "properties": { "action": { "type": "string" } } } }
+        });
+        let table = table(&schema);
+        assert!(table.contains("| `entities.d` |"), "{table}");
+        assert_eq!(table.matches(".action` |").count(), 1, "{table}");
+        assert!(
+            table.contains("| `entities.*.action` | string |"),
+            "{table}"
+        );
     }
 }
