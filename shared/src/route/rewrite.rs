@@ -77,7 +77,9 @@ impl Wanted<'_> {
             in_path = match &self.choice {
                 // OpenAI's API at an endpoint has the component in its path.
                 Choice::Set(Selector::InferenceComponent(_)) if is_openai(path) => {
-                    rewritten.headers.retain(|(name, _)| *name != COMPONENT);
+                    for (_, value) in &mut rewritten.headers {
+                        *value = None;
+                    }
                     self.choice.clone()
                 }
                 Choice::Keep => Choice::Keep,

@@ -116,7 +116,12 @@ pub(crate) fn access_log() -> Json {
 }
 
 fn routes(meaning: &Meaning) -> Json {
-    let ways = meaning.protocol.ways.iter().map(|way| route(meaning, way));
+    let ways = meaning.protocol.ways.iter().flat_map(|way| {
+        // The header is there before the main server's turn comes.
+        let others = meaning.others.iter();
+        let others = others.map(|other| route(meaning, way, Some(other)));
+        others.chain([route(meaning, way, None)])
+    });
     let routes: Vec<Json> = ways.chain([nothing(meaning)]).collect();
     json!({
         "name": "routes",
@@ -128,22 +133,29 @@ fn dialect(meaning: &Meaning) -> Json {
     json!({ "filter_metadata": { "modelgate": { "dialect": meaning.protocol.dialect } } })
 }
 
-fn route(meaning: &Meaning, way: &Way) -> Json {
-    let mut action = json!({ "cluster": meaning.backend.name, "timeout": seconds(way.timeout_s) });
+/// A route to the model server, or to another one that model-route has chosen.
+fn route(meaning: &Meaning, way: &Way, other: Option<&Upstream>) -> Json {
+    let server = other.unwrap_or(&meaning.backend);
+    let mut action = json!({ "cluster": server.name, "timeout": seconds(way.timeout_s) });
     if let Some(idle) = way.idle_timeout_s {
         put(&mut action, "idle_timeout", seconds(idle));
     }
-    if meaning.rewrites_host() {
-        put(
-            &mut action,
-            "host_rewrite_literal",
-            meaning.backend.host.as_str(),
-        );
+    if server.tls && !meaning.protocol.signed {
+        put(&mut action, "host_rewrite_literal", server.host.as_str());
     }
-    let path = match way.path {
+    if meaning.mirrors {
+        let mirror = json!([{ "cluster_header": meaning.routing_header("shadow_header") }]);
+        put(&mut action, "request_mirror_policies", mirror);
+    }
+    let mut path = match way.path {
         Path::Exact(path) => json!({ "path": path }),
         Path::Prefix(path) => json!({ "prefix": path }),
     };
+    if let Some(other) = other {
+        let name = meaning.routing_header("backend_header");
+        let header = json!({ "name": name, "string_match": { "exact": other.name } });
+        put(&mut path, "headers", json!([header]));
+    }
     let mut route = json!({ "match": path, "metadata": dialect(meaning), "route": action });
     if way.open {
         let of_callers = ["jwt_auth", "key_auth", "consumer_acl", "rate_limit"];

@@ -36,7 +36,7 @@ pub struct Gateway {
     pub limits: Option<Source>,
     /// Which public name leads to which model and version at the backend, as `models` of
     /// model-route. Left out, names pass as they are. `backend` of a target is a name for lineage
-    /// and audit: everything goes to the one backend.
+    /// and audit where there is one server, and names the server where `backend.others` has more.
     #[serde(default)]
     #[schemars(schema_with = "schema::models")]
     pub models: Option<Source>,
@@ -75,6 +75,12 @@ pub struct Backend {
     /// Scheme, host and port, as in `http://mlserver.models.svc:8080`. May be left out for
     /// `sagemaker`, `vertex` and `openai` (the provider's own).
     pub url: Option<String>,
+    /// Further servers of the same kind, by names of yours: scheme, host and port. `backend` of a
+    /// target in `models` names one of them, or `main`, which is `url`; so does `backend` of a
+    /// shadow. The gateway's credential is shown to all of them. Envoy and Kubernetes only; not for
+    /// `sagemaker`, whose requests are signed for one host.
+    #[serde(default)]
+    pub others: Members<String, String>,
     /// The AWS region (`sagemaker`), or Google's location (`vertex`; without it the global
     /// endpoint).
     pub region: Option<String>,

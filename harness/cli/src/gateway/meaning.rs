@@ -12,7 +12,7 @@ use super::file::{Backend, Gateway, Modules};
 use super::host::Host;
 use super::protocol::{Need, Protocol, SAGEMAKER_PATHS};
 use super::servers::{Servers, text};
-use super::settings::{add, credential, environment, issuers, object, put};
+use super::settings::{add, aws_servers, credential, environment, issuers, object, put};
 use super::upstream::Upstream;
 use crate::SUITE;
 
@@ -27,8 +27,12 @@ pub struct Meaning {
     pub protocol: &'static Protocol,
     /// The model server.
     pub backend: Upstream,
-    /// What filters call.
+    /// What filters call, and the further model servers.
     pub servers: Vec<Upstream>,
+    /// The further model servers.
+    pub others: Vec<Upstream>,
+    /// The header by which model-route has copies made, where it does.
+    pub mirrors: bool,
     /// The filters of the suite, in the order of the chain.
     pub filters: Vec<Filter>,
     /// Where it listens.
@@ -48,6 +52,20 @@ impl Meaning {
     /// aws-sigv4 sets the host itself: a rewrite would come after the signature, and break it.
     pub fn rewrites_host(&self) -> bool {
         self.backend.tls && !self.protocol.signed
+    }
+}
+
+impl Meaning {
+    /// The header that model-route writes for routes, by the option that names it.
+    pub fn routing_header(&self, option: &str) -> String {
+        let mut filters = self.filters.iter();
+        let filter = filters.find(|filter| filter.member.filter.name == "model_route");
+        let written = filter.and_then(|filter| filter.config.member(option)?.text());
+        let usual = match option {
+            "shadow_header" => "x-modelgate-shadow",
+            _ => "x-modelgate-backend",
+        };
+        written.unwrap_or(usual).to_owned()
     }
 }
 
@@ -161,6 +179,7 @@ impl Reading<'_> {
             self.refuse::<()>(&[], said);
         }
         let mut backend = backend?;
+        let others = self.others(&file, protocol);
         let filters = self.filters(&file, protocol, &backend);
         backend.name = protocol.name.to_owned();
         Some(Meaning {
@@ -168,6 +187,8 @@ impl Reading<'_> {
             protocol,
             backend,
             servers: self.servers.list,
+            mirrors: !others.is_empty() && copies(file.models.as_ref(), self.report),
+            others,
             filters,
             listen: listen?,
             metrics: metrics.flatten(),
@@ -239,6 +260,65 @@ impl Reading<'_> {
         }
     }
 
+    /// The further servers, which every target and shadow has to name as they are.
+    fn others(&mut self, file: &Gateway, protocol: &Protocol) -> Vec<Upstream> {
+        const AT: [&str; 2] = ["backend", "others"];
+        let written = &file.backend.others.0;
+        if written.is_empty() {
+            return Vec::new();
+        }
+        let refused = match self.host {
+            _ if protocol.signed => Some("requests are signed for one host"),
+            Host::Envoy | Host::EnvoyNative | Host::Kubernetes => None,
+            _ => Some("routes to several servers are written for Envoy and Kubernetes only"),
+        };
+        if let Some(said) = refused {
+            self.refuse::<()>(&AT, said);
+        }
+        let Some(models) = listed(file.models.as_ref(), self.report) else {
+            self.refuse::<()>(
+                &AT,
+                "nothing leads there: list `models`, whose targets name them",
+            );
+            return Vec::new();
+        };
+        let mut others = Vec::new();
+        for (name, url) in written {
+            let at = ["backend", "others", name.as_str()];
+            if !is_label(name) || name == MAIN || name == protocol.name {
+                let said = format!(
+                    "expected a DNS label, and neither {MAIN:?} nor {:?}",
+                    protocol.name
+                );
+                self.refuse::<()>(&at, said);
+                continue;
+            }
+            match Upstream::of_url(name, url) {
+                Ok(_) if !Upstream::is_bare(url) => drop(self.refuse::<()>(&at, NO_PATH)),
+                Ok(upstream) => others.push(upstream),
+                Err(said) => drop(self.refuse::<()>(&at, said)),
+            }
+        }
+        for model in models.node.items() {
+            let targets = model.member("targets").map_or(&[][..], Node::items);
+            let named = targets.iter().chain(model.member("shadow"));
+            for backend in named.filter_map(|one| one.member("backend")) {
+                let name = backend.text().unwrap_or_default();
+                if name != MAIN && !others.iter().any(|one| one.name == name) {
+                    self.report.push(Problem {
+                        place: backend.place,
+                        path: "models".to_owned(),
+                        message: format!("{name:?} is none of `backend.others`, nor {MAIN:?}"),
+                    });
+                }
+            }
+        }
+        for other in &others {
+            self.servers.add(other.clone());
+        }
+        others
+    }
+
     /// The chain.
     fn filters(&mut self, file: &Gateway, protocol: &Protocol, backend: &Upstream) -> Vec<Filter> {
         let mut configs = self.written(file, protocol, backend);
@@ -264,6 +344,12 @@ impl Reading<'_> {
             let Some(mut config) = configs.remove(name) else {
                 continue;
             };
+            if name == "aws_sigv4" {
+                aws_servers(
+                    &mut config,
+                    file.backend.region.as_deref().unwrap_or_default(),
+                );
+            }
             self.servers.resolve(&mut config, member.krate, self.report);
             filters.push(Filter::new(*member, config));
         }
@@ -381,6 +467,18 @@ impl Reading<'_> {
         }
         object(place, [("sink", sink)])
     }
+}
+
+/// What targets call the server of `backend.url` where there are others.
+const MAIN: &str = "main";
+
+/// Whether a model has copies made of its requests.
+fn copies(models: Option<&Source>, report: &Report) -> bool {
+    let models = listed(models, report);
+    models.is_some_and(|models| {
+        let mut models = models.node.items().iter();
+        models.any(|model| model.member("shadow").is_some())
+    })
 }
 
 /// What lists something.

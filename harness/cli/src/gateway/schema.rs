@@ -87,9 +87,16 @@ pub fn of<T: JsonSchema>() -> Json {
         "jwt_auth.Fetch",
         "upstream_auth.Endpoint",
         "upstream_auth.Entra",
+        "upstream_auth.EntraOnBehalfOf",
         "upstream_auth.GoogleMetadata",
         "upstream_auth.GoogleServiceAccount",
         "upstream_auth.ManagedIdentity",
+        "aws_sigv4.WrittenContainer",
+        "aws_sigv4.WrittenInstance",
+        "aws_sigv4.WrittenRole",
+        "aws_sigv4.WrittenSecret",
+        "aws_sigv4.WrittenTokenPlace",
+        "aws_sigv4.WrittenWebIdentity",
     ] {
         let required = definitions
             .get_mut(name)

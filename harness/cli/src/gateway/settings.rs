@@ -158,6 +158,51 @@ fn endpoints(node: &mut Node) {
     }
 }
 
+/// The servers that aws-sigv4's sources of credentials and roles call where no cluster is named: the
+/// machine's and the container's own addresses, and AWS's in the region.
+pub(super) fn aws_servers(node: &mut Node, region: &str) {
+    let Value::Map(members) = &mut node.value else {
+        if let Value::List(items) = &mut node.value {
+            items.iter_mut().for_each(|item| aws_servers(item, region));
+        }
+        return;
+    };
+    for (key, value) in members {
+        let server = match key.text.as_str() {
+            "instance_metadata" => Some("http://169.254.169.254".to_owned()),
+            "container" => Some("http://169.254.170.2".to_owned()),
+            "web_identity" | "assume_role" => Some(regional("sts", region)),
+            "secrets_manager" => Some(regional("secretsmanager", region)),
+            // Only where it is fetched.
+            "token" | "authorization_token" if value.member("url").is_some() => Some(String::new()),
+            _ => None,
+        };
+        if let Some(server) = server {
+            let items = match &mut value.value {
+                Value::List(items) => items.as_mut_slice(),
+                _ => std::slice::from_mut(&mut *value),
+            };
+            items.iter_mut().for_each(|item| name_server(item, &server));
+        }
+        aws_servers(value, region);
+    }
+}
+
+/// Names the server of something that is called, where that is left out.
+fn name_server(item: &mut Node, server: &str) {
+    if matches!(item.value, Value::Map(_)) && item.member("cluster").is_none() {
+        let written = item.member("url").and_then(Node::text);
+        let url = text(item.place, written.unwrap_or(server));
+        put(item, "cluster", url);
+    }
+}
+
+/// An endpoint of AWS's in a region (docs.aws.amazon.com/general/latest/gr/rande.html).
+fn regional(service: &str, region: &str) -> String {
+    let end = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("https://{service}.{region}.amazonaws.com{end}")
+}
+
 /// The variables of the environment that a filter reads.
 pub(super) fn environment(filter: &str, config: &Node) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

@@ -1,5 +1,7 @@
 //! What gateway files mean, and what is said of those that mean nothing.
 
+mod servers;
+
 use super::*;
 use crate::check;
 
@@ -315,6 +317,7 @@ fn variables_follow_from_where_credentials_come() {
             "{ access_key_id: { env: A }, secret_access_key: { env: B } }",
             "A B".to_owned(),
         ),
+        ("{ instance_metadata: {} }", String::new()),
     ] {
         let text = format!(
             "backend: {{ kind: sagemaker, region: eu-central-1 }}\nissuers: [ {{ issuer: 'https://idp.example', audiences: [ m ] }} ]\nrules: []\nsettings: {{ aws-sigv4: {{ credentials: {credentials} }} }}\n"

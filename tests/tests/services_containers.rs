@@ -1,0 +1,137 @@
+//! SageMaker's own model server (multi-model-server, what its containers run) behind `model-route`
+//! on a real Envoy: two versions of a model that clients know by one name, by the paths of a
+//! container of many models and by the server's own. What the lineage says is what has answered.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use modelgate_demo::client::{Call, send};
+use modelgate_tests::envoys::envoy;
+use modelgate_tests::gateway::Gateway;
+use modelgate_tests::services::{Server, free_port, python_package};
+use serde_json::json;
+
+const SERVER: &str = "multi-model-server==1.1.11";
+
+/// A model that says its name and gives its input back. Its process ends with the server.
+const MODEL: &str = r#"
+import os, threading, time
+
+
+def watch(parent):
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(0)
+
+
+threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+
+
+def handle(data, context):
+    if data is None:
+        return None
+    return [context.manifest["model"]["modelName"] + " " + bytes(data[0]["body"]).decode()]
+"#;
+
+const CHAIN: &str = r#"
+about: two versions of a model in SageMaker's own server
+gateway: { workers: 2 }
+chain:
+- model-route:
+    models:
+    - name: sentiment
+      sticky_by: [ { header: x-session } ]
+      targets:
+      - { tag: stable, weight: 50, backend: mms, model: forest_3, version: "3", version_is: of_backend }
+      - { tag: canary, weight: 50, backend: mms, model: forest_4, version: "4", version_is: of_backend }
+clusters: { upstream: { answer: {} } }
+request: { path: / }
+expect: { client: { status: 200 } }
+"#;
+
+async fn start(package: &Path, folder: &Path) -> Option<Server> {
+    let is_there = Command::new("java").arg("-version").output().is_ok();
+    let java = is_there.then_some(()).ok_or("no program `java`");
+    modelgate_cli::skip::require_or_skip("Java", java)?;
+    for name in ["forest_3", "forest_4"] {
+        let model = folder.join("store").join(name);
+        fs::create_dir_all(model.join("MAR-INF")).unwrap();
+        fs::write(model.join("model.py"), MODEL).unwrap();
+        let manifest = json!({
+            "runtime": "python",
+            "model": { "modelName": name, "handler": "model:handle" },
+            "modelServerVersion": "1.0", "implementationVersion": "1.0", "specificationVersion": "1.0",
+        });
+        fs::write(model.join("MAR-INF/MANIFEST.json"), manifest.to_string()).unwrap();
+    }
+    let (port, management) = (free_port(), free_port());
+    let settings = format!(
+        "inference_address=http://127.0.0.1:{port}\nmanagement_address=http://127.0.0.1:{management}\nmodel_store=store\nload_models=ALL\ndefault_workers_per_model=1\nnumber_of_netty_threads=1\ndisable_system_metrics=true\n"
+    );
+    fs::write(folder.join("config.properties"), settings).unwrap();
+    let mut command = Command::new("java");
+    command
+        .arg(format!("-Dmodel_server_home={}", package.display()))
+        .arg(format!("-Djava.io.tmpdir={}", folder.display()))
+        .arg("-cp")
+        .arg(package.join("mms/frontend/model-server.jar"))
+        .args(["com.amazonaws.ml.mms.ModelServer", "--python", "python3"])
+        .args(["-f", "config.properties", "-s", "store"])
+        .current_dir(folder)
+        .env("PYTHONPATH", package)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let server = Server::start(&mut command, port).unwrap();
+    let began = Instant::now();
+    for name in ["forest_3", "forest_4"] {
+        let call = Call::post(&format!("/models/{name}/invoke"), "x");
+        while send(port, &call).await.map_or(0, |answer| answer.status) != 200 {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "the models do not load"
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    Some(server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sagemakers_own_server_is_asked_for_the_version_that_the_lineage_names() {
+    let (Some(envoy), Some(package)) = (envoy(None), python_package(SERVER)) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(server) = start(&package, folder.path()).await else {
+        return;
+    };
+    let gateway = Gateway::start(&envoy, CHAIN, &[("upstream", server.port)]).await;
+    let mut seen = BTreeSet::new();
+    for number in 0..24 {
+        let session = format!("s{number}");
+        let mut of_session = BTreeSet::new();
+        for path in ["/models/sentiment/invoke", "/predictions/sentiment"] {
+            let body = format!("{{\"n\":{number}.50}}");
+            let call = Call::post(path, &body)
+                .with("content-type", "text/plain")
+                .with("x-session", &session);
+            let answer = gateway.send(&call).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            let text = answer.text();
+            let (model, echo) = text.split_once(' ').unwrap();
+            assert_eq!(echo, body);
+            let lineage = answer.header("x-modelgate-model").unwrap().to_owned();
+            assert!(lineage.contains(&format!("model=\"{model}\"")), "{lineage}");
+            of_session.insert(model.to_owned());
+        }
+        assert_eq!(of_session.len(), 1, "{session} stays where it is");
+        seen.extend(of_session);
+    }
+    assert_eq!(seen.len(), 2, "both versions have answered");
+    // The server's own word on a model that it does not have never reaches a client of ours.
+    let unknown = Call::post("/models/forest_3/invoke", "x");
+    assert_eq!(gateway.send(&unknown).await.status, 404);
+}
