@@ -15,7 +15,9 @@ use modelgate_kit::explain::Recorder;
 use modelgate_kit::facts::Denied;
 use modelgate_kit::host::Side;
 use modelgate_kit::testing::{FakeProxy, TestGateway};
-use pii_mask::PiiMask;
+use serde_json::json;
+
+use crate::SUITE;
 
 pub use document::{Finding, Outcome, Report};
 pub use text::text;
@@ -35,6 +37,9 @@ pub struct Question {
     pub redacted: bool,
 }
 
+/// The filter, and its crate.
+const FILTER: &str = "pii_mask";
+const CRATE: &str = "pii-mask";
 /// The name of the header that a refusal says its reason in.
 const REASON: &str = "x-modelgate-reason";
 
@@ -49,7 +54,12 @@ pub fn look(question: &Question, variable: &dyn Fn(&str) -> Option<String>) -> R
     for (name, value) in configuration::environment(&config, variable) {
         proxy.set_environment(&name, &value);
     }
-    let mut gate = match TestGateway::open::<PiiMask>(proxy, &config.to_string()) {
+    let chain = json!({
+        "facts_to_filter_state": true,
+        "filters": [{ "filter": FILTER, "config": config }],
+    });
+    let filters = SUITE.filters_in(CRATE);
+    let mut gate = match TestGateway::chain(proxy, &filters, &chain.to_string()) {
         Ok(gate) => gate,
         Err(lines) => bail!(
             "the filter refuses its configuration:\n{}",

@@ -8,16 +8,19 @@ mod amazon;
 mod sniff;
 
 use crate::amazon::error as error_message;
+use crate::coding::Decoder;
 use crate::config::OnUnknownStream;
 use crate::events::{EventMasker, Form, Ready};
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
+use crate::reading;
 use crate::reasons::ANSWER_SHAPE_UNKNOWN;
 use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNDECIDED, ANSWER_UNPARSED};
 use crate::stream::TextStream;
 use amazon::Messages;
 use modelgate_kit::config::DenyOrAllow;
+use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::Reason;
 use modelgate_kit::problem::dialect::CutShort;
 use modelgate_kit::sse::{Block, Framer};
@@ -86,6 +89,13 @@ impl<'a> Answer<'a> {
             masker: masker.clone(),
             ..self
         }
+    }
+
+    /// The answer that the headers tell of, and what decodes it; none for one that does not stream,
+    /// or cannot be read.
+    pub fn of(plan: &'a Plan, headers: &HeaderBlock) -> Option<(Self, Option<Decoder>)> {
+        let reading = reading::read(headers, &plan.response).ok()?;
+        Some((Self::new(plan, reading.media)?, reading.codings.decoder()))
     }
 
     /// Whether the cut shows in the answer itself. Text has no form for it.

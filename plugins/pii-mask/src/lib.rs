@@ -28,6 +28,7 @@ pub mod reading;
 pub mod reasons;
 pub mod restore;
 mod shadow;
+mod sides;
 pub mod stream;
 pub mod tensors;
 
@@ -35,18 +36,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
-use modelgate_kit::exchange::{Exchange, Forwarded};
+use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::{Fact as _, Masked};
 use modelgate_kit::filter::{Filter, Needs};
-use modelgate_kit::host::Side;
 use modelgate_kit::problem::{Reason, Reply};
 
-use answer::Answer;
 use config::Config;
 use head::mask_head;
-use mask::Masker;
-use message::{REQUEST, RESPONSE, announces_body, mask_stream, mask_whole};
+use message::{REQUEST, announces_body};
 use plan::Plan;
+use sides::{mask_answer, mask_request};
 
 /// The filter.
 pub struct PiiMask;
@@ -98,11 +97,7 @@ impl Filter for PiiMask {
             None
         };
         if upgrade.is_some() && plan.shadow {
-            if plan.on_upgrade == DenyOrAllow::Deny {
-                let side = Side::Request;
-                shadow::would_deny(&plan, &exchange, side, &counts, &reasons::UPGRADE_REFUSED)?;
-            }
-            return Ok(());
+            return Ok(shadow::upgrade(&plan, &exchange, &counts)?);
         }
         if upgrade.is_some() {
             // A request that announces a body beside the upgrade could carry past what was to be
@@ -123,53 +118,6 @@ impl Filter for PiiMask {
                 mask_answer(&plan, &answer, &exchange, &counts),
             )
             .await
-    }
-}
-
-async fn mask_request(
-    plan: &Plan,
-    masker: &Masker,
-    exchange: &Exchange,
-    counts: &RefCell<Masked>,
-) -> Result<(), Reply> {
-    if plan.request.masks && plan.shadow {
-        return shadow::watch(plan, masker, exchange, &REQUEST, counts).await;
-    }
-    if plan.request.masks {
-        mask_whole(plan, masker, exchange, &REQUEST, counts).await?;
-    }
-    masker.settle();
-    Ok(())
-}
-
-async fn mask_answer(
-    plan: &Plan,
-    masker: &Masker,
-    exchange: &Exchange,
-    counts: &RefCell<Masked>,
-) -> Result<(), Reply> {
-    let idle = !plan.response.masks && plan.response.headers.is_empty();
-    if idle || exchange.forward().await == Forwarded::Gone {
-        return Ok(());
-    }
-    mask_head(plan, masker, exchange, &RESPONSE, counts)?;
-    if !plan.response.masks || exchange.upgraded() {
-        return Ok(());
-    }
-    if plan.shadow {
-        return shadow::watch(plan, masker, exchange, &RESPONSE, counts).await;
-    }
-    if masker.has_nothing_to_do() {
-        return Ok(());
-    }
-    let read = reading::read(&*exchange.response().headers()?, &plan.response);
-    let streams = read.ok().and_then(|reading| {
-        let answer = Answer::new(plan, reading.media)?;
-        Some((answer.masked_by(masker), reading.codings.decoder()))
-    });
-    match streams {
-        Some((answer, decoder)) => mask_stream(plan, exchange, answer, decoder, counts).await,
-        None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,
     }
 }
 

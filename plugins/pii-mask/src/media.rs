@@ -34,8 +34,8 @@ pub enum Media {
 }
 
 impl Media {
-    /// What the headers announce, whatever its content codings are. A body without a type is taken for JSON: most that is sent to
-    /// models is.
+    /// What the headers announce, whatever its content codings are. A body without a type is taken
+    /// for JSON: most that is sent to models is.
     pub fn of(headers: &HeaderBlock) -> Self {
         // RFC 9110 section 14.4; `bytes */100` tells of a range that could not be had.
         if headers

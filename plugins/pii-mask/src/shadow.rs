@@ -13,9 +13,10 @@ use crate::answer::Answer;
 use crate::config::Hold;
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
-use crate::message::{Terms, count, decoded};
+use crate::message::{Terms, announces_body, count, decoded};
 use crate::plan::Plan;
 use crate::reading::{self, Reading, Unread};
+use crate::reasons;
 
 /// Looks on as a body passes.
 pub(crate) async fn watch(
@@ -139,6 +140,20 @@ fn would_refuse(
         DenyOrAllow::Allow => Ok(()),
         DenyOrAllow::Deny => would_deny(plan, exchange, terms.side, counts, terms.reason(unread)),
     }
+}
+
+/// What would become of an upgrade.
+pub(crate) fn upgrade(
+    plan: &Plan,
+    exchange: &Exchange,
+    counts: &RefCell<Masked>,
+) -> Result<(), Status> {
+    let announced = announces_body(&*exchange.request().headers()?);
+    if plan.on_upgrade == DenyOrAllow::Deny || announced {
+        let reason = &reasons::UPGRADE_REFUSED;
+        would_deny(plan, exchange, Side::Request, counts, reason)?;
+    }
+    Ok(())
 }
 
 /// Counts and records that a message would have been refused.

@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result, bail};
 use located_yaml::Node;
 use serde_json::{Map, Value as Json};
 
+use super::FILTER;
 use crate::gateway::{self, Host};
 
-/// The filter's name in configurations.
-const FILTER: &str = "pii_mask";
 /// Its module, and that of the whole suite.
 const MODULES: [&str; 2] = ["pii_mask.wasm", "modelgate.wasm"];
 /// The longest body that is read, in bytes: the most that the filter takes.

@@ -1,3 +1,5 @@
+//! Tests of what is told of findings.
+
 use super::*;
 use modelgate_demo::report::Report as Paper;
 

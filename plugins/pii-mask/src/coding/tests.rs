@@ -1,3 +1,5 @@
+//! Tests of content codings.
+
 use super::*;
 use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 use proptest::prelude::*;

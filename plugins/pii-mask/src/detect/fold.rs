@@ -24,8 +24,8 @@ pub const fn is_invisible(character: char) -> bool {
     )
 }
 
-/// Zeros of scripts that have decimal digits of their own: Arabic, Persian, N'Ko, those of India and
-/// Sri Lanka, Thai, Lao, Tibetan, Burmese, Khmer, Mongolian.
+/// Zeros of scripts that have decimal digits of their own: Arabic, Persian, N'Ko, those of India
+/// and Sri Lanka, Thai, Lao, Tibetan, Burmese, Khmer, Mongolian.
 const ZEROS: [u32; 19] = [
     0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
     0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x17E0, 0x1810,

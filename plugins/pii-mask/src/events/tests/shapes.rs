@@ -134,6 +134,13 @@ fn shapes_of_many_protocols_are_followed() {
             |text| json!({ "d": { "say": [{ "t": text }] } }),
         ),
     ];
+    for (name, form, shape) in shapes {
+        assert_followed(name, form, shape);
+    }
+}
+
+/// Whether values that are spread over events of this shape are masked, in pieces of any size.
+fn assert_followed(name: &str, form: Form, shape: impl Fn(&str) -> Value) {
     let pieces = |text: &str, size: usize| -> Vec<String> {
         let characters: Vec<char> = text.chars().collect();
         characters
@@ -142,22 +149,154 @@ fn shapes_of_many_protocols_are_followed() {
             .collect()
     };
     let text = "Write to ann.lee@example.org, pay with 4111 1111 1111 1111 or DE89 3704 0044 0532 0130 00. ";
+    for size in [1, 2, 3, 5, 7, 11, 17] {
+        let events: Vec<Value> = pieces(text, size)
+            .iter()
+            .map(|piece| shape(piece))
+            .collect();
+        let out = together(&events, form);
+        let leaks = ["lee", "example", "4111", "1111", "3704"]
+            .iter()
+            .any(|part| out.contains(part));
+        assert!(!leaks, "{name} in pieces of {size}: {out}");
+        let all = ["[EMAIL]", "[CARD]", "[IBAN]"]
+            .iter()
+            .all(|part| out.contains(part));
+        assert!(all, "{name} in pieces of {size}: {out}");
+    }
+}
+
+#[test]
+fn shapes_of_current_sdks_are_followed() {
+    let responses = |kind: &'static str| move |text: &str| json!({ "type": kind, "sequence_number": 4, "item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": text, "obfuscation": "aBcD" });
+    for kind in [
+        "response.output_text.delta",
+        "response.refusal.delta",
+        "response.function_call_arguments.delta",
+        "response.mcp_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.code_interpreter_call_code.delta",
+        "response.reasoning_text.delta",
+        "response.reasoning_summary_text.delta",
+        "response.audio.transcript.delta",
+    ] {
+        assert_followed(kind, Form::Event, responses(kind));
+    }
+    type Shape = fn(&str) -> Value;
+    let shapes: [(&str, Form, Shape); 22] = [
+        (
+            "Anthropic thinking",
+            Form::Event,
+            |text| json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "thinking_delta", "thinking": text } }),
+        ),
+        (
+            "Anthropic tools",
+            Form::Event,
+            |text| json!({ "type": "content_block_delta", "index": 1, "delta": { "type": "input_json_delta", "partial_json": text } }),
+        ),
+        (
+            "DeepSeek",
+            Form::Event,
+            |text| json!({ "id": "x", "choices": [{ "index": 0, "delta": { "content": null, "reasoning_content": text }, "finish_reason": null }] }),
+        ),
+        (
+            "Mistral",
+            Form::Event,
+            |text| json!({ "id": "x", "choices": [{ "index": 0, "delta": { "content": [{ "type": "text", "text": text }] } }] }),
+        ),
+        (
+            "Mistral thinking",
+            Form::Event,
+            |text| json!({ "id": "x", "choices": [{ "index": 0, "delta": { "content": [{ "type": "thinking", "thinking": [{ "type": "text", "text": text }] }] } }] }),
+        ),
+        (
+            "Cohere plan",
+            Form::Event,
+            |text| json!({ "type": "tool-plan-delta", "delta": { "message": { "tool_plan": text } } }),
+        ),
+        (
+            "Cohere tools",
+            Form::Event,
+            |text| json!({ "type": "tool-call-delta", "index": 0, "delta": { "message": { "tool_calls": { "function": { "arguments": text } } } } }),
+        ),
+        (
+            "Bedrock Converse",
+            Form::Named,
+            |text| json!({ "contentBlockIndex": 0, "delta": { "text": text }, "p": "abcd" }),
+        ),
+        (
+            "Bedrock reasoning",
+            Form::Named,
+            |text| json!({ "contentBlockIndex": 0, "delta": { "reasoningContent": { "text": text } }, "p": "abcd" }),
+        ),
+        (
+            "Bedrock tools",
+            Form::Named,
+            |text| json!({ "contentBlockIndex": 1, "delta": { "toolUse": { "input": text } }, "p": "abcd" }),
+        ),
+        (
+            "Gemini thoughts",
+            Form::Event,
+            |text| json!({ "candidates": [{ "content": { "parts": [{ "text": text, "thought": true }], "role": "model" }, "index": 0 }], "modelVersion": "g" }),
+        ),
+        (
+            "Gemini code",
+            Form::Event,
+            |text| json!({ "candidates": [{ "content": { "parts": [{ "executableCode": { "language": "PYTHON", "code": text } }] } }] }),
+        ),
+        (
+            "ADK",
+            Form::Event,
+            |text| json!({ "content": { "parts": [{ "text": text }], "role": "model" }, "partial": true, "invocationId": "e-1", "author": "agent" }),
+        ),
+        (
+            "LangGraph",
+            Form::Event,
+            |text| json!([{ "content": text, "type": "AIMessageChunk", "id": "run-1" }, { "langgraph_node": "agent", "thread_id": "t" }]),
+        ),
+        (
+            "Vercel tools",
+            Form::Event,
+            |text| json!({ "type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": text }),
+        ),
+        (
+            "Vercel reasoning",
+            Form::Event,
+            |text| json!({ "type": "reasoning-delta", "id": "0", "delta": text }),
+        ),
+        (
+            "AG-UI tools",
+            Form::Event,
+            |text| json!({ "type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": text }),
+        ),
+        (
+            "Flowise",
+            Form::Event,
+            |text| json!({ "event": "token", "data": text }),
+        ),
+        (
+            "Coze",
+            Form::Event,
+            |text| json!({ "id": "1", "conversation_id": "2", "bot_id": "3", "role": "assistant", "type": "answer", "content": text, "content_type": "text", "chat_id": "4" }),
+        ),
+        (
+            "n8n",
+            Form::Line,
+            |text| json!({ "type": "item", "content": text, "metadata": { "nodeId": "n", "nodeName": "Agent", "itemIndex": 0 } }),
+        ),
+        (
+            "Workers AI",
+            Form::Event,
+            |text| json!({ "response": text, "p": "abcd" }),
+        ),
+        (
+            "Ollama thinking",
+            Form::Line,
+            |text| json!({ "model": "m", "created_at": "2026-01-01T00:00:00Z", "message": { "role": "assistant", "content": "", "thinking": text }, "done": false }),
+        ),
+    ];
     for (name, form, shape) in shapes {
-        for size in [1, 3, 7, 11] {
-            let events: Vec<Value> = pieces(text, size)
-                .iter()
-                .map(|piece| shape(piece))
-                .collect();
-            let out = together(&events, form);
-            let leaks = ["lee", "example", "4111", "1111", "3704"]
-                .iter()
-                .any(|part| out.contains(part));
-            assert!(!leaks, "{name} in pieces of {size}: {out}");
-            let all = ["[EMAIL]", "[CARD]", "[IBAN]"]
-                .iter()
-                .all(|part| out.contains(part));
-            assert!(all, "{name} in pieces of {size}: {out}");
-        }
+        assert_followed(name, form, shape);
     }
 }
 

@@ -1,0 +1,62 @@
+//! What becomes of each side of an exchange.
+
+use std::cell::RefCell;
+
+use modelgate_kit::exchange::{Exchange, Forwarded};
+use modelgate_kit::facts::Masked;
+use modelgate_kit::problem::Reply;
+
+use crate::answer::Answer;
+use crate::head::mask_head;
+use crate::mask::Masker;
+use crate::message::{REQUEST, RESPONSE, mask_stream, mask_whole};
+use crate::plan::Plan;
+use crate::shadow;
+
+/// Masks the request.
+pub(crate) async fn mask_request(
+    plan: &Plan,
+    masker: &Masker,
+    exchange: &Exchange,
+    counts: &RefCell<Masked>,
+) -> Result<(), Reply> {
+    if plan.request.masks && plan.shadow {
+        return shadow::watch(plan, masker, exchange, &REQUEST, counts).await;
+    }
+    if plan.request.masks {
+        mask_whole(plan, masker, exchange, &REQUEST, counts).await?;
+    }
+    masker.settle();
+    Ok(())
+}
+
+/// Masks the answer, once it is there.
+pub(crate) async fn mask_answer(
+    plan: &Plan,
+    masker: &Masker,
+    exchange: &Exchange,
+    counts: &RefCell<Masked>,
+) -> Result<(), Reply> {
+    let idle = !plan.response.masks && plan.response.headers.is_empty();
+    if idle || exchange.forward().await == Forwarded::Gone {
+        return Ok(());
+    }
+    mask_head(plan, masker, exchange, &RESPONSE, counts)?;
+    if !plan.response.masks || exchange.upgraded() {
+        return Ok(());
+    }
+    if plan.shadow {
+        return shadow::watch(plan, masker, exchange, &RESPONSE, counts).await;
+    }
+    if masker.has_nothing_to_do() {
+        return Ok(());
+    }
+    let streams = Answer::of(plan, &*exchange.response().headers()?);
+    match streams {
+        Some((answer, decoder)) => {
+            let answer = answer.masked_by(masker);
+            mask_stream(plan, exchange, answer, decoder, counts).await
+        }
+        None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,
+    }
+}
