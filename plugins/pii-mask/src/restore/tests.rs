@@ -328,7 +328,6 @@ fn dense() -> impl Strategy<Value = String> {
         "&lt;CARD_1&gt;",
         "\\u003cIP_1\\u003e",
         "%3CEMAIL_1%3E",
-        "＜SECRET_1＞",
         "<b>",
         "{\"a\":\"",
         "\"}",
