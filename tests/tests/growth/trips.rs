@@ -72,7 +72,7 @@ pub fn cases() -> Vec<Case> {
                     move |size| {
                         let body = json!({ "a": repeated(fragment, size) }).to_string();
                         let reply = Reply::status(200).header("content-type", "application/json");
-                        (request(values), reply.chunk(body.into_bytes()))
+                        (request(values), reply.body(body.into_bytes()))
                     },
                 ));
                 let name = format!("{config}: {values} values, a stream of {shown}");
@@ -85,7 +85,7 @@ pub fn cases() -> Vec<Case> {
                     });
                     let body: String = pieces.collect();
                     let reply = Reply::status(200).header("content-type", "text/event-stream");
-                    (request(values), reply.chunk(body.into_bytes()))
+                    (request(values), reply.body(body.into_bytes()))
                 }));
             }
         }

@@ -28,6 +28,10 @@ pub fn form(
         let mut found = tally.clone();
         if let Ok(masked) = json(body, scope, masker, &mut found) {
             *tally = found;
+            // What has been put back is not looked at again.
+            if masker.restores() {
+                return Ok(masked);
+            }
             // A document need not be a form: `100%` is no escape.
             let document = masked.as_deref().unwrap_or(body);
             let as_form = pairs(document, Rules::FORM, scope, masker, tally);

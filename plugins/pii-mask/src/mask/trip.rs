@@ -57,6 +57,11 @@ impl Masker {
         }
     }
 
+    /// Whether it puts something back.
+    pub const fn restores(&self) -> bool {
+        self.restores
+    }
+
     /// Whether one of the actions gives out surrogates.
     pub fn keeps(&self) -> bool {
         let mut actions = self.rules.actions.values();

@@ -209,6 +209,22 @@ fn a_value_written_in_json_in_json_comes_back_as_it_was_and_in_prose_as_it_reads
 }
 
 #[test]
+fn what_was_put_back_is_not_looked_at_again() {
+    let trip = placeholders();
+    trip.ask("ann@example.com");
+    let mut tally = Tally::default();
+    let answer = br#"{"a":"<EMAIL_1> or new@example.org"}"#;
+    // JSON that calls itself a form is read twice where nothing is put back.
+    let back = document::form(answer, &LOOKED, &trip.back, &mut tally);
+    let back = String::from_utf8(back.unwrap().unwrap()).unwrap();
+    assert_eq!(back, r#"{"a":"ann@example.com or [EMAIL]"}"#);
+    assert_eq!(
+        (tally.count(Entity::Email), tally.restored(Entity::Email)),
+        (1, 1)
+    );
+}
+
+#[test]
 fn no_more_is_kept_than_may_be() {
     let trip = placeholders();
     let text: String = (0..MOST_VALUES + 3)
@@ -328,7 +344,6 @@ fn dense() -> impl Strategy<Value = String> {
         "&lt;CARD_1&gt;",
         "\\u003cIP_1\\u003e",
         "%3CEMAIL_1%3E",
-        "＜SECRET_1＞",
         "<b>",
         "{\"a\":\"",
         "\"}",
