@@ -441,15 +441,19 @@ fn scan_by<const EACH: bool>(
                     Some(byte) if byte.is_ascii_alphabetic() => iban::find(scene, anchor),
                     _ => None,
                 };
-                if found.is_none() && (EACH || digits::may_begin(scene, anchor..behind)) {
-                    found = number::find(scene, anchor, &mut numbers);
+                let end = behind;
+                if found.is_none() {
+                    match digits::behind_none(scene, anchor..end).filter(|_| !EACH) {
+                        Some(next) => behind = next,
+                        None => found = number::find(scene, anchor, &mut numbers),
+                    }
                 }
                 if found.is_none() && anchor >= word_done {
-                    if EACH || !digits::stand_alone(before, scene.bytes.get(behind)) {
+                    if EACH || !digits::stand_alone(before, scene.bytes.get(end)) {
                         (found, word_done) = secret::find_in_word(scene, anchor, EACH);
                     }
                     if found.is_none() && (EACH || anchor >= named_done) {
-                        (found, named_done) = named::around(scene, anchor);
+                        (found, named_done) = named::around(scene, anchor, EACH);
                     }
                 }
                 found

@@ -57,13 +57,15 @@ pub fn whole(text: &str, label: &str) -> Option<Finding> {
 
 /// The value around the digit at `at`, by what stands in front of it, and up to where other digits
 /// stand in the same one.
-pub fn around(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
+/// `each`: also one that the byte before it shows to be none.
+pub fn around(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usize) {
     if !scene.wanted.has(Entity::Secret) {
         return (None, usize::MAX);
     }
     let left = scene.bytes.get(at.saturating_sub(LEFT)..at);
-    let left = left.unwrap_or_default().iter().rev();
-    let before = left.take_while(|byte| in_value(**byte)).count();
+    let left = left.unwrap_or_default();
+    let before = left.iter().rev().take_while(|byte| in_value(**byte));
+    let before = before.count();
     let start = at.saturating_sub(before);
     let value = scene.bytes.get(start..).unwrap_or_default();
     let same = value.iter().take(LEFT.saturating_add(1));
@@ -74,10 +76,19 @@ pub fn around(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
         _ => start.saturating_add(same),
     };
     // Most numbers are too short; what stands in front of them need not be read.
-    if start < scene.floor || same < PASSWORD.start {
+    let told = || before == LEFT || may_be_in_front(left.get(..left.len().saturating_sub(before)));
+    if start < scene.floor || same < PASSWORD.start || !(each || told()) {
         return (None, done);
     }
     (value_at(scene, start), done)
+}
+
+/// Whether what stands in front of a value may end so.
+fn may_be_in_front(front: Option<&[u8]>) -> bool {
+    matches!(
+        front.unwrap_or_default(),
+        [.., b'=' | b':' | b'>' | b' ' | b'\t' | b'"' | b'\'' | b'`']
+    )
 }
 
 /// The value that begins at `start`.
@@ -251,13 +262,6 @@ fn name(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// What the text in front of a value says.
 fn in_front(front: &[u8]) -> Option<Said> {
-    let told = matches!(
-        front.last()?,
-        b'=' | b':' | b'>' | b' ' | b'\t' | b'"' | b'\'' | b'`'
-    );
-    if !told {
-        return None;
-    }
     let text = unspaced(unquoted(front));
     match text {
         // What takes the place of a finding is none (`[API_KEY:9f86d081884c7d65]`), nor is the name
