@@ -452,7 +452,9 @@ fn scan_by<const EACH: bool>(
                     if EACH || !digits::stand_alone(before, scene.bytes.get(end)) {
                         (found, word_done) = secret::find_in_word(scene, anchor, EACH);
                     }
-                    if found.is_none() && (EACH || anchor >= named_done) {
+                    if found.is_none()
+                        && (EACH || (anchor >= named_done && named::may_be_around(before)))
+                    {
                         (found, named_done) = named::around(scene, anchor, EACH);
                     }
                 }

@@ -5,7 +5,7 @@
 //! other.
 
 use super::Scene;
-use super::class::{base64, base64_url};
+use super::class::{base64, joins};
 use super::groups::{SHORTEST, group_end};
 use core::ops::Range;
 
@@ -53,11 +53,15 @@ pub fn behind_none(scene: Scene<'_>, digits: Range<usize>) -> Option<usize> {
 
 /// Whether digits with these bytes before and behind them are a word by themselves, and in nothing
 /// that has several words.
+#[inline]
 pub fn stand_alone(before: Option<&u8>, behind: Option<&u8>) -> bool {
-    let apart = |byte: &u8| !base64(*byte);
-    before
-        .is_none_or(|byte| apart(byte) && !matches!(byte, b'.' | b'-' | b'_' | b'=' | b'%' | b'\\'))
-        && behind.is_none_or(|byte| apart(byte) && *byte != b'~')
+    before.is_none_or(|byte| !joins(*byte)) && behind.is_none_or(|byte| ends_word(*byte))
+}
+
+/// Whether a word that a credential may be ends before a byte.
+#[inline]
+fn ends_word(byte: u8) -> bool {
+    !base64(byte) && byte != b'~'
 }
 
 /// Whether a byte belongs to a word.
@@ -100,33 +104,37 @@ fn is_short(near: Near<'_>, digits: Range<usize>) -> Option<usize> {
     let bytes = near.bytes;
     let length = digits.end.saturating_sub(digits.start);
     let behind = bytes.get(digits.end..).unwrap_or_default();
-    // Four digits of a card whose next group may stand in the next line.
-    let group = |next: &[u8]| {
-        next.get(..4)
-            .is_some_and(|next| next.iter().all(u8::is_ascii_digit))
+    // What is in no word, and in no value with dots, is judged by itself.
+    let apart = || {
+        near.before(1)
+            .is_none_or(|byte| !joins(byte) && byte != b':')
     };
-    let lines = match behind {
-        [b'\r' | b' ', b'\r' | b'\n', ..] => true,
-        [b'\n' | b' ' | b'-', next @ ..] => group(next),
-        _ => false,
-    };
-    if length == 4 && lines {
-        return None;
+    match behind {
+        // Four digits of a card whose next group may stand in the next line.
+        [b'\r' | b' ', b'\r' | b'\n', ..] if length == 4 => return None,
+        [b'\n' | b' ' | b'-', a, b, c, d, ..]
+            if length == 4 && [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()) =>
+        {
+            return None;
+        }
+        [b' ' | b'-' | b'.' | b'/' | b'(' | b')' | 0x80.., ..] => {}
+        // Up to the seconds of a time.
+        [b':', ..]
+            if length == 2 && is_time(behind) && (apart() || near.before(1) == Some(b'T')) =>
+        {
+            return Some(digits.end.saturating_add(4));
+        }
+        _ => return Some(digits.end),
     }
     let chain = Chain::read(bytes, digits.end, length)?;
     // A power of ten stands behind a fraction.
     if chain.fraction.is_some() && matches!(bytes.get(chain.second_end), Some(b'e' | b'E')) {
         return None;
     }
-    // What is in no word, and in no value with dots, is judged by itself.
-    let apart = || {
-        near.before(1)
-            .is_none_or(|byte| !base64_url(byte) && !b".=%/+\\:".contains(&byte))
-    };
     if chain.is_decimal(near, length) {
         let ended = bytes
             .get(chain.second_end)
-            .is_none_or(|byte| !base64(*byte) && *byte != b'~');
+            .is_none_or(|byte| ends_word(*byte));
         return Some(if ended && apart() {
             chain.second_end
         } else {
@@ -138,15 +146,7 @@ fn is_short(near: Near<'_>, digits: Range<usize>) -> Option<usize> {
         let day = digits.start.saturating_add(8);
         return Some(if apart() { day } else { digits.end });
     }
-    if !chain.is_little() {
-        return None;
-    }
-    // Up to the seconds of a time.
-    let seconds = length == 2
-        && chain.count == 1
-        && is_time(behind)
-        && (apart() || near.before(1) == Some(b'T'));
-    Some(digits.end.saturating_add(if seconds { 4 } else { 0 }))
+    chain.is_little().then_some(digits.end)
 }
 
 /// Whether minutes and seconds stand there behind their colons, perhaps a fraction, and no more of

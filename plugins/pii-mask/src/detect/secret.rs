@@ -5,7 +5,7 @@
 //! field).
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends, ends_escape};
-use super::class::{base64, base64_url};
+use super::class::{base64, base64_url, beginning, ending};
 use super::forms::{AROUND_I, Alphabet, Form, ending_in};
 use super::{Certainty, Entity, Finding, Scene, armor, copies, signed, words};
 use core::ops::Range;
@@ -244,15 +244,8 @@ fn has_stretch(tail: &[u8]) -> bool {
 /// `each`: also a word that shows at a glance that it is none.
 pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usize) {
     const LENGTH: usize = 40;
-    let is_part = |byte: &&u8| base64(**byte);
     let left = scene.bytes.get(..at).unwrap_or_default();
-    let start = at.saturating_sub(
-        left.iter()
-            .rev()
-            .take(LENGTH.saturating_add(1))
-            .take_while(is_part)
-            .count(),
-    );
+    let start = at.saturating_sub(ending(left, LENGTH.saturating_add(1), base64));
     let end = word_end(scene.bytes, at);
     if !each && is_ordinary(scene.bytes, start..end) {
         return (None, end);
@@ -295,8 +288,7 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<F
 
 /// Where the letters, digits, slashes and plus signs end that begin at `at`.
 fn word_end(bytes: &[u8], mut at: usize) -> usize {
-    let near = bytes.get(at..).unwrap_or_default().iter().take(SHORT);
-    let length = near.take_while(|byte| base64(**byte)).count();
+    let length = beginning(bytes.get(at..).unwrap_or_default(), SHORT, base64);
     at = at.saturating_add(length);
     if length < SHORT {
         return at;
@@ -360,11 +352,10 @@ fn behind_escape(bytes: &[u8], start: usize) -> usize {
 /// signature.
 fn may_be_named(left: &[u8], length: usize, right: &[u8]) -> bool {
     const LONGEST: usize = 40;
-    let run = |byte: &&u8| base64_url(**byte);
-    let before = left.iter().rev().take(LONGEST + 1).take_while(run).count();
+    let before = ending(left, LONGEST + 1, base64_url);
     let front = left.get(..left.len().saturating_sub(before));
     let value = matches!(front, Some([.., b'=' | b'%' | b'+' | b'/']));
-    let after = right.iter().take(LONGEST + 1).take_while(run).count();
+    let after = beginning(right, LONGEST + 1, base64_url);
     let whole = before.saturating_add(length).saturating_add(after);
     before > LONGEST || value || (37..=LONGEST).contains(&whole)
 }
@@ -462,8 +453,7 @@ pub fn may_be_aws_secret(text: &[u8]) -> bool {
             at = at.saturating_add(LENGTH);
             continue;
         }
-        let left = text.get(..at).unwrap_or_default().iter().rev();
-        let before = left.take(LENGTH).take_while(|byte| base64(**byte)).count();
+        let before = ending(text.get(..at).unwrap_or_default(), LENGTH, base64);
         let (start, end) = (at.saturating_sub(before), word_end(text, at));
         let word = text.get(start..end).unwrap_or_default();
         let found = word.len() == LENGTH
