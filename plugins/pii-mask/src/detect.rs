@@ -433,20 +433,31 @@ fn scan_by<const EACH: bool>(
                 found => found,
             },
             Some(b'0'..=b'9') => {
-                behind = groups::group_end(scene.bytes, anchor);
+                let end = groups::group_end(scene.bytes, anchor);
+                behind = end;
                 has_cells = has_cells || begins_cell(scene.bytes, anchor);
                 let before = anchor.checked_sub(1).and_then(|at| scene.bytes.get(at));
+                let account =
+                    end.saturating_sub(anchor) > 1 && before.is_some_and(u8::is_ascii_alphabetic);
+                let none = digits::behind_none(scene, anchor..end).filter(|_| !EACH);
+                if let Some(next) = none {
+                    // Most digits are nothing at a glance.
+                    let in_word = anchor < word_done
+                        || (digits::stand_alone(before, scene.bytes.get(end))
+                            && (anchor < named_done || !named::may_be_around(before)));
+                    if in_word && !account && before != Some(&b'%') {
+                        at = next;
+                        continue;
+                    }
+                    behind = next;
+                }
                 let mut found = match before {
                     Some(b'%') => email::find_escaped(scene, anchor),
-                    Some(byte) if byte.is_ascii_alphabetic() => iban::find(scene, anchor),
+                    _ if account => iban::find(scene, anchor),
                     _ => None,
                 };
-                let end = behind;
-                if found.is_none() {
-                    match digits::behind_none(scene, anchor..end).filter(|_| !EACH) {
-                        Some(next) => behind = next,
-                        None => found = number::find(scene, anchor, &mut numbers),
-                    }
+                if found.is_none() && none.is_none() {
+                    found = number::find(scene, anchor, &mut numbers);
                 }
                 if found.is_none() && anchor >= word_done {
                     if EACH || !digits::stand_alone(before, scene.bytes.get(end)) {
