@@ -530,26 +530,42 @@ fn scan_by<const EACH: bool>(
                 }
             }
             Some(b'0'..=b'9') => {
-                behind = groups::group_end(scene.bytes, anchor);
+                let end = groups::group_end(scene.bytes, anchor);
+                behind = end;
                 has_cells = has_cells || begins_cell(scene.bytes, anchor);
                 let before = anchor.checked_sub(1).and_then(|at| scene.bytes.get(at));
-                let mut found = match before {
+                let account =
+                    end.saturating_sub(anchor) > 1 && before.is_some_and(u8::is_ascii_alphabetic);
+                let id = has_ids.then(|| ids::find(scene, anchor, &mut known)).flatten();
+                let none = digits::behind_none(scene, anchor..end).filter(|_| !EACH);
+                if let Some(next) = none.filter(|_| id.is_none()) {
+                    // Most digits are nothing at a glance.
+                    let in_word = anchor < word_done
+                        || (digits::stand_alone(before, scene.bytes.get(end))
+                            && (anchor < named_done || !named::may_be_around(before)));
+                    if in_word && !account && before != Some(&b'%') {
+                        at = next;
+                        continue;
+                    }
+                    behind = next;
+                }
+                let found = match before {
                     Some(b'%') => email::find_escaped(scene, anchor),
-                    Some(byte) if byte.is_ascii_alphabetic() => iban::find(scene, anchor),
+                    _ if account => iban::find(scene, anchor),
                     _ => None,
                 };
-                if found.is_none() && has_ids {
-                    found = ids::find(scene, anchor, &mut known);
-                }
-                if found.is_none() && (EACH || digits::may_begin(scene, anchor..behind)) {
+                let mut found = found.or(id);
+                if found.is_none() && none.is_none() {
                     found = number::find(scene, anchor, &mut numbers);
                 }
                 if found.is_none() && anchor >= word_done {
-                    if EACH || !digits::stand_alone(before, scene.bytes.get(behind)) {
+                    if EACH || !digits::stand_alone(before, scene.bytes.get(end)) {
                         (found, word_done) = secret::find_in_word(scene, anchor, EACH);
                     }
-                    if found.is_none() && (EACH || anchor >= named_done) {
-                        (found, named_done) = named::around(scene, anchor);
+                    if found.is_none()
+                        && (EACH || (anchor >= named_done && named::may_be_around(before)))
+                    {
+                        (found, named_done) = named::around(scene, anchor, EACH);
                     }
                 }
                 found

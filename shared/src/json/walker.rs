@@ -7,6 +7,7 @@ use super::numbers;
 use super::path::{Frame, Path};
 use super::string::Text;
 use super::{DuplicateMembers, JsonError, JsonProblem, Limits, NonFinite};
+use crate::lanes::Lanes;
 use core::ops::Range;
 use std::borrow::Cow;
 
@@ -460,6 +461,9 @@ impl<'a> Walker<'a> {
     }
 }
 
+/// Stretches of eight bytes at the front of a string before longer ones are looked at.
+const SHORT: usize = 6;
+
 /// How many bytes at the front need no thought inside a string: no quote, no backslash, no control
 /// character.
 fn plain_length(bytes: &[u8]) -> usize {
@@ -469,7 +473,7 @@ fn plain_length(bytes: &[u8]) -> usize {
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let mut length = 0_usize;
     let (words, _) = bytes.as_chunks::<8>();
-    for word in words {
+    for word in words.iter().take(SHORT) {
         let word = u64::from_le_bytes(*word);
         let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word & HIGH;
         let quote = zero(word ^ ONES.wrapping_mul(u64::from(b'"')));
@@ -480,6 +484,16 @@ fn plain_length(bytes: &[u8]) -> usize {
             return length.saturating_add((hit.trailing_zeros() / 8) as usize);
         }
         length = length.saturating_add(8);
+    }
+    // What is longer is looked at in longer stretches.
+    while let Some(stretch) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
+        let lanes = Lanes::new(stretch);
+        let hit = lanes.are(b'"') | lanes.are(b'\\') | lanes.between(0, 0x1f);
+        let plain = hit.bits().trailing_zeros();
+        length = length.saturating_add(usize::try_from(plain).unwrap_or_default());
+        if plain < u64::BITS {
+            return length;
+        }
     }
     let tail = bytes.get(length..).unwrap_or_default();
     length.saturating_add(

@@ -6,6 +6,11 @@ const BASE64_URL: u8 = 1;
 const BASE64: u8 = 2;
 /// What may stand in a value in running text.
 const VALUE: u8 = 4;
+/// What stands directly in front of a value that is told by what stands there.
+const TELLS: u8 = 8;
+/// What makes digits behind it a part of something longer: a word, a path, a version, an escape, a
+/// parameter.
+const JOINS: u8 = 16;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -26,6 +31,15 @@ static CLASSES: [u8; 256] = {
             b'-' | b'_' | b'.' | b'+' | b'/' | b'~' | b'%' | b'@' | b'^' | b'*' | b'$' | b'!'
         ) {
             class |= VALUE;
+        }
+        if matches!(
+            byte,
+            b'=' | b':' | b'>' | b' ' | b'\t' | b'"' | b'\'' | b'`'
+        ) {
+            class |= TELLS;
+        }
+        if class & (BASE64 | BASE64_URL) != 0 || matches!(byte, b'.' | b'=' | b'%' | b'\\') {
+            class |= JOINS;
         }
         // The index is a byte: it is always inside.
         #[allow(clippy::indexing_slicing)]
@@ -61,4 +75,39 @@ pub fn base64(byte: u8) -> bool {
 #[inline]
 pub fn in_value(byte: u8) -> bool {
     is(byte, VALUE)
+}
+
+/// Whether a value in front of which it stands may be told by what it ends.
+#[inline]
+pub fn tells(byte: u8) -> bool {
+    is(byte, TELLS)
+}
+
+/// Whether digits directly behind it may belong to a word, a path, a version or a parameter.
+#[inline]
+pub fn joins(byte: u8) -> bool {
+    is(byte, JOINS)
+}
+
+/// How many bytes at the end of a text are of a kind, of the last `most`.
+#[inline]
+pub fn ending(text: &[u8], most: usize, is: impl Fn(u8) -> bool) -> usize {
+    let near = text.get(text.len().saturating_sub(most)..);
+    let near = near.unwrap_or_default();
+    let mut front = near;
+    while let [rest @ .., last] = front {
+        if !is(*last) {
+            break;
+        }
+        front = rest;
+    }
+    near.len().saturating_sub(front.len())
+}
+
+/// The same at its front.
+#[inline]
+pub fn beginning(text: &[u8], most: usize, is: impl Fn(u8) -> bool) -> usize {
+    let near = text.get(..text.len().min(most)).unwrap_or_default();
+    let end = near.iter().position(|byte| !is(*byte));
+    end.unwrap_or(near.len())
 }

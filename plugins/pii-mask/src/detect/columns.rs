@@ -108,8 +108,7 @@ impl Columns {
     fn names(&mut self, text: &str) -> usize {
         for (at, byte) in text.bytes().enumerate() {
             let first = self.cell == 0 && matches!(byte, b'0'..=b'9' | b'-' | b'(' | b')' | b'/');
-            let of_name =
-                byte.is_ascii_alphanumeric() || byte >= 0x80 || b" _-/#()\"'\r".contains(&byte);
+            let of_name = is_of_name(byte);
             if byte == b'\n' {
                 self.line.push_str(text.get(..at).unwrap_or_default());
                 self.take_names();
@@ -191,6 +190,16 @@ impl Columns {
         self.state = State::Row(index, quotes);
         (rest.len(), rest.len())
     }
+}
+
+/// Whether a byte may stand in the name of a column.
+const fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || byte >= 0x80
+        || matches!(
+            byte,
+            b' ' | b'_' | b'-' | b'/' | b'#' | b'(' | b')' | b'"' | b'\'' | b'\r'
+        )
 }
 
 fn read_name(cell: &str) -> Column {

@@ -5,7 +5,7 @@
 //! other.
 
 use super::Scene;
-use super::class::base64;
+use super::class::{base64, joins};
 use super::groups::{SHORTEST, group_end};
 use core::ops::Range;
 
@@ -18,42 +18,50 @@ const LONG_FRACTION: usize = 7;
 /// Digits of the shortest card.
 const SHORTEST_CARD: usize = 12;
 
-/// Whether these digits may begin a number. They begin at a digit behind none, or behind a finding.
-pub fn may_begin(scene: Scene<'_>, digits: Range<usize>) -> bool {
+/// Where to read on behind digits that begin no number; none if they may. They begin at a digit
+/// behind none, or behind a finding. Where they begin a date, a time or a fraction, what follows of
+/// that is nothing, either.
+pub fn behind_none(scene: Scene<'_>, digits: Range<usize>) -> Option<usize> {
     let near = Near {
         bytes: scene.bytes,
         at: digits.start,
     };
-    match near.before(1) {
-        Some(before) if is_word(before) && !near.may_follow(before) => return false,
+    let before = near.before(1);
+    match before {
+        Some(before) if is_word(before) && !near.may_follow(before) => return Some(digits.end),
         Some(b'-' | b'.' | b'/')
             if near.before(2).is_some_and(|byte| byte.is_ascii_digit())
                 && scene.found_until != digits.start.checked_sub(1) =>
         {
             // A later part of something longer.
-            return false;
+            return Some(digits.end);
         }
         _ => {}
     }
     let length = digits.end.saturating_sub(digits.start);
-    match length {
-        0..SHORTEST => !is_short(near, digits),
-        SHORTEST..=LONGEST => true,
+    let is_none = match length {
+        0..SHORTEST => return is_short(near, digits),
+        SHORTEST..=LONGEST => false,
         // With zeros in front it may be shorter.
         _ => {
-            near.before(0) == Some(b'0')
-                || (scene.bytes.get(digits.end)).is_some_and(|byte| !b",]} \n\"".contains(byte))
+            let behind = scene.bytes.get(digits.end);
+            near.before(0) != Some(b'0') && behind.is_none_or(|byte| b",]} \n\"".contains(byte))
         }
-    }
+    };
+    is_none.then_some(digits.end)
 }
 
 /// Whether digits with these bytes before and behind them are a word by themselves, and in nothing
 /// that has several words.
+#[inline]
 pub fn stand_alone(before: Option<&u8>, behind: Option<&u8>) -> bool {
-    let apart = |byte: &u8| !base64(*byte);
-    before
-        .is_none_or(|byte| apart(byte) && !matches!(byte, b'.' | b'-' | b'_' | b'=' | b'%' | b'\\'))
-        && behind.is_none_or(|byte| apart(byte) && *byte != b'~')
+    before.is_none_or(|byte| !joins(*byte)) && behind.is_none_or(|byte| ends_word(*byte))
+}
+
+/// Whether a word that a credential may be ends before a byte.
+#[inline]
+fn ends_word(byte: u8) -> bool {
+    !base64(byte) && byte != b'~'
 }
 
 /// Whether a byte belongs to a word.
@@ -90,31 +98,73 @@ impl Near<'_> {
     }
 }
 
-/// Whether fewer digits than a number has by itself are none with what stands behind them, either.
-fn is_short(near: Near<'_>, digits: Range<usize>) -> bool {
+/// Where to read on behind fewer digits than a number has by itself, if they are none with what
+/// stands behind them, either.
+fn is_short(near: Near<'_>, digits: Range<usize>) -> Option<usize> {
     let bytes = near.bytes;
     let length = digits.end.saturating_sub(digits.start);
     let behind = bytes.get(digits.end..).unwrap_or_default();
-    // Four digits of a card whose next group may stand in the next line.
-    let lines = match behind {
-        [b'\n', next, ..] => next.is_ascii_digit(),
-        [b'\r' | b' ', b'\r' | b'\n', ..] => true,
-        [b' ' | b'-', next @ ..] => next
-            .get(..4)
-            .is_some_and(|next| next.iter().all(u8::is_ascii_digit)),
-        _ => false,
+    // What is in no word, and in no value with dots, is judged by itself.
+    let apart = || {
+        near.before(1)
+            .is_none_or(|byte| !joins(byte) && byte != b':')
     };
-    if length == 4 && lines {
-        return false;
+    match behind {
+        // Four digits of a card whose next group may stand in the next line.
+        [b'\r' | b' ', b'\r' | b'\n', ..] if length == 4 => return None,
+        [b'\n' | b' ' | b'-', a, b, c, d, ..]
+            if length == 4 && [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()) =>
+        {
+            return None;
+        }
+        [b' ' | b'-' | b'.' | b'/' | b'(' | b')' | 0x80.., ..] => {}
+        // Up to the seconds of a time.
+        [b':', ..]
+            if length == 2 && is_time(behind) && (apart() || near.before(1) == Some(b'T')) =>
+        {
+            return Some(digits.end.saturating_add(4));
+        }
+        _ => return Some(digits.end),
     }
-    let Some(chain) = Chain::read(bytes, digits.end, length) else {
-        return false;
-    };
+    let chain = Chain::read(bytes, digits.end, length)?;
     // A power of ten stands behind a fraction.
     if chain.fraction.is_some() && matches!(bytes.get(chain.second_end), Some(b'e' | b'E')) {
-        return false;
+        return None;
     }
-    chain.is_little() || chain.is_decimal(near, length) || chain.is_date(near)
+    if chain.is_decimal(near, length) {
+        let ended = bytes
+            .get(chain.second_end)
+            .is_none_or(|byte| ends_word(*byte));
+        return Some(if ended && apart() {
+            chain.second_end
+        } else {
+            digits.end
+        });
+    }
+    if chain.is_date(near) {
+        // Up to the day, which may be a part of a word.
+        let day = digits.start.saturating_add(8);
+        return Some(if apart() { day } else { digits.end });
+    }
+    chain.is_little().then_some(digits.end)
+}
+
+/// Whether minutes and seconds stand there behind their colons, perhaps a fraction, and no more of
+/// an address.
+fn is_time(behind: &[u8]) -> bool {
+    let digits = |pair: [u8; 2]| pair.iter().all(u8::is_ascii_digit);
+    let [b':', a, b, b':', c, d, rest @ ..] = behind else {
+        return false;
+    };
+    let rest = match rest {
+        [b'.', fraction @ ..] => {
+            let length = group_end(fraction, 0);
+            fraction.get(length..).unwrap_or_default()
+        }
+        rest => rest,
+    };
+    let goes_on = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    digits([*a, *b]) && digits([*c, *d]) && !rest.first().is_some_and(goes_on)
 }
 
 /// The groups of digits behind a first one, as far as they are needed.

@@ -353,9 +353,9 @@ static CHAINS: ([u16; PLACES], [u16; FORMS.len()]) = {
 
 /// The forms whose prefix ends at `at` and does not begin before `floor`.
 pub fn ending_in(bytes: &[u8], floor: usize, at: usize) -> impl Iterator<Item = &'static Form> {
+    let (first, next) = &CHAINS;
     let from = at.saturating_sub(LONGEST.saturating_sub(1)).max(floor);
     let before = bytes.get(from..=at).unwrap_or_default();
-    let (first, next) = &CHAINS;
     let of = |number: u16| usize::from(number).checked_sub(1);
     core::iter::successors(first.get(place(ending(before))).copied(), move |number| {
         next.get(of(*number)?).copied()
@@ -374,6 +374,9 @@ mod tests {
             let prefix = form.prefix;
             assert!(prefix.len() >= 3 && prefix.len() <= LONGEST);
             assert!(matches!(prefix.last(), Some(b'-' | b'_')));
+            // Dates are passed over.
+            let digits = prefix.iter().rev().skip(1).take(2);
+            assert!(!digits.copied().all(|byte| byte.is_ascii_digit()));
             assert!(form.least <= super::super::secret::FRONT);
             let text = [b" ", prefix].concat();
             let found = ending_in(&text, 0, text.len() - 1);

@@ -295,9 +295,11 @@ pub fn separator(bytes: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// Where the digits that begin at `at` end.
+#[inline]
 pub fn group_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    at.saturating_add(rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit());
+    at.saturating_add(end.unwrap_or(rest.len()))
 }
 
 /// Fewest digits of a number without separators that can be something.

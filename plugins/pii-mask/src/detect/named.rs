@@ -6,7 +6,7 @@
 //! key is long and mixed as chance mixes. References to secrets (`$DB_PASSWORD`, `<your key>`,
 //! `/run/secrets/x`) are none.
 
-use super::class::in_value;
+use super::class::{beginning, ending, in_value, tells};
 use super::names::Words;
 use super::{Certainty, Entity, Finding, Scene, copies};
 use core::ops::Range;
@@ -57,27 +57,41 @@ pub fn whole(text: &str, label: &str) -> Option<Finding> {
 
 /// The value around the digit at `at`, by what stands in front of it, and up to where other digits
 /// stand in the same one.
-pub fn around(scene: Scene<'_>, at: usize) -> (Option<Finding>, usize) {
+/// `each`: also one that the byte before it shows to be none.
+pub fn around(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usize) {
     if !scene.wanted.has(Entity::Secret) {
         return (None, usize::MAX);
     }
     let left = scene.bytes.get(at.saturating_sub(LEFT)..at);
-    let left = left.unwrap_or_default().iter().rev();
-    let before = left.take_while(|byte| in_value(**byte)).count();
+    let left = left.unwrap_or_default();
+    let before = ending(left, LEFT, in_value);
     let start = at.saturating_sub(before);
     let value = scene.bytes.get(start..).unwrap_or_default();
-    let same = value.iter().take(LEFT.saturating_add(1));
-    let same = same.take_while(|byte| in_value(**byte)).count();
+    let same = beginning(value, LEFT.saturating_add(1), in_value);
     // From further to the right another part of it is looked at.
     let done = match before {
         LEFT => at,
         _ => start.saturating_add(same),
     };
     // Most numbers are too short; what stands in front of them need not be read.
-    if start < scene.floor || same < PASSWORD.start {
+    let told = || {
+        let front = left.get(..left.len().saturating_sub(before));
+        before == LEFT
+            || front
+                .and_then(<[u8]>::last)
+                .is_some_and(|byte| tells(*byte))
+    };
+    if start < scene.floor || same < PASSWORD.start || !(each || told()) {
         return (None, done);
     }
     (value_at(scene, start), done)
+}
+
+/// Whether a value may be told around a digit behind this byte: it goes on there, or begins behind
+/// something that tells.
+#[inline]
+pub fn may_be_around(before: Option<&u8>) -> bool {
+    before.is_some_and(|byte| in_value(*byte) || tells(*byte))
 }
 
 /// The value that begins at `start`.
@@ -220,6 +234,15 @@ fn named(words: &Words) -> Option<Named> {
     key.then_some(Named::Key)
 }
 
+/// What a name that is written says.
+fn says(name: &[u8]) -> Option<Named> {
+    // The last letters of the words that count.
+    let last = name.iter().rev().find(|byte| byte.is_ascii_alphabetic());
+    let known = |byte: &u8| b"dtyneglwv".contains(&byte.to_ascii_lowercase());
+    last.filter(|byte| known(byte))
+        .and_then(|_| named(&Words::read(name)))
+}
+
 /// Without a quotation mark at the end, also where it is escaped.
 fn unquoted(text: &[u8]) -> &[u8] {
     let [before @ .., b'"' | b'\'' | b'`'] = text else {
@@ -251,13 +274,6 @@ fn name(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// What the text in front of a value says.
 fn in_front(front: &[u8]) -> Option<Said> {
-    let told = matches!(
-        front.last()?,
-        b'=' | b':' | b'>' | b' ' | b'\t' | b'"' | b'\'' | b'`'
-    );
-    if !told {
-        return None;
-    }
     let text = unspaced(unquoted(front));
     match text {
         // What takes the place of a finding is none (`[API_KEY:9f86d081884c7d65]`), nor is the name
@@ -266,21 +282,17 @@ fn in_front(front: &[u8]) -> Option<Said> {
             let before = before.strip_suffix(b":").unwrap_or(before);
             let (name, before) = name(unquoted(unspaced(before)));
             let other = before.last() == Some(&b'[') || before.ends_with(b"::");
-            named(&Words::read(name))
-                .filter(|_| !other)
-                .map(Said::Assigned)
+            says(name).filter(|_| !other).map(Said::Assigned)
         }
         [before @ .., b'>'] => {
             let (name, before) = name(before);
             let element = before.last() == Some(&b'<');
-            named(&Words::read(name))
-                .filter(|_| element)
-                .map(Said::Assigned)
+            says(name).filter(|_| element).map(Said::Assigned)
         }
         text if text.len() < front.len() => {
             let (word, before) = name(text);
             if word.starts_with(b"--") {
-                return named(&Words::read(word)).map(Said::Assigned);
+                return says(word).map(Said::Assigned);
             }
             if word.eq_ignore_ascii_case(b"bearer") {
                 return Some(Said::Assigned(Named::Key));
@@ -292,7 +304,7 @@ fn in_front(front: &[u8]) -> Option<Said> {
                 b"is" | b"was" => name(unspaced(before)),
                 _ => return None,
             };
-            let password = named(&Words::read(word)) == Some(Named::Password);
+            let password = says(word) == Some(Named::Password);
             password.then_some(Said::Told)
         }
         _ => None,
@@ -411,6 +423,24 @@ mod tests {
             .iter()
             .find(|finding| finding.entity == Entity::Secret)
             .map(|finding| text[finding.span.clone()].to_owned())
+    }
+
+    #[test]
+    fn every_name_is_known_by_its_last_letter() {
+        let words = PASSWORDS
+            .iter()
+            .chain(&KEYS)
+            .chain(&["key", "token", "pwd"]);
+        for word in words {
+            let name = format!("api_{word}");
+            assert!(says(name.as_bytes()).is_some(), "{name}");
+            for empty in EMPTY {
+                assert!(
+                    says(format!("{name}.{empty}1").as_bytes()).is_some(),
+                    "{name} {empty}"
+                );
+            }
+        }
     }
 
     const HEX: &str = "3f2504e04f8911d39a0c0305e82c330112345678";

@@ -5,7 +5,7 @@
 //! field).
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends, ends_escape};
-use super::class::{base64, base64_url};
+use super::class::{base64, base64_url, beginning, ending};
 use super::forms::{AROUND_I, Alphabet, Form, ending_in};
 use super::{Certainty, Entity, Finding, Scene, armor, copies, signed, words};
 use core::ops::Range;
@@ -252,15 +252,8 @@ fn has_stretch(tail: &[u8]) -> bool {
 /// `each`: also a word that shows at a glance that it is none.
 pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usize) {
     const LENGTH: usize = 40;
-    let is_part = |byte: &&u8| base64(**byte);
     let left = scene.bytes.get(..at).unwrap_or_default();
-    let start = at.saturating_sub(
-        left.iter()
-            .rev()
-            .take(LENGTH.saturating_add(1))
-            .take_while(is_part)
-            .count(),
-    );
+    let start = at.saturating_sub(ending(left, LENGTH.saturating_add(1), base64));
     let end = word_end(scene.bytes, at);
     if !each && is_ordinary(scene.bytes, start..end) {
         return (None, end);
@@ -278,7 +271,7 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<F
         return (Some(finding), end);
     }
     if let Some(finding) =
-        signed::find(scene, start, word).or_else(|| find_in_part(scene, start, word))
+        signed::find(scene, start, word).or_else(|| find_in_part(scene, start, word, each))
     {
         return (Some(finding), end);
     }
@@ -303,8 +296,7 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<F
 
 /// Where the letters, digits, slashes and plus signs end that begin at `at`.
 fn word_end(bytes: &[u8], mut at: usize) -> usize {
-    let near = bytes.get(at..).unwrap_or_default().iter().take(SHORT);
-    let length = near.take_while(|byte| base64(**byte)).count();
+    let length = beginning(bytes.get(at..).unwrap_or_default(), SHORT, base64);
     at = at.saturating_add(length);
     if length < SHORT {
         return at;
@@ -339,16 +331,16 @@ fn is_ordinary(bytes: &[u8], word: Range<usize>) -> bool {
             | [b't', b'1']
             | [b'y', b'a', ..]
     );
-    let digits = || word.iter().all(u8::is_ascii_digit);
     let joined = matches!(right.first(), Some(b'-' | b'_'));
+    let named = || !word.iter().all(u8::is_ascii_digit) && may_be_named(left, word.len(), right);
     let beside = match left {
         _ if right.first() == Some(&b'~') => true,
         // The value of a parameter whose name ends as "sig" and "signature" do.
         [.., b'g' | b'G' | b'e' | b'E', b'='] | [b'='] | [.., b'%' | b'\\'] => true,
         [.., b'='] => joined,
         [.., b'.' | b'-' | b'_'] if words::may_be_dotted(left) => true,
-        [.., b'-' | b'_'] => !digits(),
-        _ => joined && !digits(),
+        [.., b'-' | b'_'] => named(),
+        _ => joined && named(),
     };
     let divided = || word.iter().any(|byte| matches!(byte, b'/' | b'+'));
     word.len() <= SHORT && !front && !beside && !divided()
@@ -364,27 +356,74 @@ fn behind_escape(bytes: &[u8], start: usize) -> usize {
         .unwrap_or(start)
 }
 
+/// Whether a word between dashes may be a part of a key that its provider's name tells, or of a
+/// signature.
+fn may_be_named(left: &[u8], length: usize, right: &[u8]) -> bool {
+    const LONGEST: usize = 40;
+    let before = ending(left, LONGEST + 1, base64_url);
+    let front = left.get(..left.len().saturating_sub(before));
+    let value = matches!(front, Some([.., b'=' | b'%' | b'+' | b'/']));
+    let after = beginning(right, LONGEST + 1, base64_url);
+    let whole = before.saturating_add(length).saturating_add(after);
+    before > LONGEST || value || (37..=LONGEST).contains(&whole)
+}
+
 /// The first credential that is a part of a word, between its slashes and plus signs: in a path,
 /// say.
-fn find_in_part(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<Finding> {
-    let divides = |byte: &u8| matches!(byte, b'/' | b'+');
-    let mut next = start;
-    word.split(divides).find_map(|part| {
-        let at = next;
-        next = at.saturating_add(part.len()).saturating_add(1);
-        if at == start && part.len() == word.len() {
+fn find_in_part(scene: Scene<'_>, start: usize, word: &[u8], each: bool) -> Option<Finding> {
+    let mut from = 0_usize;
+    loop {
+        let rest = word.get(from..)?;
+        let length = memchr::memchr2(b'/', b'+', rest).unwrap_or(rest.len());
+        if from == 0 && length == word.len() {
             return None;
         }
-        signed::find_in_part(scene, at, part).or_else(|| {
-            let (span, entity) = words::find(scene, at, part)?;
-            Some(Finding {
-                span,
-                entity,
-                certainty: Certainty::Check,
-                quotes: None,
-            })
-        })
-    })
+        let part = rest.get(..length)?;
+        let at = start.saturating_add(from);
+        let behind = || scene.bytes.get(at.saturating_add(length)).copied();
+        if from == 0 || each || may_be_part(part, behind()) {
+            let found = signed::find_in_part(scene, at, part).or_else(|| {
+                let (span, entity) = words::find(scene, at, part)?;
+                Some(Finding {
+                    span,
+                    entity,
+                    certainty: Certainty::Check,
+                    quotes: None,
+                })
+            });
+            if found.is_some() {
+                return found;
+            }
+        }
+        from = from.saturating_add(length).saturating_add(1);
+    }
+}
+
+/// Whether a part behind a slash or plus sign may be a credential that [`signed`] or [`words`]
+/// know, by its front, its length, and the byte behind it.
+fn may_be_part(part: &[u8], behind: Option<u8>) -> bool {
+    let front = match part {
+        [b'A', ..] | [b'1'] => true,
+        [b'M' | b'N' | b'O', ..] => (23..=28).contains(&part.len()),
+        [one, other, ..] => matches!(
+            [*one, *other],
+            [b'4', b'b']
+                | [b'E', b'A' | b'Z']
+                | [b'G', b'O' | b'R']
+                | [b'S', b'K']
+                | [b'a', b't']
+                | [b'c', b'm']
+                | [b'd', b'a' | b'o' | b't']
+                | [b'n', b's']
+                | [b'o', b'y']
+                | [b'p', b'a']
+                | [b's', b'h']
+                | [b't', b'1']
+                | [b'y', b'a']
+        ),
+        _ => false,
+    };
+    front || matches!(part.len(), 29 | 32 | 64) || behind == Some(b'~')
 }
 
 /// How far behind a secret key of AWS its id is looked for, and on its line the word for it, in
@@ -422,8 +461,7 @@ pub fn may_be_aws_secret(text: &[u8]) -> bool {
             at = at.saturating_add(LENGTH);
             continue;
         }
-        let left = text.get(..at).unwrap_or_default().iter().rev();
-        let before = left.take(LENGTH).take_while(|byte| base64(**byte)).count();
+        let before = ending(text.get(..at).unwrap_or_default(), LENGTH, base64);
         let (start, end) = (at.saturating_sub(before), word_end(text, at));
         let word = text.get(start..end).unwrap_or_default();
         let found = word.len() == LENGTH

@@ -2,7 +2,7 @@
 //! them, or a colon, or a signature within. Each has a length, or an alphabet that words have not.
 
 use super::boundary::{begins, ends};
-use super::class::base64_url;
+use super::class::{base64_url, ending};
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
 
@@ -171,8 +171,7 @@ fn parts(
 
 /// How many bytes of letters, digits, dashes and underscores end `left`, as far as counts.
 fn part_before(left: &[u8]) -> usize {
-    let part = left.iter().rev().take(PART);
-    part.take_while(|byte| base64_url(**byte)).count()
+    ending(left, PART, base64_url)
 }
 
 /// Whether what stands behind `left` may be in a part behind a dot of one of [`DOTTED`].

@@ -4,7 +4,7 @@
 use super::super::{EntitySet, scan_by};
 
 /// Pieces of texts as they come, and of what is looked for.
-const PIECES: [&str; 153] = [
+const PIECES: [&str; 159] = [
     " ",
     " ",
     "  ",
@@ -93,6 +93,12 @@ const PIECES: [&str; 153] = [
     "415.5132",
     "123456.123456",
     "10.0.0.1",
+    ":1::2",
+    ".345",
+    "22:16:12",
+    "sig=",
+    "cloudflare ",
+    "pat.2026-11-29",
     "192.168.1.20",
     "fe80::1",
     "2001:db8::1",
