@@ -23,6 +23,7 @@ mod card;
 mod columns;
 mod copies;
 mod crypto;
+mod custom_name;
 pub(crate) mod dates;
 mod decimal;
 pub(crate) mod email;
@@ -31,7 +32,7 @@ mod forms;
 mod groups;
 mod hints;
 mod iban;
-mod ids;
+pub(crate) mod ids;
 mod ip;
 mod lists;
 mod mac;
@@ -50,6 +51,7 @@ use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
+pub use custom_name::Custom;
 pub use decimal::read as read_number;
 pub use groups::SHORTEST as SHORTEST_NUMBER;
 pub use iban::LONGEST as LONGEST_IBAN;
@@ -113,10 +115,12 @@ pub enum Entity {
     LicensePlate,
     /// A number of a patient, an insured person or a provider of health care.
     MedicalId,
+    /// A kind of the operator's own.
+    Custom(Custom),
 }
 
 impl Entity {
-    /// All of them, in the order of their declaration.
+    /// All of them but the operator's own, in the order of their declaration.
     pub const ALL: [Entity; 26] = [
         Entity::Email,
         Entity::Phone,
@@ -162,6 +166,40 @@ impl Entity {
         )
     }
 
+    /// Its place in [`Entity::ALL`], and in a set; behind all others the operator's own.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Entity::Email => 0,
+            Entity::Phone => 1,
+            Entity::Card => 2,
+            Entity::Ssn => 3,
+            Entity::Iban => 4,
+            Entity::Ip => 5,
+            Entity::AwsAccessKey => 6,
+            Entity::AwsSecretKey => 7,
+            Entity::GithubToken => 8,
+            Entity::ApiKey => 9,
+            Entity::SlackToken => 10,
+            Entity::Jwt => 11,
+            Entity::PrivateKey => 12,
+            Entity::Secret => 13,
+            Entity::NationalId => 14,
+            Entity::TaxId => 15,
+            Entity::Passport => 16,
+            Entity::DriverLicense => 17,
+            Entity::DateOfBirth => 18,
+            Entity::Mac => 19,
+            Entity::CryptoAddress => 20,
+            Entity::Bic => 21,
+            Entity::BankAccount => 22,
+            Entity::Vin => 23,
+            Entity::LicensePlate => 24,
+            Entity::MedicalId => 25,
+            Entity::Custom(_) => 63,
+        }
+    }
+
     /// The name in configuration, facts and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -192,6 +230,7 @@ impl Entity {
             Entity::Vin => "vin",
             Entity::LicensePlate => "license_plate",
             Entity::MedicalId => "medical_id",
+            Entity::Custom(custom) => custom.name(),
         }
     }
 
@@ -225,6 +264,7 @@ impl Entity {
             Entity::Vin => "[VIN]",
             Entity::LicensePlate => "[LICENSE_PLATE]",
             Entity::MedicalId => "[MEDICAL_ID]",
+            Entity::Custom(custom) => custom.placeholder(),
         }
     }
 }
@@ -243,13 +283,13 @@ impl EntitySet {
     /// Whether the entity is in the set.
     #[must_use]
     pub const fn has(self, entity: Entity) -> bool {
-        self.0 & (1 << entity as u64) != 0
+        self.0 & (1 << entity.number()) != 0
     }
 
     /// The set without one entity.
     #[must_use]
     pub const fn without(self, entity: Entity) -> Self {
-        Self(self.0 & !(1 << entity as u64))
+        Self(self.0 & !(1 << entity.number()))
     }
 
     /// Whether the set has no entity.
@@ -264,7 +304,7 @@ impl FromIterator<Entity> for EntitySet {
         Self(
             entities
                 .into_iter()
-                .fold(0, |set, entity| set | 1 << entity as u64),
+                .fold(0, |set, entity| set | 1 << entity.number()),
         )
     }
 }
@@ -441,7 +481,7 @@ fn scan_read(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<F
 
 /// Both lists of findings in one: of two that overlap the second begins where the first ends, if it
 /// goes further.
-fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
+pub(crate) fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
     findings.extend(more);
     findings.sort_by_key(|finding| (finding.span.start, core::cmp::Reverse(finding.span.end)));
     let mut end = 0;

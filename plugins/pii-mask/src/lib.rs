@@ -14,6 +14,7 @@ pub mod allowed;
 pub mod amazon;
 pub mod answer;
 pub mod config;
+mod custom;
 pub mod detect;
 pub mod document;
 pub mod events;

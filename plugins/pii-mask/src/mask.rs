@@ -8,9 +8,10 @@
 mod told;
 
 use crate::allowed::Allowed;
+use crate::custom::Customs;
 use crate::detect::fold::plain;
 use crate::detect::{Certainty, Columns, Entity, EntitySet, Finding, SHORTEST_NUMBER};
-use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next};
+use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next, together};
 use hmac::{Hmac, KeyInit, Mac};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::flat_map::FlatMap;
@@ -43,6 +44,7 @@ pub struct Masker {
     least: Certainty,
     key: Option<SecretBytes>,
     allowed: Allowed,
+    customs: Customs,
 }
 
 /// How many findings of each entity, and whether one of them blocks.
@@ -102,7 +104,35 @@ impl Masker {
             least,
             key,
             allowed,
+            customs: Customs::default(),
         }
+    }
+
+    /// The same, that looks for kinds of the operator's own, too.
+    #[must_use]
+    pub fn with_customs(mut self, customs: Customs) -> Self {
+        self.customs = customs;
+        self
+    }
+
+    /// The operator's own kinds.
+    #[must_use]
+    pub const fn customs(&self) -> &Customs {
+        &self.customs
+    }
+
+    /// With the findings of the operator's own kinds; what it knows itself keeps its bytes.
+    fn and_customs(
+        &self,
+        text: &str,
+        floor: usize,
+        label: &str,
+        findings: Vec<Finding>,
+    ) -> Vec<Finding> {
+        if self.customs.is_empty() {
+            return findings;
+        }
+        together(findings, self.customs.find(text, floor, label))
     }
 
     /// Whether it looks for nothing.
@@ -119,7 +149,8 @@ impl Masker {
     /// The findings in `text[floor..]` that something becomes of.
     #[must_use]
     pub fn find(&self, text: &str, floor: usize, label: &str) -> Vec<(Finding, Action)> {
-        self.decide(text, scan(text, floor, label, self.wanted))
+        let findings = scan(text, floor, label, self.wanted);
+        self.decide(text, self.and_customs(text, floor, label, findings))
     }
 
     /// The same for a text that comes in pieces: `text[floor..]` is the next one, and `columns` has
@@ -131,7 +162,8 @@ impl Masker {
         floor: usize,
         columns: &mut Columns,
     ) -> Vec<(Finding, Action)> {
-        self.decide(text, scan_next(text, floor, self.wanted, columns))
+        let findings = scan_next(text, floor, self.wanted, columns);
+        self.decide(text, self.and_customs(text, floor, "", findings))
     }
 
     /// Those of the findings that something becomes of.
@@ -254,7 +286,10 @@ impl Masker {
     }
 
     fn is_allowed(&self, entity: Entity, value: &str) -> bool {
-        !self.allowed.is_empty() && { self.allowed.has(&reads(entity, value).to_lowercase()) }
+        !self.allowed.is_empty() && {
+            let value = reads(entity, value);
+            self.allowed.has(&value.to_lowercase()) || self.allowed.has_pattern_of(&value)
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What a configuration becomes. Everything that can be wrong in it is found here, all of it at
 //! once.
 
+mod kinds;
+
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
 use modelgate_kit::flat_map::FlatMap;
 use modelgate_kit::host::Side;
 use modelgate_kit::metrics::Metric;
 
-use crate::allowed::Allowed;
 use crate::config::{Bodies, Config, Direction, Hold, WrittenAction, WrittenCertainty};
 use crate::detect::{Certainty, Entity};
 use crate::document::Scope;
@@ -82,6 +83,8 @@ impl Config {
                 None => drop(actions.remove(&entity)),
             }
         }
+        let customs = kinds::compile(&self, &mut actions, problems);
+        let allowed = kinds::allowed(&self, problems);
         let hashes = actions.values().any(|action| *action == Action::Hash);
         let key = self
             .hash_key
@@ -94,12 +97,8 @@ impl Config {
                 "write `hash_key: {\"env\": \"NAME\"}`",
             );
         }
-        let masker = Masker::new(
-            actions,
-            self.least_certainty.into(),
-            key,
-            Allowed::new(self.allowed_values.iter().map(|value| value.0.as_str())),
-        );
+        let masker =
+            Masker::new(actions, self.least_certainty.into(), key, allowed).with_customs(customs);
         let request = problems.within("request", |problems| {
             self.request.compile("request", &masker, setup, problems)
         });

@@ -78,6 +78,8 @@ pub struct TextStream {
     patient: bool,
     /// What is held may be something long.
     may_be_long: bool,
+    /// Where it may be cut as far as kinds of the operator's own allow.
+    places: Vec<usize>,
     /// Up to where the sink has been told already, if that is beyond the floor.
     told: usize,
 }
@@ -144,17 +146,29 @@ impl TextStream {
             let at = self.read;
             self.read = at.saturating_add(character.len_utf8());
             self.reads_shorter |= !character.is_ascii() && reads_otherwise(character);
+            if cut.is_none()
+                && !self.places.is_empty()
+                && self.read.saturating_sub(self.floor) >= MAX_HELD
+            {
+                cut = self.apart(masker);
+                self.places.clear();
+            }
             let floor = cut.unwrap_or(self.floor);
-            if let Some(place) = self.segmenter.step(&self.buffer, floor, at, character) {
+            let segment = self.places.last().copied().unwrap_or(floor);
+            if let Some(place) = self.segmenter.step(&self.buffer, segment, at, character) {
                 if !self.may_be_named_behind(place) {
-                    cut = Some(place);
+                    if masker.customs().is_empty() {
+                        cut = Some(place);
+                    } else {
+                        self.places.push(place);
+                    }
                 }
             } else if self.read.saturating_sub(floor) > self.most_held() {
                 if let Some(place) = cut.take() {
                     self.release(place, masker, tally, out);
                 }
                 if !self.may_be_long {
-                    self.may_be_long = !self.let_go_of_plain(out);
+                    self.may_be_long = !masker.customs().is_empty() || !self.let_go_of_plain(out);
                 } else if self.force(masker, tally, out) {
                     // The rest was never read: take it back.
                     let unread = self.buffer.len().saturating_sub(self.read);
@@ -165,10 +179,19 @@ impl TextStream {
                 }
             }
         }
-        if let Some(place) = cut {
+        if let Some(place) = cut.or_else(|| self.apart(masker)) {
             self.release(place, masker, tally, out);
         }
         ""
+    }
+
+    /// The last place at which it may be cut that no value of the operator's own kinds spans.
+    fn apart(&self, masker: &Masker) -> Option<usize> {
+        let text = self.buffer.get(..self.read)?;
+        if self.places.is_empty() {
+            return None;
+        }
+        masker.customs().last_apart(text, self.floor, &self.places)
     }
 
     /// Whether what stands before this place may be a secret key of AWS that its id, or a word,
@@ -295,6 +318,10 @@ impl TextStream {
         self.segmenter.shift(keep);
         self.told = self.told.saturating_sub(keep);
         self.offered = self.offered.saturating_sub(keep);
+        self.places.retain(|place| *place > cut);
+        for place in &mut self.places {
+            *place = place.saturating_sub(keep);
+        }
         self.named_until = self.named_until.saturating_sub(keep);
         (self.patient, self.may_be_long) = (false, false);
     }

@@ -4,7 +4,7 @@
 //! What has neither a form nor check digits that other numbers lack counts beside a word alone
 //! ([`super::hints`]), or under such a name. A stretch of letters and digits is looked at once.
 
-mod checks;
+pub mod checks;
 mod schemes;
 
 use super::boundary::{ends, ends_escape, word_before};

@@ -84,6 +84,18 @@ pub fn mod_11_10(number: &[u8]) -> bool {
     check == 1
 }
 
+/// ISO/IEC 7064, modulus 97 and 10: letters count from ten.
+pub fn mod_97_10(number: &[u8]) -> bool {
+    let values = number
+        .iter()
+        .filter_map(|byte| char::from(*byte).to_digit(36));
+    let rest = values.fold(0_u32, |rest, value| {
+        let shift = if value > 9 { 100 } else { 10 };
+        (rest * shift + value) % 97
+    });
+    rest == 1
+}
+
 /// J. Verhoeff's digits: the dihedral group of order ten.
 pub fn verhoeff(number: &[u8]) -> bool {
     const SHIFT: [u8; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
