@@ -14,7 +14,7 @@ struct Sample {
     /// What the value is; empty if there is none.
     entity: String,
     text: String,
-    /// Where it stands, and how long it is, in characters.
+    /// Where it begins and ends, in characters.
     span: Option<(usize, usize)>,
     /// What the text is called.
     label: String,
@@ -59,9 +59,7 @@ fn the_readme_states_what_is_measured_over_other_peoples_generators() {
             let mut places = text.char_indices().map(|(at, _)| at);
             places.nth(characters).unwrap_or(text.len())
         };
-        let span = sample
-            .span
-            .map(|(start, length)| place(start)..place(start + length));
+        let span = sample.span.map(|(start, end)| place(start)..place(end));
         negatives += usize::from(span.is_none());
         let mut covered = false;
         for finding in scan(text, 0, &sample.label, EntitySet::all()) {

@@ -7,7 +7,7 @@
 mod length;
 
 use crate::detect::boundary::{self, CONTEXT_REACH, begins, ends};
-use crate::detect::ids::checks;
+use crate::detect::ids::digits;
 use crate::detect::{Certainty, Custom, Entity, Finding, together};
 use core::ops::Range;
 use regex_lite::{Regex, RegexBuilder};
@@ -38,13 +38,13 @@ pub enum Check {
 
 impl Check {
     fn holds(self, value: &str) -> bool {
-        let digits: Vec<u8> = value.bytes().filter(u8::is_ascii_digit).collect();
+        let number: Vec<u8> = value.bytes().filter(u8::is_ascii_digit).collect();
         match self {
             Check::None => true,
-            Check::Luhn => checks::luhn(&digits),
-            Check::Verhoeff => !digits.is_empty() && checks::verhoeff(&digits),
-            Check::Mod11And10 => checks::mod_11_10(&digits),
-            Check::Mod97And10 => checks::mod_97_10(value.as_bytes()),
+            Check::Luhn => digits::luhn(&number),
+            Check::Verhoeff => !number.is_empty() && digits::verhoeff(&number),
+            Check::Mod11And10 => digits::mod_11_10(&number),
+            Check::Mod97And10 => digits::mod_97_10(value.as_bytes()),
         }
     }
 }
