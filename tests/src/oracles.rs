@@ -82,6 +82,13 @@ pub const PRESIDIO: Maker = Maker {
     ],
 };
 
+/// Numbers of people, their papers and telephones, in labelled texts.
+pub const LABELLED: Maker = Maker {
+    script: "pii_labelled.py",
+    package: "python-stdnum==2.2",
+    dependencies: &["faker==40.63.0", "phonenumbers==9.0.43"],
+};
+
 impl Maker {
     /// The path of what the script has written, or nothing if the package cannot be had and need
     /// not be.

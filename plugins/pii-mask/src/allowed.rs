@@ -6,6 +6,7 @@
 //! (`*example*`) are tried for every value.
 
 use modelgate_kit::glob::Glob;
+use regex_lite::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The values, in lower case.
@@ -15,7 +16,12 @@ pub struct Allowed {
     ending: Affixes,
     beginning: Affixes,
     others: Vec<Glob>,
+    /// Patterns of which each matches all of a value.
+    patterns: Vec<Regex>,
 }
+
+/// Longest value that patterns are tried on, in bytes.
+const LONGEST: usize = 1024;
 
 /// Patterns by their literal end or front, and the lengths that these have.
 #[derive(Debug, Default)]
@@ -63,12 +69,25 @@ impl Allowed {
         allowed
     }
 
+    /// The same, and values that one of these matches.
+    #[must_use]
+    pub fn and_patterns(mut self, patterns: Vec<Regex>) -> Self {
+        self.patterns = patterns;
+        self
+    }
+
+    /// Whether one of the patterns matches a value, as it is written.
+    pub fn has_pattern_of(&self, value: &str) -> bool {
+        value.len() <= LONGEST && self.patterns.iter().any(|pattern| pattern.is_match(value))
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty()
             && self.ending.patterns.is_empty()
             && self.beginning.patterns.is_empty()
             && self.others.is_empty()
+            && self.patterns.is_empty()
     }
 
     /// Whether a value, in lower case, is one of them.

@@ -36,6 +36,12 @@ pub struct Config {
     /// Values that are never masked, in lower case; `*` matches any text: `*@example.com`,
     /// `127.0.0.1`.
     pub allowed_values: Vec<AllowedValue>,
+    /// Patterns of values that are never masked; all of a value must match:
+    /// `[a-z.]+@example\.(com|org)`. Syntax of the crate regex-lite: as Perl's, without look-around
+    /// and back-references, classes such as `\d` and `\w` for ASCII.
+    pub allowed_patterns: Vec<String>,
+    /// Kinds of values of your own, by a pattern or a list of terms. At most 64.
+    pub custom: Vec<CustomKind>,
     /// The least evidence that a finding needs: `context` (a word beside it is enough), `shape`, or
     /// `check` (check digits, or a prefix that nothing else has).
     pub least_certainty: WrittenCertainty,
@@ -179,6 +185,62 @@ impl Entities {
             .into_iter()
             .filter_map(|(entity, rule)| Some((entity, rule.as_ref()?)))
     }
+}
+
+/// A kind of values of the operator's own.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustomKind {
+    /// The name: in counters, in the fact `masked`, and in capitals as the placeholder. Small
+    /// letters, digits and `_`, at most 40, none that the filter has: `employee_id`.
+    pub name: String,
+    /// The pattern of the values, `EMP-\d{6}`, in the syntax of `allowed_patterns`. Each repetition
+    /// needs a bound (`{1,20}`, not `*` and `+`), a match has at most 256 bytes, and `^` and `$` are
+    /// refused: a stream must know how long to wait.
+    pub pattern: Option<String>,
+    /// The values themselves, whatever their case: names of projects, of wards, of customers. At
+    /// most 10,000, each with at most 256 bytes.
+    #[serde(default)]
+    pub dictionary: Vec<String>,
+    /// Words of which one must stand within 48 bytes before a value, or be in the name of its
+    /// member or field: `["employee", "staff no"]`. Without them the value alone is enough.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// What the digits of a value must satisfy: `none`, `luhn`, `verhoeff`, `mod_11_10`, or
+    /// `mod_97_10` (of letters and digits), the last three by ISO/IEC 7064 and J. Verhoeff.
+    #[serde(default)]
+    pub check: WrittenCheck,
+    /// Whether a value must begin and end as a word does.
+    #[serde(default = "yes")]
+    pub whole_words: bool,
+    /// The action; `default_action` unless set.
+    pub action: Option<WrittenAction>,
+    /// With `mask`: how many letters and digits at the end stay readable; at most a third.
+    #[serde(default = "keep_nothing")]
+    pub keep_last: Bounded<0, 4>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A check on the digits of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenCheck {
+    /// No check.
+    #[default]
+    None,
+    /// ISO/IEC 7812-1 annex B.
+    Luhn,
+    /// J. Verhoeff's check digit.
+    Verhoeff,
+    /// ISO/IEC 7064, modulus 11 and 10.
+    #[serde(rename = "mod_11_10")]
+    Mod11And10,
+    /// ISO/IEC 7064, modulus 97 and 10.
+    #[serde(rename = "mod_97_10")]
+    Mod97And10,
 }
 
 /// One direction.

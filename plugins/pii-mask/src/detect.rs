@@ -24,16 +24,18 @@ mod class;
 mod columns;
 mod copies;
 mod crypto;
+mod custom_name;
 pub(crate) mod dates;
 mod decimal;
 mod digits;
 pub(crate) mod email;
+mod entity;
 pub(crate) mod fold;
 mod forms;
 mod groups;
 mod hints;
 mod iban;
-mod ids;
+pub(crate) mod ids;
 mod ip;
 mod lists;
 mod mac;
@@ -54,224 +56,13 @@ use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
+pub use custom_name::Custom;
 pub use decimal::read as read_number;
+pub use entity::{Entity, EntitySet};
 pub use groups::SHORTEST as SHORTEST_NUMBER;
 pub use iban::LONGEST as LONGEST_IBAN;
 pub use number::{judge as judge_number, judge_groups};
 pub use token::Quotes;
-
-/// What a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Entity {
-    /// An e-mail address (RFC 5322 dot-atom form, internationalised ones too).
-    Email,
-    /// A telephone number: international (E.164), North American, or national with separators or
-    /// context.
-    Phone,
-    /// A payment card number: issuer prefix, length, Luhn check digit (ISO/IEC 7812).
-    Card,
-    /// A social security number of the United States.
-    Ssn,
-    /// An international bank account number (ISO 13616): country length and check digits.
-    Iban,
-    /// An IPv4 or IPv6 address, with prefix length or zone if it has one.
-    Ip,
-    /// The id of an AWS access key (`AKIA…`, `ASIA…`, `ABIA…`, `ACCA…`).
-    AwsAccessKey,
-    /// An AWS secret access key, recognised by its context.
-    AwsSecretKey,
-    /// A GitHub token (`ghp_…`, `github_pat_…` and their kin).
-    GithubToken,
-    /// A key of an API in a well-known form (`sk-…`, `sk_live_…`, `AIza…`, `glpat-…`, `hf_…`,
-    /// `npm_…`).
-    ApiKey,
-    /// A Slack token (`xoxb-…` and its kin), or the path of a Slack webhook.
-    SlackToken,
-    /// A signed or encrypted JSON web token.
-    Jwt,
-    /// A private key: PEM, OpenPGP, SSH2, PuTTY.
-    PrivateKey,
-    /// A password, or a key without a form of its own, recognised by its name.
-    Secret,
-    /// A number that a state gives to a person, by its check digits or by what it is called.
-    NationalId,
-    /// A taxpayer's number without check digits of its own, by what it is called.
-    TaxId,
-    /// The number of a passport, by what it is called.
-    Passport,
-    /// The number of a driver's licence, by what it is called.
-    DriverLicense,
-    /// A date of birth, by what it is called.
-    DateOfBirth,
-    /// A hardware address (IEEE 802).
-    Mac,
-    /// An address of a cryptocurrency.
-    CryptoAddress,
-    /// A business identifier code (ISO 9362), by what it is called.
-    Bic,
-    /// A bank account's or a bank's number, by what it is called.
-    BankAccount,
-    /// A vehicle identification number (ISO 3779).
-    Vin,
-    /// The registration plate of a vehicle, by what it is called.
-    LicensePlate,
-    /// A number of a patient, an insured person or a provider of health care.
-    MedicalId,
-}
-
-impl Entity {
-    /// All of them, in the order of their declaration.
-    pub const ALL: [Entity; 26] = [
-        Entity::Email,
-        Entity::Phone,
-        Entity::Card,
-        Entity::Ssn,
-        Entity::Iban,
-        Entity::Ip,
-        Entity::AwsAccessKey,
-        Entity::AwsSecretKey,
-        Entity::GithubToken,
-        Entity::ApiKey,
-        Entity::SlackToken,
-        Entity::Jwt,
-        Entity::PrivateKey,
-        Entity::Secret,
-        Entity::NationalId,
-        Entity::TaxId,
-        Entity::Passport,
-        Entity::DriverLicense,
-        Entity::DateOfBirth,
-        Entity::Mac,
-        Entity::CryptoAddress,
-        Entity::Bic,
-        Entity::BankAccount,
-        Entity::Vin,
-        Entity::LicensePlate,
-        Entity::MedicalId,
-    ];
-
-    /// Whether it is a credential, which has no shape worth keeping, rather than personal data.
-    #[must_use]
-    pub const fn is_credential(self) -> bool {
-        matches!(
-            self,
-            Entity::AwsAccessKey
-                | Entity::AwsSecretKey
-                | Entity::GithubToken
-                | Entity::ApiKey
-                | Entity::SlackToken
-                | Entity::Jwt
-                | Entity::PrivateKey
-                | Entity::Secret
-        )
-    }
-
-    /// The name in configuration, facts and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Entity::Email => "email",
-            Entity::Phone => "phone",
-            Entity::Card => "card",
-            Entity::Ssn => "ssn",
-            Entity::Iban => "iban",
-            Entity::Ip => "ip",
-            Entity::AwsAccessKey => "aws_access_key",
-            Entity::AwsSecretKey => "aws_secret_key",
-            Entity::GithubToken => "github_token",
-            Entity::ApiKey => "api_key",
-            Entity::SlackToken => "slack_token",
-            Entity::Jwt => "jwt",
-            Entity::PrivateKey => "private_key",
-            Entity::Secret => "secret",
-            Entity::NationalId => "national_id",
-            Entity::TaxId => "tax_id",
-            Entity::Passport => "passport",
-            Entity::DriverLicense => "driver_license",
-            Entity::DateOfBirth => "date_of_birth",
-            Entity::Mac => "mac",
-            Entity::CryptoAddress => "crypto_address",
-            Entity::Bic => "bic",
-            Entity::BankAccount => "bank_account",
-            Entity::Vin => "vin",
-            Entity::LicensePlate => "license_plate",
-            Entity::MedicalId => "medical_id",
-        }
-    }
-
-    /// What stands in the text in place of a redacted finding.
-    #[must_use]
-    pub const fn placeholder(self) -> &'static str {
-        match self {
-            Entity::Email => "[EMAIL]",
-            Entity::Phone => "[PHONE]",
-            Entity::Card => "[CARD]",
-            Entity::Ssn => "[SSN]",
-            Entity::Iban => "[IBAN]",
-            Entity::Ip => "[IP]",
-            Entity::AwsAccessKey => "[AWS_ACCESS_KEY]",
-            Entity::AwsSecretKey => "[AWS_SECRET_KEY]",
-            Entity::GithubToken => "[GITHUB_TOKEN]",
-            Entity::ApiKey => "[API_KEY]",
-            Entity::SlackToken => "[SLACK_TOKEN]",
-            Entity::Jwt => "[JWT]",
-            Entity::PrivateKey => "[PRIVATE_KEY]",
-            Entity::Secret => "[SECRET]",
-            Entity::NationalId => "[NATIONAL_ID]",
-            Entity::TaxId => "[TAX_ID]",
-            Entity::Passport => "[PASSPORT]",
-            Entity::DriverLicense => "[DRIVER_LICENSE]",
-            Entity::DateOfBirth => "[DATE_OF_BIRTH]",
-            Entity::Mac => "[MAC]",
-            Entity::CryptoAddress => "[CRYPTO_ADDRESS]",
-            Entity::Bic => "[BIC]",
-            Entity::BankAccount => "[BANK_ACCOUNT]",
-            Entity::Vin => "[VIN]",
-            Entity::LicensePlate => "[LICENSE_PLATE]",
-            Entity::MedicalId => "[MEDICAL_ID]",
-        }
-    }
-}
-
-/// A set of entities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EntitySet(u64);
-
-impl EntitySet {
-    /// Every entity.
-    #[must_use]
-    pub fn all() -> Self {
-        Entity::ALL.into_iter().collect()
-    }
-
-    /// Whether the entity is in the set.
-    #[must_use]
-    pub const fn has(self, entity: Entity) -> bool {
-        self.0 & (1 << entity as u64) != 0
-    }
-
-    /// The set without one entity.
-    #[must_use]
-    pub const fn without(self, entity: Entity) -> Self {
-        Self(self.0 & !(1 << entity as u64))
-    }
-
-    /// Whether the set has no entity.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl FromIterator<Entity> for EntitySet {
-    fn from_iter<I: IntoIterator<Item = Entity>>(entities: I) -> Self {
-        Self(
-            entities
-                .into_iter()
-                .fold(0, |set, entity| set | 1 << entity as u64),
-        )
-    }
-}
 
 /// What a finding rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -457,7 +248,7 @@ fn scan_read(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<F
 
 /// Both lists of findings in one: of two that overlap the second begins where the first ends, if it
 /// goes further.
-fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
+pub(crate) fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
     findings.extend(more);
     findings.sort_by_key(|finding| (finding.span.start, core::cmp::Reverse(finding.span.end)));
     let mut end = 0;
@@ -536,7 +327,9 @@ fn scan_by<const EACH: bool>(
                 let before = anchor.checked_sub(1).and_then(|at| scene.bytes.get(at));
                 let account =
                     end.saturating_sub(anchor) > 1 && before.is_some_and(u8::is_ascii_alphabetic);
-                let id = has_ids.then(|| ids::find(scene, anchor, &mut known)).flatten();
+                let id = has_ids
+                    .then(|| ids::find(scene, anchor, &mut known))
+                    .flatten();
                 let none = digits::behind_none(scene, anchor..end).filter(|_| !EACH);
                 if let Some(next) = none.filter(|_| id.is_none()) {
                     // Most digits are nothing at a glance.

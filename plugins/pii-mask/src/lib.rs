@@ -15,6 +15,7 @@ pub mod amazon;
 pub mod answer;
 pub mod coding;
 pub mod config;
+mod custom;
 pub mod detect;
 pub mod document;
 pub mod events;

@@ -14,10 +14,11 @@ mod trip;
 pub use trip::Reading;
 
 use crate::allowed::Allowed;
+use crate::custom::Customs;
 use crate::detect::fold::plain;
 use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
-use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next};
+use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next, together};
 use crate::restore::spelled::Around;
 use crate::restore::{Place, Vault};
 use coded::Coded;
@@ -89,13 +90,14 @@ struct Rules {
     wanted: EntitySet,
     least: Certainty,
     key: Option<SecretBytes>,
-    allowed: Allowed,
+    allowed: Rc<Allowed>,
 }
 
 /// What is looked for and what becomes of it, in the messages of one exchange or of any.
 #[derive(Clone)]
 pub struct Masker {
     rules: Rc<Rules>,
+    customs: Rc<Customs>,
     /// What whole texts and values are read in, too.
     spellings: Spellings,
     /// Whether strings that are base64 of a text are.
@@ -197,7 +199,7 @@ impl Masker {
         actions: FlatMap<Entity, Action>,
         least: Certainty,
         key: Option<SecretBytes>,
-        allowed: Allowed,
+        allowed: impl Into<Rc<Allowed>>,
     ) -> Self {
         let wanted: EntitySet = actions.keys().copied().collect();
         let rules = Rules {
@@ -205,10 +207,11 @@ impl Masker {
             wanted,
             least,
             key,
-            allowed,
+            allowed: allowed.into(),
         };
         Self {
             rules: Rc::new(rules),
+            customs: Rc::default(),
             spellings: Spellings::default(),
             base64: false,
             vault: None,
@@ -223,6 +226,33 @@ impl Masker {
     pub fn reading(mut self, spellings: Spellings, base64: bool) -> Self {
         (self.spellings, self.base64) = (spellings, base64);
         self
+    }
+
+    /// The same, that looks for kinds of the operator's own, too.
+    #[must_use]
+    pub fn with_customs(mut self, customs: impl Into<Rc<Customs>>) -> Self {
+        self.customs = customs.into();
+        self
+    }
+
+    /// The operator's own kinds.
+    #[must_use]
+    pub fn customs(&self) -> &Customs {
+        &self.customs
+    }
+
+    /// With the findings of the operator's own kinds; what it knows itself keeps its bytes.
+    fn and_customs(
+        &self,
+        text: &str,
+        floor: usize,
+        label: &str,
+        findings: Vec<Finding>,
+    ) -> Vec<Finding> {
+        if self.customs.is_empty() {
+            return findings;
+        }
+        together(findings, self.customs.find(text, floor, label))
     }
 
     /// The base64 of what a text in base64 becomes; none if it is none, or nothing changes.
@@ -261,7 +291,7 @@ impl Masker {
                 let wanted = self.rules.wanted;
                 findings = with_spelled(text, label, wanted, self.spellings, findings);
             }
-            self.decide(text, findings)
+            self.decide(text, self.and_customs(text, floor, label, findings))
         };
         self.with_surrogates(text, floor, found)
     }
@@ -279,7 +309,7 @@ impl Masker {
             Vec::new()
         } else {
             let found = scan_next(text, floor, self.rules.wanted, &mut reading.columns);
-            self.decide(text, found)
+            self.decide(text, self.and_customs(text, floor, "", found))
         };
         self.with_surrogates_next(text, floor, found, &mut reading.layers)
     }
@@ -431,8 +461,11 @@ impl Masker {
 
     fn is_allowed(&self, entity: Entity, value: &str) -> bool {
         let allowed = &self.rules.allowed;
-        let reads = || reads(entity, &self.as_it_reads(value)).to_lowercase();
-        !allowed.is_empty() && allowed.has(&reads())
+        !allowed.is_empty() && {
+            let value = self.as_it_reads(value);
+            let value = reads(entity, &value);
+            allowed.has(&value.to_lowercase()) || allowed.has_pattern_of(&value)
+        }
     }
 
     /// A value without the spellings that are read.

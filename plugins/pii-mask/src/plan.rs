@@ -1,6 +1,8 @@
 //! What a configuration becomes. Everything that can be wrong in it is found here, all of it at
 //! once.
 
+mod kinds;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -12,7 +14,6 @@ use modelgate_kit::host::Side;
 use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::Reply;
 
-use crate::allowed::Allowed;
 use crate::config::{AnswerAction, Bodies, Config, Direction, Encoding, HashScope, Hold};
 use crate::config::{OnCompressed, OnUnknownStream, Query, Restore};
 use crate::config::{WrittenAction, WrittenCertainty};
@@ -146,7 +147,8 @@ const MOST_HEADERS: usize = 32;
 impl Config {
     /// The plan; `None` only together with a problem.
     pub fn compile(self, setup: &Setup<'_>, problems: &mut Problems) -> Option<Plan> {
-        let (actions, answers) = self.actions(problems);
+        let (mut actions, mut answers) = self.actions(problems);
+        let customs = Rc::new(kinds::compile(&self, &mut actions, &mut answers, problems));
         let hashes = [&actions, &answers]
             .into_iter()
             .any(|actions| actions.values().any(|action| action.is_keyed()));
@@ -171,10 +173,11 @@ impl Config {
             references: decodes(Encoding::Html),
             words: self.spelled_addresses,
         };
+        let allowed = Rc::new(kinds::allowed(&self, problems));
         let masker = |actions, key: Option<SecretBytes>| {
-            let allowed = self.allowed_values.iter().map(|value| value.0.as_str());
-            let least = self.least_certainty.into();
-            Masker::new(actions, least, key, Allowed::new(allowed))
+            let allowed = Rc::clone(&allowed);
+            Masker::new(actions, self.least_certainty.into(), key, allowed)
+                .with_customs(Rc::clone(&customs))
                 .reading(spellings, decodes(Encoding::Base64))
         };
         let (masker, answer_masker) = (masker(actions, key.clone()), masker(answers, key));
@@ -199,12 +202,7 @@ impl Config {
         });
         let answer_masker = if restores && !response.masks {
             response.only_restores();
-            Masker::new(
-                FlatMap::default(),
-                Certainty::Check,
-                None,
-                Allowed::default(),
-            )
+            Masker::new(FlatMap::default(), Certainty::Check, None, Rc::default())
         } else {
             answer_masker
         };

@@ -84,6 +84,8 @@ pub struct TextStream {
     patient: bool,
     /// How long what is held may be.
     long: Long,
+    /// Where it may be cut as far as kinds of the operator's own allow.
+    places: Vec<usize>,
     /// Up to where the sink has been told already, if that is beyond the floor.
     told: usize,
 }
@@ -162,19 +164,33 @@ impl TextStream {
             let at = self.read;
             self.read = at.saturating_add(character.len_utf8());
             self.reads_shorter |= !character.is_ascii() && reads_otherwise(character);
+            if cut.is_none()
+                && !self.places.is_empty()
+                && self.read.saturating_sub(self.floor) >= MAX_HELD
+            {
+                cut = self.apart(masker);
+                self.places.clear();
+            }
             let floor = cut.unwrap_or(self.floor);
-            if let Some(place) = self.segmenter.step(&self.buffer, floor, at, character) {
+            let segment = self.places.last().copied().unwrap_or(floor);
+            if let Some(place) = self.segmenter.step(&self.buffer, segment, at, character) {
                 let known = self.buffer.get(..self.read).unwrap_or_default();
                 let spans = masker.spans(known, floor, place);
                 if !self.may_be_named_behind(place) && !spans {
-                    cut = Some(place);
+                    if masker.customs().is_empty() {
+                        cut = Some(place);
+                    } else {
+                        self.places.push(place);
+                    }
                 }
             } else if self.read.saturating_sub(floor) > self.most_held() {
                 if let Some(place) = cut.take() {
                     self.release(place, masker, tally, out);
                 }
                 if self.long == Long::Unseen {
-                    if !self.let_go_of_plain(out) {
+                    if !masker.customs().is_empty() {
+                        self.long = Long::MayBe;
+                    } else if !self.let_go_of_plain(out) {
                         self.long = Long::NotPlain;
                     }
                 } else if self.long == Long::NotPlain {
@@ -191,10 +207,19 @@ impl TextStream {
                 }
             }
         }
-        if let Some(place) = cut {
+        if let Some(place) = cut.or_else(|| self.apart(masker)) {
             self.release(place, masker, tally, out);
         }
         ""
+    }
+
+    /// The last place at which it may be cut that no value of the operator's own kinds spans.
+    fn apart(&self, masker: &Masker) -> Option<usize> {
+        let text = self.buffer.get(..self.read)?;
+        if self.places.is_empty() {
+            return None;
+        }
+        masker.customs().last_apart(text, self.floor, &self.places)
     }
 
     /// Whether what stands before this place may be a secret key of AWS that its id, or a word,
@@ -349,6 +374,10 @@ impl TextStream {
         self.segmenter.shift(keep);
         self.told = self.told.saturating_sub(keep);
         self.offered = self.offered.saturating_sub(keep);
+        self.places.retain(|place| *place > cut);
+        for place in &mut self.places {
+            *place = place.saturating_sub(keep);
+        }
         self.named_until = self.named_until.saturating_sub(keep);
         (self.patient, self.long) = (false, Long::Unseen);
     }

@@ -43,26 +43,11 @@ pub fn whole(text: &str, label: &str) -> Option<Finding> {
     (is_code(text.as_bytes()) && named()).then(|| finding(0..text.len()))
 }
 
-/// The code that a text begins with at `floor`, if what was read before it ends in such a name.
+/// The code behind `floor` whose name was read before it.
 pub fn at_front(scene: Scene<'_>) -> Option<Finding> {
-    let front = scene.bytes.get(scene.floor..)?;
-    let signs = front
-        .iter()
-        .take(4)
-        .take_while(|byte| is_sign(**byte))
-        .count();
-    let code = front.get(signs..)?;
-    let length = code
-        .iter()
-        .take(12)
-        .take_while(|byte| byte.is_ascii_alphanumeric());
-    if scene.floor == 0 || !is_code(code.get(..length.count())?) {
-        return None;
-    }
     let from = scene.floor.saturating_sub(CONTEXT_REACH);
     let left = scene.bytes.get(from..scene.floor)?;
-    let name = memchr::memrchr(b'I', left)?;
-    behind_name(scene, from.saturating_add(name))
+    memchr::memrchr_iter(b'I', left).find_map(|name| behind_name(scene, from.saturating_add(name)))
 }
 
 /// What may stand between the words and the code.

@@ -92,7 +92,7 @@ struct Word {
 #[derive(Debug, Clone, Copy)]
 struct Reader {
     /// The word that is being read, with those before it.
-    open: Option<[Word; 3]>,
+    open: Option<[Option<Word>; 3]>,
     /// The last word, and the last two.
     before: [Option<Word>; 2],
     /// The hits, as a ring: where each began, and its row.
@@ -112,39 +112,41 @@ impl Reader {
         }
     }
 
+    /// A letter of ASCII.
     fn letter(&mut self, at: usize, letter: u8) {
-        let hump = letter.is_ascii_uppercase() && self.lower;
-        self.lower = letter.is_ascii_lowercase();
-        if hump {
+        if letter.is_ascii_uppercase() && self.lower {
             self.end();
         }
-        let before = self.before;
-        let words = self.open.get_or_insert_with(|| {
-            let fresh = Word {
-                start: at,
-                hash: BASIS,
-            };
-            // Without a word before, a phrase has the hash of nothing that is listed.
-            let behind = |word: Option<Word>| {
-                word.map_or(fresh, |word| Word {
-                    start: word.start,
-                    hash: hash(word.hash, b' '),
-                })
-            };
-            let [last, two] = before;
-            [fresh, behind(last), behind(two)]
-        });
-        for word in words {
+        self.push(at, letter);
+        self.lower = letter.is_ascii_lowercase();
+    }
+
+    /// A letter without its accent, which says nothing of humps.
+    fn push(&mut self, at: usize, letter: u8) {
+        self.lower = false;
+        let [last, two] = self.before;
+        let fresh = Word {
+            start: at,
+            hash: BASIS,
+        };
+        let behind = |word: Word| Word {
+            start: word.start,
+            hash: hash(word.hash, b' '),
+        };
+        let words = self
+            .open
+            .get_or_insert_with(|| [Some(fresh), last.map(behind), two.map(behind)]);
+        for word in words.iter_mut().flatten() {
             word.hash = hash(word.hash, letter.to_ascii_lowercase());
         }
     }
 
     /// The word ends.
     fn end(&mut self) {
-        let Some([word, two, three]) = self.open.take() else {
+        let Some(phrases) = self.open.take() else {
             return;
         };
-        for phrase in [word, two, three] {
+        for phrase in phrases.into_iter().flatten() {
             if let Some(row) = row_of(phrase.hash)
                 && let Some(hit) = self.hits.get_mut(self.count % KEPT)
             {
@@ -152,10 +154,8 @@ impl Reader {
                 self.count = self.count.saturating_add(1);
             }
         }
-        self.before = [
-            Some(word),
-            self.before.first().and_then(|last| last.map(|_| two)),
-        ];
+        let [word, two, _] = phrases;
+        self.before = [word, two];
         self.lower = false;
     }
 
@@ -177,7 +177,7 @@ impl Reader {
                 [lead @ 0xC3..=0xC5, next @ 0x80..=0xBF, ..] => {
                     match plain(*lead, *next) {
                         0 => self.gap(b' '),
-                        letter => self.letter(at, letter),
+                        letter => self.push(at, letter),
                     }
                     at = at.saturating_add(1);
                 }

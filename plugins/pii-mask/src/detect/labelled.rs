@@ -457,7 +457,7 @@ fn measure() -> [Score; Entity::ALL.len()] {
             });
             for finding in &findings {
                 let touches = finding.span.start < span.end && finding.span.end > span.start;
-                let score = &mut scores[finding.entity as usize];
+                let score = &mut scores[usize::from(finding.entity.number())];
                 // The id before a secret is one.
                 let right = (touches && finding.entity.name() == *name)
                     || finding.entity == Entity::AwsAccessKey;
@@ -475,7 +475,7 @@ fn measure() -> [Score; Entity::ALL.len()] {
     for negative in NEGATIVES {
         for _ in 0..OF_EACH {
             for finding in scan(&negative(&mut random), 0, "", EntitySet::all()) {
-                scores[finding.entity as usize].wrong += 1;
+                scores[usize::from(finding.entity.number())].wrong += 1;
             }
         }
     }

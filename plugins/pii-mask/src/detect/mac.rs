@@ -19,13 +19,16 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
             2 => byte == sign,
             _ => byte.is_ascii_hexdigit(),
         });
-    // All digits are a time, all of one kind nobody's address.
-    if !fits || !address.iter().any(|byte| byte.is_ascii_alphabetic()) {
+    // With hyphens, digits alone are other numbers.
+    if !fits || (*sign == b'-' && !address.iter().any(u8::is_ascii_alphabetic)) {
         return None;
     }
-    let all_ones = address
-        .iter()
-        .all(|byte| byte == sign || byte.eq_ignore_ascii_case(&b'f'));
+    // Zeros or ones throughout are nobody's address.
+    let same = |one: u8| {
+        let is_one = |byte: &u8| byte == sign || byte.eq_ignore_ascii_case(&one);
+        address.iter().all(is_one)
+    };
+    let all_ones = same(b'f') || same(b'0');
     let goes_on = |byte: Option<&u8>| {
         byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(byte))
     };

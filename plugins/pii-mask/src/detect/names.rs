@@ -332,8 +332,10 @@ const PARTS: [&str; 14] = [
 ];
 
 /// The same, where what has a person's name may have one too: "size 640 480 1024".
-const THINGS: [&str; 17] = [
+const THINGS: [&str; 19] = [
     "item",
+    "build",
+    "run",
     "size",
     "sizes",
     "shape",

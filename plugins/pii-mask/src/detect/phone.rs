@@ -167,8 +167,23 @@ fn international(chain: &Chain<'_>, skip: usize, plus: bool) -> Option<(usize, C
 
 const MOST_DIGITS: usize = 20;
 
+/// Whether groups are bytes in hexadecimal digits, of which most begin with a zero: `00 43 00 65`.
+fn is_of_bytes(chain: &Chain<'_>) -> bool {
+    const MOST: usize = 2;
+    let groups = 1..chain.len();
+    groups
+        .filter(|index| chain.group(*index).starts_with(b"0"))
+        .count()
+        > MOST
+}
+
 fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
-    if chain.group(0).starts_with(b"00") {
+    // A part of a path is an id.
+    let in_path = chain
+        .bytes()
+        .get(..chain.start())
+        .is_some_and(|left| left.ends_with(b"/"));
+    if chain.group(0).starts_with(b"00") && !in_path && !is_of_bytes(chain) {
         international(chain, 2, false).filter(|(count, _)| {
             *count > 1 && !is_beside_a_fraction(chain, *count) && !chain.begins_in_fraction(*count)
         })
@@ -249,7 +264,7 @@ fn north_american(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certain
 fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     // Behind the trunk 0 comes no second one.
     let second = chain.group(0).get(1).or_else(|| chain.group(1).first());
-    if !chain.group(0).starts_with(b"0") || second == Some(&b'0') {
+    if !chain.group(0).starts_with(b"0") || second == Some(&b'0') || is_of_bytes(chain) {
         return None;
     }
     (2..=chain.len()).rev().find_map(|count| {

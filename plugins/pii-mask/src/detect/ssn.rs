@@ -34,8 +34,14 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certa
             && (chain.is_in_row(count, 1, scene.found_until) || chain.begins_in_fraction(count))
     };
     let of_a_part = || is_part_number(word_before(scene.bytes, chain.start()));
-    if shaped && given && matches!(separator, Some(b"-" | b" " | b".")) && !in_row() && !of_a_part()
-    {
+    // A country's code stands behind a plus.
+    let plus = chain
+        .start()
+        .checked_sub(1)
+        .and_then(|at| scene.bytes.get(at))
+        == Some(&b'+');
+    let divided = matches!(separator, Some(b"-" | b" " | b"."));
+    if shaped && given && divided && !plus && !in_row() && !of_a_part() {
         return Some((3, Certainty::Shape));
     }
     let separated = matches!(

@@ -219,7 +219,10 @@ fn what_was_put_back_is_not_looked_at_again() {
     let back = String::from_utf8(back.unwrap().unwrap()).unwrap();
     assert_eq!(back, r#"{"a":"ann@example.com or [EMAIL]"}"#);
     assert_eq!(
-        (tally.count(Entity::Email), tally.count_restored(Entity::Email)),
+        (
+            tally.count(Entity::Email),
+            tally.count_restored(Entity::Email)
+        ),
         (1, 1)
     );
 }

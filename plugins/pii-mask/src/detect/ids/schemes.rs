@@ -8,6 +8,7 @@
 
 use super::Id;
 use super::checks as check;
+use super::{digits, things};
 use crate::detect::{Certainty, Entity};
 
 /// One kind of number.
@@ -83,7 +84,7 @@ pub const SCHEMES: &[Scheme] = &[
     checked(Id::Cz, "dddddd/dddd|dddddd/ddd|dddddddddd", check::czechia),
     checked(Id::Ro, "ddddddddddddd", check::romania),
     checked(Id::Bg, "dddddddddd", check::bulgaria),
-    checked(Id::Hr, "ddddddddddd", check::mod_11_10),
+    checked(Id::Hr, "ddddddddddd", digits::mod_11_10),
     checked(Id::Yu, "ddddddddddddd", check::yugoslavia),
     checked(Id::Gr, "ddddddddddd", check::greece),
     checked(Id::Tr, "ddddddddddd", check::turkey),
@@ -125,8 +126,8 @@ pub const SCHEMES: &[Scheme] = &[
     ),
     checked(Id::AuTfn, "ddd~ddd~ddd|dd~ddd~ddd", check::australia),
     checked(Id::Nz, "ddd~ddd~ddd|dd~ddd~ddd", check::new_zealand),
-    checked(Id::Ca, "ddd~ddd~ddd", check::luhn),
-    checked(Id::Il, "ddddddddd|d-ddddddd-d|dddddddd-d", check::luhn),
+    checked(Id::Ca, "ddd~ddd~ddd", digits::luhn),
+    checked(Id::Il, "ddddddddd|d-ddddddd-d|dddddddd-d", digits::luhn),
     checked(Id::HuTaj, "ddd~ddd~ddd", check::hungary_social),
     checked(Id::HuTax, "dddddddddd", check::hungary_tax),
     checked(Id::Is, "dddddd-dddd|dddddddddd", check::iceland),
@@ -134,7 +135,7 @@ pub const SCHEMES: &[Scheme] = &[
     checked(Id::RuInn, "dddddddddddd", check::russia),
     checked(Id::RuSnils, "ddd~ddd~ddd~dd", check::russia_pension),
     checked(Id::EcCi, "dddddddddd|ddddddddd-d", check::ecuador),
-    checked(Id::DoCedula, "ddd~ddddddd~d", check::luhn),
+    checked(Id::DoCedula, "ddd~ddddddd~d", digits::luhn),
     checked(Id::Tw, "addddddddd", check::taiwan),
     checked(
         Id::Hk,
@@ -144,15 +145,15 @@ pub const SCHEMES: &[Scheme] = &[
     shaped(Id::Pk, "ddddd-ddddddd-d|ddddddddddddd", check::pakistan),
     of(
         Entity::TaxId,
-        shaped(Id::Ein, "dd-ddddddd", check::employer),
+        shaped(Id::Ein, "dd-ddddddd", things::employer),
     ),
     of(
         Entity::TaxId,
-        shaped(Id::Utr, "ddddd~ddddd", check::britain_taxpayer),
+        shaped(Id::Utr, "ddddd~ddddd", things::britain_taxpayer),
     ),
     of(
         Entity::BankAccount,
-        checked(Id::Aba, "ddddddddd|dddd-dddd-d", check::routing),
+        checked(Id::Aba, "ddddddddd|dddd-dddd-d", things::routing),
     ),
     of(
         Entity::BankAccount,
@@ -164,38 +165,38 @@ pub const SCHEMES: &[Scheme] = &[
     ),
     of(
         Entity::BankAccount,
-        checked(Id::Clabe, "dddddddddddddddddd", check::clabe),
+        checked(Id::Clabe, "dddddddddddddddddd", things::clabe),
     ),
     of(
         Entity::Vin,
-        shaped(Id::Vin, "xxxxxxxxxxxxxxxxx", check::is_vehicle),
+        shaped(Id::Vin, "xxxxxxxxxxxxxxxxx", things::is_vehicle),
     ),
     of(
         Entity::MedicalId,
-        checked(Id::Npi, "dddddddddd", check::provider),
+        checked(Id::Npi, "dddddddddd", things::provider),
     ),
     of(
         Entity::MedicalId,
-        checked(Id::Nhs, "ddd~ddd~dddd", check::nhs),
+        checked(Id::Nhs, "ddd~ddd~dddd", things::nhs),
     ),
     of(
         Entity::MedicalId,
-        checked(Id::Dea, "axddddddd", check::drugs),
+        checked(Id::Dea, "axddddddd", things::drugs),
     ),
     of(
         Entity::MedicalId,
-        checked(Id::Kvnr, "addddddddd", check::germany_insured),
+        checked(Id::Kvnr, "addddddddd", things::germany_insured),
     ),
     of(
         Entity::MedicalId,
-        shaped(Id::Mbi, "dxxdaxdaadd|dxxd-axd-aadd", check::medicare),
+        shaped(Id::Mbi, "dxxdaxdaadd|dxxd-axd-aadd", things::medicare),
     ),
     of(
         Entity::MedicalId,
         checked(
             Id::AuMedicare,
             "dddd~ddddd~d|dddd~ddddd~d/d",
-            check::australia_medicare,
+            things::australia_medicare,
         ),
     ),
 ];

@@ -1,0 +1,130 @@
+//! Recall and precision of `pii-mask` for numbers of people, their papers, accounts, vehicles and
+//! telephones, over texts of generators that are not the project's: python-stdnum, Faker and
+//! phonenumbers. The README's table is the one that is measured here; each figure has a floor.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use pii_mask::detect::{Entity, EntitySet, scan};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Sample {
+    /// What the value is; empty if there is none.
+    entity: String,
+    text: String,
+    /// Where it begins and ends, in characters.
+    span: Option<(usize, usize)>,
+    /// What the text is called.
+    label: String,
+    /// What it was made of.
+    kind: String,
+}
+
+#[derive(Default)]
+struct Score {
+    values: usize,
+    covered: usize,
+    right: usize,
+    wrong: usize,
+}
+
+/// Floors of recall and precision, in thousandths.
+fn floors(entity: &str) -> (usize, usize) {
+    match entity {
+        "phone" => (950, 980),
+        _ => (990, 990),
+    }
+}
+
+fn share(part: usize, whole: usize) -> String {
+    let tenths = (part * 2000 + whole) / (whole.max(1) * 2);
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+#[test]
+fn the_readme_states_what_is_measured_over_other_peoples_generators() {
+    let Some(made) = modelgate_tests::oracles::LABELLED.make() else {
+        return;
+    };
+    let made = fs::read_to_string(made).unwrap();
+    let mut scores: BTreeMap<String, Score> = BTreeMap::new();
+    let mut missed = Vec::new();
+    let mut negatives = 0;
+    for line in made.lines() {
+        let sample: Sample = serde_json::from_str(line).unwrap();
+        let text = sample.text.as_str();
+        let place = |characters: usize| {
+            let mut places = text.char_indices().map(|(at, _)| at);
+            places.nth(characters).unwrap_or(text.len())
+        };
+        let span = sample.span.map(|(start, end)| place(start)..place(end));
+        negatives += usize::from(span.is_none());
+        let mut covered = false;
+        for finding in scan(text, 0, &sample.label, EntitySet::all()) {
+            let name = finding.entity.name();
+            let right = name == sample.entity
+                && span.as_ref().is_some_and(|span| {
+                    finding.span.start < span.end && span.start < finding.span.end
+                });
+            covered |= right
+                && span.as_ref().is_some_and(|span| {
+                    finding.span.start <= span.start && span.end <= finding.span.end
+                });
+            let score = scores.entry(name.to_owned()).or_default();
+            score.right += usize::from(right);
+            score.wrong += usize::from(!right);
+            if !right {
+                missed.push(format!(
+                    "{name} in {} {}: {text:?}",
+                    sample.entity, sample.kind
+                ));
+            }
+        }
+        if span.is_some() {
+            let score = scores.entry(sample.entity.clone()).or_default();
+            score.values += 1;
+            score.covered += usize::from(covered);
+            if !covered {
+                missed.push(format!("no {} {}: {text:?}", sample.entity, sample.kind));
+            }
+        }
+    }
+    assert!(negatives > 4_000, "{negatives}");
+    let mut table = String::from("| entity | values | recall | precision |\n|---|---|---|---|\n");
+    let mut below = Vec::new();
+    for entity in Entity::ALL {
+        let Some(score) = scores.get(entity.name()).filter(|score| score.values > 0) else {
+            continue;
+        };
+        let found = score.right + score.wrong;
+        writeln!(
+            table,
+            "| {} | {} | {} | {} |",
+            entity.name(),
+            score.values,
+            share(score.covered, score.values),
+            share(score.right, found),
+        )
+        .unwrap();
+        let (recall, precision) = floors(entity.name());
+        if score.covered * 1000 < score.values * recall || score.right * 1000 < found * precision {
+            below.push(entity.name());
+        }
+    }
+    // What none of the texts holds a value of is found in none, or hardly.
+    let others = scores.iter().filter(|(_, score)| score.values == 0);
+    let others: usize = others.map(|(_, score)| score.wrong).sum();
+    let shown = missed.join("\n");
+    assert!(
+        below.is_empty(),
+        "below the floors: {below:?}\n{table}\n{shown}"
+    );
+    assert!(others <= 3, "{shown}");
+    let readme = include_str!("../../plugins/pii-mask/README.md");
+    assert!(
+        readme.contains(&table),
+        "README.md has another table than\n{table}\n{shown}"
+    );
+}
