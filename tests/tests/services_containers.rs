@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,29 +12,38 @@ use std::time::{Duration, Instant};
 use modelgate_demo::client::{Call, send};
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::gateway::Gateway;
-use modelgate_tests::services::{Server, free_port, python_package};
+use modelgate_tests::services::{Server, python_package};
 use serde_json::json;
 
 const SERVER: &str = "multi-model-server==1.1.11";
 
-/// A model that says its name and gives its input back. Its process ends with the server.
+/// A model that says its name and gives its input back. The process that serves it, a child of the
+/// server's, ends with the server.
 const MODEL: &str = r#"
 import os, threading, time
 
 
-def watch(parent):
-    while os.getppid() == parent:
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
+
+
+def watch(worker, server):
+    while parent_of(worker) == server:
         time.sleep(0.2)
+    os.kill(worker, 9)
     os._exit(0)
 
 
-threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+worker = os.getppid()
+threading.Thread(target=watch, args=(worker, parent_of(worker)), daemon=True).start()
 
 
 def handle(data, context):
     if data is None:
         return None
-    return [context.manifest["model"]["modelName"] + " " + bytes(data[0]["body"]).decode()]
+    body = data[0]["body"]
+    return [context.model_name + " " + (body if isinstance(body, str) else bytes(body).decode())]
 "#;
 
 const CHAIN: &str = r#"
@@ -52,6 +62,15 @@ request: { path: / }
 expect: { client: { status: 200 } }
 "#;
 
+/// A free port at or above this one: the server takes none above 32,766.
+fn low_port(first: u16) -> u16 {
+    let offset = u16::try_from(std::process::id() % 4_000).unwrap();
+    let mut ports = (first + offset)..(first + 5_000);
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
+
 async fn start(package: &Path, folder: &Path) -> Option<Server> {
     let is_there = Command::new("java").arg("-version").output().is_ok();
     let java = is_there.then_some(()).ok_or("no program `java`");
@@ -67,7 +86,7 @@ async fn start(package: &Path, folder: &Path) -> Option<Server> {
         });
         fs::write(model.join("MAR-INF/MANIFEST.json"), manifest.to_string()).unwrap();
     }
-    let (port, management) = (free_port(), free_port());
+    let (port, management) = (low_port(20_000), low_port(25_000));
     let settings = format!(
         "inference_address=http://127.0.0.1:{port}\nmanagement_address=http://127.0.0.1:{management}\nmodel_store=store\nload_models=ALL\ndefault_workers_per_model=1\nnumber_of_netty_threads=1\ndisable_system_metrics=true\n"
     );
@@ -82,16 +101,20 @@ async fn start(package: &Path, folder: &Path) -> Option<Server> {
         .args(["-f", "config.properties", "-s", "store"])
         .current_dir(folder)
         .env("PYTHONPATH", package)
-        .stdout(Stdio::null())
+        .stdout(fs::File::create(folder.join("log")).unwrap())
         .stderr(Stdio::null());
-    let server = Server::start(&mut command, port).unwrap();
+    let log = || fs::read_to_string(folder.join("log")).unwrap();
+    let server = Server::start(&mut command, port);
+    let server = server.unwrap_or_else(|error| panic!("{error}: {}", log()));
     let began = Instant::now();
     for name in ["forest_3", "forest_4"] {
         let call = Call::post(&format!("/models/{name}/invoke"), "x");
+        let call = call.with("content-type", "text/plain");
         while send(port, &call).await.map_or(0, |answer| answer.status) != 200 {
             assert!(
                 began.elapsed() < Duration::from_secs(60),
-                "the models do not load"
+                "the models do not load: {}",
+                log()
             );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
