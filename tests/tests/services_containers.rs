@@ -17,28 +17,8 @@ use serde_json::json;
 
 const SERVER: &str = "multi-model-server==1.1.11";
 
-/// A model that says its name and gives its input back. The process that serves it, a child of the
-/// server's, ends with the server.
+/// A model that says its name and gives its input back.
 const MODEL: &str = r#"
-import os, threading, time
-
-
-def parent_of(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
-
-
-def watch(worker, server):
-    while parent_of(worker) == server:
-        time.sleep(0.2)
-    os.kill(worker, 9)
-    os._exit(0)
-
-
-worker = os.getppid()
-threading.Thread(target=watch, args=(worker, parent_of(worker)), daemon=True).start()
-
-
 def handle(data, context):
     if data is None:
         return None
@@ -69,6 +49,23 @@ fn low_port(first: u16) -> u16 {
     ports
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("a free port")
+}
+
+/// Ends the processes that the server has started for its models: they have its folder among their
+/// arguments, and outlive it.
+struct Workers<'a>(&'a Path);
+
+impl Drop for Workers<'_> {
+    fn drop(&mut self) {
+        let folder = self.0.display().to_string();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let words = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            if words.contains("model_service_worker") && words.contains(&folder) {
+                let id = entry.file_name();
+                let _ = Command::new("kill").arg("-9").arg(id).status();
+            }
+        }
+    }
 }
 
 async fn start(package: &Path, folder: &Path) -> Option<Server> {
@@ -128,6 +125,7 @@ async fn sagemakers_own_server_is_asked_for_the_version_that_the_lineage_names()
         return;
     };
     let folder = tempfile::tempdir().unwrap();
+    let _workers = Workers(folder.path());
     let Some(server) = start(&package, folder.path()).await else {
         return;
     };
