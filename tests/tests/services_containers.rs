@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,29 +12,18 @@ use std::time::{Duration, Instant};
 use modelgate_demo::client::{Call, send};
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::gateway::Gateway;
-use modelgate_tests::services::{Server, free_port, python_package};
+use modelgate_tests::services::{Server, python_package};
 use serde_json::json;
 
 const SERVER: &str = "multi-model-server==1.1.11";
 
-/// A model that says its name and gives its input back. Its process ends with the server.
+/// A model that says its name and gives its input back.
 const MODEL: &str = r#"
-import os, threading, time
-
-
-def watch(parent):
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(0)
-
-
-threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
-
-
 def handle(data, context):
     if data is None:
         return None
-    return [context.manifest["model"]["modelName"] + " " + bytes(data[0]["body"]).decode()]
+    body = data[0]["body"]
+    return [context.model_name + " " + (body if isinstance(body, str) else bytes(body).decode())]
 "#;
 
 const CHAIN: &str = r#"
@@ -52,6 +42,32 @@ request: { path: / }
 expect: { client: { status: 200 } }
 "#;
 
+/// A free port at or above this one: the server takes none above 32,766.
+fn low_port(first: u16) -> u16 {
+    let offset = u16::try_from(std::process::id() % 4_000).unwrap();
+    let mut ports = (first + offset)..(first + 5_000);
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
+
+/// Ends the processes that the server has started for its models: they have its folder among their
+/// arguments, and outlive it.
+struct Workers<'a>(&'a Path);
+
+impl Drop for Workers<'_> {
+    fn drop(&mut self) {
+        let folder = self.0.display().to_string();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let words = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            if words.contains("model_service_worker") && words.contains(&folder) {
+                let id = entry.file_name();
+                let _ = Command::new("kill").arg("-9").arg(id).status();
+            }
+        }
+    }
+}
+
 async fn start(package: &Path, folder: &Path) -> Option<Server> {
     let is_there = Command::new("java").arg("-version").output().is_ok();
     let java = is_there.then_some(()).ok_or("no program `java`");
@@ -67,7 +83,7 @@ async fn start(package: &Path, folder: &Path) -> Option<Server> {
         });
         fs::write(model.join("MAR-INF/MANIFEST.json"), manifest.to_string()).unwrap();
     }
-    let (port, management) = (free_port(), free_port());
+    let (port, management) = (low_port(20_000), low_port(25_000));
     let settings = format!(
         "inference_address=http://127.0.0.1:{port}\nmanagement_address=http://127.0.0.1:{management}\nmodel_store=store\nload_models=ALL\ndefault_workers_per_model=1\nnumber_of_netty_threads=1\ndisable_system_metrics=true\n"
     );
@@ -82,16 +98,20 @@ async fn start(package: &Path, folder: &Path) -> Option<Server> {
         .args(["-f", "config.properties", "-s", "store"])
         .current_dir(folder)
         .env("PYTHONPATH", package)
-        .stdout(Stdio::null())
+        .stdout(fs::File::create(folder.join("log")).unwrap())
         .stderr(Stdio::null());
-    let server = Server::start(&mut command, port).unwrap();
+    let log = || fs::read_to_string(folder.join("log")).unwrap();
+    let server = Server::start(&mut command, port);
+    let server = server.unwrap_or_else(|error| panic!("{error}: {}", log()));
     let began = Instant::now();
     for name in ["forest_3", "forest_4"] {
         let call = Call::post(&format!("/models/{name}/invoke"), "x");
+        let call = call.with("content-type", "text/plain");
         while send(port, &call).await.map_or(0, |answer| answer.status) != 200 {
             assert!(
                 began.elapsed() < Duration::from_secs(60),
-                "the models do not load"
+                "the models do not load: {}",
+                log()
             );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -105,6 +125,7 @@ async fn sagemakers_own_server_is_asked_for_the_version_that_the_lineage_names()
         return;
     };
     let folder = tempfile::tempdir().unwrap();
+    let _workers = Workers(folder.path());
     let Some(server) = start(&package, folder.path()).await else {
         return;
     };

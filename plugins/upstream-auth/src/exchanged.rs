@@ -232,8 +232,8 @@ impl Exchanged {
         self.exchanges.add(host, 1);
         let known = match outcome {
             Ok(mut token) => {
-                // Never longer than the caller's own, where that can be read. It is not believed for
-                // anything but to forget sooner.
+                // Never longer than the caller's own, where that can be read: that is
+                // believed for nothing but to forget sooner.
                 let end_ms = jwt_expires_ms(subject.expose()).unwrap_or(u64::MAX);
                 let margin_ms = MARGIN_MS.min(token.expires_ms.saturating_sub(now_ms) / 5);
                 token.expires_ms = token.expires_ms.saturating_sub(margin_ms).min(end_ms);

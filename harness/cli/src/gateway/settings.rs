@@ -158,8 +158,8 @@ fn endpoints(node: &mut Node) {
     }
 }
 
-/// The servers that aws-sigv4's sources of credentials and roles call where no cluster is named: the
-/// machine's and the container's own addresses, and AWS's in the region.
+/// The servers that aws-sigv4's sources of credentials and roles call where no cluster is named:
+/// the machine's and the container's own addresses, and AWS's in the region.
 pub(super) fn aws_servers(node: &mut Node, region: &str) {
     let Value::Map(members) = &mut node.value else {
         if let Value::List(items) = &mut node.value {
