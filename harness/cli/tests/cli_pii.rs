@@ -1,5 +1,7 @@
 //! `modelgate pii` as a program: exit codes, and what it shows.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests stand outside of them.
+
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
