@@ -8,7 +8,7 @@
 
 use crate::detect::armor::{self, Armor, Step};
 use crate::detect::behind;
-use crate::detect::boundary::{Kind, is_dash, is_letter, is_unspaced, kind};
+use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, is_letter, is_unspaced, kind};
 use crate::detect::dates;
 use crate::detect::email::{self, BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
@@ -186,7 +186,7 @@ impl Segmenter {
             (Kind::Word, Place::Gap) => self.after_gap(buffer, at..next, character),
             (Kind::Word, Place::Label(start)) => self.in_label(buffer, start, at..next, character),
             (Kind::Word, Place::Word) if matches!(character, '/' | '?' | '#' | '&') => {
-                self.behind_part(buffer, at)
+                self.behind_part(buffer, floor, at)
             }
             (Kind::Word, Place::Word | Place::Line | Place::Bracket) => {
                 self.place = Place::Word;
@@ -198,7 +198,7 @@ impl Segmenter {
 
     /// A sign that divides the parts of an address of the web, at `at`. Behind its host nothing
     /// that is looked for goes over a part of small letters, but for the paths of webhooks.
-    fn behind_part(&mut self, buffer: &str, at: usize) -> Option<usize> {
+    fn behind_part(&mut self, buffer: &str, floor: usize, at: usize) -> Option<usize> {
         let next = at.saturating_add(1);
         let part = self.part.take();
         // One may stand in the path of another.
@@ -223,17 +223,22 @@ impl Segmenter {
             }
             false => !self.address && self.key.is_none(),
         };
-        let behind = goes_on.then_some(Part {
-            from: next,
-            is_host: false,
-        });
         let ends = goes_on
             && text.len() >= SHORTEST_PART
             && text.iter().all(is_small)
-            && next >= self.iban_until
-            && !names_aws_secret(buffer.as_bytes().get(..at).unwrap_or_default());
+            && next >= self.iban_until;
+        if ends {
+            // Read once: where it may be one, the rest of the address stays together.
+            let near = floor.saturating_sub(LOOK_BEHIND);
+            if names_aws_secret(buffer.as_bytes().get(near..at).unwrap_or_default()) {
+                return None;
+            }
+        }
         let cut = ends.then(|| self.cut(next)).flatten();
-        self.part = behind;
+        self.part = goes_on.then_some(Part {
+            from: next,
+            is_host: false,
+        });
         cut
     }
 

@@ -442,3 +442,17 @@ proptest! {
         prop_assert_eq!(stream(pieces).0, whole(&text).0);
     }
 }
+
+#[test]
+fn long_addresses_of_the_web_are_read_in_linear_time() {
+    // A quadratic reader would take minutes.
+    let begun = std::time::Instant::now();
+    for part in ["abc/", "/", "a/", "secret/", "https://a.example/"] {
+        let text = format!(
+            "https://example.org/{}",
+            part.repeat(1_000_000 / part.len())
+        );
+        assert_eq!(stream([text.as_str()]).0, text);
+    }
+    assert!(begun.elapsed().as_secs() < 60);
+}
