@@ -227,10 +227,15 @@ impl TextStream {
     fn may_be_named_behind(&mut self, place: usize) -> bool {
         let from = core::mem::replace(&mut self.offered, place);
         // Most words are shorter.
-        if place.saturating_sub(from) > SHORTEST_SECRET
-            && may_be_aws_secret(self.buffer.as_bytes().get(from..place).unwrap_or_default())
-        {
-            self.named_until = place.saturating_add(secret::BEHIND);
+        if place.saturating_sub(from) > SHORTEST_SECRET {
+            let text = self.buffer.get(from..place).unwrap_or_default();
+            let text = match self.reads_shorter {
+                true => fold::plain(text),
+                false => text.into(),
+            };
+            if may_be_aws_secret(text.as_bytes()) {
+                self.named_until = place.saturating_add(secret::BEHIND);
+            }
         }
         place < self.named_until
     }
