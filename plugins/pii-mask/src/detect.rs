@@ -10,7 +10,7 @@
 //! Text with invisible characters, digits of other scripts or full-width forms is scanned as it
 //! reads, too (`fold`).
 //!
-//! What it cannot do: names, addresses, dates and whatever else needs a language model; data that
+//! What it cannot do: names, addresses and whatever else needs a language model; data that
 //! is spelled out or encoded (base64; escapes and character references but for the `@` of an
 //! address).
 
