@@ -263,7 +263,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
         wanted,
     };
     let mut numbers = None;
-    let mut known = ids::Known::default();
+    let mut known = None;
     let has_ids = ids::is_wanted(wanted);
     let mut at = floor;
     if wanted.has(Entity::Bic)
