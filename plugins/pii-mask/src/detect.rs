@@ -10,7 +10,7 @@
 //! Text with invisible characters, digits of other scripts or full-width forms is scanned as it
 //! reads, too (`fold`).
 //!
-//! What it cannot do: names, addresses, dates and whatever else needs a language model; data that
+//! What it cannot do: names, addresses and whatever else needs a language model; data that
 //! is spelled out or encoded (base64; escapes and character references but for the `@` of an
 //! address).
 
@@ -290,7 +290,7 @@ fn scan_by<const EACH: bool>(
     };
     let mut anchors = Anchors::of(scene.bytes);
     let mut numbers = None;
-    let mut known = ids::Known::default();
+    let mut known = None;
     let has_ids = ids::is_wanted(wanted);
     let mut at = floor;
     if wanted.has(Entity::Bic)

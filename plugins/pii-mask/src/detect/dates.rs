@@ -6,92 +6,62 @@ use super::Scene;
 use super::boundary::ends;
 use super::groups::group_end;
 
-/// Names of months and what they are cut to, without accents, in the seven languages.
-const MONTHS: [&str; 83] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "sept",
-    "oct",
-    "nov",
-    "dec",
-    "januar",
-    "februar",
-    "marz",
-    "maerz",
-    "mai",
-    "juni",
-    "juli",
-    "oktober",
-    "dezember",
-    "okt",
-    "dez",
-    "janvier",
-    "fevrier",
-    "mars",
-    "avril",
-    "juin",
-    "juillet",
-    "aout",
-    "septembre",
-    "octobre",
-    "novembre",
-    "decembre",
-    "enero",
-    "febrero",
-    "marzo",
-    "abril",
-    "mayo",
-    "junio",
-    "julio",
-    "agosto",
-    "septiembre",
-    "setiembre",
-    "octubre",
-    "noviembre",
-    "diciembre",
-    "gennaio",
-    "febbraio",
-    "aprile",
-    "maggio",
-    "giugno",
-    "luglio",
-    "settembre",
-    "ottobre",
-    "dicembre",
-    "janeiro",
-    "fevereiro",
-    "marco",
-    "maio",
-    "junho",
-    "julho",
-    "setembro",
-    "outubro",
-    "novembro",
-    "dezembro",
-    "januari",
-    "februari",
-    "maart",
-    "mei",
-    "augustus",
-];
+/// Names of months and what they are cut to, without accents, in the seven languages, that begin
+/// with this letter.
+const fn months(first: u8) -> &'static [&'static str] {
+    match first {
+        b'a' => &[
+            "april", "august", "apr", "aug", "avril", "aout", "abril", "agosto", "aprile",
+            "augustus",
+        ],
+        b'd' => &[
+            "december",
+            "dec",
+            "dezember",
+            "dez",
+            "decembre",
+            "diciembre",
+            "dicembre",
+            "dezembro",
+        ],
+        b'e' => &["enero"],
+        b'f' => &[
+            "february",
+            "feb",
+            "februar",
+            "fevrier",
+            "febrero",
+            "febbraio",
+            "fevereiro",
+            "februari",
+        ],
+        b'g' => &["gennaio", "giugno"],
+        b'j' => &[
+            "january", "june", "july", "jan", "jun", "jul", "januar", "juni", "juli", "janvier",
+            "juin", "juillet", "junio", "julio", "janeiro", "junho", "julho", "januari",
+        ],
+        b'l' => &["luglio"],
+        b'm' => &[
+            "march", "may", "mar", "marz", "maerz", "mai", "mars", "marzo", "mayo", "maggio",
+            "marco", "maio", "maart", "mei",
+        ],
+        b'n' => &["november", "nov", "novembre", "noviembre", "novembro"],
+        b'o' => &[
+            "october", "oct", "oktober", "okt", "octobre", "octubre", "ottobre", "outubro",
+        ],
+        b's' => &[
+            "september",
+            "sep",
+            "sept",
+            "septembre",
+            "septiembre",
+            "setiembre",
+            "settembre",
+            "setembro",
+        ],
+        _ => &[],
+    }
+}
 
 /// The longest phrase: `de setiembre de`.
 const LONGEST: usize = 24;
@@ -103,6 +73,11 @@ pub fn date(scene: Scene<'_>, start: usize) -> Option<usize> {
         .or_else(|| with_month(bytes, start))
         .or_else(|| behind_month(bytes, start))?;
     ends(bytes, end).then_some(end)
+}
+
+/// Whether a date with the name of its month, or a part of one, begins at `start`.
+pub fn has_month(bytes: &[u8], start: usize) -> bool {
+    with_month(bytes, start).is_some() || behind_month(bytes, start).is_some()
 }
 
 fn value(digits: &[u8]) -> u32 {
@@ -200,7 +175,9 @@ fn behind_month(bytes: &[u8], start: usize) -> Option<usize> {
             .iter()
             .rev()
             .take_while(|byte| byte.is_ascii_alphanumeric());
-        left.get(..left.len().saturating_sub(day.count()))?
+        let (left, day) = left.split_at_checked(left.len().saturating_sub(day.count()))?;
+        day.first().filter(|first| first.is_ascii_digit())?;
+        left
     } else if is_day(digits) {
         left
     } else {
@@ -223,7 +200,8 @@ fn behind_month(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 fn is_month_name(word: &str) -> bool {
-    MONTHS.iter().any(|month| reads_as(word, month))
+    let first = word.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+    months(first).iter().any(|month| reads_as(word, month))
 }
 
 /// Whether a word is this one without its accents.
@@ -267,7 +245,8 @@ pub fn may_be_month_phrase(text: &str) -> bool {
                 .unwrap_or(text.len()),
         );
         if more.is_empty() {
-            MONTHS.iter().any(|month| begins(month, word))
+            let first = word.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+            months(first).iter().any(|month| begins(month, word))
         } else {
             is_month_name(word) && (". de".starts_with(more) || " de".starts_with(more))
         }

@@ -220,33 +220,42 @@ aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooo
 }
 
 /// The words of one text, read as the scan goes on, and of its name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hints {
-    reader: Option<(Reader, usize)>,
+    reader: Reader,
+    /// Up to where it has read.
+    read: usize,
     label: Option<Ids>,
 }
 
 impl Hints {
+    /// Of a text of which nothing has been read.
+    pub const fn new() -> Self {
+        Self {
+            reader: Reader::new(),
+            read: 0,
+            label: None,
+        }
+    }
+
     /// What stands to the left of `at`, or the name of the text, says of the value that begins
     /// there.
     pub fn at(&mut self, scene: Scene<'_>, at: usize) -> Ids {
         let bytes = scene.bytes;
         let from = at.saturating_sub(CONTEXT_REACH);
-        let (mut reader, mut read) = match self.reader.take() {
-            Some((reader, read)) if (from..=at).contains(&read) => (reader, read),
-            _ => (Reader::new(), from),
-        };
-        if read == from {
-            reader = Reader::new();
-            read = word_begins(bytes, from, at);
+        if self.read <= from || self.read > at {
+            self.reader = Reader::new();
+            self.read = word_begins(bytes, from, at);
         }
-        reader.read(bytes, read, at);
-        let said = {
-            let mut all = reader;
+        self.reader.read(bytes, self.read, at);
+        self.read = at;
+        let said = if self.reader.open.is_some() {
+            let mut all = self.reader;
             all.end();
             all.says(from)
+        } else {
+            self.reader.says(from)
         };
-        self.reader = Some((reader, at));
         let label = self.label.get_or_insert_with(|| of_name(scene.label));
         said.with(*label).with(in_other_scripts(bytes, at))
     }

@@ -162,40 +162,95 @@ const LONGEST_FRONT: usize = 40;
 const MOST: usize = 24;
 
 /// What is known about one text from one number to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Known {
     hints: Hints,
     /// Up to where stretches have been looked at.
     done: usize,
 }
 
+impl Known {
+    /// Of a text of which nothing has been read.
+    pub const fn new() -> Self {
+        Self {
+            hints: Hints::new(),
+            done: 0,
+        }
+    }
+}
+
 /// What the stretch of letters and digits around the digit at `at` begins.
-pub fn find(scene: Scene<'_>, at: usize, known: &mut Known) -> Option<Finding> {
-    if at < known.done {
+pub fn find(scene: Scene<'_>, at: usize, known: &mut Option<Known>) -> Option<Finding> {
+    if known.as_ref().is_some_and(|known| at < known.done) {
         return None;
     }
     let run = run_around(scene, at);
-    known.done = run.end;
-    let length = run.len();
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
-    // A few digits by themselves are nothing, and need no look at what stands before them.
-    let goes_on = separator(behind).is_some_and(|(_, first)| {
-        let rest = behind.get(first..).unwrap_or_default();
-        let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-        rest.first().is_some_and(u8::is_ascii_alphanumeric)
-    });
-    // But for the parts of a date: `born May 17, 1980`.
-    let dated = || {
-        let before = run.start.checked_sub(1).and_then(|at| scene.bytes.get(at));
-        before == Some(&b' ')
-    };
-    if (length < 5 && !goes_on && !dated()) || length > LONGEST_RUN || !begins(scene, run.start) {
+    if run.len() > LONGEST_RUN || !may_begin(scene, &run, behind) || !begins(scene, run.start) {
+        // Of a short one the digits are looked at once in any case.
+        if run.len() > SHORT {
+            known.get_or_insert_with(Known::new).done = run.end;
+        }
         return None;
     }
+    let known = known.get_or_insert_with(Known::new);
+    known.done = run.end;
     alone(scene, &run, behind).or_else(|| {
         let said = known.hints.at(scene, run.start);
         (!said.is_empty()).then(|| called(scene, &run, said))?
     })
+}
+
+/// Letters and digits of what is too short to be a number by itself.
+const SHORT: usize = 4;
+/// Fewest digits of a number in groups.
+const FEWEST: usize = 6;
+/// The same of its first three groups: `2 55 08 14 168 025 38`.
+const THREE_GROUPS: usize = 5;
+
+/// Whether a stretch may be a number, or begin one, as far as its length and what is glued to it
+/// tell: most are too short, and need no look at what stands before them.
+fn may_begin(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> bool {
+    let digits = |bytes: &[u8]| {
+        let few = bytes.iter().take(FEWEST);
+        few.take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let group = separator(behind).map(|(sign, length)| {
+        let next = behind.get(length..).unwrap_or_default();
+        (sign, digits(next), next)
+    });
+    match group {
+        // A decimal fraction.
+        Some((b'.', length @ 1.., next))
+            if !matches!(next.get(length), Some(b'.' | b'-' | b'/' | b'0'..=b'9'))
+                && scene.bytes.get(run.start).is_some_and(u8::is_ascii_digit)
+                && run.len() <= FEWEST =>
+        {
+            false
+        }
+        _ if run.len() > SHORT => true,
+        Some((_, length @ 1.., next)) => {
+            let third = next.get(length.saturating_add(1)..).map_or(0, digits);
+            let letter = next.get(length).is_some_and(u8::is_ascii_alphabetic);
+            let total = run.len().saturating_add(length).saturating_add(third);
+            // More groups may follow a third one.
+            letter
+                || total >= FEWEST
+                || (third > 0 && total >= THREE_GROUPS)
+                || dates::date(scene, run.start).is_some()
+        }
+        // `AB12-CD`
+        Some((b'-', _, [b'A'..=b'Z', ..])) => true,
+        // Plates, and dates with the name of a month.
+        _ => {
+            let mixed = run.len() == SHORT
+                && scene
+                    .bytes
+                    .get(run.start)
+                    .is_some_and(u8::is_ascii_uppercase);
+            mixed || dates::has_month(scene.bytes, run.start)
+        }
+    }
 }
 
 /// The letters and digits around the digit at `at`.

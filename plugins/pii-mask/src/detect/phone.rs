@@ -170,11 +170,8 @@ const MOST_DIGITS: usize = 20;
 /// Whether groups are bytes in hexadecimal digits, of which most begin with a zero: `00 43 00 65`.
 fn is_of_bytes(chain: &Chain<'_>) -> bool {
     const MOST: usize = 2;
-    let groups = 1..chain.len();
-    groups
-        .filter(|index| chain.group(*index).starts_with(b"0"))
-        .count()
-        > MOST
+    let is_byte = |index: &usize| matches!(chain.group(*index), [b'0', _]);
+    (1..chain.len()).filter(is_byte).count() > MOST
 }
 
 fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
