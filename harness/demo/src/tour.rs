@@ -197,8 +197,7 @@ impl<'a> Tour<'a> {
             ],
             ..ann()
         };
-        let about =
-            "The question holds personal data, and so does the model's answer: neither passes. The customer's address comes back to Ann.";
+        let about = "The question holds personal data, and so does the model's answer: neither passes. The customer's address comes back to Ann.";
         let question = format!("Mail {CUSTOMER_EMAIL} about SSN {CUSTOMER_SSN}.");
         let call = bearer(ask(&question), "$ANN");
         self.head("Personal data, in and out", about, &call);

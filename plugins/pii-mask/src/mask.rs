@@ -156,8 +156,8 @@ fn one_more(counts: &mut FlatMap<Entity, u64>, entity: Entity) {
 
 impl Masker {
     /// A masker for these actions; entities without one are left alone. `key` is for
-    /// [`Action::Hash`] and pseudonyms: without one, they redact. Findings below `least` certainty, and
-    /// `allowed` values, are left alone.
+    /// [`Action::Hash`], pseudonyms and fakes: without one, they redact. Findings below `least`
+    /// certainty, and `allowed` values, are left alone.
     #[must_use]
     pub fn new(
         actions: FlatMap<Entity, Action>,
