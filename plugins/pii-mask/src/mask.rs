@@ -11,18 +11,18 @@ mod told;
 mod trip;
 
 pub use trip::Reading;
+use trip::Trip;
 
 use crate::allowed::Allowed;
 use crate::detect::fold::plain;
 use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
 use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next};
+use crate::restore::Place;
 use crate::restore::spelled::Around;
-use crate::restore::{Place, Vault};
-use keyed::{Scope, canonical, code};
+use keyed::{canonical, code};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::flat_map::FlatMap;
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What becomes of the findings of one entity.
@@ -85,11 +85,7 @@ struct Rules {
 #[derive(Clone)]
 pub struct Masker {
     rules: Rc<Rules>,
-    /// What is kept of the exchange.
-    vault: Option<Rc<RefCell<Vault>>>,
-    scope: Scope,
-    /// What was kept is put back, and nothing kept: it masks the answer.
-    restores: bool,
+    trip: Option<Rc<Trip>>,
 }
 
 /// How many findings of each entity, and whether one of them blocks.
@@ -175,9 +171,7 @@ impl Masker {
         };
         Self {
             rules: Rc::new(rules),
-            vault: None,
-            scope: Scope::Everybody,
-            restores: false,
+            trip: None,
         }
     }
 
@@ -338,7 +332,7 @@ impl Masker {
             Action::Mask { keep } => mask(entity, keep, value, out),
             Action::Hash => {
                 let canonical = canonical(entity, value);
-                match code(entity, self.rules.key.as_ref(), &self.scope, &canonical) {
+                match code(entity, self.rules.key.as_ref(), self.scope(), &canonical) {
                     Some(code) => keyed::hash(entity, &code, out),
                     None => out.push_str(entity.placeholder()),
                 }
