@@ -22,8 +22,8 @@ pub struct Config {
     pub default_answer_action: Option<AnswerAction>,
     /// The action for each entity.
     pub entities: Entities,
-    /// Key for `hash`, `pseudonym` and `fake`: the same value gets the same code as long as the key is the
-    /// same. At least 16 bytes.
+    /// Key for `hash`, `pseudonym` and `fake`: the same value gets the same code as long as the key
+    /// is the same. At least 16 bytes.
     pub hash_key: Option<Secret>,
     /// Whom codes by `hash_key` are the same for: everybody unless given.
     pub hash_scope: HashScope,

@@ -12,6 +12,7 @@ mod told;
 mod trip;
 
 pub use trip::Reading;
+use trip::Trip;
 
 use crate::allowed::Allowed;
 use crate::custom::Customs;
@@ -19,14 +20,13 @@ use crate::detect::fold::plain;
 use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
 use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next, together};
+use crate::restore::Place;
 use crate::restore::spelled::Around;
-use crate::restore::{Place, Vault};
 use coded::Coded;
-use keyed::{Scope, canonical, code};
+use keyed::{canonical, code};
 use modelgate_kit::config::SecretBytes;
 use modelgate_kit::flat_map::FlatMap;
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What becomes of the findings of one entity.
@@ -102,11 +102,7 @@ pub struct Masker {
     spellings: Spellings,
     /// Whether strings that are base64 of a text are.
     base64: bool,
-    /// What is kept of the exchange.
-    vault: Option<Rc<RefCell<Vault>>>,
-    scope: Scope,
-    /// What was kept is put back, and nothing kept: it masks the answer.
-    restores: bool,
+    trip: Option<Rc<Trip>>,
 }
 
 /// How many findings of each entity, and whether one of them blocks.
@@ -192,8 +188,8 @@ fn one_more(counts: &mut FlatMap<Entity, u64>, entity: Entity) {
 
 impl Masker {
     /// A masker for these actions; entities without one are left alone. `key` is for
-    /// [`Action::Hash`] and pseudonyms: without one, they redact. Findings below `least` certainty, and
-    /// `allowed` values, are left alone.
+    /// [`Action::Hash`], pseudonyms and fakes: without one, they redact. Findings below `least`
+    /// certainty, and `allowed` values, are left alone.
     #[must_use]
     pub fn new(
         actions: FlatMap<Entity, Action>,
@@ -214,9 +210,7 @@ impl Masker {
             customs: Rc::default(),
             spellings: Spellings::default(),
             base64: false,
-            vault: None,
-            scope: Scope::Everybody,
-            restores: false,
+            trip: None,
         }
     }
 
@@ -439,7 +433,7 @@ impl Masker {
             Action::Mask { keep } => mask(entity, keep, &reads(), out),
             Action::Hash => {
                 let canonical = canonical(entity, &reads());
-                match code(entity, self.rules.key.as_ref(), &self.scope, &canonical) {
+                match code(entity, self.rules.key.as_ref(), self.scope(), &canonical) {
                     Some(code) => keyed::hash(entity, &code, out),
                     None => out.push_str(entity.placeholder()),
                 }
@@ -517,137 +511,4 @@ fn mask(entity: Entity, keep: usize, value: &str, out: &mut String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn masker(action: Action) -> Masker {
-        let actions = Entity::ALL
-            .into_iter()
-            .map(|entity| (entity, action))
-            .collect();
-        Masker::new(
-            actions,
-            Certainty::Context,
-            Some(SecretBytes::new(b"key".to_vec())),
-            Allowed::new(["*@support.example"]),
-        )
-    }
-
-    const TEXT: &str = "ann@example.com, 4111-1111-1111-1111, ghp_0123456789abcdefghijklmnopqrstuvwxyz; help@Support.example";
-
-    fn masked(action: Action) -> String {
-        masker(action)
-            .mask(TEXT, "", &mut Tally::default())
-            .unwrap()
-    }
-
-    #[test]
-    fn masking_keeps_the_shape_and_if_told_the_last_characters() {
-        assert_eq!(
-            masked(Action::Mask { keep: 0 }),
-            "***@*******.***, ****-****-****-****, ****; help@Support.example"
-        );
-        assert_eq!(
-            masked(Action::Mask { keep: 4 }),
-            "***@******e.com, ****-****-****-1111, ****wxyz; help@Support.example"
-        );
-        let masker = masker(Action::Mask { keep: 4 });
-        let masked = |text| masker.mask(text, "", &mut Tally::default());
-        assert_eq!(masked("ann&#64;example.com").unwrap(), "***@******e.com");
-        assert_eq!(masked("see help%40support.example"), None);
-        assert_eq!(
-            masker
-                .mask("call 555-0132", "", &mut Tally::default())
-                .unwrap(),
-            "call ***-**32"
-        );
-    }
-
-    #[test]
-    fn redacting_names_what_was_there() {
-        assert_eq!(
-            masked(Action::Redact),
-            "[EMAIL], [CARD], [GITHUB_TOKEN]; help@Support.example"
-        );
-    }
-
-    #[test]
-    fn pseudonyms_are_keyed_and_independent_of_how_the_value_is_written() {
-        let of = |text: &str| {
-            masker(Action::Hash)
-                .mask(text, "", &mut Tally::default())
-                .unwrap()
-        };
-        assert_eq!(of("4111-1111-1111-1111"), of("4111111111111111"));
-        assert_eq!(of("Ann@Example.com"), of("ann@example.com"));
-        assert_eq!(
-            of("４１１１-1111\u{200b}-1111-1111"),
-            of("4111111111111111")
-        );
-        assert_eq!(of("ann&#64;example.com"), of("ann@example.com"));
-        assert_eq!(of("ann%40example.com"), of("ann@example.com"));
-        assert_eq!(
-            of("my card: 4111111111111111.0"),
-            of("my card: 4111111111111111")
-        );
-        assert_ne!(of("bob@example.com"), of("ann@example.com"));
-        // HMAC-SHA-256 with the key "key" over "email\0ann@example.com", by another implementation.
-        assert_eq!(of("ann@example.com"), "[EMAIL:b26d6377a13486e3]");
-    }
-
-    #[test]
-    fn findings_are_counted_and_blocking_is_told() {
-        let mut tally = Tally::default();
-        masker(Action::Block).mask(TEXT, "", &mut tally);
-        assert!(tally.is_blocked());
-        assert_eq!(
-            tally.counts().collect::<Vec<_>>(),
-            [
-                (Entity::Email, 1),
-                (Entity::Card, 1),
-                (Entity::GithubToken, 1)
-            ]
-        );
-        let mut tally = Tally::default();
-        assert_eq!(
-            masker(Action::Redact).mask("nothing here", "", &mut tally),
-            None
-        );
-        assert!(tally.is_empty() && !tally.is_blocked());
-    }
-
-    #[test]
-    fn what_is_below_the_wanted_certainty_stays() {
-        let actions: FlatMap<_, _> = [
-            (Entity::Phone, Action::Redact),
-            (Entity::Card, Action::Redact),
-        ]
-        .into_iter()
-        .collect();
-        let masker = Masker::new(
-            actions,
-            Certainty::Check,
-            None,
-            crate::allowed::Allowed::default(),
-        );
-        let mut tally = Tally::default();
-        assert_eq!(
-            masker
-                .mask("(415) 555-0132 4111111111111111", "", &mut tally)
-                .unwrap(),
-            "(415) 555-0132 [CARD]"
-        );
-    }
-
-    #[test]
-    fn replacements_are_not_found_again() {
-        for action in [Action::Mask { keep: 4 }, Action::Redact, Action::Hash] {
-            let once = masked(action);
-            assert_eq!(
-                masker(action).mask(&once, "", &mut Tally::default()),
-                None,
-                "{once}"
-            );
-        }
-    }
-}
+mod tests;

@@ -168,8 +168,8 @@ impl Vault {
         self.keep(key, value, format!("<{core}>"))
     }
 
-    /// A fake for a value that `make` makes, at each attempt another one, with how it reads; none if
-    /// there are too many, or none is free.
+    /// A fake for a value that `make` makes, at each attempt another one, with how it reads; none
+    /// if there are too many, or none is free.
     pub fn fake(
         &mut self,
         value: Value<'_>,
@@ -396,8 +396,8 @@ impl Vault {
     }
 }
 
-/// Most places at which a placeholder that stands over a place may begin, counted from there: it has
-/// no more backslashes and references in it.
+/// Most places at which a placeholder that stands over a place may begin, counted from there: it
+/// has no more backslashes and references in it.
 const MOST_STARTS: usize = 12;
 
 /// The places before `place` at which a placeholder may begin that goes on to there, the nearest

@@ -27,39 +27,63 @@ impl Reading {
     }
 }
 
+/// What a masker knows of its exchange.
+pub(super) struct Trip {
+    /// What is kept.
+    vault: Option<Rc<RefCell<Vault>>>,
+    scope: Scope,
+    /// What was kept is put back, and nothing kept: it masks the answer.
+    restores: bool,
+}
+
 impl Masker {
     /// The masker of one exchange's requests: keeps what it replaces by surrogates, whose codes are
     /// those of `scope`.
     #[must_use]
     pub fn keeping(&self, vault: &Rc<RefCell<Vault>>, scope: &Scope) -> Self {
-        Self {
-            vault: Some(Rc::clone(vault)),
-            scope: scope.clone(),
-            ..self.clone()
-        }
+        self.on(Some(Rc::clone(vault)), scope, false)
     }
 
     /// The masker of its answer: puts back what was kept.
     #[must_use]
     pub fn restoring(&self, vault: &Rc<RefCell<Vault>>, scope: &Scope) -> Self {
-        Self {
-            restores: true,
-            ..self.keeping(vault, scope)
-        }
+        self.on(Some(Rc::clone(vault)), scope, true)
     }
 
     /// The masker of messages of which nothing is kept.
     #[must_use]
     pub fn scoped(&self, scope: &Scope) -> Self {
-        Self {
+        match scope {
+            Scope::Everybody => self.clone(),
+            scope => self.on(None, scope, false),
+        }
+    }
+
+    fn on(&self, vault: Option<Rc<RefCell<Vault>>>, scope: &Scope, restores: bool) -> Self {
+        let trip = Trip {
+            vault,
             scope: scope.clone(),
+            restores,
+        };
+        Self {
+            trip: Some(Rc::new(trip)),
             ..self.clone()
         }
     }
 
+    /// Whom its codes are the same for.
+    pub(super) fn scope(&self) -> &Scope {
+        const EVERYBODY: &Scope = &Scope::Everybody;
+        self.trip.as_ref().map_or(EVERYBODY, |trip| &trip.scope)
+    }
+
+    fn vault(&self) -> Option<&RefCell<Vault>> {
+        self.trip.as_ref()?.vault.as_deref()
+    }
+
     /// Whether it puts something back.
-    pub const fn restores(&self) -> bool {
-        self.restores
+    pub fn restores(&self) -> bool {
+        self.trip.as_ref().is_some_and(|trip| trip.restores)
     }
 
     /// Whether one of the actions gives out surrogates.
@@ -76,7 +100,7 @@ impl Masker {
     /// Takes notice of a body before it is masked: what reads like a placeholder or a fake in it is
     /// none that is given out.
     pub fn reserve(&self, body: &[u8]) {
-        let Some(vault) = &self.vault else {
+        let Some(vault) = self.vault() else {
             return;
         };
         let of = |wanted: Surrogate| -> Vec<Entity> {
@@ -100,15 +124,14 @@ impl Masker {
 
     /// The request has been masked: what was kept is all.
     pub fn settle(&self) {
-        if let Some(vault) = &self.vault {
+        if let Some(vault) = self.vault() {
             vault.borrow_mut().settle();
         }
     }
 
     /// Whether it neither looks for anything nor has anything to put back.
     pub fn has_nothing_to_do(&self) -> bool {
-        let has_none = |vault: &Rc<RefCell<Vault>>| !self.restores || vault.borrow().is_idle();
-        self.is_idle() && self.vault.as_ref().is_none_or(has_none)
+        self.is_idle() && self.back().is_none_or(|vault| vault.borrow().is_idle())
     }
 
     /// Whether a surrogate stands over `place` of a text, or may if the text goes on: `floor` is
@@ -120,7 +143,7 @@ impl Masker {
 
     /// What is kept, if it is to be put back.
     fn back(&self) -> Option<&RefCell<Vault>> {
-        self.vault.as_deref().filter(|_| self.restores)
+        self.vault().filter(|_| self.restores())
     }
 
     /// The findings of a text, each surrogate with where it stands, and the surrogates that stand
@@ -131,11 +154,11 @@ impl Masker {
         floor: usize,
         found: Vec<(Finding, Action)>,
     ) -> Vec<(Finding, Action)> {
-        let Some(vault) = &self.vault else {
+        let Some(vault) = self.vault() else {
             return found;
         };
         let depths = Depths::of(text, 0, Layers::default());
-        if self.restores {
+        if self.restores() {
             let vault = vault.borrow();
             if vault.is_empty() {
                 return found;
@@ -214,18 +237,18 @@ impl Masker {
             layers,
             canonical: &canonical,
         };
-        let mut vault = self.vault.as_ref()?.borrow_mut();
+        let mut vault = self.vault()?.borrow_mut();
         match surrogate {
             Surrogate::Placeholder => vault.placeholder(value),
             Surrogate::Pseudonym => {
                 let key = self.rules.key.as_ref();
-                let code = keyed::code(entity, key, &self.scope, &canonical)?;
+                let code = keyed::code(entity, key, self.scope(), &canonical)?;
                 vault.pseudonym(value, &keyed::letters(&code))
             }
             Surrogate::Fake if written.len() > fake::LONGEST => vault.placeholder(value),
             Surrogate::Fake => {
                 let key = self.rules.key.as_ref();
-                let code = keyed::code(entity, key, &self.scope, &canonical)?;
+                let code = keyed::code(entity, key, self.scope(), &canonical)?;
                 vault.fake(value, |attempt| {
                     let faked = fake::fake(entity, written, &code, attempt)?;
                     let reads = keyed::canonical(entity, &faked);

@@ -53,7 +53,8 @@ impl Fakes {
         self.readings.get(reading).copied()
     }
 
-    /// Adds a fake, and how it reads; false if it cannot be told from what the request holds, or from another.
+    /// Adds a fake, and how it reads; false if it cannot be told from what the request holds, or
+    /// from another.
     pub fn add(&mut self, fake: &str, reading: String, place: Place) -> bool {
         let fake = fake.to_ascii_lowercase();
         let held = words(fake.as_bytes())

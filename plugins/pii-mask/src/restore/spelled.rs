@@ -1,6 +1,6 @@
 //! How a placeholder is spelled in an answer: as it was issued, or as models and what renders their
-//! text change it: `<email_1>`, `[EMAIL_1]`, `\<EMAIL\_1\>`, `&lt;EMAIL_1&gt;`, `\u003cEMAIL_1\u003e`,
-//! `%3CEMAIL_1%3E`, `EMAIL_1`.
+//! text change it: `<email_1>`, `[EMAIL_1]`, `\<EMAIL\_1\>`, `&lt;EMAIL_1&gt;`,
+//! `\u003cEMAIL_1\u003e`, `%3CEMAIL_1%3E`, `EMAIL_1`.
 
 /// What is around a placeholder tells how text is written there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
