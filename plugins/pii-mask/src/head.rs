@@ -9,6 +9,7 @@ use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::explain;
 use modelgate_kit::facts::Masked;
+use modelgate_kit::host::Side;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::query::parameters_raw;
 
@@ -71,7 +72,16 @@ pub(crate) fn mask_head(
                 plan, exchange, terms.side, counts, reason,
             )?);
         }
-        Some(reason) => return Err(Reply::new(reason)),
+        Some(reason) => {
+            // Where the head of an answer goes on with the refusal in its body, these must not.
+            let of_answer = |_: &&String| terms.side == Side::Response;
+            for name in way.headers.iter().filter(of_answer) {
+                if headers.first(name).is_some() {
+                    message.remove_header(name)?;
+                }
+            }
+            return Err(Reply::new(reason));
+        }
         None if plan.shadow => return Ok(()),
         None => {}
     }
