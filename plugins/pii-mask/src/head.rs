@@ -80,7 +80,16 @@ pub(crate) fn mask_head(
                 plan, exchange, terms.side, counts, reason,
             )?);
         }
-        Some(reason) => return Err(Reply::new(reason)),
+        Some(reason) => {
+            // Where the head of an answer goes on with the refusal in its body, these must not.
+            let of_answer = |_: &&String| terms.side == Side::Response;
+            for name in way.headers.iter().filter(of_answer) {
+                if headers.first(name).is_some() {
+                    message.remove_header(name)?;
+                }
+            }
+            return Err(Reply::new(reason));
+        }
         None if plan.shadow => return Ok(()),
         None => {}
     }
