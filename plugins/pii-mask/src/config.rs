@@ -147,7 +147,8 @@ pub struct Entities {
     pub vin: Option<Rule>,
     /// Registration plates of vehicles, beside a word that names them.
     pub license_plate: Option<Rule>,
-    /// Numbers of patients, insured people and providers of health care (NHS, NPI, DEA, Medicare, record numbers).
+    /// Numbers of patients, insured people and providers of health care (NHS, NPI, DEA, Medicare,
+    /// record numbers).
     pub medical_id: Option<Rule>,
 }
 
@@ -195,8 +196,8 @@ pub struct CustomKind {
     /// letters, digits and `_`, at most 40, none that the filter has: `employee_id`.
     pub name: String,
     /// The pattern of the values, `EMP-\d{6}`, in the syntax of `allowed_patterns`. Each repetition
-    /// needs a bound (`{1,20}`, not `*` and `+`), a match has at most 256 bytes, and `^` and `$` are
-    /// refused: a stream must know how long to wait.
+    /// needs a bound (`{1,20}`, not `*` and `+`), a match has at most 256 bytes, and `^` and `$`
+    /// are refused: a stream must know how long to wait.
     pub pattern: Option<String>,
     /// The values themselves, whatever their case: names of projects, of wards, of customers. At
     /// most 10,000, each with at most 256 bytes.

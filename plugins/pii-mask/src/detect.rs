@@ -35,6 +35,7 @@ mod forms;
 mod groups;
 mod hints;
 mod iban;
+mod id;
 pub(crate) mod ids;
 mod ip;
 mod lists;

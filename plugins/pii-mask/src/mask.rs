@@ -235,7 +235,7 @@ impl Masker {
         &self.customs
     }
 
-    /// With the findings of the operator's own kinds; what it knows itself keeps its bytes.
+    /// With the findings of the operator's own kinds; of two that overlap the first stays whole.
     fn and_customs(
         &self,
         text: &str,

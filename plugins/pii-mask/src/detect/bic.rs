@@ -3,7 +3,7 @@
 
 use super::boundary::{CONTEXT_REACH, begins, ends};
 use super::hints;
-use super::ids::{Id, Ids};
+use super::id::{Id, Ids};
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
 

@@ -3,7 +3,7 @@
 //! both cases, as EIP-55 writes them, or in any beside a word. EIP-55's own check needs Keccak, and
 //! is not made.
 
-use super::ids::{Id, Ids};
+use super::id::{Id, Ids};
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
 use sha2::{Digest, Sha256};

@@ -6,7 +6,7 @@
 //! The last word counts: in "passport 123, phone 456" only the first is a passport's.
 
 use super::boundary::{CONTEXT_REACH, LOOK_BEHIND};
-use super::ids::{Id, Ids};
+use super::id::{Id, Ids};
 use super::{Scene, lists};
 
 /// The most hits within reach that count.

@@ -13,126 +13,12 @@ mod things;
 use super::boundary::{ends, ends_escape, word_before};
 use super::groups::separator;
 use super::hints::{self, Hints};
+use super::id::{Id, Ids};
 use super::names::is_number_of_things;
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
 use super::{bic, crypto, dates, token};
 use core::ops::Range;
 use schemes::{ALONE, SCHEMES, Scheme, scheme};
-
-/// What a number is, by who gives it out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Id {
-    De,
-    DeCard,
-    Fr,
-    EsDni,
-    EsNie,
-    It,
-    PtNif,
-    PtCc,
-    Nl,
-    Be,
-    Pl,
-    Se,
-    No,
-    Dk,
-    Fi,
-    Ee,
-    Lv,
-    Cz,
-    Ro,
-    Bg,
-    Hr,
-    Yu,
-    Gr,
-    Tr,
-    Ie,
-    Gb,
-    Ch,
-    At,
-    Br,
-    Cl,
-    Ar,
-    ArDni,
-    MxCurp,
-    MxRfc,
-    InAadhaar,
-    InPan,
-    Cn,
-    Kr,
-    Jp,
-    Sg,
-    My,
-    Th,
-    Nik,
-    Za,
-    AuTfn,
-    Nz,
-    Ca,
-    Il,
-    HuTaj,
-    HuTax,
-    Is,
-    Ua,
-    RuInn,
-    RuSnils,
-    EcCi,
-    DoCedula,
-    Tw,
-    Hk,
-    Pk,
-    Ein,
-    Utr,
-    Aba,
-    SortCode,
-    Bsb,
-    Clabe,
-    Vin,
-    Npi,
-    Nhs,
-    Dea,
-    Kvnr,
-    Mbi,
-    AuMedicare,
-    // Without a form of their own.
-    Passport,
-    License,
-    Birth,
-    Plate,
-    Account,
-    Mrn,
-    Bic,
-    Crypto,
-    /// One of those with check digits: the word names no country.
-    AnyNational,
-    /// Something else.
-    Other,
-}
-
-/// A set of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ids(u128);
-
-impl Ids {
-    pub const NONE: Self = Self(0);
-
-    pub fn of(ids: &[Id]) -> Self {
-        Self(ids.iter().fold(0, |set, id| set | 1 << *id as u8))
-    }
-
-    pub const fn has(self, id: Id) -> bool {
-        self.0 & (1 << id as u8) != 0
-    }
-
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
 
 /// What is found here.
 const ENTITIES: [Entity; 11] = [

@@ -2,7 +2,7 @@
 //! English, German, French, Spanish, Italian, Portuguese and Dutch, and in the language of whoever
 //! gives the number out.
 
-use super::ids::Id;
+use super::id::Id;
 
 /// Words, and what they may mean.
 pub const WORDS: &[(&str, &[Id])] = &[

@@ -1,7 +1,8 @@
 //! Numbers that are no more than letters and digits: of passports, licences, plates, accounts and
 //! records, and dates of birth.
 
-use super::{Id, Ids, can_end, finding};
+use super::{can_end, finding};
+use crate::detect::id::{Id, Ids};
 use crate::detect::{Certainty, Entity, Finding, Scene, boundary, dates};
 
 /// Letters and digits, hyphens and spaces between groups, with so many of them and of digits among

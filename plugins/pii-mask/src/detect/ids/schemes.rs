@@ -6,9 +6,9 @@
 //! stands for itself. Spaces and dashes of all kinds count, a space only in front of a digit and
 //! behind one: so a stream holds the whole.
 
-use super::Id;
 use super::checks as check;
 use super::{digits, things};
+use crate::detect::id::Id;
 use crate::detect::{Certainty, Entity};
 
 /// One kind of number.
