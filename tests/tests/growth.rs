@@ -16,6 +16,7 @@ mod growth {
     pub mod settings;
     pub mod shipped;
     pub mod trips;
+    pub mod usual;
 }
 
 use std::collections::BTreeSet;
@@ -23,7 +24,9 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use growth::measure::{Bench, Case, Growth, judge};
-use growth::{bodies, fetched, heads, mixed, pieces, settings, shipped, trips};
+use growth::{bodies, fetched, heads, mixed, pieces, settings, shipped, trips, usual};
+use modelgate_cli::build::Workspace;
+use modelgate_full::bench::throughput;
 
 /// What all tests of this file have tried so far.
 static TRIED: Mutex<Summary> = Mutex::new(Summary {
@@ -119,6 +122,41 @@ fn pii_mask_reads_requests_in_linear_time() {
 #[test]
 fn pii_mask_reads_answers_in_linear_time() {
     all(bodies::answers());
+}
+
+#[test]
+fn pii_mask_reads_what_is_usual_in_linear_time() {
+    all(usual::cases());
+}
+
+/// A byte of what is usual costs no more than `docs/performance.md` says, and a twentieth.
+#[test]
+fn a_byte_of_what_is_usual_costs_what_is_documented() {
+    Bench::new();
+    let wasm = Workspace::locate().unwrap().target.join("modelgate");
+    let documented = include_str!("../../docs/performance.md");
+    let mut found = Vec::new();
+    for one in throughput::count(&wasm, &|_| {}).unwrap() {
+        let row = format!("| {} | ", one.name);
+        let rest = documented.split(&row).nth(1).unwrap_or_default();
+        let said: f64 = rest
+            .split(" |")
+            .next()
+            .and_then(|said| said.parse().ok())
+            .unwrap_or_default();
+        let counted = f64::from(u32::try_from(one.instructions).unwrap()) / 100.0;
+        if counted > said * 1.05 {
+            found.push(format!(
+                "{}: {counted} instructions a byte, documented are {said}",
+                one.name
+            ));
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "{}\nif this is meant: cargo modelgate bench --write",
+        found.join("\n")
+    );
 }
 
 #[test]

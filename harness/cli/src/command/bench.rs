@@ -15,8 +15,8 @@ use clap::Args;
 /// `--save` a run before it, and `--compare` one after it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Cases to measure, by name (see tests/bench, and `kit`, `bodies`, `latency`, `pii`,
-    /// `sizes`, `starts`, which are no files); all of them if none is named. `bare`, without a filter, is
+    /// Cases to measure, by name (see tests/bench, and `kit`, `bodies`, `latency`, `pii`, `sizes`,
+    /// `starts`, which are no files); all of them if none is named. `bare`, without a filter, is
     /// always measured.
     #[arg(value_name = "CASE")]
     pub cases: Vec<String>,

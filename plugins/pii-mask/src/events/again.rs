@@ -79,7 +79,11 @@ impl Again {
             self.data.get(self.piece.end..)?,
         );
         let end = data.len().checked_sub(behind.len())?;
-        let is_same = end >= before.len() && data.starts_with(before) && data.ends_with(behind);
+        let is_same = end >= before.len()
+            && data
+                .get(..before.len())
+                .is_some_and(|front| same(front, before))
+            && data.get(end..).is_some_and(|tail| same(tail, behind));
         let span = before.len()..end;
         let quoted = span.start.checked_sub(1)?..span.end.saturating_add(1);
         let quoted = data.get(quoted).filter(|_| is_same)?;
@@ -90,6 +94,19 @@ impl Again {
         let is_whole = text.raw().len() == span.len() && !names_what_follows(text.raw());
         is_whole.then_some((text, span))
     }
+}
+
+/// Whether two texts are the same, sixteen bytes at a time: a comparison of memory goes byte by
+/// byte in WebAssembly.
+fn same(one: &str, other: &str) -> bool {
+    let ((one, ends), (other, other_ends)) = (
+        one.as_bytes().as_chunks::<16>(),
+        other.as_bytes().as_chunks::<16>(),
+    );
+    let same = |(one, other): (&[u8; 16], &[u8; 16])| {
+        u128::from_le_bytes(*one) == u128::from_le_bytes(*other)
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same) && ends == other_ends
 }
 
 /// Whether what stands behind a text may be called by its end: it is a question, or a label.
