@@ -447,7 +447,7 @@ fn it_says_which_condition_failed_and_what_would_be_masked_limited_and_signed() 
     let finding = notes(&report, "pii_mask", "finding");
     assert_eq!(finding[0].place, "$.mail");
     assert_eq!(finding[0].data["span"], json!({"start": 0, "end": 16}));
-    assert_eq!(finding[0].data["with"], "[EMAIL]");
+    assert_eq!(finding[0].data["with"], "<EMAIL_1>");
     let signature = notes(&report, "aws_sigv4", "signature");
     assert_eq!(signature[0].data["service"], "sagemaker");
     let canonical = signature[0].data["canonical_request"].as_str().unwrap();

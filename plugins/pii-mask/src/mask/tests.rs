@@ -1,3 +1,5 @@
+//! What becomes of findings.
+
 use super::*;
 
 fn masker(action: Action) -> Masker {
