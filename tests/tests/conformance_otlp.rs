@@ -1,12 +1,11 @@
 //! Audit batches against OpenTelemetry's own example of a log export in JSON: every member stands
 //! where the example has one of the same name and type.
 
-use audit_log::config::Format;
 use audit_log::event::{
     Answered, Decided, Event, Few, Flags, Outcome, Sent, Subject, Text, TraceParent, What, Who,
     path_of,
 };
-use audit_log::otlp::Otlp;
+use audit_log::otlp::{Format, Otlp};
 use modelgate_tests::oracles;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -2,11 +2,10 @@
 //! what we meant.
 
 use audit_log::answer::Response;
-use audit_log::config::Format;
 use audit_log::event::{
     Answered, Decided, Event, Few, Outcome, Text, TraceParent, What, Who, path_of,
 };
-use audit_log::otlp::{DEFAULT_PATH, Otlp};
+use audit_log::otlp::{DEFAULT_PATH, Format, Otlp};
 use audit_log::queue::Answer;
 use modelgate_tests::services::{Server, free_port, python_package};
 use std::io::{Read, Write};

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::SubjectMode;
+use crate::otlp::{DEFAULT_PATH, Format};
 use crate::queue::WhenFull;
 
 /// Configuration of `audit-log`.
@@ -35,17 +36,6 @@ pub enum Switch {
     On,
     /// It does not.
     Off,
-}
-
-/// How events are written for the sink.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// OpenTelemetry log records: OTLP over HTTP, in JSON.
-    #[default]
-    OtlpJson,
-    /// The same as Protobuf, which takes fewer bytes and less time.
-    OtlpProtobuf,
 }
 
 /// `https` or `http`.
@@ -101,7 +91,7 @@ pub struct Sink {
 }
 
 fn default_path() -> RequestPath {
-    RequestPath::fixed(crate::otlp::DEFAULT_PATH)
+    RequestPath::fixed(DEFAULT_PATH)
 }
 
 const fn default_timeout() -> Bounded<1, 60_000> {

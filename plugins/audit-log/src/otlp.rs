@@ -10,7 +10,9 @@ mod protobuf;
 
 use std::cell::Cell;
 
-use crate::config::Format;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Event, Field, Outcome, Value};
 
 pub use protobuf::rejected as rejected_in_protobuf;
@@ -27,6 +29,17 @@ const EVENT_NAME: &str = "modelgate.request";
 /// Who writes the records.
 const SCOPE: &str = "modelgate.audit_log";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How events are written for the sink.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// OpenTelemetry log records: OTLP over HTTP, in JSON.
+    #[default]
+    OtlpJson,
+    /// The same as Protobuf, which takes fewer bytes and less time.
+    OtlpProtobuf,
+}
 
 /// Encodes events and batches for one source.
 pub struct Otlp {

@@ -118,8 +118,7 @@ fn any_value(out: &mut Vec<u8>, value: &Value<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Otlp;
-    use crate::config::Format;
+    use super::super::{Format, Otlp};
     use crate::event::{Event, Outcome, samples};
     use serde_json::{Value as Json, json};
 

@@ -250,9 +250,8 @@ fn read_varint(message: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LONGEST_RECORD, Otlp};
+    use super::super::{Format, LONGEST_RECORD, Otlp};
     use super::*;
-    use crate::config::Format;
     use crate::event::samples;
     use proptest::prelude::*;
 
