@@ -22,10 +22,11 @@ const fn hash(state: u32, byte: u8) -> u32 {
     (state ^ byte as u32).wrapping_mul(0x0100_0193)
 }
 
-/// By hash: the word's, and its row in [`lists::WORDS`].
+/// By hash: the word's, and its row in [`lists::WORDS`]; by row: what its words say.
 struct Table {
     hashes: [u32; SLOTS],
     rows: [u8; SLOTS],
+    ids: [Ids; lists::WORDS.len()],
 }
 
 static TABLE: Table = table();
@@ -36,9 +37,11 @@ const fn table() -> Table {
     let mut table = Table {
         hashes: [0; SLOTS],
         rows: [EMPTY; SLOTS],
+        ids: [Ids::NONE; lists::WORDS.len()],
     };
     let mut row = 0;
     while row < lists::WORDS.len() {
+        table.ids[row] = Ids::of(lists::WORDS[row].1);
         let words = lists::WORDS[row].0.as_bytes();
         let (mut at, mut state) = (0, BASIS);
         while at <= words.len() {
@@ -76,9 +79,8 @@ fn row_of(state: u32) -> Option<u8> {
 }
 
 fn ids_of(row: u8) -> Ids {
-    lists::WORDS
-        .get(usize::from(row))
-        .map_or(Ids::NONE, |(_, ids)| Ids::of(ids))
+    let ids = TABLE.ids.get(usize::from(row));
+    ids.copied().unwrap_or(Ids::NONE)
 }
 
 /// A word or phrase: where it begins, and its hash.
@@ -98,6 +100,8 @@ struct Reader {
     /// The hits, as a ring: where each began, and its row.
     hits: [(usize, u8); KEPT],
     count: usize,
+    /// Where the last word begins that was, or ended, one of them: none begins behind it.
+    last: usize,
     lower: bool,
 }
 
@@ -108,6 +112,7 @@ impl Reader {
             before: [None; 2],
             hits: [(0, EMPTY); KEPT],
             count: 0,
+            last: 0,
             lower: false,
         }
     }
@@ -146,15 +151,16 @@ impl Reader {
         let Some(phrases) = self.open.take() else {
             return;
         };
+        let [word, two, _] = phrases;
         for phrase in phrases.into_iter().flatten() {
             if let Some(row) = row_of(phrase.hash)
                 && let Some(hit) = self.hits.get_mut(self.count % KEPT)
             {
                 *hit = (phrase.start, row);
                 self.count = self.count.saturating_add(1);
+                self.last = word.map_or(self.last, |word| word.start);
             }
         }
-        let [word, two, _] = phrases;
         self.before = [word, two];
         self.lower = false;
     }
@@ -172,6 +178,15 @@ impl Reader {
         let mut at = from;
         while at < to {
             let rest = bytes.get(at..to).unwrap_or_default();
+            // Rows of numbers have hardly a word.
+            let divides = |byte: &&u8| byte.is_ascii() && !byte.is_ascii_alphabetic();
+            let gap = rest.iter().take_while(divides).count();
+            if gap > 0 {
+                let digit = rest.iter().take(gap).any(u8::is_ascii_digit);
+                self.gap(if digit { b'0' } else { b' ' });
+                at = at.saturating_add(gap);
+                continue;
+            }
             match rest {
                 [letter, ..] if letter.is_ascii_alphabetic() => self.letter(at, *letter),
                 [lead @ 0xC3..=0xC5, next @ 0x80..=0xBF, ..] => {
@@ -191,6 +206,9 @@ impl Reader {
     /// What the hits from `from` on say, up to the last one that says something else.
     fn says(&self, from: usize) -> Ids {
         let mut ids = Ids::NONE;
+        if self.last < from {
+            return ids;
+        }
         for back in 1..=self.count.min(KEPT) {
             let place = self.count.saturating_sub(back) % KEPT;
             let Some((start, row)) = self.hits.get(place) else {

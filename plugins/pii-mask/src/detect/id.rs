@@ -98,8 +98,13 @@ pub struct Ids(u128);
 impl Ids {
     pub const NONE: Self = Self(0);
 
-    pub fn of(ids: &[Id]) -> Self {
-        Self(ids.iter().fold(0, |set, id| set | 1 << *id as u8))
+    pub const fn of(ids: &[Id]) -> Self {
+        let (mut set, mut rest) = (0, ids);
+        while let [first, behind @ ..] = rest {
+            set |= 1 << *first as u8;
+            rest = behind;
+        }
+        Self(set)
     }
 
     pub const fn has(self, id: Id) -> bool {

@@ -10,8 +10,8 @@ pub mod digits;
 mod schemes;
 mod things;
 
-use super::boundary::{ends, ends_escape, word_before};
-use super::groups::separator;
+use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};
+use super::groups::{group_end, separator};
 use super::hints::{self, Hints};
 use super::id::{Id, Ids};
 use super::names::is_number_of_things;
@@ -67,7 +67,7 @@ impl Known {
 
 /// What the stretch of letters and digits around the digit at `at` begins.
 pub fn find(scene: Scene<'_>, at: usize, known: &mut Option<Known>) -> Option<Finding> {
-    if known.as_ref().is_some_and(|known| at < known.done) {
+    if known.as_ref().is_some_and(|known| at < known.done) || is_nothing(scene, at) {
         return None;
     }
     let run = run_around(scene, at);
@@ -82,9 +82,55 @@ pub fn find(scene: Scene<'_>, at: usize, known: &mut Option<Known>) -> Option<Fi
     let known = known.get_or_insert_with(Known::new);
     known.done = run.end;
     alone(scene, &run, behind).or_else(|| {
+        if is_in_base64(scene, run.start) {
+            return None;
+        }
         let said = known.hints.at(scene, run.start);
         (!said.is_empty()).then(|| called(scene, &run, said))?
     })
+}
+
+/// Whether the bytes beside the digits at `at` tell that they begin nothing, as those of most
+/// numbers in tables do.
+#[inline]
+fn is_nothing(scene: Scene<'_>, at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| scene.bytes.get(before));
+    let Some(before) = before.filter(|before| before.is_ascii() && !before.is_ascii_alphanumeric())
+    else {
+        return false;
+    };
+    if !begins(scene, at) {
+        return true;
+    }
+    let length = group_end(scene.bytes, at).saturating_sub(at);
+    let divides = |byte: &u8| {
+        matches!(
+            byte,
+            b',' | b':'
+                | b';'
+                | b'|'
+                | b'\t'
+                | b'\n'
+                | b'"'
+                | b'='
+                | b'['
+                | b']'
+                | b'('
+                | b')'
+                | b'{'
+                | b'}'
+        )
+    };
+    let behind = scene.bytes.get(at.saturating_add(length));
+    length <= SHORT && divides(before) && behind.is_none_or(divides)
+}
+
+/// Whether nothing but base64 stands within reach of words before `start`.
+fn is_in_base64(scene: Scene<'_>, start: usize) -> bool {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let left = start.checked_sub(CONTEXT_REACH);
+    let left = left.and_then(|from| scene.bytes.get(from..start));
+    left.is_some_and(|left| left.iter().rev().all(part))
 }
 
 /// Letters and digits of what is too short to be a number by itself.
@@ -134,7 +180,14 @@ fn may_begin(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> bool {
                     .bytes
                     .get(run.start)
                     .is_some_and(u8::is_ascii_uppercase);
-            mixed || dates::has_month(scene.bytes, run.start)
+            let before = run.start.checked_sub(1).and_then(|at| scene.bytes.get(at));
+            let may = before == Some(&b' ')
+                || behind.first().is_some_and(|byte| {
+                    matches!(byte, b' ' | b'-' | b'.')
+                        || byte.is_ascii_alphabetic()
+                        || !byte.is_ascii()
+                });
+            mixed || (may && dates::has_month(scene.bytes, run.start))
         }
     }
 }
@@ -164,10 +217,9 @@ fn begins(scene: Scene<'_>, start: usize) -> bool {
         .bytes
         .get(start.saturating_sub(2)..start)
         .unwrap_or_default();
-    let escaped = ends_escape(scene.bytes, start);
     match before {
         [.., b'_'] => false,
-        [.., last] if last.is_ascii_alphanumeric() => escaped,
+        [.., last] if last.is_ascii_alphanumeric() => ends_escape(scene.bytes, start),
         [letter, b'.'] => letter.is_ascii_alphabetic(),
         [digit, b'-' | b'/' | b'+' | b','] => !digit.is_ascii_digit(),
         [b'.'] => false,
@@ -270,6 +322,17 @@ fn alone(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> Option<Finding>
     let letter = front.first()?.is_ascii_alphabetic();
     let glue = behind.first().copied().unwrap_or_default();
     // Which forms can begin so; most stretches begin none.
+    let begins_one = matches!(
+        (front.len(), letter, glue),
+        (9 | 10 | 16, true, _)
+            | (17 | 18, _, _)
+            | (6, false, b'-' | b'+')
+            | (11, false, _)
+            | (1..=4, false, b'.' | b'-' | b' ')
+    );
+    if !begins_one {
+        return crypto::alone(scene, run);
+    }
     let may = |form: &str| match (front.len(), letter, glue) {
         (9 | 10 | 16, true, _) | (17 | 18, _, _) => form.len() == front.len(),
         (6, false, b'-' | b'+') | (11, false, _) => form.len() == 11,
