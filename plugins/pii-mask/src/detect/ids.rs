@@ -328,7 +328,8 @@ fn alone(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> Option<Finding>
             | (17 | 18, _, _)
             | (6, false, b'-' | b'+')
             | (11, false, _)
-            | (1..=4, false, b'.' | b'-' | b' ')
+            | (1..=4, false, b'.' | b'-')
+            | (1, false, b' ')
     );
     if !begins_one {
         return crypto::alone(scene, run);
