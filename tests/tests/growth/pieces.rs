@@ -380,17 +380,17 @@ pub fn bounds() -> Vec<Bound> {
     vec![
         Bound {
             what: "`pii-mask`, JSON requests",
-            most: 2_700,
+            most: 3_900,
             cases: requests_of("pii-mask", MASK, &hard),
         },
         Bound {
             what: "`pii-mask`, text requests",
-            most: 2_400,
+            most: 2_700,
             cases: texts("text/plain"),
         },
         Bound {
             what: "`pii-mask`, streamed answers",
-            most: 2_650,
+            most: 3_600,
             cases: streams(),
         },
         Bound {

@@ -8,7 +8,6 @@
 use super::boundary::{CONTEXT_REACH, LOOK_BEHIND};
 use super::id::{Id, Ids};
 use super::{Scene, lists};
-use core::cell::RefCell;
 
 /// The most hits within reach that count.
 const KEPT: usize = 8;
@@ -310,24 +309,11 @@ pub fn of_name(name: &str) -> Ids {
     if bytes.is_empty() {
         return Ids::NONE;
     }
+    let mut reader = Reader::new();
     let from = word_begins(bytes, bytes.len().saturating_sub(LOOK_BEHIND), bytes.len());
-    let tail = bytes.get(from..).unwrap_or_default();
-    LAST.with_borrow_mut(|(last, said)| {
-        if last != tail {
-            let mut reader = Reader::new();
-            reader.read(bytes, from, bytes.len());
-            reader.end();
-            *said = reader.says(0).with(in_other_scripts(bytes, bytes.len()));
-            last.clear();
-            last.extend_from_slice(tail);
-        }
-        *said
-    })
-}
-
-thread_local! {
-    /// The end of the name that was read last, and what it says: many numbers stand under one.
-    static LAST: RefCell<(Vec<u8>, Ids)> = const { RefCell::new((Vec::new(), Ids::NONE)) };
+    reader.read(bytes, from, bytes.len());
+    reader.end();
+    reader.says(0).with(in_other_scripts(bytes, bytes.len()))
 }
 
 /// What words of other scripts say, wherever they stand within reach: that of no other word is a
