@@ -49,6 +49,7 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
     };
     let nanoseconds = exchange.now_ns().saturating_sub(began_ns);
     let numbers = plan.numbers(exchange.host());
+    let found = exchange.fact::<Masked>();
     Event {
         time_unix_ns: began_ns,
         worker: numbers.worker.clone(),
@@ -60,7 +61,7 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             denied.as_deref().and_then(|denied| denied.token.as_ref()),
         ),
         what: what(exchange, head),
-        decided: decided(exchange, denied.as_deref()),
+        decided: decided(exchange, denied.as_deref(), found.as_deref()),
         answered: Answered {
             status,
             details: Text::some(details),
@@ -72,10 +73,7 @@ pub fn event(plan: &Plan, exchange: &Exchange, head: &HeaderBlock, began_ns: u64
             request_bytes: announced(head).or_else(|| exchange.property_u64(&["request", "size"])),
             response_bytes: exchange.property_u64(&["response", "size"]),
         },
-        masked: exchange
-            .fact::<Masked>()
-            .map(|counts| masked(&counts))
-            .unwrap_or_default(),
+        masked: found.as_deref().map(masked).unwrap_or_default(),
         trace: head.first("traceparent").and_then(TraceParent::parse),
         request_id: head.first("x-request-id").and_then(Text::some),
     }
@@ -162,10 +160,9 @@ fn model_call(head: &HeaderBlock, method: &[u8], target: &[u8]) -> Option<ModelC
     })
 }
 
-fn decided(exchange: &Exchange, denied: Option<&Denied>) -> Decided {
+fn decided(exchange: &Exchange, denied: Option<&Denied>, masked: Option<&Masked>) -> Decided {
     let decision = exchange.fact::<Decision>();
     let limited = exchange.fact::<Limited>();
-    let masked = exchange.fact::<Masked>();
     let refused_in_shadow = |decision: &Decision| decision.shadow && decision.effect == "deny";
     let would_deny: Few<Text<64>, 8> = decision
         .iter()

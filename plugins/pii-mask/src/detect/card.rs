@@ -5,6 +5,7 @@
 use super::behind::{Called, called};
 use super::boundary::{ends, word_before};
 use super::groups::{Chain, group_end};
+use super::ids::digits::luhn_of;
 use super::names::{self, Words};
 use super::{Scene, boundary};
 
@@ -317,16 +318,5 @@ fn is_issued(digits: &[u8], told: impl FnOnce() -> bool) -> bool {
 }
 
 fn is_luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, u32::from(*digit)) {
-            (0, digit) => digit,
-            (_, digit @ 5..) => digit * 2 - 9,
-            (_, digit) => digit * 2,
-        })
-        .sum();
-    // All zeros pass, but are nobody's.
-    sum.is_multiple_of(10) && sum > 0
+    luhn_of(digits.iter().map(|digit| u32::from(*digit)))
 }

@@ -77,10 +77,13 @@ fn is_in_prefix(bytes: &[u8], at: usize) -> bool {
 
 /// Whether a secret key of AWS may follow: its id, or a word that names it, stands in the text.
 pub fn names_aws_secret(text: &[u8]) -> bool {
-    holds_id(text)
-        || text
-            .windows(SECRET.len())
-            .any(|window| window.eq_ignore_ascii_case(SECRET))
+    holds_id(text) || holds_word(text)
+}
+
+/// Whether the text holds the word that names a secret key of AWS.
+fn holds_word(text: &[u8]) -> bool {
+    let mut windows = text.windows(SECRET.len());
+    windows.any(|window| window.eq_ignore_ascii_case(SECRET))
 }
 
 /// Whether a word of `text[floor..]` begins as credentials do, or one of AWS may stand there.
@@ -91,9 +94,7 @@ pub fn may_begin(text: &str, floor: usize) -> bool {
     let front = bytes
         .get(floor.saturating_sub(LOOK_BEHIND)..)
         .unwrap_or_default();
-    let named = front
-        .windows(SECRET.len())
-        .any(|window| window.eq_ignore_ascii_case(SECRET));
+    let named = holds_word(front);
     let mixed = held.iter().any(u8::is_ascii_digit) && held.iter().any(u8::is_ascii_alphabetic);
     let has_form =
         || memchr::memchr2_iter(b'-', b'_', held).any(|at| ending_in(held, 0, at).next().is_some());
@@ -435,10 +436,7 @@ const WORD_BEHIND: usize = 48;
 fn is_named_behind(text: &[u8]) -> bool {
     let near = text.get(..text.len().min(WORD_BEHIND)).unwrap_or_default();
     let line = near.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let word = line
-        .windows(SECRET.len())
-        .any(|window| window.eq_ignore_ascii_case(SECRET));
-    word || holds_id(text.get(..text.len().min(BEHIND)).unwrap_or_default())
+    holds_word(line) || holds_id(text.get(..text.len().min(BEHIND)).unwrap_or_default())
 }
 
 /// Whether the text holds the id of an AWS access key.

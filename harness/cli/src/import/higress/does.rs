@@ -121,7 +121,11 @@ fn masking(config: &At<'_>) -> Try<Does> {
             "%{IP}" | "%{IPV4}" | "%{IPV6}" => "ip",
             "%{MOBILE}" => "phone",
             "%{BANKCARD}" | "%{CREDITCARD}" => "card",
-            _ => return Err(rule.obstacle("regex: pii-mask has no patterns of its own")),
+            _ => {
+                return Err(rule.obstacle(
+                    "regex: patterns are not taken over; write them as `custom` of pii-mask",
+                ));
+            }
         };
         for member in ["type", "restore", "value"] {
             if let Some(found) = rule.get(member) {

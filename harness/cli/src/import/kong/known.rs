@@ -73,6 +73,6 @@ pub const HINTS: [(&str, &str); 8] = [
     ),
     (
         "ai-prompt-guard",
-        "pii-mask knows personal data and credentials, and no patterns of your own",
+        "its patterns are not taken over; `custom` of pii-mask refuses values of bounded patterns",
     ),
 ];

@@ -41,17 +41,20 @@ pub(super) fn letter(table: &[u8], remainder: u64) -> Option<u8> {
 
 /// ISO/IEC 7812-1 annex B.
 pub fn luhn(number: &[u8]) -> bool {
-    let sum = number
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, byte)| match (at % 2, value(*byte)) {
+    luhn_of(number.iter().map(|byte| value(*byte)))
+}
+
+/// The same of the values of digits. All zeros pass the check, but are nobody's.
+pub fn luhn_of(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
+    let places = digits.rev().enumerate();
+    let sum = places
+        .map(|(place, digit)| match (place % 2, digit) {
             (0, digit) => digit,
-            (_, digit) if digit > 4 => digit.saturating_mul(2).saturating_sub(9),
+            (_, digit @ 5..) => digit.saturating_mul(2).saturating_sub(9),
             (_, digit) => digit.saturating_mul(2),
         })
         .fold(0, u32::saturating_add);
-    sum.is_multiple_of(10) && number.iter().any(|byte| *byte != b'0')
+    sum.is_multiple_of(10) && sum > 0
 }
 
 /// ISO/IEC 7064, modulus 11 and 10.
