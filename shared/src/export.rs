@@ -24,7 +24,7 @@ macro_rules! export {
             };
             const NEEDED: $crate::filter::Callbacks = $crate::filter::Callbacks::of(&<$filter as $crate::filter::Filter>::NEEDS);
             assert!(NAMED.are(NEEDED), "the callbacks named in export! are not those of NEEDS");
-            $crate::export_module!(install [$filter] $($($callback)+)?);
+            $crate::export_module!(install &[$crate::filter::Registration::of::<$filter>()]; $($($callback)+)?);
         };
     };
 }
@@ -34,12 +34,12 @@ macro_rules! export {
 #[macro_export]
 #[doc(hidden)]
 macro_rules! export_module {
-    ($install:ident [$($filter:ty),+] $($callback:ident)*) => {
-        const FILTERS: &[$crate::filter::Registration] = &[$($crate::filter::Registration::of::<$filter>()),+];
+    ($install:ident $filters:expr; $($callback:ident)*) => {
+        const REGISTERED: &[$crate::filter::Registration] = $filters;
         #[unsafe(no_mangle)]
         pub extern "C" fn _initialize() {
             $crate::guest::abi::initialize();
-            $crate::guest::adapter::$install(FILTERS);
+            $crate::guest::adapter::$install(REGISTERED);
         }
         $crate::export_section!("version", env!("CARGO_PKG_VERSION"));
         $crate::export_section!("licenses", env!("CARGO_PKG_LICENSE"));
@@ -47,7 +47,7 @@ macro_rules! export_module {
         const _: () = {
             #[used]
             #[unsafe(link_section = "modelgate.filters")]
-            static SECTION: [u8; $crate::manifest::length(FILTERS)] = $crate::manifest::filters(FILTERS);
+            static SECTION: [u8; $crate::manifest::length(REGISTERED)] = $crate::manifest::filters(REGISTERED);
         };
         $crate::export_callback!(always);
         $($crate::export_callback!($callback);)*

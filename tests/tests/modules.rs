@@ -1,9 +1,15 @@
 //! The modules as they are shipped: what they say of themselves is what the code says.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use modelgate_cli::SUITE;
-use modelgate_cli::build::{self, Profile, Workspace};
+use modelgate_cli::build::{self, Profile, Workspace, bundle};
 use modelgate_cli::inspect::Module;
+use modelgate_full::BACKENDS;
 use modelgate_kit::manifest;
+use modelgate_scenario::engine::{Verdict, WasmFolder, judge, open};
+use modelgate_scenario::file::{EngineName, ScenarioFile};
 use proxy_wasm_simulator::profile::NGINX;
 
 #[test]
@@ -67,5 +73,44 @@ fn every_module_says_what_it_is() {
         }
         let calls = module.uses().contains(&"HTTP calls");
         assert!(calls || module.that_need("callouts").is_empty(), "{krate}");
+    }
+}
+
+/// A chain that lists a filter that is not in the module.
+const ANOTHER: &str = r#"
+about: a filter that was not chosen
+chain:
+- modelgate: { filters: [ { filter: key_auth, config: { keys: [] } } ] }
+expect: { start: { refused: { contains: [ "filters[0].filter: is not a filter of this module", "one of audit_log, rate_limit" ] } } }
+"#;
+
+#[test]
+fn a_bundle_of_chosen_filters_is_a_chain_of_these_and_refuses_others() {
+    let workspace = Workspace::locate().unwrap();
+    let chosen = ["rate-limit", "audit_log"].map(str::to_owned);
+    let chosen = bundle::chosen(&chosen).unwrap();
+    let built = bundle::build(&workspace, &chosen, Profile::Release).unwrap();
+    let module = Module::read(&std::fs::read(&built.path).unwrap()).unwrap();
+    let names: Vec<_> = module.filters.iter().map(|filter| &filter.name).collect();
+    assert_eq!(names, ["audit_log", "rate_limit"]);
+    let folder = built.path.parent().unwrap();
+    let nginx = std::fs::read(folder.join("nginx/modelgate.wasm")).unwrap();
+    let nginx = Module::read(&nginx).unwrap();
+    assert_eq!(nginx.filters, module.filters);
+    for called in NGINX.needed_callbacks {
+        assert!(nginx.exports.contains(*called), "{called}");
+    }
+
+    let modules = Arc::new(WasmFolder(folder.to_owned()));
+    let name = EngineName::parse("wasmtime").unwrap();
+    let engine = open(&name, modules, &BACKENDS, &|_| {}).unwrap();
+    let scenarios = workspace.root.join("tests/scenarios");
+    let listed = scenarios.join("reload-one-entry.yaml");
+    let listed = ScenarioFile::read(&SUITE, &listed).unwrap();
+    let another = scenarios.join("another.yaml");
+    let another = ScenarioFile::parse(&SUITE, Path::new(&another), ANOTHER).unwrap();
+    for file in [listed, another] {
+        let verdict = judge(engine.as_ref(), &file).unwrap();
+        assert!(matches!(verdict, Verdict::Passed(_)), "{verdict:?}");
     }
 }

@@ -26,6 +26,7 @@ use crate::SUITE;
 use modelgate_scenario::catalogue::{GUESTS, file_name, module_name};
 use modelgate_scenario::file::ScenarioFile;
 
+pub mod bundle;
 mod meta;
 pub mod native;
 pub mod program;
@@ -237,7 +238,8 @@ fn build_anew(workspace: &Workspace, names: &[&str], profile: Profile) -> Result
                 );
                 eprintln!("{progress}");
                 let started = Instant::now();
-                let built = compile(workspace, name, profile, &flags)?;
+                let target = lane_folder(workspace, lane_of(name));
+                let built = compile(workspace, &target, name, None, profile, &flags)?;
                 let artifact = install(workspace, name, &built)?;
                 let took = started.elapsed().as_secs_f32();
                 if took > 2.0 {
@@ -267,6 +269,14 @@ fn build_anew(workspace: &Workspace, names: &[&str], profile: Profile) -> Result
 /// filters alone, which the demo builds, keep both lanes busy.
 fn lane_of(name: &str) -> usize {
     usize::from(name != SUITE.bundle() && !matches!(name, "jwt-auth" | "consumer-acl"))
+}
+
+/// Cargo's target directory of a lane.
+fn lane_folder(workspace: &Workspace, lane: usize) -> PathBuf {
+    match lane {
+        0 => workspace.target.clone(),
+        _ => workspace.target.join("modelgate/lane"),
+    }
 }
 
 /// Builds the modules that these scenarios need, and gives the folder where they are.
@@ -307,13 +317,17 @@ pub fn build_guests(workspace: &Workspace) -> Result<Artifact> {
     install(workspace, GUESTS, &built)
 }
 
-/// Runs cargo for one filter and gives the file that it made.
-fn compile(workspace: &Workspace, name: &str, profile: Profile, flags: &str) -> Result<PathBuf> {
+/// Runs cargo for one module in the target directory `target`, with these features of its crate or
+/// its own default, and gives the file that it made.
+fn compile(
+    workspace: &Workspace,
+    target: &Path,
+    name: &str,
+    features: Option<&[&str]>,
+    profile: Profile,
+    flags: &str,
+) -> Result<PathBuf> {
     let mut command = cargo_alone();
-    let target = match lane_of(name) {
-        0 => workspace.target.clone(),
-        _ => workspace.target.join("modelgate/lane"),
-    };
     command
         .current_dir(&workspace.root)
         .args([
@@ -327,19 +341,27 @@ fn compile(workspace: &Workspace, name: &str, profile: Profile, flags: &str) -> 
         ])
         .args(["--target", TARGET])
         .arg("--target-dir")
-        .arg(&target)
+        .arg(target)
         // Arrays of several sources are joined: the flags of .cargo/config.toml stay.
         .args(["--config", flags]);
-    let folder = match profile {
-        Profile::Release => {
-            command.arg("--release");
-            "release"
-        }
-        Profile::Dev => "debug",
-    };
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    if let Some(features) = features {
+        command.arg("--no-default-features");
+        command.args(["--features", &features.join(",")]);
+    }
     let status = command.status().context("starting cargo")?;
     ensure!(status.success(), "{name} does not compile ({status})");
-    Ok(target.join(TARGET).join(folder).join(file_name(name)))
+    Ok(compiled(target, profile).join(file_name(name)))
+}
+
+/// Where cargo puts a module that it has compiled.
+fn compiled(target: &Path, profile: Profile) -> PathBuf {
+    target.join(TARGET).join(match profile {
+        Profile::Release => "release",
+        Profile::Dev => "debug",
+    })
 }
 
 /// Cargo without settings from outside, which would end up in the bytes.

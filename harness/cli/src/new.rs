@@ -200,10 +200,13 @@ fn entered(root: &Path, name: &Name, before: &Member) -> Result<Vec<(PathBuf, St
         edit(
             "Cargo.toml",
             &[
+                ("default = [", format!("    \"{kebab}\",")),
                 ("tools = [", format!("    \"{kebab}/default\",")),
                 (
                     "[dependencies]",
-                    format!("{kebab} = {{ path = \"../{kebab}\", default-features = false }}"),
+                    format!(
+                        "{kebab} = {{ path = \"../{kebab}\", default-features = false, optional = true }}"
+                    ),
                 ),
             ],
         )?,

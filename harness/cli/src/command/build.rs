@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::SUITE;
 use crate::build::reproduce::build_twice;
-use crate::build::{Artifact, Profile, Workspace, build, native};
+use crate::build::{Artifact, Profile, Workspace, build, bundle, native};
 use anyhow::{Context, Result};
 use clap::Args;
 
@@ -21,6 +21,10 @@ pub struct Arguments {
     /// a shared library for this machine.
     #[arg(long, conflicts_with_all = ["filters", "dev", "twice"])]
     native: bool,
+    /// Build one module with only these filters instead, target/modelgate/bundle/modelgate.wasm: for
+    /// a chain in one entry that lists no others. It starts sooner than the module of all filters.
+    #[arg(long, value_name = "FILTER,…", value_delimiter = ',', conflicts_with_all = ["filters", "native", "twice"])]
+    bundle: Vec<String>,
     /// Build twice, in two temporary directories, and compare the bytes; target/modelgate stays as
     /// it is.
     #[arg(long)]
@@ -32,6 +36,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     if arguments.native {
         show(&native::build(&workspace)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let profile = if arguments.dev {
+        Profile::Dev
+    } else {
+        Profile::Release
+    };
+    if !arguments.bundle.is_empty() {
+        let chosen = bundle::chosen(&arguments.bundle)?;
+        show(&bundle::build(&workspace, &chosen, profile)?);
         return Ok(ExitCode::SUCCESS);
     }
     let known = |name: &String| {
@@ -50,11 +64,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         SUITE.modules()
     } else {
         named
-    };
-    let profile = if arguments.dev {
-        Profile::Dev
-    } else {
-        Profile::Release
     };
     if arguments.twice {
         let pairs = build_twice(&workspace, &names, profile)?;
