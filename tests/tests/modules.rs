@@ -93,6 +93,13 @@ fn a_bundle_of_chosen_filters_is_a_chain_of_these_and_refuses_others() {
     let module = Module::read(&std::fs::read(&built.path).unwrap()).unwrap();
     let names: Vec<_> = module.filters.iter().map(|filter| &filter.name).collect();
     assert_eq!(names, ["audit_log", "rate_limit"]);
+    // It is entered as often as its filters are, and for the chain's tick.
+    let mut exports = std::collections::BTreeSet::from(["proxy_on_tick".to_owned()]);
+    for artifact in build::build(&workspace, &chosen, Profile::Release).unwrap() {
+        let wasm = std::fs::read(artifact.path).unwrap();
+        exports.extend(Module::read(&wasm).unwrap().exports);
+    }
+    assert_eq!(module.exports, exports);
     let folder = built.path.parent().unwrap();
     let nginx = std::fs::read(folder.join("nginx/modelgate.wasm")).unwrap();
     let nginx = Module::read(&nginx).unwrap();

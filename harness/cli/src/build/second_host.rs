@@ -5,8 +5,8 @@
 //! a microsecond per request, so the modules for Envoy have only those that they need. What is
 //! added does nothing: it lets the message go on, and says that the exchange is done.
 
-use anyhow::{Context, Result, ensure};
-use wasmparser::{Parser, Payload, TypeRef};
+use anyhow::{Context, Result, bail, ensure};
+use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
 /// Parameters and results of a callback, all of them `i32`.
 type Shape = (u8, u8);
@@ -65,6 +65,55 @@ pub fn complete(wasm: &[u8]) -> Result<Vec<u8>> {
         exports.push([&text(name)[..], &[0], &function].concat());
         code.push(body(*shape, *gives));
     }
+    rewritten(wasm, |id, content| {
+        with(
+            content,
+            match id {
+                TYPES => &types,
+                FUNCTIONS => &functions,
+                EXPORTS => &exports,
+                CODE => &code,
+                _ => &[],
+            },
+        )
+    })
+}
+
+/// The module without the exports of these names; what they name stays.
+///
+/// # Errors
+/// If it is not a module.
+pub(super) fn without_exports(wasm: &[u8], gone: &[&str]) -> Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Payload::ExportSection(exports) = payload.context("no module")? else {
+            continue;
+        };
+        for export in exports {
+            let export = export.context("an export")?;
+            if !gone.contains(&export.name) {
+                let kind = match export.kind {
+                    ExternalKind::Func => 0,
+                    ExternalKind::Table => 1,
+                    ExternalKind::Memory => 2,
+                    ExternalKind::Global => 3,
+                    other => bail!("an export of the kind {other:?}"),
+                };
+                kept.push([&text(export.name)[..], &[kind], &leb(export.index)].concat());
+            }
+        }
+    }
+    rewritten(wasm, |id, content| {
+        if id != EXPORTS {
+            return Ok(content.to_vec());
+        }
+        let count = u32::try_from(kept.len())?;
+        Ok([&leb(count)[..], &kept.concat()].concat())
+    })
+}
+
+/// The module with the content of each section as `edit` gives it.
+fn rewritten(wasm: &[u8], edit: impl Fn(u8, &[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
     let mut whole = wasm.get(..8).context("no module")?.to_vec();
     let mut rest = wasm.get(8..).unwrap_or_default();
     while let Some((id, after)) = rest.split_first() {
@@ -73,14 +122,7 @@ pub fn complete(wasm: &[u8]) -> Result<Vec<u8>> {
         ensure!(size <= after.len(), "a section that ends after the module");
         let (content, after) = after.split_at(size);
         rest = after;
-        let added = match *id {
-            TYPES => &types,
-            FUNCTIONS => &functions,
-            EXPORTS => &exports,
-            CODE => &code,
-            _ => &Vec::new(),
-        };
-        let content = with(content, added)?;
+        let content = edit(*id, content)?;
         whole.push(*id);
         whole.extend(leb(u32::try_from(content.len())?));
         whole.extend(content);
@@ -183,7 +225,7 @@ fn read(bytes: &[u8]) -> Result<(u32, &[u8])> {
         }
         shift = shift.saturating_add(7);
     }
-    anyhow::bail!("a number that does not end")
+    bail!("a number that does not end")
 }
 
 #[cfg(test)]
@@ -210,6 +252,18 @@ mod tests {
             section(0, &[&text("version")[..], b"1"].concat()),
         ]
         .concat()
+    }
+
+    #[test]
+    fn what_is_no_longer_exported_is_still_there() {
+        let whole = complete(&module()).unwrap();
+        let gone = ["proxy_on_log", "proxy_on_done"];
+        let fewer = know(&without_exports(&whole, &gone).unwrap()).unwrap();
+        let mut known = know(&whole).unwrap();
+        known.exports.retain(|name| !gone.contains(&name.as_str()));
+        assert_eq!(fewer.exports, known.exports);
+        assert_eq!(fewer.functions, known.functions);
+        assert_eq!(without_exports(&whole, &[]).unwrap(), whole);
     }
 
     #[test]
