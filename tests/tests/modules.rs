@@ -76,30 +76,47 @@ fn every_module_says_what_it_is() {
     }
 }
 
-/// A chain that lists a filter that is not in the module.
-const ANOTHER: &str = r#"
+/// A chain of a filter that was chosen, and one of a filter that was not.
+const CHAINS: [&str; 2] = [
+    r#"
+about: a filter that was chosen
+chain:
+- modelgate: { filters: [ { filter: rate_limit, config: { policies: [ { name: all, windows: [ { quota: 1, window_s: 60 } ] } ] } } ] }
+requests:
+- { path: /first, expect: { client: { status: 200 } } }
+- { path: /second, expect: { client: { status: 429 } } }
+"#,
+    r#"
 about: a filter that was not chosen
 chain:
-- modelgate: { filters: [ { filter: key_auth, config: { keys: [] } } ] }
-expect: { start: { refused: { contains: [ "filters[0].filter: is not a filter of this module", "one of audit_log, rate_limit" ] } } }
-"#;
+- modelgate: { filters: [ { filter: audit_log, config: { sink: { cluster: logs } } } ] }
+clusters: { logs: { answer: { status: 200 } } }
+expect: { start: { refused: { contains: [ "filters[0].filter: is not a filter of this module", "one of jwt_auth, rate_limit" ] } } }
+"#,
+];
 
 #[test]
 fn a_bundle_of_chosen_filters_is_a_chain_of_these_and_refuses_others() {
     let workspace = Workspace::locate().unwrap();
-    let chosen = ["rate-limit", "audit_log"].map(str::to_owned);
+    let chosen = ["rate-limit", "jwt_auth"].map(str::to_owned);
     let chosen = bundle::chosen(&chosen).unwrap();
     let built = bundle::build(&workspace, &chosen, Profile::Release).unwrap();
     let module = Module::read(&std::fs::read(&built.path).unwrap()).unwrap();
     let names: Vec<_> = module.filters.iter().map(|filter| &filter.name).collect();
-    assert_eq!(names, ["audit_log", "rate_limit"]);
-    // It is entered as often as its filters are, and for the chain's tick.
-    let mut exports = std::collections::BTreeSet::from(["proxy_on_tick".to_owned()]);
-    for artifact in build::build(&workspace, &chosen, Profile::Release).unwrap() {
-        let wasm = std::fs::read(artifact.path).unwrap();
-        exports.extend(Module::read(&wasm).unwrap().exports);
+    assert_eq!(names, ["jwt_auth", "rate_limit"]);
+    // It is entered for what these two look at, and for nothing else.
+    for (callback, is_needed) in [
+        ("proxy_on_request_body", true),
+        ("proxy_on_request_trailers", true),
+        ("proxy_on_response_headers", true),
+        ("proxy_on_http_call_response", true),
+        ("proxy_on_tick", true),
+        ("proxy_on_response_body", false),
+        ("proxy_on_response_trailers", false),
+        ("proxy_on_log", false),
+    ] {
+        assert_eq!(module.exports.contains(callback), is_needed, "{callback}");
     }
-    assert_eq!(module.exports, exports);
     let folder = built.path.parent().unwrap();
     let nginx = std::fs::read(folder.join("nginx/modelgate.wasm")).unwrap();
     let nginx = Module::read(&nginx).unwrap();
@@ -111,12 +128,8 @@ fn a_bundle_of_chosen_filters_is_a_chain_of_these_and_refuses_others() {
     let modules = Arc::new(WasmFolder(folder.to_owned()));
     let name = EngineName::parse("wasmtime").unwrap();
     let engine = open(&name, modules, &BACKENDS, &|_| {}).unwrap();
-    let scenarios = workspace.root.join("tests/scenarios");
-    let listed = scenarios.join("reload-one-entry.yaml");
-    let listed = ScenarioFile::read(&SUITE, &listed).unwrap();
-    let another = scenarios.join("another.yaml");
-    let another = ScenarioFile::parse(&SUITE, Path::new(&another), ANOTHER).unwrap();
-    for file in [listed, another] {
+    for text in CHAINS {
+        let file = ScenarioFile::parse(&SUITE, Path::new("chosen.yaml"), text).unwrap();
         let verdict = judge(engine.as_ref(), &file).unwrap();
         assert!(matches!(verdict, Verdict::Passed(_)), "{verdict:?}");
     }
