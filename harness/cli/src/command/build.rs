@@ -21,8 +21,8 @@ pub struct Arguments {
     /// a shared library for this machine.
     #[arg(long, conflicts_with_all = ["filters", "dev", "twice"])]
     native: bool,
-    /// Build one module with only these filters instead, target/modelgate/bundle/modelgate.wasm: for
-    /// a chain in one entry that lists no others. It starts sooner than the module of all filters.
+    /// Build one module with only these filters instead, target/modelgate/bundle/modelgate.wasm,
+    /// for a chain in one entry that lists no others: it starts sooner than that of all filters.
     #[arg(long, value_name = "FILTER,…", value_delimiter = ',', conflicts_with_all = ["filters", "native", "twice"])]
     bundle: Vec<String>,
     /// Build twice, in two temporary directories, and compare the bytes; target/modelgate stays as
