@@ -38,6 +38,7 @@ use file::Modules;
 pub use host::Host;
 pub use meaning::{Filter, Meaning, read};
 pub(crate) use pieces::{put, router, typed};
+pub(crate) use settings::regional;
 pub(crate) use upstream::Upstream;
 
 /// A filter's entry in a chain of Envoy's.

@@ -198,7 +198,7 @@ fn name_server(item: &mut Node, server: &str) {
 }
 
 /// An endpoint of AWS's in a region (docs.aws.amazon.com/general/latest/gr/rande.html).
-fn regional(service: &str, region: &str) -> String {
+pub(crate) fn regional(service: &str, region: &str) -> String {
     let end = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("https://{service}.{region}.amazonaws.com{end}")
 }
