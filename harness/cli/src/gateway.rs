@@ -4,6 +4,7 @@
 //! what these say of their settings, `modelgate check` tells. Each writer makes a host's own files
 //! of that, as values, never as text.
 
+mod chosen;
 mod envoy;
 mod envoy_gateway;
 mod file;

@@ -178,22 +178,31 @@ impl Callers {
             .shelf
             .get_or_init(|| root.common(&name, Shelf::default));
         let now_ms = root.now_ns() / 1_000_000;
+        let mut found: Vec<(u64, Which)> = Vec::new();
         for others in shelf.others(&self.sessions) {
-            for (which, other) in others.borrow().iter() {
-                let mut sessions = self.sessions.borrow_mut();
-                if sessions.len() >= self.most || sessions.contains_key(which) {
-                    continue;
-                }
-                let Some((at, role)) = self.asking(which) else {
-                    continue;
-                };
-                let session = self.fresh(at, which, role);
-                session.kept.join(root);
-                if session.kept.current(now_ms).is_some() {
-                    session.used_ms.set(other.used_ms.get());
-                    self.begun.borrow_mut().push(Rc::clone(&session));
-                    sessions.insert(which.clone(), session);
-                }
+            let others = others.borrow();
+            found.extend(
+                others
+                    .iter()
+                    .map(|(which, one)| (one.used_ms.get(), which.clone())),
+            );
+        }
+        // Those that were used last, where there are too many.
+        found.sort_by(|(one, _), (other, _)| other.cmp(one));
+        let mut sessions = self.sessions.borrow_mut();
+        for (used_ms, which) in found {
+            if sessions.len() >= self.most {
+                break;
+            }
+            let Some((at, role)) = self.asking(&which) else {
+                continue;
+            };
+            let session = self.fresh(at, &which, role);
+            session.kept.join(root);
+            if session.kept.current(now_ms).is_some() && !sessions.contains_key(&which) {
+                session.used_ms.set(used_ms);
+                self.begun.borrow_mut().push(Rc::clone(&session));
+                sessions.insert(which, session);
             }
         }
     }

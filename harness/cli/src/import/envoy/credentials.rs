@@ -80,7 +80,12 @@ impl Providers<'_> {
             }
         }
         if at.flag_of("custom_credential_provider_chain") != Some(true) {
-            return Err(at.obstacle(DEFAULT_CHAIN));
+            return Err(match at.get("assume_role_credential_provider") {
+                Some(role) => role.obstacle(
+                    "assume_role_credential_provider: without `custom_credential_provider_chain: true` Envoy passes over it, and signs with what its default chain finds; write that, and import again",
+                ),
+                None => at.obstacle(DEFAULT_CHAIN),
+            });
         }
         let mut sources = Vec::new();
         if let Some(found) = at.get("environment_credential_provider") {
@@ -136,6 +141,12 @@ impl Providers<'_> {
             ));
         }
         let mut sources = self.sources(&with)?;
+        if with.get("inline_credential").is_some() {
+            with.changed_note(
+                "assume_role_credential_provider",
+                "the role is assumed with the key that is written here; Envoy (1.40) passes over it there, and takes what its default chain finds",
+            );
+        }
         let mut role = self.session(at, "assume_role_credential_provider")?;
         if let Some(id) = at.text_of("external_id").filter(|id| !id.is_empty()) {
             put(&mut role, "external_id", id);

@@ -172,8 +172,13 @@ fn one_provider_is_one_source_and_secrets_go_to_variables() {
             web_token("AWS_WEB_IDENTITY_TOKEN"),
         ),
     ] {
+        let has_key = provider.to_string().contains("inline_credential");
         let one = imported(&signing(provider));
         assert!(!one.is_wrong, "{}", one.report.text());
+        assert_eq!(
+            one.report.text().contains("Envoy (1.40) passes over it"),
+            has_key
+        );
         assert_eq!(settings(&one).0.unwrap()["credentials"], wanted);
         assert!(!one.config.contains("s3cr3t") && !one.report.text().contains("s3cr3t"));
     }
@@ -212,6 +217,10 @@ fn what_cannot_be_taken_over_stays_and_says_why() {
         (
             signing(json!({ "assume_role_with_web_identity_provider": { "role_arn": ROLE } })),
             "default chain",
+        ),
+        (
+            signing(json!({ "assume_role_credential_provider": { "role_arn": ROLE } })),
+            "Envoy passes over it",
         ),
         (
             signing(json!({ "custom_credential_provider_chain": true })),
