@@ -19,16 +19,26 @@ fn file(signing: &Json) -> Json {
         "credentials": [ { "key": "k-0c5d8e2b6f914a73", "client": "scoring" } ],
         "key_sources": [ { "header": "x-api-key" } ],
     });
+    let router = typed("router.v3.Router", &json!({}));
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "in",
+        "use_remote_address": true,
+        "normalize_path": true,
+        "merge_slashes": true,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "common_http_protocol_options": { "headers_with_underscores_action": "REJECT_REQUEST" },
         "route_config": { "virtual_hosts": [ { "name": "a", "domains": [ "*" ], "routes": [ { "match": { "prefix": "/" }, "route": { "cluster": "aws" } } ] } ] },
         "http_filters": [
             typed("api_key_auth.v3.ApiKeyAuth", &keys),
             typed("aws_request_signing.v3.AwsRequestSigning", signing),
+            router,
         ],
     });
+    let filter = json!({ "name": "http", "typed_config": manager });
+    let address = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 8080 } });
     json!({ "static_resources": {
-        "listeners": [ { "name": "in", "filter_chains": [ { "filters": [ { "typed_config": manager } ] } ] } ],
+        "listeners": [ { "name": "in", "address": address, "filter_chains": [ { "filters": [ filter ] } ] } ],
         "clusters": [ { "name": "aws" }, { "name": "169.254.169.254" } ],
     } })
 }
