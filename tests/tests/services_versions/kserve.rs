@@ -121,10 +121,7 @@ async fn versions_under_names_of_their_own_answer_by_the_protocol_of_tensorflow_
     // What the model is, is asked of the same version.
     let status = Call::get("/v1/models/plus").with("x-session", "s0");
     let status: Value = serde_json::from_slice(&gateway.send(&status).await.body).unwrap();
-    assert_eq!(
-        status,
-        json!({ "name": format!("plus-{}", of["s0"]), "ready": true })
-    );
+    assert_eq!(status["name"], format!("plus-{}", of["s0"]));
     // Version 4 fails, and is taken out; the others do not notice.
     let mut failed = 0;
     for number in 0..120 {
