@@ -103,7 +103,8 @@ fn launch(package: &Path, yaml: &Path, folder: &Path) -> Result<Server, String> 
         "inference_address=http://127.0.0.1:{port}\nmanagement_address=http://127.0.0.1:{management}\nmetrics_address=http://127.0.0.1:{metrics}\ngrpc_inference_port={grpc}\ngrpc_management_port={grpc_management}\ninitial_worker_port={worker}\ndisable_token_authorization=false\nnumber_of_netty_threads=1\ndefault_workers_per_model=1\ndisable_system_metrics=true\n"
     );
     fs::write(folder.join("config.properties"), properties).map_err(|error| error.to_string())?;
-    let modules = [package, yaml, &folder.join("stand-in")];
+    let stand_in = folder.join("stand-in");
+    let modules = [package, yaml, stand_in.as_path()];
     let modules = std::env::join_paths(modules).map_err(|error| error.to_string())?;
     let mut command = Command::new("java");
     command

@@ -109,7 +109,8 @@ async fn a_token_in_a_file_reaches_sts_and_its_role_signs() {
     let ((models, reached), (sts, asked)) = (server("{}"), server(STS));
     let (port, admin) = (free_port(), free_port());
     for cluster in adapt::list(&mut config, "/static_resources/clusters").unwrap() {
-        match cluster["name"].as_str().unwrap() {
+        let name = cluster["name"].as_str().unwrap().to_owned();
+        match name.as_str() {
             "models" => adapt::point_cluster(cluster, adapt::loopback(models)).unwrap(),
             "sts.eu-central-1.amazonaws.com" => {
                 adapt::point_cluster(cluster, adapt::loopback(sts)).unwrap();

@@ -40,7 +40,7 @@ fn chain(key: &str) -> String {
         r#"
 about: two versions of a model on TorchServe, one inference key
 gateway: {{ workers: 2 }}
-env: {{ TORCHSERVE_INFERENCE_KEY: {key} }}
+env: {{ TORCHSERVE_INFERENCE_KEY: "{key}" }}
 chain:
 - model-route:
     models:
