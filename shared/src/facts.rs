@@ -299,10 +299,6 @@ pub struct Routed {
     pub why: String,
 }
 
-impl Fact for Routed {
-    const NAME: &'static str = "route";
-}
-
 impl ModelCall {
     /// The models, each by itself; none if none is known.
     pub fn names(&self) -> Vec<String> {

@@ -293,6 +293,11 @@ pub trait Proxy: Host {
     fn headers(&self, map: Map) -> Result<Rc<HeaderBlock>, Status> {
         Ok(Rc::new(HeaderBlock::new(self.pairs(map)?)))
     }
+    /// The first value of a header; nothing where there is none. For one that is wanted alone: the
+    /// whole map costs more the more headers there are.
+    fn header(&self, map: Map, name: &str) -> Result<Option<Vec<u8>>, Status> {
+        Ok(self.headers(map)?.first(name).map(<[u8]>::to_vec))
+    }
     /// Sets a header to exactly one value.
     fn set_header(&self, map: Map, name: &str, value: &[u8]) -> Result<(), Status>;
     /// Adds one more value of a header.

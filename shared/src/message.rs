@@ -65,9 +65,16 @@ impl<'a> Message<'a> {
         self.headers()
     }
 
-    /// Status of a response, once its headers are here.
+    /// Status of a response, once its headers are here. Of headers that nobody has read yet it is
+    /// all that is read.
     pub fn status(self) -> Option<u16> {
-        self.headers().ok()?.text(":status")?.parse().ok()
+        const STATUS: &str = ":status";
+        let slot = self.exchange.0.maps.of(self.side).borrow();
+        if let Some(block) = slot.as_ref() {
+            return block.text(STATUS)?.parse().ok();
+        }
+        let value = self.exchange.proxy().header(self.map(), STATUS).ok()??;
+        std::str::from_utf8(&value).ok()?.parse().ok()
     }
 
     /// Sets a header to exactly one value.

@@ -4,3 +4,4 @@ pub mod envoys;
 pub mod gateway;
 pub mod oracles;
 pub mod services;
+pub mod torchserve;

@@ -55,6 +55,8 @@ fn pip(folder: &Path, what: &[&str]) -> Result<(), String> {
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        // Python compiles what it imports; of most packages that is a small part.
+        "--no-compile",
         "--target",
     ])
     .arg(folder)

@@ -5,6 +5,7 @@
 mod imports {
     pub mod cases;
     pub mod kong;
+    pub mod roles;
 }
 
 use std::io::{Read, Write};

@@ -12,11 +12,11 @@ use modelgate_demo::client::{Answer, Call};
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::gateway::Gateway;
 use modelgate_tests::services::{Server, free_port, python_package};
+use modelgate_tests::torchserve::{TORCHSERVE, TorchServe};
 use serde_json::{Value, json};
 
 /// Brings Authlib and Flask.
 const AUTHLIB: &str = "oidc-provider-mock==0.3.4";
-const TORCHSERVE: &str = "torchserve==0.12.0";
 const TOKEN_SECRET: &str = "a secret of this test, at least 32 bytes long";
 const GOOGLE: &str = "/v1/projects/p/locations/l/publishers/google/models/m:generateContent";
 
@@ -184,37 +184,6 @@ fn every_source(inference_key: &str) -> Value {
     config
 }
 
-/// A real TorchServe with token authorization, and its inference key. It has no model: whoever has
-/// the key is told so, and everybody else that his token is not good.
-fn torchserve(package: &Path, folder: &Path) -> Option<(Server, String)> {
-    let is_there = Command::new("java").arg("-version").output().is_ok();
-    let java = modelgate_cli::skip::require_or_skip(
-        "Java",
-        is_there.then_some(()).ok_or("no program `java`"),
-    );
-    java?;
-    let [port, management, metrics, grpc, grpc_management] = [(); 5].map(|()| free_port());
-    let properties = format!(
-        "inference_address=http://127.0.0.1:{port}\nmanagement_address=http://127.0.0.1:{management}\nmetrics_address=http://127.0.0.1:{metrics}\ngrpc_inference_port={grpc}\ngrpc_management_port={grpc_management}\ndisable_token_authorization=false\nnumber_of_netty_threads=1\ndisable_system_metrics=true\n"
-    );
-    fs::write(folder.join("config.properties"), properties).unwrap();
-    let mut command = Command::new("java");
-    command
-        .arg(format!("-Dmodel_server_home={}", package.display()))
-        .arg("-cp")
-        .arg(package.join("ts/frontend/model-server.jar"))
-        .args(["org.pytorch.serve.ModelServer", "--python", "python3"])
-        .args(["-f", "config.properties", "-s", ".", "-w", "."])
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let server = Server::start(&mut command, port).unwrap();
-    let keys = fs::read_to_string(folder.join("key_file.json")).unwrap();
-    let keys: Value = serde_json::from_str(&keys).unwrap();
-    let key = keys["inference"]["key"].as_str().unwrap().to_owned();
-    Some((server, key))
-}
-
 /// The answer once the gateway has its token: workers fetch with their first tick.
 async fn ready(gateway: &mut Gateway, call: &Call) -> Answer {
     for _ in 0..20 {
@@ -229,23 +198,20 @@ async fn ready(gateway: &mut Gateway, call: &Call) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_source_is_taken_where_its_tokens_are_verified() {
-    let (Some(envoy), Some(package), Some(package_of_torchserve)) = (
-        envoy(None),
-        python_package(AUTHLIB),
-        python_package(TORCHSERVE),
-    ) else {
+    let (Some(envoy), Some(package)) = (envoy(None), python_package(AUTHLIB)) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let Some((model, key)) = torchserve(&package_of_torchserve, folder.path()) else {
+    // It has no model: whoever has the key is told so, and everybody else that his is not good.
+    let Some(model) = TorchServe::start(folder.path(), &[]) else {
         return;
     };
     let servers = token_servers(&package, 300);
-    let text = chain(servers.port, &every_source(&key));
+    let text = chain(servers.port, &every_source(&model.key));
     let clusters = [
         ("upstream", servers.port),
         ("idp", servers.port),
-        ("torchserve", model.port),
+        ("torchserve", model.server.port),
     ];
     let mut gateway = Gateway::start(&envoy, &text, &clusters).await;
 

@@ -1,7 +1,12 @@
 //! Two versions of a model on a real server of the Open Inference Protocol (MLServer), behind
 //! `model-route` on a real Envoy with two workers: what the lineage says is what the server says of
 //! itself, callers stay where they are, a version that fails is taken out for both workers, and a
-//! server that is gone is answered for.
+//! server that is gone is answered for. The same on TorchServe and KServe, in modules of their own.
+
+mod services_versions {
+    pub mod kserve;
+    pub mod torchserve;
+}
 
 use std::collections::BTreeMap;
 use std::fs;

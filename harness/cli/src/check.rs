@@ -65,6 +65,7 @@ use kubernetes::Kept;
 use located_yaml::{Node, Place};
 use references::Clusters;
 pub use report::{Checked, Format, render};
+pub(crate) use settings::refused;
 
 /// Members that only a bootstrap has.
 pub const BOOTSTRAP: [&str; 4] = [

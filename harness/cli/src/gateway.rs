@@ -4,6 +4,7 @@
 //! what these say of their settings, `modelgate check` tells. Each writer makes a host's own files
 //! of that, as values, never as text.
 
+mod chosen;
 mod envoy;
 mod envoy_gateway;
 mod file;
@@ -38,6 +39,7 @@ use file::Modules;
 pub use host::Host;
 pub use meaning::{Filter, Meaning, read};
 pub(crate) use pieces::{put, router, typed};
+pub(crate) use settings::regional;
 pub(crate) use upstream::Upstream;
 
 /// A filter's entry in a chain of Envoy's.

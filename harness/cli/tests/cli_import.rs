@@ -281,7 +281,7 @@ fn what_cannot_be_taken_over_stays_envoys_own() {
             "inline_credential: { access_key_id: AKIDEXAMPLE, secret_access_key: wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY }",
             "instance_profile_credential_provider: {}",
             "aws_request_signing",
-            "instance_profile",
+            "default chain",
         ),
         (
             "service_name: sagemaker",

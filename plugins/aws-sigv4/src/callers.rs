@@ -3,10 +3,13 @@
 //!
 //! The first rule that surely fits the caller decides; a caller whom none fits is refused. What the
 //! identity leaves open is no fit.
+//!
+//! A configuration that replaces another one of the same VM goes on with the sessions of its roles:
+//! see [`Callers::join`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use modelgate_kit::claim::{ClaimPath, Finding};
 use modelgate_kit::exchange::Exchange;
@@ -14,6 +17,7 @@ use modelgate_kit::explain::{self, Note};
 use modelgate_kit::facts::Identity;
 use modelgate_kit::problem::Reply;
 use modelgate_kit::refresh::Refreshed;
+use modelgate_kit::root::Root;
 use modelgate_kit::rule::{Caller, Doubt, Who};
 use serde_json::Value;
 
@@ -75,22 +79,49 @@ impl TagValue {
         let fits = is_tag_text(&text) && text.chars().count() <= MOST_VALUE;
         fits.then_some(text)
     }
+
+    /// Whether some caller may have this value.
+    fn may_be(&self, value: &str) -> bool {
+        !matches!(self, Self::Fixed(text) if text != value)
+    }
 }
 
-/// Tells sessions apart: the number of the rule, and the tags.
-type Which = (usize, Vec<Tag>);
+/// Tells sessions apart: the mark of the role and of what assumes it, and the tags.
+type Which = (Rc<str>, Vec<Tag>);
+
+/// The sessions of one configuration.
+type Sessions = RefCell<BTreeMap<Which, Rc<Session>>>;
+
+/// Where the configurations of one VM find each other's sessions.
+#[derive(Default)]
+struct Shelf(RefCell<Vec<Weak<Sessions>>>);
+
+impl Shelf {
+    /// Those of the others that are still there, where ours stand from now on.
+    fn others(&self, ours: &Rc<Sessions>) -> Vec<Rc<Sessions>> {
+        let mut all = self.0.borrow_mut();
+        let ours = Rc::downgrade(ours);
+        all.retain(|one| one.strong_count() > 0 && !one.ptr_eq(&ours));
+        let others = all.iter().filter_map(Weak::upgrade).collect();
+        all.push(ours);
+        others
+    }
+}
 
 /// Sessions of the roles of one configuration.
 pub struct Callers {
     filter: &'static str,
     rules: Vec<Rule>,
+    /// Of each rule: its role's mark.
+    marks: Vec<Rc<str>>,
     base: Supply,
     clock: Rc<Clock>,
     keeping: Keeping,
     most: usize,
-    sessions: RefCell<BTreeMap<Which, Rc<Session>>>,
+    sessions: Rc<Sessions>,
     /// Those that the background task has not seen yet.
     begun: RefCell<Vec<Rc<Session>>>,
+    shelf: OnceCell<Rc<Shelf>>,
 }
 
 /// One session.
@@ -120,16 +151,73 @@ impl Callers {
         keeping: Keeping,
         most: usize,
     ) -> Self {
+        let mark = |rule: &Rule| {
+            let role = rule.role.as_ref();
+            role.map_or_else(Rc::default, |(role, _)| Assumed::mark(&base, role).into())
+        };
         Self {
             filter,
+            marks: rules.iter().map(mark).collect(),
             rules,
             base,
             clock: Rc::clone(clock),
             keeping,
             most,
-            sessions: RefCell::default(),
+            sessions: Rc::default(),
             begun: RefCell::default(),
+            shelf: OnceCell::new(),
         }
+    }
+
+    /// Takes over the sessions that other configurations of this VM have, with what was fetched for
+    /// them and until when they were used: those of the same roles, assumed with the same
+    /// credentials, with tags that our rules give.
+    pub fn join(&self, root: &Root) {
+        let name = format!("{}.sessions", self.filter);
+        let shelf = self
+            .shelf
+            .get_or_init(|| root.common(&name, Shelf::default));
+        let now_ms = root.now_ns() / 1_000_000;
+        let mut found: Vec<(u64, Which)> = Vec::new();
+        for others in shelf.others(&self.sessions) {
+            let others = others.borrow();
+            found.extend(
+                others
+                    .iter()
+                    .map(|(which, one)| (one.used_ms.get(), which.clone())),
+            );
+        }
+        // Those that were used last, where there are too many.
+        found.sort_by(|(one, _), (other, _)| other.cmp(one));
+        let mut sessions = self.sessions.borrow_mut();
+        for (used_ms, which) in found {
+            if sessions.len() >= self.most {
+                break;
+            }
+            let Some((at, role)) = self.asking(&which) else {
+                continue;
+            };
+            let session = self.fresh(at, &which, role);
+            session.kept.join(root);
+            if session.kept.current(now_ms).is_some() && !sessions.contains_key(&which) {
+                session.used_ms.set(used_ms);
+                self.begun.borrow_mut().push(Rc::clone(&session));
+                sessions.insert(which, session);
+            }
+        }
+    }
+
+    /// The first rule that may ask for this session, and its role.
+    fn asking(&self, (mark, tags): &Which) -> Option<(usize, &Rc<Role>)> {
+        let mut rules = self.rules.iter().zip(&self.marks).enumerate();
+        rules.find_map(|(at, (rule, own))| {
+            let (role, wanted) = rule.role.as_ref()?;
+            let mut both = wanted.iter().zip(tags);
+            let fits = own == mark
+                && wanted.len() == tags.len()
+                && both.all(|(tag, (key, value))| tag.key == *key && tag.from.may_be(value));
+            fits.then_some((at, role))
+        })
     }
 
     /// The session that signs for the caller; none where `credentials` do.
@@ -160,17 +248,18 @@ impl Callers {
             return Ok(None);
         }
         let now_ms = exchange.now_ns() / 1_000_000;
-        let which = (at, tags);
+        let mark = self.marks.get(at).map_or_else(Rc::default, Rc::clone);
+        let which = (mark, tags);
         let known = self.sessions.borrow().get(&which).cloned();
         let session = match known {
             Some(session) => session,
-            None => self.begin(which, role)?,
+            None => self.begin(at, which, role)?,
         };
         session.used_ms.set(now_ms);
         Ok(Some(session))
     }
 
-    fn begin(&self, which: Which, role: &Rc<Role>) -> Result<Rc<Session>, Reply> {
+    fn begin(&self, at: usize, which: Which, role: &Rc<Role>) -> Result<Rc<Session>, Reply> {
         let mut sessions = self.sessions.borrow_mut();
         if sessions.len() >= self.most {
             // The one that was not used for the longest time, and that nobody waits for: besides
@@ -186,18 +275,28 @@ impl Callers {
                 .is_over
                 .set(true);
         }
-        let name = format!("{}: roles[{}].assume_role", self.filter, which.0);
-        let (base, clock, tags) = (&self.base, &self.clock, which.1.clone());
-        let kept = Assumed::kept(name, base, role, tags, clock, &self.keeping, self.filter);
-        let session = Rc::new(Session {
+        let session = self.fresh(at, &which, role);
+        sessions.insert(which, Rc::clone(&session));
+        self.begun.borrow_mut().push(Rc::clone(&session));
+        Ok(session)
+    }
+
+    fn fresh(&self, at: usize, (mark, tags): &Which, role: &Rc<Role>) -> Rc<Session> {
+        let name = format!("{}: roles[{at}].assume_role", self.filter);
+        let assumed = Assumed::new(
+            self.base.clone(),
+            Rc::clone(role),
+            tags.clone(),
+            Rc::clone(&self.clock),
+            self.keeping.timeout_ms,
+        );
+        let kept = assumed.kept(name, mark, &self.keeping, self.filter);
+        Rc::new(Session {
             kept: Rc::new(kept),
             made: Made::default(),
             used_ms: Cell::new(0),
             is_over: Cell::new(false),
-        });
-        sessions.insert(which, Rc::clone(&session));
-        self.begun.borrow_mut().push(Rc::clone(&session));
-        Ok(session)
+        })
     }
 
     /// Lets sessions go that nobody has used for long, and gives those that have begun since the

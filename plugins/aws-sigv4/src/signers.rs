@@ -100,10 +100,14 @@ impl Signers {
         }
     }
 
-    /// Takes over what configurations of this VM have that ask the same: see [`Refreshed::join`].
+    /// Takes over what configurations of this VM have that ask the same: see [`Refreshed::join`],
+    /// [`Callers::join`].
     pub fn join(&self, root: &Root) {
         if let Supply::Fetched(fetched) = &self.supply {
             fetched.join(root);
+        }
+        if let Some(callers) = &self.callers {
+            callers.join(root);
         }
     }
 

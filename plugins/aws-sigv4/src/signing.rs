@@ -139,6 +139,14 @@ pub async fn sign(
 /// Learns from the answer, and tells an error in the client's dialect. Nothing of it can be
 /// refused: what cannot be read goes on as it came.
 pub async fn answered(plan: &Plan, exchange: &Exchange, chosen: &Chosen, request: &HeaderBlock) {
+    // What has gone well says nothing, and its headers are not read.
+    if exchange
+        .response()
+        .status()
+        .is_some_and(|status| status < 400)
+    {
+        return;
+    }
     let Ok(response) = exchange.response().headers() else {
         return;
     };

@@ -287,35 +287,49 @@ pub struct Assumed {
 }
 
 impl Assumed {
-    /// The role in a session with these tags, kept fresh. `name` is how logs call it.
-    pub fn kept(
-        name: String,
-        base: &Supply,
-        role: &Rc<Role>,
+    /// The role in a session with these tags.
+    pub const fn new(
+        base: Supply,
+        role: Rc<Role>,
         tags: Vec<Tag>,
-        clock: &Rc<Clock>,
-        keeping: &Keeping,
-        filter: &str,
-    ) -> Refreshed<Self> {
-        let mut mark = role.mark(Mark::default());
-        for (key, value) in &tags {
-            mark = mark.with(key).with(value);
+        clock: Rc<Clock>,
+        timeout_ms: u32,
+    ) -> Self {
+        Self {
+            base,
+            role,
+            tags,
+            clock,
+            timeout_ms,
         }
-        mark = match base {
+    }
+
+    /// What tells a role apart, with the credentials that assume it: all but the tags.
+    pub fn mark(base: &Supply, role: &Role) -> String {
+        let mark = role.mark(Mark::default());
+        let mark = match base {
             Supply::Given(key) => mark_key(key, mark),
             Supply::Fetched(fetched) => {
                 let sources = fetched.source.sources.iter();
                 sources.fold(mark, |mark, source| source.mark(mark))
             }
         };
-        let assumed = Self {
-            base: base.clone(),
-            role: Rc::clone(role),
-            tags,
-            clock: Rc::clone(clock),
-            timeout_ms: keeping.timeout_ms,
-        };
-        kept(name, assumed, mark, keeping, filter)
+        mark.text()
+    }
+
+    /// Kept fresh. `name` is how logs call it, `mark` is that of its role.
+    pub fn kept(
+        self,
+        name: String,
+        mark: &str,
+        keeping: &Keeping,
+        filter: &str,
+    ) -> Refreshed<Self> {
+        let tags = self.tags.iter();
+        let mark = tags.fold(Mark::default().with(mark), |mark, (key, value)| {
+            mark.with(key).with(value)
+        });
+        kept(name, self, mark, keeping, filter)
     }
 }
 

@@ -38,8 +38,7 @@ impl Sent<'_> {
     /// # Errors
     /// The proxy's status: an answer whose lineage is not known must not be given.
     pub fn publish(&self, exchange: &Exchange) -> Result<(), Reply> {
-        exchange.publish_serialized(&self.told.call)?;
-        Ok(exchange.publish_serialized(&self.told.routed)?)
+        Ok(exchange.publish_serialized(&self.told.call)?)
     }
 
     /// Waits for the answer, counts what has come of the request, and tells the lineage.
@@ -56,11 +55,12 @@ impl Sent<'_> {
             }
             return Ok(());
         }
-        let response = exchange.response().headers()?;
-        if is_refusal(&response, exchange) {
+        let status = exchange.response().status();
+        // No filter refuses with less: what most answers have in their headers is not read.
+        let may_refuse = status.is_none_or(|status| status >= 400);
+        if may_refuse && is_refusal(&*exchange.response().headers()?, exchange) {
             return Ok(());
         }
-        let status = response.text(":status").and_then(|text| text.parse().ok());
         self.count(status, is_slow, exchange);
         if let Some(status) = status.filter(|status| self.is_replaced(*status)) {
             explain::tell(|notes| {

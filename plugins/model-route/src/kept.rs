@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use modelgate_kit::facts::{ModelCall, Routed, Serialized};
+use modelgate_kit::facts::{ModelCall, Serialized};
 use modelgate_kit::route::{Dialect, Operation, Rewritten, Route, Selector};
 use modelgate_kit::rule::{Asked, Models};
 
@@ -13,10 +13,8 @@ use crate::why::Why;
 pub(crate) struct Told {
     /// What it follows from.
     pub of: Of,
-    /// For whom only the model is of interest, with the rest in it.
+    /// Which model was asked for, and where the request goes.
     pub call: Serialized<ModelCall>,
-    /// Where it goes.
-    pub routed: Serialized<Routed>,
     /// What the answer's header says; nothing where that cannot be written.
     pub header: Option<String>,
 }

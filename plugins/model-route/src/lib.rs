@@ -34,7 +34,6 @@ use std::rc::Rc;
 use modelgate_kit::config::{Problems, Setup};
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::explain;
-use modelgate_kit::facts::{Fact as _, Routed};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
 use modelgate_kit::problem::{Reason, Reply};
@@ -63,7 +62,6 @@ impl Filter for ModelRoute {
     };
     const REASONS: &'static [&'static Reason] = reasons::ALL;
     const TAGS: &'static [&'static str] = &["name", "target"];
-    const LEAVES: &'static [&'static str] = &[Routed::NAME];
     type Config = Config;
     type Plan = Plan;
 

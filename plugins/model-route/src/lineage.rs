@@ -36,13 +36,12 @@ impl Target {
             why: why.as_str().to_owned(),
         };
         let call = ModelCall {
-            route: Some(Box::new(routed.clone())),
+            route: Some(Box::new(routed)),
             ..asked.model_call().unwrap_or_default()
         };
         Told {
             of: Of::new(name, why, asked),
             call: call.into(),
-            routed: routed.into(),
             header: self.lineage(name, false),
         }
     }

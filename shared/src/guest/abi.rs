@@ -14,6 +14,14 @@ use crate::host::Status;
 unsafe extern "C" {
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    #[rustfmt::skip]
+    fn proxy_get_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
         key: *const u8,
@@ -160,6 +168,14 @@ pub fn now_ns() -> u64 {
 pub fn pairs(map: u32) -> Result<Vec<u8>, Status> {
     // SAFETY: both pointers are live locals of `bytes`.
     bytes(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })
+}
+
+/// The first value of a header.
+pub fn header(map: u32, name: &[u8]) -> Result<Vec<u8>, Status> {
+    // SAFETY: the slice lives through the call, and both pointers are live locals of `bytes`.
+    bytes(|data, size| unsafe {
+        proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size)
+    })
 }
 
 /// Sets a header.

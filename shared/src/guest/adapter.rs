@@ -167,6 +167,13 @@ impl Proxy for HostCalls {
         abi::pairs(map as u32)
     }
 
+    fn header(&self, map: Map, name: &str) -> Result<Option<Vec<u8>>, Status> {
+        match abi::header(map as u32, name.as_bytes()) {
+            Err(Status::NotFound) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     fn set_header(&self, map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
         abi::replace_header(map as u32, name.as_bytes(), value)
     }

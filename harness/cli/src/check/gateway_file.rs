@@ -134,7 +134,7 @@ masking: {}
             (
                 "kind: openai",
                 "kind: opnai",
-                "1:18 MG020 gateway: backend.kind: expected one of: sagemaker, azure_ml, kserve, tensorflow_serving, torchserve, openai, vertex",
+                "1:18 MG020 gateway: backend.kind: expected one of: sagemaker, azure_ml, kserve, tensorflow_serving, torchserve, openai, azure_openai, vertex",
             ),
             ("quota: 60", "quota: 0", "11:"),
             (

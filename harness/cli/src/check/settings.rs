@@ -24,9 +24,11 @@ use super::scalars::kind;
 use super::values;
 use crate::SUITE;
 use crate::build::native::LIBRARY;
+use crate::gateway::Filter;
 use crate::needs::holds_headers;
-use located_yaml::{Node, Value};
+use located_yaml::{Node, Place, Value};
 use modelgate_scenario::catalogue::file_name;
+use serde_json::{Value as Json, json};
 
 impl Entry<'_> {
     /// Checks everything of the entry that can be told without its chain.
@@ -357,6 +359,23 @@ impl Entry<'_> {
             Runs::Nothing => Vec::new(),
         }
     }
+}
+
+/// What a filter refuses of a configuration that stands in no file yet, where the variables that it
+/// names are there.
+pub(crate) fn refused(krate: &str, config: &Json) -> Vec<Problem> {
+    let Some(member) = SUITE.member(krate) else {
+        return Vec::new();
+    };
+    let node = Node::from_json(config, Place::default());
+    let variables = Filter::new(member, node).environment;
+    let variables = json!({ "host_env_keys": variables });
+    let host = Environment::of(Some(&Node::from_json(&variables, Place::default())));
+    let text = config.to_string();
+    Policy::compile(&member.filter, &Text::here(text.as_bytes()), &host)
+        .err()
+        .map(Problems::into_vec)
+        .unwrap_or_default()
 }
 
 /// The names of all filters, in the order of a chain.

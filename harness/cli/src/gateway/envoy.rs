@@ -117,8 +117,10 @@ pub(crate) fn access_log() -> Json {
 
 fn routes(meaning: &Meaning) -> Json {
     let ways = meaning.protocol.ways.iter().flat_map(|way| {
-        // The header is there before the main server's turn comes.
-        let others = meaning.others.iter();
+        // The header is there before the main server's turn comes. Where no caller is asked for, it
+        // would be a stranger's.
+        let others = if way.open { &[][..] } else { &meaning.others };
+        let others = others.iter();
         let others = others.map(|other| route(meaning, way, Some(other)));
         others.chain([route(meaning, way, None)])
     });
@@ -143,7 +145,7 @@ fn route(meaning: &Meaning, way: &Way, other: Option<&Upstream>) -> Json {
     if server.tls && !meaning.protocol.signed {
         put(&mut action, "host_rewrite_literal", server.host.as_str());
     }
-    if meaning.mirrors {
+    if meaning.mirrors && !way.open {
         let mirror = json!([{ "cluster_header": meaning.routing_header("shadow_header") }]);
         put(&mut action, "request_mirror_policies", mirror);
     }
@@ -158,7 +160,13 @@ fn route(meaning: &Meaning, way: &Way, other: Option<&Upstream>) -> Json {
     }
     let mut route = json!({ "match": path, "metadata": dialect(meaning), "route": action });
     if way.open {
-        let of_callers = ["jwt_auth", "key_auth", "consumer_acl", "rate_limit"];
+        let of_callers = [
+            "jwt_auth",
+            "key_auth",
+            "consumer_acl",
+            "rate_limit",
+            "model_route",
+        ];
         let names = meaning.filters.iter().map(|filter| filter.member);
         let names = names.filter(|member| of_callers.contains(&member.filter.name));
         put(

@@ -110,6 +110,9 @@ pub enum Kind {
     Torchserve,
     /// OpenAI's API, by whomever it is served.
     Openai,
+    /// Azure OpenAI: the same API below `/openai/`, with deployments in the path or models in the
+    /// body (`/openai/v1/`).
+    AzureOpenai,
     /// Google's Vertex AI: Gemini, models of other publishers, and endpoints.
     Vertex,
 }

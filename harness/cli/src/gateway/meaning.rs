@@ -8,11 +8,14 @@ use located_yaml::shape::Source;
 use located_yaml::{Node, Place};
 use modelgate_scenario::catalogue::Member;
 
+use super::chosen::{self, DEPLOYMENT};
 use super::file::{Backend, Gateway, Modules};
 use super::host::Host;
 use super::protocol::{Need, Protocol, SAGEMAKER_PATHS};
 use super::servers::{Servers, text};
-use super::settings::{add, aws_servers, credential, environment, issuers, object, put};
+use super::settings::{
+    add, aws_servers, credential, environment, issuers, let_through, object, put,
+};
 use super::upstream::Upstream;
 use crate::SUITE;
 
@@ -385,6 +388,7 @@ impl Reading<'_> {
             }
             configs.insert("key_auth", config);
         }
+        let chosen = chosen::headers(file, protocol, self.report);
         let taken = |source: &Source| source.at(self.report).node.clone();
         let rules = taken(&file.rules);
         configs.insert("consumer_acl", object(rules.place, [("rules", rules)]));
@@ -426,6 +430,7 @@ impl Reading<'_> {
                 // What is signed is what Kong writes.
                 put(&mut config, "rewritten_by", text(place, "route"));
             }
+            let_through(&mut config, &chosen);
             configs.insert("aws_sigv4", config);
         }
         if let Some(source) = &file.backend.credential {
@@ -437,8 +442,16 @@ impl Reading<'_> {
             }
             if let Some(deployment) = &file.backend.deployment {
                 let place = self.value(&["backend", "deployment"]).node.place;
+                if chosen::by_deployment(file.models.as_ref(), self.report) {
+                    self.refuse::<()>(
+                        &["backend", "deployment"],
+                        "targets of `models` name deployments: this one would be asked whatever they say",
+                    );
+                }
                 let header = object(place, [(DEPLOYMENT, text(place, deployment))]);
                 put(&mut config, "set_headers", header);
+            } else if protocol.deployment {
+                let_through(&mut config, &chosen);
             }
             configs.insert("upstream_auth", config);
         }
@@ -486,9 +499,6 @@ fn listed<'a>(source: Option<&'a Source>, report: &'a Report) -> Option<At<'a>> 
     let at = source?.at(report);
     (!at.node.items().is_empty()).then_some(at)
 }
-
-/// The header that chooses a deployment of an endpoint of Azure ML's.
-const DEPLOYMENT: &str = "azureml-model-deployment";
 
 const NO_PATH: &str = "expected scheme, host and port only: paths are those of the protocol";
 

@@ -120,6 +120,7 @@ impl Protocol {
             Kind::TensorflowServing => &TENSORFLOW_SERVING,
             Kind::Torchserve => &TORCHSERVE,
             Kind::Openai => &OPENAI,
+            Kind::AzureOpenai => &AZURE_OPENAI,
             Kind::Vertex => &VERTEX,
         }
     }
@@ -195,6 +196,18 @@ const OPENAI: Protocol = Protocol {
     }],
     provider: Some("openai"),
     ..Protocol::PLAIN
+};
+
+const AZURE_OPENAI: Protocol = Protocol {
+    name: "azure-openai",
+    url: None,
+    ways: &[Way {
+        idle_timeout_s: Some(60),
+        ..way(Path::Prefix("/openai/"), 0)
+    }],
+    credential: Need::Must,
+    provider: Some("azure_openai"),
+    ..OPENAI
 };
 
 const VERTEX: Protocol = Protocol {

@@ -51,12 +51,35 @@ pub(super) fn member_mut<'a>(node: &'a mut Node, name: &str) -> Option<&'a mut N
     }
 }
 
+/// What a filter takes from clients: the one list that has parts from both.
+const CLIENT_HEADERS: &str = "client_headers";
+
+/// Lets headers through that model-route writes.
+pub(super) fn let_through(config: &mut Node, headers: &[&str]) {
+    if !headers.is_empty() {
+        let place = config.place;
+        let listed = headers.iter().map(|header| text(place, header)).collect();
+        let value = Value::List(listed);
+        put(config, CLIENT_HEADERS, Node { place, value });
+    }
+}
+
 /// Adds settings to those that follow from the rest of the file; neither takes the other's place.
 pub(super) fn add(to: &mut Node, from: &At<'_>) {
     for (key, value) in from.entries() {
         match member_mut(to, &key.text) {
             Some(there) if value.is_map() && matches!(there.value, Value::Map(_)) => {
                 add(there, &value);
+            }
+            Some(Node {
+                value: Value::List(there),
+                ..
+            }) if key.text == CLIENT_HEADERS => {
+                let items = value.node.items().iter();
+                let written =
+                    items.filter(|item| !there.iter().any(|one| one.text() == item.text()));
+                let written: Vec<Node> = written.cloned().collect();
+                there.extend(written);
             }
             Some(_) => {
                 value.refuse::<()>(
@@ -198,7 +221,7 @@ fn name_server(item: &mut Node, server: &str) {
 }
 
 /// An endpoint of AWS's in a region (docs.aws.amazon.com/general/latest/gr/rande.html).
-fn regional(service: &str, region: &str) -> String {
+pub(crate) fn regional(service: &str, region: &str) -> String {
     let end = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("https://{service}.{region}.amazonaws.com{end}")
 }

@@ -1,5 +1,6 @@
 //! What gateway files mean, and what is said of those that mean nothing.
 
+mod chosen;
 mod servers;
 
 use super::*;
@@ -392,7 +393,7 @@ fn everything_wrong_is_said_at_its_place() {
         ),
         (
             "backend: { kind: kserv, url: 'http://m' }\nkeys: [ {} ]\nrules: []\n",
-            "1:18: backend.kind: expected one of: sagemaker, azure_ml, kserve, tensorflow_serving, torchserve, openai, vertex",
+            "1:18: backend.kind: expected one of: sagemaker, azure_ml, kserve, tensorflow_serving, torchserve, openai, azure_openai, vertex",
         ),
     ] {
         assert_eq!(problems(text), [want], "{text}");

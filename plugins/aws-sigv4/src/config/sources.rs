@@ -216,7 +216,7 @@ pub struct WrittenRefresh {
     /// Longest that a request waits for the first credentials, in milliseconds; 0 for not at all.
     /// Then it gets 503 `credentials_unavailable`.
     pub wait_ms: Bounded<0, 60_000>,
-    /// Most sessions of `roles` at a time, in each worker: one for each rule and set of tags that
+    /// Most sessions of `roles` at a time, in each worker: one for each role and set of tags that
     /// was used within 15 minutes. Requests that need one more get 503 `sessions_exhausted`.
     pub max_sessions: Bounded<1, 10_000>,
 }

@@ -168,3 +168,52 @@ fn where_all_sessions_wait_the_next_caller_is_told_to_come_again() {
             .is_some()
     );
 }
+
+#[test]
+fn another_configuration_of_the_vm_goes_on_with_the_sessions_of_its_roles() {
+    let mut tagged = role("ml");
+    tagged["session_tags"] = json!([
+        {"key": "Tenant", "from": {"claim": "tenant"}},
+        {"key": "Stage", "from": {"value": "prod"}},
+    ]);
+    let rule = |group: &str, role: &Value| json!({"who": {"groups": {"any_of": [group]}}, "assume_role": role});
+    let mut gate = open(&config(json!([
+        rule("fraud", &role("fraud")),
+        rule("ml", &tagged)
+    ])));
+    assert_eq!(signs(&mut gate, caller("ann", "fraud")), "ASIA1");
+    assert_eq!(signs(&mut gate, caller("ann", "ml")), "ASIA2");
+    // Other rules, in another order, for another service. The old ones are gone before anybody
+    // asks.
+    let replace = |gate: &mut TestGateway, roles: Value, most: u32| {
+        let mut written = config(roles);
+        written["service"] = json!("bedrock");
+        written["credentials_refresh"] = json!({"max_sessions": most});
+        let old = gate.reconfigure(&written.to_string()).unwrap();
+        gate.delete(old);
+        gate.tick();
+    };
+    let both = json!([{"who": {"consumers": ["nightly"]}}, rule("ml", &tagged), rule("fraud", &role("fraud"))]);
+    replace(&mut gate, both.clone(), 1000);
+    assert_eq!(signs(&mut gate, caller("bob", "ml")), "ASIA2");
+    assert_eq!(signs(&mut gate, caller("bob", "fraud")), "ASIA1");
+    assert_eq!(gate.proxy().calls().len(), 2, "nothing was asked for again");
+    // No more than there may be: the one that was used last.
+    gate.proxy().pass_ns(1_000_000);
+    assert_eq!(signs(&mut gate, caller("bob", "ml")), "ASIA2");
+    replace(&mut gate, both, 1);
+    assert_eq!(signs(&mut gate, caller("bob", "ml")), "ASIA2");
+    assert_eq!(signs(&mut gate, caller("bob", "fraud")), "ASIA3");
+    // Another tag, another external id: other sessions.
+    let mut other = tagged.clone();
+    other["session_tags"][1]["from"] = json!({"value": "test"});
+    let mut strict = role("fraud");
+    strict["external_id"] = json!("acme");
+    replace(
+        &mut gate,
+        json!([rule("ml", &other), rule("fraud", &strict)]),
+        1000,
+    );
+    assert_eq!(signs(&mut gate, caller("bob", "ml")), "ASIA4");
+    assert_eq!(signs(&mut gate, caller("bob", "fraud")), "ASIA5");
+}

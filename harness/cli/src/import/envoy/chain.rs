@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::super::Options;
 use super::super::ledger::{At, Obstacle, Try};
 use super::super::model::entry;
+use super::beside::Beside;
 use super::principals::TOKEN;
 use super::translation::Translation;
-use super::{jwt, keys, limit, rbac, routes, sign};
+use super::{File, jwt, keys, limit, rbac, routes, sign};
 use crate::SUITE;
 use crate::gateway::put;
 
@@ -51,15 +51,15 @@ impl<'a> Slot<'a> {
         }
     }
 
-    fn translate(&self, manager: &At<'_>, options: &Options) -> Option<Try<Translation>> {
+    fn translate(&self, manager: &At<'_>, file: &File<'_>) -> Option<Try<Translation>> {
         let config = self.config.as_ref()?;
         let name = &self.name;
         let translated = match self.subject() {
-            "jwt_authn" => jwt::translate(config, manager, name, options),
+            "jwt_authn" => jwt::translate(config, manager, name, file.options),
             "api_key_auth" => keys::translate(config, manager, name),
             "rbac" => rbac::translate(config, manager, name),
             "local_ratelimit" => limit::translate(config, manager, name),
-            "aws_request_signing" => sign::translate(config, manager, name),
+            "aws_request_signing" => sign::translate(config, manager, name, file),
             _ => return None,
         };
         let switched = ["is_optional", "disabled"].iter().find_map(|flag| {
@@ -76,8 +76,9 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// Rewrites the chain of a connection manager.
-pub fn rewrite(manager: &At<'_>, json: &mut Json, options: &Options) {
+/// Rewrites the chain of a connection manager. What the new filters need besides in the file is
+/// added.
+pub fn rewrite(manager: &At<'_>, json: &mut Json, file: &File<'_>, beside: &mut Beside) {
     let slots: Vec<Slot<'_>> = manager
         .list("http_filters")
         .into_iter()
@@ -94,7 +95,7 @@ pub fn rewrite(manager: &At<'_>, json: &mut Json, options: &Options) {
                 continue;
             }
             let mark = manager.ledger().mark();
-            match slot.translate(manager, options) {
+            match slot.translate(manager, file) {
                 Some(Ok(translation)) => {
                     translations.insert(index, translation);
                 }
@@ -113,6 +114,9 @@ pub fn rewrite(manager: &At<'_>, json: &mut Json, options: &Options) {
         }
     };
     report(&slots, &translations, &kept);
+    for translation in translations.values() {
+        beside.join(translation.beside.clone());
+    }
     write(manager, json, &slots, translations);
 }
 

@@ -1,14 +1,24 @@
 //! `aws_request_signing` as aws-sigv4.
 
-use serde_json::{Map, Value as Json, json};
+use modelgate_kit::config::Problem;
+use serde_json::Map;
 
-use super::super::ledger::{At, Try};
+use super::super::ledger::{At, Obstacle, Try};
+use super::File;
+use super::beside::Beside;
+use super::credentials::Providers;
 use super::paths::only;
 use super::routes;
 use super::translation::{Translation, none_of};
+use crate::check::refused;
 
 /// Translates the filter.
-pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translation> {
+pub fn translate(
+    config: &At<'_>,
+    manager: &At<'_>,
+    name: &str,
+    file: &File<'_>,
+) -> Try<Translation> {
     if let Some(own) = routes::own(manager, name)?.first() {
         return Err(own.config.obstacle("routes sign for different services"));
     }
@@ -53,16 +63,12 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
     let mut base = Map::new();
     let service = config.text_of("service_name").unwrap_or_default();
     base.insert("service".into(), service.into());
-    match config.text_of("region") {
-        Some(region) if !region.is_empty() => {
-            base.insert("region".into(), region.into());
-        }
-        _ => {
-            return Err(config.obstacle(
-                "it has no region: Envoy finds one in files and variables that are not here",
-            ));
-        }
-    }
+    let region = config.text_of("region").filter(|region| !region.is_empty());
+    let region = region.ok_or_else(|| {
+        config
+            .obstacle("it has no region: Envoy finds one in files and variables that are not here")
+    })?;
+    base.insert("region".into(), region.as_str().into());
     if let Some(host) = config
         .text_of("host_rewrite")
         .filter(|host| !host.is_empty())
@@ -72,61 +78,39 @@ pub fn translate(config: &At<'_>, manager: &At<'_>, name: &str) -> Try<Translati
     if config.flag_of("use_unsigned_payload") == Some(true) {
         base.insert("payload".into(), "unsigned".into());
     }
-    if let Some(credentials) = credentials(config)? {
+    let mut providers = Providers {
+        region: &region,
+        takes_clusters: file.is_bootstrap,
+        beside: Beside::default(),
+    };
+    if let Some(credentials) = providers.read(config)? {
         base.insert("credentials".into(), credentials);
     }
     config.changed_note(
         "aws_request_signing",
         "a fixed list of headers is signed; `x-amzn-*` headers of clients and paths that can be read in two ways are refused unless they are allowed",
     );
-    Ok(Translation::new("aws-sigv4", base))
+    let mut translation = Translation::new("aws-sigv4", base);
+    translation.beside = providers.beside;
+    match refused(translation.krate, &translation.config()).first() {
+        None => Ok(translation),
+        Some(problem) => Err(obstacle(config, problem)),
+    }
 }
 
-/// Where the access key comes from; nothing stands for the usual variables.
-fn credentials(config: &At<'_>) -> Try<Option<Json>> {
-    let elsewhere = "Envoy connects to roles and metadata services by itself; aws-sigv4 asks them through clusters, which are not in this file: write `credentials` and the clusters";
-    let at = config
-        .get("credential_provider")
-        .ok_or_else(|| config.obstacle(elsewhere))?;
-    only(
-        &at,
-        &[
-            "inline_credential",
-            "environment_credential_provider",
-            "custom_credential_provider_chain",
-        ],
-    )?;
-    if let Some(inline) = at.get("inline_credential") {
-        only(
-            &inline,
-            &["access_key_id", "secret_access_key", "session_token"],
-        )?;
-        let mut written = json!({});
-        for (member, variable) in [
-            ("access_key_id", "AWS_ACCESS_KEY_ID"),
-            ("secret_access_key", "AWS_SECRET_ACCESS_KEY"),
-            ("session_token", "AWS_SESSION_TOKEN"),
-        ] {
-            let Some(secret) = inline.get(member) else {
-                continue;
-            };
-            secret.swallow();
-            let holds = format!("{member} of inline_credential");
-            let name = config.ledger().variable(variable, &holds, &secret);
-            crate::gateway::put(&mut written, member, json!({ "env": name }));
+/// What aws-sigv4 refuses, in the words of Envoy's filter.
+fn obstacle(config: &At<'_>, problem: &Problem) -> Obstacle {
+    let unsigned = config.get("use_unsigned_payload");
+    match (problem.path.as_str(), unsigned) {
+        ("payload", Some(unsigned)) => {
+            let service = config.text_of("service_name").unwrap_or_default();
+            unsigned.obstacle(format!(
+                "use_unsigned_payload: {service} takes no unsigned body. Take it out, so that the body is signed (it is held until it is whole), and import again"
+            ))
         }
-        inline.changed(
-            "inline_credential",
-            "the access key is read from variables of the environment; it is not in the new file",
-        );
-        return Ok(Some(written));
-    }
-    let is_alone = at.flag_of("custom_credential_provider_chain") == Some(true);
-    match at.get("environment_credential_provider") {
-        Some(found) if is_alone => {
-            found.swallow();
-            Ok(None)
-        }
-        _ => Err(at.obstacle(elsewhere)),
+        (path, _) => config.obstacle(format!(
+            "aws-sigv4 would refuse it: {path} {}; {}",
+            problem.problem, problem.hint
+        )),
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::digest;
 use super::super::ledger::{At, Obstacle, Try};
+use super::beside::Beside;
 
 /// A filter of the suite that takes the place of one of Envoy's.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Translation {
     pub wants_groups: bool,
     /// Whether the filter is off unless a route enables it.
     pub disabled: bool,
+    /// What it needs besides in the file.
+    pub beside: Beside,
 }
 
 /// On what something is said.
@@ -66,6 +69,7 @@ impl Translation {
             wants: Vec::new(),
             wants_groups: false,
             disabled: false,
+            beside: Beside::default(),
         }
     }
 
