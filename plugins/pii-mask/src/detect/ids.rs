@@ -7,8 +7,10 @@
 mod checks;
 mod codes;
 pub mod digits;
+mod registers;
 mod schemes;
 mod things;
+mod vat;
 
 use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};
 use super::groups::{group_end, separator};
@@ -85,7 +87,7 @@ pub fn find(scene: Scene<'_>, at: usize, known: &mut Option<Known>) -> Option<Fi
         if is_in_base64(scene, run.start) {
             return None;
         }
-        let said = known.hints.at(scene, run.start);
+        let said = scene.wanted.permitted(known.hints.at(scene, run.start));
         (!said.is_empty()).then(|| called(scene, &run, said))?
     })
 }
@@ -281,12 +283,11 @@ fn match_form(bytes: &[u8], start: usize, form: &str) -> Option<(usize, Compact)
                     let before = at.checked_sub(1).and_then(|before| bytes.get(before));
                     let digits = before.is_some_and(u8::is_ascii_digit)
                         && rest.get(*length).is_some_and(u8::is_ascii_digit);
-                    let wanted = if optional {
-                        b" -./".contains(found)
+                    if optional {
+                        b" -./".contains(found) && (*found != b' ' || digits)
                     } else {
                         *found == sign
-                    };
-                    wanted && (*found != b' ' || digits)
+                    }
                 });
                 match found {
                     Some((_, length)) => at = at.saturating_add(length),
@@ -348,6 +349,7 @@ fn alone(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> Option<Finding>
             let scheme = scheme(*id)?;
             let fits = !compact.small
                 && scene.wanted.has(scheme.entity)
+                && scene.wanted.permits(*id)
                 && can_end(scene.bytes, end)
                 && stands_alone(*id, scheme, compact.get())
                 && !is_glued(scene, run.start)
@@ -378,7 +380,9 @@ fn is_glued(scene: Scene<'_>, start: usize) -> bool {
 /// What the words beside it call it.
 fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     let start = run.start;
-    let found = by_scheme(scene, start, said)
+    let found = letters_before(scene, start)
+        .and_then(|start| by_scheme(scene, start, said))
+        .or_else(|| by_scheme(scene, start, said))
         .or_else(|| codes::find(scene, start, said))
         .or_else(|| crypto::called(scene, run, said))
         .or_else(|| bic::at(scene, run, said))?;
@@ -402,12 +406,22 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     Some(found)
 }
 
+/// Where two capital letters and a space begin that stand before a number: `AB 12 34 56 C`.
+fn letters_before(scene: Scene<'_>, start: usize) -> Option<usize> {
+    let from = start.checked_sub(3).filter(|from| *from >= scene.floor)?;
+    let capitals = matches!(
+        scene.bytes.get(from..start),
+        Some([b'A'..=b'Z', b'A'..=b'Z', b' '])
+    );
+    (capitals && begins(scene, from)).then_some(from)
+}
+
 fn by_scheme(scene: Scene<'_>, start: usize, said: Ids) -> Option<Finding> {
     let any = said.has(Id::AnyNational);
     SCHEMES
         .iter()
         .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
-        .filter(|scheme| scene.wanted.has(scheme.entity))
+        .filter(|scheme| scene.wanted.has(scheme.entity) && scene.wanted.permits(scheme.id))
         .find_map(|scheme| {
             let mut forms = scheme.forms.split('|');
             let end = forms.find_map(|form| {
@@ -433,7 +447,7 @@ pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, C
     if !(SHORTEST..=LONGEST).contains(&digits.len()) || !is_wanted(wanted) {
         return None;
     }
-    let said = hints::of_name(core::str::from_utf8(name).ok()?);
+    let said = wanted.permitted(hints::of_name(core::str::from_utf8(name).ok()?));
     if said.is_empty() {
         return None;
     }
@@ -441,7 +455,7 @@ pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, C
     let known = SCHEMES
         .iter()
         .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
-        .filter(|scheme| wanted.has(scheme.entity))
+        .filter(|scheme| wanted.has(scheme.entity) && wanted.permits(scheme.id))
         .find(|scheme| {
             scheme.forms.split('|').any(|form| {
                 let plain = form.bytes().all(|sign| b"dx~".contains(&sign));

@@ -73,7 +73,7 @@ fn distinctive_numbers_are_found_by_themselves() {
         &[
             "pay to «1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa».",
             "«bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq»",
-            "«0x52908400098527886E0F7030069857D2E4169Ee7»",
+            "«0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed»",
             "ETH wallet «0x52908400098527886e0f7030069857d2e4169ee7»",
         ],
     );
