@@ -328,8 +328,9 @@ fn scan_by<const EACH: bool>(
                 behind = end;
                 has_cells = has_cells || begins_cell(scene.bytes, anchor);
                 let before = anchor.checked_sub(1).and_then(|at| scene.bytes.get(at));
-                let account =
-                    end.saturating_sub(anchor) > 1 && before.is_some_and(u8::is_ascii_alphabetic);
+                let account = end.saturating_sub(anchor) > 1
+                    && (before.is_some_and(u8::is_ascii_alphabetic)
+                        || iban::is_spaced(scene.bytes, anchor));
                 let id = has_ids
                     .then(|| ids::find(scene, anchor, &mut known))
                     .flatten();

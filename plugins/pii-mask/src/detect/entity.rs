@@ -1,7 +1,7 @@
 //! The kinds of findings, and sets of them.
 
-use super::{Custom, countries};
 use super::id::{Id, Ids};
+use super::{Custom, countries};
 
 /// What a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -406,14 +406,23 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     Some(found)
 }
 
-/// Where two capital letters and a space begin that stand before a number: `AB 12 34 56 C`.
+/// Where letters begin that stand before a number, with a space or a hyphen between: `AB 12 34 56 C`,
+/// `X-1234567-L`.
 fn letters_before(scene: Scene<'_>, start: usize) -> Option<usize> {
-    let from = start.checked_sub(3).filter(|from| *from >= scene.floor)?;
-    let capitals = matches!(
-        scene.bytes.get(from..start),
-        Some([b'A'..=b'Z', b'A'..=b'Z', b' '])
-    );
-    (capitals && begins(scene, from)).then_some(from)
+    let from = |length: usize| {
+        start
+            .checked_sub(length)
+            .filter(|from| *from >= scene.floor)
+    };
+    let capitals = |from: &usize| {
+        matches!(
+            scene.bytes.get(*from..start),
+            Some([b'A'..=b'Z', b'A'..=b'Z', b' '] | [b'A'..=b'Z', b'-'])
+        ) && begins(scene, *from)
+    };
+    from(3)
+        .filter(capitals)
+        .or_else(|| from(2).filter(capitals))
 }
 
 fn by_scheme(scene: Scene<'_>, start: usize, said: Ids) -> Option<Finding> {

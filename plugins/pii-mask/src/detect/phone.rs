@@ -107,11 +107,8 @@ pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>
             return None;
         }
         international(chain, 0, true).filter(|(count, _)| {
-            let other = is_signed_number(chain, *count)
-                || is_place(chain)
-                || is_signed_date(chain)
-                || is_binary(chain, *count);
-            !other || is_told(scene, start)
+            let other = is_signed_number(chain, *count) || is_place(chain) || is_signed_date(chain);
+            !is_binary(chain, *count) && (!other || is_told(scene, start))
         })?
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(scene, chain))
@@ -370,8 +367,12 @@ fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
 /// a group has, or groups with other separators after the first one. Registries write telephones so
 /// too (`+1.7035555555`, RFC 5733), beside their word.
 fn is_signed_number(chain: &Chain<'_>, count: usize) -> bool {
-    is_beside_a_fraction(chain, count)
-        || (chain.separator(0) == b"." && (count == 2 || chain.single_separator(count).is_none()))
+    // A number has one point.
+    let dotted = count > 2 && chain.single_separator(count) == Some(b".");
+    !dotted
+        && (is_beside_a_fraction(chain, count)
+            || (chain.separator(0) == b"."
+                && (count == 2 || chain.single_separator(count).is_none())))
 }
 
 /// Whether more digits come after a point than a group has.

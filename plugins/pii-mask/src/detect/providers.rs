@@ -194,7 +194,6 @@ const FORMS: &[&str] = &[
     "live_{35 hex}",
     "test_{35 hex}",
     "NRJS-{19 hex}",
-    "AQVN{36 url}",
     "xoxe-1-{146 alnum}",
     "xoxe.xoxb-1-{166 alnum}",
     "{15 digits}|{27 url}",

@@ -110,6 +110,11 @@ pub const SCHEMES: &[Scheme] = &[
     shaped(Id::ArDni, "dd.ddd.ddd|d.ddd.ddd|dddddddd", check::any),
     checked(Id::MxCurp, "aaaaddddddaaaaaaxd", check::mexico),
     shaped(Id::MxRfc, "aaaaddddddxxx", check::mexico_taxpayer),
+    checked(
+        Id::InVirtual,
+        "dddd~dddd~dddd~dddd",
+        registers::india_virtual,
+    ),
     checked(Id::InAadhaar, "dddd~dddd~dddd", check::india),
     shaped(Id::InPan, "aaaaadddda", check::india_account),
     checked(Id::Cn, "dddddddddddddddddx", check::china),
@@ -228,11 +233,6 @@ pub const SCHEMES: &[Scheme] = &[
     ),
     checked(Id::BgForeigner, "dddddddddd", registers::bulgaria_foreigner),
     checked(Id::InVoter, "aaaddddddd", registers::india_voter),
-    checked(
-        Id::InVirtual,
-        "dddd~dddd~dddd~dddd",
-        registers::india_virtual,
-    ),
     checked(Id::FrTax, "dd~dd~ddd~ddd~ddd", registers::france_tax),
     checked(Id::Uy, "d.ddd.ddd-d|ddddddd-d|dddddddd", registers::uruguay),
     checked(

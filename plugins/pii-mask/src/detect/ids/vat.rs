@@ -5,11 +5,13 @@
 use super::checks;
 use super::digits::{ends_in, letter, luhn, mod_11_10, mod_97_10, part, value, weighed};
 
-/// How they are written: letters and digits in one piece, or digits in groups behind the letters.
+/// How they are written: letters and digits in one piece, or digits behind the letters, in groups or
+/// a space apart.
 pub const FORMS: &str = "aaaddddddddd|aaadddddddd|aadddddddddddd|aaddddddddddd|aadddddddddd|\
 aaddddddddd|aadddddddd|aaddddddda|aadddddddda|aaaddddddda|aaddddddddaa|aadddddddaa|aaaxddddddddd|\
 aaxxddddddddd|aadddddddddadd|aadaddddda|aaddddddd|aadddddd|\
-aaddd.ddd.ddd|aadddd.ddd.ddd|aaddd-ddd-ddd|aaddd ddd ddd";
+aaddd.ddd.ddd|aadddd.ddd.ddd|aaddd-ddd-ddd|aaddd ddd ddd|\
+aa ddd ddd ddd|aa dddd.ddd.ddd|aa dddd ddd ddd|aa dd ddd ddd ddd|aa ddddddddddd|aa dddddddddd|aa ddddddddd|aa dddddddd";
 
 /// Whether it is one of these numbers.
 pub fn europe(number: &[u8]) -> bool {

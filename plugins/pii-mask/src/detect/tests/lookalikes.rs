@@ -43,10 +43,41 @@ fn telephones_of_like_forms_are_still_found() {
             "«0 800 123 456»",
             "tel «+1.8005551212»",
             "text «+49 171 2345678»",
+            "«+49.171.2345678»",
             "«04 86 23 90 68»",
             "phone [«555-0132»]",
             "call «2017-2525»",
             "«+4915112345678»",
+        ],
+    );
+}
+
+#[test]
+fn letters_may_stand_apart_from_their_number() {
+    marked(
+        "national_id",
+        &[
+            "NI number «AB 12 34 56 C», ok",
+            "NINO «AB12 34 56 C»",
+            "NIE «X-2482300-W»",
+            "RIF «V-11470283-4»",
+        ],
+    );
+    marked(
+        "tax_id",
+        &[
+            "VAT «DE 136,695 976»".replace(',', " ").as_str(),
+            "USt-IdNr. «DE136695976»",
+            "TVA «FR 40303265045»",
+            "VAT GB 123 and DE 123",
+        ],
+    );
+    marked(
+        "iban",
+        &[
+            "to «DE 89370400440532013000» now",
+            "to «DE 89 3704 0044 0532 0130 00» now",
+            "to DE 89370400440532013001 now",
         ],
     );
 }
