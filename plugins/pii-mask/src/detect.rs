@@ -51,6 +51,7 @@ mod signed;
 pub(crate) mod spelled;
 mod ssn;
 mod token;
+pub(crate) mod why;
 pub(crate) mod words;
 
 use anchor::Anchors;

@@ -381,6 +381,16 @@ pub fn ending_in(bytes: &[u8], floor: usize, at: usize) -> impl Iterator<Item = 
     .filter(move |form| before.ends_with(form.prefix))
 }
 
+/// The longest prefix that a credential begins with.
+pub fn prefix_of(value: &[u8]) -> Option<&'static str> {
+    let around = AROUND_I.iter().map(|(_, form)| form.prefix);
+    let known = FORMS.iter().map(|form| form.prefix).chain(around);
+    let longest = known
+        .filter(|prefix| value.starts_with(prefix))
+        .max_by_key(|prefix| prefix.len());
+    core::str::from_utf8(longest?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

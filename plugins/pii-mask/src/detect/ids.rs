@@ -10,6 +10,7 @@ pub mod digits;
 mod registers;
 mod schemes;
 mod things;
+pub mod told;
 mod vat;
 
 use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};

@@ -196,7 +196,6 @@ const FORMS: &[&str] = &[
     "NRJS-{19 hex}",
     "xoxe-1-{146 alnum}",
     "xoxe.xoxb-1-{166 alnum}",
-    "{15 digits}|{27 url}",
     "rdme_{70 lower}",
     "dp.ct.{43 alnum}",
     "ATCTT3{180 url}",

@@ -120,25 +120,8 @@ pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<(Range
     match found {
         Some(length) => whole(scene, start, length)
             .then(|| (start..start.saturating_add(length), Entity::ApiKey)),
-        None => dotted(scene, start)
-            .or_else(|| of_application(scene, start))
-            .map(|span| (span, Entity::ApiKey)),
+        None => dotted(scene, start).map(|span| (span, Entity::ApiKey)),
     }
-}
-
-/// The token of an application of Facebook: its id, a bar, the secret that begins at `start`.
-fn of_application(scene: Scene<'_>, start: usize) -> Option<Range<usize>> {
-    let left = scene.bytes.get(..start)?.strip_suffix(b"|")?;
-    let digits = left.iter().rev().take(17);
-    let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
-    let from = left.len().checked_sub(digits)?;
-    let rest = scene.bytes.get(start..)?;
-    let length = run(rest.get(..rest.len().min(41))?, 0, base64_url);
-    let secret = rest.get(..length)?;
-    let mixed = secret.iter().any(u8::is_ascii_digit) && secret.iter().any(u8::is_ascii_alphabetic);
-    let fits = (15..=16).contains(&digits) && (27..=40).contains(&length) && mixed;
-    let length = start.saturating_add(length).saturating_sub(from);
-    (fits && whole(scene, from, length)).then(|| from..from.saturating_add(length))
 }
 
 /// Whether so many bytes from `start` are a word that may be judged.
