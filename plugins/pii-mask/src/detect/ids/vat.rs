@@ -226,7 +226,8 @@ fn ireland(own: &[u8]) -> bool {
         rest.is_some_and(|rest| rest.iter().all(u8::is_ascii_uppercase))
     };
     if digits(0, 7) && matches!(own.len(), 8 | 9) && ends(7) {
-        return checks::ireland(own);
+        let second = matches!(own.get(8), None | Some(b'A'..=b'I' | b'W'));
+        return second && checks::ireland(own);
     }
     // The old way: the second place is a letter.
     let (Some(first), Some(rest)) = (own.first(), own.get(2..7)) else {
