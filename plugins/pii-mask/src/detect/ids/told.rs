@@ -16,7 +16,11 @@ pub fn numbers(entity: Entity, value: &[u8]) -> Vec<&'static str> {
     };
     let of_entity = SCHEMES.iter().filter(|scheme| scheme.entity == entity);
     let known = of_entity.filter(|scheme| fits(scheme.forms, scheme.check));
-    known.map(|scheme| name(scheme.id)).collect()
+    let known: Vec<_> = known.collect();
+    // What has no check digits fits everything.
+    let best = known.iter().map(|scheme| scheme.certainty).max();
+    let best = known.iter().filter(|scheme| Some(scheme.certainty) == best);
+    best.map(|scheme| name(scheme.id)).collect()
 }
 
 const fn name(id: Id) -> &'static str {
