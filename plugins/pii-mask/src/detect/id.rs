@@ -154,6 +154,10 @@ impl Ids {
         Self(self.0 | other.0)
     }
 
+    pub const fn among(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }

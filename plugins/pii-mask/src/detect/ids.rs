@@ -381,8 +381,13 @@ fn is_glued(scene: Scene<'_>, start: usize) -> bool {
 /// What the words beside it call it.
 fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     let start = run.start;
+    let lettered = match said.has(Id::AnyNational) {
+        true => LETTERED,
+        false => said.among(LETTERED),
+    };
     let found = letters_before(scene, start)
-        .and_then(|start| by_scheme(scene, start, said))
+        .filter(|_| !lettered.is_empty())
+        .and_then(|start| by_scheme(scene, start, lettered))
         .or_else(|| by_scheme(scene, start, said))
         .or_else(|| codes::find(scene, start, said))
         .or_else(|| crypto::called(scene, run, said))
@@ -406,6 +411,9 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     }
     Some(found)
 }
+
+/// Numbers whose letters may stand apart from their digits.
+const LETTERED: Ids = Ids::of(&[Id::EsNie, Id::Ve, Id::Gb, Id::Vat]);
 
 /// Where letters begin that stand before a number, with a space or a hyphen between: `AB 12 34 56 C`,
 /// `X-1234567-L`.
