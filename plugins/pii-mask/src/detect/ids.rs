@@ -382,7 +382,7 @@ fn is_glued(scene: Scene<'_>, start: usize) -> bool {
 fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     let start = run.start;
     let lettered = match said.has(Id::AnyNational) {
-        true => LETTERED,
+        true => said.among(LETTERED).with(LETTERED_NATIONAL),
         false => said.among(LETTERED),
     };
     let found = letters_before(scene, start)
@@ -414,6 +414,8 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
 
 /// Numbers whose letters may stand apart from their digits.
 const LETTERED: Ids = Ids::of(&[Id::EsNie, Id::Ve, Id::Gb, Id::Vat]);
+/// Those of them that have check digits and are people's.
+const LETTERED_NATIONAL: Ids = Ids::of(&[Id::EsNie, Id::Ve]);
 
 /// Where letters begin that stand before a number, with a space or a hyphen between: `AB 12 34 56 C`,
 /// `X-1234567-L`.
