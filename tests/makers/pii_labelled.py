@@ -137,7 +137,52 @@ NATIONAL = [
     ("ru.inn", lambda: digits(12), [plain], ["ИНН "]),
     ("ec.ci", lambda: f"{RNG.randint(1, 24):02d}" + RNG.choice("012345") + digits(7), [plain], ["cédula ", "cédula de identidad "]),
     ("do.cedula", lambda: digits(11), [plain, grouped((3, 7, 1), "--")], ["cédula dominicana ", "cédula: "]),
+    ("co.nit", lambda: RNG.choice("123456789") + digits(9), [grouped((9, 1), "-"), grouped((3, 3, 3, 1), "..-")], ["cédula de ciudadanía ", "NIT: "]),
+    ("cu.ni", lambda: ymd() + digits(5), [plain], ["carné de identidad "]),
+    ("pe.cui", lambda: digits(9), [grouped((8, 1), "-")], ["DNI ", "CUI: "]),
+    ("ve.rif", lambda: RNG.choice("VE") + digits(9), [plain, grouped((1, 8, 1), "--")], ["RIF: ", "mi RIF es "]),
+    ("cr.cpf", lambda: "0" + RNG.choice("1234567") + digits(8), [grouped((2, 4, 4), "--")], ["cédula física "]),
+    ("sv.nit", lambda: "0" + digits(13), [plain, grouped((4, 6, 3, 1), "---")], ["NIT: "]),
+    ("mu.nid", lambda: letters(1) + dmy() + digits(6) + RNG.choice("0123456789ABCDEFG"), [plain], ["Mauritian ID ", "NIC number "]),
+    ("bg.pnf", lambda: digits(10), [plain], ["ЛНЧ ", "LNCH: "]),
+    ("in_.epic", lambda: letters(3) + digits(7), [plain], ["voter ID ", "EPIC number "]),
+    ("in_.vid", lambda: RNG.choice("23456789") + digits(15), [plain, grouped((4, 4, 4, 4), "   ")], ["Aadhaar VID ", "VID number "]),
+    ("fr.nif", lambda: RNG.choice("0123") + digits(12), [plain, grouped((2, 2, 3, 3, 3), "    ")], ["numéro fiscal : ", "SPI "]),
+    ("gb.upn", lambda: RNG.choice("ABCDEFGHJKLMNPQRTUVWXYZ") + "801" + digits(9), [plain], ["UPN ", "unique pupil number "]),
 ]
+
+# How numbers for value-added tax are written: letters and digits of the country, digits, letters.
+VAT = [
+    "ATU########", "BE0#########", "BG#########", "BG##########", "CY########@", "CZ########", "DE#########", "DK########", "EE#########", "EL#########",
+    "ESA#######@", "ESB########", "FI########", "FR###########", "FRK##########", "HR###########", "HU########", "IE#######@", "IE#######@@", "IT###########",
+    "LT#######1#", "LU########", "LV4##########", "MT########", "NL#########B0#", "PL##########", "PT#########", "RO########", "SE##########01",
+    "SI########", "SK##########", "XI#########",
+]
+
+
+def vat():
+    form = RNG.choice(VAT)
+    return valid("eu.vat", lambda: "".join({"#": digits, "@": letters}.get(sign, lambda _, sign=sign: sign)(1) for sign in form))
+
+
+def nino():
+    while True:
+        number = letters(2) + digits(6) + RNG.choice("ABCD")
+        if number[0] not in "DFIQUV" and number[1] not in "DFIOQUV" and number[:2] not in ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ"):
+            return number
+
+
+def spaced_nino():
+    number = nino()
+    return " ".join([number[:2], number[2:4], number[4:6], number[6:8], number[8]])
+
+
+def checksummed():
+    """An address whose cases are the check of EIP-55."""
+    keccak = importlib.import_module("Crypto.Hash.keccak")
+    address = RNG.randbytes(20).hex()
+    digest = keccak.new(digest_bits=256, data=address.encode()).hexdigest()
+    return "0x" + "".join(sign.upper() if int(digit, 16) > 7 else sign for sign, digit in zip(address, digest))
 
 FAKE = {name: Faker(name) for name in ["en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "pt_PT", "nl_NL", "en_CA", "pl_PL", "sv_SE"]}
 for fake in FAKE.values():
@@ -183,7 +228,18 @@ def ether():
 
 
 OTHERS = [
+    ("national_id", spaced_nino, ["NI number ", "National Insurance number: ", "NINO "], "ni_number"),
     ("tax_id", lambda: FAKE["en_US"].ein(), ["EIN ", "our employer identification number is ", "federal tax ID: "], "ein"),
+    ("tax_id", vat, ["VAT number ", "USt-IdNr.: ", "numéro de TVA ", "partita IVA ", "NIF-IVA: ", "btw-nummer ", "VAT: "], "vat_number"),
+    ("tax_id", lambda: grouped((3, 3, 2, 2), "---")(valid("pl.nip", lambda: RNG.choice("123456789") + digits(9))), ["NIP: ", "numer NIP "], "nip"),
+    ("tax_id", lambda: valid("tr.vkn", lambda: digits(10)), ["VKN: ", "vergi kimlik no "], "vkn"),
+    ("tax_id", lambda: valid("de.stnr", lambda: "5" + digits(12)), ["Steuernummer ", "Steuernummer: "], "steuernummer"),
+    ("tax_id", lambda: grouped((2, 3, 5), "//")(digits(10)), ["Steuernummer ", "St.-Nr. "], "steuernummer"),
+    ("tax_id", lambda: grouped((2, 3, 4), "-/")(valid("at.tin", lambda: "12" + digits(7))), ["Abgabenkontonummer ", "Steuernummer "], "abgabenkontonummer"),
+    ("tax_id", lambda: valid("za.tin", lambda: RNG.choice("01239") + digits(9)), ["income tax number ", "SARS number "], "sars_number"),
+    ("tax_id", lambda: grouped((2, 3, 3, 1, 3, 3), "...-.")(valid("id.npwp", lambda: digits(15))), ["NPWP: ", "nomor NPWP "], "npwp"),
+    ("tax_id", lambda: "A" + digits(9) + letters(1), ["KRA PIN ", "KRA PIN: "], "kra_pin"),
+    ("tax_id", lambda: grouped((2, 3, 3, 4, 2), "../-")(valid("br.cnpj", lambda: digits(12) + digits(2))), ["CNPJ: ", "meu CNPJ é "], "cnpj"),
     ("tax_id", lambda: valid("gb.utr", lambda: digits(10)), ["UTR: ", "my unique taxpayer reference is "], "utr"),
     ("passport", lambda: FAKE["en_US"].passport_number(), ["passport number ", "Passport No. ", "my passport is "], "passport_number"),
     ("passport", lambda: "C" + digits(1) + letters(1) + digits(6), ["Reisepass ", "Reisepassnummer: ", "paspoort "], "passport"),
@@ -202,18 +258,26 @@ OTHERS = [
     ("mac", lambda: FAKE["en_US"].mac_address(), ["device ", "ether ", ""], "mac"),
     ("mac", lambda: FAKE["en_US"].mac_address().upper().replace(":", "-"), ["Physical Address: ", ""], "hw"),
     ("crypto_address", bitcoin, ["send it to ", "", "BTC "], "address"),
+    ("crypto_address", checksummed, ["send it to ", "", "pay "], "recipient"),
     ("crypto_address", ether, ["ETH wallet ", "ethereum address: "], "wallet"),
     ("bic", bic, ["BIC: ", "SWIFT code is ", "BIC "], "bic"),
     ("bank_account", routing, ["routing number ", "ABA ", "routing no. "], "routing_number"),
     ("bank_account", lambda: f"{digits(2)}-{digits(2)}-{digits(2)}", ["sort code ", "sort code: "], "sort_code"),
     ("bank_account", lambda: RNG.choice("123456789") + digits(7), ["account number ", "bank account ", "numéro de compte ", "número de cuenta "], "account_number"),
     ("bank_account", lambda: RNG.choice("123456789") + digits(9), ["Kontonummer ", "Kto.-Nr. ", "rekeningnummer ", "conto corrente "], "kontonummer"),
+    ("bank_account", lambda: grouped((4, 4, 2, 10), "   ")(valid("es.ccc", lambda: digits(20))), ["cuenta bancaria ", "CCC: "], "numero_cuenta"),
+    ("bank_account", lambda: grouped((4, 2, 5), "..")(valid("no.kontonr", lambda: RNG.choice("123456789") + digits(10))), ["kontonummer ", "bankkonto: "], "kontonummer"),
+    ("bank_account", lambda: valid("ar.cbu", lambda: digits(22)), ["CBU: ", "mi CBU es "], "cbu"),
+    ("bank_account", lambda: digits(5) + "-" + RNG.choice("0") + digits(2), ["transit number ", "transit no. "], "transit_number"),
+    ("bank_account", lambda: letters(4) + "0" + digits(6), ["IFSC code ", "IFSC: "], "ifsc_code"),
+    ("bank_account", lambda: str(uuid.UUID(bytes=RNG.randbytes(16))), ["chave Pix ", "minha chave Pix: "], "chave_pix"),
     ("vin", lambda: FAKE["en_US"].vin(), ["VIN ", "chassis number ", ""], "vin"),
     ("license_plate", lambda: digits(1) + letters(3) + digits(3), ["license plate ", "plate number: "], "license_plate"),
     ("license_plate", lambda: letters(1) + "-" + letters(2) + digits(4), ["Kennzeichen ", "Kfz-Kennzeichen: "], "kennzeichen"),
     ("license_plate", lambda: letters(2) + "-" + digits(3) + "-" + letters(2), ["immatriculation ", "plaque d'immatriculation : ", "targa ", "kenteken "], "immatriculation"),
     ("medical_id", npi, ["NPI ", "NPI number: "], "npi"),
     ("medical_id", lambda: valid("gb.nhs", lambda: RNG.choice("456") + digits(9)), ["NHS number ", "NHS no: "], "nhs_number"),
+    ("medical_id", lambda: valid("ca.bc_phn", lambda: "9" + digits(9)), ["PHN: ", "personal health number "], "phn"),
     ("medical_id", dea, ["DEA ", "DEA number "], "dea_number"),
     ("medical_id", lambda: digits(8), ["MRN: ", "medical record number ", "patient ID ", "Patientennummer "], "mrn"),
 ]

@@ -86,7 +86,11 @@ pub const PRESIDIO: Maker = Maker {
 pub const LABELLED: Maker = Maker {
     script: "pii_labelled.py",
     package: "python-stdnum==2.2",
-    dependencies: &["faker==40.63.0", "phonenumbers==9.0.43"],
+    dependencies: &[
+        "faker==40.63.0",
+        "phonenumbers==9.0.43",
+        "pycryptodome==3.23.0",
+    ],
 };
 
 impl Maker {

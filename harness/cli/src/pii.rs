@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::SUITE;
 
 pub use document::{Finding, Outcome, Report};
-pub use text::text;
+pub use text::{summary, text};
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]

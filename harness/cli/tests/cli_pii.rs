@@ -56,3 +56,37 @@ fn exit_codes_say_whether_something_is_found() {
     let redacted = pii(&["-", "--redacted"], "mail ann@example.com");
     assert!(!String::from_utf8_lossy(&redacted.stdout).contains("ann@"));
 }
+
+#[test]
+fn folders_and_several_files_are_looked_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("a.txt", b"mail ann@example.com, PESEL 44051401359");
+    write("b.txt", b"nothing");
+    write("c.bin", b"ann@example.com\0");
+    std::fs::create_dir(folder.path().join("d")).unwrap();
+    write("d/e.json", br#"{"phone": "+49 171 2345678"}"#);
+    let below = folder.path().to_str().unwrap();
+    let shown = |arguments: &[&str]| {
+        let done = pii(arguments, "");
+        assert_eq!(done.status.code(), Some(1), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let lines = shown(&[below, "--format", "lines"]);
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    assert!(lines.contains(r#""rule":"PESEL (Poland)""#), "{lines}");
+    assert!(lines.contains("e.json\""), "{lines}");
+    let summary = shown(&[below, "--summary"]);
+    assert!(summary.contains("a.txt: 2 found\n"), "{summary}");
+    assert!(
+        summary.ends_with("3 found in 74 bytes of 3 texts.\n"),
+        "{summary}"
+    );
+    assert!(!summary.contains("c.bin"), "{summary}");
+    let both = [format!("{below}/a.txt"), format!("{below}/b.txt")];
+    let text = shown(&[&both[0], &both[1]]);
+    assert!(text.contains("email, by its shape"), "{text}");
+    assert!(text.contains("national_id (PESEL (Poland)), by"), "{text}");
+    let none = pii(&[&both[1], &format!("{below}/none")], "");
+    assert_eq!(none.status.code(), Some(2));
+}

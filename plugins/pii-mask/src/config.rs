@@ -1,6 +1,7 @@
 //! What the operator writes.
 
 use crate::detect::Entity;
+use crate::detect::countries::is_country;
 use crate::tensors::HEAD_LENGTH;
 use modelgate_kit::claim::ClaimPath;
 use modelgate_kit::config::types::{FRAMING, HeaderName, refused};
@@ -45,6 +46,10 @@ pub struct Config {
     /// The least evidence that a finding needs: `context` (a word beside it is enough), `shape`, or
     /// `check` (check digits, or a prefix that nothing else has).
     pub least_certainty: WrittenCertainty,
+    /// The countries whose numbers are looked for, by their two letters of ISO 3166: `["DE", "AT"]`.
+    /// Numbers of people, taxpayers, banks and patients that others give out, and telephone numbers
+    /// as they are written within others, stay. Unless given, those of all countries are.
+    pub countries: Vec<Country>,
     /// Whether the query of the request's target is masked, too. It is part of what signatures and
     /// caches go by.
     pub query: Query,
@@ -90,6 +95,25 @@ impl<'de> Deserialize<'de> for AllowedValue {
             ));
         }
         Ok(Self(value))
+    }
+}
+
+/// A country: two capital letters of ISO 3166-1, and XK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline, transparent)]
+pub struct Country(#[schemars(with = "String")] pub [u8; 2]);
+
+impl<'de> Deserialize<'de> for Country {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        let known = <[u8; 2]>::try_from(code.as_bytes());
+        match known.ok().filter(|code| is_country(code)) {
+            Some(code) => Ok(Self(code)),
+            None => Err(refused(
+                "is not the code of a country",
+                "write its two capital letters of ISO 3166, such as DE or US",
+            )),
+        }
     }
 }
 
@@ -333,6 +357,9 @@ pub struct Rule {
     /// With `mask`: how many letters and digits at the end stay readable; at most a third.
     #[serde(default = "keep_nothing")]
     pub keep_last: Bounded<0, 4>,
+    /// The least evidence that a finding of this entity needs, in place of the general one.
+    #[serde(default)]
+    pub least_certainty: Option<WrittenCertainty>,
 }
 
 const fn keep_nothing() -> Bounded<0, 4> {

@@ -23,6 +23,7 @@ mod card;
 mod class;
 mod columns;
 mod copies;
+pub(crate) mod countries;
 mod crypto;
 mod custom_name;
 pub(crate) mod dates;
@@ -39,6 +40,7 @@ mod id;
 pub(crate) mod ids;
 mod ip;
 mod lists;
+mod lookalikes;
 mod mac;
 mod named;
 mod names;
@@ -49,6 +51,7 @@ mod signed;
 pub(crate) mod spelled;
 mod ssn;
 mod token;
+pub(crate) mod why;
 pub(crate) mod words;
 
 use anchor::Anchors;
@@ -326,8 +329,9 @@ fn scan_by<const EACH: bool>(
                 behind = end;
                 has_cells = has_cells || begins_cell(scene.bytes, anchor);
                 let before = anchor.checked_sub(1).and_then(|at| scene.bytes.get(at));
-                let account =
-                    end.saturating_sub(anchor) > 1 && before.is_some_and(u8::is_ascii_alphabetic);
+                let account = end.saturating_sub(anchor) > 1
+                    && (before.is_some_and(u8::is_ascii_alphabetic)
+                        || iban::is_spaced(scene.bytes, anchor));
                 let id = has_ids
                     .then(|| ids::find(scene, anchor, &mut known))
                     .flatten();

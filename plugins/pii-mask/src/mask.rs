@@ -85,10 +85,12 @@ pub enum Surrogate {
 }
 
 /// What is looked for and what becomes of it.
+#[derive(Clone)]
 struct Rules {
     actions: FlatMap<Entity, Action>,
     wanted: EntitySet,
     least: Certainty,
+    least_of: FlatMap<Entity, Certainty>,
     key: Option<SecretBytes>,
     allowed: Rc<Allowed>,
 }
@@ -202,6 +204,7 @@ impl Masker {
             actions,
             wanted,
             least,
+            least_of: FlatMap::default(),
             key,
             allowed: allowed.into(),
         };
@@ -212,6 +215,27 @@ impl Masker {
             base64: false,
             trip: None,
         }
+    }
+
+    /// The same, that leaves alone what is less certain than its entity must be, and numbers that
+    /// belong to other countries than these (ISO 3166-1 alpha-2; all, if none is given).
+    #[must_use]
+    pub fn narrowed(
+        mut self,
+        least_of: FlatMap<Entity, Certainty>,
+        countries: &[[u8; 2]],
+    ) -> Self {
+        let mut rules = Rules::clone(&self.rules);
+        rules.least_of = least_of;
+        rules.wanted = rules.wanted.of_countries(countries);
+        self.rules = Rc::new(rules);
+        self
+    }
+
+    /// Whether a finding of this entity is too uncertain.
+    fn is_uncertain(&self, entity: Entity, certainty: Certainty) -> bool {
+        let rules = &self.rules;
+        certainty < rules.least_of.get(&entity).copied().unwrap_or(rules.least)
     }
 
     /// The same, which reads whole texts and values in these spellings, too, and strings that are
@@ -316,7 +340,7 @@ impl Masker {
             let Some(action) = self.rules.actions.get(&finding.entity).copied() else {
                 continue;
             };
-            if finding.certainty < self.rules.least || self.is_allowed(finding.entity, value) {
+            if self.is_uncertain(finding.entity, finding.certainty) || self.is_allowed(finding.entity, value) {
                 continue;
             }
             found.push((finding, action));
@@ -403,7 +427,7 @@ impl Masker {
         tally: &mut Tally,
     ) -> Option<String> {
         let action = self.rules.actions.get(&entity).copied()?;
-        if certainty < self.rules.least || self.is_allowed(entity, digits) {
+        if self.is_uncertain(entity, certainty) || self.is_allowed(entity, digits) {
             return None;
         }
         let mut masked = String::new();

@@ -15,7 +15,7 @@ use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::Reply;
 
 use crate::config::{AnswerAction, Bodies, Config, Direction, Encoding, HashScope, Hold};
-use crate::config::{OnCompressed, OnUnknownStream, Query, Restore};
+use crate::config::{OnCompressed, OnUnknownStream, Query, Restore, Rule};
 use crate::config::{WrittenAction, WrittenCertainty};
 use crate::detect::spelled::Spellings;
 use crate::detect::{Certainty, Entity};
@@ -174,9 +174,11 @@ impl Config {
             words: self.spelled_addresses,
         };
         let allowed = Rc::new(kinds::allowed(&self, problems));
+        let countries: Vec<_> = self.countries.iter().map(|country| country.0).collect();
         let masker = |actions, key: Option<SecretBytes>| {
             let allowed = Rc::clone(&allowed);
             Masker::new(actions, self.least_certainty.into(), key, allowed)
+                .narrowed(self.least_of_each(), &countries)
                 .with_customs(Rc::clone(&customs))
                 .reading(spellings, decodes(Encoding::Base64))
         };
@@ -233,6 +235,12 @@ impl Config {
 }
 
 impl Config {
+    /// The least certainty of entities that have one of their own.
+    fn least_of_each(&self) -> FlatMap<Entity, Certainty> {
+        let own = |(entity, rule): (_, &Rule)| Some((entity, rule.least_certainty?.into()));
+        self.entities.rules().filter_map(own).collect()
+    }
+
     /// The actions for requests and for answers.
     fn actions(&self, problems: &mut Problems) -> (Actions, Actions) {
         let default = action(self.default_action, 0);

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use modelgate_demo::report::Report as Paper;
 
-use crate::pii::{self, Outcome, Question};
+use crate::pii::{self, Outcome, Question, Report};
 
 /// Say what pii-mask finds in a text, why, and what becomes of it.
 ///
@@ -19,13 +19,16 @@ use crate::pii::{self, Outcome, Question};
 /// The output shows what is found: --redacted leaves the text out. A stream of events is read as an
 /// answer; then the places are told by the events, not by bytes.
 ///
-/// Exit code 0: nothing is found; 1: something is, or the text would be refused; 2: it cannot be
+/// Of a folder every file below it is looked at that is text; links are not followed. With
+/// `--format lines` each finding is a line of JSON, with its file.
+///
+/// Exit code 0: nothing is found; 1: something is, or a text would be refused; 2: one cannot be
 /// looked at.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The file with the text; `-` for standard input.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The files with the texts, or folders of them; `-` for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// The filter's configuration as JSON or YAML, or the gateway file (docs/gateway.md) or Envoy
     /// configuration that has it; the defaults, for texts of any length, if not given.
     #[arg(long, value_name = "FILE")]
@@ -39,6 +42,9 @@ pub struct Arguments {
     /// Leave out what was found, and the text around it.
     #[arg(long)]
     redacted: bool,
+    /// Say only how many findings each file has, and how many there are of each kind.
+    #[arg(long, conflicts_with = "format")]
+    summary: bool,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -49,36 +55,109 @@ enum Format {
     /// For people.
     #[default]
     Text,
-    /// One JSON document.
+    /// A JSON document for each text.
     Json,
+    /// A line of JSON for each finding, with the name of its file.
+    Lines,
 }
 
 /// Runs it; see [`Arguments`].
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let question = Question {
-        body: read(&arguments.file)?,
-        content_type: arguments.content_type.clone(),
-        config: arguments.config.clone(),
-        profile: arguments.profile.clone(),
-        redacted: arguments.redacted,
-    };
-    let report = pii::look(&question, &|name| std::env::var(name).ok())?;
-    match arguments.format {
-        Format::Text => {
-            let paper = Paper::new();
-            print!(
-                "{}",
-                pii::text(&report, &question.body, arguments.redacted, &paper)
-            );
-        }
-        Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+    let mut texts = Vec::new();
+    for file in &arguments.files {
+        collect(file, &mut texts)?;
     }
-    let clean = report.findings.is_empty() && !matches!(report.outcome, Outcome::Refused(_));
+    let several = texts.len() > 1 || arguments.files.iter().any(|file| file.is_dir());
+    let mut clean = true;
+    let mut reports = Vec::new();
+    for file in &texts {
+        let body = read(file)?;
+        if several && !arguments.files.contains(file) && !is_text(&body) {
+            continue;
+        }
+        let question = Question {
+            body,
+            content_type: arguments.content_type.clone(),
+            config: arguments.config.clone(),
+            profile: arguments.profile.clone(),
+            redacted: arguments.redacted,
+        };
+        let name = file.display().to_string();
+        let report =
+            pii::look(&question, &|name| std::env::var(name).ok()).with_context(|| name.clone())?;
+        clean &= report.findings.is_empty() && !matches!(report.outcome, Outcome::Refused(_));
+        if arguments.summary {
+            reports.push((name, report));
+        } else {
+            show(arguments, several.then_some(&*name), &question, &report)?;
+        }
+    }
+    if arguments.summary {
+        print!("{}", pii::summary(&reports));
+    }
     Ok(if clean {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Prints what is found in one text; `name` is its file's, where there are several.
+fn show(
+    arguments: &Arguments,
+    name: Option<&str>,
+    question: &Question,
+    report: &Report,
+) -> Result<()> {
+    match arguments.format {
+        Format::Text => {
+            let paper = Paper::new();
+            if let Some(name) = name {
+                println!("{}", paper.strong(name));
+            }
+            print!(
+                "{}",
+                pii::text(report, &question.body, arguments.redacted, &paper)
+            );
+        }
+        Format::Json => println!("{}", serde_json::to_string_pretty(report)?),
+        Format::Lines => {
+            for finding in &report.findings {
+                let mut line = serde_json::to_value(finding)?;
+                if let (Some(name), Some(members)) = (name, line.as_object_mut()) {
+                    members.insert("file".to_owned(), name.into());
+                }
+                println!("{line}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The file, or those below the folder, in their order.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let shown = || path.display().to_string();
+    if path == Path::new("-") || !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).with_context(shown)?;
+    let mut entries = entries.collect::<Result<Vec<_>, _>>().with_context(shown)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type().with_context(shown)?;
+        if kind.is_dir() {
+            collect(&entry.path(), files)?;
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Whether bytes are text, and not a program's or a picture's.
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

@@ -54,6 +54,9 @@ pub struct Finding {
     pub entity: String,
     /// What that rests on: `context`, `shape` or `check`.
     pub certainty: String,
+    /// Which of the entity's rules: the number's name, the key's prefix, the telephone's form.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// What becomes of it.
     pub action: String,
     /// What stands in its place.
@@ -101,6 +104,7 @@ impl Report {
                 Finding {
                     entity: word(&told.note.data, "entity"),
                     certainty: word(&told.note.data, "certainty"),
+                    rule: word(&told.note.data, "rule"),
                     action: word(&told.note.data, "action"),
                     with: told
                         .note

@@ -79,7 +79,7 @@ fn the_text_says_what_and_why_and_where() {
     let (_, text) = look_at("one\n  call me at 555-0132 ok\n", None);
     assert_eq!(
         text,
-        "2:14  phone, by a word beside it: redact, as [PHONE]\n      call me at »555-0132« ok\n1 finding in 29 bytes of text/plain; it passes with these changes.\n"
+        "2:14  phone (digits), by a word beside it: redact, as [PHONE]\n      call me at »555-0132« ok\n1 finding in 29 bytes of text/plain; it passes with these changes.\n"
     );
     let (report, text) = look_at("nothing", None);
     assert_eq!(report.outcome, Outcome::Passes);

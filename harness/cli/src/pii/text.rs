@@ -1,5 +1,6 @@
 //! What was found, for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use modelgate_demo::report::Report as Paper;
@@ -19,8 +20,12 @@ pub fn text(report: &Report, body: &[u8], redacted: bool, paper: &Paper) -> Stri
             (None, "") => "in the stream".to_owned(),
             (None, place) => place.to_owned(),
         };
+        let rule = match finding.rule.as_str() {
+            "" => String::new(),
+            rule => format!(" ({rule})"),
+        };
         let head = format!(
-            "{}, by {}: {}",
+            "{}{rule}, by {}: {}",
             paper.strong(&finding.entity),
             why(&finding.certainty),
             becomes(finding)
@@ -46,6 +51,51 @@ pub fn text(report: &Report, body: &[u8], redacted: bool, paper: &Paper) -> Stri
         out,
         "{found} in {} bytes of {kind}; {becomes}.",
         report.bytes
+    );
+    out
+}
+
+/// How many findings of each entity and rule the reports of several texts have, most first; `names`
+/// are the texts', of which those with findings are told.
+pub fn summary(reports: &[(String, Report)]) -> String {
+    let mut counts: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    let mut out = String::new();
+    for (name, report) in reports {
+        for finding in &report.findings {
+            let row = (
+                finding.entity.as_str(),
+                finding.rule.as_str(),
+                finding.certainty.as_str(),
+            );
+            let count = counts.entry(row).or_default();
+            *count = count.saturating_add(1);
+        }
+        match &report.outcome {
+            Outcome::Refused(reason) => {
+                let _ = writeln!(
+                    out,
+                    "{name}: {} found, refused: {reason}",
+                    report.findings.len()
+                );
+            }
+            _ if !report.findings.is_empty() => {
+                let _ = writeln!(out, "{name}: {} found", report.findings.len());
+            }
+            _ => {}
+        }
+    }
+    let mut rows: Vec<_> = counts.into_iter().collect();
+    rows.sort_by_key(|(row, count)| (core::cmp::Reverse(*count), *row));
+    for ((entity, rule, certainty), count) in &rows {
+        let rule = if rule.is_empty() { "" } else { rule };
+        let _ = writeln!(out, "{count:8}  {entity:16} {certainty:8} {rule}");
+    }
+    let found: usize = rows.iter().map(|(_, count)| count).sum();
+    let bytes: usize = reports.iter().map(|(_, report)| report.bytes).sum();
+    let _ = writeln!(
+        out,
+        "{found} found in {bytes} bytes of {} texts.",
+        reports.len()
     );
     out
 }

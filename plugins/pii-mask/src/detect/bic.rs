@@ -2,13 +2,11 @@
 //! perhaps three more; only beside a word that says so, for words have the same form.
 
 use super::boundary::{CONTEXT_REACH, begins, ends};
+use super::countries::is_country;
 use super::hints;
 use super::id::{Id, Ids};
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
-
-/// ISO 3166-1 alpha-2, and XK.
-const COUNTRIES: &[u8] = b"ADAEAFAGAIALAMAOAQARASATAUAWAXAZBABBBDBEBFBGBHBIBJBLBMBNBOBQBRBSBTBVBWBYBZCACCCDCFCGCHCICKCLCMCNCOCRCUCVCWCXCYCZDEDJDKDMDODZECEEEGEHERESETFIFJFKFMFOFRGAGBGDGEGFGGGHGIGLGMGNGPGQGRGSGTGUGWGYHKHMHNHRHTHUIDIEILIMINIOIQIRISITJEJMJOJPKEKGKHKIKMKNKPKRKWKYKZLALBLCLILKLRLSLTLULVLYMAMCMDMEMFMGMHMKMLMMMNMOMPMQMRMSMTMUMVMWMXMYMZNANCNENFNGNINLNONPNRNUNZOMPAPEPFPGPHPKPLPMPNPRPSPTPWPYQARERORSRURWSASBSCSDSESGSHSISJSKSLSMSNSOSRSSSTSVSXSYSZTCTDTFTGTHTJTKTLTMTNTOTRTTTVTWTZUAUGUMUSUYUZVAVCVEVGVIVNVUWFWSXKYEYTZAZMZW";
 
 /// Whether these letters and digits are one.
 fn is_code(code: &[u8]) -> bool {
@@ -16,7 +14,7 @@ fn is_code(code: &[u8]) -> bool {
     let (country, place) = rest.split_at_checked(2).unwrap_or_default();
     matches!(code.len(), 8 | 11)
         && bank.iter().all(u8::is_ascii_uppercase)
-        && COUNTRIES.chunks(2).any(|known| known == country)
+        && is_country(country)
         && place
             .iter()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())

@@ -1,11 +1,11 @@
 //! Addresses of cryptocurrencies: Base58Check (Bitcoin, Litecoin, Dogecoin, Tron), Bech32 and
-//! Bech32m (BIP 173, BIP 350), and of Ethereum and its kin: `0x` and forty hexadecimal digits in
-//! both cases, as EIP-55 writes them, or in any beside a word. EIP-55's own check needs Keccak, and
-//! is not made.
+//! Bech32m (BIP 173, BIP 350), and of Ethereum and its kin: `0x` and forty hexadecimal digits whose
+//! cases are the check of EIP-55, or in any cases beside a word.
 
 use super::id::{Id, Ids};
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
+use keccak::Keccak;
 use sha2::{Digest, Sha256};
 
 /// How addresses begin that a check tells: version bytes follow from it.
@@ -35,10 +35,7 @@ pub fn alone(scene: Scene<'_>, run: &Range<usize>) -> Option<Finding> {
     {
         base58(text).then_some(Certainty::Check)?
     } else if text.len() == 42 && text.starts_with(b"0x") {
-        let digits = text.get(2..)?;
-        let mixed =
-            digits.iter().any(u8::is_ascii_uppercase) && digits.iter().any(u8::is_ascii_lowercase);
-        (mixed && digits.iter().all(u8::is_ascii_hexdigit)).then_some(Certainty::Shape)?
+        eip55(text.get(2..)?).then_some(Certainty::Check)?
     } else if PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
         bech32(text).then_some(Certainty::Check)?
     } else {
@@ -55,6 +52,36 @@ pub fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding
         && text.starts_with(b"0x")
         && text.iter().skip(2).all(u8::is_ascii_hexdigit);
     fits.then(|| finding(run.clone(), Certainty::Context))
+}
+
+/// Whether forty hexadecimal digits have the cases that EIP-55 gives them: a letter is a capital
+/// where the digit at its place of the hash (Keccak-256, of the digits in small letters) is 8 or
+/// more. In one case they are no address by themselves.
+fn eip55(digits: &[u8]) -> bool {
+    /// Lanes of 64 bits in a block, whose last byte ends the padding.
+    const LANES: usize = 17;
+    let mixed =
+        digits.iter().any(u8::is_ascii_uppercase) && digits.iter().any(u8::is_ascii_lowercase);
+    if !mixed || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return false;
+    }
+    // Keccak's own padding, which is not that of SHA-3.
+    let padded = digits.iter().map(u8::to_ascii_lowercase).chain([1]);
+    let mut state = [0_u64; 25];
+    for (at, byte) in padded.enumerate() {
+        if let Some(lane) = state.get_mut(at / 8) {
+            *lane ^= u64::from(byte) << (at % 8 * 8);
+        }
+    }
+    if let Some(lane) = state.get_mut(LANES - 1) {
+        *lane ^= 1 << 63;
+    }
+    Keccak::new().with_f1600(|permute| permute(&mut state));
+    let hash = state.iter().flat_map(|lane| lane.to_le_bytes());
+    let nibbles = hash.flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.iter().zip(nibbles).all(|(digit, nibble)| {
+        !digit.is_ascii_alphabetic() || digit.is_ascii_uppercase() == (nibble >= 8)
+    })
 }
 
 /// Whether a text is 21 bytes and the front of their hash, in Bitcoin's alphabet.
@@ -129,6 +156,22 @@ mod tests {
         ] {
             assert!(base58(address.as_bytes()), "{address}");
             assert!(!base58(address.replace('e', "f").as_bytes()));
+        }
+        for address in [
+            "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "fB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "dbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+            "D1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+        ] {
+            assert!(eip55(address.as_bytes()), "{address}");
+            for other in [
+                address.replacen('a', "A", 1),
+                address.replace('9', "8"),
+                address.to_lowercase(),
+                address.to_uppercase(),
+            ] {
+                assert!(!eip55(other.as_bytes()), "{other}");
+            }
         }
         for address in [
             "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",

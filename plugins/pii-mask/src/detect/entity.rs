@@ -1,6 +1,7 @@
 //! The kinds of findings, and sets of them.
 
-use super::Custom;
+use super::id::{Id, Ids};
+use super::{Custom, countries};
 
 /// What a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -213,9 +214,12 @@ impl Entity {
     }
 }
 
-/// A set of entities.
+/// A set of entities, and whose numbers are left out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EntitySet(u64);
+pub struct EntitySet {
+    entities: u64,
+    barred: Ids,
+}
 
 impl EntitySet {
     /// Every entity.
@@ -227,28 +231,52 @@ impl EntitySet {
     /// Whether the entity is in the set.
     #[must_use]
     pub const fn has(self, entity: Entity) -> bool {
-        self.0 & (1 << entity.number()) != 0
+        self.entities & (1 << entity.number()) != 0
     }
 
     /// The set without one entity.
     #[must_use]
     pub const fn without(self, entity: Entity) -> Self {
-        Self(self.0 & !(1 << entity.number()))
+        Self {
+            entities: self.entities & !(1 << entity.number()),
+            ..self
+        }
+    }
+
+    /// The set without numbers that are given out by other countries than these, by their codes of
+    /// ISO 3166.
+    #[must_use]
+    pub fn of_countries(self, countries: &[[u8; 2]]) -> Self {
+        Self {
+            barred: countries::barred(countries),
+            ..self
+        }
+    }
+
+    /// Whether numbers of this kind are looked for.
+    pub(super) const fn permits(self, id: Id) -> bool {
+        !self.barred.has(id)
+    }
+
+    /// Those that are looked for.
+    pub(super) const fn permitted(self, ids: Ids) -> Ids {
+        ids.without(self.barred)
     }
 
     /// Whether the set has no entity.
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.entities == 0
     }
 }
 
 impl FromIterator<Entity> for EntitySet {
     fn from_iter<I: IntoIterator<Item = Entity>>(entities: I) -> Self {
-        Self(
-            entities
+        Self {
+            entities: entities
                 .into_iter()
                 .fold(0, |set, entity| set | 1 << entity.number()),
-        )
+            barred: Ids::NONE,
+        }
     }
 }

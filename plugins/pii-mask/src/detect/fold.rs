@@ -13,11 +13,14 @@ pub const fn is_invisible(character: char) -> bool {
         '\u{ad}'
             | '\u{34f}'
             | '\u{61c}'
-            | '\u{180e}'
+            | '\u{180b}'..='\u{180e}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{3164}'
+            | '\u{ffa0}'
             | '\u{200b}'..='\u{200f}'
             | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{2064}'
-            | '\u{2066}'..='\u{2069}'
+            | '\u{2066}'..='\u{206f}'
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}'
             | '\u{e0000}'..='\u{e01ef}'
@@ -150,6 +153,8 @@ impl Folded {
     }
 }
 
+const HANGUL_FILLER: &str = "\u{3164}";
+
 /// Whether a character of `text[from..]` is left out or folded.
 fn changes(text: &str, from: usize) -> bool {
     let bytes = text.as_bytes().get(from..).unwrap_or_default();
@@ -170,7 +175,9 @@ fn changes(text: &str, from: usize) -> bool {
         && (memchr::memchr3_iter(0xC2, 0xE2, 0xEF, bytes).any(is_change)
             || memchr::memchr3_iter(0xD9, 0xDB, 0xE0, bytes).any(is_change)
             || memchr::memchr3_iter(0xCD, 0xD8, 0xDF, bytes).any(is_change)
-            || memchr::memchr3_iter(0xE1, 0xF0, 0xF3, bytes).any(is_change))
+            || memchr::memchr3_iter(0xE1, 0xF0, 0xF3, bytes).any(is_change)
+            // Its first byte is that of kana, too.
+            || memchr::memmem::find(bytes, HANGUL_FILLER.as_bytes()).is_some())
 }
 
 /// The same as the method of this name, 32 bytes at a time.

@@ -83,6 +83,15 @@ const fn grouped(
     }
 }
 
+/// One whose tail is so long, and has digits in it and letters.
+const fn exactly(prefix: &'static [u8], tail: Alphabet, length: usize) -> Form {
+    Form {
+        random: true,
+        most: length,
+        ..form(Entity::ApiKey, prefix, tail, length)
+    }
+}
+
 /// One whose tail may have dashes and underscores, as names of variables have.
 const fn random(prefix: &'static [u8], tail: Alphabet, least: usize) -> Form {
     Form {
@@ -266,6 +275,11 @@ const FORMS: &[Form] = &[
     grouped(b"A3-", Upper, &[&[6, 11, 5, 5, 5], &[6, 6, 5, 5, 5, 5]]),
     grouped(b"API-", Upper, &[&[26]]),
     grouped(b"FLWSECK_TEST-", Alphanumeric, &[&[32]]),
+    Form {
+        least: 12,
+        most: 12,
+        ..grouped(b"FLWSECK_TEST-", Alphanumeric, &[&[12]])
+    },
     grouped(b"FLWSECK-", Alphanumeric, &[&[32]]),
     form(ApiKey, b"nfp_", Alphanumeric, 36),
     form(ApiKey, b"pnu_", Alphanumeric, 36),
@@ -306,6 +320,9 @@ const FORMS: &[Form] = &[
     random(b"sk_car_", Alphanumeric, 20),
     random(b"signkey-prod-", Alphanumeric, 64),
     random(b"live_", Alphanumeric, 40),
+    exactly(b"live_", Hex, 35),
+    exactly(b"test_", Hex, 35),
+    exactly(b"NRJS-", Hex, 19),
     random(b"y0_", Base64Url, 50),
     random(b"aio_", Alphanumeric, 28),
     random(b"esecret_", Alphanumeric, 24),
@@ -362,6 +379,16 @@ pub fn ending_in(bytes: &[u8], floor: usize, at: usize) -> impl Iterator<Item = 
     })
     .map_while(move |number| FORMS.get(of(number)?))
     .filter(move |form| before.ends_with(form.prefix))
+}
+
+/// The longest prefix that a credential begins with.
+pub fn prefix_of(value: &[u8]) -> Option<&'static str> {
+    let around = AROUND_I.iter().map(|(_, form)| form.prefix);
+    let known = FORMS.iter().map(|form| form.prefix).chain(around);
+    let longest = known
+        .filter(|prefix| value.starts_with(prefix))
+        .max_by_key(|prefix| prefix.len());
+    core::str::from_utf8(longest?).ok()
 }
 
 #[cfg(test)]

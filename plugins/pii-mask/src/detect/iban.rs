@@ -115,17 +115,24 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     if !scene.wanted.has(Entity::Iban) {
         return None;
     }
-    let start = at.checked_sub(2).filter(|start| *start >= scene.floor)?;
+    // `DE 89…`
+    let spaced = is_spaced(scene.bytes, at);
+    let length = if spaced { 3 } else { 2 };
+    let start = at
+        .checked_sub(length)
+        .filter(|start| *start >= scene.floor)?;
     let [
         a @ (b'A'..=b'Z' | b'a'..=b'z'),
         b @ (b'A'..=b'Z' | b'a'..=b'z'),
-        _,
-        b'0'..=b'9',
         ..,
     ] = scene.bytes.get(start..)?
     else {
         return None;
     };
+    let digits = scene.bytes.get(at..at.saturating_add(2))?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     if a.is_ascii_lowercase() != b.is_ascii_lowercase()
         || !(begins(scene.bytes, start) || is_glued_to_its_name(scene.bytes, start))
     {
@@ -145,7 +152,8 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     for character in number.iter_mut() {
         if end > start {
             let next = separators_end(scene.bytes, end);
-            if next > end {
+            let behind_country = spaced && end == start.saturating_add(2);
+            if next > end && !behind_country {
                 printed &= in_group == 4;
                 is_grouped = true;
                 in_group = 0;
@@ -161,7 +169,8 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         end = end.saturating_add(1);
     }
     printed &= !is_grouped || in_group <= 4;
-    if DIGITS_ONLY.contains(&&country) && !number.iter().skip(2).all(u8::is_ascii_digit) {
+    let of_digits = DIGITS_ONLY.contains(&&country);
+    if (of_digits || spaced) && !(of_digits && number.iter().skip(2).all(u8::is_ascii_digit)) {
         return None;
     }
     let found = end.saturating_sub(start) <= LONGEST
@@ -174,6 +183,15 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
         certainty: Certainty::Check,
         quotes: None,
     })
+}
+
+/// Whether two capital letters and a space stand before the number at `at`, as a country's before
+/// its digits: of letters behind them a stream would not know.
+pub fn is_spaced(bytes: &[u8], at: usize) -> bool {
+    matches!(
+        bytes.get(at.saturating_sub(3)..at),
+        Some([b'A'..=b'Z', b'A'..=b'Z', b' '])
+    )
 }
 
 /// Behind at most two separators: spaces of all kinds (bank pages and PDFs have no-break ones),

@@ -76,6 +76,45 @@ pub enum Id {
     Kvnr,
     Mbi,
     AuMedicare,
+    Vat,
+    Co,
+    Cu,
+    Pe,
+    Ve,
+    Cr,
+    Sv,
+    Mu,
+    BgForeigner,
+    InVoter,
+    InVirtual,
+    FrTax,
+    Uy,
+    Pupil,
+    PlTax,
+    TrTax,
+    DeTax,
+    AtTax,
+    Vn,
+    ZaTax,
+    Npwp,
+    Ke,
+    Ptin,
+    Cnpj,
+    EsAccount,
+    NoAccount,
+    Cbu,
+    NzAccount,
+    CzAccount,
+    Transit,
+    Ifsc,
+    Pix,
+    BcHealth,
+    // Telephone numbers as they are written within a country.
+    PhoneAmerican,
+    PhoneTrunk,
+    PhoneRussian,
+    PhoneBrazilian,
+    PhoneChinese,
     // Without a form of their own.
     Passport,
     License,
@@ -113,6 +152,14 @@ impl Ids {
 
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    pub const fn among(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub const fn is_empty(self) -> bool {

@@ -7,8 +7,11 @@
 mod checks;
 mod codes;
 pub mod digits;
+mod registers;
 mod schemes;
 mod things;
+pub mod told;
+mod vat;
 
 use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};
 use super::groups::{group_end, separator};
@@ -85,7 +88,7 @@ pub fn find(scene: Scene<'_>, at: usize, known: &mut Option<Known>) -> Option<Fi
         if is_in_base64(scene, run.start) {
             return None;
         }
-        let said = known.hints.at(scene, run.start);
+        let said = scene.wanted.permitted(known.hints.at(scene, run.start));
         (!said.is_empty()).then(|| called(scene, &run, said))?
     })
 }
@@ -281,12 +284,11 @@ fn match_form(bytes: &[u8], start: usize, form: &str) -> Option<(usize, Compact)
                     let before = at.checked_sub(1).and_then(|before| bytes.get(before));
                     let digits = before.is_some_and(u8::is_ascii_digit)
                         && rest.get(*length).is_some_and(u8::is_ascii_digit);
-                    let wanted = if optional {
-                        b" -./".contains(found)
+                    if optional {
+                        b" -./".contains(found) && (*found != b' ' || digits)
                     } else {
                         *found == sign
-                    };
-                    wanted && (*found != b' ' || digits)
+                    }
                 });
                 match found {
                     Some((_, length)) => at = at.saturating_add(length),
@@ -348,6 +350,7 @@ fn alone(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> Option<Finding>
             let scheme = scheme(*id)?;
             let fits = !compact.small
                 && scene.wanted.has(scheme.entity)
+                && scene.wanted.permits(*id)
                 && can_end(scene.bytes, end)
                 && stands_alone(*id, scheme, compact.get())
                 && !is_glued(scene, run.start)
@@ -378,7 +381,14 @@ fn is_glued(scene: Scene<'_>, start: usize) -> bool {
 /// What the words beside it call it.
 fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     let start = run.start;
-    let found = by_scheme(scene, start, said)
+    let lettered = match said.has(Id::AnyNational) {
+        true => said.among(LETTERED).with(LETTERED_NATIONAL),
+        false => said.among(LETTERED),
+    };
+    let found = letters_before(scene, start)
+        .filter(|_| !lettered.is_empty())
+        .and_then(|start| by_scheme(scene, start, lettered))
+        .or_else(|| by_scheme(scene, start, said))
         .or_else(|| codes::find(scene, start, said))
         .or_else(|| crypto::called(scene, run, said))
         .or_else(|| bic::at(scene, run, said))?;
@@ -402,12 +412,36 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     Some(found)
 }
 
+/// Numbers whose letters may stand apart from their digits.
+const LETTERED: Ids = Ids::of(&[Id::EsNie, Id::Ve, Id::Gb, Id::Vat]);
+/// Those of them that have check digits and are people's.
+const LETTERED_NATIONAL: Ids = Ids::of(&[Id::EsNie, Id::Ve]);
+
+/// Where letters begin that stand before a number, with a space or a hyphen between: `AB 12 34 56 C`,
+/// `X-1234567-L`.
+fn letters_before(scene: Scene<'_>, start: usize) -> Option<usize> {
+    let from = |length: usize| {
+        start
+            .checked_sub(length)
+            .filter(|from| *from >= scene.floor)
+    };
+    let capitals = |from: &usize| {
+        matches!(
+            scene.bytes.get(*from..start),
+            Some([b'A'..=b'Z', b'A'..=b'Z', b' '] | [b'A'..=b'Z', b'-'])
+        ) && begins(scene, *from)
+    };
+    from(3)
+        .filter(capitals)
+        .or_else(|| from(2).filter(capitals))
+}
+
 fn by_scheme(scene: Scene<'_>, start: usize, said: Ids) -> Option<Finding> {
     let any = said.has(Id::AnyNational);
     SCHEMES
         .iter()
         .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
-        .filter(|scheme| scene.wanted.has(scheme.entity))
+        .filter(|scheme| scene.wanted.has(scheme.entity) && scene.wanted.permits(scheme.id))
         .find_map(|scheme| {
             let mut forms = scheme.forms.split('|');
             let end = forms.find_map(|form| {
@@ -433,7 +467,7 @@ pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, C
     if !(SHORTEST..=LONGEST).contains(&digits.len()) || !is_wanted(wanted) {
         return None;
     }
-    let said = hints::of_name(core::str::from_utf8(name).ok()?);
+    let said = wanted.permitted(hints::of_name(core::str::from_utf8(name).ok()?));
     if said.is_empty() {
         return None;
     }
@@ -441,7 +475,7 @@ pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, C
     let known = SCHEMES
         .iter()
         .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
-        .filter(|scheme| wanted.has(scheme.entity))
+        .filter(|scheme| wanted.has(scheme.entity) && wanted.permits(scheme.id))
         .find(|scheme| {
             scheme.forms.split('|').any(|form| {
                 let plain = form.bytes().all(|sign| b"dx~".contains(&sign));

@@ -14,7 +14,7 @@ const MAX_V6: usize = 45;
 
 /// Words that call four numbers with dots something else: a version, a section, the version of a
 /// browser.
-const NOT_ADDRESSES: [&str; 25] = [
+const NOT_ADDRESSES: [&str; 27] = [
     "version",
     "versions",
     "ver",
@@ -35,6 +35,8 @@ const NOT_ADDRESSES: [&str; 25] = [
     "para",
     "ec",
     "oid",
+    "oids",
+    "identifier",
     "chrome",
     "chromium",
     "edg",

@@ -42,7 +42,7 @@ identiteitskaart|identiteitsnummer|identiteitsbewijs|persoonsnummer",
         "nir|numero de securite|securite sociale|numero secu|insee|numero insee|secu|numero securite sociale|carte vitale",
         &[Id::Fr],
     ),
-    ("dni", &[Id::EsDni, Id::EsNie, Id::ArDni]),
+    ("dni", &[Id::EsDni, Id::EsNie, Id::ArDni, Id::Pe]),
     ("nie|numero de extranjero", &[Id::EsNie]),
     ("nif", &[Id::EsDni, Id::EsNie, Id::PtNif]),
     (
@@ -151,7 +151,31 @@ identiteitskaart|identiteitsnummer|identiteitsbewijs|persoonsnummer",
     ("rnokpp|rntrc", &[Id::Ua]),
     ("inn number|inn rf", &[Id::RuInn]),
     ("snils", &[Id::RuSnils]),
-    ("cedula ecuatoriana|cedula de ciudadania", &[Id::EcCi]),
+    ("cedula ecuatoriana", &[Id::EcCi]),
+    (
+        "cedula de ciudadania|cc no|nit|cedula colombiana|numero nit",
+        &[Id::Co, Id::Sv, Id::EcCi],
+    ),
+    ("carne de identidad|carnet cubano", &[Id::Cu]),
+    ("cui", &[Id::Pe]),
+    ("rif|cedula venezolana", &[Id::Ve]),
+    (
+        "cedula fisica|persona fisica|cedula costarricense",
+        &[Id::Cr],
+    ),
+    ("mauritian id|mauritius id|nic number", &[Id::Mu]),
+    ("lnch|enchch", &[Id::BgForeigner]),
+    (
+        "epic number|epic no|voter id|voter card|voter id card|voters id",
+        &[Id::InVoter],
+    ),
+    ("aadhaar vid|virtual id|vid number", &[Id::InVirtual]),
+    (
+        "spi|numero spi|numero fiscal de|reference fiscale|numero fiscal francais",
+        &[Id::FrTax],
+    ),
+    ("cedula uruguaya", &[Id::Uy]),
+    ("upn|unique pupil number|pupil number", &[Id::Pupil]),
     ("cedula dominicana", &[Id::DoCedula]),
     ("hkid|hong kong id|hkid number", &[Id::Hk]),
     ("cnic|cnic number|nadra", &[Id::Pk]),
@@ -166,7 +190,36 @@ identiteitskaart|identiteitsnummer|identiteitsbewijs|persoonsnummer",
         &[Id::Utr],
     ),
     (
-        "tax id|taxid|tax number|tax identification|tin|tax identification number|steuernummer|numero fiscal|numero fiscale|identification fiscale|codigo fiscal|numero de identificacion|fiscaal nummer",
+        "vat|vat number|vat no|vat id|vatid|vatnumber|vatin|vat reg|vat registration|vat registration number|eu vat|\
+ust id|ust idnr|ustid|ust id nr|ustidnr|umsatzsteuer|umsatzsteuer id|mehrwertsteuernummer|uid nummer|mwst nummer|\
+numero de tva|tva|no tva|tva intracommunautaire|nif iva|numero de iva|iva|partita iva|p iva|piva|partitaiva|numero iva|contribuinte iva|\
+btw|btw nummer|btw nr|btwnummer|btw id|nr vat|moms nr|momsregistreringsnummer|alv numero|alv nro|dph|ic dph|dic|cif|id za ddv|pvm kodas|kmkr|afm",
+        &[Id::Vat],
+    ),
+    ("nip|numer nip|nr nip", &[Id::PlTax, Id::Vat]),
+    (
+        "vkn|vergi kimlik|vergi no|vergi numarasi|vergi kimlik no",
+        &[Id::TrTax],
+    ),
+    (
+        "steuernummer|steuernr|steuer nr|st nr|stnr|steuer nummer",
+        &[Id::DeTax, Id::De, Id::AtTax],
+    ),
+    (
+        "abgabenkontonummer|abgabenkonto|finanzamtsnummer",
+        &[Id::AtTax],
+    ),
+    ("ma so thue|mst", &[Id::Vn]),
+    (
+        "income tax reference|sars tax|sars number|income tax number",
+        &[Id::ZaTax],
+    ),
+    ("npwp|nomor npwp|nomor pokok wajib", &[Id::Npwp]),
+    ("kra pin|kra", &[Id::Ke]),
+    ("ptin|preparer tax id", &[Id::Ptin]),
+    ("cnpj|numero cnpj|cadastro nacional", &[Id::Cnpj]),
+    (
+        "tax id|taxid|tax number|tax identification|tin|tax identification number|numero fiscal|numero fiscale|identification fiscale|codigo fiscal|numero de identificacion|fiscaal nummer",
         &[
             Id::Ein,
             Id::De,
@@ -180,6 +233,10 @@ identiteitskaart|identiteitsnummer|identiteitsbewijs|persoonsnummer",
             Id::RuInn,
             Id::Ua,
             Id::HuTax,
+            Id::FrTax,
+            Id::Vat,
+            Id::ZaTax,
+            Id::Ke,
         ],
     ),
     // Papers.
@@ -222,18 +279,39 @@ targa|numero di targa|matricula do carro|placa do carro|kenteken|kentekenplaat|n
     ),
     // Money.
     (
-        "routing number|routing no|routing|aba|aba number|rtn|routingnumber|aba routing|aba no|transit number|bank routing",
-        &[Id::Aba],
+        "routing number|routing no|routing|aba|aba number|rtn|routingnumber|aba routing|aba no|bank routing",
+        &[Id::Aba, Id::Transit],
     ),
     ("sort code|sortcode|sort codes", &[Id::SortCode]),
     ("bsb|bsb number|bsb code|bsb no", &[Id::Bsb]),
+    (
+        "transit number|transit no|institution number|branch transit|branch transit number",
+        &[Id::Aba, Id::Transit],
+    ),
     ("clabe|clabe interbancaria", &[Id::Clabe]),
+    ("ccc|codigo cuenta cliente|codigo cuenta", &[Id::EsAccount]),
+    ("cbu|clave bancaria|clave bancaria uniforme|cvu", &[Id::Cbu]),
+    (
+        "cislo uctu|cislo bankovniho uctu|bankovni ucet|cislo ucet",
+        &[Id::CzAccount],
+    ),
+    ("ifsc|ifsc code|ifsccode|ifsc no", &[Id::Ifsc]),
+    (
+        "pix|chave pix|chavepix|chave aleatoria",
+        &[Id::Pix, Id::Br, Id::Cnpj],
+    ),
     (
         "bank account|bankaccount|bank account number|account number|accountnumber|account no|acct no|acct number|acct|bank acct|checking account|savings account|bankaccountnumber|\
 kontonummer|konto nr|kontonr|kto|kto nr|ktonr|konto|bankkonto|bankleitzahl|blz|\
 numero de compte|compte bancaire|numero compte|numero de cuenta|cuenta bancaria|numero cuenta|numero di conto|conto corrente|conto bancario|\
-numero da conta|conta bancaria|conta corrente|numero conta|rekeningnummer|bankrekening|rekening nummer",
-        &[Id::Account],
+numero da conta|conta bancaria|conta corrente|numero conta|rekeningnummer|bankrekening|rekening nummer|bankkontonummer",
+        &[
+            Id::Account,
+            Id::EsAccount,
+            Id::NoAccount,
+            Id::NzAccount,
+            Id::CzAccount,
+        ],
     ),
     (
         "bic|swift|bic code|swift code|swiftcode|swift bic|bic swift|biccode",
@@ -247,6 +325,10 @@ numero da conta|conta bancaria|conta corrente|numero conta|rekeningnummer|bankre
     (
         "npi|npi number|npi no|national provider identifier|national provider id|provider npi",
         &[Id::Npi],
+    ),
+    (
+        "phn|personal health number|bc health number|health card number",
+        &[Id::BcHealth],
     ),
     ("nhs|nhs number|nhs no|nhsnumber|nhs nr", &[Id::Nhs]),
     (
@@ -288,6 +370,7 @@ pub const OTHER_SCRIPTS: &[(&str, Id)] = &[
     ("РНОКПП", Id::Ua),
     ("ІПН", Id::Ua),
     ("ЕГН", Id::Bg),
+    ("ЛНЧ", Id::BgForeigner),
     ("ЈМБГ", Id::Yu),
     ("ΑΜΚΑ", Id::Gr),
     ("תעודת זהות", Id::Il),

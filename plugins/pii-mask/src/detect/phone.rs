@@ -6,6 +6,11 @@
 use super::behind::{Called, called};
 use super::boundary::{ends, reach as reach_of, text_words, word_before};
 use super::groups::{Chain, SHORTEST};
+use super::id::Id;
+use super::lookalikes::{
+    is_binary, is_date, is_in_name, is_negative_fraction, is_of_bytes, is_of_code_points,
+    is_of_octets, is_of_years, is_place, is_row, is_sign_between, is_signed_date,
+};
 use super::names::{self, Words};
 use super::{Certainty, Scene};
 use core::ops::{Range, RangeInclusive};
@@ -98,8 +103,13 @@ pub const LABELS: [&str; 9] = [
 pub fn match_groups(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(Range<usize>, Certainty)> {
     let (start, plus) = lead(scene, chain);
     let (count, certainty) = if plus {
-        international(chain, 0, true)
-            .filter(|(count, _)| !is_signed_number(chain, *count) || is_told(scene, start))?
+        if is_sign_between(scene.bytes, chain.start().saturating_sub(1)) {
+            return None;
+        }
+        international(chain, 0, true).filter(|(count, _)| {
+            let other = is_signed_number(chain, *count) || is_place(chain) || is_signed_date(chain);
+            !is_binary(chain, *count) && (!other || is_told(scene, start))
+        })?
     } else if let Some(found) = exit_code(chain)
         .or_else(|| north_american(scene, chain))
         .or_else(|| trunk(scene, chain))
@@ -167,22 +177,23 @@ fn international(chain: &Chain<'_>, skip: usize, plus: bool) -> Option<(usize, C
 
 const MOST_DIGITS: usize = 20;
 
-/// Whether groups are bytes in hexadecimal digits, of which most begin with a zero: `00 43 00 65`.
-fn is_of_bytes(chain: &Chain<'_>) -> bool {
-    const MOST: usize = 2;
-    let is_byte = |index: &usize| matches!(chain.group(*index), [b'0', _]);
-    (1..chain.len()).filter(is_byte).count() > MOST
-}
-
 fn exit_code(chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     // A part of a path is an id.
     let in_path = chain
         .bytes()
         .get(..chain.start())
         .is_some_and(|left| left.ends_with(b"/"));
-    if chain.group(0).starts_with(b"00") && !in_path && !is_of_bytes(chain) {
+    if chain.group(0).starts_with(b"00") && !in_path {
         international(chain, 2, false).filter(|(count, _)| {
-            *count > 1 && !is_beside_a_fraction(chain, *count) && !chain.begins_in_fraction(*count)
+            let points = |index: usize| chain.separator(index) == b".";
+            let between = count.saturating_sub(1);
+            *count > 1
+                && (0..between).all(points) == (0..between).any(points)
+                && !is_of_bytes(chain, *count)
+                && !is_of_code_points(chain, *count)
+                && !is_negative_fraction(chain, *count)
+                && !is_beside_a_fraction(chain, *count)
+                && !chain.begins_in_fraction(*count)
         })
     } else {
         None
@@ -229,7 +240,8 @@ fn country(digits: &[u8]) -> Option<(usize, RangeInclusive<usize>)> {
 /// (415) 555-0132, 415-555-0132, 1.415.555.0132, with spaces only if the plan's first digits fit.
 fn north_american(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     let skip = usize::from(chain.group(0) == b"1");
-    if !chain.lengths().skip(skip).take(3).eq([3, 3, 4]) {
+    if !scene.wanted.permits(Id::PhoneAmerican) || !chain.lengths().skip(skip).take(3).eq([3, 3, 4])
+    {
         return None;
     }
     let count = skip.saturating_add(3);
@@ -261,7 +273,10 @@ fn north_american(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certain
 fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
     // Behind the trunk 0 comes no second one.
     let second = chain.group(0).get(1).or_else(|| chain.group(1).first());
-    if !chain.group(0).starts_with(b"0") || second == Some(&b'0') || is_of_bytes(chain) {
+    if !chain.group(0).starts_with(b"0")
+        || second == Some(&b'0')
+        || !scene.wanted.permits(Id::PhoneTrunk)
+    {
         return None;
     }
     (2..=chain.len()).rev().find_map(|count| {
@@ -287,6 +302,10 @@ fn trunk(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
             && grouped
             && !is_decimal(chain, count)
             && !is_date(chain, count)
+            && !is_of_bytes(chain, count)
+            && !is_of_code_points(chain, count)
+            && !is_negative_fraction(chain, count)
+            && !is_of_octets(chain, count)
             && !is_row(scene, chain, count)
             && !chain.begins_in_fraction(count)
             && can_end(chain, count);
@@ -311,7 +330,7 @@ fn national(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
         lengths
     };
     let count = match chain.group(0) {
-        b"8" => {
+        b"8" if scene.wanted.permits(Id::PhoneRussian) => {
             let fits = lengths() == [1, 3, 3, 2, 2]
                 && matches!(chain.group(1).first(), Some(b'3'..=b'9'))
                 && (separators(&[b" (", b") ", b"-", b"-"])
@@ -319,14 +338,14 @@ fn national(scene: Scene<'_>, chain: &Chain<'_>) -> Option<(usize, Certainty)> {
                     || separators(&[b"-", b"-", b"-", b"-"]));
             fits.then_some(5)?
         }
-        [b'1'..=b'9', b'1'..=b'9'] => {
+        [b'1'..=b'9', b'1'..=b'9'] if scene.wanted.permits(Id::PhoneBrazilian) => {
             let bracket = chain.start().checked_sub(1).filter(|at| *at >= scene.floor);
             let fits = bracket.and_then(|at| scene.bytes.get(at)) == Some(&b'(')
                 && matches!(lengths(), [2, 4..=5, 4, ..])
                 && (separators(&[b") ", b"-"]) || separators(&[b")", b"-"]));
             fits.then_some(3)?
         }
-        [b'1', b'3'..=b'9', _] => {
+        [b'1', b'3'..=b'9', _] if scene.wanted.permits(Id::PhoneChinese) => {
             let fits = matches!(lengths(), [3, 4, 4, ..]) && separators(&[b"-", b"-"]);
             fits.then_some(3)?
         }
@@ -348,8 +367,12 @@ fn is_decimal(chain: &Chain<'_>, count: usize) -> bool {
 /// a group has, or groups with other separators after the first one. Registries write telephones so
 /// too (`+1.7035555555`, RFC 5733), beside their word.
 fn is_signed_number(chain: &Chain<'_>, count: usize) -> bool {
-    is_beside_a_fraction(chain, count)
-        || (chain.separator(0) == b"." && chain.single_separator(count).is_none())
+    // A number has one point.
+    let dotted = count > 2 && chain.single_separator(count) == Some(b".");
+    !dotted
+        && (is_beside_a_fraction(chain, count)
+            || (chain.separator(0) == b"."
+                && (count == 2 || chain.single_separator(count).is_none())))
 }
 
 /// Whether more digits come after a point than a group has.
@@ -357,38 +380,6 @@ fn is_beside_a_fraction(chain: &Chain<'_>, count: usize) -> bool {
     (1..count).any(|index| {
         chain.separator(index.saturating_sub(1)) == b"." && chain.group(index).len() > LONGEST_GROUP
     })
-}
-
-/// Whether groups of two digits, perhaps behind a zero apart, are a part of a longer row of numbers
-/// (bytes in hex, drawn numbers, cells) or no French number, which begins with 01 to 09.
-fn is_row(scene: Scene<'_>, chain: &Chain<'_>, count: usize) -> bool {
-    let apart = chain.group(0) == b"0";
-    let mut pairs = chain.lengths().take(count).skip(usize::from(apart));
-    if !pairs.all(|length| length == 2) {
-        return false;
-    }
-    let pair =
-        |pair: Option<&[u8]>| pair.is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
-    let (start, end) = (chain.start(), chain.end(count));
-    let is_space = |at: Option<usize>| at.and_then(|at| scene.bytes.get(at)) == Some(&b' ');
-    let before = is_space(start.checked_sub(1))
-        && pair(
-            start
-                .checked_sub(3)
-                .and_then(|from| scene.bytes.get(from..start.saturating_sub(1))),
-        )
-        && super::boundary::begins(scene.bytes, start.saturating_sub(3));
-    let digit = |at: Option<usize>| {
-        at.and_then(|at| scene.bytes.get(at))
-            .is_some_and(u8::is_ascii_digit)
-    };
-    let cell_before = is_space(start.checked_sub(1)) && digit(start.checked_sub(2));
-    let cell_behind = is_space(Some(end)) && digit(end.checked_add(1));
-    let in_cells = apart && (cell_before || cell_behind);
-    chain.group(0) == b"00"
-        || before
-        || in_cells
-        || (count < chain.len() && chain.lengths().nth(count) == Some(2) && is_space(Some(end)))
 }
 
 /// Any groups of a plausible length, if a word to the left or directly behind tells what they are.
@@ -412,7 +403,11 @@ fn in_context(scene: Scene<'_>, chain: &Chain<'_>, start: usize) -> Option<(usiz
         }
     }
     let count = fitting.filter(|count| {
-        has_plain_separators(chain, *count) && !is_date(chain, *count) && !is_decimal(chain, *count)
+        has_plain_separators(chain, *count)
+            && !is_date(chain, *count)
+            && !is_decimal(chain, *count)
+            && !is_of_years(chain, *count)
+            && !is_in_name(scene.bytes, start)
     })?;
     let told = label_follows(scene.bytes, chain.end(count))
         || called(scene.bytes, chain.end(count)) == Some(Called::Phone)
@@ -527,47 +522,4 @@ fn extension(bytes: &[u8], at: usize) -> Option<usize> {
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let end = at.saturating_add(1).saturating_add(digits);
     ((1..=7).contains(&digits) && ends(bytes, end)).then_some(end)
-}
-
-/// 2024-11-21, 21.11.2024, 21/11/24: three groups that read as a day, a month and a year; or what
-/// stands between the day of a date and the year of the next: "28 `02 2009 19 08` 2021".
-fn is_date(chain: &Chain<'_>, count: usize) -> bool {
-    let value = |index: usize| {
-        chain
-            .group(index)
-            .iter()
-            .take(4)
-            .fold(0_u32, |value, digit| {
-                value
-                    .wrapping_mul(10)
-                    .wrapping_add(u32::from(digit.wrapping_sub(b'0')))
-            })
-    };
-    let day_and_month =
-        |a: u32, b: u32| (1..=31).contains(&a) && (1..=31).contains(&b) && (a <= 12 || b <= 12);
-    let separator = chain.separator(0);
-    if count < 3
-        || separator != chain.separator(1)
-        || !matches!(separator, b"-" | b"." | b"/" | b" ")
-    {
-        return false;
-    }
-    let mut lengths = chain.lengths();
-    match (lengths.next(), lengths.next(), lengths.next()) {
-        (Some(4), Some(1..=2), Some(1..=2)) => {
-            (1800..2200).contains(&value(0)) && day_and_month(value(1), value(2))
-        }
-        (Some(1..=2), Some(1..=2), Some(4)) => {
-            (1800..2200).contains(&value(2)) && day_and_month(value(0), value(1))
-        }
-        (Some(2), Some(4), Some(2)) => {
-            count == 4
-                && lengths.next() == Some(2)
-                && (1..=12).contains(&value(0))
-                && (1800..2200).contains(&value(1))
-                && (1..=31).contains(&value(2))
-                && (1..=12).contains(&value(3))
-        }
-        _ => false,
-    }
 }

@@ -112,9 +112,20 @@ const SECRET: &[u8] = b"secret";
 /// How much of a tail is judged, in bytes.
 pub const FRONT: usize = 64;
 
+/// Bytes of a prefix that base64 has by chance.
+const SHORT_PREFIX: usize = 3;
+
 /// The credential that begins at `start`.
 fn form_at(scene: Scene<'_>, start: usize, form: &Form) -> Option<(Range<usize>, Entity)> {
     if start < scene.floor || !begins(scene.bytes, start) {
+        return None;
+    }
+    // Base64 has dashes, and behind one of them anything.
+    let before = scene.bytes.get(start.saturating_sub(2)..start);
+    if form.random
+        && form.prefix.len() <= SHORT_PREFIX
+        && matches!(before, Some([left, b'-']) if left.is_ascii_alphanumeric())
+    {
         return None;
     }
     let word = scene.bytes.get(start..)?;

@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 mod beside;
+mod lookalikes;
 mod shortcuts;
 
 fn found(text: &str) -> Vec<(&'static str, &str)> {

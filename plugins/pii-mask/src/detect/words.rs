@@ -76,7 +76,8 @@ pub(super) fn find(scene: Scene<'_>, start: usize, word: &[u8]) -> Option<(Range
     let is_front = start >= scene.floor && begins(bytes, start);
     let found = match first {
         _ if !is_front => None,
-        b'A' if word.len() == 20 && word.starts_with(b"ACCA") => {
+        // `A3T` and one more begins the ids of the first keys.
+        b'A' if word.len() == 20 && (word.starts_with(b"ACCA") || word.starts_with(b"A3T")) => {
             let tail = word.get(4..)?;
             let fits = tail.iter().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'));
             return (fits && whole(scene, start, word.len()))

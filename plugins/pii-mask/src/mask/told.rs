@@ -7,7 +7,7 @@ use modelgate_kit::explain::{self, Note};
 use serde_json::json;
 
 use super::{Action, Surrogate};
-use crate::detect::{Certainty, Entity};
+use crate::detect::{Certainty, Entity, why};
 
 /// Tells of one finding, which `with` takes the place of.
 pub fn finding(
@@ -40,6 +40,10 @@ pub fn finding(
             .with("span", span.cloned().map(written));
         let note = note.with("bytes", explain::bytes_of(span).map(written));
         let note = note.with("certainty", certainty.name());
+        let note = match why::rule(entity, value) {
+            Some(rule) => note.with("rule", rule),
+            None => note,
+        };
         let with = with.filter(|_| !matches!(action, "block" | "report"));
         notes.push(note.with("with", with));
     });

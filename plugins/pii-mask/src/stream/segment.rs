@@ -173,6 +173,10 @@ impl Segmenter {
                 self.place = Place::Gap;
                 None
             }
+            (Kind::Space, Place::Word) if character != '\t' && ends_in_two_capitals(buffer, at) => {
+                self.place = Place::Gap;
+                None
+            }
             (Kind::Space, _) => self.cut(next),
             (Kind::Word, Place::Line) if !character.is_ascii_digit() => {
                 let cut = self.cut(at);
@@ -340,7 +344,8 @@ impl Segmenter {
         let number =
             character.is_ascii_digit() || "(+-./)".contains(character) || is_dash(character);
         let account = at < self.iban_until && character.is_ascii_alphanumeric();
-        if number || account {
+        let insured = || character.is_ascii_alphabetic() && ends_in_insurance(buffer, at);
+        if number || account || insured() {
             self.place = if character == '(' {
                 Place::Bracket
             } else {
@@ -451,6 +456,32 @@ fn as_it_reads(text: &str) -> Cow<'_, str> {
             .map(|one| fold::folded(one).unwrap_or(one))
             .collect(),
     )
+}
+
+/// The characters that end before `at`, from the last one on, as they read.
+fn read_back(buffer: &str, at: usize) -> impl Iterator<Item = char> {
+    let left = buffer.get(..at).unwrap_or_default();
+    let seen = left.chars().rev().filter(|one| !fold::is_invisible(*one));
+    seen.map(|one| fold::folded(one).unwrap_or(one))
+}
+
+/// Whether two capital letters end before `at` that a number may follow, as in `AB 12 34 56 C`.
+fn ends_in_two_capitals(buffer: &str, at: usize) -> bool {
+    let mut left = read_back(buffer, at);
+    let mut capital = || left.next().is_some_and(|one| one.is_ascii_uppercase());
+    capital() && capital() && left.next().is_none_or(|one| !one.is_ascii_alphanumeric())
+}
+
+/// Whether such a number ends before `at`, of three pairs of digits, whose last letter may follow.
+fn ends_in_insurance(buffer: &str, at: usize) -> bool {
+    let mut left = read_back(buffer, at).peekable();
+    let pairs = (0..3).all(|_| {
+        left.next().is_some_and(|one| kind(one) == Kind::Space)
+            && left.next().is_some_and(|one| one.is_ascii_digit())
+            && left.next().is_some_and(|one| one.is_ascii_digit())
+    });
+    left.next_if(|one| kind(*one) == Kind::Space);
+    pairs && left.take(2).filter(char::is_ascii_uppercase).count() == 2
 }
 
 /// Whether what ends before `next` is the sign of an address, written as a character reference.

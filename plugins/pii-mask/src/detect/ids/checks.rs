@@ -7,7 +7,7 @@ use super::digits::{
 };
 
 /// Whether two digits each are a month and a day of it.
-fn is_date(month: u64, day: u64) -> bool {
+pub fn is_date(month: u64, day: u64) -> bool {
     let days = match month {
         2 => 29,
         4 | 6 | 9 | 11 => 30,
@@ -18,7 +18,7 @@ fn is_date(month: u64, day: u64) -> bool {
 }
 
 /// Year, month and day in two digits each.
-fn has_ymd(number: &[u8], from: usize) -> bool {
+pub fn has_ymd(number: &[u8], from: usize) -> bool {
     is_date(
         part(number, from.saturating_add(2), from.saturating_add(4)),
         part(number, from.saturating_add(4), from.saturating_add(6)),
@@ -26,7 +26,7 @@ fn has_ymd(number: &[u8], from: usize) -> bool {
 }
 
 /// Day, month and year in two digits each.
-fn has_dmy(number: &[u8]) -> bool {
+pub fn has_dmy(number: &[u8]) -> bool {
     is_date(part(number, 2, 4), part(number, 0, 2))
 }
 

@@ -7,7 +7,7 @@
 //! behind one: so a stream holds the whole.
 
 use super::checks as check;
-use super::{digits, things};
+use super::{digits, registers, things, vat};
 use crate::detect::id::Id;
 use crate::detect::{Certainty, Entity};
 
@@ -91,7 +91,7 @@ pub const SCHEMES: &[Scheme] = &[
     checked(Id::Ie, "ddddddda|dddddddaa", check::ireland),
     shaped(
         Id::Gb,
-        "aadddddda|aadd-dd-dd-a|aa-dd-dd-dd-a",
+        "aadddddda|aadd-dd-dd-a|aa-dd-dd-dd-a|aa dd dd dd a|aadd dd dd a",
         check::britain,
     ),
     checked(Id::Ch, "ddd~dddd~dddd~dd", check::switzerland),
@@ -110,6 +110,11 @@ pub const SCHEMES: &[Scheme] = &[
     shaped(Id::ArDni, "dd.ddd.ddd|d.ddd.ddd|dddddddd", check::any),
     checked(Id::MxCurp, "aaaaddddddaaaaaaxd", check::mexico),
     shaped(Id::MxRfc, "aaaaddddddxxx", check::mexico_taxpayer),
+    checked(
+        Id::InVirtual,
+        "dddd~dddd~dddd~dddd",
+        registers::india_virtual,
+    ),
     checked(Id::InAadhaar, "dddd~dddd~dddd", check::india),
     shaped(Id::InPan, "aaaaadddda", check::india_account),
     checked(Id::Cn, "dddddddddddddddddx", check::china),
@@ -198,6 +203,159 @@ pub const SCHEMES: &[Scheme] = &[
             "dddd~ddddd~d|dddd~ddddd~d/d",
             things::australia_medicare,
         ),
+    ),
+    checked(
+        Id::Co,
+        "dddddddd-d|ddddddddd-d|dddddddddd-d|dd.ddd.ddd-d|ddd.ddd.ddd-d|d.ddd.ddd.ddd-d|dddddddddd",
+        registers::colombia,
+    ),
+    shaped(Id::Cu, "ddddddddddd", registers::cuba),
+    checked(Id::Pe, "dddddddd-x", registers::peru),
+    checked(
+        Id::Ve,
+        "a-dddddddd-d|addddddddd|a-ddddddddd",
+        registers::venezuela,
+    ),
+    shaped(
+        Id::Cr,
+        "d-dddd-dddd|dd-dddd-dddd|ddddddddd",
+        registers::costa_rica,
+    ),
+    checked(
+        Id::Sv,
+        "dddd-dddddd-ddd-d|dddddddddddddd",
+        registers::el_salvador,
+    ),
+    checked(
+        Id::Mu,
+        "adddddddddddda|addddddddddddd",
+        registers::mauritius,
+    ),
+    checked(Id::BgForeigner, "dddddddddd", registers::bulgaria_foreigner),
+    checked(Id::InVoter, "aaaddddddd", registers::india_voter),
+    checked(Id::FrTax, "dd~dd~ddd~ddd~ddd", registers::france_tax),
+    checked(Id::Uy, "d.ddd.ddd-d|ddddddd-d|dddddddd", registers::uruguay),
+    checked(
+        Id::Pupil,
+        "addddddddddddd|addddddddddda|adddddddddddd",
+        registers::britain_pupil,
+    ),
+    of(
+        Entity::TaxId,
+        checked(
+            Id::PlTax,
+            "ddd-ddd-dd-dd|ddd-dd-dd-ddd|dddddddddd",
+            registers::poland_tax,
+        ),
+    ),
+    of(
+        Entity::TaxId,
+        checked(Id::TrTax, "dddddddddd", registers::turkey_tax),
+    ),
+    of(
+        Entity::TaxId,
+        shaped(
+            Id::DeTax,
+            "dd/ddd/ddddd|ddd/ddd/ddddd|ddd/dddd/dddd|ddddd/ddddd|ddddddddddddd|ddddddddddd|dddddddddd|ddd ddd ddddd|dd ddd ddddd",
+            check::any,
+        ),
+    ),
+    of(
+        Entity::TaxId,
+        checked(
+            Id::AtTax,
+            "dd-ddd/dddd|dd ddd/dddd|ddddddddd",
+            registers::austria_tax,
+        ),
+    ),
+    of(
+        Entity::TaxId,
+        checked(Id::Vn, "dddddddddd", registers::vietnam),
+    ),
+    of(
+        Entity::TaxId,
+        checked(Id::ZaTax, "dddd~ddd~ddd", registers::south_africa_tax),
+    ),
+    of(
+        Entity::TaxId,
+        checked(
+            Id::Npwp,
+            "dd.ddd.ddd.d-ddd.ddd|ddddddddddddddd",
+            registers::indonesia_tax,
+        ),
+    ),
+    of(
+        Entity::TaxId,
+        shaped(Id::Ke, "addddddddda", registers::kenya),
+    ),
+    of(
+        Entity::TaxId,
+        shaped(Id::Ptin, "adddddddd", registers::preparer),
+    ),
+    of(
+        Entity::TaxId,
+        checked(
+            Id::Cnpj,
+            "dd.ddd.ddd/dddd-dd|dddddddddddddd",
+            registers::brazil_company,
+        ),
+    ),
+    of(Entity::TaxId, checked(Id::Vat, vat::FORMS, vat::europe)),
+    of(
+        Entity::BankAccount,
+        checked(
+            Id::EsAccount,
+            "dddd~dddd~dd~dddddddddd|dddd~dddd~dddd~dddd~dddd",
+            registers::spain_account,
+        ),
+    ),
+    of(
+        Entity::BankAccount,
+        checked(
+            Id::NoAccount,
+            "dddd.dd.ddddd|dddd dd ddddd|ddddddddddd",
+            registers::norway_account,
+        ),
+    ),
+    of(
+        Entity::BankAccount,
+        checked(
+            Id::Cbu,
+            "dddddddddddddddddddddd",
+            registers::argentina_account,
+        ),
+    ),
+    of(
+        Entity::BankAccount,
+        shaped(
+            Id::NzAccount,
+            "dd-dddd-ddddddd-dd|dd-dddd-ddddddd-ddd",
+            check::any,
+        ),
+    ),
+    of(
+        Entity::BankAccount,
+        checked(
+            Id::CzAccount,
+            "dddddd-dddddddddd/dddd|dd-dddddddddd/dddd|dddddddddd/dddd|ddddddddd/dddd|dddddddd/dddd",
+            registers::czechia_account,
+        ),
+    ),
+    of(
+        Entity::BankAccount,
+        shaped(Id::Transit, "ddddd-ddd", check::any),
+    ),
+    of(
+        Entity::BankAccount,
+        shaped(Id::Ifsc, "aaaaxxxxxxx", registers::india_branch),
+    ),
+    of(
+        Entity::BankAccount,
+        shaped(Id::Pix, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", check::any),
+    ),
+    of(
+        Entity::MedicalId,
+        checked(Id::BcHealth, "dddd~ddd~ddd", registers::british_columbia),
     ),
 ];
 

@@ -73,7 +73,7 @@ fn distinctive_numbers_are_found_by_themselves() {
         &[
             "pay to «1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa».",
             "«bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq»",
-            "«0x52908400098527886E0F7030069857D2E4169Ee7»",
+            "«0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed»",
             "ETH wallet «0x52908400098527886e0f7030069857d2e4169ee7»",
         ],
     );
@@ -186,4 +186,92 @@ fn other_numbers_stay() {
     ] {
         assert_eq!(found("", text), [], "{text}");
     }
+}
+
+/// Of python-stdnum's making; with another last digit they are none.
+#[test]
+fn numbers_for_value_added_tax_are_told_by_their_check_digits() {
+    for number in [
+        "ATU09979068",
+        "BE0397203518",
+        "BG883237024",
+        "CY46335489S",
+        "CZ64271072",
+        "DE887488020",
+        "DK69474810",
+        "ESB95715736",
+        "HR34814327202",
+        "HU08826736",
+        "IE9646259BW",
+        "IT16445160951",
+        "LT206529418",
+        "LV44445186723",
+        "MT41451958",
+        "PL6497096900",
+        "PT895769280",
+        "RO73658533",
+        "SI25054538",
+    ] {
+        let text = format!("VAT number {number}");
+        assert_eq!(found("", &text), [(Entity::TaxId, number.to_owned())]);
+        assert_eq!(
+            found("vat_id", number),
+            [(Entity::TaxId, number.to_owned())]
+        );
+        let (front, check) = number.split_at(number.len() - 1);
+        let other = match check.as_bytes() {
+            [digit @ b'0'..=b'8'] => char::from(digit + 1),
+            [b'9'] => '0',
+            _ => 'Q',
+        };
+        let text = format!("VAT number {front}{other}");
+        assert_eq!(found("", &text), [], "{text}");
+        assert_eq!(found("", &format!("part {number}")), []);
+    }
+}
+
+#[test]
+fn numbers_of_further_registers_are_found_beside_their_word() {
+    marked(
+        Entity::NationalId,
+        &[
+            "NIT: «576.558.851-7»",
+            "carné de identidad «48080349425»",
+            "DNI «38792735-8»",
+            "RIF: «V639287439», RIF «V-63928743-9»",
+            "cédula física «07-3638-9907»",
+            "NIT «0407-404935-370-5»",
+            "NIC number «S1703554020239»",
+            "ЛНЧ «8082794925»",
+            "voter ID «XXX4717500»",
+            "Aadhaar VID «3405 5676 2514 9910»",
+            "SPI «33 85 787 167 301»",
+            "unique pupil number «P801092017655»",
+            "NINO «ZL 07 54 94 D»",
+        ],
+    );
+    marked(
+        Entity::TaxId,
+        &[
+            "NIP «213-709-09-68»",
+            "VKN: «5833702656»",
+            "Steuernummer «5429057321675» oder «21/815/08150»",
+            "Abgabenkontonummer «12-189/7730»",
+            "SARS number «2245834433»",
+            "NPWP «24.041.661.0-575.150»",
+            "KRA PIN «A173584811A»",
+            "CNPJ «76.563.885/8920-75»",
+        ],
+    );
+    marked(
+        Entity::BankAccount,
+        &[
+            "CCC: «0011 0061 56 1301621229»",
+            "CBU «2767242444767241578852»",
+            "transit no. «77646-051»",
+            "IFSC code «TWOT0868374»",
+            "chave Pix «c70cd5b3-8d04-ae31-0ac2-01ecaaf2a25c»",
+        ],
+    );
+    marked(Entity::MedicalId, &["personal health number «9300728790»"]);
 }
