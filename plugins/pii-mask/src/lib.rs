@@ -13,18 +13,21 @@
 pub mod allowed;
 pub mod amazon;
 pub mod answer;
+mod calls;
 pub mod coding;
 pub mod config;
 mod custom;
 pub mod detect;
 pub mod document;
 pub mod events;
+pub mod grpc;
 mod head;
 pub mod mask;
 pub mod media;
 mod message;
 pub mod multipart;
 pub mod plan;
+pub mod protobuf;
 pub mod reading;
 pub mod reasons;
 pub mod restore;
@@ -42,7 +45,7 @@ use modelgate_kit::facts::{Fact as _, Masked};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
 
-use config::Config;
+use config::{Config, Grpc};
 use head::mask_head;
 use message::{REQUEST, announces_body};
 use plan::Plan;
@@ -89,6 +92,11 @@ impl Filter for PiiMask {
                 if request.first(name).is_some() {
                     exchange.request().remove_header(name)?;
                 }
+            }
+            // The same for the messages of a call.
+            let codings = "grpc-accept-encoding";
+            if plan.response.grpc == Grpc::Mask && request.first(codings).is_some() {
+                exchange.request().set_header(codings, "identity")?;
             }
         }
         mask_head(&plan, &request, &exchange, &REQUEST, &counts)?;

@@ -1,5 +1,6 @@
 //! What a body is, by its headers.
 
+use crate::grpc;
 use crate::tensors::HEAD_LENGTH;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
 
@@ -18,6 +19,8 @@ pub enum Media {
     Events,
     /// Amazon's binary event stream.
     Messages,
+    /// Messages of gRPC.
+    Grpc(grpc::Form),
     /// A form.
     Form,
     /// A form in parts, which may be files.
@@ -124,7 +127,7 @@ impl Media {
             {
                 Media::Text
             }
-            _ => Media::Other,
+            other => grpc::Form::of(other).map_or(Media::Other, Media::Grpc),
         }
     }
 }

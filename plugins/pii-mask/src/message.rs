@@ -151,7 +151,7 @@ async fn whole(
         DenyOrAllow::Allow => Ok(()),
     };
     let reading = match reading::read(&headers, way) {
-        Ok(reading) if reading.media != Media::Messages => reading,
+        Ok(reading) if !reading.passes() => reading,
         Ok(_) => return refuse(Unread::OtherType),
         Err(unread) => return refuse(unread),
     };
@@ -320,7 +320,11 @@ pub(crate) async fn mask_stream(
     if decoder.is_some() {
         exchange.response().remove_header(CODING)?;
     }
-    let ending = Ending::of(&*exchange.response().headers()?);
+    let ending = if answer.has_trailers() {
+        Ending::Announced
+    } else {
+        Ending::of(&*exchange.response().headers()?)
+    };
     let body = exchange.response().rewrite()?;
     let (mut keeps, mut first, mut received) = (false, true, 0_usize);
     loop {

@@ -5,10 +5,12 @@ use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::headers::HeaderBlock;
 
 use crate::coding::{Broken, Codings};
-use crate::config::OnCompressed;
+use crate::config::{Grpc, OnCompressed};
+use crate::grpc;
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::Treatment;
+use crate::protobuf::services;
 use crate::tensors::{self, tensors};
 use crate::{document, multipart};
 
@@ -20,6 +22,8 @@ pub struct Reading {
     pub codings: Codings,
     /// What divides the parts of a form.
     boundary: Option<String>,
+    /// Its messages, where it is of gRPC.
+    pub messages: Option<grpc::Messages>,
 }
 
 /// Why a body cannot be masked.
@@ -88,6 +92,9 @@ pub fn read(headers: &HeaderBlock, way: &Treatment) -> Result<Reading, Unread> {
     match media {
         Media::Other | Media::Octets => return Err(Unread::OtherType),
         Media::Partial => return Err(Unread::Partial),
+        Media::Grpc(_) if way.grpc == Grpc::OtherType => return Err(Unread::OtherType),
+        // Its messages have codings of their own.
+        Media::Grpc(_) if codings.is_encoded() => return Err(Unread::Compressed),
         // The length of a head tells of the bytes as they are sent.
         Media::Tensors(_) if codings.is_encoded() => return Err(Unread::Compressed),
         _ => {}
@@ -99,14 +106,29 @@ pub fn read(headers: &HeaderBlock, way: &Treatment) -> Result<Reading, Unread> {
     if media == Media::Parts && boundary.is_none() {
         return Err(Unread::OtherType);
     }
+    let messages = match media {
+        Media::Grpc(form) => {
+            let method = headers.first(":path").and_then(services::method);
+            let mut messages = grpc::Messages::of(form, headers);
+            messages.fields = method.map(|method| method.request);
+            Some(messages)
+        }
+        _ => None,
+    };
     Ok(Reading {
         media,
         codings,
         boundary,
+        messages,
     })
 }
 
 impl Reading {
+    /// Whether such a body is read as it passes, whichever side it is of.
+    pub fn passes(&self) -> bool {
+        matches!(self.media, Media::Messages | Media::Grpc(_))
+    }
+
     /// Masks a body; none if nothing changes. `fixed` says that the headers have gone on.
     ///
     /// # Errors
@@ -121,6 +143,12 @@ impl Reading {
     ) -> Result<Option<Changed>, Unread> {
         let scope = &way.scope;
         let unparsed = |_| Unread::Unparsed;
+        if let Some(messages) = &self.messages {
+            let mut calls = grpc::Body::of(messages.clone());
+            let mut bytes = calls.push(Some(body), masker, way, tally)?;
+            bytes.append(&mut calls.push(None, masker, way, tally)?);
+            return Ok((bytes != body).then_some(Changed { bytes, head: None }));
+        }
         let masked = match (self.media, &self.boundary) {
             (Media::Parts, Some(boundary)) => {
                 // Where files of other types may not pass, what is none is one of these.

@@ -7,6 +7,7 @@ use modelgate_kit::facts::Masked;
 use modelgate_kit::problem::Reply;
 
 use crate::answer::Answer;
+use crate::calls::{self, mask_calls};
 use crate::head::mask_head;
 use crate::mask::Masker;
 use crate::message::{REQUEST, RESPONSE, mask_stream, mask_whole};
@@ -23,7 +24,10 @@ pub(crate) async fn mask_request(
     if plan.request.masks && plan.shadow {
         return shadow::watch(plan, masker, exchange, &REQUEST, counts).await;
     }
-    if plan.request.masks {
+    let reading = calls::of_request(plan, exchange)?;
+    if let Some(messages) = reading {
+        mask_calls(plan, masker, exchange, messages, counts).await?;
+    } else if plan.request.masks {
         mask_whole(plan, masker, exchange, &REQUEST, counts).await?;
     }
     masker.settle();
@@ -55,6 +59,7 @@ pub(crate) async fn mask_answer(
     match streams {
         Some((answer, decoder)) => {
             let answer = answer.masked_by(masker);
+            let answer = answer.of_call(&*exchange.request().headers()?);
             mask_stream(plan, exchange, answer, decoder, counts).await
         }
         None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,

@@ -11,7 +11,7 @@ use modelgate_kit::filter::Filter;
 use modelgate_kit::testing::FakeProxy;
 use proptest::prelude::*;
 
-pub(super) fn plan(config: &str) -> Plan {
+pub(crate) fn plan(config: &str) -> Plan {
     let proxy = FakeProxy::new(0);
     let setup = Setup {
         host: &*proxy,
