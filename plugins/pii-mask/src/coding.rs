@@ -152,7 +152,7 @@ impl Decoder {
 #[derive(Debug)]
 enum Stage {
     Inflate(Inflate),
-    Zstd(Zstd),
+    Zstd(Box<Zstd>),
     #[cfg(feature = "brotli")]
     Brotli(brotli::Brotli),
 }
@@ -162,7 +162,7 @@ impl Stage {
         match coding {
             Coding::Gzip => Self::Inflate(Inflate::of(true)),
             Coding::Deflate => Self::Inflate(Inflate::of(false)),
-            Coding::Zstd => Self::Zstd(Zstd::default()),
+            Coding::Zstd => Self::Zstd(Box::default()),
             #[cfg(feature = "brotli")]
             Coding::Brotli => Self::Brotli(brotli::Brotli::default()),
         }

@@ -226,7 +226,7 @@ impl Reader<'_> {
             let from = finding.span.start.saturating_add(start);
             let end = finding.span.end.saturating_add(start);
             let next = leaves.partition_point(|leaf| leaf.end < end);
-            !leaves.get(next).is_some_and(|leaf| leaf.start <= from)
+            leaves.get(next).is_none_or(|leaf| leaf.start > from)
         })
     }
 

@@ -17,7 +17,7 @@ use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, kind};
 use crate::detect::email::{self, LONGEST_LOCAL, is_local};
 use crate::detect::fold::{self, reads_otherwise};
 use crate::detect::secret::{self, is_object, may_be_aws_secret, may_begin};
-use crate::detect::{Entity, Finding};
+use crate::detect::{Columns, Entity, Finding};
 use crate::mask::{Action, Masker, Reading, Tally};
 use segment::Segmenter;
 
@@ -73,6 +73,8 @@ pub struct TextStream {
     segmenter: Segmenter,
     /// What has gone out: as lines of a table, as JSON.
     reading: Reading,
+    /// The cells of a table up to where a cut was offered last, and where that is.
+    ahead: (Columns, usize),
     swallow: Option<Swallow>,
     /// The last place at which it may be cut.
     offered: usize,
@@ -176,7 +178,7 @@ impl TextStream {
             if let Some(place) = self.segmenter.step(&self.buffer, segment, at, character) {
                 let known = self.buffer.get(..self.read).unwrap_or_default();
                 let spans = masker.spans(known, floor, place);
-                if !self.may_be_named_behind(place) && !spans {
+                if !self.may_be_named_behind(place) && !spans && !self.is_in_secret(place) {
                     if masker.customs().is_empty() {
                         cut = Some(place);
                     } else {
@@ -238,6 +240,15 @@ impl TextStream {
             }
         }
         place < self.named_until
+    }
+
+    /// Whether this place is within a cell of a table that may be a secret as a whole.
+    fn is_in_secret(&mut self, place: usize) -> bool {
+        let (columns, read) = &mut self.ahead;
+        let text = self.buffer.get(*read..place).unwrap_or_default();
+        columns.read(text, |_, _, _| {});
+        *read = place.max(*read);
+        columns.is_in_secret()
     }
 
     const fn most_held(&self) -> usize {
@@ -366,6 +377,7 @@ impl TextStream {
 
     /// What stands before `cut` has gone out; a stretch of it stays as context.
     fn forget(&mut self, cut: usize) {
+        self.is_in_secret(cut);
         // Of what reads shorter than it is written more is read.
         let reach = if self.reads_shorter {
             MOST_WRITTEN
@@ -378,6 +390,7 @@ impl TextStream {
         self.read = self.read.saturating_sub(keep);
         self.segmenter.shift(keep);
         self.told = self.told.saturating_sub(keep);
+        self.ahead.1 = self.ahead.1.saturating_sub(keep);
         self.offered = self.offered.saturating_sub(keep);
         self.places.retain(|place| *place > cut);
         for place in &mut self.places {

@@ -383,3 +383,19 @@ fn a_stream_of_unknown_shape_is_cut_where_it_is_refused() {
         plain
     );
 }
+
+proptest! {
+    /// Text that is sent character by character, what it looks like notwithstanding.
+    #[test]
+    fn text_is_masked_alike_in_pieces_of_any_size(
+        front in prop::sample::select(vec!["", "", "", "data", "data: ", "0:", "0:\"a\"\n", "{", "{\"a\":1}\n", ": ", ": ping\n\n", "id", "\u{feff}", "  "]),
+        text in dense_text(),
+        size in 1_usize..6,
+    ) {
+        let plan = plan("{}");
+        let text = format!("{front}{text}");
+        let whole = run(&plan, Media::Text, [text.as_bytes()]);
+        prop_assert_eq!(&run(&plan, Media::Text, text.as_bytes().chunks(size)), &whole);
+        prop_assert_eq!(&run(&plan, Media::Text, text.as_bytes().chunks(1)), &whole);
+    }
+}
