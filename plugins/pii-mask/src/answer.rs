@@ -11,6 +11,7 @@ mod sniff;
 use crate::amazon::error as error_message;
 use crate::coding::Decoder;
 use crate::config::OnUnknownStream;
+use crate::document::text_in;
 use crate::events::{EventMasker, Form, Ready};
 use crate::grpc::Frame;
 use crate::mask::{Masker, Tally};
@@ -475,14 +476,10 @@ impl<'a> Answer<'a> {
             return;
         };
         let bytes = core::mem::take(held);
-        let (valid, broken) = match core::str::from_utf8(&bytes) {
-            Ok(_) => (bytes.len(), false),
-            // Without a length the error is an unfinished character at the end, which may go on.
-            Err(error) => (error.valid_up_to(), error.error_len().is_some() || last),
-        };
-        let (text, rest) = bytes.split_at_checked(valid).unwrap_or_default();
+        let (text, broken) = text_in(&bytes);
+        let rest = bytes.get(text.len()..).unwrap_or_default();
+        let broken = broken || (last && !rest.is_empty());
         let mut masked = String::with_capacity(text.len());
-        let text = core::str::from_utf8(text).unwrap_or_default();
         self.text
             .push(text, &self.masker, &mut self.tally, &mut masked);
         if last || broken {

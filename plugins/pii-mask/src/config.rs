@@ -261,7 +261,8 @@ pub struct Direction {
     pub max_event_bytes: Bounded<1024, 16_777_216>,
     /// The policy for longer bodies and events.
     pub on_oversize: DenyOrAllow,
-    /// The policy for compressed bodies. With `decode`, gzip and deflate are decoded, up to
+    /// The policy for compressed bodies. With `decode`, gzip, deflate and zstd (and br, in the
+    /// dynamic module) are decoded, up to
     /// `max_body_bytes`, and the body goes on without its coding; others are refused.
     pub on_compressed: OnCompressed,
     /// The policy for bodies that do not match their content type: malformed JSON, text that is

@@ -125,7 +125,9 @@ impl Messages {
             // Padding ends what was written in one piece.
             let padded = memchr::memchr(b'=', left).map(|at| (at | 3).saturating_add(1));
             let end = padded.unwrap_or(left.len());
-            let piece = left.get(..end).and_then(|piece| STANDARD.decode(piece).ok());
+            let piece = left
+                .get(..end)
+                .and_then(|piece| STANDARD.decode(piece).ok());
             let Some(piece) = piece else {
                 groups.drain(..at);
                 groups.append(&mut self.quantum);

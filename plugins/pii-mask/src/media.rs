@@ -54,7 +54,11 @@ impl Media {
                 core::str::from_utf8(value).map_or(Media::Other, Self::of_type)
             }
         };
-        Self::with_tensors(media, headers)
+        // What tells which part it is may be missing.
+        match headers.first(":status") {
+            Some(b"206") if media != Media::Other => Media::Partial,
+            _ => Self::with_tensors(media, headers),
+        }
     }
 
     fn with_tensors(media: Self, headers: &HeaderBlock) -> Self {

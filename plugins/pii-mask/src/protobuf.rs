@@ -163,13 +163,19 @@ impl Reader<'_> {
                     read.text(self.bytes, wire, Key::Known(name));
                 }
                 Some(Field::Called) => {
-                    let key = called.map_or(Key::Known("data"), |name| Key::Called(Rc::clone(name)));
+                    let key =
+                        called.map_or(Key::Known("data"), |name| Key::Called(Rc::clone(name)));
                     read.text(self.bytes, wire, key);
                 }
                 Some(Field::Message(name, inner)) => {
                     let content = wire.content.clone();
-                    let inner =
-                        self.message(content, Some(inner), called, depth.saturating_add(1), within)?;
+                    let inner = self.message(
+                        content,
+                        Some(inner),
+                        called,
+                        depth.saturating_add(1),
+                        within,
+                    )?;
                     read.inner(wire, Key::Known(name), inner);
                 }
                 Some(Field::Named(name, inner)) => {
@@ -198,7 +204,9 @@ impl Reader<'_> {
     fn unknown(&self, wire: Wire, depth: usize, within: bool, read: &mut Reading) {
         let key = Key::Number(wire.number);
         let bytes = self.bytes.get(wire.content.clone()).unwrap_or_default();
-        let text = core::str::from_utf8(bytes).ok().filter(|text| is_printable(text));
+        let text = core::str::from_utf8(bytes)
+            .ok()
+            .filter(|text| is_printable(text));
         let depth = depth.saturating_add(1);
         let content = wire.content.clone();
         let message = self.message(content, None, None, depth, within || text.is_some());
@@ -255,7 +263,11 @@ impl Reader<'_> {
             }
             at = end;
         }
-        read.push(wire, Key::Called(Rc::clone(name)), Inside::Elements(elements));
+        read.push(
+            wire,
+            Key::Called(Rc::clone(name)),
+            Inside::Elements(elements),
+        );
         Some(())
     }
 
@@ -390,7 +402,9 @@ fn put_varint(mut value: usize, out: &mut Vec<u8>) {
 
 fn known(fields: Option<Fields>, number: u64) -> Option<Field> {
     let mut fields = fields.unwrap_or_default().iter();
-    fields.find(|(known, _)| *known == number).map(|(_, field)| *field)
+    fields
+        .find(|(known, _)| *known == number)
+        .map(|(_, field)| *field)
 }
 
 /// Whether a text has no control characters but those of lines and tabs.

@@ -170,7 +170,7 @@ impl Reading {
             (Media::Tensors(head), _) => {
                 return mask_tensors(head, body, masker, way, fixed, tally);
             }
-            _ => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
+            _ => document::text(body, "", masker, tally).map_err(|_| Unread::Unparsed),
         };
         Ok(masked?.map(|bytes| Changed { bytes, head: None }))
     }

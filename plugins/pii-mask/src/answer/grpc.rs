@@ -8,9 +8,7 @@ use crate::grpc::{Frame, Messages, read, scope};
 use crate::protobuf::Message;
 use crate::protobuf::services;
 use crate::reading::Unread;
-use crate::reasons::{
-    ANSWER_COMPRESSED, ANSWER_TOO_LARGE, ANSWER_TYPE_REFUSED, ANSWER_UNPARSED,
-};
+use crate::reasons::{ANSWER_COMPRESSED, ANSWER_TOO_LARGE, ANSWER_TYPE_REFUSED, ANSWER_UNPARSED};
 use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::Reason;

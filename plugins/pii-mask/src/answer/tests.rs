@@ -303,7 +303,7 @@ proptest! {
     #[test]
     fn text_in_any_pieces_of_bytes_is_masked_like_the_whole(stream in dense_text(), size in 1_usize..9) {
         let plan = plan("{}");
-        let whole = crate::document::text(stream.as_bytes(), &plan.masker, &mut Tally::default()).unwrap();
+        let whole = crate::document::text(stream.as_bytes(), "", &plan.masker, &mut Tally::default()).unwrap();
         let whole = whole.unwrap_or_else(|| stream.clone().into_bytes());
         prop_assert_eq!(text(&run(&plan, Media::Text, stream.as_bytes().chunks(size))), text(&whole));
     }

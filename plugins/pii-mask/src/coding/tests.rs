@@ -156,8 +156,7 @@ proptest! {
 }
 
 /// Written by Python's `zstandard`: with a checksum and a size; with neither, in two blocks.
-const ZSTD: &str =
-    "KLUv/WQoBFUBABQCTWFpbCBhbm5AZXhhbXBsZS5jb20sIGFuZCBzbyBvbi4gAQAhiPzqCcpJlWU=";
+const ZSTD: &str = "KLUv/WQoBFUBABQCTWFpbCBhbm5AZXhhbXBsZS5jb20sIGFuZCBzbyBvbi4gAQAhiPzqCcpJlWU=";
 const ZSTD_FLUSHED: &str =
     "KLUv/QBoVAEAFAJNYWlsIGFubkBleGFtcGxlLmNvbSwgYW5kIHNvIG9uLiABACGI/OoJIQAAdGFpbA==";
 /// The same with a window of 16 MiB.
@@ -247,7 +246,10 @@ fn brotli_is_decoded_and_what_lies_refused() {
     let one = read(ONE);
     assert_eq!(decode_alike("br", &one).unwrap(), text);
     let flushed = ["x".repeat(100), "y".repeat(100)].concat();
-    assert_eq!(decode_alike("br", &read(FLUSHED)).unwrap(), flushed.as_bytes());
+    assert_eq!(
+        decode_alike("br", &read(FLUSHED)).unwrap(),
+        flushed.as_bytes()
+    );
     assert_eq!(decode("br, gzip", &gzip(&one, 0, b"")).unwrap(), text);
     assert_eq!(decode_alike("br", &read(WIDE)), Err(Broken::TooLarge));
     assert_eq!(decode("br", &read(BOMB)), Err(Broken::TooLarge));
@@ -255,7 +257,10 @@ fn brotli_is_decoded_and_what_lies_refused() {
         let short = decode("br", &one[..length]);
         assert_eq!(short, Err(Broken::Malformed), "{length}");
     }
-    assert_eq!(decode_alike("br", &[&one[..], b"x"].concat()), Err(Broken::Malformed));
+    assert_eq!(
+        decode_alike("br", &[&one[..], b"x"].concat()),
+        Err(Broken::Malformed)
+    );
 }
 
 proptest! {

@@ -92,7 +92,11 @@ impl Zstd {
         let Some((length, is_last)) = block(rest)? else {
             return Ok(false);
         };
-        let behind = if is_last && frame.has_checksum { CHECKSUM } else { 0 };
+        let behind = if is_last && frame.has_checksum {
+            CHECKSUM
+        } else {
+            0
+        };
         let Some(mut block) = rest.get(..length.saturating_add(behind)) else {
             return Ok(false);
         };
@@ -124,7 +128,10 @@ impl Frame {
     fn take(&mut self, most: usize, out: &mut Vec<u8>) -> Result<(), Broken> {
         let mut step = [0; STEP];
         loop {
-            let length = self.decoder.read(&mut step).map_err(|_| Broken::Malformed)?;
+            let length = self
+                .decoder
+                .read(&mut step)
+                .map_err(|_| Broken::Malformed)?;
             let decoded = step.get(..length).unwrap_or_default();
             if decoded.is_empty() {
                 return Ok(());
@@ -141,7 +148,11 @@ impl Frame {
 
 /// The head of a frame (RFC 8878 section 3.1.1.1); nothing while it is not whole.
 fn head(bytes: &[u8]) -> Result<Option<Head>, Broken> {
-    if !bytes.iter().zip(MAGIC).all(|(byte, wanted)| *byte == wanted) {
+    if !bytes
+        .iter()
+        .zip(MAGIC)
+        .all(|(byte, wanted)| *byte == wanted)
+    {
         return Err(Broken::Malformed);
     }
     let Some(descriptor) = bytes.get(MAGIC.len()).copied() else {
@@ -164,7 +175,10 @@ fn head(bytes: &[u8]) -> Result<Option<Head>, Broken> {
         return Ok(None);
     }
     let size = size(bytes, from..length);
-    let window = match bytes.get(MAGIC.len().saturating_add(1)).filter(|_| !is_single) {
+    let window = match bytes
+        .get(MAGIC.len().saturating_add(1))
+        .filter(|_| !is_single)
+    {
         Some(written) => {
             let base = 1_u64 << (10 + (written >> 3));
             base.saturating_add((base >> 3).saturating_mul(u64::from(written & 7)))
@@ -189,7 +203,11 @@ fn size(bytes: &[u8], at: Range<usize>) -> Option<u64> {
     whole.get_mut(..wide)?.copy_from_slice(written);
     let size = u64::from_le_bytes(whole);
     // Two bytes begin where one ends.
-    Some(if wide == 2 { size.saturating_add(256) } else { size })
+    Some(if wide == 2 {
+        size.saturating_add(256)
+    } else {
+        size
+    })
 }
 
 /// How long a block is with its head (RFC 8878 section 3.1.1.2), and whether it is the last one;

@@ -498,7 +498,7 @@ pub(crate) fn dense_text() -> impl Strategy<Value = String> {
         1 => "[A-Za-z0-9]{1,8}",
         1 => any::<char>().prop_map(String::from),
     ];
-    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat().replace('\0', " "))
 }
 
 proptest! {

@@ -64,7 +64,12 @@ fn messages(form: Form, coding: &str) -> Messages {
     Messages::of(form, &HeaderBlock::from_pairs(headers))
 }
 
-fn request(plan: &Plan, mut messages: Messages, path: &[u8], pieces: &[&[u8]]) -> Result<Vec<u8>, Unread> {
+fn request(
+    plan: &Plan,
+    mut messages: Messages,
+    path: &[u8],
+    pieces: &[&[u8]],
+) -> Result<Vec<u8>, Unread> {
     messages.fields = method(path).map(|method| method.request);
     let (mut body, mut out, mut tally) = (Body::of(messages), Vec::new(), Tally::default());
     for piece in pieces {
@@ -78,7 +83,12 @@ fn plain(plan: &Plan, path: &[u8], body: &[u8]) -> Result<Vec<u8>, Unread> {
     request(plan, messages(Form::Plain, "identity"), path, &[body])
 }
 
-fn answer<'a>(plan: &Plan, form: Form, path: &[u8], pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Option<&'static str>) {
+fn answer<'a>(
+    plan: &Plan,
+    form: Form,
+    path: &[u8],
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<u8>, Option<&'static str>) {
     let call = HeaderBlock::from_pairs([(&b":path"[..], path)]);
     let mut answer = Answer::new(plan, Media::Grpc(form)).unwrap().of_call(&call);
     let mut out = Vec::new();
@@ -106,7 +116,10 @@ fn texts_of_known_services_are_masked_and_numbers_kept() {
     }
     // Two messages, of which the first holds nothing.
     let both = frames(&["CgFt", RAW]);
-    assert_eq!(plain(&plan, INFER, &both), Ok(frames(&["CgFt", RAW_MASKED])));
+    assert_eq!(
+        plain(&plan, INFER, &both),
+        Ok(frames(&["CgFt", RAW_MASKED]))
+    );
 }
 
 #[test]
@@ -152,7 +165,12 @@ fn texts_of_other_services_are_told_by_their_bytes() {
     let (out, cut) = answer(&plan, Form::Plain, b"/x/y", given.chunks(9));
     assert_eq!((out, cut), (wanted, None));
     // Texts that read as messages by chance: a fixed field, a length that fits.
-    for text in ["aann@a.io", "\n\u{f}ann@example.com", "Aann@x.eu,", "B!ann@example.com, 1234567 and so on"] {
+    for text in [
+        "aann@a.io",
+        "\n\u{f}ann@example.com",
+        "Aann@x.eu,",
+        "B!ann@example.com, 1234567 and so on",
+    ] {
         let body = frame(&field(1, text.as_bytes()));
         let out = plain(&plan, b"/x/y", &body).unwrap();
         let text = String::from_utf8_lossy(&out).into_owned();
@@ -182,15 +200,30 @@ fn what_cannot_be_read_has_its_outcome() {
         (vec![2, 0, 0, 0, 0], Unread::Unparsed, "answer_unparsed"),
         (vec![0x80, 0, 0, 0, 0], Unread::Unparsed, "answer_unparsed"),
         (vec![0, 0, 0, 0, 9, 1], Unread::Unparsed, "answer_unparsed"),
-        (raw("BYTES", &[9, 0, 0, 0, 1]), Unread::Unparsed, "answer_unparsed"),
-        (raw("TEXT", &[1, 0, 0, 0, b'a']), Unread::Unparsed, "answer_unparsed"),
-        (raw("BYTES", &[1, 0, 0, 0, 0xFF]), Unread::OtherType, "answer_type_refused"),
+        (
+            raw("BYTES", &[9, 0, 0, 0, 1]),
+            Unread::Unparsed,
+            "answer_unparsed",
+        ),
+        (
+            raw("TEXT", &[1, 0, 0, 0, b'a']),
+            Unread::Unparsed,
+            "answer_unparsed",
+        ),
+        (
+            raw("BYTES", &[1, 0, 0, 0, 0xFF]),
+            Unread::OtherType,
+            "answer_type_refused",
+        ),
     ];
     for (body, unread, code) in &cases {
         assert_eq!(plain(&deny, INFER, body).as_ref(), Err(unread), "{body:?}");
         let reads = plain(&allow, INFER, body).unwrap();
         let (out, cut) = answer(&deny, Form::Plain, b"/x/y", [body.as_slice()]);
-        if *body != raw("TEXT", &[1, 0, 0, 0, b'a']) && *body != raw("BYTES", &[9, 0, 0, 0, 1]) && *body != raw("BYTES", &[1, 0, 0, 0, 0xFF]) {
+        if *body != raw("TEXT", &[1, 0, 0, 0, b'a'])
+            && *body != raw("BYTES", &[9, 0, 0, 0, 1])
+            && *body != raw("BYTES", &[1, 0, 0, 0, 0xFF])
+        {
             assert_eq!((out, cut), (Vec::new(), Some(*code)), "{body:?}");
         }
         let (out, cut) = answer(&allow, Form::Plain, b"/x/y", [body.as_slice()]);
@@ -218,7 +251,8 @@ fn messages_with_a_coding_are_decoded_where_that_is_asked() {
     let mut body = Vec::new();
     Frame::Encoded(miniz_oxide::deflate::compress_to_vec_zlib(&message, 6)).write(&mut body);
     let wanted = frame(&field(1, b"[EMAIL]"));
-    let asked = |plan: &Plan, coding: &str| request(plan, messages(Form::Plain, coding), b"/x/y", &[&body]);
+    let asked =
+        |plan: &Plan, coding: &str| request(plan, messages(Form::Plain, coding), b"/x/y", &[&body]);
     assert_eq!(asked(&decodes, "deflate"), Ok(wanted));
     assert_eq!(asked(&decodes, "gzip"), Err(Unread::Unparsed));
     assert_eq!(asked(&decodes, "snappy"), Err(Unread::Compressed));
@@ -227,7 +261,12 @@ fn messages_with_a_coding_are_decoded_where_that_is_asked() {
     let bomb = miniz_oxide::deflate::compress_to_vec_zlib(&vec![0; 20_000_000], 6);
     let mut body = Vec::new();
     Frame::Encoded(bomb).write(&mut body);
-    let out = request(&decodes, messages(Form::Plain, "deflate"), b"/x/y", &[&body]);
+    let out = request(
+        &decodes,
+        messages(Form::Plain, "deflate"),
+        b"/x/y",
+        &[&body],
+    );
     assert_eq!(out, Err(Unread::TooLarge));
 }
 
@@ -256,34 +295,65 @@ fn grpc_web_has_trailers_in_its_body_and_may_be_base64() {
     let mut read = messages(Form::WebText, "");
     read.push(&out).unwrap();
     let told = String::from_utf8_lossy(&read.rest()).into_owned();
-    assert!(told.starts_with("\u{fffd}") && told.contains("grpc-status:13"), "{told}");
+    assert!(
+        told.starts_with("\u{fffd}") && told.contains("grpc-status:13"),
+        "{told}"
+    );
     // A request in base64.
     let body = STANDARD.encode(frames(&[RAW]));
-    let out = request(&plan, messages(Form::WebText, ""), INFER, &[body.as_bytes()]);
-    assert_eq!(out.unwrap(), STANDARD.encode(frames(&[RAW_MASKED])).into_bytes());
+    let out = request(
+        &plan,
+        messages(Form::WebText, ""),
+        INFER,
+        &[body.as_bytes()],
+    );
+    assert_eq!(
+        out.unwrap(),
+        STANDARD.encode(frames(&[RAW_MASKED])).into_bytes()
+    );
 }
 
 #[test]
 fn what_blocks_cuts_an_answer() {
     let config = MASK.replacen('{', r#"{"entities":{"email":{"action":"block"}},"#, 1);
-    let (out, cut) = answer(&plan(&config), Form::Plain, STREAM, [frames(&TOKENS).as_slice()]);
+    let (out, cut) = answer(
+        &plan(&config),
+        Form::Plain,
+        STREAM,
+        [frames(&TOKENS).as_slice()],
+    );
     assert_eq!((out, cut), (Vec::new(), Some("answer_blocked")));
 }
 
 /// Messages of texts, numbers and messages.
 fn message() -> impl Strategy<Value = Vec<u8>> {
     let text = prop::sample::select(vec![
-        "", "so", "Mail ann@example.com", "ann@exa", "mple.com", " 4111 1111", " 1111 1111,", "\n", "{\"ssn\":308630237}", "é 界", "aann@a.io",
+        "",
+        "so",
+        "Mail ann@example.com",
+        "ann@exa",
+        "mple.com",
+        " 4111 1111",
+        " 1111 1111,",
+        "\n",
+        "{\"ssn\":308630237}",
+        "é 界",
+        "aann@a.io",
     ]);
     let leaf = prop_oneof![
         (1..8_u8, text).prop_map(|(number, text)| field(number, text.as_bytes())),
         (1..8_u8, any::<u8>()).prop_map(|(number, value)| vec![number << 3, value & 0x7F]),
-        (1..8_u8, any::<[u8; 4]>()).prop_map(|(number, value)| [&[number << 3 | 5][..], &value].concat()),
+        (1..8_u8, any::<[u8; 4]>())
+            .prop_map(|(number, value)| [&[number << 3 | 5][..], &value].concat()),
     ];
     let fields = prop::collection::vec(leaf, 0..5).prop_map(|fields| fields.concat());
     fields.prop_recursive(3, 20, 4, |inner| {
-        prop::collection::vec((1..8_u8, inner), 0..4)
-            .prop_map(|fields| fields.iter().flat_map(|(number, inner)| field(*number, inner)).collect())
+        prop::collection::vec((1..8_u8, inner), 0..4).prop_map(|fields| {
+            fields
+                .iter()
+                .flat_map(|(number, inner)| field(*number, inner))
+                .collect()
+        })
     })
 }
 

@@ -80,10 +80,7 @@ const TENSOR: Fields = &[
     (4, Named("parameters", PARAMETER)),
     (5, Message("contents", CONTENTS)),
 ];
-const WANTED: Fields = &[
-    (NAME, Text("name")),
-    (2, Named("parameters", PARAMETER)),
-];
+const WANTED: Fields = &[(NAME, Text("name")), (2, Named("parameters", PARAMETER))];
 const INFER_REQUEST: Fields = &[
     (1, Text("model_name")),
     (2, Text("model_version")),
@@ -113,7 +110,10 @@ const MODEL_SPEC: Fields = &[
     (4, Text("version_label")),
 ];
 const TENSOR_PROTO: Fields = &[
-    (2, Message("shape", &[(2, Message("dim", &[(2, Text("name"))]))])),
+    (
+        2,
+        Message("shape", &[(2, Message("dim", &[(2, Text("name"))]))]),
+    ),
     (4, Numbers),
     (5, Numbers),
     (6, Numbers),

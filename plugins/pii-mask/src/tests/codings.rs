@@ -1,8 +1,8 @@
 //! Bodies with a content coding.
 
 use super::*;
-use ruzstd::encoding::CompressionLevel::Fastest;
 use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
+use ruzstd::encoding::CompressionLevel::Fastest;
 
 const DECODE: &str =
     r#"{"request":{"on_compressed":"decode"},"response":{"on_compressed":"decode"}}"#;
@@ -34,7 +34,10 @@ fn requests_are_decoded_masked_and_go_on_as_they_are() {
         ("deflate", compress_to_vec_zlib(text, 6)),
         ("deflate", compress_to_vec(text, 6)),
         ("deflate, gzip", gzip(&compress_to_vec_zlib(text, 6))),
-        ("zstd", ruzstd::encoding::compress_to_vec(&text[..], Fastest)),
+        (
+            "zstd",
+            ruzstd::encoding::compress_to_vec(&text[..], Fastest),
+        ),
     ] {
         let more = [("content-encoding", coding), ("content-length", "999")];
         let (gate, context, action) = send_bytes(DECODE, &more, &body);

@@ -17,15 +17,15 @@ use serde_json::{Value, json};
 
 type Shape = fn(&str) -> Vec<u8>;
 
-pub(super) fn sse(value: &Value) -> Vec<u8> {
+fn sse(value: &Value) -> Vec<u8> {
     format!("data: {value}\n\n").into_bytes()
 }
 
-pub(super) fn named(name: &str, value: &Value) -> Vec<u8> {
+fn named(name: &str, value: &Value) -> Vec<u8> {
     format!("event: {name}\ndata: {value}\n\n").into_bytes()
 }
 
-pub(super) fn line(value: &Value) -> Vec<u8> {
+fn line(value: &Value) -> Vec<u8> {
     format!("{value}\n").into_bytes()
 }
 
