@@ -38,6 +38,8 @@ pub(crate) async fn mask_calls(
         return Ok(());
     }
     let body = exchange.request().rewrite()?;
+    // By these a refusal is written, and where they have gone on they cannot be read any more.
+    exchange.request().headers()?;
     let (mut calls, mut tally) = (Body::of(messages), Tally::default());
     loop {
         let chunk = body.chunk().await.map_err(|_| Reply::new(&HOST_REFUSED))?;

@@ -49,6 +49,7 @@ use config::{Config, Grpc};
 use head::mask_head;
 use message::{REQUEST, announces_body};
 use plan::Plan;
+use protobuf::services;
 use sides::{mask_answer, mask_request};
 
 /// The filter.
@@ -100,6 +101,13 @@ impl Filter for PiiMask {
             }
         }
         mask_head(&plan, &request, &exchange, &REQUEST, &counts)?;
+        let method = match plan.response.grpc {
+            Grpc::Mask => {
+                let headers = exchange.request().headers()?;
+                headers.first(":path").and_then(services::method)
+            }
+            Grpc::OtherType => None,
+        };
         let upgrade = if plan.request.masks || plan.response.masks {
             exchange.upgrade()?
         } else {
@@ -117,14 +125,14 @@ impl Filter for PiiMask {
                 return Err(Reply::new(&reasons::UPGRADE_REFUSED));
             }
             request.settle();
-            return mask_answer(&plan, &answer, &exchange, &counts).await;
+            return mask_answer(&plan, &answer, &exchange, method, &counts).await;
         }
         // An answer may come before the request is whole: a client that lets its body wait must not
         // get it unmasked.
         exchange
             .side_by_side(
                 mask_request(&plan, &request, &exchange, &counts),
-                mask_answer(&plan, &answer, &exchange, &counts),
+                mask_answer(&plan, &answer, &exchange, method, &counts),
             )
             .await
     }

@@ -15,6 +15,7 @@ use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::message::{Terms, announces_body, count, decoded};
 use crate::plan::Plan;
+use crate::protobuf::services::Method;
 use crate::reading::{self, Reading, Unread};
 use crate::reasons;
 
@@ -23,7 +24,7 @@ pub(crate) async fn watch(
     plan: &Plan,
     masker: &Masker,
     exchange: &Exchange,
-    terms: &Terms,
+    (terms, method): (&Terms, Option<Method>),
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     let message = exchange.message(terms.side);
@@ -34,7 +35,8 @@ pub(crate) async fn watch(
     let read = reading::read(&*message.headers()?, way);
     let answer = match (&read, terms.side) {
         (Ok(reading), Side::Response) => {
-            Answer::new(plan, reading.media).map(|answer| answer.masked_by(masker))
+            let answer = Answer::of(plan, &*message.headers()?);
+            answer.map(|(answer, _)| answer.masked_by(masker).of_call(method))
         }
         _ => None,
     };

@@ -12,6 +12,7 @@ use crate::head::mask_head;
 use crate::mask::Masker;
 use crate::message::{REQUEST, RESPONSE, mask_stream, mask_whole};
 use crate::plan::Plan;
+use crate::protobuf::services::Method;
 use crate::shadow;
 
 /// Masks the request.
@@ -22,7 +23,7 @@ pub(crate) async fn mask_request(
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if plan.request.masks && plan.shadow {
-        return shadow::watch(plan, masker, exchange, &REQUEST, counts).await;
+        return shadow::watch(plan, masker, exchange, (&REQUEST, None), counts).await;
     }
     let reading = calls::of_request(plan, exchange)?;
     if let Some(messages) = reading {
@@ -34,11 +35,12 @@ pub(crate) async fn mask_request(
     Ok(())
 }
 
-/// Masks the answer, once it is there.
+/// Masks the answer, once it is there. `method` is what was called, if it was one of gRPC.
 pub(crate) async fn mask_answer(
     plan: &Plan,
     masker: &Masker,
     exchange: &Exchange,
+    method: Option<Method>,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     let idle = !plan.response.masks && plan.response.headers.is_empty();
@@ -50,7 +52,7 @@ pub(crate) async fn mask_answer(
         return Ok(());
     }
     if plan.shadow {
-        return shadow::watch(plan, masker, exchange, &RESPONSE, counts).await;
+        return shadow::watch(plan, masker, exchange, (&RESPONSE, method), counts).await;
     }
     if masker.has_nothing_to_do() {
         return Ok(());
@@ -59,7 +61,7 @@ pub(crate) async fn mask_answer(
     match streams {
         Some((answer, decoder)) => {
             let answer = answer.masked_by(masker);
-            let answer = answer.of_call(&*exchange.request().headers()?);
+            let answer = answer.of_call(method);
             mask_stream(plan, exchange, answer, decoder, counts).await
         }
         None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,

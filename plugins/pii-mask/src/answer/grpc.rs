@@ -6,11 +6,10 @@ use crate::coding::Broken;
 use crate::events::{Form, Ready};
 use crate::grpc::{Frame, Messages, read, scope};
 use crate::protobuf::Message;
-use crate::protobuf::services;
+use crate::protobuf::services::Method;
 use crate::reading::Unread;
 use crate::reasons::{ANSWER_COMPRESSED, ANSWER_TOO_LARGE, ANSWER_TYPE_REFUSED, ANSWER_UNPARSED};
 use modelgate_kit::config::DenyOrAllow;
-use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::Reason;
 use std::collections::VecDeque;
 
@@ -44,11 +43,10 @@ impl Calls {
 }
 
 impl Answer<'_> {
-    /// The same of a call with this request, which tells what the messages hold.
+    /// The same of a call of this method, which tells what the messages hold.
     #[must_use]
-    pub fn of_call(mut self, request: &HeaderBlock) -> Self {
+    pub fn of_call(mut self, method: Option<Method>) -> Self {
         if let Frames::Grpc(calls) = &mut self.frames {
-            let method = request.first(":path").and_then(services::method);
             calls.messages.fields = method.map(|method| method.response);
         }
         self

@@ -89,8 +89,9 @@ fn answer<'a>(
     path: &[u8],
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<u8>, Option<&'static str>) {
-    let call = HeaderBlock::from_pairs([(&b":path"[..], path)]);
-    let mut answer = Answer::new(plan, Media::Grpc(form)).unwrap().of_call(&call);
+    let mut answer = Answer::new(plan, Media::Grpc(form))
+        .unwrap()
+        .of_call(method(path));
     let mut out = Vec::new();
     for piece in pieces {
         out.extend(answer.push(piece));
