@@ -34,7 +34,7 @@ pub(crate) async fn watch(
     let way = plan.way(terms.side);
     let read = reading::read(&*message.headers()?, way);
     let answer = match (&read, terms.side) {
-        (Ok(reading), Side::Response) => {
+        (Ok(_), Side::Response) => {
             let answer = Answer::of(plan, &*message.headers()?);
             answer.map(|(answer, _)| answer.masked_by(masker).of_call(method))
         }
