@@ -12,7 +12,7 @@ use crate::mask::{Masker, Tally};
 use crate::plan::Treatment;
 use crate::protobuf::Message;
 use crate::protobuf::services::Fields;
-use crate::reading::Unread;
+use crate::unread::Unread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use modelgate_kit::config::DenyOrAllow;

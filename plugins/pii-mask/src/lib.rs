@@ -35,6 +35,7 @@ mod shadow;
 mod sides;
 pub mod stream;
 pub mod tensors;
+pub mod unread;
 
 use std::cell::RefCell;
 use std::rc::Rc;

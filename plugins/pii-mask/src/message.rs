@@ -21,8 +21,9 @@ use crate::detect::Entity;
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
-use crate::reading::{self, Changed, Unread};
+use crate::reading::{self, Changed};
 use crate::tensors::HEAD_LENGTH;
+use crate::unread::Unread;
 use crate::{PiiMask, document, reasons};
 use modelgate_kit::filter::Filter as _;
 

@@ -4,7 +4,7 @@
 use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::headers::HeaderBlock;
 
-use crate::coding::{Broken, Codings};
+use crate::coding::Codings;
 use crate::config::{Grpc, OnCompressed};
 use crate::grpc;
 use crate::mask::{Masker, Tally};
@@ -12,6 +12,7 @@ use crate::media::Media;
 use crate::plan::Treatment;
 use crate::protobuf::services;
 use crate::tensors::{self, tensors};
+use crate::unread::Unread;
 use crate::{document, multipart};
 
 /// A body that can be read, as far as its headers tell.
@@ -24,50 +25,6 @@ pub struct Reading {
     boundary: Option<String>,
     /// Its messages, where it is of gRPC.
     pub messages: Option<grpc::Messages>,
-}
-
-/// Why a body cannot be masked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
-    /// It has a content coding that is not decoded.
-    Compressed,
-    /// It is of another type.
-    OtherType,
-    /// It is a part of something.
-    Partial,
-    /// It is longer than may be read.
-    TooLarge,
-    /// It is not what its type or its coding says.
-    Unparsed,
-    /// It has no type, and is not JSON.
-    Untyped,
-    /// A part of it is of another type and no file, or a file that may not pass.
-    Part,
-    /// Its tensors cannot be read.
-    Tensors(tensors::Unread),
-}
-
-impl Unread {
-    /// Whether it passes or is refused.
-    pub fn policy(self, way: &Treatment) -> DenyOrAllow {
-        match self {
-            Self::Compressed if way.on_compressed == OnCompressed::Allow => DenyOrAllow::Allow,
-            Self::Compressed | Self::Part => DenyOrAllow::Deny,
-            Self::OtherType | Self::Partial | Self::Untyped => way.on_other_type,
-            Self::TooLarge => way.on_oversize,
-            Self::Unparsed | Self::Tensors(tensors::Unread::Layout) => way.on_unparsable,
-            Self::Tensors(tensors::Unread::NoText) => way.on_other_type,
-        }
-    }
-}
-
-impl From<Broken> for Unread {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Malformed => Self::Unparsed,
-            Broken::TooLarge => Self::TooLarge,
-        }
-    }
 }
 
 /// A body in which something was replaced.

@@ -16,8 +16,9 @@ use crate::media::Media;
 use crate::message::{Terms, announces_body, count, decoded};
 use crate::plan::Plan;
 use crate::protobuf::services::Method;
-use crate::reading::{self, Reading, Unread};
+use crate::reading::{self, Reading};
 use crate::reasons;
+use crate::unread::Unread;
 
 /// Looks on as a body passes.
 pub(crate) async fn watch(

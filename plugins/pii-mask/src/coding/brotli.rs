@@ -1,9 +1,10 @@
 //! Brotli (RFC 7932), with windows of 4 MiB at most.
 
 use super::{Broken, STEP};
-use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use brotli_decompressor::{Allocator, SliceWrapper, SliceWrapperMut};
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState};
 
-type State = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
+type State = BrotliState<Heap, Heap, Heap>;
 
 /// The largest window, in bits.
 const MOST_WINDOW_BITS: u32 = 22;
@@ -18,9 +19,8 @@ pub struct Brotli {
 
 impl Default for Brotli {
     fn default() -> Self {
-        let allocator = StandardAlloc::default;
         Self {
-            state: Box::new(State::new_strict(allocator(), allocator(), allocator())),
+            state: Box::new(State::new_strict(Heap, Heap, Heap)),
             begun: false,
             ended: false,
         }
@@ -100,4 +100,38 @@ const fn window_bits(first: u8) -> u32 {
         },
         _ => 17 + high as u32,
     }
+}
+
+/// Where the decoder's memory comes from.
+struct Heap;
+
+/// Some of it.
+struct Cells<T>(Box<[T]>);
+
+impl<T> Default for Cells<T> {
+    fn default() -> Self {
+        Self(Box::default())
+    }
+}
+
+impl<T> SliceWrapper<T> for Cells<T> {
+    fn slice(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> SliceWrapperMut<T> for Cells<T> {
+    fn slice_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl<T: Clone + Default> Allocator<T> for Heap {
+    type AllocatedMemory = Cells<T>;
+
+    fn alloc_cell(&mut self, length: usize) -> Cells<T> {
+        Cells(vec![T::default(); length].into())
+    }
+
+    fn free_cell(&mut self, _: Cells<T>) {}
 }
