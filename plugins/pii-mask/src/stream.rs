@@ -231,11 +231,9 @@ impl TextStream {
         // Most words are shorter.
         if place.saturating_sub(from) > SHORTEST_SECRET {
             let text = self.buffer.get(from..place).unwrap_or_default();
-            let text = match self.reads_shorter {
-                true => fold::plain(text),
-                false => text.into(),
-            };
-            if may_be_aws_secret(text.as_bytes()) {
+            // As it is written, and as it reads.
+            let may_be = |text: &str| may_be_aws_secret(text.as_bytes());
+            if may_be(text) || (self.reads_shorter && may_be(&fold::plain(text))) {
                 self.named_until = place.saturating_add(secret::BEHIND);
             }
         }

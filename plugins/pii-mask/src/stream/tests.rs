@@ -209,6 +209,7 @@ fn cuts_and_findings_agree_where_it_is_tight() {
         "https://wJalrXUtnFEMI1K7MDENGabPxRfiCYaEXAMPLEKEY secret",
         "https://a.example/docs/ann&#64;example.org",
         "https://a.example/docs/ann&commat;example.org ",
+        "４wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY<password> secret  ",
         "https://a.wJalrXUtnFEMI1K7MDENGabPxRfiCYaEXAMPLEKEY/abc/def AKIAQWERTY2345ZXCVBN",
     ] {
         for piece in [1, 2, 3, 5, 8, 13] {
