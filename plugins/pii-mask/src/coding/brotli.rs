@@ -36,7 +36,7 @@ impl core::fmt::Debug for Brotli {
 }
 
 impl Brotli {
-    /// Takes the next bytes and adds what they decode to, as long as `out` has `most` bytes at most.
+    /// Takes the next bytes and adds what they decode to; `out` never has more than `most` bytes.
     ///
     /// # Errors
     /// [`Broken`].

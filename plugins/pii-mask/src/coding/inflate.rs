@@ -56,7 +56,7 @@ impl Inflate {
         }
     }
 
-    /// Takes the next bytes and adds what they decode to, as long as `out` has `most` bytes at most.
+    /// Takes the next bytes and adds what they decode to; `out` never has more than `most` bytes.
     ///
     /// # Errors
     /// [`Broken`].

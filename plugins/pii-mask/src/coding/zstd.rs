@@ -54,7 +54,7 @@ struct Head {
 }
 
 impl Zstd {
-    /// Takes the next bytes and adds what they decode to, as long as `out` has `most` bytes at most.
+    /// Takes the next bytes and adds what they decode to; `out` never has more than `most` bytes.
     ///
     /// # Errors
     /// [`Broken`].

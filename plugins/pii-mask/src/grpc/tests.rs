@@ -378,7 +378,7 @@ proptest! {
                 count += 1;
             }
             prop_assert_eq!(count, messages.len());
-            // Where a field is known to be text, what stands behind an address in it may be its own.
+            // Where a field is known to be text, what stands behind an address may be its own.
             prop_assert!(known || memchr::memmem::find(&whole.0, b"ann@example.com").is_none());
         }
         let asked = plain(&plan, path, &body);
