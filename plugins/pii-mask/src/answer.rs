@@ -5,12 +5,15 @@
 //! like one of the other kinds is read as that: servers label streams of events as text.
 
 mod amazon;
+mod grpc;
 mod sniff;
 
 use crate::amazon::error as error_message;
 use crate::coding::Decoder;
 use crate::config::OnUnknownStream;
+use crate::document::text_in;
 use crate::events::{EventMasker, Form, Ready};
+use crate::grpc::Frame;
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
@@ -19,10 +22,11 @@ use crate::reasons::ANSWER_SHAPE_UNKNOWN;
 use crate::reasons::{ANSWER_BLOCKED, ANSWER_TOO_LARGE, ANSWER_UNDECIDED, ANSWER_UNPARSED};
 use crate::stream::TextStream;
 use amazon::Messages;
+use grpc::Calls;
 use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::headers::HeaderBlock;
 use modelgate_kit::problem::Reason;
-use modelgate_kit::problem::dialect::CutShort;
+use modelgate_kit::problem::dialect::{CutShort, Shape};
 use modelgate_kit::sse::{Block, Framer};
 use sniff::{Looks, code, sniff};
 
@@ -49,6 +53,7 @@ enum Frames<'a> {
     /// The first bytes of a text, which may be one of the others by another name.
     Unseen(Vec<u8>),
     Messages(Messages<'a>),
+    Grpc(Calls),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +71,7 @@ impl<'a> Answer<'a> {
             Media::JsonLines => Frames::Lines(Vec::new()),
             Media::Text => Frames::Unseen(Vec::new()),
             Media::Messages => Frames::Messages(Messages::default()),
+            Media::Grpc(form) => Frames::Grpc(Calls::of(crate::grpc::Messages::plain(form))),
             _ => return None,
         };
         let (events, text, tally) = Default::default();
@@ -95,12 +101,25 @@ impl<'a> Answer<'a> {
     /// or cannot be read.
     pub fn of(plan: &'a Plan, headers: &HeaderBlock) -> Option<(Self, Option<Decoder>)> {
         let reading = reading::read(headers, &plan.response).ok()?;
-        Some((Self::new(plan, reading.media)?, reading.codings.decoder()))
+        let mut answer = Self::new(plan, reading.media)?;
+        if let (Frames::Grpc(calls), Some(messages)) = (&mut answer.frames, reading.messages) {
+            calls.messages = messages;
+        }
+        Some((answer, reading.codings.decoder()))
     }
 
-    /// Whether the cut shows in the answer itself. Text has no form for it.
+    /// Whether the cut shows in the answer itself. Text has no form for it, nor has gRPC, whose
+    /// status comes in trailers.
     pub fn says_so(&self) -> bool {
-        !self.is_text
+        match &self.frames {
+            Frames::Grpc(calls) => calls.messages.is_web(),
+            _ => !self.is_text,
+        }
+    }
+
+    /// Whether trailers end it for certain.
+    pub fn has_trailers(&self) -> bool {
+        matches!(&self.frames, Frames::Grpc(calls) if !calls.messages.is_web())
     }
 
     /// Whether something of it is held.
@@ -110,6 +129,7 @@ impl<'a> Answer<'a> {
             Frames::Lines(held) | Frames::Unseen(held) => held.len(),
             Frames::Text(held) => held.len().max(self.text.held_bytes()),
             Frames::Messages(messages) => messages.held_bytes(),
+            Frames::Grpc(calls) => calls.messages.held_bytes(),
         };
         held > 0 || self.events.holds()
     }
@@ -133,7 +153,11 @@ impl<'a> Answer<'a> {
         match self.state {
             State::Cut(_) => {}
             State::Passing => out.extend_from_slice(bytes),
-            State::Masking => self.take(bytes, false, &mut out),
+            State::Masking => {
+                self.take(bytes, false, &mut out);
+                out = self.guard(out);
+                return self.written(out);
+            }
         }
         self.guard(out)
     }
@@ -144,7 +168,7 @@ impl<'a> Answer<'a> {
         if self.cut().is_none() {
             self.stop(reason, &mut out);
         }
-        out
+        self.written(out)
     }
 
     /// The answer has ended: the bytes that were held.
@@ -153,6 +177,8 @@ impl<'a> Answer<'a> {
         if let State::Masking = self.state {
             self.take(b"", true, &mut out);
             self.release(&mut out);
+            out = self.guard(out);
+            return self.written(out);
         }
         self.guard(out)
     }
@@ -181,6 +207,7 @@ impl<'a> Answer<'a> {
                 messages.held.extend_from_slice(bytes);
                 self.messages(last, out);
             }
+            Frames::Grpc(_) => self.calls(bytes, last, out),
             Frames::Unseen(held) => {
                 held.extend_from_slice(bytes);
                 let held = core::mem::take(held);
@@ -208,8 +235,16 @@ impl<'a> Answer<'a> {
 
     /// Writes the events that can go.
     fn flow(&mut self, out: &mut Vec<u8>) {
-        while let Some(Ready { raw, data }) = self.events.next_ready() {
+        while let Some(ready) = self.events.next_ready() {
             self.begun = true;
+            if let Frames::Grpc(calls) = &mut self.frames {
+                match calls.with_texts(&ready) {
+                    Some(frame) => out.extend_from_slice(&frame),
+                    None => return self.stop(&ANSWER_UNPARSED, out),
+                }
+                continue;
+            }
+            let Ready { raw, data } = ready;
             let Some(data) = data else {
                 out.extend_from_slice(&raw);
                 continue;
@@ -256,8 +291,31 @@ impl<'a> Answer<'a> {
             Frames::Messages(_) => {
                 out.extend_from_slice(&error_message(reason.code, reason.title));
             }
-            Frames::Text(_) | Frames::Unseen(_) => {}
+            Frames::Grpc(ref calls) if calls.messages.is_web() => {
+                let shape = Shape::Grpc;
+                let status = shape.grpc_status(reason.status).unwrap_or_default();
+                let title = reason.title;
+                let trailers = format!("grpc-status:{status}\r\ngrpc-message:{title}\r\n");
+                Frame::Trailers(trailers.into_bytes()).write(out);
+            }
+            Frames::Text(_) | Frames::Unseen(_) | Frames::Grpc(_) => {}
         }
+    }
+
+    /// What follows cannot be read: the answer is cut, or goes on unread.
+    fn let_pass(
+        &mut self,
+        reason: &'static Reason,
+        policy: DenyOrAllow,
+        rest: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        if policy == DenyOrAllow::Deny {
+            return self.stop(reason, out);
+        }
+        self.release(out);
+        self.state = State::Passing;
+        out.extend_from_slice(rest);
     }
 
     fn way(&self) -> &'a Treatment {
@@ -418,14 +476,10 @@ impl<'a> Answer<'a> {
             return;
         };
         let bytes = core::mem::take(held);
-        let (valid, broken) = match core::str::from_utf8(&bytes) {
-            Ok(_) => (bytes.len(), false),
-            // Without a length the error is an unfinished character at the end, which may go on.
-            Err(error) => (error.valid_up_to(), error.error_len().is_some() || last),
-        };
-        let (text, rest) = bytes.split_at_checked(valid).unwrap_or_default();
+        let (text, broken) = text_in(&bytes);
+        let rest = bytes.get(text.len()..).unwrap_or_default();
+        let broken = broken || (last && !rest.is_empty());
         let mut masked = String::with_capacity(text.len());
-        let text = core::str::from_utf8(text).unwrap_or_default();
         self.text
             .push(text, &self.masker, &mut self.tally, &mut masked);
         if last || broken {
@@ -464,4 +518,4 @@ impl<'a> Answer<'a> {
 #[cfg(test)]
 mod held;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

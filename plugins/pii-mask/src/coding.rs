@@ -1,12 +1,18 @@
-//! Content codings (RFC 9110 section 8.4): gzip (RFC 1952) and deflate (RFC 1950, and bare RFC 1951
-//! as some clients send it), decoded as the bytes arrive.
+//! Content codings (RFC 9110 section 8.4): gzip, deflate and zstd, and brotli where it is built in,
+//! decoded as the bytes arrive.
 //!
-//! What is decoded is bounded by the caller, push for push. The decoder keeps the last 32 KiB of
-//! each coding, and nothing else. What ends early, has a wrong checksum or something behind its end
-//! is malformed: what receivers might read in different ways is not decoded.
+//! What is decoded is bounded by the caller, push for push. A decoder keeps what its coding may
+//! refer back to (32 KiB of gzip and deflate, up to 4 MiB of brotli and 8 MiB of zstd), and nothing
+//! else. What ends early, has a wrong checksum or something behind its end is malformed: what
+//! receivers might read in different ways is not decoded.
 
-use miniz_oxide::inflate::stream::{InflateState, MinReset, inflate};
-use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
+#[cfg(feature = "brotli")]
+mod brotli;
+mod inflate;
+mod zstd;
+
+use inflate::Inflate;
+use zstd::Zstd;
 
 use modelgate_kit::headers::HeaderBlock;
 
@@ -17,12 +23,15 @@ pub enum Coding {
     Gzip,
     /// `deflate`.
     Deflate,
+    /// `zstd`.
+    Zstd,
+    /// `br`.
+    #[cfg(feature = "brotli")]
+    Brotli,
 }
 
 /// Most codings of one message.
 const MOST_CODINGS: usize = 3;
-/// Longest head of a gzip member, in bytes.
-const LONGEST_HEAD: usize = 1024;
 /// How much is decoded at a time, in bytes.
 const STEP: usize = 16_384;
 
@@ -36,16 +45,29 @@ pub enum Codings {
 }
 
 impl Codings {
+    /// Of what has none.
+    pub const fn none() -> Self {
+        Self::Known(Vec::new())
+    }
+
     /// Reads `content-encoding`.
     pub fn of(headers: &HeaderBlock) -> Self {
+        Self::named(headers, "content-encoding")
+    }
+
+    /// Reads a header that lists codings.
+    pub fn named(headers: &HeaderBlock, header: &str) -> Self {
         let mut known = Vec::new();
-        for line in headers.all("content-encoding") {
+        for line in headers.all(header) {
             for name in line.split(|byte| *byte == b',') {
                 let name = name.trim_ascii().to_ascii_lowercase();
                 match name.as_slice() {
                     b"" | b"identity" => {}
                     b"gzip" | b"x-gzip" => known.push(Coding::Gzip),
                     b"deflate" => known.push(Coding::Deflate),
+                    b"zstd" => known.push(Coding::Zstd),
+                    #[cfg(feature = "brotli")]
+                    b"br" => known.push(Coding::Brotli),
                     _ => return Self::Unknown,
                 }
             }
@@ -111,12 +133,7 @@ impl Decoder {
     /// # Errors
     /// It is not complete.
     pub fn finish(&self) -> Result<(), Broken> {
-        let whole = self.stages.iter().all(|stage| match stage.part {
-            Part::End => true,
-            // Behind a member of gzip another may follow.
-            Part::Head => stage.members > 0 && stage.held.is_empty(),
-            Part::Body | Part::Checksum => false,
-        });
+        let whole = self.stages.iter().all(Stage::is_whole);
         whole.then_some(()).ok_or(Broken::Malformed)
     }
 
@@ -131,216 +148,43 @@ impl Decoder {
     }
 }
 
-/// Which part of a coding comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Head,
-    Body,
-    /// Of gzip, behind the data.
-    Checksum,
-    /// Nothing may follow.
-    End,
-}
-
-struct Stage {
-    coding: Coding,
-    part: Part,
-    /// The first bytes of a head or checksum.
-    held: Vec<u8>,
-    members: usize,
-    state: Box<InflateState>,
-    /// What has been decoded last.
-    step: Vec<u8>,
-    checksum: crc32fast::Hasher,
-    length: u32,
-}
-
-impl core::fmt::Debug for Stage {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Stage")
-            .field("coding", &self.coding)
-            .field("part", &self.part)
-            .finish_non_exhaustive()
-    }
+/// One of several codings.
+#[derive(Debug)]
+enum Stage {
+    Inflate(Inflate),
+    Zstd(Box<Zstd>),
+    #[cfg(feature = "brotli")]
+    Brotli(brotli::Brotli),
 }
 
 impl Stage {
     fn of(coding: Coding) -> Self {
-        Self {
-            coding,
-            part: Part::Head,
-            held: Vec::new(),
-            members: 0,
-            state: InflateState::new_boxed(DataFormat::Raw),
-            step: Vec::new(),
-            checksum: crc32fast::Hasher::new(),
-            length: 0,
+        match coding {
+            Coding::Gzip => Self::Inflate(Inflate::of(true)),
+            Coding::Deflate => Self::Inflate(Inflate::of(false)),
+            Coding::Zstd => Self::Zstd(Box::default()),
+            #[cfg(feature = "brotli")]
+            Coding::Brotli => Self::Brotli(brotli::Brotli::default()),
         }
     }
 
     fn push(&mut self, bytes: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), Broken> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            rest = match self.part {
-                Part::Head => self.head(rest)?,
-                Part::Body => self.body(rest, most, out)?,
-                Part::Checksum => self.checksum(rest)?,
-                Part::End => return Err(Broken::Malformed),
-            };
-        }
-        Ok(())
-    }
-
-    fn head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Broken> {
-        let before = self.held.len();
-        let most = LONGEST_HEAD.saturating_sub(before);
-        self.held.extend(bytes.iter().take(most));
-        let length = match self.coding {
-            Coding::Gzip => gzip_head(&self.held)?,
-            Coding::Deflate => (self.held.len() >= 2).then_some(0),
-        };
-        let Some(length) = length else {
-            return match self.held.len() >= LONGEST_HEAD {
-                true => Err(Broken::Malformed),
-                false => Ok(b""),
-            };
-        };
-        match (self.coding, self.held.as_slice()) {
-            (Coding::Deflate, [method, flags, ..]) if is_zlib(*method, *flags) => {
-                self.state.reset(DataFormat::Zlib);
-            }
-            _ => self.state.reset_as(MinReset),
-        }
-        self.checksum = crc32fast::Hasher::new();
-        (self.length, self.part) = (0, Part::Body);
-        // Deflate has no head of its own: what was held before is data.
-        self.held.truncate(if self.coding == Coding::Gzip {
-            0
-        } else {
-            before
-        });
-        let own = length.saturating_sub(before);
-        Ok(bytes.get(own..).unwrap_or_default())
-    }
-
-    fn body<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        most: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<&'a [u8], Broken> {
-        // The first byte of deflate, where it came by itself.
-        let held = core::mem::take(&mut self.held);
-        if !held.is_empty() {
-            let left = self.inflate(&held, most, out)?;
-            if !left.is_empty() {
-                return Err(Broken::Malformed);
-            }
-        }
-        self.inflate(bytes, most, out)
-    }
-
-    /// Decodes until the data or the bytes end; gives what is left of these.
-    fn inflate<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        most: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<&'a [u8], Broken> {
-        let mut rest = bytes;
-        self.step.resize(STEP, 0);
-        loop {
-            let result = inflate(&mut self.state, rest, &mut self.step, MZFlush::None);
-            rest = rest.get(result.bytes_consumed..).unwrap_or_default();
-            let decoded = self.step.get(..result.bytes_written).unwrap_or_default();
-            if out.len().saturating_add(decoded.len()) > most {
-                return Err(Broken::TooLarge);
-            }
-            out.extend_from_slice(decoded);
-            if self.coding == Coding::Gzip {
-                self.checksum.update(decoded);
-                let more = u32::try_from(decoded.len()).unwrap_or(u32::MAX);
-                self.length = self.length.wrapping_add(more);
-            }
-            match result.status {
-                Ok(MZStatus::StreamEnd) => {
-                    self.part = match self.coding {
-                        Coding::Gzip => Part::Checksum,
-                        Coding::Deflate => Part::End,
-                    };
-                    return Ok(rest);
-                }
-                // A full step may have left something that needs no more bytes.
-                Ok(_) if rest.is_empty() && decoded.len() < STEP => return Ok(rest),
-                Ok(_) if result.bytes_consumed > 0 || !decoded.is_empty() => {}
-                // It waits for more bytes.
-                Err(MZError::Buf) if rest.is_empty() => return Ok(rest),
-                _ => return Err(Broken::Malformed),
-            }
+        match self {
+            Self::Inflate(stage) => stage.push(bytes, most, out),
+            Self::Zstd(stage) => stage.push(bytes, most, out),
+            #[cfg(feature = "brotli")]
+            Self::Brotli(stage) => stage.push(bytes, most, out),
         }
     }
 
-    /// CRC-32 and length behind a member (RFC 1952 section 2.3.1).
-    fn checksum<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Broken> {
-        let missing = 8_usize.saturating_sub(self.held.len()).min(bytes.len());
-        let (own, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, b""));
-        self.held.extend_from_slice(own);
-        let Ok(told) = <[u8; 8]>::try_from(self.held.as_slice()) else {
-            return Ok(rest);
-        };
-        self.held.clear();
-        let checksum = core::mem::take(&mut self.checksum).finalize();
-        let right = u64::from(self.length) << 32 | u64::from(checksum);
-        if u64::from_le_bytes(told) != right {
-            return Err(Broken::Malformed);
-        }
-        self.part = Part::Head;
-        self.members = self.members.saturating_add(1);
-        Ok(rest)
-    }
-}
-
-/// RFC 1950 section 2.2: method 8, a window of 32 KiB at most, the check bits, no dictionary.
-const fn is_zlib(method: u8, flags: u8) -> bool {
-    let check = u16::from_be_bytes([method, flags]);
-    method & 0x0F == 8 && method >> 4 <= 7 && flags & 0x20 == 0 && check.is_multiple_of(31)
-}
-
-/// Length of the head that a gzip member begins with (RFC 1952 section 2.3); nothing while it is
-/// not whole.
-fn gzip_head(bytes: &[u8]) -> Result<Option<usize>, Broken> {
-    const MAGIC: [u8; 3] = [0x1F, 0x8B, 8];
-    let begins = bytes
-        .iter()
-        .zip(MAGIC)
-        .all(|(byte, wanted)| *byte == wanted);
-    // Bits that are reserved must be zero.
-    let flags = bytes.get(3).copied().unwrap_or_default();
-    if !begins || flags & 0xE0 != 0 {
-        return Err(Broken::Malformed);
-    }
-    let mut at = 10_usize;
-    if flags & 4 != 0 {
-        let Some([low, high]) = bytes.get(at..at.saturating_add(2)) else {
-            return Ok(None);
-        };
-        let length = usize::from(u16::from_le_bytes([*low, *high]));
-        at = at.saturating_add(2).saturating_add(length);
-    }
-    // A name and a comment, each up to its zero.
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            let text = bytes.get(at..).unwrap_or_default();
-            let Some(length) = memchr::memchr(0, text) else {
-                return Ok(None);
-            };
-            at = at.saturating_add(length).saturating_add(1);
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Inflate(stage) => stage.is_whole(),
+            Self::Zstd(stage) => stage.is_whole(),
+            #[cfg(feature = "brotli")]
+            Self::Brotli(stage) => stage.is_whole(),
         }
     }
-    if flags & 2 != 0 {
-        at = at.saturating_add(2);
-    }
-    Ok((bytes.len() >= at).then_some(at))
 }
 
 #[cfg(test)]

@@ -285,7 +285,8 @@ pub struct Direction {
     pub max_event_bytes: Bounded<1024, 16_777_216>,
     /// The policy for longer bodies and events.
     pub on_oversize: DenyOrAllow,
-    /// The policy for compressed bodies. With `decode`, gzip and deflate are decoded, up to
+    /// The policy for compressed bodies. With `decode`, gzip, deflate and zstd (and br, in the
+    /// dynamic module) are decoded, up to
     /// `max_body_bytes`, and the body goes on without its coding; others are refused.
     pub on_compressed: OnCompressed,
     /// The policy for bodies that do not match their content type: malformed JSON, text that is
@@ -294,6 +295,11 @@ pub struct Direction {
     /// The policy for bodies other than JSON, JSON lines, server-sent events, forms and text, and
     /// for forms with a file of another type: with `allow`, such files pass.
     pub on_other_type: DenyOrAllow,
+    /// Whether messages of gRPC and gRPC-Web in Protocol Buffers are read: `mask`, or `other_type`
+    /// (`on_other_type` decides). With `mask` their texts are masked; `on_unparsable` decides about
+    /// what is no message, `on_compressed` about messages with a coding, and `on_other_type` about
+    /// bytes in them that are neither text nor known to be numbers.
+    pub grpc: Grpc,
     /// Whether the names of JSON members and form fields are masked, too.
     pub json_names: Bodies,
     /// Whether JSON numbers are masked, too, if their name says what they are (`card_number`,
@@ -315,6 +321,7 @@ impl Default for Direction {
             on_compressed: OnCompressed::Deny,
             on_unparsable: DenyOrAllow::Deny,
             on_other_type: DenyOrAllow::Deny,
+            grpc: Grpc::OtherType,
             json_names: Bodies::Mask,
             json_numbers: Bodies::Mask,
             skip_paths: Vec::new(),
@@ -457,6 +464,17 @@ pub enum OnCompressed {
     Allow,
     /// It is decoded and masked.
     Decode,
+}
+
+/// What becomes of messages of gRPC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grpc {
+    /// They are of another type.
+    #[default]
+    OtherType,
+    /// They are masked.
+    Mask,
 }
 
 /// Whether something is masked.

@@ -144,6 +144,11 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
     {
         return vec![code];
     }
+    scan_within(text, floor, label, wanted)
+}
+
+/// The same without what only all of a text is.
+fn scan_within(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
     // Most names and short values hold nothing.
     if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
         return Vec::new();
@@ -192,25 +197,32 @@ fn in_columns(
     let mut more = Vec::new();
     // Cells whose findings go; of ids only cards.
     let mut cells: Vec<(Range<usize>, bool)> = Vec::new();
-    columns.read(text.get(floor..).unwrap_or_default(), |cell, column| {
-        let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
-        match column {
-            Column::Plain => {}
-            Column::Id => cells.push((cell, true)),
-            Column::Named(name) => {
-                let of_cell = text.get(cell.clone()).unwrap_or_default();
-                let found = scan(of_cell, 0, name, wanted);
-                if !found.is_empty() {
-                    cells.push((cell.clone(), false));
+    columns.read(
+        text.get(floor..).unwrap_or_default(),
+        |cell, column, begins| {
+            let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
+            match column {
+                Column::Plain => {}
+                Column::Id => cells.push((cell, true)),
+                Column::Named(name) => {
+                    let of_cell = text.get(cell.clone()).unwrap_or_default();
+                    // What is but the rest of a cell is nothing as a whole.
+                    let found = match begins {
+                        true => scan(of_cell, 0, name, wanted),
+                        false => scan_within(of_cell, 0, name, wanted),
+                    };
+                    if !found.is_empty() {
+                        cells.push((cell.clone(), false));
+                    }
+                    more.extend(found.into_iter().map(|finding| Finding {
+                        span: finding.span.start.saturating_add(cell.start)
+                            ..finding.span.end.saturating_add(cell.start),
+                        ..finding
+                    }));
                 }
-                more.extend(found.into_iter().map(|finding| Finding {
-                    span: finding.span.start.saturating_add(cell.start)
-                        ..finding.span.end.saturating_add(cell.start),
-                    ..finding
-                }));
             }
-        }
-    });
+        },
+    );
     if cells.is_empty() {
         return findings;
     }

@@ -98,18 +98,45 @@ pub fn may_be_json(body: &[u8]) -> bool {
     )
 }
 
-/// Masks plain text; none if nothing changes.
+/// A body that should be text and is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoText;
+
+/// How much of a body is text in UTF-8, and whether what follows can be none. Of UTF-16 and UTF-32
+/// letters of ASCII are UTF-8, too, with zeros between them: no text has these.
+pub fn text_in(body: &[u8]) -> (&str, bool) {
+    let (text, broken) = match core::str::from_utf8(body) {
+        Ok(text) => (text, false),
+        Err(error) => {
+            let valid = body.get(..error.valid_up_to()).unwrap_or_default();
+            // Without a length the error is an unfinished character at the end, which may go on.
+            (
+                core::str::from_utf8(valid).unwrap_or_default(),
+                error.error_len().is_some(),
+            )
+        }
+    };
+    match memchr::memchr(0, text.as_bytes()) {
+        Some(zero) => (text.get(..zero).unwrap_or_default(), true),
+        None => (text, broken),
+    }
+}
+
+/// Masks plain text of this name; none if nothing changes.
 ///
 /// # Errors
-/// The body is not UTF-8.
+/// The body is not text in UTF-8.
 pub fn text(
     body: &[u8],
+    name: &str,
     masker: &Masker,
     tally: &mut Tally,
-) -> Result<Option<Vec<u8>>, core::str::Utf8Error> {
-    Ok(masker
-        .mask(core::str::from_utf8(body)?, "", tally)
-        .map(String::into_bytes))
+) -> Result<Option<Vec<u8>>, NoText> {
+    let (text, _) = text_in(body);
+    if text.len() < body.len() {
+        return Err(NoText);
+    }
+    Ok(masker.mask(text, name, tally).map(String::into_bytes))
 }
 
 /// Masks JSON documents, a line each; none if nothing changes.

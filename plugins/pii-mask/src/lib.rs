@@ -13,18 +13,21 @@
 pub mod allowed;
 pub mod amazon;
 pub mod answer;
+mod calls;
 pub mod coding;
 pub mod config;
 mod custom;
 pub mod detect;
 pub mod document;
 pub mod events;
+pub mod grpc;
 mod head;
 pub mod mask;
 pub mod media;
 mod message;
 pub mod multipart;
 pub mod plan;
+pub mod protobuf;
 pub mod reading;
 pub mod reasons;
 pub mod restore;
@@ -32,6 +35,7 @@ mod shadow;
 mod sides;
 pub mod stream;
 pub mod tensors;
+pub mod unread;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -42,10 +46,11 @@ use modelgate_kit::facts::{Fact as _, Masked};
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::problem::{Reason, Reply};
 
-use config::Config;
+use config::{Config, Grpc};
 use head::mask_head;
 use message::{REQUEST, announces_body};
 use plan::Plan;
+use protobuf::services;
 use sides::{mask_answer, mask_request};
 
 /// The filter.
@@ -90,8 +95,20 @@ impl Filter for PiiMask {
                     exchange.request().remove_header(name)?;
                 }
             }
+            // The same for the messages of a call.
+            let codings = "grpc-accept-encoding";
+            if plan.response.grpc == Grpc::Mask && request.first(codings).is_some() {
+                exchange.request().set_header(codings, "identity")?;
+            }
         }
         mask_head(&plan, &request, &exchange, &REQUEST, &counts)?;
+        let method = match plan.response.grpc {
+            Grpc::Mask => {
+                let headers = exchange.request().headers()?;
+                headers.first(":path").and_then(services::method)
+            }
+            Grpc::OtherType => None,
+        };
         let upgrade = if plan.request.masks || plan.response.masks {
             exchange.upgrade()?
         } else {
@@ -109,14 +126,14 @@ impl Filter for PiiMask {
                 return Err(Reply::new(&reasons::UPGRADE_REFUSED));
             }
             request.settle();
-            return mask_answer(&plan, &answer, &exchange, &counts).await;
+            return mask_answer(&plan, &answer, &exchange, method, &counts).await;
         }
         // An answer may come before the request is whole: a client that lets its body wait must not
         // get it unmasked.
         exchange
             .side_by_side(
                 mask_request(&plan, &request, &exchange, &counts),
-                mask_answer(&plan, &answer, &exchange, &counts),
+                mask_answer(&plan, &answer, &exchange, method, &counts),
             )
             .await
     }

@@ -1,5 +1,6 @@
 //! What a body is, by its headers.
 
+use crate::grpc;
 use crate::tensors::HEAD_LENGTH;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
 
@@ -18,6 +19,8 @@ pub enum Media {
     Events,
     /// Amazon's binary event stream.
     Messages,
+    /// Messages of gRPC.
+    Grpc(grpc::Form),
     /// A form.
     Form,
     /// A form in parts, which may be files.
@@ -51,7 +54,11 @@ impl Media {
                 core::str::from_utf8(value).map_or(Media::Other, Self::of_type)
             }
         };
-        Self::with_tensors(media, headers)
+        // What tells which part it is may be missing.
+        match headers.first(":status") {
+            Some(b"206") if media != Media::Other => Media::Partial,
+            _ => Self::with_tensors(media, headers),
+        }
     }
 
     fn with_tensors(media: Self, headers: &HeaderBlock) -> Self {
@@ -124,7 +131,7 @@ impl Media {
             {
                 Media::Text
             }
-            _ => Media::Other,
+            other => grpc::Form::of(other).map_or(Media::Other, Media::Grpc),
         }
     }
 }

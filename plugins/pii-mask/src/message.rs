@@ -21,8 +21,9 @@ use crate::detect::Entity;
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::{Plan, Treatment};
-use crate::reading::{self, Changed, Unread};
+use crate::reading::{self, Changed};
 use crate::tensors::HEAD_LENGTH;
+use crate::unread::Unread;
 use crate::{PiiMask, document, reasons};
 use modelgate_kit::filter::Filter as _;
 
@@ -151,7 +152,7 @@ async fn whole(
         DenyOrAllow::Allow => Ok(()),
     };
     let reading = match reading::read(&headers, way) {
-        Ok(reading) if reading.media != Media::Messages => reading,
+        Ok(reading) if !reading.passes() => reading,
         Ok(_) => return refuse(Unread::OtherType),
         Err(unread) => return refuse(unread),
     };
@@ -320,7 +321,11 @@ pub(crate) async fn mask_stream(
     if decoder.is_some() {
         exchange.response().remove_header(CODING)?;
     }
-    let ending = Ending::of(&*exchange.response().headers()?);
+    let ending = if answer.has_trailers() {
+        Ending::Announced
+    } else {
+        Ending::of(&*exchange.response().headers()?)
+    };
     let body = exchange.response().rewrite()?;
     let (mut keeps, mut first, mut received) = (false, true, 0_usize);
     loop {

@@ -123,9 +123,9 @@ fn mask_part(
             Media::Form => {
                 document::form(content, scope, masker, tally).map_err(|_| Unread::Malformed)
             }
-            Media::Text | Media::Events => core::str::from_utf8(content)
-                .map(|text| masker.mask(text, name, tally).map(String::into_bytes))
-                .map_err(|_| Unread::Malformed),
+            Media::Text | Media::Events => {
+                document::text(content, name, masker, tally).map_err(|_| Unread::Malformed)
+            }
             _ if is_file && others => Ok(None),
             _ => Err(Unread::OtherType),
         });

@@ -15,7 +15,7 @@ use modelgate_kit::metrics::Metric;
 use modelgate_kit::problem::Reply;
 
 use crate::config::{AnswerAction, Bodies, Config, Direction, Encoding, HashScope, Hold};
-use crate::config::{OnCompressed, OnUnknownStream, Query, Restore, Rule};
+use crate::config::{Grpc, OnCompressed, OnUnknownStream, Query, Restore, Rule};
 use crate::config::{WrittenAction, WrittenCertainty};
 use crate::detect::spelled::Spellings;
 use crate::detect::{Certainty, Entity};
@@ -126,6 +126,8 @@ pub struct Treatment {
     pub on_unparsable: DenyOrAllow,
     /// See [`Direction::on_other_type`].
     pub on_other_type: DenyOrAllow,
+    /// See [`Direction::grpc`].
+    pub grpc: Grpc,
     /// What of a document is looked at.
     pub scope: Scope,
     /// How many findings were masked or blocked, by entity.
@@ -344,6 +346,7 @@ impl Direction {
             on_compressed: self.on_compressed,
             on_unparsable: self.on_unparsable,
             on_other_type: self.on_other_type,
+            grpc: self.grpc,
             scope: Scope {
                 names: self.json_names == Bodies::Mask,
                 numbers: self.json_numbers == Bodies::Mask,

@@ -4,12 +4,15 @@
 use modelgate_kit::config::DenyOrAllow;
 use modelgate_kit::headers::HeaderBlock;
 
-use crate::coding::{Broken, Codings};
-use crate::config::OnCompressed;
+use crate::coding::Codings;
+use crate::config::{Grpc, OnCompressed};
+use crate::grpc;
 use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::plan::Treatment;
+use crate::protobuf::services;
 use crate::tensors::{self, tensors};
+use crate::unread::Unread;
 use crate::{document, multipart};
 
 /// A body that can be read, as far as its headers tell.
@@ -20,50 +23,8 @@ pub struct Reading {
     pub codings: Codings,
     /// What divides the parts of a form.
     boundary: Option<String>,
-}
-
-/// Why a body cannot be masked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
-    /// It has a content coding that is not decoded.
-    Compressed,
-    /// It is of another type.
-    OtherType,
-    /// It is a part of something.
-    Partial,
-    /// It is longer than may be read.
-    TooLarge,
-    /// It is not what its type or its coding says.
-    Unparsed,
-    /// It has no type, and is not JSON.
-    Untyped,
-    /// A part of it is of another type and no file, or a file that may not pass.
-    Part,
-    /// Its tensors cannot be read.
-    Tensors(tensors::Unread),
-}
-
-impl Unread {
-    /// Whether it passes or is refused.
-    pub fn policy(self, way: &Treatment) -> DenyOrAllow {
-        match self {
-            Self::Compressed if way.on_compressed == OnCompressed::Allow => DenyOrAllow::Allow,
-            Self::Compressed | Self::Part => DenyOrAllow::Deny,
-            Self::OtherType | Self::Partial | Self::Untyped => way.on_other_type,
-            Self::TooLarge => way.on_oversize,
-            Self::Unparsed | Self::Tensors(tensors::Unread::Layout) => way.on_unparsable,
-            Self::Tensors(tensors::Unread::NoText) => way.on_other_type,
-        }
-    }
-}
-
-impl From<Broken> for Unread {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Malformed => Self::Unparsed,
-            Broken::TooLarge => Self::TooLarge,
-        }
-    }
+    /// Its messages, where it is of gRPC.
+    pub messages: Option<grpc::Messages>,
 }
 
 /// A body in which something was replaced.
@@ -88,6 +49,9 @@ pub fn read(headers: &HeaderBlock, way: &Treatment) -> Result<Reading, Unread> {
     match media {
         Media::Other | Media::Octets => return Err(Unread::OtherType),
         Media::Partial => return Err(Unread::Partial),
+        Media::Grpc(_) if way.grpc == Grpc::OtherType => return Err(Unread::OtherType),
+        // Its messages have codings of their own.
+        Media::Grpc(_) if codings.is_encoded() => return Err(Unread::Compressed),
         // The length of a head tells of the bytes as they are sent.
         Media::Tensors(_) if codings.is_encoded() => return Err(Unread::Compressed),
         _ => {}
@@ -99,14 +63,29 @@ pub fn read(headers: &HeaderBlock, way: &Treatment) -> Result<Reading, Unread> {
     if media == Media::Parts && boundary.is_none() {
         return Err(Unread::OtherType);
     }
+    let messages = match media {
+        Media::Grpc(form) => {
+            let method = headers.first(":path").and_then(services::method);
+            let mut messages = grpc::Messages::of(form, headers);
+            messages.fields = method.map(|method| method.request);
+            Some(messages)
+        }
+        _ => None,
+    };
     Ok(Reading {
         media,
         codings,
         boundary,
+        messages,
     })
 }
 
 impl Reading {
+    /// Whether such a body is read as it passes, whichever side it is of.
+    pub fn passes(&self) -> bool {
+        matches!(self.media, Media::Messages | Media::Grpc(_))
+    }
+
     /// Masks a body; none if nothing changes. `fixed` says that the headers have gone on.
     ///
     /// # Errors
@@ -121,6 +100,12 @@ impl Reading {
     ) -> Result<Option<Changed>, Unread> {
         let scope = &way.scope;
         let unparsed = |_| Unread::Unparsed;
+        if let Some(messages) = &self.messages {
+            let mut calls = grpc::Body::of(messages.clone());
+            let mut bytes = calls.push(Some(body), masker, way, tally)?;
+            bytes.append(&mut calls.push(None, masker, way, tally)?);
+            return Ok((bytes != body).then_some(Changed { bytes, head: None }));
+        }
         let masked = match (self.media, &self.boundary) {
             (Media::Parts, Some(boundary)) => {
                 // Where files of other types may not pass, what is none is one of these.
@@ -142,7 +127,7 @@ impl Reading {
             (Media::Tensors(head), _) => {
                 return mask_tensors(head, body, masker, way, fixed, tally);
             }
-            _ => document::text(body, masker, tally).map_err(|_| Unread::Unparsed),
+            _ => document::text(body, "", masker, tally).map_err(|_| Unread::Unparsed),
         };
         Ok(masked?.map(|bytes| Changed { bytes, head: None }))
     }

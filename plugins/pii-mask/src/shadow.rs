@@ -15,15 +15,17 @@ use crate::mask::{Masker, Tally};
 use crate::media::Media;
 use crate::message::{Terms, announces_body, count, decoded};
 use crate::plan::Plan;
-use crate::reading::{self, Reading, Unread};
+use crate::protobuf::services::Method;
+use crate::reading::{self, Reading};
 use crate::reasons;
+use crate::unread::Unread;
 
 /// Looks on as a body passes.
 pub(crate) async fn watch(
     plan: &Plan,
     masker: &Masker,
     exchange: &Exchange,
-    terms: &Terms,
+    (terms, method): (&Terms, Option<Method>),
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     let message = exchange.message(terms.side);
@@ -33,8 +35,9 @@ pub(crate) async fn watch(
     let way = plan.way(terms.side);
     let read = reading::read(&*message.headers()?, way);
     let answer = match (&read, terms.side) {
-        (Ok(reading), Side::Response) => {
-            Answer::new(plan, reading.media).map(|answer| answer.masked_by(masker))
+        (Ok(_), Side::Response) => {
+            let answer = Answer::of(plan, &*message.headers()?);
+            answer.map(|(answer, _)| answer.masked_by(masker).of_call(method))
         }
         _ => None,
     };

@@ -7,10 +7,12 @@ use modelgate_kit::facts::Masked;
 use modelgate_kit::problem::Reply;
 
 use crate::answer::Answer;
+use crate::calls::{self, mask_calls};
 use crate::head::mask_head;
 use crate::mask::Masker;
 use crate::message::{REQUEST, RESPONSE, mask_stream, mask_whole};
 use crate::plan::Plan;
+use crate::protobuf::services::Method;
 use crate::shadow;
 
 /// Masks the request.
@@ -21,20 +23,24 @@ pub(crate) async fn mask_request(
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if plan.request.masks && plan.shadow {
-        return shadow::watch(plan, masker, exchange, &REQUEST, counts).await;
+        return shadow::watch(plan, masker, exchange, (&REQUEST, None), counts).await;
     }
-    if plan.request.masks {
+    let reading = calls::of_request(plan, exchange)?;
+    if let Some(messages) = reading {
+        mask_calls(plan, masker, exchange, messages, counts).await?;
+    } else if plan.request.masks {
         mask_whole(plan, masker, exchange, &REQUEST, counts).await?;
     }
     masker.settle();
     Ok(())
 }
 
-/// Masks the answer, once it is there.
+/// Masks the answer, once it is there. `method` is what was called, if it was one of gRPC.
 pub(crate) async fn mask_answer(
     plan: &Plan,
     masker: &Masker,
     exchange: &Exchange,
+    method: Option<Method>,
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     let idle = !plan.response.masks && plan.response.headers.is_empty();
@@ -46,7 +52,7 @@ pub(crate) async fn mask_answer(
         return Ok(());
     }
     if plan.shadow {
-        return shadow::watch(plan, masker, exchange, &RESPONSE, counts).await;
+        return shadow::watch(plan, masker, exchange, (&RESPONSE, method), counts).await;
     }
     if masker.has_nothing_to_do() {
         return Ok(());
@@ -55,6 +61,7 @@ pub(crate) async fn mask_answer(
     match streams {
         Some((answer, decoder)) => {
             let answer = answer.masked_by(masker);
+            let answer = answer.of_call(method);
             mask_stream(plan, exchange, answer, decoder, counts).await
         }
         None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,

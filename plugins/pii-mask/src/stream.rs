@@ -17,7 +17,7 @@ use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, kind};
 use crate::detect::email::{self, LONGEST_LOCAL, is_local};
 use crate::detect::fold::{self, reads_otherwise};
 use crate::detect::secret::{self, is_object, may_be_aws_secret, may_begin};
-use crate::detect::{Entity, Finding};
+use crate::detect::{Columns, Entity, Finding};
 use crate::mask::{Action, Masker, Reading, Tally};
 use segment::Segmenter;
 
@@ -73,6 +73,8 @@ pub struct TextStream {
     segmenter: Segmenter,
     /// What has gone out: as lines of a table, as JSON.
     reading: Reading,
+    /// The cells of a table up to where a cut was offered last, and where that is.
+    ahead: (Columns, usize),
     swallow: Option<Swallow>,
     /// The last place at which it may be cut.
     offered: usize,
@@ -176,7 +178,7 @@ impl TextStream {
             if let Some(place) = self.segmenter.step(&self.buffer, segment, at, character) {
                 let known = self.buffer.get(..self.read).unwrap_or_default();
                 let spans = masker.spans(known, floor, place);
-                if !self.may_be_named_behind(place) && !spans {
+                if !self.may_be_named_behind(place) && !spans && !self.is_in_secret(place) {
                     if masker.customs().is_empty() {
                         cut = Some(place);
                     } else {
@@ -229,15 +231,22 @@ impl TextStream {
         // Most words are shorter.
         if place.saturating_sub(from) > SHORTEST_SECRET {
             let text = self.buffer.get(from..place).unwrap_or_default();
-            let text = match self.reads_shorter {
-                true => fold::plain(text),
-                false => text.into(),
-            };
-            if may_be_aws_secret(text.as_bytes()) {
+            // As it is written, and as it reads.
+            let may_be = |text: &str| may_be_aws_secret(text.as_bytes());
+            if may_be(text) || (self.reads_shorter && may_be(&fold::plain(text))) {
                 self.named_until = place.saturating_add(secret::BEHIND);
             }
         }
         place < self.named_until
+    }
+
+    /// Whether this place is within a cell of a table that may be a secret as a whole.
+    fn is_in_secret(&mut self, place: usize) -> bool {
+        let (columns, read) = &mut self.ahead;
+        let text = self.buffer.get(*read..place).unwrap_or_default();
+        columns.read(text, |_, _, _| {});
+        *read = place.max(*read);
+        columns.is_in_secret()
     }
 
     const fn most_held(&self) -> usize {
@@ -284,7 +293,9 @@ impl TextStream {
 
     /// Lets out the text but for as much of its end as an address may begin in.
     fn let_go(&mut self, out: &mut dyn Sink) {
-        let cut = floor_char_boundary(&self.buffer, self.read.saturating_sub(PLAIN_OVERLAP));
+        let cut = self
+            .buffer
+            .floor_char_boundary(self.read.saturating_sub(PLAIN_OVERLAP));
         let plain = self.buffer.get(self.floor..cut).unwrap_or_default();
         self.reading.pass(plain);
         out.keep(plain);
@@ -366,18 +377,20 @@ impl TextStream {
 
     /// What stands before `cut` has gone out; a stretch of it stays as context.
     fn forget(&mut self, cut: usize) {
+        self.is_in_secret(cut);
         // Of what reads shorter than it is written more is read.
         let reach = if self.reads_shorter {
             MOST_WRITTEN
         } else {
             LOOK_BEHIND
         };
-        let keep = floor_char_boundary(&self.buffer, cut.saturating_sub(reach));
+        let keep = self.buffer.floor_char_boundary(cut.saturating_sub(reach));
         self.buffer.drain(..keep);
         self.floor = cut.saturating_sub(keep);
         self.read = self.read.saturating_sub(keep);
         self.segmenter.shift(keep);
         self.told = self.told.saturating_sub(keep);
+        self.ahead.1 = self.ahead.1.saturating_sub(keep);
         self.offered = self.offered.saturating_sub(keep);
         self.places.retain(|place| *place > cut);
         for place in &mut self.places {
@@ -440,7 +453,7 @@ impl TextStream {
             let swallow = Swallow::Token(goes_on);
             return self.swallow_from(end, swallow, &found, masker, tally, out);
         }
-        let mut cut = floor_char_boundary(text, end.saturating_sub(OVERLAP));
+        let mut cut = text.floor_char_boundary(end.saturating_sub(OVERLAP));
         if let Some((finding, _)) = found
             .iter()
             .find(|(finding, _)| finding.span.start < cut && cut < finding.span.end)
@@ -546,13 +559,6 @@ fn goes_on(entity: Entity, character: char) -> bool {
         _ => "-_.",
     };
     character.is_ascii_alphanumeric() || between.contains(character)
-}
-
-fn floor_char_boundary(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at = at.saturating_sub(1);
-    }
-    at
 }
 
 /// Most digits of a number that is no more than begun: one group of an account or card.

@@ -44,17 +44,19 @@ struct Tensor {
 
 /// What a tensor holds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     /// Nobody knows.
     #[default]
     Unknown,
     /// Texts, or what else has a length of its own.
     Bytes,
+    /// Numbers.
     Numbers,
 }
 
 impl Kind {
-    fn of(datatype: &str) -> Self {
+    /// What a tensor of this datatype holds.
+    pub fn of(datatype: &str) -> Self {
         let is = |known: &&str| datatype.eq_ignore_ascii_case(known);
         if is(&"BYTES") {
             Self::Bytes

@@ -4,6 +4,7 @@ mod codings;
 mod heads;
 mod nginx;
 mod shadow;
+mod shapes;
 mod split;
 mod upgrades;
 

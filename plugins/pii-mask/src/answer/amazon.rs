@@ -154,12 +154,8 @@ impl<'a> Answer<'a> {
 
     /// The answer is no such stream from here on.
     fn unreadable(&mut self, rest: &[u8], out: &mut Vec<u8>) {
-        if self.plan.response.on_unparsable == DenyOrAllow::Deny {
-            return self.stop(&ANSWER_UNPARSED, out);
-        }
-        self.release(out);
-        self.state = State::Passing;
-        out.extend_from_slice(rest);
+        let policy = self.plan.response.on_unparsable;
+        self.let_pass(&ANSWER_UNPARSED, policy, rest, out);
     }
 }
 

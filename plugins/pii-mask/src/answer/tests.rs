@@ -11,7 +11,7 @@ use modelgate_kit::filter::Filter;
 use modelgate_kit::testing::FakeProxy;
 use proptest::prelude::*;
 
-pub(super) fn plan(config: &str) -> Plan {
+pub(crate) fn plan(config: &str) -> Plan {
     let proxy = FakeProxy::new(0);
     let setup = Setup {
         host: &*proxy,
@@ -303,7 +303,7 @@ proptest! {
     #[test]
     fn text_in_any_pieces_of_bytes_is_masked_like_the_whole(stream in dense_text(), size in 1_usize..9) {
         let plan = plan("{}");
-        let whole = crate::document::text(stream.as_bytes(), &plan.masker, &mut Tally::default()).unwrap();
+        let whole = crate::document::text(stream.as_bytes(), "", &plan.masker, &mut Tally::default()).unwrap();
         let whole = whole.unwrap_or_else(|| stream.clone().into_bytes());
         prop_assert_eq!(text(&run(&plan, Media::Text, stream.as_bytes().chunks(size))), text(&whole));
     }
@@ -382,4 +382,20 @@ fn a_stream_of_unknown_shape_is_cut_where_it_is_refused() {
         text(&super::tests::run(&deny, Media::Events, [plain.as_bytes()])),
         plain
     );
+}
+
+proptest! {
+    /// Text that is sent character by character, what it looks like notwithstanding.
+    #[test]
+    fn text_is_masked_alike_in_pieces_of_any_size(
+        front in prop::sample::select(vec!["", "", "", "data", "data: ", "0:", "0:\"a\"\n", "{", "{\"a\":1}\n", ": ", ": ping\n\n", "id", "\u{feff}", "  "]),
+        text in dense_text(),
+        size in 1_usize..6,
+    ) {
+        let plan = plan("{}");
+        let text = format!("{front}{text}");
+        let whole = run(&plan, Media::Text, [text.as_bytes()]);
+        prop_assert_eq!(&run(&plan, Media::Text, text.as_bytes().chunks(size)), &whole);
+        prop_assert_eq!(&run(&plan, Media::Text, text.as_bytes().chunks(1)), &whole);
+    }
 }

@@ -44,8 +44,8 @@ fn headers_name_codings_in_the_order_they_were_applied() {
         assert_eq!(of(lines), Codings::Known(known), "{lines:?}");
     }
     for lines in [
-        &["br"][..],
-        &["zstd"],
+        &["exi"][..],
+        &["compress"],
         &["gzip, gzip, gzip, gzip"],
         &["aws-chunked"],
         &["\u{e9}"],
@@ -152,5 +152,128 @@ proptest! {
         let name = if gzip { "gzip" } else { "deflate" };
         let _ = decode(name, &bytes);
         let _ = decode(name, &[&b"\x1f\x8b\x08\0"[..], &bytes].concat());
+    }
+}
+
+/// Written by Python's `zstandard`: with a checksum and a size; with neither, in two blocks.
+const ZSTD: &str = "KLUv/WQoBFUBABQCTWFpbCBhbm5AZXhhbXBsZS5jb20sIGFuZCBzbyBvbi4gAQAhiPzqCcpJlWU=";
+const ZSTD_FLUSHED: &str =
+    "KLUv/QBoVAEAFAJNYWlsIGFubkBleGFtcGxlLmNvbSwgYW5kIHNvIG9uLiABACGI/OoJIQAAdGFpbA==";
+/// The same with a window of 16 MiB.
+const ZSTD_WIDE: &str = "KLUv/QBwVQEAFAJNYWlsIGFubkBleGFtcGxlLmNvbSwgYW5kIHNvIG9uLiABACGI/OoJ";
+
+fn read(base64: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::STANDARD;
+    engine.decode(base64).unwrap()
+}
+
+/// What decodes to the same in pieces of every size.
+fn decode_alike(name: &str, bytes: &[u8]) -> Result<Vec<u8>, Broken> {
+    let whole = decode(name, bytes);
+    for size in [1, 2, 3, 7, 50] {
+        let mut decoder = decoder(name).unwrap();
+        let mut out = Vec::new();
+        let pieces = bytes.chunks(size).try_for_each(|piece| {
+            out.extend(decoder.push(piece, MOST)?);
+            Ok(())
+        });
+        let pieces = pieces.and_then(|()| decoder.finish()).map(|()| out);
+        assert_eq!(pieces, whole, "{size}");
+    }
+    whole
+}
+
+#[test]
+fn zstd_is_decoded_and_what_lies_refused() {
+    let text = b"Mail ann@example.com, and so on. ".repeat(40);
+    let (one, flushed) = (read(ZSTD), read(ZSTD_FLUSHED));
+    assert_eq!(decode_alike("zstd", &one).unwrap(), text);
+    let both = [text.as_slice(), b"tail"].concat();
+    assert_eq!(decode_alike("zstd", &flushed).unwrap(), both);
+    // Frames behind one another.
+    let twice = decode_alike("zstd", &[one.clone(), one.clone()].concat());
+    assert_eq!(twice.unwrap(), text.repeat(2));
+    assert_eq!(decode("zstd, gzip", &gzip(&one, 0, b"")).unwrap(), text);
+    assert_eq!(decode("zstd", &read(ZSTD_WIDE)), Err(Broken::TooLarge));
+    // Each byte of the end is missed, each bit counts.
+    for length in 0..one.len() {
+        let short = decode("zstd", &one[..length]);
+        assert_eq!(short, Err(Broken::Malformed), "{length}");
+    }
+    for at in 0..one.len() {
+        for bit in 0..8 {
+            let mut lie = one.clone();
+            lie[at] ^= 1 << bit;
+            // Of a flag of the head some other reading may remain, but for the text.
+            let decoded = decode("zstd", &lie);
+            let same = decoded.as_ref() == Ok(&text);
+            assert!(decoded.is_err() || same || at == 4, "{at} {bit}");
+        }
+    }
+    let skipped = [&[0x50, 0x2A, 0x4D, 0x18, 1, 0, 0, 0, b'x'][..], &one].concat();
+    let dictionary = [&[0x28, 0xB5, 0x2F, 0xFD, 0x21, 1, 0][..], b"\x01\0\0"].concat();
+    for lie in [
+        [&one[..], b"x"].concat(),
+        skipped,
+        dictionary,
+        b"{\"plain\":1}".to_vec(),
+        gzip(b"text", 0, b""),
+    ] {
+        assert_eq!(decode_alike("zstd", &lie), Err(Broken::Malformed));
+    }
+}
+
+/// Blocks that repeat one byte: four bytes become 128 KiB.
+#[test]
+fn a_bomb_of_zstd_is_let_go_at_its_bound() {
+    let mut bomb = vec![0x28, 0xB5, 0x2F, 0xFD, 0, 0x58];
+    for _ in 0..200_000 {
+        bomb.extend([0x02, 0, 0x10, 0]);
+    }
+    assert_eq!(decode("zstd", &bomb), Err(Broken::TooLarge));
+}
+
+#[cfg(feature = "brotli")]
+#[test]
+fn brotli_is_decoded_and_what_lies_refused() {
+    /// Written by Python's `brotli`: the text, and two pieces with a flush between.
+    const ONE: &str = "GycF+I3UTvfHqCrqsLemuaDKkRZowDOYPHmagvRiYMIQzESde2gDO7xgOB4ZAA==";
+    const FLUSHED: &str = "izEA+CXwArFAoBsxBoBfIi8QCwA6";
+    const WIDE: &str = "H2MA+CcAArFAoAM=";
+    const BOMB: &str = "y///P/gnAOKxQCD3/o///3/wTwDEYRGA7v1f/rPE4J8AiMMCAF2SGA==";
+    let text = b"Mail ann@example.com, and so on. ".repeat(40);
+    let one = read(ONE);
+    assert_eq!(decode_alike("br", &one).unwrap(), text);
+    let flushed = ["x".repeat(100), "y".repeat(100)].concat();
+    assert_eq!(
+        decode_alike("br", &read(FLUSHED)).unwrap(),
+        flushed.as_bytes()
+    );
+    assert_eq!(decode("br, gzip", &gzip(&one, 0, b"")).unwrap(), text);
+    assert_eq!(decode_alike("br", &read(WIDE)), Err(Broken::TooLarge));
+    assert_eq!(decode("br", &read(BOMB)), Err(Broken::TooLarge));
+    for length in 0..one.len() {
+        let short = decode("br", &one[..length]);
+        assert_eq!(short, Err(Broken::Malformed), "{length}");
+    }
+    assert_eq!(
+        decode_alike("br", &[&one[..], b"x"].concat()),
+        Err(Broken::Malformed)
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_no_harm_to_the_newer_codings(bytes in prop::collection::vec(any::<u8>(), 0..300), at in any::<prop::sample::Index>()) {
+        let _ = decode("zstd", &[&[0x28, 0xB5, 0x2F, 0xFD][..], &bytes].concat());
+        let mut changed = read(ZSTD_FLUSHED);
+        let at = at.index(changed.len());
+        for (place, byte) in changed[at..].iter_mut().zip(&bytes) {
+            *place = *byte;
+        }
+        let _ = decode("zstd", &changed);
+        #[cfg(feature = "brotli")]
+        let _ = decode("br", &bytes);
     }
 }

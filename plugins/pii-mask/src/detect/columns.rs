@@ -45,6 +45,8 @@ pub struct Columns {
     line: String,
     /// Bytes since the last separator.
     cell: usize,
+    /// The cell has been nothing but visible characters of ASCII.
+    is_word: bool,
     state: State,
     /// What divides the cells of the rows; none if they have one column.
     separator: Option<u8>,
@@ -72,8 +74,8 @@ enum Quotes {
 
 impl Columns {
     /// Reads on; gives each cell, or as much of it as the text has, whose column says something, by
-    /// offsets into the text.
-    pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column)) {
+    /// offsets into the text; and whether the cell begins there.
+    pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column, bool)) {
         let bytes = text.as_bytes();
         let mut at = 0_usize;
         while at < bytes.len() {
@@ -88,14 +90,26 @@ impl Columns {
                 }
                 State::Names => self.names(text.get(at..).unwrap_or_default()),
                 State::Row(index, quotes) => {
+                    let begins = self.cell == 0;
                     let (length, taken) = self.row(rest, index, quotes);
                     if let Some(column) = self.columns.get(index).filter(|_| length > 0) {
-                        each(at..at.saturating_add(length), column);
+                        each(at..at.saturating_add(length), column, begins);
                     }
                     taken
                 }
             });
         }
+    }
+
+    /// Whether what has been read ends within a cell that may be a secret as a whole.
+    pub fn is_in_secret(&self) -> bool {
+        let State::Row(index, _) = self.state else {
+            return false;
+        };
+        let named = |column: &Column| matches!(column, Column::Named(name) if named::is_secrets(&Words::read(name.as_bytes())));
+        (1..=named::LONGEST).contains(&self.cell)
+            && self.is_word
+            && self.columns.get(index).is_some_and(named)
     }
 
     fn begin_names(&mut self) {
@@ -185,6 +199,7 @@ impl Columns {
                 }
                 _ => {}
             }
+            self.is_word = (self.is_word || self.cell == 0) && byte.is_ascii_graphic();
             self.cell = self.cell.saturating_add(1);
         }
         self.state = State::Row(index, quotes);
@@ -228,7 +243,7 @@ mod tests {
         let mut columns = Columns::default();
         let mut all: Vec<(String, String)> = Vec::new();
         for piece in pieces {
-            columns.read(piece, |range, column| {
+            columns.read(piece, |range, column, _| {
                 let name = match column {
                     Column::Plain => return,
                     Column::Named(name) => name.clone(),

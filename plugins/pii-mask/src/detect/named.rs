@@ -32,6 +32,8 @@ enum Said {
 /// Lengths of what may be a password, and of what may be a key, in bytes.
 const PASSWORD: Range<usize> = 6..129;
 const KEY: Range<usize> = 16..513;
+/// The longest value that is a secret as a whole, in bytes.
+pub const LONGEST: usize = KEY.end;
 /// How far to the left a value is looked for from a digit in it, and a name before it.
 const LEFT: usize = 64;
 const FRONT: usize = 56;

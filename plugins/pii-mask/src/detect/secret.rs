@@ -293,7 +293,8 @@ pub(super) fn find_in_word(scene: Scene<'_>, at: usize, each: bool) -> (Option<F
         ["secret", "AKIA", "ASIA"]
             .iter()
             .any(|name| context_contains(scene, start, name))
-            || is_named_behind(scene.bytes.get(end..).unwrap_or_default())
+            || (is_named_behind(scene.bytes.get(end..).unwrap_or_default())
+                && !goes_over_parts(scene.bytes, start..end))
     };
     let wanted = scene.wanted.has(Entity::AwsSecretKey);
     let found = wanted && word.len() == LENGTH && start >= scene.floor && mixed && named();
@@ -442,6 +443,24 @@ fn may_be_part(part: &[u8], behind: Option<u8>) -> bool {
 /// bytes.
 pub const BEHIND: usize = 96;
 const WORD_BEHIND: usize = 48;
+
+/// Whether a word has parts of an address of the web in it, behind which a stream goes on
+/// (`example/Ab1…`): it is no key.
+fn goes_over_parts(bytes: &[u8], word: Range<usize>) -> bool {
+    const LONGEST: usize = 64;
+    let is_small =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let text = bytes.get(word.clone()).unwrap_or_default();
+    memchr::memchr_iter(b'/', text).any(|slash| {
+        let left = bytes
+            .get(..word.start.saturating_add(slash))
+            .unwrap_or_default();
+        let part = ending(left, LONGEST, is_small);
+        let before = left.len().checked_sub(part.saturating_add(1));
+        let before = before.and_then(|before| left.get(before));
+        part >= 3 && (part == LONGEST || before.is_some_and(|sign| b"/?#&".contains(sign)))
+    })
+}
 
 /// Whether the id of a key or, on the same line, the word "secret" stands near the front.
 fn is_named_behind(text: &[u8]) -> bool {

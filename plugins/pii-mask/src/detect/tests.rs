@@ -483,6 +483,7 @@ pub(crate) fn dense_text() -> impl Strategy<Value = String> {
         4 => prop::sample::select(vec![
             " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "&#64;", "&", "#", ";", "例え", "٤",
             "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax", " is my ", " (my ", "SSN", "card", "cell", "1111\n1111", "\r\n",
+            "（", "［", "＞", "\\u003e", "secret ,", "name;", "password\n", "\t", "|", "https://", "://", "?", "界", "S3cret-pw9",
         ]).prop_map(str::to_owned),
         3 => prop::sample::select(vec![
             "ann", "example", "com", "ann@example.com", "4111 1111 1111 1111", "4111111111111111", "308-63-0237", "308630237",
@@ -498,7 +499,7 @@ pub(crate) fn dense_text() -> impl Strategy<Value = String> {
         1 => "[A-Za-z0-9]{1,8}",
         1 => any::<char>().prop_map(String::from),
     ];
-    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat().replace('\0', " "))
 }
 
 proptest! {

@@ -352,10 +352,17 @@ fn forms_are_masked_decoded_and_written_encoded() {
 #[test]
 fn text_must_be_utf8() {
     assert_eq!(
-        text(b"mail ann@example.com", &masker(), &mut Tally::default()),
+        text(
+            b"mail ann@example.com",
+            "",
+            &masker(),
+            &mut Tally::default()
+        ),
         Ok(Some(b"mail [EMAIL]".to_vec()))
     );
-    assert!(text(b"\xff", &masker(), &mut Tally::default()).is_err());
+    assert!(text(b"\xff", "", &masker(), &mut Tally::default()).is_err());
+    // UTF-16 without a mark.
+    assert!(text(b"a\0n\0n\0@\0b\0.\0", "", &masker(), &mut Tally::default()).is_err());
 }
 
 fn any_document() -> impl Strategy<Value = String> {

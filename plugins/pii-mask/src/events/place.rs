@@ -523,6 +523,8 @@ impl Rpc {
                 self.goes_on |= matches!(
                     name,
                     "kind" | "artifact" | "status" | "final" | "append" | "lastChunk"
+                        // The protocol's version 1.
+                        | "artifactUpdate" | "statusUpdate"
                 );
             }
             _ => {}

@@ -22,7 +22,7 @@ pub struct Reading {
 impl Reading {
     /// Reads on over what is not looked at by itself.
     pub fn pass(&mut self, text: &str) {
-        self.columns.read(text, |_, _| {});
+        self.columns.read(text, |_, _, _| {});
         self.layers.read(text);
     }
 }

@@ -227,7 +227,10 @@ impl Segmenter {
             }
             false => !self.address && self.key.is_none(),
         };
+        // `ann&#64;example.org`: what follows may be the sign of an address.
+        let is_sign = buffer.as_bytes().get(at) == Some(&b'&');
         let ends = goes_on
+            && !is_sign
             && text.len() >= SHORTEST_PART
             && text.iter().all(is_small)
             && next >= self.iban_until;

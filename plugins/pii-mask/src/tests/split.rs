@@ -29,7 +29,7 @@ fn line(value: &Value) -> Vec<u8> {
     format!("{value}\n").into_bytes()
 }
 
-fn message(kind: &str, payload: &Value) -> Vec<u8> {
+pub(super) fn message(kind: &str, payload: &Value) -> Vec<u8> {
     let mut headers = Vec::new();
     for (name, value) in [(":event-type", kind), (":message-type", "event")] {
         headers.push(u8::try_from(name.len()).unwrap());
@@ -148,7 +148,7 @@ const VALUES: [(&str, &str); 18] = [
     ("use ", "key-0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
 ];
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     let proxy = FakeProxy::new(0);
     let setup = Setup {
         host: &*proxy,

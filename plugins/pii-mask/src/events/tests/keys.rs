@@ -263,7 +263,7 @@ fn whole_document(text: &Value) -> String {
 }
 
 fn whole_text(text: &str) -> String {
-    let masked = document::text(text.as_bytes(), &masker(), &mut Tally::default());
+    let masked = document::text(text.as_bytes(), "", &masker(), &mut Tally::default());
     masked
         .unwrap()
         .map_or_else(|| text.to_owned(), |out| String::from_utf8(out).unwrap())
