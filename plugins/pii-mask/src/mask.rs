@@ -19,6 +19,7 @@ use crate::custom::Customs;
 use crate::detect::fold::plain;
 use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
+use crate::detect::people::{self, Held};
 use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next, together};
 use crate::restore::Place;
 use crate::restore::spelled::Around;
@@ -302,10 +303,31 @@ impl Masker {
         let found = if self.is_idle() {
             Vec::new()
         } else {
-            let found = scan_next(text, floor, self.rules.wanted, &mut reading.columns);
+            let wanted = self.rules.wanted;
+            let mut found = scan_next(text, floor, wanted, &mut reading.columns);
+            if wanted.has_people() {
+                let people = people::next(text, floor, wanted, &mut reading.people);
+                found = together(found, people);
+            }
             self.decide(text, self.and_customs(text, floor, "", found))
         };
         self.with_surrogates_next(text, floor, found, &mut reading.layers)
+    }
+
+    /// Where `text[floor..]` may not be cut for the names and addresses in it, if more of it may
+    /// come; none if they are not looked for.
+    #[must_use]
+    pub fn held(&self, text: &str, floor: usize, reading: &Reading) -> Option<Held> {
+        let wanted = self.rules.wanted;
+        let looks = wanted.has_people();
+        looks.then(|| people::held(text, floor, wanted, &reading.people))
+    }
+
+    /// Whether texts that come in pieces are cut only where it is asked: names and addresses, and
+    /// values of the operator's own, go over spaces.
+    #[must_use]
+    pub fn goes_over_spaces(&self) -> bool {
+        !self.customs.is_empty() || self.rules.wanted.has_people()
     }
 
     /// Those of the findings that something becomes of.

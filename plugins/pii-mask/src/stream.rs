@@ -177,20 +177,23 @@ impl TextStream {
                 let known = self.buffer.get(..self.read).unwrap_or_default();
                 let spans = masker.spans(known, floor, place);
                 if !self.may_be_named_behind(place) && !spans {
-                    if masker.customs().is_empty() {
-                        cut = Some(place);
-                    } else {
+                    if masker.goes_over_spaces() {
                         self.places.push(place);
+                    } else {
+                        cut = Some(place);
                     }
                 }
             } else if self.read.saturating_sub(floor) > self.most_held() {
-                if let Some(place) = cut.take() {
+                if let Some(place) = cut.take().or_else(|| self.apart(masker)) {
                     self.release(place, masker, tally, out);
+                    if self.read.saturating_sub(self.floor) <= self.most_held() {
+                        continue;
+                    }
                 }
                 if self.long == Long::Unseen {
                     if !masker.customs().is_empty() {
                         self.long = Long::MayBe;
-                    } else if !self.let_go_of_plain(out) {
+                    } else if !self.let_go_of_plain(masker, out) {
                         self.long = Long::NotPlain;
                     }
                 } else if self.long == Long::NotPlain {
@@ -219,7 +222,17 @@ impl TextStream {
         if self.places.is_empty() {
             return None;
         }
-        masker.customs().last_apart(text, self.floor, &self.places)
+        let Some(held) = masker.held(text, self.floor, &self.reading) else {
+            return masker.customs().last_apart(text, self.floor, &self.places);
+        };
+        if masker.customs().is_empty() {
+            return held.last_apart(&self.places);
+        }
+        let places = self.places.iter().copied();
+        let places: Vec<_> = places
+            .filter(|place| held.last_apart(&[*place]).is_some())
+            .collect();
+        masker.customs().last_apart(text, self.floor, &places)
     }
 
     /// Whether what stands before this place may be a secret key of AWS that its id, or a word,
@@ -252,15 +265,16 @@ impl TextStream {
     /// Lets out what can be nothing but the front of an address, and is too long for that: a word
     /// without digits, signs of tokens and letters that credentials are known by. False if it may
     /// be more.
-    fn let_go_of_plain(&mut self, out: &mut dyn Sink) -> bool {
+    fn let_go_of_plain(&mut self, masker: &Masker, out: &mut dyn Sink) -> bool {
         let held = self.buffer.get(self.floor..self.read).unwrap_or_default();
         let plain = self.segmenter.is_plain()
             && !self.reads_shorter
-            && !held.bytes().any(|byte| b"_-%IJ".contains(&byte));
+            && !held.bytes().any(|byte| b"_-%IJ".contains(&byte))
+            && self.has_no_people(masker);
         if !plain {
             return false;
         }
-        self.let_go(out);
+        self.let_go(masker, out);
         true
     }
 
@@ -275,18 +289,31 @@ impl TextStream {
             && !self.segmenter.is_in_value()
             && !held.as_bytes().windows(3).any(is_object)
             && !may_begin(text, self.floor)
+            && self.has_no_people(masker)
             && masker.find_next(text, self.floor, &mut reading).is_empty();
         if nothing {
-            self.let_go(out);
+            self.let_go(masker, out);
         }
         nothing
     }
 
+    /// Whether no name and no address is in what would be let go, nor begins there.
+    fn has_no_people(&self, masker: &Masker) -> bool {
+        let text = self.buffer.get(..self.read).unwrap_or_default();
+        let until = self.read.saturating_sub(PLAIN_OVERLAP);
+        masker
+            .held(text, self.floor, &self.reading)
+            .is_none_or(|held| {
+                let mut reading = self.reading.clone();
+                !held.opens_before(until) && masker.find_next(text, self.floor, &mut reading).is_empty()
+            })
+    }
+
     /// Lets out the text but for as much of its end as an address may begin in.
-    fn let_go(&mut self, out: &mut dyn Sink) {
+    fn let_go(&mut self, masker: &Masker, out: &mut dyn Sink) {
         let cut = floor_char_boundary(&self.buffer, self.read.saturating_sub(PLAIN_OVERLAP));
         let plain = self.buffer.get(self.floor..cut).unwrap_or_default();
-        self.reading.pass(plain);
+        self.reading.pass(plain, masker);
         out.keep(plain);
         self.forget(cut);
     }
@@ -403,7 +430,7 @@ impl TextStream {
             // It stays, and what goes on of it is text.
             self.segmenter = Segmenter::default();
             let text = self.buffer.get(self.floor..end).unwrap_or_default();
-            self.reading.pass(text);
+            self.reading.pass(text, masker);
             self.write(end, &found, masker, tally, out);
             self.forget(end);
             return false;
@@ -465,7 +492,7 @@ impl TextStream {
         }
         found.retain(|(finding, _)| finding.span.end <= cut);
         let text = self.buffer.get(self.floor..cut).unwrap_or_default();
-        self.reading.pass(text);
+        self.reading.pass(text, masker);
         self.write(cut, &found, masker, tally, out);
         self.forget(cut);
         false
@@ -484,7 +511,7 @@ impl TextStream {
         self.swallow = Some(swallow);
         self.segmenter = Segmenter::default();
         let text = self.buffer.get(self.floor..end).unwrap_or_default();
-        self.reading.pass(text);
+        self.reading.pass(text, masker);
         self.write(end, found, masker, tally, out);
         let unread = self.buffer.len().saturating_sub(self.read);
         self.buffer.drain(end..self.read);

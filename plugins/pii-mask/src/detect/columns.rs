@@ -49,6 +49,8 @@ pub struct Columns {
     /// What divides the cells of the rows; none if they have one column.
     separator: Option<u8>,
     columns: Vec<Column>,
+    /// Which names say something, if not those of numbers.
+    names: Option<fn(&str) -> bool>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,6 +73,15 @@ enum Quotes {
 }
 
 impl Columns {
+    /// Of a table of which columns with such names are looked for, and no others.
+    #[must_use]
+    pub fn named(names: fn(&str) -> bool) -> Self {
+        Self {
+            names: Some(names),
+            ..Self::default()
+        }
+    }
+
     /// Reads on; gives each cell, or as much of it as the text has, whose column says something, by
     /// offsets into the text.
     pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column)) {
@@ -140,7 +151,9 @@ impl Columns {
         let has = |separator: &u8| line.as_bytes().contains(separator);
         self.separator = SEPARATORS.into_iter().find(has);
         let cells = line.split(|one| self.separator.map(char::from) == Some(one));
-        self.columns = cells.map(read_name).collect();
+        let names = self.names;
+        let read = |cell| names.map_or_else(|| read_name(cell), |names| read_by(names, cell));
+        self.columns = cells.map(read).collect();
         let named = |column: &Column| matches!(column, Column::Named(_));
         let some = self.columns.iter().any(named)
             || (self.separator.is_some() && self.columns.contains(&Column::Id));
@@ -200,6 +213,18 @@ const fn is_of_name(byte: u8) -> bool {
             byte,
             b' ' | b'_' | b'-' | b'/' | b'#' | b'(' | b')' | b'"' | b'\'' | b'\r'
         )
+}
+
+/// Longest name of such a column, in words: a line of prose may have commas as well.
+const WORDS: usize = 4;
+
+fn read_by(names: fn(&str) -> bool, cell: &str) -> Column {
+    let name = cell.trim().trim_matches(['"', '\'']);
+    let few = name.split_whitespace().count() <= WORDS;
+    match few && names(name) {
+        true => Column::Named(name.to_owned()),
+        false => Column::Plain,
+    }
 }
 
 fn read_name(cell: &str) -> Column {

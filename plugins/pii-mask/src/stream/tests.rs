@@ -20,19 +20,41 @@ fn masker() -> Masker {
 }
 
 fn stream<'a>(pieces: impl IntoIterator<Item = &'a str>) -> (String, Tally) {
-    let (masker, mut stream) = (masker(), TextStream::default());
+    stream_by(&masker(), pieces)
+}
+
+fn stream_by<'a>(
+    masker: &Masker,
+    pieces: impl IntoIterator<Item = &'a str>,
+) -> (String, Tally) {
+    let mut stream = TextStream::default();
     let (mut out, mut tally) = (String::new(), Tally::default());
     for piece in pieces {
-        stream.push(piece, &masker, &mut tally, &mut out);
+        stream.push(piece, masker, &mut tally, &mut out);
     }
-    stream.finish(&masker, &mut tally, &mut out);
+    stream.finish(masker, &mut tally, &mut out);
     (out, tally)
 }
 
 fn whole(text: &str) -> (String, Tally) {
+    whole_by(&masker(), text)
+}
+
+fn whole_by(masker: &Masker, text: &str) -> (String, Tally) {
     let mut tally = Tally::default();
-    let masked = masker().mask(text, "", &mut tally);
+    let masked = masker.mask(text, "", &mut tally);
     (masked.unwrap_or_else(|| text.to_owned()), tally)
+}
+
+/// A masker of names and addresses as well.
+fn of_people() -> Masker {
+    let entities = Entity::ALL.into_iter().chain(Entity::ASKED);
+    Masker::new(
+        entities.map(|entity| (entity, Action::Redact)).collect(),
+        Certainty::Context,
+        None,
+        crate::allowed::Allowed::default(),
+    )
 }
 
 /// One character a piece.
@@ -218,6 +240,18 @@ fn split<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
     pieces
 }
 
+/// Pieces of names and addresses, of what calls for them, and of what stands between.
+const PEOPLE: &[&str] = &[
+    "Anna ", "Anna", "Meier", "Will ", "Smith", "Xyzzy ", "Plugh", "J.", "R. ", "van der ", "de ", "Mr. ", "Dr.", "Frau ",
+    "señor ", "Sig.ra ", "Dear ", "Hi ", "Best regards,\n", "my name is ", "first_name: ", "\"lastName\": \"", "patient ",
+    "name: ", "The ", "University ", "Jean-Luc ", "O\u{2019}Brien", "d'Arc ", "'s ", "ANNA ", "MEIER ", "I ", "am ", "live at ",
+    "12 ", "12", "5a", "Main ", "Street", "St. ", "Ave ", "NW", ", ", "Apt. ", "4B", "Springfield, ", "IL ", "62701", "-1234",
+    "Hauptstra\u{df}e ", "Berliner ", "Stra\u{df}e ", "Am ", "Markt ", "rue ", "de la ", "Paix", "bis ", "Calle ", "Mayor", "n\u{ba} ", "2\u{ba} ",
+    "Via ", "Roma ", "(RM)", "10115 ", "Berlin", "London ", "SW1A ", "1AA", "P.O. ", "PO ", "Box ", "Postfach ", "1015 ", "CJ ",
+    "name,address\n", "first_name;x\n", "id\tstreet\n", ";", "\t", "|", "\"", "said ", "x", "é", "界", "\u{200b}", "\u{ad}", "\u{a0}", "\n", " ", ".",
+    "-", "/", "\\n", "_", "@", "ann@example.com ", "4111 1111 1111 1111 ", "born on ", "17 May 1980 ", ":", "(", "A",
+];
+
 /// Pieces of numbers that people and their things have, of the words that name them, and of what
 /// stands between.
 const NUMBERS: &[&str] = &[
@@ -313,6 +347,18 @@ proptest! {
         let expected = whole(&text);
         prop_assert_eq!(&stream(split(&text, &cuts)), &expected);
         prop_assert_eq!(&stream(characters(&text)), &expected);
+    }
+
+    #[test]
+    fn names_and_addresses_are_masked_like_the_whole(
+        parts in prop::collection::vec(prop::sample::select(PEOPLE), 0..18),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let text = parts.concat();
+        let masker = of_people();
+        let expected = whole_by(&masker, &text);
+        prop_assert_eq!(&stream_by(&masker, split(&text, &cuts)), &expected, "{}", text);
+        prop_assert_eq!(&stream_by(&masker, characters(&text)), &expected, "{}", text);
     }
 
     /// Letters before the `@` that have no spaces between words are the address's, in a stream too.

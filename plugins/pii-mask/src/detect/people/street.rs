@@ -1,0 +1,573 @@
+//! Addresses of the post: a street with its number, in the order of the countries at hand, with what
+//! follows within the building, and the town with its code.
+
+use super::said::Left;
+use super::table::{Class, of};
+use super::words::{Reader, Shape, Word, is_large, is_word_letter};
+use crate::detect::Certainty;
+use crate::detect::boundary::ends_escape;
+use core::ops::Range;
+
+/// Most words of a street's name, and of a town's.
+const NAME: usize = 6;
+const TOWN: usize = 4;
+/// Most parts behind a street: unit, floor, code and town.
+const TAIL: usize = 4;
+/// Most digits of a house's number, and of what follows them behind a hyphen.
+const DIGITS: usize = 5;
+/// Longest value of a member that is an address as a whole, in bytes.
+const LONGEST: usize = 200;
+
+/// Ends of words that name a street: German and Dutch.
+const ENDS: [&[u8]; 16] = [
+    b"strasse", b"strase", b"str", b"weg", b"platz", b"allee", b"gasse", b"damm", b"chaussee",
+    b"straat", b"laan", b"gracht", b"plein", b"singel", b"plantsoen", b"dreef",
+];
+/// How streets begin that have no other word for one: `Am Markt 5`, `Unter den Linden 7`.
+const BESIDE: [u32; 9] = [
+    of("am"),
+    of("an"),
+    of("im"),
+    of("auf"),
+    of("zum"),
+    of("zur"),
+    of("unter"),
+    of("hinter"),
+    of("vor"),
+];
+const BOX: [u32; 4] = [of("postfach"), of("postbus"), of("apartado"), of("pobox")];
+
+/// The address that begins with this word: `Hauptstraße 12`, `Calle Mayor, 5`.
+pub fn at_word(reader: &mut Reader<'_>, word: &Word) -> Option<(Range<usize>, Certainty)> {
+    let start = word.span.start;
+    let end = if BOX.contains(&word.hash) || word.hash == of("po") || word.shape == Shape::Letter {
+        post_box(reader, word)?
+    } else if word.class.is(Class::FRONT) && word.shape != Shape::Other {
+        let name = name(reader, word.span.end, true)?;
+        number_behind(reader, name)?
+    } else if word.is_name_like() {
+        late(reader, word)?
+    } else {
+        return None;
+    };
+    let end = tail(reader, end);
+    Some((start..end, Certainty::Shape))
+}
+
+/// The address that begins with the number at `at`: `12 Main Street`, `5, rue de la Paix`; or where
+/// the number ends.
+pub fn at_number(
+    reader: &mut Reader<'_>,
+    at: usize,
+) -> Result<(Range<usize>, Certainty), usize> {
+    let (end, digits) = reader.digits(at, DIGITS.saturating_add(1));
+    find_behind(reader, at, end, digits).ok_or(end.max(at.saturating_add(1)))
+}
+
+fn find_behind(
+    reader: &mut Reader<'_>,
+    start: usize,
+    end: usize,
+    digits: usize,
+) -> Option<(Range<usize>, Certainty)> {
+    let before = start.checked_sub(1);
+    let before = before.and_then(|before| reader.text.as_bytes().get(before));
+    let glued = before.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._-/+#$@".contains(byte))
+        && before != Some(&b':')
+        && !ends_escape(reader.text.as_bytes(), start);
+    if digits > DIGITS || glued {
+        return None;
+    }
+    let end = number_end(reader, end)?;
+    let comma = reader.is_one(end, &[',']).unwrap_or(end);
+    let mut at = reader.space(comma)?;
+    // `12 bis rue`
+    let mut word = word_at(reader, at)?;
+    if word.hash == of("bis") || (word.hash == of("ter") && word.shape == Shape::Small) {
+        at = reader.space(word.span.end)?;
+        word = word_at(reader, at)?;
+    }
+    if word.class.is(Class::FRONT)
+        && let Some(end) = name(reader, word.span.end, false)
+    {
+        return Some((start..tail(reader, end), Certainty::Shape));
+    }
+    if comma != end {
+        return None;
+    }
+    let (end, class) = english(reader, word)?;
+    let whole = tail(reader, end);
+    let is_sure = class.is(Class::BACK)
+        || whole > end
+        || Left::of(reader.text, start).says_place();
+    is_sure.then_some((start..whole, Certainty::Shape))
+}
+
+/// The word at `at`, if a letter stands there.
+fn word_at(reader: &mut Reader<'_>, at: usize) -> Option<Word> {
+    let (letter, _) = reader.look(at)?;
+    is_word_letter(letter).then(|| reader.word(at)).flatten()
+}
+
+/// Up to three words and a kind of street: `Martin Luther King Blvd.`, `5th Avenue`.
+fn english(reader: &mut Reader<'_>, first: Word) -> Option<(usize, Class)> {
+    let mut found = None;
+    let mut word = first;
+    for count in 0..NAME {
+        let ends = word.class.is(Class::BACK.or(Class::FAR));
+        let can_end = count > 0 && ends && word.shape != Shape::Other;
+        if can_end {
+            let end = reader.is_one(word.span.end, &['.']).filter(|_| {
+                word.letters().len() <= 4
+            });
+            found = Some((end.unwrap_or(word.span.end), word.class));
+        }
+        let is_name = word.is_name_like() || word.shape == Shape::Letter;
+        if !is_name || (!ends && is_sentence(word.class)) {
+            break;
+        }
+        if can_end && word.class.is(Class::BACK) {
+            break;
+        }
+        let Some(next) = reader.space(word.span.end) else {
+            break;
+        };
+        match word_at(reader, next) {
+            Some(next) => word = next,
+            None => break,
+        }
+    }
+    let (end, class) = found?;
+    // `Avenue NW`
+    let direction = reader.space(end).and_then(|next| word_at(reader, next));
+    let direction = direction.filter(|word| {
+        [b"n", b"s", b"e", b"w"].iter().any(|one| word.letters() == *one)
+            || [b"nw", b"ne", b"sw", b"se"].iter().any(|one| word.letters() == *one)
+    });
+    let end = direction
+        .filter(|word| matches!(word.shape, Shape::Large | Shape::Letter))
+        .map_or(end, |word| word.span.end);
+    Some((end, class))
+}
+
+/// The name of a street behind its kind; `numbered` says that a number follows. Where it ends.
+fn name(reader: &mut Reader<'_>, at: usize, numbered: bool) -> Option<usize> {
+    let mut at = reader.is_one(at, &['.', '/']).unwrap_or(at);
+    let mut end = None;
+    for _ in 0..NAME {
+        let next = reader.maybe_space(at);
+        let Some((sign, _)) = reader.look(next) else {
+            break;
+        };
+        if sign.is_ascii_digit() {
+            // `rue du 8 Mai 1945`, `Via 25 Aprile`
+            let (digits, count) = reader.digits(next, 4);
+            let is_day = !numbered || count <= 2;
+            let behind = reader.space(digits).filter(|_| is_day);
+            let behind = behind.and_then(|behind| word_at(reader, behind));
+            let Some(month) = behind.filter(|word| word.is_name_like() || (!numbered && word.letters().len() > 2))
+            else {
+                break;
+            };
+            at = month.span.end;
+            end = Some(at);
+            continue;
+        }
+        let Some(word) = word_at(reader, next) else {
+            break;
+        };
+        let of_name = word.is_name_like() || word.shape == Shape::Letter;
+        let between = word.shape == Shape::Small && word.class.is(Class::PARTICLE.or(Class::STOP)) && word.letters().len() <= 3;
+        if of_name {
+            end = Some(reader.is_one(word.span.end, &['.']).filter(|_| word.letters().len() <= 4).unwrap_or(word.span.end));
+        } else if !between {
+            break;
+        }
+        at = end.filter(|end| *end > word.span.start).unwrap_or(word.span.end);
+    }
+    end
+}
+
+/// `Hauptstr. 5a`, `Berliner Straße 5`, `Am Markt 5`.
+fn late(reader: &mut Reader<'_>, first: &Word) -> Option<usize> {
+    let mut word = first.clone();
+    if BESIDE.contains(&word.hash) {
+        let name = name(reader, word.span.end, true)?;
+        return number_behind(reader, name);
+    }
+    if word.class.is(Class::STOP) && !word.class.is(Class::SURNAME) {
+        return None;
+    }
+    for count in 0..3 {
+        if !word.is_name_like() && word.shape != Shape::Small {
+            return None;
+        }
+        let is_kind = count > 0 && word.class.is(Class::LATE);
+        if is_kind || is_compound(&word) {
+            let end = reader.is_one(word.span.end, &['.']).unwrap_or(word.span.end);
+            return number_behind(reader, end);
+        }
+        if !word.is_name_like() {
+            return None;
+        }
+        let next = reader.space(word.span.end)?;
+        word = word_at(reader, next)?;
+    }
+    None
+}
+
+fn is_compound(word: &Word) -> bool {
+    let letters = word.letters();
+    word.shape == Shape::Capital
+        && ENDS.iter().any(|end| {
+            letters.ends_with(end) && letters.len() >= end.len().saturating_add(3)
+        })
+}
+
+/// `P.O. Box 12`, `Postfach 12 34`
+fn post_box(reader: &mut Reader<'_>, word: &Word) -> Option<usize> {
+    let mut at = reader.is_one(word.span.end, &['.']).unwrap_or(word.span.end);
+    if word.shape == Shape::Letter {
+        if word.letters() != b"p" {
+            return None;
+        }
+        at = reader.maybe_space(at);
+        at = reader.is_one(at, &['O', 'o'])?;
+        at = reader.is_one(at, &['.']).unwrap_or(at);
+    }
+    if !BOX.contains(&word.hash) {
+        at = reader.space(at)?;
+        let word = word_at(reader, at)?;
+        if word.hash != of("box") {
+            return None;
+        }
+        at = word.span.end;
+    } else if word.hash == of("apartado") {
+        // `de correos`
+        for _ in 0..2 {
+            if let Some(next) = reader.space(at)
+                && let Some(word) = word_at(reader, next)
+            {
+                at = word.span.end;
+            }
+        }
+    }
+    at = reader.space(at)?;
+    let (mut end, count) = reader.digits(at, 7);
+    if count == 0 {
+        return None;
+    }
+    for _ in 0..2 {
+        if let Some(next) = reader.space(end) {
+            let (group, count) = reader.digits(next, 2);
+            end = if count == 2 { group } else { end };
+        }
+    }
+    number_end(reader, end)
+}
+
+/// A house's number behind a street: `12`, `12a`, `12-14`, `, nº 5`, `s/n`. Where it ends.
+fn number_behind(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
+    let at = reader.is_one(end, &[',']).unwrap_or(end);
+    let mut at = reader.space(at)?;
+    if let Some((letter, _)) = reader.look(at)
+        && matches!(letter, 'n' | 'N' | 's')
+    {
+        let (_, next) = reader.look(at)?;
+        if letter == 's' {
+            let slash = reader.is_one(next, &['/'])?;
+            return reader.is_one(slash, &['n']);
+        }
+        at = reader.is_one(next, &['.', '\u{ba}', '\u{b0}', 'r', 'o'])?;
+        at = reader.is_one(at, &['.', '\u{ba}', '\u{b0}']).unwrap_or(at);
+        at = reader.maybe_space(at);
+    }
+    let (end, count) = reader.digits(at, DIGITS);
+    if !(1..DIGITS).contains(&count) {
+        return None;
+    }
+    number_end(reader, end)
+}
+
+/// What belongs to a number that ends its digits at `end`: a letter, a range.
+fn number_end(reader: &mut Reader<'_>, mut end: usize) -> Option<usize> {
+    if let Some((letter, next)) = reader.look(end)
+        && letter.is_ascii_alphabetic()
+    {
+        end = next;
+    } else if let Some(next) = reader.is_one(end, &['-', '/', '\u{2013}']) {
+        let (digits, count) = reader.digits(next, 4);
+        if count > 0 {
+            end = digits;
+            if let Some((letter, next)) = reader.look(end)
+                && letter.is_ascii_alphabetic()
+            {
+                end = next;
+            }
+        } else if let Some((letter, behind)) = reader.look(next)
+            && is_large(letter)
+        {
+            end = behind;
+        } else {
+            return None;
+        }
+    }
+    match reader.look(end) {
+        None => Some(end),
+        Some((sign, next)) => {
+            let digit = reader.look(next).is_some_and(|(next, _)| next.is_ascii_digit());
+            let goes_on = is_word_letter(sign)
+                || sign.is_ascii_digit()
+                || matches!(sign, '_' | '%' | '@' | '\u{20ac}' | '(')
+                || (digit && matches!(sign, '.' | ',' | ':' | '-' | '/'));
+            (!goes_on).then_some(end)
+        }
+    }
+}
+
+/// What follows a street that belongs to its address. Where it ends.
+fn tail(reader: &mut Reader<'_>, mut end: usize) -> usize {
+    for _ in 0..TAIL {
+        let Some(next) = part(reader, end) else {
+            break;
+        };
+        end = next;
+    }
+    end
+}
+
+/// One part: where it ends.
+fn part(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
+    let mut at = reader.is_one(end, &[',', ';']).unwrap_or(end);
+    let mut between = at > end;
+    // The end of a line, also as JSON or HTML writes it.
+    if let Some(next) = reader.is_one(at, &['\r', '\n']) {
+        at = reader.is_one(next, &['\n']).unwrap_or(next);
+        between = true;
+    } else if let Some(next) = reader.is_one(at, &['\\'])
+        && let Some(next) = reader.is_one(next, &['n'])
+    {
+        at = next;
+        between = true;
+    }
+    if let Some(next) = reader.space(at) {
+        at = next;
+        between = true;
+        if let Some(dash) = reader.is_one(at, &['-', '\u{2013}'])
+            && let Some(next) = reader.space(dash)
+        {
+            at = next;
+        }
+    }
+    if !between {
+        return None;
+    }
+    unit(reader, at)
+        .or_else(|| code_and_town(reader, at))
+        .or_else(|| town_and_code(reader, at))
+}
+
+/// `Apt. 4B`, `Whg. 3`, `2º dcha.`, `# 5`
+fn unit(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
+    let (sign, next) = reader.look(at)?;
+    let behind = match sign {
+        '#' => reader.maybe_space(next),
+        digit if digit.is_ascii_digit() => {
+            let (end, count) = reader.digits(at, 3);
+            let floor = reader.is_one(end, &['\u{ba}', '\u{aa}', '\u{b0}'])?;
+            if count > 2 {
+                return None;
+            }
+            let side = reader.space(floor).and_then(|next| word_at(reader, next));
+            let side = side.filter(|word| word.shape == Shape::Letter || word.class.is(Class::UNIT));
+            let end = side.map_or(floor, |word| word.span.end);
+            return Some(reader.is_one(end, &['.']).unwrap_or(end));
+        }
+        letter if is_word_letter(letter) => {
+            let word = reader.word(at).filter(|word| word.class.is(Class::UNIT))?;
+            let dot = reader.is_one(word.span.end, &['.']).unwrap_or(word.span.end);
+            reader.space(dot)?
+        }
+        _ => return None,
+    };
+    let mut end = behind;
+    let mut digit = false;
+    for _ in 0..6 {
+        match reader.look(end) {
+            Some((sign, next)) if sign.is_ascii_alphanumeric() || sign == '-' => {
+                digit |= sign.is_ascii_digit();
+                end = next;
+            }
+            _ => break,
+        }
+    }
+    let letters = end.saturating_sub(behind);
+    let ends = reader.look(end).is_none_or(|(sign, _)| !is_word_letter(sign) && !sign.is_ascii_digit());
+    (ends && letters > 0 && (digit || letters == 1)).then_some(end)
+}
+
+/// `10115 Berlin`, `1012 AB Amsterdam`, `1200-195 Lisboa`, `D-10115 Berlin`
+fn code_and_town(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
+    let mut at = at;
+    if let Some((letter, next)) = reader.look(at)
+        && letter.is_ascii_uppercase()
+    {
+        let next = match reader.look(next) {
+            Some((letter, next)) if letter.is_ascii_uppercase() => next,
+            _ => next,
+        };
+        at = reader.is_one(next, &['-'])?;
+    }
+    let (mut end, count) = reader.digits(at, 6);
+    match count {
+        5 => {}
+        4 => {
+            if let Some(next) = reader.is_one(end, &['-']) {
+                let (digits, count) = reader.digits(next, 3);
+                if count != 3 {
+                    return None;
+                }
+                end = digits;
+            } else {
+                // `1012 AB`, `1012AB`
+                let next = reader.maybe_space(end);
+                let word = word_at(reader, next);
+                let is_code = |word: &Word| word.letters().len() == 2 && word.span.len() == 2;
+                if let Some(word) = word.filter(is_code)
+                    && reader.text.get(word.span.clone()).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_uppercase()))
+                {
+                    end = word.span.end;
+                }
+            }
+        }
+        _ => return None,
+    }
+    let next = reader.space(end)?;
+    let town = town(reader, next)?;
+    // `28001 Madrid (Madrid)`, `20121 Milano (MI)`, `, MI`
+    let bracket = reader.space(town).and_then(|next| reader.is_one(next, &['(']));
+    let province = bracket.and_then(|open| {
+        let word = word_at(reader, open).filter(Word::is_name_like)?;
+        reader.is_one(word.span.end, &[')'])
+    });
+    Some(province.unwrap_or(town))
+}
+
+/// Words with capitals: where the last one ends.
+fn town(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
+    let mut end = None;
+    let mut next = at;
+    for _ in 0..TOWN {
+        let Some(word) = word_at(reader, next) else {
+            break;
+        };
+        let between = word.shape == Shape::Small && word.class.is(Class::PARTICLE.or(Class::STOP)) && word.letters().len() <= 4;
+        if word.is_name_like() && !(end.is_some() && is_sentence(word.class)) {
+            end = Some(word.span.end);
+        } else if !between || end.is_none() {
+            break;
+        }
+        let Some(behind) = reader.space(word.span.end) else {
+            break;
+        };
+        next = behind;
+    }
+    end
+}
+
+/// Whether a word rather begins a sentence than goes on with a town's name.
+fn is_sentence(class: Class) -> bool {
+    class.is(Class::STOP) && !class.is(Class::ORG.or(Class::SURNAME))
+}
+
+/// `Springfield, IL 62701-1234`, `London SW1A 1AA`, `Ottawa, ON K1A 0B1`
+fn town_and_code(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
+    let mut end = at;
+    let mut next = at;
+    let mut last = None;
+    for _ in 0..=TOWN {
+        if let Some(code) = british(reader, next) {
+            return Some(code);
+        }
+        let word = word_at(reader, next)?;
+        let is_state = word.shape == Shape::Large && word.span.len() == 2;
+        if is_state && end > at {
+            let behind = reader.space(word.span.end)?;
+            if let Some(code) = british(reader, behind) {
+                return Some(code);
+            }
+            let (zip, count) = reader.digits(behind, 6);
+            if count != 5 {
+                return None;
+            }
+            let more = reader.is_one(zip, &['-']).map(|next| reader.digits(next, 5));
+            return Some(more.filter(|(_, count)| *count == 4).map_or(zip, |(end, _)| end));
+        }
+        if !word.is_name_like() || last == Some(word.hash) {
+            return None;
+        }
+        last = Some(word.hash);
+        end = word.span.end;
+        let comma = reader.is_one(end, &[',']).unwrap_or(end);
+        let line = reader.is_one(comma, &['\n']);
+        next = match line {
+            Some(next) => next,
+            None => reader.space(comma)?,
+        };
+    }
+    None
+}
+
+/// A code of the United Kingdom, `SW1A 1AA`, or of Canada, `K1A 0B1`. Where it ends.
+fn british(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
+    let mut shape = [b'-'; 4];
+    let mut end = at;
+    for slot in &mut shape {
+        match reader.look(end) {
+            Some((sign, next)) if sign.is_ascii_uppercase() => (*slot, end) = (b'A', next),
+            Some((sign, next)) if sign.is_ascii_digit() => (*slot, end) = (b'9', next),
+            _ => break,
+        }
+    }
+    let fits = matches!(
+        &shape,
+        b"A9--" | b"A99-" | b"A9A-" | b"AA9-" | b"AA99" | b"AA9A"
+    );
+    if !fits {
+        return None;
+    }
+    let mut at = reader.space(end)?;
+    let mut inward = [b'-'; 3];
+    for slot in &mut inward {
+        let (sign, next) = reader.look(at)?;
+        *slot = match sign {
+            _ if sign.is_ascii_uppercase() => b'A',
+            _ if sign.is_ascii_digit() => b'9',
+            _ => return None,
+        };
+        at = next;
+    }
+    let fits = &inward == b"9AA" || (&inward == b"9A9" && &shape == b"A9A-");
+    let ends = reader.look(at).is_none_or(|(sign, _)| !sign.is_ascii_alphanumeric());
+    (fits && ends).then_some(at)
+}
+
+/// Whether all of a text that is called so is an address; its bytes without what surrounds it.
+pub fn whole(text: &str, left: &Left) -> Option<Range<usize>> {
+    if !left.is_place() {
+        return None;
+    }
+    let trimmed = text.trim_matches(|sign: char| sign.is_whitespace() || matches!(sign, '"' | '\''));
+    let start = text.find(trimmed)?;
+    let letters = trimmed.split(|sign: char| !sign.is_alphabetic());
+    let has_word = letters.into_iter().any(|word| word.chars().count() > 2);
+    let digit = trimmed.bytes().any(|byte| byte.is_ascii_digit());
+    let signs = trimmed.contains(['@', '_', '{', '<', '=', '\\', '?']) || trimmed.contains("://") || trimmed.contains("::");
+    let spaced = trimmed.contains([' ', '\n', '\u{a0}']);
+    let is_one = trimmed.len() <= LONGEST
+        && !signs
+        && has_word
+        && spaced
+        && (digit || left.is_street());
+    is_one.then(|| start..start.saturating_add(trimmed.len()))
+}
