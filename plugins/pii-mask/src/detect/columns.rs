@@ -27,6 +27,9 @@ pub fn may_name_secrets(text: &[u8], end: usize) -> bool {
     line.iter().any(|byte| SEPARATORS.contains(byte)) && names()
 }
 
+/// The same but for bars, which stand at both ends of a line as well.
+const SIGNS: [char; 3] = ['\t', ';', ','];
+
 /// What a column says of its cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
@@ -155,7 +158,11 @@ impl Columns {
         let read = |cell| names.map_or_else(|| read_name(cell), |names| read_by(names, cell));
         self.columns = cells.map(read).collect();
         let named = |column: &Column| matches!(column, Column::Named(_));
-        let some = self.columns.iter().any(named)
+        // Code and prose have commas as well.
+        let is_table = names.is_none()
+            || (self.columns.len() > 1
+                && (self.separator == Some(b'|') || !line.split(SIGNS).any(str::is_empty)));
+        let some = is_table && self.columns.iter().any(named)
             || (self.separator.is_some() && self.columns.contains(&Column::Id));
         if some {
             self.state = State::Row(0, Quotes::None);

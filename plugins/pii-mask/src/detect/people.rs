@@ -13,12 +13,15 @@
 
 mod given;
 mod person;
+mod pieces;
 mod said;
 mod street;
 mod surnames;
 mod table;
 mod vocabulary;
 mod words;
+
+pub use pieces::{Piece, pieces};
 
 use super::columns::{Column, Columns};
 use super::{Certainty, Entity, EntitySet, Finding};

@@ -57,11 +57,17 @@ pub struct Taken {
     pub name: Option<(Range<usize>, Certainty)>,
 }
 
+/// What words are that stand before a name.
+const FRONTS: Class = Class::TITLE
+    .or(Class::ROLE)
+    .or(Class::DEAR)
+    .or(Class::HELLO)
+    .or(Class::CLOSE);
+
 /// What words are that end a name.
 const OTHERS: Class = Class::STOP
     .or(Class::ORG)
     .or(Class::TITLE)
-    .or(Class::LATE)
     .or(Class::BACK);
 
 /// A word of a run.
@@ -110,6 +116,11 @@ impl Run {
     }
 }
 
+/// Whether it is a surname, and no other word.
+fn is_surname(class: Class) -> bool {
+    class.is(Class::SURNAME) && !class.is(Class::WORD)
+}
+
 fn is_org(class: Class) -> bool {
     class.is(Class::ORG) && !class.is(Class::SURNAME.or(Class::GIVEN))
 }
@@ -139,7 +150,9 @@ pub fn take(reader: &mut Reader<'_>, word: &Word) -> Taken {
         said => by_context(&run, said).or_else(|| by_words(reader, &run)),
     };
     Taken {
-        end: name.as_ref().map_or(end, |(name, _)| name.end),
+        end: name
+            .as_ref()
+            .map_or(word.span.end, |(name, _)| name.end),
         name,
     }
 }
@@ -213,9 +226,11 @@ fn run(reader: &mut Reader<'_>, first: Word) -> Run {
         let initial = word.shape == Shape::Letter && !(is_first && word.span.len() == 1);
         let large = word.is_name_like() || initial;
         let stops = match is_first {
+            true if word.class.is(Class::GIVEN.or(Class::UNSURE)) => false,
             true => {
-                word.class.is(Class::STOP.or(Class::ORG).or(Class::TITLE))
-                    && !word.class.is(Class::UNSURE.or(Class::SURNAME))
+                word.class.is(FRONTS)
+                    || (word.class.is(Class::STOP.or(Class::ORG))
+                        && !word.class.is(Class::UNSURE.or(Class::SURNAME)))
             }
             false => {
                 word.class.is(OTHERS)
@@ -308,7 +323,7 @@ fn by_words(reader: &mut Reader<'_>, run: &Run) -> Option<(Range<usize>, Certain
     let last = run.parts.last()?;
     let begins = |at: usize, part: &Part| {
         let behind = run.parts.get(at.saturating_add(1)..).unwrap_or_default();
-        let has_surname = || behind.iter().any(|part| part.class.is(Class::SURNAME));
+        let has_surname = || behind.iter().any(|part| is_surname(part.class));
         let is_large = run.parts.iter().all(|part| part.shape == Shape::Large);
         match part.shape {
             _ if behind.is_empty() => false,
@@ -318,6 +333,11 @@ fn by_words(reader: &mut Reader<'_>, run: &Run) -> Option<(Range<usize>, Certain
             Shape::Large if is_large => part.class.is(given) && has_surname(),
             Shape::Large => false,
             _ if part.class.is(Class::GIVEN) => true,
+            // A name that is in no list before a surname that is no other word.
+            Shape::Capital if part.class == Class::NONE => {
+                let next = run.parts.get(at.saturating_add(1));
+                next.is_some_and(|next| is_surname(next.class) && next.shape == Shape::Capital)
+            }
             _ => part.class.is(Class::UNSURE) && has_surname(),
         }
     };
@@ -339,7 +359,7 @@ fn by_words(reader: &mut Reader<'_>, run: &Run) -> Option<(Range<usize>, Certain
 
 /// `Meier, Anna`
 fn turned(reader: &mut Reader<'_>, surname: Part) -> Option<(Range<usize>, Certainty)> {
-    if !surname.class.is(Class::SURNAME) || surname.shape == Shape::Letter {
+    if !is_surname(surname.class) || surname.class.is(Class::UNSURE) {
         return None;
     }
     let comma = reader.is_one(surname.end, &[','])?;
@@ -386,7 +406,7 @@ pub fn whole(text: &str, said: Said) -> Option<Range<usize>> {
                 Said::Known => first.is(Class::GIVEN),
                 _ => words().count() > 1 || first.is(Class::GIVEN.or(Class::SURNAME)),
             };
-            !other && capitals && known
+            (!other || first.is(Class::GIVEN)) && capitals && known
         }
     };
     is_one.then_some(span)

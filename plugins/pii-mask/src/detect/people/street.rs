@@ -10,7 +10,7 @@ use core::ops::Range;
 
 /// Most words of a street's name, and of a town's.
 const NAME: usize = 6;
-const TOWN: usize = 4;
+const TOWN: usize = 5;
 /// Most parts behind a street: unit, floor, code and town.
 const TAIL: usize = 4;
 /// Most digits of a house's number, and of what follows them behind a hyphen.
@@ -22,6 +22,11 @@ const LONGEST: usize = 200;
 const ENDS: [&[u8]; 16] = [
     b"strasse", b"strase", b"str", b"weg", b"platz", b"allee", b"gasse", b"damm", b"chaussee",
     b"straat", b"laan", b"gracht", b"plein", b"singel", b"plantsoen", b"dreef",
+];
+/// The same of words that may be something else.
+const MORE_ENDS: [&[u8]; 16] = [
+    b"ring", b"hof", b"baan", b"pad", b"park", b"markt", b"steig", b"stieg", b"boulevard", b"berg",
+    b"kade", b"ufer", b"steeg", b"feld", b"kamp", b"graben",
 ];
 /// How streets begin that have no other word for one: `Am Markt 5`, `Unter den Linden 7`.
 const BESIDE: [u32; 9] = [
@@ -35,23 +40,52 @@ const BESIDE: [u32; 9] = [
     of("hinter"),
     of("vor"),
 ];
+/// `R.` for `Rua`, `C.` for `Calle`.
+const ABBREVIATED: [u32; 2] = [of("r"), of("c")];
 const BOX: [u32; 4] = [of("postfach"), of("postbus"), of("apartado"), of("pobox")];
 
 /// The address that begins with this word: `Hauptstraße 12`, `Calle Mayor, 5`.
 pub fn at_word(reader: &mut Reader<'_>, word: &Word) -> Option<(Range<usize>, Certainty)> {
     let start = word.span.start;
-    let end = if BOX.contains(&word.hash) || word.hash == of("po") || word.shape == Shape::Letter {
+    let is_box = BOX.contains(&word.hash) || [of("po"), of("p")].contains(&word.hash);
+    let end = if is_box {
         post_box(reader, word)?
     } else if word.class.is(Class::FRONT) && word.shape != Shape::Other {
         let name = name(reader, word.span.end, true)?;
-        number_behind(reader, name)?
-    } else if word.is_name_like() {
-        late(reader, word)?
+        let Some(end) = number_behind(reader, name) else {
+            // `rue Girard, 57400 Blanchet`
+            let whole = tail(reader, name);
+            return (whole > name).then_some((start..whole, Certainty::Shape));
+        };
+        let is_word = word.class.is(Class::WORD)
+            && (word.shape == Shape::Small || word.class.is(Class::BACK.or(Class::ORG)));
+        if is_word {
+            return sure(reader, start, end);
+        }
+        end
+    } else if word.class.is(Class::UNIT) && word.is_name_like() {
+        let unit = unit(reader, start)?;
+        let at = between(reader, unit)?;
+        let word = word_at(reader, at)?;
+        english(reader, word)?.0
+    } else if word.is_name_like() || ABBREVIATED.contains(&word.hash) {
+        let (end, is_sure) = late(reader, word)?;
+        if !is_sure {
+            return sure(reader, start, end);
+        }
+        end
     } else {
         return None;
     };
     let end = tail(reader, end);
     Some((start..end, Certainty::Shape))
+}
+
+/// An address from `start` to `end`, if a town follows, or something before it says that it is one.
+fn sure(reader: &mut Reader<'_>, start: usize, end: usize) -> Option<(Range<usize>, Certainty)> {
+    let whole = tail(reader, end);
+    let is_sure = whole > end || Left::of(reader.text, start).says_place();
+    is_sure.then_some((start..whole, Certainty::Shape))
 }
 
 /// The address that begins with the number at `at`: `12 Main Street`, `5, rue de la Paix`; or where
@@ -78,7 +112,8 @@ fn find_behind(
     if digits > DIGITS || glued {
         return None;
     }
-    let end = number_end(reader, end)?;
+    let start_end = number_end(reader, end)?;
+    let end = start_end;
     let comma = reader.is_one(end, &[',']).unwrap_or(end);
     let mut at = reader.space(comma)?;
     // `12 bis rue`
@@ -90,17 +125,21 @@ fn find_behind(
     if word.class.is(Class::FRONT)
         && let Some(end) = name(reader, word.span.end, false)
     {
+        let named = reader.text.get(word.span.end..end).unwrap_or_default();
+        let plain = word.class.is(Class::WORD) && comma == start_end && !named.contains(" de ");
+        if plain {
+            return sure(reader, start, end);
+        }
         return Some((start..tail(reader, end), Certainty::Shape));
     }
     if comma != end {
         return None;
     }
     let (end, class) = english(reader, word)?;
-    let whole = tail(reader, end);
-    let is_sure = class.is(Class::BACK)
-        || whole > end
-        || Left::of(reader.text, start).says_place();
-    is_sure.then_some((start..whole, Certainty::Shape))
+    if !class.is(Class::BACK) {
+        return sure(reader, start, end);
+    }
+    Some((start..tail(reader, end), Certainty::Shape))
 }
 
 /// The word at `at`, if a letter stands there.
@@ -159,7 +198,7 @@ fn name(reader: &mut Reader<'_>, at: usize, numbered: bool) -> Option<usize> {
         let Some((sign, _)) = reader.look(next) else {
             break;
         };
-        if sign.is_ascii_digit() {
+        if sign.is_ascii_digit() && (!numbered || end.is_none()) {
             // `rue du 8 Mai 1945`, `Via 25 Aprile`
             let (digits, count) = reader.digits(next, 4);
             let is_day = !numbered || count <= 2;
@@ -189,11 +228,17 @@ fn name(reader: &mut Reader<'_>, at: usize, numbered: bool) -> Option<usize> {
 }
 
 /// `Hauptstr. 5a`, `Berliner Straße 5`, `Am Markt 5`.
-fn late(reader: &mut Reader<'_>, first: &Word) -> Option<usize> {
+/// Where it ends, and whether it is nothing else.
+fn late(reader: &mut Reader<'_>, first: &Word) -> Option<(usize, bool)> {
     let mut word = first.clone();
     if BESIDE.contains(&word.hash) {
         let name = name(reader, word.span.end, true)?;
-        return number_behind(reader, name);
+        return Some((number_behind(reader, name)?, true));
+    }
+    // `R. de Soares, 60`
+    if ABBREVIATED.contains(&word.hash) && word.shape == Shape::Letter && word.span.len() > 1 {
+        let name = name(reader, word.span.end, true)?;
+        return Some((number_behind(reader, name)?, false));
     }
     if word.class.is(Class::STOP) && !word.class.is(Class::SURNAME) {
         return None;
@@ -203,9 +248,10 @@ fn late(reader: &mut Reader<'_>, first: &Word) -> Option<usize> {
             return None;
         }
         let is_kind = count > 0 && word.class.is(Class::LATE);
-        if is_kind || is_compound(&word) {
+        let is_sure = is_kind || is_compound(&word, &ENDS);
+        if is_sure || is_compound(&word, &MORE_ENDS) {
             let end = reader.is_one(word.span.end, &['.']).unwrap_or(word.span.end);
-            return number_behind(reader, end);
+            return Some((number_behind(reader, end)?, is_sure));
         }
         if !word.is_name_like() {
             return None;
@@ -216,10 +262,20 @@ fn late(reader: &mut Reader<'_>, first: &Word) -> Option<usize> {
     None
 }
 
-fn is_compound(word: &Word) -> bool {
+/// How many bytes the end of a word has that says that it is a street's: `straße`.
+pub fn compound(word: &Word) -> Option<usize> {
+    let letters = word.letters();
+    let ends = ENDS.iter().chain(&MORE_ENDS);
+    let end = ends.filter(|end| letters.ends_with(end)).max_by_key(|end| end.len())?;
+    // `ß` is one letter of two bytes.
+    let written = if *end == b"strase" { end.len().saturating_add(1) } else { end.len() };
+    (letters.len() >= end.len().saturating_add(3)).then_some(written)
+}
+
+fn is_compound(word: &Word, ends: &[&[u8]]) -> bool {
     let letters = word.letters();
     word.shape == Shape::Capital
-        && ENDS.iter().any(|end| {
+        && ends.iter().any(|end| {
             letters.ends_with(end) && letters.len() >= end.len().saturating_add(3)
         })
 }
@@ -271,12 +327,12 @@ fn number_behind(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
     let at = reader.is_one(end, &[',']).unwrap_or(end);
     let mut at = reader.space(at)?;
     if let Some((letter, _)) = reader.look(at)
-        && matches!(letter, 'n' | 'N' | 's')
+        && matches!(letter, 'n' | 'N' | 's' | 'S')
     {
         let (_, next) = reader.look(at)?;
-        if letter == 's' {
+        if matches!(letter, 's' | 'S') {
             let slash = reader.is_one(next, &['/'])?;
-            return reader.is_one(slash, &['n']);
+            return reader.is_one(slash, &['n', 'N']);
         }
         at = reader.is_one(next, &['.', '\u{ba}', '\u{b0}', 'r', 'o'])?;
         at = reader.is_one(at, &['.', '\u{ba}', '\u{b0}']).unwrap_or(at);
@@ -338,7 +394,16 @@ fn tail(reader: &mut Reader<'_>, mut end: usize) -> usize {
 
 /// One part: where it ends.
 fn part(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
-    let mut at = reader.is_one(end, &[',', ';']).unwrap_or(end);
+    let at = between(reader, end)?;
+    unit(reader, at)
+        .or_else(|| code_and_town(reader, at))
+        .or_else(|| town_and_code(reader, at))
+}
+
+/// Behind what stands between the parts of an address: a comma, a space, the end of a line.
+fn between(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
+    let mut at = reader.maybe_space(end);
+    at = reader.is_one(at, &[',', ';']).unwrap_or(at);
     let mut between = at > end;
     // The end of a line, also as JSON or HTML writes it.
     if let Some(next) = reader.is_one(at, &['\r', '\n']) {
@@ -359,12 +424,7 @@ fn part(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
             at = next;
         }
     }
-    if !between {
-        return None;
-    }
-    unit(reader, at)
-        .or_else(|| code_and_town(reader, at))
-        .or_else(|| town_and_code(reader, at))
+    between.then_some(at)
 }
 
 /// `Apt. 4B`, `Whg. 3`, `2º dcha.`, `# 5`
@@ -442,7 +502,7 @@ fn code_and_town(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
         }
         _ => return None,
     }
-    let next = reader.space(end)?;
+    let next = between(reader, end)?;
     let town = town(reader, next)?;
     // `28001 Madrid (Madrid)`, `20121 Milano (MI)`, `, MI`
     let bracket = reader.space(town).and_then(|next| reader.is_one(next, &['(']));
@@ -462,7 +522,8 @@ fn town(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
             break;
         };
         let between = word.shape == Shape::Small && word.class.is(Class::PARTICLE.or(Class::STOP)) && word.letters().len() <= 4;
-        if word.is_name_like() && !(end.is_some() && is_sentence(word.class)) {
+        let goes_on = !is_sentence(word.class) || word.letters().len() <= 2;
+        if word.is_name_like() && (end.is_none() || goes_on) {
             end = Some(word.span.end);
         } else if !between || end.is_none() {
             break;
@@ -477,7 +538,7 @@ fn town(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
 
 /// Whether a word rather begins a sentence than goes on with a town's name.
 fn is_sentence(class: Class) -> bool {
-    class.is(Class::STOP) && !class.is(Class::ORG.or(Class::SURNAME))
+    class.is(Class::STOP) && !class.is(Class::ORG.or(Class::SURNAME).or(Class::PARTICLE))
 }
 
 /// `Springfield, IL 62701-1234`, `London SW1A 1AA`, `Ottawa, ON K1A 0B1`
@@ -488,6 +549,13 @@ fn town_and_code(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
     for _ in 0..=TOWN {
         if let Some(code) = british(reader, next) {
             return Some(code);
+        }
+        // `Huesca, 17242`
+        if end > at {
+            let (code, count) = reader.digits(next, 6);
+            if count == 5 && reader.look(code).is_none_or(|(sign, _)| !is_word_letter(sign)) {
+                return Some(code);
+            }
         }
         let word = word_at(reader, next)?;
         let is_state = word.shape == Shape::Large && word.span.len() == 2;
@@ -503,7 +571,8 @@ fn town_and_code(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
             let more = reader.is_one(zip, &['-']).map(|next| reader.digits(next, 5));
             return Some(more.filter(|(_, count)| *count == 4).map_or(zip, |(end, _)| end));
         }
-        if !word.is_name_like() || last == Some(word.hash) {
+        let between = word.shape == Shape::Small && word.class.is(Class::PARTICLE) && end > at;
+        if !(word.is_name_like() || between) || last == Some(word.hash) {
             return None;
         }
         last = Some(word.hash);
@@ -562,7 +631,7 @@ pub fn whole(text: &str, left: &Left) -> Option<Range<usize>> {
     let letters = trimmed.split(|sign: char| !sign.is_alphabetic());
     let has_word = letters.into_iter().any(|word| word.chars().count() > 2);
     let digit = trimmed.bytes().any(|byte| byte.is_ascii_digit());
-    let signs = trimmed.contains(['@', '_', '{', '<', '=', '\\', '?']) || trimmed.contains("://") || trimmed.contains("::");
+    let signs = trimmed.contains(['@', '_', '{', '<', '=', '\\', '?', '*', '+', '[']) || trimmed.contains("://") || trimmed.contains("::");
     let spaced = trimmed.contains([' ', '\n', '\u{a0}']);
     let is_one = trimmed.len() <= LONGEST
         && !signs

@@ -4,7 +4,7 @@ use super::{given, surnames, vocabulary};
 
 /// What a word may be: a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Class(u16);
+pub struct Class(u32);
 
 impl Class {
     /// Nothing that is known.
@@ -41,6 +41,14 @@ impl Class {
     pub const CLOSE: Self = Self(1 << 14);
     /// What somebody is.
     pub const ROLE: Self = Self(1 << 15);
+
+    /// A surname that is another word as well.
+    pub const WORD: Self = Self(1 << 16);
+
+    /// Without these.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 
     /// Whether it is, or may be, one of these.
     pub const fn is(self, of: Self) -> bool {
@@ -132,7 +140,7 @@ const fn put(mut all: All, words: &str, class: Class) -> All {
     let (mut at, mut state) = (0, BASIS);
     while at <= bytes.len() {
         if at == bytes.len() || bytes[at] == b'|' {
-            all.words[all.count] = (state as u64) << 16 | class.0 as u64;
+            all.words[all.count] = (state as u64) << 32 | class.0 as u64;
             all.count += 1;
             state = BASIS;
         } else {
@@ -213,7 +221,7 @@ const SORTED: [u64; MOST] = sorted();
 const fn different() -> usize {
     let (mut at, mut count) = (0, 0);
     while at < MOST {
-        if at == 0 || SORTED[at] >> 16 != SORTED[at - 1] >> 16 {
+        if at == 0 || SORTED[at] >> 32 != SORTED[at - 1] >> 32 {
             count += 1;
         }
         at += 1;
@@ -249,15 +257,16 @@ const fn table() -> Table {
     };
     let (mut at, mut count, mut kinds) = (0, 0, 1);
     while at < MOST {
-        let hash = (SORTED[at] >> 16) as u32;
+        let hash = (SORTED[at] >> 32) as u32;
         let mut class = Class::NONE;
-        while at < MOST && (SORTED[at] >> 16) as u32 == hash {
-            class = class.or(Class(SORTED[at] as u16));
+        while at < MOST && (SORTED[at] >> 32) as u32 == hash {
+            class = class.or(Class(SORTED[at] as u32));
             at += 1;
         }
-        // A name that may be another word is not sure for being in both lists.
-        if class.is(Class::UNSURE) || class.is(Class::STOP.or(Class::TITLE)) {
-            class = Class(class.0 & !Class::GIVEN.0);
+        // A name that is another word as well is not sure.
+        let others = Class::UNSURE.or(Class::STOP).or(Class::TITLE).or(Class::ORG);
+        if class.is(Class::GIVEN) && class.is(others) {
+            class = class.without(Class::GIVEN).or(Class::UNSURE);
         }
         let mut kind = 0;
         while kind < kinds && table.classes[kind].0 != class.0 {

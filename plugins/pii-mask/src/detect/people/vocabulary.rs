@@ -16,6 +16,14 @@ senhor|senhora|menina|srs|sras|doutor|doutora|engenheiro|eng|\
 dhr|heer|mevr|mevrouw|mw|meneer|drs|mej|juffrouw",
         Class::TITLE,
     ),
+    // Surnames that are other words as well.
+    (
+        "brown|ball|banks|barber|barker|baker|bell|berry|bird|bishop|black|bush|butler|cannon|carpenter|chambers|chandler|cole|cook|cooper|cross|day|dean|drake|duke|field|fields|fisher|fisk|ford|foster|fowler|fox|freeman|french|gardner|gay|gold|good|goodman|grant|graves|gray|green|gross|hale|hall|hart|hardy|hill|hines|holland|hood|hope|hunt|hunter|hart|ingram|jordan|justice|keys|king|knight|lamb|lane|law|little|long|love|lowe|mack|major|mann|marsh|marshall|mason|may|miles|mills|moody|moon|moss|nash|noble|page|paris|park|parker|parsons|pike|pitts|poole|pope|porter|potter|powers|price|prince|ray|reed|rice|rich|rivers|rose|rush|sharp|shepherd|short|silva|simon|singer|singleton|small|sparks|spencer|steele|stark|stern|stokes|stone|strong|summers|swan|sweet|temple|tucker|turner|vance|walker|wall|walls|ward|warner|waters|weaver|webb|weeks|wells|west|wheeler|white|wise|wolf|wood|woods|worth|wright|york|young|chan|li|lee|kim|kerr|chen|wang|wu|xu|tran|major|booth|boone|byrd|cash|church|frost|glass|hooper|horn|joy|key|low|main|mark|mercer|nice|north|notice|note|post|power|pound|query|root|sage|salt|sands|savage|save|self|stack|star|stock|storm|street|swift|tab|tag|unit|way|wild|winter|winters|dalton|page|archer|art|bond|booker|branch|bridges|brooks|case|cloud|coffee|crow|dollar|english|fields|golden|grave|guy|house|lemon|lock|lord|max|monday|morning|norman|oracle|piper|pool|ranger|rocky|sexton|skinner|steel|stocks|tower|trace|train|true|vice|wade|watts|welch|will|\
+adam|appel|bach|back|bader|bar|bauer|beck|becker|berg|block|blum|bock|bode|brand|braun|busch|christ|dorn|eder|engel|fink|fischer|fleischer|forster|frank|franke|freitag|frey|fritz|fromm|fuchs|funk|gabriel|graf|gross|grimm|haag|haas|hahn|hagen|hein|heil|held|herbst|hermann|hirsch|hofer|holz|horn|jahn|jager|jaeger|jung|junge|kaiser|karl|kern|kessler|kirchner|klein|klose|koch|kohl|konig|koenig|kopp|kraft|kramer|kraus|krause|krauss|kurz|lang|lange|langer|lehmann|linden|lorenz|ludwig|lutz|maas|mai|marx|maurer|meister|merkel|mol|muller|nagel|nickel|oswald|ott|otto|paul|pfeffer|pfeifer|philipp|pohl|prinz|probst|rau|rauch|reich|reuter|richter|ritter|roth|sander|sauer|schenk|schlosser|schneider|schramm|schreiber|schreiner|schuster|schwab|schwarz|schweizer|siegel|sommer|sonntag|springer|stahl|stark|stein|steffen|stephan|strauss|stumpf|thomas|urban|vetter|vogel|vogt|volk|voss|wagner|walter|weber|weis|weiss|werner|wiese|wild|wilhelm|will|winkler|winter|wirth|witt|witte|wolf|wulf|zander|ziegler|zimmer|zimmermann|beek|boer|bos|bosch|brouwer|bruin|dekker|dijk|groen|groot|haan|heuvel|huisman|jong|kok|koning|koster|kuiper|meijer|mulder|postma|prins|schipper|visser|vliet|vos|wal|wijk|zwart|\
+andre|aubert|baron|barre|benard|berger|bernard|bigot|blanc|blanchet|blondel|bonnet|boucher|boulanger|bourgeois|boyer|brun|buisson|camus|caron|carpentier|carre|charles|charpentier|chevalier|clement|clerc|colas|colin|cordier|coste|cousin|daniel|david|denis|dumas|etienne|faivre|fauve|faure|fleury|fontaine|fournier|francois|gaillard|garnier|gauthier|georges|gerard|germain|gilles|gilbert|girard|gros|guillaume|guerin|hardy|henry|herve|hubert|humbert|jacob|jacques|jean|joly|julien|labbe|lacroix|lambert|laurent|legrand|leger|lebon|louis|lucas|mace|maillard|maillet|mallet|marchal|marchand|marechal|marie|martel|martin|masse|masson|mathieu|maurice|mercier|merle|meunier|michel|millet|monnier|moreau|morin|moulin|nicolas|noel|normand|olivier|pages|parent|paris|pascal|paul|petit|philippe|picard|pierre|pons|poulain|prevost|renard|renaud|rey|richard|riviere|robert|robin|roche|roger|rousseau|roux|royer|sauvage|simon|thierry|thomas|toussaint|vaillant|valentin|vallee|vasseur|vidal|vincent|voisin|\
+abad|alba|amador|arena|arenas|arroyo|bravo|blanco|bueno|burgos|caballero|calvo|campos|cano|cardoso|carmona|carrera|casado|castillo|castro|conde|conte|conti|contreras|cordero|cordoba|cortes|costa|crespo|cruz|cuesta|delgado|dias|escudero|fiore|flores|fontana|franco|fuentes|gallego|gallo|gallardo|garrido|gentile|gracia|grassi|grasso|greco|guerra|guerrero|herrero|herrera|hidalgo|iglesias|izquierdo|jara|lara|leal|leite|leon|leone|lima|lobo|longo|lopes|lozano|luna|madrid|maia|marin|marino|mata|medina|melo|merino|milani|mora|moreno|moro|montero|montes|monti|moya|negri|neri|neto|neves|nieto|ochoa|orlando|pace|pacheco|palacios|palma|palermo|pardo|paredes|parra|pascual|pastor|pastore|paz|pena|piazza|pina|pinto|plaza|ponce|portela|prado|prieto|ramos|redondo|rego|reis|reyes|ribas|rico|rios|riva|rivas|rivera|robles|rocha|rojas|roman|romano|romero|rosa|rosado|rosario|rossi|rota|rubio|ruiz|russo|sala|salas|salerno|salgado|salinas|santiago|santos|segura|serra|serrano|sevilla|silva|sol|soler|sola|sosa|soto|testa|toledo|torres|torrent|urbano|valencia|valle|vaquero|vega|ventura|vera|verde|verdi|villa|villar|viola|vitale|zamora|zapata",
+        Class::WORD,
+    ),
     // Between the parts of a name.
     (
         "van|von|der|den|de|del|della|dello|dei|degli|di|da|dal|dos|das|do|du|des|la|le|les|los|las|ten|ter|te|zu|zum|zur|vom|y|e|bin|ibn|al|el|af|av|op|het",
@@ -47,7 +55,7 @@ san|santa|santo|sankt|saint|sainte|sao|puerto|porto|rio|monte|villa|casa|chateau
     // Kinds of streets, before their names and behind them.
     (
         "rue|avenue|av|ave|boulevard|bd|bld|blvd|place|pl|chemin|ch|impasse|imp|allee|allees|quai|route|rte|cours|square|passage|ruelle|sentier|esplanade|promenade|faubourg|fbg|villa|cite|residence|lotissement|hameau|venelle|rond|\
-calle|avda|avenida|plaza|plazuela|paseo|pso|camino|carretera|ctra|ronda|travesia|glorieta|rambla|pasaje|alameda|urbanizacion|urb|callejon|cuesta|bulevar|via|carrer|passeig|placa|avinguda|rua|\
+calle|acceso|acera|autopista|autovia|barrio|canada|carrera|jardines|pasadizo|sendero|vial|stretto|avda|avenida|plaza|plazuela|paseo|pso|camino|carretera|ctra|ronda|travesia|glorieta|rambla|pasaje|alameda|urbanizacion|urb|callejon|cuesta|bulevar|via|carrer|passeig|placa|avinguda|rua|\
 viale|piazza|piazzale|piazzetta|corso|largo|vicolo|strada|stradone|contrada|lungomare|lungotevere|salita|borgo|canale|rotonda|vle|pza|incrocio|\
 travessa|trav|praca|estrada|beco|calcada|praceta|rotunda|rodovia|alameda|azinhaga|quinta",
         Class::FRONT,
@@ -65,9 +73,14 @@ travessa|trav|praca|estrada|beco|calcada|praceta|rotunda|rodovia|alameda|azinhag
         "strasse|strase|str|weg|platz|allee|gasse|ufer|damm|ring|markt|chaussee|graben|stieg|pfad|promenade|straat|laan|plein|gracht|kade|singel|dijk|dreef|steeg|plantsoen|hof|baan",
         Class::LATE,
     ),
+    // Of these, what is another word as well.
+    (
+        "barrio|canada|carrera|jardines|sendero|vial|place|route|villa|square|passage|residence|promenade|plaza|esplanade|cite|av|ch|imp|pl|cours|ave|rond|canale|quinta|local|salita|incrocio|borgo|via|corso|largo|strada|camino|cuesta|ronda|chemin|contrada",
+        Class::WORD,
+    ),
     // Within a building.
     (
-        "apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|building|bldg|studio|lot|trlr|penthouse|ph|wohnung|whg|etage|og|eg|app|appt|appartement|bat|batiment|esc|escalier|piso|planta|puerta|pta|escalera|bloque|portal|local|interno|int|scala|piano|andar|apto|apartamento|bloco|bl|lote|loja|dto|esq|dcha|izq|bus|appartment|huis",
+        "apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|building|bldg|studio|lot|trlr|penthouse|ph|wohnung|whg|etage|og|eg|app|appt|appartement|appartamento|bat|batiment|esc|escalier|piso|planta|puerta|pta|escalera|bloque|portal|local|interno|int|scala|piano|andar|apto|apartamento|bloco|bl|lote|loja|dto|esq|dcha|izq|bus|appartment|huis",
         Class::UNIT,
     ),
     // Whom one writes to.

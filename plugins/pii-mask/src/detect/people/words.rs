@@ -1,13 +1,33 @@
 //! Reads a text word by word, and remembers how far it has looked.
 
-use super::table::{BASIS, Class, class_of, hash};
+use super::table::{BASIS, Class, class_of, hash, of};
 use crate::detect::boundary::{Kind, ends_escape, is_letter, kind};
 use crate::detect::fold;
 use crate::detect::hints::plain;
 use core::ops::Range;
 
 /// Most letters of a word that is looked at.
-const MOST: usize = 24;
+const MOST: usize = 32;
+
+/// Forms of companies in two or three large letters.
+const LEGAL: [u32; 13] = [
+    of("sa"),
+    of("se"),
+    of("ag"),
+    of("kg"),
+    of("ev"),
+    of("ug"),
+    of("bv"),
+    of("nv"),
+    of("sas"),
+    of("spa"),
+    of("srl"),
+    of("snc"),
+    of("lda"),
+];
+
+/// Most letters before an apostrophe within a word: `D'Arc`, `Sant'Angelo`.
+const APOSTROPHE: usize = 5;
 
 /// How a word is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,13 +188,15 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let joins = match letter {
-                '\'' | '\u{2019}' | '\u{2bc}' => word.length <= 2,
+                '\'' | '\u{2019}' | '\u{2bc}' => word.length <= APOSTROPHE,
                 '-' | '\u{2010}' | '\u{2011}' => first,
                 _ => false,
             };
             let goes_on = joins
                 && self.look(next).is_some_and(|(letter, _)| {
-                    is_large(letter) || (word.length == 1 && is_word_letter(letter) && !first)
+                    is_large(letter)
+                        || (word.length == 1 && is_word_letter(letter) && !first)
+                        || (first && self.is_between(next))
                 });
             if !goes_on {
                 break;
@@ -204,7 +226,11 @@ impl<'a> Reader<'a> {
             word.shape = Shape::Other;
             return Some(word);
         }
-        word.class = class;
+        word.class = match word.shape {
+            // `Sá` is a surname, `SA` a company's form.
+            Shape::Capital if LEGAL.contains(&word.hash) => class.without(Class::ORG),
+            _ => class,
+        };
         if let Some((hash, length)) = part
             && word.class == Class::NONE
             && length > 2
@@ -219,6 +245,18 @@ impl<'a> Reader<'a> {
             };
         }
         Some(word)
+    }
+
+    /// Whether a few small letters and another hyphen follow: `-sur-`.
+    fn is_between(&mut self, mut at: usize) -> bool {
+        for count in 0..5 {
+            match self.look(at) {
+                Some(('-', _)) => return count > 0,
+                Some((letter, next)) if letter.is_ascii_lowercase() => at = next,
+                _ => break,
+            }
+        }
+        false
     }
 
     /// The word at `at`, which may stand directly behind a full stop: `Dr.Meier`, `J.R.`
