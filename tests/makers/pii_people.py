@@ -147,4 +147,5 @@ def main(out_file):
                 out.write(line("", "nothing", negative()) + "\n")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

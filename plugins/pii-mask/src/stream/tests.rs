@@ -240,6 +240,46 @@ fn split<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
     pieces
 }
 
+/// How many tokens wait behind each token of a text, in thousandths, and the most bytes that do.
+fn waits(masker: &Masker, tokens: &[&str]) -> (usize, usize) {
+    let (mut stream, mut tally) = (TextStream::default(), Tally::default());
+    let (mut out, mut lengths) = (String::new(), Vec::new());
+    let (mut sum, mut most, mut pushed) = (0, 0, 0);
+    for token in tokens {
+        stream.push(token, masker, &mut tally, &mut out);
+        pushed += token.len();
+        lengths.push(pushed);
+        let held = stream.held_bytes();
+        most = most.max(held);
+        sum += lengths.iter().rev().take_while(|end| **end > pushed - held).count();
+    }
+    (sum * 1000 / tokens.len(), most)
+}
+
+/// The README states these.
+#[test]
+fn names_and_addresses_hold_back_little_more() {
+    let prose = "The committee met in Geneva on Tuesday and decided, after a long debate, that the new rules should apply from January. \
+Anna Meier, who had proposed them, was pleased; the Federal Office said it would publish a guide. Members can write to \
+12 Main Street, Springfield, IL 62701, or call. When asked, Dr. Brown replied that nothing would change for small firms, and that \
+three of them had already agreed. In Berlin and Paris the reaction was mixed, though most people did not seem to care much about it.\n";
+    let text = prose.repeat(20);
+    let tokens: Vec<&str> = text.split_inclusive(' ').collect();
+    let (usual, _) = waits(&masker(), &tokens);
+    let (people, most) = waits(&of_people(), &tokens);
+    assert_eq!((usual, people), (11, 352));
+    assert!(most <= 90, "{most}");
+    // Whatever it is, no more than this waits.
+    for fragment in [
+        "Anna ", "Xyzzy Plugh ", "Mr. Dr. ", "van der ", "12 Main ", "Calle de la Xyzzy ", "Hauptstra\u{df}e 12, ", "Flat 4, Xyzzy ", "12 Main Street, Springfield, ",
+    ] {
+        let text = fragment.repeat(200);
+        let tokens: Vec<&str> = text.split_inclusive(' ').collect();
+        let (_, most) = waits(&of_people(), &tokens);
+        assert!(most <= 300, "{most} of {fragment}");
+    }
+}
+
 /// Pieces of names and addresses, of what calls for them, and of what stands between.
 const PEOPLE: &[&str] = &[
     "Anna ", "Anna", "Meier", "Will ", "Smith", "Xyzzy ", "Plugh", "J.", "R. ", "van der ", "de ", "Mr. ", "Dr.", "Frau ",

@@ -41,3 +41,40 @@ pub fn people(written: &str, chance: &mut Chance) -> String {
     }
     fake
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_stays() {
+        for (written, kept) in [
+            ("Anna Meier", &[" "][..]),
+            ("Jan van der Meer", &[" van der "]),
+            ("J. Meier", &[". "]),
+            ("Hauptstra\u{df}e 12a, 10115 Berlin", &["stra\u{df}e ", ", "]),
+            ("12 Main Street, Springfield, IL 62701", &[" Street, ", ", "]),
+            ("5, rue de la Paix", &[", rue de la "]),
+            ("Calle Mayor 5, 2\u{ba} dcha.", &["Calle ", ", ", "\u{ba} dcha."]),
+        ] {
+            for attempt in 0..20 {
+                let fake = people(written, &mut Chance::of(&[7; 32], attempt));
+                let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+                assert_eq!(digits(&fake), digits(written), "{fake}");
+                assert!(kept.iter().all(|part| fake.contains(part)), "{fake}");
+                for part in ["Anna", "Meier", "Haupt", "Berlin", "Main", "Paix", "Mayor"] {
+                    assert!(!fake.contains(part), "{fake}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_begins_another() {
+        let names: Vec<_> = GIVEN.iter().chain(&SURNAMES).collect();
+        for (at, name) in names.iter().enumerate() {
+            let others = names.iter().enumerate().filter(|(other, _)| *other != at);
+            assert!(others.clone().all(|(_, other)| !other.starts_with(**name)), "{name}");
+        }
+    }
+}
