@@ -12,8 +12,8 @@
 //!
 //! Names and addresses of the post are read by themselves, where they are asked for (`people`).
 //!
-//! What it cannot do: whatever needs a language model; data that is spelled out or encoded (base64; escapes and character references but for the `@` of an
-//! address).
+//! What it cannot do: whatever needs a language model; data that is spelled out or encoded (base64;
+//! escapes and character references but for the `@` of an address).
 
 mod anchor;
 pub(crate) mod armor;

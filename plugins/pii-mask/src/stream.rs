@@ -222,17 +222,7 @@ impl TextStream {
         if self.places.is_empty() {
             return None;
         }
-        let Some(held) = masker.held(text, self.floor, &self.reading) else {
-            return masker.customs().last_apart(text, self.floor, &self.places);
-        };
-        if masker.customs().is_empty() {
-            return held.last_apart(&self.places);
-        }
-        let places = self.places.iter().copied();
-        let places: Vec<_> = places
-            .filter(|place| held.last_apart(&[*place]).is_some())
-            .collect();
-        masker.customs().last_apart(text, self.floor, &places)
+        masker.last_apart(text, self.floor, &self.places, &self.reading)
     }
 
     /// Whether what stands before this place may be a secret key of AWS that its id, or a word,
@@ -297,16 +287,11 @@ impl TextStream {
         nothing
     }
 
-    /// Whether no name and no address is in what would be let go, nor begins there.
+    /// Whether no name or address is in what would be let go.
     fn has_no_people(&self, masker: &Masker) -> bool {
-        let text = self.buffer.get(..self.read).unwrap_or_default();
         let until = self.read.saturating_sub(PLAIN_OVERLAP);
-        masker
-            .held(text, self.floor, &self.reading)
-            .is_none_or(|held| {
-                let mut reading = self.reading.clone();
-                !held.opens_before(until) && masker.find_next(text, self.floor, &mut reading).is_empty()
-            })
+        let text = self.buffer.get(..self.read);
+        text.is_none_or(|text| !masker.has_people_before(text, self.floor, until, &self.reading))
     }
 
     /// Lets out the text but for as much of its end as an address may begin in.

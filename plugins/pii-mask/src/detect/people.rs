@@ -18,6 +18,7 @@ mod said;
 mod street;
 mod surnames;
 mod table;
+mod town;
 mod vocabulary;
 mod words;
 
@@ -45,7 +46,11 @@ impl Held {
             let before = self.stretches.partition_point(|one| one.start < **place);
             let before = self.stretches.get(..before).unwrap_or_default();
             // Of stretches that overlap the earlier may go further.
-            !before.iter().rev().take(OVERLAPS).any(|one| one.end > **place)
+            !before
+                .iter()
+                .rev()
+                .take(OVERLAPS)
+                .any(|one| one.end > **place)
         };
         let until = places.partition_point(|place| self.open.is_none_or(|open| *place <= open));
         places.get(..until)?.iter().rev().find(fits).copied()
@@ -148,7 +153,8 @@ fn read(
             }
             // The letter of an escape begins no word.
             b'\\' => {
-                let escape = reader.is_one(at.saturating_add(1), &['n', 'r', 't', 'b', 'f', '\\', '"']);
+                let escape =
+                    reader.is_one(at.saturating_add(1), &['n', 'r', 't', 'b', 'f', '\\', '"']);
                 at = escape.unwrap_or(at.saturating_add(1));
                 None
             }
@@ -198,7 +204,9 @@ fn word(reader: &mut Reader<'_>, at: usize, wanted: EntitySet) -> (usize, Found)
         return (word.span.end, None);
     }
     let taken = person::take(reader, &word);
-    let found = taken.name.map(|(span, certainty)| (span, Entity::Person, certainty));
+    let found = taken
+        .name
+        .map(|(span, certainty)| (span, Entity::Person, certainty));
     (taken.end.max(word.span.end), found)
 }
 

@@ -92,7 +92,9 @@ impl Fakes {
                 continue;
             }
             match self.longest(text, at) {
-                Some((end, place)) if !goes_on(text.as_bytes(), end) && !in_word(text.as_bytes(), at..end) => {
+                Some((end, place))
+                    if !goes_on(text.as_bytes(), end) && !in_word(text.as_bytes(), at..end) =>
+                {
                     found.push((at..end, place));
                     at = end;
                 }

@@ -65,10 +65,7 @@ const FRONTS: Class = Class::TITLE
     .or(Class::CLOSE);
 
 /// What words are that end a name.
-const OTHERS: Class = Class::STOP
-    .or(Class::ORG)
-    .or(Class::TITLE)
-    .or(Class::BACK);
+const OTHERS: Class = Class::STOP.or(Class::ORG).or(Class::TITLE).or(Class::BACK);
 
 /// A word of a run.
 #[derive(Debug, Clone, Copy)]
@@ -150,9 +147,7 @@ pub fn take(reader: &mut Reader<'_>, word: &Word) -> Taken {
         said => by_context(&run, said).or_else(|| by_words(reader, &run)),
     };
     Taken {
-        end: name
-            .as_ref()
-            .map_or(word.span.end, |(name, _)| name.end),
+        end: name.as_ref().map_or(word.span.end, |(name, _)| name.end),
         name,
     }
 }
@@ -234,7 +229,9 @@ fn run(reader: &mut Reader<'_>, first: Word) -> Run {
             }
             false => {
                 word.class.is(OTHERS)
-                    && !word.class.is(Class::SURNAME.or(Class::GIVEN).or(Class::UNSURE))
+                    && !word
+                        .class
+                        .is(Class::SURNAME.or(Class::GIVEN).or(Class::UNSURE))
                     && word.shape != Shape::Letter
             }
         };
@@ -262,7 +259,11 @@ fn run(reader: &mut Reader<'_>, first: Word) -> Run {
         let next = match reader.space(end) {
             Some(next) => next,
             // `J.R.`
-            None if word.shape == Shape::Letter && reader.text.as_bytes().get(end.saturating_sub(1)) == Some(&b'.') => end,
+            None if word.shape == Shape::Letter
+                && reader.text.as_bytes().get(end.saturating_sub(1)) == Some(&b'.') =>
+            {
+                end
+            }
             None => break,
         };
         let Some((letter, _)) = reader.look(next) else {
@@ -299,7 +300,8 @@ fn by_context(run: &Run, said: Said) -> Option<(Range<usize>, Certainty)> {
         Said::Name | Said::Alone => run.count() > 0,
         Said::Perhaps => first.is(Class::GIVEN.or(Class::UNSURE)),
         Said::Role => {
-            !run.is_other() && run.count() > 0 && (run.count() > 1 || first.is(known) || last.class.is(known))
+            let known = first.is(Class::GIVEN.or(Class::UNSURE)) || is_surname(last.class);
+            !run.is_other() && run.count() > 0 && (run.count() > 1 || known)
         }
         Said::Known => {
             !run.is_other()
@@ -350,7 +352,10 @@ fn by_words(reader: &mut Reader<'_>, run: &Run) -> Option<(Range<usize>, Certain
     let mut from = at;
     while let Some(before) = from.checked_sub(1)
         && (run.class(before).is(given.or(Class::SURNAME))
-            || run.parts.get(before).is_some_and(|part| part.shape == Shape::Letter))
+            || run
+                .parts
+                .get(before)
+                .is_some_and(|part| part.shape == Shape::Letter))
     {
         from = before;
     }
@@ -365,20 +370,21 @@ fn turned(reader: &mut Reader<'_>, surname: Part) -> Option<(Range<usize>, Certa
     let comma = reader.is_one(surname.end, &[','])?;
     let at = reader.space(comma)?;
     let (letter, _) = reader.look(at)?;
-    let given = is_word_letter(letter)
-        .then(|| reader.word(at))
-        .flatten()?;
+    let given = is_word_letter(letter).then(|| reader.word(at)).flatten()?;
     let is_name = given.is_name_like() && given.class.is(Class::GIVEN);
     is_name.then_some((surname.start..given.span.end, Certainty::Shape))
 }
 
 /// Whether all of a text that is called so is a name; its bytes without what surrounds it.
 pub fn whole(text: &str, said: Said) -> Option<Range<usize>> {
-    let trimmed = text.trim_matches(|sign: char| sign.is_whitespace() || matches!(sign, '"' | '\''));
+    let trimmed =
+        text.trim_matches(|sign: char| sign.is_whitespace() || matches!(sign, '"' | '\''));
     let start = text.find(trimmed)?;
     let span = start..start.saturating_add(trimmed.len());
     let signs = |sign: char| " .,'-\u{2019}\u{a0}\u{2010}".contains(sign);
-    let of_name = |sign: char| sign.is_alphabetic() || signs(sign) || !sign.is_ascii() && sign.is_alphanumeric();
+    let of_name = |sign: char| {
+        sign.is_alphabetic() || signs(sign) || !sign.is_ascii() && sign.is_alphanumeric()
+    };
     let words = || trimmed.split(signs).filter(|word| !word.is_empty());
     let plausible = trimmed.len() <= LONGEST
         && trimmed.chars().all(of_name)
@@ -397,7 +403,12 @@ pub fn whole(text: &str, said: Said) -> Option<Range<usize>> {
         // `string`, `unknown`, `n/a`
         Said::Name => words().count() > 1 || !is_plain_stop(first),
         _ => {
-            let capitals = words().all(|word| word.chars().next().is_some_and(|first| !first.is_ascii_lowercase()) || word.len() <= 3);
+            let capitals = words().all(|word| {
+                word.chars()
+                    .next()
+                    .is_some_and(|first| !first.is_ascii_lowercase())
+                    || word.len() <= 3
+            });
             let other = words().any(|word| {
                 let class = class(&mut reader, word);
                 is_org(class) || is_plain_stop(class)

@@ -350,7 +350,11 @@ impl Left {
         }
         if gap.colon {
             let second = if together { second } else { 0 };
-            let third = if together && before == Gap::default() { third } else { 0 };
+            let third = if together && before == Gap::default() {
+                third
+            } else {
+                0
+            };
             return named(last, second, third);
         }
         if gap.other {

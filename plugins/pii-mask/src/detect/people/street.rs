@@ -3,16 +3,14 @@
 
 use super::said::Left;
 use super::table::{Class, of};
+use super::town::{between, is_sentence, tail, unit, word_at};
 use super::words::{Reader, Shape, Word, is_large, is_word_letter};
 use crate::detect::Certainty;
 use crate::detect::boundary::ends_escape;
 use core::ops::Range;
 
-/// Most words of a street's name, and of a town's.
+/// Most words of a street's name.
 const NAME: usize = 6;
-const TOWN: usize = 5;
-/// Most parts behind a street: unit, floor, code and town.
-const TAIL: usize = 4;
 /// Most digits of a house's number, and of what follows them behind a hyphen.
 const DIGITS: usize = 5;
 /// Longest value of a member that is an address as a whole, in bytes.
@@ -20,13 +18,41 @@ const LONGEST: usize = 200;
 
 /// Ends of words that name a street: German and Dutch.
 const ENDS: [&[u8]; 16] = [
-    b"strasse", b"strase", b"str", b"weg", b"platz", b"allee", b"gasse", b"damm", b"chaussee",
-    b"straat", b"laan", b"gracht", b"plein", b"singel", b"plantsoen", b"dreef",
+    b"strasse",
+    b"strase",
+    b"str",
+    b"weg",
+    b"platz",
+    b"allee",
+    b"gasse",
+    b"damm",
+    b"chaussee",
+    b"straat",
+    b"laan",
+    b"gracht",
+    b"plein",
+    b"singel",
+    b"plantsoen",
+    b"dreef",
 ];
 /// The same of words that may be something else.
 const MORE_ENDS: [&[u8]; 16] = [
-    b"ring", b"hof", b"baan", b"pad", b"park", b"markt", b"steig", b"stieg", b"boulevard", b"berg",
-    b"kade", b"ufer", b"steeg", b"feld", b"kamp", b"graben",
+    b"ring",
+    b"hof",
+    b"baan",
+    b"pad",
+    b"park",
+    b"markt",
+    b"steig",
+    b"stieg",
+    b"boulevard",
+    b"berg",
+    b"kade",
+    b"ufer",
+    b"steeg",
+    b"feld",
+    b"kamp",
+    b"graben",
 ];
 /// How streets begin that have no other word for one: `Am Markt 5`, `Unter den Linden 7`.
 const BESIDE: [u32; 9] = [
@@ -90,10 +116,7 @@ fn sure(reader: &mut Reader<'_>, start: usize, end: usize) -> Option<(Range<usiz
 
 /// The address that begins with the number at `at`: `12 Main Street`, `5, rue de la Paix`; or where
 /// the number ends.
-pub fn at_number(
-    reader: &mut Reader<'_>,
-    at: usize,
-) -> Result<(Range<usize>, Certainty), usize> {
+pub fn at_number(reader: &mut Reader<'_>, at: usize) -> Result<(Range<usize>, Certainty), usize> {
     let (end, digits) = reader.digits(at, DIGITS.saturating_add(1));
     find_behind(reader, at, end, digits).ok_or(end.max(at.saturating_add(1)))
 }
@@ -106,7 +129,8 @@ fn find_behind(
 ) -> Option<(Range<usize>, Certainty)> {
     let before = start.checked_sub(1);
     let before = before.and_then(|before| reader.text.as_bytes().get(before));
-    let glued = before.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._-/+#$@".contains(byte))
+    let glued = before
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._-/+#$@".contains(byte))
         && before != Some(&b':')
         && !ends_escape(reader.text.as_bytes(), start);
     if digits > DIGITS || glued {
@@ -142,12 +166,6 @@ fn find_behind(
     Some((start..tail(reader, end), Certainty::Shape))
 }
 
-/// The word at `at`, if a letter stands there.
-fn word_at(reader: &mut Reader<'_>, at: usize) -> Option<Word> {
-    let (letter, _) = reader.look(at)?;
-    is_word_letter(letter).then(|| reader.word(at)).flatten()
-}
-
 /// Up to three words and a kind of street: `Martin Luther King Blvd.`, `5th Avenue`.
 fn english(reader: &mut Reader<'_>, first: Word) -> Option<(usize, Class)> {
     let mut found = None;
@@ -156,9 +174,9 @@ fn english(reader: &mut Reader<'_>, first: Word) -> Option<(usize, Class)> {
         let ends = word.class.is(Class::BACK.or(Class::FAR));
         let can_end = count > 0 && ends && word.shape != Shape::Other;
         if can_end {
-            let end = reader.is_one(word.span.end, &['.']).filter(|_| {
-                word.letters().len() <= 4
-            });
+            let end = reader
+                .is_one(word.span.end, &['.'])
+                .filter(|_| word.letters().len() <= 4);
             found = Some((end.unwrap_or(word.span.end), word.class));
         }
         let is_name = word.is_name_like() || word.shape == Shape::Letter;
@@ -180,8 +198,12 @@ fn english(reader: &mut Reader<'_>, first: Word) -> Option<(usize, Class)> {
     // `Avenue NW`
     let direction = reader.space(end).and_then(|next| word_at(reader, next));
     let direction = direction.filter(|word| {
-        [b"n", b"s", b"e", b"w"].iter().any(|one| word.letters() == *one)
-            || [b"nw", b"ne", b"sw", b"se"].iter().any(|one| word.letters() == *one)
+        [b"n", b"s", b"e", b"w"]
+            .iter()
+            .any(|one| word.letters() == *one)
+            || [b"nw", b"ne", b"sw", b"se"]
+                .iter()
+                .any(|one| word.letters() == *one)
     });
     let end = direction
         .filter(|word| matches!(word.shape, Shape::Large | Shape::Letter))
@@ -204,7 +226,8 @@ fn name(reader: &mut Reader<'_>, at: usize, numbered: bool) -> Option<usize> {
             let is_day = !numbered || count <= 2;
             let behind = reader.space(digits).filter(|_| is_day);
             let behind = behind.and_then(|behind| word_at(reader, behind));
-            let Some(month) = behind.filter(|word| word.is_name_like() || (!numbered && word.letters().len() > 2))
+            let Some(month) = behind
+                .filter(|word| word.is_name_like() || (!numbered && word.letters().len() > 2))
             else {
                 break;
             };
@@ -216,13 +239,22 @@ fn name(reader: &mut Reader<'_>, at: usize, numbered: bool) -> Option<usize> {
             break;
         };
         let of_name = word.is_name_like() || word.shape == Shape::Letter;
-        let between = word.shape == Shape::Small && word.class.is(Class::PARTICLE.or(Class::STOP)) && word.letters().len() <= 3;
+        let between = word.shape == Shape::Small
+            && word.class.is(Class::PARTICLE.or(Class::STOP))
+            && word.letters().len() <= 3;
         if of_name {
-            end = Some(reader.is_one(word.span.end, &['.']).filter(|_| word.letters().len() <= 4).unwrap_or(word.span.end));
+            end = Some(
+                reader
+                    .is_one(word.span.end, &['.'])
+                    .filter(|_| word.letters().len() <= 4)
+                    .unwrap_or(word.span.end),
+            );
         } else if !between {
             break;
         }
-        at = end.filter(|end| *end > word.span.start).unwrap_or(word.span.end);
+        at = end
+            .filter(|end| *end > word.span.start)
+            .unwrap_or(word.span.end);
     }
     end
 }
@@ -231,7 +263,7 @@ fn name(reader: &mut Reader<'_>, at: usize, numbered: bool) -> Option<usize> {
 /// Where it ends, and whether it is nothing else.
 fn late(reader: &mut Reader<'_>, first: &Word) -> Option<(usize, bool)> {
     let mut word = first.clone();
-    if BESIDE.contains(&word.hash) {
+    if BESIDE.contains(&word.hash) && word.shape == Shape::Capital {
         let name = name(reader, word.span.end, true)?;
         return Some((number_behind(reader, name)?, true));
     }
@@ -250,7 +282,9 @@ fn late(reader: &mut Reader<'_>, first: &Word) -> Option<(usize, bool)> {
         let is_kind = count > 0 && word.class.is(Class::LATE);
         let is_sure = is_kind || is_compound(&word, &ENDS);
         if is_sure || is_compound(&word, &MORE_ENDS) {
-            let end = reader.is_one(word.span.end, &['.']).unwrap_or(word.span.end);
+            let end = reader
+                .is_one(word.span.end, &['.'])
+                .unwrap_or(word.span.end);
             return Some((number_behind(reader, end)?, is_sure));
         }
         if !word.is_name_like() {
@@ -266,23 +300,31 @@ fn late(reader: &mut Reader<'_>, first: &Word) -> Option<(usize, bool)> {
 pub fn compound(word: &Word) -> Option<usize> {
     let letters = word.letters();
     let ends = ENDS.iter().chain(&MORE_ENDS);
-    let end = ends.filter(|end| letters.ends_with(end)).max_by_key(|end| end.len())?;
+    let end = ends
+        .filter(|end| letters.ends_with(end))
+        .max_by_key(|end| end.len())?;
     // `ß` is one letter of two bytes.
-    let written = if *end == b"strase" { end.len().saturating_add(1) } else { end.len() };
+    let written = if *end == b"strase" {
+        end.len().saturating_add(1)
+    } else {
+        end.len()
+    };
     (letters.len() >= end.len().saturating_add(3)).then_some(written)
 }
 
 fn is_compound(word: &Word, ends: &[&[u8]]) -> bool {
     let letters = word.letters();
     word.shape == Shape::Capital
-        && ends.iter().any(|end| {
-            letters.ends_with(end) && letters.len() >= end.len().saturating_add(3)
-        })
+        && ends
+            .iter()
+            .any(|end| letters.ends_with(end) && letters.len() >= end.len().saturating_add(3))
 }
 
 /// `P.O. Box 12`, `Postfach 12 34`
 fn post_box(reader: &mut Reader<'_>, word: &Word) -> Option<usize> {
-    let mut at = reader.is_one(word.span.end, &['.']).unwrap_or(word.span.end);
+    let mut at = reader
+        .is_one(word.span.end, &['.'])
+        .unwrap_or(word.span.end);
     if word.shape == Shape::Letter {
         if word.letters() != b"p" {
             return None;
@@ -371,7 +413,9 @@ fn number_end(reader: &mut Reader<'_>, mut end: usize) -> Option<usize> {
     match reader.look(end) {
         None => Some(end),
         Some((sign, next)) => {
-            let digit = reader.look(next).is_some_and(|(next, _)| next.is_ascii_digit());
+            let digit = reader
+                .look(next)
+                .is_some_and(|(next, _)| next.is_ascii_digit());
             let goes_on = is_word_letter(sign)
                 || sign.is_ascii_digit()
                 || matches!(sign, '_' | '%' | '@' | '\u{20ac}' | '(')
@@ -381,262 +425,22 @@ fn number_end(reader: &mut Reader<'_>, mut end: usize) -> Option<usize> {
     }
 }
 
-/// What follows a street that belongs to its address. Where it ends.
-fn tail(reader: &mut Reader<'_>, mut end: usize) -> usize {
-    for _ in 0..TAIL {
-        let Some(next) = part(reader, end) else {
-            break;
-        };
-        end = next;
-    }
-    end
-}
-
-/// One part: where it ends.
-fn part(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
-    let at = between(reader, end)?;
-    unit(reader, at)
-        .or_else(|| code_and_town(reader, at))
-        .or_else(|| town_and_code(reader, at))
-}
-
-/// Behind what stands between the parts of an address: a comma, a space, the end of a line.
-fn between(reader: &mut Reader<'_>, end: usize) -> Option<usize> {
-    let mut at = reader.maybe_space(end);
-    at = reader.is_one(at, &[',', ';']).unwrap_or(at);
-    let mut between = at > end;
-    // The end of a line, also as JSON or HTML writes it.
-    if let Some(next) = reader.is_one(at, &['\r', '\n']) {
-        at = reader.is_one(next, &['\n']).unwrap_or(next);
-        between = true;
-    } else if let Some(next) = reader.is_one(at, &['\\'])
-        && let Some(next) = reader.is_one(next, &['n'])
-    {
-        at = next;
-        between = true;
-    }
-    if let Some(next) = reader.space(at) {
-        at = next;
-        between = true;
-        if let Some(dash) = reader.is_one(at, &['-', '\u{2013}'])
-            && let Some(next) = reader.space(dash)
-        {
-            at = next;
-        }
-    }
-    between.then_some(at)
-}
-
-/// `Apt. 4B`, `Whg. 3`, `2º dcha.`, `# 5`
-fn unit(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
-    let (sign, next) = reader.look(at)?;
-    let behind = match sign {
-        '#' => reader.maybe_space(next),
-        digit if digit.is_ascii_digit() => {
-            let (end, count) = reader.digits(at, 3);
-            let floor = reader.is_one(end, &['\u{ba}', '\u{aa}', '\u{b0}'])?;
-            if count > 2 {
-                return None;
-            }
-            let side = reader.space(floor).and_then(|next| word_at(reader, next));
-            let side = side.filter(|word| word.shape == Shape::Letter || word.class.is(Class::UNIT));
-            let end = side.map_or(floor, |word| word.span.end);
-            return Some(reader.is_one(end, &['.']).unwrap_or(end));
-        }
-        letter if is_word_letter(letter) => {
-            let word = reader.word(at).filter(|word| word.class.is(Class::UNIT))?;
-            let dot = reader.is_one(word.span.end, &['.']).unwrap_or(word.span.end);
-            reader.space(dot)?
-        }
-        _ => return None,
-    };
-    let mut end = behind;
-    let mut digit = false;
-    for _ in 0..6 {
-        match reader.look(end) {
-            Some((sign, next)) if sign.is_ascii_alphanumeric() || sign == '-' => {
-                digit |= sign.is_ascii_digit();
-                end = next;
-            }
-            _ => break,
-        }
-    }
-    let letters = end.saturating_sub(behind);
-    let ends = reader.look(end).is_none_or(|(sign, _)| !is_word_letter(sign) && !sign.is_ascii_digit());
-    (ends && letters > 0 && (digit || letters == 1)).then_some(end)
-}
-
-/// `10115 Berlin`, `1012 AB Amsterdam`, `1200-195 Lisboa`, `D-10115 Berlin`
-fn code_and_town(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
-    let mut at = at;
-    if let Some((letter, next)) = reader.look(at)
-        && letter.is_ascii_uppercase()
-    {
-        let next = match reader.look(next) {
-            Some((letter, next)) if letter.is_ascii_uppercase() => next,
-            _ => next,
-        };
-        at = reader.is_one(next, &['-'])?;
-    }
-    let (mut end, count) = reader.digits(at, 6);
-    match count {
-        5 => {}
-        4 => {
-            if let Some(next) = reader.is_one(end, &['-']) {
-                let (digits, count) = reader.digits(next, 3);
-                if count != 3 {
-                    return None;
-                }
-                end = digits;
-            } else {
-                // `1012 AB`, `1012AB`
-                let next = reader.maybe_space(end);
-                let word = word_at(reader, next);
-                let is_code = |word: &Word| word.letters().len() == 2 && word.span.len() == 2;
-                if let Some(word) = word.filter(is_code)
-                    && reader.text.get(word.span.clone()).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_uppercase()))
-                {
-                    end = word.span.end;
-                }
-            }
-        }
-        _ => return None,
-    }
-    let next = between(reader, end)?;
-    let town = town(reader, next)?;
-    // `28001 Madrid (Madrid)`, `20121 Milano (MI)`, `, MI`
-    let bracket = reader.space(town).and_then(|next| reader.is_one(next, &['(']));
-    let province = bracket.and_then(|open| {
-        let word = word_at(reader, open).filter(Word::is_name_like)?;
-        reader.is_one(word.span.end, &[')'])
-    });
-    Some(province.unwrap_or(town))
-}
-
-/// Words with capitals: where the last one ends.
-fn town(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
-    let mut end = None;
-    let mut next = at;
-    for _ in 0..TOWN {
-        let Some(word) = word_at(reader, next) else {
-            break;
-        };
-        let between = word.shape == Shape::Small && word.class.is(Class::PARTICLE.or(Class::STOP)) && word.letters().len() <= 4;
-        let goes_on = !is_sentence(word.class) || word.letters().len() <= 2;
-        if word.is_name_like() && (end.is_none() || goes_on) {
-            end = Some(word.span.end);
-        } else if !between || end.is_none() {
-            break;
-        }
-        let Some(behind) = reader.space(word.span.end) else {
-            break;
-        };
-        next = behind;
-    }
-    end
-}
-
-/// Whether a word rather begins a sentence than goes on with a town's name.
-fn is_sentence(class: Class) -> bool {
-    class.is(Class::STOP) && !class.is(Class::ORG.or(Class::SURNAME).or(Class::PARTICLE))
-}
-
-/// `Springfield, IL 62701-1234`, `London SW1A 1AA`, `Ottawa, ON K1A 0B1`
-fn town_and_code(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
-    let mut end = at;
-    let mut next = at;
-    let mut last = None;
-    for _ in 0..=TOWN {
-        if let Some(code) = british(reader, next) {
-            return Some(code);
-        }
-        // `Huesca, 17242`
-        if end > at {
-            let (code, count) = reader.digits(next, 6);
-            if count == 5 && reader.look(code).is_none_or(|(sign, _)| !is_word_letter(sign)) {
-                return Some(code);
-            }
-        }
-        let word = word_at(reader, next)?;
-        let is_state = word.shape == Shape::Large && word.span.len() == 2;
-        if is_state && end > at {
-            let behind = reader.space(word.span.end)?;
-            if let Some(code) = british(reader, behind) {
-                return Some(code);
-            }
-            let (zip, count) = reader.digits(behind, 6);
-            if count != 5 {
-                return None;
-            }
-            let more = reader.is_one(zip, &['-']).map(|next| reader.digits(next, 5));
-            return Some(more.filter(|(_, count)| *count == 4).map_or(zip, |(end, _)| end));
-        }
-        let between = word.shape == Shape::Small && word.class.is(Class::PARTICLE) && end > at;
-        if !(word.is_name_like() || between) || last == Some(word.hash) {
-            return None;
-        }
-        last = Some(word.hash);
-        end = word.span.end;
-        let comma = reader.is_one(end, &[',']).unwrap_or(end);
-        let line = reader.is_one(comma, &['\n']);
-        next = match line {
-            Some(next) => next,
-            None => reader.space(comma)?,
-        };
-    }
-    None
-}
-
-/// A code of the United Kingdom, `SW1A 1AA`, or of Canada, `K1A 0B1`. Where it ends.
-fn british(reader: &mut Reader<'_>, at: usize) -> Option<usize> {
-    let mut shape = [b'-'; 4];
-    let mut end = at;
-    for slot in &mut shape {
-        match reader.look(end) {
-            Some((sign, next)) if sign.is_ascii_uppercase() => (*slot, end) = (b'A', next),
-            Some((sign, next)) if sign.is_ascii_digit() => (*slot, end) = (b'9', next),
-            _ => break,
-        }
-    }
-    let fits = matches!(
-        &shape,
-        b"A9--" | b"A99-" | b"A9A-" | b"AA9-" | b"AA99" | b"AA9A"
-    );
-    if !fits {
-        return None;
-    }
-    let mut at = reader.space(end)?;
-    let mut inward = [b'-'; 3];
-    for slot in &mut inward {
-        let (sign, next) = reader.look(at)?;
-        *slot = match sign {
-            _ if sign.is_ascii_uppercase() => b'A',
-            _ if sign.is_ascii_digit() => b'9',
-            _ => return None,
-        };
-        at = next;
-    }
-    let fits = &inward == b"9AA" || (&inward == b"9A9" && &shape == b"A9A-");
-    let ends = reader.look(at).is_none_or(|(sign, _)| !sign.is_ascii_alphanumeric());
-    (fits && ends).then_some(at)
-}
-
 /// Whether all of a text that is called so is an address; its bytes without what surrounds it.
 pub fn whole(text: &str, left: &Left) -> Option<Range<usize>> {
     if !left.is_place() {
         return None;
     }
-    let trimmed = text.trim_matches(|sign: char| sign.is_whitespace() || matches!(sign, '"' | '\''));
+    let trimmed =
+        text.trim_matches(|sign: char| sign.is_whitespace() || matches!(sign, '"' | '\''));
     let start = text.find(trimmed)?;
     let letters = trimmed.split(|sign: char| !sign.is_alphabetic());
     let has_word = letters.into_iter().any(|word| word.chars().count() > 2);
     let digit = trimmed.bytes().any(|byte| byte.is_ascii_digit());
-    let signs = trimmed.contains(['@', '_', '{', '<', '=', '\\', '?', '*', '+', '[']) || trimmed.contains("://") || trimmed.contains("::");
+    let signs = trimmed.contains(['@', '_', '{', '<', '=', '\\', '?', '*', '+', '['])
+        || trimmed.contains("://")
+        || trimmed.contains("::");
     let spaced = trimmed.contains([' ', '\n', '\u{a0}']);
-    let is_one = trimmed.len() <= LONGEST
-        && !signs
-        && has_word
-        && spaced
-        && (digit || left.is_street());
+    let is_one =
+        trimmed.len() <= LONGEST && !signs && has_word && spaced && (digit || left.is_street());
     is_one.then(|| start..start.saturating_add(trimmed.len()))
 }

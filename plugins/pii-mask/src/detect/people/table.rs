@@ -264,7 +264,10 @@ const fn table() -> Table {
             at += 1;
         }
         // A name that is another word as well is not sure.
-        let others = Class::UNSURE.or(Class::STOP).or(Class::TITLE).or(Class::ORG);
+        let others = Class::UNSURE
+            .or(Class::STOP)
+            .or(Class::TITLE)
+            .or(Class::ORG);
         if class.is(Class::GIVEN) && class.is(others) {
             class = class.without(Class::GIVEN).or(Class::UNSURE);
         }

@@ -29,19 +29,37 @@ fn names_are_found_by_titles_greetings_phrases_and_known_words() {
     let mut wrong = Vec::new();
     for (text, names) in [
         ("I spoke with Anna Meier today.", &["Anna Meier"][..]),
-        ("Ask Jean-Luc Picard, or Anne-Marie O'Brien.", &["Jean-Luc Picard", "Anne-Marie O'Brien"]),
+        (
+            "Ask Jean-Luc Picard, or Anne-Marie O'Brien.",
+            &["Jean-Luc Picard", "Anne-Marie O'Brien"],
+        ),
         ("Maria de la Cruz's letter", &["Maria de la Cruz"]),
-        ("Vincent van Gogh and Ludwig van Beethoven", &["Vincent van Gogh", "Ludwig van Beethoven"]),
-        ("John F. Kennedy, J. Smith, J.R. Miller", &["John F. Kennedy", "J. Smith", "J.R. Miller"]),
+        (
+            "Vincent van Gogh and Ludwig van Beethoven",
+            &["Vincent van Gogh", "Ludwig van Beethoven"],
+        ),
+        (
+            "John F. Kennedy, J. Smith, J.R. Miller",
+            &["John F. Kennedy", "J. Smith", "J.R. Miller"],
+        ),
         ("JOHN SMITH", &["JOHN SMITH"]),
-        ("Mr. Xyzzy and Mrs Van der Plugh", &["Xyzzy", "Van der Plugh"]),
+        (
+            "Mr. Xyzzy and Mrs Van der Plugh",
+            &["Xyzzy", "Van der Plugh"],
+        ),
         ("Dr. Xyzzy, Prof. Dr. Plugh", &["Xyzzy", "Plugh"]),
         ("Dr.Xyzzy", &["Xyzzy"]),
-        ("Herr Xyzzy und Frau Dr. Plugh-Meier", &["Xyzzy", "Plugh-Meier"]),
+        (
+            "Herr Xyzzy und Frau Dr. Plugh-Meier",
+            &["Xyzzy", "Plugh-Meier"],
+        ),
         ("Mme Xyzzy, M. Dupont", &["Xyzzy", "M. Dupont"]),
         ("el señor Xyzzy y la Sra. Plugh", &["Xyzzy", "Plugh"]),
         ("il Sig. Xyzzy e la Sig.ra Plugh", &["Xyzzy", "Plugh"]),
-        ("mevrouw de Xyzzy en dhr. van den Plugh", &["de Xyzzy", "van den Plugh"]),
+        (
+            "mevrouw de Xyzzy en dhr. van den Plugh",
+            &["de Xyzzy", "van den Plugh"],
+        ),
         ("Dear Xyzzy,\nthank you", &["Xyzzy"]),
         ("Dear Ms. Xyzzy Plugh,", &["Xyzzy Plugh"]),
         ("Liebe Xyzzy,", &["Xyzzy"]),
@@ -54,15 +72,24 @@ fn names_are_found_by_titles_greetings_phrases_and_known_words() {
         ("O meu nome é Xyzzy", &["Xyzzy"]),
         ("Ik heet Xyzzy", &["Xyzzy"]),
         ("Best regards,\nXyzzy Plugh", &["Xyzzy Plugh"]),
-        ("Mit freundlichen Grüßen\n\nXyzzy Plugh\nCEO", &["Xyzzy Plugh"]),
+        (
+            "Mit freundlichen Grüßen\n\nXyzzy Plugh\nCEO",
+            &["Xyzzy Plugh"],
+        ),
         ("Cordialement,\\nXyzzy Plugh\\n", &["Xyzzy Plugh"]),
         ("The patient Xyzzy Plugh was seen.", &["Xyzzy Plugh"]),
         ("Full name: Xyzzy Plugh\n", &["Xyzzy Plugh"]),
-        ("{\"first_name\": \"Xyzzy\", \"lastName\": \"Plugh\"}", &["Xyzzy", "Plugh"]),
+        (
+            "{\"first_name\": \"Xyzzy\", \"lastName\": \"Plugh\"}",
+            &["Xyzzy", "Plugh"],
+        ),
         ("<surname>Xyzzy</surname>", &["Xyzzy"]),
         ("Name: Anna", &["Anna"]),
         ("Smith, John", &["Smith, John"]),
-        ("Will Smith and Grant Miller", &["Will Smith", "Grant Miller"]),
+        (
+            "Will Smith and Grant Miller",
+            &["Will Smith", "Grant Miller"],
+        ),
         ("An\u{ad}na Mei\u{200b}er", &["An\u{ad}na Mei\u{200b}er"]),
     ] {
         let all = persons(text);
@@ -106,35 +133,77 @@ fn what_only_looks_like_a_name_is_none() {
 fn addresses_are_found_in_the_order_of_each_country() {
     let mut wrong = Vec::new();
     for (text, address) in [
-        ("at 1600 Pennsylvania Avenue NW, Washington, DC 20500 now", "1600 Pennsylvania Avenue NW, Washington, DC 20500"),
-        ("221B Baker Street, London NW1 6XE.", "221B Baker Street, London NW1 6XE"),
+        (
+            "at 1600 Pennsylvania Avenue NW, Washington, DC 20500 now",
+            "1600 Pennsylvania Avenue NW, Washington, DC 20500",
+        ),
+        (
+            "221B Baker Street, London NW1 6XE.",
+            "221B Baker Street, London NW1 6XE",
+        ),
         ("350 5th Ave", ""),
-        ("12 Main St., Apt. 4B, Springfield, IL 62701-1234", "12 Main St., Apt. 4B, Springfield, IL 62701-1234"),
-        ("742 Evergreen Terrace\nSpringfield, OR 97477", "742 Evergreen Terrace\nSpringfield, OR 97477"),
+        (
+            "12 Main St., Apt. 4B, Springfield, IL 62701-1234",
+            "12 Main St., Apt. 4B, Springfield, IL 62701-1234",
+        ),
+        (
+            "742 Evergreen Terrace\nSpringfield, OR 97477",
+            "742 Evergreen Terrace\nSpringfield, OR 97477",
+        ),
         ("123 Oak Knolls Suite 200", "123 Oak Knolls Suite 200"),
         ("I live at 5 Smith Forge", "5 Smith Forge"),
-        ("Hauptstraße 12, 10115 Berlin", "Hauptstraße 12, 10115 Berlin"),
+        (
+            "Hauptstraße 12, 10115 Berlin",
+            "Hauptstraße 12, 10115 Berlin",
+        ),
         ("in der Goethestr. 5a wohnt", "Goethestr. 5a"),
         ("Berliner Straße 5-7", "Berliner Straße 5-7"),
-        ("Am Alten Markt 7, D-18055 Rostock", "Am Alten Markt 7, D-18055 Rostock"),
+        (
+            "Am Alten Markt 7, D-18055 Rostock",
+            "Am Alten Markt 7, D-18055 Rostock",
+        ),
         ("Unter den Linden 77", "Unter den Linden 77"),
-        ("12, rue de la Paix, 75002 Paris", "12, rue de la Paix, 75002 Paris"),
+        (
+            "12, rue de la Paix, 75002 Paris",
+            "12, rue de la Paix, 75002 Paris",
+        ),
         ("5 bis avenue Victor Hugo", "5 bis avenue Victor Hugo"),
         ("8 rue du 8 Mai 1945", "8 rue du 8 Mai"),
-        ("Calle Mayor 5, 2º dcha., 28013 Madrid", "Calle Mayor 5, 2º dcha., 28013 Madrid"),
-        ("Avda. de la Constitución, nº 12", "Avda. de la Constitución, nº 12"),
+        (
+            "Calle Mayor 5, 2º dcha., 28013 Madrid",
+            "Calle Mayor 5, 2º dcha., 28013 Madrid",
+        ),
+        (
+            "Avda. de la Constitución, nº 12",
+            "Avda. de la Constitución, nº 12",
+        ),
         ("C/ Alcalá, 42", ""),
         ("Via Roma 1, 00184 Roma (RM)", "Via Roma 1, 00184 Roma (RM)"),
         ("Piazza San Marco, 3", "Piazza San Marco, 3"),
-        ("Rua Augusta, nº 12, 1100-053 Lisboa", "Rua Augusta, nº 12, 1100-053 Lisboa"),
-        ("Keizersgracht 123-A, 1015 CJ Amsterdam", "Keizersgracht 123-A, 1015 CJ Amsterdam"),
+        (
+            "Rua Augusta, nº 12, 1100-053 Lisboa",
+            "Rua Augusta, nº 12, 1100-053 Lisboa",
+        ),
+        (
+            "Keizersgracht 123-A, 1015 CJ Amsterdam",
+            "Keizersgracht 123-A, 1015 CJ Amsterdam",
+        ),
         ("Lange Laan 4", "Lange Laan 4"),
-        ("P.O. Box 123, Springfield, IL 62701", "P.O. Box 123, Springfield, IL 62701"),
+        (
+            "P.O. Box 123, Springfield, IL 62701",
+            "P.O. Box 123, Springfield, IL 62701",
+        ),
         ("PO Box 4567", "PO Box 4567"),
         ("Postfach 12 34 56", "Postfach 12 34 56"),
-        ("10 Rideau Street, Ottawa, ON K1N 9J1", "10 Rideau Street, Ottawa, ON K1N 9J1"),
+        (
+            "10 Rideau Street, Ottawa, ON K1N 9J1",
+            "10 Rideau Street, Ottawa, ON K1N 9J1",
+        ),
     ] {
-        let wanted: Vec<_> = Some(address.to_owned()).filter(|one| !one.is_empty()).into_iter().collect();
+        let wanted: Vec<_> = Some(address.to_owned())
+            .filter(|one| !one.is_empty())
+            .into_iter()
+            .collect();
         let all = streets(text);
         if all != wanted {
             wrong.push(format!("{all:?} in {text:?}"));
@@ -180,7 +249,10 @@ fn values_of_members_are_what_their_name_says() {
         ("customer", "Acme Inc", ""),
     ] {
         let all = found(text, label);
-        let expected: Vec<_> = Some((entity, text.to_owned())).filter(|_| !entity.is_empty()).into_iter().collect();
+        let expected: Vec<_> = Some((entity, text.to_owned()))
+            .filter(|_| !entity.is_empty())
+            .into_iter()
+            .collect();
         if all != expected {
             wrong.push(format!("{all:?} in {label:?}: {text:?}"));
         }
@@ -188,7 +260,10 @@ fn values_of_members_are_what_their_name_says() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     let table = "id,Name,first_name,address\n1,x,xyzzy,\"Plugh 5, Foo\"\n2,y,bar,Baz 7\n";
     assert_eq!(
-        found(table, "").into_iter().map(|(_, value)| value).collect::<Vec<_>>(),
+        found(table, "")
+            .into_iter()
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>(),
         ["xyzzy", "Plugh 5, Foo", "bar", "Baz 7"]
     );
 }

@@ -175,7 +175,8 @@ impl<'a> Reader<'a> {
                 let is_large = is_large(letter);
                 if is_large {
                     large = large.saturating_add(1);
-                    inner |= !fresh && word.length.saturating_sub(large) > 0 && !may_be_inner(&word);
+                    inner |=
+                        !fresh && word.length.saturating_sub(large) > 0 && !may_be_inner(&word);
                 }
                 first |= is_large && word.length == 0;
                 let letter = without_accent(letter);
@@ -300,6 +301,8 @@ impl<'a> Reader<'a> {
         };
         match character {
             '0'..='9' | '_' | '@' | '/' | '(' | '[' => true,
+            // `Option<String>`
+            '<' => self.look(next).is_some_and(|(next, _)| is_large(next)),
             '.' | ':' | '-' => {
                 let next = self.look(next).map_or(' ', |(next, _)| next);
                 next.is_ascii_digit()

@@ -6,14 +6,42 @@ use crate::detect::people::{Piece, pieces};
 /// Given names and surnames that are hardly ever words: of different letters in front, so that none
 /// begins another.
 const GIVEN: [&str; 16] = [
-    "Alwin", "Brisa", "Corvin", "Delfina", "Elowen", "Fenja", "Gerwin", "Hedda", "Isaro", "Jorina", "Kelvar", "Liora",
-    "Mirelle", "Norvin", "Odalis", "Perrin",
+    "Alwin", "Brisa", "Corvin", "Delfina", "Elowen", "Fenja", "Gerwin", "Hedda", "Isaro", "Jorina",
+    "Kelvar", "Liora", "Mirelle", "Norvin", "Odalis", "Perrin",
 ];
 const SURNAMES: [&str; 32] = [
-    "Abendrot", "Belvoir", "Calderwood", "Dornfeld", "Eschenbach", "Fairwater", "Grunfeld", "Hollander", "Ibarguren", "Jessenfeld",
-    "Kestrelman", "Lindqvister", "Montclare", "Northcombe", "Ostermoor", "Pellworth", "Quarrington", "Ravensloe", "Silberthal",
-    "Thornbury", "Ullersdorf", "Vandermoor", "Westerlake", "Xanderfeld", "Yarrowdale", "Zellerbach", "Ashgrave", "Birkenau",
-    "Corrigale", "Dunmarsh", "Ellsworthy", "Fontemara",
+    "Abendrot",
+    "Belvoir",
+    "Calderwood",
+    "Dornfeld",
+    "Eschenbach",
+    "Fairwater",
+    "Grunfeld",
+    "Hollander",
+    "Ibarguren",
+    "Jessenfeld",
+    "Kestrelman",
+    "Lindqvister",
+    "Montclare",
+    "Northcombe",
+    "Ostermoor",
+    "Pellworth",
+    "Quarrington",
+    "Ravensloe",
+    "Silberthal",
+    "Thornbury",
+    "Ullersdorf",
+    "Vandermoor",
+    "Westerlake",
+    "Xanderfeld",
+    "Yarrowdale",
+    "Zellerbach",
+    "Ashgrave",
+    "Birkenau",
+    "Corrigale",
+    "Dunmarsh",
+    "Ellsworthy",
+    "Fontemara",
 ];
 
 fn one<'a>(of: &[&'a str], chance: &mut Chance) -> &'a str {
@@ -52,10 +80,19 @@ mod tests {
             ("Anna Meier", &[" "][..]),
             ("Jan van der Meer", &[" van der "]),
             ("J. Meier", &[". "]),
-            ("Hauptstra\u{df}e 12a, 10115 Berlin", &["stra\u{df}e ", ", "]),
-            ("12 Main Street, Springfield, IL 62701", &[" Street, ", ", "]),
+            (
+                "Hauptstra\u{df}e 12a, 10115 Berlin",
+                &["stra\u{df}e ", ", "],
+            ),
+            (
+                "12 Main Street, Springfield, IL 62701",
+                &[" Street, ", ", "],
+            ),
             ("5, rue de la Paix", &[", rue de la "]),
-            ("Calle Mayor 5, 2\u{ba} dcha.", &["Calle ", ", ", "\u{ba} dcha."]),
+            (
+                "Calle Mayor 5, 2\u{ba} dcha.",
+                &["Calle ", ", ", "\u{ba} dcha."],
+            ),
         ] {
             for attempt in 0..20 {
                 let fake = people(written, &mut Chance::of(&[7; 32], attempt));
@@ -74,7 +111,10 @@ mod tests {
         let names: Vec<_> = GIVEN.iter().chain(&SURNAMES).collect();
         for (at, name) in names.iter().enumerate() {
             let others = names.iter().enumerate().filter(|(other, _)| *other != at);
-            assert!(others.clone().all(|(_, other)| !other.starts_with(**name)), "{name}");
+            assert!(
+                others.clone().all(|(_, other)| !other.starts_with(**name)),
+                "{name}"
+            );
         }
     }
 }
