@@ -86,7 +86,7 @@ pub struct TextStream {
     long: Long,
     /// Where it may be cut as far as kinds of the operator's own allow.
     places: Vec<usize>,
-    /// Up to where the sink has been told already, if that is beyond the floor.
+    /// Up to where the sink has been told already, if beyond the floor.
     told: usize,
 }
 
@@ -296,7 +296,9 @@ impl TextStream {
 
     /// Lets out the text but for as much of its end as an address may begin in.
     fn let_go(&mut self, masker: &Masker, out: &mut dyn Sink) {
-        let cut = floor_char_boundary(&self.buffer, self.read.saturating_sub(PLAIN_OVERLAP));
+        let cut = self
+            .buffer
+            .floor_char_boundary(self.read.saturating_sub(PLAIN_OVERLAP));
         let plain = self.buffer.get(self.floor..cut).unwrap_or_default();
         self.reading.pass(plain, masker);
         out.keep(plain);
@@ -384,7 +386,7 @@ impl TextStream {
         } else {
             LOOK_BEHIND
         };
-        let keep = floor_char_boundary(&self.buffer, cut.saturating_sub(reach));
+        let keep = self.buffer.floor_char_boundary(cut.saturating_sub(reach));
         self.buffer.drain(..keep);
         self.floor = cut.saturating_sub(keep);
         self.read = self.read.saturating_sub(keep);
@@ -452,7 +454,7 @@ impl TextStream {
             let swallow = Swallow::Token(goes_on);
             return self.swallow_from(end, swallow, &found, masker, tally, out);
         }
-        let mut cut = floor_char_boundary(text, end.saturating_sub(OVERLAP));
+        let mut cut = text.floor_char_boundary(end.saturating_sub(OVERLAP));
         if let Some((finding, _)) = found
             .iter()
             .find(|(finding, _)| finding.span.start < cut && cut < finding.span.end)
@@ -558,13 +560,6 @@ fn goes_on(entity: Entity, character: char) -> bool {
         _ => "-_.",
     };
     character.is_ascii_alphanumeric() || between.contains(character)
-}
-
-fn floor_char_boundary(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at = at.saturating_sub(1);
-    }
-    at
 }
 
 /// Most digits of a number that is no more than begun: one group of an account or card.

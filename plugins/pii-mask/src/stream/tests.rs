@@ -216,7 +216,7 @@ fn cuts_and_findings_agree_where_it_is_tight() {
 fn split<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {
     let mut at: Vec<_> = cuts
         .iter()
-        .map(|cut| floor_char_boundary(text, cut.index(text.len() + 1)))
+        .map(|cut| text.floor_char_boundary(cut.index(text.len() + 1)))
         .collect();
     at.sort_unstable();
     let (mut from, mut pieces) = (0, Vec::new());
