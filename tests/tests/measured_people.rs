@@ -1,6 +1,6 @@
-//! Recall and precision of `pii-mask` for names of persons and addresses of the post, over Faker's in
-//! eight countries, and texts that only look as if they had some. The README's table is the one that
-//! is measured here; each figure has a floor.
+//! Recall and precision of `pii-mask` for names of persons and addresses of the post, over Faker's
+//! in eight countries, and texts that only look as if they had some. The README's table is the one
+//! that is measured here; each figure has a floor.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -96,7 +96,9 @@ fn the_readme_states_how_far_names_and_addresses_are_found() {
         }
     }
     assert!(nothing > 1_500, "{nothing}");
-    let mut table = String::from("| what stands where | values | covered | found, at least in part |\n|---|---|---|---|\n");
+    let mut table = String::from(
+        "| what stands where | values | covered | found, at least in part |\n|---|---|---|---|\n",
+    );
     let mut below = Vec::new();
     for (kind, floor) in FLOORS {
         let score = &scores[kind];

@@ -314,8 +314,9 @@ impl Masker {
         self.with_surrogates_next(text, floor, found, &mut reading.layers)
     }
 
-    /// The last of these places, in ascending order, at which a text that comes in pieces may be cut:
-    /// where no name, address or value of the operator's own goes over it, nor may if more comes.
+    /// The last of these places, in ascending order, at which a text that comes in pieces may be
+    /// cut: where no name, address or value of the operator's own goes over it, nor may if more
+    /// comes.
     #[must_use]
     pub fn last_apart(
         &self,

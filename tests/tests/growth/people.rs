@@ -7,7 +7,8 @@ use serde_json::json;
 use super::bodies::{SIZE, json_post, typed_post};
 use super::measure::Case;
 
-const PEOPLE: &str = r#"{"entities":{"person":{"action":"redact"},"street_address":{"action":"redact"}}}"#;
+const PEOPLE: &str =
+    r#"{"entities":{"person":{"action":"redact"},"street_address":{"action":"redact"}}}"#;
 /// Bytes of a piece where a body comes in many.
 const PIECE: usize = 200;
 
@@ -62,14 +63,20 @@ pub fn cases() -> Vec<Case> {
             typed_post("text/csv", rows.into_bytes())
         }));
         let name = format!("names in an answer in pieces of {shown}");
-        cases.push(Case::exchange("pii-mask", name, PEOPLE, SIZE, move |size| {
-            let reply = Reply::status(200).header("content-type", "text/plain");
-            let body = text(size).into_bytes();
-            let reply = body
-                .chunks(PIECE)
-                .fold(reply, |reply, piece| reply.body(piece));
-            (json_post(b"{}".to_vec()), reply)
-        }));
+        cases.push(Case::exchange(
+            "pii-mask",
+            name,
+            PEOPLE,
+            SIZE,
+            move |size| {
+                let reply = Reply::status(200).header("content-type", "text/plain");
+                let body = text(size).into_bytes();
+                let reply = body
+                    .chunks(PIECE)
+                    .fold(reply, |reply, piece| reply.body(piece));
+                (json_post(b"{}".to_vec()), reply)
+            },
+        ));
     }
     cases
 }

@@ -98,7 +98,8 @@ pub fn next(text: &str, floor: usize, wanted: EntitySet, columns: &mut Columns) 
     super::together(cells, findings)
 }
 
-/// Where `text[floor..]` may not be cut, if more of it may come; `columns` has read what was before.
+/// Where `text[floor..]` may not be cut, if more of it may come; `columns` has read what was
+/// before.
 #[must_use]
 pub fn held(text: &str, floor: usize, wanted: EntitySet, columns: &Columns) -> Held {
     let mut held = Held::default();

@@ -10,8 +10,8 @@
 //! - IP: RFC 5737, RFC 3849;
 //! - date of birth: another year and day;
 //! - MAC: a local one (IEEE 802, the second lowest bit of the first octet);
-//! - name of a person, address of the post: names and digits for names and digits, between the same
-//!   particles and kinds of streets;
+//! - name of a person, address of the post: names and digits for names and digits, between the
+//!   same particles and kinds of streets;
 //! - everything else: letters for letters and digits for digits, behind its prefix, and with check
 //!   digits that are wrong where nobody's number is known to be free.
 

@@ -31,7 +31,7 @@ impl Fakes {
 
     /// Takes notice of what a body holds.
     pub fn reserve(&mut self, body: &[u8]) {
-        // Most fakes have a digit or an `@`, names begin with a large letter; none is longer than this.
+        // Most fakes have a digit or an `@`, names begin with a large letter; none is longer.
         for word in words(body).filter(|word| word.len() <= LONGEST) {
             if is_telling(word) || word.first().is_some_and(u8::is_ascii_uppercase) {
                 let word = String::from_utf8_lossy(word).to_ascii_lowercase();

@@ -1,5 +1,5 @@
-//! Addresses of the post: a street with its number, in the order of the countries at hand, with what
-//! follows within the building, and the town with its code.
+//! Addresses of the post: a street with its number, in the order of the countries at hand, or a
+//! post-office box.
 
 use super::said::Left;
 use super::table::{Class, of};

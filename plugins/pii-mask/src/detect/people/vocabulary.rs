@@ -1,5 +1,5 @@
-//! Words that bear on whether something is a name or an address, in lower case without accents, with
-//! `|` between; in English, German, French, Spanish, Italian, Portuguese and Dutch.
+//! Words that bear on whether something is a name or an address, in lower case without accents,
+//! with `|` between; in English, German, French, Spanish, Italian, Portuguese and Dutch.
 
 use super::table::Class;
 
