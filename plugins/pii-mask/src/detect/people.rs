@@ -11,6 +11,7 @@
 //! What it cannot do: tell a name that is in no list and beside nothing that calls for one, names
 //! in small letters but as values of members, names in scripts without capitals.
 
+mod class;
 mod given;
 mod person;
 mod pieces;

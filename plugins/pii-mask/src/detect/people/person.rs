@@ -1,8 +1,9 @@
 //! Names of persons: words with capitals in a row, of which one is a known given name, or which a
 //! title, a greeting or a label calls a name.
 
+use super::class::Class;
 use super::said::{Left, Said};
-use super::table::{Class, of};
+use super::table::of;
 use super::words::{Reader, Shape, Word, is_word_letter};
 use crate::detect::Certainty;
 use core::ops::Range;
@@ -146,8 +147,13 @@ pub fn take(reader: &mut Reader<'_>, word: &Word) -> Taken {
         Said::Alone if !ends_line(reader, end) => by_words(reader, &run),
         said => by_context(&run, said).or_else(|| by_words(reader, &run)),
     };
+    // Within a row that is no name another may begin, or an address: but not in one without end.
+    let read_on = match run.parts.len() {
+        MOST.. => end,
+        _ => word.span.end,
+    };
     Taken {
-        end: name.as_ref().map_or(word.span.end, |(name, _)| name.end),
+        end: name.as_ref().map_or(read_on, |(name, _)| name.end),
         name,
     }
 }
@@ -242,7 +248,7 @@ fn run(reader: &mut Reader<'_>, first: Word) -> Run {
         if is_particle {
             particles += 1;
         }
-        if !(large || is_particle) || particles > PARTICLES || run.parts.len() >= MOST {
+        if !(large || is_particle) || particles > PARTICLES {
             break;
         }
         run.parts.push(Part {
@@ -254,6 +260,10 @@ fn run(reader: &mut Reader<'_>, first: Word) -> Run {
         });
         if large {
             (sure, particles) = (run.parts.len(), 0);
+        }
+        // No further: what follows a row of so many is read by itself.
+        if run.parts.len() >= MOST {
+            break;
         }
         let end = word.span.end;
         let next = match reader.space(end) {

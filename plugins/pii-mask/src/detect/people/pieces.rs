@@ -1,7 +1,7 @@
 //! The pieces of a name or an address, for what stands in its place.
 
+use super::class::Class;
 use super::street;
-use super::table::Class;
 use super::words::{Reader, Shape, Word, is_word_letter};
 
 /// A piece.

@@ -1,7 +1,8 @@
 //! What stands to the left of a name or an address, and what a member, field or column is called:
 //! whether that calls for one.
 
-use super::table::{BASIS, Class, class_of, hash, of};
+use super::class::Class;
+use super::table::{BASIS, class_of, hash, of};
 use super::words::{is_large, is_word_letter, without_accent};
 use crate::detect::boundary::CONTEXT_REACH;
 

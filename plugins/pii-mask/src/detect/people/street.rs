@@ -1,8 +1,9 @@
 //! Addresses of the post: a street with its number, in the order of the countries at hand, or a
 //! post-office box.
 
+use super::class::Class;
 use super::said::Left;
-use super::table::{Class, of};
+use super::table::of;
 use super::town::{between, is_sentence, tail, unit, word_at};
 use super::words::{Reader, Shape, Word, is_large, is_word_letter};
 use crate::detect::Certainty;

@@ -1,6 +1,6 @@
 //! What follows a street that belongs to its address: unit and floor, code and town.
 
-use super::table::Class;
+use super::class::Class;
 use super::words::{Reader, Shape, Word, is_word_letter};
 
 /// Most words of a town's name.

@@ -1,7 +1,7 @@
 //! Words that bear on whether something is a name or an address, in lower case without accents,
 //! with `|` between; in English, German, French, Spanish, Italian, Portuguese and Dutch.
 
-use super::table::Class;
+use super::class::Class;
 
 /// Words, and what they are.
 pub const WORDS: &[(&str, Class)] = &[

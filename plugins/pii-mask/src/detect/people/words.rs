@@ -1,6 +1,7 @@
 //! Reads a text word by word, and remembers how far it has looked.
 
-use super::table::{BASIS, Class, class_of, hash, of};
+use super::class::Class;
+use super::table::{BASIS, class_of, hash, of};
 use crate::detect::boundary::{Kind, ends_escape, is_letter, kind};
 use crate::detect::fold;
 use crate::detect::hints::plain;
