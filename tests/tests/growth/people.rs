@@ -52,7 +52,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for fragment in FRAGMENTS {
         let shown = fragment.escape_debug();
-        let text = |size: usize| fragment.repeat(size.div_ceil(fragment.len()));
+        let text = move |size: usize| fragment.repeat(size.div_ceil(fragment.len()));
         let name = format!("names in a JSON string of {shown}");
         cases.push(Case::request("pii-mask", name, PEOPLE, SIZE, move |size| {
             json_post(json!({ "a": text(size) }).to_string().into_bytes())
