@@ -93,6 +93,13 @@ pub const LABELLED: Maker = Maker {
     ],
 };
 
+/// Names and addresses in labelled texts.
+pub const PEOPLE: Maker = Maker {
+    script: "pii_people.py",
+    package: "faker==40.63.0",
+    dependencies: &[],
+};
+
 impl Maker {
     /// The path of what the script has written, or nothing if the package cannot be had and need
     /// not be.

@@ -12,6 +12,7 @@ mod growth {
     pub mod heads;
     pub mod measure;
     pub mod mixed;
+    pub mod people;
     pub mod pieces;
     pub mod settings;
     pub mod shipped;
@@ -24,7 +25,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use growth::measure::{Bench, Case, Growth, judge};
-use growth::{bodies, fetched, heads, mixed, pieces, settings, shipped, trips, usual};
+use growth::{bodies, fetched, heads, mixed, people, pieces, settings, shipped, trips, usual};
 use modelgate_cli::build::Workspace;
 use modelgate_full::bench::throughput;
 
@@ -112,6 +113,11 @@ fn quadratic_work_is_found() {
         twice: 3_000,
     };
     assert!(!small.is_linear());
+}
+
+#[test]
+fn pii_mask_reads_names_and_addresses_in_linear_time() {
+    all(people::cases());
 }
 
 #[test]

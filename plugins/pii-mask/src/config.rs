@@ -174,6 +174,12 @@ pub struct Entities {
     /// Numbers of patients, insured people and providers of health care (NHS, NPI, DEA, Medicare,
     /// record numbers).
     pub medical_id: Option<Rule>,
+    /// Names of persons, as far as lists of names, titles, greetings and labels tell. Looked for
+    /// only if listed here.
+    pub person: Option<Rule>,
+    /// Addresses of the post: streets with their numbers, with unit, code and town. Looked for
+    /// only if listed here.
+    pub street_address: Option<Rule>,
 }
 
 impl Entities {
@@ -205,6 +211,8 @@ impl Entities {
             (Entity::Vin, &self.vin),
             (Entity::LicensePlate, &self.license_plate),
             (Entity::MedicalId, &self.medical_id),
+            (Entity::Person, &self.person),
+            (Entity::StreetAddress, &self.street_address),
         ];
         rules
             .into_iter()

@@ -10,9 +10,10 @@
 //! Text with invisible characters, digits of other scripts or full-width forms is scanned as it
 //! reads, too (`fold`).
 //!
-//! What it cannot do: names, addresses and whatever else needs a language model; data that
-//! is spelled out or encoded (base64; escapes and character references but for the `@` of an
-//! address).
+//! Names and addresses of the post are read by themselves, where they are asked for (`people`).
+//!
+//! What it cannot do: whatever needs a language model; data that is spelled out or encoded (base64;
+//! escapes and character references but for the `@` of an address).
 
 mod anchor;
 pub(crate) mod armor;
@@ -45,6 +46,7 @@ mod mac;
 mod named;
 mod names;
 mod number;
+pub(crate) mod people;
 pub(crate) mod phone;
 pub(crate) mod secret;
 mod signed;
@@ -132,6 +134,10 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    if wanted.has_people() {
+        let findings = scan(text, floor, label, wanted.without_people());
+        return together(findings, people::find(text, floor, label, wanted));
+    }
     if floor == 0
         && wanted.has(Entity::Secret)
         && let Some(secret) = named::whole(text, label)

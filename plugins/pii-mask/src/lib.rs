@@ -7,8 +7,8 @@
 //! broken, too long, of another type) is refused unless the configuration says otherwise. How many
 //! were found of what is in the fact `masked` and in counters; what was found is nowhere.
 //!
-//! It finds what has a form of its own (see [`detect`]): no names, no addresses, nothing in images
-//! or audio.
+//! It finds what has a form of its own (see [`detect`]), and names and addresses as far as lists
+//! and context tell: nothing in images or audio.
 
 pub mod allowed;
 pub mod amazon;

@@ -17,6 +17,7 @@ use trip::Trip;
 use crate::allowed::Allowed;
 use crate::custom::Customs;
 use crate::detect::fold::plain;
+use crate::detect::people::{self, Held};
 use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
 use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next, together};
@@ -326,10 +327,67 @@ impl Masker {
         let found = if self.is_idle() {
             Vec::new()
         } else {
-            let found = scan_next(text, floor, self.rules.wanted, &mut reading.columns);
+            let wanted = self.rules.wanted;
+            let mut found = scan_next(text, floor, wanted, &mut reading.columns);
+            if wanted.has_people() {
+                let people = people::next(text, floor, wanted, &mut reading.people);
+                found = together(found, people);
+            }
             self.decide(text, self.and_customs(text, floor, "", found))
         };
         self.with_surrogates_next(text, floor, found, &mut reading.layers)
+    }
+
+    /// The last of these places, in ascending order, at which a text that comes in pieces may be
+    /// cut: where no name, address or value of the operator's own goes over it, nor may if more
+    /// comes.
+    #[must_use]
+    pub fn last_apart(
+        &self,
+        text: &str,
+        floor: usize,
+        places: &[usize],
+        reading: &Reading,
+    ) -> Option<usize> {
+        let Some(held) = self.held(text, floor, reading) else {
+            return self.customs.last_apart(text, floor, places);
+        };
+        if self.customs.is_empty() {
+            return held.last_apart(places);
+        }
+        let places = places.iter().copied();
+        let places: Vec<_> = places
+            .filter(|place| held.last_apart(&[*place]).is_some())
+            .collect();
+        self.customs.last_apart(text, floor, &places)
+    }
+
+    /// Whether a name or an address is found in `text[floor..]`, or may begin before `until`.
+    #[must_use]
+    pub fn has_people_before(
+        &self,
+        text: &str,
+        floor: usize,
+        until: usize,
+        reading: &Reading,
+    ) -> bool {
+        self.held(text, floor, reading).is_some_and(|held| {
+            let mut reading = reading.clone();
+            held.opens_before(until) || !self.find_next(text, floor, &mut reading).is_empty()
+        })
+    }
+
+    fn held(&self, text: &str, floor: usize, reading: &Reading) -> Option<Held> {
+        let wanted = self.rules.wanted;
+        let looks = wanted.has_people();
+        looks.then(|| people::held(text, floor, wanted, &reading.people))
+    }
+
+    /// Whether texts that come in pieces are cut only where it is asked: names and addresses, and
+    /// values of the operator's own, go over spaces.
+    #[must_use]
+    pub fn goes_over_spaces(&self) -> bool {
+        !self.customs.is_empty() || self.rules.wanted.has_people()
     }
 
     /// Those of the findings that something becomes of.

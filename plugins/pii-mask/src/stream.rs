@@ -88,7 +88,7 @@ pub struct TextStream {
     long: Long,
     /// Where it may be cut as far as kinds of the operator's own allow.
     places: Vec<usize>,
-    /// Up to where the sink has been told already, if that is beyond the floor.
+    /// Up to where the sink has been told already, if beyond the floor.
     told: usize,
 }
 
@@ -179,20 +179,23 @@ impl TextStream {
                 let known = self.buffer.get(..self.read).unwrap_or_default();
                 let spans = masker.spans(known, floor, place);
                 if !self.may_be_named_behind(place) && !spans && !self.is_in_secret(place) {
-                    if masker.customs().is_empty() {
-                        cut = Some(place);
-                    } else {
+                    if masker.goes_over_spaces() {
                         self.places.push(place);
+                    } else {
+                        cut = Some(place);
                     }
                 }
             } else if self.read.saturating_sub(floor) > self.most_held() {
-                if let Some(place) = cut.take() {
+                if let Some(place) = cut.take().or_else(|| self.apart(masker)) {
                     self.release(place, masker, tally, out);
+                    if self.read.saturating_sub(self.floor) <= self.most_held() {
+                        continue;
+                    }
                 }
                 if self.long == Long::Unseen {
                     if !masker.customs().is_empty() {
                         self.long = Long::MayBe;
-                    } else if !self.let_go_of_plain(out) {
+                    } else if !self.let_go_of_plain(masker, out) {
                         self.long = Long::NotPlain;
                     }
                 } else if self.long == Long::NotPlain {
@@ -221,7 +224,7 @@ impl TextStream {
         if self.places.is_empty() {
             return None;
         }
-        masker.customs().last_apart(text, self.floor, &self.places)
+        masker.last_apart(text, self.floor, &self.places, &self.reading)
     }
 
     /// Whether what stands before this place may be a secret key of AWS that its id, or a word,
@@ -261,15 +264,16 @@ impl TextStream {
     /// Lets out what can be nothing but the front of an address, and is too long for that: a word
     /// without digits, signs of tokens and letters that credentials are known by. False if it may
     /// be more.
-    fn let_go_of_plain(&mut self, out: &mut dyn Sink) -> bool {
+    fn let_go_of_plain(&mut self, masker: &Masker, out: &mut dyn Sink) -> bool {
         let held = self.buffer.get(self.floor..self.read).unwrap_or_default();
         let plain = self.segmenter.is_plain()
             && !self.reads_shorter
-            && !held.bytes().any(|byte| b"_-%IJ".contains(&byte));
+            && !held.bytes().any(|byte| b"_-%IJ".contains(&byte))
+            && self.has_no_people(masker);
         if !plain {
             return false;
         }
-        self.let_go(out);
+        self.let_go(masker, out);
         true
     }
 
@@ -284,20 +288,28 @@ impl TextStream {
             && !self.segmenter.is_in_value()
             && !held.as_bytes().windows(3).any(is_object)
             && !may_begin(text, self.floor)
+            && self.has_no_people(masker)
             && masker.find_next(text, self.floor, &mut reading).is_empty();
         if nothing {
-            self.let_go(out);
+            self.let_go(masker, out);
         }
         nothing
     }
 
+    /// Whether no name or address is in what would be let go.
+    fn has_no_people(&self, masker: &Masker) -> bool {
+        let until = self.read.saturating_sub(PLAIN_OVERLAP);
+        let text = self.buffer.get(..self.read);
+        text.is_none_or(|text| !masker.has_people_before(text, self.floor, until, &self.reading))
+    }
+
     /// Lets out the text but for as much of its end as an address may begin in.
-    fn let_go(&mut self, out: &mut dyn Sink) {
+    fn let_go(&mut self, masker: &Masker, out: &mut dyn Sink) {
         let cut = self
             .buffer
             .floor_char_boundary(self.read.saturating_sub(PLAIN_OVERLAP));
         let plain = self.buffer.get(self.floor..cut).unwrap_or_default();
-        self.reading.pass(plain);
+        self.reading.pass(plain, masker);
         out.keep(plain);
         self.forget(cut);
     }
@@ -416,7 +428,7 @@ impl TextStream {
             // It stays, and what goes on of it is text.
             self.segmenter = Segmenter::default();
             let text = self.buffer.get(self.floor..end).unwrap_or_default();
-            self.reading.pass(text);
+            self.reading.pass(text, masker);
             self.write(end, &found, masker, tally, out);
             self.forget(end);
             return false;
@@ -478,7 +490,7 @@ impl TextStream {
         }
         found.retain(|(finding, _)| finding.span.end <= cut);
         let text = self.buffer.get(self.floor..cut).unwrap_or_default();
-        self.reading.pass(text);
+        self.reading.pass(text, masker);
         self.write(cut, &found, masker, tally, out);
         self.forget(cut);
         false
@@ -497,7 +509,7 @@ impl TextStream {
         self.swallow = Some(swallow);
         self.segmenter = Segmenter::default();
         let text = self.buffer.get(self.floor..end).unwrap_or_default();
-        self.reading.pass(text);
+        self.reading.pass(text, masker);
         self.write(end, found, masker, tally, out);
         let unread = self.buffer.len().saturating_sub(self.read);
         self.buffer.drain(end..self.read);

@@ -27,6 +27,9 @@ pub fn may_name_secrets(text: &[u8], end: usize) -> bool {
     line.iter().any(|byte| SEPARATORS.contains(byte)) && names()
 }
 
+/// The same but for bars, which stand at both ends of a line as well.
+const SIGNS: [char; 3] = ['\t', ';', ','];
+
 /// What a column says of its cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
@@ -51,6 +54,8 @@ pub struct Columns {
     /// What divides the cells of the rows; none if they have one column.
     separator: Option<u8>,
     columns: Vec<Column>,
+    /// Which names say something, if not those of numbers.
+    names: Option<fn(&str) -> bool>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,6 +78,15 @@ enum Quotes {
 }
 
 impl Columns {
+    /// Of a table of which columns with such names are looked for, and no others.
+    #[must_use]
+    pub fn named(names: fn(&str) -> bool) -> Self {
+        Self {
+            names: Some(names),
+            ..Self::default()
+        }
+    }
+
     /// Reads on; gives each cell, or as much of it as the text has, whose column says something, by
     /// offsets into the text; and whether the cell begins there.
     pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column, bool)) {
@@ -154,9 +168,15 @@ impl Columns {
         let has = |separator: &u8| line.as_bytes().contains(separator);
         self.separator = SEPARATORS.into_iter().find(has);
         let cells = line.split(|one| self.separator.map(char::from) == Some(one));
-        self.columns = cells.map(read_name).collect();
+        let names = self.names;
+        let read = |cell| names.map_or_else(|| read_name(cell), |names| read_by(names, cell));
+        self.columns = cells.map(read).collect();
         let named = |column: &Column| matches!(column, Column::Named(_));
-        let some = self.columns.iter().any(named)
+        // Code and prose have commas as well.
+        let is_table = names.is_none()
+            || (self.columns.len() > 1
+                && (self.separator == Some(b'|') || !line.split(SIGNS).any(str::is_empty)));
+        let some = is_table && self.columns.iter().any(named)
             || (self.separator.is_some() && self.columns.contains(&Column::Id));
         if some {
             self.state = State::Row(0, Quotes::None);
@@ -215,6 +235,18 @@ const fn is_of_name(byte: u8) -> bool {
             byte,
             b' ' | b'_' | b'-' | b'/' | b'#' | b'(' | b')' | b'"' | b'\'' | b'\r'
         )
+}
+
+/// Longest name of such a column, in words: a line of prose may have commas as well.
+const WORDS: usize = 4;
+
+fn read_by(names: fn(&str) -> bool, cell: &str) -> Column {
+    let name = cell.trim().trim_matches(['"', '\'']);
+    let few = name.split_whitespace().count() <= WORDS;
+    match few && names(name) {
+        true => Column::Named(name.to_owned()),
+        false => Column::Plain,
+    }
 }
 
 fn read_name(cell: &str) -> Column {

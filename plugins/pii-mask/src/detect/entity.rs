@@ -60,12 +60,16 @@ pub enum Entity {
     LicensePlate,
     /// A number of a patient, an insured person or a provider of health care.
     MedicalId,
+    /// The name of a person, as far as lists of names and what stands beside it tell.
+    Person,
+    /// An address of the post: a street with its number, a post-office box, with what follows.
+    StreetAddress,
     /// A kind of the operator's own.
     Custom(Custom),
 }
 
 impl Entity {
-    /// All of them but the operator's own, in the order of their declaration.
+    /// All that are looked for unless configured otherwise, in the order of their declaration.
     pub const ALL: [Entity; 26] = [
         Entity::Email,
         Entity::Phone,
@@ -95,6 +99,9 @@ impl Entity {
         Entity::MedicalId,
     ];
 
+    /// Those that are looked for only where a configuration asks.
+    pub const ASKED: [Entity; 2] = [Entity::Person, Entity::StreetAddress];
+
     /// Whether it is a credential, which has no shape worth keeping, rather than personal data.
     #[must_use]
     pub const fn is_credential(self) -> bool {
@@ -111,7 +118,8 @@ impl Entity {
         )
     }
 
-    /// Its place in [`Entity::ALL`], and in a set; behind all others the operator's own.
+    /// Its place in a set, which is that in [`Entity::ALL`]; behind all others those that are asked
+    /// for, and the operator's own.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -141,6 +149,8 @@ impl Entity {
             Entity::Vin => 23,
             Entity::LicensePlate => 24,
             Entity::MedicalId => 25,
+            Entity::Person => 61,
+            Entity::StreetAddress => 62,
             Entity::Custom(_) => 63,
         }
     }
@@ -175,6 +185,8 @@ impl Entity {
             Entity::Vin => "vin",
             Entity::LicensePlate => "license_plate",
             Entity::MedicalId => "medical_id",
+            Entity::Person => "person",
+            Entity::StreetAddress => "street_address",
             Entity::Custom(custom) => custom.name(),
         }
     }
@@ -209,6 +221,8 @@ impl Entity {
             Entity::Vin => "[VIN]",
             Entity::LicensePlate => "[LICENSE_PLATE]",
             Entity::MedicalId => "[MEDICAL_ID]",
+            Entity::Person => "[PERSON]",
+            Entity::StreetAddress => "[STREET_ADDRESS]",
             Entity::Custom(custom) => custom.placeholder(),
         }
     }
@@ -222,7 +236,7 @@ pub struct EntitySet {
 }
 
 impl EntitySet {
-    /// Every entity.
+    /// Every entity that is looked for unless configured otherwise.
     #[must_use]
     pub fn all() -> Self {
         Entity::ALL.into_iter().collect()
@@ -261,6 +275,18 @@ impl EntitySet {
     /// Those that are looked for.
     pub(super) const fn permitted(self, ids: Ids) -> Ids {
         ids.without(self.barred)
+    }
+
+    /// Whether names or addresses are in the set.
+    #[must_use]
+    pub const fn has_people(self) -> bool {
+        self.has(Entity::Person) || self.has(Entity::StreetAddress)
+    }
+
+    /// The set without these.
+    #[must_use]
+    pub const fn without_people(self) -> Self {
+        self.without(Entity::Person).without(Entity::StreetAddress)
     }
 
     /// Whether the set has no entity.

@@ -227,7 +227,7 @@ impl Reader {
 }
 
 /// U+00C0 to U+017F without their accents; 0 for what is no letter.
-fn plain(lead: u8, next: u8) -> u8 {
+pub(super) fn plain(lead: u8, next: u8) -> u8 {
     const LETTERS: &[u8; 192] = b"aaaaaaaceeeeiiiidnooooo-ouuuuytsaaaaaaaceeeeiiiidnooooo-ouuuuyty\
 aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
     let place = usize::from(lead.wrapping_sub(0xC3)) * 64 + usize::from(next & 0x3F);

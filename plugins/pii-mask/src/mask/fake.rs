@@ -10,10 +10,13 @@
 //! - IP: RFC 5737, RFC 3849;
 //! - date of birth: another year and day;
 //! - MAC: a local one (IEEE 802, the second lowest bit of the first octet);
+//! - name of a person, address of the post: names and digits for names and digits, between the
+//!   same particles and kinds of streets;
 //! - everything else: letters for letters and digits for digits, behind its prefix, and with check
 //!   digits that are wrong where nobody's number is known to be free.
 
 mod date;
+mod people;
 
 use crate::detect::{Certainty, Entity, EntitySet, scan};
 use sha2::{Digest, Sha256};
@@ -113,6 +116,7 @@ pub fn fake(entity: Entity, written: &str, code: &[u8; 32], attempt: u8) -> Opti
         }
         Entity::DateOfBirth => date::date(written, &mut chance),
         Entity::Mac => mac(written, &mut chance),
+        Entity::Person | Entity::StreetAddress => people::people(written, &mut chance),
         Entity::NationalId | Entity::TaxId | Entity::BankAccount | Entity::MedicalId => {
             // What has a right check digit may be somebody's.
             let mut fakes = (0..TRIES).map(|_| by_class(written, &mut chance));

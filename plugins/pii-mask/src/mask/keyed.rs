@@ -41,6 +41,11 @@ pub fn canonical(entity: Entity, value: &str) -> String {
             .collect::<String>()
             .to_uppercase(),
         Entity::Email | Entity::Ip => value.to_lowercase(),
+        Entity::Person | Entity::StreetAddress => value
+            .chars()
+            .filter(|one| one.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect(),
         _ => value.into_owned(),
     }
 }

@@ -4,6 +4,7 @@
 use super::fake;
 use super::keyed::{self, Scope, canonical};
 use super::{Action, Masker, Surrogate, Tally, one_more};
+use crate::detect::people;
 use crate::detect::{Certainty, Columns, Entity, Finding};
 use crate::restore::layers::Layers;
 use crate::restore::spelled::Around;
@@ -13,16 +14,31 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// What has been read of a text that comes in pieces.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Reading {
     pub(super) columns: Columns,
+    /// The same for names and addresses.
+    pub(super) people: Columns,
     pub(super) layers: Layers,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            columns: Columns::default(),
+            people: people::columns(),
+            layers: Layers::default(),
+        }
+    }
 }
 
 impl Reading {
     /// Reads on over what is not looked at by itself.
-    pub fn pass(&mut self, text: &str) {
+    pub fn pass(&mut self, text: &str, masker: &Masker) {
         self.columns.read(text, |_, _, _| {});
+        if masker.rules.wanted.has_people() {
+            self.people.read(text, |_, _, _| {});
+        }
         self.layers.read(text);
     }
 }

@@ -105,7 +105,8 @@ fn kind(written: &CustomKind, problems: &mut Problems) -> Option<(Entity, Kind)>
         problems.add("name", "this is no name of a kind", hint);
         return None;
     }
-    if Entity::ALL.iter().any(|entity| entity.name() == name) {
+    let mut known = Entity::ALL.iter().chain(&Entity::ASKED);
+    if known.any(|entity| entity.name() == name) {
         problems.add(
             "name",
             "the filter has an entity of this name",

@@ -31,12 +31,9 @@ impl Fakes {
 
     /// Takes notice of what a body holds.
     pub fn reserve(&mut self, body: &[u8]) {
-        // A fake has a digit or an `@`, and is no longer than this.
+        // Most fakes have a digit or an `@`, names begin with a large letter; none is longer.
         for word in words(body).filter(|word| word.len() <= LONGEST) {
-            if word
-                .iter()
-                .any(|byte| byte.is_ascii_digit() || *byte == b'@')
-            {
+            if is_telling(word) || word.first().is_some_and(u8::is_ascii_uppercase) {
                 let word = String::from_utf8_lossy(word).to_ascii_lowercase();
                 self.words.entry(word).or_default();
             }
@@ -57,8 +54,9 @@ impl Fakes {
     /// from another.
     pub fn add(&mut self, fake: &str, reading: String, place: Place) -> bool {
         let fake = fake.to_ascii_lowercase();
+        let telling = words(fake.as_bytes()).any(is_telling);
         let held = words(fake.as_bytes())
-            .filter(|word| word.iter().any(u8::is_ascii_digit) || word.contains(&b'@'))
+            .filter(|word| !telling || is_telling(word))
             .all(|word| {
                 let word = core::str::from_utf8(word).unwrap_or_default();
                 self.words.contains_key(word)
@@ -94,7 +92,9 @@ impl Fakes {
                 continue;
             }
             match self.longest(text, at) {
-                Some((end, place)) if !goes_on(text.as_bytes(), end) => {
+                Some((end, place))
+                    if !goes_on(text.as_bytes(), end) && !in_word(text.as_bytes(), at..end) =>
+                {
                     found.push((at..end, place));
                     at = end;
                 }
@@ -156,6 +156,22 @@ impl Fakes {
             .starts_with(fake.as_str())
             .then(|| (at.saturating_add(fake.len()), *place))
     }
+}
+
+/// Whether a word has a digit or an `@`.
+fn is_telling(word: &[u8]) -> bool {
+    word.iter()
+        .any(|byte| byte.is_ascii_digit() || *byte == b'@')
+}
+
+/// Whether a name is the front or the end of a longer word.
+fn in_word(bytes: &[u8], span: Range<usize>) -> bool {
+    let name = bytes.get(span.clone()).unwrap_or_default();
+    let letter = |at: Option<usize>| {
+        let byte = at.and_then(|at| bytes.get(at));
+        byte.is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+    };
+    !is_telling(name) && (letter(span.start.checked_sub(1)) || letter(Some(span.end)))
 }
 
 /// Whether a number goes on over this place.

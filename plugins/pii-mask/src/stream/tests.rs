@@ -6,6 +6,8 @@ use crate::detect::tests::dense_text;
 
 use proptest::prelude::*;
 
+mod people;
+
 fn masker() -> Masker {
     let actions = Entity::ALL
         .into_iter()
@@ -20,18 +22,26 @@ fn masker() -> Masker {
 }
 
 fn stream<'a>(pieces: impl IntoIterator<Item = &'a str>) -> (String, Tally) {
-    let (masker, mut stream) = (masker(), TextStream::default());
+    stream_by(&masker(), pieces)
+}
+
+fn stream_by<'a>(masker: &Masker, pieces: impl IntoIterator<Item = &'a str>) -> (String, Tally) {
+    let mut stream = TextStream::default();
     let (mut out, mut tally) = (String::new(), Tally::default());
     for piece in pieces {
-        stream.push(piece, &masker, &mut tally, &mut out);
+        stream.push(piece, masker, &mut tally, &mut out);
     }
-    stream.finish(&masker, &mut tally, &mut out);
+    stream.finish(masker, &mut tally, &mut out);
     (out, tally)
 }
 
 fn whole(text: &str) -> (String, Tally) {
+    whole_by(&masker(), text)
+}
+
+fn whole_by(masker: &Masker, text: &str) -> (String, Tally) {
     let mut tally = Tally::default();
-    let masked = masker().mask(text, "", &mut tally);
+    let masked = masker.mask(text, "", &mut tally);
     (masked.unwrap_or_else(|| text.to_owned()), tally)
 }
 
