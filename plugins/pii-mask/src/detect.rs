@@ -36,8 +36,10 @@ mod groups;
 mod hints;
 mod iban;
 mod id;
+mod idle;
 pub(crate) mod ids;
 mod ip;
+mod leads;
 mod lists;
 mod mac;
 mod named;
@@ -289,7 +291,7 @@ fn scan_by<const EACH: bool>(
         label_is_phone: &label_is_phone,
         wanted,
     };
-    let mut anchors = Anchors::of(scene.bytes);
+    let mut anchors = Anchors::of(scene.bytes, !EACH);
     let mut numbers = None;
     let mut known = None;
     let has_ids = ids::is_wanted(wanted);
@@ -331,6 +333,20 @@ fn scan_by<const EACH: bool>(
                 let id = has_ids
                     .then(|| ids::find(scene, anchor, &mut known))
                     .flatten();
+                if id.is_none()
+                    && !EACH
+                    && let Some(next) = digits::behind_timestamp(scene.bytes, anchor..end)
+                {
+                    let (told, done) = if anchor >= named_done && named::may_be_around(before) {
+                        named::around(scene, anchor, EACH)
+                    } else {
+                        (None, named_done)
+                    };
+                    if told.is_none() {
+                        (at, named_done) = (next, done);
+                        continue;
+                    }
+                }
                 let none = digits::behind_none(scene, anchor..end).filter(|_| !EACH);
                 if let Some(next) = none.filter(|_| id.is_none()) {
                     // Most digits are nothing at a glance.
@@ -380,7 +396,7 @@ fn scan_by<const EACH: bool>(
             None => behind,
         };
     }
-    (findings, has_cells)
+    (findings, has_cells || anchors.has_cells)
 }
 
 /// Whether a number that begins at `at` may be one of a cell: what divides cells, or the end of a

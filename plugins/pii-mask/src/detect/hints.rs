@@ -7,6 +7,7 @@
 
 use super::boundary::{CONTEXT_REACH, LOOK_BEHIND};
 use super::id::{Id, Ids};
+use super::leads::{self, Leads};
 use super::{Scene, lists};
 
 /// The most hits within reach that count.
@@ -240,6 +241,7 @@ aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooo
 /// The words of one text, read as the scan goes on, and of its name.
 #[derive(Debug)]
 pub struct Hints {
+    leads: Leads,
     reader: Reader,
     /// Up to where it has read.
     read: usize,
@@ -250,6 +252,7 @@ impl Hints {
     /// Of a text of which nothing has been read.
     pub const fn new() -> Self {
         Self {
+            leads: Leads::new(),
             reader: Reader::new(),
             read: 0,
             label: None,
@@ -260,6 +263,10 @@ impl Hints {
     /// there.
     pub fn at(&mut self, scene: Scene<'_>, at: usize) -> Ids {
         let bytes = scene.bytes;
+        let label = *self.label.get_or_insert_with(|| of_name(scene.label));
+        if !self.leads.may_say(bytes, at) {
+            return label;
+        }
         let from = at.saturating_sub(CONTEXT_REACH);
         if self.read <= from || self.read > at {
             self.reader = Reader::new();
@@ -274,8 +281,7 @@ impl Hints {
         } else {
             self.reader.says(from)
         };
-        let label = self.label.get_or_insert_with(|| of_name(scene.label));
-        said.with(*label).with(in_other_scripts(bytes, at))
+        said.with(label).with(in_other_scripts(bytes, at))
     }
 }
 
@@ -306,7 +312,7 @@ fn word_begins(bytes: &[u8], from: usize, to: usize) -> usize {
 /// What a name says: of a member, a field, a column.
 pub fn of_name(name: &str) -> Ids {
     let bytes = name.as_bytes();
-    if bytes.is_empty() {
+    if !leads::may_be_name(bytes) {
         return Ids::NONE;
     }
     let mut reader = Reader::new();
@@ -322,8 +328,11 @@ fn in_other_scripts(bytes: &[u8], at: usize) -> Ids {
     let left = bytes
         .get(at.saturating_sub(CONTEXT_REACH)..at)
         .unwrap_or_default();
-    // The first byte of Greek, Cyrillic and everything behind them.
-    if !left.iter().any(|byte| *byte >= 0xCE) {
+    // The first byte of Greek, Cyrillic and what is behind them, but for signs and dashes.
+    if !left
+        .iter()
+        .any(|byte| matches!(byte, 0xCE..=0xE1 | 0xE3..=0xEC))
+    {
         return Ids::NONE;
     }
     let held = |(word, _): &&(&str, Id)| memchr::memmem::find(left, word.as_bytes()).is_some();

@@ -321,16 +321,22 @@ fn alone(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> Option<Finding>
     let front = scene.bytes.get(run.clone())?;
     let letter = front.first()?.is_ascii_alphabetic();
     let glue = behind.first().copied().unwrap_or_default();
-    // Which forms can begin so; most stretches begin none.
-    let begins_one = matches!(
-        (front.len(), letter, glue),
-        (9 | 10 | 16, true, _)
-            | (17 | 18, _, _)
-            | (6, false, b'-' | b'+')
-            | (11, false, _)
-            | (1..=4, false, b'.' | b'-')
-            | (1, false, b' ')
-    );
+    // Which forms can begin so; most stretches begin none. Groups have the same sign on both sides.
+    let grouped = || {
+        let next = behind.get(1..).unwrap_or_default();
+        let digits = next.iter().take(MOST);
+        let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+        digits > 1
+            && next
+                .get(digits)
+                .is_some_and(|byte| *byte == glue || !byte.is_ascii())
+    };
+    let begins_one = match (front.len(), letter, glue) {
+        (9 | 10 | 16, true, _) | (17 | 18, ..) | (6, false, b'-' | b'+') | (11, false, _) => true,
+        (1..=3, false, b'.' | b'-') | (1, false, b' ') => grouped(),
+        (4, false, b'-') => behind.get(1).is_some_and(u8::is_ascii_alphabetic),
+        _ => false,
+    };
     if !begins_one {
         return crypto::alone(scene, run);
     }
