@@ -42,6 +42,7 @@ mod ip;
 mod leads;
 mod lists;
 mod mac;
+mod meaning;
 mod named;
 mod names;
 mod number;
@@ -55,7 +56,6 @@ pub(crate) mod words;
 
 use anchor::Anchors;
 use columns::Column;
-use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
@@ -64,6 +64,7 @@ pub use decimal::read as read_number;
 pub use entity::{Entity, EntitySet};
 pub use groups::SHORTEST as SHORTEST_NUMBER;
 pub use iban::LONGEST as LONGEST_IBAN;
+pub use meaning::Meaning;
 pub use number::{judge as judge_number, judge_groups};
 pub use token::Quotes;
 
@@ -103,6 +104,9 @@ pub struct Finding {
     pub quotes: Option<Quotes>,
 }
 
+/// The name of a text, and what is known about it.
+pub type Label<'a> = (&'a str, &'a Meaning);
+
 /// Bytes of a label that are read: its end, as much as is read of the text before a finding.
 pub const LABEL: usize = boundary::LOOK_BEHIND;
 
@@ -119,8 +123,8 @@ pub(crate) struct Scene<'a> {
     pub found_until: Option<usize>,
     /// What the text is called: the name of the JSON member or form field that holds it.
     pub label: &'a str,
-    /// Whether that is a telephone's, once it has been read.
-    pub label_is_phone: &'a OnceCell<bool>,
+    /// What that says, as far as it has been read.
+    pub meaning: &'a Meaning,
     /// What is looked for.
     pub wanted: EntitySet,
 }
@@ -131,6 +135,12 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    scan_called(text, floor, (label, &Meaning::default()), wanted)
+}
+
+/// The same of a text with a name of which something may be known from others.
+#[must_use]
+pub fn scan_called(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) -> Vec<Finding> {
     if floor == 0
         && wanted.has(Entity::Secret)
         && let Some(secret) = named::whole(text, label)
@@ -175,7 +185,7 @@ pub fn scan_next(
     wanted: EntitySet,
     columns: &mut Columns,
 ) -> Vec<Finding> {
-    let (findings, _) = scan_read(text, floor, "", wanted);
+    let (findings, _) = scan_read(text, floor, ("", &Meaning::default()), wanted);
     in_columns(text, floor, wanted, columns, findings)
 }
 
@@ -230,7 +240,12 @@ fn in_columns(
 
 /// The findings in a text as it is written and as it reads, and whether it has numbers that may be
 /// cells of a table.
-fn scan_read(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<Finding>, bool) {
+fn scan_read(
+    text: &str,
+    floor: usize,
+    label: Label<'_>,
+    wanted: EntitySet,
+) -> (Vec<Finding>, bool) {
     let (findings, has_cells) = scan_written(text, floor, label, wanted);
     match fold::Folded::read(text, floor) {
         None => (findings, has_cells),
@@ -265,7 +280,12 @@ pub(crate) fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Fi
 }
 
 /// The findings in a text as it is written.
-fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<Finding>, bool) {
+fn scan_written(
+    text: &str,
+    floor: usize,
+    label: Label<'_>,
+    wanted: EntitySet,
+) -> (Vec<Finding>, bool) {
     scan_by::<false>(text, floor, label, wanted)
 }
 
@@ -273,7 +293,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
 fn scan_by<const EACH: bool>(
     text: &str,
     floor: usize,
-    label: &str,
+    (label, meaning): Label<'_>,
     wanted: EntitySet,
 ) -> (Vec<Finding>, bool) {
     let mut findings = Vec::new();
@@ -281,14 +301,13 @@ fn scan_by<const EACH: bool>(
     let label = label
         .get(label.floor_char_boundary(label.len().saturating_sub(LABEL))..)
         .unwrap_or_default();
-    let label_is_phone = OnceCell::new();
     let mut scene = Scene {
         text,
         bytes: text.as_bytes(),
         floor,
         found_until: None,
         label,
-        label_is_phone: &label_is_phone,
+        meaning,
         wanted,
     };
     let mut anchors = Anchors::of(scene.bytes, !EACH);

@@ -360,7 +360,8 @@ impl EventMasker {
                     strings.value(&text, &label, masker, tally, replace);
                 }
                 Place::Number(raw, span, label) => {
-                    if let Some(masked) = number(raw, || label.into(), masker, tally) {
+                    if let Some(masked) = number(raw, || label.into(), &mut strings, masker, tally)
+                    {
                         replace(span, masked);
                     }
                 }

@@ -62,8 +62,27 @@ pub fn behind_timestamp(bytes: &[u8], digits: Range<usize>) -> Option<usize> {
         return None;
     }
     let (stamp, rest) = bytes.get(digits.start..)?.split_first_chunk::<LENGTH>()?;
-    let [_, _, _, _, b'-', m0, m1, b'-', d0, d1, b'T' | b' ', h0, h1, b':', n0, n1, b':', s0, s1] =
-        stamp
+    let [
+        _,
+        _,
+        _,
+        _,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T' | b' ',
+        h0,
+        h1,
+        b':',
+        n0,
+        n1,
+        b':',
+        s0,
+        s1,
+    ] = stamp
     else {
         return None;
     };
@@ -77,7 +96,11 @@ pub fn behind_timestamp(bytes: &[u8], digits: Range<usize>) -> Option<usize> {
         [b'.', places @ ..] => group_end(places, 0),
         _ => 0,
     };
-    let fraction = if places > 0 { places.saturating_add(1) } else { 0 };
+    let fraction = if places > 0 {
+        places.saturating_add(1)
+    } else {
+        0
+    };
     let behind = rest.get(fraction..)?;
     let (zone, ended) = match behind {
         [b'Z', next, ..] => (1, is_apart(*next)),

@@ -8,7 +8,7 @@
 use super::boundary::{CONTEXT_REACH, LOOK_BEHIND};
 use super::id::{Id, Ids};
 use super::leads::{self, Leads};
-use super::{Scene, lists};
+use super::{Label, Scene, lists};
 
 /// The most hits within reach that count.
 const KEPT: usize = 8;
@@ -238,14 +238,13 @@ aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooo
     }
 }
 
-/// The words of one text, read as the scan goes on, and of its name.
+/// The words of one text, read as the scan goes on.
 #[derive(Debug)]
 pub struct Hints {
     leads: Leads,
     reader: Reader,
     /// Up to where it has read.
     read: usize,
-    label: Option<Ids>,
 }
 
 impl Hints {
@@ -255,7 +254,6 @@ impl Hints {
             leads: Leads::new(),
             reader: Reader::new(),
             read: 0,
-            label: None,
         }
     }
 
@@ -263,7 +261,7 @@ impl Hints {
     /// there.
     pub fn at(&mut self, scene: Scene<'_>, at: usize) -> Ids {
         let bytes = scene.bytes;
-        let label = *self.label.get_or_insert_with(|| of_name(scene.label));
+        let label = of_label((scene.label, scene.meaning));
         if !self.leads.may_say(bytes, at) {
             return label;
         }
@@ -307,6 +305,11 @@ fn word_begins(bytes: &[u8], from: usize, to: usize) -> usize {
         at = at.saturating_add(1);
     }
     at
+}
+
+/// What the name of a text says.
+pub fn of_label((name, meaning): Label<'_>) -> Ids {
+    *meaning.ids.get_or_init(|| of_name(name))
 }
 
 /// What a name says: of a member, a field, a column.

@@ -14,6 +14,7 @@ use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};
 use super::groups::{group_end, separator};
 use super::hints::{self, Hints};
 use super::id::{Id, Ids};
+use super::meaning::Meaning;
 use super::names::is_number_of_things;
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
 use super::{bic, crypto, dates, token};
@@ -396,8 +397,11 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     if digits.iter().all(u8::is_ascii_digit)
         && let Some(token) = token::around(scene.bytes, start)
     {
-        let name = token.name.unwrap_or(scene.label.as_bytes());
-        let (entity, certainty) = judge(token.digits.as_bytes(), name, scene.wanted)?;
+        let digits = token.digits.as_bytes();
+        let (entity, certainty) = match token.name {
+            Some(name) => judge(digits, name, &Meaning::default(), scene.wanted)?,
+            None => judge(digits, scene.label.as_bytes(), scene.meaning, scene.wanted)?,
+        };
         return Some(Finding {
             span: token.span,
             entity,
@@ -435,11 +439,16 @@ const SHORTEST: usize = 7;
 const LONGEST: usize = 18;
 
 /// What a number in JSON is, by its digits and the name above it. Zeros in front may be lost.
-pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
+pub fn judge(
+    digits: &[u8],
+    name: &[u8],
+    meaning: &Meaning,
+    wanted: EntitySet,
+) -> Option<(Entity, Certainty)> {
     if !(SHORTEST..=LONGEST).contains(&digits.len()) || !is_wanted(wanted) {
         return None;
     }
-    let said = hints::of_name(core::str::from_utf8(name).ok()?);
+    let said = hints::of_label((core::str::from_utf8(name).ok()?, meaning));
     if said.is_empty() {
         return None;
     }

@@ -7,17 +7,11 @@
 //! `/run/secrets/x`) are none.
 
 use super::class::{beginning, ending, in_value, tells};
+use super::meaning::Named;
 use super::names::Words;
-use super::{Certainty, Entity, Finding, Scene, copies};
+use super::{Certainty, Entity, Finding, Label, Scene, copies};
 use core::ops::Range;
 use modelgate_kit::lanes::Lanes;
-
-/// What a name says of the value behind it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Named {
-    Password,
-    Key,
-}
 
 /// What stands in front of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +34,7 @@ const FRONT: usize = 56;
 const ADDRESS: usize = 90;
 
 /// The value that is all of `text`, by what the text is called.
-pub fn whole(text: &str, label: &str) -> Option<Finding> {
+pub fn whole(text: &str, (label, meaning): Label<'_>) -> Option<Finding> {
     let value = text.as_bytes();
     let possible = !label.is_empty()
         && (PASSWORD.start..KEY.end).contains(&value.len())
@@ -49,7 +43,10 @@ pub fn whole(text: &str, label: &str) -> Option<Finding> {
     if !possible {
         return None;
     }
-    let found = match named(&Words::read(label.as_bytes()))? {
+    let secret = meaning
+        .secret
+        .get_or_init(|| named(&Words::read(label.as_bytes())));
+    let found = match (*secret)? {
         Named::Password => is_password(value),
         Named::Key => is_key(value),
     };
@@ -103,9 +100,12 @@ fn value_length(bytes: &[u8], at: usize) -> usize {
     loop {
         let rest = bytes.get(at.saturating_add(length)..).unwrap_or_default();
         let lanes = Lanes::front(rest);
-        let signs = lanes.between(b'*', b'+') | lanes.between(b'-', b'9') | lanes.between(b'$', b'%');
+        let signs =
+            lanes.between(b'*', b'+') | lanes.between(b'-', b'9') | lanes.between(b'$', b'%');
         let signs = signs | lanes.are(b'!') | lanes.are(b'@') | lanes.between(b'^', b'_');
-        let same = (signs | lanes.are(b'~') | lanes.letters()).bits().trailing_ones();
+        let same = (signs | lanes.are(b'~') | lanes.letters())
+            .bits()
+            .trailing_ones();
         length = length.saturating_add(usize::try_from(same).unwrap_or_default());
         if same < u64::BITS {
             return length;
