@@ -257,6 +257,13 @@ impl Masker {
         Some(coded.encode(&masked))
     }
 
+    /// Whether nothing becomes of a value of this name.
+    #[must_use]
+    pub fn is_nothing(&self, text: &str, label: &str) -> bool {
+        let coded = || self.base64 && Coded::read(text).is_some();
+        !coded() && self.find(text, 0, label).is_empty()
+    }
+
     /// Whether it looks for nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {

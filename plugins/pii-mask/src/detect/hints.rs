@@ -368,6 +368,82 @@ mod tests {
         assert!(seen.len() * 2 < SLOTS, "{} words", seen.len());
     }
 
+    /// What words are read for only where one may say something is what they all say.
+    #[test]
+    fn words_that_are_passed_over_say_nothing() {
+        let phrases: Vec<&str> = lists::WORDS
+            .iter()
+            .flat_map(|(words, _)| words.split('|'))
+            .collect();
+        let mut state = 5_u64;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let signs = [
+            " ",
+            ": ",
+            "_",
+            "-",
+            "=",
+            "1",
+            " 22 ",
+            "\n",
+            r"\n",
+            "\u{e9}",
+            "\u{2013}",
+            "\u{ea}",
+            "ID",
+            "x",
+            "\u{438}",
+            "\u{8eab}\u{4efd}\u{8bc1}",
+        ];
+        let mut told = 0;
+        for _ in 0..4_000 {
+            let mut text = String::new();
+            for _ in 0..random(12) {
+                let phrase = phrases[random(phrases.len())];
+                match random(6) {
+                    0 => text.push_str(phrase),
+                    1 => text.push_str(&phrase.replace(' ', "_")),
+                    2 => {
+                        for word in phrase.split(' ') {
+                            text.push_str(&word[..1].to_uppercase());
+                            text.push_str(&word[1..]);
+                        }
+                    }
+                    3 => text.push_str(&phrase[..random(phrase.len())]),
+                    _ => text.push_str(signs[random(signs.len())]),
+                }
+                text.push_str(signs[random(signs.len())]);
+            }
+            text.push('1');
+            let bytes = text.as_bytes();
+            let scene = Scene {
+                text: &text,
+                bytes,
+                floor: 0,
+                found_until: None,
+                label: "",
+                meaning: &Default::default(),
+                wanted: Default::default(),
+            };
+            let mut hints = Hints::new();
+            for at in (0..bytes.len()).filter(|at| bytes[*at].is_ascii_digit()) {
+                let from = at.saturating_sub(CONTEXT_REACH);
+                let mut reader = Reader::new();
+                reader.read(bytes, word_begins(bytes, from, at), at);
+                reader.end();
+                let all = reader.says(from).with(in_other_scripts(bytes, at));
+                assert_eq!(hints.at(scene, at), all, "{text:?} at {at}");
+                told += usize::from(!all.is_empty());
+            }
+        }
+        assert!(told > 1_000, "{told}");
+    }
+
     #[test]
     fn names_and_phrases_say_what_a_value_is() {
         for (name, id) in [

@@ -8,6 +8,9 @@
 
 use modelgate_kit::lanes::Lanes;
 
+/// Numbers of a block that are worth a look at all of it.
+const FEW: u32 = 3;
+
 /// Digits of a block that begin nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Idle {
@@ -52,7 +55,8 @@ impl Idle {
     pub fn of(lanes: Lanes, digits: u64, letters: u64) -> Self {
         // Of the first byte it is not known what stands before it.
         let starts = digits & !(digits << 1) & !1;
-        if starts == 0 {
+        // Few numbers are asked about as quickly, and those in words are not told here.
+        if (starts & !(letters << 1)).count_ones() < FEW {
             return Self::default();
         }
         // A value may be told behind these; others divide.

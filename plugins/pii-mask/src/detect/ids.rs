@@ -11,6 +11,7 @@ mod schemes;
 mod things;
 
 use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};
+use super::class::base64_front;
 use super::groups::{group_end, separator};
 use super::hints::{self, Hints};
 use super::id::{Id, Ids};
@@ -19,6 +20,7 @@ use super::names::is_number_of_things;
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
 use super::{bic, crypto, dates, token};
 use core::ops::Range;
+use modelgate_kit::lanes::Lanes;
 use schemes::{ALONE, SCHEMES, Scheme, scheme};
 
 /// What is found here.
@@ -128,10 +130,9 @@ fn is_nothing(scene: Scene<'_>, at: usize) -> bool {
 
 /// Whether nothing but base64 stands within reach of words before `start`.
 fn is_in_base64(scene: Scene<'_>, start: usize) -> bool {
-    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let left = start.checked_sub(CONTEXT_REACH);
-    let left = left.and_then(|from| scene.bytes.get(from..start));
-    left.is_some_and(|left| left.iter().rev().all(part))
+    let from = start.checked_sub(CONTEXT_REACH);
+    let near = from.and_then(|from| scene.bytes.get(from..));
+    near.is_some_and(|near| base64_front(Lanes::front(near)) >= CONTEXT_REACH)
 }
 
 /// Letters and digits of what is too short to be a number by itself.
