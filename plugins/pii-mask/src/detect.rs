@@ -38,11 +38,14 @@ mod groups;
 mod hints;
 mod iban;
 mod id;
+mod idle;
 pub(crate) mod ids;
 mod ip;
+mod leads;
 mod lists;
 mod lookalikes;
 mod mac;
+mod meaning;
 mod named;
 mod names;
 mod number;
@@ -58,7 +61,6 @@ pub(crate) mod words;
 
 use anchor::Anchors;
 use columns::Column;
-use core::cell::OnceCell;
 use core::ops::Range;
 
 pub use columns::Columns;
@@ -67,6 +69,7 @@ pub use decimal::read as read_number;
 pub use entity::{Entity, EntitySet};
 pub use groups::SHORTEST as SHORTEST_NUMBER;
 pub use iban::LONGEST as LONGEST_IBAN;
+pub use meaning::Meaning;
 pub use number::{judge as judge_number, judge_groups};
 pub use token::Quotes;
 
@@ -106,6 +109,9 @@ pub struct Finding {
     pub quotes: Option<Quotes>,
 }
 
+/// The name of a text, and what is known about it.
+pub type Label<'a> = (&'a str, &'a Meaning);
+
 /// Bytes of a label that are read: its end, as much as is read of the text before a finding.
 pub const LABEL: usize = boundary::LOOK_BEHIND;
 
@@ -122,8 +128,8 @@ pub(crate) struct Scene<'a> {
     pub found_until: Option<usize>,
     /// What the text is called: the name of the JSON member or form field that holds it.
     pub label: &'a str,
-    /// Whether that is a telephone's, once it has been read.
-    pub label_is_phone: &'a OnceCell<bool>,
+    /// What that says, as far as it has been read.
+    pub meaning: &'a Meaning,
     /// What is looked for.
     pub wanted: EntitySet,
 }
@@ -134,9 +140,15 @@ pub(crate) struct Scene<'a> {
 /// The findings ascend and do not overlap.
 #[must_use]
 pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+    scan_called(text, floor, (label, &Meaning::default()), wanted)
+}
+
+/// The same of a text with a name of which something may be known from others.
+#[must_use]
+pub fn scan_called(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) -> Vec<Finding> {
     if wanted.has_people() {
-        let findings = scan(text, floor, label, wanted.without_people());
-        return together(findings, people::find(text, floor, label, wanted));
+        let findings = scan_called(text, floor, label, wanted.without_people());
+        return together(findings, people::find(text, floor, label.0, wanted));
     }
     if floor == 0
         && wanted.has(Entity::Secret)
@@ -154,7 +166,7 @@ pub fn scan(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Fin
 }
 
 /// The same without what only all of a text is.
-fn scan_within(text: &str, floor: usize, label: &str, wanted: EntitySet) -> Vec<Finding> {
+fn scan_within(text: &str, floor: usize, label: Label<'_'>, wanted: EntitySet) -> Vec<Finding> {
     // Most names and short values hold nothing.
     if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
         return Vec::new();
@@ -187,7 +199,7 @@ pub fn scan_next(
     wanted: EntitySet,
     columns: &mut Columns,
 ) -> Vec<Finding> {
-    let (findings, _) = scan_read(text, floor, "", wanted);
+    let (findings, _) = scan_read(text, floor, ("", &Meaning::default()), wanted);
     in_columns(text, floor, wanted, columns, findings)
 }
 
@@ -215,7 +227,9 @@ fn in_columns(
                     // What is but the rest of a cell is nothing as a whole.
                     let found = match begins {
                         true => scan(of_cell, 0, name, wanted),
-                        false => scan_within(of_cell, 0, name, wanted),
+                        false => {
+                            scan_within(of_cell, 0, (name, &Meaning::default()), wanted)
+                        }
                     };
                     if !found.is_empty() {
                         cells.push((cell.clone(), false));
@@ -249,7 +263,12 @@ fn in_columns(
 
 /// The findings in a text as it is written and as it reads, and whether it has numbers that may be
 /// cells of a table.
-fn scan_read(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<Finding>, bool) {
+fn scan_read(
+    text: &str,
+    floor: usize,
+    label: Label<'_>,
+    wanted: EntitySet,
+) -> (Vec<Finding>, bool) {
     let (findings, has_cells) = scan_written(text, floor, label, wanted);
     match fold::Folded::read(text, floor) {
         None => (findings, has_cells),
@@ -284,7 +303,12 @@ pub(crate) fn together(mut findings: Vec<Finding>, more: Vec<Finding>) -> Vec<Fi
 }
 
 /// The findings in a text as it is written.
-fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Vec<Finding>, bool) {
+fn scan_written(
+    text: &str,
+    floor: usize,
+    label: Label<'_>,
+    wanted: EntitySet,
+) -> (Vec<Finding>, bool) {
     scan_by::<false>(text, floor, label, wanted)
 }
 
@@ -292,7 +316,7 @@ fn scan_written(text: &str, floor: usize, label: &str, wanted: EntitySet) -> (Ve
 fn scan_by<const EACH: bool>(
     text: &str,
     floor: usize,
-    label: &str,
+    (label, meaning): Label<'_>,
     wanted: EntitySet,
 ) -> (Vec<Finding>, bool) {
     let mut findings = Vec::new();
@@ -300,17 +324,16 @@ fn scan_by<const EACH: bool>(
     let label = label
         .get(label.floor_char_boundary(label.len().saturating_sub(LABEL))..)
         .unwrap_or_default();
-    let label_is_phone = OnceCell::new();
     let mut scene = Scene {
         text,
         bytes: text.as_bytes(),
         floor,
         found_until: None,
         label,
-        label_is_phone: &label_is_phone,
+        meaning,
         wanted,
     };
-    let mut anchors = Anchors::of(scene.bytes);
+    let mut anchors = Anchors::of(scene.bytes, !EACH);
     let mut numbers = None;
     let mut known = None;
     let has_ids = ids::is_wanted(wanted);
@@ -353,6 +376,20 @@ fn scan_by<const EACH: bool>(
                 let id = has_ids
                     .then(|| ids::find(scene, anchor, &mut known))
                     .flatten();
+                if id.is_none()
+                    && !EACH
+                    && let Some(next) = digits::behind_timestamp(scene.bytes, anchor..end)
+                {
+                    let (told, done) = if anchor >= named_done && named::may_be_around(before) {
+                        named::around(scene, anchor, EACH)
+                    } else {
+                        (None, named_done)
+                    };
+                    if told.is_none() {
+                        (at, named_done) = (next, done);
+                        continue;
+                    }
+                }
                 let none = digits::behind_none(scene, anchor..end).filter(|_| !EACH);
                 if let Some(next) = none.filter(|_| id.is_none()) {
                     // Most digits are nothing at a glance.
@@ -402,7 +439,7 @@ fn scan_by<const EACH: bool>(
             None => behind,
         };
     }
-    (findings, has_cells)
+    (findings, has_cells || anchors.has_cells)
 }
 
 /// Whether a number that begins at `at` may be one of a cell: what divides cells, or the end of a

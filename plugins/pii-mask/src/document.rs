@@ -69,7 +69,7 @@ pub fn json(
             Token::Number(found) if scope.numbers && !scope.skips(&path) => {
                 explain::spot(|| found.span());
                 let label = || labels.label(&path, found.span());
-                if let Some(raw) = number(found.raw(), label, masker, tally) {
+                if let Some(raw) = number(found.raw(), label, &mut strings, masker, tally) {
                     edits.replace_raw(found.span(), raw);
                 }
             }

@@ -198,10 +198,10 @@ impl EventMasker {
         tally: &mut Tally,
     ) -> Result<(), Unreadable> {
         if let Some(known) = self.again.take() {
-            let is_known = self.tracks.contains_key(&known.id);
-            let piece = known.piece(data, name, form).filter(|_| is_known);
-            if let Some((text, span)) = piece {
-                self.go_on(raw, data, &known.id, (text, span), masker, tally);
+            let is_known = self.tracks.contains_key(known.id());
+            let piece = is_known.then(|| known.piece(data, name, form, masker));
+            if let Some((text, span)) = piece.flatten() {
+                self.go_on(raw, data, known.id(), (text, span), masker, tally);
                 self.again = Some(known);
                 return Ok(());
             }
@@ -360,7 +360,8 @@ impl EventMasker {
                     strings.value(&text, &label, masker, tally, replace);
                 }
                 Place::Number(raw, span, label) => {
-                    if let Some(masked) = number(raw, || label.into(), masker, tally) {
+                    if let Some(masked) = number(raw, || label.into(), &mut strings, masker, tally)
+                    {
                         replace(span, masked);
                     }
                 }

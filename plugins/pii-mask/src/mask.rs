@@ -20,7 +20,8 @@ use crate::detect::fold::plain;
 use crate::detect::people::{self, Held};
 use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
-use crate::detect::{email, judge_groups, judge_number, read_number, scan, scan_next, together};
+use crate::detect::{Label, Meaning, email, judge_groups, judge_number, read_number};
+use crate::detect::{scan_called, scan_next, together};
 use crate::restore::Place;
 use crate::restore::spelled::Around;
 use coded::Coded;
@@ -281,6 +282,13 @@ impl Masker {
         Some(coded.encode(&masked))
     }
 
+    /// Whether nothing becomes of a value of this name.
+    #[must_use]
+    pub fn is_nothing(&self, text: &str, label: &str) -> bool {
+        let coded = || self.base64 && Coded::read(text).is_some();
+        !coded() && self.find(text, 0, label).is_empty()
+    }
+
     /// Whether it looks for nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -302,10 +310,21 @@ impl Masker {
     /// The findings in `text[floor..]` that something becomes of.
     #[must_use]
     pub fn find(&self, text: &str, floor: usize, label: &str) -> Vec<(Finding, Action)> {
+        self.find_called(text, floor, (label, &Meaning::default()))
+    }
+
+    /// The same of a text with a name of which something may be known from others.
+    #[must_use]
+    pub fn find_called(
+        &self,
+        text: &str,
+        floor: usize,
+        (label, meaning): Label<'_>,
+    ) -> Vec<(Finding, Action)> {
         let found = if self.is_idle() {
             Vec::new()
         } else {
-            let mut findings = scan(text, floor, label, self.rules.wanted);
+            let mut findings = scan_called(text, floor, (label, meaning), self.rules.wanted);
             if floor == 0 {
                 let wanted = self.rules.wanted;
                 findings = with_spelled(text, label, wanted, self.spellings, findings);
@@ -467,8 +486,14 @@ impl Masker {
 
     /// What stands in place of a number of JSON with these digits under this name; none if it is
     /// nothing.
-    pub fn mask_number(&self, digits: &str, name: &str, tally: &mut Tally) -> Option<String> {
-        let judged = judge_number(digits.as_bytes(), name.as_bytes(), self.rules.wanted)?;
+    pub fn mask_number(
+        &self,
+        digits: &str,
+        (name, meaning): Label<'_>,
+        tally: &mut Tally,
+    ) -> Option<String> {
+        let wanted = self.rules.wanted;
+        let judged = judge_number(digits.as_bytes(), name.as_bytes(), meaning, wanted)?;
         self.mask_judged(digits, judged, tally)
     }
 

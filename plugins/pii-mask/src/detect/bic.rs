@@ -5,7 +5,7 @@ use super::boundary::{CONTEXT_REACH, begins, ends};
 use super::countries::is_country;
 use super::hints;
 use super::id::{Id, Ids};
-use super::{Certainty, Entity, Finding, Scene};
+use super::{Certainty, Entity, Finding, Label, Scene};
 use core::ops::Range;
 
 /// Whether these letters and digits are one.
@@ -36,8 +36,8 @@ pub fn at(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
 }
 
 /// All of a text that a name calls one.
-pub fn whole(text: &str, label: &str) -> Option<Finding> {
-    let named = || hints::of_name(label).has(Id::Bic);
+pub fn whole(text: &str, label: Label<'_>) -> Option<Finding> {
+    let named = || hints::of_label(label).has(Id::Bic);
     (is_code(text.as_bytes()) && named()).then(|| finding(0..text.len()))
 }
 

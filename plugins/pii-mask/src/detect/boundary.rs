@@ -249,7 +249,7 @@ mod tests {
                 floor: 0,
                 found_until: None,
                 label,
-                label_is_phone: &Default::default(),
+                meaning: &Default::default(),
                 wanted: Default::default(),
             };
             context_has(scene, left.len(), &["phone"])

@@ -1,5 +1,7 @@
 //! What bytes belong to, in a table: one look for a byte, however many it may be.
 
+use modelgate_kit::lanes::Lanes;
+
 /// Letters and digits, and what base64 in URLs has besides.
 const BASE64_URL: u8 = 1;
 /// Letters and digits, `+` and `/`.
@@ -69,6 +71,14 @@ pub fn base64_url(byte: u8) -> bool {
 #[inline]
 pub fn base64(byte: u8) -> bool {
     is(byte, BASE64)
+}
+
+/// How many bytes at the front of a block are base64's.
+#[inline]
+pub fn base64_front(lanes: Lanes) -> usize {
+    let signs = lanes.between(b'/', b'9') | lanes.are(b'+');
+    let front = (signs | lanes.letters()).bits().trailing_ones();
+    usize::try_from(front).unwrap_or_default()
 }
 
 /// Whether it may stand in a value in running text.

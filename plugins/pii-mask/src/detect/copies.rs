@@ -5,7 +5,7 @@
 //! Anything else in base64 (images, tensors, text in which a key stands somewhere) is not decoded.
 
 use super::boundary::{begins, ends};
-use super::{Certainty, Entity, EntitySet, Finding, Scene, scan_written};
+use super::{Certainty, Entity, EntitySet, Finding, Meaning, Scene, scan_written};
 
 /// How the keys begin of which copies are looked for, in three letters: those of four in base64.
 const FRONTS: [&[u8; 3]; 30] = [
@@ -66,7 +66,7 @@ pub(super) fn of_aws(scene: Scene<'_>, at: usize) -> Option<Finding> {
 /// What a text is, if it is one key and nothing but white space behind it.
 fn key(text: &[u8]) -> Option<Entity> {
     let text = core::str::from_utf8(text).ok()?.trim_end();
-    let (found, _) = scan_written(text, 0, "", EntitySet::all());
+    let (found, _) = scan_written(text, 0, ("", &Meaning::default()), EntitySet::all());
     let [finding] = found.as_slice() else {
         return None;
     };

@@ -51,6 +51,103 @@ pub fn behind_none(scene: Scene<'_>, digits: Range<usize>) -> Option<usize> {
     is_none.then_some(digits.end)
 }
 
+/// Where to read on behind a date with a time, as logs have it (RFC 3339, or with a space, ISO
+/// 8601's comma, or no zone), which stands by itself. Of it only a word in front can make
+/// something: where it begins ([`super::ids`], [`super::named`]). Where a number may begin with its
+/// seconds, these are where to read on.
+pub fn behind_timestamp(bytes: &[u8], digits: Range<usize>) -> Option<usize> {
+    /// Bytes of a date and a time.
+    const LENGTH: usize = 19;
+    if digits.len() != 4 {
+        return None;
+    }
+    let (stamp, rest) = bytes.get(digits.start..)?.split_first_chunk::<LENGTH>()?;
+    let [
+        _,
+        _,
+        _,
+        _,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T' | b' ',
+        h0,
+        h1,
+        b':',
+        n0,
+        n1,
+        b':',
+        s0,
+        s1,
+    ] = stamp
+    else {
+        return None;
+    };
+    let all = [m0, m1, d0, d1, h0, h1, n0, n1, s0, s1];
+    let before = digits.start.checked_sub(1).and_then(|at| bytes.get(at));
+    if !all.into_iter().all(u8::is_ascii_digit) || !before.is_none_or(|byte| is_apart(*byte)) {
+        return None;
+    }
+    let end = digits.start.saturating_add(LENGTH);
+    let places = match rest {
+        [b'.', places @ ..] => group_end(places, 0),
+        _ => 0,
+    };
+    let fraction = if places > 0 {
+        places.saturating_add(1)
+    } else {
+        0
+    };
+    let behind = rest.get(fraction..)?;
+    let (zone, ended) = match behind {
+        [b'Z', next, ..] => (1, is_apart(*next)),
+        [b'Z'] => (1, true),
+        [b'+', a, b, b':', c, d, next, ..] if [a, b, c, d].into_iter().all(u8::is_ascii_digit) => {
+            (6, is_apart(*next) && !b" ()".contains(next))
+        }
+        // What a number goes on with, and the name of a month.
+        [b' ', next, ..] => {
+            let letter = places == 0 && next.is_ascii_alphabetic();
+            let goes_on = b" ()+-./".contains(next) || next.is_ascii_digit();
+            (0, next.is_ascii() && !letter && !goes_on)
+        }
+        [next, ..] => (0, is_apart(*next) && !b"()".contains(next)),
+        [] => (0, true),
+    };
+    Some(if ended {
+        end.saturating_add(fraction).saturating_add(zone)
+    } else {
+        end.saturating_sub(2)
+    })
+}
+
+/// Whether a byte before or behind a word leaves it by itself.
+const fn is_apart(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\n'
+            | b'\r'
+            | b'"'
+            | b'\''
+            | b'`'
+            | b'('
+            | b')'
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+            | b'<'
+            | b'>'
+            | b'|'
+            | b','
+            | b';'
+    )
+}
+
 /// Whether digits with these bytes before and behind them are a word by themselves, and in nothing
 /// that has several words.
 #[inline]

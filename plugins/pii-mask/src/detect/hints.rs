@@ -7,7 +7,8 @@
 
 use super::boundary::{CONTEXT_REACH, LOOK_BEHIND};
 use super::id::{Id, Ids};
-use super::{Scene, lists};
+use super::leads::{self, Leads};
+use super::{Label, Scene, lists};
 
 /// The most hits within reach that count.
 const KEPT: usize = 8;
@@ -237,22 +238,22 @@ aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooo
     }
 }
 
-/// The words of one text, read as the scan goes on, and of its name.
+/// The words of one text, read as the scan goes on.
 #[derive(Debug)]
 pub struct Hints {
+    leads: Leads,
     reader: Reader,
     /// Up to where it has read.
     read: usize,
-    label: Option<Ids>,
 }
 
 impl Hints {
     /// Of a text of which nothing has been read.
     pub const fn new() -> Self {
         Self {
+            leads: Leads::new(),
             reader: Reader::new(),
             read: 0,
-            label: None,
         }
     }
 
@@ -260,6 +261,10 @@ impl Hints {
     /// there.
     pub fn at(&mut self, scene: Scene<'_>, at: usize) -> Ids {
         let bytes = scene.bytes;
+        let label = of_label((scene.label, scene.meaning));
+        if !self.leads.may_say(bytes, at) {
+            return label;
+        }
         let from = at.saturating_sub(CONTEXT_REACH);
         if self.read <= from || self.read > at {
             self.reader = Reader::new();
@@ -274,8 +279,7 @@ impl Hints {
         } else {
             self.reader.says(from)
         };
-        let label = self.label.get_or_insert_with(|| of_name(scene.label));
-        said.with(*label).with(in_other_scripts(bytes, at))
+        said.with(label).with(in_other_scripts(bytes, at))
     }
 }
 
@@ -303,10 +307,15 @@ fn word_begins(bytes: &[u8], from: usize, to: usize) -> usize {
     at
 }
 
+/// What the name of a text says.
+pub fn of_label((name, meaning): Label<'_>) -> Ids {
+    *meaning.ids.get_or_init(|| of_name(name))
+}
+
 /// What a name says: of a member, a field, a column.
 pub fn of_name(name: &str) -> Ids {
     let bytes = name.as_bytes();
-    if bytes.is_empty() {
+    if !leads::may_be_name(bytes) {
         return Ids::NONE;
     }
     let mut reader = Reader::new();
@@ -322,8 +331,11 @@ fn in_other_scripts(bytes: &[u8], at: usize) -> Ids {
     let left = bytes
         .get(at.saturating_sub(CONTEXT_REACH)..at)
         .unwrap_or_default();
-    // The first byte of Greek, Cyrillic and everything behind them.
-    if !left.iter().any(|byte| *byte >= 0xCE) {
+    // The first byte of Greek, Cyrillic and what is behind them, but for signs and dashes.
+    if !left
+        .iter()
+        .any(|byte| matches!(byte, 0xCE..=0xE1 | 0xE3..=0xEC))
+    {
         return Ids::NONE;
     }
     let held = |(word, _): &&(&str, Id)| memchr::memmem::find(left, word.as_bytes()).is_some();
@@ -354,6 +366,82 @@ mod tests {
             }
         }
         assert!(seen.len() * 2 < SLOTS, "{} words", seen.len());
+    }
+
+    /// What words are read for only where one may say something is what they all say.
+    #[test]
+    fn words_that_are_passed_over_say_nothing() {
+        let phrases: Vec<&str> = lists::WORDS
+            .iter()
+            .flat_map(|(words, _)| words.split('|'))
+            .collect();
+        let mut state = 5_u64;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let signs = [
+            " ",
+            ": ",
+            "_",
+            "-",
+            "=",
+            "1",
+            " 22 ",
+            "\n",
+            r"\n",
+            "\u{e9}",
+            "\u{2013}",
+            "\u{ea}",
+            "ID",
+            "x",
+            "\u{438}",
+            "\u{8eab}\u{4efd}\u{8bc1}",
+        ];
+        let mut told = 0;
+        for _ in 0..4_000 {
+            let mut text = String::new();
+            for _ in 0..random(12) {
+                let phrase = phrases[random(phrases.len())];
+                match random(6) {
+                    0 => text.push_str(phrase),
+                    1 => text.push_str(&phrase.replace(' ', "_")),
+                    2 => {
+                        for word in phrase.split(' ') {
+                            text.push_str(&word[..1].to_uppercase());
+                            text.push_str(&word[1..]);
+                        }
+                    }
+                    3 => text.push_str(&phrase[..random(phrase.len())]),
+                    _ => text.push_str(signs[random(signs.len())]),
+                }
+                text.push_str(signs[random(signs.len())]);
+            }
+            text.push('1');
+            let bytes = text.as_bytes();
+            let scene = Scene {
+                text: &text,
+                bytes,
+                floor: 0,
+                found_until: None,
+                label: "",
+                meaning: &Default::default(),
+                wanted: Default::default(),
+            };
+            let mut hints = Hints::new();
+            for at in (0..bytes.len()).filter(|at| bytes[*at].is_ascii_digit()) {
+                let from = at.saturating_sub(CONTEXT_REACH);
+                let mut reader = Reader::new();
+                reader.read(bytes, word_begins(bytes, from, at), at);
+                reader.end();
+                let all = reader.says(from).with(in_other_scripts(bytes, at));
+                assert_eq!(hints.at(scene, at), all, "{text:?} at {at}");
+                told += usize::from(!all.is_empty());
+            }
+        }
+        assert!(told > 1_000, "{told}");
     }
 
     #[test]

@@ -14,13 +14,16 @@ pub mod told;
 mod vat;
 
 use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};
+use super::class::base64_front;
 use super::groups::{group_end, separator};
 use super::hints::{self, Hints};
 use super::id::{Id, Ids};
+use super::meaning::Meaning;
 use super::names::is_number_of_things;
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
 use super::{bic, crypto, dates, token};
 use core::ops::Range;
+use modelgate_kit::lanes::Lanes;
 use schemes::{ALONE, SCHEMES, Scheme, scheme};
 
 /// What is found here.
@@ -130,10 +133,9 @@ fn is_nothing(scene: Scene<'_>, at: usize) -> bool {
 
 /// Whether nothing but base64 stands within reach of words before `start`.
 fn is_in_base64(scene: Scene<'_>, start: usize) -> bool {
-    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let left = start.checked_sub(CONTEXT_REACH);
-    let left = left.and_then(|from| scene.bytes.get(from..start));
-    left.is_some_and(|left| left.iter().rev().all(part))
+    let from = start.checked_sub(CONTEXT_REACH);
+    let near = from.and_then(|from| scene.bytes.get(from..));
+    near.is_some_and(|near| base64_front(Lanes::front(near)) >= CONTEXT_REACH)
 }
 
 /// Letters and digits of what is too short to be a number by itself.
@@ -323,16 +325,22 @@ fn alone(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> Option<Finding>
     let front = scene.bytes.get(run.clone())?;
     let letter = front.first()?.is_ascii_alphabetic();
     let glue = behind.first().copied().unwrap_or_default();
-    // Which forms can begin so; most stretches begin none.
-    let begins_one = matches!(
-        (front.len(), letter, glue),
-        (9 | 10 | 16, true, _)
-            | (17 | 18, _, _)
-            | (6, false, b'-' | b'+')
-            | (11, false, _)
-            | (1..=4, false, b'.' | b'-')
-            | (1, false, b' ')
-    );
+    // Which forms can begin so; most stretches begin none. Groups have the same sign on both sides.
+    let grouped = || {
+        let next = behind.get(1..).unwrap_or_default();
+        let digits = next.iter().take(MOST);
+        let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+        digits > 1
+            && next
+                .get(digits)
+                .is_some_and(|byte| *byte == glue || !byte.is_ascii())
+    };
+    let begins_one = match (front.len(), letter, glue) {
+        (9 | 10 | 16, true, _) | (17 | 18, ..) | (6, false, b'-' | b'+') | (11, false, _) => true,
+        (1..=3, false, b'.' | b'-') | (1, false, b' ') => grouped(),
+        (4, false, b'-') => behind.get(1).is_some_and(u8::is_ascii_alphabetic),
+        _ => false,
+    };
     if !begins_one {
         return crypto::alone(scene, run);
     }
@@ -400,8 +408,11 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
     if digits.iter().all(u8::is_ascii_digit)
         && let Some(token) = token::around(scene.bytes, start)
     {
-        let name = token.name.unwrap_or(scene.label.as_bytes());
-        let (entity, certainty) = judge(token.digits.as_bytes(), name, scene.wanted)?;
+        let digits = token.digits.as_bytes();
+        let (entity, certainty) = match token.name {
+            Some(name) => judge(digits, name, &Meaning::default(), scene.wanted)?,
+            None => judge(digits, scene.label.as_bytes(), scene.meaning, scene.wanted)?,
+        };
         return Some(Finding {
             span: token.span,
             entity,
@@ -463,11 +474,17 @@ const SHORTEST: usize = 7;
 const LONGEST: usize = 18;
 
 /// What a number in JSON is, by its digits and the name above it. Zeros in front may be lost.
-pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
+pub fn judge(
+    digits: &[u8],
+    name: &[u8],
+    meaning: &Meaning,
+    wanted: EntitySet,
+) -> Option<(Entity, Certainty)> {
     if !(SHORTEST..=LONGEST).contains(&digits.len()) || !is_wanted(wanted) {
         return None;
     }
-    let said = wanted.permitted(hints::of_name(core::str::from_utf8(name).ok()?));
+    let label = (core::str::from_utf8(name).ok()?, meaning);
+    let said = wanted.permitted(hints::of_label(label));
     if said.is_empty() {
         return None;
     }

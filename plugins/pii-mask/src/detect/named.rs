@@ -7,16 +7,11 @@
 //! `/run/secrets/x`) are none.
 
 use super::class::{beginning, ending, in_value, tells};
+use super::meaning::Named;
 use super::names::Words;
-use super::{Certainty, Entity, Finding, Scene, copies};
+use super::{Certainty, Entity, Finding, Label, Scene, copies};
 use core::ops::Range;
-
-/// What a name says of the value behind it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Named {
-    Password,
-    Key,
-}
+use modelgate_kit::lanes::Lanes;
 
 /// What stands in front of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +36,7 @@ const FRONT: usize = 56;
 const ADDRESS: usize = 90;
 
 /// The value that is all of `text`, by what the text is called.
-pub fn whole(text: &str, label: &str) -> Option<Finding> {
+pub fn whole(text: &str, (label, meaning): Label<'_>) -> Option<Finding> {
     let value = text.as_bytes();
     let possible = !label.is_empty()
         && (PASSWORD.start..KEY.end).contains(&value.len())
@@ -50,7 +45,10 @@ pub fn whole(text: &str, label: &str) -> Option<Finding> {
     if !possible {
         return None;
     }
-    let found = match named(&Words::read(label.as_bytes()))? {
+    let secret = meaning
+        .secret
+        .get_or_init(|| named(&Words::read(label.as_bytes())));
+    let found = match (*secret)? {
         Named::Password => is_password(value),
         Named::Key => is_key(value),
     };
@@ -68,6 +66,15 @@ pub fn around(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usiz
     let left = left.unwrap_or_default();
     let before = ending(left, LEFT, in_value);
     let start = at.saturating_sub(before);
+    if before == LEFT
+        && start
+            .checked_sub(1)
+            .and_then(|at| scene.bytes.get(at))
+            .is_some_and(|byte| in_value(*byte))
+    {
+        // In the midst of a value nothing tells of it.
+        return (None, at.saturating_add(value_length(scene.bytes, at)));
+    }
     let value = scene.bytes.get(start..).unwrap_or_default();
     let same = beginning(value, LEFT.saturating_add(1), in_value);
     // From further to the right another part of it is looked at.
@@ -87,6 +94,25 @@ pub fn around(scene: Scene<'_>, at: usize, each: bool) -> (Option<Finding>, usiz
         return (None, done);
     }
     (value_at(scene, start), done)
+}
+
+/// How many bytes from `at` on may stand in a value.
+fn value_length(bytes: &[u8], at: usize) -> usize {
+    let mut length = 0_usize;
+    loop {
+        let rest = bytes.get(at.saturating_add(length)..).unwrap_or_default();
+        let lanes = Lanes::front(rest);
+        let signs =
+            lanes.between(b'*', b'+') | lanes.between(b'-', b'9') | lanes.between(b'$', b'%');
+        let signs = signs | lanes.are(b'!') | lanes.are(b'@') | lanes.between(b'^', b'_');
+        let same = (signs | lanes.are(b'~') | lanes.letters())
+            .bits()
+            .trailing_ones();
+        length = length.saturating_add(usize::try_from(same).unwrap_or_default());
+        if same < u64::BITS {
+            return length;
+        }
+    }
 }
 
 /// Whether a value may be told around a digit behind this byte: it goes on there, or begins behind

@@ -3,6 +3,7 @@
 
 use super::boundary::{begins, ends};
 use super::groups::{Chain, SHORTEST, group_end, separator};
+use super::meaning::{Meaning, OfNumbers};
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
 use super::{card, decimal, ids, ip, names, phone, ssn, token};
 use core::ops::Range;
@@ -148,8 +149,10 @@ impl Shapes {
 /// What a number of JSON inside the text is.
 fn in_json(scene: Scene<'_>, token: token::Token<'_>) -> Option<Finding> {
     let digits = token.digits.as_bytes();
-    let name = token.name.unwrap_or(scene.label.as_bytes());
-    let (entity, certainty) = judge(digits, name, scene.wanted)?;
+    let (entity, certainty) = match token.name {
+        Some(name) => judge(digits, name, &Meaning::default(), scene.wanted)?,
+        None => judge(digits, scene.label.as_bytes(), scene.meaning, scene.wanted)?,
+    };
     Some(Finding {
         span: token.span,
         entity,
@@ -159,19 +162,31 @@ fn in_json(scene: Scene<'_>, token: token::Token<'_>) -> Option<Finding> {
 }
 
 /// What a number in JSON is, by its digits and the name above it, and what that rests on.
-pub fn judge(digits: &[u8], name: &[u8], wanted: EntitySet) -> Option<(Entity, Certainty)> {
+pub fn judge(
+    digits: &[u8],
+    name: &[u8],
+    meaning: &Meaning,
+    wanted: EntitySet,
+) -> Option<(Entity, Certainty)> {
     // The digits are judged first: they cost less than the name.
     let Shapes { card, phone, ssn } = Shapes::of(digits, wanted);
-    let known = || ids::judge(digits, name, wanted);
+    let known = || ids::judge(digits, name, meaning, wanted);
     if !(card || phone || ssn) {
         return known();
     }
-    let words = names::Words::read(name);
-    if card && names::is_card(&words) {
+    let of_numbers = meaning.of_numbers.get_or_init(|| {
+        let words = names::Words::read(name);
+        OfNumbers {
+            card: names::is_card(&words),
+            ssn: names::is_ssn(&words),
+            phone: names::is_phone(&words),
+        }
+    });
+    if card && of_numbers.card {
         Some((Entity::Card, Certainty::Check))
-    } else if ssn && names::is_ssn(&words) {
+    } else if ssn && of_numbers.ssn {
         Some((Entity::Ssn, Certainty::Context))
-    } else if phone && names::is_phone(&words) {
+    } else if phone && of_numbers.phone {
         Some((Entity::Phone, Certainty::Context))
     } else {
         known()
@@ -192,7 +207,8 @@ pub fn judge_groups(groups: &[&str], name: &str, wanted: EntitySet) -> Option<(E
         _ => return None,
     };
     let digits = groups.concat();
-    let judged = judge(digits.as_bytes(), name.as_bytes(), wanted);
+    let meaning = Meaning::default();
+    let judged = judge(digits.as_bytes(), name.as_bytes(), &meaning, wanted);
     if judged.is_some_and(|(entity, _)| entity == shape) {
         return judged;
     }

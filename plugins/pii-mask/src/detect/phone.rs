@@ -423,7 +423,7 @@ pub fn is_told(scene: Scene<'_>, at: usize) -> bool {
         let label = Words::read(scene.label.as_bytes());
         names::is_phone(&label) || label.ends_with(&["contact", "contacts"])
     };
-    if *scene.label_is_phone.get_or_init(is_label) {
+    if *scene.meaning.is_phone.get_or_init(is_label) {
         return true;
     }
     let (mut phone, mut near, mut reach) = (false, false, false);

@@ -45,7 +45,12 @@ fn numbers_in_arrays_and_ids_pass() {
         for _ in 0..OF_EACH {
             let digits = random.digits(length);
             assert_eq!(
-                judge_number(digits.as_bytes(), b"instances", EntitySet::all()),
+                judge_number(
+                    digits.as_bytes(),
+                    b"instances",
+                    &Default::default(),
+                    EntitySet::all()
+                ),
                 None
             );
         }

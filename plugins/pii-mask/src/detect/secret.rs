@@ -5,11 +5,11 @@
 //! field).
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends, ends_escape};
-use super::class::{base64, base64_url, beginning, ending};
+use super::class::{base64, base64_front, base64_url, beginning, ending};
 use super::forms::{AROUND_I, Alphabet, Form, ending_in};
 use super::{Certainty, Entity, Finding, Scene, armor, copies, signed, words};
 use core::ops::Range;
-use modelgate_kit::lanes::Lanes;
+use modelgate_kit::lanes::{Lanes, WIDTH};
 
 /// The credential that the anchor at `at` belongs to.
 pub(super) fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
@@ -316,10 +316,9 @@ fn word_end(bytes: &[u8], mut at: usize) -> usize {
     }
     loop {
         let lanes = Lanes::front(bytes.get(at..).unwrap_or_default());
-        let signs = lanes.between(b'/', b'9') | lanes.are(b'+');
-        let length = (signs | lanes.letters()).bits().trailing_ones();
-        at = at.saturating_add(usize::try_from(length).unwrap_or_default());
-        if length < u64::BITS {
+        let length = base64_front(lanes);
+        at = at.saturating_add(length);
+        if length < WIDTH {
             return at;
         }
     }

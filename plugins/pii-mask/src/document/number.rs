@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use modelgate_kit::json::escape_into;
 
+use super::strings::Strings;
 use crate::detect::{SHORTEST_NUMBER, read_number};
 use crate::mask::{Masker, Tally};
 
-/// The string that takes a number's place if something is found in it.
+/// The string that takes a number's place if something is found in it; `strings` are those of its
+/// document.
 pub fn number<'a>(
     raw: &str,
     label: impl FnOnce() -> Cow<'a, str>,
+    strings: &mut Strings<'_>,
     masker: &Masker,
     tally: &mut Tally,
 ) -> Option<String> {
@@ -23,7 +26,7 @@ pub fn number<'a>(
     if number.digits.len() < SHORTEST_NUMBER {
         return None;
     }
-    let masked = masker.mask_number(&number.digits, &label(), tally)?;
+    let masked = masker.mask_number(&number.digits, strings.called(&label()), tally)?;
     let mut quoted = String::from("\"");
     escape_into(&masked, &mut quoted);
     quoted.push('"');

@@ -4,7 +4,7 @@
 use super::pieces;
 use crate::detect::armor::{self, Armor};
 use crate::detect::secret::{holds_id, may_be_aws_secret};
-use crate::detect::{Entity, Finding};
+use crate::detect::{Entity, Finding, Label, Meaning};
 use crate::mask::{Action, Masker, Tally};
 use core::ops::Range;
 use modelgate_kit::explain;
@@ -20,6 +20,9 @@ pub struct Strings<'a> {
     access_key: Option<usize>,
     /// Where the last group ends of a number in groups, which its first one tells of.
     groups_until: usize,
+    /// The name of the last value that was looked at, and what it says.
+    name: String,
+    meaning: Meaning,
 }
 
 /// How far behind its id, or before it, an access key is looked for, in bytes.
@@ -29,13 +32,24 @@ const AWS_SECRET: usize = 40;
 
 impl<'a> Strings<'a> {
     /// Of this document.
-    pub const fn of(document: &'a [u8]) -> Self {
+    pub fn of(document: &'a [u8]) -> Self {
         Self {
             document,
             key: None,
             access_key: None,
             groups_until: 0,
+            name: String::new(),
+            meaning: Meaning::default(),
         }
+    }
+
+    /// A name, and what is known about it from the value before, if that had the same.
+    pub fn called<'b>(&'b mut self, name: &'b str) -> Label<'b> {
+        if self.name != name {
+            name.clone_into(&mut self.name);
+            self.meaning = Meaning::default();
+        }
+        (name, &self.meaning)
     }
 
     /// The findings in a value, as replacements of bytes of the document.
@@ -68,7 +82,7 @@ impl<'a> Strings<'a> {
         let found = if near_its_id {
             masker.find(&decoded, from, &format!("{label} AKIA"))
         } else {
-            masker.find(&decoded, from, label)
+            masker.find_called(&decoded, from, self.called(label))
         };
         if found
             .iter()

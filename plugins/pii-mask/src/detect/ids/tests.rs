@@ -147,7 +147,12 @@ fn names_of_members_say_what_a_value_is() {
         assert_eq!(found(label, text), [(entity, text.to_owned())], "{label}");
     }
     let judge = |digits: &str, name: &str| {
-        super::judge(digits.as_bytes(), name.as_bytes(), EntitySet::all())
+        super::judge(
+            digits.as_bytes(),
+            name.as_bytes(),
+            &Default::default(),
+            EntitySet::all(),
+        )
     };
     let national = Some((Entity::NationalId, Certainty::Check));
     assert_eq!(judge("111222333", "bsn"), national);

@@ -1,7 +1,7 @@
 //! What is passed over without asking a verifier holds nothing: each text is scanned with and
 //! without shortcuts.
 
-use super::super::{EntitySet, scan_by};
+use super::super::{EntitySet, Meaning, scan_by};
 
 /// Pieces of texts as they come, and of what is looked for.
 const PIECES: [&str; 159] = [
@@ -167,8 +167,8 @@ const PIECES: [&str; 159] = [
 ];
 
 fn holds(text: &str, floor: usize, label: &str) {
-    let each = scan_by::<true>(text, floor, label, EntitySet::all());
-    let short = scan_by::<false>(text, floor, label, EntitySet::all());
+    let each = scan_by::<true>(text, floor, (label, &Meaning::default()), EntitySet::all());
+    let short = scan_by::<false>(text, floor, (label, &Meaning::default()), EntitySet::all());
     assert_eq!(short, each, "{text:?} from {floor}, called {label:?}");
 }
 

@@ -11,7 +11,7 @@ fn streamed(events: &[(&str, String)], form: Form, anew: bool) -> (Vec<Vec<Strin
         if anew {
             events_masker.again = None;
         }
-        let before = events_masker.again.as_ref().map(|again| again.id.clone());
+        let before = events_masker.again.as_ref().map(|again| again.id().clone());
         events_masker
             .event(
                 data.as_bytes(),
@@ -23,7 +23,7 @@ fn streamed(events: &[(&str, String)], form: Form, anew: bool) -> (Vec<Vec<Strin
                 &mut tally,
             )
             .unwrap();
-        let after = events_masker.again.as_ref().map(|again| again.id.clone());
+        let after = events_masker.again.as_ref().map(|again| again.id().clone());
         known += usize::from(after.is_some() && before == after);
         out.push(
             core::iter::from_fn(|| events_masker.next_ready())
@@ -154,6 +154,76 @@ fn events_that_are_known_again_are_read_alike() {
         all += known;
     }
     assert!(all > 1_500, "only {all} were known again");
+}
+
+/// Strings and numbers that are others in each event, and what they may hold.
+#[test]
+fn what_is_another_in_each_event_is_read_alike() {
+    const VALUES: [&str; 20] = [
+        "",
+        "x",
+        "evt_1",
+        "k3Jd9",
+        "4111111111111111",
+        "415-555-0132",
+        "ann@example.com",
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEY",
+        "What is your SSN?",
+        "ssn:",
+        r"\u0061nn@example.com",
+        r#"\"}"#,
+        r"\",
+        "phone",
+        "é",
+        "1",
+        "12",
+        "0",
+        "308630237",
+    ];
+    const FORMS: [&str; 5] = [
+        r#"{"id":"A","choices":[{"index":0,"delta":{"content":"P"}}],"obfuscation":"B"}"#,
+        r#"{"type":"response.output_text.delta","sequence_number":N,"item_id":"msg_1","delta":"P","obfuscation":"B"}"#,
+        r#"{"delta":{"content":"P"},"event_id":"A","answer":{"value":308630237},"timestamp":"B"}"#,
+        r#"{"id":"A","note":"Which?","delta":{"content":"P"},"phone":4155550132}"#,
+        r#"{"sequence_number":N,"sequence_number":"A","text":"P","id":N,"id":["B"]}"#,
+    ];
+    let mut state = 11_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut all = 0;
+    for round in 0..4_000 {
+        let shape = FORMS[random(FORMS.len())];
+        // A stream whose values are mostly others in each event, or mostly the same.
+        let likely = [2, 5, VALUES.len()][random(3)];
+        let events: Vec<(&str, String)> = (0..2 + random(8))
+            .map(|_| {
+                let mut data = String::new();
+                for sign in shape.chars() {
+                    match sign {
+                        'A' | 'B' => data.push_str(VALUES[random(likely)]),
+                        'N' => data.push_str(["1", "12", "123456", "4111111111111111"][random(4)]),
+                        'P' => data.push_str(PIECES[random(PIECES.len())]),
+                        sign => data.push(sign),
+                    }
+                }
+                ("", data)
+            })
+            .filter(|(_, data)| serde_json::from_str::<serde_json::Value>(data).is_ok())
+            .collect();
+        let form = [Form::Event, Form::Named][round % 2];
+        let ((again, known), (anew, _)) = (
+            streamed(&events, form, false),
+            streamed(&events, form, true),
+        );
+        assert_eq!(again, anew, "{events:?}");
+        all += known;
+    }
+    assert!(all > 4_000, "only {all} were known again");
 }
 
 #[test]
