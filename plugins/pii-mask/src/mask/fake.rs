@@ -18,6 +18,8 @@
 mod date;
 mod people;
 
+pub use people::is_made_up;
+
 use crate::detect::{Certainty, Entity, EntitySet, scan};
 use sha2::{Digest, Sha256};
 

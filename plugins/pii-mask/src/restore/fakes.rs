@@ -1,7 +1,7 @@
 //! Fakes in a text: they are known by nothing but that they were given out.
 
 use super::Place;
-use crate::mask::fake::LONGEST;
+use crate::mask::fake::{LONGEST, is_made_up};
 use core::ops::{Bound, Range};
 use std::collections::BTreeMap;
 
@@ -31,9 +31,9 @@ impl Fakes {
 
     /// Takes notice of what a body holds.
     pub fn reserve(&mut self, body: &[u8]) {
-        // Most fakes have a digit or an `@`, names begin with a large letter; none is longer.
+        // A fake has a digit, an `@` or such a name, and is no longer than this.
         for word in words(body).filter(|word| word.len() <= LONGEST) {
-            if is_telling(word) || word.first().is_some_and(u8::is_ascii_uppercase) {
+            if is_telling(word) || is_made_up(word) {
                 let word = String::from_utf8_lossy(word).to_ascii_lowercase();
                 self.words.entry(word).or_default();
             }
@@ -56,7 +56,10 @@ impl Fakes {
         let fake = fake.to_ascii_lowercase();
         let telling = words(fake.as_bytes()).any(is_telling);
         let held = words(fake.as_bytes())
-            .filter(|word| !telling || is_telling(word))
+            .filter(|word| match telling {
+                true => is_telling(word),
+                false => is_made_up(word),
+            })
             .all(|word| {
                 let word = core::str::from_utf8(word).unwrap_or_default();
                 self.words.contains_key(word)

@@ -72,7 +72,8 @@ fn of_word<'a>(word: &Word, written: &'a str, has_digit: bool) -> Option<Piece<'
         true => is_small || word.class.is(KINDS),
         false => is_small && word.class.is(Class::PARTICLE),
     };
-    if word.letters().len() <= 2 && !stays {
+    let is_code = has_digit || word.shape == Shape::Letter;
+    if word.letters().len() <= 2 && is_code && !stays {
         return None;
     }
     if stays {

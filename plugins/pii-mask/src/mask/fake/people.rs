@@ -49,6 +49,12 @@ fn one<'a>(of: &[&'a str], chance: &mut Chance) -> &'a str {
     of.get(at % of.len().max(1)).copied().unwrap_or_default()
 }
 
+/// Whether a word is one that names are made up of, in any case.
+pub fn is_made_up(word: &[u8]) -> bool {
+    let mut all = GIVEN.iter().chain(&SURNAMES);
+    all.any(|name| name.as_bytes().eq_ignore_ascii_case(word))
+}
+
 /// Another name or address in the same form: names for names, digits for digits, and particles,
 /// kinds of streets and signs as they are.
 pub fn people(written: &str, chance: &mut Chance) -> String {
