@@ -166,7 +166,7 @@ pub fn scan_called(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet
 }
 
 /// The same without what only all of a text is.
-fn scan_within(text: &str, floor: usize, label: Label<'_'>, wanted: EntitySet) -> Vec<Finding> {
+fn scan_within(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) -> Vec<Finding> {
     // Most names and short values hold nothing.
     if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
         return Vec::new();

@@ -83,9 +83,10 @@ pub fn next(text: &str, floor: usize, wanted: EntitySet, columns: &mut Columns) 
     let mut findings = Vec::new();
     read(text, floor, wanted, |found, _, _| findings.extend(found));
     let mut cells = Vec::new();
-    columns.read(text.get(floor..).unwrap_or_default(), |cell, column| {
+    columns.read(text.get(floor..).unwrap_or_default(), |cell, column, begins| {
         let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
-        if let Column::Named(name) = column
+        if begins
+            && let Column::Named(name) = column
             && let Some(mut found) = whole(text.get(cell.clone()).unwrap_or_default(), name, wanted)
         {
             found.span = found.span.start.saturating_add(cell.start)
@@ -114,7 +115,7 @@ pub fn held(text: &str, floor: usize, wanted: EntitySet, columns: &Columns) -> H
     });
     let mut columns = columns.clone();
     let rest = text.get(floor..).unwrap_or_default();
-    columns.read(rest, |cell, column| {
+    columns.read(rest, |cell, column, _| {
         if matches!(column, Column::Named(_)) {
             if cell.end == rest.len() {
                 open(cell.start.saturating_add(floor));
