@@ -3,7 +3,7 @@
 use super::*;
 
 fn file(backend: &str, models: &str, settings: &str) -> String {
-    let digest = "0".repeat(64);
+    let digest = "3f1c9b7a2e8d4605".repeat(4);
     format!(
         "backend: {backend}\nkeys: [ {{ id: a, digest: 'sha256:{digest}', consumer: ann }} ]\nrules: [ {{ id: all, effect: allow }} ]\nmodels: {models}\n{settings}\n"
     )
