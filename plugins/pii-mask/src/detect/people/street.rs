@@ -277,7 +277,8 @@ fn late(reader: &mut Reader<'_>, first: &Word) -> Option<(usize, bool)> {
         return None;
     }
     for count in 0..3 {
-        if !word.is_name_like() && word.shape != Shape::Small {
+        let is_name = matches!(word.shape, Shape::Capital | Shape::Small);
+        if !is_name || (count > 0 && is_sentence(word.class)) {
             return None;
         }
         let is_kind = count > 0 && word.class.is(Class::LATE);
