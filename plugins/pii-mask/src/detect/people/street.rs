@@ -277,10 +277,11 @@ fn late(reader: &mut Reader<'_>, first: &Word) -> Option<(usize, bool)> {
         return None;
     }
     for count in 0..3 {
-        if !word.is_name_like() && word.shape != Shape::Small {
+        let is_name = matches!(word.shape, Shape::Capital | Shape::Small);
+        let is_kind = count > 0 && word.class.is(Class::LATE);
+        if !is_name || (count > 0 && !is_kind && is_sentence(word.class)) {
             return None;
         }
-        let is_kind = count > 0 && word.class.is(Class::LATE);
         let is_sure = is_kind || is_compound(&word, &ENDS);
         if is_sure || is_compound(&word, &MORE_ENDS) {
             let end = reader
