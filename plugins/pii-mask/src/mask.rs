@@ -222,11 +222,7 @@ impl Masker {
     /// The same, that leaves alone what is less certain than its entity must be, and numbers that
     /// belong to other countries than these (ISO 3166-1 alpha-2; all, if none is given).
     #[must_use]
-    pub fn narrowed(
-        mut self,
-        least_of: FlatMap<Entity, Certainty>,
-        countries: &[[u8; 2]],
-    ) -> Self {
+    pub fn narrowed(mut self, least_of: FlatMap<Entity, Certainty>, countries: &[[u8; 2]]) -> Self {
         let mut rules = Rules::clone(&self.rules);
         rules.least_of = least_of;
         rules.wanted = rules.wanted.of_countries(countries);
@@ -417,7 +413,9 @@ impl Masker {
             let Some(action) = self.rules.actions.get(&finding.entity).copied() else {
                 continue;
             };
-            if self.is_uncertain(finding.entity, finding.certainty) || self.is_allowed(finding.entity, value) {
+            if self.is_uncertain(finding.entity, finding.certainty)
+                || self.is_allowed(finding.entity, value)
+            {
                 continue;
             }
             found.push((finding, action));

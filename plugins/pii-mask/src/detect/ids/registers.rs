@@ -163,18 +163,9 @@ pub fn kenya(number: &[u8]) -> bool {
     matches!(number.first(), Some(b'A' | b'P')) && number.last().is_some_and(u8::is_ascii_uppercase)
 }
 
-/// Taxpayers in Austria.
+/// Taxpayers in Austria: the office, and Luhn's digit.
 pub fn austria_tax(number: &[u8]) -> bool {
-    let sum = number
-        .iter()
-        .take(8)
-        .enumerate()
-        .map(|(at, byte)| match (at % 2, value(*byte)) {
-            (0, digit) => digit,
-            (_, digit) => digit * 2 / 10 + digit * 2 % 10,
-        })
-        .fold(0, u32::saturating_add);
-    part(number, 0, 2) > 1 && ends_in(number, (10 - sum % 10) % 10)
+    part(number, 0, 2) > 1 && luhn(number)
 }
 
 /// Those who prepare the returns of others (United States).
