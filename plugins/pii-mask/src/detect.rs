@@ -38,7 +38,6 @@ mod groups;
 mod hints;
 mod iban;
 mod id;
-mod idle;
 pub(crate) mod ids;
 mod ip;
 mod leads;
@@ -333,7 +332,7 @@ fn scan_by<const EACH: bool>(
         meaning,
         wanted,
     };
-    let mut anchors = Anchors::of(scene.bytes, !EACH);
+    let mut anchors = Anchors::of(scene.bytes);
     let mut numbers = None;
     let mut known = None;
     let has_ids = ids::is_wanted(wanted);
@@ -439,7 +438,7 @@ fn scan_by<const EACH: bool>(
             None => behind,
         };
     }
-    (findings, has_cells || anchors.has_cells)
+    (findings, has_cells)
 }
 
 /// Whether a number that begins at `at` may be one of a cell: what divides cells, or the end of a

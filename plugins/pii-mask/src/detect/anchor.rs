@@ -1,7 +1,6 @@
 //! The bytes without which nothing that is looked for can begin or be recognised, sixty-four at a
 //! time.
 
-use super::idle::Idle;
 use modelgate_kit::lanes::{Lanes, WIDTH};
 
 /// Whether a byte is an anchor: a digit, `:`, `;`, `@`, `I`, `J`, `_` or `-`.
@@ -49,26 +48,17 @@ pub struct Anchors<'a> {
     deep: u64,
     /// Which of the last bytes before the next block belong to words.
     words: u128,
-    /// Whether digits that are nothing are left out.
-    skips: bool,
-    /// Digits that were left out of this block and may be cells of a table.
-    cells: u64,
-    /// Whether some were passed.
-    pub has_cells: bool,
 }
 
 impl<'a> Anchors<'a> {
-    /// Of this text; `skips`: but for digits that are nothing.
-    pub const fn of(bytes: &'a [u8], skips: bool) -> Self {
+    /// Of this text.
+    pub const fn of(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             block: None,
             anchors: 0,
             deep: 0,
             words: 0,
-            skips,
-            cells: 0,
-            has_cells: false,
         }
     }
 
@@ -88,14 +78,10 @@ impl<'a> Anchors<'a> {
             } else if word_done > at {
                 left &= !(self.deep & !behind(word_done));
             }
-            let passed = self.cells & behind(at);
             if left != 0 {
-                let found = left.trailing_zeros();
-                self.has_cells |= passed & !(u64::MAX << found) != 0;
-                let found = usize::try_from(found).unwrap_or_default();
+                let found = usize::try_from(left.trailing_zeros()).unwrap_or_default();
                 return Some(block.saturating_add(found));
             }
-            self.has_cells |= passed != 0;
             at = block.saturating_add(WIDTH);
         }
     }
@@ -117,9 +103,8 @@ impl<'a> Anchors<'a> {
             self.words = 0;
             from = from.saturating_add(WIDTH);
         };
-        let digits = lanes.between(b'0', b'9').bits();
-        let letters = lanes.letters().bits();
-        let words = u128::from(digits | letters | lanes.are(b'_').bits());
+        let digits = lanes.between(b'0', b'9');
+        let words = u128::from((digits | lanes.letters() | lanes.are(b'_')).bits());
         // From the lowest bit on those of the bytes before, then those of the block.
         let mut run = words << DEEP | self.words;
         for step in [1, 2, 4, 8] {
@@ -129,12 +114,7 @@ impl<'a> Anchors<'a> {
         let deep = run as u64;
         // A key with a signature within: `JQQJ99`.
         let signed = lanes.are(b'J').bits() & (lanes.are(b'Q').bits() >> 1 | 1 << (WIDTH - 1));
-        self.deep = deep & (digits | lanes.between(b'I', b'J').bits()) & !signed;
-        if self.skips {
-            let idle = Idle::of(lanes, digits, letters);
-            self.anchors &= !idle.starts;
-            self.cells = idle.cells;
-        }
+        self.deep = deep & (digits | lanes.between(b'I', b'J')).bits() & !signed;
         self.words = words >> (u64::BITS - DEEP);
         self.block = Some(from);
         Some(from)
@@ -166,7 +146,7 @@ mod tests {
                 let mut bytes = vec![b' '; 150];
                 bytes[at] = anchor;
                 for from in [0, at / 2, at] {
-                    let mut anchors = Anchors::of(&bytes, false);
+                    let mut anchors = Anchors::of(&bytes);
                     assert_eq!(anchors.next(from, 0), Some(at));
                     assert_eq!(anchors.next(at, 150), Some(at));
                     assert_eq!(anchors.next(at + 1, 0), None);
@@ -184,7 +164,7 @@ mod tests {
                 let text = [vec![b' '; before], vec![b'7'; length], b" 1".to_vec()].concat();
                 let end = before + length;
                 let all = |word_done: usize| {
-                    let (mut anchors, mut at) = (Anchors::of(&text, false), 0);
+                    let (mut anchors, mut at) = (Anchors::of(&text), 0);
                     let mut found = Vec::new();
                     while let Some(next) = anchors.next(at, word_done) {
                         found.push(next);
@@ -211,7 +191,7 @@ mod tests {
         ] {
             // Their last byte may stand before a block's end or not.
             let text = text + &" ".repeat(60);
-            assert_eq!(Anchors::of(text.as_bytes(), false).next(0, 90), found);
+            assert_eq!(Anchors::of(text.as_bytes()).next(0, 90), found);
         }
     }
 }
