@@ -55,6 +55,7 @@ mod signed;
 pub(crate) mod spelled;
 mod ssn;
 mod token;
+pub(crate) mod web_token;
 pub(crate) mod why;
 pub(crate) mod words;
 
@@ -226,9 +227,7 @@ fn in_columns(
                     // What is but the rest of a cell is nothing as a whole.
                     let found = match begins {
                         true => scan(of_cell, 0, name, wanted),
-                        false => {
-                            scan_within(of_cell, 0, (name, &Meaning::default()), wanted)
-                        }
+                        false => scan_within(of_cell, 0, (name, &Meaning::default()), wanted),
                     };
                     if !found.is_empty() {
                         cells.push((cell.clone(), false));

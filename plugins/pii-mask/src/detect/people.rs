@@ -83,17 +83,21 @@ pub fn next(text: &str, floor: usize, wanted: EntitySet, columns: &mut Columns) 
     let mut findings = Vec::new();
     read(text, floor, wanted, |found, _, _| findings.extend(found));
     let mut cells = Vec::new();
-    columns.read(text.get(floor..).unwrap_or_default(), |cell, column, begins| {
-        let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
-        if begins
-            && let Column::Named(name) = column
-            && let Some(mut found) = whole(text.get(cell.clone()).unwrap_or_default(), name, wanted)
-        {
-            found.span = found.span.start.saturating_add(cell.start)
-                ..found.span.end.saturating_add(cell.start);
-            cells.push(found);
-        }
-    });
+    columns.read(
+        text.get(floor..).unwrap_or_default(),
+        |cell, column, begins| {
+            let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
+            if begins
+                && let Column::Named(name) = column
+                && let Some(mut found) =
+                    whole(text.get(cell.clone()).unwrap_or_default(), name, wanted)
+            {
+                found.span = found.span.start.saturating_add(cell.start)
+                    ..found.span.end.saturating_add(cell.start);
+                cells.push(found);
+            }
+        },
+    );
     if cells.is_empty() {
         return findings;
     }
