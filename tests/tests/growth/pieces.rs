@@ -345,6 +345,11 @@ fn texts(kind: &'static str) -> Vec<Case> {
         "00 ",
         "11 ",
         "%40",
+        "national id 12 34 56 78 90 12 34 ",
+        "tax id AB 123456780 ",
+        "id no X-1234567-8 ",
+        "passport C01X00T47 ",
+        "born 01.02.1980 ",
     ]
     .into_iter()
     .map(|text| {

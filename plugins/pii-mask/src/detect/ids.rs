@@ -7,6 +7,7 @@
 mod checks;
 mod codes;
 pub mod digits;
+mod outline;
 mod registers;
 mod schemes;
 mod things;
@@ -24,6 +25,7 @@ use super::{Certainty, Entity, EntitySet, Finding, Scene};
 use super::{bic, crypto, dates, token};
 use core::ops::Range;
 use modelgate_kit::lanes::Lanes;
+use outline::Written;
 use schemes::{ALONE, SCHEMES, Scheme, scheme};
 
 /// What is found here.
@@ -282,7 +284,9 @@ fn match_form(bytes: &[u8], start: usize, form: &str) -> Option<(usize, Compact)
             }
             _ => {
                 let optional = sign == b'~';
-                let found = separator(rest).filter(|(found, length)| {
+                // Of those who are older than a hundred years in Sweden.
+                let plus = (byte == b'+' && sign == byte).then_some((byte, 1));
+                let found = plus.or_else(|| separator(rest)).filter(|(found, length)| {
                     let before = at.checked_sub(1).and_then(|before| bytes.get(before));
                     let digits = before.is_some_and(u8::is_ascii_digit)
                         && rest.get(*length).is_some_and(u8::is_ascii_digit);
@@ -449,8 +453,10 @@ fn letters_before(scene: Scene<'_>, start: usize) -> Option<usize> {
 
 fn by_scheme(scene: Scene<'_>, start: usize, said: Ids) -> Option<Finding> {
     let any = said.has(Id::AnyNational);
+    let written = Written::read(scene.bytes, start);
     SCHEMES
         .iter()
+        .filter(|scheme| scheme.outline.may_begin(written))
         .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
         .filter(|scheme| scene.wanted.has(scheme.entity) && scene.wanted.permits(scheme.id))
         .find_map(|scheme| {
@@ -472,6 +478,8 @@ fn is_national(scheme: &Scheme) -> bool {
 const SHORTEST: usize = 7;
 /// Longest: of another kind.
 const LONGEST: usize = 18;
+/// Most zeros in front that are lost.
+const LOST: usize = 2;
 
 /// What a number in JSON is, by its digits and the name above it. Zeros in front may be lost.
 pub fn judge(
@@ -491,6 +499,7 @@ pub fn judge(
     let any = said.has(Id::AnyNational);
     let known = SCHEMES
         .iter()
+        .filter(|scheme| scheme.outline.may_be_digits(digits.len(), LOST))
         .filter(|scheme| said.has(scheme.id) || (any && is_national(scheme)))
         .filter(|scheme| wanted.has(scheme.entity) && wanted.permits(scheme.id))
         .find(|scheme| {
@@ -503,7 +512,7 @@ pub fn judge(
                     *to = *from;
                 }
                 plain
-                    && lost <= 2
+                    && lost <= LOST
                     && digits.len() <= length
                     && padded.get(..length).is_some_and(scheme.check)
             })

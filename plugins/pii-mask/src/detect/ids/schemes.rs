@@ -7,6 +7,7 @@
 //! behind one: so a stream holds the whole.
 
 use super::checks as check;
+use super::outline::Outline;
 use super::{digits, registers, things, vat};
 use crate::detect::id::Id;
 use crate::detect::{Certainty, Entity};
@@ -19,6 +20,8 @@ pub struct Scheme {
     pub entity: Entity,
     /// How it is written, with `|` between.
     pub forms: &'static str,
+    /// What the forms have in common.
+    pub outline: Outline,
     /// Whether these letters and digits are one.
     pub check: fn(&[u8]) -> bool,
     /// Whether that is a check digit or a form that nothing else has.
@@ -30,6 +33,7 @@ const fn checked(id: Id, forms: &'static str, check: fn(&[u8]) -> bool) -> Schem
         id,
         entity: Entity::NationalId,
         forms,
+        outline: Outline::of(forms),
         check,
         certainty: Certainty::Check,
     }

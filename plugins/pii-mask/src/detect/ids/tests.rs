@@ -132,6 +132,7 @@ fn papers_and_accounts_are_found_beside_their_word() {
         ],
     );
     marked(Entity::TaxId, &["EIN «12-3456789»", "UTR «19558 39661»"]);
+    marked(Entity::NationalId, &["personnummer «811228+9874»"]);
     marked(Entity::Vin, &["VIN «WBA3A5C51CF256551»"]);
 }
 
