@@ -1,7 +1,7 @@
 //! A real TorchServe, from its Python package and Java.
 //!
-//! Its models here need no PyTorch (`makers/torchserve_words.py`), but its worker imports it, to ask
-//! of an answer whether it is a tensor: a stand-in of one class, named as such, answers that.
+//! Its models here need no PyTorch (`makers/torchserve_words.py`), but its worker imports it, to
+//! ask of an answer whether it is a tensor: a stand-in of one class, named as such, answers that.
 
 use std::fs;
 use std::path::Path;

@@ -432,8 +432,8 @@ const LETTERED: Ids = Ids::of(&[Id::EsNie, Id::Ve, Id::Gb, Id::Vat]);
 /// Those of them that have check digits and are people's.
 const LETTERED_NATIONAL: Ids = Ids::of(&[Id::EsNie, Id::Ve]);
 
-/// Where letters begin that stand before a number, with a space or a hyphen between: `AB 12 34 56 C`,
-/// `X-1234567-L`.
+/// Where letters begin that stand before a number, with a space or a hyphen between:
+/// `AB 12 34 56 C`, `X-1234567-L`.
 fn letters_before(scene: Scene<'_>, start: usize) -> Option<usize> {
     let from = |length: usize| {
         start

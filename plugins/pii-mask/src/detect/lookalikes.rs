@@ -15,8 +15,8 @@ pub fn is_of_bytes(chain: &Chain<'_>, count: usize) -> bool {
         || (pairs && (1..count).any(|index| chain.group(index) == b"00"))
 }
 
-/// Whether all groups have four digits or five, and a later one begins with a zero or has five: code
-/// points of Unicode, `0045 0304 0300`, `0061 3099 11235`.
+/// Whether all groups have four digits or five, and a later one begins with a zero or has five:
+/// code points of Unicode, `0045 0304 0300`, `0061 3099 11235`.
 pub fn is_of_code_points(chain: &Chain<'_>, count: usize) -> bool {
     let is_point = |group: &[u8]| group.len() == 5 || group.starts_with(b"0");
     count > 2
@@ -102,8 +102,8 @@ pub fn is_of_years(chain: &Chain<'_>, count: usize) -> bool {
         })
 }
 
-/// Whether a bracket opens before `at` as that of an index does, or signs that hold it together with
-/// a name: `text[500-150:]`, `_-1208892523==`.
+/// Whether a bracket opens before `at` as that of an index does, or signs that hold it together
+/// with a name: `text[500-150:]`, `_-1208892523==`.
 pub fn is_in_name(bytes: &[u8], at: usize) -> bool {
     matches!(
         bytes.get(at.saturating_sub(2)..at),

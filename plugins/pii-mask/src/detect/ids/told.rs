@@ -5,8 +5,8 @@ use super::schemes::SCHEMES;
 use crate::detect::Entity;
 use crate::detect::id::Id;
 
-/// Which of the entity's numbers have such a form and such check digits: usually one, and more where
-/// the word beside it has decided.
+/// Which of the entity's numbers have such a form and such check digits: usually one, and more
+/// where the word beside it has decided.
 pub fn numbers(entity: Entity, value: &[u8]) -> Vec<&'static str> {
     let fits = |forms: &str, check: fn(&[u8]) -> bool| {
         forms.split('|').any(|form| {

@@ -5,8 +5,8 @@
 use super::checks;
 use super::digits::{ends_in, letter, luhn, mod_11_10, mod_97_10, part, value, weighed};
 
-/// How they are written: letters and digits in one piece, or digits behind the letters, in groups or
-/// a space apart.
+/// How they are written: letters and digits in one piece, or digits behind the letters, in groups
+/// or a space apart.
 pub const FORMS: &str = "aaaddddddddd|aaadddddddd|aadddddddddddd|aaddddddddddd|aadddddddddd|\
 aaddddddddd|aadddddddd|aaddddddda|aadddddddda|aaaddddddda|aaddddddddaa|aadddddddaa|aaaxddddddddd|\
 aaxxddddddddd|aadddddddddadd|aadaddddda|aaddddddd|aadddddd|\
