@@ -9,6 +9,7 @@ use modelgate_kit::host::{Side, Status};
 use modelgate_kit::problem::Reply;
 use modelgate_kit::problem::common::HOST_REFUSED;
 
+use crate::config::Grpc;
 use crate::grpc::{Body, Messages};
 use crate::mask::{Masker, Tally};
 use crate::message::{REQUEST, count};
@@ -17,7 +18,7 @@ use crate::reading;
 
 /// The messages of a request of gRPC that are to be masked; none of another request.
 pub(crate) fn of_request(plan: &Plan, exchange: &Exchange) -> Result<Option<Messages>, Status> {
-    if !plan.request.masks {
+    if !plan.request.masks || plan.request.grpc == Grpc::OtherType {
         return Ok(None);
     }
     let headers = exchange.request().headers()?;
