@@ -385,17 +385,17 @@ pub fn bounds() -> Vec<Bound> {
     vec![
         Bound {
             what: "`pii-mask`, JSON requests",
-            most: 3_900,
+            most: 2_000,
             cases: requests_of("pii-mask", MASK, &hard),
         },
         Bound {
             what: "`pii-mask`, text requests",
-            most: 2_700,
+            most: 4_200,
             cases: texts("text/plain"),
         },
         Bound {
             what: "`pii-mask`, streamed answers",
-            most: 3_600,
+            most: 3_900,
             cases: streams(),
         },
         Bound {
