@@ -48,7 +48,8 @@ pub struct Config {
     pub least_certainty: WrittenCertainty,
     /// The countries whose numbers are looked for, by their two letters of ISO 3166:
     /// `["DE", "AT"]`. Numbers of people, taxpayers, banks and patients that others give out, and
-    /// telephone numbers as they are written within others, stay. Unless given, those of all countries are.
+    /// telephone numbers as they are written within others, stay. Unless given, those of all
+    /// countries are.
     pub countries: Vec<Country>,
     /// Whether the query of the request's target is masked, too. It is part of what signatures and
     /// caches go by.
