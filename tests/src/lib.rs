@@ -2,6 +2,7 @@
 
 pub mod envoys;
 pub mod gateway;
+pub mod measured;
 pub mod oracles;
 pub mod services;
 pub mod torchserve;

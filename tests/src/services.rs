@@ -15,9 +15,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use modelgate_cli::skip::require_or_skip;
+use modelgate_demo::client::{Call, send};
 
 /// How long a server may take to accept its first connection.
 const START: Duration = Duration::from_secs(30);
+/// How long one may take to load its models.
+const LOADING: Duration = Duration::from_secs(60);
 
 /// The folder with the installed Python package `requirement` (`name==version`), or nothing if it
 /// cannot be had and need not be.
@@ -158,6 +161,26 @@ impl Server {
             sleep(Duration::from_millis(50));
         }
         Err(format!("it does not listen on port {port} after {START:?}"))
+    }
+
+    /// Waits until the call gets 200: until a server of models, which listens before it has them,
+    /// has loaded the one that is asked.
+    ///
+    /// # Errors
+    /// If that does not happen in time.
+    pub async fn until_loaded(&self, call: &Call) -> Result<(), String> {
+        let began = Instant::now();
+        while began.elapsed() < LOADING {
+            if send(self.port, call)
+                .await
+                .map_or(0, |answer| answer.status)
+                == 200
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(format!("the models do not load in {LOADING:?}"))
     }
 }
 

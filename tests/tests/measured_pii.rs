@@ -9,21 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use modelgate_tests::measured::{Sample, share};
 use pii_mask::detect::{Entity, EntitySet, scan};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Sample {
-    /// What the value is; empty if there is none.
-    entity: String,
-    text: String,
-    /// Where it begins and ends, in characters.
-    span: Option<(usize, usize)>,
-    /// What the text is called.
-    label: String,
-    /// What it was made of.
-    kind: String,
-}
 
 #[derive(Default)]
 struct Score {
@@ -41,11 +28,6 @@ fn floors(entity: &str) -> (usize, usize) {
     }
 }
 
-fn share(part: usize, whole: usize) -> String {
-    let tenths = (part * 2000 + whole) / (whole.max(1) * 2);
-    format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
 #[test]
 fn the_readme_states_what_is_measured_over_other_peoples_generators() {
     let Some(made) = modelgate_tests::oracles::LABELLED.make() else {
@@ -58,11 +40,7 @@ fn the_readme_states_what_is_measured_over_other_peoples_generators() {
     for line in made.lines() {
         let sample: Sample = serde_json::from_str(line).unwrap();
         let text = sample.text.as_str();
-        let place = |characters: usize| {
-            let mut places = text.char_indices().map(|(at, _)| at);
-            places.nth(characters).unwrap_or(text.len())
-        };
-        let span = sample.span.map(|(start, end)| place(start)..place(end));
+        let span = sample.span();
         negatives += usize::from(span.is_none());
         let mut covered = false;
         for finding in scan(text, 0, &sample.label, EntitySet::all()) {

@@ -7,9 +7,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use modelgate_demo::client::{Call, send};
+use modelgate_demo::client::Call;
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::gateway::Gateway;
 use modelgate_tests::services::{Server, python_package};
@@ -103,18 +102,11 @@ async fn start(package: &Path, folder: &Path) -> Option<Server> {
     let log = || fs::read_to_string(folder.join("log")).unwrap();
     let server = Server::start(&mut command, port);
     let server = server.unwrap_or_else(|error| panic!("{error}: {}", log()));
-    let began = Instant::now();
     for name in ["forest_3", "forest_4"] {
         let call = Call::post(&format!("/models/{name}/invoke"), "x");
         let call = call.with("content-type", "text/plain");
-        while send(port, &call).await.map_or(0, |answer| answer.status) != 200 {
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "the models do not load: {}",
-                log()
-            );
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        let loaded = server.until_loaded(&call).await;
+        loaded.unwrap_or_else(|error| panic!("{error}: {}", log()));
     }
     Some(server)
 }

@@ -12,9 +12,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use modelgate_demo::client::{Answer, Call, send};
+use modelgate_demo::client::{Answer, Call};
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::gateway::Gateway;
 use modelgate_tests::services::{Server, free_port, python_package};
@@ -84,15 +83,8 @@ async fn start(package: &Path, folder: &Path) -> Server {
             }
         }
     };
-    let began = Instant::now();
     let ready = Call::get("/v2/models/distilbert/versions/4/ready");
-    while send(http, &ready).await.map_or(0, |answer| answer.status) != 200 {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "the models do not load"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    server.until_loaded(&ready).await.unwrap();
     server
 }
 

@@ -199,6 +199,8 @@ pub fn scan_next(
     wanted: EntitySet,
     columns: &mut Columns,
 ) -> Vec<Finding> {
+    // Names and addresses have columns of their own.
+    let wanted = wanted.without_people();
     let (findings, _) = scan_read(text, floor, ("", &Meaning::default()), wanted);
     in_columns(text, floor, wanted, columns, findings)
 }

@@ -4,9 +4,8 @@
 //! taken out for both workers, and nobody else notices.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
-use modelgate_demo::client::{Answer, Call, send};
+use modelgate_demo::client::{Answer, Call};
 use modelgate_tests::envoys::envoy;
 use modelgate_tests::gateway::Gateway;
 use modelgate_tests::torchserve::{Model, TORCHSERVE, TorchServe};
@@ -98,7 +97,6 @@ fn version(answer: &Answer) -> String {
 
 /// Waits until the workers of both versions have loaded theirs.
 async fn until_ready(model: &TorchServe) {
-    let began = Instant::now();
     for version in ["1.0", "2.0"] {
         let call = Call::post(
             &format!("/predictions/words/{version}"),
@@ -106,17 +104,7 @@ async fn until_ready(model: &TorchServe) {
         )
         .with("content-type", "application/json")
         .with("authorization", &format!("Bearer {}", model.key));
-        while send(model.server.port, &call)
-            .await
-            .map_or(0, |answer| answer.status)
-            != 200
-        {
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "{version} does not load"
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        model.server.until_loaded(&call).await.unwrap();
     }
 }
 
