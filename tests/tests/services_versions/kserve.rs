@@ -119,7 +119,8 @@ async fn versions_under_names_of_their_own_answer_by_the_protocol_of_tensorflow_
     for number in 0..120 {
         let session = format!("s{}", number % 60);
         let answer = gateway.send(&predict(&session, -4)).await;
-        match of[&session] == 4 && answer.status == 500 {
+        // Where the server closes the connection upon its failure, the gateway answers for it.
+        match of[&session] == 4 && matches!(answer.status, 500 | 503) {
             true => failed += 1,
             false => assert_eq!(version(&answer, -4), 3),
         }

@@ -52,7 +52,7 @@ three of them had already agreed. In Berlin and Paris the reaction was mixed, th
         ("Xyzzy Plugh ", 300),
         ("A TITLE IN CAPITALS ", MAX_HELD),
         ("van der ", 300),
-        ("Hauptstra\u{df}e 12, ", 300),
+        ("Hauptstra\u{df}e 12, ", MAX_HELD),
         ("Mr. Dr. ", MAX_HELD),
         ("12 Main ", MAX_HELD),
         ("Calle de la Xyzzy ", MAX_HELD),
