@@ -73,10 +73,9 @@ async fn start(package: &Path, folder: &Path) -> Server {
     }
     // Between looking for free ports and the server's taking them, others may have taken one.
     let mut tries = 0;
-    let (server, http) = loop {
-        let http = free_port();
-        match launch(package, folder, http) {
-            Ok(server) => break (server, http),
+    let server = loop {
+        match launch(package, folder, free_port()) {
+            Ok(server) => break server,
             Err(error) => {
                 tries += 1;
                 assert!(tries < 3, "{error}");
