@@ -172,10 +172,9 @@ fn scan_within(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) ->
         return Vec::new();
     }
     let (findings, has_cells) = scan_read(text, floor, label, wanted);
-    let line = memchr::memchr(b'\n', text.as_bytes());
-    let names_secrets =
-        |end| wanted.has(Entity::Secret) && columns::may_name_secrets(text.as_bytes(), end);
-    if line.is_some_and(|end| has_cells || names_secrets(end)) {
+    let has_lines = || memchr::memchr(b'\n', text.as_bytes()).is_some();
+    let names_secrets = || wanted.has(Entity::Secret) && columns::may_name_secrets(text.as_bytes());
+    if (has_cells && has_lines()) || names_secrets() {
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
     }
     findings

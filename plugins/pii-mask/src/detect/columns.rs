@@ -13,18 +13,40 @@ use core::ops::Range;
 /// Longest name of a column, longest line of names, and longest cell, in bytes.
 const LONGEST_NAME: usize = 40;
 const LONGEST_LINE: usize = 1024;
+/// Shortest name of a secret (`pwd`).
+const SHORTEST: usize = 3;
 /// What divides cells; the first that a line of names holds counts.
 const SEPARATORS: [u8; 4] = *b"\t;|,";
 
-/// Whether the first line, which ends at `end`, may be one of names of which one is a secret's:
-/// cells below it need not begin with a digit.
-pub fn may_name_secrets(text: &[u8], end: usize) -> bool {
-    let line = text.get(..end.min(LONGEST_LINE)).unwrap_or_default();
-    let names = || {
-        line.split(|byte| SEPARATORS.contains(byte))
-            .any(|name| name.len() <= LONGEST_NAME && named::is_secrets(&Words::read(name)))
-    };
-    line.iter().any(|byte| SEPARATORS.contains(byte)) && names()
+/// Whether a line that others follow may be one of names of which one is a secret's: cells below it
+/// need not begin with a digit. Reads no more of a line than its first that is no name.
+pub fn may_name_secrets(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (line, behind) = rest.split_at(end);
+        if line.len() <= LONGEST_LINE && are_names(line) && names_secret(line) {
+            return true;
+        }
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    false
+}
+
+/// Whether all cells of a line are short enough for names, and may be some by their bytes.
+fn are_names(line: &[u8]) -> bool {
+    let mut cell = 0_usize;
+    line.iter().all(|byte| {
+        cell = match SEPARATORS.contains(byte) {
+            true => 0,
+            false => cell.saturating_add(1),
+        };
+        cell == 0 || (cell <= LONGEST_NAME && is_of_name(*byte))
+    })
+}
+
+fn names_secret(line: &[u8]) -> bool {
+    line.split(|byte| SEPARATORS.contains(byte))
+        .any(|name| name.len() >= SHORTEST && named::is_secrets(&Words::read(name)))
 }
 
 /// The same but for bars, which stand at both ends of a line as well.

@@ -576,3 +576,36 @@ fn credentials_need_no_digit_behind_an_unmistakable_prefix() {
         [("aws_access_key", AWS), ("aws_secret_key", secret)]
     );
 }
+
+#[test]
+fn tables_of_secrets_may_stand_behind_other_lines() {
+    let masked = |text: &str| {
+        let mut masked = text.to_owned();
+        for finding in scan(text, 0, "", EntitySet::all()).into_iter().rev() {
+            masked.replace_range(finding.span, "*");
+        }
+        masked
+    };
+    for (text, expected) in [
+        (
+            "Here are the accounts:\nuser,password\nann,Summer#2024\n",
+            "Here are the accounts:\nuser,password\nann,*\n",
+        ),
+        (
+            "Look\nuser;password\nann;hunter2x",
+            "Look\nuser;password\nann;*",
+        ),
+        ("x\npassword\n!00000", "x\npassword\n*"),
+        ("password\n!00000\nwords", "password\n*\nwords"),
+        (
+            "a user,his password\nis a thing, 4 you",
+            "a user,his password\nis a thing, 4 you",
+        ),
+        (
+            "Why, password?\nann,Summer#2024",
+            "Why, password?\nann,Summer#2024",
+        ),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
