@@ -8,7 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -306,16 +306,17 @@ impl Exchange {
 
     /// Does two things side by side, such as what is to be done with the request and with the
     /// answer: an answer may begin, and even end, before the request is whole (RFC 9112 section
-    /// 9.5). What either of them holds is held. Ends with both, or with the first refusal.
+    /// 9.5). What either of them holds is held. Ends with both, or with the first refusal. They
+    /// come pinned: a future that is given away is kept twice, as what was given and as what is
+    /// polled.
     ///
     /// # Errors
     /// The first error of either.
     pub async fn side_by_side<E>(
         &self,
-        first: impl Future<Output = Result<(), E>>,
-        second: impl Future<Output = Result<(), E>>,
+        mut first: Pin<&mut impl Future<Output = Result<(), E>>>,
+        mut second: Pin<&mut impl Future<Output = Result<(), E>>>,
     ) -> Result<(), E> {
-        let (mut first, mut second) = (pin!(first), pin!(second));
         let (mut first_done, mut second_done) = (false, false);
         poll_fn(|context| {
             self.0.beside.set(Wait::Nothing);

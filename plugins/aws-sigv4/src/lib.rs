@@ -33,6 +33,7 @@ mod signing;
 mod supply;
 pub mod uri;
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use modelgate_kit::config::{Problems, Setup};
@@ -100,7 +101,7 @@ impl Filter for AwsSigv4 {
             None => answer.await,
             Some((pieces, length)) => {
                 let body = stream(&exchange, pieces, length);
-                exchange.side_by_side(body, answer).await
+                exchange.side_by_side(pin!(body), pin!(answer)).await
             }
         }
     }

@@ -38,6 +38,7 @@ pub mod tensors;
 pub mod unread;
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
 
 use modelgate_kit::config::{DenyOrAllow, Problems, Setup};
@@ -132,8 +133,8 @@ impl Filter for PiiMask {
         // get it unmasked.
         exchange
             .side_by_side(
-                mask_request(&plan, &request, &exchange, &counts),
-                mask_answer(&plan, &answer, &exchange, method, &counts),
+                pin!(mask_request(&plan, &request, &exchange, &counts)),
+                pin!(mask_answer(&plan, &answer, &exchange, method, &counts)),
             )
             .await
     }

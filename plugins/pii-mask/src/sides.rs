@@ -1,4 +1,7 @@
 //! What becomes of each side of an exchange.
+//!
+//! What reads streams is large and seldom needed: it has a place of its own in memory, which is
+//! taken when it begins. As part of an exchange's future it would be moved with each exchange.
 
 use std::cell::RefCell;
 
@@ -23,7 +26,14 @@ pub(crate) async fn mask_request(
     counts: &RefCell<Masked>,
 ) -> Result<(), Reply> {
     if plan.request.masks && plan.shadow {
-        return shadow::watch(plan, masker, exchange, (&REQUEST, None), counts).await;
+        return Box::pin(shadow::watch(
+            plan,
+            masker,
+            exchange,
+            (&REQUEST, None),
+            counts,
+        ))
+        .await;
     }
     let reading = calls::of_request(plan, exchange)?;
     if let Some(messages) = reading {
@@ -52,7 +62,14 @@ pub(crate) async fn mask_answer(
         return Ok(());
     }
     if plan.shadow {
-        return shadow::watch(plan, masker, exchange, (&RESPONSE, method), counts).await;
+        return Box::pin(shadow::watch(
+            plan,
+            masker,
+            exchange,
+            (&RESPONSE, method),
+            counts,
+        ))
+        .await;
     }
     if masker.has_nothing_to_do() {
         return Ok(());
@@ -62,7 +79,7 @@ pub(crate) async fn mask_answer(
         Some((answer, decoder)) => {
             let answer = answer.masked_by(masker);
             let answer = answer.of_call(method);
-            mask_stream(plan, exchange, answer, decoder, counts).await
+            Box::pin(mask_stream(plan, exchange, answer, decoder, counts)).await
         }
         None => mask_whole(plan, masker, exchange, &RESPONSE, counts).await,
     }
