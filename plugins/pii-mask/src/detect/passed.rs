@@ -163,3 +163,75 @@ impl Base64 {
         digits & digits.wrapping_add(left) & !ends & !kept
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(text: &str, from: usize) -> Block {
+        let lanes = Lanes::front(&text.as_bytes()[from..]);
+        Block {
+            lanes,
+            digits: lanes.between(b'0', b'9').bits(),
+            letters: lanes.letters().bits(),
+            before: from.checked_sub(1).map(|at| text.as_bytes()[at]),
+        }
+    }
+
+    /// A sign for each byte: of what is passed over, and of what begins a cell.
+    fn shown(text: &str) -> String {
+        let numbers = numbers(&block(text, 0));
+        let sign = |at: usize| match (numbers.digits >> at & 1, numbers.cells >> at & 1) {
+            (0, _) => '.',
+            (_, 0) => '#',
+            _ => 'c',
+        };
+        (0..text.len()).map(sign).collect()
+    }
+
+    #[test]
+    fn short_numbers_between_dividers_are_passed_over() {
+        for (text, expected) in [
+            ("7,12,345,6789,12345,", "..c#.c##.c###......."),
+            ("a[12]{3}|4|", "..##..#..c."),
+            (",12\n,1234\n,123.4\n", ".c#........c##.#."),
+            (",0.25,10.5,01.5,00,", ".c.##.c#.#......c#."),
+            (",1.123456,1.1234567,", ".c.######..........."),
+            (",415.5132,415.51,", "..........c##.##."),
+            (",1.2.3,1-2,1:2,+1,1 ,", "....................."),
+            (",1", ".."),
+        ] {
+            assert_eq!(shown(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn digits_in_long_base64_are_passed_over() {
+        let passed = |part: &str| {
+            let part = format!("{part:x<64}");
+            let text = format!("{}{part}", "x".repeat(2 * WIDTH));
+            let mut base64 = Base64::default();
+            let all: Vec<u64> = (0..3)
+                .map(|at| base64.digits(&block(&text, at * WIDTH)))
+                .collect();
+            assert_eq!(all[..2], [0, 0]);
+            let digits = block(&text, 2 * WIDTH).digits;
+            assert_eq!(all[2] & !digits, 0);
+            (all[2].count_ones(), digits.count_ones())
+        };
+        // What goes on from the first block may be an address, as far as can be seen.
+        assert_eq!(passed("aaaa1aaa/Q2q22q/R5"), (4, 5));
+        for (part, left) in [
+            ("aaaa/Q2q222222q/RR5q", 0),
+            ("aaaa/Q2222222q", 7),
+            ("aaaa/Q2/5q", 1),
+            ("aaaa/QQ22q", 2),
+            ("aaaa/1q2", 2),
+            ("aaaa//Q2", 1),
+        ] {
+            let (passed, digits) = passed(part);
+            assert_eq!(digits - passed, left, "{part}");
+        }
+        assert_eq!(passed("aaaa/Q2=").0, 0);
+    }
+}
