@@ -48,6 +48,7 @@ mod meaning;
 mod named;
 mod names;
 mod number;
+mod passed;
 pub(crate) mod people;
 pub(crate) mod phone;
 pub(crate) mod secret;
@@ -332,7 +333,7 @@ fn scan_by<const EACH: bool>(
         meaning,
         wanted,
     };
-    let mut anchors = Anchors::of(scene.bytes);
+    let mut anchors = Anchors::of(scene.bytes, EACH);
     let mut numbers = None;
     let mut known = None;
     let has_ids = ids::is_wanted(wanted);
@@ -372,12 +373,18 @@ fn scan_by<const EACH: bool>(
                 let account = end.saturating_sub(anchor) > 1
                     && (before.is_some_and(u8::is_ascii_alphabetic)
                         || iban::is_spaced(scene.bytes, anchor));
+                let stamp = (!EACH)
+                    .then(|| digits::behind_timestamp(scene.bytes, anchor..end))
+                    .flatten();
+                let find_id = match stamp {
+                    Some(_) => ids::find_date,
+                    None => ids::find,
+                };
                 let id = has_ids
-                    .then(|| ids::find(scene, anchor, &mut known))
+                    .then(|| find_id(scene, anchor..end, &mut known))
                     .flatten();
                 if id.is_none()
-                    && !EACH
-                    && let Some(next) = digits::behind_timestamp(scene.bytes, anchor..end)
+                    && let Some(next) = stamp
                 {
                     let (told, done) = if anchor >= named_done && named::may_be_around(before) {
                         named::around(scene, anchor, EACH)
@@ -438,7 +445,7 @@ fn scan_by<const EACH: bool>(
             None => behind,
         };
     }
-    (findings, has_cells)
+    (findings, has_cells || anchors.has_cells())
 }
 
 /// Whether a number that begins at `at` may be one of a cell: what divides cells, or the end of a

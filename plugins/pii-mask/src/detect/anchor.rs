@@ -1,6 +1,7 @@
 //! The bytes without which nothing that is looked for can begin or be recognised, sixty-four at a
 //! time.
 
+use super::passed::{self, Base64, Block};
 use modelgate_kit::lanes::{Lanes, WIDTH};
 
 /// Whether a byte is an anchor: a digit, `:`, `;`, `@`, `I`, `J`, `_` or `-`.
@@ -48,18 +49,34 @@ pub struct Anchors<'a> {
     deep: u64,
     /// Which of the last bytes before the next block belong to words.
     words: u128,
+    base64: Base64,
+    /// The first digits of numbers that are nothing and may be cells of a table.
+    cells: u64,
+    /// Such a number has been passed over.
+    has_cells: bool,
+    /// Nothing is passed over.
+    each: bool,
 }
 
 impl<'a> Anchors<'a> {
-    /// Of this text.
-    pub const fn of(bytes: &'a [u8]) -> Self {
+    /// Of this text: those at which something may be found, or with `each` all of them.
+    pub fn of(bytes: &'a [u8], each: bool) -> Self {
         Self {
             bytes,
             block: None,
             anchors: 0,
             deep: 0,
             words: 0,
+            base64: Base64::default(),
+            cells: 0,
+            has_cells: false,
+            each,
         }
+    }
+
+    /// Whether a number that may be a cell of a table has been passed over.
+    pub const fn has_cells(&self) -> bool {
+        self.has_cells
     }
 
     /// The first anchor at or behind `at`, which must not descend from call to call. Before
@@ -78,6 +95,8 @@ impl<'a> Anchors<'a> {
             } else if word_done > at {
                 left &= !(self.deep & !behind(word_done));
             }
+            let first = left & left.wrapping_neg();
+            self.has_cells |= self.cells & behind(at) & first.wrapping_sub(1) != 0;
             if left != 0 {
                 let found = usize::try_from(left.trailing_zeros()).unwrap_or_default();
                 return Some(block.saturating_add(found));
@@ -89,8 +108,10 @@ impl<'a> Anchors<'a> {
     /// Looks at the bytes from `at` on; none at the end of the text.
     fn look(&mut self, last: Option<usize>, at: usize) -> Option<usize> {
         let mut from = at;
+        self.cells = 0;
         if last.and_then(|last| last.checked_add(WIDTH)) != Some(at) {
             self.words = 0;
+            self.base64 = Base64::default();
         }
         // Most blocks of prose have none.
         let lanes = loop {
@@ -101,10 +122,12 @@ impl<'a> Anchors<'a> {
                 break lanes;
             }
             self.words = 0;
+            self.base64 = Base64::default();
             from = from.saturating_add(WIDTH);
         };
         let digits = lanes.between(b'0', b'9');
-        let words = u128::from((digits | lanes.letters() | lanes.are(b'_')).bits());
+        let letters = lanes.letters();
+        let words = u128::from((digits | letters | lanes.are(b'_')).bits());
         // From the lowest bit on those of the bytes before, then those of the block.
         let mut run = words << DEEP | self.words;
         for step in [1, 2, 4, 8] {
@@ -117,6 +140,21 @@ impl<'a> Anchors<'a> {
         self.deep = deep & (digits | lanes.between(b'I', b'J')).bits() & !signed;
         self.words = words >> (u64::BITS - DEEP);
         self.block = Some(from);
+        if !self.each {
+            let block = Block {
+                lanes,
+                digits: digits.bits(),
+                letters: letters.bits(),
+                before: from
+                    .checked_sub(1)
+                    .and_then(|at| self.bytes.get(at))
+                    .copied(),
+            };
+            let numbers = passed::numbers(&block);
+            self.anchors &= !numbers.digits;
+            self.cells = numbers.cells;
+            self.deep |= self.base64.digits(&block);
+        }
         Some(from)
     }
 }
@@ -146,7 +184,7 @@ mod tests {
                 let mut bytes = vec![b' '; 150];
                 bytes[at] = anchor;
                 for from in [0, at / 2, at] {
-                    let mut anchors = Anchors::of(&bytes);
+                    let mut anchors = Anchors::of(&bytes, false);
                     assert_eq!(anchors.next(from, 0), Some(at));
                     assert_eq!(anchors.next(at, 150), Some(at));
                     assert_eq!(anchors.next(at + 1, 0), None);
@@ -164,7 +202,7 @@ mod tests {
                 let text = [vec![b' '; before], vec![b'7'; length], b" 1".to_vec()].concat();
                 let end = before + length;
                 let all = |word_done: usize| {
-                    let (mut anchors, mut at) = (Anchors::of(&text), 0);
+                    let (mut anchors, mut at) = (Anchors::of(&text, false), 0);
                     let mut found = Vec::new();
                     while let Some(next) = anchors.next(at, word_done) {
                         found.push(next);
@@ -191,7 +229,7 @@ mod tests {
         ] {
             // Their last byte may stand before a block's end or not.
             let text = text + &" ".repeat(60);
-            assert_eq!(Anchors::of(text.as_bytes()).next(0, 90), found);
+            assert_eq!(Anchors::of(text.as_bytes(), false).next(0, 90), found);
         }
     }
 }

@@ -209,6 +209,12 @@ fn is_short(near: Near<'_>, digits: Range<usize>) -> Option<usize> {
     match behind {
         // Four digits of a card whose next group may stand in the next line.
         [b'\r' | b' ', b'\r' | b'\n', ..] if length == 4 => return None,
+        // The next line begins with a date.
+        [b'\n', a, b, c, d, b'-', e, f, b'-', ..]
+            if [a, b, c, d, e, f].into_iter().all(u8::is_ascii_digit) =>
+        {
+            return Some(digits.end);
+        }
         [b'\n' | b' ' | b'-', a, b, c, d, ..]
             if length == 4 && [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()) =>
         {

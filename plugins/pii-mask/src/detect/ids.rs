@@ -15,8 +15,8 @@ pub mod told;
 mod vat;
 
 use super::boundary::{CONTEXT_REACH, ends, ends_escape, word_before};
-use super::class::base64_front;
-use super::groups::{group_end, separator};
+use super::class::{base64_front, beginning, ending};
+use super::groups::separator;
 use super::hints::{self, Hints};
 use super::id::{Id, Ids};
 use super::meaning::Meaning;
@@ -73,12 +73,34 @@ impl Known {
     }
 }
 
-/// What the stretch of letters and digits around the digit at `at` begins.
-pub fn find(scene: Scene<'_>, at: usize, known: &mut Option<Known>) -> Option<Finding> {
-    if known.as_ref().is_some_and(|known| at < known.done) || is_nothing(scene, at) {
+/// What the date that begins with these digits is, by the words beside it: one with a time, which
+/// stands by itself.
+pub fn find_date(
+    scene: Scene<'_>,
+    digits: Range<usize>,
+    known: &mut Option<Known>,
+) -> Option<Finding> {
+    let done = known
+        .as_ref()
+        .is_some_and(|known| digits.start < known.done);
+    if done || !begins(scene, digits.start) {
         return None;
     }
-    let run = run_around(scene, at);
+    let said = known
+        .get_or_insert_with(Known::new)
+        .hints
+        .at(scene, digits.start);
+    let said = scene.wanted.permitted(said);
+    (!said.is_empty()).then(|| called(scene, &digits, said))?
+}
+
+/// What the stretch of letters and digits around these digits begins.
+pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -> Option<Finding> {
+    let at = digits.start;
+    if known.as_ref().is_some_and(|known| at < known.done) || is_nothing(scene, &digits) {
+        return None;
+    }
+    let run = run_around(scene, digits);
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
     if run.len() > LONGEST_RUN || !may_begin(scene, &run, behind) || !begins(scene, run.start) {
         // Of a short one the digits are looked at once in any case.
@@ -101,7 +123,8 @@ pub fn find(scene: Scene<'_>, at: usize, known: &mut Option<Known>) -> Option<Fi
 /// Whether the bytes beside the digits at `at` tell that they begin nothing, as those of most
 /// numbers in tables do.
 #[inline]
-fn is_nothing(scene: Scene<'_>, at: usize) -> bool {
+fn is_nothing(scene: Scene<'_>, digits: &Range<usize>) -> bool {
+    let at = digits.start;
     let before = at.checked_sub(1).and_then(|before| scene.bytes.get(before));
     let Some(before) = before.filter(|before| before.is_ascii() && !before.is_ascii_alphanumeric())
     else {
@@ -110,7 +133,6 @@ fn is_nothing(scene: Scene<'_>, at: usize) -> bool {
     if !begins(scene, at) {
         return true;
     }
-    let length = group_end(scene.bytes, at).saturating_sub(at);
     let divides = |byte: &u8| {
         matches!(
             byte,
@@ -129,8 +151,8 @@ fn is_nothing(scene: Scene<'_>, at: usize) -> bool {
                 | b'}'
         )
     };
-    let behind = scene.bytes.get(at.saturating_add(length));
-    length <= SHORT && divides(before) && behind.is_none_or(divides)
+    let behind = scene.bytes.get(digits.end);
+    digits.len() <= SHORT && divides(before) && behind.is_none_or(divides)
 }
 
 /// Whether nothing but base64 stands within reach of words before `start`.
@@ -199,22 +221,21 @@ fn may_begin(scene: Scene<'_>, run: &Range<usize>, behind: &[u8]) -> bool {
     }
 }
 
-/// The letters and digits around the digit at `at`.
-fn run_around(scene: Scene<'_>, at: usize) -> Range<usize> {
-    let part = |byte: &&u8| byte.is_ascii_alphanumeric();
-    let left = scene
-        .bytes
-        .get(scene.floor.max(at.saturating_sub(LONGEST_FRONT))..at);
-    let before = left.unwrap_or_default().iter().rev().take_while(part);
-    let mut start = at.saturating_sub(before.count());
+/// The letters and digits around these digits.
+fn run_around(scene: Scene<'_>, digits: Range<usize>) -> Range<usize> {
+    let at = digits.start;
+    let left = scene.bytes.get(scene.floor.min(at)..at).unwrap_or_default();
+    let before = ending(left, LONGEST_FRONT, |byte| byte.is_ascii_alphanumeric());
+    let mut start = at.saturating_sub(before);
     // The letter of an escape is none of the word's.
     let first = start.saturating_add(1);
     if ends_escape(scene.bytes, first) {
         start = first.min(at);
     }
-    let rest = scene.bytes.get(at..).unwrap_or_default();
-    let length = rest.iter().take(LONGEST_RUN + 1).take_while(part).count();
-    start..at.saturating_add(length)
+    let rest = scene.bytes.get(digits.end..).unwrap_or_default();
+    let more = (LONGEST_RUN + 1).saturating_sub(digits.len());
+    let length = beginning(rest, more, |byte| byte.is_ascii_alphanumeric());
+    start..digits.end.saturating_add(length)
 }
 
 /// Whether a number can begin at `start`: not behind a letter, and not in the middle of a longer

@@ -342,6 +342,7 @@ fn is_ordinary(bytes: &[u8], word: Range<usize>) -> bool {
             | [b's', b'h', ..]
             | [b't', b'1']
             | [b'y', b'a', ..]
+            | [b'1', b'/', ..]
     );
     let joined = matches!(right.first(), Some(b'-' | b'_'));
     let named = || !word.iter().all(u8::is_ascii_digit) && may_be_named(left, word.len(), right);
@@ -354,7 +355,14 @@ fn is_ordinary(bytes: &[u8], word: Range<usize>) -> bool {
         [.., b'-' | b'_'] => named(),
         _ => joined && named(),
     };
-    let divided = || word.iter().any(|byte| matches!(byte, b'/' | b'+'));
+    let divided = || {
+        memchr::memchr2_iter(b'/', b'+', word).any(|sign| {
+            let behind = word.get(sign.saturating_add(1)..).unwrap_or_default();
+            let length = memchr::memchr2(b'/', b'+', behind).unwrap_or(behind.len());
+            let next = behind.get(length).or(right.first()).copied();
+            may_be_part(behind.get(..length).unwrap_or_default(), next)
+        })
+    };
     word.len() <= SHORT && !front && !beside && !divided()
 }
 

@@ -215,3 +215,96 @@ fn neighbours_of_digits_are_read_alike() {
         }
     }
 }
+
+/// What numbers are between, in cells and lists.
+const DIVIDERS: [&str; 24] = [
+    ",", ";", "|", "\t", "\n", "\r\n", "[", "]", "{", "}", "(", ")", "\"", "=", ":", " ", "+", "-",
+    "/", ".", "@", "\\", "x", "\u{e9}",
+];
+
+#[test]
+fn numbers_between_dividers_are_read_alike() {
+    let numbers = [
+        "1",
+        "0",
+        "42",
+        "123",
+        "4111",
+        "12345",
+        "0.5",
+        "00.5",
+        "012.5",
+        "415.5132",
+        "4155.132",
+        "12.345678",
+        "12.3456789",
+        "1.2.3",
+        "4111.1111",
+        "1e5",
+        "0.5e7",
+    ];
+    for front in DIVIDERS {
+        for behind in DIVIDERS {
+            for (at, number) in numbers.into_iter().enumerate() {
+                for next in ["", "7", "4111", "2026-11-29 22:16:12", "1111\n1111\n1111"] {
+                    // They stand at other places of a block, and over its end.
+                    let before = "a,".repeat(at * 4 + front.len());
+                    let text = format!("{before}{front}{number}{behind}{next}{behind}");
+                    holds(&text, 0, "");
+                    holds(&format!("{front}{number}{behind}{next}"), 0, "card");
+                }
+            }
+        }
+    }
+}
+
+/// Long base64, in which chance has left something else, or somebody has put it there.
+#[test]
+fn base64_is_read_alike_whatever_stands_in_it() {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const WITHIN: [&str; 22] = [
+        "/DE89370400440532013000/",
+        "+DE89370400440532013000+",
+        "/ibanDE89370400440532013000/",
+        "/4111111111111111/",
+        "/4111/1111/1111/1111/",
+        "/415/555/0132/",
+        "card4111111111111111",
+        "/308/63/0237/",
+        "/1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2/",
+        "/0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed/",
+        "/bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq/",
+        "//1HGCM82633A004352/",
+        "/1HGCM82633A004352/",
+        "//AKIAIOSFODNN7EXAMPLE/",
+        "/1//0gAbcdefghijklmnopqrst-uvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabc",
+        "/SK0123456789abcdef0123456789abcdef/",
+        "/12/34/56/78/",
+        "/5550132/",
+        "=",
+        "\\n",
+        "\"ssn\":308630237,\"",
+        "-",
+    ];
+    let mut state = 3_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut found = 0;
+    for round in 0..6_000 {
+        let mut text = String::from(if round % 2 == 0 { "" } else { "data:;base64," });
+        for _ in 0..3 {
+            for _ in 0..random(400) {
+                text.push(char::from(ALPHABET[random(64)]));
+            }
+            text.push_str(WITHIN[random(WITHIN.len())]);
+        }
+        holds(&text, text.len() * random(3) / 4, "");
+        let (all, _) = scan_by::<false>(&text, 0, ("", &Meaning::default()), EntitySet::all());
+        found += all.len();
+    }
+    assert!(found > 3_000, "{found}");
+}

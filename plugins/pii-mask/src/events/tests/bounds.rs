@@ -372,6 +372,26 @@ fn behind(text: &str, length: usize, event: impl Fn(&str) -> Value) -> f64 {
     f64::from(u32::try_from(sum).unwrap()) / f64::from(count)
 }
 
+/// An event of Anthropic's messages.
+fn messages(text: &str) -> Value {
+    json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": text } })
+}
+
+/// Of OpenAI's responses.
+fn responses(text: &str) -> Value {
+    json!({ "type": "response.output_text.delta", "item_id": "msg_a", "output_index": 0, "content_index": 0, "delta": text })
+}
+
+/// Of Bedrock's ConverseStream.
+fn converse(text: &str) -> Value {
+    json!({ "contentBlockIndex": 0, "delta": { "text": text } })
+}
+
+/// Of Gemini.
+fn gemini(text: &str) -> Value {
+    json!({ "candidates": [{ "index": 0, "content": { "role": "model", "parts": [{ "text": text }] } }] })
+}
+
 #[test]
 fn prose_and_signals_are_held_back_for_about_one_event() {
     let prose = "The gateway stands in front of the model, and what it is asked for is read before it goes on. In 2026 the two of them \
@@ -380,6 +400,10 @@ fn prose_and_signals_are_held_back_for_about_one_event() {
         assert!(behind(&prose, length, |text| chat(0, text)) < 1.0);
         assert!(behind(&prose, length, w) < 1.0);
         assert!(behind(&prose, length, |text| json!(text)) < 1.0);
+        for shape in [messages, responses, converse, gemini] {
+            let held = behind(&prose, length, shape);
+            assert!(held < 1.0, "{held}: {}", shape("word"));
+        }
     }
     let states = "up    down  up    up    down  down  ".repeat(40);
     let of_words = behind(&states, 6, |text| w(text.trim()));
