@@ -227,11 +227,12 @@ fn the_oldest_envoy_accepts_them_and_refuses_a_bent_one() {
 }
 
 /// What the configurations need in Envoy's environment.
-const ENVIRONMENT: [(&str, &str); 4] = [
+const ENVIRONMENT: [(&str, &str); 5] = [
     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "example"),
     ("OPENAI_API_KEY", "example"),
     ("AZUREML_ENDPOINT_KEY", "example"),
+    ("AZURE_OPENAI_KEY", "example"),
 ];
 
 /// Bootstraps as one, so that Envoy compiles each module once: every listener on a port of its own,
@@ -342,6 +343,7 @@ fn accepts_and_refuses(version: &str) {
         ("openai.yaml", "OPENAI_API_KEY"),
         ("openai-key-by-sds.yaml", "OPENAI_API_KEY"),
         ("azure-ml.yaml", "AZUREML_ENDPOINT_KEY"),
+        ("azure-openai.yaml", "AZURE_OPENAI_KEY"),
     ] {
         let text = std::fs::read_to_string(workspace.root.join("envoy").join(file))
             .unwrap()

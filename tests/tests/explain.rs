@@ -35,6 +35,7 @@ fn variable(name: &str) -> Option<String> {
         "AWS_REGION" => "eu-central-1",
         "OPENAI_API_KEY" => "sk-the-key-of-the-provider",
         "AZUREML_ENDPOINT_KEY" => "the-key-of-the-endpoint",
+        "AZURE_OPENAI_KEY" => "the-key-of-the-resource",
         _ => return None,
     };
     Some(value.to_owned())
@@ -231,6 +232,10 @@ const INFER: &str = "POST /v2/models/iris/infer HTTP/1.1\nhost: gw\nauthorizatio
 const LIVE: &str = "GET /v2/health/live HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\n";
 const PREDICT: &str = "POST /v1/models/churn:predict HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"instances\":[[1]]}";
 const FRAUD: &str = "POST /v1/models/fraud-2:classify HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"examples\":[]}";
+const DEPLOYED: &str = "POST /openai/deployments/gpt-4o-mini/chat/completions?api-version=2024-10-21 HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"model\":\"gpt-4o-mini\",\"messages\":[]}";
+const OTHER_DEPLOYED: &str = "POST /openai/deployments/o1/chat/completions?api-version=2024-10-21 HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"model\":\"gpt-4o-mini\",\"messages\":[]}";
+const OWN_KEY: &str = "POST /openai/deployments/gpt-4o-mini/chat/completions HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\nocp-apim-subscription-key: x\napi-key: mine\ncontent-type: application/json\n\n{\"messages\":[]}";
+const NEW_AZURE: &str = "POST /openai/v1/responses HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"model\":\"gpt-4.1-eu\",\"input\":\"hello\"}";
 const RESNET: &str = "POST /predictions/resnet-18 HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{}";
 
 fn cases() -> Vec<Case> {
@@ -315,6 +320,16 @@ fn cases() -> Vec<Case> {
             apps(),
             (403, "access_denied"),
         ),
+        case("gateways/azure-openai.yaml", DEPLOYED, staff(), (200, "")),
+        case("gateways/azure-openai.yaml", NEW_AZURE, staff(), (200, "")),
+        case("gateways/azure-openai.yaml", OWN_KEY, staff(), (200, "")),
+        case(
+            "gateways/azure-openai.yaml",
+            OTHER_DEPLOYED,
+            staff(),
+            (403, "access_denied"),
+        ),
+        case("gateways/azure-openai.yaml", CHAT, staff(), (404, "")),
         case("gateways/kserve-v2.yaml", INFER, apps(), (200, "")),
         case(
             "gateways/kserve-v2.yaml",
@@ -404,6 +419,7 @@ fn explain_never_disagrees_with_the_engine() {
             "AWS_SECRET_ACCESS_KEY",
             "OPENAI_API_KEY",
             "AZUREML_ENDPOINT_KEY",
+            "AZURE_OPENAI_KEY",
         ] {
             assert!(!shown.contains(&variable(name).unwrap()), "{name} is shown");
         }

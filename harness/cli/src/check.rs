@@ -33,6 +33,7 @@ mod gateway_file;
 mod judged;
 mod kong;
 mod kubernetes;
+mod last_hop;
 mod locate;
 mod metadata;
 mod mutators;
@@ -43,6 +44,7 @@ mod prototext;
 mod references;
 mod report;
 mod route_config;
+mod routed;
 mod rules;
 mod scalars;
 mod settings;
@@ -183,6 +185,7 @@ fn check_envoy(text: &str, documents: Vec<Node>, folder: Option<&Path>) -> Outco
         rules::check(&chain, &mut sink);
         references::check(&chain, &clusters, &mut sink);
         signer::check(&chain, &files, &mut sink);
+        routed::check(&chain, &files, &mut sink);
     }
     references::check_services(&files, &clusters, &mut sink);
     gateway::check(&files, &mut sink);

@@ -39,9 +39,10 @@ const MODULE: &str = r#"(module
     (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1)))"#;
 
 /// What the files need in the environment.
-const ENVIRONMENT: [(&str, Option<&str>); 5] = [
+const ENVIRONMENT: [(&str, Option<&str>); 6] = [
     ("OPENAI_API_KEY", Some("key")),
     ("AZUREML_ENDPOINT_KEY", Some("key")),
+    ("AZURE_OPENAI_KEY", Some("key")),
     ("AWS_ACCESS_KEY_ID", Some("key")),
     ("AWS_SECRET_ACCESS_KEY", Some("key")),
     ("AWS_SESSION_TOKEN", None),

@@ -30,6 +30,8 @@ pub(crate) struct Sent<'a> {
     pub told: Rc<Told>,
     /// When it began, where that says something.
     pub began_ns: Option<u64>,
+    /// Whether it is a call of gRPC's, whose errors are answers of status 200.
+    pub is_call: bool,
 }
 
 impl Sent<'_> {
@@ -57,11 +59,15 @@ impl Sent<'_> {
         }
         let status = exchange.response().status();
         // No filter refuses with less: what most answers have in their headers is not read.
-        let may_refuse = status.is_none_or(|status| status >= 400);
-        if may_refuse && is_refusal(&*exchange.response().headers()?, exchange) {
-            return Ok(());
+        let mut meant = status;
+        if self.is_call || status.is_none_or(|status| status >= 400) {
+            let headers = exchange.response().headers()?;
+            if is_refusal(&headers, exchange) {
+                return Ok(());
+            }
+            meant = call_status(&headers).filter(|_| self.is_call).or(status);
         }
-        self.count(status, is_slow, exchange);
+        self.count(meant, is_slow, exchange);
         if let Some(status) = status.filter(|status| self.is_replaced(*status)) {
             explain::tell(|notes| {
                 let text = format!("The answer has status {status}: the fallback takes its place.");
@@ -173,4 +179,19 @@ impl Sent<'_> {
 fn is_refusal(response: &HeaderBlock, exchange: &Exchange) -> bool {
     // The header alone may be that of a gateway behind ours.
     response.first(REASON_HEADER).is_some() && exchange.fact::<Denied>().is_some()
+}
+
+/// The status that stands for the error of a call, where its answer is nothing else: a server's, or
+/// the proxy's own for a server that cannot be reached. What is the caller's fault has none.
+fn call_status(response: &HeaderBlock) -> Option<u16> {
+    let code = std::str::from_utf8(response.first("grpc-status")?).ok()?;
+    match code.trim().parse::<u8>().ok()? {
+        // Unknown, internal, data loss: what a model that fails is told as.
+        2 | 13 | 15 => Some(500),
+        4 => Some(504),
+        8 => Some(429),
+        12 => Some(501),
+        14 => Some(503),
+        _ => None,
+    }
 }

@@ -36,6 +36,7 @@ use modelgate_kit::exchange::Exchange;
 use modelgate_kit::explain;
 use modelgate_kit::filter::{Filter, Needs};
 use modelgate_kit::headers::Reserved;
+use modelgate_kit::problem::dialect::is_grpc;
 use modelgate_kit::problem::{Reason, Reply};
 use modelgate_kit::rule::Asked;
 
@@ -99,6 +100,7 @@ impl Filter for ModelRoute {
             chosen,
             told: target.tell(&name, chosen.why, &asked),
             began_ns: model.slow_ns().map(|_| exchange.now_ns()),
+            is_call: headers.first("content-type").is_some_and(is_grpc),
         };
         explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
         sent.publish(&exchange)?;

@@ -340,3 +340,37 @@ fn a_proxy_that_takes_no_other_path_is_told_in_the_body_or_not_at_all() {
     assert_eq!(record.passed.request, br#"{"model":"n"}"#);
     assert_eq!(backend(&record), "a");
 }
+
+#[test]
+fn an_error_of_grpc_counts_as_what_it_stands_for() {
+    let errors_of = |kind: &str, code: &str| {
+        let config = json!({"models": [{
+            "name": "m",
+            "paths": ["/inference.GRPCInferenceService/**"],
+            "targets": [{"tag": "canary", "backend": "b"}],
+            "rollback": {"of": ["canary"], "error_statuses": [429]}
+        }]});
+        let mut gate = open(FakeProxy::new(NOW), &config);
+        let path = "/inference.GRPCInferenceService/ModelInfer";
+        let request = [
+            (":method", "POST"),
+            (":path", path),
+            (":authority", "gateway.test"),
+            ("content-type", kind),
+        ];
+        let (at, _) = gate.request(&request);
+        gate.respond(at, &[(":status", "200"), ("grpc-status", code)], true);
+        gate.end(at);
+        gate.proxy()
+            .metric("modelgate.model_route.name_m.target_canary.errors")
+    };
+    for code in ["2", "4", "8", "12", "13", "14", "15", " 14 "] {
+        assert_eq!(errors_of("application/grpc", code), 1, "{code}");
+    }
+    for code in [
+        "0", "1", "3", "5", "7", "16", "", "-1", "260", "14 14", "\u{ff11}",
+    ] {
+        assert_eq!(errors_of("application/grpc+proto", code), 0, "{code}");
+    }
+    assert_eq!(errors_of("application/json", "14"), 0);
+}

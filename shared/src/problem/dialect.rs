@@ -414,7 +414,8 @@ const fn rpc_code(status: u16) -> (u8, &'static str) {
 /// Whether a content type is that of gRPC: `application/grpc`, alone or with a `+` and what is
 /// inside (gRPC over HTTP/2; hosts tell it in the same way). gRPC-Web is another type, which a
 /// proxy may have translated before.
-fn is_grpc(kind: &[u8]) -> bool {
+#[must_use]
+pub fn is_grpc(kind: &[u8]) -> bool {
     kind.strip_prefix(b"application/grpc")
         .is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
 }

@@ -11,6 +11,7 @@ use super::entry::{Slot, What, node, text};
 use super::files::{Files, Sink};
 use super::finding::Finding;
 use super::gates::{Gate, gate, with_certificate};
+use super::last_hop;
 use super::mutators;
 use super::order::{filters_before, position, runs, ways};
 use super::references::environment_in;
@@ -47,9 +48,11 @@ pub(super) fn check(chain: &Chain<'_>, files: &Files, sink: &mut Sink<'_>) {
     for view in &views {
         signed::check(chain, view, sink);
         mutators::check(chain, Some(view), sink);
+        last_hop::check(chain, Some(view), sink);
     }
     if chain.views.is_empty() && chain.is_whole() {
         mutators::check(chain, None, sink);
+        last_hop::check(chain, None, sink);
     }
 }
 

@@ -4,6 +4,7 @@ mod broken;
 mod gates;
 mod judged;
 mod kubernetes;
+mod last_hop;
 mod mutators;
 mod native;
 mod places;

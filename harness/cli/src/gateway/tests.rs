@@ -283,6 +283,7 @@ fn a_pod_has_the_secrets_that_its_filters_name_and_no_others() {
             "sagemaker" => "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
             "openai" => "OPENAI_API_KEY",
             "azure-ml" => "AZUREML_ENDPOINT_KEY",
+            "azure-openai" => "AZURE_OPENAI_KEY",
             _ => "",
         };
         assert_eq!(named.join(" "), want);

@@ -347,6 +347,11 @@ fn a_gateway_without_its_secret_does_not_start() {
             "AZUREML_ENDPOINT_KEY",
             false,
         ),
+        (
+            include_str!("../../../../../envoy/azure-openai.yaml"),
+            "AZURE_OPENAI_KEY",
+            false,
+        ),
     ] {
         let bootstrap = shipped(text);
         let start = |set: bool| {
