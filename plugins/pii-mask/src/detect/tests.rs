@@ -204,6 +204,9 @@ fn what_nobody_sees_hides_nothing() {
         &[
             "«4111\u{200b}1111\u{200b}1111\u{200b}1111» «4111\u{ad}111111111111» \u{feff}«4111111111111111»\u{feff}",
             "カード番号：«４１１１１１１１１１１１１１１１»です «４１１１-１１１１-１１１１-１１１１»",
+            "«④①①①①①①①①①①①①①①①» «⁴¹¹¹-¹¹¹¹-¹¹¹¹-¹¹¹¹» «₄₁₁₁₁₁₁₁₁₁₁₁₁₁₁₁» «⑷⑴⑴⑴ ⑴⑴⑴⑴ ⑴⑴⑴⑴ ⑴⑴⑴⑴»",
+            "①②③④⑤⑥⑦⑧⑨⑩ 10⁻¹² m² E=mc² x₁₀x₁₁ 1¹2²3³4⁴5⁵6⁶7⁷8⁸ 2²⁰¹⁵ «4111111111111111» ⑴ see ⁴¹²",
+            "«4\u{fe0f}\u{20e3}1\u{fe0f}\u{20e3}1\u{fe0f}\u{20e3}1\u{fe0f}\u{20e3}111111111111»",
             "«٤١١١١١١١١١١١١١١١» «४१११-११११-११११-११११»",
         ],
     );
@@ -225,12 +228,65 @@ fn what_nobody_sees_hides_nothing() {
             "«ann\u{200b}@example\u{200b}.com», «ann＠example.org» «ａｎｎ＠ｅｘａｍｐｌｅ．ｃｏｍ»",
             "https://x.example/?e=«ann.lee%40example.org»&x=%40types%2Fnode, %40angular.io 100%40 a%40b",
             "<a href=\"mailto:«jane&#64;acme.io»\">«jane.doe&#x40;acme.co.uk»</a>, «jane&#0064;acme.io»; «jane&commat;acme.io»&amp;x",
+            "?next=%2Fx%3Fe=«ann.lee%2540example.org»&y «ann%252540example.org» %2540types x%25 40 a%254b.io",
+            "&lt;«jane&amp;#64;acme.io»&gt; «jane&amp;amp;commat;acme.io» a&amp;b.com a&amp;#640;b.com",
+            "«\u{1d41a}\u{1d427}\u{1d427}@example.org» «ⓐⓝⓝ@example.org» «аnn@exаmple.соm» «ann@εxample.org»",
             "x&#65;acme.io x&#640;acme.io x&amp;acme.io a&#64;b &#64;acme.io x#64;acme.io x&commat acme.io; x;40;acme.io",
-            "jane=40acme.io width=40em.foo ?s=40acme.io jane%2540acme.io jane(at)acme.io &#106;&#97;&#64;acme.io",
+            "jane=40acme.io width=40em.foo ?s=40acme.io jane(at)acme.io &#106;&#97;&#64;acme.io",
             "«user@例え.jp», «user@例え.jp»です «user@한국.한국», 请联系«ann@example.com»谢谢 abc@公司.谢谢",
         ],
     );
     marked("ip", &["«10.0\u{200b}.0.1»"]);
+}
+
+/// As evaders and homoglyph generators write them, and words of languages that have such letters.
+#[test]
+fn letters_that_look_alike_hide_no_key() {
+    let tail = "abcdefghijklmnopqrstuvwxyz0123456789";
+    for (entity, key) in [
+        ("github_token", format!("gh\u{440}_{tail}")),
+        ("github_token", format!("ghp_\u{430}{}", &tail[1..])),
+        (
+            "github_token",
+            format!("ghp_{}", tail.replace('o', "\u{43e}\u{200b}")),
+        ),
+        ("aws_access_key", "\u{410}KIAIOSFODNN7EXAMPLE".to_owned()),
+        (
+            "aws_access_key",
+            "AK\u{406}AIOSFODNN7EX\u{391}MPLE".to_owned(),
+        ),
+        (
+            "api_key",
+            format!("sk-proj-{}", tail.replace('c', "\u{441}")),
+        ),
+        (
+            "api_key",
+            format!("sk_live_{}", tail.replace('x', "\u{445}")),
+        ),
+        ("slack_token", format!("x\u{43e}xb-123456789012-{tail}")),
+        (
+            "jwt",
+            "\u{435}yJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln".to_owned(),
+        ),
+        // Without width in its middle.
+        ("github_token", format!("ghp_abcdef\u{200b}{}", &tail[6..])),
+        ("api_key", format!("sk-\u{2060}proj-{tail}")),
+        (
+            "aws_access_key",
+            "AKIA\u{ad}IOSFODNN7\u{feff}EXAMPLE".to_owned(),
+        ),
+    ] {
+        let text = format!("ключ: {key} тут");
+        assert_eq!(found(&text), [(entity, key.as_str())], "{text}");
+    }
+    for text in [
+        "на iPhone15х и Windows-системах, АКІА в2024году",
+        "sk-обыкновенноедлинноесловоа1 ghp_короткоа1",
+        "РАКЕТА_НОСИТЕЛЬ_А1 Т1000 νομοσ1 κόσμος2",
+        "токен_xoxb-не-токена1 sk-прое-а1а2",
+    ] {
+        assert_eq!(found(text), [], "{text}");
+    }
 }
 
 #[test]
@@ -481,15 +537,15 @@ fn only_what_is_wanted_is_found() {
 pub(crate) fn dense_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
-            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "&#64;", "&", "#", ";", "例え", "٤",
+            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "&#64;", "&", "#", ";", "例え", "٤", "а", "І", "²", "④", "%2540", "&amp;#64;", "&amp;",
             "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax", " is my ", " (my ", "SSN", "card", "cell", "1111\n1111", "\r\n",
             "（", "［", "＞", "\\u003e", "secret ,", "name;", "password\n", "\t", "|", "https://", "://", "?", "界", "S3cret-pw9",
         ]).prop_map(str::to_owned),
         3 => prop::sample::select(vec![
             "ann", "example", "com", "ann@example.com", "4111 1111 1111 1111", "4111111111111111", "308-63-0237", "308630237",
             "DE89 3704 0044 0532 0130 00", "DE89", "GB82WEST12345698765432", "4111 1111", "4111", "1111", "(415) 555-0132", "+44 20 7123 4567", "415", "555", "0132", "10.0.0.1",
-            "2001:db8::1", AWS, "AKIA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
-            "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
+            "2001:db8::1", AWS, "AKIA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "ghp_0123456789abcdefghijklmnopqrstuvwxyz", "gһр_0123456789abcdefghijklmnopqrstuvwxyz",
+            "АKIAIOSFODNN7EXAMPLE", "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
             "MIIE", "-----END PRIVATE KEY-----", "---- BEGIN SSH2 PRIVATE KEY ----", "---- END SSH2 PRIVATE KEY ----", "-----BEGIN ", "---- ",
             "PuTTY-User-Key-File-3: ", "Private-MAC: 01ab\n", "Version: x\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n",
             "xoxb-", "the quick brown", "password=", "password: ", "password is ", "api_key = \"", "Bearer ", "Basic ", "<password>", "postgres://app:", "abc123", "!", "$", "*",
