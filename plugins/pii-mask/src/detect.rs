@@ -506,4 +506,7 @@ mod labelled;
 mod rates;
 
 #[cfg(test)]
+mod gitleaks;
+
+#[cfg(test)]
 mod providers;
