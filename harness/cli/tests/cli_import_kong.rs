@@ -439,3 +439,58 @@ fn limits_of_a_consumer_group_are_those_of_its_members_in_kongs_order() {
         .filter(|entry| entry.verdict == Verdict::NotCovered);
     assert_eq!(verdicts.count(), 1, "{}", both.report.text());
 }
+
+/// Kong's own examples of the plugin, and what it is by default.
+#[test]
+fn what_a_service_made_unreadable_is_masked_within_the_proxy() {
+    let mask = |config: &str| {
+        let plugin = format!("{{ name: ai-sanitizer, config: {{ {config} }} }}");
+        let one = imported(&on_route("/", &plugin));
+        assert!(!is_closed(&one) && !one.is_wrong, "{}", one.config);
+        let said: Vec<String> = one
+            .report
+            .entries
+            .iter()
+            .map(|entry| entry.text.clone())
+            .collect();
+        let plan = filter(&one, "pii-mask");
+        (plan, said.join("\n"))
+    };
+    let own = |plan: &Json| {
+        let profiles = plan["profiles"].as_object();
+        let profile = profiles.and_then(|all| all.values().next());
+        profile.unwrap_or(plan).clone()
+    };
+    let (plan, said) = mask(
+        "anonymize: [ all_and_credentials ], host: s, port: 8080, recover_redacted: false, redact_type: placeholder",
+    );
+    let plan = own(&plan);
+    assert_eq!(plan["default_action"], "redact");
+    assert_eq!(plan["entities"]["person"]["action"], "redact");
+    assert_eq!(plan["entities"]["street_address"]["action"], "redact");
+    assert_eq!(plan["response"]["bodies"], "allow");
+    assert!(said.contains("names of persons and addresses"), "{said}");
+    assert!(said.contains("no service is asked"), "{said}");
+    let (plan, _) = mask(
+        "anonymize: [ general, phone, ssn ], sanitization_mode: BOTH, block_if_detected: true",
+    );
+    let plan = own(&plan);
+    assert_eq!(plan["default_action"], "allow");
+    for name in ["person", "street_address", "phone", "ssn"] {
+        assert_eq!(plan["entities"][name]["action"], "block", "{name}");
+    }
+    assert!(plan["entities"]["email"].is_null() && plan["response"].is_null());
+    let (plan, _) = mask("anonymize: [ all ], sanitization_mode: OUTPUT, redact_type: synthetic");
+    let plan = own(&plan);
+    assert_eq!(plan["default_action"], "placeholder");
+    assert_eq!(plan["entities"]["api_key"]["action"], "allow");
+    assert_eq!(plan["request"]["bodies"], "allow");
+    for config in [
+        "anonymize: [ custom ], custom_patterns: [ { name: a, regex: 'b+' } ]",
+        "anonymize: [ thoughts ]",
+        "sanitization_mode: SIDEWAYS",
+    ] {
+        let plugin = format!("{{ name: ai-sanitizer, config: {{ {config} }} }}");
+        assert!(is_closed(&imported(&on_route("/", &plugin))), "{config}");
+    }
+}

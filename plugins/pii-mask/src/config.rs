@@ -54,9 +54,10 @@ pub struct Config {
     /// Whether the query of the request's target is masked, too. It is part of what signatures and
     /// caches go by.
     pub query: Query,
-    /// Encodings that values are read in, too, each once: `base64` for JSON strings and form fields
-    /// that are base64 of a text as a whole, `url` for percent escapes, `html` for character
-    /// references. Texts that stream are read as they are written.
+    /// Encodings that values are read in, too: `base64` for JSON strings and form fields that are
+    /// base64 of a text as a whole, `url` for percent escapes, `html` for character references,
+    /// `quoted_printable` for those of mail; all but `base64` also one within the other, up to
+    /// three times. Texts that stream are read as they are written.
     pub decode: Vec<Encoding>,
     /// Whether addresses in words are e-mail addresses: `ann (at) example [dot] org`, also in other
     /// brackets, and ` AT `, ` DOT ` in capitals. Texts that stream are read as they are written.
@@ -507,6 +508,8 @@ pub enum Encoding {
     Url,
     /// Character references of HTML.
     Html,
+    /// Mail's (RFC 2045).
+    QuotedPrintable,
 }
 
 /// What becomes of a stream whose shape is not known.

@@ -8,7 +8,7 @@
 //! findings.
 //!
 //! Text with invisible characters, digits of other scripts or full-width forms is scanned as it
-//! reads, too (`fold`).
+//! reads, too, and for keys with letters that look like Latin ones (`fold`).
 //!
 //! Names and addresses of the post are read by themselves, where they are asked for (`people`).
 //!
@@ -269,22 +269,49 @@ fn scan_read(
     label: Label<'_>,
     wanted: EntitySet,
 ) -> (Vec<Finding>, bool) {
-    let (findings, has_cells) = scan_written(text, floor, label, wanted);
-    match fold::Folded::read(text, floor) {
-        None => (findings, has_cells),
-        Some(folded) => {
-            // Keys are read as they are written: they have no such characters.
-            let wanted = wanted.without(Entity::PrivateKey);
-            let (mut more, _) = scan_written(&folded.text, folded.floor(floor), label, wanted);
-            more.retain_mut(|finding| {
-                let written = folded.written(finding.span.clone());
-                let reads = core::mem::replace(&mut finding.span, written);
-                // The others are found as they are written.
-                reads.len() != finding.span.len()
-            });
-            (together(findings, more), has_cells)
-        }
+    let (mut findings, has_cells) = scan_written(text, floor, label, wanted);
+    if let Some(folded) = fold::Folded::read(text, floor) {
+        // Keys are read as they are written: they have no such characters.
+        let wanted = wanted.without(Entity::PrivateKey);
+        let more = scan_folded(&folded, floor, label, wanted);
+        findings = together(findings, more);
     }
+    if let Some(folded) = fold::Folded::read_alike(text, floor) {
+        let wanted = KEYS.into_iter().filter(|key| wanted.has(*key)).collect();
+        let mut more = scan_folded(&folded, floor, label, wanted);
+        more.retain(|finding| {
+            let value = text.as_bytes().get(finding.span.clone());
+            value.is_some_and(fold::mixes_alike)
+        });
+        findings = together(findings, more);
+    }
+    (findings, has_cells)
+}
+
+/// Keys that their form tells by itself, in which letters that look alike are looked for.
+const KEYS: [Entity; 5] = [
+    Entity::AwsAccessKey,
+    Entity::GithubToken,
+    Entity::ApiKey,
+    Entity::SlackToken,
+    Entity::Jwt,
+];
+
+/// What is found as a text reads and not as it is written, where it is written.
+fn scan_folded(
+    folded: &fold::Folded,
+    floor: usize,
+    label: Label<'_>,
+    wanted: EntitySet,
+) -> Vec<Finding> {
+    let (mut more, _) = scan_written(&folded.text, folded.floor(floor), label, wanted);
+    more.retain_mut(|finding| {
+        let written = folded.written(finding.span.clone());
+        let reads = core::mem::replace(&mut finding.span, written);
+        // The others are found as they are written.
+        reads.len() != finding.span.len()
+    });
+    more
 }
 
 /// Both lists of findings in one: of two that overlap the second begins where the first ends, if it
@@ -483,6 +510,9 @@ mod labelled;
 
 #[cfg(test)]
 mod rates;
+
+#[cfg(test)]
+mod gitleaks;
 
 #[cfg(test)]
 mod providers;

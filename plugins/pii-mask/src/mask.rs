@@ -491,7 +491,7 @@ impl Masker {
 
     /// A value without the spellings that are read.
     fn as_it_reads<'a>(&self, value: &'a str) -> Cow<'a, str> {
-        spelled::read(value, self.spellings).map_or(Cow::Borrowed(value), |read| read.text.into())
+        spelled::plain(value, self.spellings)
     }
 }
 

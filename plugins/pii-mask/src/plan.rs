@@ -173,6 +173,7 @@ impl Config {
         let spellings = Spellings {
             percent: decodes(Encoding::Url),
             references: decodes(Encoding::Html),
+            quoted_printable: decodes(Encoding::QuotedPrintable),
             words: self.spelled_addresses,
         };
         let allowed = Rc::new(kinds::allowed(&self, problems));

@@ -272,6 +272,9 @@ impl TextStream {
         let plain = self.segmenter.is_plain()
             && !self.reads_shorter
             && !held.bytes().any(|byte| b"_-%IJ".contains(&byte))
+            && !held
+                .chars()
+                .any(|one| matches!(fold::looks_like(one), Some('I' | 'J')))
             && self.has_no_people(masker);
         if !plain {
             return false;

@@ -14,6 +14,7 @@ mod oidc;
 mod on_route;
 mod plugins;
 mod routes;
+mod sanitizer;
 
 use serde_json::Value as Json;
 

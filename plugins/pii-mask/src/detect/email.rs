@@ -19,15 +19,26 @@ pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
     find_around(scene, at..at.saturating_add(1))
 }
 
-/// The address whose `@` is written `%40`, as in a URL; `at` is where the 4 stands.
+/// The address whose `@` is written `%40`, as in a URL, or escaped again (`%2540`); `at` is where
+/// the digits begin.
 pub fn find_escaped(scene: Scene<'_>, at: usize) -> Option<Finding> {
-    const ESCAPE: &[u8] = b"%40";
     let start = at.checked_sub(1)?;
-    let end = start.saturating_add(ESCAPE.len());
-    if scene.bytes.get(start) != Some(&b'%') || scene.bytes.get(start..end) != Some(ESCAPE) {
-        return None;
+    let length = escape_length(scene.bytes.get(start..)?)?;
+    find_around(scene, start..start.saturating_add(length))
+}
+
+/// Times that an escape or a reference is looked for within one.
+const LAYERS: usize = 3;
+
+/// How long the escape is that a text begins with, if it is that of an `@`.
+fn escape_length(text: &[u8]) -> Option<usize> {
+    let digits = text.strip_prefix(b"%")?;
+    let mut rest = digits;
+    for _ in 0..LAYERS {
+        rest = rest.strip_prefix(b"25").unwrap_or(rest);
     }
-    find_around(scene, start..end)
+    let behind = rest.strip_prefix(b"40")?;
+    Some(text.len().saturating_sub(behind.len()))
 }
 
 /// The address whose `@` is a character reference of HTML, which ends with the semicolon at `at`.
@@ -37,11 +48,13 @@ pub fn find_entity(scene: Scene<'_>, at: usize) -> Option<Finding> {
     find_around(scene, start..end)
 }
 
-/// Longest reference that is read: `&#0000064;`.
-const REFERENCE: usize = 10;
+/// What stands for the `&` of a reference that was written into HTML again.
+const AGAIN: &[u8] = b"amp;";
+/// Longest reference that is read: `&amp;amp;amp;#0000064;`.
+const REFERENCE: usize = 10 + LAYERS * AGAIN.len();
 
 /// Where the `@` begins that ends `text` and is written as a character reference of HTML:
-/// `&#64;`, `&#x40;`, `&commat;`.
+/// `&#64;`, `&#x40;`, `&commat;`, also written into HTML again: `&amp;#64;`.
 pub fn sign_start(text: &[u8]) -> Option<usize> {
     let before = text.strip_suffix(b";")?;
     if !matches!(before, [.., b'4' | b'0' | b't']) {
@@ -53,12 +66,22 @@ pub fn sign_start(text: &[u8]) -> Option<usize> {
         let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
         digits.get(zeros..) == Some(wanted)
     };
-    let is_sign = match before.get(start.saturating_add(1)..)? {
+    let mut name = before.get(start.saturating_add(1)..)?;
+    for _ in 0..LAYERS {
+        name = name.strip_prefix(AGAIN).unwrap_or(name);
+    }
+    let is_sign = match name {
         [b'#', b'x' | b'X', digits @ ..] => number(digits, b"40"),
         [b'#', digits @ ..] => number(digits, b"64"),
         name => name == b"commat",
     };
     is_sign.then_some(start)
+}
+
+/// Whether a text ends in a reference to an `&`, with which another may begin.
+pub fn ends_in_ampersand(text: &[u8]) -> bool {
+    text.strip_suffix(AGAIN)
+        .is_some_and(|before| before.ends_with(b"&") || before.ends_with(AGAIN))
 }
 
 /// The text without what may be the front of a character reference at its end.
@@ -73,7 +96,7 @@ pub fn without_sign_front(text: &str) -> &str {
 }
 
 const fn is_in_reference(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'#'
+    byte.is_ascii_alphanumeric() || matches!(byte, b'#' | b';')
 }
 
 /// An address with its `@` as one, however that is written.
@@ -81,7 +104,12 @@ pub fn plain(address: &str) -> Cow<'_, str> {
     if address.contains('@') {
         return Cow::Borrowed(address);
     }
-    let escape = || address.find("%40").map(|at| at..at.saturating_add(3));
+    let escape = || {
+        memchr::memchr_iter(b'%', address.as_bytes()).find_map(|at| {
+            let length = escape_length(address.as_bytes().get(at..)?)?;
+            Some(at..at.saturating_add(length))
+        })
+    };
     let reference = || {
         let end = address.find(';')?.saturating_add(1);
         Some(sign_start(address.as_bytes().get(..end)?)?..end)

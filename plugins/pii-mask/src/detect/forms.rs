@@ -236,7 +236,7 @@ const FORMS: &[Form] = &[
     form(ApiKey, b"shpca_", Alphanumeric, 32),
     form(ApiKey, b"shppa_", Alphanumeric, 32),
     form(ApiKey, b"shpss_", Alphanumeric, 32),
-    random(b"sq0atp-", Base64Url, 22),
+    form(ApiKey, b"sq0atp-", Base64Url, 22),
     random(b"sq0csp-", Base64Url, 40),
     random(b"whsec_", UrlEncoded, 32),
     random(b"xkeysib-", Base64Url, 64),
@@ -284,9 +284,9 @@ const FORMS: &[Form] = &[
     form(ApiKey, b"nfp_", Alphanumeric, 36),
     form(ApiKey, b"pnu_", Alphanumeric, 36),
     form(ApiKey, b"pnb_", Alphanumeric, 36),
-    random(b"sm_aat_", Alphanumeric, 16),
-    random(b"sm_pat_", Alphanumeric, 16),
-    random(b"sm_sat_", Alphanumeric, 16),
+    mixed(b"sm_aat_", Alphanumeric, 16),
+    mixed(b"sm_pat_", Alphanumeric, 16),
+    mixed(b"sm_sat_", Alphanumeric, 16),
     random(b"tfp_", Base64Url, 40),
     form(ApiKey, b"ico-", Alphanumeric, 32),
     random(b"fio-u-", Base64Url, 60),
@@ -329,6 +329,9 @@ const FORMS: &[Form] = &[
     random(b"ALTAK-", Base64, 60),
     grouped(b"fc-", Hex, &[&[32]]),
     grouped(b"sdk-", Hex, UUID),
+    // The account in an access key of Authress, in the middle of it.
+    form(ApiKey, b"acc-", Base64Url, 10),
+    form(ApiKey, b"acc_", Base64Url, 10),
 ];
 
 /// The last three bytes of a prefix, which no prefix is shorter than.

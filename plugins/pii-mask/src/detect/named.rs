@@ -407,6 +407,8 @@ fn is_password(value: &[u8]) -> bool {
 /// Letters and digits in a row that a key has at least, and changes between them.
 const STRETCH: usize = 16;
 const CHANGES: usize = 3;
+/// Letters and digits side by side that a key has at least in which a row may be shorter.
+const PAIRS: usize = 16;
 
 /// Whether a value is mixed as keys are: a UUID, or letters and digits as chance brings them.
 fn is_key(value: &[u8]) -> bool {
@@ -417,18 +419,23 @@ fn is_key(value: &[u8]) -> bool {
     let long = stretch.any(|part| part.len() >= STRETCH);
     let groups = value.split(|byte| *byte == b'-').map(<[u8]>::len);
     let uuid = groups.eq([8, 4, 4, 4, 12]) && value.iter().all(|byte| is_hex(*byte));
-    let changes = value
-        .windows(2)
-        .filter(|pair| match pair {
-            [a, b] => {
-                a.is_ascii_alphanumeric()
-                    && b.is_ascii_alphanumeric()
-                    && a.is_ascii_digit() != b.is_ascii_digit()
-            }
-            _ => false,
-        })
-        .count();
-    changes >= CHANGES && (long || uuid)
+    let (mut pairs, mut changes, mut kinds, mut odd) = (0_usize, 0_usize, 0_usize, 0_usize);
+    for pair in value.windows(2) {
+        let [a, b] = pair else { continue };
+        if a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric() {
+            pairs += 1;
+            changes += usize::from(a.is_ascii_digit() != b.is_ascii_digit());
+            odd += usize::from(b.is_ascii_uppercase() && !a.is_ascii_lowercase());
+            kinds += usize::from(
+                (a.is_ascii_digit(), a.is_ascii_lowercase())
+                    != (b.is_ascii_digit(), b.is_ascii_lowercase()),
+            );
+        }
+    }
+    // Names with a capital at the front of each word change regularly.
+    let mixed = value.iter().any(u8::is_ascii_lowercase) && odd >= CHANGES;
+    let by_chance = mixed && pairs >= PAIRS && kinds >= pairs.div_ceil(2);
+    by_chance || (changes >= CHANGES && (long || uuid))
 }
 
 const fn is_hex(byte: u8) -> bool {

@@ -13,7 +13,7 @@ const B32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const DIGITS: &str = "0123456789";
 
 /// A value by its form: text as it is, and `{count of alphabet}`.
-fn made(form: &str, random: &mut Random) -> String {
+pub fn made(form: &str, random: &mut Random) -> String {
     let mut value = String::new();
     for part in form.split_inclusive('}') {
         let (text, hole) = part.split_once('{').unwrap_or((part, ""));
@@ -29,6 +29,7 @@ fn made(form: &str, random: &mut Random) -> String {
             "bech" => BECH,
             "b32" | "base32" => B32,
             "digits" => DIGITS,
+            "letters" => &ALNUM[..52],
             other => panic!("no alphabet {other}"),
         };
         let count: usize = count.parse().unwrap();
@@ -485,6 +486,11 @@ fn what_only_begins_as_a_key_passes() {
         "v1.atlasv1.x, the pat.1 of pat.22, sk.1, mfa.x, t1.x and t1.2.3",
         "https://acme.webhook.office.com/ and https://hooks.zapier.com/hooks/catch/1/",
         "commit 3f2504e04f8911d39a0c0305e82c330112345678 on Cloudflare Pages, deployed",
+        "|123456789012345|5d41402abc4b2a76b9719d911017c592| and |1234567890123456|a-long-name-of-a-thing-in-2026|",
+        "|12345678901234|mVNQM7zzxJ2fmORCAxcmXXNltCn| id%7C123456789012345 AQVN AQVN-x AQVNfSoYTE-uPF2NcuoDS",
+        "acc-1234567890, sc_abc.de.acc-x.y, the acc_balance_2026_11_28.total, x.y.acc-0123456789.abcdefghijklmnopqrstuvwxyz0123456789",
+        "sm_pat_terns_2026 sm_pat_configuration_of_2026 sq0atp-x",
+        "api_key: \"MyVeryOwnTestKeyForTheDemo2\", token = getTokenFromHeaderV2ForUser, secret_key: NotASecretButAPlaceHolder1",
         "deploy 5d41402abc4b2a76b9719d911017c592-us-east-1 and 5d41402abc4b2a76b9719d911017c592-us",
     ] {
         let found = scan(text, 0, "", EntitySet::all());

@@ -132,6 +132,9 @@ fn form_at(scene: Scene<'_>, start: usize, form: &Form) -> Option<(Range<usize>,
     if !scene.wanted.has(form.entity) {
         return None;
     }
+    if matches!(form.prefix, b"acc-" | b"acc_") {
+        return signed::around_account(scene, start).map(|span| (span, form.entity));
+    }
     let tail = word.get(form.prefix.len()..)?;
     if !looks_like_a_key(form, tail) {
         return None;
@@ -379,10 +382,10 @@ fn behind_escape(bytes: &[u8], start: usize) -> usize {
 /// Whether a word between dashes may be a part of a key that its provider's name tells, or of a
 /// signature.
 fn may_be_named(left: &[u8], length: usize, right: &[u8]) -> bool {
-    const LONGEST: usize = 40;
+    const LONGEST: usize = 42;
     let before = ending(left, LONGEST + 1, base64_url);
     let front = left.get(..left.len().saturating_sub(before));
-    let value = matches!(front, Some([.., b'=' | b'%' | b'+' | b'/']));
+    let value = matches!(front, Some([.., b'=' | b'%' | b'+' | b'/' | b'|']));
     let after = beginning(right, LONGEST + 1, base64_url);
     let whole = before.saturating_add(length).saturating_add(after);
     before > LONGEST || value || (37..=LONGEST).contains(&whole)

@@ -3,7 +3,7 @@
 //! signed address, a part of a known form; and copies of keys in base64.
 
 use super::boundary::{LOOK_BEHIND, begins, context_contains, ends};
-use super::class::base64_url;
+use super::class::{base64_url, ending};
 use super::copies;
 use super::{Certainty, Entity, Finding, Scene};
 use core::ops::Range;
@@ -146,7 +146,6 @@ fn around(scene: Scene<'_>, span: Range<usize>, word: &[u8]) -> Option<Range<usi
         b'n' if word.starts_with(b"nsec1") => of_length(63..64),
         b'A' if word.starts_with(b"AKCp") => of_length(73..74),
         b'A' if word.starts_with(b"AKID") => of_length(36..37),
-        b'A' if word.starts_with(b"AQVN") => run(bytes, span.start, 39..43),
         b'A' if word.starts_with(&[b'A'; 22]) => bearer(bytes, span.start),
         b'G' if word.starts_with(b"GOOG1E") => of_length(61..62),
         b'c' if word.starts_with(b"cmVmdGtu") => of_length(64..65),
@@ -168,6 +167,86 @@ fn around(scene: Scene<'_>, span: Range<usize>, word: &[u8]) -> Option<Range<usi
         .or_else(|| maxmind(bytes, span.clone()))
         .or_else(|| client_secret(bytes, span.end))
         .filter(|found| begins(bytes, found.start) && ends(bytes, found.end))
+        .or_else(|| behind_start(bytes, span.start))
+}
+
+/// The key in which a word at `at` stands that begins it or follows a sign in it: one of Yandex, or
+/// the secret in an access token of an application of Facebook (`123456789012345|…`).
+fn behind_start(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    const LONGEST: usize = 42;
+    let left = bytes.get(..at)?;
+    let inside = match left.last() {
+        Some(b'-' | b'_') => ending(left, LONGEST, base64_url),
+        _ => 0,
+    };
+    let start = at.checked_sub(inside)?;
+    let value = bytes.get(start..)?;
+    if value.starts_with(b"AQVN") {
+        return run(bytes, start, 39..43)
+            .filter(|found| begins(bytes, start) && ends(bytes, found.end));
+    }
+    let front = bytes.get(..start)?;
+    let (app, start) = match (front, value) {
+        ([app @ .., b'|'], _) => (app, start),
+        ([app @ .., b'%'], [b'7', b'C' | b'c', ..]) => (app, start.saturating_add(2)),
+        _ => return None,
+    };
+    let digits = app.iter().rev().take(17);
+    let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+    let found = run(bytes, start, 27..41).filter(|_| matches!(digits, 15 | 16))?;
+    // Cells of a table have other forms: numbers, words, sums in hexadecimal digits.
+    let value = bytes.get(found.clone())?;
+    let mixed = value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_uppercase)
+        && value.iter().any(u8::is_ascii_lowercase);
+    (mixed && ends(bytes, found.end)).then_some(found)
+}
+
+/// The access key of Authress in which the account begins at `at`: the client, the key's id, the
+/// account, and what signs, with dots between.
+pub(super) fn around_account(scene: Scene<'_>, at: usize) -> Option<Range<usize>> {
+    const CLIENTS: [&[u8]; 4] = [b"sc_", b"ext_", b"scauth_", b"authress_"];
+    let is_small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let left = scene.bytes.get(..at)?.strip_suffix(b".")?;
+    let id = ending(left, 7, is_small);
+    let left = left
+        .get(..left.len().checked_sub(id)?)?
+        .strip_suffix(b".")?;
+    let client = ending(left, 31, is_small);
+    let left = left.get(..left.len().checked_sub(client)?)?;
+    let front = CLIENTS
+        .iter()
+        .filter(|front| left.ends_with(front))
+        .max_by_key(|front| front.len())?;
+    let start = left.len().checked_sub(front.len())?;
+    let rest = scene.bytes.get(at.saturating_add(4)..)?;
+    let is_account = |byte: u8| is_small(byte) || byte == b'-';
+    let account = rest
+        .iter()
+        .take(33)
+        .take_while(|byte| is_account(**byte))
+        .count();
+    let rest = rest.get(account..)?.strip_prefix(b".")?;
+    let is_tail = |byte: u8| base64_url(byte) || matches!(byte, b'+' | b'/');
+    let tail = rest
+        .iter()
+        .take(121)
+        .take_while(|byte| is_tail(**byte))
+        .count();
+    let lengths = [
+        (id, 4..7),
+        (client, 5..31),
+        (account, 10..33),
+        (tail, 30..121),
+    ];
+    let fits = lengths
+        .iter()
+        .all(|(length, lengths)| lengths.contains(length));
+    let end = at
+        .saturating_add(5)
+        .saturating_add(account)
+        .saturating_add(tail);
+    (fits && start >= scene.floor && begins(scene.bytes, start)).then_some(start..end)
 }
 
 fn holds(text: &[u8], part: &[u8]) -> bool {

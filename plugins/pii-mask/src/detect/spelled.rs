@@ -1,9 +1,14 @@
 //! Text as it reads where it is written otherwise on purpose: percent escapes (RFC 3986 section
-//! 2.1), character references of HTML, and addresses in words (`ann (at) example [dot] org`). Each
-//! is read once: what an escape hides within an escape stays.
+//! 2.1), quoted-printable (RFC 2045 section 6.7), character references of HTML, and addresses in
+//! words (`ann (at) example [dot] org`). What they hide is read again, as often as [`LAYERS`]:
+//! `%2540`, `&amp;#64;`, `%26%2364%3B`.
 
 use super::fold::Folded;
 use super::{EntitySet, Finding, scan, together};
+use std::borrow::Cow;
+
+/// How often a text is read, each time as it read before.
+const LAYERS: usize = 3;
 
 /// Which spellings are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -12,13 +17,15 @@ pub struct Spellings {
     pub percent: bool,
     /// `&#64;`, `&commat;`.
     pub references: bool,
+    /// `=40`, and lines that go on behind `=`.
+    pub quoted_printable: bool,
     /// `(at)`, `[dot]`, ` AT `, ` DOT `.
     pub words: bool,
 }
 
 impl Spellings {
     const fn any(self) -> bool {
-        self.percent || self.references || self.words
+        self.percent || self.references || self.quoted_printable || self.words
     }
 }
 
@@ -30,10 +37,21 @@ pub fn with_spelled(
     spellings: Spellings,
     findings: Vec<Finding>,
 ) -> Vec<Finding> {
-    let Some(read) = read(text, spellings) else {
+    with_layers(text, (label, wanted), spellings, findings, LAYERS)
+}
+
+fn with_layers(
+    text: &str,
+    (label, wanted): (&str, EntitySet),
+    spellings: Spellings,
+    findings: Vec<Finding>,
+    layers: usize,
+) -> Vec<Finding> {
+    let Some((read, layers)) = read(text, spellings).zip(layers.checked_sub(1)) else {
         return findings;
     };
-    let mut more = scan(&read.text, 0, label, wanted);
+    let more = scan(&read.text, 0, label, wanted);
+    let mut more = with_layers(&read.text, (label, wanted), spellings, more, layers);
     more.retain_mut(|finding| {
         let written = read.written(finding.span.clone());
         let reads = core::mem::replace(&mut finding.span, written);
@@ -43,8 +61,20 @@ pub fn with_spelled(
     together(findings, more)
 }
 
+/// A value as it reads.
+pub fn plain(value: &str, spellings: Spellings) -> Cow<'_, str> {
+    let mut plain = Cow::Borrowed(value);
+    for _ in 0..LAYERS {
+        match read(&plain, spellings) {
+            Some(read) => plain = Cow::Owned(read.text),
+            None => break,
+        }
+    }
+    plain
+}
+
 /// The text as it reads; none if it reads as it is written.
-pub fn read(text: &str, spellings: Spellings) -> Option<Folded> {
+fn read(text: &str, spellings: Spellings) -> Option<Folded> {
     if !spellings.any() {
         return None;
     }
@@ -65,6 +95,9 @@ pub fn read(text: &str, spellings: Spellings) -> Option<Folded> {
                 read.replace(character, end);
             }
             at = at.saturating_add(length);
+            if end < at {
+                read.leave_out(at);
+            }
         } else if let Some(first) = rest.chars().next() {
             read.keep(rest.get(..first.len_utf8()).unwrap_or_default());
             at = at.saturating_add(first.len_utf8());
@@ -75,17 +108,20 @@ pub fn read(text: &str, spellings: Spellings) -> Option<Folded> {
 
 /// What a spelling may begin with.
 const fn begins(character: char) -> bool {
-    matches!(character, '%' | '&' | ' ' | '(' | '[' | '{' | '<')
+    matches!(character, '%' | '=' | '&' | ' ' | '(' | '[' | '{' | '<')
 }
 
 type Characters = Vec<(char, usize)>;
 
 /// What a text begins with that is spelled: the characters with the bytes that each takes, and
-/// their sum.
+/// their sum, which is more if something is left out.
 fn spelled(rest: &str, before: Option<char>, spellings: Spellings) -> Option<(Characters, usize)> {
     let one = |(character, length)| (vec![(character, length)], length);
     match rest.as_bytes().first()? {
-        b'%' if spellings.percent => escapes(rest.as_bytes()),
+        b'%' if spellings.percent => escapes(rest.as_bytes(), b'%'),
+        b'=' if spellings.quoted_printable => {
+            broken_line(rest).or_else(|| escapes(rest.as_bytes(), b'='))
+        }
         b'&' if spellings.references => reference(rest).map(one),
         _ if spellings.words && before.is_some_and(char::is_alphanumeric) => sign(rest).map(one),
         _ => None,
@@ -95,11 +131,21 @@ fn spelled(rest: &str, before: Option<char>, spellings: Spellings) -> Option<(Ch
 /// Most escapes that are read at once: what is broken is not read again and again.
 const MOST_ESCAPES: usize = 64;
 
-/// A row of percent escapes, as far as it is UTF-8.
-fn escapes(rest: &[u8]) -> Option<(Characters, usize)> {
+/// The end of a line that goes on.
+fn broken_line(rest: &str) -> Option<(Characters, usize)> {
+    let behind = rest
+        .strip_prefix("=\r\n")
+        .or_else(|| rest.strip_prefix("=\n"))?;
+    Some((Vec::new(), rest.len().saturating_sub(behind.len())))
+}
+
+/// A row of escapes behind this sign, as far as it is UTF-8.
+fn escapes(rest: &[u8], sign: u8) -> Option<(Characters, usize)> {
     let mut bytes = Vec::new();
     let mut left = rest;
-    while let [b'%', high, low, behind @ ..] = left {
+    while let [first, high, low, behind @ ..] = left
+        && *first == sign
+    {
         let digit = |byte: u8| char::from(byte).to_digit(16);
         let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
             break;
@@ -229,6 +275,7 @@ mod tests {
     const ALL: Spellings = Spellings {
         percent: true,
         references: true,
+        quoted_printable: true,
         words: true,
     };
 
@@ -267,6 +314,24 @@ mod tests {
                 "4111&nbsp;1111&#160;1111&#xA0;1111",
                 "4111&nbsp;1111&#160;1111&#xA0;1111",
             ),
+            ("x %61nn%2540example%252Eorg.", "%61nn%2540example%252Eorg"),
+            ("ann%252540example.org", "ann%252540example.org"),
+            (
+                "&amp;#97;nn&amp;commat;example.org",
+                "&amp;#97;nn&amp;commat;example.org",
+            ),
+            ("ann%26%2364%3Bexample.org!", "ann%26%2364%3Bexample.org"),
+            ("%2534111 1111 1111 %2531111", "%2534111 1111 1111 %2531111"),
+            ("mail: ann=40example.org", "ann=40example.org"),
+            ("j=C3=B6rg=40example=2Eorg=20", "j=C3=B6rg=40example=2Eorg"),
+            (
+                "no. 4111 1111 11=\n11 1111=\r\n .",
+                "4111 1111 11=\n11 1111",
+            ),
+            (
+                "ann=\r\n.lee=40exam=\r\nple.org",
+                "ann=\r\n.lee=40exam=\r\nple.org",
+            ),
         ] {
             assert_eq!(found(text, ALL), [written], "{text}");
         }
@@ -283,7 +348,7 @@ mod tests {
         ] {
             assert_eq!(found(text, ALL), [""; 0], "{text}");
         }
-        let text = "ann (at) example [dot] org %61nn%2540example.org";
+        let text = "ann (at) example [dot] org %61nn%20example.org ann=40example.org";
         assert_eq!(found(text, Spellings::default()), [""; 0]);
         assert!(read("nothing spelled here", ALL).is_none());
     }
@@ -294,6 +359,9 @@ mod tests {
         let begun = std::time::Instant::now();
         for text in [
             "%41".repeat(300_000) + "%ff",
+            format!("%{}4", "25".repeat(300_000)),
+            format!("&{}#64", "amp;".repeat(200_000)),
+            "=\n".repeat(300_000),
             "%41%ff".repeat(200_000),
             "%ff".repeat(300_000),
         ] {
@@ -306,17 +374,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn offsets_are_those_of_characters(text in "([a-z0-9 @.é４]|%4[0-9a]|%C3%A9|&#64;|&amp;| ?\\(at\\) ?| DOT ){0,20}") {
+        fn offsets_are_those_of_characters(text in "([a-z0-9 @.é４]|%4[0-9a]|%C3%A9|&#64;|&amp;|=4[01]|=\n|%25| ?\\(at\\) ?| DOT ){0,20}") {
             if let Some(read) = read(&text, ALL) {
                 let ends: Vec<usize> = read.text.char_indices().map(|(at, _)| at).chain([read.text.len()]).collect();
                 let mut last = 0;
                 for pair in ends.windows(2) {
                     let written = read.written(pair[0]..pair[1]);
-                    prop_assert_eq!(written.start, last);
+                    let left_out = text[last..written.start].replace("=\n", "");
+                    prop_assert_eq!(left_out, "");
                     prop_assert!(text.is_char_boundary(written.end));
                     last = written.end;
                 }
-                prop_assert_eq!(last, text.len());
+                prop_assert_eq!(text[last..].replace("=\n", ""), "");
             }
         }
     }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 mod beside;
 mod lookalikes;
+mod reads;
 mod shortcuts;
 
 fn found(text: &str) -> Vec<(&'static str, &str)> {
@@ -194,43 +195,6 @@ fn a_number_may_go_on_behind_the_end_of_a_line() {
         ],
     );
     marked("iban", &["«DE89 3704\n0044 0532 0130 00»"]);
-}
-
-/// Text is also scanned as it reads.
-#[test]
-fn what_nobody_sees_hides_nothing() {
-    marked(
-        "card",
-        &[
-            "«4111\u{200b}1111\u{200b}1111\u{200b}1111» «4111\u{ad}111111111111» \u{feff}«4111111111111111»\u{feff}",
-            "カード番号：«４１１１１１１１１１１１１１１１»です «４１１１-１１１１-１１１１-１１１１»",
-            "«٤١١١١١١١١١١١١١١١» «४१११-११११-११११-११११»",
-        ],
-    );
-    marked(
-        "ssn",
-        &["«308-\u{2060}63-0237» «３０８－６３－０２３７» my\u{200b} SSN is «308\u{200b}630237»"],
-    );
-    marked(
-        "phone",
-        &["«+1\u{200b}4155550132» «＋14155550132» call «555\u{200c}0132»"],
-    );
-    marked(
-        "iban",
-        &["«DE89\u{200b}370400440532013000» «ＤＥ89 3704 0044 0532 0130 00»"],
-    );
-    marked(
-        "email",
-        &[
-            "«ann\u{200b}@example\u{200b}.com», «ann＠example.org» «ａｎｎ＠ｅｘａｍｐｌｅ．ｃｏｍ»",
-            "https://x.example/?e=«ann.lee%40example.org»&x=%40types%2Fnode, %40angular.io 100%40 a%40b",
-            "<a href=\"mailto:«jane&#64;acme.io»\">«jane.doe&#x40;acme.co.uk»</a>, «jane&#0064;acme.io»; «jane&commat;acme.io»&amp;x",
-            "x&#65;acme.io x&#640;acme.io x&amp;acme.io a&#64;b &#64;acme.io x#64;acme.io x&commat acme.io; x;40;acme.io",
-            "jane=40acme.io width=40em.foo ?s=40acme.io jane%2540acme.io jane(at)acme.io &#106;&#97;&#64;acme.io",
-            "«user@例え.jp», «user@例え.jp»です «user@한국.한국», 请联系«ann@example.com»谢谢 abc@公司.谢谢",
-        ],
-    );
-    marked("ip", &["«10.0\u{200b}.0.1»"]);
 }
 
 #[test]
@@ -481,18 +445,18 @@ fn only_what_is_wanted_is_found() {
 pub(crate) fn dense_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
-            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "&#64;", "&", "#", ";", "例え", "٤",
+            " ", " ", "\n", "-", ".", ":", "@", "/", "(", ")", "+", "\\n", "\\", "\"", ",", "_", "'", "%", "é", "界", "\u{a0}", "x", "=", "\u{200b}", "４", "１", "＠", "%40", "&#64;", "&", "#", ";", "例え", "٤", "а", "І", "²", "④", "%2540", "&amp;#64;", "&amp;",
             "::", "<br>", "\" +\n\"", "> ", "secret ", "phone ", "call ", "ssn ", " office", "-Fax", " is my ", " (my ", "SSN", "card", "cell", "1111\n1111", "\r\n",
             "（", "［", "＞", "\\u003e", "secret ,", "name;", "password\n", "\t", "|", "https://", "://", "?", "界", "S3cret-pw9",
         ]).prop_map(str::to_owned),
         3 => prop::sample::select(vec![
             "ann", "example", "com", "ann@example.com", "4111 1111 1111 1111", "4111111111111111", "308-63-0237", "308630237",
             "DE89 3704 0044 0532 0130 00", "DE89", "GB82WEST12345698765432", "4111 1111", "4111", "1111", "(415) 555-0132", "+44 20 7123 4567", "415", "555", "0132", "10.0.0.1",
-            "2001:db8::1", AWS, "AKIA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
-            "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
+            "2001:db8::1", AWS, "AKIA", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "ghp_0123456789abcdefghijklmnopqrstuvwxyz", "gһр_0123456789abcdefghijklmnopqrstuvwxyz",
+            "АKIAIOSFODNN7EXAMPLE", "sk-proj-0123456789abcdefghij", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln", "eyJ", "-----BEGIN PRIVATE KEY-----",
             "MIIE", "-----END PRIVATE KEY-----", "---- BEGIN SSH2 PRIVATE KEY ----", "---- END SSH2 PRIVATE KEY ----", "-----BEGIN ", "---- ",
             "PuTTY-User-Key-File-3: ", "Private-MAC: 01ab\n", "Version: x\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n",
-            "xoxb-", "the quick brown", "password=", "password: ", "password is ", "api_key = \"", "Bearer ", "Basic ", "<password>", "postgres://app:", "abc123", "!", "$", "*",
+            "xoxb-", "the quick brown", "123456789012345|", "%7C", "mVNQM7zzxJ2fmORCAxcmXXNltC1", "AQVNfSoYTE-uPF2NcuoDSIKWOs7xCfaexX1cxfM1", "sc_ab123.cd12.acc-0123456789.", "password=", "password: ", "password is ", "api_key = \"", "Bearer ", "Basic ", "<password>", "postgres://app:", "abc123", "!", "$", "*",
             "3f2504e04f8911d39a0c0305e82c330112345678", "4111111111111111.0", "4.111111111111111e15",
         ]).prop_map(str::to_owned),
         2 => "[0-9]{1,6}",

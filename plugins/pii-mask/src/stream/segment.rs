@@ -108,6 +108,8 @@ impl Segmenter {
         }
         let (kind, character) = if character == ';' && ends_in_sign(buffer, next) {
             (Kind::Word, '@')
+        } else if character == ';' && ends_in_ampersand(buffer, next) {
+            (Kind::Word, character)
         } else if email::is_full_stop(character) && self.address && has_no_dot(buffer, floor, at) {
             (Kind::Word, '.')
         } else if character.is_ascii() {
@@ -491,6 +493,13 @@ fn ends_in_insurance(buffer: &str, at: usize) -> bool {
 fn ends_in_sign(buffer: &str, next: usize) -> bool {
     let text = buffer.as_bytes().get(..next).unwrap_or_default();
     email::sign_start(text).is_some()
+}
+
+/// Whether what ends before `next` is the sign that a character reference begins with, written as
+/// one.
+fn ends_in_ampersand(buffer: &str, next: usize) -> bool {
+    let text = buffer.as_bytes().get(..next).unwrap_or_default();
+    email::ends_in_ampersand(text)
 }
 
 /// Whether the domain that ends before `at` has only one label as yet.

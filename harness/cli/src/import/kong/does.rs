@@ -1,5 +1,7 @@
 //! What Kong's plugins become.
 
+use serde_json::{Map, Value as Json};
+
 use super::super::ledger::At;
 use super::super::native::Own;
 use super::limits::Limit;
@@ -19,6 +21,8 @@ pub enum Does<'a> {
     Acl(At<'a>),
     /// How much.
     Limit(Limit),
+    /// What is masked: the configuration of pii-mask.
+    Mask(Map<String, Json>),
     /// Envoy's own work.
     Own(Own),
     /// A provider of models.

@@ -87,6 +87,9 @@ impl<'r, 'a> On<'r, 'a> {
         if let Some(Does::Tokens(issuer)) = effective.get("openid-connect") {
             clusters.push(issuer.cluster.clone());
         }
+        if let Some(Does::Mask(plan)) = effective.get("ai-sanitizer") {
+            route.plans.insert("pii-mask", plan.clone());
+        }
         for does in effective.values() {
             if let Does::Own(own) = does {
                 put_own(route, own);

@@ -11,7 +11,7 @@ use super::does::Does;
 use super::entities::{Entities, Plugin};
 use super::known::{HARMLESS, HINTS};
 use super::on_route::On;
-use super::{ai, limits, oidc};
+use super::{ai, limits, oidc, sanitizer};
 
 /// Applies all plugins.
 pub fn apply(
@@ -273,6 +273,10 @@ fn translate<'a>(
                 "the provider as a server, with the gateway's own key",
             )
         }
+        "ai-sanitizer" => (
+            Does::Mask(sanitizer::read(config)?),
+            "pii-mask, without a service beside the gateway",
+        ),
         "prometheus" => {
             config.inspect(|at| at.swallow());
             plugin.at.changed_note(
