@@ -1,5 +1,6 @@
-//! The rules of gitleaks (`config/gitleaks.toml`, 218 of them in the version of 2025) one by one: what is always found,
-//! what only its name tells, and what is not looked for. Values are made by each rule's form.
+//! The rules of gitleaks (`config/gitleaks.toml`, 218 of them in the version of 2025) one by one:
+//! what is always found, what only its name tells, and what is not looked for. Values are made by
+//! each rule's form.
 
 mod rules;
 

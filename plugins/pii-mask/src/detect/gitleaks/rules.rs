@@ -1,8 +1,8 @@
 //! The rules, with the forms of their values: text as it is, `{count of alphabet}`, and `!` between
 //! what is secret and what may stay.
 
-/// Rules whose values are found wherever they stand. Addresses of webhooks, which have no form here,
-/// are tested with those of other providers.
+/// Rules whose values are found wherever they stand. Addresses of webhooks, which have no form
+/// here, are tested with those of other providers.
 pub const ALWAYS: &[(&str, &[&str])] = &[
     (
         "1password-secret-key",
