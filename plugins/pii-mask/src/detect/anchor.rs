@@ -122,7 +122,6 @@ impl<'a> Anchors<'a> {
                 break lanes;
             }
             self.words = 0;
-            self.base64 = Base64::default();
             from = from.saturating_add(WIDTH);
         };
         let digits = lanes.between(b'0', b'9');
@@ -140,7 +139,10 @@ impl<'a> Anchors<'a> {
         self.deep = deep & (digits | lanes.between(b'I', b'J')).bits() & !signed;
         self.words = words >> (u64::BITS - DEEP);
         self.block = Some(from);
-        if !self.each {
+        if from != at || digits.bits() == 0 {
+            self.base64 = Base64::default();
+        }
+        if !self.each && digits.bits() != 0 {
             let block = Block {
                 lanes,
                 digits: digits.bits(),
