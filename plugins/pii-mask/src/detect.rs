@@ -174,8 +174,7 @@ fn scan_within(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) ->
     }
     let (findings, has_cells) = scan_read(text, floor, label, wanted);
     let has_lines = || memchr::memchr(b'\n', text.as_bytes()).is_some();
-    let names_secrets = || wanted.has(Entity::Secret) && columns::may_name_secrets(text.as_bytes());
-    if (has_cells && has_lines()) || names_secrets() {
+    if (has_cells && has_lines()) || columns::may_have_names(text) {
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
     }
     findings

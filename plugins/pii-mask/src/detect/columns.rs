@@ -13,21 +13,23 @@ use core::ops::Range;
 /// Longest name of a column, longest line of names, and longest cell, in bytes.
 const LONGEST_NAME: usize = 40;
 const LONGEST_LINE: usize = 1024;
-/// Shortest name of a secret (`pwd`).
-const SHORTEST: usize = 3;
 /// What divides cells; the first that a line of names holds counts.
 const SEPARATORS: [u8; 4] = *b"\t;|,";
 
-/// Whether a line that others follow may be one of names of which one is a secret's: cells below it
-/// need not begin with a digit. Reads no more of a line than its first that is no name.
-pub fn may_name_secrets(text: &[u8]) -> bool {
+/// Whether a line that others follow may be one of names of which one says something: cells below
+/// it need not begin with a digit. Reads no more of a line than its first that is no name.
+pub fn may_have_names(text: &str) -> bool {
     let mut rest = text;
-    while let Some(end) = memchr::memchr(b'\n', rest) {
-        let (line, behind) = rest.split_at(end);
-        if line.len() <= LONGEST_LINE && are_names(line) && names_secret(line) {
+    while let Some((line, behind)) = rest.split_once('\n') {
+        if line.len() <= LONGEST_LINE
+            && are_names(line.as_bytes())
+            && line
+                .split(|one| SEPARATORS.map(char::from).contains(&one))
+                .any(|name| name.len() > 1 && read_name(name) != Column::Plain)
+        {
             return true;
         }
-        rest = behind.get(1..).unwrap_or_default();
+        rest = behind;
     }
     false
 }
@@ -42,11 +44,6 @@ fn are_names(line: &[u8]) -> bool {
         };
         cell == 0 || (cell <= LONGEST_NAME && is_of_name(*byte))
     })
-}
-
-fn names_secret(line: &[u8]) -> bool {
-    line.split(|byte| SEPARATORS.contains(byte))
-        .any(|name| name.len() >= SHORTEST && named::is_secrets(&Words::read(name)))
 }
 
 /// The same but for bars, which stand at both ends of a line as well.

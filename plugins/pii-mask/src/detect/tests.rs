@@ -560,6 +560,10 @@ fn tables_of_secrets_may_stand_behind_other_lines() {
             "Look\nuser;password\nann;*",
         ),
         ("x\npassword\n!00000", "x\npassword\n*"),
+        (
+            "id\tstreet\nJ.4111 1111 1111 1111 ",
+            "id\tstreet\nJ.4111 1111 1111 1111 ",
+        ),
         ("password\n!00000\nwords", "password\n*\nwords"),
         (
             "a user,his password\nis a thing, 4 you",
