@@ -16,6 +16,7 @@ mod needs;
 pub mod new;
 pub mod pii;
 pub mod provenance;
+mod routing_headers;
 pub mod sbom;
 pub mod skip;
 mod stats_tags;

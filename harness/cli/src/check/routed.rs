@@ -9,15 +9,9 @@ use super::entry::{Slot, What, flag, node, text};
 use super::files::{Files, Sink};
 use super::finding::Finding;
 use super::order::{position, runs};
+use crate::routing_headers::{BACKEND, SHADOW};
 use located_yaml::{Node, Place};
 use serde_json::Value as Json;
-
-/// The headers that model-route writes, by the names of its options, with what they are called
-/// where nothing else is written.
-const HEADERS: [(&str, &str); 2] = [
-    ("backend_header", "x-modelgate-backend"),
-    ("shadow_header", "x-modelgate-shadow"),
-];
 
 /// Everything of this kind in a chain.
 pub(super) fn check(chain: &Chain<'_>, files: &Files, sink: &mut Sink<'_>) {
@@ -42,7 +36,8 @@ fn ours<'c, 'a>(chain: &'c Chain<'a>, view: &View<'_>, name: &str) -> Option<Our
 fn written(route: Option<&Ours<'_, '_>>, view: &View<'_>) -> BTreeSet<String> {
     let plans = route.map(|route| plans(route, Some(view)));
     let names = plans.iter().flatten().flat_map(|plan| {
-        HEADERS.map(|(option, usual)| plan.get(option).and_then(Json::as_str).unwrap_or(usual))
+        [BACKEND, SHADOW]
+            .map(|(option, usual)| plan.get(option).and_then(Json::as_str).unwrap_or(usual))
     });
     names.map(str::to_ascii_lowercase).collect()
 }
@@ -77,7 +72,7 @@ fn mirrors<'v>(view: &'v View<'_>) -> impl Iterator<Item = &'v Node> {
 
 /// Whether a header is one of model-route's, under whatever name it writes it here.
 fn is_routing(name: &str, written: &BTreeSet<String>) -> bool {
-    written.contains(name) || HEADERS.iter().any(|(_, usual)| *usual == name)
+    written.contains(name) || [BACKEND.1, SHADOW.1].contains(&name)
 }
 
 /// Headers of model-route's that reach a route as a client has sent them.

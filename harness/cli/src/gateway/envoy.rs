@@ -11,6 +11,7 @@ use super::pieces::{put, router, seconds, typed};
 use super::protocol::{NOTHING, Path, Way};
 use super::upstream::Upstream;
 use crate::build::native::{Form, LIBRARY};
+use crate::routing_headers;
 use crate::stats_tags::stats_config;
 use located_yaml::Node;
 
@@ -146,7 +147,7 @@ fn route(meaning: &Meaning, way: &Way, other: Option<&Upstream>) -> Json {
         put(&mut action, "host_rewrite_literal", server.host.as_str());
     }
     if meaning.mirrors && !way.open {
-        let mirror = json!([{ "cluster_header": meaning.routing_header("shadow_header") }]);
+        let mirror = json!([{ "cluster_header": meaning.routing_header(routing_headers::SHADOW) }]);
         put(&mut action, "request_mirror_policies", mirror);
     }
     let mut path = match way.path {
@@ -154,7 +155,7 @@ fn route(meaning: &Meaning, way: &Way, other: Option<&Upstream>) -> Json {
         Path::Prefix(path) => json!({ "prefix": path }),
     };
     if let Some(other) = other {
-        let name = meaning.routing_header("backend_header");
+        let name = meaning.routing_header(routing_headers::BACKEND);
         let header = json!({ "name": name, "string_match": { "exact": other.name } });
         put(&mut path, "headers", json!([header]));
     }

@@ -59,15 +59,11 @@ impl Meaning {
 }
 
 impl Meaning {
-    /// The header that model-route writes for routes, by the option that names it.
-    pub fn routing_header(&self, option: &str) -> String {
+    /// What a header that model-route writes for routes is called here.
+    pub fn routing_header(&self, (option, usual): (&str, &str)) -> String {
         let mut filters = self.filters.iter();
         let filter = filters.find(|filter| filter.member.filter.name == "model_route");
         let written = filter.and_then(|filter| filter.config.member(option)?.text());
-        let usual = match option {
-            "shadow_header" => "x-modelgate-shadow",
-            _ => "x-modelgate-backend",
-        };
         written.unwrap_or(usual).to_owned()
     }
 }
