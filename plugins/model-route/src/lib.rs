@@ -100,7 +100,7 @@ impl Filter for ModelRoute {
             chosen,
             told: target.tell(&name, chosen.why, &asked),
             began_ns: model.slow_ns().map(|_| exchange.now_ns()),
-            is_call: headers.first("content-type").is_some_and(is_grpc),
+            is_call: model.rollback.is_some() && headers.first("content-type").is_some_and(is_grpc),
         };
         explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
         sent.publish(&exchange)?;

@@ -21,6 +21,7 @@ pub(super) fn check(at: &Node, message: &Message, whole: bool, findings: &mut Ve
         judge.missing(at, message);
     }
     match message.name.as_str() {
+        "envoy.config.bootstrap.v3.Admin" => judge.bound(at),
         "envoy.config.listener.v3.Listener" => judge.listener(at, whole),
         "envoy.config.listener.v3.FilterChain" => judge.last(at),
         "envoy.config.cluster.v3.Cluster" => judge.cluster(at, whole),
@@ -136,9 +137,7 @@ impl Judge<'_> {
         if whole && at.member("api_listener").is_none() {
             self.needs(at, "address");
         }
-        if let Some(address) = node(at, &["address", "socket_address"]) {
-            self.address(address);
-        }
+        self.bound(at);
         let chains = at.member("filter_chains").map(Node::items);
         let mut seen = HashSet::new();
         for chain in chains.unwrap_or_default() {
@@ -165,6 +164,13 @@ impl Judge<'_> {
                     "put it last",
                 );
             }
+        }
+    }
+
+    /// Where connections are taken.
+    fn bound(&mut self, at: &Node) {
+        if let Some(address) = node(at, &["address", "socket_address"]) {
+            self.address(address);
         }
     }
 

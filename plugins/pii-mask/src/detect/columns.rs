@@ -19,19 +19,30 @@ const SEPARATORS: [u8; 4] = *b"\t;|,";
 /// Whether a line that others follow may be one of names of which one says something: cells below
 /// it need not begin with a digit. Reads no more of a line than its first that is no name.
 pub fn may_have_names(text: &str) -> bool {
-    let mut rest = text;
-    while let Some((line, behind)) = rest.split_once('\n') {
-        if line.len() <= LONGEST_LINE
+    let mut from = 0_usize;
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    ends.into_iter().any(|end| {
+        let line = text.get(from..end).unwrap_or_default();
+        from = end.saturating_add(1);
+        line.len() <= LONGEST_LINE
+            && is_divided(line.as_bytes())
             && are_names(line.as_bytes())
             && line
                 .split(|one| SEPARATORS.map(char::from).contains(&one))
                 .any(|name| name.len() > 1 && read_name(name) != Column::Plain)
-        {
-            return true;
+    })
+}
+
+/// Whether the first cell of a line is short enough for a name. Most lines of prose are told apart
+/// by it.
+fn is_divided(line: &[u8]) -> bool {
+    let [a, b, c, d] = SEPARATORS;
+    match line.get(..=LONGEST_NAME) {
+        None => true,
+        Some(front) => {
+            memchr::memchr3(a, b, c, front).is_some() || memchr::memchr(d, front).is_some()
         }
-        rest = behind;
     }
-    false
 }
 
 /// Whether all cells of a line are short enough for names, and may be some by their bytes.
