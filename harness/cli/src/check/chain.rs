@@ -427,6 +427,15 @@ impl<'a> View<'a> {
         self.levels.get(at).copied()
     }
 
+    /// The cluster that requests go to, where the route, or its weighted part, names it.
+    pub fn cluster(&self) -> Option<&'a str> {
+        let weighted = self.levels.first().copied();
+        weighted
+            .filter(|level| level.member("weight").is_some())
+            .and_then(|part| text(part, &["name"]))
+            .or_else(|| text(self.route, &["route", "cluster"]))
+    }
+
     /// Whether requests go on to a cluster from here.
     pub fn forwards(&self) -> bool {
         self.route.member("route").is_some()

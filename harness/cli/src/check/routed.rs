@@ -259,12 +259,8 @@ fn masks_upstream(chain: &Chain<'_>, view: &View<'_>, files: &Files) -> bool {
     let by_router = chain.slots.iter().any(|slot| {
         runs(slot, Some(view)) && masks(node(slot.node, &["typed_config", "upstream_http_filters"]))
     });
-    let nearest = view
-        .levels
-        .first()
-        .filter(|level| level.member("weight").is_some());
-    let cluster = nearest
-        .and_then(|cluster| text(cluster, &["name"]))
-        .or_else(|| text(view.route, &["route", "cluster"]));
-    by_router || cluster.is_some_and(|cluster| masks_in(files, cluster))
+    by_router
+        || view
+            .cluster()
+            .is_some_and(|cluster| masks_in(files, cluster))
 }

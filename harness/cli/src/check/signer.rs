@@ -236,13 +236,7 @@ fn signers(
             before: filters_before(chain, all),
         }));
     }
-    let nearest = view
-        .levels
-        .first()
-        .filter(|level| level.member("weight").is_some());
-    let cluster = nearest
-        .and_then(|cluster| text(cluster, &["name"]))
-        .or_else(|| text(view.route, &["route", "cluster"]));
+    let cluster = view.cluster();
     // A client, or a plugin, may choose any cluster.
     let chosen = [
         "cluster_header",
