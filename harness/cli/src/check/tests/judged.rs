@@ -83,3 +83,19 @@ fn a_variable_that_stands_twice_is_refused() {
         }
     }
 }
+
+#[test]
+fn the_admin_listens_on_an_address() {
+    for (address, is_one) in [
+        ("127.0.0.1", true),
+        ("127.0.0.1\\n", false),
+        ("a.test", false),
+    ] {
+        let admin = format!(
+            "admin: {{ address: {{ socket_address: {{ address: \"{address}\", port_value: 1 }} }} }}\n"
+        );
+        let found = findings(&admin);
+        let refused = found.iter().any(|one| one.contains("is no IP address"));
+        assert_eq!(refused, !is_one, "{address}: {found:?}");
+    }
+}
