@@ -224,18 +224,19 @@ fn in_columns(
                 Column::Plain => {}
                 Column::Id => cells.push((cell, true)),
                 Column::Named(name) => {
-                    let of_cell = text.get(cell.clone()).unwrap_or_default();
+                    let value = columns::value(text, cell.clone());
+                    let of_cell = text.get(value.clone()).unwrap_or_default();
                     // What is but the rest of a cell is nothing as a whole.
                     let found = match begins {
                         true => scan(of_cell, 0, name, wanted),
                         false => scan_within(of_cell, 0, (name, &Meaning::default()), wanted),
                     };
                     if !found.is_empty() {
-                        cells.push((cell.clone(), false));
+                        cells.push((cell, false));
                     }
                     more.extend(found.into_iter().map(|finding| Finding {
-                        span: finding.span.start.saturating_add(cell.start)
-                            ..finding.span.end.saturating_add(cell.start),
+                        span: finding.span.start.saturating_add(value.start)
+                            ..finding.span.end.saturating_add(value.start),
                         ..finding
                     }));
                 }

@@ -13,6 +13,10 @@ const TELLS: u8 = 8;
 /// What makes digits behind it a part of something longer: a word, a path, a version, an escape, a
 /// parameter.
 const JOINS: u8 = 16;
+/// What may stand in the name of a column.
+const COLUMN: u8 = 32;
+/// What stands between the cells of a table.
+const DIVIDES: u8 = 64;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -42,6 +46,18 @@ static CLASSES: [u8; 256] = {
         }
         if class & (BASE64 | BASE64_URL) != 0 || matches!(byte, b'.' | b'=' | b'%' | b'\\') {
             class |= JOINS;
+        }
+        if byte.is_ascii_alphanumeric()
+            || byte >= 0x80
+            || matches!(
+                byte,
+                b' ' | b'_' | b'-' | b'/' | b'#' | b'(' | b')' | b'"' | b'\'' | b'\r'
+            )
+        {
+            class |= COLUMN;
+        }
+        if matches!(byte, b'\t' | b';' | b'|' | b',') {
+            class |= DIVIDES;
         }
         // The index is a byte: it is always inside.
         #[allow(clippy::indexing_slicing)]
@@ -97,6 +113,18 @@ pub fn tells(byte: u8) -> bool {
 #[inline]
 pub fn joins(byte: u8) -> bool {
     is(byte, JOINS)
+}
+
+/// Whether it may stand in the name of a column.
+#[inline]
+pub fn in_column(byte: u8) -> bool {
+    is(byte, COLUMN)
+}
+
+/// Whether it may stand between the cells of a table.
+#[inline]
+pub fn divides(byte: u8) -> bool {
+    is(byte, DIVIDES)
 }
 
 /// How many bytes at the end of a text are of a kind, of the last `most`.

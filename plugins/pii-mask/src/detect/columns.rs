@@ -3,8 +3,10 @@
 //! A line of names (`name,ssn,phone`) of which one says that a number below it is a telephone, a
 //! card, a social security number, an account or a secret, or an id, makes the lines behind it
 //! rows, as long as each has as many cells. Between cells stand commas, semicolons, tabs or bars;
-//! cells may be quoted (RFC 4180). The text is read once, in whatever pieces it comes.
+//! cells may be quoted (RFC 4180) and have spaces around them, as in tables of Markdown. The text
+//! is read once, in whatever pieces it comes.
 
+use super::class;
 use super::ids;
 use super::named;
 use super::names::{self, Words};
@@ -17,7 +19,7 @@ const LONGEST_LINE: usize = 1024;
 const SEPARATORS: [u8; 4] = *b"\t;|,";
 
 /// Whether a line that others follow may be one of names of which one says something: cells below
-/// it need not begin with a digit. Reads no more of a line than its first that is no name.
+/// it need not begin with a digit. Prose, logs and code are told apart by the signs that no name has.
 pub fn may_have_names(text: &str) -> bool {
     let mut from = 0_usize;
     let ends = memchr::memchr_iter(b'\n', text.as_bytes());
@@ -25,6 +27,7 @@ pub fn may_have_names(text: &str) -> bool {
         let line = text.get(from..end).unwrap_or_default();
         from = end.saturating_add(1);
         line.len() <= LONGEST_LINE
+            && memchr::memchr3(b'.', b':', b'=', line.as_bytes()).is_none()
             && is_divided(line.as_bytes())
             && are_names(line.as_bytes())
             && line
@@ -49,11 +52,11 @@ fn is_divided(line: &[u8]) -> bool {
 fn are_names(line: &[u8]) -> bool {
     let mut cell = 0_usize;
     line.iter().all(|byte| {
-        cell = match SEPARATORS.contains(byte) {
+        cell = match class::divides(*byte) {
             true => 0,
             false => cell.saturating_add(1),
         };
-        cell == 0 || (cell <= LONGEST_NAME && is_of_name(*byte))
+        cell == 0 || (cell <= LONGEST_NAME && class::in_column(*byte))
     })
 }
 
@@ -76,10 +79,9 @@ pub enum Column {
 pub struct Columns {
     /// The line, while it may be one of names.
     line: String,
-    /// Bytes since the last separator.
+    /// Bytes since the last separator; of a row without the spaces behind it.
     cell: usize,
-    /// The cell has been nothing but visible characters of ASCII.
-    is_word: bool,
+    shape: Shape,
     state: State,
     /// What divides the cells of the rows; none if they have one column.
     separator: Option<u8>,
@@ -97,6 +99,17 @@ enum State {
     Other,
     /// In this cell of a row.
     Row(usize, Quotes),
+}
+
+/// What the cell of a row has been as yet, without the spaces in front of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Shape {
+    /// Nothing but visible characters of ASCII.
+    #[default]
+    Word,
+    /// The same with spaces behind them.
+    Padded,
+    Other,
 }
 
 /// Where a cell stands with its quotation marks.
@@ -118,7 +131,7 @@ impl Columns {
     }
 
     /// Reads on; gives each cell, or as much of it as the text has, whose column says something, by
-    /// offsets into the text; and whether the cell begins there.
+    /// offsets into the text; and whether the cell begins there, but for spaces.
     pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column, bool)) {
         let bytes = text.as_bytes();
         let mut at = 0_usize;
@@ -152,7 +165,7 @@ impl Columns {
         };
         let named = |column: &Column| matches!(column, Column::Named(name) if named::is_secrets(&Words::read(name.as_bytes())));
         (1..=named::LONGEST).contains(&self.cell)
-            && self.is_word
+            && self.shape != Shape::Other
             && self.columns.get(index).is_some_and(named)
     }
 
@@ -166,12 +179,12 @@ impl Columns {
     fn names(&mut self, text: &str) -> usize {
         for (at, byte) in text.bytes().enumerate() {
             let first = self.cell == 0 && matches!(byte, b'0'..=b'9' | b'-' | b'(' | b')' | b'/');
-            let of_name = is_of_name(byte);
+            let of_name = class::in_column(byte);
             if byte == b'\n' {
                 self.line.push_str(text.get(..at).unwrap_or_default());
                 self.take_names();
                 return at.saturating_add(1);
-            } else if SEPARATORS.contains(&byte) {
+            } else if class::divides(byte) {
                 self.cell = 0;
             } else if first || !of_name || self.cell >= LONGEST_NAME {
                 self.state = State::Other;
@@ -247,9 +260,15 @@ impl Columns {
                     self.state = State::Other;
                     return (0, next);
                 }
+                byte if self.cell == 0 && !within && is_padding(*byte) => continue,
                 _ => {}
             }
-            self.is_word = (self.is_word || self.cell == 0) && byte.is_ascii_graphic();
+            let (is_new, is_word) = (self.cell == 0, self.shape == Shape::Word);
+            self.shape = match byte {
+                byte if byte.is_ascii_graphic() && (is_new || is_word) => Shape::Word,
+                byte if is_padding(*byte) && !is_new && self.shape != Shape::Other => Shape::Padded,
+                _ => Shape::Other,
+            };
             self.cell = self.cell.saturating_add(1);
         }
         self.state = State::Row(index, quotes);
@@ -257,14 +276,27 @@ impl Columns {
     }
 }
 
-/// Whether a byte may stand in the name of a column.
-const fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || byte >= 0x80
-        || matches!(
-            byte,
-            b' ' | b'_' | b'-' | b'/' | b'#' | b'(' | b')' | b'"' | b'\'' | b'\r'
-        )
+/// What may stand around the value of a cell.
+const fn is_padding(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
+}
+
+/// The value of a cell, without the spaces and quotation marks around it; behind it as far as a
+/// stream waits for them.
+pub fn value(text: &str, cell: Range<usize>) -> Range<usize> {
+    let bytes = text.as_bytes().get(cell.clone()).unwrap_or_default();
+    let front = bytes.iter().take_while(|byte| is_padding(**byte)).count();
+    let held = bytes.len().saturating_sub(front) <= named::LONGEST;
+    let back = bytes.iter().skip(front).rev();
+    let back = match held {
+        true => back.take_while(|byte| is_padding(**byte)).count(),
+        false => 0,
+    };
+    let value = cell.start.saturating_add(front)..cell.end.saturating_sub(back);
+    match text.as_bytes().get(value.clone()) {
+        Some([b'"', .., b'"']) => value.start.saturating_add(1)..value.end.saturating_sub(1),
+        _ => value,
+    }
 }
 
 /// Longest name of such a column, in words: a line of prose may have commas as well.

@@ -561,6 +561,18 @@ fn tables_of_secrets_may_stand_behind_other_lines() {
         ),
         ("x\npassword\n!00000", "x\npassword\n*"),
         (
+            "Users:\n\n| user | password    |\n|------|:------------|\n| ann  | Summer#2024 |\n",
+            "Users:\n\n| user | password    |\n|------|:------------|\n| ann  | * |\n",
+        ),
+        (
+            "user,password\r\nann,Summer#2024\r\n",
+            "user,password\r\nann,*\r\n",
+        ),
+        (
+            "user, password\n\"ann\", \"Sum,mer#2024\"\nbob, \"Sum mer#2024\"\n",
+            "user, password\n\"ann\", \"*\"\nbob, \"Sum mer#2024\"\n",
+        ),
+        (
             "id\tstreet\nJ.4111 1111 1111 1111 ",
             "id\tstreet\nJ.4111 1111 1111 1111 ",
         ),

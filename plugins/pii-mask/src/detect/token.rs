@@ -35,8 +35,9 @@ impl Quotes {
     }
 }
 
-/// How far to the left the evidence is looked for: within what a stream keeps.
-const REACH: usize = super::boundary::LOOK_BEHIND;
+/// How far to the left the evidence is looked for: less than what a stream keeps, with a sign, so
+/// that what has no more before it is the front of the text.
+const REACH: usize = super::boundary::LOOK_BEHIND - 2;
 /// Deeper nested text has marks with more backslashes than anyone writes.
 const MOST_BACKSLASHES: usize = 63;
 
@@ -98,7 +99,7 @@ fn context(trimmed: &[u8], is_start: bool) -> Option<(Quotes, Option<&[u8]>)> {
     }
     // An array: to the left over its other numbers to the bracket that opens it.
     let mut rest = trimmed;
-    let (mut open, mut closed, mut comma) = (0_usize, 0_usize, false);
+    let (mut open, mut closed, mut commas, mut number) = (0_usize, 0_usize, 0_usize, false);
     let mut opening = rest;
     loop {
         rest = skip_space(rest);
@@ -112,15 +113,16 @@ fn context(trimmed: &[u8], is_start: bool) -> Option<(Quotes, Option<&[u8]>)> {
                 opening = before;
             }
             b']' => closed = closed.saturating_add(1),
-            b',' => comma = true,
-            b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E' => {}
+            b',' => commas = commas.saturating_add(1),
+            b'0'..=b'9' => number = true,
+            b'-' | b'+' | b'.' | b'e' | b'E' => {}
             _ => break,
         }
         rest = before;
     }
     if rest.is_empty() && !is_start {
         // Numbers and commas as far as can be seen.
-        return comma.then_some((DOUBLE, None));
+        return (commas > 1 && number).then_some((DOUBLE, None));
     }
     if open == 0 {
         return None;
@@ -233,6 +235,8 @@ mod tests {
             r#"{"card":4111 x"#,
             "x[1, 4111]",
             r#""card" 4111"#,
+            &format!("x,{},4111", " ".repeat(100)),
+            &format!("5{},4111", " ".repeat(100)),
         ] {
             let told = told(text);
             let tolerated = text == r#"{"card":4111 x"#;

@@ -7,6 +7,7 @@ use crate::detect::tests::dense_text;
 use proptest::prelude::*;
 
 mod people;
+mod tables;
 
 fn masker() -> Masker {
     let actions = Entity::ALL
@@ -212,6 +213,8 @@ fn cuts_and_findings_agree_where_it_is_tight() {
         "secret ,\r\n界eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln%40",
         "password\nab\"cd12\n",
         "id,password\n1,ab\"cd12ef\n2,S3cret=pw9\n3,\"S3cret,pw9\"\n",
+        "| who | password |\n|---|---:|\n| ann | Summer#2024  |\n| bob |S3cret=pw9 x |\n|  | \"S3cret,pw9\" |\n",
+        "who, password\r\n\"ann\" , \"Sum,mer#2024\" \r\nbob,S3cret=pw9\r\n",
         "［\\u003eann@example.com",
         "（\\u003eann@example.com",
         "secret https://wJalrXUtnFEMI1K7MDENGabPxRfiCYaEXAMPLEKEY/b",
