@@ -151,22 +151,22 @@ pub fn scan_called(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet
         let findings = scan_called(text, floor, label, wanted.without_people());
         return together(findings, people::find(text, floor, label.0, wanted));
     }
+    whole(text, floor, label, wanted).unwrap_or_else(|| scan_within(text, floor, label, wanted))
+}
+
+/// The findings in a text that is a secret or a code as a whole.
+fn whole(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) -> Option<Vec<Finding>> {
     if floor == 0
         && wanted.has(Entity::Secret)
         && let Some(secret) = named::whole(text, label)
     {
-        return whole_or(secret, scan_read(text, floor, label, wanted).0);
+        return Some(whole_or(secret, scan_read(text, floor, label, wanted).0));
     }
-    if floor == 0
-        && wanted.has(Entity::Bic)
-        && let Some(code) = bic::whole(text, label)
-    {
-        return vec![code];
-    }
-    scan_within(text, floor, label, wanted)
+    let code = (floor == 0 && wanted.has(Entity::Bic)).then(|| bic::whole(text, label));
+    code.flatten().map(|code| vec![code])
 }
 
-/// The same without what only all of a text is.
+/// The findings in a text that is no whole.
 fn scan_within(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) -> Vec<Finding> {
     // Most names and short values hold nothing.
     if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
@@ -178,6 +178,25 @@ fn scan_within(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) ->
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
     }
     findings
+}
+
+/// The findings in `cell[floor..]`, a cell of a table, in which are no further tables: of all of it
+/// if it `begins` there.
+fn scan_cell(
+    cell: &str,
+    floor: usize,
+    begins: bool,
+    name: &str,
+    wanted: EntitySet,
+) -> Vec<Finding> {
+    let label = (name, &Meaning::default());
+    let found = begins.then(|| whole(cell, floor, label, wanted)).flatten();
+    found.unwrap_or_else(|| {
+        match anchor::is_none_in(cell.as_bytes().get(floor..).unwrap_or_default()) {
+            true => Vec::new(),
+            false => scan_read(cell, floor, label, wanted).0,
+        }
+    })
 }
 
 /// The findings, or the secret that is all of the text if none of them is.
@@ -214,31 +233,27 @@ fn in_columns(
     mut findings: Vec<Finding>,
 ) -> Vec<Finding> {
     let mut more = Vec::new();
-    // Cells whose findings go; of ids only cards.
+    // Where other findings go: in cells of ids cards, and where a column tells what stands there.
     let mut cells: Vec<(Range<usize>, bool)> = Vec::new();
     columns.read(
         text.get(floor..).unwrap_or_default(),
-        |cell, column, begins| {
+        |cell, column, before| {
             let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
             match column {
                 Column::Plain => {}
                 Column::Id => cells.push((cell, true)),
                 Column::Named(name) => {
-                    let value = columns::value(text, cell.clone());
+                    let value = columns::value(text, cell.start.saturating_sub(before)..cell.end);
                     let of_cell = text.get(value.clone()).unwrap_or_default();
                     // What is but the rest of a cell is nothing as a whole.
-                    let found = match begins {
-                        true => scan(of_cell, 0, name, wanted),
-                        false => scan_within(of_cell, 0, (name, &Meaning::default()), wanted),
-                    };
-                    if !found.is_empty() {
-                        cells.push((cell, false));
+                    let from = cell.start.saturating_sub(value.start).min(before);
+                    let found = scan_cell(of_cell, from, before == 0, name, wanted);
+                    for finding in found {
+                        let span = finding.span.start.saturating_add(value.start)
+                            ..finding.span.end.saturating_add(value.start);
+                        cells.push((span.clone(), false));
+                        more.push(Finding { span, ..finding });
                     }
-                    more.extend(found.into_iter().map(|finding| Finding {
-                        span: finding.span.start.saturating_add(value.start)
-                            ..finding.span.end.saturating_add(value.start),
-                        ..finding
-                    }));
                 }
             }
         },
@@ -253,9 +268,7 @@ fn in_columns(
             .is_some()
         {}
         !cells.peek().is_some_and(|(cell, of_ids)| {
-            cell.start <= finding.span.start
-                && finding.span.end <= cell.end
-                && (!of_ids || finding.entity == Entity::Card)
+            cell.start < finding.span.end && (!of_ids || finding.entity == Entity::Card)
         })
     });
     together(findings, more)

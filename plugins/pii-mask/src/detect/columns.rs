@@ -104,7 +104,7 @@ enum State {
 /// What the cell of a row has been as yet, without the spaces in front of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Shape {
-    /// Nothing but visible characters of ASCII.
+    /// Nothing but what may stand in a secret.
     #[default]
     Word,
     /// The same with spaces behind them.
@@ -131,8 +131,8 @@ impl Columns {
     }
 
     /// Reads on; gives each cell, or as much of it as the text has, whose column says something, by
-    /// offsets into the text; and whether the cell begins there, but for spaces.
-    pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column, bool)) {
+    /// offsets into the text; and how many bytes of its value stood before that.
+    pub fn read(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &Column, usize)) {
         let bytes = text.as_bytes();
         let mut at = 0_usize;
         while at < bytes.len() {
@@ -147,10 +147,10 @@ impl Columns {
                 }
                 State::Names => self.names(text.get(at..).unwrap_or_default()),
                 State::Row(index, quotes) => {
-                    let begins = self.cell == 0;
+                    let before = self.cell;
                     let (length, taken) = self.row(rest, index, quotes);
                     if let Some(column) = self.columns.get(index).filter(|_| length > 0) {
-                        each(at..at.saturating_add(length), column, begins);
+                        each(at..at.saturating_add(length), column, before);
                     }
                     taken
                 }
@@ -252,20 +252,20 @@ impl Columns {
                     self.state = State::Row(index.saturating_add(1), Quotes::None);
                     return (at, next);
                 }
-                // One column of numbers ends where words begin.
+                // One column of numbers ends where words begin. What a stream has given by then counts.
                 byte if (self.separator.is_none() && byte.is_ascii_alphabetic())
                     || self.cell >= LONGEST_LINE
                     || index >= self.columns.len() =>
                 {
                     self.state = State::Other;
-                    return (0, next);
+                    return (at, next);
                 }
                 byte if self.cell == 0 && !within && is_padding(*byte) => continue,
                 _ => {}
             }
             let (is_new, is_word) = (self.cell == 0, self.shape == Shape::Word);
             self.shape = match byte {
-                byte if byte.is_ascii_graphic() && (is_new || is_word) => Shape::Word,
+                byte if named::may_be_of_whole(*byte) && (is_new || is_word) => Shape::Word,
                 byte if is_padding(*byte) && !is_new && self.shape != Shape::Other => Shape::Padded,
                 _ => Shape::Other,
             };

@@ -13,12 +13,16 @@ use super::{Certainty, Entity, Finding, Label, Scene, copies};
 use core::ops::Range;
 use modelgate_kit::lanes::Lanes;
 
+mod front;
+
+use front::{in_front, named};
+
 /// What stands in front of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Said {
     /// A name, and a sign that gives it the value.
     Assigned(Named),
-    /// "password is".
+    /// A word of a sentence or of a command.
     Told,
     /// The scheme of an `Authorization` header.
     Basic,
@@ -31,7 +35,7 @@ const KEY: Range<usize> = 16..513;
 pub const LONGEST: usize = KEY.end;
 /// How far to the left a value is looked for from a digit in it, and a name before it.
 const LEFT: usize = 64;
-const FRONT: usize = 56;
+const FRONT: usize = 88;
 /// The longest part of an address up to its `@`.
 const ADDRESS: usize = 90;
 
@@ -40,7 +44,7 @@ pub fn whole(text: &str, (label, meaning): Label<'_>) -> Option<Finding> {
     let value = text.as_bytes();
     let possible = !label.is_empty()
         && (PASSWORD.start..KEY.end).contains(&value.len())
-        && value.iter().all(u8::is_ascii_graphic)
+        && (value.iter().all(u8::is_ascii_graphic) || is_of_latin(text))
         && value.iter().any(|byte| !is_of_words(*byte));
     if !possible {
         return None;
@@ -103,7 +107,7 @@ fn value_length(bytes: &[u8], at: usize) -> usize {
         let rest = bytes.get(at.saturating_add(length)..).unwrap_or_default();
         let lanes = Lanes::front(rest);
         let signs =
-            lanes.between(b'*', b'+') | lanes.between(b'-', b'9') | lanes.between(b'$', b'%');
+            lanes.between(b'*', b'+') | lanes.between(b'-', b'9') | lanes.between(b'#', b'%');
         let signs = signs | lanes.are(b'!') | lanes.are(b'@') | lanes.between(b'^', b'_');
         let same = (signs | lanes.are(b'~') | lanes.letters())
             .bits()
@@ -124,19 +128,26 @@ pub fn may_be_around(before: Option<&u8>) -> bool {
 
 /// The value that begins at `start`.
 fn value_at(scene: Scene<'_>, start: usize) -> Option<Finding> {
-    let value = scene.bytes.get(start..)?;
+    let text = scene.bytes.get(start..)?;
     let front = scene.bytes.get(start.saturating_sub(FRONT)..start)?;
-    let said = in_front(front)?;
-    let length = value
-        .iter()
-        .take(KEY.end)
-        .take_while(|byte| in_value(**byte));
-    let mut value = value.get(..length.count())?;
-    // It ends a sentence.
-    while let [rest @ .., b'.'] = value {
-        value = rest;
-    }
-    let end = start.saturating_add(value.len());
+    let value = || {
+        let mut value = text.get(..beginning(text, KEY.end, in_value));
+        // It ends a sentence.
+        while let Some([rest @ .., b'.']) = value {
+            value = Some(rest);
+        }
+        value.unwrap_or_default()
+    };
+    let said = in_front(front, || is_strong(value()))?;
+    let value = value();
+    // `**hunter2**` is strong in Markdown.
+    let marks = match value {
+        [b'*', b'*', .., b'*', b'*'] if value.len() > 4 => 2,
+        _ => 0,
+    };
+    let end = start.saturating_add(value.len()).saturating_sub(marks);
+    let start = start.saturating_add(marks);
+    let value = scene.bytes.get(start..end)?;
     let found = match said {
         _ if scene.bytes.get(end) == Some(&b'(') => false,
         Said::Assigned(Named::Password) => is_password(value),
@@ -188,155 +199,22 @@ const fn finding(span: Range<usize>) -> Finding {
     }
 }
 
+/// Whether a text is nothing but visible characters of ASCII and Latin letters with accents.
+fn is_of_latin(text: &str) -> bool {
+    let is = |one: char| one.is_ascii_graphic() || matches!(one, '\u{c0}'..='\u{24f}');
+    text.chars().all(is)
+}
+
+/// Whether a byte may stand in a value that is all of a cell.
+pub const fn may_be_of_whole(byte: u8) -> bool {
+    byte.is_ascii_graphic() || matches!(byte, 0x80..=0xbf | 0xc3..=0xc9)
+}
+
 /// Whether a byte may stand in words and names.
 const fn is_of_words(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.' | b',' | b':' | b'/' | b'\'')
-}
-
-const PASSWORDS: [&str; 5] = ["password", "passwd", "passphrase", "passcode", "passwort"];
-/// Names that are a key's by themselves.
-const KEYS: [&str; 15] = [
-    "secret",
-    "apikey",
-    "apisecret",
-    "apitoken",
-    "secretkey",
-    "clientsecret",
-    "accesstoken",
-    "refreshtoken",
-    "authtoken",
-    "bearertoken",
-    "accesskey",
-    "privatekey",
-    "authkey",
-    "encryptionkey",
-    "signingkey",
-];
-/// What is a key's or a token's name with one of these in front.
-const KINDS: [&str; 26] = [
-    "api",
-    "access",
-    "secret",
-    "auth",
-    "authentication",
-    "authorization",
-    "client",
-    "private",
-    "encryption",
-    "signing",
-    "signature",
-    "master",
-    "account",
-    "shared",
-    "service",
-    "webhook",
-    "session",
-    "refresh",
-    "bearer",
-    "oauth",
-    "storage",
-    "subscription",
-    "admin",
-    "deploy",
-    "bot",
-    "hmac",
-];
-/// What says no more of a value than that it is one.
-const EMPTY: [&str; 7] = ["value", "val", "string", "raw", "text", "plaintext", "v"];
-
-fn named(words: &Words) -> Option<Named> {
-    let mut words = words
-        .iter()
-        .rev()
-        .skip_while(|word| EMPTY.iter().any(|empty| *word == empty.as_bytes()));
-    let last = words.next()?;
-    let before = words.next().unwrap_or_default();
-    let is = |word: &[u8], names: &[&str]| names.iter().any(|name| word == name.as_bytes());
-    let password = is(last, &PASSWORDS)
-        || last.ends_with(b"password")
-        || (last == b"pwd" && !before.is_empty());
-    if password {
-        return Some(Named::Password);
-    }
-    let key = is(last, &KEYS) || (is(last, &["key", "token"]) && is(before, &KINDS));
-    key.then_some(Named::Key)
-}
-
-/// What a name that is written says.
-fn says(name: &[u8]) -> Option<Named> {
-    // The last letters of the words that count.
-    let last = name.iter().rev().find(|byte| byte.is_ascii_alphabetic());
-    let known = |byte: &u8| b"dtyneglwv".contains(&byte.to_ascii_lowercase());
-    last.filter(|byte| known(byte))
-        .and_then(|_| named(&Words::read(name)))
-}
-
-/// Without a quotation mark at the end, also where it is escaped.
-fn unquoted(text: &[u8]) -> &[u8] {
-    let [before @ .., b'"' | b'\'' | b'`'] = text else {
-        return text;
-    };
-    let escapes = before.iter().rev().take_while(|byte| **byte == b'\\');
-    before
-        .get(..before.len().saturating_sub(escapes.count()))
-        .unwrap_or_default()
-}
-
-/// Without a few spaces at the end.
-fn unspaced(text: &[u8]) -> &[u8] {
-    let spaces = text.iter().rev().take(4);
-    let spaces = spaces.take_while(|byte| matches!(byte, b' ' | b'\t'));
-    text.get(..text.len().saturating_sub(spaces.count()))
-        .unwrap_or_default()
-}
-
-/// The name that ends a text, and what stands before it.
-fn name(text: &[u8]) -> (&[u8], &[u8]) {
-    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    let length = text.iter().rev().take_while(is_name).count();
-    let (before, name) = text
-        .split_at_checked(text.len().saturating_sub(length))
-        .unwrap_or_default();
-    (name, before)
-}
-
-/// What the text in front of a value says.
-fn in_front(front: &[u8]) -> Option<Said> {
-    let text = unspaced(unquoted(front));
-    match text {
-        // What takes the place of a finding is none (`[API_KEY:9f86d081884c7d65]`), nor is the name
-        // of a type.
-        [before @ .., b'=' | b':'] | [before @ .., b'=', b'>'] => {
-            let before = before.strip_suffix(b":").unwrap_or(before);
-            let (name, before) = name(unquoted(unspaced(before)));
-            let other = before.last() == Some(&b'[') || before.ends_with(b"::");
-            says(name).filter(|_| !other).map(Said::Assigned)
-        }
-        [before @ .., b'>'] => {
-            let (name, before) = name(before);
-            let element = before.last() == Some(&b'<');
-            says(name).filter(|_| element).map(Said::Assigned)
-        }
-        text if text.len() < front.len() => {
-            let (word, before) = name(text);
-            if word.starts_with(b"--") {
-                return says(word).map(Said::Assigned);
-            }
-            if word.eq_ignore_ascii_case(b"bearer") {
-                return Some(Said::Assigned(Named::Key));
-            }
-            if word.eq_ignore_ascii_case(b"basic") {
-                return Some(Said::Basic);
-            }
-            let (word, _) = match word {
-                b"is" | b"was" => name(unspaced(before)),
-                _ => return None,
-            };
-            let password = says(word) == Some(Named::Password);
-            password.then_some(Said::Told)
-        }
-        _ => None,
-    }
+    !byte.is_ascii()
+        || byte.is_ascii_alphabetic()
+        || matches!(byte, b'-' | b'_' | b'.' | b',' | b':' | b'/' | b'\'')
 }
 
 /// Words for how something is hashed, encoded or proved.
@@ -404,6 +282,16 @@ fn is_password(value: &[u8]) -> bool {
         && !is_reference(value)
 }
 
+/// Whether a value is a password wherever a word for one stands in front: it has letters, digits
+/// and one of the signs that words and numbers do not have.
+fn is_strong(value: &[u8]) -> bool {
+    is_password(value)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(|byte| b"!#$%^*~@+".contains(byte))
+        && !value.starts_with(b"#")
+}
+
 /// Letters and digits in a row that a key has at least, and changes between them.
 const STRETCH: usize = 16;
 const CHANGES: usize = 3;
@@ -448,151 +336,4 @@ fn is_user_and_password(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{EntitySet, scan};
-    use super::*;
-
-    fn secret(label: &str, text: &str) -> Option<String> {
-        let findings = scan(text, 0, label, EntitySet::all());
-        findings
-            .iter()
-            .find(|finding| finding.entity == Entity::Secret)
-            .map(|finding| text[finding.span.clone()].to_owned())
-    }
-
-    #[test]
-    fn every_name_is_known_by_its_last_letter() {
-        let words = PASSWORDS
-            .iter()
-            .chain(&KEYS)
-            .chain(&["key", "token", "pwd"]);
-        for word in words {
-            let name = format!("api_{word}");
-            assert!(says(name.as_bytes()).is_some(), "{name}");
-            for empty in EMPTY {
-                assert!(
-                    says(format!("{name}.{empty}1").as_bytes()).is_some(),
-                    "{name} {empty}"
-                );
-            }
-        }
-    }
-
-    const HEX: &str = "3f2504e04f8911d39a0c0305e82c330112345678";
-    const MIXED: &str = "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW";
-    const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
-
-    #[test]
-    fn a_value_is_a_secret_by_the_name_of_its_member() {
-        for (label, text) in [
-            ("password", "hunter2!"),
-            ("password", "P@ss:w#rd"),
-            ("password", "correct.horse$battery"),
-            ("dbPassword", "S3cretPw"),
-            ("confirm_password", "123456"),
-            ("pgpassword", "abc123"),
-            ("db_pwd", "abc123"),
-            ("password.value", "hunter2"),
-            ("api_key", HEX),
-            ("apiKey", MIXED),
-            ("x-api-key", UUID),
-            ("client_secret", MIXED),
-            ("secret_key", MIXED),
-            ("clientSecret", "8f7d6e5c4b3a29180f7d6e5c4b3a2918"),
-            ("access_token", MIXED),
-            ("SECRET", "Q2x+9vK4mZ7pL1nB/8cT3wYd"),
-        ] {
-            assert_eq!(
-                secret(label, text).as_deref(),
-                Some(text),
-                "{label}: {text}"
-            );
-        }
-        for (label, text) in [
-            ("password", "string"),
-            ("password", "Password"),
-            ("password", "Enter your password, 8 characters"),
-            ("password", "required|min:8 x"),
-            ("password", "is-too-short"),
-            ("password", "12345"),
-            ("password", "$DB_PASSWORD1"),
-            ("password", "${DB_PASSWORD1}"),
-            ("password", "{{password1}}"),
-            ("password", "<password1>"),
-            ("password", "[SECRET:9f86d081884c7d65]"),
-            ("password", "****1234"),
-            ("password", "/run/secrets/db1"),
-            ("password", "vault:secret/db#1"),
-            ("password", "DB_PASSWORD_1"),
-            ("password", "settings.db1"),
-            ("password", "sha256"),
-            ("password_hash", HEX),
-            ("pwd", "C:\\work2"),
-            ("api_key", "your-key-1"),
-            ("api_key_id", HEX),
-            ("api_key", "1234567890123456"),
-            ("key", HEX),
-            ("token", MIXED),
-            ("cache_key", HEX),
-            ("public_key", MIXED),
-            ("page_token", MIXED),
-            ("commit", HEX),
-            ("", HEX),
-        ] {
-            assert_eq!(secret(label, text), None, "{label}: {text}");
-        }
-    }
-
-    #[test]
-    fn a_value_in_text_is_a_secret_by_the_name_in_front() {
-        for row in [
-            "api_key = «3f2504e04f8911d39a0c0305e82c330112345678» # prod",
-            "API_KEY=«aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW»",
-            "\"client_secret\": \"«aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW»\",",
-            r#"{\"apiKey\":\"«aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW»\"}"#,
-            "x-api-key: «0f8fad5b-d9cb-469f-a165-70867728950e»",
-            "secret_key := '«aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW»'",
-            ":api_key => \"«aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW»\"",
-            "Authorization: Bearer «aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW»",
-            "Authorization: Basic «YWxhZGRpbjpvcGVuc2VzYW1lMQ»==",
-            "password: «hunter2!»",
-            "export DB_PASSWORD=«S3cretPw»",
-            "my password is «hunter2».",
-            "--password «hunter2» --user ann",
-            "<password>«hunter2»</password>",
-            "?user=ann&password=«abc123»&x=1",
-            "postgres://app:«S3cretPw»@db:5432/x",
-            "redis://:«abc123»@cache.acme.io/0",
-            "password = \"«abc123»\"",
-        ] {
-            let text = row.replace(['«', '»'], "");
-            let value = row.split(['«', '»']).nth(1).unwrap();
-            assert_eq!(secret("", &text).as_deref(), Some(value), "{row}");
-        }
-        for text in [
-            "api_key = os.environ[\"OPENAI_API_KEY2\"]",
-            "api_key=settings.OPENAI_KEY_2_WITH_LONG_NAME3",
-            "password: str = Field(min_length=12)",
-            "password: 8-64 characters",
-            "password: $DB_PASSWORD1",
-            "the password is 8 characters",
-            "password hashing with argon2id, 3 rounds",
-            "password: sha256",
-            "password = base64_decode(x)",
-            "\"AWS::IAM::AccessKey\": \"62d91b17309e76c8\"",
-            "git token: 3f2504e04f8911d39a0c0305e82c330112345678",
-            "commit = 3f2504e04f8911d39a0c0305e82c330112345678",
-            "max_tokens: 1234567890123456",
-            "cache_key=3f2504e04f8911d39a0c0305e82c330112345678",
-            "page_token: aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW",
-            "postgres://postgres:postgres@localhost:5432",
-            "postgres://app:$PASSWORD1@db",
-            "https://example.com:8080/a@2",
-            "Basic 1234567890123456",
-            "[API_KEY:9f86d081884c7d65]",
-            "see [SECRET:9f86d081884c7d65]",
-        ] {
-            assert_eq!(secret("", text), None, "{text}");
-        }
-    }
-}
+mod tests;

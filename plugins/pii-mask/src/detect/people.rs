@@ -85,9 +85,9 @@ pub fn next(text: &str, floor: usize, wanted: EntitySet, columns: &mut Columns) 
     let mut cells = Vec::new();
     columns.read(
         text.get(floor..).unwrap_or_default(),
-        |cell, column, begins| {
+        |cell, column, before| {
             let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
-            if begins
+            if before == 0
                 && let Column::Named(name) = column
                 && let Some(mut found) =
                     whole(text.get(cell.clone()).unwrap_or_default(), name, wanted)

@@ -6,6 +6,7 @@ use crate::detect::tests::dense_text;
 
 use proptest::prelude::*;
 
+mod named;
 mod people;
 mod tables;
 
