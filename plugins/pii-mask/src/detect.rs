@@ -233,17 +233,17 @@ fn in_columns(
     mut findings: Vec<Finding>,
 ) -> Vec<Finding> {
     let mut more = Vec::new();
-    // Where other findings go: in cells of ids cards, and where a column tells what stands there.
-    let mut cells: Vec<(Range<usize>, bool)> = Vec::new();
+    // Cells, and where in them other findings go; of ids only cards.
+    let mut cells: Vec<(Range<usize>, Option<Range<usize>>)> = Vec::new();
     columns.read(
         text.get(floor..).unwrap_or_default(),
         |cell, column, before| {
             let cell = cell.start.saturating_add(floor)..cell.end.saturating_add(floor);
             match column {
                 Column::Plain => {}
-                Column::Id => cells.push((cell, true)),
+                Column::Id => cells.push((cell, None)),
                 Column::Named(name) => {
-                    let value = columns::value(text, cell.start.saturating_sub(before)..cell.end);
+                    let value = columns::value(text, &cell, before);
                     let of_cell = text.get(value.clone()).unwrap_or_default();
                     // What is but the rest of a cell is nothing as a whole.
                     let from = cell.start.saturating_sub(value.start).min(before);
@@ -251,7 +251,7 @@ fn in_columns(
                     for finding in found {
                         let span = finding.span.start.saturating_add(value.start)
                             ..finding.span.end.saturating_add(value.start);
-                        cells.push((span.clone(), false));
+                        cells.push((cell.clone(), Some(span.clone())));
                         more.push(Finding { span, ..finding });
                     }
                 }
@@ -263,12 +263,17 @@ fn in_columns(
     }
     let mut cells = cells.into_iter().peekable();
     findings.retain(|finding| {
-        while cells
-            .next_if(|(cell, _)| cell.end <= finding.span.start)
-            .is_some()
-        {}
-        !cells.peek().is_some_and(|(cell, of_ids)| {
-            cell.start < finding.span.end && (!of_ids || finding.entity == Entity::Card)
+        let is_past = |(cell, told): &(Range<usize>, Option<Range<usize>>)| {
+            told.as_ref().unwrap_or(cell).end <= finding.span.start
+        };
+        while cells.next_if(is_past).is_some() {}
+        !cells.peek().is_some_and(|(cell, told)| {
+            let within = cell.start <= finding.span.start && finding.span.end <= cell.end;
+            within
+                && match told {
+                    Some(told) => told.start < finding.span.end,
+                    None => finding.entity == Entity::Card,
+                }
         })
     });
     together(findings, more)

@@ -330,7 +330,13 @@ impl TextStream {
             .last()
             .map_or(self.floor, |(finding, _)| finding.span.end);
         let rest = self.buffer.get(from..).unwrap_or_default();
+        let in_cell = || {
+            let (mut columns, read) = self.ahead.clone();
+            columns.read(self.buffer.get(read..).unwrap_or_default(), |_, _, _| {});
+            columns.is_in_secret()
+        };
         matches!(self.swallow, Some(Swallow::Key(..)))
+            || in_cell()
             || (!rest.is_empty()
                 && (self.segmenter.is_in_value()
                     || may_begin(&self.buffer, from)

@@ -281,20 +281,28 @@ const fn is_padding(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
 
-/// The value of a cell, without the spaces and quotation marks around it; behind it as far as a
-/// stream waits for them.
-pub fn value(text: &str, cell: Range<usize>) -> Range<usize> {
-    let bytes = text.as_bytes().get(cell.clone()).unwrap_or_default();
-    let front = bytes.iter().take_while(|byte| is_padding(**byte)).count();
-    let held = bytes.len().saturating_sub(front) <= named::LONGEST;
-    let back = bytes.iter().skip(front).rev();
-    let back = match held {
-        true => back.take_while(|byte| is_padding(**byte)).count(),
+/// The value of a cell, or its end, of which `before` bytes stand in front as far as the text goes
+/// back; without the spaces and quotation marks around it, behind it as far as a stream waits for
+/// them.
+pub fn value(text: &str, cell: &Range<usize>, before: usize) -> Range<usize> {
+    let begins = cell.start.checked_sub(before);
+    let start = begins.unwrap_or_default();
+    let bytes = text.as_bytes().get(start..cell.end).unwrap_or_default();
+    let front = match before {
+        0 => bytes.iter().take_while(|byte| is_padding(**byte)).count(),
+        _ => 0,
+    };
+    let rest = bytes.get(front..).unwrap_or_default();
+    let back = match rest.len() <= named::LONGEST {
+        true => class::ending(rest, rest.len(), is_padding),
         false => 0,
     };
-    let value = cell.start.saturating_add(front)..cell.end.saturating_sub(back);
+    let value = start.saturating_add(front)..cell.end.saturating_sub(back);
+    let within = value.start.saturating_add(1);
+    // The text may end before the second one.
     match text.as_bytes().get(value.clone()) {
-        Some([b'"', .., b'"']) => value.start.saturating_add(1)..value.end.saturating_sub(1),
+        Some([b'"', .., b'"']) if begins.is_some() => within..value.end.saturating_sub(1),
+        Some([b'"', ..]) if begins.is_some() => within..value.end,
         _ => value,
     }
 }
