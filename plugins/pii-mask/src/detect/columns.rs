@@ -32,7 +32,7 @@ pub fn may_have_names(text: &str) -> bool {
             && are_names(line.as_bytes())
             && line
                 .split(|one| SEPARATORS.map(char::from).contains(&one))
-                .any(|name| name.len() > 1 && read_name(name) != Column::Plain)
+                .any(|name| name.len() > 1 && read_name(name, true) != Column::Plain)
     })
 }
 
@@ -212,7 +212,11 @@ impl Columns {
         self.separator = SEPARATORS.into_iter().find(has);
         let cells = line.split(|one| self.separator.map(char::from) == Some(one));
         let names = self.names;
-        let read = |cell| names.map_or_else(|| read_name(cell), |names| read_by(names, cell));
+        let secrets = may_call_secrets(line, self.separator);
+        let read = |cell| match names {
+            Some(names) => read_by(names, cell),
+            None => read_name(cell, secrets),
+        };
         self.columns = cells.map(read).collect();
         let named = |column: &Column| matches!(column, Column::Named(_));
         // Code and prose have commas as well.
@@ -319,14 +323,38 @@ fn read_by(names: fn(&str) -> bool, cell: &str) -> Column {
     }
 }
 
-fn read_name(cell: &str) -> Column {
+/// Whether a line of names may be that of a table with secrets: no argument of a call, no line of
+/// code or prose. Each of its names is one, and nothing is left out but at the ends, beside bars.
+fn may_call_secrets(line: &str, separator: Option<u8>) -> bool {
+    let is_name = |cell: &str| {
+        let of_name = |byte: u8| {
+            !byte.is_ascii() || byte.is_ascii_alphanumeric() || b" _-\"'".contains(&byte)
+        };
+        cell.bytes().all(of_name) && cell.contains(char::is_alphanumeric)
+    };
+    let Some(separator) = separator else {
+        return !line.starts_with(' ') && is_name(line);
+    };
+    let mut inner = line;
+    if separator == b'|' {
+        inner = inner.trim_matches(' ');
+        inner = inner.strip_prefix('|').unwrap_or(inner);
+        inner = inner.strip_suffix('|').unwrap_or(inner);
+    } else if inner.starts_with(' ') {
+        return false;
+    }
+    let mut cells = inner.split(char::from(separator));
+    cells.clone().count() > 1 && cells.all(is_name)
+}
+
+fn read_name(cell: &str, may_be_secrets: bool) -> Column {
     let name = cell.trim().trim_matches(['"', '\'']);
     let words = Words::read(name.as_bytes());
     if names::is_phone(&words)
         || names::is_card(&words)
         || names::is_ssn(&words)
-        || words.has(&["iban", "secret"])
-        || named::is_secrets(&words)
+        || words.has(&["iban"])
+        || (may_be_secrets && (words.has(&["secret"]) || named::is_secrets(&words)))
         || ids::is_named(name)
     {
         Column::Named(name.to_owned())

@@ -9,6 +9,8 @@ use core::cell::OnceCell;
 pub enum Named {
     /// It is a password.
     Password,
+    /// It is a password if it looks like nothing else.
+    Likely,
     /// It is a key or a token.
     Key,
 }

@@ -54,6 +54,7 @@ pub fn whole(text: &str, (label, meaning): Label<'_>) -> Option<Finding> {
         .get_or_init(|| named(&Words::read(label.as_bytes())));
     let found = match (*secret)? {
         Named::Password => is_password(value),
+        Named::Likely => is_strong(value),
         Named::Key => is_key(value),
     };
     found.then(|| finding(0..value.len()))
@@ -151,6 +152,7 @@ fn value_at(scene: Scene<'_>, start: usize) -> Option<Finding> {
     let found = match said {
         _ if scene.bytes.get(end) == Some(&b'(') => false,
         Said::Assigned(Named::Password) => is_password(value),
+        Said::Assigned(Named::Likely) => is_strong(value),
         Said::Assigned(Named::Key) => is_key(value),
         Said::Told => is_password(value) && value.iter().any(u8::is_ascii_alphabetic),
         Said::Basic => copies::decode(value).is_some_and(|text| is_user_and_password(&text)),
@@ -275,9 +277,10 @@ fn is_reference(value: &[u8]) -> bool {
     variable || path || shouted || setting || within(b"**") || within(b"://") || method()
 }
 
-/// Whether a value may be a password: it is no word.
+/// Whether a value may be a password: it is no word, and no line.
 fn is_password(value: &[u8]) -> bool {
     PASSWORD.contains(&value.len())
+        && value.iter().any(u8::is_ascii_alphanumeric)
         && value.iter().any(|byte| !is_of_words(*byte))
         && !is_reference(value)
 }

@@ -581,6 +581,23 @@ fn tables_of_secrets_may_stand_behind_other_lines() {
             "a user,his password\nis a thing, 4 you",
             "a user,his password\nis a thing, 4 you",
         ),
+        // Code and prose.
+        (
+            "f(\n    password,\n    len_2(x),\n    y_3,\n)",
+            "f(\n    password,\n    len_2(x),\n    y_3,\n)",
+        ),
+        (
+            "f('joe', 'password')\ng('ann', 'abc123')\n",
+            "f('joe', 'password')\ng('ann', 'abc123')\n",
+        ),
+        (
+            "  | PrivateKey\n  | Curve25519PrivateKey1,\n",
+            "  | PrivateKey\n  | Curve25519PrivateKey1,\n",
+        ),
+        (
+            "# Initial Pass\n##############\n",
+            "# Initial Pass\n##############\n",
+        ),
         (
             "Why, password?\nann,Summer#2024",
             "Why, password?\nann,Summer#2024",

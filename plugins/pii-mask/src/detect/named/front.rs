@@ -8,7 +8,7 @@ use crate::detect::names::Words;
 
 /// Names of passwords: in English, German, French, Spanish, Portuguese and Dutch (Italian takes the
 /// English word).
-pub(super) const PASSWORDS: [&str; 11] = [
+pub(super) const PASSWORDS: [&str; 10] = [
     "password",
     "passwd",
     "passphrase",
@@ -16,13 +16,50 @@ pub(super) const PASSWORDS: [&str; 11] = [
     "passwort",
     "kennwort",
     "motdepasse",
-    "mdp",
     "contrasena",
     "senha",
     "wachtwoord",
 ];
-/// What is a password's name with a word in front.
-const SHORT: [&str; 2] = ["pwd", "pass"];
+/// What is a password's name with one of these in front, and perhaps without.
+const SHORT: [&str; 3] = ["pwd", "pass", "mdp"];
+const OWNERS: [&str; 36] = [
+    "db",
+    "database",
+    "user",
+    "admin",
+    "root",
+    "my",
+    "your",
+    "login",
+    "account",
+    "auth",
+    "basic",
+    "smtp",
+    "imap",
+    "mail",
+    "email",
+    "ftp",
+    "sftp",
+    "ssh",
+    "http",
+    "proxy",
+    "ldap",
+    "bind",
+    "vpn",
+    "wifi",
+    "mysql",
+    "pg",
+    "postgres",
+    "mongo",
+    "redis",
+    "rabbitmq",
+    "amqp",
+    "keystore",
+    "truststore",
+    "app",
+    "server",
+    "sudo",
+];
 /// Prepositions between a password and whose it is.
 const OF: [&[u8]; 13] = [
     b"for",
@@ -120,12 +157,15 @@ pub fn named(words: &Words) -> Option<Named> {
     let is = |word: &[u8], names: &[&str]| names.iter().any(|name| word == name.as_bytes());
     let password = is(last, &PASSWORDS)
         || last.ends_with(b"password")
-        || (is(last, &SHORT) && !before.is_empty())
+        || (is(last, &SHORT) && is(before, &OWNERS))
         // `mot de passe`, `palavra-passe`; letters beyond ASCII divide: `contraseña`.
         || (last == b"passe" && is(before, &["de", "palavra"]))
         || (last == b"a" && before == b"contrase");
     if password {
         return Some(Named::Password);
+    }
+    if is(last, &SHORT) {
+        return Some(Named::Likely);
     }
     let key = is(last, &KEYS) || (is(last, &["key", "token"]) && is(before, &KINDS));
     key.then_some(Named::Key)
