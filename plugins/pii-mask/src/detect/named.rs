@@ -246,6 +246,15 @@ const SETTINGS: [&str; 18] = [
     "credentials",
 ];
 
+/// What the names of types for keys end in.
+const TYPES: [&str; 5] = [
+    "PrivateKey",
+    "PublicKey",
+    "SecretKey",
+    "SigningKey",
+    "EncryptionKey",
+];
+
 /// Whether a value says where a secret stands, or that one stood there.
 fn is_reference(value: &[u8]) -> bool {
     let variable = matches!(
@@ -274,7 +283,16 @@ fn is_reference(value: &[u8]) -> bool {
             .iter()
             .any(|method| value.eq_ignore_ascii_case(method.as_bytes()))
     };
-    variable || path || shouted || setting || within(b"**") || within(b"://") || method()
+    // What a type is called.
+    let is_type = || TYPES.iter().any(|name| value.ends_with(name.as_bytes()));
+    variable
+        || path
+        || shouted
+        || setting
+        || within(b"**")
+        || within(b"://")
+        || is_type()
+        || method()
 }
 
 /// Whether a value may be a password: it is no word, and no line.

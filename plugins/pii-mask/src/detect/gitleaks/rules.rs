@@ -488,11 +488,11 @@ pub const NOT: &[(&str, &str, &str)] = &[
 pub const OTHERWISE: &[(&str, &str)] = &[
     (
         "curl-auth-user",
-        "`user:password` of curl: only in an address (`https://user:…@host`)",
+        "the password of `curl -u user:…`, as `secret`",
     ),
     (
         "gitlab-session-cookie",
-        "a cookie: named by `session` alone, which much else is",
+        "as `secret` in a header `Cookie`: `session` alone names much else",
     ),
     (
         "jwt-base64",
@@ -504,7 +504,7 @@ pub const OTHERWISE: &[(&str, &str)] = &[
     ),
     (
         "nuget-config-password",
-        "an attribute beside another that names it",
+        "as `secret`: an attribute beside another that names it",
     ),
     ("pkcs12-file", "a file"),
     ("private-key", "as `private_key`"),

@@ -293,7 +293,12 @@ fn assigned(before: &[u8]) -> Option<Said> {
     let written = unmarked(unquoted(unspaced(before)));
     let (last, left) = name(written);
     let named = said(written).0;
-    let other = left.last() == Some(&b'[') || left.ends_with(b"::");
+    // Nor is a part of a path or of an ARN (`…:123456789012:secret:db-a1b2c3`).
+    let inner = left.strip_suffix(b":").is_some_and(|path| {
+        path.last()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b':')
+    });
+    let other = left.last() == Some(&b'[') || inner;
     if named.is_some() {
         return named.filter(|_| !other).map(Said::Assigned);
     }
