@@ -19,7 +19,7 @@ const LONGEST_LINE: usize = 1024;
 const SEPARATORS: [u8; 4] = *b"\t;|,";
 
 /// Whether a line that others follow may be one of names of which one says something: cells below
-/// it need not begin with a digit. Prose, logs and code are told apart by the signs that no name has.
+/// it need not begin with a digit.
 pub fn may_have_names(text: &str) -> bool {
     let mut from = 0_usize;
     let ends = memchr::memchr_iter(b'\n', text.as_bytes());
@@ -27,13 +27,18 @@ pub fn may_have_names(text: &str) -> bool {
         let line = text.get(from..end).unwrap_or_default();
         from = end.saturating_add(1);
         line.len() <= LONGEST_LINE
-            && memchr::memchr3(b'.', b':', b'=', line.as_bytes()).is_none()
+            && !has_no_names(line.as_bytes())
             && is_divided(line.as_bytes())
             && are_names(line.as_bytes())
             && line
                 .split(|one| SEPARATORS.map(char::from).contains(&one))
                 .any(|name| name.len() > 1 && read_name(name, true) != Column::Plain)
     })
+}
+
+/// Whether a line has a sign that no name has, and prose, logs and code have.
+fn has_no_names(line: &[u8]) -> bool {
+    memchr::memchr3(b'.', b':', b'=', line).is_some()
 }
 
 /// Whether the first cell of a line is short enough for a name. Most lines of prose are told apart
@@ -177,6 +182,14 @@ impl Columns {
 
     /// Reads a line that may be one of names; how much of it.
     fn names(&mut self, text: &str) -> usize {
+        // Most lines are told apart at a glance.
+        if self.line.is_empty()
+            && self.cell == 0
+            && let Some(end) = memchr::memchr(b'\n', text.as_bytes())
+            && has_no_names(text.as_bytes().get(..end).unwrap_or_default())
+        {
+            return end.saturating_add(1);
+        }
         for (at, byte) in text.bytes().enumerate() {
             let first = self.cell == 0 && matches!(byte, b'0'..=b'9' | b'-' | b'(' | b')' | b'/');
             let of_name = class::in_column(byte);

@@ -245,12 +245,18 @@ fn name(text: &[u8]) -> (&[u8], &[u8]) {
 /// (`mot de passe`).
 fn said(text: &[u8]) -> (Option<Named>, &[u8]) {
     let (last, before) = name(text);
-    let of_words = last.eq_ignore_ascii_case(b"passe") && before.ends_with(b"de ");
-    let said = match of_words {
+    (says_behind(last, before), before)
+}
+
+/// What a name says that stands behind this.
+fn says_behind(name: &[u8], before: &[u8]) -> Option<Named> {
+    if !may_say(name) {
+        return None;
+    }
+    match name.eq_ignore_ascii_case(b"passe") && before.ends_with(b"de ") {
         true => Some(Named::Password),
-        false => says(last),
-    };
-    (said, before)
+        false => named(&Words::read(name)),
+    }
 }
 
 /// What the text in front of a value says; `is_strong` says whether the value can be nothing but a
@@ -292,34 +298,37 @@ fn assigned(before: &[u8]) -> Option<Said> {
     let before = before.strip_suffix(b":").unwrap_or(before);
     let written = unmarked(unquoted(unspaced(before)));
     let (last, left) = name(written);
-    let named = said(written).0;
-    // Nor is a part of a path or of an ARN (`…:123456789012:secret:db-a1b2c3`).
-    let inner = left.strip_suffix(b":").is_some_and(|path| {
-        path.last()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b':')
-    });
-    let other = left.last() == Some(&b'[') || inner;
-    if named.is_some() {
-        return named.filter(|_| !other).map(Said::Assigned);
+    if let Some(named) = says_behind(last, left) {
+        // Nor is a part of a path or of an ARN (`…:123456789012:secret:db-a1b2c3`).
+        let inner = match left {
+            [.., path, b':'] => path.is_ascii_alphanumeric() || *path == b':',
+            _ => left.last() == Some(&b'['),
+        };
+        return (!inner).then_some(Said::Assigned(named));
     }
-    if HOLDING.contains(&last) {
-        return beside(left).map(Said::Assigned);
+    match (last, left) {
+        // `Password (staging): …`
+        ([], [inside @ .., b')']) => {
+            let near = inside.get(inside.len().saturating_sub(LONGEST_TAG)..)?;
+            let open = memchr::memrchr(b'(', near)?;
+            let named = said(unspaced(near.get(..open)?)).0;
+            named.map(Said::Assigned)
+        }
+        ([], _) => None,
+        (last, left) if HOLDING.contains(&last) => beside(left).map(Said::Assigned),
+        // `curl -u ann:…`
+        (_, [.., b' ' | b'"' | b'\'']) if is_user(unspaced(unquoted(left))) => Some(Said::Told),
+        // `Cookie: sid=…`
+        (last, left) => {
+            let cookie = is_session(last) && memchr::memmem::find(left, b"ookie:").is_some();
+            cookie.then_some(Said::Assigned(Named::Key))
+        }
     }
-    // `Password (staging): …`
-    if let [inside @ .., b')'] = written {
-        let near = inside.get(inside.len().saturating_sub(LONGEST_TAG)..)?;
-        let open = memchr::memrchr(b'(', near)?;
-        let named = said(unspaced(near.get(..open)?)).0;
-        return named.map(Said::Assigned);
-    }
-    // `curl -u ann:…`
-    let user = unspaced(unquoted(left));
-    if user.len() < left.len() && (user.ends_with(b" -u") || user.ends_with(b"--user")) {
-        return (!last.is_empty()).then_some(Said::Told);
-    }
-    // `Cookie: sid=…`
-    let cookie = is_session(last) && memchr::memmem::find(left, b"ookie:").is_some();
-    cookie.then_some(Said::Assigned(Named::Key))
+}
+
+/// Whether a text ends in an option of curl for a user and a password.
+fn is_user(text: &[u8]) -> bool {
+    text.ends_with(b" -u") || text.ends_with(b"--user")
 }
 
 /// Whether a cookie of this name keeps somebody signed in.
@@ -329,7 +338,13 @@ fn is_session(name: &[u8]) -> bool {
         end.and_then(|at| name.get(at..))
             .is_some_and(|end| end.eq_ignore_ascii_case(with))
     };
-    ends(b"sid") || ends(b"session") || ends(b"sessionid") || ends(b"session_id") || ends(b"token")
+    let last = name.last().map_or(0, u8::to_ascii_lowercase);
+    matches!(last, b'd' | b'n')
+        && (ends(b"sid")
+            || ends(b"session")
+            || ends(b"sessionid")
+            || ends(b"session_id")
+            || ends(b"token"))
 }
 
 /// What the member that ends a text says of the value in the next one: `"name": "DB_PASSWORD",
@@ -395,7 +410,7 @@ fn told(text: &[u8], is_quoted: bool, is_strong: impl Fn() -> bool) -> Option<Sa
     let called = match word {
         b"by" | b"BY" => name(unspaced(before)).0.eq_ignore_ascii_case(b"identified") && is_quoted,
         b"-p" => name(unspaced(before)).0 == b"sshpass",
-        _ => (is_quoted || is_strong()) && password(says(word)),
+        _ => may_say(word) && (is_quoted || is_strong()) && password(says(word)),
     };
     called.then_some(Said::Told)
 }
