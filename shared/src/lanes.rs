@@ -58,6 +58,14 @@ impl Lanes {
         Kind(each(self.0, |lanes| below(minus(lanes, low), width)))
     }
 
+    /// Whether all of them are ASCII.
+    #[must_use]
+    #[inline(always)]
+    pub fn are_ascii(self) -> bool {
+        let [a, b, c, d] = self.0;
+        mask(either(either(a, b), either(c, d))) == 0
+    }
+
     /// ASCII letters.
     #[must_use]
     #[inline(always)]
@@ -306,6 +314,9 @@ mod tests {
                 lanes.letters().bits(),
                 bits(&bytes, |byte| byte.is_ascii_alphabetic())
             );
+            assert_eq!(lanes.are_ascii(), bytes.is_ascii());
+            let ascii = Lanes::new(&bytes.map(|byte| byte & 0x7f));
+            assert!(ascii.are_ascii());
             let both = lanes.are(b'-') | lanes.are(from);
             assert_eq!(
                 both.bits(),

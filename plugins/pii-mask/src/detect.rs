@@ -288,6 +288,10 @@ fn scan_read(
     wanted: EntitySet,
 ) -> (Vec<Finding>, bool) {
     let (mut findings, has_cells) = scan_written(text, floor, label, wanted);
+    // Most texts read as they are written.
+    if fold::is_ascii_only(text.as_bytes().get(floor..).unwrap_or_default()) {
+        return (findings, has_cells);
+    }
     if let Some(folded) = fold::Folded::read(text, floor) {
         // Keys are read as they are written: they have no such characters.
         let wanted = wanted.without(Entity::PrivateKey);

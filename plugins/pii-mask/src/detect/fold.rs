@@ -4,6 +4,7 @@
 //! alone.
 
 use core::ops::Range;
+use modelgate_kit::lanes::{Lanes, WIDTH};
 use std::borrow::Cow;
 
 /// Whether a character has no width and no meaning of its own: soft hyphen, grapheme joiner,
@@ -287,17 +288,10 @@ fn changes(text: &str, from: usize) -> bool {
             || memchr::memmem::find(bytes, HANGUL_FILLER.as_bytes()).is_some())
 }
 
-/// Whether all bytes are ASCII, told 32 bytes at a time.
-fn is_ascii_only(bytes: &[u8]) -> bool {
-    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    blocks.iter().all(|block| match block.as_chunks::<8>().0 {
-        [a, b, c, d] => {
-            let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-            (word(a) | word(b) | word(c) | word(d)) & HIGH_BITS == 0
-        }
-        _ => false,
-    }) && rest.is_ascii()
+/// Whether all bytes are ASCII.
+pub fn is_ascii_only(bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<WIDTH>();
+    blocks.iter().all(|block| Lanes::new(block).are_ascii()) && rest.is_ascii()
 }
 
 /// Whether a character is left out or folded.
