@@ -168,7 +168,8 @@ impl Columns {
         let State::Row(index, _) = self.state else {
             return false;
         };
-        let named = |column: &Column| matches!(column, Column::Named(name) if named::is_secrets(&Words::read(name.as_bytes())));
+        let named =
+            |column: &Column| matches!(column, Column::Named(name) if named::is_secrets(name));
         (1..=named::LONGEST).contains(&self.cell)
             && self.shape != Shape::Other
             && self.columns.get(index).is_some_and(named)
@@ -367,7 +368,7 @@ fn read_name(cell: &str, may_be_secrets: bool) -> Column {
         || names::is_card(&words)
         || names::is_ssn(&words)
         || words.has(&["iban"])
-        || (may_be_secrets && (words.has(&["secret"]) || named::is_secrets(&words)))
+        || (may_be_secrets && (words.has(&["secret"]) || named::is_secrets(name)))
         || ids::is_named(name)
     {
         Column::Named(name.to_owned())

@@ -8,7 +8,6 @@
 
 use super::class::{beginning, ending, in_value, tells};
 use super::meaning::Named;
-use super::names::Words;
 use super::{Certainty, Entity, Finding, Label, Scene, copies};
 use core::ops::Range;
 use modelgate_kit::lanes::Lanes;
@@ -49,9 +48,7 @@ pub fn whole(text: &str, (label, meaning): Label<'_>) -> Option<Finding> {
     if !possible {
         return None;
     }
-    let secret = meaning
-        .secret
-        .get_or_init(|| named(&Words::read(label.as_bytes())));
+    let secret = meaning.secret.get_or_init(|| named(label.as_bytes()));
     let found = match (*secret)? {
         Named::Password => is_password(value),
         Named::Likely => is_strong(value),
@@ -188,8 +185,8 @@ pub fn in_address(scene: Scene<'_>, at: usize) -> Option<Finding> {
 }
 
 /// Whether a name is that of passwords or keys.
-pub fn is_secrets(name: &Words) -> bool {
-    named(name).is_some()
+pub fn is_secrets(name: &str) -> bool {
+    named(name.as_bytes()).is_some()
 }
 
 const fn finding(span: Range<usize>) -> Finding {

@@ -88,6 +88,10 @@ const VERBS: [&[u8]; 9] = [
     b"\xc3\xa8",
     b"luidt",
 ];
+/// Words between a password and what it becomes, or was.
+const TURNS: [&[u8]; 7] = [b"to", b"from", b"auf", b"von", b"naar", b"por", b"em"];
+/// Names of passwords in other scripts.
+const FOREIGN: [&str; 6] = ["пароль", "密码", "密碼", "口令", "パスワード", "비밀번호"];
 /// Most words between such a preposition and the verb.
 const MOST_WORDS: usize = 3;
 /// Names of members that name what stands beside them, and of those that hold it.
@@ -146,8 +150,16 @@ const KINDS: [&str; 26] = [
 /// What says no more of a value than that it is one.
 pub(super) const EMPTY: [&str; 7] = ["value", "val", "string", "raw", "text", "plaintext", "v"];
 
-/// What a name that is read says.
-pub fn named(words: &Words) -> Option<Named> {
+/// What a name says.
+pub fn named(name: &[u8]) -> Option<Named> {
+    if name.last().is_some_and(|byte| !byte.is_ascii()) {
+        let is_foreign = |word: &&str| name.ends_with(word.as_bytes());
+        return FOREIGN.iter().any(is_foreign).then_some(Named::Password);
+    }
+    of_words(&Words::read(name))
+}
+
+fn of_words(words: &Words) -> Option<Named> {
     let mut words = words
         .iter()
         .rev()
@@ -173,11 +185,14 @@ pub fn named(words: &Words) -> Option<Named> {
 
 /// What a name that is written says.
 pub(super) fn says(name: &[u8]) -> Option<Named> {
-    may_say(name).then(|| named(&Words::read(name))).flatten()
+    may_say(name).then(|| named(name)).flatten()
 }
 
 /// Whether the last letters of a name are those of one that says something.
 fn may_say(name: &[u8]) -> bool {
+    if name.last().is_some_and(|byte| !byte.is_ascii()) {
+        return true;
+    }
     let end = name.iter().rposition(u8::is_ascii_alphabetic);
     let Some([before @ .., last]) = end.and_then(|end| name.get(..=end)) else {
         return false;
@@ -255,7 +270,7 @@ fn says_behind(name: &[u8], before: &[u8]) -> Option<Named> {
     }
     match name.eq_ignore_ascii_case(b"passe") && before.ends_with(b"de ") {
         true => Some(Named::Password),
-        false => named(&Words::read(name)),
+        false => named(name),
     }
 }
 
@@ -388,6 +403,9 @@ fn told(text: &[u8], is_quoted: bool, is_strong: impl Fn() -> bool) -> Option<Sa
         return Some(Said::Basic);
     }
     let password = |named: Option<Named>| named == Some(Named::Password);
+    if TURNS.contains(&word) && password(said(unspaced(before)).0) {
+        return is_strong().then_some(Said::Told);
+    }
     if VERBS.contains(&word) {
         let mut left = unspaced(before);
         if password(said(left).0) {
