@@ -107,12 +107,16 @@ const CREDENTIALS: [&str; 9] = [
     "token",
 ];
 
-/// The value of a header as it may be shown: that of one that may be a credential is not.
-pub fn header_value(name: &str, value: &[u8]) -> String {
+/// Whether a header may hold a credential, by its name.
+pub fn may_be_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // HTTP/2's name of the host.
-    let may_be_secret = name != ":authority" && CREDENTIALS.iter().any(|part| name.contains(part));
-    match may_be_secret {
+    name != ":authority" && CREDENTIALS.iter().any(|part| name.contains(part))
+}
+
+/// The value of a header as it may be shown: that of one that may be a credential is not.
+pub fn header_value(name: &str, value: &[u8]) -> String {
+    match may_be_credential(name) {
         true => format!("(not shown, {} bytes)", value.len()),
         false => String::from_utf8_lossy(value).into_owned(),
     }

@@ -11,6 +11,7 @@ use super::finding::Finding;
 use super::order::{position, runs};
 use crate::routing_headers::{BACKEND, SHADOW};
 use located_yaml::{Node, Place};
+use modelgate_kit::explain::may_be_credential;
 use serde_json::Value as Json;
 
 /// Everything of this kind in a chain.
@@ -195,7 +196,9 @@ fn copied(chain: &Chain<'_>, view: &View<'_>, files: &Files, sink: &mut Sink<'_>
         let finding = Finding::new(code, mirror.place, &view.name, problem, hint);
         sink.add(view.file, finding);
     };
-    if let Some(signer) = ours(chain, view, "aws_sigv4") {
+    let carries = |header: Option<&str>| mirrors(view).any(|mirror| !is_taken_out(mirror, header));
+    if let Some(signer) = ours(chain, view, "aws_sigv4").filter(|_| carries(Some("authorization")))
+    {
         let name = signer.entry.called(&signer.part);
         say(
             &codes::COPIED_SIGNATURE,
@@ -204,6 +207,22 @@ fn copied(chain: &Chain<'_>, view: &View<'_>, files: &Files, sink: &mut Sink<'_>
             ),
             "sign behind the choice of a server: aws-sigv4 as filter of each cluster (plugins/aws-sigv4/README.md)",
         );
+    }
+    if let Some(last) = ours(chain, view, "upstream_auth") {
+        let written = plans(&last, Some(view)).into_iter().any(|plan| {
+            let place = |member: &str| plan.pointer(&format!("/send_as/{member}")).cloned();
+            let header = place("header");
+            let passes = plan.pointer("/credential/pass_through") == Some(&Json::Bool(true));
+            !passes && (place("query").is_some() || carries(header.as_ref().and_then(Json::as_str)))
+        });
+        if written {
+            let name = last.entry.called(&last.part);
+            say(
+                &codes::COPIED_SIGNATURE,
+                format!("the copy carries the credential of {name}, which is the first server's"),
+                "take it out of the copy: `request_headers_mutations: [ { remove: authorization } ]` in the mirror policy, or the header of the provider's key",
+            );
+        }
     }
     let unmasked = ours(chain, view, "pii_mask").is_none();
     if unmasked
@@ -219,6 +238,20 @@ fn copied(chain: &Chain<'_>, view: &View<'_>, files: &Files, sink: &mut Sink<'_>
             "put pii-mask into the chain of the listener: what is copied has passed all of that",
         );
     }
+}
+
+/// Whether a mirror policy takes this header out of the copy; or, where it is not known which, one
+/// that may hold a credential.
+fn is_taken_out(mirror: &Node, header: Option<&str>) -> bool {
+    let changes = mirror.member("request_headers_mutations");
+    let changes = changes.map(Node::items).unwrap_or_default();
+    let mut removed = changes
+        .iter()
+        .filter_map(|change| text(change, &["remove"]));
+    removed.any(|name| match header {
+        Some(header) => name.eq_ignore_ascii_case(header),
+        None => may_be_credential(name),
+    })
 }
 
 /// Whether a filter of a list masks.

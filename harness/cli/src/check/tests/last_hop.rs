@@ -14,11 +14,15 @@ const ROUTER: &str = "          - name: envoy.filters.http.router\n";
 
 /// The shipped configuration with model-route in it, without placeholders.
 fn routed() -> String {
+    shipped("model-route.yaml")
+}
+
+fn shipped(file: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
         .unwrap();
-    let text = std::fs::read_to_string(root.join("envoy/model-route.yaml")).unwrap();
+    let text = std::fs::read_to_string(root.join("envoy").join(file)).unwrap();
     text.replace("login.example.com", "login.acme.io")
 }
 
@@ -162,6 +166,19 @@ fn copies_carry_neither_signatures_nor_what_is_not_masked() {
     assert!(has(&copied(&good()), "MG211"));
     assert!(!has(&good(), "MG211"));
     assert!(!has(&copied(&routed()), "MG211"));
+    let without = |text: &str, header: &str| {
+        let policy =
+            format!("{{ cluster: logs, request_headers_mutations: [ {{ remove: {header} }} ] }}");
+        copied(text).replacen("{ cluster: logs }", &policy, 1)
+    };
+    assert!(!has(&without(&good(), "Authorization"), "MG211"));
+    assert!(has(&without(&good(), "x-other"), "MG211"));
+    // The credential of a provider: Azure's key stands in a header of its own.
+    let azure = shipped("azure-openai.yaml");
+    assert!(!has(&azure, "MG211"));
+    assert!(has(&copied(&azure), "MG211"));
+    assert!(!has(&without(&azure, "api-key"), "MG211"));
+    assert!(has(&without(&azure, "x-other"), "MG211"));
     // Masked in the chain of the listener.
     assert!(!has(&copied(&routed()), "MG212"));
     // Masked behind the choice of a cluster, and the copy goes to another one.
