@@ -168,12 +168,14 @@ fn whole(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) -> Optio
 
 /// The findings in a text that is no whole.
 fn scan_within(text: &str, floor: usize, label: Label<'_>, wanted: EntitySet) -> Vec<Finding> {
-    // Most names and short values hold nothing.
-    if anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
-        return Vec::new();
-    }
-    let (findings, has_cells) = scan_read(text, floor, label, wanted);
     let has_lines = || memchr::memchr(b'\n', text.as_bytes()).is_some();
+    // Most names and short values hold nothing.
+    let (findings, has_cells) =
+        match anchor::is_none_in(text.as_bytes().get(floor..).unwrap_or_default()) {
+            true if !has_lines() => return Vec::new(),
+            true => (Vec::new(), false),
+            false => scan_read(text, floor, label, wanted),
+        };
     if (has_cells && has_lines()) || columns::may_have_names(text) {
         return in_columns(text, floor, wanted, &mut Columns::default(), findings);
     }

@@ -236,6 +236,15 @@ impl TextStream {
         let from = core::mem::replace(&mut self.offered, place);
         // Most words are shorter.
         if place.saturating_sub(from) > SHORTEST_SECRET {
+            // With the sign of an escape before it.
+            let bytes = self.buffer.as_bytes();
+            let from = match from
+                .checked_sub(1)
+                .filter(|at| bytes.get(*at) == Some(&b'\\'))
+            {
+                Some(before) => before,
+                None => from,
+            };
             let text = self.buffer.get(from..place).unwrap_or_default();
             // As it is written, and as it reads.
             let may_be = |text: &str| may_be_aws_secret(text.as_bytes());
@@ -470,7 +479,9 @@ impl TextStream {
             .last()
             .filter(|(finding, action)| {
                 let is_new = !matches!(action, Action::Restore(..));
-                is_new && finding.span.end == end && finding.entity.is_credential()
+                // What only its name tells may turn out to be too long for it.
+                let is_open = finding.entity == Entity::Secret && finding.span.start > self.floor;
+                is_new && !is_open && finding.span.end == end && finding.entity.is_credential()
             })
             .map(|(finding, _)| finding.entity);
         if let Some(goes_on) = goes_on {

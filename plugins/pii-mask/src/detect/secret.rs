@@ -493,16 +493,24 @@ pub fn holds_id(text: &[u8]) -> bool {
 /// of its length has one of the places that are looked at.
 pub fn may_be_aws_secret(text: &[u8]) -> bool {
     const LENGTH: usize = 40;
+    // `\u003e` before it.
+    const ESCAPE: usize = 5;
     let mut at = LENGTH.saturating_sub(1);
     while let Some(byte) = text.get(at) {
         if !base64(*byte) {
             at = at.saturating_add(LENGTH);
             continue;
         }
-        let before = ending(text.get(..at).unwrap_or_default(), LENGTH, base64);
+        let reach = LENGTH.saturating_add(ESCAPE);
+        let before = ending(text.get(..at).unwrap_or_default(), reach, base64);
         let (start, end) = (at.saturating_sub(before), word_end(text, at));
         let word = text.get(start..end).unwrap_or_default();
-        let found = word.len() == LENGTH
+        let escaped = start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'\\');
+        let fits = match escaped {
+            true => (LENGTH..=reach).contains(&word.len()),
+            false => word.len() == LENGTH,
+        };
+        let found = fits
             && word.iter().any(u8::is_ascii_uppercase)
             && word.iter().any(u8::is_ascii_lowercase)
             && word.iter().any(u8::is_ascii_digit);

@@ -225,6 +225,10 @@ fn cuts_and_findings_agree_where_it_is_tight() {
         "https://a.example/docs/ann&commat;example.org ",
         "４wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY<password> secret  ",
         "https://a.wJalrXUtnFEMI1K7MDENGabPxRfiCYaEXAMPLEKEY/abc/def AKIAQWERTY2345ZXCVBN",
+        "\\u003ewJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY secret",
+        "\\u003ewJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\\n secret ,",
+        "\\nwJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY secret",
+        "who,password\nbob,a\"aa\"a\n",
     ] {
         for piece in [1, 2, 3, 5, 8, 13] {
             let ends = characters(text);

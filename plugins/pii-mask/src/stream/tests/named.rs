@@ -32,3 +32,13 @@ proptest! {
         prop_assert_eq!(stream(pieces.iter().map(String::as_str)).0, whole(&text).0, "{}", text);
     }
 }
+/// Where a text is cut because it has grown too long, as much of a value may be a password as has
+/// come.
+#[test]
+fn values_too_long_for_a_password_are_none_wherever_a_text_is_cut() {
+    let long = "a1".repeat(1972);
+    let text = format!("{long}password={long}DE89aaA0aaphone password: {long}");
+    for cut in (3_900..4_200).step_by(7) {
+        assert_eq!(stream([&text[..cut], &text[cut..]]).0, text, "{cut}");
+    }
+}
