@@ -55,6 +55,7 @@ impl Filter for ModelRoute {
         buffers_request: true,
         request_body: true,
         response_headers: true,
+        response_trailers: true,
         reserves: true,
         // Behind rules and limits, which know the public name; before what sees the request that
         // goes out.
@@ -117,4 +118,4 @@ impl Filter for ModelRoute {
 }
 
 #[cfg(feature = "module")]
-modelgate_kit::export!(ModelRoute: request_body, response_headers);
+modelgate_kit::export!(ModelRoute: request_body, response_headers, response_trailers);

@@ -186,6 +186,7 @@ impl Driver {
         }
         if side == Side::Response {
             inner.response_seen.set(true);
+            inner.trailers_seen.set(part == Part::Trailers);
             inner.response_begins.set(matches!(part, Part::Headers(_)));
         }
         if contradicted {
@@ -339,10 +340,11 @@ impl Driver {
     }
 
     /// The proxy forgets the exchange, whose end it may not have told. Who waits for an answer
-    /// learns that none comes.
+    /// learns that none comes, and who waits for the end that this is it.
     pub fn gone(&mut self) {
         let inner = &self.exchange.0;
-        if [inner.wait.get(), inner.beside.get()].contains(&Wait::Response) {
+        let waits = [inner.wait.get(), inner.beside.get()];
+        if waits.contains(&Wait::Response) || waits.contains(&Wait::End) {
             self.end();
         }
     }
