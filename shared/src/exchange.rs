@@ -53,7 +53,7 @@ pub(crate) struct Inner {
     pub replied: Cell<Replied>,
     pub ended: Cell<bool>,
     pub response_seen: Cell<bool>,
-    /// The callback that is running, or was last, is that of the response's trailers.
+    /// The callback that is running is that of the response's trailers, which are the last.
     pub trailers_seen: Cell<bool>,
     pub bodies: PerSide<BodyState>,
     /// The callback that is running is that of the response's headers.

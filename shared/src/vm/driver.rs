@@ -178,7 +178,11 @@ impl Driver {
         match part {
             Part::Headers(false) if side == Side::Request => self.look_for_end(),
             Part::Headers(false) => self.look_for_end_of_response(),
-            Part::Headers(true) | Part::Trailers => body.ended(),
+            Part::Trailers => {
+                body.ended();
+                inner.trailers_seen.set(side == Side::Response);
+            }
+            Part::Headers(true) => body.ended(),
             Part::Body(size, last) => {
                 contradicted = body.contradicts(size);
                 body.arrived(size, last);
@@ -186,7 +190,6 @@ impl Driver {
         }
         if side == Side::Response {
             inner.response_seen.set(true);
-            inner.trailers_seen.set(part == Part::Trailers);
             inner.response_begins.set(matches!(part, Part::Headers(_)));
         }
         if contradicted {
@@ -344,7 +347,10 @@ impl Driver {
     pub fn gone(&mut self) {
         let inner = &self.exchange.0;
         let waits = [inner.wait.get(), inner.beside.get()];
-        if waits.contains(&Wait::Response) || waits.contains(&Wait::End) {
+        if waits
+            .iter()
+            .any(|wait| matches!(wait, Wait::Response | Wait::End))
+        {
             self.end();
         }
     }
