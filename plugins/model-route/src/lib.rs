@@ -97,18 +97,20 @@ impl Filter for ModelRoute {
             plan: &plan,
             model,
             target,
-            name: &name,
+            name,
             chosen,
-            told: target.tell(&name, chosen.why, &asked),
+            told: target.tell(name, chosen.why, &asked),
             began_ns: model.slow_ns().map(|_| exchange.now_ns()),
             is_call: model.rollback.is_some() && headers.first("content-type").is_some_and(is_grpc),
         };
-        explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
+        // Asked for only where something follows from it.
+        let sticky = || sticky.unwrap_or_else(|| plan.sticky(model, &exchange, &headers));
+        explain::tell(|notes| notes.extend(told::chosen(&sent, sticky(), &exchange)));
         sent.publish(&exchange)?;
         if chosen.is_degraded {
             return Err(sent.degraded(&exchange));
         }
-        plan.write(model, target, &name, &asked, &headers, &exchange)
+        plan.write(model, target, name, &asked, &headers, &exchange)
             .await?;
         plan.shadow(model, sticky, &exchange)?;
         exchange.choose_route_again()?;
