@@ -16,7 +16,7 @@ use crate::body::BodyState;
 use crate::call::{Answer, Call, CallError};
 use crate::facts::Remembered;
 use crate::headers::HeaderBlock;
-use crate::host::{Host, PerSide, Proxy, Side, Status};
+use crate::host::{Host, Map, PerSide, Proxy, Side, Status};
 use crate::hosts::Rules;
 use crate::message::Message;
 use crate::problem::Reply;
@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     pub replied: Cell<Replied>,
     pub ended: Cell<bool>,
     pub response_seen: Cell<bool>,
+    /// The callback that is running is that of the response's trailers, which are the last.
+    pub trailers_seen: Cell<bool>,
     pub bodies: PerSide<BodyState>,
     /// The callback that is running is that of the response's headers.
     pub response_begins: Cell<bool>,
@@ -88,6 +90,7 @@ impl Exchange {
             replied: Cell::new(Replied::No),
             ended: Cell::new(false),
             response_seen: Cell::new(false),
+            trailers_seen: Cell::new(false),
             bodies: Default::default(),
             response_begins: Cell::new(false),
             instead: RefCell::new(None),
@@ -230,20 +233,43 @@ impl Exchange {
         .await
     }
 
-    /// Suspends until the exchange is over, however it ends. Needs the `end` callback (see
-    /// `Needs`).
+    /// Suspends until the exchange is over, however it ends. With the `end` callback (see `Needs`)
+    /// its headers can be read then; without it, what the proxy knows as properties.
     pub async fn end(&self) {
         poll_fn(|_| {
-            self.suspended(
-                if self.0.ended.get() {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                },
-                Wait::End,
-            )
+            let polled = match self.0.ended.get() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            };
+            self.suspended(polled, Wait::End)
         })
         .await;
+    }
+
+    /// Suspends until the response's trailers are here and gives them, or nothing when the exchange
+    /// is over. Nothing is held meanwhile. Needs `response_trailers` (see `Needs`).
+    pub async fn response_trailers(&self) -> Option<Rc<HeaderBlock>> {
+        poll_fn(|_| {
+            let polled = match (self.0.trailers_seen.get(), self.0.ended.get()) {
+                (true, _) => Poll::Ready(self.proxy().headers(Map::ResponseTrailers).ok()),
+                (false, true) => Poll::Ready(None),
+                _ => Poll::Pending,
+            };
+            self.suspended(polled, Wait::End)
+        })
+        .await
+    }
+
+    /// Whether the upstream broke off its answer behind the head, or the proxy did because it took
+    /// too long. To be asked when the exchange is over, where [`Rules::tells_endings`].
+    pub fn is_broken_off(&self) -> bool {
+        // Envoy's details of what an upstream has done wrong (envoy/stream_info/stream_info.h,
+        // `ResponseCodeDetailValues`); an answer that came whole has `via_upstream`, and a client
+        // that leaves has others.
+        let details = self.property(&["response", "code_details"]);
+        details.is_some_and(|details| {
+            details.starts_with(b"upstream_") || details == b"response_timeout"
+        })
     }
 
     /// Makes an HTTP callout and suspends until it answers or its time-out passes; the message is

@@ -132,6 +132,12 @@ macro_rules! export_callback {
             $crate::guest::adapter::trailers(context, $crate::host::Side::Response)
         }
     };
+    (response_trailers) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn proxy_on_response_trailers(context: u32, _: u32) -> u32 {
+            $crate::guest::adapter::trailers(context, $crate::host::Side::Response)
+        }
+    };
     (answers) => {
         #[unsafe(no_mangle)]
         pub extern "C" fn proxy_on_http_call_response(

@@ -25,6 +25,8 @@ pub struct Needs {
     pub request_body: bool,
     /// Reads or changes the response's body.
     pub response_body: bool,
+    /// Reads the response's trailers, and nothing of its body: asked for only where there are any.
+    pub response_trailers: bool,
     /// May hold a request, for a callout or a signal: then it must also see the body and the
     /// trailers, or these would release it.
     pub holds: bool,
@@ -48,6 +50,7 @@ impl Needs {
         response_headers: false,
         request_body: false,
         response_body: false,
+        response_trailers: false,
         holds: false,
         callouts: false,
         reserves: false,
@@ -69,6 +72,8 @@ pub struct Callbacks {
     pub response_headers: bool,
     /// `proxy_on_response_body`, with the trailers.
     pub response_body: bool,
+    /// `proxy_on_response_trailers` alone.
+    pub response_trailers: bool,
     /// `proxy_on_http_call_response`.
     pub answers: bool,
     /// `proxy_on_tick`.
@@ -84,6 +89,7 @@ impl Callbacks {
         request_trailers: false,
         response_headers: false,
         response_body: false,
+        response_trailers: false,
         answers: false,
         tick: false,
         end: false,
@@ -96,6 +102,7 @@ impl Callbacks {
         request_trailers: true,
         response_headers: true,
         response_body: true,
+        response_trailers: true,
         answers: true,
         tick: true,
         end: true,
@@ -109,10 +116,21 @@ impl Callbacks {
             request_trailers: needs.reserves && !request_body,
             response_headers: needs.response_headers || needs.response_body,
             response_body: needs.response_body,
+            response_trailers: needs.response_trailers && !needs.response_body,
             answers: needs.callouts,
             tick: needs.tick_ms > 0,
             end: needs.end,
         }
+    }
+
+    /// Whether the end of a request is told where trailers are: with the body, or alone.
+    pub const fn hears_request_trailers(self) -> bool {
+        self.request_body || self.request_trailers
+    }
+
+    /// The same of a response.
+    pub const fn hears_response_trailers(self) -> bool {
+        self.response_body || self.response_trailers
     }
 
     /// Those that one or the other has.
@@ -123,6 +141,7 @@ impl Callbacks {
             request_trailers: self.request_trailers || others.request_trailers,
             response_headers: self.response_headers || others.response_headers,
             response_body: self.response_body || others.response_body,
+            response_trailers: self.response_trailers || others.response_trailers,
             answers: self.answers || others.answers,
             tick: self.tick || others.tick,
             end: self.end || others.end,
@@ -130,12 +149,13 @@ impl Callbacks {
     }
 
     /// Each with its name.
-    pub const fn groups(self) -> [(&'static str, bool); 7] {
+    pub const fn groups(self) -> [(&'static str, bool); 8] {
         [
             ("request_body", self.request_body),
             ("request_trailers", self.request_trailers),
             ("response_headers", self.response_headers),
             ("response_body", self.response_body),
+            ("response_trailers", self.response_trailers),
             ("answers", self.answers),
             ("tick", self.tick),
             ("end", self.end),
@@ -148,6 +168,7 @@ impl Callbacks {
             && self.request_trailers == others.request_trailers
             && self.response_headers == others.response_headers
             && self.response_body == others.response_body
+            && self.response_trailers == others.response_trailers
             && self.answers == others.answers
             && self.tick == others.tick
             && self.end == others.end

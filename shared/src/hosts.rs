@@ -49,6 +49,8 @@ pub struct Rules {
     /// What comes of a body after the exchange was resumed outside of its callbacks is lost, or
     /// goes on twice: what has waited in the middle of its body has to wait for its end.
     pub loses_data_after_resume: bool,
+    /// When an exchange is over, the proxy says why.
+    pub tells_endings: bool,
     /// Metrics can be defined only while a configuration is compiled.
     pub metrics_are_defined_at_start: bool,
 }
@@ -67,6 +69,7 @@ pub static ENVOY: Rules = Rules {
     shared_data_is_a_zone: false,
     replaces_configurations: true,
     loses_data_after_resume: true,
+    tells_endings: true,
     metrics_are_defined_at_start: false,
 };
 

@@ -91,10 +91,10 @@ impl TestGateway {
         }
     }
 
-    /// A root context goes: what it still awaited is not answered any more.
-    pub fn delete(&mut self, root: u32) {
-        self.proxy.enter(root);
-        self.vm.delete(root);
+    /// A context goes: a root, whose calls are not answered any more, or an exchange.
+    pub fn delete(&mut self, context: u32) {
+        self.proxy.enter(context);
+        self.vm.delete(context);
     }
 
     /// The whole VM goes.
@@ -148,6 +148,12 @@ impl TestGateway {
     /// Trailers.
     pub fn trailers(&mut self, context: u32, side: Side) -> Action {
         self.pass(context, side, Part::Trailers)
+    }
+
+    /// Trailers of the response, with something in them.
+    pub fn respond_trailers(&mut self, context: u32, trailers: &[(&str, &str)]) -> Action {
+        self.proxy.trail(context, trailers);
+        self.trailers(context, Side::Response)
     }
 
     /// The answer of a callout; no headers for one that failed.

@@ -304,6 +304,13 @@ impl Vm {
         self.after_stream(context, Some(context));
     }
 
+    /// The exchange is over, and that is all that is told of it: whoever waits for its end goes on.
+    pub fn gone(&mut self, context: u32) {
+        if let Some(stream) = self.streams.get_mut(&context) {
+            stream.gone();
+        }
+    }
+
     /// A context is gone.
     pub fn delete(&mut self, context: u32) {
         self.hub.forget(context);

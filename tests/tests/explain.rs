@@ -128,10 +128,12 @@ fn engine(file: &Path, text: &str, issuer: &Issuer, times: usize) -> (u16, Strin
     };
     for name in &names {
         let metadata = json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}/keys")});
+        let token = json!({"access_token": "t", "expires_in": 3_600, "token_type": "Bearer"});
         script.cluster(
             name,
             match name.as_str() {
                 "login" => vec![json(&metadata), json(&issuer.keys())],
+                "metadata" => vec![json(&token)],
                 _ => vec![json(&json!({}))],
             },
         );
@@ -236,6 +238,9 @@ const DEPLOYED: &str = "POST /openai/deployments/gpt-4o-mini/chat/completions?ap
 const OTHER_DEPLOYED: &str = "POST /openai/deployments/o1/chat/completions?api-version=2024-10-21 HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"model\":\"gpt-4o-mini\",\"messages\":[]}";
 const OWN_KEY: &str = "POST /openai/deployments/gpt-4o-mini/chat/completions HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\nocp-apim-subscription-key: x\napi-key: mine\ncontent-type: application/json\n\n{\"messages\":[]}";
 const NEW_AZURE: &str = "POST /openai/v1/responses HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"model\":\"gpt-4.1-eu\",\"input\":\"hello\"}";
+const GEMINI: &str = "POST /v1/projects/models-prod/locations/europe-west4/publishers/google/models/gemini-2.5-flash:generateContent HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"contents\":[]}";
+const GEMINI_BETA: &str = "POST /v1beta1/projects/models-prod/locations/europe-west4/publishers/google/models/gemini-2.5-flash:generateContent HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"contents\":[]}";
+const GEMINI_OF_OTHERS: &str = "POST /v1/projects/others/locations/europe-west4/publishers/google/models/gemini-2.5-flash:generateContent HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{\"contents\":[]}";
 const RESNET: &str = "POST /predictions/resnet-18 HTTP/1.1\nhost: gw\nauthorization: Bearer TOKEN\ncontent-type: application/json\n\n{}";
 
 fn cases() -> Vec<Case> {
@@ -338,6 +343,14 @@ fn cases() -> Vec<Case> {
             (403, "access_denied"),
         ),
         case("gateways/kserve-v2.yaml", LIVE, json!({}), (200, "")),
+        case("gateways/vertex.yaml", GEMINI, staff(), (200, "")),
+        case("gateways/vertex.yaml", GEMINI_BETA, staff(), (200, "")),
+        case(
+            "gateways/vertex.yaml",
+            GEMINI_OF_OTHERS,
+            staff(),
+            (403, "access_denied"),
+        ),
         times(
             101,
             case(

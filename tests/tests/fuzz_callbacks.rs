@@ -287,6 +287,7 @@ fn holds(module: &str, worlds: &[World], groups: &[&str]) {
             "request_trailers" => &["proxy_on_request_trailers"],
             "response_headers" => &["proxy_on_response_headers"],
             "response_body" => &["proxy_on_response_body", "proxy_on_response_trailers"],
+            "response_trailers" => &["proxy_on_response_trailers"],
             "answers" => &["proxy_on_http_call_response"],
             "tick" => &["proxy_on_tick"],
             "end" => &["proxy_on_log"],

@@ -56,6 +56,7 @@ impl Filter for AuditLog {
         response_headers: false,
         request_body: false,
         response_body: false,
+        response_trailers: false,
         holds: false,
         callouts: true,
         reserves: false,

@@ -1,5 +1,9 @@
 //! What is made of an answer: the outcome that is counted, the lineage that is told of it, and the
 //! substitute that stands in its place.
+//!
+//! A request is counted once: as soon as its answer's head tells an error, or else, where a target
+//! can be taken out, when its answer is over. So an answer that breaks off is an error, and a call
+//! of gRPC's is judged by the status behind its messages.
 
 use std::rc::Rc;
 
@@ -43,7 +47,7 @@ impl Sent<'_> {
         Ok(exchange.publish_serialized(&self.told.call)?)
     }
 
-    /// Waits for the answer, counts what has come of the request, and tells the lineage.
+    /// Waits for the answer, tells the lineage, and counts what has come of the request.
     ///
     /// # Errors
     /// The substitute for an answer.
@@ -53,7 +57,7 @@ impl Sent<'_> {
         if forwarded == Forwarded::Gone {
             // The client had no more patience. That says something only where it had enough.
             if is_slow {
-                self.count(None, is_slow, exchange);
+                self.count(self.outcome(None, is_slow), exchange);
             }
             return Ok(());
         }
@@ -67,7 +71,11 @@ impl Sent<'_> {
             }
             meant = call_status(&headers).filter(|_| self.is_call).or(status);
         }
-        self.count(meant, is_slow, exchange);
+        let outcome = self.outcome(meant, is_slow);
+        let is_known = outcome.error || !self.ends_are_told(exchange);
+        if is_known {
+            self.count(outcome, exchange);
+        }
         if let Some(status) = status.filter(|status| self.is_replaced(*status)) {
             explain::tell(|notes| {
                 let text = format!("The answer has status {status}: the fallback takes its place.");
@@ -78,7 +86,29 @@ impl Sent<'_> {
         if let (Some(name), Some(value)) = (&self.plan.lineage_header, &self.told.header) {
             exchange.response().set_header(name, value)?;
         }
+        if !is_known {
+            let error = self.fails_at_the_end(exchange).await;
+            self.count(Outcome { error, ..outcome }, exchange);
+        }
         Ok(())
+    }
+
+    /// Whether it counts how the answer ends, and the proxy says so.
+    fn ends_are_told(&self, exchange: &Exchange) -> bool {
+        self.model.rollback.is_some() && exchange.host().rules().tells_endings
+    }
+
+    /// Waits for the end of an answer whose head is good. Whether it is an error.
+    async fn fails_at_the_end(&self, exchange: &Exchange) -> bool {
+        let trailers = match self.is_call {
+            true => exchange.response_trailers().await,
+            false => None,
+        };
+        if let Some(trailers) = trailers {
+            return self.is_error(call_status(&trailers));
+        }
+        exchange.end().await;
+        exchange.is_broken_off()
     }
 
     /// The operator's answer in place of the model's.
@@ -114,15 +144,24 @@ impl Sent<'_> {
             .is_some_and(|(slow_ns, began_ns)| exchange.now_ns().saturating_sub(began_ns) > slow_ns)
     }
 
-    /// Counts what has come of the request; without a status the client has left.
-    fn count(&self, status: Option<u16>, is_slow: bool, exchange: &Exchange) {
-        let host = exchange.host();
+    /// Whether a status is an error.
+    fn is_error(&self, status: Option<u16>) -> bool {
         let rollback = self.model.rollback.as_ref();
         let also = rollback.map_or(&[][..], |rollback| &rollback.error_statuses);
-        let outcome = Outcome {
-            error: status.is_some_and(|status| status >= 500 || also.contains(&status)),
+        status.is_some_and(|status| status >= 500 || also.contains(&status))
+    }
+
+    /// What has come of the request; without a status the client has left.
+    fn outcome(&self, status: Option<u16>, is_slow: bool) -> Outcome {
+        Outcome {
+            error: self.is_error(status),
             slow: is_slow,
-        };
+        }
+    }
+
+    /// Counts what has come of the request.
+    fn count(&self, outcome: Outcome, exchange: &Exchange) {
+        let host = exchange.host();
         let metrics = &self.target.metrics;
         if outcome.error {
             metrics.errors.add(host, 1);
@@ -130,7 +169,7 @@ impl Sent<'_> {
         if outcome.slow {
             metrics.slow.add(host, 1);
         }
-        if let (Some(rollback), Some(circuit)) = (rollback, &self.target.circuit)
+        if let (Some(rollback), Some(circuit)) = (&self.model.rollback, &self.target.circuit)
             && self.chosen.why.counts()
         {
             self.report(rollback, circuit, outcome, exchange);
@@ -181,10 +220,11 @@ fn is_refusal(response: &HeaderBlock, exchange: &Exchange) -> bool {
     response.first(REASON_HEADER).is_some() && exchange.fact::<Denied>().is_some()
 }
 
-/// The status that stands for the error of a call, where its answer is nothing else: a server's, or
-/// the proxy's own for a server that cannot be reached. What is the caller's fault has none.
-fn call_status(response: &HeaderBlock) -> Option<u16> {
-    let code = std::str::from_utf8(response.first("grpc-status")?).ok()?;
+/// The status that stands for the error of a call, in the trailers of its answer or in the headers
+/// of one that is nothing else: a server's, or the proxy's own for a server that cannot be reached.
+/// What is the caller's fault has none.
+fn call_status(block: &HeaderBlock) -> Option<u16> {
+    let code = std::str::from_utf8(block.first("grpc-status")?).ok()?;
     match code.trim().parse::<u8>().ok()? {
         // Unknown, internal, data loss: what a model that fails is told as.
         2 | 13 | 15 => Some(500),

@@ -1,6 +1,8 @@
 //! Which target a request goes to, and why: a pin, an override, the split by weights, and what
 //! takes over where a target is taken out.
 
+use std::rc::Rc;
+
 use modelgate_kit::exchange::Exchange;
 use modelgate_kit::facts::Identity;
 use modelgate_kit::headers::{HeaderBlock, Occurrence};
@@ -124,7 +126,10 @@ impl Model {
         failed: &mut dyn FnMut(),
     ) -> Option<Chosen> {
         let shares = || self.targets.iter().map(|target| target.share).enumerate();
-        let first = split::winner(key, shares())?;
+        let first = match self.only {
+            Some(only) => only,
+            None => split::winner(key, shares())?,
+        };
         let mut admit = |at: usize, why: Why| {
             let circuit = self.targets.get(at).and_then(|one| one.circuit.as_deref());
             let admitted = match (watch, circuit) {
@@ -168,27 +173,51 @@ impl Model {
     }
 }
 
+fn identity(model: &Model, exchange: &Exchange) -> Option<Rc<Identity>> {
+    match model.looks_at_identity() {
+        true => exchange.fact::<Identity>(),
+        false => None,
+    }
+}
+
 impl Plan {
+    /// What a request would be split by.
+    pub(crate) fn sticky(
+        &self,
+        model: &Model,
+        exchange: &Exchange,
+        headers: &HeaderBlock,
+    ) -> Sticky {
+        let identity = identity(model, exchange);
+        let material = Material {
+            headers,
+            identity: identity.as_deref(),
+        };
+        material.sticky(model, self.salt, || exchange.host().random())
+    }
+
     /// The target of a request, and what it was split by, if it was.
     pub(crate) fn choose(
         &self,
         model: &Model,
         exchange: &Exchange,
         headers: &HeaderBlock,
-    ) -> (Chosen, Sticky) {
+    ) -> (Chosen, Option<Sticky>) {
         let host = exchange.host();
-        let identity = match model.looks_at_identity() {
-            true => exchange.fact::<Identity>(),
-            false => None,
-        };
+        let identity = identity(model, exchange);
         let material = Material {
             headers,
             identity: identity.as_deref(),
         };
-        let sticky = material.sticky(model, self.salt, || host.random());
         if let Some(chosen) = model.by_hand(&material) {
-            return (chosen, sticky);
+            return (chosen, None);
         }
+        let sticky = match model.only {
+            None => Some(material.sticky(model, self.salt, || host.random())),
+            Some(_) => None,
+        };
+        // Where only one target has a weight, no key decides anything.
+        let key = sticky.map_or(split::Key::once(0), |sticky| sticky.key);
         let store = SharedData(host);
         let watch = model.rollback.as_ref().map(|rollback| Watch {
             store: &store,
@@ -196,7 +225,7 @@ impl Plan {
             now_ns: exchange.now_ns(),
         });
         let mut failed = || self.uncounted.add(host, 1);
-        let chosen = model.by_weight(sticky.key, watch.as_ref(), &mut failed);
+        let chosen = model.by_weight(key, watch.as_ref(), &mut failed);
         // There is one with a weight, or a pin: the configuration was refused otherwise.
         (
             chosen.unwrap_or(Chosen::new(0, Why::NoneLeft, false)),

@@ -321,6 +321,11 @@ impl Record {
         bytes
     }
 
+    /// Whether what was stored is the record of a target that is in, or none at all.
+    pub fn is_in(bytes: &[u8]) -> bool {
+        bytes.len() != LENGTH || bytes.first() == Some(&LAYOUT) || Self::decode(bytes).is_none()
+    }
+
     /// From what was stored; nothing where that is no record.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != LENGTH {

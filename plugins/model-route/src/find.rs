@@ -11,7 +11,7 @@ use crate::reasons::{MODEL_NOT_ROUTED, MODELS_MIXED, REQUEST_NOT_ROUTED};
 /// What becomes of a request.
 pub(crate) enum Found<'a> {
     /// It is for this model, which it names so.
-    Model(&'a Model, String),
+    Model(&'a Model, &'a str),
     /// It passes as it is.
     Passes,
 }
@@ -32,7 +32,7 @@ impl Plan {
     ///
     /// # Errors
     /// A refusal where there is no such model, or the request names several.
-    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Found<'_>, Reply> {
+    pub(crate) fn find<'a>(&'a self, asked: &'a Asked<'_>) -> Result<Found<'a>, Reply> {
         let Some(route) = asked.route() else {
             return self.unnamed(asked, self.other_requests, &REQUEST_NOT_ROUTED);
         };
@@ -46,7 +46,7 @@ impl Plan {
                     return Err(Reply::new(&MODELS_MIXED));
                 };
                 match self.named(name) {
-                    Some(model) => Ok(Found::Model(model, name.to_owned())),
+                    Some(model) => Ok(Found::Model(model, name)),
                     None => passes(self.unknown_models, &MODEL_NOT_ROUTED),
                 }
             }
@@ -67,7 +67,7 @@ impl Plan {
         reason: &'static Reason,
     ) -> Result<Found<'_>, Reply> {
         match self.at(asked.path()) {
-            Some(model) => Ok(Found::Model(model, model.name.clone())),
+            Some(model) => Ok(Found::Model(model, &model.name)),
             None => passes(otherwise, reason),
         }
     }

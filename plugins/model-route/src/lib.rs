@@ -55,6 +55,7 @@ impl Filter for ModelRoute {
         buffers_request: true,
         request_body: true,
         response_headers: true,
+        response_trailers: true,
         reserves: true,
         // Behind rules and limits, which know the public name; before what sees the request that
         // goes out.
@@ -96,18 +97,20 @@ impl Filter for ModelRoute {
             plan: &plan,
             model,
             target,
-            name: &name,
+            name,
             chosen,
-            told: target.tell(&name, chosen.why, &asked),
+            told: target.tell(name, chosen.why, &asked),
             began_ns: model.slow_ns().map(|_| exchange.now_ns()),
             is_call: model.rollback.is_some() && headers.first("content-type").is_some_and(is_grpc),
         };
-        explain::tell(|notes| notes.extend(told::chosen(&sent, sticky, &exchange)));
+        // Asked for only where something follows from it.
+        let sticky = || sticky.unwrap_or_else(|| plan.sticky(model, &exchange, &headers));
+        explain::tell(|notes| notes.extend(told::chosen(&sent, sticky(), &exchange)));
         sent.publish(&exchange)?;
         if chosen.is_degraded {
             return Err(sent.degraded(&exchange));
         }
-        plan.write(model, target, &name, &asked, &headers, &exchange)
+        plan.write(model, target, name, &asked, &headers, &exchange)
             .await?;
         plan.shadow(model, sticky, &exchange)?;
         exchange.choose_route_again()?;
@@ -117,4 +120,4 @@ impl Filter for ModelRoute {
 }
 
 #[cfg(feature = "module")]
-modelgate_kit::export!(ModelRoute: request_body, response_headers);
+modelgate_kit::export!(ModelRoute: request_body, response_headers, response_trailers);

@@ -46,6 +46,8 @@ pub(crate) struct Model {
     paths: Vec<Template>,
     pub sticky_by: Vec<Key>,
     pub targets: Vec<Target>,
+    /// The only target that has a weight, where there is just one: nothing is split.
+    pub only: Option<usize>,
     /// A version that a client names stays: no target has one.
     pub keeps_versions: bool,
     pub overrides: Vec<Override>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use modelgate_kit::facts::{Identity, ModelCall, Routed};
-use modelgate_kit::host::{Side, Status};
+use modelgate_kit::host::{Host as _, Side, Status};
 use modelgate_kit::testing::{FakeProxy, Record, TestGateway};
 use serde_json::{Value, json};
 
@@ -341,28 +341,66 @@ fn a_proxy_that_takes_no_other_path_is_told_in_the_body_or_not_at_all() {
     assert_eq!(backend(&record), "a");
 }
 
+/// A gateway with one model that gRPC's calls are for, and the target that counts.
+fn called(proxy: Rc<FakeProxy>) -> TestGateway {
+    let config = json!({"models": [{
+        "name": "m",
+        "paths": ["/inference.GRPCInferenceService/**"],
+        "targets": [{"tag": "canary", "backend": "b"}],
+        "rollback": {"of": ["canary"], "error_statuses": [429]}
+    }]});
+    open(proxy, &config)
+}
+
+/// A call of this content type.
+fn call(kind: &str) -> [(&str, &str); 4] {
+    [
+        (":method", "POST"),
+        (":path", "/inference.GRPCInferenceService/ModelInfer"),
+        (":authority", "gateway.test"),
+        ("content-type", kind),
+    ]
+}
+
+/// Errors that were counted of the target, and requests that its circuit knows.
+fn counted(gate: &TestGateway) -> (i64, u32) {
+    let errors = "modelgate.model_route.name_m.target_canary.errors";
+    let proxy = gate.proxy();
+    let key = proxy.shared_keys().pop().unwrap_or_default();
+    let record = proxy.shared(&key).ok();
+    let record =
+        record.and_then(|(bytes, _): (Vec<u8>, u32)| crate::circuit::Record::decode(&bytes));
+    let rules = crate::circuit::Rules {
+        errors: 0,
+        slow: None,
+        window_ns: 60 * S,
+        minimum: 1,
+        back_after_ns: None,
+        trial: 1,
+    };
+    let all = record.map(|record| record.window(&rules, proxy.now_ns()).0);
+    (proxy.metric(errors), all.unwrap_or_default())
+}
+
 #[test]
 fn an_error_of_grpc_counts_as_what_it_stands_for() {
+    const HEAD: (&str, &str) = (":status", "200");
     let errors_of = |kind: &str, code: &str| {
-        let config = json!({"models": [{
-            "name": "m",
-            "paths": ["/inference.GRPCInferenceService/**"],
-            "targets": [{"tag": "canary", "backend": "b"}],
-            "rollback": {"of": ["canary"], "error_statuses": [429]}
-        }]});
-        let mut gate = open(FakeProxy::new(NOW), &config);
-        let path = "/inference.GRPCInferenceService/ModelInfer";
-        let request = [
-            (":method", "POST"),
-            (":path", path),
-            (":authority", "gateway.test"),
-            ("content-type", kind),
-        ];
-        let (at, _) = gate.request(&request);
-        gate.respond(at, &[(":status", "200"), ("grpc-status", code)], true);
+        // The answer is nothing else, or the status stands behind messages.
+        let mut gate = called(FakeProxy::new(NOW));
+        let (at, _) = gate.request(&call(kind));
+        gate.respond(at, &[HEAD, ("grpc-status", code)], true);
         gate.end(at);
-        gate.proxy()
-            .metric("modelgate.model_route.name_m.target_canary.errors")
+        let alone = counted(&gate);
+        let mut gate = called(FakeProxy::new(NOW));
+        let (at, _) = gate.request(&call(kind));
+        gate.respond(at, &[HEAD], false);
+        assert_eq!(counted(&gate), (0, 0));
+        gate.respond_trailers(at, &[("grpc-status", code)]);
+        gate.end(at);
+        assert_eq!(counted(&gate), alone);
+        assert_eq!(alone.1, 1);
+        alone.0
     };
     for code in ["2", "4", "8", "12", "13", "14", "15", " 14 "] {
         assert_eq!(errors_of("application/grpc", code), 1, "{code}");
@@ -373,4 +411,54 @@ fn an_error_of_grpc_counts_as_what_it_stands_for() {
         assert_eq!(errors_of("application/grpc+proto", code), 0, "{code}");
     }
     assert_eq!(errors_of("application/json", "14"), 0);
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_one_error() {
+    let ended = |kind: &str, status: &str, details: &str| {
+        let proxy = FakeProxy::new(NOW);
+        proxy.preset("response.code_details", details);
+        let mut gate = called(proxy);
+        let (at, _) = gate.request(&call(kind));
+        gate.respond(at, &[(":status", status)], false);
+        gate.body(at, Side::Response, b"part", false);
+        gate.end(at);
+        counted(&gate)
+    };
+    let reset = "upstream_reset_after_response_started{connection_termination}";
+    for kind in ["application/json", "application/grpc"] {
+        for details in [
+            reset,
+            "response_timeout",
+            "upstream_max_stream_duration_reached",
+        ] {
+            assert_eq!(ended(kind, "200", details), (1, 1), "{kind}, {details}");
+        }
+        // What has its error in its head counts once, and what others do not at all.
+        assert_eq!(ended(kind, "502", reset), (1, 1), "{kind}");
+        for details in [
+            "via_upstream",
+            "downstream_remote_disconnect",
+            "http2.remote_reset",
+            "stream_idle_timeout",
+            "",
+        ] {
+            assert_eq!(ended(kind, "200", details), (0, 1), "{kind}, {details}");
+        }
+    }
+}
+
+#[test]
+fn where_the_proxy_does_not_tell_how_an_answer_ends_its_head_counts() {
+    let config = json!({"models": [{
+        "name": "m",
+        "targets": [{"tag": "canary", "backend": "b"}],
+        "rollback": {"of": ["canary"]}
+    }]});
+    let mut gate = open(FakeProxy::nginx(NOW), &config);
+    let (at, _) = gate.request(&INFER);
+    gate.respond(at, &[(":status", "200")], false);
+    assert_eq!(counted(&gate), (0, 1));
+    gate.end(at);
+    assert_eq!(counted(&gate), (0, 1));
 }

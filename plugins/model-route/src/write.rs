@@ -1,6 +1,7 @@
 //! Writes into a request what was chosen for it: the model's name and version in the request's own
 //! protocol, and the headers that the proxy's routes look at.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use modelgate_kit::exchange::Exchange;
@@ -82,15 +83,16 @@ impl Plan {
                 exchange.request().set_header(header, value)?;
             }
         }
-        if let Some(mut path) = rewritten.path.clone() {
+        if let Some(path) = &rewritten.path {
             let target = headers.first(":path").unwrap_or_default();
-            let query = target.splitn(2, |byte| *byte == b'?').nth(1);
-            let query = query.map(std::str::from_utf8).transpose();
-            if let Some(query) = query.map_err(|_| Reply::new(&ROUTE_INEXPRESSIBLE))? {
-                path.push('?');
-                path.push_str(query);
-            }
-            match exchange.request().set_header(":path", path) {
+            let query = target.iter().position(|byte| *byte == b'?');
+            let query = query.and_then(|at| target.get(at..)).unwrap_or_default();
+            let whole = match std::str::from_utf8(query) {
+                Ok("") => Cow::Borrowed(path.as_str()),
+                Ok(query) => Cow::Owned(format!("{path}{query}")),
+                Err(_) => return Err(Reply::new(&ROUTE_INEXPRESSIBLE)),
+            };
+            match exchange.request().set_header(":path", &*whole) {
                 Err(Status::Unimplemented) => return Err(Reply::new(&ROUTE_INEXPRESSIBLE)),
                 set => set?,
             }
@@ -135,11 +137,11 @@ impl Plan {
     pub(crate) fn shadow(
         &self,
         model: &Model,
-        sticky: Sticky,
+        sticky: impl FnOnce() -> Sticky,
         exchange: &Exchange,
     ) -> Result<(), Reply> {
         let shadow = model.shadow.as_ref();
-        let shadow = shadow.filter(|one| sticky.key.is_among(one.percent, one.purpose));
+        let shadow = shadow.filter(|one| sticky().key.is_among(one.percent, one.purpose));
         if let Some(shadow) = shadow {
             exchange
                 .request()

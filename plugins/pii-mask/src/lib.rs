@@ -64,6 +64,7 @@ impl Filter for PiiMask {
         response_headers: true,
         request_body: true,
         response_body: true,
+        response_trailers: false,
         holds: false,
         callouts: false,
         reserves: false,

@@ -251,9 +251,10 @@ impl Worker {
         match (side, part) {
             (Side::Request, Part::Headers(_)) => true,
             (Side::Request, Part::Body(..)) => hears.request_body,
-            (Side::Request, Part::Trailers) => hears.request_body || hears.request_trailers,
+            (Side::Request, Part::Trailers) => hears.hears_request_trailers(),
             (Side::Response, Part::Headers(_)) => hears.response_headers,
-            (Side::Response, _) => hears.response_body,
+            (Side::Response, Part::Body(..)) => hears.response_body,
+            (Side::Response, Part::Trailers) => hears.hears_response_trailers(),
         }
     }
 
@@ -273,8 +274,10 @@ impl Worker {
     /// The exchange is over.
     pub fn end(&self, context: u32, stream: Stream) {
         self.enter(Origin::Exchange(context, stream), |vm, envoy| {
-            if self.entry.hears().end {
-                vm.end(context);
+            match self.entry.hears().end {
+                true => vm.end(context),
+                // What Envoy knows of it can be asked for now, and not when it is deleted.
+                false => vm.gone(context),
             }
             if !self.entry.config().counts() {
                 // Nothing else of this entry's can count before the next exchange.

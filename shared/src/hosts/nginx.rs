@@ -38,6 +38,7 @@ pub static NGINX: Rules = Rules {
     shared_data_is_a_zone: true,
     replaces_configurations: false,
     loses_data_after_resume: false,
+    tells_endings: false,
     metrics_are_defined_at_start: false,
 };
 

@@ -46,6 +46,8 @@ pub struct Record {
     pub request: Vec<Header>,
     /// Response headers as they stand.
     pub response: Vec<Header>,
+    /// Response trailers as they came.
+    pub response_trailers: Vec<Header>,
     /// The body at hand, per side.
     pub bodies: PerSide<Vec<u8>>,
     /// What has gone on, per side.
@@ -75,6 +77,7 @@ impl Record {
         match map {
             Map::RequestHeaders => Some(&mut self.request),
             Map::ResponseHeaders => Some(&mut self.response),
+            Map::ResponseTrailers => Some(&mut self.response_trailers),
             _ => None,
         }
     }
@@ -293,6 +296,12 @@ impl FakeProxy {
         self.records.borrow_mut().insert(context, record);
     }
 
+    pub(super) fn trail(&self, context: u32, trailers: &[(&str, &str)]) {
+        self.change(context, |record| {
+            record.response_trailers = keep_text(trailers)
+        });
+    }
+
     pub(super) fn respond(&self, context: u32, headers: &[(&str, &str)]) {
         self.change(context, |record| record.response = keep_text(headers));
     }
@@ -474,7 +483,7 @@ impl crate::host::Proxy for FakeProxy {
         });
         match map {
             // Trailers that a test lets pass have nothing in them.
-            Map::RequestTrailers | Map::ResponseTrailers => Ok(bytes.unwrap_or_else(|| wire(&[]))),
+            Map::RequestTrailers => Ok(bytes.unwrap_or_else(|| wire(&[]))),
             _ => bytes.ok_or(Status::BadArgument),
         }
     }

@@ -178,7 +178,11 @@ impl Driver {
         match part {
             Part::Headers(false) if side == Side::Request => self.look_for_end(),
             Part::Headers(false) => self.look_for_end_of_response(),
-            Part::Headers(true) | Part::Trailers => body.ended(),
+            Part::Trailers => {
+                body.ended();
+                inner.trailers_seen.set(side == Side::Response);
+            }
+            Part::Headers(true) => body.ended(),
             Part::Body(size, last) => {
                 contradicted = body.contradicts(size);
                 body.arrived(size, last);
@@ -339,10 +343,14 @@ impl Driver {
     }
 
     /// The proxy forgets the exchange, whose end it may not have told. Who waits for an answer
-    /// learns that none comes.
+    /// learns that none comes, and who waits for the end that this is it.
     pub fn gone(&mut self) {
         let inner = &self.exchange.0;
-        if [inner.wait.get(), inner.beside.get()].contains(&Wait::Response) {
+        let waits = [inner.wait.get(), inner.beside.get()];
+        if waits
+            .iter()
+            .any(|wait| matches!(wait, Wait::Response | Wait::End))
+        {
             self.end();
         }
     }

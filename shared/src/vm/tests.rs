@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 mod chain;
 mod defects;
+mod endings;
 mod waking;
 
 use super::{Part, Vm};
@@ -209,6 +210,7 @@ impl Filter for Script {
         response_headers: true,
         request_body: true,
         response_body: true,
+        response_trailers: false,
         holds: true,
         callouts: true,
         reserves: false,
@@ -534,6 +536,7 @@ impl Filter for Asker {
         response_headers: false,
         request_body: false,
         response_body: false,
+        response_trailers: false,
         holds: true,
         callouts: false,
         reserves: false,

@@ -71,13 +71,15 @@ fn unheard(crates: &[&str]) -> Vec<&'static str> {
     let needed = members
         .map(|member| Callbacks::of(&member.filter.needs))
         .fold(Callbacks::NONE, Callbacks::and);
-    let trailers = needed.request_body || needed.request_trailers;
     [
         ("proxy_on_request_body", needed.request_body),
-        ("proxy_on_request_trailers", trailers),
+        ("proxy_on_request_trailers", needed.hears_request_trailers()),
         ("proxy_on_response_headers", needed.response_headers),
         ("proxy_on_response_body", needed.response_body),
-        ("proxy_on_response_trailers", needed.response_body),
+        (
+            "proxy_on_response_trailers",
+            needed.hears_response_trailers(),
+        ),
         ("proxy_on_http_call_response", needed.answers),
         ("proxy_on_log", needed.end),
     ]

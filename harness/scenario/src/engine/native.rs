@@ -88,9 +88,10 @@ const fn exported(exports: Callbacks, callback: &Callback) -> bool {
         | Callback::RequestHeaders { .. } => true,
         Callback::RequestBody { .. } => exports.request_body,
         // They come with the body, or alone.
-        Callback::RequestTrailers { .. } => exports.request_body || exports.request_trailers,
+        Callback::RequestTrailers { .. } => exports.hears_request_trailers(),
         Callback::ResponseHeaders { .. } => exports.response_headers,
-        Callback::ResponseBody { .. } | Callback::ResponseTrailers { .. } => exports.response_body,
+        Callback::ResponseBody { .. } => exports.response_body,
+        Callback::ResponseTrailers { .. } => exports.hears_response_trailers(),
         Callback::HttpCallResponse { .. } => exports.answers,
         Callback::Tick => exports.tick,
         Callback::Log => exports.end,

@@ -427,7 +427,11 @@ impl Gateway {
                 );
             }
             Inbound::Reset => {
-                let details = "upstream_reset_before_response_started{connection_termination}";
+                let begun = self.stream(id, |stream| stream.response.headers.is_some());
+                let details = match begun {
+                    Some(true) => "upstream_reset_after_response_started{connection_termination}",
+                    _ => "upstream_reset_before_response_started{connection_termination}",
+                };
                 let status = self.core.borrow().profile.failed_upstream_status;
                 self.local_reply(
                     id,

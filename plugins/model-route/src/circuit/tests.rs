@@ -270,3 +270,25 @@ proptest! {
         let _ = record.window(&rules(), now);
     }
 }
+
+#[test]
+fn what_is_stored_of_a_target_that_is_in_is_told_without_reading_it() {
+    let open = opened(1_000 * S);
+    let trial = match open.admit(&rules(), 1_200 * S) {
+        Admission::OnTrial(next) => *next,
+        other => panic!("{other:?}"),
+    };
+    let closed = Record::default().encode();
+    for (bytes, is_in) in [
+        (closed.clone(), true),
+        (open.encode(), false),
+        (trial.encode(), false),
+        (Vec::new(), true),
+        (closed[1..].to_vec(), true),
+        (vec![0xff; closed.len()], true),
+    ] {
+        assert_eq!(Record::is_in(&bytes), is_in);
+        let record = Record::decode(&bytes).unwrap_or_default();
+        assert_eq!(is_in, record.state() == State::Closed);
+    }
+}

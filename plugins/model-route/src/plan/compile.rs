@@ -178,7 +178,16 @@ impl WrittenModel {
                 target.circuit = Some(circuit_key(&name, target));
             }
         }
+        let mut weighted = targets
+            .iter()
+            .enumerate()
+            .filter(|(_, target)| target.share.weight() > 0);
+        let only = match (weighted.next(), weighted.next()) {
+            (Some((only, _)), None) => Some(only),
+            _ => None,
+        };
         Model {
+            only,
             paths: self.paths,
             sticky_by: self.sticky_by.into_iter().map(Key::from).collect(),
             keeps_versions: targets.iter().all(|target| target.selector.is_none()),

@@ -34,7 +34,8 @@ impl Hears {
             (Side::Request, Piece::Headers(_)) => true,
             (Side::Request, _) => self.0.request_body,
             (Side::Response, Piece::Headers(_)) => self.0.response_headers,
-            (Side::Response, _) => self.0.response_body,
+            (Side::Response, Piece::Data(..)) => self.0.response_body,
+            (Side::Response, Piece::Trailers) => self.0.hears_response_trailers(),
         }
     }
 }
@@ -352,9 +353,11 @@ impl Chain {
     pub fn end(&mut self) {
         self.layer.step();
         for at in 0..self.links.len() {
-            if self.links.get(at).is_some_and(|link| link.hears.0.end) {
-                let _ = self.run(at, Driver::end);
-            }
+            let hears = self.links.get(at).is_some_and(|link| link.hears.0.end);
+            let _ = match hears {
+                true => self.run(at, Driver::end),
+                false => self.run(at, Driver::gone),
+            };
         }
     }
 
