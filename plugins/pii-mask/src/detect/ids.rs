@@ -22,7 +22,7 @@ use super::id::{Id, Ids};
 use super::meaning::Meaning;
 use super::names::is_number_of_things;
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
-use super::{bic, crypto, dates, token};
+use super::{bic, crypto, dates, mrz, token};
 use core::ops::Range;
 use modelgate_kit::lanes::Lanes;
 use outline::Written;
@@ -102,6 +102,11 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
     }
     let run = run_around(scene, digits);
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
+    if mrz::may_hold(&run, behind)
+        && let Some(zone) = mrz::find(scene, at)
+    {
+        return Some(zone);
+    }
     if run.len() > LONGEST_RUN || !may_begin(scene, &run, behind) || !begins(scene, run.start) {
         // Of a short one the digits are looked at once in any case.
         if run.len() > SHORT {

@@ -12,11 +12,14 @@ use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, is_letter, is_unspaced
 use crate::detect::dates;
 use crate::detect::email::{self, BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
+use crate::detect::mrz::Lines;
 use crate::detect::phone::LABELS;
 use crate::detect::secret::names_aws_secret;
 use crate::detect::words::may_be_of_webhook;
 use core::ops::Range;
 use std::borrow::Cow;
+
+mod zone;
 
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
@@ -72,12 +75,14 @@ enum Place {
     Label(usize),
 }
 
-/// A private key, or what may become one.
+/// What is held over breaks: a private key, a machine-readable zone, or what may become one.
 #[derive(Debug)]
 enum Key {
-    /// Its first line, which begins here.
+    /// A key's first line, which begins here.
     FirstLine(usize),
     Open(Box<Armor>),
+    /// Lines of a zone, whose first `<` stands here.
+    Zone(usize, Lines),
 }
 
 impl Segmenter {
@@ -90,16 +95,33 @@ impl Segmenter {
         at: usize,
         character: char,
     ) -> Option<usize> {
+        self.step_by::<true>(buffer, floor, at, character)
+    }
+
+    /// The same; `ZONES` says that zones may begin.
+    fn step_by<const ZONES: bool>(
+        &mut self,
+        buffer: &str,
+        floor: usize,
+        at: usize,
+        character: char,
+    ) -> Option<usize> {
         let next = at.saturating_add(character.len_utf8());
         if self.key.is_some()
             && let Some(key) = self.key.take()
         {
+            if let Key::Zone(from, lines) = key {
+                return self.in_zone(lines, from, buffer, floor, at..next);
+            }
             self.key = in_key(key, buffer, next, character);
             if self.key.is_none() {
                 // What was read as a key may be other things too: the segment ends as one does that
                 // holds all of them.
                 (self.digits, self.place) = (behind::LEAST_DIGITS, Place::Word);
                 self.iban_until = next.saturating_add(IBAN_REACH);
+                if ZONES && self.begins_zone(buffer, floor, at, character) {
+                    return None;
+                }
                 return (kind(character) == Kind::Break)
                     .then(|| self.cut(next))
                     .flatten();
@@ -126,10 +148,11 @@ impl Segmenter {
             }
             (Kind::Word, character)
         } else {
-            (
-                kind(character),
-                fold::folded(character).unwrap_or(character),
-            )
+            let reads = fold::folded(character).unwrap_or(character);
+            if ZONES && self.begins_zone(buffer, floor, at, reads) {
+                return None;
+            }
+            (kind(character), reads)
         };
         // Other letters behind such text begin an address by themselves.
         let is_letter = character.is_ascii_alphabetic() || is_letter(character);
@@ -156,6 +179,7 @@ impl Segmenter {
                 self.place = Place::Gap;
                 None
             }
+            (Kind::Break, _) if ZONES && self.begins_zone(buffer, floor, at, character) => None,
             (Kind::Break, _) => self.cut(next),
             (Kind::Space, Place::Line) => self.cut(next),
             // `17 de mayo `: ` de` may follow.
@@ -301,7 +325,7 @@ impl Segmenter {
         in_word && self.digits == 0 && !self.address && self.iban_until == 0 && self.key.is_none()
     }
 
-    /// Whether the segment is in a private key or in an address.
+    /// Whether the segment is in a private key, an address, or what may be a machine-readable zone.
     pub fn is_in_value(&self) -> bool {
         self.address || self.key.is_some()
     }
@@ -313,8 +337,13 @@ impl Segmenter {
         if let Some(part) = &mut self.part {
             part.from = part.from.saturating_sub(bytes);
         }
-        if let Some(Key::FirstLine(start)) = &mut self.key {
-            *start = start.saturating_sub(bytes);
+        match &mut self.key {
+            Some(Key::FirstLine(start)) => *start = start.saturating_sub(bytes),
+            Some(Key::Zone(from, lines)) => {
+                *from = from.saturating_sub(bytes);
+                lines.shift(bytes);
+            }
+            Some(Key::Open(_)) | None => {}
         }
         if let Place::Label(start) = &mut self.place {
             *start = start.saturating_sub(bytes);
@@ -542,5 +571,6 @@ fn in_key(key: Key, buffer: &str, next: usize, character: char) -> Option<Key> {
             let inside = armor.step_over(character) == Step::Inside;
             inside.then_some(Key::Open(armor))
         }
+        zone @ Key::Zone(..) => Some(zone),
     }
 }

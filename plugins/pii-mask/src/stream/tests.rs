@@ -7,6 +7,7 @@ use crate::detect::tests::dense_text;
 use proptest::prelude::*;
 
 mod people;
+mod zones;
 
 fn masker() -> Masker {
     let actions = Entity::ALL
