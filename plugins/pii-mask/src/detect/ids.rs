@@ -102,7 +102,7 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
     }
     let run = run_around(scene, digits);
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
-    if mrz::may_hold(&run, behind)
+    if mrz::may_hold(scene.bytes.get(run.clone()).unwrap_or_default(), behind)
         && let Some(zone) = mrz::find(scene, at)
     {
         return Some(zone);

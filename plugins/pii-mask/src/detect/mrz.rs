@@ -26,10 +26,17 @@ const MOST_BETWEEN: usize = 16;
 /// Letters and digits around the dates, where no `<` stands among them.
 const SHORTEST_RUN: usize = 15;
 
-/// Whether a stretch of letters and digits with this behind it may be a part of one, at a glance.
+/// Whether a stretch of letters and digits with this behind it may be a part of one, at a glance:
+/// most that are long are base64 and the like, with small letters.
 #[inline]
-pub fn may_hold(run: &Range<usize>, behind: &[u8]) -> bool {
-    run.len() >= SHORTEST_RUN || matches!(behind, [b'<', b'<' | b'A'..=b'Z' | b'0'..=b'9', ..])
+pub fn may_hold(run: &[u8], behind: &[u8]) -> bool {
+    match behind {
+        [b'<', b'<' | b'A'..=b'Z' | b'0'..=b'9', ..] => true,
+        _ => {
+            (SHORTEST_RUN..=BOOK).contains(&run.len())
+                && run.iter().take(4).all(|byte| !byte.is_ascii_lowercase())
+        }
+    }
 }
 
 /// The zone, or as many lines of it as there are, with the digit at `at` in it.
