@@ -11,6 +11,7 @@ pub const WORDS: &[(&str, &[Id])] = &[
         "phone|telephone|telefon|telefono|telefone|telefoon|tel|mobile|mobil|handy|cell|fax|sms|whatsapp|call|celular|movil|cellulare|\
 order|bestellung|bestellnummer|commande|pedido|ordine|encomenda|bestelling|invoice|rechnung|rechnungsnummer|facture|factura|fattura|fatura|factuur|\
 ticket|tracking|serial|version|build|release|commit|sha|hash|checksum|port|row|line|page|isbn|ean|upc|sku|gtin|asin|barcode|part|model|\
+steel plate|base plate|hot plate|face plate|back plate|name plate|plate heat|placa base|placa madre|placa mae|placa de video|\
 price|preis|prix|precio|prezzo|preco|amount|betrag|total|sum|count|qty|quantity|size|length|index|offset|score|rate|weight|\
 card|visa|mastercard|amex|ssn|itin|social security|iban|ip|ipv|email|mail|\
 expires|expiry|expiration|expire|issued|issue|issuing|valid until|valid|gultig|country|nationality|type|status|date|timestamp|time|uuid|guid|port number|\
@@ -272,9 +273,11 @@ numero de chassis|numero de serie|numero de bastidor|bastidor|numero di telaio|t
     ),
     (
         "license plate|licence plate|licenseplate|licenceplate|number plate|numberplate|plate number|plate no|platenumber|plate|registration plate|vehicle registration|car registration|registration number|reg plate|vrn|\
-kennzeichen|kfz kennzeichen|nummernschild|autokennzeichen|kfzkennzeichen|\
-immatriculation|plaque|plaque d immatriculation|numero d immatriculation|matricula|placa|placas|numero de matricula|numero de placa|\
-targa|numero di targa|matricula do carro|placa do carro|kenteken|kentekenplaat|nummerplaat",
+vehicle plate|vehicle number|car plate|rego|\
+kennzeichen|kfz kennzeichen|nummernschild|autokennzeichen|kfzkennzeichen|fahrzeugkennzeichen|kontrollschild|autonummer|\
+immatriculation|immatricule|immatriculee|plaque|plaque d immatriculation|numero d immatriculation|matricula|placa|placas|numero de matricula|numero de placa|\
+targa|numero di targa|matricula do carro|placa do carro|kenteken|kentekenplaat|nummerplaat|kentekennummer|\
+registreringsnummer|numer rejestracyjny|nr rejestracyjny|tablica rejestracyjna",
         &[Id::Plate],
     ),
     // Money.

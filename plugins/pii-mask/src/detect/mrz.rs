@@ -24,23 +24,17 @@ const THREE_CARD: usize = 3 * CARD;
 /// Most that stands between two lines.
 const MOST_BETWEEN: usize = 16;
 /// Letters and digits around the dates, where no `<` stands among them.
-const SHORTEST_RUN: usize = 15;
+pub const SHORTEST_RUN: usize = 15;
 
-/// Whether a stretch of letters and digits with this behind it may be a part of one, at a glance:
-/// most that are long are base64 and the like, with small letters.
-#[inline]
-pub fn may_hold(run: &[u8], behind: &[u8]) -> bool {
-    match behind {
-        [b'<', b'<' | b'A'..=b'Z' | b'0'..=b'9', ..] => true,
-        _ => {
-            (SHORTEST_RUN..=BOOK).contains(&run.len())
-                && run.iter().take(4).all(|byte| !byte.is_ascii_lowercase())
-        }
-    }
-}
-
-/// The zone, or as many lines of it as there are, with the digit at `at` in it.
+/// The zone, or as many lines of it as there are, with the digit at `at` in it, in a stretch of
+/// letters and digits that is long or has a `<` behind it.
+#[cold]
 pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
+    // Most that are long are base64 and the like, with small letters.
+    let front = scene.bytes.get(at..)?.first_chunk::<4>();
+    if front.is_some_and(|front| front.iter().any(u8::is_ascii_lowercase)) {
+        return None;
+    }
     let left = scene.bytes.get(scene.floor.min(at)..at)?;
     let right = scene.bytes.get(at..)?;
     let start = at.saturating_sub(ending(left, THREE_CARD, is_sign));
@@ -438,7 +432,7 @@ impl Lines {
         }
         let is_first = self.between.length == 0;
         let goes_on = self.is(is_size) && self.between.step(reads);
-        if is_first {
+        if is_first && self.is(|length| length >= CARD) {
             // Perhaps without the sign of a tag behind it; what is glued to it must be seen, too.
             let may_end = self.is(is_size) || self.is(|length| is_size(length.saturating_sub(1)));
             self.end = Some(at.saturating_add(usize::from(may_end && !goes_on)));

@@ -19,7 +19,10 @@ use crate::detect::words::may_be_of_webhook;
 use core::ops::Range;
 use std::borrow::Cow;
 
+mod plate;
 mod zone;
+
+use plate::{Capitals, ends_in_capitals, is_capital, may_be_letters};
 
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
@@ -50,6 +53,8 @@ pub struct Segmenter {
     /// Where the part of an address of the web begins that is being read: its host, or what slashes
     /// and the like divide behind that.
     part: Option<Part>,
+    /// Groups of capital letters that follow each other.
+    capitals: Capitals,
 }
 
 /// See [`Segmenter::part`].
@@ -73,6 +78,8 @@ enum Place {
     /// In a word behind such a space that may become one of [`LABELS`] or a phrase that tells what
     /// the number was; where it begins.
     Label(usize),
+    /// In capital letters behind such a space, which may be a plate's; where they begin.
+    Letters(usize),
 }
 
 /// What is held over breaks: a private key, a machine-readable zone, or what may become one.
@@ -195,11 +202,15 @@ impl Segmenter {
                 self.key = in_key(Key::FirstLine(start), buffer, next, character);
                 None
             }
+            (Kind::Space, Place::Letters(start)) if character != '\t' => {
+                self.behind_letters(buffer, start, next)
+            }
             (Kind::Space, _) if (self.digits > 0 && character != '\t') || at < self.iban_until => {
                 self.place = Place::Gap;
                 None
             }
-            (Kind::Space, Place::Word) if character != '\t' && ends_in_two_capitals(buffer, at) => {
+            (Kind::Space, Place::Word) if character != '\t' && ends_in_capitals(buffer, at) => {
+                self.capitals.begin();
                 self.place = Place::Gap;
                 None
             }
@@ -215,6 +226,9 @@ impl Segmenter {
             }
             (Kind::Word, Place::Gap) => self.after_gap(buffer, at..next, character),
             (Kind::Word, Place::Label(start)) => self.in_label(buffer, start, at..next, character),
+            (Kind::Word, Place::Letters(start)) => {
+                self.in_letters(buffer, start, at..next, character)
+            }
             (Kind::Word, Place::Word) if matches!(character, '/' | '?' | '#' | '&') => {
                 self.behind_part(buffer, floor, at)
             }
@@ -345,9 +359,10 @@ impl Segmenter {
             }
             Some(Key::Open(_)) | None => {}
         }
-        if let Place::Label(start) = &mut self.place {
+        if let Place::Label(start) | Place::Letters(start) = &mut self.place {
             *start = start.saturating_sub(bytes);
         }
+        self.capitals.shift(bytes);
     }
 
     fn cut(&mut self, at: usize) -> Option<usize> {
@@ -361,6 +376,7 @@ impl Segmenter {
             return;
         }
         self.digits = self.digits.saturating_add(1);
+        self.capitals = Capitals::default();
         let head = at
             .checked_sub(3)
             .and_then(|from| buffer.as_bytes().get(from..=at));
@@ -387,6 +403,8 @@ impl Segmenter {
             };
             self.word(buffer, at, character);
             None
+        } else if is_capital(character) {
+            self.letters(at)
         } else if self.is_label_front(buffer.get(span)) {
             self.place = Place::Label(at);
             None
@@ -422,6 +440,9 @@ impl Segmenter {
         if ends && self.is_label(Some(written)) {
             self.place = Place::Word;
             return None;
+        }
+        if may_be_letters(label) && (character.is_ascii_digit() || is_capital(character)) {
+            return self.after_gap(buffer, at..span.end, character);
         }
         let cut = self.cut(start);
         self.word(buffer, at, character);
@@ -499,14 +520,8 @@ fn read_back(buffer: &str, at: usize) -> impl Iterator<Item = char> {
     seen.map(|one| fold::folded(one).unwrap_or(one))
 }
 
-/// Whether two capital letters end before `at` that a number may follow, as in `AB 12 34 56 C`.
-fn ends_in_two_capitals(buffer: &str, at: usize) -> bool {
-    let mut left = read_back(buffer, at);
-    let mut capital = || left.next().is_some_and(|one| one.is_ascii_uppercase());
-    capital() && capital() && left.next().is_none_or(|one| !one.is_ascii_alphanumeric())
-}
-
-/// Whether such a number ends before `at`, of three pairs of digits, whose last letter may follow.
+/// Whether a number as `AB 12 34 56 C` ends before `at`, of three pairs of digits, whose last letter
+/// may follow.
 fn ends_in_insurance(buffer: &str, at: usize) -> bool {
     let mut left = read_back(buffer, at).peekable();
     let pairs = (0..3).all(|_| {

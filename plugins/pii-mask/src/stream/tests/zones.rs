@@ -42,7 +42,7 @@ fn little_is_held_for_a_zone() {
     let (mut out, mut tally) = (String::new(), Tally::default());
     for (text, held) in [
         ("if A<B", 4 - 1),
-        ("<C ", 0),
+        ("<C ", 2),
         ("<tr>", 0),
         ("<TD", 2),
         (">", 0),
