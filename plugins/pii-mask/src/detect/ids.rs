@@ -101,9 +101,10 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
     if known.as_ref().is_some_and(|known| at < known.done) || is_nothing(scene, &digits) {
         return None;
     }
+    let end = digits.end;
     let run = run_around(scene, digits);
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
-    if (run.len() >= mrz::SHORTEST_RUN || behind.first() == Some(&b'<'))
+    if may_be_zone(scene, &run, end, behind)
         && let Some(zone) = mrz::find(scene, at)
     {
         return Some(zone);
@@ -126,6 +127,21 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
         let said = scene.wanted.permitted(known.hints.at(scene, run.start));
         (!said.is_empty()).then(|| called(scene, &run, said))?
     })
+}
+
+/// Whether these letters and digits may be a part of a machine-readable zone, by their length and
+/// what stands beside them. Most that are long are base64 and the like.
+#[inline]
+fn may_be_zone(scene: Scene<'_>, run: &Range<usize>, digits_end: usize, behind: &[u8]) -> bool {
+    if run.len() < mrz::SHORTEST_RUN {
+        return behind.first() == Some(&b'<');
+    }
+    let before = run.start.checked_sub(1).and_then(|at| scene.bytes.get(at));
+    !matches!(before, Some(b'+' | b'/'))
+        && !scene
+            .bytes
+            .get(digits_end)
+            .is_some_and(u8::is_ascii_lowercase)
 }
 
 /// The plate around digits that are too short to be anything else.

@@ -92,14 +92,20 @@ const BEFORE: usize = 2;
 const MOST_PARTS: usize = 8;
 const MOST: usize = 11;
 
-/// Whether digits that are short may belong to a plate, by what stands beside them.
+/// Whether digits that are short may belong to a plate, by what stands beside them: a group of a
+/// few capital letters.
 #[inline]
-pub fn may_stand(scene: Scene<'_>, start: usize, behind: &[u8]) -> bool {
-    let before = scene.bytes.get(start.saturating_sub(2)..start);
-    matches!(
-        before,
-        Some([b'A'..=b'Z' | 0x84 | 0x96 | 0x9C, b' ' | b'-'])
-    ) || matches!(behind, [b' ' | b'-', b'A'..=b'Z', ..])
+pub fn may_stand(bytes: &[u8], start: usize, behind: &[u8]) -> bool {
+    let before = |length: usize| start.checked_sub(length).and_then(|at| bytes.get(at));
+    match behind {
+        [b' ' | b'-', b'A'..=b'Z', next, ..] if !next.is_ascii_lowercase() => true,
+        [b' ' | b'-', b'A'..=b'Z'] => true,
+        _ => {
+            matches!(before(1), Some(b' ' | b'-'))
+                && matches!(before(2), Some(b'A'..=b'Z' | 0x84 | 0x96 | 0x9C))
+                && !(3..=5).all(|length| before(length).is_some_and(u8::is_ascii_uppercase))
+        }
+    }
 }
 
 /// The plate with these digits in it, or behind its first letters.
@@ -337,3 +343,6 @@ fn whole(scene: Scene<'_>, start: usize, parts: &[Written]) -> Option<usize> {
         && !in_row.any(|kinds| kinds == [b'a'; 3]);
     fits.then_some(last.end)
 }
+
+#[cfg(test)]
+mod tests;
