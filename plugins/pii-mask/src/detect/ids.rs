@@ -104,8 +104,8 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
     let end = digits.end;
     let run = run_around(scene, digits);
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
-    if may_be_zone(scene, &run, end, behind)
-        && let Some(zone) = mrz::find(scene, at)
+    if may_be_zone(scene.bytes, &run, end, behind)
+        && let Some(zone) = mrz::find(&scene, at)
     {
         return Some(zone);
     }
@@ -113,8 +113,8 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
         // Of a short one the digits are looked at once in any case.
         if run.len() > SHORT {
             known.get_or_insert_with(Known::new).done = run.end;
-        } else if plates::may_stand(scene, run.start, behind) {
-            return plate(scene, run.start, known);
+        } else if plates::may_stand(scene.bytes, run.start, behind) {
+            return plate(&scene, run.start, known);
         }
         return None;
     }
@@ -132,20 +132,19 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
 /// Whether these letters and digits may be a part of a machine-readable zone, by their length and
 /// what stands beside them. Most that are long are base64 and the like.
 #[inline]
-fn may_be_zone(scene: Scene<'_>, run: &Range<usize>, digits_end: usize, behind: &[u8]) -> bool {
+fn may_be_zone(bytes: &[u8], run: &Range<usize>, digits_end: usize, behind: &[u8]) -> bool {
     if run.len() < mrz::SHORTEST_RUN {
         return behind.first() == Some(&b'<');
     }
-    let before = run.start.checked_sub(1).and_then(|at| scene.bytes.get(at));
+    let before = run.start.checked_sub(1).and_then(|at| bytes.get(at));
     !matches!(before, Some(b'+' | b'/'))
-        && !scene
-            .bytes
-            .get(digits_end)
-            .is_some_and(u8::is_ascii_lowercase)
+        && !bytes.get(digits_end).is_some_and(u8::is_ascii_lowercase)
 }
 
 /// The plate around digits that are too short to be anything else.
-fn plate(scene: Scene<'_>, start: usize, known: &mut Option<Known>) -> Option<Finding> {
+#[cold]
+fn plate(scene: &Scene<'_>, start: usize, known: &mut Option<Known>) -> Option<Finding> {
+    let scene = *scene;
     if !scene.wanted.has(Entity::LicensePlate) || !begins(scene, start) {
         return None;
     }

@@ -29,7 +29,8 @@ pub const SHORTEST_RUN: usize = 15;
 /// The zone, or as many lines of it as there are, with the digit at `at` in it, in a stretch of
 /// letters and digits that is long or has a `<` behind it.
 #[cold]
-pub fn find(scene: Scene<'_>, at: usize) -> Option<Finding> {
+pub fn find(scene: &Scene<'_>, at: usize) -> Option<Finding> {
+    let scene = *scene;
     // Most that are long are base64 and the like, with small letters.
     let front = scene.bytes.get(at..)?.first_chunk::<4>();
     if front.is_some_and(|front| front.iter().any(u8::is_ascii_lowercase)) {
