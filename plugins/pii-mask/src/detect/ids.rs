@@ -104,7 +104,7 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
     let end = digits.end;
     let run = run_around(scene, digits);
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
-    if may_be_zone(scene.bytes, &run, end, behind)
+    if mrz::may_hold(scene.bytes, &run, end, behind)
         && let Some(zone) = mrz::find(&scene, at)
     {
         return Some(zone);
@@ -127,18 +127,6 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
         let said = scene.wanted.permitted(known.hints.at(scene, run.start));
         (!said.is_empty()).then(|| called(scene, &run, said))?
     })
-}
-
-/// Whether these letters and digits may be a part of a machine-readable zone, by their length and
-/// what stands beside them. Most that are long are base64 and the like.
-#[inline]
-fn may_be_zone(bytes: &[u8], run: &Range<usize>, digits_end: usize, behind: &[u8]) -> bool {
-    if run.len() < mrz::SHORTEST_RUN {
-        return behind.first() == Some(&b'<');
-    }
-    let before = run.start.checked_sub(1).and_then(|at| bytes.get(at));
-    !matches!(before, Some(b'+' | b'/'))
-        && !bytes.get(digits_end).is_some_and(u8::is_ascii_lowercase)
 }
 
 /// The plate around digits that are too short to be anything else.

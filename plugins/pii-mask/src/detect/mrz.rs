@@ -24,7 +24,19 @@ const THREE_CARD: usize = 3 * CARD;
 /// Most that stands between two lines.
 const MOST_BETWEEN: usize = 16;
 /// Letters and digits around the dates, where no `<` stands among them.
-pub const SHORTEST_RUN: usize = 15;
+const SHORTEST_RUN: usize = 15;
+
+/// Whether these letters and digits may be a part of a machine-readable zone, by their length and
+/// what stands beside them. Most that are long are base64 and the like.
+#[inline]
+pub fn may_hold(bytes: &[u8], run: &Range<usize>, digits_end: usize, behind: &[u8]) -> bool {
+    if run.len() < SHORTEST_RUN {
+        return behind.first() == Some(&b'<');
+    }
+    let before = run.start.checked_sub(1).and_then(|at| bytes.get(at));
+    !matches!(before, Some(b'+' | b'/'))
+        && !bytes.get(digits_end).is_some_and(u8::is_ascii_lowercase)
+}
 
 /// The zone, or as many lines of it as there are, with the digit at `at` in it, in a stretch of
 /// letters and digits that is long or has a `<` behind it.

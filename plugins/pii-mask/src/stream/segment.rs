@@ -520,8 +520,8 @@ fn read_back(buffer: &str, at: usize) -> impl Iterator<Item = char> {
     seen.map(|one| fold::folded(one).unwrap_or(one))
 }
 
-/// Whether a number as `AB 12 34 56 C` ends before `at`, of three pairs of digits, whose last letter
-/// may follow.
+/// Whether a number as `AB 12 34 56 C` ends before `at`, of three pairs of digits, whose last
+/// letter may follow.
 fn ends_in_insurance(buffer: &str, at: usize) -> bool {
     let mut left = read_back(buffer, at).peekable();
     let pairs = (0..3).all(|_| {
