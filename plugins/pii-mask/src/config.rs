@@ -151,11 +151,13 @@ pub struct Entities {
     pub private_key: Option<Rule>,
     /// Passwords, and keys without a form of their own, by their name.
     pub secret: Option<Rule>,
-    /// Numbers that states give to people (DNI, BSN, PESEL, CPF, Aadhaar and their kin).
+    /// Numbers that states give to people (DNI, BSN, PESEL, CPF, Aadhaar and their kin), and the
+    /// machine-readable zones of cards.
     pub national_id: Option<Rule>,
     /// Taxpayer numbers beside a word that names them (EIN, UTR).
     pub tax_id: Option<Rule>,
-    /// Passport numbers, beside a word that names them.
+    /// Passport numbers, beside a word that names them, and the machine-readable zones of passports
+    /// and visas.
     pub passport: Option<Rule>,
     /// Numbers of driver's licences, beside a word that names them.
     pub driver_license: Option<Rule>,

@@ -45,6 +45,7 @@ mod lists;
 mod lookalikes;
 mod mac;
 mod meaning;
+pub(crate) mod mrz;
 mod named;
 mod names;
 mod number;

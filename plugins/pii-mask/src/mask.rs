@@ -23,7 +23,7 @@ use crate::detect::fold::plain;
 use crate::detect::people::{self, Held};
 use crate::detect::spelled::{self, Spellings, with_spelled};
 use crate::detect::{Certainty, Entity, EntitySet, Finding, SHORTEST_NUMBER};
-use crate::detect::{Label, Meaning, email, judge_groups, judge_number, read_number};
+use crate::detect::{Label, Meaning, email, judge_groups, judge_number, mrz, read_number};
 use crate::detect::{scan_called, scan_next, together};
 use crate::restore::Place;
 use crate::restore::spelled::Around;
@@ -509,6 +509,7 @@ fn reads(entity: Entity, value: &str) -> Cow<'_, str> {
                 Cow::Owned(digits) => Some(digits),
                 Cow::Borrowed(_) => None,
             }),
+        Entity::Passport | Entity::NationalId => mrz::plain(&value),
         _ => None,
     };
     spelled.map_or(value, Cow::Owned)

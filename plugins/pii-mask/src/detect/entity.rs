@@ -36,11 +36,13 @@ pub enum Entity {
     PrivateKey,
     /// A password, or a key without a form of its own, recognised by its name.
     Secret,
-    /// A number that a state gives to a person, by its check digits or by what it is called.
+    /// A number that a state gives to a person, by its check digits or by what it is called, or the
+    /// machine-readable zone of a card.
     NationalId,
     /// A taxpayer's number without check digits of its own, by what it is called.
     TaxId,
-    /// The number of a passport, by what it is called.
+    /// The number of a passport, by what it is called, or the machine-readable zone of one or of a
+    /// visa.
     Passport,
     /// The number of a driver's licence, by what it is called.
     DriverLicense,

@@ -8,6 +8,7 @@ mod checks;
 mod codes;
 pub mod digits;
 mod outline;
+mod plates;
 mod registers;
 mod schemes;
 mod things;
@@ -22,7 +23,7 @@ use super::id::{Id, Ids};
 use super::meaning::Meaning;
 use super::names::is_number_of_things;
 use super::{Certainty, Entity, EntitySet, Finding, Scene};
-use super::{bic, crypto, dates, token};
+use super::{bic, crypto, dates, mrz, token};
 use core::ops::Range;
 use modelgate_kit::lanes::Lanes;
 use outline::Written;
@@ -100,12 +101,20 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
     if known.as_ref().is_some_and(|known| at < known.done) || is_nothing(scene, &digits) {
         return None;
     }
+    let end = digits.end;
     let run = run_around(scene, digits);
     let behind = scene.bytes.get(run.end..).unwrap_or_default();
+    if mrz::may_hold(scene.bytes, &run, end, behind)
+        && let Some(zone) = mrz::find(&scene, at)
+    {
+        return Some(zone);
+    }
     if run.len() > LONGEST_RUN || !may_begin(scene, &run, behind) || !begins(scene, run.start) {
         // Of a short one the digits are looked at once in any case.
         if run.len() > SHORT {
             known.get_or_insert_with(Known::new).done = run.end;
+        } else if plates::may_stand(scene.bytes, run.start, behind) {
+            return plate(&scene, run.start, known);
         }
         return None;
     }
@@ -118,6 +127,18 @@ pub fn find(scene: Scene<'_>, digits: Range<usize>, known: &mut Option<Known>) -
         let said = scene.wanted.permitted(known.hints.at(scene, run.start));
         (!said.is_empty()).then(|| called(scene, &run, said))?
     })
+}
+
+/// The plate around digits that are too short to be anything else.
+#[cold]
+fn plate(scene: &Scene<'_>, start: usize, known: &mut Option<Known>) -> Option<Finding> {
+    let scene = *scene;
+    if !scene.wanted.has(Entity::LicensePlate) || !begins(scene, start) {
+        return None;
+    }
+    let known = known.get_or_insert_with(Known::new);
+    let said = known.hints.at(scene, start);
+    said.has(Id::Plate).then(|| plates::find(scene, start))?
 }
 
 /// Whether the bytes beside the digits at `at` tell that they begin nothing, as those of most
@@ -422,6 +443,7 @@ fn called(scene: Scene<'_>, run: &Range<usize>, said: Ids) -> Option<Finding> {
         .filter(|_| !lettered.is_empty())
         .and_then(|start| by_scheme(scene, start, lettered))
         .or_else(|| by_scheme(scene, start, said))
+        .or_else(|| said.has(Id::Plate).then(|| plates::find(scene, start))?)
         .or_else(|| codes::find(scene, start, said))
         .or_else(|| crypto::called(scene, run, said))
         .or_else(|| bic::at(scene, run, said))?;

@@ -11,6 +11,8 @@ pub const WORDS: &[(&str, &[Id])] = &[
         "phone|telephone|telefon|telefono|telefone|telefoon|tel|mobile|mobil|handy|cell|fax|sms|whatsapp|call|celular|movil|cellulare|\
 order|bestellung|bestellnummer|commande|pedido|ordine|encomenda|bestelling|invoice|rechnung|rechnungsnummer|facture|factura|fattura|fatura|factuur|\
 ticket|tracking|serial|version|build|release|commit|sha|hash|checksum|port|row|line|page|isbn|ean|upc|sku|gtin|asin|barcode|part|model|\
+patente de invencion|patente europea|patente europeo|patente internacional|passport control|\
+steel plate|base plate|hot plate|face plate|back plate|name plate|plate heat|placa base|placa madre|placa mae|placa de video|\
 price|preis|prix|precio|prezzo|preco|amount|betrag|total|sum|count|qty|quantity|size|length|index|offset|score|rate|weight|\
 card|visa|mastercard|amex|ssn|itin|social security|iban|ip|ipv|email|mail|\
 expires|expiry|expiration|expire|issued|issue|issuing|valid until|valid|gultig|country|nationality|type|status|date|timestamp|time|uuid|guid|port number|\
@@ -243,7 +245,8 @@ btw|btw nummer|btw nr|btwnummer|btw id|nr vat|moms nr|momsregistreringsnummer|al
     (
         "passport|passports|passportnumber|passportno|passport number|passport no|reisepass|reisepassnummer|pass nr|passnummer|reisepassnr|\
 passeport|numero de passeport|passeport numero|pasaporte|numero de pasaporte|numero pasaporte|passaporto|numero di passaporto|numero passaporto|\
-passaporte|numero do passaporte|numero de passaporte|paspoort|paspoortnummer|reispas|pas nummer|passport num",
+passaporte|numero do passaporte|numero de passaporte|paspoort|paspoortnummer|reispas|pas nummer|passport num|\
+paszport|paszportu|numer paszportu|travel document|travel document number|travel document no|reisedokument",
         &[Id::Passport],
     ),
     (
@@ -252,7 +255,8 @@ driverslicence|driverlicensenumber|driverslicensenumber|driver license number|dl
 fuhrerschein|fuhrerscheinnummer|fuehrerschein|fuehrerscheinnummer|fuhrerschein nr|fahrerlaubnis|\
 permis de conduire|numero de permis|permis conduire|permiso de conducir|licencia de conducir|carnet de conducir|permiso de conduccion|licencia de conduccion|\
 patente di guida|patente guida|numero patente|patente|carta de conducao|carteira de motorista|cnh|carta conducao|carteira de habilitacao|\
-rijbewijs|rijbewijsnummer",
+rijbewijs|rijbewijsnummer|fuhrerausweis|fuehrerausweis|fuhrerausweisnummer|permiso conducir|licencia conducir|\
+prawo jazdy|prawa jazdy|korkort|korkortsnummer|korkortsnr",
         &[Id::License],
     ),
     (
@@ -272,9 +276,11 @@ numero de chassis|numero de serie|numero de bastidor|bastidor|numero di telaio|t
     ),
     (
         "license plate|licence plate|licenseplate|licenceplate|number plate|numberplate|plate number|plate no|platenumber|plate|registration plate|vehicle registration|car registration|registration number|reg plate|vrn|\
-kennzeichen|kfz kennzeichen|nummernschild|autokennzeichen|kfzkennzeichen|\
-immatriculation|plaque|plaque d immatriculation|numero d immatriculation|matricula|placa|placas|numero de matricula|numero de placa|\
-targa|numero di targa|matricula do carro|placa do carro|kenteken|kentekenplaat|nummerplaat",
+vehicle plate|vehicle number|car plate|rego|\
+kennzeichen|kfz kennzeichen|nummernschild|autokennzeichen|kfzkennzeichen|fahrzeugkennzeichen|kontrollschild|autonummer|\
+immatriculation|immatricule|immatriculee|plaque|plaque d immatriculation|numero d immatriculation|matricula|placa|placas|numero de matricula|numero de placa|\
+targa|numero di targa|matricula do carro|placa do carro|kenteken|kentekenplaat|nummerplaat|kentekennummer|\
+registreringsnummer|numer rejestracyjny|nr rejestracyjny|tablica rejestracyjna",
         &[Id::Plate],
     ),
     // Money.

@@ -458,6 +458,7 @@ pub(crate) fn dense_text() -> impl Strategy<Value = String> {
             "PuTTY-User-Key-File-3: ", "Private-MAC: 01ab\n", "Version: x\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n",
             "xoxb-", "the quick brown", "123456789012345|", "%7C", "mVNQM7zzxJ2fmORCAxcmXXNltC1", "AQVNfSoYTE-uPF2NcuoDSIKWOs7xCfaexX1cxfM1", "sc_ab123.cd12.acc-0123456789.", "password=", "password: ", "password is ", "api_key = \"", "Bearer ", "Basic ", "<password>", "postgres://app:", "abc123", "!", "$", "*",
             "3f2504e04f8911d39a0c0305e82c330112345678", "4111111111111111.0", "4.111111111111111e15",
+            "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10", "7408122F1204159UTO<<<<<<<<<<<6", "A<",
         ]).prop_map(str::to_owned),
         2 => "[0-9]{1,6}",
         1 => "[A-Za-z0-9]{1,8}",

@@ -1,7 +1,7 @@
 //! Which of an entity's rules a value is found by, for whoever asks why.
 
 use super::fold::plain;
-use super::{Entity, forms, ids};
+use super::{Entity, forms, ids, mrz};
 
 /// The rule, by what the value is: the number's name, the key's prefix, the telephone's form; none
 /// where the entity has one rule alone.
@@ -16,6 +16,9 @@ pub fn rule(entity: Entity, value: &str) -> Option<String> {
         Entity::Ip => Some(if value.contains(':') { "IPv6" } else { "IPv4" }.to_owned()),
         Entity::ApiKey | Entity::GithubToken | Entity::SlackToken | Entity::AwsAccessKey => {
             forms::prefix_of(value.as_bytes()).map(|prefix| format!("{prefix}…"))
+        }
+        Entity::Passport | Entity::NationalId if mrz::is_zone(value) => {
+            Some("machine-readable zone (ICAO 9303)".to_owned())
         }
         _ => {
             let numbers = ids::told::numbers(entity, value.as_bytes());
@@ -53,6 +56,11 @@ mod tests {
                 Entity::NationalId,
                 "AB 12 34 56 C",
                 Some("national insurance (United Kingdom)"),
+            ),
+            (
+                Entity::Passport,
+                "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
+                Some("machine-readable zone (ICAO 9303)"),
             ),
             (Entity::TaxId, "DE136695976", Some("VAT (European Union)")),
             (

@@ -20,7 +20,7 @@ mod people;
 
 pub use people::is_made_up;
 
-use crate::detect::{Certainty, Entity, EntitySet, scan};
+use crate::detect::{Certainty, Entity, EntitySet, mrz, scan};
 use sha2::{Digest, Sha256};
 
 /// Longest value that a fake stands for, in bytes.
@@ -88,6 +88,8 @@ pub fn fake(entity: Entity, written: &str, code: &[u8; 32], attempt: u8) -> Opti
     if written.len() > LONGEST {
         return None;
     }
+    let plain = mrz::plain(written);
+    let written = plain.as_deref().unwrap_or(written);
     let mut chance = Chance::of(code, attempt);
     Some(match entity {
         Entity::Email => format!("{}@example.com", chance.letters(8)),
@@ -350,6 +352,11 @@ mod tests {
             (Entity::NationalId, "111.444.777-35", &[""]),
             (Entity::NationalId, "RSSMRA85T10A562S", &[""]),
             (Entity::Vin, "1HGCM82633A004352", &[""]),
+            (
+                Entity::Passport,
+                "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10",
+                &[""],
+            ),
         ] {
             for attempt in 0..20 {
                 let faked = of(entity, written, attempt);

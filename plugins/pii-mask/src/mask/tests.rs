@@ -37,6 +37,16 @@ fn masking_keeps_the_shape_and_if_told_the_last_characters() {
     let masked = |text| masker.mask(text, "", &mut Tally::default());
     assert_eq!(masked("ann&#64;example.com").unwrap(), "***@******e.com");
     assert_eq!(masked("see help%40support.example"), None);
+    let names = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<";
+    let numbers = "L898902C36UTO7408122F1204159ZE184226B<<<<<10";
+    let hidden = "*<***********<<****<*****<<<<<<<<<<<<<<<<<<<";
+    for (between, left) in [("\n", "\n"), (r"\n", " "), (r"\\r\\n", " "), ("", "")] {
+        // The escapes of a string's source become a space.
+        let zone = format!("{names}{between}{numbers}");
+        let expected = format!("{hidden}{left}{}6B<<<<<10", "*".repeat(35));
+        let masked = masker.mask(&zone, "", &mut Tally::default());
+        assert_eq!(masked.unwrap(), expected);
+    }
     assert_eq!(
         masker
             .mask("call 555-0132", "", &mut Tally::default())

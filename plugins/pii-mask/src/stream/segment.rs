@@ -12,11 +12,17 @@ use crate::detect::boundary::{Kind, LOOK_BEHIND, is_dash, is_letter, is_unspaced
 use crate::detect::dates;
 use crate::detect::email::{self, BEFORE_ADDRESSES, MAX_UNSPACED};
 use crate::detect::fold;
+use crate::detect::mrz::Lines;
 use crate::detect::phone::LABELS;
 use crate::detect::secret::names_aws_secret;
 use crate::detect::words::may_be_of_webhook;
 use core::ops::Range;
 use std::borrow::Cow;
+
+mod plate;
+mod zone;
+
+use plate::{Capitals, ends_in_capitals, is_capital, may_be_letters};
 
 /// How far an account number written in groups can reach from its country code, in bytes.
 const IBAN_REACH: usize = crate::detect::LONGEST_IBAN;
@@ -47,6 +53,8 @@ pub struct Segmenter {
     /// Where the part of an address of the web begins that is being read: its host, or what slashes
     /// and the like divide behind that.
     part: Option<Part>,
+    /// Groups of capital letters that follow each other.
+    capitals: Capitals,
 }
 
 /// See [`Segmenter::part`].
@@ -70,14 +78,18 @@ enum Place {
     /// In a word behind such a space that may become one of [`LABELS`] or a phrase that tells what
     /// the number was; where it begins.
     Label(usize),
+    /// In capital letters behind such a space, which may be a plate's; where they begin.
+    Letters(usize),
 }
 
-/// A private key, or what may become one.
+/// What is held over breaks: a private key, a machine-readable zone, or what may become one.
 #[derive(Debug)]
 enum Key {
-    /// Its first line, which begins here.
+    /// A key's first line, which begins here.
     FirstLine(usize),
     Open(Box<Armor>),
+    /// Lines of a zone, whose first `<` stands here.
+    Zone(usize, Lines),
 }
 
 impl Segmenter {
@@ -90,16 +102,33 @@ impl Segmenter {
         at: usize,
         character: char,
     ) -> Option<usize> {
+        self.step_by::<true>(buffer, floor, at, character)
+    }
+
+    /// The same; `ZONES` says that zones may begin.
+    fn step_by<const ZONES: bool>(
+        &mut self,
+        buffer: &str,
+        floor: usize,
+        at: usize,
+        character: char,
+    ) -> Option<usize> {
         let next = at.saturating_add(character.len_utf8());
         if self.key.is_some()
             && let Some(key) = self.key.take()
         {
+            if let Key::Zone(from, lines) = key {
+                return self.in_zone(lines, from, buffer, floor, at..next);
+            }
             self.key = in_key(key, buffer, next, character);
             if self.key.is_none() {
                 // What was read as a key may be other things too: the segment ends as one does that
                 // holds all of them.
                 (self.digits, self.place) = (behind::LEAST_DIGITS, Place::Word);
                 self.iban_until = next.saturating_add(IBAN_REACH);
+                if ZONES && self.begins_zone(buffer, floor, at, character) {
+                    return None;
+                }
                 return (kind(character) == Kind::Break)
                     .then(|| self.cut(next))
                     .flatten();
@@ -126,10 +155,11 @@ impl Segmenter {
             }
             (Kind::Word, character)
         } else {
-            (
-                kind(character),
-                fold::folded(character).unwrap_or(character),
-            )
+            let reads = fold::folded(character).unwrap_or(character);
+            if ZONES && self.begins_zone(buffer, floor, at, reads) {
+                return None;
+            }
+            (kind(character), reads)
         };
         // Other letters behind such text begin an address by themselves.
         let is_letter = character.is_ascii_alphabetic() || is_letter(character);
@@ -156,6 +186,7 @@ impl Segmenter {
                 self.place = Place::Gap;
                 None
             }
+            (Kind::Break, _) if ZONES && self.begins_zone(buffer, floor, at, character) => None,
             (Kind::Break, _) => self.cut(next),
             (Kind::Space, Place::Line) => self.cut(next),
             // `17 de mayo `: ` de` may follow.
@@ -171,11 +202,15 @@ impl Segmenter {
                 self.key = in_key(Key::FirstLine(start), buffer, next, character);
                 None
             }
+            (Kind::Space, Place::Letters(start)) if character != '\t' => {
+                self.behind_letters(buffer, start, next)
+            }
             (Kind::Space, _) if (self.digits > 0 && character != '\t') || at < self.iban_until => {
                 self.place = Place::Gap;
                 None
             }
-            (Kind::Space, Place::Word) if character != '\t' && ends_in_two_capitals(buffer, at) => {
+            (Kind::Space, Place::Word) if character != '\t' && ends_in_capitals(buffer, at) => {
+                self.capitals.begin();
                 self.place = Place::Gap;
                 None
             }
@@ -191,6 +226,9 @@ impl Segmenter {
             }
             (Kind::Word, Place::Gap) => self.after_gap(buffer, at..next, character),
             (Kind::Word, Place::Label(start)) => self.in_label(buffer, start, at..next, character),
+            (Kind::Word, Place::Letters(start)) => {
+                self.in_letters(buffer, start, at..next, character)
+            }
             (Kind::Word, Place::Word) if matches!(character, '/' | '?' | '#' | '&') => {
                 self.behind_part(buffer, floor, at)
             }
@@ -301,7 +339,7 @@ impl Segmenter {
         in_word && self.digits == 0 && !self.address && self.iban_until == 0 && self.key.is_none()
     }
 
-    /// Whether the segment is in a private key or in an address.
+    /// Whether the segment is in a private key, an address, or what may be a machine-readable zone.
     pub fn is_in_value(&self) -> bool {
         self.address || self.key.is_some()
     }
@@ -313,12 +351,18 @@ impl Segmenter {
         if let Some(part) = &mut self.part {
             part.from = part.from.saturating_sub(bytes);
         }
-        if let Some(Key::FirstLine(start)) = &mut self.key {
+        match &mut self.key {
+            Some(Key::FirstLine(start)) => *start = start.saturating_sub(bytes),
+            Some(Key::Zone(from, lines)) => {
+                *from = from.saturating_sub(bytes);
+                lines.shift(bytes);
+            }
+            Some(Key::Open(_)) | None => {}
+        }
+        if let Place::Label(start) | Place::Letters(start) = &mut self.place {
             *start = start.saturating_sub(bytes);
         }
-        if let Place::Label(start) = &mut self.place {
-            *start = start.saturating_sub(bytes);
-        }
+        self.capitals.shift(bytes);
     }
 
     fn cut(&mut self, at: usize) -> Option<usize> {
@@ -332,6 +376,7 @@ impl Segmenter {
             return;
         }
         self.digits = self.digits.saturating_add(1);
+        self.capitals = Capitals::default();
         let head = at
             .checked_sub(3)
             .and_then(|from| buffer.as_bytes().get(from..=at));
@@ -358,6 +403,8 @@ impl Segmenter {
             };
             self.word(buffer, at, character);
             None
+        } else if is_capital(character) {
+            self.letters(at)
         } else if self.is_label_front(buffer.get(span)) {
             self.place = Place::Label(at);
             None
@@ -393,6 +440,9 @@ impl Segmenter {
         if ends && self.is_label(Some(written)) {
             self.place = Place::Word;
             return None;
+        }
+        if may_be_letters(label) && (character.is_ascii_digit() || is_capital(character)) {
+            return self.after_gap(buffer, at..span.end, character);
         }
         let cut = self.cut(start);
         self.word(buffer, at, character);
@@ -470,14 +520,8 @@ fn read_back(buffer: &str, at: usize) -> impl Iterator<Item = char> {
     seen.map(|one| fold::folded(one).unwrap_or(one))
 }
 
-/// Whether two capital letters end before `at` that a number may follow, as in `AB 12 34 56 C`.
-fn ends_in_two_capitals(buffer: &str, at: usize) -> bool {
-    let mut left = read_back(buffer, at);
-    let mut capital = || left.next().is_some_and(|one| one.is_ascii_uppercase());
-    capital() && capital() && left.next().is_none_or(|one| !one.is_ascii_alphanumeric())
-}
-
-/// Whether such a number ends before `at`, of three pairs of digits, whose last letter may follow.
+/// Whether a number as `AB 12 34 56 C` ends before `at`, of three pairs of digits, whose last
+/// letter may follow.
 fn ends_in_insurance(buffer: &str, at: usize) -> bool {
     let mut left = read_back(buffer, at).peekable();
     let pairs = (0..3).all(|_| {
@@ -542,5 +586,6 @@ fn in_key(key: Key, buffer: &str, next: usize, character: char) -> Option<Key> {
             let inside = armor.step_over(character) == Step::Inside;
             inside.then_some(Key::Open(armor))
         }
+        zone @ Key::Zone(..) => Some(zone),
     }
 }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 mod named;
 mod people;
 mod tables;
+mod zones;
 
 fn masker() -> Masker {
     let actions = Entity::ALL
@@ -277,6 +278,22 @@ const NUMBERS: &[&str] = &[
     "account number ",
     "NHS number ",
     "license plate ",
+    "Kennzeichen: ",
+    "targa ",
+    "AB12 CDE",
+    "B-MW 1234",
+    "MÜ LL 47",
+    "AB 123 CD",
+    "1234 BCD",
+    "KA 05 MN 1234",
+    "THE ",
+    "A ",
+    "AB",
+    "CDE ",
+    "123",
+    "DE ",
+    "MAY",
+    "FAX",
     "Führerschein ",
     "身份证号",
     "VIN ",

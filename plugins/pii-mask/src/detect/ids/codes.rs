@@ -1,9 +1,10 @@
 //! Numbers that are no more than letters and digits: of passports, licences, plates, accounts and
 //! records, and dates of birth.
 
-use super::{can_end, finding};
+use super::{can_end, finding, match_form};
 use crate::detect::id::{Id, Ids};
 use crate::detect::{Certainty, Entity, Finding, Scene, boundary, dates};
+use core::ops::Range;
 
 /// Letters and digits, hyphens and spaces between groups, with so many of them and of digits among
 /// them.
@@ -16,14 +17,14 @@ struct Code {
 
 const PASSPORT: Code = Code {
     least: 6,
-    most: 9,
-    digits: 5,
+    most: 10,
+    digits: 2,
     between: b"",
 };
 const LICENSE: Code = Code {
     least: 5,
     most: 20,
-    digits: 4,
+    digits: 3,
     between: b"- ",
 };
 const PLATE: Code = Code {
@@ -64,14 +65,33 @@ pub(super) fn find(scene: Scene<'_>, start: usize, said: Ids) -> Option<Finding>
         if !said.has(id) || !scene.wanted.has(entity) {
             return None;
         }
-        let end = code_end(scene.bytes, start, &code)?;
-        let start = match id {
-            Id::Plate => district(scene, start),
-            _ => start,
+        let groups = match id {
+            Id::Passport => match_form(scene.bytes, start, "ddd ddd ddd"),
+            Id::License => match_form(scene.bytes, start, "ddddd/dd/dddd"),
+            _ => None,
+        };
+        let groups = groups
+            .map(|(end, _)| end)
+            .filter(|end| can_end(scene.bytes, *end));
+        let end = groups.or_else(|| code_end(scene.bytes, start, &code))?;
+        let (start, end) = match id {
+            Id::Plate => (district(scene, start), end),
+            Id::Passport => (series(scene, start..end), end),
+            Id::License => (
+                series(scene, start..end),
+                letter_behind(scene.bytes, start..end),
+            ),
+            _ => (start, end),
         };
         let code = scene.bytes.get(start..end)?;
-        let mixed = code.iter().any(u8::is_ascii_uppercase);
+        let count = |is: fn(&u8) -> bool| code.iter().filter(|byte| is(byte)).count();
+        let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase));
+        let mixed = letters > 0;
         let fits = match id {
+            // Of nine letters and digits as chance gives them few may be digits.
+            Id::Passport if mixed => digits >= 5 || code.len() >= 8,
+            Id::Passport => digits <= 9,
+            Id::License => digits >= 4 || (mixed && code.len() >= 9),
             Id::Plate => mixed,
             Id::Account => !mixed,
             _ => true,
@@ -96,6 +116,40 @@ fn district(scene: Scene<'_>, start: usize) -> usize {
     } else {
         start
     }
+}
+
+/// Where the letters of a series begin that stand before its digits, with a space or a hyphen
+/// between: `YA 1234567`, `L-123456`.
+fn series(scene: Scene<'_>, digits: Range<usize>) -> usize {
+    /// Digits of the shortest such number.
+    const SHORTEST: usize = 6;
+    let start = digits.start;
+    let number = scene.bytes.get(digits).unwrap_or_default();
+    let first = number.first().is_some_and(u8::is_ascii_digit);
+    let left = scene.bytes.get(scene.floor.min(start)..start);
+    let length = match left.unwrap_or_default() {
+        // What abbreviates "number".
+        [.., b'N', b'O' | b'R', b' ' | b'-'] | [.., b'I', b'D', b' ' | b'-'] => return start,
+        [.., b'A'..=b'Z', b'A'..=b'Z', b' ' | b'-'] => 3,
+        [.., b'A'..=b'Z', b' ' | b'-'] => 2,
+        _ => return start,
+    };
+    let begin = start.saturating_sub(length);
+    let fits = first && number.len() >= SHORTEST && boundary::begins(scene.bytes, begin);
+    if fits { begin } else { start }
+}
+
+/// Where a number of seven or eight digits ends, with the letter that may stand behind a space:
+/// `12345678 Z`.
+fn letter_behind(bytes: &[u8], number: Range<usize>) -> usize {
+    let end = number.end;
+    let more = end.saturating_add(2);
+    let digits = bytes.get(number).unwrap_or_default();
+    let fits = matches!(digits.len(), 7 | 8)
+        && digits.iter().all(u8::is_ascii_digit)
+        && matches!(bytes.get(end..), Some([b' ', b'A'..=b'Z', ..]))
+        && can_end(bytes, more);
+    if fits { more } else { end }
 }
 
 fn code_end(bytes: &[u8], start: usize, code: &Code) -> Option<usize> {

@@ -281,3 +281,46 @@ fn numbers_of_further_registers_are_found_beside_their_word() {
     );
     marked(Entity::MedicalId, &["personal health number «9300728790»"]);
 }
+
+#[test]
+fn passports_and_licences_are_found_as_countries_write_them() {
+    marked(
+        Entity::Passport,
+        &[
+            "US passport number «123456789», or # «533 380 006»",
+            "Reisepassnummer: «C01X00T478»",
+            "Reisepass «CFGHJKL12», Reisepass «P 1234567»",
+            "passeport «12AB34567»",
+            "Pasaporte N.º «PAB012345»",
+            "Passaporto n. «YB 1234567»",
+            "Passaporte brasileiro «GA 123456»",
+            "paspoort «SPECI2014»",
+            "numer paszportu «ZS 1234567»",
+            "travel document number «L898902C3»",
+            "passport no «C03005988» and PASSPORT NO «123456789»",
+        ],
+    );
+    marked(
+        Entity::DriverLicense,
+        &[
+            "driver's license «S123-4567-8901», driver license no. «WDLABCD456DG»",
+            "UK driving licence «MORGA657054SM9IJ»",
+            "Führerschein «B072RRE2I55», Führerausweis Nr. «003000123001»",
+            "permis de conduire «13AA00002»",
+            "carnet de conducir «12345678-Z», permiso de conducir «12345678 Z»",
+            "patente: «MI 1234567 A», patente di guida «U1A23B456C»",
+            "carta de condução «L-1234567 8»",
+            "prawo jazdy «12345/06/1234»",
+            "DL No: «MH-12-2011-0012345»",
+            "CNH «12345678900»",
+        ],
+    );
+    for text in [
+        "Passport control 12345678 people",
+        "boarding pass AB123456 of passport.js 1.2",
+        "patente de invención 1234567, patente europea EP1234567",
+        "passport RENEWAL in 2024",
+    ] {
+        assert_eq!(found("", text), [], "{text}");
+    }
+}

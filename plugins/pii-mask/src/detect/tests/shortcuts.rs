@@ -4,7 +4,7 @@
 use super::super::{EntitySet, Meaning, scan_by};
 
 /// Pieces of texts as they come, and of what is looked for.
-const PIECES: [&str; 159] = [
+const PIECES: [&str; 163] = [
     " ",
     " ",
     "  ",
@@ -72,6 +72,10 @@ const PIECES: [&str; 159] = [
     "00000004111111111111111",
     "123456789012345678901234",
     "4111 1111 1111 1111",
+    "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<",
+    "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
+    "I<UTOD231458907<<<<<<<<<<<<<<<",
+    "7408122F1204159UTO<<<<<<<<<<<6",
     "4111\n1111\n1111\n1111",
     "4111-1111",
     "415-555-0132",
