@@ -19,9 +19,11 @@ use crate::detect::words::may_be_of_webhook;
 use core::ops::Range;
 use std::borrow::Cow;
 
+mod month;
 mod plate;
 mod zone;
 
+use month::is_month_front;
 use plate::{Capitals, ends_in_capitals, is_capital, may_be_letters};
 
 /// How far an account number written in groups can reach from its country code, in bytes.
@@ -405,8 +407,11 @@ impl Segmenter {
             None
         } else if is_capital(character) {
             self.letters(at)
-        } else if self.is_label_front(buffer.get(span)) {
-            self.place = Place::Label(at);
+        } else if self.is_label_front(buffer.get(span.clone())) {
+            self.place = Place::Label(self.month_since(buffer, &span).unwrap_or(at));
+            None
+        } else if let Some(start) = self.month_since(buffer, &span) {
+            self.place = Place::Label(start);
             None
         } else {
             let cut = self.cut(at);
@@ -493,11 +498,6 @@ impl Segmenter {
             }
         }
     }
-}
-
-/// Whether the text may be what stands between a day and its year, or the front of that.
-fn is_month_front(front: Option<&str>) -> bool {
-    front.is_some_and(dates::may_be_month_phrase)
 }
 
 /// The text without invisible characters, and full-width forms as their counterparts.

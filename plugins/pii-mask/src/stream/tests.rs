@@ -230,6 +230,10 @@ fn cuts_and_findings_agree_where_it_is_tight() {
         "\\u003ewJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\\n secret ,",
         "\\nwJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY secret",
         "who,password\nbob,a\"aa\"a\n",
+        // A month where the groups of an account could have gone on until within it.
+        "May17thSWIFT code is 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNaNHS number born on geboren am 17 de mayo de 1980",
+        "CHASUS33XXXn\u{e9}e le SWIFT code is MRN-MRN-account number born on 111.444.777-35sort code 17 de mayo de 1980",
+        "CHASUS33XXXn\u{e9}e le SWIFT code is MRN-MRN-account number geb. am born on 111.444.777-35 17 mai 1980",
     ] {
         for piece in [1, 2, 3, 5, 8, 13] {
             let ends = characters(text);

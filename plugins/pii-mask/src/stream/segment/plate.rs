@@ -2,7 +2,8 @@
 //! character by character: capital letters and digits stay together over spaces, as long as at most
 //! two groups of letters follow each other.
 
-use super::{Place, Segmenter, as_it_reads, is_month_front, kind, read_back};
+use super::month::is_month_front;
+use super::{Place, Segmenter, as_it_reads, kind, read_back};
 use crate::detect::boundary::Kind;
 use core::ops::Range;
 
