@@ -20,6 +20,9 @@ pub const LONGEST: usize = 256;
 /// The most memory that a compiled pattern may take, in bytes.
 const MOST_MEMORY: usize = 1 << 17;
 
+/// How many matches are tried that begin at one place, each shorter by a word at least.
+const MOST_SHORTER: usize = 4;
+
 /// What letters and digits of a value must satisfy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Check {
@@ -159,11 +162,19 @@ impl Kind {
                     && let Some(matched) = regex.find_at(text, from)
                 {
                     let span = matched.range();
-                    at = if take(span.clone()) {
-                        span.end
-                    } else {
-                        behind(text, span.start)
-                    };
+                    // `B123( [a-z]{2})?` in `B123 and`: what may be left out may end in a word.
+                    let mut next = Some(span.clone());
+                    let taken = (0..MOST_SHORTER).find_map(|_| {
+                        let tried = next.take()?;
+                        if take(tried.clone()) {
+                            return Some(tried.end);
+                        }
+                        let end = last_word_end(text, tried)?;
+                        let shorter = regex.find_at(text.get(..end)?, span.start)?.range();
+                        next = (shorter.start == span.start).then_some(shorter);
+                        None
+                    });
+                    at = taken.unwrap_or_else(|| behind(text, span.start));
                 }
             }
             What::Terms(by_word) => {
@@ -248,6 +259,13 @@ fn ends_word(text: &str, at: usize) -> bool {
 fn is_of_word(character: char) -> bool {
     (character.is_alphanumeric() && boundary::kind(character) == boundary::Kind::Word)
         || character == '_'
+}
+
+/// Where the last word ends in this part of a text before its own end.
+fn last_word_end(text: &str, part: Range<usize>) -> Option<usize> {
+    let inside = text.get(part.clone())?.char_indices().rev();
+    let mut ends = inside.map(|(at, _)| part.start.saturating_add(at));
+    ends.find(|at| *at > part.start && ends_word(text, *at))
 }
 
 /// Where the next word begins at or behind `at`.

@@ -42,6 +42,11 @@ fn values_of_the_operators_own_are_masked() {
         ("xEMP-123456 EMP-1234567", "xEMP-123456 EMP-1234567"),
         ("ward B123 in, room B123", "ward [WARD], room [WARD]"),
         ("B123 is free", "B123 is free"),
+        // The end that may be left out is none.
+        (
+            "ward B123 and on, ward B123 ab",
+            "ward [WARD] and on, ward [WARD]",
+        ),
         ("12345674 and 12345675", "[MEMBER] and 12345675"),
         ("project apollo, APOLLO!", "[PROJECT], [PROJECT]!"),
         (
