@@ -312,9 +312,16 @@ pub fn answer(kind: &str, body: &[u8], piece: usize) -> (Request, Reply) {
 pub const EVENTS: &str = "text/event-stream";
 
 /// Streams of events that are made of one event, or of one part of it, again and again.
-pub const STREAMS: [Document; 12] = [
+pub const STREAMS: [Document; 14] = [
     ("many events of one text", |n| {
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"4111 \"}}]}\n\n".repeat(n / 66)
+    }),
+    ("zones that begin again and again", |n| {
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"A1<B2<\"}}]}\n\n".repeat(n / 66)
+    }),
+    ("cells that begin again and again", |n| {
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x,password\\na,\\\"b1\"}}]}\n\n"
+            .repeat(n / 80)
     }),
     ("one event with many choices", |n| {
         let choices: Vec<String> = (0..n / 400)

@@ -350,6 +350,14 @@ fn texts(kind: &'static str) -> Vec<Case> {
         "id no X-1234567-8 ",
         "passport C01X00T47 ",
         "born 01.02.1980 ",
+        "A1<",
+        "AB 12 ",
+        "password: a1#b ",
+        "the password for a b c is a1#b2c ",
+        "<td>Password</td><td>a1#b2c",
+        "\"name\":\"password\",\"value\":\"a1#b2c",
+        "who,password\n\"a,1",
+        "| password |\n| a1#b2c |\n",
     ]
     .into_iter()
     .map(|text| {

@@ -270,7 +270,8 @@ impl Columns {
                     self.state = State::Row(index.saturating_add(1), Quotes::None);
                     return (at, next);
                 }
-                // One column of numbers ends where words begin. What a stream has given by then counts.
+                // One column of numbers ends where words begin; what a stream has given by then
+                // counts.
                 byte if (self.separator.is_none() && byte.is_ascii_alphabetic())
                     || self.cell >= LONGEST_LINE
                     || index >= self.columns.len() =>
