@@ -152,10 +152,13 @@ impl Gateway {
             _folder: folder,
         };
         let began = SystemTime::now();
+        // Its workers may begin to listen a moment after it says that it is ready.
+        let listens = async || tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
         while send(admin, &Call::get("/ready"))
             .await
             .map_or(0, |answer| answer.status)
             != 200
+            || listens().await.is_err()
         {
             let ended = gateway.envoy.try_wait().unwrap();
             assert!(
