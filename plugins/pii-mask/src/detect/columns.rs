@@ -338,28 +338,44 @@ fn read_by(names: fn(&str) -> bool, cell: &str) -> Column {
     }
 }
 
-/// Whether a line of names may be that of a table with secrets: no argument of a call, no line of
-/// code or prose. Each of its names is one, and nothing is left out but at the ends, beside bars.
+/// Whether a line of names may be that of a table with secrets: no arguments of a call, one to a
+/// line or with its brackets, and no line of code or prose.
 fn may_call_secrets(line: &str, separator: Option<u8>) -> bool {
-    let is_name = |cell: &str| {
-        let of_name = |byte: u8| {
-            !byte.is_ascii() || byte.is_ascii_alphanumeric() || b" _-\"'".contains(&byte)
-        };
-        cell.bytes().all(of_name) && cell.contains(char::is_alphanumeric)
-    };
     let Some(separator) = separator else {
-        return !line.starts_with(' ') && is_name(line);
+        return !line.starts_with(' ') && is_plain_name(line) && has_letter(line);
     };
-    let mut inner = line;
-    if separator == b'|' {
-        inner = inner.trim_matches(' ');
-        inner = inner.strip_prefix('|').unwrap_or(inner);
-        inner = inner.strip_suffix('|').unwrap_or(inner);
-    } else if inner.starts_with(' ') {
-        return false;
-    }
-    let mut cells = inner.split(char::from(separator));
-    cells.clone().count() > 1 && cells.all(is_name)
+    let cells = || line.split(char::from(separator));
+    // Arguments stand in lines of their own, each with a comma behind it.
+    let is_argument = line.starts_with(' ') && cells().next_back() == Some("");
+    cells().filter(|cell| has_letter(cell)).count() > 1
+        && cells().all(is_plain_name)
+        && (separator == b'|' || !is_argument)
+}
+
+fn has_letter(cell: &str) -> bool {
+    cell.contains(char::is_alphanumeric)
+}
+
+/// Whether a cell is a name, a sign for one, or nothing: no call, no lone quotation mark.
+fn is_plain_name(cell: &str) -> bool {
+    let mut open = 0_usize;
+    let mut before = b'(';
+    let in_order = cell.bytes().all(|byte| {
+        let fits = match byte {
+            b'(' => before == b' ',
+            b')' => open > 0,
+            _ => true,
+        };
+        match byte {
+            b'(' => open = open.saturating_add(1),
+            b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        before = byte;
+        fits
+    });
+    let is_sign = |cell: &str| matches!(cell, "" | "#");
+    in_order && open == 0 && (has_letter(cell) || is_sign(cell.trim()))
 }
 
 fn read_name(cell: &str, may_be_secrets: bool) -> Column {

@@ -280,22 +280,12 @@ fn is_reference(value: &[u8]) -> bool {
             .iter()
             .any(|method| value.eq_ignore_ascii_case(method.as_bytes()))
     };
-    // What a type is called.
-    let is_type = || TYPES.iter().any(|name| value.ends_with(name.as_bytes()));
-    variable
-        || path
-        || shouted
-        || setting
-        || within(b"**")
-        || within(b"://")
-        || is_type()
-        || method()
+    variable || path || shouted || setting || within(b"**") || within(b"://") || method()
 }
 
-/// Whether a value may be a password: it is no word, and no line.
+/// Whether a value may be a password: it is no word.
 fn is_password(value: &[u8]) -> bool {
     PASSWORD.contains(&value.len())
-        && value.iter().any(u8::is_ascii_alphanumeric)
         && value.iter().any(|byte| !is_of_words(*byte))
         && !is_reference(value)
 }
@@ -318,7 +308,8 @@ const PAIRS: usize = 16;
 
 /// Whether a value is mixed as keys are: a UUID, or letters and digits as chance brings them.
 fn is_key(value: &[u8]) -> bool {
-    if !KEY.contains(&value.len()) || is_reference(value) {
+    let is_type = || TYPES.iter().any(|name| value.ends_with(name.as_bytes()));
+    if !KEY.contains(&value.len()) || is_reference(value) || is_type() {
         return false;
     }
     let mut stretch = value.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'+');

@@ -97,6 +97,8 @@ const MOST_WORDS: usize = 3;
 /// Names of members that name what stands beside them, and of those that hold it.
 const NAMING: [&[u8]; 5] = [b"name", b"key", b"Name", b"Key", b"id"];
 const HOLDING: [&[u8]; 3] = [b"value", b"Value", b"val"];
+/// Digits of an AWS account.
+const ACCOUNT: usize = 12;
 /// Elements that stand between a name and its value.
 const MOST_TAGS: usize = 4;
 const LONGEST_TAG: usize = 40;
@@ -152,11 +154,11 @@ pub(super) const EMPTY: [&str; 7] = ["value", "val", "string", "raw", "text", "p
 
 /// What a name says.
 pub fn named(name: &[u8]) -> Option<Named> {
-    if name.last().is_some_and(|byte| !byte.is_ascii()) {
-        let is_foreign = |word: &&str| name.ends_with(word.as_bytes());
-        return FOREIGN.iter().any(is_foreign).then_some(Named::Password);
+    let is_foreign = |word: &&str| name.ends_with(word.as_bytes());
+    match name.last().is_some_and(|byte| !byte.is_ascii()) && FOREIGN.iter().any(is_foreign) {
+        true => Some(Named::Password),
+        false => of_words(&Words::read(name)),
     }
-    of_words(&Words::read(name))
 }
 
 fn of_words(words: &Words) -> Option<Named> {
@@ -169,6 +171,7 @@ fn of_words(words: &Words) -> Option<Named> {
     let is = |word: &[u8], names: &[&str]| names.iter().any(|name| word == name.as_bytes());
     let password = is(last, &PASSWORDS)
         || last.ends_with(b"password")
+        || (last == b"pwd" && !before.is_empty())
         || (is(last, &SHORT) && is(before, &OWNERS))
         // `mot de passe`, `palavra-passe`; letters beyond ASCII divide: `contraseña`.
         || (last == b"passe" && is(before, &["de", "palavra"]))
@@ -314,9 +317,12 @@ fn assigned(before: &[u8]) -> Option<Said> {
     let written = unmarked(unquoted(unspaced(before)));
     let (last, left) = name(written);
     if let Some(named) = says_behind(last, left) {
-        // Nor is a part of a path or of an ARN (`…:123456789012:secret:db-a1b2c3`).
+        // Nor is a part of an ARN (`…:123456789012:secret:db-a1b2c3`).
         let inner = match left {
-            [.., path, b':'] => path.is_ascii_alphanumeric() || *path == b':',
+            [path @ .., b':'] => {
+                path.ends_with(b":")
+                    || ending(path, ACCOUNT, |byte| byte.is_ascii_digit()) == ACCOUNT
+            }
             _ => left.last() == Some(&b'['),
         };
         return (!inner).then_some(Said::Assigned(named));

@@ -22,6 +22,18 @@ fn tables_of_secrets_may_stand_behind_other_lines() {
         ),
         ("x\npassword\n!00000", "x\npassword\n*"),
         (
+            "#,user,password,,\n1,ann,Summer#2024,,\n",
+            "#,user,password,,\n1,ann,*,,\n",
+        ),
+        (
+            "name (full);e-mail/login;password\nAnn B;ab;Summer#2024\n",
+            "name (full);e-mail/login;password\nAnn B;ab;*\n",
+        ),
+        (
+            "Users:\n\n    user,password\n    ann,Summer#2024\n",
+            "Users:\n\n    user,password\n    ann,*\n",
+        ),
+        (
             "Users:\n\n| user | password    |\n|------|:------------|\n| ann  | Summer#2024 |\n",
             "Users:\n\n| user | password    |\n|------|:------------|\n| ann  | * |\n",
         ),
